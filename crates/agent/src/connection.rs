@@ -1,0 +1,275 @@
+//! One SSH connection: exactly one client key and one user, sessions only, nothing forwarded.
+//!
+//! A wrong key or a stray connection is dropped; it never ends the task.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fargate_protocol::SUBSYSTEM;
+use russh::keys::PublicKey;
+use russh::server::{
+    Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, PublicKeyOffer, Session,
+    VerifiedPublicKey, run_stream,
+};
+use russh::{
+    Channel, ChannelId, ChannelMsg, ChannelOpenFailure, MethodKind, MethodSet, Preferred, Pty,
+    cipher, kex,
+};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::settings::Settings;
+use crate::task::Task;
+use crate::{plain, session};
+
+/// From the first byte to a proven client key.
+const LOGIN: Duration = Duration::from_secs(15);
+/// Sessions at once in one connection.
+const CHANNELS: usize = 8;
+/// From the opening of a session to what it is for.
+const REQUEST: Duration = Duration::from_secs(15);
+/// TCP's own judgement of a client that is gone without a word.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVE_TRIES: u32 = 3;
+const USER_TIMEOUT: Duration = Duration::from_secs(60);
+
+const KEX: &[kex::Name] = &[
+    kex::MLKEM768X25519_SHA256,
+    kex::CURVE25519,
+    kex::CURVE25519_PRE_RFC_8731,
+    kex::EXTENSION_SUPPORT_AS_SERVER,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+];
+const CIPHERS: &[cipher::Name] = &[cipher::AES_256_GCM, cipher::CHACHA20_POLY1305];
+
+/// What the SSH library needs to know, once for all connections.
+pub fn configuration(settings: &Settings) -> Arc<Config> {
+    Arc::new(Config {
+        methods: MethodSet::from(&[MethodKind::PublicKey][..]),
+        auth_rejection_time: Duration::from_secs(1),
+        // OpenSSH's client asks first whether it may come in without a key.
+        auth_rejection_time_initial: Some(Duration::ZERO),
+        keys: vec![settings.host_key.clone()],
+        max_auth_attempts: 3,
+        preferred: Preferred {
+            kex: Cow::Borrowed(KEX),
+            cipher: Cow::Borrowed(CIPHERS),
+            ..Preferred::DEFAULT
+        },
+        nodelay: true,
+        ..Config::default()
+    })
+}
+
+/// Who may come in.
+pub struct Gate {
+    pub user: String,
+    pub key: PublicKey,
+}
+
+impl Gate {
+    fn admits(&self, user: &str, key: &PublicKey) -> bool {
+        user == self.user && key.key_data() == self.key.key_data()
+    }
+}
+
+struct Door {
+    gate: Arc<Gate>,
+    logged_in: watch::Sender<bool>,
+    channels: mpsc::Sender<Channel<Msg>>,
+}
+
+impl Handler for Door {
+    type Error = russh::Error;
+
+    async fn auth_publickey_offered(
+        &mut self,
+        user: &str,
+        offer: PublicKeyOffer<'_>,
+    ) -> Result<Auth, Self::Error> {
+        let admitted = self.gate.admits(user, offer.public_key);
+        Ok(if admitted { Auth::Accept } else { Auth::reject() })
+    }
+
+    async fn auth_publickey(
+        &mut self,
+        user: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, Self::Error> {
+        let admitted = self.gate.admits(user, key.public_key);
+        Ok(if admitted { Auth::Accept } else { Auth::reject() })
+    }
+
+    async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), Self::Error> {
+        self.logged_in.send_replace(true);
+        Ok(())
+    }
+
+    // Requests are answered here, at once: an answer that came later could be taken for that of the
+    // next request, because clients do not wait for each.
+    async fn exec_request(
+        &mut self,
+        id: ChannelId,
+        _command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_success(id)
+    }
+
+    async fn shell_request(
+        &mut self,
+        id: ChannelId,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_success(id)
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        id: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if name == SUBSYSTEM { session.channel_success(id) } else { session.channel_failure(id) }
+    }
+
+    async fn pty_request(
+        &mut self,
+        id: ChannelId,
+        _term: &str,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        _modes: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(id)
+    }
+
+    async fn env_request(
+        &mut self,
+        id: ChannelId,
+        _name: &str,
+        _value: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(id)
+    }
+
+    async fn x11_request(
+        &mut self,
+        id: ChannelId,
+        _single: bool,
+        _protocol: &str,
+        _cookie: &str,
+        _screen: u32,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(id)
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        match self.channels.try_send(channel) {
+            Ok(()) => reply.accept().await,
+            Err(_) => reply.reject(ChannelOpenFailure::ResourceShortage).await,
+        }
+        Ok(())
+    }
+}
+
+/// Serves one connection until its client leaves or the task ends.
+pub async fn serve(task: Arc<Task>, gate: Arc<Gate>, config: Arc<Config>, stream: TcpStream) {
+    if watch_for_dead_client(&stream).is_err() {
+        return;
+    }
+    let (logged_in, mut login) = watch::channel(false);
+    let (channels, mut opened) = mpsc::channel(CHANNELS);
+    let door = Door { gate, logged_in, channels };
+    let Ok(Ok(mut running)) = timeout(LOGIN, run_stream(config, stream, door)).await else {
+        return;
+    };
+    let handle = running.handle();
+    tokio::select! {
+        _ = &mut running => return,
+        entered = timeout(LOGIN, proven(&mut login)) => {
+            if entered != Ok(true) {
+                let farewell = "no login in time".to_owned();
+                let _ = handle.disconnect(russh::Disconnect::ByApplication, farewell, "".into()).await;
+                return;
+            }
+        }
+    }
+    let _present = task.lease.client();
+    let mut sessions = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = &mut running => break,
+            Some(channel) = opened.recv() => {
+                sessions.spawn(serve_channel(task.clone(), handle.clone(), channel));
+            }
+            _ = sessions.join_next(), if !sessions.is_empty() => {}
+        }
+    }
+    // The connection is gone: what the sessions waited for will not come.
+    sessions.shutdown().await;
+}
+
+async fn proven(login: &mut watch::Receiver<bool>) -> bool {
+    login.wait_for(|logged_in| *logged_in).await.is_ok()
+}
+
+fn watch_for_dead_client(stream: &TcpStream) -> std::io::Result<()> {
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE)
+        .with_retries(KEEPALIVE_TRIES);
+    let socket = socket2::SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))
+}
+
+async fn serve_channel(task: Arc<Task>, handle: Handle, mut channel: Channel<Msg>) {
+    let id = channel.id();
+    loop {
+        let Ok(Some(message)) = timeout(REQUEST, channel.wait()).await else { break };
+        match message {
+            ChannelMsg::RequestSubsystem { name, .. } if name == SUBSYSTEM => {
+                if let Err(error) = session::serve(&task, channel).await {
+                    eprintln!("session ended: {}", chain(&error));
+                }
+                break;
+            }
+            ChannelMsg::Exec { command, .. } => {
+                let _ = plain::serve(&task, channel, Some(command)).await;
+                break;
+            }
+            ChannelMsg::RequestShell { .. } => {
+                let _ = plain::serve(&task, channel, None).await;
+                break;
+            }
+            ChannelMsg::Close => break,
+            _ => {}
+        }
+    }
+    let _ = handle.close(id).await;
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    fargate_model::text::escape_within(&text, 300)
+}

@@ -1,0 +1,120 @@
+//! What scripts see: the container's own environment without what was meant for the agent, and
+//! HOME, USER, SHELL and PATH where the image names none.
+
+use std::ffi::{OsStr, OsString};
+
+/// PATH where the image sets none. Source: Docker's default for Linux containers.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Variables that only the agent reads; scripts do not see them.
+fn is_ours(name: &OsStr) -> bool {
+    name == "SSH_PUBLIC_KEY" || name.as_encoded_bytes().starts_with(b"FARGATE_RUNNER_")
+}
+
+/// One line of `/etc/passwd`, read by hand: a static binary must not ask NSS.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct User {
+    name: String,
+    home: String,
+    shell: String,
+}
+
+fn user(passwd: &str, uid: u32) -> Option<User> {
+    passwd.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, id, _, _, home, shell] = fields[..] else { return None };
+        (id.parse() == Ok(uid)).then(|| User {
+            name: name.to_owned(),
+            home: home.to_owned(),
+            shell: shell.to_owned(),
+        })
+    })
+}
+
+/// The environment of every script of this task.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    variables: Vec<(OsString, OsString)>,
+    /// The user's shell, for plain `exec` requests; it exists.
+    pub login_shell: String,
+}
+
+impl Environment {
+    /// Reads this process's environment and `/etc/passwd`.
+    pub fn of_this_process() -> Self {
+        let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
+        let uid = nix::unistd::getuid().as_raw();
+        Self::new(std::env::vars_os(), &String::from_utf8_lossy(&passwd), uid)
+    }
+
+    fn new(container: impl Iterator<Item = (OsString, OsString)>, passwd: &str, uid: u32) -> Self {
+        let mut variables: Vec<_> = container.filter(|(name, _)| !is_ours(name)).collect();
+        let user = user(passwd, uid).unwrap_or_default();
+        let mut default = |name: &str, value: &str| {
+            if !value.is_empty() && !variables.iter().any(|(known, _)| known == name) {
+                variables.push((name.into(), value.into()));
+            }
+        };
+        default("PATH", PATH);
+        default("HOME", if user.home.is_empty() { "/" } else { &user.home });
+        default("USER", &user.name);
+        default("LOGNAME", &user.name);
+        default("SHELL", &user.shell);
+        let usable = |shell: &str| !shell.is_empty() && std::path::Path::new(shell).exists();
+        let login_shell = if usable(&user.shell) { user.shell } else { "/bin/sh".to_owned() };
+        Self { variables, login_shell }
+    }
+
+    /// The variables, with those of one stage on top.
+    pub fn with(&self, more: &[(String, String)]) -> Vec<(OsString, OsString)> {
+        let mut variables = self.variables.clone();
+        variables.extend(more.iter().map(|(name, value)| (name.into(), value.into())));
+        variables
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nci:x:1000:1000::/home/ci:/bin/nosuch\n";
+
+    fn environment(container: &[(&str, &str)], uid: u32) -> Environment {
+        let container = container.iter().map(|(n, v)| (n.into(), v.into()));
+        Environment::new(container, PASSWD, uid)
+    }
+
+    fn value(environment: &Environment, name: &str) -> Option<String> {
+        let found = environment.variables.iter().find(|(known, _)| known == name)?;
+        found.1.to_str().map(str::to_owned)
+    }
+
+    #[test]
+    fn scripts_see_the_image_and_the_task_role_but_not_the_agents_secrets() {
+        let seen = environment(
+            &[
+                ("LANG", "C.UTF-8"),
+                ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x"),
+                ("FARGATE_RUNNER_HOST_KEY_SEED", "00"),
+                ("SSH_PUBLIC_KEY", "ssh-ed25519 A"),
+            ],
+            0,
+        );
+        assert_eq!(value(&seen, "LANG").as_deref(), Some("C.UTF-8"));
+        let role = value(&seen, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+        assert_eq!(role.as_deref(), Some("/v2/x"));
+        assert_eq!(value(&seen, "FARGATE_RUNNER_HOST_KEY_SEED"), None);
+        assert_eq!(value(&seen, "SSH_PUBLIC_KEY"), None);
+    }
+
+    #[test]
+    fn home_and_path_come_from_the_image_first_and_from_passwd_otherwise() {
+        let ci = environment(&[("PATH", "/opt/bin")], 1000);
+        assert_eq!(value(&ci, "HOME").as_deref(), Some("/home/ci"));
+        assert_eq!(value(&ci, "PATH").as_deref(), Some("/opt/bin"));
+        assert_eq!(ci.login_shell, "/bin/sh", "a shell that is not there is not used");
+        let nobody = environment(&[], 4242);
+        assert_eq!(value(&nobody, "HOME").as_deref(), Some("/"));
+        assert_eq!(value(&nobody, "USER"), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! PID 1: starts this program again as the server, forwards signals to it, reaps every orphan of
+//! the job, and ends with the server's code. It does nothing else, so that it cannot hang.
+
+use std::process::{Command, ExitCode};
+
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// Exit status when the server cannot be started: the shell's "cannot execute".
+const CANNOT_START: u8 = 126;
+
+pub fn run() -> ExitCode {
+    match start_and_reap() {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: starting the agent's server: {error}");
+            ExitCode::from(CANNOT_START)
+        }
+    }
+}
+
+fn start_and_reap() -> std::io::Result<u8> {
+    // Signals are blocked before the server exists, so that none is lost; the standard library
+    // gives a child an empty signal mask.
+    let signals = SigSet::all();
+    signals.thread_block()?;
+    let server = Command::new("/proc/self/exe").spawn()?;
+    let server = Pid::from_raw(i32::try_from(server.id()).map_err(std::io::Error::other)?);
+    hide_environment();
+    loop {
+        match signals.wait()? {
+            Signal::SIGCHLD => {
+                if let Some(code) = reap(server) {
+                    return Ok(code);
+                }
+            }
+            // It may have ended a moment ago; then SIGCHLD is already pending.
+            signal => drop(kill(server, signal)),
+        }
+    }
+}
+
+/// Reaps whatever ended; the server's status if it was among it.
+fn reap(server: Pid) -> Option<u8> {
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) if pid == server => {
+                return Some(u8::try_from(code & 0xff).unwrap_or(1));
+            }
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == server => {
+                return Some(u8::try_from(128 + signal as i32).unwrap_or(255));
+            }
+            Ok(WaitStatus::StillAlive) | Err(_) => return None,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Other processes of the same user can then not read this one's environment, which holds the
+/// seed of the host key. A root user with `CAP_SYS_PTRACE`, which Fargate does not give, still can.
+pub fn hide_environment() {
+    if let Err(error) = nix::sys::prctl::set_dumpable(false) {
+        eprintln!("warning: the agent's environment stays readable in /proc: {error}");
+    }
+}

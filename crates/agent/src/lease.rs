@@ -1,0 +1,168 @@
+//! When the task ends by itself: no client for too long, or its whole lifetime is over.
+//!
+//! These timers are the last line against a task that nobody stops. They need no network.
+
+use tokio::sync::watch;
+use tokio::time::{Duration, Instant, sleep_until};
+
+use crate::settings::Limits;
+
+/// Which limit was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    Idle,
+    Lifetime,
+}
+
+impl Limit {
+    /// The word for it in notices.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Lifetime => "lifetime",
+        }
+    }
+
+    /// The exit code of the agent, which ECS reports. Free codes of ours.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Idle => 70,
+            Self::Lifetime => 71,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Terms {
+    idle: Duration,
+    deadline: Instant,
+    client_gone: Duration,
+}
+
+#[derive(Clone, Copy)]
+struct Clients {
+    connected: usize,
+    last_seen: Instant,
+}
+
+/// The terms of this task and who is connected.
+pub struct Lease {
+    terms: watch::Sender<Terms>,
+    clients: watch::Sender<Clients>,
+}
+
+/// A client that is connected, for as long as this lives.
+pub struct Presence<'a>(&'a Lease);
+
+impl Drop for Presence<'_> {
+    fn drop(&mut self) {
+        self.0.clients.send_modify(|clients| {
+            clients.connected = clients.connected.saturating_sub(1);
+            clients.last_seen = Instant::now();
+        });
+    }
+}
+
+impl Lease {
+    /// The terms from the container's environment, until a client brings others.
+    pub fn new(limits: Limits) -> Self {
+        let now = Instant::now();
+        Self {
+            terms: watch::Sender::new(Terms {
+                idle: limits.idle,
+                deadline: now + limits.lifetime,
+                client_gone: limits.client_gone,
+            }),
+            clients: watch::Sender::new(Clients { connected: 0, last_seen: now }),
+        }
+    }
+
+    /// Takes the terms of a client; times longer than a year count as a year.
+    pub fn renew(&self, lease: &fargate_protocol::Lease) {
+        const YEAR_MS: u64 = 365 * 24 * 3600 * 1000;
+        let time = |ms: u64| Duration::from_millis(ms.min(YEAR_MS));
+        self.terms.send_replace(Terms {
+            idle: time(lease.idle_ms),
+            deadline: Instant::now() + time(lease.deadline_ms),
+            client_gone: time(lease.client_gone_ms),
+        });
+    }
+
+    /// How long a stage may go on without its client.
+    pub fn client_gone(&self) -> Duration {
+        self.terms.borrow().client_gone
+    }
+
+    /// Counts a client in.
+    pub fn client(&self) -> Presence<'_> {
+        self.clients.send_modify(|clients| clients.connected += 1);
+        Presence(self)
+    }
+
+    /// Returns when a limit is reached.
+    pub async fn over(&self) -> Limit {
+        let mut terms = self.terms.subscribe();
+        let mut clients = self.clients.subscribe();
+        loop {
+            let now = *terms.borrow_and_update();
+            let seen = *clients.borrow_and_update();
+            tokio::select! {
+                () = sleep_until(now.deadline) => return Limit::Lifetime,
+                () = sleep_until(seen.last_seen + now.idle), if seen.connected == 0 => {
+                    return Limit::Idle;
+                }
+                _ = terms.changed() => {}
+                _ = clients.changed() => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::{advance, timeout};
+
+    const LIMITS: Limits = Limits {
+        idle: Duration::from_secs(600),
+        lifetime: Duration::from_secs(3600),
+        client_gone: Duration::from_secs(120),
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_no_client_ever_reached_ends_at_the_idle_limit() {
+        let start = Instant::now();
+        assert_eq!(Lease::new(LIMITS).over().await, Limit::Idle);
+        assert_eq!(start.elapsed().as_secs(), 600);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_time_counts_from_the_last_client_that_was_lost() {
+        let lease = Lease::new(LIMITS);
+        let first = lease.client();
+        let second = lease.client();
+        advance(Duration::from_secs(1000)).await;
+        drop(first);
+        advance(Duration::from_secs(1000)).await;
+        assert!(timeout(Duration::from_secs(1), lease.over()).await.is_err());
+        drop(second);
+        let lost = Instant::now();
+        assert_eq!(lease.over().await, Limit::Idle);
+        assert_eq!(lost.elapsed().as_secs(), 600);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lifetime_ends_also_while_a_client_is_connected() {
+        let lease = Lease::new(LIMITS);
+        let _client = lease.client();
+        lease.renew(&fargate_protocol::Lease {
+            idle_ms: 1000,
+            deadline_ms: 5000,
+            client_gone_ms: 1000,
+            hosts: Vec::new(),
+        });
+        let start = Instant::now();
+        assert_eq!(lease.over().await, Limit::Lifetime);
+        assert_eq!(start.elapsed().as_secs(), 5);
+    }
+}

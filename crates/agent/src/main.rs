@@ -1,0 +1,5 @@
+//! The `fargate-agent` binary.
+
+fn main() -> std::process::ExitCode {
+    fargate_agent::run()
+}

@@ -1,0 +1,246 @@
+//! What a script wrote and the client has not acknowledged: at most [`WINDOW`] bytes, then the
+//! script's writes block. Nothing spills to disk.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fargate_protocol::{Ending, MAX_CHUNK, Stream, WINDOW};
+use tokio::sync::watch;
+
+/// Most chunks held at once: bounds the bookkeeping when a script alternates between its streams.
+const MAX_CHUNKS: usize = 16 * 1024;
+
+struct Chunk {
+    offset: u64,
+    stream: Stream,
+    bytes: Vec<u8>,
+}
+
+impl Chunk {
+    fn end(&self) -> u64 {
+        self.offset + self.bytes.len() as u64
+    }
+}
+
+#[derive(Default)]
+struct State {
+    chunks: VecDeque<Chunk>,
+    acknowledged: u64,
+    end: u64,
+    discarding: bool,
+    ending: Option<Ending>,
+}
+
+impl State {
+    fn held(&self) -> usize {
+        usize::try_from(self.end - self.acknowledged).unwrap_or(usize::MAX)
+    }
+
+    fn is_full(&self) -> bool {
+        !self.discarding && (self.held() >= WINDOW || self.chunks.len() >= MAX_CHUNKS)
+    }
+}
+
+/// The output of one stage, written by its pumps and read by the session that is attached.
+pub struct Output {
+    state: Mutex<State>,
+    changes: watch::Sender<()>,
+}
+
+/// What a reader finds at an offset.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Bytes from that offset on.
+    Bytes(Stream, Vec<u8>),
+    /// Nothing yet.
+    NotYet,
+    /// The script ended and this offset is the end of its output.
+    End(Ending),
+    /// The client has acknowledged bytes beyond this offset, so they are gone.
+    Gone,
+}
+
+impl Output {
+    pub fn new() -> Self {
+        Self { state: Mutex::default(), changes: watch::Sender::new(()) }
+    }
+
+    /// Sees every change after this call.
+    pub fn subscribe(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what the script wrote; waits while the window is full.
+    pub async fn write(&self, stream: Stream, mut bytes: &[u8]) {
+        let mut changes = self.subscribe();
+        while !bytes.is_empty() {
+            let taken = self.append(stream, bytes);
+            bytes = &bytes[taken..];
+            if taken > 0 {
+                self.changes.send_replace(());
+            } else if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn append(&self, stream: Stream, bytes: &[u8]) -> usize {
+        let mut state = self.state();
+        if state.discarding || state.ending.is_some() {
+            return bytes.len();
+        }
+        if state.is_full() {
+            return 0;
+        }
+        let room = WINDOW - state.held();
+        let end = state.end;
+        let taken = match state.chunks.back_mut() {
+            Some(last) if last.stream == stream && last.bytes.len() < MAX_CHUNK => {
+                let taken = bytes.len().min(room).min(MAX_CHUNK - last.bytes.len());
+                last.bytes.extend_from_slice(&bytes[..taken]);
+                taken
+            }
+            _ => {
+                let taken = bytes.len().min(room).min(MAX_CHUNK);
+                let bytes = bytes[..taken].to_vec();
+                state.chunks.push_back(Chunk { offset: end, stream, bytes });
+                taken
+            }
+        };
+        state.end += taken as u64;
+        taken
+    }
+
+    /// What stands at `offset`.
+    pub fn read(&self, offset: u64) -> Found {
+        let state = self.state();
+        if offset < state.chunks.front().map_or(state.end, |first| first.offset) {
+            return Found::Gone;
+        }
+        let index = state.chunks.partition_point(|chunk| chunk.end() <= offset);
+        match (state.chunks.get(index), state.ending) {
+            (Some(chunk), _) => {
+                let skip = usize::try_from(offset - chunk.offset).unwrap_or(usize::MAX);
+                Found::Bytes(chunk.stream, chunk.bytes.get(skip..).unwrap_or_default().to_vec())
+            }
+            (None, Some(ending)) => Found::End(ending),
+            (None, None) => Found::NotYet,
+        }
+    }
+
+    /// Forgets what lies below `offset`. An offset beyond the end is the client's error: `false`.
+    pub fn acknowledge(&self, offset: u64) -> bool {
+        let mut state = self.state();
+        if offset > state.end {
+            return false;
+        }
+        state.acknowledged = state.acknowledged.max(offset);
+        while state.chunks.front().is_some_and(|first| first.end() <= offset) {
+            state.chunks.pop_front();
+        }
+        drop(state);
+        self.changes.send_replace(());
+        true
+    }
+
+    /// From here on output is thrown away, so that a script nobody listens to can end.
+    pub fn discard(&self) {
+        self.state().discarding = true;
+        self.changes.send_replace(());
+    }
+
+    /// The script ended; what it wrote until now is all there is.
+    pub fn finish(&self, ending: Ending) {
+        self.state().ending = Some(ending);
+        self.changes.send_replace(());
+    }
+
+    /// Bytes written so far.
+    pub fn end(&self) -> u64 {
+        self.state().end
+    }
+
+    /// True while the script's writes block.
+    pub fn is_full(&self) -> bool {
+        self.state().is_full()
+    }
+
+    /// How the script ended, if it has.
+    pub fn ending(&self) -> Option<Ending> {
+        self.state().ending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[tokio::test]
+    async fn streams_keep_their_order_and_offsets() {
+        let output = Output::new();
+        output.write(Stream::Stdout, b"one ").await;
+        output.write(Stream::Stdout, b"two").await;
+        output.write(Stream::Stderr, b"three").await;
+        assert_eq!(output.read(0), Found::Bytes(Stream::Stdout, b"one two".to_vec()));
+        assert_eq!(output.read(5), Found::Bytes(Stream::Stdout, b"wo".to_vec()));
+        assert_eq!(output.read(7), Found::Bytes(Stream::Stderr, b"three".to_vec()));
+        assert_eq!(output.read(12), Found::NotYet);
+        output.finish(Ending::Code { code: 0 });
+        assert_eq!(output.read(12), Found::End(Ending::Code { code: 0 }));
+    }
+
+    #[tokio::test]
+    async fn a_full_window_blocks_the_writer_until_the_client_acknowledges() {
+        let output = Output::new();
+        output.write(Stream::Stdout, &vec![b'x'; WINDOW]).await;
+        assert!(output.is_full());
+        let mut blocked = pin!(output.write(Stream::Stdout, b"more"));
+        assert!(poll(blocked.as_mut()).is_pending());
+        assert!(output.acknowledge(4));
+        assert!(poll(blocked.as_mut()).is_ready());
+        assert_eq!(output.end(), WINDOW as u64 + 4);
+    }
+
+    #[tokio::test]
+    async fn alternating_streams_cannot_grow_the_bookkeeping_without_limit() {
+        let output = Output::new();
+        for _ in 0..MAX_CHUNKS / 2 {
+            output.write(Stream::Stdout, b"o").await;
+            output.write(Stream::Stderr, b"e").await;
+        }
+        assert!(output.is_full());
+    }
+
+    #[tokio::test]
+    async fn acknowledged_bytes_are_gone_and_later_ones_stay() {
+        let output = Output::new();
+        output.write(Stream::Stdout, &vec![1; MAX_CHUNK]).await;
+        output.write(Stream::Stdout, b"tail").await;
+        assert!(output.acknowledge(MAX_CHUNK as u64 + 1));
+        assert_eq!(output.read(0), Found::Gone);
+        let rest = output.read(MAX_CHUNK as u64 + 1);
+        assert_eq!(rest, Found::Bytes(Stream::Stdout, b"ail".to_vec()));
+        assert!(!output.acknowledge(MAX_CHUNK as u64 + 5), "beyond the end");
+    }
+
+    #[tokio::test]
+    async fn a_discarded_output_blocks_nobody() {
+        let output = Output::new();
+        output.write(Stream::Stdout, &vec![b'x'; WINDOW]).await;
+        let mut blocked = pin!(output.write(Stream::Stdout, b"more"));
+        assert!(poll(blocked.as_mut()).is_pending());
+        output.discard();
+        assert!(poll(blocked.as_mut()).is_ready());
+    }
+}

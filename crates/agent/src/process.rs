@@ -1,0 +1,123 @@
+//! Processes of a job: started in a group of their own, ended as a whole tree.
+//!
+//! It starts what it is told with the environment it is told; it waits for nothing.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+/// What is started, and with what.
+pub struct Start<'a> {
+    pub program: &'a str,
+    pub arguments: &'a [String],
+    pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    pub directory: Option<&'a str>,
+    pub stdin: Stdio,
+}
+
+/// Starts it in a new process group, its output in two pipes.
+pub fn start(start: Start<'_>) -> std::io::Result<Child> {
+    let mut command = Command::new(start.program);
+    command
+        .args(start.arguments)
+        .env_clear()
+        .envs(start.environment)
+        .stdin(start.stdin)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    if let Some(directory) = start.directory {
+        command.current_dir(directory);
+    }
+    command.spawn()
+}
+
+/// A process group, and what its leader has started beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Tree {
+    leader: Pid,
+}
+
+impl Tree {
+    /// The tree under a child that was just started; `None` if it was already reaped.
+    pub fn of(child: &Child) -> Option<Self> {
+        let id = i32::try_from(child.id()?).ok()?;
+        Some(Self { leader: Pid::from_raw(id) })
+    }
+
+    /// Sends `signal` to the group and to every descendant that left it.
+    pub fn signal(self, signal: Signal) {
+        let strays = self.descendants();
+        // Gone already is what was wanted.
+        let _ = killpg(self.leader, signal);
+        for pid in strays {
+            let _ = kill(pid, signal);
+        }
+    }
+
+    fn descendants(self) -> BTreeSet<Pid> {
+        let parents = parents();
+        let mut family = BTreeSet::from([self.leader]);
+        loop {
+            let before = family.len();
+            let children = parents.iter().filter(|(_, parent)| family.contains(parent));
+            let children: Vec<Pid> = children.map(|&(child, _)| child).collect();
+            family.extend(children);
+            if family.len() == before {
+                family.remove(&self.leader);
+                return family;
+            }
+        }
+    }
+}
+
+/// Every process that can be seen, with its parent.
+fn parents() -> Vec<(Pid, Pid)> {
+    let Ok(folder) = std::fs::read_dir("/proc") else { return Vec::new() };
+    folder
+        .filter_map(|entry| {
+            let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // The name in parentheses may hold anything, so fields are counted from its end.
+            let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+            let parent: i32 = fields.nth(1)?.parse().ok()?;
+            Some((Pid::from_raw(pid), Pid::from_raw(parent)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+
+    #[tokio::test]
+    async fn a_child_that_left_the_group_is_ended_with_the_tree() {
+        let script = "setsid sleep 1000 & echo $!; wait".to_owned();
+        let arguments = ["-c".to_owned(), script];
+        let environment = vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default())];
+        let mut child = start(Start {
+            program: "sh",
+            arguments: &arguments,
+            environment,
+            directory: None,
+            stdin: Stdio::null(),
+        })
+        .unwrap();
+        let mut stdout = child.stdout.take().expect("piped");
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") {
+            line.push(stdout.read_u8().await.unwrap());
+        }
+        let tree = Tree::of(&child).unwrap();
+        tree.signal(Signal::SIGKILL);
+        // Both hold the pipe, so its end means that both are gone.
+        let mut rest = Vec::new();
+        stdout.read_to_end(&mut rest).await.unwrap();
+        child.wait().await.unwrap();
+    }
+}

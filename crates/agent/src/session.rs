@@ -1,0 +1,279 @@
+//! One client's conversation over frames: hello, lease, one run, its output and its end.
+//!
+//! Reading and writing go on side by side: a client that reads slowly must still be heard, or its
+//! acknowledgements would wait behind the output that waits for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fargate_protocol::{
+    Accepted, Decoder, FrameError, FromAgent, FromClient, MAX_SCRIPT, Notice, Refusal, Run, Signal,
+    VERSIONS, What, common_version, encode,
+};
+use russh::server::Msg;
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::time::timeout;
+
+use crate::memory_file::Incoming;
+use crate::output::Found;
+use crate::stage::{Order, Stage};
+use crate::task::Task;
+
+/// From the subsystem's start to `Hello`.
+const HELLO: Duration = Duration::from_secs(15);
+/// Between two pieces of a script.
+const UPLOAD_STALL: Duration = Duration::from_secs(60);
+/// From `Exit` to the client's goodbye.
+const GOODBYE: Duration = Duration::from_secs(10);
+/// Longest grace that a client may give, in ms: an hour.
+const MAX_GRACE_MS: u64 = 3_600_000;
+
+/// Why a conversation ended early. The client sees a closed channel; this is for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    #[error("the client left")]
+    Left,
+    #[error("the client stayed silent")]
+    Silent,
+    #[error("the client's frames")]
+    Frame(#[from] FrameError),
+    #[error("the SSH channel")]
+    Channel(#[from] russh::Error),
+    #[error("keeping the script in memory")]
+    Memory(#[from] std::io::Error),
+}
+
+/// Holds the conversation until one side leaves.
+///
+/// # Errors
+///
+/// [`SessionError`]; what runs is left to its own deadline for a lost client.
+pub async fn serve(task: &Task, channel: Channel<Msg>) -> Result<(), SessionError> {
+    let (read, write) = channel.split();
+    let mut inbox = Inbox { read, decoder: Decoder::default() };
+    let outbox = Outbox { write };
+    match timeout(HELLO, inbox.expect()).await.map_err(|_| SessionError::Silent)?? {
+        FromClient::Hello { versions, .. } => match common_version(&versions) {
+            Some(version) => {
+                let agent = crate::VERSION.to_owned();
+                outbox.send(&FromAgent::HelloOk { version, agent, proof: None }).await?;
+            }
+            None => return outbox.refuse(Refusal::Version { speaks: VERSIONS.to_vec() }).await,
+        },
+        _ => return outbox.refuse(Refusal::Protocol { what: "hello first".into() }).await,
+    }
+    loop {
+        match inbox.next().await? {
+            None => return Ok(()),
+            Some(FromClient::Lease(lease)) => task.lease.renew(&lease),
+            Some(FromClient::Run(run)) => return serve_run(task, run, inbox, outbox).await,
+            Some(_) => {
+                return outbox.refuse(Refusal::Protocol { what: "a run or a lease".into() }).await;
+            }
+        }
+    }
+}
+
+async fn serve_run(
+    task: &Task,
+    run: Run,
+    mut inbox: Inbox,
+    outbox: Outbox,
+) -> Result<(), SessionError> {
+    let (stage, how, offset) = match take(task, &run, &mut inbox).await? {
+        Ok(taken) => taken,
+        Err(Answer::No(refusal)) => return outbox.refuse(refusal).await,
+        Err(Answer::Nothing(how)) => {
+            outbox.send(&FromAgent::Accepted(how)).await?;
+            return outbox.leave().await;
+        }
+    };
+    let _attached = stage.attach();
+    outbox.send(&FromAgent::Accepted(how)).await?;
+    let listening = listen(task, &stage, &mut inbox);
+    tokio::pin!(listening);
+    tokio::select! {
+        told = tell(task, &stage, offset, &outbox) => told?,
+        heard = &mut listening => return heard,
+    }
+    outbox.leave().await?;
+    // The client's last words, or the reset of its connection: both mean that it is done.
+    let _ = timeout(GOODBYE, listening).await;
+    Ok(())
+}
+
+enum Answer {
+    No(Refusal),
+    Nothing(Accepted),
+}
+
+type Taken = Result<(Arc<Stage>, Accepted, u64), Answer>;
+
+/// Attaches to the stage that this id has started, or starts one.
+async fn take(task: &Task, run: &Run, inbox: &mut Inbox) -> Result<Taken, SessionError> {
+    if let Some(target) = &run.target {
+        return Ok(Err(Answer::No(Refusal::Target { target: target.clone() })));
+    }
+    if let Some(stage) = task.find(&run.run_id) {
+        return Ok(Ok((stage, Accepted::Resumed, run.resume_from.unwrap_or(0))));
+    }
+    if run.resume_from.is_some() {
+        let how = if task.current().is_some() { Accepted::Superseded } else { Accepted::Unknown };
+        return Ok(Err(Answer::Nothing(how)));
+    }
+    task.make_way_for(&run.run_id);
+    let stdin = match receive_script(&run.what, inbox).await? {
+        Ok(stdin) => stdin,
+        Err(refusal) => return Ok(Err(Answer::No(refusal))),
+    };
+    Ok(match task.start(run, stdin).await {
+        Ok(stage) => Ok((stage, Accepted::Started, 0)),
+        Err(refusal) => Err(Answer::No(refusal)),
+    })
+}
+
+/// The whole script as standard input; nothing of it runs before all of it is here and right.
+async fn receive_script(
+    what: &What,
+    inbox: &mut Inbox,
+) -> Result<Result<std::process::Stdio, Refusal>, SessionError> {
+    let script_is = |what: &str| Ok(Err(Refusal::Script { what: what.to_owned() }));
+    let (length, sha256) = match what {
+        What::Argv { .. } => return Ok(Ok(std::process::Stdio::null())),
+        What::Script { length, .. } if *length > MAX_SCRIPT => {
+            return script_is("larger than 256 MiB");
+        }
+        What::Script { length, sha256, .. } => (*length, sha256.clone()),
+    };
+    let mut script = Incoming::new(length, sha256)?;
+    while !script.is_complete() {
+        let next = timeout(UPLOAD_STALL, inbox.expect()).await;
+        match next.map_err(|_| SessionError::Silent)?? {
+            FromClient::Script { bytes } => {
+                if !script.push(&bytes)? {
+                    return script_is("longer than announced");
+                }
+            }
+            _ => return Ok(Err(Refusal::Protocol { what: "the rest of the script".into() })),
+        }
+    }
+    match script.into_stdin()? {
+        Some(stdin) => Ok(Ok(stdin)),
+        None => script_is("not what its hash says"),
+    }
+}
+
+/// Sends the output from `offset` on, then how the script ended.
+async fn tell(
+    task: &Task,
+    stage: &Stage,
+    mut offset: u64,
+    outbox: &Outbox,
+) -> Result<(), SessionError> {
+    let mut changes = stage.output.subscribe();
+    let mut ending = task.ending.subscribe();
+    ending.mark_changed();
+    let mut superseded = stage.superseded.subscribe();
+    loop {
+        if ending.has_changed().unwrap_or(false) {
+            let notice = ending.borrow_and_update().clone();
+            if let Some(notice) = notice {
+                outbox.send(&FromAgent::Notice(notice)).await?;
+            }
+        }
+        if *superseded.borrow_and_update() {
+            outbox.send(&FromAgent::Notice(Notice::Superseded)).await?;
+            return Ok(());
+        }
+        changes.mark_unchanged();
+        match stage.output.read(offset) {
+            Found::Bytes(stream, bytes) => {
+                let length = bytes.len() as u64;
+                outbox.send(&FromAgent::Output { offset, stream, bytes }).await?;
+                offset += length;
+            }
+            Found::End(ending) => return outbox.send(&FromAgent::Exit { ending, offset }).await,
+            Found::Gone => {
+                let what = "an offset that was not acknowledged before".into();
+                return outbox.send(&FromAgent::Refused(Refusal::Protocol { what })).await;
+            }
+            Found::NotYet => tokio::select! {
+                _ = changes.changed() => {}
+                _ = ending.changed() => ending.mark_changed(),
+                _ = superseded.changed() => {}
+            },
+        }
+    }
+}
+
+/// Hears acknowledgements and signals until the client leaves.
+async fn listen(task: &Task, stage: &Stage, inbox: &mut Inbox) -> Result<(), SessionError> {
+    while let Some(message) = inbox.next().await? {
+        match message {
+            FromClient::Ack { offset } => {
+                if !stage.output.acknowledge(offset) {
+                    return Err(SessionError::Left);
+                }
+            }
+            FromClient::Signal { signal, grace_ms } => {
+                let signal = match signal {
+                    Signal::Term => nix::sys::signal::Signal::SIGTERM,
+                    Signal::Int => nix::sys::signal::Signal::SIGINT,
+                    Signal::Kill => nix::sys::signal::Signal::SIGKILL,
+                };
+                let grace = Duration::from_millis(grace_ms.min(MAX_GRACE_MS));
+                // Nobody needs to read on; a script blocked on its own output could not end.
+                stage.order(Order { signal, grace });
+            }
+            FromClient::Lease(lease) => task.lease.renew(&lease),
+            FromClient::Hello { .. } | FromClient::Run(_) | FromClient::Script { .. } => {
+                return Err(SessionError::Left);
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Inbox {
+    read: ChannelReadHalf,
+    decoder: Decoder,
+}
+
+impl Inbox {
+    /// The next message, or `None` when the client said goodbye.
+    async fn next(&mut self) -> Result<Option<FromClient>, SessionError> {
+        loop {
+            if let Some(message) = self.decoder.take()? {
+                return Ok(Some(message));
+            }
+            match self.read.wait().await {
+                Some(ChannelMsg::Data { data }) => self.decoder.push(&data),
+                None | Some(ChannelMsg::Eof | ChannelMsg::Close) => return Ok(None),
+                Some(_) => {}
+            }
+        }
+    }
+
+    async fn expect(&mut self) -> Result<FromClient, SessionError> {
+        self.next().await?.ok_or(SessionError::Left)
+    }
+}
+
+struct Outbox {
+    write: ChannelWriteHalf<Msg>,
+}
+
+impl Outbox {
+    async fn send(&self, message: &FromAgent) -> Result<(), SessionError> {
+        Ok(self.write.data_bytes(encode(message)?).await?)
+    }
+
+    async fn refuse(&self, refusal: Refusal) -> Result<(), SessionError> {
+        self.send(&FromAgent::Refused(refusal)).await?;
+        self.leave().await
+    }
+
+    async fn leave(&self) -> Result<(), SessionError> {
+        Ok(self.write.eof().await?)
+    }
+}

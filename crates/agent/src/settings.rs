@@ -1,0 +1,178 @@
+//! What the driver tells the agent through the container's environment, checked once.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use russh::keys::ssh_key::private::Ed25519Keypair;
+use russh::keys::{PrivateKey, PublicKey};
+
+/// Port where the container's environment names none: images and security groups expect SSH there.
+const DEFAULT_PORT: u16 = 22;
+/// The user that the client must name.
+const DEFAULT_USER: &str = "root";
+/// Longest value of a duration that is accepted, a week: longer than any job of a forge.
+const MAX_SECONDS: u64 = 7 * 24 * 3600;
+
+/// How long the task may live, until a client sends a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Without a client.
+    pub idle: Duration,
+    /// In all.
+    pub lifetime: Duration,
+    /// What runs, without its client.
+    pub client_gone: Duration,
+}
+
+/// Everything that the agent is told at its start.
+#[derive(Debug)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub user: String,
+    pub client_key: PublicKey,
+    pub host_key: PrivateKey,
+    pub limits: Limits,
+}
+
+/// A variable that is missing or holds what it should not. Values are not repeated: one is secret.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the container's variable {variable} {problem}")]
+pub struct SettingsError {
+    variable: &'static str,
+    problem: &'static str,
+}
+
+impl Settings {
+    /// Reads this process's environment.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] names the variable and what is allowed.
+    pub fn from_environment() -> Result<Self, SettingsError> {
+        Self::new(|name| std::env::var_os(name))
+    }
+
+    fn new(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, SettingsError> {
+        let text = |variable: &'static str| match lookup(variable).map(OsString::into_string) {
+            Some(Ok(text)) if !text.trim().is_empty() => Ok(Some(text.trim().to_owned())),
+            Some(Err(_)) => Err(SettingsError { variable, problem: "is not UTF-8" }),
+            _ => Ok(None),
+        };
+        let seconds = |variable: &'static str, default: u64| {
+            let problem = "must be a number of seconds from 1 to 604800";
+            let value = match text(variable)? {
+                None => default,
+                Some(value) => value.parse().map_err(|_| SettingsError { variable, problem })?,
+            };
+            if (1..=MAX_SECONDS).contains(&value) {
+                Ok(Duration::from_secs(value))
+            } else {
+                Err(SettingsError { variable, problem })
+            }
+        };
+        Ok(Self {
+            listen: listen(text("FARGATE_RUNNER_ADDRESS")?, text("FARGATE_RUNNER_PORT")?)?,
+            user: text("FARGATE_RUNNER_USER")?.unwrap_or_else(|| DEFAULT_USER.to_owned()),
+            client_key: client_key(text("SSH_PUBLIC_KEY")?)?,
+            host_key: host_key(text("FARGATE_RUNNER_HOST_KEY_SEED")?)?,
+            limits: Limits {
+                idle: seconds("FARGATE_RUNNER_IDLE_S", 600)?,
+                lifetime: seconds("FARGATE_RUNNER_LIFETIME_S", 24 * 3600)?,
+                client_gone: seconds("FARGATE_RUNNER_CLIENT_GONE_S", 120)?,
+            },
+        })
+    }
+}
+
+fn listen(address: Option<String>, port: Option<String>) -> Result<SocketAddr, SettingsError> {
+    let address = match address {
+        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Some(address) => address.parse().map_err(|_| SettingsError {
+            variable: "FARGATE_RUNNER_ADDRESS",
+            problem: "must be an IP address",
+        })?,
+    };
+    let port = match port {
+        None => DEFAULT_PORT,
+        Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or(SettingsError {
+            variable: "FARGATE_RUNNER_PORT",
+            problem: "must be a number from 1 to 65535",
+        })?,
+    };
+    Ok(SocketAddr::new(address, port))
+}
+
+fn client_key(line: Option<String>) -> Result<PublicKey, SettingsError> {
+    let error = |problem| SettingsError { variable: "SSH_PUBLIC_KEY", problem };
+    let line = line.ok_or(error("is missing: without it nobody could log in"))?;
+    PublicKey::from_openssh(&line)
+        .map_err(|_| error("must be one public key in the format of authorized_keys"))
+}
+
+/// The key derived from the seed, which the driver knows as well; a random one where nobody gave
+/// a seed, for clients that trust the first key they see.
+fn host_key(seed: Option<String>) -> Result<PrivateKey, SettingsError> {
+    let error = |problem| SettingsError { variable: "FARGATE_RUNNER_HOST_KEY_SEED", problem };
+    let mut bytes = [0; 32];
+    match seed {
+        Some(seed) => hex::decode_to_slice(seed, &mut bytes)
+            .map_err(|_| error("must be 64 hexadecimal digits"))?,
+        None => getrandom::fill(&mut bytes)
+            .map_err(|_| error("is missing, and there is no randomness"))?,
+    }
+    Ok(PrivateKey::from(Ed25519Keypair::from_seed(&bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOBBifyzt+3ro2UXhit/0ao6EQvecTHZ9SV2SRSdakUY job";
+
+    fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::new(|name| {
+            let given = variables.iter().find(|(known, _)| *known == name);
+            given.map(|(_, value)| value.into()).or((name == "SSH_PUBLIC_KEY").then(|| KEY.into()))
+        })
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_host_key() {
+        let seed = "11".repeat(32);
+        let key = || {
+            let settings = settings(&[("FARGATE_RUNNER_HOST_KEY_SEED", &seed)]).unwrap();
+            settings.host_key.public_key().to_openssh().unwrap()
+        };
+        assert_eq!(key(), key());
+        let other = settings(&[]).unwrap().host_key.public_key().to_openssh().unwrap();
+        assert_ne!(key(), other);
+    }
+
+    #[test]
+    fn a_public_key_alone_is_enough() {
+        let settings = settings(&[]).unwrap();
+        assert_eq!(settings.listen.to_string(), "0.0.0.0:22");
+        assert_eq!(settings.user, "root");
+        assert_eq!(settings.limits.client_gone, Duration::from_secs(120));
+    }
+
+    #[test]
+    fn each_bad_value_names_its_variable_and_what_is_allowed() {
+        let cases = [
+            ("SSH_PUBLIC_KEY", "not a key", "must be one public key in the format"),
+            ("FARGATE_RUNNER_PORT", "0", "a number from 1 to 65535"),
+            ("FARGATE_RUNNER_PORT", "x", "a number from 1 to 65535"),
+            ("FARGATE_RUNNER_ADDRESS", "example.com", "an IP address"),
+            ("FARGATE_RUNNER_HOST_KEY_SEED", "abc", "64 hexadecimal digits"),
+            ("FARGATE_RUNNER_IDLE_S", "-1", "seconds"),
+            ("FARGATE_RUNNER_LIFETIME_S", "0", "seconds"),
+            ("FARGATE_RUNNER_CLIENT_GONE_S", "99999999", "seconds"),
+        ];
+        for (variable, value, allowed) in cases {
+            let error = settings(&[(variable, value)]).unwrap_err().to_string();
+            assert!(error.contains(variable) && error.contains(allowed), "{error}");
+        }
+    }
+}

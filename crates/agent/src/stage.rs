@@ -1,0 +1,307 @@
+//! One script of a job, from its start to the last byte of its output, whoever listens.
+//!
+//! It knows processes, signals and deadlines. It knows neither SSH nor frames.
+
+use std::time::Duration;
+
+use fargate_model::id::Token;
+use fargate_protocol::{Ending, Stream};
+use nix::sys::signal::Signal;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Child;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::output::Output;
+use crate::process::Tree;
+
+/// How long a script whose client is gone, or that a newer one replaces, has between TERM and KILL.
+pub const SHORT_GRACE: Duration = Duration::from_secs(2);
+/// After the script ended, its output counts as complete when nothing came for this long though
+/// a process that it left behind still holds the pipe.
+const QUIET: Duration = Duration::from_millis(250);
+/// Longest wait for such a process.
+const LINGER: Duration = Duration::from_secs(5);
+/// Signals waiting for a stage; one that does not fit finds the stage ending anyway.
+const ORDERS: usize = 16;
+/// Bytes read from a pipe at once.
+const READ: usize = 32 * 1024;
+
+/// A signal now, KILL after the grace.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    pub signal: Signal,
+    pub grace: Duration,
+}
+
+/// A script that was started.
+pub struct Stage {
+    pub run_id: Token,
+    pub output: Output,
+    orders: mpsc::Sender<Order>,
+    attached: watch::Sender<usize>,
+    /// A newer run took this one's place.
+    pub superseded: watch::Sender<bool>,
+}
+
+/// A client that listens to a stage, for as long as this lives.
+pub struct Attachment<'a>(&'a Stage);
+
+impl Drop for Attachment<'_> {
+    fn drop(&mut self) {
+        self.0.attached.send_modify(|n| *n = n.saturating_sub(1));
+    }
+}
+
+/// The half of a stage that lives it: see [`Life::live`].
+pub struct Life {
+    orders: mpsc::Receiver<Order>,
+    attached: watch::Receiver<usize>,
+}
+
+impl Stage {
+    pub fn new(run_id: Token) -> (Self, Life) {
+        let (orders, inbox) = mpsc::channel(ORDERS);
+        let attached = watch::Sender::new(0);
+        let life = Life { orders: inbox, attached: attached.subscribe() };
+        let superseded = watch::Sender::new(false);
+        (Self { run_id, output: Output::new(), orders, attached, superseded }, life)
+    }
+
+    /// Counts a listening client in.
+    pub fn attach(&self) -> Attachment<'_> {
+        self.attached.send_modify(|n| *n += 1);
+        Attachment(self)
+    }
+
+    /// Asks for an end; later orders can only shorten the grace.
+    pub fn order(&self, order: Order) {
+        let _ = self.orders.try_send(order);
+    }
+
+    /// Returns when the script has ended and its output is complete.
+    pub async fn ended(&self) -> Ending {
+        let mut changes = self.output.subscribe();
+        loop {
+            if let Some(ending) = self.output.ending() {
+                return ending;
+            }
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+impl Life {
+    /// Reads the script's output, obeys orders, ends it when its client is gone for too long, and
+    /// returns when the last process that holds its pipes is gone.
+    pub async fn live(
+        mut self,
+        stage: &std::sync::Arc<Stage>,
+        mut child: Child,
+        client_gone: Duration,
+    ) {
+        let tree = Tree::of(&child);
+        let signal = |signal| {
+            if let Some(tree) = tree {
+                tree.signal(signal);
+            }
+        };
+        let mut pumps = JoinSet::new();
+        if let Some(pipe) = child.stdout.take() {
+            pumps.spawn(pump(stage.clone(), Stream::Stdout, pipe));
+        }
+        if let Some(pipe) = child.stderr.take() {
+            pumps.spawn(pump(stage.clone(), Stream::Stderr, pipe));
+        }
+        let mut kill_at: Option<Instant> = None;
+        let mut gone_at = Some(Instant::now() + client_gone);
+        let mut ended: Option<Ended> = None;
+        loop {
+            if *self.attached.borrow_and_update() > 0 {
+                gone_at = None;
+            }
+            if let Some(Ended { ending, .. }) = ended
+                && pumps.is_empty()
+            {
+                return stage.output.finish(ending);
+            }
+            tokio::select! {
+                status = child.wait(), if ended.is_none() => ended = Some(Ended::now(status, &stage.output)),
+                _ = pumps.join_next(), if !pumps.is_empty() => {}
+                Some(order) = self.orders.recv() => {
+                    signal(order.signal);
+                    let at = Instant::now() + order.grace;
+                    kill_at = Some(kill_at.map_or(at, |before| before.min(at)));
+                }
+                () = at(kill_at) => {
+                    signal(Signal::SIGKILL);
+                    kill_at = None;
+                }
+                _ = self.attached.changed() => {
+                    if *self.attached.borrow() == 0 {
+                        gone_at = Some(Instant::now() + client_gone);
+                    }
+                }
+                () = at(gone_at) => {
+                    gone_at = None;
+                    stage.output.discard();
+                    signal(Signal::SIGTERM);
+                    kill_at = Some(Instant::now() + SHORT_GRACE);
+                }
+                () = at(ended.as_ref().map(|ended| ended.look_again)) => {
+                    if let Some(seen) = &mut ended
+                        && seen.is_complete(&stage.output)
+                    {
+                        stage.output.finish(seen.ending);
+                        break;
+                    }
+                }
+            }
+        }
+        // A process that was left behind may write on into the void until it ends.
+        while pumps.join_next().await.is_some() {}
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A script whose process ended while something still holds its pipes.
+struct Ended {
+    ending: Ending,
+    since: Instant,
+    look_again: Instant,
+    seen: u64,
+}
+
+impl Ended {
+    fn now(status: std::io::Result<std::process::ExitStatus>, output: &Output) -> Self {
+        let now = Instant::now();
+        Self { ending: ending(status), since: now, look_again: now + QUIET, seen: output.end() }
+    }
+
+    fn is_complete(&mut self, output: &Output) -> bool {
+        let quiet = output.end() == self.seen;
+        self.seen = output.end();
+        self.look_again = Instant::now() + QUIET;
+        // A full window means that the client is slow, not that the script said all.
+        !output.is_full() && (quiet || self.since.elapsed() >= LINGER)
+    }
+}
+
+fn ending(status: std::io::Result<std::process::ExitStatus>) -> Ending {
+    use std::os::unix::process::ExitStatusExt;
+    let byte = |n: i32| u8::try_from(n).unwrap_or(u8::MAX);
+    match status {
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => Ending::Code { code: byte(code) },
+            (None, signal) => {
+                Ending::Signal { number: byte(signal.unwrap_or(Signal::SIGKILL as i32)) }
+            }
+        },
+        // Only if someone else had reaped it, which `init` and `server` rule out.
+        Err(_) => Ending::Signal { number: byte(Signal::SIGKILL as i32) },
+    }
+}
+
+async fn pump(stage: std::sync::Arc<Stage>, stream: Stream, mut pipe: impl AsyncRead + Unpin) {
+    let mut buffer = vec![0; READ];
+    while let Ok(n @ 1..) = pipe.read(&mut buffer).await {
+        stage.output.write(stream, &buffer[..n]).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Found;
+    use crate::process::{Start, start};
+    use std::process::Stdio;
+    use std::sync::Arc;
+
+    struct Running {
+        stage: Arc<Stage>,
+        life: tokio::task::JoinHandle<()>,
+    }
+
+    fn run(script: &str, client_gone: Duration) -> Running {
+        let arguments = ["-c".to_owned(), script.to_owned()];
+        let environment = vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default())];
+        let child = start(Start {
+            program: "bash",
+            arguments: &arguments,
+            environment,
+            directory: None,
+            stdin: Stdio::null(),
+        })
+        .unwrap();
+        let (stage, life) = Stage::new(Token::from_bits([7; 16]));
+        let stage = Arc::new(stage);
+        let life = tokio::spawn({
+            let stage = stage.clone();
+            async move { life.live(&stage, child, client_gone).await }
+        });
+        Running { stage, life }
+    }
+
+    const LONG: Duration = Duration::from_secs(100);
+
+    async fn has_written(stage: &Stage, bytes: u64) {
+        let mut changes = stage.output.subscribe();
+        while stage.output.end() < bytes {
+            changes.changed().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_left_behind_does_not_hold_the_stage() {
+        let running = run("sleep 1000 & echo $!; exit 3", LONG);
+        assert_eq!(running.stage.ended().await, Ending::Code { code: 3 });
+        let Found::Bytes(_, pid) = running.stage.output.read(0) else { panic!("no output") };
+        let pid: i32 = String::from_utf8(pid).unwrap().trim().parse().unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        running.life.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn output_that_a_filter_still_holds_is_not_lost() {
+        let running = run("exec > >(sleep 0.1; cat); echo last words", LONG);
+        running.stage.ended().await;
+        let expected = Found::Bytes(Stream::Stdout, b"last words\n".to_vec());
+        assert_eq!(running.stage.output.read(0), expected);
+        running.life.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_order_ends_a_script_that_ignores_term_after_the_grace() {
+        let running = run("trap '' TERM; echo up; while :; do sleep 0.01; done", LONG);
+        has_written(&running.stage, 3).await;
+        let grace = Duration::from_millis(50);
+        running.stage.order(Order { signal: Signal::SIGTERM, grace });
+        assert_eq!(running.stage.ended().await, Ending::Signal { number: 9 });
+        running.life.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stage_whose_client_is_gone_is_ended() {
+        let running = run("echo up; sleep 1000", Duration::from_millis(50));
+        assert_eq!(running.stage.ended().await, Ending::Signal { number: 15 });
+        running.life.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stage_whose_client_came_back_goes_on() {
+        let running = run("echo up; read -t 0.3 <> <(:); exit 4", Duration::from_millis(100));
+        let attachment = running.stage.attach();
+        assert_eq!(running.stage.ended().await, Ending::Code { code: 4 });
+        drop(attachment);
+        running.life.await.unwrap();
+    }
+}

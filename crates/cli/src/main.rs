@@ -1,0 +1,2 @@
+//! The fargate-runner binary.
+fn main() {}

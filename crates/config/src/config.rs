@@ -1,0 +1,120 @@
+//! What a whole file says, and the profiles one can ask it for.
+
+use std::path::PathBuf;
+
+use crate::document::Document;
+use crate::fit;
+use crate::problem::{Problem, Problems};
+use crate::profile::{Profile, words};
+use crate::{keys, show};
+
+/// Where the state of jobs is kept unless the file says otherwise.
+pub(crate) const DEFAULT_STATE_DIR: &str = "/var/lib/fargate-runner";
+
+words! {
+    /// How much goes into the operator's log.
+    LogLevel {
+        /// What ended a stage.
+        Error = "error",
+        /// Also what was worked round.
+        Warn = "warn",
+        /// Also each step.
+        Info = "info",
+        /// Also each AWS call.
+        Debug = "debug",
+        /// Also each frame of the session protocol, without its contents.
+        Trace = "trace",
+    }
+}
+
+/// A configuration together with what was noticed while it was read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Unknown keys, where [`crate::Unknown::Warn`] allowed them.
+    pub warnings: Vec<Problem>,
+}
+
+/// A whole configuration file, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The manager host's name in `startedBy`; `None` for the id kept in the state folder.
+    pub owner: Option<String>,
+    /// Folder for the state of jobs.
+    pub state_dir: PathBuf,
+    /// The operator's log; `None` for journald.
+    pub log_file: Option<PathBuf>,
+    /// How much goes into the operator's log.
+    pub log_level: LogLevel,
+    pub(crate) document: Document,
+}
+
+impl Config {
+    /// The settings of `[profile.NAME]` on top of `[defaults]`, or of `[defaults]` alone.
+    ///
+    /// # Errors
+    ///
+    /// If the file has no such profile, or if `None` is asked for and `[defaults]` lacks a
+    /// required key because only the profiles have it.
+    pub fn profile(&self, name: Option<&str>) -> Result<Profile, Problems> {
+        let Some(name) = name else {
+            return self.defaults_alone();
+        };
+        let layer = self.document.profiles.iter().find(|(known, _)| known == name);
+        let (known, layer) = layer.ok_or_else(|| self.no_such_profile(name))?;
+        fit::profile(self.document.merged(Some((known.as_str(), layer))), &self.document.path)
+    }
+
+    fn defaults_alone(&self) -> Result<Profile, Problems> {
+        let document = &self.document;
+        fit::profile(document.defaults.clone(), &document.path).map_err(|problems| {
+            let names = self.profile_names();
+            let missing: Vec<&str> = fit::missing_names(&document.defaults);
+            let message = format!(
+                "`[defaults]` alone is no profile, it has no {}; there are: {}",
+                missing.join(", "),
+                names.join(", ")
+            );
+            let Some(name) = names.first() else { return problems };
+            let path = document.path.clone();
+            let line = document.defaults.place.line;
+            let hint = Some(format!("choose one: `--profile {name}`"));
+            Problem { path, line, key: Some("defaults".to_owned()), message, hint }.into()
+        })
+    }
+
+    /// The names of the profiles, in the order of the file.
+    #[must_use]
+    pub fn profile_names(&self) -> Vec<&str> {
+        self.document.profiles.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The effective settings as TOML in our grammar, each with where it comes from: those of one
+    /// profile, or for `None` of `[defaults]` and every profile.
+    ///
+    /// A profile that the file lacks is shown as a comment that says so; ask
+    /// [`Config::profile`] first.
+    #[must_use]
+    pub fn show(&self, profile: Option<&str>) -> String {
+        show::config(self, profile)
+    }
+
+    fn no_such_profile(&self, name: &str) -> Problems {
+        let names = self.profile_names();
+        let nearest = keys::nearest(name, names.iter().copied());
+        let given = crate::check::quoted(name);
+        let message = match nearest {
+            _ if names.is_empty() => format!("profile {given} is not here; the file has none"),
+            Some(nearest) => format!("profile {given} is not here, nearest is `{nearest}`"),
+            None => format!("profile {given} is not here; there are: {}", names.join(", ")),
+        };
+        let hint = match nearest {
+            Some(nearest) => format!("`--profile {nearest}`"),
+            None if names.is_empty() => "leave out `--profile`, or add `[profile.NAME]`".to_owned(),
+            None => format!("`--profile {}`", names.join("`, `--profile ")),
+        };
+        let path = self.document.path.clone();
+        Problem { path, line: None, key: None, message, hint: Some(hint) }.into()
+    }
+}

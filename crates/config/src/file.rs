@@ -1,0 +1,94 @@
+//! Finds and reads the configuration file. It reads regular files up to a limit, and nothing that
+//! could block.
+
+use std::ffi::OsStr;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::config::Loaded;
+use crate::document::{Unknown, parse};
+use crate::problem::{Problem, Problems};
+
+/// Where the file is looked for unless told otherwise.
+pub const DEFAULT_PATH: &str = "/etc/fargate-runner/config.toml";
+
+/// The environment variable that names another file.
+pub const PATH_VARIABLE: &str = "FARGATE_RUNNER_CONFIG";
+
+/// Largest file that is read, in bytes: 1 MiB.
+pub const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// The file to read: the flag, else the environment variable unless it is empty, else
+/// [`DEFAULT_PATH`].
+#[must_use]
+pub fn locate(flag: Option<&Path>, variable: Option<&OsStr>) -> PathBuf {
+    let variable = variable.filter(|value| !value.is_empty()).map(Path::new);
+    flag.or(variable).unwrap_or(Path::new(DEFAULT_PATH)).to_owned()
+}
+
+/// Reads and checks the file at `path`.
+///
+/// # Errors
+///
+/// Everything that is wrong with it: that it cannot be read, is no text, or what [`parse`] finds.
+pub fn load(path: &Path, unknown: Unknown) -> Result<Loaded, Problems> {
+    let bytes = read(path)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => parse(&text, path, unknown),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let bytes = error.as_bytes();
+            let line = 1 + bytes[..at].iter().filter(|&&b| b == b'\n').count();
+            let message = format!("is not text: byte 0x{:02x} is not UTF-8", bytes[at]);
+            Err(problem(path, Some(line), message, "a configuration is a TOML file in UTF-8"))
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Problems> {
+    let io = |error: std::io::Error| unreadable(path, &error);
+    // Asked before it is opened: opening a pipe would wait for its writer.
+    let metadata = std::fs::metadata(path).map_err(io)?;
+    if metadata.is_dir() {
+        let hint = format!("name a file in it: `-c {}`", path.join("config.toml").display());
+        return Err(problem(path, None, "is a folder, a file is expected", &hint));
+    }
+    if !metadata.is_file() {
+        return Err(problem(path, None, "is a device or pipe, a file is expected", HOW_TO_NAME));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(io)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        let message = format!(
+            "has {} bytes, at most {MAX_FILE_BYTES} are read",
+            metadata.len().max(bytes.len() as u64)
+        );
+        return Err(problem(path, None, message, "is it a configuration file?"));
+    }
+    Ok(bytes)
+}
+
+const HOW_TO_NAME: &str = "name the file by `-c FILE` or by the variable FARGATE_RUNNER_CONFIG";
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Problems {
+    let shown = path.display();
+    match error.kind() {
+        ErrorKind::NotFound => {
+            let hint = format!("`fargate-runner config init` writes one; or {HOW_TO_NAME}");
+            problem(path, None, "there is no such file", &hint)
+        }
+        ErrorKind::PermissionDenied => {
+            let hint =
+                format!("it must be readable for the user of gitlab-runner: `ls -l {shown}`");
+            problem(path, None, "this user may not read it", &hint)
+        }
+        _ => problem(path, None, format!("cannot be read: {error}"), HOW_TO_NAME),
+    }
+}
+
+fn problem(path: &Path, line: Option<usize>, message: impl Into<String>, hint: &str) -> Problems {
+    let (path, message) = (path.to_owned(), message.into());
+    Problem { path, line, key: None, message, hint: Some(hint.to_owned()) }.into()
+}

@@ -1,0 +1,233 @@
+//! Whether the settings of one profile, put together from its layers, are complete and fit each
+//! other; and the profile they make.
+//!
+//! Each value by itself was checked before, in `layer`.
+
+use std::path::Path;
+
+use fargate_model::size::Size;
+
+use crate::check::Arn;
+use crate::keys::Section;
+use crate::layer::Layer;
+use crate::problem::{Problem, Problems};
+use crate::profile::{HostKey, Launch, LaunchType, Profile, Shell, Ssh};
+use crate::reader::{Place, Placed};
+use crate::timeouts::{Amount, TIMEOUT_KEYS, Timeouts};
+
+/// Most tags of ours on a task: ECS takes 50, and the product keeps 10 for its own.
+///
+/// Source: Amazon ECS API Reference, `RunTask`.
+pub(crate) const MAX_TAGS: usize = 40;
+
+/// The container that scripts run in unless the file says otherwise.
+pub(crate) const DEFAULT_CONTAINER: &str = "job";
+
+/// The user and port of the agent unless the file says otherwise.
+pub(crate) const DEFAULT_USER: &str = "root";
+pub(crate) const DEFAULT_PORT: u16 = 22;
+
+pub(crate) const DEFAULT_LAUNCH_TYPE: LaunchType = LaunchType::Fargate;
+pub(crate) const DEFAULT_HOST_KEY: HostKey = HostKey::Seed;
+pub(crate) const DEFAULT_SHELL: Shell = Shell::Bash;
+
+/// Pairs of which the first is at most the second.
+const NOT_ABOVE: [(&str, &str); 5] = [
+    ("start", "prepare"),
+    ("dial", "handshake"),
+    ("api_connect", "api_attempt"),
+    ("api_attempt", "api_operation"),
+    ("poll_min", "poll_max"),
+];
+
+/// Required settings that a merged layer lacks.
+pub(crate) fn missing_names(layer: &Layer) -> Vec<&'static str> {
+    let required = [
+        ("cluster", layer.cluster.is_some()),
+        ("subnets", layer.subnets.is_some()),
+        ("security_groups", layer.security_groups.is_some()),
+        ("task_definition", layer.task_definition.is_some()),
+    ];
+    required.iter().filter(|(_, there)| !there).map(|(name, _)| *name).collect()
+}
+
+/// A problem for each required setting that a merged layer lacks.
+pub(crate) fn missing(layer: &Layer, path: &Path) -> Vec<Problem> {
+    let problem = |name: &'static str| {
+        let key = format!("{}.{name}", layer.place.key);
+        let inherited = if layer.name.is_some() { ", here and in `[defaults]`" } else { "" };
+        let message = format!("key `{key}` is missing{inherited}");
+        let example = Section::Settings.example(name);
+        let hint = example.map(|line| format!("for example `{line}`"));
+        let line = layer.place.line;
+        Problem { path: path.to_owned(), line, key: Some(key), message, hint }
+    };
+    missing_names(layer).into_iter().map(problem).collect()
+}
+
+/// A problem for each pair of settings that do not fit each other.
+pub(crate) fn misfits(layer: &Layer, path: &Path) -> Vec<Problem> {
+    let mut found = Vec::new();
+    found.extend(size(layer, path));
+    found.extend(regions(layer, path));
+    found.extend(tag_count(layer, path));
+    found.extend(NOT_ABOVE.iter().filter_map(|(less, more)| not_above(layer, less, more, path)));
+    found
+}
+
+/// The profile that a merged layer makes.
+pub(crate) fn profile(layer: Layer, path: &Path) -> Result<Profile, Problems> {
+    let mut problems = missing(&layer, path);
+    problems.extend(misfits(&layer, path));
+    let Layer {
+        cluster: Some(cluster),
+        subnets: Some(subnets),
+        security_groups: Some(security_groups),
+        task_definition: Some(task_definition),
+        ..
+    } = layer
+    else {
+        return Err(Problems { problems });
+    };
+    if !problems.is_empty() {
+        return Err(Problems { problems });
+    }
+    let port = layer.port.and_then(|given| u16::try_from(given.value).ok());
+    Ok(Profile {
+        name: layer.name,
+        cluster: cluster.value,
+        region: value(layer.region),
+        subnets: subnets.value,
+        security_groups: security_groups.value,
+        task_definition: task_definition.value,
+        container: value(layer.container).unwrap_or_else(|| DEFAULT_CONTAINER.to_owned()),
+        launch: value(layer.launch).unwrap_or(Launch::Type(DEFAULT_LAUNCH_TYPE)),
+        platform_version: value(layer.platform_version),
+        cpu_units: value(layer.cpu),
+        memory_mib: value(layer.memory),
+        host_key: value(layer.host_key).unwrap_or(DEFAULT_HOST_KEY),
+        shell: value(layer.shell).unwrap_or(DEFAULT_SHELL),
+        builds_dir: value(layer.builds_dir),
+        cache_dir: value(layer.cache_dir),
+        ssh: Ssh {
+            user: value(layer.user).unwrap_or_else(|| DEFAULT_USER.to_owned()),
+            port: port.unwrap_or(DEFAULT_PORT),
+        },
+        timeouts: timeouts(&layer.timeouts),
+        tags: layer.tags.into_iter().map(|(name, tag)| (name, tag.value)).collect(),
+    })
+}
+
+fn value<T>(placed: Option<Placed<T>>) -> Option<T> {
+    placed.map(|placed| placed.value)
+}
+
+fn timeouts(given: &std::collections::BTreeMap<&'static str, Placed<Amount>>) -> Timeouts {
+    let mut timeouts = Timeouts::default();
+    for key in TIMEOUT_KEYS {
+        if let Some(placed) = given.get(key.name) {
+            (key.set)(&mut timeouts, placed.value);
+        }
+    }
+    timeouts
+}
+
+fn problem(path: &Path, place: &Place, rest: &str, hint: Option<String>) -> Problem {
+    let message = format!("key `{}` {rest}", place.key);
+    Problem { path: path.to_owned(), line: place.line, key: Some(place.key.clone()), message, hint }
+}
+
+fn on_line(place: &Place) -> String {
+    place.line.map_or_else(String::new, |line| format!(" (line {line})"))
+}
+
+fn size(layer: &Layer, path: &Path) -> Option<Problem> {
+    let (cpu, memory) = (layer.cpu.as_ref()?, layer.memory.as_ref()?);
+    let error = Size::check(cpu.value, memory.value).err()?;
+    let nearest = error.nearest();
+    let hint = format!("`cpu = {}` with `memory = {}`", nearest.cpu_units, nearest.memory_mib);
+    let later = if cpu.place.line > memory.place.line { cpu } else { memory };
+    let other = if cpu.place.line > memory.place.line { memory } else { cpu };
+    let rest = format!("does not fit{}: {error}", on_line(&other.place));
+    Some(problem(path, &later.place, &rest, Some(hint)))
+}
+
+/// The Region of the key `region` and those inside ARNs, and the accounts inside ARNs, are one.
+fn regions(layer: &Layer, path: &Path) -> Vec<Problem> {
+    let arn = |placed: &'_ Option<Placed<String>>| {
+        let placed = placed.as_ref()?;
+        Some((placed.place.clone(), placed.value.clone()))
+    };
+    let mut found = Vec::new();
+    let arns: Vec<_> =
+        [arn(&layer.cluster), arn(&layer.task_definition)].into_iter().flatten().collect();
+    let arns: Vec<_> =
+        arns.iter().filter_map(|(place, text)| Some((place, Arn::parse(text)?))).collect();
+    if let Some(region) = &layer.region {
+        for (place, arn) in arns.iter().filter(|(_, arn)| arn.region != region.value) {
+            let rest = format!(
+                "is in Region {}, `region` is {}{}",
+                arn.region,
+                region.value,
+                on_line(&region.place)
+            );
+            found.push(problem(path, place, &rest, None));
+        }
+        return found;
+    }
+    if let [(cluster, first), (place, second)] = arns.as_slice()
+        && (first.region, first.account) != (second.region, second.account)
+    {
+        let rest = format!(
+            "is in Region {} of account {}, the cluster is in Region {} of account {}{}",
+            second.region,
+            second.account,
+            first.region,
+            first.account,
+            on_line(cluster)
+        );
+        found.push(problem(path, place, &rest, None));
+    }
+    found
+}
+
+fn tag_count(layer: &Layer, path: &Path) -> Option<Problem> {
+    let last = layer.tags.values().max_by_key(|tag| tag.place.line)?;
+    let count = layer.tags.len();
+    let place = Place { line: last.place.line, key: format!("{}.tags", layer.place.key) };
+    let rest = format!("has {count} tags with those it inherits, at most {MAX_TAGS} are allowed");
+    (count > MAX_TAGS).then(|| problem(path, &place, &rest, None))
+}
+
+fn not_above(layer: &Layer, less: &str, more: &str, path: &Path) -> Option<Problem> {
+    let (low, low_place) = timeout(layer, less)?;
+    let (high, high_place) = timeout(layer, more)?;
+    let (Amount::Span(low_span), Amount::Span(high_span)) = (low, high) else { return None };
+    if low_span <= high_span {
+        return None;
+    }
+    let from = |place: &Option<&Place>| place.map_or(" (default)".to_owned(), on_line);
+    let line = |place: &Option<&Place>| place.and_then(|place| place.line);
+    let hint = Some(format!("`{less}` is at most `{more}`"));
+    match (low_place, high_place) {
+        (Some(place), other) if line(&low_place) >= line(&other) => {
+            let rest = format!("is {low}, more than `{more}` with {high}{}", from(&other));
+            Some(problem(path, place, &rest, hint))
+        }
+        (other, Some(place)) => {
+            let rest = format!("is {high}, less than `{less}` with {low}{}", from(&other));
+            Some(problem(path, place, &rest, hint))
+        }
+        // Two defaults fit each other, which a test holds.
+        _ => None,
+    }
+}
+
+/// A time-out of a merged layer, and its place unless it is the default.
+fn timeout<'a>(layer: &'a Layer, name: &str) -> Option<(Amount, Option<&'a Place>)> {
+    if let Some(given) = layer.timeouts.get(name) {
+        return Some((given.value, Some(&given.place)));
+    }
+    let key = TIMEOUT_KEYS.iter().find(|key| key.name == name)?;
+    Some(((key.get)(&Timeouts::default()), None))
+}

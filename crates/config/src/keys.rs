@@ -1,0 +1,212 @@
+//! Which keys there are and where they belong, so that a key that is not known here gets an answer.
+//!
+//! What a key may hold is in `layer` and `check`; the keys of `[timeouts]` are in `timeouts`.
+
+use crate::timeouts::{TIMEOUT_KEYS, Timeouts};
+
+/// A group of keys that stand together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// The top of the file.
+    Top,
+    /// `[defaults]` and each `[profile.NAME]`.
+    Settings,
+    /// `[defaults.ssh]`.
+    Ssh,
+    /// `[defaults.timeouts]`.
+    Timeouts,
+    /// One item of `capacity_provider_strategy`.
+    StrategyItem,
+}
+
+/// The keys of a section, each with a line that shows how it is written.
+type Keys = &'static [(&'static str, &'static str)];
+
+const TOP: Keys = &[
+    ("config_version", "config_version = 1"),
+    ("owner", "owner = \"ci-host-1\""),
+    ("state_dir", "state_dir = \"/var/lib/fargate-runner\""),
+    ("log_file", "log_file = \"/var/log/fargate-runner.jsonl\""),
+    ("log_level", "log_level = \"info\""),
+    ("defaults", "[defaults]"),
+    ("profile", "[profile.NAME]"),
+];
+
+const SETTINGS: Keys = &[
+    ("cluster", "cluster = \"ci\""),
+    ("region", "region = \"eu-west-1\""),
+    ("subnets", "subnets = [\"subnet-0a1\"]"),
+    ("security_groups", "security_groups = [\"sg-0a1\"]"),
+    ("task_definition", "task_definition = \"ci\""),
+    ("container", "container = \"job\""),
+    ("launch_type", "launch_type = \"FARGATE\""),
+    (
+        "capacity_provider_strategy",
+        "capacity_provider_strategy = [{ provider = \"FARGATE_SPOT\", weight = 1 }]",
+    ),
+    ("platform_version", "platform_version = \"1.4.0\""),
+    ("cpu", "cpu = 1024"),
+    ("memory", "memory = 2048"),
+    ("host_key", "host_key = \"seed\""),
+    ("shell", "shell = \"bash\""),
+    ("builds_dir", "builds_dir = \"/builds\""),
+    ("cache_dir", "cache_dir = \"/cache\""),
+    ("ssh", "[defaults.ssh]"),
+    ("timeouts", "[defaults.timeouts]"),
+    ("tags", "[defaults.tags]"),
+];
+
+const SSH: Keys = &[("user", "user = \"root\""), ("port", "port = 22")];
+
+const STRATEGY_ITEM: Keys =
+    &[("provider", "provider = \"FARGATE_SPOT\""), ("weight", "weight = 1"), ("base", "base = 0")];
+
+impl Section {
+    const ALL: [Self; 5] =
+        [Self::Top, Self::Settings, Self::Ssh, Self::Timeouts, Self::StrategyItem];
+
+    fn fixed(self) -> Keys {
+        match self {
+            Self::Top => TOP,
+            Self::Settings => SETTINGS,
+            Self::Ssh => SSH,
+            Self::Timeouts => &[],
+            Self::StrategyItem => STRATEGY_ITEM,
+        }
+    }
+
+    /// The names of its keys, in the order of the reference file.
+    pub(crate) fn names(self) -> Vec<&'static str> {
+        let names = self.fixed().iter().map(|(name, _)| *name);
+        match self {
+            Self::Timeouts => TIMEOUT_KEYS.iter().map(|key| key.name).collect(),
+            _ => names.collect(),
+        }
+    }
+
+    /// How a key is written, or `None` if the section has no such key.
+    pub(crate) fn example(self, name: &str) -> Option<String> {
+        if self == Self::Timeouts {
+            let key = TIMEOUT_KEYS.iter().find(|key| key.name == name)?;
+            let default = (key.get)(&Timeouts::default());
+            return Some(format!("{name} = {}", crate::show::amount(default)));
+        }
+        let line = self.fixed().iter().find(|(known, _)| *known == name);
+        line.map(|(_, line)| (*line).to_owned())
+    }
+
+    /// Where its keys are written.
+    fn home(self) -> &'static str {
+        match self {
+            Self::Top => "at the top of the file",
+            Self::Settings => "in `[defaults]` or `[profile.NAME]`",
+            Self::Ssh => "in `[defaults.ssh]` or `[profile.NAME.ssh]`",
+            Self::Timeouts => "in `[defaults.timeouts]` or `[profile.NAME.timeouts]`",
+            Self::StrategyItem => "in an item of `capacity_provider_strategy`",
+        }
+    }
+}
+
+/// What to say about a key that a section does not have.
+pub(crate) struct Stranger {
+    /// What follows `key ... `.
+    pub(crate) rest: String,
+    pub(crate) hint: Option<String>,
+    /// The key that was probably meant.
+    pub(crate) meant: Option<&'static str>,
+}
+
+impl Stranger {
+    pub(crate) fn in_section(section: Section, given: &str) -> Self {
+        let wanted = snake_case(given);
+        let wanted = alias(&wanted);
+        if let "enable_public_ip" | "use_public_ip" | "assign_public_ip" = wanted {
+            let hint = "leave it out: a task never gets a public IP address";
+            let rest = "is not known here".to_owned();
+            return Self { rest, hint: Some(hint.to_owned()), meant: None };
+        }
+        let names = section.names();
+        let own = names.iter().copied().find(|name| *name == wanted);
+        let mut others = Section::ALL.into_iter().filter(|other| *other != section);
+        if own.is_none()
+            && let Some(stranger) = others.find_map(|o| Self::at_home_in(o, wanted))
+        {
+            return stranger;
+        }
+        match own.or_else(|| nearest(wanted, names.iter().copied())) {
+            Some(name) => Self {
+                rest: format!("is not known here, nearest is `{name}`"),
+                hint: section.example(name).map(|example| how(&example)),
+                meant: Some(name),
+            },
+            None => {
+                let rest = format!("is not known here; known are: {}", names.join(", "));
+                Self { rest, hint: None, meant: None }
+            }
+        }
+    }
+
+    fn at_home_in(section: Section, wanted: &str) -> Option<Self> {
+        let name = section.names().into_iter().find(|name| *name == wanted)?;
+        let example = section.example(name)?;
+        Some(Self {
+            rest: format!("is not known here, it belongs {}", section.home()),
+            hint: Some(format!("write `{example}` there")),
+            meant: Some(name),
+        })
+    }
+}
+
+/// A sentence with an example.
+fn how(example: &str) -> String {
+    match example.split_once(" = ") {
+        Some((_, value)) if value.starts_with('[') => format!("a list is expected: `{example}`"),
+        _ => format!("write it as in `{example}`"),
+    }
+}
+
+/// Names that other configuration files use for one of ours.
+fn alias(name: &str) -> &str {
+    match name {
+        "username" | "login" => "user",
+        "capacity_provider" => "provider",
+        "environment" | "labels" => "tags",
+        "timeout" => "timeouts",
+        "profiles" => "profile",
+        "default" => "defaults",
+        "spot" | "capacity_providers" | "strategy" => "capacity_provider_strategy",
+        "security_group_ids" => "security_groups",
+        "subnet_ids" => "subnets",
+        "memory_mib" | "ram" => "memory",
+        "cpu_units" | "vcpu" => "cpu",
+        other => other,
+    }
+}
+
+/// `SecurityGroup` and `security-group` as `security_group`.
+fn snake_case(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    let mut after_lower = false;
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && after_lower {
+            out.push('_');
+        }
+        after_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+        out.push(if c == '-' || c == ' ' { '_' } else { c.to_ascii_lowercase() });
+    }
+    out
+}
+
+/// The candidate that `given` most likely means, if any is near.
+pub(crate) fn nearest<'a>(
+    given: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    // Longer texts are no misspelt keys, and comparing them takes time.
+    if given.is_empty() || given.len() > 64 {
+        return None;
+    }
+    let given = snake_case(given);
+    let scored = candidates.map(|name| (strsim::jaro_winkler(&given, &snake_case(name)), name));
+    scored.filter(|(score, _)| *score >= 0.85).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, n)| n)
+}

@@ -1,0 +1,32 @@
+//! The configuration file: its keys, defaults, checks and profiles.
+//!
+//! A file is read once, checked as a whole, and every problem is reported with its line, its dotted
+//! key, what was given and what is allowed. This crate reads that one file and nothing else: the
+//! environment, flags, AWS and the job are the business of its callers.
+//!
+//! Each key has one description (`keys` and `timeouts`), each value one check (`check`), and what
+//! only shows once a profile is put together is checked there (`fit`).
+
+mod check;
+mod config;
+mod document;
+mod file;
+mod fit;
+mod keys;
+mod layer;
+mod problem;
+mod profile;
+mod reader;
+mod show;
+mod timeouts;
+
+pub use config::{Config, Loaded, LogLevel};
+pub use document::{Unknown, parse};
+pub use file::{DEFAULT_PATH, MAX_FILE_BYTES, PATH_VARIABLE, load, locate};
+pub use problem::{Problem, Problems};
+pub use profile::{HostKey, Launch, LaunchType, Profile, Shell, Ssh, StrategyItem};
+pub use timeouts::Timeouts;
+
+/// The commented default file: every key with its meaning, unit, allowed values and default. It is
+/// what `config init` writes, and the reference of the grammar.
+pub const REFERENCE: &str = include_str!("../default-config.toml");

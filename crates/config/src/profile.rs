@@ -1,0 +1,147 @@
+//! What one profile says in the end: each value checked, each default filled in.
+//!
+//! These are plain values. How they are read, merged and compared is elsewhere.
+
+use std::collections::BTreeMap;
+
+use crate::timeouts::Timeouts;
+
+/// The settings under which jobs run: `[defaults]`, or one `[profile.NAME]` on top of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// The profile's name; `None` for `[defaults]` alone.
+    pub name: Option<String>,
+    /// Name or ARN of the ECS cluster.
+    pub cluster: String,
+    /// The AWS Region; `None` leaves it to `AWS_REGION` and the SDK's own chain.
+    pub region: Option<String>,
+    /// Subnets of one VPC, 1 to 16, tried in this order.
+    pub subnets: Vec<String>,
+    /// Security groups of every task, 1 to 5.
+    pub security_groups: Vec<String>,
+    /// `family`, `family:revision` or ARN.
+    pub task_definition: String,
+    /// The container of the task definition in which scripts run.
+    pub container: String,
+    /// On what the task runs.
+    pub launch: Launch,
+    /// Fargate platform version; `None` leaves it to ECS, which takes `LATEST`.
+    pub platform_version: Option<String>,
+    /// CPU units instead of those of the task definition; 1024 are one vCPU.
+    pub cpu_units: Option<u32>,
+    /// Memory in MiB instead of that of the task definition.
+    pub memory_mib: Option<u32>,
+    /// How the task's host key is proven.
+    pub host_key: HostKey,
+    /// The shell that `config` announces to the runner.
+    pub shell: Shell,
+    /// Folder inside the task for builds; `None` leaves it to the driver.
+    pub builds_dir: Option<String>,
+    /// Folder inside the task for caches; `None` leaves it to the driver.
+    pub cache_dir: Option<String>,
+    /// How the task is reached.
+    pub ssh: Ssh,
+    /// Every window, deadline and poll.
+    pub timeouts: Timeouts,
+    /// Tags of every task, for cost; at most 40 beside our own.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// On what a task runs. ECS takes a launch type or a strategy, never both.
+///
+/// Source: Amazon ECS API Reference, `RunTask`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Launch {
+    /// A launch type.
+    Type(LaunchType),
+    /// A capacity provider strategy, 1 to 20 items.
+    Strategy(Vec<StrategyItem>),
+}
+
+/// One share of a capacity provider strategy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StrategyItem {
+    /// `FARGATE` or `FARGATE_SPOT`.
+    pub provider: String,
+    /// Relative share of the tasks beyond `base`, 0 to 1000.
+    pub weight: u32,
+    /// How many tasks run here before weights count, 0 to 100000.
+    pub base: u32,
+}
+
+/// How the driver is spoken to about a job's host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ssh {
+    /// The user scripts run as.
+    pub user: String,
+    /// The port the agent listens on.
+    pub port: u16,
+}
+
+/// A set of words that a key accepts.
+macro_rules! words {
+    ($(#[$doc:meta])+ $name:ident { $($(#[$variant_doc:meta])+ $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$variant_doc])+ $variant,)+
+        }
+
+        impl $name {
+            /// Every value, in the order of the reference file.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word that the file uses.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl crate::check::Word for $name {
+            fn all() -> &'static [Self] {
+                Self::ALL
+            }
+
+            fn word(self) -> &'static str {
+                self.as_str()
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words! {
+    /// The launch types that this product uses.
+    LaunchType {
+        /// On demand Fargate.
+        Fargate = "FARGATE",
+    }
+}
+
+words! {
+    /// How the task's host key is proven before the first script byte.
+    HostKey {
+        /// A one-time seed from which the agent derives its key. It stops anyone on the network,
+        /// not someone who may read DescribeTasks.
+        Seed = "seed",
+    }
+}
+
+words! {
+    /// The shells that gitlab-runner can write scripts for and that run in a task.
+    Shell {
+        /// `bash`.
+        Bash = "bash",
+        /// `sh`.
+        Sh = "sh",
+    }
+}

@@ -1,0 +1,260 @@
+//! Walks a parsed TOML document by hand and keeps an account of every problem with its line.
+//!
+//! It knows kinds of values and how problems are worded, not which keys there are.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use fargate_model::text::escape_within;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::check::{Checked, Refusal, quoted};
+use crate::document::Unknown;
+use crate::keys::{Section, Stranger};
+use crate::problem::Problem;
+
+/// Where something stands in the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) line: Option<usize>,
+    pub(crate) key: String,
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed<T> {
+    pub(crate) value: T,
+    pub(crate) place: Place,
+}
+
+/// A table of the document.
+#[derive(Clone, Debug)]
+pub(crate) struct Table<'a> {
+    pub(crate) entries: &'a DeTable<'a>,
+    /// Its own place; the key of the document itself is empty.
+    pub(crate) place: Place,
+}
+
+/// The account of one file.
+pub(crate) struct Reader<'a> {
+    path: &'a Path,
+    /// Byte offsets at which lines begin.
+    lines: Vec<usize>,
+    unknown: Unknown,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
+    /// Keys that a refused, unknown key probably meant.
+    pub(crate) meant: Vec<&'static str>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(path: &'a Path, text: &str, unknown: Unknown) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(ends).collect();
+        Self { path, lines, unknown, problems: Vec::new(), warnings: Vec::new(), meant: Vec::new() }
+    }
+
+    /// The line, from 1, of a byte offset.
+    pub(crate) fn line(&self, offset: usize) -> usize {
+        self.lines.partition_point(|start| *start <= offset)
+    }
+
+    pub(crate) fn problem(&self, place: &Place, message: String, hint: Option<String>) -> Problem {
+        let key = (!place.key.is_empty()).then(|| place.key.clone());
+        Problem { path: self.path.to_owned(), line: place.line, key, message, hint }
+    }
+
+    /// Reports `key K {rest}`.
+    pub(crate) fn report(&mut self, place: &Place, rest: &str, hint: Option<String>) {
+        let problem = self.problem(place, format!("key `{}` {rest}", place.key), hint);
+        self.problems.push(problem);
+    }
+
+    /// The value of a key and its place.
+    pub(crate) fn value<'t>(
+        &self,
+        table: &Table<'t>,
+        name: &str,
+    ) -> Option<(Place, &'t Spanned<DeValue<'t>>)> {
+        let (key, value) = table.entries.get_key_value(name)?;
+        Some((self.place(table, key.get_ref(), key.span().start), value))
+    }
+
+    pub(crate) fn place(&self, table: &Table<'_>, name: &str, offset: usize) -> Place {
+        Place { line: Some(self.line(offset)), key: dotted(&table.place.key, name) }
+    }
+
+    /// A string that passes `check`.
+    pub(crate) fn text<T>(
+        &mut self,
+        table: &Table<'_>,
+        name: &str,
+        check: impl Fn(&str) -> Checked<T>,
+    ) -> Option<Placed<T>> {
+        let (place, value) = self.value(table, name)?;
+        let Some(given) = value.get_ref().as_str() else {
+            self.wrong_kind(&place, value.get_ref(), "a string");
+            return None;
+        };
+        match check(given) {
+            Ok(value) => Some(Placed { value, place }),
+            Err(Refusal { allowed, hint }) => {
+                self.report(&place, &format!("is {}, {allowed}", quoted(given)), hint);
+                None
+            }
+        }
+    }
+
+    /// A whole number within `range`.
+    pub(crate) fn number(
+        &mut self,
+        table: &Table<'_>,
+        name: &str,
+        range: RangeInclusive<u32>,
+    ) -> Option<Placed<u32>> {
+        let expected = format!("a number from {} to {}", range.start(), range.end());
+        self.whole(table, name, &expected, |n| range.contains(&n))
+    }
+
+    /// A whole number that passes `allowed`; `expected` says what that is.
+    pub(crate) fn whole(
+        &mut self,
+        table: &Table<'_>,
+        name: &str,
+        expected: &str,
+        allowed: impl Fn(u32) -> bool,
+    ) -> Option<Placed<u32>> {
+        let (place, value) = self.value(table, name)?;
+        let DeValue::Integer(given) = value.get_ref() else {
+            self.wrong_kind(&place, value.get_ref(), expected);
+            return None;
+        };
+        match u32::from_str_radix(given.as_str(), given.radix()) {
+            Ok(value) if allowed(value) => Some(Placed { value, place }),
+            _ => {
+                let given = escape_within(&given.to_string(), 40);
+                self.report(&place, &format!("is {given}, {expected} is expected"), None);
+                None
+            }
+        }
+    }
+
+    /// A list of different strings that each pass `check`.
+    pub(crate) fn texts(
+        &mut self,
+        table: &Table<'_>,
+        name: &str,
+        count: RangeInclusive<usize>,
+        check: fn(&str) -> Checked<String>,
+    ) -> Option<Placed<Vec<String>>> {
+        let (place, value) = self.value(table, name)?;
+        let expected = format!("a list of {} to {} strings", count.start(), count.end());
+        let Some(items) = value.get_ref().as_array() else {
+            let hint = value.get_ref().as_str().filter(|given| check(given).is_ok());
+            let hint = hint.map(|given| format!("`{name} = [\"{given}\"]`"));
+            let is = kind(value.get_ref());
+            self.report(&place, &format!("is {is}, {expected} is expected"), hint);
+            return None;
+        };
+        if !count.contains(&items.len()) {
+            let rest = format!("has {} items, {expected} is expected", items.len());
+            self.report(&place, &rest, None);
+            return None;
+        }
+        let mut values: Vec<String> = Vec::with_capacity(items.len());
+        let before = self.problems.len();
+        for (number, item) in (1..).zip(items) {
+            let at = Place { line: Some(self.line(item.span().start)), key: place.key.clone() };
+            match self.item(&at, number, item.get_ref(), check) {
+                Some(value) if values.contains(&value) => {
+                    self.report(&at, &format!("has {} twice", quoted(&value)), None);
+                }
+                Some(value) => values.push(value),
+                None => {}
+            }
+        }
+        (self.problems.len() == before).then_some(Placed { value: values, place })
+    }
+
+    fn item(
+        &mut self,
+        at: &Place,
+        number: usize,
+        value: &DeValue<'_>,
+        check: fn(&str) -> Checked<String>,
+    ) -> Option<String> {
+        let Some(given) = value.as_str() else {
+            let rest = format!("has {} as item {number}, a string is expected", kind(value));
+            self.report(at, &rest, None);
+            return None;
+        };
+        let refusal = match check(given) {
+            Ok(value) => return Some(value),
+            Err(refusal) => refusal,
+        };
+        let rest = format!("has {} as item {number}, {}", quoted(given), refusal.allowed);
+        self.report(at, &rest, refusal.hint);
+        None
+    }
+
+    /// A table below another.
+    pub(crate) fn table<'t>(&mut self, table: &Table<'t>, name: &str) -> Option<Table<'t>> {
+        let (place, value) = self.value(table, name)?;
+        match value.get_ref() {
+            DeValue::Table(entries) => Some(Table { entries, place }),
+            other => {
+                let rest = format!("is {}, a table is expected", kind(other));
+                self.report(&place, &rest, Some(format!("`[{}]`", place.key)));
+                None
+            }
+        }
+    }
+
+    /// Reports every key of `table` that `section` does not have.
+    pub(crate) fn unknown_keys(&mut self, table: &Table<'_>, section: Section) {
+        let names = section.names();
+        for key in table.entries.keys() {
+            let name: &str = key.get_ref();
+            if names.contains(&name) {
+                continue;
+            }
+            let stranger = Stranger::in_section(section, name);
+            let place = self.place(table, name, key.span().start);
+            let message = format!("key `{}` {}", place.key, stranger.rest);
+            let problem = self.problem(&place, message, stranger.hint);
+            match self.unknown {
+                Unknown::Warn => self.warnings.push(problem),
+                Unknown::Refuse => {
+                    self.problems.push(problem);
+                    self.meant.extend(stranger.meant);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn wrong_kind(&mut self, place: &Place, value: &DeValue<'_>, expected: &str) {
+        self.report(place, &format!("is {}, {expected} is expected", kind(value)), None);
+    }
+}
+
+/// The kind of a value in words.
+pub(crate) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// `defaults.ssh` and `port` as `defaults.ssh.port`; quoted where TOML needs quotes, cut where long.
+pub(crate) fn dotted(table: &str, name: &str) -> String {
+    let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let plain = !name.is_empty() && name.bytes().all(bare);
+    let name = if plain { escape_within(name, 80) } else { quoted(name) };
+    if table.is_empty() { name } else { format!("{table}.{name}") }
+}

@@ -1,0 +1,341 @@
+//! Walks every key: what it accepts, and what is said about a value of the wrong kind, below and
+//! above its limits, and about a misspelt neighbour.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::Draft;
+
+/// The top of the file.
+const TOP: &[Row] = &[
+    ("config_version", "1", "true", &["0", "2", "99999999999999999999"]),
+    ("owner", "\"ci/host_1-a\"", "7", &["\"\"", "\"a b\"", "\"ü\"", "\"{x*129}\""]),
+    ("state_dir", "\"/srv/state\"", "[]", &["\"\"", "\"state\"", "\"~/state\"", "\"/a\\nb\""]),
+    ("log_file", "\"/srv/log\"", "1.5", &["\"\"", "\"log\"", "\"$HOME/log\"", "\"/{x*4096}\""]),
+    ("log_level", "\"debug\"", "{}", &["\"\"", "\"loud\"", "\"INFO\""]),
+];
+
+/// `[defaults]` and `[profile.NAME]`.
+const SETTINGS: &[Row] = &[
+    ("cluster", "\"ci-1_a\"", "1", &["\"\"", "\"a b\"", "\"{x*256}\"", "\"arn:aws:ecs:eu\""]),
+    (
+        "region",
+        "\"us-gov-east-1\"",
+        "1",
+        &["\"\"", "\"eu\"", "\"eu-west-1a\"", "\"EU-WEST-1\"", "\"eu-west-123\""],
+    ),
+    (
+        "subnets",
+        "[\"subnet-0a1b2c3d\", \"subnet-0a1b2c3d4e5f60718\"]",
+        "\"subnet-0a1\"",
+        &[
+            "[]",
+            "[{17 subnets}]",
+            "[1]",
+            "[\"subnet-xyz\"]",
+            "[\"subnet-\"]",
+            "[\"sg-0a1\"]",
+            "[\"subnet-0a1\", \"subnet-0a1\"]",
+            "[\"subnet-0a1b2c3d4e5f607189\"]",
+        ],
+    ),
+    (
+        "security_groups",
+        "[\"sg-0a1b2c3d\"]",
+        "{}",
+        &["[]", "[{6 groups}]", "[true]", "[\"SG-0a1\"]", "[\"subnet-0a1\"]"],
+    ),
+    (
+        "task_definition",
+        "\"arn:aws:ecs:eu-west-1:123456789012:task-definition/ci:12\"",
+        "12",
+        &[
+            "\"\"",
+            "\"ci:\"",
+            "\"ci:0\"",
+            "\"ci:x\"",
+            "\"ci:+1\"",
+            "\"ci:99999999999\"",
+            "\"a b\"",
+            "\"{x*256}\"",
+            "\"arn:aws:ecs:cn-north-1:123456789012:task-definition/ci\"",
+            "\"arn:aws:ecs:eu-west-1:123456789012:cluster/ci\"",
+            "\"arn:aws:ecs:eu-west-1:12345:task-definition/ci\"",
+        ],
+    ),
+    ("container", "\"build_1\"", "[\"job\"]", &["\"\"", "\"a b\"", "\"{x*256}\""]),
+    (
+        "launch_type",
+        "\"FARGATE\"",
+        "false",
+        &["\"\"", "\"fargate\"", "\"EC2\"", "\"FARGATE_SPOT\""],
+    ),
+    (
+        "capacity_provider_strategy",
+        "[{ provider = \"FARGATE\" }, { provider = \"FARGATE_SPOT\", weight = 3, base = 1 }]",
+        "\"FARGATE_SPOT\"",
+        &[
+            "[]",
+            "[{21 items}]",
+            "[\"FARGATE\"]",
+            "[{ weight = 1 }]",
+            "[{ provider = \"FARGATE\", weight = 0 }]",
+            "[{ provider = \"FARGATE\" }, { provider = \"FARGATE\" }]",
+            "[{ provider = \"FARGATE\", base = 1 }, { provider = \"FARGATE_SPOT\", base = 1 }]",
+        ],
+    ),
+    ("platform_version", "\"1.4.0\"", "1.4", &["\"\"", "\"latest\"", "\"1.4\"", "\"1.4.0.0\""]),
+    ("cpu", "4096", "\"1024\"", &["0", "-1", "255", "1000", "65536", "4294967296"]),
+    ("memory", "8192", "\"2 GB\"", &["0", "-512", "511", "3000", "31744", "249857"]),
+    ("host_key", "\"seed\"", "22", &["\"\"", "\"none\"", "\"sts\"", "\"first_use\""]),
+    ("shell", "\"sh\"", "[]", &["\"\"", "\"zsh\"", "\"/bin/bash\"", "\"BASH\""]),
+    ("builds_dir", "\"/builds\"", "0", &["\"\"", "\"builds\"", "\"/a\\tb\""]),
+    ("cache_dir", "\"/cache\"", "0", &["\"\"", "\"~\"", "\"/{x*4096}\""]),
+];
+
+const SSH: &[Row] = &[
+    ("user", "\"ci.runner-1\"", "0", &["\"\"", "\"1a\"", "\"-a\"", "\"a b\"", "\"{x*33}\""]),
+    ("port", "2222", "\"22\"", &["0", "-1", "65536", "0x10000", "99999999999999999999"]),
+];
+
+const STRATEGY_ITEM: &[Row] = &[
+    ("provider", "\"FARGATE\"", "1", &["\"\"", "\"fargate\"", "\"my-instances\""]),
+    ("weight", "1000", "\"1\"", &["-1", "1001"]),
+    ("base", "100000", "1.5", &["-1", "100001"]),
+];
+
+const TIMEOUTS: &[Row] = &[
+    ("prepare", "\"20m\"", "900", &["\"0s\"", "\"9ms\"", "\"7h\"", "\"soon\"", "\"\"", "\"15\""]),
+    ("start", "\"5m\"", "600", &["\"9ms\"", "\"6h 1ns\""]),
+    ("dial", "\"500ms\"", "1", &["\"999us\"", "\"61s\""]),
+    ("dial_again", "\"1ms\"", "{}", &["\"0s\"", "\"61s\""]),
+    ("handshake", "\"5s\"", "[]", &["\"9ms\"", "\"5m 1s\""]),
+    ("authenticate", "\"5s\"", "[]", &["\"9ms\"", "\"5m 1s\""]),
+    ("hello", "\"5s\"", "1.5", &["\"9ms\"", "\"5m 1s\""]),
+    ("keepalive", "\"5s\"", "true", &["\"9ms\"", "\"5m 1s\""]),
+    ("keepalive_tries", "100", "\"3\"", &["0", "101", "-1"]),
+    ("api_connect", "\"1s\"", "3", &["\"9ms\"", "\"61s\""]),
+    ("api_attempt", "\"5s\"", "3", &["\"9ms\"", "\"5m 1s\""]),
+    ("api_operation", "\"15m\"", "3", &["\"9ms\"", "\"15m 1s\""]),
+    ("poll_min", "\"1ms\"", "3", &["\"999us\"", "\"61s\""]),
+    ("poll_max", "\"5m\"", "3", &["\"999us\"", "\"5m 1s\""]),
+    ("stop", "\"5m\"", "3", &["\"9ms\"", "\"5m 1s\""]),
+    ("cleanup", "\"1h\"", "3", &["\"9ms\"", "\"1h 1s\""]),
+    ("cancel_grace", "\"10m\"", "3", &["\"999us\"", "\"10m 1s\""]),
+    ("cancel_return", "\"1m\"", "3", &["\"999us\"", "\"1m 1s\""]),
+    ("next_stage_grace", "\"10m\"", "3", &["\"999us\"", "\"10m 1s\""]),
+    ("client_gone", "\"1h\"", "3", &["\"999ms\"", "\"1h 1s\"", "\"1s 500ms\""]),
+    ("idle", "\"1day\"", "3", &["\"999ms\"", "\"24h 1s\"", "\"1s 1ns\""]),
+    ("exec_idle", "\"1day\"", "3", &["\"999ms\"", "\"24h 1s\"", "\"1s 1ns\""]),
+    ("lifetime_margin", "\"1s\"", "3", &["\"0s\"", "\"24h 1s\"", "\"1s 1ns\""]),
+    ("job_fallback", "\"30days\"", "3", &["\"0s\"", "\"31days\"", "\"1s 1ns\""]),
+    ("slow_start", "\"6h\"", "90", &["\"9ms\"", "\"7h\""]),
+    ("progress", "\"1h\"", "15", &["\"9ms\"", "\"2h\""]),
+    ("verdict", "\"1h\"", "2", &["\"9ms\"", "\"2h\""]),
+    ("visible", "\"1h\"", "60", &["\"9ms\"", "\"2h\""]),
+    ("lock", "\"10m\"", "10", &["\"9ms\"", "\"11m\""]),
+    ("tombstone", "\"1s\"", "24", &["\"999ms\"", "\"31days\""]),
+    ("relaunches", "0", "\"3\"", &["-1", "21"]),
+];
+
+/// A key, a value that it takes, a value of another kind, and values that it refuses. `{x*N}` stands
+/// for N letters.
+type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+/// Every table of keys with the places it may stand in.
+const TABLES: &[(&[Row], &[&str])] = &[
+    (TOP, &[""]),
+    (SETTINGS, &["defaults", "profile.big"]),
+    (SSH, &["defaults.ssh", "profile.big.ssh"]),
+    (TIMEOUTS, &["defaults.timeouts", "profile.big.timeouts"]),
+];
+
+fn expand(value: &str) -> String {
+    let list = |n: u32, make: fn(u32) -> String| (1..=n).map(make).collect::<Vec<_>>().join(", ");
+    if let Some((before, rest)) = value.split_once("{x*") {
+        let (count, after) = rest.split_once('}').expect("{x*N} is closed");
+        return format!("{before}{}{after}", "x".repeat(count.parse().expect("a count")));
+    }
+    value
+        .replace("{17 subnets}", &list(17, |n| format!("\"subnet-{n:x}\"")))
+        .replace("{6 groups}", &list(6, |n| format!("\"sg-{n:x}\"")))
+        .replace("{21 items}", &list(21, |_| "{ provider = \"FARGATE\" }".to_owned()))
+}
+
+fn dotted(table: &str, key: &str) -> String {
+    if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") }
+}
+
+/// The draft must have exactly one problem: `dotted`, on its line, as `key K {rest}`.
+fn refused(draft: &Draft, key: &str, dotted: &str) -> String {
+    let problems = draft.read().expect_err(&draft.text()).problems;
+    assert_eq!(problems.len(), 1, "{}\n{problems:#?}", draft.text());
+    let problem = &problems[0];
+    assert_eq!(problem.key.as_deref(), Some(dotted), "{problem}");
+    assert_eq!(problem.line, Some(draft.line_of(key)), "{problem}");
+    let start = format!("key `{dotted}` ");
+    assert!(problem.message.starts_with(&start), "{problem}");
+    assert!(!problem.message.contains('\n') && problem.message.len() < 400, "{problem}");
+    problem.message[start.len()..].to_owned()
+}
+
+/// Whether a refusal says what would be right.
+fn says_what_is_allowed(rest: &str) -> bool {
+    let words = [
+        "allowed",
+        "expected",
+        "reads 1",
+        "twice",
+        "ECS takes one",
+        "no task",
+        "without `provider`",
+    ];
+    words.iter().any(|word| rest.contains(word))
+}
+
+#[test]
+fn every_key_takes_its_values_and_explains_what_it_refuses() {
+    for (rows, tables) in TABLES {
+        for (table, (key, valid, wrong_kind, refused_values)) in
+            tables.iter().flat_map(|table| rows.iter().map(move |row| (*table, *row)))
+        {
+            let dotted = dotted(table, key);
+            // The same key one table up must not hide or repeat what is said.
+            let with = |value: &str| {
+                let draft = Draft::least();
+                let draft = if table.starts_with("profile") {
+                    draft.without("defaults", key).set("profile.big", "container", "\"big\"")
+                } else {
+                    draft
+                };
+                draft.set(table, key, &expand(value))
+            };
+            with(valid).read().unwrap_or_else(|problems| panic!("{dotted} = {valid}: {problems}"));
+            let rest = refused(&with(wrong_kind), key, &dotted);
+            assert!(rest.starts_with("is ") && rest.contains(" is expected"), "{dotted} {rest}");
+            for value in refused_values {
+                let rest = refused(&with(value), key, &dotted);
+                assert!(says_what_is_allowed(&rest), "{dotted} {rest}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_key_of_a_strategy_explains_what_it_refuses() {
+    let name = "capacity_provider_strategy";
+    for (key, valid, wrong_kind, refused_values) in STRATEGY_ITEM {
+        let with = |value: &str| {
+            let provider = if *key == "provider" { "" } else { "provider = \"FARGATE_SPOT\", " };
+            let item = format!("[{{ {provider}{key} = {value} }}]");
+            Draft::least().set("defaults", name, &item)
+        };
+        let dotted = format!("defaults.{name}.{key}");
+        with(valid).read().unwrap_or_else(|problems| panic!("{dotted} = {valid}: {problems}"));
+        for value in std::iter::once(wrong_kind).chain(*refused_values) {
+            let rest = refused(&with(value), name, &dotted);
+            assert!(says_what_is_allowed(&rest), "{dotted} {rest}");
+        }
+    }
+}
+
+#[test]
+fn a_misspelt_neighbour_of_every_key_is_told_the_right_name() {
+    for (rows, tables) in TABLES {
+        for (table, (key, value, ..)) in
+            tables.iter().flat_map(|table| rows.iter().map(move |row| (*table, *row)))
+        {
+            let camel: String = key.split('_').map(capital).collect();
+            for misspelt in [format!("{key}x"), key.replace('_', "-") + "-", camel] {
+                let draft = Draft::least().set(table, &misspelt, value);
+                let rest = refused(&draft, &misspelt, &dotted(table, &misspelt));
+                assert_eq!(rest, format!("is not known here, nearest is `{key}`"));
+            }
+        }
+    }
+}
+
+fn capital(word: &str) -> String {
+    let (first, rest) = word.split_at(1);
+    first.to_uppercase() + rest
+}
+
+#[test]
+fn the_rows_above_are_every_key_of_the_reference() {
+    let settings = fargate_config::REFERENCE.lines().filter_map(|line| {
+        let line = line.strip_prefix('#').unwrap_or(line);
+        let (key, _) = line.split_once(" = ")?;
+        key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_').then_some(key)
+    });
+    let documented: BTreeSet<&str> = settings.filter(|key| *key != "team").collect();
+    let rows = TABLES.iter().flat_map(|(rows, _)| rows.iter());
+    let walked: BTreeSet<&str> = rows.map(|(key, ..)| *key).collect();
+    assert_eq!(documented, walked);
+}
+
+#[test]
+fn a_number_may_be_written_in_another_base() {
+    let draft = Draft::least().set("defaults.ssh", "port", "0x8ae").set("defaults", "cpu", "1_024");
+    let profile = draft.read().unwrap().config.profile(None).unwrap();
+    assert_eq!((profile.ssh.port, profile.cpu_units), (2222, Some(1024)));
+}
+
+#[test]
+fn tags_are_checked_by_name_value_and_number() {
+    let longest = "k".repeat(128);
+    let fine =
+        [("team", "build"), ("\"cost centre\"", "42 + ü"), ("\"a/b:c=d@e\"", ""), (&longest, "v")];
+    let mut draft = Draft::least();
+    for (name, value) in fine {
+        draft = draft.set("defaults.tags", name, &format!("\"{value}\""));
+    }
+    assert_eq!(draft.read().unwrap().config.profile(None).unwrap().tags.len(), 4);
+
+    let too_long = "v".repeat(257);
+    let refused_tags = [
+        ("\"aws:team\"", "x"),
+        ("\"AWS:team\"", "x"),
+        ("\"fargate-runner:owner\"", "x"),
+        ("\"\"", "x"),
+        ("\"a\\tb\"", "x"),
+        ("\"a*\"", "x"),
+        (&"k".repeat(129), "x"),
+        ("team", &too_long),
+        ("team", "a;b"),
+    ];
+    for (name, value) in refused_tags {
+        let draft = Draft::least().set("defaults.tags", name, &format!("\"{value}\""));
+        let problems = draft.read().expect_err(name);
+        assert_eq!(problems.problems.len(), 1, "{problems}");
+        assert!(problems.problems[0].key.as_ref().unwrap().starts_with("defaults.tags."));
+        assert!(problems.to_string().lines().count() <= 2, "{problems}");
+    }
+    let number = Draft::least().set("defaults.tags", "team", "7");
+    assert_eq!(
+        refused(&number, "team", "defaults.tags.team"),
+        "is a whole number, a string is expected"
+    );
+}
+
+#[test]
+fn tags_of_a_profile_count_together_with_those_it_inherits() {
+    let tagged = |defaults: u32, profile: u32| {
+        let mut draft = Draft::least();
+        for n in 0..defaults {
+            draft = draft.set("defaults.tags", &format!("a{n}"), "\"x\"");
+        }
+        for n in 0..profile {
+            draft = draft.set("profile.big.tags", &format!("b{n}"), "\"x\"");
+        }
+        draft
+    };
+    let profile = tagged(20, 20).read().unwrap().config.profile(Some("big")).unwrap();
+    assert_eq!(profile.tags.len(), 40);
+    let problems = tagged(20, 21).read().unwrap_err().problems;
+    assert_eq!(problems.len(), 1);
+    assert_eq!(
+        problems[0].message,
+        "key `profile.big.tags` has 41 tags with those it inherits, at most 40 are allowed"
+    );
+}

@@ -1,0 +1,110 @@
+//! What a profile inherits, and how one is asked for.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Draft, read};
+use fargate_config::{Launch, LaunchType, StrategyItem};
+use insta::assert_snapshot;
+
+#[test]
+fn a_profile_inherits_key_by_key_and_tables_key_by_key_but_lists_as_a_whole() {
+    let draft = Draft::least()
+        .set("defaults.ssh", "user", "\"ci\"")
+        .set("defaults.timeouts", "idle", "\"3m\"")
+        .set("defaults.timeouts", "hello", "\"3s\"")
+        .set("defaults.tags", "team", "\"build\"")
+        .set("defaults.tags", "cost", "\"1\"")
+        .set("profile.big", "subnets", "[\"subnet-b\"]")
+        .set("profile.big", "cpu", "4096")
+        .set("profile.big.ssh", "port", "2222")
+        .set("profile.big.timeouts", "hello", "\"4s\"")
+        .set("profile.big.tags", "cost", "\"2\"");
+    let config = draft.read().unwrap().config;
+    let big = config.profile(Some("big")).unwrap();
+    assert_eq!(big.name.as_deref(), Some("big"));
+    assert_eq!((big.cluster.as_str(), big.task_definition.as_str()), ("ci", "ci:7"));
+    assert_eq!(big.subnets, ["subnet-b"]);
+    assert_eq!((big.ssh.user.as_str(), big.ssh.port), ("ci", 2222));
+    assert_eq!(big.timeouts.idle, Duration::from_secs(180));
+    assert_eq!(big.timeouts.hello, Duration::from_secs(4));
+    assert_eq!(big.timeouts.start, Duration::from_secs(600));
+    let tags: Vec<_> = big.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(tags, [("cost", "2"), ("team", "build")]);
+
+    let defaults = config.profile(None).unwrap();
+    assert_eq!((defaults.name, defaults.cpu_units, defaults.ssh.port), (None, None, 22));
+    assert_eq!(defaults.subnets, ["subnet-0a1"]);
+}
+
+#[test]
+fn launch_type_and_strategy_are_one_choice_that_a_profile_may_turn_round() {
+    let spot =
+        "[{ provider = \"FARGATE_SPOT\", weight = 2 }, { provider = \"FARGATE\", base = 1 }]";
+    let draft = Draft::least()
+        .set("defaults", "launch_type", "\"FARGATE\"")
+        .set("profile.spot", "capacity_provider_strategy", spot)
+        .set("profile.plain", "shell", "\"sh\"");
+    let config = draft.read().unwrap().config;
+    let item =
+        |provider: &str, weight, base| StrategyItem { provider: provider.into(), weight, base };
+    assert_eq!(
+        config.profile(Some("spot")).unwrap().launch,
+        Launch::Strategy(vec![item("FARGATE_SPOT", 2, 0), item("FARGATE", 1, 1)])
+    );
+    assert_eq!(config.profile(Some("plain")).unwrap().launch, Launch::Type(LaunchType::Fargate));
+}
+
+#[test]
+fn profiles_are_named_in_the_order_of_the_file() {
+    let text = format!("{}[profile.z]\n[profile.a]\n[profile.m.ssh]\n", Draft::least().text());
+    assert_eq!(read(&text).unwrap().config.profile_names(), ["z", "a", "m"]);
+}
+
+#[test]
+fn a_profile_that_is_not_there_gets_the_nearest_or_the_list() {
+    let asked = |text: &str, name: &str| {
+        let config = read(text).unwrap().config;
+        config.profile(Some(name)).unwrap_err().to_string()
+    };
+    let two = format!("{}[profile.small]\n[profile.large]\n", Draft::least().text());
+    assert_snapshot!(asked(&two, "smal"), @r#"
+    config.toml: profile "smal" is not here, nearest is `small`
+    hint: `--profile small`
+    "#);
+    assert_snapshot!(asked(&two, "gpu\n"), @r#"
+    config.toml: profile "gpu\x0a" is not here; there are: small, large
+    hint: `--profile small`, `--profile large`
+    "#);
+    assert_snapshot!(asked(&Draft::least().text(), "gpu"), @r#"
+    config.toml: profile "gpu" is not here; the file has none
+    hint: leave out `--profile`, or add `[profile.NAME]`
+    "#);
+}
+
+#[test]
+fn defaults_that_are_no_profile_by_themselves_say_which_profiles_there_are() {
+    let draft = Draft::least()
+        .without("defaults", "cluster")
+        .without("defaults", "subnets")
+        .set("profile.a", "cluster", "\"a\"")
+        .set("profile.a", "subnets", "[\"subnet-a\"]");
+    let config = draft.read().unwrap().config;
+    assert_eq!(config.profile(Some("a")).unwrap().cluster, "a");
+    assert_snapshot!(config.profile(None).unwrap_err(), @r#"
+    config.toml:2: `[defaults]` alone is no profile, it has no cluster, subnets; there are: a
+    hint: choose one: `--profile a`
+    "#);
+}
+
+#[test]
+fn an_arn_may_stand_for_a_name_where_regions_agree() {
+    let draft = Draft::least().set("defaults", "region", "\"cn-north-1\"").set(
+        "defaults",
+        "cluster",
+        "\"arn:aws-cn:ecs:cn-north-1:123456789012:cluster/ci\"",
+    );
+    let profile = draft.read().unwrap().config.profile(None).unwrap();
+    assert_eq!(profile.cluster, "arn:aws-cn:ecs:cn-north-1:123456789012:cluster/ci");
+}

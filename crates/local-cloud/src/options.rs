@@ -1,0 +1,60 @@
+//! What a cloud is started with, and why it may not start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::pace::Pace;
+
+/// How to serve a cloud.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the endpoint listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The static `fargate-agent`, which runs in every container without a command of its own.
+    /// It is looked for when a task needs it, not before.
+    pub agent: PathBuf,
+    /// Start without a cluster, subnets and a task definition, and take any well-formed subnet
+    /// and security group.
+    pub empty: bool,
+    /// How long the states of a task last.
+    pub pace: Pace,
+    /// Where file systems and container logs live. A temporary folder when `None`, which goes
+    /// when the cloud goes.
+    pub folder: Option<PathBuf>,
+}
+
+/// Why a cloud did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken, or not of this machine.
+    #[error("listening on {listen}; choose another address with --listen")]
+    Bind {
+        /// What was asked for.
+        listen: SocketAddr,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The folder for file systems and logs cannot be used.
+    #[error("using the folder {} for file systems and container logs", folder.display())]
+    Folder {
+        /// What was asked for, or the temporary folder that was tried.
+        folder: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The machinery that starts and watches processes could not be set up.
+    #[error("preparing to start task processes")]
+    Processes(#[source] std::io::Error),
+    /// `AWS_ACCESS_KEY_ID` without `AWS_SECRET_ACCESS_KEY`, or the reverse.
+    #[error(
+        "{missing} is not set although {given} is; set both, or neither (then test/test is taken)"
+    )]
+    HalfCredentials {
+        /// The variable that is there.
+        given: &'static str,
+        /// The variable that is not.
+        missing: &'static str,
+    },
+}

@@ -1,0 +1,155 @@
+//! What a test can ask of a cloud afterwards: every request, every task. Plain copies; changing
+//! them changes nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+/// One request that reached the endpoint.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The operation, as the `X-Amz-Target` header named it; empty without one.
+    pub operation: String,
+    /// The Region that the request was signed for; empty when the signature was refused.
+    pub region: String,
+    /// The body; `Null` when it was not JSON.
+    pub body: Value,
+    /// When it came.
+    pub time: SystemTime,
+    /// HTTP status of the answer; `None` when the connection was closed without one, or the
+    /// answer is still to come.
+    pub status: Option<u16>,
+}
+
+/// One task, as it stands now.
+#[derive(Clone, Debug)]
+pub struct TaskRecord {
+    /// Its ARN.
+    pub arn: String,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The Region it is in.
+    pub region: String,
+    /// ECS's word for where it stands.
+    pub last_status: String,
+    /// `RUNNING` or `STOPPED`.
+    pub desired_status: String,
+    /// Who started it.
+    pub started_by: Option<String>,
+    /// The client token of its RunTask.
+    pub client_token: Option<String>,
+    /// The overrides, as DescribeTasks shows them.
+    pub overrides: Value,
+    /// The environment variables of the overrides, of all containers together.
+    pub environment: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its private address, once it has one.
+    pub address: Option<Ipv4Addr>,
+    /// Its containers, in the order of the task definition.
+    pub containers: Vec<ContainerRecord>,
+    /// Why it stopped, in ECS's code.
+    pub stop_code: Option<String>,
+    /// Why it stopped, in ECS's words.
+    pub stopped_reason: Option<String>,
+    /// When RunTask was answered.
+    pub created_at: SystemTime,
+    /// When it was RUNNING.
+    pub started_at: Option<SystemTime>,
+    /// When it was STOPPED.
+    pub stopped_at: Option<SystemTime>,
+}
+
+/// One container of a task.
+#[derive(Clone, Debug)]
+pub struct ContainerRecord {
+    /// Its name in the task definition.
+    pub name: String,
+    /// ECS's word for where it stands.
+    pub last_status: String,
+    /// Its exit code, once it ended.
+    pub exit_code: Option<i32>,
+    /// Why it ended, where ECS says so.
+    pub reason: Option<String>,
+    /// Process id of its first process on this machine, while it runs.
+    pub pid: Option<i32>,
+    /// The file with its output, once it was started: the first MiB of both streams together.
+    pub log: Option<PathBuf>,
+}
+
+/// Requests that are kept; older ones are forgotten.
+const KEPT_REQUESTS: usize = 20_000;
+
+/// The requests of a cloud, the last [`KEPT_REQUESTS`] of them.
+#[derive(Default)]
+pub(crate) struct Requests {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    requests: VecDeque<Request>,
+    forgotten: u64,
+}
+
+impl Requests {
+    /// Notes a request, and gives it the number by which [`Requests::answered`] finds it.
+    pub fn came(&self, request: Request) -> u64 {
+        let mut kept = self.kept.lock().expect("no one panics while noting a request");
+        if kept.requests.len() == KEPT_REQUESTS {
+            kept.requests.pop_front();
+            kept.forgotten += 1;
+        }
+        kept.requests.push_back(request);
+        kept.forgotten + u64::try_from(kept.requests.len()).expect("a count fits") - 1
+    }
+
+    /// Notes the answer to request `number`.
+    pub fn answered(&self, number: u64, status: u16) {
+        let mut kept = self.kept.lock().expect("no one panics while noting a request");
+        let index = number.checked_sub(kept.forgotten).and_then(|i| usize::try_from(i).ok());
+        if let Some(request) = index.and_then(|i| kept.requests.get_mut(i)) {
+            request.status = Some(status);
+        }
+    }
+
+    /// A copy of what is kept, oldest first.
+    pub fn all(&self) -> Vec<Request> {
+        let kept = self.kept.lock().expect("no one panics while noting a request");
+        kept.requests.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request {
+        Request {
+            operation: "ListTasks".to_owned(),
+            region: String::new(),
+            body: Value::Null,
+            time: SystemTime::UNIX_EPOCH,
+            status: None,
+        }
+    }
+
+    #[test]
+    fn an_answer_finds_its_request_even_when_older_ones_were_forgotten() {
+        let requests = Requests::default();
+        for _ in 0..KEPT_REQUESTS {
+            requests.came(request());
+        }
+        let number = requests.came(request());
+        requests.answered(number, 200);
+        requests.answered(0, 500);
+        let all = requests.all();
+        assert_eq!(all.len(), KEPT_REQUESTS);
+        assert_eq!(all.last().and_then(|r| r.status), Some(200));
+        assert_eq!(all.iter().filter(|r| r.status.is_some()).count(), 1);
+    }
+}

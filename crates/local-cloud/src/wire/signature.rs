@@ -1,0 +1,494 @@
+//! Verifies Signature Version 4, as the service does: never an unsigned request, never a header
+//! that the signature does not cover where it must.
+//!
+//! Source: AWS Identity and Access Management User Guide, "Create a signed AWS API request". No
+//! pre-signed addresses, no `aws-chunked` bodies, no asymmetric signatures: ECS has no use for them.
+
+use std::time::{Duration, SystemTime};
+
+use axum::http::{HeaderMap, Method, Uri};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+use super::calendar;
+use super::credentials::{Key, Keyring};
+use super::refusal::Refusal;
+
+/// The algorithm in the `Authorization` header.
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// How far a request's time may be from ours, in either direction. Source: as above.
+const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+
+/// A request before anything in it is believed.
+pub struct Signed<'a> {
+    pub method: &'a Method,
+    pub uri: &'a Uri,
+    pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
+}
+
+/// Checks the signature against `keys`; the Region that the request was signed for.
+pub fn verify(
+    request: &Signed<'_>,
+    keys: &Keyring,
+    now: SystemTime,
+) -> Result<String, Refusal> {
+    let authorization = Authorization::read(request.headers)?;
+    let date = request_time(request.headers)?;
+    let key = known_key(&authorization, request.headers, keys, now)?;
+    within_skew(&date, now)?;
+    check_scope(&authorization, &date)?;
+    let canonical = canonical_request(request, &authorization)?;
+    let scope = authorization.scope.join("/");
+    let to_sign = format!(
+        "{ALGORITHM}\n{}\n{scope}\n{}",
+        date.text,
+        hex::encode(Sha256::digest(canonical.as_bytes()))
+    );
+    let [day, region, ..] = &authorization.scope;
+    let signature = hex::decode(authorization.signature).unwrap_or_default();
+    signing_mac(&key.secret, day, region)
+        .chain_update(to_sign.as_bytes())
+        .verify_slice(&signature)
+        .map_err(|_| {
+            Refusal::new(
+                "InvalidSignatureException",
+                "The request signature we calculated does not match the signature you provided. \
+                 Check your AWS Secret Access Key and signing method. Consult the service \
+                 documentation for details.",
+            )
+        })?;
+    Ok((*region).to_owned())
+}
+
+/// The parts of the `Authorization` header.
+struct Authorization<'a> {
+    access_key_id: &'a str,
+    /// Day, Region, service, terminator.
+    scope: [&'a str; 4],
+    signed_headers: Vec<&'a str>,
+    signature: &'a str,
+}
+
+impl<'a> Authorization<'a> {
+    fn read(headers: &'a HeaderMap) -> Result<Self, Refusal> {
+        let Some(header) = headers.get("authorization") else {
+            return Err(Refusal::new(
+                "MissingAuthenticationTokenException",
+                "Missing Authentication Token",
+            ));
+        };
+        let incomplete = |what: &str| Refusal::new("IncompleteSignatureException", what);
+        let text = header.to_str().map_err(|_| incomplete("Authorization header is not text."))?;
+        let Some(fields) = text.strip_prefix(ALGORITHM) else {
+            return Err(incomplete("Unsupported AWS 'algorithm'."));
+        };
+        let (mut credential, mut signed_headers, mut signature) = (None, None, None);
+        for field in fields.split(',').map(str::trim) {
+            match field.split_once('=') {
+                Some(("Credential", value)) => credential = Some(value),
+                Some(("SignedHeaders", value)) => signed_headers = Some(value),
+                Some(("Signature", value)) => signature = Some(value),
+                _ => {}
+            }
+        }
+        let missing = |name: &str| {
+            incomplete(&format!("Authorization header requires '{name}' parameter."))
+        };
+        let credential = credential.ok_or_else(|| missing("Credential"))?;
+        let signed_headers = signed_headers.ok_or_else(|| missing("SignedHeaders"))?;
+        let signature = signature.ok_or_else(|| missing("Signature"))?;
+        let mut parts = credential.split('/');
+        let access_key_id = parts.next().unwrap_or_default();
+        let scope: Vec<_> = parts.collect();
+        let scope = scope.try_into().map_err(|_| {
+            incomplete(
+                "Credential must have exactly 5 slash-delimited elements, e.g. \
+                 keyid/date/region/service/term.",
+            )
+        })?;
+        let signed_headers = signed_headers.split(';').collect();
+        Ok(Self { access_key_id, scope, signed_headers, signature })
+    }
+}
+
+/// The time that a request says it was signed at.
+struct RequestTime<'a> {
+    text: &'a str,
+    time: SystemTime,
+}
+
+fn request_time(headers: &HeaderMap) -> Result<RequestTime<'_>, Refusal> {
+    let text = headers.get("x-amz-date").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match calendar::parse(text) {
+        Some(time) => Ok(RequestTime { text, time }),
+        None => Err(Refusal::new(
+            "IncompleteSignatureException",
+            "Date must be in ISO-8601 'basic format', in a 'X-Amz-Date' header.",
+        )),
+    }
+}
+
+/// The key of the request, with the session token that belongs to it.
+fn known_key(
+    authorization: &Authorization<'_>,
+    headers: &HeaderMap,
+    keys: &Keyring,
+    now: SystemTime,
+) -> Result<Key, Refusal> {
+    let unknown = || {
+        Refusal::new(
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+        )
+    };
+    let key = keys.find(authorization.access_key_id).ok_or_else(unknown)?;
+    let given = headers.get("x-amz-security-token").map(axum::http::HeaderValue::as_bytes);
+    let right = match (&key.session_token, given) {
+        (None, None) => true,
+        // Comparing digests takes the same time wherever the first difference is.
+        (Some(expected), Some(given)) => Sha256::digest(expected) == Sha256::digest(given),
+        _ => false,
+    };
+    if !right {
+        return Err(unknown());
+    }
+    if key.expires_at.is_some_and(|end| end <= now) {
+        return Err(Refusal::new(
+            "ExpiredTokenException",
+            "The security token included in the request is expired",
+        ));
+    }
+    Ok(key)
+}
+
+fn within_skew(date: &RequestTime<'_>, now: SystemTime) -> Result<(), Refusal> {
+    let refuse = |message| Err(Refusal::new("InvalidSignatureException", message));
+    let (given, ours) = (date.text, calendar::format(now));
+    let minutes = CLOCK_SKEW.as_secs() / 60;
+    if date.time + CLOCK_SKEW < now {
+        let bound = calendar::format(now - CLOCK_SKEW);
+        return refuse(format!(
+            "Signature expired: {given} is now earlier than {bound} ({ours} - {minutes} min.)"
+        ));
+    }
+    if now + CLOCK_SKEW < date.time {
+        let bound = calendar::format(now + CLOCK_SKEW);
+        return refuse(format!(
+            "Signature not yet current: {given} is still later than {bound} ({ours} + {minutes} \
+             min.)"
+        ));
+    }
+    Ok(())
+}
+
+fn check_scope(
+    authorization: &Authorization<'_>,
+    date: &RequestTime<'_>,
+) -> Result<(), Refusal> {
+    let [day, region, service, terminator] = authorization.scope;
+    let mut wrong = Vec::new();
+    if !is_region(region) {
+        wrong.push(format!("Credential should be scoped to a valid Region, not '{region}'. "));
+    }
+    if service != "ecs" {
+        wrong.push("Credential should be scoped to correct service: 'ecs'. ".to_owned());
+    }
+    if terminator != "aws4_request" {
+        wrong.push(format!(
+            "Credential should be scoped with a valid terminator: 'aws4_request', not \
+             '{terminator}'. "
+        ));
+    }
+    if !date.text.starts_with(day) || day.len() != 8 {
+        wrong.push(format!(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from \
+             HTTP: '{day}' != '{}', from '{}'.",
+            &date.text[..8],
+            date.text
+        ));
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::new("InvalidSignatureException", wrong.concat().trim_end()))
+}
+
+/// Lower-case words and a number, as in `us-gov-east-1`.
+fn is_region(text: &str) -> bool {
+    let parts: Vec<_> = text.split('-').collect();
+    let [words @ .., number] = parts.as_slice() else {
+        return false;
+    };
+    let word = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    let digits = |part: &str| (1..=2).contains(&part.len()) && part.parse::<u8>().is_ok();
+    text.len() <= 32 && words.len() >= 2 && words.iter().all(word) && digits(number)
+}
+
+fn canonical_request(
+    request: &Signed<'_>,
+    authorization: &Authorization<'_>,
+) -> Result<String, Refusal> {
+    let signed = &authorization.signed_headers;
+    for (name, _) in request.headers {
+        let name = name.as_str();
+        let must = name == "host" || (name.starts_with("x-amz-") && !is_added_by_transport(name));
+        if must && !signed.contains(&name) {
+            return Err(Refusal::new(
+                "InvalidSignatureException",
+                format!("'{name}' must be a 'SignedHeader' in the AWS Authorization."),
+            ));
+        }
+    }
+    let mut headers = String::new();
+    for name in signed {
+        let values: Vec<_> = request.headers.get_all(*name).iter().map(trimmed).collect();
+        headers += &format!("{name}:{}\n", values.join(","));
+    }
+    let path = if request.uri.path().is_empty() { "/" } else { request.uri.path() };
+    let mut query: Vec<_> =
+        request.uri.query().unwrap_or_default().split('&').filter(|p| !p.is_empty()).collect();
+    query.sort_unstable();
+    Ok([
+        request.method.as_str(),
+        path,
+        &query.join("&"),
+        &headers,
+        &signed.join(";"),
+        &hex::encode(Sha256::digest(request.body)),
+    ]
+    .join("\n"))
+}
+
+/// Headers that tracing layers between client and service add after the signature.
+fn is_added_by_transport(name: &str) -> bool {
+    matches!(name, "x-amzn-trace-id" | "x-amz-cf-id")
+}
+
+/// The value without outer blanks, and with inner runs of blanks as one.
+fn trimmed(value: &axum::http::HeaderValue) -> String {
+    let text = String::from_utf8_lossy(value.as_bytes());
+    text.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// A code that is keyed for this day and Region, to which the text to sign is still to be given.
+fn signing_mac(secret: &str, day: &str, region: &str) -> Hmac<Sha256> {
+    let keyed = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).expect("any length is a key");
+    let mut key = format!("AWS4{secret}").into_bytes();
+    for part in [day, region, "ecs", "aws4_request"] {
+        key = keyed(&key).chain_update(part.as_bytes()).finalize().into_bytes().to_vec();
+    }
+    keyed(&key)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::Credentials;
+    use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+    use aws_sigv4::sign::v4::SigningParams;
+    use axum::http::Request;
+
+    use super::*;
+
+    const BODY: &[u8] = b"{\"cluster\":\"ci\"}";
+
+    /// What a client signs with, and when.
+    struct Client {
+        key: &'static str,
+        secret: String,
+        token: Option<String>,
+        region: &'static str,
+        service: &'static str,
+        at: SystemTime,
+    }
+
+    impl Default for Client {
+        fn default() -> Self {
+            Self {
+                key: "test",
+                secret: "test".to_owned(),
+                token: None,
+                region: "eu-west-1",
+                service: "ecs",
+                at: now(),
+            }
+        }
+    }
+
+    fn now() -> SystemTime {
+        calendar::parse("20261121T120000Z").expect("a time")
+    }
+
+    /// A request that the signer of the AWS SDK signed.
+    fn signed(client: &Client) -> Request<Vec<u8>> {
+        let identity = Credentials::new(
+            client.key,
+            client.secret.clone(),
+            client.token.clone(),
+            None,
+            "a test",
+        )
+        .into();
+        let params = SigningParams::builder()
+            .identity(&identity)
+            .region(client.region)
+            .name(client.service)
+            .time(client.at)
+            .settings(SigningSettings::default())
+            .build()
+            .expect("complete parameters")
+            .into();
+        let mut request = Request::post("http://127.0.0.1:4000/?b=2&a=1")
+            .header("host", "127.0.0.1:4000")
+            .header("x-amz-target", "AmazonEC2ContainerServiceV20141113.ListTasks")
+            .header("content-type", "application/x-amz-json-1.1")
+            .body(BODY.to_vec())
+            .expect("a request");
+        let headers: Vec<_> = request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), value.to_str().expect("text").to_owned()))
+            .collect();
+        let signable = SignableRequest::new(
+            "POST",
+            request.uri().to_string(),
+            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())),
+            SignableBody::Bytes(BODY),
+        )
+        .expect("a signable request");
+        let (instructions, _) = sign(signable, &params).expect("a signature").into_parts();
+        instructions.apply_to_request_http1x(&mut request);
+        request
+    }
+
+    fn keyring() -> Keyring {
+        Keyring::from_environment(|_| None).expect("test/test")
+    }
+
+    fn judge(request: &Request<Vec<u8>>, keys: &Keyring) -> Result<String, String> {
+        let signed = Signed {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            body: request.body(),
+        };
+        verify(&signed, keys, now()).map_err(|refusal| refusal.code + ": " + &refusal.message)
+    }
+
+    #[test]
+    fn a_request_signed_by_the_sdk_is_accepted_for_its_region() {
+        assert_eq!(judge(&signed(&Client::default()), &keyring()), Ok("eu-west-1".to_owned()));
+    }
+
+    #[test]
+    fn another_secret_region_service_or_body_breaks_the_signature() {
+        let wrong_secret = Client { secret: "Test".to_owned(), ..Client::default() };
+        let error = judge(&signed(&wrong_secret), &keyring()).unwrap_err();
+        assert!(error.starts_with("InvalidSignatureException: The request signature we"), "{error}");
+
+        let wrong_service = Client { service: "ec2", ..Client::default() };
+        insta::assert_snapshot!(
+            judge(&signed(&wrong_service), &keyring()).unwrap_err(),
+            @"InvalidSignatureException: Credential should be scoped to correct service: 'ecs'."
+        );
+        let wrong_region = Client { region: "nowhere", ..Client::default() };
+        insta::assert_snapshot!(
+            judge(&signed(&wrong_region), &keyring()).unwrap_err(),
+            @"InvalidSignatureException: Credential should be scoped to a valid Region, not 'nowhere'."
+        );
+        let mut changed = signed(&Client::default());
+        changed.body_mut().push(b' ');
+        assert!(judge(&changed, &keyring()).unwrap_err().starts_with("InvalidSignature"));
+        let mut changed = signed(&Client::default());
+        let stop = "AmazonEC2ContainerServiceV20141113.StopTask".parse().expect("a header");
+        changed.headers_mut().insert("x-amz-target", stop);
+        assert!(judge(&changed, &keyring()).unwrap_err().starts_with("InvalidSignature"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_from_a_wrong_signature() {
+        let unknown = Client { key: "AKIAUNKNOWN", ..Client::default() };
+        insta::assert_snapshot!(
+            judge(&signed(&unknown), &keyring()).unwrap_err(),
+            @"InvalidClientTokenId: The security token included in the request is invalid."
+        );
+    }
+
+    #[test]
+    fn a_request_without_a_signature_or_with_half_of_one_is_refused() {
+        let mut request = signed(&Client::default());
+        request.headers_mut().remove("authorization");
+        insta::assert_snapshot!(
+            judge(&request, &keyring()).unwrap_err(),
+            @"MissingAuthenticationTokenException: Missing Authentication Token"
+        );
+        let mut with = |text: &str| {
+            request.headers_mut().insert("authorization", text.parse().expect("a header"));
+            judge(&request, &keyring()).unwrap_err()
+        };
+        insta::assert_snapshot!(
+            with("AWS4-HMAC-SHA256 Credential=a/20261121/eu-west-1/ecs/aws4_request, SignedHeaders=host"),
+            @"IncompleteSignatureException: Authorization header requires 'Signature' parameter."
+        );
+        insta::assert_snapshot!(
+            with("AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=00"),
+            @"IncompleteSignatureException: Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term."
+        );
+        assert!(with("Basic dGVzdDp0ZXN0").starts_with("IncompleteSignatureException"));
+    }
+
+    #[test]
+    fn a_clock_may_be_five_minutes_off_and_no_more() {
+        let at = |at| judge(&signed(&Client { at, ..Client::default() }), &keyring());
+        let (near, far) = (Duration::from_secs(299), Duration::from_secs(301));
+        assert!(at(now() - near).is_ok() && at(now() + near).is_ok());
+        insta::assert_snapshot!(
+            at(now() - far).unwrap_err(),
+            @"InvalidSignatureException: Signature expired: 20261121T115459Z is now earlier than 20261121T115500Z (20261121T120000Z - 5 min.)"
+        );
+        insta::assert_snapshot!(
+            at(now() + far).unwrap_err(),
+            @"InvalidSignatureException: Signature not yet current: 20261121T120501Z is still later than 20261121T120500Z (20261121T120000Z + 5 min.)"
+        );
+    }
+
+    #[test]
+    fn session_credentials_need_their_token_and_end() {
+        let keys = keyring();
+        let issued = keys.issue(now(), Duration::from_secs(60));
+        let key: &'static str = Box::leak(issued.access_key_id.clone().into_boxed_str());
+        let with = |token| Client {
+            key,
+            secret: issued.secret_access_key.clone(),
+            token,
+            ..Client::default()
+        };
+        let request = signed(&with(Some(issued.session_token.clone())));
+        assert!(judge(&request, &keys).is_ok());
+        for wrong in [None, Some("another".to_owned())] {
+            let error = judge(&signed(&with(wrong)), &keys).unwrap_err();
+            assert!(error.starts_with("InvalidClientTokenId"), "{error}");
+        }
+        let signed = Signed {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            body: request.body(),
+        };
+        let late = now() + Duration::from_secs(61);
+        assert_eq!(verify(&signed, &keys, late).unwrap_err().code, "ExpiredTokenException");
+    }
+
+    #[test]
+    fn a_header_that_counts_must_be_signed() {
+        let mut request = signed(&Client::default());
+        request.headers_mut().insert("x-amz-security-token", "x".parse().expect("a header"));
+        assert!(judge(&request, &keyring()).unwrap_err().starts_with("InvalidClientTokenId"));
+        request.headers_mut().remove("x-amz-security-token");
+        request.headers_mut().insert("x-amz-other", "x".parse().expect("a header"));
+        insta::assert_snapshot!(
+            judge(&request, &keyring()).unwrap_err(),
+            @"InvalidSignatureException: 'x-amz-other' must be a 'SignedHeader' in the AWS Authorization."
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! The ids that parts exchange, each checked once where it enters.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not such an id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{given:?} is not {expected}")]
+pub struct IdError {
+    /// What was given, cut to 80 characters.
+    pub given: String,
+    /// What is allowed, as a noun phrase.
+    pub expected: &'static str,
+}
+
+fn refuse(given: &str, expected: &'static str) -> IdError {
+    IdError { given: crate::text::escape_within(given, 80), expected }
+}
+
+/// 128 random bits as 32 hexadecimal digits.
+///
+/// A *launch* is one RunTask with its exact parameters: it is the client token. A *run* is one
+/// `run` process: the same id attaches to its script, never starts it again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Token(String);
+
+impl Token {
+    /// The token of these random bits.
+    #[must_use]
+    pub fn from_bits(bits: [u8; 16]) -> Self {
+        Self(hex::encode(bits))
+    }
+
+    /// The 32 digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Token {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        let ok = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if ok { Ok(Self(text)) } else { Err(refuse(&text, "a token of 32 hexadecimal digits")) }
+    }
+}
+
+impl From<Token> for String {
+    fn from(token: Token) -> Self {
+        token.0
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The manager host that started a task: the `startedBy` of every task of ours, and nothing else
+/// goes in there, because ECS can filter only by its exact value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Owner(String);
+
+impl Owner {
+    /// Longest `startedBy` in characters. Source: Amazon ECS API Reference, `RunTask`.
+    pub const MAX_LENGTH: usize = 128;
+
+    /// The text that goes into `startedBy`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Owner {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        let charset = |b: u8| b.is_ascii_alphanumeric() || b"-_/".contains(&b);
+        let ok = !text.is_empty() && text.len() <= Self::MAX_LENGTH && text.bytes().all(charset);
+        if ok {
+            Ok(Self(text))
+        } else {
+            Err(refuse(&text, "an owner: 1 to 128 letters, digits, `-`, `_` and `/`"))
+        }
+    }
+}
+
+impl From<Owner> for String {
+    fn from(owner: Owner) -> Self {
+        owner.0
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The ARN of a task, as ECS gave it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskArn(pub String);
+
+impl TaskArn {
+    /// The part after the last slash: 32 hexadecimal digits on ECS.
+    #[must_use]
+    pub fn task_id(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+
+    /// The first 8 characters of the task's id, which is how people see it.
+    #[must_use]
+    pub fn short(&self) -> String {
+        crate::text::escape(self.task_id()).chars().take(8).collect()
+    }
+}
+
+impl fmt::Display for TaskArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_holds_only_what_started_by_accepts() {
+        assert!(Owner::try_from("ci-1/host_A".to_owned()).is_ok());
+        for bad in ["", "a b", "ü", &"x".repeat(129)] {
+            assert!(Owner::try_from(bad.to_owned()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_task_is_shown_by_8_characters_of_its_id() {
+        let arn = TaskArn("arn:aws:ecs:eu-west-1:123456789012:task/ci/5a7c1e90d1f24f0f".into());
+        assert_eq!(arn.short(), "5a7c1e90");
+        assert_eq!(TaskArn("\x1b[2J".into()).short(), "\\x1b[2J");
+    }
+}

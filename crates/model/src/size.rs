@@ -1,0 +1,125 @@
+//! The sizes that Fargate offers. It knows the table, not which Region already rolled a row out.
+
+/// CPU units that Fargate accepts; 1024 units are one vCPU.
+///
+/// Source: Amazon ECS Developer Guide, "Task CPU and memory", and Amazon ECS API Reference,
+/// `RegisterTaskDefinition`.
+pub const CPU_UNITS: [u32; 8] = [256, 512, 1024, 2048, 4096, 8192, 16384, 32768];
+
+/// Memory sizes in MiB that fit `cpu_units`, or `None` if Fargate has no such CPU value.
+///
+/// Source: Amazon ECS Developer Guide, "Task CPU and memory". The 32 vCPU row is not offered in
+/// every Region yet.
+#[must_use]
+pub fn allowed_memory_mib(cpu_units: u32) -> Option<Vec<u32>> {
+    let range = |from: u32, to: u32, step: usize| Some((from..=to).step_by(step).collect());
+    match cpu_units {
+        256 => Some(vec![512, 1024, 2048]),
+        512 => range(1024, 4096, 1024),
+        1024 => range(2048, 8192, 1024),
+        2048 => range(4096, 16384, 1024),
+        4096 => range(8192, 30720, 1024),
+        8192 => range(16384, 61440, 4096),
+        16384 => range(32768, 122_880, 8192),
+        32768 => Some(vec![61440, 122_880, 249_856]),
+        _ => None,
+    }
+}
+
+/// A CPU and memory pair that Fargate offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// CPU units; 1024 are one vCPU.
+    pub cpu_units: u32,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+}
+
+/// A pair that Fargate does not offer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SizeError {
+    /// No row of the table has this CPU value.
+    #[error("cpu {cpu_units} is not a Fargate size; allowed: {}", list(&CPU_UNITS))]
+    Cpu {
+        /// What was given, in CPU units.
+        cpu_units: u32,
+    },
+    /// The CPU value exists, but not with this memory.
+    #[error("memory {memory_mib} does not fit cpu {cpu_units}; allowed: {}", list(allowed))]
+    Memory {
+        /// What was given, in CPU units.
+        cpu_units: u32,
+        /// What was given, in MiB.
+        memory_mib: u32,
+        /// What the row offers, in MiB.
+        allowed: Vec<u32>,
+    },
+}
+
+impl SizeError {
+    /// The nearest pair that Fargate offers and that is not smaller, or the largest.
+    #[must_use]
+    pub fn nearest(&self) -> Size {
+        let (cpu, memory) = match *self {
+            Self::Cpu { cpu_units } => (cpu_units, 0),
+            Self::Memory { cpu_units, memory_mib, .. } => (cpu_units, memory_mib),
+        };
+        let cpu_units = first_not_below(&CPU_UNITS, cpu);
+        let rows = allowed_memory_mib(cpu_units).unwrap_or_default();
+        Size { cpu_units, memory_mib: first_not_below(&rows, memory) }
+    }
+}
+
+impl Size {
+    /// Accepts a pair that Fargate offers.
+    ///
+    /// # Errors
+    ///
+    /// [`SizeError`] with what is allowed.
+    pub fn check(cpu_units: u32, memory_mib: u32) -> Result<Self, SizeError> {
+        let allowed = allowed_memory_mib(cpu_units).ok_or(SizeError::Cpu { cpu_units })?;
+        if allowed.contains(&memory_mib) {
+            Ok(Self { cpu_units, memory_mib })
+        } else {
+            Err(SizeError::Memory { cpu_units, memory_mib, allowed })
+        }
+    }
+}
+
+fn first_not_below(sorted: &[u32], wanted: u32) -> u32 {
+    sorted.iter().copied().find(|&x| x >= wanted).or(sorted.last().copied()).unwrap_or(wanted)
+}
+
+fn list(values: &[u32]) -> String {
+    values.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_77_pairs() {
+        let pairs: usize =
+            CPU_UNITS.iter().map(|&cpu| allowed_memory_mib(cpu).expect("a row").len()).sum();
+        assert_eq!(pairs, 74 + 3, "74 probed pairs and the three of 32 vCPU");
+    }
+
+    #[test]
+    fn a_pair_outside_the_table_names_what_is_allowed_and_the_nearest() {
+        let error = Size::check(1024, 3000).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "memory 3000 does not fit cpu 1024; allowed: 2048, 3072, 4096, 5120, 6144, 7168, 8192"
+        );
+        assert_eq!(error.nearest(), Size { cpu_units: 1024, memory_mib: 3072 });
+        assert_eq!(
+            Size::check(1000, 1).unwrap_err().nearest(),
+            Size { cpu_units: 1024, memory_mib: 2048 }
+        );
+        assert_eq!(
+            Size::check(99999, 1).unwrap_err().nearest(),
+            Size { cpu_units: 32768, memory_mib: 61440 }
+        );
+    }
+}

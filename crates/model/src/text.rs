@@ -1,0 +1,146 @@
+//! How durations, sizes and foreign text are written for people, the same on every surface.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// `40 ms`, `0.24 s`, `41.2 s`, `4m 12s`, `2h 05m`, `3d 04h`. Never rounded up into the next unit.
+#[must_use]
+pub fn duration(d: Duration) -> String {
+    let ms = d.as_millis();
+    let s = d.as_secs();
+    match s {
+        0 if ms < 100 => format!("{ms} ms"),
+        0 => format!("0.{:02} s", ms / 10),
+        1..60 => format!("{s}.{} s", ms % 1000 / 100),
+        60..3600 => format!("{}m {:02}s", s / 60, s % 60),
+        3600..86400 => format!("{}h {:02}m", s / 3600, s % 3600 / 60),
+        _ => format!("{}d {:02}h", s / 86400, s % 86400 / 3600),
+    }
+}
+
+/// Whole seconds while a wait is still going on: `9 s`, `1m 03s`.
+#[must_use]
+pub fn ticking(d: Duration) -> String {
+    if d.as_secs() < 60 { format!("{} s", d.as_secs()) } else { duration(d) }
+}
+
+/// Powers of 1000, two or three digits: `412 MB`, `5.0 MB`, `840 B`.
+#[must_use]
+pub fn bytes(n: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
+    let mut unit = 0;
+    let mut scale: u64 = 1;
+    while unit + 1 < UNITS.len() && n / scale >= 1000 {
+        unit += 1;
+        scale *= 1000;
+    }
+    let whole = n / scale;
+    if unit == 0 || whole >= 100 {
+        format!("{whole} {}", UNITS[unit])
+    } else {
+        format!("{whole}.{} {}", n % scale * 10 / scale, UNITS[unit])
+    }
+}
+
+/// `1 vCPU`, `0.25 vCPU`.
+#[must_use]
+pub fn vcpu(cpu_units: u32) -> String {
+    let thousandths = u64::from(cpu_units) * 1000 / 1024;
+    let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+    format!("{} vCPU", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// `2 GB` when a multiple of 1024 MiB, else `512 MiB`.
+#[must_use]
+pub fn memory(memory_mib: u32) -> String {
+    if memory_mib != 0 && memory_mib.is_multiple_of(1024) {
+        format!("{} GB", memory_mib / 1024)
+    } else {
+        format!("{memory_mib} MiB")
+    }
+}
+
+/// `1,204`.
+#[must_use]
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Text that a job, an image or AWS controls, made harmless: control characters become `\x1b`
+/// style escapes, and it is cut in the middle after `limit` characters.
+#[must_use]
+pub fn escape_within(text: &str, limit: usize) -> String {
+    let escaped = escape(text);
+    let n = escaped.chars().count();
+    if n <= limit {
+        return escaped;
+    }
+    let keep = limit.saturating_sub(3);
+    let head: String = escaped.chars().take(keep - keep / 2).collect();
+    let tail: String = escaped.chars().skip(n - keep / 2).collect();
+    format!("{head}...{tail}")
+}
+
+/// Control characters, among them line ends, as `\x1b` style escapes; direction marks as well.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => {
+                let _ = write!(out, "\\x{:02x}", u32::from(c));
+            }
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_use_two_units_and_are_never_rounded_up() {
+        let cases = [
+            (40, "40 ms"),
+            (240, "0.24 s"),
+            (999, "0.99 s"),
+            (41_299, "41.2 s"),
+            (59_999, "59.9 s"),
+            (252_000, "4m 12s"),
+            (7_500_000, "2h 05m"),
+            (273_600_000, "3d 04h"),
+        ];
+        for (ms, text) in cases {
+            assert_eq!(duration(Duration::from_millis(ms)), text);
+        }
+    }
+
+    #[test]
+    fn sizes_are_written_as_aws_writes_them() {
+        assert_eq!((vcpu(256).as_str(), memory(512).as_str()), ("0.25 vCPU", "512 MiB"));
+        assert_eq!((vcpu(4096).as_str(), memory(8192).as_str()), ("4 vCPU", "8 GB"));
+        assert_eq!(bytes(5_000_000), "5.0 MB");
+        assert_eq!(bytes(412_345_678), "412 MB");
+        assert_eq!(bytes(840), "840 B");
+        assert_eq!(count(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn foreign_text_cannot_move_the_cursor_and_is_cut_in_the_middle() {
+        assert_eq!(escape("a\x1b[2Jb\r\nü\u{202e}"), "a\\x1b[2Jb\\x0d\\x0aü\\u{202e}");
+        assert_eq!(escape_within("abcdefghijkl", 9), "abc...jkl");
+    }
+}

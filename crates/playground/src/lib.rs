@@ -1,0 +1,4 @@
+//! What a newcomer plays with: the local cloud for a person, the demo, and an imitation of
+//! gitlab-runner that plays jobs through a driver. Never shipped to production.
+
+pub mod runner;

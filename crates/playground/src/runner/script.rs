@@ -1,0 +1,350 @@
+//! Writes the script of one stage, in the manner of gitlab-runner's bash shell.
+//!
+//! A script ends itself at SIGTERM, stops at the first command that fails, exports every variable,
+//! and evaluates the user's lines in a subshell whose stdin is closed. Only `bash` and `sh` are
+//! written; `pwsh` is refused where the shell is chosen. Submodules are not fetched. A command that
+//! fails without `exit` gives 1 under bash, as it does with gitlab-runner: `errexit` inside an
+//! `eval` that is part of a pipeline loses the code.
+
+use super::job::{Job, Variable};
+use super::sources;
+use super::stages::Stage;
+use super::variables::{Places, Variables};
+
+/// Which shell a script is written for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// GNU bash, the usual one.
+    #[default]
+    Bash,
+    /// A POSIX shell.
+    Sh,
+}
+
+impl Dialect {
+    /// The dialect that `config` named; bash where it named none.
+    #[must_use]
+    pub fn named(shell: Option<&str>) -> Option<Self> {
+        match shell {
+            None | Some("" | "bash") => Some(Self::Bash),
+            Some("sh") => Some(Self::Sh),
+            Some(_) => None,
+        }
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Sh => "sh",
+        }
+    }
+
+    /// `text` as one word of this shell.
+    #[must_use]
+    pub fn quoted(self, text: &str) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+        if !text.is_empty() && text.chars().all(plain) {
+            return text.to_owned();
+        }
+        match self {
+            Self::Bash => ansi_c(text),
+            Self::Sh => format!("'{}'", text.replace('\'', r"'\''")),
+        }
+    }
+}
+
+/// bash's `$'...'`: the only quoting in which a script stays one line.
+fn ansi_c(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len() + 8);
+    out.push_str("$'");
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\'' => out.push_str("\\'"),
+            '\\' => out.push_str("\\\\"),
+            c if c.is_ascii_control() => write!(out, "\\x{:02x}", u32::from(c)).expect("a string takes all"),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
+}
+
+/// What a stage's script is made from.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The job.
+    pub job: &'a Job,
+    /// Its variables, expanded.
+    pub variables: &'a Variables,
+    /// Where its files lie.
+    pub places: &'a Places,
+    /// What `config` announced as host; shown by `prepare_script`.
+    pub hostname: &'a str,
+    /// The shell.
+    pub dialect: Dialect,
+}
+
+/// Lines of a script that is being written.
+#[derive(Debug)]
+pub(super) struct Body {
+    lines: String,
+    /// The shell that the lines are for.
+    pub(super) dialect: Dialect,
+}
+
+impl Body {
+    /// One line, as it is.
+    pub(super) fn line(&mut self, line: impl AsRef<str>) {
+        self.lines.push_str(line.as_ref());
+        self.lines.push('\n');
+    }
+
+    /// Prints `text` in the runner's green.
+    pub(super) fn notice(&mut self, text: &str) {
+        let word = self.dialect.quoted(&format!("\x1b[32;1m{text}\x1b[0;m"));
+        match self.dialect {
+            Dialect::Bash => self.line(format!("echo {word}")),
+            Dialect::Sh => self.line(format!("printf '%s\\n' {word}")),
+        }
+    }
+
+    /// `text` as one word.
+    pub(super) fn word(&self, text: &str) -> String {
+        self.dialect.quoted(text)
+    }
+
+    fn export(&mut self, variable: &Variable, folder: &str) {
+        if !is_name(&variable.key) {
+            return;
+        }
+        let value = self.word(&variable.value);
+        if variable.file {
+            let path = self.word(&format!("{folder}/{}", variable.key));
+            self.line(format!("mkdir -p {}", self.word(folder)));
+            self.line(format!("printf '%s' {value} > {path}"));
+            self.line(format!("export {}={path}", variable.key));
+        } else {
+            self.line(format!("export {}={value}", variable.key));
+        }
+    }
+
+    /// All variables, then those that earlier stages left in the file behind `GITLAB_ENV`.
+    pub(super) fn variables(&mut self, subject: &Subject) {
+        let folder = subject.places.temporary();
+        for variable in subject.variables.iter() {
+            self.export(variable, &folder);
+        }
+        let file = self.word(&format!("{folder}/gitlab_runner_env"));
+        self.line(format!("export GITLAB_ENV={file}"));
+        self.line(format!("mkdir -p {}", self.word(&folder)));
+        self.line(format!("touch {file}"));
+        self.line(format!("while read -r line; do export \"$line\"; done < {file}"));
+    }
+
+    /// The user's lines, each shown before it runs.
+    pub(super) fn user_lines(&mut self, lines: &[String]) {
+        for line in lines {
+            let shown = match line.trim_end().split_once('\n') {
+                Some((first, _)) => format!("$ {first} # collapsed multi-line command"),
+                None => format!("$ {line}"),
+            };
+            self.notice(&shown);
+            self.line(line);
+        }
+    }
+}
+
+/// The script of `stage`, ready to be written to its file.
+#[must_use]
+pub fn write(stage: &Stage, subject: &Subject) -> String {
+    let mut body = Body { lines: String::new(), dialect: subject.dialect };
+    match stage {
+        Stage::PrepareScript => prepare(&mut body, subject),
+        Stage::GetSources => sources::get(&mut body, subject),
+        Stage::ClearWorktree => sources::clear(&mut body, subject),
+        Stage::CleanupFileVariables => sources::forget(&mut body, subject),
+        Stage::Step(name) => {
+            body.variables(subject);
+            body.line(format!("cd {}", body.word(&subject.places.project_dir)));
+            let lines = subject.job.step(name).map_or(&[][..], |step| &step.script);
+            body.user_lines(lines);
+        }
+        Stage::AfterScript => {
+            body.variables(subject);
+            body.line(format!("cd {}", body.word(&subject.places.project_dir)));
+            body.notice("Running after script...");
+            let lines = subject.job.step("after_script").map_or(&[][..], |step| &step.script);
+            body.user_lines(lines);
+        }
+        Stage::RestoreCache
+        | Stage::DownloadArtifacts
+        | Stage::ArchiveCache { .. }
+        | Stage::UploadArtifacts { .. } => transfer(&mut body, subject, stage),
+    }
+    framed(&body.lines, subject.dialect)
+}
+
+fn framed(lines: &str, dialect: Dialect) -> String {
+    format!(
+        "#!/usr/bin/env {program}\n\
+         trap 'exit 1' TERM\n\
+         if (set -o pipefail) 2> /dev/null; then set -o pipefail; fi\n\
+         set -o errexit\n\
+         set +o noclobber\n\
+         : | eval {lines}\n\
+         exit 0\n",
+        program = dialect.program(),
+        lines = dialect.quoted(lines),
+    )
+}
+
+fn prepare(body: &mut Body, subject: &Subject) {
+    let hostname = body.word(subject.hostname);
+    body.line(format!("echo \"Running on $(uname -n) via \"{hostname}..."));
+    let folder = subject.places.temporary();
+    body.line(format!("rm -f {}", body.word(&format!("{folder}/gitlab_runner_env"))));
+}
+
+/// The stages that `gitlab-runner` itself carries out inside the task.
+fn transfer(body: &mut Body, subject: &Subject, stage: &Stage) {
+    body.variables(subject);
+    body.line(format!("cd {}", body.word(&subject.places.project_dir)));
+    body.line("if gitlab-runner --version > /dev/null 2>&1; then");
+    for command in transfers(subject, stage) {
+        let words: Vec<_> = command.iter().map(|word| body.word(word)).collect();
+        body.line(format!("  gitlab-runner {}", words.join(" ")));
+    }
+    body.line("  :");
+    body.line("else");
+    body.line(format!("  echo 'Missing gitlab-runner: {stage} does nothing.'"));
+    body.line("fi");
+}
+
+fn transfers(subject: &Subject, stage: &Stage) -> Vec<Vec<String>> {
+    let job = subject.job;
+    let server = job.git_info.repo_url.split_once("://").map_or("", |(_, rest)| rest);
+    let host = server.split('/').next().unwrap_or_default();
+    let url = format!("http://{}", host.rsplit('@').next().unwrap_or_default());
+    let texts = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let with_paths = |mut words: Vec<String>, paths: &[String]| {
+        for path in paths {
+            words.extend(["--path".to_owned(), path.clone()]);
+        }
+        words
+    };
+    match stage {
+        Stage::RestoreCache => job
+            .cache
+            .iter()
+            .map(|cache| {
+                let file = subject.places.cache_file(job, &cache.key);
+                texts(&["cache-extractor", "--file", &file, "--timeout", "10"])
+            })
+            .collect(),
+        Stage::DownloadArtifacts => job
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.artifacts_file.is_some())
+            .map(|from| {
+                let id = from.id.to_string();
+                texts(&["artifacts-downloader", "--url", &url, "--token", &from.token, "--id", &id])
+            })
+            .collect(),
+        Stage::ArchiveCache { passed } => job
+            .cache
+            .iter()
+            .filter(|cache| cache.when.applies(*passed))
+            .map(|cache| {
+                let file = subject.places.cache_file(job, &cache.key);
+                let words = texts(&["cache-archiver", "--file", &file, "--timeout", "10"]);
+                with_paths(words, &cache.paths)
+            })
+            .collect(),
+        Stage::UploadArtifacts { passed } => job
+            .artifacts
+            .iter()
+            .filter(|artifact| artifact.when.applies(*passed))
+            .map(|artifact| {
+                let id = job.id.to_string();
+                let words = texts(&["artifacts-uploader", "--url", &url, "--token", &job.token, "--id", &id]);
+                with_paths(words, &artifact.paths)
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether a shell can export a variable of this name.
+fn is_name(key: &str) -> bool {
+    let mut chars = key.chars();
+    chars.next().is_some_and(|c| c == '_' || c.is_ascii_alphabetic())
+        && chars.all(|c| c == '_' || c.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::super::job::GitInfo;
+    use super::super::variables::Status;
+    use super::*;
+
+    fn run(dialect: Dialect, job: &Job) -> (String, Option<i32>) {
+        let folder = tempfile::tempdir().unwrap();
+        let project_dir = folder.path().join("project").to_string_lossy().into_owned();
+        std::fs::create_dir(&project_dir).unwrap();
+        let places = Places { project_dir, ..Places::default() };
+        let variables = Variables::of(job, &places, Status::Running, "t");
+        let subject = Subject { job, variables: &variables, places: &places, hostname: "h", dialect };
+        let path = folder.path().join("script");
+        std::fs::write(&path, write(&Stage::Step("script".to_owned()), &subject)).unwrap();
+        let output = Command::new(dialect.program()).arg(&path).output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), output.status.code())
+    }
+
+    fn job(script: &[&str]) -> Job {
+        Job::new(1, "a", GitInfo::default(), script)
+    }
+
+    #[test]
+    fn a_value_with_every_kind_of_quote_arrives_unchanged_in_both_shells() {
+        let odd = "one\ntwo \"three\" 'four' `five` $SIX\\ \t\u{1b}[1m 7% Grüße";
+        for dialect in [Dialect::Bash, Dialect::Sh] {
+            let (output, code) = run(dialect, &job(&["printf '%s|' \"$ODD\""]).with_variable("ODD", odd));
+            assert_eq!((output.ends_with(&format!("{odd}|")), code), (true, Some(0)), "{dialect:?}: {output}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_exits_ends_the_script_with_its_code() {
+        for dialect in [Dialect::Bash, Dialect::Sh] {
+            let (output, code) = run(dialect, &job(&["echo before", "exit 3", "echo never"]));
+            assert_eq!(code, Some(3));
+            assert!(output.contains("before\n") && !output.contains("\nnever"), "{output}");
+        }
+    }
+
+    #[test]
+    fn user_lines_are_shown_before_they_run_and_have_no_stdin() {
+        let (output, code) = run(Dialect::Bash, &job(&["cat", "echo one\necho two"]));
+        assert_eq!(code, Some(0));
+        let shown = "\x1b[32;1m$ cat\x1b[0;m\n\x1b[32;1m$ echo one # collapsed multi-line command\x1b[0;m\none\ntwo\n";
+        assert_eq!(output, shown);
+    }
+
+    #[test]
+    fn a_file_variable_is_the_path_of_a_file_with_its_content() {
+        let mut job = job(&["cat \"$CONFIG\""]);
+        job.variables.push(Variable {
+            key: "CONFIG".to_owned(),
+            value: "a: b\nc: 'd'\n".to_owned(),
+            file: true,
+            raw: true,
+            ..Variable::default()
+        });
+        let (output, _) = run(Dialect::Sh, &job);
+        assert!(output.ends_with("a: b\nc: 'd'\n"), "{output}");
+    }
+}

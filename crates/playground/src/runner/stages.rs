@@ -1,0 +1,215 @@
+//! The order of a job's stages, and what follows when one of them does not pass.
+
+use std::cell::Cell;
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::Runner;
+use super::attempt::Attempt;
+use super::control::{Scope, Stop, UNLIMITED};
+use super::job::{Cache, Job};
+use super::journal::Journal;
+use super::variables::Status;
+use super::verdict::Failure;
+
+/// Longest pause between two tries of a stage (`helpers/retry/retry.go`).
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// One stage of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Says where the job runs.
+    PrepareScript,
+    /// Fetches the commit.
+    GetSources,
+    /// Empties the work tree before the second try of [`Stage::GetSources`].
+    ClearWorktree,
+    /// Unpacks the caches.
+    RestoreCache,
+    /// Fetches the artifacts of earlier jobs.
+    DownloadArtifacts,
+    /// A script of the user, or one that the server added: the name of its step.
+    Step(String),
+    /// What runs after the user's script, whatever came of it.
+    AfterScript,
+    /// Packs the caches of this outcome.
+    ArchiveCache {
+        /// Whether the scripts passed.
+        passed: bool,
+    },
+    /// Uploads the artifacts of this outcome.
+    UploadArtifacts {
+        /// Whether the scripts passed.
+        passed: bool,
+    },
+    /// Removes what held variables.
+    CleanupFileVariables,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PrepareScript => "prepare_script",
+            Self::GetSources => "get_sources",
+            Self::ClearWorktree => "clear_worktree",
+            Self::RestoreCache => "restore_cache",
+            Self::DownloadArtifacts => "download_artifacts",
+            // The custom executor still gets the old name of the user's script.
+            Self::Step(name) if name == "script" => "build_script",
+            Self::Step(name) => return write!(f, "step_{name}"),
+            Self::AfterScript => "after_script",
+            Self::ArchiveCache { passed: true } => "archive_cache",
+            Self::ArchiveCache { passed: false } => "archive_cache_on_failure",
+            Self::UploadArtifacts { passed: true } => "upload_artifacts_on_success",
+            Self::UploadArtifacts { passed: false } => "upload_artifacts_on_failure",
+            Self::CleanupFileVariables => "cleanup_file_variables",
+        })
+    }
+}
+
+/// The stages of one prepared attempt.
+pub(super) struct Build<'a> {
+    runner: &'a Runner,
+    job: &'a Job,
+    journal: &'a Journal,
+    attempt: &'a Attempt<'a>,
+    status: Cell<Status>,
+    over: Cell<Option<Stop>>,
+}
+
+impl<'a> Build<'a> {
+    pub(super) fn new(
+        runner: &'a Runner,
+        job: &'a Job,
+        journal: &'a Journal,
+        attempt: &'a Attempt<'a>,
+    ) -> Self {
+        let (status, over) = (Cell::new(Status::Running), Cell::new(None));
+        Self { runner, job, journal, attempt, status, over }
+    }
+
+    /// What `CI_JOB_STATUS` says now.
+    pub(super) fn status(&self) -> Status {
+        self.status.get()
+    }
+
+    /// All stages, from `prepare_script` to `cleanup_file_variables`.
+    pub(super) async fn run(&self) -> Result<(), Failure> {
+        self.stage(Stage::PrepareScript, Scope::Job).await?;
+        let result = self.prepared().await;
+        if let Err(failure) = self.stage(Stage::CleanupFileVariables, Scope::Afterwards).await
+            && self.over.get().is_none()
+        {
+            self.journal.say(&format!("WARNING: cleanup_file_variables failed: {failure}"));
+        }
+        result
+    }
+
+    async fn prepared(&self) -> Result<(), Failure> {
+        let job = self.job;
+        self.tried(&Stage::GetSources, job.attempts("GET_SOURCES_ATTEMPTS")).await?;
+        if job.cache.iter().any(|cache| cache.policy != "push") {
+            self.tried(&Stage::RestoreCache, job.attempts("RESTORE_CACHE_ATTEMPTS")).await?;
+        }
+        if job.dependencies.iter().any(|from| from.artifacts_file.is_some()) {
+            let attempts = job.attempts("ARTIFACT_DOWNLOAD_ATTEMPTS");
+            self.tried(&Stage::DownloadArtifacts, attempts).await?;
+        }
+        let scripts = self.user_scripts().await;
+        if self.over.get().is_some() {
+            return scripts;
+        }
+        self.status.set(match &scripts {
+            Ok(()) => Status::Success,
+            Err(Failure::Stopped(Stop::Cancelled)) => Status::Canceled,
+            Err(Failure::Stopped(Stop::CallTimedOut)) => Status::TimedOut,
+            Err(_) => Status::Failed,
+        });
+        self.after_script().await;
+        let passed = scripts.is_ok();
+        let archived = self.archive(passed).await;
+        let uploaded = self.upload(passed).await;
+        scripts.and(archived).and(uploaded)
+    }
+
+    /// The user's `script` and the steps that the server added, in their order.
+    async fn user_scripts(&self) -> Result<(), Failure> {
+        let longest = self.job.own_timeout("RUNNER_SCRIPT_TIMEOUT").unwrap_or(UNLIMITED);
+        for step in &self.job.steps {
+            if step.name != "after_script" && !step.script.is_empty() {
+                let stage = Stage::Step(step.name.clone());
+                self.timed(&stage, Scope::UserScript, longest).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn after_script(&self) {
+        if self.job.step("after_script").is_none() {
+            return;
+        }
+        let own = self.job.own_timeout("RUNNER_AFTER_SCRIPT_TIMEOUT");
+        let longest = own.unwrap_or(self.runner.times.after_script);
+        if let Err(failure) = self.timed(&Stage::AfterScript, Scope::Afterwards, longest).await {
+            let text = "after_script failed, but job will continue unaffected";
+            self.journal.say(&format!("WARNING: {text}: {failure}"));
+        }
+    }
+
+    async fn archive(&self, passed: bool) -> Result<(), Failure> {
+        let wanted = |cache: &Cache| cache.policy != "pull" && cache.when.applies(passed);
+        if !self.job.cache.iter().any(wanted) {
+            return Ok(());
+        }
+        self.stage(Stage::ArchiveCache { passed }, Scope::Afterwards).await
+    }
+
+    async fn upload(&self, passed: bool) -> Result<(), Failure> {
+        if !self.job.artifacts.iter().any(|artifact| artifact.when.applies(passed)) {
+            return Ok(());
+        }
+        self.stage(Stage::UploadArtifacts { passed }, Scope::Afterwards).await
+    }
+
+    /// A stage that is tried several times; the runner also waits after the last try.
+    async fn tried(&self, stage: &Stage, attempts: u32) -> Result<(), Failure> {
+        let mut pause = self.runner.times.stage_pause;
+        let mut result = self.stage(stage.clone(), Scope::Job).await;
+        for attempt in 2..=attempts + 1 {
+            if result.is_ok() || self.over.get().is_some() || attempts == 1 {
+                break;
+            }
+            self.journal.say(&format!("Retrying in {} ms", pause.as_millis()));
+            sleep(pause).await;
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+            if attempt > attempts {
+                break;
+            }
+            if attempt == 2 && *stage == Stage::GetSources {
+                // What it could not delete, the next try will name.
+                let _ = self.stage(Stage::ClearWorktree, Scope::Job).await;
+            }
+            result = self.stage(stage.clone(), Scope::Job).await;
+        }
+        result
+    }
+
+    async fn stage(&self, stage: Stage, scope: Scope) -> Result<(), Failure> {
+        self.timed(&stage, scope, UNLIMITED).await
+    }
+
+    async fn timed(&self, stage: &Stage, scope: Scope, longest: Duration) -> Result<(), Failure> {
+        if let Some(stop) = self.over.get() {
+            return Err(Failure::Stopped(stop));
+        }
+        let result = self.attempt.stage(stage, self.status.get(), scope, longest).await;
+        if let Err(Failure::Stopped(stop)) = &result
+            && stop.ends_job()
+        {
+            self.over.set(Some(*stop));
+        }
+        result
+    }
+}

@@ -1,0 +1,147 @@
+//! Frames as bytes. It keeps a length field from allocating: a longer one is refused unread.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Longest payload of one frame, in bytes.
+pub const MAX_FRAME: usize = 64 * 1024;
+
+const HEADER: usize = 4;
+
+/// Why bytes are no frame, or a message does not fit in one.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// A message or a length field above [`MAX_FRAME`].
+    #[error("a frame of {length} bytes; at most {MAX_FRAME} are allowed")]
+    TooLong {
+        /// The length that was announced or needed.
+        length: usize,
+    },
+    /// The payload is not a message of this protocol.
+    #[error("a frame that is no message of this protocol")]
+    Payload(#[source] rmp_serde::decode::Error),
+    /// A message that cannot be written as MessagePack.
+    #[error("encoding a frame")]
+    Encode(#[source] rmp_serde::encode::Error),
+}
+
+/// One message as a whole frame.
+///
+/// # Errors
+///
+/// [`FrameError::TooLong`] if it does not fit.
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
+    let mut frame = vec![0; HEADER];
+    message
+        .serialize(&mut rmp_serde::Serializer::new(&mut frame).with_struct_map())
+        .map_err(FrameError::Encode)?;
+    let length = frame.len() - HEADER;
+    match u32::try_from(length) {
+        Ok(field) if length <= MAX_FRAME => frame[..HEADER].copy_from_slice(&field.to_be_bytes()),
+        _ => return Err(FrameError::TooLong { length }),
+    }
+    Ok(frame)
+}
+
+/// Cuts a stream of bytes, however it arrives, into messages.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    buffer: Vec<u8>,
+    start: usize,
+}
+
+impl Decoder {
+    /// Takes what arrived.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole message, or `None` until more bytes arrive.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`]; after it the stream is lost and nothing more should be read from it.
+    pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+        let unread = &self.buffer[self.start..];
+        let Some((header, rest)) = unread.split_first_chunk::<HEADER>() else { return Ok(None) };
+        let length = usize::try_from(u32::from_be_bytes(*header)).unwrap_or(usize::MAX);
+        if length > MAX_FRAME {
+            return Err(FrameError::TooLong { length });
+        }
+        let Some(payload) = rest.get(..length) else { return Ok(None) };
+        let message = rmp_serde::from_slice(payload).map_err(FrameError::Payload)?;
+        self.start += HEADER + length;
+        Ok(Some(message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Ending, FromAgent, Stream};
+
+    fn messages() -> Vec<FromAgent> {
+        vec![
+            FromAgent::Output { offset: 7, stream: Stream::Stderr, bytes: vec![0, 255, 10] },
+            FromAgent::Exit { ending: Ending::Signal { number: 9 }, offset: 10 },
+        ]
+    }
+
+    #[test]
+    fn messages_survive_any_cutting_of_the_stream() {
+        let stream: Vec<u8> = messages().iter().flat_map(|m| encode(m).unwrap()).collect();
+        for piece in 1..stream.len() {
+            let mut decoder = Decoder::default();
+            let mut seen = Vec::new();
+            for bytes in stream.chunks(piece) {
+                decoder.push(bytes);
+                while let Some(message) = decoder.take::<FromAgent>().unwrap() {
+                    seen.push(message);
+                }
+            }
+            assert_eq!(seen, messages(), "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_length_field_of_4_gib_is_refused_before_anything_is_read() {
+        let mut decoder = Decoder::default();
+        decoder.push(&[0xff; 4]);
+        let error = decoder.take::<FromAgent>().unwrap_err();
+        assert_eq!(error.to_string(), "a frame of 4294967295 bytes; at most 65536 are allowed");
+    }
+
+    #[test]
+    fn a_message_that_does_not_fit_is_refused_where_it_is_made() {
+        let bytes = vec![0; MAX_FRAME];
+        let message = FromAgent::Output { offset: 0, stream: Stream::Stdout, bytes };
+        assert!(matches!(encode(&message), Err(FrameError::TooLong { .. })));
+    }
+
+    #[test]
+    fn a_field_of_a_newer_version_is_skipped() {
+        #[derive(serde::Serialize)]
+        enum Newer {
+            Exit { ending: Ending, offset: u64, cpu_ms: u64 },
+        }
+        let newer = Newer::Exit { ending: Ending::Code { code: 3 }, offset: 1, cpu_ms: 5 };
+        let mut decoder = Decoder::default();
+        decoder.push(&encode(&newer).unwrap());
+        let seen: FromAgent = decoder.take().unwrap().unwrap();
+        assert_eq!(seen, FromAgent::Exit { ending: Ending::Code { code: 3 }, offset: 1 });
+    }
+
+    #[test]
+    fn bytes_that_are_no_message_are_an_error_and_not_a_panic() {
+        for payload in [&b"\xc1"[..], b"\x81\xa3Foo\x80", b""] {
+            let mut decoder = Decoder::default();
+            decoder.push(&u32::try_from(payload.len()).unwrap().to_be_bytes());
+            decoder.push(payload);
+            assert!(matches!(decoder.take::<FromAgent>(), Err(FrameError::Payload(_))));
+        }
+    }
+}

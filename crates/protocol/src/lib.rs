@@ -1,0 +1,35 @@
+//! What driver and agent say to each other inside one SSH session, and in which versions.
+//!
+//! Each frame is a length (u32, big-endian) and that many bytes of MessagePack with field names,
+//! at most [`MAX_FRAME`] bytes. Fields that a side does not know are skipped, so a version number
+//! grows only when a meaning changes. A leaf: it encodes and decodes, it does no I/O.
+
+mod frame;
+mod message;
+
+pub use frame::{Decoder, FrameError, MAX_FRAME, encode};
+pub use message::{
+    Accepted, Ending, FromAgent, FromClient, Lease, Notice, Refusal, Run, Signal, Stream, What,
+};
+
+/// The name of the SSH subsystem in which frames are exchanged.
+pub const SUBSYSTEM: &str = "fargate-runner";
+
+/// The versions that this build speaks, best last.
+pub const VERSIONS: &[u16] = &[1];
+
+/// Output that the agent holds while the driver has not acknowledged it, in bytes. When it is
+/// full, the script's writes block.
+pub const WINDOW: usize = 4 * 1024 * 1024;
+
+/// Longest piece of output or script in one frame, in bytes; leaves room for the frame's fields.
+pub const MAX_CHUNK: usize = 32 * 1024;
+
+/// Largest script that an agent accepts, in bytes.
+pub const MAX_SCRIPT: u64 = 256 * 1024 * 1024;
+
+/// The best version that both sides speak.
+#[must_use]
+pub fn common_version(theirs: &[u16]) -> Option<u16> {
+    VERSIONS.iter().rev().copied().find(|version| theirs.contains(version))
+}

@@ -1,0 +1,241 @@
+//! The messages, in both directions, and what each promises.
+
+use fargate_model::id::Token;
+use serde::{Deserialize, Serialize};
+
+/// What the driver, or any other client, says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromClient {
+    /// First message: the versions that the client speaks and the challenge that a proof of the
+    /// host key must contain.
+    Hello {
+        /// Versions that the client speaks.
+        versions: Vec<u16>,
+        /// 32 random bytes.
+        #[serde(with = "serde_bytes")]
+        challenge: Vec<u8>,
+        /// Name and version of the client, for the agent's log.
+        client: String,
+    },
+    /// How long the task may go on without a client, and in all.
+    Lease(Lease),
+    /// Starts something, or attaches to what this id has started. A new id first ends the former.
+    Run(Run),
+    /// The next bytes of the script that [`What::Script`] announced.
+    Script {
+        /// At most [`crate::MAX_CHUNK`].
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    /// Everything below this offset has been written by the client and may be forgotten.
+    Ack {
+        /// Offset over both streams, in bytes.
+        offset: u64,
+    },
+    /// Ends what runs: the signal now, KILL after the grace. The agent owns both from here on,
+    /// also when the client leaves.
+    Signal {
+        /// What is sent at once to the whole process group.
+        signal: Signal,
+        /// Milliseconds until KILL.
+        grace_ms: u64,
+    },
+}
+
+/// What the agent says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromAgent {
+    /// Answer to `Hello`.
+    HelloOk {
+        /// The version that both speak from here on.
+        version: u16,
+        /// Name and version of the agent.
+        agent: String,
+        /// Proof of the host key that contains the challenge; none in the `seed` mode, where the
+        /// key itself is the proof.
+        proof: Option<serde_bytes::ByteBuf>,
+    },
+    /// Answer to `Run`.
+    Accepted(Accepted),
+    /// Bytes that the script wrote.
+    Output {
+        /// Position of the first byte, counted over both streams.
+        offset: u64,
+        /// Where the script wrote them.
+        stream: Stream,
+        /// At most [`crate::MAX_CHUNK`].
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    /// The script ended and all its output was sent.
+    Exit {
+        /// How it ended.
+        ending: Ending,
+        /// Bytes of output in all.
+        offset: u64,
+    },
+    /// Something that the client should know about the task, such as its coming end.
+    Notice(Notice),
+    /// The request cannot be served; nothing was started.
+    Refused(Refusal),
+}
+
+/// See [`FromClient::Lease`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The task ends when no client came for this long since the last one was lost, in ms.
+    pub idle_ms: u64,
+    /// The task ends this long from now, whatever happens, in ms.
+    pub deadline_ms: u64,
+    /// What runs is ended when its client was gone for this long, in ms.
+    pub client_gone_ms: u64,
+    /// Names that the job's containers reach each other by. Not used by this version.
+    #[serde(default)]
+    pub hosts: Vec<(String, String)>,
+}
+
+/// See [`FromClient::Run`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Of one `run` process.
+    pub run_id: Token,
+    /// A container of the task; none is the one that the agent lives in.
+    pub target: Option<String>,
+    /// What is started.
+    pub what: What,
+    /// Variables on top of the container's own.
+    pub env: Vec<(String, String)>,
+    /// Working directory; none is the container's own.
+    pub cwd: Option<String>,
+    /// `Some` only attaches, and asks for the output from this offset on.
+    pub resume_from: Option<u64>,
+}
+
+/// What a [`Run`] starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    /// A script for a shell; it starts only when all of it has arrived and the hash matches.
+    Script {
+        /// Name or path of the shell.
+        shell: String,
+        /// Bytes that follow in `Script` messages.
+        length: u64,
+        /// SHA-256 of the script.
+        #[serde(with = "serde_bytes")]
+        sha256: Vec<u8>,
+    },
+    /// A program and its arguments.
+    Argv {
+        /// At least one.
+        argv: Vec<String>,
+    },
+}
+
+/// How a [`Run`] was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Accepted {
+    /// A new process was started.
+    Started,
+    /// The process that this id started before; output follows from the offset asked for.
+    Resumed,
+    /// This id's process was ended because a newer id came.
+    Superseded,
+    /// This id has started nothing here.
+    Unknown,
+}
+
+/// The two streams of a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Signals that a client may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Signal {
+    /// SIGTERM.
+    Term,
+    /// SIGINT, for a person's Ctrl-C.
+    Int,
+    /// SIGKILL.
+    Kill,
+}
+
+/// How a script ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// It exited.
+    Code {
+        /// Its exit status.
+        code: u8,
+    },
+    /// A signal ended it.
+    Signal {
+        /// The signal's number.
+        number: u8,
+    },
+}
+
+impl Ending {
+    /// The exit status as a shell would report it: 128 + n for a signal.
+    #[must_use]
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Code { code } => code,
+            Self::Signal { number } => 128_u8.saturating_add(number),
+        }
+    }
+}
+
+/// See [`FromAgent::Notice`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    /// The task got SIGTERM from outside: StopTask, Spot or maintenance.
+    Terminating,
+    /// The lease ran out.
+    LeaseEnded {
+        /// Which limit: `idle` or `lifetime`.
+        limit: String,
+    },
+    /// A newer run took this one's place.
+    Superseded,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// No common version.
+    Version {
+        /// What the agent speaks.
+        speaks: Vec<u16>,
+    },
+    /// No such container, or it cannot be reached from here.
+    Target {
+        /// What was asked for.
+        target: String,
+    },
+    /// What was asked for cannot be started; nothing ran.
+    Start {
+        /// The program or shell.
+        program: String,
+        /// The operating system's words.
+        error: String,
+    },
+    /// The script is larger than the agent takes, or its hash does not match.
+    Script {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Something else is being started or ended at this moment.
+    Busy,
+    /// The message does not fit at this point.
+    Protocol {
+        /// What was expected.
+        what: String,
+    },
+    /// The task is about to end.
+    Ending,
+}

@@ -1,0 +1,276 @@
+//! The imitation of gitlab-runner against what a real one did: the recorded jobs whose driver
+//! was told to misbehave are played through a driver that misbehaves the same way.
+
+mod recorded;
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fargate_playground::runner::{
+    Control, Driver, Event, Exit, KillTimes, OUTPUT_LIMIT, Outcome, Runner, Scripts, Stream, Times, Watch,
+};
+use recorded::Recording;
+use serde_json::Value;
+
+/// A driver as the one that made the recordings: it notes what it sees, does what `HOW` says in
+/// the call that `WHERE` names, and otherwise passes.
+const RECORDER: &str = r#"#!/bin/bash
+call=$1; [ "$1" = run ] && call="run:$3"
+{
+  echo "call=$call"
+  echo "folder=$(pwd)"
+  echo "tmpdir=$TMPDIR"
+  echo "stdin=$(readlink /proc/$$/fd/0)"
+  echo "group=$(( $(cut -d' ' -f5 /proc/$$/stat) == $$ ))"
+  echo "response=$(stat -c %a "$JOB_RESPONSE_FILE")"
+  [ "$1" = run ] && echo "script=$(stat -c %a "$2")"
+  echo "files=$(ls "$TMPDIR" | sed 's/^script.*/script/' | sort -u | tr '\n' ' ')"
+  env -0 | sort -z | grep -z -E '^(CUSTOM_ENV_|FROM_CONFIG=|PLAIN=|[A-Z_]*_EXIT_CODE=)' | tr '\n\0' '~\n' | sed 's/^/env:/'
+} >> "$NOTES"
+trap 'exit 143' TERM
+if [ "$1" = config ] && [ "$WHERE" != config ]; then printf '%s' "$CONFIG"; fi
+if [ "$1" = prepare ] && [ "$WHERE" != prepare ]; then
+  echo "a line from prepare on stdout"
+  echo "a line from prepare on stderr" >&2
+fi
+[ "$call" = "$WHERE" ] || exit 0
+case $HOW in
+  system) exit "$SYSTEM_FAILURE_EXIT_CODE" ;;
+  build) exit "$BUILD_FAILURE_EXIT_CODE" ;;
+  sleep) echo started; while :; do sleep 0.05; done ;;
+  # What it started lives in a session of its own and keeps the output open.
+  ignore_term) trap '' TERM; setsid sleep 5 & echo started; while :; do sleep 0.05; done ;;
+esac
+"#;
+
+/// The recordings were made with pauses of 3 s and kill times of 4 s and 3 s: here a tenth.
+fn times() -> Times {
+    let tenths = Duration::from_millis;
+    Times {
+        kill: KillTimes { graceful: tenths(400), force: tenths(300) },
+        prepare_pause: tenths(300),
+        stage_pause: tenths(500),
+        ..Times::default()
+    }
+}
+
+struct Stage {
+    folder: tempfile::TempDir,
+    runner: Runner,
+}
+
+impl Stage {
+    /// A runner whose driver misbehaves as `recording` says.
+    fn set(recording: &Recording) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let driver = folder.path().join("driver");
+        fs::write(&driver, RECORDER).unwrap();
+        fs::set_permissions(&driver, fs::Permissions::from_mode(0o755)).unwrap();
+        let jobs = folder.path().join("jobs");
+        fs::create_dir(&jobs).unwrap();
+        let (call, how) = misbehaviour(&recording.outcome["behaviour"]);
+        let usual = serde_json::json!({"driver": {"name": "recorder", "version": "1"}, "hostname": "task-1"});
+        let mut config = usual;
+        for (key, value) in recording.outcome["behaviour"]["config_json"].as_object().into_iter().flatten() {
+            config[key] = value.clone();
+        }
+        let environment: Vec<(OsString, OsString)> = vec![
+            ("PATH".into(), std::env::var_os("PATH").unwrap()),
+            ("NOTES".into(), folder.path().join("notes").into()),
+            ("WHERE".into(), call.into()),
+            ("HOW".into(), how.into()),
+            ("CONFIG".into(), config.to_string().into()),
+            ("PLAIN".into(), "from the runner".into()),
+            ("SYSTEM_FAILURE_EXIT_CODE".into(), "99".into()),
+        ];
+        let runner = Runner {
+            driver: Driver::new(&driver, &[], &[]),
+            environment,
+            builds_dir: "/builds".to_owned(),
+            cache_dir: "/cache".to_owned(),
+            short_token: "testtestt".to_owned(),
+            folder: jobs,
+            times: times(),
+            output_limit: OUTPUT_LIMIT,
+            scripts: Scripts::Written,
+        };
+        Self { folder, runner }
+    }
+
+    async fn play(&self, recording: &Recording) -> Outcome {
+        let control = Control::default();
+        let watch = cancel_when_started(&control, recording.outcome["cancelled_with"].as_str());
+        let job = recording.job();
+        let play = self.runner.play(&job, &control, watch);
+        tokio::time::timeout(Duration::from_secs(30), play).await.expect("the job ends by itself")
+    }
+
+    /// What the driver noted in each call: its lines, split at the first `=`.
+    fn notes(&self) -> Vec<Vec<(String, String)>> {
+        let text = fs::read_to_string(self.folder.path().join("notes")).unwrap();
+        let mut calls: Vec<Vec<(String, String)>> = Vec::new();
+        for line in text.lines() {
+            let (key, value) = line.split_once('=').unwrap();
+            if key == "call" {
+                calls.push(Vec::new());
+            }
+            calls.last_mut().unwrap().push((key.to_owned(), value.to_owned()));
+        }
+        calls
+    }
+}
+
+/// The call that misbehaves, and how; empty words for none.
+fn misbehaviour(behaviour: &Value) -> (String, String) {
+    for (call, how) in behaviour.as_object().into_iter().flatten() {
+        if let Some(exit) = how["exit"].as_str() {
+            return (call.clone(), exit.to_owned());
+        }
+        if let Some((word, _)) = how.as_object().and_then(|how| how.iter().next()) {
+            return (call.clone(), word.clone());
+        }
+    }
+    (String::new(), String::new())
+}
+
+fn cancel_when_started(control: &Control, how: Option<&str>) -> Watch {
+    let (control, how) = (control.clone(), how.map(str::to_owned));
+    Arc::new(move |event| {
+        if let Event::Output { stream: Stream::Stdout, bytes, .. } = event
+            && bytes.starts_with(b"started")
+        {
+            match how.as_deref() {
+                Some("canceling") => control.cancel(),
+                Some("canceled") => control.abort(),
+                _ => {}
+            }
+        }
+    })
+}
+
+/// Plays the recording `name` and compares everything that GitLab and the driver can see.
+async fn compare(name: &str) -> (Recording, Stage, Outcome) {
+    let recording = Recording::read(name);
+    let stage = Stage::set(&recording);
+    let outcome = stage.play(&recording).await;
+    assert_eq!(outcome.names(), recording.names(), "order of calls");
+    assert_eq!(recorded::exits(&outcome), recording.exits(), "exit codes");
+    assert_eq!(recorded::received(&outcome), recording.signals(), "signals");
+    assert_eq!(recorded::verdict(&outcome), recording.verdict(), "verdict");
+    compare_folders(&recording, &outcome);
+    compare_notes(&recording, &stage.notes());
+    assert_eq!(files_in(&stage.runner.folder), [] as [PathBuf; 0], "folders of attempts that stayed");
+    (recording, stage, outcome)
+}
+
+/// Each attempt has a folder of its own, and all its calls share it.
+fn compare_folders(recording: &Recording, outcome: &Outcome) {
+    let changes = |folders: Vec<String>| -> Vec<bool> {
+        folders.windows(2).map(|pair| pair[0] != pair[1]).collect()
+    };
+    let ours = outcome.calls.iter().map(|call| call.folder.display().to_string()).collect();
+    let theirs = recording.calls.iter().map(|call| call["cwd"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(changes(ours), changes(theirs), "folders of attempts");
+}
+
+fn compare_notes(recording: &Recording, notes: &[Vec<(String, String)>]) {
+    assert_eq!(notes.len(), recording.calls.len());
+    for (call, noted) in recording.calls.iter().zip(notes) {
+        let value = |key: &str| noted.iter().find(|(k, _)| k == key).map_or("", |(_, v)| v.as_str());
+        let at = value("call");
+        assert!(value("folder").contains("/custom-executor"), "{at}: {}", value("folder"));
+        assert_eq!(value("folder"), value("tmpdir"), "{at}");
+        assert_eq!((value("stdin"), value("group"), value("response")), ("/dev/null", "1", "600"), "{at}");
+        assert_eq!(value("script"), if call["script"].is_null() { "" } else { "700" }, "{at}");
+        let mut files: Vec<_> = call["tmpdir_listing"].as_array().unwrap().iter().collect();
+        files.retain(|name| *name != "build_exit_code");
+        let expected = if files.len() > 1 { "response.json script " } else { "response.json " };
+        assert_eq!(value("files"), expected, "{at}");
+        compare_environment(call, noted);
+    }
+}
+
+/// Every variable of the contract that a driver may read has the recorded value.
+fn compare_environment(call: &Value, noted: &[(String, String)]) {
+    for (key, value) in call["env"].as_object().unwrap() {
+        let differs = ["FILE", "TMPDIR", "RUNNER_VERSION", "RUNNER_REVISION", "EXECUTABLE_ARCH"];
+        if differs.iter().any(|end| key.ends_with(end)) {
+            continue;
+        }
+        let ours = noted.iter().find(|(k, _)| k.strip_prefix("env:") == Some(key)).map(|(_, v)| v.as_str());
+        let theirs = value.as_str().unwrap().replace('\n', "~");
+        assert_eq!(ours, Some(theirs.as_str()), "{key} in {}", call["stage"]);
+    }
+}
+
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[tokio::test]
+async fn a_config_that_fails_is_tried_three_times_each_followed_by_cleanup() {
+    let (_, _, outcome) = compare("config-fails").await;
+    let pauses: Vec<_> = outcome.calls.windows(2).map(|two| two[1].started - two[0].started).collect();
+    assert!(pauses[1] >= times().prepare_pause && pauses[3] >= times().prepare_pause, "{pauses:?}");
+    assert!(outcome.took >= times().prepare_pause * 3, "the pause also follows the last try");
+}
+
+#[tokio::test]
+async fn a_prepare_that_fails_is_tried_three_times_each_followed_by_cleanup() {
+    compare("prepare-fails-3-times").await;
+}
+
+#[tokio::test]
+async fn a_prepare_that_blames_the_build_is_not_tried_again() {
+    compare("prepare-says-build-failure").await;
+}
+
+#[tokio::test]
+async fn after_a_system_failure_in_the_script_the_after_script_still_runs() {
+    compare("run-system-failure").await;
+}
+
+#[tokio::test]
+async fn a_cleanup_that_fails_leaves_the_verdict_as_it_was() {
+    let (_, _, outcome) = compare("cleanup-fails").await;
+    let trace = String::from_utf8_lossy(&outcome.trace);
+    assert!(trace.contains("Cleanup script failed") && trace.ends_with("Job succeeded\n"), "{trace}");
+}
+
+#[tokio::test]
+async fn what_config_answers_takes_effect() {
+    let (_, stage, outcome) = compare("config-overrides").await;
+    let plain = |call: &[(String, String)], key: &str| {
+        let name = format!("env:{key}");
+        call.iter().find(|(k, _)| *k == name).map(|(_, value)| value.clone())
+    };
+    let notes = stage.notes();
+    assert_eq!(plain(&notes[0], "FROM_CONFIG"), None, "config itself has no job_env");
+    assert!(notes[1..].iter().all(|call| plain(call, "FROM_CONFIG").as_deref() == Some("yes")));
+    assert!(notes.iter().all(|call| plain(call, "PLAIN").as_deref() == Some("from the runner")));
+    assert!(notes.iter().all(|call| plain(call, "SYSTEM_FAILURE_EXIT_CODE").as_deref() == Some("2")));
+    let trace = String::from_utf8_lossy(&outcome.trace);
+    assert!(trace.starts_with("Using Custom executor with driver recorder 1...\n"), "{trace}");
+}
+
+#[tokio::test]
+async fn a_cancel_in_prepare_ends_it_and_only_cleanup_follows() {
+    let (_, _, outcome) = compare("cancelled-in-prepare").await;
+    assert!(outcome.cancelled);
+}
+
+#[tokio::test]
+async fn a_driver_that_ignores_sigterm_is_killed_and_the_next_stages_still_come() {
+    let (_, _, outcome) = compare("cancelled-and-driver-ignores-sigterm").await;
+    let killed = outcome.call("build_script").unwrap();
+    let signals: Vec<_> = killed.signals.iter().map(|sent| sent.signal.as_str()).collect();
+    assert_eq!(signals, ["SIGTERM", "SIGKILL"]);
+    assert_eq!(killed.exit, Exit::Signal(9));
+    let waited = killed.took - killed.signals[0].after;
+    assert!(waited >= times().kill.graceful + times().kill.force, "its open output is waited for: {waited:?}");
+    assert!(waited < Duration::from_secs(4), "but not longer: {waited:?}");
+}
