@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fargate_playground::runner::{
-    Control, Driver, Event, Exit, KillTimes, OUTPUT_LIMIT, Outcome, Runner, Scripts, Stream, Times, Watch,
+    Control, Driver, Event, Exit, KillTimes, OUTPUT_LIMIT, Outcome, Runner, Scripts, Stream, Times,
+    Watch,
 };
 use recorded::Recording;
 use serde_json::Value;
@@ -65,17 +66,18 @@ struct Stage {
 
 impl Stage {
     /// A runner whose driver misbehaves as `recording` says.
-    fn set(recording: &Recording) -> Self {
+    fn set(recording: &Recording, (call, how): (String, String)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let driver = folder.path().join("driver");
         fs::write(&driver, RECORDER).unwrap();
         fs::set_permissions(&driver, fs::Permissions::from_mode(0o755)).unwrap();
         let jobs = folder.path().join("jobs");
         fs::create_dir(&jobs).unwrap();
-        let (call, how) = misbehaviour(&recording.outcome["behaviour"]);
         let usual = serde_json::json!({"driver": {"name": "recorder", "version": "1"}, "hostname": "task-1"});
         let mut config = usual;
-        for (key, value) in recording.outcome["behaviour"]["config_json"].as_object().into_iter().flatten() {
+        for (key, value) in
+            recording.outcome["behaviour"]["config_json"].as_object().into_iter().flatten()
+        {
             config[key] = value.clone();
         }
         let environment: Vec<(OsString, OsString)> = vec![
@@ -103,8 +105,8 @@ impl Stage {
 
     async fn play(&self, recording: &Recording) -> Outcome {
         let control = Control::default();
-        let watch = cancel_when_started(&control, recording.outcome["cancelled_with"].as_str());
-        let job = recording.job();
+        let watch = cancel_when_started(&control, recording);
+        let job = recording.job(recorded::HOST);
         let play = self.runner.play(&job, &control, watch);
         tokio::time::timeout(Duration::from_secs(30), play).await.expect("the job ends by itself")
     }
@@ -137,25 +139,41 @@ fn misbehaviour(behaviour: &Value) -> (String, String) {
     (String::new(), String::new())
 }
 
-fn cancel_when_started(control: &Control, how: Option<&str>) -> Watch {
-    let (control, how) = (control.clone(), how.map(str::to_owned));
+fn cancel_when_started(control: &Control, recording: &Recording) -> Watch {
+    let control = control.clone();
+    let cancelled = recording.outcome["cancelled_with"].as_str().map(str::to_owned);
+    let stops_runner = recording.names()
+        == ["config", "prepare", "prepare_script", "get_sources", "build_script", "cleanup"]
+        && cancelled.is_none();
     Arc::new(move |event| {
         if let Event::Output { stream: Stream::Stdout, bytes, .. } = event
             && bytes.starts_with(b"started")
         {
-            match how.as_deref() {
+            match cancelled.as_deref() {
                 Some("canceling") => control.cancel(),
                 Some("canceled") => control.abort(),
+                _ if stops_runner => control.stop_runner(),
                 _ => {}
             }
         }
     })
 }
 
-/// Plays the recording `name` and compares everything that GitLab and the driver can see.
+/// Plays the recording `name` as its driver was told to misbehave.
 async fn compare(name: &str) -> (Recording, Stage, Outcome) {
     let recording = Recording::read(name);
-    let stage = Stage::set(&recording);
+    let how = misbehaviour(&recording.outcome["behaviour"]);
+    compare_as(recording, how).await
+}
+
+/// Plays a recording whose scripts, not its driver, did what is to be seen: here `call` does it.
+async fn compare_script(name: &str, call: &str, how: &str) -> Outcome {
+    compare_as(Recording::read(name), (call.to_owned(), how.to_owned())).await.2
+}
+
+/// Plays a recording and compares everything that GitLab and the driver can see.
+async fn compare_as(recording: Recording, how: (String, String)) -> (Recording, Stage, Outcome) {
+    let stage = Stage::set(&recording, how);
     let outcome = stage.play(&recording).await;
     assert_eq!(outcome.names(), recording.names(), "order of calls");
     assert_eq!(recorded::exits(&outcome), recording.exits(), "exit codes");
@@ -163,7 +181,11 @@ async fn compare(name: &str) -> (Recording, Stage, Outcome) {
     assert_eq!(recorded::verdict(&outcome), recording.verdict(), "verdict");
     compare_folders(&recording, &outcome);
     compare_notes(&recording, &stage.notes());
-    assert_eq!(files_in(&stage.runner.folder), [] as [PathBuf; 0], "folders of attempts that stayed");
+    assert_eq!(
+        files_in(&stage.runner.folder),
+        [] as [PathBuf; 0],
+        "folders of attempts that stayed"
+    );
     (recording, stage, outcome)
 }
 
@@ -173,20 +195,27 @@ fn compare_folders(recording: &Recording, outcome: &Outcome) {
         folders.windows(2).map(|pair| pair[0] != pair[1]).collect()
     };
     let ours = outcome.calls.iter().map(|call| call.folder.display().to_string()).collect();
-    let theirs = recording.calls.iter().map(|call| call["cwd"].as_str().unwrap().to_owned()).collect();
+    let theirs =
+        recording.calls.iter().map(|call| call["cwd"].as_str().unwrap().to_owned()).collect();
     assert_eq!(changes(ours), changes(theirs), "folders of attempts");
 }
 
 fn compare_notes(recording: &Recording, notes: &[Vec<(String, String)>]) {
     assert_eq!(notes.len(), recording.calls.len());
     for (call, noted) in recording.calls.iter().zip(notes) {
-        let value = |key: &str| noted.iter().find(|(k, _)| k == key).map_or("", |(_, v)| v.as_str());
+        let value =
+            |key: &str| noted.iter().find(|(k, _)| k == key).map_or("", |(_, v)| v.as_str());
         let at = value("call");
         assert!(value("folder").contains("/custom-executor"), "{at}: {}", value("folder"));
         assert_eq!(value("folder"), value("tmpdir"), "{at}");
-        assert_eq!((value("stdin"), value("group"), value("response")), ("/dev/null", "1", "600"), "{at}");
+        assert_eq!(
+            (value("stdin"), value("group"), value("response")),
+            ("/dev/null", "1", "600"),
+            "{at}"
+        );
         assert_eq!(value("script"), if call["script"].is_null() { "" } else { "700" }, "{at}");
         let mut files: Vec<_> = call["tmpdir_listing"].as_array().unwrap().iter().collect();
+        // Only the driver that made the recordings writes this file.
         files.retain(|name| *name != "build_exit_code");
         let expected = if files.len() > 1 { "response.json script " } else { "response.json " };
         assert_eq!(value("files"), expected, "{at}");
@@ -201,7 +230,10 @@ fn compare_environment(call: &Value, noted: &[(String, String)]) {
         if differs.iter().any(|end| key.ends_with(end)) {
             continue;
         }
-        let ours = noted.iter().find(|(k, _)| k.strip_prefix("env:") == Some(key)).map(|(_, v)| v.as_str());
+        let ours = noted
+            .iter()
+            .find(|(k, _)| k.strip_prefix("env:") == Some(key))
+            .map(|(_, v)| v.as_str());
         let theirs = value.as_str().unwrap().replace('\n', "~");
         assert_eq!(ours, Some(theirs.as_str()), "{key} in {}", call["stage"]);
     }
@@ -214,7 +246,8 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
 #[tokio::test]
 async fn a_config_that_fails_is_tried_three_times_each_followed_by_cleanup() {
     let (_, _, outcome) = compare("config-fails").await;
-    let pauses: Vec<_> = outcome.calls.windows(2).map(|two| two[1].started - two[0].started).collect();
+    let pauses: Vec<_> =
+        outcome.calls.windows(2).map(|two| two[1].started - two[0].started).collect();
     assert!(pauses[1] >= times().prepare_pause && pauses[3] >= times().prepare_pause, "{pauses:?}");
     assert!(outcome.took >= times().prepare_pause * 3, "the pause also follows the last try");
 }
@@ -238,7 +271,10 @@ async fn after_a_system_failure_in_the_script_the_after_script_still_runs() {
 async fn a_cleanup_that_fails_leaves_the_verdict_as_it_was() {
     let (_, _, outcome) = compare("cleanup-fails").await;
     let trace = String::from_utf8_lossy(&outcome.trace);
-    assert!(trace.contains("Cleanup script failed") && trace.ends_with("Job succeeded\n"), "{trace}");
+    assert!(
+        trace.contains("Cleanup script failed") && trace.ends_with("Job succeeded\n"),
+        "{trace}"
+    );
 }
 
 #[tokio::test]
@@ -252,7 +288,9 @@ async fn what_config_answers_takes_effect() {
     assert_eq!(plain(&notes[0], "FROM_CONFIG"), None, "config itself has no job_env");
     assert!(notes[1..].iter().all(|call| plain(call, "FROM_CONFIG").as_deref() == Some("yes")));
     assert!(notes.iter().all(|call| plain(call, "PLAIN").as_deref() == Some("from the runner")));
-    assert!(notes.iter().all(|call| plain(call, "SYSTEM_FAILURE_EXIT_CODE").as_deref() == Some("2")));
+    assert!(
+        notes.iter().all(|call| plain(call, "SYSTEM_FAILURE_EXIT_CODE").as_deref() == Some("2"))
+    );
     let trace = String::from_utf8_lossy(&outcome.trace);
     assert!(trace.starts_with("Using Custom executor with driver recorder 1...\n"), "{trace}");
 }
@@ -271,6 +309,33 @@ async fn a_driver_that_ignores_sigterm_is_killed_and_the_next_stages_still_come(
     assert_eq!(signals, ["SIGTERM", "SIGKILL"]);
     assert_eq!(killed.exit, Exit::Signal(9));
     let waited = killed.took - killed.signals[0].after;
-    assert!(waited >= times().kill.graceful + times().kill.force, "its open output is waited for: {waited:?}");
+    assert!(
+        waited >= times().kill.graceful + times().kill.force,
+        "its open output is waited for: {waited:?}"
+    );
     assert!(waited < Duration::from_secs(4), "but not longer: {waited:?}");
+}
+
+#[tokio::test]
+async fn a_cancel_in_the_script_ends_it_and_after_script_follows() {
+    let outcome = compare_script("cancelled-in-script", "run:build_script", "sleep").await;
+    assert!(outcome.cancelled);
+}
+
+#[tokio::test]
+async fn a_cancel_at_once_ends_the_script_and_only_cleanup_follows() {
+    let outcome = compare_script("cancelled-at-once-in-script", "run:build_script", "sleep").await;
+    assert!(outcome.cancelled);
+}
+
+#[tokio::test]
+async fn a_runner_that_is_stopped_ends_the_script_and_only_cleanup_follows() {
+    let outcome = compare_script("runner-gets-sigterm", "run:build_script", "sleep").await;
+    assert!(!outcome.cancelled);
+}
+
+#[tokio::test]
+async fn sources_that_fail_are_tried_three_times_and_the_work_tree_is_cleared_once() {
+    let outcome = compare_script("sources-tried-3-times", "run:get_sources", "build").await;
+    assert!(outcome.took >= times().stage_pause * 3, "the pause also follows the last try");
 }

@@ -72,9 +72,9 @@ impl Config {
             let names = self.profile_names();
             let missing: Vec<&str> = fit::missing_names(&document.defaults);
             let message = format!(
-                "`[defaults]` alone is no profile, it has no {}; there are: {}",
-                missing.join(", "),
-                names.join(", ")
+                "`[defaults]` alone lacks `{}`; the file has {}",
+                missing.join("`, `"),
+                listed(&names)
             );
             let Some(name) = names.first() else { return problems };
             let path = document.path.clone();
@@ -104,17 +104,28 @@ impl Config {
         let names = self.profile_names();
         let nearest = keys::nearest(name, names.iter().copied());
         let given = crate::check::quoted(name);
-        let message = match nearest {
-            _ if names.is_empty() => format!("profile {given} is not here; the file has none"),
-            Some(nearest) => format!("profile {given} is not here, nearest is `{nearest}`"),
-            None => format!("profile {given} is not here; there are: {}", names.join(", ")),
-        };
-        let hint = match nearest {
-            Some(nearest) => format!("`--profile {nearest}`"),
-            None if names.is_empty() => "leave out `--profile`, or add `[profile.NAME]`".to_owned(),
-            None => format!("`--profile {}`", names.join("`, `--profile ")),
+        let (message, hint) = match nearest {
+            Some(name) => (
+                format!("profile {given} is not here, nearest is `{name}`"),
+                format!("`--profile {name}`"),
+            ),
+            None => (
+                format!("profile {given} is not here; the file has {}", listed(&names)),
+                "leave out `--profile` for `[defaults]`, or add `[profile.NAME]`".to_owned(),
+            ),
         };
         let path = self.document.path.clone();
         Problem { path, line: None, key: None, message, hint: Some(hint) }.into()
+    }
+}
+
+/// The names of profiles, cut where there are many.
+fn listed(names: &[&str]) -> String {
+    const SHOWN: usize = 20;
+    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => "no profiles".to_owned(),
+        1..=SHOWN => format!("profiles: {shown}"),
+        n => format!("profiles: {shown} and {} more", n - SHOWN),
     }
 }

@@ -107,18 +107,18 @@ pub fn parse(text: &str, path: &Path, unknown: Unknown) -> Result<Loaded, Proble
 fn syntax<'t>(reader: &Reader<'_>, text: &'t str) -> Result<Spanned<DeTable<'t>>, Problem> {
     let at = |line| Place { line, key: String::new() };
     if let Some(offset) = text.find('\0') {
-        let message = "is not text: it holds a NUL byte".to_owned();
+        let message = "this is no text, it holds a NUL byte".to_owned();
         let hint = "a configuration is a TOML file in UTF-8".to_owned();
         return Err(reader.problem(&at(Some(reader.line(offset))), message, Some(hint)));
     }
     if text.trim().is_empty() {
         let hint = "`fargate-runner config init` writes a file to begin with".to_owned();
-        return Err(reader.problem(&at(None), "is empty".to_owned(), Some(hint)));
+        return Err(reader.problem(&at(None), "this file is empty".to_owned(), Some(hint)));
     }
     DeTable::parse(text).map_err(|error| {
         let line = error.span().map(|span| reader.line(span.start.min(text.len())));
         let said = escape_within(error.message(), 200);
-        reader.problem(&at(line), format!("is not TOML here: {said}"), None)
+        reader.problem(&at(line), format!("TOML syntax: {said}"), None)
     })
 }
 

@@ -5,6 +5,8 @@ use std::ffi::OsStr;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use fargate_model::text::escape;
+
 use crate::config::Loaded;
 use crate::document::{Unknown, parse};
 use crate::problem::{Problem, Problems};
@@ -39,7 +41,7 @@ pub fn load(path: &Path, unknown: Unknown) -> Result<Loaded, Problems> {
             let at = error.utf8_error().valid_up_to();
             let bytes = error.as_bytes();
             let line = 1 + bytes[..at].iter().filter(|&&b| b == b'\n').count();
-            let message = format!("is not text: byte 0x{:02x} is not UTF-8", bytes[at]);
+            let message = format!("this is no text, byte 0x{:02x} is not UTF-8", bytes[at]);
             Err(problem(path, Some(line), message, "a configuration is a TOML file in UTF-8"))
         }
     }
@@ -50,11 +52,19 @@ fn read(path: &Path) -> Result<Vec<u8>, Problems> {
     // Asked before it is opened: opening a pipe would wait for its writer.
     let metadata = std::fs::metadata(path).map_err(io)?;
     if metadata.is_dir() {
-        let hint = format!("name a file in it: `-c {}`", path.join("config.toml").display());
-        return Err(problem(path, None, "is a folder, a file is expected", &hint));
+        let hint = format!(
+            "name a file in it: `-c {}`",
+            escape(&path.join("config.toml").display().to_string())
+        );
+        return Err(problem(path, None, "this is a folder, a file is expected", &hint));
     }
     if !metadata.is_file() {
-        return Err(problem(path, None, "is a device or pipe, a file is expected", HOW_TO_NAME));
+        return Err(problem(
+            path,
+            None,
+            "this is a device or a pipe, a file is expected",
+            HOW_TO_NAME,
+        ));
     }
     let mut bytes = Vec::new();
     std::fs::File::open(path)
@@ -62,7 +72,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Problems> {
         .map_err(io)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         let message = format!(
-            "has {} bytes, at most {MAX_FILE_BYTES} are read",
+            "this file has {} bytes, at most {MAX_FILE_BYTES} are read",
             metadata.len().max(bytes.len() as u64)
         );
         return Err(problem(path, None, message, "is it a configuration file?"));
@@ -73,7 +83,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Problems> {
 const HOW_TO_NAME: &str = "name the file by `-c FILE` or by the variable FARGATE_RUNNER_CONFIG";
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problems {
-    let shown = path.display();
+    let shown = escape(&path.display().to_string());
     match error.kind() {
         ErrorKind::NotFound => {
             let hint = format!("`fargate-runner config init` writes one; or {HOW_TO_NAME}");
@@ -84,11 +94,35 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problems {
                 format!("it must be readable for the user of gitlab-runner: `ls -l {shown}`");
             problem(path, None, "this user may not read it", &hint)
         }
-        _ => problem(path, None, format!("cannot be read: {error}"), HOW_TO_NAME),
+        _ => problem(path, None, format!("this file cannot be read: {error}"), HOW_TO_NAME),
     }
 }
 
 fn problem(path: &Path, line: Option<usize>, message: impl Into<String>, hint: &str) -> Problems {
     let (path, message) = (path.to_owned(), message.into());
     Problem { path, line, key: None, message, hint: Some(hint.to_owned()) }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_comes_before_the_variable_and_an_empty_variable_does_not_count() {
+        let flag = Some(Path::new("/a"));
+        let variable = Some(OsStr::new("/b"));
+        assert_eq!(locate(flag, variable), Path::new("/a"));
+        assert_eq!(locate(None, variable), Path::new("/b"));
+        assert_eq!(locate(None, Some(OsStr::new(""))), Path::new(DEFAULT_PATH));
+        assert_eq!(locate(None, None), Path::new(DEFAULT_PATH));
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_said_to_be_one() {
+        let error = std::io::Error::from(ErrorKind::PermissionDenied);
+        insta::assert_snapshot!(unreadable(Path::new(DEFAULT_PATH), &error), @r#"
+        /etc/fargate-runner/config.toml: this user may not read it
+        hint: it must be readable for the user of gitlab-runner: `ls -l /etc/fargate-runner/config.toml`
+        "#);
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use fargate_model::size::Size;
+use fargate_model::size::{Size, allowed_memory_mib};
 
 use crate::check::Arn;
 use crate::keys::Section;
@@ -144,12 +144,25 @@ fn on_line(place: &Place) -> String {
 fn size(layer: &Layer, path: &Path) -> Option<Problem> {
     let (cpu, memory) = (layer.cpu.as_ref()?, layer.memory.as_ref()?);
     let error = Size::check(cpu.value, memory.value).err()?;
-    let nearest = error.nearest();
-    let hint = format!("`cpu = {}` with `memory = {}`", nearest.cpu_units, nearest.memory_mib);
-    let later = if cpu.place.line > memory.place.line { cpu } else { memory };
-    let other = if cpu.place.line > memory.place.line { memory } else { cpu };
-    let rest = format!("does not fit{}: {error}", on_line(&other.place));
-    Some(problem(path, &later.place, &rest, Some(hint)))
+    let nearest = error.nearest().memory_mib;
+    let hint = Some(format!("`memory = {nearest}`"));
+    let allowed: Vec<String> = allowed_memory_mib(cpu.value)?.iter().map(u32::to_string).collect();
+    let allowed = allowed.join(", ");
+    Some(if cpu.place.line > memory.place.line {
+        let from = on_line(&memory.place);
+        let rest = format!(
+            "is {}, which memory {}{from} does not fit, allowed with it: {allowed}",
+            cpu.value, memory.value
+        );
+        problem(path, &cpu.place, &rest, hint)
+    } else {
+        let from = on_line(&cpu.place);
+        let rest = format!(
+            "is {}, which does not fit cpu {}{from}, allowed: {allowed}",
+            memory.value, cpu.value
+        );
+        problem(path, &memory.place, &rest, hint)
+    })
 }
 
 /// The Region of the key `region` and those inside ARNs, and the accounts inside ARNs, are one.
@@ -230,4 +243,15 @@ fn timeout<'a>(layer: &'a Layer, name: &str) -> Option<(Amount, Option<&'a Place
     }
     let key = TIMEOUT_KEYS.iter().find(|key| key.name == name)?;
     Some(((key.get)(&Timeouts::default()), None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit_each_other() {
+        let place = Place { line: None, key: "defaults".to_owned() };
+        assert_eq!(misfits(&Layer::empty(None, place), Path::new("config.toml")), []);
+    }
 }

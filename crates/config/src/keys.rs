@@ -117,6 +117,10 @@ pub(crate) struct Stranger {
 }
 
 impl Stranger {
+    pub(crate) fn unexplained() -> Self {
+        Self { rest: "is not known here".to_owned(), hint: None, meant: None }
+    }
+
     pub(crate) fn in_section(section: Section, given: &str) -> Self {
         let wanted = snake_case(given);
         let wanted = alias(&wanted);
@@ -151,7 +155,10 @@ impl Stranger {
         let example = section.example(name)?;
         Some(Self {
             rest: format!("is not known here, it belongs {}", section.home()),
-            hint: Some(format!("write `{example}` there")),
+            hint: Some(match example.contains(" = ") {
+                true => format!("write `{example}` there"),
+                false => format!("write `{example}`"),
+            }),
             meant: Some(name),
         })
     }
@@ -209,4 +216,35 @@ pub(crate) fn nearest<'a>(
     let given = snake_case(given);
     let scored = candidates.map(|name| (strsim::jaro_winkler(&given, &snake_case(name)), name));
     scored.filter(|(score, _)| *score >= 0.85).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, n)| n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_an_example_and_names_of_other_files_lead_to_a_key() {
+        for section in Section::ALL {
+            for name in section.names() {
+                assert!(section.example(name).is_some_and(|line| line.contains(name)), "{name}");
+            }
+        }
+        for (given, meant) in [
+            ("SecurityGroup", "security_groups"),
+            ("TaskDefinition", "task_definition"),
+            ("PlatformVersion", "platform_version"),
+            ("subnet-ids", "subnets"),
+            ("LaunchTyp", "launch_type"),
+        ] {
+            assert_eq!(Stranger::in_section(Section::Settings, given).meant, Some(meant));
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_near_nothing_has_no_nearest() {
+        let names = || Section::Settings.names().into_iter();
+        assert_eq!(nearest("colour", names()), None);
+        assert_eq!(nearest("", names()), None);
+        assert_eq!(nearest(&"cluster".repeat(20), names()), None);
+    }
 }

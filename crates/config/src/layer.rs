@@ -230,18 +230,23 @@ fn strategy_as_a_whole(reader: &mut Reader<'_>, place: &Place, strategy: &[Strat
 
 fn cpu(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Placed<u32>> {
     let allowed: Vec<_> = CPU_UNITS.iter().map(u32::to_string).collect();
-    let expected = format!("a number of CPU units, one of {}", allowed.join(", "));
-    reader.whole(table, "cpu", &expected, |n| CPU_UNITS.contains(&n))
+    let expected = format!("one of the numbers {}", allowed.join(", "));
+    reader.whole(table, "cpu", &expected, |n| CPU_UNITS.contains(&n).then_some(()).ok_or(None))
 }
 
 fn memory(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Placed<u32>> {
-    let mut allowed: Vec<u32> =
+    let mut offered: Vec<u32> =
         CPU_UNITS.iter().filter_map(|&cpu| allowed_memory_mib(cpu)).flatten().collect();
-    allowed.sort_unstable();
-    let (least, most) = (allowed.first()?, allowed.last()?);
-    let expected =
-        format!("a number of MiB that Fargate offers, such as {least}, 1024, 2048, up to {most},");
-    reader.whole(table, "memory", &expected, |n| allowed.binary_search(&n).is_ok())
+    offered.sort_unstable();
+    let (least, most) = (*offered.first()?, *offered.last()?);
+    let expected = format!("a number of MiB that Fargate offers, from {least} to {most},");
+    reader.whole(table, "memory", &expected, |n| match offered.binary_search(&n) {
+        Ok(_) => Ok(()),
+        Err(above) => {
+            let nearest = offered.get(above).copied().unwrap_or(most);
+            Err(Some(format!("`memory = {nearest}`")))
+        }
+    })
 }
 
 fn timeouts(reader: &mut Reader<'_>, table: &Table<'_>) -> BTreeMap<&'static str, Placed<Amount>> {

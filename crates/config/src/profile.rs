@@ -69,7 +69,7 @@ pub struct StrategyItem {
     pub base: u32,
 }
 
-/// How the driver is spoken to about a job's host.
+/// How a task is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ssh {
     /// The user scripts run as.

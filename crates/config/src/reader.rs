@@ -14,6 +14,10 @@ use crate::document::Unknown;
 use crate::keys::{Section, Stranger};
 use crate::problem::Problem;
 
+/// After this many reports, unknown keys are named without a search for what was meant: a file of
+/// another kind, full of them, is answered as soon as any other.
+const MAX_EXPLAINED: usize = 100;
+
 /// Where something stands in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -114,30 +118,33 @@ impl<'a> Reader<'a> {
         range: RangeInclusive<u32>,
     ) -> Option<Placed<u32>> {
         let expected = format!("a number from {} to {}", range.start(), range.end());
-        self.whole(table, name, &expected, |n| range.contains(&n))
+        self.whole(table, name, &expected, |n| range.contains(&n).then_some(()).ok_or(None))
     }
 
-    /// A whole number that passes `allowed`; `expected` says what that is.
+    /// A whole number that passes `check`, which may refuse it with a hint; `expected` says what
+    /// passes.
     pub(crate) fn whole(
         &mut self,
         table: &Table<'_>,
         name: &str,
         expected: &str,
-        allowed: impl Fn(u32) -> bool,
+        check: impl Fn(u32) -> Result<(), Option<String>>,
     ) -> Option<Placed<u32>> {
         let (place, value) = self.value(table, name)?;
         let DeValue::Integer(given) = value.get_ref() else {
             self.wrong_kind(&place, value.get_ref(), expected);
             return None;
         };
-        match u32::from_str_radix(given.as_str(), given.radix()) {
-            Ok(value) if allowed(value) => Some(Placed { value, place }),
-            _ => {
-                let given = escape_within(&given.to_string(), 40);
-                self.report(&place, &format!("is {given}, {expected} is expected"), None);
-                None
-            }
-        }
+        let hint = match u32::from_str_radix(given.as_str(), given.radix()) {
+            Err(_) => None,
+            Ok(value) => match check(value) {
+                Ok(()) => return Some(Placed { value, place }),
+                Err(hint) => hint,
+            },
+        };
+        let given = escape_within(&given.to_string(), 40);
+        self.report(&place, &format!("is {given}, {expected} is expected"), hint);
+        None
     }
 
     /// A list of different strings that each pass `check`.
@@ -219,7 +226,11 @@ impl<'a> Reader<'a> {
             if names.contains(&name) {
                 continue;
             }
-            let stranger = Stranger::in_section(section, name);
+            let explain = self.problems.len() + self.warnings.len() < MAX_EXPLAINED;
+            let stranger = match explain {
+                true => Stranger::in_section(section, name),
+                false => Stranger::unexplained(),
+            };
             let place = self.place(table, name, key.span().start);
             let message = format!("key `{}` {}", place.key, stranger.rest);
             let problem = self.problem(&place, message, stranger.hint);

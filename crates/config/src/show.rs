@@ -82,7 +82,7 @@ fn settings(layer: &Layer, name: &str, out: &mut Page) {
     }
     out.header(&format!("{name}.tags"));
     for (tag, value) in &layer.tags {
-        out.placed(&string(tag), Some(value), |value| string(value), None);
+        out.placed(&key(tag), Some(value), |value| string(value), None);
     }
 }
 
@@ -170,6 +170,12 @@ impl Page {
 fn strings(items: &[String]) -> String {
     let items: Vec<String> = items.iter().map(|item| string(item)).collect();
     format!("[{}]", items.join(", "))
+}
+
+/// A key, in quotes only where it needs them.
+fn key(text: &str) -> String {
+    let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if !text.is_empty() && text.bytes().all(bare) { text.to_owned() } else { string(text) }
 }
 
 /// A TOML string. The checks let no control character through.

@@ -118,6 +118,8 @@ timeouts! {
     /// From the accepted RunTask until the agent answers. A task that cannot reach its image or
     /// secrets ends by itself after 4m 49s.
     start: Duration = m(10), Limits::Span(ms(10), h(6));
+    /// Longest time from RUNNING to the agent's answer.
+    ready: Duration = m(2), Limits::Span(ms(10), h(6));
     /// How long one connection attempt waits for an answer before a fresh one is made.
     dial: Duration = s(1), Limits::Span(ms(1), m(1));
     /// Pause after a refused connection attempt.

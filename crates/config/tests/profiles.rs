@@ -74,12 +74,12 @@ fn a_profile_that_is_not_there_gets_the_nearest_or_the_list() {
     hint: `--profile small`
     "#);
     assert_snapshot!(asked(&two, "gpu\n"), @r#"
-    config.toml: profile "gpu\x0a" is not here; there are: small, large
-    hint: `--profile small`, `--profile large`
+    config.toml: profile "gpu\x0a" is not here; the file has profiles: small, large
+    hint: leave out `--profile` for `[defaults]`, or add `[profile.NAME]`
     "#);
     assert_snapshot!(asked(&Draft::least().text(), "gpu"), @r#"
-    config.toml: profile "gpu" is not here; the file has none
-    hint: leave out `--profile`, or add `[profile.NAME]`
+    config.toml: profile "gpu" is not here; the file has no profiles
+    hint: leave out `--profile` for `[defaults]`, or add `[profile.NAME]`
     "#);
 }
 
@@ -93,7 +93,7 @@ fn defaults_that_are_no_profile_by_themselves_say_which_profiles_there_are() {
     let config = draft.read().unwrap().config;
     assert_eq!(config.profile(Some("a")).unwrap().cluster, "a");
     assert_snapshot!(config.profile(None).unwrap_err(), @r#"
-    config.toml:2: `[defaults]` alone is no profile, it has no cluster, subnets; there are: a
+    config.toml:2: `[defaults]` alone lacks `cluster`, `subnets`; the file has profiles: a
     hint: choose one: `--profile a`
     "#);
 }

@@ -54,10 +54,9 @@ impl Timetable {
         let Pace::Measured { factor } = self.pace else {
             return Delays::default();
         };
-        let mut draw = |(low, high): (f64, f64)| low + (high - low) * self.fraction();
-        let scaled = |seconds: f64| {
-            Duration::try_from_secs_f64(seconds * factor).unwrap_or(Duration::ZERO)
-        };
+        let draw = |(low, high): (f64, f64)| low + (high - low) * self.fraction();
+        let scaled =
+            |seconds: f64| Duration::try_from_secs_f64(seconds * factor).unwrap_or(Duration::ZERO);
         let mount = if mounts_file_systems { draw(FILE_SYSTEM_S) } else { 0.0 };
         Delays {
             provision: scaled(draw(PROVISION_S)),

@@ -1,105 +1,226 @@
-//! The running server, as its owner sees it.
+//! The running server, as its owner sees it: where it listens, what it saw, what is to go wrong.
 
-use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{Fault, Options, Request, ServeError, TaskRecord};
+use axum::Router;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-/// Short-lived credentials that the cloud issued.
-#[derive(Clone)]
-pub struct Credentials {
-    /// `AWS_ACCESS_KEY_ID`.
-    pub access_key_id: String,
-    /// `AWS_SECRET_ACCESS_KEY`.
-    pub secret_access_key: String,
-    /// `AWS_SESSION_TOKEN`.
-    pub session_token: String,
-    /// When they end.
-    pub expires_at: SystemTime,
+use crate::backend::Backend;
+use crate::cloud::Cloud;
+use crate::configuration;
+use crate::fault::Fault;
+use crate::options::{Options, ServeError};
+use crate::pace::Timetable;
+use crate::record::{Request, TaskRecord};
+use crate::state::task::Ending;
+use crate::wire::connection::{Door, Link};
+use crate::wire::credentials::{Credentials, Keyring};
+use crate::wire::http::handle;
+
+/// Where the delays of every cloud begin; the same cloud played twice takes the same times.
+const SEED: u64 = 0x0FA2_6A7E;
+/// How long connections get to end by themselves at a shutdown.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A running cloud. Dropping it ends its tasks as well, but [`LocalCloud::shutdown`] waits until
+/// they are gone.
+pub struct LocalCloud {
+    cloud: Arc<Cloud>,
+    address: SocketAddr,
+    closing: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    /// Kept for its end, which deletes the folder.
+    _temporary: Option<TempDir>,
 }
 
-/// A running cloud.
-pub struct LocalCloud;
-
 impl LocalCloud {
-    /// Serves a cloud; it is bound and ready when this returns.
+    /// Serves a cloud; it is bound and ready when this returns. Needs a runtime with time and I/O.
     ///
     /// # Errors
     ///
-    /// [`ServeError`].
+    /// [`ServeError`], before anything was started.
     pub async fn serve(options: Options) -> Result<Self, ServeError> {
-        let _ = options;
-        Ok(Self)
+        let keys = Keyring::from_environment(|name| std::env::var(name).ok())?;
+        let (folder, temporary) = folder(options.folder)?;
+        let bind = |source| ServeError::Bind { listen: options.listen, source };
+        let listener = TcpListener::bind(options.listen).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        let backend = Backend::new(options.agent, folder, address.port());
+        let backend = backend.map_err(ServeError::Processes)?;
+        let timetable = Timetable::new(options.pace, SEED);
+        let cloud = Arc::new(Cloud::new(keys, timetable, backend, options.empty));
+        let (closing, closed) = watch::channel(false);
+        let server = tokio::spawn(answer(listener, Arc::clone(&cloud), closed));
+        Ok(Self { cloud, address, closing, server, _temporary: temporary })
     }
-    /// `http://127.0.0.1:PORT`.
+
+    /// `http://ADDRESS:PORT`.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        String::new()
+        format!("http://{}", self.address)
     }
-    /// Text of a configuration file of `fargate-runner`.
+
+    /// Text of a configuration file of `fargate-runner` that works with this cloud, unless it was
+    /// started empty. Its first line says which environment belongs to it.
     #[must_use]
     pub fn configuration(&self, state_dir: &Path) -> String {
-        state_dir.display().to_string()
+        configuration::text(&self.endpoint(), self.address.port(), state_dir)
     }
-    /// One sentence for the person who started the cloud, if there is something to say.
+
+    /// One sentence for the person who started the cloud: that tasks run unprotected and one at a
+    /// time, and why. `None` where every task has its own sandbox.
     #[must_use]
     pub fn notice(&self) -> Option<&str> {
-        None
+        self.cloud.backend.notice()
     }
-    /// Where file systems and logs are.
+
+    /// Where the folders of file systems (`efs`) and container logs (`logs`) are.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        Path::new("/")
+        self.cloud.backend.folder()
     }
-    /// The next call of `operation` meets `fault`.
+
+    /// The next call of `operation` (for example `RunTask`) meets `fault`; a queue, so that several
+    /// faults meet several calls.
     pub fn fail(&self, operation: &str, fault: Fault) {
-        let _ = (operation, fault);
+        self.cloud.faults.push(operation, fault);
     }
-    /// Every call of `operation` meets `fault` until the faults are cleared.
+
+    /// Every call of `operation` that no queued fault meets, meets `fault` until
+    /// [`LocalCloud::clear_faults`].
     pub fn fail_until_cleared(&self, operation: &str, fault: Fault) {
-        let _ = (operation, fault);
+        self.cloud.faults.stand(operation, fault);
     }
-    /// Forgets all faults.
-    pub fn clear_faults(&self) {}
-    /// DescribeTasks and ListTasks do not see a task that is younger than this.
+
+    /// Forgets all faults and lets hanging calls go on. Tasks that a fault holds stay held.
+    pub fn clear_faults(&self) {
+        self.cloud.faults.clear();
+    }
+
+    /// `DescribeTasks` and `ListTasks` do not see a task that is younger than `lag`: eventual
+    /// consistency. Zero at the start.
     pub fn set_read_lag(&self, lag: Duration) {
-        let _ = lag;
+        self.cloud.set_read_lag(lag);
     }
-    /// Plays AWS stopping a task. False if there is no such task, or it is stopping already.
+
+    /// Plays AWS ending a task, for example with `SpotInterruption` and `Your Spot Task was
+    /// interrupted.`: SIGTERM, and SIGKILL after `stopTimeout`.
+    ///
+    /// With `EssentialContainerExited`, `reason` is the containers' reason (for example
+    /// `OutOfMemoryError: Container killed due to memory usage`) and they are killed at once with
+    /// exit code 137.
+    ///
+    /// False if there is no such task, or it is ending already.
     pub fn stop_task_from_outside(&self, arn: &str, stop_code: &str, reason: &str) -> bool {
-        let _ = (arn, stop_code, reason);
-        false
+        let ending = match stop_code {
+            "EssentialContainerExited" => Ending {
+                container_reason: Some(reason.to_owned()),
+                exit_code: Some(137),
+                at_once: true,
+                ..Ending::gentle(stop_code, "Essential container in task exited")
+            },
+            _ => Ending::gentle(stop_code, reason),
+        };
+        let now = self.cloud.clock.now();
+        self.cloud.state().task_by_arn(arn).is_some_and(|task| task.order(ending, now))
     }
-    /// Forgets a task. False if there is none.
+
+    /// From now on the API does not know the task: `MISSING`, not found, not listed. Its processes
+    /// are ended. False if there is no such task.
     pub fn forget(&self, arn: &str) -> bool {
-        let _ = arn;
-        false
+        let now = self.cloud.clock.now();
+        let mut state = self.cloud.state();
+        let Some(task) = state.task_by_arn(arn) else { return false };
+        task.forgotten = true;
+        let ending = Ending::gentle("InfrastructureHealth", "The task was forgotten.");
+        task.order(Ending { at_once: true, ..ending }, now);
+        true
     }
-    /// Issues short-lived credentials.
+
+    /// Issues short-lived credentials, as a role or a login gives them.
     #[must_use]
     pub fn issue_credentials(&self, lifetime: Duration) -> Credentials {
-        Credentials {
-            access_key_id: String::new(),
-            secret_access_key: String::new(),
-            session_token: String::new(),
-            expires_at: SystemTime::now() + lifetime,
-        }
+        self.cloud.keys.issue(self.cloud.clock.now(), lifetime)
     }
-    /// Every request.
+
+    /// The last 20,000 requests, oldest first, refused ones included.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
-        Vec::new()
+        self.cloud.requests.all()
     }
-    /// Every task ever started.
+
+    /// Every task ever started, oldest first (the last 20,000 of each Region).
     #[must_use]
     pub fn tasks(&self) -> Vec<TaskRecord> {
-        Vec::new()
+        self.cloud.state().tasks().into_iter().map(|task| task.record()).collect()
     }
+
     /// Tasks that are not STOPPED.
     #[must_use]
     pub fn live_tasks(&self) -> usize {
-        0
+        self.cloud.state().live_tasks()
     }
-    /// Ends the server and every task.
-    pub async fn shutdown(self) {}
+
+    /// Ends the server and every task; returns when all their processes are gone.
+    pub async fn shutdown(mut self) {
+        self.closing.send_replace(true);
+        self.cloud.faults.clear();
+        if timeout(CLOSE_DEADLINE, &mut self.server).await.is_err() {
+            self.server.abort();
+            // The only way to fail is the abort itself.
+            let _ = (&mut self.server).await;
+        }
+        self.cloud.end_all_tasks().await;
+        self.cloud.backend.close().await;
+    }
+}
+
+impl Drop for LocalCloud {
+    fn drop(&mut self) {
+        self.server.abort();
+        self.cloud.backend.kill_all();
+    }
+}
+
+/// The folder to use, and the temporary one if it is that.
+fn folder(given: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>), ServeError> {
+    let Some(folder) = given else {
+        let made = tempfile::Builder::new().prefix("fargate-local-").tempdir();
+        let folder = std::env::temp_dir();
+        let made = made.map_err(|source| ServeError::Folder { folder, source })?;
+        return Ok((made.path().to_owned(), Some(made)));
+    };
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| folder.canonicalize())
+        .map(|folder| (folder, None))
+        .map_err(|source| ServeError::Folder { folder: folder.clone(), source })
+}
+
+/// Answers requests until the cloud closes.
+fn answer(
+    listener: TcpListener,
+    cloud: Arc<Cloud>,
+    mut closed: watch::Receiver<bool>,
+) -> impl Future<Output = ()> {
+    let service = Router::new()
+        .fallback(handle)
+        .with_state(cloud)
+        .into_make_service_with_connect_info::<Link>();
+    async move {
+        let closing = async move {
+            // An error means that the owner is gone, which closes as well.
+            let _ = closed.wait_for(|closed| *closed).await;
+        };
+        let served = axum::serve(Door::new(listener), service).with_graceful_shutdown(closing);
+        // It never fails: accepting goes on after errors.
+        let _ = served.await;
+    }
 }

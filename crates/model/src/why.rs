@@ -1,1 +1,159 @@
-//! The catalogue of causes.
+//! The catalogue of causes: why a job waits or failed, in the same words on every surface.
+//!
+//! Nothing else writes such text. A new cause is one new entry; slugs are never renamed.
+
+mod catalogue;
+mod render;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use catalogue::Cause;
+pub use render::{Colour, SameAsBefore};
+
+/// Who can mend it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The job's author.
+    Job,
+    /// Whoever runs the CI platform.
+    Setup,
+    /// AWS.
+    Aws,
+    /// Fargate Runner itself.
+    Runner,
+    /// A person who acted.
+    Person,
+}
+
+/// What follows by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It waits and tries again until its deadline.
+    Wait,
+    /// It tries again a few times.
+    Retry,
+    /// Final for this try, and the next try would fail the same way.
+    Final,
+}
+
+/// One entry of the catalogue. `{x}` is filled from the facts.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The name in pages, logs, metrics and URLs.
+    pub slug: &'static str,
+    /// The label in metrics.
+    pub class: &'static str,
+    /// Who can mend it.
+    pub who: Who,
+    /// What follows by itself.
+    pub next: Next,
+    /// Lower case, no full stop; reads well after `error: `.
+    pub headline: &'static str,
+    /// One sentence in the imperative, without full stop.
+    pub action: &'static str,
+    /// Works as pasted once filled; empty where there is none.
+    pub command: &'static str,
+}
+
+/// A sentence of evidence, and what AWS or the task said, word for word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Our words, with the numbers in them.
+    pub text: String,
+    /// Their words, shown in quotation marks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<String>,
+}
+
+/// One cause with the facts of one case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// Which entry.
+    pub cause: Cause,
+    /// What fills the entry's `{x}`.
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
+    /// What is known, in order.
+    #[serde(default)]
+    pub evidence: Vec<Evidence>,
+}
+
+impl Why {
+    /// This cause without any fact yet.
+    #[must_use]
+    pub fn new(cause: Cause) -> Self {
+        Self { cause, facts: BTreeMap::new(), evidence: Vec::new() }
+    }
+
+    /// Adds a fact. Control characters in it are made harmless.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        let value = crate::text::escape_within(value.as_ref(), 300);
+        if !value.is_empty() {
+            self.facts.insert(name.to_owned(), value);
+        }
+        self
+    }
+
+    /// Adds a sentence of our own.
+    #[must_use]
+    pub fn because(mut self, text: impl Into<String>) -> Self {
+        self.evidence.push(Evidence { text: text.into(), quote: None });
+        self
+    }
+
+    /// Adds what `speaker` said, word for word but for control characters.
+    #[must_use]
+    pub fn quoting(mut self, speaker: &str, words: impl AsRef<str>) -> Self {
+        let quote = crate::text::escape_within(words.as_ref().trim(), 1024);
+        self.evidence.push(Evidence { text: speaker.to_owned(), quote: Some(quote) });
+        self
+    }
+
+    /// The catalogue's entry.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        self.cause.entry()
+    }
+
+    /// The headline with its facts.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        self.fill(self.entry().headline)
+    }
+
+    /// The action with its facts.
+    #[must_use]
+    pub fn action(&self) -> String {
+        self.fill(self.entry().action)
+    }
+
+    /// The command with its facts, or `None` where there is none.
+    #[must_use]
+    pub fn command(&self) -> Option<String> {
+        Some(self.entry().command).filter(|command| !command.is_empty()).map(|c| self.fill(c))
+    }
+
+    /// `{x}` becomes the fact, or `<x>` where it is not known.
+    fn fill(&self, template: &str) -> String {
+        let mut out = String::with_capacity(template.len());
+        let mut rest = template;
+        while let Some((before, after)) = rest.split_once('{') {
+            out.push_str(before);
+            let Some((name, after)) = after.split_once('}') else { break };
+            match self.facts.get(name) {
+                Some(value) => out.push_str(value),
+                None => {
+                    out.push('<');
+                    out.push_str(&name.replace('_', " "));
+                    out.push('>');
+                }
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        out
+    }
+}

@@ -24,7 +24,8 @@ use std::time::Duration;
 
 pub use control::{Control, Stop};
 pub use job::{
-    Artifact, Cache, Dependency, GitInfo, Hook, Image, Job, JobInfo, RunnerInfo, Service, Step, Variable, When,
+    Artifact, Cache, Dependency, GitInfo, Hook, Image, Job, JobInfo, RunnerInfo, Service, Step,
+    Variable, When,
 };
 pub use journal::{Call, Event, Verb, Watch};
 pub use process::{Exit, KillTimes, Sent, Stream};
@@ -191,7 +192,8 @@ impl Runner {
             }
             Err(failure) => {
                 journal.say(&format!("ERROR: Job failed: {failure}"));
-                let cancelled = matches!(failure, Failure::Stopped(Stop::Cancelled | Stop::Aborted));
+                let cancelled =
+                    matches!(failure, Failure::Stopped(Stop::Cancelled | Stop::Aborted));
                 (failure.verdict(), cancelled)
             }
         };
@@ -209,8 +211,10 @@ impl Runner {
         let mut last = Failure::System("no try was made".to_owned());
         let mut places = Places::default();
         for _ in 0..PREPARE_ATTEMPTS {
-            let mut attempt = Attempt::new(self, job, limits, journal, places)
-                .map_err(|error| Failure::System(format!("making the folder of the job: {error}")))?;
+            let mut attempt =
+                Attempt::new(self, job, limits, journal, places).map_err(|error| {
+                    Failure::System(format!("making the folder of the job: {error}"))
+                })?;
             match attempt.prepare().await {
                 Ok(()) => return Ok(attempt),
                 Err(failure) => last = failure,

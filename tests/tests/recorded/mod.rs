@@ -7,6 +7,9 @@ use fargate_playground::runner::{Exit, Job, Outcome, Verdict};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+/// The server of the recordings.
+pub const HOST: &str = "gitlab.example";
+
 /// One recorded job.
 pub struct Recording {
     /// Every call of the driver.
@@ -23,21 +26,26 @@ impl Recording {
         let folder = copies().join(name);
         let read = |file: &str| {
             let path = folder.join(file);
-            fs::read_to_string(&path).unwrap_or_else(|error| panic!("reading {}: {error}", path.display()))
+            fs::read_to_string(&path)
+                .unwrap_or_else(|error| panic!("reading {}: {error}", path.display()))
         };
-        let calls = read("calls.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let calls =
+            read("calls.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let outcome = serde_json::from_str(&read("outcome.json")).unwrap();
         Self { calls, outcome, response: read("response.json") }
     }
 
-    /// The job, to be played.
-    pub fn job(&self) -> Job {
-        Job::read(&self.response).unwrap()
+    /// The job, to be played with a server at `host`.
+    pub fn job(&self, host: &str) -> Job {
+        Job::read(&self.response.replace(HOST, host)).unwrap()
     }
 
     /// The names of the calls, in order.
     pub fn names(&self) -> Vec<&str> {
-        self.calls.iter().map(|call| call["args"][1].as_str().or(call["stage"].as_str()).unwrap()).collect()
+        self.calls
+            .iter()
+            .map(|call| call["args"][1].as_str().or(call["stage"].as_str()).unwrap())
+            .collect()
     }
 
     /// The exit code that the driver gave in each call; none where it was killed.
@@ -65,6 +73,14 @@ impl Recording {
 /// The copies of the recordings in this crate.
 pub fn copies() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gitlab-runner")
+}
+
+/// The recordings with scripts and logs, where they lie beside the checkout.
+#[allow(dead_code, reason = "only the replay needs the scripts")]
+pub fn originals() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    let folder = root.parent()?.join("shared/fixtures/gitlab-runner");
+    folder.is_dir().then_some(folder)
 }
 
 /// The exit codes of the calls that we made; none where the driver was killed.

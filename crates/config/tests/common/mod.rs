@@ -6,7 +6,7 @@ use std::path::Path;
 use fargate_config::{Loaded, Problems, Unknown, parse};
 
 /// A configuration as tables of lines; the top level is the table with the empty name.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Draft(BTreeMap<String, BTreeMap<String, String>>);
 
 #[allow(dead_code, reason = "each test binary uses a part of it")]

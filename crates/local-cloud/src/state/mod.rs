@@ -73,7 +73,10 @@ impl State {
 
     /// The task with this ARN, wherever it is.
     pub fn task_by_arn(&mut self, arn: &str) -> Option<&mut Task> {
-        self.regions.values_mut().flat_map(|region| region.tasks.values_mut()).find(|t| t.arn == arn)
+        self.regions
+            .values_mut()
+            .flat_map(|region| region.tasks.values_mut())
+            .find(|t| t.arn == arn)
     }
 
     /// Every task, oldest first.
@@ -81,6 +84,13 @@ impl State {
         let mut tasks: Vec<_> = self.regions.values().flat_map(|r| r.tasks.values()).collect();
         tasks.sort_by_key(|task| task.sequence);
         tasks
+    }
+
+    /// Decides for every live task how it ends, and tells it.
+    pub fn order_all(&mut self, ending: &task::Ending, now: std::time::SystemTime) {
+        for task in self.regions.values_mut().flat_map(|region| region.tasks.values_mut()) {
+            task.order(ending.clone(), now);
+        }
     }
 
     /// Tasks that are not STOPPED.

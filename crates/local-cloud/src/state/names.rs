@@ -88,10 +88,7 @@ impl Names {
     }
 
     /// `family` and, where given, the revision, in `family`, `family:revision` or an ARN.
-    pub fn family_and_revision<'a>(
-        &self,
-        reference: &'a str,
-    ) -> Option<(&'a str, Option<i32>)> {
+    pub fn family_and_revision<'a>(&self, reference: &'a str) -> Option<(&'a str, Option<i32>)> {
         let text = match reference.strip_prefix("arn:") {
             None => reference,
             Some(_) => self.resource(reference)?.strip_prefix("task-definition/")?,
@@ -144,10 +141,7 @@ mod tests {
 
     #[test]
     fn arns_carry_the_partition_of_their_region() {
-        assert_eq!(
-            names().task("ci", "0f"),
-            "arn:aws-cn:ecs:cn-north-1:123456789012:task/ci/0f"
-        );
+        assert_eq!(names().task("ci", "0f"), "arn:aws-cn:ecs:cn-north-1:123456789012:task/ci/0f");
         assert_eq!(names().registrant(), "arn:aws-cn:iam::123456789012:root");
     }
 

@@ -62,7 +62,9 @@ impl Network {
         match asked.assign_public_ip.as_deref() {
             None | Some("ENABLED" | "DISABLED") => {}
             Some(_) => {
-                return Err(Refusal::parameter("AssignPublicIp must be either ENABLED or DISABLED."));
+                return Err(Refusal::parameter(
+                    "AssignPublicIp must be either ENABLED or DISABLED.",
+                ));
             }
         }
         for group in groups {

@@ -57,9 +57,9 @@ impl Tags {
     }
 
     pub fn pairs(&self) -> impl Iterator<Item = (String, String)> + '_ {
-        self.0.iter().map(|tag| {
-            (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default())
-        })
+        self.0
+            .iter()
+            .map(|tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default()))
     }
 
     fn count_checked(self) -> Result<Self, Refusal> {
@@ -94,7 +94,10 @@ fn check(tag: &Tag) -> Result<&str, Refusal> {
         return Err(Refusal::parameter("Tag keys and values may not start with aws:"));
     }
     let allowed = |c: char| {
-        c.is_alphanumeric() || c == ' ' || c.is_whitespace() && !c.is_control() || "_.:/=+-@".contains(c)
+        c.is_alphanumeric()
+            || c == ' '
+            || c.is_whitespace() && !c.is_control()
+            || "_.:/=+-@".contains(c)
     };
     if let Some(wrong) = key.chars().chain(value.chars()).find(|&c| !allowed(c)) {
         return Err(Refusal::parameter(format!(

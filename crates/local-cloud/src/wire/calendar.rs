@@ -67,8 +67,7 @@ mod tests {
 
     #[test]
     fn what_is_read_is_written_again() {
-        for text in
-            ["19700101T000000Z", "20000229T235959Z", "20150830T123600Z", "21000301T000000Z"]
+        for text in ["19700101T000000Z", "20000229T235959Z", "20150830T123600Z", "21000301T000000Z"]
         {
             assert_eq!(format(parse(text).expect("a time")), text);
         }

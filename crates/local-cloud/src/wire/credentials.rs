@@ -46,9 +46,7 @@ pub(crate) struct Keyring {
 
 impl Keyring {
     /// Reads the pair with `variable`, which answers as the environment does.
-    pub fn from_environment(
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, ServeError> {
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ServeError> {
         const ID: &str = "AWS_ACCESS_KEY_ID";
         const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
         let given = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -96,9 +94,7 @@ mod tests {
 
     #[test]
     fn half_a_pair_is_refused_and_none_means_test() {
-        let only = |name: &'static str| {
-            move |asked: &str| (asked == name).then(|| "x".to_owned())
-        };
+        let only = |name: &'static str| move |asked: &str| (asked == name).then(|| "x".to_owned());
         assert!(Keyring::from_environment(|_| None).expect("a keyring").find("test").is_some());
         let error = Keyring::from_environment(only("AWS_ACCESS_KEY_ID")).err().expect("half");
         assert_eq!(

@@ -68,10 +68,8 @@ fn operation(headers: &HeaderMap) -> &str {
 }
 
 async fn receive(body: Body) -> Result<Bytes, Refusal> {
-    let refuse = |status, code: &str, message: String| Refusal {
-        status,
-        ..Refusal::new(code, message)
-    };
+    let refuse =
+        |status, code: &str, message: String| Refusal { status, ..Refusal::new(code, message) };
     match timeout(BODY_DEADLINE, to_bytes(body, MAX_BODY_BYTES)).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => Err(refuse(

@@ -207,10 +207,7 @@ mod tests {
             "NUMBER_VALUE can not be converted to an Integer"
         );
         assert_eq!(said(json!({"pairs": [["a"]]})), "Start of list found where not expected");
-        assert_eq!(
-            said(json!({"on": {}})),
-            "Start of structure or map found where not expected"
-        );
+        assert_eq!(said(json!({"on": {}})), "Start of structure or map found where not expected");
         assert_eq!(said(json!("x")), "STRING_VALUE can not be converted to a Structure");
     }
 }

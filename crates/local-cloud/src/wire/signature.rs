@@ -28,11 +28,7 @@ pub struct Signed<'a> {
 }
 
 /// Checks the signature against `keys`; the Region that the request was signed for.
-pub fn verify(
-    request: &Signed<'_>,
-    keys: &Keyring,
-    now: SystemTime,
-) -> Result<String, Refusal> {
+pub fn verify(request: &Signed<'_>, keys: &Keyring, now: SystemTime) -> Result<String, Refusal> {
     let authorization = Authorization::read(request.headers)?;
     let date = request_time(request.headers)?;
     let key = known_key(&authorization, request.headers, keys, now)?;
@@ -92,9 +88,8 @@ impl<'a> Authorization<'a> {
                 _ => {}
             }
         }
-        let missing = |name: &str| {
-            incomplete(&format!("Authorization header requires '{name}' parameter."))
-        };
+        let missing =
+            |name: &str| incomplete(&format!("Authorization header requires '{name}' parameter."));
         let credential = credential.ok_or_else(|| missing("Credential"))?;
         let signed_headers = signed_headers.ok_or_else(|| missing("SignedHeaders"))?;
         let signature = signature.ok_or_else(|| missing("Signature"))?;
@@ -182,10 +177,7 @@ fn within_skew(date: &RequestTime<'_>, now: SystemTime) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_scope(
-    authorization: &Authorization<'_>,
-    date: &RequestTime<'_>,
-) -> Result<(), Refusal> {
+fn check_scope(authorization: &Authorization<'_>, date: &RequestTime<'_>) -> Result<(), Refusal> {
     let [day, region, service, terminator] = authorization.scope;
     let mut wrong = Vec::new();
     if !is_region(region) {
@@ -347,7 +339,9 @@ mod tests {
         let headers: Vec<_> = request
             .headers()
             .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), value.to_str().expect("text").to_owned()))
+            .map(|(name, value)| {
+                (name.as_str().to_owned(), value.to_str().expect("text").to_owned())
+            })
             .collect();
         let signable = SignableRequest::new(
             "POST",
@@ -384,7 +378,10 @@ mod tests {
     fn another_secret_region_service_or_body_breaks_the_signature() {
         let wrong_secret = Client { secret: "Test".to_owned(), ..Client::default() };
         let error = judge(&signed(&wrong_secret), &keyring()).unwrap_err();
-        assert!(error.starts_with("InvalidSignatureException: The request signature we"), "{error}");
+        assert!(
+            error.starts_with("InvalidSignatureException: The request signature we"),
+            "{error}"
+        );
 
         let wrong_service = Client { service: "ec2", ..Client::default() };
         insta::assert_snapshot!(

@@ -63,7 +63,8 @@ impl<'a> Attempt<'a> {
         journal: &'a Journal,
         places: Places,
     ) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("custom-executor").tempdir_in(&runner.folder)?;
+        let folder =
+            tempfile::Builder::new().prefix("custom-executor").tempdir_in(&runner.folder)?;
         let response = folder.path().join("response.json");
         write(&response, job.response().as_bytes(), 0o600)?;
         Ok(Self {
@@ -94,8 +95,7 @@ impl<'a> Attempt<'a> {
             return Ok(());
         }
         let longest = self.runner.times.prepare;
-        let (ended, _) =
-            self.call(Verb::Prepare, None, Status::Running, Scope::Job, longest).await;
+        let (ended, _) = self.call(Verb::Prepare, None, Status::Running, Scope::Job, longest).await;
         self.judge_preparation(&ended)
     }
 
@@ -126,7 +126,8 @@ impl<'a> Attempt<'a> {
     }
 
     fn place(&mut self) -> Result<(), Failure> {
-        let chosen = |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.to_owned());
+        let chosen =
+            |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.to_owned());
         let builds_dir = chosen(&self.configured.builds_dir, &self.runner.builds_dir);
         let cache_dir = chosen(&self.configured.cache_dir, &self.runner.cache_dir);
         for (name, folder) in [("builds_dir", &builds_dir), ("cache_dir", &cache_dir)] {
@@ -158,8 +159,7 @@ impl<'a> Attempt<'a> {
         }
         let name = stage.to_string();
         let script = self.write_script(stage, &name, status)?;
-        let (ended, _) =
-            self.call(Verb::Run, Some((name, script)), status, scope, longest).await;
+        let (ended, _) = self.call(Verb::Run, Some((name, script)), status, scope, longest).await;
         judge(&ended, &self.exit_code_file())
     }
 
@@ -198,12 +198,15 @@ impl<'a> Attempt<'a> {
             Failure::Configuration(format!("the recording has no script {} of {name}", nth + 1))
         })?;
         let write_it = || {
-            let folder = tempfile::Builder::new().prefix("script").tempdir_in(self.folder.path())?;
+            let folder =
+                tempfile::Builder::new().prefix("script").tempdir_in(self.folder.path())?;
             let path = folder.keep().join("script");
             write(&path, &text, 0o700)?;
             Ok(path)
         };
-        write_it().map_err(|error: io::Error| Failure::System(format!("writing the script of {name}: {error}")))
+        write_it().map_err(|error: io::Error| {
+            Failure::System(format!("writing the script of {name}: {error}"))
+        })
     }
 
     /// The environment that the contract adds to the runner's own, in its order.

@@ -57,8 +57,9 @@ impl Control {
 
     async fn reaches(&self, least: Order) -> Order {
         let mut orders = self.0.subscribe();
-        match orders.wait_for(|order| *order >= least).await {
-            Ok(order) => *order,
+        let reached = orders.wait_for(|order| *order >= least).await.map(|order| *order);
+        match reached {
+            Ok(order) => order,
             // `self` holds the sender, so the channel stays open while this waits.
             Err(_) => pending().await,
         }
@@ -174,7 +175,10 @@ mod tests {
         control.cancel();
         assert_eq!(limits.ended(Scope::UserScript, LONG).await, Stop::Cancelled);
         assert_eq!(limits.ended(Scope::Job, LONG).await, Stop::Aborted);
-        assert_eq!(limits.ended(Scope::Afterwards, Duration::from_secs(1)).await, Stop::CallTimedOut);
+        assert_eq!(
+            limits.ended(Scope::Afterwards, Duration::from_secs(1)).await,
+            Stop::CallTimedOut
+        );
         control.abort();
         assert_eq!(limits.ended(Scope::Afterwards, LONG).await, Stop::Aborted);
     }

@@ -159,7 +159,10 @@ impl When {
     /// Whether this applies to a job that passed, or that did not.
     #[must_use]
     pub fn applies(self, passed: bool) -> bool {
-        matches!((self, passed), (Self::Always, _) | (Self::OnSuccess, true) | (Self::OnFailure, false))
+        matches!(
+            (self, passed),
+            (Self::Always, _) | (Self::OnSuccess, true) | (Self::OnFailure, false)
+        )
     }
 }
 
@@ -268,8 +271,12 @@ impl Job {
     /// The same job with one more variable, which references are not expanded in.
     #[must_use]
     pub fn with_variable(mut self, key: &str, value: &str) -> Self {
-        let variable =
-            Variable { key: key.to_owned(), value: value.to_owned(), raw: true, ..Variable::default() };
+        let variable = Variable {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            raw: true,
+            ..Variable::default()
+        };
         self.variables.push(variable);
         self
     }
@@ -342,7 +349,8 @@ fn duration_of(text: &str) -> Option<Duration> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
         let number: u64 = rest[..digits].parse().ok()?;
-        let unit_end = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
+        let unit_end =
+            rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
         let one = match &rest[digits..unit_end] {
             "ms" => Duration::from_millis(1),
             "s" => Duration::from_secs(1),
@@ -397,7 +405,9 @@ mod tests {
 
     #[test]
     fn a_response_comes_back_byte_for_byte() {
-        let text = serde_json::to_string_pretty(&job()).unwrap().replace("\"hooks\": []", "\"hooks\": null");
+        let text = serde_json::to_string_pretty(&job())
+            .unwrap()
+            .replace("\"hooks\": []", "\"hooks\": null");
         assert_eq!(Job::read(&text).unwrap().response(), text);
     }
 
@@ -411,7 +421,12 @@ mod tests {
 
     #[test]
     fn attempts_outside_one_to_ten_count_as_one() {
-        let tries = |value| job().with_variable("GET_SOURCES_ATTEMPTS", value).attempts("GET_SOURCES_ATTEMPTS");
-        assert_eq!([tries("3"), tries("10"), tries("11"), tries("0"), tries("x")], [3, 10, 1, 1, 1]);
+        let tries = |value| {
+            job().with_variable("GET_SOURCES_ATTEMPTS", value).attempts("GET_SOURCES_ATTEMPTS")
+        };
+        assert_eq!(
+            [tries("3"), tries("10"), tries("11"), tries("0"), tries("x")],
+            [3, 10, 1, 1, 1]
+        );
     }
 }

@@ -154,7 +154,10 @@ pub async fn run(
 
 fn start(invocation: &Invocation) -> std::io::Result<Child> {
     let (program, arguments) = invocation.argv.split_first().ok_or_else(|| {
-        std::io::Error::new(std::io::ErrorKind::InvalidInput, "no program is configured for this call")
+        std::io::Error::new(
+            std::io::ErrorKind::InvalidInput,
+            "no program is configured for this call",
+        )
     })?;
     let mut command = Command::new(program);
     command

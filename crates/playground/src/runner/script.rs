@@ -63,7 +63,9 @@ fn ansi_c(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\'' => out.push_str("\\'"),
             '\\' => out.push_str("\\\\"),
-            c if c.is_ascii_control() => write!(out, "\\x{:02x}", u32::from(c)).expect("a string takes all"),
+            c if c.is_ascii_control() => {
+                write!(out, "\\x{:02x}", u32::from(c)).expect("a string takes all")
+            }
             c => out.push(c),
         }
     }
@@ -268,7 +270,15 @@ fn transfers(subject: &Subject, stage: &Stage) -> Vec<Vec<String>> {
             .filter(|artifact| artifact.when.applies(*passed))
             .map(|artifact| {
                 let id = job.id.to_string();
-                let words = texts(&["artifacts-uploader", "--url", &url, "--token", &job.token, "--id", &id]);
+                let words = texts(&[
+                    "artifacts-uploader",
+                    "--url",
+                    &url,
+                    "--token",
+                    &job.token,
+                    "--id",
+                    &id,
+                ]);
                 with_paths(words, &artifact.paths)
             })
             .collect(),
@@ -297,7 +307,8 @@ mod tests {
         std::fs::create_dir(&project_dir).unwrap();
         let places = Places { project_dir, ..Places::default() };
         let variables = Variables::of(job, &places, Status::Running, "t");
-        let subject = Subject { job, variables: &variables, places: &places, hostname: "h", dialect };
+        let subject =
+            Subject { job, variables: &variables, places: &places, hostname: "h", dialect };
         let path = folder.path().join("script");
         std::fs::write(&path, write(&Stage::Step("script".to_owned()), &subject)).unwrap();
         let output = Command::new(dialect.program()).arg(&path).output().unwrap();
@@ -312,8 +323,13 @@ mod tests {
     fn a_value_with_every_kind_of_quote_arrives_unchanged_in_both_shells() {
         let odd = "one\ntwo \"three\" 'four' `five` $SIX\\ \t\u{1b}[1m 7% Grüße";
         for dialect in [Dialect::Bash, Dialect::Sh] {
-            let (output, code) = run(dialect, &job(&["printf '%s|' \"$ODD\""]).with_variable("ODD", odd));
-            assert_eq!((output.ends_with(&format!("{odd}|")), code), (true, Some(0)), "{dialect:?}: {output}");
+            let (output, code) =
+                run(dialect, &job(&["printf '%s|' \"$ODD\""]).with_variable("ODD", odd));
+            assert_eq!(
+                (output.ends_with(&format!("{odd}|")), code),
+                (true, Some(0)),
+                "{dialect:?}: {output}"
+            );
         }
     }
 

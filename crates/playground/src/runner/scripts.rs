@@ -72,7 +72,9 @@ impl Scripts {
     pub(super) fn script(&self, stage: &Stage, nth: usize, subject: &Subject) -> Option<Vec<u8>> {
         match self {
             Self::Written => Some(script::write(stage, subject).into_bytes()),
-            Self::Recorded(recorded) => recorded.script(&stage.to_string(), nth).map(<[u8]>::to_vec),
+            Self::Recorded(recorded) => {
+                recorded.script(&stage.to_string(), nth).map(<[u8]>::to_vec)
+            }
         }
     }
 }
@@ -84,7 +86,9 @@ mod tests {
     #[test]
     fn the_scripts_of_one_stage_come_in_the_order_of_their_numbers() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, text) in [("05-get_sources", "second OLD"), ("03-get_sources", "first"), ("04-clear", "x")] {
+        for (name, text) in
+            [("05-get_sources", "second OLD"), ("03-get_sources", "first"), ("04-clear", "x")]
+        {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
         let recorded = Recorded::read(folder.path(), &[("OLD", "new")]).unwrap();

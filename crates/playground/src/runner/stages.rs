@@ -1,7 +1,7 @@
 //! The order of a job's stages, and what follows when one of them does not pass.
 
-use std::cell::Cell;
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -75,8 +75,15 @@ pub(super) struct Build<'a> {
     job: &'a Job,
     journal: &'a Journal,
     attempt: &'a Attempt<'a>,
-    status: Cell<Status>,
-    over: Cell<Option<Stop>>,
+    progress: Mutex<Progress>,
+}
+
+/// How far a job has come.
+struct Progress {
+    /// What `CI_JOB_STATUS` says.
+    status: Status,
+    /// What ended the job, so that only `cleanup` may follow.
+    over: Option<Stop>,
 }
 
 impl<'a> Build<'a> {
@@ -86,13 +93,21 @@ impl<'a> Build<'a> {
         journal: &'a Journal,
         attempt: &'a Attempt<'a>,
     ) -> Self {
-        let (status, over) = (Cell::new(Status::Running), Cell::new(None));
-        Self { runner, job, journal, attempt, status, over }
+        let progress = Mutex::new(Progress { status: Status::Running, over: None });
+        Self { runner, job, journal, attempt, progress }
     }
 
     /// What `CI_JOB_STATUS` says now.
     pub(super) fn status(&self) -> Status {
-        self.status.get()
+        self.progress().status
+    }
+
+    fn over(&self) -> Option<Stop> {
+        self.progress().over
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All stages, from `prepare_script` to `cleanup_file_variables`.
@@ -100,7 +115,7 @@ impl<'a> Build<'a> {
         self.stage(Stage::PrepareScript, Scope::Job).await?;
         let result = self.prepared().await;
         if let Err(failure) = self.stage(Stage::CleanupFileVariables, Scope::Afterwards).await
-            && self.over.get().is_none()
+            && self.over().is_none()
         {
             self.journal.say(&format!("WARNING: cleanup_file_variables failed: {failure}"));
         }
@@ -118,15 +133,15 @@ impl<'a> Build<'a> {
             self.tried(&Stage::DownloadArtifacts, attempts).await?;
         }
         let scripts = self.user_scripts().await;
-        if self.over.get().is_some() {
-            return scripts;
-        }
-        self.status.set(match &scripts {
+        self.progress().status = match &scripts {
             Ok(()) => Status::Success,
             Err(Failure::Stopped(Stop::Cancelled)) => Status::Canceled,
             Err(Failure::Stopped(Stop::CallTimedOut)) => Status::TimedOut,
             Err(_) => Status::Failed,
-        });
+        };
+        if self.over().is_some() {
+            return scripts;
+        }
         self.after_script().await;
         let passed = scripts.is_ok();
         let archived = self.archive(passed).await;
@@ -178,7 +193,7 @@ impl<'a> Build<'a> {
         let mut pause = self.runner.times.stage_pause;
         let mut result = self.stage(stage.clone(), Scope::Job).await;
         for attempt in 2..=attempts + 1 {
-            if result.is_ok() || self.over.get().is_some() || attempts == 1 {
+            if result.is_ok() || self.over().is_some() || attempts == 1 {
                 break;
             }
             self.journal.say(&format!("Retrying in {} ms", pause.as_millis()));
@@ -201,14 +216,14 @@ impl<'a> Build<'a> {
     }
 
     async fn timed(&self, stage: &Stage, scope: Scope, longest: Duration) -> Result<(), Failure> {
-        if let Some(stop) = self.over.get() {
+        if let Some(stop) = self.over() {
             return Err(Failure::Stopped(stop));
         }
-        let result = self.attempt.stage(stage, self.status.get(), scope, longest).await;
+        let result = self.attempt.stage(stage, self.status(), scope, longest).await;
         if let Err(Failure::Stopped(stop)) = &result
             && stop.ends_job()
         {
-            self.over.set(Some(*stop));
+            self.progress().over = Some(*stop);
         }
         result
     }

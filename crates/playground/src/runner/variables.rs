@@ -186,7 +186,8 @@ fn expand(text: &str, value_of: &impl Fn(&str) -> String) -> String {
             out.push_str(&value_of(name));
             rest = after;
         } else {
-            let end = rest.find(|c: char| c != '_' && !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+            let end =
+                rest.find(|c: char| c != '_' && !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
             match end {
                 0 => out.push('$'),
                 _ => out.push_str(&value_of(&rest[..end])),
@@ -204,7 +205,8 @@ mod tests {
     use super::*;
 
     fn job() -> Job {
-        let git = GitInfo { repo_url: "http://h/group/project.git".to_owned(), ..GitInfo::default() };
+        let git =
+            GitInfo { repo_url: "http://h/group/project.git".to_owned(), ..GitInfo::default() };
         Job::new(1, "a", git, &["true"])
     }
 
@@ -224,11 +226,17 @@ mod tests {
 
     #[test]
     fn a_job_shadows_the_runner_but_not_the_executor() {
-        let job = job().with_variable("CI_CONCURRENT_ID", "../x").with_variable("RUNNER_TEMP_PROJECT_DIR", "/");
-        let places = Places { project_dir: "/builds/group/project".to_owned(), ..Places::default() };
+        let job = job()
+            .with_variable("CI_CONCURRENT_ID", "../x")
+            .with_variable("RUNNER_TEMP_PROJECT_DIR", "/");
+        let places =
+            Places { project_dir: "/builds/group/project".to_owned(), ..Places::default() };
         let variables = Variables::of(&job, &places, Status::Running, "t");
         assert_eq!(value(&variables, "CI_CONCURRENT_ID").as_deref(), Some("../x"));
-        assert_eq!(value(&variables, "RUNNER_TEMP_PROJECT_DIR").as_deref(), Some("/builds/group/project.tmp"));
+        assert_eq!(
+            value(&variables, "RUNNER_TEMP_PROJECT_DIR").as_deref(),
+            Some("/builds/group/project.tmp")
+        );
     }
 
     #[test]

@@ -99,7 +99,9 @@ impl fmt::Display for Failure {
             Self::Build { code } => write!(f, "exit status {code}"),
             Self::System(why) | Self::Configuration(why) => write!(f, "(system failure): {why}"),
             Self::Stopped(Stop::Cancelled | Stop::Aborted) => f.write_str("canceled"),
-            Self::Stopped(Stop::RunnerStopped) => f.write_str("(system failure): aborted: terminated"),
+            Self::Stopped(Stop::RunnerStopped) => {
+                f.write_str("(system failure): aborted: terminated")
+            }
             Self::Stopped(Stop::JobTimedOut) => f.write_str("execution took too long"),
             Self::Stopped(Stop::CallTimedOut) => f.write_str("the script took too long"),
         }
@@ -187,7 +189,8 @@ mod tests {
         ];
         for exit in ends {
             let failure = judge(&ended(exit), nowhere).unwrap_err();
-            let expected = Verdict::Failed { reason: FailureReason::RunnerSystemFailure, exit_code: None };
+            let expected =
+                Verdict::Failed { reason: FailureReason::RunnerSystemFailure, exit_code: None };
             assert_eq!(failure.verdict(), expected, "{failure}");
         }
     }

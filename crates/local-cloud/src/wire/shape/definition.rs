@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::wire::member::shapes;
-use crate::wire::shape::common::{EnvironmentFile, EphemeralStorage, KeyValue, ResourceRequirement, Tag};
+use crate::wire::shape::common::{
+    EnvironmentFile, EphemeralStorage, KeyValue, ResourceRequirement, Tag,
+};
 
 shapes! {
     RepositoryCredentials {

@@ -1,0 +1,142 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs CI jobs as private AWS Fargate tasks.
+#[derive(Debug, Parser)]
+#[command(name = "fargate-runner", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The configuration file [default: FARGATE_RUNNER_CONFIG, else /etc/fargate-runner/config.toml]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The profile of the configuration file
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Write the operator's log to stderr as well
+    #[arg(long, global = true)]
+    pub debug: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The stages that gitlab-runner's custom executor calls
+    Custom(CustomArgs),
+    /// The configuration file
+    Config(ConfigArgs),
+    /// Run one command in one fresh task
+    Exec(ExecArgs),
+}
+
+/// `custom`.
+#[derive(Debug, Args)]
+pub struct CustomArgs {
+    #[command(subcommand)]
+    pub stage: Stage,
+}
+
+/// A stage of the custom executor.
+#[derive(Debug, Subcommand)]
+pub enum Stage {
+    /// Tell gitlab-runner what it must know, as JSON
+    Config,
+    /// Start the job's task and wait until its agent answers
+    Prepare,
+    /// Run one generated script in the job's task
+    Run(RunArgs),
+    /// Stop the job's task
+    Cleanup,
+}
+
+/// What gitlab-runner appends to `run_args`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The script file
+    pub script: PathBuf,
+    /// The name of the stage; every name is accepted
+    pub stage: OsString,
+    /// Whatever a later gitlab-runner may add
+    #[arg(hide = true)]
+    pub more: Vec<OsString>,
+}
+
+/// `config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+/// What to do with the configuration file.
+#[derive(Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Write the commented default file
+    Init,
+    /// Check the file and name every problem
+    Check,
+    /// Print the settings that are in force
+    Show,
+}
+
+/// `exec`.
+#[derive(Debug, Args)]
+pub struct ExecArgs {
+    /// CPU units of the task; 1024 are one vCPU
+    #[arg(long, value_name = "UNITS")]
+    pub cpu: Option<u32>,
+    /// Memory of the task in MiB
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<u32>,
+    /// Run this script instead of a command; `-` reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    pub script: Option<PathBuf>,
+    /// Nothing of our own on stderr but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// The command and its arguments, after `--`
+    #[arg(last = true, required_unless_present = "script")]
+    pub command: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_profile_may_stand_among_the_arguments_of_each_stage() {
+        let line =
+            "fargate-runner custom run --profile big -c /x.toml /tmp/script build_script more";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!(cli.global.profile.as_deref(), Some("big"));
+        let Command::Custom(CustomArgs { stage: Stage::Run(run) }) = cli.command else {
+            panic!("not run")
+        };
+        assert_eq!((run.script, run.stage), ("/tmp/script".into(), "build_script".into()));
+    }
+
+    #[test]
+    fn a_stage_may_have_any_name() {
+        for stage in ["step_release", "", "$(reboot)", "../../x", "a b", "-"] {
+            let line = ["fargate-runner", "custom", "run", "/tmp/script", stage];
+            assert!(Cli::try_parse_from(line).is_ok(), "{stage:?}");
+        }
+    }
+}

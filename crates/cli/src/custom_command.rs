@@ -1,0 +1,183 @@
+//! `custom`: the stages, wired to their environment and their streams.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use fargate_config::{Config, Loaded, Problems, Unknown};
+use fargate_driver::gitlab::{self, Environment, FALLBACK_CODES, JobResponse, StageError};
+use fargate_driver::provision::Settings;
+use fargate_driver::session::Console;
+use fargate_driver::state::Folder;
+use fargate_model::why::Colour;
+
+use crate::args::{CustomArgs, Global, RunArgs, Stage};
+use crate::{config_command, log};
+
+/// Runs one stage.
+pub fn run(global: &Global, custom: &CustomArgs) -> ExitCode {
+    let lookup = |name: &str| std::env::var_os(name);
+    let is_cleanup = matches!(custom.stage, Stage::Cleanup);
+    let environment = match Environment::read(lookup) {
+        Ok(environment) => environment,
+        Err(_) if is_cleanup => Environment::read_for_cleanup(lookup),
+        Err(error) => {
+            say(&custom.stage, &format!("error: {error}"));
+            return ExitCode::from(FALLBACK_CODES.system_failure);
+        }
+    };
+    if matches!(custom.stage, Stage::Run(_)) {
+        environment.forget_exit_code();
+    }
+    let code = match settings(global) {
+        Ok((config, settings, warnings)) => {
+            stage(global, custom, &environment, &config, &settings, &warnings)
+        }
+        Err(problems) => {
+            say(&custom.stage, &format!("error: {problems}"));
+            environment.codes.system_failure
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn settings(global: &Global) -> Result<(Config, Settings, Vec<String>), Problems> {
+    let path = config_command::path(global);
+    let Loaded { config, warnings } = fargate_config::load(&path, Unknown::Warn)?;
+    let profile = config.profile(global.profile.as_deref())?;
+    let settings =
+        Settings { owner: config.owner.clone(), state_dir: config.state_dir.clone(), profile };
+    let warnings = warnings.iter().map(|warning| format!("Warning: {warning}")).collect();
+    Ok((config, settings, warnings))
+}
+
+fn stage(
+    global: &Global,
+    custom: &CustomArgs,
+    environment: &Environment,
+    config: &Config,
+    settings: &Settings,
+    warnings: &[String],
+) -> u8 {
+    let response = match JobResponse::read(environment, |name| std::env::var_os(name)) {
+        Ok(response) => response,
+        Err(error) => {
+            let error = StageError::from(error);
+            say(&custom.stage, &format!("error: {}", gitlab::chain(&error)));
+            return error.exit_code(environment.codes);
+        }
+    };
+    let common = [("job", response.name()), ("stage", name(&custom.stage))];
+    log::start(config.log_file.as_deref(), config.log_level, global.debug, &common);
+    let result = match &custom.stage {
+        Stage::Config => {
+            println!("{}", gitlab::config(&settings.profile, &response));
+            Ok(())
+        }
+        Stage::Prepare => prepare(settings, &response, warnings),
+        Stage::Run(run) => run_script(settings, &response, run),
+        Stage::Cleanup => cleanup(settings, &response),
+    };
+    conclude(environment, result)
+}
+
+/// The name in the log; a stage's own name comes from gitlab-runner and is made harmless.
+fn name(stage: &Stage) -> String {
+    match stage {
+        Stage::Config => "config".to_owned(),
+        Stage::Prepare => "prepare".to_owned(),
+        Stage::Run(run) => fargate_model::text::escape_within(&run.stage.to_string_lossy(), 60),
+        Stage::Cleanup => "cleanup".to_owned(),
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a host that gives a process no event queue runs nothing")
+}
+
+fn prepare(
+    settings: &Settings,
+    response: &JobResponse,
+    warnings: &[String],
+) -> Result<(), StageError> {
+    let mut out = std::io::stdout();
+    for warning in warnings {
+        let _ = writeln!(out, "{warning}");
+    }
+    // GitLab renders colour, so it is on where no terminal is.
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colour = if plain { Colour::Off } else { Colour::On };
+    runtime().block_on(gitlab::prepare(settings, response, &mut out, colour))
+}
+
+fn run_script(
+    settings: &Settings,
+    response: &JobResponse,
+    run: &RunArgs,
+) -> Result<(), StageError> {
+    let timeouts = &settings.profile.timeouts;
+    let mut console = match Console::of_this_process() {
+        Ok(console) => console,
+        Err(error) => {
+            let error = fargate_driver::state::StateError::Randomness(error);
+            return Err(error.into());
+        }
+    };
+    let result = Folder::open(&settings.state_dir, timeouts.lock).map_err(StageError::from);
+    let result = result.and_then(|folder| {
+        let key = response.identity.key();
+        runtime().block_on(gitlab::run(&folder, &key, timeouts, &run.script, &mut console))
+    });
+    if let Err(error) = &result
+        && let Some(line) = gitlab::run_line(error)
+    {
+        let fresh = if console.is_mid_line() { "\n" } else { "" };
+        eprintln!("{fresh}fargate-runner: {line}");
+    }
+    result
+}
+
+fn cleanup(settings: &Settings, response: &JobResponse) -> Result<(), StageError> {
+    let key = response.identity.key();
+    let cleaned = runtime().block_on(gitlab::cleanup(settings, &key));
+    match cleaned {
+        Ok(undone) => {
+            for what in undone {
+                eprintln!("warning: {what}; the task ends by itself at its idle limit");
+            }
+            Ok(())
+        }
+        Err(error) => {
+            eprintln!("error: {}", gitlab::chain(&error));
+            Err(error)
+        }
+    }
+}
+
+/// The exit code, and the file that goes with the job's own failure.
+fn conclude(environment: &Environment, result: Result<(), StageError>) -> u8 {
+    let Err(error) = result else { return 0 };
+    tracing::info!(
+        event = "stage.ended",
+        cause = error.why().map(|why| why.entry().slug),
+        exit = error.exit_code(environment.codes),
+        "{error}"
+    );
+    if let Some(status) = error.build_exit_code()
+        && let Err(error) = environment.write_exit_code(status)
+    {
+        eprintln!("fargate-runner: warning: the exit code {status} could not be written: {error}");
+    }
+    error.exit_code(environment.codes)
+}
+
+/// Words of a stage that has not begun. In `prepare` everything goes to one stream, in order.
+fn say(stage: &Stage, words: &str) {
+    match stage {
+        Stage::Prepare => println!("{words}"),
+        Stage::Run(_) => eprintln!("fargate-runner: {words}"),
+        Stage::Config | Stage::Cleanup => eprintln!("{words}"),
+    }
+}

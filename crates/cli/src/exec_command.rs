@@ -1,0 +1,176 @@
+//! `exec`: one command in one fresh task, told on stderr; stdout is the command's alone.
+
+use std::io::Read;
+use std::process::ExitCode;
+
+use fargate_config::{Loaded, Unknown};
+use fargate_driver::exec::{Report, Step, exec};
+use fargate_driver::provision::Settings;
+use fargate_driver::session::{Console, Job};
+use fargate_driver::task::Event;
+use fargate_model::size::Size;
+use fargate_model::text::{duration, escape_within, ticking};
+use fargate_model::why::Colour;
+
+use crate::args::{ExecArgs, Global};
+use crate::status::Status;
+use crate::{config_command, log};
+
+/// Exit code when the task never ran the command, as Docker's own.
+const NEVER_RAN: u8 = 125;
+/// Exit code after an interrupt: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
+/// Largest script that is read, in bytes; the agent's own limit.
+const MAX_SCRIPT: u64 = 256 * 1024 * 1024;
+
+/// Runs it.
+pub fn run(global: &Global, args: &ExecArgs) -> ExitCode {
+    match prepare(global, args) {
+        Ok((settings, job, name)) => start(args, &settings, &job, &name),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(NEVER_RAN)
+        }
+    }
+}
+
+fn prepare(global: &Global, args: &ExecArgs) -> Result<(Settings, Job, String), String> {
+    let path = config_command::path(global);
+    let Loaded { config, warnings } =
+        fargate_config::load(&path, Unknown::Warn).map_err(|error| error.to_string())?;
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+    let mut profile =
+        config.profile(global.profile.as_deref()).map_err(|error| error.to_string())?;
+    profile.cpu_units = args.cpu.or(profile.cpu_units);
+    profile.memory_mib = args.memory.or(profile.memory_mib);
+    if let (Some(cpu), Some(memory)) = (profile.cpu_units, profile.memory_mib) {
+        Size::check(cpu, memory).map_err(|error| {
+            let nearest = error.nearest();
+            format!("{error}\nhint: `--cpu {} --memory {}`", nearest.cpu_units, nearest.memory_mib)
+        })?;
+    }
+    let (job, name) = match &args.script {
+        None => (Job::Argv(args.command.clone()), args.command.join(" ")),
+        Some(script) => {
+            let bytes = read_script(script)?;
+            let shell = profile.shell.to_string();
+            (Job::Script { shell, bytes }, script.display().to_string())
+        }
+    };
+    log::start(
+        config.log_file.as_deref(),
+        config.log_level,
+        global.debug,
+        &[("stage", "exec".into())],
+    );
+    let settings = Settings { owner: config.owner, state_dir: config.state_dir, profile };
+    Ok((settings, job, escape_within(&name, 60)))
+}
+
+fn read_script(path: &std::path::Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().take(MAX_SCRIPT + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MAX_SCRIPT + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| format!("reading the script {}: {error}", path.display()))?;
+    if bytes.len() as u64 > MAX_SCRIPT {
+        return Err(format!("the script {} is larger than 256 MiB", path.display()));
+    }
+    Ok(bytes)
+}
+
+fn start(args: &ExecArgs, settings: &Settings, job: &Job, name: &str) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let (runtime, mut console) = match (runtime, Console::of_this_process()) {
+        (Ok(runtime), Ok(console)) => (runtime, console),
+        (Err(error), _) | (_, Err(error)) => {
+            eprintln!("error: starting: {error}");
+            return ExitCode::from(NEVER_RAN);
+        }
+    };
+    let mut status = Status::new(args.quiet);
+    let mut told = |step: Step<'_>| match step {
+        Step::Starting(event) => tell(&mut status, &event),
+        Step::Running => status.clear(),
+    };
+    let report = runtime.block_on(exec(settings, job, &mut console, &mut told));
+    drop(status);
+    conclude(args, name, &report, console.is_mid_line())
+}
+
+fn tell(status: &mut Status, event: &Event<'_>) {
+    match event {
+        Event::Accepted(seen) => {
+            let line = format!("~ task {}: accepted", seen.task.short());
+            status.show(&line, &line);
+        }
+        Event::Refused { why, tries, waited } => {
+            let line = format!(". {}: {tries} tries in {}", why.headline(), ticking(*waited));
+            status.show(&why.headline(), &line);
+        }
+        Event::Waiting { seen, age, .. } => {
+            let what = format!("~ task {}: {}", seen.task.short(), seen.status);
+            status.show(&what, &format!("{what} {}", ticking(*age)));
+        }
+        Event::Relaunching { why, n, of } => {
+            let line = format!("~ {}: starting another task ({n} of {of})", why.headline());
+            status.show(&line, &line);
+        }
+    }
+}
+
+/// The last line, and the exit code.
+fn conclude(args: &ExecArgs, name: &str, report: &Report, mid_line: bool) -> ExitCode {
+    if mid_line && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        eprintln!();
+    }
+    for undone in &report.undone {
+        eprintln!("warning: {undone}; the task ends by itself within 2 minutes");
+    }
+    if let Some(why) = &report.why {
+        eprint!("{}", why.block(colour()));
+    }
+    if report.cancelled {
+        if let Some(task) = &report.task {
+            eprintln!("- {name}: stopped, task {task} is being stopped. Exit {INTERRUPTED}");
+        }
+        return ExitCode::from(INTERRUPTED);
+    }
+    let Some(status) = report.status else {
+        eprintln!("! {name}: the task never told how it ended. No task is left. Exit {NEVER_RAN}");
+        return ExitCode::from(NEVER_RAN);
+    };
+    if !args.quiet {
+        let mark = match (status, utf8()) {
+            (0, true) => "✓",
+            (0, false) => "+",
+            (_, true) => "✗",
+            (_, false) => "x",
+        };
+        let started = report.started_in.map(|d| format!(", started in {}", duration(d)));
+        let took = duration(report.took);
+        eprintln!(
+            "{mark} {name}: exit {status} after {took}{}, task stopped",
+            started.unwrap_or_default()
+        );
+    }
+    ExitCode::from(status)
+}
+
+fn utf8() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    locale.is_some_and(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"))
+}
+
+fn colour() -> Colour {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+    if set("NO_COLOR") || !terminal || dumb { Colour::Off } else { Colour::On }
+}

@@ -1,0 +1,148 @@
+//! The operator's log: JSON lines in a file, or journald's socket. Never the job's log, and stderr
+//! only where `--debug` asks for it.
+//!
+//! A log that cannot be written is no reason for a job to fail: such lines are dropped.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use fargate_config::LogLevel;
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+
+/// Source: systemd.journal-fields(7), and the native journal protocol's documentation.
+const JOURNAL: &str = "/run/systemd/journal/socket";
+
+enum Sink {
+    File(File),
+    Journal(UnixDatagram),
+    Nowhere,
+}
+
+struct Lines {
+    sink: Mutex<Sink>,
+    stderr: bool,
+    level: Level,
+    common: Map<String, Value>,
+}
+
+/// Sends the log to `file`, else to journald. `common` goes into each line.
+pub fn start(file: Option<&Path>, level: LogLevel, debug: bool, common: &[(&str, String)]) {
+    let level = if debug { Level::DEBUG } else { tracing_level(level) };
+    let common = common.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into()));
+    let lines =
+        Lines { sink: Mutex::new(sink(file)), stderr: debug, level, common: common.collect() };
+    // Only a second call could fail, and the first one's log is as good.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
+}
+
+fn sink(file: Option<&Path>) -> Sink {
+    match file {
+        Some(path) => OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)
+            .map_or(Sink::Nowhere, Sink::File),
+        None => {
+            let connect = || {
+                let socket = UnixDatagram::unbound()?;
+                socket.connect(JOURNAL)?;
+                socket.set_nonblocking(true)?;
+                std::io::Result::Ok(socket)
+            };
+            connect().map_or(Sink::Nowhere, Sink::Journal)
+        }
+    }
+}
+
+fn tracing_level(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Error => Level::ERROR,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Trace => Level::TRACE,
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        // Libraries only when something is wrong: at TRACE they have been seen to log credentials.
+        let ours = metadata.target().starts_with("fargate_");
+        let limit = if ours { self.level } else { self.level.min(Level::WARN) };
+        *metadata.level() <= limit
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields(self.common.clone());
+        fields.0.insert("level".into(), event.metadata().level().as_str().to_lowercase().into());
+        fields.0.insert("time".into(), unix_ms().into());
+        event.record(&mut fields);
+        let line = Value::Object(fields.0).to_string();
+        if self.stderr {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+        let Ok(mut sink) = self.sink.lock() else { return };
+        let _ = match &mut *sink {
+            // One write per line: several processes append to the same file.
+            Sink::File(file) => file.write_all(format!("{line}\n").as_bytes()),
+            Sink::Journal(socket) => {
+                let priority = priority(*event.metadata().level());
+                let entry = format!(
+                    "PRIORITY={priority}\nSYSLOG_IDENTIFIER=fargate-runner\nMESSAGE={line}\n"
+                );
+                socket.send(entry.as_bytes()).map(|_| ())
+            }
+            Sink::Nowhere => Ok(()),
+        };
+    }
+}
+
+/// Source: syslog(3).
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        _ => 7,
+    }
+}
+
+/// Milliseconds since 1970.
+fn unix_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+struct Fields(Map<String, Value>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}

@@ -1,0 +1,175 @@
+//! The reference file against the program: its defaults, its limits, and every example in the docs.
+
+mod common;
+
+use std::path::Path;
+
+use common::{Draft, read};
+use fargate_config::{Config, REFERENCE};
+
+/// A paragraph of the reference: its prose and the settings below it.
+struct Paragraph {
+    table: String,
+    prose: String,
+    settings: Vec<(String, String)>,
+}
+
+/// A line as a person leaves it who removes the `#` before a key or a table.
+fn uncommented(line: &str) -> &str {
+    match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest,
+        _ => line,
+    }
+}
+
+fn paragraphs() -> Vec<Paragraph> {
+    let mut table = String::new();
+    let mut paragraphs = Vec::new();
+    for block in REFERENCE.split("\n\n") {
+        let mut paragraph =
+            Paragraph { table: String::new(), prose: String::new(), settings: Vec::new() };
+        for line in block.lines().map(uncommented) {
+            if let Some(header) = line.strip_prefix('[') {
+                table = header.trim_end_matches(']').to_owned();
+            } else if let Some((key, value)) =
+                line.split_once(" = ").filter(|_| !line.starts_with('#'))
+            {
+                paragraph.settings.push((key.to_owned(), value.to_owned()));
+            } else {
+                paragraph.prose.push_str(line.trim_start_matches('#'));
+            }
+        }
+        paragraph.table.clone_from(&table);
+        paragraphs.push(paragraph);
+    }
+    paragraphs
+}
+
+fn same(a: &Config, b: &Config) {
+    assert_eq!(a.profile(None).unwrap(), b.profile(None).unwrap());
+    assert_eq!((&a.owner, &a.state_dir), (&b.owner, &b.state_dir));
+    assert_eq!((&a.log_file, a.log_level), (&b.log_file, b.log_level));
+}
+
+#[test]
+fn every_default_in_the_reference_is_the_one_that_is_compiled_in() {
+    let least = Draft::least().read().unwrap().config;
+    let mut compared = 0;
+    for paragraph in paragraphs() {
+        let has_default =
+            !paragraph.prose.contains("No default") && !paragraph.prose.contains("REQUIRED");
+        for (key, value) in paragraph.settings {
+            let config = Draft::least().set(&paragraph.table, &key, &value).read();
+            let config = config.unwrap_or_else(|problems| panic!("{problems}")).config;
+            if has_default {
+                same(&config, &least);
+                compared += 1;
+            } else if key != "team" && key != "capacity_provider_strategy" {
+                let changed = config.profile(None).unwrap() != least.profile(None).unwrap()
+                    || config.owner != least.owner
+                    || config.log_file != least.log_file
+                    || paragraph.prose.contains("REQUIRED");
+                assert!(changed, "{key} has a default, the reference says that it has none");
+            }
+        }
+    }
+    assert!(compared >= 40, "only {compared} defaults were found in the reference");
+}
+
+#[test]
+fn the_reference_with_every_line_in_use_is_a_file_that_passes() {
+    let text: String = REFERENCE.lines().map(|line| uncommented(line).to_owned() + "\n").collect();
+    let loaded = read(&text).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(loaded.config.profile_names(), ["spot"]);
+    assert_eq!(loaded.config.profile(Some("spot")).unwrap().tags["team"], "build");
+}
+
+#[test]
+fn the_reference_passes_once_its_required_lines_are_in_use() {
+    let mut required = false;
+    let text: String = REFERENCE
+        .lines()
+        .map(|line| {
+            required = line.contains("REQUIRED.") || (required && line.starts_with("# "));
+            let starts = line.starts_with('#') && !line.starts_with("# ");
+            let marked = ["cluster", "subnets", "security_groups", "task_definition"];
+            let own = starts && marked.iter().any(|key| line[1..].starts_with(&format!("{key} =")));
+            if own { format!("{}\n", &line[1..]) } else { format!("{line}\n") }
+        })
+        .collect();
+    assert_eq!(REFERENCE.matches("# REQUIRED.").count(), 4);
+    read(&text).unwrap_or_else(|problems| panic!("{problems}")).config.profile(None).unwrap();
+}
+
+#[test]
+fn every_limit_in_the_reference_is_the_one_that_is_compiled_in() {
+    let timeouts: Vec<_> =
+        paragraphs().into_iter().filter(|p| p.table == "defaults.timeouts").collect();
+    let mut compared = 0;
+    for paragraph in timeouts {
+        for (key, value) in &paragraph.settings {
+            let beyond = if value.starts_with('"') { "\"999days\"" } else { "999999" };
+            let draft = Draft::least().set("defaults.timeouts", key, beyond);
+            let said = draft.read().expect_err(key).to_string();
+            let limits = said.rsplit_once("allowed is ").or(said.rsplit_once("a number from "));
+            let limits = limits.expect(&said).1.trim_end_matches(" is expected");
+            assert!(paragraph.prose.contains(limits), "{key}: {limits} is not in its comment");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 31);
+}
+
+#[test]
+fn the_reference_fits_a_terminal() {
+    for line in REFERENCE.lines() {
+        assert!(line.chars().count() <= 105, "{line}");
+    }
+}
+
+/// Every block of TOML in a page that is a configuration of ours.
+fn examples_in(markdown: &str) -> Vec<String> {
+    let mut examples = Vec::new();
+    let mut block: Option<String> = None;
+    for line in markdown.lines() {
+        let fence = line.trim();
+        match &mut block {
+            None if fence == "```toml" => block = Some(String::new()),
+            None => {}
+            Some(text) if fence == "```" => {
+                examples.push(std::mem::take(text));
+                block = None;
+            }
+            Some(text) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    let ours = |text: &String| text.trim_start().starts_with("config_version");
+    examples.into_iter().filter(ours).collect()
+}
+
+#[test]
+fn every_example_in_the_docs_passes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut pages = vec![root.join("README.md")];
+    if let Ok(folder) = std::fs::read_dir(root.join("docs")) {
+        pages.extend(folder.map(|entry| entry.unwrap().path()));
+    }
+    pages.retain(|page| page.extension().is_some_and(|e| e == "md") && page.is_file());
+    for page in pages {
+        let markdown = std::fs::read_to_string(&page).unwrap();
+        for example in examples_in(&markdown) {
+            let shown = page.display();
+            read(&example).unwrap_or_else(|problems| panic!("{shown}: {problems}\n{example}"));
+        }
+    }
+}
+
+#[test]
+fn examples_are_the_blocks_of_toml_that_begin_with_the_version() {
+    let page = "a\n```toml\nconfig_version = 1\n[defaults]\n```\nb\n```toml\n[other]\n```\n\
+                ```sh\nconfig_version\n```\n  ```toml\n  config_version = 2\n  ```\n";
+    assert_eq!(examples_in(page), ["config_version = 1\n[defaults]\n", "  config_version = 2\n"]);
+}

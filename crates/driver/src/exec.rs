@@ -1,0 +1,164 @@
+//! One command in one fresh task, for a person: started, streamed, and gone afterwards.
+
+use std::time::Duration;
+
+use fargate_model::job::JobKey;
+use fargate_model::why::{Cause, Why};
+use fargate_protocol::Refusal;
+use tokio::time::Instant;
+
+use crate::provision::{Order, ProvisionError, Provisioned, Settings, provision};
+use crate::random;
+use crate::session::{Console, Job, Outcome, Signal, Stop, Stops};
+use crate::state::{Folder, Origin, StateError};
+use crate::task::{Event, reason, release};
+use crate::verdict::{self, Verdict};
+
+/// How long an interrupted command has before KILL.
+const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
+/// Longest life of such a task.
+const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// How it went.
+#[derive(Debug)]
+pub struct Report {
+    /// The command's status as a shell reports it; none if the task never ran it.
+    pub status: Option<u8>,
+    /// Why there is no status, or why it is not the command's own.
+    pub why: Option<Why>,
+    /// True if a signal ended it.
+    pub cancelled: bool,
+    /// From the call to the agent's answer.
+    pub started_in: Option<Duration>,
+    /// From the agent's answer to the command's end.
+    pub took: Duration,
+    /// The task, as people see it.
+    pub task: Option<String>,
+    /// What could not be stopped; such a task ends by itself.
+    pub undone: Vec<String>,
+}
+
+/// What happens on the way.
+pub enum Step<'a> {
+    /// The task is coming up.
+    Starting(Event<'a>),
+    /// The command starts now; from here on the terminal is its own.
+    Running,
+}
+
+/// Runs `job` in a fresh task. Its output goes to `console`.
+pub async fn exec(
+    settings: &Settings,
+    job: &Job,
+    console: &mut Console,
+    told: &mut dyn FnMut(Step<'_>),
+) -> Report {
+    let began = Instant::now();
+    let mut report = Report {
+        status: None,
+        why: None,
+        cancelled: false,
+        started_in: None,
+        took: Duration::ZERO,
+        task: None,
+        undone: Vec::new(),
+    };
+    match bring_up(settings, began, told).await {
+        Ok((folder, mut stops, provisioned)) => {
+            report.started_in = Some(began.elapsed());
+            told(Step::Running);
+            let running = Instant::now();
+            run(settings, folder, provisioned, job, console, &mut stops, &mut report).await;
+            report.took = running.elapsed();
+        }
+        Err(ProvisionError::Why(why)) => report.why = Some(*why),
+        Err(ProvisionError::Cancelled { task }) => {
+            report.cancelled = true;
+            report.task = task;
+        }
+    }
+    report
+}
+
+async fn bring_up(
+    settings: &Settings,
+    began: Instant,
+    told: &mut dyn FnMut(Step<'_>),
+) -> Result<(Folder, Stops, Provisioned), ProvisionError> {
+    let timeouts = &settings.profile.timeouts;
+    let stop = Stop { signal: Signal::Int, grace: INTERRUPT_GRACE, leave_after: INTERRUPT_GRACE };
+    let mut stops = Stops::new(stop).map_err(StateError::Randomness)?;
+    let folder = Folder::open(&settings.state_dir, timeouts.lock)?;
+    let key = JobKey::from_bits(random::bytes().map_err(StateError::Randomness)?);
+    let order = Order {
+        origin: Origin::Exec,
+        job_id: format!("exec-{}", &key.as_str()[..8]),
+        job: key,
+        tries: 0,
+        lifetime: LIFETIME,
+        idle: timeouts.exec_idle,
+        tags: std::collections::BTreeMap::new(),
+    };
+    let deadline = began + timeouts.prepare;
+    let mut report = |event: Event<'_>| told(Step::Starting(event));
+    match provision(settings, &order, &folder, &mut stops, deadline, &mut report).await {
+        Ok(provisioned) => Ok((folder, stops, provisioned)),
+        Err(error) => {
+            // Nothing will come back for this record; what could not be stopped ends by itself.
+            let record = folder.record(&order.job).ok().flatten();
+            let _ = folder.bury(&order.job, record.as_ref(), Vec::new());
+            Err(error)
+        }
+    }
+}
+
+async fn run(
+    settings: &Settings,
+    folder: Folder,
+    provisioned: Provisioned,
+    job: &Job,
+    console: &mut Console,
+    stops: &mut Stops,
+    report: &mut Report,
+) {
+    let Provisioned { acquired, ledger, ecs, .. } = provisioned;
+    let timeouts = &settings.profile.timeouts;
+    report.task = Some(acquired.seen.task.short());
+    let record = ledger.record_now().clone();
+    let outcome = match random::token() {
+        Ok(run_id) => acquired.session.run(run_id, job, console, stops).await,
+        Err(error) => Outcome::Lost { how: error.to_string(), received: 0, started: false },
+    };
+    match outcome {
+        Outcome::Ended { ending, .. } => report.status = Some(ending.status()),
+        Outcome::Left => report.cancelled = true,
+        Outcome::Refused(refusal) => report.why = Some(refused(&refusal)),
+        Outcome::Superseded => report.why = Some(Why::new(Cause::ConnectionLost)),
+        Outcome::OutputClosed => report.why = Some(Why::new(Cause::Output)),
+        Outcome::Lost { how, .. } => match verdict::of_lost_task(&record, timeouts, &how).await {
+            Verdict::Passed => report.status = Some(0),
+            Verdict::Script(status) => report.status = Some(status),
+            Verdict::Job(status, why) => {
+                report.status = Some(status);
+                report.why = Some(*why);
+            }
+            Verdict::System(why) => report.why = Some(*why),
+        },
+    }
+    let deadline = Instant::now() + timeouts.cleanup;
+    let why = reason("the command has ended");
+    report.undone = release(&ecs, &record.launches, &why, deadline).await.undone;
+    let left = if report.undone.is_empty() { Vec::new() } else { vec![record.core.clone()] };
+    if let Err(error) = folder.bury(&record.job, Some(&record), left) {
+        report.undone.push(error.to_string());
+    }
+}
+
+fn refused(refusal: &Refusal) -> Why {
+    match refusal {
+        Refusal::Start { program, error } => Why::new(Cause::ShellMissing)
+            .with("program", program)
+            .quoting("The agent could not start it", error),
+        other => Why::new(Cause::AgentVersion).because(format!("The agent refused: {other:?}.")),
+    }
+}

@@ -1,0 +1,126 @@
+//! `cleanup`: stops the job's task and leaves a tombstone. It may come before `prepare`, twice, ten
+//! times at once, or while `run` is active; it never waits for STOPPED.
+
+use std::time::Duration;
+
+use fargate_config::Timeouts;
+use fargate_model::job::JobKey;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::StageError;
+use crate::provision::Settings;
+use crate::state::{Core, Folder, Record, StateError};
+use crate::task::{Ecs, find, reason, release, stop};
+
+/// For a job of which nothing is known here: a look at ECS must not hold a pipeline up.
+const BLIND_LOOK: Duration = Duration::from_secs(10);
+
+/// What a clean-up could not do, in words for the operator; empty if all is done.
+pub type Undone = Vec<String>;
+
+/// Cleans up after `key`.
+///
+/// # Errors
+///
+/// [`StageError`] where not even the state folder can be used. What could not be stopped is no
+/// error: the job's verdict stays what it was, the agent's own timers end the task.
+pub async fn cleanup(settings: &Settings, key: &JobKey) -> Result<Undone, StageError> {
+    let timeouts = &settings.profile.timeouts;
+    let folder = Folder::open(&settings.state_dir, timeouts.lock)?;
+    let undone = match folder.record(key) {
+        Ok(Some(record)) => with_record(&folder, &record, timeouts).await?,
+        Ok(None) if folder.tombstone(key).is_some() => Vec::new(),
+        Ok(None) => without_state(&folder, settings, key).await?,
+        Err(error @ StateError::Newer { .. }) => with_core(&folder, settings, key, &error).await?,
+        Err(error) => {
+            warn!(event = "state.damaged", "{error}");
+            let undone = without_state(&folder, settings, key).await?;
+            folder.bury(key, None, Vec::new())?;
+            undone
+        }
+    };
+    folder.sweep(timeouts.tombstone);
+    for what in &undone {
+        warn!(event = "cleanup.undone", "{what}");
+    }
+    Ok(undone)
+}
+
+async fn with_record(
+    folder: &Folder,
+    record: &Record,
+    timeouts: &Timeouts,
+) -> Result<Undone, StageError> {
+    let deadline = Instant::now() + timeouts.cleanup;
+    let mut undone = Vec::new();
+    if !record.launches.is_empty() {
+        let why = reason(&format!("clean-up of job {}", record.job_id));
+        match Ecs::in_region(Some(record.core.region.clone()), timeouts).await {
+            Ok(ecs) => undone = release(&ecs, &record.launches, &why, deadline).await.undone,
+            Err(why) => undone.push(why.headline()),
+        }
+    }
+    let left = if undone.is_empty() { Vec::new() } else { vec![record.core.clone()] };
+    folder.bury(&record.job, Some(record), left)?;
+    info!(event = "cleanup.done", job = %record.job_id);
+    Ok(undone)
+}
+
+/// Nothing is known here, so ECS is asked: for this host's tasks, or for all of the cluster's where
+/// this host's name was lost as well.
+async fn without_state(
+    folder: &Folder,
+    settings: &Settings,
+    key: &JobKey,
+) -> Result<Undone, StageError> {
+    let owner = folder.owner(settings.owner.as_deref())?;
+    let timeouts = &settings.profile.timeouts;
+    let deadline = Instant::now() + timeouts.cleanup.min(BLIND_LOOK);
+    let ecs = match Ecs::connect(&settings.profile).await {
+        Ok(ecs) => ecs,
+        Err(why) => return Ok(vec![why.headline()]),
+    };
+    let cluster = &settings.profile.cluster;
+    let owner = (!owner.is_new).then_some(&owner.owner);
+    let tasks = match find(&ecs, cluster, owner, key, deadline).await {
+        Ok(tasks) => tasks,
+        Err(error) => return Ok(vec![format!("looking for a task of this job: {error}")]),
+    };
+    let mut undone = Vec::new();
+    for task in tasks {
+        let why = reason("clean-up of a job whose state was lost");
+        match stop(&ecs, cluster, &task.task, &why, deadline).await {
+            Ok(()) => info!(event = "task.stopping", task = %task.task),
+            Err(error) => undone.push(format!("stopping task {}: {error}", task.task)),
+        }
+    }
+    Ok(undone)
+}
+
+/// A newer version wrote the record; its frozen core is enough to stop the task.
+async fn with_core(
+    folder: &Folder,
+    settings: &Settings,
+    key: &JobKey,
+    error: &StateError,
+) -> Result<Undone, StageError> {
+    let StateError::Newer { core: Core { cluster, region, task, .. }, .. } = error else {
+        return Ok(Vec::new());
+    };
+    let timeouts = &settings.profile.timeouts;
+    let deadline = Instant::now() + timeouts.cleanup;
+    let Some(task) = task else { return without_state(folder, settings, key).await };
+    let ecs = match Ecs::in_region(Some(region.clone()), timeouts).await {
+        Ok(ecs) => ecs,
+        Err(why) => return Ok(vec![why.headline()]),
+    };
+    let why = reason("clean-up of a job that a newer version has prepared");
+    match stop(&ecs, cluster, task, &why, deadline).await {
+        Ok(()) => {
+            folder.bury(key, None, Vec::new())?;
+            Ok(Vec::new())
+        }
+        Err(error) => Ok(vec![format!("stopping task {task}: {error}")]),
+    }
+}

@@ -1,0 +1,40 @@
+//! `config`: what gitlab-runner is to know before the job, as JSON and nothing else.
+
+use fargate_config::Profile;
+use serde::Serialize;
+
+use super::response::JobResponse;
+
+#[derive(Serialize)]
+struct Driver {
+    name: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Output {
+    driver: Driver,
+    hostname: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    builds_dir: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_dir: Option<String>,
+    shell: &'static str,
+}
+
+/// The JSON for gitlab-runner. `builds_dir` and `cache_dir` only where they are configured, because
+/// gitlab-runner's own file usually sets them.
+///
+/// Source of the keys: gitlab-runner documentation, "The Custom executor", `config_exec`.
+#[must_use]
+pub fn config(profile: &Profile, response: &JobResponse) -> String {
+    let key = response.identity.key();
+    let output = Output {
+        driver: Driver { name: "fargate-runner", version: env!("CARGO_PKG_VERSION") },
+        hostname: format!("job-{}-{}", response.identity.job, &key.as_str()[..8]),
+        builds_dir: profile.builds_dir.clone(),
+        cache_dir: profile.cache_dir.clone(),
+        shell: profile.shell.as_str(),
+    };
+    serde_json::to_string(&output).expect("plain text is JSON")
+}

@@ -1,0 +1,127 @@
+//! What gitlab-runner tells a stage by variables, and the one file it reads back.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// The two codes by which a stage says who is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExitCodes {
+    /// The job's failure.
+    pub build_failure: u8,
+    /// Everything else.
+    pub system_failure: u8,
+}
+
+/// What gitlab-runner's source fixes them to; used where it did not say.
+pub const FALLBACK_CODES: ExitCodes = ExitCodes { build_failure: 1, system_failure: 2 };
+
+/// A variable that gitlab-runner must give.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the variable {variable} {problem}; gitlab-runner sets it for each stage")]
+pub struct EnvironmentError {
+    /// Which.
+    pub variable: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// The variables of one stage.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// Who is to blame.
+    pub codes: ExitCodes,
+    /// Where the script's exit code goes; gitlab-runner before 17.9 names none.
+    pub exit_code_file: Option<PathBuf>,
+    /// The trusted job; none only where gitlab-runner before 14.1 names none.
+    pub response_file: Option<PathBuf>,
+}
+
+fn code(variable: &'static str, value: Option<OsString>) -> Result<u8, EnvironmentError> {
+    let error = |problem: String| EnvironmentError { variable, problem };
+    let value = value.ok_or_else(|| error("is not set".to_owned()))?;
+    let text = value.to_string_lossy();
+    text.trim().parse().ok().filter(|code| *code != 0).ok_or_else(|| {
+        let given = fargate_model::text::escape_within(&text, 40);
+        error(format!("is \"{given}\", a number from 1 to 255 is expected"))
+    })
+}
+
+impl Environment {
+    /// Reads the variables through `lookup`.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvironmentError`] for an exit code that is missing or no number.
+    pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, EnvironmentError> {
+        let build = code("BUILD_FAILURE_EXIT_CODE", lookup("BUILD_FAILURE_EXIT_CODE"))?;
+        let system = code("SYSTEM_FAILURE_EXIT_CODE", lookup("SYSTEM_FAILURE_EXIT_CODE"))?;
+        let codes = ExitCodes { build_failure: build, system_failure: system };
+        Ok(Self::with_codes(codes, lookup))
+    }
+
+    /// As [`Self::read`], but a clean-up goes on with the usual codes rather than leak a task.
+    pub fn read_for_cleanup(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
+        Self::read(&lookup).unwrap_or_else(|_| Self::with_codes(FALLBACK_CODES, lookup))
+    }
+
+    fn with_codes(codes: ExitCodes, lookup: impl Fn(&str) -> Option<OsString>) -> Self {
+        let path = |name: &str| lookup(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self {
+            codes,
+            exit_code_file: path("BUILD_EXIT_CODE_FILE"),
+            response_file: path("JOB_RESPONSE_FILE"),
+        }
+    }
+
+    /// Takes back what an earlier stage of the same attempt may have written: the file is the same
+    /// for all of them.
+    pub fn forget_exit_code(&self) {
+        if let Some(path) = &self.exit_code_file {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// Writes the script's code as the file's first line.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's; the stage then still exits with the build code.
+    pub fn write_exit_code(&self, status: u8) -> std::io::Result<()> {
+        let Some(path) = &self.exit_code_file else { return Ok(()) };
+        let mut file = std::fs::File::create(path)?;
+        writeln!(file, "{status}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Environment, EnvironmentError> {
+        Environment::read(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+        })
+    }
+
+    #[test]
+    fn codes_are_read_and_never_guessed() {
+        let both = [("BUILD_FAILURE_EXIT_CODE", "1"), ("SYSTEM_FAILURE_EXIT_CODE", "2")];
+        let codes = read(&both).unwrap().codes;
+        assert_eq!(codes, FALLBACK_CODES);
+        for bad in ["", "x", "0", "256", "-1", "1 2"] {
+            let variables = [("BUILD_FAILURE_EXIT_CODE", bad), ("SYSTEM_FAILURE_EXIT_CODE", "2")];
+            let error = read(&variables).unwrap_err().to_string();
+            assert!(error.contains("BUILD_FAILURE_EXIT_CODE"), "{error}");
+            assert!(error.contains("a number from 1 to 255"), "{error}");
+        }
+        let missing = read(&both[..1]).unwrap_err().to_string();
+        assert!(missing.contains("SYSTEM_FAILURE_EXIT_CODE is not set"), "{missing}");
+    }
+
+    #[test]
+    fn a_clean_up_goes_on_without_codes() {
+        let environment = Environment::read_for_cleanup(|_| None);
+        assert_eq!(environment.codes, FALLBACK_CODES);
+    }
+}

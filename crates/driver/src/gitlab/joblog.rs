@@ -1,0 +1,306 @@
+//! What `prepare` writes into the job's log: at most three lines when the start is usual, a fold of
+//! facts once the outcome is known, the error last.
+
+use std::io::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fargate_model::text::{self, ticking};
+use fargate_model::why::{Colour, Why};
+
+use super::StageError;
+use crate::task::{Acquired, Event, Observation};
+
+/// A phase that lasts longer than this is told when it changes.
+const LONG_PHASE: Duration = Duration::from_secs(10);
+/// How often a wait is told after its first minute.
+const SLOW_PROGRESS: Duration = Duration::from_secs(60);
+/// Cells of the start's bar.
+const BAR: usize = 30;
+
+/// The job's log. Write errors are dropped: a log that nobody reads must not fail a start.
+pub struct JobLog<'a> {
+    out: &'a mut (dyn Write + Send),
+    colour: Colour,
+    progress: Duration,
+    slow_start: Duration,
+    told_at: Duration,
+    told_slow: bool,
+    status: String,
+    status_told: bool,
+    facts: Option<Observation>,
+}
+
+impl<'a> JobLog<'a> {
+    /// `progress` is how often a wait is told in its first minute, `slow_start` when it is called
+    /// slow.
+    pub fn new(
+        out: &'a mut (dyn Write + Send),
+        colour: Colour,
+        progress: Duration,
+        slow_start: Duration,
+    ) -> Self {
+        Self {
+            out,
+            colour,
+            progress,
+            slow_start,
+            told_at: Duration::ZERO,
+            told_slow: false,
+            status: String::new(),
+            status_told: false,
+            facts: None,
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        let _ = self.out.write_all(format!("{line}\n").as_bytes());
+        let _ = self.out.flush();
+    }
+
+    /// Tells what happens on the way, as seldom as its rules say.
+    pub fn tell(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Accepted(seen) => {
+                self.facts = Some((*seen).clone());
+                self.told_at = Duration::ZERO;
+                self.told_slow = false;
+                self.line(&accepted(seen));
+            }
+            Event::Refused { why, tries, waited } => {
+                if self.is_due(*waited) {
+                    self.told_at = *waited;
+                    let headline = capital(&why.headline());
+                    self.line(&format!(
+                        "{headline}: {tries} tries in {}, trying on",
+                        ticking(*waited)
+                    ));
+                }
+            }
+            Event::Waiting { seen, age, in_state } => self.waiting(seen, *age, *in_state),
+            Event::Relaunching { why, n, of } => {
+                self.line(&format!(
+                    "{}: starting another task ({n} of {of})",
+                    capital(&why.line())
+                ));
+            }
+        }
+    }
+
+    fn is_due(&self, age: Duration) -> bool {
+        let every = if self.told_at >= SLOW_PROGRESS { SLOW_PROGRESS } else { self.progress };
+        age >= self.told_at + every
+    }
+
+    fn waiting(&mut self, seen: &Observation, age: Duration, in_state: Duration) {
+        self.facts = Some(seen.clone());
+        let status = seen.status.to_string();
+        if status != self.status {
+            self.status = status;
+            self.status_told = false;
+        }
+        if !self.told_slow && age >= self.slow_start && seen.status.is_starting() {
+            self.told_slow = true;
+            self.told_at = age;
+            let slow = text::duration(self.slow_start);
+            return self.line(&format!(
+                "Still {} after {slow}. ECS gives no reason yet. A blocked network ends after about 4m 49s",
+                seen.status
+            ));
+        }
+        let changed = !self.status_told && in_state >= LONG_PHASE;
+        if changed || self.is_due(age) {
+            self.status_told = true;
+            self.told_at = age;
+            self.line(&format!("{} for {}: {}", seen.status, ticking(in_state), phase(seen)));
+        }
+    }
+
+    /// The lines of a start that went well.
+    pub fn ready(&mut self, acquired: &Acquired, host_key: &str, began: Duration) {
+        let parts = parts(acquired);
+        let total = began;
+        let list: Vec<String> = parts
+            .iter()
+            .map(|part| format!("{} {}", part.name, seconds(part.took, total)))
+            .collect();
+        self.line(&format!("Ready in {}: {}", text::duration(total), list.join(", ")));
+        let seen = &acquired.seen;
+        let network = format!(
+            "{}, {}, no public address",
+            seen.subnet.as_deref().unwrap_or("subnet not reported by ECS"),
+            acquired.address.ip()
+        );
+        let mut facts = facts(seen);
+        facts.push(("network", network));
+        facts.push(("host key", format!("{host_key} proven by seed")));
+        facts.push(("start", format!("0 s |{}| {}", bar(&parts), text::duration(total))));
+        self.fold(&seen.task.task_id().to_owned(), &facts);
+    }
+
+    /// The lines of a start that failed: the facts first, the error last.
+    pub fn failed(&mut self, error: &StageError) {
+        if let Some(seen) = self.facts.take() {
+            self.fold(&seen.task.task_id().to_owned(), &facts(&seen));
+        }
+        let text = match error {
+            StageError::Cancelled { task } => match task {
+                Some(task) => format!("Cancelled: task {task} is being stopped\n"),
+                None => "Cancelled: no task was started\n".to_owned(),
+            },
+            StageError::System(why) | StageError::Job { why, .. } => block(why, self.colour),
+            other => format!("{} {}\n", self.colour.error(), chain(other)),
+        };
+        let _ = self.out.write_all(text.as_bytes());
+        let _ = self.out.flush();
+    }
+
+    /// A remark that stands by itself.
+    pub fn note(&mut self, text: &str) {
+        self.line(text);
+    }
+
+    /// Facts that open on a click; in one write, so that nothing comes between its markers.
+    fn fold(&mut self, task: &str, facts: &[(&str, String)]) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let name: String = task
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
+            .take(40)
+            .collect();
+        let mut fold = format!(
+            "\x1b[0Ksection_start:{now}:fargate_{name}[collapsed=true]\r\x1b[0KTask details\n"
+        );
+        for (label, fact) in facts {
+            fold.push_str(&format!("{label:<9} {fact}\n"));
+        }
+        fold.push_str(&format!("\x1b[0Ksection_end:{now}:fargate_{name}\r\x1b[0K\n"));
+        let _ = self.out.write_all(fold.as_bytes());
+        let _ = self.out.flush();
+    }
+}
+
+/// An error and its causes in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let next = cause.to_string();
+        if !line.contains(&next) {
+            line = format!("{line}: {next}");
+        }
+        source = cause.source();
+    }
+    text::escape(&line)
+}
+
+fn block(why: &Why, colour: Colour) -> String {
+    let mut block = why.block(colour);
+    if let Some(who) = why.who_can_mend() {
+        block.push_str(&format!("  Who can mend it: {who}. Your script did not start.\n"));
+    }
+    block
+}
+
+fn accepted(seen: &Observation) -> String {
+    let mut parts = Vec::new();
+    parts.extend(seen.cpu_units.map(text::vcpu));
+    parts.extend(seen.memory_mib.map(text::memory));
+    parts.push(match seen.provider.as_deref() {
+        Some("FARGATE_SPOT") => "Spot".to_owned(),
+        _ => "on demand".to_owned(),
+    });
+    parts.extend(seen.zone.clone().map(|zone| text::escape(&zone)));
+    format!("Task {} accepted: {}", seen.task.short(), parts.join(", "))
+}
+
+/// What ECS is doing, as far as its description tells.
+fn phase(seen: &Observation) -> &'static str {
+    let timeline = &seen.timeline;
+    match seen.address {
+        None => "attaching the network interface",
+        Some(_) if timeline.pull_started.is_none() => "preparing the container",
+        Some(_) if timeline.pull_stopped.is_none() => "pulling the image",
+        Some(_) if timeline.started.is_none() => "starting the container",
+        Some(_) => "waiting for the agent",
+    }
+}
+
+fn facts(seen: &Observation) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("task", text::escape(&seen.task.0))];
+    let described = |container: &crate::task::Container| {
+        let image = container.image.as_deref().unwrap_or("not reported by ECS");
+        let digest = container.digest.as_deref().unwrap_or("digest not reported by ECS");
+        text::escape(&format!("{image} ({digest})"))
+    };
+    facts.extend(seen.containers.first().map(|container| ("image", described(container))));
+    facts
+}
+
+struct Part {
+    name: &'static str,
+    mark: char,
+    took: Duration,
+}
+
+/// The parts of a start; one that ECS did not report is left out.
+fn parts(acquired: &Acquired) -> Vec<Part> {
+    let timeline = &acquired.seen.timeline;
+    let by_ecs = [
+        ("network", '=', timeline.network()),
+        ("pull", '.', timeline.pull()),
+        ("start", '|', timeline.start()),
+    ];
+    let mut parts = vec![Part { name: "RunTask", mark: '/', took: acquired.accepted_after }];
+    let reported: Duration = by_ecs.iter().filter_map(|(_, _, took)| *took).sum();
+    let own = acquired.answered_after.saturating_sub(reported + acquired.login);
+    parts.extend(
+        by_ecs.into_iter().filter_map(|(name, mark, took)| Some(Part { name, mark, took: took? })),
+    );
+    parts.push(Part { name: "agent", mark: 'x', took: own });
+    parts.push(Part { name: "proof", mark: 'x', took: acquired.login });
+    parts
+}
+
+fn seconds(took: Duration, total: Duration) -> String {
+    if total < Duration::from_secs(10) {
+        format!("{:.2}", took.as_secs_f64())
+    } else {
+        format!("{:.1}", took.as_secs_f64())
+    }
+}
+
+fn bar(parts: &[Part]) -> String {
+    let total: f64 = parts.iter().map(|part| part.took.as_secs_f64()).sum();
+    let mut bar = String::new();
+    let mut until = 0.0;
+    for part in parts {
+        until += part.took.as_secs_f64();
+        let share = if total > 0.0 { until / total } else { 0.0 };
+        while (bar.chars().count() as f64) < share * BAR as f64 - 0.5 {
+            bar.push(part.mark);
+        }
+    }
+    bar
+}
+
+fn capital(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// The one line of a `run` that ended for another reason than its script; none for the script's own
+/// failure, which speaks for itself.
+#[must_use]
+pub fn run_line(error: &StageError) -> Option<String> {
+    match error {
+        StageError::Script { .. } => None,
+        StageError::System(why) | StageError::Job { why, .. } => {
+            let fix = why.action();
+            let fix = if fix.is_empty() { fix } else { format!(". {}", capital(&fix)) };
+            Some(format!("error: {}{fix}", why.line()))
+        }
+        StageError::Cancelled { .. } => Some("cancelled: the script is being ended".to_owned()),
+        other => Some(format!("error: {}", chain(other))),
+    }
+}

@@ -1,0 +1,156 @@
+//! `prepare`: from a job to a task whose agent answers, with everything that `run` needs on disk.
+//!
+//! The state file is written before RunTask. A `prepare` that was interrupted, or that is repeated,
+//! never leaves two tasks.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use fargate_config::Timeouts;
+use fargate_model::job::JobKey;
+use fargate_model::why::{Cause, Colour, Why};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use super::StageError;
+use super::joblog::JobLog;
+use super::response::JobResponse;
+use crate::provision::{Order, ProvisionError, Provisioned, Settings, provision};
+use crate::session::{Signal, Stop, Stops};
+use crate::state::{Folder, Origin, StateError};
+use crate::task::{Ecs, find, reason, release};
+
+/// Brings up the job's task and writes the job's log to `out`.
+///
+/// # Errors
+///
+/// [`StageError`]. Then no task is left running, or the state file names it for `cleanup`.
+pub async fn prepare(
+    settings: &Settings,
+    response: &JobResponse,
+    out: &mut (dyn Write + Send),
+    colour: Colour,
+) -> Result<(), StageError> {
+    let timeouts = &settings.profile.timeouts;
+    let mut log = JobLog::new(out, colour, timeouts.progress, timeouts.slow_start);
+    let began = Instant::now();
+    match bring_up(settings, response, began, &mut log).await {
+        Ok(Provisioned { acquired, fingerprint, .. }) => {
+            log.ready(&acquired, &fingerprint, began.elapsed());
+            acquired.session.close().await;
+            Ok(())
+        }
+        Err(error) => {
+            error!(
+                event = "prepare.failed",
+                cause = error.why().map(|why| why.entry().slug),
+                "{error}"
+            );
+            log.failed(&error);
+            Err(error)
+        }
+    }
+}
+
+async fn bring_up(
+    settings: &Settings,
+    response: &JobResponse,
+    began: Instant,
+    log: &mut JobLog<'_>,
+) -> Result<Provisioned, StageError> {
+    let timeouts = &settings.profile.timeouts;
+    // Nothing runs in the task yet, so a signal only ends this process.
+    let stop = Stop { signal: Signal::Term, grace: Duration::ZERO, leave_after: Duration::ZERO };
+    let mut stops = Stops::new(stop).map_err(StateError::Randomness)?;
+    if response.untrusted {
+        warn!(event = "identity.untrusted");
+        log.note("Warning: gitlab-runner gave no response file, so this job is known only by variables that it can set itself");
+    }
+    let folder = Folder::open(&settings.state_dir, timeouts.lock)?;
+    let key = response.identity.key();
+    let _sole = folder.lock_prepare(&key)?;
+    let tombstone = folder.tombstone(&key).unwrap_or_default();
+    if let Some(failure) = tombstone.failure {
+        return Err(StageError::SameAsBefore(Box::new(failure)));
+    }
+    clear_former(settings, &folder, &key).await?;
+    let order = order(settings, response, key, tombstone.tries);
+    let deadline = began + timeouts.prepare;
+    let mut report = |event: crate::task::Event<'_>| log.tell(&event);
+    provision(settings, &order, &folder, &mut stops, deadline, &mut report).await.map_err(|error| {
+        match error {
+            ProvisionError::Why(why) => StageError::System(why),
+            ProvisionError::Cancelled { task } => StageError::Cancelled { task },
+        }
+    })
+}
+
+fn order(settings: &Settings, response: &JobResponse, job: JobKey, tries: u32) -> Order {
+    let timeouts = &settings.profile.timeouts;
+    let project = response.project_path.clone();
+    let project = project.unwrap_or_else(|| response.identity.project.to_string());
+    let mut tags = BTreeMap::from([("project", project)]);
+    tags.extend(response.pipeline.map(|pipeline| ("pipeline", pipeline.to_string())));
+    tags.extend(settings.profile.name.clone().map(|name| ("profile", name)));
+    Order {
+        origin: Origin::Gitlab,
+        job,
+        job_id: response.name(),
+        tries,
+        lifetime: response.timeout.unwrap_or(timeouts.job_fallback) + timeouts.lifetime_margin,
+        idle: timeouts.idle,
+        tags,
+    }
+}
+
+/// Stops what an earlier `prepare` of this job has left, before anything new is started.
+async fn clear_former(
+    settings: &Settings,
+    folder: &Folder,
+    job: &JobKey,
+) -> Result<(), StageError> {
+    let timeouts = &settings.profile.timeouts;
+    let undone = match folder.record(job) {
+        Ok(None) => return Ok(()),
+        Ok(Some(former)) => {
+            info!(event = "former.found", launches = former.launches.len());
+            let ecs = Ecs::in_region(Some(former.core.region.clone()), timeouts).await?;
+            let why = reason("the job is prepared again");
+            release(&ecs, &former.launches, &why, Instant::now() + timeouts.stop).await.undone
+        }
+        Err(error) => {
+            warn!(event = "former.damaged", "{error}");
+            stop_what_ecs_knows(settings, folder, job, timeouts, &error).await?
+        }
+    };
+    match undone.first() {
+        None => Ok(()),
+        Some(first) => Err(Why::new(Cause::AlreadyPrepared)
+            .because(format!("A former task of this job is not stopped: {first}."))
+            .into()),
+    }
+}
+
+async fn stop_what_ecs_knows(
+    settings: &Settings,
+    folder: &Folder,
+    job: &JobKey,
+    timeouts: &Timeouts,
+    damaged: &StateError,
+) -> Result<Vec<String>, StageError> {
+    let deadline = Instant::now() + timeouts.stop;
+    let ecs = Ecs::connect(&settings.profile).await?;
+    let owner = folder.owner(settings.owner.as_deref())?.owner;
+    let cluster = &settings.profile.cluster;
+    let tasks =
+        find(&ecs, cluster, Some(&owner), job, deadline).await.map_err(|_| damaged.why())?;
+    let mut undone = Vec::new();
+    for task in tasks {
+        let why = reason("the job is prepared again");
+        if let Err(error) = ecs.stop(cluster, &task.task, &why).await {
+            undone.push(format!("stopping task {}: {error}", task.task));
+        }
+    }
+    Ok(undone)
+}

@@ -1,0 +1,267 @@
+//! Who the job is: from `JOB_RESPONSE_FILE`, which gitlab-runner writes, and from nothing that a
+//! job can set.
+//!
+//! Only where gitlab-runner gives no such file (before 14.1) do `CUSTOM_ENV_*` count, with a
+//! warning; a file that is there but cannot be read is an error, never a reason to fall back.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fargate_model::job::JobIdentity;
+use serde::Deserialize;
+
+use super::environment::Environment;
+
+/// Largest response that is read, in bytes; GitLab's own limit for a job's payload is far below.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// Longest job time-out that is believed: GitLab allows a month.
+const MAX_TIMEOUT: Duration = Duration::from_secs(31 * 24 * 3600);
+
+/// Why the job is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum ResponseError {
+    /// The file cannot be read.
+    #[error("reading the job's response file {}: {source}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// The operating system's words.
+        source: std::io::Error,
+    },
+    /// The file is not what gitlab-runner writes.
+    #[error("reading the job's response file {}: {what}", path.display())]
+    NotAJob {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it; no value of it is repeated.
+        what: String,
+    },
+    /// No file, and the variables do not tell either.
+    #[error(
+        "JOB_RESPONSE_FILE is not set, and {variable} is not a usable substitute; gitlab-runner 14.1 or newer is expected"
+    )]
+    NoSubstitute {
+        /// What is missing.
+        variable: &'static str,
+    },
+}
+
+/// What the stages need of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobResponse {
+    /// Who it is.
+    pub identity: JobIdentity,
+    /// Its time limit, if the response names one.
+    pub timeout: Option<Duration>,
+    /// For tags.
+    pub pipeline: Option<u64>,
+    /// For tags: `group/project`.
+    pub project_path: Option<String>,
+    /// True if this came from variables that the job can set.
+    pub untrusted: bool,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    id: u64,
+    job_info: RawInfo,
+    git_info: RawGit,
+    #[serde(default)]
+    runner_info: Option<RawRunner>,
+}
+
+#[derive(Deserialize)]
+struct RawInfo {
+    project_id: u64,
+    #[serde(default)]
+    pipeline_id: Option<u64>,
+    #[serde(default)]
+    project_full_path: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawGit {
+    repo_url: String,
+}
+
+#[derive(Deserialize)]
+struct RawRunner {
+    #[serde(default)]
+    timeout: Option<u64>,
+}
+
+impl JobResponse {
+    /// Reads the job that `environment` names.
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseError`].
+    pub fn read(
+        environment: &Environment,
+        lookup: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ResponseError> {
+        match &environment.response_file {
+            Some(path) => match std::fs::File::open(path) {
+                Ok(file) => Self::parse(path, file),
+                Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                    Self::from_variables(lookup)
+                }
+                Err(source) => Err(ResponseError::Unreadable { path: path.clone(), source }),
+            },
+            None => Self::from_variables(lookup),
+        }
+    }
+
+    fn parse(path: &Path, file: std::fs::File) -> Result<Self, ResponseError> {
+        let unreadable = |source| ResponseError::Unreadable { path: path.to_owned(), source };
+        let not_a_job = |what: String| ResponseError::NotAJob { path: path.to_owned(), what };
+        if !file.metadata().map_err(unreadable)?.is_file() {
+            return Err(not_a_job("it is not a regular file".to_owned()));
+        }
+        let mut bytes = zeroize::Zeroizing::new(Vec::new());
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(not_a_job("larger than 64 MiB".to_owned()));
+        }
+        let raw: Raw = serde_json::from_slice(&bytes).map_err(|error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            not_a_job(match error.classify() {
+                serde_json::error::Category::Eof => format!("cut off at {place}"),
+                serde_json::error::Category::Syntax => format!("not JSON at {place}"),
+                _ => format!("no job of GitLab's at {place}: id, job_info.project_id and git_info.repo_url are expected"),
+            })
+        })?;
+        let identity =
+            JobIdentity::from_repository(&raw.git_info.repo_url, raw.job_info.project_id, raw.id)
+                .map_err(|error| not_a_job(error.to_string()))?;
+        Ok(Self {
+            identity,
+            timeout: timeout(raw.runner_info.and_then(|runner| runner.timeout)),
+            pipeline: raw.job_info.pipeline_id,
+            project_path: raw.job_info.project_full_path,
+            untrusted: false,
+        })
+    }
+
+    fn from_variables(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, ResponseError> {
+        let number = |variable: &'static str| {
+            let value = lookup(variable).and_then(|value| value.into_string().ok());
+            value
+                .and_then(|value| value.parse().ok())
+                .ok_or(ResponseError::NoSubstitute { variable })
+        };
+        let url = "CUSTOM_ENV_CI_PROJECT_URL";
+        let no_url = || ResponseError::NoSubstitute { variable: url };
+        let given = lookup(url).and_then(|value| value.into_string().ok()).ok_or_else(no_url)?;
+        let project = number("CUSTOM_ENV_CI_PROJECT_ID")?;
+        let job = number("CUSTOM_ENV_CI_JOB_ID")?;
+        let identity = JobIdentity::from_repository(&given, project, job).map_err(|_| no_url())?;
+        Ok(Self {
+            identity,
+            timeout: timeout(number("CUSTOM_ENV_CI_JOB_TIMEOUT").ok()),
+            pipeline: number("CUSTOM_ENV_CI_PIPELINE_ID").ok(),
+            project_path: None,
+            untrusted: true,
+        })
+    }
+
+    /// How the job is called in logs and state files: `gl-4411`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("gl-{}", self.identity.job)
+    }
+}
+
+fn timeout(seconds: Option<u64>) -> Option<Duration> {
+    seconds.filter(|seconds| *seconds > 0).map(|s| Duration::from_secs(s).min(MAX_TIMEOUT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gitlab::environment::FALLBACK_CODES;
+
+    const JOB: &str = r#"{"id": 4000, "token": "glcbt-secret",
+        "job_info": {"project_id": 7, "name": "x"},
+        "git_info": {"repo_url": "http://u:glcbt-secret@gitlab.example/group/project.git"},
+        "runner_info": {"timeout": 3600}}"#;
+
+    fn read(text: &[u8], variables: &[(&str, &str)]) -> Result<JobResponse, ResponseError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("response.json");
+        std::fs::write(&path, text).unwrap();
+        let environment =
+            Environment { codes: FALLBACK_CODES, exit_code_file: None, response_file: Some(path) };
+        JobResponse::read(&environment, |name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+        })
+    }
+
+    #[test]
+    fn the_identity_is_the_response_whatever_the_job_sets() {
+        let hostile = [
+            ("CUSTOM_ENV_CI_JOB_ID", "1"),
+            ("CUSTOM_ENV_CI_PROJECT_ID", "2"),
+            ("CUSTOM_ENV_CI_PROJECT_URL", "https://evil.example/x"),
+        ];
+        let response = read(JOB.as_bytes(), &hostile).unwrap();
+        assert_eq!(response, read(JOB.as_bytes(), &[]).unwrap());
+        assert_eq!(response.identity.host, "gitlab.example");
+        assert_eq!((response.identity.project, response.identity.job), (7, 4000));
+        assert_eq!(response.timeout, Some(Duration::from_secs(3600)));
+        assert!(!response.untrusted);
+    }
+
+    #[test]
+    fn a_response_cut_anywhere_is_an_error_that_repeats_no_secret() {
+        let usable = [
+            ("CUSTOM_ENV_CI_JOB_ID", "1"),
+            ("CUSTOM_ENV_CI_PROJECT_ID", "2"),
+            ("CUSTOM_ENV_CI_PROJECT_URL", "https://evil.example/x"),
+        ];
+        for length in 0..JOB.len() - 1 {
+            let error = read(&JOB.as_bytes()[..length], &usable).unwrap_err().to_string();
+            assert!(!error.contains("glcbt-secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn hostile_responses_are_errors_and_no_panic() {
+        let deep = "[".repeat(100_000);
+        let cases: [&[u8]; 7] = [
+            b"\xff\xfe",
+            b"null",
+            b"[]",
+            b"{\"id\": -1}",
+            b"{\"id\": 1, \"job_info\": {\"project_id\": 1}, \"git_info\": {\"repo_url\": \"\"}}",
+            b"{\"id\": 1e400}",
+            deep.as_bytes(),
+        ];
+        for case in cases {
+            assert!(
+                read(case, &[]).is_err(),
+                "{:?}",
+                String::from_utf8_lossy(&case[..case.len().min(60)])
+            );
+        }
+    }
+
+    #[test]
+    fn variables_count_only_where_there_is_no_file() {
+        let environment =
+            Environment { codes: FALLBACK_CODES, exit_code_file: None, response_file: None };
+        let variables = |name: &str| match name {
+            "CUSTOM_ENV_CI_JOB_ID" => Some("11".into()),
+            "CUSTOM_ENV_CI_PROJECT_ID" => Some("12".into()),
+            "CUSTOM_ENV_CI_PROJECT_URL" => Some("https://gitlab.example/a/b".into()),
+            _ => None,
+        };
+        let response = JobResponse::read(&environment, variables).unwrap();
+        assert!(response.untrusted);
+        assert_eq!(response.identity.job, 11);
+        let error = JobResponse::read(&environment, |_| None).unwrap_err().to_string();
+        assert!(error.contains("CUSTOM_ENV_CI_PROJECT_URL"), "{error}");
+    }
+}

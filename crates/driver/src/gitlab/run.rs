@@ -1,0 +1,184 @@
+//! `run`: one generated script in the job's task. Silent but for the script's own bytes.
+
+use std::path::Path;
+
+use fargate_config::Timeouts;
+use fargate_model::job::JobKey;
+use fargate_model::why::{Cause, Why};
+use fargate_protocol::{Ending, Refusal, Signal};
+use tokio::time::{Instant, timeout_at};
+use tracing::info;
+
+use super::StageError;
+use crate::random;
+use crate::session::{
+    ClientKey, Console, Job, Login, LoginError, Outcome, Session, Stop, Stops, dial, parse_host_key,
+};
+use crate::state::{Folder, Peer, Record, StateError};
+use crate::task::{Place, login_failed};
+use crate::verdict::{self, Verdict};
+
+/// Runs the script in the file `script` and passes its output on to `console`.
+///
+/// # Errors
+///
+/// [`StageError`], whose exit code says who is to blame.
+pub async fn run(
+    folder: &Folder,
+    key: &JobKey,
+    timeouts: &Timeouts,
+    script: &Path,
+    console: &mut Console,
+) -> Result<(), StageError> {
+    let mut stops = Stops::new(Stop {
+        signal: Signal::Term,
+        grace: timeouts.cancel_grace,
+        leave_after: timeouts.cancel_return,
+    })
+    .map_err(StateError::Randomness)?;
+    let bytes = std::fs::read(script)
+        .map_err(|source| StageError::ScriptFile { path: script.to_owned(), source })?;
+    let record = prepared(folder, key)?;
+    let job = Job::Script { shell: record.shell.clone(), bytes };
+    let session = tokio::select! {
+        session = connect(&record, timeouts) => session?,
+        _ = stops.next() => return Err(StageError::Cancelled { task: None }),
+    };
+    let run_id = random::token().map_err(StateError::Randomness)?;
+    let outcome = session.run(run_id, &job, console, &mut stops).await;
+    conclude(folder, key, &record, timeouts, told(outcome)).await
+}
+
+/// The job's record, once `prepare` is done with it.
+fn prepared(folder: &Folder, key: &JobKey) -> Result<Record, StageError> {
+    let missing = |text: &str| Why::new(Cause::StateMissing).because(text.to_owned());
+    match folder.record(key)? {
+        Some(record) if record.ready => Ok(record),
+        Some(_) => Err(missing("`prepare` of this job did not end well.").into()),
+        None if folder.tombstone(key).is_some() => {
+            Err(missing("The job was already cleaned up.").into())
+        }
+        None => Err(missing("There is no state file of this job.").into()),
+    }
+}
+
+/// Opens a session with the task, whose host key must be the pinned one.
+async fn connect(record: &Record, timeouts: &Timeouts) -> Result<Session, StageError> {
+    let damaged = |what: &str| Why::new(Cause::StateDamaged).because(format!("No usable {what}."));
+    let address = record.address.ok_or_else(|| damaged("address"))?;
+    let Some(Peer::Agent(_)) = &record.peer else { return Err(damaged("peer").into()) };
+    let login = Login {
+        user: record.user.clone(),
+        key: ClientKey::parse(record.client_key.expose()).map_err(|_| damaged("client key"))?,
+        host_key: parse_host_key(&record.host_key).map_err(|_| damaged("host key"))?,
+    };
+    let deadline = Instant::now() + timeouts.handshake;
+    let mut last = None;
+    let stream = timeout_at(deadline, dial(address, timeouts, |error| last = Some(error))).await;
+    let Ok(stream) = stream else {
+        let how = format!("{address} did not answer within {:?}: {last:?}", timeouts.handshake);
+        return Err(of_verdict(verdict::of_lost_task(record, timeouts, &how).await, true));
+    };
+    match Session::open(stream, &login, timeouts).await {
+        Ok(session) => Ok(session),
+        Err(error @ LoginError::Broken { .. }) => {
+            let how = error.to_string();
+            Err(of_verdict(verdict::of_lost_task(record, timeouts, &how).await, true))
+        }
+        Err(error) => {
+            let why = login_failed(&error, address, &Place::default());
+            if why.cause == Cause::WrongHost {
+                tracing::error!(event = "security.wrong_host", address = %address, "{error}");
+            }
+            Err(why.into())
+        }
+    }
+}
+
+/// What a session's outcome says about the script, as far as it does.
+enum How {
+    Ended(Ending),
+    AskEcs(String),
+    Why(Why),
+    Cancelled,
+}
+
+fn told(outcome: Outcome) -> How {
+    match outcome {
+        // Status 0 was received: nothing that happens to the task can take it back.
+        Outcome::Ended { ending: ending @ Ending::Code { code: 0 }, .. } => How::Ended(ending),
+        Outcome::Ended { terminating: true, .. } => {
+            How::AskEcs("The task was ended while the script ran".to_owned())
+        }
+        Outcome::Ended { ending, terminating: false } => How::Ended(ending),
+        Outcome::Left => How::Cancelled,
+        Outcome::Superseded => How::Why(
+            Why::new(Cause::ConnectionLost).because("Another `run` of this job took its place."),
+        ),
+        Outcome::Refused(refusal) => How::Why(refused(refusal)),
+        Outcome::Lost { how, received, started } => {
+            let when = if started {
+                format!("after {received} bytes of output")
+            } else {
+                "before the script started".to_owned()
+            };
+            How::AskEcs(format!("The connection was cut {when}: {how}"))
+        }
+        Outcome::OutputClosed => {
+            How::Why(Why::new(Cause::Output).because("Whoever read this process's output is gone."))
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Why {
+    match refusal {
+        Refusal::Start { program, error } => Why::new(Cause::ShellMissing)
+            .with("program", &program)
+            .quoting("The agent could not start it", error),
+        Refusal::Ending => Why::new(Cause::StoppedBy).because("The task is ending."),
+        Refusal::Version { .. }
+        | Refusal::Target { .. }
+        | Refusal::Script { .. }
+        | Refusal::Busy
+        | Refusal::Protocol { .. } => Why::new(Cause::AgentVersion)
+            .because(format!("The agent refused the script: {refusal:?}.")),
+    }
+}
+
+async fn conclude(
+    folder: &Folder,
+    key: &JobKey,
+    record: &Record,
+    timeouts: &Timeouts,
+    how: How,
+) -> Result<(), StageError> {
+    match how {
+        How::Ended(ending) => {
+            info!(event = "script.ended", status = ending.status());
+            match ending.status() {
+                0 => Ok(()),
+                status => Err(StageError::Script { status }),
+            }
+        }
+        How::Cancelled => Err(StageError::Cancelled { task: None }),
+        How::Why(why) => Err(why.into()),
+        How::AskEcs(how) => {
+            if matches!(folder.record(key), Ok(None)) {
+                let why = Why::new(Cause::StoppedByCleanup).because(format!("{how}."));
+                return Err(why.into());
+            }
+            Err(of_verdict(verdict::of_lost_task(record, timeouts, &how).await, false))
+        }
+    }
+}
+
+/// A verdict that ECS gave. Before a script was started, nothing can be the job's failure.
+fn of_verdict(verdict: Verdict, before_script: bool) -> StageError {
+    match verdict {
+        Verdict::Job(_, why) if before_script => StageError::System(why),
+        Verdict::Job(status, why) => StageError::Job { status, why },
+        Verdict::Script(status) => StageError::Script { status },
+        Verdict::System(why) => StageError::System(why),
+        Verdict::Passed => unreachable!("ECS never says that a script passed"),
+    }
+}

@@ -1,0 +1,302 @@
+//! A task of one's own: its keys, its first record, its launch, its lease; and taken back whole if
+//! any of it fails.
+//!
+//! It knows no forge. Who asked is a word in the record, how it went is told by events.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fargate_config::{Profile, Timeouts};
+use fargate_model::job::JobKey;
+use fargate_model::why::{Next, Why};
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::random;
+use crate::session::{ClientKey, Login, Seed, Stops, parse_host_key};
+use crate::state::{Core, Folder, Ledger, Origin, Peer, Record, SCHEMA, Secret, StateError};
+use crate::task::{
+    Acquired, Ecs, Event, LaunchError, Launcher, Place, TaskSpec, Terms, acquire, login_failed,
+    reason, release,
+};
+
+/// Settings that were already read and checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This host's name, if the configuration gives one.
+    pub owner: Option<String>,
+    /// Where state is kept.
+    pub state_dir: PathBuf,
+    /// The profile that was asked for.
+    pub profile: Profile,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Who asks.
+    pub origin: Origin,
+    /// The job.
+    pub job: JobKey,
+    /// The job's name for people.
+    pub job_id: String,
+    /// Attempts before this one.
+    pub tries: u32,
+    /// The task ends after this, whatever happens.
+    pub lifetime: Duration,
+    /// The task ends when no client came for this long.
+    pub idle: Duration,
+    /// Tags beside those of every task; names without our prefix.
+    pub tags: BTreeMap<&'static str, String>,
+}
+
+/// A task that is ours and answers.
+pub struct Provisioned {
+    /// The task and an open session.
+    pub acquired: Acquired,
+    /// Its record.
+    pub ledger: Ledger,
+    /// SHA-256 of its host key.
+    pub fingerprint: String,
+    /// For the calls that follow.
+    pub ecs: Ecs,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// A cause of the catalogue.
+    #[error("{}", .0.headline())]
+    Why(Box<Why>),
+    /// A signal came. `task` is being stopped, if one was started.
+    #[error("cancelled")]
+    Cancelled {
+        /// The first 8 characters of its id.
+        task: Option<String>,
+    },
+}
+
+impl From<Why> for ProvisionError {
+    fn from(why: Why) -> Self {
+        Self::Why(Box::new(why))
+    }
+}
+
+impl From<StateError> for ProvisionError {
+    fn from(error: StateError) -> Self {
+        error.why().into()
+    }
+}
+
+impl From<LaunchError> for ProvisionError {
+    fn from(error: LaunchError) -> Self {
+        match error {
+            LaunchError::Why(why) => Self::Why(why),
+            LaunchError::State(error) => error.into(),
+        }
+    }
+}
+
+/// Brings up the task that `order` describes, before `deadline`.
+///
+/// # Errors
+///
+/// [`ProvisionError`]. Then what was started is being stopped, or the record names it for a
+/// clean-up.
+pub async fn provision(
+    settings: &Settings,
+    order: &Order,
+    folder: &Folder,
+    stops: &mut Stops,
+    deadline: Instant,
+    report: &mut dyn FnMut(Event<'_>),
+) -> Result<Provisioned, ProvisionError> {
+    let profile = &settings.profile;
+    let timeouts = &profile.timeouts;
+    let owner = folder.owner(settings.owner.as_deref())?.owner;
+    let keys = Keys::draw(&profile.ssh.user)?;
+    let mut spec = TaskSpec::new(profile, owner, order.job.clone());
+    spec.containers[0].environment = environment(profile, order, &keys);
+    spec.tags.extend(tags(order, &spec));
+    let ecs = tokio::select! {
+        ecs = Ecs::connect(profile) => ecs?,
+        _ = stops.next() => return Err(ProvisionError::Cancelled { task: None }),
+    };
+    let record = first_record(profile, order, &spec, &ecs, &keys)?;
+    let mut ledger = folder.begin(record)?;
+    let brought_up = {
+        let terms = Terms { login: &keys.login, port: profile.ssh.port, timeouts };
+        let mut launcher = Launcher::new(&ecs, &spec, &mut ledger, deadline);
+        tokio::select! {
+            result = acquire(&mut launcher, &terms, report) => result.map_err(Into::into),
+            _ = stops.next() => Err(ProvisionError::Cancelled { task: None }),
+        }
+    };
+    let handed_over = match brought_up {
+        Ok(acquired) => hand_over(acquired, &mut ledger, timeouts, order).await,
+        Err(error) => Err(error),
+    };
+    match handed_over {
+        Ok(acquired) => Ok(Provisioned { acquired, ledger, fingerprint: keys.fingerprint, ecs }),
+        Err(error) => Err(take_back(&ecs, &mut ledger, error, timeouts.stop).await),
+    }
+}
+
+/// The keys of one task.
+struct Keys {
+    login: Login,
+    seed: Seed,
+    client_line: String,
+    host_line: String,
+    fingerprint: String,
+}
+
+fn broken_key(error: russh::keys::ssh_key::Error) -> StateError {
+    StateError::Randomness(std::io::Error::other(error))
+}
+
+impl Keys {
+    fn draw(user: &str) -> Result<Self, StateError> {
+        let seed = Seed::draw()?;
+        let host_line = seed.host_key().map_err(broken_key)?;
+        let host_key = parse_host_key(&host_line).map_err(broken_key)?;
+        let key = ClientKey::draw()?;
+        let client_line = key.public_line().map_err(broken_key)?;
+        let fingerprint = host_key.fingerprint(russh::keys::HashAlg::Sha256).to_string();
+        let login = Login { user: user.to_owned(), key, host_key };
+        Ok(Self { login, seed, client_line, host_line, fingerprint })
+    }
+}
+
+/// What the agent is told. Readers of DescribeTasks see it; the seed is the one documented secret.
+fn environment(profile: &Profile, order: &Order, keys: &Keys) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::from([
+        ("SSH_PUBLIC_KEY", keys.client_line.clone()),
+        ("FARGATE_RUNNER_HOST_KEY_SEED", keys.seed.to_variable()),
+        ("FARGATE_RUNNER_IDLE_S", order.idle.as_secs().to_string()),
+        ("FARGATE_RUNNER_LIFETIME_S", order.lifetime.as_secs().to_string()),
+        ("FARGATE_RUNNER_CLIENT_GONE_S", profile.timeouts.client_gone.as_secs().to_string()),
+    ]);
+    if profile.ssh.port != 22 {
+        variables.insert("FARGATE_RUNNER_PORT", profile.ssh.port.to_string());
+    }
+    if profile.ssh.user != "root" {
+        variables.insert("FARGATE_RUNNER_USER", profile.ssh.user.clone());
+    }
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn tags(order: &Order, spec: &TaskSpec) -> BTreeMap<String, String> {
+    let mut tags = order.tags.clone();
+    tags.insert("owner", spec.owner.to_string());
+    tags.insert("job", spec.job.to_string());
+    tags.insert("deadline", unix_s(order.lifetime).to_string());
+    // Source of what a tag may hold: Amazon ECS API Reference, `Tag`.
+    let allowed = |c: char| c.is_alphanumeric() || " _.:/=+-@".contains(c);
+    tags.into_iter()
+        .map(|(name, value)| {
+            let value = value.chars().map(|c| if allowed(c) { c } else { '_' }).take(256).collect();
+            (format!("fargate-runner:{name}"), value)
+        })
+        .collect()
+}
+
+fn unix_s(from_now: Duration) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (now + from_now).as_secs()
+}
+
+fn first_record(
+    profile: &Profile,
+    order: &Order,
+    spec: &TaskSpec,
+    ecs: &Ecs,
+    keys: &Keys,
+) -> Result<Record, StateError> {
+    Ok(Record {
+        schema: SCHEMA,
+        origin: order.origin,
+        core: Core {
+            cluster: spec.cluster.clone(),
+            region: ecs.region().to_owned(),
+            endpoint: Some(ecs.endpoint()),
+            task: None,
+        },
+        owner: spec.owner.clone(),
+        job: spec.job.clone(),
+        job_id: order.job_id.clone(),
+        attempt: order.tries + 1,
+        prepared_by: random::token().map_err(StateError::Randomness)?,
+        launches: Vec::new(),
+        client_key: Secret::new(keys.login.key.to_secret_text().map_err(broken_key)?),
+        host_key: keys.host_line.clone(),
+        user: profile.ssh.user.clone(),
+        peer: None,
+        address: None,
+        deadline_unix_s: unix_s(order.lifetime),
+        ready: false,
+        shell: profile.shell.to_string(),
+        failure: None,
+        others: BTreeMap::new(),
+    })
+}
+
+/// Gives the agent its lease and writes down what later processes need.
+async fn hand_over(
+    acquired: Acquired,
+    ledger: &mut Ledger,
+    timeouts: &Timeouts,
+    order: &Order,
+) -> Result<Acquired, ProvisionError> {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let lease = fargate_protocol::Lease {
+        idle_ms: ms(order.idle),
+        deadline_ms: ms(order.lifetime),
+        client_gone_ms: ms(timeouts.client_gone),
+        hosts: Vec::new(),
+    };
+    if let Err(error) = acquired.session.lease(lease).await {
+        return Err(login_failed(&error, acquired.address, &Place::default()).into());
+    }
+    ledger.update(|record| {
+        record.address = Some(acquired.address);
+        record.peer = Some(Peer::Agent(acquired.session.agent.clone()));
+        record.ready = true;
+    })?;
+    Ok(acquired)
+}
+
+/// Stops what was started, on a deadline of its own, and remembers a cause that the next try would
+/// meet again.
+async fn take_back(
+    ecs: &Ecs,
+    ledger: &mut Ledger,
+    error: ProvisionError,
+    within: Duration,
+) -> ProvisionError {
+    let record = ledger.record_now();
+    let (why, failure, error) = match error {
+        ProvisionError::Cancelled { .. } => {
+            let task = record.core.task.as_ref().map(fargate_model::id::TaskArn::short);
+            ("the job was cancelled", None, ProvisionError::Cancelled { task })
+        }
+        ProvisionError::Why(why) => {
+            let last = (why.entry().next == Next::Final).then(|| (*why).clone());
+            ("the task did not come up", last, ProvisionError::Why(why))
+        }
+    };
+    let released = release(ecs, &record.launches, &reason(why), Instant::now() + within).await;
+    let done = released.undone.is_empty();
+    let written = ledger.update(|record| {
+        record.failure = failure;
+        record.ready = false;
+        if done {
+            record.launches.clear();
+        }
+    });
+    if let Err(error) = written {
+        warn!(event = "state.not_written", "{error}");
+    }
+    error
+}

@@ -1,0 +1,201 @@
+//! Where a script's output goes: this process's own stdout and stderr, byte for byte, in order.
+//!
+//! A thread of its own writes, so that a reader who stops reading never stops keepalives or
+//! signals. What waits for it is bounded by the window of unacknowledged output.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use fargate_protocol::{Stream, WINDOW};
+use tokio::sync::watch;
+
+/// Pieces that may wait; the agent may hold at most [`WINDOW`] bytes that were not acknowledged.
+const QUEUE: usize = 64 * 1024;
+
+struct Piece {
+    stream: Stream,
+    bytes: Vec<u8>,
+}
+
+/// How far writing has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that the reader of our streams has taken.
+    pub written: u64,
+    /// The reader is gone; nothing more can be written.
+    pub closed: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Console {
+    pieces: Option<SyncSender<Piece>>,
+    accepted: u64,
+    mid_line: bool,
+    progress: watch::Receiver<Progress>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// Why output is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConsoleError {
+    /// More than the window without an acknowledgement: the peer broke the protocol.
+    #[error("the task sent more than {WINDOW} bytes that were not acknowledged")]
+    Overrun,
+    /// The writer ended, because the reader of our streams is gone.
+    #[error("the reader of the output is gone")]
+    Closed,
+}
+
+impl Console {
+    /// Writes to this process's stdout and stderr.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's, if it gives no thread.
+    pub fn of_this_process() -> io::Result<Self> {
+        Self::new(io::stdout(), io::stderr())
+    }
+
+    fn new(
+        stdout: impl Write + Send + 'static,
+        stderr: impl Write + Send + 'static,
+    ) -> io::Result<Self> {
+        let (pieces, queue) = sync_channel(QUEUE);
+        let (report, progress) = watch::channel(Progress::default());
+        let writer = std::thread::Builder::new()
+            .name("console".to_owned())
+            .stack_size(64 * 1024)
+            .spawn(move || write_all(&queue, stdout, stderr, &report))?;
+        Ok(Self {
+            pieces: Some(pieces),
+            accepted: 0,
+            mid_line: false,
+            progress,
+            writer: Some(writer),
+        })
+    }
+
+    /// Takes bytes; never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`ConsoleError`].
+    pub fn put(&mut self, stream: Stream, bytes: Vec<u8>) -> Result<(), ConsoleError> {
+        let length = bytes.len() as u64;
+        let mid_line = bytes.last().map_or(self.mid_line, |last| *last != b'\n');
+        if self.accepted + length - self.progress.borrow().written > WINDOW as u64 {
+            return Err(ConsoleError::Overrun);
+        }
+        let pieces = self.pieces.as_ref().ok_or(ConsoleError::Closed)?;
+        match pieces.try_send(Piece { stream, bytes }) {
+            Ok(()) => {
+                self.accepted += length;
+                self.mid_line = mid_line;
+                Ok(())
+            }
+            Err(TrySendError::Full(_)) => Err(ConsoleError::Overrun),
+            Err(TrySendError::Disconnected(_)) => Err(ConsoleError::Closed),
+        }
+    }
+
+    /// True if the last byte taken did not end a line: a line of our own then needs a fresh one.
+    #[must_use]
+    pub fn is_mid_line(&self) -> bool {
+        self.mid_line
+    }
+
+    /// Sees how far the writer comes.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
+    /// Returns once everything that was taken is written, or cannot be any more.
+    pub async fn drained(&mut self) -> Progress {
+        let accepted = self.accepted;
+        let done = |progress: &Progress| progress.written >= accepted || progress.closed;
+        if let Ok(progress) = self.progress.wait_for(done).await {
+            return *progress;
+        }
+        Progress { closed: true, ..*self.progress.borrow() }
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        self.pieces = None;
+        let all_written = self.progress.borrow().written >= self.accepted;
+        // A writer that is stuck in a full pipe ends with the process.
+        if let Some(writer) = self.writer.take().filter(|_| all_written) {
+            let _ = writer.join();
+        }
+    }
+}
+
+fn write_all(
+    queue: &Receiver<Piece>,
+    mut stdout: impl Write,
+    mut stderr: impl Write,
+    report: &watch::Sender<Progress>,
+) {
+    while let Ok(piece) = queue.recv() {
+        let sink: &mut dyn Write = match piece.stream {
+            Stream::Stdout => &mut stdout,
+            Stream::Stderr => &mut stderr,
+        };
+        if sink.write_all(&piece.bytes).and_then(|()| sink.flush()).is_err() {
+            report.send_modify(|progress| progress.closed = true);
+            return;
+        }
+        report.send_modify(|progress| progress.written += piece.bytes.len() as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{PipeReader, Read, pipe};
+
+    fn console() -> (Console, PipeReader, PipeReader) {
+        let (out_reader, out) = pipe().unwrap();
+        let (err_reader, err) = pipe().unwrap();
+        (Console::new(out, err).unwrap(), out_reader, err_reader)
+    }
+
+    #[tokio::test]
+    async fn streams_stay_apart_and_are_written_whole() {
+        let (mut console, mut out, mut err) = console();
+        console.put(Stream::Stdout, b"one".to_vec()).unwrap();
+        console.put(Stream::Stderr, b"\xff\0two".to_vec()).unwrap();
+        assert_eq!(console.drained().await, Progress { written: 8, closed: false });
+        drop(console);
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        out.read_to_end(&mut stdout).unwrap();
+        err.read_to_end(&mut stderr).unwrap();
+        assert_eq!((stdout, stderr), (b"one".to_vec(), b"\xff\0two".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_stops_reading_costs_at_most_the_window() {
+        let (mut console, _out, _err) = console();
+        let piece = vec![b'x'; 32 * 1024];
+        let mut taken = 0;
+        while console.put(Stream::Stdout, piece.clone()).is_ok() {
+            taken += piece.len();
+        }
+        // What the pipe itself holds comes on top.
+        assert!(taken <= WINDOW + 128 * 1024, "{taken}");
+        let refused = console.put(Stream::Stdout, piece);
+        assert_eq!(refused, Err(ConsoleError::Overrun));
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_is_gone_is_noticed() {
+        let (mut console, out, _err) = console();
+        drop(out);
+        console.put(Stream::Stdout, b"lost".to_vec()).unwrap();
+        assert!(console.drained().await.closed);
+    }
+}

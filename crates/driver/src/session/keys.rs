@@ -1,0 +1,104 @@
+//! The two keys of a task: the client's, which opens it, and the host's, which proves it.
+//!
+//! `seed` mode: the driver draws 32 random bytes, the agent derives its ed25519 host key from them,
+//! so the public half is known before the first dial. It stops anyone on the network; it does not
+//! stop someone who may read DescribeTasks, where the seed stands among the overrides.
+
+use std::sync::Arc;
+
+use russh::keys::ssh_key::LineEnding;
+use russh::keys::ssh_key::private::Ed25519Keypair;
+use russh::keys::{PrivateKey, PublicKey};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::random;
+use crate::state::StateError;
+
+/// What the host key is derived from.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Seed([u8; 32]);
+
+impl Seed {
+    /// Draws a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Randomness`].
+    pub fn draw() -> Result<Self, StateError> {
+        random::bytes().map(Self).map_err(StateError::Randomness)
+    }
+
+    /// As the agent reads it: 64 hexadecimal digits.
+    #[must_use]
+    pub fn to_variable(&self) -> String {
+        hex::encode(self.0)
+    }
+
+    /// The public half of the host key, as one line of OpenSSH.
+    ///
+    /// # Errors
+    ///
+    /// The key library's, for a key that it made itself.
+    pub fn host_key(&self) -> Result<String, russh::keys::ssh_key::Error> {
+        let key = PrivateKey::from(Ed25519Keypair::from_seed(&self.0));
+        key.public_key().to_openssh()
+    }
+}
+
+/// Reads a pinned host key.
+///
+/// # Errors
+///
+/// The key library's.
+pub fn parse_host_key(line: &str) -> Result<PublicKey, russh::keys::ssh_key::Error> {
+    PublicKey::from_openssh(line)
+}
+
+/// The key that opens one task.
+#[derive(Clone)]
+pub struct ClientKey(Arc<PrivateKey>);
+
+impl ClientKey {
+    /// Draws a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Randomness`].
+    pub fn draw() -> Result<Self, StateError> {
+        let mut seed: [u8; 32] = random::bytes().map_err(StateError::Randomness)?;
+        let pair = Ed25519Keypair::from_seed(&seed);
+        seed.zeroize();
+        Ok(Self(Arc::new(PrivateKey::from(pair))))
+    }
+
+    /// Reads it from a state file.
+    ///
+    /// # Errors
+    ///
+    /// The key library's.
+    pub fn parse(text: &str) -> Result<Self, russh::keys::ssh_key::Error> {
+        Ok(Self(Arc::new(PrivateKey::from_openssh(text)?)))
+    }
+
+    /// For the state file.
+    ///
+    /// # Errors
+    ///
+    /// The key library's, for a key that it made itself.
+    pub fn to_secret_text(&self) -> Result<Zeroizing<String>, russh::keys::ssh_key::Error> {
+        self.0.to_openssh(LineEnding::LF)
+    }
+
+    /// The public half in the format of `authorized_keys`.
+    ///
+    /// # Errors
+    ///
+    /// The key library's, for a key that it made itself.
+    pub fn public_line(&self) -> Result<String, russh::keys::ssh_key::Error> {
+        self.0.public_key().to_openssh()
+    }
+
+    pub(super) fn private(&self) -> Arc<PrivateKey> {
+        self.0.clone()
+    }
+}

@@ -1,0 +1,18 @@
+//! One conversation with the agent of a task: dialled, the host proven, one script run.
+//!
+//! It knows SSH and the protocol's frames. It knows no forge, no ECS and no exit codes.
+
+mod console;
+mod dial;
+mod keys;
+mod login;
+mod stops;
+mod talk;
+
+pub use console::Console;
+pub use dial::{DialError, dial};
+pub use fargate_protocol::Signal;
+pub use keys::{ClientKey, Seed, parse_host_key};
+pub use login::{Login, LoginError, Session};
+pub use stops::Stops;
+pub use talk::{Job, Outcome, Stop};

@@ -1,0 +1,91 @@
+//! Files that appear whole or not at all, 0600, never through a symbolic link.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+
+use super::StateError;
+
+/// Largest file that is read, in bytes: many times what a job needs.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Writes `bytes` to `path`: a new file beside it, fsync, rename, fsync of the folder. The caller
+/// holds the lock of `path`, so the new file's name can be fixed and a crash leaves at most one.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+    let new = beside(path);
+    let put = || -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)?;
+        sync_folder(path)
+    };
+    put().map_err(|error| {
+        // Half a file may hold a key; the first error is the one to tell.
+        let _ = std::fs::remove_file(&new);
+        StateError::disk("writing", path)(error)
+    })
+}
+
+/// Reads `path`; `None` if it is not there.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+    let get = || -> io::Result<Option<Vec<u8>>> {
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+            .open(path);
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    };
+    match get().map_err(StateError::disk("reading", path))? {
+        Some(bytes) if bytes.len() as u64 > MAX_BYTES => {
+            let what = "larger than 1 MiB".to_owned();
+            Err(StateError::Damaged { path: path.to_owned(), what })
+        }
+        bytes => Ok(bytes),
+    }
+}
+
+/// Removes `path` and what a crash may have left beside it; nothing there is a success.
+pub fn remove(path: &Path) -> Result<(), StateError> {
+    for path in [&beside(path), path] {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StateError::disk("removing", path)(error));
+            }
+            _ => {}
+        }
+    }
+    sync_folder(path).map_err(StateError::disk("syncing the folder of", path))
+}
+
+fn beside(path: &Path) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,202 @@
+//! The state folder of one host: `jobs`, `locks`, `tombstones` and the host's own name.
+
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fargate_model::id::Owner;
+use fargate_model::job::JobKey;
+
+use super::ledger::Ledger;
+use super::lock::Lock;
+use super::record::Record;
+use super::tombstone::{self, Tombstone};
+use super::{StateError, atomic};
+use crate::random;
+
+/// The state folder.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    root: PathBuf,
+    lock_within: Duration,
+}
+
+/// The owner of this host's tasks, and whether that name was made just now.
+#[derive(Clone, Debug)]
+pub struct HostOwner {
+    /// The name.
+    pub owner: Owner,
+    /// True if the folder held none: then tasks of this host may carry another name.
+    pub is_new: bool,
+}
+
+impl Folder {
+    /// Makes what is missing of the folder, 0700. Locks are waited for at most `lock_within`.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Disk`].
+    pub fn open(root: &Path, lock_within: Duration) -> Result<Self, StateError> {
+        for folder in
+            [root.to_owned(), root.join("jobs"), root.join("locks"), root.join("tombstones")]
+        {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&folder)
+                .map_err(StateError::disk("making the folder", &folder))?;
+        }
+        Ok(Self { root: root.to_owned(), lock_within })
+    }
+
+    fn job(&self, key: &JobKey) -> PathBuf {
+        self.root.join("jobs").join(format!("{key}.json"))
+    }
+
+    fn tombstone_path(&self, key: &JobKey) -> PathBuf {
+        self.root.join("tombstones").join(format!("{key}.json"))
+    }
+
+    /// The configured owner, else the one kept here, else a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub fn owner(&self, configured: Option<&str>) -> Result<HostOwner, StateError> {
+        let path = self.root.join("owner");
+        let damaged =
+            |what: &str| StateError::Damaged { path: path.clone(), what: what.to_owned() };
+        if let Some(configured) = configured {
+            let owner = Owner::try_from(configured.to_owned());
+            let owner = owner.map_err(|error| damaged(&error.to_string()))?;
+            return Ok(HostOwner { owner, is_new: false });
+        }
+        let mut is_new = false;
+        if !path.exists() {
+            is_new = self.keep_new_owner(&path)?;
+        }
+        let text = atomic::read(&path)?.ok_or_else(|| damaged("it is gone"))?;
+        let text = String::from_utf8_lossy(&text).trim().to_owned();
+        let owner = Owner::try_from(text).map_err(|error| damaged(&error.to_string()))?;
+        Ok(HostOwner { owner, is_new })
+    }
+
+    /// Of processes that start together, exactly one's name is kept.
+    fn keep_new_owner(&self, path: &Path) -> Result<bool, StateError> {
+        let name = format!("host-{}", random::token().map_err(StateError::Randomness)?);
+        let own = self.root.join(format!("owner.{name}"));
+        let put = || -> std::io::Result<bool> {
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.write(true).create_new(true).mode(0o600).open(&own)?;
+            file.write_all(name.as_bytes())?;
+            file.sync_all()?;
+            let linked = match std::fs::hard_link(&own, path) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+                Err(error) => Err(error),
+            };
+            std::fs::remove_file(&own)?;
+            linked
+        };
+        put().map_err(StateError::disk("keeping this host's name in", path))
+    }
+
+    /// The lock that guards a job's files for the moments of a change.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub fn lock(&self, key: &JobKey) -> Result<Lock, StateError> {
+        Lock::take(&self.root.join("locks").join(key.as_str()), self.lock_within)
+    }
+
+    /// The lock that a `prepare` holds from its beginning to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Held`] at once if another one holds it.
+    pub fn lock_prepare(&self, key: &JobKey) -> Result<Lock, StateError> {
+        let path = self.root.join("locks").join(format!("{key}.prepare"));
+        Lock::take(&path, Duration::ZERO)
+    }
+
+    /// The job's record, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub fn record(&self, key: &JobKey) -> Result<Option<Record>, StateError> {
+        Record::read(&self.job(key))
+    }
+
+    /// What an earlier clean-up of this job left.
+    #[must_use]
+    pub fn tombstone(&self, key: &JobKey) -> Option<Tombstone> {
+        Tombstone::read(&self.tombstone_path(key))
+    }
+
+    /// Writes the first record of a `prepare`, in place of any former one.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub fn begin(&self, record: Record) -> Result<Ledger, StateError> {
+        let _lock = self.lock(&record.job)?;
+        record.write(&self.job(&record.job))?;
+        Ok(Ledger::new(self.clone(), record))
+    }
+
+    /// Puts a tombstone in the place of the record, unless another `prepare` has begun since
+    /// `seen` was read.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub fn bury(
+        &self,
+        key: &JobKey,
+        seen: Option<&Record>,
+        undone: Vec<super::Core>,
+    ) -> Result<(), StateError> {
+        let _lock = self.lock(key)?;
+        let path = self.job(key);
+        if let (Some(seen), Ok(Some(now))) = (seen, Record::read(&path))
+            && now.prepared_by != seen.prepared_by
+        {
+            return Ok(());
+        }
+        let was_there = path.exists();
+        let mut tombstone = self.tombstone(key).unwrap_or_default();
+        tombstone.tries += u32::from(was_there);
+        tombstone.undone = undone;
+        if let Some(failure) = seen.and_then(|seen| seen.failure.clone()) {
+            tombstone.failure = Some(failure);
+        }
+        tombstone.write(&self.tombstone_path(key))?;
+        atomic::remove(&path)
+    }
+
+    /// Removes tombstones that are older than `age`.
+    pub fn sweep(&self, age: Duration) {
+        tombstone::sweep(&self.root.join("tombstones"), age);
+    }
+
+    pub(super) fn update(
+        &self,
+        key: &JobKey,
+        prepared_by: &fargate_model::id::Token,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<Record, StateError> {
+        let _lock = self.lock(key)?;
+        let path = self.job(key);
+        match Record::read(&path)? {
+            Some(mut record) if record.prepared_by == *prepared_by => {
+                change(&mut record);
+                record.write(&path)?;
+                Ok(record)
+            }
+            _ => Err(StateError::TakenOver),
+        }
+    }
+}

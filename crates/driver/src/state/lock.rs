@@ -1,0 +1,104 @@
+//! A lock between processes that ends with its holder, whatever kills it.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{Flock, FlockArg, OFlag};
+
+use super::StateError;
+
+/// Between two looks at a lock that is held.
+const AGAIN: Duration = Duration::from_millis(2);
+
+/// A lock that is held, for as long as this lives. Its file goes with it.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    _file: Flock<File>,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Still held here, so nobody else can have taken this very file; who waits for it sees
+        // that it is gone and makes another.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Lock {
+    /// Takes the lock, waiting at most `within`. Locks are held for moments, so this blocks the
+    /// thread.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Held`] at the deadline, [`StateError::Disk`] where no lock can be made.
+    pub fn take(path: &Path, within: Duration) -> Result<Self, StateError> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(lock) = Self::attempt(path)? {
+                return Ok(lock);
+            }
+            if Instant::now() >= deadline {
+                return Err(StateError::Held { path: path.to_owned() });
+            }
+            std::thread::sleep(AGAIN);
+        }
+    }
+
+    fn attempt(path: &Path) -> Result<Option<Self>, StateError> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(path)
+            .map_err(StateError::disk("making the lock", path))?;
+        let Ok(file) = Flock::lock(file, FlockArg::LockExclusiveNonblock) else {
+            return Ok(None);
+        };
+        // The former holder may have removed the file between our open and our lock.
+        let same = match (file.metadata(), std::fs::symlink_metadata(path)) {
+            (Ok(ours), Ok(there)) => ours.ino() == there.ino() && ours.dev() == there.dev(),
+            _ => false,
+        };
+        Ok(same.then(|| Self { path: path.to_owned(), _file: file }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_by_one_and_its_file_goes_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock = Lock::take(&path, Duration::ZERO).unwrap();
+        assert!(matches!(Lock::take(&path, Duration::ZERO), Err(StateError::Held { .. })));
+        drop(lock);
+        assert!(!path.exists());
+        Lock::take(&path, Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn many_threads_never_hold_it_together() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let inside = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let _lock = Lock::take(&path, Duration::from_secs(30)).unwrap();
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+    }
+}

@@ -1,0 +1,95 @@
+//! What one job's processes must know of each other: a small file per job, written before anything
+//! is started, and a tombstone without secrets after it.
+//!
+//! Only `prepare` and `cleanup` write, under a lock that is held for moments. Files appear whole or
+//! not at all, and survive a power cut.
+
+mod atomic;
+mod folder;
+mod ledger;
+mod lock;
+mod record;
+mod tombstone;
+
+use std::path::{Path, PathBuf};
+
+use fargate_model::why::{Cause, Why};
+
+pub use folder::{Folder, HostOwner};
+pub use ledger::Ledger;
+pub use lock::Lock;
+pub use record::{Core, Origin, Peer, Record, SCHEMA, Secret};
+pub use tombstone::Tombstone;
+
+/// Why the state could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The disk, or the rights on it.
+    #[error("{doing} {}", path.display())]
+    Disk {
+        /// What was being done.
+        doing: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// The operating system's words.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is there, but not as we wrote it.
+    #[error("reading {}: {what}", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Written by a newer version, with the part that every version understands.
+    #[error("reading {}: written by a newer version (schema {schema}, this one knows {SCHEMA})", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its schema.
+        schema: u64,
+        /// What is needed to clean up.
+        core: Core,
+    },
+    /// Another process holds the job.
+    #[error("another process holds {}", path.display())]
+    Held {
+        /// The lock.
+        path: PathBuf,
+    },
+    /// `cleanup`, or another `prepare`, has taken the job over in the meantime.
+    #[error("this job was cleaned up, or prepared again, in the meantime")]
+    TakenOver,
+    /// The host has no randomness.
+    #[error("reading random bytes")]
+    Randomness(#[source] std::io::Error),
+}
+
+impl StateError {
+    fn disk(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Disk { doing, path, source }
+    }
+
+    /// The catalogue's words for it.
+    #[must_use]
+    pub fn why(&self) -> Why {
+        let at = |cause, path: &Path| Why::new(cause).with("path", path.display().to_string());
+        match self {
+            Self::Disk { doing, path, source } => at(Cause::StateFull, path)
+                .because(format!("{doing} {}: {source}.", path.display()))
+                .because("No task was started without it."),
+            Self::Damaged { path, what } => {
+                at(Cause::StateDamaged, path).because(format!("{}: {what}.", path.display()))
+            }
+            Self::Newer { path, .. } => at(Cause::StateDamaged, path).because(format!("{self}.")),
+            Self::Held { path } => at(Cause::AlreadyPrepared, path).because(format!("{self}.")),
+            Self::TakenOver => Why::new(Cause::StoppedByCleanup).because(format!("{self}.")),
+            Self::Randomness(source) => {
+                Why::new(Cause::StateFull).because(format!("{self}: {source}."))
+            }
+        }
+    }
+}

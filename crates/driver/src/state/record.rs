@@ -1,0 +1,172 @@
+//! What the state file of one job holds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use fargate_model::id::{Owner, TaskArn, Token};
+use fargate_model::job::JobKey;
+use fargate_model::why::Why;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{StateError, atomic};
+use crate::task::LaunchRequest;
+
+/// The schema that this version writes. It grows only when an older version could misread a file.
+pub const SCHEMA: u64 = 1;
+
+/// Who asked for the task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A GitLab job.
+    Gitlab,
+    /// A person's `exec`.
+    Exec,
+}
+
+/// The part that never changes: any version can clean up with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Core {
+    /// Name or ARN.
+    #[serde(default)]
+    pub cluster: String,
+    /// Region.
+    #[serde(default)]
+    pub region: String,
+    /// Where calls went, if not to AWS's own endpoint; for people.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// The task that was started last.
+    #[serde(default)]
+    pub task: Option<TaskArn>,
+}
+
+/// Who answers in the task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Peer {
+    /// Our agent, with its name and version. Such a peer never falls back to less.
+    Agent(String),
+}
+
+/// A secret text: not shown by `Debug`, wiped when dropped.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Wraps it.
+    #[must_use]
+    pub fn new(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the one use that it is meant for.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// One job, from its first launch to its clean-up.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// [`SCHEMA`] of who wrote it.
+    pub schema: u64,
+    /// Who asked.
+    pub origin: Origin,
+    /// What any version needs.
+    pub core: Core,
+    /// The host.
+    pub owner: Owner,
+    /// The job.
+    pub job: JobKey,
+    /// The job's id on its forge, for people.
+    pub job_id: String,
+    /// Which `prepare` of this job wrote it, from 1.
+    pub attempt: u32,
+    /// Of the process that prepares; another one's writes are refused.
+    pub prepared_by: Token,
+    /// Every launch, the open ones among them.
+    pub launches: Vec<LaunchRequest>,
+    /// The private key that opens the task, in OpenSSH's format.
+    pub client_key: Secret,
+    /// The host key that the task must show, as one line of OpenSSH.
+    pub host_key: String,
+    /// The user to log in as.
+    pub user: String,
+    /// Who answers; none until it did.
+    pub peer: Option<Peer>,
+    /// Where it answers.
+    pub address: Option<SocketAddr>,
+    /// The task ends itself at this moment, in seconds since 1970.
+    pub deadline_unix_s: u64,
+    /// True once `prepare` is done.
+    pub ready: bool,
+    /// The shell that `config` announced.
+    pub shell: String,
+    /// Why this attempt failed for good, if it did.
+    #[serde(default)]
+    pub failure: Option<Why>,
+    /// Fields of other versions, kept as they are.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, serde_json::Value>,
+}
+
+impl Record {
+    /// Reads a state file; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`]; never a panic, whatever the file holds.
+    pub fn read(path: &Path) -> Result<Option<Self>, StateError> {
+        let Some(bytes) = atomic::read(path)? else { return Ok(None) };
+        let damaged = |what: String| StateError::Damaged { path: path.to_owned(), what };
+        let value: serde_json::Value = serde_json::from_slice(&bytes)
+            .map_err(|error| damaged(format!("not JSON at line {}", error.line())))?;
+        let schema = value.get("schema").and_then(serde_json::Value::as_u64);
+        match schema {
+            Some(schema) if schema > SCHEMA => {
+                let core = value.get("core").cloned().unwrap_or_default();
+                let core = serde_json::from_value(core).unwrap_or_default();
+                Err(StateError::Newer { path: path.to_owned(), schema, core })
+            }
+            Some(_) => serde_json::from_value(value)
+                .map(Some)
+                // The message names fields, never their values.
+                .map_err(|error| damaged(field_error(&error))),
+            None => Err(damaged("no schema".to_owned())),
+        }
+    }
+
+    /// Writes it; the caller holds the job's lock.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Disk`].
+    pub fn write(&self, path: &Path) -> Result<(), StateError> {
+        let bytes = Zeroizing::new(
+            serde_json::to_vec(self).expect("a record holds nothing that JSON cannot"),
+        );
+        atomic::write(path, &bytes)
+    }
+}
+
+/// Serde's message may quote a value; only its part about the shape is kept.
+fn field_error(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(": ") {
+        Some((kind @ ("invalid type" | "invalid value"), _)) => format!("a field of {kind}"),
+        _ if text.starts_with("missing field") => text,
+        _ => "a field that is not as it was written".to_owned(),
+    }
+}

@@ -1,0 +1,58 @@
+//! What stays of a job after its clean-up: how often it was tried, and a failure that the next try
+//! would meet again. No secret, no address.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use fargate_model::why::Why;
+use serde::{Deserialize, Serialize};
+
+use super::record::Core;
+use super::{StateError, atomic};
+
+/// Most tombstones that one sweep looks at, so that a clean-up stays short.
+const SWEEP_LIMIT: usize = 1000;
+
+/// See the module.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Tombstone {
+    /// How often the job was prepared.
+    pub tries: u32,
+    /// Why every further try would fail.
+    #[serde(default)]
+    pub failure: Option<Why>,
+    /// What could not be stopped, for whoever reaps later.
+    #[serde(default)]
+    pub undone: Vec<Core>,
+}
+
+impl Tombstone {
+    /// Reads it; one that cannot be read counts as none, because it only saves time.
+    #[must_use]
+    pub fn read(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&atomic::read(path).ok()??).ok()
+    }
+
+    /// Writes it; the caller holds the job's lock.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Disk`].
+    pub fn write(&self, path: &Path) -> Result<(), StateError> {
+        let bytes = serde_json::to_vec(self).expect("a tombstone holds nothing that JSON cannot");
+        atomic::write(path, &bytes)
+    }
+}
+
+/// Removes tombstones in `folder` that are older than `age`. Best effort: the next clean-up
+/// sweeps again.
+pub fn sweep(folder: &Path, age: Duration) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let old = |modified: SystemTime| modified.elapsed().is_ok_and(|elapsed| elapsed > age);
+    for entry in entries.flatten().take(SWEEP_LIMIT) {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        if modified.is_ok_and(old) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}

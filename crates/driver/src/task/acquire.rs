@@ -1,0 +1,355 @@
+//! From a description to a task whose agent answers: launched, watched, dialled from the moment
+//! that its address is known.
+//!
+//! A task that AWS failed for a passing reason is launched again, a bounded number of times, and
+//! only once ECS said that the former one has stopped.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fargate_config::Timeouts;
+use fargate_model::task::Status;
+use fargate_model::why::{Cause, Next, Why};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::{info, warn};
+
+use super::classify::{Place, exception, stopped};
+use super::client::Ecs;
+use super::launch::{LaunchError, Launcher};
+use super::observation::Observation;
+use super::spec::LaunchRequest;
+use crate::random;
+use crate::session::{DialError, Login, LoginError, Session, dial};
+
+/// How much slower each look at a task is than the one before.
+const SLOWER: f64 = 1.4;
+/// For one last look at what ECS knows, after the agent answered.
+const LAST_LOOK: Duration = Duration::from_secs(2);
+/// Before a handshake that broke off is tried again.
+const HANDSHAKE_AGAIN: Duration = Duration::from_millis(200);
+/// Handshakes that stall before the way is blamed.
+const STALLS: u32 = 3;
+
+/// What happens on the way, for whoever tells people.
+pub enum Event<'a> {
+    /// ECS accepted a task.
+    Accepted(&'a Observation),
+    /// ECS started none yet; it is being tried again.
+    Refused {
+        /// Why.
+        why: &'a Why,
+        /// Tries so far.
+        tries: usize,
+        /// Since the first one.
+        waited: Duration,
+    },
+    /// A look at the task.
+    Waiting {
+        /// What ECS says.
+        seen: &'a Observation,
+        /// Since it was accepted.
+        age: Duration,
+        /// In this state.
+        in_state: Duration,
+    },
+    /// The task failed for a passing reason; another one is launched.
+    Relaunching {
+        /// Why.
+        why: &'a Why,
+        /// Which relaunch, from 1.
+        n: u32,
+        /// How many there may be.
+        of: u32,
+    },
+}
+
+/// A task whose agent answers and is proven.
+pub struct Acquired {
+    /// What ECS knew last.
+    pub seen: Observation,
+    /// Where the agent answers.
+    pub address: SocketAddr,
+    /// An open session with it.
+    pub session: Session,
+    /// RunTask, from the first try to its acceptance.
+    pub accepted_after: Duration,
+    /// From the acceptance to the agent's answer.
+    pub answered_after: Duration,
+    /// The SSH login with the proof, its part of the above.
+    pub login: Duration,
+}
+
+/// What is needed beside the launcher.
+pub struct Terms<'a> {
+    /// Who logs in and whom it expects.
+    pub login: &'a Login,
+    /// Port of the agent.
+    pub port: u16,
+    /// Deadlines and polls.
+    pub timeouts: &'a Timeouts,
+}
+
+/// Brings up one task.
+///
+/// # Errors
+///
+/// [`LaunchError`]. A task may then still run; the ledger knows it.
+pub async fn acquire(
+    launcher: &mut Launcher<'_>,
+    terms: &Terms<'_>,
+    report: &mut dyn FnMut(Event<'_>),
+) -> Result<Acquired, LaunchError> {
+    let mut relaunches = 0;
+    let mut pause = terms.timeouts.poll_min;
+    loop {
+        let asked = Instant::now();
+        let (launch, task) = launcher.launch(report).await?;
+        let accepted_after = asked.elapsed();
+        report(Event::Accepted(&task));
+        let place = Place::of(&launch, launcher.ecs.region(), &launcher.ecs.endpoint());
+        let watch = Watch::new(launcher.ecs, terms, &launch, place, task, launcher.deadline);
+        let failed = match watch.until_answered(accepted_after, report).await {
+            Ok(acquired) => return Ok(acquired),
+            Err(failed) => failed,
+        };
+        let why = failed.why;
+        let another = match why.entry().next {
+            Next::Final => false,
+            Next::Retry => relaunches < terms.timeouts.relaunches,
+            Next::Wait => true,
+        };
+        let until = Instant::now() + random::jittered(pause);
+        if !failed.settled || !another || until >= launcher.deadline {
+            return Err(why.into());
+        }
+        relaunches += 1;
+        warn!(event = "task.relaunch", cause = why.entry().slug, n = relaunches);
+        report(Event::Relaunching { why: &why, n: relaunches, of: terms.timeouts.relaunches });
+        sleep_until(until).await;
+        pause = (pause * 2).min(terms.timeouts.poll_max * 3);
+    }
+}
+
+/// A task that did not come up. `settled`: ECS said that it has stopped, so another may be started.
+struct Failed {
+    why: Why,
+    settled: bool,
+}
+
+/// One task between its acceptance and its agent's answer.
+struct Watch<'a> {
+    ecs: &'a Ecs,
+    terms: &'a Terms<'a>,
+    launch: &'a LaunchRequest,
+    place: Place,
+    seen: Observation,
+    born: Instant,
+    state_since: Instant,
+    deadline: Instant,
+    interval: Duration,
+}
+
+impl<'a> Watch<'a> {
+    fn new(
+        ecs: &'a Ecs,
+        terms: &'a Terms<'a>,
+        launch: &'a LaunchRequest,
+        mut place: Place,
+        seen: Observation,
+        deadline: Instant,
+    ) -> Self {
+        let now = Instant::now();
+        place.set("task", seen.task.task_id().to_owned());
+        place.set("port", terms.port.to_string());
+        Self {
+            ecs,
+            terms,
+            launch,
+            place,
+            seen,
+            born: now,
+            state_since: now,
+            deadline: deadline.min(now + terms.timeouts.start),
+            interval: terms.timeouts.poll_min,
+        }
+    }
+
+    async fn until_answered(
+        mut self,
+        accepted_after: Duration,
+        report: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Acquired, Failed> {
+        let last_refusal = Cell::new(None);
+        let (terms, ecs, launch) = (self.terms, self.ecs, self.launch);
+        let task = self.seen.task.clone();
+        let mut knocking = None;
+        let mut looking = Box::pin(ecs.describe(&launch.cluster, &task));
+        let mut look_at = None;
+        loop {
+            if knocking.is_none()
+                && let Some(ip) = self.seen.address
+            {
+                let address = SocketAddr::new(ip, terms.port);
+                self.place.set("ip", ip.to_string());
+                let place = self.place.clone();
+                knocking = Some(Box::pin(knock(address, terms, place, &last_refusal)));
+            }
+            tokio::select! {
+                answered = async {
+                    match &mut knocking {
+                        Some(knocking) => knocking.await,
+                        None => std::future::pending().await,
+                    }
+                } => {
+                    let (address, session, login) =
+                        answered.map_err(|why| Failed { why: *why, settled: false })?;
+                    let answered_after = self.born.elapsed();
+                    info!(event = "agent.answered", task = %task, agent = %session.agent);
+                    self.look_once_more().await;
+                    let seen = self.seen;
+                    return Ok(Acquired { seen, address, session, accepted_after, answered_after, login });
+                }
+                looked = &mut looking, if look_at.is_none() => {
+                    self.take_in(looked, &last_refusal, report)?;
+                    look_at = Some(Instant::now() + random::jittered(self.interval));
+                    self.interval = self.interval.mul_f64(SLOWER).min(terms.timeouts.poll_max);
+                }
+                () = sleep_until(look_at.unwrap_or(self.deadline)), if look_at.is_some() => {
+                    looking.set(ecs.describe(&launch.cluster, &task));
+                    look_at = None;
+                }
+                () = sleep_until(self.deadline) => {
+                    return Err(Failed { why: self.too_late(last_refusal.get()), settled: false });
+                }
+            }
+        }
+    }
+
+    /// What a look brought: news, nothing yet, or the end.
+    fn take_in(
+        &mut self,
+        looked: Result<Option<Observation>, super::CallError>,
+        last_refusal: &Cell<Option<DialError>>,
+        report: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Failed> {
+        let open = |why| Err(Failed { why, settled: false });
+        match looked {
+            Ok(Some(seen)) => {
+                if seen.status != self.seen.status {
+                    self.state_since = Instant::now();
+                    info!(event = "task.status", task = %seen.task, status = %seen.status);
+                }
+                let address = seen.address.or(self.seen.address);
+                self.seen = Observation { address, ..seen };
+            }
+            Ok(None) if self.born.elapsed() > self.terms.timeouts.visible => {
+                return open(self.place.why(Cause::Expired));
+            }
+            Ok(None) => {}
+            Err(error) if error.is_transient() => {
+                warn!(event = "describe.failed", request_id = error.request_id(), "{error}");
+                self.interval = self.interval.mul_f64(SLOWER).min(self.terms.timeouts.poll_max);
+            }
+            Err(error) => return open(exception(&error, &self.place)),
+        }
+        if self.seen.status == Status::Stopped || self.seen.status == Status::Deleted {
+            let container = self.launch.containers.first().map_or("", |c| c.name.as_str());
+            let mut why = stopped(&self.seen, container, &self.place);
+            if why.cause == Cause::EnvironmentEnded {
+                // Nothing of the job has run yet, so it was not the job.
+                why.cause = Cause::AgentExited;
+            }
+            return Err(Failed { why, settled: true });
+        }
+        let in_state = self.state_since.elapsed();
+        if self.seen.status == Status::Running && in_state > self.terms.timeouts.ready {
+            return open(self.too_late(last_refusal.get()));
+        }
+        report(Event::Waiting { seen: &self.seen, age: self.born.elapsed(), in_state });
+        Ok(())
+    }
+
+    /// Why nobody answered in time.
+    fn too_late(&self, last_refusal: Option<DialError>) -> Why {
+        let age = fargate_model::text::duration(self.born.elapsed());
+        let mut place = self.place.clone();
+        place.set("limit", fargate_model::text::duration(self.terms.timeouts.start));
+        let address =
+            self.seen.address.map_or_else(|| "no address".to_owned(), |ip| ip.to_string());
+        let port = self.terms.port;
+        if self.seen.status == Status::Running {
+            return match last_refusal {
+                Some(DialError::Refused) => place
+                    .why(Cause::AgentRefused)
+                    .because(format!("{address}:{port} refused every dial in {age}.")),
+                _ => place.why(Cause::AgentBlocked).because(format!(
+                    "No answer from {address}:{port} in {age}: a firewall drops the dials."
+                )),
+            };
+        }
+        let in_state = fargate_model::text::duration(self.state_since.elapsed());
+        let status = &self.seen.status;
+        place
+            .why(Cause::StartTimeout)
+            .because(format!("Last state {status} for {in_state}; ECS gave no reason."))
+    }
+
+    /// For the facts that people read: the digest, and when the parts of the start happened.
+    async fn look_once_more(&mut self) {
+        if self.seen.timeline.started.is_some() {
+            return;
+        }
+        let look = self.ecs.describe(&self.launch.cluster, &self.seen.task);
+        if let Ok(Ok(Some(seen))) = timeout(LAST_LOOK, look).await {
+            let address = seen.address.or(self.seen.address);
+            self.seen = Observation { address, ..seen };
+        }
+    }
+}
+
+/// Dials until an agent answers that is the right one.
+async fn knock(
+    address: SocketAddr,
+    terms: &Terms<'_>,
+    place: Place,
+    last_refusal: &Cell<Option<DialError>>,
+) -> Result<(SocketAddr, Session, Duration), Box<Why>> {
+    let mut stalls = 0;
+    loop {
+        let stream = dial(address, terms.timeouts, |error| last_refusal.set(Some(error))).await;
+        let connected = Instant::now();
+        let error = match Session::open(stream, terms.login, terms.timeouts).await {
+            Ok(session) => return Ok((address, session, connected.elapsed())),
+            Err(error) => error,
+        };
+        warn!(event = "login.failed", address = %address, "{error}");
+        stalls += u32::from(matches!(error, LoginError::Stalled { .. }));
+        if !matches!(error, LoginError::Broken { .. } | LoginError::Stalled { .. })
+            || stalls >= STALLS
+        {
+            return Err(Box::new(login_failed(&error, address, &place)));
+        }
+        sleep(HANDSHAKE_AGAIN).await;
+    }
+}
+
+/// The catalogue's words for a login that failed.
+pub(crate) fn login_failed(error: &LoginError, address: SocketAddr, place: &Place) -> Why {
+    let cause = match error {
+        LoginError::Broken { .. } => Cause::ConnectionLost,
+        LoginError::Stalled { .. } => Cause::Handshake,
+        LoginError::WrongHost { .. } => Cause::WrongHost,
+        LoginError::Denied { .. } => Cause::LoginRefused,
+        LoginError::NotOurAgent { .. } => Cause::AgentVersion,
+    };
+    let mut place = place.clone();
+    place.set("ip", address.ip().to_string());
+    let why = place.why(cause).because(format!("At {address}: {error}."));
+    match error {
+        LoginError::WrongHost { .. } => {
+            why.because("Nothing was sent: 0 bytes of the script.".to_owned())
+        }
+        _ => why,
+    }
+}

@@ -1,0 +1,288 @@
+//! The one ECS client: every timeout set, no retries of its own, because one policy is in charge.
+
+use std::collections::BTreeMap;
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::operation::run_task::RunTaskError;
+use aws_sdk_ecs::types::{
+    AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
+    DesiredStatus, KeyValuePair, LaunchType, NetworkConfiguration, Tag, TaskOverride,
+};
+use aws_smithy_http_client::tls;
+use fargate_config::{Profile, Timeouts};
+use fargate_model::id::{Owner, TaskArn};
+use fargate_model::why::{Cause, Why};
+
+use super::call::CallError;
+use super::observation::Observation;
+use super::spec::{LaunchRequest, Purchase};
+
+/// Most tasks per DescribeTasks. Source: Amazon ECS API Reference, `DescribeTasks`.
+const DESCRIBE_LIMIT: usize = 100;
+/// Most pages of ListTasks that are read: 10,000 tasks of one owner.
+const LIST_PAGES: usize = 100;
+/// Longest reason of StopTask that ECS shows. Source: Amazon ECS API Reference, `Task`.
+const REASON_LIMIT: usize = 255;
+
+/// ECS in one Region.
+#[derive(Clone, Debug)]
+pub struct Ecs {
+    client: Client,
+    region: String,
+    endpoint: Option<String>,
+}
+
+/// What RunTask answered.
+#[derive(Clone, Debug)]
+pub enum Ran {
+    /// It started this task.
+    Task(Box<Observation>),
+    /// It started none: HTTP 200 with `failures[]`.
+    Failure {
+        /// ECS's words.
+        reason: String,
+        /// More of them.
+        detail: String,
+    },
+    /// The token was used with other parameters; these tasks hold it.
+    Conflict(Vec<TaskArn>),
+    /// Neither a task nor a failure.
+    Nothing,
+}
+
+impl Ecs {
+    /// Reads the SDK's usual environment. No call is made, but the Region may be asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::RegionMissing`].
+    pub async fn connect(profile: &Profile) -> Result<Self, Why> {
+        Self::in_region(profile.region.clone(), &profile.timeouts).await
+    }
+
+    /// As [`Self::connect`], in a Region that is already known, from a state file.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::RegionMissing`].
+    pub async fn in_region(region: Option<String>, timeouts: &Timeouts) -> Result<Self, Why> {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(timeouts.api_connect)
+            .read_timeout(timeouts.api_attempt)
+            .operation_attempt_timeout(timeouts.api_attempt)
+            .operation_timeout(timeouts.api_operation)
+            .build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::disabled());
+        if let Some(region) = region {
+            loader = loader.region(aws_config::Region::new(region));
+        }
+        let shared = loader.load().await;
+        let region = shared.region().ok_or_else(|| {
+            Why::new(Cause::RegionMissing).because(
+                "Looked in: `region`, AWS_REGION, the AWS profile, the instance's metadata.",
+            )
+        })?;
+        Ok(Self {
+            region: region.to_string(),
+            endpoint: shared.endpoint_url().map(str::to_owned),
+            client: Client::new(&shared),
+        })
+    }
+
+    /// The Region.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Where calls go, for people: the endpoint that the environment names, or AWS's own.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        let own = std::env::var("AWS_ENDPOINT_URL_ECS").ok().or_else(|| self.endpoint.clone());
+        own.unwrap_or_else(|| {
+            let suffix = fargate_model::region::Partition::of(&self.region).dns_suffix();
+            format!("https://ecs.{}.{suffix}", self.region)
+        })
+    }
+
+    /// RunTask. Safe to send again: the token names at most one task.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]; after [`CallError::NoAnswer`] the task may exist.
+    pub async fn run_task(&self, request: &LaunchRequest) -> Result<Ran, CallError> {
+        let mut call = self
+            .client
+            .run_task()
+            .cluster(&request.cluster)
+            .task_definition(&request.task_definition)
+            .count(1)
+            .client_token(request.token.as_str())
+            .started_by(request.started_by.as_str())
+            .set_platform_version(request.platform_version.clone())
+            .network_configuration(network(request))
+            .overrides(overrides(request))
+            .set_tags(Some(tags(&request.tags)));
+        call = match &request.purchase {
+            Purchase::LaunchType(kind) => call.launch_type(LaunchType::from(kind.as_str())),
+            Purchase::Strategy(_) => call.set_capacity_provider_strategy(Some(strategy(request))),
+        };
+        match call.send().await {
+            Ok(answer) => Ok(match (answer.tasks().first(), answer.failures().first()) {
+                (Some(task), _) => match Observation::of(task) {
+                    Some(task) => Ran::Task(Box::new(task)),
+                    None => Ran::Nothing,
+                },
+                (None, Some(failure)) => Ran::Failure {
+                    reason: failure.reason().unwrap_or("no reason given").to_owned(),
+                    detail: failure.detail().unwrap_or_default().to_owned(),
+                },
+                (None, None) => Ran::Nothing,
+            }),
+            Err(error) => match error.as_service_error() {
+                Some(RunTaskError::ConflictException(conflict)) => Ok(Ran::Conflict(
+                    conflict.resource_ids().iter().map(|arn| TaskArn(arn.clone())).collect(),
+                )),
+                _ => Err(CallError::of(&error)),
+            },
+        }
+    }
+
+    /// DescribeTasks for one task; `None` if ECS does not know it.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn describe(
+        &self,
+        cluster: &str,
+        task: &TaskArn,
+    ) -> Result<Option<Observation>, CallError> {
+        Ok(self.describe_all(cluster, std::slice::from_ref(task)).await?.into_iter().next())
+    }
+
+    /// DescribeTasks for many, a hundred per call; those that ECS does not know are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn describe_all(
+        &self,
+        cluster: &str,
+        tasks: &[TaskArn],
+    ) -> Result<Vec<Observation>, CallError> {
+        let mut found = Vec::new();
+        for some in tasks.chunks(DESCRIBE_LIMIT) {
+            let arns = some.iter().map(|arn| arn.0.clone()).collect();
+            let call = self.client.describe_tasks().cluster(cluster).set_tasks(Some(arns));
+            let answer = call.send().await.map_err(|error| CallError::of(&error))?;
+            found.extend(answer.tasks().iter().filter_map(Observation::of));
+        }
+        Ok(found)
+    }
+
+    /// ListTasks: every task of this owner, or of the whole cluster, that is meant to run.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn list(
+        &self,
+        cluster: &str,
+        owner: Option<&Owner>,
+    ) -> Result<Vec<TaskArn>, CallError> {
+        let mut found = Vec::new();
+        let mut page = None;
+        for _ in 0..LIST_PAGES {
+            let call = self.client.list_tasks().cluster(cluster).set_next_token(page);
+            let call = match owner {
+                Some(owner) => call.started_by(owner.as_str()),
+                None => call.desired_status(DesiredStatus::Running),
+            };
+            let answer = call.send().await.map_err(|error| CallError::of(&error))?;
+            found.extend(answer.task_arns().iter().map(|arn| TaskArn(arn.clone())));
+            page = answer.next_token().map(str::to_owned);
+            if page.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// StopTask. A task that is already stopped, or that ECS has forgotten, is a success.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn stop(&self, cluster: &str, task: &TaskArn, why: &str) -> Result<(), CallError> {
+        let reason: String = why.chars().take(REASON_LIMIT).collect();
+        let call = self.client.stop_task().cluster(cluster).task(&task.0).reason(reason);
+        match call.send().await.map_err(|error| CallError::of(&error)) {
+            Ok(_) => Ok(()),
+            Err(CallError::Answered { code, message, .. })
+                if code == "InvalidParameterException" && message.contains("not found") =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn network(request: &LaunchRequest) -> NetworkConfiguration {
+    // `subnets` is the one required member, and it is set.
+    let vpc = AwsVpcConfiguration::builder()
+        .subnets(&request.subnet)
+        .set_security_groups(Some(request.security_groups.clone()))
+        .assign_public_ip(AssignPublicIp::Disabled)
+        .build()
+        .ok();
+    NetworkConfiguration::builder().set_awsvpc_configuration(vpc).build()
+}
+
+fn overrides(request: &LaunchRequest) -> TaskOverride {
+    let containers = request.containers.iter().map(|container| {
+        let environment = container
+            .environment
+            .iter()
+            .map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
+        ContainerOverride::builder()
+            .name(&container.name)
+            .set_environment(Some(environment.collect()))
+            .build()
+    });
+    TaskOverride::builder()
+        .set_container_overrides(Some(containers.collect()))
+        .set_cpu(request.cpu_units.map(|units| units.to_string()))
+        .set_memory(request.memory_mib.map(|mib| mib.to_string()))
+        .build()
+}
+
+fn strategy(request: &LaunchRequest) -> Vec<CapacityProviderStrategyItem> {
+    let Purchase::Strategy(providers) = &request.purchase else { return Vec::new() };
+    let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    providers
+        .iter()
+        .filter_map(|provider| {
+            CapacityProviderStrategyItem::builder()
+                .capacity_provider(&provider.name)
+                .weight(number(provider.weight))
+                .base(number(provider.base))
+                .build()
+                .ok()
+        })
+        .collect()
+}
+
+fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}

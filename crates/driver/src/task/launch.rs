@@ -1,0 +1,191 @@
+//! RunTask until it names a task: the same token while the outcome is open, the next subnet where
+//! one is full, and a new launch only once the former one is settled.
+
+use std::time::Duration;
+
+use fargate_model::why::{Cause, Next, Why};
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+use super::acquire::Event;
+use super::classify::{Place, exception, failure};
+use super::client::{Ecs, Ran};
+use super::observation::Observation;
+use super::spec::{LaunchRequest, TaskSpec};
+use crate::random;
+use crate::state::{Ledger, StateError};
+
+/// First pause after a refusal; it doubles up to [`LONGEST_PAUSE`], with full jitter. A refused
+/// RunTask counts against the account's bucket of 20 per second.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Starts tasks for one job, one at a time, each written down before it is asked for.
+pub struct Launcher<'a> {
+    /// Where calls go.
+    pub ecs: &'a Ecs,
+    /// What the task shall be.
+    pub spec: &'a TaskSpec,
+    /// Where launches are written down.
+    pub ledger: &'a mut Ledger,
+    /// When to give up.
+    pub deadline: Instant,
+    subnet: usize,
+    pause: Duration,
+}
+
+/// Why no task came of it.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// A cause of the catalogue.
+    #[error("{}", .0.headline())]
+    Why(Box<Why>),
+    /// The launch could not be written down, or somebody else took the job over.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl From<Why> for LaunchError {
+    fn from(why: Why) -> Self {
+        Self::Why(Box::new(why))
+    }
+}
+
+impl<'a> Launcher<'a> {
+    /// Begins with the first subnet.
+    pub fn new(
+        ecs: &'a Ecs,
+        spec: &'a TaskSpec,
+        ledger: &'a mut Ledger,
+        deadline: Instant,
+    ) -> Self {
+        Self { ecs, spec, ledger, deadline, subnet: 0, pause: FIRST_PAUSE }
+    }
+
+    /// Starts one task; waits out what passes by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`LaunchError`]; a launch that is still open then stands in the ledger.
+    pub async fn launch(
+        &mut self,
+        report: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(LaunchRequest, Observation), LaunchError> {
+        let begun = Instant::now();
+        let mut refusals = 0;
+        let mut request = self.open_launch()?;
+        loop {
+            let place = self.place(&request);
+            let why = match self.ecs.run_task(&request).await {
+                Ok(Ran::Task(task)) => {
+                    request.settled = true;
+                    request.task = Some(task.task.clone());
+                    self.ledger.record(&request)?;
+                    info!(event = "task.accepted", task = %task.task, launch = %request.token);
+                    return Ok((request, *task));
+                }
+                Ok(Ran::Failure { reason, detail }) => {
+                    let why = failure(&reason, &detail, &place);
+                    request = self.next_launch(request, &why)?;
+                    why
+                }
+                Ok(Ran::Conflict(tasks)) => {
+                    self.stop_conflicting(&request, &tasks).await;
+                    let why = place.why(Cause::AwsInternal).because(format!(
+                        "This launch's token already names {} other tasks; they are being stopped.",
+                        tasks.len()
+                    ));
+                    request = self.next_launch(request, &why)?;
+                    why
+                }
+                Ok(Ran::Nothing) => place
+                    .why(Cause::AwsInternal)
+                    .because("ECS answered with neither a task nor a failure."),
+                Err(error) => {
+                    let why = exception(&error, &place);
+                    warn!(
+                        event = "run_task.failed",
+                        cause = why.entry().slug,
+                        request_id = error.request_id(),
+                        "{error}"
+                    );
+                    if !error.is_transient() && why.entry().next == Next::Final {
+                        self.settle_as_nothing(request)?;
+                        return Err(why.into());
+                    }
+                    why
+                }
+            };
+            if why.entry().next == Next::Final {
+                self.settle_as_nothing(request)?;
+                return Err(why.into());
+            }
+            refusals += 1;
+            report(Event::Refused { why: &why, tries: refusals, waited: begun.elapsed() });
+            self.wait_or(why, refusals, begun).await?;
+        }
+    }
+
+    fn place(&self, request: &LaunchRequest) -> Place {
+        let mut place = Place::of(request, self.ecs.region(), &self.ecs.endpoint());
+        place.set("subnets", self.spec.subnets.join(" "));
+        place.set("zones", self.spec.subnets.join(", "));
+        place
+    }
+
+    fn open_launch(&mut self) -> Result<LaunchRequest, LaunchError> {
+        let subnets = &self.spec.subnets;
+        let subnet = subnets[self.subnet % subnets.len()].clone();
+        let token = random::token().map_err(StateError::Randomness)?;
+        let request = self.spec.request(token, &subnet);
+        self.ledger.record(&request)?;
+        Ok(request)
+    }
+
+    /// Closes a launch that started nothing, and opens one in the next subnet if that may help.
+    fn next_launch(
+        &mut self,
+        request: LaunchRequest,
+        why: &Why,
+    ) -> Result<LaunchRequest, LaunchError> {
+        self.settle_as_nothing(request)?;
+        if matches!(why.cause, Cause::NoCapacity | Cause::SubnetFull) {
+            self.subnet += 1;
+        }
+        self.open_launch()
+    }
+
+    fn settle_as_nothing(&mut self, mut request: LaunchRequest) -> Result<(), LaunchError> {
+        request.settled = true;
+        Ok(self.ledger.record(&request)?)
+    }
+
+    async fn stop_conflicting(
+        &self,
+        request: &LaunchRequest,
+        tasks: &[fargate_model::id::TaskArn],
+    ) {
+        for task in tasks {
+            let reason = super::release::reason("a token used twice");
+            if let Err(error) = self.ecs.stop(&request.cluster, task, &reason).await {
+                warn!(event = "stop.failed", task = %task, "{error}");
+            }
+        }
+    }
+
+    /// Full jitter. The other subnets are tried at once before the first pause.
+    async fn wait_or(&mut self, why: Why, tries: usize, begun: Instant) -> Result<(), LaunchError> {
+        let untried = tries < self.spec.subnets.len();
+        if untried && matches!(why.cause, Cause::NoCapacity | Cause::SubnetFull) {
+            return Ok(());
+        }
+        let until = Instant::now() + random::up_to(self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        if until >= self.deadline {
+            let waited = fargate_model::text::duration(begun.elapsed());
+            return Err(why.because(format!("{tries} tries in {waited}, then gave up.")).into());
+        }
+        sleep_until(until).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,23 @@
+//! One Fargate task: described, launched, watched until its agent answers, stopped, found again.
+//!
+//! It knows ECS's states, answers and deadlines. It knows no forge and no exit codes.
+
+mod acquire;
+mod call;
+mod classify;
+mod client;
+mod launch;
+mod observation;
+mod release;
+mod spec;
+
+pub(crate) use acquire::login_failed;
+pub use acquire::{Acquired, Event, Terms, acquire};
+pub use call::CallError;
+pub use client::Ecs;
+pub use launch::{LaunchError, Launcher};
+pub use observation::{Container, Observation, Timeline};
+pub use release::{Released, find, reason, release, stop};
+pub use spec::{ContainerSpec, LaunchRequest, Provider, Purchase, TaskSpec};
+
+pub(crate) use classify::{Place, stopped};

@@ -1,0 +1,215 @@
+//! A task as ECS described it at one moment, in our words. Whatever is missing stays missing.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_ecs::primitives::DateTime;
+use aws_sdk_ecs::types::Task;
+use fargate_model::id::{Owner, TaskArn};
+use fargate_model::task::{Status, StopCode};
+
+use super::spec::JOB_VARIABLE;
+
+/// What ECS says of one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Name in the definition.
+    pub name: String,
+    /// The image as the definition names it.
+    pub image: Option<String>,
+    /// What the tag was resolved to.
+    pub digest: Option<String>,
+    /// Only after it ended.
+    pub exit_code: Option<i32>,
+    /// Why it ended or did not start.
+    pub reason: Option<String>,
+}
+
+/// When the parts of a start happened, by ECS's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeline {
+    /// RunTask was accepted.
+    pub created: Option<SystemTime>,
+    /// The first image pull began; the network interface is attached.
+    pub pull_started: Option<SystemTime>,
+    /// The last image pull ended.
+    pub pull_stopped: Option<SystemTime>,
+    /// The task runs.
+    pub started: Option<SystemTime>,
+}
+
+impl Timeline {
+    fn between(from: Option<SystemTime>, to: Option<SystemTime>) -> Option<Duration> {
+        to?.duration_since(from?).ok()
+    }
+
+    /// From the acceptance to the pull.
+    #[must_use]
+    pub fn network(&self) -> Option<Duration> {
+        Self::between(self.created, self.pull_started)
+    }
+
+    /// The image pull.
+    #[must_use]
+    pub fn pull(&self) -> Option<Duration> {
+        Self::between(self.pull_started, self.pull_stopped)
+    }
+
+    /// From the pull's end to the running process.
+    #[must_use]
+    pub fn start(&self) -> Option<Duration> {
+        Self::between(self.pull_stopped, self.started)
+    }
+}
+
+/// What ECS said of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Its ARN.
+    pub task: TaskArn,
+    /// Where it stands.
+    pub status: Status,
+    /// True once somebody asked for its end.
+    pub stopping: bool,
+    /// The private address, from the moment that the network interface is attached.
+    pub address: Option<IpAddr>,
+    /// The subnet that it is in.
+    pub subnet: Option<String>,
+    /// Availability zone.
+    pub zone: Option<String>,
+    /// CPU units.
+    pub cpu_units: Option<u32>,
+    /// Memory in MiB.
+    pub memory_mib: Option<u32>,
+    /// `FARGATE_SPOT`, for example.
+    pub provider: Option<String>,
+    /// Who ended it.
+    pub stop_code: Option<StopCode>,
+    /// In ECS's words.
+    pub stopped_reason: Option<String>,
+    /// All containers.
+    pub containers: Vec<Container>,
+    /// Value of the job variable among the overrides.
+    pub job: Option<String>,
+    /// Who started it.
+    pub owner: Option<Owner>,
+    /// When its parts happened.
+    pub timeline: Timeline,
+}
+
+impl Observation {
+    /// Reads ECS's description; `None` without an ARN, because nothing could be done with it.
+    #[must_use]
+    pub fn of(task: &Task) -> Option<Self> {
+        let attached = |name: &str| {
+            task.attachments()
+                .iter()
+                .filter(|a| matches!(a.r#type(), Some("ElasticNetworkInterface" | "eni")))
+                .filter(|a| a.status() != Some("DELETED"))
+                .flat_map(|a| a.details())
+                .find(|detail| detail.name() == Some(name))
+                .and_then(|detail| detail.value())
+        };
+        let from_container = task
+            .containers()
+            .iter()
+            .flat_map(|container| container.network_interfaces())
+            .find_map(|interface| interface.private_ipv4_address());
+        Some(Self {
+            task: TaskArn(task.task_arn().filter(|arn| !arn.is_empty())?.to_owned()),
+            status: Status::of(task.last_status().unwrap_or_default()),
+            stopping: task.desired_status() == Some("STOPPED"),
+            address: attached("privateIPv4Address")
+                .or(from_container)
+                .and_then(|address| address.parse().ok()),
+            subnet: attached("subnetId").map(str::to_owned),
+            zone: task.availability_zone().map(str::to_owned),
+            cpu_units: task.cpu().and_then(|text| text.parse().ok()),
+            memory_mib: task.memory().and_then(|text| text.parse().ok()),
+            provider: task.capacity_provider_name().map(str::to_owned),
+            stop_code: task.stop_code().map(|code| StopCode::of(code.as_str())),
+            stopped_reason: task.stopped_reason().map(str::to_owned),
+            containers: containers(task),
+            job: job(task),
+            owner: task.started_by().and_then(|by| Owner::try_from(by.to_owned()).ok()),
+            timeline: Timeline {
+                created: time(task.created_at()),
+                pull_started: time(task.pull_started_at()),
+                pull_stopped: time(task.pull_stopped_at()),
+                started: time(task.started_at()),
+            },
+        })
+    }
+
+    /// The container of this name.
+    #[must_use]
+    pub fn container(&self, name: &str) -> Option<&Container> {
+        self.containers.iter().find(|container| container.name == name)
+    }
+}
+
+fn containers(task: &Task) -> Vec<Container> {
+    task.containers()
+        .iter()
+        .map(|container| Container {
+            name: container.name().unwrap_or_default().to_owned(),
+            image: container.image().map(str::to_owned),
+            digest: container.image_digest().map(str::to_owned),
+            exit_code: container.exit_code(),
+            reason: container.reason().map(str::to_owned),
+        })
+        .collect()
+}
+
+fn job(task: &Task) -> Option<String> {
+    let containers = task.overrides()?.container_overrides();
+    let mut variables = containers.iter().flat_map(|container| container.environment());
+    let variable = variables.find(|variable| variable.name() == Some(JOB_VARIABLE))?;
+    variable.value().map(str::to_owned)
+}
+
+fn time(time: Option<&DateTime>) -> Option<SystemTime> {
+    SystemTime::try_from(*time?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_ecs::types::{Attachment, Container, KeyValuePair, NetworkInterface};
+
+    fn task() -> aws_sdk_ecs::types::builders::TaskBuilder {
+        Task::builder().task_arn("arn:aws:ecs:eu-west-1:1:task/ci/abc").last_status("PENDING")
+    }
+
+    #[test]
+    fn the_address_comes_from_the_attachment_as_soon_as_it_is_there() {
+        let detail =
+            |name: &str, value: &str| KeyValuePair::builder().name(name).value(value).build();
+        let attachment = Attachment::builder()
+            .r#type("ElasticNetworkInterface")
+            .status("ATTACHED")
+            .details(detail("subnetId", "subnet-1"))
+            .details(detail("privateIPv4Address", "10.0.0.7"))
+            .build();
+        let seen = Observation::of(&task().attachments(attachment).build()).unwrap();
+        assert_eq!(seen.address, Some("10.0.0.7".parse().unwrap()));
+        assert_eq!(seen.subnet.as_deref(), Some("subnet-1"));
+    }
+
+    #[test]
+    fn the_address_is_read_from_the_containers_where_only_they_have_it() {
+        let interface = NetworkInterface::builder().private_ipv4_address("10.0.0.8").build();
+        let container = Container::builder().network_interfaces(interface).build();
+        let seen = Observation::of(&task().containers(container).build()).unwrap();
+        assert_eq!(seen.address, Some("10.0.0.8".parse().unwrap()));
+    }
+
+    #[test]
+    fn odd_answers_are_read_without_a_panic() {
+        assert_eq!(Observation::of(&Task::builder().build()), None);
+        let odd = task().last_status("DANCING").cpu("many").build();
+        let seen = Observation::of(&odd).unwrap();
+        assert_eq!(seen.status, Status::Other("DANCING".into()));
+        assert_eq!((seen.cpu_units, seen.address), (None, None));
+    }
+}

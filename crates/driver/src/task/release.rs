@@ -1,0 +1,135 @@
+//! The end of a task: found through what is left of its record, and stopped.
+//!
+//! Nothing here waits for STOPPED, and every part may be done twice.
+
+use std::time::Duration;
+
+use fargate_model::id::{Owner, TaskArn};
+use fargate_model::job::JobKey;
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{info, warn};
+
+use super::call::CallError;
+use super::client::{Ecs, Ran};
+use super::observation::Observation;
+use super::spec::LaunchRequest;
+use crate::random;
+
+/// How every StopTask reason of ours begins, so that it is known again.
+pub const OUR_REASON: &str = "fargate-runner:";
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A StopTask reason of ours.
+#[must_use]
+pub fn reason(why: &str) -> String {
+    format!("{OUR_REASON} {why}")
+}
+
+/// What became of a job's tasks.
+#[derive(Debug, Default)]
+pub struct Released {
+    /// Stop was accepted for these.
+    pub stopped: Vec<TaskArn>,
+    /// What could not be done before the deadline, in words for the operator.
+    pub undone: Vec<String>,
+}
+
+/// Stops `task`, again and again until it is accepted or `deadline` passes.
+///
+/// # Errors
+///
+/// The last [`CallError`].
+pub async fn stop(
+    ecs: &Ecs,
+    cluster: &str,
+    task: &TaskArn,
+    why: &str,
+    deadline: Instant,
+) -> Result<(), CallError> {
+    retry(deadline, || ecs.stop(cluster, task, why)).await
+}
+
+/// Calls until it succeeds, fails for good, or `deadline` passes, which covers the call as well.
+async fn retry<T, F>(deadline: Instant, mut call: impl FnMut() -> F) -> Result<T, CallError>
+where
+    F: Future<Output = Result<T, CallError>>,
+{
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let error = match timeout_at(deadline, call()).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => error,
+            Err(_) => CallError::NoAnswer { text: "no answer before the deadline".to_owned() },
+        };
+        if !error.is_transient() || Instant::now() + pause >= deadline {
+            return Err(error);
+        }
+        sleep(random::jittered(pause)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Tasks of this job that are meant to run: those of the owner, or of the whole cluster where the
+/// owner is not known any more, whose override variable names the job exactly.
+///
+/// # Errors
+///
+/// [`CallError`].
+pub async fn find(
+    ecs: &Ecs,
+    cluster: &str,
+    owner: Option<&Owner>,
+    job: &JobKey,
+    deadline: Instant,
+) -> Result<Vec<Observation>, CallError> {
+    let arns = retry(deadline, || ecs.list(cluster, owner)).await?;
+    let tasks = retry(deadline, || ecs.describe_all(cluster, &arns)).await?;
+    let ours = |task: &Observation| task.job.as_deref() == Some(job.as_str());
+    Ok(tasks.into_iter().filter(|task| ours(task) && !task.status.is_over()).collect())
+}
+
+/// Settles every launch that is still open and stops every task of these launches.
+///
+/// An open launch is sent again: its token can only name the task that it has started, or start
+/// the one that is then stopped at once. Asking ECS's list instead could miss a task that is too
+/// new to be seen.
+pub async fn release(
+    ecs: &Ecs,
+    launches: &[LaunchRequest],
+    why: &str,
+    deadline: Instant,
+) -> Released {
+    let mut released = Released::default();
+    for launch in launches {
+        let tasks = match (&launch.task, launch.settled) {
+            (Some(task), _) => vec![task.clone()],
+            (None, true) => Vec::new(),
+            (None, false) => match retry(deadline, || ecs.run_task(launch)).await {
+                Ok(Ran::Task(task)) => vec![task.task],
+                Ok(Ran::Conflict(tasks)) => tasks,
+                Ok(Ran::Failure { .. } | Ran::Nothing) => Vec::new(),
+                Err(error) if !error.is_transient() => Vec::new(),
+                Err(error) => {
+                    let token = &launch.token;
+                    released.undone.push(format!("settling launch {token}: {error}"));
+                    Vec::new()
+                }
+            },
+        };
+        for task in tasks {
+            match stop(ecs, &launch.cluster, &task, why, deadline).await {
+                Ok(()) => {
+                    info!(event = "task.stopping", task = %task, "{why}");
+                    released.stopped.push(task);
+                }
+                Err(error) => {
+                    warn!(event = "stop.failed", task = %task, request_id = error.request_id(), "{error}");
+                    released.undone.push(format!("stopping task {task}: {error}"));
+                }
+            }
+        }
+    }
+    released
+}

@@ -1,0 +1,171 @@
+//! What a task shall be: a definition, a size, a place, and a list of containers.
+
+use std::collections::BTreeMap;
+
+use fargate_config::{Launch, Profile};
+use fargate_model::id::{Owner, TaskArn, Token};
+use fargate_model::job::JobKey;
+use serde::{Deserialize, Serialize};
+
+/// Name of the override variable that tells a task's job: DescribeTasks returns it also to callers
+/// without the right to read tags.
+pub const JOB_VARIABLE: &str = "FARGATE_RUNNER_JOB";
+
+/// One container of the task, by its name in the definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// Name in the task definition.
+    pub name: String,
+    /// Variables on top of the definition's. Whoever may call DescribeTasks can read them.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// How the task is paid for and placed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purchase {
+    /// A launch type.
+    LaunchType(String),
+    /// A capacity provider strategy.
+    Strategy(Vec<Provider>),
+}
+
+/// One item of a capacity provider strategy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provider {
+    /// For example `FARGATE_SPOT`.
+    pub name: String,
+    /// Its share.
+    pub weight: u32,
+    /// Tasks that it gets before shares count.
+    pub base: u32,
+}
+
+/// A task as the configuration and the job want it; where it runs is chosen at each launch.
+#[derive(Clone, Debug)]
+pub struct TaskSpec {
+    /// Name or ARN of the cluster.
+    pub cluster: String,
+    /// Family, family and revision, or ARN.
+    pub task_definition: String,
+    /// Tried in turn, one per launch.
+    pub subnets: Vec<String>,
+    /// Of the task's network interface.
+    pub security_groups: Vec<String>,
+    /// Launch type or strategy.
+    pub purchase: Purchase,
+    /// None leaves it to ECS.
+    pub platform_version: Option<String>,
+    /// Override of the definition's CPU units.
+    pub cpu_units: Option<u32>,
+    /// Override of the definition's memory in MiB.
+    pub memory_mib: Option<u32>,
+    /// The first one holds the agent.
+    pub containers: Vec<ContainerSpec>,
+    /// The job's key.
+    pub job: JobKey,
+    /// Goes into `startedBy`.
+    pub owner: Owner,
+    /// Tags, ours and the configuration's.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl TaskSpec {
+    /// What the profile says, for this job; the containers' variables are still to come.
+    #[must_use]
+    pub fn new(profile: &Profile, owner: Owner, job: JobKey) -> Self {
+        let purchase = match &profile.launch {
+            Launch::Type(kind) => Purchase::LaunchType(kind.to_string()),
+            Launch::Strategy(items) => Purchase::Strategy(
+                items
+                    .iter()
+                    .map(|item| Provider {
+                        name: item.provider.clone(),
+                        weight: item.weight,
+                        base: item.base,
+                    })
+                    .collect(),
+            ),
+        };
+        Self {
+            cluster: profile.cluster.clone(),
+            task_definition: profile.task_definition.clone(),
+            subnets: profile.subnets.clone(),
+            security_groups: profile.security_groups.clone(),
+            purchase,
+            platform_version: profile.platform_version.clone(),
+            cpu_units: profile.cpu_units,
+            memory_mib: profile.memory_mib,
+            containers: vec![ContainerSpec {
+                name: profile.container.clone(),
+                environment: BTreeMap::new(),
+            }],
+            job,
+            owner,
+            tags: profile.tags.clone(),
+        }
+    }
+
+    /// The exact request of one launch into one subnet.
+    #[must_use]
+    pub fn request(&self, token: Token, subnet: &str) -> LaunchRequest {
+        let mut tags = self.tags.clone();
+        tags.insert("fargate-runner:launch".to_owned(), token.to_string());
+        let mut containers = self.containers.clone();
+        if let Some(first) = containers.first_mut() {
+            first.environment.insert(JOB_VARIABLE.to_owned(), self.job.to_string());
+        }
+        LaunchRequest {
+            token,
+            cluster: self.cluster.clone(),
+            task_definition: self.task_definition.clone(),
+            subnet: subnet.to_owned(),
+            security_groups: self.security_groups.clone(),
+            purchase: self.purchase.clone(),
+            platform_version: self.platform_version.clone(),
+            cpu_units: self.cpu_units,
+            memory_mib: self.memory_mib,
+            containers,
+            started_by: self.owner.clone(),
+            tags,
+            settled: false,
+            task: None,
+        }
+    }
+}
+
+/// One RunTask with its exact parameters, kept in the state file before it is sent: sent again with
+/// the same token it can only name the same task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchRequest {
+    /// The client token.
+    pub token: Token,
+    /// Cluster.
+    pub cluster: String,
+    /// Task definition.
+    pub task_definition: String,
+    /// One subnet.
+    pub subnet: String,
+    /// Security groups.
+    pub security_groups: Vec<String>,
+    /// Launch type or strategy.
+    pub purchase: Purchase,
+    /// Platform version.
+    pub platform_version: Option<String>,
+    /// CPU units.
+    pub cpu_units: Option<u32>,
+    /// Memory in MiB.
+    pub memory_mib: Option<u32>,
+    /// Containers with their variables, among them the seed of the host key.
+    pub containers: Vec<ContainerSpec>,
+    /// The owner.
+    pub started_by: Owner,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// True once it is known which task this launch has started, or that it started none.
+    #[serde(default)]
+    pub settled: bool,
+    /// The task, when it is known.
+    #[serde(default)]
+    pub task: Option<TaskArn>,
+}

@@ -1,0 +1,137 @@
+//! What is told of a script when nobody said how it ended: ECS is asked why its task stopped.
+//!
+//! The rule: our own stop, Spot, maintenance, a lost host or a limit of ours is a system failure.
+//! A task whose essential container exited for none of these was ended by its job, and that is the
+//! job's failure: a job that could force a system failure could farm automatic retries. Where ECS
+//! cannot be asked, it is a system failure, and the doubt is printed.
+
+use std::time::Duration;
+
+use fargate_config::Timeouts;
+use fargate_model::task::Status;
+use fargate_model::why::{Cause, Why};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::warn;
+
+use crate::random;
+use crate::state::Record;
+use crate::task::{Ecs, Observation, Place, stopped};
+
+/// How long a task that ECS still calls RUNNING is watched after its connection was lost: a
+/// container's end takes moments to reach ECS.
+const SETTLE: Duration = Duration::from_secs(10);
+/// Exit status of a process that the kernel killed for its memory: 128 + SIGKILL.
+const OUT_OF_MEMORY_STATUS: u8 = 137;
+
+/// How a script ended.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Exit status 0 was received.
+    Passed,
+    /// The script's own failure, with the status as a shell reports it.
+    Script(u8),
+    /// The job ended its own task; the status that is told for it, never 0.
+    Job(u8, Box<Why>),
+    /// Ours, AWS's or a person's doing.
+    System(Box<Why>),
+}
+
+/// Asks ECS why the task of `record` is gone, and decides.
+pub async fn of_lost_task(record: &Record, timeouts: &Timeouts, how: &str) -> Verdict {
+    match observe(record, timeouts).await {
+        Ok(Some(seen)) => decide(record, &seen, how),
+        Ok(None) => {
+            Verdict::System(Box::new(lost(record, how).because("ECS does not know the task.")))
+        }
+        Err(doubt) => Verdict::System(Box::new(lost(record, how).because(doubt))),
+    }
+}
+
+fn place(record: &Record) -> Place {
+    let mut place = Place::default();
+    place.set("cluster", record.core.cluster.clone());
+    place.set("region", record.core.region.clone());
+    if let Some(task) = &record.core.task {
+        place.set("task", task.task_id().to_owned());
+    }
+    place
+}
+
+fn lost(record: &Record, how: &str) -> Why {
+    place(record).why(Cause::ConnectionLost).because(format!("{how}."))
+}
+
+/// Looks until ECS calls the task over, or plainly alive.
+async fn observe(record: &Record, timeouts: &Timeouts) -> Result<Option<Observation>, String> {
+    let Some(task) = &record.core.task else { return Ok(None) };
+    let begun = Instant::now();
+    let deadline = begun + timeouts.verdict;
+    let ecs = Ecs::in_region(Some(record.core.region.clone()), timeouts)
+        .await
+        .map_err(|why| format!("ECS could not be asked: {}.", why.headline()))?;
+    let mut interval = timeouts.poll_min;
+    let mut last = None;
+    loop {
+        let error = match timeout_at(deadline, ecs.describe(&record.core.cluster, task)).await {
+            Ok(Ok(Some(seen))) => {
+                let alive = seen.status == Status::Running && !seen.stopping;
+                if is_decided(&seen) || alive && begun.elapsed() > SETTLE.min(timeouts.verdict / 4)
+                {
+                    return Ok(Some(seen));
+                }
+                last = Some(seen);
+                None
+            }
+            Ok(Ok(None)) => return Ok(last),
+            Ok(Err(error)) if error.is_transient() => Some(error.to_string()),
+            Ok(Err(error)) => return Err(format!("ECS could not be asked: {error}.")),
+            Err(_) => Some("no answer".to_owned()),
+        };
+        if let Some(error) = &error {
+            warn!(event = "describe.failed", "{error}");
+        }
+        let next = Instant::now() + random::jittered(interval);
+        if next >= deadline {
+            return match (last, error) {
+                (Some(seen), _) => Ok(Some(seen)),
+                (None, Some(error)) => Err(format!("ECS could not be asked: {error}.")),
+                (None, None) => Ok(None),
+            };
+        }
+        sleep_until(next).await;
+        interval = (interval * 2).min(timeouts.poll_max);
+    }
+}
+
+/// Nothing that ECS may still add changes the verdict.
+fn is_decided(seen: &Observation) -> bool {
+    seen.status == Status::Stopped
+        || seen.status == Status::Deleted
+        || seen.stopping && seen.stop_code.is_some() && seen.status != Status::Running
+}
+
+fn decide(record: &Record, seen: &Observation, how: &str) -> Verdict {
+    if seen.status == Status::Running && !seen.stopping {
+        let why = lost(record, how).because("ECS says that the task still runs.");
+        return Verdict::System(Box::new(why));
+    }
+    let launch = record.launches.iter().find(|launch| launch.task.as_ref() == Some(&seen.task));
+    let container = launch
+        .and_then(|launch| launch.containers.first())
+        .map_or("", |container| container.name.as_str());
+    let mut why = stopped(seen, container, &place(record));
+    let exit = seen.container(container).and_then(|container| container.exit_code);
+    match why.cause {
+        Cause::OutOfMemory => Verdict::Job(OUT_OF_MEMORY_STATUS, Box::new(why)),
+        Cause::EnvironmentEnded => match exit.map(|code| u8::try_from(code).unwrap_or(1)) {
+            // 0 would say that a script passed, and nobody said so.
+            Some(0) => Verdict::Job(1, Box::new(why)),
+            Some(code) => Verdict::Job(code, Box::new(why)),
+            None => {
+                why.cause = Cause::ConnectionLost;
+                Verdict::System(Box::new(why))
+            }
+        },
+        _ => Verdict::System(Box::new(why)),
+    }
+}

@@ -1,0 +1,30 @@
+//! Serves a local cloud until it is interrupted, and prints its endpoint: the smallest program
+//! around the library, to look at it with any ECS client.
+//!
+//! `FARGATE_AGENT` names the agent; tasks with a command of their own do without.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use fargate_local_cloud::{LocalCloud, Options, Pace};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let agent =
+        std::env::var_os("FARGATE_AGENT").map_or_else(|| "fargate-agent".into(), PathBuf::from);
+    let cloud = LocalCloud::serve(Options {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        agent,
+        empty: false,
+        pace: Pace::Instant,
+        folder: None,
+    })
+    .await?;
+    if let Some(notice) = cloud.notice() {
+        eprintln!("{notice}");
+    }
+    println!("{}", cloud.endpoint());
+    tokio::signal::ctrl_c().await?;
+    cloud.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! `CreateCluster`. A cluster that exists is answered as it is; an INACTIVE one is made anew.
+
+use serde_json::json;
+
+use super::put_cluster_capacity_providers::check_strategy;
+use super::{Outcome, Scene};
+use crate::state::cluster::{Cluster, Counts, Include};
+use crate::state::names::is_identifier;
+use crate::state::tags::Tags;
+use crate::wire::member::shapes;
+use crate::wire::refusal::Refusal;
+use crate::wire::shape::cluster::{
+    ClusterConfiguration, ClusterServiceConnectDefaults, ClusterSetting,
+};
+use crate::wire::shape::common::{CapacityProviderStrategyItem, Tag};
+
+shapes! {
+    CreateCluster {
+        cluster_name: String = "clusterName",
+        tags: Vec<Tag> = "tags",
+        settings: Vec<ClusterSetting> = "settings",
+        configuration: ClusterConfiguration = "configuration",
+        capacity_providers: Vec<String> = "capacityProviders",
+        default_capacity_provider_strategy: Vec<CapacityProviderStrategyItem>
+            = "defaultCapacityProviderStrategy",
+        service_connect_defaults: ClusterServiceConnectDefaults = "serviceConnectDefaults",
+    }
+}
+
+impl CreateCluster {
+    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+        let name = self.cluster_name.unwrap_or_else(|| "default".to_owned());
+        if !is_identifier(&name) {
+            return Err(Refusal::parameter(
+                "Cluster names can have 1 to 255 letters, numbers, hyphens and underscores.",
+            ));
+        }
+        let providers = self.capacity_providers.unwrap_or_default();
+        let strategy = self.default_capacity_provider_strategy.unwrap_or_default();
+        check_strategy(&providers, &strategy)?;
+        let tags = Tags::checked(self.tags)?;
+        let settings = checked_settings(self.settings)?;
+        let mut state = scene.cloud.state();
+        let region = state.region(scene.region, scene.now);
+        if region.clusters.get(&name).is_none_or(|cluster| cluster.deleted) {
+            let cluster = Cluster {
+                arn: region.names.cluster(&name),
+                name: name.clone(),
+                tags,
+                settings,
+                configuration: self.configuration,
+                service_connect: self.service_connect_defaults,
+                capacity_providers: providers,
+                default_strategy: strategy,
+                ..Cluster::default()
+            };
+            region.clusters.insert(name.clone(), cluster);
+        }
+        let cluster = region.cluster(Some(&name))?;
+        let counts = if region.tasks.is_empty() { Counts::default() } else { region.counts(&name) };
+        Ok(json!({ "cluster": cluster.view(counts, Include::ALL) }))
+    }
+}
+
+/// The settings, with what is not given as it is in a new account.
+fn checked_settings(given: Option<Vec<ClusterSetting>>) -> Result<Vec<ClusterSetting>, Refusal> {
+    let default = ClusterSetting {
+        name: Some("containerInsights".to_owned()),
+        value: Some("disabled".to_owned()),
+    };
+    let settings = given.filter(|all| !all.is_empty()).unwrap_or_else(|| vec![default]);
+    for setting in &settings {
+        let value = setting.value.as_deref().unwrap_or_default();
+        let known = setting.name.as_deref() == Some("containerInsights");
+        if !known || !["enabled", "disabled", "enhanced"].contains(&value) {
+            return Err(Refusal::parameter(
+                "A cluster setting must be containerInsights with the value enabled, disabled or \
+                 enhanced.",
+            ));
+        }
+    }
+    Ok(settings)
+}

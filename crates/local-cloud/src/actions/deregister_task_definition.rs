@@ -1,0 +1,32 @@
+//! `DeregisterTaskDefinition`. Running tasks are not touched.
+
+use serde_json::json;
+
+use super::{Outcome, Scene, required};
+use crate::state::definition::DefinitionStatus;
+use crate::wire::member::shapes;
+use crate::wire::refusal::Refusal;
+
+shapes! {
+    DeregisterTaskDefinition { task_definition: String = "taskDefinition", }
+}
+
+impl DeregisterTaskDefinition {
+    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+        let reference = required(self.task_definition.as_ref(), "taskDefinition")?;
+        let mut state = scene.cloud.state();
+        let region = state.region(scene.region, scene.now);
+        match region.names.family_and_revision(reference) {
+            Some((_, None)) => return Err(Refusal::client("Revision is missing.")),
+            Some((_, Some(_))) | None => {}
+        }
+        let definition = region
+            .definition_mut(reference)
+            .ok_or_else(|| Refusal::client("Unable to describe task definition."))?;
+        if definition.status == DefinitionStatus::Active {
+            definition.status = DefinitionStatus::Inactive;
+            definition.deregistered_at = Some(scene.now);
+        }
+        Ok(json!({ "taskDefinition": definition.view() }))
+    }
+}

@@ -1,0 +1,57 @@
+//! `DescribeClusters`.
+
+use serde_json::{Value, json};
+
+use super::{Outcome, Scene, includes};
+use crate::state::cluster::Include;
+use crate::wire::member::shapes;
+use crate::wire::refusal::Refusal;
+
+/// Clusters of one request. Source: Amazon ECS API Reference, `DescribeClusters`.
+const MAX_CLUSTERS: usize = 100;
+const INCLUDE: [&str; 5] = ["ATTACHMENTS", "CONFIGURATIONS", "SETTINGS", "STATISTICS", "TAGS"];
+
+shapes! {
+    DescribeClusters {
+        clusters: Vec<String> = "clusters",
+        include: Vec<String> = "include",
+    }
+}
+
+impl DescribeClusters {
+    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+        let with = |word| includes(self.include.as_deref(), &INCLUDE, word);
+        let include = Include {
+            tags: with("TAGS")?,
+            settings: with("SETTINGS")?,
+            statistics: with("STATISTICS")?,
+            configuration: with("CONFIGURATIONS")?,
+        };
+        let mut asked = self.clusters.unwrap_or_default();
+        if asked.is_empty() {
+            asked.push("default".to_owned());
+        }
+        if asked.len() > MAX_CLUSTERS {
+            return Err(Refusal::parameter(format!(
+                "Clusters cannot be more than {MAX_CLUSTERS}."
+            )));
+        }
+        let mut state = scene.cloud.state();
+        let region = state.region(scene.region, scene.now);
+        let (mut clusters, mut failures) = (Vec::<Value>::new(), Vec::<Value>::new());
+        for reference in &asked {
+            let name = region.names.cluster_name(Some(reference)).ok();
+            match name.and_then(|name| region.clusters.get(name)) {
+                Some(found) => clusters.push(found.view(region.counts(&found.name), include)),
+                None => {
+                    let arn = match reference.strip_prefix("arn:") {
+                        Some(_) => reference.clone(),
+                        None => region.names.cluster(reference),
+                    };
+                    failures.push(json!({ "arn": arn, "reason": "MISSING" }));
+                }
+            }
+        }
+        Ok(json!({ "clusters": clusters, "failures": failures }))
+    }
+}

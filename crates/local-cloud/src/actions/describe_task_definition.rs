@@ -1,0 +1,28 @@
+//! `DescribeTaskDefinition`.
+
+use serde_json::json;
+
+use super::{Outcome, Scene, includes, required};
+use crate::wire::member::{Member, shapes, without_nulls};
+use crate::wire::refusal::Refusal;
+
+shapes! {
+    DescribeTaskDefinition {
+        task_definition: String = "taskDefinition",
+        include: Vec<String> = "include",
+    }
+}
+
+impl DescribeTaskDefinition {
+    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+        let reference = required(self.task_definition.as_ref(), "taskDefinition")?;
+        let with_tags = includes(self.include.as_deref(), &["TAGS"], "TAGS")?;
+        let mut state = scene.cloud.state();
+        let region = state.region(scene.region, scene.now);
+        let definition = region
+            .definition(reference)
+            .ok_or_else(|| Refusal::client("Unable to describe task definition."))?;
+        let tags = with_tags.then(|| definition.tags.to_vec().write());
+        Ok(without_nulls(json!({ "taskDefinition": definition.view(), "tags": tags })))
+    }
+}

@@ -1,0 +1,48 @@
+//! `DescribeTasks`. Reading changes nothing; a task moves on by time alone.
+
+use serde_json::{Value, json};
+
+use super::{Outcome, Scene, includes};
+use crate::fault::Fault;
+use crate::wire::member::{shapes, without_nulls};
+use crate::wire::refusal::Refusal;
+
+/// Tasks of one request. Source: Amazon ECS API Reference, `DescribeTasks`.
+const MAX_TASKS: usize = 100;
+
+shapes! {
+    DescribeTasks {
+        cluster: String = "cluster",
+        tasks: Vec<String> = "tasks",
+        include: Vec<String> = "include",
+    }
+}
+
+impl DescribeTasks {
+    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+        let with_tags = includes(self.include.as_deref(), &["TAGS"], "TAGS")?;
+        let asked = self.tasks.unwrap_or_default();
+        if asked.is_empty() {
+            return Err(Refusal::parameter("Tasks cannot be empty."));
+        }
+        if asked.len() > MAX_TASKS {
+            return Err(Refusal::parameter(format!("Tasks cannot be more than {MAX_TASKS}.")));
+        }
+        let lag = scene.cloud.read_lag();
+        let mut state = scene.cloud.state();
+        let region = state.region(scene.region, scene.now);
+        let cluster = region.cluster(self.cluster.as_deref())?.name.clone();
+        let (mut tasks, mut failures) = (Vec::<Value>::new(), Vec::<Value>::new());
+        for reference in &asked {
+            let id = region.names.task_id(reference, &cluster)?;
+            let arn = region.names.task(&cluster, id);
+            match (scene.fault, region.visible_task(&cluster, id, scene.now, lag)) {
+                (Some(Fault::Failure { reason, detail }), _) => failures
+                    .push(without_nulls(json!({ "arn": arn, "reason": reason, "detail": detail }))),
+                (_, Some(task)) => tasks.push(task.view(with_tags)),
+                (_, None) => failures.push(json!({ "arn": arn, "reason": "MISSING" })),
+            }
+        }
+        Ok(json!({ "tasks": tasks, "failures": failures }))
+    }
+}

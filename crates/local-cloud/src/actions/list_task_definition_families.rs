@@ -1,0 +1,45 @@
+//! `ListTaskDefinitionFamilies`.
+
+use serde_json::json;
+
+use super::{Outcome, Scene};
+use crate::state::definition::DefinitionStatus;
+use crate::state::page::page;
+use crate::wire::member::{shapes, without_nulls};
+use crate::wire::refusal::Refusal;
+
+/// Families of one page. Source: Amazon ECS API Reference, `ListTaskDefinitionFamilies`.
+const PAGE: usize = 100;
+
+shapes! {
+    ListTaskDefinitionFamilies {
+        family_prefix: String = "familyPrefix",
+        status: String = "status",
+        next_token: String = "nextToken",
+        max_results: i32 = "maxResults",
+    }
+}
+
+impl ListTaskDefinitionFamilies {
+    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+        // Without a status, the answer has both; an INACTIVE family has no ACTIVE revision.
+        let wanted: fn(bool) -> bool = match self.status.as_deref() {
+            None | Some("ALL") => |_| true,
+            Some("ACTIVE") => |active| active,
+            Some("INACTIVE") => |active| !active,
+            Some(_) => {
+                return Err(Refusal::parameter("status must be one of ACTIVE, INACTIVE and ALL."));
+            }
+        };
+        let mut state = scene.cloud.state();
+        let region = state.region(scene.region, scene.now);
+        let prefix = self.family_prefix.as_deref().unwrap_or_default();
+        let families = region.families.iter().filter(|(family, revisions)| {
+            let active = revisions.iter().any(|d| d.status == DefinitionStatus::Active);
+            family.starts_with(prefix) && wanted(active)
+        });
+        let names = families.map(|(family, _)| family.clone()).collect();
+        let page = page(names, self.max_results, self.next_token.as_deref(), PAGE)?;
+        Ok(without_nulls(json!({ "families": page.items, "nextToken": page.next_token })))
+    }
+}

@@ -1,0 +1,53 @@
+//! `ListTaskDefinitions`.
+
+use serde_json::json;
+
+use super::{Outcome, Scene};
+use crate::state::page::page;
+use crate::wire::member::{shapes, without_nulls};
+use crate::wire::refusal::Refusal;
+
+/// Revisions of one page. Source: Amazon ECS API Reference, `ListTaskDefinitions`, `maxResults`.
+const PAGE: usize = 100;
+
+shapes! {
+    ListTaskDefinitions {
+        family_prefix: String = "familyPrefix",
+        status: String = "status",
+        sort: String = "sort",
+        next_token: String = "nextToken",
+        max_results: i32 = "maxResults",
+    }
+}
+
+impl ListTaskDefinitions {
+    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+        let status = self.status.as_deref().unwrap_or("ACTIVE");
+        if !["ACTIVE", "INACTIVE", "DELETE_IN_PROGRESS"].contains(&status) {
+            return Err(Refusal::parameter(
+                "status must be one of ACTIVE, INACTIVE and DELETE_IN_PROGRESS.",
+            ));
+        }
+        let descending = match self.sort.as_deref().unwrap_or("ASC") {
+            "ASC" => false,
+            "DESC" => true,
+            _ => return Err(Refusal::parameter("sort must be ASC or DESC.")),
+        };
+        let mut state = scene.cloud.state();
+        let region = state.region(scene.region, scene.now);
+        // It is the whole family name, in spite of the member's name.
+        let wanted = |family: &&String| self.family_prefix.as_ref().is_none_or(|f| *f == **family);
+        let families = region.families.iter().filter(|(family, _)| wanted(family));
+        let revisions = families.flat_map(|(_, revisions)| revisions);
+        let mut arns: Vec<_> = revisions
+            .filter(|definition| definition.status.word() == status)
+            .map(|definition| definition.arn.clone())
+            .collect();
+        if descending {
+            arns.reverse();
+        }
+        let page = page(arns, self.max_results, self.next_token.as_deref(), PAGE)?;
+        let body = json!({ "taskDefinitionArns": page.items, "nextToken": page.next_token });
+        Ok(without_nulls(body))
+    }
+}

@@ -1,0 +1,83 @@
+//! `ListTasks`.
+
+use serde_json::json;
+
+use super::{Outcome, Scene};
+use crate::state::page::page;
+use crate::state::task::Task;
+use crate::wire::member::{shapes, without_nulls};
+use crate::wire::refusal::Refusal;
+
+/// Tasks of one page. Source: Amazon ECS API Reference, `ListTasks`, `maxResults`.
+const PAGE: usize = 100;
+
+shapes! {
+    ListTasks {
+        cluster: String = "cluster",
+        container_instance: String = "containerInstance",
+        family: String = "family",
+        next_token: String = "nextToken",
+        max_results: i32 = "maxResults",
+        started_by: String = "startedBy",
+        service_name: String = "serviceName",
+        desired_status: String = "desiredStatus",
+        launch_type: String = "launchType",
+    }
+}
+
+impl ListTasks {
+    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+        self.check()?;
+        let lag = scene.cloud.read_lag();
+        let mut state = scene.cloud.state();
+        let region = state.region(scene.region, scene.now);
+        let cluster = region.cluster(self.cluster.as_deref())?.name.clone();
+        let tasks = region.tasks.values().filter(|task| {
+            task.cluster == cluster && task.is_visible(scene.now, lag) && self.wants(task)
+        });
+        let arns = tasks.map(|task| task.arn.clone()).collect();
+        let page = page(arns, self.max_results, self.next_token.as_deref(), PAGE)?;
+        Ok(without_nulls(json!({ "taskArns": page.items, "nextToken": page.next_token })))
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        let others =
+            [&self.family, &self.service_name, &self.container_instance, &self.launch_type];
+        if self.started_by.is_some() && others.iter().any(|other| other.is_some()) {
+            return Err(Refusal::parameter(
+                "startedBy must be the only filter when it is specified.",
+            ));
+        }
+        match self.desired_status.as_deref() {
+            None | Some("RUNNING" | "PENDING" | "STOPPED") => {}
+            Some(_) => {
+                return Err(Refusal::parameter(
+                    "desiredStatus must be one of PENDING, RUNNING and STOPPED.",
+                ));
+            }
+        }
+        match self.launch_type.as_deref() {
+            None | Some("EC2" | "FARGATE" | "EXTERNAL" | "MANAGED_INSTANCES") => {}
+            Some(_) => {
+                return Err(Refusal::parameter(
+                    "launchType must be one of EC2, FARGATE, EXTERNAL and MANAGED_INSTANCES.",
+                ));
+            }
+        }
+        if self.service_name.is_some() {
+            return Err(Refusal::new("ServiceNotFoundException", "Service not found."));
+        }
+        if self.container_instance.is_some() {
+            return Err(Refusal::parameter("The referenced container instance was not found."));
+        }
+        Ok(())
+    }
+
+    /// A desired status of PENDING matches nothing, as the API Reference says.
+    fn wants(&self, task: &Task) -> bool {
+        self.desired_status.as_deref().unwrap_or("RUNNING") == task.desired_status()
+            && self.family.as_ref().is_none_or(|family| *family == task.definition.family)
+            && self.started_by.as_ref().is_none_or(|by| task.started_by.as_ref() == Some(by))
+            && self.launch_type.as_ref().is_none_or(|launch| launch == "FARGATE")
+    }
+}

@@ -1,0 +1,152 @@
+//! The operations, one file each. Every one reads its request, changes or reads the state under
+//! one short lock, and gives the body of the answer. Time and processes are not theirs.
+
+mod create_cluster;
+mod definition_checks;
+mod delete_cluster;
+mod delete_task_definitions;
+mod deregister_task_definition;
+mod describe_clusters;
+mod describe_task_definition;
+mod describe_tasks;
+mod fargate_checks;
+mod launch;
+mod launch_checks;
+mod list_clusters;
+mod list_tags_for_resource;
+mod list_task_definition_families;
+mod list_task_definitions;
+mod list_tasks;
+mod put_cluster_capacity_providers;
+mod register_task_definition;
+mod run_task;
+mod stop_task;
+mod tag_resource;
+mod untag_resource;
+
+pub use definition_checks::start_order;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use crate::cloud::Cloud;
+use crate::fault::Fault;
+use crate::wire::member::Member;
+use crate::wire::refusal::Refusal;
+use crate::wire::shape::definition::RegisterTaskDefinition;
+
+/// The body of an answer, or an error.
+pub type Outcome = Result<Value, Refusal>;
+
+/// A request for one operation, read but not yet checked.
+pub enum Action {
+    CreateCluster(create_cluster::CreateCluster),
+    DeleteCluster(delete_cluster::DeleteCluster),
+    DeleteTaskDefinitions(delete_task_definitions::DeleteTaskDefinitions),
+    DeregisterTaskDefinition(deregister_task_definition::DeregisterTaskDefinition),
+    DescribeClusters(describe_clusters::DescribeClusters),
+    DescribeTaskDefinition(describe_task_definition::DescribeTaskDefinition),
+    DescribeTasks(describe_tasks::DescribeTasks),
+    ListClusters(list_clusters::ListClusters),
+    ListTagsForResource(list_tags_for_resource::ListTagsForResource),
+    ListTaskDefinitionFamilies(list_task_definition_families::ListTaskDefinitionFamilies),
+    ListTaskDefinitions(list_task_definitions::ListTaskDefinitions),
+    ListTasks(list_tasks::ListTasks),
+    PutClusterCapacityProviders(put_cluster_capacity_providers::PutClusterCapacityProviders),
+    RegisterTaskDefinition(Box<RegisterTaskDefinition>),
+    RunTask(Box<run_task::RunTask>),
+    StopTask(stop_task::StopTask),
+    TagResource(tag_resource::TagResource),
+    UntagResource(untag_resource::UntagResource),
+    /// An operation that this cloud does not play.
+    Unsupported(String),
+}
+
+/// Where an operation takes place.
+pub struct Scene<'a> {
+    pub cloud: &'a Arc<Cloud>,
+    pub region: &'a str,
+    pub now: SystemTime,
+    pub fault: Option<&'a Fault>,
+}
+
+impl Action {
+    /// Reads a request.
+    pub fn decode(operation: &str, body: Value) -> Result<Self, Refusal> {
+        Ok(match operation {
+            "CreateCluster" => Self::CreateCluster(Member::read(body)?),
+            "DeleteCluster" => Self::DeleteCluster(Member::read(body)?),
+            "DeleteTaskDefinitions" => Self::DeleteTaskDefinitions(Member::read(body)?),
+            "DeregisterTaskDefinition" => Self::DeregisterTaskDefinition(Member::read(body)?),
+            "DescribeClusters" => Self::DescribeClusters(Member::read(body)?),
+            "DescribeTaskDefinition" => Self::DescribeTaskDefinition(Member::read(body)?),
+            "DescribeTasks" => Self::DescribeTasks(Member::read(body)?),
+            "ListClusters" => Self::ListClusters(Member::read(body)?),
+            "ListTagsForResource" => Self::ListTagsForResource(Member::read(body)?),
+            "ListTaskDefinitionFamilies" => Self::ListTaskDefinitionFamilies(Member::read(body)?),
+            "ListTaskDefinitions" => Self::ListTaskDefinitions(Member::read(body)?),
+            "ListTasks" => Self::ListTasks(Member::read(body)?),
+            "PutClusterCapacityProviders" => Self::PutClusterCapacityProviders(Member::read(body)?),
+            "RegisterTaskDefinition" => Self::RegisterTaskDefinition(Box::new(Member::read(body)?)),
+            "RunTask" => Self::RunTask(Box::new(Member::read(body)?)),
+            "StopTask" => Self::StopTask(Member::read(body)?),
+            "TagResource" => Self::TagResource(Member::read(body)?),
+            "UntagResource" => Self::UntagResource(Member::read(body)?),
+            other => Self::Unsupported(other.to_owned()),
+        })
+    }
+
+    /// Does what the request asks.
+    pub fn perform(self, cloud: &Arc<Cloud>, region: &str, fault: Option<&Fault>) -> Outcome {
+        let scene = Scene { cloud, region, now: cloud.clock.now(), fault };
+        match self {
+            Self::CreateCluster(request) => request.perform(&scene),
+            Self::DeleteCluster(request) => request.perform(&scene),
+            Self::DeleteTaskDefinitions(request) => request.perform(&scene),
+            Self::DeregisterTaskDefinition(request) => request.perform(&scene),
+            Self::DescribeClusters(request) => request.perform(&scene),
+            Self::DescribeTaskDefinition(request) => request.perform(&scene),
+            Self::DescribeTasks(request) => request.perform(&scene),
+            Self::ListClusters(request) => request.perform(&scene),
+            Self::ListTagsForResource(request) => request.perform(&scene),
+            Self::ListTaskDefinitionFamilies(request) => request.perform(&scene),
+            Self::ListTaskDefinitions(request) => request.perform(&scene),
+            Self::ListTasks(request) => request.perform(&scene),
+            Self::PutClusterCapacityProviders(request) => request.perform(&scene),
+            Self::RegisterTaskDefinition(request) => request.perform(&scene),
+            Self::RunTask(request) => request.perform(&scene),
+            Self::StopTask(request) => request.perform(&scene),
+            Self::TagResource(request) => request.perform(&scene),
+            Self::UntagResource(request) => request.perform(&scene),
+            Self::Unsupported(operation) => Err(Refusal::new(
+                "UnknownOperationException",
+                format!("This local cloud does not play {operation}."),
+            )),
+        }
+    }
+}
+
+/// A member that must be there and not empty.
+fn required<'a>(value: Option<&'a String>, name: &str) -> Result<&'a str, Refusal> {
+    match value {
+        Some(text) if !text.is_empty() => Ok(text),
+        _ => Err(Refusal::parameter(format!("{name} can not be blank."))),
+    }
+}
+
+/// Whether a request's `include` names `word`; a word that is not in `known` is refused.
+fn includes(include: Option<&[String]>, known: &[&str], word: &str) -> Result<bool, Refusal> {
+    let include = include.unwrap_or_default();
+    if let Some(wrong) = include.iter().find(|given| !known.contains(&given.as_str())) {
+        return Err(Refusal::parameter(format!(
+            "'{wrong}' is not a valid value for include; valid: {}",
+            known.join(", ")
+        )));
+    }
+    Ok(include.iter().any(|given| given == word))
+}
+
+#[cfg(test)]
+mod tests;

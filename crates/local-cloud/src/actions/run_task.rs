@@ -1,0 +1,223 @@
+//! `RunTask`: the three shapes of its answer, client tokens, and the making of tasks.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use fargate_model::task::Status;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::launch::{Launch, plan};
+use super::launch_checks::check;
+use super::{Outcome, Scene};
+use crate::fault::{Fault, Stop, TaskFault};
+use crate::lifecycle::Start;
+use crate::state::client_token::Seen;
+use crate::state::random;
+use crate::state::region::Region;
+use crate::state::task::{Container, Interface, InterfaceStatus, Task, Times};
+use crate::wire::member::{Member, shapes, without_nulls};
+use crate::wire::refusal::Refusal;
+use crate::wire::shape::common::{
+    CapacityProviderStrategyItem, NetworkConfiguration, Tag, TaskOverride,
+};
+
+/// What ECS says when Fargate has no room.
+const NO_CAPACITY: &str = "Capacity is unavailable at this time. Please try again later or in a \
+                           different availability zone";
+
+shapes! {
+    RunTask {
+        capacity_provider_strategy: Vec<CapacityProviderStrategyItem> = "capacityProviderStrategy",
+        cluster: String = "cluster",
+        count: i32 = "count",
+        enable_ecs_managed_tags: bool = "enableECSManagedTags",
+        enable_execute_command: bool = "enableExecuteCommand",
+        group: String = "group",
+        launch_type: String = "launchType",
+        network_configuration: NetworkConfiguration = "networkConfiguration",
+        overrides: TaskOverride = "overrides",
+        placement_constraints: Vec<Value> = "placementConstraints",
+        placement_strategy: Vec<Value> = "placementStrategy",
+        platform_version: String = "platformVersion",
+        propagate_tags: String = "propagateTags",
+        reference_id: String = "referenceId",
+        started_by: String = "startedBy",
+        tags: Vec<Tag> = "tags",
+        task_definition: String = "taskDefinition",
+        client_token: String = "clientToken",
+        volume_configurations: Vec<Value> = "volumeConfigurations",
+    }
+}
+
+impl RunTask {
+    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+        check(&self)?;
+        let mut state = scene.cloud.state();
+        let live = state.live_tasks();
+        let region = state.region(scene.region, scene.now);
+        let cluster = region.cluster_mut(self.cluster.as_deref())?;
+        let parameters = Self { client_token: None, ..self.clone() }.write();
+        if let Some(token) = &self.client_token {
+            let name = cluster.name.clone();
+            match cluster.tokens.seen(token, &parameters, scene.now) {
+                Seen::Never => {}
+                Seen::Same(ids) => return Ok(answer(region, &ids)),
+                Seen::Other(ids) => {
+                    let arns = ids.iter().map(|id| region.names.task(&name, id));
+                    return Err(Refusal::conflict(arns.collect()));
+                }
+            }
+        }
+        let launch = plan(&self, region)?;
+        let count = usize::try_from(self.count.unwrap_or(1)).expect("checked to be 1 to 10");
+        if let Some(Fault::Failure { reason, detail }) = scene.fault {
+            return Ok(failures(count, reason, detail.as_deref()));
+        }
+        // Without namespaces every task would use the same folders.
+        let room =
+            if scene.cloud.backend.is_shared() { 1_usize.saturating_sub(live) } else { count };
+        let started: Vec<_> = (0..count.min(room))
+            .map(|_| {
+                let sequence = state.next_sequence();
+                self.start_one(scene, &mut state, &launch, sequence)
+            })
+            .collect();
+        let region = state.region(scene.region, scene.now);
+        if let Some(token) = self.client_token.filter(|_| !started.is_empty()) {
+            let cluster = region.cluster_mut(self.cluster.as_deref())?;
+            cluster.tokens.remember(token, parameters, started.clone(), scene.now);
+        }
+        let mut body = answer(region, &started);
+        let refused = failures(count - started.len(), NO_CAPACITY, None);
+        body["failures"] = refused["failures"].clone();
+        Ok(body)
+    }
+
+    /// Makes one task and sets it going; its id.
+    fn start_one(
+        &self,
+        scene: &Scene<'_>,
+        state: &mut crate::state::State,
+        launch: &Launch,
+        sequence: u64,
+    ) -> String {
+        let (region, blocks) = state.region_and_blocks(scene.region, scene.now);
+        let places = u64::try_from(launch.places.len()).expect("at most 16");
+        let turn = usize::try_from(sequence % places).expect("less than 16");
+        let mut task = self.task(region, launch, turn, sequence, scene.now);
+        task.interface.address = blocks.take(scene.region, &task.place.subnet);
+        let orders = task.orders.subscribe();
+        let start = Start {
+            region: scene.region.to_owned(),
+            id: task.id.clone(),
+            fault: scene.fault.and_then(task_fault),
+            orders,
+        };
+        let id = task.id.clone();
+        region.tasks.insert(id.clone(), task);
+        region.trim_tasks();
+        scene.cloud.live(start);
+        id
+    }
+
+    fn task(
+        &self,
+        region: &Region,
+        launch: &Launch,
+        turn: usize,
+        sequence: u64,
+        now: SystemTime,
+    ) -> Task {
+        let id = random::hex_digits(32);
+        let cluster = region.cluster(self.cluster.as_deref()).expect("looked up in the plan");
+        let definition = Arc::clone(&launch.definition);
+        let container = |name: &Option<String>| Container {
+            arn: region.names.container(&cluster.name, &id, &random::uuid()),
+            name: name.clone().unwrap_or_default(),
+            runtime_id: None,
+            last_status: Status::Pending,
+            exit_code: None,
+            reason: None,
+            pid: None,
+            log: None,
+        };
+        Task {
+            arn: region.names.task(&cluster.name, &id),
+            sequence,
+            region: region.names.region.clone(),
+            cluster: cluster.name.clone(),
+            cluster_arn: cluster.arn.clone(),
+            containers: definition.containers().iter().map(|c| container(&c.name)).collect(),
+            overrides: self.overrides.clone().unwrap_or_default(),
+            cpu: launch.size.cpu_units.to_string(),
+            memory: launch.size.memory_mib.to_string(),
+            capacity_provider: launch.capacity_provider.clone(),
+            platform_version: launch.platform_version.clone(),
+            group: self.group.clone().unwrap_or_else(|| format!("family:{}", definition.family)),
+            definition,
+            started_by: self.started_by.clone(),
+            client_token: self.client_token.clone(),
+            execute_command: self.enable_execute_command.unwrap_or(false),
+            tags: launch.tags.clone(),
+            place: launch.places[turn].clone(),
+            interface: interface(),
+            last_status: Status::Provisioning,
+            version: 1,
+            times: Times::created(now),
+            ending: None,
+            forgotten: false,
+            orders: watch::Sender::new(None),
+            id,
+        }
+    }
+}
+
+fn interface() -> Interface {
+    let octets = random::hex_digits(10);
+    let pairs: Vec<_> = (0..5).map(|i| &octets[2 * i..2 * i + 2]).collect();
+    Interface {
+        attachment_id: random::uuid(),
+        status: InterfaceStatus::Precreated,
+        interface_id: format!("eni-{}", random::hex_digits(17)),
+        // A locally administered address.
+        mac_address: format!("0a:{}", pairs.join(":")),
+        address: None,
+        seen_by_containers: false,
+    }
+}
+
+fn task_fault(fault: &Fault) -> Option<TaskFault> {
+    match fault {
+        Fault::TaskHeld { phase } => Some(TaskFault::Held(*phase)),
+        Fault::TaskStops {
+            phase,
+            after,
+            stop_code,
+            stopped_reason,
+            container_reason,
+            exit_code,
+        } => Some(TaskFault::Stops(
+            *phase,
+            *after,
+            Stop {
+                stop_code: stop_code.clone(),
+                stopped_reason: stopped_reason.clone(),
+                container_reason: container_reason.clone(),
+                exit_code: *exit_code,
+            },
+        )),
+        _ => None,
+    }
+}
+
+fn answer(region: &Region, ids: &[String]) -> Value {
+    let tasks: Vec<_> =
+        ids.iter().filter_map(|id| region.tasks.get(id)).map(|task| task.view(true)).collect();
+    json!({ "tasks": tasks, "failures": [] })
+}
+
+fn failures(count: usize, reason: &str, detail: Option<&str>) -> Value {
+    let one = without_nulls(json!({ "reason": reason, "detail": detail }));
+    json!({ "tasks": [], "failures": vec![one; count] })
+}

@@ -1,0 +1,142 @@
+//! The processes that we started: told apart by id, reaped on SIGCHLD, never by `waitpid(-1)`,
+//! because the program around us may have children of its own.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+use std::sync::{Arc, Mutex};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// The running children and the task that reaps them.
+pub struct Children {
+    running: Mutex<HashMap<u32, Running>>,
+    reaper: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Running {
+    child: Child,
+    /// The container's first process.
+    first: Pid,
+    /// The first process leads a process group that has to be signalled as a whole.
+    group: bool,
+    index: usize,
+    exits: mpsc::Sender<(usize, i32)>,
+}
+
+impl Children {
+    /// Begins to reap.
+    pub fn watch() -> io::Result<Arc<Self>> {
+        let mut ended = signal(SignalKind::child())?;
+        let children = Arc::new(Self { running: Mutex::default(), reaper: Mutex::new(None) });
+        let weak = Arc::downgrade(&children);
+        let reaper = tokio::spawn(async move {
+            while ended.recv().await.is_some() {
+                let Some(children) = weak.upgrade() else { break };
+                children.reap();
+            }
+        });
+        *children.reaper.lock().expect("no one panics here") = Some(reaper);
+        Ok(children)
+    }
+
+    /// Watches a child; its exit code goes to `exits`, which has room for it.
+    pub fn add(
+        &self,
+        child: Child,
+        first: i32,
+        group: bool,
+        index: usize,
+        exits: mpsc::Sender<(usize, i32)>,
+    ) {
+        let running = Running { first: Pid::from_raw(first), child, group, index, exits };
+        self.lock().insert(running.child.id(), running);
+        // It may have ended before it was in the table.
+        self.reap();
+    }
+
+    /// Learns which process is the container's first one.
+    pub fn set_first(&self, child: u32, first: i32) {
+        if let Some(running) = self.lock().get_mut(&child) {
+            running.first = Pid::from_raw(first);
+        }
+    }
+
+    /// Sends a signal, if the child still runs.
+    pub fn signal(&self, child: u32, signal: Signal) {
+        if let Some(running) = self.lock().get(&child) {
+            running.send(signal);
+        }
+    }
+
+    /// Sends SIGKILL to all.
+    pub fn kill_all(&self) {
+        for running in self.lock().values() {
+            running.send(Signal::SIGKILL);
+        }
+    }
+
+    /// Ends the reaping; what still runs then is not waited for.
+    pub async fn close(&self) {
+        let reaper = self.reaper.lock().expect("no one panics here").take();
+        if let Some(reaper) = reaper {
+            reaper.abort();
+            // The only way to fail is the abort itself.
+            let _ = reaper.await;
+        }
+    }
+
+    fn reap(&self) {
+        self.lock().retain(|_, running| match running.child.try_wait() {
+            Ok(None) => true,
+            Ok(Some(status)) => {
+                running.report(exit_code(status));
+                false
+            }
+            // Someone else reaped it; it is gone all the same.
+            Err(_) => {
+                running.report(exit_code(ExitStatus::from_raw(9)));
+                false
+            }
+        });
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u32, Running>> {
+        self.running.lock().expect("no one panics while holding the children")
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        if let Some(reaper) = self.reaper.lock().expect("no one panics here").take() {
+            reaper.abort();
+        }
+        for running in self.lock().values_mut() {
+            running.send(Signal::SIGKILL);
+            // It was killed; what is left is to take its exit code, so that it is no zombie.
+            let _ = running.child.wait();
+        }
+    }
+}
+
+impl Running {
+    fn send(&self, signal: Signal) {
+        // It may end at this moment; then there is nothing to send to.
+        let _ = if self.group { killpg(self.first, signal) } else { kill(self.first, signal) };
+    }
+
+    /// The channel holds one code per container; without a listener nobody asks any more.
+    fn report(&self, code: i32) {
+        let _ = self.exits.try_send((self.index, code));
+    }
+}
+
+/// The code as ECS shows it: 128 + n for a death by signal n.
+fn exit_code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(9))
+}

@@ -1,0 +1,75 @@
+//! The one thread that starts processes. `--die-with-parent` follows the thread that started a
+//! process, not the program, so this thread lives as long as its cloud.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command};
+use std::sync::Mutex;
+use std::thread::{Builder, JoinHandle};
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use tokio::sync::{mpsc, oneshot};
+
+/// Starts that may wait for the thread.
+const QUEUE: usize = 64;
+
+/// A handle on the thread.
+pub struct Spawner {
+    orders: Mutex<Option<mpsc::Sender<Order>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Order {
+    command: Command,
+    inherited: OwnedFd,
+    reply: oneshot::Sender<io::Result<Child>>,
+}
+
+impl Spawner {
+    pub fn start() -> io::Result<Self> {
+        let (sender, mut orders) = mpsc::channel::<Order>(QUEUE);
+        let thread = Builder::new().name("task spawner".to_owned()).spawn(move || {
+            while let Some(mut order) = orders.blocking_recv() {
+                let started = spawn(&mut order.command, &order.inherited);
+                // Whoever asked may be gone; then the child is ended, not left alone.
+                if let Err(Ok(mut child)) = order.reply.send(started) {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                }
+            }
+        })?;
+        Ok(Self { orders: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Starts a process, which inherits `inherited` under the number that it has here.
+    pub async fn spawn(&self, command: Command, inherited: OwnedFd) -> io::Result<Child> {
+        let ended = || io::Error::other("the local cloud is ending");
+        let orders = self.orders.lock().expect("no one panics here").clone().ok_or_else(ended)?;
+        let (reply, answer) = oneshot::channel();
+        orders.send(Order { command, inherited, reply }).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    /// Ends the thread, and with it every process that it started.
+    pub fn close(&self) {
+        drop(self.orders.lock().expect("no one panics here").take());
+        let thread = self.thread.lock().expect("no one panics here").take();
+        if let Some(thread) = thread {
+            // It only fails if the thread panicked, and then it has ended as well.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Spawner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The descriptor is inheritable only between these two lines. A process that another thread starts
+/// just then gets it too, which does no harm: nobody waits for its end of file.
+fn spawn(command: &mut Command, inherited: &OwnedFd) -> io::Result<Child> {
+    fcntl(inherited, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    command.spawn()
+}

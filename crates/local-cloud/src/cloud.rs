@@ -1,0 +1,92 @@
+//! What every request and every task of one cloud shares.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::backend::Backend;
+use crate::clock::Clock;
+use crate::fault::Faults;
+use crate::lifecycle::{self, Start};
+use crate::pace::Timetable;
+use crate::record::Requests;
+use crate::state::State;
+use crate::state::task::Ending;
+use crate::wire::credentials::Keyring;
+
+/// One cloud.
+pub(crate) struct Cloud {
+    pub clock: Clock,
+    pub keys: Keyring,
+    pub faults: Faults,
+    pub requests: Requests,
+    pub timetable: Timetable,
+    pub backend: Backend,
+    state: Mutex<State>,
+    read_lag_ms: AtomicU64,
+    lives: Mutex<JoinSet<()>>,
+}
+
+impl Cloud {
+    /// A cloud without a server and without an agent.
+    #[cfg(test)]
+    pub fn for_tests(pace: crate::Pace, empty: bool) -> Arc<Self> {
+        let keys = Keyring::from_environment(|_| None).expect("test/test");
+        let folder = std::env::temp_dir().join("fargate-local-without-server");
+        let backend = Backend::new("no-agent".into(), folder, 4000).expect("a backend");
+        Arc::new(Self::new(keys, Timetable::new(pace, 1), backend, empty))
+    }
+
+    pub fn new(keys: Keyring, timetable: Timetable, backend: Backend, empty: bool) -> Self {
+        Self {
+            clock: Clock::start(),
+            keys,
+            faults: Faults::none(),
+            requests: Requests::default(),
+            timetable,
+            backend,
+            state: Mutex::new(State::new(empty)),
+            read_lag_ms: AtomicU64::new(0),
+            lives: Mutex::default(),
+        }
+    }
+
+    /// The state. Never held across an await.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no one panics while holding the state")
+    }
+
+    /// How far behind readers of tasks are.
+    pub fn read_lag(&self) -> Duration {
+        Duration::from_millis(self.read_lag_ms.load(Ordering::Relaxed))
+    }
+
+    pub fn set_read_lag(&self, lag: Duration) {
+        let millis = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
+        self.read_lag_ms.store(millis, Ordering::Relaxed);
+    }
+
+    /// Lets a task that RunTask made live its life.
+    pub fn live(self: &Arc<Self>, start: Start) {
+        let mut lives = self.lives.lock().expect("no one panics while holding the lives");
+        while lives.try_join_next().is_some() {}
+        lives.spawn(lifecycle::live(Arc::clone(self), start));
+    }
+
+    /// Ends every task at once and waits for their lives to end.
+    pub async fn end_all_tasks(&self) {
+        let ending = Ending {
+            at_once: true,
+            ..Ending::gentle("InfrastructureHealth", "The local cloud was shut down.")
+        };
+        self.state().order_all(&ending, self.clock.now());
+        self.backend.kill_all();
+        let mut lives = {
+            let mut lives = self.lives.lock().expect("no one panics while holding the lives");
+            std::mem::take(&mut *lives)
+        };
+        while lives.join_next().await.is_some() {}
+    }
+}

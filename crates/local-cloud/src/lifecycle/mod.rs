@@ -1,0 +1,186 @@
+//! What makes a task move on: time, its processes, and orders to end. One lifecycle per task, from
+//! PROVISIONING to STOPPED; nothing moves because somebody looked.
+
+mod containers;
+mod phases;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use fargate_model::task::Status;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::cloud::Cloud;
+use crate::fault::{Phase, Stop, TaskFault};
+use crate::pace::Delays;
+use crate::state::task::{Ending, InterfaceStatus, Task};
+use containers::Crew;
+
+/// How long a log may take to be complete after its container ended.
+const LOG_DEADLINE: Duration = Duration::from_secs(1);
+
+/// What a lifecycle begins with.
+pub(crate) struct Start {
+    pub region: String,
+    pub id: String,
+    pub fault: Option<TaskFault>,
+    pub orders: watch::Receiver<Option<Ending>>,
+}
+
+/// Lives the life of one task that RunTask made.
+pub(crate) async fn live(cloud: Arc<Cloud>, start: Start) {
+    let mounts_file_systems = {
+        let mut state = cloud.state();
+        let task = state.task(&start.region, &start.id);
+        task.is_some_and(|task| task.definition.mounts_file_systems())
+    };
+    let delays = cloud.timetable.next(mounts_file_systems);
+    let mut life = Life { cloud, start, delays };
+    let mut crew = Crew::default();
+    let ending = match life.until_ending(&mut crew).await {
+        Err(ending) => ending,
+        Ok(never) => match never {},
+    };
+    life.end(ending, crew).await;
+}
+
+struct Life {
+    cloud: Arc<Cloud>,
+    start: Start,
+    delays: Delays,
+}
+
+/// No value: what goes on until it is ended.
+enum Never {}
+
+impl Life {
+    async fn until_ending(&mut self, crew: &mut Crew) -> Result<Never, Ending> {
+        self.provision().await?;
+        self.prepare().await?;
+        self.run_containers(crew).await?;
+        self.watch(crew).await
+    }
+
+    /// Changes the task under the lock and counts its version up, as for every change that ECS
+    /// would send an event for.
+    fn change<T>(&self, change: impl FnOnce(&mut Task, SystemTime) -> T) -> Option<T> {
+        let now = self.cloud.clock.now();
+        let mut state = self.cloud.state();
+        let task = state.task(&self.start.region, &self.start.id)?;
+        task.version += 1;
+        Some(change(task, now))
+    }
+
+    /// Changes the task under the lock, without an event.
+    fn note<T>(&self, change: impl FnOnce(&mut Task, SystemTime) -> T) -> Option<T> {
+        let now = self.cloud.clock.now();
+        let mut state = self.cloud.state();
+        let task = state.task(&self.start.region, &self.start.id)?;
+        Some(change(task, now))
+    }
+
+    /// Decides how the task ends, unless that was decided before; how it ends.
+    fn decide(&self, ending: Ending) -> Ending {
+        let now = self.cloud.clock.now();
+        let mut state = self.cloud.state();
+        let Some(task) = state.task(&self.start.region, &self.start.id) else { return ending };
+        task.decide(ending.clone(), now);
+        task.ending.clone().unwrap_or(ending)
+    }
+
+    /// Reads the task under the lock.
+    fn read<T>(&self, read: impl FnOnce(&Task) -> T) -> Option<T> {
+        let mut state = self.cloud.state();
+        let task = state.task(&self.start.region, &self.start.id)?;
+        Some(read(task))
+    }
+
+    /// Spends `delay`, unless an order comes. No delay takes no time.
+    async fn spend(&mut self, delay: Duration) -> Result<(), Ending> {
+        let order = self.start.orders.borrow().clone();
+        match order {
+            Some(ending) => Err(ending),
+            None if delay.is_zero() => Ok(()),
+            None => match timeout(delay, ordered(&mut self.start.orders)).await {
+                Ok(ending) => Err(ending),
+                Err(_) => Ok(()),
+            },
+        }
+    }
+
+    /// Plays the fault that is set for this phase, if any.
+    async fn play_fault(&mut self, phase: Phase) -> Result<(), Ending> {
+        match self.start.fault.clone() {
+            Some(TaskFault::Held(held)) if held == phase => {
+                Err(ordered(&mut self.start.orders).await)
+            }
+            Some(TaskFault::Stops(at, after, stop)) if at == phase => {
+                self.spend(after).await?;
+                Err(ending_of(stop))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the containers, gives the network interface back, and leaves a STOPPED task.
+    async fn end(&mut self, ending: Ending, mut crew: Crew) {
+        let ending = self.decide(ending);
+        if crew.has_live() {
+            self.note(|task, _| task.last_status = Status::Stopping);
+            self.stop_containers(&mut crew, ending.at_once).await;
+        }
+        for log in crew.logs() {
+            // A process that left the container may keep its output open; we do not wait for it.
+            let _ = timeout(LOG_DEADLINE, log).await;
+        }
+        self.change(|task, now| {
+            for container in &mut task.containers {
+                container.end(&ending);
+            }
+            task.times.execution_stopped = Some(now);
+            task.last_status = Status::Deprovisioning;
+        });
+        if !self.delays.deprovision.is_zero() {
+            sleep(self.delays.deprovision).await;
+        }
+        let address = self.change(|task, now| {
+            let address = task.interface.address;
+            if task.interface.status == InterfaceStatus::Precreated {
+                // It never had one that anybody saw.
+                task.interface.address = None;
+            }
+            task.interface.status = InterfaceStatus::Deleted;
+            task.times.stopped = Some(now);
+            task.last_status = Status::Stopped;
+            address
+        });
+        if let Some(address) = address.flatten() {
+            self.cloud.state().blocks.give_back(address);
+        }
+        self.remove_volumes();
+    }
+}
+
+/// Waits for an order to end.
+async fn ordered(orders: &mut watch::Receiver<Option<Ending>>) -> Ending {
+    let order = orders.wait_for(Option::is_some).await.map(|order| order.clone());
+    match order {
+        Ok(Some(ending)) => ending,
+        // The task is gone from the state, and with it the way to stop it.
+        _ => Ending { at_once: true, ..Ending::gentle("InfrastructureHealth", "Task is gone.") },
+    }
+}
+
+fn ending_of(stop: Stop) -> Ending {
+    Ending {
+        stop_code: stop.stop_code,
+        stopped_reason: stop.stopped_reason,
+        container_reason: stop.container_reason,
+        exit_code: stop.exit_code,
+        at_once: true,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! From PROVISIONING to RUNNING, and what happens while a task runs.
+
+use std::future::pending;
+
+use fargate_model::task::Status;
+use tokio::time::{Instant, sleep_until};
+
+use super::containers::{Crew, WhatRuns, all_plans};
+use super::{Life, Never, ending_of, ordered};
+use crate::backend::StartError;
+use crate::fault::{Phase, TaskFault};
+use crate::state::network::Place;
+use crate::state::random;
+use crate::state::task::{Ending, InterfaceStatus, Task};
+
+impl Life {
+    /// PROVISIONING: the network interface is made and attached.
+    pub(super) async fn provision(&mut self) -> Result<(), Ending> {
+        self.spend(self.delays.provision).await?;
+        self.play_fault(Phase::Provisioning).await?;
+        let full = self.read(|task| task.interface.address.is_none().then(|| task.place.clone()));
+        match full.flatten() {
+            None => Ok(()),
+            Some(Place { subnet, .. }) => Err(Ending::gentle(
+                "TaskFailedToStart",
+                &format!(
+                    "Unexpected EC2 error while attempting to Create Network Interface with public \
+                     IP assignment disabled in subnet '{subnet}': InsufficientFreeAddressesInSubnet"
+                ),
+            )),
+        }
+    }
+
+    /// PENDING: image, secrets, file systems.
+    pub(super) async fn prepare(&mut self) -> Result<(), Ending> {
+        self.change(|task, now| {
+            task.interface.status = InterfaceStatus::Attached;
+            task.last_status = Status::Pending;
+            task.times.connected = Some(now);
+            task.times.pull_started = Some(now);
+        });
+        self.spend(self.delays.pull).await?;
+        self.note(|task, now| {
+            task.times.pull_stopped = Some(now);
+            task.interface.seen_by_containers = true;
+        });
+        self.spend(self.delays.start).await?;
+        self.play_fault(Phase::Pending).await
+    }
+
+    /// Starts the containers, each after those it depends on; then the task is RUNNING.
+    pub(super) async fn run_containers(&mut self, crew: &mut Crew) -> Result<(), Ending> {
+        let Some(plans) = self.read(|task| all_plans(task, self.cloud.backend.folder())) else {
+            return Err(Ending::gentle("TaskFailedToStart", "Task is gone."));
+        };
+        let held = self.start.fault == Some(TaskFault::Held(Phase::Running));
+        for planned in plans {
+            for dependency in &planned.waits_for {
+                self.until_met(crew, dependency).await?;
+            }
+            match planned.what {
+                WhatRuns::Process(plan) if !held => {
+                    let started =
+                        self.cloud.backend.start(&plan, planned.index, crew.exits()).await;
+                    let process =
+                        started.map_err(|error| self.cannot_start(planned.index, &error))?;
+                    self.note(|task, _| {
+                        let container = &mut task.containers[planned.index];
+                        container.pid = Some(process.pid);
+                        container.log = Some(process.log.clone());
+                    });
+                    crew.joined(planned.index, Some(process), planned.essential);
+                }
+                _ => crew.joined(planned.index, None, planned.essential),
+            }
+            self.note(|task, _| {
+                let container = &mut task.containers[planned.index];
+                let (id, instance) = (&task.id, random::decimal_digits(10));
+                container.runtime_id = Some(format!("{id}-{instance}"));
+                container.last_status = Status::Running;
+            });
+        }
+        self.change(|task, now| {
+            task.last_status = Status::Running;
+            task.times.started = Some(now);
+        });
+        Ok(())
+    }
+
+    fn cannot_start(&self, index: usize, error: &StartError) -> Ending {
+        let text = error.to_string();
+        self.note(|task, _| task.containers[index].reason = Some(text.clone()));
+        Ending { at_once: true, ..Ending::gentle("TaskFailedToStart", &text) }
+    }
+
+    /// RUNNING: until an essential container ends, an order comes, or a fault is due.
+    pub(super) async fn watch(&mut self, crew: &mut Crew) -> Result<Never, Ending> {
+        let due = match self.start.fault.clone() {
+            Some(TaskFault::Stops(Phase::Running, after, stop)) => {
+                Some((Instant::now() + after, stop))
+            }
+            _ => None,
+        };
+        loop {
+            let fault = async {
+                match &due {
+                    Some((at, stop)) => {
+                        sleep_until(*at).await;
+                        ending_of(stop.clone())
+                    }
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                exit = self.one_exit(crew) => exit?,
+                ending = fault => return Err(ending),
+            }
+        }
+    }
+
+    /// Waits for one container to end and notes it. The end of an essential one ends the task.
+    pub(super) async fn one_exit(&mut self, crew: &mut Crew) -> Result<(), Ending> {
+        let (index, code) = tokio::select! {
+            biased;
+            ending = ordered(&mut self.start.orders) => return Err(ending),
+            exit = crew.next_exit() => exit,
+        };
+        let essential = crew.left(index, code);
+        let exited = |task: &mut Task, _| task.containers[index].exited(code);
+        if essential {
+            self.note(exited);
+            let reason = "Essential container in task exited";
+            return Err(Ending::gentle("EssentialContainerExited", reason));
+        }
+        self.change(exited);
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! A cluster and how it is shown.
+
+use serde_json::{Value, json};
+
+use super::client_token::ClientTokens;
+use super::tags::Tags;
+use crate::wire::member::{Member, without_nulls};
+use crate::wire::shape::cluster::{
+    ClusterConfiguration, ClusterServiceConnectDefaults, ClusterSetting,
+};
+use crate::wire::shape::common::CapacityProviderStrategyItem;
+
+/// A cluster; a deleted one stays, INACTIVE.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    pub name: String,
+    pub arn: String,
+    pub deleted: bool,
+    pub tags: Tags,
+    pub settings: Vec<ClusterSetting>,
+    pub configuration: Option<ClusterConfiguration>,
+    pub service_connect: Option<ClusterServiceConnectDefaults>,
+    pub capacity_providers: Vec<String>,
+    pub default_strategy: Vec<CapacityProviderStrategyItem>,
+    pub tokens: ClientTokens,
+}
+
+/// Tasks of a cluster by state, as DescribeClusters counts them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub running: usize,
+    pub pending: usize,
+}
+
+/// The optional parts of a cluster that a request includes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Include {
+    pub tags: bool,
+    pub settings: bool,
+    pub statistics: bool,
+    pub configuration: bool,
+}
+
+impl Include {
+    /// Everything, as the answers to changes show it.
+    pub const ALL: Self =
+        Self { tags: true, settings: true, statistics: false, configuration: true };
+}
+
+impl Cluster {
+    /// How the API shows it.
+    pub fn view(&self, counts: Counts, include: Include) -> Value {
+        let tags = if include.tags { self.tags.to_vec() } else { Vec::new() };
+        let settings = if include.settings { self.settings.clone() } else { Vec::new() };
+        let statistics = if include.statistics { statistics(counts) } else { json!([]) };
+        let configuration = self.configuration.as_ref().filter(|_| include.configuration);
+        without_nulls(json!({
+            "clusterArn": self.arn,
+            "clusterName": self.name,
+            "status": if self.deleted { "INACTIVE" } else { "ACTIVE" },
+            "registeredContainerInstancesCount": 0,
+            "runningTasksCount": counts.running,
+            "pendingTasksCount": counts.pending,
+            "activeServicesCount": 0,
+            "statistics": statistics,
+            "tags": tags.write(),
+            "settings": settings.write(),
+            "capacityProviders": self.capacity_providers.write(),
+            "defaultCapacityProviderStrategy": self.default_strategy.write(),
+            "configuration": configuration.map(Member::write),
+            "serviceConnectDefaults": self.service_connect.as_ref().map(Member::write),
+        }))
+    }
+}
+
+fn statistics(counts: Counts) -> Value {
+    let pairs = [
+        ("runningEC2TasksCount", 0),
+        ("runningFargateTasksCount", counts.running),
+        ("pendingEC2TasksCount", 0),
+        ("pendingFargateTasksCount", counts.pending),
+        ("activeEC2ServiceCount", 0),
+        ("activeFargateServiceCount", 0),
+        ("drainingEC2ServiceCount", 0),
+        ("drainingFargateServiceCount", 0),
+    ];
+    pairs.iter().map(|(name, count)| json!({"name": name, "value": count.to_string()})).collect()
+}

@@ -1,0 +1,112 @@
+//! The resources of one Region, and how requests find them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::cluster::{Cluster, Counts};
+use super::definition::{DefinitionStatus, TaskDefinition};
+use super::names::Names;
+use super::network::Network;
+use super::task::Task;
+use crate::wire::refusal::Refusal;
+use fargate_model::task::Status;
+
+/// One Region.
+pub struct Region {
+    pub names: Names,
+    pub network: Network,
+    pub clusters: BTreeMap<String, Cluster>,
+    /// By family; the revision is the index plus one.
+    pub families: BTreeMap<String, Vec<Arc<TaskDefinition>>>,
+    /// By id.
+    pub tasks: BTreeMap<String, Task>,
+}
+
+/// Stopped tasks that a Region keeps for the record; older ones are forgotten.
+const KEPT_TASKS: usize = 20_000;
+
+impl Region {
+    /// A Region without resources; with `open`, every well-formed subnet exists.
+    pub fn new(name: &str, open: bool) -> Self {
+        Self {
+            names: Names { region: name.to_owned() },
+            network: if open { Network::open() } else { Network::default() },
+            clusters: BTreeMap::new(),
+            families: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+        }
+    }
+
+    /// The active cluster with this name or ARN; without either, `default`.
+    pub fn cluster(&self, reference: Option<&str>) -> Result<&Cluster, Refusal> {
+        let name = self.names.cluster_name(reference)?;
+        match self.clusters.get(name) {
+            None => Err(Refusal::no_cluster()),
+            Some(cluster) if cluster.deleted => Err(Refusal::new(
+                "ClusterNotFoundException",
+                "The referenced cluster was inactive.",
+            )),
+            Some(cluster) => Ok(cluster),
+        }
+    }
+
+    /// As [`Region::cluster`], to change it.
+    pub fn cluster_mut(&mut self, reference: Option<&str>) -> Result<&mut Cluster, Refusal> {
+        let name = self.cluster(reference)?.name.clone();
+        Ok(self.clusters.get_mut(&name).expect("found above"))
+    }
+
+    /// Tasks of a cluster by state.
+    pub fn counts(&self, cluster: &str) -> Counts {
+        let mut counts = Counts::default();
+        for task in self.tasks.values().filter(|task| task.cluster == cluster) {
+            match task.last_status {
+                Status::Running => counts.running += 1,
+                Status::Provisioning | Status::Pending | Status::Activating => counts.pending += 1,
+                _ => {}
+            }
+        }
+        counts
+    }
+
+    /// The revision that `reference` names; without a revision, the latest active one.
+    pub fn definition(&self, reference: &str) -> Option<&Arc<TaskDefinition>> {
+        let (family, revision) = self.names.family_and_revision(reference)?;
+        let revisions = self.families.get(family)?;
+        match revision {
+            Some(revision) => revisions.get(usize::try_from(revision).ok()?.checked_sub(1)?),
+            None => revisions.iter().rev().find(|d| d.status == DefinitionStatus::Active),
+        }
+    }
+
+    /// As [`Region::definition`], to change it. Running tasks keep what they were started with.
+    pub fn definition_mut(&mut self, reference: &str) -> Option<&mut TaskDefinition> {
+        let found = self.definition(reference)?;
+        let (family, index) = (found.family.clone(), usize::try_from(found.revision).ok()? - 1);
+        Some(Arc::make_mut(&mut self.families.get_mut(&family)?[index]))
+    }
+
+    /// The task, if a reader sees it: not younger than `lag`, not forgotten.
+    pub fn visible_task(
+        &self,
+        cluster: &str,
+        id: &str,
+        now: SystemTime,
+        lag: Duration,
+    ) -> Option<&Task> {
+        let task = self.tasks.get(id)?;
+        (task.cluster == cluster && task.is_visible(now, lag)).then_some(task)
+    }
+
+    /// Forgets the oldest stopped tasks beyond [`KEPT_TASKS`].
+    pub fn trim_tasks(&mut self) {
+        if self.tasks.len() <= KEPT_TASKS {
+            return;
+        }
+        let oldest = self.tasks.iter().filter(|(_, task)| !task.is_live());
+        if let Some(id) = oldest.min_by_key(|(_, task)| task.sequence).map(|(id, _)| id.clone()) {
+            self.tasks.remove(&id);
+        }
+    }
+}

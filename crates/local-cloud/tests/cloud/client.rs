@@ -1,0 +1,135 @@
+//! A small client: signs with the AWS SDK's signer and speaks HTTP over a plain socket, so that a
+//! test sees every byte.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4::SigningParams;
+use fargate_local_cloud::{LocalCloud, Options, Pace};
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+
+/// Longest wait for anything in these tests.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A cloud with instant states; no test here needs the agent.
+pub async fn serve() -> LocalCloud {
+    LocalCloud::serve(Options {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        agent: PathBuf::from("no-agent-here"),
+        empty: false,
+        pace: Pace::Instant,
+        folder: None,
+    })
+    .await
+    .expect("a cloud")
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: String,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).expect("JSON")
+    }
+}
+
+/// Calls an operation and expects 200.
+pub async fn call(endpoint: &str, operation: &str, body: Value) -> Value {
+    let answer = send(endpoint, operation, body.to_string()).await.expect("an answer");
+    assert_eq!(answer.status, 200, "{operation}: {answer:?}");
+    answer.json()
+}
+
+/// Sends one signed request.
+pub async fn send(endpoint: &str, operation: &str, body: String) -> io::Result<Answer> {
+    let (host, operation) = (endpoint.replace("http://", ""), operation.to_owned());
+    spawn_blocking(move || exchange(&host, &request(&host, &operation, &body)))
+        .await
+        .expect("no panic in the client")
+}
+
+/// Sends bytes as they are.
+pub async fn send_raw(endpoint: &str, request: String) -> io::Result<Answer> {
+    let host = endpoint.replace("http://", "");
+    spawn_blocking(move || exchange(&host, &request)).await.expect("no panic in the client")
+}
+
+fn request(host: &str, operation: &str, body: &str) -> String {
+    let identity = Credentials::new("test", "test", None, None, "a test").into();
+    let params = SigningParams::builder()
+        .identity(&identity)
+        .region("eu-west-1")
+        .name("ecs")
+        .time(SystemTime::now())
+        .settings(SigningSettings::default())
+        .build()
+        .expect("complete parameters")
+        .into();
+    let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
+    let mut headers = vec![
+        ("host".to_owned(), host.to_owned()),
+        ("content-type".to_owned(), "application/x-amz-json-1.1".to_owned()),
+        ("x-amz-target".to_owned(), target),
+    ];
+    let signable = SignableRequest::new(
+        "POST",
+        format!("http://{host}/"),
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_str())),
+        SignableBody::Bytes(body.as_bytes()),
+    )
+    .expect("a signable request");
+    let (instructions, _) = sign(signable, &params).expect("a signature").into_parts();
+    headers.extend(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let headers: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    format!(
+        "POST / HTTP/1.1\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
+}
+
+fn exchange(host: &str, request: &str) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(request.as_bytes())?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let (headers, body) = text
+        .split_once("\r\n\r\n")
+        .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "no answer"))?;
+    let status = headers.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    Ok(Answer { status, headers: headers.to_lowercase(), text: body.to_owned() })
+}
+
+/// RunTask for the seeded resources.
+pub fn run_task() -> Value {
+    json!({
+        "cluster": "ci",
+        "taskDefinition": "ci-job",
+        "launchType": "FARGATE",
+        "networkConfiguration":
+            {"awsvpcConfiguration": {"subnets": ["subnet-0a1b2c3d4e5f60718"]}},
+    })
+}
+
+/// Polls `check` until it gives something.
+pub async fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = check() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{what} did not happen within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,5 @@
+//! The local cloud as its owner and its clients meet it, in one process and over the wire.
+
+mod client;
+mod processes;
+mod wire;

@@ -1,0 +1,125 @@
+//! A cause as lines of a job log or a terminal.
+
+use std::fmt::{self, Write as _};
+
+use super::{Who, Why};
+
+/// Whether SGR colours are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// The 8 basic colours, closed on the same line.
+    On,
+    /// Not a byte of it.
+    Off,
+}
+
+impl Colour {
+    fn paint(self, sgr: &str, text: &str) -> String {
+        match self {
+            Self::On => format!("\x1b[{sgr}m{text}\x1b[0m"),
+            Self::Off => text.to_owned(),
+        }
+    }
+
+    /// The word that opens an error block.
+    #[must_use]
+    pub fn error(self) -> String {
+        self.paint("1;31", "error:")
+    }
+
+    /// A command to paste.
+    #[must_use]
+    pub fn command(self, text: &str) -> String {
+        self.paint("36", text)
+    }
+}
+
+/// The one line of a try that was not started, because the first one failed for good.
+#[derive(Debug)]
+pub struct SameAsBefore<'a>(pub &'a Why);
+
+impl fmt::Display for SameAsBefore<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headline = self.0.headline();
+        write!(f, "same cause as the first try, no task was started: {headline}")
+    }
+}
+
+impl Why {
+    /// Error line, indented evidence, fix and command, each on a line of its own.
+    #[must_use]
+    pub fn block(&self, colour: Colour) -> String {
+        let mut out = format!("{} {}\n", colour.error(), self.headline());
+        for evidence in &self.evidence {
+            let _ = match &evidence.quote {
+                Some(quote) => writeln!(out, "  {}: \"{quote}\"", evidence.text),
+                None => writeln!(out, "  {}", evidence.text),
+            };
+        }
+        let action = self.action();
+        if !action.is_empty() {
+            let _ = writeln!(out, "  Fix: {action}");
+        }
+        if let Some(command) = self.command() {
+            let _ = writeln!(out, "    {}", colour.command(&command));
+        }
+        out
+    }
+
+    /// Who can mend it, for a log whose reader is the job's author; nothing when it is the author.
+    #[must_use]
+    pub fn who_can_mend(&self) -> Option<&'static str> {
+        match self.entry().who {
+            Who::Job => None,
+            Who::Setup => Some("whoever runs the CI platform"),
+            Who::Aws => Some("AWS"),
+            Who::Runner => Some("whoever runs the CI platform, with Fargate Runner's developers"),
+            Who::Person => Some("whoever did it"),
+        }
+    }
+
+    /// One line: the headline and the evidence that was quoted first.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let quoted = self.evidence.iter().find_map(|evidence| {
+            evidence.quote.as_ref().map(|quote| format!(" ({}: \"{quote}\")", evidence.text))
+        });
+        format!("{}{}", self.headline(), quoted.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Cause;
+    use super::*;
+
+    fn denied() -> Why {
+        Why::new(Cause::ImageDenied)
+            .with("image", "acme/ci@stable")
+            .quoting("ECS", "pull access denied for acme/ci\nor may require 'docker login'")
+            .because("Login used: secret registry-login.")
+    }
+
+    #[test]
+    fn a_block_says_what_happened_what_is_known_and_what_to_do() {
+        assert_eq!(
+            denied().block(Colour::Off),
+            "error: the registry refused the image\n\
+             \x20 ECS: \"pull access denied for acme/ci\\x0aor may require 'docker login'\"\n\
+             \x20 Login used: secret registry-login.\n\
+             \x20 Fix: check that the registry accepts the login of the task definition\n\
+             \x20   aws ecs describe-task-definition --task-definition <task definition>\n"
+        );
+    }
+
+    #[test]
+    fn colour_is_closed_on_the_line_it_opens() {
+        for line in denied().block(Colour::On).lines() {
+            assert_eq!(
+                line.matches("\x1b[0m").count(),
+                line.matches("\x1b[").count() / 2,
+                "{line}"
+            );
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The `fargate-local` binary: parse, run, print, exit code.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+use fargate_playground::{demo, serve};
+
+/// Fargate Runner on this machine: a local ECS and a demo, with no AWS account.
+#[derive(Debug, Parser)]
+#[command(name = "fargate-local", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Demo(demo::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&error),
+    };
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => match serve::run(args).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => report(&error),
+            },
+            Command::Demo(args) => match demo::run(args).await {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                Err(error @ demo::Error::Interrupted(_)) => {
+                    report(&error);
+                    ExitCode::from(130)
+                }
+                Err(error) => report(&error),
+            },
+        }
+    })
+}
+
+/// One line with the whole chain of causes.
+fn report(error: &dyn Error) -> ExitCode {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text += &format!(": {cause}");
+        source = cause.source();
+    }
+    eprintln!("error: {text}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,155 @@
+//! `fargate-local serve`: the local cloud for a person.
+//!
+//! One line says that it is ready and how to use it; SIGINT and SIGTERM end it and every task.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use fargate_local_cloud::{LocalCloud, Options, Pace, ServeError};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+
+use crate::programs::{self, Missing};
+
+/// Longest time that the tasks may take to end when the cloud does.
+const GOODBYE: Duration = Duration::from_secs(30);
+
+/// Serve the local cloud until SIGINT or SIGTERM; its tasks end with it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Write a configuration for fargate-runner that works with this cloud.
+    #[arg(long, value_name = "FILE")]
+    write_config: Option<PathBuf>,
+    /// Start without cluster, subnets and task definition; take any well-formed subnet.
+    #[arg(long)]
+    empty: bool,
+    /// How long the states of a task last: `instant`, or a factor of the measured delays.
+    #[arg(long, value_name = "instant|FACTOR", default_value = "instant")]
+    pace: PaceChoice,
+    /// State folder that the written configuration names.
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct PaceChoice(Pace);
+
+impl FromStr for PaceChoice {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "instant" {
+            return Ok(Self(Pace::Instant));
+        }
+        match text.parse::<f64>() {
+            Ok(factor) if factor > 0.0 && factor <= 100.0 => Ok(Self(Pace::Measured { factor })),
+            _ => Err("allowed: `instant`, or a factor above 0 and up to 100".to_owned()),
+        }
+    }
+}
+
+/// Why the cloud is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something is not installed or not built.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// The cloud did not start.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The configuration could not be written.
+    #[error("writing the configuration {}; name another place with --write-config", path.display())]
+    Configuration {
+        /// Where.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Standard output or the signals of this process cannot be used.
+    #[error("using standard output and signals")]
+    Io(#[from] std::io::Error),
+    /// Tasks did not end in time.
+    #[error("tasks still ran {} s after the cloud was told to end", GOODBYE.as_secs())]
+    Tasks,
+}
+
+/// Serves until a signal comes.
+///
+/// # Errors
+///
+/// [`Error`]
+pub async fn run(args: Args) -> Result<(), Error> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let options = Options {
+        listen: args.listen,
+        agent: programs::agent()?,
+        empty: args.empty,
+        pace: args.pace.0,
+        folder: None,
+    };
+    let cloud = LocalCloud::serve(options).await?;
+    if let Some(notice) = cloud.notice() {
+        eprintln!("{notice}");
+    }
+    let ready = announce(&cloud, &args);
+    if ready.is_ok() {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    timeout(GOODBYE, cloud.shutdown()).await.map_err(|_| Error::Tasks)?;
+    ready
+}
+
+fn announce(cloud: &LocalCloud, args: &Args) -> Result<(), Error> {
+    let endpoint = cloud.endpoint();
+    let mut use_it = format!("AWS_ENDPOINT_URL={endpoint}");
+    if std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
+        use_it += " AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test";
+    }
+    if let Some(path) = &args.write_config {
+        let path = std::path::absolute(path)?;
+        let state_dir = match &args.state_dir {
+            Some(folder) => std::path::absolute(folder)?,
+            None => path.with_extension("state"),
+        };
+        write(&path, &cloud.configuration(&state_dir))
+            .map_err(|source| Error::Configuration { path: path.clone(), source })?;
+        use_it += &format!(" fargate-runner -c {}", path.display());
+    }
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "ready: {use_it}")?;
+    Ok(out.flush()?)
+}
+
+/// Writes the whole file or nothing: whoever waits for it never reads half of it.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_instant_or_a_factor() {
+        assert_eq!("instant".parse::<PaceChoice>().unwrap().0, Pace::Instant);
+        let factor = "0.025".parse::<PaceChoice>().unwrap().0;
+        assert_eq!(factor, Pace::Measured { factor: 0.025 });
+        for wrong in ["", "0", "-1", "fast", "inf", "NaN", "1e9"] {
+            assert!(wrong.parse::<PaceChoice>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The demo as a newcomer sees it: the real binaries, as lines in a pipe and live on a terminal.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use fargate_playground::programs;
+use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Longest time that a demo may take here; unhurried it takes a tenth.
+const DEADLINE: Duration = Duration::from_secs(100);
+
+fn demo() -> Command {
+    let runner = programs::runner(None).unwrap();
+    let local: PathBuf = runner.with_file_name("fargate-local");
+    assert!(local.is_file(), "{} is built by `cargo build`", local.display());
+    let mut command = Command::new(local);
+    command.arg("demo").env("FARGATE_AGENT", programs::agent().unwrap()).env_remove("CI");
+    command.env("LANG", "C.UTF-8").env_remove("NO_COLOR").env_remove("LC_ALL");
+    command
+}
+
+fn ended(child: &mut Child) -> i32 {
+    let begun = Instant::now();
+    while begun.elapsed() < DEADLINE {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code().unwrap_or(-1);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    panic!("the demo still ran after {} s", DEADLINE.as_secs());
+}
+
+/// A demo on a terminal of its own, and what it wrote so far.
+struct Session {
+    child: Child,
+    pieces: Receiver<Vec<u8>>,
+    text: Vec<u8>,
+    _master: OwnedFd,
+}
+
+impl Session {
+    fn open(columns: u16, rows: u16, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let size = Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
+        let terminal = openpty(Some(&size), None).unwrap();
+        let side = || Stdio::from(terminal.slave.try_clone().unwrap());
+        let mut command = demo();
+        command.args(arguments).env("TERM", "xterm").envs(variables.iter().copied());
+        let child = command.stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
+        drop(command);
+        let mut reader = File::from(terminal.master.try_clone().unwrap());
+        let (sender, pieces) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 65536];
+            // The last holder of the other side being gone reads as an error here.
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                if sender.send(buffer[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, pieces, text: Vec::new(), _master: terminal.master }
+    }
+
+    fn until(&mut self, text: &str) {
+        let begun = Instant::now();
+        while !String::from_utf8_lossy(&self.text).contains(text) {
+            let left = DEADLINE.saturating_sub(begun.elapsed());
+            match self.pieces.recv_timeout(left) {
+                Ok(piece) => self.text.extend(piece),
+                Err(_) => panic!("no {text:?} in {}", String::from_utf8_lossy(&self.text)),
+            }
+        }
+    }
+
+    /// The exit code, and everything that was written.
+    fn end(mut self) -> (i32, String) {
+        let code = ended(&mut self.child);
+        while let Ok(piece) = self.pieces.recv_timeout(Duration::from_millis(200)) {
+            self.text.extend(piece);
+        }
+        (code, String::from_utf8_lossy(&self.text).into_owned())
+    }
+}
+
+/// The text without any escape sequence.
+fn bare(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("\x1b[") {
+        out.push_str(&rest[..at]);
+        let sequence = &rest[at + 2..];
+        let end = sequence.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(sequence.len() - 1);
+        rest = &sequence[end + 1..];
+    }
+    out + rest
+}
+
+#[test]
+fn in_a_pipe_it_writes_a_few_lines_and_no_escape() {
+    let begun = Instant::now();
+    let output = demo().output().unwrap();
+    let took = begun.elapsed();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!text.contains(['\x1b', '\r']), "{text:?}");
+    assert!(text.lines().count() < 60, "{text}");
+    for line in [
+        "lint          passed        0",
+        "fails-with-3  failed        3",
+        "cancelled     cancelled     -",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(text.contains("4 passed, 1 failed and 1 was cancelled, as planned."), "{text}");
+    assert!(text.contains("Checked: no task, no state file, no process is left."), "{text}");
+    println!("the demo took {took:?}");
+}
+
+#[test]
+fn on_a_terminal_no_row_is_too_wide_and_the_cursor_comes_back() {
+    for (columns, rows) in [(60, 20), (200, 50)] {
+        let (code, text) = Session::open(columns, rows, &[], &[]).end();
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains("\x1b[?2026h\x1b[?25l"), "{text:?}");
+        assert!(text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l"), "{text:?}");
+        for line in bare(&text).lines() {
+            assert!(line.trim_end().chars().count() <= usize::from(columns), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_terminal_without_colour_or_movement_gets_none() {
+    let (code, text) = Session::open(80, 24, &[], &[("NO_COLOR", "1")]).end();
+    assert_eq!(code, 0, "{text}");
+    let sgr = text
+        .split("\x1b[")
+        .skip(1)
+        .any(|rest| rest.find('m') == rest.find(|c: char| c.is_ascii_alphabetic()));
+    assert!(!sgr, "{text:?}");
+    let (code, text) = Session::open(80, 24, &[], &[("TERM", "dumb")]).end();
+    assert_eq!(code, 0, "{text}");
+    assert!(!text.contains('\x1b'), "{text:?}");
+}
+
+#[test]
+fn after_ctrl_c_the_cursor_is_back_and_nothing_is_left() {
+    let mut session = Session::open(80, 24, &[], &[]);
+    session.until("running");
+    kill(Pid::from_raw(i32::try_from(session.child.id()).unwrap()), Signal::SIGINT).unwrap();
+    let (code, text) = session.end();
+    assert_eq!(code, 130, "{text}");
+    assert!(text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l"), "{text:?}");
+    assert!(text.contains("error: interrupted; nothing is left"), "{text}");
+}

@@ -1,0 +1,111 @@
+//! The local cloud judged by someone else's client and someone else's model of the API: boto3 and
+//! botocore.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use fargate_local_cloud::{Credentials, Fault, LocalCloud, Options, Pace, Phase};
+
+/// Why the check cannot run here, or the interpreter that has boto3.
+fn python() -> Result<PathBuf, String> {
+    let installed = Command::new(conformance().join("install.sh"))
+        .output()
+        .map_err(|error| format!("tests/conformance/install.sh: {error}"))?;
+    if !installed.status.success() {
+        return Err(format!(
+            "tests/conformance/install.sh: {}: {}",
+            installed.status,
+            String::from_utf8_lossy(&installed.stderr).trim()
+        ));
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"));
+    Ok(target.join("python/bin/python"))
+}
+
+fn conformance() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
+}
+
+/// The faults that `check.py` expects, in its order.
+fn expected_faults() -> Vec<Fault> {
+    let exception = |status, code: &str, message: &str| Fault::Exception {
+        status,
+        code: code.to_owned(),
+        message: message.to_owned(),
+    };
+    vec![
+        exception(500, "ServerException", "Service Unavailable. Please try again later."),
+        exception(400, "BlockedException", "Your account is currently blocked."),
+        exception(400, "ThrottlingException", "Rate exceeded"),
+        Fault::Failure {
+            reason: "Capacity is unavailable at this time. Please try again later or in a \
+                     different availability zone"
+                .to_owned(),
+            detail: None,
+        },
+        Fault::TaskStops {
+            phase: Phase::Pending,
+            after: Duration::ZERO,
+            stop_code: "TaskFailedToStart".to_owned(),
+            stopped_reason: "CannotPullContainerError: pull image manifest has been retried 1 \
+                             time(s): failed to resolve ref registry.example/job:1: not found"
+                .to_owned(),
+            container_reason: None,
+            exit_code: None,
+        },
+    ]
+}
+
+fn in_one_line(credentials: &Credentials) -> String {
+    [&credentials.access_key_id, &credentials.secret_access_key, &credentials.session_token]
+        .map(String::as_str)
+        .join(" ")
+}
+
+async fn check(python: PathBuf, cloud: &LocalCloud) -> Output {
+    let mut command = Command::new(python);
+    command
+        .arg(conformance().join("check.py"))
+        .arg(cloud.endpoint())
+        .env("LOCAL_CLOUD_SESSION", in_one_line(&cloud.issue_credentials(Duration::from_secs(600))))
+        .env("LOCAL_CLOUD_EXPIRED", in_one_line(&cloud.issue_credentials(Duration::ZERO)))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    tokio::task::spawn_blocking(move || command.output())
+        .await
+        .expect("no panic")
+        .expect("python runs")
+}
+
+#[tokio::test]
+async fn boto3_and_the_models_of_botocore_find_nothing_wrong() {
+    let python = match python() {
+        Ok(python) => python,
+        Err(reason) if std::env::var_os("CI").is_none() => {
+            eprintln!("skipped: {reason}");
+            return;
+        }
+        Err(reason) => panic!("{reason}"),
+    };
+    let cloud = LocalCloud::serve(Options {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        agent: "fargate-agent".into(),
+        empty: false,
+        pace: Pace::Instant,
+        folder: None,
+    })
+    .await
+    .expect("a cloud");
+    for fault in expected_faults() {
+        cloud.fail("RunTask", fault);
+    }
+    let output = check(python, &cloud).await;
+    let (said, findings) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    println!("{said}");
+    assert!(output.status.success(), "{findings}");
+    assert!(cloud.requests().len() > 100, "{said}");
+    cloud.shutdown().await;
+}

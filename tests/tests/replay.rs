@@ -1,0 +1,315 @@
+//! Recorded jobs of a real gitlab-runner, replayed through the real binaries on the local cloud:
+//! the same stages in the same order, the same verdict, and every script byte in the task.
+
+mod recorded;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_ecs::config::{BehaviorVersion, Region};
+use aws_sdk_ecs::types::{Compatibility, ContainerDefinition, KeyValuePair, NetworkMode};
+use fargate_local_cloud::{LocalCloud, Options, Pace};
+use fargate_playground::git_server::{GitServer, make_repository};
+use fargate_playground::runner::{
+    Call, Control, Driver, Event, Exit, KillTimes, Outcome, Recorded, Runner, Scripts, Stream,
+    Times, Watch,
+};
+use fargate_playground::{environment, leftovers, programs};
+use recorded::Recording;
+use sha2::{Digest, Sha256};
+
+/// What the exit code of a driver means in the recordings, and what ours gives.
+const TERMINATED: i64 = 143;
+
+/// Everything one replayed job needs.
+struct Theatre {
+    folder: tempfile::TempDir,
+    cloud: LocalCloud,
+    git: GitServer,
+    runner: Runner,
+}
+
+impl Theatre {
+    async fn open(name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let repositories = folder.path().join("repositories");
+        let files = [("README.md", "hello\n"), ("src/main.c", "int main(){return 0;}\n")];
+        make_repository(&repositories, "group/project.git", &files).await.unwrap();
+        let git = GitServer::serve(&repositories).await.unwrap();
+        let options = Options {
+            listen: ([127, 0, 0, 1], 0).into(),
+            agent: programs::agent().unwrap(),
+            empty: false,
+            pace: Pace::Instant,
+            folder: Some(folder.path().join("cloud")),
+        };
+        let cloud = LocalCloud::serve(options).await.unwrap();
+        let family = register_definition_with_helper(&cloud).await;
+        let configuration = folder.path().join("config.toml");
+        let text = cloud
+            .configuration(&folder.path().join("state"))
+            .replace("\"ci-job\"", &format!("\"{family}\""));
+        assert!(text.contains(&family), "the configuration names the task definition");
+        let text = environment::with_log_file(&text, &folder.path().join("driver.log"));
+        std::fs::write(&configuration, text).unwrap();
+        let jobs = folder.path().join("jobs");
+        std::fs::create_dir(&jobs).unwrap();
+        let configuration = configuration.to_string_lossy();
+        let runner = Runner {
+            driver: Driver::new(&driver(), &["custom"], &["-c", &configuration]),
+            environment: environment::of_driver(&cloud.endpoint()),
+            builds_dir: "/builds".to_owned(),
+            cache_dir: "/cache".to_owned(),
+            short_token: "testtestt".to_owned(),
+            folder: jobs,
+            times: Times {
+                kill: KillTimes {
+                    graceful: Duration::from_secs(20),
+                    force: Duration::from_secs(5),
+                },
+                stage_pause: Duration::from_millis(100),
+                prepare_pause: Duration::from_millis(100),
+                ..Times::default()
+            },
+            output_limit: 16 * 1024 * 1024,
+            scripts: scripts(name, &git.host()),
+        };
+        Self { folder, cloud, git, runner }
+    }
+
+    /// Waits until all tasks have stopped, and checks that nothing else is left.
+    async fn close(self) {
+        let stopped = async {
+            while self.cloud.live_tasks() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(20), stopped).await;
+        let tasks = self.cloud.tasks();
+        assert!(in_time.is_ok(), "tasks that stayed: {tasks:#?}");
+        self.git.shutdown().await;
+        let left = leftovers::of_all(
+            &self.folder.path().join("jobs"),
+            &self.folder.path().join("state"),
+            &tasks,
+        );
+        assert!(left.is_none(), "{left:?}");
+        self.cloud.shutdown().await;
+    }
+}
+
+/// The real driver, beside this test.
+fn driver() -> PathBuf {
+    let given = std::env::var_os("FARGATE_RUNNER_BINARY").map(PathBuf::from);
+    programs::runner(given.as_deref()).unwrap()
+}
+
+/// The recorded scripts where they lie beside the checkout, else scripts of our own.
+fn scripts(name: &str, host: &str) -> Scripts {
+    match recorded::originals() {
+        Some(folder) => {
+            let scripts =
+                Recorded::read(&folder.join(name).join("scripts"), &[(recorded::HOST, host)]);
+            Scripts::Recorded(scripts.unwrap())
+        }
+        None => {
+            println!(
+                "no recorded scripts beside the checkout: {name} is played with scripts of our own"
+            );
+            Scripts::Written
+        }
+    }
+}
+
+/// A task definition in which PATH begins with the stand-in for `gitlab-runner` and with shells
+/// that say which script they got.
+async fn register_definition_with_helper(cloud: &LocalCloud) -> String {
+    let path = std::env::var("PATH").unwrap();
+    let helper = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/helper/bin");
+    let value = format!("{}:{path}", helper.display());
+    let container = ContainerDefinition::builder()
+        .name("job")
+        .image("registry.example/ci/job:1")
+        .environment(KeyValuePair::builder().name("PATH").value(value).build())
+        .build();
+    let key = |name: &str| std::env::var(name).unwrap_or_else(|_| "test".to_owned());
+    let credentials = aws_credential_types::Credentials::from_keys(
+        key("AWS_ACCESS_KEY_ID"),
+        key("AWS_SECRET_ACCESS_KEY"),
+        None,
+    );
+    let configuration = aws_sdk_ecs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .endpoint_url(cloud.endpoint())
+        .credentials_provider(credentials)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    let request = aws_sdk_ecs::Client::from_conf(configuration)
+        .register_task_definition()
+        .family("ci-job-with-helper")
+        .network_mode(NetworkMode::Awsvpc)
+        .requires_compatibilities(Compatibility::Fargate)
+        .cpu("1024")
+        .memory("2048")
+        .container_definitions(container);
+    request.send().await.unwrap();
+    "ci-job-with-helper".to_owned()
+}
+
+/// When, during the user's script, what happens to the job.
+fn interrupt(control: &Control, recording: &Recording, name: &str) -> Watch {
+    let control = control.clone();
+    let how = match recording.outcome["cancelled_with"].as_str() {
+        Some(how) => how.to_owned(),
+        None if name == "runner-gets-sigterm" => "runner".to_owned(),
+        None => String::new(),
+    };
+    Arc::new(move |event| {
+        if let Event::Output { name: "build_script", stream: Stream::Stdout, bytes } = event
+            && bytes.windows(8).any(|window| window == b"started\n")
+        {
+            match how.as_str() {
+                "canceling" => control.cancel(),
+                "canceled" => control.abort(),
+                "runner" => control.stop_runner(),
+                _ => {}
+            }
+        }
+    })
+}
+
+async fn replay(name: &str) {
+    let recording = Recording::read(name);
+    let theatre = Theatre::open(name).await;
+    let job = recording.job(&theatre.git.host());
+    let control = Control::default();
+    let watch = interrupt(&control, &recording, name);
+    let play = theatre.runner.play(&job, &control, watch);
+    let outcome =
+        tokio::time::timeout(Duration::from_secs(60), play).await.expect("the job ends by itself");
+    compare(&recording, &outcome);
+    if let (Scripts::Recorded(scripts), Some(originals)) =
+        (&theatre.runner.scripts, recorded::originals())
+    {
+        compare_scripts(scripts, &outcome);
+        compare_trace(&originals.join(name).join("trace.txt"), &outcome);
+    }
+    theatre.close().await;
+}
+
+fn compare(recording: &Recording, outcome: &Outcome) {
+    let log = String::from_utf8_lossy(&outcome.trace);
+    assert_eq!(outcome.names(), recording.names(), "order of calls; the log:\n{log}");
+    let ours_for = |exit: &Option<i64>| if *exit == Some(TERMINATED) { Some(2) } else { *exit };
+    let expected: Vec<_> = recording.exits().iter().map(ours_for).collect();
+    assert_eq!(recorded::exits(outcome), expected, "exit codes; the log:\n{log}");
+    assert_eq!(recorded::received(outcome), recording.signals(), "signals");
+    let (state, reason, exit_code) = recording.verdict();
+    // The recording driver reported a signal as its negative number; ours as a shell does.
+    let exit_code = exit_code.map(|code| if code < 0 { 128 - code } else { code });
+    assert_eq!(recorded::verdict(outcome), (state, reason, exit_code), "verdict; the log:\n{log}");
+}
+
+/// The shell of each stage got exactly the bytes of the script's file.
+fn compare_scripts(scripts: &Recorded, outcome: &Outcome) {
+    let mut seen: Vec<&str> = Vec::new();
+    for call in &outcome.calls {
+        let Some(stage) = call.stage.as_deref() else { continue };
+        let nth = seen.iter().filter(|name| **name == stage).count();
+        seen.push(stage);
+        let script = scripts.script(stage, nth).unwrap();
+        let expected = format!("script-sha256 {}\n", hex::encode(Sha256::digest(script)));
+        let got = String::from_utf8_lossy(&call.stdout);
+        assert!(
+            got.starts_with(&expected),
+            "{stage}: expected {expected}, got {}",
+            first_line(&got)
+        );
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// What the user's script printed is what the recorded one printed.
+fn compare_trace(path: &Path, outcome: &Outcome) {
+    let recorded = std::fs::read_to_string(path).unwrap();
+    let Some(call) = outcome.call("build_script") else { return };
+    if call.exit != Exit::Code(0) {
+        return;
+    }
+    let section = recorded.split(":step_script\r").nth(1).unwrap_or_default();
+    let of_runner = |line: &&str| !line.contains("section_") && !line.contains("step_script");
+    let theirs: Vec<_> = section.lines().filter(of_runner).map(masked).collect();
+    assert_eq!(printed(call), theirs);
+}
+
+/// Each line of a call without the runner's masks: both sides are compared as if masked.
+fn printed(call: &Call) -> Vec<String> {
+    let text = String::from_utf8_lossy(&call.stdout);
+    text.lines().skip(1).map(masked).collect()
+}
+
+/// Values that GitLab hides, hidden on both sides.
+fn masked(line: &str) -> String {
+    line.replace("hunter2-hunter2", "[MASKED]")
+}
+
+macro_rules! replays {
+    ($($test:ident: $name:literal;)*) => {
+        $(
+            #[tokio::test]
+            async fn $test() {
+                replay($name).await;
+            }
+        )*
+    };
+}
+
+replays! {
+    an_ordinary_job_passes: "success";
+    a_script_that_exits_with_3_fails_with_3: "script-exits-3";
+    a_script_killed_by_a_signal_fails_with_128_and_the_signal: "script-killed-by-signal";
+    a_script_of_200_kib_arrives_whole: "script-of-200-kib";
+    variables_of_every_kind_arrive_unchanged: "odd-variables";
+    variables_that_lie_about_the_job_change_nothing: "hostile-variables";
+    an_image_and_services_are_passed_over: "image-and-services";
+    a_job_without_sources_passes: "git-strategy-none";
+    hooks_and_submodules_run: "hooks-and-submodules";
+    a_cache_and_artifacts_are_packed: "artifacts-and-cache";
+    artifacts_of_another_job_are_there: "artifact-of-another-job";
+    sources_that_are_not_there_are_tried_three_times: "sources-tried-3-times";
+    a_cancelled_job_still_runs_its_after_script: "cancelled-in-script";
+    a_job_cancelled_at_once_ends_with_cleanup_alone: "cancelled-at-once-in-script";
+    a_job_whose_time_is_over_ends_with_cleanup_alone: "job-times-out";
+    a_job_whose_runner_is_stopped_ends_with_cleanup_alone: "runner-gets-sigterm";
+}
+
+/// A PATH that begins with another folder is what every other test relies on.
+#[test]
+fn the_stand_in_answers_the_four_verbs() {
+    let helper = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/helper/bin/gitlab-runner");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("vendor")).unwrap();
+    std::fs::write(folder.path().join("vendor/dep"), "1").unwrap();
+    let run = |words: &[&str]| {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let command =
+            std::process::Command::new(&helper).args(words).current_dir(folder.path()).output();
+        command.unwrap().status.code()
+    };
+    assert_eq!(run(&["cache-extractor", "--file", "c/cache.zip", "--timeout", "10"]), Some(1));
+    assert_eq!(run(&["cache-archiver", "--file", "c/cache.zip", "--path", "vendor/"]), Some(0));
+    std::fs::remove_dir_all(folder.path().join("vendor")).unwrap();
+    assert_eq!(run(&["cache-extractor", "--file", "c/cache.zip"]), Some(0));
+    assert_eq!(std::fs::read_to_string(folder.path().join("vendor/dep")).unwrap(), "1");
+    assert_eq!(run(&["artifacts-downloader", "--id", "4049"]), Some(0));
+    assert_eq!(std::fs::read_to_string(folder.path().join("out/app")).unwrap(), "built\n");
+    assert_eq!(run(&["artifacts-uploader", "--id", "1", "--path", "out/"]), Some(0));
+    assert_eq!(run(&["artifacts-uploader", "--id", "1", "--path", "absent/"]), Some(2));
+    assert_eq!(run(&["register"]), Some(1));
+}
