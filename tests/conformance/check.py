@@ -8,6 +8,7 @@ order. The endpoint is the first argument; LOCAL_CLOUD_SESSION and LOCAL_CLOUD_E
 import json
 import os
 import sys
+import traceback
 
 import boto3
 import botocore.exceptions
@@ -258,7 +259,8 @@ def tasks(ecs):
         found = ecs.list_tasks(cluster="ci", **filters)["taskArns"]
         expect(sorted(found) == sorted(arns), f"tasks by {filters}")
     for filters in ({"family": "x"}, {"launchType": "EC2"}, {"desiredStatus": "STOPPED"}):
-        expect(ecs.list_tasks(cluster="ci", **filters)["taskArns"] == [], f"none by {filters}")
+        found = ecs.list_tasks(cluster="ci", **filters)["taskArns"]
+        expect(not set(found) & set(arns), f"none by {filters}")
     tags(ecs, arns[0])
     refused("ClusterContainsTasksException", ecs.delete_cluster, cluster="ci")
     for arn in arns:
@@ -368,8 +370,7 @@ def signatures():
     expect(china == ["arn:aws-cn:ecs:cn-north-1:123456789012:cluster/ci"], f"in China: {china}")
 
 
-def main():
-    capture()
+def scenario():
     ecs = client()
     clusters(ecs)
     definitions(ecs)
@@ -377,6 +378,14 @@ def main():
     tasks(ecs)
     wrong_launches(ecs)
     signatures()
+
+
+def main():
+    capture()
+    try:
+        scenario()
+    except Exception:  # whatever it was, what was found before it explains it
+        findings.append(traceback.format_exc())
     for operation in sorted(OPERATIONS):
         outcomes = answered.get(operation, set())
         expect(200 in outcomes, f"{operation} never succeeded")

@@ -79,16 +79,19 @@ async fn check(python: PathBuf, cloud: &LocalCloud) -> Output {
         .expect("python runs")
 }
 
-#[tokio::test]
-async fn boto3_and_the_models_of_botocore_find_nothing_wrong() {
-    let python = match python() {
-        Ok(python) => python,
+/// The interpreter, or `None` after saying why the check is skipped. In CI nothing is skipped.
+fn python_or_skip() -> Option<PathBuf> {
+    match python() {
+        Ok(python) => Some(python),
         Err(reason) if std::env::var_os("CI").is_none() => {
             eprintln!("skipped: {reason}");
-            return;
+            None
         }
         Err(reason) => panic!("{reason}"),
-    };
+    }
+}
+
+async fn serve() -> LocalCloud {
     let cloud = LocalCloud::serve(Options {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         agent: "fargate-agent".into(),
@@ -101,11 +104,41 @@ async fn boto3_and_the_models_of_botocore_find_nothing_wrong() {
     for fault in expected_faults() {
         cloud.fail("RunTask", fault);
     }
+    cloud
+}
+
+#[tokio::test]
+async fn boto3_and_the_models_of_botocore_find_nothing_wrong() {
+    let Some(python) = python_or_skip() else { return };
+    let cloud = serve().await;
     let output = check(python, &cloud).await;
     let (said, findings) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     println!("{said}");
     assert!(output.status.success(), "{findings}");
     assert!(cloud.requests().len() > 100, "{said}");
+    cloud.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_check_itself_finds_what_is_wrong() {
+    let Some(python) = python_or_skip() else { return };
+    let cloud = serve().await;
+    let wrong = r#"{"clusters": [{"status": "LOST", "runningTasksCount": "1", "colour": "red"}]}"#;
+    for body in [wrong, r#"{"__type": "NoSuchException", "message": "no"}"#] {
+        let status = if body == wrong { 200 } else { 400 };
+        cloud.fail("DescribeClusters", Fault::Answer { status, body: body.to_owned() });
+        let output = check(python.clone(), &cloud).await;
+        let findings = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success());
+        let expected: &[&str] = if body == wrong {
+            &["'LOST' is no value of ECS", "want integer, got '1'", "unknown colour"]
+        } else {
+            &["NoSuchException"]
+        };
+        for finding in expected {
+            assert!(findings.contains(finding), "{finding} is not in {findings}");
+        }
+    }
     cloud.shutdown().await;
 }

@@ -21,8 +21,8 @@ pub fn run() -> ExitCode {
 }
 
 fn start_and_reap() -> std::io::Result<u8> {
-    // Signals are blocked before the server exists, so that none is lost; the standard library
-    // gives a child an empty signal mask.
+    // Signals are blocked before the server exists, so that none is lost. The server inherits that
+    // and begins by taking it back.
     let signals = SigSet::all();
     signals.thread_block()?;
     let server = Command::new("/proc/self/exe").spawn()?;
@@ -55,6 +55,11 @@ fn reap(server: Pid) -> Option<u8> {
             Ok(_) => {}
         }
     }
+}
+
+/// Takes back what [`run`] has blocked, before the first handler or script of the server.
+pub fn unblock_signals() -> std::io::Result<()> {
+    Ok(SigSet::all().thread_unblock()?)
 }
 
 /// Other processes of the same user can then not read this one's environment, which holds the

@@ -62,8 +62,9 @@ pub fn run() -> ExitCode {
             return ExitCode::from(BAD_SETTINGS);
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let served = runtime.and_then(|runtime| runtime.block_on(serve(&settings)));
+    let served = crate::init::unblock_signals()
+        .and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build())
+        .and_then(|runtime| runtime.block_on(serve(&settings)));
     match served {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

@@ -83,8 +83,10 @@ pub struct ContainerRecord {
 
 /// Requests that are kept; older ones are forgotten.
 const KEPT_REQUESTS: usize = 20_000;
+/// Bytes of their bodies that are kept.
+const KEPT_BYTES: usize = 64 * 1024 * 1024;
 
-/// The requests of a cloud, the last [`KEPT_REQUESTS`] of them.
+/// The requests of a cloud, the last [`KEPT_REQUESTS`] or [`KEPT_BYTES`] of them.
 #[derive(Default)]
 pub(crate) struct Requests {
     kept: Mutex<Kept>,
@@ -92,19 +94,23 @@ pub(crate) struct Requests {
 
 #[derive(Default)]
 struct Kept {
-    requests: VecDeque<Request>,
+    /// Each with the size of its body.
+    requests: VecDeque<(usize, Request)>,
+    bytes: usize,
     forgotten: u64,
 }
 
 impl Requests {
     /// Notes a request, and gives it the number by which [`Requests::answered`] finds it.
-    pub fn came(&self, request: Request) -> u64 {
+    pub fn came(&self, request: Request, size_bytes: usize) -> u64 {
         let mut kept = self.kept.lock().expect("no one panics while noting a request");
-        if kept.requests.len() == KEPT_REQUESTS {
-            kept.requests.pop_front();
+        kept.requests.push_back((size_bytes, request));
+        kept.bytes += size_bytes;
+        while kept.requests.len() > KEPT_REQUESTS || kept.bytes > KEPT_BYTES {
+            let Some((size_bytes, _)) = kept.requests.pop_front() else { break };
+            kept.bytes -= size_bytes;
             kept.forgotten += 1;
         }
-        kept.requests.push_back(request);
         kept.forgotten + u64::try_from(kept.requests.len()).expect("a count fits") - 1
     }
 
@@ -112,7 +118,7 @@ impl Requests {
     pub fn answered(&self, number: u64, status: u16) {
         let mut kept = self.kept.lock().expect("no one panics while noting a request");
         let index = number.checked_sub(kept.forgotten).and_then(|i| usize::try_from(i).ok());
-        if let Some(request) = index.and_then(|i| kept.requests.get_mut(i)) {
+        if let Some((_, request)) = index.and_then(|i| kept.requests.get_mut(i)) {
             request.status = Some(status);
         }
     }
@@ -120,7 +126,7 @@ impl Requests {
     /// A copy of what is kept, oldest first.
     pub fn all(&self) -> Vec<Request> {
         let kept = self.kept.lock().expect("no one panics while noting a request");
-        kept.requests.iter().cloned().collect()
+        kept.requests.iter().map(|(_, request)| request.clone()).collect()
     }
 }
 
@@ -142,14 +148,23 @@ mod tests {
     fn an_answer_finds_its_request_even_when_older_ones_were_forgotten() {
         let requests = Requests::default();
         for _ in 0..KEPT_REQUESTS {
-            requests.came(request());
+            requests.came(request(), 1);
         }
-        let number = requests.came(request());
+        let number = requests.came(request(), 1);
         requests.answered(number, 200);
         requests.answered(0, 500);
         let all = requests.all();
         assert_eq!(all.len(), KEPT_REQUESTS);
         assert_eq!(all.last().and_then(|r| r.status), Some(200));
         assert_eq!(all.iter().filter(|r| r.status.is_some()).count(), 1);
+    }
+
+    #[test]
+    fn large_bodies_are_forgotten_sooner() {
+        let requests = Requests::default();
+        for _ in 0..100 {
+            requests.came(request(), 1024 * 1024);
+        }
+        assert_eq!(requests.all().len(), 64);
     }
 }

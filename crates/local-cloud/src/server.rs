@@ -151,7 +151,7 @@ impl LocalCloud {
         self.cloud.keys.issue(self.cloud.clock.now(), lifetime)
     }
 
-    /// The last 20,000 requests, oldest first, refused ones included.
+    /// The last 20,000 requests (or 64 MiB of them), oldest first, refused ones included.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.cloud.requests.all()

@@ -290,17 +290,16 @@ fn capital(sentence: &str) -> String {
 }
 
 /// The one line of a `run` that ended for another reason than its script; none for the script's own
-/// failure, which speaks for itself.
+/// failure and for a cancel, which speak for themselves.
 #[must_use]
 pub fn run_line(error: &StageError) -> Option<String> {
     match error {
-        StageError::Script { .. } => None,
+        StageError::Script { .. } | StageError::Cancelled { .. } => None,
         StageError::System(why) | StageError::Job { why, .. } => {
             let fix = why.action();
             let fix = if fix.is_empty() { fix } else { format!(". {}", capital(&fix)) };
             Some(format!("error: {}{fix}", why.line()))
         }
-        StageError::Cancelled { .. } => Some("cancelled: the script is being ended".to_owned()),
         other => Some(format!("error: {}", chain(other))),
     }
 }

@@ -105,12 +105,13 @@ enum How {
 
 fn told(outcome: Outcome) -> How {
     match outcome {
+        Outcome::Ended { stopped: true, .. } => How::Cancelled,
         // Status 0 was received: nothing that happens to the task can take it back.
         Outcome::Ended { ending: ending @ Ending::Code { code: 0 }, .. } => How::Ended(ending),
         Outcome::Ended { terminating: true, .. } => {
             How::AskEcs("The task was ended while the script ran".to_owned())
         }
-        Outcome::Ended { ending, terminating: false } => How::Ended(ending),
+        Outcome::Ended { ending, terminating: false, .. } => How::Ended(ending),
         Outcome::Left => How::Cancelled,
         Outcome::Superseded => How::Why(
             Why::new(Cause::ConnectionLost).because("Another `run` of this job took its place."),

@@ -57,8 +57,10 @@ pub enum Outcome {
         /// The agent said that its task is being ended from outside; then this may not be the
         /// script's own end.
         terminating: bool,
+        /// We had asked for an end.
+        stopped: bool,
     },
-    /// We asked for an end; the agent sees to it, with or without us.
+    /// We asked for an end and do not wait for it; the agent sees to it, with or without us.
     Left,
     /// The agent does not run it; nothing was started.
     Refused(Refusal),
@@ -274,7 +276,8 @@ impl<'a> Listening<'a> {
                 if progress.closed {
                     return Outcome::OutputClosed;
                 }
-                Outcome::Ended { ending, terminating }
+                let stopped = leave_at.is_some();
+                Outcome::Ended { ending, terminating, stopped }
             }
             () = leave(leave_at) => Outcome::Left,
             _ = stops.next() => Outcome::Left,

@@ -1,4 +1,5 @@
-//! `DeleteTaskDefinitions`: INACTIVE revisions become DELETE_IN_PROGRESS and take no new tasks.
+//! `DeleteTaskDefinitions`: INACTIVE revisions become `DELETE_IN_PROGRESS` and take no
+//! new tasks.
 
 use serde_json::{Value, json};
 

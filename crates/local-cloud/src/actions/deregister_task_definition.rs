@@ -16,9 +16,8 @@ impl DeregisterTaskDefinition {
         let reference = required(self.task_definition.as_ref(), "taskDefinition")?;
         let mut state = scene.cloud.state();
         let region = state.region(scene.region, scene.now);
-        match region.names.family_and_revision(reference) {
-            Some((_, None)) => return Err(Refusal::client("Revision is missing.")),
-            Some((_, Some(_))) | None => {}
+        if let Some((_, None)) = region.names.family_and_revision(reference) {
+            return Err(Refusal::client("Revision is missing."));
         }
         let definition = region
             .definition_mut(reference)

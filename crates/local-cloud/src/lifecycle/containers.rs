@@ -310,7 +310,7 @@ async fn until(deadline: Option<Instant>) {
 /// just begun is given a moment to get there, as Fargate's own way to the container takes one.
 async fn ready_for_term(pid: i32) {
     let catching = async {
-        while !catches_term(pid) {
+        while !is_ready_for_term(pid) {
             sleep(Duration::from_millis(5)).await;
         }
     };
@@ -318,9 +318,13 @@ async fn ready_for_term(pid: i32) {
     let _ = timeout_at(Instant::now() + TERM_READY, catching).await;
 }
 
-fn catches_term(pid: i32) -> bool {
+/// Caught, or blocked: a blocked signal waits for whoever takes it.
+fn is_ready_for_term(pid: i32) -> bool {
     let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(u64::MAX);
-    mask & TERM_BIT != 0
+    let has_term = |name: &str| {
+        let mask = status.lines().find_map(|line| line.strip_prefix(name));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_some_and(|mask| mask & TERM_BIT != 0)
+    };
+    has_term("SigCgt:") || has_term("SigBlk:")
 }

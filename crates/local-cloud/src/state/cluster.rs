@@ -25,7 +25,7 @@ pub struct Cluster {
     pub tokens: ClientTokens,
 }
 
-/// Tasks of a cluster by state, as DescribeClusters counts them.
+/// Tasks of a cluster by state, as `DescribeClusters` counts them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     pub running: usize,

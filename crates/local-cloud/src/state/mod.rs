@@ -95,6 +95,7 @@ impl State {
 
     /// Tasks that are not STOPPED.
     pub fn live_tasks(&self) -> usize {
-        self.tasks().into_iter().filter(|task| task.is_live()).count()
+        let tasks = self.regions.values().flat_map(|region| region.tasks.values());
+        tasks.filter(|task| task.is_live()).count()
     }
 }

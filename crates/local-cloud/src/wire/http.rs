@@ -42,13 +42,14 @@ pub async fn handle(
     let signed =
         Signed { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: &body };
     let region = signature::verify(&signed, &cloud.keys, cloud.clock.now());
-    let number = cloud.requests.came(record::Request {
+    let request = record::Request {
         operation: operation.clone(),
         region: region.clone().unwrap_or_default(),
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
         time: cloud.clock.now(),
         status: None,
-    });
+    };
+    let number = cloud.requests.came(request, body.len());
     let answered = match route(&parts.method, parts.uri.path()).and(region) {
         Ok(region) => perform(&cloud, &operation, &region, &body).await,
         Err(refusal) => Some(answer(refusal.status, refusal.body())),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::client::{call, eventually, run_task, serve};
@@ -352,17 +352,23 @@ async fn a_shutdown_and_a_drop_leave_no_process() {
     }
 }
 
-#[tokio::test]
-async fn when_the_cloud_is_killed_its_tasks_die_with_it() {
+/// The example as a process of its own, and its endpoint.
+fn spawn_cloud(path: &str) -> (Child, String) {
     let mut cloud = Command::new(example("serve"))
+        .env("PATH", path)
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("the example was built with these tests");
     let mut line = String::new();
     let output = cloud.stdout.take().expect("a pipe");
     BufReader::new(output).read_line(&mut line).expect("a line");
-    let endpoint = line.trim().to_owned();
+    (cloud, line.trim().to_owned())
+}
+
+#[tokio::test]
+async fn when_the_cloud_is_killed_its_tasks_die_with_it() {
+    let (mut cloud, endpoint) = spawn_cloud(&std::env::var("PATH").expect("a PATH"));
     // A number of seconds that no other process here sleeps for.
     let marker = format!("59{}", std::process::id());
     let script = format!("setsid sleep {marker} & exec sleep {marker}");
@@ -375,6 +381,39 @@ async fn when_the_cloud_is_killed_its_tasks_die_with_it() {
     eventually("the end of the task", || found.iter().all(|pid| !is_running(*pid)).then_some(()))
         .await;
     assert_eq!(sleepers(), Vec::<i32>::new());
+}
+
+#[tokio::test]
+async fn without_namespaces_there_is_one_task_at_a_time_and_the_cloud_says_so() {
+    let (mut cloud, endpoint) = spawn_cloud("/no/programs/here");
+    let marker = format!("58{}", std::process::id());
+    let more = json!({"container": {"entryPoint": ["/bin/sleep"], "command": [marker]}});
+    define(&endpoint, "waits", "", more).await;
+    let first = start(&endpoint, "waits", Value::Null).await;
+    let found = eventually("a sleeper", || processes_with(&marker).first().copied()).await;
+    let mut request = run_task();
+    request["taskDefinition"] = json!("waits");
+    let second = call(&endpoint, "RunTask", request.clone()).await;
+    assert_eq!(second["tasks"], json!([]));
+    let reason = second["failures"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.starts_with("Capacity is unavailable at this time."), "{reason}");
+    call(&endpoint, "StopTask", json!({"cluster": "ci", "task": first})).await;
+    eventually("the end of the first", || (!is_running(found)).then_some(())).await;
+    let begun = Instant::now();
+    while call(&endpoint, "RunTask", request.clone()).await["tasks"] == json!([]) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "there is room again");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let found = eventually("a sleeper", || processes_with(&marker).first().copied()).await;
+    cloud.kill().expect("SIGKILL");
+    let output = cloud.wait_with_output().expect("an end");
+    eventually("the end of the second", || (!is_running(found)).then_some(())).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        said.trim(),
+        "bubblewrap is not installed (Debian: apt-get install bubblewrap), so tasks run \
+         unprotected and one at a time"
+    );
 }
 
 /// Processes that run `sleep` with this argument.
