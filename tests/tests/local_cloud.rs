@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use aws_sdk_ecs::config::{BehaviorVersion, Region};
+use aws_sdk_ecs::error::ProvideErrorMetadata;
+use aws_sdk_ecs::operation::run_task::builders::RunTaskFluentBuilder;
+use aws_sdk_ecs::types::{AwsVpcConfiguration, LaunchType, NetworkConfiguration};
 use fargate_local_cloud::{Credentials, Fault, LocalCloud, Options, Pace, Phase};
 
 /// Why the check cannot run here, or the interpreter that has boto3.
@@ -140,5 +144,57 @@ async fn the_check_itself_finds_what_is_wrong() {
             assert!(findings.contains(finding), "{finding} is not in {findings}");
         }
     }
+    cloud.shutdown().await;
+}
+
+/// RunTask as the SDK for Rust sends it, for the seeded resources.
+fn run_task(cloud: &LocalCloud, secret: &str) -> RunTaskFluentBuilder {
+    let configuration = aws_sdk_ecs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .endpoint_url(cloud.endpoint())
+        .credentials_provider(aws_credential_types::Credentials::from_keys("test", secret, None))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    let network = AwsVpcConfiguration::builder()
+        .subnets("subnet-0a1b2c3d4e5f60718")
+        .build()
+        .expect("a complete configuration");
+    aws_sdk_ecs::Client::from_conf(configuration)
+        .run_task()
+        .cluster("ci")
+        .task_definition("ci-job")
+        .launch_type(LaunchType::Fargate)
+        .network_configuration(
+            NetworkConfiguration::builder().awsvpc_configuration(network).build(),
+        )
+}
+
+#[tokio::test]
+async fn the_sdk_for_rust_starts_one_task_even_when_the_first_answer_is_lost() {
+    let cloud = serve().await;
+    cloud.clear_faults();
+    for fault in [Fault::LostAnswer, Fault::TaskHeld { phase: Phase::Pending }] {
+        cloud.fail("RunTask", fault);
+    }
+    let answer = run_task(&cloud, "test").send().await.expect("the second try is answered");
+    let tasks = cloud.tasks();
+    assert_eq!(cloud.requests().len(), 2, "the SDK tried again");
+    assert_eq!(tasks.len(), 1, "with the same client token");
+    assert_eq!(answer.tasks()[0].task_arn(), Some(tasks[0].arn.as_str()));
+    assert!(tasks[0].client_token.is_some());
+    cloud.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_sdk_for_rust_reads_errors_and_who_refused_it() {
+    let cloud = serve().await;
+    cloud.clear_faults();
+    let wrong_secret = run_task(&cloud, "Test").send().await.expect_err("a wrong signature");
+    assert_eq!(wrong_secret.code(), Some("InvalidSignatureException"));
+    let no_cluster = run_task(&cloud, "test").cluster("none").send().await;
+    let error = no_cluster.expect_err("no such cluster").into_service_error();
+    assert!(error.is_cluster_not_found_exception(), "{error:?}");
+    assert_eq!(error.message(), Some("Cluster not found."));
     cloud.shutdown().await;
 }

@@ -18,7 +18,7 @@ pub struct Cli {
 /// Flags of every command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// The configuration file [default: FARGATE_RUNNER_CONFIG, else /etc/fargate-runner/config.toml]
+    /// The configuration file [default: `FARGATE_RUNNER_CONFIG`, else /etc/fargate-runner/config.toml]
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The profile of the configuration file

@@ -22,7 +22,7 @@ pub enum Fault {
         message: String,
     },
     /// The call has no effect and is answered with status 200, nothing done, and one entry in
-    /// `failures[]` for each thing asked for. Of use for the operations that have `failures`.
+    /// `failures[]` for each thing asked for. `RunTask`, `DescribeTasks` and `DescribeClusters` heed it.
     Failure {
         /// For example `Capacity is unavailable at this time. ...`.
         reason: String,

@@ -67,7 +67,7 @@ pub fn runner(given: Option<&Path>) -> Result<PathBuf, Missing> {
     found.ok_or(Missing::Runner { beside })
 }
 
-/// The static agent: FARGATE_AGENT, else beside the running program, else `target/static`.
+/// The static agent: `FARGATE_AGENT`, else beside the running program, else `target/static`.
 ///
 /// # Errors
 ///

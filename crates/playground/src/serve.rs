@@ -111,7 +111,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
 
 fn announce(cloud: &LocalCloud, args: &Args) -> Result<(), Error> {
     let endpoint = cloud.endpoint();
-    let mut use_it = format!("AWS_ENDPOINT_URL={endpoint}");
+    let mut use_it = format!("export AWS_ENDPOINT_URL={endpoint}");
     if std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
         use_it += " AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test";
     }
@@ -123,7 +123,7 @@ fn announce(cloud: &LocalCloud, args: &Args) -> Result<(), Error> {
         };
         write(&path, &cloud.configuration(&state_dir))
             .map_err(|source| Error::Configuration { path: path.clone(), source })?;
-        use_it += &format!(" fargate-runner -c {}", path.display());
+        use_it += &format!(" FARGATE_RUNNER_CONFIG={}", path.display());
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "ready: {use_it}")?;

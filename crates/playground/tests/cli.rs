@@ -1,6 +1,11 @@
 //! The `fargate-local` binary as a person meets it: help, wrong arguments, missing programs.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::process::{Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 fn local(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fargate-local"));
@@ -33,7 +38,7 @@ fn a_demo_without_its_programs_names_the_command_that_brings_them() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output), "error: git is not installed; `apt-get install git` brings it\n");
 
-    std::os::unix::fs::symlink("/bin/true", empty.path().join("git")).unwrap();
+    symlink("/bin/true", empty.path().join("git")).unwrap();
     let output = local(&["demo"]).env("PATH", empty.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
@@ -41,7 +46,7 @@ fn a_demo_without_its_programs_names_the_command_that_brings_them() {
         "error: bwrap is not installed; `apt-get install bubblewrap` brings it\n"
     );
 
-    std::os::unix::fs::symlink("/bin/true", empty.path().join("bwrap")).unwrap();
+    symlink("/bin/true", empty.path().join("bwrap")).unwrap();
     let missing = ["demo", "--runner", "/nonexistent/fargate-runner"];
     let output = local(&missing).env("PATH", empty.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -49,4 +54,30 @@ fn a_demo_without_its_programs_names_the_command_that_brings_them() {
         text(&output),
         "error: /nonexistent/fargate-runner is not a file; --runner must name the fargate-runner program\n"
     );
+}
+
+#[test]
+fn serve_says_in_one_line_how_to_use_it_and_ends_at_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("local.toml");
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut child = local(&["serve", "--write-config"])
+            .arg(&file)
+            .env("FARGATE_AGENT", "/bin/true")
+            .env_remove("AWS_ACCESS_KEY_ID")
+            .env_remove("AWS_SECRET_ACCESS_KEY")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let endpoint =
+            line.strip_prefix("ready: export AWS_ENDPOINT_URL=http://127.0.0.1:").unwrap();
+        let port = endpoint.split(' ').next().unwrap();
+        assert!(line.ends_with(&format!("FARGATE_RUNNER_CONFIG={}\n", file.display())), "{line}");
+        let configuration = std::fs::read_to_string(&file).unwrap();
+        assert!(configuration.contains(&format!("port = {port}\n")), "{configuration}");
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
 }

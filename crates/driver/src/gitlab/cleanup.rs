@@ -105,9 +105,8 @@ async fn with_core(
     key: &JobKey,
     error: &StateError,
 ) -> Result<Undone, StageError> {
-    let StateError::Newer { core: Core { cluster, region, task, .. }, .. } = error else {
-        return Ok(Vec::new());
-    };
+    let StateError::Newer { core, .. } = error else { return Ok(Vec::new()) };
+    let Core { cluster, region, task, .. } = core.as_ref();
     let timeouts = &settings.profile.timeouts;
     let deadline = Instant::now() + timeouts.cleanup;
     let Some(task) = task else { return without_state(folder, settings, key).await };

@@ -134,13 +134,13 @@ impl<'a> JobLog<'a> {
         facts.push(("network", network));
         facts.push(("host key", format!("{host_key} proven by seed")));
         facts.push(("start", format!("0 s |{}| {}", bar(&parts), text::duration(total))));
-        self.fold(&seen.task.task_id().to_owned(), &facts);
+        self.fold(seen.task.task_id(), &facts);
     }
 
     /// The lines of a start that failed: the facts first, the error last.
     pub fn failed(&mut self, error: &StageError) {
         if let Some(seen) = self.facts.take() {
-            self.fold(&seen.task.task_id().to_owned(), &facts(&seen));
+            self.fold(seen.task.task_id(), &facts(&seen));
         }
         let text = match error {
             StageError::Cancelled { task } => match task {

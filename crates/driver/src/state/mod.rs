@@ -51,7 +51,7 @@ pub enum StateError {
         /// Its schema.
         schema: u64,
         /// What is needed to clean up.
-        core: Core,
+        core: Box<Core>,
     },
     /// Another process holds the job.
     #[error("another process holds {}", path.display())]

@@ -137,8 +137,8 @@ impl Record {
         match schema {
             Some(schema) if schema > SCHEMA => {
                 let core = value.get("core").cloned().unwrap_or_default();
-                let core = serde_json::from_value(core).unwrap_or_default();
-                Err(StateError::Newer { path: path.to_owned(), schema, core })
+                let core: Core = serde_json::from_value(core).unwrap_or_default();
+                Err(StateError::Newer { path: path.to_owned(), schema, core: Box::new(core) })
             }
             Some(_) => serde_json::from_value(value)
                 .map(Some)

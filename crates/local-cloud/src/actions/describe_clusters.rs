@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{Outcome, Scene, includes};
+use crate::fault::Fault;
 use crate::state::cluster::Include;
-use crate::wire::member::shapes;
+use crate::wire::member::{shapes, without_nulls};
 use crate::wire::refusal::Refusal;
 
 /// Clusters of one request. Source: Amazon ECS API Reference, `DescribeClusters`.
@@ -41,7 +42,13 @@ impl DescribeClusters {
         let (mut clusters, mut failures) = (Vec::<Value>::new(), Vec::<Value>::new());
         for reference in &asked {
             let name = region.names.cluster_name(Some(reference)).ok();
-            match name.and_then(|name| region.clusters.get(name)) {
+            let found = name.and_then(|name| region.clusters.get(name));
+            if let Some(Fault::Failure { reason, detail }) = scene.fault {
+                let failure = json!({ "arn": reference, "reason": reason, "detail": detail });
+                failures.push(without_nulls(failure));
+                continue;
+            }
+            match found {
                 Some(found) => clusters.push(found.view(region.counts(&found.name), include)),
                 None => {
                     let arn = match reference.strip_prefix("arn:") {

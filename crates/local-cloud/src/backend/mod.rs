@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use children::Children;
 use log::Logs;
@@ -73,6 +74,7 @@ pub(crate) struct Mount {
 pub(crate) struct Process {
     /// The container's first process, as this machine numbers it.
     pub pid: i32,
+    pub started: Instant,
     pub log: PathBuf,
     /// Done when all output is in the log.
     pub logged: oneshot::Receiver<()>,
@@ -170,13 +172,13 @@ impl Backend {
         // In the table at once, so that it is reaped whatever comes of it.
         self.children.add(child, own, self.is_shared(), index, exits);
         let Some(sandbox) = &self.sandbox else {
-            return Ok(Process { pid: own, log, logged, child: id });
+            return Ok(Process { pid: own, started: Instant::now(), log, logged, child: id });
         };
         let first = sandbox::first_process(status.into(), SPAWN_DEADLINE).await;
         let pid = first.map_err(system("starting in a sandbox"))?;
         self.children.set_first(id, pid);
         sandbox.until_command_runs(pid).await;
-        Ok(Process { pid, log, logged, child: id })
+        Ok(Process { pid, started: Instant::now(), log, logged, child: id })
     }
 
     fn argv(

@@ -26,7 +26,7 @@ const TERMINATED: i32 = 143;
 const MAX_CONTAINERS: usize = 10;
 /// SIGTERM in the signal masks of `/proc`: bit n - 1 is signal n.
 const TERM_BIT: u64 = 1 << 14;
-/// How long a first process may take to be ready for SIGTERM before it is sent anyway.
+/// How old a first process is at most when it is not yet taken to be ready for SIGTERM.
 const TERM_READY: Duration = Duration::from_millis(250);
 
 /// One container, ready to start.
@@ -247,7 +247,7 @@ impl Life {
         let started = Instant::now();
         if !at_once {
             for (_, process) in crew.live() {
-                ready_for_term(process.pid).await;
+                ready_for_term(process).await;
                 self.cloud.backend.signal(process, Signal::SIGTERM);
             }
         }
@@ -306,16 +306,17 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// The first process of a PID namespace does not get a SIGTERM that it does not catch. One that has
-/// just begun is given a moment to get there, as Fargate's own way to the container takes one.
-async fn ready_for_term(pid: i32) {
+/// The first process of a PID namespace does not get a SIGTERM that it neither catches nor waits
+/// for. One that has just begun is given a moment to get there, as Fargate's own way to the
+/// container takes one.
+async fn ready_for_term(process: &Process) {
     let catching = async {
-        while !is_ready_for_term(pid) {
+        while !is_ready_for_term(process.pid) {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    // Afterwards it is sent in any case.
-    let _ = timeout_at(Instant::now() + TERM_READY, catching).await;
+    // Afterwards it is sent in any case: a process that waits for signals shows no mask.
+    let _ = timeout_at(process.started + TERM_READY, catching).await;
 }
 
 /// Caught, or blocked: a blocked signal waits for whoever takes it.

@@ -422,7 +422,7 @@ fn processes_with(argument: &str) -> Vec<i32> {
     for entry in std::fs::read_dir("/proc").expect("processes").flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if line == format!("sleep\0{argument}\0").into_bytes() {
+        if line.ends_with(format!("sleep\0{argument}\0").as_bytes()) {
             found.push(pid);
         }
     }

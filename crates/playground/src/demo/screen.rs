@@ -83,7 +83,7 @@ impl<W: Write> Drop for Screen<W> {
 pub fn restore_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let _ = write!(io::stdout(), "{END_FRAME}{SHOW_CURSOR}\n");
+        let _ = writeln!(io::stdout(), "{END_FRAME}{SHOW_CURSOR}");
         let _ = io::stdout().flush();
         before(panic);
     }));

@@ -1,0 +1,60 @@
+# What a newcomer types and what CI runs. `make demo` and `make test` are the two that matter.
+
+PROFILE ?= dev
+FOLDER := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+AGENT := target/static/fargate-agent
+export FARGATE_AGENT ?= $(CURDIR)/$(AGENT)
+
+.PHONY: help demo test build agent lint format bench dist clean
+
+help:
+	@echo "make demo    see jobs run on this machine: no AWS account, no Docker"
+	@echo "make test    everything that must hold"
+	@echo "make lint    formatting, clippy, documentation"
+	@echo "make bench   speed and memory, beside OpenSSH in the same run"
+	@echo "make dist    the release binaries in target/dist"
+
+demo:
+	@tests/neighbours.sh demo
+	@$(MAKE) --no-print-directory build
+	@target/$(FOLDER)/fargate-local demo
+
+# The whole-product tests start the real binaries, so those are built first.
+test: neighbours build
+	cargo test --workspace --profile $(PROFILE)
+
+build: agent
+	cargo build --workspace --bins --profile $(PROFILE)
+
+# One static binary, so that it runs in any image. The flag stands here and not in a configuration
+# file, because set for the whole workspace it breaks procedural macros.
+agent:
+	cargo rustc --package fargate-agent --bin fargate-agent --profile $(PROFILE) -- -C target-feature=+crt-static
+	@mkdir -p $(dir $(AGENT))
+	@cp target/$(FOLDER)/fargate-agent $(AGENT).new && mv $(AGENT).new $(AGENT)
+
+.PHONY: neighbours
+neighbours:
+	@tests/neighbours.sh test
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; else echo "SKIPPED: cargo-deny is not installed"; fi
+
+format:
+	cargo fmt --all
+
+bench: neighbours
+	$(MAKE) build PROFILE=release
+	cargo bench --package fargate-tests
+
+dist:
+	$(MAKE) build PROFILE=release
+	@mkdir -p target/dist
+	@cp target/release/fargate-runner target/release/fargate-local $(AGENT) target/dist/
+	@ls -l target/dist
+
+clean:
+	cargo clean

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Installs what the demo (`neighbours.sh demo`) or the tests (`neighbours.sh test`) need beside Rust,
+# where this user may; names it otherwise.
+set -u
+missing=""
+need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
+need bwrap bubblewrap
+need git git
+if [ "${1:-test}" = test ]; then
+    need ssh openssh-client
+    [ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
+    python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
+fi
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        echo "installing:$missing"
+        # shellcheck disable=SC2086  # several packages, several words
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    else
+        echo "missing:$missing. On Debian: sudo apt-get install$missing"
+    fi
+fi
+if [ "${1:-test}" = test ]; then
+    "$(dirname "$0")/conformance/install.sh" ||
+        echo "boto3 could not be installed; the tests that need it say SKIPPED"
+fi
