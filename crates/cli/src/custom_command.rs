@@ -9,6 +9,7 @@ use fargate_driver::provision::Settings;
 use fargate_driver::session::Console;
 use fargate_driver::state::Folder;
 use fargate_model::why::Colour;
+use tracing::Instrument;
 
 use crate::args::{CustomArgs, Global, RunArgs, Stage};
 use crate::{config_command, log};
@@ -109,7 +110,8 @@ fn prepare(
     // GitLab renders colour, so it is on where no terminal is.
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = if plain { Colour::Off } else { Colour::On };
-    runtime().block_on(gitlab::prepare(settings, response, &mut out, colour))
+    let prepared = gitlab::prepare(settings, response, &mut out, colour);
+    runtime().block_on(prepared.instrument(log::stage()))
 }
 
 fn run_script(
@@ -128,7 +130,8 @@ fn run_script(
     let result = Folder::open(&settings.state_dir, timeouts.lock).map_err(StageError::from);
     let result = result.and_then(|folder| {
         let key = response.identity.key();
-        runtime().block_on(gitlab::run(&folder, &key, timeouts, &run.script, &mut console))
+        let ran = gitlab::run(&folder, &key, timeouts, &run.script, &mut console);
+        runtime().block_on(ran.instrument(log::stage()))
     });
     if let Err(error) = &result
         && let Some(line) = gitlab::run_line(error)
@@ -141,7 +144,7 @@ fn run_script(
 
 fn cleanup(settings: &Settings, response: &JobResponse) -> Result<(), StageError> {
     let key = response.identity.key();
-    let cleaned = runtime().block_on(gitlab::cleanup(settings, &key));
+    let cleaned = runtime().block_on(gitlab::cleanup(settings, &key).instrument(log::stage()));
     match cleaned {
         Ok(undone) => {
             for what in undone {

@@ -14,9 +14,11 @@ use std::time::SystemTime;
 use fargate_config::LogLevel;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Span, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 
 /// Source: systemd.journal-fields(7), and the native journal protocol's documentation.
 const JOURNAL: &str = "/run/systemd/journal/socket";
@@ -74,7 +76,12 @@ fn tracing_level(level: LogLevel) -> Level {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Lines {
+/// The span that a stage runs in: what it learns on the way stands in every later line.
+pub fn stage() -> Span {
+    tracing::info_span!("stage", attempt = tracing::field::Empty, task = tracing::field::Empty)
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         // Libraries only when something is wrong: at TRACE they have been seen to log credentials.
         let ours = metadata.target().starts_with("fargate_");
@@ -82,8 +89,29 @@ impl<S: Subscriber> Layer<S> for Lines {
         *metadata.level() <= limit
     }
 
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields(Map::new());
+        attributes.record(&mut fields);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+        {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields(self.common.clone());
+        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+            if let Some(known) = span.extensions().get::<Fields>() {
+                fields.0.extend(known.0.clone());
+            }
+        }
         fields.0.insert("level".into(), event.metadata().level().as_str().to_lowercase().into());
         fields.0.insert("time".into(), unix_ms().into());
         event.record(&mut fields);

@@ -134,7 +134,11 @@ pub async fn provision(
         }
     };
     let handed_over = match brought_up {
-        Ok(acquired) => hand_over(acquired, &mut ledger, timeouts, order).await,
+        Ok(acquired) => tokio::select! {
+            biased;
+            _ = stops.next() => Err(ProvisionError::Cancelled { task: None }),
+            done = hand_over(acquired, &mut ledger, timeouts, order) => done,
+        },
         Err(error) => Err(error),
     };
     match handed_over {

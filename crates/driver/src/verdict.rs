@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use fargate_config::Timeouts;
-use fargate_model::task::Status;
+use fargate_model::task::{Status, StopCode};
 use fargate_model::why::{Cause, Why};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
@@ -105,9 +105,14 @@ async fn observe(record: &Record, timeouts: &Timeouts) -> Result<Option<Observat
 
 /// Nothing that ECS may still add changes the verdict.
 fn is_decided(seen: &Observation) -> bool {
-    seen.status == Status::Stopped
-        || seen.status == Status::Deleted
-        || seen.stopping && seen.stop_code.is_some() && seen.status != Status::Running
+    let exited = seen.containers.iter().any(|container| container.exit_code.is_some());
+    match &seen.stop_code {
+        _ if matches!(seen.status, Status::Stopped | Status::Deleted) => true,
+        None => false,
+        // Which code it exited with may come later.
+        Some(StopCode::EssentialContainerExited) => seen.stopping && exited,
+        Some(_) => seen.stopping,
+    }
 }
 
 fn decide(record: &Record, seen: &Observation, how: &str) -> Verdict {

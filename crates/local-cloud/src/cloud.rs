@@ -75,13 +75,18 @@ impl Cloud {
         lives.spawn(lifecycle::live(Arc::clone(self), start));
     }
 
-    /// Ends every task at once and waits for their lives to end.
-    pub async fn end_all_tasks(&self) {
+    /// Tells every task to end at once.
+    pub fn order_all_to_end(&self) {
         let ending = Ending {
             at_once: true,
             ..Ending::gentle("InfrastructureHealth", "The local cloud was shut down.")
         };
         self.state().order_all(&ending, self.clock.now());
+    }
+
+    /// Ends every task at once and waits for their lives to end.
+    pub async fn end_all_tasks(&self) {
+        self.order_all_to_end();
         self.backend.kill_all();
         let mut lives = {
             let mut lives = self.lives.lock().expect("no one panics while holding the lives");

@@ -35,6 +35,15 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// The address stands for all addresses of the machine.
+    #[error(
+        "listening on {listen} would take the port from every task, which has an address of its \
+         own; give one address, for example 127.0.0.1:{}", listen.port()
+    )]
+    AllAddresses {
+        /// What was asked for.
+        listen: SocketAddr,
+    },
     /// The folder for file systems and logs cannot be used.
     #[error("using the folder {} for file systems and container logs", folder.display())]
     Folder {

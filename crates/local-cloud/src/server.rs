@@ -48,6 +48,9 @@ impl LocalCloud {
     ///
     /// [`ServeError`], before anything was started.
     pub async fn serve(options: Options) -> Result<Self, ServeError> {
+        if options.listen.ip().is_unspecified() {
+            return Err(ServeError::AllAddresses { listen: options.listen });
+        }
         let keys = Keyring::from_environment(|name| std::env::var(name).ok())?;
         let (folder, temporary) = folder(options.folder)?;
         let bind = |source| ServeError::Bind { listen: options.listen, source };
@@ -186,6 +189,7 @@ impl LocalCloud {
 impl Drop for LocalCloud {
     fn drop(&mut self) {
         self.server.abort();
+        self.cloud.order_all_to_end();
         self.cloud.backend.kill_all();
     }
 }

@@ -8,4 +8,5 @@ pub mod leftovers;
 pub mod programs;
 pub mod runner;
 pub mod serve;
+pub mod signals;
 pub mod terminal;

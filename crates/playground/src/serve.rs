@@ -9,10 +9,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use fargate_local_cloud::{LocalCloud, Options, Pace, ServeError};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::programs::{self, Missing};
+use crate::signals::Signals;
 
 /// Longest time that the tasks may take to end when the cloud does.
 const GOODBYE: Duration = Duration::from_secs(30);
@@ -85,8 +85,7 @@ pub enum Error {
 ///
 /// [`Error`]
 pub async fn run(args: Args) -> Result<(), Error> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = Signals::catch()?;
     let options = Options {
         listen: args.listen,
         agent: programs::agent()?,
@@ -100,10 +99,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
     }
     let ready = announce(&cloud, &args);
     if ready.is_ok() {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        signals.next().await;
     }
     timeout(GOODBYE, cloud.shutdown()).await.map_err(|_| Error::Tasks)?;
     ready

@@ -52,6 +52,7 @@ async fn with_record(
     record: &Record,
     timeouts: &Timeouts,
 ) -> Result<Undone, StageError> {
+    record.note_in_log();
     let deadline = Instant::now() + timeouts.cleanup;
     let mut undone = Vec::new();
     if !record.launches.is_empty() {

@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -103,7 +104,12 @@ impl JobResponse {
         lookup: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, ResponseError> {
         match &environment.response_file {
-            Some(path) => match std::fs::File::open(path) {
+            // Non-blocking: a pipe in the file's place must not hold the stage.
+            Some(path) => match std::fs::OpenOptions::new()
+                .read(true)
+                .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
+                .open(path)
+            {
                 Ok(file) => Self::parse(path, file),
                 Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
                     Self::from_variables(lookup)

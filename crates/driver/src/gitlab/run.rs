@@ -39,6 +39,7 @@ pub async fn run(
     let bytes = std::fs::read(script)
         .map_err(|source| StageError::ScriptFile { path: script.to_owned(), source })?;
     let record = prepared(folder, key)?;
+    record.note_in_log();
     let job = Job::Script { shell: record.shell.clone(), bytes };
     let session = tokio::select! {
         session = connect(&record, timeouts) => session?,
@@ -46,7 +47,10 @@ pub async fn run(
     };
     let run_id = random::token().map_err(StateError::Randomness)?;
     let outcome = session.run(run_id, &job, console, &mut stops).await;
-    conclude(folder, key, &record, timeouts, told(outcome)).await
+    tokio::select! {
+        concluded = conclude(folder, key, &record, timeouts, told(outcome)) => concluded,
+        _ = stops.next() => Err(StageError::Cancelled { task: None }),
+    }
 }
 
 /// The job's record, once `prepare` is done with it.

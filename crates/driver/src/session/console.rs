@@ -3,19 +3,69 @@
 //! A thread of its own writes, so that a reader who stops reading never stops keepalives or
 //! signals. What waits for it is bounded by the window of unacknowledged output.
 
+use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use fargate_protocol::{Stream, WINDOW};
+use fargate_protocol::{MAX_CHUNK, Stream, WINDOW};
 use tokio::sync::watch;
-
-/// Pieces that may wait; the agent may hold at most [`WINDOW`] bytes that were not acknowledged.
-const QUEUE: usize = 64 * 1024;
 
 struct Piece {
     stream: Stream,
     bytes: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Pieces {
+    waiting: VecDeque<Piece>,
+    over: bool,
+}
+
+/// Between the session and the writer. Its bytes are bounded by [`Console::put`], and small pieces
+/// are joined, so that its length is bounded as well.
+#[derive(Default)]
+struct Queue {
+    pieces: Mutex<Pieces>,
+    filled: Condvar,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Pieces> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, stream: Stream, bytes: Vec<u8>) {
+        let mut pieces = self.lock();
+        match pieces.waiting.back_mut() {
+            Some(last) if last.stream == stream && last.bytes.len() + bytes.len() <= MAX_CHUNK => {
+                last.bytes.extend_from_slice(&bytes);
+            }
+            _ => pieces.waiting.push_back(Piece { stream, bytes }),
+        }
+        self.filled.notify_one();
+    }
+
+    fn close(&self) {
+        self.lock().over = true;
+        self.filled.notify_one();
+    }
+
+    /// The next piece; `None` once the queue is closed and empty.
+    fn pop(&self) -> Option<Piece> {
+        let mut pieces = self.lock();
+        loop {
+            match pieces.waiting.pop_front() {
+                Some(piece) => return Some(piece),
+                None if pieces.over => return None,
+                None => {
+                    pieces = self.filled.wait(pieces).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
 }
 
 /// How far writing has come.
@@ -28,9 +78,8 @@ pub struct Progress {
 }
 
 /// See the module.
-#[derive(Debug)]
 pub struct Console {
-    pieces: Option<SyncSender<Piece>>,
+    queue: Arc<Queue>,
     accepted: u64,
     mid_line: bool,
     progress: watch::Receiver<Progress>,
@@ -49,32 +98,33 @@ pub enum ConsoleError {
 }
 
 impl Console {
-    /// Writes to this process's stdout and stderr.
+    /// Writes to this process's stdout and stderr, past the standard library's buffers.
     ///
     /// # Errors
     ///
-    /// The operating system's, if it gives no thread.
+    /// The operating system's, if a stream is closed or it gives no thread.
     pub fn of_this_process() -> io::Result<Self> {
-        Self::new(io::stdout(), io::stderr())
+        let own =
+            |stream: io::Result<std::os::fd::OwnedFd>| Ok::<_, io::Error>(File::from(stream?));
+        let stdout = own(io::stdout().as_fd().try_clone_to_owned())?;
+        let stderr = own(io::stderr().as_fd().try_clone_to_owned())?;
+        Self::new(stdout, stderr)
     }
 
     fn new(
         stdout: impl Write + Send + 'static,
         stderr: impl Write + Send + 'static,
     ) -> io::Result<Self> {
-        let (pieces, queue) = sync_channel(QUEUE);
+        let queue = Arc::new(Queue::default());
         let (report, progress) = watch::channel(Progress::default());
         let writer = std::thread::Builder::new()
             .name("console".to_owned())
             .stack_size(64 * 1024)
-            .spawn(move || write_all(&queue, stdout, stderr, &report))?;
-        Ok(Self {
-            pieces: Some(pieces),
-            accepted: 0,
-            mid_line: false,
-            progress,
-            writer: Some(writer),
-        })
+            .spawn({
+            let queue = queue.clone();
+            move || write_all(&queue, stdout, stderr, &report)
+        })?;
+        Ok(Self { queue, accepted: 0, mid_line: false, progress, writer: Some(writer) })
     }
 
     /// Takes bytes; never blocks.
@@ -84,20 +134,17 @@ impl Console {
     /// [`ConsoleError`].
     pub fn put(&mut self, stream: Stream, bytes: Vec<u8>) -> Result<(), ConsoleError> {
         let length = bytes.len() as u64;
-        let mid_line = bytes.last().map_or(self.mid_line, |last| *last != b'\n');
-        if self.accepted + length - self.progress.borrow().written > WINDOW as u64 {
+        let progress = *self.progress.borrow();
+        if progress.closed {
+            return Err(ConsoleError::Closed);
+        }
+        if self.accepted + length - progress.written > WINDOW as u64 {
             return Err(ConsoleError::Overrun);
         }
-        let pieces = self.pieces.as_ref().ok_or(ConsoleError::Closed)?;
-        match pieces.try_send(Piece { stream, bytes }) {
-            Ok(()) => {
-                self.accepted += length;
-                self.mid_line = mid_line;
-                Ok(())
-            }
-            Err(TrySendError::Full(_)) => Err(ConsoleError::Overrun),
-            Err(TrySendError::Disconnected(_)) => Err(ConsoleError::Closed),
-        }
+        self.accepted += length;
+        self.mid_line = bytes.last().map_or(self.mid_line, |last| *last != b'\n');
+        self.queue.push(stream, bytes);
+        Ok(())
     }
 
     /// True if the last byte taken did not end a line: a line of our own then needs a fresh one.
@@ -125,7 +172,7 @@ impl Console {
 
 impl Drop for Console {
     fn drop(&mut self) {
-        self.pieces = None;
+        self.queue.close();
         let all_written = self.progress.borrow().written >= self.accepted;
         // A writer that is stuck in a full pipe ends with the process.
         if let Some(writer) = self.writer.take().filter(|_| all_written) {
@@ -135,17 +182,17 @@ impl Drop for Console {
 }
 
 fn write_all(
-    queue: &Receiver<Piece>,
+    queue: &Queue,
     mut stdout: impl Write,
     mut stderr: impl Write,
     report: &watch::Sender<Progress>,
 ) {
-    while let Ok(piece) = queue.recv() {
+    while let Some(piece) = queue.pop() {
         let sink: &mut dyn Write = match piece.stream {
             Stream::Stdout => &mut stdout,
             Stream::Stderr => &mut stderr,
         };
-        if sink.write_all(&piece.bytes).and_then(|()| sink.flush()).is_err() {
+        if sink.write_all(&piece.bytes).is_err() {
             report.send_modify(|progress| progress.closed = true);
             return;
         }
@@ -189,6 +236,19 @@ mod tests {
         assert!(taken <= WINDOW + 128 * 1024, "{taken}");
         let refused = console.put(Stream::Stdout, piece);
         assert_eq!(refused, Err(ConsoleError::Overrun));
+    }
+
+    #[tokio::test]
+    async fn bytes_that_come_one_by_one_are_joined_while_they_wait() {
+        let (mut console, mut out, _err) = console();
+        console.put(Stream::Stdout, vec![b'x'; 128 * 1024]).unwrap();
+        for _ in 0..100_000 {
+            console.put(Stream::Stdout, vec![b'y']).unwrap();
+        }
+        assert!(console.queue.lock().waiting.len() < 10);
+        let mut all = vec![0; 128 * 1024 + 100_000];
+        out.read_exact(&mut all).unwrap();
+        assert!(all.ends_with(b"yyy"));
     }
 
     #[tokio::test]

@@ -98,7 +98,7 @@ impl Session {
         }
         let started = {
             let Self { read, write, decoder, .. } = &mut self;
-            let answer = tokio::time::timeout(START_WITHIN, next(read, decoder));
+            let answer = next(read, decoder);
             tokio::pin!(answer);
             let uploaded = tokio::select! {
                 uploaded = upload(write, script) => uploaded.map_err(|error| error.to_string()),
@@ -109,7 +109,7 @@ impl Session {
                 return lost(how, false);
             }
             tokio::select! {
-                answer = answer => answer,
+                answer = tokio::time::timeout(START_WITHIN, answer) => answer,
                 _ = stops.next() => return Outcome::Left,
             }
         };
@@ -129,11 +129,9 @@ impl Session {
 }
 
 /// Before the whole script was sent, the agent can only have refused it.
-fn refused_early(
-    answer: Result<Result<Option<FromAgent>, FrameError>, tokio::time::error::Elapsed>,
-) -> Outcome {
+fn refused_early(answer: Result<Option<FromAgent>, FrameError>) -> Outcome {
     match answer {
-        Ok(Ok(Some(FromAgent::Refused(refusal)))) => Outcome::Refused(refusal),
+        Ok(Some(FromAgent::Refused(refusal))) => Outcome::Refused(refusal),
         _ => Outcome::Lost {
             how: "the agent left before it had the whole script".to_owned(),
             received: 0,

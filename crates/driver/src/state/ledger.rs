@@ -50,6 +50,7 @@ impl Ledger {
     pub fn update(&mut self, change: impl FnOnce(&mut Record)) -> Result<(), StateError> {
         let (key, prepared_by) = (self.record.job.clone(), self.record.prepared_by.clone());
         self.record = self.folder.update(&key, &prepared_by, change)?;
+        self.record.note_in_log();
         Ok(())
     }
 }

@@ -148,6 +148,15 @@ impl Record {
         }
     }
 
+    /// Attempt and task stand in every later line of the operator's log.
+    pub fn note_in_log(&self) {
+        let span = tracing::Span::current();
+        span.record("attempt", self.attempt);
+        if let Some(task) = &self.core.task {
+            span.record("task", tracing::field::display(task));
+        }
+    }
+
     /// Writes it; the caller holds the job's lock.
     ///
     /// # Errors

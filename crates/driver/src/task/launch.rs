@@ -19,6 +19,8 @@ use crate::state::{Ledger, StateError};
 /// RunTask counts against the account's bucket of 20 per second.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// A role that was made moments ago is not known everywhere yet; after this it is missing.
+const ROLE_SETTLES: Duration = Duration::from_secs(60);
 
 /// Starts tasks for one job, one at a time, each written down before it is asked for.
 pub struct Launcher<'a> {
@@ -109,7 +111,7 @@ impl<'a> Launcher<'a> {
                         request_id = error.request_id(),
                         "{error}"
                     );
-                    if !error.is_transient() && why.entry().next == Next::Final {
+                    if !error.is_transient() && begun.elapsed() > ROLE_SETTLES {
                         self.settle_as_nothing(request)?;
                         return Err(why.into());
                     }

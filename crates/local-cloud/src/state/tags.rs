@@ -94,10 +94,8 @@ fn check(tag: &Tag) -> Result<&str, Refusal> {
         return Err(Refusal::parameter("Tag keys and values may not start with aws:"));
     }
     let allowed = |c: char| {
-        c.is_alphanumeric()
-            || c == ' '
-            || c.is_whitespace() && !c.is_control()
-            || "_.:/=+-@".contains(c)
+        let blank = c.is_whitespace() && !c.is_control();
+        c.is_alphanumeric() || blank || "_.:/=+-@".contains(c)
     };
     if let Some(wrong) = key.chars().chain(value.chars()).find(|&c| !allowed(c)) {
         return Err(Refusal::parameter(format!(

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::client::{call, eventually, run_task, send, send_raw, serve};
-use fargate_local_cloud::{Fault, Phase};
+use fargate_local_cloud::{Fault, LocalCloud, Options, Pace, Phase};
 use serde_json::json;
 
 const HELD: Fault = Fault::TaskHeld { phase: Phase::Pending };
@@ -186,4 +186,30 @@ async fn a_task_can_be_forgotten_or_missed() {
     assert_eq!(gone["failures"][0]["reason"], "MISSING");
     eventually("its end", || (cloud.live_tasks() == 0).then_some(())).await;
     cloud.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_cloud_that_cannot_listen_says_where_and_why() {
+    let first = serve().await;
+    let taken = first.endpoint().replace("http://", "");
+    let serve_at = async |listen: &str| {
+        let served = LocalCloud::serve(Options {
+            listen: listen.parse().expect("an address"),
+            agent: "no-agent-here".into(),
+            empty: true,
+            pace: Pace::Instant,
+            folder: None,
+        });
+        served.await.err().expect("a refusal").to_string()
+    };
+    assert_eq!(
+        serve_at(&taken).await,
+        format!("listening on {taken}; choose another address with --listen")
+    );
+    assert_eq!(
+        serve_at("0.0.0.0:4000").await,
+        "listening on 0.0.0.0:4000 would take the port from every task, which has an address of \
+         its own; give one address, for example 127.0.0.1:4000"
+    );
+    first.shutdown().await;
 }

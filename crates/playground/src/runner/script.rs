@@ -216,7 +216,14 @@ fn transfer(body: &mut Body, subject: &Subject, stage: &Stage) {
     body.line("if gitlab-runner --version > /dev/null 2>&1; then");
     for command in transfers(subject, stage) {
         let words: Vec<_> = command.iter().map(|word| body.word(word)).collect();
-        body.line(format!("  gitlab-runner {}", words.join(" ")));
+        let command = format!("gitlab-runner {}", words.join(" "));
+        body.line(match stage {
+            // A cache that cannot be read or written costs time, not the job.
+            Stage::RestoreCache | Stage::ArchiveCache { .. } => {
+                format!("  {command} || echo '{stage} did not work, the job goes on.'")
+            }
+            _ => format!("  {command}"),
+        });
     }
     body.line("  :");
     body.line("else");
