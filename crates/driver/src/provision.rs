@@ -124,7 +124,7 @@ pub async fn provision(
         _ = stops.next() => return Err(ProvisionError::Cancelled { task: None }),
     };
     let record = first_record(profile, order, &spec, &ecs, &keys)?;
-    let mut ledger = folder.begin(record)?;
+    let mut ledger = Ledger::begin(folder, record)?;
     let brought_up = {
         let terms = Terms { login: &keys.login, port: profile.ssh.port, timeouts };
         let mut launcher = Launcher::new(&ecs, &spec, &mut ledger, deadline);

@@ -14,5 +14,5 @@ pub use dial::{DialError, dial};
 pub use fargate_protocol::Signal;
 pub use keys::{ClientKey, Seed, parse_host_key};
 pub use login::{Login, LoginError, Session};
-pub use stops::Stops;
-pub use talk::{Job, Outcome, Stop};
+pub use stops::{Stop, Stops};
+pub use talk::{Job, Outcome};

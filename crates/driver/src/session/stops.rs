@@ -1,14 +1,25 @@
 //! SIGTERM and SIGINT of this process, as wishes to end what runs in the task.
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::time::Duration;
 
-use super::talk::Stop;
+use tokio::signal::unix::{self, SignalKind, signal};
+
+/// A wish to end what runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// What is sent at once.
+    pub signal: fargate_protocol::Signal,
+    /// Until KILL, by the agent.
+    pub grace: Duration,
+    /// After this long nobody here waits any more for the script's end.
+    pub leave_after: Duration,
+}
 
 /// See the module. From its making on, neither signal ends this process by itself.
 #[derive(Debug)]
 pub struct Stops {
-    terminate: Signal,
-    interrupt: Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
     stop: Stop,
 }
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use fargate_model::id::Token;
 use fargate_protocol::{
-    Accepted, Ending, FrameError, FromAgent, FromClient, MAX_CHUNK, Notice, Refusal, Run, Signal,
-    What,
+    Accepted, Ending, FrameError, FromAgent, FromClient, MAX_CHUNK, Notice, Refusal, Run, What,
 };
 use russh::ChannelWriteHalf;
 use russh::client::Msg;
@@ -34,17 +33,6 @@ pub enum Job {
     },
     /// A program and its arguments.
     Argv(Vec<String>),
-}
-
-/// A wish to end what runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stop {
-    /// What is sent at once.
-    pub signal: Signal,
-    /// Until KILL, by the agent.
-    pub grace: Duration,
-    /// After this long nobody here waits any more for the script's end.
-    pub leave_after: Duration,
 }
 
 /// How it went.

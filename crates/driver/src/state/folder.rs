@@ -8,7 +8,6 @@ use std::time::Duration;
 use fargate_model::id::Owner;
 use fargate_model::job::JobKey;
 
-use super::ledger::Ledger;
 use super::lock::Lock;
 use super::record::Record;
 use super::tombstone::{self, Tombstone};
@@ -137,14 +136,9 @@ impl Folder {
     }
 
     /// Writes the first record of a `prepare`, in place of any former one.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError`].
-    pub fn begin(&self, record: Record) -> Result<Ledger, StateError> {
+    pub(super) fn put(&self, record: &Record) -> Result<(), StateError> {
         let _lock = self.lock(&record.job)?;
-        record.write(&self.job(&record.job))?;
-        Ok(Ledger::new(self.clone(), record))
+        record.write(&self.job(&record.job))
     }
 
     /// Puts a tombstone in the place of the record, unless another `prepare` has begun since

@@ -13,8 +13,15 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(folder: Folder, record: Record) -> Self {
-        Self { folder, record }
+    /// Writes the first record of a `prepare`, in place of any former one.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub fn begin(folder: &Folder, record: Record) -> Result<Self, StateError> {
+        folder.put(&record)?;
+        record.note_in_log();
+        Ok(Self { folder: folder.clone(), record })
     }
 
     /// What was written last.

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use super::classify::{Place, exception, stopped};
 use super::client::Ecs;
+use super::event::Event;
 use super::launch::{LaunchError, Launcher};
 use super::observation::Observation;
 use super::spec::LaunchRequest;
@@ -30,39 +31,6 @@ const LAST_LOOK: Duration = Duration::from_secs(2);
 const HANDSHAKE_AGAIN: Duration = Duration::from_millis(200);
 /// Handshakes that stall before the way is blamed.
 const STALLS: u32 = 3;
-
-/// What happens on the way, for whoever tells people.
-pub enum Event<'a> {
-    /// ECS accepted a task.
-    Accepted(&'a Observation),
-    /// ECS started none yet; it is being tried again.
-    Refused {
-        /// Why.
-        why: &'a Why,
-        /// Tries so far.
-        tries: usize,
-        /// Since the first one.
-        waited: Duration,
-    },
-    /// A look at the task.
-    Waiting {
-        /// What ECS says.
-        seen: &'a Observation,
-        /// Since it was accepted.
-        age: Duration,
-        /// In this state.
-        in_state: Duration,
-    },
-    /// The task failed for a passing reason; another one is launched.
-    Relaunching {
-        /// Why.
-        why: &'a Why,
-        /// Which relaunch, from 1.
-        n: u32,
-        /// How many there may be.
-        of: u32,
-    },
-}
 
 /// A task whose agent answers and is proven.
 pub struct Acquired {

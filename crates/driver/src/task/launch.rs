@@ -7,9 +7,9 @@ use fargate_model::why::{Cause, Next, Why};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use super::acquire::Event;
 use super::classify::{Place, exception, failure};
 use super::client::{Ecs, Ran};
+use super::event::Event;
 use super::observation::Observation;
 use super::spec::{LaunchRequest, TaskSpec};
 use crate::random;

@@ -6,15 +6,17 @@ mod acquire;
 mod call;
 mod classify;
 mod client;
+mod event;
 mod launch;
 mod observation;
 mod release;
 mod spec;
 
 pub(crate) use acquire::login_failed;
-pub use acquire::{Acquired, Event, Terms, acquire};
+pub use acquire::{Acquired, Terms, acquire};
 pub use call::CallError;
 pub use client::Ecs;
+pub use event::Event;
 pub use launch::{LaunchError, Launcher};
 pub use observation::{Container, Observation, Timeline};
 pub use release::{Released, find, reason, release, stop};

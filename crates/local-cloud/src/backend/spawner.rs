@@ -1,5 +1,8 @@
 //! The one thread that starts processes. `--die-with-parent` follows the thread that started a
 //! process, not the program, so this thread lives as long as its cloud.
+//!
+//! A cloud that is killed within the millisecond in which a process has begun but has not yet asked
+//! for that leaves the process behind; then the agent's own timers end it.
 
 use std::io;
 use std::os::fd::OwnedFd;

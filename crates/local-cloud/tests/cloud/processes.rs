@@ -352,10 +352,12 @@ async fn a_shutdown_and_a_drop_leave_no_process() {
     }
 }
 
-/// The example as a process of its own, and its endpoint.
-fn spawn_cloud(path: &str) -> (Child, String) {
+/// The example as a process of its own, and its endpoint. Killed, it cannot delete its folder, which
+/// lies in `folder`.
+fn spawn_cloud(path: &str, folder: &Path) -> (Child, String) {
     let mut cloud = Command::new(example("serve"))
         .env("PATH", path)
+        .env("TMPDIR", folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -368,7 +370,9 @@ fn spawn_cloud(path: &str) -> (Child, String) {
 
 #[tokio::test]
 async fn when_the_cloud_is_killed_its_tasks_die_with_it() {
-    let (mut cloud, endpoint) = spawn_cloud(&std::env::var("PATH").expect("a PATH"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = std::env::var("PATH").expect("a PATH");
+    let (mut cloud, endpoint) = spawn_cloud(&path, folder.path());
     // A number of seconds that no other process here sleeps for.
     let marker = format!("59{}", std::process::id());
     let script = format!("setsid sleep {marker} & exec sleep {marker}");
@@ -385,7 +389,8 @@ async fn when_the_cloud_is_killed_its_tasks_die_with_it() {
 
 #[tokio::test]
 async fn without_namespaces_there_is_one_task_at_a_time_and_the_cloud_says_so() {
-    let (mut cloud, endpoint) = spawn_cloud("/no/programs/here");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut cloud, endpoint) = spawn_cloud("/no/programs/here", folder.path());
     let marker = format!("58{}", std::process::id());
     let more = json!({"container": {"entryPoint": ["/bin/sleep"], "command": [marker]}});
     define(&endpoint, "waits", "", more).await;
@@ -422,7 +427,11 @@ fn processes_with(argument: &str) -> Vec<i32> {
     for entry in std::fs::read_dir("/proc").expect("processes").flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if line.ends_with(format!("sleep\0{argument}\0").as_bytes()) {
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let mut words = line.split('\0');
+        // Not `setpriv ... sleep`, which has not yet made itself die with its parent.
+        let is_sleep = words.next().is_some_and(|program| program.ends_with("sleep"));
+        if is_sleep && words.next() == Some(argument) {
             found.push(pid);
         }
     }

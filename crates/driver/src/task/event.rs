@@ -1,0 +1,40 @@
+//! What happens between a job's wish for a task and the task, for whoever tells people.
+
+use std::time::Duration;
+
+use fargate_model::why::Why;
+
+use super::observation::Observation;
+
+/// See the module.
+pub enum Event<'a> {
+    /// ECS accepted a task.
+    Accepted(&'a Observation),
+    /// ECS started none yet; it is being tried again.
+    Refused {
+        /// Why.
+        why: &'a Why,
+        /// Tries so far.
+        tries: usize,
+        /// Since the first one.
+        waited: Duration,
+    },
+    /// A look at the task.
+    Waiting {
+        /// What ECS says.
+        seen: &'a Observation,
+        /// Since it was accepted.
+        age: Duration,
+        /// In this state.
+        in_state: Duration,
+    },
+    /// The task failed for a passing reason; another one is launched.
+    Relaunching {
+        /// Why.
+        why: &'a Why,
+        /// Which relaunch, from 1.
+        n: u32,
+        /// How many there may be.
+        of: u32,
+    },
+}
