@@ -140,3 +140,68 @@ fn decide(record: &Record, seen: &Observation, how: &str) -> Verdict {
         _ => Verdict::System(Box::new(why)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::example;
+    use crate::task::{Container, example as task};
+
+    fn stopped_task(code: StopCode, exit: Option<i32>, reason: &str) -> Observation {
+        let container = Container {
+            name: "job".to_owned(),
+            image: None,
+            digest: None,
+            exit_code: exit,
+            reason: Some(reason.to_owned()),
+        };
+        Observation {
+            stopping: true,
+            stop_code: Some(code),
+            containers: vec![container],
+            ..task(Status::Stopped)
+        }
+    }
+
+    fn decided(seen: &Observation) -> (String, Option<u8>) {
+        let (verdict, status) = match decide(&example(&seen.task), seen, "cut") {
+            Verdict::Job(status, why) => (why, Some(status)),
+            Verdict::System(why) => (why, None),
+            other => panic!("{other:?}"),
+        };
+        (verdict.entry().slug.to_owned(), status)
+    }
+
+    #[test]
+    fn only_what_the_job_did_itself_is_its_failure() {
+        use StopCode::{EssentialContainerExited as Exited, SpotInterruption, UserInitiated};
+        let oom = "OutOfMemoryError: Container killed due to memory usage";
+        let cases = [
+            (stopped_task(Exited, Some(137), oom), ("out-of-memory", Some(137))),
+            (stopped_task(Exited, Some(143), ""), ("environment-ended", Some(143))),
+            (stopped_task(Exited, Some(0), ""), ("environment-ended", Some(1))),
+            (stopped_task(Exited, None, ""), ("connection-lost", None)),
+            (stopped_task(Exited, Some(70), ""), ("idle", None)),
+            (stopped_task(Exited, Some(71), ""), ("max-lifetime", None)),
+            (stopped_task(UserInitiated, Some(143), ""), ("stopped-by", None)),
+            (stopped_task(SpotInterruption, Some(137), ""), ("spot", None)),
+            (stopped_task(StopCode::InfrastructureHealth, None, ""), ("host-retired", None)),
+            (stopped_task(StopCode::Other("X".into()), Some(1), ""), ("unknown", None)),
+            (task(Status::Running), ("connection-lost", None)),
+        ];
+        for (seen, (slug, status)) in cases {
+            assert_eq!(decided(&seen), (slug.to_owned(), status), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn an_exit_code_that_may_still_come_is_waited_for() {
+        let ending = |exit| Observation {
+            status: Status::Deprovisioning,
+            ..stopped_task(StopCode::EssentialContainerExited, exit, "")
+        };
+        assert!(!is_decided(&ending(None)));
+        assert!(is_decided(&ending(Some(1))));
+        assert!(!is_decided(&task(Status::Running)));
+    }
+}

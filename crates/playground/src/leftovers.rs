@@ -24,6 +24,19 @@ pub struct Leftovers {
 }
 
 impl Leftovers {
+    /// Adds what `other` found; what both found counts once.
+    pub fn merge(&mut self, other: &Self) {
+        self.tasks.extend(other.tasks.iter().cloned());
+        self.files.extend(other.files.iter().cloned());
+        self.processes.extend(&other.processes);
+        self.tasks.sort();
+        self.tasks.dedup();
+        self.files.sort();
+        self.files.dedup();
+        self.processes.sort_unstable();
+        self.processes.dedup();
+    }
+
     /// Whether there is nothing.
     #[must_use]
     pub fn is_none(&self) -> bool {

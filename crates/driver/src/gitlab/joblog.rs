@@ -303,3 +303,102 @@ pub fn run_line(error: &StageError) -> Option<String> {
         other => Some(format!("error: {}", chain(other))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::example;
+    use fargate_model::task::Status;
+    use fargate_model::why::Cause;
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    fn told(tell: impl FnOnce(&mut JobLog<'_>)) -> String {
+        let mut out = Vec::new();
+        tell(&mut JobLog::new(&mut out, Colour::Off, seconds(15), seconds(90)));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_slow_start_is_told_seldom_and_called_slow_once() {
+        let log = told(|log| {
+            log.tell(&Event::Accepted(&example(Status::Provisioning)));
+            for age in 0..300 {
+                let seen = example(Status::Pending);
+                let (age, in_state) = (seconds(age), seconds(age));
+                log.tell(&Event::Waiting { seen: &seen, age, in_state });
+            }
+        });
+        insta::assert_snapshot!(log, @r"
+        Task 5a7c1e90 accepted: 1 vCPU, 2 GB, on demand, eu-west-1b
+        PENDING for 10 s: preparing the container
+        PENDING for 25 s: preparing the container
+        PENDING for 40 s: preparing the container
+        PENDING for 55 s: preparing the container
+        PENDING for 1m 10s: preparing the container
+        Still PENDING after 1m 30s. ECS gives no reason yet. A blocked network ends after about 4m 49s
+        PENDING for 2m 30s: preparing the container
+        PENDING for 3m 30s: preparing the container
+        PENDING for 4m 30s: preparing the container
+        ");
+    }
+
+    #[test]
+    fn refusals_are_told_once_per_15_seconds() {
+        let why = Why::new(Cause::NoCapacity).with("zones", "eu-west-1a, eu-west-1b");
+        let log = told(|log| {
+            for tries in 1..40 {
+                let waited = seconds(tries);
+                let tries = usize::try_from(tries).unwrap();
+                log.tell(&Event::Refused { why: &why, tries, waited });
+            }
+        });
+        insta::assert_snapshot!(log, @r"
+        No Fargate capacity in eu-west-1a, eu-west-1b: 15 tries in 15 s, trying on
+        No Fargate capacity in eu-west-1a, eu-west-1b: 30 tries in 30 s, trying on
+        ");
+    }
+
+    #[test]
+    fn a_failure_stands_last_and_outside_the_fold() {
+        let why = Why::new(Cause::ImageNotFound)
+            .with("image", "acme/ci:x")
+            .with("task_definition", "ci-job")
+            .quoting("ECS", "CannotPullContainerError: not found");
+        let log = told(|log| {
+            log.tell(&Event::Accepted(&example(Status::Provisioning)));
+            log.failed(&StageError::System(Box::new(why)));
+        });
+        let (before, error) = log.split_once("section_end").unwrap();
+        assert!(before.contains("section_start") && !before.contains("error:"));
+        let (_, error) = error.split_once('\n').unwrap();
+        insta::assert_snapshot!(error, @r#"
+        error: image acme/ci:x does not exist
+          ECS: "CannotPullContainerError: not found"
+          Fix: correct the image in the task definition, or push it
+            aws ecs describe-task-definition --task-definition ci-job
+          Who can mend it: whoever runs the CI platform. Your script did not start.
+        "#);
+    }
+
+    #[test]
+    fn the_fold_is_one_section_of_gitlab_with_a_name_of_its_own() {
+        let log = told(|log| {
+            log.tell(&Event::Accepted(&example(Status::Running)));
+            log.failed(&StageError::System(Box::new(Why::new(Cause::Unknown))));
+        });
+        let marks: Vec<&str> = log.split("\x1b[0K").collect();
+        let (start, end) = (marks[1], marks[3]);
+        assert!(
+            start.starts_with("section_start:")
+                && start.ends_with(":fargate_5a7c1e90d1f24f0f[collapsed=true]\r"),
+            "{start:?}"
+        );
+        assert!(
+            end.starts_with("section_end:") && end.ends_with(":fargate_5a7c1e90d1f24f0f\r"),
+            "{end:?}"
+        );
+    }
+}

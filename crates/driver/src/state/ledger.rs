@@ -61,3 +61,87 @@ impl Ledger {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::example;
+    use fargate_model::id::{TaskArn, Token};
+    use std::time::Duration;
+
+    fn folder() -> (tempfile::TempDir, Folder) {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::open(root.path(), Duration::from_secs(5)).unwrap();
+        (root, folder)
+    }
+
+    fn record() -> Record {
+        example(&TaskArn("arn:aws:ecs:eu-west-1:1:task/ci/abc".to_owned()))
+    }
+
+    #[test]
+    fn after_a_clean_up_the_former_prepare_writes_nothing_more() {
+        let (_root, folder) = folder();
+        let mut ledger = Ledger::begin(&folder, record()).unwrap();
+        let key = ledger.record_now().job.clone();
+        folder.bury(&key, Some(&record()), Vec::new()).unwrap();
+        let late = ledger.update(|record| record.ready = true);
+        assert!(matches!(late, Err(StateError::TakenOver)));
+        assert!(folder.record(&key).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_late_clean_up_does_not_bury_the_next_prepare() {
+        let (_root, folder) = folder();
+        let former = record();
+        let mut next = record();
+        next.prepared_by = Token::from_bits([9; 16]);
+        let key = next.job.clone();
+        Ledger::begin(&folder, next).unwrap();
+        folder.bury(&key, Some(&former), Vec::new()).unwrap();
+        assert!(folder.record(&key).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_tombstone_counts_tries_and_holds_no_secret() {
+        let (root, folder) = folder();
+        let key = record().job;
+        for tries in 1..=3 {
+            Ledger::begin(&folder, record()).unwrap();
+            folder.bury(&key, Some(&record()), Vec::new()).unwrap();
+            folder.bury(&key, Some(&record()), Vec::new()).unwrap();
+            assert_eq!(folder.tombstone(&key).unwrap().tries, tries);
+        }
+        let path = root.path().join("tombstones").join(format!("{key}.json"));
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(!text.contains("canary") && !text.contains("10.0.0.7"), "{text}");
+    }
+
+    #[test]
+    fn a_launch_that_started_nothing_is_forgotten_and_an_open_one_is_not() {
+        let (_root, folder) = folder();
+        let mut ledger =
+            Ledger::begin(&folder, Record { launches: Vec::new(), ..record() }).unwrap();
+        let mut launch = record().launches.remove(0);
+        (launch.settled, launch.task) = (false, None);
+        ledger.record(&launch).unwrap();
+        assert_eq!(ledger.record_now().launches.len(), 1);
+        launch.settled = true;
+        ledger.record(&launch).unwrap();
+        assert_eq!(ledger.record_now().launches.len(), 0);
+    }
+
+    #[test]
+    fn of_many_processes_one_name_of_the_host_is_kept() {
+        let (_root, folder) = folder();
+        let names: Vec<String> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| folder.owner(None).unwrap().owner.to_string()))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
+        assert!(!folder.owner(None).unwrap().is_new);
+        assert_eq!(folder.owner(Some("ci-1")).unwrap().owner.as_str(), "ci-1");
+    }
+}

@@ -18,6 +18,8 @@ use fargate_model::why::{Cause, Why};
 pub use folder::{Folder, HostOwner};
 pub use ledger::Ledger;
 pub use lock::Lock;
+#[cfg(test)]
+pub(crate) use record::example;
 pub use record::{Core, Origin, Peer, Record, SCHEMA, Secret};
 pub use tombstone::Tombstone;
 

@@ -129,9 +129,12 @@ impl Record {
     ///
     /// [`StateError`]; never a panic, whatever the file holds.
     pub fn read(path: &Path) -> Result<Option<Self>, StateError> {
-        let Some(bytes) = atomic::read(path)? else { return Ok(None) };
+        atomic::read(path)?.map(|bytes| Self::parse(path, &bytes)).transpose()
+    }
+
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, StateError> {
         let damaged = |what: String| StateError::Damaged { path: path.to_owned(), what };
-        let value: serde_json::Value = serde_json::from_slice(&bytes)
+        let value: serde_json::Value = serde_json::from_slice(bytes)
             .map_err(|error| damaged(format!("not JSON at line {}", error.line())))?;
         let schema = value.get("schema").and_then(serde_json::Value::as_u64);
         match schema {
@@ -141,7 +144,6 @@ impl Record {
                 Err(StateError::Newer { path: path.to_owned(), schema, core: Box::new(core) })
             }
             Some(_) => serde_json::from_value(value)
-                .map(Some)
                 // The message names fields, never their values.
                 .map_err(|error| damaged(field_error(&error))),
             None => Err(damaged("no schema".to_owned())),
@@ -177,5 +179,123 @@ fn field_error(error: &serde_json::Error) -> String {
         Some((kind @ ("invalid type" | "invalid value"), _)) => format!("a field of {kind}"),
         _ if text.starts_with("missing field") => text,
         _ => "a field that is not as it was written".to_owned(),
+    }
+}
+
+/// A record as `prepare` leaves it, for tests.
+#[cfg(test)]
+pub fn example(task: &TaskArn) -> Record {
+    use crate::task::{ContainerSpec, Purchase};
+    let token = |byte| Token::from_bits([byte; 16]);
+    let owner = Owner::try_from("host-1".to_owned()).expect("a plain word");
+    Record {
+        schema: SCHEMA,
+        origin: Origin::Gitlab,
+        core: Core {
+            cluster: "ci".to_owned(),
+            region: "eu-west-1".to_owned(),
+            endpoint: None,
+            task: Some(task.clone()),
+        },
+        owner: owner.clone(),
+        job: JobKey::from_bits([7; 32]),
+        job_id: "gl-4411".to_owned(),
+        attempt: 1,
+        prepared_by: token(1),
+        launches: vec![LaunchRequest {
+            token: token(2),
+            cluster: "ci".to_owned(),
+            task_definition: "ci-job".to_owned(),
+            subnet: "subnet-0b2".to_owned(),
+            security_groups: vec!["sg-1".to_owned()],
+            purchase: Purchase::LaunchType("FARGATE".to_owned()),
+            platform_version: None,
+            cpu_units: None,
+            memory_mib: None,
+            containers: vec![ContainerSpec {
+                name: "job".to_owned(),
+                environment: BTreeMap::from([("SEED".to_owned(), "canary-seed".to_owned())]),
+            }],
+            started_by: owner,
+            tags: BTreeMap::new(),
+            settled: true,
+            task: Some(task.clone()),
+        }],
+        client_key: Secret::new(Zeroizing::new("canary-key".to_owned())),
+        host_key: "ssh-ed25519 AAAA".to_owned(),
+        user: "root".to_owned(),
+        peer: Some(Peer::Agent("fargate-agent 0.1.0".to_owned())),
+        address: Some(SocketAddr::from(([10, 0, 0, 7], 22))),
+        deadline_unix_s: 1,
+        ready: true,
+        shell: "bash".to_owned(),
+        failure: None,
+        others: BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arn() -> TaskArn {
+        TaskArn("arn:aws:ecs:eu-west-1:1:task/ci/abc".to_owned())
+    }
+
+    #[test]
+    fn a_file_cut_or_changed_anywhere_is_an_error_and_repeats_no_secret() {
+        let whole = serde_json::to_vec(&example(&arn())).unwrap();
+        let parse = |bytes: &[u8]| Record::parse(Path::new("job.json"), bytes);
+        for length in 0..whole.len() {
+            let error = parse(&whole[..length]).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+        }
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 0x15;
+            if let Err(error) = parse(&changed) {
+                assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn fields_of_another_version_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("job.json");
+        let mut value = serde_json::to_value(example(&arn())).unwrap();
+        value["warm_pool"] = "yes".into();
+        std::fs::write(&path, value.to_string()).unwrap();
+        let record = Record::read(&path).unwrap().unwrap();
+        record.write(&path).unwrap();
+        let again: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(again["warm_pool"], "yes");
+    }
+
+    #[test]
+    fn a_newer_schema_still_gives_what_is_needed_to_clean_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("job.json");
+        let text = r#"{"schema": 9, "core": {"cluster": "ci", "region": "r", "task": "arn:x", "new": 1}, "x": []}"#;
+        std::fs::write(&path, text).unwrap();
+        let StateError::Newer { core, .. } = Record::read(&path).unwrap_err() else {
+            panic!("not newer")
+        };
+        assert_eq!((core.cluster.as_str(), core.task), ("ci", Some(TaskArn("arn:x".into()))));
+    }
+
+    #[test]
+    fn a_link_in_the_files_place_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("job.json"));
+        example(&arn()).write(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert!(matches!(Record::read(&link), Err(StateError::Disk { .. })));
+    }
+
+    #[test]
+    fn the_debug_form_shows_no_key() {
+        assert!(!format!("{:?}", example(&arn()).client_key).contains("canary"));
     }
 }

@@ -23,3 +23,5 @@ pub use release::{Released, find, reason, release, stop};
 pub use spec::{ContainerSpec, LaunchRequest, Provider, Purchase, TaskSpec};
 
 pub(crate) use classify::{Place, stopped};
+#[cfg(test)]
+pub(crate) use observation::example;

@@ -172,6 +172,34 @@ fn time(time: Option<&DateTime>) -> Option<SystemTime> {
     SystemTime::try_from(*time?).ok()
 }
 
+/// A task as ECS would describe it, for tests of those who read it.
+#[cfg(test)]
+pub fn example(status: Status) -> Observation {
+    Observation {
+        task: TaskArn("arn:aws:ecs:eu-west-1:123456789012:task/ci/5a7c1e90d1f24f0f".to_owned()),
+        status,
+        stopping: false,
+        address: Some(IpAddr::from([10, 0, 12, 44])),
+        subnet: Some("subnet-0b2".to_owned()),
+        zone: Some("eu-west-1b".to_owned()),
+        cpu_units: Some(1024),
+        memory_mib: Some(2048),
+        provider: None,
+        stop_code: None,
+        stopped_reason: None,
+        containers: vec![Container {
+            name: "job".to_owned(),
+            image: Some("acme/ci:stable".to_owned()),
+            digest: None,
+            exit_code: None,
+            reason: None,
+        }],
+        job: None,
+        owner: None,
+        timeline: Timeline::default(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,6 +22,7 @@ shapes! {
         service_name: String = "serviceName",
         desired_status: String = "desiredStatus",
         launch_type: String = "launchType",
+        daemon_name: String = "daemonName",
     }
 }
 
@@ -66,6 +67,9 @@ impl ListTasks {
         }
         if self.service_name.is_some() {
             return Err(Refusal::new("ServiceNotFoundException", "Service not found."));
+        }
+        if self.daemon_name.is_some() {
+            return Err(Refusal::parameter("The referenced daemon was not found."));
         }
         if self.container_instance.is_some() {
             return Err(Refusal::parameter("The referenced container instance was not found."));

@@ -27,6 +27,14 @@ const NO_CAPACITY: &str = "Capacity is unavailable at this time. Please try agai
                            different availability zone";
 
 shapes! {
+    PlacementConstraint {
+        kind: String = "type",
+        expression: String = "expression",
+    }
+    PlacementStrategy {
+        kind: String = "type",
+        field: String = "field",
+    }
     RunTask {
         capacity_provider_strategy: Vec<CapacityProviderStrategyItem> = "capacityProviderStrategy",
         cluster: String = "cluster",
@@ -37,8 +45,8 @@ shapes! {
         launch_type: String = "launchType",
         network_configuration: NetworkConfiguration = "networkConfiguration",
         overrides: TaskOverride = "overrides",
-        placement_constraints: Vec<Value> = "placementConstraints",
-        placement_strategy: Vec<Value> = "placementStrategy",
+        placement_constraints: Vec<PlacementConstraint> = "placementConstraints",
+        placement_strategy: Vec<PlacementStrategy> = "placementStrategy",
         platform_version: String = "platformVersion",
         propagate_tags: String = "propagateTags",
         reference_id: String = "referenceId",

@@ -276,7 +276,7 @@ fn watch(index: usize, planned: &Planned, control: &Control, board: &Arc<Board>)
 
 fn report(played: Played, jobs: &[Guest], folder: &Path, tasks: &[TaskRecord]) -> Report {
     let state_dir = state_dir(folder);
-    let leftovers: Leftovers = leftovers::of_all(folder, &state_dir, tasks);
+    let mut leftovers: Leftovers = leftovers::of_all(folder, &state_dir, tasks);
     let ends = played.outcomes.into_iter().zip(played.started_in);
     let row = |(guest, (outcome, started_in)): (&Guest, (Option<Outcome>, Option<Duration>))| Row {
         name: guest.planned.job.job_info.name.clone(),
@@ -288,7 +288,9 @@ fn report(played: Played, jobs: &[Guest], folder: &Path, tasks: &[TaskRecord]) -
         started_in,
         leftovers: leftovers::of_job(&guest.key, &guest.folder, &state_dir, tasks),
     };
-    Report { rows: jobs.iter().zip(ends).map(row).collect(), took: played.took, leftovers }
+    let rows: Vec<Row> = jobs.iter().zip(ends).map(row).collect();
+    rows.iter().for_each(|row| leftovers.merge(&row.leftovers));
+    Report { rows, took: played.took, leftovers }
 }
 
 /// Prints the report; where something differs the folder stays, with the logs in it.

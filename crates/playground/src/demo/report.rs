@@ -102,7 +102,7 @@ impl Report {
             .map(|row| row.name.as_str())
             .collect();
         match differing.as_slice() {
-            [] => format!("something is left behind: {}", self.all_leftovers()),
+            [] => format!("something is left behind: {}", self.leftovers),
             names => format!(
                 "{} of {} jobs did not end as planned: {}",
                 names.len(),
@@ -110,16 +110,6 @@ impl Report {
                 names.join(", ")
             ),
         }
-    }
-
-    fn all_leftovers(&self) -> String {
-        let of_jobs = self.rows.iter().filter(|row| !row.leftovers.is_none());
-        let mut parts: Vec<_> =
-            of_jobs.map(|row| format!("{} of {}", row.leftovers, row.name)).collect();
-        if parts.is_empty() {
-            parts.push(self.leftovers.to_string());
-        }
-        parts.join("; ")
     }
 
     fn leftover_facts(&self) -> Vec<String> {
