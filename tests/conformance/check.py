@@ -25,6 +25,9 @@ OPERATIONS = {
     "ListTagsForResource", "CreateCluster", "DescribeClusters", "ListClusters", "DeleteCluster",
     "PutClusterCapacityProviders",
 }
+TARGET = "AmazonEC2ContainerServiceV20141113"
+# Parts of requests that the local cloud does not play, and so does not look into.
+OPAQUE = {("RunTaskRequest", "volumeConfigurations")}
 REGION = "eu-west-1"
 NETWORK = {
     "awsvpcConfiguration": {
@@ -349,6 +352,54 @@ def faults(ecs):
     expect("exitCode" not in task["containers"][0], "no exit code without a run")
 
 
+def wrong_values(shape, seen=()):
+    """Values for `shape` in which one member, at any depth, has a type that is not its own."""
+    if shape.type_name == "structure":
+        yield []
+        for name, member in shape.members.items():
+            if member.name in seen or (shape.name, name) in OPAQUE:
+                continue
+            for value in wrong_values(member, (*seen, shape.name)):
+                yield {name: value}
+    elif shape.type_name == "list":
+        yield {}
+        for value in wrong_values(shape.member, seen):
+            yield [value]
+    elif shape.type_name == "map":
+        yield []
+        for value in wrong_values(shape.value, seen):
+            yield {"key": value}
+    else:
+        yield 7 if shape.type_name == "string" else "x"
+
+
+def raw_code(ecs, operation, body):
+    """Sends a body that boto3 itself would refuse; the error's code. Only the answer is judged."""
+    global findings
+    def replace(request, **_):
+        request.headers.replace_header("X-Amz-Target", f"{TARGET}.{operation}")
+        request.data = json.dumps(body).encode()
+
+    ecs.meta.events.register("before-sign.ecs", replace)
+    try:
+        return code_of(ecs.list_clusters)
+    finally:
+        ecs.meta.events.unregister("before-sign.ecs", replace)
+        findings = [one for one in findings if not one.startswith(f"{operation} request")]
+
+
+def types(ecs):
+    count = 0
+    for operation in sorted(OPERATIONS):
+        for body in wrong_values(service.operation_model(operation).input_shape):
+            code = raw_code(ecs, operation, body)
+            expect(code == "SerializationException", f"{operation} {body}: {code}")
+            count += 1
+    expect(raw_code(ecs, "ListClusters", {"noSuchMember": [1]}) is None, "an unknown member")
+    expect(raw_code(ecs, "ListClusters", {"maxResults": None}) is None, "a null member")
+    return count
+
+
 def signatures():
     def code(**credentials):
         return code_of(client(**credentials).list_clusters)
@@ -378,6 +429,7 @@ def scenario():
     tasks(ecs)
     wrong_launches(ecs)
     signatures()
+    print(f"{types(ecs)} wrong types")
 
 
 def main():

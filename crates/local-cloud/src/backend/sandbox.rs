@@ -66,8 +66,8 @@ pub struct Sandbox {
 #[derive(Debug, thiserror::Error)]
 pub enum NoSandbox {
     #[error(
-        "bubblewrap is not installed (Debian: apt-get install bubblewrap), so tasks run unprotected \
-         and one at a time"
+        "bubblewrap is not installed (Debian: apt-get install bubblewrap), so tasks run \
+         unprotected and one at a time"
     )]
     NotInstalled,
     #[error(

@@ -1,4 +1,5 @@
-//! The time format of signatures, `20150830T123600Z`. No zones, no leap seconds, years 1970 to 9999.
+//! The time format of signatures, `20150830T123600Z`. No zones, no leap seconds, years 1970 to
+//! 9999.
 
 use std::time::{Duration, SystemTime};
 

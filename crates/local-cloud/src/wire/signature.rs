@@ -2,7 +2,8 @@
 //! that the signature does not cover where it must.
 //!
 //! Source: AWS Identity and Access Management User Guide, "Create a signed AWS API request". No
-//! pre-signed addresses, no `aws-chunked` bodies, no asymmetric signatures: ECS has no use for them.
+//! pre-signed addresses, no `aws-chunked` bodies, no asymmetric signatures: ECS has no use for
+//! them.
 
 use std::time::{Duration, SystemTime};
 
