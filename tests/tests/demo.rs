@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -43,7 +44,7 @@ struct Session {
     child: Child,
     pieces: Receiver<Vec<u8>>,
     text: Vec<u8>,
-    _master: OwnedFd,
+    master: OwnedFd,
 }
 
 impl Session {
@@ -66,7 +67,13 @@ impl Session {
                 }
             }
         });
-        Self { child, pieces, text: Vec::new(), _master: terminal.master }
+        Self { child, pieces, text: Vec::new(), master: terminal.master }
+    }
+
+    fn resize(&self, columns: u16, rows: u16) {
+        let size =
+            rustix::termios::Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&self.master, size).unwrap();
     }
 
     fn until(&mut self, text: &str) {
@@ -125,6 +132,25 @@ fn in_a_pipe_it_writes_a_few_lines_and_no_escape() {
 }
 
 #[test]
+fn a_driver_that_forgets_to_clean_up_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let forgetful = folder.path().join("forgetful");
+    let real = programs::runner(None).unwrap();
+    let script =
+        format!("#!/bin/sh\n[ \"$2\" = cleanup ] && exit 0\nexec {} \"$@\"\n", real.display());
+    std::fs::write(&forgetful, script).unwrap();
+    std::fs::set_permissions(&forgetful, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let output =
+        demo().arg("--runner").arg(&forgetful).env("TMPDIR", folder.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("error: something is left behind: 6 tasks, 6 state files, "), "{text}");
+    assert!(text.contains("\n! lint          passed        0"), "{text}");
+    let kept = text.lines().find_map(|line| line.strip_prefix("  logs and state: ")).unwrap();
+    assert!(Path::new(kept).join("lint.log").is_file(), "{text}");
+}
+
+#[test]
 fn on_a_terminal_no_row_is_too_wide_and_the_cursor_comes_back() {
     for (columns, rows) in [(60, 20), (200, 50)] {
         let (code, text) = Session::open(columns, rows, &[], &[]).end();
@@ -134,6 +160,20 @@ fn on_a_terminal_no_row_is_too_wide_and_the_cursor_comes_back() {
         for line in bare(&text).lines() {
             assert!(line.trim_end().chars().count() <= usize::from(columns), "{line}");
         }
+    }
+}
+
+#[test]
+fn a_terminal_that_gets_smaller_is_written_anew() {
+    let mut session = Session::open(200, 50, &[], &[]);
+    session.until("running");
+    session.resize(60, 20);
+    let (code, text) = session.end();
+    assert_eq!(code, 0, "{text}");
+    let after = text.rsplit("\x1b[H\x1b[2J").next().unwrap();
+    assert!(after.len() < text.len(), "{text:?}");
+    for line in bare(after).lines() {
+        assert!(line.trim_end().chars().count() <= 60, "{line}");
     }
 }
 

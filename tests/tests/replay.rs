@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ecs::config::{BehaviorVersion, Region};
-use aws_sdk_ecs::types::{Compatibility, ContainerDefinition, KeyValuePair, NetworkMode};
+use aws_sdk_ecs::types::{
+    Compatibility, ContainerDefinition, EfsVolumeConfiguration, KeyValuePair, MountPoint,
+    NetworkMode, Volume,
+};
 use fargate_local_cloud::{LocalCloud, Options, Pace};
 use fargate_playground::git_server::{GitServer, make_repository};
 use fargate_playground::runner::{
@@ -19,6 +22,10 @@ use fargate_playground::runner::{
 use fargate_playground::{environment, leftovers, programs};
 use recorded::Recording;
 use sha2::{Digest, Sha256};
+
+/// The file system with the stand-in, and where tasks see it.
+const FILE_SYSTEM: &str = "fs-0a1b2c3d4e5f60718";
+const HELPER: &str = "/opt/helper";
 
 /// What the exit code of a driver means in the recordings, and what ours gives.
 const TERMINATED: i64 = 143;
@@ -124,16 +131,23 @@ fn scripts(name: &str, host: &str) -> Scripts {
 }
 
 /// A task definition in which PATH begins with the stand-in for `gitlab-runner` and with shells
-/// that say which script they got.
+/// that say which script they got. They reach the task on a file system, because a task does not
+/// see every folder of this machine.
 async fn register_definition_with_helper(cloud: &LocalCloud) -> String {
+    let helper = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/helper");
+    copy(&helper, &cloud.folder().join("efs").join(FILE_SYSTEM).join("root"));
     let path = std::env::var("PATH").unwrap();
-    let helper = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/helper/bin");
-    let value = format!("{}:{path}", helper.display());
+    let value = format!("{HELPER}/bin:{path}");
+    let mount =
+        MountPoint::builder().source_volume("helper").container_path(HELPER).read_only(true);
     let container = ContainerDefinition::builder()
         .name("job")
         .image("registry.example/ci/job:1")
         .environment(KeyValuePair::builder().name("PATH").value(value).build())
+        .mount_points(mount.build())
         .build();
+    let efs = EfsVolumeConfiguration::builder().file_system_id(FILE_SYSTEM).build().unwrap();
+    let volume = Volume::builder().name("helper").efs_volume_configuration(efs).build();
     let key = |name: &str| std::env::var(name).unwrap_or_else(|_| "test".to_owned());
     let credentials = aws_credential_types::Credentials::from_keys(
         key("AWS_ACCESS_KEY_ID"),
@@ -154,9 +168,23 @@ async fn register_definition_with_helper(cloud: &LocalCloud) -> String {
         .requires_compatibilities(Compatibility::Fargate)
         .cpu("1024")
         .memory("2048")
-        .container_definitions(container);
+        .container_definitions(container)
+        .volumes(volume);
     request.send().await.unwrap();
     "ci-job-with-helper".to_owned()
+}
+
+/// Copies a folder with everything in it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
 }
 
 /// When, during the user's script, what happens to the job.
@@ -244,7 +272,10 @@ fn compare_trace(path: &Path, outcome: &Outcome) {
     }
     let section = recorded.split(":step_script\r").nth(1).unwrap_or_default();
     let of_runner = |line: &&str| !line.contains("section_") && !line.contains("step_script");
-    let theirs: Vec<_> = section.lines().filter(of_runner).map(masked).collect();
+    // The recorded log holds both streams; what we have on stderr is taken out of it.
+    let stderr: Vec<_> = String::from_utf8_lossy(&call.stderr).lines().map(masked).collect();
+    let lines = section.lines().filter(of_runner).map(masked);
+    let theirs: Vec<_> = lines.filter(|line| !stderr.contains(line)).collect();
     assert_eq!(printed(call), theirs);
 }
 
@@ -289,7 +320,6 @@ replays! {
     a_job_whose_runner_is_stopped_ends_with_cleanup_alone: "runner-gets-sigterm";
 }
 
-/// A PATH that begins with another folder is what every other test relies on.
 #[test]
 fn the_stand_in_answers_the_four_verbs() {
     let helper = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/helper/bin/gitlab-runner");
@@ -308,7 +338,7 @@ fn the_stand_in_answers_the_four_verbs() {
     assert_eq!(run(&["cache-extractor", "--file", "c/cache.zip"]), Some(0));
     assert_eq!(std::fs::read_to_string(folder.path().join("vendor/dep")).unwrap(), "1");
     assert_eq!(run(&["artifacts-downloader", "--id", "4049"]), Some(0));
-    assert_eq!(std::fs::read_to_string(folder.path().join("out/app")).unwrap(), "built\n");
+    assert_eq!(std::fs::read_to_string(folder.path().join("out/app")).unwrap(), "from-build\n");
     assert_eq!(run(&["artifacts-uploader", "--id", "1", "--path", "out/"]), Some(0));
     assert_eq!(run(&["artifacts-uploader", "--id", "1", "--path", "absent/"]), Some(2));
     assert_eq!(run(&["register"]), Some(1));

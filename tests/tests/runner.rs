@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fargate_playground::runner::{
-    Control, Driver, Event, Exit, KillTimes, OUTPUT_LIMIT, Outcome, Runner, Scripts, Stream, Times,
-    Watch,
+    Control, Driver, Event, Exit, Job, KillTimes, OUTPUT_LIMIT, Outcome, Runner, Scripts, Stream,
+    Times, Watch,
 };
 use recorded::Recording;
 use serde_json::Value;
@@ -42,6 +42,7 @@ fi
 case $HOW in
   system) exit "$SYSTEM_FAILURE_EXIT_CODE" ;;
   build) exit "$BUILD_FAILURE_EXIT_CODE" ;;
+  obey) trap 'exit 0' TERM; echo started; while :; do sleep 0.05; done ;;
   sleep) echo started; while :; do sleep 0.05; done ;;
   # What it started lives in a session of its own and keeps the output open.
   ignore_term) trap '' TERM; setsid sleep 5 & echo started; while :; do sleep 0.05; done ;;
@@ -106,8 +107,11 @@ impl Stage {
     async fn play(&self, recording: &Recording) -> Outcome {
         let control = Control::default();
         let watch = cancel_when_started(&control, recording);
-        let job = recording.job(recorded::HOST);
-        let play = self.runner.play(&job, &control, watch);
+        self.play_job(&recording.job(recorded::HOST), &control, watch).await
+    }
+
+    async fn play_job(&self, job: &Job, control: &Control, watch: Watch) -> Outcome {
+        let play = self.runner.play(job, control, watch);
         tokio::time::timeout(Duration::from_secs(30), play).await.expect("the job ends by itself")
     }
 
@@ -338,4 +342,106 @@ async fn a_runner_that_is_stopped_ends_the_script_and_only_cleanup_follows() {
 async fn sources_that_fail_are_tried_three_times_and_the_work_tree_is_cleared_once() {
     let outcome = compare_script("sources-tried-3-times", "run:get_sources", "build").await;
     assert!(outcome.took >= times().stage_pause * 3, "the pause also follows the last try");
+}
+
+/// A job with an `after_script`, and a driver that does `how` in `call`: what no recording shows.
+fn unrecorded(call: &str, how: &str) -> (Job, Stage) {
+    let recording = Recording::read("cancelled-in-script");
+    let stage = Stage::set(&recording, (call.to_owned(), how.to_owned()));
+    (recording.job(recorded::HOST), stage)
+}
+
+async fn play_unrecorded(job: &Job, stage: &Stage) -> Outcome {
+    stage.play_job(job, &Control::default(), Arc::new(|_| {})).await
+}
+
+#[tokio::test]
+async fn a_script_whose_own_time_is_over_is_followed_by_its_after_script() {
+    let (job, stage) = unrecorded("run:build_script", "sleep");
+    let job = job.with_variable("RUNNER_SCRIPT_TIMEOUT", "300ms");
+    let outcome = play_unrecorded(&job, &stage).await;
+    let names = ["build_script", "after_script", "cleanup_file_variables", "cleanup"];
+    assert_eq!(outcome.names()[4..], names);
+    let verdict = ("failed".to_owned(), Some("job_execution_timeout".to_owned()), None);
+    assert_eq!(recorded::verdict(&outcome), verdict);
+    let after = outcome.call("after_script").unwrap();
+    let status =
+        after.environment.iter().find(|(key, _)| key == "CUSTOM_ENV_CI_JOB_STATUS").unwrap();
+    assert_eq!(status.1, "timedout");
+}
+
+#[tokio::test]
+async fn a_job_whose_time_is_over_goes_to_cleanup_at_once() {
+    let (mut job, stage) = unrecorded("run:build_script", "sleep");
+    job.runner_info.timeout = 1;
+    let outcome = play_unrecorded(&job, &stage).await;
+    assert_eq!(outcome.names()[4..], ["build_script", "cleanup"]);
+    let verdict = ("failed".to_owned(), Some("job_execution_timeout".to_owned()), None);
+    assert_eq!(recorded::verdict(&outcome), verdict);
+}
+
+#[tokio::test]
+async fn cleanup_starts_beside_a_stage_that_does_not_end_after_its_job() {
+    let (mut job, mut stage) = unrecorded("run:build_script", "ignore_term");
+    job.runner_info.timeout = 1;
+    stage.runner.times.build_finish = Duration::from_millis(50);
+    let outcome = play_unrecorded(&job, &stage).await;
+    assert_eq!(outcome.names()[4..], ["cleanup", "build_script"], "in the order of their ends");
+    let (cleanup, script) =
+        (outcome.call("cleanup").unwrap(), outcome.call("build_script").unwrap());
+    assert!(cleanup.started < script.started + script.took);
+    assert_eq!(script.exit, Exit::Signal(9));
+}
+
+#[tokio::test]
+async fn a_prepare_whose_time_is_over_is_tried_again() {
+    let (job, mut stage) = unrecorded("prepare", "sleep");
+    stage.runner.times.prepare = Duration::from_millis(200);
+    let outcome = play_unrecorded(&job, &stage).await;
+    assert_eq!(outcome.names(), ["config", "prepare", "cleanup"].repeat(3));
+    let verdict = ("failed".to_owned(), Some("runner_system_failure".to_owned()), None);
+    assert_eq!(recorded::verdict(&outcome), verdict);
+}
+
+#[tokio::test]
+async fn a_prepare_that_answers_sigterm_with_0_is_believed_and_the_job_still_ends() {
+    let (job, stage) = unrecorded("prepare", "obey");
+    let control = Control::default();
+    let canceller = control.clone();
+    let watch: Watch = Arc::new(move |event| {
+        if let Event::Output { bytes: b"started\n", .. } = event {
+            canceller.cancel();
+        }
+    });
+    let outcome = stage.play_job(&job, &control, watch).await;
+    assert_eq!(outcome.names(), ["config", "prepare", "cleanup"]);
+    assert_eq!(outcome.call("prepare").unwrap().exit, Exit::Code(0));
+    assert!(outcome.cancelled);
+}
+
+#[tokio::test]
+async fn an_answer_of_config_that_is_no_json_is_tried_again() {
+    let (job, mut stage) = unrecorded("", "");
+    stage.runner.environment.push(("CONFIG".into(), "{\"driver\":".into()));
+    let outcome = play_unrecorded(&job, &stage).await;
+    assert_eq!(outcome.names(), ["config", "cleanup"].repeat(3));
+}
+
+#[tokio::test]
+async fn a_builds_dir_that_is_empty_is_not_tried_again() {
+    let (job, mut stage) = unrecorded("", "");
+    stage.runner.environment.push(("CONFIG".into(), "{\"builds_dir\":\"\"}".into()));
+    let outcome = play_unrecorded(&job, &stage).await;
+    assert_eq!(outcome.names(), ["config", "cleanup"]);
+    assert!(String::from_utf8_lossy(&outcome.trace).contains("the builds_dir is not configured"));
+}
+
+#[tokio::test]
+async fn a_variable_larger_than_the_kernel_takes_is_a_system_failure() {
+    let (job, stage) = unrecorded("", "");
+    let job = job.with_variable("LARGE", &"x".repeat(200 * 1024));
+    let outcome = play_unrecorded(&job, &stage).await;
+    assert!(matches!(outcome.calls[0].exit, Exit::NotStarted(_)), "{:?}", outcome.calls[0].exit);
+    let verdict = ("failed".to_owned(), Some("runner_system_failure".to_owned()), None);
+    assert_eq!(recorded::verdict(&outcome), verdict);
 }
