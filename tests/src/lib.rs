@@ -1,1 +1,23 @@
-//! Whole-product tests.
+//! What whole-product tests share: a local cloud with a configuration file, jobs whose stages are
+//! real processes, and the invariants that hold after every fault.
+//!
+//! It asserts, so it panics; it is no place for product code and knows no internals of it. A test
+//! opens a [`Site`], plays jobs on it, and ends with [`Site::close`], which checks what must always
+//! hold.
+
+mod files;
+mod invariants;
+mod job;
+mod neighbour;
+mod process;
+mod redact;
+mod site;
+mod wait;
+
+pub use files::{contains, files_below, replace_in};
+pub use job::{BUILD_FAILURE, Job, SYSTEM_FAILURE};
+pub use neighbour::{have, skip};
+pub use process::{Ended, Reading, Running, alive, memory_kib, process};
+pub use redact::redacted;
+pub use site::{Site, agent, runner};
+pub use wait::{PATIENCE, until};

@@ -1,7 +1,7 @@
 //! The command line.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -63,13 +63,23 @@ pub enum Stage {
 /// What gitlab-runner appends to `run_args`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The script file
-    pub script: PathBuf,
-    /// The name of the stage; every name is accepted
-    pub stage: OsString,
-    /// Whatever a later gitlab-runner may add
-    #[arg(hide = true)]
-    pub more: Vec<OsString>,
+    /// The script file and the name of the stage; every name is accepted, and whatever a later
+    /// gitlab-runner may add
+    // One list, because from the script on nothing is a flag of ours: not even a stage `--help`.
+    #[arg(value_names = ["SCRIPT", "STAGE"], num_args = 2.., required = true, trailing_var_arg = true)]
+    given: Vec<OsString>,
+}
+
+impl RunArgs {
+    /// The script file.
+    pub fn script(&self) -> &Path {
+        Path::new(&self.given[0])
+    }
+
+    /// The name of the stage.
+    pub fn stage(&self) -> &OsStr {
+        &self.given[1]
+    }
 }
 
 /// `config`.
@@ -129,14 +139,20 @@ mod tests {
         let Command::Custom(CustomArgs { stage: Stage::Run(run) }) = cli.command else {
             panic!("not run")
         };
-        assert_eq!((run.script, run.stage), ("/tmp/script".into(), "build_script".into()));
+        assert_eq!(run.script(), "/tmp/script");
+        assert_eq!(run.stage(), "build_script");
     }
 
     #[test]
     fn a_stage_may_have_any_name() {
-        for stage in ["step_release", "", "$(reboot)", "../../x", "a b", "-"] {
+        for stage in ["step_release", "", "$(reboot)", "../../x", "a b", "-", "--", "-h", "--help"]
+        {
             let line = ["fargate-runner", "custom", "run", "/tmp/script", stage];
-            assert!(Cli::try_parse_from(line).is_ok(), "{stage:?}");
+            let cli = Cli::try_parse_from(line).unwrap();
+            let Command::Custom(CustomArgs { stage: Stage::Run(run) }) = cli.command else {
+                panic!("not run")
+            };
+            assert_eq!(run.stage(), stage);
         }
     }
 }

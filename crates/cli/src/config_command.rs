@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use fargate_config::{PATH_VARIABLE, REFERENCE, Unknown};
 
 use crate::args::{ConfigAction, ConfigArgs, Global};
+use crate::streams::{tell, to_stdout};
 
 /// The configuration file that flags and environment name.
 pub fn path(global: &Global) -> PathBuf {
@@ -24,7 +25,7 @@ pub fn run(global: &Global, args: &ConfigArgs) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            tell!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -37,8 +38,8 @@ fn init(global: &Global) -> Result<(), String> {
         std::fs::File::create_new(&path).and_then(|mut file| file.write_all(REFERENCE.as_bytes()));
     match made {
         Ok(()) => {
-            println!("{}", path.display());
-            eprintln!("Fill in the lines marked REQUIRED, then: fargate-runner config check");
+            to_stdout(&path.display().to_string()).map_err(unwritten)?;
+            tell!("Fill in the lines marked REQUIRED, then: fargate-runner config check");
             Ok(())
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(format!(
@@ -60,19 +61,21 @@ fn check(global: &Global) -> Result<(), String> {
         0 => "no profiles".to_owned(),
         _ => format!("profiles: {}", names.join(", ")),
     };
-    println!("{}: in order, {profiles}", path.display());
-    Ok(())
+    to_stdout(&format!("{}: in order, {profiles}", path.display())).map_err(unwritten)
 }
 
 fn show(global: &Global) -> Result<(), String> {
     let path = path(global);
     let loaded = fargate_config::load(&path, Unknown::Warn).map_err(|error| error.to_string())?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     if let Some(profile) = &global.profile {
         loaded.config.profile(Some(profile)).map_err(|error| error.to_string())?;
     }
-    print!("{}", loaded.config.show(global.profile.as_deref()));
-    Ok(())
+    to_stdout(loaded.config.show(global.profile.as_deref()).trim_end()).map_err(unwritten)
+}
+
+fn unwritten(error: std::io::Error) -> String {
+    format!("writing to stdout: {error}")
 }

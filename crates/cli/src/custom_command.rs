@@ -8,10 +8,11 @@ use fargate_driver::gitlab::{self, Environment, FALLBACK_CODES, JobResponse, Sta
 use fargate_driver::provision::Settings;
 use fargate_driver::session::Console;
 use fargate_driver::state::Folder;
-use fargate_model::why::Colour;
+use fargate_model::why::{Cause, Colour, Why};
 use tracing::Instrument;
 
 use crate::args::{CustomArgs, Global, RunArgs, Stage};
+use crate::streams::{tell, to_stdout};
 use crate::{config_command, log};
 
 /// Runs one stage.
@@ -70,10 +71,7 @@ fn stage(
     let common = [("job", response.name()), ("stage", name(&custom.stage))];
     log::start(config.log_file.as_deref(), config.log_level, global.debug, &common);
     let result = match &custom.stage {
-        Stage::Config => {
-            println!("{}", gitlab::config(&settings.profile, &response));
-            Ok(())
-        }
+        Stage::Config => config_json(settings, &response),
         Stage::Prepare => prepare(settings, &response, warnings),
         Stage::Run(run) => run_script(settings, &response, run),
         Stage::Cleanup => cleanup(settings, &response),
@@ -86,9 +84,19 @@ fn name(stage: &Stage) -> String {
     match stage {
         Stage::Config => "config".to_owned(),
         Stage::Prepare => "prepare".to_owned(),
-        Stage::Run(run) => fargate_model::text::escape_within(&run.stage.to_string_lossy(), 60),
+        Stage::Run(run) => fargate_model::text::escape_within(&run.stage().to_string_lossy(), 60),
         Stage::Cleanup => "cleanup".to_owned(),
     }
+}
+
+/// Without the JSON gitlab-runner would go on with settings of its own, so it has to be written.
+fn config_json(settings: &Settings, response: &JobResponse) -> Result<(), StageError> {
+    to_stdout(&gitlab::config(&settings.profile, response)).map_err(|error| {
+        let why = Why::new(Cause::Output).quoting("writing to stdout", error.to_string());
+        let error = StageError::from(why);
+        tell!("{}", gitlab::run_line(&error).unwrap_or_default());
+        error
+    })
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -123,21 +131,23 @@ fn run_script(
     let mut console = match Console::of_this_process() {
         Ok(console) => console,
         Err(error) => {
-            let error = fargate_driver::state::StateError::Randomness(error);
-            return Err(error.into());
+            let why = Why::new(Cause::Output).quoting("opening stdout", error.to_string());
+            let error = StageError::from(why);
+            tell!("fargate-runner: {}", gitlab::run_line(&error).unwrap_or_default());
+            return Err(error);
         }
     };
     let result = Folder::open(&settings.state_dir, timeouts.lock).map_err(StageError::from);
     let result = result.and_then(|folder| {
         let key = response.identity.key();
-        let ran = gitlab::run(&folder, &key, timeouts, &run.script, &mut console);
+        let ran = gitlab::run(&folder, &key, timeouts, run.script(), &mut console);
         runtime().block_on(ran.instrument(log::stage()))
     });
     if let Err(error) = &result
         && let Some(line) = gitlab::run_line(error)
     {
         let fresh = if console.is_mid_line() { "\n" } else { "" };
-        eprintln!("{fresh}fargate-runner: {line}");
+        tell!("{fresh}fargate-runner: {line}");
     }
     result
 }
@@ -148,12 +158,12 @@ fn cleanup(settings: &Settings, response: &JobResponse) -> Result<(), StageError
     match cleaned {
         Ok(undone) => {
             for what in undone {
-                eprintln!("warning: {what}; the task ends by itself at its idle limit");
+                tell!("warning: {what}; the task ends by itself at its idle limit");
             }
             Ok(())
         }
         Err(error) => {
-            eprintln!("error: {}", gitlab::chain(&error));
+            tell!("{}", gitlab::run_line(&error).unwrap_or_default());
             Err(error)
         }
     }
@@ -171,7 +181,7 @@ fn conclude(environment: &Environment, result: Result<(), StageError>) -> u8 {
     if let Some(status) = error.build_exit_code()
         && let Err(error) = environment.write_exit_code(status)
     {
-        eprintln!("fargate-runner: warning: the exit code {status} could not be written: {error}");
+        tell!("fargate-runner: warning: the exit code {status} could not be written: {error}");
     }
     error.exit_code(environment.codes)
 }
@@ -179,8 +189,8 @@ fn conclude(environment: &Environment, result: Result<(), StageError>) -> u8 {
 /// Words of a stage that has not begun. In `prepare` everything goes to one stream, in order.
 fn say(stage: &Stage, words: &str) {
     match stage {
-        Stage::Prepare => println!("{words}"),
-        Stage::Run(_) => eprintln!("fargate-runner: {words}"),
-        Stage::Config | Stage::Cleanup => eprintln!("{words}"),
+        Stage::Prepare => drop(to_stdout(words)),
+        Stage::Run(_) => tell!("fargate-runner: {words}"),
+        Stage::Config | Stage::Cleanup => tell!("{words}"),
     }
 }

@@ -14,6 +14,7 @@ use fargate_model::why::Colour;
 
 use crate::args::{ExecArgs, Global};
 use crate::status::Status;
+use crate::streams::tell;
 use crate::{config_command, log};
 
 /// Exit code when the task never ran the command, as Docker's own.
@@ -28,7 +29,7 @@ pub fn run(global: &Global, args: &ExecArgs) -> ExitCode {
     match prepare(global, args) {
         Ok((settings, job, name)) => start(args, &settings, &job, &name),
         Err(error) => {
-            eprintln!("error: {error}");
+            tell!("error: {error}");
             ExitCode::from(NEVER_RAN)
         }
     }
@@ -39,7 +40,7 @@ fn prepare(global: &Global, args: &ExecArgs) -> Result<(Settings, Job, String), 
     let Loaded { config, warnings } =
         fargate_config::load(&path, Unknown::Warn).map_err(|error| error.to_string())?;
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     let mut profile =
         config.profile(global.profile.as_deref()).map_err(|error| error.to_string())?;
@@ -88,7 +89,7 @@ fn start(args: &ExecArgs, settings: &Settings, job: &Job, name: &str) -> ExitCod
     let (runtime, mut console) = match (runtime, Console::of_this_process()) {
         (Ok(runtime), Ok(console)) => (runtime, console),
         (Err(error), _) | (_, Err(error)) => {
-            eprintln!("error: starting: {error}");
+            tell!("error: starting: {error}");
             return ExitCode::from(NEVER_RAN);
         }
     };
@@ -126,22 +127,22 @@ fn tell(status: &mut Status, event: &Event<'_>) {
 /// The last line, and the exit code.
 fn conclude(args: &ExecArgs, name: &str, report: &Report, mid_line: bool) -> ExitCode {
     if mid_line && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        eprintln!();
+        tell!("");
     }
     for undone in &report.undone {
-        eprintln!("warning: {undone}; the task ends by itself within 2 minutes");
+        tell!("warning: {undone}; the task ends by itself within 2 minutes");
     }
     if let Some(why) = &report.why {
-        eprint!("{}", why.block(colour()));
+        tell!("{}", why.block(colour()).trim_end());
     }
     if report.cancelled {
         if let Some(task) = &report.task {
-            eprintln!("- {name}: stopped, task {task} is being stopped. Exit {INTERRUPTED}");
+            tell!("- {name}: stopped, task {task} is being stopped. Exit {INTERRUPTED}");
         }
         return ExitCode::from(INTERRUPTED);
     }
     let Some(status) = report.status else {
-        eprintln!("! {name}: the task never told how it ended. No task is left. Exit {NEVER_RAN}");
+        tell!("! {name}: the task never told how it ended. No task is left. Exit {NEVER_RAN}");
         return ExitCode::from(NEVER_RAN);
     };
     if !args.quiet {
@@ -153,7 +154,7 @@ fn conclude(args: &ExecArgs, name: &str, report: &Report, mid_line: bool) -> Exi
         };
         let started = report.started_in.map(|d| format!(", started in {}", duration(d)));
         let took = duration(report.took);
-        eprintln!(
+        tell!(
             "{mark} {name}: exit {status} after {took}{}, task stopped",
             started.unwrap_or_default()
         );

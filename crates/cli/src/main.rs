@@ -7,6 +7,7 @@ mod exec_command;
 mod log;
 mod panic;
 mod status;
+mod streams;
 
 use std::process::ExitCode;
 

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use fargate_driver::gitlab::FALLBACK_CODES;
 
+use crate::streams::tell;
+
 /// Runs `work`; a panic in it becomes the system code that gitlab-runner names, else 2.
 pub fn guard(work: impl FnOnce() -> ExitCode) -> ExitCode {
     set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        eprintln!(
+        tell!(
             "fargate-runner: error: a bug in fargate-runner at {place}; report it with the job's log"
         );
     }));

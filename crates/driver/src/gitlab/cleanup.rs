@@ -68,8 +68,8 @@ async fn with_record(
     Ok(undone)
 }
 
-/// Nothing is known here, so ECS is asked: for this host's tasks, or for all of the cluster's where
-/// this host's name was lost as well.
+/// Nothing is known here, so ECS is asked: for this host's tasks, then for all of the cluster's where
+/// this host's name may have been lost as well and made anew.
 async fn without_state(
     folder: &Folder,
     settings: &Settings,
@@ -83,11 +83,18 @@ async fn without_state(
         Err(why) => return Ok(vec![why.headline()]),
     };
     let cluster = &settings.profile.cluster;
-    let owner = (!owner.is_new).then_some(&owner.owner);
-    let tasks = match find(&ecs, cluster, owner, key, deadline).await {
-        Ok(tasks) => tasks,
-        Err(error) => return Ok(vec![format!("looking for a task of this job: {error}")]),
-    };
+    let ours = (!owner.is_new).then_some(Some(&owner.owner));
+    let anyones = settings.owner.is_none().then_some(None);
+    let mut tasks = Vec::new();
+    for owner in ours.into_iter().chain(anyones) {
+        match find(&ecs, cluster, owner, key, deadline).await {
+            Ok(found) => tasks = found,
+            Err(error) => return Ok(vec![format!("looking for a task of this job: {error}")]),
+        }
+        if !tasks.is_empty() {
+            break;
+        }
+    }
     let mut undone = Vec::new();
     for task in tasks {
         let why = reason("clean-up of a job whose state was lost");

@@ -60,7 +60,7 @@ fn prepared(folder: &Folder, key: &JobKey) -> Result<Record, StageError> {
         Some(record) if record.ready => Ok(record),
         Some(_) => Err(missing("`prepare` of this job did not end well.").into()),
         None if folder.tombstone(key).is_some() => {
-            Err(missing("The job was already cleaned up.").into())
+            Err(Why::new(Cause::StoppedByCleanup).because("This job was already cleaned up.").into())
         }
         None => Err(missing("There is no state file of this job.").into()),
     }

@@ -36,7 +36,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     })
 }
 
-/// Reads `path`; `None` if it is not there.
+/// Reads `path`; `None` if it is not there. What cannot be read counts as damaged.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
     let get = || -> io::Result<Option<Vec<u8>>> {
         let opened = OpenOptions::new()
@@ -55,19 +55,26 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
         Ok(Some(bytes))
     };
-    match get().map_err(StateError::disk("reading", path))? {
+    let damaged = |what: String| StateError::Damaged { path: path.to_owned(), what };
+    match get().map_err(|error| damaged(error.to_string()))? {
         Some(bytes) if bytes.len() as u64 > MAX_BYTES => {
-            let what = "larger than 1 MiB".to_owned();
-            Err(StateError::Damaged { path: path.to_owned(), what })
+            Err(damaged("larger than 1 MiB".to_owned()))
         }
         bytes => Ok(bytes),
     }
 }
 
-/// Removes `path` and what a crash may have left beside it; nothing there is a success.
+/// Removes `path` and what a crash may have left beside it; nothing there is a success, and a folder
+/// that somebody put in its place goes as well.
 pub fn remove(path: &Path) -> Result<(), StateError> {
     for path in [&beside(path), path] {
-        match std::fs::remove_file(path) {
+        let removed = match std::fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                std::fs::remove_dir_all(path)
+            }
+            removed => removed,
+        };
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(StateError::disk("removing", path)(error));
             }

@@ -37,7 +37,7 @@ pub enum StateError {
         #[source]
         source: std::io::Error,
     },
-    /// The file is there, but not as we wrote it.
+    /// The file is there, but cannot be read, or is not as we wrote it.
     #[error("reading {}: {what}", path.display())]
     Damaged {
         /// Which file.
@@ -81,12 +81,15 @@ impl StateError {
         let at = |cause, path: &Path| Why::new(cause).with("path", path.display().to_string());
         match self {
             Self::Disk { doing, path, source } => at(Cause::StateFull, path)
-                .because(format!("{doing} {}: {source}.", path.display()))
+                .quoting(&format!("{doing} {}", path.display()), source.to_string())
                 .because("No task was started without it."),
             Self::Damaged { path, what } => {
-                at(Cause::StateDamaged, path).because(format!("{}: {what}.", path.display()))
+                at(Cause::StateDamaged, path).quoting(&path.display().to_string(), what)
             }
-            Self::Newer { path, .. } => at(Cause::StateDamaged, path).because(format!("{self}.")),
+            Self::Newer { path, schema, .. } => at(Cause::StateDamaged, path).quoting(
+                &path.display().to_string(),
+                format!("written by a newer version (schema {schema}, this one knows {SCHEMA})"),
+            ),
             Self::Held { path } => at(Cause::AlreadyPrepared, path).because(format!("{self}.")),
             Self::TakenOver => Why::new(Cause::StoppedByCleanup).because(format!("{self}.")),
             Self::Randomness(source) => {

@@ -243,6 +243,10 @@ impl<'a> Watch<'a> {
         let age = fargate_model::text::duration(self.born.elapsed());
         let mut place = self.place.clone();
         place.set("limit", fargate_model::text::duration(self.terms.timeouts.start));
+        let own = self.launch.containers.first().and_then(|own| self.seen.container(&own.name));
+        if let Some(image) = own.and_then(|own| own.image.clone()) {
+            place.set("image", image);
+        }
         let address =
             self.seen.address.map_or_else(|| "no address".to_owned(), |ip| ip.to_string());
         let port = self.terms.port;

@@ -1,0 +1,28 @@
+//! Words on this process's own streams. Unlike the standard macros it never panics: a reader that
+//! is gone is no bug of ours.
+
+use std::io::{self, Write};
+
+/// One line on stderr, in one write; dropped where nobody can read it.
+macro_rules! tell {
+    ($($words:tt)*) => {
+        $crate::streams::to_stderr(&format!($($words)*))
+    };
+}
+pub(crate) use tell;
+
+/// See [`tell`].
+pub fn to_stderr(words: &str) {
+    let _ = io::stderr().write_all(format!("{words}\n").as_bytes());
+}
+
+/// Lines on stdout, which the caller's success may depend on.
+///
+/// # Errors
+///
+/// The operating system's.
+pub fn to_stdout(words: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{words}")?;
+    stdout.flush()
+}

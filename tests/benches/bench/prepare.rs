@@ -1,0 +1,143 @@
+//! `prepare`: from the moment that the agent answers to the end of the stage, and its memory while
+//! the task is PENDING.
+//!
+//! "Answers" is judged from outside: a second client dials the task's address every half
+//! millisecond, and the first connection that is accepted is the moment. So the figure contains
+//! whatever the driver loses until it dials again, and the login that it needs.
+
+use std::error::Error;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use fargate_local_cloud::{Fault, LocalCloud, Phase};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::figure::{Figure, Goal, Report, ms, percentile};
+use crate::house::House;
+use crate::measured::{peak_private, until};
+use crate::run::megabytes;
+
+/// Tasks that are brought up.
+const TIMES: u64 = 100;
+/// Number of the first job.
+const FIRST: u64 = 1000;
+/// Runs whose memory is looked at, of each kind.
+const LOOKS: u64 = 3;
+/// Between two dials.
+const DIAL_AGAIN: Duration = Duration::from_micros(500);
+/// Looks of the driver at a task that is held, before its memory counts as that of a waiting one.
+const DESCRIBED: usize = 3;
+
+/// See the module.
+pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let mut after_answer = Vec::new();
+    for number in FIRST..FIRST + TIMES {
+        after_answer.push(ms(one(house, number)?));
+    }
+    for (name, percent, goal) in
+        [("prepare-after-answer-p50", 50, 100.0), ("prepare-after-answer-p99", 99, 400.0)]
+    {
+        report.add(Figure {
+            name,
+            value: percentile(&after_answer, percent),
+            unit: "ms",
+            goal: Goal::AtMost(goal),
+            note: format!("from the first accepted connection to the end; p{percent} of {TIMES}"),
+        });
+    }
+    memory(house, report)
+}
+
+/// One task; the time from its first accepted connection to the end of `prepare`.
+fn one(house: &House, number: u64) -> Result<Duration, Box<dyn Error>> {
+    let job = house.job(number)?;
+    let (prepared, answered) = std::thread::scope(|scope| {
+        let answer = scope.spawn(|| first_answer(&house.cloud).map_err(|error| error.to_string()));
+        let prepared = job.prepare();
+        (prepared, answer.join().expect("dialling does not panic"))
+    });
+    let (prepared, answered) = (prepared?, answered?);
+    job.cleanup()?;
+    Ok(prepared.ended.saturating_duration_since(answered))
+}
+
+/// Dials the one live task of the cloud until a connection is accepted.
+fn first_answer(cloud: &LocalCloud) -> Result<Instant, Box<dyn Error>> {
+    let port = cloud.endpoint().rsplit(':').next().unwrap_or_default().parse()?;
+    let mut address = None;
+    until("the task's address", || {
+        if cloud.live_tasks() > 0 {
+            address = cloud.tasks().last().and_then(|task| task.address);
+        }
+        address.is_some()
+    })?;
+    let address = SocketAddr::new(address.ok_or("a task without an address")?.into(), port);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline {
+        if TcpStream::connect(address).is_ok() {
+            return Ok(Instant::now());
+        }
+        std::thread::sleep(DIAL_AGAIN);
+    }
+    Err(format!("no agent answered at {address}").into())
+}
+
+fn memory(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let mut peak = 0;
+    for look in 0..LOOKS {
+        let job = house.job(FIRST + TIMES + look)?;
+        let mut child = job.stage(&["prepare"]).spawn()?;
+        peak = peak.max(peak_private(&mut child)?);
+        job.cleanup()?;
+    }
+    let mut held = 0;
+    for look in 0..LOOKS {
+        let job = house.job(FIRST + TIMES + LOOKS + look)?;
+        house.cloud.fail("RunTask", Fault::TaskHeld { phase: Phase::Pending });
+        let before = house.cloud.requests().len();
+        let mut child = job.stage(&["prepare"]).spawn()?;
+        held = held.max(std::thread::scope(|scope| {
+            let id = child.id();
+            let ending = scope.spawn(move || end_when_described(house, before, id));
+            let peak = peak_private(&mut child).map_err(|error| error.to_string());
+            ending.join().expect("waiting does not panic").and(peak)
+        })?);
+        expect_cancelled(&mut child)?;
+        job.cleanup()?;
+    }
+    report.add(Figure {
+        name: "prepare-private-memory",
+        value: megabytes(peak.max(held)),
+        unit: "MB",
+        goal: Goal::AtMost(12.0),
+        note: format!(
+            "peak, Private_Clean and Private_Dirty: whole {:.1}, held in PENDING {:.1}; worst of {LOOKS}",
+            megabytes(peak),
+            megabytes(held)
+        ),
+    });
+    Ok(())
+}
+
+/// Ends the process `id` once it has looked at its task a few times.
+fn end_when_described(house: &House, before: usize, id: u32) -> Result<(), String> {
+    let described = || {
+        let requests = house.cloud.requests();
+        let since = requests.iter().skip(before);
+        since.filter(|request| request.operation == "DescribeTasks").count() >= DESCRIBED
+    };
+    until("prepare to look at its task", described).map_err(|error| error.to_string())?;
+    let pid = i32::try_from(id).map_err(|error| error.to_string())?;
+    kill(Pid::from_raw(pid), Signal::SIGTERM).map_err(|error| error.to_string())
+}
+
+/// A `prepare` that was told to end is a system failure.
+fn expect_cancelled(child: &mut Child) -> Result<(), Box<dyn Error>> {
+    let status = child.wait()?;
+    match status.code() {
+        Some(2) => Ok(()),
+        _ => Err(format!("{status} of a cancelled prepare, where exit 2 was expected").into()),
+    }
+}

@@ -1,0 +1,261 @@
+//! A stage as gitlab-runner sees it: a process of its own with two pipes, waited for until it ended
+//! and every holder of its pipes is gone.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::files::contains;
+
+/// Longest life of one stage in a test.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// When the pipes of a process are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// All the time.
+    Always,
+    /// Not before [`Running::read_on`].
+    OnDemand,
+}
+
+/// A process that may still run. It is killed when this is dropped.
+pub struct Running {
+    child: Child,
+    pid: Pid,
+    stdout: Pipe,
+    stderr: Pipe,
+    reads: watch::Sender<bool>,
+    started: Instant,
+    words: String,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Its exit code; 128 + n if a signal ended it.
+    pub code: i32,
+    /// All of stdout.
+    pub stdout: Vec<u8>,
+    /// All of stderr.
+    pub stderr: Vec<u8>,
+    /// From its start to the end of its last pipe.
+    pub took: Duration,
+}
+
+struct Pipe {
+    bytes: watch::Receiver<Vec<u8>>,
+    reader: JoinHandle<()>,
+}
+
+impl Pipe {
+    fn read(
+        mut source: impl AsyncRead + Unpin + Send + 'static,
+        mut reads: watch::Receiver<bool>,
+    ) -> Self {
+        let (sender, bytes) = watch::channel(Vec::new());
+        let reader = tokio::spawn(async move {
+            if reads.wait_for(|reads| *reads).await.is_err() {
+                return;
+            }
+            let mut buffer = vec![0; 64 * 1024];
+            while let Ok(n @ 1..) = source.read(&mut buffer).await {
+                sender.send_modify(|bytes| bytes.extend_from_slice(&buffer[..n]));
+            }
+        });
+        Self { bytes, reader }
+    }
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command, reading: Reading) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0).kill_on_drop(true);
+        let words = format!("{:?}", command.as_std().get_args().collect::<Vec<_>>());
+        let mut child = command.spawn().expect("a program that can be started");
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).expect("not reaped yet");
+        let (reads, may_read) = watch::channel(reading == Reading::Always);
+        let stdout = child.stdout.take().expect("piped");
+        let stderr = child.stderr.take().expect("piped");
+        Self {
+            stdout: Pipe::read(stdout, may_read.clone()),
+            stderr: Pipe::read(stderr, may_read),
+            child,
+            pid: Pid::from_raw(pid),
+            reads,
+            started: Instant::now(),
+            words,
+        }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Sends a signal to its process group, as gitlab-runner does.
+    pub fn signal(&self, signal: Signal) {
+        nix::sys::signal::killpg(self.pid, signal).expect("a process that still runs");
+    }
+
+    /// From now on its pipes are read.
+    pub fn read_on(&self) {
+        self.reads.send_replace(true);
+    }
+
+    /// What it wrote to stdout so far.
+    #[must_use]
+    pub fn stdout(&self) -> Vec<u8> {
+        self.stdout.bytes.borrow().clone()
+    }
+
+    /// Returns once `text` stands in what it wrote to stdout.
+    ///
+    /// # Panics
+    ///
+    /// If it ends, or a minute passes, before that.
+    pub async fn wrote(&mut self, text: &str) {
+        let seen = self.stdout.bytes.wait_for(|bytes| contains(bytes, text.as_bytes()));
+        let seen = matches!(timeout(DEADLINE, seen).await, Ok(Ok(_)));
+        let stdout = String::from_utf8_lossy(&self.stdout.bytes.borrow()).into_owned();
+        let stderr = String::from_utf8_lossy(&self.stderr.bytes.borrow()).into_owned();
+        assert!(seen, "{}: no {text:?} in {stdout:?}; {stderr:?}", self.words);
+    }
+
+    /// True if its process has not ended.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("a child of ours").is_none()
+    }
+
+    /// Waits for its end and the end of its pipes.
+    ///
+    /// # Panics
+    ///
+    /// After a minute.
+    pub async fn ended(mut self) -> Ended {
+        self.read_on();
+        let waited = timeout(DEADLINE, async {
+            let status = self.child.wait().await.expect("a child of ours");
+            for pipe in [&mut self.stdout, &mut self.stderr] {
+                (&mut pipe.reader).await.expect("reading does not panic");
+            }
+            status
+        });
+        let Ok(status) = waited.await else {
+            panic!(
+                "{} still runs or holds its pipes after {DEADLINE:?}; stdout {:?}, stderr {:?}",
+                self.words,
+                String::from_utf8_lossy(&self.stdout.bytes.borrow()),
+                String::from_utf8_lossy(&self.stderr.bytes.borrow())
+            );
+        };
+        let code = status.code().or(status.signal().map(|signal| 128 + signal));
+        Ended {
+            code: code.expect("a code or a signal"),
+            stdout: self.stdout.bytes.borrow().clone(),
+            stderr: self.stderr.bytes.borrow().clone(),
+            took: self.started.elapsed(),
+        }
+    }
+}
+
+impl Ended {
+    /// Stdout as text.
+    #[must_use]
+    pub fn out(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Stderr as text.
+    #[must_use]
+    pub fn err(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    /// Both streams, stdout first.
+    #[must_use]
+    pub fn all(&self) -> String {
+        self.out() + &self.err()
+    }
+
+    /// Returns it if its exit code is `code`.
+    ///
+    /// # Panics
+    ///
+    /// With everything that it wrote, otherwise.
+    #[track_caller]
+    pub fn with_code(self, code: i32) -> Self {
+        let (out, err) = (self.out(), self.err());
+        assert_eq!(self.code, code, "stdout {out:?}, stderr {err:?}, took {:?}", self.took);
+        self
+    }
+
+    /// Asserts that it ended well.
+    ///
+    /// # Panics
+    ///
+    /// With everything that it wrote, otherwise.
+    #[track_caller]
+    pub fn passed(self) {
+        self.with_code(0);
+    }
+
+    /// The one line of either stream that says what went wrong, without colours.
+    ///
+    /// # Panics
+    ///
+    /// Unless there is exactly one, or if a panic of the program shows.
+    #[track_caller]
+    #[must_use]
+    pub fn error_line(&self) -> String {
+        let all = self.all().replace("\x1b[1;31m", "").replace("\x1b[0m", "");
+        let lines: Vec<_> = all.lines().filter(|line| is_error(line)).collect();
+        let [line] = lines[..] else { panic!("{} error lines in {all:?}", lines.len()) };
+        assert!(!all.contains("panicked") && !all.contains("a bug in fargate-runner"), "{all}");
+        line.to_owned()
+    }
+}
+
+fn is_error(line: &str) -> bool {
+    line.strip_prefix("fargate-runner: ").unwrap_or(line).starts_with("error: ")
+}
+
+/// True if the process exists and is no zombie.
+#[must_use]
+pub fn alive(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().next());
+    kill(pid, None).is_ok() && !matches!(state, None | Some("Z" | "X"))
+}
+
+/// Resident memory of a process in KiB, its largest so far.
+///
+/// # Panics
+///
+/// If there is no such process.
+#[must_use]
+pub fn memory_kib(pid: Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a live process");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a field of Linux");
+    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number of KiB")
+}
+
+/// The process whose command line begins with `mark`.
+#[must_use]
+pub fn process(mark: &str) -> Option<Pid> {
+    fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+        let line = fs::read(entry.path().join("cmdline")).ok()?;
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        line.starts_with(mark.as_bytes()).then(|| Pid::from_raw(id))
+    })
+}

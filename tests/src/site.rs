@@ -1,0 +1,274 @@
+//! A manager host with its cloud: a local cloud of its own, a configuration file, a state folder.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_ecs::config::{BehaviorVersion, Region};
+use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
+use aws_sdk_ecs::types::{Compatibility, NetworkMode};
+use fargate_local_cloud::{LocalCloud, Options, Pace, TaskRecord};
+use fargate_playground::programs;
+use tempfile::TempDir;
+use toml::{Table, Value};
+
+use crate::invariants;
+use crate::job::Job;
+
+/// The first job's id.
+const FIRST_JOB: u64 = 4000;
+
+/// One host and one cloud, for one test.
+pub struct Site {
+    folder: TempDir,
+    cloud: Option<LocalCloud>,
+    settings: RefCell<Table>,
+    jobs: RefCell<Vec<Rc<Job>>>,
+    next_job: Cell<u64>,
+}
+
+/// The `fargate-runner` that is tested.
+///
+/// # Panics
+///
+/// If it was not built; the words say how.
+#[must_use]
+pub fn runner() -> PathBuf {
+    programs::runner(None).unwrap_or_else(|error| panic!("{error}; `make build` builds all"))
+}
+
+/// The static agent that is tested.
+///
+/// # Panics
+///
+/// If it was not built; the words say how.
+#[must_use]
+pub fn agent() -> PathBuf {
+    programs::agent().unwrap_or_else(|error| panic!("{error}; `make build` builds all"))
+}
+
+impl Site {
+    /// Serves a cloud without delays and writes a configuration file for it.
+    pub async fn open() -> Self {
+        let folder = tempfile::Builder::new().prefix("site-").tempdir().expect("a folder");
+        let listen = "127.0.0.1:0".parse().expect("an address");
+        let options =
+            Options { listen, agent: agent(), empty: false, pace: Pace::Instant, folder: None };
+        let cloud = LocalCloud::serve(options).await.expect("a cloud");
+        let text = cloud.configuration(&folder.path().join("state"));
+        let mut settings: Table = text.parse().expect("the cloud's own file");
+        let log = folder.path().join("log.jsonl");
+        settings.insert("log_file".into(), log.display().to_string().into());
+        settings.insert("log_level".into(), "debug".into());
+        let site = Self {
+            folder,
+            cloud: Some(cloud),
+            settings: RefCell::new(settings),
+            jobs: RefCell::default(),
+            next_job: Cell::new(FIRST_JOB),
+        };
+        site.set("defaults.timeouts.poll_min", "20ms");
+        site.set("defaults.timeouts.poll_max", "200ms");
+        site
+    }
+
+    /// The cloud.
+    ///
+    /// # Panics
+    ///
+    /// Never: it is there until the site is closed.
+    #[must_use]
+    pub fn cloud(&self) -> &LocalCloud {
+        self.cloud.as_ref().expect("it is there until the site is closed")
+    }
+
+    /// The site's folder, in which the others lie.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The state folder.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder().join("state")
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder().join("config.toml")
+    }
+
+    /// The operator's log so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder().join("log.jsonl")).unwrap_or_default()
+    }
+
+    /// Sets one key of the configuration, for the calls to come.
+    ///
+    /// # Panics
+    ///
+    /// If part of the key is no table.
+    pub fn set(&self, dotted: &str, value: impl Into<Value>) {
+        let mut settings = self.settings.borrow_mut();
+        let mut table = &mut *settings;
+        let (tables, key) = dotted.rsplit_once('.').unwrap_or(("", dotted));
+        for name in tables.split('.').filter(|name| !name.is_empty()) {
+            let entry = table.entry(name).or_insert_with(|| Table::new().into());
+            table = entry.as_table_mut().expect("a table");
+        }
+        table.insert(key.to_owned(), value.into());
+        fs::write(self.config(), settings.to_string()).expect("a writable folder");
+    }
+
+    /// A job of its own, known to nobody yet.
+    pub fn job(&self) -> Rc<Job> {
+        self.job_with(|_| {})
+    }
+
+    /// As [`Site::job`], changed before its first call.
+    pub fn job_with(&self, change: impl FnOnce(&mut Job)) -> Rc<Job> {
+        let number = self.next_job.replace(self.next_job.get() + 1);
+        let folder = self.folder().join("runner").join(number.to_string());
+        let state_dir = self.state_dir();
+        let mut job =
+            Job::new(folder, number, runner(), &self.config(), &state_dir, self.environment());
+        change(&mut job);
+        let job = Rc::new(job);
+        self.jobs.borrow_mut().push(job.clone());
+        job
+    }
+
+    /// Another view of `job`: the same folder and files, called otherwise.
+    pub fn same_job(&self, job: &Job, change: impl FnOnce(&mut Job)) -> Rc<Job> {
+        let mut other = job.again();
+        change(&mut other);
+        let other = Rc::new(other);
+        self.jobs.borrow_mut().push(other.clone());
+        other
+    }
+
+    /// A job whose `prepare` has passed.
+    pub async fn prepared(&self) -> Rc<Job> {
+        let job = self.job();
+        job.prepare().await.passed();
+        job
+    }
+
+    /// What every process of the product finds in its environment here.
+    #[must_use]
+    pub fn environment(&self) -> BTreeMap<OsString, OsString> {
+        let own = |name: &str| env::var_os(name);
+        // The pair that the cloud takes.
+        let key = own("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "test".into());
+        let secret = own("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| "test".into());
+        [
+            ("PATH", own("PATH").unwrap_or_default()),
+            ("HOME", self.folder().into()),
+            ("AWS_ENDPOINT_URL_ECS", self.cloud().endpoint().into()),
+            ("AWS_ACCESS_KEY_ID", key),
+            ("AWS_SECRET_ACCESS_KEY", secret),
+            ("AWS_EC2_METADATA_DISABLED", "true".into()),
+        ]
+        .map(|(name, value)| (name.into(), value))
+        .into()
+    }
+
+    /// Registers a task definition like the cloud's own, with another container.
+    ///
+    /// # Panics
+    ///
+    /// If the cloud refuses it.
+    pub async fn register(&self, family: &str, container: ContainerDefinitionBuilder) -> String {
+        let environment = self.environment();
+        let text = |name: &str| environment[OsStr::new(name)].to_string_lossy().into_owned();
+        let keys =
+            Credentials::from_keys(text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"), None);
+        let config = aws_sdk_ecs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .endpoint_url(self.cloud().endpoint())
+            .credentials_provider(keys)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        let call = aws_sdk_ecs::Client::from_conf(config).register_task_definition();
+        let call = call
+            .family(family)
+            .network_mode(NetworkMode::Awsvpc)
+            .requires_compatibilities(Compatibility::Fargate)
+            .cpu("1024")
+            .memory("2048")
+            .container_definitions(container.name("job").image("registry.example/job:2").build());
+        call.send().await.expect("a definition that the cloud takes");
+        family.to_owned()
+    }
+
+    /// Every task of `job`, oldest first.
+    #[must_use]
+    pub fn tasks_of(&self, job: &Job) -> Vec<TaskRecord> {
+        let key = job.key();
+        let mut tasks = self.cloud().tasks();
+        tasks.retain(|task| invariants::job_of(task) == Some(key.as_str()));
+        tasks
+    }
+
+    /// The one task of `job`.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, or more than one.
+    #[must_use]
+    #[track_caller]
+    pub fn task_of(&self, job: &Job) -> TaskRecord {
+        let tasks = self.tasks_of(job);
+        let [task] = &tasks[..] else { panic!("{} tasks of the job", tasks.len()) };
+        task.clone()
+    }
+
+    /// How often an operation was asked for.
+    #[must_use]
+    pub fn calls(&self, operation: &str) -> usize {
+        let requests = self.cloud().requests();
+        requests.iter().filter(|request| request.operation == operation).count()
+    }
+
+    /// Cleans up after every job, checks what must always hold, and shuts the cloud down.
+    ///
+    /// # Panics
+    ///
+    /// If an invariant does not hold.
+    pub async fn close(mut self) {
+        let jobs = self.jobs.take();
+        self.cloud().clear_faults();
+        self.cloud().set_read_lag(Duration::ZERO);
+        let secrets = invariants::secrets(&jobs, &self.cloud().tasks());
+        for job in &jobs {
+            if job.state_file().exists() {
+                job.cleanup().await.passed();
+            }
+        }
+        invariants::no_orphan(&self).await;
+        invariants::no_double(&self);
+        invariants::no_secret_out(&self, &jobs, &secrets);
+        let cloud = self.cloud.take().expect("it is there until here");
+        cloud.shutdown().await;
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the operator's log:\n{}", self.log());
+        } else {
+            assert!(self.cloud.is_none(), "a test ends with `Site::close`");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Tasks that end from outside, by their own limits, or by their own job: who is to blame.
+
+use std::time::Duration;
+
+use fargate_tests::{BUILD_FAILURE, Job, SYSTEM_FAILURE, Site, replace_in, until};
+
+/// Stops the task from outside while a script runs, and gives back the one line of the stage.
+async fn stopped_while_running(site: &Site, job: &Job, code: i32, stop: (&str, &str)) -> String {
+    let mut running = job.start_run("echo up; exec sleep 1000");
+    running.wrote("up").await;
+    let arn = site.task_of(job).arn;
+    assert!(site.cloud().stop_task_from_outside(&arn, stop.0, stop.1));
+    let ended = job.heard(running).await.with_code(code);
+    assert_eq!(ended.out(), "up\n");
+    assert_eq!(ended.err().lines().count(), 1, "{}", ended.err());
+    ended.error_line()
+}
+
+#[tokio::test]
+async fn out_of_memory_is_the_job_s_failure_with_137() {
+    let site = Site::open().await;
+    let job = site.prepared().await;
+    let stop =
+        ("EssentialContainerExited", "OutOfMemoryError: Container killed due to memory usage");
+    let line = stopped_while_running(&site, &job, BUILD_FAILURE, stop).await;
+    insta::assert_snapshot!(line, @r#"fargate-runner: error: out of memory (limit 2 GB) (ECS: "Essential container in task exited"). Give the job a larger task"#);
+    assert_eq!(job.exit_code().as_deref(), Some("137\n"));
+    site.close().await;
+}
+
+#[tokio::test]
+async fn spot_a_person_and_a_lost_host_are_system_failures() {
+    for (stop, expected) in [
+        (("SpotInterruption", "Your Spot Task was interrupted."), "AWS took the Spot task back"),
+        (("TerminationNotice", "Spot is ending."), "AWS took the Spot task back"),
+        (("UserInitiated", "Task stopped by alice"), "someone stopped the task in AWS"),
+        (("InfrastructureHealth", "Host is retired."), "AWS replaced the machine under the task"),
+        (("SomethingNew", "Nobody knows."), "ended for a reason this version does not know"),
+    ] {
+        let site = Site::open().await;
+        let job = site.prepared().await;
+        let line = stopped_while_running(&site, &job, SYSTEM_FAILURE, stop).await;
+        let prefix = format!("fargate-runner: error: {expected} (ECS: \"{}\")", stop.1);
+        assert!(line.starts_with(&prefix), "{line}");
+        assert_eq!(job.exit_code(), None);
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_ends_pid_1_is_to_blame_for_it() {
+    let site = Site::open().await;
+    let job = site.prepared().await;
+    let ended = job.run("echo up; kill 1; sleep 30").await.with_code(BUILD_FAILURE);
+    assert_eq!(ended.out(), "up\n");
+    let line = ended.error_line();
+    let expected = "fargate-runner: error: the job ended its own environment";
+    assert!(line.starts_with(expected), "{line}");
+    assert_eq!(job.exit_code().as_deref(), Some("143\n"));
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_script_that_hears_of_the_end_may_still_say_why() {
+    let site = Site::open().await;
+    let job = site.prepared().await;
+    let script = "trap 'echo saving; exit 9' TERM; echo up; sleep 1000 & wait";
+    let mut running = job.start_run(script);
+    running.wrote("up").await;
+    let arn = site.task_of(&job).arn;
+    site.cloud().stop_task_from_outside(
+        &arn,
+        "SpotInterruption",
+        "Your Spot Task was interrupted.",
+    );
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    // Its last words arrive, and its code is not taken for its own.
+    assert_eq!(ended.out(), "up\nsaving\n");
+    assert_eq!(job.exit_code(), None);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_task_that_ecs_has_forgotten_is_a_system_failure() {
+    let site = Site::open().await;
+    let job = site.prepared().await;
+    let mut running = job.start_run("echo up; exec sleep 1000");
+    running.wrote("up").await;
+    assert!(site.cloud().forget(&site.task_of(&job).arn));
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    let line = ended.error_line();
+    assert!(
+        line.starts_with("fargate-runner: error: the connection to the task was lost"),
+        "{line}"
+    );
+    site.close().await;
+}
+
+#[tokio::test]
+async fn where_ecs_cannot_be_asked_it_is_a_system_failure() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.verdict", "500ms");
+    let job = site.prepared().await;
+    let mut running = job.start_run("echo up; exec sleep 1000");
+    running.wrote("up").await;
+    let denied = fargate_local_cloud::Fault::Exception {
+        status: 400,
+        code: "AccessDeniedException".to_owned(),
+        message: "not authorized to perform: ecs:DescribeTasks".to_owned(),
+    };
+    site.cloud().fail_until_cleared("DescribeTasks", denied);
+    let arn = site.task_of(&job).arn;
+    let reason = "OutOfMemoryError: Container killed due to memory usage";
+    site.cloud().stop_task_from_outside(&arn, "EssentialContainerExited", reason);
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    let line = ended.error_line();
+    assert!(
+        line.starts_with("fargate-runner: error: the connection to the task was lost"),
+        "{line}"
+    );
+    assert_eq!(job.exit_code(), None);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_task_that_nobody_talks_to_ends_itself() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.idle", "1s");
+    let job = site.prepared().await;
+    until("the task ended itself", || site.cloud().live_tasks() == 0).await;
+    let task = site.task_of(&job);
+    assert_eq!(task.containers[0].exit_code, Some(70));
+    assert_eq!(site.calls("StopTask"), 0);
+    let line = job.run("echo never").await.with_code(SYSTEM_FAILURE).error_line();
+    let expected = "fargate-runner: error: nobody talked to the task for too long";
+    assert!(line.starts_with(expected), "{line}");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_task_ends_itself_at_its_maximum_lifetime_whatever_runs_in_it() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.lifetime_margin", "2s");
+    let job = site.job();
+    replace_in(&job.response(), "\"timeout\":3600", "\"timeout\":1");
+    job.prepare().await.passed();
+    let began = std::time::Instant::now();
+    let ended = job.run("echo up; exec sleep 1000").await.with_code(SYSTEM_FAILURE);
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    let line = ended.error_line();
+    let expected = "fargate-runner: error: the task reached its maximum lifetime";
+    assert!(line.starts_with(expected), "{line}");
+    until("the task ended", || site.cloud().live_tasks() == 0).await;
+    assert_eq!(site.task_of(&job).containers[0].exit_code, Some(71));
+    assert_eq!(site.calls("StopTask"), 0);
+    site.close().await;
+}

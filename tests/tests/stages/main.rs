@@ -1,0 +1,6 @@
+//! The contract of the four stages, as gitlab-runner would see it: streams, codes, signals.
+
+mod contract;
+mod interrupts;
+mod output;
+mod prepare_cut;

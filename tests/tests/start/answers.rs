@@ -1,0 +1,148 @@
+//! Answers that are odd, late or not yet true.
+
+use std::time::Duration;
+
+use fargate_local_cloud::{Fault, Phase};
+use fargate_tests::{SYSTEM_FAILURE, Site, until};
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+fn answer(body: &str) -> Fault {
+    Fault::Answer { status: 200, body: body.to_owned() }
+}
+
+#[tokio::test]
+async fn odd_answers_to_run_task_are_tried_again_with_the_same_token() {
+    let site = Site::open().await;
+    let odd = [
+        r#"{"tasks": [], "failures": []}"#,
+        "{}",
+        r#"{"tasks": [{}]}"#,
+        r#"{"tasks": [{"taskArn": ""}]}"#,
+        "this is not JSON",
+        "",
+        r#"{"tasks": "none"}"#,
+    ];
+    let job = site.job();
+    for body in odd {
+        site.cloud().fail("RunTask", answer(body));
+        let ended = job.prepare().await;
+        assert_eq!(ended.code, 0, "{body}: {}", ended.all());
+        assert!(!ended.all().contains("panic"), "{body}: {}", ended.all());
+        job.cleanup().await.passed();
+    }
+    site.close().await;
+}
+
+#[tokio::test]
+async fn odd_answers_to_describe_tasks_are_no_news() {
+    let site = Site::open().await;
+    let arn = "arn:aws:ecs:eu-west-1:123456789012:task/ci/0123456789abcdef0123456789abcdef";
+    let odd = [
+        json!({ "tasks": [] }),
+        json!({ "tasks": [{ "taskArn": arn }] }),
+        json!({ "tasks": [{ "taskArn": arn, "lastStatus": "DANCING", "attachments": null }] }),
+        json!({ "tasks": [{ "taskArn": arn, "lastStatus": "PENDING", "attachments": [{
+            "type": "ElasticNetworkInterface", "status": "ATTACHED",
+            "details": [{ "name": "privateIPv4Address", "value": null }, {}],
+        }] }] }),
+        json!({ "tasks": [{ "taskArn": arn, "lastStatus": "PENDING",
+            "containers": [{ "networkInterfaces": [{ "privateIpv4Address": "not an address" }] }],
+        }] }),
+    ];
+    for body in &odd {
+        site.cloud().fail("DescribeTasks", answer(&body.to_string()));
+    }
+    for body in ["not JSON", r#"{"tasks": 7}"#] {
+        site.cloud().fail("DescribeTasks", answer(body));
+    }
+    site.cloud().fail(
+        "DescribeTasks",
+        Fault::Exception {
+            status: 400,
+            code: "ThrottlingException".to_owned(),
+            message: "Rate exceeded".to_owned(),
+        },
+    );
+    site.cloud().fail("DescribeTasks", Fault::LostAnswer);
+    let job = site.job();
+    job.prepare().await.passed();
+    assert!(site.calls("DescribeTasks") > odd.len() + 4);
+    job.run("true").await.passed();
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_task_that_ecs_does_not_show_yet_is_waited_for() {
+    let site = Site::open().await;
+    site.cloud().set_read_lag(Duration::from_secs(1));
+    let job = site.job();
+    job.prepare().await.passed();
+    assert_eq!(site.tasks_of(&job).len(), 1);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_task_that_ecs_never_shows_is_given_up_and_stopped() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.visible", "500ms");
+    site.cloud().set_read_lag(Duration::from_secs(600));
+    let job = site.job();
+    let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+    assert_eq!(ended.error_line(), "error: ECS no longer remembers this task");
+    assert_eq!(site.task_of(&job).desired_status, "STOPPED");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_slow_start_is_told_with_its_state_and_ends_at_its_deadline() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.slow_start", "300ms");
+    site.set("defaults.timeouts.progress", "600ms");
+    site.set("defaults.timeouts.start", "2s");
+    site.cloud().fail("RunTask", Fault::TaskHeld { phase: Phase::Pending });
+    let job = site.job();
+    let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+    let slow = "Still PENDING after 0.30 s. ECS gives no reason yet. A blocked network ends after \
+                about 4m 49s\n";
+    assert_eq!(ended.out().matches(slow).count(), 1, "{}", ended.out());
+    assert!(ended.out().contains("\nPENDING for "), "{}", ended.out());
+    assert_eq!(ended.error_line(), "error: the task did not start in 2.0 s");
+    assert_eq!(site.task_of(&job).desired_status, "STOPPED");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_token_that_names_other_parameters_stops_the_tasks_that_hold_it() {
+    let site = Site::open().await;
+    let first = site.prepared().await;
+    let held = site.task_of(&first).arn;
+    let conflict = json!({
+        "__type": "ConflictException",
+        "message": "The client token was used with other parameters.",
+        "resourceIds": [held],
+    });
+    site.cloud().fail("RunTask", Fault::Answer { status: 400, body: conflict.to_string() });
+    let job = site.job();
+    job.prepare().await.passed();
+    assert_eq!(site.task_of(&first).desired_status, "STOPPED");
+    assert_eq!(site.tasks_of(&job).len(), 1);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn an_edited_configuration_between_two_tries_leaves_one_task() {
+    let site = Site::open().await;
+    site.cloud().fail("RunTask", Fault::Slow(Duration::from_secs(30)));
+    let job = site.job();
+    let running = job.start(&["prepare"]);
+    until("a task", || site.tasks_of(&job).len() == 1).await;
+    running.signal(Signal::SIGKILL);
+    job.heard(running).await.with_code(128 + 9);
+    site.set("defaults.cpu", 512);
+    site.set("defaults.memory", 1024);
+    job.prepare().await.passed();
+    let states: Vec<_> = site.tasks_of(&job).into_iter().map(|task| task.desired_status).collect();
+    assert_eq!(states, ["STOPPED", "RUNNING"]);
+    site.close().await;
+}

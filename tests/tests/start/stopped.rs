@@ -1,0 +1,192 @@
+//! A task that was accepted and stops before its agent answers.
+
+use fargate_local_cloud::{Fault, Phase};
+use fargate_tests::{SYSTEM_FAILURE, Site};
+
+use crate::{block, stops, the_next_tries_are_short};
+
+const FAILED: &str = "TaskFailedToStart";
+
+#[tokio::test]
+async fn an_image_that_does_not_exist_is_final() {
+    let site = Site::open().await;
+    let reason = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed \
+                  to resolve ref registry.example/ci/job:1: registry.example/ci/job:1: not found";
+    site.cloud().fail_until_cleared("RunTask", stops(Phase::Pending, FAILED, reason));
+    let job = site.job();
+    let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+    insta::assert_snapshot!(block(&ended), @r#"
+    error: image registry.example/ci/job:1 does not exist
+      ECS: "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref registry.example/ci/job:1: registry.example/ci/job:1: not found"
+      task ID is STOPPED: TaskFailedToStart.
+      Fix: correct the image in the task definition, or push it
+        aws ecs describe-task-definition --task-definition ci-job
+      Who can mend it: whoever runs the CI platform. Your script did not start.
+    "#);
+    assert_eq!(site.tasks_of(&job).len(), 1, "no other task is started for it");
+    let headline = "image registry.example/ci/job:1 does not exist";
+    the_next_tries_are_short(&site, &job, headline).await;
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_network_interface_that_came_too_late_is_tried_again_one_task_at_a_time() {
+    let site = Site::open().await;
+    let reason = "Timeout waiting for network interface provisioning to complete.";
+    for _ in 0..2 {
+        site.cloud().fail("RunTask", stops(Phase::Provisioning, FAILED, reason));
+    }
+    let job = site.job();
+    let ended = job.prepare().await.with_code(0);
+    let tasks = site.tasks_of(&job);
+    assert_eq!(tasks.len(), 3);
+    for pair in tasks.windows(2) {
+        let stopped = pair[0].stopped_at.expect("the former one has stopped");
+        assert!(stopped <= pair[1].created_at, "{pair:?}");
+        assert_ne!(pair[0].client_token, pair[1].client_token);
+    }
+    let again = "AWS did not attach a network interface in time (ECS: \"Timeout waiting for network \
+                 interface provisioning to complete.\"): starting another task (1 of 3)";
+    assert!(ended.out().contains(again), "{}", ended.out());
+    job.run("true").await.passed();
+    site.close().await;
+}
+
+#[tokio::test]
+async fn what_stays_wrong_is_given_up_after_a_few_tasks() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.relaunches", 2);
+    let reason = "Timeout waiting for network interface provisioning to complete.";
+    site.cloud().fail_until_cleared("RunTask", stops(Phase::Provisioning, FAILED, reason));
+    let job = site.job();
+    let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+    assert_eq!(ended.error_line(), "error: AWS did not attach a network interface in time");
+    assert_eq!(site.tasks_of(&job).len(), 3);
+    // It may be over by the next try, so that one is made.
+    site.cloud().clear_faults();
+    job.cleanup().await.passed();
+    job.prepare().await.passed();
+    site.close().await;
+}
+
+/// Each reason that ECS was seen to give, the cause that it is told as, and whether another task
+/// is tried.
+#[tokio::test]
+async fn each_reason_has_its_headline() {
+    let rows = [
+        (
+            "ResourceInitializationError: unable to pull secrets or registry auth: execution \
+             resource retrieval failed: unable to retrieve secret from asm: service call has been \
+             retried 1 time(s): failed to fetch secret arn:aws:secretsmanager:eu-west-1:1:secret:a \
+             from secrets manager: AccessDeniedException: not authorized",
+            "the execution role may not read a secret",
+            false,
+        ),
+        (
+            "ResourceInitializationError: unable to pull secrets or registry auth: failed to fetch \
+             secret arn:aws:secretsmanager:eu-west-1:1:secret:a: ResourceNotFoundException: Secrets \
+             Manager can't find the specified secret.",
+            "a secret of the task is empty or not in this Region",
+            false,
+        ),
+        (
+            "ResourceInitializationError: unable to pull secrets or registry auth: unable to \
+             retrieve secret from asm: RequestError: send request failed: dial tcp: i/o timeout",
+            "the task cannot reach Secrets Manager",
+            true,
+        ),
+        (
+            "ResourceInitializationError: failed to validate logger args: create stream has been \
+             retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: \
+             The specified log group does not exist. : exit status 1",
+            "the log group of the task does not exist",
+            false,
+        ),
+        (
+            "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: \
+             stderr: Failed to resolve \"fs-0123456789abcdef0.efs.eu-west-1.amazonaws.com\"",
+            "EFS fs-0123456789abcdef0 has no address in this zone",
+            false,
+        ),
+        (
+            "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: \
+             stderr: mount.nfs4: access denied by server while mounting 127.0.0.1:/ fs-0123456789abcdef0",
+            "EFS fs-0123456789abcdef0 refused the mount",
+            false,
+        ),
+        (
+            "CannotPullContainerError: toomanyrequests: You have reached your pull rate limit.",
+            "Docker Hub limits pulls from this address",
+            true,
+        ),
+        (
+            "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to \
+             resolve ref registry.example/ci/job:1: dial tcp 10.0.0.1:443: i/o timeout",
+            "the task cannot reach the registry",
+            true,
+        ),
+        (
+            "CannotPullContainerError: pull access denied, repository does not exist or may require \
+             authorization",
+            "the registry refused the image",
+            false,
+        ),
+        (
+            "Something that this version has never seen",
+            "ended for a reason this version does not know",
+            false,
+        ),
+    ];
+    let site = Site::open().await;
+    for (reason, headline, again) in rows {
+        let fault = stops(Phase::Pending, FAILED, reason);
+        let job = site.job();
+        if again {
+            // The second task starts, so the first one's cause is told as a line.
+            site.cloud().fail("RunTask", fault);
+            let out = job.prepare().await.with_code(0).out();
+            let told = out.to_lowercase().contains(&headline.to_lowercase());
+            assert!(told && out.contains(": starting another task ("), "{headline}: {out}");
+            assert_eq!(site.tasks_of(&job).len(), 2, "{headline}");
+        } else {
+            site.cloud().fail("RunTask", fault);
+            let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+            assert_eq!(ended.error_line(), format!("error: {headline}"));
+            let words = reason.split_whitespace().last().expect("words");
+            assert!(ended.out().contains(words), "ECS's own words: {}", ended.out());
+            assert_eq!(site.tasks_of(&job).len(), 1, "{headline}");
+            the_next_tries_are_short(&site, &job, headline).await;
+        }
+        job.cleanup().await.passed();
+    }
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_task_that_ends_while_it_starts_is_no_job_s_failure() {
+    for (stop_code, reason, headline) in [
+        ("SpotInterruption", "Your Spot Task was interrupted.", "AWS took the Spot task back"),
+        ("UserInitiated", "Task stopped by user", "someone stopped the task in AWS"),
+        (
+            "EssentialContainerExited",
+            "Essential container in task exited",
+            "the agent ended at once",
+        ),
+    ] {
+        let site = Site::open().await;
+        let fault = Fault::TaskStops {
+            phase: Phase::Pending,
+            after: std::time::Duration::ZERO,
+            stop_code: stop_code.to_owned(),
+            stopped_reason: reason.to_owned(),
+            container_reason: None,
+            exit_code: Some(1),
+        };
+        site.cloud().fail_until_cleared("RunTask", fault);
+        let job = site.job();
+        let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+        assert_eq!(ended.error_line(), format!("error: {headline}"));
+        assert_eq!(job.exit_code(), None);
+        site.close().await;
+    }
+}
