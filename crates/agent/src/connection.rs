@@ -60,6 +60,8 @@ pub fn configuration(settings: &Settings) -> Arc<Config> {
             ..Preferred::DEFAULT
         },
         nodelay: true,
+        // TCP judges a dead client; a quiet one may be a person who reads.
+        inactivity_timeout: None,
         ..Config::default()
     })
 }
@@ -188,9 +190,7 @@ impl Handler for Door {
 
 /// Serves one connection until its client leaves or the task ends.
 pub async fn serve(task: Arc<Task>, gate: Arc<Gate>, config: Arc<Config>, stream: TcpStream) {
-    if watch_for_dead_client(&stream).is_err() {
-        return;
-    }
+    let Ok(line) = watch_for_dead_client(&stream) else { return };
     let (logged_in, mut login) = watch::channel(false);
     let (channels, mut opened) = mpsc::channel(CHANNELS);
     let door = Door { gate, logged_in, channels };
@@ -202,8 +202,9 @@ pub async fn serve(task: Arc<Task>, gate: Arc<Gate>, config: Arc<Config>, stream
         _ = &mut running => return,
         entered = timeout(LOGIN, proven(&mut login)) => {
             if entered != Ok(true) {
-                let farewell = "no login in time".to_owned();
-                let _ = handle.disconnect(russh::Disconnect::ByApplication, farewell, "".into()).await;
+                // The SSH library would keep a stalled key exchange, and its socket, for ever.
+                let _ = line.shutdown(std::net::Shutdown::Both);
+                let _ = running.await;
                 return;
             }
         }
@@ -213,7 +214,7 @@ pub async fn serve(task: Arc<Task>, gate: Arc<Gate>, config: Arc<Config>, stream
     loop {
         tokio::select! {
             _ = &mut running => break,
-            Some(channel) = opened.recv() => {
+            Some(channel) = opened.recv(), if sessions.len() < CHANNELS => {
                 sessions.spawn(serve_channel(task.clone(), handle.clone(), channel));
             }
             _ = sessions.join_next(), if !sessions.is_empty() => {}
@@ -227,7 +228,8 @@ async fn proven(login: &mut watch::Receiver<bool>) -> bool {
     login.wait_for(|logged_in| *logged_in).await.is_ok()
 }
 
-fn watch_for_dead_client(stream: &TcpStream) -> std::io::Result<()> {
+/// Arms TCP's own judgement, and returns a second handle on the connection to cut it with.
+fn watch_for_dead_client(stream: &TcpStream) -> std::io::Result<socket2::Socket> {
     let keepalive = socket2::TcpKeepalive::new()
         .with_time(KEEPALIVE)
         .with_interval(KEEPALIVE)
@@ -235,7 +237,8 @@ fn watch_for_dead_client(stream: &TcpStream) -> std::io::Result<()> {
     let socket = socket2::SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    socket.try_clone()
 }
 
 async fn serve_channel(task: Arc<Task>, handle: Handle, mut channel: Channel<Msg>) {

@@ -3,12 +3,16 @@
 
 use std::process::{Command, ExitCode};
 
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 /// Exit status when the server cannot be started: the shell's "cannot execute".
 const CANNOT_START: u8 = 126;
+/// Exit status when a signal without a name ended the server; told like KILL.
+const KILLED: u8 = 128 + 9;
 
 pub fn run() -> ExitCode {
     match start_and_reap() {
@@ -28,15 +32,20 @@ fn start_and_reap() -> std::io::Result<u8> {
     let server = Command::new("/proc/self/exe").spawn()?;
     let server = Pid::from_raw(i32::try_from(server.id()).map_err(std::io::Error::other)?);
     hide_environment();
+    // Not `sigwait`: real-time signals have no name, and anybody in the task may send one.
+    let arrived = SignalFd::new(&signals)?;
     loop {
-        match signals.wait()? {
-            Signal::SIGCHLD => {
+        let number = arrived.read_signal()?.map(|signal| signal.ssi_signo);
+        match number.and_then(|number| Signal::try_from(i32::try_from(number).ok()?).ok()) {
+            Some(Signal::SIGCHLD) => {
                 if let Some(code) = reap(server) {
                     return Ok(code);
                 }
             }
             // It may have ended a moment ago; then SIGCHLD is already pending.
-            signal => drop(kill(server, signal)),
+            Some(signal) => drop(kill(server, signal)),
+            // An image may name a real-time signal as its stop signal.
+            None => drop(kill(server, Signal::SIGTERM)),
         }
     }
 }
@@ -51,10 +60,12 @@ fn reap(server: Pid) -> Option<u8> {
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid == server => {
                 return Some(u8::try_from(128 + signal as i32).unwrap_or(255));
             }
-            Ok(WaitStatus::StillAlive) | Err(_) => return None,
-            Ok(_) => {}
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => break,
+            // Another child, or one that a signal without a name ended: it is reaped all the same.
+            Ok(_) | Err(_) => {}
         }
     }
+    (kill(server, None) == Err(Errno::ESRCH)).then_some(KILLED)
 }
 
 /// Takes back what [`run`] has blocked, before the first handler or script of the server.
@@ -63,7 +74,8 @@ pub fn unblock_signals() -> std::io::Result<()> {
 }
 
 /// Other processes of the same user can then not read this one's environment, which holds the
-/// seed of the host key. A root user with `CAP_SYS_PTRACE`, which Fargate does not give, still can.
+/// seed of the host key. A root user with `CAP_SYS_PTRACE`, which Fargate gives only where the task
+/// definition adds it, still can.
 pub fn hide_environment() {
     if let Err(error) = nix::sys::prctl::set_dumpable(false) {
         eprintln!("warning: the agent's environment stays readable in /proc: {error}");

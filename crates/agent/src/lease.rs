@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::settings::Limits;
+use crate::stage::SHORT_GRACE;
 
 /// Which limit was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,7 @@ struct Terms {
     idle: Duration,
     deadline: Instant,
     client_gone: Duration,
+    next_stage_grace: Duration,
 }
 
 #[derive(Clone, Copy)]
@@ -72,6 +74,7 @@ impl Lease {
                 idle: limits.idle,
                 deadline: now + limits.lifetime,
                 client_gone: limits.client_gone,
+                next_stage_grace: SHORT_GRACE,
             }),
             clients: watch::Sender::new(Clients { connected: 0, last_seen: now }),
         }
@@ -85,12 +88,18 @@ impl Lease {
             idle: time(lease.idle_ms),
             deadline: Instant::now() + time(lease.deadline_ms),
             client_gone: time(lease.client_gone_ms),
+            next_stage_grace: lease.next_stage_grace_ms.map_or(SHORT_GRACE, time),
         });
     }
 
     /// How long a stage may go on without its client.
     pub fn client_gone(&self) -> Duration {
         self.terms.borrow().client_gone
+    }
+
+    /// How long a former stage has between TERM and KILL once a next one wants its place.
+    pub fn next_stage_grace(&self) -> Duration {
+        self.terms.borrow().next_stage_grace
     }
 
     /// Counts a client in.
@@ -159,6 +168,7 @@ mod tests {
             idle_ms: 1000,
             deadline_ms: 5000,
             client_gone_ms: 1000,
+            next_stage_grace_ms: None,
             hosts: Vec::new(),
         });
         let start = Instant::now();

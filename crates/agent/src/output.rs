@@ -29,6 +29,16 @@ struct State {
     end: u64,
     discarding: bool,
     ending: Option<Ending>,
+    left: Option<Left>,
+}
+
+/// What a script that ended has left of its output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing holds it any more: it is complete.
+    Nothing,
+    /// A process that still may write.
+    Writers,
 }
 
 impl State {
@@ -153,10 +163,18 @@ impl Output {
         self.changes.send_replace(());
     }
 
-    /// The script ended; what it wrote until now is all there is.
-    pub fn finish(&self, ending: Ending) {
-        self.state().ending = Some(ending);
+    /// The script ended; what it wrote until now is all that is passed on.
+    pub fn finish(&self, ending: Ending, left: Left) {
+        let mut state = self.state();
+        state.ending = Some(ending);
+        state.left = Some(left);
+        drop(state);
         self.changes.send_replace(());
+    }
+
+    /// What was left, once the script has ended.
+    pub fn left(&self) -> Option<Left> {
+        self.state().left
     }
 
     /// Bytes written so far.
@@ -196,7 +214,7 @@ mod tests {
         assert_eq!(output.read(5), Found::Bytes(Stream::Stdout, b"wo".to_vec()));
         assert_eq!(output.read(7), Found::Bytes(Stream::Stderr, b"three".to_vec()));
         assert_eq!(output.read(12), Found::NotYet);
-        output.finish(Ending::Code { code: 0 });
+        output.finish(Ending::Code { code: 0 }, Left::Nothing);
         assert_eq!(output.read(12), Found::End(Ending::Code { code: 0 }));
     }
 

@@ -19,7 +19,8 @@ const READ: usize = 16 * 1024;
 const CANNOT_START: u32 = 126;
 
 /// Runs `command` in the user's shell, or the shell itself without one, until it ends or the
-/// client leaves; then nothing of it is left.
+/// client leaves; then nothing of it is left. A command that does not read what the client sends
+/// holds up its own output as well.
 ///
 /// # Errors
 ///
@@ -47,6 +48,7 @@ pub async fn serve(
         Err(error) => return refuse(&write, &error.to_string()).await,
     };
     let tree = Tree::of(&child);
+    let mut leave = Leave(tree);
     let stdin = child.stdin.take();
     let stdout = child.stdout.take();
     let stderr = child.stderr.take();
@@ -59,10 +61,24 @@ pub async fn serve(
         () = feed(&mut read, stdin, tree) => None,
     };
     match status {
-        Some(status) => report(&write, status).await,
+        Some(status) => {
+            leave.0 = None;
+            report(&write, status).await
+        }
         None => {
             end(tree, child).await;
             Ok(())
+        }
+    }
+}
+
+/// However a session ends, nothing of its command is left.
+struct Leave(Option<Tree>);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if let Some(tree) = self.0 {
+            tree.signal(Signal::SIGKILL);
         }
     }
 }

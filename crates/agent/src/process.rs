@@ -59,6 +59,11 @@ impl Tree {
         }
     }
 
+    /// True while a process of the group exists.
+    pub fn is_alive(self) -> bool {
+        killpg(self.leader, None).is_ok()
+    }
+
     fn descendants(self) -> BTreeSet<Pid> {
         let parents = parents();
         let mut family = BTreeSet::from([self.leader]);

@@ -27,6 +27,8 @@ const TERMINATED: u8 = 143;
 const END_GRACE: Duration = Duration::from_secs(10);
 /// For the last frames to reach a client that still listens.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// Before another connection is taken, after one could not be.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// Connections at once; further ones wait in the backlog.
 const CONNECTIONS: usize = 64;
 
@@ -87,10 +89,15 @@ async fn serve(settings: &Settings) -> std::io::Result<u8> {
     let end = loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < CONNECTIONS => {
-                // A connection that broke before it was taken is no reason to stop.
-                if let Ok((stream, _)) = accepted {
-                    let served = connection::serve(task.clone(), gate.clone(), config.clone(), stream);
-                    connections.spawn(served);
+                match accepted {
+                    Ok((stream, _)) => {
+                        let served =
+                            connection::serve(task.clone(), gate.clone(), config.clone(), stream);
+                        connections.spawn(served);
+                    }
+                    // A connection that broke before it was taken is no reason to stop; too many
+                    // open files would make this loop spin.
+                    Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
                 }
             }
             _ = connections.join_next(), if !connections.is_empty() => {}

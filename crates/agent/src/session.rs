@@ -15,7 +15,7 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::time::timeout;
 
 use crate::memory_file::Incoming;
-use crate::output::Found;
+use crate::output::{Found, Left};
 use crate::stage::{Order, Stage};
 use crate::task::Task;
 
@@ -192,7 +192,12 @@ async fn tell(
                 outbox.send(&FromAgent::Output { offset, stream, bytes }).await?;
                 offset += length;
             }
-            Found::End(ending) => return outbox.send(&FromAgent::Exit { ending, offset }).await,
+            Found::End(ending) => {
+                if stage.output.left() == Some(Left::Writers) {
+                    outbox.send(&FromAgent::Notice(Notice::OutputLeft)).await?;
+                }
+                return outbox.send(&FromAgent::Exit { ending, offset }).await;
+            }
             Found::Gone => {
                 let what = "an offset that was not acknowledged before".into();
                 return outbox.send(&FromAgent::Refused(Refusal::Protocol { what })).await;
@@ -222,7 +227,6 @@ async fn listen(task: &Task, stage: &Stage, inbox: &mut Inbox) -> Result<(), Ses
                     Signal::Kill => nix::sys::signal::Signal::SIGKILL,
                 };
                 let grace = Duration::from_millis(grace_ms.min(MAX_GRACE_MS));
-                // Nobody needs to read on; a script blocked on its own output could not end.
                 stage.order(Order { signal, grace });
             }
             FromClient::Lease(lease) => task.lease.renew(&lease),

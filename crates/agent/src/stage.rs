@@ -2,6 +2,7 @@
 //!
 //! It knows processes, signals and deadlines. It knows neither SSH nor frames.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fargate_model::id::Token;
@@ -13,16 +14,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::output::Output;
+use crate::output::{Left, Output};
 use crate::process::Tree;
 
 /// How long a script whose client is gone, or that a newer one replaces, has between TERM and KILL.
 pub const SHORT_GRACE: Duration = Duration::from_secs(2);
 /// After the script ended, its output counts as complete when nothing came for this long though
 /// a process that it left behind still holds the pipe.
-const QUIET: Duration = Duration::from_millis(250);
+const QUIET: Duration = Duration::from_secs(1);
 /// Longest wait for such a process.
 const LINGER: Duration = Duration::from_secs(5);
+/// How often it is looked whether a group that was told to end is gone.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Signals waiting for a stage; one that does not fit finds the stage ending anyway.
 const ORDERS: usize = 16;
 /// Bytes read from a pipe at once.
@@ -40,6 +43,8 @@ pub struct Stage {
     pub run_id: Token,
     pub output: Output,
     orders: mpsc::Sender<Order>,
+    ordered: AtomicBool,
+    cleared: watch::Sender<bool>,
     attached: watch::Sender<usize>,
     /// A newer run took this one's place.
     pub superseded: watch::Sender<bool>,
@@ -65,8 +70,16 @@ impl Stage {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let attached = watch::Sender::new(0);
         let life = Life { orders: inbox, attached: attached.subscribe() };
-        let superseded = watch::Sender::new(false);
-        (Self { run_id, output: Output::new(), orders, attached, superseded }, life)
+        let stage = Self {
+            run_id,
+            output: Output::new(),
+            orders,
+            ordered: AtomicBool::new(false),
+            cleared: watch::Sender::new(false),
+            attached,
+            superseded: watch::Sender::new(false),
+        };
+        (stage, life)
     }
 
     /// Counts a listening client in.
@@ -77,7 +90,22 @@ impl Stage {
 
     /// Asks for an end; later orders can only shorten the grace.
     pub fn order(&self, order: Order) {
+        self.ordered.store(true, Ordering::Relaxed);
         let _ = self.orders.try_send(order);
+    }
+
+    /// True while something of it is still to be ended before another stage may start: the script
+    /// itself, or processes of an end that was asked for.
+    pub fn is_in_the_way(&self) -> bool {
+        self.output.ending().is_none()
+            || self.ordered.load(Ordering::Relaxed) && !*self.cleared.borrow()
+    }
+
+    /// Returns when the script has ended and every end that was asked for is carried out.
+    pub async fn out_of_the_way(&self) {
+        let mut cleared = self.cleared.subscribe();
+        // The sender lives as long as this stage.
+        let _ = cleared.wait_for(|cleared| *cleared).await;
     }
 
     /// Returns when the script has ended and its output is complete.
@@ -117,16 +145,21 @@ impl Life {
             pumps.spawn(pump(stage.clone(), Stream::Stderr, pipe));
         }
         let mut kill_at: Option<Instant> = None;
+        let mut was_attached = false;
         let mut gone_at = Some(Instant::now() + client_gone);
         let mut ended: Option<Ended> = None;
         loop {
             if *self.attached.borrow_and_update() > 0 {
+                was_attached = true;
                 gone_at = None;
+            } else if std::mem::take(&mut was_attached) {
+                gone_at = Some(Instant::now() + client_gone);
             }
             if let Some(Ended { ending, .. }) = ended
                 && pumps.is_empty()
             {
-                return stage.output.finish(ending);
+                stage.output.finish(ending, Left::Nothing);
+                break;
             }
             tokio::select! {
                 status = child.wait(), if ended.is_none() => ended = Some(Ended::now(status, &stage.output)),
@@ -140,11 +173,8 @@ impl Life {
                     signal(Signal::SIGKILL);
                     kill_at = None;
                 }
-                _ = self.attached.changed() => {
-                    if *self.attached.borrow() == 0 {
-                        gone_at = Some(Instant::now() + client_gone);
-                    }
-                }
+                // Only wakes: the loop looks again.
+                _ = self.attached.changed() => {}
                 () = at(gone_at) => {
                     gone_at = None;
                     stage.output.discard();
@@ -155,14 +185,34 @@ impl Life {
                     if let Some(seen) = &mut ended
                         && seen.is_complete(&stage.output)
                     {
-                        stage.output.finish(seen.ending);
+                        stage.output.finish(seen.ending, Left::Writers);
                         break;
                     }
                 }
             }
         }
-        // A process that was left behind may write on into the void until it ends.
-        while pumps.join_next().await.is_some() {}
+        // What the script left behind may write on into the void; an end that was asked for still
+        // reaches it.
+        loop {
+            let pending = kill_at.filter(|_| tree.is_some_and(Tree::is_alive));
+            stage.cleared.send_replace(pending.is_none());
+            if pending.is_none() && pumps.is_empty() {
+                return;
+            }
+            tokio::select! {
+                _ = pumps.join_next(), if !pumps.is_empty() => {}
+                Some(order) = self.orders.recv() => {
+                    signal(order.signal);
+                    let at = Instant::now() + order.grace;
+                    kill_at = Some(kill_at.map_or(at, |before| before.min(at)));
+                }
+                () = at(pending) => {
+                    signal(Signal::SIGKILL);
+                    kill_at = None;
+                }
+                () = tokio::time::sleep(LOOK_AGAIN), if pending.is_some() => {}
+            }
+        }
     }
 }
 
@@ -287,6 +337,24 @@ mod tests {
         running.stage.order(Order { signal: Signal::SIGTERM, grace });
         assert_eq!(running.stage.ended().await, Ending::Signal { number: 9 });
         running.life.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_child_that_ignores_term_is_ended_though_its_script_has_ended() {
+        let script = "(trap '' TERM; exec >/dev/null 2>&1; while :; do sleep 0.01; done) & \
+                      trap 'exit 1' TERM; echo $!; wait";
+        let running = run(script, LONG);
+        has_written(&running.stage, 2).await;
+        let grace = Duration::from_millis(100);
+        running.stage.order(Order { signal: Signal::SIGTERM, grace });
+        assert_eq!(running.stage.ended().await, Ending::Code { code: 1 });
+        assert!(running.stage.is_in_the_way());
+        running.stage.out_of_the_way().await;
+        running.life.await.unwrap();
+        let Found::Bytes(_, pid) = running.stage.output.read(0) else { panic!("no output") };
+        let pid: i32 = String::from_utf8(pid).unwrap().trim().parse().unwrap();
+        let alive = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        assert!(alive.is_err() || alive.unwrap().contains(") Z "), "{pid} still runs");
     }
 
     #[tokio::test]

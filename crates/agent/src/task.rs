@@ -15,7 +15,7 @@ use crate::environment::Environment;
 use crate::lease::Lease;
 use crate::process::{Start, start};
 use crate::settings::Limits;
-use crate::stage::{Order, SHORT_GRACE, Stage};
+use crate::stage::{Order, Stage};
 
 /// Beyond the grace, for a process that even KILL cannot end at once.
 const KILL_MARGIN: Duration = Duration::from_secs(3);
@@ -61,11 +61,12 @@ impl Task {
     pub fn make_way_for(&self, run_id: &Token) {
         if let Some(former) = self.current()
             && former.run_id != *run_id
-            && former.output.ending().is_none()
+            && former.is_in_the_way()
         {
             former.superseded.send_replace(true);
             former.output.discard();
-            former.order(Order { signal: Signal::SIGTERM, grace: SHORT_GRACE });
+            let grace = self.lease.next_stage_grace();
+            former.order(Order { signal: Signal::SIGTERM, grace });
         }
     }
 
@@ -80,8 +81,9 @@ impl Task {
             return Ok(same);
         }
         self.make_way_for(&run.run_id);
-        if let Some(former) = self.current() {
-            timeout(SHORT_GRACE + KILL_MARGIN, former.ended()).await.map_err(|_| Refusal::Busy)?;
+        if let Some(former) = self.current().filter(|former| former.is_in_the_way()) {
+            let within = self.lease.next_stage_grace() + KILL_MARGIN;
+            timeout(within, former.out_of_the_way()).await.map_err(|_| Refusal::Busy)?;
         }
         if self.ending.borrow().is_some() {
             return Err(Refusal::Ending);

@@ -89,6 +89,10 @@ pub struct Lease {
     pub deadline_ms: u64,
     /// What runs is ended when its client was gone for this long, in ms.
     pub client_gone_ms: u64,
+    /// What still runs when a next run comes has this long between TERM and KILL, in ms; none
+    /// leaves it to the agent.
+    #[serde(default)]
+    pub next_stage_grace_ms: Option<u64>,
     /// Names that the job's containers reach each other by. Not used by this version.
     #[serde(default)]
     pub hosts: Vec<(String, String)>,
@@ -202,22 +206,28 @@ pub enum Notice {
     },
     /// A newer run took this one's place.
     Superseded,
+    /// The script ended, and a process that it left behind still holds its output: what it writes
+    /// from here on is not passed on.
+    OutputLeft,
 }
 
 /// Why a request is refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// No common version.
+    #[error("it speaks versions {speaks:?}")]
     Version {
         /// What the agent speaks.
         speaks: Vec<u16>,
     },
     /// No such container, or it cannot be reached from here.
+    #[error("no container {target:?} can be reached")]
     Target {
         /// What was asked for.
         target: String,
     },
     /// What was asked for cannot be started; nothing ran.
+    #[error("{program} could not be started: {error}")]
     Start {
         /// The program or shell.
         program: String,
@@ -225,17 +235,21 @@ pub enum Refusal {
         error: String,
     },
     /// The script is larger than the agent takes, or its hash does not match.
+    #[error("the script is {what}")]
     Script {
         /// What is wrong with it.
         what: String,
     },
     /// Something else is being started or ended at this moment.
+    #[error("what ran before has not ended yet")]
     Busy,
     /// The message does not fit at this point.
+    #[error("it expected {what}")]
     Protocol {
         /// What was expected.
         what: String,
     },
     /// The task is about to end.
+    #[error("the task is about to end")]
     Ending,
 }
