@@ -46,14 +46,17 @@ lint:
 format:
 	cargo fmt --all
 
+# A release agent has a folder of its own, so that it and the debug one never replace each other.
+RELEASE_AGENT := target/release/static/fargate-agent
+
 bench: neighbours
-	$(MAKE) build PROFILE=release
-	cargo bench --package fargate-tests
+	$(MAKE) build PROFILE=release AGENT=$(RELEASE_AGENT)
+	FARGATE_AGENT=$(CURDIR)/$(RELEASE_AGENT) cargo bench --package fargate-tests --bench bench
 
 dist:
-	$(MAKE) build PROFILE=release
+	$(MAKE) build PROFILE=release AGENT=$(RELEASE_AGENT)
 	@mkdir -p target/dist
-	@cp target/release/fargate-runner target/release/fargate-local $(AGENT) target/dist/
+	@cp target/release/fargate-runner target/release/fargate-local $(RELEASE_AGENT) target/dist/
 	@ls -l target/dist
 
 clean:

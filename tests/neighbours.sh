@@ -9,6 +9,7 @@ need git git
 if [ "${1:-test}" = test ]; then
     need ssh openssh-client
     [ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
+    need faketime faketime
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
 fi
 if [ -n "$missing" ]; then

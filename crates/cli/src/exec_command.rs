@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use fargate_config::{Loaded, Unknown};
 use fargate_driver::exec::{Report, Step, exec};
@@ -100,7 +101,7 @@ fn start(args: &ExecArgs, settings: &Settings, job: &Job, name: &str) -> ExitCod
     };
     let report = runtime.block_on(exec(settings, job, &mut console, &mut told));
     drop(status);
-    conclude(args, name, &report, console.is_mid_line())
+    conclude(args, name, &report, console.is_mid_line(), settings.profile.timeouts.exec_idle)
 }
 
 fn tell(status: &mut Status, event: &Event<'_>) {
@@ -125,24 +126,33 @@ fn tell(status: &mut Status, event: &Event<'_>) {
 }
 
 /// The last line, and the exit code.
-fn conclude(args: &ExecArgs, name: &str, report: &Report, mid_line: bool) -> ExitCode {
+fn conclude(
+    args: &ExecArgs,
+    name: &str,
+    report: &Report,
+    mid_line: bool,
+    idle: Duration,
+) -> ExitCode {
     if mid_line && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
         tell!("");
     }
+    let idle = duration(idle);
     for undone in &report.undone {
-        tell!("warning: {undone}; the task ends by itself within 2 minutes");
+        tell!("warning: {undone}; the task ends by itself within {idle}");
     }
     if let Some(why) = &report.why {
         tell!("{}", why.block(colour()).trim_end());
     }
     if report.cancelled {
+        let code = report.status.filter(|status| *status != 0).unwrap_or(INTERRUPTED);
         if let Some(task) = &report.task {
-            tell!("- {name}: stopped, task {task} is being stopped. Exit {INTERRUPTED}");
+            tell!("- {name}: interrupted, task {task} is being stopped. Exit {code}");
         }
-        return ExitCode::from(INTERRUPTED);
+        return ExitCode::from(code);
     }
     let Some(status) = report.status else {
-        tell!("! {name}: the task never told how it ended. No task is left. Exit {NEVER_RAN}");
+        let left = if report.undone.is_empty() { " No task is left." } else { "" };
+        tell!("! {name}: no exit code arrived.{left} Exit {NEVER_RAN}");
         return ExitCode::from(NEVER_RAN);
     };
     if !args.quiet {

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use fargate_config::Timeouts;
 use fargate_model::job::JobKey;
 use fargate_model::why::{Cause, Why};
-use fargate_protocol::Refusal;
 use tokio::time::Instant;
 
 use crate::provision::{Order, ProvisionError, Provisioned, Settings, provision};
 use crate::random;
 use crate::session::{Console, Job, Outcome, Signal, Stop, Stops};
-use crate::state::{Folder, Origin, StateError};
+use crate::state::{Folder, Origin, Record, StateError};
 use crate::task::{Event, reason, release};
 use crate::verdict::{self, Verdict};
 
@@ -38,6 +38,19 @@ pub struct Report {
     pub undone: Vec<String>,
 }
 
+impl Report {
+    /// Nobody said how the command ended, so ECS is asked.
+    async fn ask(&mut self, record: &Record, timeouts: &Timeouts, how: &str) {
+        match verdict::of_lost_task(record, timeouts, how).await {
+            Verdict::Job(status, why) => {
+                self.status = Some(status);
+                self.why = Some(*why);
+            }
+            Verdict::System(why) => self.why = Some(*why),
+        }
+    }
+}
+
 /// What happens on the way.
 pub enum Step<'a> {
     /// The task is coming up.
@@ -63,7 +76,7 @@ pub async fn exec(
         task: None,
         undone: Vec::new(),
     };
-    match bring_up(settings, began, told).await {
+    match bring_up(settings, began, &mut report.undone, told).await {
         Ok((folder, mut stops, provisioned)) => {
             report.started_in = Some(began.elapsed());
             told(Step::Running);
@@ -83,13 +96,14 @@ pub async fn exec(
 async fn bring_up(
     settings: &Settings,
     began: Instant,
+    undone: &mut Vec<String>,
     told: &mut dyn FnMut(Step<'_>),
 ) -> Result<(Folder, Stops, Provisioned), ProvisionError> {
     let timeouts = &settings.profile.timeouts;
     let stop = Stop { signal: Signal::Int, grace: INTERRUPT_GRACE, leave_after: INTERRUPT_GRACE };
-    let mut stops = Stops::new(stop).map_err(StateError::Randomness)?;
+    let mut stops = Stops::new(stop).map_err(StateError::host("listening for signals"))?;
     let folder = Folder::open(&settings.state_dir, timeouts.lock)?;
-    let key = JobKey::from_bits(random::bytes().map_err(StateError::Randomness)?);
+    let key = JobKey::from_bits(random::bytes().map_err(StateError::host("drawing random bytes"))?);
     let order = Order {
         origin: Origin::Exec,
         job_id: format!("exec-{}", &key.as_str()[..8]),
@@ -104,9 +118,17 @@ async fn bring_up(
     match provision(settings, &order, &folder, &mut stops, deadline, &mut report).await {
         Ok(provisioned) => Ok((folder, stops, provisioned)),
         Err(error) => {
-            // Nothing will come back for this record; what could not be stopped ends by itself.
+            // What could not be stopped stays in the record; the task ends by itself.
             let record = folder.record(&order.job).ok().flatten();
-            let _ = folder.bury(&order.job, record.as_ref(), Vec::new());
+            match &record {
+                Some(record) if !record.launches.is_empty() => {
+                    let _ = folder.keep_undone(record);
+                    undone.push("what was started could not be stopped".to_owned());
+                }
+                record => {
+                    let _ = folder.bury(&order.job, record.as_ref());
+                }
+            }
             Err(error)
         }
     }
@@ -130,35 +152,31 @@ async fn run(
         Err(error) => Outcome::Lost { how: error.to_string(), received: 0, started: false },
     };
     match outcome {
-        Outcome::Ended { ending, .. } => report.status = Some(ending.status()),
+        // Status 0 is the command's own; another one may be the end that the task was given.
+        Outcome::Ended { ending, terminating: true, stopped: false, .. }
+            if ending.status() != 0 =>
+        {
+            report.ask(&record, timeouts, "The task was ended while the command ran").await;
+        }
+        Outcome::Ended { ending, stopped, .. } => {
+            report.status = Some(ending.status());
+            report.cancelled = stopped;
+        }
         Outcome::Left => report.cancelled = true,
-        Outcome::Refused(refusal) => report.why = Some(refused(&refusal)),
+        Outcome::Refused(refusal) => report.why = Some(verdict::of_refusal(&refusal)),
         Outcome::Superseded => report.why = Some(Why::new(Cause::ConnectionLost)),
         Outcome::OutputClosed => report.why = Some(Why::new(Cause::Output)),
-        Outcome::Lost { how, .. } => match verdict::of_lost_task(&record, timeouts, &how).await {
-            Verdict::Passed => report.status = Some(0),
-            Verdict::Script(status) => report.status = Some(status),
-            Verdict::Job(status, why) => {
-                report.status = Some(status);
-                report.why = Some(*why);
-            }
-            Verdict::System(why) => report.why = Some(*why),
-        },
+        Outcome::Lost { how, .. } => report.ask(&record, timeouts, &how).await,
     }
     let deadline = Instant::now() + timeouts.cleanup;
     let why = reason("the command has ended");
-    report.undone = release(&ecs, &record.launches, &why, deadline).await.undone;
-    let left = if report.undone.is_empty() { Vec::new() } else { vec![record.core.clone()] };
-    if let Err(error) = folder.bury(&record.job, Some(&record), left) {
+    report.undone = release(&ecs, &record.launches, &why, deadline, timeouts.visible).await.undone;
+    let written = if report.undone.is_empty() {
+        folder.bury(&record.job, Some(&record))
+    } else {
+        folder.keep_undone(&record)
+    };
+    if let Err(error) = written {
         report.undone.push(error.to_string());
-    }
-}
-
-fn refused(refusal: &Refusal) -> Why {
-    match refusal {
-        Refusal::Start { program, error } => Why::new(Cause::ShellMissing)
-            .with("program", program)
-            .quoting("The agent could not start it", error),
-        other => Why::new(Cause::AgentVersion).because(format!("The agent refused: {other:?}.")),
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::{Profile, Timeouts};
 use fargate_model::job::JobKey;
-use fargate_model::why::{Next, Why};
+use fargate_model::why::{Cause, Next, Who, Why};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -143,7 +143,7 @@ pub async fn provision(
     };
     match handed_over {
         Ok(acquired) => Ok(Provisioned { acquired, ledger, fingerprint: keys.fingerprint, ecs }),
-        Err(error) => Err(take_back(&ecs, &mut ledger, error, timeouts.stop).await),
+        Err(error) => Err(take_back(&ecs, &mut ledger, error, timeouts).await),
     }
 }
 
@@ -157,7 +157,7 @@ struct Keys {
 }
 
 fn broken_key(error: russh::keys::ssh_key::Error) -> StateError {
-    StateError::Randomness(std::io::Error::other(error))
+    StateError::Host { doing: "making a key", source: std::io::Error::other(error) }
 }
 
 impl Keys {
@@ -231,7 +231,7 @@ fn first_record(
         job: spec.job.clone(),
         job_id: order.job_id.clone(),
         attempt: order.tries + 1,
-        prepared_by: random::token().map_err(StateError::Randomness)?,
+        prepared_by: random::token().map_err(StateError::host("drawing random bytes"))?,
         launches: Vec::new(),
         client_key: Secret::new(keys.login.key.to_secret_text().map_err(broken_key)?),
         host_key: keys.host_line.clone(),
@@ -258,6 +258,7 @@ async fn hand_over(
         idle_ms: ms(order.idle),
         deadline_ms: ms(order.lifetime),
         client_gone_ms: ms(timeouts.client_gone),
+        next_stage_grace_ms: Some(ms(timeouts.next_stage_grace)),
         hosts: Vec::new(),
     };
     if let Err(error) = acquired.session.lease(lease).await {
@@ -271,13 +272,21 @@ async fn hand_over(
     Ok(acquired)
 }
 
+/// The cause, if the next try would meet it again: what is wrong with the set-up does not mend itself
+/// within seconds. Credentials may.
+fn lasting(why: &Why) -> Option<Why> {
+    let entry = why.entry();
+    let lasts = entry.next == Next::Final && entry.who == Who::Setup;
+    (lasts && why.cause != Cause::Credentials).then(|| why.clone())
+}
+
 /// Stops what was started, on a deadline of its own, and remembers a cause that the next try would
 /// meet again.
 async fn take_back(
     ecs: &Ecs,
     ledger: &mut Ledger,
     error: ProvisionError,
-    within: Duration,
+    timeouts: &Timeouts,
 ) -> ProvisionError {
     let record = ledger.record_now();
     let (why, failure, error) = match error {
@@ -286,11 +295,11 @@ async fn take_back(
             ("the job was cancelled", None, ProvisionError::Cancelled { task })
         }
         ProvisionError::Why(why) => {
-            let last = (why.entry().next == Next::Final).then(|| (*why).clone());
-            ("the task did not come up", last, ProvisionError::Why(why))
+            ("the task did not come up", lasting(&why), ProvisionError::Why(why))
         }
     };
-    let released = release(ecs, &record.launches, &reason(why), Instant::now() + within).await;
+    let deadline = Instant::now() + timeouts.stop;
+    let released = release(ecs, &record.launches, &reason(why), deadline, timeouts.visible).await;
     let done = released.undone.is_empty();
     let written = ledger.update(|record| {
         record.failure = failure;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use fargate_config::Timeouts;
 use fargate_model::task::{Status, StopCode};
 use fargate_model::why::{Cause, Why};
+use fargate_protocol::Refusal;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
 
@@ -23,17 +24,28 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// Exit status of a process that the kernel killed for its memory: 128 + SIGKILL.
 const OUT_OF_MEMORY_STATUS: u8 = 137;
 
-/// How a script ended.
+/// How a script ended that nobody saw end. It never says that one passed.
 #[derive(Debug)]
 pub enum Verdict {
-    /// Exit status 0 was received.
-    Passed,
-    /// The script's own failure, with the status as a shell reports it.
-    Script(u8),
     /// The job ended its own task; the status that is told for it, never 0.
     Job(u8, Box<Why>),
     /// Ours, AWS's or a person's doing.
     System(Box<Why>),
+}
+
+/// Why a script that the agent refused was not started.
+#[must_use]
+pub fn of_refusal(refusal: &Refusal) -> Why {
+    let why = |cause| Why::new(cause).quoting("The agent", refusal.to_string());
+    match refusal {
+        Refusal::Start { program, .. } => why(Cause::ShellMissing).with("program", program),
+        Refusal::Ending => why(Cause::StoppedBy),
+        Refusal::Busy => why(Cause::TaskBusy),
+        Refusal::Script { .. } => why(Cause::ScriptTooLarge),
+        Refusal::Version { .. } | Refusal::Target { .. } | Refusal::Protocol { .. } => {
+            why(Cause::AgentVersion)
+        }
+    }
 }
 
 /// Asks ECS why the task of `record` is gone, and decides.
@@ -167,7 +179,6 @@ mod tests {
         let (verdict, status) = match decide(&example(&seen.task), seen, "cut") {
             Verdict::Job(status, why) => (why, Some(status)),
             Verdict::System(why) => (why, None),
-            other => panic!("{other:?}"),
         };
         (verdict.entry().slug.to_owned(), status)
     }

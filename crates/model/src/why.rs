@@ -34,7 +34,7 @@ pub enum Next {
     Wait,
     /// It tries again a few times.
     Retry,
-    /// Final for this try, and the next try would fail the same way.
+    /// Final for this try. Where the set-up is to blame, the next try would fail the same way.
     Final,
 }
 

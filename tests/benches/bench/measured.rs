@@ -28,7 +28,8 @@ pub struct Measured {
 pub fn measure(command: &mut Command) -> Result<Measured, Box<dyn Error>> {
     let cpu_before = cpu_of_children()?;
     let began = Instant::now();
-    let mut child = command.spawn().map_err(|error| format!("starting {command:?}: {error}"))?;
+    let mut child =
+        command.spawn().map_err(|error| format!("starting {}: {error}", words(command)))?;
     let mut output = Vec::new();
     if let Some(mut stdout) = child.stdout.take() {
         stdout.read_to_end(&mut output)?;
@@ -38,9 +39,15 @@ pub fn measure(command: &mut Command) -> Result<Measured, Box<dyn Error>> {
     let cpu = cpu_of_children()?.saturating_sub(cpu_before);
     if !status.success() {
         let output = String::from_utf8_lossy(&output);
-        return Err(format!("{status} of {command:?}:\n{output}").into());
+        return Err(format!("{status} of {}:\n{output}", words(command)).into());
     }
     Ok(Measured { wall: ended - began, cpu, ended })
+}
+
+/// Program and arguments; never the environment, which holds whatever this user has in it.
+pub fn words(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 fn cpu_of_children() -> nix::Result<Duration> {

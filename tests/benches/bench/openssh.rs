@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use fargate_playground::programs;
 use nix::unistd::{Uid, User};
 
-use crate::measured::until;
+use crate::measured::{until, words};
 
 /// Where `sshd` lies, whatever PATH says: it must be started by its absolute path.
 const SSHD: &str = "/usr/sbin/sshd";
@@ -107,7 +107,7 @@ fn generate(key: &Path) -> Result<(), Box<dyn Error>> {
     command.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(key).stdin(Stdio::null());
     let status = command.status()?;
     if !status.success() {
-        return Err(format!("{status} of {command:?}").into());
+        return Err(format!("{status} of {}", words(&command)).into());
     }
     std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600))?;
     Ok(())

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use crate::figure::{Figure, Goal, Report, median, ms};
 use crate::house::{Called, House};
-use crate::measured::{measure as time, peak_private};
+use crate::measured::{measure as time, peak_private, words};
 use crate::openssh::{self, OpenSsh};
 
 /// Pairs of one `run` and one `ssh`.
@@ -81,7 +81,7 @@ fn memory(job: &Called<'_>, report: &mut Report) -> Result<(), Box<dyn Error>> {
         peak = peak.max(peak_private(&mut child)?);
         let status = child.wait()?;
         if !status.success() {
-            return Err(format!("{status} of {command:?}").into());
+            return Err(format!("{status} of {}", words(&command)).into());
         }
     }
     report.add(Figure {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::figure::{Figure, Goal, Report, median};
 use crate::house::{Called, House};
-use crate::measured::kib;
+use crate::measured::{kib, words};
 use crate::run::megabytes;
 
 /// Bytes of the log.
@@ -70,7 +70,8 @@ fn stream(job: &Called<'_>) -> Result<(f64, u64), Box<dyn Error>> {
     let status = child.wait()?;
     let took = began.elapsed().as_secs_f64();
     if !status.success() || received != BYTES {
-        return Err(format!("{status}, {received} of {BYTES} bytes came of {command:?}").into());
+        let command = words(&command);
+        return Err(format!("{status}, {received} of {BYTES} bytes came of {command}").into());
     }
     Ok((megabytes(BYTES) / took, peak))
 }

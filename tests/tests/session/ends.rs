@@ -126,6 +126,7 @@ async fn where_ecs_cannot_be_asked_it_is_a_system_failure() {
 async fn a_task_that_nobody_talks_to_ends_itself() {
     let site = Site::open().await;
     site.set("defaults.timeouts.idle", "1s");
+    site.set("defaults.timeouts.handshake", "1s");
     let job = site.prepared().await;
     until("the task ended itself", || site.cloud().live_tasks() == 0).await;
     let task = site.task_of(&job);

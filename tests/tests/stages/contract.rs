@@ -243,6 +243,7 @@ async fn scripts_run_in_the_shell_that_config_announced() {
 #[tokio::test]
 async fn the_system_line_of_a_stage_stands_on_a_line_of_its_own() {
     let site = Site::open().await;
+    site.set("defaults.timeouts.handshake", "1s");
     let job = site.prepared().await;
     let ended =
         job.run("printf 'no newline'; sleep 0.5; kill -9 -1").await.with_code(BUILD_FAILURE);

@@ -63,6 +63,7 @@ async fn sigterm_while_run_task_is_not_answered_stops_the_task_it_started() {
 #[tokio::test]
 async fn sigterm_while_run_task_is_refused_starts_nothing() {
     let site = Site::open().await;
+    site.set("defaults.timeouts.stop", "1s");
     let throttled = Fault::Exception {
         status: 400,
         code: "ThrottlingException".to_owned(),

@@ -109,7 +109,7 @@ async fn something_else_that_answers_on_the_port_is_not_taken_for_the_agent() {
     let site = Site::open().await;
     site.set("defaults.timeouts.handshake", "300ms");
     site.set("defaults.timeouts.dial", "100ms");
-    site.set("defaults.timeouts.ready", "3s");
+    site.set("defaults.timeouts.ready", "1s");
     // A server that says nothing, and one that speaks something else.
     for greeting in ["time.sleep(60)", "c.sendall(b'220 mail.example ESMTP\\r\\n')"] {
         let server = format!(

@@ -46,6 +46,7 @@ async fn throttling_that_does_not_end_is_told_and_ends_at_the_deadline() {
     site.set("defaults.timeouts.prepare", "2s");
     site.set("defaults.timeouts.start", "2s");
     site.set("defaults.timeouts.progress", "300ms");
+    site.set("defaults.timeouts.stop", "500ms");
     let fault = exception(400, "ThrottlingException", "Rate exceeded");
     site.cloud().fail_until_cleared("RunTask", fault);
     let job = site.job();

@@ -24,11 +24,12 @@ pub type Undone = Vec<String>;
 /// # Errors
 ///
 /// [`StageError`] where not even the state folder can be used. What could not be stopped is no
-/// error: the job's verdict stays what it was, the agent's own timers end the task.
+/// error: the job's verdict stays what it was, its record stays for the next clean-up, and the
+/// agent's own timers end the task.
 pub async fn cleanup(settings: &Settings, key: &JobKey) -> Result<Undone, StageError> {
     let timeouts = &settings.profile.timeouts;
     let folder = Folder::open(&settings.state_dir, timeouts.lock)?;
-    let undone = match folder.record(key) {
+    let undone = match folder.take_over(key) {
         Ok(Some(record)) => with_record(&folder, &record, timeouts).await?,
         Ok(None) if folder.tombstone(key).is_some() => Vec::new(),
         Ok(None) => without_state(&folder, settings, key).await?,
@@ -36,7 +37,9 @@ pub async fn cleanup(settings: &Settings, key: &JobKey) -> Result<Undone, StageE
         Err(error) => {
             warn!(event = "state.damaged", "{error}");
             let undone = without_state(&folder, settings, key).await?;
-            folder.bury(key, None, Vec::new())?;
+            if undone.is_empty() {
+                folder.bury(key, None)?;
+            }
             undone
         }
     };
@@ -58,13 +61,19 @@ async fn with_record(
     if !record.launches.is_empty() {
         let why = reason(&format!("clean-up of job {}", record.job_id));
         match Ecs::in_region(Some(record.core.region.clone()), timeouts).await {
-            Ok(ecs) => undone = release(&ecs, &record.launches, &why, deadline).await.undone,
+            Ok(ecs) => {
+                let launches = &record.launches;
+                undone = release(&ecs, launches, &why, deadline, timeouts.visible).await.undone;
+            }
             Err(why) => undone.push(why.headline()),
         }
     }
-    let left = if undone.is_empty() { Vec::new() } else { vec![record.core.clone()] };
-    folder.bury(&record.job, Some(record), left)?;
-    info!(event = "cleanup.done", job = %record.job_id);
+    if undone.is_empty() {
+        folder.bury(&record.job, Some(record))?;
+    } else {
+        folder.keep_undone(record)?;
+    }
+    info!(event = "cleanup.done", undone = undone.len());
     Ok(undone)
 }
 
@@ -98,7 +107,7 @@ async fn without_state(
     let mut undone = Vec::new();
     for task in tasks {
         let why = reason("clean-up of a job whose state was lost");
-        match stop(&ecs, cluster, &task.task, &why, deadline).await {
+        match stop(&ecs, cluster, &task.task, &why, deadline, || false).await {
             Ok(()) => info!(event = "task.stopping", task = %task.task),
             Err(error) => undone.push(format!("stopping task {}: {error}", task.task)),
         }
@@ -123,9 +132,9 @@ async fn with_core(
         Err(why) => return Ok(vec![why.headline()]),
     };
     let why = reason("clean-up of a job that a newer version has prepared");
-    match stop(&ecs, cluster, task, &why, deadline).await {
+    match stop(&ecs, cluster, task, &why, deadline, || false).await {
         Ok(()) => {
-            folder.bury(key, None, Vec::new())?;
+            folder.bury(key, None)?;
             Ok(Vec::new())
         }
         Err(error) => Ok(vec![format!("stopping task {task}: {error}")]),

@@ -35,12 +35,17 @@ pub async fn prepare(
     let timeouts = &settings.profile.timeouts;
     let mut log = JobLog::new(out, colour, timeouts.progress, timeouts.slow_start);
     let began = Instant::now();
-    match bring_up(settings, response, began, &mut log).await {
-        Ok(Provisioned { acquired, fingerprint, .. }) => {
+    let result = match bring_up(settings, response, began, &mut log).await {
+        Ok((Provisioned { acquired, fingerprint, .. }, stops)) => {
+            let task = acquired.seen.task.short();
             log.ready(&acquired, &fingerprint, began.elapsed());
             acquired.session.close().await;
-            Ok(())
+            unless_cancelled(stops, task).await
         }
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(()) => Ok(()),
         Err(error) => {
             error!(
                 event = "prepare.failed",
@@ -53,16 +58,26 @@ pub async fn prepare(
     }
 }
 
+/// A signal that came in the last moments must not be answered by success; `cleanup` follows and
+/// finds the record complete.
+async fn unless_cancelled(mut stops: Stops, task: String) -> Result<(), StageError> {
+    tokio::select! {
+        biased;
+        _ = stops.next() => Err(StageError::Cancelled { task: Some(task) }),
+        () = std::future::ready(()) => Ok(()),
+    }
+}
+
 async fn bring_up(
     settings: &Settings,
     response: &JobResponse,
     began: Instant,
     log: &mut JobLog<'_>,
-) -> Result<Provisioned, StageError> {
+) -> Result<(Provisioned, Stops), StageError> {
     let timeouts = &settings.profile.timeouts;
     // Nothing runs in the task yet, so a signal only ends this process.
     let stop = Stop { signal: Signal::Term, grace: Duration::ZERO, leave_after: Duration::ZERO };
-    let mut stops = Stops::new(stop).map_err(StateError::Randomness)?;
+    let mut stops = Stops::new(stop).map_err(StateError::host("listening for signals"))?;
     if response.untrusted {
         warn!(event = "identity.untrusted");
         log.note("Warning: gitlab-runner gave no response file, so this job is known only by variables that it can set itself");
@@ -78,12 +93,11 @@ async fn bring_up(
     let order = order(settings, response, key, tombstone.tries);
     let deadline = began + timeouts.prepare;
     let mut report = |event: crate::task::Event<'_>| log.tell(&event);
-    provision(settings, &order, &folder, &mut stops, deadline, &mut report).await.map_err(|error| {
-        match error {
-            ProvisionError::Why(why) => StageError::System(why),
-            ProvisionError::Cancelled { task } => StageError::Cancelled { task },
-        }
-    })
+    match provision(settings, &order, &folder, &mut stops, deadline, &mut report).await {
+        Ok(provisioned) => Ok((provisioned, stops)),
+        Err(ProvisionError::Why(why)) => Err(StageError::System(why)),
+        Err(ProvisionError::Cancelled { task }) => Err(StageError::Cancelled { task }),
+    }
 }
 
 fn order(settings: &Settings, response: &JobResponse, job: JobKey, tries: u32) -> Order {
@@ -117,7 +131,8 @@ async fn clear_former(
             info!(event = "former.found", launches = former.launches.len());
             let ecs = Ecs::in_region(Some(former.core.region.clone()), timeouts).await?;
             let why = reason("the job is prepared again");
-            release(&ecs, &former.launches, &why, Instant::now() + timeouts.stop).await.undone
+            let deadline = Instant::now() + timeouts.stop;
+            release(&ecs, &former.launches, &why, deadline, timeouts.visible).await.undone
         }
         Err(error) => {
             warn!(event = "former.damaged", "{error}");

@@ -5,7 +5,7 @@ use std::path::Path;
 use fargate_config::Timeouts;
 use fargate_model::job::JobKey;
 use fargate_model::why::{Cause, Why};
-use fargate_protocol::{Ending, Refusal, Signal};
+use fargate_protocol::{Ending, Signal};
 use tokio::time::{Instant, timeout_at};
 use tracing::info;
 
@@ -17,6 +17,9 @@ use crate::session::{
 use crate::state::{Folder, Peer, Record, StateError};
 use crate::task::{Place, login_failed};
 use crate::verdict::{self, Verdict};
+
+/// Said once the script has ended, because from there on output is missing.
+const OUTPUT_LEFT: &str = "fargate-runner: a process that the script left behind still holds its output; what it writes from here on is not shown\n";
 
 /// Runs the script in the file `script` and passes its output on to `console`.
 ///
@@ -35,7 +38,7 @@ pub async fn run(
         grace: timeouts.cancel_grace,
         leave_after: timeouts.cancel_return,
     })
-    .map_err(StateError::Randomness)?;
+    .map_err(StateError::host("listening for signals"))?;
     let bytes = std::fs::read(script)
         .map_err(|source| StageError::ScriptFile { path: script.to_owned(), source })?;
     let record = prepared(folder, key)?;
@@ -45,8 +48,11 @@ pub async fn run(
         session = connect(&record, timeouts) => session?,
         _ = stops.next() => return Err(StageError::Cancelled { task: None }),
     };
-    let run_id = random::token().map_err(StateError::Randomness)?;
+    let run_id = random::token().map_err(StateError::host("drawing random bytes"))?;
     let outcome = session.run(run_id, &job, console, &mut stops).await;
+    if let Outcome::Ended { output_left: true, .. } = outcome {
+        console.say(OUTPUT_LEFT);
+    }
     tokio::select! {
         concluded = conclude(folder, key, &record, timeouts, told(outcome)) => concluded,
         _ = stops.next() => Err(StageError::Cancelled { task: None }),
@@ -59,9 +65,9 @@ fn prepared(folder: &Folder, key: &JobKey) -> Result<Record, StageError> {
     match folder.record(key)? {
         Some(record) if record.ready => Ok(record),
         Some(_) => Err(missing("`prepare` of this job did not end well.").into()),
-        None if folder.tombstone(key).is_some() => {
-            Err(Why::new(Cause::StoppedByCleanup).because("This job was already cleaned up.").into())
-        }
+        None if folder.tombstone(key).is_some() => Err(Why::new(Cause::StoppedByCleanup)
+            .because("This job was already cleaned up.")
+            .into()),
         None => Err(missing("There is no state file of this job.").into()),
     }
 }
@@ -102,7 +108,7 @@ async fn connect(record: &Record, timeouts: &Timeouts) -> Result<Session, StageE
 /// What a session's outcome says about the script, as far as it does.
 enum How {
     Ended(Ending),
-    AskEcs(String),
+    AskEcs { how: String, before_script: bool },
     Why(Why),
     Cancelled,
 }
@@ -112,41 +118,27 @@ fn told(outcome: Outcome) -> How {
         Outcome::Ended { stopped: true, .. } => How::Cancelled,
         // Status 0 was received: nothing that happens to the task can take it back.
         Outcome::Ended { ending: ending @ Ending::Code { code: 0 }, .. } => How::Ended(ending),
-        Outcome::Ended { terminating: true, .. } => {
-            How::AskEcs("The task was ended while the script ran".to_owned())
-        }
+        Outcome::Ended { terminating: true, .. } => How::AskEcs {
+            how: "The task was ended while the script ran".to_owned(),
+            before_script: false,
+        },
         Outcome::Ended { ending, terminating: false, .. } => How::Ended(ending),
         Outcome::Left => How::Cancelled,
         Outcome::Superseded => How::Why(
             Why::new(Cause::ConnectionLost).because("Another `run` of this job took its place."),
         ),
-        Outcome::Refused(refusal) => How::Why(refused(refusal)),
-        Outcome::Lost { how, received, started } => {
-            let when = if started {
-                format!("after {received} bytes of output")
-            } else {
-                "before the script started".to_owned()
-            };
-            How::AskEcs(format!("The connection was cut {when}: {how}"))
+        Outcome::Refused(refusal) => How::Why(verdict::of_refusal(&refusal)),
+        Outcome::Lost { how, received, started: true } => {
+            let how = format!("The connection was cut after {received} bytes of output: {how}");
+            How::AskEcs { how, before_script: false }
+        }
+        Outcome::Lost { how, started: false, .. } => {
+            let how = format!("The connection was cut before the script started: {how}");
+            How::AskEcs { how, before_script: true }
         }
         Outcome::OutputClosed => {
             How::Why(Why::new(Cause::Output).because("Whoever read this process's output is gone."))
         }
-    }
-}
-
-fn refused(refusal: Refusal) -> Why {
-    match refusal {
-        Refusal::Start { program, error } => Why::new(Cause::ShellMissing)
-            .with("program", &program)
-            .quoting("The agent could not start it", error),
-        Refusal::Ending => Why::new(Cause::StoppedBy).because("The task is ending."),
-        Refusal::Version { .. }
-        | Refusal::Target { .. }
-        | Refusal::Script { .. }
-        | Refusal::Busy
-        | Refusal::Protocol { .. } => Why::new(Cause::AgentVersion)
-            .because(format!("The agent refused the script: {refusal:?}.")),
     }
 }
 
@@ -167,12 +159,12 @@ async fn conclude(
         }
         How::Cancelled => Err(StageError::Cancelled { task: None }),
         How::Why(why) => Err(why.into()),
-        How::AskEcs(how) => {
+        How::AskEcs { how, before_script } => {
             if matches!(folder.record(key), Ok(None)) {
                 let why = Why::new(Cause::StoppedByCleanup).because(format!("{how}."));
                 return Err(why.into());
             }
-            Err(of_verdict(verdict::of_lost_task(record, timeouts, &how).await, false))
+            Err(of_verdict(verdict::of_lost_task(record, timeouts, &how).await, before_script))
         }
     }
 }
@@ -182,8 +174,6 @@ fn of_verdict(verdict: Verdict, before_script: bool) -> StageError {
     match verdict {
         Verdict::Job(_, why) if before_script => StageError::System(why),
         Verdict::Job(status, why) => StageError::Job { status, why },
-        Verdict::Script(status) => StageError::Script { status },
         Verdict::System(why) => StageError::System(why),
-        Verdict::Passed => unreachable!("ECS never says that a script passed"),
     }
 }

@@ -24,8 +24,12 @@ struct Pieces {
     over: bool,
 }
 
-/// Between the session and the writer. Its bytes are bounded by [`Console::put`], and small pieces
-/// are joined, so that its length is bounded as well.
+/// Pieces that may wait. The agent holds no more of them, see its output window; only one that
+/// breaks the protocol sends more.
+const MAX_PIECES: usize = 32 * 1024;
+
+/// Between the session and the writer. Its bytes are bounded by [`Console::put`], small pieces of one
+/// stream are joined, and their number is bounded where streams alternate.
 #[derive(Default)]
 struct Queue {
     pieces: Mutex<Pieces>,
@@ -37,15 +41,19 @@ impl Queue {
         self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, stream: Stream, bytes: Vec<u8>) {
+    /// False if too many pieces wait.
+    fn push(&self, stream: Stream, bytes: Vec<u8>) -> bool {
         let mut pieces = self.lock();
+        let full = pieces.waiting.len() >= MAX_PIECES;
         match pieces.waiting.back_mut() {
             Some(last) if last.stream == stream && last.bytes.len() + bytes.len() <= MAX_CHUNK => {
                 last.bytes.extend_from_slice(&bytes);
             }
+            _ if full => return false,
             _ => pieces.waiting.push_back(Piece { stream, bytes }),
         }
         self.filled.notify_one();
+        true
     }
 
     fn close(&self) {
@@ -141,10 +149,20 @@ impl Console {
         if self.accepted + length - progress.written > WINDOW as u64 {
             return Err(ConsoleError::Overrun);
         }
+        let mid_line = bytes.last().map_or(self.mid_line, |last| *last != b'\n');
+        if !self.queue.push(stream, bytes) {
+            return Err(ConsoleError::Overrun);
+        }
         self.accepted += length;
-        self.mid_line = bytes.last().map_or(self.mid_line, |last| *last != b'\n');
-        self.queue.push(stream, bytes);
+        self.mid_line = mid_line;
         Ok(())
+    }
+
+    /// A line of our own on stderr, after all that was taken, on a fresh line.
+    pub fn say(&mut self, line: &str) {
+        let fresh = if self.mid_line { "\n" } else { "" };
+        // A reader that is gone, or far behind, misses it.
+        let _ = self.put(Stream::Stderr, format!("{fresh}{line}").into_bytes());
     }
 
     /// True if the last byte taken did not end a line: a line of our own then needs a fresh one.

@@ -4,7 +4,6 @@
 //! than the kernel repeats a lost one.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use fargate_config::Timeouts;
 use tokio::net::TcpStream;
@@ -21,13 +20,10 @@ pub enum DialError {
     Unreachable(std::io::ErrorKind),
 }
 
-/// One attempt.
-///
-/// # Errors
-///
-/// [`DialError`]; the caller decides whether to try again.
-pub async fn once(address: SocketAddr, within: Duration) -> Result<TcpStream, DialError> {
-    let stream = match timeout(within, TcpStream::connect(address)).await {
+/// One attempt. What is sent later and not acknowledged for as long as keepalives would take ends
+/// the connection, also while the SSH library is busy sending.
+async fn once(address: SocketAddr, timeouts: &Timeouts) -> Result<TcpStream, DialError> {
+    let stream = match timeout(timeouts.dial, TcpStream::connect(address)).await {
         Err(_) => return Err(DialError::Silent),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             return Err(DialError::Refused);
@@ -35,8 +31,10 @@ pub async fn once(address: SocketAddr, within: Duration) -> Result<TcpStream, Di
         Ok(Err(error)) => return Err(DialError::Unreachable(error.kind())),
         Ok(Ok(stream)) => stream,
     };
-    // Only a matter of speed; a kernel that refuses it still connects.
+    // Matters of speed and patience; a kernel that refuses them still connects.
     let _ = stream.set_nodelay(true);
+    let patience = timeouts.keepalive * timeouts.keepalive_tries.saturating_add(1);
+    let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(patience));
     Ok(stream)
 }
 
@@ -48,7 +46,7 @@ pub async fn dial(
     mut seen: impl FnMut(DialError),
 ) -> TcpStream {
     loop {
-        match once(address, timeouts.dial).await {
+        match once(address, timeouts).await {
             Ok(stream) => return stream,
             Err(error) => {
                 seen(error);

@@ -23,9 +23,9 @@ impl Seed {
     ///
     /// # Errors
     ///
-    /// [`StateError::Randomness`].
+    /// [`StateError::Host`].
     pub fn draw() -> Result<Self, StateError> {
-        random::bytes().map(Self).map_err(StateError::Randomness)
+        random::bytes().map(Self).map_err(StateError::host("drawing random bytes"))
     }
 
     /// As the agent reads it: 64 hexadecimal digits.
@@ -63,9 +63,10 @@ impl ClientKey {
     ///
     /// # Errors
     ///
-    /// [`StateError::Randomness`].
+    /// [`StateError::Host`].
     pub fn draw() -> Result<Self, StateError> {
-        let mut seed: [u8; 32] = random::bytes().map_err(StateError::Randomness)?;
+        let mut seed: [u8; 32] =
+            random::bytes().map_err(StateError::host("drawing random bytes"))?;
         let pair = Ed25519Keypair::from_seed(&seed);
         seed.zeroize();
         Ok(Self(Arc::new(PrivateKey::from(pair))))

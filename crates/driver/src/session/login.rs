@@ -31,6 +31,9 @@ const KEX: &[kex::Name] = &[
 ];
 const CIPHERS: &[cipher::Name] = &[cipher::AES_256_GCM, cipher::CHACHA20_POLY1305];
 
+/// Longest that a farewell takes; a peer that does not answer is not waited for.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Who logs in, and whom it expects.
 #[derive(Clone)]
 pub struct Login {
@@ -188,13 +191,17 @@ impl Session {
         send(&self.write, &FromClient::Lease(lease)).await.map_err(|error| broken("lease", &error))
     }
 
-    /// Ends the conversation in good order.
+    /// Ends the conversation in good order, within [`FAREWELL`].
     pub async fn close(self) {
-        let _ = self.write.eof().await;
-        let farewell = String::new();
-        let _ = self.handle.disconnect(russh::Disconnect::ByApplication, &farewell, "").await;
-        // The SSH library's task flushes and ends; a peer that does not answer is not waited for.
-        let _ = timeout(Duration::from_secs(1), self.handle).await;
+        let Self { handle, read, write, .. } = self;
+        // Nobody reads any more; a library that waits for that could not take the farewell.
+        drop(read);
+        let _ = timeout(FAREWELL, async {
+            let _ = write.eof().await;
+            let _ = handle.disconnect(russh::Disconnect::ByApplication, "", "").await;
+            let _ = handle.await;
+        })
+        .await;
     }
 }
 

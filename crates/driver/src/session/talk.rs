@@ -1,20 +1,23 @@
 //! One script through an open session: uploaded whole, its output passed on and acknowledged, its
 //! end reported exactly as the agent told it.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use fargate_model::id::Token;
 use fargate_protocol::{
-    Accepted, Ending, FrameError, FromAgent, FromClient, MAX_CHUNK, Notice, Refusal, Run, What,
+    Accepted, Decoder, Ending, FrameError, FromAgent, FromClient, MAX_CHUNK, Notice, Refusal, Run,
+    What,
 };
-use russh::ChannelWriteHalf;
 use russh::client::Msg;
+use russh::{ChannelReadHalf, ChannelWriteHalf};
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::console::{Console, ConsoleError, Progress};
 use super::login::{Session, next, send};
-use super::stops::Stops;
+use super::stops::{Stop, Stops};
 
 /// Acknowledgements are sent at least this often, in bytes of output; one sixteenth of the window.
 const ACK_EVERY: u64 = 256 * 1024;
@@ -47,6 +50,8 @@ pub enum Outcome {
         terminating: bool,
         /// We had asked for an end.
         stopped: bool,
+        /// A process that the script left behind still holds its output.
+        output_left: bool,
     },
     /// We asked for an end and do not wait for it; the agent sees to it, with or without us.
     Left,
@@ -79,40 +84,48 @@ impl Session {
         console: &mut Console,
         stops: &mut Stops,
     ) -> Outcome {
-        let lost = |how: String, started| Outcome::Lost { how, received: 0, started };
-        let (run, script) = request(run_id, job);
-        if let Err(error) = send(&self.write, &FromClient::Run(run)).await {
-            return lost(error.to_string(), false);
-        }
-        let started = {
-            let Self { read, write, decoder, .. } = &mut self;
-            let answer = next(read, decoder);
-            tokio::pin!(answer);
-            let uploaded = tokio::select! {
-                uploaded = upload(write, script) => uploaded.map_err(|error| error.to_string()),
-                early = &mut answer => return refused_early(early),
-                _ = stops.next() => return Outcome::Left,
-            };
-            if let Err(how) = uploaded {
-                return lost(how, false);
+        let outcome = match self.start(run_id, job, stops).await {
+            Ok(()) => {
+                let Self { read, write, decoder, .. } = &mut self;
+                listen(read, write, decoder, console, stops).await
             }
-            tokio::select! {
-                answer = tokio::time::timeout(START_WITHIN, answer) => answer,
-                _ = stops.next() => return Outcome::Left,
-            }
+            Err(outcome) => outcome,
         };
-        match started {
-            Ok(Ok(Some(FromAgent::Accepted(Accepted::Started | Accepted::Resumed)))) => {}
-            Ok(Ok(Some(FromAgent::Accepted(Accepted::Superseded)))) => return Outcome::Superseded,
-            Ok(Ok(Some(FromAgent::Refused(refusal)))) => return Outcome::Refused(refusal),
-            Ok(Ok(Some(other))) => return lost(format!("an answer out of turn: {other:?}"), true),
-            Ok(Ok(None)) => return lost("the agent left".to_owned(), true),
-            Ok(Err(error)) => return lost(error.to_string(), true),
-            Err(_) => return lost("the agent did not start the script in time".to_owned(), true),
-        }
-        let outcome = Listening::new(console).listen(&mut self, stops).await;
         self.close().await;
         outcome
+    }
+
+    /// From the request to the running script.
+    async fn start(&mut self, run_id: Token, job: &Job, stops: &mut Stops) -> Result<(), Outcome> {
+        let lost = |how: String, started| Outcome::Lost { how, received: 0, started };
+        let (run, script) = request(run_id, job);
+        let Self { read, write, decoder, .. } = self;
+        if let Err(error) = send(write, &FromClient::Run(run)).await {
+            return Err(lost(error.to_string(), false));
+        }
+        let answer = next(read, decoder);
+        tokio::pin!(answer);
+        let uploaded = tokio::select! {
+            uploaded = upload(write, script) => uploaded,
+            early = &mut answer => return Err(refused_early(early)),
+            stop = stops.next() => return Err(leave_early(write, stop).await),
+        };
+        if let Err(error) = uploaded {
+            return Err(lost(error.to_string(), false));
+        }
+        let answer = tokio::select! {
+            answer = timeout(START_WITHIN, answer) => answer,
+            stop = stops.next() => return Err(leave_early(write, stop).await),
+        };
+        match answer {
+            Ok(Ok(Some(FromAgent::Accepted(Accepted::Started | Accepted::Resumed)))) => Ok(()),
+            Ok(Ok(Some(FromAgent::Accepted(Accepted::Superseded)))) => Err(Outcome::Superseded),
+            Ok(Ok(Some(FromAgent::Refused(refusal)))) => Err(Outcome::Refused(refusal)),
+            Ok(Ok(Some(_))) => Err(lost("the agent answered out of turn".to_owned(), true)),
+            Ok(Ok(None)) => Err(lost("the agent left".to_owned(), true)),
+            Ok(Err(error)) => Err(lost(error.to_string(), true)),
+            Err(_) => Err(lost("the agent did not start the script in time".to_owned(), true)),
+        }
     }
 }
 
@@ -126,6 +139,18 @@ fn refused_early(answer: Result<Option<FromAgent>, FrameError>) -> Outcome {
             started: false,
         },
     }
+}
+
+/// Between the request and its answer: a script that has started hears of it, one that has not is
+/// not started, because the upload ends here.
+async fn leave_early(write: &ChannelWriteHalf<Msg>, stop: Stop) -> Outcome {
+    let _ = timeout(stop.leave_after, send(write, &signal(stop))).await;
+    Outcome::Left
+}
+
+fn signal(stop: Stop) -> FromClient {
+    let grace_ms = u64::try_from(stop.grace.as_millis()).unwrap_or(u64::MAX);
+    FromClient::Signal { signal: stop.signal, grace_ms }
 }
 
 fn request(run_id: Token, job: &Job) -> (Run, &[u8]) {
@@ -149,135 +174,165 @@ async fn upload(write: &ChannelWriteHalf<Msg>, script: &[u8]) -> Result<(), russ
 }
 
 /// The time between a script's start and its end.
-struct Listening<'a> {
-    console: &'a mut Console,
-    received: u64,
-    acknowledged: u64,
-    terminating: bool,
-    leave_at: Option<Instant>,
+///
+/// Hearing and speaking go on side by side, and neither waits for the other: the SSH library stops
+/// reading the network while what it has read is not taken, so whoever hears must never send.
+async fn listen(
+    read: &mut ChannelReadHalf,
+    write: &ChannelWriteHalf<Msg>,
+    decoder: &mut Decoder,
+    console: &mut Console,
+    stops: &mut Stops,
+) -> Outcome {
+    let shared = Shared { received: Cell::new(0), leave_at: Cell::new(None) };
+    let progress = console.progress();
+    let ear = Ear { shared: &shared, terminating: false, output_left: false };
+    tokio::select! {
+        outcome = ear.hear(read, decoder, console) => outcome,
+        outcome = speak(write, &shared, progress, stops) => outcome,
+    }
 }
 
-impl<'a> Listening<'a> {
-    fn new(console: &'a mut Console) -> Self {
-        Self { console, received: 0, acknowledged: 0, terminating: false, leave_at: None }
-    }
+/// What hearing and speaking know of each other.
+struct Shared {
+    received: Cell<u64>,
+    leave_at: Cell<Option<Instant>>,
+}
 
-    async fn listen(mut self, session: &mut Session, stops: &mut Stops) -> Outcome {
-        let mut progress = self.console.progress();
-        let Session { read, write, decoder, .. } = session;
-        loop {
-            tokio::select! {
-                biased;
-                stop = stops.next() => {
-                    if self.leave_at.is_some() {
-                        return Outcome::Left;
-                    }
-                    self.leave_at = Some(Instant::now() + stop.leave_after);
-                    let grace_ms = u64::try_from(stop.grace.as_millis()).unwrap_or(u64::MAX);
-                    let signal = FromClient::Signal { signal: stop.signal, grace_ms };
-                    if let Err(error) = send(write, &signal).await {
-                        return self.lost(error.to_string());
-                    }
+impl Shared {
+    fn lost(&self, how: impl Into<String>) -> Outcome {
+        Outcome::Lost { how: how.into(), received: self.received.get(), started: true }
+    }
+}
+
+/// Sends acknowledgements and wishes to end; returns when it is time to leave.
+async fn speak(
+    write: &ChannelWriteHalf<Msg>,
+    shared: &Shared,
+    mut progress: watch::Receiver<Progress>,
+    stops: &mut Stops,
+) -> Outcome {
+    let mut acknowledged = 0;
+    loop {
+        let message = tokio::select! {
+            biased;
+            stop = stops.next() => {
+                if shared.leave_at.get().is_some() {
+                    return Outcome::Left;
                 }
-                () = leave(self.leave_at) => return Outcome::Left,
-                Ok(()) = progress.changed() => {
-                    let now = *progress.borrow_and_update();
-                    if now.closed {
-                        return Outcome::OutputClosed;
-                    }
-                    if let Err(error) = self.acknowledge(write, now).await {
-                        return self.lost(error.to_string());
-                    }
-                }
-                message = next(read, decoder) => match message {
-                    Ok(Some(message)) => {
-                        if let Some(outcome) = self.hear(message, stops).await {
-                            return outcome;
-                        }
-                    }
-                    Ok(None) => return self.lost("the agent left without saying how it ended".to_owned()),
-                    Err(error) => return self.lost(error.to_string()),
-                },
+                shared.leave_at.set(Some(Instant::now() + stop.leave_after));
+                signal(stop)
             }
+            () = at(shared.leave_at.get()) => return Outcome::Left,
+            Ok(()) = progress.changed() => {
+                let now = *progress.borrow_and_update();
+                if now.closed {
+                    return Outcome::OutputClosed;
+                }
+                let caught_up = now.written == shared.received.get();
+                if now.written - acknowledged < ACK_EVERY && !caught_up {
+                    continue;
+                }
+                acknowledged = now.written;
+                FromClient::Ack { offset: now.written }
+            }
+        };
+        let sent = tokio::select! {
+            sent = send(write, &message) => sent,
+            () = at(shared.leave_at.get()) => return Outcome::Left,
+        };
+        if let Err(error) = sent {
+            return shared.lost(error.to_string());
+        }
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Hears what the agent says, and sends nothing.
+struct Ear<'a> {
+    shared: &'a Shared,
+    terminating: bool,
+    output_left: bool,
+}
+
+impl Ear<'_> {
+    async fn hear(
+        mut self,
+        read: &mut ChannelReadHalf,
+        decoder: &mut Decoder,
+        console: &mut Console,
+    ) -> Outcome {
+        loop {
+            let ending = match next(read, decoder).await {
+                Ok(Some(message)) => match self.take_in(message, console) {
+                    Ok(None) => continue,
+                    Ok(Some(ending)) => ending,
+                    Err(outcome) => return outcome,
+                },
+                Ok(None) => return self.shared.lost("the agent left without saying how it ended"),
+                Err(error) => return self.shared.lost(error.to_string()),
+            };
+            // The script has ended; its last output may still wait for a slow reader.
+            if console.drained().await.closed {
+                return Outcome::OutputClosed;
+            }
+            return Outcome::Ended {
+                ending,
+                terminating: self.terminating,
+                stopped: self.shared.leave_at.get().is_some(),
+                output_left: self.output_left,
+            };
         }
     }
 
-    async fn acknowledge(
+    /// How the script ended, once the agent said so.
+    fn take_in(
         &mut self,
-        write: &ChannelWriteHalf<Msg>,
-        now: Progress,
-    ) -> Result<(), russh::Error> {
-        let caught_up = now.written == self.received;
-        if now.written - self.acknowledged < ACK_EVERY && !caught_up {
-            return Ok(());
-        }
-        self.acknowledged = now.written;
-        send(write, &FromClient::Ack { offset: now.written }).await
-    }
-
-    async fn hear(&mut self, message: FromAgent, stops: &mut Stops) -> Option<Outcome> {
+        message: FromAgent,
+        console: &mut Console,
+    ) -> Result<Option<Ending>, Outcome> {
+        let received = self.shared.received.get();
         match message {
             FromAgent::Output { offset, stream, bytes } => {
-                if offset != self.received {
-                    let gap = format!("output at {offset} where {} was expected", self.received);
-                    return Some(self.lost(gap));
+                if offset != received {
+                    let gap = format!("output at {offset} where {received} was expected");
+                    return Err(self.shared.lost(gap));
                 }
                 let length = bytes.len() as u64;
-                match self.console.put(stream, bytes) {
-                    Ok(()) => self.received += length,
-                    Err(ConsoleError::Closed) => return Some(Outcome::OutputClosed),
+                match console.put(stream, bytes) {
+                    Ok(()) => self.shared.received.set(received + length),
+                    Err(ConsoleError::Closed) => return Err(Outcome::OutputClosed),
                     Err(error @ ConsoleError::Overrun) => {
-                        return Some(self.lost(error.to_string()));
+                        return Err(self.shared.lost(error.to_string()));
                     }
                 }
-                None
+                Ok(None)
             }
-            FromAgent::Exit { ending, offset } if offset == self.received => {
-                Some(self.end(ending, stops).await)
-            }
+            FromAgent::Exit { ending, offset } if offset == received => Ok(Some(ending)),
             FromAgent::Exit { offset, .. } => {
-                let gap = format!("{} of {offset} bytes of output arrived", self.received);
-                Some(self.lost(gap))
+                Err(self.shared.lost(format!("{received} of {offset} bytes of output arrived")))
             }
             FromAgent::Notice(Notice::Terminating | Notice::LeaseEnded { .. }) => {
                 self.terminating = true;
-                None
+                Ok(None)
             }
-            FromAgent::Notice(Notice::Superseded) => Some(Outcome::Superseded),
+            FromAgent::Notice(Notice::OutputLeft) => {
+                self.output_left = true;
+                Ok(None)
+            }
+            FromAgent::Notice(Notice::Superseded) => Err(Outcome::Superseded),
             FromAgent::Refused(refusal) => {
-                Some(self.lost(format!("the agent refused: {refusal:?}")))
+                Err(self.shared.lost(format!("the agent refused: {refusal}")))
             }
             FromAgent::HelloOk { .. } | FromAgent::Accepted(_) => {
-                Some(self.lost("an answer out of turn".to_owned()))
+                Err(self.shared.lost("the agent answered out of turn"))
             }
         }
-    }
-
-    /// The script has ended; its last output may still wait for a slow reader.
-    async fn end(&mut self, ending: Ending, stops: &mut Stops) -> Outcome {
-        let leave_at = self.leave_at;
-        let terminating = self.terminating;
-        tokio::select! {
-            progress = self.console.drained() => {
-                if progress.closed {
-                    return Outcome::OutputClosed;
-                }
-                let stopped = leave_at.is_some();
-                Outcome::Ended { ending, terminating, stopped }
-            }
-            () = leave(leave_at) => Outcome::Left,
-            _ = stops.next() => Outcome::Left,
-        }
-    }
-
-    fn lost(&self, how: String) -> Outcome {
-        Outcome::Lost { how, received: self.received, started: true }
-    }
-}
-
-async fn leave(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

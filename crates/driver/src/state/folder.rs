@@ -83,7 +83,8 @@ impl Folder {
 
     /// Of processes that start together, exactly one's name is kept.
     fn keep_new_owner(&self, path: &Path) -> Result<bool, StateError> {
-        let name = format!("host-{}", random::token().map_err(StateError::Randomness)?);
+        let name =
+            format!("host-{}", random::token().map_err(StateError::host("drawing random bytes"))?);
         let own = self.root.join(format!("owner.{name}"));
         let put = || -> std::io::Result<bool> {
             let mut options = std::fs::OpenOptions::new();
@@ -141,34 +142,64 @@ impl Folder {
         record.write(&self.job(&record.job))
     }
 
+    /// Takes the job's record over: from here on the writes of the `prepare` that began it are
+    /// refused, so that it cannot start anything that this caller does not see.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`], for a record that cannot be read.
+    pub fn take_over(&self, key: &JobKey) -> Result<Option<Record>, StateError> {
+        let _lock = self.lock(key)?;
+        let path = self.job(key);
+        let Some(mut record) = Record::read(&path)? else { return Ok(None) };
+        record.prepared_by = random::token().map_err(StateError::host("drawing random bytes"))?;
+        record.ready = false;
+        // A full disk must not keep a task alive; what was read is still true.
+        if let Err(error) = record.write(&path) {
+            tracing::warn!(event = "state.not_written", "{error}");
+        }
+        Ok(Some(record))
+    }
+
     /// Puts a tombstone in the place of the record, unless another `prepare` has begun since
-    /// `seen` was read.
+    /// `seen` was taken over. The record, and the keys in it, go even if no tombstone can be made.
     ///
     /// # Errors
     ///
     /// [`StateError`].
-    pub fn bury(
-        &self,
-        key: &JobKey,
-        seen: Option<&Record>,
-        undone: Vec<super::Core>,
-    ) -> Result<(), StateError> {
+    pub fn bury(&self, key: &JobKey, seen: Option<&Record>) -> Result<(), StateError> {
         let _lock = self.lock(key)?;
         let path = self.job(key);
-        if let (Some(seen), Ok(Some(now))) = (seen, Record::read(&path))
-            && now.prepared_by != seen.prepared_by
+        let now = Record::read(&path);
+        if let (Some(seen), Ok(Some(now))) = (seen, &now)
+            && now.launches.iter().any(|launch| !seen.launches.contains(launch))
         {
             return Ok(());
         }
-        let was_there = path.exists();
         let mut tombstone = self.tombstone(key).unwrap_or_default();
-        tombstone.tries += u32::from(was_there);
-        tombstone.undone = undone;
+        tombstone.tries += u32::from(!matches!(now, Ok(None)));
         if let Some(failure) = seen.and_then(|seen| seen.failure.clone()) {
             tombstone.failure = Some(failure);
         }
-        tombstone.write(&self.tombstone_path(key))?;
-        atomic::remove(&path)
+        let written = tombstone.write(&self.tombstone_path(key));
+        atomic::remove(&path)?;
+        written
+    }
+
+    /// Keeps a record whose tasks could not all be stopped, for the next clean-up or `prepare`:
+    /// without the key, and without the variables of launches whose task is known.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub fn keep_undone(&self, record: &Record) -> Result<(), StateError> {
+        let _lock = self.lock(&record.job)?;
+        let path = self.job(&record.job);
+        let Some(mut now) = Record::read(&path)? else { return Ok(()) };
+        now.ready = false;
+        now.client_key = super::Secret::new(zeroize::Zeroizing::default());
+        now.launches.iter_mut().for_each(crate::task::LaunchRequest::forget_variables);
+        now.write(&path)
     }
 
     /// Removes tombstones that are older than `age`.

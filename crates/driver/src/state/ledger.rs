@@ -84,7 +84,7 @@ mod tests {
         let (_root, folder) = folder();
         let mut ledger = Ledger::begin(&folder, record()).unwrap();
         let key = ledger.record_now().job.clone();
-        folder.bury(&key, Some(&record()), Vec::new()).unwrap();
+        folder.bury(&key, Some(&record())).unwrap();
         let late = ledger.update(|record| record.ready = true);
         assert!(matches!(late, Err(StateError::TakenOver)));
         assert!(folder.record(&key).unwrap().is_none());
@@ -95,11 +95,35 @@ mod tests {
         let (_root, folder) = folder();
         let former = record();
         let mut next = record();
-        next.prepared_by = Token::from_bits([9; 16]);
+        next.launches[0].token = Token::from_bits([9; 16]);
         let key = next.job.clone();
         Ledger::begin(&folder, next).unwrap();
-        folder.bury(&key, Some(&former), Vec::new()).unwrap();
+        folder.bury(&key, Some(&former)).unwrap();
         assert!(folder.record(&key).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_prepare_whose_job_was_taken_over_cannot_write_a_launch_any_more() {
+        let (_root, folder) = folder();
+        let mut ledger = Ledger::begin(&folder, record()).unwrap();
+        let key = ledger.record_now().job.clone();
+        let seen = folder.take_over(&key).unwrap().unwrap();
+        assert_eq!(seen.launches, record().launches);
+        let mut another = record().launches.remove(0);
+        another.token = Token::from_bits([9; 16]);
+        assert!(matches!(ledger.record(&another), Err(StateError::TakenOver)));
+    }
+
+    #[test]
+    fn what_is_kept_for_the_next_clean_up_holds_no_secret() {
+        let (root, folder) = folder();
+        Ledger::begin(&folder, record()).unwrap();
+        folder.keep_undone(&record()).unwrap();
+        let key = record().job;
+        let path = root.path().join("jobs").join(format!("{key}.json"));
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(!text.contains("canary"), "{text}");
+        assert_eq!(folder.record(&key).unwrap().unwrap().launches.len(), 1);
     }
 
     #[test]
@@ -108,8 +132,8 @@ mod tests {
         let key = record().job;
         for tries in 1..=3 {
             Ledger::begin(&folder, record()).unwrap();
-            folder.bury(&key, Some(&record()), Vec::new()).unwrap();
-            folder.bury(&key, Some(&record()), Vec::new()).unwrap();
+            folder.bury(&key, Some(&record())).unwrap();
+            folder.bury(&key, Some(&record())).unwrap();
             assert_eq!(folder.tombstone(&key).unwrap().tries, tries);
         }
         let path = root.path().join("tombstones").join(format!("{key}.json"));

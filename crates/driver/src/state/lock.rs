@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::StateError;
@@ -56,8 +57,10 @@ impl Lock {
             .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(path)
             .map_err(StateError::disk("making the lock", path))?;
-        let Ok(file) = Flock::lock(file, FlockArg::LockExclusiveNonblock) else {
-            return Ok(None);
+        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err((_, Errno::EWOULDBLOCK)) => return Ok(None),
+            Err((_, error)) => return Err(StateError::disk("locking", path)(error.into())),
         };
         // The former holder may have removed the file between our open and our lock.
         let same = match (file.metadata(), std::fs::symlink_metadata(path)) {

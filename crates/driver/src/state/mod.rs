@@ -64,15 +64,26 @@ pub enum StateError {
     /// `cleanup`, or another `prepare`, has taken the job over in the meantime.
     #[error("this job was cleaned up, or prepared again, in the meantime")]
     TakenOver,
-    /// The host has no randomness.
-    #[error("reading random bytes")]
-    Randomness(#[source] std::io::Error),
+    /// This host refused something that every process needs.
+    #[error("{doing}")]
+    Host {
+        /// What was being done.
+        doing: &'static str,
+        /// The operating system's words.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl StateError {
     fn disk(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Disk { doing, path, source }
+    }
+
+    /// For `map_err`, where the operating system refuses something.
+    pub fn host(doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Host { doing, source }
     }
 
     /// The catalogue's words for it.
@@ -92,9 +103,9 @@ impl StateError {
             ),
             Self::Held { path } => at(Cause::AlreadyPrepared, path).because(format!("{self}.")),
             Self::TakenOver => Why::new(Cause::StoppedByCleanup).because(format!("{self}.")),
-            Self::Randomness(source) => {
-                Why::new(Cause::StateFull).because(format!("{self}: {source}."))
-            }
+            Self::Host { doing, source } => Why::new(Cause::HostRefused)
+                .with("doing", doing)
+                .quoting("This host", source.to_string()),
         }
     }
 }

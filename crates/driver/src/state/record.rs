@@ -218,6 +218,7 @@ pub fn example(task: &TaskArn) -> Record {
             }],
             started_by: owner,
             tags: BTreeMap::new(),
+            sent_unix_s: 1,
             settled: true,
             task: Some(task.clone()),
         }],
@@ -291,7 +292,7 @@ mod tests {
         let (real, link) = (folder.path().join("real"), folder.path().join("job.json"));
         example(&arn()).write(&real).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        assert!(matches!(Record::read(&link), Err(StateError::Disk { .. })));
+        assert!(matches!(Record::read(&link), Err(StateError::Damaged { .. })));
     }
 
     #[test]

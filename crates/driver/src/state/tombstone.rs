@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 use fargate_model::why::Why;
 use serde::{Deserialize, Serialize};
 
-use super::record::Core;
 use super::{StateError, atomic};
 
 /// Most tombstones that one sweep looks at, so that a clean-up stays short.
@@ -21,9 +20,6 @@ pub struct Tombstone {
     /// Why every further try would fail.
     #[serde(default)]
     pub failure: Option<Why>,
-    /// What could not be stopped, for whoever reaps later.
-    #[serde(default)]
-    pub undone: Vec<Core>,
 }
 
 impl Tombstone {

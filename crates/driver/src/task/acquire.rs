@@ -4,8 +4,8 @@
 //! A task that AWS failed for a passing reason is launched again, a bounded number of times, and
 //! only once ECS said that the former one has stopped.
 
-use std::cell::Cell;
-use std::net::SocketAddr;
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use fargate_config::Timeouts;
@@ -148,7 +148,7 @@ impl<'a> Watch<'a> {
         accepted_after: Duration,
         report: &mut dyn FnMut(Event<'_>),
     ) -> Result<Acquired, Failed> {
-        let last_refusal = Cell::new(None);
+        let last_refusal = RefCell::new(None);
         let (terms, ecs, launch) = (self.terms, self.ecs, self.launch);
         let task = self.seen.task.clone();
         let mut knocking = None;
@@ -188,7 +188,7 @@ impl<'a> Watch<'a> {
                     look_at = None;
                 }
                 () = sleep_until(self.deadline) => {
-                    return Err(Failed { why: self.too_late(last_refusal.get()), settled: false });
+                    return Err(Failed { why: self.too_late(last_refusal.borrow().as_ref()), settled: false });
                 }
             }
         }
@@ -198,7 +198,7 @@ impl<'a> Watch<'a> {
     fn take_in(
         &mut self,
         looked: Result<Option<Observation>, super::CallError>,
-        last_refusal: &Cell<Option<DialError>>,
+        last_refusal: &RefCell<Option<Refusal>>,
         report: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Failed> {
         let open = |why| Err(Failed { why, settled: false });
@@ -232,14 +232,14 @@ impl<'a> Watch<'a> {
         }
         let in_state = self.state_since.elapsed();
         if self.seen.status == Status::Running && in_state > self.terms.timeouts.ready {
-            return open(self.too_late(last_refusal.get()));
+            return open(self.too_late(last_refusal.borrow().as_ref()));
         }
         report(Event::Waiting { seen: &self.seen, age: self.born.elapsed(), in_state });
         Ok(())
     }
 
     /// Why nobody answered in time.
-    fn too_late(&self, last_refusal: Option<DialError>) -> Why {
+    fn too_late(&self, last_refusal: Option<&Refusal>) -> Why {
         let age = fargate_model::text::duration(self.born.elapsed());
         let mut place = self.place.clone();
         place.set("limit", fargate_model::text::duration(self.terms.timeouts.start));
@@ -252,7 +252,11 @@ impl<'a> Watch<'a> {
         let port = self.terms.port;
         if self.seen.status == Status::Running {
             return match last_refusal {
-                Some(DialError::Refused) => place
+                Some(Refusal::Login(error)) => {
+                    let ip = self.seen.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+                    login_failed(error, SocketAddr::new(ip, port), &place)
+                }
+                Some(Refusal::Dial(DialError::Refused)) => place
                     .why(Cause::AgentRefused)
                     .because(format!("{address}:{port} refused every dial in {age}.")),
                 _ => place.why(Cause::AgentBlocked).because(format!(
@@ -280,16 +284,23 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// How the last knock at a task failed.
+enum Refusal {
+    Dial(DialError),
+    Login(LoginError),
+}
+
 /// Dials until an agent answers that is the right one.
 async fn knock(
     address: SocketAddr,
     terms: &Terms<'_>,
     place: Place,
-    last_refusal: &Cell<Option<DialError>>,
+    last_refusal: &RefCell<Option<Refusal>>,
 ) -> Result<(SocketAddr, Session, Duration), Box<Why>> {
     let mut stalls = 0;
     loop {
-        let stream = dial(address, terms.timeouts, |error| last_refusal.set(Some(error))).await;
+        let refused = |error| drop(last_refusal.replace(Some(Refusal::Dial(error))));
+        let stream = dial(address, terms.timeouts, refused).await;
         let connected = Instant::now();
         let error = match Session::open(stream, terms.login, terms.timeouts).await {
             Ok(session) => return Ok((address, session, connected.elapsed())),
@@ -302,6 +313,7 @@ async fn knock(
         {
             return Err(Box::new(login_failed(&error, address, &place)));
         }
+        last_refusal.replace(Some(Refusal::Login(error)));
         sleep(HANDSHAKE_AGAIN).await;
     }
 }

@@ -35,6 +35,8 @@ pub enum CallError {
     NotSent {
         /// What is missing.
         text: String,
+        /// True if it may be there a moment later: the source of credentials did not answer.
+        passing: bool,
     },
 }
 
@@ -52,9 +54,16 @@ impl CallError {
                 status: service.raw().status().as_u16(),
                 request_id: service.err().request_id().map(str::to_owned),
             },
-            SdkError::ConstructionFailure(_) => Self::NotSent { text },
-            SdkError::DispatchFailure(failure) if failure.is_user() => Self::NotSent { text },
-            SdkError::DispatchFailure(_) if text.contains("credentials") => Self::NotSent { text },
+            SdkError::ConstructionFailure(_) => Self::NotSent { text, passing: false },
+            SdkError::DispatchFailure(failure) if failure.is_user() => {
+                Self::NotSent { text, passing: false }
+            }
+            SdkError::DispatchFailure(_) if text.contains("credentials") => {
+                let passing = ["timed out", "timeout", "took too long", "throttl"]
+                    .iter()
+                    .any(|words| text.to_ascii_lowercase().contains(words));
+                Self::NotSent { text, passing }
+            }
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => Self::NoAnswer { text },
             SdkError::ResponseError(_) => Self::Unreadable { text },
             _ => Self::Unreadable { text },
@@ -68,6 +77,16 @@ impl CallError {
             Self::Answered { code, status, .. } => {
                 *status >= 500 || *status == 429 || is_throttling(code)
             }
+            Self::NoAnswer { .. } | Self::Unreadable { .. } => true,
+            Self::NotSent { passing, .. } => *passing,
+        }
+    }
+
+    /// True if the request may have taken effect all the same.
+    #[must_use]
+    pub fn leaves_doubt(&self) -> bool {
+        match self {
+            Self::Answered { status, .. } => *status >= 500,
             Self::NoAnswer { .. } | Self::Unreadable { .. } => true,
             Self::NotSent { .. } => false,
         }
@@ -101,7 +120,7 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answered { code, message, .. } => write!(f, "{code}: {message}"),
-            Self::NoAnswer { text } | Self::Unreadable { text } | Self::NotSent { text } => {
+            Self::NoAnswer { text } | Self::Unreadable { text } | Self::NotSent { text, .. } => {
                 f.write_str(text)
             }
         }

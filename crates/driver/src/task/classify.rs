@@ -61,8 +61,9 @@ pub fn exception(error: &CallError, place: &Place) -> Why {
         CallError::NoAnswer { text } | CallError::Unreadable { text } => {
             place.why(Cause::AwsUnreachable).because(format!("No usable answer: {text}."))
         }
-        CallError::NotSent { text } => {
-            place.why(Cause::Credentials).because(format!("Nothing was sent: {text}."))
+        CallError::NotSent { text, passing } => {
+            let cause = if *passing { Cause::AwsUnreachable } else { Cause::Credentials };
+            place.why(cause).because(format!("Nothing was sent: {}.", text.trim_end_matches('.')))
         }
     }
 }
@@ -237,20 +238,27 @@ fn of_failed_start(text: &str) -> Cause {
 
 fn of_pull(text: &str) -> Cause {
     let has = |words: &str| text.contains(words);
-    if has("toomanyrequests") {
+    if has("toomanyrequests") || has("429 Too Many") {
         Cause::RegistryLimit
     } else if has("descriptor matching platform") || has("no matching manifest") {
         Cause::ImageArch
     } else if has("no space left") {
         Cause::ImageDisk
     } else if has("pull access denied")
-        || has("401")
-        || has("403")
+        || has("401 Unauthorized")
+        || has("403 Forbidden")
+        || has("status code 401")
+        || has("status code 403")
         || has("unauthorized")
         || has("no basic auth")
     {
         Cause::ImageDenied
-    } else if has("failed to copy") || has("httpReaderSeeker") {
+    } else if has("failed to copy")
+        || has("httpReaderSeeker")
+        || has("Internal Server Error")
+        || has("Bad Gateway")
+        || has("Service Unavailable")
+    {
         Cause::RegistryBlob
     } else if has("i/o timeout")
         || has("context canceled")
@@ -263,7 +271,7 @@ fn of_pull(text: &str) -> Cause {
     } else if has("not found") || has("manifest unknown") || has("does not exist") {
         Cause::ImageNotFound
     } else {
-        Cause::ImageDenied
+        Cause::Unknown
     }
 }
 
@@ -387,6 +395,11 @@ mod tests {
             ("Timeout waiting for network interface provisioning to complete.", Cause::EniTimeout),
             ("Timeout waiting for EphemeralStorage provisioning to complete", Cause::AwsInternal),
             ("CannotStartContainerError: exec format error", Cause::ContainerStart),
+            (
+                "CannotPullContainerError: ref 140312345678.dkr.ecr.eu-west-1.amazonaws.com/x: dial tcp: i/o timeout",
+                Cause::RegistryNoRoute,
+            ),
+            ("CannotPullContainerError: 503 Service Unavailable", Cause::RegistryBlob),
             ("something new", Cause::Unknown),
         ];
         for (text, cause) in cases {

@@ -53,6 +53,15 @@ pub enum Ran {
     Nothing,
 }
 
+/// What StopTask answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It is being stopped, or was before.
+    Accepted,
+    /// ECS does not know it: forgotten, or too new to be seen everywhere.
+    Unknown,
+}
+
 impl Ecs {
     /// Reads the SDK's usual environment. No call is made, but the Region may be asked for.
     ///
@@ -218,20 +227,25 @@ impl Ecs {
         Ok(found)
     }
 
-    /// StopTask. A task that is already stopped, or that ECS has forgotten, is a success.
+    /// StopTask. A task that is already stopped may be stopped again.
     ///
     /// # Errors
     ///
     /// [`CallError`].
-    pub async fn stop(&self, cluster: &str, task: &TaskArn, why: &str) -> Result<(), CallError> {
+    pub async fn stop(
+        &self,
+        cluster: &str,
+        task: &TaskArn,
+        why: &str,
+    ) -> Result<Stopped, CallError> {
         let reason: String = why.chars().take(REASON_LIMIT).collect();
         let call = self.client.stop_task().cluster(cluster).task(&task.0).reason(reason);
         match call.send().await.map_err(|error| CallError::of(&error)) {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Stopped::Accepted),
             Err(CallError::Answered { code, message, .. })
                 if code == "InvalidParameterException" && message.contains("not found") =>
             {
-                Ok(())
+                Ok(Stopped::Unknown)
             }
             Err(error) => Err(error),
         }

@@ -76,6 +76,9 @@ impl<'a> Launcher<'a> {
         let begun = Instant::now();
         let mut refusals = 0;
         let mut request = self.open_launch()?;
+        // A send of this token had no usable answer: it may have started a task, whatever ECS says to
+        // the next one.
+        let mut in_doubt = false;
         loop {
             let place = self.place(&request);
             let why = match self.ecs.run_task(&request).await {
@@ -89,6 +92,7 @@ impl<'a> Launcher<'a> {
                 Ok(Ran::Failure { reason, detail }) => {
                     let why = failure(&reason, &detail, &place);
                     request = self.next_launch(request, &why)?;
+                    in_doubt = false;
                     why
                 }
                 Ok(Ran::Conflict(tasks)) => {
@@ -98,12 +102,17 @@ impl<'a> Launcher<'a> {
                         tasks.len()
                     ));
                     request = self.next_launch(request, &why)?;
+                    in_doubt = false;
                     why
                 }
-                Ok(Ran::Nothing) => place
-                    .why(Cause::AwsInternal)
-                    .because("ECS answered with neither a task nor a failure."),
+                Ok(Ran::Nothing) => {
+                    in_doubt = true;
+                    place
+                        .why(Cause::AwsInternal)
+                        .because("ECS answered with neither a task nor a failure.")
+                }
                 Err(error) => {
+                    in_doubt |= error.leaves_doubt();
                     let why = exception(&error, &place);
                     warn!(
                         event = "run_task.failed",
@@ -112,14 +121,14 @@ impl<'a> Launcher<'a> {
                         "{error}"
                     );
                     if !error.is_transient() && begun.elapsed() > ROLE_SETTLES {
-                        self.settle_as_nothing(request)?;
+                        self.give_up(request, in_doubt)?;
                         return Err(why.into());
                     }
                     why
                 }
             };
             if why.entry().next == Next::Final {
-                self.settle_as_nothing(request)?;
+                self.give_up(request, in_doubt)?;
                 return Err(why.into());
             }
             refusals += 1;
@@ -138,7 +147,7 @@ impl<'a> Launcher<'a> {
     fn open_launch(&mut self) -> Result<LaunchRequest, LaunchError> {
         let subnets = &self.spec.subnets;
         let subnet = subnets[self.subnet % subnets.len()].clone();
-        let token = random::token().map_err(StateError::Randomness)?;
+        let token = random::token().map_err(StateError::host("drawing random bytes"))?;
         let request = self.spec.request(token, &subnet);
         self.ledger.record(&request)?;
         Ok(request)
@@ -155,6 +164,11 @@ impl<'a> Launcher<'a> {
             self.subnet += 1;
         }
         self.open_launch()
+    }
+
+    /// A launch in doubt stays open in the ledger, for whoever takes the job back.
+    fn give_up(&mut self, request: LaunchRequest, in_doubt: bool) -> Result<(), LaunchError> {
+        if in_doubt { Ok(()) } else { self.settle_as_nothing(request) }
     }
 
     fn settle_as_nothing(&mut self, mut request: LaunchRequest) -> Result<(), LaunchError> {

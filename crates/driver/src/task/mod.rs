@@ -15,7 +15,7 @@ mod spec;
 pub(crate) use acquire::login_failed;
 pub use acquire::{Acquired, Terms, acquire};
 pub use call::CallError;
-pub use client::Ecs;
+pub use client::{Ecs, Stopped};
 pub use event::Event;
 pub use launch::{LaunchError, Launcher};
 pub use observation::{Container, Observation, Timeline};

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
 use super::call::CallError;
-use super::client::{Ecs, Ran};
+use super::client::{Ecs, Ran, Stopped};
 use super::observation::Observation;
 use super::spec::LaunchRequest;
 use crate::random;
@@ -20,6 +20,8 @@ pub const OUR_REASON: &str = "fargate-runner:";
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Between two tries to stop a task that ECS does not know yet.
+const NEW_TASK_PAUSE: Duration = Duration::from_secs(1);
 
 /// A StopTask reason of ours.
 #[must_use]
@@ -36,7 +38,8 @@ pub struct Released {
     pub undone: Vec<String>,
 }
 
-/// Stops `task`, again and again until it is accepted or `deadline` passes.
+/// Stops `task`, again and again until it is accepted or `deadline` passes. A task that ECS does not
+/// know is one that it has forgotten, unless it `may_be_new`.
 ///
 /// # Errors
 ///
@@ -47,8 +50,19 @@ pub async fn stop(
     task: &TaskArn,
     why: &str,
     deadline: Instant,
+    may_be_new: impl Fn() -> bool,
 ) -> Result<(), CallError> {
-    retry(deadline, || ecs.stop(cluster, task, why)).await
+    loop {
+        match retry(deadline, || ecs.stop(cluster, task, why)).await? {
+            Stopped::Accepted => return Ok(()),
+            Stopped::Unknown if !may_be_new() => return Ok(()),
+            Stopped::Unknown if Instant::now() + LONGEST_PAUSE >= deadline => {
+                let text = "ECS does not know the task yet".to_owned();
+                return Err(CallError::NoAnswer { text });
+            }
+            Stopped::Unknown => sleep(random::jittered(NEW_TASK_PAUSE)).await,
+        }
+    }
 }
 
 /// Calls until it succeeds, fails for good, or `deadline` passes, which covers the call as well.
@@ -94,12 +108,14 @@ pub async fn find(
 ///
 /// An open launch is sent again: its token can only name the task that it has started, or start
 /// the one that is then stopped at once. Asking ECS's list instead could miss a task that is too
-/// new to be seen.
+/// new to be seen. For the same reason a task younger than `visible` that ECS does not know is not
+/// taken for gone.
 pub async fn release(
     ecs: &Ecs,
     launches: &[LaunchRequest],
     why: &str,
     deadline: Instant,
+    visible: Duration,
 ) -> Released {
     let mut released = Released::default();
     for launch in launches {
@@ -109,17 +125,19 @@ pub async fn release(
             (None, false) => match retry(deadline, || ecs.run_task(launch)).await {
                 Ok(Ran::Task(task)) => vec![task.task],
                 Ok(Ran::Conflict(tasks)) => tasks,
-                Ok(Ran::Failure { .. } | Ran::Nothing) => Vec::new(),
-                Err(error) if !error.is_transient() => Vec::new(),
-                Err(error) => {
+                Ok(Ran::Failure { .. }) => Vec::new(),
+                // Also a refusal for good: it says nothing about a send before it.
+                answer => {
                     let token = &launch.token;
-                    released.undone.push(format!("settling launch {token}: {error}"));
+                    let how = answer.err().map_or("no task named".to_owned(), |e| e.to_string());
+                    released.undone.push(format!("settling launch {token}: {how}"));
                     Vec::new()
                 }
             },
         };
         for task in tasks {
-            match stop(ecs, &launch.cluster, &task, why, deadline).await {
+            let may_be_new = || launch.is_younger_than(visible);
+            match stop(ecs, &launch.cluster, &task, why, deadline, may_be_new).await {
                 Ok(()) => {
                     info!(event = "task.stopping", task = %task, "{why}");
                     released.stopped.push(task);

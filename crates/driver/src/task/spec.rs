@@ -1,6 +1,7 @@
 //! What a task shall be: a definition, a size, a place, and a list of containers.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use fargate_config::{Launch, Profile};
 use fargate_model::id::{Owner, TaskArn, Token};
@@ -128,6 +129,10 @@ impl TaskSpec {
             containers,
             started_by: self.owner.clone(),
             tags,
+            sent_unix_s: SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs(),
             settled: false,
             task: None,
         }
@@ -162,10 +167,30 @@ pub struct LaunchRequest {
     pub started_by: Owner,
     /// Tags.
     pub tags: BTreeMap<String, String>,
+    /// When it was made, in seconds since 1970: a task that ECS does not know may be too new.
+    #[serde(default)]
+    pub sent_unix_s: u64,
     /// True once it is known which task this launch has started, or that it started none.
     #[serde(default)]
     pub settled: bool,
     /// The task, when it is known.
     #[serde(default)]
     pub task: Option<TaskArn>,
+}
+
+impl LaunchRequest {
+    /// True if ECS may not know this launch's task everywhere yet. A clock that was set back does
+    /// not keep a launch young.
+    #[must_use]
+    pub fn is_younger_than(&self, age: Duration) -> bool {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        now.as_secs().checked_sub(self.sent_unix_s).is_some_and(|since| since <= age.as_secs())
+    }
+
+    /// The variables held a seed; once the task is known, nobody needs them again.
+    pub fn forget_variables(&mut self) {
+        if self.task.is_some() {
+            self.containers.iter_mut().for_each(|container| container.environment.clear());
+        }
+    }
 }

@@ -121,6 +121,12 @@ pub enum Cause {
     StateFull,
     #[serde(rename = "state-damaged")]
     StateDamaged,
+    #[serde(rename = "host-refused")]
+    HostRefused,
+    #[serde(rename = "task-busy")]
+    TaskBusy,
+    #[serde(rename = "script-too-large")]
+    ScriptTooLarge,
     #[serde(rename = "state-missing")]
     StateMissing,
     #[serde(rename = "already-prepared")]
@@ -194,6 +200,9 @@ impl Cause {
         Self::Idle,
         Self::StateFull,
         Self::StateDamaged,
+        Self::HostRefused,
+        Self::TaskBusy,
+        Self::ScriptTooLarge,
         Self::StateMissing,
         Self::AlreadyPrepared,
         Self::EnvironmentEnded,
@@ -268,6 +277,9 @@ impl Cause {
             Self::Idle => entry("idle", "stopped", Runner, Final, "nobody talked to the task for too long", "see what this host did then", "journalctl -u gitlab-runner"),
             Self::StateFull => entry("state-full", "host", Setup, Final, "no room to write the job's state", "free the disk, or make the folder writable", "df -h {path}"),
             Self::StateDamaged => entry("state-damaged", "host", Setup, Final, "the state file of this job cannot be read", "start the job again", "ls -l {path}"),
+            Self::HostRefused => entry("host-refused", "host", Setup, Final, "this host refused {doing}", "look for limits on memory, files or processes of this host", "ulimit -a"),
+            Self::TaskBusy => entry("task-busy", "agent", Setup, Final, "an earlier script still runs in the task and cannot be ended", "look for a process that hangs in storage, such as EFS", "aws ecs describe-tasks --cluster {cluster} --tasks {task}"),
+            Self::ScriptTooLarge => entry("script-too-large", "script", Job, Final, "the script cannot be run as it is", "make it smaller than 256 MiB", ""),
             Self::StateMissing => entry("state-missing", "host", Setup, Final, "this job was not prepared on this host", "see whether `prepare` and `run` use the same `state_dir`", "fargate-runner config show"),
             Self::AlreadyPrepared => entry("already-prepared", "host", Setup, Final, "another process is preparing this job", "see whether two runners share one registration", "ps -ef"),
             Self::EnvironmentEnded => entry("environment-ended", "script", Job, Final, "the job ended its own environment", "look for kill, reboot or firewall commands in the script", ""),

@@ -1,0 +1,35 @@
+//! Bad input: exactly one `error:` line that suffices by itself, the right exit class, no panic,
+//! nothing left running.
+
+mod configuration;
+mod environment;
+mod host;
+mod response;
+mod state_folder;
+
+use fargate_tests::{Ended, Job, SYSTEM_FAILURE};
+
+/// Every stage in gitlab-runner's order, and how each ended.
+pub async fn every_stage(job: &Job) -> Vec<(&'static str, Ended)> {
+    vec![
+        ("config", job.config().await),
+        ("prepare", job.prepare().await),
+        ("run", job.run("echo never").await),
+        ("cleanup", job.cleanup().await),
+    ]
+}
+
+/// Each stage ended as a system failure with one line, which holds `words`, on the stream where
+/// gitlab-runner shows it, and printed nothing that could be taken for something else.
+pub fn refused(stages: &[(&'static str, Ended)], words: &str) {
+    for (stage, ended) in stages {
+        let said = ended.all();
+        assert_eq!(ended.code, SYSTEM_FAILURE, "{stage}: {said}");
+        let line = ended.error_line();
+        assert!(line.contains(words), "{stage}: {words:?} in {line:?}");
+        let other = if *stage == "prepare" { ended.err() } else { ended.out() };
+        assert_eq!(other, "", "{stage}");
+        let ours = line.starts_with("fargate-runner: error: ");
+        assert_eq!(ours, *stage == "run", "{stage}: {line}");
+    }
+}
