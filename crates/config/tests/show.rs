@@ -115,6 +115,7 @@ fn every_line_says_where_its_value_comes_from() {
     [profile.spot.timeouts]
     prepare = "15m" # default
     start = "10m" # default
+    ready = "2m" # default
     dial = "1s" # default
     dial_again = "50ms" # default
     handshake = "15s" # default

@@ -83,6 +83,7 @@ async fn a_script_that_hears_of_the_end_may_still_say_why() {
 #[tokio::test]
 async fn a_task_that_ecs_has_forgotten_is_a_system_failure() {
     let site = Site::open().await;
+    site.set("defaults.timeouts.visible", "500ms");
     let job = site.prepared().await;
     let mut running = job.start_run("echo up; exec sleep 1000");
     running.wrote("up").await;

@@ -134,7 +134,6 @@ async fn a_container_that_the_definition_lacks_is_final() {
 #[tokio::test]
 async fn what_ecs_refuses_is_final_whatever_it_is() {
     for (code, message, headline) in [
-        ("BlockedException", "Your account is currently blocked.", "AWS has blocked this account"),
         (
             "ClientException",
             "No Fargate configuration exists for given values.",
@@ -151,11 +150,6 @@ async fn what_ecs_refuses_is_final_whatever_it_is() {
             "the security groups and the subnet are in different networks",
         ),
         ("SomethingNewException", "Nobody knows this one.", "ECS refused to start the task"),
-        (
-            "UnrecognizedClientException",
-            "The security token is invalid.",
-            "the AWS credentials of this host do not work",
-        ),
     ] {
         let site = Site::open().await;
         site.cloud().fail_until_cleared("RunTask", exception(400, code, message));
@@ -167,6 +161,23 @@ async fn what_ecs_refuses_is_final_whatever_it_is() {
         the_next_tries_are_short(&site, &job, headline).await;
         site.close().await;
     }
+}
+
+#[tokio::test]
+async fn what_aws_may_mend_meanwhile_is_tried_again_by_the_next_try() {
+    let site = Site::open().await;
+    let job = site.job();
+    for (code, headline) in [
+        ("BlockedException", "error: AWS has blocked this account"),
+        ("ExpiredTokenException", "error: the AWS credentials of this host do not work"),
+    ] {
+        site.cloud().fail("RunTask", exception(400, code, "Not now."));
+        let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+        assert_eq!(ended.error_line(), headline);
+        job.cleanup().await.passed();
+    }
+    job.prepare().await.passed();
+    site.close().await;
 }
 
 #[tokio::test]
@@ -209,5 +220,10 @@ async fn an_endpoint_that_nobody_answers_is_named() {
     // Nothing is known to have started, and nothing can be asked: a warning, and the job goes on.
     let ended = job.cleanup().await.with_code(0);
     assert!(ended.err().starts_with("warning: "), "{}", ended.err());
+    // What may have been started stays written down until somebody can ask.
+    let mended = site.same_job(&job, |job| {
+        job.set("AWS_ENDPOINT_URL_ECS", site.cloud().endpoint());
+    });
+    mended.cleanup().await.passed();
     site.close().await;
 }

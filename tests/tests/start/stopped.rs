@@ -131,11 +131,6 @@ async fn each_reason_has_its_headline() {
             "the registry refused the image",
             false,
         ),
-        (
-            "Something that this version has never seen",
-            "ended for a reason this version does not know",
-            false,
-        ),
     ];
     let site = Site::open().await;
     for (reason, headline, again) in rows {
@@ -165,6 +160,11 @@ async fn each_reason_has_its_headline() {
 #[tokio::test]
 async fn a_task_that_ends_while_it_starts_is_no_job_s_failure() {
     for (stop_code, reason, headline) in [
+        (
+            "TaskFailedToStart",
+            "Something that this version has never seen",
+            "ended for a reason this version does not know",
+        ),
         ("SpotInterruption", "Your Spot Task was interrupted.", "AWS took the Spot task back"),
         ("UserInitiated", "Task stopped by user", "someone stopped the task in AWS"),
         (
