@@ -144,7 +144,8 @@ async fn an_interrupt_while_the_task_starts_stops_it() {
     site.cloud().fail("RunTask", Fault::TaskHeld { phase });
     let person = person(&site);
     let running = person.start(&["--", "true"]);
-    until("a task", || site.cloud().tasks().len() == 1).await;
+    // By then it knows which task it has started.
+    until("a look at the task", || site.calls("DescribeTasks") > 0).await;
     running.signal(Signal::SIGINT);
     let ended = person.heard(running).await.with_code(130);
     assert!(ended.err().contains("is being stopped"), "{}", ended.err());

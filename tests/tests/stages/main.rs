@@ -2,5 +2,6 @@
 
 mod contract;
 mod interrupts;
+mod oracle;
 mod output;
 mod prepare_cut;
