@@ -145,8 +145,9 @@ fn conclude(
     }
     if report.cancelled {
         let code = report.status.filter(|status| *status != 0).unwrap_or(INTERRUPTED);
-        if let Some(task) = &report.task {
-            tell!("- {name}: interrupted, task {task} is being stopped. Exit {code}");
+        match &report.task {
+            Some(task) => tell!("- {name}: interrupted, task {task} is being stopped. Exit {code}"),
+            None => tell!("- {name}: interrupted before a task was known. Exit {code}"),
         }
         return ExitCode::from(code);
     }

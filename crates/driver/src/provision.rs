@@ -273,11 +273,12 @@ async fn hand_over(
 }
 
 /// The cause, if the next try would meet it again: what is wrong with the set-up does not mend itself
-/// within seconds. Credentials may.
+/// within seconds. Credentials may. Another machine in the task's place is never tried again.
 fn lasting(why: &Why) -> Option<Why> {
     let entry = why.entry();
-    let lasts = entry.next == Next::Final && entry.who == Who::Setup;
-    (lasts && why.cause != Cause::Credentials).then(|| why.clone())
+    let set_up = entry.next == Next::Final && entry.who == Who::Setup;
+    let lasts = set_up && why.cause != Cause::Credentials || why.cause == Cause::WrongHost;
+    lasts.then(|| why.clone())
 }
 
 /// Stops what was started, on a deadline of its own, and remembers a cause that the next try would

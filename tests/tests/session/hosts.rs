@@ -70,5 +70,10 @@ async fn prepare_refuses_a_task_with_another_host_key_at_once_and_stops_it() {
     assert!(ended.out().contains("0 bytes of the script"), "{}", ended.out());
     assert_eq!(site.tasks_of(&job).len(), 1);
     assert_eq!(site.task_of(&job).desired_status, "STOPPED");
+    // It is an incident, so the next try does not try its luck.
+    job.cleanup().await.passed();
+    let again = job.prepare().await.with_code(SYSTEM_FAILURE);
+    assert!(again.error_line().contains("same cause as the first try"), "{}", again.out());
+    assert_eq!(site.tasks_of(&job).len(), 1);
     site.close().await;
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use fargate_config::Timeouts;
 use fargate_model::job::JobKey;
+use fargate_model::text::duration;
 use fargate_model::why::{Cause, Why};
 use fargate_protocol::{Ending, Signal};
 use tokio::time::{Instant, timeout_at};
@@ -18,6 +19,8 @@ use crate::state::{Folder, Peer, Record, StateError};
 use crate::task::{Place, login_failed};
 use crate::verdict::{self, Verdict};
 
+/// So many silent dials, and ECS is asked what became of a task that has answered before.
+const DIALS: u32 = 5;
 /// Said once the script has ended, because from there on output is missing.
 const OUTPUT_LEFT: &str = "fargate-runner: a process that the script left behind still holds its output; what it writes from here on is not shown\n";
 
@@ -82,11 +85,12 @@ async fn connect(record: &Record, timeouts: &Timeouts) -> Result<Session, StageE
         key: ClientKey::parse(record.client_key.expose()).map_err(|_| damaged("client key"))?,
         host_key: parse_host_key(&record.host_key).map_err(|_| damaged("host key"))?,
     };
-    let deadline = Instant::now() + timeouts.handshake;
+    let within = timeouts.handshake.min(timeouts.dial * DIALS);
+    let deadline = Instant::now() + within;
     let mut last = None;
     let stream = timeout_at(deadline, dial(address, timeouts, |error| last = Some(error))).await;
     let Ok(stream) = stream else {
-        let how = format!("{address} did not answer within {:?}: {last:?}", timeouts.handshake);
+        let how = format!("{address} did not answer within {}: {last:?}", duration(within));
         return Err(of_verdict(verdict::of_lost_task(record, timeouts, &how).await, true));
     };
     match Session::open(stream, &login, timeouts).await {

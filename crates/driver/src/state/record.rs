@@ -143,9 +143,15 @@ impl Record {
                 let core: Core = serde_json::from_value(core).unwrap_or_default();
                 Err(StateError::Newer { path: path.to_owned(), schema, core: Box::new(core) })
             }
-            Some(_) => serde_json::from_value(value)
+            Some(_) => {
                 // The message names fields, never their values.
-                .map_err(|error| damaged(field_error(&error))),
+                let record: Self =
+                    serde_json::from_value(value).map_err(|error| damaged(field_error(&error)))?;
+                if record.core.cluster.is_empty() || record.core.region.is_empty() {
+                    return Err(damaged("no cluster and Region in its core".to_owned()));
+                }
+                Ok(record)
+            }
             None => Err(damaged("no schema".to_owned())),
         }
     }
