@@ -1,5 +1,10 @@
 # What a newcomer types and what CI runs. `make demo` and `make test` are the two that matter.
 
+# One place for what is built, whatever the shell says; and no account of the host's in demo or tests.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_REGION
+unexport AWS_DEFAULT_REGION AWS_ENDPOINT_URL AWS_ENDPOINT_URL_ECS HTTP_PROXY http_proxy
+
 PROFILE ?= dev
 FOLDER := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 AGENT := target/static/fargate-agent
@@ -41,7 +46,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
-	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; else echo "SKIPPED: cargo-deny is not installed"; fi
+	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; else echo "cargo-deny is not installed: licences and bans were not checked"; fi
 
 format:
 	cargo fmt --all

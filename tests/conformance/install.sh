@@ -12,6 +12,10 @@ stamp="$place/installed"
 if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
     exit 0
 fi
+mkdir -p "$place"
+exec 9>"$place.lock"
+flock 9
+[ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
 python3 -m venv "$place"
 # shellcheck disable=SC2086  # two requirements, two words
 "$place/bin/pip" install --quiet --disable-pip-version-check $wanted
