@@ -20,7 +20,7 @@ pub fn job_of(task: &TaskRecord) -> Option<&str> {
     task.environment.get("FARGATE_RUNNER_JOB").map(String::as_str)
 }
 
-/// I1: every task stops, no state file and no process stays.
+/// I1: every task stops, no state file and no process stays, neither here nor of a task.
 pub async fn no_orphan(site: &Site) {
     let cloud = site.cloud();
     until("every task stopped", || cloud.live_tasks() == 0).await;

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use fargate_playground::programs;
@@ -35,7 +35,6 @@ fn ended(child: &mut Child) -> i32 {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    child.kill().unwrap();
     panic!("the demo still ran after {} s", DEADLINE.as_secs());
 }
 
@@ -90,10 +89,23 @@ impl Session {
     /// The exit code, and everything that was written.
     fn end(mut self) -> (i32, String) {
         let code = ended(&mut self.child);
-        while let Ok(piece) = self.pieces.recv_timeout(Duration::from_millis(200)) {
-            self.text.extend(piece);
+        let begun = Instant::now();
+        loop {
+            match self.pieces.recv_timeout(DEADLINE.saturating_sub(begun.elapsed())) {
+                Ok(piece) => self.text.extend(piece),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("somebody still holds the terminal"),
+            }
         }
         (code, String::from_utf8_lossy(&self.text).into_owned())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Ended already is what is wanted.
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 

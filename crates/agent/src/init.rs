@@ -53,7 +53,11 @@ fn start_and_reap() -> std::io::Result<u8> {
 /// Reaps whatever ended; the server's status if it was among it.
 fn reap(server: Pid) -> Option<u8> {
     loop {
-        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)) {
+            // A script that stops the server would stop its timers, and the task would never end.
+            Ok(WaitStatus::Stopped(pid, _)) if pid == server => {
+                let _ = kill(server, Signal::SIGCONT);
+            }
             Ok(WaitStatus::Exited(pid, code)) if pid == server => {
                 return Some(u8::try_from(code & 0xff).unwrap_or(1));
             }

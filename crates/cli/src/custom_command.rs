@@ -7,7 +7,7 @@ use fargate_config::{Config, Loaded, Problems, Unknown};
 use fargate_driver::gitlab::{self, Environment, FALLBACK_CODES, JobResponse, StageError};
 use fargate_driver::provision::Settings;
 use fargate_driver::session::Console;
-use fargate_driver::state::Folder;
+use fargate_driver::state::{Folder, StateError};
 use fargate_model::why::{Cause, Colour, Why};
 use tracing::Instrument;
 
@@ -99,11 +99,9 @@ fn config_json(settings: &Settings, response: &JobResponse) -> Result<(), StageE
     })
 }
 
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a host that gives a process no event queue runs nothing")
+fn runtime() -> Result<tokio::runtime::Runtime, StageError> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(built.map_err(StateError::host("starting an event loop"))?)
 }
 
 fn prepare(
@@ -118,8 +116,11 @@ fn prepare(
     // GitLab renders colour, so it is on where no terminal is.
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = if plain { Colour::Off } else { Colour::On };
+    let runtime = runtime().inspect_err(|error| {
+        let _ = writeln!(out, "error: {}", gitlab::chain(error));
+    })?;
     let prepared = gitlab::prepare(settings, response, &mut out, colour);
-    runtime().block_on(prepared.instrument(log::stage()))
+    runtime.block_on(prepared.instrument(log::stage()))
 }
 
 fn run_script(
@@ -141,7 +142,7 @@ fn run_script(
     let result = result.and_then(|folder| {
         let key = response.identity.key();
         let ran = gitlab::run(&folder, &key, timeouts, run.script(), &mut console);
-        runtime().block_on(ran.instrument(log::stage()))
+        runtime()?.block_on(ran.instrument(log::stage()))
     });
     if let Err(error) = &result
         && let Some(line) = gitlab::run_line(error)
@@ -154,7 +155,9 @@ fn run_script(
 
 fn cleanup(settings: &Settings, response: &JobResponse) -> Result<(), StageError> {
     let key = response.identity.key();
-    let cleaned = runtime().block_on(gitlab::cleanup(settings, &key).instrument(log::stage()));
+    let cleaned = runtime().and_then(|runtime| {
+        runtime.block_on(gitlab::cleanup(settings, &key).instrument(log::stage()))
+    });
     match cleaned {
         Ok(undone) => {
             for what in undone {

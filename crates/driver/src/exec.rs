@@ -164,7 +164,7 @@ async fn run(
         }
         Outcome::Left => report.cancelled = true,
         Outcome::Refused(refusal) => report.why = Some(verdict::of_refusal(&refusal)),
-        Outcome::Superseded => report.why = Some(Why::new(Cause::ConnectionLost)),
+        Outcome::Superseded => report.why = Some(Why::new(Cause::Superseded)),
         Outcome::OutputClosed => report.why = Some(Why::new(Cause::Output)),
         Outcome::Lost { how, .. } => report.ask(&record, timeouts, &how).await,
     }

@@ -301,14 +301,14 @@ async fn take_back(
     };
     let deadline = Instant::now() + timeouts.stop;
     let released = release(ecs, &record.launches, &reason(why), deadline, timeouts.visible).await;
-    let done = released.undone.is_empty();
-    let written = ledger.update(|record| {
-        record.failure = failure;
-        record.ready = false;
-        if done {
-            record.launches.clear();
-        }
-    });
+    let written = if released.undone.is_empty() {
+        ledger.bury(failure)
+    } else {
+        ledger.update(|record| {
+            record.failure = failure;
+            record.ready = false;
+        })
+    };
     if let Err(error) = written {
         warn!(event = "state.not_written", "{error}");
     }

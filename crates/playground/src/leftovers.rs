@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use fargate_local_cloud::TaskRecord;
 
-/// The name of the folder in which tombstones lie: they are kept on purpose.
-const TOMBSTONES: &str = "tombstones";
+/// What a state folder keeps on purpose: tombstones, locks, and the name of the owner.
+const KEPT: [&str; 3] = ["tombstones", "locks", "owner"];
+
+/// The variable that holds the secret of one task; no two tasks have the same.
+const SEED: &str = "FARGATE_RUNNER_HOST_KEY_SEED";
 
 /// Depth to which the state folder is searched.
 const DEPTH: usize = 4;
@@ -74,13 +77,18 @@ pub fn of_job(job: &str, folder: &Path, state_dir: &Path, tasks: &[TaskRecord]) 
     }
 }
 
-/// What is left of everything below `folder`.
+/// What is left of everything below `folder`, and of `tasks`, whose processes know nothing of the
+/// folder. They are known by their seeds, because another cloud's jobs may have the same keys.
 #[must_use]
 pub fn of_all(folder: &Path, state_dir: &Path, tasks: &[TaskRecord]) -> Leftovers {
+    let folder = folder.to_string_lossy();
+    let seeds = tasks.iter().filter_map(|task| task.environment.get(SEED));
+    let seeds = seeds.filter(|seed| !seed.is_empty()).map(String::as_str);
+    let marks: Vec<&str> = seeds.chain([&*folder]).collect();
     Leftovers {
         tasks: tasks.iter().filter(lives).map(|task| task.arn.clone()).collect(),
         files: state_files(state_dir),
-        processes: processes(&[&folder.to_string_lossy()]),
+        processes: processes(&marks),
     }
 }
 
@@ -88,8 +96,7 @@ fn lives(task: &&TaskRecord) -> bool {
     task.last_status != "STOPPED"
 }
 
-/// Every file about a job below `state_dir`, tombstones left out. Locks, which are empty, and
-/// the file that names the owner are not about a job.
+/// Every file below `state_dir`, an empty one too, but for what is kept at its top on purpose.
 fn state_files(state_dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![(state_dir.to_owned(), 0)];
@@ -97,12 +104,13 @@ fn state_files(state_dir: &Path) -> Vec<PathBuf> {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let Ok(metadata) = entry.metadata() else { continue };
-            if metadata.is_dir() {
-                if depth < DEPTH && entry.file_name() != TOMBSTONES {
-                    folders.push((path, depth + 1));
-                }
-            } else if metadata.len() > 0 && entry.file_name() != "owner" {
+            if depth == 0 && KEPT.iter().any(|kept| entry.file_name() == *kept) {
+                continue;
+            }
+            if !metadata.is_dir() {
                 found.push(path);
+            } else if depth < DEPTH {
+                folders.push((path, depth + 1));
             }
         }
     }
@@ -143,19 +151,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tombstones_locks_and_the_owner_are_no_leftovers_and_a_state_file_is() {
+    fn tombstones_locks_and_the_owner_are_no_leftovers_and_a_state_file_is_even_an_empty_one() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         let key = "made-up-key-0001";
-        for name in [TOMBSTONES, "jobs", "locks"] {
+        for name in ["tombstones", "jobs", "locks"] {
             fs::create_dir_all(state.join(name)).unwrap();
         }
-        fs::write(state.join(TOMBSTONES).join(format!("{key}.json")), "{}").unwrap();
+        fs::write(state.join("tombstones").join(format!("{key}.json")), "{}").unwrap();
         fs::write(state.join("owner"), "me").unwrap();
         fs::write(state.join("locks").join(key), "").unwrap();
         assert_eq!(of_all(folder.path(), &state, &[]).to_string(), "none");
-        fs::write(state.join("jobs").join(format!("{key}.json")), "{}").unwrap();
-        assert_eq!(of_job(key, folder.path(), &state, &[]).to_string(), "1 state file");
+        for content in ["{}", ""] {
+            fs::write(state.join("jobs").join(format!("{key}.json")), content).unwrap();
+            assert_eq!(of_job(key, folder.path(), &state, &[]).to_string(), "1 state file");
+        }
         assert_eq!(of_job("made-up-key-0002", folder.path(), &state, &[]).to_string(), "none");
     }
 

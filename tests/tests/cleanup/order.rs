@@ -21,7 +21,7 @@ async fn before_prepare_it_is_silent_and_short() {
     for _ in 0..2 {
         let ended = job.cleanup().await.with_code(0);
         assert_eq!((ended.out(), ended.err()), (String::new(), String::new()));
-        assert!(ended.took < Duration::from_secs(2), "{:?}", ended.took);
+        assert!(ended.took < Duration::from_secs(5), "{:?}", ended.took);
     }
     assert_eq!(site.calls("RunTask"), 0);
     // A job that was cleaned up too early can still be prepared.
@@ -35,11 +35,11 @@ async fn it_stops_the_task_with_a_reason_and_does_not_wait_for_its_end() {
     let site = Site::open().await;
     let job = site.prepared().await;
     // The script keeps the agent busy after TERM.
-    let mut running = job.start_run("trap 'sleep 3; exit 1' TERM; echo up; sleep 1000 & wait");
+    let mut running = job.start_run("trap 'sleep 8; exit 1' TERM; echo up; sleep 1000 & wait");
     running.wrote("up").await;
     let ended = job.cleanup().await.with_code(0);
     assert_eq!((ended.out(), ended.err()), (String::new(), String::new()));
-    assert!(ended.took < Duration::from_secs(2), "{:?}", ended.took);
+    assert!(ended.took < Duration::from_secs(5), "{:?}", ended.took);
     let stop = site.cloud().requests().into_iter().find(|r| r.operation == "StopTask");
     let reason = stop.expect("a StopTask").body["reason"].clone();
     assert_eq!(reason, "fargate-runner: clean-up of job gl-4000");
@@ -150,18 +150,19 @@ async fn a_stop_that_is_throttled_is_tried_again() {
 async fn a_stop_that_never_succeeds_is_a_warning_and_the_agent_ends_the_task() {
     let site = Site::open().await;
     site.set("defaults.timeouts.cleanup", "500ms");
-    site.set("defaults.timeouts.idle", "2s");
+    site.set("defaults.timeouts.idle", "5s");
     let job = site.prepared().await;
     let denied = Fault::Exception {
         status: 400,
         code: "AccessDeniedException".to_owned(),
         message: "User is not authorized to perform: ecs:StopTask".to_owned(),
     };
-    for fault in [throttled(), denied] {
+    for (tries, fault) in [throttled(), denied].into_iter().enumerate() {
         site.cloud().fail_until_cleared("StopTask", fault);
         let ended = job.cleanup().await.with_code(0);
         assert!(ended.took < Duration::from_secs(5), "{:?}", ended.took);
-        if !ended.err().is_empty() {
+        // Only a busy machine takes so long that the task has ended before the second call.
+        if tries == 0 || site.cloud().live_tasks() > 0 {
             assert!(ended.err().starts_with("warning: stopping task "), "{}", ended.err());
             assert!(ended.err().ends_with("the task ends by itself at its idle limit\n"));
         }

@@ -2,12 +2,12 @@
 //! load.
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::Stdio;
 
 use fargate_tests::{Site, agent, have, until};
 use tokio::process::Command;
 
+use crate::quiet_address;
 use crate::ssh::Ssh;
 
 #[tokio::test]
@@ -22,9 +22,7 @@ async fn a_hostile_nsswitch_does_not_keep_it_from_serving() {
                    hosts: no_such_module resolve\nshadow: no_such_module\n";
     let nsswitch = site.folder().join("nsswitch.conf");
     fs::write(&nsswitch, hostile).expect("a writable folder");
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = free.local_addr().expect("a bound socket").port().to_string();
-    drop(free);
+    let (host, port) = quiet_address(&site);
     // The same keys as the job's own task, so that the same client finds it right.
     let task = site.task_of(&job).environment;
     let mut other = Command::new("bwrap")
@@ -36,14 +34,14 @@ async fn a_hostile_nsswitch_does_not_keep_it_from_serving() {
         .env_clear()
         .env("SSH_PUBLIC_KEY", &task["SSH_PUBLIC_KEY"])
         .env("FARGATE_RUNNER_HOST_KEY_SEED", &task["FARGATE_RUNNER_HOST_KEY_SEED"])
-        .env("FARGATE_RUNNER_ADDRESS", "127.0.0.1")
+        .env("FARGATE_RUNNER_ADDRESS", host)
         .env("FARGATE_RUNNER_PORT", &port)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .expect("bwrap starts");
-    let address = format!("127.0.0.1:{port}");
+    let address = format!("{host}:{port}");
     until("the agent listens", || std::net::TcpStream::connect(&address).is_ok()).await;
     job.change_state(|state| state["address"] = address.as_str().into());
     let look = "tail -n 1 /etc/nsswitch.conf; echo $HOME; whoami; exit 0";
@@ -51,7 +49,7 @@ async fn a_hostile_nsswitch_does_not_keep_it_from_serving() {
     assert!(ended.out().starts_with("shadow: no_such_module\n/"), "{}", ended.out());
     let text = |name: &str| state[name].as_str().expect("a text").to_owned();
     let keys = (text("client_key"), text("host_key"));
-    let ssh = Ssh::with(&site, &job, &keys.0, &keys.1, "127.0.0.1", &port);
+    let ssh = Ssh::with(&site, &job, &keys.0, &keys.1, host, &port);
     let ended = ssh.start(&[], &["echo by hand; exit 4"]).ended().await.with_code(4);
     assert_eq!(ended.out(), "by hand\n");
     assert!(other.try_wait().expect("a child of ours").is_none(), "the agent still runs");

@@ -8,3 +8,13 @@ mod libraries;
 mod proxy;
 mod ssh;
 mod stock_client;
+
+use fargate_tests::Site;
+
+/// An address on which nobody listens: neither clouds nor their tasks use this part of the
+/// loopback network, and the port is that of the site's own cloud.
+fn quiet_address(site: &Site) -> (&'static str, String) {
+    let endpoint = site.cloud().endpoint();
+    let port = endpoint.rsplit(':').next().expect("a URL with a port");
+    ("127.81.0.1", port.trim_end_matches('/').to_owned())
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fargate_tests::{Site, have, until};
 
+use crate::quiet_address;
 use crate::ssh::Ssh;
 
 #[tokio::test]
@@ -118,12 +119,11 @@ async fn nothing_is_forwarded_in_either_direction() {
     drop(running);
     std::fs::remove_file(&socket).ok();
     // -D: a SOCKS proxy.
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let proxy = free.local_addr().expect("a bound socket");
-    drop(free);
-    let mut running = ssh.start(&["-D", &proxy.to_string()], &["echo up; sleep 1000"]);
+    let (host, port) = quiet_address(&site);
+    let proxy = format!("{host}:{port}");
+    let mut running = ssh.start(&["-D", &proxy], &["echo up; sleep 1000"]);
     running.wrote("up").await;
-    let mut stream = TcpStream::connect(proxy).expect("ssh listens here itself");
+    let mut stream = TcpStream::connect(&proxy).expect("ssh listens here itself");
     let [high, low] = target.port().to_be_bytes();
     stream.write_all(&[4, 1, high, low, 127, 0, 0, 1, 0]).expect("a SOCKS request");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket of ours");

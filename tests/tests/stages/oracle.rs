@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use fargate_tests::Site;
+use fargate_playground::leftovers;
+use fargate_tests::{Site, until};
 
 #[tokio::test]
 #[should_panic(expected = "the job's token is in ")]
@@ -32,5 +33,22 @@ async fn two_live_tasks_of_one_job_are_found() {
     job.prepare().await.passed();
     let former = site.tasks_of(&job)[0].arn.clone();
     site.cloud().stop_task_from_outside(&former, "UserInitiated", "by hand");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn the_processes_of_a_task_are_found_by_the_task_and_not_by_the_job_alone() {
+    let site = Site::open().await;
+    site.prepared().await;
+    let (nowhere, other) = (site.folder().join("nowhere"), Site::open().await);
+    let found =
+        |site: &Site| leftovers::of_all(&nowhere, &nowhere, &site.cloud().tasks()).processes;
+    until("the sandbox and its agent are found", || found(&site).len() >= 2).await;
+    let own = found(&site);
+    // A job of another cloud that has the same key.
+    other.prepared().await;
+    assert_eq!(found(&site), own);
+    assert!(found(&other).iter().all(|process| !own.contains(process)));
+    other.close().await;
     site.close().await;
 }

@@ -43,7 +43,7 @@ pub async fn cleanup(settings: &Settings, key: &JobKey) -> Result<Undone, StageE
             undone
         }
     };
-    folder.sweep(timeouts.tombstone);
+    folder.sweep(key, timeouts.tombstone);
     for what in &undone {
         warn!(event = "cleanup.undone", "{what}");
     }

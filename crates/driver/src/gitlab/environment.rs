@@ -77,7 +77,8 @@ impl Environment {
     /// Takes back what an earlier stage of the same attempt may have written: the file is the same
     /// for all of them.
     pub fn forget_exit_code(&self) {
-        if let Some(path) = &self.exit_code_file {
+        let is_file = |path: &&PathBuf| std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file());
+        if let Some(path) = self.exit_code_file.as_ref().filter(is_file) {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -117,6 +118,25 @@ mod tests {
         }
         let missing = read(&both[..1]).unwrap_err().to_string();
         assert!(missing.contains("SYSTEM_FAILURE_EXIT_CODE is not set"), "{missing}");
+    }
+
+    #[test]
+    fn an_exit_code_of_an_earlier_stage_is_forgotten_and_nothing_but_a_file_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: PathBuf| Environment {
+            codes: FALLBACK_CODES,
+            exit_code_file: Some(path),
+            response_file: None,
+        };
+        let file = folder.path().join("build_exit_code");
+        at(file.clone()).write_exit_code(3).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "3\n");
+        at(file.clone()).forget_exit_code();
+        assert!(!file.exists());
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        at(link.clone()).forget_exit_code();
+        assert!(link.is_symlink());
     }
 
     #[test]

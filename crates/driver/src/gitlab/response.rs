@@ -41,7 +41,7 @@ pub enum ResponseError {
     },
     /// No file, and the variables do not tell either.
     #[error(
-        "JOB_RESPONSE_FILE is not set, and {variable} is not a usable substitute; gitlab-runner 14.1 or newer is expected"
+        "JOB_RESPONSE_FILE names no file that is there, and {variable} is not a usable substitute; gitlab-runner 14.1 or newer is expected"
     )]
     NoSubstitute {
         /// What is missing.

@@ -1,12 +1,14 @@
 //! `run`: one generated script in the job's task. Silent but for the script's own bytes.
 
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use fargate_config::Timeouts;
 use fargate_model::job::JobKey;
 use fargate_model::text::duration;
 use fargate_model::why::{Cause, Why};
-use fargate_protocol::{Ending, Signal};
+use fargate_protocol::{Ending, MAX_SCRIPT, Signal};
 use tokio::time::{Instant, timeout_at};
 use tracing::info;
 
@@ -42,7 +44,7 @@ pub async fn run(
         leave_after: timeouts.cancel_return,
     })
     .map_err(StateError::host("listening for signals"))?;
-    let bytes = std::fs::read(script)
+    let bytes = read_script(script)
         .map_err(|source| StageError::ScriptFile { path: script.to_owned(), source })?;
     let record = prepared(folder, key)?;
     record.note_in_log();
@@ -60,6 +62,23 @@ pub async fn run(
         concluded = conclude(folder, key, &record, timeouts, told(outcome)) => concluded,
         _ = stops.next() => Err(StageError::Cancelled { task: None }),
     }
+}
+
+/// The whole script; only a regular file ends, and only one that the agent takes is read.
+fn read_script(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_SCRIPT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_SCRIPT {
+        return Err(std::io::Error::other("it is larger than 256 MiB"));
+    }
+    Ok(bytes)
 }
 
 /// The job's record, once `prepare` is done with it.
@@ -129,7 +148,7 @@ fn told(outcome: Outcome) -> How {
         Outcome::Ended { ending, terminating: false, .. } => How::Ended(ending),
         Outcome::Left => How::Cancelled,
         Outcome::Superseded => How::Why(
-            Why::new(Cause::ConnectionLost).because("Another `run` of this job took its place."),
+            Why::new(Cause::Superseded).because("Another `run` of this job took its place."),
         ),
         Outcome::Refused(refusal) => How::Why(verdict::of_refusal(&refusal)),
         Outcome::Lost { how, received, started: true } => {

@@ -176,6 +176,10 @@ impl Session {
         let accepted =
             within(step, timeouts.authenticate, handle.authenticate_publickey(&login.user, key))
                 .await?;
+        if !accepted.success() && handle.is_closed() {
+            let error = "the connection ended".to_owned();
+            return Err(LoginError::Broken { step, error });
+        }
         if !accepted.success() {
             return Err(LoginError::Denied { user: login.user.clone() });
         }

@@ -176,13 +176,38 @@ impl Folder {
         {
             return Ok(());
         }
-        let mut tombstone = self.tombstone(key).unwrap_or_default();
-        tombstone.tries += u32::from(!matches!(now, Ok(None)));
-        if let Some(failure) = seen.and_then(|seen| seen.failure.clone()) {
-            tombstone.failure = Some(failure);
+        let failure = seen.and_then(|seen| seen.failure.clone());
+        self.replace_by_tombstone(key, !matches!(now, Ok(None)), failure)
+    }
+
+    /// As [`Self::bury`], for the `prepare` that began the record and nobody else's.
+    pub(super) fn bury_own(
+        &self,
+        key: &JobKey,
+        prepared_by: &fargate_model::id::Token,
+        failure: Option<fargate_model::why::Why>,
+    ) -> Result<(), StateError> {
+        let _lock = self.lock(key)?;
+        match Record::read(&self.job(key))? {
+            Some(record) if record.prepared_by == *prepared_by => {
+                self.replace_by_tombstone(key, true, failure)
+            }
+            _ => Err(StateError::TakenOver),
         }
+    }
+
+    /// The caller holds the job's lock.
+    fn replace_by_tombstone(
+        &self,
+        key: &JobKey,
+        was_there: bool,
+        failure: Option<fargate_model::why::Why>,
+    ) -> Result<(), StateError> {
+        let mut tombstone = self.tombstone(key).unwrap_or_default();
+        tombstone.tries += u32::from(was_there);
+        tombstone.failure = failure.or(tombstone.failure);
         let written = tombstone.write(&self.tombstone_path(key));
-        atomic::remove(&path)?;
+        atomic::remove(&self.job(key))?;
         written
     }
 
@@ -202,9 +227,12 @@ impl Folder {
         now.write(&path)
     }
 
-    /// Removes tombstones that are older than `age`.
-    pub fn sweep(&self, age: Duration) {
+    /// Removes tombstones that are older than `age`, and the lock of a `prepare` of this job that
+    /// was killed.
+    pub fn sweep(&self, key: &JobKey, age: Duration) {
         tombstone::sweep(&self.root.join("tombstones"), age);
+        // Taking a lock that nobody holds and letting it go takes its file away.
+        drop(self.lock_prepare(key));
     }
 
     pub(super) fn update(

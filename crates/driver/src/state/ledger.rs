@@ -3,6 +3,8 @@
 use super::StateError;
 use super::folder::Folder;
 use super::record::Record;
+use fargate_model::why::Why;
+
 use crate::task::LaunchRequest;
 
 /// See the module. Every change is on disk when its call returns.
@@ -47,6 +49,16 @@ impl Ledger {
                 record.core.task.clone_from(&launch.task);
             }
         })
+    }
+
+    /// Ends the record: all of it was taken back, and `failure` is what the next try would meet
+    /// again. No key outlives a `prepare` that failed, also where no clean-up follows.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::TakenOver`] if the job is not ours any more.
+    pub fn bury(&mut self, failure: Option<Why>) -> Result<(), StateError> {
+        self.folder.bury_own(&self.record.job, &self.record.prepared_by, failure)
     }
 
     /// Changes the record.

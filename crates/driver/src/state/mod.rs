@@ -93,7 +93,7 @@ impl StateError {
         match self {
             Self::Disk { doing, path, source } => at(Cause::StateFull, path)
                 .quoting(&format!("{doing} {}", path.display()), source.to_string())
-                .because("No task was started without it."),
+                .because("No task is kept without it."),
             Self::Damaged { path, what } => {
                 at(Cause::StateDamaged, path).quoting(&path.display().to_string(), what)
             }
