@@ -61,6 +61,30 @@ async fn a_job_that_ends_pid_1_is_to_blame_for_it() {
 }
 
 #[tokio::test]
+async fn a_job_that_stops_the_agent_s_server_does_not_stop_its_timers() {
+    let site = Site::open().await;
+    let job = site.prepared().await;
+    // PID 1 starts the server, so it is the first child; PID 1 lets it go on at once.
+    let script = "kill -STOP 2; kill -STOP 2; echo on; exit 8";
+    let ended = job.run(script).await.with_code(BUILD_FAILURE);
+    assert_eq!((ended.out().as_str(), ended.err().as_str()), ("on\n", ""));
+    assert_eq!(job.exit_code().as_deref(), Some("8\n"));
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_signal_without_a_name_ends_no_task_unnoticed() {
+    let site = Site::open().await;
+    let job = site.prepared().await;
+    // A real-time signal ends the server; PID 1 must notice and end the task with it.
+    let ended = job.run("kill -40 2; sleep 30").await.with_code(BUILD_FAILURE);
+    let expected = "fargate-runner: error: the job ended its own environment";
+    assert!(ended.error_line().starts_with(expected), "{}", ended.err());
+    assert_eq!(job.exit_code().as_deref(), Some("137\n"));
+    site.close().await;
+}
+
+#[tokio::test]
 async fn a_script_that_hears_of_the_end_may_still_say_why() {
     let site = Site::open().await;
     let job = site.prepared().await;
