@@ -195,7 +195,7 @@ impl Session {
         send(&self.write, &FromClient::Lease(lease)).await.map_err(|error| broken("lease", &error))
     }
 
-    /// Ends the conversation in good order, within [`FAREWELL`].
+    /// Ends the conversation in good order, within a second.
     pub async fn close(self) {
         let Self { handle, read, write, .. } = self;
         // Nobody reads any more; a library that waits for that could not take the farewell.

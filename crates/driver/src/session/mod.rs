@@ -9,7 +9,7 @@ mod login;
 mod stops;
 mod talk;
 
-pub use console::Console;
+pub use console::{Console, ConsoleError, Progress};
 pub use dial::{DialError, dial};
 pub use fargate_protocol::Signal;
 pub use keys::{ClientKey, Seed, parse_host_key};
