@@ -341,8 +341,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_child_that_ignores_term_is_ended_though_its_script_has_ended() {
-        let script = "(trap '' TERM; exec >/dev/null 2>&1; while :; do sleep 0.01; done) & \
-                      trap 'exit 1' TERM; echo $!; wait";
+        let script = "trap 'exit 1' TERM; \
+                      (trap '' TERM; echo $BASHPID; exec >/dev/null 2>&1; while :; do sleep 0.01; done) & \
+                      wait";
         let running = run(script, LONG);
         has_written(&running.stage, 2).await;
         let grace = Duration::from_millis(100);
