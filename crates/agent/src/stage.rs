@@ -24,6 +24,8 @@ pub const SHORT_GRACE: Duration = Duration::from_secs(2);
 const QUIET: Duration = Duration::from_secs(1);
 /// Longest wait for such a process.
 const LINGER: Duration = Duration::from_secs(5);
+/// How long a killed group is waited for; a process that hangs in storage may take for ever.
+const KILLED_WITHIN: Duration = Duration::from_secs(2);
 /// How often it is looked whether a group that was told to end is gone.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Signals waiting for a stage; one that does not fit finds the stage ending anyway.
@@ -192,11 +194,13 @@ impl Life {
             }
         }
         // What the script left behind may write on into the void; an end that was asked for still
-        // reaches it.
+        // reaches it, and is over when the group is gone.
+        let mut patience: Option<Instant> = None;
         loop {
-            let pending = kill_at.filter(|_| tree.is_some_and(Tree::is_alive));
-            stage.cleared.send_replace(pending.is_none());
-            if pending.is_none() && pumps.is_empty() {
+            let ending = kill_at.is_some() || patience.is_some_and(|until| Instant::now() < until);
+            let pending = ending && tree.is_some_and(Tree::is_alive);
+            stage.cleared.send_replace(!pending);
+            if !pending && pumps.is_empty() {
                 return;
             }
             tokio::select! {
@@ -206,11 +210,12 @@ impl Life {
                     let at = Instant::now() + order.grace;
                     kill_at = Some(kill_at.map_or(at, |before| before.min(at)));
                 }
-                () = at(pending) => {
+                () = at(kill_at), if pending => {
                     signal(Signal::SIGKILL);
                     kill_at = None;
+                    patience = Some(Instant::now() + KILLED_WITHIN);
                 }
-                () = tokio::time::sleep(LOOK_AGAIN), if pending.is_some() => {}
+                () = tokio::time::sleep(LOOK_AGAIN), if pending => {}
             }
         }
     }
