@@ -89,14 +89,8 @@ impl Theatre {
 
     /// Waits until all tasks have stopped, and checks that nothing else is left.
     async fn close(self) {
-        let stopped = async {
-            while self.cloud.live_tasks() > 0 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(Duration::from_secs(20), stopped).await;
+        until("the end of every task", || self.cloud.live_tasks() == 0).await;
         let tasks = self.cloud.tasks();
-        assert!(in_time.is_ok(), "tasks that stayed: {tasks:#?}");
         self.git.shutdown().await;
         let (jobs, state) = (self.folder.path().join("jobs"), self.folder.path().join("state"));
         // A sandbox ends a moment after its task.

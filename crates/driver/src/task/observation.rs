@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types::Task;
-use fargate_model::id::{Owner, TaskArn};
+use fargate_model::id::TaskArn;
 use fargate_model::task::{Status, StopCode};
 
 use super::spec::JOB_VARIABLE;
@@ -91,8 +91,6 @@ pub struct Observation {
     pub containers: Vec<Container>,
     /// Value of the job variable among the overrides.
     pub job: Option<String>,
-    /// Who started it.
-    pub owner: Option<Owner>,
     /// When its parts happened.
     pub timeline: Timeline,
 }
@@ -131,7 +129,6 @@ impl Observation {
             stopped_reason: task.stopped_reason().map(str::to_owned),
             containers: containers(task),
             job: job(task),
-            owner: task.started_by().and_then(|by| Owner::try_from(by.to_owned()).ok()),
             timeline: Timeline {
                 created: time(task.created_at()),
                 pull_started: time(task.pull_started_at()),
@@ -195,7 +192,6 @@ pub fn example(status: Status) -> Observation {
             reason: None,
         }],
         job: None,
-        owner: None,
         timeline: Timeline::default(),
     }
 }
