@@ -128,7 +128,7 @@ fn run_script(
     response: &JobResponse,
     run: &RunArgs,
 ) -> Result<(), StageError> {
-    let timeouts = &settings.profile.timeouts;
+    let profile = &settings.profile;
     let mut console = match Console::of_this_process() {
         Ok(console) => console,
         Err(error) => {
@@ -138,10 +138,10 @@ fn run_script(
             return Err(error);
         }
     };
-    let result = Folder::open(&settings.state_dir, timeouts.lock).map_err(StageError::from);
+    let result = Folder::open(&settings.state_dir, profile.timeouts.lock).map_err(StageError::from);
     let result = result.and_then(|folder| {
         let key = response.identity.key();
-        let ran = gitlab::run(&folder, &key, timeouts, run.script(), &mut console);
+        let ran = gitlab::run(&folder, &key, profile, run.script(), &mut console);
         runtime()?.block_on(ran.instrument(log::stage()))
     });
     if let Err(error) = &result

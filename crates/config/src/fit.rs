@@ -11,7 +11,9 @@ use crate::check::Arn;
 use crate::keys::Section;
 use crate::layer::Layer;
 use crate::problem::{Problem, Problems};
-use crate::profile::{HostKey, Launch, LaunchType, Profile, Shell, Ssh};
+use crate::profile::{
+    Account, ClientKeyKind, HostKey, Launch, LaunchType, Profile, PublicIp, Shell, Ssh,
+};
 use crate::reader::{Place, Placed};
 use crate::timeouts::{Amount, TIMEOUT_KEYS, Timeouts};
 
@@ -29,6 +31,8 @@ pub(crate) const DEFAULT_PORT: u16 = 22;
 
 pub(crate) const DEFAULT_LAUNCH_TYPE: LaunchType = LaunchType::Fargate;
 pub(crate) const DEFAULT_HOST_KEY: HostKey = HostKey::Seed;
+pub(crate) const DEFAULT_PUBLIC_IP: PublicIp = PublicIp::None;
+pub(crate) const DEFAULT_CLIENT_KEY: ClientKeyKind = ClientKeyKind::Ed25519;
 pub(crate) const DEFAULT_SHELL: Shell = Shell::Bash;
 
 /// Pairs of which the first is at most the second.
@@ -106,12 +110,18 @@ pub(crate) fn profile(layer: Layer, path: &Path) -> Result<Profile, Problems> {
         cpu_units: value(layer.cpu),
         memory_mib: value(layer.memory),
         host_key: value(layer.host_key).unwrap_or(DEFAULT_HOST_KEY),
+        public_ip: DEFAULT_PUBLIC_IP,
+        enable_execute_command: false,
+        job_task_definitions: Vec::new(),
+        job_platform_versions: Vec::new(),
+        account: Account::default(),
         shell: value(layer.shell).unwrap_or(DEFAULT_SHELL),
         builds_dir: value(layer.builds_dir),
         cache_dir: value(layer.cache_dir),
         ssh: Ssh {
             user: value(layer.user).unwrap_or_else(|| DEFAULT_USER.to_owned()),
             port: port.unwrap_or(DEFAULT_PORT),
+            client_key: DEFAULT_CLIENT_KEY,
         },
         timeouts: timeouts(&layer.timeouts),
         tags: layer.tags.into_iter().map(|(name, tag)| (name, tag.value)).collect(),

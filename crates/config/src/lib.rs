@@ -24,7 +24,10 @@ pub use config::{Config, Loaded, LogLevel};
 pub use document::{Unknown, parse};
 pub use file::{DEFAULT_PATH, MAX_FILE_BYTES, PATH_VARIABLE, load, locate};
 pub use problem::{Problem, Problems};
-pub use profile::{HostKey, Launch, LaunchType, Profile, Shell, Ssh, StrategyItem};
+pub use profile::{
+    Account, ClientKeyKind, HostKey, Launch, LaunchType, Profile, PublicIp, Role, Shell, Ssh,
+    StrategyItem,
+};
 pub use timeouts::Timeouts;
 
 /// The commented default file: every key with its meaning, unit, allowed values and default. It is

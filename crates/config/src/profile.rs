@@ -3,6 +3,7 @@
 //! These are plain values. How they are read, merged and compared is elsewhere.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::timeouts::Timeouts;
 
@@ -33,6 +34,16 @@ pub struct Profile {
     pub memory_mib: Option<u32>,
     /// How the task's host key is proven.
     pub host_key: HostKey,
+    /// Whether the task gets a public IP address, and whether it is reached by it.
+    pub public_ip: PublicIp,
+    /// Whether ECS Exec is enabled in the task.
+    pub enable_execute_command: bool,
+    /// Task definitions that a job may choose by `FARGATE_TASK_DEFINITION`, by name.
+    pub job_task_definitions: Vec<String>,
+    /// Platform versions that a job may choose by `FARGATE_PLATFORM_VERSION`, by name.
+    pub job_platform_versions: Vec<String>,
+    /// How AWS is reached and as whom.
+    pub account: Account,
     /// The shell that `config` announces to the runner.
     pub shell: Shell,
     /// Folder inside the task for builds; `None` leaves it to the driver.
@@ -56,6 +67,29 @@ pub enum Launch {
     Type(LaunchType),
     /// A capacity provider strategy, 1 to 20 items.
     Strategy(Vec<StrategyItem>),
+    /// Neither: the cluster's default capacity provider strategy decides.
+    ClusterDefault,
+}
+
+/// How AWS is reached and as whom, beside what the SDK reads from its own environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// A role to assume before any call.
+    pub role: Option<Role>,
+    /// A PEM file with the authorities to trust instead of the built-in ones; `None` leaves it to
+    /// `AWS_CA_BUNDLE`.
+    pub ca_bundle: Option<PathBuf>,
+}
+
+/// A role that is assumed before any call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// What the role's trust policy may ask for.
+    pub external_id: Option<String>,
+    /// How the session is called in CloudTrail.
+    pub session_name: Option<String>,
 }
 
 /// One share of a capacity provider strategy.
@@ -76,6 +110,8 @@ pub struct Ssh {
     pub user: String,
     /// The port the agent listens on.
     pub port: u16,
+    /// The kind of key that opens the task.
+    pub client_key: ClientKeyKind,
 }
 
 /// A set of words that a key accepts.
@@ -133,6 +169,31 @@ words! {
         /// A one-time seed from which the agent derives its key. It stops anyone on the network,
         /// not someone who may read DescribeTasks.
         Seed = "seed",
+        /// Whatever key the task shows first, once ECS says that it is RUNNING; it is pinned for
+        /// every later stage. It stops nobody who stands in the way from the beginning.
+        FirstUse = "first_use",
+    }
+}
+
+words! {
+    /// Whether a task gets a public IP address.
+    PublicIp {
+        /// None; egress goes through a NAT gateway.
+        None = "none",
+        /// One, for egress; the task is reached by its private address.
+        Assigned = "assigned",
+        /// One, and the task is reached by it.
+        Dialled = "dialled",
+    }
+}
+
+words! {
+    /// The kind of key that is made for each task.
+    ClientKeyKind {
+        /// Ed25519.
+        Ed25519 = "ed25519",
+        /// RSA with 3072 bits, for servers that know nothing newer.
+        Rsa = "rsa",
     }
 }
 

@@ -115,6 +115,7 @@ fn launch(launch: Option<&Placed<Launch>>, out: &mut Page) {
         Some(Launch::Type(launch_type)) => {
             out.line("launch_type", &string(launch_type.as_str()), line);
         }
+        Some(Launch::ClusterDefault) => out.line("launch_type", &string("CLUSTER"), line),
         Some(Launch::Strategy(items)) => {
             let item = |item: &crate::StrategyItem| {
                 let provider = string(&item.provider);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fargate_config::Timeouts;
+use fargate_config::Profile;
 use fargate_model::job::JobKey;
 use fargate_model::why::{Cause, Why};
 use tokio::time::Instant;
@@ -40,8 +40,8 @@ pub struct Report {
 
 impl Report {
     /// Nobody said how the command ended, so ECS is asked.
-    async fn ask(&mut self, record: &Record, timeouts: &Timeouts, how: &str) {
-        match verdict::of_lost_task(record, timeouts, how).await {
+    async fn ask(&mut self, record: &Record, profile: &Profile, how: &str) {
+        match verdict::of_lost_task(record, profile, how).await {
             Verdict::Job(status, why) => {
                 self.status = Some(status);
                 self.why = Some(*why);
@@ -156,7 +156,9 @@ async fn run(
         Outcome::Ended { ending, terminating: true, stopped: false, .. }
             if ending.status() != 0 =>
         {
-            report.ask(&record, timeouts, "The task was ended while the command ran").await;
+            report
+                .ask(&record, &settings.profile, "The task was ended while the command ran")
+                .await;
         }
         Outcome::Ended { ending, stopped, .. } => {
             report.status = Some(ending.status());
@@ -166,7 +168,7 @@ async fn run(
         Outcome::Refused(refusal) => report.why = Some(verdict::of_refusal(&refusal)),
         Outcome::Superseded => report.why = Some(Why::new(Cause::Superseded)),
         Outcome::OutputClosed => report.why = Some(Why::new(Cause::Output)),
-        Outcome::Lost { how, .. } => report.ask(&record, timeouts, &how).await,
+        Outcome::Lost { how, .. } => report.ask(&record, &settings.profile, &how).await,
     }
     let deadline = Instant::now() + timeouts.cleanup;
     let why = reason("the command has ended");

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use fargate_config::Timeouts;
+use fargate_config::Profile;
 use fargate_model::task::{Status, StopCode};
 use fargate_model::why::{Cause, Why};
 use fargate_protocol::Refusal;
@@ -49,8 +49,8 @@ pub fn of_refusal(refusal: &Refusal) -> Why {
 }
 
 /// Asks ECS why the task of `record` is gone, and decides.
-pub async fn of_lost_task(record: &Record, timeouts: &Timeouts, how: &str) -> Verdict {
-    match observe(record, timeouts).await {
+pub async fn of_lost_task(record: &Record, profile: &Profile, how: &str) -> Verdict {
+    match observe(record, profile).await {
         Ok(Some(seen)) => decide(record, &seen, how),
         Ok(None) => {
             Verdict::System(Box::new(lost(record, how).because("ECS does not know the task.")))
@@ -74,11 +74,12 @@ fn lost(record: &Record, how: &str) -> Why {
 }
 
 /// Looks until ECS calls the task over, or plainly alive.
-async fn observe(record: &Record, timeouts: &Timeouts) -> Result<Option<Observation>, String> {
+async fn observe(record: &Record, profile: &Profile) -> Result<Option<Observation>, String> {
+    let timeouts = &profile.timeouts;
     let Some(task) = &record.core.task else { return Ok(None) };
     let begun = Instant::now();
     let deadline = begun + timeouts.verdict;
-    let ecs = Ecs::in_region(Some(record.core.region.clone()), timeouts)
+    let ecs = Ecs::in_region(Some(record.core.region.clone()), profile)
         .await
         .map_err(|why| format!("ECS could not be asked: {}.", why.headline()))?;
     let mut interval = timeouts.poll_min;

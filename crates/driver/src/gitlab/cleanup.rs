@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fargate_config::Timeouts;
+use fargate_config::Profile;
 use fargate_model::job::JobKey;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -30,7 +30,7 @@ pub async fn cleanup(settings: &Settings, key: &JobKey) -> Result<Undone, StageE
     let timeouts = &settings.profile.timeouts;
     let folder = Folder::open(&settings.state_dir, timeouts.lock)?;
     let undone = match folder.take_over(key) {
-        Ok(Some(record)) => with_record(&folder, &record, timeouts).await?,
+        Ok(Some(record)) => with_record(&folder, &record, &settings.profile).await?,
         Ok(None) if folder.tombstone(key).is_some() => Vec::new(),
         Ok(None) => without_state(&folder, settings, key).await?,
         Err(error @ StateError::Newer { .. }) => with_core(&folder, settings, key, &error).await?,
@@ -53,14 +53,15 @@ pub async fn cleanup(settings: &Settings, key: &JobKey) -> Result<Undone, StageE
 async fn with_record(
     folder: &Folder,
     record: &Record,
-    timeouts: &Timeouts,
+    profile: &Profile,
 ) -> Result<Undone, StageError> {
+    let timeouts = &profile.timeouts;
     record.note_in_log();
     let deadline = Instant::now() + timeouts.cleanup;
     let mut undone = Vec::new();
     if !record.launches.is_empty() {
         let why = reason(&format!("clean-up of job {}", record.job_id));
-        match Ecs::in_region(Some(record.core.region.clone()), timeouts).await {
+        match Ecs::in_region(Some(record.core.region.clone()), profile).await {
             Ok(ecs) => {
                 let launches = &record.launches;
                 undone = release(&ecs, launches, &why, deadline, timeouts.visible).await.undone;
@@ -127,7 +128,7 @@ async fn with_core(
     let timeouts = &settings.profile.timeouts;
     let deadline = Instant::now() + timeouts.cleanup;
     let Some(task) = task else { return without_state(folder, settings, key).await };
-    let ecs = match Ecs::in_region(Some(region.clone()), timeouts).await {
+    let ecs = match Ecs::in_region(Some(region.clone()), &settings.profile).await {
         Ok(ecs) => ecs,
         Err(why) => return Ok(vec![why.headline()]),
     };

@@ -129,7 +129,7 @@ async fn clear_former(
         Ok(None) => return Ok(()),
         Ok(Some(former)) => {
             info!(event = "former.found", launches = former.launches.len());
-            let ecs = Ecs::in_region(Some(former.core.region.clone()), timeouts).await?;
+            let ecs = Ecs::in_region(Some(former.core.region.clone()), &settings.profile).await?;
             let why = reason("the job is prepared again");
             let deadline = Instant::now() + timeouts.stop;
             release(&ecs, &former.launches, &why, deadline, timeouts.visible).await.undone

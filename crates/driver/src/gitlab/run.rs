@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use fargate_config::Timeouts;
+use fargate_config::Profile;
 use fargate_model::job::JobKey;
 use fargate_model::text::duration;
 use fargate_model::why::{Cause, Why};
@@ -34,10 +34,11 @@ const OUTPUT_LEFT: &str = "fargate-runner: a process that the script left behind
 pub async fn run(
     folder: &Folder,
     key: &JobKey,
-    timeouts: &Timeouts,
+    profile: &Profile,
     script: &Path,
     console: &mut Console,
 ) -> Result<(), StageError> {
+    let timeouts = &profile.timeouts;
     let mut stops = Stops::new(Stop {
         signal: Signal::Term,
         grace: timeouts.cancel_grace,
@@ -50,7 +51,7 @@ pub async fn run(
     record.note_in_log();
     let job = Job::Script { shell: record.shell.clone(), bytes };
     let session = tokio::select! {
-        session = connect(&record, timeouts) => session?,
+        session = connect(&record, profile) => session?,
         _ = stops.next() => return Err(StageError::Cancelled { task: None }),
     };
     let run_id = random::token().map_err(StateError::host("drawing random bytes"))?;
@@ -59,7 +60,7 @@ pub async fn run(
         console.say(OUTPUT_LEFT);
     }
     tokio::select! {
-        concluded = conclude(folder, key, &record, timeouts, told(outcome)) => concluded,
+        concluded = conclude(folder, key, &record, profile, told(outcome)) => concluded,
         _ = stops.next() => Err(StageError::Cancelled { task: None }),
     }
 }
@@ -95,7 +96,8 @@ fn prepared(folder: &Folder, key: &JobKey) -> Result<Record, StageError> {
 }
 
 /// Opens a session with the task, whose host key must be the pinned one.
-async fn connect(record: &Record, timeouts: &Timeouts) -> Result<Session, StageError> {
+async fn connect(record: &Record, profile: &Profile) -> Result<Session, StageError> {
+    let timeouts = &profile.timeouts;
     let damaged = |what: &str| Why::new(Cause::StateDamaged).because(format!("No usable {what}."));
     let address = record.address.ok_or_else(|| damaged("address"))?;
     let Some(Peer::Agent(_)) = &record.peer else { return Err(damaged("peer").into()) };
@@ -110,13 +112,13 @@ async fn connect(record: &Record, timeouts: &Timeouts) -> Result<Session, StageE
     let stream = timeout_at(deadline, dial(address, timeouts, |error| last = Some(error))).await;
     let Ok(stream) = stream else {
         let how = format!("{address} did not answer within {}: {last:?}", duration(within));
-        return Err(of_verdict(verdict::of_lost_task(record, timeouts, &how).await, true));
+        return Err(of_verdict(verdict::of_lost_task(record, profile, &how).await, true));
     };
     match Session::open(stream, &login, timeouts).await {
         Ok(session) => Ok(session),
         Err(error @ LoginError::Broken { .. }) => {
             let how = error.to_string();
-            Err(of_verdict(verdict::of_lost_task(record, timeouts, &how).await, true))
+            Err(of_verdict(verdict::of_lost_task(record, profile, &how).await, true))
         }
         Err(error) => {
             let why = login_failed(&error, address, &Place::default());
@@ -169,7 +171,7 @@ async fn conclude(
     folder: &Folder,
     key: &JobKey,
     record: &Record,
-    timeouts: &Timeouts,
+    profile: &Profile,
     how: How,
 ) -> Result<(), StageError> {
     match how {
@@ -187,7 +189,7 @@ async fn conclude(
                 let why = Why::new(Cause::StoppedByCleanup).because(format!("{how}."));
                 return Err(why.into());
             }
-            Err(of_verdict(verdict::of_lost_task(record, timeouts, &how).await, before_script))
+            Err(of_verdict(verdict::of_lost_task(record, profile, &how).await, before_script))
         }
     }
 }

@@ -12,7 +12,7 @@ use aws_sdk_ecs::types::{
     DesiredStatus, KeyValuePair, LaunchType, NetworkConfiguration, Tag, TaskOverride,
 };
 use aws_smithy_http_client::tls;
-use fargate_config::{Profile, Timeouts};
+use fargate_config::Profile;
 use fargate_model::id::{Owner, TaskArn};
 use fargate_model::why::{Cause, Why};
 
@@ -69,7 +69,7 @@ impl Ecs {
     ///
     /// [`Cause::RegionMissing`].
     pub async fn connect(profile: &Profile) -> Result<Self, Why> {
-        Self::in_region(profile.region.clone(), &profile.timeouts).await
+        Self::in_region(profile.region.clone(), profile).await
     }
 
     /// As [`Self::connect`], in a Region that is already known, from a state file.
@@ -77,7 +77,8 @@ impl Ecs {
     /// # Errors
     ///
     /// [`Cause::RegionMissing`].
-    pub async fn in_region(region: Option<String>, timeouts: &Timeouts) -> Result<Self, Why> {
+    pub async fn in_region(region: Option<String>, profile: &Profile) -> Result<Self, Why> {
+        let timeouts = &profile.timeouts;
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
             .build_https();
@@ -143,6 +144,7 @@ impl Ecs {
             .set_tags(Some(tags(&request.tags)));
         call = match &request.purchase {
             Purchase::LaunchType(kind) => call.launch_type(LaunchType::from(kind.as_str())),
+            Purchase::ClusterDefault => call,
             Purchase::Strategy(_) => call.set_capacity_provider_strategy(Some(strategy(request))),
         };
         match call.send().await {

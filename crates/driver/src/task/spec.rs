@@ -29,6 +29,8 @@ pub enum Purchase {
     LaunchType(String),
     /// A capacity provider strategy.
     Strategy(Vec<Provider>),
+    /// The cluster's default capacity provider strategy.
+    ClusterDefault,
 }
 
 /// One item of a capacity provider strategy.
@@ -77,6 +79,7 @@ impl TaskSpec {
     pub fn new(profile: &Profile, owner: Owner, job: JobKey) -> Self {
         let purchase = match &profile.launch {
             Launch::Type(kind) => Purchase::LaunchType(kind.to_string()),
+            Launch::ClusterDefault => Purchase::ClusterDefault,
             Launch::Strategy(items) => Purchase::Strategy(
                 items
                     .iter()
