@@ -10,14 +10,25 @@ need cc "gcc libc6-dev"
 if [ "${1:-test}" = test ]; then
     need ssh openssh-client
     [ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
+    [ -x /usr/sbin/dropbear ] || missing="$missing dropbear-bin"
+    need busybox busybox
     need faketime faketime
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
+    # Only root starts a Docker Engine; it is one of the tests' own.
+    if [ "$(id -u)" = 0 ]; then
+        [ -x /usr/sbin/dockerd ] || need dockerd docker.io
+        [ -x /usr/sbin/debootstrap ] || missing="$missing debootstrap"
+        [ -f /usr/share/keyrings/debian-archive-keyring.gpg ] ||
+            missing="$missing debian-archive-keyring"
+        [ -x /sbin/ip ] || need ip iproute2
+    fi
 fi
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         echo "installing:$missing"
+        # Runlevel 1: the servers are for the tests, and none is to start by itself.
         # shellcheck disable=SC2086  # several packages, several words
-        apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+        apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
             apt-get install -y -qq --no-install-recommends $missing >/dev/null
     else
         echo "missing:$missing. On Debian: sudo apt-get install$missing"
@@ -28,4 +39,6 @@ fi
 if [ "${1:-test}" = test ]; then
     "$(dirname "$0")/conformance/install.sh" ||
         echo "boto3 could not be installed; the tests that need it say SKIPPED"
+    "$(dirname "$0")/containers/install.sh" ||
+        echo "ministack or its image could not be made; the tests that need them say SKIPPED"
 fi

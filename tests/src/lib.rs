@@ -5,19 +5,26 @@
 //! opens a [`Site`], plays jobs on it, and ends with [`Site::close`], which checks what must always
 //! hold.
 
+mod containers;
+mod ecs;
 mod files;
+mod installation;
 mod invariants;
 mod job;
 mod neighbour;
 mod process;
 mod redact;
 mod site;
+mod sshd;
 mod wait;
 
+pub use containers::Containers;
 pub use files::{contains, files_below, replace_in};
+pub use installation::Installation;
 pub use job::{BUILD_FAILURE, Job, SYSTEM_FAILURE};
 pub use neighbour::{have, skip};
 pub use process::{Ended, Reading, Running, alive, memory_kib, process};
 pub use redact::redacted;
 pub use site::{Site, agent, runner};
+pub use sshd::Sshd;
 pub use wait::{PATIENCE, until};

@@ -3,21 +3,19 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_sdk_ecs::config::{BehaviorVersion, Region};
 use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
-use aws_sdk_ecs::types::{Compatibility, NetworkMode};
 use fargate_local_cloud::{LocalCloud, Options, Pace, TaskRecord};
 use fargate_playground::programs;
 use tempfile::TempDir;
 use toml::{Table, Value};
 
+use crate::ecs;
 use crate::invariants;
 use crate::job::Job;
 
@@ -56,10 +54,21 @@ pub fn agent() -> PathBuf {
 impl Site {
     /// Serves a cloud without delays and writes a configuration file for it.
     pub async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    /// As [`Site::open`], with a cloud that is served otherwise.
+    pub async fn open_with(change: impl FnOnce(&mut Options)) -> Self {
         let folder = tempfile::Builder::new().prefix("site-").tempdir().expect("a folder");
-        let listen = "127.0.0.1:0".parse().expect("an address");
-        let options =
-            Options { listen, agent: agent(), empty: false, pace: Pace::Instant, folder: None };
+        let mut options = Options {
+            listen: "127.0.0.1:0".parse().expect("an address"),
+            agent: agent(),
+            empty: false,
+            pace: Pace::Instant,
+            folder: None,
+            tls: false,
+        };
+        change(&mut options);
         let cloud = LocalCloud::serve(options).await.expect("a cloud");
         let text = cloud.configuration(&folder.path().join("state"));
         let mut settings: Table = text.parse().expect("the cloud's own file");
@@ -182,33 +191,19 @@ impl Site {
         .into()
     }
 
+    /// A client of the cloud that is not the product's.
+    #[must_use]
+    pub fn ecs(&self) -> aws_sdk_ecs::Client {
+        ecs::client(&self.cloud().endpoint())
+    }
+
     /// Registers a task definition like the cloud's own, with another container.
     ///
     /// # Panics
     ///
     /// If the cloud refuses it.
     pub async fn register(&self, family: &str, container: ContainerDefinitionBuilder) -> String {
-        let environment = self.environment();
-        let text = |name: &str| environment[OsStr::new(name)].to_string_lossy().into_owned();
-        let keys =
-            Credentials::from_keys(text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"), None);
-        let config = aws_sdk_ecs::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-1"))
-            .endpoint_url(self.cloud().endpoint())
-            .credentials_provider(keys)
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
-        let call = aws_sdk_ecs::Client::from_conf(config).register_task_definition();
-        let call = call
-            .family(family)
-            .network_mode(NetworkMode::Awsvpc)
-            .requires_compatibilities(Compatibility::Fargate)
-            .cpu("1024")
-            .memory("2048")
-            .container_definitions(container.name("job").image("registry.example/job:2").build());
-        call.send().await.expect("a definition that the cloud takes");
-        family.to_owned()
+        ecs::register(&self.ecs(), family, container, Vec::new()).await
     }
 
     /// Every task of `job`, oldest first.

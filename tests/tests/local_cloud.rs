@@ -102,6 +102,7 @@ async fn serve() -> LocalCloud {
         empty: false,
         pace: Pace::Instant,
         folder: None,
+        tls: false,
     })
     .await
     .expect("a cloud");

@@ -5,8 +5,6 @@ mod recorded;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use aws_sdk_ecs::config::{BehaviorVersion, Region};
 use aws_sdk_ecs::types::{
@@ -15,21 +13,18 @@ use aws_sdk_ecs::types::{
 };
 use fargate_local_cloud::{LocalCloud, Options, Pace};
 use fargate_playground::git_server::{GitServer, make_repository};
-use fargate_playground::runner::{
-    Call, Control, Driver, Event, Exit, KillTimes, Outcome, Recorded, Runner, Scripts, Stream,
-    Times, Watch,
-};
+use fargate_playground::runner::{Control, Driver, Outcome, Recorded, Runner, Scripts};
 use fargate_playground::{environment, leftovers, programs};
 use fargate_tests::until;
 use recorded::Recording;
+use recorded::replayed::{
+    CHECKSUM, DEADLINE, FILES, compare, compare_trace, interrupt, scripts, times,
+};
 use sha2::{Digest, Sha256};
 
 /// The file system with the stand-in, and where tasks see it.
 const FILE_SYSTEM: &str = "fs-0a1b2c3d4e5f60718";
 const HELPER: &str = "/opt/helper";
-
-/// What the exit code of a driver means in the recordings, and what ours gives.
-const TERMINATED: i64 = 143;
 
 /// Everything one replayed job needs.
 struct Theatre {
@@ -43,8 +38,7 @@ impl Theatre {
     async fn open(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let repositories = folder.path().join("repositories");
-        let files = [("README.md", "hello\n"), ("src/main.c", "int main(){return 0;}\n")];
-        make_repository(&repositories, "group/project.git", &files).await.unwrap();
+        make_repository(&repositories, "group/project.git", &FILES).await.unwrap();
         let git = GitServer::serve(&repositories).await.unwrap();
         let options = Options {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -52,6 +46,7 @@ impl Theatre {
             empty: false,
             pace: Pace::Instant,
             folder: Some(folder.path().join("cloud")),
+            tls: false,
         };
         let cloud = LocalCloud::serve(options).await.unwrap();
         let family = register_definition_with_helper(&cloud).await;
@@ -72,15 +67,7 @@ impl Theatre {
             cache_dir: "/cache".to_owned(),
             short_token: "testtestt".to_owned(),
             folder: jobs,
-            times: Times {
-                kill: KillTimes {
-                    graceful: Duration::from_secs(20),
-                    force: Duration::from_secs(5),
-                },
-                stage_pause: Duration::from_millis(100),
-                prepare_pause: Duration::from_millis(100),
-                ..Times::default()
-            },
+            times: times(),
             output_limit: 16 * 1024 * 1024,
             scripts: scripts(name, &git.host()),
         };
@@ -104,23 +91,6 @@ impl Theatre {
 fn driver() -> PathBuf {
     let given = std::env::var_os("FARGATE_RUNNER_BINARY").map(PathBuf::from);
     programs::runner(given.as_deref()).unwrap()
-}
-
-/// The recorded scripts where they lie beside the checkout, else scripts of our own.
-fn scripts(name: &str, host: &str) -> Scripts {
-    match recorded::originals() {
-        Some(folder) => {
-            let scripts =
-                Recorded::read(&folder.join(name).join("scripts"), &[(recorded::HOST, host)]);
-            Scripts::Recorded(scripts.unwrap())
-        }
-        None => {
-            println!(
-                "no recorded scripts beside the checkout: {name} is played with scripts of our own"
-            );
-            Scripts::Written
-        }
-    }
 }
 
 /// A task definition in which PATH begins with the stand-in for `gitlab-runner` and with shells
@@ -180,28 +150,6 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// When, during the user's script, what happens to the job.
-fn interrupt(control: &Control, recording: &Recording, name: &str) -> Watch {
-    let control = control.clone();
-    let how = match recording.outcome["cancelled_with"].as_str() {
-        Some(how) => how.to_owned(),
-        None if name == "runner-gets-sigterm" => "runner".to_owned(),
-        None => String::new(),
-    };
-    Arc::new(move |event| {
-        if let Event::Output { name: "build_script", stream: Stream::Stdout, bytes } = event
-            && bytes.windows(8).any(|window| window == b"started\n")
-        {
-            match how.as_str() {
-                "canceling" => control.cancel(),
-                "canceled" => control.abort(),
-                "runner" => control.stop_runner(),
-                _ => {}
-            }
-        }
-    })
-}
-
 async fn replay(name: &str) {
     let recording = Recording::read(name);
     let theatre = Theatre::open(name).await;
@@ -209,8 +157,7 @@ async fn replay(name: &str) {
     let control = Control::default();
     let watch = interrupt(&control, &recording, name);
     let play = theatre.runner.play(&job, &control, watch);
-    let outcome =
-        tokio::time::timeout(Duration::from_secs(60), play).await.expect("the job ends by itself");
+    let outcome = tokio::time::timeout(DEADLINE, play).await.expect("the job ends by itself");
     compare(&recording, &outcome);
     if let (Scripts::Recorded(scripts), Some(originals)) =
         (&theatre.runner.scripts, recorded::originals())
@@ -221,19 +168,6 @@ async fn replay(name: &str) {
     theatre.close().await;
 }
 
-fn compare(recording: &Recording, outcome: &Outcome) {
-    let log = String::from_utf8_lossy(&outcome.trace);
-    assert_eq!(outcome.names(), recording.names(), "order of calls; the log:\n{log}");
-    let ours_for = |exit: &Option<i64>| if *exit == Some(TERMINATED) { Some(2) } else { *exit };
-    let expected: Vec<_> = recording.exits().iter().map(ours_for).collect();
-    assert_eq!(recorded::exits(outcome), expected, "exit codes; the log:\n{log}");
-    assert_eq!(recorded::received(outcome), recording.signals(), "signals");
-    let (state, reason, exit_code) = recording.verdict();
-    // The recording driver reported a signal as its negative number; ours as a shell does.
-    let exit_code = exit_code.map(|code| if code < 0 { 128 - code } else { code });
-    assert_eq!(recorded::verdict(outcome), (state, reason, exit_code), "verdict; the log:\n{log}");
-}
-
 /// The shell of each stage got exactly the bytes of the script's file.
 fn compare_scripts(scripts: &Recorded, outcome: &Outcome) {
     let mut seen: Vec<&str> = Vec::new();
@@ -242,7 +176,7 @@ fn compare_scripts(scripts: &Recorded, outcome: &Outcome) {
         let nth = seen.iter().filter(|name| **name == stage).count();
         seen.push(stage);
         let script = scripts.script(stage, nth).unwrap();
-        let expected = format!("script-sha256 {}\n", hex::encode(Sha256::digest(script)));
+        let expected = format!("{CHECKSUM}{}\n", hex::encode(Sha256::digest(script)));
         let got = String::from_utf8_lossy(&call.stdout);
         assert!(
             got.starts_with(&expected),
@@ -254,33 +188,6 @@ fn compare_scripts(scripts: &Recorded, outcome: &Outcome) {
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
-}
-
-/// What the user's script printed is what the recorded one printed.
-fn compare_trace(path: &Path, outcome: &Outcome) {
-    let recorded = std::fs::read_to_string(path).unwrap();
-    let Some(call) = outcome.call("build_script") else { return };
-    if call.exit != Exit::Code(0) {
-        return;
-    }
-    let section = recorded.split(":step_script\r").nth(1).unwrap_or_default();
-    let of_runner = |line: &&str| !line.contains("section_") && !line.contains("step_script");
-    // The recorded log holds both streams; what we have on stderr is taken out of it.
-    let stderr: Vec<_> = String::from_utf8_lossy(&call.stderr).lines().map(masked).collect();
-    let lines = section.lines().filter(of_runner).map(masked);
-    let theirs: Vec<_> = lines.filter(|line| !stderr.contains(line)).collect();
-    assert_eq!(printed(call), theirs);
-}
-
-/// Each line of a call without the runner's masks: both sides are compared as if masked.
-fn printed(call: &Call) -> Vec<String> {
-    let text = String::from_utf8_lossy(&call.stdout);
-    text.lines().skip(1).map(masked).collect()
-}
-
-/// Values that GitLab hides, hidden on both sides.
-fn masked(line: &str) -> String {
-    line.replace("hunter2-hunter2", "[MASKED]")
 }
 
 macro_rules! replays {

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use fargate_config::{FlagError, Overrides};
 
 /// Runs CI jobs as private AWS Fargate tasks.
 #[derive(Debug, Parser)]
@@ -24,15 +25,50 @@ pub struct Global {
     /// The profile of the configuration file
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
-    /// Write the operator's log to stderr as well
+    /// Log each AWS call, and write the log to stderr as well (in a job, not with a file of GitLab's
+    /// driver)
     #[arg(long, global = true)]
     pub debug: bool,
+    /// How much is logged, instead of what the file says
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// Where to log, instead of what the file says
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+    /// How a line of the log is written, instead of what the file says
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// The task definition, instead of what the file says
+    #[arg(long, global = true, value_name = "FAMILY[:REVISION]")]
+    pub task_def: Option<String>,
+    /// The Fargate platform version, instead of what the file says
+    #[arg(long, global = true, value_name = "VERSION")]
+    pub platform_version: Option<String>,
+    /// Called by the name of GitLab's driver, which looks for its file in the working directory.
+    #[arg(skip)]
+    pub called_as_theirs: bool,
+}
+
+impl Global {
+    /// What the flags say over what the file says.
+    ///
+    /// # Errors
+    ///
+    /// The first flag with a value that it cannot have.
+    pub fn overrides(&self) -> Result<Overrides, FlagError> {
+        Overrides::default()
+            .log_file(self.log_file.clone())
+            .log_level(self.log_level.as_deref())?
+            .log_format(self.log_format.as_deref())?
+            .task_definition(self.task_def.as_deref())?
+            .platform_version(self.platform_version.as_deref())
+    }
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The stages that gitlab-runner's custom executor calls
+    /// The stages that gitlab-runner's custom executor calls [short: c]
     Custom(CustomArgs),
     /// The configuration file
     Config(ConfigArgs),
@@ -50,13 +86,13 @@ pub struct CustomArgs {
 /// A stage of the custom executor.
 #[derive(Debug, Subcommand)]
 pub enum Stage {
-    /// Tell gitlab-runner what it must know, as JSON
+    /// Tell gitlab-runner what it must know, as JSON [short: co]
     Config,
-    /// Start the job's task and wait until its agent answers
+    /// Start the job's task and wait until its agent answers [short: p]
     Prepare,
-    /// Run one generated script in the job's task
+    /// Run one generated script in the job's task [short: r]
     Run(RunArgs),
-    /// Stop the job's task
+    /// Stop the job's task [short: cl]
     Cleanup,
 }
 
@@ -98,6 +134,15 @@ pub enum ConfigAction {
     Check,
     /// Print the settings that are in force
     Show,
+    /// Print the settings of a file of GitLab's Fargate driver in our own grammar
+    Import(ImportArgs),
+}
+
+/// `config import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The file of GitLab's driver
+    pub old: PathBuf,
 }
 
 /// `exec`.

@@ -1,10 +1,12 @@
-//! `config init | check | show`.
+//! `config init | check | show | import`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use fargate_config::{PATH_VARIABLE, REFERENCE, Unknown};
+use fargate_config::{
+    DEFAULT_PATH, GITLAB_DEFAULT_PATH, Grammar, Loaded, PATH_VARIABLE, REFERENCE, Unknown,
+};
 
 use crate::args::{ConfigAction, ConfigArgs, Global};
 use crate::streams::{tell, to_stdout};
@@ -12,15 +14,31 @@ use crate::streams::{tell, to_stdout};
 /// The configuration file that flags and environment name.
 pub fn path(global: &Global) -> PathBuf {
     let variable = std::env::var_os(PATH_VARIABLE);
-    fargate_config::locate(global.config.as_deref(), variable.as_deref())
+    let default = if global.called_as_theirs { GITLAB_DEFAULT_PATH } else { DEFAULT_PATH };
+    // An empty flag is one that is not there, as for GitLab's driver.
+    let flag = global.config.as_deref().filter(|path| !path.as_os_str().is_empty());
+    fargate_config::locate(flag, variable.as_deref(), default)
+}
+
+/// The path of that file, and what is in force: the file, and the flags over it.
+///
+/// # Errors
+///
+/// Words of several lines: what follows `error: `.
+pub fn load(global: &Global, unknown: Unknown) -> Result<(PathBuf, Loaded), String> {
+    let path = path(global);
+    let flags = global.overrides().map_err(|error| error.to_string())?;
+    let loaded = fargate_config::load_with(&path, unknown, &flags);
+    loaded.map(|loaded| (path, loaded)).map_err(|problems| problems.to_string())
 }
 
 /// Runs one action.
 pub fn run(global: &Global, args: &ConfigArgs) -> ExitCode {
-    let result = match args.action {
+    let result = match &args.action {
         ConfigAction::Init => init(global),
         ConfigAction::Check => check(global),
         ConfigAction::Show => show(global),
+        ConfigAction::Import(import) => self::import(&import.old),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,29 +69,49 @@ fn init(global: &Global) -> Result<(), String> {
 }
 
 fn check(global: &Global) -> Result<(), String> {
-    let path = path(global);
-    let loaded = fargate_config::load(&path, Unknown::Refuse).map_err(|error| error.to_string())?;
+    let (path, loaded) = load(global, Unknown::Refuse)?;
     let names = loaded.config.profile_names();
     for name in names.iter().copied().map(Some).chain(names.is_empty().then_some(None)) {
         loaded.config.profile(name).map_err(|error| error.to_string())?;
     }
-    let profiles = match names.len() {
-        0 => "no profiles".to_owned(),
-        _ => format!("profiles: {}", names.join(", ")),
+    told(&loaded);
+    let what = match (loaded.config.grammar(), names.len()) {
+        (Grammar::GitLab, _) => "a file of GitLab's Fargate driver".to_owned(),
+        (Grammar::Own, 0) => "no profiles".to_owned(),
+        (Grammar::Own, _) => format!("profiles: {}", names.join(", ")),
     };
-    to_stdout(&format!("{}: in order, {profiles}", path.display())).map_err(unwritten)
+    to_stdout(&format!("{}: in order, {what}", path.display())).map_err(unwritten)
 }
 
 fn show(global: &Global) -> Result<(), String> {
-    let path = path(global);
-    let loaded = fargate_config::load(&path, Unknown::Warn).map_err(|error| error.to_string())?;
-    for warning in &loaded.warnings {
-        tell!("warning: {warning}");
-    }
+    let (_, loaded) = load(global, Unknown::Warn)?;
+    told(&loaded);
     if let Some(profile) = &global.profile {
         loaded.config.profile(Some(profile)).map_err(|error| error.to_string())?;
     }
     to_stdout(loaded.config.show(global.profile.as_deref()).trim_end()).map_err(unwritten)
+}
+
+/// Prints a file of GitLab's driver in our grammar. Flags are about this host's own file, so they say
+/// nothing here.
+fn import(old: &Path) -> Result<(), String> {
+    let loaded = fargate_config::load(old, Unknown::Warn).map_err(|error| error.to_string())?;
+    if loaded.config.grammar() == Grammar::Own {
+        return Err(format!(
+            "{} has `config_version`: it is in our grammar already\nhint: `fargate-runner -c FILE config check`",
+            old.display()
+        ));
+    }
+    told(&loaded);
+    to_stdout(loaded.config.import().trim_end()).map_err(unwritten)
+}
+
+/// What was noticed, one line each, and what to do about it.
+fn told(loaded: &Loaded) {
+    for warning in loaded.warnings.iter().chain(&loaded.notices) {
+        let hint = warning.hint.as_ref().map(|hint| format!("\nhint: {hint}"));
+        tell!("warning: {warning}{}", hint.unwrap_or_default());
+    }
 }
 
 fn unwritten(error: std::io::Error) -> String {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use fargate_config::{Config, Loaded, Problems, Unknown};
+use fargate_config::{Config, Grammar, Loaded, Problem, Unknown};
 use fargate_driver::gitlab::{self, Environment, FALLBACK_CODES, JobResponse, StageError};
 use fargate_driver::provision::Settings;
 use fargate_driver::session::Console;
@@ -13,7 +13,17 @@ use tracing::Instrument;
 
 use crate::args::{CustomArgs, Global, RunArgs, Stage};
 use crate::streams::{tell, to_stdout};
-use crate::{config_command, log};
+use crate::{config_command, job_choice, log};
+
+/// What a stage needs to know of its configuration.
+struct Setup {
+    config: Config,
+    settings: Settings,
+    /// For whoever reads the job's log.
+    warnings: Vec<Problem>,
+    /// For the operator alone.
+    notices: Vec<Problem>,
+}
 
 /// Runs one stage.
 pub fn run(global: &Global, custom: &CustomArgs) -> ExitCode {
@@ -30,10 +40,8 @@ pub fn run(global: &Global, custom: &CustomArgs) -> ExitCode {
     if matches!(custom.stage, Stage::Run(_)) {
         environment.forget_exit_code();
     }
-    let code = match settings(global) {
-        Ok((config, settings, warnings)) => {
-            stage(global, custom, &environment, &config, &settings, &warnings)
-        }
+    let code = match set_up(global) {
+        Ok(setup) => stage(global, custom, &environment, setup),
         Err(problems) => {
             say(&custom.stage, &format!("error: {problems}"));
             environment.codes.system_failure
@@ -42,24 +50,16 @@ pub fn run(global: &Global, custom: &CustomArgs) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn settings(global: &Global) -> Result<(Config, Settings, Vec<String>), Problems> {
-    let path = config_command::path(global);
-    let Loaded { config, warnings } = fargate_config::load(&path, Unknown::Warn)?;
-    let profile = config.profile(global.profile.as_deref())?;
+fn set_up(global: &Global) -> Result<Setup, String> {
+    let (_, Loaded { config, warnings, notices }) = config_command::load(global, Unknown::Warn)?;
+    let profile =
+        config.profile(global.profile.as_deref()).map_err(|problems| problems.to_string())?;
     let settings =
         Settings { owner: config.owner.clone(), state_dir: config.state_dir.clone(), profile };
-    let warnings = warnings.iter().map(|warning| format!("Warning: {warning}")).collect();
-    Ok((config, settings, warnings))
+    Ok(Setup { config, settings, warnings, notices })
 }
 
-fn stage(
-    global: &Global,
-    custom: &CustomArgs,
-    environment: &Environment,
-    config: &Config,
-    settings: &Settings,
-    warnings: &[String],
-) -> u8 {
+fn stage(global: &Global, custom: &CustomArgs, environment: &Environment, mut setup: Setup) -> u8 {
     let response = match JobResponse::read(environment, |name| std::env::var_os(name)) {
         Ok(response) => response,
         Err(error) => {
@@ -69,14 +69,23 @@ fn stage(
         }
     };
     let common = [("job", response.name()), ("stage", name(&custom.stage))];
-    log::start(config.log_file.as_deref(), config.log_level, global.debug, &common);
+    log::start(&setup.config, debug(global, setup.config.grammar()), &common);
     let result = match &custom.stage {
-        Stage::Config => config_json(settings, &response),
-        Stage::Prepare => prepare(settings, &response, warnings),
-        Stage::Run(run) => run_script(settings, &response, run),
-        Stage::Cleanup => cleanup(settings, &response),
+        Stage::Config => config_json(&setup.settings, &response),
+        Stage::Prepare => prepare(global, &mut setup, &response),
+        Stage::Run(run) => run_script(&setup.settings, &response, run),
+        Stage::Cleanup => cleanup(&setup.settings, &response),
     };
     conclude(environment, result)
+}
+
+/// With a file of GitLab's driver nothing of the log reaches stderr, which is the job's log.
+fn debug(global: &Global, grammar: Grammar) -> log::Debug {
+    match (global.debug, grammar) {
+        (false, _) => log::Debug::Off,
+        (true, Grammar::Own) => log::Debug::Stderr,
+        (true, Grammar::GitLab) => log::Debug::Quiet,
+    }
 }
 
 /// The name in the log; a stage's own name comes from gitlab-runner and is made harmless.
@@ -104,15 +113,19 @@ fn runtime() -> Result<tokio::runtime::Runtime, StageError> {
     Ok(built.map_err(StateError::host("starting an event loop"))?)
 }
 
-fn prepare(
-    settings: &Settings,
-    response: &JobResponse,
-    warnings: &[String],
-) -> Result<(), StageError> {
+fn prepare(global: &Global, setup: &mut Setup, response: &JobResponse) -> Result<(), StageError> {
     let mut out = std::io::stdout();
-    for warning in warnings {
-        let _ = writeln!(out, "{warning}");
+    for told in setup.warnings.iter().chain(&setup.notices) {
+        tracing::warn!(event = "configuration.noticed", "{told}");
     }
+    let lookup = |name: &str| std::env::var_os(name);
+    let profile = &mut setup.settings.profile;
+    let ignored = job_choice::apply(profile, setup.config.grammar(), global, lookup);
+    let warnings = setup.warnings.iter().map(|warning| format!("Warning: {warning}"));
+    for line in warnings.chain(ignored) {
+        let _ = writeln!(out, "{line}");
+    }
+    let settings = &setup.settings;
     // GitLab renders colour, so it is on where no terminal is.
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = if plain { Colour::Off } else { Colour::On };

@@ -37,10 +37,8 @@ pub fn run(global: &Global, args: &ExecArgs) -> ExitCode {
 }
 
 fn prepare(global: &Global, args: &ExecArgs) -> Result<(Settings, Job, String), String> {
-    let path = config_command::path(global);
-    let Loaded { config, warnings } =
-        fargate_config::load(&path, Unknown::Warn).map_err(|error| error.to_string())?;
-    for warning in warnings {
+    let (_, Loaded { config, warnings, notices }) = config_command::load(global, Unknown::Warn)?;
+    for warning in warnings.iter().chain(&notices) {
         tell!("warning: {warning}");
     }
     let mut profile =
@@ -61,12 +59,8 @@ fn prepare(global: &Global, args: &ExecArgs) -> Result<(Settings, Job, String), 
             (Job::Script { shell, bytes }, script.display().to_string())
         }
     };
-    log::start(
-        config.log_file.as_deref(),
-        config.log_level,
-        global.debug,
-        &[("stage", "exec".into())],
-    );
+    let debug = if global.debug { log::Debug::Stderr } else { log::Debug::Off };
+    log::start(&config, debug, &[("stage", "exec".into())]);
     let settings = Settings { owner: config.owner, state_dir: config.state_dir, profile };
     Ok((settings, job, escape_within(&name, 60)))
 }

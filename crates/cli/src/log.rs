@@ -1,5 +1,5 @@
-//! The operator's log: JSON lines in a file, or journald's socket. Never the job's log, and stderr
-//! only where `--debug` asks for it.
+//! The operator's log: lines in a file, or journald's socket. Never the job's log, and stderr only
+//! where `--debug` asks for it. How a line is written is in `log_line`.
 //!
 //! A log that cannot be written is no reason for a job to fail: such lines are dropped.
 
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use fargate_config::LogLevel;
+use fargate_config::{Config, LogFormat, LogLevel};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -19,6 +19,8 @@ use tracing::{Event, Level, Metadata, Span, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::log_line::{self, Reader};
 
 /// Source: systemd.journal-fields(7), and the native journal protocol's documentation.
 const JOURNAL: &str = "/run/systemd/journal/socket";
@@ -33,15 +35,35 @@ struct Lines {
     sink: Mutex<Sink>,
     stderr: bool,
     level: Level,
+    format: LogFormat,
     common: Map<String, Value>,
 }
 
-/// Sends the log to `file`, else to journald. `common` goes into each line.
-pub fn start(file: Option<&Path>, level: LogLevel, debug: bool, common: &[(&str, String)]) {
-    let level = if debug { Level::DEBUG } else { tracing_level(level) };
+/// What `--debug` does beside raising the level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Debug {
+    /// It was not given.
+    Off,
+    /// Nothing: stderr is the job's log.
+    Quiet,
+    /// The log goes to stderr as well.
+    Stderr,
+}
+
+/// Starts the log that a configuration asks for. `common` goes into each line.
+pub fn start(config: &Config, debug: Debug, common: &[(&str, String)]) {
+    let mut level = tracing_level(config.log_level);
+    if debug != Debug::Off {
+        level = level.max(Level::DEBUG);
+    }
     let common = common.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into()));
-    let lines =
-        Lines { sink: Mutex::new(sink(file)), stderr: debug, level, common: common.collect() };
+    let lines = Lines {
+        sink: Mutex::new(sink(config.log_file.as_deref())),
+        stderr: debug == Debug::Stderr,
+        level,
+        format: config.log_format,
+        common: common.collect(),
+    };
     // Only a second call could fail, and the first one's log is as good.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
 }
@@ -115,16 +137,17 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         fields.0.insert("level".into(), event.metadata().level().as_str().to_lowercase().into());
         fields.0.insert("time".into(), unix_ms().into());
         event.record(&mut fields);
-        let line = Value::Object(fields.0).to_string();
+        let line = |reader| log_line::write(&fields.0, self.format, reader);
         if self.stderr {
-            let _ = writeln!(std::io::stderr(), "{line}");
+            let _ = writeln!(std::io::stderr(), "{}", line(Reader::Plain));
         }
         let Ok(mut sink) = self.sink.lock() else { return };
         let _ = match &mut *sink {
             // One write per line: several processes append to the same file.
-            Sink::File(file) => file.write_all(format!("{line}\n").as_bytes()),
+            Sink::File(file) => file.write_all(format!("{}\n", line(Reader::Plain)).as_bytes()),
             Sink::Journal(socket) => {
                 let priority = priority(*event.metadata().level());
+                let line = line(Reader::Journal);
                 let entry = format!(
                     "PRIORITY={priority}\nSYSLOG_IDENTIFIER=fargate-runner\nMESSAGE={line}\n"
                 );

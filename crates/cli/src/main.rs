@@ -1,23 +1,48 @@
 //! The `fargate-runner` binary: parse, wire, print, exit code.
 
 mod args;
+mod argv;
 mod config_command;
 mod custom_command;
 mod exec_command;
+mod job_choice;
 mod log;
+mod log_line;
 mod panic;
 mod status;
 mod streams;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use args::{Cli, Command};
+use streams::tell;
+
+/// Exit code of a command line that makes no sense, where no stage is asked for; clap's own.
+const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     panic::guard(|| {
-        let cli = Cli::parse();
+        let line: Vec<OsString> = std::env::args_os().collect();
+        let called_as_theirs = argv::is_called_as_theirs(&line);
+        let line = match argv::normalized(line) {
+            Ok(line) => line,
+            Err(error) => {
+                tell!("error: {error}");
+                return ExitCode::from(panic::system_code().unwrap_or(USAGE));
+            }
+        };
+        let mut cli = match Cli::try_parse_from(line) {
+            Ok(cli) => cli,
+            Err(asked) if asked.exit_code() == 0 => asked.exit(),
+            Err(error) => {
+                let _ = error.print();
+                return ExitCode::from(panic::system_code().unwrap_or(USAGE));
+            }
+        };
+        cli.global.called_as_theirs = called_as_theirs;
         match cli.command {
             Command::Custom(custom) => custom_command::run(&cli.global, &custom),
             Command::Config(config) => config_command::run(&cli.global, &config),

@@ -15,9 +15,12 @@ pub fn guard(work: impl FnOnce() -> ExitCode) -> ExitCode {
             "fargate-runner: error: a bug in fargate-runner at {place}; report it with the job's log"
         );
     }));
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        let code = std::env::var("SYSTEM_FAILURE_EXIT_CODE").ok();
-        let code = code.and_then(|code| code.parse().ok()).filter(|code| *code != 0);
-        ExitCode::from(code.unwrap_or(FALLBACK_CODES.system_failure))
-    })
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| ExitCode::from(system_code().unwrap_or(FALLBACK_CODES.system_failure)))
+}
+
+/// The system code that gitlab-runner names, if it named one.
+pub fn system_code() -> Option<u8> {
+    let code = std::env::var("SYSTEM_FAILURE_EXIT_CODE").ok()?;
+    code.parse().ok().filter(|code| *code != 0)
 }

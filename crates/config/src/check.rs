@@ -73,22 +73,7 @@ pub(crate) fn word<T: Word>(given: &str) -> Checked<T> {
 
 pub(crate) fn host_key(given: &str) -> Checked<crate::HostKey> {
     word(given).map_err(|refusal| match given {
-        "first_use" | "sts" => {
-            Refusal::new(format!("which is for a later version; {}", refusal.allowed))
-        }
-        _ => refusal,
-    })
-}
-
-pub(crate) fn launch_type(given: &str) -> Checked<crate::LaunchType> {
-    word(given).map_err(|refusal| match given {
-        "FARGATE_SPOT" => refusal.hint(
-            "Spot is a provider: \
-             `capacity_provider_strategy = [{ provider = \"FARGATE_SPOT\" }]`",
-        ),
-        "EC2" | "EXTERNAL" | "MANAGED_INSTANCES" => {
-            refusal.hint("jobs on shared instances could take each other's roles")
-        }
+        "sts" => Refusal::new(format!("which is for a later version; {}", refusal.allowed)),
         _ => refusal,
     })
 }
@@ -246,6 +231,16 @@ pub(crate) fn user(given: &str) -> Checked<String> {
     Err(Refusal::new(format!(
         "a login name is expected: a letter or `_`, then letters, digits, `_`, `.` and `-`, \
          {MAX_USER} in all"
+    )))
+}
+
+/// Any path that the operating system takes, absolute or not.
+pub(crate) fn path(given: &str) -> Checked<String> {
+    if given.len() <= MAX_PATH && !given.contains(char::is_control) {
+        return Ok(given.to_owned());
+    }
+    Err(Refusal::new(format!(
+        "a path of at most {MAX_PATH} bytes without control characters is expected"
     )))
 }
 

@@ -6,7 +6,7 @@ use crate::document::Document;
 use crate::fit;
 use crate::problem::{Problem, Problems};
 use crate::profile::{Profile, words};
-use crate::{keys, show};
+use crate::{import, keys, show};
 
 /// Where the state of jobs is kept unless the file says otherwise.
 pub(crate) const DEFAULT_STATE_DIR: &str = "/var/lib/fargate-runner";
@@ -27,13 +27,36 @@ words! {
     }
 }
 
+words! {
+    /// How a line of the operator's log is written.
+    LogFormat {
+        /// One JSON object.
+        Json = "json",
+        /// For people, with colours.
+        Text = "text",
+        /// For people, without colours.
+        TextSimple = "text-simple",
+    }
+}
+
+/// The grammar that a file is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grammar {
+    /// Our own: the file has `config_version`.
+    Own,
+    /// That of GitLab's Fargate driver, with what of ours may stand in it.
+    GitLab,
+}
+
 /// A configuration together with what was noticed while it was read.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Unknown keys, where [`crate::Unknown::Warn`] allowed them.
+    /// Unknown keys, where [`crate::Unknown::Warn`] allowed them or the grammar is GitLab's.
     pub warnings: Vec<Problem>,
+    /// What the operator should know of a file that is in order, and nobody who reads a job's log.
+    pub notices: Vec<Problem>,
 }
 
 /// A whole configuration file, checked.
@@ -43,14 +66,32 @@ pub struct Config {
     pub owner: Option<String>,
     /// Folder for the state of jobs.
     pub state_dir: PathBuf,
-    /// The operator's log; `None` for journald.
+    /// The operator's log; `None` for journald. Only in a file of GitLab's driver it may be
+    /// relative, and is then meant from the working directory.
     pub log_file: Option<PathBuf>,
     /// How much goes into the operator's log.
     pub log_level: LogLevel,
+    /// How its lines are written.
+    pub log_format: LogFormat,
     pub(crate) document: Document,
 }
 
 impl Config {
+    /// The grammar that the file is written in.
+    #[must_use]
+    pub fn grammar(&self) -> Grammar {
+        self.document.grammar
+    }
+
+    /// The same settings as a file in our own grammar, with comments on what can be better.
+    ///
+    /// What flags said is part of it. A relative `LogFile` cannot be said in our grammar and
+    /// becomes a comment.
+    #[must_use]
+    pub fn import(&self) -> String {
+        import::config(self)
+    }
+
     /// The settings of `[profile.NAME]` on top of `[defaults]`, or of `[defaults]` alone.
     ///
     /// # Errors
@@ -68,9 +109,10 @@ impl Config {
 
     fn defaults_alone(&self) -> Result<Profile, Problems> {
         let document = &self.document;
-        fit::profile(document.defaults.clone(), &document.path).map_err(|problems| {
+        let defaults = document.merged(None);
+        fit::profile(defaults.clone(), &document.path).map_err(|problems| {
             let names = self.profile_names();
-            let missing: Vec<&str> = fit::missing_names(&document.defaults);
+            let missing: Vec<&str> = fit::missing_names(&defaults);
             let message = format!(
                 "`[defaults]` alone lacks `{}`; the file has {}",
                 missing.join("`, `"),
@@ -104,6 +146,13 @@ impl Config {
         let names = self.profile_names();
         let nearest = keys::nearest(name, names.iter().copied());
         let given = crate::check::quoted(name);
+        let path = self.document.path.clone();
+        if self.grammar() == Grammar::GitLab {
+            let message =
+                format!("profile {given} is not here: a file of GitLab's Fargate driver has none");
+            let hint = "leave out `--profile`, or see `fargate-runner config import`".to_owned();
+            return Problem { path, line: None, key: None, message, hint: Some(hint) }.into();
+        }
         let (message, hint) = match nearest {
             Some(name) => (
                 format!("profile {given} is not here, nearest is `{name}`"),
@@ -114,7 +163,6 @@ impl Config {
                 "leave out `--profile` for `[defaults]`, or add `[profile.NAME]`".to_owned(),
             ),
         };
-        let path = self.document.path.clone();
         Problem { path, line: None, key: None, message, hint: Some(hint) }.into()
     }
 }

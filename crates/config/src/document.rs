@@ -1,21 +1,22 @@
 //! A whole file: which grammar it is written in, its top level, and its layers.
 //!
-//! `config_version = 1` means this grammar. A file without that key is in the grammar of another
-//! driver, which this version does not read; it is told apart here, before any key is looked at.
+//! `config_version = 1` means our grammar. A file without that key is in the grammar of GitLab's
+//! Fargate driver, which is read in `gitlab`; they are told apart here, before any key is looked at.
 
 use std::path::{Path, PathBuf};
 
-use fargate_model::text::{escape, escape_within};
+use fargate_model::text::escape_within;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::check;
-use crate::config::{Config, DEFAULT_STATE_DIR, Loaded, LogLevel};
-use crate::fit;
+use crate::config::{Config, DEFAULT_STATE_DIR, Grammar, Loaded, LogFormat, LogLevel};
 use crate::keys::Section;
 use crate::layer::Layer;
+use crate::overrides::Overrides;
 use crate::problem::{Problem, Problems};
 use crate::reader::{Place, Reader, Table, kind};
+use crate::{fit, gitlab};
 
 /// The version of the grammar that this crate reads.
 const VERSION: &str = "1";
@@ -34,26 +35,31 @@ pub enum Unknown {
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
     pub(crate) path: PathBuf,
+    pub(crate) grammar: Grammar,
+    /// What flags say; it lies over every profile.
+    pub(crate) flags: Layer,
     pub(crate) defaults: Layer,
     /// In the order of the file.
     pub(crate) profiles: Vec<(String, Layer)>,
-    /// Keys of the top level that the file has, with their lines.
-    pub(crate) top_lines: Vec<(&'static str, usize)>,
+    /// Keys of the top level that the file or a flag has, under our names, with their places.
+    pub(crate) top: Vec<(&'static str, Place)>,
 }
 
 impl Document {
-    /// A profile laid over `[defaults]`, or `[defaults]` alone.
+    /// A profile laid over `[defaults]`, or `[defaults]` alone, and the flags over both.
     pub(crate) fn merged(&self, profile: Option<(&str, &Layer)>) -> Layer {
-        match profile {
+        let layer = match profile {
             None => self.defaults.clone(),
             Some((_, layer)) => layer.clone().over(self.defaults.clone()),
-        }
+        };
+        let (name, place) = (layer.name.clone(), layer.place.clone());
+        Layer { name, place, ..self.flags.clone() }.over(layer)
     }
 
     /// `[defaults]` where it is a profile by itself, and each profile, put together.
     fn profiles_put_together(&self) -> Vec<Layer> {
         if self.profiles.is_empty() {
-            return vec![self.defaults.clone()];
+            return vec![self.merged(None)];
         }
         self.profiles.iter().map(|(name, layer)| self.merged(Some((name, layer)))).collect()
     }
@@ -66,7 +72,7 @@ impl Document {
 
     /// Values that do not fit each other. What profiles inherit is reported once.
     fn misfits(&self) -> Vec<Problem> {
-        let mut found = fit::misfits(&self.defaults, &self.path);
+        let mut found = fit::misfits(&self.merged(None), &self.path);
         for problem in
             self.profiles_put_together().iter().flat_map(|layer| fit::misfits(layer, &self.path))
         {
@@ -78,28 +84,34 @@ impl Document {
     }
 }
 
-/// Which grammar a file is written in.
-enum Grammar {
-    /// Ours, in a version that this crate reads.
-    Version1,
-    /// That of GitLab's own driver: no `config_version`.
-    GitLab,
-}
-
 /// Reads and checks a configuration from its text; `path` is only named in messages.
 ///
 /// # Errors
 ///
 /// Every problem of the file, in its order. Text that is no TOML has one.
 pub fn parse(text: &str, path: &Path, unknown: Unknown) -> Result<Loaded, Problems> {
+    parse_with(text, path, unknown, &Overrides::default())
+}
+
+/// As [`parse`], with what flags say over what the file says.
+///
+/// # Errors
+///
+/// As [`parse`]; values of flags that do not fit the file are among the problems.
+pub fn parse_with(
+    text: &str,
+    path: &Path,
+    unknown: Unknown,
+    flags: &Overrides,
+) -> Result<Loaded, Problems> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader::new(path, text, unknown);
     let document = syntax(&reader, text)?;
     let nowhere = Place { line: None, key: String::new() };
     let top = Table { entries: document.get_ref(), place: nowhere };
     match grammar(&mut reader, &top) {
-        Some(Grammar::Version1) => version_1(reader, &top, path),
-        Some(Grammar::GitLab) => Err(gitlab(&reader, &top).into()),
+        Some(Grammar::Own) => version_1(reader, &top, path, flags),
+        Some(Grammar::GitLab) => gitlab::read(reader.loose(), &top, path, flags),
         None => Err(Problems { problems: reader.problems }),
     }
 }
@@ -122,14 +134,14 @@ fn syntax<'t>(reader: &Reader<'_>, text: &'t str) -> Result<Spanned<DeTable<'t>>
     })
 }
 
-/// `None` if the version is there but cannot be read, which is then reported.
+/// `None` if no grammar can be meant, which is then reported.
 fn grammar(reader: &mut Reader<'_>, top: &Table<'_>) -> Option<Grammar> {
     let Some((place, value)) = reader.value(top, "config_version") else {
-        return Some(Grammar::GitLab);
+        return version_missing(reader, top).then_some(Grammar::GitLab);
     };
     match value.get_ref() {
         DeValue::Integer(given) if given.radix() == 10 && given.as_str() == VERSION => {
-            return Some(Grammar::Version1);
+            return Some(Grammar::Own);
         }
         DeValue::Integer(given) => {
             let given = escape_within(&given.to_string(), 40);
@@ -145,44 +157,48 @@ fn grammar(reader: &mut Reader<'_>, top: &Table<'_>) -> Option<Grammar> {
     None
 }
 
-fn gitlab(reader: &Reader<'_>, top: &Table<'_>) -> Problem {
+/// Whether a file without the version may be one of GitLab's driver. One with our own tables is
+/// ours, and lacks the version.
+fn version_missing(reader: &mut Reader<'_>, top: &Table<'_>) -> bool {
+    let has = |name: &str| top.entries.contains_key(name);
+    let theirs = top.entries.keys().any(|key| key.get_ref().eq_ignore_ascii_case("fargate"));
+    if theirs || !(has("defaults") || has("profile")) {
+        return true;
+    }
     let place = Place { line: None, key: "config_version".to_owned() };
-    let is = |name: &str| ["fargate", "taskmetadata"].contains(&name.to_lowercase().as_str());
-    let mut names = top.entries.keys().map(|key| key.get_ref().as_ref());
-    let what = match names.find(|name| is(name)) {
-        Some(table) => format!(
-            "key `config_version` is missing and there is `[{}]`: a file of GitLab's Fargate \
-             driver, which this version does not read yet",
-            escape(table)
-        ),
-        None => format!(
-            "key `config_version` is missing, `config_version = {VERSION}` is expected; a file \
-             without it counts as one of GitLab's Fargate driver, which this version does not \
-             read yet"
-        ),
-    };
-    let hint = format!(
-        "`config_version = {VERSION}` as the first line of a file of ours; \
-         `fargate-runner config init` writes one with every key"
-    );
-    reader.problem(&place, what, Some(hint))
+    let rest = format!("is missing, `config_version = {VERSION}` is expected");
+    let hint = format!("`config_version = {VERSION}` as the first line");
+    reader.report(&place, &rest, Some(hint));
+    false
 }
 
-fn version_1(mut reader: Reader<'_>, top: &Table<'_>, path: &Path) -> Result<Loaded, Problems> {
+fn version_1(
+    mut reader: Reader<'_>,
+    top: &Table<'_>,
+    path: &Path,
+    flags: &Overrides,
+) -> Result<Loaded, Problems> {
     reader.unknown_keys(top, Section::Top);
     let owner = reader.text(top, "owner", check::owner);
     let state_dir = reader.text(top, "state_dir", check::absolute_path);
     let log_file = reader.text(top, "log_file", check::absolute_path);
     let log_level = reader.text(top, "log_level", check::word::<LogLevel>);
+    let log_format = reader.text(top, "log_format", check::word::<LogFormat>);
     let defaults = match reader.table(top, "defaults") {
         Some(table) => Layer::read(&mut reader, &table, None),
         None => Layer::empty(None, Place { line: None, key: "defaults".to_owned() }),
     };
     let profiles = profiles(&mut reader, top);
     let names = Section::Top.names().into_iter();
-    let top_lines = names.filter_map(|name| Some((name, reader.value(top, name)?.0.line?)));
-    let top_lines = top_lines.collect();
-    let document = Document { path: path.to_owned(), defaults, profiles, top_lines };
+    let places = names.filter_map(|name| Some((name, reader.value(top, name)?.0))).collect();
+    let document = Document {
+        path: path.to_owned(),
+        grammar: Grammar::Own,
+        flags: flags.layer(),
+        defaults,
+        profiles,
+        top: places,
+    };
     let mut problems = reader.problems;
     // Without the refused values nothing can be said about how values fit each other.
     let mut later = if problems.is_empty() { document.misfits() } else { Vec::new() };
@@ -197,14 +213,16 @@ fn version_1(mut reader: Reader<'_>, top: &Table<'_>, path: &Path) -> Result<Loa
     }
     let mut warnings = reader.warnings;
     warnings.sort_by_key(|warning| warning.line);
-    let config = Config {
+    let mut config = Config {
         owner: owner.map(|given| given.value),
         state_dir: state_dir.map_or(DEFAULT_STATE_DIR.into(), |given| given.value.into()),
         log_file: log_file.map(|given| given.value.into()),
         log_level: log_level.map_or(LogLevel::Info, |given| given.value),
+        log_format: log_format.map_or(LogFormat::Json, |given| given.value),
         document,
     };
-    Ok(Loaded { config, warnings })
+    flags.apply(&mut config);
+    Ok(Loaded { config, warnings, notices: Vec::new() })
 }
 
 /// The key of a problem without its tables.

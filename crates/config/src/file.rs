@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use fargate_model::text::escape;
 
 use crate::config::Loaded;
-use crate::document::{Unknown, parse};
+use crate::document::{Unknown, parse_with};
+use crate::overrides::Overrides;
 use crate::problem::{Problem, Problems};
 
 /// Where the file is looked for unless told otherwise.
@@ -20,23 +21,35 @@ pub const PATH_VARIABLE: &str = "FARGATE_RUNNER_CONFIG";
 /// Largest file that is read, in bytes: 1 MiB.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// The file to read: the flag, else the environment variable unless it is empty, else
-/// [`DEFAULT_PATH`].
+/// Where GitLab's driver looks for its file, in the working directory.
+pub const GITLAB_DEFAULT_PATH: &str = "config.toml";
+
+/// The file to read: the flag, else the environment variable unless it is empty, else `default`,
+/// which is [`DEFAULT_PATH`] or [`GITLAB_DEFAULT_PATH`].
 #[must_use]
-pub fn locate(flag: Option<&Path>, variable: Option<&OsStr>) -> PathBuf {
+pub fn locate(flag: Option<&Path>, variable: Option<&OsStr>, default: &str) -> PathBuf {
     let variable = variable.filter(|value| !value.is_empty()).map(Path::new);
-    flag.or(variable).unwrap_or(Path::new(DEFAULT_PATH)).to_owned()
+    flag.or(variable).unwrap_or(Path::new(default)).to_owned()
 }
 
 /// Reads and checks the file at `path`.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with it: that it cannot be read, is no text, or what [`parse`] finds.
+/// Everything that is wrong with it: that it cannot be read, is no text, or what [`crate::parse`] finds.
 pub fn load(path: &Path, unknown: Unknown) -> Result<Loaded, Problems> {
+    load_with(path, unknown, &Overrides::default())
+}
+
+/// As [`load`], with what flags say over what the file says.
+///
+/// # Errors
+///
+/// As [`load`]; values of flags that do not fit the file are among the problems.
+pub fn load_with(path: &Path, unknown: Unknown, flags: &Overrides) -> Result<Loaded, Problems> {
     let bytes = read(path)?;
     match String::from_utf8(bytes) {
-        Ok(text) => parse(&text, path, unknown),
+        Ok(text) => parse_with(&text, path, unknown, flags),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let bytes = error.as_bytes();
@@ -111,10 +124,10 @@ mod tests {
     fn the_flag_comes_before_the_variable_and_an_empty_variable_does_not_count() {
         let flag = Some(Path::new("/a"));
         let variable = Some(OsStr::new("/b"));
-        assert_eq!(locate(flag, variable), Path::new("/a"));
-        assert_eq!(locate(None, variable), Path::new("/b"));
-        assert_eq!(locate(None, Some(OsStr::new(""))), Path::new(DEFAULT_PATH));
-        assert_eq!(locate(None, None), Path::new(DEFAULT_PATH));
+        assert_eq!(locate(flag, variable, DEFAULT_PATH), Path::new("/a"));
+        assert_eq!(locate(None, variable, DEFAULT_PATH), Path::new("/b"));
+        assert_eq!(locate(None, Some(OsStr::new("")), DEFAULT_PATH), Path::new(DEFAULT_PATH));
+        assert_eq!(locate(None, None, GITLAB_DEFAULT_PATH), Path::new(GITLAB_DEFAULT_PATH));
     }
 
     #[test]

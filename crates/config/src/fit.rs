@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use fargate_model::region::Partition;
 use fargate_model::size::{Size, allowed_memory_mib};
 
 use crate::check::Arn;
@@ -12,9 +13,10 @@ use crate::keys::Section;
 use crate::layer::Layer;
 use crate::problem::{Problem, Problems};
 use crate::profile::{
-    Account, ClientKeyKind, HostKey, Launch, LaunchType, Profile, PublicIp, Shell, Ssh,
+    Account, ClientKeyKind, HostKey, Launch, LaunchType, Profile, PublicIp, Role, Shell, Ssh,
 };
 use crate::reader::{Place, Placed};
+use crate::role;
 use crate::timeouts::{Amount, TIMEOUT_KEYS, Timeouts};
 
 /// Most tags of ours on a task: ECS takes 50, and the product keeps 10 for its own.
@@ -74,6 +76,8 @@ pub(crate) fn misfits(layer: &Layer, path: &Path) -> Vec<Problem> {
     let mut found = Vec::new();
     found.extend(size(layer, path));
     found.extend(regions(layer, path));
+    found.extend(role_partition(layer, path));
+    found.extend(role_missing(layer, path));
     found.extend(tag_count(layer, path));
     found.extend(NOT_ABOVE.iter().filter_map(|(less, more)| not_above(layer, less, more, path)));
     found
@@ -110,18 +114,25 @@ pub(crate) fn profile(layer: Layer, path: &Path) -> Result<Profile, Problems> {
         cpu_units: value(layer.cpu),
         memory_mib: value(layer.memory),
         host_key: value(layer.host_key).unwrap_or(DEFAULT_HOST_KEY),
-        public_ip: DEFAULT_PUBLIC_IP,
-        enable_execute_command: false,
-        job_task_definitions: Vec::new(),
-        job_platform_versions: Vec::new(),
-        account: Account::default(),
+        public_ip: value(layer.public_ip).unwrap_or(DEFAULT_PUBLIC_IP),
+        enable_execute_command: value(layer.enable_execute_command).unwrap_or_default(),
+        job_task_definitions: value(layer.job_task_definitions).unwrap_or_default(),
+        job_platform_versions: value(layer.job_platform_versions).unwrap_or_default(),
+        account: Account {
+            role: layer.role_arn.map(|arn| Role {
+                arn: arn.value,
+                external_id: value(layer.role_external_id),
+                session_name: value(layer.role_session_name),
+            }),
+            ca_bundle: value(layer.ca_bundle).map(Into::into),
+        },
         shell: value(layer.shell).unwrap_or(DEFAULT_SHELL),
         builds_dir: value(layer.builds_dir),
         cache_dir: value(layer.cache_dir),
         ssh: Ssh {
             user: value(layer.user).unwrap_or_else(|| DEFAULT_USER.to_owned()),
             port: port.unwrap_or(DEFAULT_PORT),
-            client_key: DEFAULT_CLIENT_KEY,
+            client_key: value(layer.client_key).unwrap_or(DEFAULT_CLIENT_KEY),
         },
         timeouts: timeouts(&layer.timeouts),
         tags: layer.tags.into_iter().map(|(name, tag)| (name, tag.value)).collect(),
@@ -212,6 +223,33 @@ fn regions(layer: &Layer, path: &Path) -> Vec<Problem> {
         found.push(problem(path, place, &rest, None));
     }
     found
+}
+
+/// A role is of the same partition as the Region.
+fn role_partition(layer: &Layer, path: &Path) -> Option<Problem> {
+    let (given, region) = (layer.role_arn.as_ref()?, layer.region.as_ref()?);
+    let (partition, expected) =
+        (role::partition(&given.value)?, Partition::of(&region.value).name());
+    (partition != expected).then(|| {
+        let rest = format!(
+            "is in partition {partition}, Region {}{} is in {expected}",
+            region.value,
+            on_line(&region.place)
+        );
+        problem(path, &given.place, &rest, None)
+    })
+}
+
+/// What says how a role is assumed needs a role.
+fn role_missing(layer: &Layer, path: &Path) -> Vec<Problem> {
+    if layer.role_arn.is_some() {
+        return Vec::new();
+    }
+    let without = [&layer.role_external_id, &layer.role_session_name].into_iter().flatten();
+    let hint = || Section::Settings.example("assume_role_arn").map(|line| format!("`{line}`"));
+    without
+        .map(|given| problem(path, &given.place, "stands without `assume_role_arn`", hint()))
+        .collect()
 }
 
 fn tag_count(layer: &Layer, path: &Path) -> Option<Problem> {

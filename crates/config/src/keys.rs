@@ -2,6 +2,7 @@
 //!
 //! What a key may hold is in `layer` and `check`; the keys of `[timeouts]` are in `timeouts`.
 
+use crate::reader::Naming;
 use crate::timeouts::{TIMEOUT_KEYS, Timeouts};
 
 /// A group of keys that stand together.
@@ -13,14 +14,22 @@ pub(crate) enum Section {
     Settings,
     /// `[defaults.ssh]`.
     Ssh,
-    /// `[defaults.timeouts]`.
+    /// `[defaults.timeouts]`; in the grammar of GitLab's driver `[Fargate.Timeouts]`.
     Timeouts,
     /// One item of `capacity_provider_strategy`.
     StrategyItem,
+    /// The top of a file of GitLab's driver.
+    GitLabTop,
+    /// Its `[Fargate]`.
+    Fargate,
+    /// Its `[TaskMetadata]`.
+    TaskMetadata,
+    /// Its `[SSH]`.
+    GitLabSsh,
 }
 
 /// The keys of a section, each with a line that shows how it is written.
-type Keys = &'static [(&'static str, &'static str)];
+pub(crate) type Keys = &'static [(&'static str, &'static str)];
 
 const TOP: Keys = &[
     ("config_version", "config_version = 1"),
@@ -28,6 +37,7 @@ const TOP: Keys = &[
     ("state_dir", "state_dir = \"/var/lib/fargate-runner\""),
     ("log_file", "log_file = \"/var/log/fargate-runner.jsonl\""),
     ("log_level", "log_level = \"info\""),
+    ("log_format", "log_format = \"json\""),
     ("defaults", "[defaults]"),
     ("profile", "[profile.NAME]"),
 ];
@@ -48,6 +58,14 @@ const SETTINGS: Keys = &[
     ("cpu", "cpu = 1024"),
     ("memory", "memory = 2048"),
     ("host_key", "host_key = \"seed\""),
+    ("public_ip", "public_ip = \"none\""),
+    ("enable_execute_command", "enable_execute_command = true"),
+    ("job_task_definitions", "job_task_definitions = [\"ci-large\"]"),
+    ("job_platform_versions", "job_platform_versions = [\"1.4.0\"]"),
+    ("assume_role_arn", "assume_role_arn = \"arn:aws:iam::123456789012:role/ci-runner\""),
+    ("assume_role_external_id", "assume_role_external_id = \"ci\""),
+    ("assume_role_session_name", "assume_role_session_name = \"ci-host-1\""),
+    ("ca_bundle", "ca_bundle = \"/etc/ssl/certs/proxy.pem\""),
     ("shell", "shell = \"bash\""),
     ("builds_dir", "builds_dir = \"/builds\""),
     ("cache_dir", "cache_dir = \"/cache\""),
@@ -56,14 +74,35 @@ const SETTINGS: Keys = &[
     ("tags", "[defaults.tags]"),
 ];
 
-const SSH: Keys = &[("user", "user = \"root\""), ("port", "port = 22")];
+const SSH: Keys = &[
+    ("user", "user = \"root\""),
+    ("port", "port = 22"),
+    ("client_key", "client_key = \"ed25519\""),
+];
 
 const STRATEGY_ITEM: Keys =
     &[("provider", "provider = \"FARGATE_SPOT\""), ("weight", "weight = 1"), ("base", "base = 0")];
 
 impl Section {
-    const ALL: [Self; 5] =
-        [Self::Top, Self::Settings, Self::Ssh, Self::Timeouts, Self::StrategyItem];
+    /// The sections of our grammar.
+    const OURS: &[Self] =
+        &[Self::Top, Self::Settings, Self::Ssh, Self::Timeouts, Self::StrategyItem];
+    /// Those of GitLab's driver, with what of ours fits in.
+    const GITLAB: &[Self] = &[
+        Self::GitLabTop,
+        Self::Fargate,
+        Self::TaskMetadata,
+        Self::GitLabSsh,
+        Self::Timeouts,
+        Self::StrategyItem,
+    ];
+
+    fn all(naming: Naming) -> &'static [Self] {
+        match naming {
+            Naming::Exact => Self::OURS,
+            Naming::Loose => Self::GITLAB,
+        }
+    }
 
     fn fixed(self) -> Keys {
         match self {
@@ -72,6 +111,10 @@ impl Section {
             Self::Ssh => SSH,
             Self::Timeouts => &[],
             Self::StrategyItem => STRATEGY_ITEM,
+            Self::GitLabTop => crate::gitlab::keys::TOP,
+            Self::Fargate => crate::gitlab::keys::FARGATE,
+            Self::TaskMetadata => crate::gitlab::keys::TASK_METADATA,
+            Self::GitLabSsh => crate::gitlab::keys::SSH,
         }
     }
 
@@ -96,13 +139,20 @@ impl Section {
     }
 
     /// Where its keys are written.
-    fn home(self) -> &'static str {
-        match self {
-            Self::Top => "at the top of the file",
-            Self::Settings => "in `[defaults]` or `[profile.NAME]`",
-            Self::Ssh => "in `[defaults.ssh]` or `[profile.NAME.ssh]`",
-            Self::Timeouts => "in `[defaults.timeouts]` or `[profile.NAME.timeouts]`",
-            Self::StrategyItem => "in an item of `capacity_provider_strategy`",
+    fn home(self, naming: Naming) -> &'static str {
+        match (self, naming) {
+            (Self::Top | Self::GitLabTop, _) => "at the top of the file",
+            (Self::Settings, _) => "in `[defaults]` or `[profile.NAME]`",
+            (Self::Ssh, _) => "in `[defaults.ssh]` or `[profile.NAME.ssh]`",
+            (Self::Timeouts, Naming::Exact) => {
+                "in `[defaults.timeouts]` or `[profile.NAME.timeouts]`"
+            }
+            (Self::Timeouts, Naming::Loose) => "in `[Fargate.Timeouts]`",
+            (Self::StrategyItem, Naming::Exact) => "in an item of `capacity_provider_strategy`",
+            (Self::StrategyItem, Naming::Loose) => "in an item of `CapacityProviderStrategy`",
+            (Self::Fargate, _) => "in `[Fargate]`",
+            (Self::TaskMetadata, _) => "in `[TaskMetadata]`",
+            (Self::GitLabSsh, _) => "in `[SSH]`",
         }
     }
 }
@@ -121,19 +171,17 @@ impl Stranger {
         Self { rest: "is not known here".to_owned(), hint: None, meant: None }
     }
 
-    pub(crate) fn in_section(section: Section, given: &str) -> Self {
+    pub(crate) fn in_section(section: Section, given: &str, naming: Naming) -> Self {
         let wanted = snake_case(given);
-        let wanted = alias(&wanted);
-        if let "enable_public_ip" | "use_public_ip" | "assign_public_ip" = wanted {
-            let hint = "leave it out: a task never gets a public IP address";
-            let rest = "is not known here".to_owned();
-            return Self { rest, hint: Some(hint.to_owned()), meant: None };
+        if let Some(stranger) = Self::public_address(section, &wanted) {
+            return stranger;
         }
+        let wanted = if naming == Naming::Exact { alias(&wanted) } else { &wanted };
         let names = section.names();
-        let own = names.iter().copied().find(|name| *name == wanted);
-        let mut others = Section::ALL.into_iter().filter(|other| *other != section);
+        let own = names.iter().copied().find(|name| naming.same(wanted, name));
+        let mut others = Section::all(naming).iter().filter(|other| **other != section);
         if own.is_none()
-            && let Some(stranger) = others.find_map(|o| Self::at_home_in(o, wanted))
+            && let Some(stranger) = others.find_map(|o| Self::at_home_in(*o, wanted, naming))
         {
             return stranger;
         }
@@ -143,6 +191,11 @@ impl Stranger {
                 hint: section.example(name).map(|example| how(&example)),
                 meant: Some(name),
             },
+            // Of a file of GitLab's driver it is said to whoever reads the job's log, so shortly.
+            None if naming == Naming::Loose => {
+                let rest = "is not known here, it is ignored".to_owned();
+                Self { rest, hint: None, meant: None }
+            }
             None => {
                 let rest = format!("is not known here; known are: {}", names.join(", "));
                 Self { rest, hint: None, meant: None }
@@ -150,11 +203,25 @@ impl Stranger {
         }
     }
 
-    fn at_home_in(section: Section, wanted: &str) -> Option<Self> {
-        let name = section.names().into_iter().find(|name| *name == wanted)?;
+    /// The keys of GitLab's driver that became one of ours.
+    fn public_address(section: Section, wanted: &str) -> Option<Self> {
+        let theirs = ["enable_public_ip", "use_public_ip", "assign_public_ip"].contains(&wanted);
+        (section == Section::Settings && theirs).then(|| Self {
+            rest: "is not known here, nearest is `public_ip`".to_owned(),
+            hint: Some(
+                "`public_ip = \"dialled\"` is what `EnablePublicIP = true` was, \
+                 `public_ip = \"assigned\"` what it was with `UsePublicIP = false`"
+                    .to_owned(),
+            ),
+            meant: Some("public_ip"),
+        })
+    }
+
+    fn at_home_in(section: Section, wanted: &str, naming: Naming) -> Option<Self> {
+        let name = section.names().into_iter().find(|name| naming.same(wanted, name))?;
         let example = section.example(name)?;
         Some(Self {
-            rest: format!("is not known here, it belongs {}", section.home()),
+            rest: format!("is not known here, it belongs {}", section.home(naming)),
             hint: Some(match example.contains(" = ") {
                 true => format!("write `{example}` there"),
                 false => format!("write `{example}`"),
@@ -224,7 +291,7 @@ mod tests {
 
     #[test]
     fn every_key_has_an_example_and_names_of_other_files_lead_to_a_key() {
-        for section in Section::ALL {
+        for section in Section::OURS.iter().chain(Section::GITLAB) {
             for name in section.names() {
                 assert!(section.example(name).is_some_and(|line| line.contains(name)), "{name}");
             }
@@ -236,7 +303,10 @@ mod tests {
             ("subnet-ids", "subnets"),
             ("LaunchTyp", "launch_type"),
         ] {
-            assert_eq!(Stranger::in_section(Section::Settings, given).meant, Some(meant));
+            assert_eq!(
+                Stranger::in_section(Section::Settings, given, Naming::Exact).meant,
+                Some(meant)
+            );
         }
     }
 

@@ -7,24 +7,21 @@
 use std::collections::BTreeMap;
 
 use fargate_model::size::{CPU_UNITS, allowed_memory_mib};
-use toml::de::DeValue;
 
-use crate::check::{self, Checked, Refusal, quoted};
+use crate::check::{self, Checked, Refusal};
 use crate::keys::Section;
-use crate::profile::{HostKey, Launch, Shell, StrategyItem};
+use crate::profile::{ClientKeyKind, HostKey, Launch, PublicIp, Shell};
 use crate::reader::{Place, Placed, Reader, Table, kind};
 use crate::timeouts::{Amount, Limits, TIMEOUT_KEYS, TimeoutKey};
+use crate::{role, strategy};
 
 /// Most subnets and security groups of a task. Source: Amazon ECS API Reference,
 /// `AwsVpcConfiguration`.
 pub(crate) const MAX_SUBNETS: usize = 16;
 pub(crate) const MAX_SECURITY_GROUPS: usize = 5;
 
-/// Most items of a strategy, and the limits of their numbers. Source: Amazon ECS API Reference,
-/// `RunTask` and `CapacityProviderStrategyItem`.
-pub(crate) const MAX_STRATEGY_ITEMS: usize = 20;
-pub(crate) const MAX_WEIGHT: u32 = 1000;
-pub(crate) const MAX_BASE: u32 = 100_000;
+/// Most values that a job may choose from. Ours: a longer list is no list of names any more.
+pub(crate) const MAX_JOB_CHOICES: usize = 100;
 
 /// One table of settings; what it does not say is `None`.
 #[derive(Clone, Debug)]
@@ -45,11 +42,20 @@ pub(crate) struct Layer {
     pub(crate) cpu: Option<Placed<u32>>,
     pub(crate) memory: Option<Placed<u32>>,
     pub(crate) host_key: Option<Placed<HostKey>>,
+    pub(crate) public_ip: Option<Placed<PublicIp>>,
+    pub(crate) enable_execute_command: Option<Placed<bool>>,
+    pub(crate) job_task_definitions: Option<Placed<Vec<String>>>,
+    pub(crate) job_platform_versions: Option<Placed<Vec<String>>>,
+    pub(crate) role_arn: Option<Placed<String>>,
+    pub(crate) role_external_id: Option<Placed<String>>,
+    pub(crate) role_session_name: Option<Placed<String>>,
+    pub(crate) ca_bundle: Option<Placed<String>>,
     pub(crate) shell: Option<Placed<Shell>>,
     pub(crate) builds_dir: Option<Placed<String>>,
     pub(crate) cache_dir: Option<Placed<String>>,
     pub(crate) user: Option<Placed<String>>,
     pub(crate) port: Option<Placed<u32>>,
+    pub(crate) client_key: Option<Placed<ClientKeyKind>>,
     pub(crate) timeouts: BTreeMap<&'static str, Placed<Amount>>,
     pub(crate) tags: BTreeMap<String, Placed<String>>,
 }
@@ -71,26 +77,48 @@ impl Layer {
             cpu: None,
             memory: None,
             host_key: None,
+            public_ip: None,
+            enable_execute_command: None,
+            job_task_definitions: None,
+            job_platform_versions: None,
+            role_arn: None,
+            role_external_id: None,
+            role_session_name: None,
+            ca_bundle: None,
             shell: None,
             builds_dir: None,
             cache_dir: None,
             user: None,
             port: None,
+            client_key: None,
             timeouts: BTreeMap::new(),
             tags: BTreeMap::new(),
         }
     }
 
-    /// Reads a table of settings.
+    /// Reads a table of settings with the tables below it.
     pub(crate) fn read(reader: &mut Reader<'_>, table: &Table<'_>, name: Option<String>) -> Self {
         reader.unknown_keys(table, Section::Settings);
-        let ssh = reader.table(table, "ssh");
-        if let Some(ssh) = &ssh {
-            reader.unknown_keys(ssh, Section::Ssh);
+        let mut layer = Self::settings(reader, table, name);
+        if let Some(ssh) = reader.table(table, "ssh") {
+            reader.unknown_keys(&ssh, Section::Ssh);
+            layer.user = reader.text(&ssh, "user", check::user);
+            layer.port = reader.number(&ssh, "port", 1..=u16::MAX.into());
+            layer.client_key = reader.text(&ssh, "client_key", check::word);
         }
+        layer
+    }
+
+    /// Reads the settings that both grammars have under the same names: all but those of `ssh`.
+    pub(crate) fn settings(
+        reader: &mut Reader<'_>,
+        table: &Table<'_>,
+        name: Option<String>,
+    ) -> Self {
+        let task_definition = check::task_definition;
+        let platform_version = check::platform_version;
+        let own = Self::empty(name, table.place.clone());
         Self {
-            name,
-            place: table.place.clone(),
             cluster: reader.text(table, "cluster", check::cluster),
             region: reader.text(table, "region", check::region),
             subnets: reader.texts(table, "subnets", 1..=MAX_SUBNETS, check::subnet),
@@ -100,20 +128,37 @@ impl Layer {
                 1..=MAX_SECURITY_GROUPS,
                 check::security_group,
             ),
-            task_definition: reader.text(table, "task_definition", check::task_definition),
+            task_definition: reader.text(table, "task_definition", task_definition),
             container: reader.text(table, "container", check::container),
-            launch: launch(reader, table),
-            platform_version: reader.text(table, "platform_version", check::platform_version),
+            launch: strategy::launch(reader, table),
+            platform_version: reader.text(table, "platform_version", platform_version),
             cpu: cpu(reader, table),
             memory: memory(reader, table),
             host_key: reader.text(table, "host_key", check::host_key),
+            public_ip: reader.text(table, "public_ip", check::word),
+            enable_execute_command: reader.flag(table, "enable_execute_command"),
+            job_task_definitions: reader.texts(
+                table,
+                "job_task_definitions",
+                0..=MAX_JOB_CHOICES,
+                task_definition,
+            ),
+            job_platform_versions: reader.texts(
+                table,
+                "job_platform_versions",
+                0..=MAX_JOB_CHOICES,
+                platform_version,
+            ),
+            role_arn: reader.text(table, "assume_role_arn", role::arn),
+            role_external_id: reader.text(table, "assume_role_external_id", role::external_id),
+            role_session_name: reader.text(table, "assume_role_session_name", role::session_name),
+            ca_bundle: reader.text(table, "ca_bundle", check::absolute_path),
             shell: reader.text(table, "shell", check::word),
             builds_dir: reader.text(table, "builds_dir", check::absolute_path),
             cache_dir: reader.text(table, "cache_dir", check::absolute_path),
-            user: ssh.as_ref().and_then(|ssh| reader.text(ssh, "user", check::user)),
-            port: ssh.as_ref().and_then(|ssh| reader.number(ssh, "port", 1..=u16::MAX.into())),
             timeouts: timeouts(reader, table),
             tags: tags(reader, table),
+            ..own
         }
     }
 
@@ -136,95 +181,23 @@ impl Layer {
             cpu: self.cpu.or(base.cpu),
             memory: self.memory.or(base.memory),
             host_key: self.host_key.or(base.host_key),
+            public_ip: self.public_ip.or(base.public_ip),
+            enable_execute_command: self.enable_execute_command.or(base.enable_execute_command),
+            job_task_definitions: self.job_task_definitions.or(base.job_task_definitions),
+            job_platform_versions: self.job_platform_versions.or(base.job_platform_versions),
+            role_arn: self.role_arn.or(base.role_arn),
+            role_external_id: self.role_external_id.or(base.role_external_id),
+            role_session_name: self.role_session_name.or(base.role_session_name),
+            ca_bundle: self.ca_bundle.or(base.ca_bundle),
             shell: self.shell.or(base.shell),
             builds_dir: self.builds_dir.or(base.builds_dir),
             cache_dir: self.cache_dir.or(base.cache_dir),
             user: self.user.or(base.user),
             port: self.port.or(base.port),
+            client_key: self.client_key.or(base.client_key),
             timeouts,
             tags,
         }
-    }
-}
-
-fn launch(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Placed<Launch>> {
-    let launch_type = reader.text(table, "launch_type", check::launch_type);
-    let strategy = strategy(reader, table);
-    if table.entries.contains_key("launch_type")
-        && let Some((place, _)) = reader.value(table, "capacity_provider_strategy")
-    {
-        let rest = "stands beside `launch_type`, ECS takes one of the two";
-        reader.report(&place, rest, Some("leave out `launch_type`".to_owned()));
-    }
-    let launch_type =
-        launch_type.map(|given| Placed { value: Launch::Type(given.value), place: given.place });
-    launch_type.or(strategy)
-}
-
-fn strategy(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Placed<Launch>> {
-    let name = "capacity_provider_strategy";
-    let (place, value) = reader.value(table, name)?;
-    let expected = format!("a list of 1 to {MAX_STRATEGY_ITEMS} tables");
-    let Some(items) = value.get_ref().as_array() else {
-        reader.wrong_kind(&place, value.get_ref(), &expected);
-        return None;
-    };
-    if !(1..=MAX_STRATEGY_ITEMS).contains(&items.len()) {
-        let rest = format!("has {} items, {expected} is expected", items.len());
-        reader.report(&place, &rest, None);
-        return None;
-    }
-    let before = reader.problems.len();
-    let mut strategy: Vec<StrategyItem> = Vec::with_capacity(items.len());
-    for (number, item) in (1..).zip(items) {
-        let line = Some(reader.line(item.span().start));
-        let at = Place { line, key: place.key.clone() };
-        let DeValue::Table(entries) = item.get_ref() else {
-            let given = kind(item.get_ref());
-            reader.report(
-                &at,
-                &format!("has {given} as item {number}, {expected} is expected"),
-                None,
-            );
-            continue;
-        };
-        let Some(item) = strategy_item(reader, &Table { entries, place: at.clone() }) else {
-            continue;
-        };
-        if strategy.iter().any(|former| former.provider == item.provider) {
-            reader.report(&at, &format!("has {} twice", quoted(&item.provider)), None);
-        }
-        strategy.push(item);
-    }
-    if reader.problems.len() == before {
-        strategy_as_a_whole(reader, &place, &strategy);
-    }
-    (reader.problems.len() == before).then_some(Placed { value: Launch::Strategy(strategy), place })
-}
-
-fn strategy_item(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<StrategyItem> {
-    reader.unknown_keys(table, Section::StrategyItem);
-    let provider = reader.text(table, "provider", check::provider);
-    if !table.entries.contains_key("provider") {
-        let hint = Section::StrategyItem.example("provider");
-        reader.report(
-            &table.place,
-            "has an item without `provider`",
-            hint.map(|h| format!("`{h}`")),
-        );
-    }
-    let weight = reader.number(table, "weight", 0..=MAX_WEIGHT).map_or(1, |given| given.value);
-    let base = reader.number(table, "base", 0..=MAX_BASE).map_or(0, |given| given.value);
-    Some(StrategyItem { provider: provider?.value, weight, base })
-}
-
-fn strategy_as_a_whole(reader: &mut Reader<'_>, place: &Place, strategy: &[StrategyItem]) {
-    if strategy.iter().all(|item| item.weight == 0) {
-        let hint = "one item needs a `weight` of 1 or more".to_owned();
-        reader.report(place, "has only weights of 0, so that no task would run", Some(hint));
-    }
-    if strategy.iter().filter(|item| item.base > 0).count() > 1 {
-        reader.report(place, "has two items with a `base`, ECS takes one", None);
     }
 }
 
@@ -299,7 +272,8 @@ fn span(given: &str, limits: Limits, allowed: &str) -> Checked<Amount> {
 fn tags(reader: &mut Reader<'_>, table: &Table<'_>) -> BTreeMap<String, Placed<String>> {
     let Some(table) = reader.table(table, "tags") else { return BTreeMap::new() };
     let mut tags = BTreeMap::new();
-    for key in table.entries.keys() {
+    // Names of tags are the operator's own: they are never compared loosely.
+    for (key, value) in table.entries {
         let name: &str = key.get_ref();
         let place = reader.place(&table, name, key.span().start);
         if let Err(refusal) = check::tag_key(name) {
@@ -307,7 +281,7 @@ fn tags(reader: &mut Reader<'_>, table: &Table<'_>) -> BTreeMap<String, Placed<S
             reader.report(&place, &rest, refusal.hint);
             continue;
         }
-        if let Some(value) = reader.text(&table, name, check::tag_value) {
+        if let Some(value) = reader.checked(place, value.get_ref(), check::tag_value) {
             tags.insert(name.to_owned(), value);
         }
     }

@@ -1,6 +1,7 @@
 //! The configuration file: its keys, defaults, checks and profiles.
 //!
-//! A file is read once, checked as a whole, and every problem is reported with its line, its dotted
+//! Two grammars are read: our own, and that of GitLab's Fargate driver (`gitlab`), which `import`
+//! writes again in ours. A file is read once, checked as a whole, and every problem is reported with its line, its dotted
 //! key, what was given and what is allowed. This crate reads that one file and nothing else: the
 //! environment, flags, AWS and the job are the business of its callers.
 //!
@@ -12,17 +13,25 @@ mod config;
 mod document;
 mod file;
 mod fit;
+mod gitlab;
+mod import;
 mod keys;
 mod layer;
+mod overrides;
 mod problem;
 mod profile;
 mod reader;
+mod role;
 mod show;
+mod strategy;
 mod timeouts;
 
-pub use config::{Config, Loaded, LogLevel};
-pub use document::{Unknown, parse};
-pub use file::{DEFAULT_PATH, MAX_FILE_BYTES, PATH_VARIABLE, load, locate};
+pub use config::{Config, Grammar, Loaded, LogFormat, LogLevel};
+pub use document::{Unknown, parse, parse_with};
+pub use file::{
+    DEFAULT_PATH, GITLAB_DEFAULT_PATH, MAX_FILE_BYTES, PATH_VARIABLE, load, load_with, locate,
+};
+pub use overrides::{FlagError, Overrides};
 pub use problem::{Problem, Problems};
 pub use profile::{
     Account, ClientKeyKind, HostKey, Launch, LaunchType, Profile, PublicIp, Role, Shell, Ssh,

@@ -88,7 +88,7 @@ pub struct Role {
     pub arn: String,
     /// What the role's trust policy may ask for.
     pub external_id: Option<String>,
-    /// How the session is called in CloudTrail.
+    /// The name of its session, as AWS keeps it in its record of calls.
     pub session_name: Option<String>,
 }
 

@@ -18,11 +18,56 @@ use crate::problem::Problem;
 /// another kind, full of them, is answered as soon as any other.
 const MAX_EXPLAINED: usize = 100;
 
-/// Where something stands in the file.
+/// How the keys of a file are compared with those that are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// As they are written. What has an empty value is there.
+    Exact,
+    /// Without regard to case, `_` and `-`, as GitLab's driver takes `subnet` for `Subnet` and our
+    /// own names fit in. A key with an empty text counts as absent, as it does there.
+    Loose,
+}
+
+impl Naming {
+    /// Whether a key of the file is the one that is known as `name`.
+    pub(crate) fn same(self, given: &str, name: &str) -> bool {
+        fn plain(text: &str) -> impl Iterator<Item = char> {
+            text.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase())
+        }
+        match self {
+            Self::Exact => given == name,
+            Self::Loose => plain(given).eq(plain(name)),
+        }
+    }
+}
+
+/// Where something stands in the file. Without a line, it is not in the file: a flag said it, or
+/// the grammar implies it.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) line: Option<usize>,
     pub(crate) key: String,
+}
+
+impl Place {
+    /// Where a flag said it.
+    pub(crate) fn of_flag(flag: &str) -> Self {
+        Self { line: None, key: flag.to_owned() }
+    }
+
+    /// Where the value comes from, for a person who reads the effective settings.
+    pub(crate) fn origin(&self) -> String {
+        match self.line {
+            Some(line) => format!("line {line}"),
+            None if self.key.starts_with("--") => self.key.clone(),
+            None => "implied".to_owned(),
+        }
+    }
+
+    /// The key without its tables, in its own spelling.
+    pub(crate) fn own_name(&self) -> &str {
+        self.key.rsplit('.').next().unwrap_or_default()
+    }
 }
 
 /// A value and where it stands.
@@ -46,6 +91,7 @@ pub(crate) struct Reader<'a> {
     /// Byte offsets at which lines begin.
     lines: Vec<usize>,
     unknown: Unknown,
+    naming: Naming,
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<Problem>,
     /// Keys that a refused, unknown key probably meant.
@@ -56,7 +102,14 @@ impl<'a> Reader<'a> {
     pub(crate) fn new(path: &'a Path, text: &str, unknown: Unknown) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(ends).collect();
-        Self { path, lines, unknown, problems: Vec::new(), warnings: Vec::new(), meant: Vec::new() }
+        let (problems, warnings, meant) = (Vec::new(), Vec::new(), Vec::new());
+        Self { path, lines, unknown, naming: Naming::Exact, problems, warnings, meant }
+    }
+
+    /// The same account, for a file whose keys are compared loosely and whose unknown keys are
+    /// never more than a warning.
+    pub(crate) fn loose(self) -> Self {
+        Self { naming: Naming::Loose, unknown: Unknown::Warn, ..self }
     }
 
     /// The line, from 1, of a byte offset.
@@ -81,7 +134,15 @@ impl<'a> Reader<'a> {
         table: &Table<'t>,
         name: &str,
     ) -> Option<(Place, &'t Spanned<DeValue<'t>>)> {
-        let (key, value) = table.entries.get_key_value(name)?;
+        let (key, value) = match self.naming {
+            Naming::Exact => table.entries.get_key_value(name)?,
+            Naming::Loose => {
+                let same =
+                    table.entries.iter().filter(|(key, _)| self.naming.same(key.get_ref(), name));
+                let first = same.min_by_key(|(key, _)| key.span().start)?;
+                Some(first).filter(|(_, value)| value.get_ref().as_str() != Some(""))?
+            }
+        };
         Some((self.place(table, key.get_ref(), key.span().start), value))
     }
 
@@ -97,8 +158,18 @@ impl<'a> Reader<'a> {
         check: impl Fn(&str) -> Checked<T>,
     ) -> Option<Placed<T>> {
         let (place, value) = self.value(table, name)?;
-        let Some(given) = value.get_ref().as_str() else {
-            self.wrong_kind(&place, value.get_ref(), "a string");
+        self.checked(place, value.get_ref(), check)
+    }
+
+    /// As [`Reader::text`], for a value that was found before.
+    pub(crate) fn checked<T>(
+        &mut self,
+        place: Place,
+        value: &DeValue<'_>,
+        check: impl Fn(&str) -> Checked<T>,
+    ) -> Option<Placed<T>> {
+        let Some(given) = value.as_str() else {
+            self.wrong_kind(&place, value, "a string");
             return None;
         };
         match check(given) {
@@ -108,6 +179,16 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn flag(&mut self, table: &Table<'_>, name: &str) -> Option<Placed<bool>> {
+        let (place, value) = self.value(table, name)?;
+        let DeValue::Boolean(value) = value.get_ref() else {
+            self.wrong_kind(&place, value.get_ref(), "true or false");
+            return None;
+        };
+        Some(Placed { value: *value, place })
     }
 
     /// A whole number within `range`.
@@ -159,7 +240,7 @@ impl<'a> Reader<'a> {
         let expected = format!("a list of {} to {} strings", count.start(), count.end());
         let Some(items) = value.get_ref().as_array() else {
             let hint = value.get_ref().as_str().filter(|given| check(given).is_ok());
-            let hint = hint.map(|given| format!("`{name} = [\"{given}\"]`"));
+            let hint = hint.map(|given| format!("`{} = [\"{given}\"]`", place.own_name()));
             let is = kind(value.get_ref());
             self.report(&place, &format!("is {is}, {expected} is expected"), hint);
             return None;
@@ -218,28 +299,41 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reports every key of `table` that `section` does not have.
+    /// Reports every key of `table` that `section` does not have, and keys that are the same one.
     pub(crate) fn unknown_keys(&mut self, table: &Table<'_>, section: Section) {
         let names = section.names();
-        for key in table.entries.keys() {
-            let name: &str = key.get_ref();
-            if names.contains(&name) {
-                continue;
+        let mut known: Vec<(&str, Place)> = Vec::new();
+        let mut keys: Vec<_> = table.entries.keys().collect();
+        keys.sort_by_key(|key| key.span().start);
+        for key in keys {
+            let given: &str = key.get_ref();
+            let place = self.place(table, given, key.span().start);
+            match names.iter().find(|name| self.naming.same(given, name)) {
+                None => self.unknown_key(&place, given, section),
+                Some(name) => match known.iter().find(|(former, _)| former == name) {
+                    None => known.push((name, place)),
+                    Some((_, former)) => {
+                        let line = former.line.unwrap_or_default();
+                        let rest = format!("is the same key as `{}` (line {line})", former.key);
+                        self.report(&place, &rest, Some("leave out one of them".to_owned()));
+                    }
+                },
             }
-            let explain = self.problems.len() + self.warnings.len() < MAX_EXPLAINED;
-            let stranger = match explain {
-                true => Stranger::in_section(section, name),
-                false => Stranger::unexplained(),
-            };
-            let place = self.place(table, name, key.span().start);
-            let message = format!("key `{}` {}", place.key, stranger.rest);
-            let problem = self.problem(&place, message, stranger.hint);
-            match self.unknown {
-                Unknown::Warn => self.warnings.push(problem),
-                Unknown::Refuse => {
-                    self.problems.push(problem);
-                    self.meant.extend(stranger.meant);
-                }
+        }
+    }
+
+    fn unknown_key(&mut self, place: &Place, given: &str, section: Section) {
+        let stranger = match self.problems.len() + self.warnings.len() < MAX_EXPLAINED {
+            true => Stranger::in_section(section, given, self.naming),
+            false => Stranger::unexplained(),
+        };
+        let message = format!("key `{}` {}", place.key, stranger.rest);
+        let problem = self.problem(place, message, stranger.hint);
+        match self.unknown {
+            Unknown::Warn => self.warnings.push(problem),
+            Unknown::Refuse => {
+                self.problems.push(problem);
+                self.meant.extend(stranger.meant);
             }
         }
     }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use fargate_model::text::escape;
 
-use crate::config::{Config, DEFAULT_STATE_DIR, LogLevel};
+use crate::config::{Config, DEFAULT_STATE_DIR, Grammar};
 use crate::fit;
 use crate::layer::Layer;
 use crate::profile::Launch;
@@ -26,10 +26,18 @@ pub(crate) fn amount(amount: Amount) -> String {
 pub(crate) fn config(config: &Config, profile: Option<&str>) -> String {
     let document = &config.document;
     let mut out = Page(String::new());
-    out.comment(&format!("effective settings of {}", escape(&document.path.display().to_string())));
+    let path = escape(&document.path.display().to_string());
+    match config.grammar() {
+        Grammar::Own => out.comment(&format!("effective settings of {path}")),
+        Grammar::GitLab => {
+            out.comment(&format!(
+                "effective settings of {path}, a file of GitLab's Fargate driver"
+            ));
+        }
+    }
     top(config, &mut out);
     let Some(name) = profile else {
-        settings(&document.defaults, "defaults", &mut out);
+        settings(&document.merged(None), "defaults", &mut out);
         for (name, layer) in &document.profiles {
             let merged = document.merged(Some((name, layer)));
             settings(&merged, &format!("profile.{name}"), &mut out);
@@ -49,23 +57,28 @@ pub(crate) fn config(config: &Config, profile: Option<&str>) -> String {
 }
 
 fn top(config: &Config, out: &mut Page) {
-    let line = |name: &str| {
-        let lines = &config.document.top_lines;
-        lines.iter().find(|(known, _)| *known == name).map(|(_, line)| *line)
+    let place = |name: &str| {
+        let top = &config.document.top;
+        top.iter().find(|(known, _)| *known == name).map(|(_, place)| place)
     };
-    out.line("config_version", "1", line("config_version"));
+    out.line("config_version", "1", place("config_version"));
     match &config.owner {
-        Some(owner) => out.line("owner", &string(owner), line("owner")),
+        Some(owner) => out.line("owner", &string(owner), place("owner")),
         None => out.comment("owner is not set: an id kept in the state folder"),
     }
     let state_dir = config.state_dir.to_str().unwrap_or(DEFAULT_STATE_DIR);
-    out.line("state_dir", &string(state_dir), line("state_dir"));
-    match config.log_file.as_ref().and_then(|path| path.to_str()) {
-        Some(path) => out.line("log_file", &string(path), line("log_file")),
+    out.line("state_dir", &string(state_dir), place("state_dir"));
+    match config.log_file.as_ref().map(|path| (path.is_absolute(), path.to_str())) {
+        Some((true, Some(path))) => out.line("log_file", &string(path), place("log_file")),
+        // Our grammar takes neither a relative path nor one that is not UTF-8.
+        Some((_, path)) => {
+            let path = crate::check::quoted(path.unwrap_or("?"));
+            out.comment(&format!("log_file is {path}, from the working directory"));
+        }
         None => out.comment("log_file is not set: journald"),
     }
-    let level: LogLevel = config.log_level;
-    out.line("log_level", &string(level.as_str()), line("log_level"));
+    out.line("log_level", &string(config.log_level.as_str()), place("log_level"));
+    out.line("log_format", &string(config.log_format.as_str()), place("log_format"));
 }
 
 /// One merged layer under the header `[name]`.
@@ -75,6 +88,8 @@ fn settings(layer: &Layer, name: &str, out: &mut Page) {
     out.header(&format!("{name}.ssh"));
     out.placed("user", layer.user.as_ref(), |user| string(user), Some(&string(fit::DEFAULT_USER)));
     out.placed("port", layer.port.as_ref(), u32::to_string, Some(&fit::DEFAULT_PORT.to_string()));
+    let client_key = string(fit::DEFAULT_CLIENT_KEY.as_str());
+    out.placed("client_key", layer.client_key.as_ref(), |v| string(v.as_str()), Some(&client_key));
     out.header(&format!("{name}.timeouts"));
     for key in TIMEOUT_KEYS {
         let default = amount((key.get)(&Timeouts::default()));
@@ -91,6 +106,7 @@ fn own_settings(layer: &Layer, out: &mut Page) {
     let list = |items: &Vec<String>| strings(items);
     let container = string(fit::DEFAULT_CONTAINER);
     let host_key = string(fit::DEFAULT_HOST_KEY.as_str());
+    let public_ip = string(fit::DEFAULT_PUBLIC_IP.as_str());
     let shell = string(fit::DEFAULT_SHELL.as_str());
     out.placed("cluster", layer.cluster.as_ref(), text, None);
     out.placed("region", layer.region.as_ref(), text, None);
@@ -103,29 +119,40 @@ fn own_settings(layer: &Layer, out: &mut Page) {
     out.placed("cpu", layer.cpu.as_ref(), u32::to_string, None);
     out.placed("memory", layer.memory.as_ref(), u32::to_string, None);
     out.placed("host_key", layer.host_key.as_ref(), |v| string(v.as_str()), Some(&host_key));
+    out.placed("public_ip", layer.public_ip.as_ref(), |v| string(v.as_str()), Some(&public_ip));
+    let command = layer.enable_execute_command.as_ref();
+    out.placed("enable_execute_command", command, bool::to_string, Some("false"));
+    out.placed("job_task_definitions", layer.job_task_definitions.as_ref(), list, Some("[]"));
+    out.placed("job_platform_versions", layer.job_platform_versions.as_ref(), list, Some("[]"));
+    out.placed("assume_role_arn", layer.role_arn.as_ref(), text, None);
+    out.placed("assume_role_external_id", layer.role_external_id.as_ref(), text, None);
+    out.placed("assume_role_session_name", layer.role_session_name.as_ref(), text, None);
+    out.placed("ca_bundle", layer.ca_bundle.as_ref(), text, None);
     out.placed("shell", layer.shell.as_ref(), |v| string(v.as_str()), Some(&shell));
     out.placed("builds_dir", layer.builds_dir.as_ref(), text, None);
     out.placed("cache_dir", layer.cache_dir.as_ref(), text, None);
 }
 
 fn launch(launch: Option<&Placed<Launch>>, out: &mut Page) {
-    let line = launch.and_then(|placed| placed.place.line);
-    match launch.map(|placed| &placed.value) {
-        None => out.line("launch_type", &string(fit::DEFAULT_LAUNCH_TYPE.as_str()), None),
-        Some(Launch::Type(launch_type)) => {
-            out.line("launch_type", &string(launch_type.as_str()), line);
-        }
-        Some(Launch::ClusterDefault) => out.line("launch_type", &string("CLUSTER"), line),
-        Some(Launch::Strategy(items)) => {
-            let item = |item: &crate::StrategyItem| {
-                let provider = string(&item.provider);
-                let (weight, base) = (item.weight, item.base);
-                format!("{{ provider = {provider}, weight = {weight}, base = {base} }}")
-            };
-            let items: Vec<String> = items.iter().map(item).collect();
-            out.line("capacity_provider_strategy", &format!("[{}]", items.join(", ")), line);
-        }
-    }
+    let default = Launch::Type(fit::DEFAULT_LAUNCH_TYPE);
+    let (key, value) = launch_setting(launch.map_or(&default, |placed| &placed.value));
+    out.line(key, &value, launch.map(|placed| &placed.place));
+}
+
+/// The key and the value that say where tasks run.
+pub(crate) fn launch_setting(launch: &Launch) -> (&'static str, String) {
+    let items = match launch {
+        Launch::Type(launch_type) => return ("launch_type", string(launch_type.as_str())),
+        Launch::ClusterDefault => return ("launch_type", string("CLUSTER")),
+        Launch::Strategy(items) => items,
+    };
+    let item = |item: &crate::StrategyItem| {
+        let provider = string(&item.provider);
+        let (weight, base) = (item.weight, item.base);
+        format!("{{ provider = {provider}, weight = {weight}, base = {base} }}")
+    };
+    let items: Vec<String> = items.iter().map(item).collect();
+    ("capacity_provider_strategy", format!("[{}]", items.join(", ")))
 }
 
 /// What has been written so far.
@@ -144,9 +171,9 @@ impl Page {
         self.put(format_args!("\n[{name}]"));
     }
 
-    fn line(&mut self, key: &str, value: &str, line: Option<usize>) {
-        match line {
-            Some(line) => self.put(format_args!("{key} = {value} # line {line}")),
+    fn line(&mut self, key: &str, value: &str, place: Option<&Place>) {
+        match place.map(Place::origin) {
+            Some(origin) => self.put(format_args!("{key} = {value} # {origin}")),
             None => self.put(format_args!("{key} = {value} # default")),
         }
     }
@@ -159,27 +186,25 @@ impl Page {
         default: Option<&str>,
     ) {
         match (given, default) {
-            (Some(Placed { value, place: Place { line, .. } }), _) => {
-                self.line(key, &write(value), *line);
-            }
+            (Some(Placed { value, place }), _) => self.line(key, &write(value), Some(place)),
             (None, Some(default)) => self.line(key, default, None),
             (None, None) => self.comment(&format!("{key} is not set")),
         }
     }
 }
 
-fn strings(items: &[String]) -> String {
+pub(crate) fn strings(items: &[String]) -> String {
     let items: Vec<String> = items.iter().map(|item| string(item)).collect();
     format!("[{}]", items.join(", "))
 }
 
 /// A key, in quotes only where it needs them.
-fn key(text: &str) -> String {
+pub(crate) fn key(text: &str) -> String {
     let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     if !text.is_empty() && text.bytes().all(bare) { text.to_owned() } else { string(text) }
 }
 
 /// A TOML string. The checks let no control character through.
-fn string(text: &str) -> String {
+pub(crate) fn string(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }

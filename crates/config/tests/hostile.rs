@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::read;
+use common::{read, theirs};
 use fargate_config::{Problems, REFERENCE, Unknown, load, parse};
 use insta::assert_snapshot;
 use proptest::prelude::*;
@@ -16,8 +16,13 @@ fn is_readable(text: &str) {
     for unknown in [Unknown::Refuse, Unknown::Warn] {
         match parse(text, path, unknown) {
             Ok(loaded) => {
-                let shown = loaded.config.show(None);
-                assert!(parse(&shown, path, Unknown::Refuse).is_ok(), "{shown}");
+                for text in [loaded.config.show(None), loaded.config.import()] {
+                    assert!(parse(&text, path, Unknown::Refuse).is_ok(), "{text}");
+                }
+                for noticed in loaded.warnings.iter().chain(&loaded.notices) {
+                    let said = noticed.to_string();
+                    assert!(!said.contains(char::is_control) && said.len() < 2000, "{said:?}");
+                }
             }
             Err(Problems { problems }) => {
                 assert!(!problems.is_empty());
@@ -42,6 +47,40 @@ fn full() -> String {
     REFERENCE.lines().map(plain).collect()
 }
 
+/// A file of GitLab's driver with most settings there are, theirs and ours.
+fn full_of_theirs() -> String {
+    theirs::full()
+        .set("", "Owner", "\"ci\"")
+        .set("Fargate", "Subnets", "[\"subnet-1\"]")
+        .set("Fargate", "CapacityProviderStrategy", "[{ Provider = \"FARGATE\" }]")
+        .set("Fargate", "CPU", "1024")
+        .set("Fargate", "HostKey", "\"seed\"")
+        .set("Fargate", "PublicIP", "\"none\"")
+        .set("Fargate", "JobTaskDefinitions", "[\"a\"]")
+        .set("Fargate", "AssumeRoleArn", "\"arn:aws:iam::123456789012:role/ci\"")
+        .set("Fargate.Timeouts", "PollMin", "\"1ms\"")
+        .set("Fargate.Tags", "team", "\"x\"")
+        .set("SSH", "ClientKey", "\"rsa\"")
+        .text()
+}
+
+/// Values of every kind, and some that no check expects.
+fn values() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("-0x1".to_owned()),
+        Just("1e400".to_owned()),
+        Just("[[{}]]".to_owned()),
+        Just("1979-05-27".to_owned()),
+        Just("nan".to_owned()),
+        Just("\"\\u0000\"".to_owned()),
+        Just("[1, \"\\u202e\", {}]".to_owned()),
+        Just("99999999999999999999999".to_owned()),
+        Just("-99999999999999999999999999999999999999999999".to_owned()),
+        "\"[^\"\\\\\\x00-\\x1f]{0,40}\"",
+        "[0-9]{1,25}",
+    ]
+}
+
 /// Replaces a piece of the text, given in thousandths of its length.
 fn mutate(text: &str, from: usize, length: usize, with: &str) -> String {
     let at = |n: usize| text.char_indices().nth(n).map_or(text.len(), |(at, _)| at);
@@ -60,12 +99,7 @@ proptest! {
     #[test]
     fn any_value_of_any_key_gets_a_readable_answer(
         line in 0..60_usize,
-        value in prop_oneof![
-            Just("-0x1".to_owned()), Just("1e400".to_owned()), Just("[[{}]]".to_owned()),
-            Just("1979-05-27".to_owned()), Just("nan".to_owned()), Just("\"\\u0000\"".to_owned()),
-            Just("[1, \"\\u202e\", {}]".to_owned()), Just("99999999999999999999999".to_owned()),
-            "\"[^\"\\\\\\x00-\\x1f]{0,40}\"", "[0-9]{1,25}",
-        ],
+        value in values(),
     ) {
         let full = full();
         let settings = full.lines().filter(|line| line.contains(" = ") && !line.starts_with('#'));
@@ -73,6 +107,27 @@ proptest! {
         let setting = settings.clone().nth(line % count).unwrap();
         let key = setting.split_once(" = ").unwrap().0;
         is_readable(&full.replace(setting, &format!("{key} = {value}")));
+    }
+
+    #[test]
+    fn any_value_of_any_key_of_gitlabs_driver_gets_a_readable_answer(
+        line in 0..60_usize, value in values(),
+    ) {
+        let full = full_of_theirs();
+        let settings: Vec<_> = full.lines().filter(|line| line.contains(" = ")).collect();
+        let setting = settings[line % settings.len()];
+        let key = setting.split_once(" = ").unwrap().0;
+        is_readable(&full.replace(setting, &format!("{key} = {value}")));
+    }
+
+    #[test]
+    fn any_mutation_of_a_file_of_gitlabs_driver_gets_a_readable_answer(
+        from in 0..1000_usize, length in 0..60_usize, with in ".{0,12}",
+        from_2 in 0..1000_usize, with_2 in "[\\[\\]{}=\"'#.\n a-zA-Z0-9-]{0,8}",
+    ) {
+        let once = mutate(&full_of_theirs(), from, length, &with);
+        is_readable(&once);
+        is_readable(&mutate(&once, from_2, 3, &with_2));
     }
 
     #[test]
@@ -109,6 +164,7 @@ fn deep_wide_and_long_texts_end_with_a_readable_answer() {
         wide.push_str(&format!("subnet{n} = \"x\"\n"));
     }
     is_readable(&wide);
+    is_readable(&wide.replace("config_version = 1\n[defaults]\n", "[Fargate]\n"));
 }
 
 #[test]

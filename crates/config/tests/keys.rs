@@ -13,7 +13,8 @@ const TOP: &[Row] = &[
     ("owner", "\"ci/host_1-a\"", "7", &["\"\"", "\"a b\"", "\"ü\"", "\"{x*129}\""]),
     ("state_dir", "\"/srv/state\"", "[]", &["\"\"", "\"state\"", "\"~/state\"", "\"/a\\nb\""]),
     ("log_file", "\"/srv/log\"", "1.5", &["\"\"", "\"log\"", "\"$HOME/log\"", "\"/{x*4096}\""]),
-    ("log_level", "\"debug\"", "{}", &["\"\"", "\"loud\"", "\"INFO\""]),
+    ("log_level", "\"debug\"", "{}", &["\"\"", "\"loud\"", "\"INFO\"", "\"warning\""]),
+    ("log_format", "\"text-simple\"", "1", &["\"\"", "\"xml\"", "\"JSON\"", "\"text_simple\""]),
 ];
 
 /// `[defaults]` and `[profile.NAME]`.
@@ -67,9 +68,9 @@ const SETTINGS: &[Row] = &[
     ("container", "\"build_1\"", "[\"job\"]", &["\"\"", "\"a b\"", "\"{x*256}\""]),
     (
         "launch_type",
-        "\"FARGATE\"",
+        "\"CLUSTER\"",
         "false",
-        &["\"\"", "\"fargate\"", "\"EC2\"", "\"FARGATE_SPOT\""],
+        &["\"\"", "\"fargate\"", "\"EC2\"", "\"FARGATE_SPOT\"", "\"cluster\""],
     ),
     (
         "capacity_provider_strategy",
@@ -88,7 +89,45 @@ const SETTINGS: &[Row] = &[
     ("platform_version", "\"1.4.0\"", "1.4", &["\"\"", "\"latest\"", "\"1.4\"", "\"1.4.0.0\""]),
     ("cpu", "4096", "\"1024\"", &["0", "-1", "255", "1000", "65536", "4294967296"]),
     ("memory", "8192", "\"2 GB\"", &["0", "-512", "511", "3000", "31744", "249857"]),
-    ("host_key", "\"seed\"", "22", &["\"\"", "\"none\"", "\"sts\"", "\"first_use\""]),
+    ("host_key", "\"first_use\"", "22", &["\"\"", "\"none\"", "\"sts\"", "\"firstuse\""]),
+    ("public_ip", "\"assigned\"", "true", &["\"\"", "\"yes\"", "\"Dialled\"", "\"dialed\""]),
+    ("enable_execute_command", "true", "\"true\"", &[]),
+    (
+        "job_task_definitions",
+        "[\"ci-large\", \"ci:7\"]",
+        "\"ci-large\"",
+        &["[\"\"]", "[1]", "[\"*\"]", "[\"ci\", \"ci\"]", "[{101 families}]"],
+    ),
+    (
+        "job_platform_versions",
+        "[\"1.4.0\", \"LATEST\"]",
+        "{}",
+        &["[\"\"]", "[1.4]", "[\"1.4\"]", "[\"1.4.0\", \"1.4.0\"]"],
+    ),
+    (
+        "assume_role_arn",
+        "\"arn:aws:iam::123456789012:role/ci/runner+x\"",
+        "1",
+        &[
+            "\"\"",
+            "\"ci-runner\"",
+            "\"arn:aws:iam::123456789012:user/ci\"",
+            "\"arn:aws:iam::123456789012:role/\"",
+            "\"arn:aws:iam::12345:role/ci\"",
+            "\"arn:aws:iam:eu-west-1:123456789012:role/ci\"",
+            "\"arn:gcp:iam::123456789012:role/ci\"",
+            "\"arn:aws:iam::123456789012:role/a b\"",
+            "\"arn:aws:iam::123456789012:role/{x*2048}\"",
+        ],
+    ),
+    ("assume_role_external_id", "\"a:b/c=d\"", "[]", &["\"\"", "\"x\"", "\"a b\"", "\"{x*1225}\""]),
+    ("assume_role_session_name", "\"ci@host\"", "7", &["\"\"", "\"x\"", "\"a:b\"", "\"{x*65}\""]),
+    (
+        "ca_bundle",
+        "\"/etc/proxy.pem\"",
+        "0",
+        &["\"\"", "\"proxy.pem\"", "\"~/p\"", "\"/{x*4096}\""],
+    ),
     ("shell", "\"sh\"", "[]", &["\"\"", "\"zsh\"", "\"/bin/bash\"", "\"BASH\""]),
     ("builds_dir", "\"/builds\"", "0", &["\"\"", "\"builds\"", "\"/a\\tb\""]),
     ("cache_dir", "\"/cache\"", "0", &["\"\"", "\"~\"", "\"/{x*4096}\""]),
@@ -97,6 +136,7 @@ const SETTINGS: &[Row] = &[
 const SSH: &[Row] = &[
     ("user", "\"ci.runner-1\"", "0", &["\"\"", "\"1a\"", "\"-a\"", "\"a b\"", "\"{x*33}\""]),
     ("port", "2222", "\"22\"", &["0", "-1", "65536", "0x10000", "99999999999999999999"]),
+    ("client_key", "\"rsa\"", "3072", &["\"\"", "\"RSA\"", "\"dsa\"", "\"ed448\""]),
 ];
 
 const STRATEGY_ITEM: &[Row] = &[
@@ -160,6 +200,7 @@ fn expand(value: &str) -> String {
     }
     value
         .replace("{17 subnets}", &list(17, |n| format!("\"subnet-{n:x}\"")))
+        .replace("{101 families}", &list(101, |n| format!("\"ci-{n}\"")))
         .replace("{6 groups}", &list(6, |n| format!("\"sg-{n:x}\"")))
         .replace("{21 items}", &list(21, |_| "{ provider = \"FARGATE\" }".to_owned()))
 }
@@ -209,6 +250,13 @@ fn every_key_takes_its_values_and_explains_what_it_refuses() {
                     draft.without("defaults", key).set("profile.big", "container", "\"big\"")
                 } else {
                     draft
+                };
+                let role = "\"arn:aws:iam::123456789012:role/ci\"";
+                let draft = match key.strip_prefix("assume_role_") {
+                    Some("external_id" | "session_name") => {
+                        draft.set(table, "assume_role_arn", role)
+                    }
+                    _ => draft,
                 };
                 draft.set(table, key, &expand(value))
             };

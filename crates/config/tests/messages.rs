@@ -36,10 +36,10 @@ fn a_misspelt_key_gets_its_nearest_and_an_example() {
     config.toml:8: key `defaults.ssh.Username` is not known here, nearest is `user`
     hint: write it as in `user = "root"`
     "#);
-    assert_snapshot!(with("", "zzz", "1"), @r#"config.toml:2: key `zzz` is not known here; known are: config_version, owner, state_dir, log_file, log_level, defaults, profile"#);
+    assert_snapshot!(with("", "zzz", "1"), @r#"config.toml:2: key `zzz` is not known here; known are: config_version, owner, state_dir, log_file, log_level, log_format, defaults, profile"#);
     assert_snapshot!(with("defaults", "EnablePublicIP", "true"), @r#"
-    config.toml:3: key `defaults.EnablePublicIP` is not known here
-    hint: leave it out: a task never gets a public IP address
+    config.toml:3: key `defaults.EnablePublicIP` is not known here, nearest is `public_ip`
+    hint: `public_ip = "dialled"` is what `EnablePublicIP = true` was, `public_ip = "assigned"` what it was with `UsePublicIP = false`
     "#);
 }
 
@@ -95,9 +95,9 @@ fn a_value_outside_its_limits_is_named_with_what_is_allowed() {
     hint: a number and its unit, such as `"200ms"`, `"30s"` or `"1h 30m"`
     "#);
     assert_snapshot!(with("defaults", "shell", "\"zsh\""), @r#"config.toml:5: key `defaults.shell` is "zsh", allowed are `bash`, `sh`"#);
-    assert_snapshot!(with("defaults", "host_key", "\"sts\""), @r#"config.toml:4: key `defaults.host_key` is "sts", which is for a later version; allowed is `seed`"#);
+    assert_snapshot!(with("defaults", "host_key", "\"sts\""), @r#"config.toml:4: key `defaults.host_key` is "sts", which is for a later version; allowed are `seed`, `first_use`"#);
     assert_snapshot!(with("defaults", "launch_type", "\"FARGATE_SPOT\""), @r#"
-    config.toml:4: key `defaults.launch_type` is "FARGATE_SPOT", allowed is `FARGATE`
+    config.toml:4: key `defaults.launch_type` is "FARGATE_SPOT", allowed are `FARGATE`, `CLUSTER`
     hint: Spot is a provider: `capacity_provider_strategy = [{ provider = "FARGATE_SPOT" }]`
     "#);
     assert_snapshot!(with("defaults", "region", "\"eu-west-1b\""), @r#"
@@ -146,12 +146,30 @@ fn values_that_do_not_fit_each_other_name_both_and_the_place_of_the_other() {
 }
 
 #[test]
+fn what_says_how_a_role_is_assumed_needs_one_of_the_right_partition() {
+    assert_snapshot!(with("defaults", "assume_role_external_id", "\"ci\""), @r#"
+    config.toml:3: key `defaults.assume_role_external_id` stands without `assume_role_arn`
+    hint: `assume_role_arn = "arn:aws:iam::123456789012:role/ci-runner"`
+    "#);
+    let arn = "\"arn:aws:iam::123456789012:role/ci\"";
+    let draft = Draft::least().set("defaults", "region", "\"cn-north-1\"");
+    assert_snapshot!(draft.set("profile.a", "assume_role_arn", arn).read().unwrap_err(), @r#"config.toml:9: key `profile.a.assume_role_arn` is in partition aws, Region cn-north-1 (line 4) is in aws-cn"#);
+    let inherited = Draft::least().set("defaults", "assume_role_arn", arn).set(
+        "profile.a",
+        "assume_role_external_id",
+        "\"ci\"",
+    );
+    let role = inherited.read().unwrap().config.profile(Some("a")).unwrap().account.role.unwrap();
+    assert_eq!(role.external_id.as_deref(), Some("ci"));
+}
+
+#[test]
 fn the_reference_as_written_lacks_only_what_it_marks_as_required() {
     assert_snapshot!(report(REFERENCE), @r#"
-    config.toml:30: key `defaults.cluster` is missing
-      config.toml:30: key `defaults.subnets` is missing
-      config.toml:30: key `defaults.security_groups` is missing
-      config.toml:30: key `defaults.task_definition` is missing
+    config.toml:33: key `defaults.cluster` is missing
+      config.toml:33: key `defaults.subnets` is missing
+      config.toml:33: key `defaults.security_groups` is missing
+      config.toml:33: key `defaults.task_definition` is missing
     hint: for example `cluster = "ci"`
     "#);
 }
@@ -198,12 +216,16 @@ fn many_problems_are_listed_in_the_order_of_the_file_up_to_a_limit() {
 #[test]
 fn a_file_of_another_grammar_is_told_apart() {
     assert_snapshot!(report("[Fargate]\nCluster = \"ci\"\n[SSH]\nPort = 22\n"), @r#"
-    config.toml: key `config_version` is missing and there is `[Fargate]`: a file of GitLab's Fargate driver, which this version does not read yet
-    hint: `config_version = 1` as the first line of a file of ours; `fargate-runner config init` writes one with every key
+    config.toml: keys `Fargate.Subnet`, `Fargate.SecurityGroup`, `Fargate.TaskDefinition`, `TaskMetadata.Directory`, `SSH.Username` are missing
+    hint: for example `Subnet = "subnet-0a1b2c3d4e5f60718"`
     "#);
     assert_snapshot!(report("[defaults]\ncluster = \"ci\"\n"), @r#"
-    config.toml: key `config_version` is missing, `config_version = 1` is expected; a file without it counts as one of GitLab's Fargate driver, which this version does not read yet
-    hint: `config_version = 1` as the first line of a file of ours; `fargate-runner config init` writes one with every key
+    config.toml: key `config_version` is missing, `config_version = 1` is expected
+    hint: `config_version = 1` as the first line
+    "#);
+    assert_snapshot!(report("x = 1\n"), @r#"
+    config.toml: keys `Fargate.Cluster`, `Fargate.Subnet`, `Fargate.SecurityGroup`, `Fargate.TaskDefinition`, `TaskMetadata.Directory`, `SSH.Username` are missing
+    hint: a file without `config_version` is read as one of GitLab's Fargate driver; `config_version = 1` begins one of ours, `fargate-runner config init` writes it
     "#);
     assert_snapshot!(report("config_version = 2\nnew_key = 1\n"), @r#"
     config.toml:1: key `config_version` is 2, this version of fargate-runner reads 1
@@ -250,7 +272,7 @@ fn inside_a_jobs_stages_an_unknown_key_is_only_a_warning() {
     let loaded = parse(&text, Path::new("config.toml"), Unknown::Warn).unwrap();
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert_snapshot!(warnings.join("\n"), @r#"
-    config.toml:2: key `future` is not known here; known are: config_version, owner, state_dir, log_file, log_level, defaults, profile
+    config.toml:2: key `future` is not known here; known are: config_version, owner, state_dir, log_file, log_level, log_format, defaults, profile
     config.toml:7: key `defaults.subnett` is not known here, nearest is `subnets`
     "#);
     let refused = read(&text).unwrap_err();

@@ -13,6 +13,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("", "state_dir", "\"/srv/a b\\\"c\\\\d'e\""),
     ("", "log_file", "'/var/log/ü.jsonl'"),
     ("", "log_level", "\"trace\""),
+    ("", "log_format", "\"text\""),
     ("defaults", "region", "\"eu-west-1\""),
     ("defaults", "subnets", "[\"subnet-1\", \"subnet-2\"]"),
     ("defaults", "container", "\"other\""),
@@ -21,8 +22,16 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("defaults", "cpu", "4096"),
     ("defaults", "memory", "16384"),
     ("defaults", "shell", "\"sh\""),
+    ("defaults", "host_key", "\"first_use\""),
+    ("defaults", "public_ip", "\"dialled\""),
+    ("defaults", "enable_execute_command", "true"),
+    ("defaults", "job_task_definitions", "[\"a\", \"b:1\"]"),
+    ("defaults", "job_platform_versions", "[\"1.4.0\"]"),
+    ("defaults", "assume_role_arn", "\"arn:aws:iam::123456789012:role/ci\""),
+    ("defaults", "ca_bundle", "\"/etc/ca.pem\""),
     ("defaults", "builds_dir", "\"/my builds\""),
     ("defaults.ssh", "port", "2222"),
+    ("defaults.ssh", "client_key", "\"rsa\""),
     ("defaults.timeouts", "idle", "\"1h 30m\""),
     ("defaults.timeouts", "poll_min", "\"1ms 5us 3ns\""),
     ("defaults.timeouts", "relaunches", "0"),
@@ -33,11 +42,14 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("profile.a", "capacity_provider_strategy", "[{ provider = \"FARGATE_SPOT\", base = 2 }]"),
     ("profile.a", "cpu", "2048"),
     ("profile.a", "cache_dir", "\"/cache\""),
+    ("profile.a", "job_task_definitions", "[]"),
     ("profile.a.ssh", "user", "\"ci\""),
     ("profile.a.timeouts", "idle", "\"20m\""),
     ("profile.a.timeouts", "keepalive_tries", "7"),
     ("profile.a.tags", "team", "\"\""),
     ("profile.b-2", "host_key", "\"seed\""),
+    ("profile.b-2", "launch_type", "\"CLUSTER\""),
+    ("profile.b-2", "enable_execute_command", "false"),
     ("profile.b-2.tags", "\"a.b\"", "\"x/y\""),
 ];
 
@@ -52,6 +64,7 @@ fn drafts() -> impl Strategy<Value = Draft> {
 fn same(a: &Config, b: &Config) {
     assert_eq!((&a.owner, &a.state_dir), (&b.owner, &b.state_dir));
     assert_eq!((&a.log_file, a.log_level), (&b.log_file, b.log_level));
+    assert_eq!(a.log_format, b.log_format);
 }
 
 fn again(text: &str) -> Config {
@@ -91,6 +104,7 @@ fn every_line_says_where_its_value_comes_from() {
     state_dir = "/var/lib/fargate-runner" # default
     # log_file is not set: journald
     log_level = "info" # default
+    log_format = "json" # default
 
     [profile.spot]
     cluster = "ci" # line 3
@@ -104,6 +118,14 @@ fn every_line_says_where_its_value_comes_from() {
     # cpu is not set
     # memory is not set
     host_key = "seed" # default
+    public_ip = "none" # default
+    enable_execute_command = false # default
+    job_task_definitions = [] # default
+    job_platform_versions = [] # default
+    # assume_role_arn is not set
+    # assume_role_external_id is not set
+    # assume_role_session_name is not set
+    # ca_bundle is not set
     shell = "bash" # default
     # builds_dir is not set
     # cache_dir is not set
@@ -111,6 +133,7 @@ fn every_line_says_where_its_value_comes_from() {
     [profile.spot.ssh]
     user = "root" # default
     port = 22 # default
+    client_key = "ed25519" # default
 
     [profile.spot.timeouts]
     prepare = "15m" # default

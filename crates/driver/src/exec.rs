@@ -166,6 +166,9 @@ async fn run(
         }
         Outcome::Left => report.cancelled = true,
         Outcome::Refused(refusal) => report.why = Some(verdict::of_refusal(&refusal)),
+        Outcome::NoShell { how } => {
+            report.why = Some(Why::new(Cause::LoginShell).because(format!("{how}.")));
+        }
         Outcome::Superseded => report.why = Some(Why::new(Cause::Superseded)),
         Outcome::OutputClosed => report.why = Some(Why::new(Cause::Output)),
         Outcome::Lost { how, .. } => report.ask(&record, &settings.profile, &how).await,

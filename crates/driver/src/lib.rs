@@ -8,6 +8,7 @@
 //! There is one ECS client and it is reached by endpoint; nothing here is told whether AWS or the
 //! local cloud answers.
 
+mod aws;
 pub mod exec;
 pub mod gitlab;
 pub mod provision;

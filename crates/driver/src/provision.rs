@@ -7,14 +7,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fargate_config::{Profile, Timeouts};
+use fargate_config::{HostKey, Profile, Timeouts};
 use fargate_model::job::JobKey;
 use fargate_model::why::{Cause, Next, Who, Why};
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::random;
-use crate::session::{ClientKey, Login, Seed, Stops, parse_host_key};
+use crate::session::{
+    ClientKey, HostProof, Login, LoginError, Seed, Session, StockTerms, Stops, parse_host_key,
+};
 use crate::state::{Core, Folder, Ledger, Origin, Peer, Record, SCHEMA, Secret, StateError};
 use crate::task::{
     Acquired, Ecs, Event, LaunchError, Launcher, Place, TaskSpec, Terms, acquire, login_failed,
@@ -57,8 +59,6 @@ pub struct Provisioned {
     pub acquired: Acquired,
     /// Its record.
     pub ledger: Ledger,
-    /// SHA-256 of its host key.
-    pub fingerprint: String,
     /// For the calls that follow.
     pub ecs: Ecs,
 }
@@ -115,7 +115,7 @@ pub async fn provision(
     let profile = &settings.profile;
     let timeouts = &profile.timeouts;
     let owner = folder.owner(settings.owner.as_deref())?.owner;
-    let keys = Keys::draw(&profile.ssh.user)?;
+    let keys = Keys::draw(profile)?;
     let mut spec = TaskSpec::new(profile, owner, order.job.clone());
     spec.containers[0].environment = environment(profile, order, &keys);
     spec.tags.extend(tags(order, &spec));
@@ -137,12 +137,12 @@ pub async fn provision(
         Ok(acquired) => tokio::select! {
             biased;
             _ = stops.next() => Err(ProvisionError::Cancelled { task: None }),
-            done = hand_over(acquired, &mut ledger, timeouts, order) => done,
+            done = hand_over(acquired, &mut ledger, profile, order) => done,
         },
         Err(error) => Err(error),
     };
     match handed_over {
-        Ok(acquired) => Ok(Provisioned { acquired, ledger, fingerprint: keys.fingerprint, ecs }),
+        Ok(acquired) => Ok(Provisioned { acquired, ledger, ecs }),
         Err(error) => Err(take_back(&ecs, &mut ledger, error, timeouts).await),
     }
 }
@@ -150,10 +150,9 @@ pub async fn provision(
 /// The keys of one task.
 struct Keys {
     login: Login,
-    seed: Seed,
     client_line: String,
-    host_line: String,
-    fingerprint: String,
+    /// What the host key is derived from, and its public half; none at first use.
+    seed: Option<(Seed, String)>,
 }
 
 fn broken_key(error: russh::keys::ssh_key::Error) -> StateError {
@@ -161,15 +160,20 @@ fn broken_key(error: russh::keys::ssh_key::Error) -> StateError {
 }
 
 impl Keys {
-    fn draw(user: &str) -> Result<Self, StateError> {
-        let seed = Seed::draw()?;
-        let host_line = seed.host_key().map_err(broken_key)?;
-        let host_key = parse_host_key(&host_line).map_err(broken_key)?;
-        let key = ClientKey::draw()?;
+    fn draw(profile: &Profile) -> Result<Self, StateError> {
+        let (seed, host) = match profile.host_key {
+            HostKey::FirstUse => (None, HostProof::FirstUse),
+            HostKey::Seed => {
+                let seed = Seed::draw()?;
+                let line = seed.host_key().map_err(broken_key)?;
+                let key = parse_host_key(&line).map_err(broken_key)?;
+                (Some((seed, line)), HostProof::Agent(key))
+            }
+        };
+        let key = ClientKey::draw(profile.ssh.client_key)?;
         let client_line = key.public_line().map_err(broken_key)?;
-        let fingerprint = host_key.fingerprint(russh::keys::HashAlg::Sha256).to_string();
-        let login = Login { user: user.to_owned(), key, host_key };
-        Ok(Self { login, seed, client_line, host_line, fingerprint })
+        let login = Login { user: profile.ssh.user.clone(), key, host };
+        Ok(Self { login, client_line, seed })
     }
 }
 
@@ -177,11 +181,13 @@ impl Keys {
 fn environment(profile: &Profile, order: &Order, keys: &Keys) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::from([
         ("SSH_PUBLIC_KEY", keys.client_line.clone()),
-        ("FARGATE_RUNNER_HOST_KEY_SEED", keys.seed.to_variable()),
         ("FARGATE_RUNNER_IDLE_S", order.idle.as_secs().to_string()),
         ("FARGATE_RUNNER_LIFETIME_S", order.lifetime.as_secs().to_string()),
         ("FARGATE_RUNNER_CLIENT_GONE_S", profile.timeouts.client_gone.as_secs().to_string()),
     ]);
+    if let Some((seed, _)) = &keys.seed {
+        variables.insert("FARGATE_RUNNER_HOST_KEY_SEED", seed.to_variable());
+    }
     if profile.ssh.port != 22 {
         variables.insert("FARGATE_RUNNER_PORT", profile.ssh.port.to_string());
     }
@@ -234,7 +240,7 @@ fn first_record(
         prepared_by: random::token().map_err(StateError::host("drawing random bytes"))?,
         launches: Vec::new(),
         client_key: Secret::new(keys.login.key.to_secret_text().map_err(broken_key)?),
-        host_key: keys.host_line.clone(),
+        host_key: keys.seed.as_ref().map(|(_, line)| line.clone()).unwrap_or_default(),
         user: profile.ssh.user.clone(),
         peer: None,
         address: None,
@@ -246,30 +252,73 @@ fn first_record(
     })
 }
 
-/// Gives the agent its lease and writes down what later processes need.
+/// Gives the peer its terms and writes down what later processes need: the host key before all, so
+/// that it is pinned from here on.
 async fn hand_over(
     acquired: Acquired,
     ledger: &mut Ledger,
-    timeouts: &Timeouts,
+    profile: &Profile,
     order: &Order,
 ) -> Result<Acquired, ProvisionError> {
+    let peer = match give_terms(&acquired.session, profile, order).await {
+        Ok(peer) => peer,
+        Err(error) => {
+            return Err(login_failed(&error, acquired.address, &Place::default()).into());
+        }
+    };
+    let host_key = acquired.host_key.to_openssh().map_err(broken_key)?;
+    ledger.update(|record| {
+        record.address = Some(acquired.address);
+        record.host_key = host_key;
+        record.peer = Some(peer);
+        record.ready = true;
+    })?;
+    Ok(acquired)
+}
+
+async fn give_terms(
+    session: &Session,
+    profile: &Profile,
+    order: &Order,
+) -> Result<Peer, LoginError> {
+    let timeouts = &profile.timeouts;
+    match session {
+        Session::Agent(agent) => {
+            agent.lease(lease(timeouts, order)).await?;
+            Ok(Peer::Agent(agent.agent.clone()))
+        }
+        Session::Stock(stock) => {
+            let shell = profile.shell.to_string();
+            let terms = StockTerms { lifetime: order.lifetime, idle: order.idle, shell };
+            let found = stock.ready(&terms, timeouts.hello).await?;
+            info!(
+                event = "sshd.found",
+                server = stock.server,
+                group = found.group,
+                watchdog = found.watchdog
+            );
+            if !found.watchdog || !found.group {
+                warn!(
+                    event = "sshd.less",
+                    watchdog = found.watchdog,
+                    group = found.group,
+                    "the task cannot end itself, or a script in it as a whole: its deadline rests on this host"
+                );
+            }
+            Ok(Peer::Sshd(stock.server.clone()))
+        }
+    }
+}
+
+fn lease(timeouts: &Timeouts, order: &Order) -> fargate_protocol::Lease {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let lease = fargate_protocol::Lease {
+    fargate_protocol::Lease {
         idle_ms: ms(order.idle),
         deadline_ms: ms(order.lifetime),
         client_gone_ms: ms(timeouts.client_gone),
         next_stage_grace_ms: Some(ms(timeouts.next_stage_grace)),
         hosts: Vec::new(),
-    };
-    if let Err(error) = acquired.session.lease(lease).await {
-        return Err(login_failed(&error, acquired.address, &Place::default()).into());
     }
-    ledger.update(|record| {
-        record.address = Some(acquired.address);
-        record.peer = Some(Peer::Agent(acquired.session.agent.clone()));
-        record.ready = true;
-    })?;
-    Ok(acquired)
 }
 
 /// The cause, if the next try would meet it again: what is wrong with the set-up does not mend itself

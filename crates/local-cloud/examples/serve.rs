@@ -18,6 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         empty: false,
         pace: Pace::Instant,
         folder: None,
+        tls: false,
     })
     .await?;
     if let Some(notice) = cloud.notice() {

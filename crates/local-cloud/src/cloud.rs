@@ -12,6 +12,7 @@ use crate::fault::Faults;
 use crate::lifecycle::{self, Start};
 use crate::pace::Timetable;
 use crate::record::Requests;
+use crate::rights::Rights;
 use crate::state::State;
 use crate::state::task::Ending;
 use crate::wire::credentials::Keyring;
@@ -21,6 +22,7 @@ pub(crate) struct Cloud {
     pub clock: Clock,
     pub keys: Keyring,
     pub faults: Faults,
+    pub rights: Rights,
     pub requests: Requests,
     pub timetable: Timetable,
     pub backend: Backend,
@@ -44,6 +46,7 @@ impl Cloud {
             clock: Clock::start(),
             keys,
             faults: Faults::none(),
+            rights: Rights::default(),
             requests: Requests::default(),
             timetable,
             backend,

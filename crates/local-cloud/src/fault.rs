@@ -22,7 +22,8 @@ pub enum Fault {
         message: String,
     },
     /// The call has no effect and is answered with status 200, nothing done, and one entry in
-    /// `failures[]` for each thing asked for. `RunTask`, `DescribeTasks` and `DescribeClusters` heed it.
+    /// `failures[]` for each thing asked for. `RunTask`, `DescribeTasks` and `DescribeClusters` heed
+    /// it; `DescribeNetworkInterfaces` then shows no public address yet.
     Failure {
         /// For example `Capacity is unavailable at this time. ...`.
         reason: String,

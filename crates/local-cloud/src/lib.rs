@@ -1,8 +1,11 @@
 //! An ECS that lives in one process: the wire protocol, the states, the errors and the checks of
 //! the real service for the operations that Fargate Runner uses, with tasks that really run.
 //!
+//! Beside ECS it plays what an ECS client needs of its neighbours: `AssumeRole` of STS, and
+//! `DescribeNetworkInterfaces` and `DescribeSubnets` of EC2.
+//!
 //! It is reached by its endpoint only; no product crate links it. It does not run images (a task
-//! is the agent, or the container's own command), plays no other service, schedules nothing, and
+//! is the agent, or the container's own command), plays no further service, schedules nothing, and
 //! keeps nothing after its end but the folders it was given.
 
 mod actions;
@@ -15,6 +18,7 @@ mod lifecycle;
 mod options;
 mod pace;
 mod record;
+mod rights;
 mod seed;
 mod server;
 mod state;
@@ -24,5 +28,6 @@ pub use fault::{Fault, Phase};
 pub use options::{Options, ServeError};
 pub use pace::Pace;
 pub use record::{ContainerRecord, Request, TaskRecord};
+pub use seed::IPV6_SUBNET;
 pub use server::LocalCloud;
 pub use wire::credentials::Credentials;

@@ -21,6 +21,9 @@ pub struct Options {
     /// Where file systems and container logs live. A temporary folder when `None`, which goes
     /// when the cloud goes.
     pub folder: Option<PathBuf>,
+    /// Answer over TLS, with a certificate of the cloud's own authority for this machine's
+    /// loopback names.
+    pub tls: bool,
 }
 
 /// Why a cloud did not start.
@@ -53,6 +56,9 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// TLS was asked for and no certificate could be made.
+    #[error("preparing TLS for the endpoint")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The machinery that starts and watches processes could not be set up.
     #[error("preparing to start task processes")]
     Processes(#[source] std::io::Error),

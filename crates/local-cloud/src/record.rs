@@ -2,7 +2,7 @@
 //! them changes nothing.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::SystemTime;
@@ -12,11 +12,16 @@ use serde_json::Value;
 /// One request that reached the endpoint.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The operation, as the `X-Amz-Target` header named it; empty without one.
+    /// The operation, as the `X-Amz-Target` header or the form's `Action` named it; empty without
+    /// one.
     pub operation: String,
+    /// The service: `ecs`, `ec2` or `sts`.
+    pub service: &'static str,
+    /// The key that it was signed with; empty when the signature was refused.
+    pub access_key_id: String,
     /// The Region that the request was signed for; empty when the signature was refused.
     pub region: String,
-    /// The body; `Null` when it was not JSON.
+    /// The body, the members of a form as strings; `Null` when it was neither.
     pub body: Value,
     /// When it came.
     pub time: SystemTime,
@@ -49,7 +54,14 @@ pub struct TaskRecord {
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Its private address, once it has one.
-    pub address: Option<Ipv4Addr>,
+    pub address: Option<IpAddr>,
+    /// Its public address, once it has one. It leads to the private one, at the port of the
+    /// cloud's own endpoint.
+    pub public_address: Option<Ipv4Addr>,
+    /// Connections that came by its public address.
+    pub public_connections: usize,
+    /// ECS Exec is enabled in it.
+    pub execute_command: bool,
     /// Its containers, in the order of the task definition.
     pub containers: Vec<ContainerRecord>,
     /// Why it stopped, in ECS's code.
@@ -137,6 +149,8 @@ mod tests {
     fn request() -> Request {
         Request {
             operation: "ListTasks".to_owned(),
+            service: "ecs",
+            access_key_id: String::new(),
             region: String::new(),
             body: Value::Null,
             time: SystemTime::UNIX_EPOCH,

@@ -1,8 +1,9 @@
 //! The resources that a cloud starts with, in every Region that is asked for: a cluster, two
-//! subnets in two zones, a security group and a task definition.
+//! subnets in two zones and one for IPv6, a security group and a task definition.
 
 use std::time::SystemTime;
 
+use crate::state::address::Family;
 use crate::state::cluster::Cluster;
 use crate::state::region::Region;
 use crate::state::tags::Tags;
@@ -13,6 +14,9 @@ use crate::wire::shape::definition::{ContainerDefinition, RegisterTaskDefinition
 pub const CLUSTER: &str = "ci";
 /// The subnets, in the zones a and b.
 pub const SUBNETS: [&str; 2] = ["subnet-0a1b2c3d4e5f60718", "subnet-0b2c3d4e5f607182a"];
+/// A subnet whose tasks have an IPv6 address only. This machine has one such loopback address, so
+/// there is room for one task at a time, and none on a cloud that itself listens there.
+pub const IPV6_SUBNET: &str = "subnet-0d4e5f60718293b4c";
 /// The security group.
 pub const SECURITY_GROUP: &str = "sg-0c3d4e5f60718293b";
 /// The task definition's family.
@@ -34,8 +38,9 @@ pub fn furnish(region: &mut Region, now: SystemTime) {
     };
     region.clusters.insert(CLUSTER.to_owned(), cluster);
     for (subnet, zone) in SUBNETS.iter().zip(['a', 'b']) {
-        region.network.add_subnet(subnet, zone);
+        region.network.add_subnet(subnet, zone, Family::Four);
     }
+    region.network.add_subnet(IPV6_SUBNET, 'a', Family::Six);
     region.network.add_security_group(SECURITY_GROUP);
     let container = ContainerDefinition {
         name: text(CONTAINER),

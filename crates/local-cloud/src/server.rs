@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use fargate_model::region::Partition;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,10 +21,12 @@ use crate::fault::Fault;
 use crate::options::{Options, ServeError};
 use crate::pace::Timetable;
 use crate::record::{Request, TaskRecord};
+use crate::state::names::ACCOUNT;
 use crate::state::task::Ending;
 use crate::wire::connection::{Door, Link};
-use crate::wire::credentials::{Credentials, Keyring};
+use crate::wire::credentials::{Credentials, Keyring, Principal};
 use crate::wire::http::handle;
+use crate::wire::tls::Identity;
 
 /// Where the delays of every cloud begin; the same cloud played twice takes the same times.
 const SEED: u64 = 0x0FA2_6A7E;
@@ -35,6 +38,7 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 pub struct LocalCloud {
     cloud: Arc<Cloud>,
     address: SocketAddr,
+    authority_pem: Option<String>,
     closing: watch::Sender<bool>,
     server: JoinHandle<()>,
     /// Kept for its end, which deletes the folder.
@@ -58,17 +62,49 @@ impl LocalCloud {
         let address = listener.local_addr().map_err(bind)?;
         let backend = Backend::new(options.agent, folder, address.port());
         let backend = backend.map_err(ServeError::Processes)?;
+        let tls = options.tls.then(Identity::make).transpose();
+        let tls = tls.map_err(|error| ServeError::Tls(error.into()))?;
+        let (authority_pem, acceptor) = tls.map(|tls| (tls.authority_pem, tls.acceptor)).unzip();
         let timetable = Timetable::new(options.pace, SEED);
         let cloud = Arc::new(Cloud::new(keys, timetable, backend, options.empty));
         let (closing, closed) = watch::channel(false);
-        let server = tokio::spawn(answer(listener, Arc::clone(&cloud), closed));
-        Ok(Self { cloud, address, closing, server, _temporary: temporary })
+        let server =
+            tokio::spawn(answer(Door::new(listener, acceptor), Arc::clone(&cloud), closed));
+        Ok(Self { cloud, address, authority_pem, closing, server, _temporary: temporary })
     }
 
-    /// `http://ADDRESS:PORT`.
+    /// `http://ADDRESS:PORT`, or `https://` with TLS. All services that the cloud plays are there:
+    /// it works as `AWS_ENDPOINT_URL`.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.authority_pem.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The certificate of the cloud's authority in PEM, for a file that `AWS_CA_BUNDLE` names;
+    /// `None` without TLS.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        self.authority_pem.as_deref()
+    }
+
+    /// From now on nobody has this right, for example `ecs:TagResource` (which RunTask needs when
+    /// it carries tags) or `ec2:DescribeNetworkInterfaces`.
+    pub fn deny(&self, right: &str) {
+        self.cloud.rights.deny(right);
+    }
+
+    /// Gives back what [`LocalCloud::deny`] took.
+    pub fn allow(&self, right: &str) {
+        self.cloud.rights.allow(right);
+    }
+
+    /// Makes a role that may be assumed, with this external id where one is given; its ARN in the
+    /// partition of `region`. There is none at the start.
+    #[must_use]
+    pub fn add_role(&self, region: &str, name: &str, external_id: Option<&str>) -> String {
+        self.cloud.rights.add_role(name, external_id);
+        format!("arn:{}:iam::{ACCOUNT}:role/{name}", Partition::of(region).name())
     }
 
     /// Text of a configuration file of `fargate-runner` that works with this cloud, unless it was
@@ -151,7 +187,7 @@ impl LocalCloud {
     /// Issues short-lived credentials, as a role or a login gives them.
     #[must_use]
     pub fn issue_credentials(&self, lifetime: Duration) -> Credentials {
-        self.cloud.keys.issue(self.cloud.clock.now(), lifetime)
+        self.cloud.keys.issue(Principal::User, self.cloud.clock.now(), lifetime)
     }
 
     /// The last 20,000 requests (or 64 MiB of them), oldest first, refused ones included.
@@ -210,7 +246,7 @@ fn folder(given: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>), ServeErr
 
 /// Answers requests until the cloud closes.
 fn answer(
-    listener: TcpListener,
+    door: Door,
     cloud: Arc<Cloud>,
     mut closed: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> {
@@ -223,7 +259,7 @@ fn answer(
             // An error means that the owner is gone, which closes as well.
             let _ = closed.wait_for(|closed| *closed).await;
         };
-        let served = axum::serve(Door::new(listener), service).with_graceful_shutdown(closing);
+        let served = axum::serve(door, service).with_graceful_shutdown(closing);
         // It never fails: accepting goes on after errors.
         let _ = served.await;
     }

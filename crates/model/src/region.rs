@@ -17,6 +17,10 @@ pub enum Partition {
     Iso,
     /// The isolated Regions `us-isob-*`.
     IsoB,
+    /// The isolated Regions `eu-isoe-*`.
+    IsoE,
+    /// The isolated Regions `us-isof-*`.
+    IsoF,
 }
 
 impl Partition {
@@ -28,6 +32,8 @@ impl Partition {
             r if r.starts_with("us-gov-") => Self::GovCloud,
             r if r.starts_with("eusc-") => Self::EuropeSovereign,
             r if r.starts_with("us-isob-") => Self::IsoB,
+            r if r.starts_with("us-isof-") => Self::IsoF,
+            r if r.starts_with("eu-isoe-") => Self::IsoE,
             r if r.starts_with("us-iso-") => Self::Iso,
             _ => Self::Aws,
         }
@@ -43,6 +49,8 @@ impl Partition {
             Self::EuropeSovereign => "aws-eusc",
             Self::Iso => "aws-iso",
             Self::IsoB => "aws-iso-b",
+            Self::IsoE => "aws-iso-e",
+            Self::IsoF => "aws-iso-f",
         }
     }
 
@@ -55,13 +63,43 @@ impl Partition {
             Self::EuropeSovereign => "amazonaws.eu",
             Self::Iso => "c2s.ic.gov",
             Self::IsoB => "sc2s.sgov.gov",
+            Self::IsoE => "cloud.adc-e.uk",
+            Self::IsoF => "csp.hci.ic.gov",
+        }
+    }
+
+    /// The end of the host names that answer over IPv4 and IPv6, without a leading dot.
+    #[must_use]
+    pub fn dual_stack_suffix(self) -> &'static str {
+        match self {
+            Self::Aws | Self::GovCloud => "api.aws",
+            Self::China => "api.amazonwebservices.com.cn",
+            Self::EuropeSovereign => "api.amazonwebservices.eu",
+            Self::Iso => "api.aws.ic.gov",
+            Self::IsoB => "api.aws.scloud",
+            Self::IsoE => "api.cloud-aws.adc-e.uk",
+            Self::IsoF => "api.aws.hci.ic.gov",
         }
     }
 }
 
+/// Where a service answers in a Region: `https://HOST`. `service` is the first word of the host
+/// name; `fips` and `dual_stack` are what the environment of the SDKs asks for.
+///
+/// Source: the endpoint rules of ECS and EC2, as the SDKs carry them.
+#[must_use]
+pub fn endpoint(service: &str, region: &str, fips: bool, dual_stack: bool) -> String {
+    let partition = Partition::of(region);
+    let suffix = if dual_stack { partition.dual_stack_suffix() } else { partition.dns_suffix() };
+    // EC2 has one name in GovCloud, and it is the validated one.
+    let named_so = partition == Partition::GovCloud && service == "ec2" && !dual_stack;
+    let fips = if fips && !named_so { "-fips" } else { "" };
+    format!("https://{service}{fips}.{region}.{suffix}")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Partition;
+    use super::{Partition, endpoint};
 
     #[test]
     fn each_region_has_the_names_of_its_partition() {
@@ -73,5 +111,28 @@ mod tests {
         assert_eq!(names("cn-north-1"), ("aws-cn", "amazonaws.com.cn"));
         assert_eq!(names("us-gov-east-1"), ("aws-us-gov", "amazonaws.com"));
         assert_eq!(names("us-isob-east-1"), ("aws-iso-b", "sc2s.sgov.gov"));
+        assert_eq!(names("us-iso-west-1"), ("aws-iso", "c2s.ic.gov"));
+        assert_eq!(names("eu-isoe-west-1"), ("aws-iso-e", "cloud.adc-e.uk"));
+        assert_eq!(names("us-isof-south-1"), ("aws-iso-f", "csp.hci.ic.gov"));
+        assert_eq!(names("eusc-de-east-1"), ("aws-eusc", "amazonaws.eu"));
+    }
+
+    #[test]
+    fn an_endpoint_follows_partition_and_variant() {
+        let cases = [
+            (("ecs", "eu-west-1", false, false), "https://ecs.eu-west-1.amazonaws.com"),
+            (("ecs", "eu-west-1", false, true), "https://ecs.eu-west-1.api.aws"),
+            (("ecs", "us-east-1", true, false), "https://ecs-fips.us-east-1.amazonaws.com"),
+            (("ecs", "cn-north-1", false, false), "https://ecs.cn-north-1.amazonaws.com.cn"),
+            (
+                ("ec2", "cn-northwest-1", false, true),
+                "https://ec2.cn-northwest-1.api.amazonwebservices.com.cn",
+            ),
+            (("ecs", "us-gov-west-1", true, false), "https://ecs-fips.us-gov-west-1.amazonaws.com"),
+            (("ec2", "us-gov-west-1", true, false), "https://ec2.us-gov-west-1.amazonaws.com"),
+        ];
+        for ((service, region, fips, dual_stack), expected) in cases {
+            assert_eq!(endpoint(service, region, fips, dual_stack), expected);
+        }
     }
 }

@@ -1,11 +1,11 @@
-//! Git repositories over HTTP on loopback, by `git http-backend`.
+//! Git repositories over HTTP on an address of this machine, by `git http-backend`.
 //!
 //! It serves reading to whoever reaches the port and refuses pushes: it is for jobs on this
 //! machine, with made-up tokens. Requests, answers, their number at once and their time are
 //! limited.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -59,7 +59,16 @@ impl GitServer {
     ///
     /// What kept it from listening.
     pub async fn serve(root: &Path) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Self::serve_at(root, Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// Serves `root` on a free port of `address`, which jobs in another network may reach.
+    ///
+    /// # Errors
+    ///
+    /// What kept it from listening.
+    pub async fn serve_at(root: &Path, address: IpAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((address, 0)).await?;
         let address = listener.local_addr()?;
         let backend = Backend { root: root.to_owned(), seats: Arc::new(Semaphore::new(AT_ONCE)) };
         let app = Router::new().fallback(answer).with_state(backend);
@@ -73,7 +82,7 @@ impl GitServer {
         Ok(Self { address, stop, serving })
     }
 
-    /// `127.0.0.1:PORT`.
+    /// `ADDRESS:PORT`.
     #[must_use]
     pub fn host(&self) -> String {
         self.address.to_string()

@@ -92,6 +92,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
         empty: args.empty,
         pace: args.pace.0,
         folder: None,
+        tls: false,
     };
     let cloud = LocalCloud::serve(options).await?;
     if let Some(notice) = cloud.notice() {

@@ -41,6 +41,7 @@ impl House {
             empty: false,
             pace: Pace::Instant,
             folder: Some(folder.join("cloud")),
+            tls: false,
         };
         let (started, cloud) = mpsc::channel();
         let (end, ended) = oneshot::channel();
@@ -64,10 +65,19 @@ impl House {
 
     /// A job whose stages are called one by one.
     pub fn job(&self, number: u64) -> Result<Called<'_>, Box<dyn Error>> {
+        self.job_with(number, &self.configuration)
+    }
+
+    /// The same, with another configuration file.
+    pub fn job_with(
+        &self,
+        number: u64,
+        configuration: &Path,
+    ) -> Result<Called<'_>, Box<dyn Error>> {
         let folder = self.folder.join(format!("job-{number}"));
         std::fs::create_dir(&folder)?;
         std::fs::write(folder.join("response.json"), trivial(number).response())?;
-        Ok(Called { house: self, folder })
+        Ok(Called { house: self, configuration: configuration.to_owned(), folder })
     }
 }
 
@@ -108,6 +118,7 @@ fn serve(options: Options, started: &mpsc::Sender<Started>, ended: oneshot::Rece
 /// A job as its driver sees it: a folder with the response, and variables that lead to it.
 pub struct Called<'a> {
     house: &'a House,
+    configuration: PathBuf,
     folder: PathBuf,
 }
 
@@ -120,7 +131,7 @@ impl Called<'_> {
             .arg("custom")
             .args(&arguments[..1])
             .arg("-c")
-            .arg(&self.house.configuration)
+            .arg(&self.configuration)
             .args(&arguments[1..])
             .env_clear()
             .envs(environment::of_driver(&self.house.cloud.endpoint()))

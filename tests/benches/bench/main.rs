@@ -4,6 +4,7 @@
 //! that a ratio says something on any machine. A goal that is missed stands in the table and in the
 //! file as `holds: false` and is no failure; what could not be measured is one.
 
+mod containers;
 mod figure;
 mod house;
 mod job;
@@ -11,6 +12,7 @@ mod measured;
 mod openssh;
 mod prepare;
 mod run;
+mod stock;
 mod stream;
 
 use std::error::Error;
@@ -41,8 +43,10 @@ fn measure() -> Result<Report, Box<dyn Error>> {
     let mut report = Report::default();
     let measured = run::measure(&house, &mut report)
         .and_then(|()| stream::measure(&house, &mut report))
+        .and_then(|()| stock::measure(&house, &mut report))
         .and_then(|()| prepare::measure(&house, &mut report))
-        .and_then(|()| job::measure(&house, &mut report));
+        .and_then(|()| job::measure(&house, &mut report))
+        .and_then(|()| containers::measure(&mut report));
     house.close();
     measured?;
     let file = target().join("bench.json");

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -76,29 +76,58 @@ impl OpenSsh {
         Ok(server)
     }
 
-    /// Runs `script` in a fresh login, fed to `bash` as GitLab's own driver feeds it.
+    /// Runs `script` in a fresh login.
     pub fn script(&self, script: &Path) -> Result<Command, Box<dyn Error>> {
-        let file = |name: &str| self.folder.join(name);
-        let mut command = Command::new(&self.ssh);
-        command
-            .args(["-F", "none", "-T", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"])
-            .args(["-o", "KexAlgorithms=curve25519-sha256", "-o", "StrictHostKeyChecking=yes"])
-            .args(["-o", "GlobalKnownHostsFile=none", "-o"])
-            .arg(format!("UserKnownHostsFile={}", file("known_hosts").display()))
-            .arg("-i")
-            .arg(file("user"))
-            .args(["-p", &self.port.to_string(), &format!("{}@127.0.0.1", self.user), "bash"])
-            .env_remove("SSH_AUTH_SOCK")
-            .stdin(File::open(script)?)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit());
-        Ok(command)
+        let login = Login {
+            ssh: self.ssh.clone(),
+            key: self.folder.join("user"),
+            known_hosts: self.folder.join("known_hosts"),
+            place: (Ipv4Addr::LOCALHOST, self.port).into(),
+            user: self.user.clone(),
+        };
+        login.script(script)
     }
 
     /// An error, with what the server said.
     pub fn with_log(&self, error: &dyn Error) -> String {
         let log = std::fs::read_to_string(self.folder.join("sshd.log")).unwrap_or_default();
         format!("{error}\n{log}")
+    }
+}
+
+/// How OpenSSH's client reaches a server.
+pub struct Login {
+    /// The client.
+    pub ssh: PathBuf,
+    /// The private key's file.
+    pub key: PathBuf,
+    /// The file with the server's host key.
+    pub known_hosts: PathBuf,
+    /// Where it listens.
+    pub place: SocketAddr,
+    /// As whom.
+    pub user: String,
+}
+
+impl Login {
+    /// Runs `script` in a fresh login, fed to `bash` as GitLab's own driver feeds it.
+    pub fn script(&self, script: &Path) -> Result<Command, Box<dyn Error>> {
+        let mut command = Command::new(&self.ssh);
+        command
+            .args(["-F", "none", "-T", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"])
+            .args(["-o", "KexAlgorithms=curve25519-sha256", "-o", "StrictHostKeyChecking=yes"])
+            .args(["-o", "GlobalKnownHostsFile=none", "-o"])
+            .arg(format!("UserKnownHostsFile={}", self.known_hosts.display()))
+            .arg("-i")
+            .arg(&self.key)
+            .args(["-p", &self.place.port().to_string()])
+            .arg(format!("{}@{}", self.user, self.place.ip()))
+            .arg("bash")
+            .env_remove("SSH_AUTH_SOCK")
+            .stdin(File::open(script)?)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        Ok(command)
     }
 }
 

@@ -73,7 +73,7 @@ fn first_answer(cloud: &LocalCloud) -> Result<Instant, Box<dyn Error>> {
         }
         address.is_some()
     })?;
-    let address = SocketAddr::new(address.ok_or("a task without an address")?.into(), port);
+    let address = SocketAddr::new(address.ok_or("a task without an address")?, port);
     let deadline = Instant::now() + Duration::from_secs(30);
     while Instant::now() < deadline {
         if TcpStream::connect(address).is_ok() {

@@ -1,5 +1,8 @@
 //! Files for the tests: a small complete one, and that one with single keys changed.
 
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub mod theirs;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

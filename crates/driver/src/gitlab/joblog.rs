@@ -4,11 +4,14 @@
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use fargate_config::{HostKey, PublicIp};
 use fargate_model::text::{self, ticking};
 use fargate_model::why::{Colour, Why};
 
 use super::StageError;
+use crate::session::Session;
 use crate::task::{Acquired, Event, Observation};
+use russh::keys::HashAlg;
 
 /// A phase that lasts longer than this is told when it changes.
 const LONG_PHASE: Duration = Duration::from_secs(10);
@@ -116,7 +119,7 @@ impl<'a> JobLog<'a> {
     }
 
     /// The lines of a start that went well.
-    pub fn ready(&mut self, acquired: &Acquired, host_key: &str, began: Duration) {
+    pub fn ready(&mut self, acquired: &Acquired, host_key: HostKey, began: Duration) {
         let parts = parts(acquired);
         let total = began;
         let list: Vec<String> = parts
@@ -125,14 +128,28 @@ impl<'a> JobLog<'a> {
             .collect();
         self.line(&format!("Ready in {}: {}", text::duration(total), list.join(", ")));
         let seen = &acquired.seen;
+        let public = match acquired.public_ip {
+            PublicIp::None => "no public address",
+            PublicIp::Assigned => "with a public address for egress",
+            PublicIp::Dialled => "its public address",
+        };
         let network = format!(
-            "{}, {}, no public address",
+            "{}, {}, {public}",
             seen.subnet.as_deref().unwrap_or("subnet not reported by ECS"),
             acquired.address.ip()
         );
         let mut facts = facts(seen);
         facts.push(("network", network));
-        facts.push(("host key", format!("{host_key} proven by seed")));
+        let fingerprint = acquired.host_key.fingerprint(HashAlg::Sha256);
+        let proof = match host_key {
+            HostKey::Seed => "proven by seed",
+            HostKey::FirstUse => "taken at first use",
+        };
+        facts.push(("host key", format!("{fingerprint} {proof}")));
+        if let Session::Stock(stock) = &acquired.session {
+            let peer = format!("{}, no agent: a cut connection is not resumed", stock.server);
+            facts.push(("peer", peer));
+        }
         facts.push(("start", format!("0 s |{}| {}", bar(&parts), text::duration(total))));
         self.fold(seen.task.task_id(), &facts);
     }
@@ -257,7 +274,11 @@ fn parts(acquired: &Acquired) -> Vec<Part> {
     parts.extend(
         by_ecs.into_iter().filter_map(|(name, mark, took)| Some(Part { name, mark, took: took? })),
     );
-    parts.push(Part { name: "agent", mark: 'x', took: own });
+    let peer = match acquired.session {
+        Session::Agent(_) => "agent",
+        Session::Stock(_) => "sshd",
+    };
+    parts.push(Part { name: peer, mark: 'x', took: own });
     parts.push(Part { name: "proof", mark: 'x', took: acquired.login });
     parts
 }

@@ -36,9 +36,9 @@ pub async fn prepare(
     let mut log = JobLog::new(out, colour, timeouts.progress, timeouts.slow_start);
     let began = Instant::now();
     let result = match bring_up(settings, response, began, &mut log).await {
-        Ok((Provisioned { acquired, fingerprint, .. }, stops)) => {
+        Ok((Provisioned { acquired, .. }, stops)) => {
             let task = acquired.seen.task.short();
-            log.ready(&acquired, &fingerprint, began.elapsed());
+            log.ready(&acquired, settings.profile.host_key, began.elapsed());
             acquired.session.close().await;
             unless_cancelled(stops, task).await
         }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use fargate_config::Profile;
+use fargate_config::{HostKey, Profile};
 use fargate_model::job::JobKey;
 use fargate_model::text::duration;
 use fargate_model::why::{Cause, Why};
@@ -15,7 +15,8 @@ use tracing::info;
 use super::StageError;
 use crate::random;
 use crate::session::{
-    ClientKey, Console, Job, Login, LoginError, Outcome, Session, Stop, Stops, dial, parse_host_key,
+    ClientKey, Console, Expected, HostProof, Job, Login, LoginError, Outcome, Session, Stop, Stops,
+    dial, parse_host_key,
 };
 use crate::state::{Folder, Peer, Record, StateError};
 use crate::task::{Place, login_failed};
@@ -100,11 +101,19 @@ async fn connect(record: &Record, profile: &Profile) -> Result<Session, StageErr
     let timeouts = &profile.timeouts;
     let damaged = |what: &str| Why::new(Cause::StateDamaged).because(format!("No usable {what}."));
     let address = record.address.ok_or_else(|| damaged("address"))?;
-    let Some(Peer::Agent(_)) = &record.peer else { return Err(damaged("peer").into()) };
+    let pinned = parse_host_key(&record.host_key).map_err(|_| damaged("host key"))?;
+    let (expected, host) = match &record.peer {
+        Some(Peer::Agent(_)) if profile.host_key == HostKey::Seed => {
+            (Expected::Agent, HostProof::Agent(pinned))
+        }
+        Some(Peer::Agent(_)) => (Expected::Agent, HostProof::Pinned(pinned)),
+        Some(Peer::Sshd(_)) => (Expected::Stock, HostProof::Pinned(pinned)),
+        None => return Err(damaged("peer").into()),
+    };
     let login = Login {
         user: record.user.clone(),
         key: ClientKey::parse(record.client_key.expose()).map_err(|_| damaged("client key"))?,
-        host_key: parse_host_key(&record.host_key).map_err(|_| damaged("host key"))?,
+        host,
     };
     let within = timeouts.handshake.min(timeouts.dial * DIALS);
     let deadline = Instant::now() + within;
@@ -114,8 +123,8 @@ async fn connect(record: &Record, profile: &Profile) -> Result<Session, StageErr
         let how = format!("{address} did not answer within {}: {last:?}", duration(within));
         return Err(of_verdict(verdict::of_lost_task(record, profile, &how).await, true));
     };
-    match Session::open(stream, &login, timeouts).await {
-        Ok(session) => Ok(session),
+    match Session::open(stream, &login, expected, timeouts).await {
+        Ok((session, _)) => Ok(session),
         Err(error @ LoginError::Broken { .. }) => {
             let how = error.to_string();
             Err(of_verdict(verdict::of_lost_task(record, profile, &how).await, true))
@@ -152,6 +161,9 @@ fn told(outcome: Outcome) -> How {
         Outcome::Superseded => How::Why(
             Why::new(Cause::Superseded).because("Another `run` of this job took its place."),
         ),
+        Outcome::NoShell { how } => {
+            How::Why(Why::new(Cause::LoginShell).because(format!("Nothing was started: {how}.")))
+        }
         Outcome::Refused(refusal) => How::Why(verdict::of_refusal(&refusal)),
         Outcome::Lost { how, received, started: true } => {
             let how = format!("The connection was cut after {received} bytes of output: {how}");

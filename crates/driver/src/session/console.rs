@@ -158,6 +158,12 @@ impl Console {
         Ok(())
     }
 
+    /// Bytes that were taken and not written yet.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.accepted.saturating_sub(self.progress.borrow().written)
+    }
+
     /// A line of our own on stderr, after all that was taken, on a fresh line.
     pub fn say(&mut self, line: &str) {
         let fresh = if self.mid_line { "\n" } else { "" };

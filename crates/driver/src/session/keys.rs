@@ -6,13 +6,17 @@
 
 use std::sync::Arc;
 
+use fargate_config::ClientKeyKind;
 use russh::keys::ssh_key::LineEnding;
-use russh::keys::ssh_key::private::Ed25519Keypair;
+use russh::keys::ssh_key::private::{Ed25519Keypair, RsaKeypair};
 use russh::keys::{PrivateKey, PublicKey};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::random;
 use crate::state::StateError;
+
+/// Bits of an RSA client key. Source: NIST SP 800-57 part 1, for use until 2030 and after.
+const RSA_BITS: usize = 3072;
 
 /// What the host key is derived from.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -64,7 +68,21 @@ impl ClientKey {
     /// # Errors
     ///
     /// [`StateError::Host`].
-    pub fn draw() -> Result<Self, StateError> {
+    pub fn draw(kind: ClientKeyKind) -> Result<Self, StateError> {
+        match kind {
+            ClientKeyKind::Ed25519 => Self::draw_ed25519(),
+            ClientKeyKind::Rsa => Self::draw_rsa(),
+        }
+    }
+
+    fn draw_rsa() -> Result<Self, StateError> {
+        let pair = RsaKeypair::random(&mut russh::keys::key::safe_rng(), RSA_BITS);
+        let pair = pair
+            .map_err(|error| StateError::host("making an RSA key")(std::io::Error::other(error)))?;
+        Ok(Self(Arc::new(PrivateKey::from(pair))))
+    }
+
+    fn draw_ed25519() -> Result<Self, StateError> {
         let mut seed: [u8; 32] =
             random::bytes().map_err(StateError::host("drawing random bytes"))?;
         let pair = Ed25519Keypair::from_seed(&seed);

@@ -1,48 +1,61 @@
-//! From a TCP connection to a proven agent: key exchange, host key, client key, hello.
+//! From a TCP connection to a proven, open SSH connection: key exchange, host key, client key.
 //!
-//! Each step has its deadline. No byte of a script is sent before all of them are done.
+//! Each step has its deadline. It does not know who answers behind the login.
 
-use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fargate_config::Timeouts;
-use fargate_protocol::{
-    Decoder, FrameError, FromAgent, FromClient, Refusal, SUBSYSTEM, VERSIONS, encode,
-};
-use russh::client::{self, Handle, Msg};
+use russh::client::{self, Handle};
 use russh::keys::key::PrivateKeyWithHashAlg;
 use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
-use russh::{
-    Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Names, Preferred, cipher, kex,
-};
+use russh::{Names, Preferred};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::algorithms;
 use super::keys::ClientKey;
-use crate::random;
 
-const KEX: &[kex::Name] = &[
-    kex::MLKEM768X25519_SHA256,
-    kex::CURVE25519,
-    kex::CURVE25519_PRE_RFC_8731,
-    kex::EXTENSION_SUPPORT_AS_CLIENT,
-    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
-];
-const CIPHERS: &[cipher::Name] = &[cipher::AES_256_GCM, cipher::CHACHA20_POLY1305];
-
-/// Longest that a farewell takes; a peer that does not answer is not waited for.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// Longest version of a server that is kept, in characters.
+const MAX_VERSION: usize = 80;
 
 /// Who logs in, and whom it expects.
 #[derive(Clone)]
 pub struct Login {
-    /// The user that the agent serves.
+    /// The user that the task serves.
     pub user: String,
     /// Our key.
     pub key: ClientKey,
-    /// The only host key that is accepted.
-    pub host_key: PublicKey,
+    /// How the host is proven.
+    pub host: HostProof,
+}
+
+/// How the host is proven.
+#[derive(Clone)]
+pub enum HostProof {
+    /// Our agent with this key, known before the task was: it is derived from the seed.
+    Agent(PublicKey),
+    /// Whoever shows this key, which was pinned at first use.
+    Pinned(PublicKey),
+    /// Whatever key is shown; the caller pins it.
+    FirstUse,
+}
+
+impl HostProof {
+    fn expected(&self) -> Option<&PublicKey> {
+        match self {
+            Self::Agent(key) | Self::Pinned(key) => Some(key),
+            Self::FirstUse => None,
+        }
+    }
+
+    fn offer(&self) -> Preferred {
+        match self {
+            Self::Agent(_) => algorithms::AGENT,
+            Self::Pinned(key) => algorithms::pinned(&algorithms::STOCK, key),
+            Self::FirstUse => algorithms::STOCK,
+        }
+    }
 }
 
 /// Why there is no session.
@@ -82,27 +95,53 @@ pub enum LoginError {
         /// What is missing.
         what: String,
     },
+    /// A stock server let us in, but our program did not run.
+    #[error("the login shell of user {user} did not run our command: {how}")]
+    NoShell {
+        /// The user.
+        user: String,
+        /// What was seen instead.
+        how: String,
+    },
+    /// A stock server, but the task has no such shell.
+    #[error("there is no {shell} in the task")]
+    NoSuchShell {
+        /// The configured shell.
+        shell: String,
+    },
 }
 
-/// A conversation with an agent that is proven.
-pub struct Session {
+/// An open connection to a proven host.
+pub struct Connection {
     pub(super) handle: Handle<Verifier>,
-    pub(super) read: ChannelReadHalf,
-    pub(super) write: ChannelWriteHalf<Msg>,
-    pub(super) decoder: Decoder,
-    /// Name and version of the agent.
-    pub agent: String,
+    /// The user that we are there.
+    pub user: String,
+    /// The host key that was shown.
+    pub host_key: PublicKey,
+    /// How the server calls itself, such as `SSH-2.0-OpenSSH_9.2p1`.
+    pub server: String,
 }
 
-/// Checks the host key, and remembers why it refused.
+#[derive(Default)]
+struct Shown {
+    key: Option<PublicKey>,
+    server: String,
+    refusal: Option<LoginError>,
+}
+
+/// Checks the host key, and remembers what it saw.
 pub struct Verifier {
-    expected: PublicKey,
-    verdict: Arc<Mutex<Option<LoginError>>>,
+    host: HostProof,
+    shown: Arc<Mutex<Shown>>,
 }
 
 impl Verifier {
+    fn note(&self, change: impl FnOnce(&mut Shown)) {
+        change(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     fn refuse(&self, error: LoginError) {
-        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        self.note(|shown| shown.refusal = Some(error));
     }
 }
 
@@ -120,7 +159,8 @@ impl client::Handler for Verifier {
                 return Ok(false);
             }
         };
-        if key.key_data() == self.expected.key_data() {
+        if self.host.expected().is_none_or(|expected| key.key_data() == expected.key_data()) {
+            self.note(|shown| shown.key = Some(key.clone()));
             return Ok(true);
         }
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
@@ -132,10 +172,18 @@ impl client::Handler for Verifier {
         &mut self,
         _secret: Option<&[u8]>,
         names: &Names,
-        _session: &mut client::Session,
+        session: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        // Without it, someone on the way can drop the first packets (CVE-2023-48795).
-        if names.strict_kex() {
+        let server = String::from_utf8_lossy(session.remote_sshid());
+        self.note(|shown| {
+            shown.server = fargate_model::text::escape_within(&server, MAX_VERSION);
+        });
+        let strict = names.strict_kex();
+        let refused = match &self.host {
+            HostProof::Agent(_) => !strict,
+            HostProof::Pinned(_) | HostProof::FirstUse => algorithms::is_open_to_cut_off(names),
+        };
+        if !refused {
             return Ok(());
         }
         let what = "the task's SSH server does not offer strict key exchange".to_owned();
@@ -144,23 +192,18 @@ impl client::Handler for Verifier {
     }
 }
 
-fn configuration(timeouts: &Timeouts) -> Arc<client::Config> {
+fn configuration(preferred: Preferred, timeouts: &Timeouts) -> Arc<client::Config> {
     Arc::new(client::Config {
         keepalive_interval: Some(timeouts.keepalive),
         keepalive_max: usize::try_from(timeouts.keepalive_tries).unwrap_or(usize::MAX),
         nodelay: true,
-        preferred: Preferred {
-            kex: Cow::Borrowed(KEX),
-            key: Cow::Borrowed(&[Algorithm::Ed25519]),
-            cipher: Cow::Borrowed(CIPHERS),
-            ..Preferred::DEFAULT
-        },
+        preferred,
         ..client::Config::default()
     })
 }
 
-impl Session {
-    /// Proves the host, logs in and says hello.
+impl Connection {
+    /// Proves the host and logs in.
     ///
     /// # Errors
     ///
@@ -170,42 +213,32 @@ impl Session {
         login: &Login,
         timeouts: &Timeouts,
     ) -> Result<Self, LoginError> {
-        let mut handle = shake_hands(stream, login, timeouts).await?;
-        let key = PrivateKeyWithHashAlg::new(login.key.private(), None);
+        let (mut handle, shown) = shake_hands(stream, login, timeouts).await?;
         let step = "authentication";
-        let accepted =
-            within(step, timeouts.authenticate, handle.authenticate_publickey(&login.user, key))
-                .await?;
+        let user = login.user.clone();
+        let accepted = within(step, timeouts.authenticate, async {
+            let key = login.key.private();
+            let hash = match key.algorithm() {
+                Algorithm::Rsa { .. } => handle.best_supported_rsa_hash().await?.flatten(),
+                _ => None,
+            };
+            let key = PrivateKeyWithHashAlg::new(key, hash);
+            handle.authenticate_publickey(&user, key).await
+        })
+        .await?;
         if !accepted.success() && handle.is_closed() {
             let error = "the connection ended".to_owned();
             return Err(LoginError::Broken { step, error });
         }
         if !accepted.success() {
-            return Err(LoginError::Denied { user: login.user.clone() });
+            return Err(LoginError::Denied { user });
         }
-        within("hello", timeouts.hello, async { Ok(hello(handle).await) }).await?
-    }
-
-    /// Tells the agent how long it may live without us.
-    ///
-    /// # Errors
-    ///
-    /// [`LoginError::Broken`].
-    pub async fn lease(&self, lease: fargate_protocol::Lease) -> Result<(), LoginError> {
-        send(&self.write, &FromClient::Lease(lease)).await.map_err(|error| broken("lease", &error))
-    }
-
-    /// Ends the conversation in good order, within a second.
-    pub async fn close(self) {
-        let Self { handle, read, write, .. } = self;
-        // Nobody reads any more; a library that waits for that could not take the farewell.
-        drop(read);
-        let _ = timeout(FAREWELL, async {
-            let _ = write.eof().await;
-            let _ = handle.disconnect(russh::Disconnect::ByApplication, "", "").await;
-            let _ = handle.await;
-        })
-        .await;
+        let Shown { key, server, .. } = shown;
+        let host_key = key.ok_or_else(|| LoginError::Broken {
+            step,
+            error: "no host key was shown".to_owned(),
+        })?;
+        Ok(Self { handle, user, host_key, server })
     }
 }
 
@@ -213,88 +246,24 @@ async fn shake_hands(
     stream: TcpStream,
     login: &Login,
     timeouts: &Timeouts,
-) -> Result<Handle<Verifier>, LoginError> {
-    let verdict = Arc::new(Mutex::new(None));
-    let verifier = Verifier { expected: login.host_key.clone(), verdict: verdict.clone() };
-    let connecting = client::connect_stream(configuration(timeouts), stream, verifier);
+) -> Result<(Handle<Verifier>, Shown), LoginError> {
+    let shown = Arc::new(Mutex::new(Shown::default()));
+    let verifier = Verifier { host: login.host.clone(), shown: shown.clone() };
+    let configuration = configuration(login.host.offer(), timeouts);
+    let connecting = client::connect_stream(configuration, stream, verifier);
     let connected = within("the handshake", timeouts.handshake, connecting).await;
-    let refused = verdict.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match refused {
+    let mut shown = std::mem::take(&mut *shown.lock().unwrap_or_else(PoisonError::into_inner));
+    match shown.refusal.take() {
         Some(refused) => Err(refused),
-        None => connected,
+        None => Ok((connected?, shown)),
     }
 }
 
-async fn hello(handle: Handle<Verifier>) -> Result<Session, LoginError> {
-    let step = "hello";
-    let channel: Channel<Msg> =
-        handle.channel_open_session().await.map_err(|error| broken(step, &error))?;
-    channel.request_subsystem(true, SUBSYSTEM).await.map_err(|error| broken(step, &error))?;
-    let (read, write) = channel.split();
-    let challenge = random::bytes::<32>().map_err(|error| broken(step, &error))?;
-    let hello = FromClient::Hello {
-        versions: VERSIONS.to_vec(),
-        challenge: challenge.to_vec(),
-        client: concat!("fargate-runner ", env!("CARGO_PKG_VERSION")).to_owned(),
-    };
-    send(&write, &hello).await.map_err(|error| broken(step, &error))?;
-    let mut session =
-        Session { handle, read, write, decoder: Decoder::default(), agent: String::new() };
-    match session.next().await.map_err(|error| broken(step, &error))? {
-        Some(FromAgent::HelloOk { version, agent, .. }) if VERSIONS.contains(&version) => {
-            session.agent = agent;
-            Ok(session)
-        }
-        Some(FromAgent::Refused(Refusal::Version { speaks })) => Err(LoginError::NotOurAgent {
-            what: format!("the agent speaks versions {speaks:?}, this driver {VERSIONS:?}"),
-        }),
-        Some(_) => {
-            Err(LoginError::NotOurAgent { what: "the agent did not answer our hello".to_owned() })
-        }
-        None => Err(LoginError::NotOurAgent {
-            what: "an SSH server answers, but not fargate-agent".to_owned(),
-        }),
-    }
-}
-
-impl Session {
-    /// The agent's next message; `None` when it ended the conversation.
-    pub(super) async fn next(&mut self) -> Result<Option<FromAgent>, FrameError> {
-        next(&mut self.read, &mut self.decoder).await
-    }
-}
-
-pub(super) async fn next(
-    read: &mut ChannelReadHalf,
-    decoder: &mut Decoder,
-) -> Result<Option<FromAgent>, FrameError> {
-    loop {
-        if let Some(message) = decoder.take()? {
-            return Ok(Some(message));
-        }
-        match read.wait().await {
-            Some(ChannelMsg::Data { data }) => decoder.push(&data),
-            None | Some(ChannelMsg::Eof | ChannelMsg::Close | ChannelMsg::Failure) => {
-                return Ok(None);
-            }
-            Some(_) => {}
-        }
-    }
-}
-
-pub(super) async fn send(
-    write: &ChannelWriteHalf<Msg>,
-    message: &FromClient,
-) -> Result<(), russh::Error> {
-    let frame = encode(message).map_err(|error| russh::Error::IO(std::io::Error::other(error)))?;
-    write.data_bytes(frame).await
-}
-
-fn broken(step: &'static str, error: &dyn std::error::Error) -> LoginError {
+pub(super) fn broken(step: &'static str, error: &dyn std::error::Error) -> LoginError {
     LoginError::Broken { step, error: fargate_model::text::escape_within(&error.to_string(), 200) }
 }
 
-async fn within<T>(
+pub(super) async fn within<T>(
     step: &'static str,
     limit: Duration,
     work: impl Future<Output = Result<T, russh::Error>>,

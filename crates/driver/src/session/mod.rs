@@ -1,11 +1,18 @@
-//! One conversation with the agent of a task: dialled, the host proven, one script run.
+//! One conversation with a task, its agent or a stock SSH server: dialled, the host proven, one
+//! script run.
 //!
 //! It knows SSH and the protocol's frames. It knows no forge, no ECS and no exit codes.
 
+mod agent;
+mod algorithms;
 mod console;
 mod dial;
 mod keys;
 mod login;
+mod marker;
+mod peer;
+mod stock;
+mod stock_talk;
 mod stops;
 mod talk;
 
@@ -13,6 +20,8 @@ pub use console::{Console, ConsoleError, Progress};
 pub use dial::{DialError, dial};
 pub use fargate_protocol::Signal;
 pub use keys::{ClientKey, Seed, parse_host_key};
-pub use login::{Login, LoginError, Session};
+pub use login::{HostProof, Login, LoginError};
+pub use peer::{Expected, Session};
+pub use stock::{Found, Terms as StockTerms};
 pub use stops::{Stop, Stops};
 pub use talk::{Job, Outcome};

@@ -15,14 +15,14 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::agent::{AgentSession, next, send};
 use super::console::{Console, ConsoleError, Progress};
-use super::login::{Session, next, send};
 use super::stops::{Stop, Stops};
 
 /// Acknowledgements are sent at least this often, in bytes of output; one sixteenth of the window.
 const ACK_EVERY: u64 = 256 * 1024;
 /// From the last byte of a script to its start, beyond the grace of a former script.
-const START_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const START_WITHIN: Duration = Duration::from_secs(30);
 
 /// What is run.
 #[derive(Clone, Debug)]
@@ -57,6 +57,11 @@ pub enum Outcome {
     Left,
     /// The agent does not run it; nothing was started.
     Refused(Refusal),
+    /// A stock server's login shell did not run our program; nothing was started.
+    NoShell {
+        /// What was seen instead.
+        how: String,
+    },
     /// Another `run` took this one's place.
     Superseded,
     /// The connection is gone and nobody said how the script ended.
@@ -72,7 +77,7 @@ pub enum Outcome {
     OutputClosed,
 }
 
-impl Session {
+impl AgentSession {
     /// Runs `job`; `stops` brings wishes to end it.
     ///
     /// The future returns when the script ended, the connection is lost, or a wish to end was passed
@@ -247,7 +252,7 @@ async fn speak(
     }
 }
 
-async fn at(moment: Option<Instant>) {
+pub(super) async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,

@@ -50,6 +50,8 @@ pub struct Core {
 pub enum Peer {
     /// Our agent, with its name and version. Such a peer never falls back to less.
     Agent(String),
+    /// A stock SSH server, as it calls itself.
+    Sshd(String),
 }
 
 /// A secret text: not shown by `Debug`, wiped when dropped.
@@ -100,7 +102,7 @@ pub struct Record {
     pub launches: Vec<LaunchRequest>,
     /// The private key that opens the task, in OpenSSH's format.
     pub client_key: Secret,
-    /// The host key that the task must show, as one line of OpenSSH.
+    /// The host key that the task must show, as one line of OpenSSH; empty until first use.
     pub host_key: String,
     /// The user to log in as.
     pub user: String,
@@ -224,6 +226,8 @@ pub fn example(task: &TaskArn) -> Record {
             }],
             started_by: owner,
             tags: BTreeMap::new(),
+            assign_public_ip: false,
+            execute_command: false,
             sent_unix_s: 1,
             settled: true,
             task: Some(task.clone()),

@@ -8,9 +8,10 @@ use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use fargate_config::Timeouts;
+use fargate_config::{PublicIp, Timeouts};
 use fargate_model::task::Status;
 use fargate_model::why::{Cause, Next, Why};
+use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
@@ -21,7 +22,7 @@ use super::launch::{LaunchError, Launcher};
 use super::observation::Observation;
 use super::spec::LaunchRequest;
 use crate::random;
-use crate::session::{DialError, Login, LoginError, Session, dial};
+use crate::session::{DialError, Expected, HostProof, Login, LoginError, Session, dial};
 
 /// How much slower each look at a task is than the one before.
 const SLOWER: f64 = 1.4;
@@ -40,12 +41,16 @@ pub struct Acquired {
     pub address: SocketAddr,
     /// An open session with it.
     pub session: Session,
+    /// The host key that it showed, as one line of OpenSSH.
+    pub host_key: PublicKey,
     /// RunTask, from the first try to its acceptance.
     pub accepted_after: Duration,
     /// From the acceptance to the agent's answer.
     pub answered_after: Duration,
     /// The SSH login with the proof, its part of the above.
     pub login: Duration,
+    /// Whether it has a public address, and is dialled there.
+    pub public_ip: PublicIp,
 }
 
 /// What is needed beside the launcher.
@@ -72,11 +77,15 @@ pub async fn acquire(
     let mut pause = terms.timeouts.poll_min;
     loop {
         let asked = Instant::now();
-        let (launch, task) = launcher.launch(report).await?;
+        let (launch, mut task) = launcher.launch(report).await?;
+        let public_ip = launcher.spec.public_ip;
+        // Whoever dials the public address does not dial the private one while that is unknown.
+        task.address = task.address.filter(|_| public_ip != PublicIp::Dialled);
         let accepted_after = asked.elapsed();
         report(Event::Accepted(&task));
         let place = Place::of(&launch, launcher.ecs.region(), &launcher.ecs.endpoint());
-        let watch = Watch::new(launcher.ecs, terms, &launch, place, task, launcher.deadline);
+        let mut watch = Watch::new(launcher.ecs, terms, &launch, place, task, launcher.deadline);
+        watch.public_ip = public_ip;
         let failed = match watch.until_answered(accepted_after, report).await {
             Ok(acquired) => return Ok(acquired),
             Err(failed) => failed,
@@ -110,6 +119,7 @@ struct Watch<'a> {
     ecs: &'a Ecs,
     terms: &'a Terms<'a>,
     launch: &'a LaunchRequest,
+    public_ip: PublicIp,
     place: Place,
     seen: Observation,
     born: Instant,
@@ -134,6 +144,7 @@ impl<'a> Watch<'a> {
             ecs,
             terms,
             launch,
+            public_ip: PublicIp::None,
             place,
             seen,
             born: now,
@@ -150,12 +161,14 @@ impl<'a> Watch<'a> {
     ) -> Result<Acquired, Failed> {
         let last_refusal = RefCell::new(None);
         let (terms, ecs, launch) = (self.terms, self.ecs, self.launch);
+        let public_ip = self.public_ip;
         let task = self.seen.task.clone();
         let mut knocking = None;
-        let mut looking = Box::pin(ecs.describe(&launch.cluster, &task));
+        let mut looking = Box::pin(ecs.look(launch, &task, public_ip, None));
         let mut look_at = None;
         loop {
             if knocking.is_none()
+                && self.may_dial()
                 && let Some(ip) = self.seen.address
             {
                 let address = SocketAddr::new(ip, terms.port);
@@ -170,13 +183,15 @@ impl<'a> Watch<'a> {
                         None => std::future::pending().await,
                     }
                 } => {
-                    let (address, session, login) =
+                    let (address, session, host_key, login) =
                         answered.map_err(|why| Failed { why: *why, settled: false })?;
                     let answered_after = self.born.elapsed();
-                    info!(event = "agent.answered", task = %task, agent = %session.agent);
+                    info!(event = "agent.answered", task = %task, peer = session.peer());
                     self.look_once_more().await;
                     let seen = self.seen;
-                    return Ok(Acquired { seen, address, session, accepted_after, answered_after, login });
+                    return Ok(Acquired {
+                        seen, address, session, host_key, accepted_after, answered_after, login, public_ip,
+                    });
                 }
                 looked = &mut looking, if look_at.is_none() => {
                     self.take_in(looked, &last_refusal, report)?;
@@ -184,13 +199,21 @@ impl<'a> Watch<'a> {
                     self.interval = self.interval.mul_f64(SLOWER).min(terms.timeouts.poll_max);
                 }
                 () = sleep_until(look_at.unwrap_or(self.deadline)), if look_at.is_some() => {
-                    looking.set(ecs.describe(&launch.cluster, &task));
+                    looking.set(ecs.look(launch, &task, public_ip, self.seen.address));
                     look_at = None;
                 }
                 () = sleep_until(self.deadline) => {
                     return Err(Failed { why: self.too_late(last_refusal.borrow().as_ref()), settled: false });
                 }
             }
+        }
+    }
+
+    /// A key that is taken at first use is taken from nobody but a task that ECS calls RUNNING.
+    fn may_dial(&self) -> bool {
+        match self.terms.login.host {
+            HostProof::Agent(_) | HostProof::Pinned(_) => true,
+            HostProof::FirstUse => self.seen.status == Status::Running,
         }
     }
 
@@ -250,6 +273,14 @@ impl<'a> Watch<'a> {
         let address =
             self.seen.address.map_or_else(|| "no address".to_owned(), |ip| ip.to_string());
         let port = self.terms.port;
+        let unreachable = self.public_ip == PublicIp::Dialled && self.seen.address.is_none();
+        if self.seen.status == Status::Running && unreachable {
+            let interface = self.seen.interface.clone().unwrap_or_default();
+            return place
+                .why(Cause::NoPublicAddress)
+                .with("interface", interface)
+                .because(format!("EC2 reported none for its network interface in {age}."));
+        }
         if self.seen.status == Status::Running {
             return match last_refusal {
                 Some(Refusal::Login(error)) => {
@@ -276,7 +307,8 @@ impl<'a> Watch<'a> {
         if self.seen.timeline.started.is_some() {
             return;
         }
-        let look = self.ecs.describe(&self.launch.cluster, &self.seen.task);
+        let known = self.seen.address;
+        let look = self.ecs.look(self.launch, &self.seen.task, self.public_ip, known);
         if let Ok(Ok(Some(seen))) = timeout(LAST_LOOK, look).await {
             let address = seen.address.or(self.seen.address);
             self.seen = Observation { address, ..seen };
@@ -296,14 +328,18 @@ async fn knock(
     terms: &Terms<'_>,
     place: Place,
     last_refusal: &RefCell<Option<Refusal>>,
-) -> Result<(SocketAddr, Session, Duration), Box<Why>> {
+) -> Result<(SocketAddr, Session, PublicKey, Duration), Box<Why>> {
+    let expected = match terms.login.host {
+        HostProof::Agent(_) => Expected::Agent,
+        HostProof::Pinned(_) | HostProof::FirstUse => Expected::Either,
+    };
     let mut stalls = 0;
     loop {
         let refused = |error| drop(last_refusal.replace(Some(Refusal::Dial(error))));
         let stream = dial(address, terms.timeouts, refused).await;
         let connected = Instant::now();
-        let error = match Session::open(stream, terms.login, terms.timeouts).await {
-            Ok(session) => return Ok((address, session, connected.elapsed())),
+        let error = match Session::open(stream, terms.login, expected, terms.timeouts).await {
+            Ok((session, key)) => return Ok((address, session, key, connected.elapsed())),
             Err(error) => error,
         };
         warn!(event = "login.failed", address = %address, "{error}");
@@ -326,8 +362,13 @@ pub(crate) fn login_failed(error: &LoginError, address: SocketAddr, place: &Plac
         LoginError::WrongHost { .. } => Cause::WrongHost,
         LoginError::Denied { .. } => Cause::LoginRefused,
         LoginError::NotOurAgent { .. } => Cause::AgentVersion,
+        LoginError::NoShell { .. } => Cause::LoginShell,
+        LoginError::NoSuchShell { .. } => Cause::ShellMissing,
     };
     let mut place = place.clone();
+    if let LoginError::NoSuchShell { shell } = error {
+        place.set("program", shell.clone());
+    }
     place.set("ip", address.ip().to_string());
     let why = place.why(cause).because(format!("At {address}: {error}."));
     match error {

@@ -7,9 +7,9 @@
 use fargate_model::task::StopCode;
 use fargate_model::why::{Cause, Why};
 
-use super::call::{CallError, is_throttling};
 use super::observation::Observation;
 use super::spec::LaunchRequest;
+use crate::aws::{CallError, is_throttling};
 
 /// The names that the sentences and commands of a cause are filled with.
 #[derive(Clone, Debug, Default)]
@@ -48,18 +48,61 @@ impl Place {
     }
 }
 
-/// An exception, or no answer at all.
+/// An exception of ECS's, or no answer at all.
 pub fn exception(error: &CallError, place: &Place) -> Why {
+    exception_of("ECS", error, place)
+}
+
+/// As [`exception`], of any service.
+pub fn exception_of(service: &str, error: &CallError, place: &Place) -> Why {
     match error {
-        CallError::Answered { code, message, .. } => {
+        CallError::Answered { code, message, status, .. } => {
             let mut place = place.clone();
             if let Some(action) = denied_action(message) {
                 place.set("action", action);
             }
-            place.why(of_exception(code, message)).quoting("ECS", format!("{code}: {message}"))
+            let cause = match of_exception(code, message) {
+                // Whoever answered so, an error of theirs passes.
+                Cause::RequestRefused if *status >= 500 => Cause::AwsInternal,
+                cause => cause,
+            };
+            place.why(cause).quoting(service, format!("{code}: {message}"))
         }
         CallError::NoAnswer { text } | CallError::Unreadable { text } => {
             place.why(Cause::AwsUnreachable).because(format!("No usable answer: {text}."))
+        }
+        CallError::Proxy { proxy, asks_for_login, text } => {
+            let mut place = place.clone();
+            place.set("proxy", proxy.clone());
+            let cause = match asks_for_login {
+                true => Cause::ProxyRefused,
+                false => Cause::ProxyUnreachable,
+            };
+            place.why(cause).because(format!("Nothing was sent: {text}."))
+        }
+        CallError::Untrusted { text } => {
+            place.why(Cause::CertificateUntrusted).because(format!("Nothing was sent: {text}."))
+        }
+        CallError::Elsewhere { service, endpoint, right, error } => {
+            let mut place = place.clone();
+            place.set("endpoint", endpoint.clone());
+            let why = exception_of(service, error, &place);
+            let unnamed = why.cause == Cause::NotAllowed && !why.facts.contains_key("action");
+            if unnamed { why.with("action", right) } else { why }
+        }
+        CallError::Role { role, endpoint, error } => {
+            let mut place = place.clone();
+            place.set("role", role.clone());
+            place.set("endpoint", endpoint.clone());
+            let why = exception_of("STS", error, &place);
+            match why.cause {
+                // What STS says of the role itself, and not of the way to it.
+                Cause::NotAllowed | Cause::RequestRefused => {
+                    let cause = Cause::RoleRefused;
+                    Why { cause, ..why }
+                }
+                _ => why.because(format!("It was for the role {role}.")),
+            }
         }
         CallError::NotSent { text, passing } => {
             let cause = if *passing { Cause::AwsUnreachable } else { Cause::Credentials };
@@ -73,7 +116,7 @@ fn of_exception(code: &str, message: &str) -> Cause {
     match code {
         code if is_throttling(code) => Cause::Throttled,
         "ServerException" | "InternalFailure" | "ServiceUnavailable" => Cause::AwsInternal,
-        "AccessDeniedException" | "AccessDenied" => Cause::NotAllowed,
+        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Cause::NotAllowed,
         "ClusterNotFoundException" => Cause::ClusterMissing,
         "BlockedException" => Cause::AccountBlocked,
         "InvalidSignatureException" | "SignatureDoesNotMatch" | "RequestExpired"
@@ -90,6 +133,7 @@ fn of_exception(code: &str, message: &str) -> Cause {
         | "RequestExpired"
         | "MissingAuthenticationTokenException"
         | "MissingAuthenticationToken"
+        | "AuthFailure"
         | "IncompleteSignature" => Cause::Credentials,
         // A role that was made moments ago; IAM is eventually consistent.
         "ClientException" if has("unable to assume the role") => Cause::AwsInternal,
@@ -206,7 +250,7 @@ fn of_exit(text: &str, exit: Option<i32>) -> Cause {
 
 fn of_failed_start(text: &str) -> Cause {
     let has = |words: &str| text.contains(words);
-    if has("CannotPullContainer") || has("pull image manifest") {
+    if has("CannotPullContainer") || has("pull image manifest") || has("unable to pull image") {
         of_pull(text)
     } else if has("EFS") || has("mount.nfs4") {
         of_mount(text)
@@ -240,6 +284,9 @@ fn of_pull(text: &str) -> Cause {
     let has = |words: &str| text.contains(words);
     if has("toomanyrequests") || has("429 Too Many") {
         Cause::RegistryLimit
+    } else if has("manifest unknown") {
+        // Before the status of whoever passed it on.
+        Cause::ImageNotFound
     } else if has("descriptor matching platform") || has("no matching manifest") {
         Cause::ImageArch
     } else if has("no space left") {
@@ -268,7 +315,7 @@ fn of_pull(text: &str) -> Cause {
         || has("no such host")
     {
         Cause::RegistryNoRoute
-    } else if has("not found") || has("manifest unknown") || has("does not exist") {
+    } else if has("not found") || has("does not exist") {
         Cause::ImageNotFound
     } else {
         Cause::Unknown
@@ -351,6 +398,10 @@ mod tests {
                 Cause::RegistryBlob,
             ),
             ("CannotPullContainerError: context canceled", Cause::RegistryNoRoute),
+            (
+                "ResourceInitializationError: unable to pull image or start container: 500 Server Error: Internal Server Error (\"manifest unknown\")",
+                Cause::ImageNotFound,
+            ),
             ("CannotPullContainerError: write /x: no space left on device", Cause::ImageDisk),
             (
                 "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from asm: There is a connection issue between the task and AWS Secrets Manager. context deadline exceeded",
@@ -448,6 +499,50 @@ mod tests {
         let quota =
             "You\u{2019}ve reached the limit on the number of vCPUs you can run concurrently";
         assert_eq!(failure(quota, "", &place).cause, Cause::QuotaVcpu);
+    }
+
+    #[test]
+    fn what_keeps_a_call_on_this_host_has_a_cause_of_its_own() {
+        let mut place = Place::default();
+        place.set("endpoint", "https://ecs.eu-west-1.amazonaws.com".to_owned());
+        let proxy = |asks_for_login| CallError::Proxy {
+            proxy: "http://p:3128".to_owned(),
+            asks_for_login,
+            text: "no".to_owned(),
+        };
+        let said = |error: &CallError| exception(error, &place).headline();
+        assert_eq!(said(&proxy(true)), "the proxy http://p:3128 asks for a login");
+        assert_eq!(
+            said(&proxy(false)),
+            "the proxy http://p:3128 gives no way to https://ecs.eu-west-1.amazonaws.com"
+        );
+        let untrusted = CallError::Untrusted { text: "UnknownIssuer".to_owned() };
+        assert_eq!(
+            said(&untrusted),
+            "the certificate of https://ecs.eu-west-1.amazonaws.com is not trusted"
+        );
+        let denied = CallError::Answered {
+            code: "AccessDenied".to_owned(),
+            message: "User: x is not authorized to perform: sts:AssumeRole".to_owned(),
+            status: 403,
+            request_id: None,
+        };
+        let role = |error| CallError::Role {
+            role: "arn:aws:iam::1:role/ci".to_owned(),
+            endpoint: "https://sts".to_owned(),
+            error: Box::new(error),
+        };
+        let role_refused = exception(&role(denied), &place);
+        assert_eq!(role_refused.headline(), "this host may not assume arn:aws:iam::1:role/ci");
+        let no_answer = exception(&role(CallError::NoAnswer { text: "no".to_owned() }), &place);
+        assert_eq!(no_answer.headline(), "this host cannot reach https://sts");
+        let odd = CallError::Answered {
+            code: "HTTP status 502".to_owned(),
+            message: String::new(),
+            status: 502,
+            request_id: None,
+        };
+        assert_eq!(exception(&odd, &place).cause, Cause::AwsInternal);
     }
 
     #[test]

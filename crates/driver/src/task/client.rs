@@ -1,24 +1,21 @@
-//! The one ECS client: every timeout set, no retries of its own, because one policy is in charge.
+//! The one ECS client. It retries nothing, because one policy is in charge, and it is its caller's.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use aws_config::BehaviorVersion;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::operation::run_task::RunTaskError;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
     DesiredStatus, KeyValuePair, LaunchType, NetworkConfiguration, Tag, TaskOverride,
 };
-use aws_smithy_http_client::tls;
-use fargate_config::Profile;
+use fargate_config::{Profile, PublicIp};
 use fargate_model::id::{Owner, TaskArn};
-use fargate_model::why::{Cause, Why};
+use fargate_model::why::Why;
 
-use super::call::CallError;
 use super::observation::Observation;
 use super::spec::{LaunchRequest, Purchase};
+use crate::aws::{Account, CallError};
 
 /// Most tasks per DescribeTasks. Source: Amazon ECS API Reference, `DescribeTasks`.
 const DESCRIBE_LIMIT: usize = 100;
@@ -31,8 +28,7 @@ const REASON_LIMIT: usize = 255;
 #[derive(Clone, Debug)]
 pub struct Ecs {
     client: Client,
-    region: String,
-    endpoint: Option<String>,
+    account: Account,
 }
 
 /// What RunTask answered.
@@ -67,7 +63,7 @@ impl Ecs {
     ///
     /// # Errors
     ///
-    /// [`Cause::RegionMissing`].
+    /// As [`Account::open`].
     pub async fn connect(profile: &Profile) -> Result<Self, Why> {
         Self::in_region(profile.region.clone(), profile).await
     }
@@ -76,52 +72,22 @@ impl Ecs {
     ///
     /// # Errors
     ///
-    /// [`Cause::RegionMissing`].
+    /// As [`Account::open`].
     pub async fn in_region(region: Option<String>, profile: &Profile) -> Result<Self, Why> {
-        let timeouts = &profile.timeouts;
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-            .build_https();
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(timeouts.api_connect)
-            .read_timeout(timeouts.api_attempt)
-            .operation_attempt_timeout(timeouts.api_attempt)
-            .operation_timeout(timeouts.api_operation)
-            .build();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::disabled());
-        if let Some(region) = region {
-            loader = loader.region(aws_config::Region::new(region));
-        }
-        let shared = loader.load().await;
-        let region = shared.region().ok_or_else(|| {
-            Why::new(Cause::RegionMissing).because(
-                "Looked in: `region`, AWS_REGION, the AWS profile, the instance's metadata.",
-            )
-        })?;
-        Ok(Self {
-            region: region.to_string(),
-            endpoint: shared.endpoint_url().map(str::to_owned),
-            client: Client::new(&shared),
-        })
+        let account = Account::open(region, profile).await?;
+        Ok(Self { client: Client::new(account.config()), account })
     }
 
     /// The Region.
     #[must_use]
     pub fn region(&self) -> &str {
-        &self.region
+        self.account.region()
     }
 
     /// Where calls go, for people: the endpoint that the environment names, or AWS's own.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        let own = std::env::var("AWS_ENDPOINT_URL_ECS").ok().or_else(|| self.endpoint.clone());
-        own.unwrap_or_else(|| {
-            let suffix = fargate_model::region::Partition::of(&self.region).dns_suffix();
-            format!("https://ecs.{}.{suffix}", self.region)
-        })
+        self.account.endpoint("ecs")
     }
 
     /// RunTask. Safe to send again: the token names at most one task.
@@ -141,7 +107,9 @@ impl Ecs {
             .set_platform_version(request.platform_version.clone())
             .network_configuration(network(request))
             .overrides(overrides(request))
-            .set_tags(Some(tags(&request.tags)));
+            .set_tags(Some(tags(&request.tags)).filter(|tags| !tags.is_empty()))
+            // Left out where it is not wanted, so that old launches are sent again as they were.
+            .set_enable_execute_command(request.execute_command.then_some(true));
         call = match &request.purchase {
             Purchase::LaunchType(kind) => call.launch_type(LaunchType::from(kind.as_str())),
             Purchase::ClusterDefault => call,
@@ -179,6 +147,32 @@ impl Ecs {
         task: &TaskArn,
     ) -> Result<Option<Observation>, CallError> {
         Ok(self.describe_all(cluster, std::slice::from_ref(task)).await?.into_iter().next())
+    }
+
+    /// As [`Self::describe`] for the task of `launch`, with the address at which it is dialled: by
+    /// [`PublicIp::Dialled`] its public one, for which EC2 is asked until it is `known`.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn look(
+        &self,
+        launch: &LaunchRequest,
+        task: &TaskArn,
+        public_ip: PublicIp,
+        known: Option<IpAddr>,
+    ) -> Result<Option<Observation>, CallError> {
+        let mut seen = self.describe(&launch.cluster, task).await?;
+        if let Some(seen) = seen.as_mut().filter(|_| public_ip == PublicIp::Dialled) {
+            seen.address = match (known, &seen.interface) {
+                (Some(known), _) => Some(known),
+                (None, Some(interface)) if seen.status.is_starting() || !seen.stopping => {
+                    self.account.public_address(interface).await?
+                }
+                (None, _) => None,
+            };
+        }
+        Ok(seen)
     }
 
     /// DescribeTasks for many, a hundred per call; those that ECS does not know are left out.
@@ -259,7 +253,10 @@ fn network(request: &LaunchRequest) -> NetworkConfiguration {
     let vpc = AwsVpcConfiguration::builder()
         .subnets(&request.subnet)
         .set_security_groups(Some(request.security_groups.clone()))
-        .assign_public_ip(AssignPublicIp::Disabled)
+        .assign_public_ip(match request.assign_public_ip {
+            true => AssignPublicIp::Enabled,
+            false => AssignPublicIp::Disabled,
+        })
         .build()
         .ok();
     NetworkConfiguration::builder().set_awsvpc_configuration(vpc).build()

@@ -11,7 +11,8 @@ use super::classify::{Place, exception, failure};
 use super::client::{Ecs, Ran};
 use super::event::Event;
 use super::observation::Observation;
-use super::spec::{LaunchRequest, TaskSpec};
+use super::spec::{LaunchRequest, TAG_RIGHT, TaskSpec};
+use crate::aws::CallError;
 use crate::random;
 use crate::state::{Ledger, StateError};
 
@@ -34,6 +35,8 @@ pub struct Launcher<'a> {
     pub deadline: Instant,
     subnet: usize,
     pause: Duration,
+    /// Tags were refused, and are left out from then on.
+    untagged: bool,
 }
 
 /// Why no task came of it.
@@ -61,7 +64,7 @@ impl<'a> Launcher<'a> {
         ledger: &'a mut Ledger,
         deadline: Instant,
     ) -> Self {
-        Self { ecs, spec, ledger, deadline, subnet: 0, pause: FIRST_PAUSE }
+        Self { ecs, spec, ledger, deadline, subnet: 0, pause: FIRST_PAUSE, untagged: false }
     }
 
     /// Starts one task; waits out what passes by itself.
@@ -111,6 +114,10 @@ impl<'a> Launcher<'a> {
                         .why(Cause::AwsInternal)
                         .because("ECS answered with neither a task nor a failure.")
                 }
+                Err(error) if request.is_refused_for_tags(&error) => {
+                    request = self.without_tags(request, in_doubt, &error)?;
+                    continue;
+                }
                 Err(error) => {
                     in_doubt |= error.leaves_doubt();
                     let why = exception(&error, &place);
@@ -133,7 +140,10 @@ impl<'a> Launcher<'a> {
             }
             refusals += 1;
             report(Event::Refused { why: &why, tries: refusals, waited: begun.elapsed() });
-            self.wait_or(why, refusals, begun).await?;
+            if let Err(too_late) = self.wait_or(why, refusals, begun).await {
+                self.give_up(request, in_doubt)?;
+                return Err(too_late);
+            }
         }
     }
 
@@ -148,9 +158,36 @@ impl<'a> Launcher<'a> {
         let subnets = &self.spec.subnets;
         let subnet = subnets[self.subnet % subnets.len()].clone();
         let token = random::token().map_err(StateError::host("drawing random bytes"))?;
-        let request = self.spec.request(token, &subnet);
+        let mut request = self.spec.request(token, &subnet);
+        if self.untagged {
+            request = request.untagged();
+        }
         self.ledger.record(&request)?;
         Ok(request)
+    }
+
+    /// What follows when the tags of a launch are refused. ECS checks rights before it starts
+    /// anything, so the launch is over and another one takes its place. Unless an answer was lost
+    /// before: then the same token goes on, because it alone finds the task that may be there.
+    fn without_tags(
+        &mut self,
+        request: LaunchRequest,
+        in_doubt: bool,
+        error: &CallError,
+    ) -> Result<LaunchRequest, LaunchError> {
+        warn!(
+            event = "right.missing",
+            action = TAG_RIGHT,
+            "tasks are started without tags, so costs cannot be told apart by them: {error}"
+        );
+        self.untagged = true;
+        if in_doubt {
+            let request = request.untagged();
+            self.ledger.record(&request)?;
+            return Ok(request);
+        }
+        self.settle_as_nothing(request)?;
+        self.open_launch()
     }
 
     /// Closes a launch that started nothing, and opens one in the next subnet if that may help.

@@ -3,7 +3,6 @@
 //! It knows ECS's states, answers and deadlines. It knows no forge and no exit codes.
 
 mod acquire;
-mod call;
 mod classify;
 mod client;
 mod event;
@@ -12,9 +11,9 @@ mod observation;
 mod release;
 mod spec;
 
+pub use crate::aws::CallError;
 pub(crate) use acquire::login_failed;
 pub use acquire::{Acquired, Terms, acquire};
-pub use call::CallError;
 pub use client::{Ecs, Stopped};
 pub use event::Event;
 pub use launch::{LaunchError, Launcher};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_ecs::primitives::DateTime;
-use aws_sdk_ecs::types::Task;
+use aws_sdk_ecs::types::{KeyValuePair, Task};
 use fargate_model::id::TaskArn;
 use fargate_model::task::{Status, StopCode};
 
@@ -71,8 +71,11 @@ pub struct Observation {
     pub status: Status,
     /// True once somebody asked for its end.
     pub stopping: bool,
-    /// The private address, from the moment that the network interface is attached.
+    /// The private address, from the moment that the network interface is attached: IPv4 where the
+    /// task has both.
     pub address: Option<IpAddr>,
+    /// The network interface, as EC2 knows it.
+    pub interface: Option<String>,
     /// The subnet that it is in.
     pub subnet: Option<String>,
     /// Availability zone.
@@ -99,27 +102,34 @@ impl Observation {
     /// Reads ECS's description; `None` without an ARN, because nothing could be done with it.
     #[must_use]
     pub fn of(task: &Task) -> Option<Self> {
-        let attached = |name: &str| {
+        let details = || {
             task.attachments()
                 .iter()
                 .filter(|a| matches!(a.r#type(), Some("ElasticNetworkInterface" | "eni")))
                 .filter(|a| a.status() != Some("DELETED"))
                 .flat_map(|a| a.details())
-                .find(|detail| detail.name() == Some(name))
-                .and_then(|detail| detail.value())
         };
-        let from_container = task
-            .containers()
-            .iter()
-            .flat_map(|container| container.network_interfaces())
-            .find_map(|interface| interface.private_ipv4_address());
+        // The names differ in their capitals from one answer of ECS to the next.
+        let attached = |name: &str| {
+            let is_it = |detail: &&KeyValuePair| {
+                detail.name().is_some_and(|given| given.eq_ignore_ascii_case(name))
+            };
+            details().find(is_it).and_then(|detail| detail.value())
+        };
+        let interfaces =
+            || task.containers().iter().flat_map(|container| container.network_interfaces());
+        let four = attached("privateIPv4Address")
+            .or_else(|| interfaces().find_map(|interface| interface.private_ipv4_address()));
+        let six = attached("privateIPv6Address")
+            .or_else(|| attached("ipv6Address"))
+            .or_else(|| interfaces().find_map(|interface| interface.ipv6_address()));
+        let parsed = |text: Option<&str>| text.and_then(|text| text.parse().ok());
         Some(Self {
             task: TaskArn(task.task_arn().filter(|arn| !arn.is_empty())?.to_owned()),
             status: Status::of(task.last_status().unwrap_or_default()),
             stopping: task.desired_status() == Some("STOPPED"),
-            address: attached("privateIPv4Address")
-                .or(from_container)
-                .and_then(|address| address.parse().ok()),
+            address: parsed(four).or_else(|| parsed(six)),
+            interface: attached("networkInterfaceId").map(str::to_owned),
             subnet: attached("subnetId").map(str::to_owned),
             zone: task.availability_zone().map(str::to_owned),
             cpu_units: task.cpu().and_then(|text| text.parse().ok()),
@@ -177,6 +187,7 @@ pub fn example(status: Status) -> Observation {
         status,
         stopping: false,
         address: Some(IpAddr::from([10, 0, 12, 44])),
+        interface: Some("eni-0b3".to_owned()),
         subnet: Some("subnet-0b2".to_owned()),
         zone: Some("eu-west-1b".to_owned()),
         cpu_units: Some(1024),
@@ -199,7 +210,7 @@ pub fn example(status: Status) -> Observation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_ecs::types::{Attachment, Container, KeyValuePair, NetworkInterface};
+    use aws_sdk_ecs::types::{Attachment, Container, NetworkInterface};
 
     fn task() -> aws_sdk_ecs::types::builders::TaskBuilder {
         Task::builder().task_arn("arn:aws:ecs:eu-west-1:1:task/ci/abc").last_status("PENDING")
@@ -226,6 +237,32 @@ mod tests {
         let container = Container::builder().network_interfaces(interface).build();
         let seen = Observation::of(&task().containers(container).build()).unwrap();
         assert_eq!(seen.address, Some("10.0.0.8".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_task_without_ipv4_has_its_ipv6_address() {
+        let detail =
+            |name: &str, value: &str| KeyValuePair::builder().name(name).value(value).build();
+        let attachment = |name: &str| {
+            Attachment::builder()
+                .r#type("ElasticNetworkInterface")
+                .status("ATTACHED")
+                .details(detail("networkInterfaceId", "eni-1"))
+                .details(detail(name, "2001:db8::7"))
+        };
+        let six: IpAddr = "2001:db8::7".parse().unwrap();
+        for name in ["privateIPv6Address", "privateIpv6Address", "ipv6Address"] {
+            let task = task().attachments(attachment(name).build()).build();
+            let seen = Observation::of(&task).unwrap();
+            assert_eq!((seen.address, seen.interface.as_deref()), (Some(six), Some("eni-1")));
+        }
+        let both = attachment("ipv6Address").details(detail("privateIPv4Address", "10.0.0.7"));
+        let seen = Observation::of(&task().attachments(both.build()).build()).unwrap();
+        assert_eq!(seen.address, Some("10.0.0.7".parse().unwrap()));
+        let interface = NetworkInterface::builder().ipv6_address("2001:db8::7").build();
+        let container = Container::builder().network_interfaces(interface).build();
+        let seen = Observation::of(&task().containers(container).build()).unwrap();
+        assert_eq!(seen.address, Some(six));
     }
 
     #[test]

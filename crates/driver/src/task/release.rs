@@ -9,10 +9,10 @@ use fargate_model::job::JobKey;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
-use super::call::CallError;
 use super::client::{Ecs, Ran, Stopped};
 use super::observation::Observation;
 use super::spec::LaunchRequest;
+use crate::aws::CallError;
 use crate::random;
 
 /// How every StopTask reason of ours begins, so that it is known again.
@@ -104,6 +104,17 @@ pub async fn find(
     Ok(tasks.into_iter().filter(|task| ours(task) && !task.status.is_over()).collect())
 }
 
+/// Sends an open launch again, without its tags where they are refused.
+async fn settle(ecs: &Ecs, launch: &LaunchRequest, deadline: Instant) -> Result<Ran, CallError> {
+    match retry(deadline, || ecs.run_task(launch)).await {
+        Err(error) if launch.is_refused_for_tags(&error) => {
+            let bare = launch.untagged();
+            retry(deadline, || ecs.run_task(&bare)).await
+        }
+        answer => answer,
+    }
+}
+
 /// Settles every launch that is still open and stops every task of these launches.
 ///
 /// An open launch is sent again: its token can only name the task that it has started, or start
@@ -122,7 +133,7 @@ pub async fn release(
         let tasks = match (&launch.task, launch.settled) {
             (Some(task), _) => vec![task.clone()],
             (None, true) => Vec::new(),
-            (None, false) => match retry(deadline, || ecs.run_task(launch)).await {
+            (None, false) => match settle(ecs, launch, deadline).await {
                 Ok(Ran::Task(task)) => vec![task.task],
                 Ok(Ran::Conflict(tasks)) => tasks,
                 Ok(Ran::Failure { .. }) => Vec::new(),

@@ -3,14 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use fargate_config::{Launch, Profile};
+use fargate_config::{Launch, Profile, PublicIp};
 use fargate_model::id::{Owner, TaskArn, Token};
 use fargate_model::job::JobKey;
 use serde::{Deserialize, Serialize};
 
+use crate::aws::CallError;
+
 /// Name of the override variable that tells a task's job: DescribeTasks returns it also to callers
 /// without the right to read tags.
 pub const JOB_VARIABLE: &str = "FARGATE_RUNNER_JOB";
+
+/// The right that tags need beside RunTask's own.
+///
+/// Source: Amazon ECS Developer Guide, "Grant permission to tag resources on creation".
+pub const TAG_RIGHT: &str = "ecs:TagResource";
 
 /// One container of the task, by its name in the definition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +78,10 @@ pub struct TaskSpec {
     pub owner: Owner,
     /// Tags, ours and the configuration's.
     pub tags: BTreeMap<String, String>,
+    /// Whether it gets a public address, and whether it is dialled there.
+    pub public_ip: PublicIp,
+    /// ECS Exec is enabled in it.
+    pub execute_command: bool,
 }
 
 impl TaskSpec {
@@ -107,6 +118,8 @@ impl TaskSpec {
             job,
             owner,
             tags: profile.tags.clone(),
+            public_ip: profile.public_ip,
+            execute_command: profile.enable_execute_command,
         }
     }
 
@@ -132,6 +145,8 @@ impl TaskSpec {
             containers,
             started_by: self.owner.clone(),
             tags,
+            assign_public_ip: self.public_ip != PublicIp::None,
+            execute_command: self.execute_command,
             sent_unix_s: SystemTime::now()
                 .duration_since(SystemTime::UNIX_EPOCH)
                 .unwrap_or_default()
@@ -170,6 +185,12 @@ pub struct LaunchRequest {
     pub started_by: Owner,
     /// Tags.
     pub tags: BTreeMap<String, String>,
+    /// A public address is asked for.
+    #[serde(default)]
+    pub assign_public_ip: bool,
+    /// ECS Exec is asked for.
+    #[serde(default)]
+    pub execute_command: bool,
     /// When it was made, in seconds since 1970: a task that ECS does not know may be too new.
     #[serde(default)]
     pub sent_unix_s: u64,
@@ -190,10 +211,39 @@ impl LaunchRequest {
         now.as_secs().checked_sub(self.sent_unix_s).is_some_and(|since| since <= age.as_secs())
     }
 
+    /// The same launch without tags, for an account in which they may not be set. Under the same
+    /// token it starts a task only if none was started before; else ECS names that one.
+    #[must_use]
+    pub fn untagged(&self) -> Self {
+        Self { tags: BTreeMap::new(), ..self.clone() }
+    }
+
+    /// True if this error says that the tags of this launch, and nothing else of it, are refused.
+    #[must_use]
+    pub fn is_refused_for_tags(&self, error: &CallError) -> bool {
+        !self.tags.is_empty() && error.denies(TAG_RIGHT)
+    }
+
     /// The variables held a seed; once the task is known, nobody needs them again.
     pub fn forget_variables(&mut self) {
         if self.task.is_some() {
             self.containers.iter_mut().for_each(|container| container.environment.clear());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::example;
+
+    #[test]
+    fn a_launch_of_an_older_version_is_read_as_what_that_version_sent() {
+        let launch = example(&TaskArn("arn:x".to_owned())).launches.remove(0);
+        let mut written = serde_json::to_value(&launch).unwrap();
+        let members = written.as_object_mut().unwrap();
+        assert!(members.remove("assign_public_ip").is_some());
+        assert!(members.remove("execute_command").is_some());
+        assert_eq!(serde_json::from_value::<LaunchRequest>(written).unwrap(), launch);
     }
 }

@@ -27,6 +27,8 @@ pub struct Launch {
     pub capacity_provider: Option<String>,
     pub platform_version: String,
     pub places: Vec<Place>,
+    /// Each task gets a public address too.
+    pub public_address: bool,
     pub tags: Tags,
 }
 
@@ -71,9 +73,18 @@ pub fn plan(request: &RunTask, region: &Region) -> Result<Launch, Refusal> {
         )
     })?;
     let places = region.network.places(network)?;
+    let public_address = network.assign_public_ip.as_deref() == Some("ENABLED");
     let tags = tags(request, definition, cluster)?;
     let definition = Arc::clone(definition);
-    Ok(Launch { definition, size, capacity_provider, platform_version, places, tags })
+    Ok(Launch {
+        definition,
+        size,
+        capacity_provider,
+        platform_version,
+        places,
+        public_address,
+        tags,
+    })
 }
 
 /// The provider that runs the tasks, when a strategy decides. A launch type has none.

@@ -1,12 +1,15 @@
 //! The operations, one file each. Every one reads its request, changes or reads the state under
 //! one short lock, and gives the body of the answer. Time and processes are not theirs.
 
+mod assume_role;
 mod create_cluster;
 mod definition_checks;
 mod delete_cluster;
 mod delete_task_definitions;
 mod deregister_task_definition;
 mod describe_clusters;
+mod describe_network_interfaces;
+mod describe_subnets;
 mod describe_task_definition;
 mod describe_tasks;
 mod fargate_checks;
@@ -18,6 +21,7 @@ mod list_task_definition_families;
 mod list_task_definitions;
 mod list_tasks;
 mod put_cluster_capacity_providers;
+pub mod query;
 mod register_task_definition;
 mod run_task;
 mod stop_task;
@@ -29,10 +33,12 @@ pub use definition_checks::start_order;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use fargate_model::region::Partition;
 use serde_json::Value;
 
 use crate::cloud::Cloud;
 use crate::fault::Fault;
+use crate::wire::credentials::Principal;
 use crate::wire::member::Member;
 use crate::wire::refusal::Refusal;
 use crate::wire::shape::definition::RegisterTaskDefinition;
@@ -70,6 +76,36 @@ pub struct Scene<'a> {
     pub region: &'a str,
     pub now: SystemTime,
     pub fault: Option<&'a Fault>,
+    pub principal: &'a Principal,
+}
+
+impl Scene<'_> {
+    /// The partition of the Region, as ARNs name it.
+    pub fn partition(&self) -> &'static str {
+        Partition::of(self.region).name()
+    }
+
+    /// Refuses what a test took away, in the words of IAM. EC2 names no resource, and says first
+    /// that the operation is not allowed.
+    ///
+    /// Source: messages of the services, as public issue trackers quote them.
+    pub fn allowed(&self, right: &str, resource: Option<&str>) -> Result<(), Refusal> {
+        if self.cloud.rights.allows(right) {
+            return Ok(());
+        }
+        let because = format!(" because no identity-based policy allows the {right} action");
+        Err(self.refused(right, resource, &because))
+    }
+
+    /// That the caller has no right to do this.
+    pub fn refused(&self, right: &str, resource: Option<&str>, because: &str) -> Refusal {
+        let user = self.principal.arn(self.partition());
+        let on = resource.map(|resource| format!(" on resource: {resource}")).unwrap_or_default();
+        let words = format!("User: {user} is not authorized to perform: {right}{on}{because}");
+        let first = "You are not authorized to perform this operation. ";
+        let first = if right.starts_with("ec2:") { first } else { "" };
+        Refusal::new("AccessDeniedException", format!("{first}{words}"))
+    }
 }
 
 impl Action {
@@ -99,27 +135,26 @@ impl Action {
     }
 
     /// Does what the request asks.
-    pub fn perform(self, cloud: &Arc<Cloud>, region: &str, fault: Option<&Fault>) -> Outcome {
-        let scene = Scene { cloud, region, now: cloud.clock.now(), fault };
+    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
         match self {
-            Self::CreateCluster(request) => request.perform(&scene),
-            Self::DeleteCluster(request) => request.perform(&scene),
-            Self::DeleteTaskDefinitions(request) => request.perform(&scene),
-            Self::DeregisterTaskDefinition(request) => request.perform(&scene),
-            Self::DescribeClusters(request) => request.perform(&scene),
-            Self::DescribeTaskDefinition(request) => request.perform(&scene),
-            Self::DescribeTasks(request) => request.perform(&scene),
-            Self::ListClusters(request) => request.perform(&scene),
-            Self::ListTagsForResource(request) => request.perform(&scene),
-            Self::ListTaskDefinitionFamilies(request) => request.perform(&scene),
-            Self::ListTaskDefinitions(request) => request.perform(&scene),
-            Self::ListTasks(request) => request.perform(&scene),
-            Self::PutClusterCapacityProviders(request) => request.perform(&scene),
-            Self::RegisterTaskDefinition(request) => request.perform(&scene),
-            Self::RunTask(request) => request.perform(&scene),
-            Self::StopTask(request) => request.perform(&scene),
-            Self::TagResource(request) => request.perform(&scene),
-            Self::UntagResource(request) => request.perform(&scene),
+            Self::CreateCluster(request) => request.perform(scene),
+            Self::DeleteCluster(request) => request.perform(scene),
+            Self::DeleteTaskDefinitions(request) => request.perform(scene),
+            Self::DeregisterTaskDefinition(request) => request.perform(scene),
+            Self::DescribeClusters(request) => request.perform(scene),
+            Self::DescribeTaskDefinition(request) => request.perform(scene),
+            Self::DescribeTasks(request) => request.perform(scene),
+            Self::ListClusters(request) => request.perform(scene),
+            Self::ListTagsForResource(request) => request.perform(scene),
+            Self::ListTaskDefinitionFamilies(request) => request.perform(scene),
+            Self::ListTaskDefinitions(request) => request.perform(scene),
+            Self::ListTasks(request) => request.perform(scene),
+            Self::PutClusterCapacityProviders(request) => request.perform(scene),
+            Self::RegisterTaskDefinition(request) => request.perform(scene),
+            Self::RunTask(request) => request.perform(scene),
+            Self::StopTask(request) => request.perform(scene),
+            Self::TagResource(request) => request.perform(scene),
+            Self::UntagResource(request) => request.perform(scene),
             Self::Unsupported(operation) => Err(Refusal::new(
                 "UnknownOperationException",
                 format!("This local cloud does not play {operation}."),

@@ -12,7 +12,9 @@ use super::launch_checks::check;
 use super::{Outcome, Scene};
 use crate::fault::{Fault, Stop, TaskFault};
 use crate::lifecycle::Start;
+use crate::state::address::public_of;
 use crate::state::client_token::Seen;
+use crate::state::names::Names;
 use crate::state::random;
 use crate::state::region::Region;
 use crate::state::task::{Container, Interface, InterfaceStatus, Task, Times};
@@ -61,6 +63,7 @@ shapes! {
 impl RunTask {
     pub fn perform(self, scene: &Scene<'_>) -> Outcome {
         check(&self)?;
+        self.check_rights(scene)?;
         let mut state = scene.cloud.state();
         let live = state.live_tasks();
         let region = state.region(scene.region, scene.now);
@@ -102,6 +105,17 @@ impl RunTask {
         Ok(body)
     }
 
+    /// Tags need a right of their own. Source: Amazon ECS Developer Guide, "Grant permission to tag
+    /// resources on creation".
+    fn check_rights(&self, scene: &Scene<'_>) -> Result<(), Refusal> {
+        if self.tags.as_ref().is_none_or(Vec::is_empty) {
+            return Ok(());
+        }
+        let names = Names { region: scene.region.to_owned() };
+        let cluster = names.cluster_name(self.cluster.as_deref())?;
+        scene.allowed("ecs:TagResource", Some(&names.task(cluster, "*")))
+    }
+
     /// Makes one task and sets it going; its id.
     fn start_one(
         &self,
@@ -114,7 +128,11 @@ impl RunTask {
         let places = u64::try_from(launch.places.len()).expect("at most 16");
         let turn = usize::try_from(sequence % places).expect("less than 16");
         let mut task = self.task(region, launch, turn, sequence, scene.now);
-        task.interface.address = blocks.take(scene.region, &task.place.subnet);
+        let place = &task.place;
+        task.interface.address = blocks.take(scene.region, &place.subnet, place.family);
+        if launch.public_address {
+            task.interface.public_address = task.interface.address.and_then(public_of);
+        }
         let orders = task.orders.subscribe();
         let start = Start {
             region: scene.region.to_owned(),
@@ -191,6 +209,8 @@ fn interface() -> Interface {
         // A locally administered address.
         mac_address: format!("0a:{}", pairs.join(":")),
         address: None,
+        public_address: None,
+        public_connections: Arc::default(),
         seen_by_containers: false,
     }
 }

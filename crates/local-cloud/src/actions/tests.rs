@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Action;
+use super::{Action, Scene};
 use crate::Pace;
 use crate::cloud::Cloud;
 use crate::fault::{Fault, Phase};
+use crate::wire::credentials::Principal;
 
 const REGION: &str = "eu-west-1";
 const SUBNET: &str = "subnet-0a1b2c3d4e5f60718";
@@ -26,7 +27,10 @@ fn call_in(
     body: Value,
 ) -> Result<Value, String> {
     Action::decode(operation, body)
-        .and_then(|action| action.perform(cloud, region, Some(&HELD)))
+        .and_then(|action| {
+            let (now, principal) = (cloud.clock.now(), &Principal::User);
+            action.perform(&Scene { cloud, region, now, fault: Some(&HELD), principal })
+        })
         .map_err(|refusal| format!("{}: {}", refusal.code, refusal.message))
 }
 
@@ -365,7 +369,10 @@ async fn the_same_token_starts_its_tasks_once_and_other_parameters_are_a_conflic
 
     let other = patched(request.clone(), json!({"count": 1}));
     let refusal = Action::decode("RunTask", other)
-        .and_then(|action| action.perform(&cloud, REGION, None))
+        .and_then(|action| {
+            let (now, principal) = (cloud.clock.now(), &Principal::User);
+            action.perform(&Scene { cloud: &cloud, region: REGION, now, fault: None, principal })
+        })
         .expect_err("a conflict");
     assert_eq!(refusal.code, "ConflictException");
     assert_eq!(refusal.resource_ids, Some(arns(&first)));

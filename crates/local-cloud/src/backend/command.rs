@@ -79,7 +79,7 @@ pub fn plain(plan: &Plan, argv: &[String]) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::IpAddr;
 
     use super::*;
 
@@ -92,7 +92,7 @@ mod tests {
             environment: environment.iter().map(own).collect(),
             working_directory: None,
             mounts: Vec::new(),
-            address: Ipv4Addr::new(127, 80, 1, 4),
+            address: IpAddr::from([127, 80, 1, 4]),
         }
     }
 

@@ -9,7 +9,7 @@ mod spawner;
 
 use std::ffi::OsString;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -58,7 +58,7 @@ pub(crate) struct Plan {
     pub environment: Vec<(String, String)>,
     pub working_directory: Option<String>,
     pub mounts: Vec<Mount>,
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
 }
 
 /// A folder of this machine that a container sees.
@@ -138,6 +138,11 @@ impl Backend {
     /// What the person who started the cloud should know.
     pub fn notice(&self) -> Option<&str> {
         self.notice.as_deref()
+    }
+
+    /// Where agents listen.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn folder(&self) -> &Path {

@@ -3,6 +3,7 @@
 
 mod containers;
 mod phases;
+mod relay;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,6 +17,7 @@ use crate::fault::{Phase, Stop, TaskFault};
 use crate::pace::Delays;
 use crate::state::task::{Ending, InterfaceStatus, Task};
 use containers::Crew;
+use relay::Relay;
 
 /// How long a log may take to be complete after its container ended.
 const LOG_DEADLINE: Duration = Duration::from_secs(1);
@@ -36,7 +38,7 @@ pub(crate) async fn live(cloud: Arc<Cloud>, start: Start) {
         task.is_some_and(|task| task.definition.mounts_file_systems())
     };
     let delays = cloud.timetable.next(mounts_file_systems);
-    let mut life = Life { cloud, start, delays };
+    let mut life = Life { cloud, start, delays, relay: None };
     let mut crew = Crew::default();
     let ending = match life.until_ending(&mut crew).await {
         Err(ending) => ending,
@@ -49,6 +51,8 @@ struct Life {
     cloud: Arc<Cloud>,
     start: Start,
     delays: Delays,
+    /// Where the task has a public address.
+    relay: Option<Relay>,
 }
 
 /// No value: what goes on until it is ended.
@@ -144,6 +148,7 @@ impl Life {
         if !self.delays.deprovision.is_zero() {
             sleep(self.delays.deprovision).await;
         }
+        self.relay = None;
         let address = self.change(|task, now| {
             let address = task.interface.address;
             if task.interface.status == InterfaceStatus::Precreated {

@@ -1,11 +1,13 @@
 //! From PROVISIONING to RUNNING, and what happens while a task runs.
 
 use std::future::pending;
+use std::net::SocketAddr;
 
 use fargate_model::task::Status;
 use tokio::time::{Instant, sleep_until};
 
 use super::containers::{Crew, WhatRuns, all_plans};
+use super::relay::Relay;
 use super::{Life, Never, ending_of, ordered};
 use crate::backend::StartError;
 use crate::fault::{Phase, TaskFault};
@@ -33,6 +35,7 @@ impl Life {
 
     /// PENDING: image, secrets, file systems.
     pub(super) async fn prepare(&mut self) -> Result<(), Ending> {
+        self.open_public_address().await;
         self.change(|task, now| {
             task.interface.status = InterfaceStatus::Attached;
             task.last_status = Status::Pending;
@@ -46,6 +49,20 @@ impl Life {
         });
         self.spend(self.delays.start).await?;
         self.play_fault(Phase::Pending).await
+    }
+
+    /// Lets the public address lead to the private one, if the task has one. Where this machine
+    /// refuses it, nobody is answered there, as where a security group drops the dials.
+    async fn open_public_address(&mut self) {
+        let interface = self.read(|task| task.interface.clone());
+        let Some(interface) = interface else { return };
+        let (Some(public), Some(private)) = (interface.public_address, interface.address) else {
+            return;
+        };
+        let port = self.cloud.backend.port();
+        let public = SocketAddr::from((public, port));
+        let count = interface.public_connections;
+        self.relay = Relay::open(public, SocketAddr::new(private, port), count).await.ok();
     }
 
     /// Starts the containers, each after those it depends on; then the task is RUNNING.

@@ -7,15 +7,19 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::Pace;
-use crate::actions::Action;
+use crate::actions::{Action, Scene};
 use crate::cloud::Cloud;
 use crate::fault::{Fault, Phase};
+use crate::wire::credentials::Principal;
 
 const REAL: Pace = Pace::Measured { factor: 1.0 };
 
 fn call(cloud: &Arc<Cloud>, operation: &str, body: Value, fault: Option<&Fault>) -> Value {
     Action::decode(operation, body)
-        .and_then(|action| action.perform(cloud, "eu-west-1", fault))
+        .and_then(|action| {
+            let (now, principal) = (cloud.clock.now(), &Principal::User);
+            action.perform(&Scene { cloud, region: "eu-west-1", now, fault, principal })
+        })
         .expect("accepted")
 }
 

@@ -1,8 +1,9 @@
 //! Private addresses: every subnet is a block 127.80.N.0/24 of the loopback network, so that a
-//! task's address can be reached on this machine and on no other.
+//! task's address can be reached on this machine and on no other. IPv6 has a single loopback
+//! address, so a subnet of that family has room for one task.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Host numbers of a block. AWS keeps the first four and the last of each subnet.
 ///
@@ -11,10 +12,26 @@ const HOSTS: std::ops::RangeInclusive<u8> = 4..=254;
 /// Blocks there are.
 const BLOCKS: std::ops::RangeInclusive<u8> = 1..=254;
 
+/// The public address that leads to a private one, unique while that one is.
+pub fn public_of(private: IpAddr) -> Option<Ipv4Addr> {
+    let IpAddr::V4(private) = private else { return None };
+    let [_, _, number, host] = private.octets();
+    Some(Ipv4Addr::new(127, 81, number, host))
+}
+
+/// The family of a subnet's addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    #[default]
+    Four,
+    Six,
+}
+
 /// The blocks of all subnets, each given away at the first use of its subnet.
 #[derive(Debug, Default)]
 pub struct Blocks {
     blocks: BTreeMap<(String, String), Block>,
+    six_taken: bool,
 }
 
 #[derive(Debug)]
@@ -28,7 +45,17 @@ impl Blocks {
     /// A free address of the subnet, or `None` when it is full (or there are no more blocks).
     ///
     /// It goes round the block, so that an address comes again as late as possible.
-    pub fn take(&mut self, region: &str, subnet: &str) -> Option<Ipv4Addr> {
+    pub fn take(&mut self, region: &str, subnet: &str, family: Family) -> Option<IpAddr> {
+        match family {
+            Family::Four => self.take_four(region, subnet).map(IpAddr::V4),
+            Family::Six => {
+                let free = !std::mem::replace(&mut self.six_taken, true);
+                free.then_some(IpAddr::V6(Ipv6Addr::LOCALHOST))
+            }
+        }
+    }
+
+    fn take_four(&mut self, region: &str, subnet: &str) -> Option<Ipv4Addr> {
         let key = (region.to_owned(), subnet.to_owned());
         if !self.blocks.contains_key(&key) {
             let number = BLOCKS.clone().nth(self.blocks.len())?;
@@ -45,7 +72,11 @@ impl Blocks {
     }
 
     /// Gives an address back.
-    pub fn give_back(&mut self, address: Ipv4Addr) {
+    pub fn give_back(&mut self, address: IpAddr) {
+        let IpAddr::V4(address) = address else {
+            self.six_taken = false;
+            return;
+        };
         let [_, _, number, host] = address.octets();
         if let Some(block) = self.blocks.values_mut().find(|block| block.number == number) {
             block.taken.remove(&host);
@@ -60,17 +91,30 @@ mod tests {
     #[test]
     fn an_address_is_unique_while_taken_and_comes_again_only_after_a_round() {
         let mut blocks = Blocks::default();
-        let first = blocks.take("r", "a").expect("room");
-        assert_eq!(first, Ipv4Addr::new(127, 80, 1, 4));
+        let take = |blocks: &mut Blocks, subnet| blocks.take("r", subnet, Family::Four);
+        let first = take(&mut blocks, "a").expect("room");
+        assert_eq!(first, IpAddr::from([127, 80, 1, 4]));
+        assert_eq!(public_of(first), Some(Ipv4Addr::new(127, 81, 1, 4)));
         blocks.give_back(first);
         let mut seen = BTreeSet::from([first]);
         for _ in 1..251 {
-            let address = blocks.take("r", "a").expect("room");
+            let address = take(&mut blocks, "a").expect("room");
             assert!(seen.insert(address), "{address} came too early");
         }
-        assert_eq!(blocks.take("r", "a"), Some(first));
-        assert_eq!(blocks.take("r", "a"), None, "251 addresses, as in a real /24");
-        assert_eq!(blocks.take("r", "b"), Some(Ipv4Addr::new(127, 80, 2, 4)));
-        assert_eq!(blocks.take("other", "a"), Some(Ipv4Addr::new(127, 80, 3, 4)));
+        assert_eq!(take(&mut blocks, "a"), Some(first));
+        assert_eq!(take(&mut blocks, "a"), None, "251 addresses, as in a real /24");
+        assert_eq!(take(&mut blocks, "b"), Some(IpAddr::from([127, 80, 2, 4])));
+        let other = blocks.take("other", "a", Family::Four);
+        assert_eq!(other, Some(IpAddr::from([127, 80, 3, 4])));
+    }
+
+    #[test]
+    fn there_is_one_ipv6_address_and_it_comes_again_once_given_back() {
+        let mut blocks = Blocks::default();
+        let six = blocks.take("r", "six", Family::Six).expect("room");
+        assert_eq!((six, public_of(six)), (IpAddr::V6(Ipv6Addr::LOCALHOST), None));
+        assert_eq!(blocks.take("other", "six", Family::Six), None);
+        blocks.give_back(six);
+        assert_eq!(blocks.take("r", "six", Family::Six), Some(six));
     }
 }

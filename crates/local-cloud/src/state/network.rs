@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::address::Family;
 use crate::wire::refusal::Refusal;
 use crate::wire::shape::common::AwsvpcConfiguration;
 
@@ -13,8 +14,8 @@ const MAX_SECURITY_GROUPS: usize = 5;
 /// The network of one Region; all of it is one VPC.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
-    /// Zone letter by subnet id.
-    subnets: BTreeMap<String, char>,
+    /// By id.
+    subnets: BTreeMap<String, Place>,
     security_groups: Vec<String>,
     /// Every well-formed id exists.
     open: bool,
@@ -26,6 +27,7 @@ pub struct Place {
     pub subnet: String,
     /// The last letter of the availability zone.
     pub zone: char,
+    pub family: Family,
 }
 
 impl Network {
@@ -34,8 +36,17 @@ impl Network {
         Self { open: true, ..Self::default() }
     }
 
-    pub fn add_subnet(&mut self, id: &str, zone: char) {
-        self.subnets.insert(id.to_owned(), zone);
+    pub fn add_subnet(&mut self, id: &str, zone: char, family: Family) {
+        let subnet = Place { subnet: id.to_owned(), zone, family };
+        self.subnets.insert(id.to_owned(), subnet);
+    }
+
+    /// The subnets of these ids, all known ones for none; the first id that is not known.
+    pub fn subnets(&self, ids: &[String]) -> Result<Vec<Place>, String> {
+        if ids.is_empty() {
+            return Ok(self.subnets.values().cloned().collect());
+        }
+        ids.iter().map(|id| self.known(id).ok_or_else(|| id.clone())).collect()
     }
 
     pub fn add_security_group(&mut self, id: &str) {
@@ -74,24 +85,24 @@ impl Network {
     }
 
     fn place(&self, subnet: &str, all: &[String]) -> Result<Place, Refusal> {
-        let known = self.subnets.get(subnet).copied();
-        let zone = match known {
-            Some(zone) => Some(zone),
-            // Spread over three zones, the same subnet always in the same one.
-            None if self.open && is_id(subnet, "subnet-") => {
-                let sum: u32 = subnet.bytes().map(u32::from).sum();
-                Some(['a', 'b', 'c'][usize::try_from(sum % 3).expect("0 to 2")])
-            }
-            None => None,
-        };
-        let zone = zone.ok_or_else(|| {
+        self.known(subnet).ok_or_else(|| {
             Refusal::parameter(format!(
                 "Error retrieving subnet information for [{}]: The subnet ID '{subnet}' does not \
                  exist (ErrorCode: InvalidSubnetID.NotFound)",
                 all.join(", ")
             ))
-        })?;
-        Ok(Place { subnet: subnet.to_owned(), zone })
+        })
+    }
+
+    fn known(&self, subnet: &str) -> Option<Place> {
+        let open = || {
+            // Spread over three zones, the same subnet always in the same one.
+            let sum: u32 = subnet.bytes().map(u32::from).sum();
+            let zone = ['a', 'b', 'c'][usize::try_from(sum % 3).expect("0 to 2")];
+            Place { subnet: subnet.to_owned(), zone, family: Family::Four }
+        };
+        let known = self.subnets.get(subnet).cloned();
+        known.or_else(|| (self.open && is_id(subnet, "subnet-")).then(open))
     }
 
     fn check_group(&self, group: &str) -> Result<(), Refusal> {
@@ -142,7 +153,7 @@ mod tests {
     #[test]
     fn a_furnished_network_says_which_subnet_or_group_is_missing() {
         let mut network = Network::default();
-        network.add_subnet("subnet-0123456789abcdef0", 'b');
+        network.add_subnet("subnet-0123456789abcdef0", 'b', Family::Four);
         network.add_security_group("sg-0123456789abcdef0");
         let good = asked(&["subnet-0123456789abcdef0"], &["sg-0123456789abcdef0"]);
         let places = network.places(&good).expect("places");

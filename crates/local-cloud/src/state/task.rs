@@ -1,9 +1,10 @@
 //! A task and its containers: where they stand, and the orders that end them. How it is shown is
 //! in `task_view`; what makes it move on is in `lifecycle`.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, SystemTime};
 
 use fargate_model::task::Status;
@@ -88,7 +89,11 @@ pub struct Interface {
     pub interface_id: String,
     pub mac_address: String,
     /// From ATTACHED on.
-    pub address: Option<Ipv4Addr>,
+    pub address: Option<IpAddr>,
+    /// As above, where the request asked for one.
+    pub public_address: Option<Ipv4Addr>,
+    /// Connections that came by the public address.
+    pub public_connections: Arc<AtomicUsize>,
     /// Shown at the containers too, from PENDING on.
     pub seen_by_containers: bool,
 }

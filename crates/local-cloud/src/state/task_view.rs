@@ -1,6 +1,7 @@
 //! How the API shows a task, and how a test sees it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
@@ -77,12 +78,14 @@ impl Task {
         let interface = &self.interface;
         let mut details = vec![json!({"name": "subnetId", "value": self.place.subnet})];
         if let Some(address) = interface.visible_address() {
-            let host = address.to_string().replace('.', "-");
+            let host = address.to_string().replace(['.', ':'], "-");
+            let family =
+                if address.is_ipv4() { "privateIPv4Address" } else { "privateIPv6Address" };
             let pairs = [
                 ("networkInterfaceId", interface.interface_id.clone()),
                 ("macAddress", interface.mac_address.clone()),
                 ("privateDnsName", format!("ip-{host}.{}.compute.internal", self.region)),
-                ("privateIPv4Address", address.to_string()),
+                (family, address.to_string()),
             ];
             details.extend(pairs.map(|(name, value)| json!({"name": name, "value": value})));
         }
@@ -105,9 +108,10 @@ impl Task {
         let address = interface.visible_address().filter(|_| interface.seen_by_containers);
         let interfaces: Vec<_> = address
             .map(|address| {
+                let family = if address.is_ipv4() { "privateIpv4Address" } else { "ipv6Address" };
                 json!({
                     "attachmentId": interface.attachment_id,
-                    "privateIpv4Address": address.to_string(),
+                    family: address.to_string(),
                 })
             })
             .into_iter()
@@ -167,6 +171,9 @@ impl Task {
             environment: environment.collect(),
             tags: self.tags.pairs().collect(),
             address: self.interface.visible_address(),
+            public_address: self.interface.visible_public_address(),
+            public_connections: self.interface.public_connections.load(Ordering::Relaxed),
+            execute_command: self.execute_command,
             containers: self.containers.iter().map(Container::record).collect(),
             stop_code: ending.map(|ending| ending.stop_code.clone()),
             stopped_reason: ending.map(|ending| ending.stopped_reason.clone()),
@@ -179,8 +186,13 @@ impl Task {
 
 impl Interface {
     /// The address, from ATTACHED on.
-    fn visible_address(&self) -> Option<Ipv4Addr> {
+    pub fn visible_address(&self) -> Option<IpAddr> {
         self.address.filter(|_| self.status != InterfaceStatus::Precreated)
+    }
+
+    /// The public address, as above.
+    pub fn visible_public_address(&self) -> Option<Ipv4Addr> {
+        self.public_address.filter(|_| self.status != InterfaceStatus::Precreated)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::RwLock;
 use std::time::{Duration, SystemTime};
 
 use crate::options::ServeError;
+use crate::state::names::ACCOUNT;
 use crate::state::random;
 
 /// Short-lived credentials that the cloud issued.
@@ -31,9 +32,31 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// Whose key it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Principal {
+    /// The one user of the account.
+    User,
+    /// A session of a role, by the names of both.
+    Session { role: String, session: String },
+}
+
+impl Principal {
+    /// Its ARN in a partition.
+    pub fn arn(&self, partition: &str) -> String {
+        match self {
+            Self::User => format!("arn:{partition}:iam::{ACCOUNT}:user/ci"),
+            Self::Session { role, session } => {
+                format!("arn:{partition}:sts::{ACCOUNT}:assumed-role/{role}/{session}")
+            }
+        }
+    }
+}
+
 /// One accepted key.
 #[derive(Clone)]
 pub(crate) struct Key {
+    pub principal: Principal,
     pub secret: String,
     pub session_token: Option<String>,
     pub expires_at: Option<SystemTime>,
@@ -60,12 +83,12 @@ impl Keyring {
                 return Err(ServeError::HalfCredentials { given: SECRET, missing: ID });
             }
         };
-        let key = Key { secret, session_token, expires_at: None };
+        let key = Key { principal: Principal::User, secret, session_token, expires_at: None };
         Ok(Self { keys: RwLock::new(BTreeMap::from([(id, key)])) })
     }
 
-    /// Makes credentials that end after `lifetime`.
-    pub fn issue(&self, now: SystemTime, lifetime: Duration) -> Credentials {
+    /// Makes credentials for `principal` that end after `lifetime`.
+    pub fn issue(&self, principal: Principal, now: SystemTime, lifetime: Duration) -> Credentials {
         let credentials = Credentials {
             access_key_id: format!("ASIA{}", random::hex_digits(16).to_uppercase()),
             secret_access_key: random::hex_digits(40),
@@ -73,6 +96,7 @@ impl Keyring {
             expires_at: now + lifetime,
         };
         let key = Key {
+            principal,
             secret: credentials.secret_access_key.clone(),
             session_token: Some(credentials.session_token.clone()),
             expires_at: Some(credentials.expires_at),

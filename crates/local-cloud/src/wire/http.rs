@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::connection::Link;
+use super::query;
 use super::refusal::Refusal;
-use super::signature::{self, Signed};
-use crate::actions::{Action, Outcome};
+use super::service::{Answer, Call, Done, Service, TARGET};
+use super::signature::{self, Signed, Signer};
+use crate::actions::{Action, Scene};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::record;
 use crate::state::random;
 
-/// What stands before the operation in `X-Amz-Target`.
-const TARGET: &str = "AmazonEC2ContainerServiceV20141113.";
 /// Longest request body; the longest that makes sense is a task definition of 64 KiB.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Longest time a body may take to arrive.
@@ -34,38 +34,35 @@ pub async fn handle(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let operation = operation(&parts.headers).to_owned();
     let body = match receive(body).await {
         Ok(body) => body,
-        Err(refusal) => return answer(refusal.status, refusal.body()),
+        Err(refusal) => return respond(Service::Ecs.refusal(&refusal)),
     };
+    let call = Call::of(&parts.headers, &body);
     let signed =
         Signed { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: &body };
-    let region = signature::verify(&signed, &cloud.keys, cloud.clock.now());
+    let signer = signature::verify(&signed, call.service, &cloud.keys, cloud.clock.now());
+    let known = signer.as_ref().ok();
     let request = record::Request {
-        operation: operation.clone(),
-        region: region.clone().unwrap_or_default(),
-        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        operation: call.operation.clone(),
+        service: call.service.name(),
+        access_key_id: known.map(|signer| signer.access_key_id.clone()).unwrap_or_default(),
+        region: known.map(|signer| signer.region.clone()).unwrap_or_default(),
+        body: call.service.recorded(&body),
         time: cloud.clock.now(),
         status: None,
     };
     let number = cloud.requests.came(request, body.len());
-    let answered = match route(&parts.method, parts.uri.path()).and(region) {
-        Ok(region) => perform(&cloud, &operation, &region, &body).await,
-        Err(refusal) => Some(answer(refusal.status, refusal.body())),
+    let answered = match route(&parts.method, parts.uri.path()).and(signer) {
+        Ok(signer) => perform(&cloud, &call, &signer, &body).await,
+        Err(refusal) => Some(call.service.refusal(&refusal)),
     };
-    if let Some(response) = answered {
-        cloud.requests.answered(number, response.status().as_u16());
-        return response;
+    if let Some(answer) = answered {
+        cloud.requests.answered(number, answer.status);
+        return respond(answer);
     }
     link.cut();
-    answer(500, json!({}))
-}
-
-/// The part of `X-Amz-Target` after the dot; empty for another service or none.
-fn operation(headers: &HeaderMap) -> &str {
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-    target.and_then(|target| target.strip_prefix(TARGET)).unwrap_or_default()
+    respond(call.service.shaped(500, String::new()))
 }
 
 async fn receive(body: Body) -> Result<Bytes, Refusal> {
@@ -86,7 +83,7 @@ async fn receive(body: Body) -> Result<Bytes, Refusal> {
     }
 }
 
-/// All of ECS is one address.
+/// All of each service is one address.
 fn route(method: &Method, path: &str) -> Result<(), Refusal> {
     if *method == Method::POST && path == "/" {
         return Ok(());
@@ -97,44 +94,46 @@ fn route(method: &Method, path: &str) -> Result<(), Refusal> {
 
 /// Plays the fault of this call, if it has one, around what the operation does. `None` when the
 /// connection is to be closed without an answer.
-async fn perform(
-    cloud: &Arc<Cloud>,
-    operation: &str,
-    region: &str,
-    body: &[u8],
-) -> Option<Response> {
+async fn perform(cloud: &Arc<Cloud>, call: &Call, signer: &Signer, body: &[u8]) -> Option<Answer> {
+    let service = call.service;
     let mut clearing = cloud.faults.clearing();
-    let fault = cloud.faults.take(operation);
+    let fault = cloud.faults.take(&call.operation);
     match fault {
         Some(Fault::Exception { status, code, message }) => {
             let refusal = Refusal { status, ..Refusal::new(&code, message) };
-            return Some(answer(status, refusal.body()));
+            return Some(service.refusal(&refusal));
         }
-        Some(Fault::Answer { status, body }) => return Some(answer_text(status, body)),
+        Some(Fault::Answer { status, body }) => return Some(service.shaped(status, body)),
         // An error means that the cloud itself is going, and the connection with it.
         Some(Fault::Hang) => clearing.changed().await.ok()?,
         _ => {}
     }
-    let outcome = act(cloud, operation, region, body, fault.as_ref());
+    let scene = Scene {
+        cloud,
+        region: &signer.region,
+        now: cloud.clock.now(),
+        fault: fault.as_ref(),
+        principal: &signer.principal,
+    };
+    let outcome = act(call, body, &scene);
     match fault {
         Some(Fault::Slow(delay)) => sleep(delay).await,
         Some(Fault::LostAnswer) => return None,
         _ => {}
     }
     Some(match outcome {
-        Ok(body) => answer(200, body),
-        Err(refusal) => answer(refusal.status, refusal.body()),
+        Ok(done) => service.answer(&call.operation, done),
+        Err(refusal) => service.refusal(&refusal),
     })
 }
 
-fn act(
-    cloud: &Arc<Cloud>,
-    operation: &str,
-    region: &str,
-    body: &[u8],
-    fault: Option<&Fault>,
-) -> Outcome {
-    if operation.is_empty() {
+fn act(call: &Call, body: &[u8], scene: &Scene<'_>) -> Result<Done, Refusal> {
+    if call.service != Service::Ecs {
+        scene.allowed(&call.right(), None)?;
+        let members = query::members(body);
+        return crate::actions::query::perform(call, &members, scene).map(Done::Xml);
+    }
+    if call.operation.is_empty() {
         return Err(Refusal::new(
             "UnknownOperationException",
             format!("The header X-Amz-Target names no operation of {TARGET}*"),
@@ -145,18 +144,16 @@ fn act(
         bytes => serde_json::from_slice(bytes)
             .map_err(|error| Refusal::new("SerializationException", error.to_string()))?,
     };
-    Action::decode(operation, body)?.perform(cloud, region, fault)
+    let action = Action::decode(&call.operation, body)?;
+    scene.allowed(&call.right(), Some("*"))?;
+    action.perform(scene).map(Done::Json)
 }
 
-fn answer(status: u16, body: Value) -> Response {
-    answer_text(status, body.to_string())
-}
-
-fn answer_text(status: u16, body: String) -> Response {
+fn respond(answer: Answer) -> Response {
     Response::builder()
-        .status(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
-        .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
+        .status(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+        .header(header::CONTENT_TYPE, answer.content_type)
         .header("x-amzn-RequestId", random::uuid())
-        .body(Body::from(body))
+        .body(Body::from(answer.body))
         .expect("a status and plain headers make a response")
 }

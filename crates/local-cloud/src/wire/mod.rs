@@ -1,10 +1,15 @@
-//! The wire: HTTP, signatures, JSON 1.1. It knows no cluster and no task.
+//! The wire: HTTP and TLS, signatures, JSON 1.1 and the query protocols. It knows no cluster and
+//! no task.
 
 pub mod calendar;
 pub mod connection;
 pub mod credentials;
 pub mod http;
 pub mod member;
+pub mod query;
 pub mod refusal;
+pub mod service;
 pub mod shape;
 pub mod signature;
+pub mod tls;
+pub mod xml;

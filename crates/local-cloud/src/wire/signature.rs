@@ -2,8 +2,8 @@
 //! that the signature does not cover where it must.
 //!
 //! Source: AWS Identity and Access Management User Guide, "Create a signed AWS API request". No
-//! pre-signed addresses, no `aws-chunked` bodies, no asymmetric signatures: ECS has no use for
-//! them.
+//! pre-signed addresses, no `aws-chunked` bodies, no asymmetric signatures: none of the services
+//! here has a use for them.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,8 +12,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::calendar;
-use super::credentials::{Key, Keyring};
+use super::credentials::{Key, Keyring, Principal};
 use super::refusal::Refusal;
+use super::service::Service;
 
 /// The algorithm in the `Authorization` header.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -28,13 +29,26 @@ pub struct Signed<'a> {
     pub body: &'a [u8],
 }
 
-/// Checks the signature against `keys`; the Region that the request was signed for.
-pub fn verify(request: &Signed<'_>, keys: &Keyring, now: SystemTime) -> Result<String, Refusal> {
+/// Who signed a request, and for where.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    pub region: String,
+    pub access_key_id: String,
+    pub principal: Principal,
+}
+
+/// Checks the signature for `service` against `keys`.
+pub fn verify(
+    request: &Signed<'_>,
+    service: Service,
+    keys: &Keyring,
+    now: SystemTime,
+) -> Result<Signer, Refusal> {
     let authorization = Authorization::read(request.headers)?;
     let date = request_time(request.headers)?;
     let key = known_key(&authorization, request.headers, keys, now)?;
     within_skew(&date, now)?;
-    check_scope(&authorization, &date)?;
+    check_scope(&authorization, service, &date)?;
     let canonical = canonical_request(request, &authorization)?;
     let scope = authorization.scope.join("/");
     let to_sign = format!(
@@ -44,7 +58,7 @@ pub fn verify(request: &Signed<'_>, keys: &Keyring, now: SystemTime) -> Result<S
     );
     let [day, region, ..] = &authorization.scope;
     let signature = hex::decode(authorization.signature).unwrap_or_default();
-    signing_mac(&key.secret, day, region)
+    signing_mac(&key.secret, day, region, service)
         .chain_update(to_sign.as_bytes())
         .verify_slice(&signature)
         .map_err(|_| {
@@ -55,7 +69,11 @@ pub fn verify(request: &Signed<'_>, keys: &Keyring, now: SystemTime) -> Result<S
                  documentation for details.",
             )
         })?;
-    Ok((*region).to_owned())
+    Ok(Signer {
+        region: (*region).to_owned(),
+        access_key_id: authorization.access_key_id.to_owned(),
+        principal: key.principal,
+    })
 }
 
 /// The parts of the `Authorization` header.
@@ -178,14 +196,19 @@ fn within_skew(date: &RequestTime<'_>, now: SystemTime) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_scope(authorization: &Authorization<'_>, date: &RequestTime<'_>) -> Result<(), Refusal> {
+fn check_scope(
+    authorization: &Authorization<'_>,
+    expected: Service,
+    date: &RequestTime<'_>,
+) -> Result<(), Refusal> {
     let [day, region, service, terminator] = authorization.scope;
+    let expected = expected.name();
     let mut wrong = Vec::new();
     if !is_region(region) {
         wrong.push(format!("Credential should be scoped to a valid Region, not '{region}'. "));
     }
-    if service != "ecs" {
-        wrong.push("Credential should be scoped to correct service: 'ecs'. ".to_owned());
+    if service != expected {
+        wrong.push(format!("Credential should be scoped to correct service: '{expected}'. "));
     }
     if terminator != "aws4_request" {
         wrong.push(format!(
@@ -264,11 +287,11 @@ fn trimmed(value: &axum::http::HeaderValue) -> String {
     text.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// A code that is keyed for this day and Region, to which the text to sign is still to be given.
-fn signing_mac(secret: &str, day: &str, region: &str) -> Hmac<Sha256> {
+/// A code that is keyed for this day, Region and service, to which the text to sign is still to be given.
+fn signing_mac(secret: &str, day: &str, region: &str, service: Service) -> Hmac<Sha256> {
     let keyed = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).expect("any length is a key");
     let mut key = format!("AWS4{secret}").into_bytes();
-    for part in [day, region, "ecs", "aws4_request"] {
+    for part in [day, region, service.name(), "aws4_request"] {
         key = keyed(&key).chain_update(part.as_bytes()).finalize().into_bytes().to_vec();
     }
     keyed(&key)
@@ -367,7 +390,9 @@ mod tests {
             headers: request.headers(),
             body: request.body(),
         };
-        verify(&signed, keys, now()).map_err(|refusal| refusal.code + ": " + &refusal.message)
+        verify(&signed, Service::Ecs, keys, now())
+            .map(|signer| signer.region)
+            .map_err(|refusal| refusal.code + ": " + &refusal.message)
     }
 
     #[test]
@@ -453,7 +478,7 @@ mod tests {
     #[test]
     fn session_credentials_need_their_token_and_end() {
         let keys = keyring();
-        let issued = keys.issue(now(), Duration::from_secs(60));
+        let issued = keys.issue(Principal::User, now(), Duration::from_secs(60));
         let key: &'static str = Box::leak(issued.access_key_id.clone().into_boxed_str());
         let with = |token| Client {
             key,
@@ -474,7 +499,10 @@ mod tests {
             body: request.body(),
         };
         let late = now() + Duration::from_secs(61);
-        assert_eq!(verify(&signed, &keys, late).unwrap_err().code, "ExpiredTokenException");
+        assert_eq!(
+            verify(&signed, Service::Ecs, &keys, late).unwrap_err().code,
+            "ExpiredTokenException"
+        );
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub async fn serve() -> LocalCloud {
         empty: false,
         pace: Pace::Instant,
         folder: None,
+        tls: false,
     })
     .await
     .expect("a cloud")
@@ -65,22 +66,47 @@ pub async fn send_raw(endpoint: &str, request: String) -> io::Result<Answer> {
 }
 
 fn request(host: &str, operation: &str, body: &str) -> String {
-    let identity = Credentials::new("test", "test", None, None, "a test").into();
+    let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
+    let headers = vec![
+        ("content-type".to_owned(), "application/x-amz-json-1.1".to_owned()),
+        ("x-amz-target".to_owned(), target),
+    ];
+    let keys = Credentials::new("test", "test", None, None, "a test");
+    signed(host, "ecs", headers, body, keys)
+}
+
+fn form_request(
+    host: &str,
+    service: &str,
+    form: &str,
+    keys: &fargate_local_cloud::Credentials,
+) -> String {
+    let headers = vec![("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())];
+    let token = Some(keys.session_token.clone()).filter(|token| !token.is_empty());
+    let (id, secret) = (&keys.access_key_id, &keys.secret_access_key);
+    let keys = Credentials::new(id, secret, token, None, "a test");
+    signed(host, service, headers, form, keys)
+}
+
+/// A request that the signer of the AWS SDK signed.
+fn signed(
+    host: &str,
+    service: &str,
+    mut headers: Vec<(String, String)>,
+    body: &str,
+    keys: Credentials,
+) -> String {
+    let identity = keys.into();
     let params = SigningParams::builder()
         .identity(&identity)
         .region("eu-west-1")
-        .name("ecs")
+        .name(service)
         .time(SystemTime::now())
         .settings(SigningSettings::default())
         .build()
         .expect("complete parameters")
         .into();
-    let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
-    let mut headers = vec![
-        ("host".to_owned(), host.to_owned()),
-        ("content-type".to_owned(), "application/x-amz-json-1.1".to_owned()),
-        ("x-amz-target".to_owned(), target),
-    ];
+    headers.push(("host".to_owned(), host.to_owned()));
     let signable = SignableRequest::new(
         "POST",
         format!("http://{host}/"),
@@ -132,4 +158,19 @@ pub async fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> 
         assert!(begun.elapsed() < PATIENCE, "{what} did not happen within {PATIENCE:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Calls an operation of a query service with these keys, and gives the answer as it is.
+pub async fn query(
+    endpoint: &str,
+    service: &'static str,
+    form: &str,
+    keys: &fargate_local_cloud::Credentials,
+) -> Answer {
+    let host = endpoint.replace("http://", "");
+    let request = form_request(&host, service, form, keys);
+    spawn_blocking(move || exchange(&host, &request))
+        .await
+        .expect("no panic in the client")
+        .expect("an answer")
 }

@@ -1,5 +1,6 @@
 //! The local cloud as its owner and its clients meet it, in one process and over the wire.
 
 mod client;
+mod neighbours;
 mod processes;
 mod wire;

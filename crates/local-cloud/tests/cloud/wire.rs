@@ -199,6 +199,7 @@ async fn a_cloud_that_cannot_listen_says_where_and_why() {
             empty: true,
             pace: Pace::Instant,
             folder: None,
+            tls: false,
         });
         served.await.err().expect("a refusal").to_string()
     };

@@ -77,6 +77,20 @@ pub enum Cause {
     Credentials,
     #[serde(rename = "region-missing")]
     RegionMissing,
+    #[serde(rename = "ca-bundle")]
+    CaBundle,
+    #[serde(rename = "proxy-unusable")]
+    ProxyUnusable,
+    #[serde(rename = "proxy-refused")]
+    ProxyRefused,
+    #[serde(rename = "proxy-unreachable")]
+    ProxyUnreachable,
+    #[serde(rename = "certificate-untrusted")]
+    CertificateUntrusted,
+    #[serde(rename = "role-refused")]
+    RoleRefused,
+    #[serde(rename = "no-public-address")]
+    NoPublicAddress,
     #[serde(rename = "clock")]
     Clock,
     #[serde(rename = "account-blocked")]
@@ -99,6 +113,8 @@ pub enum Cause {
     StartTimeout,
     #[serde(rename = "connection-lost")]
     ConnectionLost,
+    #[serde(rename = "login-shell")]
+    LoginShell,
     #[serde(rename = "shell-missing")]
     ShellMissing,
     #[serde(rename = "out-of-memory")]
@@ -180,6 +196,13 @@ impl Cause {
         Self::NotAllowed,
         Self::Credentials,
         Self::RegionMissing,
+        Self::CaBundle,
+        Self::ProxyUnusable,
+        Self::ProxyRefused,
+        Self::ProxyUnreachable,
+        Self::CertificateUntrusted,
+        Self::RoleRefused,
+        Self::NoPublicAddress,
         Self::Clock,
         Self::AccountBlocked,
         Self::AgentBlocked,
@@ -191,6 +214,7 @@ impl Cause {
         Self::WrongHost,
         Self::StartTimeout,
         Self::ConnectionLost,
+        Self::LoginShell,
         Self::ShellMissing,
         Self::OutOfMemory,
         Self::Spot,
@@ -258,6 +282,13 @@ impl Cause {
             Self::NotAllowed => entry("not-allowed", "config", Setup, Final, "this host's role may not {action}", "allow exactly this action", "aws sts get-caller-identity"),
             Self::Credentials => entry("credentials", "config", Setup, Final, "the AWS credentials of this host do not work", "renew them", "aws sts get-caller-identity"),
             Self::RegionMissing => entry("region-missing", "config", Setup, Final, "no AWS Region is known", "set `region` in the configuration, or AWS_REGION", "fargate-runner config show"),
+            Self::CaBundle => entry("ca-bundle", "config", Setup, Final, "the CA bundle {path} cannot be used", "name a readable PEM file with certificates in `ca_bundle` or AWS_CA_BUNDLE", "openssl x509 -noout -subject -in {path}"),
+            Self::ProxyUnusable => entry("proxy-unusable", "network", Setup, Final, "{variable} names no HTTP proxy", "write it as http://HOST:PORT, or unset it for this host's runner", "printenv {variable}"),
+            Self::ProxyRefused => entry("proxy-refused", "network", Setup, Final, "the proxy {proxy} asks for a login", "write user and password into the proxy's URL, as http://USER:PASSWORD@HOST:PORT", "curl -sv -m 5 -x {proxy} {endpoint}"),
+            Self::ProxyUnreachable => entry("proxy-unreachable", "network", Setup, Wait, "the proxy {proxy} gives no way to {endpoint}", "check that the proxy runs and allows it, or name the host in NO_PROXY", "curl -sv -m 5 -x {proxy} {endpoint}"),
+            Self::CertificateUntrusted => entry("certificate-untrusted", "network", Setup, Final, "the certificate of {endpoint} is not trusted", "name the PEM file of its authority in `ca_bundle` or AWS_CA_BUNDLE", "curl -sv -m 5 {endpoint}"),
+            Self::RoleRefused => entry("role-refused", "iam", Setup, Final, "this host may not assume {role}", "allow sts:AssumeRole on it, and let its trust policy name this host and the external id", "aws sts get-caller-identity"),
+            Self::NoPublicAddress => entry("no-public-address", "network", Setup, Final, "the task got no public address", "use a subnet with an internet gateway, or dial the private address", "aws ec2 describe-network-interfaces --network-interface-ids {interface}"),
             Self::Clock => entry("clock", "host", Setup, Final, "this host's clock differs from AWS's", "turn time keeping on", "sudo timedatectl set-ntp true"),
             Self::AccountBlocked => entry("account-blocked", "aws", Aws, Final, "AWS has blocked this account", "open a case: only AWS Support can lift this", "https://console.aws.amazon.com/support/home#/case/create"),
             Self::AgentBlocked => entry("agent-blocked", "network", Setup, Final, "the task runs, but port {port} does not answer", "let this host in", "aws ec2 describe-security-groups --group-ids {security_groups} --query \"SecurityGroups[].IpPermissions\""),
@@ -269,6 +300,7 @@ impl Cause {
             Self::WrongHost => entry("wrong-host", "security", Person, Final, "another machine answered in the task's place", "treat as an incident; find who holds the address", "aws ec2 describe-network-interfaces --filters Name=private-ip-address,Values={ip}"),
             Self::StartTimeout => entry("start-timeout", "aws", Aws, Final, "the task did not start in {limit}", "raise `timeouts.start` only if starts are usually this slow", "fargate-runner config show"),
             Self::ConnectionLost => entry("connection-lost", "agent", Runner, Final, "the connection to the task was lost", "start the job again; the script is never run twice", "retry: { max: 1, when: runner_system_failure }"),
+            Self::LoginShell => entry("login-shell", "image", Setup, Final, "the login shell in the task ran none of our commands", "give the user of `ssh.user` bash or sh as its login shell", "docker run --rm {image} getent passwd"),
             Self::ShellMissing => entry("shell-missing", "image", Setup, Final, "the image has no {program}", "put it into the image, or set `shell`", "docker run --rm {image} {program} --version"),
             Self::OutOfMemory => entry("out-of-memory", "resources", Job, Final, "out of memory (limit {memory})", "give the job a larger task", "fargate-runner config show"),
             Self::Spot => entry("spot", "spot", Aws, Final, "AWS took the Spot task back", "let GitLab start the job again", "retry: { max: 2, when: runner_system_failure }"),

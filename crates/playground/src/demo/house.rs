@@ -93,6 +93,7 @@ impl House {
             empty: false,
             pace: Pace::Measured { factor: PACE },
             folder: Some(folder.path().join("cloud")),
+            tls: false,
         };
         let cloud = LocalCloud::serve(options).await?;
         let jobs = guests(plan::jobs(&git.host(), &commit), &folder.path().join("jobs"))?;

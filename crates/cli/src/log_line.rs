@@ -1,0 +1,114 @@
+//! How one line of the operator's log is written: as JSON, or for people.
+//!
+//! The fields are the same in every format; docs/LOGGING.md names them.
+
+use std::time::{Duration, SystemTime};
+
+use fargate_config::LogFormat;
+use fargate_model::text::escape;
+use serde_json::{Map, Value};
+
+/// Fields that a line for people has in a place of their own.
+const PLACED: [&str; 3] = ["time", "level", "message"];
+
+/// Where a line goes, as far as it changes the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// A file or a terminal.
+    Plain,
+    /// journald, which has time and level of its own and shows no colours.
+    Journal,
+}
+
+/// One line, without its end.
+pub fn write(fields: &Map<String, Value>, format: LogFormat, reader: Reader) -> String {
+    let colour = format == LogFormat::Text && reader == Reader::Plain;
+    match format {
+        LogFormat::Json => Value::Object(fields.clone()).to_string(),
+        LogFormat::Text | LogFormat::TextSimple => for_people(fields, colour, reader),
+    }
+}
+
+/// `TIME LEVEL MESSAGE KEY=VALUE ...`. Without a message the event stands in its place.
+fn for_people(fields: &Map<String, Value>, colour: bool, reader: Reader) -> String {
+    let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+    let level = text("level");
+    let (begin, end) = match colour {
+        true => (colour_of(level), "\x1b[0m"),
+        false => ("", ""),
+    };
+    let mut parts = Vec::new();
+    if reader == Reader::Plain {
+        parts.push(time(fields));
+        parts.push(format!("{begin}{level}{end}"));
+    }
+    let message = if text("message").is_empty() { text("event") } else { text("message") };
+    parts.push(escape(message));
+    for (name, value) in fields.iter().filter(|(name, _)| !PLACED.contains(&name.as_str())) {
+        parts.push(format!("{begin}{name}{end}={}", plain(value)));
+    }
+    parts.join(" ")
+}
+
+/// Source: logrus, `text_formatter.go`, whose colours GitLab's driver forces.
+fn colour_of(level: &str) -> &'static str {
+    match level {
+        "error" => "\x1b[31m",
+        "warn" => "\x1b[33m",
+        "info" => "\x1b[36m",
+        _ => "\x1b[37m",
+    }
+}
+
+fn time(fields: &Map<String, Value>) -> String {
+    let ms = fields.get("time").and_then(Value::as_u64).unwrap_or_default();
+    let moment = SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
+    humantime::format_rfc3339_millis(moment).to_string()
+}
+
+/// A value, in quotes where it has spaces or marks of its own.
+fn plain(value: &Value) -> String {
+    let Some(text) = value.as_str() else { return value.to_string() };
+    let bare = |c: char| c.is_ascii_alphanumeric() || "-._/@^+:".contains(c);
+    if !text.is_empty() && text.chars().all(bare) {
+        return text.to_owned();
+    }
+    format!("\"{}\"", escape(text).replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn shown(fields: &Value, format: LogFormat, reader: Reader) -> String {
+        write(fields.as_object().unwrap(), format, reader)
+    }
+
+    #[test]
+    fn a_line_reads_as_time_level_message_and_fields() {
+        let fields = json!({
+            "time": 1_700_000_000_123_u64, "level": "info", "message": "the task runs",
+            "event": "task.running", "job": "gl-4411", "exit": 3, "said": "no \"room\"\n\u{1b}[2J",
+            "empty": "",
+        });
+        insta::assert_snapshot!(shown(&fields, LogFormat::TextSimple, Reader::Plain), @r#"2023-11-14T22:13:20.123Z info the task runs empty="" event=task.running exit=3 job=gl-4411 said="no \"room\"\x0a\x1b[2J""#);
+        insta::assert_snapshot!(shown(&fields, LogFormat::Text, Reader::Journal), @r#"the task runs empty="" event=task.running exit=3 job=gl-4411 said="no \"room\"\x0a\x1b[2J""#);
+        let coloured = shown(&fields, LogFormat::Text, Reader::Plain);
+        assert!(coloured.starts_with("2023-11-14T22:13:20.123Z \x1b[36minfo\x1b[0m the task runs"));
+        let simple = coloured.replace("\x1b[36m", "").replace("\x1b[0m", "");
+        assert_eq!(simple, shown(&fields, LogFormat::TextSimple, Reader::Plain));
+        assert!(shown(&fields, LogFormat::Json, Reader::Plain).starts_with("{\"empty\":\"\""));
+    }
+
+    #[test]
+    fn without_a_message_the_event_stands_in_its_place_and_each_level_has_its_colour() {
+        for (level, colour) in [("error", 31), ("warn", 33), ("info", 36), ("debug", 37)] {
+            let fields = json!({ "time": 0, "level": level, "event": "task.accepted" });
+            let line = shown(&fields, LogFormat::Text, Reader::Plain);
+            let start =
+                format!("1970-01-01T00:00:00.000Z \x1b[{colour}m{level}\x1b[0m task.accepted");
+            assert!(line.starts_with(&start), "{line:?}");
+        }
+    }
+}

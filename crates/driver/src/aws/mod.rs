@@ -1,0 +1,16 @@
+//! The AWS account as this host reaches it: the way there, whom to trust on it, and as whom to
+//! call. All clients get these from one [`Account`].
+//!
+//! It knows no task and no state. It retries nothing: whoever calls has the one retry policy.
+
+mod account;
+mod call;
+mod ec2;
+mod http;
+mod proxy;
+mod role;
+mod trust;
+
+pub use account::Account;
+pub use call::CallError;
+pub(crate) use call::is_throttling;

@@ -1,0 +1,166 @@
+//! Our agent behind an open connection: the subsystem, hello, the lease, frames.
+
+use std::time::Duration;
+
+use fargate_config::Timeouts;
+use fargate_protocol::{
+    Decoder, FrameError, FromAgent, FromClient, Refusal, SUBSYSTEM, VERSIONS, encode,
+};
+use russh::client::{Handle, Msg};
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::time::timeout;
+
+use super::login::{Connection, LoginError, Verifier, broken};
+use crate::random;
+
+/// Longest that a farewell takes; a peer that does not answer is not waited for.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+const STEP: &str = "hello";
+
+/// A conversation with an agent that is proven.
+pub struct AgentSession {
+    pub(super) handle: Handle<Verifier>,
+    pub(super) read: ChannelReadHalf,
+    pub(super) write: ChannelWriteHalf<Msg>,
+    pub(super) decoder: Decoder,
+    /// Name and version of the agent.
+    pub agent: String,
+}
+
+/// Who answers to a call for the agent.
+pub(super) enum Greeted {
+    /// The agent.
+    Agent(Box<AgentSession>),
+    /// An SSH server that does not know the agent's subsystem.
+    Other(Box<Connection>),
+}
+
+/// Calls for the agent, and says hello to it.
+pub(super) async fn greet(
+    connection: Connection,
+    timeouts: &Timeouts,
+) -> Result<Greeted, LoginError> {
+    let limit = timeouts.hello;
+    match timeout(limit, call(connection)).await {
+        Err(_) => Err(LoginError::Stalled { step: STEP, within: limit }),
+        Ok(greeted) => greeted,
+    }
+}
+
+async fn call(connection: Connection) -> Result<Greeted, LoginError> {
+    let opened = connection.handle.channel_open_session().await;
+    let mut channel: Channel<Msg> = opened.map_err(|error| broken(STEP, &error))?;
+    channel.request_subsystem(true, SUBSYSTEM).await.map_err(|error| broken(STEP, &error))?;
+    loop {
+        match channel.wait().await {
+            Some(ChannelMsg::Success) => break,
+            Some(ChannelMsg::Failure | ChannelMsg::Close | ChannelMsg::Eof) => {
+                return Ok(Greeted::Other(Box::new(connection)));
+            }
+            Some(_) => {}
+            None => {
+                let error = "the connection ended".to_owned();
+                return Err(LoginError::Broken { step: STEP, error });
+            }
+        }
+    }
+    hello(connection.handle, channel).await.map(|session| Greeted::Agent(Box::new(session)))
+}
+
+async fn hello(
+    handle: Handle<Verifier>,
+    channel: Channel<Msg>,
+) -> Result<AgentSession, LoginError> {
+    let (read, write) = channel.split();
+    let challenge = random::bytes::<32>().map_err(|error| broken(STEP, &error))?;
+    let hello = FromClient::Hello {
+        versions: VERSIONS.to_vec(),
+        challenge: challenge.to_vec(),
+        client: concat!("fargate-runner ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    send(&write, &hello).await.map_err(|error| broken(STEP, &error))?;
+    let mut session =
+        AgentSession { handle, read, write, decoder: Decoder::default(), agent: String::new() };
+    match session.next().await.map_err(|error| broken(STEP, &error))? {
+        Some(FromAgent::HelloOk { version, agent, .. }) if VERSIONS.contains(&version) => {
+            session.agent = agent;
+            Ok(session)
+        }
+        Some(FromAgent::Refused(Refusal::Version { speaks })) => Err(LoginError::NotOurAgent {
+            what: format!("the agent speaks versions {speaks:?}, this driver {VERSIONS:?}"),
+        }),
+        Some(_) => {
+            Err(LoginError::NotOurAgent { what: "the agent did not answer our hello".to_owned() })
+        }
+        None => Err(not_an_agent()),
+    }
+}
+
+/// SSH, but nobody behind it that says hello.
+pub(super) fn not_an_agent() -> LoginError {
+    LoginError::NotOurAgent { what: "an SSH server answers, but not fargate-agent".to_owned() }
+}
+
+impl AgentSession {
+    /// Tells the agent how long it may live without us.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError::Broken`].
+    pub async fn lease(&self, lease: fargate_protocol::Lease) -> Result<(), LoginError> {
+        send(&self.write, &FromClient::Lease(lease)).await.map_err(|error| broken("lease", &error))
+    }
+
+    /// The agent's next message; `None` when it ended the conversation.
+    async fn next(&mut self) -> Result<Option<FromAgent>, FrameError> {
+        next(&mut self.read, &mut self.decoder).await
+    }
+
+    /// Ends the conversation in good order, within a second.
+    pub async fn close(self) {
+        let Self { handle, read, write, .. } = self;
+        part(handle, read, write).await;
+    }
+}
+
+/// Ends a connection in good order, within a second.
+pub(super) async fn part(
+    handle: Handle<Verifier>,
+    read: ChannelReadHalf,
+    write: ChannelWriteHalf<Msg>,
+) {
+    // Nobody reads any more; a library that waits for that could not take the farewell.
+    drop(read);
+    let _ = timeout(FAREWELL, async {
+        let _ = write.eof().await;
+        let _ = handle.disconnect(russh::Disconnect::ByApplication, "", "").await;
+        let _ = handle.await;
+    })
+    .await;
+}
+
+pub(super) async fn next(
+    read: &mut ChannelReadHalf,
+    decoder: &mut Decoder,
+) -> Result<Option<FromAgent>, FrameError> {
+    loop {
+        if let Some(message) = decoder.take()? {
+            return Ok(Some(message));
+        }
+        match read.wait().await {
+            Some(ChannelMsg::Data { data }) => decoder.push(&data),
+            None | Some(ChannelMsg::Eof | ChannelMsg::Close | ChannelMsg::Failure) => {
+                return Ok(None);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+pub(super) async fn send(
+    write: &ChannelWriteHalf<Msg>,
+    message: &FromClient,
+) -> Result<(), russh::Error> {
+    let frame = encode(message).map_err(|error| russh::Error::IO(std::io::Error::other(error)))?;
+    write.data_bytes(frame).await
+}

@@ -1,0 +1,92 @@
+//! Where a script's output begins: what a login shell writes before our program's first word is not
+//! the job's.
+
+/// Most that a login shell may write before our program begins, in bytes.
+const MAX_BEFORE: usize = 64 * 1024;
+
+/// What is left of a piece of output.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Passed {
+    /// Nothing; the beginning is still to come.
+    Nothing,
+    /// The script's.
+    Bytes(Vec<u8>),
+    /// More than a login shell says.
+    TooMuch,
+}
+
+/// One stream's beginning.
+#[derive(Debug)]
+pub(super) struct Marker {
+    word: Vec<u8>,
+    before: Vec<u8>,
+    met: bool,
+}
+
+impl Marker {
+    pub(super) fn new(token: &str) -> Self {
+        let word = format!("fargate-runner-started-{token}\n").into_bytes();
+        Self { word, before: Vec::new(), met: false }
+    }
+
+    /// True once the beginning was seen.
+    pub(super) fn is_met(&self) -> bool {
+        self.met
+    }
+
+    /// What came before the beginning.
+    pub(super) fn before(&self) -> &[u8] {
+        &self.before
+    }
+
+    /// What of `bytes`, the next piece of the stream, is the script's.
+    pub(super) fn pass(&mut self, bytes: Vec<u8>) -> Passed {
+        if self.met {
+            return Passed::Bytes(bytes);
+        }
+        let searched = self.before.len().saturating_sub(self.word.len());
+        self.before.extend(bytes);
+        let place = self.before[searched..].windows(self.word.len()).position(|w| w == self.word);
+        if let Some(place) = place {
+            self.met = true;
+            let rest = self.before.split_off(searched + place + self.word.len());
+            self.before.truncate(searched + place);
+            return if rest.is_empty() { Passed::Nothing } else { Passed::Bytes(rest) };
+        }
+        if self.before.len() > MAX_BEFORE { Passed::TooMuch } else { Passed::Nothing }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_begins_behind_the_marker_however_the_stream_is_cut() {
+        let stream = b"noise\nfargate-runner-started-\nfargate-runner-started-ab\nhello\n";
+        for cut in 0..stream.len() {
+            let mut marker = Marker::new("ab");
+            let mut told = Vec::new();
+            for piece in [&stream[..cut], &stream[cut..]] {
+                match marker.pass(piece.to_vec()) {
+                    Passed::Bytes(bytes) => told.extend(bytes),
+                    Passed::Nothing => {}
+                    Passed::TooMuch => panic!("too much"),
+                }
+            }
+            assert_eq!(told, b"hello\n", "cut at {cut}");
+            assert_eq!(marker.before(), b"noise\nfargate-runner-started-\n");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_never_begins_is_bounded() {
+        let mut marker = Marker::new("ab");
+        let mut pieces = 0;
+        while marker.pass(vec![b'x'; 1000]) == Passed::Nothing {
+            pieces += 1;
+        }
+        assert!(pieces <= 70);
+        assert!(!marker.is_met());
+    }
+}

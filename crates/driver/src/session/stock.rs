@@ -1,0 +1,194 @@
+//! A stock SSH server behind an open connection: one constant command, its program, its answers.
+//!
+//! The command never changes and holds no secret; what is to be done comes over its stdin, whole or
+//! not at all. It cannot resume after a cut, and nothing here pretends to. The program is `stock.sh`.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use fargate_config::Timeouts;
+use fargate_model::text::escape_within;
+use russh::client::{Handle, Msg};
+use russh::{Channel, ChannelMsg};
+use tokio::time::timeout;
+
+use super::agent::FAREWELL;
+use super::login::{Connection, LoginError, Verifier, broken};
+use super::marker::{Marker, Passed};
+use crate::random;
+
+/// The program without its comments and indentation.
+static PROGRAM: LazyLock<String> = LazyLock::new(|| {
+    let lines = include_str!("stock.sh").lines().map(str::trim_start);
+    let lines: Vec<_> = lines.filter(|line| !line.starts_with('#')).collect();
+    lines.join("\n")
+});
+const STEP: &str = "the first command";
+
+/// What a stock server's task has been found to have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The configured shell.
+    pub shell: bool,
+    /// A script can be ended as a whole, and the next `run` finds it.
+    pub group: bool,
+    /// The task ends itself at its deadline.
+    pub watchdog: bool,
+}
+
+/// What the task is told before its first script.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The task ends after this.
+    pub lifetime: Duration,
+    /// The task ends when no client came for this long.
+    pub idle: Duration,
+    /// The shell that scripts are written for.
+    pub shell: String,
+}
+
+/// A conversation with a stock SSH server that is proven.
+pub struct StockSession {
+    pub(super) handle: Handle<Verifier>,
+    user: String,
+    /// How the server calls itself.
+    pub server: String,
+    pub(super) windows: Windows,
+}
+
+/// What the program is told with each script.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Windows {
+    /// What a former script has left once the next begins.
+    pub next_stage_grace: Duration,
+    /// How long a script runs on whose client is gone.
+    pub client_gone: Duration,
+}
+
+/// The command for `shell`, which runs the program and then what the program has read.
+pub(super) fn command(shell: &str) -> String {
+    let program = PROGRAM.as_str();
+    format!("exec {shell} -c 'eval \"$1\"; eval \"$fr_script\"' {shell} '{program}' {shell}")
+}
+
+impl StockSession {
+    pub(super) fn new(connection: Connection, timeouts: &Timeouts) -> Self {
+        let Connection { handle, user, server, .. } = connection;
+        let windows = Windows {
+            next_stage_grace: timeouts.next_stage_grace,
+            client_gone: timeouts.client_gone,
+        };
+        Self { handle, user, server, windows }
+    }
+
+    pub(super) async fn execute(&self, shell: &str) -> Result<Channel<Msg>, russh::Error> {
+        let channel = self.handle.channel_open_session().await?;
+        channel.exec(false, command(shell)).await?;
+        Ok(channel)
+    }
+
+    /// Leaves the watchdog in the task and tells what the task has.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError::NoShell`] if the login shell did not run our program,
+    /// [`LoginError::NoSuchShell`] if the configured shell is missing, and those of a connection.
+    pub async fn ready(&self, terms: &Terms, limit: Duration) -> Result<Found, LoginError> {
+        let token = random::token().map_err(|error| broken(STEP, &error))?;
+        let request = format!(
+            "ready {token} {} {} {}\n",
+            terms.lifetime.as_secs(),
+            terms.idle.as_secs(),
+            terms.shell
+        );
+        let asked = async {
+            let channel = self.execute("sh").await.map_err(|error| broken(STEP, &error))?;
+            channel.data_bytes(request).await.map_err(|error| broken(STEP, &error))?;
+            self.answer(channel, token.as_str()).await
+        };
+        match timeout(limit, asked).await {
+            Err(_) => Err(LoginError::Stalled { step: STEP, within: limit }),
+            Ok(Ok(found)) if !found.shell => {
+                Err(LoginError::NoSuchShell { shell: terms.shell.clone() })
+            }
+            Ok(found) => found,
+        }
+    }
+
+    async fn answer(&self, mut channel: Channel<Msg>, token: &str) -> Result<Found, LoginError> {
+        let no_shell = |how: String| LoginError::NoShell { user: self.user.clone(), how };
+        let mut marker = Marker::new(token);
+        let mut errors = Vec::new();
+        let mut text = Vec::new();
+        let mut status = None;
+        loop {
+            match channel.wait().await {
+                Some(ChannelMsg::Data { data }) => match marker.pass(data.to_vec()) {
+                    Passed::Nothing => {}
+                    Passed::Bytes(bytes) => text.extend(bytes),
+                    Passed::TooMuch => return Err(no_shell("it only writes".to_owned())),
+                },
+                Some(ChannelMsg::ExtendedData { data, .. }) if errors.len() < 1000 => {
+                    errors.extend_from_slice(&data);
+                }
+                Some(ChannelMsg::ExitStatus { exit_status }) => status = Some(exit_status),
+                Some(ChannelMsg::Failure) => {
+                    return Err(no_shell("the server refuses commands".to_owned()));
+                }
+                Some(ChannelMsg::Close) | None => {
+                    return Err(no_shell(unusual(status, &errors, marker.before())));
+                }
+                Some(_) => {}
+            }
+            if text.ends_with(b"end\n") {
+                let has = |word: &str| text.split(|b| *b == b'\n').any(|l| l == word.as_bytes());
+                let (shell, group, watchdog) = (has("shell"), has("group"), has("watchdog"));
+                return Ok(Found { shell, group, watchdog });
+            }
+        }
+    }
+
+    /// Ends the conversation in good order, within a second.
+    pub async fn close(self) {
+        let handle = self.handle;
+        let _ = timeout(FAREWELL, async {
+            let _ = handle.disconnect(russh::Disconnect::ByApplication, "", "").await;
+            let _ = handle.await;
+        })
+        .await;
+    }
+}
+
+/// What came instead of our program's first word.
+pub(super) fn unusual(status: Option<u32>, errors: &[u8], output: &[u8]) -> String {
+    let ended = match status {
+        Some(status) => format!("it ended with {status}"),
+        None => "it ended".to_owned(),
+    };
+    let said = if errors.is_empty() { output } else { errors };
+    match String::from_utf8_lossy(said).trim() {
+        "" => format!("{ended} and said nothing"),
+        said => format!("{ended} and said \"{}\"", escape_within(said, 200)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_one_quoted_word_without_comments_and_the_same_for_every_script() {
+        let command = command("bash");
+        assert_eq!(PROGRAM.matches('\'').count(), 0);
+        assert!(PROGRAM.lines().all(|line| !line.trim_start().starts_with('#')));
+        assert_eq!(command.matches('\'').count(), 4);
+        assert!(command.len() < 8 * 1024, "{}", command.len());
+    }
+
+    #[test]
+    fn what_a_login_shell_said_instead_is_quoted_and_cut() {
+        insta::assert_snapshot!(unusual(Some(127), b"sh: 1: exec: sh: not found\n", b""), @r#"it ended with 127 and said "sh: 1: exec: sh: not found""#);
+        insta::assert_snapshot!(unusual(Some(1), b"", b""), @"it ended with 1 and said nothing");
+        insta::assert_snapshot!(unusual(None, b"", b"\x1b[31mno"), @r#"it ended and said "\x1b[31mno""#);
+    }
+}

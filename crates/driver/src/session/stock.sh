@@ -1,0 +1,156 @@
+# The program that a stock sshd is given, always the same. A request comes over stdin:
+#   ready NONCE LIFETIME IDLE SHELL      leaves the watchdog, tells what the task has
+#   run NONCE LENGTH GRACE GONE          then LENGTH bytes: the script, and NONCE behind it
+# After a script that is complete, stdin stays open: a line `end GRACE` ends what runs, and so does
+# its end once nobody came back for GONE seconds. Exit 125: the request was not complete.
+# No apostrophe may stand in here: the program is one quoted word of the command.
+fr_look() {
+    IFS= read -r fr_line <"/proc/$1/stat" || return 1
+    set -- ${fr_line##*) }
+    fr_group=$3
+    shift 19
+    fr_start=$1
+} 2>/dev/null
+# A process by its number and the moment of its start, because numbers come again.
+fr_lives() { fr_look "$1" && [ "$fr_start" = "$2" ]; }
+fr_pause() { sleep 0.1 2>/dev/null || sleep 1; }
+# This program once more, reading from 3, as a process that outlives this one, in a session of its
+# own if it can.
+# Streams are left by `exec`: a shell that redirects a function keeps the former ones open.
+fr_again() {
+    (
+        exec <&3 3<&- >/dev/null 2>&1
+        set -- sh -c "eval \"\$1\"" sh "$fr_program" sh "$@"
+        command -v setsid && exec setsid "$@"
+        exec "$@"
+    ) &
+}
+fr_end_group() {
+    kill -TERM "-$1" 2>/dev/null || return
+    fr_until=$(($(date +%s) + $2))
+    while kill -0 "-$1" 2>/dev/null && [ "$(date +%s)" -le "$fr_until" ]; do fr_pause; done
+    kill -KILL "-$1" 2>/dev/null
+}
+# A former script that still runs, or that is being ended. What one that is over has left behind is
+# let be.
+fr_end_former() {
+    for fr_record in "$fr_folder"/group.* "$fr_folder"/ending.*; do
+        [ -e "$fr_record" ] || continue
+        fr_name=${fr_record##*/}
+        fr_name=${fr_name#*.}
+        if fr_lives "${fr_name%.*}" "${fr_name#*.}" || [ "${fr_record##*/}" = "ending.$fr_name" ]; then
+            fr_end_group "${fr_name%.*}" "$1"
+        fi
+        rm -f "$fr_record"
+    done
+}
+fr_find_folder() {
+    for fr_folder in /dev/shm/.fargate-runner "${TMPDIR:-/tmp}/.fargate-runner" "$HOME/.fargate-runner"; do
+        [ -d "$fr_folder" ] || mkdir -m 700 "$fr_folder" || continue
+        : >>"$fr_folder/seen" && return
+    done
+    fr_folder=
+} 2>/dev/null
+# Beside a script: hears wishes to end it, and that its client is gone.
+fr_attend() {
+    trap "" TERM INT HUP
+    if IFS=" " read -r fr_word fr_grace; then
+        : >"$fr_folder/ending.$1.$2"
+        fr_end_group "$1" "$fr_grace"
+    else
+        fr_left=$3
+        while fr_lives "$1" "$2" && [ "$fr_left" -gt 0 ]; do
+            sleep 1
+            fr_left=$((fr_left - 1))
+        done
+        fr_lives "$1" "$2" && fr_end_group "$1" 10
+    fi
+    rm -f "$fr_folder/group.$1.$2" "$fr_folder/ending.$1.$2"
+    echo "$1.$2" >"$fr_folder/seen"
+} >/dev/null 2>&1
+fr_is_busy() {
+    for fr_record in "$fr_folder"/group.*; do
+        fr_name=${fr_record##*/group.}
+        [ -e "$fr_record" ] && fr_lives "${fr_name%.*}" "${fr_name#*.}" && return 0
+    done
+    return 1
+}
+# Ends the task at its deadline, and when no client came for so long.
+fr_watch() {
+    trap "" TERM INT HUP
+    fr_tick=$((($2 < $1 ? $2 : $1) / 4))
+    [ "$fr_tick" -gt 15 ] && fr_tick=15
+    [ "$fr_tick" -lt 1 ] && fr_tick=1
+    fr_now=$(date +%s)
+    fr_last=$((fr_now + $1)) fr_idle=$((fr_now + $2)) fr_known=
+    while [ "$fr_now" -lt "$fr_last" ] && [ "$fr_now" -lt "$fr_idle" ]; do
+        sleep "$fr_tick"
+        fr_now=$(date +%s)
+        fr_seen=
+        IFS= read -r fr_seen <"$fr_folder/seen"
+        if [ "$fr_seen" != "$fr_known" ] || fr_is_busy; then
+            fr_known=$fr_seen fr_idle=$((fr_now + $2))
+        fi
+    done
+    # An init that has no handler ignores us; it ends when nothing else is left.
+    kill -TERM 1
+    sleep 10
+    kill -TERM -1
+    sleep 10
+    kill -KILL -1
+} >/dev/null 2>&1
+# Only where process 1 is that of our container may a watchdog end it.
+fr_may_watch() { grep -q FARGATE_RUNNER_JOB= /proc/1/environ && kill -0 1 && command -v setsid; } >/dev/null 2>&1
+fr_program=$1
+case $3 in
+attend)
+    fr_find_folder
+    fr_attend "$4" "$5" "$6"
+    exit
+    ;;
+watch)
+    fr_find_folder
+    fr_watch "$4" "$5"
+    exit
+    ;;
+esac
+fr_look $$ || exit 125
+if [ "$fr_group" != $$ ] && [ -z "$3" ] && command -v setsid >/dev/null; then
+    exec setsid "$2" -c "eval \"\$1\"" "$2" "$1" "$2" own-group
+fi
+fr_find_folder
+IFS=" " read -r fr_verb fr_nonce fr_a fr_b fr_c || exit 125
+case $fr_verb in
+ready)
+    printf "fargate-runner-started-%s\n" "$fr_nonce"
+    command -v "$fr_c" >/dev/null && echo shell
+    [ -n "$fr_folder" ] && [ "$fr_group" = $$ ] && echo group
+    if fr_may_watch; then
+        exec 3</dev/null
+        (fr_again watch "$fr_a" "$fr_b")
+        echo watchdog
+    fi
+    echo end
+    exit 0
+    ;;
+run)
+    fr_script=$(head -c "$fr_a")
+    case $fr_script in
+    *"$fr_nonce") fr_script=${fr_script%"$fr_nonce"} ;;
+    *) exit 125 ;;
+    esac
+    if [ -n "$fr_folder" ]; then
+        fr_end_former "$fr_b" 2>/dev/null
+        fr_look $$
+        { : >"$fr_folder/group.$$.$fr_start" && echo "$fr_nonce" >"$fr_folder/seen"; } 2>/dev/null
+    fi
+    printf "fargate-runner-started-%s\n" "$fr_nonce"
+    exec 3<&0 </dev/null
+    (fr_again attend $$ "$fr_start" "$fr_c")
+    exec 3<&-
+    set --
+    # Evaluated by the command itself, so that its lines count from 1.
+    fr_script="unset fr_program fr_folder fr_verb fr_nonce fr_a fr_b fr_c fr_line fr_group fr_start fr_record fr_name fr_until fr_script; unset -f fr_look fr_lives fr_pause fr_again fr_end_group fr_end_former fr_find_folder fr_attend fr_is_busy fr_watch fr_may_watch; $fr_script"
+    ;;
+*) exit 125 ;;
+esac

@@ -1,0 +1,369 @@
+//! One script through a stock server: uploaded whole, its output passed on, its exit status told.
+//!
+//! Nothing is acknowledged and nothing can be resumed: a connection that is cut loses what was on
+//! its way. A status counts only behind the program's own first word; before it, nothing was started.
+
+use std::cell::{Cell, RefCell};
+use std::str::FromStr;
+use std::time::Duration;
+
+use fargate_model::id::Token;
+use fargate_protocol::{Ending, MAX_CHUNK, Refusal, Stream, WINDOW};
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::agent::part;
+use super::console::{Console, ConsoleError, Progress};
+use super::marker::{Marker, Passed};
+use super::stock::{StockSession, unusual};
+use super::stops::Stops;
+use super::talk::{Job, Outcome, START_WITHIN, at};
+
+/// Once a script has ended: silence after which what still holds its output is left behind.
+const LINGER: Duration = Duration::from_secs(1);
+/// OpenSSH's largest piece of output; so much must fit before more is read. Source: RFC 4254, 5.2,
+/// and `CHAN_SES_PACKET_DEFAULT` of OpenSSH.
+const PIECE: u64 = 64 * 1024;
+/// Exit status of our program for a request that was not complete.
+const INCOMPLETE: u32 = 125;
+
+impl StockSession {
+    /// Runs `job`; `stops` brings wishes to end it.
+    ///
+    /// The future returns when the script ended, the connection is lost, or a wish to end was passed
+    /// on and its time is over.
+    pub async fn run(
+        self,
+        run_id: Token,
+        job: &Job,
+        console: &mut Console,
+        stops: &mut Stops,
+    ) -> Outcome {
+        let (shell, script) = script(job);
+        let lost = |error: russh::Error| lost(&error.to_string());
+        let channel = match self.execute(&shell).await {
+            Ok(channel) => channel,
+            Err(error) => return lost(error),
+        };
+        let (mut read, write) = channel.split();
+        let shared = Shared::default();
+        let request = Request {
+            bytes: request(&run_id, &script, self.windows),
+            grace: self.windows.next_stage_grace,
+        };
+        let progress = console.progress();
+        let ear = Ear::new(&shared, &run_id, &shell);
+        let outcome = tokio::select! {
+            outcome = ear.hear(&mut read, console) => outcome,
+            outcome = speak(&write, &shared, request, progress, stops) => outcome,
+        };
+        part(self.handle, read, write).await;
+        outcome
+    }
+}
+
+fn lost(how: &str) -> Outcome {
+    Outcome::Lost { how: how.to_owned(), received: 0, started: false }
+}
+
+/// The shell and the script for it.
+fn script(job: &Job) -> (String, Vec<u8>) {
+    match job {
+        Job::Script { shell, bytes } => (shell.clone(), bytes.clone()),
+        Job::Argv(argv) => {
+            let words = argv.iter().map(|word| format!(" '{}'", word.replace('\'', r"'\''")));
+            ("sh".to_owned(), format!("exec{}\n", words.collect::<String>()).into_bytes())
+        }
+    }
+}
+
+struct Request {
+    bytes: Vec<u8>,
+    grace: Duration,
+}
+
+/// What the program reads, see `stock.sh`.
+fn request(run_id: &Token, script: &[u8], windows: super::stock::Windows) -> Vec<u8> {
+    let length = script.len() + 1 + run_id.as_str().len();
+    let grace = seconds(windows.next_stage_grace);
+    let gone = seconds(windows.client_gone);
+    let mut request = format!("run {run_id} {length} {grace} {gone}\n").into_bytes();
+    request.extend_from_slice(script);
+    request.push(b'\n');
+    request.extend_from_slice(run_id.as_str().as_bytes());
+    request
+}
+
+/// Whole seconds, none lost.
+fn seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+/// What hearing and speaking know of each other.
+#[derive(Default)]
+struct Shared {
+    uploaded: Cell<bool>,
+    started: Cell<bool>,
+    /// From here on the output has no reader that counts.
+    leave_at: Cell<Option<Instant>>,
+}
+
+/// Sends the script, then wishes to end it; returns when it is time to leave.
+async fn speak(
+    write: &ChannelWriteHalf<Msg>,
+    shared: &Shared,
+    request: Request,
+    mut progress: watch::Receiver<Progress>,
+    stops: &mut Stops,
+) -> Outcome {
+    let uploaded = tokio::select! {
+        uploaded = upload(write, &request.bytes) => uploaded,
+        // What was not sent whole is not started, and our leaving ends the upload.
+        _ = stops.next() => return Outcome::Left,
+    };
+    if let Err(error) = uploaded {
+        return lost(&error.to_string());
+    }
+    shared.uploaded.set(true);
+    let start_by = Instant::now() + START_WITHIN + request.grace;
+    loop {
+        let start_by = Some(start_by).filter(|_| !shared.started.get());
+        let stop = tokio::select! {
+            biased;
+            stop = stops.next() => stop,
+            () = at(shared.leave_at.get()) => return Outcome::Left,
+            Ok(()) = progress.changed() => {
+                if progress.borrow_and_update().closed {
+                    return Outcome::OutputClosed;
+                }
+                continue;
+            }
+            () = at(start_by) => {
+                if shared.started.get() {
+                    continue;
+                }
+                let how = "the task did not start the script in time".to_owned();
+                return Outcome::Lost { how, received: 0, started: true };
+            }
+        };
+        if shared.leave_at.get().is_some() {
+            return Outcome::Left;
+        }
+        let leave_at = Instant::now() + stop.leave_after;
+        shared.leave_at.set(Some(leave_at));
+        let wish = format!("end {}\n", seconds(stop.grace));
+        match timeout_at(leave_at, write.data_bytes(wish)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return Outcome::Left,
+        }
+    }
+}
+
+async fn upload(write: &ChannelWriteHalf<Msg>, request: &[u8]) -> Result<(), russh::Error> {
+    for bytes in request.chunks(MAX_CHUNK) {
+        write.data_bytes(bytes.to_vec()).await?;
+    }
+    Ok(())
+}
+
+/// Hears the script, and sends nothing.
+struct Ear<'a> {
+    shared: &'a Shared,
+    shell: &'a str,
+    out: Marker,
+    err: Marker,
+    received: u64,
+    ending: Option<u32>,
+    signal: RefCell<Option<u8>>,
+}
+
+impl<'a> Ear<'a> {
+    fn new(shared: &'a Shared, run_id: &Token, shell: &'a str) -> Self {
+        let marker = || Marker::new(run_id.as_str());
+        let (out, err) = (marker(), marker());
+        Self { shared, shell, out, err, received: 0, ending: None, signal: RefCell::default() }
+    }
+
+    fn is_started(&self) -> bool {
+        self.out.is_met() || self.err.is_met()
+    }
+
+    fn lost(&self, how: impl Into<String>) -> Outcome {
+        let started = self.is_started() || self.shared.uploaded.get();
+        Outcome::Lost { how: how.into(), received: self.received, started }
+    }
+
+    async fn hear(mut self, read: &mut ChannelReadHalf, console: &mut Console) -> Outcome {
+        let mut left = false;
+        loop {
+            room(console, self.shared).await;
+            let has_ended = self.ending.is_some() || self.signal.borrow().is_some();
+            let heard = match has_ended {
+                false => read.wait().await,
+                true => match timeout(LINGER, read.wait()).await {
+                    Ok(heard) => heard,
+                    Err(_) => {
+                        left = true;
+                        None
+                    }
+                },
+            };
+            let taken = match heard {
+                Some(ChannelMsg::Data { data }) => {
+                    self.take(Stream::Stdout, data.to_vec(), console)
+                }
+                Some(ChannelMsg::ExtendedData { data, ext: 1 }) => {
+                    self.take(Stream::Stderr, data.to_vec(), console)
+                }
+                Some(ChannelMsg::ExitStatus { exit_status }) => {
+                    self.ending = Some(exit_status);
+                    Ok(())
+                }
+                Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
+                    self.signal.replace(Some(number(&signal_name)));
+                    Ok(())
+                }
+                Some(ChannelMsg::Failure) => Err(self.not_started("the server refuses commands")),
+                Some(ChannelMsg::Close) | None => return self.over(left, console).await,
+                Some(_) => Ok(()),
+            };
+            if let Err(outcome) = taken {
+                return outcome;
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        stream: Stream,
+        bytes: Vec<u8>,
+        console: &mut Console,
+    ) -> Result<(), Outcome> {
+        let marker = match stream {
+            Stream::Stdout => &mut self.out,
+            Stream::Stderr => &mut self.err,
+        };
+        let bytes = match marker.pass(bytes) {
+            Passed::Bytes(bytes) => bytes,
+            Passed::Nothing => {
+                self.shared.started.set(self.is_started());
+                return Ok(());
+            }
+            Passed::TooMuch => return Err(self.not_started("it only writes")),
+        };
+        self.shared.started.set(true);
+        if self.shared.leave_at.get().is_some() && !has_room(console) {
+            // Nobody reads any more, and the server must be heard to the end.
+            return Ok(());
+        }
+        let length = bytes.len() as u64;
+        match console.put(stream, bytes) {
+            Ok(()) => {
+                self.received += length;
+                Ok(())
+            }
+            Err(ConsoleError::Closed) => Err(Outcome::OutputClosed),
+            Err(error @ ConsoleError::Overrun) => Err(self.lost(error.to_string())),
+        }
+    }
+
+    fn not_started(&self, how: &str) -> Outcome {
+        Outcome::NoShell { how: how.to_owned() }
+    }
+
+    /// The server has said all that it says.
+    async fn over(self, left: bool, console: &mut Console) -> Outcome {
+        let signal = *self.signal.borrow();
+        let ending = match (self.ending, signal) {
+            (None, None) => return self.lost("the server left without saying how it ended"),
+            (Some(status), _) => Ending::Code { code: u8::try_from(status).unwrap_or(u8::MAX) },
+            (None, Some(number)) => Ending::Signal { number },
+        };
+        if !self.is_started() {
+            return self.unstarted();
+        }
+        if console.drained().await.closed {
+            return Outcome::OutputClosed;
+        }
+        let stopped = self.shared.leave_at.get().is_some();
+        Outcome::Ended { ending, terminating: false, stopped, output_left: left }
+    }
+
+    /// It ended before our program's first word.
+    fn unstarted(&self) -> Outcome {
+        match self.ending {
+            Some(INCOMPLETE) if !self.shared.uploaded.get() => {
+                lost("the script did not arrive whole")
+            }
+            Some(126 | 127) => Outcome::Refused(Refusal::Start {
+                program: self.shell.to_owned(),
+                error: unusual(self.ending, self.err.before(), self.out.before()),
+            }),
+            _ => {
+                Outcome::NoShell { how: unusual(self.ending, self.err.before(), self.out.before()) }
+            }
+        }
+    }
+}
+
+fn has_room(console: &Console) -> bool {
+    console.waiting() + PIECE <= WINDOW as u64
+}
+
+/// Returns once another piece fits, or nobody waits for it any more. What is not read from the
+/// connection stops the server, which stops the script.
+async fn room(console: &Console, shared: &Shared) {
+    let mut progress = console.progress();
+    while !has_room(console) && shared.leave_at.get().is_none() {
+        let changed = timeout(LINGER, progress.changed()).await;
+        if matches!(changed, Ok(Err(_))) || progress.borrow_and_update().closed {
+            return;
+        }
+    }
+}
+
+fn number(signal: &Sig) -> u8 {
+    let name = match signal {
+        Sig::ABRT => "ABRT",
+        Sig::ALRM => "ALRM",
+        Sig::FPE => "FPE",
+        Sig::HUP => "HUP",
+        Sig::ILL => "ILL",
+        Sig::INT => "INT",
+        Sig::KILL => "KILL",
+        Sig::PIPE => "PIPE",
+        Sig::QUIT => "QUIT",
+        Sig::SEGV => "SEGV",
+        Sig::TERM => "TERM",
+        Sig::USR1 => "USR1",
+        Sig::Custom(name) => name.split('@').next().unwrap_or_default(),
+    };
+    let known = nix::sys::signal::Signal::from_str(&format!("SIG{name}"));
+    // One that this system does not know is told as the largest status there is.
+    known.ok().and_then(|known| u8::try_from(known as i32).ok()).unwrap_or(127)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_reach_the_program_as_they_are() {
+        let argv = ["printf", "%s|", "a b", "it's", "$(reboot)", ""].map(str::to_owned).to_vec();
+        let (shell, script) = script(&Job::Argv(argv));
+        let ran = std::process::Command::new(shell)
+            .args(["-c", &String::from_utf8(script).unwrap()])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(ran.stdout).unwrap(), "a b|it's|$(reboot)||");
+    }
+
+    #[test]
+    fn signals_have_their_numbers() {
+        assert_eq!([Sig::TERM, Sig::KILL, Sig::HUP].map(|signal| number(&signal)), [15, 9, 1]);
+        assert_eq!(number(&Sig::Custom("USR2".to_owned())), 12);
+        assert_eq!(number(&Sig::Custom("ODD@example".to_owned())), 127);
+    }
+}

@@ -1,0 +1,87 @@
+//! `AssumeRole` of STS: temporary keys for a role that is there and whose external id is right.
+//!
+//! Source, for limits and words: AWS Security Token Service API Reference, `AssumeRole`.
+
+use std::time::{Duration, SystemTime};
+
+use super::Scene;
+use crate::state::names::ACCOUNT;
+use crate::state::random;
+use crate::wire::calendar;
+use crate::wire::credentials::Principal;
+use crate::wire::query::Members;
+use crate::wire::refusal::Refusal;
+use crate::wire::xml::Element;
+
+/// Seconds that keys may last, and how long they do when nobody asks.
+const LIFETIMES_S: std::ops::RangeInclusive<u64> = 900..=43_200;
+const DEFAULT_LIFETIME_S: u64 = 3600;
+
+pub fn assume_role(members: &Members, scene: &Scene<'_>) -> Result<Vec<Element>, Refusal> {
+    let text = |name: &str| members.get(name).map(String::as_str).filter(|text| !text.is_empty());
+    let arn = text("RoleArn").ok_or_else(|| missing("roleArn"))?;
+    let session = text("RoleSessionName").ok_or_else(|| missing("roleSessionName"))?;
+    check_session_name(session)?;
+    let lifetime_s = match text("DurationSeconds").map(str::parse::<u64>) {
+        None => DEFAULT_LIFETIME_S,
+        Some(Ok(seconds)) if LIFETIMES_S.contains(&seconds) => seconds,
+        Some(_) => return Err(invalid("durationSeconds", "be between 900 and 43200")),
+    };
+    let prefix = format!("arn:{}:iam::{ACCOUNT}:role/", scene.partition());
+    let role = arn.strip_prefix(&prefix).and_then(|path| path.rsplit('/').next());
+    let role = role.filter(|role| scene.cloud.rights.may_assume(role, text("ExternalId")));
+    let Some(role) = role else {
+        return Err(scene.refused("sts:AssumeRole", Some(arn), ""));
+    };
+    let principal = Principal::Session { role: role.to_owned(), session: session.to_owned() };
+    let own_arn = principal.arn(scene.partition());
+    let lifetime = Duration::from_secs(lifetime_s);
+    let keys = scene.cloud.keys.issue(principal, scene.now, lifetime);
+    let id = random::hex_digits(17).to_uppercase();
+    Ok(vec![
+        Element::new("Credentials")
+            .with(Element::text("AccessKeyId", &keys.access_key_id))
+            .with(Element::text("SecretAccessKey", &keys.secret_access_key))
+            .with(Element::text("SessionToken", &keys.session_token))
+            .with(Element::text("Expiration", timestamp(keys.expires_at))),
+        Element::new("AssumedRoleUser")
+            .with(Element::text("AssumedRoleId", format!("AROA{id}:{session}")))
+            .with(Element::text("Arn", own_arn)),
+    ])
+}
+
+fn check_session_name(session: &str) -> Result<(), Refusal> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+    if (2..=64).contains(&session.len()) && session.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(invalid("roleSessionName", "satisfy regular expression pattern: [\\w+=,.@-]*"))
+}
+
+fn missing(name: &str) -> Refusal {
+    invalid(name, "not be null")
+}
+
+fn invalid(name: &str, rule: &str) -> Refusal {
+    Refusal::new(
+        "ValidationError",
+        format!(
+            "1 validation error detected: Value at '{name}' failed to satisfy constraint: Member must {rule}"
+        ),
+    )
+}
+
+/// `2026-11-21T12:00:00Z`
+fn timestamp(time: SystemTime) -> String {
+    let basic = calendar::format(time);
+    let part = |from: usize, to: usize| &basic[from..to];
+    format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        part(0, 4),
+        part(4, 6),
+        part(6, 8),
+        part(9, 11),
+        part(11, 13),
+        part(13, 15)
+    )
+}

@@ -1,0 +1,108 @@
+//! A trivial job with all its stages on real containers, alone and eight at once: an installation of
+//! GitLab's Fargate driver with its own file and a stock `sshd`, on an ECS that others wrote.
+//!
+//! What that ECS needs by itself, from RunTask to RUNNING, is measured beside it and stands in the
+//! note.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Instant;
+
+use fargate_playground::runner::{Control, OUTPUT_LIMIT, Outcome, Runner, Scripts, Times, Verdict};
+use fargate_tests::{Containers, Installation};
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+use crate::figure::{Figure, Goal, Report, median, ms};
+use crate::house::trivial;
+
+/// Jobs that are played, one after the other.
+const TIMES: u64 = 10;
+/// Rounds of jobs that are played at once.
+const ROUNDS: u64 = 5;
+/// Jobs of one round.
+const AT_ONCE: u64 = 8;
+/// Number of the first job.
+const FIRST: u64 = 3000;
+/// Of the figures.
+const NAMES: [&str; 2] = ["container-job-wall", "eight-container-jobs-wall"];
+
+/// See the module.
+pub fn measure(report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let containers = match Containers::start() {
+        Ok(containers) => containers,
+        Err(missing) => {
+            NAMES.iter().for_each(|name| report.skip(name, &missing));
+            return Ok(());
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let installation = Installation::on(&containers);
+    let runner = Arc::new(runner(&installation));
+    let alone = walls(&runtime, &runner, FIRST, TIMES, 1)?;
+    let together = walls(&runtime, &runner, FIRST + TIMES, ROUNDS, AT_ONCE)?;
+    runtime.block_on(installation.close((TIMES + ROUNDS * AT_ONCE).try_into()?));
+    let figure = |name, walls: &[f64], goal, rounds: u64, at_once: usize| {
+        let starts = (0..rounds).map(|_| runtime.block_on(containers.plain_starts(at_once)));
+        let own = median(&starts.map(|start| start.as_secs_f64()).collect::<Vec<_>>());
+        Figure {
+            name,
+            value: median(walls),
+            unit: "s",
+            goal: Goal::AtMost(goal),
+            note: format!("p50 of {rounds}; the emulator's own RunTask to RUNNING {own:.2} s"),
+        }
+    };
+    report.add(figure(NAMES[0], &alone, 2.0, TIMES, 1));
+    report.add(figure(NAMES[1], &together, 4.0, ROUNDS, AT_ONCE.try_into()?));
+    Ok(())
+}
+
+fn runner(installation: &Installation) -> Runner {
+    Runner {
+        driver: installation.driver(),
+        environment: installation.environment(),
+        builds_dir: "/builds".to_owned(),
+        cache_dir: "/cache".to_owned(),
+        short_token: "benchmark".to_owned(),
+        folder: installation.jobs(),
+        times: Times::default(),
+        output_limit: OUTPUT_LIMIT,
+        scripts: Scripts::Written,
+    }
+}
+
+/// Seconds of each of `rounds`, in which `at_once` jobs are played.
+fn walls(
+    runtime: &Runtime,
+    runner: &Arc<Runner>,
+    first: u64,
+    rounds: u64,
+    at_once: u64,
+) -> Result<Vec<f64>, Box<dyn Error>> {
+    let mut walls = Vec::new();
+    for round in 0..rounds {
+        let began = Instant::now();
+        let outcomes = runtime.block_on(async {
+            let mut jobs = JoinSet::new();
+            for job in 0..at_once {
+                let (runner, job) = (runner.clone(), trivial(first + round * at_once + job));
+                jobs.spawn(async move {
+                    runner.play(&job, &Control::default(), Arc::new(|_| {})).await
+                });
+            }
+            jobs.join_all().await
+        });
+        walls.push(ms(began.elapsed()) / 1000.0);
+        outcomes.iter().try_for_each(passed)?;
+    }
+    Ok(walls)
+}
+
+fn passed(outcome: &Outcome) -> Result<(), Box<dyn Error>> {
+    if outcome.verdict == Verdict::Success {
+        return Ok(());
+    }
+    let trace = String::from_utf8_lossy(&outcome.trace);
+    Err(format!("{:?} of a trivial job:\n{trace}", outcome.verdict).into())
+}

@@ -1,0 +1,255 @@
+//! Tasks as real containers: a Docker Engine of its own, an ECS that others wrote on it, and in that
+//! what an installation of GitLab's Fargate driver has in its account.
+//!
+//! `tests/containers/serve.py` starts and ends all of it; here is only what tests see of it.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use aws_credential_types::Credentials;
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::config::{BehaviorVersion, Region};
+use aws_sdk_ecs::operation::run_task::RunTaskInput;
+use aws_sdk_ecs::operation::run_task::builders::RunTaskInputBuilder;
+use aws_sdk_ecs::types::{
+    AwsVpcConfiguration, ContainerOverride, DesiredStatus, KeyValuePair, NetworkConfiguration,
+    TaskOverride,
+};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::site::agent;
+use crate::wait::PATIENCE;
+
+/// Longest wait for the engine's answer.
+const ENGINE_TIME: Duration = Duration::from_secs(20);
+/// Largest list of containers that is read.
+const LIST_BYTES: u64 = 8 * 1024 * 1024;
+/// Between two looks at what should come or go.
+const LOOK: Duration = Duration::from_millis(10);
+/// The engine's label with the ARN of a container's task.
+const TASK_LABEL: &str = "com.amazonaws.ecs.task-arn";
+
+/// The engine with everything on it. It ends with this value, or with this process.
+#[derive(Debug)]
+pub struct Containers {
+    server: Child,
+    facts: Box<Facts>,
+}
+
+/// What `serve.py` made.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Facts {
+    endpoint: String,
+    host_address: IpAddr,
+    docker_socket: PathBuf,
+    log: PathBuf,
+    pub(crate) region: String,
+    pub(crate) cluster: String,
+    pub(crate) subnet: String,
+    pub(crate) security_group: String,
+    /// Its image is there.
+    pub(crate) task_definition: String,
+    /// A task definition whose image is nowhere.
+    pub(crate) missing_image: String,
+    container: String,
+    /// A task definition whose image holds the agent.
+    pub(crate) with_agent: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Stands(Box<Facts>),
+    Missing { missing: String },
+}
+
+impl Containers {
+    /// Installs what is missing, where it may, and starts everything: some seconds, and a minute or
+    /// two the first time.
+    ///
+    /// # Errors
+    ///
+    /// What this machine lacks, in words for people.
+    pub fn start() -> Result<Self, String> {
+        install()?;
+        let target = target();
+        let mut server = Command::new(target.join("ministack/bin/python"))
+            .arg(folder().join("serve.py"))
+            .arg(target.join("containers/image.tar"))
+            .arg(agent())
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("tests/containers/serve.py: {error}"))?;
+        let mut line = String::new();
+        let stdout = server.stdout.take().expect("stdout is piped");
+        let read = BufReader::new(stdout).read_line(&mut line);
+        match (read, serde_json::from_str(&line)) {
+            (Ok(_), Ok(Answer::Stands(facts))) => Ok(Self { server, facts }),
+            (Ok(_), Ok(Answer::Missing { missing })) => {
+                end(&mut server);
+                Err(missing)
+            }
+            (read, _) => {
+                end(&mut server);
+                Err(format!("tests/containers/serve.py answered {read:?} {line:?}"))
+            }
+        }
+    }
+
+    /// Where its API answers.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.facts.endpoint
+    }
+
+    /// The address by which tasks reach this machine.
+    #[must_use]
+    pub fn host_address(&self) -> IpAddr {
+        self.facts.host_address
+    }
+
+    /// What the emulator warned of so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.facts.log).unwrap_or_default()
+    }
+
+    /// What was made in the account.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// A client that is not the product's.
+    #[must_use]
+    pub fn ecs(&self) -> Client {
+        let config = aws_sdk_ecs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.facts.region.clone()))
+            .endpoint_url(self.endpoint())
+            .credentials_provider(Credentials::from_keys("test", "test", None))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        Client::from_conf(config)
+    }
+
+    /// The ARNs of all tasks that `owner` started and that have this desired status.
+    ///
+    /// # Panics
+    ///
+    /// If the list is refused.
+    pub async fn tasks(&self, owner: &str, status: DesiredStatus) -> Vec<String> {
+        let list = self.ecs().list_tasks().cluster(&self.facts.cluster).started_by(owner);
+        let answer = list.desired_status(status).send().await.expect("a list of tasks");
+        answer.task_arns().to_vec()
+    }
+
+    /// Starts `count` tasks at once by plain calls, without the product, and stops them; gives the
+    /// time until ECS called the last one RUNNING.
+    ///
+    /// # Panics
+    ///
+    /// If a call is refused, or a task does not start within 20 s.
+    pub async fn plain_starts(&self, count: usize) -> Duration {
+        let mut starts = JoinSet::new();
+        for _ in 0..count {
+            starts.spawn(plain_start(self.ecs(), self.facts.cluster.clone(), self.plain_task()));
+        }
+        starts.join_all().await.into_iter().max().unwrap_or_default()
+    }
+
+    fn plain_task(&self) -> RunTaskInputBuilder {
+        let network = AwsVpcConfiguration::builder()
+            .subnets(&self.facts.subnet)
+            .security_groups(&self.facts.security_group)
+            .build()
+            .expect("it has a subnet");
+        // The image asks for a key; nobody logs in with this one.
+        let key = KeyValuePair::builder().name("SSH_PUBLIC_KEY").value("ssh-ed25519 none").build();
+        let container = ContainerOverride::builder().name(&self.facts.container).environment(key);
+        RunTaskInput::builder()
+            .cluster(&self.facts.cluster)
+            .task_definition(&self.facts.task_definition)
+            .network_configuration(
+                NetworkConfiguration::builder().awsvpc_configuration(network).build(),
+            )
+            .overrides(TaskOverride::builder().container_overrides(container.build()).build())
+    }
+
+    /// The ARN of the task of every container that runs.
+    ///
+    /// # Errors
+    ///
+    /// What kept the engine from answering.
+    pub fn containers(&self) -> io::Result<Vec<String>> {
+        let mut stream = UnixStream::connect(&self.facts.docker_socket)?;
+        stream.set_read_timeout(Some(ENGINE_TIME))?;
+        stream.write_all(b"GET /containers/json HTTP/1.0\r\nHost: engine\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.take(LIST_BYTES).read_to_string(&mut answer)?;
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+        let list: Vec<Value> = serde_json::from_str(body)?;
+        let label = |container: &Value| container["Labels"][TASK_LABEL].as_str().map(str::to_owned);
+        Ok(list.iter().map(|container| label(container).unwrap_or_default()).collect())
+    }
+}
+
+async fn plain_start(ecs: Client, cluster: String, task: RunTaskInputBuilder) -> Duration {
+    let begun = Instant::now();
+    let started = task.send_with(&ecs).await.expect("a task that may be started");
+    let arn = started.tasks()[0].task_arn().expect("a task has an ARN").to_owned();
+    loop {
+        let seen = ecs.describe_tasks().cluster(&cluster).tasks(&arn).send().await;
+        let seen = seen.expect("a task that may be described");
+        if seen.tasks()[0].last_status() == Some("RUNNING") {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "a task that starts: {:?}", seen.tasks()[0]);
+        tokio::time::sleep(LOOK).await;
+    }
+    let took = begun.elapsed();
+    ecs.stop_task().cluster(cluster).task(arn).send().await.expect("a task that may be stopped");
+    took
+}
+
+impl Drop for Containers {
+    fn drop(&mut self) {
+        end(&mut self.server);
+    }
+}
+
+/// Its input ends, so it ends what it started; then it is over.
+fn end(server: &mut Child) {
+    drop(server.stdin.take());
+    let _ = server.wait();
+}
+
+fn install() -> Result<(), String> {
+    let script = folder().join("install.sh");
+    let output = Command::new(&script)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{}: {error}", script.display()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("tests/containers/install.sh: {}: {}", output.status, said.trim()))
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("containers")
+}
+
+fn target() -> PathBuf {
+    let given = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"))
+}

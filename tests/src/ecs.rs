@@ -1,0 +1,51 @@
+//! A client of a local cloud that is not the product's, and what tests register with it.
+
+use std::env;
+
+use aws_credential_types::Credentials;
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::config::{BehaviorVersion, Region};
+use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
+use aws_sdk_ecs::types::{Compatibility, NetworkMode, Volume};
+
+/// A client of the cloud at `endpoint`, in the Region of the configuration that it writes.
+#[must_use]
+pub fn client(endpoint: &str) -> Client {
+    let pair = env::var("AWS_ACCESS_KEY_ID").ok().zip(env::var("AWS_SECRET_ACCESS_KEY").ok());
+    // The pair that the cloud takes.
+    let (key, secret) = pair.unwrap_or_else(|| ("test".to_owned(), "test".to_owned()));
+    let config = aws_sdk_ecs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(Credentials::from_keys(key, secret, None))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    Client::from_conf(config)
+}
+
+/// Registers a task definition like the cloud's own, with another container, called `job` unless
+/// it has a name, and with volumes that it may mount.
+///
+/// # Panics
+///
+/// If the cloud refuses it.
+pub async fn register(
+    ecs: &Client,
+    family: &str,
+    container: ContainerDefinitionBuilder,
+    volumes: Vec<Volume>,
+) -> String {
+    let name = container.get_name().clone().unwrap_or_else(|| "job".to_owned());
+    let call = ecs.register_task_definition();
+    let call = call
+        .family(family)
+        .network_mode(NetworkMode::Awsvpc)
+        .requires_compatibilities(Compatibility::Fargate)
+        .cpu("1024")
+        .memory("2048")
+        .set_volumes(Some(volumes).filter(|volumes| !volumes.is_empty()))
+        .container_definitions(container.name(name).image("registry.example/job:2").build());
+    call.send().await.expect("a definition that the cloud takes");
+    family.to_owned()
+}

@@ -1,0 +1,46 @@
+//! The account as an installation has it: roles, authorities, proxies, addresses, partitions, and
+//! rights that are missing. Each through the real stages, against the local cloud.
+
+mod addresses;
+mod authorities;
+mod partitions;
+mod proxies;
+mod proxy;
+mod rights;
+mod roles;
+
+use fargate_tests::{Ended, Job, Site, redacted};
+
+/// The error block of a `prepare` that failed, without what differs from run to run.
+pub fn block(ended: &Ended) -> String {
+    let text = redacted(&ended.out());
+    let from = text.find("error: ").unwrap_or_else(|| panic!("no error in {text}"));
+    text[from..].to_owned()
+}
+
+/// A job that reaches every service of the site's cloud.
+pub fn reaches_all(site: &Site) -> impl FnOnce(&mut Job) + '_ {
+    |job| job.set("AWS_ENDPOINT_URL", site.cloud().endpoint())
+}
+
+/// One whole job: prepared, run, cleaned up.
+pub async fn plays(job: &Job) {
+    job.prepare().await.passed();
+    let ended = job.run("echo from the task").await.with_code(0);
+    assert_eq!(ended.out(), "from the task\n");
+    job.cleanup().await.passed();
+}
+
+/// Waits for calls no longer than a test does.
+pub fn hurry(site: &Site) {
+    for (key, value) in [
+        ("prepare", "2s"),
+        ("start", "2s"),
+        ("stop", "500ms"),
+        ("cleanup", "500ms"),
+        ("api_connect", "200ms"),
+        ("api_attempt", "300ms"),
+    ] {
+        site.set(&format!("defaults.timeouts.{key}"), value);
+    }
+}

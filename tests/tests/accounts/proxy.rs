@@ -1,0 +1,113 @@
+//! An HTTP proxy in this process, in several moods: it opens tunnels, passes plain requests on, or
+//! does not.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// How it treats whoever comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    /// Passes everything on.
+    Helpful,
+    /// Passes on what brings this `Proxy-Authorization`, and asks the others for it.
+    Strict(&'static str),
+    /// Says that the other side cannot be reached.
+    Lost,
+    /// Takes connections and says nothing.
+    Silent,
+}
+
+/// A proxy that listens until this is dropped.
+pub struct HttpProxy {
+    /// Where it listens.
+    pub address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+    accepting: JoinHandle<()>,
+}
+
+impl HttpProxy {
+    /// Starts it.
+    pub async fn start(mood: Mood) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a bound socket");
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&asked);
+        let accepting = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                connections.spawn(serve(client, mood, Arc::clone(&noted)));
+            }
+        });
+        Self { address, asked, accepting }
+    }
+
+    /// `http://` and its address.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The first line of every request that a connection began with.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("no one panics while noting").clone()
+    }
+}
+
+impl Drop for HttpProxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn serve(mut client: TcpStream, mood: Mood, asked: Arc<Mutex<Vec<String>>>) {
+    let Some((head, rest)) = head_of(&mut client).await else { return };
+    let line = head.lines().next().unwrap_or_default().to_owned();
+    asked.lock().expect("no one panics while noting").push(line.clone());
+    let login = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("proxy-authorization").then_some(value)
+    });
+    let refusal = match mood {
+        Mood::Helpful => None,
+        Mood::Strict(expected) if login == Some(expected) => None,
+        Mood::Strict(_) => Some("407 Proxy Authentication Required"),
+        Mood::Lost => Some("502 Bad Gateway"),
+        Mood::Silent => return std::future::pending().await,
+    };
+    if let Some(refusal) = refusal {
+        let answer =
+            format!("HTTP/1.1 {refusal}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let _ = client.write_all(answer.as_bytes()).await;
+        return;
+    }
+    let mut words = line.split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let tunnel = method == "CONNECT";
+    let place = target.trim_start_matches("http://").split('/').next().unwrap_or_default();
+    let Ok(mut server) = TcpStream::connect(place).await else { return };
+    let first: &[u8] =
+        if tunnel { b"HTTP/1.1 200 Connection established\r\n\r\n" } else { head.as_bytes() };
+    let to = if tunnel { &mut client } else { &mut server };
+    if to.write_all(first).await.is_ok() && server.write_all(&rest).await.is_ok() {
+        let _ = copy_bidirectional(&mut client, &mut server).await;
+    }
+}
+
+/// The head of a request with its empty line, and what came after it.
+async fn head_of(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let rest = bytes.split_off(end + 4);
+            return Some((String::from_utf8_lossy(&bytes).into_owned(), rest));
+        }
+        match client.read(&mut buffer).await {
+            Ok(n @ 1..) => bytes.extend_from_slice(&buffer[..n]),
+            _ => return None,
+        }
+    }
+}

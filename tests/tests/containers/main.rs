@@ -1,0 +1,43 @@
+//! Installations of GitLab's Fargate driver on real containers, in which only the path of the
+//! binary was changed: its own file, an image with a stock `sshd`, and an ECS that others wrote.
+//!
+//! One engine serves all tests of this program, and ends with it.
+
+mod jobs;
+#[path = "../recorded/mod.rs"]
+mod recorded;
+mod recordings;
+mod stages;
+
+use std::sync::OnceLock;
+
+use fargate_playground::runner::{Runner, Scripts};
+use fargate_tests::{Containers, Installation, skip};
+use recorded::replayed::times;
+
+/// What all tests share, or `None` after saying why they are skipped. In CI nothing is skipped.
+fn containers() -> Option<&'static Containers> {
+    static CONTAINERS: OnceLock<Result<Containers, String>> = OnceLock::new();
+    match CONTAINERS.get_or_init(Containers::start) {
+        Ok(containers) => Some(containers),
+        Err(missing) => {
+            skip(missing);
+            None
+        }
+    }
+}
+
+/// gitlab-runner with this installation as its custom executor.
+fn gitlab_runner(installation: &Installation, scripts: Scripts) -> Runner {
+    Runner {
+        driver: installation.driver(),
+        environment: installation.environment(),
+        builds_dir: "/builds".to_owned(),
+        cache_dir: "/cache".to_owned(),
+        short_token: "testtestt".to_owned(),
+        folder: installation.jobs(),
+        times: times(),
+        output_limit: 16 * 1024 * 1024,
+        scripts,
+    }
+}

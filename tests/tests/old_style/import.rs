@@ -1,0 +1,131 @@
+//! `config import`, `check` and `show` on a file of GitLab's driver, as a person sees them.
+
+use std::fs;
+
+use fargate_tests::replace_in;
+
+use crate::{Old, call};
+
+/// GitLab's own example, with ids in the place of its placeholders.
+const EXAMPLE: &str = r#"LogLevel = "info"
+LogFormat = "text"
+
+[Fargate]
+  Cluster = "test-cluster"
+  Region = "us-east-2"
+  Subnet = "subnet-0a1b2c3d"
+  SecurityGroup = "sg-0a1b2c3d"
+  TaskDefinition = "test-task:1"
+  EnablePublicIP = true
+  UsePublicIP = false
+
+[TaskMetadata]
+  Directory = "/opt/gitlab-runner/metadata"
+
+[SSH]
+  Username = "root"
+  Port = 22
+"#;
+
+#[tokio::test]
+async fn the_import_of_gitlabs_example_is_a_file_of_ours_that_passes() {
+    let old = Old::open().await;
+    let job = old.job();
+    let runner = fargate_tests::runner();
+    fs::write(job.folder.join("old.toml"), EXAMPLE).expect("a writable folder");
+    let imported = call(&job, &runner, &["config", "import", "old.toml"]).await.with_code(0);
+    insta::assert_snapshot!(imported.out(), @r#"
+    # The settings of old.toml in Fargate Runner's own grammar.
+    # `fargate-runner config init` writes the reference, with every key there is.
+    config_version = 1
+
+    # The state of jobs, where `TaskMetadata.Directory` was.
+    state_dir = "/opt/gitlab-runner/metadata"
+
+    # Better: "json", the default, which tools can search.
+    log_format = "text"
+
+    [defaults]
+    cluster = "test-cluster"
+    region = "us-east-2"
+
+    # Better: several subnets, in different zones. They are tried in this order when one has no capacity
+    # or no address left.
+    subnets = ["subnet-0a1b2c3d"]
+    security_groups = ["sg-0a1b2c3d"]
+
+    # Better: "none", with private subnets behind a NAT gateway.
+    public_ip = "assigned"
+    task_definition = "test-task:1"
+    container = "ci-coordinator"
+
+    # The cluster's default capacity provider strategy decides. Better: "FARGATE", or a
+    # `capacity_provider_strategy` of its own.
+    launch_type = "CLUSTER"
+
+    # The first host key that a task shows is taken and pinned. Better: "seed", once the image starts
+    # fargate-agent instead of sshd: then the key is proven before the first byte, and a job starts
+    # sooner.
+    host_key = "first_use"
+
+    # A job's variable FARGATE_TASK_DEFINITION chooses only what stands here, and so does
+    # FARGATE_PLATFORM_VERSION with `job_platform_versions`. To allow some:
+    # job_task_definitions = ["family:revision"]
+
+    [defaults.ssh]
+    user = "root"
+    port = 22
+
+    # Every wait has a limit of its own, such as `start` (10m, from RunTask to the task's answer), under
+    # [defaults.timeouts].
+
+    # Tags for cost reports, such as team = "build", stand under [defaults.tags].
+    "#);
+    insta::assert_snapshot!(imported.err(), @"");
+    fs::write(job.folder.join("new.toml"), imported.stdout).expect("a writable folder");
+    let checked = call(&job, &runner, &["-c", "new.toml", "config", "check"]).await.with_code(0);
+    assert_eq!(
+        (checked.out().as_str(), checked.err().as_str()),
+        ("new.toml: in order, no profiles\n", "")
+    );
+    // What both have in force is the same, but for where it stands.
+    let shown = |text: String| -> Vec<String> {
+        let settings = text.lines().filter(|line| !line.starts_with('#'));
+        settings.map(|line| line.split(" # ").next().unwrap_or_default().to_owned()).collect()
+    };
+    let of_old = call(&job, &runner, &["-c", "old.toml", "config", "show"]).await.with_code(0);
+    let of_new = call(&job, &runner, &["-c", "new.toml", "config", "show"]).await.with_code(0);
+    assert_eq!(shown(of_old.out()), shown(of_new.out()));
+    old.site.close().await;
+}
+
+#[tokio::test]
+async fn check_says_what_it_noticed_and_passes_and_unknown_keys_are_no_failure() {
+    let old = Old::open().await;
+    let job = old.job();
+    let runner = fargate_tests::runner();
+    let path = job.folder.join("old.toml");
+    fs::write(&path, EXAMPLE).expect("a writable folder");
+    replace_in(&path, "UsePublicIP = false", "Volumes = [\"/cache\"]");
+    let checked = call(&job, &runner, &["-c", "old.toml", "config", "check"]).await.with_code(0);
+    insta::assert_snapshot!(checked.all(), @"");
+    old.site.close().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_imported_is_said_in_one_line() {
+    let old = Old::open().await;
+    let job = old.job();
+    let runner = fargate_tests::runner();
+    let ours = old.site.config().display().to_string();
+    let own = call(&job, &runner, &["config", "import", &ours]).await.with_code(1);
+    assert!(own.error_line().contains("in our grammar already"), "{}", own.all());
+    let gone = call(&job, &runner, &["config", "import", "/no/such.toml"]).await.with_code(1);
+    assert!(gone.error_line().contains("there is no such file"), "{}", gone.all());
+    let (cut, _) = EXAMPLE.split_once("-0a1b2c3d").expect("an id");
+    fs::write(job.folder.join("cut.toml"), cut).expect("a writable folder");
+    let cut = call(&job, &runner, &["config", "import", "cut.toml"]).await.with_code(1);
+    assert!(cut.error_line().contains("cut.toml:7: TOML syntax"), "{}", cut.all());
+    assert_eq!(cut.out(), "");
+    old.site.close().await;
+}

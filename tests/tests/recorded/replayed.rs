@@ -1,0 +1,114 @@
+//! A recorded job that was played again: with which scripts, what happens to it meanwhile, and what
+//! must be the same in the end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fargate_playground::runner::{
+    Call, Control, Event, Exit, KillTimes, Outcome, Recorded, Scripts, Stream, Times, Watch,
+};
+
+use super::{HOST, Recording, exits, originals, received, verdict};
+
+/// The files of the repository that the recorded jobs fetch.
+pub const FILES: [(&str, &str); 2] =
+    [("README.md", "hello\n"), ("src/main.c", "int main(){return 0;}\n")];
+
+/// What the exit code of a driver means in the recordings, and what ours gives.
+const TERMINATED: i64 = 143;
+
+/// A line that a stand-in of ours prints before a script's own output.
+pub const CHECKSUM: &str = "script-sha256 ";
+
+/// Longest time of one job.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The pauses of gitlab-runner in tenths, and its patience with a driver.
+pub fn times() -> Times {
+    Times {
+        kill: KillTimes { graceful: Duration::from_secs(20), force: Duration::from_secs(5) },
+        stage_pause: Duration::from_millis(100),
+        prepare_pause: Duration::from_millis(100),
+        ..Times::default()
+    }
+}
+
+/// The recorded scripts where they lie beside the checkout, else scripts of our own.
+pub fn scripts(name: &str, host: &str) -> Scripts {
+    match originals() {
+        Some(folder) => {
+            let scripts = Recorded::read(&folder.join(name).join("scripts"), &[(HOST, host)]);
+            Scripts::Recorded(scripts.unwrap())
+        }
+        None => {
+            println!(
+                "no recorded scripts beside the checkout: {name} is played with scripts of our own"
+            );
+            Scripts::Written
+        }
+    }
+}
+
+/// When, during the user's script, what happens to the job.
+pub fn interrupt(control: &Control, recording: &Recording, name: &str) -> Watch {
+    let control = control.clone();
+    let how = match recording.outcome["cancelled_with"].as_str() {
+        Some(how) => how.to_owned(),
+        None if name == "runner-gets-sigterm" => "runner".to_owned(),
+        None => String::new(),
+    };
+    Arc::new(move |event| {
+        if let Event::Output { name: "build_script", stream: Stream::Stdout, bytes } = event
+            && bytes.windows(8).any(|window| window == b"started\n")
+        {
+            match how.as_str() {
+                "canceling" => control.cancel(),
+                "canceled" => control.abort(),
+                "runner" => control.stop_runner(),
+                _ => {}
+            }
+        }
+    })
+}
+
+/// The same calls, exit codes, signals and verdict.
+pub fn compare(recording: &Recording, outcome: &Outcome) {
+    let log = String::from_utf8_lossy(&outcome.trace);
+    assert_eq!(outcome.names(), recording.names(), "order of calls; the log:\n{log}");
+    let ours_for = |exit: &Option<i64>| if *exit == Some(TERMINATED) { Some(2) } else { *exit };
+    let expected: Vec<_> = recording.exits().iter().map(ours_for).collect();
+    assert_eq!(exits(outcome), expected, "exit codes; the log:\n{log}");
+    assert_eq!(received(outcome), recording.signals(), "signals");
+    let (state, reason, exit_code) = recording.verdict();
+    // The recording driver reported a signal as its negative number; ours as a shell does.
+    let exit_code = exit_code.map(|code| if code < 0 { 128 - code } else { code });
+    assert_eq!(verdict(outcome), (state, reason, exit_code), "verdict; the log:\n{log}");
+}
+
+/// What the user's script printed is what the recorded one printed.
+pub fn compare_trace(path: &Path, outcome: &Outcome) {
+    let recorded = std::fs::read_to_string(path).unwrap();
+    let Some(call) = outcome.call("build_script") else { return };
+    if call.exit != Exit::Code(0) {
+        return;
+    }
+    let section = recorded.split(":step_script\r").nth(1).unwrap_or_default();
+    let of_runner = |line: &&str| !line.contains("section_") && !line.contains("step_script");
+    // The recorded log holds both streams; what we have on stderr is taken out of it.
+    let stderr: Vec<_> = String::from_utf8_lossy(&call.stderr).lines().map(masked).collect();
+    let lines = section.lines().filter(of_runner).map(masked);
+    let theirs: Vec<_> = lines.filter(|line| !stderr.contains(line)).collect();
+    assert_eq!(printed(call), theirs);
+}
+
+/// Each line of a call without the runner's masks: both sides are compared as if masked.
+fn printed(call: &Call) -> Vec<String> {
+    let text = String::from_utf8_lossy(&call.stdout);
+    text.lines().filter(|line| !line.starts_with(CHECKSUM)).map(masked).collect()
+}
+
+/// Values that GitLab hides, hidden on both sides.
+fn masked(line: &str) -> String {
+    line.replace("hunter2-hunter2", "[MASKED]")
+}

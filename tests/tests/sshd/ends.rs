@@ -1,0 +1,159 @@
+//! Tasks with a stock server that end from outside, by their own watchdog, or by their own job: who
+//! is to blame.
+
+use std::time::{Duration, Instant};
+
+use fargate_tests::{BUILD_FAILURE, Job, SYSTEM_FAILURE, Site, Sshd, replace_in, until};
+
+use crate::{mark, prepared_on, site_with};
+
+/// Stops the task from outside while a script runs, and gives back the one line of the stage.
+async fn stopped_while_running(site: &Site, job: &Job, code: i32, stop: (&str, &str)) -> String {
+    let mut running = job.start_run("echo up; exec sleep 1000");
+    running.wrote("up").await;
+    let arn = site.task_of(job).arn;
+    assert!(site.cloud().stop_task_from_outside(&arn, stop.0, stop.1));
+    let ended = job.heard(running).await.with_code(code);
+    assert_eq!(ended.out(), "up\n");
+    assert_eq!(ended.err().lines().count(), 1, "{}", ended.err());
+    ended.error_line()
+}
+
+#[tokio::test]
+async fn out_of_memory_is_the_job_s_failure_with_137() {
+    for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+        let Some((site, job)) = prepared_on(&server).await else { return };
+        let stop =
+            ("EssentialContainerExited", "OutOfMemoryError: Container killed due to memory usage");
+        let line = stopped_while_running(&site, &job, BUILD_FAILURE, stop).await;
+        let expected = "fargate-runner: error: out of memory (limit 2 GB) (ECS: \"Essential \
+                        container in task exited\"). Give the job a larger task";
+        assert_eq!(line, expected);
+        assert_eq!(job.exit_code().as_deref(), Some("137\n"));
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn spot_a_person_and_a_lost_host_are_system_failures() {
+    for (stop, expected) in [
+        (("SpotInterruption", "Your Spot Task was interrupted."), "AWS took the Spot task back"),
+        (("TerminationNotice", "Spot is ending."), "AWS took the Spot task back"),
+        (("UserInitiated", "Task stopped by alice"), "someone stopped the task in AWS"),
+        (("InfrastructureHealth", "Host is retired."), "AWS replaced the machine under the task"),
+        (("SomethingNew", "Nobody knows."), "ended for a reason this version does not know"),
+    ] {
+        for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+            let Some((site, job)) = prepared_on(&server).await else { return };
+            let line = stopped_while_running(&site, &job, SYSTEM_FAILURE, stop).await;
+            let prefix = format!("fargate-runner: error: {expected} (ECS: \"{}\")", stop.1);
+            assert!(line.starts_with(&prefix), "{line}");
+            assert_eq!(job.exit_code(), None);
+            site.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_ends_pid_1_is_to_blame_for_it() {
+    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    let ended = job.run("echo up; kill 1; sleep 30").await.with_code(BUILD_FAILURE);
+    assert_eq!(ended.out(), "up\n");
+    let line = ended.error_line();
+    let expected = "fargate-runner: error: the job ended its own environment";
+    assert!(line.starts_with(expected), "{line}");
+    assert_eq!(job.exit_code().as_deref(), Some("255\n"));
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_job_that_ends_its_own_connection_is_a_system_failure() {
+    // Nobody knows then how the script ends, and the task still runs.
+    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    site.set("defaults.timeouts.verdict", "500ms");
+    let ended = job.run("echo up; kill -KILL $PPID; sleep 30").await.with_code(SYSTEM_FAILURE);
+    assert_eq!(ended.out(), "up\n");
+    let line = ended.error_line();
+    let expected = "fargate-runner: error: the connection to the task was lost";
+    assert!(line.starts_with(expected), "{line}");
+    assert_eq!(job.exit_code(), None);
+    assert_eq!(job.run("echo on").await.with_code(0).out(), "on\n");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_task_ends_itself_at_its_maximum_lifetime_whatever_runs_in_it() {
+    for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+        let Some(site) = site_with(&server).await else { return };
+        site.set("defaults.timeouts.lifetime_margin", "3s");
+        let job = site.job();
+        replace_in(&job.response(), "\"timeout\":3600", "\"timeout\":1");
+        job.prepare().await.passed();
+        let began = Instant::now();
+        let ended =
+            job.run("trap '' TERM; echo up; exec sleep 1000").await.with_code(SYSTEM_FAILURE);
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        let line = ended.error_line();
+        let expected = "fargate-runner: error: the task reached its maximum lifetime";
+        assert!(line.starts_with(expected), "{line}");
+        until("the task ended", || site.cloud().live_tasks() == 0).await;
+        assert_eq!(site.calls("StopTask"), 0);
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_nobody_talks_to_ends_itself() {
+    let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
+    site.set("defaults.timeouts.idle", "1s");
+    site.set("defaults.timeouts.handshake", "1s");
+    let job = site.prepared().await;
+    until("the task ended itself", || site.cloud().live_tasks() == 0).await;
+    assert_eq!(site.calls("StopTask"), 0);
+    job.run("echo never").await.with_code(SYSTEM_FAILURE);
+    assert_eq!(job.exit_code(), None);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_script_that_runs_longer_than_a_task_may_be_idle_is_let_be() {
+    let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
+    site.set("defaults.timeouts.idle", "1s");
+    site.set("defaults.timeouts.handshake", "1s");
+    let job = site.prepared().await;
+    let ended = job.run("sleep 6; echo done").await.with_code(0);
+    assert_eq!((ended.out().as_str(), ended.err().as_str()), ("done\n", ""));
+    site.close().await;
+}
+
+#[tokio::test]
+async fn the_watchdog_holds_no_session_open() {
+    for (server, name) in [(Sshd::open_ssh(), "sshd: "), (Sshd::dropbear(), "/usr/sbin/dropbear")] {
+        let Some((site, job)) = prepared_on(&server).await else { return };
+        // Of the servers in the task one listens and one serves this script.
+        let script = "for one in /proc/[0-9]*; do tr '\\0' ' ' <$one/cmdline; echo; done";
+        let sessions = || async {
+            let ended = job.run(script).await.with_code(0);
+            ended.out().lines().filter(|line| line.starts_with(name)).count()
+        };
+        let mut counts = Vec::new();
+        // A session that has just ended may still be on its way out.
+        while counts.last() != Some(&2) && counts.len() < 50 {
+            counts.push(sessions().await);
+        }
+        assert_eq!(counts.last(), Some(&2), "{counts:?}");
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_user_that_is_not_root_gets_no_watchdog_and_works_all_the_same() {
+    let Some(site) = site_with(&Sshd::open_ssh().login("ci", "/bin/bash")).await else { return };
+    site.set("defaults.timeouts.idle", "1s");
+    let job = site.prepared().await;
+    let name = mark("keeper");
+    let ended = job.run(format!("exec -a {name} sleep 4")).await.with_code(0);
+    assert_eq!(ended.all(), "");
+    assert_eq!(site.cloud().live_tasks(), 1);
+    site.close().await;
+}

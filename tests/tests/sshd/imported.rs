@@ -1,0 +1,83 @@
+//! An installation of GitLab's own driver whose binary alone was exchanged: its file, its command
+//! line, its container.
+
+use std::fs;
+use std::rc::Rc;
+
+use fargate_tests::{BUILD_FAILURE, Job, Site, Sshd};
+
+/// A job that is called as that driver was, with a file as its documentation shows it.
+async fn old_installation(server: Sshd) -> Option<(Site, Rc<Job>)> {
+    if !Sshd::can_run() {
+        return None;
+    }
+    let site = Site::open().await;
+    let family = server.container("ci-coordinator").register(site.cloud(), "old-image").await;
+    let endpoint = site.cloud().endpoint();
+    let port = endpoint.trim_end_matches('/').rsplit(':').next().expect("a port").to_owned();
+    let text = format!(
+        "LogLevel = \"info\"\n\
+         LogFormat = \"json\"\n\
+         LogFile = {:?}\n\
+         \n\
+         [Fargate]\n\
+         Cluster = \"ci\"\n\
+         Region = \"eu-west-1\"\n\
+         Subnet = \"subnet-0a1b2c3d4e5f60718\"\n\
+         SecurityGroup = \"sg-0c3d4e5f60718293b\"\n\
+         TaskDefinition = \"{family}\"\n\
+         EnablePublicIP = false\n\
+         \n\
+         [TaskMetadata]\n\
+         Directory = {:?}\n\
+         \n\
+         [SSH]\n\
+         Username = \"root\"\n\
+         Port = {port}\n",
+        site.folder().join("log.jsonl"),
+        site.state_dir(),
+    );
+    let file = site.folder().join("fargate.toml");
+    fs::write(&file, text).expect("a writable folder");
+    let job = site.job_with(|job| {
+        job.arguments = vec!["--config".into(), file.into_os_string(), "custom".into()];
+    });
+    Some((site, job))
+}
+
+#[tokio::test]
+async fn a_whole_job_runs_with_the_old_file_and_the_old_command_line() {
+    let Some((site, job)) = old_installation(Sshd::open_ssh()).await else { return };
+    let config = job.config().await.with_code(0);
+    let answer: serde_json::Value = serde_json::from_slice(&config.stdout).expect("JSON");
+    assert_eq!(answer["driver"]["name"], "fargate");
+    job.prepare().await.passed();
+    let ended = job.run("echo out; echo err >&2; exit 3").await.with_code(BUILD_FAILURE);
+    assert_eq!((ended.out().as_str(), ended.err().as_str()), ("out\n", "err\n"));
+    assert_eq!(job.exit_code().as_deref(), Some("3\n"));
+    let request = site.cloud().requests().into_iter().find(|call| call.operation == "RunTask");
+    let body = request.expect("it was asked for").body;
+    for key in ["launchType", "capacityProviderStrategy"] {
+        assert!(body.get(key).is_none(), "the cluster's own strategy decides: {body}");
+    }
+    assert_eq!(body["overrides"]["containerOverrides"][0]["name"], "ci-coordinator");
+    job.cleanup().await.passed();
+    site.close().await;
+}
+
+#[tokio::test]
+async fn that_the_first_host_key_is_believed_is_told_to_the_operator_once_and_never_to_the_job() {
+    let Some((site, job)) = old_installation(Sshd::open_ssh()).await else { return };
+    job.prepare().await.passed();
+    for n in 0..3 {
+        job.run(format!("echo {n}")).await.passed();
+    }
+    job.cleanup().await.passed();
+    let log = site.log();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("first_use")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    assert!(told[0].to_lowercase().contains("\"warn\""), "{}", told[0]);
+    let said = job.said();
+    assert!(said.iter().all(|ended| !ended.all().contains("first_use")), "{said:?}");
+    site.close().await;
+}

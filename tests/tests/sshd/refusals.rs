@@ -1,0 +1,171 @@
+//! Tasks that are set up wrong: one clear line, the right exit class, nothing left running, and
+//! all that within the deadlines.
+
+use std::time::Duration;
+
+use fargate_tests::{Ended, Job, SYSTEM_FAILURE, Site, Sshd};
+
+use crate::{prepared_on, site_with};
+
+/// A `prepare` that fails, soon, with one line and a stopped task.
+async fn fails(site: &Site, within: Duration) -> (std::rc::Rc<Job>, Ended, String) {
+    let job = site.job();
+    let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+    assert!(ended.took < within, "{:?}", ended.took);
+    let line = ended.error_line();
+    for task in site.tasks_of(&job) {
+        assert_eq!(task.desired_status, "STOPPED", "{line}");
+    }
+    assert_eq!(job.exit_code(), None);
+    assert!(!job.state_file().exists(), "{line}");
+    (job, ended, line)
+}
+
+/// What no server that answers at all should take.
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_container_name_that_the_definition_lacks() {
+    let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
+    site.set("defaults.container", "ci-coordinator");
+    let (job, _, line) = fails(&site, SOON).await;
+    assert_eq!(line, "error: task definition stock-sshd has no container ci-coordinator");
+    assert!(site.tasks_of(&job).is_empty());
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_task_definition_that_is_not_there() {
+    let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
+    site.set("defaults.task_definition", "no-such-family:3");
+    let (job, _, line) = fails(&site, SOON).await;
+    assert_eq!(line, "error: task definition no-such-family:3 is missing or inactive");
+    assert!(site.tasks_of(&job).is_empty());
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_knows_somebody_else_s_key() {
+    let other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+    for server in [Sshd::open_ssh().authorized(other), Sshd::dropbear().authorized(other)] {
+        let Some(site) = site_with(&server).await else { return };
+        let (_, ended, line) = fails(&site, SOON).await;
+        assert_eq!(line, "error: the task refused our key");
+        assert!(ended.out().contains("user root was refused"), "{}", ended.out());
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_only_takes_passwords() {
+    let server = Sshd::open_ssh()
+        .line("PubkeyAuthentication no")
+        .line("PasswordAuthentication yes")
+        .line("PermitRootLogin yes");
+    for server in [server, Sshd::open_ssh().line("AuthenticationMethods publickey,password")] {
+        let Some(site) = site_with(&server).await else { return };
+        let (_, _, line) = fails(&site, SOON).await;
+        assert_eq!(line, "error: the task refused our key");
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_user_that_the_image_lacks_or_that_may_not_log_in() {
+    for (user, line) in [("deploy", ""), ("ci", "DenyUsers ci"), ("root", "PermitRootLogin no")] {
+        let Some(site) = site_with(&Sshd::open_ssh().line(line)).await else { return };
+        site.set("defaults.ssh.user", user);
+        let (_, ended, said) = fails(&site, SOON).await;
+        assert_eq!(said, "error: the task refused our key");
+        assert!(ended.out().contains(&format!("user {user} was refused")), "{}", ended.out());
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_login_shell_that_does_not_exist() {
+    // OpenSSH lets such a user in nowhere.
+    let Some(site) = site_with(&Sshd::open_ssh().login("root", "/no/such/shell")).await else {
+        return;
+    };
+    let (_, _, line) = fails(&site, SOON).await;
+    assert_eq!(line, "error: the task refused our key");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_login_shell_that_runs_nothing() {
+    for shell in ["/bin/false", "/bin/true", "/usr/sbin/nologin"] {
+        let Some(site) = site_with(&Sshd::open_ssh().login("root", shell)).await else { return };
+        let (_, ended, line) = fails(&site, SOON).await;
+        assert_eq!(
+            line,
+            "error: the user's login shell runs no commands",
+            "{shell}: {}",
+            ended.out()
+        );
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_runs_its_own_command_whatever_it_is_asked() {
+    for command in ["echo welcome", "cat", "sleep 1000"] {
+        let line = format!("ForceCommand {command}");
+        let Some(site) = site_with(&Sshd::open_ssh().line(&line)).await else { return };
+        site.set("defaults.timeouts.hello", "1s");
+        let (_, ended, line) = fails(&site, SOON).await;
+        assert!(line.starts_with("error: "), "{line}");
+        assert!(!ended.out().contains("panicked"), "{command}: {}", ended.out());
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_shell_that_the_image_lacks() {
+    let server = Sshd::open_ssh().login("root", "/run/shells/sh").line("SetEnv PATH=/run/shells");
+    let Some(site) = site_with(&server).await else { return };
+    let (_, _, line) = fails(&site, SOON).await;
+    assert_eq!(line, "error: the image has no bash");
+    // With what it has it works.
+    site.set("defaults.shell", "sh");
+    let job = site.prepared().await;
+    assert_eq!(job.run("echo $0; command -v bash").await.with_code(1).out(), "sh\n");
+    assert_eq!(job.exit_code().as_deref(), Some("127\n"));
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_small_banner_is_not_the_job_s_output_and_a_large_one_is_refused() {
+    let banner = |size: usize| {
+        let made = format!("head -c {size} /dev/zero | tr '\\0' x >/run/banner");
+        Sshd::open_ssh().before(&made).line("Banner /run/banner")
+    };
+    for size in [1, 200, 20_000] {
+        let Some((site, job)) = prepared_on(&banner(size)).await else { return };
+        assert_eq!(job.run("echo out").await.with_code(0).all(), "out\n");
+        assert!(job.said().iter().all(|ended| !ended.all().contains("xxxx")));
+        site.close().await;
+    }
+    let Some(site) = site_with(&banner(1_000_000)).await else { return };
+    site.set("defaults.timeouts.ready", "2s");
+    let (_, ended, line) = fails(&site, SOON).await;
+    assert!(line.starts_with("error: "), "{line}");
+    assert!(ended.out().len() < 4096, "{}", ended.out().len());
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_stops_only_what_needs_it() {
+    for server in [Sshd::open_ssh(), Sshd::open_ssh().login("ci", "/bin/dash"), Sshd::dropbear()] {
+        let Some((site, job)) = prepared_on(&server.full_disk()).await else { return };
+        let ended = job.run("echo out; echo err >&2; exit 6").await.with_code(1);
+        assert_eq!((ended.out().as_str(), ended.err().as_str()), ("out\n", "err\n"));
+        assert_eq!(job.exit_code().as_deref(), Some("6\n"));
+        // The job's own need of room is its own failure, in its own words.
+        let ended = job.run("echo x >/tmp/file").await.with_code(1);
+        assert!(ended.err().contains("No space left on device"), "{}", ended.err());
+        assert_eq!(job.exit_code().as_deref(), Some("1\n"));
+        site.close().await;
+    }
+}

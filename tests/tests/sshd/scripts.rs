@@ -1,0 +1,142 @@
+//! What a script may hold and what it finds: its bytes reach the shell as they are, its stdin is
+//! empty, and nothing but its own output comes back.
+
+use std::process::{Command, Stdio};
+
+use fargate_tests::{BUILD_FAILURE, Sshd};
+
+use crate::prepared_on;
+
+/// Each server with the shell that gitlab-runner would write for.
+fn servers() -> [(&'static str, Sshd); 4] {
+    [
+        ("bash", Sshd::open_ssh()),
+        ("bash", Sshd::open_ssh().login("root", "/bin/dash")),
+        ("sh", Sshd::open_ssh().login("ci", "/bin/dash")),
+        ("sh", Sshd::dropbear().login("root", "/run/shells/ash")),
+    ]
+}
+
+/// What `shell` makes of the same bytes in a file.
+fn judged(shell: &str, script: &[u8]) -> (Vec<u8>, i32) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), script).expect("a writable file");
+    let mut command = Command::new(shell);
+    command.arg(file.path()).stdin(Stdio::null()).stderr(Stdio::null());
+    let output = command.output().expect("a shell");
+    (output.stdout, output.status.code().expect("no signal"))
+}
+
+#[tokio::test]
+async fn a_script_s_bytes_reach_the_shell_as_they_are() {
+    let scripts: [&[u8]; 12] = [
+        b"printf 'no last newline'",
+        b"echo one\r\necho two\r\n",
+        b"echo carriage\r\nexit 3\r\n",
+        b"printf '%s' '\xff\xfe\xc3\x28' | od -An -tx1",
+        b"x=\xe4\xf6\xfc; printf %s \"$x\"; exit 4",
+        b"cat <<'E' | od -An -tx1 -v\nx\xff\xfey\nE\nprintf end",
+        b"echo \"it's\" 'quo\"tes' \\\\ $((1 + 2)) `echo back`\n",
+        b"\n\n\n",
+        b"# only a comment",
+        b"false\ntrue\nfalse",
+        b"set -e\necho before\nfalse\necho never\n",
+        b"cat <<E\nnever ended by its mark\n",
+    ];
+    for (shell, server) in servers() {
+        let Some(site) = crate::site_with(&server).await else { return };
+        site.set("defaults.shell", shell);
+        let job = site.prepared().await;
+        for script in scripts {
+            let (out, code) = judged(shell, script);
+            let ended = job.run(script).await;
+            let shown = String::from_utf8_lossy(script);
+            let status = if code == 0 { 0 } else { BUILD_FAILURE };
+            assert_eq!(ended.code, status, "{shown:?}: {}", ended.all());
+            assert_eq!(ended.stdout, out, "{shown:?} in {shell}");
+            if code != 0 {
+                assert_eq!(job.exit_code(), Some(format!("{code}\n")), "{shown:?} in {shell}");
+            }
+        }
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_script_with_a_syntax_error_is_the_job_s_failure() {
+    for (shell, server) in servers() {
+        let Some(site) = crate::site_with(&server).await else { return };
+        site.set("defaults.shell", shell);
+        let job = site.prepared().await;
+        let ended = job.run("echo 'never ended").await.with_code(BUILD_FAILURE);
+        assert_eq!(ended.out(), "");
+        assert!(
+            !ended.err().is_empty() && !ended.err().contains("fargate-runner: "),
+            "{}",
+            ended.err()
+        );
+        assert_eq!(job.exit_code().as_deref(), Some("2\n"), "{shell}");
+        job.run("true").await.passed();
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_stdin_of_a_script_is_empty() {
+    for (shell, server) in servers() {
+        let Some(site) = crate::site_with(&server).await else { return };
+        site.set("defaults.shell", shell);
+        let job = site.prepared().await;
+        let script = "cat | wc -c; read -r word; echo $? \"[$word]\"; readlink /proc/$$/fd/0";
+        let ended = job.run(script).await.with_code(0);
+        assert_eq!(ended.out().replace(' ', ""), "0\n1[]\n/dev/null\n");
+        assert_eq!(ended.err(), "");
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn no_descriptor_of_ours_is_open_in_a_script() {
+    for (shell, server) in servers() {
+        let Some(site) = crate::site_with(&server).await else { return };
+        site.set("defaults.shell", shell);
+        let job = site.prepared().await;
+        let ended = job.run("cd /proc/$$/fd && for n in *; do echo $n; done").await.with_code(0);
+        // Shells keep one of their own far from the small numbers.
+        let open: Vec<_> =
+            ended.out().lines().filter_map(|n| n.parse::<u32>().ok()).filter(|n| *n < 10).collect();
+        let (one, other) = (vec![0, 1, 2], vec![0, 1, 2, 3]);
+        assert!(open == one || open == other && ended.out().ends_with("3\n"), "{}", ended.out());
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_login_shell_says_does_not_reach_the_job() {
+    let noise = "for file in .bashrc .bash_profile .profile .bash_login; do\n\
+                 echo 'echo noise; echo noise >&2; printf no-newline' >$HOME/$file\n\
+                 done\n\
+                 echo 'echo bye' >$HOME/.bash_logout";
+    for server in [
+        Sshd::open_ssh().before(noise),
+        Sshd::open_ssh().login("ci", "/bin/bash").before(noise),
+        Sshd::dropbear().before(noise),
+        Sshd::open_ssh()
+            .line("SetEnv ENV=/run/home/root/.profile")
+            .login("root", "/bin/sh")
+            .before(noise),
+    ] {
+        let Some((site, job)) = prepared_on(&server).await else { return };
+        let ended = job.run("echo out; echo err >&2").await.with_code(0);
+        assert_eq!((ended.out().as_str(), ended.err().as_str()), ("out\n", "err\n"));
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_a_script_leaves_behind_does_not_hold_its_stage() {
+    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    let ended = job.run("sleep 1000 & echo $!").await.with_code(0);
+    assert!(ended.took < fargate_tests::PATIENCE / 2, "{:?}", ended.took);
+    site.close().await;
+}
