@@ -73,6 +73,11 @@ fn same(old: &Config, new: &Config) {
     assert_eq!(absolute, new.log_file);
 }
 
+/// A TOML basic string.
+fn toml_string(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 /// The import of a file, read as `config check` reads it.
 fn imported(old: &Config) -> Config {
     let text = old.import();
@@ -85,6 +90,25 @@ fn imported(old: &Config) -> Config {
 proptest! {
     #[test]
     fn an_import_means_what_the_file_meant(file in files()) {
+        let old = read(&file.text()).unwrap().config;
+        same(&old, &imported(&old));
+    }
+
+    #[test]
+    fn so_it_does_whatever_names_and_paths_are_called(
+        cluster in "[a-zA-Z0-9_-]{1,40}",
+        paths in proptest::array::uniform3("/[^\\x00-\\x1f\\x7f-\\u{9f}]{0,30}"),
+        user in "[a-z_][a-z0-9_.-]{0,20}",
+        tag in "[\\p{L}\\p{N} _.:/=+@-]{0,20}",
+    ) {
+        let text = |value: &str| toml_string(value);
+        let file = Theirs::least()
+            .set("Fargate", "Cluster", &text(&cluster))
+            .set("TaskMetadata", "Directory", &text(&paths[0]))
+            .set("", "LogFile", &text(&paths[1]))
+            .set("Fargate", "BuildsDir", &text(&paths[2]))
+            .set("SSH", "Username", &text(&user))
+            .set("Fargate.Tags", "team", &text(&tag));
         let old = read(&file.text()).unwrap().config;
         same(&old, &imported(&old));
     }

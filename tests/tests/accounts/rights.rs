@@ -1,4 +1,4 @@
-//! The rights of old installations are enough: RunTask, DescribeTasks, StopTask and PassRole. Each
+//! The rights of old installations are enough: RunTask, DescribeTasks, StopTask and `PassRole`. Each
 //! further one that is missing costs something, is named once, and fails no job.
 
 use aws_sdk_ecs::types::{Compatibility, ContainerDefinition, NetworkMode};

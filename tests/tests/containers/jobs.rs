@@ -75,8 +75,9 @@ async fn a_cancel_ends_all_that_the_script_started_and_then_after_script_runs() 
     let installation = Installation::on(containers);
     let runner = gitlab_runner(&installation, Scripts::Written);
     let job = job(1, &["sleep 4711 &", "(sleep 4712; true) &", "echo started", "sleep 4713"])
-        // Of sshd's own processes and of this line none has such a name.
-        .with_after_script(&["echo sleepers: $(cat /proc/[0-9]*/comm | grep -cx sleep)"]);
+        .with_after_script(&[
+            "echo sleepers: $(cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -cx '471[123]')",
+        ]);
     let control = Control::default();
     let cancelling = control.clone();
     let watch: Watch = Arc::new(move |event| {

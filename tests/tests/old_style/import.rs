@@ -81,7 +81,10 @@ async fn the_import_of_gitlabs_example_is_a_file_of_ours_that_passes() {
 
     # Tags for cost reports, such as team = "build", stand under [defaults.tags].
     "#);
-    insta::assert_snapshot!(imported.err(), @"");
+    insta::assert_snapshot!(imported.err(), @r#"
+    warning: old.toml:4: key `Fargate.HostKey` is not there, so that `first_use` is implied: the first host key that a task shows is taken and pinned, whoever shows it
+    hint: `HostKey = "seed"` once the image starts fargate-agent instead of sshd
+    "#);
     fs::write(job.folder.join("new.toml"), imported.stdout).expect("a writable folder");
     let checked = call(&job, &runner, &["-c", "new.toml", "config", "check"]).await.with_code(0);
     assert_eq!(
@@ -108,7 +111,12 @@ async fn check_says_what_it_noticed_and_passes_and_unknown_keys_are_no_failure()
     fs::write(&path, EXAMPLE).expect("a writable folder");
     replace_in(&path, "UsePublicIP = false", "Volumes = [\"/cache\"]");
     let checked = call(&job, &runner, &["-c", "old.toml", "config", "check"]).await.with_code(0);
-    insta::assert_snapshot!(checked.all(), @"");
+    insta::assert_snapshot!(checked.all(), @r#"
+    old.toml: in order, a file of GitLab's Fargate driver
+    warning: old.toml:11: key `Fargate.Volumes` is not known here, it is ignored
+    warning: old.toml:4: key `Fargate.HostKey` is not there, so that `first_use` is implied: the first host key that a task shows is taken and pinned, whoever shows it
+    hint: `HostKey = "seed"` once the image starts fargate-agent instead of sshd
+    "#);
     old.site.close().await;
 }
 

@@ -44,10 +44,10 @@ async fn a_machine_that_comes_in_between_after_the_first_stage_gets_no_byte() {
     assert_eq!(job.run("echo first").await.with_code(0).out(), "first\n");
     let trap = Trap::set(&site, &job).await;
     relay.set(Way::To(trap.address));
-    let before = trap.connections();
+    let before = relay.accepted();
     let ended = job.run("echo canary-of-a-script").await.with_code(SYSTEM_FAILURE);
     refused(&site, &job, &ended);
-    assert_eq!(trap.connections(), before + 1, "it was asked once and not again");
+    assert_eq!(relay.accepted(), before + 1, "it was asked once and not again");
     assert_eq!((trap.logins_asked_for(), trap.received()), (0, None));
     // The task is not given up: once the way is clear it still works.
     relay.set(Way::To(real));

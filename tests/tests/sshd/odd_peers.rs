@@ -48,7 +48,7 @@ fn short_waits(site: &Site) {
 async fn prepare_at(site: &Site, address: SocketAddr) -> (Rc<Job>, Ended) {
     site.set("defaults.host_key", "first_use");
     site.set("defaults.ssh.port", i64::from(address.port()));
-    site.cloud().fail("RunTask", Fault::TaskHeld { phase: Phase::Running });
+    site.cloud().fail("RunTask", Fault::TaskHeld { phase: Phase::Pending });
     let job = site.job();
     let mut running = job.start(&["prepare"]);
     running.wrote("accepted").await;

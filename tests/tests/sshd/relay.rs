@@ -2,6 +2,8 @@
 //! machine, or let say and swallow what it likes.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,6 +26,7 @@ pub struct Relay {
     /// Where it listens.
     pub address: SocketAddr,
     way: watch::Sender<Way>,
+    accepted: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
 }
 
@@ -33,14 +36,22 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
         let (way, seen) = watch::channel(way);
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = accepted.clone();
         let accepting = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
                 let way = seen.borrow().clone();
                 connections.spawn(serve(client, way));
             }
         });
-        Self { address, way, accepting }
+        Self { address, way, accepted, accepting }
+    }
+
+    /// How many connections came.
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// For the connections to come.

@@ -18,7 +18,7 @@ pub struct Trap {
 }
 
 impl Trap {
-    /// Lets in the key of `job`, whose task runs. Its host key is new, or `host_key`.
+    /// Lets in the key of `job`, whose task runs. Its host key is new.
     pub async fn set(site: &Site, job: &Job) -> Self {
         // Where the secrets of a job may lie: what it writes down is what a thief would.
         let folder = site.folder().join("runner").join("trap");
@@ -71,12 +71,6 @@ impl Trap {
     pub fn logins_asked_for(&self) -> usize {
         let log = fs::read_to_string(self.folder.join("log")).expect("its log");
         log.lines().filter(|line| line.contains("userauth-request for user")).count()
-    }
-
-    /// How often somebody came.
-    pub fn connections(&self) -> usize {
-        let log = fs::read_to_string(self.folder.join("log")).expect("its log");
-        log.lines().filter(|line| line.starts_with("Connection from ")).count()
     }
 
     /// What its commands were fed, if one was started at all.

@@ -17,6 +17,7 @@ use fargate_model::why::{Cause, Why};
 
 use super::call::CallError;
 use super::http::Http;
+use super::kept::Kept;
 use super::role::RoleProvider;
 
 /// See the module.
@@ -67,10 +68,17 @@ impl Account {
             let limits = limits(timeouts, timeouts.api_attempt.mul_f64(0.8));
             let base = account.config.to_builder().timeout_config(limits).build();
             let provider = RoleProvider::new(role, account.endpoint("sts"), &base).await;
-            let provider = SharedCredentialsProvider::new(provider);
-            account.config = account.config.into_builder().credentials_provider(provider).build();
+            account.take_credentials_from(SharedCredentialsProvider::new(provider));
+        } else if let Some(chain) = account.config.credentials_provider() {
+            account.take_credentials_from(chain);
         }
         Ok(account)
+    }
+
+    fn take_credentials_from(&mut self, source: SharedCredentialsProvider) {
+        let kept = SharedCredentialsProvider::new(Kept::new(source));
+        let config = self.config.to_builder().credentials_provider(kept);
+        self.config = config.build();
     }
 
     /// What a client of a service is made from.
@@ -129,4 +137,33 @@ fn limits(timeouts: &Timeouts, attempt: Duration) -> TimeoutConfig {
         .operation_attempt_timeout(attempt)
         .operation_timeout(timeouts.api_operation)
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(region: &'static str, dual_stack: bool, endpoint: Option<&str>) -> Account {
+        let mut config =
+            SdkConfig::builder().region(aws_config::Region::new(region)).use_dual_stack(dual_stack);
+        config.set_endpoint_url(endpoint.map(str::to_owned));
+        let second = Duration::from_secs(1);
+        Account {
+            config: config.build(),
+            http: Http::new(&fargate_config::Account::default()).unwrap(),
+            region: region.to_owned(),
+            attempt: second,
+            connect: second,
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_the_environments_else_the_partitions() {
+        let of = |region, dual_stack, given| account(region, dual_stack, given).endpoint("ec2");
+        assert_eq!(of("eu-west-1", false, None), "https://ec2.eu-west-1.amazonaws.com");
+        assert_eq!(of("eu-west-1", true, None), "https://ec2.eu-west-1.api.aws");
+        assert_eq!(of("cn-north-1", false, None), "https://ec2.cn-north-1.amazonaws.com.cn");
+        let own = "http://[::1]:4566";
+        assert_eq!(of("cn-north-1", true, Some(own)), own);
+    }
 }

@@ -250,8 +250,7 @@ mod tests {
         let bad = ANSWER.replace("203.0.113.9", "not an address");
         assert_eq!(read(&bad), Err("EC2 gives \"not an address\" as a public address".to_owned()));
         for length in (0..ANSWER.len()).filter(|at| ANSWER.is_char_boundary(*at)) {
-            let cut = read(&ANSWER[..length]);
-            assert!(length < 500 || cut.is_err() || cut.is_ok(), "{length}");
+            assert!(read(&ANSWER[..length]).is_err(), "cut at {length}");
         }
         let deep = "<a>".repeat(200_000);
         for odd in [

@@ -7,6 +7,7 @@ mod account;
 mod call;
 mod ec2;
 mod http;
+mod kept;
 mod proxy;
 mod role;
 mod trust;

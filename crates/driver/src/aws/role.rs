@@ -1,7 +1,4 @@
-//! Credentials of a role: STS is asked once and again shortly before they end. Who may ask, and how,
-//! is the account's.
-
-use std::time::{Duration, SystemTime};
+//! Credentials of a role, from STS. Who may ask, and how, is the account's; nothing is kept here.
 
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -12,14 +9,11 @@ use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use fargate_config::Role;
-use tokio::sync::Mutex;
 
 use super::call::{CallError, find};
 
 /// How a session is called in `CloudTrail` when the configuration says nothing.
 const SESSION_NAME: &str = "fargate-runner";
-/// Credentials that end sooner are replaced.
-const SPARE: Duration = Duration::from_secs(120);
 
 /// Gives the credentials of one role.
 #[derive(Debug)]
@@ -27,7 +21,6 @@ pub struct RoleProvider {
     arn: String,
     endpoint: String,
     sts: AssumeRoleProvider,
-    kept: Mutex<Option<Credentials>>,
 }
 
 /// STS did not give the role.
@@ -53,18 +46,11 @@ impl RoleProvider {
             builder = builder.external_id(external_id);
         }
         let sts = builder.build().await;
-        Self { arn: role.arn.clone(), endpoint, sts, kept: Mutex::default() }
+        Self { arn: role.arn.clone(), endpoint, sts }
     }
 
     async fn credentials(&self) -> Result<Credentials, CredentialsError> {
-        let mut kept = self.kept.lock().await;
-        if let Some(credentials) = kept.as_ref().filter(|kept| is_fresh(kept)) {
-            return Ok(credentials.clone());
-        }
-        let credentials =
-            self.sts.provide_credentials().await.map_err(|error| self.failed(error))?;
-        *kept = Some(credentials.clone());
-        Ok(credentials)
+        self.sts.provide_credentials().await.map_err(|error| self.failed(error))
     }
 
     /// The refusal of STS, or why it could not be asked.
@@ -76,10 +62,6 @@ impl RoleProvider {
         let (role, endpoint) = (self.arn.clone(), self.endpoint.clone());
         CredentialsError::provider_error(RoleFailed { role, endpoint, error })
     }
-}
-
-fn is_fresh(credentials: &Credentials) -> bool {
-    credentials.expiry().is_none_or(|end| end > SystemTime::now() + SPARE)
 }
 
 impl ProvideCredentials for RoleProvider {

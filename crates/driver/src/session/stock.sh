@@ -1,6 +1,6 @@
 # The program that a stock sshd is given, always the same. A request comes over stdin:
 #   ready NONCE LIFETIME IDLE SHELL      leaves the watchdog, tells what the task has
-#   run NONCE LENGTH GRACE GONE          then LENGTH bytes: the script, and NONCE behind it
+#   run NONCE LENGTH GRACE GONE          then LENGTH bytes: the script and NONCE
 # After a script that is complete, stdin stays open: a line `end GRACE` ends what runs, and so does
 # its end once nobody came back for GONE seconds. Exit 125: the request was not complete.
 # No apostrophe may stand in here: the program is one quoted word of the command.
@@ -116,7 +116,7 @@ watch)
 esac
 fr_look $$ || exit 125
 if [ "$fr_group" != $$ ] && [ -z "$3" ] && command -v setsid >/dev/null; then
-    exec setsid "$2" -c "eval \"\$1\"" "$2" "$1" "$2" own-group
+    exec setsid "$2" -c "eval \"\$1\"; eval \"\$fr_script\"" "$2" "$1" "$2" own-group
 fi
 fr_find_folder
 IFS=" " read -r fr_verb fr_nonce fr_a fr_b fr_c || exit 125
@@ -145,6 +145,7 @@ run)
         { : >"$fr_folder/group.$$.$fr_start" && echo "$fr_nonce" >"$fr_folder/seen"; } 2>/dev/null
     fi
     printf "fargate-runner-started-%s\n" "$fr_nonce"
+    printf "fargate-runner-started-%s\n" "$fr_nonce" >&2
     exec 3<&0 </dev/null
     (fr_again attend $$ "$fr_start" "$fr_c")
     exec 3<&-

@@ -86,12 +86,11 @@ struct Request {
 
 /// What the program reads, see `stock.sh`.
 fn request(run_id: &Token, script: &[u8], windows: super::stock::Windows) -> Vec<u8> {
-    let length = script.len() + 1 + run_id.as_str().len();
+    let length = script.len() + run_id.as_str().len();
     let grace = seconds(windows.next_stage_grace);
     let gone = seconds(windows.client_gone);
     let mut request = format!("run {run_id} {length} {grace} {gone}\n").into_bytes();
     request.extend_from_slice(script);
-    request.push(b'\n');
     request.extend_from_slice(run_id.as_str().as_bytes());
     request
 }

@@ -63,7 +63,7 @@ impl Ecs {
     ///
     /// # Errors
     ///
-    /// As [`Account::open`].
+    /// No Region, or what is wrong with the CA bundle or the proxies of the environment.
     pub async fn connect(profile: &Profile) -> Result<Self, Why> {
         Self::in_region(profile.region.clone(), profile).await
     }
@@ -72,7 +72,7 @@ impl Ecs {
     ///
     /// # Errors
     ///
-    /// As [`Account::open`].
+    /// No Region, or what is wrong with the CA bundle or the proxies of the environment.
     pub async fn in_region(region: Option<String>, profile: &Profile) -> Result<Self, Why> {
         let account = Account::open(region, profile).await?;
         Ok(Self { client: Client::new(account.config()), account })
