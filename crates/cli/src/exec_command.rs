@@ -7,7 +7,7 @@ use std::time::Duration;
 use fargate_config::{Loaded, Unknown};
 use fargate_driver::exec::{Report, Step, exec};
 use fargate_driver::provision::Settings;
-use fargate_driver::session::{Console, Job};
+use fargate_driver::session::{Console, Job, shell_for};
 use fargate_driver::task::Event;
 use fargate_model::size::Size;
 use fargate_model::text::{duration, escape_within, ticking};
@@ -55,7 +55,7 @@ fn prepare(global: &Global, args: &ExecArgs) -> Result<(Settings, Job, String), 
         None => (Job::Argv(args.command.clone()), args.command.join(" ")),
         Some(script) => {
             let bytes = read_script(script)?;
-            let shell = profile.shell.to_string();
+            let shell = shell_for(profile.shell.as_str(), &bytes).map_err(|e| e.to_string())?;
             (Job::Script { shell, bytes }, script.display().to_string())
         }
     };

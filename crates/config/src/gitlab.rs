@@ -24,7 +24,7 @@ use crate::keys::Section;
 use crate::layer::Layer;
 use crate::overrides::Overrides;
 use crate::problem::{Problem, Problems};
-use crate::profile::{HostKey, Launch, PublicIp};
+use crate::profile::{HostKey, Launch, PublicIp, Shell};
 use crate::reader::{Place, Placed, Reader, Table};
 
 /// The container into which that driver puts the public key.
@@ -163,6 +163,7 @@ fn settings(reader: &mut Reader<'_>, table: &Table<'_>, notices: &mut Vec<Proble
         layer.container.or_else(|| Some(Placed { value: CONTAINER.to_owned(), place: implied() }));
     layer.launch =
         layer.launch.or_else(|| Some(Placed { value: Launch::ClusterDefault, place: implied() }));
+    layer.shell = layer.shell.or_else(|| Some(Placed { value: Shell::Runner, place: implied() }));
     if reader.value(table, "HostKey").is_none() {
         layer.host_key = Some(Placed { value: HostKey::FirstUse, place: implied() });
         notices.push(first_use(reader, table));

@@ -204,5 +204,7 @@ words! {
         Bash = "bash",
         /// `sh`.
         Sh = "sh",
+        /// Whatever gitlab-runner's own configuration names; each script's first line says it.
+        Runner = "runner",
     }
 }

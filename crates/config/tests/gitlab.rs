@@ -308,7 +308,7 @@ fn what_is_in_force_is_shown_in_our_grammar_with_its_origin() {
     # assume_role_external_id is not set
     # assume_role_session_name is not set
     # ca_bundle is not set
-    shell = "bash" # default
+    shell = "runner" # implied
     # builds_dir is not set
     # cache_dir is not set
 

@@ -163,6 +163,7 @@ fn an_import_says_what_can_be_better() {
     # `capacity_provider_strategy` of its own.
     launch_type = "CLUSTER"
     platform_version = "LATEST"
+    shell = "runner"
 
     # The first host key that a task shows is taken and pinned. Better: "seed", once the image starts
     # fargate-agent instead of sshd: then the key is proven before the first byte, and a job starts
@@ -223,6 +224,7 @@ fn the_import_of_a_file_with_everything_has_everything() {
     launch_type = "CLUSTER"
     platform_version = "1.4.0"
     enable_execute_command = true
+    shell = "runner"
     host_key = "seed"
     job_task_definitions = ["large"]
 

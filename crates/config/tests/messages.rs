@@ -94,7 +94,7 @@ fn a_value_outside_its_limits_is_named_with_what_is_allowed() {
     config.toml:8: key `defaults.timeouts.prepare` is "a while", a duration from 10ms to 6h is expected
     hint: a number and its unit, such as `"200ms"`, `"30s"` or `"1h 30m"`
     "#);
-    assert_snapshot!(with("defaults", "shell", "\"zsh\""), @r#"config.toml:5: key `defaults.shell` is "zsh", allowed are `bash`, `sh`"#);
+    assert_snapshot!(with("defaults", "shell", "\"zsh\""), @r#"config.toml:5: key `defaults.shell` is "zsh", allowed are `bash`, `sh`, `runner`"#);
     assert_snapshot!(with("defaults", "host_key", "\"sts\""), @r#"config.toml:4: key `defaults.host_key` is "sts", which is for a later version; allowed are `seed`, `first_use`"#);
     assert_snapshot!(with("defaults", "launch_type", "\"FARGATE_SPOT\""), @r#"
     config.toml:4: key `defaults.launch_type` is "FARGATE_SPOT", allowed are `FARGATE`, `CLUSTER`
@@ -259,7 +259,7 @@ fn text_that_is_no_toml_has_one_problem_with_its_line() {
 #[test]
 fn what_was_given_cannot_move_the_cursor_or_fill_the_screen() {
     let long = format!("\"\\u001b[2J{}\"", "x".repeat(10_000));
-    assert_snapshot!(with("defaults", "shell", &long), @r#"config.toml:5: key `defaults.shell` is "\x1b[2Jxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxx", allowed are `bash`, `sh`"#);
+    assert_snapshot!(with("defaults", "shell", &long), @r#"config.toml:5: key `defaults.shell` is "\x1b[2Jxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxx", allowed are `bash`, `sh`, `runner`"#);
     let key = format!("\"\\u001b[2J{}\"", "x".repeat(10_000));
     let said = with("defaults", &key, "1");
     assert!(said.starts_with("config.toml:3: key `defaults.\"\\x1b[2Jxxx"), "{said}");

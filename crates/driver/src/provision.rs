@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fargate_config::{HostKey, Profile, Timeouts};
+use fargate_config::{HostKey, Profile, Shell, Timeouts};
 use fargate_model::job::JobKey;
 use fargate_model::why::{Cause, Next, Who, Why};
 use tokio::time::Instant;
@@ -288,7 +288,10 @@ async fn give_terms(
             Ok(Peer::Agent(agent.agent.clone()))
         }
         Session::Stock(stock) => {
-            let shell = profile.shell.to_string();
+            let shell = match profile.shell {
+                Shell::Bash | Shell::Sh => profile.shell.to_string(),
+                Shell::Runner => Shell::Sh.to_string(),
+            };
             let terms = StockTerms { lifetime: order.lifetime, idle: order.idle, shell };
             let found = stock.ready(&terms, timeouts.hello).await?;
             info!(

@@ -5,7 +5,7 @@
 //! job's failure: a job that could force a system failure could farm automatic retries. Where ECS
 //! cannot be asked, it is a system failure, and the doubt is printed.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::Profile;
 use fargate_model::task::{Status, StopCode};
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
 
 use crate::random;
-use crate::state::Record;
+use crate::state::{Peer, Record};
 use crate::task::{Ecs, Observation, Place, stopped};
 
 /// How long a task that ECS still calls RUNNING is watched after its connection was lost: a
@@ -141,6 +141,11 @@ fn decide(record: &Record, seen: &Observation, how: &str) -> Verdict {
     let exit = seen.container(container).and_then(|container| container.exit_code);
     match why.cause {
         Cause::OutOfMemory => Verdict::Job(OUT_OF_MEMORY_STATUS, Box::new(why)),
+        // A watchdog beside a stock server ends the task with no exit code of ours.
+        Cause::EnvironmentEnded if is_past_watchdog(record) => {
+            why.cause = Cause::MaxLifetime;
+            Verdict::System(Box::new(why))
+        }
         Cause::EnvironmentEnded => match exit.map(|code| u8::try_from(code).unwrap_or(1)) {
             // 0 would say that a script passed, and nobody said so.
             Some(0) => Verdict::Job(1, Box::new(why)),
@@ -152,6 +157,12 @@ fn decide(record: &Record, seen: &Observation, how: &str) -> Verdict {
         },
         _ => Verdict::System(Box::new(why)),
     }
+}
+
+/// True from the moment on at which a stock server's watchdog ends the task.
+fn is_past_watchdog(record: &Record) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    matches!(record.peer, Some(Peer::Sshd(_))) && now.as_secs() >= record.deadline_unix_s
 }
 
 #[cfg(test)]
@@ -204,6 +215,20 @@ mod tests {
         for (seen, (slug, status)) in cases {
             assert_eq!(decided(&seen), (slug.to_owned(), status), "{seen:?}");
         }
+    }
+
+    #[test]
+    fn what_a_stock_server_s_watchdog_has_ended_is_not_the_job_s_failure() {
+        let seen = stopped_task(StopCode::EssentialContainerExited, Some(0), "");
+        let mut record = example(&seen.task);
+        record.peer = Some(Peer::Sshd("SSH-2.0-OpenSSH_9.2p1".to_owned()));
+        record.deadline_unix_s = u64::MAX;
+        assert!(matches!(decide(&record, &seen, "cut"), Verdict::Job(1, _)));
+        record.deadline_unix_s = 1;
+        let Verdict::System(why) = decide(&record, &seen, "cut") else { panic!("the job's") };
+        assert_eq!(why.cause, Cause::MaxLifetime);
+        record.peer = Some(Peer::Agent("fargate-agent".to_owned()));
+        assert!(matches!(decide(&record, &seen, "cut"), Verdict::Job(1, _)));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct Options {
     /// when the cloud goes.
     pub folder: Option<PathBuf>,
     /// Answer over TLS, with a certificate of the cloud's own authority for this machine's
-    /// loopback names.
+    /// loopback names and for `cloud.example`.
     pub tls: bool,
 }
 

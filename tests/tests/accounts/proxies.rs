@@ -1,6 +1,7 @@
 //! Proxies of the environment: used where they are named, not used where they must not be, and
 //! blamed only for what is theirs.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fargate_local_cloud::Credentials;
-use fargate_tests::{SYSTEM_FAILURE, Site};
+use fargate_tests::{Job, SYSTEM_FAILURE, Site};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -20,6 +21,9 @@ use crate::{block, hurry, plays};
 const LOGIN: &str = "Basic dXNlcjpjYW5hcnktb2YtdGhlLXByb3h5";
 const PASSWORD: &str = "canary-of-the-proxy";
 
+/// The name under which the proxy knows the cloud; nobody else does.
+const NAME: &str = "cloud.example";
+
 async fn secure_site() -> (Site, PathBuf) {
     let site = Site::open_with(|options| options.tls = true).await;
     let path = site.folder().join("authority.pem");
@@ -28,23 +32,30 @@ async fn secure_site() -> (Site, PathBuf) {
     (site, path)
 }
 
-fn place(site: &Site) -> String {
+/// Where the cloud listens.
+fn place(site: &Site) -> SocketAddr {
     let endpoint = site.cloud().endpoint();
-    endpoint.rsplit('/').next().expect("an authority").to_owned()
+    endpoint.rsplit('/').next().and_then(|place| place.parse().ok()).expect("an address")
+}
+
+/// The endpoint as a job names it that comes through a proxy.
+fn named(site: &Site) -> String {
+    site.cloud().endpoint().replace("127.0.0.1", NAME)
 }
 
 #[tokio::test]
 async fn https_goes_through_a_tunnel_with_its_login_which_shows_nowhere() {
     let (site, pem) = secure_site().await;
-    let proxy = HttpProxy::start(Mood::Strict(LOGIN)).await;
+    let proxy = HttpProxy::start(Mood::Strict(LOGIN), place(&site)).await;
     site.set("log_level", "trace");
     let job = site.job_with(|job| {
         job.set("AWS_CA_BUNDLE", pem);
+        job.set("AWS_ENDPOINT_URL_ECS", named(&site));
         job.set("HTTPS_PROXY", format!("http://user:{PASSWORD}@{}", proxy.address));
     });
     plays(&job).await;
     let asked = proxy.asked();
-    let connect = format!("CONNECT {} HTTP/1.1", place(&site));
+    let connect = format!("CONNECT {NAME}:{} HTTP/1.1", place(&site).port());
     assert!(!asked.is_empty() && asked.iter().all(|line| *line == connect), "{asked:?}");
     let said: String = job.said().iter().map(fargate_tests::Ended::all).collect();
     assert!(!site.log().contains(PASSWORD) && !said.contains(PASSWORD));
@@ -56,38 +67,75 @@ async fn https_goes_through_a_tunnel_with_its_login_which_shows_nowhere() {
 async fn plain_http_goes_through_a_proxy_too_in_either_spelling() {
     for variable in ["HTTP_PROXY", "http_proxy"] {
         let site = Site::open().await;
-        let proxy = HttpProxy::start(Mood::Helpful).await;
-        // A place alone means http.
-        let job = site.job_with(|job| job.set(variable, proxy.address.to_string()));
+        let proxy = HttpProxy::start(Mood::Helpful, place(&site)).await;
+        let job = site.job_with(|job| {
+            job.set("AWS_ENDPOINT_URL_ECS", named(&site));
+            // A place alone means http.
+            job.set(variable, proxy.address.to_string());
+        });
         plays(&job).await;
         let asked = proxy.asked();
-        let post = format!("POST http://{}/ HTTP/1.1", place(&site));
+        let post = format!("POST {}/ HTTP/1.1", named(&site));
         assert!(!asked.is_empty() && asked.iter().all(|line| *line == post), "{asked:?}");
         site.close().await;
     }
 }
 
 #[tokio::test]
-async fn hosts_of_no_proxy_are_reached_without_it() {
-    for (variable, value) in [("NO_PROXY", "127.0.0.1"), ("no_proxy", "other,127.0.0.0/8")] {
-        let site = Site::open().await;
-        let proxy = HttpProxy::start(Mood::Lost).await;
+async fn every_service_is_reached_through_the_proxy() {
+    let (site, pem) = secure_site().await;
+    let proxy = HttpProxy::start(Mood::Helpful, place(&site)).await;
+    let role = site.cloud().add_role("eu-west-1", "ci", None);
+    site.set("defaults.assume_role_arn", role);
+    site.set("defaults.public_ip", "dialled");
+    let job = site.job_with(|job| {
+        job.environment.remove("AWS_ENDPOINT_URL_ECS".as_ref() as &OsStr);
+        job.set("AWS_ENDPOINT_URL", named(&site));
+        job.set("AWS_CA_BUNDLE", pem);
+        job.set("HTTPS_PROXY", proxy.url());
+    });
+    plays(&job).await;
+    assert!(!proxy.asked().is_empty());
+    assert!(site.calls("AssumeRole") > 0 && site.calls("DescribeNetworkInterfaces") > 0);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn this_machine_and_the_hosts_of_no_proxy_are_reached_without_it() {
+    let site = Site::open().await;
+    let proxy = HttpProxy::start(Mood::Helpful, place(&site)).await;
+    let job = site.job_with(|job| job.set("HTTP_PROXY", proxy.url()));
+    plays(&job).await;
+    hurry(&site);
+    for (variable, value) in [("NO_PROXY", ".example"), ("no_proxy", "other, cloud.example")] {
         let job = site.job_with(|job| {
+            job.set("AWS_ENDPOINT_URL_ECS", named(&site));
             job.set("HTTP_PROXY", proxy.url());
             job.set(variable, value);
         });
-        plays(&job).await;
-        assert!(proxy.asked().is_empty());
-        site.close().await;
+        // Only the proxy knows that name.
+        let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+        let expected = format!("error: this host cannot reach {}", named(&site));
+        assert_eq!(ended.error_line(), expected);
+        cleaned_up_directly(&site, &job).await;
     }
+    assert_eq!(proxy.asked(), Vec::<String>::new());
+    site.close().await;
+}
+
+/// Cleans up after a job whose way to AWS is broken.
+async fn cleaned_up_directly(site: &Site, job: &Job) {
+    let mended = site.same_job(job, |job| job.set("AWS_ENDPOINT_URL_ECS", site.cloud().endpoint()));
+    mended.cleanup().await.passed();
 }
 
 #[tokio::test]
 async fn a_proxy_that_asks_for_a_login_is_named_without_one() {
     let (site, pem) = secure_site().await;
-    let proxy = HttpProxy::start(Mood::Strict(LOGIN)).await;
+    let proxy = HttpProxy::start(Mood::Strict(LOGIN), place(&site)).await;
     let job = site.job_with(|job| {
         job.set("AWS_CA_BUNDLE", &pem);
+        job.set("AWS_ENDPOINT_URL_ECS", named(&site));
         job.set("HTTPS_PROXY", format!("http://user:wrong-{PASSWORD}@{}", proxy.address));
     });
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -98,7 +146,10 @@ async fn a_proxy_that_asks_for_a_login_is_named_without_one() {
     site.close().await;
     // The same of plain HTTP.
     let site = Site::open().await;
-    let job = site.job_with(|job| job.set("HTTP_PROXY", proxy.url()));
+    let job = site.job_with(|job| {
+        job.set("AWS_ENDPOINT_URL_ECS", named(&site));
+        job.set("HTTP_PROXY", proxy.url());
+    });
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
     assert_eq!(ended.error_line(), expected);
     site.close().await;
@@ -109,22 +160,23 @@ async fn a_proxy_that_gives_no_way_is_named_and_tried_until_the_deadline() {
     let closed = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let nobody = closed.local_addr().expect("a bound socket");
     drop(closed);
-    let lost = HttpProxy::start(Mood::Lost).await;
-    let silent = HttpProxy::start(Mood::Silent).await;
+    let lost = HttpProxy::start(Mood::Lost, nobody).await;
+    let silent = HttpProxy::start(Mood::Silent, nobody).await;
     for address in [nobody, lost.address, silent.address] {
         let (site, pem) = secure_site().await;
         hurry(&site);
         let job = site.job_with(|job| {
             job.set("AWS_CA_BUNDLE", &pem);
+            job.set("AWS_ENDPOINT_URL_ECS", named(&site));
             job.set("HTTPS_PROXY", format!("http://{address}"));
         });
         let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
-        let endpoint = site.cloud().endpoint();
+        let endpoint = named(&site);
         let expected = format!("error: the proxy http://{address} gives no way to {endpoint}");
         assert_eq!(ended.error_line(), expected);
         assert!(ended.took < Duration::from_secs(15), "{:?}", ended.took);
-        let mended = site.same_job(&job, |job| job.set("NO_PROXY", "*"));
-        mended.cleanup().await.passed();
+        // Nothing was sent, so nothing is left to be cleaned up.
+        assert!(!job.state_file().exists());
         site.close().await;
     }
     assert!(lost.asked().len() > 1 && silent.asked().len() > 1, "it was tried again");
@@ -149,13 +201,14 @@ async fn a_variable_that_names_no_proxy_is_refused_and_not_passed_over() {
 #[tokio::test]
 async fn the_hosts_own_credentials_never_go_through_a_proxy() {
     let site = Site::open().await;
-    let proxy = HttpProxy::start(Mood::Helpful).await;
+    let proxy = HttpProxy::start(Mood::Helpful, place(&site)).await;
     let keys = site.cloud().issue_credentials(Duration::from_secs(3600));
     let own = KeyServer::start(&keys).await;
     let job = site.job_with(|job| {
-        job.environment.remove("AWS_ACCESS_KEY_ID".as_ref() as &std::ffi::OsStr);
-        job.environment.remove("AWS_SECRET_ACCESS_KEY".as_ref() as &std::ffi::OsStr);
+        job.environment.remove("AWS_ACCESS_KEY_ID".as_ref() as &OsStr);
+        job.environment.remove("AWS_SECRET_ACCESS_KEY".as_ref() as &OsStr);
         job.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{}/keys", own.address));
+        job.set("AWS_ENDPOINT_URL_ECS", named(&site));
         job.set("HTTP_PROXY", proxy.url());
     });
     plays(&job).await;

@@ -1,5 +1,5 @@
 //! An HTTP proxy in this process, in several moods: it opens tunnels, passes plain requests on, or
-//! does not.
+//! does not. Whatever is asked for, it leads to one place: the local cloud, under any name.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -30,8 +30,8 @@ pub struct HttpProxy {
 }
 
 impl HttpProxy {
-    /// Starts it.
-    pub async fn start(mood: Mood) -> Self {
+    /// Starts one before `to`.
+    pub async fn start(mood: Mood, to: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -39,7 +39,7 @@ impl HttpProxy {
         let accepting = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(serve(client, mood, Arc::clone(&noted)));
+                connections.spawn(serve(client, mood, to, Arc::clone(&noted)));
             }
         });
         Self { address, asked, accepting }
@@ -62,7 +62,7 @@ impl Drop for HttpProxy {
     }
 }
 
-async fn serve(mut client: TcpStream, mood: Mood, asked: Arc<Mutex<Vec<String>>>) {
+async fn serve(mut client: TcpStream, mood: Mood, to: SocketAddr, asked: Arc<Mutex<Vec<String>>>) {
     let Some((head, rest)) = head_of(&mut client).await else { return };
     let line = head.lines().next().unwrap_or_default().to_owned();
     asked.lock().expect("no one panics while noting").push(line.clone());
@@ -83,11 +83,8 @@ async fn serve(mut client: TcpStream, mood: Mood, asked: Arc<Mutex<Vec<String>>>
         let _ = client.write_all(answer.as_bytes()).await;
         return;
     }
-    let mut words = line.split(' ');
-    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let tunnel = method == "CONNECT";
-    let place = target.trim_start_matches("http://").split('/').next().unwrap_or_default();
-    let Ok(mut server) = TcpStream::connect(place).await else { return };
+    let tunnel = line.starts_with("CONNECT ");
+    let Ok(mut server) = TcpStream::connect(to).await else { return };
     let first: &[u8] =
         if tunnel { b"HTTP/1.1 200 Connection established\r\n\r\n" } else { head.as_bytes() };
     let to = if tunnel { &mut client } else { &mut server };

@@ -47,6 +47,10 @@ async fn without_the_right_to_tag_the_task_is_another_launch_without_tags() {
     assert_eq!(named(&site, "ecs:TagResource"), 1);
     // It changes nothing for the job's author, who is told nothing.
     assert!(!ended.out().contains("tag"), "{}", ended.out());
+    // The next job of this host does not ask for what was just refused.
+    let next = site.prepared().await;
+    assert_eq!(tokens(&site).len(), 3);
+    assert!(site.task_of(&next).tags.is_empty() && named(&site, "ecs:TagResource") == 1);
     let launches = job.state().expect("a state file")["launches"].clone();
     assert_eq!(launches.as_array().map(Vec::len), Some(1), "the refused one is settled");
     job.run("true").await.passed();

@@ -62,6 +62,7 @@ async fn the_import_of_gitlabs_example_is_a_file_of_ours_that_passes() {
     # The cluster's default capacity provider strategy decides. Better: "FARGATE", or a
     # `capacity_provider_strategy` of its own.
     launch_type = "CLUSTER"
+    shell = "runner"
 
     # The first host key that a task shows is taken and pinned. Better: "seed", once the image starts
     # fargate-agent instead of sshd: then the key is proven before the first byte, and a job starts

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use fargate_tests::{BUILD_FAILURE, Job, SYSTEM_FAILURE, Site, Sshd, replace_in, until};
+use fargate_tests::{BUILD_FAILURE, Job, SYSTEM_FAILURE, Site, Sshd, process, replace_in, until};
 
 use crate::{mark, prepared_on, site_with};
 
@@ -63,7 +63,8 @@ async fn a_job_that_ends_pid_1_is_to_blame_for_it() {
     let line = ended.error_line();
     let expected = "fargate-runner: error: the job ended its own environment";
     assert!(line.starts_with(expected), "{line}");
-    assert_eq!(job.exit_code().as_deref(), Some("255\n"));
+    // The server ends well when it is told to end, and 0 would say that the script passed.
+    assert_eq!(job.exit_code().as_deref(), Some("1\n"));
     site.close().await;
 }
 
@@ -79,6 +80,25 @@ async fn a_job_that_ends_its_own_connection_is_a_system_failure() {
     assert!(line.starts_with(expected), "{line}");
     assert_eq!(job.exit_code(), None);
     assert_eq!(job.run("echo on").await.with_code(0).out(), "on\n");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_noticed_and_its_script_is_ended_by_the_next_stage() {
+    let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
+    site.set("defaults.timeouts.keepalive", "200ms");
+    site.set("defaults.timeouts.verdict", "500ms");
+    let job = site.prepared().await;
+    let silent = mark("silent");
+    let script = format!("kill -STOP $PPID; exec -a {silent} sleep 1000");
+    let ended = job.run(script).await.with_code(SYSTEM_FAILURE);
+    assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
+    let line = ended.error_line();
+    let expected = "fargate-runner: error: the connection to the task was lost";
+    assert!(line.starts_with(expected), "{line}");
+    assert!(process(&silent).is_some(), "it was begun");
+    assert_eq!(job.run("echo on").await.with_code(0).out(), "on\n");
+    assert_eq!(process(&silent), None);
     site.close().await;
 }
 

@@ -10,6 +10,7 @@ mod refusals;
 mod relay;
 mod scripts;
 mod servers;
+mod settings;
 mod trap;
 
 use std::rc::Rc;

@@ -122,6 +122,22 @@ async fn a_server_that_runs_its_own_command_whatever_it_is_asked() {
 }
 
 #[tokio::test]
+async fn a_login_shell_that_leaves_or_reads_before_it_comes_to_the_command() {
+    for line in ["exit 3", "exec false", "cat >/dev/null", "read -r first"] {
+        let server = Sshd::open_ssh().before(&format!("echo '{line}' >$HOME/.bashrc"));
+        let Some(site) = site_with(&server).await else { return };
+        site.set("defaults.timeouts.hello", "1s");
+        let (_, ended, said) = fails(&site, SOON).await;
+        let known = [
+            "error: the login shell in the task ran none of our commands",
+            "error: the SSH handshake did not end",
+        ];
+        assert!(known.contains(&said.as_str()), "{line}: {}", ended.out());
+        site.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_shell_that_the_image_lacks() {
     let server = Sshd::open_ssh().login("root", "/run/shells/sh").line("SetEnv PATH=/run/shells");
     let Some(site) = site_with(&server).await else { return };

@@ -116,7 +116,8 @@ async fn what_a_login_shell_says_does_not_reach_the_job() {
     let noise = "for file in .bashrc .bash_profile .profile .bash_login; do\n\
                  echo 'echo noise; echo noise >&2; printf no-newline' >$HOME/$file\n\
                  done\n\
-                 echo 'echo bye' >$HOME/.bash_logout";
+                 echo 'echo bye' >$HOME/.bash_logout\n\
+                 echo 'echo rc-noise; echo rc-noise >&2' >$HOME/.ssh/rc";
     for server in [
         Sshd::open_ssh().before(noise),
         Sshd::open_ssh().login("ci", "/bin/bash").before(noise),
@@ -139,4 +140,43 @@ async fn a_process_that_a_script_leaves_behind_does_not_hold_its_stage() {
     let ended = job.run("sleep 1000 & echo $!").await.with_code(0);
     assert!(ended.took < fargate_tests::PATIENCE / 2, "{:?}", ended.took);
     site.close().await;
+}
+
+#[tokio::test]
+async fn a_home_that_is_not_there_is_the_image_s_business() {
+    let server = Sshd::open_ssh()
+        .line("AuthorizedKeysFile /run/authorized_keys")
+        .before("mv $HOME/.ssh/authorized_keys /run && rm -r $HOME");
+    let Some((site, job)) = prepared_on(&server).await else { return };
+    let ended = job.run("pwd; echo err >&2").await.with_code(0);
+    assert_eq!((ended.out().as_str(), ended.err().as_str()), ("/\n", "err\n"));
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_script_that_clears_the_folders_of_everyone_breaks_no_later_stage() {
+    for (shell, server) in servers() {
+        let Some(site) = crate::site_with(&server).await else { return };
+        site.set("defaults.shell", shell);
+        let job = site.prepared().await;
+        let clear = "rm -rf /dev/shm/* /dev/shm/.[!.]* /tmp/* /tmp/.[!.]* $HOME/.[!s.]*; echo clear";
+        for _ in 0..2 {
+            assert_eq!(job.run(clear).await.with_code(0).all(), "clear\n");
+        }
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_ends_its_own_group_is_told_by_its_signal() {
+    for (shell, server) in servers() {
+        let Some(site) = crate::site_with(&server).await else { return };
+        site.set("defaults.shell", shell);
+        let job = site.prepared().await;
+        let ended = job.run("sleep 1000 & kill -TERM 0; sleep 30").await.with_code(BUILD_FAILURE);
+        assert_eq!(ended.all(), "", "{shell}");
+        assert_eq!(job.exit_code().as_deref(), Some("143\n"), "{shell}");
+        job.run("true").await.passed();
+        site.close().await;
+    }
 }

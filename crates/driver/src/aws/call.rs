@@ -47,6 +47,11 @@ pub enum CallError {
         /// True if it may be there a moment later: the source of credentials did not answer.
         passing: bool,
     },
+    /// Nothing was sent: the endpoint that the environment names is no URL.
+    Endpoint {
+        /// What is wrong with it.
+        text: String,
+    },
     /// Nothing was sent: the proxy of the environment gave no way.
     Proxy {
         /// Its URL without its login.
@@ -103,6 +108,10 @@ impl CallError {
             SdkError::ConstructionFailure(_) => Self::NotSent { text: text(), passing: false },
             SdkError::DispatchFailure(failure) if failure.is_user() => {
                 Self::NotSent { text: text(), passing: false }
+            }
+            // The SDK gives these no type.
+            SdkError::DispatchFailure(_) if text().contains("failed to apply endpoint") => {
+                Self::Endpoint { text: text() }
             }
             SdkError::DispatchFailure(_) if find::<CredentialsError>(error).is_some() => {
                 Self::no_credentials(text())
@@ -176,7 +185,7 @@ impl CallError {
             Self::NoAnswer { .. } | Self::Unreadable { .. } => true,
             Self::NotSent { passing, .. } => *passing,
             Self::Proxy { asks_for_login, .. } => !asks_for_login,
-            Self::Untrusted { .. } => false,
+            Self::Endpoint { .. } | Self::Untrusted { .. } => false,
             Self::Role { error, .. } | Self::Elsewhere { error, .. } => error.is_transient(),
         }
     }
@@ -189,6 +198,7 @@ impl CallError {
             Self::NoAnswer { .. } | Self::Unreadable { .. } => true,
             Self::Elsewhere { error, .. } => error.leaves_doubt(),
             Self::NotSent { .. }
+            | Self::Endpoint { .. }
             | Self::Proxy { .. }
             | Self::Untrusted { .. }
             | Self::Role { .. } => false,
@@ -227,6 +237,7 @@ impl fmt::Display for CallError {
             Self::NoAnswer { text }
             | Self::Unreadable { text }
             | Self::NotSent { text, .. }
+            | Self::Endpoint { text }
             | Self::Proxy { text, .. }
             | Self::Untrusted { text } => f.write_str(text),
             Self::Elsewhere { service, error, .. } => write!(f, "asking {service}: {error}"),

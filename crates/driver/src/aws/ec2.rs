@@ -76,13 +76,10 @@ impl Account {
     async fn signed(&self, form: String) -> Result<HttpRequest, CallError> {
         let not_sent = |text: String| CallError::NotSent { text, passing: false };
         let endpoint = self.endpoint("ec2");
-        let uri: Uri = endpoint
-            .parse()
-            .map_err(|_| not_sent(format!("the endpoint {endpoint:?} of EC2 is no URL")))?;
-        let authority = uri.authority().filter(|_| uri.scheme().is_some()).ok_or_else(|| {
-            not_sent(format!("the endpoint {endpoint:?} of EC2 is no URL with a host"))
+        let host = host(&endpoint).ok_or_else(|| {
+            let text = format!("the endpoint {endpoint:?} of EC2 is no URL");
+            CallError::Endpoint { text }
         })?;
-        let host = authority.as_str().rsplit('@').next().unwrap_or_default().to_owned();
         let mut headers =
             vec![("content-type".to_owned(), FORM.to_owned()), ("host".to_owned(), host)];
         let identity = self.credentials().await?.into();
@@ -118,6 +115,13 @@ impl Account {
         }
         Ok(request)
     }
+}
+
+/// What the `Host` header of a request to this URL says.
+fn host(endpoint: &str) -> Option<String> {
+    let uri: Uri = endpoint.parse().ok()?;
+    uri.scheme().filter(|scheme| ["http", "https"].contains(&scheme.as_str()))?;
+    Some(uri.authority()?.as_str().rsplit('@').next()?.to_owned())
 }
 
 /// Every byte that a form does not take as it is.
@@ -275,6 +279,15 @@ mod tests {
             let error = refusal(502, odd);
             assert_eq!(error.to_string(), "HTTP status 502: ");
             assert!(error.is_transient());
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_a_url_with_a_host() {
+        assert_eq!(host("http://[::1]:4000/"), Some("[::1]:4000".to_owned()));
+        assert_eq!(host("https://ec2.eu-west-1.api.aws"), Some("ec2.eu-west-1.api.aws".to_owned()));
+        for odd in ["", "nonsense", "http://", "ftp://ec2", "http://a b"] {
+            assert_eq!(host(odd), None, "{odd}");
         }
     }
 

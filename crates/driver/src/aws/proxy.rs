@@ -2,7 +2,8 @@
 //! not, as GitLab's driver read them. `ALL_PROXY` is not read.
 //!
 //! Whatever the environment says, no proxy ever sees a request for this machine's own credentials:
-//! the instance's metadata and the credential endpoints of containers.
+//! the instance's metadata and the credential endpoints of containers. Nor is one asked for this
+//! machine itself, which it could not reach; Go, in which GitLab's driver is written, does the same.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -44,7 +45,8 @@ impl Proxies {
     /// [`Cause::ProxyUnusable`]: a value that is no HTTP proxy is never passed over in silence,
     /// because calls would then leave this host another way than was wanted.
     pub fn from_environment() -> Result<Self, Why> {
-        Self::read(|name| std::env::var(name).ok())
+        // A value that is no text is then no URL either, and refused as such.
+        Self::read(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Why> {
@@ -108,19 +110,20 @@ impl Proxy {
     }
 }
 
-/// Link-local, or the IPv6 addresses of the same endpoints.
+/// This machine, a link-local address, or an IPv6 address of the same endpoints.
 ///
 /// Source: Amazon EC2 User Guide, "Access instance metadata" (169.254.169.254, `fd00:ec2::254`);
 /// Amazon ECS Developer Guide, "Task IAM role" (169.254.170.2); Amazon EKS User Guide, "EKS Pod
 /// Identity" (169.254.170.23, `fd00:ec2::23`).
 fn is_own(host: &str) -> bool {
     match host.trim_matches(['[', ']']).parse() {
-        Ok(IpAddr::V4(address)) => address.is_link_local(),
+        Ok(IpAddr::V4(address)) => address.is_link_local() || address.is_loopback(),
         Ok(IpAddr::V6(address)) => {
             let [first, second, ..] = address.segments();
-            first & 0xffc0 == 0xfe80 || (first, second) == (0xfd00, 0x0ec2)
+            let link_local = first & 0xffc0 == 0xfe80;
+            link_local || address.is_loopback() || (first, second) == (0xfd00, 0x0ec2)
         }
-        Err(_) => false,
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
     }
 }
 
@@ -150,7 +153,10 @@ mod tests {
         let https = Some("http://proxy.example:3128".to_owned());
         assert_eq!(before("https://ecs.eu-west-1.amazonaws.com/"), https);
         assert_eq!(before("https://[2001:db8::1]/"), https);
-        assert_eq!(before("http://127.0.0.1:4000/"), Some("http://plain.example:80".to_owned()));
+        assert_eq!(
+            before("http://cloud.example:4000/"),
+            Some("http://plain.example:80".to_owned())
+        );
         for direct in ["https://a.internal.example/", "https://10.1.2.3/", "https://x.corp/"] {
             assert_eq!(before(direct), None, "{direct}");
         }
@@ -161,8 +167,8 @@ mod tests {
         let proxies = proxies(&[
             ("HTTP_PROXY", "http://proxy.example:3128"),
             ("HTTPS_PROXY", "http://proxy.example:3128"),
-            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1338/"),
-            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost:911/keys"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://metadata.example:1338/"),
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "https://keys.example/one"),
         ])
         .unwrap();
         for own in [
@@ -170,12 +176,15 @@ mod tests {
             "http://169.254.170.2/v2/credentials",
             "http://[fd00:ec2::254]/latest/",
             "http://[fe80::1]/",
-            "http://127.0.0.1:1338/latest/api/token",
-            "http://localhost:911/keys",
+            "http://metadata.example:1338/latest/api/token",
+            "https://keys.example/one",
+            "http://127.80.1.4:4000/",
+            "https://[::1]:4000/",
+            "http://LocalHost:911/",
         ] {
             assert_eq!(before(&proxies, own), None, "{own}");
         }
-        assert!(before(&proxies, "http://127.0.0.1:1339/").is_some());
+        assert!(before(&proxies, "http://metadata.example:1339/").is_some());
     }
 
     #[test]

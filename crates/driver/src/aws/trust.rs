@@ -4,8 +4,9 @@
 //! The file is read as the HTTP client will read it, because that one panics at what it cannot
 //! read. A file that gives nothing is an error and never the machine's own certificates instead.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
@@ -46,12 +47,21 @@ pub fn nobody() -> TlsContext {
     TlsContext::builder().with_trust_store(store).build().unwrap_or_default()
 }
 
+/// Only a regular file is read: a pipe would be waited for.
+fn contents(path: &Path) -> std::io::Result<Vec<u8>> {
+    let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The certificates of the file that can be used, as PEM; why there is none in one sentence.
 fn certificates(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("It cannot be read: {error}."))?;
+    let bytes = contents(path).map_err(|error| format!("It cannot be read: {error}."))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST {
         return Err(format!("It is longer than {} MiB.", LONGEST / 1024 / 1024));
     }
@@ -134,7 +144,9 @@ Oxm7VkH7iBebAl14z0vFzu1fn6LmcCDSow==
             assert_eq!(read(bytes).unwrap_err(), reason);
         }
         let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path().join("none.pem"), folder.path().to_owned()] {
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [folder.path().join("none.pem"), folder.path().to_owned(), pipe] {
             let why = configured(&account(&path)).unwrap_err();
             assert_eq!(why.headline(), format!("the CA bundle {} cannot be used", path.display()));
         }

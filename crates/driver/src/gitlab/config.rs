@@ -1,6 +1,6 @@
 //! `config`: what gitlab-runner is to know before the job, as JSON and nothing else.
 
-use fargate_config::Profile;
+use fargate_config::{Profile, Shell};
 use serde::Serialize;
 
 use super::response::JobResponse;
@@ -19,7 +19,8 @@ struct Output {
     builds_dir: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_dir: Option<String>,
-    shell: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shell: Option<&'static str>,
 }
 
 /// The JSON for gitlab-runner. `builds_dir` and `cache_dir` only where they are configured, because
@@ -34,7 +35,10 @@ pub fn config(profile: &Profile, response: &JobResponse) -> String {
         hostname: format!("job-{}-{}", response.identity.job, &key.as_str()[..8]),
         builds_dir: profile.builds_dir.clone(),
         cache_dir: profile.cache_dir.clone(),
-        shell: profile.shell.as_str(),
+        shell: match profile.shell {
+            Shell::Bash | Shell::Sh => Some(profile.shell.as_str()),
+            Shell::Runner => None,
+        },
     };
     serde_json::to_string(&output).expect("plain text is JSON")
 }

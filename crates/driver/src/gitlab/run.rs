@@ -16,7 +16,7 @@ use super::StageError;
 use crate::random;
 use crate::session::{
     ClientKey, Console, Expected, HostProof, Job, Login, LoginError, Outcome, Session, Stop, Stops,
-    dial, parse_host_key,
+    dial, parse_host_key, shell_for,
 };
 use crate::state::{Folder, Peer, Record, StateError};
 use crate::task::{Place, login_failed};
@@ -50,7 +50,11 @@ pub async fn run(
         .map_err(|source| StageError::ScriptFile { path: script.to_owned(), source })?;
     let record = prepared(folder, key)?;
     record.note_in_log();
-    let job = Job::Script { shell: record.shell.clone(), bytes };
+    let shell = shell_for(&record.shell, &bytes).map_err(|error| {
+        let why = Why::new(Cause::ShellMissing).with("program", error.shell.clone());
+        why.because(format!("{error}."))
+    })?;
+    let job = Job::Script { shell, bytes };
     let session = tokio::select! {
         session = connect(&record, profile) => session?,
         _ = stops.next() => return Err(StageError::Cancelled { task: None }),

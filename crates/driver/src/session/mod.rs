@@ -11,7 +11,10 @@ mod keys;
 mod login;
 mod marker;
 mod peer;
+mod shell;
 mod stock;
+#[cfg(test)]
+mod stock_program_tests;
 mod stock_talk;
 mod stops;
 mod talk;
@@ -22,6 +25,7 @@ pub use fargate_protocol::Signal;
 pub use keys::{ClientKey, Seed, parse_host_key};
 pub use login::{HostProof, Login, LoginError};
 pub use peer::{Expected, Session};
+pub use shell::{OtherShell, shell_for};
 pub use stock::{Found, Terms as StockTerms};
 pub use stops::{Stop, Stops};
 pub use talk::{Job, Outcome};

@@ -45,7 +45,8 @@ fr_end_former() {
     done
 }
 fr_find_folder() {
-    for fr_folder in /dev/shm/.fargate-runner "${TMPDIR:-/tmp}/.fargate-runner" "$HOME/.fargate-runner"; do
+    for fr_folder in "${XDG_RUNTIME_DIR:-/dev/shm}/.fargate-runner" "${TMPDIR:-/tmp}/.fargate-runner" \
+        "$HOME/.fargate-runner"; do
         [ -d "$fr_folder" ] || mkdir -m 700 "$fr_folder" || continue
         : >>"$fr_folder/seen" && return
     done
@@ -99,8 +100,15 @@ fr_watch() {
     sleep 10
     kill -KILL -1
 } >/dev/null 2>&1
-# Only where process 1 is that of our container may a watchdog end it.
-fr_may_watch() { grep -q FARGATE_RUNNER_JOB= /proc/1/environ && kill -0 1 && command -v setsid; } >/dev/null 2>&1
+# Only process 1 of our own container may be ended. An SSH server writes its title over its
+# environment, any other shows our variable.
+fr_may_watch() {
+    IFS= read -r fr_line </proc/1/comm && kill -0 1 && command -v setsid || return
+    case $fr_line in
+    sshd | dropbear) ;;
+    *) grep -q FARGATE_RUNNER_JOB= /proc/1/environ ;;
+    esac
+} >/dev/null 2>&1
 fr_program=$1
 case $3 in
 attend)
@@ -119,7 +127,7 @@ if [ "$fr_group" != $$ ] && [ -z "$3" ] && command -v setsid >/dev/null; then
     exec setsid "$2" -c "eval \"\$1\"; eval \"\$fr_script\"" "$2" "$1" "$2" own-group
 fi
 fr_find_folder
-IFS=" " read -r fr_verb fr_nonce fr_a fr_b fr_c || exit 125
+IFS=" " read -r fr_verb fr_nonce fr_a fr_b fr_c && [ -n "$fr_c" ] || exit 125
 case $fr_verb in
 ready)
     printf "fargate-runner-started-%s\n" "$fr_nonce"

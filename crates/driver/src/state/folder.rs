@@ -1,7 +1,7 @@
 //! The state folder of one host: `jobs`, `locks`, `tombstones` and the host's own name.
 
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +30,17 @@ pub struct HostOwner {
     pub is_new: bool,
 }
 
+/// The state folder itself may be one that everybody writes to, such as /tmp; what holds keys may not.
+fn is_ours(folder: &Path) -> std::io::Result<()> {
+    let metadata = std::fs::symlink_metadata(folder)?;
+    let alone = metadata.permissions().mode() & 0o022 == 0;
+    if metadata.is_dir() && metadata.uid() == nix::unistd::geteuid().as_raw() && alone {
+        return Ok(());
+    }
+    let what = "it is no folder that belongs to this user alone";
+    Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, what))
+}
+
 impl Folder {
     /// Makes what is missing of the folder, 0700. Locks are waited for at most `lock_within`.
     ///
@@ -45,12 +56,19 @@ impl Folder {
                 .mode(0o700)
                 .create(&folder)
                 .map_err(StateError::disk("making the folder", &folder))?;
+            if folder != root {
+                is_ours(&folder).map_err(StateError::disk("using the folder", &folder))?;
+            }
         }
         Ok(Self { root: root.to_owned(), lock_within })
     }
 
     fn job(&self, key: &JobKey) -> PathBuf {
         self.root.join("jobs").join(format!("{key}.json"))
+    }
+
+    pub(super) fn tombstones(&self) -> PathBuf {
+        self.root.join("tombstones")
     }
 
     fn tombstone_path(&self, key: &JobKey) -> PathBuf {

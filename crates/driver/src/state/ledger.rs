@@ -32,6 +32,12 @@ impl Ledger {
         &self.record
     }
 
+    /// The folder that it is kept in.
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
     /// Writes a launch down, or what became of it.
     ///
     /// # Errors

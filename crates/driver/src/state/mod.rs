@@ -9,6 +9,7 @@ mod folder;
 mod ledger;
 mod lock;
 mod record;
+mod refused;
 mod tombstone;
 
 use std::path::{Path, PathBuf};

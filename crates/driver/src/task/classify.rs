@@ -80,6 +80,9 @@ pub fn exception_of(service: &str, error: &CallError, place: &Place) -> Why {
             };
             place.why(cause).because(format!("Nothing was sent: {text}."))
         }
+        CallError::Endpoint { text } => {
+            place.why(Cause::AwsUnreachable).because(format!("Nothing was sent: {text}."))
+        }
         CallError::Untrusted { text } => {
             place.why(Cause::CertificateUntrusted).because(format!("Nothing was sent: {text}."))
         }

@@ -35,7 +35,7 @@ pub struct Launcher<'a> {
     pub deadline: Instant,
     subnet: usize,
     pause: Duration,
-    /// Tags were refused, and are left out from then on.
+    /// Tags were refused, now or to another job lately, and are left out from then on.
     untagged: bool,
 }
 
@@ -64,7 +64,8 @@ impl<'a> Launcher<'a> {
         ledger: &'a mut Ledger,
         deadline: Instant,
     ) -> Self {
-        Self { ecs, spec, ledger, deadline, subnet: 0, pause: FIRST_PAUSE, untagged: false }
+        let untagged = ledger.folder().was_refused(TAG_RIGHT, ecs.region(), &spec.cluster);
+        Self { ecs, spec, ledger, deadline, subnet: 0, pause: FIRST_PAUSE, untagged }
     }
 
     /// Starts one task; waits out what passes by itself.
@@ -181,6 +182,8 @@ impl<'a> Launcher<'a> {
             "tasks are started without tags, so costs cannot be told apart by them: {error}"
         );
         self.untagged = true;
+        let folder = self.ledger.folder();
+        folder.remember_refusal(TAG_RIGHT, self.ecs.region(), &self.spec.cluster);
         if in_doubt {
             let request = request.untagged();
             self.ledger.record(&request)?;
