@@ -3,7 +3,10 @@
 # One place for what is built, whatever the shell says; and no account of the host's in demo or tests.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_REGION
-unexport AWS_DEFAULT_REGION AWS_ENDPOINT_URL AWS_ENDPOINT_URL_ECS HTTP_PROXY http_proxy
+unexport AWS_DEFAULT_REGION AWS_ENDPOINT_URL AWS_ENDPOINT_URL_ECS AWS_ENDPOINT_URL_EC2
+unexport AWS_ENDPOINT_URL_STS AWS_CA_BUNDLE
+# Cargo needs the proxies of the host; the product's own calls in demo and tests go to loopback,
+# which is never proxied.
 
 PROFILE ?= dev
 FOLDER := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
