@@ -43,8 +43,11 @@ PATIENCE_S = 60
 GOODBYE_S = 20
 # Of the networks for private use, where nobody else's test or bridge is likely to be.
 NETWORKS = "10.213.0.0/16"
-# Each run has a folder of this name in the folder for temporary files, locked while it lives.
+# Each run has a folder of this name among the temporary files, locked while it lives.
 FOLDER = "fargate-containers-"
+# Where files are in memory, and how much must be free there and altogether to put them there.
+MEMORY = pathlib.Path("/dev/shm")
+ROOM_BYTES = 2 << 30
 TOOL = {"check": True, "stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
 
 
@@ -110,21 +113,32 @@ def end(process):
 def own_folder(stack):
     """A new folder, after the remains of runs that were killed are swept away.
 
-    It lies among the temporary files, because the path of a socket has room for about a hundred
-    bytes, which a target folder may not leave.
+    It lies in memory or among the temporary files: an engine writes much that nobody reads again,
+    and the path of a socket has room for about a hundred bytes, which a target folder may not leave.
     """
-    for former in pathlib.Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+    disk = pathlib.Path(tempfile.gettempdir())
+    for former in [*disk.glob(f"{FOLDER}*"), *MEMORY.glob(f"{FOLDER}*")]:
         with contextlib.suppress(OSError), open(former / "lock", "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not engine_lives(former):
                 name = (former / "bridge").read_text()
                 subprocess.run(["ip", "link", "delete", name], **{**TOOL, "check": False})
                 shutil.rmtree(former, ignore_errors=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix=FOLDER))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=FOLDER, dir=MEMORY if has_room() else disk))
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     lock = stack.enter_context(open(folder / "lock", "wb"))
     fcntl.flock(lock, fcntl.LOCK_EX)
     return folder
+
+
+def has_room():
+    """Whether a folder in memory takes nothing that anybody else needs."""
+    with contextlib.suppress(OSError):
+        meminfo = pathlib.Path("/proc/meminfo").read_text()
+        available = int(meminfo.split("MemAvailable:")[1].split()[0]) << 10
+        free = shutil.disk_usage(MEMORY).free if MEMORY.is_mount() else 0
+        return free >= ROOM_BYTES and available >= 2 * ROOM_BYTES
+    return False
 
 
 def engine_lives(folder):
@@ -147,8 +161,12 @@ def bridge(stack, folder):
             continue
         address = str(network[1])
         # Whoever made the name first has the network; another run then takes the next one.
+        # A hardware address that was not set would change with each task that comes or goes, and
+        # tasks would not find this host for half a minute.
+        hardware = "02:" + os.urandom(5).hex(":")
         made = subprocess.run(
-            ["ip", "link", "add", name, "type", "bridge"], **{**TOOL, "check": False})
+            ["ip", "link", "add", name, "address", hardware, "type", "bridge"],
+            **{**TOOL, "check": False})
         if made.returncode != 0 and "File exists" in made.stderr:
             continue
         if made.returncode != 0:

@@ -159,7 +159,8 @@ async fn a_script_that_clears_the_folders_of_everyone_breaks_no_later_stage() {
         let Some(site) = crate::site_with(&server).await else { return };
         site.set("defaults.shell", shell);
         let job = site.prepared().await;
-        let clear = "rm -rf /dev/shm/* /dev/shm/.[!.]* /tmp/* /tmp/.[!.]* $HOME/.[!s.]*; echo clear";
+        let clear =
+            "rm -rf /dev/shm/* /dev/shm/.[!.]* /tmp/* /tmp/.[!.]* $HOME/.[!s.]*; echo clear";
         for _ in 0..2 {
             assert_eq!(job.run(clear).await.with_code(0).all(), "clear\n");
         }
