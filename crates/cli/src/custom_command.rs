@@ -174,7 +174,7 @@ fn cleanup(settings: &Settings, response: &JobResponse) -> Result<(), StageError
     match cleaned {
         Ok(undone) => {
             for what in undone {
-                tell!("warning: {what}; the task ends by itself at its idle limit");
+                tell!("warning: {what}; the task is left to its own timers");
             }
             Ok(())
         }

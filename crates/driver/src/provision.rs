@@ -260,16 +260,16 @@ async fn hand_over(
     profile: &Profile,
     order: &Order,
 ) -> Result<Acquired, ProvisionError> {
+    let host_key = acquired.host_key.to_openssh().map_err(broken_key)?;
+    ledger.update(|record| record.host_key = host_key)?;
     let peer = match give_terms(&acquired.session, profile, order).await {
         Ok(peer) => peer,
         Err(error) => {
             return Err(login_failed(&error, acquired.address, &Place::default()).into());
         }
     };
-    let host_key = acquired.host_key.to_openssh().map_err(broken_key)?;
     ledger.update(|record| {
         record.address = Some(acquired.address);
-        record.host_key = host_key;
         record.peer = Some(peer);
         record.ready = true;
     })?;
@@ -325,11 +325,12 @@ fn lease(timeouts: &Timeouts, order: &Order) -> fargate_protocol::Lease {
 }
 
 /// The cause, if the next try would meet it again: what is wrong with the set-up does not mend itself
-/// within seconds. Credentials may. Another machine in the task's place is never tried again.
+/// within seconds. Credentials may, and an address that EC2 was slow to tell. Another machine in the task's place is never tried again.
 fn lasting(why: &Why) -> Option<Why> {
     let entry = why.entry();
     let set_up = entry.next == Next::Final && entry.who == Who::Setup;
-    let lasts = set_up && why.cause != Cause::Credentials || why.cause == Cause::WrongHost;
+    let lasts = set_up && !matches!(why.cause, Cause::Credentials | Cause::NoPublicAddress)
+        || why.cause == Cause::WrongHost;
     lasts.then(|| why.clone())
 }
 

@@ -36,7 +36,7 @@ pub enum Verdict {
 /// Why a script that the agent refused was not started.
 #[must_use]
 pub fn of_refusal(refusal: &Refusal) -> Why {
-    let why = |cause| Why::new(cause).quoting("The agent", refusal.to_string());
+    let why = |cause| Why::new(cause).quoting("The task", refusal.to_string());
     match refusal {
         Refusal::Start { program, .. } => why(Cause::ShellMissing).with("program", program),
         Refusal::Ending => why(Cause::StoppedBy),
@@ -160,7 +160,8 @@ fn decide(record: &Record, seen: &Observation, how: &str) -> Verdict {
 }
 
 /// True from the moment on at which a stock server's watchdog ends the task.
-fn is_past_watchdog(record: &Record) -> bool {
+#[must_use]
+pub fn is_past_watchdog(record: &Record) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     matches!(record.peer, Some(Peer::Sshd(_))) && now.as_secs() >= record.deadline_unix_s
 }

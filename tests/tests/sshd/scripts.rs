@@ -135,11 +135,22 @@ async fn what_a_login_shell_says_does_not_reach_the_job() {
 }
 
 #[tokio::test]
-async fn a_process_that_a_script_leaves_behind_does_not_hold_its_stage() {
-    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
-    let ended = job.run("sleep 1000 & echo $!").await.with_code(0);
-    assert!(ended.took < fargate_tests::PATIENCE / 2, "{:?}", ended.took);
-    site.close().await;
+async fn a_process_that_a_script_leaves_behind_does_not_hold_its_stage_and_lives_on() {
+    for (shell, server) in servers() {
+        let Some(site) = crate::site_with(&server).await else { return };
+        site.set("defaults.shell", shell);
+        let job = site.prepared().await;
+        for script in ["sleep 1000 & echo $!", "sleep 1000 >/dev/null 2>&1 & echo $!"] {
+            let ended = job.run(script).await.with_code(0);
+            assert!(ended.took < fargate_tests::PATIENCE / 2, "{:?}", ended.took);
+            // As with any runner, until the task ends.
+            let look = format!("kill -0 {} && echo alive", ended.out().trim());
+            for _ in 0..3 {
+                assert_eq!(job.run(&look).await.out(), "alive\n", "{shell}: {script}");
+            }
+        }
+        site.close().await;
+    }
 }
 
 #[tokio::test]

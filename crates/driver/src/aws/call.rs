@@ -122,7 +122,6 @@ impl CallError {
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => {
                 Self::NoAnswer { text: text() }
             }
-            SdkError::ResponseError(_) => Self::Unreadable { text: text() },
             _ => Self::Unreadable { text: text() },
         }
     }

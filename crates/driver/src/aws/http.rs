@@ -131,7 +131,8 @@ impl Http {
             .tls_context(trust);
         if let Way::Through(proxy) = way {
             // It was checked when it was read.
-            builder.set_proxy_config(ProxyConfig::all(proxy.url.as_str()).ok());
+            let proxy = ProxyConfig::all(proxy.url.as_str());
+            builder.set_proxy_config(Some(proxy.expect("it was checked when it was read")));
         }
         SharedHttpConnector::new(builder.build())
     }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use fargate_config::Profile;
+use fargate_model::id::TaskArn;
 use fargate_model::job::JobKey;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -32,15 +33,11 @@ pub async fn cleanup(settings: &Settings, key: &JobKey) -> Result<Undone, StageE
     let undone = match folder.take_over(key) {
         Ok(Some(record)) => with_record(&folder, &record, &settings.profile).await?,
         Ok(None) if folder.tombstone(key).is_some() => Vec::new(),
-        Ok(None) => without_state(&folder, settings, key).await?,
-        Err(error @ StateError::Newer { .. }) => with_core(&folder, settings, key, &error).await?,
+        Ok(None) => without_state(&folder, settings, key).await?.unwrap_or_default(),
+        Err(StateError::Newer { core, .. }) => with_core(&folder, settings, key, &core).await?,
         Err(error) => {
             warn!(event = "state.damaged", "{error}");
-            let undone = without_state(&folder, settings, key).await?;
-            if undone.is_empty() {
-                folder.bury(key, None)?;
-            }
-            undone
+            with_core(&folder, settings, key, &folder.core_at_least(key)).await?
         }
     };
     folder.sweep(key, timeouts.tombstone);
@@ -79,18 +76,18 @@ async fn with_record(
 }
 
 /// Nothing is known here, so ECS is asked: for this host's tasks, then for all of the cluster's where
-/// this host's name may have been lost as well and made anew.
+/// this host's name may have been lost as well and made anew. `None` if nobody may look.
 async fn without_state(
     folder: &Folder,
     settings: &Settings,
     key: &JobKey,
-) -> Result<Undone, StageError> {
+) -> Result<Option<Undone>, StageError> {
     let owner = folder.owner(settings.owner.as_deref())?;
     let timeouts = &settings.profile.timeouts;
     let deadline = Instant::now() + timeouts.cleanup.min(BLIND_LOOK);
     let ecs = match Ecs::connect(&settings.profile).await {
         Ok(ecs) => ecs,
-        Err(why) => return Ok(vec![why.headline()]),
+        Err(why) => return Ok(Some(vec![why.headline()])),
     };
     let cluster = &settings.profile.cluster;
     let ours = (!owner.is_new).then_some(Some(&owner.owner));
@@ -103,11 +100,13 @@ async fn without_state(
                 warn!(
                     event = "right.missing",
                     action = "ecs:ListTasks",
-                    "a task of this job, if there is one, ends by its agent's own timers: {error}"
+                    "a task of this job, if there is one, is left to its own timers: {error}"
                 );
-                return Ok(Vec::new());
+                return Ok(None);
             }
-            Err(error) => return Ok(vec![format!("looking for a task of this job: {error}")]),
+            Err(error) => {
+                return Ok(Some(vec![format!("looking for a task of this job: {error}")]));
+            }
         }
         if !tasks.is_empty() {
             break;
@@ -121,31 +120,40 @@ async fn without_state(
             Err(error) => undone.push(format!("stopping task {}: {error}", task.task)),
         }
     }
-    Ok(undone)
+    Ok(Some(undone))
 }
 
-/// A newer version wrote the record; its frozen core is enough to stop the task.
+/// The record cannot be read, because it is damaged or a newer version wrote it; what is known of its
+/// core is enough to stop the task.
 async fn with_core(
     folder: &Folder,
     settings: &Settings,
     key: &JobKey,
-    error: &StateError,
+    core: &Core,
 ) -> Result<Undone, StageError> {
-    let StateError::Newer { core, .. } = error else { return Ok(Vec::new()) };
-    let Core { cluster, region, task, .. } = core.as_ref();
-    let timeouts = &settings.profile.timeouts;
-    let deadline = Instant::now() + timeouts.cleanup;
-    let Some(task) = task else { return without_state(folder, settings, key).await };
-    let ecs = match Ecs::in_region(Some(region.clone()), &settings.profile).await {
-        Ok(ecs) => ecs,
-        Err(why) => return Ok(vec![why.headline()]),
+    let Core { cluster, region, task, .. } = core;
+    let undone = match task {
+        Some(task) => stop_one(settings, cluster, region, task).await,
+        None => without_state(folder, settings, key).await?.unwrap_or_else(|| {
+            vec!["the record names no task, and ecs:ListTasks is refused".to_owned()]
+        }),
     };
-    let why = reason("clean-up of a job that a newer version has prepared");
+    if undone.is_empty() {
+        folder.bury(key, None)?;
+    }
+    Ok(undone)
+}
+
+async fn stop_one(settings: &Settings, cluster: &str, region: &str, task: &TaskArn) -> Undone {
+    let deadline = Instant::now() + settings.profile.timeouts.cleanup;
+    let region = Some(region.to_owned()).filter(|region| !region.is_empty());
+    let ecs = match Ecs::in_region(region, &settings.profile).await {
+        Ok(ecs) => ecs,
+        Err(why) => return vec![why.headline()],
+    };
+    let why = reason("clean-up of a job whose record cannot be read");
     match stop(&ecs, cluster, task, &why, deadline, || false).await {
-        Ok(()) => {
-            folder.bury(key, None)?;
-            Ok(Vec::new())
-        }
-        Err(error) => Ok(vec![format!("stopping task {task}: {error}")]),
+        Ok(()) => Vec::new(),
+        Err(error) => vec![format!("stopping task {task}: {error}")],
     }
 }

@@ -191,6 +191,11 @@ async fn conclude(
     how: How,
 ) -> Result<(), StageError> {
     match how {
+        // The watchdog may have ended the script before it ended the task.
+        How::Ended(ending) if ending.status() != 0 && verdict::is_past_watchdog(record) => {
+            let how = "The script ended after the task's deadline";
+            Err(of_verdict(verdict::of_lost_task(record, profile, how).await, true))
+        }
         How::Ended(ending) => {
             info!(event = "script.ended", status = ending.status());
             match ending.status() {

@@ -55,6 +55,8 @@ async fn call(connection: Connection) -> Result<Greeted, LoginError> {
         match channel.wait().await {
             Some(ChannelMsg::Success) => break,
             Some(ChannelMsg::Failure | ChannelMsg::Close | ChannelMsg::Eof) => {
+                // A server may count it among the sessions that it allows.
+                let _ = channel.close().await;
                 return Ok(Greeted::Other(Box::new(connection)));
             }
             Some(_) => {}

@@ -158,10 +158,12 @@ impl Console {
         Ok(())
     }
 
-    /// Bytes that were taken and not written yet.
+    /// True if a piece of `length` bytes would be taken, whatever its stream.
     #[must_use]
-    pub fn waiting(&self) -> u64 {
-        self.accepted.saturating_sub(self.progress.borrow().written)
+    pub fn has_room(&self, length: usize) -> bool {
+        let waiting = self.accepted.saturating_sub(self.progress.borrow().written);
+        let fits = usize::try_from(waiting).is_ok_and(|waiting| waiting + length <= WINDOW);
+        fits && self.queue.lock().waiting.len() < MAX_PIECES
     }
 
     /// A line of our own on stderr, after all that was taken, on a fresh line.
@@ -273,6 +275,21 @@ mod tests {
         let mut all = vec![0; 128 * 1024 + 100_000];
         out.read_exact(&mut all).unwrap();
         assert!(all.ends_with(b"yyy"));
+    }
+
+    #[tokio::test]
+    async fn small_pieces_of_alternating_streams_run_out_of_room_before_they_are_refused() {
+        let (mut console, _out, _err) = console();
+        // What the pipes themselves hold is written at once.
+        console.put(Stream::Stdout, vec![b'x'; 128 * 1024]).unwrap();
+        console.put(Stream::Stderr, vec![b'x'; 128 * 1024]).unwrap();
+        let mut streams = [Stream::Stdout, Stream::Stderr].into_iter().cycle();
+        let mut taken = 0;
+        while console.has_room(2) {
+            console.put(streams.next().unwrap(), b"y\n".to_vec()).unwrap();
+            taken += 1;
+        }
+        assert!((MAX_PIECES - 2..=MAX_PIECES).contains(&taken), "{taken}");
     }
 
     #[tokio::test]

@@ -24,6 +24,8 @@ static PROGRAM: LazyLock<String> = LazyLock::new(|| {
     lines.join("\n")
 });
 const STEP: &str = "the first command";
+/// Longest answer to `ready`, in bytes.
+const MAX_ANSWER: usize = 4096;
 
 /// What a stock server's task has been found to have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub struct StockSession {
 /// What the program is told with each script.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Windows {
+    /// Until the server opens a session.
+    pub open: Duration,
     /// What a former script has left once the next begins.
     pub next_stage_grace: Duration,
     /// How long a script runs on whose client is gone.
@@ -75,6 +79,7 @@ impl StockSession {
     pub(super) fn new(connection: Connection, timeouts: &Timeouts) -> Self {
         let Connection { handle, user, server, .. } = connection;
         let windows = Windows {
+            open: timeouts.hello,
             next_stage_grace: timeouts.next_stage_grace,
             client_gone: timeouts.client_gone,
         };
@@ -83,7 +88,8 @@ impl StockSession {
 
     pub(super) async fn execute(&self, shell: &str) -> Result<Channel<Msg>, russh::Error> {
         let channel = self.handle.channel_open_session().await?;
-        channel.exec(false, command(shell)).await?;
+        // The answer is not waited for, but a refusal is heard.
+        channel.exec(true, command(shell)).await?;
         Ok(channel)
     }
 
@@ -128,6 +134,9 @@ impl StockSession {
                     Passed::Bytes(bytes) => text.extend(bytes),
                     Passed::TooMuch => return Err(no_shell("it only writes".to_owned())),
                 },
+                _ if text.len() > MAX_ANSWER => {
+                    return Err(no_shell("it only writes".to_owned()));
+                }
                 Some(ChannelMsg::ExtendedData { data, .. }) if errors.len() < 1000 => {
                     errors.extend_from_slice(&data);
                 }

@@ -1,4 +1,5 @@
-# The program that a stock sshd is given, always the same. A request comes over stdin:
+# The program that a stock sshd is given, always the same. It needs a POSIX shell, /proc, head, sleep,
+# mkdir, rm and grep. A request comes over stdin:
 #   ready NONCE LIFETIME IDLE SHELL      leaves the watchdog, tells what the task has
 #   run NONCE LENGTH GRACE GONE          then LENGTH bytes: the script and NONCE
 # After a script that is complete, stdin stays open: a line `end GRACE` ends what runs, and so does
@@ -25,11 +26,20 @@ fr_again() {
         exec "$@"
     ) &
 }
-fr_end_group() {
-    kill -TERM "-$1" 2>/dev/null || return
-    fr_until=$(($(date +%s) + $2))
-    while kill -0 "-$1" 2>/dev/null && [ "$(date +%s)" -le "$fr_until" ]; do fr_pause; done
-    kill -KILL "-$1" 2>/dev/null
+fr_clock() { IFS=" ." read -r fr_now fr_line </proc/uptime; }
+# TERM, and KILL after $3 seconds: to the group of leader $1, or to the leader where it has none.
+fr_end() {
+    fr_target=-$1
+    if ! kill -TERM "$fr_target" 2>/dev/null; then
+        fr_target=$1
+        fr_lives "$1" "$2" && kill -TERM "$1" 2>/dev/null || return
+    fi
+    fr_clock
+    fr_until=$((fr_now + $3))
+    while kill -0 "$fr_target" 2>/dev/null && fr_clock && [ "$fr_now" -le "$fr_until" ]; do fr_pause; done
+    # First the records: without setsid we are of that group ourselves.
+    rm -f "$fr_folder/group.$1.$2" "$fr_folder/ending.$1.$2"
+    kill -KILL "$fr_target" 2>/dev/null
 }
 # A former script that still runs, or that is being ended. What one that is over has left behind is
 # let be.
@@ -39,16 +49,17 @@ fr_end_former() {
         fr_name=${fr_record##*/}
         fr_name=${fr_name#*.}
         if fr_lives "${fr_name%.*}" "${fr_name#*.}" || [ "${fr_record##*/}" = "ending.$fr_name" ]; then
-            fr_end_group "${fr_name%.*}" "$1"
+            fr_end "${fr_name%.*}" "${fr_name#*.}" "$1"
         fi
         rm -f "$fr_record"
     done
 }
+# `true >` and not `: >`: where the file cannot be opened, some shells end with a special builtin.
 fr_find_folder() {
     for fr_folder in "${XDG_RUNTIME_DIR:-/dev/shm}/.fargate-runner" "${TMPDIR:-/tmp}/.fargate-runner" \
         "$HOME/.fargate-runner"; do
         [ -d "$fr_folder" ] || mkdir -m 700 "$fr_folder" || continue
-        : >>"$fr_folder/seen" && return
+        true >>"$fr_folder/seen" && return
     done
     fr_folder=
 } 2>/dev/null
@@ -56,15 +67,15 @@ fr_find_folder() {
 fr_attend() {
     trap "" TERM INT HUP
     if IFS=" " read -r fr_word fr_grace; then
-        : >"$fr_folder/ending.$1.$2"
-        fr_end_group "$1" "$fr_grace"
+        true >"$fr_folder/ending.$1.$2"
+        fr_end "$1" "$2" "$fr_grace"
     else
         fr_left=$3
         while fr_lives "$1" "$2" && [ "$fr_left" -gt 0 ]; do
             sleep 1
             fr_left=$((fr_left - 1))
         done
-        fr_lives "$1" "$2" && fr_end_group "$1" 10
+        fr_end "$1" "$2" 10
     fi
     rm -f "$fr_folder/group.$1.$2" "$fr_folder/ending.$1.$2"
     echo "$1.$2" >"$fr_folder/seen"
@@ -82,14 +93,15 @@ fr_watch() {
     fr_tick=$((($2 < $1 ? $2 : $1) / 4))
     [ "$fr_tick" -gt 15 ] && fr_tick=15
     [ "$fr_tick" -lt 1 ] && fr_tick=1
-    fr_now=$(date +%s)
+    fr_clock
     fr_last=$((fr_now + $1)) fr_idle=$((fr_now + $2)) fr_known=
     while [ "$fr_now" -lt "$fr_last" ] && [ "$fr_now" -lt "$fr_idle" ]; do
         sleep "$fr_tick"
-        fr_now=$(date +%s)
+        fr_clock
         fr_seen=
         IFS= read -r fr_seen <"$fr_folder/seen"
-        if [ "$fr_seen" != "$fr_known" ] || fr_is_busy; then
+        # Where nothing can be written, nobody can be seen, so nobody counts as idle.
+        if [ "$fr_seen" != "$fr_known" ] || fr_is_busy || ! true >"$fr_folder/tick"; then
             fr_known=$fr_seen fr_idle=$((fr_now + $2))
         fi
     done
@@ -113,6 +125,8 @@ fr_program=$1
 case $3 in
 attend)
     fr_find_folder
+    # Where there is no folder, what would be kept in it goes nowhere.
+    fr_folder=${fr_folder:-/proc/none}
     fr_attend "$4" "$5" "$6"
     exit
     ;;
@@ -133,7 +147,7 @@ ready)
     printf "fargate-runner-started-%s\n" "$fr_nonce"
     command -v "$fr_c" >/dev/null && echo shell
     [ -n "$fr_folder" ] && [ "$fr_group" = $$ ] && echo group
-    if fr_may_watch; then
+    if [ -n "$fr_folder" ] && fr_may_watch; then
         exec 3</dev/null
         (fr_again watch "$fr_a" "$fr_b")
         echo watchdog
@@ -150,7 +164,7 @@ run)
     if [ -n "$fr_folder" ]; then
         fr_end_former "$fr_b" 2>/dev/null
         fr_look $$
-        { : >"$fr_folder/group.$$.$fr_start" && echo "$fr_nonce" >"$fr_folder/seen"; } 2>/dev/null
+        { true >"$fr_folder/group.$$.$fr_start" && echo "$fr_nonce" >"$fr_folder/seen"; } 2>/dev/null
     fi
     printf "fargate-runner-started-%s\n" "$fr_nonce"
     printf "fargate-runner-started-%s\n" "$fr_nonce" >&2
@@ -159,7 +173,7 @@ run)
     exec 3<&-
     set --
     # Evaluated by the command itself, so that its lines count from 1.
-    fr_script="unset fr_program fr_folder fr_verb fr_nonce fr_a fr_b fr_c fr_line fr_group fr_start fr_record fr_name fr_until fr_script; unset -f fr_look fr_lives fr_pause fr_again fr_end_group fr_end_former fr_find_folder fr_attend fr_is_busy fr_watch fr_may_watch; $fr_script"
+    fr_script="unset fr_program fr_folder fr_verb fr_nonce fr_a fr_b fr_c fr_line fr_group fr_start fr_record fr_name fr_now fr_target fr_until fr_script; unset -f fr_look fr_lives fr_pause fr_again fr_clock fr_end fr_end_former fr_find_folder fr_attend fr_is_busy fr_watch fr_may_watch; $fr_script"
     ;;
 *) exit 125 ;;
 esac

@@ -46,7 +46,8 @@ impl Place {
         Command::new("/bin/sh")
             .args(["-c", &command(self.shell)])
             .env_clear()
-            .envs([("PATH", path.as_str()), ("XDG_RUNTIME_DIR", own.to_str().unwrap())])
+            .env("PATH", path)
+            .envs(["XDG_RUNTIME_DIR", "TMPDIR", "HOME"].map(|name| (name, own)))
             .current_dir(own)
             .process_group(0)
             .stdin(Stdio::piped())
@@ -229,4 +230,56 @@ fn a_request_that_is_none_is_refused_and_what_the_place_has_is_told() {
         // Process 1 of this machine is none of our containers.
         assert!(!text(&ended.stdout).contains("watchdog"), "{}", text(&ended.stdout));
     }
+}
+
+#[test]
+fn where_no_record_can_be_kept_a_script_runs_and_ends_as_it_should_all_the_same() {
+    for place in places() {
+        // Nobody can write to what is a folder, not even root.
+        std::fs::create_dir_all(place.folder.path().join(".fargate-runner/seen")).unwrap();
+        let ended = place.send(&request(b"echo out; exit 3", 120));
+        assert_eq!(ended.status.code(), Some(3), "{}: {}", place.shell, text(&ended.stderr));
+        assert_eq!(text(&ended.stdout), format!("{MARK}out\n"));
+        let mut child = place.up("echo up; sleep 100; exit 0");
+        child.stdin.as_mut().unwrap().write_all(b"end 1\n").unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(15));
+        let ended = place.send(format!("ready {TOKEN} 100 100 sh\n").as_bytes());
+        assert_eq!(text(&ended.stdout), format!("{MARK}shell\nend\n"));
+    }
+}
+
+#[test]
+fn without_a_group_of_its_own_the_former_script_is_ended_before_the_next_one() {
+    // An image without setsid, and a server that gives commands no session: one shell for both.
+    let place = Place { folder: tempfile::tempdir().unwrap(), shell: "sh" };
+    let tools = place.folder.path().join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    for tool in ["sh", "head", "sleep", "mkdir", "rm", "cat", "grep"] {
+        let found = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(tool));
+        let found = found.into_iter().find(|path| path.exists()).unwrap();
+        std::os::unix::fs::symlink(found, tools.join(tool)).unwrap();
+    }
+    let start = || {
+        let mut server = Command::new("/bin/sh");
+        server.args(["-c", "\"$@\"; exit $?", "server", "/bin/sh", "-c", &command("sh")]);
+        let own = place.folder.path();
+        server.env_clear().env("PATH", &tools).current_dir(own);
+        server.envs(["XDG_RUNTIME_DIR", "TMPDIR", "HOME"].map(|name| (name, own)));
+        server.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        server.stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut former = start();
+    let script = b"echo $$ >pid; exec sleep 100";
+    former.stdin.as_mut().unwrap().write_all(&request(script, 120)).unwrap();
+    let began = Instant::now();
+    while std::fs::read_to_string(place.folder.path().join("pid")).unwrap_or_default().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(20), "it never began");
+        std::thread::yield_now();
+    }
+    let mut next = start();
+    let look = b"kill -0 $(cat pid) 2>/dev/null && echo alive; exit 0";
+    next.stdin.take().unwrap().write_all(&request(look, 120)).unwrap();
+    let ended = next.wait_with_output().unwrap();
+    assert_eq!(text(&ended.stdout), MARK, "{}", text(&ended.stderr));
+    assert_eq!(former.wait().unwrap().code(), Some(128 + 15));
 }

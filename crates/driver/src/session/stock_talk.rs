@@ -3,16 +3,16 @@
 //! Nothing is acknowledged and nothing can be resumed: a connection that is cut loses what was on
 //! its way. A status counts only behind the program's own first word; before it, nothing was started.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::str::FromStr;
 use std::time::Duration;
 
 use fargate_model::id::Token;
-use fargate_protocol::{Ending, MAX_CHUNK, Refusal, Stream, WINDOW};
+use fargate_protocol::{Ending, MAX_CHUNK, Refusal, Stream};
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::agent::part;
 use super::console::{Console, ConsoleError, Progress};
@@ -23,9 +23,11 @@ use super::talk::{Job, Outcome, START_WITHIN, at};
 
 /// Once a script has ended: silence after which what still holds its output is left behind.
 const LINGER: Duration = Duration::from_secs(1);
+/// The same where it never falls silent; as the agent does.
+const LINGER_ALTOGETHER: Duration = Duration::from_secs(5);
 /// OpenSSH's largest piece of output; so much must fit before more is read. Source: RFC 4254, 5.2,
 /// and `CHAN_SES_PACKET_DEFAULT` of OpenSSH.
-const PIECE: u64 = 64 * 1024;
+const PIECE: usize = 64 * 1024;
 /// Exit status of our program for a request that was not complete.
 const INCOMPLETE: u32 = 125;
 
@@ -42,10 +44,15 @@ impl StockSession {
         stops: &mut Stops,
     ) -> Outcome {
         let (shell, script) = script(job);
-        let lost = |error: russh::Error| lost(&error.to_string());
-        let channel = match self.execute(&shell).await {
-            Ok(channel) => channel,
-            Err(error) => return lost(error),
+        let opened = tokio::select! {
+            opened = timeout(self.windows.open, self.execute(&shell)) => opened,
+            // Nothing was sent, so nothing runs.
+            _ = stops.next() => return Outcome::Left,
+        };
+        let channel = match opened {
+            Ok(Ok(channel)) => channel,
+            Ok(Err(error)) => return lost(&error.to_string()),
+            Err(_) => return lost("the server opened no session in time"),
         };
         let (mut read, write) = channel.split();
         let shared = Shared::default();
@@ -105,8 +112,24 @@ fn seconds(duration: Duration) -> u64 {
 struct Shared {
     uploaded: Cell<bool>,
     started: Cell<bool>,
+    /// Notified when the script has started.
+    start: Notify,
     /// From here on the output has no reader that counts.
     leave_at: Cell<Option<Instant>>,
+}
+
+impl Shared {
+    fn set_started(&self) {
+        if !self.started.replace(true) {
+            self.start.notify_one();
+        }
+    }
+
+    async fn until_started(&self) {
+        if !self.started.get() {
+            self.start.notified().await;
+        }
+    }
 }
 
 /// Sends the script, then wishes to end it; returns when it is time to leave.
@@ -123,12 +146,14 @@ async fn speak(
         _ = stops.next() => return Outcome::Left,
     };
     if let Err(error) = uploaded {
+        // The server closed before it had everything: what it said tells why, and is heard first.
+        sleep(LINGER).await;
         return lost(&error.to_string());
     }
     shared.uploaded.set(true);
     let start_by = Instant::now() + START_WITHIN + request.grace;
     loop {
-        let start_by = Some(start_by).filter(|_| !shared.started.get());
+        let unstarted = Some(start_by).filter(|_| !shared.started.get());
         let stop = tokio::select! {
             biased;
             stop = stops.next() => stop,
@@ -139,7 +164,7 @@ async fn speak(
                 }
                 continue;
             }
-            () = at(start_by) => {
+            () = at(unstarted) => {
                 if shared.started.get() {
                     continue;
                 }
@@ -152,6 +177,10 @@ async fn speak(
         }
         let leave_at = Instant::now() + stop.leave_after;
         shared.leave_at.set(Some(leave_at));
+        // A `head` that reads ahead would swallow the line together with the script.
+        if timeout_at(leave_at.min(start_by), shared.until_started()).await.is_err() {
+            continue;
+        }
         let wish = format!("end {}\n", seconds(stop.grace));
         match timeout_at(leave_at, write.data_bytes(wish)).await {
             Ok(Ok(())) => {}
@@ -175,14 +204,15 @@ struct Ear<'a> {
     err: Marker,
     received: u64,
     ending: Option<u32>,
-    signal: RefCell<Option<u8>>,
+    signal: Option<u8>,
+    ended_at: Option<Instant>,
 }
 
 impl<'a> Ear<'a> {
     fn new(shared: &'a Shared, run_id: &Token, shell: &'a str) -> Self {
         let marker = || Marker::new(run_id.as_str());
         let (out, err) = (marker(), marker());
-        Self { shared, shell, out, err, received: 0, ending: None, signal: RefCell::default() }
+        Self { shared, shell, out, err, received: 0, ending: None, signal: None, ended_at: None }
     }
 
     fn is_started(&self) -> bool {
@@ -197,17 +227,21 @@ impl<'a> Ear<'a> {
     async fn hear(mut self, read: &mut ChannelReadHalf, console: &mut Console) -> Outcome {
         let mut left = false;
         loop {
-            room(console, self.shared).await;
-            let has_ended = self.ending.is_some() || self.signal.borrow().is_some();
-            let heard = match has_ended {
-                false => read.wait().await,
-                true => match timeout(LINGER, read.wait()).await {
-                    Ok(heard) => heard,
-                    Err(_) => {
-                        left = true;
-                        None
+            let waited = room(console, self.shared).await;
+            // A slow reader of ours is no reason to give up what the script has written.
+            self.ended_at = self.ended_at.map(|ended_at| ended_at + waited);
+            let heard = match self.ended_at {
+                None => read.wait().await,
+                Some(ended_at) => {
+                    let quiet = Instant::now() + LINGER;
+                    match timeout_at(quiet.min(ended_at + LINGER_ALTOGETHER), read.wait()).await {
+                        Ok(heard) => heard,
+                        Err(_) => {
+                            left = true;
+                            None
+                        }
                     }
-                },
+                }
             };
             let taken = match heard {
                 Some(ChannelMsg::Data { data }) => {
@@ -218,10 +252,12 @@ impl<'a> Ear<'a> {
                 }
                 Some(ChannelMsg::ExitStatus { exit_status }) => {
                     self.ending = Some(exit_status);
+                    self.ended_at = Some(Instant::now());
                     Ok(())
                 }
                 Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
-                    self.signal.replace(Some(number(&signal_name)));
+                    self.signal = Some(number(&signal_name));
+                    self.ended_at = Some(Instant::now());
                     Ok(())
                 }
                 Some(ChannelMsg::Failure) => Err(self.not_started("the server refuses commands")),
@@ -247,13 +283,18 @@ impl<'a> Ear<'a> {
         let bytes = match marker.pass(bytes) {
             Passed::Bytes(bytes) => bytes,
             Passed::Nothing => {
-                self.shared.started.set(self.is_started());
+                if self.is_started() {
+                    self.shared.set_started();
+                }
                 return Ok(());
+            }
+            Passed::TooMuch if self.shared.uploaded.get() => {
+                return Err(self.lost("the login shell only writes"));
             }
             Passed::TooMuch => return Err(self.not_started("it only writes")),
         };
-        self.shared.started.set(true);
-        if self.shared.leave_at.get().is_some() && !has_room(console) {
+        self.shared.set_started();
+        if self.shared.leave_at.get().is_some() && !console.has_room(PIECE) {
             // Nobody reads any more, and the server must be heard to the end.
             return Ok(());
         }
@@ -274,8 +315,7 @@ impl<'a> Ear<'a> {
 
     /// The server has said all that it says.
     async fn over(self, left: bool, console: &mut Console) -> Outcome {
-        let signal = *self.signal.borrow();
-        let ending = match (self.ending, signal) {
+        let ending = match (self.ending, self.signal) {
             (None, None) => return self.lost("the server left without saying how it ended"),
             (Some(status), _) => Ending::Code { code: u8::try_from(status).unwrap_or(u8::MAX) },
             (None, Some(number)) => Ending::Signal { number },
@@ -307,20 +347,18 @@ impl<'a> Ear<'a> {
     }
 }
 
-fn has_room(console: &Console) -> bool {
-    console.waiting() + PIECE <= WINDOW as u64
-}
-
-/// Returns once another piece fits, or nobody waits for it any more. What is not read from the
-/// connection stops the server, which stops the script.
-async fn room(console: &Console, shared: &Shared) {
+/// Returns once another piece fits, or nobody waits for it any more, with how long that took. What
+/// is not read from the connection stops the server, which stops the script.
+async fn room(console: &Console, shared: &Shared) -> Duration {
+    let began = Instant::now();
     let mut progress = console.progress();
-    while !has_room(console) && shared.leave_at.get().is_none() {
+    while !console.has_room(PIECE) && shared.leave_at.get().is_none() {
         let changed = timeout(LINGER, progress.changed()).await;
         if matches!(changed, Ok(Err(_))) || progress.borrow_and_update().closed {
-            return;
+            break;
         }
     }
+    began.elapsed()
 }
 
 fn number(signal: &Sig) -> u8 {

@@ -9,7 +9,7 @@ use fargate_model::id::Owner;
 use fargate_model::job::JobKey;
 
 use super::lock::Lock;
-use super::record::Record;
+use super::record::{Core, Record};
 use super::tombstone::{self, Tombstone};
 use super::{StateError, atomic};
 use crate::random;
@@ -69,6 +69,15 @@ impl Folder {
 
     pub(super) fn tombstones(&self) -> PathBuf {
         self.root.join("tombstones")
+    }
+
+    /// What can still be read of the core of a record that is damaged; empty where nothing can.
+    #[must_use]
+    pub fn core_at_least(&self, key: &JobKey) -> Core {
+        let bytes = atomic::read(&self.job(key)).ok().flatten().unwrap_or_default();
+        let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let core = value.get("core").cloned().unwrap_or_default();
+        serde_json::from_value(core).unwrap_or_default()
     }
 
     fn tombstone_path(&self, key: &JobKey) -> PathBuf {

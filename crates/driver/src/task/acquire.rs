@@ -41,7 +41,7 @@ pub struct Acquired {
     pub address: SocketAddr,
     /// An open session with it.
     pub session: Session,
-    /// The host key that it showed, as one line of OpenSSH.
+    /// The host key that it showed.
     pub host_key: PublicKey,
     /// RunTask, from the first try to its acceptance.
     pub accepted_after: Duration,

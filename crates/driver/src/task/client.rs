@@ -12,6 +12,7 @@ use aws_sdk_ecs::types::{
 use fargate_config::{Profile, PublicIp};
 use fargate_model::id::{Owner, TaskArn};
 use fargate_model::why::Why;
+use tracing::warn;
 
 use super::observation::Observation;
 use super::spec::{LaunchRequest, Purchase};
@@ -167,7 +168,15 @@ impl Ecs {
             seen.address = match (known, &seen.interface) {
                 (Some(known), _) => Some(known),
                 (None, Some(interface)) if seen.status.is_starting() || !seen.stopping => {
-                    self.account.public_address(interface).await?
+                    match self.account.public_address(interface).await {
+                        Ok(address) => address,
+                        // What ECS said still counts; EC2 is asked again with the next look.
+                        Err(error) if error.is_transient() => {
+                            warn!(event = "address.unknown", interface = interface, "{error}");
+                            None
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
                 (None, _) => None,
             };

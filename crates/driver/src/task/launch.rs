@@ -100,11 +100,14 @@ impl<'a> Launcher<'a> {
                     why
                 }
                 Ok(Ran::Conflict(tasks)) => {
-                    self.stop_conflicting(&request, &tasks).await;
+                    let stopped = self.stop_conflicting(&mut request, &tasks).await?;
                     let why = place.why(Cause::AwsInternal).because(format!(
                         "This launch's token already names {} other tasks; they are being stopped.",
                         tasks.len()
                     ));
+                    if !stopped {
+                        return Err(why.into());
+                    }
                     request = self.next_launch(request, &why)?;
                     in_doubt = false;
                     why
@@ -216,17 +219,23 @@ impl<'a> Launcher<'a> {
         Ok(self.ledger.record(&request)?)
     }
 
+    /// False if one of them may still run; then no other may be started.
     async fn stop_conflicting(
-        &self,
-        request: &LaunchRequest,
+        &mut self,
+        request: &mut LaunchRequest,
         tasks: &[fargate_model::id::TaskArn],
-    ) {
+    ) -> Result<bool, LaunchError> {
+        let mut stopped = true;
         for task in tasks {
+            request.task = Some(task.clone());
+            self.ledger.record(request)?;
             let reason = super::release::reason("a token used twice");
             if let Err(error) = self.ecs.stop(&request.cluster, task, &reason).await {
                 warn!(event = "stop.failed", task = %task, "{error}");
+                stopped = false;
             }
         }
+        Ok(stopped)
     }
 
     /// Full jitter. The other subnets are tried at once before the first pause.
