@@ -55,8 +55,7 @@ async fn call(connection: Connection) -> Result<Greeted, LoginError> {
         match channel.wait().await {
             Some(ChannelMsg::Success) => break,
             Some(ChannelMsg::Failure | ChannelMsg::Close | ChannelMsg::Eof) => {
-                // A server may count it among the sessions that it allows.
-                let _ = channel.close().await;
+                leave(&connection, &channel).await;
                 return Ok(Greeted::Other(Box::new(connection)));
             }
             Some(_) => {}
@@ -67,6 +66,14 @@ async fn call(connection: Connection) -> Result<Greeted, LoginError> {
         }
     }
     hello(connection.handle, channel).await.map(|session| Greeted::Agent(Box::new(session)))
+}
+
+/// A server may allow one session at a time, so the refused one ends before the next begins. The
+/// library does not tell of the server's own close, but an answer to a later question comes after it.
+async fn leave(connection: &Connection, channel: &Channel<Msg>) {
+    if channel.close().await.is_ok() {
+        let _ = connection.handle.send_ping().await;
+    }
 }
 
 async fn hello(

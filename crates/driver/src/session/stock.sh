@@ -75,7 +75,7 @@ fr_attend() {
             sleep 1
             fr_left=$((fr_left - 1))
         done
-        fr_end "$1" "$2" 10
+        fr_lives "$1" "$2" && fr_end "$1" "$2" 10
     fi
     rm -f "$fr_folder/group.$1.$2" "$fr_folder/ending.$1.$2"
     echo "$1.$2" >"$fr_folder/seen"
