@@ -33,6 +33,7 @@ async fn once(address: SocketAddr, timeouts: &Timeouts) -> Result<TcpStream, Dia
     };
     // Matters of speed and patience; a kernel that refuses them still connects.
     let _ = stream.set_nodelay(true);
+    let _ = socket2::SockRef::from(&stream).set_tcp_quickack(true);
     let patience = timeouts.keepalive * timeouts.keepalive_tries.saturating_add(1);
     let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(patience));
     Ok(stream)

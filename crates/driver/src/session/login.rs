@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::algorithms;
 use super::keys::ClientKey;
+use super::prompt::Prompt;
 
 /// Longest version of a server that is kept, in characters.
 const MAX_VERSION: usize = 80;
@@ -250,7 +251,7 @@ async fn shake_hands(
     let shown = Arc::new(Mutex::new(Shown::default()));
     let verifier = Verifier { host: login.host.clone(), shown: shown.clone() };
     let configuration = configuration(login.host.offer(), timeouts);
-    let connecting = client::connect_stream(configuration, stream, verifier);
+    let connecting = client::connect_stream(configuration, Prompt(stream), verifier);
     let connected = within("the handshake", timeouts.handshake, connecting).await;
     let mut shown = std::mem::take(&mut *shown.lock().unwrap_or_else(PoisonError::into_inner));
     match shown.refusal.take() {

@@ -11,6 +11,7 @@ mod keys;
 mod login;
 mod marker;
 mod peer;
+mod prompt;
 mod shell;
 mod stock;
 #[cfg(test)]
