@@ -3,7 +3,7 @@
 
 use aws_sdk_ecs::types::{Compatibility, ContainerDefinition, NetworkMode};
 use fargate_local_cloud::Fault;
-use fargate_tests::{Job, Site, until};
+use fargate_tests::{SYSTEM_FAILURE, Site, until};
 use nix::sys::signal::Signal;
 
 use crate::plays;
@@ -111,26 +111,35 @@ async fn a_clean_up_without_state_goes_on_without_the_right_to_list() {
     site.close().await;
 }
 
-/// A damaged state file, for which ECS cannot be asked, keeps neither clean-up nor the next try
-/// from their end.
+/// A state file of which nothing can be read, and nobody may ask ECS: the task may still run, so
+/// nothing is forgotten and no second one is started until somebody may look.
 async fn lost_state(site: &Site) {
     let job = site.prepared().await;
     std::fs::write(job.state_file(), "{").expect("a writable state file");
+    let ended = job.cleanup().await.with_code(0);
+    let told = "warning: the record names no task, and ecs:ListTasks is refused; the task is left \
+                to its own timers\n";
+    assert_eq!(ended.err(), told);
+    assert!(job.state_file().exists());
+    job.prepare().await.with_code(SYSTEM_FAILURE);
+    assert_eq!(site.tasks_of(&job).len(), 1);
+    site.cloud().allow("ecs:ListTasks");
     job.cleanup().await.passed();
-    let task: Vec<_> = site.tasks_of(&job);
-    // Nobody of ours knows the task any more; in AWS its agent ends it.
-    assert!(site.cloud().stop_task_from_outside(
-        &task[0].arn,
-        "UserInitiated",
-        "the agent's timers"
-    ));
-    end_of(site, &job).await;
-    job.prepare().await.passed();
-    job.cleanup().await.passed();
+    until("its end", || site.tasks_of(&job)[0].last_status == "STOPPED").await;
+    assert!(!job.state_file().exists());
 }
 
-async fn end_of(site: &Site, job: &Job) {
-    until("its end", || site.tasks_of(job)[0].last_status == "STOPPED").await;
+#[tokio::test]
+async fn what_is_left_of_a_damaged_record_is_enough_to_stop_its_task() {
+    let site = Site::open().await;
+    site.cloud().deny("ecs:ListTasks");
+    let job = site.prepared().await;
+    job.change_state(|state| state["launches"] = "gone".into());
+    let ended = job.cleanup().await.with_code(0);
+    assert_eq!(ended.err(), "");
+    until("its end", || site.tasks_of(&job)[0].last_status == "STOPPED").await;
+    assert!(!job.state_file().exists());
+    site.close().await;
 }
 
 #[tokio::test]

@@ -164,7 +164,7 @@ async fn a_stop_that_never_succeeds_is_a_warning_and_the_agent_ends_the_task() {
         // Only a busy machine takes so long that the task has ended before the second call.
         if tries == 0 || site.cloud().live_tasks() > 0 {
             assert!(ended.err().starts_with("warning: stopping task "), "{}", ended.err());
-            assert!(ended.err().ends_with("the task ends by itself at its idle limit\n"));
+            assert!(ended.err().ends_with("the task is left to its own timers\n"));
         }
     }
     // The next clean-up finds what is needed to try again.

@@ -270,6 +270,11 @@ fn parts(acquired: &Acquired) -> Vec<Part> {
     ];
     let mut parts = vec![Part { name: "RunTask", mark: '/', took: acquired.accepted_after }];
     let reported: Duration = by_ecs.iter().filter_map(|(_, _, took)| *took).sum();
+    // Parts of a clock that counts whole seconds may be longer than the whole.
+    let (by_ecs, reported) = match reported <= acquired.answered_after {
+        true => (by_ecs, reported),
+        false => (by_ecs.map(|(name, mark, _)| (name, mark, None)), Duration::ZERO),
+    };
     let own = acquired.answered_after.saturating_sub(reported + acquired.login);
     parts.extend(
         by_ecs.into_iter().filter_map(|(name, mark, took)| Some(Part { name, mark, took: took? })),

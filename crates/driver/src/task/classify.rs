@@ -142,6 +142,7 @@ fn of_exception(code: &str, message: &str) -> Cause {
         "ClientException" if has("unable to assume the role") => Cause::AwsInternal,
         "ClientException" if has("No Fargate configuration exists") => Cause::TaskSize,
         _ if has("TaskDefinition not found")
+            || has("Unable to find task definition")
             || has("TaskDefinition is inactive")
             || has("Unable to describe task definition")
             || has("task definition") && (has("not found") || has("inactive")) =>
