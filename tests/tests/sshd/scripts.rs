@@ -4,6 +4,7 @@
 use std::process::{Command, Stdio};
 
 use fargate_tests::{BUILD_FAILURE, Sshd};
+use nix::sys::signal::Signal;
 
 use crate::prepared_on;
 
@@ -191,4 +192,40 @@ async fn a_script_that_ends_its_own_group_is_told_by_its_signal() {
         job.run("true").await.passed();
         site.close().await;
     }
+}
+
+#[tokio::test]
+async fn what_a_login_shell_s_files_set_changes_no_verdict() {
+    for line in [
+        r"IFS=$'\n\t'",
+        "IFS=e",
+        "set -euo pipefail",
+        "set -x; export SHELLOPTS",
+        "shopt -s nullglob failglob dotglob",
+        "head() { :; }; printf() { :; }; export -f head printf",
+    ] {
+        let file = format!("cat >$HOME/.bashrc <<'END_OF_FILE'\n{line}\nEND_OF_FILE\n");
+        let Some((site, job)) = prepared_on(&Sshd::open_ssh().before(&file)).await else { return };
+        let ended = job.run("#!/usr/bin/env bash\necho a; exit 3\n").await;
+        assert_eq!((ended.code, ended.out().as_str()), (BUILD_FAILURE, "a\n"), "{line}");
+        assert_eq!(job.exit_code().as_deref(), Some("3\n"), "{line}");
+        let mut former = job.start_run("echo $$ >/tmp/pid; trap '' TERM; echo up; sleep 1000");
+        former.wrote("up").await;
+        former.signal(Signal::SIGKILL);
+        job.heard(former).await;
+        let after = job.run("! kill -0 $(cat /tmp/pid) 2>/dev/null").await;
+        assert_eq!(after.code, 0, "{line}: {}", after.all());
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn that_output_is_left_behind_is_said_each_time() {
+    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    for _ in 0..5 {
+        let ended = job.run("(sleep 1000) & echo a; exit 0").await.with_code(0);
+        assert_eq!(ended.out(), "a\n");
+        assert!(ended.err().contains("left behind still holds its output"), "{}", ended.err());
+    }
+    site.close().await;
 }

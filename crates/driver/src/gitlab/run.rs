@@ -3,13 +3,14 @@
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use fargate_config::{HostKey, Profile};
 use fargate_model::job::JobKey;
 use fargate_model::text::duration;
 use fargate_model::why::{Cause, Why};
 use fargate_protocol::{Ending, MAX_SCRIPT, Signal};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::info;
 
 use super::StageError;
@@ -24,6 +25,8 @@ use crate::verdict::{self, Verdict};
 
 /// So many silent dials, and ECS is asked what became of a task that has answered before.
 const DIALS: u32 = 5;
+/// For a line of ours behind the script's output; a reader that is slower misses it.
+const LAST_WORD: Duration = Duration::from_secs(2);
 /// Said once the script has ended, because from there on output is missing.
 const OUTPUT_LEFT: &str = "fargate-runner: a process that the script left behind still holds its output; what it writes from here on is not shown\n";
 
@@ -63,6 +66,7 @@ pub async fn run(
     let outcome = session.run(run_id, &job, console, &mut stops).await;
     if let Outcome::Ended { output_left: true, .. } = outcome {
         console.say(OUTPUT_LEFT);
+        let _ = timeout(LAST_WORD, console.drained()).await;
     }
     tokio::select! {
         concluded = conclude(folder, key, &record, profile, told(outcome)) => concluded,

@@ -72,7 +72,10 @@ pub(super) struct Windows {
 /// The command for `shell`, which runs the program and then what the program has read.
 pub(super) fn command(shell: &str) -> String {
     let program = PROGRAM.as_str();
-    format!("exec {shell} -c 'eval \"$1\"; eval \"$fr_script\"' {shell} '{program}' {shell}")
+    // What a login shell's files set, such as IFS or `set -u`, is not the program's; what they export
+    // reaches it.
+    let clean = if shell == "bash" { "bash --norc" } else { shell };
+    format!("exec {clean} -c 'eval \"$1\"; eval \"$fr_script\"' {shell} '{program}' {shell}")
 }
 
 impl StockSession {

@@ -14,7 +14,7 @@ fr_look() {
 } 2>/dev/null
 # A process by its number and the moment of its start, because numbers come again.
 fr_lives() { fr_look "$1" && [ "$fr_start" = "$2" ]; }
-fr_pause() { sleep 0.1 2>/dev/null || sleep 1; }
+fr_pause() { command sleep 0.1 2>/dev/null || command sleep 1; }
 # This program once more, reading from 3, as a process that outlives this one, in a session of its
 # own if it can.
 # Streams are left by `exec`: a shell that redirects a function keeps the former ones open.
@@ -38,7 +38,7 @@ fr_end() {
     fr_until=$((fr_now + $3))
     while kill -0 "$fr_target" 2>/dev/null && fr_clock && [ "$fr_now" -le "$fr_until" ]; do fr_pause; done
     # First the records: without setsid we are of that group ourselves.
-    rm -f "$fr_folder/group.$1.$2" "$fr_folder/ending.$1.$2"
+    command rm -f "$fr_folder/group.$1.$2" "$fr_folder/ending.$1.$2"
     kill -KILL "$fr_target" 2>/dev/null
 }
 # A former script that still runs, or that is being ended. What one that is over has left behind is
@@ -51,14 +51,14 @@ fr_end_former() {
         if fr_lives "${fr_name%.*}" "${fr_name#*.}" || [ "${fr_record##*/}" = "ending.$fr_name" ]; then
             fr_end "${fr_name%.*}" "${fr_name#*.}" "$1"
         fi
-        rm -f "$fr_record"
+        command rm -f "$fr_record"
     done
 }
 # `true >` and not `: >`: where the file cannot be opened, some shells end with a special builtin.
 fr_find_folder() {
     for fr_folder in "${XDG_RUNTIME_DIR:-/dev/shm}/.fargate-runner" "${TMPDIR:-/tmp}/.fargate-runner" \
         "$HOME/.fargate-runner"; do
-        [ -d "$fr_folder" ] || mkdir -m 700 "$fr_folder" || continue
+        [ -d "$fr_folder" ] || command mkdir -m 700 "$fr_folder" || continue
         true >>"$fr_folder/seen" && return
     done
     fr_folder=
@@ -72,12 +72,12 @@ fr_attend() {
     else
         fr_left=$3
         while fr_lives "$1" "$2" && [ "$fr_left" -gt 0 ]; do
-            sleep 1
+            command sleep 1
             fr_left=$((fr_left - 1))
         done
         fr_lives "$1" "$2" && fr_end "$1" "$2" 10
     fi
-    rm -f "$fr_folder/group.$1.$2" "$fr_folder/ending.$1.$2"
+    command rm -f "$fr_folder/group.$1.$2" "$fr_folder/ending.$1.$2"
     echo "$1.$2" >"$fr_folder/seen"
 } >/dev/null 2>&1
 fr_is_busy() {
@@ -96,7 +96,7 @@ fr_watch() {
     fr_clock
     fr_last=$((fr_now + $1)) fr_idle=$((fr_now + $2)) fr_known=
     while [ "$fr_now" -lt "$fr_last" ] && [ "$fr_now" -lt "$fr_idle" ]; do
-        sleep "$fr_tick"
+        command sleep "$fr_tick"
         fr_clock
         fr_seen=
         IFS= read -r fr_seen <"$fr_folder/seen"
@@ -107,9 +107,9 @@ fr_watch() {
     done
     # An init that has no handler ignores us; it ends when nothing else is left.
     kill -TERM 1
-    sleep 10
+    command sleep 10
     kill -TERM -1
-    sleep 10
+    command sleep 10
     kill -KILL -1
 } >/dev/null 2>&1
 # Only process 1 of our own container may be ended. An SSH server writes its title over its
@@ -118,11 +118,11 @@ fr_may_watch() {
     IFS= read -r fr_line </proc/1/comm && kill -0 1 && command -v setsid || return
     case $fr_line in
     sshd | dropbear) ;;
-    *) grep -q FARGATE_RUNNER_JOB= /proc/1/environ ;;
+    *) command grep -q FARGATE_RUNNER_JOB= /proc/1/environ ;;
     esac
 } >/dev/null 2>&1
 fr_program=$1
-case $3 in
+case ${3-} in
 attend)
     fr_find_folder
     # Where there is no folder, what would be kept in it goes nowhere.
@@ -137,14 +137,16 @@ watch)
     ;;
 esac
 fr_look $$ || exit 125
-if [ "$fr_group" != $$ ] && [ -z "$3" ] && command -v setsid >/dev/null; then
-    exec setsid "$2" -c "eval \"\$1\"; eval \"\$fr_script\"" "$2" "$1" "$2" own-group
+# Only who leads no group: else setsid forks, and its own end would be told as that of the script.
+if [ -z "${3-}" ] && ! kill -0 "-$$" 2>/dev/null && command -v setsid >/dev/null; then
+    [ "$2" = bash ] && set -- "$1" "$2" --norc
+    exec setsid "$2" ${3-} -c "eval \"\$1\"; eval \"\$fr_script\"" "$2" "$1" "$2" own-group
 fi
 fr_find_folder
 IFS=" " read -r fr_verb fr_nonce fr_a fr_b fr_c && [ -n "$fr_c" ] || exit 125
 case $fr_verb in
 ready)
-    printf "fargate-runner-started-%s\n" "$fr_nonce"
+    command printf "fargate-runner-started-%s\n" "$fr_nonce"
     command -v "$fr_c" >/dev/null && echo shell
     [ -n "$fr_folder" ] && [ "$fr_group" = $$ ] && echo group
     if [ -n "$fr_folder" ] && fr_may_watch; then
@@ -156,7 +158,7 @@ ready)
     exit 0
     ;;
 run)
-    fr_script=$(head -c "$fr_a")
+    fr_script=$(command head -c "$fr_a")
     case $fr_script in
     *"$fr_nonce") fr_script=${fr_script%"$fr_nonce"} ;;
     *) exit 125 ;;
@@ -166,8 +168,8 @@ run)
         fr_look $$
         { true >"$fr_folder/group.$$.$fr_start" && echo "$fr_nonce" >"$fr_folder/seen"; } 2>/dev/null
     fi
-    printf "fargate-runner-started-%s\n" "$fr_nonce"
-    printf "fargate-runner-started-%s\n" "$fr_nonce" >&2
+    command printf "fargate-runner-started-%s\n" "$fr_nonce"
+    command printf "fargate-runner-started-%s\n" "$fr_nonce" >&2
     exec 3<&0 </dev/null
     (fr_again attend $$ "$fr_start" "$fr_c")
     exec 3<&-
