@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fargate_config::{HostKey, PublicIp};
 use fargate_model::text::{self, ticking};
 use fargate_model::why::{Colour, Why};
+use russh::keys::HashAlg;
 
 use super::StageError;
 use crate::session::Session;
 use crate::task::{Acquired, Event, Observation};
-use russh::keys::HashAlg;
 
 /// A phase that lasts longer than this is told when it changes.
 const LONG_PHASE: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use fargate_config::{HostKey, Profile};
+use fargate_config::Profile;
 use fargate_model::job::JobKey;
 use fargate_model::text::duration;
 use fargate_model::why::{Cause, Why};
@@ -16,8 +16,8 @@ use tracing::info;
 use super::StageError;
 use crate::random;
 use crate::session::{
-    ClientKey, Console, Expected, HostProof, Job, Login, LoginError, Outcome, Session, Stop, Stops,
-    dial, parse_host_key, shell_for,
+    ClientKey, Console, HostProof, Job, Login, LoginError, Outcome, Session, Stop, Stops, dial,
+    parse_host_key, shell_for,
 };
 use crate::state::{Folder, Peer, Record, StateError};
 use crate::task::{Place, login_failed};
@@ -110,12 +110,9 @@ async fn connect(record: &Record, profile: &Profile) -> Result<Session, StageErr
     let damaged = |what: &str| Why::new(Cause::StateDamaged).because(format!("No usable {what}."));
     let address = record.address.ok_or_else(|| damaged("address"))?;
     let pinned = parse_host_key(&record.host_key).map_err(|_| damaged("host key"))?;
-    let (expected, host) = match &record.peer {
-        Some(Peer::Agent(_)) if profile.host_key == HostKey::Seed => {
-            (Expected::Agent, HostProof::Agent(pinned))
-        }
-        Some(Peer::Agent(_)) => (Expected::Agent, HostProof::Pinned(pinned)),
-        Some(Peer::Sshd(_)) => (Expected::Stock, HostProof::Pinned(pinned)),
+    let host = match &record.peer {
+        Some(Peer::Agent(_)) => HostProof::Agent(pinned),
+        Some(Peer::Sshd(_)) => HostProof::Pinned(pinned),
         None => return Err(damaged("peer").into()),
     };
     let login = Login {
@@ -131,7 +128,7 @@ async fn connect(record: &Record, profile: &Profile) -> Result<Session, StageErr
         let how = format!("{address} did not answer within {}: {last:?}", duration(within));
         return Err(of_verdict(verdict::of_lost_task(record, profile, &how).await, true));
     };
-    match Session::open(stream, &login, expected, timeouts).await {
+    match Session::open(stream, &login, timeouts).await {
         Ok((session, _)) => Ok(session),
         Err(error @ LoginError::Broken { .. }) => {
             let how = error.to_string();

@@ -34,11 +34,12 @@ pub struct Login {
 /// How the host is proven.
 #[derive(Clone)]
 pub enum HostProof {
-    /// Our agent with this key, known before the task was: it is derived from the seed.
+    /// Our agent with this key, nobody less: the key is derived from the seed, or was pinned when
+    /// the agent showed it.
     Agent(PublicKey),
-    /// Whoever shows this key, which was pinned at first use.
+    /// A stock server with this key, which was pinned at first use.
     Pinned(PublicKey),
-    /// Whatever key is shown; the caller pins it.
+    /// Whoever answers, with whatever key; the caller pins it.
     FirstUse,
 }
 

@@ -25,7 +25,7 @@ pub use dial::{DialError, dial};
 pub use fargate_protocol::Signal;
 pub use keys::{ClientKey, Seed, parse_host_key};
 pub use login::{HostProof, Login, LoginError};
-pub use peer::{Expected, Session};
+pub use peer::Session;
 pub use shell::{OtherShell, shell_for};
 pub use stock::{Found, Terms as StockTerms};
 pub use stops::{Stop, Stops};

@@ -7,21 +7,10 @@ use tokio::net::TcpStream;
 
 use super::agent::{AgentSession, Greeted, greet, not_an_agent};
 use super::console::Console;
-use super::login::{Connection, Login, LoginError};
+use super::login::{Connection, HostProof, Login, LoginError};
 use super::stock::StockSession;
 use super::stops::Stops;
 use super::talk::{Job, Outcome};
-
-/// Who is expected to answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    /// Our agent, nobody less: a peer that was an agent never falls back.
-    Agent,
-    /// A stock server that was one before.
-    Stock,
-    /// Whoever it is.
-    Either,
-}
 
 /// An open conversation with a proven task.
 pub enum Session {
@@ -40,21 +29,21 @@ impl Session {
     pub async fn open(
         stream: TcpStream,
         login: &Login,
-        expected: Expected,
         timeouts: &Timeouts,
     ) -> Result<(Self, PublicKey), LoginError> {
         let connection = Connection::open(stream, login, timeouts).await?;
         let host_key = connection.host_key.clone();
-        if expected == Expected::Stock {
-            let stock = StockSession::new(connection, timeouts);
-            return Ok((Self::Stock(Box::new(stock)), host_key));
-        }
-        let session = match greet(connection, timeouts).await? {
-            Greeted::Agent(agent) => Self::Agent(agent),
-            Greeted::Other(connection) if expected == Expected::Either => {
-                Self::Stock(Box::new(StockSession::new(*connection, timeouts)))
+        let stock = |connection| Self::Stock(Box::new(StockSession::new(connection, timeouts)));
+        let session = match &login.host {
+            HostProof::Pinned(_) => stock(connection),
+            HostProof::Agent(_) | HostProof::FirstUse => {
+                match (greet(connection, timeouts).await?, &login.host) {
+                    (Greeted::Agent(agent), _) => Self::Agent(agent),
+                    (Greeted::Other(connection), HostProof::FirstUse) => stock(*connection),
+                    // A peer that was an agent never falls back.
+                    (Greeted::Other(_), _) => return Err(not_an_agent()),
+                }
             }
-            Greeted::Other(_) => return Err(not_an_agent()),
         };
         Ok((session, host_key))
     }

@@ -137,9 +137,6 @@ impl StockSession {
                     Passed::Bytes(bytes) => text.extend(bytes),
                     Passed::TooMuch => return Err(no_shell("it only writes".to_owned())),
                 },
-                _ if text.len() > MAX_ANSWER => {
-                    return Err(no_shell("it only writes".to_owned()));
-                }
                 Some(ChannelMsg::ExtendedData { data, .. }) if errors.len() < 1000 => {
                     errors.extend_from_slice(&data);
                 }
@@ -151,6 +148,9 @@ impl StockSession {
                     return Err(no_shell(unusual(status, &errors, marker.before())));
                 }
                 Some(_) => {}
+            }
+            if text.len() > MAX_ANSWER {
+                return Err(no_shell("it only writes".to_owned()));
             }
             if text.ends_with(b"end\n") {
                 let has = |word: &str| text.split(|b| *b == b'\n').any(|l| l == word.as_bytes());

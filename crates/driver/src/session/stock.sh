@@ -39,7 +39,12 @@ fr_end() {
     while kill -0 "$fr_target" 2>/dev/null && fr_clock && [ "$fr_now" -le "$fr_until" ]; do fr_pause; done
     # First the records: without setsid we are of that group ourselves.
     command rm -f "$fr_folder/group.$1.$2" "$fr_folder/ending.$1.$2"
-    kill -KILL "$fr_target" 2>/dev/null
+    kill -KILL "$fr_target" 2>/dev/null || return
+    # Who is killed is gone a moment later; who is never reaped is not waited for.
+    for fr_now in 1 2 3 4 5; do
+        kill -0 "$fr_target" 2>/dev/null || return
+        fr_pause
+    done
 }
 # A former script that still runs, or that is being ended. What one that is over has left behind is
 # let be.

@@ -28,6 +28,8 @@ const LINGER_ALTOGETHER: Duration = Duration::from_secs(5);
 /// OpenSSH's largest piece of output; so much must fit before more is read. Source: RFC 4254, 5.2,
 /// and `CHAN_SES_PACKET_DEFAULT` of OpenSSH.
 const PIECE: usize = 64 * 1024;
+/// Said where output of a script that is being ended was not read in time.
+const OUTPUT_CUT: &str = "fargate-runner: nobody read the output of the cancelled script; from here on it is not shown\n";
 /// Exit status of our program for a request that was not complete.
 const INCOMPLETE: u32 = 125;
 
@@ -206,13 +208,25 @@ struct Ear<'a> {
     ending: Option<u32>,
     signal: Option<u8>,
     ended_at: Option<Instant>,
+    /// Output was left out; nothing behind a gap is shown.
+    is_cut: bool,
 }
 
 impl<'a> Ear<'a> {
     fn new(shared: &'a Shared, run_id: &Token, shell: &'a str) -> Self {
         let marker = || Marker::new(run_id.as_str());
         let (out, err) = (marker(), marker());
-        Self { shared, shell, out, err, received: 0, ending: None, signal: None, ended_at: None }
+        Self {
+            shared,
+            shell,
+            out,
+            err,
+            received: 0,
+            ending: None,
+            signal: None,
+            ended_at: None,
+            is_cut: false,
+        }
     }
 
     fn is_started(&self) -> bool {
@@ -294,8 +308,13 @@ impl<'a> Ear<'a> {
             Passed::TooMuch => return Err(self.not_started("it only writes")),
         };
         self.shared.set_started();
-        if self.shared.leave_at.get().is_some() && !console.has_room(PIECE) {
-            // Nobody reads any more, and the server must be heard to the end.
+        // Nobody reads any more, and the server must be heard to the end.
+        let is_unread = self.shared.leave_at.get().is_some() && !console.has_room(PIECE);
+        if is_unread && !self.is_cut {
+            console.say(OUTPUT_CUT);
+            self.is_cut = true;
+        }
+        if self.is_cut {
             return Ok(());
         }
         let length = bytes.len() as u64;

@@ -1,10 +1,10 @@
 //! A job's record in the hands of the `prepare` that began it.
 
+use fargate_model::why::Why;
+
 use super::StateError;
 use super::folder::Folder;
 use super::record::Record;
-use fargate_model::why::Why;
-
 use crate::task::LaunchRequest;
 
 /// See the module. Every change is on disk when its call returns.

@@ -22,7 +22,7 @@ use super::launch::{LaunchError, Launcher};
 use super::observation::Observation;
 use super::spec::LaunchRequest;
 use crate::random;
-use crate::session::{DialError, Expected, HostProof, Login, LoginError, Session, dial};
+use crate::session::{DialError, HostProof, Login, LoginError, Session, dial};
 
 /// How much slower each look at a task is than the one before.
 const SLOWER: f64 = 1.4;
@@ -329,16 +329,12 @@ async fn knock(
     place: Place,
     last_refusal: &RefCell<Option<Refusal>>,
 ) -> Result<(SocketAddr, Session, PublicKey, Duration), Box<Why>> {
-    let expected = match terms.login.host {
-        HostProof::Agent(_) => Expected::Agent,
-        HostProof::Pinned(_) | HostProof::FirstUse => Expected::Either,
-    };
     let mut stalls = 0;
     loop {
         let refused = |error| drop(last_refusal.replace(Some(Refusal::Dial(error))));
         let stream = dial(address, terms.timeouts, refused).await;
         let connected = Instant::now();
-        let error = match Session::open(stream, terms.login, expected, terms.timeouts).await {
+        let error = match Session::open(stream, terms.login, terms.timeouts).await {
             Ok((session, key)) => return Ok((address, session, key, connected.elapsed())),
             Err(error) => error,
         };
