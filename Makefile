@@ -54,12 +54,13 @@ lint:
 format:
 	cargo fmt --all
 
+# `make bench ONLY="run stock"` measures some sections; a name that is not there tells the names.
 # A release agent has a folder of its own, so that it and the debug one never replace each other.
 RELEASE_AGENT := target/release/static/fargate-agent
 
 bench: neighbours
 	$(MAKE) build PROFILE=release AGENT=$(RELEASE_AGENT)
-	FARGATE_AGENT=$(CURDIR)/$(RELEASE_AGENT) cargo bench --package fargate-tests --bench bench
+	FARGATE_AGENT=$(CURDIR)/$(RELEASE_AGENT) cargo bench --package fargate-tests --bench bench -- $(ONLY)
 
 dist:
 	$(MAKE) build PROFILE=release AGENT=$(RELEASE_AGENT)

@@ -41,6 +41,8 @@ CONTAINER = "ci-coordinator"
 # Longest wait for a program to answer, and for its end.
 PATIENCE_S = 60
 GOODBYE_S = 20
+# Between two looks at something that will come.
+AGAIN_S = 0.02
 # Of the networks for private use, where nobody else's test or bridge is likely to be.
 NETWORKS = "10.213.0.0/16"
 # Each run has a folder of this name among the temporary files, locked while it lives.
@@ -82,9 +84,8 @@ def until(what, look, alive):
         with contextlib.suppress(OSError):
             if (found := look()) is not None:
                 return found
-        if alive.poll() is not None:
-            raise Missing(f"{what}: it ended with {alive.returncode}")
-        time.sleep(0.02)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            raise Missing(f"{what}: it ended with {alive.wait(AGAIN_S)}")
     raise Missing(f"{what}: not within {PATIENCE_S} s")
 
 

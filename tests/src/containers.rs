@@ -25,14 +25,12 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::site::agent;
-use crate::wait::PATIENCE;
+use crate::wait::until_found;
 
 /// Longest wait for the engine's answer.
 const ENGINE_TIME: Duration = Duration::from_secs(20);
 /// Largest list of containers that is read.
 const LIST_BYTES: u64 = 8 * 1024 * 1024;
-/// Between two looks at what should come or go.
-const LOOK: Duration = Duration::from_millis(10);
 /// The engine's label with the ARN of a container's task.
 const TASK_LABEL: &str = "com.amazonaws.ecs.task-arn";
 
@@ -163,7 +161,13 @@ impl Containers {
         for _ in 0..count {
             starts.spawn(plain_start(self.ecs(), self.facts.cluster.clone(), self.plain_task()));
         }
-        starts.join_all().await.into_iter().max().unwrap_or_default()
+        let last = starts.join_all().await.into_iter().max().unwrap_or_default();
+        until_found("the end of their containers", || async {
+            let containers = self.containers().expect("a list of containers");
+            if containers.is_empty() { Ok(()) } else { Err(format!("{containers:?}")) }
+        })
+        .await;
+        last
     }
 
     fn plain_task(&self) -> RunTaskInputBuilder {
@@ -206,15 +210,13 @@ async fn plain_start(ecs: Client, cluster: String, task: RunTaskInputBuilder) ->
     let begun = Instant::now();
     let started = task.send_with(&ecs).await.expect("a task that may be started");
     let arn = started.tasks()[0].task_arn().expect("a task has an ARN").to_owned();
-    loop {
+    until_found("a task that starts", || async {
         let seen = ecs.describe_tasks().cluster(&cluster).tasks(&arn).send().await;
         let seen = seen.expect("a task that may be described");
-        if seen.tasks()[0].last_status() == Some("RUNNING") {
-            break;
-        }
-        assert!(begun.elapsed() < PATIENCE, "a task that starts: {:?}", seen.tasks()[0]);
-        tokio::time::sleep(LOOK).await;
-    }
+        let task = &seen.tasks()[0];
+        (task.last_status() == Some("RUNNING")).then_some(()).ok_or_else(|| format!("{task:?}"))
+    })
+    .await;
     let took = begun.elapsed();
     ecs.stop_task().cluster(cluster).task(arn).send().await.expect("a task that may be stopped");
     took

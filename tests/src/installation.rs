@@ -8,7 +8,6 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Display, Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use aws_sdk_ecs::types::DesiredStatus;
 use fargate_playground::runner::Driver;
@@ -18,10 +17,8 @@ use tempfile::TempDir;
 use crate::containers::{Containers, Facts};
 use crate::job::Job;
 use crate::site::runner;
-use crate::wait::PATIENCE;
+use crate::wait::until_found;
 
-/// Between two looks at what should be gone.
-const LOOK: Duration = Duration::from_millis(50);
 /// Number of the first job that is called stage by stage.
 const FIRST_JOB: u64 = 9000;
 
@@ -176,23 +173,31 @@ LogFile = "{log}"
     ///
     /// If something is left, or if there were more or fewer tasks.
     pub async fn close(self, tasks: usize) {
+        let stopped = self.ended().await;
+        assert_eq!(stopped.len(), tasks, "tasks that were started: {stopped:?}");
+    }
+
+    /// Waits until nothing is left of any job so far, and gives the ARNs of their tasks.
+    ///
+    /// # Panics
+    ///
+    /// If something is left.
+    pub async fn ended(&self) -> Vec<String> {
         let owner = fs::read_to_string(self.metadata().join("owner")).expect("the owner's name");
         let owner = owner.trim();
-        let begun = Instant::now();
-        loop {
+        until_found("the end of all jobs", || async {
             let running = self.on.tasks(owner, DesiredStatus::Running).await;
             let stopped = self.on.tasks(owner, DesiredStatus::Stopped).await;
             let mut containers = self.on.containers().expect("a list of containers");
             containers.retain(|task| running.contains(task) || stopped.contains(task));
             let files = leftovers::of_all(&self.jobs(), &self.metadata(), &[]);
             if running.is_empty() && containers.is_empty() && files.is_none() {
-                assert_eq!(stopped.len(), tasks, "tasks that were started: {stopped:?}");
-                return;
+                return Ok(stopped);
             }
-            let left = format!("{} tasks, {} containers, {files}", running.len(), containers.len());
-            assert!(begun.elapsed() < PATIENCE, "left of all jobs: {left}\n{}", self.log());
-            tokio::time::sleep(LOOK).await;
-        }
+            let (tasks, containers) = (running.len(), containers.len());
+            Err(format!("left: {tasks} tasks, {containers} containers, {files}"))
+        })
+        .await
     }
 }
 

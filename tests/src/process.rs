@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
@@ -16,6 +16,10 @@ use tokio::time::timeout;
 
 use crate::files::contains;
 
+/// The flag of a process that ends, in field 9 of `/proc/PID/stat`: Linux, include/linux/sched.h.
+const PF_EXITING: u64 = 4;
+/// KILL among the pending signals, field 31 of the same.
+const PENDING_KILL: u64 = 1 << 8;
 /// Longest life of one stage in a test.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -230,12 +234,31 @@ fn is_error(line: &str) -> bool {
     line.strip_prefix("fargate-runner: ").unwrap_or(line).starts_with("error: ")
 }
 
-/// True if the process exists and is no zombie.
+/// True if the process may still do something: it is there and no zombie, and neither ends nor was
+/// sent KILL, after which nothing of it runs, however long a busy machine takes to bury it.
 #[must_use]
 pub fn alive(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().next());
-    kill(pid, None).is_ok() && !matches!(state, None | Some("Z" | "X"))
+    // Its name may hold blanks; the fields of proc_pid_stat(5) from `state` on come after it.
+    let fields: Vec<_> = stat
+        .rsplit_once(')')
+        .map(|(_, rest)| rest.split_whitespace().collect())
+        .unwrap_or_default();
+    let number = |at: usize| fields.get(at).and_then(|n| n.parse().ok()).unwrap_or(0_u64);
+    let [flags, pending] = [number(6), number(28)];
+    !matches!(fields.first(), None | Some(&("Z" | "X")))
+        && flags & PF_EXITING == 0
+        && pending & PENDING_KILL == 0
+}
+
+/// The same look as a condition of `sh` in a task, at the process whose id `pid` expands to.
+#[must_use]
+pub fn alive_in_task(pid: &str) -> String {
+    format!(
+        "(set -- $(sed 's/.*) //' /proc/{pid}/stat 2>/dev/null); case ${{1:-none}} in \
+         none|Z|X) false;; \
+         *) test $(($7 & {PF_EXITING} | ${{29}} & {PENDING_KILL})) = 0;; esac)"
+    )
 }
 
 /// Resident memory of a process in KiB, its largest so far.
@@ -250,12 +273,18 @@ pub fn memory_kib(pid: Pid) -> u64 {
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number of KiB")
 }
 
-/// The process whose command line begins with `mark`.
+/// The name of a process that no other test on this machine has.
+#[must_use]
+pub fn mark(name: &str) -> String {
+    format!("{name}-of-{}.", std::process::id())
+}
+
+/// The process that is [`alive`] and whose command line begins with `mark`.
 #[must_use]
 pub fn process(mark: &str) -> Option<Pid> {
     fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
         let line = fs::read(entry.path().join("cmdline")).ok()?;
-        let id = entry.file_name().to_str()?.parse().ok()?;
-        line.starts_with(mark.as_bytes()).then(|| Pid::from_raw(id))
+        let id = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?);
+        (line.starts_with(mark.as_bytes()) && alive(id)).then_some(id)
     })
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
-use fargate_local_cloud::{LocalCloud, Options, Pace, TaskRecord};
+use fargate_local_cloud::{Fault, LocalCloud, Options, Pace, TaskRecord};
 use fargate_playground::programs;
 use tempfile::TempDir;
 use toml::{Table, Value};
@@ -226,6 +227,18 @@ impl Site {
         let tasks = self.tasks_of(job);
         let [task] = &tasks[..] else { panic!("{} tasks of the job", tasks.len()) };
         task.clone()
+    }
+
+    /// From now on ECS says that the one task of `job` runs, and at `address`.
+    pub fn say_it_runs_at(&self, job: &Job, address: IpAddr) {
+        let said = serde_json::json!({ "tasks": [{
+            "taskArn": self.task_of(job).arn, "lastStatus": "RUNNING", "desiredStatus": "RUNNING",
+            "attachments": [{ "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": [
+                { "name": "privateIPv4Address", "value": address.to_string() },
+            ]}],
+        }]});
+        let fault = Fault::Answer { status: 200, body: said.to_string() };
+        self.cloud().fail_until_cleared("DescribeTasks", fault);
     }
 
     /// How often an operation was asked for.

@@ -202,8 +202,8 @@ impl Sshd {
         let shell = |user: &str| if self.user == user { &self.shell } else { "/bin/bash" };
         let (root, ci) = (shell("root"), shell("ci"));
         let users = format!(
-            "root:x:0:0:root:/run/home/root:{root}\n\
-             ci:x:1000:1000:ci:/run/home/ci:{ci}\n\
+            "root:x:0:0:root:/run/home-of-root:{root}\n\
+             ci:x:1000:1000:ci:/run/home-of-ci:{ci}\n\
              sshd:x:102:65534:sshd:/run/sshd:/usr/sbin/nologin\n\
              nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
         );
@@ -233,14 +233,14 @@ impl Sshd {
         let mut entry = format!(
             "set -eu\n\
              umask 022\n\
-             mkdir -p /run/sshd /run/shells /run/home/root/.ssh /run/home/ci/.ssh\n\
+             mkdir -p /run/sshd /run/shells /run/home-of-root/.ssh /run/home-of-ci/.ssh\n\
              busybox --install -s /run/shells\n\
-             export HOME=/run/home/{user}\n\
+             export HOME=/run/home-of-{user}\n\
              echo \"{authorized}\" >$HOME/.ssh/authorized_keys\n\
              chmod 700 $HOME/.ssh && chmod 600 $HOME/.ssh/authorized_keys\n\
              {host_key}\n\
              {before}\
-             chown -R 1000:1000 /run/home/ci\n"
+             chown -R 1000:1000 /run/home-of-ci\n"
         );
         let lines = self.lines.iter().fold(String::new(), |text, line| text + line + "\n");
         let place = "$FARGATE_RUNNER_ADDRESS:$FARGATE_RUNNER_PORT";

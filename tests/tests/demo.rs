@@ -28,14 +28,21 @@ fn demo() -> Command {
 }
 
 fn ended(child: &mut Child) -> i32 {
-    let begun = Instant::now();
-    while begun.elapsed() < DEADLINE {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code().unwrap_or(-1);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("the demo still ran after {} s", DEADLINE.as_secs());
+    let pid = pid_of(child);
+    let (sender, status) = channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || sender.send(child.wait()).ok());
+        let status = status.recv_timeout(DEADLINE).unwrap_or_else(|_| {
+            // The thread that waits for it is joined before anybody hears of this.
+            kill(pid, Signal::SIGKILL).ok();
+            panic!("the demo still ran after {} s", DEADLINE.as_secs())
+        });
+        status.unwrap().code().unwrap_or(-1)
+    })
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap())
 }
 
 /// A demo on a terminal of its own, and what it wrote so far.
@@ -207,7 +214,7 @@ fn a_terminal_without_colour_or_movement_gets_none() {
 fn after_ctrl_c_the_cursor_is_back_and_nothing_is_left() {
     let mut session = Session::open(80, 24, &[], &[]);
     session.until("running");
-    kill(Pid::from_raw(i32::try_from(session.child.id()).unwrap()), Signal::SIGINT).unwrap();
+    kill(pid_of(&session.child), Signal::SIGINT).unwrap();
     let (code, text) = session.end();
     assert_eq!(code, 130, "{text}");
     assert!(text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l"), "{text:?}");

@@ -3,10 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
-use std::time::Duration;
 
 use fargate_local_cloud::Fault;
-use fargate_tests::{Ended, Job, Site, until};
+use fargate_tests::{Ended, Job, PATIENCE, Site, until};
 use nix::sys::signal::Signal;
 
 /// Exit code when the command never ran.
@@ -131,7 +130,7 @@ async fn an_interrupt_ends_the_command_and_its_task() {
     running.signal(Signal::SIGINT);
     let ended = person.heard(running).await.with_code(130);
     assert_eq!(ended.out(), "up\ninterrupted\n");
-    assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
+    assert!(ended.took < PATIENCE, "{:?}", ended.took);
     until("its task stopped", || site.cloud().live_tasks() == 0).await;
     assert_eq!(site.calls("StopTask"), 1);
     site.close().await;

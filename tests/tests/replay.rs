@@ -13,13 +13,10 @@ use aws_sdk_ecs::types::{
 };
 use fargate_local_cloud::{LocalCloud, Options, Pace};
 use fargate_playground::git_server::{GitServer, make_repository};
-use fargate_playground::runner::{Control, Driver, Outcome, Recorded, Runner, Scripts};
+use fargate_playground::runner::{Driver, Outcome, Recorded, Runner, Scripts};
 use fargate_playground::{environment, leftovers, programs};
 use fargate_tests::until;
-use recorded::Recording;
-use recorded::replayed::{
-    CHECKSUM, DEADLINE, FILES, compare, compare_trace, interrupt, scripts, times,
-};
+use recorded::replayed::{CHECKSUM, FILES, every_recorded_job, play, scripts, times};
 use sha2::{Digest, Sha256};
 
 /// The file system with the stand-in, and where tasks see it.
@@ -151,19 +148,10 @@ fn copy(from: &Path, to: &Path) {
 }
 
 async fn replay(name: &str) {
-    let recording = Recording::read(name);
     let theatre = Theatre::open(name).await;
-    let job = recording.job(&theatre.git.host());
-    let control = Control::default();
-    let watch = interrupt(&control, &recording, name);
-    let play = theatre.runner.play(&job, &control, watch);
-    let outcome = tokio::time::timeout(DEADLINE, play).await.expect("the job ends by itself");
-    compare(&recording, &outcome);
-    if let (Scripts::Recorded(scripts), Some(originals)) =
-        (&theatre.runner.scripts, recorded::originals())
-    {
+    let outcome = play(name, &theatre.runner, &theatre.git.host()).await;
+    if let Scripts::Recorded(scripts) = &theatre.runner.scripts {
         compare_scripts(scripts, &outcome);
-        compare_trace(&originals.join(name).join("trace.txt"), &outcome);
     }
     theatre.close().await;
 }
@@ -190,35 +178,7 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-macro_rules! replays {
-    ($($test:ident: $name:literal;)*) => {
-        $(
-            #[tokio::test]
-            async fn $test() {
-                replay($name).await;
-            }
-        )*
-    };
-}
-
-replays! {
-    an_ordinary_job_passes: "success";
-    a_script_that_exits_with_3_fails_with_3: "script-exits-3";
-    a_script_killed_by_a_signal_fails_with_128_and_the_signal: "script-killed-by-signal";
-    a_script_of_200_kib_arrives_whole: "script-of-200-kib";
-    variables_of_every_kind_arrive_unchanged: "odd-variables";
-    variables_that_lie_about_the_job_change_nothing: "hostile-variables";
-    an_image_and_services_are_passed_over: "image-and-services";
-    a_job_without_sources_passes: "git-strategy-none";
-    hooks_and_submodules_run: "hooks-and-submodules";
-    a_cache_and_artifacts_are_packed: "artifacts-and-cache";
-    artifacts_of_another_job_are_there: "artifact-of-another-job";
-    sources_that_are_not_there_are_tried_three_times: "sources-tried-3-times";
-    a_cancelled_job_still_runs_its_after_script: "cancelled-in-script";
-    a_job_cancelled_at_once_ends_with_cleanup_alone: "cancelled-at-once-in-script";
-    a_job_whose_time_is_over_ends_with_cleanup_alone: "job-times-out";
-    a_job_whose_runner_is_stopped_ends_with_cleanup_alone: "runner-gets-sigterm";
-}
+every_recorded_job! { replay }
 
 #[test]
 fn the_stand_in_answers_the_four_verbs() {

@@ -45,17 +45,18 @@ case $HOW in
   obey) trap 'exit 0' TERM; echo started; while :; do sleep 0.05; done ;;
   sleep) echo started; while :; do sleep 0.05; done ;;
   # What it started lives in a session of its own and keeps the output open.
-  ignore_term) trap '' TERM; setsid sleep 5 & echo started; while :; do sleep 0.05; done ;;
+  ignore_term) trap '' TERM; setsid sleep 30 & echo started; while :; do sleep 0.05; done ;;
 esac
 "#;
 
-/// The recordings were made with pauses of 3 s and kill times of 4 s and 3 s: here a tenth.
+/// The recordings were made with pauses of 3 s and kill times of 4 s and 3 s: here a tenth, but half
+/// of the time that a driver has to heed SIGTERM, which on a busy machine it needs.
 fn times() -> Times {
-    let tenths = Duration::from_millis;
+    let millis = Duration::from_millis;
     Times {
-        kill: KillTimes { graceful: tenths(400), force: tenths(300) },
-        prepare_pause: tenths(300),
-        stage_pause: tenths(500),
+        kill: KillTimes { graceful: millis(2000), force: millis(300) },
+        prepare_pause: millis(300),
+        stage_pause: millis(500),
         ..Times::default()
     }
 }
@@ -317,7 +318,7 @@ async fn a_driver_that_ignores_sigterm_is_killed_and_the_next_stages_still_come(
         waited >= times().kill.graceful + times().kill.force,
         "its open output is waited for: {waited:?}"
     );
-    assert!(waited < Duration::from_secs(4), "but not longer: {waited:?}");
+    assert!(waited < Duration::from_secs(20), "but not longer: {waited:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::theirs::{self, EXAMPLES, Theirs};
+use common::Draft;
+use common::theirs::{self, EXAMPLES};
 use fargate_config::{
     ClientKeyKind, Config, Grammar, HostKey, Launch, LaunchType, Loaded, LogFormat, LogLevel,
     Profile, PublicIp, Shell,
@@ -13,11 +14,11 @@ fn read(text: &str) -> Loaded {
     common::read(text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
 }
 
-fn profile(file: &Theirs) -> Profile {
+fn profile(file: &Draft) -> Profile {
     read(&file.text()).config.profile(None).unwrap()
 }
 
-fn config(file: &Theirs) -> Config {
+fn config(file: &Draft) -> Config {
     read(&file.text()).config
 }
 
@@ -46,7 +47,7 @@ fn every_published_example_is_read_once_its_placeholders_are_filled_in() {
 
 #[test]
 fn what_the_file_does_not_say_is_as_that_driver_did_it() {
-    let Loaded { config, warnings, notices } = read(&Theirs::least().text());
+    let Loaded { config, warnings, notices } = read(&theirs::least().text());
     assert_eq!((&config.owner, &config.log_file), (&None, &None));
     assert_eq!((config.log_level, config.log_format), (LogLevel::Info, LogFormat::Text));
     assert_eq!(config.state_dir, Path::new("/opt/gitlab-runner/metadata"));
@@ -76,7 +77,7 @@ fn both_keys_about_public_addresses_decide_together() {
         (Some("false"), Some("true"), PublicIp::None),
         (None, Some("true"), PublicIp::None),
     ] {
-        let mut file = Theirs::least();
+        let mut file = theirs::least();
         for (key, value) in [("EnablePublicIP", enable), ("UsePublicIP", used)] {
             file = value.map_or(file.clone(), |value| file.set("Fargate", key, value));
         }
@@ -85,13 +86,13 @@ fn both_keys_about_public_addresses_decide_together() {
         let contradiction = enable != Some("true") && used == Some("true");
         assert_eq!(loaded.notices.len(), 1 + usize::from(contradiction), "{enable:?} {used:?}");
     }
-    let file = Theirs::least().set("Fargate", "UsePublicIP", "true");
+    let file = theirs::least().set("Fargate", "UsePublicIP", "true");
     insta::assert_snapshot!(read(&file.text()).notices[0], @r#"config.toml:6: key `Fargate.UsePublicIP` is true where `EnablePublicIP` is not: a task has no public IP address and is reached by its private one"#);
 }
 
 #[test]
 fn ours_decides_where_both_say_the_same_thing() {
-    let file = Theirs::least()
+    let file = theirs::least()
         .set("", "StateDir", "\"/srv/state\"")
         .set("Fargate", "Subnets", "[\"subnet-1\", \"subnet-2\"]")
         .set("Fargate", "SecurityGroups", "[\"sg-1\", \"sg-2\"]")
@@ -162,7 +163,7 @@ fn settings_of_ours_may_stand_in_the_file_in_any_spelling() {
         // Names of tags are the operator's own.
         let names = if *table == "Fargate.Tags" { vec![(*key).to_owned()] } else { spellings(key) };
         for name in names {
-            let file = Theirs::least().set(table, &name, value);
+            let file = theirs::least().set(table, &name, value);
             let loaded = read(&file.text());
             assert_eq!(loaded.warnings, [], "{name}");
             let profile = loaded.config.profile(None).unwrap();
@@ -205,7 +206,7 @@ fn tables_and_keys_of_theirs_are_read_in_any_case() {
 
 #[test]
 fn an_empty_text_is_a_key_that_is_not_there() {
-    let least = Theirs::least();
+    let least = theirs::least();
     let mut file = least.clone();
     for (table, key) in [
         ("", "LogLevel"),
@@ -232,7 +233,7 @@ fn a_port_below_1_is_22() {
     for (given, port) in
         [("0", 22), ("-1", 22), ("-99999999999999", 22), ("0x16", 22), ("65535", 65535)]
     {
-        let file = Theirs::least().set("SSH", "Port", given);
+        let file = theirs::least().set("SSH", "Port", given);
         assert_eq!(profile(&file).ssh.port, port, "{given}");
     }
 }
@@ -249,7 +250,7 @@ fn every_level_of_that_drivers_log_has_one_of_ours() {
         ("DEBUG", LogLevel::Debug),
         ("trace", LogLevel::Trace),
     ] {
-        let file = Theirs::least().set("", "LogLevel", &format!("\"{given}\""));
+        let file = theirs::least().set("", "LogLevel", &format!("\"{given}\""));
         assert_eq!(config(&file).log_level, meant);
     }
     for (given, meant) in [
@@ -257,14 +258,14 @@ fn every_level_of_that_drivers_log_has_one_of_ours() {
         ("text", LogFormat::Text),
         ("text-simple", LogFormat::TextSimple),
     ] {
-        let file = Theirs::least().set("", "LogFormat", &format!("\"{given}\""));
+        let file = theirs::least().set("", "LogFormat", &format!("\"{given}\""));
         assert_eq!(config(&file).log_format, meant);
     }
 }
 
 #[test]
 fn a_relative_log_file_is_kept_and_told_to_the_operator() {
-    let file = Theirs::least().set("", "LogFile", "\"fargate.log\"");
+    let file = theirs::least().set("", "LogFile", "\"fargate.log\"");
     let loaded = read(&file.text());
     assert_eq!(loaded.config.log_file.as_deref(), Some(Path::new("fargate.log")));
     insta::assert_snapshot!(loaded.notices[1], @r#"config.toml:1: key `LogFile` is "fargate.log", a path from the working directory: gitlab-runner starts each stage in a folder that it removes with the job, and the log with it"#);

@@ -3,17 +3,17 @@
 
 mod common;
 
-use common::theirs::Theirs;
+use common::{Draft, theirs};
 use fargate_config::{Problems, Unknown, load};
 use insta::assert_snapshot;
 
-fn refused(file: &Theirs) -> Problems {
+fn refused(file: &Draft) -> Problems {
     common::read(&file.text()).expect_err(&file.text())
 }
 
 /// A complete file with one more line.
 fn with(table: &str, key: &str, value: &str) -> String {
-    refused(&Theirs::least().set(table, key, value)).to_string()
+    refused(&theirs::least().set(table, key, value)).to_string()
 }
 
 /// Every key with what it is, theirs and ours.
@@ -106,7 +106,7 @@ fn every_key_with_every_wrong_type_has_one_problem_with_its_line_and_its_own_spe
 }
 
 fn one_problem(table: &str, key: &str, name: &str, value: &str) {
-    let mut text = Theirs::least().without(table, key).set(table, name, value).text();
+    let mut text = theirs::least().without(table, key).set(table, name, value).text();
     if ["Fargate", "TaskMetadata", "SSH"].contains(&key) {
         // The table itself: what is below it goes, and is not called missing as well.
         let at = text.find(&format!("[{key}]\n")).expect("the table");
@@ -155,7 +155,7 @@ fn values_that_aws_would_refuse_are_named_with_what_is_allowed() {
 
 #[test]
 fn values_that_do_not_fit_each_other_name_their_own_keys() {
-    let file = Theirs::least()
+    let file = theirs::least()
         .set("Fargate", "Region", "\"eu-west-1\"")
         .set("Fargate", "Cluster", "\"arn:aws:ecs:us-east-1:123456789012:cluster/ci\"")
         .set("Fargate", "CPU", "1024")
@@ -192,21 +192,21 @@ fn all_missing_keys_are_named_at_once() {
     config.toml: keys `Fargate.Cluster`, `Fargate.Subnet`, `Fargate.SecurityGroup`, `Fargate.TaskDefinition`, `TaskMetadata.Directory`, `SSH.Username` are missing
     hint: a file without `config_version` is read as one of GitLab's Fargate driver; `config_version = 1` begins one of ours, `fargate-runner config init` writes it
     "#);
-    assert_snapshot!(refused(&Theirs::least().without("SSH", "Username")), @r#"
+    assert_snapshot!(refused(&theirs::least().without("SSH", "Username")), @r#"
     config.toml: key `SSH.Username` is missing
     hint: for example `Username = "root"`
     "#);
-    let two = Theirs::least().without("Fargate", "Subnet").set("TaskMetadata", "Directory", "\"\"");
+    let two = theirs::least().without("Fargate", "Subnet").set("TaskMetadata", "Directory", "\"\"");
     assert_snapshot!(refused(&two), @r#"
     config.toml: keys `Fargate.Subnet`, `TaskMetadata.Directory` are missing
     hint: for example `Subnet = "subnet-0a1b2c3d4e5f60718"`
     "#);
-    let misspelt = Theirs::least().without("Fargate", "Cluster").set("Fargate", "Clutser", "\"x\"");
+    let misspelt = theirs::least().without("Fargate", "Cluster").set("Fargate", "Clutser", "\"x\"");
     assert_snapshot!(refused(&misspelt), @r#"
     config.toml: key `Fargate.Cluster` is missing
     hint: key `Fargate.Clutser` is not known here, nearest is `Cluster` (line 2)
     "#);
-    let lower = Theirs::least().text().replace("[SSH]", "[ssh]").replace("Username", "Name");
+    let lower = theirs::least().text().replace("[SSH]", "[ssh]").replace("Username", "Name");
     assert_snapshot!(common::read(&lower).expect_err("no user"), @r#"
     config.toml: key `ssh.Username` is missing
     hint: for example `Username = "root"`
@@ -215,7 +215,7 @@ fn all_missing_keys_are_named_at_once() {
 
 #[test]
 fn unknown_keys_are_warnings_wherever_they_stand() {
-    let file = Theirs::least()
+    let file = theirs::least()
         .set("", "LogFil", "\"x\"")
         .set("", "Cluster", "\"ci\"")
         .set("Fargate", "Subnett", "1")
@@ -242,7 +242,7 @@ fn unknown_keys_are_warnings_wherever_they_stand() {
 
 #[test]
 fn a_profile_is_not_among_what_such_a_file_has() {
-    let config = common::read(&Theirs::least().text()).unwrap().config;
+    let config = common::read(&theirs::least().text()).unwrap().config;
     assert_snapshot!(config.profile(Some("big")).unwrap_err(), @r#"
     config.toml: profile "big" is not here: a file of GitLab's Fargate driver has none
     hint: leave out `--profile`, or see `fargate-runner config import`
@@ -256,14 +256,14 @@ fn a_file_of_ours_without_its_version_is_told_so_whatever_its_keys() {
         assert!(said.contains("key `config_version` is missing"), "{said}");
     }
     // With their main table it is theirs, and our tables are unknown.
-    let mixed = format!("{}[defaults]\ncluster = \"x\"\n", Theirs::least().text());
+    let mixed = format!("{}[defaults]\ncluster = \"x\"\n", theirs::least().text());
     assert_eq!(common::read(&mixed).unwrap().warnings.len(), 1);
 }
 
 #[test]
 fn marks_and_line_ends_of_windows_change_nothing() {
-    let text = format!("\u{feff}{}", Theirs::least().text().replace('\n', "\r\n"));
-    let own = common::read(&Theirs::least().text()).unwrap().config;
+    let text = format!("\u{feff}{}", theirs::least().text().replace('\n', "\r\n"));
+    let own = common::read(&theirs::least().text()).unwrap().config;
     assert_eq!(common::read(&text).unwrap().config.profile(None), own.profile(None));
 }
 
@@ -271,7 +271,7 @@ fn marks_and_line_ends_of_windows_change_nothing() {
 fn a_file_that_is_too_large_is_refused_whatever_it_holds() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let comment = "#".repeat(usize::try_from(fargate_config::MAX_FILE_BYTES).unwrap());
-    std::fs::write(file.path(), Theirs::least().text() + &comment).unwrap();
+    std::fs::write(file.path(), theirs::least().text() + &comment).unwrap();
     let said = load(file.path(), Unknown::Warn).unwrap_err().to_string();
     assert!(said.contains("at most 1048576 are read"), "{said}");
 }

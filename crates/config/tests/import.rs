@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::read;
-use common::theirs::{self, EXAMPLES, Theirs};
+use common::theirs::{self, EXAMPLES};
+use common::{Draft, read};
 use fargate_config::{Config, Grammar};
 use proptest::prelude::*;
 
@@ -55,11 +55,11 @@ const LINES: &[(&str, &str, &str)] = &[
     ("SSH", "ClientKey", "\"rsa\""),
 ];
 
-fn files() -> impl Strategy<Value = Theirs> {
+fn files() -> impl Strategy<Value = Draft> {
     proptest::sample::subsequence(LINES, 0..=LINES.len()).prop_map(|lines| {
         let add =
-            |file: Theirs, (table, key, value): (&str, &str, &str)| file.set(table, key, value);
-        lines.into_iter().fold(Theirs::least(), add)
+            |file: Draft, (table, key, value): (&str, &str, &str)| file.set(table, key, value);
+        lines.into_iter().fold(theirs::least(), add)
     })
 }
 
@@ -102,7 +102,7 @@ proptest! {
         tag in "[\\p{L}\\p{N} _.:/=+@-]{0,20}",
     ) {
         let text = |value: &str| toml_string(value);
-        let file = Theirs::least()
+        let file = theirs::least()
             .set("Fargate", "Cluster", &text(&cluster))
             .set("TaskMetadata", "Directory", &text(&paths[0]))
             .set("", "LogFile", &text(&paths[1]))

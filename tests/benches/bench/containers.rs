@@ -41,8 +41,10 @@ pub fn measure(report: &mut Report) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let installation = Installation::on(&containers);
     let runner = Arc::new(runner(&installation));
-    let (alone, alone_parts) = walls(&runtime, &runner, FIRST, TIMES, 1)?;
-    let (together, together_parts) = walls(&runtime, &runner, FIRST + TIMES, ROUNDS, AT_ONCE)?;
+    let walls =
+        |first, rounds, at_once| walls(&runtime, &runner, &installation, first, rounds, at_once);
+    let (alone, alone_parts) = walls(FIRST, TIMES, 1)?;
+    let (together, together_parts) = walls(FIRST + TIMES, ROUNDS, AT_ONCE)?;
     runtime.block_on(installation.close((TIMES + ROUNDS * AT_ONCE).try_into()?));
     let figure = |name, walls: &[f64], parts: &str, goal, rounds: u64, at_once: usize| {
         let starts = (0..rounds).map(|_| runtime.block_on(containers.plain_starts(at_once)));
@@ -80,6 +82,7 @@ fn runner(installation: &Installation) -> Runner {
 fn walls(
     runtime: &Runtime,
     runner: &Arc<Runner>,
+    installation: &Installation,
     first: u64,
     rounds: u64,
     at_once: u64,
@@ -99,6 +102,8 @@ fn walls(
             jobs.join_all().await
         });
         walls.push(ms(began.elapsed()) / 1000.0);
+        // A round begins on a quiet machine, not beside the end of the former one's containers.
+        runtime.block_on(installation.ended());
         outcomes.iter().try_for_each(passed)?;
         outcomes.iter().for_each(|outcome| parts.add(outcome));
     }

@@ -22,8 +22,20 @@ use std::process::ExitCode;
 use figure::Report;
 use house::House;
 
+type Measure = fn(&House, &mut Report) -> Result<(), Box<dyn Error>>;
+
+/// Everything, in an order in which no section meets the tasks of another.
+const SECTIONS: [(&str, Measure); 6] = [
+    ("run", run::measure),
+    ("stream", stream::measure),
+    ("stock", stock::measure),
+    ("prepare", prepare::measure),
+    ("job", job::measure),
+    ("containers", |_, report| containers::measure(report)),
+];
+
 fn main() -> ExitCode {
-    match measure() {
+    match chosen().and_then(|sections| measure(&sections)) {
         Ok(report) => {
             print!("{report}");
             ExitCode::SUCCESS
@@ -35,18 +47,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// Everything, in an order in which no section meets the tasks of another.
-fn measure() -> Result<Report, Box<dyn Error>> {
+/// The sections that the arguments name, or all of them.
+fn chosen() -> Result<Vec<Measure>, Box<dyn Error>> {
+    let names = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let find = |name: String| {
+        let found = SECTIONS.iter().find(|(known, _)| *known == name);
+        let known = SECTIONS.map(|(known, _)| known).join(", ");
+        found
+            .map(|(_, measure)| *measure)
+            .ok_or_else(|| format!("no section {name:?}; there are {known}").into())
+    };
+    let named = names.map(find).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+    Ok(if named.is_empty() { SECTIONS.map(|(_, measure)| measure).to_vec() } else { named })
+}
+
+fn measure(sections: &[Measure]) -> Result<Report, Box<dyn Error>> {
     let folder = tempfile::Builder::new().prefix("fargate-bench-").tempdir()?;
     let house = House::open(folder.path())?;
     eprintln!("measuring {} and {}", house.driver.display(), house.agent.display());
     let mut report = Report::default();
-    let measured = run::measure(&house, &mut report)
-        .and_then(|()| stream::measure(&house, &mut report))
-        .and_then(|()| stock::measure(&house, &mut report))
-        .and_then(|()| prepare::measure(&house, &mut report))
-        .and_then(|()| job::measure(&house, &mut report))
-        .and_then(|()| containers::measure(&mut report));
+    let measured = sections.iter().try_for_each(|section| section(&house, &mut report));
     house.close();
     measured?;
     let file = target().join("bench.json");

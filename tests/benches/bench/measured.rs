@@ -1,8 +1,10 @@
 //! One process from its start to its end: how long it took, and what it cost.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::io::Read;
 use std::process::{Child, Command};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Usage, UsageWho, getrusage};
@@ -63,17 +65,16 @@ fn cpu_of_children() -> nix::Result<Duration> {
 pub fn peak_private(child: &mut Child) -> Result<u64, Box<dyn Error>> {
     let path = format!("/proc/{}/smaps_rollup", child.id());
     let mut peak = 0;
-    let deadline = Instant::now() + DEADLINE;
-    while child.try_wait()?.is_none() {
+    let ended = until_found(&format!("the end of process {}", child.id()), LOOK, || {
         // A process that is just ending has no memory to show.
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         peak = peak.max(kib(&text, &["Private_Clean:", "Private_Dirty:"]) * 1024);
-        if Instant::now() > deadline {
-            child.kill()?;
-            return Err(format!("process {} did not end within {DEADLINE:?}", child.id()).into());
-        }
-        std::thread::sleep(LOOK);
+        child.try_wait().transpose()
+    });
+    if ended.is_err() {
+        child.kill()?;
     }
+    ended??;
     match peak {
         0 => Err(format!("{path} showed nothing before the process ended").into()),
         peak => Ok(peak),
@@ -91,12 +92,25 @@ pub fn kib(text: &str, fields: &[&str]) -> u64 {
 
 /// Waits until `seen`; `what` names it where it does not come.
 pub fn until(what: &str, mut seen: impl FnMut() -> bool) -> Result<(), Box<dyn Error>> {
+    until_found(what, LOOK, || seen().then_some(()))
+}
+
+/// Looks `every` so often until there is something; `what` names it where it does not come.
+pub fn until_found<T>(
+    what: &str,
+    every: Duration,
+    mut look: impl FnMut() -> Option<T>,
+) -> Result<T, Box<dyn Error>> {
+    // Nothing comes through it: that nothing came in time is the tick of this clock.
+    let (_held, ticks) = mpsc::channel::<Infallible>();
     let deadline = Instant::now() + DEADLINE;
-    while !seen() {
+    loop {
+        if let Some(found) = look() {
+            return Ok(found);
+        }
         if Instant::now() > deadline {
             return Err(format!("waited {DEADLINE:?} for {what}").into());
         }
-        std::thread::sleep(LOOK);
+        ticks.recv_timeout(every).ok();
     }
-    Ok(())
 }

@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 
 use crate::figure::{Figure, Goal, Report, ms, percentile};
 use crate::house::House;
-use crate::measured::{peak_private, until};
+use crate::measured::{peak_private, until, until_found};
 use crate::run::megabytes;
 
 /// Tasks that are brought up.
@@ -66,22 +66,14 @@ fn one(house: &House, number: u64) -> Result<Duration, Box<dyn Error>> {
 /// Dials the one live task of the cloud until a connection is accepted.
 fn first_answer(cloud: &LocalCloud) -> Result<Instant, Box<dyn Error>> {
     let port = cloud.endpoint().rsplit(':').next().unwrap_or_default().parse()?;
-    let mut address = None;
-    until("the task's address", || {
-        if cloud.live_tasks() > 0 {
-            address = cloud.tasks().last().and_then(|task| task.address);
-        }
-        address.is_some()
+    let address = until_found("the task's address", DIAL_AGAIN, || {
+        let task = cloud.tasks().pop().filter(|_| cloud.live_tasks() > 0);
+        task.and_then(|task| task.address)
     })?;
-    let address = SocketAddr::new(address.ok_or("a task without an address")?, port);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while Instant::now() < deadline {
-        if TcpStream::connect(address).is_ok() {
-            return Ok(Instant::now());
-        }
-        std::thread::sleep(DIAL_AGAIN);
-    }
-    Err(format!("no agent answered at {address}").into())
+    let address = SocketAddr::new(address, port);
+    until_found(&format!("an agent at {address}"), DIAL_AGAIN, || {
+        TcpStream::connect(address).ok().map(|_| Instant::now())
+    })
 }
 
 fn memory(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {

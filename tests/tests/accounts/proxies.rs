@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fargate_local_cloud::Credentials;
-use fargate_tests::{Job, SYSTEM_FAILURE, Site};
+use fargate_tests::{Job, PATIENCE, SYSTEM_FAILURE, Site};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -174,7 +174,7 @@ async fn a_proxy_that_gives_no_way_is_named_and_tried_until_the_deadline() {
         let endpoint = named(&site);
         let expected = format!("error: the proxy http://{address} gives no way to {endpoint}");
         assert_eq!(ended.error_line(), expected);
-        assert!(ended.took < Duration::from_secs(15), "{:?}", ended.took);
+        assert!(ended.took < PATIENCE, "{:?}", ended.took);
         // Nothing was sent, so nothing is left to be cleaned up.
         assert!(!job.state_file().exists());
         site.close().await;

@@ -1,10 +1,10 @@
 //! `cleanup` before, twice, ten at once, beside a `run`, and without its state.
 
 use std::fs;
-use std::time::Duration;
 
 use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{SYSTEM_FAILURE, Site, contains, files_below, until};
+use fargate_tests::{PATIENCE, SYSTEM_FAILURE, Site, contains, files_below, mark, process, until};
+use nix::sys::signal::{Signal, kill};
 
 fn throttled() -> Fault {
     Fault::Exception {
@@ -21,7 +21,7 @@ async fn before_prepare_it_is_silent_and_short() {
     for _ in 0..2 {
         let ended = job.cleanup().await.with_code(0);
         assert_eq!((ended.out(), ended.err()), (String::new(), String::new()));
-        assert!(ended.took < Duration::from_secs(5), "{:?}", ended.took);
+        assert!(ended.took < PATIENCE, "{:?}", ended.took);
     }
     assert_eq!(site.calls("RunTask"), 0);
     // A job that was cleaned up too early can still be prepared.
@@ -35,15 +35,19 @@ async fn it_stops_the_task_with_a_reason_and_does_not_wait_for_its_end() {
     let site = Site::open().await;
     let job = site.prepared().await;
     // The script keeps the agent busy after TERM.
-    let mut running = job.start_run("trap 'sleep 8; exit 1' TERM; echo up; sleep 1000 & wait");
+    let busy = mark("busy");
+    let script = format!("trap 'exec -a {busy} sleep 1000' TERM; echo up; sleep 1000 & wait");
+    let mut running = job.start_run(script);
     running.wrote("up").await;
     let ended = job.cleanup().await.with_code(0);
     assert_eq!((ended.out(), ended.err()), (String::new(), String::new()));
-    assert!(ended.took < Duration::from_secs(5), "{:?}", ended.took);
+    assert!(ended.took < PATIENCE, "{:?}", ended.took);
     let stop = site.cloud().requests().into_iter().find(|r| r.operation == "StopTask");
     let reason = stop.expect("a StopTask").body["reason"].clone();
     assert_eq!(reason, "fargate-runner: clean-up of job gl-4000");
     assert_ne!(site.task_of(&job).last_status, "STOPPED", "nobody waited for it");
+    until("the script is busy", || process(&busy).is_some()).await;
+    kill(process(&busy).expect("just seen"), Signal::SIGKILL).expect("a process of ours");
     job.heard(running).await.with_code(SYSTEM_FAILURE);
     site.close().await;
 }
@@ -57,7 +61,7 @@ async fn a_run_that_is_active_ends_as_a_system_failure_with_one_line() {
     job.cleanup().await.passed();
     let cleaned = std::time::Instant::now();
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
-    assert!(cleaned.elapsed() < Duration::from_secs(5), "{:?}", cleaned.elapsed());
+    assert!(cleaned.elapsed() < PATIENCE, "{:?}", cleaned.elapsed());
     assert_eq!(ended.out(), "up\n");
     assert_eq!(job.exit_code(), None);
     // Whether ECS was asked depends on whether the tombstone was there first.
@@ -160,7 +164,7 @@ async fn a_stop_that_never_succeeds_is_a_warning_and_the_agent_ends_the_task() {
     for (tries, fault) in [throttled(), denied].into_iter().enumerate() {
         site.cloud().fail_until_cleared("StopTask", fault);
         let ended = job.cleanup().await.with_code(0);
-        assert!(ended.took < Duration::from_secs(5), "{:?}", ended.took);
+        assert!(ended.took < PATIENCE, "{:?}", ended.took);
         // Only a busy machine takes so long that the task has ended before the second call.
         if tries == 0 || site.cloud().live_tasks() > 0 {
             assert!(ended.err().starts_with("warning: stopping task "), "{}", ended.err());

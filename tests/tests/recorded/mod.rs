@@ -1,6 +1,11 @@
 //! What was recorded from a real gitlab-runner, and the same facts of a job that we played.
 
-#[allow(dead_code, reason = "not every test plays the recordings through the driver")]
+#[allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "not every test plays the recordings through the driver"
+)]
 pub mod replayed;
 
 use std::fs;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fargate_playground::runner::{
-    Call, Control, Event, Exit, KillTimes, Outcome, Recorded, Scripts, Stream, Times, Watch,
+    Call, Control, Event, Exit, KillTimes, Outcome, Recorded, Runner, Scripts, Stream, Times, Watch,
 };
 
 use super::{HOST, Recording, exits, originals, received, verdict};
@@ -51,7 +51,7 @@ pub fn scripts(name: &str, host: &str) -> Scripts {
 }
 
 /// When, during the user's script, what happens to the job.
-pub fn interrupt(control: &Control, recording: &Recording, name: &str) -> Watch {
+fn interrupt(control: &Control, recording: &Recording, name: &str) -> Watch {
     let control = control.clone();
     let how = match recording.outcome["cancelled_with"].as_str() {
         Some(how) => how.to_owned(),
@@ -72,8 +72,23 @@ pub fn interrupt(control: &Control, recording: &Recording, name: &str) -> Watch 
     })
 }
 
+/// Plays the recording `name` with a server at `host`, and compares what can be seen.
+pub async fn play(name: &str, runner: &Runner, host: &str) -> Outcome {
+    let recording = Recording::read(name);
+    let job = recording.job(host);
+    let control = Control::default();
+    let watch = interrupt(&control, &recording, name);
+    let play = runner.play(&job, &control, watch);
+    let outcome = tokio::time::timeout(DEADLINE, play).await.expect("the job ends by itself");
+    compare(&recording, &outcome);
+    if let (Scripts::Recorded(_), Some(originals)) = (&runner.scripts, originals()) {
+        compare_trace(&originals.join(name).join("trace.txt"), &outcome);
+    }
+    outcome
+}
+
 /// The same calls, exit codes, signals and verdict.
-pub fn compare(recording: &Recording, outcome: &Outcome) {
+fn compare(recording: &Recording, outcome: &Outcome) {
     let log = String::from_utf8_lossy(&outcome.trace);
     assert_eq!(outcome.names(), recording.names(), "order of calls; the log:\n{log}");
     let ours_for = |exit: &Option<i64>| if *exit == Some(TERMINATED) { Some(2) } else { *exit };
@@ -87,7 +102,7 @@ pub fn compare(recording: &Recording, outcome: &Outcome) {
 }
 
 /// What the user's script printed is what the recorded one printed.
-pub fn compare_trace(path: &Path, outcome: &Outcome) {
+fn compare_trace(path: &Path, outcome: &Outcome) {
     let recorded = std::fs::read_to_string(path).unwrap();
     let Some(call) = outcome.call("build_script") else { return };
     if call.exit != Exit::Code(0) {
@@ -112,3 +127,36 @@ fn printed(call: &Call) -> Vec<String> {
 fn masked(line: &str) -> String {
     line.replace("hunter2-hunter2", "[MASKED]")
 }
+
+/// One test for each recorded job whose driver did not misbehave: `$replay` plays it by its name.
+macro_rules! every_recorded_job {
+    ($replay:ident) => {
+        every_recorded_job! { $replay:
+            an_ordinary_job_passes: "success";
+            a_script_that_exits_with_3_fails_with_3: "script-exits-3";
+            a_script_killed_by_a_signal_fails_with_128_and_the_signal: "script-killed-by-signal";
+            a_script_of_200_kib_arrives_whole: "script-of-200-kib";
+            variables_of_every_kind_arrive_unchanged: "odd-variables";
+            variables_that_lie_about_the_job_change_nothing: "hostile-variables";
+            an_image_and_services_are_passed_over: "image-and-services";
+            a_job_without_sources_passes: "git-strategy-none";
+            hooks_and_submodules_run: "hooks-and-submodules";
+            a_cache_and_artifacts_are_packed: "artifacts-and-cache";
+            artifacts_of_another_job_are_there: "artifact-of-another-job";
+            sources_that_are_not_there_are_tried_three_times: "sources-tried-3-times";
+            a_cancelled_job_still_runs_its_after_script: "cancelled-in-script";
+            a_job_cancelled_at_once_ends_with_cleanup_alone: "cancelled-at-once-in-script";
+            a_job_whose_time_is_over_ends_with_cleanup_alone: "job-times-out";
+            a_job_whose_runner_is_stopped_ends_with_cleanup_alone: "runner-gets-sigterm";
+        }
+    };
+    ($replay:ident: $($test:ident: $name:literal;)*) => {
+        $(
+            #[tokio::test]
+            async fn $test() {
+                $replay($name).await;
+            }
+        )*
+    };
+}
+pub(crate) use every_recorded_job;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use fargate_tests::{Job, SYSTEM_FAILURE, Site, process, until};
+use fargate_tests::{Job, SYSTEM_FAILURE, Site, mark, process, until};
 
 use crate::proxy::{Proxy, Way};
 
@@ -28,10 +28,10 @@ fn go_to(job: &Job, address: SocketAddr) {
 /// agent, and was started once.
 async fn cut_by(broken: Way) {
     let site = Site::open().await;
-    site.set("defaults.timeouts.keepalive", "200ms");
-    site.set("defaults.timeouts.keepalive_tries", 2);
+    site.set("defaults.timeouts.keepalive", "500ms");
+    site.set("defaults.timeouts.keepalive_tries", 3);
     let (job, proxy, target) = through_a_proxy(&site, Way::Open).await;
-    let mark = format!("cut-{}-{broken:?}", std::process::id());
+    let mark = mark(&format!("cut-{broken:?}"));
     let script = format!("echo start >> /builds/starts; echo up; exec -a '{mark}' sleep 1000");
     let mut running = job.start_run(script);
     running.wrote("up").await;
@@ -72,7 +72,7 @@ async fn a_connection_that_falls_silent_is_noticed_by_keepalives() {
 #[tokio::test]
 async fn cut_after_any_byte_a_run_never_passes_by_mistake() {
     let site = Site::open().await;
-    site.set("defaults.timeouts.handshake", "1s");
+    site.set("defaults.timeouts.handshake", "3s");
     let (job, proxy, target) = through_a_proxy(&site, Way::Open).await;
     let expected = "line\n".repeat(400);
     let script = "echo start >> /builds/starts; for i in {1..400}; do echo line; done";
@@ -101,7 +101,7 @@ async fn cut_after_any_byte_a_run_never_passes_by_mistake() {
 #[tokio::test]
 async fn a_byte_that_changes_on_the_way_is_a_system_failure() {
     let site = Site::open().await;
-    site.set("defaults.timeouts.handshake", "1s");
+    site.set("defaults.timeouts.handshake", "3s");
     let (job, proxy, _) = through_a_proxy(&site, Way::Open).await;
     for at in [30, 1200, 2400] {
         proxy.set(Way::FlipAt(at));

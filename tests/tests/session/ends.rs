@@ -1,28 +1,13 @@
 //! Tasks that end from outside, by their own limits, or by their own job: who is to blame.
 
-use std::time::Duration;
-
-use fargate_tests::{BUILD_FAILURE, Job, SYSTEM_FAILURE, Site, replace_in, until};
-
-/// Stops the task from outside while a script runs, and gives back the one line of the stage.
-async fn stopped_while_running(site: &Site, job: &Job, code: i32, stop: (&str, &str)) -> String {
-    let mut running = job.start_run("echo up; exec sleep 1000");
-    running.wrote("up").await;
-    let arn = site.task_of(job).arn;
-    assert!(site.cloud().stop_task_from_outside(&arn, stop.0, stop.1));
-    let ended = job.heard(running).await.with_code(code);
-    assert_eq!(ended.out(), "up\n");
-    assert_eq!(ended.err().lines().count(), 1, "{}", ended.err());
-    ended.error_line()
-}
+use fargate_tests::{BUILD_FAILURE, SYSTEM_FAILURE, Site, scenes, until};
 
 #[tokio::test]
 async fn out_of_memory_is_the_job_s_failure_with_137() {
     let site = Site::open().await;
     let job = site.prepared().await;
-    let stop =
-        ("EssentialContainerExited", "OutOfMemoryError: Container killed due to memory usage");
-    let line = stopped_while_running(&site, &job, BUILD_FAILURE, stop).await;
+    let stop = scenes::OUT_OF_MEMORY;
+    let line = scenes::stopped_while_running(&site, &job, BUILD_FAILURE, stop).await;
     insta::assert_snapshot!(line, @r#"fargate-runner: error: out of memory (limit 2 GB) (ECS: "Essential container in task exited"). Give the job a larger task"#);
     assert_eq!(job.exit_code().as_deref(), Some("137\n"));
     site.close().await;
@@ -30,19 +15,10 @@ async fn out_of_memory_is_the_job_s_failure_with_137() {
 
 #[tokio::test]
 async fn spot_a_person_and_a_lost_host_are_system_failures() {
-    for (stop, expected) in [
-        (("SpotInterruption", "Your Spot Task was interrupted."), "AWS took the Spot task back"),
-        (("TerminationNotice", "Spot is ending."), "AWS took the Spot task back"),
-        (("UserInitiated", "Task stopped by alice"), "someone stopped the task in AWS"),
-        (("InfrastructureHealth", "Host is retired."), "AWS replaced the machine under the task"),
-        (("SomethingNew", "Nobody knows."), "ended for a reason this version does not know"),
-    ] {
+    for (stop, cause) in scenes::TAKEN_AWAY {
         let site = Site::open().await;
         let job = site.prepared().await;
-        let line = stopped_while_running(&site, &job, SYSTEM_FAILURE, stop).await;
-        let prefix = format!("fargate-runner: error: {expected} (ECS: \"{}\")", stop.1);
-        assert!(line.starts_with(&prefix), "{line}");
-        assert_eq!(job.exit_code(), None);
+        scenes::taken_away(&site, &job, stop, cause).await;
         site.close().await;
     }
 }
@@ -135,8 +111,8 @@ async fn where_ecs_cannot_be_asked_it_is_a_system_failure() {
     };
     site.cloud().fail_until_cleared("DescribeTasks", denied);
     let arn = site.task_of(&job).arn;
-    let reason = "OutOfMemoryError: Container killed due to memory usage";
-    site.cloud().stop_task_from_outside(&arn, "EssentialContainerExited", reason);
+    let (code, reason) = scenes::OUT_OF_MEMORY;
+    site.cloud().stop_task_from_outside(&arn, code, reason);
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     let line = ended.error_line();
     assert!(
@@ -150,8 +126,8 @@ async fn where_ecs_cannot_be_asked_it_is_a_system_failure() {
 #[tokio::test]
 async fn a_task_that_nobody_talks_to_ends_itself() {
     let site = Site::open().await;
-    site.set("defaults.timeouts.idle", "1s");
-    site.set("defaults.timeouts.handshake", "1s");
+    site.set("defaults.timeouts.idle", "3s");
+    site.set("defaults.timeouts.handshake", "3s");
     let job = site.prepared().await;
     until("the task ended itself", || site.cloud().live_tasks() == 0).await;
     let task = site.task_of(&job);
@@ -166,18 +142,7 @@ async fn a_task_that_nobody_talks_to_ends_itself() {
 #[tokio::test]
 async fn a_task_ends_itself_at_its_maximum_lifetime_whatever_runs_in_it() {
     let site = Site::open().await;
-    site.set("defaults.timeouts.lifetime_margin", "2s");
-    let job = site.job();
-    replace_in(&job.response(), "\"timeout\":3600", "\"timeout\":1");
-    job.prepare().await.passed();
-    let began = std::time::Instant::now();
-    let ended = job.run("echo up; exec sleep 1000").await.with_code(SYSTEM_FAILURE);
-    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
-    let line = ended.error_line();
-    let expected = "fargate-runner: error: the task reached its maximum lifetime";
-    assert!(line.starts_with(expected), "{line}");
-    until("the task ended", || site.cloud().live_tasks() == 0).await;
-    assert_eq!(site.task_of(&job).containers[0].exit_code, Some(71));
-    assert_eq!(site.calls("StopTask"), 0);
+    scenes::a_task_reaches_its_maximum_lifetime(&site).await;
+    assert_eq!(site.cloud().tasks()[0].containers[0].exit_code, Some(71));
     site.close().await;
 }

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use fargate_tests::{Site, have, until};
+use fargate_tests::{PATIENCE, Site, have, mark, process, until};
 
 use crate::quiet_address;
 use crate::ssh::Ssh;
@@ -47,13 +47,13 @@ async fn what_a_client_left_running_ends_with_its_connection() {
     }
     let site = Site::open().await;
     let job = site.prepared().await;
-    let mark = format!("left-by-ssh-{}", std::process::id());
+    let mark = mark("left-by-ssh");
     let command = format!("echo up; exec bash -c 'exec -a {mark} sleep 1000'");
     let mut running = Ssh::to(&site, &job).start(&[], &[&command]);
     running.wrote("up").await;
-    until("it runs", || fargate_tests::process(&mark).is_some()).await;
+    until("it runs", || process(&mark).is_some()).await;
     drop(running);
-    until("it ended", || fargate_tests::process(&mark).is_none()).await;
+    until("it ended", || process(&mark).is_none()).await;
     site.close().await;
 }
 
@@ -112,7 +112,7 @@ async fn nothing_is_forwarded_in_either_direction() {
     let mut running = ssh.start(&["-L", &forward], &["echo up; sleep 1000"]);
     running.wrote("up").await;
     let mut stream = UnixStream::connect(&socket).expect("ssh listens here itself");
-    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket of ours");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket of ours");
     // Off this thread: the cloud and the pipes live on it.
     let read = tokio::task::spawn_blocking(move || stream.read(&mut [0; 1])).await;
     assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
@@ -126,7 +126,7 @@ async fn nothing_is_forwarded_in_either_direction() {
     let mut stream = TcpStream::connect(&proxy).expect("ssh listens here itself");
     let [high, low] = target.port().to_be_bytes();
     stream.write_all(&[4, 1, high, low, 127, 0, 0, 1, 0]).expect("a SOCKS request");
-    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket of ours");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket of ours");
     let answer = tokio::task::spawn_blocking(move || {
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);

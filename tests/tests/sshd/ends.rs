@@ -1,31 +1,16 @@
 //! Tasks with a stock server that end from outside, by their own watchdog, or by their own job: who
 //! is to blame.
 
-use std::time::{Duration, Instant};
+use fargate_tests::{BUILD_FAILURE, PATIENCE, SYSTEM_FAILURE, Sshd, mark, process, scenes, until};
 
-use fargate_tests::{BUILD_FAILURE, Job, SYSTEM_FAILURE, Site, Sshd, process, replace_in, until};
-
-use crate::{mark, prepared_on, site_with};
-
-/// Stops the task from outside while a script runs, and gives back the one line of the stage.
-async fn stopped_while_running(site: &Site, job: &Job, code: i32, stop: (&str, &str)) -> String {
-    let mut running = job.start_run("echo up; exec sleep 1000");
-    running.wrote("up").await;
-    let arn = site.task_of(job).arn;
-    assert!(site.cloud().stop_task_from_outside(&arn, stop.0, stop.1));
-    let ended = job.heard(running).await.with_code(code);
-    assert_eq!(ended.out(), "up\n");
-    assert_eq!(ended.err().lines().count(), 1, "{}", ended.err());
-    ended.error_line()
-}
+use crate::{prepared_on, site_with};
 
 #[tokio::test]
 async fn out_of_memory_is_the_job_s_failure_with_137() {
     for server in [Sshd::open_ssh(), Sshd::dropbear()] {
         let Some((site, job)) = prepared_on(&server).await else { return };
-        let stop =
-            ("EssentialContainerExited", "OutOfMemoryError: Container killed due to memory usage");
-        let line = stopped_while_running(&site, &job, BUILD_FAILURE, stop).await;
+        let stop = scenes::OUT_OF_MEMORY;
+        let line = scenes::stopped_while_running(&site, &job, BUILD_FAILURE, stop).await;
         let expected = "fargate-runner: error: out of memory (limit 2 GB) (ECS: \"Essential \
                         container in task exited\"). Give the job a larger task";
         assert_eq!(line, expected);
@@ -36,19 +21,10 @@ async fn out_of_memory_is_the_job_s_failure_with_137() {
 
 #[tokio::test]
 async fn spot_a_person_and_a_lost_host_are_system_failures() {
-    for (stop, expected) in [
-        (("SpotInterruption", "Your Spot Task was interrupted."), "AWS took the Spot task back"),
-        (("TerminationNotice", "Spot is ending."), "AWS took the Spot task back"),
-        (("UserInitiated", "Task stopped by alice"), "someone stopped the task in AWS"),
-        (("InfrastructureHealth", "Host is retired."), "AWS replaced the machine under the task"),
-        (("SomethingNew", "Nobody knows."), "ended for a reason this version does not know"),
-    ] {
+    for (stop, cause) in scenes::TAKEN_AWAY {
         for server in [Sshd::open_ssh(), Sshd::dropbear()] {
             let Some((site, job)) = prepared_on(&server).await else { return };
-            let line = stopped_while_running(&site, &job, SYSTEM_FAILURE, stop).await;
-            let prefix = format!("fargate-runner: error: {expected} (ECS: \"{}\")", stop.1);
-            assert!(line.starts_with(&prefix), "{line}");
-            assert_eq!(job.exit_code(), None);
+            scenes::taken_away(&site, &job, stop, cause).await;
             site.close().await;
         }
     }
@@ -86,13 +62,13 @@ async fn a_job_that_ends_its_own_connection_is_a_system_failure() {
 #[tokio::test]
 async fn a_server_that_falls_silent_is_noticed_and_its_script_is_ended_by_the_next_stage() {
     let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
-    site.set("defaults.timeouts.keepalive", "200ms");
+    site.set("defaults.timeouts.keepalive", "1s");
     site.set("defaults.timeouts.verdict", "500ms");
     let job = site.prepared().await;
     let silent = mark("silent");
     let script = format!("kill -STOP $PPID; exec -a {silent} sleep 1000");
     let ended = job.run(script).await.with_code(SYSTEM_FAILURE);
-    assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
+    assert!(ended.took < PATIENCE, "{:?}", ended.took);
     let line = ended.error_line();
     let expected = "fargate-runner: error: the connection to the task was lost";
     assert!(line.starts_with(expected), "{line}");
@@ -106,19 +82,7 @@ async fn a_server_that_falls_silent_is_noticed_and_its_script_is_ended_by_the_ne
 async fn a_task_ends_itself_at_its_maximum_lifetime_whatever_runs_in_it() {
     for server in [Sshd::open_ssh(), Sshd::dropbear()] {
         let Some(site) = site_with(&server).await else { return };
-        site.set("defaults.timeouts.lifetime_margin", "3s");
-        let job = site.job();
-        replace_in(&job.response(), "\"timeout\":3600", "\"timeout\":1");
-        job.prepare().await.passed();
-        let began = Instant::now();
-        let ended =
-            job.run("trap '' TERM; echo up; exec sleep 1000").await.with_code(SYSTEM_FAILURE);
-        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-        let line = ended.error_line();
-        let expected = "fargate-runner: error: the task reached its maximum lifetime";
-        assert!(line.starts_with(expected), "{line}");
-        until("the task ended", || site.cloud().live_tasks() == 0).await;
-        assert_eq!(site.calls("StopTask"), 0);
+        scenes::a_task_reaches_its_maximum_lifetime(&site).await;
         site.close().await;
     }
 }
@@ -126,8 +90,8 @@ async fn a_task_ends_itself_at_its_maximum_lifetime_whatever_runs_in_it() {
 #[tokio::test]
 async fn a_task_that_nobody_talks_to_ends_itself() {
     let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
-    site.set("defaults.timeouts.idle", "1s");
-    site.set("defaults.timeouts.handshake", "1s");
+    site.set("defaults.timeouts.idle", "3s");
+    site.set("defaults.timeouts.handshake", "3s");
     let job = site.prepared().await;
     until("the task ended itself", || site.cloud().live_tasks() == 0).await;
     assert_eq!(site.calls("StopTask"), 0);
@@ -139,8 +103,8 @@ async fn a_task_that_nobody_talks_to_ends_itself() {
 #[tokio::test]
 async fn a_script_that_runs_longer_than_a_task_may_be_idle_is_let_be() {
     let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
-    site.set("defaults.timeouts.idle", "1s");
-    site.set("defaults.timeouts.handshake", "1s");
+    site.set("defaults.timeouts.idle", "2s");
+    site.set("defaults.timeouts.handshake", "2s");
     let job = site.prepared().await;
     let ended = job.run("sleep 6; echo done").await.with_code(0);
     assert_eq!((ended.out().as_str(), ended.err().as_str()), ("done\n", ""));

@@ -147,7 +147,7 @@ async fn a_script_runs_as_the_user_that_is_configured_and_sees_nothing_of_ours()
     let script = "id -un; pwd; echo $HOME; env; set; ps -ef 2>/dev/null; true";
     let ended = job.run(script).await.with_code(0);
     let out = ended.out();
-    assert!(out.starts_with("ci\n/run/home/ci\n/run/home/ci\n"), "{out}");
+    assert!(out.starts_with("ci\n/run/home-of-ci\n/run/home-of-ci\n"), "{out}");
     for name in ["FARGATE_RUNNER", "SSH_PUBLIC_KEY=", "CUSTOM_ENV_", "JOB_RESPONSE_FILE", "fr_"] {
         let line = out.lines().find(|line| line.starts_with(name));
         assert_eq!(line, None, "a script sees {name}");

@@ -33,8 +33,3 @@ async fn prepared_on(server: &Sshd) -> Option<(Site, Rc<Job>)> {
     let job = site.prepared().await;
     Some((site, job))
 }
-
-/// The name of a process that no other test on this machine has.
-fn mark(name: &str) -> String {
-    format!("{name}-{}", std::process::id())
-}

@@ -5,13 +5,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{Ended, Job, SYSTEM_FAILURE, Site, Sshd};
+use fargate_tests::{Ended, Job, PATIENCE, SYSTEM_FAILURE, Site, Sshd};
 
 use crate::prepared_on;
 use crate::relay::{Relay, Way};
 
 /// Nothing here may take longer, whatever the other side does.
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = PATIENCE;
 
 /// What such a peer says, and whether it then closes.
 fn oddities() -> Vec<(&'static str, Way)> {
@@ -38,10 +38,17 @@ fn oddities() -> Vec<(&'static str, Way)> {
 }
 
 fn short_waits(site: &Site) {
-    site.set("defaults.timeouts.handshake", "300ms");
-    site.set("defaults.timeouts.dial", "100ms");
-    site.set("defaults.timeouts.ready", "1s");
-    site.set("defaults.timeouts.verdict", "500ms");
+    waits(site, [("handshake", "300ms"), ("dial", "100ms"), ("ready", "1s"), ("verdict", "500ms")]);
+}
+
+fn long_waits(site: &Site) {
+    waits(site, [("handshake", "1m"), ("dial", "1m"), ("ready", "1m"), ("verdict", "1m")]);
+}
+
+fn waits(site: &Site, waits: [(&str, &str); 4]) {
+    for (name, wait) in waits {
+        site.set(&format!("defaults.timeouts.{name}"), wait);
+    }
 }
 
 /// `prepare` of a job whose task, as ECS says, answers at `address`.
@@ -52,14 +59,7 @@ async fn prepare_at(site: &Site, address: SocketAddr) -> (Rc<Job>, Ended) {
     let job = site.job();
     let mut running = job.start(&["prepare"]);
     running.wrote("accepted").await;
-    let moved = serde_json::json!({ "tasks": [{
-        "taskArn": site.task_of(&job).arn, "lastStatus": "RUNNING", "desiredStatus": "RUNNING",
-        "attachments": [{ "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": [
-            { "name": "privateIPv4Address", "value": address.ip().to_string() },
-        ]}],
-    }]});
-    let fault = Fault::Answer { status: 200, body: moved.to_string() };
-    site.cloud().fail_until_cleared("DescribeTasks", fault);
+    site.say_it_runs_at(&job, address.ip());
     let ended = job.heard(running).await;
     (job, ended)
 }
@@ -103,6 +103,7 @@ async fn run_says_in_one_line_that_no_server_answers_and_blames_no_script() {
         assert!(ended.error_line().starts_with("fargate-runner: error: "), "{what}");
         assert_eq!(job.exit_code(), None, "{what}");
         // The task itself is well.
+        long_waits(&site);
         job.change_state(|state| state["address"] = real);
         job.run("true").await.passed();
         site.close().await;

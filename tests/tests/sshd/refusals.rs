@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fargate_tests::{Ended, Job, SYSTEM_FAILURE, Site, Sshd};
+use fargate_tests::{Ended, Job, PATIENCE, SYSTEM_FAILURE, Site, Sshd};
 
 use crate::{prepared_on, site_with};
 
@@ -22,7 +22,7 @@ async fn fails(site: &Site, within: Duration) -> (std::rc::Rc<Job>, Ended, Strin
 }
 
 /// What no server that answers at all should take.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = PATIENCE;
 
 #[tokio::test]
 async fn a_container_name_that_the_definition_lacks() {
@@ -106,6 +106,21 @@ async fn a_login_shell_that_runs_nothing() {
         );
         site.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_server_that_answers_and_then_never_stops_writing() {
+    let flood = "cat >/run/flood <<'END_OF_FILE'\n\
+                 read -r verb nonce rest; echo fargate-runner-started-$nonce; exec yes\n\
+                 END_OF_FILE";
+    let server = Sshd::open_ssh().before(flood).line("ForceCommand sh /run/flood");
+    let Some(site) = site_with(&server).await else { return };
+    // Its own deadline is no part of it.
+    site.set("defaults.timeouts.hello", "5m");
+    let (_, ended, line) = fails(&site, SOON).await;
+    assert_eq!(line, "error: the login shell in the task ran none of our commands");
+    assert!(ended.out().contains("it only writes"), "{}", ended.out());
+    site.close().await;
 }
 
 #[tokio::test]

@@ -243,10 +243,8 @@ async fn scripts_run_in_the_shell_that_config_announced() {
 #[tokio::test]
 async fn the_system_line_of_a_stage_stands_on_a_line_of_its_own() {
     let site = Site::open().await;
-    site.set("defaults.timeouts.handshake", "1s");
     let job = site.prepared().await;
-    let ended =
-        job.run("printf 'no newline'; sleep 0.5; kill -9 -1").await.with_code(BUILD_FAILURE);
+    let ended = job.run("printf 'no newline'; sleep 2; kill -9 -1").await.with_code(BUILD_FAILURE);
     assert_eq!(ended.out(), "no newline");
     let said = ended.err();
     assert!(said.starts_with("\nfargate-runner: "), "{said:?}");
@@ -255,6 +253,7 @@ async fn the_system_line_of_a_stage_stands_on_a_line_of_its_own() {
     assert_ne!(job.exit_code().as_deref(), Some("0\n"));
     assert!(job.exit_code().is_some());
     // What comes after in the same job is not the job's failure any more.
+    site.set("defaults.timeouts.handshake", "1s");
     let line = job.run("echo never").await.with_code(SYSTEM_FAILURE).error_line();
     assert!(line.starts_with("fargate-runner: error: "), "{line}");
     site.close().await;

@@ -4,7 +4,8 @@ use std::fs;
 
 use aws_sdk_ecs::types::{ContainerDefinition, KeyValuePair};
 use fargate_tests::{
-    BUILD_FAILURE, PATIENCE, Reading, Site, alive, contains, memory_kib, process, until,
+    BUILD_FAILURE, PATIENCE, Reading, Site, alive, alive_in_task, contains, mark, memory_kib,
+    process, until,
 };
 use nix::unistd::Pid;
 
@@ -101,7 +102,7 @@ async fn a_process_that_a_script_leaves_behind_does_not_hold_its_stage() {
     let ended = job.run("sleep 1000 & echo $!").await.with_code(0);
     assert!(ended.took < PATIENCE / 2, "{:?}", ended.took);
     // It lives on, as with any runner, until the task ends.
-    let look = format!("kill -0 {} && echo alive", ended.out().trim());
+    let look = format!("{} && echo alive", alive_in_task(ended.out().trim()));
     assert_eq!(job.run(look).await.out(), "alive\n");
     site.close().await;
 }
@@ -121,7 +122,7 @@ async fn a_reader_who_does_not_read_blocks_the_script_at_the_window_and_then_get
     const LAST: u32 = 2_700_000;
     let site = Site::open().await;
     let job = site.prepared().await;
-    let mark = format!("writer-{}", std::process::id());
+    let mark = mark("writer");
     let script = format!("(exec -a {mark} seq {LAST}); echo done >&2");
     let mut running = job.start_stage("build_script", script, Reading::OnDemand);
     until("the writer filled the window", || {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{SYSTEM_FAILURE, Site, until};
+use fargate_tests::{PATIENCE, SYSTEM_FAILURE, Site, until};
 use nix::sys::signal::Signal;
 
 /// Starts `prepare` with a task that stays in `phase`, and ends it there with SIGTERM.
@@ -17,7 +17,7 @@ async fn cancelled_in(phase: Phase, status: &str) {
     let told = Instant::now();
     running.signal(Signal::SIGTERM);
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
-    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    assert!(told.elapsed() < PATIENCE, "{:?}", told.elapsed());
     let task = site.task_of(&job);
     let id = task.arn.rsplit('/').next().expect("an id")[..8].to_owned();
     let last = format!("Cancelled: task {id} is being stopped\n");

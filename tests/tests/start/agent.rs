@@ -1,5 +1,7 @@
 //! A task that runs and whose agent does not answer, or is not the right one.
 
+use std::net::IpAddr;
+
 use aws_sdk_ecs::types::{ContainerDefinition, KeyValuePair};
 use fargate_local_cloud::{Fault, Phase};
 use fargate_tests::{SYSTEM_FAILURE, Site};
@@ -43,14 +45,7 @@ async fn an_address_that_swallows_dials_is_told_as_blocked() {
     let mut running = job.start(&["prepare"]);
     running.wrote("accepted").await;
     // Nothing answers for addresses that are kept for documentation.
-    let moved = serde_json::json!({ "tasks": [{
-        "taskArn": site.task_of(&job).arn, "lastStatus": "RUNNING", "desiredStatus": "RUNNING",
-        "attachments": [{ "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": [
-            { "name": "privateIPv4Address", "value": "192.0.2.1" },
-        ]}],
-    }]});
-    let fault = Fault::Answer { status: 200, body: moved.to_string() };
-    site.cloud().fail_until_cleared("DescribeTasks", fault);
+    site.say_it_runs_at(&job, IpAddr::from([192, 0, 2, 1]));
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     let line = ended.error_line();
     assert!(line.starts_with("error: the task runs, but "), "{line}");
@@ -111,9 +106,9 @@ async fn something_else_that_answers_on_the_port_is_not_taken_for_the_agent() {
     site.set("defaults.timeouts.dial", "100ms");
     site.set("defaults.timeouts.ready", "1s");
     // A server that says nothing, and one that speaks something else.
-    for greeting in ["time.sleep(60)", "c.sendall(b'220 mail.example ESMTP\\r\\n')"] {
+    for greeting in ["pass", "c.sendall(b'220 mail.example ESMTP\\r\\n')"] {
         let server = format!(
-            "import os, socket, time\n\
+            "import os, socket\n\
              s = socket.create_server((os.environ['FARGATE_RUNNER_ADDRESS'], \
              int(os.environ['FARGATE_RUNNER_PORT'])))\n\
              held = []\n\

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fargate_local_cloud::Fault;
-use fargate_tests::{SYSTEM_FAILURE, Site};
+use fargate_tests::{PATIENCE, SYSTEM_FAILURE, Site};
 
 use crate::{block, exception, the_next_tries_are_short};
 
@@ -51,7 +51,7 @@ async fn throttling_that_does_not_end_is_told_and_ends_at_the_deadline() {
     site.cloud().fail_until_cleared("RunTask", fault);
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
-    assert!(ended.took < Duration::from_secs(15), "{:?}", ended.took);
+    assert!(ended.took < PATIENCE, "{:?}", ended.took);
     let told = ended.out().lines().filter(|line| line.ends_with("trying on")).count();
     assert!((1..=8).contains(&told), "{}", ended.out());
     assert_eq!(ended.error_line(), "error: AWS limits how fast tasks start");
@@ -201,7 +201,7 @@ async fn an_endpoint_that_hangs_is_given_up_per_attempt_and_tried_again() {
     site.cloud().fail("RunTask", Fault::Slow(Duration::from_secs(60)));
     let job = site.job();
     let ended = job.prepare().await.with_code(0);
-    assert!(ended.took < Duration::from_secs(15), "{:?}", ended.took);
+    assert!(ended.took < PATIENCE, "{:?}", ended.took);
     assert_eq!((site.calls("RunTask"), site.tasks_of(&job).len()), (3, 1));
     site.close().await;
 }

@@ -8,7 +8,7 @@ mod failures;
 mod stopped;
 
 use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{Ended, Job, SYSTEM_FAILURE, Site, redacted};
+use fargate_tests::{Ended, Job, PATIENCE, SYSTEM_FAILURE, Site, redacted};
 
 /// An exception of ECS's.
 pub fn exception(status: u16, code: &str, message: &str) -> Fault {
@@ -41,7 +41,7 @@ pub async fn the_next_tries_are_short(site: &Site, job: &Job, headline: &str) {
     for _ in 0..2 {
         job.cleanup().await.passed();
         let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
-        assert!(ended.took < std::time::Duration::from_secs(5), "{:?}", ended.took);
+        assert!(ended.took < PATIENCE, "{:?}", ended.took);
         let expected =
             format!("error: same cause as the first try, no task was started: {headline}");
         assert_eq!(ended.error_line(), expected);

@@ -14,9 +14,13 @@ pub struct Draft(BTreeMap<String, BTreeMap<String, String>>);
 
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 impl Draft {
-    /// The least that is complete.
-    pub fn least() -> Self {
+    pub fn empty() -> Self {
         Self(BTreeMap::new())
+    }
+
+    /// The least that is complete in our own grammar.
+    pub fn least() -> Self {
+        Self::empty()
             .set("", "config_version", "1")
             .set("defaults", "cluster", "\"ci\"")
             .set("defaults", "subnets", "[\"subnet-0a1\"]")

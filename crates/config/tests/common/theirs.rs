@@ -1,52 +1,21 @@
 //! Files of GitLab's Fargate driver for the tests.
 
-use std::collections::BTreeMap;
+use super::Draft;
 
-/// A file as tables of lines.
-#[derive(Clone, Debug)]
-pub struct Theirs(BTreeMap<String, BTreeMap<String, String>>);
-
-impl Theirs {
-    /// The least that is complete.
-    pub fn least() -> Self {
-        Self(BTreeMap::new())
-            .set("Fargate", "Cluster", "\"test-cluster\"")
-            .set("Fargate", "Subnet", "\"subnet-0a1\"")
-            .set("Fargate", "SecurityGroup", "\"sg-0a1\"")
-            .set("Fargate", "TaskDefinition", "\"test-task:1\"")
-            .set("TaskMetadata", "Directory", "\"/opt/gitlab-runner/metadata\"")
-            .set("SSH", "Username", "\"root\"")
-    }
-
-    #[must_use]
-    pub fn set(mut self, table: &str, key: &str, value: &str) -> Self {
-        self.0.entry(table.to_owned()).or_default().insert(key.to_owned(), value.to_owned());
-        self
-    }
-
-    #[must_use]
-    pub fn without(mut self, table: &str, key: &str) -> Self {
-        self.0.entry(table.to_owned()).or_default().remove(key);
-        self
-    }
-
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        for (table, lines) in &self.0 {
-            if !table.is_empty() {
-                text.push_str(&format!("[{table}]\n"));
-            }
-            for (key, value) in lines {
-                text.push_str(&format!("{key} = {value}\n"));
-            }
-        }
-        text
-    }
+/// The least that is complete.
+pub fn least() -> Draft {
+    Draft::empty()
+        .set("Fargate", "Cluster", "\"test-cluster\"")
+        .set("Fargate", "Subnet", "\"subnet-0a1\"")
+        .set("Fargate", "SecurityGroup", "\"sg-0a1\"")
+        .set("Fargate", "TaskDefinition", "\"test-task:1\"")
+        .set("TaskMetadata", "Directory", "\"/opt/gitlab-runner/metadata\"")
+        .set("SSH", "Username", "\"root\"")
 }
 
 /// Every key of theirs, each with a value of its own.
-pub fn full() -> Theirs {
-    Theirs::least()
+pub fn full() -> Draft {
+    least()
         .set("", "LogLevel", "\"debug\"")
         .set("", "LogFile", "\"/var/log/fargate.log\"")
         .set("", "LogFormat", "\"text-simple\"")

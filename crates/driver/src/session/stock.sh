@@ -8,6 +8,8 @@
 fr_look() {
     IFS= read -r fr_line <"/proc/$1/stat" || return 1
     set -- ${fr_line##*) }
+    # A zombie runs no more.
+    [ "$1" != Z ] || return 1
     fr_group=$3
     shift 19
     fr_start=$1
@@ -47,15 +49,14 @@ fr_end() {
     done
 }
 # A former script that still runs, or that is being ended. What one that is over has left behind is
-# let be.
+# let be, and so is its record: a number and its moment do not come again.
 fr_end_former() {
     for fr_record in "$fr_folder"/group.* "$fr_folder"/ending.*; do
         [ -e "$fr_record" ] || continue
         fr_name=${fr_record##*/}
         fr_name=${fr_name#*.}
-        if fr_lives "${fr_name%.*}" "${fr_name#*.}" || [ "${fr_record##*/}" = "ending.$fr_name" ]; then
-            fr_end "${fr_name%.*}" "${fr_name#*.}" "$1"
-        fi
+        fr_lives "${fr_name%.*}" "${fr_name#*.}" || [ "${fr_record##*/}" = "ending.$fr_name" ] || continue
+        fr_end "${fr_name%.*}" "${fr_name#*.}" "$1"
         command rm -f "$fr_record"
     done
 }
@@ -82,7 +83,7 @@ fr_attend() {
         done
         fr_lives "$1" "$2" && fr_end "$1" "$2" 10
     fi
-    command rm -f "$fr_folder/group.$1.$2" "$fr_folder/ending.$1.$2"
+    [ -e "$fr_folder/ending.$1.$2" ] && command rm -f "$fr_folder/ending.$1.$2"
     echo "$1.$2" >"$fr_folder/seen"
 } >/dev/null 2>&1
 fr_is_busy() {

@@ -165,7 +165,9 @@ impl<'a> Watch<'a> {
         let task = self.seen.task.clone();
         let mut knocking = None;
         let mut looking = Box::pin(ecs.look(launch, &task, public_ip, None));
-        let mut look_at = None;
+        // Where nothing can be done before RUNNING, what RunTask just said is new enough.
+        let mut look_at =
+            (!self.may_dial()).then(|| Instant::now() + random::jittered(self.interval));
         loop {
             if knocking.is_none()
                 && self.may_dial()

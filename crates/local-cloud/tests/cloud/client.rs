@@ -1,10 +1,11 @@
 //! A small client: signs with the AWS SDK's signer and speaks HTTP over a plain socket, so that a
 //! test sees every byte.
 
+use std::future::ready;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -12,9 +13,12 @@ use aws_sigv4::sign::v4::SigningParams;
 use fargate_local_cloud::{LocalCloud, Options, Pace};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// Longest wait for anything in these tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two checks.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// A cloud with instant states; no test here needs the agent.
 pub async fn serve() -> LocalCloud {
@@ -148,16 +152,29 @@ pub fn run_task() -> Value {
     })
 }
 
-/// Polls `check` until it gives something.
+/// Returns what `check` gives, once it gives something.
 pub async fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = check() {
-            return found;
+    eventually_found(what, || ready(check())).await
+}
+
+/// As [`eventually`], where the check itself waits for answers.
+pub async fn eventually_found<T, Check>(what: &str, mut check: impl FnMut() -> Check) -> T
+where
+    Check: Future<Output = Option<T>>,
+{
+    let mut checks = interval(AGAIN);
+    // After a check that took long comes a pause all the same.
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let found = timeout(PATIENCE, async {
+        loop {
+            checks.tick().await;
+            if let Some(found) = check().await {
+                break found;
+            }
         }
-        assert!(begun.elapsed() < PATIENCE, "{what} did not happen within {PATIENCE:?}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    })
+    .await;
+    found.unwrap_or_else(|_| panic!("{what} did not happen within {PATIENCE:?}"))
 }
 
 /// Calls an operation of a query service with these keys, and gives the answer as it is.

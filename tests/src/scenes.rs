@@ -1,0 +1,206 @@
+//! Scenes of a job that go the same way whichever SSH server stands in its task.
+
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+
+use crate::files::replace_in;
+use crate::job::{BUILD_FAILURE, Job, SYSTEM_FAILURE};
+use crate::process::{Ended, mark, process};
+use crate::site::Site;
+use crate::wait::{PATIENCE, until};
+
+/// A script that is told to end says its last words, and its job goes on with the next stage.
+///
+/// # Panics
+///
+/// If it goes otherwise.
+pub async fn a_cancelled_script_ends(site: &Site) {
+    // What would keep the stage longer than it may take lasts longer than that.
+    site.set("defaults.timeouts.cancel_return", "1m");
+    site.set("defaults.timeouts.cancel_grace", "1m");
+    let job = site.prepared().await;
+    let script = "trap 'echo told to end; exit 7' TERM; echo started; sleep 1000 & wait";
+    let mut running = job.start_run(script);
+    running.wrote("started").await;
+    let told = Instant::now();
+    running.signal(Signal::SIGTERM);
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    assert!(told.elapsed() < PATIENCE, "{:?}", told.elapsed());
+    assert_eq!((ended.out().as_str(), ended.err().as_str()), ("started\ntold to end\n", ""));
+    assert_eq!(job.exit_code(), None);
+    assert_eq!(job.run("echo after_script").await.with_code(0).out(), "after_script\n");
+    assert_eq!(site.calls("StopTask"), 0, "the task is kept");
+}
+
+/// `script` says `started` and ignores TERM, as do the processes that are called `marks`: a stage
+/// that is told to end returns before they do, and they are gone before the next one begins.
+///
+/// # Panics
+///
+/// If it goes otherwise.
+pub async fn what_ignores_term_is_gone_before_the_next_stage(
+    site: &Site,
+    script: &str,
+    marks: &[&str],
+) {
+    site.set("defaults.timeouts.cancel_return", "300ms");
+    site.set("defaults.timeouts.cancel_grace", "1m");
+    let job = site.prepared().await;
+    let mut running = job.start_run(script);
+    running.wrote("started").await;
+    for mark in marks {
+        until(&format!("{mark} runs"), || process(mark).is_some()).await;
+    }
+    let told = Instant::now();
+    running.signal(Signal::SIGTERM);
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    assert!(told.elapsed() < PATIENCE, "{:?}", told.elapsed());
+    assert_eq!(ended.err(), "");
+    assert!(process(marks[0]).is_some(), "nobody waited for its end");
+    // Without the next stage it would have a minute; with it, 2 s.
+    let asked = Instant::now();
+    let mut next = job.start_run("echo begun; exec sleep 1000");
+    next.wrote("begun").await;
+    assert!(asked.elapsed() < PATIENCE, "{:?}", asked.elapsed());
+    for mark in marks {
+        assert_eq!(process(mark), None, "{mark} of the cancelled script still runs");
+    }
+    next.signal(Signal::SIGTERM);
+    job.heard(next).await.with_code(SYSTEM_FAILURE);
+}
+
+/// The second signal ends the stage, however long the script would be let be.
+///
+/// # Panics
+///
+/// If it goes otherwise.
+pub async fn a_second_signal_returns_at_once(site: &Site) {
+    site.set("defaults.timeouts.cancel_return", "1m");
+    site.set("defaults.timeouts.cancel_grace", "1m");
+    let job = site.prepared().await;
+    let script = "trap 'echo told to end' TERM; echo started; while :; do sleep 0.02; done";
+    let mut running = job.start_run(script);
+    running.wrote("started").await;
+    running.signal(Signal::SIGTERM);
+    // Two signals that are one after the other, not merged into one.
+    running.wrote("told to end").await;
+    let told = Instant::now();
+    running.signal(Signal::SIGTERM);
+    job.heard(running).await.with_code(SYSTEM_FAILURE);
+    // Sooner than the script could be ended.
+    assert!(told.elapsed() < PATIENCE, "{:?}", told.elapsed());
+    // The next stage ends the script, which would keep its task for long.
+    job.run("true").await.passed();
+}
+
+/// Starts a script that says `started` and becomes a process called `name`, and kills its driver.
+///
+/// # Panics
+///
+/// If the script does not begin.
+pub async fn killed_while_it_runs(job: &Job, before: &str, name: &str) {
+    let script = format!("{before}; echo started; exec -a {name} sleep 1000");
+    let mut running = job.start_run(script);
+    running.wrote("started").await;
+    until("the script runs", || process(name).is_some()).await;
+    running.signal(Signal::SIGKILL);
+    job.heard(running).await.with_code(128 + 9);
+}
+
+/// A script whose driver was killed is ended once its client is gone for too long.
+///
+/// # Panics
+///
+/// If it goes otherwise.
+pub async fn a_script_without_its_client_ends(site: &Site) {
+    site.set("defaults.timeouts.client_gone", "1s");
+    let job = site.prepared().await;
+    let abandoned = mark("abandoned");
+    killed_while_it_runs(&job, ":", &abandoned).await;
+    until("the script was ended", || process(&abandoned).is_none()).await;
+    assert_eq!(job.run("echo still here").await.with_code(0).out(), "still here\n");
+}
+
+/// Two runs of one job at once: the later one wins. Gives the end of the former one.
+///
+/// # Panics
+///
+/// If it goes otherwise.
+pub async fn of_two_runs_the_later_one_wins(job: &Job) -> Ended {
+    let mut former = job.start_run("echo former; exec sleep 1000");
+    former.wrote("former").await;
+    let ended = job.run("echo later; exit 4").await.with_code(BUILD_FAILURE);
+    assert_eq!((ended.out(), ended.err()), ("later\n".to_owned(), String::new()));
+    let ended = job.heard(former).await;
+    assert_eq!(ended.out(), "former\n");
+    ended
+}
+
+/// Stops the task from outside while a script runs, and gives back the one line of the stage.
+///
+/// # Panics
+///
+/// Unless the stage ends with `code` and one line of our own.
+pub async fn stopped_while_running(
+    site: &Site,
+    job: &Job,
+    code: i32,
+    (stop_code, reason): (&str, &str),
+) -> String {
+    let mut running = job.start_run("echo up; exec sleep 1000");
+    running.wrote("up").await;
+    let arn = site.task_of(job).arn;
+    assert!(site.cloud().stop_task_from_outside(&arn, stop_code, reason));
+    let ended = job.heard(running).await.with_code(code);
+    assert_eq!(ended.out(), "up\n");
+    assert_eq!(ended.err().lines().count(), 1, "{}", ended.err());
+    ended.error_line()
+}
+
+/// ECS's words for a task that had too little memory.
+pub const OUT_OF_MEMORY: (&str, &str) =
+    ("EssentialContainerExited", "OutOfMemoryError: Container killed due to memory usage");
+
+/// ECS's words for tasks that end through no fault of their job, and the cause that we name.
+pub const TAKEN_AWAY: [((&str, &str), &str); 5] = [
+    (("SpotInterruption", "Your Spot Task was interrupted."), "AWS took the Spot task back"),
+    (("TerminationNotice", "Spot is ending."), "AWS took the Spot task back"),
+    (("UserInitiated", "Task stopped by alice"), "someone stopped the task in AWS"),
+    (("InfrastructureHealth", "Host is retired."), "AWS replaced the machine under the task"),
+    (("SomethingNew", "Nobody knows."), "ended for a reason this version does not know"),
+];
+
+/// A task that was taken away while a script ran is a system failure that names `cause`.
+///
+/// # Panics
+///
+/// If it goes otherwise.
+pub async fn taken_away(site: &Site, job: &Job, stop: (&str, &str), cause: &str) {
+    let line = stopped_while_running(site, job, SYSTEM_FAILURE, stop).await;
+    let prefix = format!("fargate-runner: error: {cause} (ECS: \"{}\")", stop.1);
+    assert!(line.starts_with(&prefix), "{line}");
+    assert_eq!(job.exit_code(), None);
+}
+
+/// A task lives for 6 s, most of them in a script that ignores TERM; then it ends itself, and the
+/// stage says why.
+///
+/// # Panics
+///
+/// If it goes otherwise.
+pub async fn a_task_reaches_its_maximum_lifetime(site: &Site) {
+    site.set("defaults.timeouts.lifetime_margin", "5s");
+    let job = site.job();
+    replace_in(&job.response(), "\"timeout\":3600", "\"timeout\":1");
+    job.prepare().await.passed();
+    let began = Instant::now();
+    let script = "trap '' TERM; echo up; exec sleep 1000";
+    let ended = job.run(script).await.with_code(SYSTEM_FAILURE);
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    let line = ended.error_line();
+    let expected = "fargate-runner: error: the task reached its maximum lifetime";
+    assert!(line.starts_with(expected), "{line}");
+    until("the task ended", || site.cloud().live_tasks() == 0).await;
+    assert_eq!(site.calls("StopTask"), 0);
+}
