@@ -13,6 +13,7 @@ use fargate_model::why::{Cause, Next, Who, Why};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::point::Point;
 use crate::random;
 use crate::session::{
     ClientKey, HostProof, Login, LoginError, Seed, Session, StockTerms, Stops, parse_host_key,
@@ -285,6 +286,7 @@ async fn give_terms(
     match session {
         Session::Agent(agent) => {
             agent.lease(lease(timeouts, order)).await?;
+            Point::TermsGiven.reached();
             Ok(Peer::Agent(agent.agent.clone()))
         }
         Session::Stock(stock) => {
@@ -294,6 +296,7 @@ async fn give_terms(
             };
             let terms = StockTerms { lifetime: order.lifetime, idle: order.idle, shell };
             let found = stock.ready(&terms, timeouts.hello).await?;
+            Point::TermsGiven.reached();
             info!(
                 event = "sshd.found",
                 server = stock.server,

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
+use crate::point::Point;
+
 /// The two codes by which a stage says who is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExitCodes {
@@ -91,7 +93,9 @@ impl Environment {
     pub fn write_exit_code(&self, status: u8) -> std::io::Result<()> {
         let Some(path) = &self.exit_code_file else { return Ok(()) };
         let mut file = std::fs::File::create(path)?;
-        writeln!(file, "{status}")
+        writeln!(file, "{status}")?;
+        Point::ExitCodeWritten.reached();
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::info;
 
 use super::StageError;
+use crate::point::Point;
 use crate::random;
 use crate::session::{
     ClientKey, Console, HostProof, Job, Login, LoginError, Outcome, Session, Stop, Stops, dial,
@@ -64,6 +65,9 @@ pub async fn run(
     };
     let run_id = random::token().map_err(StateError::host("drawing random bytes"))?;
     let outcome = session.run(run_id, &job, console, &mut stops).await;
+    if matches!(outcome, Outcome::Ended { .. }) {
+        Point::ScriptEnded.reached();
+    }
     if let Outcome::Ended { output_left: true, .. } = outcome {
         console.say(OUTPUT_LEFT);
         let _ = timeout(LAST_WORD, console.drained()).await;

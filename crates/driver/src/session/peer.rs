@@ -11,6 +11,7 @@ use super::login::{Connection, HostProof, Login, LoginError};
 use super::stock::StockSession;
 use super::stops::Stops;
 use super::talk::{Job, Outcome};
+use crate::point::Point;
 
 /// An open conversation with a proven task.
 pub enum Session {
@@ -45,6 +46,7 @@ impl Session {
                 }
             }
         };
+        Point::LoggedIn.reached();
         Ok((session, host_key))
     }
 

@@ -20,6 +20,7 @@ use super::marker::{Marker, Passed};
 use super::stock::{StockSession, unusual};
 use super::stops::Stops;
 use super::talk::{Job, Outcome, START_WITHIN, at};
+use crate::point::Point;
 
 /// Once a script has ended: silence after which what still holds its output is left behind.
 const LINGER: Duration = Duration::from_secs(1);
@@ -123,6 +124,7 @@ struct Shared {
 impl Shared {
     fn set_started(&self) {
         if !self.started.replace(true) {
+            Point::ScriptStarted.reached();
             self.start.notify_one();
         }
     }
@@ -152,6 +154,7 @@ async fn speak(
         sleep(LINGER).await;
         return lost(&error.to_string());
     }
+    Point::ScriptSent.reached();
     shared.uploaded.set(true);
     let start_by = Instant::now() + START_WITHIN + request.grace;
     loop {

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::agent::{AgentSession, next, send};
 use super::console::{Console, ConsoleError, Progress};
 use super::stops::{Stop, Stops};
+use crate::point::Point;
 
 /// Acknowledgements are sent at least this often, in bytes of output; one sixteenth of the window.
 const ACK_EVERY: u64 = 256 * 1024;
@@ -118,12 +119,16 @@ impl AgentSession {
         if let Err(error) = uploaded {
             return Err(lost(error.to_string(), false));
         }
+        Point::ScriptSent.reached();
         let answer = tokio::select! {
             answer = timeout(START_WITHIN, answer) => answer,
             stop = stops.next() => return Err(leave_early(write, stop).await),
         };
         match answer {
-            Ok(Ok(Some(FromAgent::Accepted(Accepted::Started | Accepted::Resumed)))) => Ok(()),
+            Ok(Ok(Some(FromAgent::Accepted(Accepted::Started | Accepted::Resumed)))) => {
+                Point::ScriptStarted.reached();
+                Ok(())
+            }
             Ok(Ok(Some(FromAgent::Accepted(Accepted::Superseded)))) => Err(Outcome::Superseded),
             Ok(Ok(Some(FromAgent::Refused(refusal)))) => Err(Outcome::Refused(refusal)),
             Ok(Ok(Some(_))) => Err(lost("the agent answered out of turn".to_owned(), true)),

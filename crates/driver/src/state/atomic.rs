@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 
 use super::StateError;
+use crate::point::Point;
 
 /// Largest file that is read, in bytes: many times what a job needs.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -26,7 +27,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
             .open(&new)?;
         file.write_all(bytes)?;
         file.sync_all()?;
+        Point::FileWritten.reached();
         std::fs::rename(&new, path)?;
+        Point::FileRenamed.reached();
         sync_folder(path)
     };
     put().map_err(|error| {
@@ -78,7 +81,8 @@ pub fn remove(path: &Path) -> Result<(), StateError> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(StateError::disk("removing", path)(error));
             }
-            _ => {}
+            Ok(()) => Point::FileRemoved.reached(),
+            Err(_) => {}
         }
     }
     sync_folder(path).map_err(StateError::disk("syncing the folder of", path))

@@ -1,7 +1,6 @@
 //! The state folder of one host: `jobs`, `locks`, `tombstones` and the host's own name.
 
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -110,23 +109,13 @@ impl Folder {
 
     /// Of processes that start together, exactly one's name is kept.
     fn keep_new_owner(&self, path: &Path) -> Result<bool, StateError> {
-        let name =
-            format!("host-{}", random::token().map_err(StateError::host("drawing random bytes"))?);
-        let own = self.root.join(format!("owner.{name}"));
-        let put = || -> std::io::Result<bool> {
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(0o600).open(&own)?;
-            file.write_all(name.as_bytes())?;
-            file.sync_all()?;
-            let linked = match std::fs::hard_link(&own, path) {
-                Ok(()) => Ok(true),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-                Err(error) => Err(error),
-            };
-            std::fs::remove_file(&own)?;
-            linked
-        };
-        put().map_err(StateError::disk("keeping this host's name in", path))
+        let _lock = Lock::take(&self.root.join("locks").join("owner"), self.lock_within)?;
+        if path.exists() {
+            return Ok(false);
+        }
+        let bits = random::token().map_err(StateError::host("drawing random bytes"))?;
+        atomic::write(path, format!("host-{bits}").as_bytes())?;
+        Ok(true)
     }
 
     /// The lock that guards a job's files for the moments of a change.

@@ -17,6 +17,7 @@ use tracing::warn;
 use super::observation::Observation;
 use super::spec::{LaunchRequest, Purchase};
 use crate::aws::{Account, CallError};
+use crate::point::Point;
 
 /// Most tasks per DescribeTasks. Source: Amazon ECS API Reference, `DescribeTasks`.
 const DESCRIBE_LIMIT: usize = 100;
@@ -116,7 +117,9 @@ impl Ecs {
             Purchase::ClusterDefault => call,
             Purchase::Strategy(_) => call.set_capacity_provider_strategy(Some(strategy(request))),
         };
-        match call.send().await {
+        let answer = call.send().await;
+        Point::RunTaskAnswered.reached();
+        match answer {
             Ok(answer) => Ok(match (answer.tasks().first(), answer.failures().first()) {
                 (Some(task), _) => match Observation::of(task) {
                     Some(task) => Ran::Task(Box::new(task)),
@@ -245,7 +248,9 @@ impl Ecs {
     ) -> Result<Stopped, CallError> {
         let reason: String = why.chars().take(REASON_LIMIT).collect();
         let call = self.client.stop_task().cluster(cluster).task(&task.0).reason(reason);
-        match call.send().await.map_err(|error| CallError::of(&error)) {
+        let answer = call.send().await;
+        Point::StopTaskAnswered.reached();
+        match answer.map_err(|error| CallError::of(&error)) {
             Ok(_) => Ok(Stopped::Accepted),
             Err(CallError::Answered { code, message, .. })
                 if code == "InvalidParameterException" && message.contains("not found") =>

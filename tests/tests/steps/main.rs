@@ -1,0 +1,178 @@
+//! The driver ended behind each step that changes the world outside it, by SIGKILL and by SIGTERM,
+//! in each stage: the next clean-up makes all good, and where nobody calls it, the task's own timers.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::rc::Rc;
+
+use fargate_tests::{BUILD_FAILURE, Ended, Job, SYSTEM_FAILURE, Site, Sshd, skip, until};
+
+/// Of the driver, in builds with debug assertions: where it ends, and what it reached.
+const END_AT: &str = "FARGATE_RUNNER_END_AT";
+const REACHED: &str = "FARGATE_RUNNER_REACHED";
+/// Far more steps than any stage has.
+const MOST: usize = 100;
+/// It fails, so that there is an exit code to write; it tells each of its starts.
+const SCRIPT: &str = "echo started >>/tmp/starts; exit 3";
+const STARTS: &str = "cat /tmp/starts 2>/dev/null | wc -l";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Prepare,
+    Run,
+    Cleanup,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    Kill,
+    Term,
+}
+
+impl Signal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "KILL",
+            Self::Term => "TERM",
+        }
+    }
+
+    /// Exit codes of a stage that met it.
+    fn codes(self, stage: Stage) -> &'static [i32] {
+        match (self, stage) {
+            (Self::Kill, _) => &[137],
+            // Before anybody listens for it, the signal itself ends the process.
+            (Self::Term, Stage::Run) => &[BUILD_FAILURE, SYSTEM_FAILURE, 143],
+            // What was done already may stay done: `cleanup` follows either.
+            (Self::Term, Stage::Prepare) => &[0, SYSTEM_FAILURE, 143],
+            (Self::Term, Stage::Cleanup) => &[0, 143],
+        }
+    }
+}
+
+/// A job of which `stage` is about to come.
+async fn before(site: &Site, stage: Stage) -> Rc<Job> {
+    let job = site.job();
+    if stage != Stage::Prepare {
+        job.prepare().await.passed();
+    }
+    job
+}
+
+async fn play(job: &Job, stage: Stage) -> Ended {
+    match stage {
+        Stage::Prepare => job.prepare().await,
+        Stage::Run => job.run(SCRIPT).await,
+        Stage::Cleanup => job.cleanup().await,
+    }
+}
+
+/// Plays `stage` of a new job, which `signal` ends behind its `step`th step; `None` if it has fewer.
+async fn ended_behind(
+    site: &Site,
+    stage: Stage,
+    signal: Signal,
+    step: usize,
+) -> Option<(Rc<Job>, String)> {
+    let job = before(site, stage).await;
+    let reached = job.folder.join("reached");
+    let doomed = site.same_job(&job, |job| {
+        job.set(END_AT, format!("{} {step}", signal.name()));
+        job.set(REACHED, &reached);
+    });
+    let ended = play(&doomed, stage).await;
+    let reached = fs::read_to_string(reached).unwrap_or_default();
+    let name = reached.lines().nth(step - 1)?.to_owned();
+    let codes = signal.codes(stage);
+    assert!(codes.contains(&ended.code), "{stage:?} {signal:?} at {name}: {}", ended.code);
+    Some((job, name))
+}
+
+/// Plays `stage` again and again, ended behind one step after the other, each time with a clean-up;
+/// gives the names of the steps.
+async fn each_step(site: &Site, stage: Stage, signal: Signal) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for step in 1..MOST {
+        let Some((job, name)) = ended_behind(site, stage, signal, step).await else { return names };
+        if stage == Stage::Run && job.state_file().exists() {
+            let starts = job.run(STARTS).await.with_code(0);
+            assert!(matches!(starts.out().trim(), "0" | "1"), "{name}: {}", starts.out());
+        }
+        job.cleanup().await.passed();
+        assert!(!job.state_file().exists(), "{stage:?} {signal:?} at {name}");
+        for task in site.tasks_of(&job) {
+            assert_eq!(task.desired_status, "STOPPED", "{stage:?} {signal:?} at {name}");
+        }
+        names.insert(name);
+    }
+    panic!("{stage:?} has {MOST} steps");
+}
+
+/// A driver without debug assertions has no such points.
+fn can_end_anywhere() -> bool {
+    let can = cfg!(debug_assertions);
+    if !can {
+        skip("the driver is built without debug assertions, so no step of it is told");
+    }
+    can
+}
+
+async fn each_step_of_each_stage(site: Site, signal: Signal) -> BTreeSet<String> {
+    site.set("defaults.timeouts.next_stage_grace", "1s");
+    let mut names = BTreeSet::new();
+    for stage in [Stage::Prepare, Stage::Run, Stage::Cleanup] {
+        names.extend(each_step(&site, stage, signal).await);
+    }
+    site.close().await;
+    names
+}
+
+#[tokio::test]
+async fn sigkill_behind_each_step_leaves_nothing_that_the_next_clean_up_does_not_end() {
+    if !can_end_anywhere() {
+        return;
+    }
+    let names = each_step_of_each_stage(Site::open().await, Signal::Kill).await;
+    // A step that is added shows here once it is reached.
+    let names = names.into_iter().collect::<Vec<_>>().join(" ");
+    insta::assert_snapshot!(names, @"ExitCodeWritten FileRemoved FileRenamed FileWritten LoggedIn RunTaskAnswered ScriptEnded ScriptSent ScriptStarted StopTaskAnswered TermsGiven");
+}
+
+#[tokio::test]
+async fn sigterm_behind_each_step_leaves_nothing_that_the_next_clean_up_does_not_end() {
+    if can_end_anywhere() {
+        each_step_of_each_stage(Site::open().await, Signal::Term).await;
+    }
+}
+
+#[tokio::test]
+async fn the_same_with_a_stock_server() {
+    if !can_end_anywhere() || !Sshd::can_run() {
+        return;
+    }
+    for signal in [Signal::Kill, Signal::Term] {
+        let site = Site::open().await;
+        Sshd::open_ssh().serve(&site).await;
+        each_step_of_each_stage(site, signal).await;
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_cleans_up_the_task_ends_itself_whatever_the_step() {
+    if !can_end_anywhere() {
+        return;
+    }
+    for stage in [Stage::Prepare, Stage::Run] {
+        let site = Site::open().await;
+        site.set("defaults.timeouts.idle", "2s");
+        site.set("defaults.timeouts.client_gone", "1s");
+        let mut step = 1;
+        while ended_behind(&site, stage, Signal::Kill, step).await.is_some() {
+            step += 1;
+        }
+        until("every task ended itself", || site.cloud().live_tasks() == 0).await;
+        let stops = site.calls("StopTask");
+        assert_eq!(stops, 0, "nobody else ended them");
+        site.close().await;
+    }
+}
