@@ -20,11 +20,14 @@ mod sshd;
 mod wait;
 
 pub use containers::Containers;
-pub use files::{contains, files_below, replace_in};
+pub use fargate_playground::invariants::{contains, files_below};
+pub use files::replace_in;
 pub use installation::Installation;
 pub use job::{BUILD_FAILURE, Job, SYSTEM_FAILURE};
 pub use neighbour::{have, skip};
-pub use process::{Ended, Reading, Running, alive, alive_in_task, mark, memory_kib, process};
+pub use process::{
+    Ended, Reading, Running, alive, alive_in_task, is_ignored, mark, memory_kib, process,
+};
 pub use redact::redacted;
 pub use site::{Site, agent, runner};
 pub use sshd::Sshd;

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::files::contains;
+use fargate_playground::invariants::contains;
 
 /// The flag of a process that ends, in field 9 of `/proc/PID/stat`: Linux, include/linux/sched.h.
 const PF_EXITING: u64 = 4;
@@ -30,6 +30,19 @@ pub enum Reading {
     Always,
     /// Not before [`Running::read_on`].
     OnDemand,
+}
+
+/// True if this process ignores the signal `number`, and so hands that on to all that it starts.
+///
+/// # Panics
+///
+/// On a system without `/proc`.
+#[must_use]
+pub fn is_ignored(number: u32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").expect("a file of Linux");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.expect("a mask of signals") >> (number - 1) & 1 == 1
 }
 
 /// A process that may still run. It is killed when this is dropped.

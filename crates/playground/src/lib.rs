@@ -1,12 +1,14 @@
-//! What a newcomer plays with: the local cloud for a person, the demo, and an imitation of
-//! gitlab-runner that plays jobs through a driver. Never shipped to production.
+//! What a newcomer plays with: the local cloud for a person, the demo, the torture, and an imitation
+//! of gitlab-runner that plays jobs through a driver. Never shipped to production.
 
 pub mod demo;
 pub mod environment;
 pub mod git_server;
+pub mod invariants;
 pub mod leftovers;
 pub mod programs;
 pub mod runner;
 pub mod serve;
 pub mod signals;
 pub mod terminal;
+pub mod torture;

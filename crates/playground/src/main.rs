@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
-use fargate_playground::{demo, serve};
+use fargate_playground::{demo, serve, torture};
 
 /// Fargate Runner on this machine: a local ECS and a demo, with no AWS account.
 #[derive(Debug, Parser)]
@@ -18,6 +18,7 @@ struct Cli {
 enum Command {
     Serve(serve::Args),
     Demo(demo::Args),
+    Torture(torture::Args),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +37,15 @@ fn main() -> ExitCode {
                 Ok(true) => ExitCode::SUCCESS,
                 Ok(false) => ExitCode::FAILURE,
                 Err(error @ demo::Error::Interrupted(_)) => {
+                    report(&error);
+                    ExitCode::from(130)
+                }
+                Err(error) => report(&error),
+            },
+            Command::Torture(args) => match torture::run(args).await {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                Err(error @ torture::Error::Interrupted) => {
                     report(&error);
                     ExitCode::from(130)
                 }

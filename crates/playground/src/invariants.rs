@@ -1,0 +1,228 @@
+//! The eight invariants, and those of them that can be judged from what a cloud has recorded and
+//! what lies on the disk, whatever the jobs were about.
+//!
+//! It looks and tells, with the evidence. It does not know what was meant to happen: whoever plays
+//! a job judges its verdict, its bytes and its bounds.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use fargate_local_cloud::{Request, TaskRecord};
+
+use crate::leftovers::Leftovers;
+
+/// What must hold after every fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Invariant {
+    /// I1: every task that we start stops, and nothing of its job stays.
+    NoOrphan,
+    /// I2: at most one live task per job, and one start per script.
+    NoDouble,
+    /// I3: no verdict that the script did not earn.
+    NoFalseVerdict,
+    /// I4: output is whole and in order, or its cut is marked.
+    NoSilentLoss,
+    /// I5: every wait has a deadline.
+    Bounded,
+    /// I6: no secret where it does not belong.
+    NoSecretOut,
+    /// I7: no byte of a script before the host is proven.
+    RightHost,
+    /// I8: nothing that a job controls selects what it runs as.
+    TenantWall,
+}
+
+impl Invariant {
+    /// All of them, in their order.
+    pub const ALL: [Self; 8] = [
+        Self::NoOrphan,
+        Self::NoDouble,
+        Self::NoFalseVerdict,
+        Self::NoSilentLoss,
+        Self::Bounded,
+        Self::NoSecretOut,
+        Self::RightHost,
+        Self::TenantWall,
+    ];
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NoOrphan => "I1 no orphan",
+            Self::NoDouble => "I2 no double",
+            Self::NoFalseVerdict => "I3 no false verdict",
+            Self::NoSilentLoss => "I4 no silent loss",
+            Self::Bounded => "I5 bounded",
+            Self::NoSecretOut => "I6 no secret out",
+            Self::RightHost => "I7 right host",
+            Self::TenantWall => "I8 tenant wall",
+        })
+    }
+}
+
+/// An invariant that did not hold, and how that shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Which.
+    pub invariant: Invariant,
+    /// What was seen.
+    pub evidence: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.invariant, self.evidence)
+    }
+}
+
+fn broken(invariant: Invariant, evidence: impl Into<String>) -> Broken {
+    Broken { invariant, evidence: evidence.into() }
+}
+
+/// The key of the job that a task belongs to.
+#[must_use]
+pub fn job_of(task: &TaskRecord) -> Option<&str> {
+    task.environment.get("FARGATE_RUNNER_JOB").map(String::as_str)
+}
+
+/// I1: nothing is left.
+#[must_use]
+pub fn no_orphan(left: &Leftovers) -> Vec<Broken> {
+    let all = || {
+        let tasks = left.tasks.iter().map(|task| format!("task {task}"));
+        let files = left.files.iter().map(|file| format!("file {}", file.display()));
+        let processes = left.processes.iter().map(|pid| format!("process {pid}"));
+        tasks.chain(files).chain(processes).map(|what| broken(Invariant::NoOrphan, what)).collect()
+    };
+    if left.is_none() { Vec::new() } else { all() }
+}
+
+/// I2: at most one task of a job is meant to live at a time.
+#[must_use]
+pub fn no_double(tasks: &[TaskRecord], requests: &[Request]) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for (index, former) in tasks.iter().enumerate() {
+        let Some(job) = job_of(former) else { continue };
+        let ended = ordered_to_end(former, requests);
+        for later in tasks[index + 1..].iter().filter(|task| job_of(task) == Some(job)) {
+            if ended.is_none_or(|ended| ended > later.created_at) {
+                let what = format!("two live tasks of job {job}: {} {}", former.arn, later.arn);
+                found.push(broken(Invariant::NoDouble, what));
+            }
+        }
+    }
+    found
+}
+
+/// When a task was told to stop, or stopped by itself.
+fn ordered_to_end(task: &TaskRecord, requests: &[Request]) -> Option<SystemTime> {
+    let stop = requests.iter().find(|request| {
+        request.operation == "StopTask" && request.body["task"] == task.arn.as_str()
+    });
+    let told = stop.map(|request| request.time);
+    told.into_iter().chain(task.stopped_at).min()
+}
+
+/// A text that must not be where it does not belong.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    /// What it is, for the evidence, which does not hold the text.
+    pub what: &'static str,
+    /// The text.
+    pub text: String,
+    /// The one operation of ECS that may carry it.
+    pub allowed_in: Option<&'static str>,
+}
+
+/// The seeds of host keys, which RunTask alone may carry.
+#[must_use]
+pub fn seeds(tasks: &[TaskRecord]) -> Vec<Secret> {
+    let seed = |task: &TaskRecord| task.environment.get("FARGATE_RUNNER_HOST_KEY_SEED").cloned();
+    let secret = |text| Secret { what: "a seed of a host key", text, allowed_in: Some("RunTask") };
+    tasks.iter().filter_map(seed).map(secret).collect()
+}
+
+/// I6: no secret in a file that stays, in what was said, or in what AWS was told.
+///
+/// `files` are looked through whole; `said` is what the stages printed.
+#[must_use]
+pub fn no_secret_out(
+    files: &[PathBuf],
+    said: &[Vec<u8>],
+    requests: &[Request],
+    secrets: &[Secret],
+) -> Vec<Broken> {
+    let mut found = BTreeSet::new();
+    for path in files {
+        let bytes = fs::read(path).unwrap_or_default();
+        for secret in secrets.iter().filter(|secret| contains(&bytes, secret.text.as_bytes())) {
+            found.insert(format!("{} is in {}", secret.what, path.display()));
+        }
+    }
+    for bytes in said {
+        for secret in secrets.iter().filter(|secret| contains(bytes, secret.text.as_bytes())) {
+            found.insert(format!("{} was printed", secret.what));
+        }
+    }
+    for request in requests {
+        let (body, operation) = (request.body.to_string(), request.operation.as_str());
+        for secret in secrets {
+            if secret.allowed_in != Some(operation) && body.contains(&secret.text) {
+                found.insert(format!("{} was sent with {operation}", secret.what));
+            }
+        }
+    }
+    found.into_iter().map(|what| broken(Invariant::NoSecretOut, what)).collect()
+}
+
+/// I8: every RunTask asked for this task definition and one of these subnets, and for no role or
+/// image of its own.
+#[must_use]
+pub fn tenant_wall(requests: &[Request], family: &str, subnets: &[&str]) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for request in requests.iter().filter(|request| request.operation == "RunTask") {
+        let body = &request.body;
+        let asked = &body["networkConfiguration"]["awsvpcConfiguration"]["subnets"];
+        let allowed = |subnet: &serde_json::Value| subnets.iter().any(|known| subnet == known);
+        let within = asked.as_array().is_some_and(|asked| asked.iter().all(allowed));
+        let overrides = &body["overrides"];
+        let own = ["taskRoleArn", "executionRoleArn"].iter().any(|role| !overrides[role].is_null());
+        if body["taskDefinition"] != family || !within || own {
+            let what = format!(
+                "RunTask of {} in {asked} with {}",
+                body["taskDefinition"],
+                if own { "a role of its own" } else { "no role of its own" }
+            );
+            found.push(broken(Invariant::TenantWall, what));
+        }
+    }
+    found
+}
+
+/// True if `text` occurs in `bytes`.
+#[must_use]
+pub fn contains(bytes: &[u8], text: &[u8]) -> bool {
+    !text.is_empty() && memchr::memmem::find(bytes, text).is_some()
+}
+
+/// Every regular file below `folder`.
+#[must_use]
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(kind) if kind.is_file() => found.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    found.sort();
+    found
+}

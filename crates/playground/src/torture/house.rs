@@ -1,0 +1,338 @@
+//! The cloud and the runner of one torture, in one temporary folder; plays jobs and harms them.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fargate_local_cloud::{Fault, LocalCloud, Options, Pace, Phase, TaskRecord};
+use fargate_model::job::JobIdentity;
+use tempfile::TempDir;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::Error;
+use super::plan::{Answer, Guest, Harm, WITNESS, guest};
+use super::witness::Witness;
+use crate::environment;
+use crate::invariants::job_of;
+use crate::runner::{
+    Control, Driver, Event, KillTimes, OUTPUT_LIMIT, Outcome, Runner, Scripts, Times, Verb,
+    Verdict, Watch,
+};
+
+/// Windows and deadlines of the product, scaled down: a torture does not wait for minutes.
+const WINDOWS: &str = "\n[defaults.timeouts]\n\
+    poll_min = \"20ms\"\npoll_max = \"300ms\"\nclient_gone = \"2s\"\nidle = \"3s\"\n\
+    cancel_grace = \"1s\"\nnext_stage_grace = \"500ms\"\nvisible = \"2s\"\nverdict = \"10s\"\n\
+    dial = \"300ms\"\n";
+/// For tasks to stop after the last job: the scaled windows above, and a busy machine.
+const SETTLE: Duration = Duration::from_secs(30);
+/// For the cloud to end.
+const GOODBYE: Duration = Duration::from_secs(20);
+/// Between two looks at the tasks.
+const AGAIN: Duration = Duration::from_millis(25);
+/// How late a late answer is.
+const LATE: Duration = Duration::from_millis(300);
+
+/// See the module.
+pub struct House {
+    folder: TempDir,
+    cloud: LocalCloud,
+    runner: Runner,
+    witness: Witness,
+    seed: u64,
+}
+
+/// One job that is over, and what is known of it.
+pub struct Played {
+    /// The job and its harm.
+    pub guest: Guest,
+    /// The key that its task and its state carry.
+    pub key: String,
+    /// What came of it; none where its host was lost.
+    pub outcome: Option<Outcome>,
+}
+
+impl Played {
+    /// What GitLab would be told, in words.
+    #[must_use]
+    pub fn verdict(&self) -> String {
+        match self.outcome.as_ref().map(|outcome| (outcome.verdict, outcome.cancelled)) {
+            None => "host lost".to_owned(),
+            Some((_, true)) => "cancelled".to_owned(),
+            Some((Verdict::Success, _)) => "passed".to_owned(),
+            Some((Verdict::Failed { reason, .. }, _)) => reason.to_string(),
+        }
+    }
+}
+
+impl House {
+    /// Starts a cloud and writes the configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]
+    pub async fn build(driver: &Path, agent: PathBuf, seed: u64) -> Result<Self, Error> {
+        let folder = tempfile::Builder::new().prefix("fargate-torture-").tempdir()?;
+        let options = Options {
+            listen: ([127, 0, 0, 1], 0).into(),
+            agent,
+            empty: false,
+            pace: Pace::Instant,
+            folder: Some(folder.path().join("cloud")),
+            tls: false,
+        };
+        let cloud = LocalCloud::serve(options).await?;
+        let file = folder.path().join("config.toml");
+        let log = folder.path().join("fargate-runner.log");
+        let text = cloud.configuration(&folder.path().join("state")) + WINDOWS;
+        std::fs::write(&file, environment::with_log_file(&text, &log))?;
+        let runner = Runner {
+            driver: Driver::new(driver, &["custom"], &["-c", &file.to_string_lossy()]),
+            environment: environment::of_driver(&cloud.endpoint()),
+            builds_dir: "/builds".to_owned(),
+            cache_dir: "/cache".to_owned(),
+            short_token: "torture".to_owned(),
+            folder: folder.path().join("jobs"),
+            times: Times {
+                kill: KillTimes { graceful: Duration::from_secs(15), force: GOODBYE },
+                prepare_pause: Duration::from_millis(100),
+                ..Times::default()
+            },
+            output_limit: OUTPUT_LIMIT,
+            scripts: Scripts::Written,
+        };
+        std::fs::create_dir(&runner.folder)?;
+        let witness = Witness::listen().await?;
+        Ok(Self { folder, cloud, runner, witness, seed })
+    }
+
+    /// Plays these jobs, so many at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]
+    pub async fn play(
+        self: &Arc<Self>,
+        numbers: impl Iterator<Item = u64>,
+        at_once: usize,
+    ) -> Result<Vec<Played>, Error> {
+        let seats = Arc::new(Semaphore::new(at_once));
+        let mut playing = JoinSet::new();
+        let mut played = Vec::new();
+        for number in numbers {
+            let seat = seats.clone().acquire_owned().await.expect("the seats are never closed");
+            let house = self.clone();
+            playing.spawn(async move {
+                let _seat = seat;
+                house.play_one(guest(house.seed, number)).await
+            });
+            while let Some(joined) = playing.try_join_next() {
+                played.push(joined.expect("a job that is played does not panic")?);
+            }
+        }
+        while let Some(joined) = playing.join_next().await {
+            played.push(joined.expect("a job that is played does not panic")?);
+        }
+        played.sort_by_key(|played| played.guest.number);
+        Ok(played)
+    }
+
+    async fn play_one(&self, guest: Guest) -> Result<Played, Error> {
+        let url = &guest.job.git_info.repo_url;
+        let identity =
+            JobIdentity::from_repository(url, guest.job.job_info.project_id, guest.job.id)?;
+        let key = identity.key().as_str().to_owned();
+        self.trouble_aws(&guest.harm);
+        let runner = Runner { driver: self.driver(&guest.harm), ..self.runner.clone() };
+        let control = Control::default();
+        let running = Arc::new(Notify::new());
+        let watch = watch(&guest.harm, &control, &running);
+        let job = guest.job.clone().with_variable(WITNESS, &self.witness.port().to_string());
+        let outcome = tokio::select! {
+            outcome = runner.play(&job, &control, watch) => Some(outcome),
+            () = self.harm_from_outside(&guest.harm, &key, &running) => None,
+        };
+        Ok(Played { guest, key, outcome })
+    }
+
+    /// Returns if the job's host is lost; then the calls of it are killed and none follows.
+    async fn harm_from_outside(&self, harm: &Harm, key: &str, running: &Notify) {
+        running.notified().await;
+        match harm {
+            Harm::HostLost => return,
+            Harm::TaskStopped { code, reason } => {
+                for task in self.tasks_of(key) {
+                    self.cloud.stop_task_from_outside(&task.arn, code, reason);
+                }
+            }
+            _ => {}
+        }
+        std::future::pending().await
+    }
+
+    fn trouble_aws(&self, harm: &Harm) {
+        let exception = |status, code: &str| Fault::Exception {
+            status,
+            code: code.to_owned(),
+            message: "Rate exceeded".to_owned(),
+        };
+        match harm {
+            Harm::Aws { operation, how } => self.cloud.fail(
+                operation,
+                match how {
+                    Answer::Throttled => exception(400, "ThrottlingException"),
+                    Answer::Broken => exception(500, "ServerException"),
+                    Answer::Lost => Fault::LostAnswer,
+                    Answer::Late => Fault::Slow(LATE),
+                },
+            ),
+            Harm::FailedStart => {
+                self.cloud.fail(
+                    "RunTask",
+                    Fault::TaskStops {
+                        phase: Phase::Provisioning,
+                        after: Duration::ZERO,
+                        stop_code: "TaskFailedToStart".to_owned(),
+                        stopped_reason:
+                            "Timeout waiting for network interface provisioning to complete."
+                                .to_owned(),
+                        container_reason: None,
+                        exit_code: None,
+                    },
+                )
+            }
+            _ => {}
+        }
+    }
+
+    /// The driver of one job: where its harm ends calls, words before it see to that.
+    fn driver(&self, harm: &Harm) -> Driver {
+        let mut driver = self.runner.driver.clone();
+        let (verb, before): (Verb, Vec<OsString>) = match harm {
+            Harm::Killed { verb, after_ms } => {
+                let seconds = format!("{}.{:03}", after_ms / 1000, after_ms % 1000);
+                let words = ["timeout", "--foreground", "-s", "KILL", &seconds];
+                (*verb, words.map(OsString::from).to_vec())
+            }
+            Harm::Ended { verb, signal, step } => {
+                let end = format!("FARGATE_RUNNER_END_AT={signal} {step}");
+                (*verb, ["env", &end].map(OsString::from).to_vec())
+            }
+            _ => return driver,
+        };
+        let words = match verb {
+            Verb::Config => &mut driver.config,
+            Verb::Prepare => &mut driver.prepare,
+            Verb::Run => &mut driver.run,
+            Verb::Cleanup => &mut driver.cleanup,
+        };
+        words.splice(0..0, before);
+        driver
+    }
+
+    /// Every task of a job.
+    #[must_use]
+    pub fn tasks_of(&self, key: &str) -> Vec<TaskRecord> {
+        self.cloud.tasks().into_iter().filter(|task| job_of(task) == Some(key)).collect()
+    }
+
+    /// Whom the scripts told.
+    #[must_use]
+    pub fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
+    /// The cloud.
+    #[must_use]
+    pub fn cloud(&self) -> &LocalCloud {
+        &self.cloud
+    }
+
+    /// Where everything lies.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The state folder.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder().join("state")
+    }
+
+    /// Waits until every task has stopped by itself, as long as the windows allow.
+    pub async fn settle(&self) {
+        self.cloud.clear_faults();
+        let mut looks = interval(AGAIN);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stopped = async {
+            while self.cloud.live_tasks() > 0 {
+                looks.tick().await;
+            }
+        };
+        // Tasks that still live are what the oracle tells of.
+        let _ = timeout(SETTLE, stopped).await;
+    }
+
+    /// `cleanup` of a job that nobody cleaned up, or whose clean-up was killed: as its next call.
+    ///
+    /// # Errors
+    ///
+    /// What kept the program from being started or waited for.
+    pub async fn clean_up(&self, guest: &Guest) -> io::Result<bool> {
+        let folder = tempfile::Builder::new().tempdir_in(&self.runner.folder)?;
+        let response = folder.path().join("response.json");
+        std::fs::write(&response, guest.job.response())?;
+        let words = &self.runner.driver.cleanup;
+        let status = tokio::process::Command::new(&words[0])
+            .args(&words[1..])
+            .env_clear()
+            .envs(self.runner.environment.iter().cloned())
+            .env("TMPDIR", folder.path())
+            .env("BUILD_FAILURE_EXIT_CODE", "1")
+            .env("SYSTEM_FAILURE_EXIT_CODE", "2")
+            .env("JOB_RESPONSE_FILE", &response)
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .status();
+        Ok(timeout(GOODBYE, status).await.map_err(io::Error::other)??.success())
+    }
+
+    /// Ends the cloud; keeps the folder where `keep`.
+    pub async fn close(self, keep: bool) -> Option<PathBuf> {
+        let Self { folder, cloud, witness, .. } = self;
+        witness.close().await;
+        let _ = timeout(GOODBYE, cloud.shutdown()).await;
+        keep.then(|| folder.keep())
+    }
+}
+
+/// Gives the orders of a harm when their moment comes, and tells that the script runs.
+fn watch(harm: &Harm, control: &Control, running: &Arc<Notify>) -> Watch {
+    let (harm, control, running) = (harm.clone(), control.clone(), running.clone());
+    let seen = Mutex::new(Vec::new());
+    Arc::new(move |event| match event {
+        Event::Output { name: "build_script", bytes, .. } => {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            // Enough for the first line of data, whatever was echoed before it.
+            if seen.len() < 64 * 1024 {
+                seen.extend_from_slice(bytes);
+            }
+            if crate::invariants::contains(&seen, super::plan::BEGIN.as_bytes()) {
+                match harm {
+                    Harm::Cancelled => control.cancel(),
+                    Harm::RunnerStopped => control.stop_runner(),
+                    _ => running.notify_one(),
+                }
+            }
+        }
+        Event::Began { name } if matches!(harm, Harm::Aborted { stage } if stage == *name) => {
+            control.abort();
+        }
+        _ => {}
+    })
+}

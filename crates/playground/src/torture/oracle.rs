@@ -1,0 +1,138 @@
+//! Judges what came of the jobs: each invariant, with the evidence.
+//!
+//! What a script did is asked of the witness, whom nothing that is tortured could cut.
+
+use std::time::Duration;
+
+use super::house::{House, Played};
+use super::plan::{BEGIN, Harm};
+use super::witness::Testimony;
+use crate::invariants::{
+    self, Broken, Invariant, Secret, contains, files_below, no_double, no_orphan, no_secret_out,
+    tenant_wall,
+};
+use crate::leftovers;
+use crate::runner::{BUILD_FAILURE, Call, Exit, FailureReason, Outcome, Verdict};
+
+/// What the task definition and the subnets of a torture are called; see the cloud's own file.
+const FAMILY: &str = "ci-job";
+const SUBNETS: [&str; 2] = ["subnet-0a1b2c3d4e5f60718", "subnet-0b2c3d4e5f607182a"];
+/// Longest that a call may take with windows that are scaled down, on a busy machine.
+const LONGEST: Duration = Duration::from_secs(60);
+/// Exit status of what was killed, for its memory or by `timeout`.
+const KILLED: i32 = 137;
+
+/// What is wrong with one job.
+#[must_use]
+pub fn judge(house: &House, played: &Played) -> Vec<Broken> {
+    let witness = house.witness().of(played.guest.job.id);
+    let mut broken = Vec::new();
+    let mut tell = |invariant, evidence: String| broken.push(Broken { invariant, evidence });
+    let Some(outcome) = &played.outcome else {
+        if witness.starts > 1 {
+            tell(Invariant::NoDouble, format!("{} starts of one script", witness.starts));
+        }
+        return broken;
+    };
+    let scripts: Vec<_> =
+        outcome.calls.iter().filter(|call| call.name() == "build_script").collect();
+    if witness.starts > scripts.len() {
+        let (starts, calls) = (witness.starts, scripts.len());
+        tell(Invariant::NoDouble, format!("{starts} starts of the script in {calls} calls"));
+    }
+    if let Some(what) = false_verdict(played, outcome, &witness) {
+        tell(Invariant::NoFalseVerdict, what);
+    }
+    for call in scripts {
+        if let Some(what) = silent_loss(played, call) {
+            tell(Invariant::NoSilentLoss, what);
+        }
+    }
+    for call in outcome.calls.iter().filter(|call| call.took > LONGEST) {
+        let (name, took) = (call.name(), call.took.as_secs());
+        tell(Invariant::Bounded, format!("{name} took {took} s"));
+    }
+    for call in outcome.calls.iter().filter(|call| contains(&call.stderr, b"panicked at")) {
+        let said = String::from_utf8_lossy(&call.stderr).into_owned();
+        tell(Invariant::Bounded, format!("{} panicked: {said}", call.name()));
+    }
+    broken
+}
+
+/// Why the verdict is not one that the script and the harm have earned.
+fn false_verdict(played: &Played, outcome: &Outcome, witness: &Testimony) -> Option<String> {
+    let (guest, earned) = (&played.guest, i32::from(played.guest.kind.status()));
+    let seen = witness.ended;
+    match outcome.verdict {
+        Verdict::Success if earned == 0 && seen == Some(0) => None,
+        Verdict::Success => Some(format!("passed, and its script ended with {seen:?}")),
+        Verdict::Failed { exit_code: Some(code), .. } if code == earned && seen == Some(code) => {
+            None
+        }
+        Verdict::Failed { exit_code: Some(KILLED), .. } if is_out_of_memory(&guest.harm) => None,
+        Verdict::Failed { exit_code: Some(code), .. } => {
+            Some(format!("told as the script's exit {code}, which ended with {seen:?}"))
+        }
+        Verdict::Failed { reason: FailureReason::UnknownFailure, exit_code: None }
+            if matches!(guest.harm, Harm::Cancelled | Harm::Aborted { .. }) =>
+        {
+            None
+        }
+        Verdict::Failed { exit_code: None, .. } if guest.harm.may_cost_the_job() => None,
+        Verdict::Failed { reason, exit_code: None } => {
+            Some(format!("{reason}, and nothing that was done to it costs a job"))
+        }
+    }
+}
+
+fn is_out_of_memory(harm: &Harm) -> bool {
+    matches!(harm, Harm::TaskStopped { code: "EssentialContainerExited", .. })
+}
+
+/// What is missing or wrong in the output of a call of the script, without a word about it.
+fn silent_loss(played: &Played, call: &Call) -> Option<String> {
+    let data = played.guest.kind.data();
+    let begin = memchr::memmem::find(&call.stdout, BEGIN.as_bytes());
+    let shown = begin.map_or(&[][..], |begin| &call.stdout[begin + BEGIN.len()..]);
+    let (shown_bytes, all_bytes) = (shown.len(), data.len());
+    let whole = shown.starts_with(&data) && begin.is_some();
+    match call.exit {
+        _ if whole => None,
+        _ if !data.starts_with(shown) => {
+            Some(format!("{shown_bytes} bytes were shown that are not the first of {all_bytes}"))
+        }
+        Exit::Code(0) => Some(format!("passed with {shown_bytes} of {all_bytes} bytes")),
+        // A script that failed has written all that it wrote; what was killed may not have.
+        Exit::Code(BUILD_FAILURE) if !is_out_of_memory(&played.guest.harm) => {
+            Some(format!("failed with {shown_bytes} of {all_bytes} bytes"))
+        }
+        // What was killed says nothing more; this is how `timeout` tells that it killed.
+        Exit::Code(KILLED) if matches!(played.guest.harm, Harm::Killed { .. }) => None,
+        Exit::Code(_) if !contains(&call.stderr, b"fargate-runner") && call.signals.is_empty() => {
+            Some(format!("{shown_bytes} of {all_bytes} bytes and no word of a cut"))
+        }
+        _ => None,
+    }
+}
+
+/// What is wrong with all of it, once everything should be over.
+#[must_use]
+pub fn judge_all(house: &House, played: &[Played]) -> Vec<Broken> {
+    let (tasks, requests) = (house.cloud().tasks(), house.cloud().requests());
+    let mut broken =
+        no_orphan(&leftovers::of_all(&house.folder().join("jobs"), &house.state_dir(), &tasks));
+    broken.extend(no_double(&tasks, &requests));
+    let mut secrets = invariants::seeds(&tasks);
+    secrets.extend(played.iter().map(|played| Secret {
+        what: "a job's token",
+        text: played.guest.job.token.clone(),
+        allowed_in: None,
+    }));
+    let mut files = files_below(&house.state_dir());
+    files.push(house.folder().join("fargate-runner.log"));
+    let said: Vec<_> = played.iter().filter_map(|played| played.outcome.as_ref()).collect();
+    let said: Vec<_> = said.iter().map(|outcome| outcome.trace.clone()).collect();
+    broken.extend(no_secret_out(&files, &said, &requests, &secrets));
+    broken.extend(tenant_wall(&requests, FAMILY, &SUBNETS));
+    broken
+}

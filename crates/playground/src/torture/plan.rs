@@ -1,0 +1,275 @@
+//! What each job of a torture does and what is done to it, drawn from the seed and its number alone.
+
+use std::fmt;
+
+use fastrand::Rng;
+
+use crate::runner::{GitInfo, Job, Verb};
+
+/// Written before the job's own bytes; the command that is echoed does not hold it in one piece.
+pub const BEGIN: &str = "begin-of-data\n";
+/// The job's variable that holds the port of the witness.
+pub const WITNESS: &str = "TORTURE_WITNESS";
+
+/// What a job's script does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It writes so many lines and passes.
+    Passes {
+        /// Lines of eight bytes.
+        lines: u32,
+    },
+    /// It writes so many lines and exits with this code.
+    Exits {
+        /// From 1 to 255.
+        code: u8,
+        /// Lines of eight bytes.
+        lines: u32,
+    },
+}
+
+/// What is done to a job from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Harm {
+    /// Nothing.
+    None,
+    /// SIGKILL of every call of this program that lives so long, in milliseconds.
+    Killed {
+        /// Which program.
+        verb: Verb,
+        /// Milliseconds of its life.
+        after_ms: u64,
+    },
+    /// A signal to every call of this program behind its `step`th step; debug builds only.
+    Ended {
+        /// Which program.
+        verb: Verb,
+        /// `KILL` or `TERM`.
+        signal: &'static str,
+        /// Counted from 1.
+        step: usize,
+    },
+    /// The button of GitLab, once the script runs.
+    Cancelled,
+    /// A cancel that waits for nothing, when this stage begins.
+    Aborted {
+        /// `prepare`, or the name of a stage.
+        stage: &'static str,
+    },
+    /// gitlab-runner itself is told to end, once the script runs.
+    RunnerStopped,
+    /// gitlab-runner and the host die once the script runs, and nobody ever cleans up.
+    HostLost,
+    /// AWS ends the task once the script runs.
+    TaskStopped {
+        /// ECS's `stopCode`.
+        code: &'static str,
+        /// ECS's words.
+        reason: &'static str,
+    },
+    /// The first task fails before it runs, for a reason that passes.
+    FailedStart,
+    /// An answer of AWS that must be ridden out meets one call, of this or another job.
+    Aws {
+        /// ECS's operation.
+        operation: &'static str,
+        /// What becomes of the call.
+        how: Answer,
+    },
+}
+
+/// An answer of AWS that must cost no job anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// `ThrottlingException`
+    Throttled,
+    /// `ServerException`
+    Broken,
+    /// The call took effect, and its answer was lost.
+    Lost,
+    /// The call took effect, and its answer comes late.
+    Late,
+}
+
+/// One job and what is done to it.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// Its place in the torture, from 0.
+    pub number: u64,
+    /// The job.
+    pub job: Job,
+    /// What its script does.
+    pub kind: Kind,
+    /// What is done to it.
+    pub harm: Harm,
+}
+
+impl fmt::Display for Harm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("nothing"),
+            Self::Killed { verb, .. } => write!(f, "SIGKILL of {verb}"),
+            Self::Ended { verb, signal, .. } => write!(f, "SIG{signal} behind a step of {verb}"),
+            Self::Cancelled => f.write_str("cancel"),
+            Self::Aborted { stage } => write!(f, "abort at {stage}"),
+            Self::RunnerStopped => f.write_str("SIGTERM of gitlab-runner"),
+            Self::HostLost => f.write_str("host lost"),
+            Self::TaskStopped { code, .. } => write!(f, "task stopped: {code}"),
+            Self::FailedStart => f.write_str("task failed to start"),
+            Self::Aws { operation, how } => write!(f, "{operation} {how:?}").map(drop),
+        }
+    }
+}
+
+impl Harm {
+    fn draw(rng: &mut Rng) -> Self {
+        let verb = [Verb::Prepare, Verb::Run, Verb::Cleanup][rng.usize(0..3)];
+        match rng.u8(0..20) {
+            0..=3 => Self::None,
+            4..=5 => Self::Killed { verb, after_ms: rng.u64(5..400) },
+            6..=8 if cfg!(debug_assertions) => {
+                let signal = if rng.bool() { "KILL" } else { "TERM" };
+                Self::Ended { verb, signal, step: rng.usize(1..16) }
+            }
+            6..=8 => Self::Killed { verb, after_ms: rng.u64(5..80) },
+            9 => Self::Cancelled,
+            10 => {
+                let stages =
+                    ["config", "prepare", "prepare_script", "build_script", "after_script"];
+                Self::Aborted { stage: stages[rng.usize(0..stages.len())] }
+            }
+            11 => Self::RunnerStopped,
+            12 => Self::HostLost,
+            13..=14 => {
+                let ends = [
+                    ("SpotInterruption", "Your Spot Task was interrupted."),
+                    ("UserInitiated", "Task stopped by user"),
+                    (
+                        "EssentialContainerExited",
+                        "OutOfMemoryError: Container killed due to memory usage",
+                    ),
+                ];
+                let (code, reason) = ends[rng.usize(0..ends.len())];
+                Self::TaskStopped { code, reason }
+            }
+            15 => Self::FailedStart,
+            _ => {
+                let operation = ["RunTask", "DescribeTasks", "StopTask"][rng.usize(0..3)];
+                let answers = [Answer::Throttled, Answer::Broken, Answer::Lost, Answer::Late];
+                Self::Aws { operation, how: answers[rng.usize(0..answers.len())] }
+            }
+        }
+    }
+
+    /// Whether the job may end as the system's failure because of it.
+    #[must_use]
+    pub fn may_cost_the_job(&self) -> bool {
+        match self {
+            Self::None | Self::FailedStart | Self::Aws { .. } => false,
+            // What ends a clean-up cannot change a verdict that is told already.
+            Self::Killed { verb, .. } | Self::Ended { verb, .. } => *verb != Verb::Cleanup,
+            Self::Cancelled
+            | Self::Aborted { .. }
+            | Self::RunnerStopped
+            | Self::HostLost
+            | Self::TaskStopped { .. } => true,
+        }
+    }
+}
+
+impl Kind {
+    fn draw(rng: &mut Rng) -> Self {
+        // Most are short; some are larger than what one frame holds.
+        let lines = if rng.u8(0..4) == 0 { rng.u32(10_000..60_000) } else { rng.u32(0..200) };
+        match rng.u8(0..3) {
+            0 => Self::Exits { code: rng.u8(1..=255), lines },
+            _ => Self::Passes { lines },
+        }
+    }
+
+    /// The exit status of the script.
+    #[must_use]
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Passes { .. } => 0,
+            Self::Exits { code, .. } => code,
+        }
+    }
+
+    fn lines(self) -> u32 {
+        match self {
+            Self::Passes { lines } | Self::Exits { lines, .. } => lines,
+        }
+    }
+
+    /// What the script writes behind [`BEGIN`].
+    #[must_use]
+    pub fn data(self) -> Vec<u8> {
+        (1..=self.lines()).flat_map(|n| format!("{n:07}\n").into_bytes()).collect()
+    }
+}
+
+/// The `number`th job of the torture of `seed`.
+#[must_use]
+pub fn guest(seed: u64, number: u64) -> Guest {
+    let mut rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(number));
+    let kind = Kind::draw(&mut rng);
+    let harm = Harm::draw(&mut rng);
+    let pause_ms = rng.u32(0..300);
+    let git = GitInfo {
+        repo_url: "http://gitlab.example/group/project.git".to_owned(),
+        ..GitInfo::default()
+    };
+    let id = number + 1;
+    let tell = |what: &str| format!("echo {id} {what} >/dev/tcp/127.0.0.1/${WITNESS}");
+    let script = [
+        tell("started"),
+        "printf 'begin-of-%s\\n' data".to_owned(),
+        format!("sleep 0.{pause_ms:03}"),
+        format!("seq -f %07.0f 1 {}", kind.lines()),
+        tell(&format!("ended {}", kind.status())),
+        format!("exit {}", kind.status()),
+    ];
+    // One command, or its parts would be echoed among the data.
+    let mut job = Job::new(id, &format!("job-{number}"), git, &[&script.join("\n")])
+        .with_variable("GIT_STRATEGY", "none")
+        // What a job sets selects nothing.
+        .with_variable("FARGATE_TASK_DEFINITION", "another:1")
+        .with_variable("FARGATE_SUBNETS", "subnet-another");
+    job.token = format!("glcbt-canary-{seed:x}-{number:x}-{:x}", rng.u64(..));
+    if rng.bool() {
+        job = job.with_after_script(&["echo after"]);
+    }
+    Guest { number, job, kind, harm }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_the_same_whenever_it_is_drawn_and_seeds_differ() {
+        let told = |seed, number| {
+            let guest = guest(seed, number);
+            format!("{:?} {:?} {}", guest.kind, guest.harm, guest.job.response())
+        };
+        assert_eq!(told(7, 3), told(7, 3));
+        assert_ne!(told(7, 3), told(8, 3));
+        assert_ne!(told(7, 3), told(7, 4));
+    }
+
+    #[test]
+    fn every_kind_of_harm_is_drawn_within_a_few_hundred_jobs() {
+        let drawn: std::collections::BTreeSet<_> = (0..500)
+            .map(|n| std::mem::discriminant(&guest(1, n).harm))
+            .map(|d| format!("{d:?}"))
+            .collect();
+        assert_eq!(drawn.len(), if cfg!(debug_assertions) { 10 } else { 9 });
+    }
+
+    #[test]
+    fn data_is_eight_bytes_a_line() {
+        assert_eq!(Kind::Passes { lines: 2 }.data(), b"0000001\n0000002\n");
+        assert_eq!(Kind::Exits { code: 3, lines: 0 }.data(), b"");
+    }
+}

@@ -1,0 +1,116 @@
+//! Hears from the scripts themselves, past everything that is tortured: each says over a connection
+//! of its own that it started, and how it is about to end.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Longest that one line takes to come, and its longest length in bytes.
+const LINE: (Duration, u64) = (Duration::from_secs(5), 64);
+
+/// What the scripts of one job said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Testimony {
+    /// How often one has started.
+    pub starts: usize,
+    /// The status with which the last one was about to end.
+    pub ended: Option<i32>,
+}
+
+type Told = Arc<Mutex<BTreeMap<u64, Testimony>>>;
+
+/// See the module.
+pub struct Witness {
+    port: u16,
+    told: Told,
+    listening: JoinHandle<()>,
+}
+
+impl Witness {
+    /// Listens on a free port of loopback.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub async fn listen() -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let port = listener.local_addr()?.port();
+        let told = Told::default();
+        let listening = tokio::spawn(listen(listener, told.clone()));
+        Ok(Self { port, told, listening })
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What the scripts of job `id` said so far.
+    #[must_use]
+    pub fn of(&self, id: u64) -> Testimony {
+        lock(&self.told).get(&id).copied().unwrap_or_default()
+    }
+
+    /// Listens no more.
+    pub async fn close(self) {
+        self.listening.abort();
+        // The only way to fail is the abort itself.
+        let _ = self.listening.await;
+    }
+}
+
+fn lock(told: &Told) -> MutexGuard<'_, BTreeMap<u64, Testimony>> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn listen(listener: TcpListener, told: Told) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        // A script that was killed in the middle of its line has said nothing.
+        if let Ok(Ok(line)) = timeout(LINE.0, line(stream)).await {
+            note(&mut lock(&told), &line);
+        }
+    }
+}
+
+async fn line(stream: TcpStream) -> io::Result<String> {
+    let mut line = String::new();
+    stream.take(LINE.1).read_to_string(&mut line).await?;
+    Ok(line)
+}
+
+/// `ID started` or `ID ended STATUS`.
+fn note(told: &mut BTreeMap<u64, Testimony>, line: &str) {
+    let words: Vec<_> = line.split_whitespace().collect();
+    let Some(Ok(id)) = words.first().map(|id| id.parse()) else { return };
+    let testimony: &mut Testimony = told.entry(id).or_default();
+    match words[1..] {
+        ["started"] => testimony.starts += 1,
+        ["ended", status] => testimony.ended = status.parse().ok(),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_by_job_and_others_are_nothing() {
+        let mut told = BTreeMap::new();
+        for line in
+            ["7 started\n", "7 ended 3\n", "8 started\n", "", "x started", "7", "7 ended x y"]
+        {
+            note(&mut told, line);
+        }
+        assert_eq!(told[&7], Testimony { starts: 1, ended: Some(3) });
+        assert_eq!(told[&8], Testimony { starts: 1, ended: None });
+    }
+}
