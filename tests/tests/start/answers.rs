@@ -5,7 +5,7 @@ use std::time::Duration;
 use fargate_local_cloud::{Fault, Phase};
 use fargate_tests::{SYSTEM_FAILURE, Site, until};
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn answer(body: &str) -> Fault {
     Fault::Answer { status: 200, body: body.to_owned() }
@@ -144,5 +144,65 @@ async fn an_edited_configuration_between_two_tries_leaves_one_task() {
     job.prepare().await.passed();
     let states: Vec<_> = site.tasks_of(&job).into_iter().map(|task| task.desired_status).collect();
     assert_eq!(states, ["STOPPED", "RUNNING"]);
+    site.close().await;
+}
+
+/// Every way to put one of `others` in the place of a part of `value`.
+fn spoilt(value: &Value, others: &[Value]) -> Vec<Value> {
+    let mut found = others.to_vec();
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let put = |other: Value| {
+                    let mut members = members.clone();
+                    members.insert(name.clone(), other);
+                    Value::Object(members)
+                };
+                found.extend(spoilt(member, others).into_iter().map(put));
+            }
+        }
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                let put = |other: Value| {
+                    let mut items = items.clone();
+                    items[at] = other;
+                    Value::Array(items)
+                };
+                found.extend(spoilt(item, others).into_iter().map(put));
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+#[tokio::test]
+async fn an_answer_with_any_part_replaced_is_no_panic_and_costs_no_task() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.poll_max", "20ms");
+    let arn = "arn:aws:ecs:eu-west-1:123456789012:task/ci/0123456789abcdef0123456789abcdef";
+    let answers = json!({ "failures": [], "tasks": [{
+        "taskArn": arn, "lastStatus": "PENDING", "desiredStatus": "RUNNING",
+        "createdAt": 1.7e9, "version": 3,
+        "overrides": { "containerOverrides": [{ "environment": [{ "name": "a", "value": "b" }] }] },
+        "attachments": [{ "type": "ElasticNetworkInterface", "status": "ATTACHING", "details": [
+            { "name": "networkInterfaceId", "value": "eni-1" },
+        ]}],
+        "containers": [{ "name": "job", "lastStatus": "PENDING", "exitCode": null }],
+    }]});
+    let others = [json!(null), json!(-1e300), json!("\u{0}x".repeat(5000)), json!([[]]), json!({})];
+    let bodies = spoilt(&answers, &others);
+    assert!(bodies.len() > 100, "{}", bodies.len());
+    for some in bodies.chunks(20) {
+        for body in some {
+            site.cloud().fail("DescribeTasks", answer(&body.to_string()));
+        }
+        let job = site.job();
+        let ended = job.prepare().await;
+        assert_eq!(ended.code, 0, "{}", ended.all());
+        assert!(!ended.all().contains("panic"), "{}", ended.all());
+        site.cloud().clear_faults();
+        job.cleanup().await.passed();
+    }
     site.close().await;
 }

@@ -1,0 +1,127 @@
+//! What lies on the disk of a host and in the hands of a job, as a hostile disk or job would have
+//! it: nothing panics, nothing is half read, no value is quoted that may be a secret.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fargate_driver::gitlab::{Environment, JobResponse};
+use fargate_driver::session::{ClientKey, parse_host_key, shell_for};
+use fargate_driver::state::Folder;
+use fargate_model::job::{JobIdentity, JobKey};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+const RESPONSE: &str = r#"{"id":7,"token":"canary","job_info":{"name":"lint","project_id":3,"project_full_path":"group/project","pipeline_id":9},"git_info":{"repo_url":"https://gitlab-ci-token:canary@gitlab.example/group/project.git"},"runner_info":{"timeout":3600}}"#;
+
+const RECORD: &str = r#"{"schema":1,"origin":"gitlab","core":{"cluster":"ci","region":"eu-west-1","endpoint":null,"task":"arn:aws:ecs:eu-west-1:1:task/ci/abc"},"owner":"host-1","job":"0000000000000000000000000000000000000000000000000000000000000000","job_id":"gl-7","attempt":1,"prepared_by":"00000000000000000000000000000000","launches":[],"client_key":"canary-key","host_key":"","user":"root","peer":null,"address":null,"deadline_unix_s":1,"ready":true,"shell":"bash"}"#;
+
+fn key() -> JobKey {
+    JobIdentity::from_repository("https://gitlab.example/group/project.git", 3, 7)
+        .expect("an address of a repository")
+        .key()
+}
+
+/// Says what was read, or why not.
+fn response(bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("response.json");
+    fs::write(&path, bytes).expect("a file");
+    let variables = [
+        ("BUILD_FAILURE_EXIT_CODE", OsString::from("1")),
+        ("SYSTEM_FAILURE_EXIT_CODE", OsString::from("2")),
+        ("JOB_RESPONSE_FILE", path.into_os_string()),
+    ];
+    let lookup = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone());
+    let environment = Environment::read(lookup).expect("a whole environment");
+    match JobResponse::read(&environment, lookup) {
+        Ok(response) => {
+            assert!(!response.untrusted, "variables are no substitute for a file that is there");
+            response.name()
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Reads a record and a tombstone of these bytes in every way that stages do.
+fn state(bytes: &[u8]) -> Vec<String> {
+    let root = tempfile::tempdir().expect("a folder");
+    let folder = Folder::open(root.path(), Duration::from_secs(5)).expect("a state folder");
+    let key = key();
+    let at = |room: &str| -> PathBuf { root.path().join(room).join(format!("{key}.json")) };
+    fs::write(at("jobs"), bytes).expect("a file");
+    fs::write(at("tombstones"), bytes).expect("a file");
+    let mut said = Vec::new();
+    let mut note = |error: Option<String>| said.extend(error);
+    note(folder.record(&key).err().map(|error| error.to_string()));
+    note(folder.take_over(&key).err().map(|error| error.to_string()));
+    let _ = folder.core_at_least(&key);
+    let _ = folder.tombstone(&key);
+    folder.bury(&key, None).expect("a writable folder");
+    assert!(!at("jobs").exists(), "the record, and the key in it, are gone");
+    said
+}
+
+fn is_one_plain_line(said: &str) {
+    assert!(!said.contains(char::is_control) && said.len() < 1000, "{said:?}");
+    assert!(!said.contains("canary"), "{said}");
+}
+
+/// `text` with some of its bytes replaced, taken out or put in.
+fn spoilt(text: &'static str) -> impl Strategy<Value = Vec<u8>> {
+    let change = (any::<prop::sample::Index>(), any::<u8>(), 0..3_u8);
+    vec(change, 1..4).prop_map(move |changes| {
+        let mut bytes = text.as_bytes().to_vec();
+        for (at, byte, how) in changes {
+            let at = at.index(bytes.len());
+            match how {
+                0 => bytes[at] = byte,
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, byte),
+            }
+        }
+        bytes
+    })
+}
+
+#[test]
+fn what_is_spoilt_below_was_whole() {
+    assert_eq!(response(RESPONSE.as_bytes()), "gl-7");
+    assert_eq!(state(RECORD.as_bytes()), Vec::<String>::new());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn a_response_of_any_bytes_is_refused_in_one_line(bytes in vec(any::<u8>(), 0..500)) {
+        is_one_plain_line(&response(&bytes));
+    }
+
+    #[test]
+    fn a_spoilt_response_is_read_or_refused_in_one_line(bytes in spoilt(RESPONSE)) {
+        is_one_plain_line(&response(&bytes));
+    }
+
+    #[test]
+    fn a_state_file_of_any_bytes_is_told_in_one_line_and_can_be_buried(
+        bytes in vec(any::<u8>(), 0..500),
+    ) {
+        state(&bytes).iter().for_each(|said| is_one_plain_line(said));
+    }
+
+    #[test]
+    fn a_spoilt_state_file_is_told_in_one_line_and_can_be_buried(bytes in spoilt(RECORD)) {
+        state(&bytes).iter().for_each(|said| is_one_plain_line(said));
+    }
+
+    #[test]
+    fn keys_and_scripts_of_any_bytes_are_no_panic(bytes in vec(any::<u8>(), 0..300)) {
+        let text = String::from_utf8_lossy(&bytes);
+        let _ = parse_host_key(&text);
+        let _ = ClientKey::parse(&text);
+        let _ = shell_for("runner", &bytes);
+        let _ = shell_for(&text, &bytes);
+    }
+}
