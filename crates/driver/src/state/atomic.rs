@@ -88,6 +88,12 @@ pub fn remove(path: &Path) -> Result<(), StateError> {
     sync_folder(path).map_err(StateError::disk("syncing the folder of", path))
 }
 
+/// Removes what a crash may have left beside `path`; the caller holds the lock of `path`.
+pub fn remove_beside(path: &Path) {
+    // What cannot be removed is there for the next sweep.
+    let _ = std::fs::remove_file(beside(path));
+}
+
 fn beside(path: &Path) -> std::path::PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");

@@ -243,9 +243,14 @@ impl Folder {
         now.write(&path)
     }
 
-    /// Removes tombstones that are older than `age`, and the lock of a `prepare` of this job that
-    /// was killed.
+    /// Removes tombstones that are older than `age`, and what killed processes of this job have
+    /// left: a file half way to its place, which may hold a key, and the lock of a `prepare`.
     pub fn sweep(&self, key: &JobKey, age: Duration) {
+        // Who holds the lock is about to put its own file in place.
+        if let Ok(_lock) = self.lock(key) {
+            atomic::remove_beside(&self.job(key));
+            atomic::remove_beside(&self.tombstone_path(key));
+        }
         tombstone::sweep(&self.root.join("tombstones"), age);
         // Taking a lock that nobody holds and letting it go takes its file away.
         drop(self.lock_prepare(key));
