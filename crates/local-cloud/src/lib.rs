@@ -10,11 +10,13 @@
 
 mod actions;
 mod backend;
+mod chance;
 mod clock;
 mod cloud;
 mod configuration;
 mod fault;
 mod lifecycle;
+mod limits;
 mod options;
 mod pace;
 mod record;
@@ -24,7 +26,10 @@ mod server;
 mod state;
 mod wire;
 
-pub use fault::{Fault, Phase};
+pub use fault::{
+    Edit, FAULT_REFERENCE, Fault, FaultCount, Phase, Rule, Rules, RulesError, Struck, WrongLine,
+};
+pub use limits::{Limits, Rate};
 pub use options::{Options, ServeError};
 pub use pace::Pace;
 pub use record::{ContainerRecord, Request, TaskRecord};

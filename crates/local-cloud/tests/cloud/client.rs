@@ -2,14 +2,13 @@
 //! test sees every byte.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
-use fargate_local_cloud::{LocalCloud, Options, Pace};
+use fargate_local_cloud::{LocalCloud, Options};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
@@ -18,16 +17,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A cloud with instant states; no test here needs the agent.
 pub async fn serve() -> LocalCloud {
-    LocalCloud::serve(Options {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        agent: PathBuf::from("no-agent-here"),
-        empty: false,
-        pace: Pace::Instant,
-        folder: None,
-        tls: false,
-    })
-    .await
-    .expect("a cloud")
+    LocalCloud::serve(Options::new("no-agent-here")).await.expect("a cloud")
 }
 
 /// An answer.

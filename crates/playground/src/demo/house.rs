@@ -88,12 +88,9 @@ impl House {
         let git =
             GitServer::serve(&repositories).await.map_err(io_error("starting the git server"))?;
         let options = Options {
-            listen: ([127, 0, 0, 1], 0).into(),
-            agent,
-            empty: false,
             pace: Pace::Measured { factor: PACE },
             folder: Some(folder.path().join("cloud")),
-            tls: false,
+            ..Options::new(agent)
         };
         let cloud = LocalCloud::serve(options).await?;
         let jobs = guests(plan::jobs(&git.host(), &commit), &folder.path().join("jobs"))?;
