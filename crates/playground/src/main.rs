@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
-use fargate_playground::{demo, serve};
+use fargate_playground::{demo, faults, serve};
 
 /// Fargate Runner on this machine: a local ECS and a demo, with no AWS account.
 #[derive(Debug, Parser)]
@@ -18,6 +18,7 @@ struct Cli {
 enum Command {
     Serve(serve::Args),
     Demo(demo::Args),
+    Faults(faults::Args),
 }
 
 fn main() -> ExitCode {
@@ -29,6 +30,10 @@ fn main() -> ExitCode {
     runtime.block_on(async {
         match cli.command {
             Command::Serve(args) => match serve::run(args).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => report(&error),
+            },
+            Command::Faults(args) => match faults::run(args) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => report(&error),
             },

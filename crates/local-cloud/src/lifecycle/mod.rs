@@ -35,7 +35,7 @@ pub(crate) struct Start {
 pub(crate) async fn live(cloud: Arc<Cloud>, start: Start) {
     let (mounts_file_systems, named, entered) = {
         let mut state = cloud.state();
-        // The server may close before the task got its first turn.
+        // RunTask put it there; without it there is no life to live.
         let Some(task) = state.task(&start.region, &start.id) else { return };
         (task.definition.mounts_file_systems(), task.named(), task.times.created)
     };

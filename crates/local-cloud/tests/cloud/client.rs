@@ -55,6 +55,11 @@ pub async fn send_raw(endpoint: &str, request: String) -> io::Result<Answer> {
     spawn_blocking(move || exchange(&host, &request)).await.expect("no panic in the client")
 }
 
+/// A signed request after which the connection stays open.
+pub fn kept_open(host: &str, operation: &str, body: &str) -> String {
+    request(host, operation, body).replace("connection: close\r\n", "")
+}
+
 fn request(host: &str, operation: &str, body: &str) -> String {
     let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
     let headers = vec![
