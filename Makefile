@@ -17,7 +17,7 @@ export FARGATE_AGENT ?= $(CURDIR)/$(AGENT)
 
 help:
 	@echo "make demo    see jobs run on this machine: no AWS account, no Docker"
-	@echo "             FAULTS=FILE  with what goes wrong by the rules of a file"
+	@echo "             FAULTS=docs/rainy-day.faults  with what goes wrong by these rules"
 	@echo "make test    everything that must hold"
 	@echo "make lint    formatting, clippy, documentation"
 	@echo "make bench   speed and memory, beside OpenSSH in the same run"

@@ -139,7 +139,7 @@ impl LocalCloud {
         self.cloud.faults.stand(operation, fault, self.cloud.clock.now());
     }
 
-    /// These rules in place of every fault there was; their time begins now.
+    /// These rules in place of every fault there was; their time begins now. Hanging calls go on.
     pub fn set_faults(&self, rules: Rules) {
         self.cloud.faults.replace(rules, self.cloud.clock.now());
     }

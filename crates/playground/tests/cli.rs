@@ -1,7 +1,9 @@
 //! The `fargate-local` binary as a person meets it: help, wrong arguments, missing programs.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -143,4 +145,38 @@ fn realistic_takes_a_factor_with_an_equals_sign_and_no_pace_beside_it() {
     }
     let output = local(&["serve", "--realistic=101"]).output().unwrap();
     assert!(text(&output).contains("allowed: a factor above 0 and up to 100"), "{}", text(&output));
+}
+
+#[test]
+fn a_cloud_that_serves_shows_its_rules_and_takes_others() {
+    let rainy_day = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rainy-day.faults");
+    let mut child = local(&["serve", "--realistic=0.025", "--faults"])
+        .arg(&rainy_day)
+        .env("FARGATE_AGENT", "/bin/true")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let host = line.split("http://").nth(1).unwrap().split_whitespace().next().unwrap();
+    let ask = |request: &str, rules: &str| {
+        let mut stream = TcpStream::connect(host).unwrap();
+        let length = rules.len();
+        write!(
+            stream,
+            "{request} HTTP/1.1\r\nhost: {host}\r\nx-local-cloud: 1\r\ncontent-length: {length}\r\n\
+             connection: close\r\n\r\n{rules}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    };
+    let checked = text(&local(&["faults"]).arg(&rainy_day).output().unwrap());
+    let shown = ask("GET /_local/faults", "");
+    assert_eq!(shown.replace("  # struck 0 times", ""), checked);
+    let shown = ask("PUT /_local/faults", "RunTask: limit 5/s");
+    assert_eq!(shown, "RunTask: limit 5/s burst 5  # struck 0 times\n");
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -217,11 +217,9 @@ async fn tasks_and_requests_are_listed_without_what_is_secret() {
 async fn a_call_about_a_task_meets_the_rule_for_it() {
     let cloud = serve().await;
     let key = "5f3ac07e".repeat(8);
-    let rules = format!(
-        "every task at PENDING: hold\nStopTask for task 2: throttle\n\
-         RunTask for task of job 5f3ac07e: error BlockedException \"no\"\n\
-         DescribeTasks for task of family other: hang"
-    );
+    let rules = "every task at PENDING: hold\nStopTask for task 2: throttle\n\
+                 RunTask for task of job 5f3ac07e: error BlockedException \"no\"\n\
+                 DescribeTasks for task of family other: hang";
     cloud.set_faults(rules.parse().expect("rules"));
     let endpoint = cloud.endpoint();
     let mut arns = Vec::new();
@@ -374,6 +372,23 @@ async fn a_realistic_cloud_throttles_in_the_words_of_aws_and_a_moved_clock_fills
     );
     cloud.advance(Duration::from_secs(1001));
     assert_eq!(code(&cloud, "ListClusters", &json!({})).await, "");
+    assert_eq!(code(&cloud, "ListClusters", &json!({})).await, "ThrottlingException");
+    cloud.shutdown().await;
+}
+
+#[tokio::test]
+async fn each_service_has_its_own_name_for_a_caller_who_is_too_fast() {
+    let cloud = serve().await;
+    cloud.set_faults("any: throttle".parse().expect("a rule"));
+    let keys = cloud.issue_credentials(Duration::from_secs(60));
+    let endpoint = cloud.endpoint();
+    let ec2 = query(&endpoint, "ec2", "Action=DescribeSubnets&Version=2016-11-15", &keys).await;
+    assert_eq!(ec2.status, 503);
+    assert!(ec2.text.contains("<Code>RequestLimitExceeded</Code>"), "{}", ec2.text);
+    let form = "Action=AssumeRole&Version=2011-06-15";
+    let sts = query(&endpoint, "sts", form, &keys).await;
+    assert_eq!(sts.status, 400);
+    assert!(sts.text.contains("<Code>ThrottlingException</Code>"), "{}", sts.text);
     assert_eq!(code(&cloud, "ListClusters", &json!({})).await, "ThrottlingException");
     cloud.shutdown().await;
 }
