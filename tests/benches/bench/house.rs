@@ -35,7 +35,7 @@ impl House {
     pub fn open(folder: &Path) -> Result<Self, Box<dyn Error>> {
         programs::installed("bwrap", "bubblewrap")?;
         let (driver, agent) = (programs::runner(None)?, programs::agent()?);
-        let options = Options { folder: Some(folder.join("cloud")), ..Options::new(agent) };
+        let options = Options { folder: Some(folder.join("cloud")), ..Options::new(&agent) };
         let (started, cloud) = mpsc::channel();
         let (end, ended) = oneshot::channel();
         let server = std::thread::spawn(move || serve(options, &started, ended));

@@ -204,10 +204,10 @@ impl Faults {
         let mut inner = self.inner.lock().expect("no one panics with the faults");
         let Inner { armed, struck, .. } = &mut *inner;
         let mut meeting = Meeting::default();
-        let mut seen_by_a_rule = false;
+        let mut view_is_taken = false;
         for armed in armed.iter_mut().filter(|armed| armed.rule.meets_call(call)) {
             let of_view = armed.rule.fault.is_of_view();
-            let free = if of_view { !seen_by_a_rule } else { meeting.fault.is_none() };
+            let free = if of_view { !view_is_taken } else { meeting.fault.is_none() };
             if !armed.strikes(free, now) {
                 continue;
             }
@@ -222,7 +222,7 @@ impl Faults {
                     meeting.until = armed.ends();
                 }
             }
-            seen_by_a_rule |= of_view;
+            view_is_taken |= of_view;
         }
         // A queue that was worked off is no rule any more.
         armed.retain(|armed| armed.origin != Origin::Queued || !armed.is_spent());

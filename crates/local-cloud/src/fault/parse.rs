@@ -3,6 +3,8 @@
 mod answer;
 mod value;
 
+use std::time::Duration;
+
 pub(super) use value::written;
 
 use super::Phase;
@@ -10,7 +12,6 @@ use super::refused::Wrong;
 use super::rule::{Chance, Count, Operations, Rule, Tasks, When, Whom};
 use super::words::{Words, parted};
 use crate::actions::{CALLABLE, NAMES_TASKS};
-use std::time::Duration;
 
 /// What may stand before the colon of a rule for calls.
 const FOR_CALLS: &str = "for TASKS, call N, calls N-M, next call, next N calls, P%, seed N, after \

@@ -29,6 +29,8 @@ impl Rules {
         }
         let text = str::from_utf8(bytes)
             .map_err(|error| RulesError::NotText { at: error.valid_up_to() + 1 })?;
+        // Some editors begin a file with a mark that is no text.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (mut rules, mut wrong) = (Vec::new(), Vec::new());
         for (index, line) in text.lines().enumerate() {
             let bare = without_comment(line).trim();
@@ -77,11 +79,5 @@ impl FromStr for Rules {
 impl fmt::Display for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|rule| writeln!(f, "{rule}"))
-    }
-}
-
-impl Extend<Rule> for Rules {
-    fn extend<T: IntoIterator<Item = Rule>>(&mut self, rules: T) {
-        self.0.extend(rules);
     }
 }

@@ -59,7 +59,10 @@ impl Life {
     /// What ends the task first, if it stays in this state.
     pub(super) fn due(&self, phase: Phase) -> Option<Coming> {
         let of_call = self.of_call(phase).filter(|(_, deed)| *deed != Deed::Hold);
-        let of_call = of_call.map(|(after, deed)| Coming::OfCall(self.entered + after, deed));
+        let of_call = of_call.and_then(|(after, deed)| {
+            // What lies beyond all time never comes.
+            Some(Coming::OfCall(self.entered.checked_add(after)?, deed))
+        });
         let of_rule = self.cloud.faults.due(&self.named, phase, self.entered);
         of_call.into_iter().chain(of_rule.map(Coming::OfRule)).min_by_key(Coming::at)
     }

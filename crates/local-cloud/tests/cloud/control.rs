@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::client::{
@@ -9,6 +10,12 @@ use crate::client::{
 };
 use fargate_local_cloud::{Limits, LocalCloud, Options, Rate, Rules};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// One request of the control endpoint, with these headers.
 async fn control(cloud: &LocalCloud, what: &str, headers: &str, body: &str) -> Answer {
@@ -391,4 +398,45 @@ async fn each_service_has_its_own_name_for_a_caller_who_is_too_fast() {
     assert!(sts.text.contains("<Code>ThrottlingException</Code>"), "{}", sts.text);
     assert_eq!(code(&cloud, "ListClusters", &json!({})).await, "ThrottlingException");
     cloud.shutdown().await;
+}
+
+#[tokio::test]
+async fn through_tls_a_connection_is_reset_and_an_answer_trickles_as_well() {
+    let options = Options { tls: true, ..Options::new("no-agent-here") };
+    let cloud = LocalCloud::serve(options).await.expect("a cloud");
+    let rules = "ListClusters call 1: reset after commit\nListClusters call 2: trickle 1h";
+    cloud.set_faults(rules.parse().expect("rules"));
+    let lost = secure(&cloud).await.expect_err("no answer");
+    assert_eq!(lost.kind(), ErrorKind::ConnectionReset);
+    let mut answering = Box::pin(secure(&cloud));
+    let answer = loop {
+        tokio::select! {
+            answer = &mut answering => break answer.expect("an answer"),
+            () = tokio::task::yield_now() => cloud.advance(Duration::from_secs(3600)),
+        }
+    };
+    drop(answering);
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("]}"), "{answer}");
+    assert!(cloud.now() > SystemTime::now() + Duration::from_secs(200 * 3600));
+    cloud.shutdown().await;
+}
+
+/// Asks for the clusters through TLS; the whole answer.
+async fn secure(cloud: &LocalCloud) -> std::io::Result<String> {
+    let host = cloud.endpoint().replace("https://", "");
+    let authority = cloud.authority().expect("it has one").as_bytes();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority).expect("PEM")).expect("an authority");
+    let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let name = ServerName::try_from("127.0.0.1").expect("an address");
+    let stream = tokio::net::TcpStream::connect(&host).await?;
+    let mut stream = TlsConnector::from(Arc::new(client)).connect(name, stream).await?;
+    let request = kept_open(&host, "ListClusters", "{}");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    while !answer.ends_with("]}") {
+        let read = timeout(PATIENCE, stream.read_u8()).await.expect("a further byte")?;
+        answer.push(char::from(read));
+    }
+    Ok(answer)
 }

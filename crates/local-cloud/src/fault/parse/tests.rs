@@ -223,7 +223,8 @@ fn what_is_no_file_of_rules_is_refused_and_one_without_rules_is_not() {
         said("any: hang\n".repeat(MAX_RULES + 1).as_bytes()),
         "taking 1,001 fault rules; at most 1,000 are kept at a time"
     );
-    let windows = "RunTask: hang\r\nStopTask: hang\r\n".parse::<Rules>().expect("two rules");
+    let windows =
+        "\u{feff}RunTask: hang\r\nStopTask: hang\r\n".parse::<Rules>().expect("two rules");
     assert_eq!(windows.len(), 2);
 }
 
@@ -232,7 +233,9 @@ fn text() -> BoxedStrategy<String> {
 }
 
 fn duration() -> BoxedStrategy<Duration> {
-    prop_oneof![0..10_000_000_u64, Just(1_000_000_000_000)].prop_map(Duration::from_micros).boxed()
+    prop_oneof![0..10_000_000_u64, 0..15_000_000_000_000_u64]
+        .prop_map(Duration::from_micros)
+        .boxed()
 }
 
 fn some_time() -> BoxedStrategy<Duration> {
