@@ -17,6 +17,7 @@ export FARGATE_AGENT ?= $(CURDIR)/$(AGENT)
 
 help:
 	@echo "make demo    see jobs run on this machine: no AWS account, no Docker"
+	@echo "             FAULTS=docs/rainy-day.faults  with what goes wrong by these rules"
 	@echo "make test    everything that must hold"
 	@echo "make lint    formatting, clippy, documentation"
 	@echo "make bench   speed and memory, beside OpenSSH in the same run"
@@ -25,7 +26,7 @@ help:
 demo:
 	@tests/neighbours.sh demo
 	@$(MAKE) --no-print-directory build
-	@target/$(FOLDER)/fargate-local demo
+	@target/$(FOLDER)/fargate-local demo $(if $(FAULTS),--faults '$(FAULTS)')
 
 # The whole-product tests start the real binaries, so those are built first.
 test: neighbours build

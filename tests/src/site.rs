@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
-use fargate_local_cloud::{Fault, LocalCloud, Options, Pace, TaskRecord};
+use fargate_local_cloud::{Fault, LocalCloud, Options, TaskRecord};
 use fargate_playground::programs;
 use tempfile::TempDir;
 use toml::{Table, Value};
@@ -61,14 +61,7 @@ impl Site {
     /// As [`Site::open`], with a cloud that is served otherwise.
     pub async fn open_with(change: impl FnOnce(&mut Options)) -> Self {
         let folder = tempfile::Builder::new().prefix("site-").tempdir().expect("a folder");
-        let mut options = Options {
-            listen: "127.0.0.1:0".parse().expect("an address"),
-            agent: agent(),
-            empty: false,
-            pace: Pace::Instant,
-            folder: None,
-            tls: false,
-        };
+        let mut options = Options::new(agent());
         change(&mut options);
         let cloud = LocalCloud::serve(options).await.expect("a cloud");
         let text = cloud.configuration(&folder.path().join("state"));

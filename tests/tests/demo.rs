@@ -220,3 +220,32 @@ fn after_ctrl_c_the_cursor_is_back_and_nothing_is_left() {
     assert!(text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l"), "{text:?}");
     assert!(text.contains("error: interrupted; nothing is left"), "{text}");
 }
+
+#[test]
+fn with_faults_it_says_what_went_wrong_and_claims_no_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rainy-day");
+    let text = "# one try is throttled, one image is missing, nothing else\n\
+                RunTask call 2: throttle\n\
+                task 1 at PENDING: stop TaskFailedToStart \"CannotPullContainerError: pull image \
+                manifest has been retried 1 time(s): failed to resolve ref x: not found\"\n\
+                RunTask call 1000: hang\n";
+    std::fs::write(&rules, text).unwrap();
+    let output = demo().arg("--faults").arg(&rules).env("TMPDIR", folder.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("What goes wrong: 3 fault rules of "), "{text}");
+    for line in [
+        "  struck once: RunTask call 2: throttle\n",
+        "  struck once: task 1 at PENDING: stop TaskFailedToStart ",
+        "  did not strike: RunTask call 1000: hang\n",
+        ": runner_system_failure instead of ",
+        ", with faults injected.\n",
+        "Checked: no task, no state file, no process is left.\n",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(!text.contains("as planned"), "{text}");
+    let kept = text.lines().find_map(|line| line.strip_prefix("Logs and state: ")).unwrap();
+    assert!(Path::new(kept).join("lint.log").is_file(), "{text}");
+}

@@ -1,7 +1,6 @@
 //! The local cloud judged by someone else's client and someone else's model of the API: boto3 and
 //! botocore.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use aws_sdk_ecs::config::{BehaviorVersion, Region};
 use aws_sdk_ecs::error::ProvideErrorMetadata;
 use aws_sdk_ecs::operation::run_task::builders::RunTaskFluentBuilder;
 use aws_sdk_ecs::types::{AwsVpcConfiguration, LaunchType, NetworkConfiguration};
-use fargate_local_cloud::{Credentials, Fault, LocalCloud, Options, Pace, Phase};
+use fargate_local_cloud::{Credentials, Fault, LocalCloud, Options, Phase};
 
 /// Why the check cannot run here, or the interpreter that has boto3.
 fn python() -> Result<PathBuf, String> {
@@ -96,16 +95,7 @@ fn python_or_skip() -> Option<PathBuf> {
 }
 
 async fn serve() -> LocalCloud {
-    let cloud = LocalCloud::serve(Options {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        agent: "fargate-agent".into(),
-        empty: false,
-        pace: Pace::Instant,
-        folder: None,
-        tls: false,
-    })
-    .await
-    .expect("a cloud");
+    let cloud = LocalCloud::serve(Options::new("fargate-agent")).await.expect("a cloud");
     for fault in expected_faults() {
         cloud.fail("RunTask", fault);
     }

@@ -11,7 +11,7 @@ use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, EfsVolumeConfiguration, KeyValuePair, MountPoint,
     NetworkMode, Volume,
 };
-use fargate_local_cloud::{LocalCloud, Options, Pace};
+use fargate_local_cloud::{LocalCloud, Options};
 use fargate_playground::git_server::{GitServer, make_repository};
 use fargate_playground::runner::{Driver, Outcome, Recorded, Runner, Scripts};
 use fargate_playground::{environment, leftovers, programs};
@@ -38,12 +38,8 @@ impl Theatre {
         make_repository(&repositories, "group/project.git", &FILES).await.unwrap();
         let git = GitServer::serve(&repositories).await.unwrap();
         let options = Options {
-            listen: ([127, 0, 0, 1], 0).into(),
-            agent: programs::agent().unwrap(),
-            empty: false,
-            pace: Pace::Instant,
             folder: Some(folder.path().join("cloud")),
-            tls: false,
+            ..Options::new(programs::agent().unwrap())
         };
         let cloud = LocalCloud::serve(options).await.unwrap();
         let family = register_definition_with_helper(&cloud).await;

@@ -3,24 +3,15 @@
 //!
 //! `FARGATE_AGENT` names the agent; tasks with a command of their own do without.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use fargate_local_cloud::{LocalCloud, Options, Pace};
+use fargate_local_cloud::{LocalCloud, Options};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let agent =
         std::env::var_os("FARGATE_AGENT").map_or_else(|| "fargate-agent".into(), PathBuf::from);
-    let cloud = LocalCloud::serve(Options {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        agent,
-        empty: false,
-        pace: Pace::Instant,
-        folder: None,
-        tls: false,
-    })
-    .await?;
+    let cloud = LocalCloud::serve(Options::new(agent)).await?;
     if let Some(notice) = cloud.notice() {
         eprintln!("{notice}");
     }

@@ -1,8 +1,6 @@
 //! What every request and every task of one cloud shares.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -10,6 +8,7 @@ use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::lifecycle::{self, Start};
+use crate::limits::{Buckets, Limits};
 use crate::pace::Timetable;
 use crate::record::Requests;
 use crate::rights::Rights;
@@ -19,15 +18,15 @@ use crate::wire::credentials::Keyring;
 
 /// One cloud.
 pub(crate) struct Cloud {
-    pub clock: Clock,
+    pub clock: Arc<Clock>,
     pub keys: Keyring,
     pub faults: Faults,
+    pub buckets: Buckets,
     pub rights: Rights,
     pub requests: Requests,
     pub timetable: Timetable,
     pub backend: Backend,
     state: Mutex<State>,
-    read_lag_ms: AtomicU64,
     lives: Mutex<JoinSet<()>>,
 }
 
@@ -35,23 +34,40 @@ impl Cloud {
     /// A cloud without a server and without an agent.
     #[cfg(test)]
     pub fn for_tests(pace: crate::Pace, empty: bool) -> Arc<Self> {
+        Self::without_server(pace, Limits::none(), empty)
+    }
+
+    /// As above, furnished and without delays.
+    #[cfg(test)]
+    pub fn with_limits(limits: Limits) -> Arc<Self> {
+        Self::without_server(crate::Pace::Instant, limits, false)
+    }
+
+    #[cfg(test)]
+    fn without_server(pace: crate::Pace, limits: Limits, empty: bool) -> Arc<Self> {
         let keys = Keyring::from_environment(|_| None).expect("test/test");
         let folder = std::env::temp_dir().join("fargate-local-without-server");
         let backend = Backend::new("no-agent".into(), folder, 4000).expect("a backend");
-        Arc::new(Self::new(keys, Timetable::new(pace, 1), backend, empty))
+        Arc::new(Self::new(keys, Timetable::new(pace, 1), limits, backend, empty))
     }
 
-    pub fn new(keys: Keyring, timetable: Timetable, backend: Backend, empty: bool) -> Self {
+    pub fn new(
+        keys: Keyring,
+        timetable: Timetable,
+        limits: Limits,
+        backend: Backend,
+        empty: bool,
+    ) -> Self {
         Self {
-            clock: Clock::start(),
+            clock: Arc::new(Clock::start()),
             keys,
             faults: Faults::none(),
+            buckets: Buckets::new(limits),
             rights: Rights::default(),
             requests: Requests::default(),
             timetable,
             backend,
             state: Mutex::new(State::new(empty)),
-            read_lag_ms: AtomicU64::new(0),
             lives: Mutex::default(),
         }
     }
@@ -59,16 +75,6 @@ impl Cloud {
     /// The state. Never held across an await.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no one panics while holding the state")
-    }
-
-    /// How far behind readers of tasks are.
-    pub fn read_lag(&self) -> Duration {
-        Duration::from_millis(self.read_lag_ms.load(Ordering::Relaxed))
-    }
-
-    pub fn set_read_lag(&self, lag: Duration) {
-        let millis = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
-        self.read_lag_ms.store(millis, Ordering::Relaxed);
     }
 
     /// Lets a task that RunTask made live its life.

@@ -1,6 +1,9 @@
 //! An ECS that lives in one process: the wire protocol, the states, the errors and the checks of
 //! the real service for the operations that Fargate Runner uses, with tasks that really run.
 //!
+//! What goes wrong with a call or a task is asked for by rules ([`Rules`]), in process or over the
+//! control endpoint `/_local`; how fast callers may be, by [`Limits`]. Its clock can be moved.
+//!
 //! Beside ECS it plays what an ECS client needs of its neighbours: `AssumeRole` of STS, and
 //! `DescribeNetworkInterfaces` and `DescribeSubnets` of EC2.
 //!
@@ -10,11 +13,13 @@
 
 mod actions;
 mod backend;
+mod chance;
 mod clock;
 mod cloud;
 mod configuration;
 mod fault;
 mod lifecycle;
+mod limits;
 mod options;
 mod pace;
 mod record;
@@ -24,7 +29,10 @@ mod server;
 mod state;
 mod wire;
 
-pub use fault::{Fault, Phase};
+pub use fault::{
+    Edit, FAULT_REFERENCE, Fault, FaultCount, Phase, Rule, Rules, RulesError, Struck, WrongLine,
+};
+pub use limits::{Limits, Rate};
 pub use options::{Options, ServeError};
 pub use pace::Pace;
 pub use record::{ContainerRecord, Request, TaskRecord};

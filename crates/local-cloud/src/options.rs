@@ -1,8 +1,9 @@
 //! What a cloud is started with, and why it may not start.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::limits::Limits;
 use crate::pace::Pace;
 
 /// How to serve a cloud.
@@ -18,12 +19,31 @@ pub struct Options {
     pub empty: bool,
     /// How long the states of a task last.
     pub pace: Pace,
+    /// How fast callers may be.
+    pub limits: Limits,
     /// Where file systems and container logs live. A temporary folder when `None`, which goes
     /// when the cloud goes.
     pub folder: Option<PathBuf>,
     /// Answer over TLS, with a certificate of the cloud's own authority for this machine's
     /// loopback names and for `cloud.example`.
     pub tls: bool,
+}
+
+impl Options {
+    /// A furnished cloud on a free port of 127.0.0.1, without delays, limits or TLS, in a temporary
+    /// folder.
+    #[must_use]
+    pub fn new(agent: impl Into<PathBuf>) -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            agent: agent.into(),
+            empty: false,
+            pace: Pace::Instant,
+            limits: Limits::none(),
+            folder: None,
+            tls: false,
+        }
+    }
 }
 
 /// Why a cloud did not start.

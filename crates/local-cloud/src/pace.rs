@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::chance::fraction;
+
 /// How long the states of a task last.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
@@ -40,13 +42,14 @@ pub(crate) struct Delays {
 /// Draws the delays of task after task from one seeded sequence.
 pub(crate) struct Timetable {
     pace: Pace,
-    state: Mutex<u64>,
+    seed: u64,
+    drawn: Mutex<u64>,
 }
 
 impl Timetable {
     /// The same `seed` gives the same delays in the same order.
     pub fn new(pace: Pace, seed: u64) -> Self {
-        Self { pace, state: Mutex::new(seed) }
+        Self { pace, seed, drawn: Mutex::new(0) }
     }
 
     /// The delays of the next task.
@@ -66,16 +69,12 @@ impl Timetable {
         }
     }
 
-    /// A number from 0 up to 1, by splitmix64: enough for jitter, and the same everywhere.
+    /// The next number of the sequence, from 0 up to 1.
     fn fraction(&self) -> f64 {
-        let mut state = self.state.lock().expect("no one panics while drawing");
-        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = *state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        let high = u32::try_from(z >> 32).expect("the upper half of 64 bits has 32");
-        f64::from(high) / (f64::from(u32::MAX) + 1.0)
+        let mut drawn = self.drawn.lock().expect("no one panics while drawing");
+        let number = fraction(self.seed, *drawn);
+        *drawn += 1;
+        number
     }
 }
 

@@ -12,6 +12,8 @@ use serde_json::Value;
 /// One request that reached the endpoint.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// Its number, in the order in which requests came; the first is 1.
+    pub number: u64,
     /// The operation, as the `X-Amz-Target` header or the form's `Action` named it; empty without
     /// one.
     pub operation: String,
@@ -33,6 +35,8 @@ pub struct Request {
 /// One task, as it stands now.
 #[derive(Clone, Debug)]
 pub struct TaskRecord {
+    /// Its number, in the order in which tasks were started; the first is 1.
+    pub number: u64,
     /// Its ARN.
     pub arn: String,
     /// The cluster's name.
@@ -114,8 +118,11 @@ struct Kept {
 
 impl Requests {
     /// Notes a request, and gives it the number by which [`Requests::answered`] finds it.
-    pub fn came(&self, request: Request, size_bytes: usize) -> u64 {
+    pub fn came(&self, mut request: Request, size_bytes: usize) -> u64 {
         let mut kept = self.kept.lock().expect("no one panics while noting a request");
+        let former = kept.forgotten + u64::try_from(kept.requests.len()).expect("a count fits");
+        let number = former + 1;
+        request.number = number;
         kept.requests.push_back((size_bytes, request));
         kept.bytes += size_bytes;
         while kept.requests.len() > KEPT_REQUESTS || kept.bytes > KEPT_BYTES {
@@ -123,13 +130,13 @@ impl Requests {
             kept.bytes -= size_bytes;
             kept.forgotten += 1;
         }
-        kept.forgotten + u64::try_from(kept.requests.len()).expect("a count fits") - 1
+        number
     }
 
     /// Notes the answer to request `number`.
     pub fn answered(&self, number: u64, status: u16) {
         let mut kept = self.kept.lock().expect("no one panics while noting a request");
-        let index = number.checked_sub(kept.forgotten).and_then(|i| usize::try_from(i).ok());
+        let index = number.checked_sub(kept.forgotten + 1).and_then(|i| usize::try_from(i).ok());
         if let Some((_, request)) = index.and_then(|i| kept.requests.get_mut(i)) {
             request.status = Some(status);
         }
@@ -148,6 +155,7 @@ mod tests {
 
     fn request() -> Request {
         Request {
+            number: 0,
             operation: "ListTasks".to_owned(),
             service: "ecs",
             access_key_id: String::new(),
@@ -167,8 +175,10 @@ mod tests {
         let number = requests.came(request(), 1);
         requests.answered(number, 200);
         requests.answered(0, 500);
+        requests.answered(1, 500);
         let all = requests.all();
         assert_eq!(all.len(), KEPT_REQUESTS);
+        assert_eq!(all.last().map(|request| request.number), Some(number));
         assert_eq!(all.last().and_then(|r| r.status), Some(200));
         assert_eq!(all.iter().filter(|r| r.status.is_some()).count(), 1);
     }

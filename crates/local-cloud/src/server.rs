@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use fargate_model::region::Partition;
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::backend::Backend;
 use crate::cloud::Cloud;
 use crate::configuration;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultCount, Rules, RulesError, Struck};
 use crate::options::{Options, ServeError};
 use crate::pace::Timetable;
 use crate::record::{Request, TaskRecord};
@@ -66,7 +66,7 @@ impl LocalCloud {
         let tls = tls.map_err(|error| ServeError::Tls(error.into()))?;
         let (authority_pem, acceptor) = tls.map(|tls| (tls.authority_pem, tls.acceptor)).unzip();
         let timetable = Timetable::new(options.pace, SEED);
-        let cloud = Arc::new(Cloud::new(keys, timetable, backend, options.empty));
+        let cloud = Arc::new(Cloud::new(keys, timetable, options.limits, backend, options.empty));
         let (closing, closed) = watch::channel(false);
         let server =
             tokio::spawn(answer(Door::new(listener, acceptor), Arc::clone(&cloud), closed));
@@ -130,24 +130,65 @@ impl LocalCloud {
     /// The next call of `operation` (for example `RunTask`) meets `fault`; a queue, so that several
     /// faults meet several calls.
     pub fn fail(&self, operation: &str, fault: Fault) {
-        self.cloud.faults.push(operation, fault);
+        self.cloud.faults.push(operation, fault, self.cloud.clock.now());
     }
 
     /// Every call of `operation` that no queued fault meets, meets `fault` until
     /// [`LocalCloud::clear_faults`].
     pub fn fail_until_cleared(&self, operation: &str, fault: Fault) {
-        self.cloud.faults.stand(operation, fault);
+        self.cloud.faults.stand(operation, fault, self.cloud.clock.now());
     }
 
-    /// Forgets all faults and lets hanging calls go on. Tasks that a fault holds stay held.
+    /// These rules in place of every fault there was; their time begins now. Hanging calls go on.
+    pub fn set_faults(&self, rules: Rules) {
+        self.cloud.faults.replace(rules, self.cloud.clock.now());
+    }
+
+    /// These rules after the ones that are there; their time begins now.
+    ///
+    /// # Errors
+    ///
+    /// [`RulesError::TooMany`], and none is added.
+    pub fn add_faults(&self, rules: Rules) -> Result<(), RulesError> {
+        self.cloud.faults.add(rules, self.cloud.clock.now())
+    }
+
+    /// Every rule, in the order in which they are asked, and how often each struck. Those of
+    /// [`LocalCloud::fail`] are gone once they did.
+    #[must_use]
+    pub fn faults(&self) -> Vec<FaultCount> {
+        self.cloud.faults.counts()
+    }
+
+    /// What was injected: the last 20,000 strikes of all rules, oldest first.
+    #[must_use]
+    pub fn struck(&self) -> Vec<Struck> {
+        self.cloud.faults.struck()
+    }
+
+    /// The time in this cloud.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.cloud.clock.now()
+    }
+
+    /// Moves the cloud's clock forward, at most a hundred years in all. Delays that are over then
+    /// end at once, credentials expire, buckets fill, stopped tasks are forgotten. Processes of
+    /// tasks and signatures of requests go by the clock of the machine, as before.
+    pub fn advance(&self, by: Duration) {
+        self.cloud.clock.advance(by);
+    }
+
+    /// Forgets all faults, the read lag among them, and lets hanging calls go on. Tasks that a
+    /// fault holds stay held.
     pub fn clear_faults(&self) {
         self.cloud.faults.clear();
     }
 
     /// `DescribeTasks` and `ListTasks` do not see a task that is younger than `lag`: eventual
-    /// consistency. Zero at the start.
+    /// consistency. Zero at the start. It adds to what else a call meets.
     pub fn set_read_lag(&self, lag: Duration) {
-        self.cloud.set_read_lag(lag);
+        self.cloud.faults.set_lag(lag, self.cloud.clock.now());
     }
 
     /// Plays AWS ending a task, for example with `SpotInterruption` and `Your Spot Task was

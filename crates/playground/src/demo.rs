@@ -7,6 +7,7 @@
 mod board;
 mod display;
 mod house;
+mod injection;
 mod plan;
 mod report;
 mod screen;
@@ -19,10 +20,12 @@ use std::path::PathBuf;
 use fargate_local_cloud::ServeError;
 use fargate_model::id::IdError;
 
+use crate::faults;
 use crate::programs::{self, Missing};
 use crate::signals::Signals;
 use crate::terminal::{Abilities, Colour, Progress};
 use house::House;
+use injection::Injection;
 
 /// Play six jobs on a local cloud, and check that nothing is left.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,6 +39,9 @@ pub struct Args {
     /// How to show progress: in place on a terminal, or as lines.
     #[arg(long, value_enum, value_name = "HOW", default_value = "auto")]
     progress: Progress,
+    /// Rules for what goes wrong meanwhile; `fargate-local faults` explains them.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
 }
 
 /// Why the demo could not be played.
@@ -44,6 +50,9 @@ pub enum Error {
     /// Something is not installed or not built.
     #[error(transparent)]
     Missing(#[from] Missing),
+    /// The rules for what goes wrong cannot be used.
+    #[error(transparent)]
+    Faults(#[from] faults::Error),
     /// The cloud did not start.
     #[error("starting the local cloud")]
     Cloud(#[from] ServeError),
@@ -76,19 +85,21 @@ fn io_error(doing: &'static str) -> impl Fn(io::Error) -> Error {
     move |source| Error::Io { doing, source }
 }
 
-/// Plays the demo; true if everything went as planned.
+/// Plays the demo; true if everything went as planned, or with faults, if no job came to a verdict
+/// that none of them explains and nothing is left.
 ///
 /// # Errors
 ///
 /// [`Error`]
 pub async fn run(args: Args) -> Result<bool, Error> {
+    let faults = args.faults.map(Injection::read).transpose()?;
     programs::installed("git", "git")?;
     programs::installed("bwrap", "bubblewrap")?;
     let driver = programs::runner(args.runner.as_deref())?;
     let agent = programs::agent()?;
     let abilities = Abilities::of_stdout(args.color, args.progress);
     let mut signals = Signals::catch().map_err(io_error("catching signals"))?;
-    let house = House::build(&driver, agent).await?;
+    let house = House::build(&driver, agent, faults).await?;
     let played = house.play(abilities, &mut signals).await;
     house.close(played, abilities).await
 }

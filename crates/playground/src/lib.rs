@@ -3,6 +3,7 @@
 
 pub mod demo;
 pub mod environment;
+pub mod faults;
 pub mod git_server;
 pub mod invariants;
 pub mod leftovers;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
-use fargate_playground::{demo, serve, torture};
+use fargate_playground::{demo, faults, serve, torture};
 
 /// Fargate Runner on this machine: a local ECS and a demo, with no AWS account.
 #[derive(Debug, Parser)]
@@ -19,6 +19,7 @@ enum Command {
     Serve(serve::Args),
     Demo(demo::Args),
     Torture(torture::Args),
+    Faults(faults::Args),
 }
 
 fn main() -> ExitCode {
@@ -30,6 +31,10 @@ fn main() -> ExitCode {
     runtime.block_on(async {
         match cli.command {
             Command::Serve(args) => match serve::run(args).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => report(&error),
+            },
+            Command::Faults(args) => match faults::run(args) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => report(&error),
             },

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use fargate_local_cloud::{LocalCloud, Options, Pace, ServeError};
+use fargate_local_cloud::{Limits, LocalCloud, Options, Pace, ServeError};
 use tokio::time::timeout;
 
+use crate::faults;
 use crate::programs::{self, Missing};
 use crate::signals::Signals;
 
@@ -32,6 +33,19 @@ pub struct Args {
     /// How long the states of a task last: `instant`, or a factor of the measured delays.
     #[arg(long, value_name = "instant|FACTOR", default_value = "instant")]
     pace: PaceChoice,
+    /// AWS's own rate limits, and the measured delays times FACTOR: 1, unless it is given.
+    #[arg(
+        long,
+        value_name = "FACTOR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1",
+        conflicts_with = "pace"
+    )]
+    realistic: Option<Factor>,
+    /// Rules for what goes wrong from the start; `fargate-local faults` explains them.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
     /// State folder that the written configuration names.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -40,15 +54,27 @@ pub struct Args {
 #[derive(Clone, Copy, Debug)]
 struct PaceChoice(Pace);
 
+/// A factor of the measured delays.
+#[derive(Clone, Copy, Debug)]
+struct Factor(f64);
+
+impl FromStr for Factor {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let factor = text.parse::<f64>().ok().filter(|factor| *factor > 0.0 && *factor <= 100.0);
+        factor.map(Self).ok_or_else(|| "allowed: a factor above 0 and up to 100".to_owned())
+    }
+}
+
 impl FromStr for PaceChoice {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "instant" {
             return Ok(Self(Pace::Instant));
         }
-        match text.parse::<f64>() {
-            Ok(factor) if factor > 0.0 && factor <= 100.0 => Ok(Self(Pace::Measured { factor })),
-            _ => Err("allowed: `instant`, or a factor above 0 and up to 100".to_owned()),
+        match text.parse() {
+            Ok(Factor(factor)) => Ok(Self(Pace::Measured { factor })),
+            Err(_) => Err("allowed: `instant`, or a factor above 0 and up to 100".to_owned()),
         }
     }
 }
@@ -59,6 +85,9 @@ pub enum Error {
     /// Something is not installed or not built.
     #[error(transparent)]
     Missing(#[from] Missing),
+    /// The rules for what goes wrong cannot be used.
+    #[error(transparent)]
+    Faults(#[from] faults::Error),
     /// The cloud did not start.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -86,15 +115,17 @@ pub enum Error {
 /// [`Error`]
 pub async fn run(args: Args) -> Result<(), Error> {
     let mut signals = Signals::catch()?;
-    let options = Options {
-        listen: args.listen,
-        agent: programs::agent()?,
-        empty: args.empty,
-        pace: args.pace.0,
-        folder: None,
-        tls: false,
+    let rules = args.faults.as_deref().map(faults::read).transpose()?;
+    let (pace, limits) = match args.realistic {
+        None => (args.pace.0, Limits::none()),
+        Some(Factor(factor)) => (Pace::Measured { factor }, Limits::of_aws()),
     };
+    let (listen, empty) = (args.listen, args.empty);
+    let options = Options { listen, empty, pace, limits, ..Options::new(programs::agent()?) };
     let cloud = LocalCloud::serve(options).await?;
+    if let Some(rules) = rules {
+        cloud.set_faults(rules);
+    }
     if let Some(notice) = cloud.notice() {
         eprintln!("{notice}");
     }
@@ -145,6 +176,7 @@ mod tests {
         assert_eq!("instant".parse::<PaceChoice>().unwrap().0, Pace::Instant);
         let factor = "0.025".parse::<PaceChoice>().unwrap().0;
         assert_eq!(factor, Pace::Measured { factor: 0.025 });
+        assert!("instant".parse::<Factor>().is_err());
         for wrong in ["", "0", "-1", "fast", "inf", "NaN", "1e9"] {
             assert!(wrong.parse::<PaceChoice>().is_err(), "{wrong}");
         }

@@ -11,11 +11,12 @@ mod witness;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fargate_local_cloud::ServeError;
+use fargate_local_cloud::{RulesError, ServeError, TaskRecord};
 use fargate_model::id::IdError;
 use fargate_model::text::duration;
 
@@ -33,9 +34,9 @@ pub struct Args {
     /// What everything is drawn from; another one each time unless given.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Plays this job of the seed alone, counted from 0.
-    #[arg(long, value_name = "NUMBER")]
-    only: Option<u64>,
+    /// The number of the first job of the seed, to play a part of it again.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    first: u64,
     /// How many jobs are played at once.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=200))]
     at_once: u16,
@@ -62,16 +63,32 @@ pub enum Error {
     /// The repository's address names no host. A bug of this program.
     #[error("naming the jobs")]
     Identity(#[from] IdError),
+    /// The local cloud refuses a rule. A bug of this program, or more jobs than it takes rules.
+    #[error("harming a job")]
+    Rules(#[from] RulesError),
     /// Ctrl-C or SIGTERM.
     #[error("interrupted; nothing was judged")]
     Interrupted,
 }
 
-/// A counter-example.
+/// Jobs that share a cloud, whose record of requests has an end.
+const TOGETHER: u64 = 200;
+
+/// A counter-example: what broke, and the jobs that are played to see it again.
 struct Example {
     broken: Broken,
-    /// The job's number; none where it is about all of them.
-    number: Option<u64>,
+    jobs: Range<u64>,
+}
+
+/// What came of all jobs.
+#[derive(Default)]
+struct Tally {
+    harms: BTreeMap<String, usize>,
+    verdicts: BTreeMap<String, usize>,
+    strikes: usize,
+    slowest: Option<(Duration, u64)>,
+    examples: Vec<Example>,
+    kept: Vec<PathBuf>,
 }
 
 /// Plays and judges; true if no invariant broke.
@@ -82,101 +99,102 @@ struct Example {
 pub async fn run(args: Args) -> Result<bool, Error> {
     programs::installed("bwrap", "bubblewrap")?;
     let driver = programs::runner(args.runner.as_deref())?;
+    let agent = programs::agent()?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..=u64::from(u32::MAX)));
     let mut signals = Signals::catch()?;
     println!("seed {seed}");
-    let house = Arc::new(House::build(&driver, programs::agent()?, seed).await?);
-    let began = Instant::now();
-    let judged = tokio::select! {
-        judged = play(&house, &args) => judged,
-        () = signals.next() => Err(Error::Interrupted),
-    };
-    let took = began.elapsed();
-    let house = Arc::into_inner(house).expect("every job is over, or was dropped");
-    let keep = args.keep || matches!(&judged, Ok((_, examples)) if !examples.is_empty());
-    let kept = house.close(keep).await;
-    let (played, examples) = judged?;
-    let mut out = io::stdout().lock();
-    out.write_all(report(&args, seed, &played, &examples, took).as_bytes())?;
-    if let Some(folder) = kept {
-        writeln!(out, "the operator's log and the state are in {}", folder.display())?;
+    let (began, mut tally) = (Instant::now(), Tally::default());
+    let end = args.first.saturating_add(args.jobs);
+    let mut first = args.first;
+    while first < end {
+        let jobs = first..end.min(first.saturating_add(TOGETHER));
+        first = jobs.end;
+        let house = Arc::new(House::build(&driver, agent.clone(), seed).await?);
+        let judged = tokio::select! {
+            judged = play(&house, jobs, usize::from(args.at_once), &mut tally) => judged,
+            () = signals.next() => Err(Error::Interrupted),
+        };
+        let house = Arc::into_inner(house).expect("every job is over, or was dropped");
+        let broke = matches!(judged, Ok(broke) if broke);
+        tally.kept.extend(house.close(args.keep || broke).await);
+        judged?;
     }
-    Ok(examples.is_empty())
+    let mut out = io::stdout().lock();
+    out.write_all(report(&args, seed, &tally, began.elapsed()).as_bytes())?;
+    Ok(tally.examples.is_empty())
 }
 
-async fn play(house: &Arc<House>, args: &Args) -> Result<(Vec<Played>, Vec<Example>), Error> {
-    let numbers = match args.only {
-        Some(number) => number..number + 1,
-        None => 0..args.jobs,
-    };
-    let played = house.play(numbers, usize::from(args.at_once)).await?;
+/// True if something broke.
+async fn play(
+    house: &Arc<House>,
+    jobs: Range<u64>,
+    at_once: usize,
+    tally: &mut Tally,
+) -> Result<bool, Error> {
+    let all_played = house.play(jobs.clone(), at_once).await?;
     // First all that must end by itself, then the clean-up that comes at last.
     house.settle().await;
-    let mut examples = Vec::new();
-    for played in &played {
-        let number = Some(played.guest.number);
-        let mut tell = |broken| examples.push(Example { broken, number });
+    let before = tally.examples.len();
+    for played in &all_played {
+        tally.count(played);
+        let number = played.guest.number;
+        let mut tell = |broken| tally.examples.push(Example { broken, jobs: number..number + 1 });
         oracle::judge(house, played).into_iter().for_each(&mut tell);
-        for task in house.tasks_of(&played.key) {
-            if task.last_status != "STOPPED" {
-                let evidence = format!("task {} still lives", task.arn);
-                tell(Broken { invariant: Invariant::NoOrphan, evidence });
-            }
+        let lives = |task: &TaskRecord| task.last_status != "STOPPED";
+        for task in house.tasks_of(&played.key).into_iter().filter(lives) {
+            let evidence = format!("task {} still lives", task.arn);
+            tell(Broken { invariant: Invariant::NoOrphan, evidence });
         }
         if !house.clean_up(&played.guest).await? {
             let evidence = "the last clean-up failed".to_owned();
             tell(Broken { invariant: Invariant::NoOrphan, evidence });
         }
     }
-    let of_all = oracle::judge_all(house, &played).into_iter();
-    examples.extend(of_all.map(|broken| Example { broken, number: None }));
-    Ok((played, examples))
+    let of_all = oracle::judge_all(house, &all_played).into_iter();
+    tally.examples.extend(of_all.map(|broken| Example { broken, jobs: jobs.clone() }));
+    tally.strikes += house.cloud().struck().len();
+    Ok(tally.examples.len() > before)
 }
 
-fn report(
-    args: &Args,
-    seed: u64,
-    played: &[Played],
-    examples: &[Example],
-    took: Duration,
-) -> String {
-    let mut harms: BTreeMap<String, usize> = BTreeMap::new();
-    let mut verdicts: BTreeMap<String, usize> = BTreeMap::new();
-    for played in played {
-        *harms.entry(played.guest.harm.to_string()).or_default() += 1;
-        *verdicts.entry(played.verdict()).or_default() += 1;
+impl Tally {
+    fn count(&mut self, played: &Played) {
+        *self.harms.entry(played.guest.harm.to_string()).or_default() += 1;
+        *self.verdicts.entry(played.verdict()).or_default() += 1;
+        let took = played.outcome.as_ref().map(|outcome| (outcome.took, played.guest.number));
+        self.slowest = self.slowest.max(took);
     }
-    let jobs = if played.len() == 1 { "job" } else { "jobs" };
-    let mut text = format!("{} {jobs} in {}\n\n", played.len(), duration(took));
+}
+
+fn report(args: &Args, seed: u64, tally: &Tally, took: Duration) -> String {
+    let jobs = if args.jobs == 1 { "job" } else { "jobs" };
+    let mut text = format!("{} {jobs} in {}\n\n", args.jobs, duration(took));
     let rows = |title: &str, counts: &BTreeMap<String, usize>| {
         let rows = counts.iter().map(|(what, count)| format!("  {count:>6}  {what}\n"));
         format!("{title}\n{}\n", rows.collect::<String>())
     };
-    text += &rows("what was done to them", &harms);
-    text += &rows("what came of them", &verdicts);
-    let slowest =
-        played.iter().filter_map(|p| Some((p.outcome.as_ref()?.took, p))).max_by_key(|s| s.0);
-    if let Some((took, Played { guest, .. })) = slowest {
-        let took = duration(took);
-        text += &format!("slowest\n  {took}, job {} with {}\n\n", guest.number, guest.harm);
+    text += &rows("what was done to them", &tally.harms);
+    text += &format!("  {:>6}  strikes of rules, altogether\n\n", tally.strikes);
+    text += &rows("what came of them", &tally.verdicts);
+    if let Some((took, number)) = tally.slowest {
+        text += &format!("the slowest took {}: job {number}\n\n", duration(took));
     }
     text += "broken\n";
     for invariant in Invariant::ALL {
-        let count = examples.iter().filter(|e| e.broken.invariant == invariant).count();
+        let count = tally.examples.iter().filter(|e| e.broken.invariant == invariant).count();
         let note = match invariant {
             Invariant::RightHost => "  not played here",
             _ => "",
         };
         text += &format!("  {count:>6}  {invariant}{note}\n");
     }
-    for Example { broken, number } in examples {
-        text += &format!("\nerror: {broken}\n");
-        text += &match number {
-            Some(number) => {
-                format!("  again: fargate-local torture --seed {seed} --only {number}\n")
-            }
-            None => format!("  again: fargate-local torture --seed {seed} --jobs {}\n", args.jobs),
-        };
+    for Example { broken, jobs } in &tally.examples {
+        let (first, count) = (jobs.start, jobs.end - jobs.start);
+        text += &format!(
+            "\nerror: {broken}\n  again: fargate-local torture --seed {seed} --first {first} --jobs {count}\n"
+        );
+    }
+    for folder in &tally.kept {
+        text += &format!("the operator's log and the state are in {}\n", folder.display());
     }
     text
 }

@@ -1,7 +1,9 @@
 //! The `fargate-local` binary as a person meets it: help, wrong arguments, missing programs.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -80,4 +82,101 @@ fn serve_says_in_one_line_how_to_use_it_and_ends_at_a_signal() {
         kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0));
     }
+}
+
+#[test]
+fn the_explanation_of_fault_rules_is_a_file_of_them() {
+    let explained = local(&["faults"]).output().unwrap();
+    assert!(explained.status.success());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("all.faults");
+    std::fs::write(&file, &explained.stdout).unwrap();
+    let checked = local(&["faults"]).arg(&file).output().unwrap();
+    let rules = text(&checked);
+    assert!(checked.status.success(), "{rules}");
+    assert!(rules.lines().count() > 40 && !rules.contains('#'), "{rules}");
+}
+
+#[test]
+fn fault_rules_that_cannot_be_used_are_refused_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    let refused = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let outputs = ["serve", "demo"].map(|command| {
+            let mut command = local(&[command, "--faults"]);
+            let output = command.arg(&path).env("FARGATE_AGENT", "/bin/true").output().unwrap();
+            assert_eq!(output.status.code(), Some(1));
+            assert!(output.stdout.is_empty());
+            text(&output).replace(&path.display().to_string(), "FILE")
+        });
+        assert_eq!(outputs[0], outputs[1]);
+        outputs[0].clone()
+    };
+    let begin = "error: FILE holds no usable fault rules; `fargate-local faults` explains them: ";
+    let said = refused(b"any: throttle\nRunTask call 0: hang\nStopTask 101%: hang\n");
+    assert!(said.starts_with(&format!("{begin}line 2, `RunTask call 0: hang`: ")), "{said}");
+    assert!(said.contains("\nline 3, `StopTask 101%: hang`: "), "{said}");
+    let said = refused(b"\x7fELF\x02\x01\xff");
+    assert_eq!(
+        said,
+        format!("{begin}reading fault rules: byte 7 is not UTF-8, and rules are lines of text\n")
+    );
+    let said = refused(&vec![b'\n'; 1024 * 1024]);
+    assert!(said.contains("1.0 MB were given, and at most 65.5 KB are read"), "{said}");
+    std::fs::remove_file(&path).unwrap();
+    let missing = local(&["serve", "--faults"]).arg(&path).output().unwrap();
+    let said = text(&missing).replace(&path.display().to_string(), "FILE");
+    assert_eq!(
+        said,
+        "error: reading the fault rules FILE: No such file or directory (os error 2)\n"
+    );
+}
+
+#[test]
+fn realistic_takes_a_factor_with_an_equals_sign_and_no_pace_beside_it() {
+    for wrong in [
+        &["serve", "--realistic=0"][..],
+        &["serve", "--realistic=fast"],
+        &["serve", "--realistic", "--pace", "1"],
+    ] {
+        let output = local(wrong).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", text(&output));
+    }
+    let output = local(&["serve", "--realistic=101"]).output().unwrap();
+    assert!(text(&output).contains("allowed: a factor above 0 and up to 100"), "{}", text(&output));
+}
+
+#[test]
+fn a_cloud_that_serves_shows_its_rules_and_takes_others() {
+    let rainy_day = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rainy-day.faults");
+    let mut child = local(&["serve", "--realistic=0.025", "--faults"])
+        .arg(&rainy_day)
+        .env("FARGATE_AGENT", "/bin/true")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let host = line.split("http://").nth(1).unwrap().split_whitespace().next().unwrap();
+    let ask = |request: &str, rules: &str| {
+        let mut stream = TcpStream::connect(host).unwrap();
+        let length = rules.len();
+        write!(
+            stream,
+            "{request} HTTP/1.1\r\nhost: {host}\r\nx-local-cloud: 1\r\ncontent-length: {length}\r\n\
+             connection: close\r\n\r\n{rules}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    };
+    let checked = text(&local(&["faults"]).arg(&rainy_day).output().unwrap());
+    let shown = ask("GET /_local/faults", "");
+    assert_eq!(shown.replace("  # struck 0 times", ""), checked);
+    let shown = ask("PUT /_local/faults", "RunTask: limit 5/s");
+    assert_eq!(shown, "RunTask: limit 5/s burst 5  # struck 0 times\n");
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

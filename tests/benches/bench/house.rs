@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use fargate_local_cloud::{LocalCloud, Options, Pace};
+use fargate_local_cloud::{LocalCloud, Options};
 use fargate_playground::runner::{GitInfo, Job};
 use fargate_playground::{environment, programs};
 use tokio::sync::oneshot;
@@ -35,14 +35,7 @@ impl House {
     pub fn open(folder: &Path) -> Result<Self, Box<dyn Error>> {
         programs::installed("bwrap", "bubblewrap")?;
         let (driver, agent) = (programs::runner(None)?, programs::agent()?);
-        let options = Options {
-            listen: ([127, 0, 0, 1], 0).into(),
-            agent: agent.clone(),
-            empty: false,
-            pace: Pace::Instant,
-            folder: Some(folder.join("cloud")),
-            tls: false,
-        };
+        let options = Options { folder: Some(folder.join("cloud")), ..Options::new(&agent) };
         let (started, cloud) = mpsc::channel();
         let (end, ended) = oneshot::channel();
         let server = std::thread::spawn(move || serve(options, &started, ended));

@@ -5,6 +5,7 @@ mod agent;
 mod answers;
 mod exceptions;
 mod failures;
+mod rules;
 mod stopped;
 
 use fargate_local_cloud::{Fault, Phase};

@@ -28,7 +28,6 @@ impl DescribeTasks {
         if asked.len() > MAX_TASKS {
             return Err(Refusal::parameter(format!("Tasks cannot be more than {MAX_TASKS}.")));
         }
-        let lag = scene.cloud.read_lag();
         let mut state = scene.cloud.state();
         let region = state.region(scene.region, scene.now);
         let cluster = region.cluster(self.cluster.as_deref())?.name.clone();
@@ -36,7 +35,7 @@ impl DescribeTasks {
         for reference in &asked {
             let id = region.names.task_id(reference, &cluster)?;
             let arn = region.names.task(&cluster, id);
-            match (scene.fault, region.visible_task(&cluster, id, scene.now, lag)) {
+            match (scene.fault, region.visible_task(&cluster, id, scene.now, scene.view)) {
                 (Some(Fault::Failure { reason, detail }), _) => failures
                     .push(without_nulls(json!({ "arn": arn, "reason": reason, "detail": detail }))),
                 (_, Some(task)) => tasks.push(task.view(with_tags)),

@@ -32,6 +32,13 @@ pub struct Launch {
     pub tags: Tags,
 }
 
+impl Launch {
+    /// Its tasks use spare capacity.
+    pub fn is_on_spot(&self) -> bool {
+        self.capacity_provider.as_deref() == Some("FARGATE_SPOT")
+    }
+}
+
 /// Accepts a request for what is there.
 pub fn plan(request: &RunTask, region: &Region) -> Result<Launch, Refusal> {
     let cluster = region.cluster(request.cluster.as_deref())?;

@@ -29,13 +29,12 @@ shapes! {
 impl ListTasks {
     pub fn perform(self, scene: &Scene<'_>) -> Outcome {
         self.check()?;
-        let lag = scene.cloud.read_lag();
         let mut state = scene.cloud.state();
         let region = state.region(scene.region, scene.now);
         let cluster = region.cluster(self.cluster.as_deref())?.name.clone();
-        let tasks = region.tasks.values().filter(|task| {
-            task.cluster == cluster && task.is_visible(scene.now, lag) && self.wants(task)
-        });
+        let tasks = region.tasks.values().filter(|task| task.cluster == cluster);
+        let tasks = tasks.filter_map(|task| task.seen(scene.now, scene.view));
+        let tasks = tasks.filter(|task| self.wants(task));
         let arns = tasks.map(|task| task.arn.clone()).collect();
         let page = page(arns, self.max_results, self.next_token.as_deref(), PAGE)?;
         Ok(without_nulls(json!({ "taskArns": page.items, "nextToken": page.next_token })))

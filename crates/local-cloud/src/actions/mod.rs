@@ -2,6 +2,7 @@
 //! one short lock, and gives the body of the answer. Time and processes are not theirs.
 
 mod assume_role;
+mod concerned;
 mod create_cluster;
 mod definition_checks;
 mod delete_cluster;
@@ -28,6 +29,7 @@ mod stop_task;
 mod tag_resource;
 mod untag_resource;
 
+pub use concerned::concerned;
 pub use definition_checks::start_order;
 
 use std::sync::Arc;
@@ -37,11 +39,42 @@ use fargate_model::region::Partition;
 use serde_json::Value;
 
 use crate::cloud::Cloud;
-use crate::fault::Fault;
+use crate::fault::{Fault, View};
 use crate::wire::credentials::Principal;
 use crate::wire::member::Member;
 use crate::wire::refusal::Refusal;
 use crate::wire::shape::definition::RegisterTaskDefinition;
+
+/// Every operation that this cloud plays.
+pub const CALLABLE: [&str; 21] = [
+    "AssumeRole",
+    "CreateCluster",
+    "DeleteCluster",
+    "DeleteTaskDefinitions",
+    "DeregisterTaskDefinition",
+    "DescribeClusters",
+    "DescribeNetworkInterfaces",
+    "DescribeSubnets",
+    "DescribeTaskDefinition",
+    "DescribeTasks",
+    "ListClusters",
+    "ListTagsForResource",
+    "ListTaskDefinitionFamilies",
+    "ListTaskDefinitions",
+    "ListTasks",
+    "PutClusterCapacityProviders",
+    "RegisterTaskDefinition",
+    "RunTask",
+    "StopTask",
+    "TagResource",
+    "UntagResource",
+];
+/// Those of services that answer in XML.
+pub const QUERY_OPERATIONS: [&str; 3] =
+    ["AssumeRole", "DescribeNetworkInterfaces", "DescribeSubnets"];
+/// Those whose requests name tasks.
+pub const NAMES_TASKS: [&str; 5] =
+    ["DescribeTasks", "ListTagsForResource", "StopTask", "TagResource", "UntagResource"];
 
 /// The body of an answer, or an error.
 pub type Outcome = Result<Value, Refusal>;
@@ -76,6 +109,7 @@ pub struct Scene<'a> {
     pub region: &'a str,
     pub now: SystemTime,
     pub fault: Option<&'a Fault>,
+    pub view: View,
     pub principal: &'a Principal,
 }
 
@@ -95,6 +129,12 @@ impl Scene<'_> {
         }
         let because = format!(" because no identity-based policy allows the {right} action");
         Err(self.refused(right, resource, &because))
+    }
+
+    /// Whether so many tasks may be launched now; then they are counted.
+    pub fn may_launch(&self, on_spot: bool, tasks: usize) -> bool {
+        let tasks = u32::try_from(tasks).expect("checked to be at most 10");
+        self.cloud.buckets.launch(self.region, on_spot, tasks, self.now)
     }
 
     /// That the caller has no right to do this.

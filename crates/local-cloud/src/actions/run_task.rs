@@ -10,11 +10,12 @@ use tokio::sync::watch;
 use super::launch::{Launch, plan};
 use super::launch_checks::check;
 use super::{Outcome, Scene};
-use crate::fault::{Fault, Stop, TaskFault};
+use crate::fault::Fault;
 use crate::lifecycle::Start;
 use crate::state::address::public_of;
 use crate::state::client_token::Seen;
 use crate::state::names::Names;
+use crate::state::past::Past;
 use crate::state::random;
 use crate::state::region::Region;
 use crate::state::task::{Container, Interface, InterfaceStatus, Task, Times};
@@ -88,7 +89,11 @@ impl RunTask {
         // Without namespaces every task would use the same folders.
         let room =
             if scene.cloud.backend.is_shared() { 1_usize.saturating_sub(live) } else { count };
-        let started: Vec<_> = (0..count.min(room))
+        let launched = count.min(room);
+        if !scene.may_launch(launch.is_on_spot(), launched) {
+            return Err(Refusal::throttled());
+        }
+        let started: Vec<_> = (0..launched)
             .map(|_| {
                 let sequence = state.next_sequence();
                 self.start_one(scene, &mut state, &launch, sequence)
@@ -137,12 +142,12 @@ impl RunTask {
         let start = Start {
             region: scene.region.to_owned(),
             id: task.id.clone(),
-            fault: scene.fault.and_then(task_fault),
+            fault: scene.fault.and_then(Fault::of_task),
             orders,
         };
         let id = task.id.clone();
         region.tasks.insert(id.clone(), task);
-        region.trim_tasks();
+        region.trim_tasks(scene.now);
         scene.cloud.live(start);
         id
     }
@@ -193,6 +198,7 @@ impl RunTask {
             times: Times::created(now),
             ending: None,
             forgotten: false,
+            past: Past::default(),
             orders: watch::Sender::new(None),
             id,
         }
@@ -212,30 +218,6 @@ fn interface() -> Interface {
         public_address: None,
         public_connections: Arc::default(),
         seen_by_containers: false,
-    }
-}
-
-fn task_fault(fault: &Fault) -> Option<TaskFault> {
-    match fault {
-        Fault::TaskHeld { phase } => Some(TaskFault::Held(*phase)),
-        Fault::TaskStops {
-            phase,
-            after,
-            stop_code,
-            stopped_reason,
-            container_reason,
-            exit_code,
-        } => Some(TaskFault::Stops(
-            *phase,
-            *after,
-            Stop {
-                stop_code: stop_code.clone(),
-                stopped_reason: stopped_reason.clone(),
-                container_reason: container_reason.clone(),
-                exit_code: *exit_code,
-            },
-        )),
-        _ => None,
     }
 }
 

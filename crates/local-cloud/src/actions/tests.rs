@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Action, Scene};
+use super::{Action, CALLABLE, NAMES_TASKS, QUERY_OPERATIONS, Scene};
 use crate::Pace;
 use crate::cloud::Cloud;
-use crate::fault::{Fault, Phase};
+use crate::fault::{Fault, Phase, View};
 use crate::wire::credentials::Principal;
 
 const REGION: &str = "eu-west-1";
@@ -29,7 +29,8 @@ fn call_in(
     Action::decode(operation, body)
         .and_then(|action| {
             let (now, principal) = (cloud.clock.now(), &Principal::User);
-            action.perform(&Scene { cloud, region, now, fault: Some(&HELD), principal })
+            let (fault, view) = (Some(&HELD), View::default());
+            action.perform(&Scene { cloud, region, now, fault, view, principal })
         })
         .map_err(|refusal| format!("{}: {}", refusal.code, refusal.message))
 }
@@ -371,7 +372,9 @@ async fn the_same_token_starts_its_tasks_once_and_other_parameters_are_a_conflic
     let refusal = Action::decode("RunTask", other)
         .and_then(|action| {
             let (now, principal) = (cloud.clock.now(), &Principal::User);
-            action.perform(&Scene { cloud: &cloud, region: REGION, now, fault: None, principal })
+            let view = View::default();
+            let (cloud, region) = (&cloud, REGION);
+            action.perform(&Scene { cloud, region, now, fault: None, view, principal })
         })
         .expect_err("a conflict");
     assert_eq!(refusal.code, "ConflictException");
@@ -492,4 +495,14 @@ async fn tags_come_and_go_and_are_shown_on_request() {
     let gone = format!("{}{}", &arn[..arn.len() - 32], "0".repeat(32));
     let error = call(&cloud, "TagResource", json!({"resourceArn": gone, "tags": []})).unwrap_err();
     assert!(error.starts_with("ResourceNotFoundException"), "{error}");
+}
+
+#[test]
+fn every_operation_that_rules_may_name_is_played() {
+    for name in CALLABLE {
+        let decoded = Action::decode(name, json!({})).expect("an empty request can be read");
+        let of_ecs = !matches!(decoded, Action::Unsupported(_));
+        assert_ne!(of_ecs, QUERY_OPERATIONS.contains(&name), "{name}");
+    }
+    assert!(NAMES_TASKS.iter().all(|name| CALLABLE.contains(name)));
 }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use fargate_model::task::Status;
 use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{sleep, timeout_at};
 
 use super::Life;
 use crate::actions::start_order;
 use crate::backend::{Mount, Plan, Process};
+use crate::cloud::Cloud;
 use crate::state::task::{Container, Ending, Task};
 use crate::wire::shape::common::KeyValue;
 use crate::wire::shape::definition::{ContainerDefinition, Volume};
@@ -243,8 +244,9 @@ impl Life {
     }
 
     /// SIGTERM, each container's `stopTimeout`, SIGKILL; returns when all have ended.
-    pub(super) async fn stop_containers(&mut self, crew: &mut Crew, at_once: bool) {
-        let started = Instant::now();
+    pub(super) async fn stop_containers(&mut self, crew: &mut Crew, ending: &Ending) {
+        let started = self.cloud.clock.now();
+        let at_once = ending.at_once;
         if !at_once {
             for (_, process) in crew.live() {
                 ready_for_term(process).await;
@@ -254,14 +256,14 @@ impl Life {
         let mut killed = Vec::new();
         while crew.has_live() {
             let hurried = self.start.orders.borrow_and_update().as_ref().is_some_and(|o| o.at_once);
-            let mut next: Option<Instant> = None;
+            let mut next: Option<SystemTime> = None;
             for (index, process) in crew.live() {
                 if killed.contains(&index) {
                     continue;
                 }
-                let deadline =
-                    if at_once || hurried { started } else { started + self.patience(index) };
-                if deadline <= Instant::now() {
+                let patience = ending.grace.unwrap_or_else(|| self.patience(index));
+                let deadline = if at_once || hurried { started } else { started + patience };
+                if deadline <= self.cloud.clock.now() {
                     self.cloud.backend.signal(process, Signal::SIGKILL);
                     killed.push(index);
                 } else {
@@ -273,12 +275,12 @@ impl Life {
     }
 
     /// Waits for one container to end, for the next deadline, or for an order to hurry.
-    async fn one_end(&mut self, crew: &mut Crew, deadline: Option<Instant>) {
+    async fn one_end(&mut self, crew: &mut Crew, deadline: Option<SystemTime>) {
         let mut hurry = self.start.orders.clone();
         let exit = tokio::select! {
             exit = crew.next_exit() => Some(exit),
             Ok(()) = hurry.changed() => None,
-            () = until(deadline) => None,
+            () = until(&self.cloud, deadline) => None,
         };
         let Some((index, code)) = exit else { return };
         crew.left(index, code);
@@ -299,9 +301,9 @@ impl Life {
     }
 }
 
-async fn until(deadline: Option<Instant>) {
+async fn until(cloud: &Cloud, deadline: Option<SystemTime>) {
     match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        Some(deadline) => cloud.clock.sleep_until(deadline).await,
         None => std::future::pending().await,
     }
 }

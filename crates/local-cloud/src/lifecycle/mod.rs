@@ -2,6 +2,7 @@
 //! PROVISIONING to STOPPED; nothing moves because somebody looked.
 
 mod containers;
+mod faults;
 mod phases;
 mod relay;
 
@@ -10,10 +11,10 @@ use std::time::{Duration, SystemTime};
 
 use fargate_model::task::Status;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::cloud::Cloud;
-use crate::fault::{Phase, Stop, TaskFault};
+use crate::fault::{Named, TaskFault};
 use crate::pace::Delays;
 use crate::state::task::{Ending, InterfaceStatus, Task};
 use containers::Crew;
@@ -32,13 +33,14 @@ pub(crate) struct Start {
 
 /// Lives the life of one task that RunTask made.
 pub(crate) async fn live(cloud: Arc<Cloud>, start: Start) {
-    let mounts_file_systems = {
+    let (mounts_file_systems, named, entered) = {
         let mut state = cloud.state();
-        let task = state.task(&start.region, &start.id);
-        task.is_some_and(|task| task.definition.mounts_file_systems())
+        // RunTask put it there; without it there is no life to live.
+        let Some(task) = state.task(&start.region, &start.id) else { return };
+        (task.definition.mounts_file_systems(), task.named(), task.times.created)
     };
     let delays = cloud.timetable.next(mounts_file_systems);
-    let mut life = Life { cloud, start, delays, relay: None };
+    let mut life = Life { cloud, start, named, delays, entered, relay: None };
     let mut crew = Crew::default();
     let ending = match life.until_ending(&mut crew).await {
         Err(ending) => ending,
@@ -50,7 +52,11 @@ pub(crate) async fn live(cloud: Arc<Cloud>, start: Start) {
 struct Life {
     cloud: Arc<Cloud>,
     start: Start,
+    named: Named,
     delays: Delays,
+    /// When the present state began, by the timetable: where the clock was moved past the end of
+    /// several delays, each begins where the one before ended.
+    entered: SystemTime,
     /// Where the task has a public address.
     relay: Option<Relay>,
 }
@@ -72,6 +78,7 @@ impl Life {
         let now = self.cloud.clock.now();
         let mut state = self.cloud.state();
         let task = state.task(&self.start.region, &self.start.id)?;
+        task.remember(now);
         task.version += 1;
         Some(change(task, now))
     }
@@ -81,6 +88,7 @@ impl Life {
         let now = self.cloud.clock.now();
         let mut state = self.cloud.state();
         let task = state.task(&self.start.region, &self.start.id)?;
+        task.remember(now);
         Some(change(task, now))
     }
 
@@ -106,24 +114,13 @@ impl Life {
         match order {
             Some(ending) => Err(ending),
             None if delay.is_zero() => Ok(()),
-            None => match timeout(delay, ordered(&mut self.start.orders)).await {
-                Ok(ending) => Err(ending),
-                Err(_) => Ok(()),
-            },
-        }
-    }
-
-    /// Plays the fault that is set for this phase, if any.
-    async fn play_fault(&mut self, phase: Phase) -> Result<(), Ending> {
-        match self.start.fault.clone() {
-            Some(TaskFault::Held(held)) if held == phase => {
-                Err(ordered(&mut self.start.orders).await)
+            None => {
+                self.entered += delay;
+                tokio::select! {
+                    ending = ordered(&mut self.start.orders) => Err(ending),
+                    () = self.cloud.clock.sleep_until(self.entered) => Ok(()),
+                }
             }
-            Some(TaskFault::Stops(at, after, stop)) if at == phase => {
-                self.spend(after).await?;
-                Err(ending_of(stop))
-            }
-            _ => Ok(()),
         }
     }
 
@@ -131,8 +128,10 @@ impl Life {
     async fn end(&mut self, ending: Ending, mut crew: Crew) {
         let ending = self.decide(ending);
         if crew.has_live() {
-            self.note(|task, _| task.last_status = Status::Stopping);
-            self.stop_containers(&mut crew, ending.at_once).await;
+            if !ending.interrupted {
+                self.note(|task, _| task.last_status = Status::Stopping);
+            }
+            self.stop_containers(&mut crew, &ending).await;
         }
         for log in crew.logs() {
             // A process that left the container may keep its output open; we do not wait for it.
@@ -145,9 +144,7 @@ impl Life {
             task.times.execution_stopped = Some(now);
             task.last_status = Status::Deprovisioning;
         });
-        if !self.delays.deprovision.is_zero() {
-            sleep(self.delays.deprovision).await;
-        }
+        self.cloud.clock.sleep(self.delays.deprovision).await;
         self.relay = None;
         let address = self.change(|task, now| {
             let address = task.interface.address;
@@ -174,16 +171,6 @@ async fn ordered(orders: &mut watch::Receiver<Option<Ending>>) -> Ending {
         Ok(Some(ending)) => ending,
         // The task is gone from the state, and with it the way to stop it.
         _ => Ending { at_once: true, ..Ending::gentle("InfrastructureHealth", "Task is gone.") },
-    }
-}
-
-fn ending_of(stop: Stop) -> Ending {
-    Ending {
-        stop_code: stop.stop_code,
-        stopped_reason: stop.stopped_reason,
-        container_reason: stop.container_reason,
-        exit_code: stop.exit_code,
-        at_once: true,
     }
 }
 

@@ -1,16 +1,16 @@
 //! From PROVISIONING to RUNNING, and what happens while a task runs.
 
-use std::future::pending;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use fargate_model::task::Status;
-use tokio::time::{Instant, sleep_until};
 
 use super::containers::{Crew, WhatRuns, all_plans};
+use super::faults::until;
 use super::relay::Relay;
-use super::{Life, Never, ending_of, ordered};
+use super::{Life, Never, ordered};
 use crate::backend::StartError;
-use crate::fault::{Phase, TaskFault};
+use crate::fault::Phase;
 use crate::state::network::Place;
 use crate::state::random;
 use crate::state::task::{Ending, InterfaceStatus, Task};
@@ -19,7 +19,7 @@ impl Life {
     /// PROVISIONING: the network interface is made and attached.
     pub(super) async fn provision(&mut self) -> Result<(), Ending> {
         self.spend(self.delays.provision).await?;
-        self.play_fault(Phase::Provisioning).await?;
+        self.play_faults(Phase::Provisioning).await?;
         let full = self.read(|task| task.interface.address.is_none().then(|| task.place.clone()));
         match full.flatten() {
             None => Ok(()),
@@ -48,7 +48,7 @@ impl Life {
             task.interface.seen_by_containers = true;
         });
         self.spend(self.delays.start).await?;
-        self.play_fault(Phase::Pending).await
+        self.play_faults(Phase::Pending).await
     }
 
     /// Lets the public address lead to the private one, if the task has one. Where this machine
@@ -70,7 +70,7 @@ impl Life {
         let Some(plans) = self.read(|task| all_plans(task, self.cloud.backend.folder())) else {
             return Err(Ending::gentle("TaskFailedToStart", "Task is gone."));
         };
-        let held = self.start.fault == Some(TaskFault::Held(Phase::Running));
+        let held = self.holds(Phase::Running);
         for planned in plans {
             for dependency in &planned.waits_for {
                 self.until_met(crew, dependency).await?;
@@ -97,10 +97,12 @@ impl Life {
                 container.last_status = Status::Running;
             });
         }
-        self.change(|task, now| {
+        let started = self.change(|task, now| {
             task.last_status = Status::Running;
             task.times.started = Some(now);
+            now
         });
+        self.entered = started.unwrap_or(self.entered);
         Ok(())
     }
 
@@ -112,25 +114,15 @@ impl Life {
 
     /// RUNNING: until an essential container ends, an order comes, or a fault is due.
     pub(super) async fn watch(&mut self, crew: &mut Crew) -> Result<Never, Ending> {
-        let due = match self.start.fault.clone() {
-            Some(TaskFault::Stops(Phase::Running, after, stop)) => {
-                Some((Instant::now() + after, stop))
-            }
-            _ => None,
-        };
         loop {
-            let fault = async {
-                match &due {
-                    Some((at, stop)) => {
-                        sleep_until(*at).await;
-                        ending_of(stop.clone())
-                    }
-                    None => pending().await,
-                }
-            };
+            let mut changes = self.cloud.faults.changes();
+            let due = self.due(Phase::Running);
+            let cloud = Arc::clone(&self.cloud);
             tokio::select! {
                 exit = self.one_exit(crew) => exit?,
-                ending = fault => return Err(ending),
+                () = until(&cloud, due.as_ref()) => self.strike(due)?,
+                // The sender is the cloud's, so it is there.
+                _ = changes.changed() => {}
             }
         }
     }

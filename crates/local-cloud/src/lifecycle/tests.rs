@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep};
 use crate::Pace;
 use crate::actions::{Action, Scene};
 use crate::cloud::Cloud;
-use crate::fault::{Fault, Phase};
+use crate::fault::{Fault, Met, Phase, View};
+use crate::limits::{Limits, Rate};
 use crate::wire::credentials::Principal;
 
 const REAL: Pace = Pace::Measured { factor: 1.0 };
@@ -18,7 +19,9 @@ fn call(cloud: &Arc<Cloud>, operation: &str, body: Value, fault: Option<&Fault>)
     Action::decode(operation, body)
         .and_then(|action| {
             let (now, principal) = (cloud.clock.now(), &Principal::User);
-            action.perform(&Scene { cloud, region: "eu-west-1", now, fault, principal })
+            let call = Met { operation, request: 1, tasks: &[] };
+            let view = cloud.faults.meet(&call, now).view;
+            action.perform(&Scene { cloud, region: "eu-west-1", now, fault, view, principal })
         })
         .expect("accepted")
 }
@@ -197,7 +200,7 @@ async fn a_held_task_stays_until_it_is_stopped() {
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_lags_behind_misses_a_new_task() {
     let cloud = Cloud::for_tests(Pace::Instant, false);
-    cloud.set_read_lag(Duration::from_secs(2));
+    cloud.faults.set_lag(Duration::from_secs(2), cloud.clock.now());
     let arn = run(&cloud, &Fault::TaskHeld { phase: Phase::Running });
     assert_eq!(describe(&cloud, &arn)["failures"][0]["reason"], "MISSING");
     tokio::time::advance(Duration::from_millis(2001)).await;
@@ -214,4 +217,157 @@ async fn a_subnet_without_free_addresses_fails_the_task_and_not_the_call() {
     let task = until(&cloud, &arn, "STOPPED").await;
     let reason = task["stoppedReason"].as_str().expect("a reason");
     assert!(reason.ends_with("InsufficientFreeAddressesInSubnet"), "{reason}");
+}
+
+/// RunTask without a fault of its own.
+fn run_one(cloud: &Arc<Cloud>) -> String {
+    let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-0a1b2c3d4e5f60718"]}});
+    let body = json!({
+        "cluster": "ci", "taskDefinition": "ci-job", "launchType": "FARGATE",
+        "networkConfiguration": network,
+    });
+    let answer = call(cloud, "RunTask", body, None);
+    answer["tasks"][0]["taskArn"].as_str().expect("an ARN").to_owned()
+}
+
+fn give(cloud: &Arc<Cloud>, rules: &str) {
+    let rules = rules.parse().unwrap_or_else(|error| panic!("{error}"));
+    cloud.faults.replace(rules, cloud.clock.now());
+}
+
+#[tokio::test(start_paused = true)]
+async fn moving_the_clock_ends_all_delays_that_are_then_over() {
+    let cloud = Cloud::for_tests(REAL, false);
+    give(&cloud, "every task at RUNNING: hold");
+    let arn = run_one(&cloud);
+    let begun = Instant::now();
+    cloud.clock.advance(Duration::from_secs(9));
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(describe(&cloud, &arn)["tasks"][0]["lastStatus"], "PROVISIONING");
+    // All of 10 to 24, 7 to 9.5 and 2 to 4 seconds.
+    cloud.clock.advance(Duration::from_secs(29));
+    until(&cloud, &arn, "RUNNING").await;
+    stop(&cloud, &arn);
+    until(&cloud, &arn, "DEPROVISIONING").await;
+    cloud.clock.advance(Duration::from_secs(25));
+    until(&cloud, &arn, "STOPPED").await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    cloud.clock.advance(Duration::from_secs(3601));
+    assert_eq!(describe(&cloud, &arn)["failures"][0]["reason"], "MISSING", "ECS forgot it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_for_tasks_strike_their_tasks_and_no_others() {
+    let cloud = Cloud::for_tests(Pace::Instant, false);
+    give(
+        &cloud,
+        "task 1 at PROVISIONING + 3s: stop TaskFailedToStart \"no network\"\n\
+         task 2 at PENDING: stop TaskFailedToStart \"no image\" container \"because\" exit 1\n\
+         tasks 1-3 at RUNNING: hold\n\
+         task 3 at RUNNING + 5s: interrupt 2m\n\
+         task 4 at PENDING: hold",
+    );
+    let arns: Vec<_> = (0..4).map(|_| run_one(&cloud)).collect();
+    let first = until(&cloud, &arns[0], "STOPPED").await;
+    assert_eq!(
+        (&first["stoppedReason"], first.get("connectivityAt")),
+        (&json!("no network"), None)
+    );
+    let second = until(&cloud, &arns[1], "STOPPED").await;
+    assert_eq!(second["containers"][0]["reason"], "because");
+    assert_eq!(second["containers"][0]["exitCode"], 1);
+    let third = until(&cloud, &arns[2], "STOPPED").await;
+    assert_eq!(third["stopCode"], "SpotInterruption");
+    assert_eq!(third["stoppedReason"], "Your Spot Task was interrupted.");
+    let ran = third["stoppingAt"].as_f64().expect("a time") - third["startedAt"].as_f64().unwrap();
+    assert!((5.0..5.1).contains(&ran), "{ran}");
+    assert_eq!(describe(&cloud, &arns[3])["tasks"][0]["lastStatus"], "PENDING");
+    stop(&cloud, &arns[3]);
+    until(&cloud, &arns[3], "STOPPED").await;
+    let struck = cloud.faults.struck();
+    let of: Vec<_> = struck.iter().map(|one| one.task.as_deref().unwrap_or_default()).collect();
+    assert_eq!(of, [&arns[1], &arns[2], &arns[3], &arns[0], &arns[2]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_reach_tasks_that_live_and_what_was_taken_back_does_not_strike() {
+    let cloud = Cloud::for_tests(Pace::Instant, false);
+    give(&cloud, "every task at RUNNING: hold");
+    let (one, two) = (run_one(&cloud), run_one(&cloud));
+    until(&cloud, &two, "RUNNING").await;
+    give(&cloud, "every task at RUNNING + 1h: forget");
+    sleep(Duration::from_secs(60)).await;
+    give(&cloud, "task 1 at RUNNING + 30s: stop InfrastructureHealth \"the host is gone\"");
+    until(&cloud, &one, "STOPPED").await;
+    sleep(Duration::from_secs(7200)).await;
+    assert_eq!(describe(&cloud, &two)["tasks"][0]["lastStatus"], "RUNNING");
+    give(&cloud, "task 2 at RUNNING: forget");
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(describe(&cloud, &two)["failures"][0]["reason"], "MISSING");
+    assert_eq!(cloud.state().live_tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_reader_sees_tasks_as_they_were_and_none_that_is_younger() {
+    let cloud = Cloud::for_tests(REAL, false);
+    give(&cloud, "every task at RUNNING: hold");
+    let arn = run_one(&cloud);
+    until(&cloud, &arn, "RUNNING").await;
+    let stale = |age: &str| {
+        give(&cloud, &format!("DescribeTasks, ListTasks: stale {age}"));
+        describe(&cloud, &arn)
+    };
+    assert_eq!(stale("1ms")["tasks"][0]["lastStatus"], "RUNNING");
+    let before = &stale("1s")["tasks"][0];
+    assert_eq!(before["lastStatus"], "PENDING");
+    assert_eq!((before.get("startedAt"), &before["version"]), (None, &json!(2)));
+    assert_eq!(before["attachments"][0]["status"], "ATTACHED");
+    let before = &stale("15s")["tasks"][0];
+    assert_eq!(before["lastStatus"], "PROVISIONING");
+    assert_eq!(before["attachments"][0]["status"], "PRECREATED");
+    assert_eq!(stale("40s")["failures"][0]["reason"], "MISSING");
+
+    sleep(Duration::from_secs(60)).await;
+    stop(&cloud, &arn);
+    sleep(Duration::from_secs(30)).await;
+    let still = &stale("31s")["tasks"][0];
+    assert_eq!(
+        (&still["lastStatus"], &still["desiredStatus"]),
+        (&json!("RUNNING"), &json!("RUNNING"))
+    );
+    assert_eq!(still.get("stopCode"), None);
+    let body = json!({"cluster": "ci"});
+    let listed = call(&cloud, "ListTasks", body.clone(), None);
+    assert_eq!(listed["taskArns"], json!([arn]), "as of then it is to run");
+    give(&cloud, "");
+    assert_eq!(call(&cloud, "ListTasks", body, None)["taskArns"], json!([]));
+    assert_eq!(describe(&cloud, &arn)["tasks"][0]["lastStatus"], "STOPPED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn launches_are_limited_by_task_and_a_repeated_token_launches_nothing() {
+    let limits = Limits::none().with_launches(false, Rate { burst: 12, per_second: 1.0 });
+    let cloud = Cloud::with_limits(limits);
+    give(&cloud, "every task at PROVISIONING: hold");
+    let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-0a1b2c3d4e5f60718"]}});
+    let ask = |count: u32, token: &str| {
+        let body = json!({
+            "cluster": "ci", "taskDefinition": "ci-job", "launchType": "FARGATE", "count": count,
+            "clientToken": token, "networkConfiguration": network.clone(),
+        });
+        let (now, principal) = (cloud.clock.now(), &Principal::User);
+        let (fault, view, region, cloud) = (None, View::default(), "eu-west-1", &cloud);
+        Action::decode("RunTask", body)
+            .and_then(|it| it.perform(&Scene { cloud, region, now, fault, view, principal }))
+            .map(|answer| answer["tasks"].as_array().map_or(0, Vec::len))
+            .map_err(|refusal| format!("{}: {}", refusal.code, refusal.message))
+    };
+    let too_fast = Err("ThrottlingException: Rate exceeded".to_owned());
+    assert_eq!(ask(10, "a"), Ok(10));
+    assert_eq!(ask(3, "b"), too_fast);
+    assert_eq!(ask(10, "a"), Ok(10), "it started them before");
+    assert_eq!(ask(2, "c"), Ok(2));
+    assert_eq!(ask(1, "d"), too_fast);
+    cloud.clock.advance(Duration::from_secs(3));
+    assert_eq!(ask(3, "b"), Ok(3));
 }

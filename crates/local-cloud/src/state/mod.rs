@@ -8,6 +8,7 @@ pub mod definition;
 pub mod names;
 pub mod network;
 pub mod page;
+pub mod past;
 pub mod random;
 pub mod region;
 pub mod tags;

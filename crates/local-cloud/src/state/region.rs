@@ -1,14 +1,16 @@
 //! The resources of one Region, and how requests find them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::cluster::{Cluster, Counts};
 use super::definition::{DefinitionStatus, TaskDefinition};
 use super::names::Names;
 use super::network::Network;
 use super::task::Task;
+use crate::fault::View;
 use crate::wire::refusal::Refusal;
 use fargate_model::task::Status;
 
@@ -87,20 +89,22 @@ impl Region {
         Some(Arc::make_mut(&mut self.families.get_mut(&family)?[index]))
     }
 
-    /// The task, if a reader sees it: not younger than `lag`, not forgotten.
+    /// The task as a reader sees it, if it does.
     pub fn visible_task(
         &self,
         cluster: &str,
         id: &str,
         now: SystemTime,
-        lag: Duration,
-    ) -> Option<&Task> {
-        let task = self.tasks.get(id)?;
-        (task.cluster == cluster && task.is_visible(now, lag)).then_some(task)
+        view: View,
+    ) -> Option<Cow<'_, Task>> {
+        let task = self.tasks.get(id).filter(|task| task.cluster == cluster)?;
+        task.seen(now, view)
     }
 
-    /// Forgets the oldest stopped tasks beyond [`KEPT_TASKS`].
-    pub fn trim_tasks(&mut self) {
+    /// Forgets the oldest stopped tasks beyond [`KEPT_TASKS`], and what is long past of others.
+    pub fn trim_tasks(&mut self, now: SystemTime) {
+        // Each new task pays for one pass over those that were stopped long ago.
+        self.tasks.values_mut().for_each(|task| task.forget_past(now));
         if self.tasks.len() <= KEPT_TASKS {
             return;
         }

@@ -12,7 +12,9 @@ use tokio::sync::watch;
 
 use super::definition::TaskDefinition;
 use super::network::Place;
+use super::past::Past;
 use super::tags::Tags;
+use crate::fault::Named;
 use crate::wire::shape::common::TaskOverride;
 
 /// How long a stopped task can still be described.
@@ -20,7 +22,11 @@ use crate::wire::shape::common::TaskOverride;
 /// Source: Amazon ECS Developer Guide, "Viewing Amazon ECS stopped task errors".
 pub const STOPPED_VISIBLE: Duration = Duration::from_secs(3600);
 
+/// The variable by which a task says whose job it runs; rules name tasks by it.
+pub const JOB_VARIABLE: &str = "FARGATE_RUNNER_JOB";
+
 /// One task.
+#[derive(Clone)]
 pub struct Task {
     pub id: String,
     pub arn: String,
@@ -49,6 +55,8 @@ pub struct Task {
     pub ending: Option<Ending>,
     /// The API does not know it any more.
     pub forgotten: bool,
+    /// As it was before.
+    pub past: Past,
     /// Tells its lifecycle to end it.
     pub orders: watch::Sender<Option<Ending>>,
 }
@@ -141,9 +149,24 @@ pub struct Ending {
     pub exit_code: Option<i32>,
     /// SIGKILL at once instead of SIGTERM first.
     pub at_once: bool,
+    /// AWS takes its capacity back: the task shows RUNNING until its containers have ended.
+    pub interrupted: bool,
+    /// From SIGTERM to SIGKILL; the `stopTimeout` of each container when `None`.
+    pub grace: Option<Duration>,
 }
 
+/// What ECS says of a task whose capacity Fargate Spot takes back.
+///
+/// Source: Amazon ECS Developer Guide, "Amazon ECS clusters for Fargate", termination notices.
+const SPOT: (&str, &str) = ("SpotInterruption", "Your Spot Task was interrupted.");
+
 impl Ending {
+    /// Fargate Spot takes its capacity back.
+    pub fn spot(grace: Option<Duration>) -> Self {
+        let (stop_code, stopped_reason) = SPOT;
+        Self { interrupted: true, grace, ..Self::gentle(stop_code, stopped_reason) }
+    }
+
     /// Ends with SIGTERM first and says nothing about containers.
     pub fn gentle(stop_code: &str, stopped_reason: &str) -> Self {
         Self {
@@ -152,6 +175,8 @@ impl Ending {
             container_reason: None,
             exit_code: None,
             at_once: false,
+            interrupted: false,
+            grace: None,
         }
     }
 }
@@ -160,6 +185,19 @@ impl Task {
     /// Not STOPPED.
     pub fn is_live(&self) -> bool {
         self.last_status != Status::Stopped
+    }
+
+    /// As rules name it.
+    pub fn named(&self) -> Named {
+        let overrides = self.overrides.container_overrides.iter().flatten();
+        let mut pairs = overrides.flat_map(|one| one.environment.iter().flatten());
+        let job = pairs.find(|pair| pair.name.as_deref() == Some(JOB_VARIABLE));
+        Named {
+            number: Some(self.sequence),
+            arn: Some(self.arn.clone()),
+            job: job.and_then(|pair| pair.value.clone()),
+            family: self.definition.family.clone(),
+        }
     }
 
     /// `RUNNING`, or `STOPPED` from the moment that it is to end.
@@ -179,6 +217,7 @@ impl Task {
         if self.ending.is_some() {
             return false;
         }
+        self.remember(now);
         self.ending = Some(ending);
         self.times.stopping = Some(now);
         self.version += 1;

@@ -160,6 +160,7 @@ impl Task {
         });
         let ending = self.ending.as_ref();
         TaskRecord {
+            number: self.sequence,
             arn: self.arn.clone(),
             cluster: self.cluster.clone(),
             region: self.region.clone(),

@@ -1,11 +1,10 @@
 //! Connections of the endpoint: a limit on their number, TLS where it is asked for, and a handle by
-//! which whoever answers a request can close its connection without an answer.
+//! which whoever answers a request can reset its connection without an answer, or slow it down.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,6 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor};
+
+use crate::clock::Clock;
 
 /// Connections at one time; further ones wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 1024;
@@ -48,12 +49,13 @@ impl Listener for Door {
                 Ok((stream, address)) => {
                     // Small answers at once; a failure only makes them slower.
                     let _ = stream.set_nodelay(true);
-                    let link = Link { cut: Arc::default() };
+                    let link = Link { peer: address, way: Arc::default() };
                     let stream = match &self.tls {
                         Some(tls) => Stream::Greeting(Box::new(tls.accept(stream))),
                         None => Stream::Plain(stream),
                     };
-                    return (Connection { stream, link, _room: room }, address);
+                    let connection = Connection { stream, link, pause: None, _room: room };
+                    return (connection, address);
                 }
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             }
@@ -69,6 +71,8 @@ impl Listener for Door {
 pub struct Connection {
     stream: Stream,
     link: Link,
+    /// Until the next byte of an answer that trickles.
+    pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     _room: OwnedSemaphorePermit,
 }
 
@@ -100,23 +104,51 @@ impl Stream {
     }
 }
 
-/// Lets an answer be dropped together with its connection.
+/// Lets whoever answers decide on the way of the answer.
 #[derive(Clone)]
 pub struct Link {
-    cut: Arc<AtomicBool>,
+    peer: SocketAddr,
+    way: Arc<Mutex<Way>>,
+}
+
+/// How bytes are written.
+#[derive(Clone, Default)]
+enum Way {
+    #[default]
+    Freely,
+    /// One at a time, by the cloud's clock.
+    Trickling(Arc<Clock>, Duration),
+    /// Not at all: the next write resets the connection.
+    Cut,
 }
 
 impl Link {
-    /// From now on nothing is written; the next write closes the connection.
-    pub fn cut(&self) {
-        self.cut.store(true, Ordering::Release);
+    /// Who is at the other end.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
     }
 
-    fn alive(&self) -> io::Result<()> {
-        if self.cut.load(Ordering::Acquire) {
-            return Err(io::ErrorKind::ConnectionAborted.into());
-        }
-        Ok(())
+    /// From now on nothing is written; the next write resets the connection.
+    pub fn cut(&self) {
+        self.go(Way::Cut);
+    }
+
+    /// From now on one byte is written at a time, with this pause after each.
+    pub fn trickle(&self, clock: &Arc<Clock>, pause: Duration) {
+        self.go(Way::Trickling(Arc::clone(clock), pause));
+    }
+
+    /// From now on everything is written at once.
+    pub fn flow(&self) {
+        self.go(Way::Freely);
+    }
+
+    fn go(&self, way: Way) {
+        *self.way.lock().expect("no one panics with the way") = way;
+    }
+
+    fn way(&self) -> Way {
+        self.way.lock().expect("no one panics with the way").clone()
     }
 }
 
@@ -136,14 +168,48 @@ impl AsyncRead for Connection {
     }
 }
 
+impl Connection {
+    /// Makes the end of the connection a reset, as of a peer that is gone.
+    fn reset(&self) -> io::Error {
+        let stream = match &self.stream {
+            Stream::Plain(stream) => Some(stream),
+            Stream::Secure(stream) => Some(stream.get_ref().0),
+            Stream::Greeting(_) => None,
+        };
+        // A failure makes it an orderly end, which is no answer either.
+        let _ = stream.map(TcpStream::set_zero_linger);
+        io::ErrorKind::ConnectionReset.into()
+    }
+
+    /// Writes one byte, once the pause after the one before is over.
+    fn poll_trickle(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        (clock, each): (Arc<Clock>, Duration),
+    ) -> Poll<io::Result<usize>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        let byte = &bytes[..bytes.len().min(1)];
+        let written = ready!(ready!(self.stream.poll_ready(cx))?.poll_write(cx, byte))?;
+        self.pause = Some(Box::pin(async move { clock.sleep(each).await }));
+        Poll::Ready(Ok(written))
+    }
+}
+
 impl AsyncWrite for Connection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.link.alive()?;
-        ready!(self.stream.poll_ready(cx))?.poll_write(cx, bytes)
+        match self.link.way() {
+            Way::Freely => ready!(self.stream.poll_ready(cx))?.poll_write(cx, bytes),
+            Way::Trickling(clock, each) => self.poll_trickle(cx, bytes, (clock, each)),
+            Way::Cut => Poll::Ready(Err(self.reset())),
+        }
     }
 
     fn poll_write_vectored(
@@ -151,8 +217,11 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.link.alive()?;
-        ready!(self.stream.poll_ready(cx))?.poll_write_vectored(cx, parts)
+        if matches!(self.link.way(), Way::Freely) {
+            return ready!(self.stream.poll_ready(cx))?.poll_write_vectored(cx, parts);
+        }
+        let first = parts.iter().find(|part| !part.is_empty());
+        self.poll_write(cx, first.map_or(&[], |part| part))
     }
 
     fn is_write_vectored(&self) -> bool {

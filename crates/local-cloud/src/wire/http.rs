@@ -1,24 +1,26 @@
 //! From an HTTP request to an answer: route, verify, read, act, write. Faults on the wire are
 //! played here; what an operation does is none of its business.
 
+use std::future::pending;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::connection::Link;
+use super::control;
 use super::query;
 use super::refusal::Refusal;
 use super::service::{Answer, Call, Done, Service, TARGET};
-use super::signature::{self, Signed, Signer};
-use crate::actions::{Action, Scene};
+use super::signature::{self, Signed, Signer, Times};
+use crate::actions::{Action, Scene, concerned};
 use crate::cloud::Cloud;
-use crate::fault::Fault;
+use crate::fault::{Fault, Meeting, Met};
 use crate::record;
 use crate::state::random;
 
@@ -27,23 +29,40 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Longest time a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
+/// What becomes of a request.
+enum Reply {
+    Answer(Answer),
+    /// As above, byte by byte with this pause between.
+    Trickle(Answer, Duration),
+    /// Its connection is reset.
+    Reset,
+}
+
 /// Answers one request.
 pub async fn handle(
     State(cloud): State<Arc<Cloud>>,
     ConnectInfo(link): ConnectInfo<Link>,
     request: Request,
 ) -> Response {
+    // The answer before may have trickled.
+    link.flow();
     let (parts, body) = request.into_parts();
     let body = match receive(body).await {
         Ok(body) => body,
         Err(refusal) => return respond(Service::Ecs.refusal(&refusal)),
     };
+    if control::is_for(parts.uri.path()) {
+        return control::answer(&cloud, link.peer(), &parts, &body);
+    }
     let call = Call::of(&parts.headers, &body);
     let signed =
         Signed { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: &body };
-    let signer = signature::verify(&signed, call.service, &cloud.keys, cloud.clock.now());
+    // Whoever signs lives by the clock of this machine, however far the cloud's was moved.
+    let times = Times { signing: cloud.clock.machine(), expiry: cloud.clock.now() };
+    let signer = signature::verify(&signed, call.service, &cloud.keys, times);
     let known = signer.as_ref().ok();
     let request = record::Request {
+        number: 0,
         operation: call.operation.clone(),
         service: call.service.name(),
         access_key_id: known.map(|signer| signer.access_key_id.clone()).unwrap_or_default(),
@@ -53,16 +72,25 @@ pub async fn handle(
         status: None,
     };
     let number = cloud.requests.came(request, body.len());
-    let answered = match route(&parts.method, parts.uri.path()).and(signer) {
-        Ok(signer) => perform(&cloud, &call, &signer, &body).await,
-        Err(refusal) => Some(call.service.refusal(&refusal)),
+    let reply = match route(&parts.method, parts.uri.path()).and(signer) {
+        Ok(signer) => perform(&cloud, &call, &signer, &body, number).await,
+        Err(refusal) => Reply::Answer(call.service.refusal(&refusal)),
     };
-    if let Some(answer) = answered {
-        cloud.requests.answered(number, answer.status);
-        return respond(answer);
+    match reply {
+        Reply::Answer(answer) => {
+            cloud.requests.answered(number, answer.status);
+            respond(answer)
+        }
+        Reply::Trickle(answer, pause) => {
+            cloud.requests.answered(number, answer.status);
+            link.trickle(&cloud.clock, pause);
+            respond(answer)
+        }
+        Reply::Reset => {
+            link.cut();
+            respond(call.service.shaped(500, String::new()))
+        }
     }
-    link.cut();
-    respond(call.service.shaped(500, String::new()))
 }
 
 async fn receive(body: Body) -> Result<Bytes, Refusal> {
@@ -92,39 +120,80 @@ fn route(method: &Method, path: &str) -> Result<(), Refusal> {
     Err(Refusal { status: 404, ..Refusal::new("UnknownOperationException", message) })
 }
 
-/// Plays the fault of this call, if it has one, around what the operation does. `None` when the
-/// connection is to be closed without an answer.
-async fn perform(cloud: &Arc<Cloud>, call: &Call, signer: &Signer, body: &[u8]) -> Option<Answer> {
+/// Plays the fault of this call, if it has one, around what the operation does.
+async fn perform(
+    cloud: &Arc<Cloud>,
+    call: &Call,
+    signer: &Signer,
+    body: &[u8],
+    number: u64,
+) -> Reply {
     let service = call.service;
+    let refuse = |refusal: &Refusal| Reply::Answer(service.refusal(refusal));
     let mut clearing = cloud.faults.clearing();
-    let fault = cloud.faults.take(&call.operation);
-    match fault {
+    let Meeting { fault, view, until } = meet(cloud, call, &signer.region, body, number);
+    match &fault {
         Some(Fault::Exception { status, code, message }) => {
-            let refusal = Refusal { status, ..Refusal::new(&code, message) };
-            return Some(service.refusal(&refusal));
+            return refuse(&Refusal { status: *status, ..Refusal::new(code, message) });
         }
-        Some(Fault::Answer { status, body }) => return Some(service.shaped(status, body)),
-        // An error means that the cloud itself is going, and the connection with it.
-        Some(Fault::Hang) => clearing.changed().await.ok()?,
+        Some(Fault::Answer { status, body }) => {
+            return Reply::Answer(service.shaped(*status, body.clone()));
+        }
+        Some(Fault::LostRequest) => return Reply::Reset,
+        Some(Fault::Hang) => tokio::select! {
+            // An error means that the cloud itself is going, and the connection with it.
+            changed = clearing.changed() => if changed.is_err() { return Reply::Reset },
+            () = over(cloud, until) => {}
+        },
         _ => {}
+    }
+    if !cloud.buckets.call(&signer.region, &call.operation, cloud.clock.now()) {
+        return refuse(&Refusal::throttled());
     }
     let scene = Scene {
         cloud,
         region: &signer.region,
         now: cloud.clock.now(),
         fault: fault.as_ref(),
+        view,
         principal: &signer.principal,
     };
-    let outcome = act(call, body, &scene);
-    match fault {
-        Some(Fault::Slow(delay)) => sleep(delay).await,
-        Some(Fault::LostAnswer) => return None,
-        _ => {}
-    }
-    Some(match outcome {
+    let outcome = act(call, body, &scene).map(|done| match (&fault, done) {
+        (Some(Fault::Altered(edit)), Done::Json(mut body)) => {
+            edit.apply(&mut body);
+            Done::Json(body)
+        }
+        (_, done) => done,
+    });
+    let answer = match outcome {
         Ok(done) => service.answer(&call.operation, done),
         Err(refusal) => service.refusal(&refusal),
-    })
+    };
+    match fault {
+        Some(Fault::Slow(delay)) => cloud.clock.sleep(delay).await,
+        Some(Fault::Trickle(pause)) => return Reply::Trickle(answer, pause),
+        Some(Fault::LostAnswer) => return Reply::Reset,
+        _ => {}
+    }
+    Reply::Answer(answer)
+}
+
+/// Asks the rules about this call.
+fn meet(cloud: &Cloud, call: &Call, region: &str, body: &[u8], number: u64) -> Meeting {
+    let operation = call.operation.as_str();
+    let tasks = match cloud.faults.ask_for_tasks(operation) {
+        true => concerned(&mut cloud.state(), region, operation, &call.service.recorded(body)),
+        false => Vec::new(),
+    };
+    cloud.faults.meet(&Met { operation, request: number, tasks: &tasks }, cloud.clock.now())
+}
+
+/// Waits until a rule's time is over, if it has an end.
+async fn over(cloud: &Cloud, until: Option<SystemTime>) {
+    match until {
+        Some(until) => cloud.clock.sleep_until(until).await,
+        None => pending().await,
+    }
 }
 
 fn act(call: &Call, body: &[u8], scene: &Scene<'_>) -> Result<Done, Refusal> {

@@ -3,6 +3,7 @@
 
 pub mod calendar;
 pub mod connection;
+pub mod control;
 pub mod credentials;
 pub mod http;
 pub mod member;

@@ -33,6 +33,13 @@ impl Refusal {
         Self::new("InvalidParameterException", message)
     }
 
+    /// The caller is too fast.
+    ///
+    /// Source: Amazon ECS API Reference, "Request throttling for the Amazon ECS API".
+    pub fn throttled() -> Self {
+        Self::new("ThrottlingException", "Rate exceeded")
+    }
+
     /// The cluster is not there.
     pub fn no_cluster() -> Self {
         Self::new("ClusterNotFoundException", "Cluster not found.")

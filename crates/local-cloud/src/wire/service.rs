@@ -163,6 +163,9 @@ impl Service {
             "AccessDeniedException" if ec2 => (403, "UnauthorizedOperation"),
             "AccessDeniedException" => (403, "AccessDenied"),
             "UnknownOperationException" => (400, "InvalidAction"),
+            "ThrottlingException" if ec2 => (503, "RequestLimitExceeded"),
+            "ServerException" if ec2 => (500, "InternalError"),
+            "ServerException" => (500, "InternalFailure"),
             _ => return as_is,
         };
         (status, code.to_owned())

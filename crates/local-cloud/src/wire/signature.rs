@@ -37,17 +37,26 @@ pub struct Signer {
     pub principal: Principal,
 }
 
+/// The clocks that a signature is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// When it was made.
+    pub signing: SystemTime,
+    /// Whether its key still holds.
+    pub expiry: SystemTime,
+}
+
 /// Checks the signature for `service` against `keys`.
 pub fn verify(
     request: &Signed<'_>,
     service: Service,
     keys: &Keyring,
-    now: SystemTime,
+    times: Times,
 ) -> Result<Signer, Refusal> {
     let authorization = Authorization::read(request.headers)?;
     let date = request_time(request.headers)?;
-    let key = known_key(&authorization, request.headers, keys, now)?;
-    within_skew(&date, now)?;
+    let key = known_key(&authorization, request.headers, keys, times.expiry)?;
+    within_skew(&date, times.signing)?;
     check_scope(&authorization, service, &date)?;
     let canonical = canonical_request(request, &authorization)?;
     let scope = authorization.scope.join("/");

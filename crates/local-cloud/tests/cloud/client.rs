@@ -3,14 +3,13 @@
 
 use std::future::ready;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::net::TcpStream;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
-use fargate_local_cloud::{LocalCloud, Options, Pace};
+use fargate_local_cloud::{LocalCloud, Options};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -22,16 +21,7 @@ const AGAIN: Duration = Duration::from_millis(5);
 
 /// A cloud with instant states; no test here needs the agent.
 pub async fn serve() -> LocalCloud {
-    LocalCloud::serve(Options {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        agent: PathBuf::from("no-agent-here"),
-        empty: false,
-        pace: Pace::Instant,
-        folder: None,
-        tls: false,
-    })
-    .await
-    .expect("a cloud")
+    LocalCloud::serve(Options::new("no-agent-here")).await.expect("a cloud")
 }
 
 /// An answer.
@@ -67,6 +57,11 @@ pub async fn send(endpoint: &str, operation: &str, body: String) -> io::Result<A
 pub async fn send_raw(endpoint: &str, request: String) -> io::Result<Answer> {
     let host = endpoint.replace("http://", "");
     spawn_blocking(move || exchange(&host, &request)).await.expect("no panic in the client")
+}
+
+/// A signed request after which the connection stays open.
+pub fn kept_open(host: &str, operation: &str, body: &str) -> String {
+    request(host, operation, body).replace("connection: close\r\n", "")
 }
 
 fn request(host: &str, operation: &str, body: &str) -> String {

@@ -1,6 +1,7 @@
 //! The local cloud as its owner and its clients meet it, in one process and over the wire.
 
 mod client;
+mod control;
 mod neighbours;
 mod processes;
 mod wire;

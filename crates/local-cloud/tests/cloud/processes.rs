@@ -483,3 +483,29 @@ fn example(name: &str) -> PathBuf {
     let folder = own.parent().and_then(Path::parent).expect("target/PROFILE/deps");
     folder.join("examples").join(name)
 }
+
+#[tokio::test]
+async fn spot_warns_with_sigterm_shows_running_and_kills_when_the_warning_is_over() {
+    let cloud = serve().await;
+    let script = "trap 'echo warned' TERM; echo up; while :; do sleep 0.05; done";
+    define(&cloud.endpoint(), "spot", script, json!({})).await;
+    cloud.set_faults("task of family spot at RUNNING + 1h: interrupt 1h".parse().expect("a rule"));
+    let arn = start(&cloud.endpoint(), "spot", Value::Null).await;
+    let running = until(&cloud, &arn, "RUNNING").await;
+    let pid = running.containers[0].pid.expect("a process");
+    eventually("its trap", || log(&running).contains("up").then_some(())).await;
+    cloud.advance(Duration::from_secs(3601));
+    eventually("the warning", || log(&running).contains("warned").then_some(())).await;
+    let warned = record(&cloud, &arn);
+    assert_eq!(
+        (warned.last_status.as_str(), warned.desired_status.as_str()),
+        ("RUNNING", "STOPPED")
+    );
+    assert_eq!(warned.stop_code.as_deref(), Some("SpotInterruption"));
+    assert!(is_running(pid));
+    cloud.advance(Duration::from_secs(3600));
+    let stopped = until(&cloud, &arn, "STOPPED").await;
+    assert_eq!(stopped.containers[0].exit_code, Some(137));
+    assert!(!is_running(pid));
+    cloud.shutdown().await;
+}

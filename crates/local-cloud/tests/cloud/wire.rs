@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::client::{PATIENCE, call, eventually, run_task, send, send_raw, serve};
-use fargate_local_cloud::{Fault, LocalCloud, Options, Pace, Phase};
+use fargate_local_cloud::{Fault, LocalCloud, Options, Phase};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -194,11 +194,7 @@ async fn a_cloud_that_cannot_listen_says_where_and_why() {
     let serve_at = async |listen: &str| {
         let served = LocalCloud::serve(Options {
             listen: listen.parse().expect("an address"),
-            agent: "no-agent-here".into(),
-            empty: true,
-            pace: Pace::Instant,
-            folder: None,
-            tls: false,
+            ..Options::new("no-agent-here")
         });
         served.await.err().expect("a refusal").to_string()
     };

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::board::Board;
+use super::injection::{Injected, Injection};
 use super::plan::{self, Expected, Planned};
 use super::report::{Report, Row};
 use super::show::Show;
@@ -46,6 +47,7 @@ pub struct House {
     git: GitServer,
     jobs: Vec<Guest>,
     runner: Runner,
+    faults: Option<Injection>,
 }
 
 /// One job, and the key that its task and its state carry.
@@ -76,7 +78,11 @@ impl House {
     /// # Errors
     ///
     /// [`Error`]
-    pub async fn build(driver: &Path, agent: PathBuf) -> Result<Self, Error> {
+    pub async fn build(
+        driver: &Path,
+        agent: PathBuf,
+        faults: Option<Injection>,
+    ) -> Result<Self, Error> {
         let folder = tempfile::Builder::new()
             .prefix("fargate-demo-")
             .tempdir()
@@ -88,18 +94,18 @@ impl House {
         let git =
             GitServer::serve(&repositories).await.map_err(io_error("starting the git server"))?;
         let options = Options {
-            listen: ([127, 0, 0, 1], 0).into(),
-            agent,
-            empty: false,
             pace: Pace::Measured { factor: PACE },
             folder: Some(folder.path().join("cloud")),
-            tls: false,
+            ..Options::new(agent)
         };
         let cloud = LocalCloud::serve(options).await?;
+        if let Some(faults) = &faults {
+            cloud.set_faults(faults.rules.clone());
+        }
         let jobs = guests(plan::jobs(&git.host(), &commit), &folder.path().join("jobs"))?;
         let runner = runner(driver, folder.path(), &cloud)
             .map_err(io_error("writing the configuration of the driver"))?;
-        Ok(Self { folder, cloud, git, jobs, runner })
+        Ok(Self { folder, cloud, git, jobs, runner, faults })
     }
 
     /// Plays all jobs and shows them meanwhile.
@@ -110,7 +116,8 @@ impl House {
     pub async fn play(&self, abilities: Abilities, signals: &mut Signals) -> Result<Played, Error> {
         let names = |guest: &Guest| (guest.planned.job.job_info.name.clone(), guest.key.clone());
         let board = Arc::new(Board::new(self.jobs.iter().map(names).collect()));
-        let mut show = Show::open(abilities, self.jobs.len())
+        let faults = self.faults.as_ref().map(Injection::words);
+        let mut show = Show::open(abilities, self.jobs.len(), faults.as_deref())
             .map_err(io_error("writing to standard output"))?;
         let playing = self.begin(&board);
         let (outcomes, interrupted) = self.look_on(playing, &board, &mut show, signals).await;
@@ -189,12 +196,13 @@ impl House {
         abilities: Abilities,
     ) -> Result<bool, Error> {
         self.settle().await;
-        let Self { folder, cloud, git, jobs, .. } = self;
+        let Self { folder, cloud, git, jobs, faults, .. } = self;
         let tasks = cloud.tasks();
+        let injected = faults.map(|faults| faults.injected(&cloud.faults()));
         git.shutdown().await;
         let report = played.map(|played| {
             let interrupted = played.interrupted;
-            (report(played, &jobs, folder.path(), &tasks), interrupted)
+            (report(played, &jobs, folder.path(), &tasks, injected), interrupted)
         });
         let closed = timeout(GOODBYE, cloud.shutdown()).await;
         let (report, interrupted) = report?;
@@ -275,30 +283,38 @@ fn watch(index: usize, planned: &Planned, control: &Control, board: &Arc<Board>)
     })
 }
 
-fn report(played: Played, jobs: &[Guest], folder: &Path, tasks: &[TaskRecord]) -> Report {
+fn report(
+    played: Played,
+    jobs: &[Guest],
+    folder: &Path,
+    tasks: &[TaskRecord],
+    injected: Option<Injected>,
+) -> Report {
     let state_dir = state_dir(folder);
     let mut leftovers: Leftovers = leftovers::of_all(folder, &state_dir, tasks);
     let ends = played.outcomes.into_iter().zip(played.started_in);
     let row = |(guest, (outcome, started_in)): (&Guest, (Option<Outcome>, Option<Duration>))| Row {
         name: guest.planned.job.job_info.name.clone(),
-        differs: match &outcome {
-            Some(outcome) => guest.planned.differs(outcome),
-            None => Some("it did not end".to_owned()),
+        differs: match (&outcome, &injected) {
+            (Some(outcome), None) => guest.planned.differs(outcome),
+            (Some(outcome), Some(_)) => guest.planned.is_unexplained(outcome),
+            (None, _) => Some("it did not end".to_owned()),
         },
+        instead: outcome.as_ref().and_then(|outcome| guest.planned.instead(outcome)),
         outcome,
         started_in,
         leftovers: leftovers::of_job(&guest.key, &guest.folder, &state_dir, tasks),
     };
     let rows: Vec<Row> = jobs.iter().zip(ends).map(row).collect();
     rows.iter().for_each(|row| leftovers.merge(&row.leftovers));
-    Report { rows, took: played.took, leftovers }
+    Report { rows, took: played.took, leftovers, injected }
 }
 
 /// Prints the report; where something differs the folder stays, with the logs in it.
 fn print(report: &Report, folder: TempDir, abilities: Abilities) -> Result<bool, Error> {
     let planned = report.as_planned();
     let path = folder.path().to_owned();
-    if !planned {
+    if report.keeps_logs() {
         for row in &report.rows {
             if let Some(outcome) = &row.outcome {
                 // The report matters more than a log that cannot be written.

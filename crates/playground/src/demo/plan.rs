@@ -112,37 +112,73 @@ impl Planned {
     /// What differs from the plan, in words.
     #[must_use]
     pub fn differs(&self, outcome: &Outcome) -> Option<String> {
-        let shown = match (outcome.verdict, outcome.cancelled) {
-            (_, true) => "cancelled".to_owned(),
-            (Verdict::Success, _) => "passed".to_owned(),
-            (Verdict::Failed { reason, exit_code: Some(code) }, _) => {
-                format!("{reason} with exit {code}")
-            }
-            (Verdict::Failed { reason, exit_code: None }, _) => reason.to_string(),
-        };
-        let expected = match self.expected {
-            Expected::Passed | Expected::BigLog => "passed".to_owned(),
-            Expected::Exit(code) => format!("script_failure with exit {code}"),
-            Expected::Cancelled => "cancelled".to_owned(),
-        };
+        let (shown, expected) = (shown(outcome), self.expected());
         if shown != expected {
             return Some(format!("expected: {expected}, got: {shown}"));
         }
-        if let Some(call) = outcome.calls.iter().find(|call| call.name() == "cleanup")
-            && call.exit != Exit::Code(0)
-        {
-            return Some(format!("cleanup ended with {:?}", call.exit));
+        if let Some(wrong) = cleanup_failed(outcome) {
+            return Some(wrong);
         }
         match self.expected {
             Expected::Cancelled if !after_script_passed(outcome) => {
                 Some("after_script did not pass".to_owned())
             }
-            Expected::BigLog if !has_big_log(outcome) => {
-                Some("its log is not the one that was written".to_owned())
-            }
+            Expected::BigLog if !has_big_log(outcome) => Some(OTHER_LOG.to_owned()),
             _ => None,
         }
     }
+
+    /// What differs where faults were injected, and what none of them explains: they can keep a job
+    /// from its end, but make none pass and change no log.
+    #[must_use]
+    pub fn is_unexplained(&self, outcome: &Outcome) -> Option<String> {
+        if let Some(wrong) = cleanup_failed(outcome) {
+            return Some(wrong);
+        }
+        let passed = outcome.verdict == Verdict::Success && !outcome.cancelled;
+        match self.expected {
+            Expected::Exit(_) | Expected::Cancelled if passed => {
+                Some(format!("expected: {}, got: passed", self.expected()))
+            }
+            Expected::BigLog if passed && !has_big_log(outcome) => Some(OTHER_LOG.to_owned()),
+            _ => None,
+        }
+    }
+
+    /// How the job ended otherwise than it does without faults.
+    #[must_use]
+    pub fn instead(&self, outcome: &Outcome) -> Option<String> {
+        let (shown, expected) = (shown(outcome), self.expected());
+        (shown != expected).then(|| format!("{shown} instead of {expected}"))
+    }
+
+    fn expected(&self) -> String {
+        match self.expected {
+            Expected::Passed | Expected::BigLog => "passed".to_owned(),
+            Expected::Exit(code) => format!("script_failure with exit {code}"),
+            Expected::Cancelled => "cancelled".to_owned(),
+        }
+    }
+}
+
+/// The verdict in words.
+fn shown(outcome: &Outcome) -> String {
+    match (outcome.verdict, outcome.cancelled) {
+        (_, true) => "cancelled".to_owned(),
+        (Verdict::Success, _) => "passed".to_owned(),
+        (Verdict::Failed { reason, exit_code: Some(code) }, _) => {
+            format!("{reason} with exit {code}")
+        }
+        (Verdict::Failed { reason, exit_code: None }, _) => reason.to_string(),
+    }
+}
+
+/// What is said of a big log that is not whole.
+const OTHER_LOG: &str = "its log is not the one that was written";
+
+fn cleanup_failed(outcome: &Outcome) -> Option<String> {
+    let cleanup = outcome.calls.iter().find(|call| call.name() == "cleanup")?;
+    (cleanup.exit != Exit::Code(0)).then(|| format!("cleanup ended with {:?}", cleanup.exit))
 }
 
 fn after_script_passed(outcome: &Outcome) -> bool {
@@ -176,6 +212,29 @@ mod tests {
                 .output()
                 .unwrap();
             assert!(output.status.success(), "{script}: {output:?}");
+        }
+    }
+
+    #[test]
+    fn faults_explain_a_job_that_failed_and_none_that_passed() {
+        let outcome = |verdict| Outcome {
+            verdict,
+            cancelled: false,
+            calls: Vec::new(),
+            trace: Vec::new(),
+            trace_bytes: 0,
+            took: std::time::Duration::ZERO,
+        };
+        let reason = crate::runner::FailureReason::RunnerSystemFailure;
+        let lost = outcome(Verdict::Failed { reason, exit_code: None });
+        for planned in jobs("127.0.0.1:1", "abc") {
+            assert_eq!(planned.is_unexplained(&lost), None, "{planned:?}");
+            assert!(
+                planned.instead(&lost).expect("otherwise").starts_with("runner_system_failure")
+            );
+            assert!(planned.differs(&lost).is_some());
+            let passed = planned.is_unexplained(&outcome(Verdict::Success));
+            assert_eq!(passed.is_none(), planned.expected == Expected::Passed, "{planned:?}");
         }
     }
 

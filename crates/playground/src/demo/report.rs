@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fargate_model::text::{bytes, duration};
 
+use super::injection::Injected;
 use crate::leftovers::Leftovers;
 use crate::runner::{Outcome, Verdict};
 use crate::terminal::Abilities;
@@ -20,8 +21,10 @@ pub struct Row {
     pub started_in: Option<Duration>,
     /// What it left.
     pub leftovers: Leftovers,
-    /// How it differs from the plan.
+    /// How it differs from the plan; with faults, in what none of them explains.
     pub differs: Option<String>,
+    /// How it ended otherwise than it does without faults.
+    pub instead: Option<String>,
 }
 
 /// The end of the demo.
@@ -33,6 +36,8 @@ pub struct Report {
     pub took: Duration,
     /// What is left of anything.
     pub leftovers: Leftovers,
+    /// The faults that it was played with.
+    pub injected: Option<Injected>,
 }
 
 struct Column {
@@ -57,7 +62,7 @@ const COLUMNS: [Column; 7] = [
 const GAP: usize = 2;
 
 impl Report {
-    /// Whether everything went as planned and nothing is left.
+    /// Whether everything went as planned, or as faults explain it, and nothing is left.
     #[must_use]
     pub fn as_planned(&self) -> bool {
         self.leftovers.is_none() && self.rows.iter().all(Row::as_planned)
@@ -76,12 +81,12 @@ impl Report {
         }
         lines.extend(self.table(width, planned, abilities));
         lines.push(String::new());
+        lines.extend(self.injection(width));
         if planned {
-            let (counts, took) = (self.counts(), duration(self.took));
-            let jobs = self.rows.len();
-            lines.extend(sentence(&format!("{jobs} jobs in {took}: {counts}, as planned."), width));
-            lines.extend(sentence("Checked: no task, no state file, no process is left.", width));
-            lines.extend(sentence("Next: README.md shows how to connect GitLab.", width));
+            lines.extend(self.good_end(width));
+            if self.keeps_logs() {
+                lines.push(format!("Logs and state: {}", kept.display()));
+            }
         } else {
             for row in &self.rows {
                 if let Some(differs) = &row.differs {
@@ -94,6 +99,49 @@ impl Report {
         lines
     }
 
+    /// Whether somebody may want to read the logs.
+    #[must_use]
+    pub fn keeps_logs(&self) -> bool {
+        let otherwise = |row: &Row| row.instead.is_some();
+        !self.as_planned() || (self.injected.is_some() && self.rows.iter().any(otherwise))
+    }
+
+    /// What was injected, and which jobs ended otherwise for it.
+    fn injection(&self, width: usize) -> Vec<String> {
+        let Some(injected) = &self.injected else { return Vec::new() };
+        let mut lines =
+            sentence(&format!("What went wrong, by the rules of {}:", injected.file), width);
+        for (often, rule) in injected.lines() {
+            lines.extend(indented(&format!("{often}: {rule}"), width));
+        }
+        for row in &self.rows {
+            if let Some(instead) = &row.instead {
+                lines.extend(indented(&format!("{}: {instead}", row.name), width));
+            }
+        }
+        lines.push(String::new());
+        lines
+    }
+
+    fn good_end(&self, width: usize) -> Vec<String> {
+        let (jobs, counts, took) = (self.rows.len(), self.counts(), duration(self.took));
+        let ended = format!("{jobs} jobs in {took}: {counts}");
+        let sentences = match self.injected {
+            None => [
+                format!("{ended}, as planned."),
+                "Checked: no task, no state file, no process is left.".to_owned(),
+                "Next: README.md shows how to connect GitLab.".to_owned(),
+            ],
+            Some(_) => [
+                format!("{ended}, with faults injected."),
+                "Checked: no task, no state file, no process is left.".to_owned(),
+                "Checked: no job passed that must not, and the big log is whole if its job passed."
+                    .to_owned(),
+            ],
+        };
+        sentences.iter().flat_map(|text| sentence(text, width)).collect()
+    }
+
     fn complaint(&self) -> String {
         let differing: Vec<_> = self
             .rows
@@ -103,12 +151,14 @@ impl Report {
             .collect();
         match differing.as_slice() {
             [] => format!("something is left behind: {}", self.leftovers),
-            names => format!(
-                "{} of {} jobs did not end as planned: {}",
-                names.len(),
-                self.rows.len(),
-                names.join(", ")
-            ),
+            names => {
+                let how = match self.injected {
+                    None => "did not end as planned",
+                    Some(_) => "ended as no fault explains",
+                };
+                let (some, all) = (names.len(), self.rows.len());
+                format!("{some} of {all} jobs {how}: {}", names.join(", "))
+            }
         }
     }
 
@@ -207,6 +257,14 @@ fn line(cells: &[String], columns: &[usize]) -> String {
     padded.collect::<Vec<_>>().join(&gap).trim_end().to_owned()
 }
 
+/// As [`sentence`], set in, and its further lines more so.
+fn indented(text: &str, width: usize) -> Vec<String> {
+    let lines = sentence(text, width.saturating_sub(4)).into_iter().enumerate();
+    lines
+        .map(|(at, line)| if at == 0 { format!("  {line}") } else { format!("    {line}") })
+        .collect()
+}
+
 fn sentence(text: &str, width: usize) -> Vec<String> {
     crate::terminal::wrap(text, width)
 }
@@ -233,6 +291,7 @@ mod tests {
             started_in: Some(Duration::from_millis(1020)),
             leftovers: Leftovers::default(),
             differs: None,
+            instead: None,
         }
     }
 
@@ -247,7 +306,46 @@ mod tests {
             ],
             took: Duration::from_millis(7_900),
             leftovers: Leftovers::default(),
+            injected: None,
         }
+    }
+
+    #[test]
+    fn with_faults_it_says_what_they_did_and_claims_no_plan() {
+        let mut report = report();
+        let counts = [("RunTask call 2: throttle", 1), ("any 1% seed 7: hang", 0)];
+        let counts = counts.map(|(rule, struck)| (rule.to_owned(), struck)).to_vec();
+        report.injected = Some(Injected { file: "rainy-day".to_owned(), counts });
+        let failed =
+            Verdict::Failed { reason: FailureReason::RunnerSystemFailure, exit_code: None };
+        report.rows[0] = row("lint", failed, false, 900);
+        report.rows[0].instead = Some("runner_system_failure instead of passed".to_owned());
+        assert!(report.as_planned() && report.keeps_logs());
+        let text = report.text(None, Path::new("/tmp/demo"), PLAIN).join("\n");
+        insta::assert_snapshot!(text, @"
+        JOB           VERDICT    EXIT  STARTED IN  STAGES      LOG  LEFT BEHIND
+        lint          failed        -       1.0 s       0    900 B  none
+        fails-with-3  failed        3       1.0 s       0   1.2 KB  none
+        cancelled     cancelled     -       1.0 s       0   1.0 KB  none
+        big-log       passed        0       1.0 s       0   5.0 MB  none
+
+        What went wrong, by the rules of rainy-day:
+          struck once: RunTask call 2: throttle
+          did not strike: any 1% seed 7: hang
+          lint: runner_system_failure instead of passed
+
+        4 jobs in 7.9 s: 1 passed, 2 failed and 1 was cancelled, with faults injected.
+        Checked: no task, no state file, no process is left.
+        Checked: no job passed that must not, and the big log is whole if its job passed.
+        Logs and state: /tmp/demo
+        ");
+        let narrow = report.text(Some(44), Path::new("/tmp/demo"), PLAIN);
+        assert!(narrow.iter().all(|line| line.chars().count() <= 44), "{narrow:#?}");
+        report.rows[1].differs =
+            Some("expected: script_failure with exit 3, got: passed".to_owned());
+        let text = report.text(None, Path::new("/tmp/demo"), PLAIN).join("\n");
+        assert!(text.starts_with("error: 1 of 4 jobs ended as no fault explains: fails-with-3\n"));
+        assert!(text.contains("  struck once: RunTask call 2: throttle\n"), "{text}");
     }
 
     #[test]

@@ -33,15 +33,16 @@ pub enum Show {
 }
 
 impl Show {
-    /// Begins a display of so many jobs.
+    /// Begins a display of so many jobs, with faults in these words.
     ///
     /// # Errors
     ///
     /// What kept standard output from being written.
-    pub fn open(abilities: Abilities, jobs: usize) -> io::Result<Self> {
+    pub fn open(abilities: Abilities, jobs: usize, faults: Option<&str>) -> io::Result<Self> {
         let intro = format!(
             "Fargate Runner demo: a cloud, a git server and {jobs} jobs on this machine.\n\
-             No AWS account, no Docker.\n"
+             No AWS account, no Docker.\n{}",
+            faults.map(|faults| format!("What goes wrong: {faults}.\n")).unwrap_or_default()
         );
         if abilities.live && size().is_some() {
             screen::restore_on_panic();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fargate_local_cloud::{Fault, LocalCloud, Options, Pace, Phase, TaskRecord};
+use fargate_local_cloud::{LocalCloud, Options, TaskRecord};
 use fargate_model::job::JobIdentity;
 use tempfile::TempDir;
 use tokio::sync::{Notify, Semaphore};
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Error;
-use super::plan::{Answer, Guest, Harm, WITNESS, guest};
+use super::plan::{Guest, Harm, JOB, WITNESS, guest};
 use super::witness::Witness;
 use crate::environment;
 use crate::invariants::job_of;
@@ -34,8 +34,6 @@ const SETTLE: Duration = Duration::from_secs(30);
 const GOODBYE: Duration = Duration::from_secs(20);
 /// Between two looks at the tasks.
 const AGAIN: Duration = Duration::from_millis(25);
-/// How late a late answer is.
-const LATE: Duration = Duration::from_millis(300);
 
 /// See the module.
 pub struct House {
@@ -77,14 +75,7 @@ impl House {
     /// [`Error`]
     pub async fn build(driver: &Path, agent: PathBuf, seed: u64) -> Result<Self, Error> {
         let folder = tempfile::Builder::new().prefix("fargate-torture-").tempdir()?;
-        let options = Options {
-            listen: ([127, 0, 0, 1], 0).into(),
-            agent,
-            empty: false,
-            pace: Pace::Instant,
-            folder: Some(folder.path().join("cloud")),
-            tls: false,
-        };
+        let options = Options { folder: Some(folder.path().join("cloud")), ..Options::new(agent) };
         let cloud = LocalCloud::serve(options).await?;
         let file = folder.path().join("config.toml");
         let log = folder.path().join("fargate-runner.log");
@@ -146,7 +137,10 @@ impl House {
         let identity =
             JobIdentity::from_repository(url, guest.job.job_info.project_id, guest.job.id)?;
         let key = identity.key().as_str().to_owned();
-        self.trouble_aws(&guest.harm);
+        if let Harm::Rule { rule, .. } = &guest.harm {
+            let rule = rule.replace(JOB, &format!("task of job {key}"));
+            self.cloud.add_faults(rule.parse()?)?;
+        }
         let runner = Runner { driver: self.driver(&guest.harm), ..self.runner.clone() };
         let control = Control::default();
         let running = Arc::new(Notify::new());
@@ -172,41 +166,6 @@ impl House {
             _ => {}
         }
         std::future::pending().await
-    }
-
-    fn trouble_aws(&self, harm: &Harm) {
-        let exception = |status, code: &str| Fault::Exception {
-            status,
-            code: code.to_owned(),
-            message: "Rate exceeded".to_owned(),
-        };
-        match harm {
-            Harm::Aws { operation, how } => self.cloud.fail(
-                operation,
-                match how {
-                    Answer::Throttled => exception(400, "ThrottlingException"),
-                    Answer::Broken => exception(500, "ServerException"),
-                    Answer::Lost => Fault::LostAnswer,
-                    Answer::Late => Fault::Slow(LATE),
-                },
-            ),
-            Harm::FailedStart => {
-                self.cloud.fail(
-                    "RunTask",
-                    Fault::TaskStops {
-                        phase: Phase::Provisioning,
-                        after: Duration::ZERO,
-                        stop_code: "TaskFailedToStart".to_owned(),
-                        stopped_reason:
-                            "Timeout waiting for network interface provisioning to complete."
-                                .to_owned(),
-                        container_reason: None,
-                        exit_code: None,
-                    },
-                )
-            }
-            _ => {}
-        }
     }
 
     /// The driver of one job: where its harm ends calls, words before it see to that.

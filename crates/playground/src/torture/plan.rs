@@ -67,29 +67,46 @@ pub enum Harm {
         /// ECS's words.
         reason: &'static str,
     },
-    /// The first task fails before it runs, for a reason that passes.
-    FailedStart,
-    /// An answer of AWS that must be ridden out meets one call, of this or another job.
-    Aws {
-        /// ECS's operation.
-        operation: &'static str,
-        /// What becomes of the call.
-        how: Answer,
+    /// What the local cloud does to the job's calls or tasks: a rule of its language.
+    Rule {
+        /// With [`JOB`] in the place of the job's tasks.
+        rule: &'static str,
+        /// Whether it may cost the job.
+        costs: bool,
     },
 }
 
-/// An answer of AWS that must cost no job anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// `ThrottlingException`
-    Throttled,
-    /// `ServerException`
-    Broken,
-    /// The call took effect, and its answer was lost.
-    Lost,
-    /// The call took effect, and its answer comes late.
-    Late,
-}
+/// Stands for the tasks of the job in a rule.
+pub const JOB: &str = "JOB";
+
+/// What must be ridden out: it costs no job anything.
+const RIDDEN_OUT: [&str; 18] = [
+    "RunTask for JOB call 1: throttle",
+    "RunTask for JOB calls 1-2: server error",
+    "RunTask for JOB call 1: reset before commit",
+    "RunTask for JOB call 1: reset after commit",
+    "RunTask for JOB calls 1-2: reset after commit",
+    "RunTask for JOB call 1: slow 300ms",
+    "RunTask for JOB call 1: answer 200 \"{}\"",
+    "RunTask for JOB call 1: failure \"Capacity is unavailable at this time. Please try again later or in a different availability zone\"",
+    "RunTask for JOB call 1: at PROVISIONING stop TaskFailedToStart \"Timeout waiting for network interface provisioning to complete.\"",
+    "DescribeTasks for JOB 40%: throttle",
+    "DescribeTasks for JOB 40%: server error",
+    "DescribeTasks for JOB 30%: reset after commit",
+    "DescribeTasks for JOB 50%: remove /tasks/0/attachments",
+    "DescribeTasks for JOB call 2: set /tasks/*/lastStatus = \"UNHEARD_OF\"",
+    "DescribeTasks for JOB: stale 400ms",
+    "StopTask for JOB calls 1-2: throttle",
+    "StopTask for JOB call 1: reset after commit",
+    "StopTask for JOB call 1: server error",
+];
+/// What may cost the job, and then is the system's failure.
+const COSTS: [&str; 4] = [
+    "JOB at RUNNING + 500ms: interrupt 1s",
+    "JOB at RUNNING + 800ms: stop SpotInterruption \"Your Spot Task was interrupted.\"",
+    "JOB at RUNNING + 600ms: stop UserInitiated \"Task stopped by user\"",
+    "JOB at RUNNING + 700ms: forget",
+];
 
 /// One job and what is done to it.
 #[derive(Clone, Debug)]
@@ -115,8 +132,7 @@ impl fmt::Display for Harm {
             Self::RunnerStopped => f.write_str("SIGTERM of gitlab-runner"),
             Self::HostLost => f.write_str("host lost"),
             Self::TaskStopped { code, .. } => write!(f, "task stopped: {code}"),
-            Self::FailedStart => f.write_str("task failed to start"),
-            Self::Aws { operation, how } => write!(f, "{operation} {how:?}").map(drop),
+            Self::Rule { rule, .. } => f.write_str(rule),
         }
     }
 }
@@ -124,7 +140,7 @@ impl fmt::Display for Harm {
 impl Harm {
     fn draw(rng: &mut Rng) -> Self {
         let verb = [Verb::Prepare, Verb::Run, Verb::Cleanup][rng.usize(0..3)];
-        match rng.u8(0..20) {
+        match rng.u8(0..24) {
             0..=3 => Self::None,
             4..=5 => Self::Killed { verb, after_ms: rng.u64(5..400) },
             6..=8 if cfg!(debug_assertions) => {
@@ -152,12 +168,8 @@ impl Harm {
                 let (code, reason) = ends[rng.usize(0..ends.len())];
                 Self::TaskStopped { code, reason }
             }
-            15 => Self::FailedStart,
-            _ => {
-                let operation = ["RunTask", "DescribeTasks", "StopTask"][rng.usize(0..3)];
-                let answers = [Answer::Throttled, Answer::Broken, Answer::Lost, Answer::Late];
-                Self::Aws { operation, how: answers[rng.usize(0..answers.len())] }
-            }
+            15..=16 => Self::Rule { rule: COSTS[rng.usize(0..COSTS.len())], costs: true },
+            _ => Self::Rule { rule: RIDDEN_OUT[rng.usize(0..RIDDEN_OUT.len())], costs: false },
         }
     }
 
@@ -165,7 +177,8 @@ impl Harm {
     #[must_use]
     pub fn may_cost_the_job(&self) -> bool {
         match self {
-            Self::None | Self::FailedStart | Self::Aws { .. } => false,
+            Self::None => false,
+            Self::Rule { costs, .. } => *costs,
             // What ends a clean-up cannot change a verdict that is told already.
             Self::Killed { verb, .. } | Self::Ended { verb, .. } => *verb != Verb::Cleanup,
             Self::Cancelled
@@ -264,7 +277,15 @@ mod tests {
             .map(|n| std::mem::discriminant(&guest(1, n).harm))
             .map(|d| format!("{d:?}"))
             .collect();
-        assert_eq!(drawn.len(), if cfg!(debug_assertions) { 10 } else { 9 });
+        assert_eq!(drawn.len(), if cfg!(debug_assertions) { 9 } else { 8 });
+    }
+
+    #[test]
+    fn every_rule_is_one_of_the_local_cloud() {
+        for rule in RIDDEN_OUT.iter().chain(&COSTS) {
+            let rule = rule.replace(JOB, "task of job 5f3ac07e");
+            rule.parse::<fargate_local_cloud::Rules>().unwrap_or_else(|error| panic!("{error}"));
+        }
     }
 
     #[test]

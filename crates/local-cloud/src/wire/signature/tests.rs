@@ -75,6 +75,11 @@ fn keyring() -> Keyring {
     Keyring::from_environment(|_| None).expect("test/test")
 }
 
+/// Both clocks show this.
+fn at(time: SystemTime) -> Times {
+    Times { signing: time, expiry: time }
+}
+
 fn judge(request: &Request<Vec<u8>>, keys: &Keyring) -> Result<String, String> {
     let signed = Signed {
         method: request.method(),
@@ -82,7 +87,7 @@ fn judge(request: &Request<Vec<u8>>, keys: &Keyring) -> Result<String, String> {
         headers: request.headers(),
         body: request.body(),
     };
-    verify(&signed, Service::Ecs, keys, now())
+    verify(&signed, Service::Ecs, keys, at(now()))
         .map(|signer| signer.region)
         .map_err(|refusal| refusal.code + ": " + &refusal.message)
 }
@@ -189,7 +194,7 @@ fn session_credentials_need_their_token_and_end() {
     };
     let late = now() + Duration::from_secs(61);
     assert_eq!(
-        verify(&signed, Service::Ecs, &keys, late).unwrap_err().code,
+        verify(&signed, Service::Ecs, &keys, at(late)).unwrap_err().code,
         "ExpiredTokenException"
     );
 }

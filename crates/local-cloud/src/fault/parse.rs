@@ -1,0 +1,255 @@
+//! From one line of the fault language to a rule. What each word means stands in `reference.txt`.
+
+mod answer;
+mod value;
+
+use std::time::Duration;
+
+pub(super) use value::written;
+
+use super::Phase;
+use super::refused::Wrong;
+use super::rule::{Chance, Count, Operations, Rule, Tasks, When, Whom};
+use super::words::{Words, parted};
+use crate::actions::{CALLABLE, NAMES_TASKS};
+
+/// What may stand before the colon of a rule for calls.
+const FOR_CALLS: &str = "for TASKS, call N, calls N-M, next call, next N calls, P%, seed N, after \
+                         DURATION, until DURATION";
+/// What may stand before the colon of a rule for tasks.
+const FOR_TASKS: &str = "at PHASE + DURATION, P%, seed N, after DURATION, until DURATION";
+
+/// Where and when a fault of a task takes place.
+type Turn = (Phase, Duration);
+
+/// Reads one rule, without a comment.
+pub(super) fn rule(line: &str) -> Result<Rule, Wrong> {
+    let (before, behind) = parted(line).ok_or(Wrong::NoColon)?;
+    let (mut before, mut behind) = (Words::of(before), Words::of(behind));
+    let rule = match before.peek() {
+        "task" | "tasks" | "every" => task_rule(&mut before, &mut behind)?,
+        _ => call_rule(&mut before, &mut behind)?,
+    };
+    match behind.is_done() {
+        true => Ok(rule),
+        false => Err(Wrong::Junk { after: "the rule", given: behind.rest().to_owned() }),
+    }
+}
+
+fn task_rule(before: &mut Words<'_>, behind: &mut Words<'_>) -> Result<Rule, Wrong> {
+    let tasks = tasks(before)?;
+    let (mut when, mut at) = (Conditions::default(), None);
+    while !before.is_done() {
+        if before.take_if("at") {
+            once("`at`", &mut at, turn(before)?)?;
+        } else if !when.take(before)? {
+            let given = before.peek().to_owned();
+            return Err(Wrong::Condition { given, about: "a task", allowed: FOR_TASKS });
+        }
+    }
+    let fault = answer::of_task(behind, at.ok_or(Wrong::NoPhase)?)?;
+    Ok(Rule { whom: Whom::Tasks(tasks), when: when.checked()?, fault })
+}
+
+fn call_rule(before: &mut Words<'_>, behind: &mut Words<'_>) -> Result<Rule, Wrong> {
+    let operations = operations(before)?;
+    let (mut when, mut concerning) = (Conditions::default(), None);
+    while !before.is_done() {
+        if before.take_if("for") {
+            let tasks = tasks(before)?;
+            fits_tasks(&operations, &tasks)?;
+            once("`for`", &mut concerning, tasks)?;
+        } else if !when.take(before)? && !when.take_count(before)? {
+            let given = before.peek().to_owned();
+            return Err(Wrong::Condition { given, about: "a call", allowed: FOR_CALLS });
+        }
+    }
+    let fault = answer::of_call(behind, &operations)?;
+    Ok(Rule { whom: Whom::Calls { operations, concerning }, when: when.checked()?, fault })
+}
+
+/// `any`, or names with commas between.
+fn operations(words: &mut Words<'_>) -> Result<Operations, Wrong> {
+    if words.take_if("any") {
+        return Ok(Operations::Any);
+    }
+    let mut names: Vec<String> = Vec::new();
+    loop {
+        let word = words.take();
+        let (list, goes_on) = match word.strip_suffix(',') {
+            Some(list) => (list, true),
+            None => (word, words.take_if(",")),
+        };
+        for name in list.split(',') {
+            if !CALLABLE.contains(&name) {
+                return Err(unknown_operation(name));
+            }
+            if names.iter().any(|other| other == name) {
+                return Err(Wrong::Twice { what: "an operation" });
+            }
+            names.push(name.to_owned());
+        }
+        if !goes_on {
+            return Ok(Operations::These(names));
+        }
+    }
+}
+
+fn unknown_operation(given: &str) -> Wrong {
+    let near = |name: &&str| strsim::damerau_levenshtein(name, given);
+    let like = CALLABLE.into_iter().min_by_key(near).filter(|name| near(name) <= 3);
+    Wrong::Operation { given: given.to_owned(), like, allowed: CALLABLE.join(", ") }
+}
+
+/// `every task`, `task N`, `tasks N-M`, `task ARN`, `task of job KEY`, `task of family NAME`.
+fn tasks(words: &mut Words<'_>) -> Result<Tasks, Wrong> {
+    let expected = |after, given: &str| Wrong::Expected {
+        after,
+        expected: "a number from 1 on, a range as in `3-5`, an ARN, `of job KEY` or `of family NAME`",
+        given: given.to_owned(),
+    };
+    if words.take_if("every") {
+        return match words.take() {
+            "task" => Ok(Tasks::Every),
+            given => Err(value::expected("every", "`task`", given)),
+        };
+    }
+    if !words.take_if("task") && !words.take_if("tasks") {
+        return Err(value::expected("for", "`task ...` or `every task`", words.peek()));
+    }
+    if words.take_if("of") {
+        return match words.take() {
+            "job" => Ok(Tasks::Job(value::job(words.take())?)),
+            "family" => Ok(Tasks::Family(value::family(words.take())?)),
+            given => Err(value::expected("of", "`job KEY` or `family NAME`", given)),
+        };
+    }
+    let given = words.take();
+    if given.starts_with("arn:") {
+        return Ok(Tasks::Arn(value::task_arn(given)?));
+    }
+    let (from, to) = value::range(given).ok_or_else(|| expected("task", given))??;
+    Ok(Tasks::Numbers { from, to })
+}
+
+/// Which calls say which task they are about.
+fn fits_tasks(operations: &Operations, tasks: &Tasks) -> Result<(), Wrong> {
+    let names: &[String] = match operations {
+        Operations::Any => return Ok(()),
+        Operations::These(names) => names,
+    };
+    let by_parameters = matches!(tasks, Tasks::Every | Tasks::Job(_) | Tasks::Family(_));
+    let fits = |name: &str| NAMES_TASKS.contains(&name) || (name == "RunTask" && by_parameters);
+    match names.iter().find(|name| !fits(name)) {
+        None => Ok(()),
+        Some(name) => Err(Wrong::Unfit {
+            what: "for",
+            operation: name.clone(),
+            fits: "StopTask, DescribeTasks, TagResource, UntagResource and ListTagsForResource, and \
+                   with `of job` and `of family` RunTask; which RunTask is said by `call N`",
+        }),
+    }
+}
+
+/// `PHASE`, `PHASE + DURATION`, after the word `at`.
+fn turn(words: &mut Words<'_>) -> Result<Turn, Wrong> {
+    let given = words.take();
+    let phase = [Phase::Provisioning, Phase::Pending, Phase::Running]
+        .into_iter()
+        .find(|phase| phase.word().eq_ignore_ascii_case(given))
+        .ok_or_else(|| value::expected("at", "PROVISIONING, PENDING or RUNNING", given))?;
+    if !words.take_if("+") {
+        return Ok((phase, Duration::ZERO));
+    }
+    Ok((phase, value::duration("+", words.take())?))
+}
+
+fn once<T>(what: &'static str, place: &mut Option<T>, value: T) -> Result<(), Wrong> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Wrong::Twice { what }),
+    }
+}
+
+/// When, while it is read.
+#[derive(Default)]
+struct Conditions {
+    count: Option<Count>,
+    percent: Option<f64>,
+    seed: Option<u64>,
+    after: Option<Duration>,
+    until: Option<Duration>,
+}
+
+impl Conditions {
+    /// Takes a condition that any rule may have; false where none is next.
+    fn take(&mut self, words: &mut Words<'_>) -> Result<bool, Wrong> {
+        if words.take_if("seed") {
+            once("`seed`", &mut self.seed, value::number("seed", words.take())?)?;
+        } else if words.take_if("after") {
+            once("`after`", &mut self.after, value::duration("after", words.take())?)?;
+        } else if words.take_if("until") {
+            once("`until`", &mut self.until, value::duration("until", words.take())?)?;
+        } else if let Some(percent) = words.peek().strip_suffix('%') {
+            once("the probability", &mut self.percent, value::percent(percent)?)?;
+            words.take();
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Takes a condition on the number of a call; false where none is next.
+    fn take_count(&mut self, words: &mut Words<'_>) -> Result<bool, Wrong> {
+        let count = match words.peek() {
+            after @ ("call" | "calls") => {
+                words.take();
+                let given = words.take();
+                let after = if after == "call" { "call" } else { "calls" };
+                let expected = "a number from 1 on, as in `call 2`, or a range, as in `calls 2-5`";
+                let range = value::range(given);
+                let (from, to) = range.ok_or_else(|| value::expected(after, expected, given))??;
+                Count::Calls { from, to }
+            }
+            "next" => {
+                words.take();
+                Count::Next(next_calls(words)?)
+            }
+            _ => return Ok(false),
+        };
+        once("which calls", &mut self.count, count)?;
+        Ok(true)
+    }
+
+    fn checked(self) -> Result<When, Wrong> {
+        let chance = match (self.percent, self.seed) {
+            (None, Some(_)) => return Err(Wrong::SeedAlone),
+            (None, None) => None,
+            (Some(percent), seed) => Some(Chance { percent, seed }),
+        };
+        let begin = self.after.unwrap_or_default();
+        if let Some(until) = self.until.filter(|until| *until <= begin) {
+            let (after, until) = (value::written(begin), value::written(until));
+            return Err(Wrong::EmptyWindow { after, until });
+        }
+        let count = self.count.unwrap_or_default();
+        Ok(When { count, chance, after: self.after, until: self.until })
+    }
+}
+
+/// `call`, or `N calls`, after the word `next`.
+fn next_calls(words: &mut Words<'_>) -> Result<u64, Wrong> {
+    if words.take_if("call") {
+        return Ok(1);
+    }
+    let expected = "`call`, or a number from 1 on and `calls`";
+    let given = words.take();
+    let number = given.parse().ok().filter(|number| *number > 0);
+    match number {
+        Some(number) if words.take_if("calls") || words.take_if("call") => Ok(number),
+        _ => Err(value::expected("next", expected, given)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! What stands behind the colon: what happens to a call, or to a task.
+
+use std::time::Duration;
+
+use super::super::refused::Wrong;
+use super::super::rule::Operations;
+use super::super::words::Words;
+use super::super::{Edit, Fault, Phase};
+use super::{Turn, turn, value};
+use crate::actions::QUERY_OPERATIONS;
+use crate::limits::Rate;
+
+/// What can happen to a call.
+const OF_CALLS: &str = "throttle, server error, error STATUS CODE \"MESSAGE\", failure \"REASON\", \
+                        limit N/s, reset before commit, reset after commit, hang, slow DURATION, \
+                        trickle DURATION, answer STATUS \"BODY\", set POINTER = JSON, remove \
+                        POINTER, lag DURATION, stale DURATION, at PHASE + DURATION ...";
+/// What can happen to a task.
+const OF_TASKS: &str = "stop CODE \"REASON\", interrupt, hold, forget";
+/// The longest time ago at which tasks are still remembered as they were.
+const OLDEST: Duration = Duration::from_secs(600);
+
+/// What happens to calls of these operations.
+pub(super) fn of_call(words: &mut Words<'_>, operations: &Operations) -> Result<Fault, Wrong> {
+    let kind = words.take();
+    fits(kind, operations)?;
+    Ok(match kind {
+        "throttle" => Fault::throttled(),
+        "server" => match words.take() {
+            "error" => Fault::server_error(),
+            given => return Err(value::expected("server", "`error`", given)),
+        },
+        "error" => exception(words)?,
+        "failure" => Fault::Failure { reason: text("failure", words)?, detail: detail(words)? },
+        "limit" => Fault::Limit(rate(words)?),
+        "reset" => match (words.take(), words.take()) {
+            ("before", "commit") => Fault::LostRequest,
+            ("after", "commit") => Fault::LostAnswer,
+            (given, _) => {
+                return Err(value::expected("reset", "`before commit` or `after commit`", given));
+            }
+        },
+        "hang" => Fault::Hang,
+        "slow" => Fault::Slow(value::some_time("slow", words.take())?),
+        "trickle" => Fault::Trickle(value::some_time("trickle", words.take())?),
+        "answer" => {
+            Fault::Answer { status: status("answer", words.take())?, body: text("answer", words)? }
+        }
+        "set" => Fault::Altered(set(words)?),
+        "remove" => Fault::Altered(Edit::Remove { pointer: pointer("remove", words.take())? }),
+        "lag" => Fault::Lag(value::some_time("lag", words.take())?),
+        "stale" => Fault::Stale(stale(words.take())?),
+        "at" => {
+            let turn = turn(words)?;
+            of_task(words, turn)?
+        }
+        given => {
+            let given = given.to_owned();
+            return Err(Wrong::Answer { given, about: "a call", allowed: OF_CALLS });
+        }
+    })
+}
+
+/// What happens to a task at its turn.
+pub(super) fn of_task(words: &mut Words<'_>, (phase, after): Turn) -> Result<Fault, Wrong> {
+    Ok(match words.take() {
+        "stop" => stop(words, phase, after)?,
+        "hold" if after.is_zero() => Fault::TaskHeld { phase },
+        "hold" => return Err(Wrong::HeldLater),
+        "interrupt" => {
+            let grace = match words.is_done() {
+                true => None,
+                false => Some(value::duration("interrupt", words.take())?),
+            };
+            Fault::TaskInterrupted { phase, after, grace }
+        }
+        "forget" => Fault::TaskForgotten { phase, after },
+        given => {
+            let given = given.to_owned();
+            return Err(Wrong::Answer { given, about: "a task", allowed: OF_TASKS });
+        }
+    })
+}
+
+/// Some answers make sense for some operations only.
+fn fits(kind: &str, operations: &Operations) -> Result<(), Wrong> {
+    let no_query = |name: &str| !QUERY_OPERATIONS.contains(&name);
+    let (what, allowed, fits): (_, &dyn Fn(&str) -> bool, _) = match kind {
+        "failure" => (
+            "failure",
+            &|name| {
+                let with_failures = ["RunTask", "DescribeTasks", "DescribeClusters"];
+                with_failures.contains(&name) || name == "DescribeNetworkInterfaces"
+            },
+            "RunTask, DescribeTasks, DescribeClusters and DescribeNetworkInterfaces",
+        ),
+        "set" => ("set", &no_query, "operations of ECS, named one by one"),
+        "remove" => ("remove", &no_query, "operations of ECS, named one by one"),
+        "lag" => ("lag", &sees_tasks, "DescribeTasks and ListTasks"),
+        "stale" => ("stale", &sees_tasks, "DescribeTasks and ListTasks"),
+        "at" => ("at", &|name| name == "RunTask", "RunTask, which starts the task"),
+        _ => return Ok(()),
+    };
+    let operation = match operations {
+        Operations::Any => Some("any"),
+        Operations::These(names) => names.iter().map(String::as_str).find(|name| !allowed(name)),
+    };
+    match operation {
+        None => Ok(()),
+        Some(operation) => Err(Wrong::Unfit { what, operation: operation.to_owned(), fits }),
+    }
+}
+
+fn sees_tasks(name: &str) -> bool {
+    ["DescribeTasks", "ListTasks"].contains(&name)
+}
+
+/// `[STATUS] CODE ["MESSAGE"]`
+fn exception(words: &mut Words<'_>) -> Result<Fault, Wrong> {
+    let has_status = words.peek().starts_with(|c: char| c.is_ascii_digit());
+    let status = if has_status { status("error", words.take())? } else { 400 };
+    let code = value::name("error", words.take())?;
+    let message = words.quoted()?.unwrap_or_default();
+    Ok(Fault::Exception { status, code, message })
+}
+
+fn status(after: &'static str, given: &str) -> Result<u16, Wrong> {
+    let status = given.parse().ok().filter(|status| (200..=599).contains(status));
+    status.ok_or_else(|| value::expected(after, "an HTTP status from 200 to 599", given))
+}
+
+fn text(after: &'static str, words: &mut Words<'_>) -> Result<String, Wrong> {
+    let quoted = words.quoted()?;
+    quoted.ok_or_else(|| value::expected(after, "a text in quotes", words.peek()))
+}
+
+fn detail(words: &mut Words<'_>) -> Result<Option<String>, Wrong> {
+    words.take_if("detail").then(|| text("detail", words)).transpose()
+}
+
+/// `N/s [burst M]`
+fn rate(words: &mut Words<'_>) -> Result<Rate, Wrong> {
+    let expected = "a rate above 0 and up to 1000000/s, as in `5/s`,";
+    let given = words.take();
+    let number = given.strip_suffix("/s").and_then(|number| number.parse::<f64>().ok());
+    let per_second = number
+        .filter(|number| *number > 0.0 && *number <= 1e6)
+        .ok_or_else(|| value::expected("limit", expected, given))?;
+    let burst = match words.take_if("burst") {
+        // What it gives in a second, and one at least.
+        false => format!("{:.0}", per_second.ceil()).parse().unwrap_or(1),
+        true => {
+            let given = words.take();
+            let burst = given.parse().ok().filter(|burst| (1..=1_000_000).contains(burst));
+            burst.ok_or_else(|| value::expected("burst", "a number from 1 to 1000000", given))?
+        }
+    };
+    Ok(Rate { burst, per_second })
+}
+
+/// `POINTER = JSON`, to the end of the line.
+fn set(words: &mut Words<'_>) -> Result<Edit, Wrong> {
+    let pointer = pointer("set", words.take())?;
+    if !words.take_if("=") {
+        let expected = "`=` and a JSON value";
+        return Err(value::expected("the pointer", expected, words.peek()));
+    }
+    let given = words.rest();
+    let json =
+        |why: serde_json::Error| Wrong::Json { given: given.to_owned(), why: why.to_string() };
+    let value = serde_json::from_str(given).map_err(json)?;
+    *words = Words::of("");
+    Ok(Edit::Set { pointer, value })
+}
+
+fn pointer(after: &'static str, given: &str) -> Result<String, Wrong> {
+    // A quote would begin a text.
+    match given.starts_with('/') && !given.contains('"') {
+        true => Ok(given.to_owned()),
+        false => Err(value::expected(after, "a JSON pointer, as in `/tasks/*/lastStatus`,", given)),
+    }
+}
+
+fn stale(given: &str) -> Result<Duration, Wrong> {
+    let age = value::some_time("stale", given)?;
+    match age <= OLDEST {
+        true => Ok(age),
+        false => Err(value::expected("stale", "a duration of at most 10m", given)),
+    }
+}
+
+/// `CODE "REASON" [container "REASON"] [exit N]`
+fn stop(words: &mut Words<'_>, phase: Phase, after: Duration) -> Result<Fault, Wrong> {
+    let stop_code = value::name("stop", words.take())?;
+    let stopped_reason = text("the stop code", words)?;
+    let container_reason =
+        words.take_if("container").then(|| text("container", words)).transpose()?;
+    let exit_code = words.take_if("exit").then(|| exit_code(words.take())).transpose()?;
+    Ok(Fault::TaskStops { phase, after, stop_code, stopped_reason, container_reason, exit_code })
+}
+
+fn exit_code(given: &str) -> Result<i32, Wrong> {
+    let code = given.parse().ok().filter(|code| (0..=255).contains(code));
+    code.ok_or_else(|| value::expected("exit", "an exit code from 0 to 255", given))
+}

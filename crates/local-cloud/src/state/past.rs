@@ -1,0 +1,88 @@
+//! Tasks as they were: what readers who are behind still see.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use fargate_model::task::Status;
+
+use super::task::{Container, Ending, Interface, Task, Times};
+use crate::fault::View;
+
+/// How long ago tasks are remembered as they were.
+const REMEMBERED: Duration = Duration::from_secs(600);
+/// Moments of one task that are remembered; a task has about ten in its life.
+const MOMENTS: usize = 64;
+
+/// The moments of a task, oldest first.
+#[derive(Clone, Default)]
+pub struct Past(VecDeque<Arc<Moment>>);
+
+/// What changes about a task, as it was until some time.
+struct Moment {
+    until: SystemTime,
+    containers: Vec<Container>,
+    interface: Interface,
+    last_status: Status,
+    version: u64,
+    times: Times,
+    ending: Option<Ending>,
+}
+
+impl Task {
+    /// Remembers the task as it is, before it is changed.
+    pub fn remember(&mut self, now: SystemTime) {
+        let moment = Moment {
+            until: now,
+            containers: self.containers.clone(),
+            interface: self.interface.clone(),
+            last_status: self.last_status.clone(),
+            version: self.version,
+            times: self.times,
+            ending: self.ending.clone(),
+        };
+        let Past(moments) = &mut self.past;
+        let over = |moment: &Arc<Moment>| moment.until + REMEMBERED < now;
+        while moments.len() >= MOMENTS || moments.front().is_some_and(over) {
+            moments.pop_front();
+        }
+        moments.push_back(Arc::new(moment));
+    }
+
+    /// The task as a reader sees it; `None` if it does not.
+    pub fn seen(&self, now: SystemTime, view: View) -> Option<Cow<'_, Self>> {
+        let seen = match view.stale.is_zero() {
+            true => Cow::Borrowed(self),
+            false => self.at(now - view.stale)?,
+        };
+        seen.is_visible(now, view.lag).then_some(seen)
+    }
+
+    fn at(&self, then: SystemTime) -> Option<Cow<'_, Self>> {
+        if self.times.created > then {
+            return None;
+        }
+        let Past(moments) = &self.past;
+        let Some(moment) = moments.iter().find(|moment| moment.until > then) else {
+            return Some(Cow::Borrowed(self));
+        };
+        Some(Cow::Owned(Self {
+            containers: moment.containers.clone(),
+            interface: moment.interface.clone(),
+            last_status: moment.last_status.clone(),
+            version: moment.version,
+            times: moment.times,
+            ending: moment.ending.clone(),
+            ..self.clone()
+        }))
+    }
+
+    /// Forgets what nobody can see any more.
+    pub fn forget_past(&mut self, now: SystemTime) {
+        let old = |stopped: SystemTime| stopped + REMEMBERED < now;
+        if self.times.stopped.is_some_and(old) {
+            self.past = Past::default();
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The control endpoint of a running cloud, `/_local`: faults, the clock, and what happened. It
+//! shares the listener with the services and is not one of them: nothing here is signed, so it is
+//! for this machine alone, and no page in a browser reaches it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::member::without_nulls;
+use crate::clock::epoch_seconds;
+use crate::cloud::Cloud;
+use crate::fault::{FaultCount, Rules, RulesError, Struck};
+use crate::record::{Request, TaskRecord};
+
+/// Where everything here is.
+const ROOT: &str = "/_local";
+/// The header without which nothing is changed: no form of a page can send it, and a script of
+/// another site only with a permission that is never given.
+pub const HEADER: &str = "x-local-cloud";
+/// Farthest that one request moves the clock: a leap year.
+const FARTHEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// What a person reads who does not know what is here.
+const HELP: &str = "\
+The control endpoint of this local cloud. Whatever changes something carries the header
+X-Local-Cloud, with any value.
+
+  GET    /_local/faults    the rules, and how often each struck
+  PUT    /_local/faults    these rules in place of all
+  POST   /_local/faults    these rules as well, after the others
+  DELETE /_local/faults    no rules; hanging calls go on
+  GET    /_local/struck    what was injected: rule, call or task, time
+  GET    /_local/tasks     every task, oldest first
+  GET    /_local/requests  the last requests, oldest first
+  GET    /_local/clock     the time here, and how far it was moved
+  POST   /_local/clock     moves the clock forward by a duration, as in 1h30m
+";
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("the control endpoint is for this machine alone, and this came from {0}")]
+    Stranger(IpAddr),
+    #[error("the control endpoint is asked for at a loopback address; Host is {0}")]
+    Host(String),
+    #[error("the control endpoint takes nothing from pages of other sites")]
+    CrossSite,
+    #[error("{method} {path} changes something, so it carries the header X-Local-Cloud: 1")]
+    NoHeader { method: Method, path: String },
+    #[error("{path} is not there\n\n{HELP}")]
+    NotThere { path: String },
+    #[error("{path} knows no {method}; allowed: {allowed}")]
+    Method { method: Method, path: String, allowed: &'static str },
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    #[error(
+        "moving the clock by `{given}`; a duration of at most 366 days is expected, as in 90s or \
+         1h30m"
+    )]
+    Duration { given: String },
+}
+
+impl Refused {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Stranger(_) | Self::Host(_) | Self::CrossSite | Self::NoHeader { .. } => {
+                StatusCode::FORBIDDEN
+            }
+            Self::NotThere { .. } => StatusCode::NOT_FOUND,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Rules(_) | Self::Duration { .. } => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// What is answered.
+enum Told {
+    Text(String),
+    Json(Value),
+}
+
+/// Whether a request is for this endpoint and for no service.
+pub fn is_for(path: &str) -> bool {
+    path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Answers a request of `peer`.
+pub fn answer(cloud: &Arc<Cloud>, peer: SocketAddr, parts: &Parts, body: &[u8]) -> Response {
+    let told = admit(peer, parts).and_then(|()| act(cloud, &parts.method, &parts.uri, body));
+    let (status, kind, body) = match told {
+        Ok(Told::Text(text)) => (StatusCode::OK, "text/plain; charset=utf-8", text),
+        Ok(Told::Json(value)) => (StatusCode::OK, "application/json", format!("{value:#}\n")),
+        Err(refused) => (refused.status(), "text/plain; charset=utf-8", format!("{refused}\n")),
+    };
+    Response::builder()
+        .status(status)
+        .header(header::CONTENT_TYPE, kind)
+        .header(header::CACHE_CONTROL, "no-store")
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .body(Body::from(body))
+        .expect("a status and plain headers make a response")
+}
+
+/// Lets programs of this machine in, and no page of a browser.
+fn admit(peer: SocketAddr, parts: &Parts) -> Result<(), Refused> {
+    if !peer.ip().to_canonical().is_loopback() {
+        return Err(Refused::Stranger(peer.ip()));
+    }
+    // A name that leads here today may belong to somebody else: DNS rebinding.
+    let host = text(&parts.headers, header::HOST.as_str());
+    if !is_loopback(host) {
+        return Err(Refused::Host(host.to_owned()));
+    }
+    let site = text(&parts.headers, "sec-fetch-site");
+    if parts.headers.contains_key(header::ORIGIN) || !["", "none", "same-origin"].contains(&site) {
+        return Err(Refused::CrossSite);
+    }
+    if parts.method != Method::GET && !parts.headers.contains_key(HEADER) {
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        return Err(Refused::NoHeader { method, path });
+    }
+    Ok(())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// `localhost`, `127.1.2.3` or `[::1]`, with or without a port.
+fn is_loopback(host: &str) -> bool {
+    let ends_in_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
+    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((name, "")) => (name, ""),
+        Some((name, port)) => match port.strip_prefix(':') {
+            Some(port) => (name, port),
+            None => return false,
+        },
+        None => host.split_once(':').unwrap_or((host, "")),
+    };
+    let name_is = name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    name_is && ends_in_port(port)
+}
+
+fn act(cloud: &Cloud, method: &Method, uri: &Uri, body: &[u8]) -> Result<Told, Refused> {
+    let path = uri.path();
+    let now = cloud.clock.now();
+    let other =
+        |allowed| Err(Refused::Method { method: method.clone(), path: path.to_owned(), allowed });
+    match (path.strip_prefix(ROOT).unwrap_or(path).trim_end_matches('/'), method.as_str()) {
+        ("", "GET") => Ok(Told::Text(HELP.to_owned())),
+        ("/faults", "PUT") => {
+            cloud.faults.replace(Rules::from_bytes(body)?, now);
+            Ok(faults(cloud))
+        }
+        ("/faults", "POST") => {
+            cloud.faults.add(Rules::from_bytes(body)?, now)?;
+            Ok(faults(cloud))
+        }
+        ("/faults", "DELETE") => {
+            cloud.faults.clear();
+            Ok(faults(cloud))
+        }
+        ("/faults", "GET") => Ok(faults(cloud)),
+        ("/struck", "GET") => Ok(Told::Json(cloud.faults.struck().iter().map(struck).collect())),
+        ("/tasks", "GET") => {
+            let tasks: Vec<_> = cloud.state().tasks().iter().map(|task| task.record()).collect();
+            Ok(Told::Json(tasks.iter().map(task).collect()))
+        }
+        ("/requests", "GET") => Ok(Told::Json(cloud.requests.all().iter().map(request).collect())),
+        ("/clock", "GET") => Ok(clock(cloud)),
+        ("/clock", "POST") => {
+            cloud.clock.advance(duration(body)?);
+            Ok(clock(cloud))
+        }
+        ("/faults", _) => other("GET, PUT, POST, DELETE"),
+        ("/clock", _) => other("GET, POST"),
+        ("" | "/struck" | "/tasks" | "/requests", _) => other("GET"),
+        _ => Err(Refused::NotThere { path: path.to_owned() }),
+    }
+}
+
+/// The rules, as text that is rules again.
+fn faults(cloud: &Cloud) -> Told {
+    let line = |FaultCount { rule, struck }: FaultCount| {
+        let times = if struck == 1 { "time" } else { "times" };
+        format!("{rule}  # struck {struck} {times}\n")
+    };
+    Told::Text(cloud.faults.counts().into_iter().map(line).collect())
+}
+
+fn clock(cloud: &Cloud) -> Told {
+    let (now, moved) = (epoch_seconds(cloud.clock.now()), cloud.clock.moved().as_secs_f64());
+    Told::Json(json!({ "now": now, "movedSeconds": moved }))
+}
+
+fn duration(body: &[u8]) -> Result<Duration, Refused> {
+    let given = String::from_utf8_lossy(body);
+    let given = given.trim();
+    humantime::parse_duration(given.strip_prefix('+').unwrap_or(given))
+        .ok()
+        .filter(|duration| *duration <= FARTHEST)
+        .ok_or_else(|| Refused::Duration { given: given.escape_debug().take(60).collect() })
+}
+
+fn struck(struck: &Struck) -> Value {
+    without_nulls(json!({
+        "rule": struck.rule,
+        "operation": struck.operation,
+        "request": struck.request,
+        "task": struck.task,
+        "time": epoch_seconds(struck.time),
+    }))
+}
+
+/// Without overrides, which hold what only the task and its driver should know.
+fn task(task: &TaskRecord) -> Value {
+    let container = |container: &crate::ContainerRecord| {
+        without_nulls(json!({
+            "name": container.name,
+            "lastStatus": container.last_status,
+            "exitCode": container.exit_code,
+            "reason": container.reason,
+        }))
+    };
+    without_nulls(json!({
+        "number": task.number,
+        "taskArn": task.arn,
+        "job": task.environment.get(crate::state::task::JOB_VARIABLE),
+        "startedBy": task.started_by,
+        "lastStatus": task.last_status,
+        "desiredStatus": task.desired_status,
+        "stopCode": task.stop_code,
+        "stoppedReason": task.stopped_reason,
+        "address": task.address.map(|address| address.to_string()),
+        "containers": task.containers.iter().map(container).collect::<Value>(),
+        "createdAt": epoch_seconds(task.created_at),
+        "startedAt": task.started_at.map(epoch_seconds),
+        "stoppedAt": task.stopped_at.map(epoch_seconds),
+    }))
+}
+
+/// Without its body, which may hold such things too.
+fn request(request: &Request) -> Value {
+    without_nulls(json!({
+        "number": request.number,
+        "operation": request.operation,
+        "service": request.service,
+        "region": request.region,
+        "status": request.status,
+        "time": epoch_seconds(request.time),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_names_are_hosts() {
+        for host in
+            ["127.0.0.1:4000", "127.9.9.9", "localhost", "LocalHost:80", "[::1]:80", "[::1]"]
+        {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            "example.org",
+            "127.0.0.1.example.org",
+            "localhost.example.org:80",
+            "10.0.0.1:80",
+            "[::1].example.org",
+            "[::1]x",
+            "127.0.0.1:x",
+            "::1",
+            "0.0.0.0:80",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_services_keep_their_paths() {
+        assert!(is_for("/_local") && is_for("/_local/") && is_for("/_local/faults"));
+        assert!(!is_for("/") && !is_for("/_locals") && !is_for("/x/_local"));
+    }
+}

@@ -1,0 +1,70 @@
+//! `fargate-local faults`: explains the rules for what goes wrong, and checks a file of them.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use fargate_local_cloud::{FAULT_REFERENCE, Rules, RulesError};
+
+/// Bytes that are read of a file: more than rules may have, so that a longer one is found out.
+const READ: u64 = 2 * 1024 * 1024;
+
+/// Explain the rules for what goes wrong in the local cloud, or check a file of them.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Rules to check; each is printed as it was understood. Without it, the explanation.
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// Why rules cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file is not there, or may not be read.
+    #[error("reading the fault rules {}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The file holds something else.
+    #[error("{} holds no usable fault rules; `fargate-local faults` explains them", path.display())]
+    Rules {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: RulesError,
+    },
+    /// Standard output cannot be written.
+    #[error("writing to standard output")]
+    Output(#[source] io::Error),
+}
+
+/// Prints the explanation, or the rules of a file.
+///
+/// # Errors
+///
+/// [`Error`]
+pub fn run(args: Args) -> Result<(), Error> {
+    let text = match args.file {
+        None => FAULT_REFERENCE.to_owned(),
+        Some(path) => read(&path)?.to_string(),
+    };
+    io::stdout().write_all(text.as_bytes()).map_err(Error::Output)
+}
+
+/// Reads the rules of a file.
+///
+/// # Errors
+///
+/// [`Error::Read`] and [`Error::Rules`]
+pub fn read(path: &Path) -> Result<Rules, Error> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(READ).read_to_end(&mut bytes))
+        .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    Rules::from_bytes(&bytes).map_err(|source| Error::Rules { path: path.to_owned(), source })
+}

@@ -1,0 +1,87 @@
+//! The real driver against rules of the fault language: limits, lost answers, readers that are
+//! behind, and a task that is taken away.
+
+use std::time::Duration;
+
+use fargate_local_cloud::Struck;
+use fargate_tests::{SYSTEM_FAILURE, Site, until};
+
+fn give(site: &Site, rules: &str) {
+    site.cloud().set_faults(rules.parse().unwrap_or_else(|error| panic!("{error}")));
+}
+
+/// How often a rule that begins so struck.
+fn strikes(struck: &[Struck], rule: &str) -> usize {
+    struck.iter().filter(|one| one.rule.starts_with(rule)).count()
+}
+
+#[tokio::test]
+async fn twenty_jobs_at_once_share_a_slow_bucket_and_none_is_told_of_throttling() {
+    const JOBS: usize = 20;
+    let site = Site::open().await;
+    give(&site, "RunTask calls 1-5: throttle\nRunTask, StopTask: limit 5/s burst 5");
+    let jobs: Vec<_> = (0..JOBS).map(|_| site.job()).collect();
+    let preparing: Vec<_> = jobs.iter().map(|job| job.start(&["prepare"])).collect();
+    for (job, running) in jobs.iter().zip(preparing) {
+        let ended = job.heard(running).await.with_code(0);
+        assert!(!ended.all().contains("Throttling"), "{}", ended.all());
+        assert_eq!(site.tasks_of(job).len(), 1);
+    }
+    assert_eq!(site.cloud().tasks().len(), JOBS);
+    // Five at once and five a second is the most that they were given.
+    let started: Vec<_> = site.cloud().tasks().iter().map(|task| task.created_at).collect();
+    let took = started[JOBS - 1].duration_since(started[0]).expect("in order");
+    assert!(took > Duration::from_millis(2800), "{took:?}");
+    let struck = site.cloud().struck();
+    assert_eq!(strikes(&struck, "RunTask calls 1-5"), 5);
+    let throttled = struck.iter().filter(|one| one.operation.as_deref() == Some("RunTask"));
+    assert_eq!(site.calls("RunTask"), JOBS + throttled.count());
+
+    let cleaning: Vec<_> = jobs.iter().map(|job| job.start(&["cleanup"])).collect();
+    for (job, running) in jobs.iter().zip(cleaning) {
+        job.heard(running).await.with_code(0);
+    }
+    until("every task stopped", || site.cloud().live_tasks() == 0).await;
+    site.close().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_after_the_launch_starts_no_second_task() {
+    let site = Site::open().await;
+    give(&site, "RunTask calls 1-2: reset after commit\nRunTask call 3: reset before commit");
+    let job = site.job();
+    job.prepare().await.passed();
+    assert_eq!((site.calls("RunTask"), site.tasks_of(&job).len()), (4, 1));
+    let requests = site.cloud().requests();
+    let asked = requests.iter().filter(|request| request.operation == "RunTask");
+    let tokens: Vec<_> = asked.map(|request| request.body["clientToken"].clone()).collect();
+    assert!(tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
+    job.run("true").await.passed();
+    assert_eq!(strikes(&site.cloud().struck(), "RunTask call"), 3);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_is_behind_is_waited_for() {
+    let site = Site::open().await;
+    give(&site, "DescribeTasks: stale 1s\nListTasks: lag 5s");
+    let job = site.job();
+    job.prepare().await.passed();
+    assert_eq!(site.tasks_of(&job).len(), 1);
+    job.run("true").await.passed();
+    assert!(strikes(&site.cloud().struck(), "DescribeTasks: stale") > 0);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_task_that_spot_takes_back_fails_the_system_and_not_the_script() {
+    let site = Site::open().await;
+    let job = site.prepared().await;
+    give(&site, "task 1 at RUNNING: interrupt 0s");
+    let ended = job.run("sleep 60").await.with_code(SYSTEM_FAILURE);
+    assert!(ended.took < Duration::from_secs(40), "{:?}", ended.took);
+    assert_eq!(site.task_of(&job).stop_code.as_deref(), Some("SpotInterruption"));
+    let struck = site.cloud().struck();
+    assert_eq!(struck[0].task.as_deref(), Some(site.task_of(&job).arn.as_str()));
+    site.close().await;
+}
