@@ -85,10 +85,13 @@ impl Hand {
     async fn end(&self, found: Found) -> Orphan {
         let Found { finding, mut orphan, .. } = found;
         let refused = self.refused.lock().expect("no one panics while holding it").clone();
-        orphan.done = match (refused, &finding) {
-            (Some(words), _) => Done::NotDone(words),
-            (None, Finding::Task(task)) => self.end_task(task, orphan.reason).await,
-            (None, Finding::Record(record)) => {
+        if let Some(words) = refused {
+            orphan.done = Done::NotDone(words);
+            return orphan;
+        }
+        orphan.done = match &finding {
+            Finding::Task(task) => self.end_task(task, orphan.reason).await,
+            Finding::Record(record) => {
                 let done = self.end_record(record, orphan.reason).await;
                 // ECS forgets a stopped task after an hour, and may not have shown a live one.
                 if done == Done::Stopped && orphan.task.is_none() { Done::Settled } else { done }

@@ -16,7 +16,8 @@ pub enum Done {
     WouldStop,
     /// Its end was accepted by ECS, and its record, if it had one, became a tombstone.
     Stopped,
-    /// No task of it was left to stop; its record became a tombstone.
+    /// ECS showed no task of it; whatever its record names was told to stop, and the record became a
+    /// tombstone.
     Settled,
     /// A job needs it after all.
     Changed,
