@@ -19,6 +19,7 @@ mod sshd;
 mod wait;
 
 pub use containers::Containers;
+pub use ecs::client as ecs_client;
 pub use files::{contains, files_below, replace_in};
 pub use installation::Installation;
 pub use job::{BUILD_FAILURE, Job, SYSTEM_FAILURE};

@@ -11,6 +11,7 @@ mod job;
 mod measured;
 mod openssh;
 mod prepare;
+mod reap;
 mod run;
 mod stock;
 mod stream;
@@ -46,6 +47,7 @@ fn measure() -> Result<Report, Box<dyn Error>> {
         .and_then(|()| stock::measure(&house, &mut report))
         .and_then(|()| prepare::measure(&house, &mut report))
         .and_then(|()| job::measure(&house, &mut report))
+        .and_then(|()| reap::measure(&house, &mut report))
         .and_then(|()| containers::measure(&mut report));
     house.close();
     measured?;
