@@ -117,7 +117,7 @@ impl Stat {
         Self::parse(&std::fs::read(format!("/proc/{id}/stat")).ok()?)
     }
 
-    /// Source: proc_pid_stat(5). The name, which may hold anything, ends with the last parenthesis;
+    /// Source: `proc_pid_stat(5)`. The name, which may hold anything, ends with the last parenthesis;
     /// after it stand fields 3 (state), 4 (parent) and 22 (start).
     fn parse(line: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(line);

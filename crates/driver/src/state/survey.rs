@@ -198,12 +198,12 @@ mod tests {
         assert!(matches!(folder.known(&key), Known::Nothing));
         let lock = folder.lock_prepare(&key).unwrap();
         assert!(matches!(folder.known(&key), Known::Preparing));
-        assert_eq!(folder.preparing().unwrap(), [key.clone()]);
+        assert_eq!(folder.preparing().unwrap(), std::slice::from_ref(&key));
         Ledger::begin(&folder, Record { ready: false, ..record() }).unwrap();
         assert!(matches!(folder.known(&key), Known::Preparing));
         drop(lock);
         assert!(matches!(folder.known(&key), Known::Record(_)));
-        assert_eq!(folder.keys().unwrap(), [key.clone()]);
+        assert_eq!(folder.keys().unwrap(), std::slice::from_ref(&key));
         let path = root.path().join("jobs").join(format!("{key}.json"));
         std::fs::write(&path, "{").unwrap();
         assert!(matches!(folder.known(&key), Known::Unreadable { .. }));
