@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fargate_config::{Config, Loaded, Profile, Unknown};
 use fargate_controller::{Host, Intent, ReapError, Reaper, Sweep};
-use fargate_model::text::duration;
+use fargate_model::text::{duration, escape};
 
 use crate::args::{Format, Global, ReapArgs, TasksAction, TasksArgs};
 use crate::exit::Exit;
@@ -102,9 +102,18 @@ async fn look_twice(host: Host, intent: Intent) -> Result<(String, Sweep), ReapE
 
 fn with_hint(error: &ReapError) -> String {
     let hint = match error {
-        ReapError::NoFolder { .. } => "`fargate-runner config show` names `state_dir`",
-        ReapError::State(_) => "run it as the user of gitlab-runner: `sudo -u gitlab-runner ...`",
-        ReapError::Busy => "wait for its end; `--dry-run` may run beside it",
+        ReapError::NoFolder { .. } => "`fargate-runner config show` names `state_dir`".to_owned(),
+        ReapError::Copied { path } => {
+            let path = escape(&path.display().to_string());
+            format!(
+                "of a copy, remove `owner`, `machine` and `jobs` in it; if this machine took the \
+                 other one's place, `rm {path}/machine`"
+            )
+        }
+        ReapError::State(_) => {
+            "run it as the user of gitlab-runner: `sudo -u gitlab-runner ...`".to_owned()
+        }
+        ReapError::Busy => "wait for its end; `--dry-run` may run beside it".to_owned(),
     };
     format!("{error}\nhint: {hint}")
 }

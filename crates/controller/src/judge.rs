@@ -23,8 +23,8 @@ pub enum Reason {
     Rebooted,
     /// Every process that could call a stage of the job is gone.
     ManagerGone,
-    /// The `prepare` that started it ended without success, and nobody cleaned up to the end.
-    PrepareEnded,
+    /// Its `prepare` or its clean-up ended before it was done, and no stage can enter it.
+    CutShort,
     /// The job was cleaned up.
     CleanedUp,
     /// There is no record of its job, without which no stage can enter it.
@@ -41,7 +41,7 @@ impl Reason {
             Self::Overdue => "overdue",
             Self::Rebooted => "host-rebooted",
             Self::ManagerGone => "manager-gone",
-            Self::PrepareEnded => "prepare-ended",
+            Self::CutShort => "cut-short",
             Self::CleanedUp => "cleaned-up",
             Self::NoRecord => "no-record",
             Self::FormerTry => "former-try",
@@ -55,7 +55,7 @@ impl Reason {
             Self::Overdue => "its deadline is over",
             Self::Rebooted => "this host was started anew",
             Self::ManagerGone => "the runner that called its stages is gone",
-            Self::PrepareEnded => "its prepare ended and nobody cleaned up",
+            Self::CutShort => "its prepare or its clean-up was cut short",
             Self::CleanedUp => "its job was cleaned up",
             Self::NoRecord => "this host has no record of its job",
             Self::FormerTry => "its job has another task now",
@@ -144,7 +144,7 @@ impl Judge {
         match manager {
             _ if deadline < now => Verdict::Orphan(Reason::Overdue),
             Some(Presence::Rebooted) => Verdict::Orphan(Reason::Rebooted),
-            _ if !record.ready => Verdict::Orphan(Reason::PrepareEnded),
+            _ if !record.ready => Verdict::Orphan(Reason::CutShort),
             Some(Presence::Ended) => Verdict::Orphan(Reason::ManagerGone),
             Some(Presence::Possible) | None => Verdict::Needed,
         }
@@ -277,8 +277,8 @@ mod tests {
         let rows = [
             (running(), Some(Presence::Ended), Verdict::Orphan(Reason::ManagerGone)),
             (running(), Some(Presence::Rebooted), Verdict::Orphan(Reason::Rebooted)),
-            (unready.clone(), Some(Presence::Possible), Verdict::Orphan(Reason::PrepareEnded)),
-            (unready, None, Verdict::Orphan(Reason::PrepareEnded)),
+            (unready.clone(), Some(Presence::Possible), Verdict::Orphan(Reason::CutShort)),
+            (unready, None, Verdict::Orphan(Reason::CutShort)),
             (overdue, Some(Presence::Possible), Verdict::Orphan(Reason::Overdue)),
             (just_over, Some(Presence::Possible), Verdict::Needed),
         ];

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fargate_config::Profile;
-use fargate_driver::state::{Folder, Known, Lock, Record, StateError};
+use fargate_driver::state::{Folder, Known, Lock, Made, Record, StateError};
 use fargate_driver::task::{CallError, Observation, Pace, survey};
 use fargate_model::id::{Owner, TaskArn, Token};
 use fargate_model::job::JobKey;
@@ -62,6 +62,15 @@ pub enum ReapError {
     )]
     NoFolder {
         /// The folder, or the part of it that is missing.
+        path: PathBuf,
+    },
+    /// A copy of the folder knows the same tasks as the original, and cannot tell which of them live.
+    #[error(
+        "the state folder {} was made on another machine, whose tasks may still be in use",
+        path.display()
+    )]
+    Copied {
+        /// The folder.
         path: PathBuf,
     },
     /// The folder cannot be used.
@@ -159,6 +168,11 @@ impl Reaper {
         let lock = longest(|profile| profile.timeouts.lock);
         let apart = longest(|profile| profile.timeouts.second_sighting);
         let folder = Folder::existing(&host.state_dir, lock)?;
+        match (folder.made()?, intent) {
+            (Made::Elsewhere, _) => return Err(ReapError::Copied { path: host.state_dir }),
+            (Made::Unknown, Intent::End) => folder.learn_machine(),
+            (Made::Unknown, Intent::Look) | (Made::Here, _) => {}
+        }
         let _sole = match intent {
             Intent::Look => None,
             Intent::End => sole(&folder)?,
@@ -309,10 +323,7 @@ impl Reaper {
         let of_tasks = seen.iter().filter_map(|(_, task)| judge::job_of(task));
         let mut jobs = HashMap::new();
         for key in recorded.into_iter().chain(of_tasks) {
-            if !jobs.contains_key(&key) {
-                let known = self.folder.known(&key);
-                jobs.insert(key, known);
-            }
+            jobs.entry(key).or_insert_with_key(|key| self.folder.known(key));
         }
         jobs
     }

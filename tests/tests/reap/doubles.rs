@@ -75,7 +75,7 @@ async fn what_a_clean_up_could_not_stop_is_settled_later() {
         site.cloud().clear_faults();
         let seen = reap(&site, &[], 0).await;
         assert_eq!(seen.orphans().len(), 1, "{fault:?}: {}", seen.document);
-        assert!(seen.orphans()[0].ends_with(" prepare-ended"), "{fault:?}: {}", seen.document);
+        assert!(seen.orphans()[0].ends_with(" cut-short"), "{fault:?}: {}", seen.document);
         assert_eq!(site.task_of(&job).desired_status, "STOPPED");
         assert_eq!(records(&site), Vec::<String>::new());
         assert!(job.tombstone().exists());

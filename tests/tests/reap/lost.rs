@@ -50,6 +50,29 @@ async fn a_folder_that_others_may_write_to_is_not_believed() {
 }
 
 #[tokio::test]
+async fn a_copy_of_the_folder_on_another_machine_stops_nothing_of_the_original() {
+    let site = site().await;
+    let job = site.prepared().await;
+    let machine = site.state_dir().join("machine");
+    if !machine.exists() {
+        println!("SKIPPED: this machine has no id, so copies are not known");
+        return site.close().await;
+    }
+    // As the copy sees it: another machine, and another boot than that of the record.
+    fs::write(&machine, "0".repeat(64)).expect("a writable file");
+    job.change_state(|state| state["manager"]["boot"] = "another".into());
+    insta::assert_snapshot!(refused(&site).await, @r"
+    error: the state folder SITE/state was made on another machine, whose tasks may still be in use
+    hint: of a copy, remove `owner`, `machine` and `jobs` in it; if this machine took the other one's place, `rm SITE/state/machine`
+    ");
+    job.run("echo still here").await.passed();
+    fs::remove_file(&machine).expect("it is there");
+    job.note_key();
+    assert_eq!(reap(&site, &[], 0).await.orphans(), ["stopped host-rebooted"]);
+    site.close().await;
+}
+
+#[tokio::test]
 async fn a_new_folder_under_the_same_name_leaves_the_tasks_of_the_lost_one_to_their_timers() {
     let site = site().await;
     site.set("owner", "ci-host");

@@ -73,7 +73,7 @@ async fn a_prepare_that_was_killed_before_it_knew_its_task_is_settled() {
     running.signal(Signal::SIGKILL);
     job.heard(running).await.with_code(128 + 9);
     let seen = reap(&site, &[], 0).await;
-    assert_eq!(seen.orphans(), ["stopped prepare-ended"]);
+    assert_eq!(seen.orphans(), ["stopped cut-short"]);
     assert_eq!(site.task_of(&job).desired_status, "STOPPED");
     assert!(!job.state_file().exists() && job.tombstone().exists());
     // The next try of the job begins as after any clean-up.

@@ -133,6 +133,7 @@ impl Folder {
             let mut file = options.write(true).create_new(true).mode(0o600).open(&own)?;
             file.write_all(name.as_bytes())?;
             file.sync_all()?;
+            self.learn_machine();
             let linked = match std::fs::hard_link(&own, path) {
                 Ok(()) => Ok(true),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),

@@ -9,6 +9,7 @@ mod folder;
 mod intake;
 mod ledger;
 mod lock;
+mod machine;
 mod manager;
 mod record;
 mod refused;
@@ -23,6 +24,7 @@ pub use folder::{Folder, HostOwner};
 pub use intake::{Held, Hold, Intake};
 pub use ledger::Ledger;
 pub use lock::Lock;
+pub use machine::Made;
 pub use manager::{Manager, Presence};
 #[cfg(test)]
 pub(crate) use record::example;
