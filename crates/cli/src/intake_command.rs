@@ -132,6 +132,7 @@ async fn until_idle(folder: &Folder, args: &DrainArgs) -> Result<Exit, StateErro
         signal(SignalKind::interrupt()).map_err(StateError::host("listening for signals"))?;
     let mut terminate =
         signal(SignalKind::terminate()).map_err(StateError::host("listening for signals"))?;
+    tracing::info!(event = "drain.waiting", within_s = args.timeout.as_secs());
     let mut status = Status::new(false);
     let mut told = |jobs: &[idle::Job]| {
         let what = format!("waiting for {}", named(jobs));

@@ -138,20 +138,10 @@ async fn a_drain_that_takes_too_long_or_is_interrupted_goes_on_without_its_comma
     let ended = say(&site, &["drain", "--timeout", "50ms"]).await.with_code(1);
     assert!(ended.err().contains("error: 1 job (gl-4000) still here after "), "{}", ended.err());
     let drain = site.start(&["drain"]);
-    until("it waits", || site.log().matches("intake.held").count() == 2).await;
-    // Its handler stands before it looks for jobs, which the log does not tell.
-    until("it took the signal", || {
-        let _ = nix::sys::signal::killpg(drain.pid(), Signal::SIGINT);
-        !fargate_tests::alive(drain.pid())
-    })
-    .await;
-    let ended = drain.ended().await.with_code(130);
-    let told = ended.err();
-    assert!(
-        told.contains("the drain goes on until `fargate-runner resume`")
-            || told.lines().count() == 1,
-        "{told}"
-    );
+    until("it waits", || site.log().matches("drain.waiting").count() == 2).await;
+    drain.signal(Signal::SIGINT);
+    let told = drain.ended().await.with_code(130).err();
+    assert!(told.contains("; the drain goes on until `fargate-runner resume`\n"), "{told}");
     assert!(site.state_dir().join("paused").exists());
     say(&site, &["resume"]).await.with_code(0);
     job.run("true").await.passed();

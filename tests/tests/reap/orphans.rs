@@ -194,10 +194,10 @@ async fn stops_are_evenly_spaced_15_a_second() {
     let times: Vec<_> =
         requests.iter().filter(|r| r.operation == "StopTask").map(|r| r.time).collect();
     assert_eq!(times.len(), count, "each once");
-    // Requests may be late, never early: half a second is for a busy machine.
+    // Requests may be late, never early, and eight are on their way at most.
     for (number, from) in times.iter().enumerate() {
         for (further, to) in times[number..].iter().enumerate() {
-            let between = to.duration_since(*from).unwrap_or_default() + Duration::from_millis(500);
+            let between = to.duration_since(*from).unwrap_or_default() + Duration::from_millis(700);
             let least = Duration::from_secs(1) * u32::try_from(further).expect("few") / 15;
             assert!(between >= least, "{further} stops within {between:?}");
         }
