@@ -76,11 +76,11 @@ impl Folder {
         Ok(entries.flatten().filter_map(|entry| key(entry.file_name().to_str()?)).collect())
     }
 
-    /// Whether a `prepare` of this job runs. Its lock is tried for a moment, which [`Folder::lock_prepare`]
-    /// waits out.
+    /// Whether a `prepare` of this job runs, or may: a lock that cannot be tried counts as held. It is
+    /// held for a moment here, which [`Folder::lock_prepare`] waits out.
     fn is_preparing(&self, key: &JobKey) -> bool {
         let path = self.prepare_lock(key);
-        path.exists() && matches!(Lock::take(&path, Duration::ZERO), Err(StateError::Held { .. }))
+        path.exists() && Lock::take(&path, Duration::ZERO).is_err()
     }
 
     /// What is known of the job.
@@ -210,6 +210,30 @@ mod tests {
         folder.bury(&key, None).unwrap();
         assert!(matches!(folder.known(&key), Known::Buried));
         assert!(folder.preparing().unwrap().is_empty() && folder.keys().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_tried_counts_as_held() {
+        let (root, folder) = folder();
+        let record = Record { ready: false, ..record() };
+        Ledger::begin(&folder, record.clone()).unwrap();
+        let lock = root.path().join("locks").join(format!("{}.prepare", record.job));
+        std::fs::create_dir(&lock).unwrap();
+        assert!(matches!(folder.known(&record.job), Known::Preparing));
+        std::fs::remove_dir(&lock).unwrap();
+        assert!(matches!(folder.known(&record.job), Known::Record(_)));
+    }
+
+    #[test]
+    fn whoever_looks_keeps_no_prepare_from_beginning() {
+        let (_root, folder) = folder();
+        let key = record().job;
+        std::thread::scope(|scope| {
+            let looking = scope.spawn(|| (0..2000).for_each(|_| drop(folder.known(&key))));
+            while !looking.is_finished() {
+                drop(folder.lock_prepare(&key).unwrap());
+            }
+        });
     }
 
     #[test]
