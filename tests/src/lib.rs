@@ -20,6 +20,7 @@ mod sshd;
 mod wait;
 
 pub use containers::Containers;
+pub use ecs::client as ecs_client;
 pub use fargate_playground::invariants::{contains, files_below};
 pub use files::replace_in;
 pub use installation::Installation;

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,13 @@ use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
 use fargate_local_cloud::{Fault, LocalCloud, Options, TaskRecord};
 use fargate_playground::programs;
 use tempfile::TempDir;
+use tokio::process::Command;
 use toml::{Table, Value};
 
 use crate::ecs;
 use crate::invariants;
 use crate::job::Job;
+use crate::process::{Reading, Running};
 
 /// The first job's id.
 const FIRST_JOB: u64 = 4000;
@@ -183,6 +185,19 @@ impl Site {
         ]
         .map(|(name, value)| (name.into(), value))
         .into()
+    }
+
+    /// Starts `fargate-runner` with this site's configuration and these arguments, for no job.
+    pub fn start<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Running {
+        self.start_with(&self.config(), arguments)
+    }
+
+    /// As [`Site::start`], with another configuration file.
+    pub fn start_with<A: AsRef<OsStr>>(&self, config: &Path, arguments: &[A]) -> Running {
+        let mut command = Command::new(runner());
+        command.arg("-c").arg(config).args(arguments).current_dir(self.folder());
+        command.env_clear().envs(self.environment());
+        Running::start(command, Reading::Always)
     }
 
     /// A client of the cloud that is not the product's.

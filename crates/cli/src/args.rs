@@ -74,6 +74,14 @@ pub enum Command {
     Config(ConfigArgs),
     /// Run one command in one fresh task
     Exec(ExecArgs),
+    /// The tasks of this host
+    Tasks(TasksArgs),
+    /// Take no new jobs: they wait in `prepare`, those that run go on
+    Pause(PauseArgs),
+    /// Take no new jobs, and wait until none is left on this host
+    Drain(DrainArgs),
+    /// Take new jobs again, after `pause` or `drain`
+    Resume,
 }
 
 /// `custom`.
@@ -163,6 +171,67 @@ pub struct ExecArgs {
     /// The command and its arguments, after `--`
     #[arg(last = true, required_unless_present = "script")]
     pub command: Vec<String>,
+}
+
+/// `tasks`.
+#[derive(Debug, Args)]
+pub struct TasksArgs {
+    #[command(subcommand)]
+    pub action: TasksAction,
+}
+
+/// What to do with the tasks of this host.
+#[derive(Debug, Subcommand)]
+pub enum TasksAction {
+    /// Stop the tasks of this host that no job needs any more, once, in the clusters of all profiles
+    /// or of `--profile`
+    Reap(ReapArgs),
+}
+
+/// `tasks reap`.
+#[derive(Debug, Args)]
+pub struct ReapArgs {
+    /// Look as often as otherwise, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How it is shown [default: a table on a terminal, else JSON]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+}
+
+/// How data is written to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One document.
+    Json,
+    /// One line each, without a head.
+    Tsv,
+}
+
+/// `pause`.
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// Why; jobs that wait show it
+    #[arg(
+        long,
+        alias = "reason",
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub note: String,
+}
+
+/// `drain`.
+#[derive(Debug, Args)]
+pub struct DrainArgs {
+    #[command(flatten)]
+    pub hold: PauseArgs,
+    /// How long to wait for the jobs that are here, as in `90m`
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
+    pub timeout: std::time::Duration,
 }
 
 #[cfg(test)]

@@ -5,12 +5,17 @@ mod argv;
 mod config_command;
 mod custom_command;
 mod exec_command;
+mod exit;
+mod intake_command;
 mod job_choice;
 mod log;
 mod log_line;
 mod panic;
+mod reaped;
 mod status;
 mod streams;
+mod table;
+mod tasks_command;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -47,6 +52,10 @@ fn main() -> ExitCode {
             Command::Custom(custom) => custom_command::run(&cli.global, &custom),
             Command::Config(config) => config_command::run(&cli.global, &config),
             Command::Exec(exec) => exec_command::run(&cli.global, &exec),
+            Command::Tasks(tasks) => tasks_command::run(&cli.global, &tasks),
+            Command::Pause(pause) => intake_command::pause(&cli.global, &pause),
+            Command::Drain(drain) => intake_command::drain(&cli.global, &drain),
+            Command::Resume => intake_command::resume(&cli.global),
         }
     })
 }

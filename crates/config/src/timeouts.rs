@@ -177,6 +177,10 @@ timeouts! {
     lock: Duration = s(10), Limits::Span(ms(10), m(10));
     /// How long the tombstone of a job is kept.
     tombstone: Duration = h(24), Limits::Span(s(1), h(720));
+    /// How long `prepare` waits on a host that is paused, before it starts anything.
+    paused: Duration = m(15), Limits::Span(ms(10), h(24));
+    /// Between the two times that a task must be seen orphaned before it is stopped.
+    second_sighting: Duration = s(10), Limits::Span(ms(10), h(1));
     /// New tasks inside one `prepare` after AWS lost one for a passing reason.
     relaunches: u32 = 3, Limits::Count(0, 20);
 }

@@ -167,6 +167,8 @@ fn every_line_says_where_its_value_comes_from() {
     visible = "1m" # default
     lock = "10s" # default
     tombstone = "1day" # default
+    paused = "15m" # default
+    second_sighting = "10s" # default
     relaunches = 3 # default
 
     [profile.spot.tags]

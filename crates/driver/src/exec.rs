@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::provision::{Order, ProvisionError, Provisioned, Settings, provision};
 use crate::random;
 use crate::session::{Console, Job, Outcome, Signal, Stop, Stops};
-use crate::state::{Folder, Origin, Record, StateError};
+use crate::state::{Folder, Manager, Origin, Record, StateError};
 use crate::task::{Event, reason, release};
 use crate::verdict::{self, Verdict};
 
@@ -112,6 +112,7 @@ async fn bring_up(
         lifetime: LIFETIME,
         idle: timeouts.exec_idle,
         tags: std::collections::BTreeMap::new(),
+        manager: Manager::this_process(),
     };
     let deadline = began + timeouts.prepare;
     let mut report = |event: Event<'_>| told(Step::Starting(event));

@@ -18,10 +18,12 @@ use crate::random;
 use crate::session::{
     ClientKey, HostProof, Login, LoginError, Seed, Session, StockTerms, Stops, parse_host_key,
 };
-use crate::state::{Core, Folder, Ledger, Origin, Peer, Record, SCHEMA, Secret, StateError};
+use crate::state::{
+    Core, Folder, Ledger, Manager, Origin, Peer, Record, SCHEMA, Secret, StateError,
+};
 use crate::task::{
-    Acquired, Ecs, Event, LaunchError, Launcher, Place, TaskSpec, Terms, acquire, login_failed,
-    reason, release,
+    Acquired, Ecs, Event, FOLDER_VARIABLE, LIFETIME_VARIABLE, LaunchError, Launcher, Place,
+    TaskSpec, Terms, acquire, login_failed, reason, release,
 };
 
 /// Settings that were already read and checked.
@@ -52,6 +54,8 @@ pub struct Order {
     pub idle: Duration,
     /// Tags beside those of every task; names without our prefix.
     pub tags: BTreeMap<&'static str, String>,
+    /// Whose processes call the stages.
+    pub manager: Option<Manager>,
 }
 
 /// A task that is ours and answers.
@@ -119,6 +123,11 @@ pub async fn provision(
     let keys = Keys::draw(profile)?;
     let mut spec = TaskSpec::new(profile, owner, order.job.clone());
     spec.containers[0].environment = environment(profile, order, &keys);
+    if settings.owner.is_some() {
+        // Hosts may share a configured name; the folder's own tells their tasks apart.
+        let folder_id = folder.owner(None)?.owner.to_string();
+        spec.containers[0].environment.insert(FOLDER_VARIABLE.to_owned(), folder_id);
+    }
     spec.tags.extend(tags(order, &spec));
     let ecs = tokio::select! {
         ecs = Ecs::connect(profile) => ecs?,
@@ -183,7 +192,7 @@ fn environment(profile: &Profile, order: &Order, keys: &Keys) -> BTreeMap<String
     let mut variables = BTreeMap::from([
         ("SSH_PUBLIC_KEY", keys.client_line.clone()),
         ("FARGATE_RUNNER_IDLE_S", order.idle.as_secs().to_string()),
-        ("FARGATE_RUNNER_LIFETIME_S", order.lifetime.as_secs().to_string()),
+        (LIFETIME_VARIABLE, order.lifetime.as_secs().to_string()),
         ("FARGATE_RUNNER_CLIENT_GONE_S", profile.timeouts.client_gone.as_secs().to_string()),
     ]);
     if let Some((seed, _)) = &keys.seed {
@@ -249,6 +258,7 @@ fn first_record(
         ready: false,
         shell: profile.shell.to_string(),
         failure: None,
+        manager: order.manager.clone(),
         others: BTreeMap::new(),
     })
 }

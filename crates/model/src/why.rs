@@ -67,6 +67,16 @@ pub struct Evidence {
     pub quote: Option<String>,
 }
 
+impl std::fmt::Display for Evidence {
+    /// Our words, and theirs in quotation marks.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.quote {
+            Some(quote) => write!(f, "{}: \"{quote}\"", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
 /// One cause with the facts of one case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {

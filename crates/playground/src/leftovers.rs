@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use fargate_local_cloud::TaskRecord;
 
-/// What a state folder keeps on purpose: tombstones, locks, and the name of the owner.
-const KEPT: [&str; 3] = ["tombstones", "locks", "owner"];
+/// What a state folder keeps on purpose: tombstones, locks, the name of the owner, and which machine
+/// it is.
+const KEPT: [&str; 4] = ["tombstones", "locks", "owner", "machine"];
 
 /// The variable that holds the secret of one task; no two tasks have the same.
 const SEED: &str = "FARGATE_RUNNER_HOST_KEY_SEED";

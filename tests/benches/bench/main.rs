@@ -11,6 +11,7 @@ mod job;
 mod measured;
 mod openssh;
 mod prepare;
+mod reap;
 mod run;
 mod stock;
 mod stream;
@@ -25,12 +26,13 @@ use house::House;
 type Measure = fn(&House, &mut Report) -> Result<(), Box<dyn Error>>;
 
 /// Everything, in an order in which no section meets the tasks of another.
-const SECTIONS: [(&str, Measure); 6] = [
+const SECTIONS: [(&str, Measure); 7] = [
     ("run", run::measure),
     ("stream", stream::measure),
     ("stock", stock::measure),
     ("prepare", prepare::measure),
     ("job", job::measure),
+    ("reap", reap::measure),
     ("containers", |_, report| containers::measure(report)),
 ];
 

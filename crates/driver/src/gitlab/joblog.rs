@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::{HostKey, PublicIp};
 use fargate_model::text::{self, ticking};
-use fargate_model::why::{Colour, Why};
+use fargate_model::why::{Colour, Evidence, Why};
 use russh::keys::HashAlg;
 
 use super::StageError;
@@ -31,6 +31,7 @@ pub struct JobLog<'a> {
     status: String,
     status_told: bool,
     facts: Option<Observation>,
+    held: bool,
 }
 
 impl<'a> JobLog<'a> {
@@ -52,6 +53,7 @@ impl<'a> JobLog<'a> {
             status: String::new(),
             status_told: false,
             facts: None,
+            held: false,
         }
     }
 
@@ -86,6 +88,20 @@ impl<'a> JobLog<'a> {
                     capital(&why.line())
                 ));
             }
+        }
+    }
+
+    /// Tells that a person holds new jobs: who and why at first, then as seldom as any wait.
+    pub fn held(&mut self, why: &Why, waited: Duration, limit: Duration) {
+        let headline = capital(&why.headline());
+        if !self.held {
+            self.held = true;
+            let limit = text::duration(limit);
+            let evidence: Vec<_> = why.evidence.iter().map(Evidence::to_string).collect();
+            self.line(&format!("{headline}. {} Waiting for at most {limit}", evidence.join(" ")));
+        } else if self.is_due(waited) {
+            self.told_at = waited;
+            self.line(&format!("{headline}: waiting for {}", ticking(waited)));
         }
     }
 
@@ -384,6 +400,24 @@ mod tests {
         insta::assert_snapshot!(log, @r"
         No Fargate capacity in eu-west-1a, eu-west-1b: 15 tries in 15 s, trying on
         No Fargate capacity in eu-west-1a, eu-west-1b: 30 tries in 30 s, trying on
+        ");
+    }
+
+    #[test]
+    fn a_hold_is_explained_once_and_then_told_seldom() {
+        let why = Why::new(Cause::Paused).with("who", "anna").because("Held by anna for 2.0 s.");
+        let log = told(|log| {
+            for waited in 0..150 {
+                log.held(&why, seconds(waited), seconds(900));
+            }
+        });
+        insta::assert_snapshot!(log, @r"
+        Intake is paused by anna. Held by anna for 2.0 s. Waiting for at most 15m 00s
+        Intake is paused by anna: waiting for 15 s
+        Intake is paused by anna: waiting for 30 s
+        Intake is paused by anna: waiting for 45 s
+        Intake is paused by anna: waiting for 1m 00s
+        Intake is paused by anna: waiting for 2m 00s
         ");
     }
 

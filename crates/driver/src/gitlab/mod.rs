@@ -7,6 +7,7 @@
 mod cleanup;
 mod config;
 mod environment;
+mod intake;
 mod joblog;
 mod prepare;
 mod response;

@@ -14,11 +14,12 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::StageError;
+use super::intake;
 use super::joblog::JobLog;
 use super::response::JobResponse;
 use crate::provision::{Order, ProvisionError, Provisioned, Settings, provision};
 use crate::session::{Signal, Stop, Stops};
-use crate::state::{Folder, Origin, StateError};
+use crate::state::{Folder, Manager, Origin, StateError};
 use crate::task::{Ecs, find, reason, release};
 
 /// Brings up the job's task and writes the job's log to `out`.
@@ -84,14 +85,11 @@ async fn bring_up(
     }
     let folder = Folder::open(&settings.state_dir, timeouts.lock)?;
     let key = response.identity.key();
-    let _sole = folder.lock_prepare(&key)?;
-    let tombstone = folder.tombstone(&key).unwrap_or_default();
-    if let Some(failure) = tombstone.failure {
-        return Err(StageError::SameAsBefore(Box::new(failure)));
-    }
+    let (_sole, held) = intake::enter(&folder, &key, timeouts, &mut stops, log).await?;
+    let tries = folder.tombstone(&key).unwrap_or_default().tries;
     clear_former(settings, &folder, &key).await?;
-    let order = order(settings, response, key, tombstone.tries);
-    let deadline = began + timeouts.prepare;
+    let order = order(settings, response, key, tries);
+    let deadline = began + held + timeouts.prepare;
     let mut report = |event: crate::task::Event<'_>| log.tell(&event);
     match provision(settings, &order, &folder, &mut stops, deadline, &mut report).await {
         Ok(provisioned) => Ok((provisioned, stops)),
@@ -115,6 +113,7 @@ fn order(settings: &Settings, response: &JobResponse, job: JobKey, tries: u32) -
         lifetime: response.timeout.unwrap_or(timeouts.job_fallback) + timeouts.lifetime_margin,
         idle: timeouts.idle,
         tags,
+        manager: response.written.and_then(Manager::of_stage),
     }
 }
 

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use fargate_model::job::JobIdentity;
 use serde::Deserialize;
@@ -62,6 +62,8 @@ pub struct JobResponse {
     pub project_path: Option<String>,
     /// True if this came from variables that the job can set.
     pub untrusted: bool,
+    /// When gitlab-runner wrote the response.
+    pub written: Option<SystemTime>,
 }
 
 #[derive(Deserialize)]
@@ -123,7 +125,8 @@ impl JobResponse {
     fn parse(path: &Path, file: std::fs::File) -> Result<Self, ResponseError> {
         let unreadable = |source| ResponseError::Unreadable { path: path.to_owned(), source };
         let not_a_job = |what: String| ResponseError::NotAJob { path: path.to_owned(), what };
-        if !file.metadata().map_err(unreadable)?.is_file() {
+        let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
             return Err(not_a_job("it is not a regular file".to_owned()));
         }
         let mut bytes = zeroize::Zeroizing::new(Vec::new());
@@ -148,6 +151,7 @@ impl JobResponse {
             pipeline: raw.job_info.pipeline_id,
             project_path: raw.job_info.project_full_path,
             untrusted: false,
+            written: metadata.modified().ok(),
         })
     }
 
@@ -170,6 +174,7 @@ impl JobResponse {
             pipeline: number("CUSTOM_ENV_CI_PIPELINE_ID").ok(),
             project_path: None,
             untrusted: true,
+            written: None,
         })
     }
 
@@ -213,7 +218,9 @@ mod tests {
             ("CUSTOM_ENV_CI_PROJECT_URL", "https://evil.example/x"),
         ];
         let response = read(JOB.as_bytes(), &hostile).unwrap();
-        assert_eq!(response, read(JOB.as_bytes(), &[]).unwrap());
+        assert!(response.written.is_some());
+        let calm = read(JOB.as_bytes(), &[]).unwrap();
+        assert_eq!(response, JobResponse { written: response.written, ..calm });
         assert_eq!(response.identity.host, "gitlab.example");
         assert_eq!((response.identity.project, response.identity.job), (7, 4000));
         assert_eq!(response.timeout, Some(Duration::from_secs(3600)));

@@ -13,6 +13,9 @@ use super::tombstone::{self, Tombstone};
 use super::{StateError, atomic};
 use crate::random;
 
+/// Longer than anybody takes to see whether a `prepare` runs, by trying its lock.
+const PROBE: Duration = Duration::from_millis(200);
+
 /// The state folder.
 #[derive(Clone, Debug)]
 pub struct Folder {
@@ -30,7 +33,7 @@ pub struct HostOwner {
 }
 
 /// The state folder itself may be one that everybody writes to, such as /tmp; what holds keys may not.
-fn is_ours(folder: &Path) -> std::io::Result<()> {
+pub(super) fn is_ours(folder: &Path) -> std::io::Result<()> {
     let metadata = std::fs::symlink_metadata(folder)?;
     let alone = metadata.permissions().mode() & 0o022 == 0;
     if metadata.is_dir() && metadata.uid() == nix::unistd::geteuid().as_raw() && alone {
@@ -59,7 +62,19 @@ impl Folder {
                 is_ours(&folder).map_err(StateError::disk("using the folder", &folder))?;
             }
         }
-        Ok(Self { root: root.to_owned(), lock_within })
+        Ok(Self::at(root, lock_within))
+    }
+
+    pub(super) fn at(root: &Path, lock_within: Duration) -> Self {
+        Self { root: root.to_owned(), lock_within }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn lock_within(&self) -> Duration {
+        self.lock_within
     }
 
     fn job(&self, key: &JobKey) -> PathBuf {
@@ -114,6 +129,7 @@ impl Folder {
             return Ok(false);
         }
         let bits = random::token().map_err(StateError::host("drawing random bytes"))?;
+        self.learn_machine();
         atomic::write(path, format!("host-{bits}").as_bytes())?;
         Ok(true)
     }
@@ -131,10 +147,13 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`StateError::Held`] at once if another one holds it.
+    /// [`StateError::Held`] soon if another one holds it.
     pub fn lock_prepare(&self, key: &JobKey) -> Result<Lock, StateError> {
-        let path = self.root.join("locks").join(format!("{key}.prepare"));
-        Lock::take(&path, Duration::ZERO)
+        Lock::take(&self.prepare_lock(key), PROBE)
+    }
+
+    pub(super) fn prepare_lock(&self, key: &JobKey) -> PathBuf {
+        self.root.join("locks").join(format!("{key}.prepare"))
     }
 
     /// The job's record, if there is one.
@@ -237,9 +256,7 @@ impl Folder {
         let _lock = self.lock(&record.job)?;
         let path = self.job(&record.job);
         let Some(mut now) = Record::read(&path)? else { return Ok(()) };
-        now.ready = false;
-        now.client_key = super::Secret::new(zeroize::Zeroizing::default());
-        now.launches.iter_mut().for_each(crate::task::LaunchRequest::forget_variables);
+        now.forget_secrets();
         now.write(&path)
     }
 
@@ -253,7 +270,7 @@ impl Folder {
         }
         tombstone::sweep(&self.root.join("tombstones"), age);
         // Taking a lock that nobody holds and letting it go takes its file away.
-        drop(self.lock_prepare(key));
+        drop(Lock::take(&self.prepare_lock(key), Duration::ZERO));
     }
 
     pub(super) fn update(
@@ -262,10 +279,20 @@ impl Folder {
         prepared_by: &fargate_model::id::Token,
         change: impl FnOnce(&mut Record),
     ) -> Result<Record, StateError> {
+        self.update_if(key, prepared_by, |_| true, change)
+    }
+
+    pub(super) fn update_if(
+        &self,
+        key: &JobKey,
+        prepared_by: &fargate_model::id::Token,
+        may: impl FnOnce(&Record) -> bool,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<Record, StateError> {
         let _lock = self.lock(key)?;
         let path = self.job(key);
         match Record::read(&path)? {
-            Some(mut record) if record.prepared_by == *prepared_by => {
+            Some(mut record) if record.prepared_by == *prepared_by && may(&record) => {
                 change(&mut record);
                 record.write(&path)?;
                 Ok(record)

@@ -6,10 +6,14 @@
 
 mod atomic;
 mod folder;
+mod intake;
 mod ledger;
 mod lock;
+mod machine;
+mod manager;
 mod record;
 mod refused;
+mod survey;
 mod tombstone;
 
 use std::path::{Path, PathBuf};
@@ -17,11 +21,15 @@ use std::path::{Path, PathBuf};
 use fargate_model::why::{Cause, Why};
 
 pub use folder::{Folder, HostOwner};
+pub use intake::{Held, Hold, Intake};
 pub use ledger::Ledger;
 pub use lock::Lock;
+pub use machine::Made;
+pub use manager::{Manager, Presence};
 #[cfg(test)]
 pub(crate) use record::example;
 pub use record::{Core, Origin, Peer, Record, SCHEMA, Secret};
+pub use survey::Known;
 pub use tombstone::Tombstone;
 
 /// Why the state could not be read or written.

@@ -11,6 +11,7 @@ use fargate_model::why::Why;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::manager::Manager;
 use super::{StateError, atomic};
 use crate::task::LaunchRequest;
 
@@ -119,6 +120,9 @@ pub struct Record {
     /// Why this attempt failed for good, if it did.
     #[serde(default)]
     pub failure: Option<Why>,
+    /// Whose processes call its stages, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<Manager>,
     /// Fields of other versions, kept as they are.
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_json::Value>,
@@ -156,6 +160,14 @@ impl Record {
             }
             None => Err(damaged("no schema".to_owned())),
         }
+    }
+
+    /// What is left once nobody may enter the task any more: no key, and no variables of launches
+    /// whose task is known.
+    pub(super) fn forget_secrets(&mut self) {
+        self.ready = false;
+        self.client_key = Secret::new(Zeroizing::default());
+        self.launches.iter_mut().for_each(LaunchRequest::forget_variables);
     }
 
     /// Attempt and task stand in every later line of the operator's log.
@@ -241,6 +253,7 @@ pub fn example(task: &TaskArn) -> Record {
         ready: true,
         shell: "bash".to_owned(),
         failure: None,
+        manager: None,
         others: BTreeMap::new(),
     }
 }

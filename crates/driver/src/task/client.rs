@@ -15,6 +15,7 @@ use fargate_model::why::Why;
 use tracing::warn;
 
 use super::observation::Observation;
+use super::pace::Pace;
 use super::spec::{LaunchRequest, Purchase};
 use crate::aws::{Account, CallError};
 use crate::point::Point;
@@ -31,6 +32,7 @@ const REASON_LIMIT: usize = 255;
 pub struct Ecs {
     client: Client,
     account: Account,
+    pace: Option<Pace>,
 }
 
 /// What RunTask answered.
@@ -77,7 +79,19 @@ impl Ecs {
     /// No Region, or what is wrong with the CA bundle or the proxies of the environment.
     pub async fn in_region(region: Option<String>, profile: &Profile) -> Result<Self, Why> {
         let account = Account::open(region, profile).await?;
-        Ok(Self { client: Client::new(account.config()), account })
+        Ok(Self { client: Client::new(account.config()), account, pace: None })
+    }
+
+    /// The same, with every call that starts or stops a task waiting for its turn.
+    #[must_use]
+    pub fn paced(self, pace: Pace) -> Self {
+        Self { pace: Some(pace), ..self }
+    }
+
+    async fn turn(&self) {
+        if let Some(pace) = &self.pace {
+            pace.turn().await;
+        }
     }
 
     /// The Region.
@@ -117,6 +131,7 @@ impl Ecs {
             Purchase::ClusterDefault => call,
             Purchase::Strategy(_) => call.set_capacity_provider_strategy(Some(strategy(request))),
         };
+        self.turn().await;
         let answer = call.send().await;
         Point::RunTaskAnswered.reached();
         match answer {
@@ -248,6 +263,7 @@ impl Ecs {
     ) -> Result<Stopped, CallError> {
         let reason: String = why.chars().take(REASON_LIMIT).collect();
         let call = self.client.stop_task().cluster(cluster).task(&task.0).reason(reason);
+        self.turn().await;
         let answer = call.send().await;
         Point::StopTaskAnswered.reached();
         match answer.map_err(|error| CallError::of(&error)) {

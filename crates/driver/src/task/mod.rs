@@ -8,6 +8,7 @@ mod client;
 mod event;
 mod launch;
 mod observation;
+mod pace;
 mod release;
 mod spec;
 
@@ -18,8 +19,10 @@ pub use client::{Ecs, Stopped};
 pub use event::Event;
 pub use launch::{LaunchError, Launcher};
 pub use observation::{Container, Observation, Timeline};
-pub use release::{Released, find, reason, release, stop};
+pub use pace::Pace;
+pub use release::{Released, find, reason, release, stop, survey};
 pub use spec::{ContainerSpec, LaunchRequest, Provider, Purchase, TaskSpec};
+pub(crate) use spec::{FOLDER_VARIABLE, LIFETIME_VARIABLE};
 
 pub(crate) use classify::{Place, stopped};
 #[cfg(test)]

@@ -8,7 +8,7 @@ use aws_sdk_ecs::types::{KeyValuePair, Task};
 use fargate_model::id::TaskArn;
 use fargate_model::task::{Status, StopCode};
 
-use super::spec::JOB_VARIABLE;
+use super::spec::{FOLDER_VARIABLE, JOB_VARIABLE, LIFETIME_VARIABLE};
 
 /// What ECS says of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +92,12 @@ pub struct Observation {
     pub stopped_reason: Option<String>,
     /// All containers.
     pub containers: Vec<Container>,
+    /// Who started it, as its `startedBy` says.
+    pub started_by: Option<String>,
+    /// The state folder that knows it, where its overrides name one.
+    pub folder: Option<String>,
+    /// After this long it ends itself, where its overrides say so.
+    pub lifetime: Option<Duration>,
     /// Value of the job variable among the overrides.
     pub job: Option<String>,
     /// When its parts happened.
@@ -138,7 +144,12 @@ impl Observation {
             stop_code: task.stop_code().map(|code| StopCode::of(code.as_str())),
             stopped_reason: task.stopped_reason().map(str::to_owned),
             containers: containers(task),
-            job: job(task),
+            started_by: task.started_by().map(str::to_owned),
+            job: variable(task, JOB_VARIABLE),
+            folder: variable(task, FOLDER_VARIABLE),
+            lifetime: variable(task, LIFETIME_VARIABLE)
+                .and_then(|seconds| seconds.parse().ok())
+                .map(Duration::from_secs),
             timeline: Timeline {
                 created: time(task.created_at()),
                 pull_started: time(task.pull_started_at()),
@@ -168,10 +179,11 @@ fn containers(task: &Task) -> Vec<Container> {
         .collect()
 }
 
-fn job(task: &Task) -> Option<String> {
+/// The value of this variable among the overrides.
+fn variable(task: &Task, name: &str) -> Option<String> {
     let containers = task.overrides()?.container_overrides();
     let mut variables = containers.iter().flat_map(|container| container.environment());
-    let variable = variables.find(|variable| variable.name() == Some(JOB_VARIABLE))?;
+    let variable = variables.find(|variable| variable.name() == Some(name))?;
     variable.value().map(str::to_owned)
 }
 
@@ -202,7 +214,10 @@ pub fn example(status: Status) -> Observation {
             exit_code: None,
             reason: None,
         }],
+        started_by: None,
         job: None,
+        folder: None,
+        lifetime: None,
         timeline: Timeline::default(),
     }
 }

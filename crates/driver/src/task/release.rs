@@ -36,6 +36,8 @@ pub struct Released {
     pub stopped: Vec<TaskArn>,
     /// What could not be done before the deadline, in words for the operator.
     pub undone: Vec<String>,
+    /// True if a call was refused for good: another job's would be too.
+    pub refused: bool,
 }
 
 /// Stops `task`, again and again until it is accepted or `deadline` passes. A task that ECS does not
@@ -98,10 +100,26 @@ pub async fn find(
     job: &JobKey,
     deadline: Instant,
 ) -> Result<Vec<Observation>, CallError> {
+    let mut tasks = survey(ecs, cluster, owner, deadline).await?;
+    tasks.retain(|task| task.job.as_deref() == Some(job.as_str()));
+    Ok(tasks)
+}
+
+/// Every task of the owner, or of the whole cluster, that is meant to run.
+///
+/// # Errors
+///
+/// [`CallError`].
+pub async fn survey(
+    ecs: &Ecs,
+    cluster: &str,
+    owner: Option<&Owner>,
+    deadline: Instant,
+) -> Result<Vec<Observation>, CallError> {
     let arns = retry(deadline, || ecs.list(cluster, owner)).await?;
-    let tasks = retry(deadline, || ecs.describe_all(cluster, &arns)).await?;
-    let ours = |task: &Observation| task.job.as_deref() == Some(job.as_str());
-    Ok(tasks.into_iter().filter(|task| ours(task) && !task.status.is_over()).collect())
+    let mut tasks = retry(deadline, || ecs.describe_all(cluster, &arns)).await?;
+    tasks.retain(|task| !task.status.is_over());
+    Ok(tasks)
 }
 
 /// Sends an open launch again, without its tags where they are refused.
@@ -139,6 +157,7 @@ pub async fn release(
                 Ok(Ran::Failure { .. }) => Vec::new(),
                 // Also a refusal for good: it says nothing about a send before it.
                 answer => {
+                    released.refused |= answer.as_ref().is_err_and(|e| !e.is_transient());
                     let token = &launch.token;
                     let how = answer.err().map_or("no task named".to_owned(), |e| e.to_string());
                     released.undone.push(format!("settling launch {token}: {how}"));
@@ -155,6 +174,7 @@ pub async fn release(
                 }
                 Err(error) => {
                     warn!(event = "stop.failed", task = %task, request_id = error.request_id(), "{error}");
+                    released.refused |= !error.is_transient();
                     released.undone.push(format!("stopping task {task}: {error}"));
                 }
             }

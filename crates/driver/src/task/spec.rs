@@ -14,6 +14,13 @@ use crate::aws::CallError;
 /// without the right to read tags.
 pub const JOB_VARIABLE: &str = "FARGATE_RUNNER_JOB";
 
+/// Name of the override variable that tells which state folder knows a task, where the owner's name
+/// comes from a configuration that several hosts may have.
+pub const FOLDER_VARIABLE: &str = "FARGATE_RUNNER_STATE_FOLDER";
+
+/// Name of the override variable with the seconds after which a task ends itself.
+pub const LIFETIME_VARIABLE: &str = "FARGATE_RUNNER_LIFETIME_S";
+
 /// The right that tags need beside RunTask's own.
 ///
 /// Source: Amazon ECS Developer Guide, "Grant permission to tag resources on creation".

@@ -9,6 +9,10 @@ use super::{Entry, Next, Who};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each variant's headline says what it is")]
 pub enum Cause {
+    #[serde(rename = "paused")]
+    Paused,
+    #[serde(rename = "draining")]
+    Draining,
     #[serde(rename = "no-capacity")]
     NoCapacity,
     #[serde(rename = "quota-vcpu")]
@@ -162,6 +166,8 @@ pub enum Cause {
 impl Cause {
     /// Every cause, in the order of the catalogue.
     pub const ALL: &[Self] = &[
+        Self::Paused,
+        Self::Draining,
         Self::NoCapacity,
         Self::QuotaVcpu,
         Self::Throttled,
@@ -248,6 +254,8 @@ impl Cause {
             slug, class, who, next, headline, action, command,
         };
         match self {
+            Self::Paused => entry("paused", "stopped", Person, Wait, "intake is paused by {who}", "resume when the reason is gone", "fargate-runner resume"),
+            Self::Draining => entry("draining", "stopped", Person, Wait, "this host takes no new jobs", "let another host take them, or end the drain", "fargate-runner resume"),
             Self::NoCapacity => entry("no-capacity", "capacity", Aws, Wait, "no Fargate capacity in {zones}", "add a subnet in another zone, or allow Spot or on demand as a second choice", "aws ec2 describe-subnets --subnet-ids {subnets} --query \"Subnets[].[SubnetId,AvailabilityZone]\" --output text"),
             Self::QuotaVcpu => entry("quota-vcpu", "quota", Aws, Wait, "the account's vCPU quota is used up", "ask AWS for a larger quota", "aws service-quotas get-service-quota --service-code fargate --quota-code L-3032A538"),
             Self::Throttled => entry("throttled", "throttled", Aws, Wait, "AWS limits how fast tasks start", "see who else calls ECS in this account", "aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=RunTask --max-results 50"),

@@ -51,10 +51,7 @@ impl Why {
     pub fn block(&self, colour: Colour) -> String {
         let mut out = format!("{} {}\n", colour.error(), self.headline());
         for evidence in &self.evidence {
-            let _ = match &evidence.quote {
-                Some(quote) => writeln!(out, "  {}: \"{quote}\"", evidence.text),
-                None => writeln!(out, "  {}", evidence.text),
-            };
+            let _ = writeln!(out, "  {evidence}");
         }
         let action = self.action();
         if !action.is_empty() {

@@ -1,0 +1,201 @@
+//! `pause`, `drain` and `resume`: whether this host takes new jobs. Only words, so all on stderr.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use fargate_config::{Loaded, Unknown};
+use fargate_controller::idle;
+use fargate_driver::state::{Folder, Held, Hold, Intake, StateError};
+use fargate_model::text::{duration, ticking};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{DrainArgs, Global, PauseArgs};
+use crate::exit::Exit;
+use crate::status::Status;
+use crate::streams::tell;
+use crate::{config_command, log};
+
+/// Most jobs that a line names.
+const NAMED: usize = 4;
+
+/// `pause`.
+pub fn pause(global: &Global, args: &PauseArgs) -> ExitCode {
+    told(folder(global).and_then(|folder| {
+        let before = hold(&folder, Hold::Pause, &args.note)?;
+        tell!("{}", changed(&before, &folder.intake(), Hold::Pause));
+        Ok(Exit::Done)
+    }))
+}
+
+/// `resume`.
+pub fn resume(global: &Global) -> ExitCode {
+    told(folder(global).and_then(|folder| {
+        let before = folder.release_hold().map_err(|error| words(&error))?;
+        tracing::info!(event = "intake.resumed", who = who());
+        match before {
+            Intake::Open => tell!("new jobs were not held"),
+            Intake::Held(held) => {
+                let age = ticking(held.age());
+                tell!("new jobs are taken again; {} held them for {age}", held.who);
+            }
+            Intake::Unreadable { .. } => {
+                tell!("new jobs are taken again; the file that held them could not be read");
+            }
+        }
+        Ok(Exit::Done)
+    }))
+}
+
+/// `drain`.
+pub fn drain(global: &Global, args: &DrainArgs) -> ExitCode {
+    told(folder(global).and_then(|folder| {
+        let before = hold(&folder, Hold::Drain, &args.hold.note)?;
+        tell!("{}", changed(&before, &folder.intake(), Hold::Drain));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("starting an event loop: {error}"))?;
+        runtime.block_on(until_idle(&folder, args)).map_err(|error| words(&error))
+    }))
+}
+
+fn told(result: Result<Exit, String>) -> ExitCode {
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            tell!("error: {error}");
+            Exit::Not.into()
+        }
+    }
+}
+
+fn folder(global: &Global) -> Result<Folder, String> {
+    let (_, Loaded { config, warnings, notices }) = config_command::load(global, Unknown::Warn)?;
+    for warning in warnings.iter().chain(&notices) {
+        tell!("warning: {warning}");
+    }
+    let debug = if global.debug { log::Debug::Stderr } else { log::Debug::Off };
+    log::start(&config, debug, &[]);
+    let lock = fargate_config::Timeouts::default().lock;
+    Folder::open(&config.state_dir, lock).map_err(|error| words(&error))
+}
+
+fn words(error: &StateError) -> String {
+    let source = std::error::Error::source(error).map(|source| format!(": {source}"));
+    let hint = "run it as the user of gitlab-runner: `sudo -u gitlab-runner fargate-runner ...`";
+    format!("{error}{}\nhint: {hint}", source.unwrap_or_default())
+}
+
+/// Writes the file; what was there before.
+fn hold(folder: &Folder, hold: Hold, note: &str) -> Result<Intake, String> {
+    let wanted = Held::now(hold, &who(), note);
+    let before = folder.hold(wanted).map_err(|error| words(&error))?;
+    tracing::info!(event = "intake.held", who = who(), note);
+    Ok(before)
+}
+
+/// The person, not the user that the file must belong to.
+fn who() -> String {
+    let named = ["SUDO_USER", "DOAS_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    named.unwrap_or_else(|| format!("user {}", nix::unistd::getuid()))
+}
+
+/// What holds new jobs now, and what of it is new.
+fn changed(before: &Intake, now: &Intake, asked: Hold) -> String {
+    let Intake::Held(held) = now else {
+        return "new jobs are taken again already: somebody resumed".to_owned();
+    };
+    let is = |hold| if hold == Hold::Drain { "draining" } else { "paused" };
+    let note = match held.note.as_str() {
+        "" => String::new(),
+        note => format!(": \"{note}\""),
+    };
+    let age = ticking(held.age());
+    match before {
+        Intake::Held(_) if before == now && held.hold == asked => {
+            format!("already {} by {} for {age}{note}", is(held.hold), held.who)
+        }
+        Intake::Held(_) if held.hold != asked => {
+            format!("this host is draining by {} for {age}, and goes on doing so{note}", held.who)
+        }
+        Intake::Open | Intake::Held(_) | Intake::Unreadable { .. } => {
+            let what = is(held.hold);
+            format!("{what} by {}{note}; new jobs wait, running jobs go on", held.who)
+        }
+    }
+}
+
+/// The hold stays whatever comes of the wait.
+async fn until_idle(folder: &Folder, args: &DrainArgs) -> Result<Exit, StateError> {
+    let begun = Instant::now();
+    let mut interrupt =
+        signal(SignalKind::interrupt()).map_err(StateError::host("listening for signals"))?;
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(StateError::host("listening for signals"))?;
+    tracing::info!(event = "drain.waiting", within_s = args.timeout.as_secs());
+    let mut status = Status::new(false);
+    let mut told = |jobs: &[idle::Job]| {
+        let what = format!("waiting for {}", named(jobs));
+        status.show(&what, &format!("{what}, {}", ticking(begun.elapsed())));
+    };
+    let left = tokio::select! {
+        left = idle::wait(folder, args.timeout, &mut told) => Some(left?),
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+    };
+    drop(status);
+    let took = duration(begun.elapsed());
+    Ok(match left {
+        None => {
+            tell!("left after {took}; the drain goes on until `fargate-runner resume`");
+            Exit::Interrupted
+        }
+        Some(left) if left.is_empty() => {
+            tell!("drained in {took}: no job is left on this host");
+            Exit::Done
+        }
+        Some(left) => {
+            tell!("error: {} still here after {took}; the drain goes on", named(&left));
+            tell!("hint: `fargate-runner tasks reap` ends those that nobody needs any more");
+            Exit::TooLate
+        }
+    })
+}
+
+fn named(jobs: &[idle::Job]) -> String {
+    let names: Vec<&str> = jobs.iter().take(NAMED).map(|job| job.name.as_str()).collect();
+    let names = names.join(", ");
+    match jobs.len() {
+        1 => format!("1 job ({names})"),
+        n if n <= NAMED => format!("{n} jobs ({names})"),
+        n => format!("{n} jobs ({names} and {} more)", n - NAMED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_says_who_why_and_what_is_new() {
+        let held = |hold, who: &str, note: &str| {
+            Intake::Held(Held { since_unix_s: u64::MAX, ..Held::now(hold, who, note) })
+        };
+        let line = |before: &Intake, now: &Intake, asked| changed(before, now, asked);
+        let paused = held(Hold::Pause, "anna", "new disk");
+        let draining = held(Hold::Drain, "anna", "");
+        insta::assert_snapshot!(line(&Intake::Open, &paused, Hold::Pause), @r#"paused by anna: "new disk"; new jobs wait, running jobs go on"#);
+        insta::assert_snapshot!(line(&paused, &paused, Hold::Pause), @r#"already paused by anna for 0 s: "new disk""#);
+        insta::assert_snapshot!(line(&paused, &draining, Hold::Drain), @"draining by anna; new jobs wait, running jobs go on");
+        insta::assert_snapshot!(line(&draining, &draining, Hold::Pause), @"this host is draining by anna for 0 s, and goes on doing so");
+    }
+
+    #[test]
+    fn many_jobs_are_counted_and_the_first_are_named() {
+        let jobs = |n: usize| -> Vec<idle::Job> {
+            (0..n).map(|n| idle::Job { name: format!("gl-{n}") }).collect()
+        };
+        assert_eq!(named(&jobs(1)), "1 job (gl-0)");
+        assert_eq!(named(&jobs(6)), "6 jobs (gl-0, gl-1, gl-2, gl-3 and 2 more)");
+    }
+}

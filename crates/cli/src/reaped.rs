@@ -1,0 +1,241 @@
+//! What `tasks reap` saw and did, as a table, as JSON, as TSV, and in words.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fargate_controller::{Done, Orphan, Sweep};
+use fargate_model::text::{count, duration, escape, ticking};
+use serde_json::{Value, json};
+
+use crate::table::{self, Column};
+
+const COLUMNS: [Column; 6] = [
+    Column { head: "TASK", drop: None },
+    Column { head: "JOB", drop: None },
+    Column { head: "AGE", drop: Some(1) },
+    Column { head: "CLUSTER", drop: Some(0) },
+    Column { head: "RESULT", drop: None },
+    Column { head: "WHY", drop: None },
+];
+
+/// For a terminal; empty where there is no orphan.
+pub fn table(sweep: &Sweep, width: usize) -> String {
+    if sweep.orphans.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = sweep.orphans.iter().map(row).collect();
+    table::lines(&COLUMNS, &rows, width).join("\n")
+}
+
+fn row(orphan: &Orphan) -> Vec<String> {
+    let none = || "-".to_owned();
+    vec![
+        orphan.task.as_ref().map_or_else(none, fargate_model::id::TaskArn::short),
+        job(orphan),
+        orphan.age.map_or_else(none, ticking),
+        format!("{}, {}", orphan.cluster, orphan.region),
+        slug(&orphan.done).to_owned(),
+        orphan.reason.words().to_owned(),
+    ]
+}
+
+/// Its id on its forge, else the beginning of its key.
+fn job(orphan: &Orphan) -> String {
+    let short = || orphan.job.as_str().chars().take(8).collect();
+    orphan.job_id.clone().unwrap_or_else(short)
+}
+
+/// One word for what became of it; never renamed.
+fn slug(done: &Done) -> &'static str {
+    match done {
+        Done::SeenOnce => "seen-once",
+        Done::WouldStop => "would-stop",
+        Done::Stopped => "stopped",
+        Done::Settled => "settled",
+        Done::Changed => "spared",
+        Done::NotDone(_) => "not-stopped",
+    }
+}
+
+/// One document.
+pub fn json(owner: &str, dry_run: bool, sweep: &Sweep) -> String {
+    let orphans: Vec<Value> = sweep
+        .orphans
+        .iter()
+        .map(|orphan| {
+            let error = match &orphan.done {
+                Done::NotDone(words) => Some(words),
+                _ => None,
+            };
+            json!({
+                "task": orphan.task.as_ref().map(|task| &task.0),
+                "job": orphan.job_id,
+                "job_key": orphan.job.as_str(),
+                "cluster": orphan.cluster,
+                "region": orphan.region,
+                "age_s": orphan.age.map(|age| age.as_secs()),
+                "reason": orphan.reason.slug(),
+                "result": slug(&orphan.done),
+                "error": error,
+            })
+        })
+        .collect();
+    let left: Vec<Value> = sweep
+        .left_alone
+        .iter()
+        .map(|left| json!({ "task": left.task.0, "reason": left.doubt.slug() }))
+        .collect();
+    let document = json!({
+        "host": owner,
+        "dry_run": dry_run,
+        "needed": sweep.needed,
+        "orphans": orphans,
+        "left_alone": left,
+        "problems": sweep.problems,
+    });
+    document.to_string()
+}
+
+/// Task, job, cluster, Region, age in seconds, reason, result: one line each, no head, nothing cut.
+pub fn tsv(sweep: &Sweep) -> String {
+    let line = |orphan: &Orphan| {
+        let cells = [
+            orphan.task.as_ref().map(|task| escape(&task.0)).unwrap_or_default(),
+            escape(orphan.job_id.as_deref().unwrap_or(orphan.job.as_str())),
+            escape(&orphan.cluster),
+            escape(&orphan.region),
+            orphan.age.map(|age| age.as_secs().to_string()).unwrap_or_default(),
+            orphan.reason.slug().to_owned(),
+            slug(&orphan.done).to_owned(),
+        ];
+        cells.join("\t")
+    };
+    sweep.orphans.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What went wrong, each thing once, and one sentence about all of it.
+pub fn words(owner: &str, sweep: &Sweep, took: Duration) -> Vec<String> {
+    let mut lines: Vec<String> =
+        sweep.problems.iter().map(|problem| format!("warning: {}", escape(problem))).collect();
+    let mut undone: BTreeMap<&str, u64> = BTreeMap::new();
+    for orphan in &sweep.orphans {
+        if let Done::NotDone(words) = &orphan.done {
+            *undone.entry(words).or_default() += 1;
+        }
+    }
+    lines.extend(undone.iter().map(|(words, n)| {
+        let orphans =
+            if *n == 1 { "1 orphan".to_owned() } else { format!("{} orphans", count(*n)) };
+        format!("warning: {orphans} not stopped: {}", escape(words))
+    }));
+    let mut doubts: BTreeMap<&str, u64> = BTreeMap::new();
+    for left in &sweep.left_alone {
+        *doubts.entry(left.doubt.words()).or_default() += 1;
+    }
+    lines.extend(doubts.iter().map(|(words, n)| {
+        let tasks =
+            if *n == 1 { "1 task was".to_owned() } else { format!("{} tasks were", count(*n)) };
+        format!("{tasks} left alone: {words}")
+    }));
+    lines.push(sentence(owner, sweep, took));
+    lines
+}
+
+fn sentence(owner: &str, sweep: &Sweep, took: Duration) -> String {
+    let of = |is: fn(&Done) -> bool| sweep.orphans.iter().filter(|o| is(&o.done)).count();
+    let number = |n: usize| count(u64::try_from(n).unwrap_or(u64::MAX));
+    let parts = [
+        (of(|done| matches!(done, Done::Stopped | Done::Settled)), "stopped"),
+        (of(|done| matches!(done, Done::WouldStop)), "would be stopped"),
+        (of(|done| matches!(done, Done::NotDone(_))), "not stopped"),
+        (of(|done| matches!(done, Done::SeenOnce)), "seen once"),
+        (of(|done| matches!(done, Done::Changed)), "needed after all"),
+    ];
+    let told: Vec<String> = parts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{} {what}", number(*n)))
+        .collect();
+    let needed = match sweep.needed {
+        0 => "no task of a job".to_owned(),
+        1 => "1 task of a job goes on".to_owned(),
+        n => format!("{} tasks of jobs go on", number(n)),
+    };
+    let took = duration(took);
+    match told.is_empty() {
+        true => format!("no orphan on host {owner}: {needed}"),
+        false => format!("orphans of host {owner}: {} in {took}; {needed}", told.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fargate_controller::{Doubt, LeftAlone, Reason};
+    use fargate_model::id::TaskArn;
+    use fargate_model::job::JobKey;
+
+    fn task(digit: char) -> TaskArn {
+        let id: String = std::iter::repeat_n(digit, 32).collect();
+        TaskArn(format!("arn:aws:ecs:eu-west-1:123456789012:task/ci/{id}"))
+    }
+
+    fn sweep() -> Sweep {
+        let orphan = |digit, job_id: Option<&str>, reason, done| Orphan {
+            task: Some(task(digit)),
+            job: JobKey::from_bits([7; 32]),
+            job_id: job_id.map(str::to_owned),
+            cluster: "ci".to_owned(),
+            region: "eu-west-1".to_owned(),
+            age: Some(Duration::from_secs(7500)),
+            reason,
+            done,
+        };
+        let denied = "StopTask: AccessDeniedException: not authorized";
+        Sweep {
+            needed: 20,
+            left_alone: vec![LeftAlone { task: task('b'), doubt: Doubt::AnotherFolder }],
+            orphans: vec![
+                orphan('5', Some("gl-4411"), Reason::ManagerGone, Done::Stopped),
+                orphan('6', None, Reason::NoRecord, Done::NotDone(denied.to_owned())),
+                orphan('7', None, Reason::NoRecord, Done::NotDone(denied.to_owned())),
+            ],
+            problems: vec!["cluster old in eu-west-1: its tasks could not be listed".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_terminal_shows_a_table_and_stderr_says_each_thing_once() {
+        insta::assert_snapshot!(table(&sweep(), 120), @r"
+        TASK      JOB       AGE     CLUSTER        RESULT       WHY
+        55555555  gl-4411   2h 05m  ci, eu-west-1  stopped      the runner that called its stages is gone
+        66666666  07070707  2h 05m  ci, eu-west-1  not-stopped  this host has no record of its job
+        77777777  07070707  2h 05m  ci, eu-west-1  not-stopped  this host has no record of its job
+        ");
+        let words = words("ci-1", &sweep(), Duration::from_secs(11)).join("\n");
+        insta::assert_snapshot!(words, @r"
+        warning: cluster old in eu-west-1: its tasks could not be listed
+        warning: 2 orphans not stopped: StopTask: AccessDeniedException: not authorized
+        1 task was left alone: another state folder than this one knows it
+        orphans of host ci-1: 1 stopped, 2 not stopped in 11.0 s; 20 tasks of jobs go on
+        ");
+        let nothing = Sweep { needed: 1, ..Sweep::default() };
+        assert_eq!(table(&nothing, 80), "");
+        let words = super::words("ci-1", &nothing, Duration::ZERO).join("\n");
+        assert_eq!(words, "no orphan on host ci-1: 1 task of a job goes on");
+    }
+
+    #[test]
+    fn programs_get_whole_ids_and_fixed_words() {
+        let text = json("ci-1", false, &sweep());
+        let document: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(document["orphans"][0]["task"], task('5').0);
+        assert_eq!(document["orphans"][0]["reason"], "manager-gone");
+        assert_eq!(document["orphans"][1]["result"], "not-stopped");
+        assert_eq!(document["left_alone"][0]["reason"], "another-folder");
+        assert_eq!(document["needed"], 20);
+        let first = tsv(&sweep()).lines().next().unwrap().to_owned();
+        let cells: Vec<&str> = first.split('\t').collect();
+        assert_eq!(cells[1..], ["gl-4411", "ci", "eu-west-1", "7500", "manager-gone", "stopped"]);
+    }
+}

@@ -1,0 +1,186 @@
+//! The end of orphans: judged once more at the last moment, in turn, a few at a time in each place.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use fargate_driver::state::{Folder, Known, Record, StateError};
+use fargate_driver::task::{Observation, reason, release, stop};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::judge::{self, Judge, Reason, Verdict};
+use crate::place::Place;
+use crate::report::{Done, Orphan};
+use crate::sweep::{Finding, Found, Reaper};
+
+/// Calls of one place that wait for an answer at a time. Turns are shared evenly among places,
+/// whatever each has to do.
+const HANDS: usize = 8;
+
+/// Why the rest of a place is not tried.
+type Refused = Arc<Mutex<Option<String>>>;
+
+/// Ends everything in `due`, in all places at once.
+pub(crate) async fn end_all(
+    reaper: &Reaper,
+    places: &[Arc<Place>],
+    due: Vec<Found>,
+    told: &mut dyn FnMut(usize, usize),
+) -> Vec<Orphan> {
+    let all = due.len();
+    let mut queues: Vec<VecDeque<Found>> = places.iter().map(|_| VecDeque::new()).collect();
+    for found in due {
+        queues[found.place].push_back(found);
+    }
+    let (sender, mut ended) = mpsc::channel(HANDS);
+    let mut hands = JoinSet::new();
+    for (place, queue) in places.iter().zip(queues) {
+        let count = queue.len().min(HANDS);
+        let (queue, refused) = (Arc::new(Mutex::new(queue)), Refused::default());
+        for _ in 0..count {
+            let hand = Hand {
+                place: Arc::clone(place),
+                folder: reaper.folder.clone(),
+                judge: reaper.judge(),
+                refused: Arc::clone(&refused),
+            };
+            let (queue, sender) = (Arc::clone(&queue), sender.clone());
+            hands.spawn(async move {
+                while let Some(found) = next(&queue) {
+                    // Nobody listens only when the sweep was given up.
+                    if sender.send(hand.end(found).await).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    }
+    drop(sender);
+    let mut orphans = Vec::with_capacity(all);
+    while let Some(orphan) = ended.recv().await {
+        orphans.push(orphan);
+        told(orphans.len(), all);
+    }
+    while let Some(hand) = hands.join_next().await {
+        hand.expect("ending an orphan does not panic");
+    }
+    orphans
+}
+
+fn next(queue: &Mutex<VecDeque<Found>>) -> Option<Found> {
+    queue.lock().expect("no one panics while holding the queue").pop_front()
+}
+
+/// One of those who work through the queue of a place.
+struct Hand {
+    place: Arc<Place>,
+    folder: Folder,
+    judge: Judge,
+    refused: Refused,
+}
+
+impl Hand {
+    async fn end(&self, found: Found) -> Orphan {
+        let Found { finding, mut orphan, .. } = found;
+        let refused = self.refused.lock().expect("no one panics while holding it").clone();
+        if let Some(words) = refused {
+            orphan.done = Done::NotDone(words);
+            return orphan;
+        }
+        orphan.done = match &finding {
+            Finding::Task(task) => self.end_task(task, orphan.reason).await,
+            Finding::Record(record) => {
+                let done = self.end_record(record, orphan.reason).await;
+                // ECS forgets a stopped task after an hour, and may not have shown a live one.
+                if done == Done::Stopped && orphan.task.is_none() { Done::Settled } else { done }
+            }
+        };
+        log(&orphan);
+        orphan
+    }
+
+    fn refuse(&self, words: &str) {
+        let mut refused = self.refused.lock().expect("no one panics while holding it");
+        refused.get_or_insert_with(|| words.to_owned());
+    }
+
+    /// A new `prepare` of the job, or anything else that changed its verdict, spares the task.
+    async fn end_task(&self, task: &Observation, why: Reason) -> Done {
+        let known = match judge::job_of(task) {
+            Some(job) => self.folder.known(&job),
+            None => Known::Nothing,
+        };
+        if self.judge.task(task, &known) != Verdict::Orphan(why) {
+            return Done::Changed;
+        }
+        let deadline = Instant::now() + self.place.profile.timeouts.cleanup;
+        let words = words(why);
+        let (ecs, cluster) = (&self.place.ecs, &self.place.cluster);
+        match stop(ecs, cluster, &task.task, &words, deadline, || false).await {
+            Ok(()) => Done::Stopped,
+            Err(error) => {
+                let words = format!("StopTask: {error}");
+                if !error.is_transient() {
+                    self.refuse(&words);
+                }
+                Done::NotDone(words)
+            }
+        }
+    }
+
+    /// The record is taken over first, so that its stages and a late `prepare` see that it is over,
+    /// and ends as a clean-up would leave it.
+    async fn end_record(&self, seen: &Record, why: Reason) -> Done {
+        match self.folder.known(&seen.job) {
+            Known::Record(now) if self.judge.record(&now) == Verdict::Orphan(why) => {}
+            _ => return Done::Changed,
+        }
+        let (taken, unwritten) = match self.folder.take_over_seen(seen) {
+            Ok(Some(taken)) => (taken, None),
+            Ok(None) => return Done::Changed,
+            // A full disk must not keep a task alive, and no `prepare` begins on one.
+            Err(error @ StateError::Disk { .. }) => (seen.clone(), Some(error)),
+            Err(error) => return Done::NotDone(error.to_string()),
+        };
+        let timeouts = &self.place.profile.timeouts;
+        let deadline = Instant::now() + timeouts.cleanup;
+        let (ecs, launches) = (&self.place.ecs, &taken.launches);
+        let released = release(ecs, launches, &words(why), deadline, timeouts.visible).await;
+        if let Some(first) = released.undone.first() {
+            if released.refused {
+                self.refuse(first);
+            }
+            // A `prepare` that has begun meanwhile keeps its own record.
+            if let Err(error) = self.folder.keep_taken(&taken) {
+                warn!(event = "state.not_written", "{error}");
+            }
+            return Done::NotDone(first.clone());
+        }
+        let buried = unwritten.map_or_else(|| self.folder.bury_taken(&taken), Err);
+        match buried {
+            Ok(()) | Err(StateError::TakenOver) => Done::Stopped,
+            Err(error) => Done::NotDone(format!("its task was stopped, its record stays: {error}")),
+        }
+    }
+}
+
+fn words(why: Reason) -> String {
+    reason(&format!("orphaned, seen twice: {}", why.words()))
+}
+
+fn log(orphan: &Orphan) {
+    let task = orphan.task.as_ref().map(ToString::to_string);
+    let job = orphan.job_id.as_deref().unwrap_or(orphan.job.as_str());
+    let reason = orphan.reason.slug();
+    match &orphan.done {
+        Done::Stopped | Done::Settled => {
+            info!(event = "orphan.stopped", task, job, reason, "{}", orphan.reason.words());
+        }
+        Done::NotDone(words) => warn!(event = "orphan.stays", task, job, reason, "{words}"),
+        Done::SeenOnce | Done::WouldStop | Done::Changed => {
+            info!(event = "orphan.spared", task, job, reason);
+        }
+    }
+}

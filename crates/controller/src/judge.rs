@@ -1,0 +1,347 @@
+//! Whether a task or a record is still needed by anybody. It decides from what was read; it reads
+//! nothing and stops nothing.
+//!
+//! A doubt is always in favour of the task: each one ends itself at its deadline, and after
+//! `timeouts.idle` without a client.
+
+use std::time::{Duration, SystemTime};
+
+use fargate_driver::state::{Known, Presence, Record};
+use fargate_driver::task::Observation;
+use fargate_model::id::Owner;
+use fargate_model::job::JobKey;
+
+/// How far a clock may be off before a deadline is believed to be over.
+const CLOCK_MARGIN: Duration = Duration::from_secs(600);
+
+/// Why nobody needs it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Its deadline is over, and it should have ended itself.
+    Overdue,
+    /// This host was started anew, so that no process of the job is left.
+    Rebooted,
+    /// Every process that could call a stage of the job is gone.
+    ManagerGone,
+    /// Its `prepare` or its clean-up ended before it was done, and no stage can enter it.
+    CutShort,
+    /// The job was cleaned up.
+    CleanedUp,
+    /// There is no record of its job, without which no stage can enter it.
+    NoRecord,
+    /// It is of an earlier try of a job that has another task now.
+    FormerTry,
+}
+
+impl Reason {
+    /// The name for programs; never renamed.
+    #[must_use]
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::Overdue => "overdue",
+            Self::Rebooted => "host-rebooted",
+            Self::ManagerGone => "manager-gone",
+            Self::CutShort => "cut-short",
+            Self::CleanedUp => "cleaned-up",
+            Self::NoRecord => "no-record",
+            Self::FormerTry => "former-try",
+        }
+    }
+
+    /// For people; it follows "because".
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Overdue => "its deadline is over",
+            Self::Rebooted => "this host was started anew",
+            Self::ManagerGone => "the runner that called its stages is gone",
+            Self::CutShort => "its prepare or its clean-up was cut short",
+            Self::CleanedUp => "its job was cleaned up",
+            Self::NoRecord => "this host has no record of its job",
+            Self::FormerTry => "its job has another task now",
+        }
+    }
+}
+
+/// Why a task of this owner is not judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Doubt {
+    /// Its `startedBy` is another owner, whatever was asked for.
+    AnotherOwner,
+    /// It names no job, so it is none of ours.
+    NoJob,
+    /// Another state folder knows it: that of a host with the same owner, or one that was lost.
+    AnotherFolder,
+    /// The record of its job cannot be read by this version.
+    Unreadable,
+}
+
+impl Doubt {
+    /// The name for programs; never renamed.
+    #[must_use]
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::AnotherOwner => "another-owner",
+            Self::NoJob => "no-job",
+            Self::AnotherFolder => "another-folder",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::AnotherOwner => "another owner started it",
+            Self::NoJob => "it names no job of Fargate Runner",
+            Self::AnotherFolder => "another state folder than this one knows it",
+            Self::Unreadable => "the record of its job cannot be read",
+        }
+    }
+}
+
+/// What was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// A job needs it, or may.
+    Needed,
+    /// Nobody does.
+    Orphan(Reason),
+    /// It is left alone.
+    LeftAlone(Doubt),
+}
+
+/// Who judges, and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Judge {
+    /// What `startedBy` must say.
+    pub owner: Owner,
+    /// The id of the state folder.
+    pub folder: String,
+    /// This host's clock.
+    pub now: SystemTime,
+}
+
+/// The job that a task says it belongs to.
+pub(crate) fn job_of(task: &Observation) -> Option<JobKey> {
+    JobKey::try_from(task.job.clone()?).ok()
+}
+
+/// How old it is by the clocks of ECS and this host.
+pub(crate) fn age(task: &Observation, now: SystemTime) -> Option<Duration> {
+    now.duration_since(task.timeline.created?).ok()
+}
+
+impl Judge {
+    /// Whether a record on which no `prepare` works is still needed.
+    pub fn record(&self, record: &Record) -> Verdict {
+        self.record_with(record, record.manager.as_ref().map(|manager| manager.presence()))
+    }
+
+    fn record_with(&self, record: &Record, manager: Option<Presence>) -> Verdict {
+        let deadline = Duration::from_secs(record.deadline_unix_s).saturating_add(CLOCK_MARGIN);
+        let now = self.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        match manager {
+            _ if deadline < now => Verdict::Orphan(Reason::Overdue),
+            Some(Presence::Rebooted) => Verdict::Orphan(Reason::Rebooted),
+            _ if !record.ready => Verdict::Orphan(Reason::CutShort),
+            Some(Presence::Ended) => Verdict::Orphan(Reason::ManagerGone),
+            Some(Presence::Possible) | None => Verdict::Needed,
+        }
+    }
+
+    /// Whether a task that is meant to run is still needed. `known` was read after the task was seen:
+    /// a record is written before its task is started, so that a task without one has lost it.
+    pub fn task(&self, task: &Observation, known: &Known) -> Verdict {
+        if task.started_by.as_deref() != Some(self.owner.as_str()) {
+            return Verdict::LeftAlone(Doubt::AnotherOwner);
+        }
+        if job_of(task).is_none() {
+            return Verdict::LeftAlone(Doubt::NoJob);
+        }
+        if task.folder.as_ref().is_some_and(|folder| *folder != self.folder) {
+            return self.unless_overdue(task, Doubt::AnotherFolder);
+        }
+        match known {
+            Known::Preparing => Verdict::Needed,
+            Known::Record(record) if may_be_of(record, task) => self.record(record),
+            Known::Record(_) => Verdict::Orphan(Reason::FormerTry),
+            Known::Unreadable { .. } => self.unless_overdue(task, Doubt::Unreadable),
+            Known::Buried => Verdict::Orphan(Reason::CleanedUp),
+            Known::Nothing => Verdict::Orphan(Reason::NoRecord),
+        }
+    }
+
+    fn unless_overdue(&self, task: &Observation, doubt: Doubt) -> Verdict {
+        let (age, lifetime) = (age(task, self.now), task.lifetime);
+        let overdue = age
+            .zip(lifetime)
+            .is_some_and(|(age, lifetime)| age > lifetime.saturating_add(CLOCK_MARGIN));
+        if overdue { Verdict::Orphan(Reason::Overdue) } else { Verdict::LeftAlone(doubt) }
+    }
+}
+
+/// Whether the record names the task, or has a launch of which it is not known what it started.
+pub(crate) fn may_be_of(record: &Record, task: &Observation) -> bool {
+    let named = |known: Option<&fargate_model::id::TaskArn>| known == Some(&task.task);
+    named(record.core.task.as_ref())
+        || record
+            .launches
+            .iter()
+            .any(|launch| named(launch.task.as_ref()) || (launch.task.is_none() && !launch.settled))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fargate_driver::task::Timeline;
+    use fargate_model::id::TaskArn;
+    use fargate_model::task::Status;
+    use serde_json::json;
+
+    const ARN: &str = "arn:aws:ecs:eu-west-1:123456789012:task/ci/5a7c1e90d1f24f0f";
+
+    fn judge() -> Judge {
+        let owner = Owner::try_from("host-1".to_owned()).unwrap();
+        Judge { owner, folder: "folder-1".to_owned(), now: SystemTime::now() }
+    }
+
+    fn seconds_since_1970() -> u64 {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+    }
+
+    /// The record of a job that runs.
+    fn running() -> Record {
+        let token = "0123456789abcdef0123456789abcdef";
+        let written = json!({
+            "schema": 1, "origin": "gitlab", "owner": "host-1", "job": "07".repeat(32),
+            "core": { "cluster": "ci", "region": "eu-west-1", "task": ARN },
+            "job_id": "gl-4411", "attempt": 1, "prepared_by": token,
+            "launches": [{
+                "token": token, "cluster": "ci", "task_definition": "ci-job", "subnet": "subnet-1",
+                "security_groups": [], "purchase": { "launch_type": "FARGATE" },
+                "platform_version": null, "cpu_units": null, "memory_mib": null,
+                "containers": [], "started_by": "host-1", "tags": {},
+                "settled": true, "task": ARN,
+            }],
+            "client_key": "", "host_key": "", "user": "root", "peer": null, "address": null,
+            "deadline_unix_s": seconds_since_1970() + 60, "ready": true, "shell": "bash",
+        });
+        serde_json::from_value(written).unwrap()
+    }
+
+    /// Its task.
+    fn own() -> Observation {
+        Observation {
+            started_by: Some("host-1".to_owned()),
+            job: Some(running().job.to_string()),
+            task: TaskArn(ARN.to_owned()),
+            status: Status::Running,
+            stopping: false,
+            address: None,
+            interface: None,
+            subnet: None,
+            zone: None,
+            cpu_units: None,
+            memory_mib: None,
+            provider: None,
+            stop_code: None,
+            stopped_reason: None,
+            containers: Vec::new(),
+            folder: None,
+            lifetime: None,
+            timeline: Timeline::default(),
+        }
+    }
+
+    fn known(record: Record) -> Known {
+        Known::Record(Box::new(record))
+    }
+
+    #[test]
+    fn a_task_is_needed_while_a_stage_of_its_job_may_come() {
+        assert_eq!(judge().task(&own(), &known(running())), Verdict::Needed);
+        assert_eq!(judge().task(&own(), &Known::Preparing), Verdict::Needed);
+        for presence in [None, Some(Presence::Possible)] {
+            assert_eq!(judge().record_with(&running(), presence), Verdict::Needed);
+        }
+    }
+
+    #[test]
+    fn a_record_is_orphaned_when_nobody_can_come_any_more() {
+        let unready = Record { ready: false, ..running() };
+        let since = CLOCK_MARGIN.as_secs() + 5;
+        let overdue = Record { deadline_unix_s: seconds_since_1970() - since, ..running() };
+        // A clock that is off by less than the margin ends no job.
+        let just_over = Record { deadline_unix_s: seconds_since_1970() - since + 60, ..running() };
+        let rows = [
+            (running(), Some(Presence::Ended), Verdict::Orphan(Reason::ManagerGone)),
+            (running(), Some(Presence::Rebooted), Verdict::Orphan(Reason::Rebooted)),
+            (unready.clone(), Some(Presence::Possible), Verdict::Orphan(Reason::CutShort)),
+            (unready, None, Verdict::Orphan(Reason::CutShort)),
+            (overdue, Some(Presence::Possible), Verdict::Orphan(Reason::Overdue)),
+            (just_over, Some(Presence::Possible), Verdict::Needed),
+        ];
+        for (record, presence, verdict) in rows {
+            assert_eq!(judge().record_with(&record, presence), verdict, "{presence:?}");
+        }
+    }
+
+    #[test]
+    fn a_task_whose_job_is_over_or_elsewhere_is_an_orphan() {
+        let row = |known, reason| {
+            assert_eq!(judge().task(&own(), &known), Verdict::Orphan(reason));
+        };
+        row(Known::Buried, Reason::CleanedUp);
+        row(Known::Nothing, Reason::NoRecord);
+        let mut next = running();
+        next.core.task = Some(TaskArn("arn:another".to_owned()));
+        next.launches[0].task.clone_from(&next.core.task);
+        row(known(next.clone()), Reason::FormerTry);
+        // A launch that may have started it spares it.
+        next.launches[0].task = None;
+        next.launches[0].settled = false;
+        assert_eq!(judge().task(&own(), &known(next)), Verdict::Needed);
+    }
+
+    #[test]
+    fn what_another_host_started_is_never_judged_whatever_is_known_here() {
+        let left = |task: &Observation, doubt| {
+            for known in [Known::Nothing, Known::Buried, Known::Preparing] {
+                assert_eq!(judge().task(task, &known), Verdict::LeftAlone(doubt));
+            }
+        };
+        for started_by in [None, Some("host-2".to_owned())] {
+            left(&Observation { started_by, ..own() }, Doubt::AnotherOwner);
+        }
+        for job in [None, Some(String::new()), Some("x".repeat(64)), Some("a".repeat(63))] {
+            left(&Observation { job, ..own() }, Doubt::NoJob);
+        }
+        left(&Observation { folder: Some("folder-2".to_owned()), ..own() }, Doubt::AnotherFolder);
+        let here = Observation { folder: Some("folder-1".to_owned()), ..own() };
+        assert_eq!(judge().task(&here, &Known::Buried), Verdict::Orphan(Reason::CleanedUp));
+    }
+
+    #[test]
+    fn in_doubt_only_the_deadline_ends_a_task() {
+        let unreadable = || Known::Unreadable { what: String::new(), core: Box::default() };
+        let elsewhere = Observation { folder: Some("folder-2".to_owned()), ..own() };
+        let aged = |task: &Observation, age: u64, lifetime| {
+            let mut task = Observation { lifetime, ..task.clone() };
+            task.timeline.created = SystemTime::now().checked_sub(Duration::from_secs(age));
+            task
+        };
+        let hour = Some(Duration::from_secs(3600));
+        for (task, known, doubt) in [
+            (own(), unreadable(), Doubt::Unreadable),
+            (elsewhere, Known::Nothing, Doubt::AnotherFolder),
+        ] {
+            let left = Verdict::LeftAlone(doubt);
+            assert_eq!(judge().task(&task, &known), left);
+            assert_eq!(judge().task(&aged(&task, 3600, hour), &known), left);
+            assert_eq!(judge().task(&aged(&task, 90_000, None), &known), left);
+            let over = Verdict::Orphan(Reason::Overdue);
+            assert_eq!(judge().task(&aged(&task, 4300, hour), &known), over);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What looks after a whole host rather than one job.
+//!
+//! [`Reaper`] finds tasks of this host that nobody needs any more, and ends them; [`idle`] tells when no
+//! job is left. Neither is a daemon: each is called, by hand, from a timer, or later by one that stays.
+//! What a task or a record is, and how it ends, is `fargate_driver`'s.
+
+mod act;
+pub mod idle;
+mod judge;
+mod place;
+mod report;
+mod sightings;
+mod sweep;
+
+pub use judge::{Doubt, Reason};
+pub use report::{Done, LeftAlone, Orphan, Sweep};
+pub use sweep::{Host, Intent, ReapError, Reaper, STOPS_PER_SECOND};

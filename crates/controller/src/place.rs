@@ -1,0 +1,99 @@
+//! Where tasks of this host may be: the clusters, Regions and accounts that the configuration names.
+
+use std::sync::Arc;
+
+use fargate_config::{Account, Profile};
+use fargate_driver::state::Record;
+use fargate_driver::task::{Ecs, Observation, Pace};
+
+use crate::judge::may_be_of;
+
+/// One cluster as one account sees it.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Calls that change something wait for their turn.
+    pub ecs: Ecs,
+    /// As the profile names it.
+    pub cluster: String,
+    /// The profile that leads here first.
+    pub profile: Profile,
+    /// The names of all profiles that lead here.
+    profiles: Vec<String>,
+}
+
+/// What makes two profiles lead to the same place.
+fn is_same(place: &Place, region: &str, cluster: &str, account: &Account) -> bool {
+    place.ecs.region() == region
+        && name(&place.cluster) == name(cluster)
+        && place.profile.account == *account
+}
+
+/// The name in a cluster's ARN, or what is a name already.
+fn name(cluster: &str) -> &str {
+    cluster.rsplit('/').next().unwrap_or(cluster)
+}
+
+impl Place {
+    /// For people.
+    pub fn words(&self) -> String {
+        format!("cluster {} in {}", name(&self.cluster), self.ecs.region())
+    }
+
+    /// The cluster's name.
+    pub fn cluster_name(&self) -> &str {
+        name(&self.cluster)
+    }
+}
+
+/// Connects to each place once. What does not work is told in words.
+pub(crate) async fn open(profiles: Vec<Profile>, pace: &Pace) -> (Vec<Arc<Place>>, Vec<String>) {
+    let mut places: Vec<Place> = Vec::new();
+    let mut problems = Vec::new();
+    for profile in profiles {
+        let ecs = match Ecs::connect(&profile).await {
+            Ok(ecs) => ecs.paced(pace.clone()),
+            Err(why) => {
+                let name = profile.name.as_deref().unwrap_or("defaults");
+                problems.push(format!("profile {name}: {}", why.line()));
+                continue;
+            }
+        };
+        let (region, cluster) = (ecs.region().to_owned(), profile.cluster.clone());
+        let known = places.iter_mut().find(|p| is_same(p, &region, &cluster, &profile.account));
+        match known {
+            Some(place) => place.profiles.extend(profile.name.clone()),
+            None => {
+                let profiles = profile.name.clone().into_iter().collect();
+                places.push(Place { ecs, cluster, profile, profiles });
+            }
+        }
+    }
+    (places.into_iter().map(Arc::new).collect(), problems)
+}
+
+/// The place in which a record's tasks are: where one of them was seen, else the one of the profile
+/// that its launches name, else any with its Region and cluster.
+pub(crate) fn of_record(
+    places: &[Arc<Place>],
+    record: &Record,
+    seen: &[(usize, Observation)],
+) -> Option<usize> {
+    let mut own = seen.iter().filter(|(_, task)| task.job.as_deref() == Some(record.job.as_str()));
+    let listed = own.find(|(_, task)| may_be_of(record, task));
+    if let Some((place, _)) = listed {
+        return Some(*place);
+    }
+    let core = &record.core;
+    let fits = |place: &Place| {
+        place.ecs.region() == core.region && name(&place.cluster) == name(&core.cluster)
+    };
+    let tag = |profile: &String| {
+        let mut launches = record.launches.iter();
+        launches.any(|launch| launch.tags.get("fargate-runner:profile") == Some(profile))
+    };
+    let mut fitting = places.iter().enumerate().filter(|(_, place)| fits(place));
+    let first = fitting.next()?;
+    let mut all = std::iter::once(first).chain(fitting);
+    let named = all.find(|(_, place)| place.profiles.iter().any(tag));
+    Some(named.map_or(first.0, |(index, _)| index))
+}

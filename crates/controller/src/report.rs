@@ -1,0 +1,84 @@
+//! What one sweep saw and did, for whoever tells it to people or programs.
+
+use std::time::Duration;
+
+use fargate_model::id::TaskArn;
+use fargate_model::job::JobKey;
+
+use crate::judge::{Doubt, Reason};
+
+/// What became of an orphan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It was seen for the first time; it is judged again later.
+    SeenOnce,
+    /// It was seen twice, and nothing is to be changed.
+    WouldStop,
+    /// Its end was accepted by ECS, and its record, if it had one, became a tombstone.
+    Stopped,
+    /// ECS showed no task of it; whatever its record names was told to stop, and the record became a
+    /// tombstone.
+    Settled,
+    /// A job needs it after all.
+    Changed,
+    /// It could not be ended, in words for the operator. The next sweep begins anew with it.
+    NotDone(String),
+}
+
+/// A task or a record that nobody needs any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orphan {
+    /// The task, where one is known.
+    pub task: Option<TaskArn>,
+    /// The job.
+    pub job: JobKey,
+    /// The job's id on its forge, where a record tells it.
+    pub job_id: Option<String>,
+    /// The cluster's name.
+    pub cluster: String,
+    /// Its Region.
+    pub region: String,
+    /// Since ECS accepted the task.
+    pub age: Option<Duration>,
+    /// Why nobody needs it.
+    pub reason: Reason,
+    /// What became of it.
+    pub done: Done,
+}
+
+/// A task of this owner that is not judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftAlone {
+    /// Which.
+    pub task: TaskArn,
+    /// Why.
+    pub doubt: Doubt,
+}
+
+/// One look at everything, and what came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Tasks that jobs need.
+    pub needed: usize,
+    /// Tasks that nobody judged.
+    pub left_alone: Vec<LeftAlone>,
+    /// What nobody needs.
+    pub orphans: Vec<Orphan>,
+    /// What could not be looked at, in words for the operator.
+    pub problems: Vec<String>,
+}
+
+impl Sweep {
+    /// How many orphans wait for their second sighting.
+    #[must_use]
+    pub fn seen_once(&self) -> usize {
+        self.orphans.iter().filter(|orphan| orphan.done == Done::SeenOnce).count()
+    }
+
+    /// Whether everything was looked at, and everything that was to be ended was.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let undone = |orphan: &Orphan| matches!(orphan.done, Done::NotDone(_));
+        self.problems.is_empty() && !self.orphans.iter().any(undone)
+    }
+}

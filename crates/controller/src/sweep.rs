@@ -1,0 +1,403 @@
+//! One look at all tasks and all records of this host, and the end of those that nobody needs.
+//!
+//! ECS is asked before the records are read. A record is written before its task is started, so a task
+//! that is seen has its record already, however new it is; and a task that a late answer of ECS does
+//! not show yet is not judged at all.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use fargate_config::Profile;
+use fargate_driver::state::{Folder, Known, Lock, Made, Record, StateError};
+use fargate_driver::task::{CallError, Observation, Pace, survey};
+use fargate_model::id::{Owner, TaskArn, Token};
+use fargate_model::job::JobKey;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::act;
+use crate::judge::{self, Judge, Reason, Verdict};
+use crate::place::{self, Place};
+use crate::report::{Done, LeftAlone, Orphan, Sweep};
+use crate::sightings::Sightings;
+
+/// Most StopTask calls of a sweep, with the RunTask calls that settle a launch.
+///
+/// Ours. They share 40 a second with every RunTask and StopTask of the account and Region (source:
+/// Amazon ECS API Reference, "Request throttling"), and jobs must go on starting meanwhile.
+pub const STOPS_PER_SECOND: u32 = 15;
+
+/// The host that is looked after.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// This host's name, if the configuration gives one.
+    pub owner: Option<String>,
+    /// Where state is kept.
+    pub state_dir: PathBuf,
+    /// The profiles whose clusters are looked at.
+    pub profiles: Vec<Profile>,
+    /// Whether these are all profiles that jobs run under.
+    pub is_whole: bool,
+}
+
+/// What a sweep may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Look, and change nothing at all.
+    Look,
+    /// End what was seen orphaned twice.
+    End,
+}
+
+/// Why nothing was looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum ReapError {
+    /// Without the records every live task would look like an orphan.
+    #[error(
+        "the state folder {} is not there, so no task can be told from an orphan; is its disk mounted, and is `state_dir` the one that jobs run with?",
+        path.display()
+    )]
+    NoFolder {
+        /// The folder, or the part of it that is missing.
+        path: PathBuf,
+    },
+    /// A copy of the folder knows the same tasks as the original, and cannot tell which of them live.
+    #[error(
+        "the state folder {} was made on another machine, whose tasks may still be in use",
+        path.display()
+    )]
+    Copied {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder cannot be used.
+    #[error("{}", chain(.0))]
+    State(StateError),
+    /// Somebody stops orphans already.
+    #[error("another `tasks reap` is at work on this host")]
+    Busy,
+}
+
+fn chain(error: &StateError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+impl From<StateError> for ReapError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Disk { path, source, .. }
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Self::NoFolder { path }
+            }
+            StateError::Held { .. } => Self::Busy,
+            error => Self::State(error),
+        }
+    }
+}
+
+/// What is found orphaned, before it is known whether anything is done about it.
+#[derive(Clone, Debug)]
+pub(crate) enum Finding {
+    /// A task beside any record.
+    Task(Box<Observation>),
+    /// A record with everything that it names.
+    Record(Box<Record>),
+}
+
+/// What makes two sightings ones of the same thing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Mark {
+    Task(TaskArn, Reason),
+    /// Whoever changes a record to whom it belongs changes the token.
+    Record(JobKey, Token, Reason),
+}
+
+/// A finding with what is needed to act on it and to tell of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub finding: Finding,
+    pub place: usize,
+    pub orphan: Orphan,
+}
+
+impl Found {
+    fn mark(&self) -> Mark {
+        let reason = self.orphan.reason;
+        match &self.finding {
+            Finding::Task(task) => Mark::Task(task.task.clone(), reason),
+            Finding::Record(record) => {
+                Mark::Record(record.job.clone(), record.prepared_by.clone(), reason)
+            }
+        }
+    }
+}
+
+/// Finds orphans of one host and ends them. It keeps what it saw from sweep to sweep, so whoever
+/// calls it again and again keeps it.
+#[derive(Debug)]
+pub struct Reaper {
+    pub(crate) folder: Folder,
+    owner: Owner,
+    folder_id: String,
+    places: Vec<Arc<Place>>,
+    is_whole: bool,
+    /// What is not looked at, in words.
+    unreachable: Vec<String>,
+    sightings: Sightings<Mark>,
+    apart: Duration,
+    _sole: Option<Lock>,
+}
+
+impl Reaper {
+    /// Reads who this host is and connects to where its tasks may be. One that may end anything is
+    /// the only one of its host for as long as it lives.
+    ///
+    /// # Errors
+    ///
+    /// [`ReapError`].
+    pub async fn open(host: Host, intent: Intent) -> Result<Self, ReapError> {
+        let longest =
+            |of: fn(&Profile) -> Duration| host.profiles.iter().map(of).max().unwrap_or_default();
+        let lock = longest(|profile| profile.timeouts.lock);
+        let apart = longest(|profile| profile.timeouts.second_sighting);
+        let folder = Folder::existing(&host.state_dir, lock)?;
+        match (folder.made()?, intent) {
+            (Made::Elsewhere, _) => return Err(ReapError::Copied { path: host.state_dir }),
+            (Made::Unknown, Intent::End) => folder.learn_machine(),
+            (Made::Unknown, Intent::Look) | (Made::Here, _) => {}
+        }
+        let _sole = match intent {
+            Intent::Look => None,
+            Intent::End => sole(&folder)?,
+        };
+        let owner = folder.owner(host.owner.as_deref())?.owner;
+        let pace = Pace::per_second(STOPS_PER_SECOND);
+        let (places, mut unreachable) = place::open(host.profiles, &pace).await;
+        // Without an id of its own every task that names one is another folder's, and left alone.
+        let folder_id = match folder.owner(None) {
+            Ok(id) => id.owner.to_string(),
+            Err(error) => {
+                unreachable.push(chain(&error));
+                String::new()
+            }
+        };
+        Ok(Self {
+            folder,
+            owner,
+            folder_id,
+            places,
+            is_whole: host.is_whole,
+            unreachable,
+            sightings: Sightings::new(apart),
+            apart,
+            _sole,
+        })
+    }
+
+    /// This host's name, as `startedBy` shows it.
+    #[must_use]
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// How far apart two sightings must be.
+    #[must_use]
+    pub fn apart(&self) -> Duration {
+        self.apart
+    }
+
+    pub(crate) fn judge(&self) -> Judge {
+        let (owner, folder) = (self.owner.clone(), self.folder_id.clone());
+        Judge { owner, folder, now: SystemTime::now() }
+    }
+
+    /// Looks at everything once, and ends what was seen orphaned before as well. `told` hears how many
+    /// of how many have been dealt with.
+    pub async fn sweep(&mut self, intent: Intent, told: &mut dyn FnMut(usize, usize)) -> Sweep {
+        let mut sweep = Sweep { problems: self.unreachable.clone(), ..Sweep::default() };
+        let seen = self.survey(&mut sweep).await;
+        let found = self.judge_all(&seen, &mut sweep);
+        let due = self.sightings.note(found.iter().map(Found::mark).collect());
+        let (mut again, mut once) = (Vec::new(), Vec::new());
+        for (found, due) in found.into_iter().zip(due) {
+            if due { again.push(found) } else { once.push(found.orphan) }
+        }
+        sweep.orphans = match intent {
+            Intent::Look => again
+                .into_iter()
+                .map(|found| Orphan { done: Done::WouldStop, ..found.orphan })
+                .collect(),
+            Intent::End => act::end_all(self, &self.places, again, told).await,
+        };
+        sweep.orphans.extend(once);
+        for problem in &sweep.problems {
+            warn!(event = "reap.problem", "{problem}");
+        }
+        info!(
+            event = "reap.swept",
+            needed = sweep.needed,
+            orphans = sweep.orphans.len(),
+            seen_once = sweep.seen_once(),
+            left_alone = sweep.left_alone.len()
+        );
+        sweep
+    }
+
+    /// Every task of this owner that is meant to run, with its place.
+    async fn survey(&self, sweep: &mut Sweep) -> Vec<(usize, Observation)> {
+        let mut surveys = JoinSet::new();
+        for (index, place) in self.places.iter().enumerate() {
+            let (place, owner) = (Arc::clone(place), self.owner.clone());
+            surveys.spawn(async move {
+                let deadline = Instant::now() + place.profile.timeouts.api_operation;
+                let tasks = survey(&place.ecs, &place.cluster, Some(&owner), deadline).await;
+                (index, place, tasks)
+            });
+        }
+        let mut seen = Vec::new();
+        while let Some(ended) = surveys.join_next().await {
+            let (index, place, tasks) = ended.expect("a survey does not panic");
+            match tasks {
+                Ok(tasks) => seen.extend(tasks.into_iter().map(|task| (index, task))),
+                Err(error) => sweep.problems.push(not_surveyed(&place, &error)),
+            }
+        }
+        seen
+    }
+
+    /// Everything that nobody needs; a record stands for all the tasks that it names.
+    fn judge_all(&self, seen: &[(usize, Observation)], sweep: &mut Sweep) -> Vec<Found> {
+        let judge = self.judge();
+        let jobs = self.known_jobs(seen, sweep);
+        let mut found = Vec::new();
+        for (place, task) in seen.iter().filter(|(_, task)| !task.stopping) {
+            let known = judge::job_of(task).and_then(|job| jobs.get(&job));
+            let known = known.unwrap_or(&Known::Nothing);
+            match judge.task(task, known) {
+                Verdict::Needed => sweep.needed += 1,
+                Verdict::LeftAlone(doubt) => {
+                    sweep.left_alone.push(LeftAlone { task: task.task.clone(), doubt });
+                }
+                Verdict::Orphan(_) if is_named(known, task) => {}
+                Verdict::Orphan(reason) => {
+                    found.extend(self.found_task(*place, task, reason, judge.now));
+                }
+            }
+        }
+        for known in jobs.values() {
+            if let Known::Record(record) = known
+                && let Verdict::Orphan(reason) = judge.record(record)
+            {
+                match place::of_record(&self.places, record, seen) {
+                    Some(place) => {
+                        found.push(self.found_record(place, record, reason, seen, judge.now));
+                    }
+                    None if self.is_whole => sweep.problems.push(format!(
+                        "job {}: no profile leads to its cluster {} in {}",
+                        record.job_id, record.core.cluster, record.core.region
+                    )),
+                    None => {}
+                }
+            }
+        }
+        found
+    }
+
+    /// What is known of every job that has a record or a task. Read after the tasks were seen.
+    fn known_jobs(
+        &self,
+        seen: &[(usize, Observation)],
+        sweep: &mut Sweep,
+    ) -> HashMap<JobKey, Known> {
+        let recorded = self.folder.keys().unwrap_or_else(|error| {
+            sweep.problems.push(chain(&error));
+            Vec::new()
+        });
+        let of_tasks = seen.iter().filter_map(|(_, task)| judge::job_of(task));
+        let mut jobs = HashMap::new();
+        for key in recorded.into_iter().chain(of_tasks) {
+            jobs.entry(key).or_insert_with_key(|key| self.folder.known(key));
+        }
+        jobs
+    }
+
+    fn orphan(&self, place: usize, job: JobKey, reason: Reason) -> Orphan {
+        Orphan {
+            task: None,
+            job,
+            job_id: None,
+            cluster: self.places[place].cluster_name().to_owned(),
+            region: self.places[place].ecs.region().to_owned(),
+            age: None,
+            reason,
+            done: Done::SeenOnce,
+        }
+    }
+
+    fn found_task(
+        &self,
+        place: usize,
+        task: &Observation,
+        reason: Reason,
+        now: SystemTime,
+    ) -> Option<Found> {
+        let orphan = Orphan {
+            task: Some(task.task.clone()),
+            age: judge::age(task, now),
+            ..self.orphan(place, judge::job_of(task)?, reason)
+        };
+        Some(Found { finding: Finding::Task(Box::new(task.clone())), place, orphan })
+    }
+
+    fn found_record(
+        &self,
+        place: usize,
+        record: &Record,
+        reason: Reason,
+        seen: &[(usize, Observation)],
+        now: SystemTime,
+    ) -> Found {
+        let mut own = seen.iter().map(|(_, task)| task);
+        let live = own.find(|task| {
+            judge::job_of(task).as_ref() == Some(&record.job) && judge::may_be_of(record, task)
+        });
+        let orphan = Orphan {
+            task: live.map(|task| task.task.clone()),
+            job_id: Some(record.job_id.clone()),
+            age: live.and_then(|task| judge::age(task, now)),
+            ..self.orphan(place, record.job.clone(), reason)
+        };
+        Found { finding: Finding::Record(Box::new(record.clone())), place, orphan }
+    }
+}
+
+/// A disk on which no lock can be made hinders nobody from stopping tasks, which may be done twice.
+fn sole(folder: &Folder) -> Result<Option<Lock>, ReapError> {
+    match folder.lock_reap() {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error @ StateError::Held { .. }) => Err(error.into()),
+        Err(error) => {
+            warn!(event = "state.not_written", "{error}");
+            Ok(None)
+        }
+    }
+}
+
+fn is_named(known: &Known, task: &Observation) -> bool {
+    matches!(known, Known::Record(record) if judge::may_be_of(record, task))
+}
+
+fn not_surveyed(place: &Place, error: &CallError) -> String {
+    let words = place.words();
+    match ["ecs:ListTasks", "ecs:DescribeTasks"].into_iter().find(|right| error.denies(right)) {
+        Some(right) => format!("{words}: this host's role may not {right}: {error}"),
+        None => format!("{words}: its tasks could not be listed: {error}"),
+    }
+}

@@ -1,0 +1,69 @@
+//! Jobs that live while orphans are looked for again and again.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use fargate_tests::Site;
+use tokio::task::LocalSet;
+
+use crate::{owner, reap, site, stray};
+
+/// Jobs at once.
+const JOBS: usize = 20;
+
+/// A whole job, from `prepare` to `cleanup`.
+async fn whole(site: Rc<Site>, left: Rc<Cell<usize>>) {
+    let job = site.job();
+    job.prepare().await.passed();
+    for stage in 0..3 {
+        let ended = job.run(format!("echo stage {stage}")).await.with_code(0);
+        assert_eq!(ended.out(), format!("stage {stage}\n"));
+    }
+    job.cleanup().await.passed();
+    left.set(left.get() - 1);
+}
+
+#[tokio::test]
+async fn twenty_live_jobs_are_not_harmed_and_the_orphans_among_them_are_stopped() {
+    let site = Rc::new(site().await);
+    site.job().cleanup().await.passed();
+    let owner = owner(&site);
+    let mut strays = Vec::new();
+    for number in 0..5 {
+        let key = crate::job_key(number);
+        strays.push(stray(&site, &owner, &[("FARGATE_RUNNER_JOB", &key)]).await);
+    }
+    let left = Rc::new(Cell::new(JOBS));
+    let jobs = LocalSet::new();
+    for _ in 0..JOBS {
+        jobs.spawn_local(whole(Rc::clone(&site), Rc::clone(&left)));
+    }
+    let reaping = async {
+        let (mut reaps, mut stopped, mut needed) = (0, 0, 0);
+        while left.get() > 0 {
+            let seen = reap(&site, &[], 0).await;
+            for orphan in seen.orphans() {
+                // A task that is being cleaned up may be seen; only strays are stopped for no record.
+                assert!(
+                    ["stopped no-record", "stopped cleaned-up", "seen-once cleaned-up"]
+                        .contains(&orphan.as_str())
+                        || orphan.starts_with("seen-once ")
+                        || orphan.starts_with("spared "),
+                    "{orphan}: {}",
+                    seen.document
+                );
+                stopped += usize::from(orphan == "stopped no-record");
+            }
+            needed = needed.max(seen.needed());
+            reaps += 1;
+        }
+        (reaps, stopped, needed)
+    };
+    let (reaps, stopped, needed) = jobs.run_until(reaping).await;
+    // A job that panicked ends the wait here.
+    jobs.await;
+    assert!(reaps >= 2 && needed >= 2, "{reaps} reaps saw at most {needed} live tasks");
+    assert_eq!(stopped, strays.len());
+    let Ok(site) = Rc::try_unwrap(site) else { panic!("no job is left") };
+    site.close().await;
+}

@@ -1,0 +1,116 @@
+//! `fargate-runner tasks reap`, `pause`, `drain` and `resume`: what looks after a whole host.
+
+mod doubles;
+mod hosts;
+mod intake;
+mod live;
+mod lost;
+mod orphans;
+mod refusals;
+
+use std::path::Path;
+
+use aws_sdk_ecs::types::{
+    AwsVpcConfiguration, ContainerOverride, KeyValuePair, NetworkConfiguration, TaskOverride,
+};
+use fargate_local_cloud::{Fault, Phase};
+use fargate_tests::{Ended, Site};
+use serde_json::Value;
+
+/// What one `tasks reap` said.
+struct Reaped {
+    ended: Ended,
+    document: Value,
+}
+
+impl Reaped {
+    fn of(ended: Ended) -> Self {
+        let document = serde_json::from_slice(&ended.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", ended.all()));
+        Self { ended, document }
+    }
+
+    /// Each orphan as `RESULT REASON`, in order of these words.
+    fn orphans(&self) -> Vec<String> {
+        let word = |orphan: &Value, name: &str| orphan[name].as_str().unwrap_or("?").to_owned();
+        let orphans = self.document["orphans"].as_array().expect("a list");
+        let mut words: Vec<String> = orphans
+            .iter()
+            .map(|orphan| format!("{} {}", word(orphan, "result"), word(orphan, "reason")))
+            .collect();
+        words.sort();
+        words
+    }
+
+    /// Why tasks were left alone.
+    fn left_alone(&self) -> Vec<&str> {
+        let left = self.document["left_alone"].as_array().expect("a list");
+        left.iter().map(|left| left["reason"].as_str().expect("a word")).collect()
+    }
+
+    fn needed(&self) -> u64 {
+        self.document["needed"].as_u64().expect("a number")
+    }
+}
+
+/// A site on which two sightings are soon apart.
+async fn site() -> Site {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.second_sighting", "20ms");
+    site
+}
+
+/// One `tasks reap` with these arguments, which must end with `code`.
+async fn reap(site: &Site, arguments: &[&str], code: i32) -> Reaped {
+    reap_with(site, &site.config(), arguments, code).await
+}
+
+/// The same with another host's configuration.
+async fn reap_with(site: &Site, config: &Path, arguments: &[&str], code: i32) -> Reaped {
+    let all = [&["tasks", "reap"], arguments].concat();
+    Reaped::of(site.start_with(config, &all).ended().await.with_code(code))
+}
+
+/// The name of the site's host, which its first job made.
+fn owner(site: &Site) -> String {
+    let name = std::fs::read_to_string(site.state_dir().join("owner"));
+    name.expect("a job has made the owner's name").trim().to_owned()
+}
+
+/// Starts a task as a lost driver has left it: without any process, and nothing on disk knows it.
+async fn stray(site: &Site, owner: &str, variables: &[(&str, &str)]) -> String {
+    site.cloud().fail("RunTask", Fault::TaskHeld { phase: Phase::Pending });
+    let vpc = AwsVpcConfiguration::builder()
+        .subnets("subnet-0a1b2c3d4e5f60718")
+        .security_groups("sg-0c3d4e5f60718293b")
+        .build()
+        .expect("it has subnets");
+    let variables = variables
+        .iter()
+        .map(|(name, value)| KeyValuePair::builder().name(*name).value(*value).build());
+    let container =
+        ContainerOverride::builder().name("job").set_environment(Some(variables.collect()));
+    let call = site.ecs().run_task();
+    let answer = call
+        .cluster("ci")
+        .task_definition("ci-job")
+        .launch_type(aws_sdk_ecs::types::LaunchType::Fargate)
+        .started_by(owner)
+        .network_configuration(NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
+        .overrides(TaskOverride::builder().container_overrides(container.build()).build())
+        .send()
+        .await
+        .expect("a task");
+    answer.tasks()[0].task_arn().expect("an ARN").to_owned()
+}
+
+/// The key of a job that nothing else has.
+fn job_key(number: usize) -> String {
+    format!("{number:064x}")
+}
+
+/// What a task is meant to be: `RUNNING` or `STOPPED`.
+fn desired(site: &Site, arn: &str) -> String {
+    let task = site.cloud().tasks().into_iter().find(|task| task.arn == arn);
+    task.expect("a task").desired_status
+}
