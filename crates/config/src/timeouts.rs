@@ -156,6 +156,9 @@ timeouts! {
     next_stage_grace: Duration = s(2), Limits::Span(ms(1), m(10));
     /// How long the agent lets a script run whose client is gone; whole seconds.
     client_gone: Duration = s(120), Limits::Seconds(s(1), h(1));
+    /// How long a `run` whose connection was cut tries to come back to its script, and one that has
+    /// sent nothing yet tries to reach its task. No longer than `client_gone`, whatever it says.
+    resume: Duration = m(2), Limits::Span(ms(1), h(1));
     /// How long a task waits for a client before it stops itself; whole seconds. The runner may
     /// pause 5 minutes between two tries.
     idle: Duration = m(10), Limits::Seconds(s(1), h(24));
@@ -179,6 +182,15 @@ timeouts! {
     tombstone: Duration = h(24), Limits::Span(s(1), h(720));
     /// New tasks inside one `prepare` after AWS lost one for a passing reason.
     relaunches: u32 = 3, Limits::Count(0, 20);
+}
+
+impl Timeouts {
+    /// How long a `run` tries to come back: [`Self::resume`], and no longer than the agent keeps its
+    /// script.
+    #[must_use]
+    pub fn resume_window(&self) -> Duration {
+        self.resume.min(self.client_gone)
+    }
 }
 
 #[cfg(test)]

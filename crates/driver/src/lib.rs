@@ -12,6 +12,7 @@ mod aws;
 pub mod exec;
 pub mod gitlab;
 pub mod provision;
+mod reach;
 pub mod session;
 pub mod state;
 pub mod task;

@@ -5,10 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{Ended, Job, SYSTEM_FAILURE, Site, Sshd};
+use fargate_tests::{Ended, Job, Relay, SYSTEM_FAILURE, Site, Sshd, Way};
 
 use crate::prepared_on;
-use crate::relay::{Relay, Way};
 
 /// Nothing here may take longer, whatever the other side does.
 const SOON: Duration = Duration::from_secs(15);
@@ -42,6 +41,7 @@ fn short_waits(site: &Site) {
     site.set("defaults.timeouts.dial", "100ms");
     site.set("defaults.timeouts.ready", "1s");
     site.set("defaults.timeouts.verdict", "500ms");
+    site.set("defaults.timeouts.resume", "1s");
 }
 
 /// `prepare` of a job whose task, as ECS says, answers at `address`.
