@@ -11,6 +11,7 @@ mod job;
 mod measured;
 mod openssh;
 mod prepare;
+mod resume;
 mod run;
 mod stock;
 mod stream;
@@ -43,6 +44,7 @@ fn measure() -> Result<Report, Box<dyn Error>> {
     let mut report = Report::default();
     let measured = run::measure(&house, &mut report)
         .and_then(|()| stream::measure(&house, &mut report))
+        .and_then(|()| resume::measure(&house, &mut report))
         .and_then(|()| stock::measure(&house, &mut report))
         .and_then(|()| prepare::measure(&house, &mut report))
         .and_then(|()| job::measure(&house, &mut report))

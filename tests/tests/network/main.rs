@@ -2,8 +2,18 @@
 //! back again. A script is never run twice, and no byte of its output is lost while the way is open
 //! again in time.
 
+mod cloud;
 mod cuts;
+mod expiry;
+mod hosts;
+mod interrupts;
+mod odd_agents;
 mod random;
+mod segments;
+mod silence;
+mod start;
+mod stock;
+mod upload;
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -40,6 +50,14 @@ fn address_of(job: &Job) -> SocketAddr {
 
 fn lead(job: &Job, address: SocketAddr) {
     job.change_state(|state| state["address"] = address.to_string().into());
+}
+
+/// Where the job's task answers, past every relay.
+fn past_relays(site: &Site, job: &Job) -> SocketAddr {
+    let ip = site.task_of(job).address.expect("it runs");
+    let endpoint = site.cloud().endpoint();
+    let port = endpoint.trim_end_matches('/').rsplit(':').next().expect("a URL with a port");
+    format!("{ip}:{port}").parse().expect("an address")
 }
 
 /// The lines of the operator's log about one event.

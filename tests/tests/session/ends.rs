@@ -12,7 +12,9 @@ async fn stopped_while_running(site: &Site, job: &Job, code: i32, stop: (&str, &
     assert!(site.cloud().stop_task_from_outside(&arn, stop.0, stop.1));
     let ended = job.heard(running).await.with_code(code);
     assert_eq!(ended.out(), "up\n");
-    assert_eq!(ended.err().lines().count(), 1, "{}", ended.err());
+    // A task that could not say goodbye leaves a mark where output may be missing.
+    let others = ended.err().lines().filter(|line| !line.contains("error: ")).count();
+    assert_eq!(others, ended.err().matches("output may be missing here").count());
     ended.error_line()
 }
 
@@ -125,6 +127,7 @@ async fn a_task_that_ecs_has_forgotten_is_a_system_failure() {
 async fn where_ecs_cannot_be_asked_it_is_a_system_failure() {
     let site = Site::open().await;
     site.set("defaults.timeouts.verdict", "500ms");
+    site.set("defaults.timeouts.resume", "1s");
     let job = site.prepared().await;
     let mut running = job.start_run("echo up; exec sleep 1000");
     running.wrote("up").await;

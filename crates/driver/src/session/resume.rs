@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fargate_model::id::Token;
 use fargate_model::text::duration;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
 use super::agent::AgentSession;
@@ -19,11 +19,11 @@ use super::reach::{Missed, Reach};
 use super::stops::Stops;
 use super::talk::{Attended, Begin, Course, Job, Outcome, at};
 
-/// For a line of ours behind the script's output; a reader that is slower misses it.
-const LAST_WORD: Duration = Duration::from_secs(2);
 /// A connection that brought nothing and ended sooner is part of the same trouble, so that a peer
 /// that lets us in and drops us is not asked for ever.
 const HELD: Duration = Duration::from_secs(10);
+/// Why a cut is final.
+const OLDER: &str = "this agent is from before resuming";
 /// Pause before such a peer is asked again: the first, doubled each time, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ pub async fn run(
             let resumes = agent.resumes;
             if !resumes {
                 let agent = &agent.agent;
-                info!(event = "session.no_resume", agent, "an older agent: a cut costs the job");
+                info!(event = "session.no_resume", agent, "{OLDER}: a cut costs the job");
             }
             let mut line = Line { reach, run_id, job, course: Course::default(), resumes, over };
             line.hold(agent, console, stops).await
@@ -67,10 +67,20 @@ pub async fn run(
     if let Outcome::Lost { how, received, started: true }
     | Outcome::Shut { how, received, started: true, .. } = &outcome
     {
-        console.say(&missing(*received, how));
-        let _ = timeout(LAST_WORD, console.drained()).await;
+        let line = missing(*received, how);
+        tokio::select! {
+            () = say_last(console, &line) => {}
+            _ = stops.next() => {}
+        }
     }
     outcome
+}
+
+/// Behind all output that came, however slowly it is read.
+async fn say_last(console: &mut Console, line: &str) {
+    console.drained().await;
+    console.say(line);
+    console.drained().await;
 }
 
 /// Marks the place in the job's log behind which bytes are missing.
@@ -121,11 +131,18 @@ impl<O: AsyncFn() -> String> Line<'_, O> {
             let (opened, before) = (Instant::now(), self.course.received());
             let Self { run_id, job, course, .. } = self;
             let how = match agent.attend(run_id, job, begin, course, console, stops).await {
-                Attended::Done(outcome) => return outcome,
+                Attended::Done(outcome) => {
+                    if let Outcome::Lost { how, received, .. } = &outcome {
+                        warn!(event = "session.broken", offset = received, "{how}");
+                    }
+                    return outcome;
+                }
                 Attended::Cut(how) => how,
             };
             let offset = self.course.received();
             if !self.resumes || self.course.is_terminating() {
+                let why = if self.resumes { "the task is ending" } else { OLDER };
+                let how = format!("{how}; {why}");
                 warn!(event = "session.lost", offset, "{how}");
                 return self.course.lost(how);
             }

@@ -470,7 +470,7 @@ async fn hear(
                 Ok(Some(ending)) => ending,
                 Err(outcome) => return Attended::Done(outcome),
             },
-            Ok(None) => return cut("the connection ended"),
+            Ok(None) => return cut("the connection was cut"),
             Err(error) => return Attended::Done(course.lost(error.to_string())),
         };
         // The script has ended; its last output may still wait for a slow reader.
