@@ -1,6 +1,6 @@
 //! Numbers that a seed gives, the same ones each time.
 
-/// SplitMix64. Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
+/// `SplitMix64`. Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
 pub struct Random(u64);
 
 impl Random {

@@ -15,7 +15,9 @@ async fn stopped_while_running(site: &Site, job: &Job, code: i32, stop: (&str, &
     assert!(site.cloud().stop_task_from_outside(&arn, stop.0, stop.1));
     let ended = job.heard(running).await.with_code(code);
     assert_eq!(ended.out(), "up\n");
-    assert_eq!(ended.err().lines().count(), 1, "{}", ended.err());
+    // A server that could not say how the script ended leaves a mark where output may be missing.
+    let others = ended.err().lines().filter(|line| !line.contains("error: ")).count();
+    assert_eq!(others, ended.err().matches("output may be missing here").count());
     ended.error_line()
 }
 

@@ -222,9 +222,9 @@ impl AgentSession {
             early = &mut answer => return Err(refused_early(early)),
             stop = stops.next() => return Err(leave_early(write, stop).await),
         };
-        // The last piece may have arrived although its sending was not confirmed.
-        course.sent.set(true);
+        // From here on all of it may arrive; a piece that was not taken is one that it lacks.
         uploaded.map_err(cut)?;
+        course.sent.set(true);
         let answer = tokio::select! {
             answer = timeout(start_within, answer) => answer,
             stop = stops.next() => return Err(leave_early(write, stop).await),
