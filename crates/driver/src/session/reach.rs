@@ -11,6 +11,7 @@ use std::time::Duration;
 use fargate_config::Timeouts;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
+use tracing::info;
 
 use super::dial::{DialError, dial};
 use super::login::{Login, LoginError};
@@ -59,6 +60,13 @@ impl Reach {
     /// agent of ours.
     pub async fn open(&self, mut missed: impl FnMut(Missed)) -> Result<Session, LoginError> {
         let ours = Arc::new(self.clone());
+        let mut first = true;
+        let mut missed = |why: Missed| {
+            if std::mem::take(&mut first) {
+                info!(event = "task.unreachable", address = %self.address, "{why}; trying on");
+            }
+            missed(why);
+        };
         // Dropped with this future, and every login in it.
         let mut logins = JoinSet::new();
         let mut dial_at = Instant::now();
