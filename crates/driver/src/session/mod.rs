@@ -6,6 +6,7 @@
 mod agent;
 mod algorithms;
 mod console;
+mod course;
 mod dial;
 mod keys;
 mod login;

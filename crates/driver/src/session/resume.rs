@@ -14,10 +14,11 @@ use tracing::{info, warn};
 
 use super::agent::AgentSession;
 use super::console::Console;
+use super::course::{Attended, Begin, Course};
 use super::peer::Session;
 use super::reach::{Missed, Reach};
 use super::stops::Stops;
-use super::talk::{Attended, Begin, Course, Job, Outcome, at};
+use super::talk::{Job, Outcome, at};
 
 /// A connection that brought nothing and ended sooner is part of the same trouble, so that a peer
 /// that lets us in and drops us is not asked for ever.
