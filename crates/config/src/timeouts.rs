@@ -214,6 +214,16 @@ mod tests {
     }
 
     #[test]
+    fn nobody_comes_back_for_longer_than_the_agent_waits() {
+        let mut timeouts = Timeouts::default();
+        assert_eq!(timeouts.resume_window(), m(2));
+        timeouts.resume = m(5);
+        assert_eq!(timeouts.resume_window(), timeouts.client_gone);
+        timeouts.resume = s(3);
+        assert_eq!(timeouts.resume_window(), s(3));
+    }
+
+    #[test]
     fn what_is_set_is_what_is_read() {
         for key in TIMEOUT_KEYS {
             let mut timeouts = Timeouts::default();
