@@ -24,7 +24,7 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// Before ECS is asked for the first time about a task whose connection was cut: most cuts are over
 /// by then.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
-/// How much longer than [`Timeouts::poll_max`] the pauses between such looks grow: many jobs may be
+/// How much longer than `timeouts.poll_max` the pauses between such looks grow: many jobs may be
 /// cut at once, and ECS answers 20 DescribeTasks a second for all of an account.
 const GENTLE: u32 = 3;
 /// Exit status of a process that the kernel killed for its memory: 128 + SIGKILL.
