@@ -137,7 +137,7 @@ impl AgentSession {
         let (run, script) = request(run_id, job, None);
         let start_within = self.start_within;
         let Self { read, write, decoder, .. } = self;
-        send(write, &FromClient::Run(run)).await.map_err(cut)?;
+        send(write, &FromClient::Run(run)).await.map_err(broken_off)?;
         let answer = next(read, decoder);
         tokio::pin!(answer);
         let uploaded = tokio::select! {
@@ -146,7 +146,7 @@ impl AgentSession {
             stop = stops.next() => return Err(leave_early(write, stop).await),
         };
         // From here on all of it may arrive; a piece that was not taken is one that it lacks.
-        uploaded.map_err(cut)?;
+        uploaded.map_err(broken_off)?;
         course.sent.set(true);
         let answer = tokio::select! {
             answer = timeout(start_within, answer) => answer,
@@ -165,7 +165,7 @@ impl AgentSession {
                 Err(Attended::Done(Outcome::Refused(refusal)))
             }
             Ok(Ok(Some(_))) => Err(Attended::Done(course.lost("the agent answered out of turn"))),
-            Ok(Ok(None)) => Err(cut("the agent left")),
+            Ok(Ok(None)) => Err(cut("the connection was cut")),
             Ok(Err(error)) => Err(Attended::Done(course.lost(error.to_string()))),
             Err(_) => Err(cut("the agent did not start the script in time")),
         }
@@ -179,7 +179,7 @@ impl AgentSession {
         stops: &mut Stops,
     ) -> Result<Answer, Attended> {
         let Self { read, write, decoder, .. } = self;
-        send(write, &FromClient::Run(run)).await.map_err(cut)?;
+        send(write, &FromClient::Run(run)).await.map_err(broken_off)?;
         let answer = timeout(ATTACH_WITHIN, next(read, decoder));
         tokio::pin!(answer);
         loop {
@@ -237,7 +237,7 @@ impl AgentSession {
                 lost(&format!("the agent refused: {refusal}"))
             }
             Ok(Ok(Some(_))) => lost("the agent answered out of turn"),
-            Ok(Ok(None)) => Err(cut("the agent left")),
+            Ok(Ok(None)) => Err(cut("the connection was cut")),
             Ok(Err(error)) => lost(&error.to_string()),
             Err(_) => Err(cut("the agent did not answer in time")),
         }
@@ -247,8 +247,12 @@ impl AgentSession {
 /// What the agent says to a request, unless it stays silent.
 type Answer = Result<Result<Option<FromAgent>, FrameError>, Elapsed>;
 
-fn cut(how: impl std::fmt::Display) -> Attended {
-    Attended::Cut(how.to_string())
+fn cut(how: &str) -> Attended {
+    Attended::Cut(how.to_owned())
+}
+
+fn broken_off(error: russh::Error) -> Attended {
+    Attended::Cut(format!("the connection was cut ({error})"))
 }
 
 /// Before the whole script was sent, the agent can only have refused it, or have got it through a
@@ -333,7 +337,7 @@ async fn speak(
         acknowledged = progress.borrow().written;
         let ack = FromClient::Ack { offset: acknowledged };
         if let Err(error) = send(write, &ack).await {
-            return cut(error);
+            return broken_off(error);
         }
     }
     loop {
@@ -367,7 +371,7 @@ async fn speak(
             () = at(course.leave_at()) => return Attended::Done(Outcome::Left),
         };
         if let Err(error) = sent {
-            return cut(error);
+            return broken_off(error);
         }
     }
 }
