@@ -14,6 +14,7 @@ mod job;
 mod neighbour;
 mod process;
 mod redact;
+mod relay;
 pub mod scenes;
 mod site;
 mod sshd;
@@ -30,6 +31,7 @@ pub use process::{
     Ended, Reading, Running, alive, alive_in_task, is_ignored, mark, memory_kib, process,
 };
 pub use redact::redacted;
+pub use relay::{Cut, Fault, Line, Relay, Side, Way, What};
 pub use site::{Site, agent, runner};
 pub use sshd::Sshd;
 pub use wait::{PATIENCE, until, until_found};

@@ -154,7 +154,9 @@ pub async fn stopped_while_running(
     assert!(site.cloud().stop_task_from_outside(&arn, stop_code, reason));
     let ended = job.heard(running).await.with_code(code);
     assert_eq!(ended.out(), "up\n");
-    assert_eq!(ended.err().lines().count(), 1, "{}", ended.err());
+    // Who could not say how the script ended leaves a mark where output may be missing.
+    let others = ended.err().lines().filter(|line| !line.contains("error: ")).count();
+    assert_eq!(others, ended.err().matches("output may be missing here").count());
     ended.error_line()
 }
 

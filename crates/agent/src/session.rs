@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fargate_protocol::{
-    Accepted, Decoder, FrameError, FromAgent, FromClient, MAX_SCRIPT, Notice, Refusal, Run, Signal,
-    VERSIONS, What, common_version, encode,
+    Accepted, Decoder, FEATURES, FrameError, FromAgent, FromClient, MAX_SCRIPT, Notice, Refusal,
+    Run, Signal, VERSIONS, What, common_version, encode,
 };
 use russh::server::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 use crate::memory_file::Incoming;
 use crate::output::{Found, Left};
-use crate::stage::{Order, Stage};
-use crate::task::Task;
+use crate::stage::{Attachment, Order, Stage};
+use crate::task::{Known, Task};
 
 /// From the subsystem's start to `Hello`.
 const HELLO: Duration = Duration::from_secs(15);
@@ -35,6 +35,8 @@ pub enum SessionError {
     Left,
     #[error("the client stayed silent")]
     Silent,
+    #[error("the client came back through another connection")]
+    Displaced,
     #[error("the client's frames")]
     Frame(#[from] FrameError),
     #[error("the SSH channel")]
@@ -56,7 +58,8 @@ pub async fn serve(task: &Task, channel: Channel<Msg>) -> Result<(), SessionErro
         FromClient::Hello { versions, .. } => match common_version(&versions) {
             Some(version) => {
                 let agent = crate::VERSION.to_owned();
-                outbox.send(&FromAgent::HelloOk { version, agent, proof: None }).await?;
+                let features = FEATURES.iter().map(|&feature| feature.to_owned()).collect();
+                outbox.send(&FromAgent::HelloOk { version, agent, proof: None, features }).await?;
             }
             None => return outbox.refuse(Refusal::Version { speaks: VERSIONS.to_vec() }).await,
         },
@@ -66,7 +69,24 @@ pub async fn serve(task: &Task, channel: Channel<Msg>) -> Result<(), SessionErro
         match inbox.next().await? {
             None => return Ok(()),
             Some(FromClient::Lease(lease)) => task.lease.renew(&lease),
-            Some(FromClient::Run(run)) => return serve_run(task, run, inbox, outbox).await,
+            Some(FromClient::Run(run)) => {
+                let number = task.next_conversation();
+                match take(task, &run, &mut inbox).await? {
+                    Taken::Stage { stage, how, offset } => {
+                        let Some(attached) = stage.attach(number) else {
+                            return outbox.answer(Accepted::Abandoned).await;
+                        };
+                        outbox.send(&FromAgent::Accepted(how)).await?;
+                        return attend(task, &stage, &attached, offset, inbox, outbox).await;
+                    }
+                    // What it knows nothing of may be sent to it now.
+                    Taken::Nothing(Accepted::Unknown) => {
+                        outbox.send(&FromAgent::Accepted(Accepted::Unknown)).await?;
+                    }
+                    Taken::Nothing(how) => return outbox.answer(how).await,
+                    Taken::Refused(refusal) => return outbox.refuse(refusal).await,
+                }
+            }
             Some(_) => {
                 return outbox.refuse(Refusal::Protocol { what: "a run or a lease".into() }).await;
             }
@@ -74,27 +94,21 @@ pub async fn serve(task: &Task, channel: Channel<Msg>) -> Result<(), SessionErro
     }
 }
 
-async fn serve_run(
+/// Talks about a stage with its client until one of them is done.
+async fn attend(
     task: &Task,
-    run: Run,
+    stage: &Stage,
+    attached: &Attachment<'_>,
+    offset: u64,
     mut inbox: Inbox,
     outbox: Outbox,
 ) -> Result<(), SessionError> {
-    let (stage, how, offset) = match take(task, &run, &mut inbox).await? {
-        Ok(taken) => taken,
-        Err(Answer::No(refusal)) => return outbox.refuse(refusal).await,
-        Err(Answer::Nothing(how)) => {
-            outbox.send(&FromAgent::Accepted(how)).await?;
-            return outbox.leave().await;
-        }
-    };
-    let _attached = stage.attach();
-    outbox.send(&FromAgent::Accepted(how)).await?;
-    let listening = listen(task, &stage, &mut inbox);
+    let listening = listen(task, stage, &mut inbox);
     tokio::pin!(listening);
     tokio::select! {
-        told = tell(task, &stage, offset, &outbox) => told?,
+        told = tell(task, stage, offset, &outbox) => told?,
         heard = &mut listening => return heard,
+        () = attached.displaced() => return Err(SessionError::Displaced),
     }
     outbox.leave().await?;
     // The client's last words, or the reset of its connection: both mean that it is done.
@@ -102,33 +116,43 @@ async fn serve_run(
     Ok(())
 }
 
-enum Answer {
-    No(Refusal),
+/// How a request for a run was taken.
+enum Taken {
+    /// It runs, or has run, and its output is wanted from `offset` on.
+    Stage { stage: Arc<Stage>, how: Accepted, offset: u64 },
+    /// There is nothing to attach to.
     Nothing(Accepted),
+    /// Nothing was started.
+    Refused(Refusal),
 }
-
-type Taken = Result<(Arc<Stage>, Accepted, u64), Answer>;
 
 /// Attaches to the stage that this id has started, or starts one.
 async fn take(task: &Task, run: &Run, inbox: &mut Inbox) -> Result<Taken, SessionError> {
     if let Some(target) = &run.target {
-        return Ok(Err(Answer::No(Refusal::Target { target: target.clone() })));
+        return Ok(Taken::Refused(Refusal::Target { target: target.clone() }));
     }
-    if let Some(stage) = task.find(&run.run_id) {
-        return Ok(Ok((stage, Accepted::Resumed, run.resume_from.unwrap_or(0))));
-    }
-    if run.resume_from.is_some() {
-        let how = if task.current().is_some() { Accepted::Superseded } else { Accepted::Unknown };
-        return Ok(Err(Answer::Nothing(how)));
+    let offset = run.resume_from.unwrap_or(0);
+    match (task.find(&run.run_id), run.resume_from) {
+        (Known::Stage(stage), _) if offset > stage.output.end() => {
+            let what = "an offset that was written before".into();
+            return Ok(Taken::Refused(Refusal::Protocol { what }));
+        }
+        (Known::Stage(stage), _) => {
+            return Ok(Taken::Stage { stage, how: Accepted::Resumed, offset });
+        }
+        (Known::Former, _) => return Ok(Taken::Nothing(Accepted::Superseded)),
+        (Known::Nothing, Some(_)) => return Ok(Taken::Nothing(Accepted::Unknown)),
+        (Known::Nothing, None) => {}
     }
     task.make_way_for(&run.run_id);
     let stdin = match receive_script(&run.what, inbox).await? {
         Ok(stdin) => stdin,
-        Err(refusal) => return Ok(Err(Answer::No(refusal))),
+        Err(refusal) => return Ok(Taken::Refused(refusal)),
     };
     Ok(match task.start(run, stdin).await {
-        Ok(stage) => Ok((stage, Accepted::Started, 0)),
-        Err(refusal) => Err(Answer::No(refusal)),
+        Ok(Known::Stage(stage)) => Taken::Stage { stage, how: Accepted::Started, offset: 0 },
+        Ok(Known::Former | Known::Nothing) => Taken::Nothing(Accepted::Superseded),
+        Err(refusal) => Taken::Refused(refusal),
     })
 }
 
@@ -230,9 +254,9 @@ async fn listen(task: &Task, stage: &Stage, inbox: &mut Inbox) -> Result<(), Ses
                 stage.order(Order { signal, grace });
             }
             FromClient::Lease(lease) => task.lease.renew(&lease),
-            FromClient::Hello { .. } | FromClient::Run(_) | FromClient::Script { .. } => {
-                return Err(SessionError::Left);
-            }
+            // Of a script that had arrived before, through a connection that was lost.
+            FromClient::Script { .. } => {}
+            FromClient::Hello { .. } | FromClient::Run(_) => return Err(SessionError::Left),
         }
     }
     Ok(())
@@ -270,6 +294,11 @@ struct Outbox {
 impl Outbox {
     async fn send(&self, message: &FromAgent) -> Result<(), SessionError> {
         Ok(self.write.data_bytes(encode(message)?).await?)
+    }
+
+    async fn answer(&self, how: Accepted) -> Result<(), SessionError> {
+        self.send(&FromAgent::Accepted(how)).await?;
+        self.leave().await
     }
 
     async fn refuse(&self, refusal: Refusal) -> Result<(), SessionError> {

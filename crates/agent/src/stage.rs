@@ -47,47 +47,93 @@ pub struct Stage {
     orders: mpsc::Sender<Order>,
     ordered: AtomicBool,
     cleared: watch::Sender<bool>,
-    attached: watch::Sender<usize>,
+    audience: watch::Sender<Audience>,
+    /// The conversation that attached last, by its number.
+    latest: watch::Sender<u64>,
     /// A newer run took this one's place.
     pub superseded: watch::Sender<bool>,
 }
 
+/// Who listens to a stage.
+#[derive(Clone, Copy, Default)]
+struct Audience {
+    listening: usize,
+    /// Nobody did for too long, so the script was ended and its output thrown away.
+    abandoned: bool,
+}
+
 /// A client that listens to a stage, for as long as this lives.
-pub struct Attachment<'a>(&'a Stage);
+pub struct Attachment<'a> {
+    stage: &'a Stage,
+    number: u64,
+}
+
+impl Attachment<'_> {
+    /// Returns once a later conversation has attached: this one's client is gone, and only its
+    /// connection does not know yet.
+    pub async fn displaced(&self) {
+        let mut latest = self.stage.latest.subscribe();
+        // The sender lives as long as the stage.
+        let _ = latest.wait_for(|latest| *latest > self.number).await;
+    }
+}
 
 impl Drop for Attachment<'_> {
     fn drop(&mut self) {
-        self.0.attached.send_modify(|n| *n = n.saturating_sub(1));
+        self.stage.audience.send_modify(|audience| {
+            audience.listening = audience.listening.saturating_sub(1);
+        });
     }
 }
 
 /// The half of a stage that lives it: see [`Life::live`].
 pub struct Life {
     orders: mpsc::Receiver<Order>,
-    attached: watch::Receiver<usize>,
+    audience: watch::Receiver<Audience>,
 }
 
 impl Stage {
     pub fn new(run_id: Token) -> (Self, Life) {
         let (orders, inbox) = mpsc::channel(ORDERS);
-        let attached = watch::Sender::new(0);
-        let life = Life { orders: inbox, attached: attached.subscribe() };
+        let audience = watch::Sender::new(Audience::default());
+        let life = Life { orders: inbox, audience: audience.subscribe() };
         let stage = Self {
             run_id,
             output: Output::new(),
             orders,
             ordered: AtomicBool::new(false),
             cleared: watch::Sender::new(false),
-            attached,
+            audience,
+            latest: watch::Sender::new(0),
             superseded: watch::Sender::new(false),
         };
         (stage, life)
     }
 
-    /// Counts a listening client in.
-    pub fn attach(&self) -> Attachment<'_> {
-        self.attached.send_modify(|n| *n += 1);
-        Attachment(self)
+    /// Counts a listening client in, unless the script was ended because there was none for too
+    /// long. Of several conversations the one with the highest number is the client's own.
+    pub fn attach(&self, number: u64) -> Option<Attachment<'_>> {
+        let attached = self.audience.send_if_modified(|audience| {
+            audience.listening += usize::from(!audience.abandoned);
+            !audience.abandoned
+        });
+        if !attached {
+            return None;
+        }
+        self.latest.send_if_modified(|latest| {
+            let is_later = number > *latest;
+            *latest = number.max(*latest);
+            is_later
+        });
+        Some(Attachment { stage: self, number })
+    }
+
+    /// From here on nobody can attach, unless somebody did just now: then `false`.
+    fn abandon(&self) -> bool {
+        self.audience.send_if_modified(|audience| {
+            audience.abandoned = audience.listening == 0;
+            audience.abandoned
+        })
     }
 
     /// Asks for an end; later orders can only shorten the grace.
@@ -151,7 +197,7 @@ impl Life {
         let mut gone_at = Some(Instant::now() + client_gone);
         let mut ended: Option<Ended> = None;
         loop {
-            if *self.attached.borrow_and_update() > 0 {
+            if self.audience.borrow_and_update().listening > 0 {
                 was_attached = true;
                 gone_at = None;
             } else if std::mem::take(&mut was_attached) {
@@ -176,12 +222,14 @@ impl Life {
                     kill_at = None;
                 }
                 // Only wakes: the loop looks again.
-                _ = self.attached.changed() => {}
+                _ = self.audience.changed() => {}
                 () = at(gone_at) => {
                     gone_at = None;
-                    stage.output.discard();
-                    signal(Signal::SIGTERM);
-                    kill_at = Some(Instant::now() + SHORT_GRACE);
+                    if stage.abandon() {
+                        stage.output.discard();
+                        signal(Signal::SIGTERM);
+                        kill_at = Some(Instant::now() + SHORT_GRACE);
+                    }
                 }
                 () = at(ended.as_ref().map(|ended| ended.look_again)) => {
                     if let Some(seen) = &mut ended
@@ -373,9 +421,41 @@ mod tests {
     #[tokio::test]
     async fn a_stage_whose_client_came_back_goes_on() {
         let running = run("echo up; read -t 0.3 <> <(:); exit 4", Duration::from_millis(100));
-        let attachment = running.stage.attach();
+        let attachment = running.stage.attach(1);
         assert_eq!(running.stage.ended().await, Ending::Code { code: 4 });
         drop(attachment);
         running.life.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_after_the_script_was_ended_for_it_hears_so_and_not_a_status() {
+        let running = run("echo up; sleep 1000", Duration::from_millis(50));
+        running.stage.ended().await;
+        assert!(running.stage.attach(1).is_none());
+        running.life.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_script_wrote_and_how_it_ended_is_kept_for_a_client_that_was_away() {
+        let running = run("echo out; exit 4", LONG);
+        drop(running.stage.attach(1).unwrap());
+        running.stage.ended().await;
+        running.life.await.unwrap();
+        let _back = running.stage.attach(2).unwrap();
+        let said = Found::Bytes(Stream::Stdout, b"out\n".to_vec());
+        assert_eq!(running.stage.output.read(0), said);
+        assert_eq!(running.stage.output.read(4), Found::End(Ending::Code { code: 4 }));
+    }
+
+    #[tokio::test]
+    async fn a_later_conversation_takes_the_place_of_an_earlier_one_and_never_the_reverse() {
+        let (stage, _life) = Stage::new(Token::from_bits([7; 16]));
+        let former = stage.attach(3).unwrap();
+        let later = stage.attach(5).unwrap();
+        former.displaced().await;
+        let late_comer = stage.attach(4).unwrap();
+        late_comer.displaced().await;
+        let still_there = tokio::time::timeout(Duration::from_millis(10), later.displaced()).await;
+        assert!(still_there.is_err());
     }
 }

@@ -1,6 +1,8 @@
 //! What all connections of one task share: its lease, the stage that runs, and its coming end.
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,9 +28,33 @@ pub struct Task {
     pub lease: Lease,
     /// Set once, when the task is about to end.
     pub ending: watch::Sender<Option<Notice>>,
-    current: Mutex<Option<Arc<Stage>>>,
+    stages: Mutex<Stages>,
+    conversations: AtomicU64,
     starting: tokio::sync::Mutex<()>,
     lives: Mutex<JoinSet<()>>,
+}
+
+/// Runs whose place a newer one took and that are remembered by their ids; far more than any job
+/// has stages.
+const MAX_FORMER: usize = 64 * 1024;
+
+/// The stages of this task, as far as they are of use to anybody.
+#[derive(Default)]
+struct Stages {
+    /// The one that was started last.
+    current: Option<Arc<Stage>>,
+    /// The ids of those before it.
+    former: BTreeSet<Token>,
+}
+
+/// What is known here of one run.
+pub enum Known {
+    /// It was started last.
+    Stage(Arc<Stage>),
+    /// It was started, and then another one.
+    Former,
+    /// It has started nothing.
+    Nothing,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -41,7 +67,8 @@ impl Task {
             environment,
             lease: Lease::new(limits),
             ending: watch::Sender::new(None),
-            current: Mutex::default(),
+            stages: Mutex::default(),
+            conversations: AtomicU64::new(0),
             starting: tokio::sync::Mutex::default(),
             lives: Mutex::default(),
         }
@@ -49,12 +76,24 @@ impl Task {
 
     /// The stage that was started last.
     pub fn current(&self) -> Option<Arc<Stage>> {
-        lock(&self.current).clone()
+        lock(&self.stages).current.clone()
     }
 
-    /// The stage of this run, if it is the last one.
-    pub fn find(&self, run_id: &Token) -> Option<Arc<Stage>> {
-        self.current().filter(|stage| stage.run_id == *run_id)
+    /// What this run has started here.
+    pub fn find(&self, run_id: &Token) -> Known {
+        let stages = lock(&self.stages);
+        match &stages.current {
+            Some(stage) if stage.run_id == *run_id => Known::Stage(stage.clone()),
+            _ if stages.former.contains(run_id) => Known::Former,
+            // What was forgotten may have been this one, and nothing is ever started twice.
+            _ if stages.former.len() >= MAX_FORMER => Known::Former,
+            _ => Known::Nothing,
+        }
+    }
+
+    /// A number for the conversation that asks for a run; later ones have higher numbers.
+    pub fn next_conversation(&self) -> u64 {
+        self.conversations.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Ends what still runs, because `run_id` wants its place; returns at once.
@@ -70,19 +109,21 @@ impl Task {
         }
     }
 
-    /// Starts what `run` asks for, once the former stage has ended.
+    /// Starts what `run` asks for, once the former stage has ended, unless it was started before.
     ///
     /// # Errors
     ///
     /// [`Refusal`]; then nothing was started.
-    pub async fn start(&self, run: &Run, stdin: Stdio) -> Result<Arc<Stage>, Refusal> {
-        let _alone = self.starting.try_lock().map_err(|_| Refusal::Busy)?;
-        if let Some(same) = self.find(&run.run_id) {
-            return Ok(same);
+    pub async fn start(&self, run: &Run, stdin: Stdio) -> Result<Known, Refusal> {
+        let within = self.lease.next_stage_grace() + KILL_MARGIN;
+        // The same script may be on its way twice, through a connection that was lost and a new one.
+        let _alone = timeout(within, self.starting.lock()).await.map_err(|_| Refusal::Busy)?;
+        match self.find(&run.run_id) {
+            Known::Nothing => {}
+            known => return Ok(known),
         }
         self.make_way_for(&run.run_id);
         if let Some(former) = self.current().filter(|former| former.is_in_the_way()) {
-            let within = self.lease.next_stage_grace() + KILL_MARGIN;
             timeout(within, former.out_of_the_way()).await.map_err(|_| Refusal::Busy)?;
         }
         if self.ending.borrow().is_some() {
@@ -106,7 +147,7 @@ impl Task {
             program: program.to_owned(),
             error: error.to_string(),
         })?;
-        Ok(self.adopt(run, child))
+        Ok(Known::Stage(self.adopt(run, child)))
     }
 
     fn adopt(&self, run: &Run, child: tokio::process::Child) -> Arc<Stage> {
@@ -119,7 +160,13 @@ impl Task {
             let stage = stage.clone();
             async move { life.live(&stage, child, client_gone).await }
         });
-        *lock(&self.current) = Some(stage.clone());
+        let mut stages = lock(&self.stages);
+        if let Some(former) = stages.current.replace(stage.clone())
+            && stages.former.len() < MAX_FORMER
+        {
+            stages.former.insert(former.run_id.clone());
+        }
+        drop(stages);
         stage
     }
 

@@ -156,6 +156,9 @@ timeouts! {
     next_stage_grace: Duration = s(2), Limits::Span(ms(1), m(10));
     /// How long the agent lets a script run whose client is gone; whole seconds.
     client_gone: Duration = s(120), Limits::Seconds(s(1), h(1));
+    /// How long a `run` whose connection was cut tries to come back to its script, and one that has
+    /// sent nothing yet tries to reach its task. No longer than `client_gone`, whatever it says.
+    resume: Duration = m(2), Limits::Span(ms(1), h(1));
     /// How long a task waits for a client before it stops itself; whole seconds. The runner may
     /// pause 5 minutes between two tries.
     idle: Duration = m(10), Limits::Seconds(s(1), h(24));
@@ -185,6 +188,15 @@ timeouts! {
     relaunches: u32 = 3, Limits::Count(0, 20);
 }
 
+impl Timeouts {
+    /// How long a `run` tries to come back: [`Self::resume`], and no longer than the agent keeps its
+    /// script.
+    #[must_use]
+    pub fn resume_window(&self) -> Duration {
+        self.resume.min(self.client_gone)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +215,16 @@ mod tests {
             };
             assert!(fits, "{}", key.name);
         }
+    }
+
+    #[test]
+    fn nobody_comes_back_for_longer_than_the_agent_waits() {
+        let mut timeouts = Timeouts::default();
+        assert_eq!(timeouts.resume_window(), m(2));
+        timeouts.resume = m(5);
+        assert_eq!(timeouts.resume_window(), timeouts.client_gone);
+        timeouts.resume = s(3);
+        assert_eq!(timeouts.resume_window(), s(3));
     }
 
     #[test]

@@ -157,6 +157,7 @@ fn every_line_says_where_its_value_comes_from() {
     cancel_return = "2s" # default
     next_stage_grace = "2s" # default
     client_gone = "2m" # default
+    resume = "2m" # default
     idle = "3m" # line 10
     exec_idle = "2m" # default
     lifetime_margin = "15m" # default

@@ -8,11 +8,11 @@ use fargate_model::why::{Cause, Why};
 use tokio::time::Instant;
 
 use crate::provision::{Order, ProvisionError, Provisioned, Settings, provision};
-use crate::random;
-use crate::session::{Console, Job, Outcome, Signal, Stop, Stops};
+use crate::session::{self, Console, Job, Outcome, Signal, Stop, Stops};
 use crate::state::{Folder, Manager, Origin, Record, StateError};
 use crate::task::{Event, reason, release};
 use crate::verdict::{self, Verdict};
+use crate::{random, reach};
 
 /// How long an interrupted command has before KILL.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
@@ -148,9 +148,14 @@ async fn run(
     let timeouts = &settings.profile.timeouts;
     report.task = Some(acquired.seen.task.short());
     let record = ledger.record_now().clone();
-    let outcome = match random::token() {
-        Ok(run_id) => acquired.session.run(run_id, job, console, stops).await,
-        Err(error) => Outcome::Lost { how: error.to_string(), received: 0, started: false },
+    let reach = reach::of(&record, timeouts);
+    let outcome = match (random::token(), &reach) {
+        (Ok(run_id), Ok(reach)) => {
+            let over = || verdict::until_over(&record, &settings.profile);
+            session::run(acquired.session, reach, run_id, job, console, stops, over).await
+        }
+        (Err(error), _) => Outcome::Lost { how: error.to_string(), received: 0, started: false },
+        (_, Err(why)) => Outcome::Lost { how: why.headline(), received: 0, started: false },
     };
     match outcome {
         // Status 0 is the command's own; another one may be the end that the task was given.
@@ -172,6 +177,7 @@ async fn run(
         }
         Outcome::Superseded => report.why = Some(Why::new(Cause::Superseded)),
         Outcome::OutputClosed => report.why = Some(Why::new(Cause::Output)),
+        Outcome::Shut { error, .. } => report.why = Some(reach::shut(&error, acquired.address)),
         Outcome::Lost { how, .. } => report.ask(&record, &settings.profile, &how).await,
     }
     let deadline = Instant::now() + timeouts.cleanup;

@@ -14,6 +14,7 @@ pub mod exec;
 pub mod gitlab;
 pub mod point;
 pub mod provision;
+mod reach;
 pub mod session;
 pub mod state;
 pub mod task;

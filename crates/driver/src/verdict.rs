@@ -11,7 +11,7 @@ use fargate_config::Profile;
 use fargate_model::task::{Status, StopCode};
 use fargate_model::why::{Cause, Why};
 use fargate_protocol::Refusal;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::warn;
 
 use crate::random;
@@ -21,6 +21,12 @@ use crate::task::{Ecs, Observation, Place, stopped};
 /// How long a task that ECS still calls RUNNING is watched after its connection was lost: a
 /// container's end takes moments to reach ECS.
 const SETTLE: Duration = Duration::from_secs(10);
+/// Before ECS is asked for the first time about a task whose connection was cut: most cuts are over
+/// by then.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// How much longer than `timeouts.poll_max` the pauses between such looks grow: many jobs may be
+/// cut at once, and ECS answers 20 DescribeTasks a second for all of an account.
+const GENTLE: u32 = 3;
 /// Exit status of a process that the kernel killed for its memory: 128 + SIGKILL.
 const OUT_OF_MEMORY_STATUS: u8 = 137;
 
@@ -56,6 +62,45 @@ pub async fn of_lost_task(record: &Record, profile: &Profile, how: &str) -> Verd
             Verdict::System(Box::new(lost(record, how).because("ECS does not know the task.")))
         }
         Err(doubt) => Verdict::System(Box::new(lost(record, how).because(doubt))),
+    }
+}
+
+/// Watches the task of `record`, whose connection was cut, and returns once ECS says that it has
+/// ended, in words. Where ECS cannot be asked it never returns.
+pub async fn until_over(record: &Record, profile: &Profile) -> String {
+    match watch(record, profile).await {
+        Ok(why) => why.to_owned(),
+        Err(why) => {
+            warn!(event = "describe.failed", "{why}");
+            std::future::pending().await
+        }
+    }
+}
+
+async fn watch(record: &Record, profile: &Profile) -> Result<&'static str, String> {
+    let timeouts = &profile.timeouts;
+    let Some(task) = &record.core.task else { return Err("no task is known".to_owned()) };
+    let mut pause = FIRST_LOOK;
+    sleep(pause + random::up_to(pause)).await;
+    let ecs = Ecs::in_region(Some(record.core.region.clone()), profile)
+        .await
+        .map_err(|why| why.headline())?;
+    let mut unknown_since = None;
+    loop {
+        match ecs.describe(&record.core.cluster, task).await {
+            Ok(Some(seen)) if is_decided(&seen) => return Ok("ECS says that the task has ended"),
+            Ok(Some(_)) => unknown_since = None,
+            Ok(None) => {
+                let since = *unknown_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= timeouts.visible {
+                    return Ok("ECS does not know the task any more");
+                }
+            }
+            Err(error) if error.is_transient() => warn!(event = "describe.failed", "{error}"),
+            Err(error) => return Err(error.to_string()),
+        }
+        sleep(random::jittered(pause)).await;
+        pause = (pause * 2).min(timeouts.poll_max * GENTLE);
     }
 }
 

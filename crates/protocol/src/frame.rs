@@ -136,6 +136,21 @@ mod tests {
     }
 
     #[test]
+    fn the_hello_of_an_agent_from_before_features_names_none() {
+        #[derive(serde::Serialize)]
+        enum Older {
+            HelloOk { version: u16, agent: String, proof: Option<serde_bytes::ByteBuf> },
+        }
+        let older = Older::HelloOk { version: 1, agent: "agent 0.1".to_owned(), proof: None };
+        let mut decoder = Decoder::default();
+        decoder.push(&encode(&older).unwrap());
+        let Some(FromAgent::HelloOk { features, .. }) = decoder.take().unwrap() else {
+            panic!("no hello");
+        };
+        assert!(features.is_empty());
+    }
+
+    #[test]
     fn bytes_that_are_no_message_are_an_error_and_not_a_panic() {
         for payload in [&b"\xc1"[..], b"\x81\xa3Foo\x80", b""] {
             let mut decoder = Decoder::default();

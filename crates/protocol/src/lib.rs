@@ -18,6 +18,13 @@ pub const SUBSYSTEM: &str = "fargate-runner";
 /// The versions that this build speaks, best last.
 pub const VERSIONS: &[u16] = &[1];
 
+/// A feature that an agent names in its hello: [`Run::resume_from`] attaches to what a lost
+/// connection has left running. Without the name a client must not use it.
+pub const RESUME: &str = "resume";
+
+/// The features that this build's agent has beyond its version.
+pub const FEATURES: &[&str] = &[RESUME];
+
 /// Output that the agent holds while the driver has not acknowledged it, in bytes. When it is
 /// full, the script's writes block.
 pub const WINDOW: usize = 4 * 1024 * 1024;

@@ -20,6 +20,7 @@ pub enum FromClient {
     /// How long the task may go on without a client, and in all.
     Lease(Lease),
     /// Starts something, or attaches to what this id has started. A new id first ends the former.
+    /// After [`Accepted::Unknown`] another may follow in the same conversation.
     Run(Run),
     /// The next bytes of the script that [`What::Script`] announced.
     Script {
@@ -54,6 +55,10 @@ pub enum FromAgent {
         /// Proof of the host key that contains the challenge; none in the `seed` mode, where the
         /// key itself is the proof.
         proof: Option<serde_bytes::ByteBuf>,
+        /// What the agent can do beyond its version, see [`crate::FEATURES`]; unknown names mean
+        /// nothing. Agents of before this field name none.
+        #[serde(default)]
+        features: Vec<String>,
     },
     /// Answer to `Run`.
     Accepted(Accepted),
@@ -111,7 +116,8 @@ pub struct Run {
     pub env: Vec<(String, String)>,
     /// Working directory; none is the container's own.
     pub cwd: Option<String>,
-    /// `Some` only attaches, and asks for the output from this offset on.
+    /// `Some` only attaches, and asks for the output from this offset on; no script follows. Whoever
+    /// attaches last is the one that is told. Needs [`crate::RESUME`].
     pub resume_from: Option<u64>,
 }
 
@@ -146,6 +152,9 @@ pub enum Accepted {
     Superseded,
     /// This id has started nothing here.
     Unknown,
+    /// This id's process was ended because no client was there for [`Lease::client_gone_ms`], and
+    /// what it wrote is gone. Only an answer to [`Run::resume_from`].
+    Abandoned,
 }
 
 /// The two streams of a script.

@@ -12,6 +12,7 @@ mod measured;
 mod openssh;
 mod prepare;
 mod reap;
+mod resume;
 mod run;
 mod stock;
 mod stream;
@@ -26,9 +27,10 @@ use house::House;
 type Measure = fn(&House, &mut Report) -> Result<(), Box<dyn Error>>;
 
 /// Everything, in an order in which no section meets the tasks of another.
-const SECTIONS: [(&str, Measure); 7] = [
+const SECTIONS: [(&str, Measure); 8] = [
     ("run", run::measure),
     ("stream", stream::measure),
+    ("resume", resume::measure),
     ("stock", stock::measure),
     ("prepare", prepare::measure),
     ("job", job::measure),

@@ -101,6 +101,7 @@ async fn a_task_that_ecs_has_forgotten_is_a_system_failure() {
 async fn where_ecs_cannot_be_asked_it_is_a_system_failure() {
     let site = Site::open().await;
     site.set("defaults.timeouts.verdict", "500ms");
+    site.set("defaults.timeouts.resume", "1s");
     let job = site.prepared().await;
     let mut running = job.start_run("echo up; exec sleep 1000");
     running.wrote("up").await;

@@ -4,9 +4,8 @@
 use std::net::SocketAddr;
 
 use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{Ended, Job, SYSTEM_FAILURE, Site, Sshd, until};
+use fargate_tests::{Ended, Job, Relay, SYSTEM_FAILURE, Site, Sshd, Way, until};
 
-use crate::relay::{Relay, Way};
 use crate::trap::Trap;
 use crate::{prepared_on, site_with};
 
@@ -39,18 +38,18 @@ fn refused(site: &Site, job: &Job, ended: &Ended) {
 async fn a_machine_that_comes_in_between_after_the_first_stage_gets_no_byte() {
     let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
     let real = address_of(&job);
-    let relay = Relay::new(Way::To(real)).await;
+    let relay = Relay::to(real).await;
     move_to(&job, relay.address);
     assert_eq!(job.run("echo first").await.with_code(0).out(), "first\n");
     let trap = Trap::set(&site, &job).await;
-    relay.set(Way::To(trap.address));
+    relay.lead(Way::To(trap.address));
     let before = relay.accepted();
     let ended = job.run("echo canary-of-a-script").await.with_code(SYSTEM_FAILURE);
     refused(&site, &job, &ended);
     assert_eq!(relay.accepted(), before + 1, "it was asked once and not again");
     assert_eq!((trap.logins_asked_for(), trap.received()), (0, None));
     // The task is not given up: once the way is clear it still works.
-    relay.set(Way::To(real));
+    relay.lead(Way::To(real));
     assert_eq!(job.run("echo second").await.with_code(0).out(), "second\n");
     trap.takes_the_key_of(&job).await;
     drop(trap);

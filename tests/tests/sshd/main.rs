@@ -7,7 +7,6 @@ mod interrupts;
 mod jobs;
 mod odd_peers;
 mod refusals;
-mod relay;
 mod scripts;
 mod servers;
 mod settings;

@@ -5,10 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{Ended, Job, PATIENCE, SYSTEM_FAILURE, Site, Sshd};
+use fargate_tests::{Ended, Job, PATIENCE, Relay, SYSTEM_FAILURE, Site, Sshd, Way};
 
 use crate::prepared_on;
-use crate::relay::{Relay, Way};
 
 /// Nothing here may take longer, whatever the other side does.
 const SOON: Duration = PATIENCE;
@@ -38,14 +37,21 @@ fn oddities() -> Vec<(&'static str, Way)> {
 }
 
 fn short_waits(site: &Site) {
-    waits(site, [("handshake", "300ms"), ("dial", "100ms"), ("ready", "1s"), ("verdict", "500ms")]);
+    let short = [
+        ("handshake", "300ms"),
+        ("dial", "100ms"),
+        ("ready", "1s"),
+        ("verdict", "500ms"),
+        ("resume", "1s"),
+    ];
+    waits(site, short);
 }
 
 fn long_waits(site: &Site) {
-    waits(site, [("handshake", "1m"), ("dial", "1m"), ("ready", "1m"), ("verdict", "1m")]);
+    waits(site, ["handshake", "dial", "ready", "verdict", "resume"].map(|name| (name, "1m")));
 }
 
-fn waits(site: &Site, waits: [(&str, &str); 4]) {
+fn waits(site: &Site, waits: [(&str, &str); 5]) {
     for (name, wait) in waits {
         site.set(&format!("defaults.timeouts.{name}"), wait);
     }

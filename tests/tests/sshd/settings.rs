@@ -115,7 +115,9 @@ async fn a_cancel_is_heard_while_nobody_reads() {
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     assert!(told.elapsed() < PATIENCE, "{:?}", told.elapsed());
     assert!(ended.stdout.starts_with(b"y\ny\n"));
-    insta::assert_snapshot!(ended.err().trim(), @"fargate-runner: nobody read the output of the cancelled script; from here on it is not shown");
+    // What came after the cancel may find a reader again, or not.
+    let cut = "fargate-runner: nobody read the output of the cancelled script; from here on it is not shown\n";
+    assert!(["", cut].contains(&ended.err().as_str()), "{}", ended.err());
     assert_eq!(job.run("echo next").await.with_code(0).all(), "next\n");
     site.close().await;
 }

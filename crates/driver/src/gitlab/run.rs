@@ -1,5 +1,6 @@
 //! `run`: one generated script in the job's task. Silent but for the script's own bytes.
 
+use std::cell::RefCell;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -10,22 +11,20 @@ use fargate_model::job::JobKey;
 use fargate_model::text::duration;
 use fargate_model::why::{Cause, Why};
 use fargate_protocol::{Ending, MAX_SCRIPT, Signal};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 use tracing::info;
 
 use super::StageError;
 use crate::point::Point;
-use crate::random;
 use crate::session::{
-    ClientKey, Console, HostProof, Job, Login, LoginError, Outcome, Session, Stop, Stops, dial,
-    parse_host_key, shell_for,
+    self, Console, Job, LoginError, Missed, Outcome, Reach, Session, Stop, Stops, shell_for,
 };
-use crate::state::{Folder, Peer, Record, StateError};
-use crate::task::{Place, login_failed};
+use crate::state::{Folder, Record, StateError};
 use crate::verdict::{self, Verdict};
+use crate::{random, reach};
 
-/// So many silent dials, and ECS is asked what became of a task that has answered before.
-const DIALS: u32 = 5;
+/// Between two looks whether somebody cleaned up after the job, while its task is out of reach.
+const LOOK_FOR_CLEANUP: Duration = Duration::from_millis(500);
 /// For a line of ours behind the script's output; a reader that is slower misses it.
 const LAST_WORD: Duration = Duration::from_secs(2);
 /// Said once the script has ended, because from there on output is missing.
@@ -59,21 +58,30 @@ pub async fn run(
         why.because(format!("{error}."))
     })?;
     let job = Job::Script { shell, bytes };
-    let session = tokio::select! {
-        session = connect(&record, profile) => session?,
+    let run_id = random::token().map_err(StateError::host("drawing random bytes"))?;
+    let reach = reach::of(&record, timeouts)?;
+    let over = || over(folder, key, &record, profile);
+    let connected = tokio::select! {
+        connected = connect(&reach, over()) => connected,
         _ = stops.next() => return Err(StageError::Cancelled { task: None }),
     };
-    let run_id = random::token().map_err(StateError::host("drawing random bytes"))?;
-    let outcome = session.run(run_id, &job, console, &mut stops).await;
-    if matches!(outcome, Outcome::Ended { .. }) {
-        Point::ScriptEnded.reached();
-    }
-    if let Outcome::Ended { output_left: true, .. } = outcome {
-        console.say(OUTPUT_LEFT);
-        let _ = timeout(LAST_WORD, console.drained()).await;
-    }
+    let how = match connected {
+        Ok(session) => {
+            let outcome =
+                session::run(session, &reach, run_id, &job, console, &mut stops, over).await;
+            if matches!(outcome, Outcome::Ended { .. }) {
+                Point::ScriptEnded.reached();
+            }
+            if let Outcome::Ended { output_left: true, .. } = outcome {
+                console.say(OUTPUT_LEFT);
+                let _ = timeout(LAST_WORD, console.drained()).await;
+            }
+            told(outcome)
+        }
+        Err(how) => how,
+    };
     tokio::select! {
-        concluded = conclude(folder, key, &record, profile, told(outcome)) => concluded,
+        concluded = conclude(folder, key, &record, profile, &reach, how) => concluded,
         _ = stops.next() => Err(StageError::Cancelled { task: None }),
     }
 }
@@ -108,43 +116,37 @@ fn prepared(folder: &Folder, key: &JobKey) -> Result<Record, StageError> {
     }
 }
 
-/// Opens a session with the task, whose host key must be the pinned one.
-async fn connect(record: &Record, profile: &Profile) -> Result<Session, StageError> {
-    let timeouts = &profile.timeouts;
-    let damaged = |what: &str| Why::new(Cause::StateDamaged).because(format!("No usable {what}."));
-    let address = record.address.ok_or_else(|| damaged("address"))?;
-    let pinned = parse_host_key(&record.host_key).map_err(|_| damaged("host key"))?;
-    let host = match &record.peer {
-        Some(Peer::Agent(_)) => HostProof::Agent(pinned),
-        Some(Peer::Sshd(_)) => HostProof::Pinned(pinned),
-        None => return Err(damaged("peer").into()),
+/// Opens a session with the task, whose host key must be the pinned one. Nothing was sent yet, so a
+/// network that is away is waited for as after a cut.
+async fn connect(reach: &Reach, over: impl Future<Output = String>) -> Result<Session, How> {
+    let window = reach.timeouts.resume_window();
+    let last: RefCell<Option<Missed>> = RefCell::default();
+    let opening = reach.open(|missed| drop(last.replace(Some(missed))));
+    let why = tokio::select! {
+        opened = opening => return opened.map_err(How::Shut),
+        why = over => why,
+        () = sleep(window) => format!("nobody answered within {}", duration(window)),
     };
-    let login = Login {
-        user: record.user.clone(),
-        key: ClientKey::parse(record.client_key.expose()).map_err(|_| damaged("client key"))?,
-        host,
-    };
-    let within = timeouts.handshake.min(timeouts.dial * DIALS);
-    let deadline = Instant::now() + within;
-    let mut last = None;
-    let stream = timeout_at(deadline, dial(address, timeouts, |error| last = Some(error))).await;
-    let Ok(stream) = stream else {
-        let how = format!("{address} did not answer within {}: {last:?}", duration(within));
-        return Err(of_verdict(verdict::of_lost_task(record, profile, &how).await, true));
-    };
-    match Session::open(stream, &login, timeouts).await {
-        Ok((session, _)) => Ok(session),
-        Err(error @ LoginError::Broken { .. }) => {
-            let how = error.to_string();
-            Err(of_verdict(verdict::of_lost_task(record, profile, &how).await, true))
+    match last.take() {
+        Some(Missed::Login(error @ LoginError::Stalled { .. })) => Err(How::Shut(error)),
+        last => {
+            let last = last.map_or_else(String::new, |last| format!(" ({last})"));
+            let how = format!("At {}: {why}{last}", reach.address);
+            Err(How::AskEcs { how, before_script: true })
         }
-        Err(error) => {
-            let why = login_failed(&error, address, &Place::default());
-            if why.cause == Cause::WrongHost {
-                tracing::error!(event = "security.wrong_host", address = %address, "{error}");
-            }
-            Err(why.into())
+    }
+}
+
+/// Returns in words once nobody can come back to the task: it has ended, or the job was cleaned up.
+async fn over(folder: &Folder, key: &JobKey, record: &Record, profile: &Profile) -> String {
+    let cleaned_up = async {
+        while !matches!(folder.record(key), Ok(None)) {
+            sleep(LOOK_FOR_CLEANUP).await;
         }
+    };
+    tokio::select! {
+        why = verdict::until_over(record, profile) => why,
+        () = cleaned_up => "the job was cleaned up".to_owned(),
     }
 }
 
@@ -153,6 +155,7 @@ enum How {
     Ended(Ending),
     AskEcs { how: String, before_script: bool },
     Why(Why),
+    Shut(LoginError),
     Cancelled,
 }
 
@@ -182,6 +185,7 @@ fn told(outcome: Outcome) -> How {
             let how = format!("The connection was cut before the script started: {how}");
             How::AskEcs { how, before_script: true }
         }
+        Outcome::Shut { error, .. } => How::Shut(error),
         Outcome::OutputClosed => {
             How::Why(Why::new(Cause::Output).because("Whoever read this process's output is gone."))
         }
@@ -193,6 +197,7 @@ async fn conclude(
     key: &JobKey,
     record: &Record,
     profile: &Profile,
+    reach: &Reach,
     how: How,
 ) -> Result<(), StageError> {
     match how {
@@ -210,6 +215,7 @@ async fn conclude(
         }
         How::Cancelled => Err(StageError::Cancelled { task: None }),
         How::Why(why) => Err(why.into()),
+        How::Shut(error) => Err(reach::shut(&error, reach.address).into()),
         How::AskEcs { how, before_script } => {
             if matches!(folder.record(key), Ok(None)) {
                 let why = Why::new(Cause::StoppedByCleanup).because(format!("{how}."));

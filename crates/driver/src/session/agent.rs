@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use fargate_config::Timeouts;
 use fargate_protocol::{
-    Decoder, FrameError, FromAgent, FromClient, Refusal, SUBSYSTEM, VERSIONS, encode,
+    Decoder, FrameError, FromAgent, FromClient, RESUME, Refusal, SUBSYSTEM, VERSIONS, encode,
 };
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::time::timeout;
 
 use super::login::{Connection, LoginError, Verifier, broken};
+use super::talk::START_WITHIN;
 use crate::random;
 
 /// Longest that a farewell takes; a peer that does not answer is not waited for.
@@ -25,6 +26,10 @@ pub struct AgentSession {
     pub(super) decoder: Decoder,
     /// Name and version of the agent.
     pub agent: String,
+    /// Whether it lets a script be attached to again after a cut; older agents do not.
+    pub resumes: bool,
+    /// How long it may take it to start a script.
+    pub(super) start_within: Duration,
 }
 
 /// Who answers to a call for the agent.
@@ -41,44 +46,55 @@ pub(super) async fn greet(
     timeouts: &Timeouts,
 ) -> Result<Greeted, LoginError> {
     let limit = timeouts.hello;
-    match timeout(limit, call(connection)).await {
+    let start_within = START_WITHIN + timeouts.next_stage_grace;
+    match timeout(limit, call(connection, start_within)).await {
         Err(_) => Err(LoginError::Stalled { step: STEP, within: limit }),
         Ok(greeted) => greeted,
     }
 }
 
-async fn call(connection: Connection) -> Result<Greeted, LoginError> {
+async fn call(connection: Connection, start_within: Duration) -> Result<Greeted, LoginError> {
     let opened = connection.handle.channel_open_session().await;
     let mut channel: Channel<Msg> = opened.map_err(|error| broken(STEP, &error))?;
     channel.request_subsystem(true, SUBSYSTEM).await.map_err(|error| broken(STEP, &error))?;
     loop {
         match channel.wait().await {
             Some(ChannelMsg::Success) => break,
-            Some(ChannelMsg::Failure | ChannelMsg::Close | ChannelMsg::Eof) => {
-                leave(&connection, &channel).await;
+            Some(ChannelMsg::Failure | ChannelMsg::Close | ChannelMsg::Eof)
+                if leave(&connection, &channel).await =>
+            {
                 return Ok(Greeted::Other(Box::new(connection)));
             }
-            Some(_) => {}
-            None => {
-                let error = "the connection ended".to_owned();
-                return Err(LoginError::Broken { step: STEP, error });
+            Some(ChannelMsg::Failure | ChannelMsg::Close | ChannelMsg::Eof) | None => {
+                return Err(ended());
             }
+            Some(_) => {}
         }
     }
-    hello(connection.handle, channel).await.map(|session| Greeted::Agent(Box::new(session)))
+    let session = hello(connection.handle, channel, start_within).await?;
+    Ok(Greeted::Agent(Box::new(session)))
 }
 
 /// A server may allow one session at a time, so the refused one ends before the next begins. The
 /// library does not tell of the server's own close, but an answer to a later question comes after it.
-async fn leave(connection: &Connection, channel: &Channel<Msg>) {
-    if channel.close().await.is_ok() {
-        let _ = connection.handle.send_ping().await;
-    }
+/// Without one the connection itself has ended: `false`.
+async fn leave(connection: &Connection, channel: &Channel<Msg>) -> bool {
+    channel.close().await.is_ok() && is_open(&connection.handle).await
+}
+
+/// True if the connection still brings an answer.
+async fn is_open(handle: &Handle<Verifier>) -> bool {
+    handle.send_ping().await.is_ok() && !handle.is_closed()
+}
+
+fn ended() -> LoginError {
+    LoginError::Broken { step: STEP, error: "the connection ended".to_owned() }
 }
 
 async fn hello(
     handle: Handle<Verifier>,
     channel: Channel<Msg>,
+    start_within: Duration,
 ) -> Result<AgentSession, LoginError> {
     let (read, write) = channel.split();
     let challenge = random::bytes::<32>().map_err(|error| broken(STEP, &error))?;
@@ -88,11 +104,16 @@ async fn hello(
         client: concat!("fargate-runner ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
     send(&write, &hello).await.map_err(|error| broken(STEP, &error))?;
+    let decoder = Decoder::default();
+    let agent = String::new();
     let mut session =
-        AgentSession { handle, read, write, decoder: Decoder::default(), agent: String::new() };
+        AgentSession { handle, read, write, decoder, agent, resumes: false, start_within };
     match session.next().await.map_err(|error| broken(STEP, &error))? {
-        Some(FromAgent::HelloOk { version, agent, .. }) if VERSIONS.contains(&version) => {
+        Some(FromAgent::HelloOk { version, agent, features, .. })
+            if VERSIONS.contains(&version) =>
+        {
             session.agent = agent;
+            session.resumes = features.iter().any(|feature| feature == RESUME);
             Ok(session)
         }
         Some(FromAgent::Refused(Refusal::Version { speaks })) => Err(LoginError::NotOurAgent {
@@ -101,7 +122,8 @@ async fn hello(
         Some(_) => {
             Err(LoginError::NotOurAgent { what: "the agent did not answer our hello".to_owned() })
         }
-        None => Err(not_an_agent()),
+        None if is_open(&session.handle).await => Err(not_an_agent()),
+        None => Err(ended()),
     }
 }
 

@@ -6,12 +6,15 @@
 mod agent;
 mod algorithms;
 mod console;
+mod course;
 mod dial;
 mod keys;
 mod login;
 mod marker;
 mod peer;
 mod prompt;
+mod reach;
+mod resume;
 mod shell;
 mod stock;
 #[cfg(test)]
@@ -26,6 +29,8 @@ pub use fargate_protocol::Signal;
 pub use keys::{ClientKey, Seed, parse_host_key};
 pub use login::{HostProof, Login, LoginError};
 pub use peer::Session;
+pub use reach::{Missed, Reach};
+pub use resume::run;
 pub use shell::{OtherShell, shell_for};
 pub use stock::{Found, Terms as StockTerms};
 pub use stops::{Stop, Stops};

@@ -1,16 +1,12 @@
 //! Who answers in the task: our agent, or a stock SSH server with less.
 
 use fargate_config::Timeouts;
-use fargate_model::id::Token;
 use russh::keys::PublicKey;
 use tokio::net::TcpStream;
 
 use super::agent::{AgentSession, Greeted, greet, not_an_agent};
-use super::console::Console;
 use super::login::{Connection, HostProof, Login, LoginError};
 use super::stock::StockSession;
-use super::stops::Stops;
-use super::talk::{Job, Outcome};
 use crate::point::Point;
 
 /// An open conversation with a proven task.
@@ -56,20 +52,6 @@ impl Session {
         match self {
             Self::Agent(agent) => &agent.agent,
             Self::Stock(stock) => &stock.server,
-        }
-    }
-
-    /// Runs `job`; `stops` brings wishes to end it. See [`Outcome`].
-    pub async fn run(
-        self,
-        run_id: Token,
-        job: &Job,
-        console: &mut Console,
-        stops: &mut Stops,
-    ) -> Outcome {
-        match self {
-            Self::Agent(agent) => agent.run(run_id, job, console, stops).await,
-            Self::Stock(stock) => stock.run(run_id, job, console, stops).await,
         }
     }
 

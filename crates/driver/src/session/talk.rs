@@ -1,7 +1,6 @@
 //! One script through an open session: uploaded whole, its output passed on and acknowledged, its
 //! end reported exactly as the agent told it.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use fargate_model::id::Token;
@@ -13,10 +12,14 @@ use russh::client::Msg;
 use russh::{ChannelReadHalf, ChannelWriteHalf};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::info;
 
 use super::agent::{AgentSession, next, send};
 use super::console::{Console, ConsoleError, Progress};
+use super::course::{Attended, Begin, Course};
+use super::login::LoginError;
 use super::stops::{Stop, Stops};
 use crate::point::Point;
 
@@ -76,39 +79,66 @@ pub enum Outcome {
     },
     /// Whoever reads our output is gone.
     OutputClosed,
+    /// The connection is gone, and whoever answers now does not let us back: another machine, or one
+    /// that takes our key no more.
+    Shut {
+        /// What the login came to.
+        error: LoginError,
+        /// In words.
+        how: String,
+        /// Bytes of output that arrived.
+        received: u64,
+        /// True if the script may have been started.
+        started: bool,
+    },
 }
 
+/// From the wish to attach to its answer.
+const ATTACH_WITHIN: Duration = Duration::from_secs(10);
+
 impl AgentSession {
-    /// Runs `job`; `stops` brings wishes to end it.
+    /// Runs `job`, or attaches to it; `stops` brings wishes to end it.
     ///
     /// The future returns when the script ended, the connection is lost, or a wish to end was passed
     /// on and its time is over. The agent's own deadlines bound the script.
-    pub async fn run(
+    pub(super) async fn attend(
         mut self,
-        run_id: Token,
+        run_id: &Token,
         job: &Job,
+        begin: Begin,
+        course: &Course,
         console: &mut Console,
         stops: &mut Stops,
-    ) -> Outcome {
-        let outcome = match self.start(run_id, job, stops).await {
+    ) -> Attended {
+        let begun = match begin {
+            Begin::Send => self.start(run_id, job, course, stops).await,
+            Begin::Attach { cut_at } => self.attach(run_id, job, course, stops, cut_at).await,
+        };
+        let attended = match begun {
             Ok(()) => {
                 let Self { read, write, decoder, .. } = &mut self;
-                listen(read, write, decoder, console, stops).await
+                listen(read, write, decoder, course, console, stops).await
             }
-            Err(outcome) => outcome,
+            Err(attended) => attended,
         };
-        self.close().await;
-        outcome
+        if matches!(attended, Attended::Done(_)) {
+            self.close().await;
+        }
+        attended
     }
 
     /// From the request to the running script.
-    async fn start(&mut self, run_id: Token, job: &Job, stops: &mut Stops) -> Result<(), Outcome> {
-        let lost = |how: String, started| Outcome::Lost { how, received: 0, started };
-        let (run, script) = request(run_id, job);
+    async fn start(
+        &mut self,
+        run_id: &Token,
+        job: &Job,
+        course: &Course,
+        stops: &mut Stops,
+    ) -> Result<(), Attended> {
+        let (run, script) = request(run_id, job, None);
+        let start_within = self.start_within;
         let Self { read, write, decoder, .. } = self;
-        if let Err(error) = send(write, &FromClient::Run(run)).await {
-            return Err(lost(error.to_string(), false));
-        }
+        send(write, &FromClient::Run(run)).await.map_err(broken_off)?;
         let answer = next(read, decoder);
         tokio::pin!(answer);
         let uploaded = tokio::select! {
@@ -116,46 +146,139 @@ impl AgentSession {
             early = &mut answer => return Err(refused_early(early)),
             stop = stops.next() => return Err(leave_early(write, stop).await),
         };
-        if let Err(error) = uploaded {
-            return Err(lost(error.to_string(), false));
-        }
+        // From here on all of it may arrive; a piece that was not taken is one that it lacks.
+        uploaded.map_err(broken_off)?;
+        course.sent.set(true);
         Point::ScriptSent.reached();
         let answer = tokio::select! {
-            answer = timeout(START_WITHIN, answer) => answer,
+            answer = timeout(start_within, answer) => answer,
             stop = stops.next() => return Err(leave_early(write, stop).await),
         };
         match answer {
             Ok(Ok(Some(FromAgent::Accepted(Accepted::Started | Accepted::Resumed)))) => {
+                course.started.set(true);
                 Point::ScriptStarted.reached();
                 Ok(())
             }
-            Ok(Ok(Some(FromAgent::Accepted(Accepted::Superseded)))) => Err(Outcome::Superseded),
-            Ok(Ok(Some(FromAgent::Refused(refusal)))) => Err(Outcome::Refused(refusal)),
-            Ok(Ok(Some(_))) => Err(lost("the agent answered out of turn".to_owned(), true)),
-            Ok(Ok(None)) => Err(lost("the agent left".to_owned(), true)),
-            Ok(Err(error)) => Err(lost(error.to_string(), true)),
-            Err(_) => Err(lost("the agent did not start the script in time".to_owned(), true)),
+            Ok(Ok(Some(FromAgent::Accepted(Accepted::Superseded)))) => {
+                Err(Attended::Done(Outcome::Superseded))
+            }
+            Ok(Ok(Some(FromAgent::Refused(refusal)))) => {
+                course.sent.set(false);
+                Err(Attended::Done(Outcome::Refused(refusal)))
+            }
+            Ok(Ok(Some(_))) => Err(Attended::Done(course.lost("the agent answered out of turn"))),
+            Ok(Ok(None)) => Err(cut("the connection was cut")),
+            Ok(Err(error)) => Err(Attended::Done(course.lost(error.to_string()))),
+            Err(_) => Err(cut("the agent did not start the script in time")),
+        }
+    }
+
+    /// Asks to be attached; a wish to end is kept for whoever answers.
+    async fn ask_for(
+        &mut self,
+        run: Run,
+        course: &Course,
+        stops: &mut Stops,
+    ) -> Result<Answer, Attended> {
+        let Self { read, write, decoder, .. } = self;
+        send(write, &FromClient::Run(run)).await.map_err(broken_off)?;
+        let answer = timeout(ATTACH_WITHIN, next(read, decoder));
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return Ok(answer),
+                stop = stops.next() => {
+                    if !course.wish(stop) {
+                        return Err(Attended::Done(Outcome::Left));
+                    }
+                }
+                () = at(course.leave_at()) => return Err(Attended::Done(Outcome::Left)),
+            }
+        }
+    }
+
+    /// From a new session to the script that a former one has left behind; one that the agent has
+    /// never seen whole is sent again.
+    async fn attach(
+        &mut self,
+        run_id: &Token,
+        job: &Job,
+        course: &Course,
+        stops: &mut Stops,
+        cut_at: Instant,
+    ) -> Result<(), Attended> {
+        let offset = course.received();
+        let (run, _) = request(run_id, job, Some(offset));
+        let answer = self.ask_for(run, course, stops).await?;
+        let away_ms = u64::try_from(cut_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let lost = |how: &str| Err(Attended::Done(course.lost(how)));
+        match answer {
+            Ok(Ok(Some(FromAgent::Accepted(Accepted::Started | Accepted::Resumed)))) => {
+                info!(event = "session.resumed", offset, away_ms);
+                course.started.set(true);
+                Ok(())
+            }
+            Ok(Ok(Some(FromAgent::Accepted(Accepted::Unknown)))) if course.started.get() => {
+                lost("the agent knows nothing of the script that it has started")
+            }
+            Ok(Ok(Some(FromAgent::Accepted(Accepted::Unknown)))) => {
+                info!(event = "session.sent_again", away_ms, "the script had not arrived whole");
+                course.sent.set(false);
+                if course.leave_at().is_some() {
+                    return Err(Attended::Done(Outcome::Left));
+                }
+                self.start(run_id, job, course, stops).await
+            }
+            Ok(Ok(Some(FromAgent::Accepted(Accepted::Superseded)))) => {
+                Err(Attended::Done(Outcome::Superseded))
+            }
+            Ok(Ok(Some(FromAgent::Accepted(Accepted::Abandoned)))) => {
+                lost("the agent has ended the script, because nobody listened for too long")
+            }
+            Ok(Ok(Some(FromAgent::Refused(refusal)))) => {
+                lost(&format!("the agent refused: {refusal}"))
+            }
+            Ok(Ok(Some(_))) => lost("the agent answered out of turn"),
+            Ok(Ok(None)) => Err(cut("the connection was cut")),
+            Ok(Err(error)) => lost(&error.to_string()),
+            Err(_) => Err(cut("the agent did not answer in time")),
         }
     }
 }
 
-/// Before the whole script was sent, the agent can only have refused it.
-fn refused_early(answer: Result<Option<FromAgent>, FrameError>) -> Outcome {
+/// What the agent says to a request, unless it stays silent.
+type Answer = Result<Result<Option<FromAgent>, FrameError>, Elapsed>;
+
+fn cut(how: &str) -> Attended {
+    Attended::Cut(how.to_owned())
+}
+
+fn broken_off(error: russh::Error) -> Attended {
+    Attended::Cut(format!("the connection was cut ({error})"))
+}
+
+/// Before the whole script was sent, the agent can only have refused it, or have got it through a
+/// former connection: then it is attached to.
+fn refused_early(answer: Result<Option<FromAgent>, FrameError>) -> Attended {
     match answer {
-        Ok(Some(FromAgent::Refused(refusal))) => Outcome::Refused(refusal),
-        _ => Outcome::Lost {
-            how: "the agent left before it had the whole script".to_owned(),
+        Ok(Some(FromAgent::Refused(refusal))) => Attended::Done(Outcome::Refused(refusal)),
+        Ok(Some(FromAgent::Accepted(Accepted::Superseded))) => Attended::Done(Outcome::Superseded),
+        Ok(Some(FromAgent::Accepted(_))) => cut("the agent has the script already"),
+        Ok(None) => cut("the agent left before it had the whole script"),
+        Ok(Some(_)) | Err(_) => Attended::Done(Outcome::Lost {
+            how: "the agent answered out of turn".to_owned(),
             received: 0,
             started: false,
-        },
+        }),
     }
 }
 
 /// Between the request and its answer: a script that has started hears of it, one that has not is
 /// not started, because the upload ends here.
-async fn leave_early(write: &ChannelWriteHalf<Msg>, stop: Stop) -> Outcome {
+async fn leave_early(write: &ChannelWriteHalf<Msg>, stop: Stop) -> Attended {
     let _ = timeout(stop.leave_after, send(write, &signal(stop))).await;
-    Outcome::Left
+    Attended::Done(Outcome::Left)
 }
 
 fn signal(stop: Stop) -> FromClient {
@@ -163,7 +286,7 @@ fn signal(stop: Stop) -> FromClient {
     FromClient::Signal { signal: stop.signal, grace_ms }
 }
 
-fn request(run_id: Token, job: &Job) -> (Run, &[u8]) {
+fn request<'a>(run_id: &Token, job: &'a Job, resume_from: Option<u64>) -> (Run, &'a [u8]) {
     let (what, script): (What, &[u8]) = match job {
         Job::Script { shell, bytes } => {
             let sha256 = Sha256::digest(bytes).to_vec();
@@ -172,7 +295,8 @@ fn request(run_id: Token, job: &Job) -> (Run, &[u8]) {
         }
         Job::Argv(argv) => (What::Argv { argv: argv.clone() }, &[]),
     };
-    let run = Run { run_id, target: None, what, env: Vec::new(), cwd: None, resume_from: None };
+    let run_id = run_id.clone();
+    let run = Run { run_id, target: None, what, env: Vec::new(), cwd: None, resume_from };
     (run, script)
 }
 
@@ -191,68 +315,66 @@ async fn listen(
     read: &mut ChannelReadHalf,
     write: &ChannelWriteHalf<Msg>,
     decoder: &mut Decoder,
+    course: &Course,
     console: &mut Console,
     stops: &mut Stops,
-) -> Outcome {
-    let shared = Shared { received: Cell::new(0), leave_at: Cell::new(None) };
+) -> Attended {
     let progress = console.progress();
-    let ear = Ear { shared: &shared, terminating: false, output_left: false };
     tokio::select! {
-        outcome = ear.hear(read, decoder, console) => outcome,
-        outcome = speak(write, &shared, progress, stops) => outcome,
-    }
-}
-
-/// What hearing and speaking know of each other.
-struct Shared {
-    received: Cell<u64>,
-    leave_at: Cell<Option<Instant>>,
-}
-
-impl Shared {
-    fn lost(&self, how: impl Into<String>) -> Outcome {
-        Outcome::Lost { how: how.into(), received: self.received.get(), started: true }
+        heard = hear(read, decoder, course, console) => heard,
+        spoken = speak(write, course, progress, stops) => spoken,
     }
 }
 
 /// Sends acknowledgements and wishes to end; returns when it is time to leave.
 async fn speak(
     write: &ChannelWriteHalf<Msg>,
-    shared: &Shared,
+    course: &Course,
     mut progress: watch::Receiver<Progress>,
     stops: &mut Stops,
-) -> Outcome {
+) -> Attended {
     let mut acknowledged = 0;
+    let mut first = course.stop.get().map(signal);
+    if course.received() > 0 {
+        // A former connection may have lost acknowledgements that the agent waits for.
+        acknowledged = progress.borrow().written;
+        let ack = FromClient::Ack { offset: acknowledged };
+        if let Err(error) = send(write, &ack).await {
+            return broken_off(error);
+        }
+    }
     loop {
-        let message = tokio::select! {
-            biased;
-            stop = stops.next() => {
-                if shared.leave_at.get().is_some() {
-                    return Outcome::Left;
+        let message = match first.take() {
+            Some(message) => message,
+            None => tokio::select! {
+                biased;
+                stop = stops.next() => {
+                    if !course.wish(stop) {
+                        return Attended::Done(Outcome::Left);
+                    }
+                    signal(stop)
                 }
-                shared.leave_at.set(Some(Instant::now() + stop.leave_after));
-                signal(stop)
-            }
-            () = at(shared.leave_at.get()) => return Outcome::Left,
-            Ok(()) = progress.changed() => {
-                let now = *progress.borrow_and_update();
-                if now.closed {
-                    return Outcome::OutputClosed;
+                () = at(course.leave_at()) => return Attended::Done(Outcome::Left),
+                Ok(()) = progress.changed() => {
+                    let now = *progress.borrow_and_update();
+                    if now.closed {
+                        return Attended::Done(Outcome::OutputClosed);
+                    }
+                    let caught_up = now.written == course.received();
+                    if now.written - acknowledged < ACK_EVERY && !caught_up {
+                        continue;
+                    }
+                    acknowledged = now.written;
+                    FromClient::Ack { offset: now.written }
                 }
-                let caught_up = now.written == shared.received.get();
-                if now.written - acknowledged < ACK_EVERY && !caught_up {
-                    continue;
-                }
-                acknowledged = now.written;
-                FromClient::Ack { offset: now.written }
-            }
+            },
         };
         let sent = tokio::select! {
             sent = send(write, &message) => sent,
-            () = at(shared.leave_at.get()) => return Outcome::Left,
+            () = at(course.leave_at()) => return Attended::Done(Outcome::Left),
         };
         if let Err(error) = sent {
-            return shared.lost(error.to_string());
+            return broken_off(error);
         }
     }
 }
@@ -265,84 +387,72 @@ pub(super) async fn at(moment: Option<Instant>) {
 }
 
 /// Hears what the agent says, and sends nothing.
-struct Ear<'a> {
-    shared: &'a Shared,
-    terminating: bool,
-    output_left: bool,
+async fn hear(
+    read: &mut ChannelReadHalf,
+    decoder: &mut Decoder,
+    course: &Course,
+    console: &mut Console,
+) -> Attended {
+    loop {
+        let ending = match next(read, decoder).await {
+            Ok(Some(message)) => match take_in(message, course, console) {
+                Ok(None) => continue,
+                Ok(Some(ending)) => ending,
+                Err(outcome) => return Attended::Done(outcome),
+            },
+            Ok(None) => return cut("the connection was cut"),
+            Err(error) => return Attended::Done(course.lost(error.to_string())),
+        };
+        // The script has ended; its last output may still wait for a slow reader.
+        if console.drained().await.closed {
+            return Attended::Done(Outcome::OutputClosed);
+        }
+        return Attended::Done(Outcome::Ended {
+            ending,
+            terminating: course.terminating.get(),
+            stopped: course.leave_at().is_some(),
+            output_left: course.output_left.get(),
+        });
+    }
 }
 
-impl Ear<'_> {
-    async fn hear(
-        mut self,
-        read: &mut ChannelReadHalf,
-        decoder: &mut Decoder,
-        console: &mut Console,
-    ) -> Outcome {
-        loop {
-            let ending = match next(read, decoder).await {
-                Ok(Some(message)) => match self.take_in(message, console) {
-                    Ok(None) => continue,
-                    Ok(Some(ending)) => ending,
-                    Err(outcome) => return outcome,
-                },
-                Ok(None) => return self.shared.lost("the agent left without saying how it ended"),
-                Err(error) => return self.shared.lost(error.to_string()),
-            };
-            // The script has ended; its last output may still wait for a slow reader.
-            if console.drained().await.closed {
-                return Outcome::OutputClosed;
+/// How the script ended, once the agent said so.
+fn take_in(
+    message: FromAgent,
+    course: &Course,
+    console: &mut Console,
+) -> Result<Option<Ending>, Outcome> {
+    let received = course.received();
+    match message {
+        FromAgent::Output { offset, stream, bytes } => {
+            if offset != received {
+                let gap = format!("output at {offset} where {received} was expected");
+                return Err(course.lost(gap));
             }
-            return Outcome::Ended {
-                ending,
-                terminating: self.terminating,
-                stopped: self.shared.leave_at.get().is_some(),
-                output_left: self.output_left,
-            };
+            let length = bytes.len() as u64;
+            match console.put(stream, bytes) {
+                Ok(()) => course.received.set(received + length),
+                Err(ConsoleError::Closed) => return Err(Outcome::OutputClosed),
+                Err(error @ ConsoleError::Overrun) => return Err(course.lost(error.to_string())),
+            }
+            Ok(None)
         }
-    }
-
-    /// How the script ended, once the agent said so.
-    fn take_in(
-        &mut self,
-        message: FromAgent,
-        console: &mut Console,
-    ) -> Result<Option<Ending>, Outcome> {
-        let received = self.shared.received.get();
-        match message {
-            FromAgent::Output { offset, stream, bytes } => {
-                if offset != received {
-                    let gap = format!("output at {offset} where {received} was expected");
-                    return Err(self.shared.lost(gap));
-                }
-                let length = bytes.len() as u64;
-                match console.put(stream, bytes) {
-                    Ok(()) => self.shared.received.set(received + length),
-                    Err(ConsoleError::Closed) => return Err(Outcome::OutputClosed),
-                    Err(error @ ConsoleError::Overrun) => {
-                        return Err(self.shared.lost(error.to_string()));
-                    }
-                }
-                Ok(None)
-            }
-            FromAgent::Exit { ending, offset } if offset == received => Ok(Some(ending)),
-            FromAgent::Exit { offset, .. } => {
-                Err(self.shared.lost(format!("{received} of {offset} bytes of output arrived")))
-            }
-            FromAgent::Notice(Notice::Terminating | Notice::LeaseEnded { .. }) => {
-                self.terminating = true;
-                Ok(None)
-            }
-            FromAgent::Notice(Notice::OutputLeft) => {
-                self.output_left = true;
-                Ok(None)
-            }
-            FromAgent::Notice(Notice::Superseded) => Err(Outcome::Superseded),
-            FromAgent::Refused(refusal) => {
-                Err(self.shared.lost(format!("the agent refused: {refusal}")))
-            }
-            FromAgent::HelloOk { .. } | FromAgent::Accepted(_) => {
-                Err(self.shared.lost("the agent answered out of turn"))
-            }
+        FromAgent::Exit { ending, offset } if offset == received => Ok(Some(ending)),
+        FromAgent::Exit { offset, .. } => {
+            Err(course.lost(format!("{received} of {offset} bytes of output arrived")))
+        }
+        FromAgent::Notice(Notice::Terminating | Notice::LeaseEnded { .. }) => {
+            course.terminating.set(true);
+            Ok(None)
+        }
+        FromAgent::Notice(Notice::OutputLeft) => {
+            course.output_left.set(true);
+            Ok(None)
+        }
+        FromAgent::Notice(Notice::Superseded) => Err(Outcome::Superseded),
+        FromAgent::Refused(refusal) => Err(course.lost(format!("the agent refused: {refusal}"))),
+        FromAgent::HelloOk { .. } | FromAgent::Accepted(_) => {
+            Err(course.lost("the agent answered out of turn"))
         }
     }
 }

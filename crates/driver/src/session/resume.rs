@@ -1,0 +1,231 @@
+//! One script over as many connections as it takes: after a cut the task is dialled again, proven
+//! again with the pinned key, and its output goes on at the byte where it was.
+//!
+//! A script is never started twice: after a cut it is attached to by its run id, and is sent again
+//! only where the agent says that it knows nothing of it.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use fargate_model::id::Token;
+use fargate_model::text::duration;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{info, warn};
+
+use super::agent::AgentSession;
+use super::console::Console;
+use super::course::{Attended, Begin, Course};
+use super::peer::Session;
+use super::reach::{Missed, Reach};
+use super::stops::Stops;
+use super::talk::{Job, Outcome, at};
+
+/// A connection that brought nothing and ended sooner is part of the same trouble, so that a peer
+/// that lets us in and drops us is not asked for ever.
+const HELD: Duration = Duration::from_secs(10);
+/// Why a cut is final.
+const OLDER: &str = "this agent is from before resuming";
+/// Pause before such a peer is asked again: the first, doubled each time, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Runs `job` through `session`, and after a cut through new ones that `reach` opens. `over` returns
+/// with the reason once nobody can come back, because the task has ended; it is asked anew at each
+/// cut. `stops` brings wishes to end the job.
+///
+/// Where bytes of the output may be missing, one line of ours says so behind it.
+pub async fn run(
+    session: Session,
+    reach: &Reach,
+    run_id: Token,
+    job: &Job,
+    console: &mut Console,
+    stops: &mut Stops,
+    over: impl AsyncFn() -> String,
+) -> Outcome {
+    let outcome = match session {
+        Session::Agent(agent) => {
+            let resumes = agent.resumes;
+            if !resumes {
+                let agent = &agent.agent;
+                info!(event = "session.no_resume", agent, "{OLDER}: a cut costs the job");
+            }
+            let mut line = Line { reach, run_id, job, course: Course::default(), resumes, over };
+            line.hold(agent, console, stops).await
+        }
+        Session::Stock(stock) => {
+            let outcome = stock.run(run_id, job, console, stops).await;
+            match outcome {
+                Outcome::Lost { how, received, started: true } => {
+                    let how = format!("{how}; a stock SSH server cannot resume it");
+                    warn!(event = "session.lost", offset = received, "{how}");
+                    Outcome::Lost { how, received, started: true }
+                }
+                outcome => outcome,
+            }
+        }
+    };
+    if let Outcome::Lost { how, received, started: true }
+    | Outcome::Shut { how, received, started: true, .. } = &outcome
+    {
+        let line = missing(*received, how);
+        tokio::select! {
+            () = say_last(console, &line) => {}
+            _ = stops.next() => {}
+        }
+    }
+    outcome
+}
+
+/// Behind all output that came, however slowly it is read.
+async fn say_last(console: &mut Console, line: &str) {
+    console.drained().await;
+    console.say(line);
+    console.drained().await;
+}
+
+/// Marks the place in the job's log behind which bytes are missing.
+fn missing(received: u64, how: &str) -> String {
+    format!("fargate-runner: output may be missing here, after {received} bytes: {how}\n")
+}
+
+/// A script and the way to it.
+struct Line<'a, O> {
+    reach: &'a Reach,
+    run_id: Token,
+    job: &'a Job,
+    course: Course,
+    resumes: bool,
+    over: O,
+}
+
+/// A time in which no connection has held.
+#[derive(Clone, Copy)]
+struct Trouble {
+    since: Instant,
+    pause: Duration,
+}
+
+impl Trouble {
+    /// After another connection was cut, which `held` or did not.
+    fn after(former: Option<Self>, held: bool) -> Self {
+        match former {
+            Some(former) if !held => {
+                let pause = (former.pause * 2).clamp(FIRST_PAUSE, LAST_PAUSE);
+                Self { pause, ..former }
+            }
+            _ => Self { since: Instant::now(), pause: Duration::ZERO },
+        }
+    }
+}
+
+impl<O: AsyncFn() -> String> Line<'_, O> {
+    async fn hold(
+        &mut self,
+        mut agent: Box<AgentSession>,
+        console: &mut Console,
+        stops: &mut Stops,
+    ) -> Outcome {
+        let mut begin = Begin::Send;
+        let mut trouble = None;
+        loop {
+            let (opened, before) = (Instant::now(), self.course.received());
+            let Self { run_id, job, course, .. } = self;
+            let how = match agent.attend(run_id, job, begin, course, console, stops).await {
+                Attended::Done(outcome) => {
+                    if let Outcome::Lost { how, received, .. } = &outcome {
+                        warn!(event = "session.broken", offset = received, "{how}");
+                    }
+                    return outcome;
+                }
+                Attended::Cut(how) => how,
+            };
+            let offset = self.course.received();
+            if !self.resumes || self.course.is_terminating() {
+                let why = if self.resumes { "the task is ending" } else { OLDER };
+                let how = format!("{how}; {why}");
+                warn!(event = "session.lost", offset, "{how}");
+                return self.course.lost(how);
+            }
+            warn!(event = "session.cut", offset, "{how}");
+            let held = offset > before || opened.elapsed() > HELD;
+            let now = Trouble::after(trouble, held);
+            trouble = Some(now);
+            agent = match self.reconnect(now, &how, stops).await {
+                Ok(agent) => agent,
+                Err(outcome) => return *outcome,
+            };
+            begin = Begin::Attach { cut_at: now.since };
+        }
+    }
+
+    /// A new session with the agent, or how it ended without one.
+    async fn reconnect(
+        &self,
+        trouble: Trouble,
+        how: &str,
+        stops: &mut Stops,
+    ) -> Result<Box<AgentSession>, Box<Outcome>> {
+        let reach = self.reach.again();
+        let window = reach.timeouts.resume_window();
+        let last: RefCell<Option<Missed>> = RefCell::default();
+        let opening = async {
+            sleep(trouble.pause).await;
+            reach.open(|missed| drop(last.replace(Some(missed)))).await
+        };
+        let over = (self.over)();
+        tokio::pin!(opening, over);
+        loop {
+            tokio::select! {
+                opened = &mut opening => return match opened {
+                    Ok(Session::Agent(agent)) if agent.resumes => Ok(agent),
+                    // The same key, and an agent that knows less than before: not what we left.
+                    Ok(_) => Err(Box::new(self.course.lost("an older agent came back"))),
+                    Err(error) => {
+                        let how = format!("{how}, and then {error}");
+                        Err(Box::new(self.course.shut(how, error)))
+                    }
+                },
+                why = &mut over => {
+                    return Err(Box::new(self.course.lost(format!("{how}; {why}"))));
+                }
+                () = sleep_until(trouble.since + window) => {
+                    let last = last.borrow();
+                    let last = last.as_ref().map_or_else(String::new, |last| format!(" ({last})"));
+                    let window = duration(window);
+                    let how = format!("{how}, and it did not come back within {window}{last}");
+                    return Err(Box::new(self.course.lost(how)));
+                }
+                stop = stops.next() => {
+                    // What was not sent whole does not run, and nobody is left to send the rest.
+                    if !self.course.wish(stop) || !self.course.may_run() {
+                        return Err(Box::new(Outcome::Left));
+                    }
+                }
+                () = at(self.course.leave_at()) => return Err(Box::new(Outcome::Left)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_connections_that_hold_give_the_peer_its_window_back() {
+        let first = Trouble::after(None, false);
+        assert_eq!(first.pause, Duration::ZERO);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        let mut now = first;
+        for _ in 0..10 {
+            now = Trouble::after(Some(now), false);
+        }
+        assert_eq!((now.since, now.pause), (first.since, LAST_PAUSE));
+        let next = Trouble::after(Some(now), true);
+        assert_eq!(
+            (next.since.duration_since(first.since), next.pause),
+            (Duration::from_secs(3), Duration::ZERO)
+        );
+    }
+}

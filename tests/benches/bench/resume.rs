@@ -1,0 +1,143 @@
+//! What a cut in mid-script costs: from the moment that the network is back to the next byte of the
+//! script's output, through a relay between driver and task.
+
+use std::error::Error;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use fargate_tests::{Cut, Line, Relay};
+use serde_json::Value;
+use tokio::io::AsyncReadExt;
+use tokio::process::ChildStdout;
+use tokio::time::timeout;
+use toml::Table;
+
+use crate::figure::{Figure, Goal, Report, ms, percentile};
+use crate::house::House;
+
+/// The job's number.
+const JOB: u64 = 4;
+/// Cuts of each kind, all in one script.
+const CUTS: u32 = 10;
+/// How long the network is away; each time a little longer, so that its return meets every moment
+/// of the driver's search.
+const AWAY: Duration = Duration::from_millis(1500);
+/// More of it each time.
+const LONGER: Duration = Duration::from_millis(70);
+/// Writes all the time, and says nothing else.
+const SCRIPT: &str = "while :; do echo x; sleep 0.005; done";
+/// Nothing takes longer unless it is broken.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// See the module.
+pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let job = house.job_with(JOB, &configuration(house)?)?;
+    job.prepare()?;
+    let mut lost = Vec::new();
+    runtime.block_on(async {
+        let relay = lead(house).await?;
+        let mut command = tokio::process::Command::from(job.script(SCRIPT)?);
+        let mut driver = command.kill_on_drop(true).spawn()?;
+        let mut stdout = driver.stdout.take().ok_or("the driver's output is a pipe")?;
+        for n in 0..CUTS {
+            for kind in [Kind::Reset, Kind::Silent] {
+                some(&mut stdout).await?;
+                lost.push(ms(cut(&relay, kind, AWAY + LONGER * n, &mut stdout).await?));
+            }
+        }
+        driver.kill().await?;
+        Ok::<_, Box<dyn Error>>(())
+    })?;
+    job.cleanup()?;
+    report.add(Figure {
+        name: "resume-after-network",
+        value: percentile(&lost, 100) / 1000.0,
+        unit: "s",
+        goal: Goal::AtMost(1.0),
+        note: format!(
+            "from the network's return to the next byte of output; worst of {} cuts, half of them \
+             resets and half silence, p50 {:.0} ms",
+            lost.len(),
+            percentile(&lost, 50)
+        ),
+    });
+    Ok(())
+}
+
+/// How the network goes.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Connections are reset, and new ones refused.
+    Reset,
+    /// Nothing passes, nobody is told, and what stood never speaks again.
+    Silent,
+}
+
+/// From the network's return to the next byte.
+async fn cut(
+    relay: &Relay,
+    kind: Kind,
+    away: Duration,
+    stdout: &mut ChildStdout,
+) -> Result<Duration, Box<dyn Error>> {
+    match kind {
+        Kind::Reset => {
+            relay.set(Line::Refusing);
+            relay.cut(Cut::Rst);
+        }
+        Kind::Silent => {
+            relay.set(Line::Silent);
+            relay.forget();
+        }
+    }
+    // What was on its way before does not count.
+    let passing = async { while some(stdout).await.is_ok() {} };
+    let _ = timeout(away, passing).await;
+    relay.set(Line::Up);
+    let back = Instant::now();
+    some(stdout).await?;
+    Ok(back.elapsed())
+}
+
+async fn some(stdout: &mut ChildStdout) -> Result<(), Box<dyn Error>> {
+    let mut buffer = [0; 64 * 1024];
+    match timeout(DEADLINE, stdout.read(&mut buffer)).await?? {
+        0 => Err("the driver ended".into()),
+        _ => Ok(()),
+    }
+}
+
+/// The house's configuration with a state folder of its own, and a driver that notices silence
+/// within the outage.
+fn configuration(house: &House) -> Result<PathBuf, Box<dyn Error>> {
+    let mut settings: Table = fs::read_to_string(&house.configuration)?.parse()?;
+    settings.insert("state_dir".into(), state(house).to_string_lossy().into_owned().into());
+    let defaults = settings.get_mut("defaults").and_then(toml::Value::as_table_mut);
+    let defaults = defaults.ok_or("the cloud's configuration has no defaults")?;
+    let timeouts = defaults.entry("timeouts").or_insert_with(|| Table::new().into());
+    let timeouts = timeouts.as_table_mut().ok_or("`timeouts` is a table")?;
+    timeouts.insert("keepalive".into(), "200ms".into());
+    timeouts.insert("keepalive_tries".into(), 2.into());
+    let path = house.folder.join("resume.toml");
+    fs::write(&path, settings.to_string())?;
+    Ok(path)
+}
+
+fn state(house: &House) -> PathBuf {
+    house.folder.join("resume-state")
+}
+
+/// Puts a relay between the one job that is prepared and its task.
+async fn lead(house: &House) -> Result<Relay, Box<dyn Error>> {
+    let mut jobs = fs::read_dir(state(house).join("jobs"))?;
+    let file = jobs.next().ok_or("no state file of the job")??.path();
+    let mut state: Value = serde_json::from_slice(&fs::read(&file)?)?;
+    let target: SocketAddr = state["address"].as_str().ok_or("no address")?.parse()?;
+    let relay = Relay::to(target).await;
+    state["address"] = relay.address.to_string().into();
+    fs::write(&file, state.to_string())?;
+    Ok(relay)
+}

@@ -1,0 +1,483 @@
+//! A network that a test can break: a TCP relay in this process, between a driver and its task or
+//! its cloud, that cuts, stalls, swallows, changes or slows down what passes, at any byte.
+//!
+//! It knows bytes and no protocol. A job is led through it by its state file, a client of the cloud
+//! by its endpoint.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+
+use crate::wait::PATIENCE;
+
+/// Bytes read at once.
+const READ: usize = 16 * 1024;
+/// Connections that may wait to be taken.
+const BACKLOG: u32 = 64;
+/// How long the ends of a closed connection may take to close their own sides.
+const LAST_BYTES: Duration = Duration::from_secs(5);
+
+/// Where the connections to come lead.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// To this machine.
+    To(SocketAddr),
+    /// They hear this, and then nothing; what they say is swallowed.
+    Says(Vec<u8>),
+    /// They hear this and are closed.
+    SaysAndCloses(Vec<u8>),
+}
+
+/// What the network does to every connection, old and new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// It passes bytes on.
+    Up,
+    /// It passes nothing on, and tells nobody. What waits goes on once it is up again.
+    Silent,
+    /// Nobody listens: connections to come are refused. Those that stand go on.
+    Refusing,
+    /// Every connection is cut, those to come as soon as they stand.
+    Cutting(Cut),
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// In good order.
+    Fin,
+    /// By a reset.
+    Rst,
+}
+
+/// Who sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Who dialled.
+    Client,
+    /// Who is behind the relay.
+    Task,
+}
+
+/// What happens once in one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// To the bytes that this side sends.
+    pub from: Side,
+    /// After so many of them.
+    pub after: u64,
+    /// What.
+    pub what: What,
+}
+
+/// See [`Fault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The connection ends.
+    Cut(Cut),
+    /// Nothing of this side passes until [`Relay::go_on`].
+    Stall,
+    /// The next byte arrives with its lowest bit flipped.
+    Flip,
+}
+
+#[derive(Clone)]
+struct Control {
+    way: Way,
+    line: Line,
+    /// Largest piece that is passed on at once.
+    piece: usize,
+    /// Connections up to this one are cut so.
+    cut: Option<(usize, Cut)>,
+    /// Connections up to this one are silent for ever.
+    forgotten: usize,
+    /// Stalls up to this one are over.
+    released: usize,
+    /// Happens to every connection to come.
+    always: Option<Fault>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    accepted: usize,
+    stalls: usize,
+    from_client: u64,
+    from_task: u64,
+}
+
+impl Counts {
+    fn of(&self, side: Side) -> u64 {
+        match side {
+            Side::Client => self.from_client,
+            Side::Task => self.from_task,
+        }
+    }
+}
+
+struct Shared {
+    control: watch::Sender<Control>,
+    counts: watch::Sender<Counts>,
+    faults: Mutex<VecDeque<Fault>>,
+}
+
+/// A relay that listens, until this is dropped.
+pub struct Relay {
+    /// Where it listens.
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+impl Relay {
+    /// Passes everything on to `target`.
+    pub async fn to(target: SocketAddr) -> Self {
+        Self::new(Way::To(target)).await
+    }
+
+    /// Listens at an address of its own.
+    ///
+    /// # Panics
+    ///
+    /// If the system gives none.
+    pub async fn new(way: Way) -> Self {
+        static NEXT: AtomicU8 = AtomicU8::new(1);
+        let process = u8::try_from(std::process::id() % 256).expect("less than 256");
+        let ip = Ipv4Addr::new(127, 83, process, NEXT.fetch_add(1, Ordering::Relaxed));
+        let listener = listen(SocketAddr::new(IpAddr::V4(ip), 0));
+        let address = listener.local_addr().expect("a bound socket");
+        let control = Control {
+            way,
+            line: Line::Up,
+            piece: READ,
+            cut: None,
+            forgotten: 0,
+            released: 0,
+            always: None,
+        };
+        let shared = Arc::new(Shared {
+            control: watch::Sender::new(control),
+            counts: watch::Sender::default(),
+            faults: Mutex::default(),
+        });
+        let accepting = tokio::spawn(accept(listener, address, shared.clone()));
+        Self { address, shared, accepting }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Control)) {
+        self.shared.control.send_modify(change);
+    }
+
+    /// Where the connections to come lead.
+    pub fn lead(&self, way: Way) {
+        self.change(|control| control.way = way);
+    }
+
+    /// What the network does from now on.
+    pub fn set(&self, line: Line) {
+        self.change(|control| control.line = line);
+    }
+
+    /// Cuts every connection that stands; those to come pass.
+    pub fn cut(&self, how: Cut) {
+        let last = self.accepted();
+        self.change(|control| control.cut = Some((last, how)));
+    }
+
+    /// Lets every connection that stands fall silent for ever; those to come pass.
+    pub fn forget(&self) {
+        let last = self.accepted();
+        self.change(|control| control.forgotten = last);
+    }
+
+    /// Happens to the next connection for which nothing is planned yet.
+    ///
+    /// # Panics
+    ///
+    /// If a connection panicked.
+    pub fn plan(&self, fault: Fault) {
+        self.shared.faults.lock().expect("nobody panics").push_back(fault);
+    }
+
+    /// Happens to every connection to come that has no plan of its own.
+    pub fn always(&self, fault: Option<Fault>) {
+        self.change(|control| control.always = fault);
+    }
+
+    /// Passes on pieces of so many bytes at most.
+    pub fn in_pieces_of(&self, bytes: usize) {
+        self.change(|control| control.piece = bytes);
+    }
+
+    /// Ends every stall that was reached.
+    pub fn go_on(&self) {
+        let stalls = self.shared.counts.borrow().stalls;
+        self.change(|control| control.released = stalls);
+    }
+
+    /// How many connections came.
+    #[must_use]
+    pub fn accepted(&self) -> usize {
+        self.shared.counts.borrow().accepted
+    }
+
+    /// How many stalls were reached.
+    #[must_use]
+    pub fn stalls(&self) -> usize {
+        self.shared.counts.borrow().stalls
+    }
+
+    /// How many bytes of this side were passed on, over all connections.
+    #[must_use]
+    pub fn passed(&self, from: Side) -> u64 {
+        self.shared.counts.borrow().of(from)
+    }
+
+    /// Returns once so many bytes of this side were passed on.
+    ///
+    /// # Panics
+    ///
+    /// If that takes too long.
+    pub async fn until_passed(&self, from: Side, bytes: u64) {
+        let mut counts = self.shared.counts.subscribe();
+        let passed = counts.wait_for(|counts| counts.of(from) >= bytes);
+        let passed = timeout(PATIENCE, passed).await.is_ok();
+        assert!(passed, "{} of {bytes} bytes passed", self.passed(from));
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+fn listen(address: SocketAddr) -> TcpListener {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("an option of every system");
+    socket.bind(address).expect("an address of this relay alone");
+    socket.listen(BACKLOG).expect("a bound socket")
+}
+
+async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>) {
+    let mut control = shared.control.subscribe();
+    let mut listener = Some(listener);
+    let mut connections = JoinSet::new();
+    loop {
+        let refuses = control.borrow_and_update().line == Line::Refusing;
+        if refuses {
+            listener = None;
+        } else if listener.is_none() {
+            listener = Some(listen(address));
+        }
+        let accepted = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            accepted = accepted => if let Ok((client, _)) = accepted {
+                shared.counts.send_modify(|counts| counts.accepted += 1);
+                let id = shared.counts.borrow().accepted;
+                let fault = shared.faults.lock().expect("nobody panics").pop_front();
+                connections.spawn(serve(client, id, fault, shared.clone()));
+            },
+            changed = control.changed() => if changed.is_err() { return },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(mut client: TcpStream, id: usize, fault: Option<Fault>, shared: Arc<Shared>) {
+    let (way, always) = {
+        let control = shared.control.borrow();
+        (control.way.clone(), control.always)
+    };
+    match way {
+        Way::To(target) => {
+            let connection = Connection { id, fault: fault.or(always), shared };
+            connection.pass(client, target).await;
+        }
+        Way::Says(words) => {
+            let (mut read, mut write) = client.split();
+            let swallow = async {
+                let mut buffer = [0; 4096];
+                while let Ok(1..) = read.read(&mut buffer).await {}
+            };
+            // A client that hears enough may leave in the middle of it.
+            let _ = tokio::join!(write.write_all(&words), swallow);
+        }
+        Way::SaysAndCloses(words) => {
+            let _ = client.write_all(&words).await;
+            let _ = client.shutdown().await;
+        }
+    }
+}
+
+struct Connection {
+    id: usize,
+    fault: Option<Fault>,
+    shared: Arc<Shared>,
+}
+
+impl Connection {
+    async fn pass(self, mut client: TcpStream, target: SocketAddr) {
+        let mut control = self.shared.control.subscribe();
+        let passes = |control: &Control| control.line != Line::Silent;
+        if control.wait_for(passes).await.is_err() {
+            return;
+        }
+        let Ok(mut task) = TcpStream::connect(target).await else { return };
+        for stream in [&client, &task] {
+            stream.set_nodelay(true).expect("an open socket");
+        }
+        let how = {
+            let (client_read, client_write) = client.split();
+            let (task_read, task_write) = task.split();
+            let up = self.direction(Side::Client, client_read, task_write);
+            let down = self.direction(Side::Task, task_read, client_write);
+            tokio::select! {
+                passed = async { tokio::try_join!(up, down) } => match passed {
+                    Ok(_) => return,
+                    Err(how) => how,
+                },
+                how = self.cut_from_outside() => how,
+            }
+        };
+        end(client, task, how).await;
+    }
+
+    /// Returns once the test wants this connection cut.
+    async fn cut_from_outside(&self) -> Cut {
+        let mut control = self.shared.control.subscribe();
+        let cut = |control: &Control| match (control.line, control.cut) {
+            (Line::Cutting(how), _) => Some(how),
+            (_, Some((last, how))) if self.id <= last => Some(how),
+            _ => None,
+        };
+        loop {
+            if let Some(how) = cut(&control.borrow_and_update()) {
+                return how;
+            }
+            if control.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Returns once bytes may pass.
+    async fn passes(&self, control: &mut watch::Receiver<Control>) {
+        let passes =
+            |control: &Control| control.line != Line::Silent && control.forgotten < self.id;
+        if control.wait_for(passes).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn direction(
+        &self,
+        side: Side,
+        mut from: ReadHalf<'_>,
+        mut to: WriteHalf<'_>,
+    ) -> Result<(), Cut> {
+        let mut control = self.shared.control.subscribe();
+        let mut fault = self.fault.filter(|fault| fault.from == side);
+        let mut buffer = vec![0; READ];
+        let mut passed = 0;
+        loop {
+            self.passes(&mut control).await;
+            let n = tokio::select! {
+                _ = control.changed() => continue,
+                read = from.read(&mut buffer) => match read {
+                    Ok(n @ 1..) => n,
+                    _ => {
+                        let _ = to.shutdown().await;
+                        return Ok(());
+                    }
+                },
+            };
+            let mut rest = &mut buffer[..n];
+            if let Some(Fault { after, what, .. }) = fault
+                && after < passed + n as u64
+            {
+                let before = usize::try_from(after - passed).expect("within what was read");
+                let (first, behind) = rest.split_at_mut(before);
+                self.write(side, &mut to, first, &mut control).await?;
+                fault = None;
+                match what {
+                    What::Cut(how) => return Err(how),
+                    What::Stall => self.stall(&mut control).await,
+                    What::Flip => behind[0] ^= 1,
+                }
+                rest = behind;
+            }
+            self.write(side, &mut to, rest, &mut control).await?;
+            passed += n as u64;
+        }
+    }
+
+    async fn stall(&self, control: &mut watch::Receiver<Control>) {
+        self.shared.counts.send_modify(|counts| counts.stalls += 1);
+        let own = self.shared.counts.borrow().stalls;
+        if control.wait_for(|control| control.released >= own).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn write(
+        &self,
+        side: Side,
+        to: &mut WriteHalf<'_>,
+        bytes: &[u8],
+        control: &mut watch::Receiver<Control>,
+    ) -> Result<(), Cut> {
+        let piece = control.borrow().piece;
+        for piece in bytes.chunks(piece) {
+            self.passes(control).await;
+            if to.write_all(piece).await.is_err() {
+                return Err(Cut::Rst);
+            }
+            self.shared.counts.send_modify(|counts| {
+                let count = match side {
+                    Side::Client => &mut counts.from_client,
+                    Side::Task => &mut counts.from_task,
+                };
+                *count += piece.len() as u64;
+            });
+        }
+        Ok(())
+    }
+}
+
+async fn end(mut client: TcpStream, mut task: TcpStream, how: Cut) {
+    match how {
+        Cut::Rst => {
+            for stream in [&client, &task] {
+                // A close without lingering resets.
+                let socket = socket2::SockRef::from(stream);
+                socket.set_linger(Some(Duration::ZERO)).expect("an open socket");
+            }
+        }
+        Cut::Fin => {
+            for stream in [&mut client, &mut task] {
+                let _ = stream.shutdown().await;
+            }
+            // A socket that is closed with bytes unread would reset instead.
+            let swallow = async |mut stream: TcpStream| {
+                let mut buffer = [0; 4096];
+                while let Ok(1..) = stream.read(&mut buffer).await {}
+            };
+            let both = async { tokio::join!(swallow(client), swallow(task)) };
+            let _ = timeout(LAST_BYTES, both).await;
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! D3, D4, D8 and B6 while the network is away: whoever wants an end gets it.
+
+use std::time::{Duration, Instant};
+
+use fargate_tests::{
+    BUILD_FAILURE, Cut, Job, Line, Relay, Running, SYSTEM_FAILURE, Site, process, until,
+};
+use nix::sys::signal::Signal;
+
+use crate::{STARTS, events, lead, mark, past_relays, relayed, site, starts};
+
+/// A script that runs on while its driver looks for the way back.
+async fn away(site: &Site, job: &Job, relay: &Relay, name: &str) -> Running {
+    let trap = "trap 'echo told to end; exit 7' TERM";
+    let script = format!("{STARTS}; {trap}; echo up; (exec -a {name} sleep 1000) & wait");
+    let mut running = job.start_run(script);
+    running.wrote("up").await;
+    until("the script is there", || process(name).is_some()).await;
+    relay.set(Line::Refusing);
+    relay.cut(Cut::Rst);
+    until("it was cut", || events(site, "session.cut").len() == 1).await;
+    running
+}
+
+#[tokio::test]
+async fn a_cancel_without_a_network_returns_in_time_and_the_next_stage_ends_the_script() {
+    let site = site().await;
+    let (job, relay) = relayed(&site).await;
+    let name = mark("cancelled-away");
+    let running = away(&site, &job, &relay, &name).await;
+    let told = Instant::now();
+    running.signal(Signal::SIGTERM);
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
+    assert_eq!((ended.out(), job.exit_code()), ("up\n".to_owned(), None));
+    assert!(process(&name).is_some(), "nobody could tell it");
+    relay.set(Line::Up);
+    assert_eq!(starts(&job).await, 1);
+    assert_eq!(process(&name), None);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_cancel_reaches_the_script_once_the_network_is_back() {
+    let site = site().await;
+    site.set("defaults.timeouts.cancel_return", "20s");
+    let (job, relay) = relayed(&site).await;
+    let name = mark("cancelled-late");
+    let running = away(&site, &job, &relay, &name).await;
+    running.signal(Signal::SIGTERM);
+    relay.set(Line::Up);
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    assert_eq!((ended.out(), ended.err()), ("up\ntold to end\n".to_owned(), String::new()));
+    until("nothing of it is left", || process(&name).is_none()).await;
+    assert_eq!(starts(&job).await, 1);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_search_at_once() {
+    let site = site().await;
+    site.set("defaults.timeouts.cancel_return", "1m");
+    let (job, relay) = relayed(&site).await;
+    let mut running = away(&site, &job, &relay, &mark("twice")).await;
+    let told = Instant::now();
+    // Two signals that came at once would be one.
+    until("it has left", || {
+        let runs = running.runs();
+        if runs {
+            running.signal(Signal::SIGTERM);
+        }
+        !runs
+    })
+    .await;
+    assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
+    job.heard(running).await.with_code(SYSTEM_FAILURE);
+    relay.set(Line::Up);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_driver_that_is_killed_while_away_leaves_its_script_to_the_next_stage() {
+    let site = site().await;
+    let (job, relay) = relayed(&site).await;
+    let name = mark("killed-away");
+    let running = away(&site, &job, &relay, &name).await;
+    running.signal(Signal::SIGKILL);
+    job.heard(running).await.with_code(128 + 9);
+    relay.set(Line::Up);
+    assert_eq!(starts(&job).await, 1);
+    assert_eq!(process(&name), None);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_clean_up_beside_a_run_that_is_away_ends_it_within_5_s() {
+    let site = site().await;
+    let (job, relay) = relayed(&site).await;
+    let running = away(&site, &job, &relay, &mark("cleaned-up")).await;
+    let began = Instant::now();
+    job.cleanup().await.passed();
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let line = ended.error_line();
+    assert!(
+        line.starts_with("fargate-runner: error: the job's clean-up stopped the task"),
+        "{line}"
+    );
+    assert_eq!(job.exit_code(), None);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_task_that_ends_while_its_driver_is_away_ends_the_wait() {
+    for (stop, code, status) in [
+        (("SpotInterruption", "Your Spot Task was interrupted."), SYSTEM_FAILURE, None),
+        (
+            ("EssentialContainerExited", "OutOfMemoryError: Container killed due to memory usage"),
+            BUILD_FAILURE,
+            Some("137\n"),
+        ),
+    ] {
+        let site = site().await;
+        let (job, relay) = relayed(&site).await;
+        let running = away(&site, &job, &relay, &mark("ended-away")).await;
+        let arn = site.task_of(&job).arn;
+        assert!(site.cloud().stop_task_from_outside(&arn, stop.0, stop.1));
+        let ended = job.heard(running).await.with_code(code);
+        // Far less than the window of 2 minutes.
+        assert!(ended.took < Duration::from_secs(30), "{:?}", ended.took);
+        assert_eq!(job.exit_code().as_deref(), status);
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_took_the_place_of_one_that_is_away_keeps_it() {
+    let site = site().await;
+    let (job, relay) = relayed(&site).await;
+    let name = mark("superseded-away");
+    let running = away(&site, &job, &relay, &name).await;
+    let other = Relay::to(past_relays(&site, &job)).await;
+    lead(&job, other.address);
+    assert_eq!(job.run("echo later; exit 4").await.with_code(BUILD_FAILURE).all(), "later\n");
+    relay.set(Line::Up);
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    assert_eq!(ended.out(), "up\n");
+    assert_eq!(starts(&job).await, 1);
+    assert_eq!(process(&name), None);
+    site.close().await;
+}

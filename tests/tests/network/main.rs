@@ -1,0 +1,108 @@
+//! The network between driver, task and cloud as it is on bad days: cut, silent, slow, changed, and
+//! back again. A script is never run twice, and no byte of its output is lost while the way is open
+//! again in time.
+
+mod cloud;
+mod cuts;
+mod expiry;
+mod hosts;
+mod interrupts;
+mod odd_agents;
+mod random;
+mod segments;
+mod silence;
+mod start;
+mod stock;
+mod upload;
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::rc::Rc;
+
+use fargate_tests::{Ended, Job, Relay, Site, process, until};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+/// Each script writes down its start here, inside its task.
+const STARTS: &str = "echo start >> /builds/starts";
+
+/// A site whose stages end soon where nothing comes of them.
+async fn site() -> Site {
+    let site = Site::open().await;
+    // A task that still runs after a cut is not watched for long.
+    site.set("defaults.timeouts.verdict", "2s");
+    site
+}
+
+/// A prepared job whose `run`s go through a relay.
+async fn relayed(site: &Site) -> (Rc<Job>, Relay) {
+    let job = site.prepared().await;
+    let relay = Relay::to(address_of(&job)).await;
+    lead(&job, relay.address);
+    (job, relay)
+}
+
+/// Where the job's task answers.
+fn address_of(job: &Job) -> SocketAddr {
+    let state = job.state().expect("a state file");
+    state["address"].as_str().expect("an address").parse().expect("ours")
+}
+
+fn lead(job: &Job, address: SocketAddr) {
+    job.change_state(|state| state["address"] = address.to_string().into());
+}
+
+/// Where the job's task answers, past every relay.
+fn past_relays(site: &Site, job: &Job) -> SocketAddr {
+    let ip = site.task_of(job).address.expect("it runs");
+    let endpoint = site.cloud().endpoint();
+    let port = endpoint.trim_end_matches('/').rsplit(':').next().expect("a URL with a port");
+    format!("{ip}:{port}").parse().expect("an address")
+}
+
+/// The lines of the operator's log about one event.
+fn events(site: &Site, event: &str) -> Vec<Value> {
+    let lines: Vec<Value> =
+        site.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    lines.into_iter().filter(|line| line["event"] == event).collect()
+}
+
+/// The names of processes that no other test on this machine has.
+fn mark(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
+}
+
+/// Words of a script that wait until the test lets it [`pass`].
+fn wait_at(gate: &str) -> String {
+    format!("(exec -a {gate} sleep 1000)")
+}
+
+/// Lets a script go on that waits at `gate`.
+async fn pass(gate: &str) {
+    until("the script waits", || process(gate).is_some()).await;
+    let sleeper = process(gate).expect("just seen");
+    // The one signal whose work a shell does not report.
+    nix::sys::signal::kill(sleeper, Signal::SIGPIPE).expect("a process of ours");
+    until("the script goes on", || process(gate).is_none()).await;
+}
+
+/// How often scripts that began with [`STARTS`] were started in the job's task.
+async fn starts(job: &Job) -> usize {
+    let ended = job.run("cat /builds/starts || true").await.with_code(0);
+    ended.out().lines().count()
+}
+
+/// What these words of a shell write, run here as in a task.
+fn written_by(words: &str) -> Vec<u8> {
+    let ran = Command::new("bash").args(["-c", words]).output().expect("bash");
+    assert!(ran.status.success(), "{words}");
+    ran.stdout
+}
+
+/// The one line that marks missing output, and the error behind it.
+fn missing_line(ended: &Ended) -> String {
+    let err = ended.err();
+    let marks: Vec<_> = err.lines().filter(|line| line.contains("output may be missing")).collect();
+    let [mark] = marks[..] else { panic!("{} marks in {err:?}", marks.len()) };
+    mark.to_owned()
+}

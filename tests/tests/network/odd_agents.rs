@@ -1,0 +1,197 @@
+//! C10 and skew: agents that are older than the driver, and what only pretends to be one.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::rc::Rc;
+use std::time::Duration;
+
+use fargate_tests::{
+    BUILD_FAILURE, Cut, Ended, Job, Reading, Relay, SYSTEM_FAILURE, Site, Sshd, memory_kib, until,
+};
+use tokio::process::{Child, Command};
+
+use crate::{events, lead, missing_line, site};
+
+/// Nothing here may take longer, whatever the peer does.
+const SOON: Duration = Duration::from_secs(15);
+/// Largest driver beside such a peer.
+const MEMORY_KIB: u64 = 64 << 10;
+
+/// A real `sshd` outside any sandbox whose subsystem is an odd agent. It is ended when this is
+/// dropped.
+struct Odd {
+    relay: Relay,
+    folder: PathBuf,
+    server: Child,
+}
+
+impl Odd {
+    /// Takes the place of the task of `job`, with a host key that is pinned.
+    async fn set(site: &Site, job: &Job, oddity: &str) -> Self {
+        // Where the secrets of a job may lie.
+        let folder = site.folder().join("runner").join(oddity);
+        fs::create_dir_all(&folder).expect("a writable folder");
+        let file = |name: &str| folder.join(name).display().to_string();
+        let made = ["-q", "-t", "ed25519", "-N", "", "-f", &file("host")];
+        job.start_other("ssh-keygen", &made).ended().await.passed();
+        let key = site.task_of(job).environment["SSH_PUBLIC_KEY"].clone();
+        fs::write(file("authorized_keys"), key).expect("a writable folder");
+        let free = TcpListener::bind("127.84.2.1:0").expect("a free port");
+        let address: SocketAddr = free.local_addr().expect("a bound socket");
+        drop(free);
+        let program = env!("CARGO_BIN_EXE_odd_agent");
+        let configuration = format!(
+            "ListenAddress {address}\n\
+             HostKey {}\n\
+             AuthorizedKeysFile {}\n\
+             Subsystem fargate-runner {program} {oddity} {}\n\
+             PermitRootLogin yes\n\
+             StrictModes no\n\
+             PidFile none\n\
+             UsePAM no\n",
+            file("host"),
+            file("authorized_keys"),
+            folder.display(),
+        );
+        fs::write(file("sshd_config"), configuration).expect("a writable folder");
+        // Without it a root sshd refuses to start; the packages of most systems make it at boot.
+        fs::create_dir_all("/run/sshd").expect("root may make it");
+        let server = Command::new("/usr/sbin/sshd")
+            .args(["-D", "-e", "-f", &file("sshd_config")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("sshd starts");
+        until("it listens", || TcpStream::connect(address).is_ok()).await;
+        let host_key = fs::read_to_string(file("host.pub")).expect("a public key");
+        let host_key: Vec<_> = host_key.split_whitespace().take(2).collect();
+        job.change_state(|state| state["host_key"] = host_key.join(" ").into());
+        let relay = Relay::to(address).await;
+        lead(job, relay.address);
+        Self { relay, folder, server }
+    }
+
+    /// Ends it, so that the site finds nothing left.
+    async fn end(mut self) {
+        self.server.kill().await.expect("a child of ours");
+    }
+
+    fn count(&self, file: &str) -> usize {
+        fs::read_to_string(self.folder.join(file)).unwrap_or_default().lines().count()
+    }
+}
+
+/// A job whose task's place such an agent has taken; none where there is no `sshd`.
+async fn beside(oddity: &str) -> Option<(Site, Rc<Job>, Odd)> {
+    if !Sshd::can_run() {
+        return None;
+    }
+    let site = site().await;
+    site.set("defaults.timeouts.resume", "4s");
+    site.set("defaults.timeouts.verdict", "500ms");
+    let job = site.prepared().await;
+    let odd = Odd::set(&site, &job, oddity).await;
+    Some((site, job, odd))
+}
+
+#[tokio::test]
+async fn an_agent_from_before_resuming_works_and_the_operators_log_says_what_it_lacks() {
+    let Some((site, job, odd)) = beside("older").await else { return };
+    let ended = job.run("echo out; exit 9").await.with_code(BUILD_FAILURE);
+    assert_eq!((ended.all(), job.exit_code().as_deref()), ("out\n".to_owned(), Some("9\n")));
+    let events = events(&site, "session.no_resume");
+    assert_eq!((events.len(), &events[0]["agent"]), (1, &"an odd agent".into()));
+    assert_eq!((odd.count("scripts"), odd.count("resumed")), (1, 0));
+    odd.end().await;
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_cut_with_an_agent_from_before_resuming_costs_the_job_and_is_told() {
+    let Some((site, job, odd)) = beside("older").await else { return };
+    let mut running = job.start_run("echo up; exec sleep 3");
+    running.wrote("up").await;
+    let before = odd.relay.accepted();
+    odd.relay.cut(Cut::Rst);
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    assert_eq!((ended.out().as_str(), job.exit_code()), ("up\n", None));
+    insta::assert_snapshot!(missing_line(&ended), @"fargate-runner: output may be missing here, after 3 bytes: the connection was cut; this agent is from before resuming");
+    assert_eq!(events(&site, "session.lost").len(), 1);
+    assert_eq!((odd.count("scripts"), odd.count("resumed")), (1, 0));
+    assert_eq!(odd.relay.accepted(), before);
+    odd.end().await;
+    site.close().await;
+}
+
+/// The one line, no verdict on the script, and no more than one script sent.
+fn refused(oddity: &str, job: &Job, odd: &Odd, ended: &Ended) {
+    assert_eq!(ended.code, SYSTEM_FAILURE, "{oddity}: {}", ended.all());
+    assert!(ended.took < SOON, "{oddity}: {:?}", ended.took);
+    let line = ended.error_line();
+    let expected = "fargate-runner: error: the connection to the task was lost";
+    assert!(line.starts_with(expected), "{oddity}: {line}");
+    assert!(missing_line(ended).len() < 400, "{oddity}");
+    assert_eq!((job.exit_code(), odd.count("scripts")), (None, 1), "{oddity}");
+}
+
+#[tokio::test]
+async fn an_agent_that_breaks_the_protocol_ends_the_stage_at_once() {
+    for (oddity, out) in
+        [("gap", ""), ("other-end", "up\n"), ("twice", ""), ("long-frame", ""), ("no-frame", "")]
+    {
+        let Some((site, job, odd)) = beside(oddity).await else { return };
+        let ended = job.run("echo never shown").await;
+        refused(oddity, &job, &odd, &ended);
+        assert_eq!((ended.out().as_str(), odd.count("resumed")), (out, 0), "{oddity}");
+        odd.end().await;
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_comes_back_wrongly_gets_no_second_script_and_ends_the_stage() {
+    for oddity in ["forgetful", "rewinding", "abandoning", "dropping"] {
+        let Some((site, job, odd)) = beside(oddity).await else { return };
+        let ended = job.run("echo never shown").await;
+        refused(oddity, &job, &odd, &ended);
+        assert_eq!(ended.out(), "up\n", "{oddity}");
+        let tries = odd.count("resumed");
+        if oddity == "dropping" {
+            // Each try waits longer than the one before.
+            assert!((2..20).contains(&tries), "{tries}");
+        } else {
+            assert_eq!(tries, 1, "{oddity}");
+        }
+        odd.end().await;
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_minds_no_window_fills_no_memory() {
+    let Some((site, job, odd)) = beside("flood").await else { return };
+    let running = job.start_stage("build_script", "echo never shown", Reading::OnDemand);
+    let driver = running.pid();
+    let mut memory = 0;
+    let lost = || {
+        memory = memory.max(memory_of(driver));
+        !events(&site, "session.broken").is_empty()
+    };
+    until("it was noticed", lost).await;
+    running.read_on();
+    let ended = job.heard(running).await;
+    refused("flood", &job, &odd, &ended);
+    assert!(ended.stdout.iter().all(|byte| *byte == b'x'));
+    assert!(memory < MEMORY_KIB, "{memory} KiB");
+    odd.end().await;
+    site.close().await;
+}
+
+/// Its memory in KiB, 0 once it has ended.
+fn memory_of(pid: nix::unistd::Pid) -> u64 {
+    if fargate_tests::alive(pid) { memory_kib(pid) } else { 0 }
+}

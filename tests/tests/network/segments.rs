@@ -1,0 +1,40 @@
+//! C9 and bytes that change: how the network cuts a stream up is of no matter, what it changes is
+//! never shown.
+
+use fargate_tests::{BUILD_FAILURE, Fault, Side, What};
+
+use crate::{STARTS, relayed, site, starts, written_by};
+
+#[tokio::test]
+async fn segments_of_one_byte_and_small_ones_arrive_byte_for_byte() {
+    for (bytes, words) in [(1, "seq 4000 | gzip -1n"), (536, "seq 700000 | gzip -1n")] {
+        let expected = written_by(words);
+        let site = site().await;
+        let (job, relay) = relayed(&site).await;
+        relay.in_pieces_of(bytes);
+        let ended = job.run(format!("{STARTS}; {words}; echo err >&2; exit 3")).await;
+        let ended = ended.with_code(BUILD_FAILURE);
+        assert!(ended.stdout == expected, "{bytes}: {} bytes", ended.stdout.len());
+        assert_eq!(ended.err(), "err\n");
+        relay.in_pieces_of(1 << 14);
+        assert_eq!((relay.accepted(), starts(&job).await), (1, 1));
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_byte_that_changes_on_the_way_is_a_cut_and_never_a_wrong_byte() {
+    let expected = written_by("seq 20000");
+    let site = site().await;
+    let (job, relay) = relayed(&site).await;
+    let mut runs = 0;
+    for after in [30, 700, 1200, 2400, 3500, 60_000] {
+        relay.plan(Fault { from: Side::Task, after, what: What::Flip });
+        let ended = job.run(format!("{STARTS}; seq 20000; exit 3")).await;
+        assert_eq!(ended.code, BUILD_FAILURE, "{after}: {}", ended.err());
+        assert!(ended.stdout == expected, "{after}: {} bytes", ended.stdout.len());
+        runs += 1;
+    }
+    assert_eq!(starts(&job).await, runs);
+    site.close().await;
+}

@@ -1,0 +1,114 @@
+//! C3 and C6: a network that says nothing, before the script was sent and while it runs.
+
+use std::time::Duration;
+
+use fargate_tests::{BUILD_FAILURE, Cut, Fault, Line, Side, Site, What, until};
+
+use crate::{STARTS, events, mark, pass, relayed, site, starts, wait_at, written_by};
+
+/// A site whose drivers notice silence soon.
+async fn attentive() -> Site {
+    let site = site().await;
+    site.set("defaults.timeouts.keepalive", "200ms");
+    site.set("defaults.timeouts.keepalive_tries", 2);
+    site
+}
+
+#[tokio::test]
+async fn a_connection_whose_other_end_is_gone_is_noticed_and_replaced() {
+    let site = attentive().await;
+    let (job, relay) = relayed(&site).await;
+    let gate = mark("half-open");
+    let script = format!("{STARTS}; echo one; {}; seq 50000; exit 3", wait_at(&gate));
+    let mut running = job.start_run(script);
+    running.wrote("one").await;
+    relay.forget();
+    until("it came back", || events(&site, "session.resumed").len() == 1).await;
+    pass(&gate).await;
+    let ended = job.heard(running).await.with_code(BUILD_FAILURE);
+    assert_eq!(ended.stdout, [b"one\n", &written_by("seq 50000")[..]].concat());
+    assert_eq!((ended.err(), job.exit_code().as_deref()), (String::new(), Some("3\n")));
+    assert_eq!((relay.accepted(), starts(&job).await), (2, 1));
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_network_that_is_silent_in_both_directions_for_a_while_costs_no_byte() {
+    let site = attentive().await;
+    let (job, relay) = relayed(&site).await;
+    let script = format!("{STARTS}; for i in {{1..2000}}; do echo $i; done; seq 300000; exit 3");
+    let mut running = job.start_run(script);
+    running.wrote("\n10\n").await;
+    relay.set(Line::Silent);
+    until("it was noticed", || events(&site, "session.cut").len() == 1).await;
+    relay.set(Line::Up);
+    let ended = job.heard(running).await.with_code(BUILD_FAILURE);
+    let expected = written_by("seq 2000; seq 300000");
+    assert!(ended.stdout == expected, "{} bytes", ended.stdout.len());
+    assert_eq!((ended.err(), starts(&job).await), (String::new(), 1));
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_short_silence_is_no_cut() {
+    let site = site().await;
+    let (job, relay) = relayed(&site).await;
+    let mut running = job.start_run(format!("{STARTS}; echo one; seq 500000; exit 3"));
+    running.wrote("one").await;
+    relay.plan(Fault { from: Side::Task, after: 0, what: What::Cut(Cut::Rst) });
+    relay.set(Line::Silent);
+    let before = relay.passed(Side::Task);
+    relay.set(Line::Up);
+    relay.until_passed(Side::Task, before + 1).await;
+    let ended = job.heard(running).await.with_code(BUILD_FAILURE);
+    let expected = [b"one\n", &written_by("seq 500000")[..]].concat();
+    assert!(ended.stdout == expected, "{} bytes", ended.stdout.len());
+    assert!(events(&site, "session.cut").is_empty());
+    assert_eq!(relay.accepted(), 1);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn stalled_after_any_byte_of_the_login_it_dials_anew() {
+    let site = attentive().await;
+    site.set("defaults.timeouts.dial", "300ms");
+    for step in ["handshake", "authenticate", "hello"] {
+        site.set(&format!("defaults.timeouts.{step}"), "400ms");
+    }
+    let (job, relay) = relayed(&site).await;
+    let script = format!("{STARTS}; echo said; exit 5");
+    job.run(&script).await.with_code(BUILD_FAILURE);
+    let whole = relay.passed(Side::Task);
+    let mut runs = 1;
+    // The whole version line, then parts of all that follows.
+    for after in (0..22).chain((22..whole).step_by(211)) {
+        relay.plan(Fault { from: Side::Task, after, what: What::Stall });
+        let (stalls, begun) = (relay.stalls(), relay.accepted());
+        let ended = job.run(&script).await.with_code(BUILD_FAILURE);
+        assert_eq!(ended.all(), "said\n", "{after}");
+        assert_eq!(job.exit_code().as_deref(), Some("5\n"), "{after}");
+        assert!(ended.took < Duration::from_secs(15), "{after}: {:?}", ended.took);
+        assert!(relay.stalls() == stalls || relay.accepted() >= begun + 2, "{after}");
+        relay.go_on();
+        runs += 1;
+    }
+    assert!(relay.stalls() > 25, "{}", relay.stalls());
+    assert_eq!(starts(&job).await, runs);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn what_stalled_and_goes_on_in_time_is_not_dialled_anew() {
+    let site = site().await;
+    let (job, relay) = relayed(&site).await;
+    for after in [10, 1500] {
+        relay.plan(Fault { from: Side::Task, after, what: What::Stall });
+        let (stalls, begun) = (relay.stalls(), relay.accepted());
+        let running = job.start_run("echo said");
+        until("it stalled", || relay.stalls() == stalls + 1).await;
+        relay.go_on();
+        assert_eq!(job.heard(running).await.with_code(0).all(), "said\n");
+        assert_eq!(relay.accepted(), begun + 1);
+    }
+    site.close().await;
+}

@@ -1,0 +1,50 @@
+//! A stock `sshd` in the task: nothing comes back to a script there, and both logs say so.
+
+use fargate_tests::{Cut, Line, Relay, SYSTEM_FAILURE, Sshd, process, until};
+
+use crate::{STARTS, address_of, events, lead, mark, missing_line, site, starts};
+
+#[tokio::test]
+async fn a_cut_with_a_stock_server_costs_the_job_and_both_logs_say_why() {
+    if !Sshd::can_run() {
+        return;
+    }
+    let site = site().await;
+    Sshd::open_ssh().serve(&site).await;
+    let job = site.prepared().await;
+    let relay = Relay::to(address_of(&job)).await;
+    lead(&job, relay.address);
+    let name = mark("stock-cut");
+    let mut running = job.start_run(format!("{STARTS}; echo up; exec -a {name} sleep 1000"));
+    running.wrote("up").await;
+    until("the script is there", || process(&name).is_some()).await;
+    let before = relay.accepted();
+    relay.cut(Cut::Rst);
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    assert_eq!((ended.out().as_str(), job.exit_code()), ("up\n", None));
+    insta::assert_snapshot!(missing_line(&ended), @"fargate-runner: output may be missing here, after 3 bytes: the server left without saying how it ended; a stock SSH server cannot resume it");
+    assert_eq!(events(&site, "session.lost").len(), 1);
+    assert_eq!(relay.accepted(), before, "the script is not looked for");
+    assert_eq!(starts(&job).await, 1);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_stock_server_that_refuses_for_a_while_gets_its_script() {
+    if !Sshd::can_run() {
+        return;
+    }
+    let site = site().await;
+    Sshd::open_ssh().serve(&site).await;
+    let job = site.prepared().await;
+    let relay = Relay::to(address_of(&job)).await;
+    lead(&job, relay.address);
+    relay.set(Line::Refusing);
+    let asked = site.calls("DescribeTasks");
+    let running = job.start_run(format!("{STARTS}; echo at last"));
+    until("it was refused for long", || site.calls("DescribeTasks") > asked).await;
+    relay.set(Line::Up);
+    assert_eq!(job.heard(running).await.with_code(0).all(), "at last\n");
+    assert_eq!(starts(&job).await, 1);
+    site.close().await;
+}
