@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use fargate_config::Profile;
 use fargate_model::job::JobKey;
-use fargate_model::why::{Cause, Why};
+use fargate_model::why::Why;
 use tokio::time::Instant;
 
 use crate::provision::{Order, ProvisionError, Provisioned, Settings, provision};
 use crate::session::{self, Console, Job, Outcome, Signal, Stop, Stops};
-use crate::state::{Folder, Manager, Origin, Record, StateError};
+use crate::state::{Folder, Manager, Origin, StateError};
 use crate::task::{Event, reason, release};
-use crate::verdict::{self, Verdict};
+use crate::verdict::{self, Told};
 use crate::{random, reach};
 
 /// How long an interrupted command has before KILL.
@@ -36,19 +35,6 @@ pub struct Report {
     pub task: Option<String>,
     /// What could not be stopped; such a task ends by itself.
     pub undone: Vec<String>,
-}
-
-impl Report {
-    /// Nobody said how the command ended, so ECS is asked.
-    async fn ask(&mut self, record: &Record, profile: &Profile, how: &str) {
-        match verdict::of_lost_task(record, profile, how).await {
-            Verdict::Job(status, why) => {
-                self.status = Some(status);
-                self.why = Some(*why);
-            }
-            Verdict::System(why) => self.why = Some(*why),
-        }
-    }
 }
 
 /// What happens on the way.
@@ -157,28 +143,22 @@ async fn run(
         (Err(error), _) => Outcome::Lost { how: error.to_string(), received: 0, started: false },
         (_, Err(why)) => Outcome::Lost { how: why.headline(), received: 0, started: false },
     };
-    match outcome {
-        // Status 0 is the command's own; another one may be the end that the task was given.
-        Outcome::Ended { ending, terminating: true, stopped: false, .. }
-            if ending.status() != 0 =>
-        {
-            report
-                .ask(&record, &settings.profile, "The task was ended while the command ran")
-                .await;
-        }
-        Outcome::Ended { ending, stopped, .. } => {
+    match &outcome {
+        // Whoever interrupts a command sees how it ended.
+        Outcome::Ended { ending, stopped: true, .. } => {
             report.status = Some(ending.status());
-            report.cancelled = stopped;
+            report.cancelled = true;
         }
-        Outcome::Left => report.cancelled = true,
-        Outcome::Refused(refusal) => report.why = Some(verdict::of_refusal(&refusal)),
-        Outcome::NoShell { how } => {
-            report.why = Some(Why::new(Cause::LoginShell).because(format!("{how}.")));
-        }
-        Outcome::Superseded => report.why = Some(Why::new(Cause::Superseded)),
-        Outcome::OutputClosed => report.why = Some(Why::new(Cause::Output)),
-        Outcome::Shut { error, .. } => report.why = Some(reach::shut(&error, acquired.address)),
-        Outcome::Lost { how, .. } => report.ask(&record, &settings.profile, &how).await,
+        outcome => match verdict::of_outcome(&record, &settings.profile, outcome, false).await {
+            Told::Passed => report.status = Some(0),
+            Told::Script(status) => report.status = Some(status),
+            Told::Job(status, why) => {
+                report.status = Some(status);
+                report.why = Some(*why);
+            }
+            Told::System(why) => report.why = Some(*why),
+            Told::Cancelled => report.cancelled = true,
+        },
     }
     let deadline = Instant::now() + timeouts.cleanup;
     let why = reason("the command has ended");

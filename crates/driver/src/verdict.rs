@@ -1,9 +1,11 @@
-//! What is told of a script when nobody said how it ended: ECS is asked why its task stopped.
+//! What is told of a script. Where nobody said how it ended, ECS is asked why its task stopped.
 //!
-//! The rule: our own stop, Spot, maintenance, a lost host or a limit of ours is a system failure.
+//! The rule there: our own stop, Spot, maintenance, a lost host or a limit of ours is a system failure.
 //! A task whose essential container exited for none of these was ended by its job, and that is the
 //! job's failure: a job that could force a system failure could farm automatic retries. Where ECS
 //! cannot be asked, it is a system failure, and the doubt is printed.
+
+mod judge;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,8 +17,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::warn;
 
 use crate::random;
+use crate::session::Outcome;
 use crate::state::{Peer, Record};
 use crate::task::{Ecs, Observation, Place, stopped};
+
+pub use judge::{Known, Told, judge};
 
 /// How long a task that ECS still calls RUNNING is watched after its connection was lost: a
 /// container's end takes moments to reach ECS.
@@ -32,7 +37,7 @@ const OUT_OF_MEMORY_STATUS: u8 = 137;
 
 /// How a script ended that nobody saw end. It never says that one passed.
 #[derive(Debug)]
-pub enum Verdict {
+enum Verdict {
     /// The job ended its own task; the status that is told for it, never 0.
     Job(u8, Box<Why>),
     /// Ours, AWS's or a person's doing.
@@ -40,8 +45,7 @@ pub enum Verdict {
 }
 
 /// Why a script that the agent refused was not started.
-#[must_use]
-pub fn of_refusal(refusal: &Refusal) -> Why {
+fn of_refusal(refusal: &Refusal) -> Why {
     let why = |cause| Why::new(cause).quoting("The task", refusal.to_string());
     match refusal {
         Refusal::Start { program, .. } => why(Cause::ShellMissing).with("program", program),
@@ -54,14 +58,41 @@ pub fn of_refusal(refusal: &Refusal) -> Why {
     }
 }
 
-/// Asks ECS why the task of `record` is gone, and decides.
-pub async fn of_lost_task(record: &Record, profile: &Profile, how: &str) -> Verdict {
-    match observe(record, profile).await {
-        Ok(Some(seen)) => decide(record, &seen, how),
-        Ok(None) => {
-            Verdict::System(Box::new(lost(record, how).because("ECS does not know the task.")))
-        }
-        Err(doubt) => Verdict::System(Box::new(lost(record, how).because(doubt))),
+/// What ECS says of a task whose script nobody saw end.
+#[derive(Clone, Debug)]
+pub enum EcsSays {
+    /// This.
+    Seen(Box<Observation>),
+    /// It does not know the task.
+    Unknown,
+    /// Nothing, in words.
+    Nothing(String),
+}
+
+/// What is told of the script of `record`'s job, whose session came to `outcome`; asks ECS where
+/// nobody else can say how the script ended.
+pub async fn of_outcome(
+    record: &Record,
+    profile: &Profile,
+    outcome: &Outcome,
+    cleaned_up: bool,
+) -> Told {
+    let past_watchdog = is_past_watchdog(record);
+    let known = Known { outcome, past_watchdog, cleaned_up, ecs: None };
+    if let Some(told) = judge(record, &known) {
+        return told;
+    }
+    let says = observe(record, profile).await;
+    judge(record, &Known { ecs: Some(&says), ..known }).expect("ECS was asked")
+}
+
+/// What ECS's word about the task of `record` makes of its script.
+fn of_ecs(record: &Record, says: &EcsSays, how: &str) -> Verdict {
+    let system = |why: Why| Verdict::System(Box::new(why));
+    match says {
+        EcsSays::Seen(seen) => decide(record, seen, how),
+        EcsSays::Unknown => system(lost(record, how).because("ECS does not know the task.")),
+        EcsSays::Nothing(doubt) => system(lost(record, how).because(doubt.clone())),
     }
 }
 
@@ -119,7 +150,15 @@ fn lost(record: &Record, how: &str) -> Why {
 }
 
 /// Looks until ECS calls the task over, or plainly alive.
-async fn observe(record: &Record, profile: &Profile) -> Result<Option<Observation>, String> {
+async fn observe(record: &Record, profile: &Profile) -> EcsSays {
+    match look(record, profile).await {
+        Ok(Some(seen)) => EcsSays::Seen(Box::new(seen)),
+        Ok(None) => EcsSays::Unknown,
+        Err(doubt) => EcsSays::Nothing(doubt),
+    }
+}
+
+async fn look(record: &Record, profile: &Profile) -> Result<Option<Observation>, String> {
     let timeouts = &profile.timeouts;
     let Some(task) = &record.core.task else { return Ok(None) };
     let begun = Instant::now();
@@ -205,8 +244,7 @@ fn decide(record: &Record, seen: &Observation, how: &str) -> Verdict {
 }
 
 /// True from the moment on at which a stock server's watchdog ends the task.
-#[must_use]
-pub fn is_past_watchdog(record: &Record) -> bool {
+fn is_past_watchdog(record: &Record) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     matches!(record.peer, Some(Peer::Sshd(_))) && now.as_secs() >= record.deadline_unix_s
 }

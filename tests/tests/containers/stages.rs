@@ -117,7 +117,9 @@ async fn a_job_that_ends_its_own_task_fails_by_its_own_fault() {
     let installation = Installation::on(containers);
     let job = installation.job(0);
     job.prepare().await.passed();
-    let ended = job.run("echo so far; kill -TERM 1; sleep 60").await.with_code(BUILD_FAILURE);
+    // What sshd has not passed on yet goes with it.
+    let script = "echo so far; sleep 2; kill -TERM 1; sleep 60";
+    let ended = job.run(script).await.with_code(BUILD_FAILURE);
     assert!(ended.out().starts_with("so far\n"), "{}", ended.all());
     assert!(job.exit_code().is_some_and(|code| code.trim() != "0"));
     job.cleanup().await.passed();

@@ -24,7 +24,7 @@ async fn a_client_key_that_stays_in_a_file_is_found() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "two live tasks of one job: ")]
+#[should_panic(expected = "I2 no double: two live tasks of job ")]
 async fn two_live_tasks_of_one_job_are_found() {
     let site = Site::open().await;
     let job = site.prepared().await;

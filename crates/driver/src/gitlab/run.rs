@@ -10,7 +10,7 @@ use fargate_config::Profile;
 use fargate_model::job::JobKey;
 use fargate_model::text::duration;
 use fargate_model::why::{Cause, Why};
-use fargate_protocol::{Ending, MAX_SCRIPT, Signal};
+use fargate_protocol::{MAX_SCRIPT, Signal};
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
@@ -20,7 +20,7 @@ use crate::session::{
     self, Console, Job, LoginError, Missed, Outcome, Reach, Session, Stop, Stops, shell_for,
 };
 use crate::state::{Folder, Record, StateError};
-use crate::verdict::{self, Verdict};
+use crate::verdict::{self, Told};
 use crate::{random, reach};
 
 /// Between two looks whether somebody cleaned up after the job, while its task is out of reach.
@@ -65,23 +65,27 @@ pub async fn run(
         connected = connect(&reach, over()) => connected,
         _ = stops.next() => return Err(StageError::Cancelled { task: None }),
     };
-    let how = match connected {
-        Ok(session) => {
-            let outcome =
-                session::run(session, &reach, run_id, &job, console, &mut stops, over).await;
-            if matches!(outcome, Outcome::Ended { .. }) {
-                Point::ScriptEnded.reached();
-            }
-            if let Outcome::Ended { output_left: true, .. } = outcome {
-                console.say(OUTPUT_LEFT);
-                let _ = timeout(LAST_WORD, console.drained()).await;
-            }
-            told(outcome)
-        }
-        Err(how) => how,
+    let outcome = match connected {
+        Ok(session) => session::run(session, &reach, run_id, &job, console, &mut stops, over).await,
+        Err(outcome) => outcome,
     };
+    if let Outcome::Ended { ending, output_left, .. } = outcome {
+        Point::ScriptEnded.reached();
+        info!(event = "script.ended", status = ending.status());
+        if output_left {
+            console.say(OUTPUT_LEFT);
+            let _ = timeout(LAST_WORD, console.drained()).await;
+        }
+    }
+    let cleaned_up = matches!(folder.record(key), Ok(None));
     tokio::select! {
-        concluded = conclude(folder, key, &record, profile, &reach, how) => concluded,
+        told = verdict::of_outcome(&record, profile, &outcome, cleaned_up) => match told {
+            Told::Passed => Ok(()),
+            Told::Script(status) => Err(StageError::Script { status }),
+            Told::Job(status, why) => Err(StageError::Job { status, why }),
+            Told::System(why) => Err(StageError::System(why)),
+            Told::Cancelled => Err(StageError::Cancelled { task: None }),
+        },
         _ = stops.next() => Err(StageError::Cancelled { task: None }),
     }
 }
@@ -118,21 +122,22 @@ fn prepared(folder: &Folder, key: &JobKey) -> Result<Record, StageError> {
 
 /// Opens a session with the task, whose host key must be the pinned one. Nothing was sent yet, so a
 /// network that is away is waited for as after a cut.
-async fn connect(reach: &Reach, over: impl Future<Output = String>) -> Result<Session, How> {
+async fn connect(reach: &Reach, over: impl Future<Output = String>) -> Result<Session, Outcome> {
     let window = reach.timeouts.resume_window();
     let last: RefCell<Option<Missed>> = RefCell::default();
     let opening = reach.open(|missed| drop(last.replace(Some(missed))));
     let why = tokio::select! {
-        opened = opening => return opened.map_err(How::Shut),
+        opened = opening => return opened.map_err(|error| Outcome::shut(error, reach.address)),
         why = over => why,
         () = sleep(window) => format!("nobody answered within {}", duration(window)),
     };
     match last.take() {
-        Some(Missed::Login(error @ LoginError::Stalled { .. })) => Err(How::Shut(error)),
+        Some(Missed::Login(error @ LoginError::Stalled { .. })) => {
+            Err(Outcome::shut(error, reach.address))
+        }
         last => {
             let last = last.map_or_else(String::new, |last| format!(" ({last})"));
-            let how = format!("At {}: {why}{last}", reach.address);
-            Err(How::AskEcs { how, before_script: true })
+            Err(Outcome::Unreached { how: format!("At {}: {why}{last}", reach.address) })
         }
     }
 }
@@ -147,90 +152,5 @@ async fn over(folder: &Folder, key: &JobKey, record: &Record, profile: &Profile)
     tokio::select! {
         why = verdict::until_over(record, profile) => why,
         () = cleaned_up => "the job was cleaned up".to_owned(),
-    }
-}
-
-/// What a session's outcome says about the script, as far as it does.
-enum How {
-    Ended(Ending),
-    AskEcs { how: String, before_script: bool },
-    Why(Why),
-    Shut(LoginError),
-    Cancelled,
-}
-
-fn told(outcome: Outcome) -> How {
-    match outcome {
-        Outcome::Ended { stopped: true, .. } => How::Cancelled,
-        // Status 0 was received: nothing that happens to the task can take it back.
-        Outcome::Ended { ending: ending @ Ending::Code { code: 0 }, .. } => How::Ended(ending),
-        Outcome::Ended { terminating: true, .. } => How::AskEcs {
-            how: "The task was ended while the script ran".to_owned(),
-            before_script: false,
-        },
-        Outcome::Ended { ending, terminating: false, .. } => How::Ended(ending),
-        Outcome::Left => How::Cancelled,
-        Outcome::Superseded => How::Why(
-            Why::new(Cause::Superseded).because("Another `run` of this job took its place."),
-        ),
-        Outcome::NoShell { how } => {
-            How::Why(Why::new(Cause::LoginShell).because(format!("Nothing was started: {how}.")))
-        }
-        Outcome::Refused(refusal) => How::Why(verdict::of_refusal(&refusal)),
-        Outcome::Lost { how, received, started: true } => {
-            let how = format!("The connection was cut after {received} bytes of output: {how}");
-            How::AskEcs { how, before_script: false }
-        }
-        Outcome::Lost { how, started: false, .. } => {
-            let how = format!("The connection was cut before the script started: {how}");
-            How::AskEcs { how, before_script: true }
-        }
-        Outcome::Shut { error, .. } => How::Shut(error),
-        Outcome::OutputClosed => {
-            How::Why(Why::new(Cause::Output).because("Whoever read this process's output is gone."))
-        }
-    }
-}
-
-async fn conclude(
-    folder: &Folder,
-    key: &JobKey,
-    record: &Record,
-    profile: &Profile,
-    reach: &Reach,
-    how: How,
-) -> Result<(), StageError> {
-    match how {
-        // The watchdog may have ended the script before it ended the task.
-        How::Ended(ending) if ending.status() != 0 && verdict::is_past_watchdog(record) => {
-            let how = "The script ended after the task's deadline";
-            Err(of_verdict(verdict::of_lost_task(record, profile, how).await, true))
-        }
-        How::Ended(ending) => {
-            info!(event = "script.ended", status = ending.status());
-            match ending.status() {
-                0 => Ok(()),
-                status => Err(StageError::Script { status }),
-            }
-        }
-        How::Cancelled => Err(StageError::Cancelled { task: None }),
-        How::Why(why) => Err(why.into()),
-        How::Shut(error) => Err(reach::shut(&error, reach.address).into()),
-        How::AskEcs { how, before_script } => {
-            if matches!(folder.record(key), Ok(None)) {
-                let why = Why::new(Cause::StoppedByCleanup).because(format!("{how}."));
-                return Err(why.into());
-            }
-            Err(of_verdict(verdict::of_lost_task(record, profile, &how).await, before_script))
-        }
-    }
-}
-
-/// A verdict that ECS gave. Before a script was started, nothing can be the job's failure.
-fn of_verdict(verdict: Verdict, before_script: bool) -> StageError {
-    match verdict {
-        Verdict::Job(_, why) if before_script => StageError::System(why),
-        Verdict::Job(status, why) => StageError::Job { status, why },
-        Verdict::System(why) => StageError::System(why),
     }
 }

@@ -3,6 +3,7 @@
 //! It only remembers; it sends and waits for nothing.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 
 use tokio::time::Instant;
 
@@ -82,7 +83,7 @@ impl Course {
     }
 
     /// The end behind a door that stays shut.
-    pub(super) fn shut(&self, how: String, error: LoginError) -> Outcome {
-        Outcome::Shut { error, how, received: self.received(), started: self.may_run() }
+    pub(super) fn shut(&self, how: String, error: LoginError, address: SocketAddr) -> Outcome {
+        Outcome::Shut { error, address, how, received: self.received(), started: self.may_run() }
     }
 }

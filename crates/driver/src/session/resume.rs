@@ -183,7 +183,7 @@ impl<O: AsyncFn() -> String> Line<'_, O> {
                     Ok(_) => Err(Box::new(self.course.lost("an older agent came back"))),
                     Err(error) => {
                         let how = format!("{how}, and then {error}");
-                        Err(Box::new(self.course.shut(how, error)))
+                        Err(Box::new(self.course.shut(how, error, self.reach.address)))
                     }
                 },
                 why = &mut over => {

@@ -1,6 +1,7 @@
 //! One script through an open session: uploaded whole, its output passed on and acknowledged, its
 //! end reported exactly as the agent told it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use fargate_model::id::Token;
@@ -79,11 +80,18 @@ pub enum Outcome {
     },
     /// Whoever reads our output is gone.
     OutputClosed,
+    /// Nobody answered, so nothing was sent.
+    Unreached {
+        /// In words.
+        how: String,
+    },
     /// The connection is gone, and whoever answers now does not let us back: another machine, or one
     /// that takes our key no more.
     Shut {
         /// What the login came to.
         error: LoginError,
+        /// Where.
+        address: SocketAddr,
         /// In words.
         how: String,
         /// Bytes of output that arrived.
@@ -91,6 +99,14 @@ pub enum Outcome {
         /// True if the script may have been started.
         started: bool,
     },
+}
+
+impl Outcome {
+    /// Nothing was sent: whoever answers at `address` does not let us in.
+    #[must_use]
+    pub fn shut(error: LoginError, address: SocketAddr) -> Self {
+        Self::Shut { how: error.to_string(), error, address, received: 0, started: false }
+    }
 }
 
 /// From the wish to attach to its answer.
