@@ -23,13 +23,22 @@ use crate::runner::{
     Verdict, Watch,
 };
 
-/// Windows and deadlines of the product, scaled down: a torture does not wait for minutes.
-const WINDOWS: &str = "\n[defaults.timeouts]\n\
-    poll_min = \"20ms\"\npoll_max = \"300ms\"\nclient_gone = \"2s\"\nidle = \"3s\"\n\
-    cancel_grace = \"1s\"\nnext_stage_grace = \"500ms\"\nvisible = \"2s\"\nverdict = \"10s\"\n\
-    dial = \"300ms\"\n";
-/// For tasks to stop after the last job: the scaled windows above, and a busy machine.
-const SETTLE: Duration = Duration::from_secs(30);
+/// Windows and deadlines of the product, scaled down: a torture does not wait for minutes. Those that
+/// end what nobody talks to are long enough for a machine that stands still for seconds.
+const WINDOWS: &str = r#"
+[defaults.timeouts]
+poll_min = "20ms"
+poll_max = "300ms"
+client_gone = "4s"
+idle = "8s"
+cancel_grace = "1s"
+next_stage_grace = "500ms"
+visible = "3s"
+verdict = "10s"
+dial = "300ms"
+"#;
+/// For tasks to stop after the last job: the windows above, and a busy machine.
+const SETTLE: Duration = Duration::from_secs(60);
 /// For the cloud to end.
 const GOODBYE: Duration = Duration::from_secs(20);
 /// Between two looks at the tasks.
