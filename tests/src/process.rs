@@ -91,6 +91,12 @@ impl Pipe {
         });
         Self { bytes, reader }
     }
+
+    /// Waits for `text`; false if its end or the deadline comes before that.
+    async fn holds(&mut self, text: &str) -> bool {
+        let seen = self.bytes.wait_for(|bytes| contains(bytes, text.as_bytes()));
+        matches!(timeout(DEADLINE, seen).await, Ok(Ok(_)))
+    }
 }
 
 impl Running {
@@ -142,8 +148,21 @@ impl Running {
     ///
     /// If it ends, or a minute passes, before that.
     pub async fn wrote(&mut self, text: &str) {
-        let seen = self.stdout.bytes.wait_for(|bytes| contains(bytes, text.as_bytes()));
-        let seen = matches!(timeout(DEADLINE, seen).await, Ok(Ok(_)));
+        let seen = self.stdout.holds(text).await;
+        self.expect(seen, text);
+    }
+
+    /// The same of stderr.
+    ///
+    /// # Panics
+    ///
+    /// As [`Running::wrote`].
+    pub async fn told(&mut self, text: &str) {
+        let seen = self.stderr.holds(text).await;
+        self.expect(seen, text);
+    }
+
+    fn expect(&self, seen: bool, text: &str) {
         let stdout = String::from_utf8_lossy(&self.stdout.bytes.borrow()).into_owned();
         let stderr = String::from_utf8_lossy(&self.stderr.bytes.borrow()).into_owned();
         assert!(seen, "{}: no {text:?} in {stdout:?}; {stderr:?}", self.words);

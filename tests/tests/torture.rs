@@ -1,19 +1,42 @@
 //! The product tortures itself: no invariant breaks, whatever is drawn, and one that breaks is told.
 
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use fargate_tests::{agent, runner};
+use fargate_tests::{agent, contains, runner, until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::time::timeout;
 
 /// Of the run in CI; more are played by hand.
 const SEEDS: std::ops::RangeInclusive<u32> = 1..=10;
 const JOBS: u32 = 50;
+/// Longest time that one may take; unhurried it takes a tenth.
+const DEADLINE: Duration = Duration::from_secs(600);
 
-fn torture(arguments: &[&str]) -> Output {
+fn command(arguments: &[&str]) -> Command {
     let program = runner().with_file_name("fargate-local");
     let mut command = Command::new(program);
     command.arg("torture").args(arguments).env("FARGATE_AGENT", agent());
-    command.output().expect("fargate-local was built")
+    command
+}
+
+fn torture(arguments: &[&str]) -> Output {
+    let mut command = command(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("fargate-local was built");
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("an id"));
+    let (sender, output) = channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    let Ok(output) = output.recv_timeout(DEADLINE) else {
+        kill(pid, Signal::SIGKILL).ok();
+        panic!("{arguments:?} still ran after {} s", DEADLINE.as_secs());
+    };
+    output.expect("a child of ours")
 }
 
 fn out(output: &Output) -> String {
@@ -37,8 +60,8 @@ fn a_driver_that_lies_is_found_out_and_its_job_can_be_played_again() {
     let true_one = runner();
     // It runs everything, and passes.
     let text = format!("#!/bin/sh\n{} \"$@\"\nexit 0\n", true_one.display());
-    std::fs::write(&liar, text).expect("a script");
-    std::fs::set_permissions(&liar, std::fs::Permissions::from_mode(0o755)).expect("a program");
+    fs::write(&liar, text).expect("a script");
+    fs::set_permissions(&liar, fs::Permissions::from_mode(0o755)).expect("a program");
     let liar = liar.to_string_lossy();
     let played = torture(&["--seed", "1", "--jobs", "10", "--runner", &liar]);
     assert_eq!(played.status.code(), Some(1), "{}", out(&played));
@@ -63,4 +86,41 @@ fn numbers_that_make_no_sense_are_refused() {
         assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
         assert!(out(&refused).is_empty());
     }
+}
+
+/// True if there is a driver whose temporary folder lies in `folder`.
+fn drives_in(folder: &Path) -> bool {
+    let variable = format!("TMPDIR={}/", folder.display());
+    let is_driver = |process: &Path| {
+        fs::read(process.join("comm")).is_ok_and(|name| name == b"fargate-runner\n")
+            && fs::read(process.join("environ"))
+                .is_ok_and(|variables| contains(&variables, variable.as_bytes()))
+    };
+    let processes = fs::read_dir("/proc").expect("a folder of Linux");
+    processes.flatten().any(|process| is_driver(&process.path()))
+}
+
+#[tokio::test]
+async fn a_torture_that_is_interrupted_says_so_and_leaves_nothing() {
+    let (folder, said) =
+        (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("one"));
+    let (out, err) = (said.path().join("out"), said.path().join("err"));
+    let file = |path: &Path| File::create(path).expect("a writable folder");
+    let text = |path: &Path| fs::read_to_string(path).expect("just made");
+    let mut command = command(&["--jobs", "40", "--seed", "7", "--at-once", "2"]);
+    command.env("TMPDIR", folder.path());
+    command.stdin(Stdio::null()).stdout(file(&out)).stderr(file(&err));
+    let mut command = tokio::process::Command::from(command);
+    let mut child = command.kill_on_drop(true).spawn().expect("fargate-local was built");
+    until("it began", || text(&out).contains("seed 7\n")).await;
+    until("a stage runs", || drives_in(folder.path())).await;
+    let pid = Pid::from_raw(i32::try_from(child.id().expect("not reaped yet")).expect("an id"));
+    kill(pid, Signal::SIGINT).expect("a process that still runs");
+    let ended = timeout(DEADLINE, child.wait()).await.expect("it ends").expect("a child of ours");
+    let err = text(&err);
+    assert_eq!(ended.code(), Some(130), "{err}");
+    assert!(err.starts_with("error: interrupted") && err.lines().count() == 1, "{err}");
+    let left: Vec<_> = fs::read_dir(folder.path()).expect("still there").flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
+    until("no driver is left", || !drives_in(folder.path())).await;
 }

@@ -174,6 +174,7 @@ fn cleanup(settings: &Settings, response: &JobResponse) -> Result<(), StageError
     match cleaned {
         Ok(undone) => {
             for what in undone {
+                let what = fargate_model::text::escape(&what);
                 tell!("warning: {what}; the task is left to its own timers");
             }
             Ok(())

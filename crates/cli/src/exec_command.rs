@@ -10,7 +10,7 @@ use fargate_driver::provision::Settings;
 use fargate_driver::session::{Console, Job, shell_for};
 use fargate_driver::task::Event;
 use fargate_model::size::Size;
-use fargate_model::text::{duration, escape_within, ticking};
+use fargate_model::text::{duration, escape, escape_within, ticking};
 use fargate_model::why::Colour;
 
 use crate::args::{ExecArgs, Global};
@@ -130,9 +130,8 @@ fn conclude(
     if mid_line && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
         tell!("");
     }
-    let idle = duration(idle);
-    for undone in &report.undone {
-        tell!("warning: {undone}; the task ends by itself within {idle}");
+    for line in warnings(report, idle) {
+        tell!("{line}");
     }
     if let Some(why) = &report.why {
         tell!("{}", why.block(colour()).trim_end());
@@ -140,14 +139,20 @@ fn conclude(
     if report.cancelled {
         let code = report.status.filter(|status| *status != 0).unwrap_or(INTERRUPTED);
         match &report.task {
-            Some(task) => tell!("- {name}: interrupted, task {task} is being stopped. Exit {code}"),
+            Some(task) => {
+                let end = end_of_task(report, idle, "is being stopped");
+                tell!("- {name}: interrupted, task {task} {end}. Exit {code}");
+            }
             None => tell!("- {name}: interrupted before a task was known. Exit {code}"),
         }
         return ExitCode::from(code);
     }
     let Some(status) = report.status else {
-        let left = if report.undone.is_empty() { " No task is left." } else { "" };
-        tell!("! {name}: no exit code arrived.{left} Exit {NEVER_RAN}");
+        let left = match report.undone.is_empty() {
+            true => "No task is left".to_owned(),
+            false => format!("Task {}", end_of_task(report, idle, "stopped")),
+        };
+        tell!("! {name}: no exit code arrived. {left}. Exit {NEVER_RAN}");
         return ExitCode::from(NEVER_RAN);
     };
     if !args.quiet {
@@ -159,12 +164,32 @@ fn conclude(
         };
         let started = report.started_in.map(|d| format!(", started in {}", duration(d)));
         let took = duration(report.took);
-        tell!(
-            "{mark} {name}: exit {status} after {took}{}, task stopped",
-            started.unwrap_or_default()
-        );
+        let started = started.unwrap_or_default();
+        let end = end_of_task(report, idle, "stopped");
+        tell!("{mark} {name}: exit {status} after {took}{started}, task {end}");
     }
     ExitCode::from(status)
+}
+
+/// What is left undone, and stays so with `--quiet` as well.
+fn warnings(report: &Report, idle: Duration) -> Vec<String> {
+    let idle = duration(idle);
+    let undone = report.undone.iter().map(|undone| {
+        format!("warning: {}; the task ends by itself within {idle}", escape(undone))
+    });
+    let record = report
+        .unwritten
+        .iter()
+        .map(|error| format!("warning: the record of the task stays: {}", escape(error)));
+    undone.chain(record).collect()
+}
+
+/// What became of the task: `done`, if it is.
+fn end_of_task(report: &Report, idle: Duration, done: &str) -> String {
+    match report.undone.is_empty() {
+        true => done.to_owned(),
+        false => format!("not stopped; it ends by itself within {}", duration(idle)),
+    }
 }
 
 fn utf8() -> bool {

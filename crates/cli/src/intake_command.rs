@@ -1,10 +1,11 @@
 //! `pause`, `drain` and `resume`: whether this host takes new jobs. Only words, so all on stderr.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fargate_config::{Loaded, Unknown};
-use fargate_controller::idle;
+use fargate_controller::idle::{self, Waited};
 use fargate_driver::state::{Folder, Held, Hold, Intake, StateError};
 use fargate_model::text::{duration, ticking};
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,15 +14,15 @@ use crate::args::{DrainArgs, Global, PauseArgs};
 use crate::exit::Exit;
 use crate::status::Status;
 use crate::streams::tell;
-use crate::{config_command, log};
+use crate::{config_command, log, owned};
 
 /// Most jobs that a line names.
 const NAMED: usize = 4;
 
 /// `pause`.
 pub fn pause(global: &Global, args: &PauseArgs) -> ExitCode {
-    told(folder(global).and_then(|folder| {
-        let before = hold(&folder, Hold::Pause, &args.note)?;
+    told(folder(global).and_then(|(folder, root)| {
+        let before = hold(&folder, &root, Hold::Pause, &args.note)?;
         tell!("{}", changed(&before, &folder.intake(), Hold::Pause));
         Ok(Exit::Done)
     }))
@@ -29,8 +30,8 @@ pub fn pause(global: &Global, args: &PauseArgs) -> ExitCode {
 
 /// `resume`.
 pub fn resume(global: &Global) -> ExitCode {
-    told(folder(global).and_then(|folder| {
-        let before = folder.release_hold().map_err(|error| words(&error))?;
+    told(folder(global).and_then(|(folder, root)| {
+        let before = folder.release_hold().map_err(|error| words(&error, &root))?;
         tracing::info!(event = "intake.resumed", who = who());
         match before {
             Intake::Open => tell!("new jobs were not held"),
@@ -48,12 +49,12 @@ pub fn resume(global: &Global) -> ExitCode {
 
 /// `drain`.
 pub fn drain(global: &Global, args: &DrainArgs) -> ExitCode {
-    told(folder(global).and_then(|folder| {
-        let before = hold(&folder, Hold::Drain, &args.hold.note)?;
+    told(folder(global).and_then(|(folder, root)| {
+        let before = hold(&folder, &root, Hold::Drain, &args.hold.note)?;
         tell!("{}", changed(&before, &folder.intake(), Hold::Drain));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("starting an event loop: {error}"))?;
-        runtime.block_on(until_idle(&folder, args)).map_err(|error| words(&error))
+        runtime.block_on(until_idle(&folder, args)).map_err(|error| words(&error, &root))
     }))
 }
 
@@ -67,7 +68,7 @@ fn told(result: Result<Exit, String>) -> ExitCode {
     }
 }
 
-fn folder(global: &Global) -> Result<Folder, String> {
+fn folder(global: &Global) -> Result<(Folder, PathBuf), String> {
     let (_, Loaded { config, warnings, notices }) = config_command::load(global, Unknown::Warn)?;
     for warning in warnings.iter().chain(&notices) {
         tell!("warning: {warning}");
@@ -75,19 +76,23 @@ fn folder(global: &Global) -> Result<Folder, String> {
     let debug = if global.debug { log::Debug::Stderr } else { log::Debug::Off };
     log::start(&config, debug, &[]);
     let lock = fargate_config::Timeouts::default().lock;
-    Folder::open(&config.state_dir, lock).map_err(|error| words(&error))
+    let root = config.state_dir;
+    // Before anything is made in it.
+    owned::by_this_user(&root)?;
+    let folder = Folder::open(&root, lock).map_err(|error| words(&error, &root))?;
+    Ok((folder, root))
 }
 
-fn words(error: &StateError) -> String {
+fn words(error: &StateError, root: &Path) -> String {
     let source = std::error::Error::source(error).map(|source| format!(": {source}"));
-    let hint = "run it as the user of gitlab-runner: `sudo -u gitlab-runner fargate-runner ...`";
-    format!("{error}{}\nhint: {hint}", source.unwrap_or_default())
+    let hint = owned::hint(error, root).map(|hint| format!("\nhint: {hint}"));
+    format!("{error}{}{}", source.unwrap_or_default(), hint.unwrap_or_default())
 }
 
 /// Writes the file; what was there before.
-fn hold(folder: &Folder, hold: Hold, note: &str) -> Result<Intake, String> {
+fn hold(folder: &Folder, root: &Path, hold: Hold, note: &str) -> Result<Intake, String> {
     let wanted = Held::now(hold, &who(), note);
-    let before = folder.hold(wanted).map_err(|error| words(&error))?;
+    let before = folder.hold(wanted).map_err(|error| words(&error, root))?;
     tracing::info!(event = "intake.held", who = who(), note);
     Ok(before)
 }
@@ -125,7 +130,7 @@ fn changed(before: &Intake, now: &Intake, asked: Hold) -> String {
     }
 }
 
-/// The hold stays whatever comes of the wait.
+/// The hold stays whatever comes of the wait, unless somebody resumes.
 async fn until_idle(folder: &Folder, args: &DrainArgs) -> Result<Exit, StateError> {
     let begun = Instant::now();
     let mut interrupt =
@@ -138,28 +143,44 @@ async fn until_idle(folder: &Folder, args: &DrainArgs) -> Result<Exit, StateErro
         let what = format!("waiting for {}", named(jobs));
         status.show(&what, &format!("{what}, {}", ticking(begun.elapsed())));
     };
-    let left = tokio::select! {
-        left = idle::wait(folder, args.timeout, &mut told) => Some(left?),
+    let waited = tokio::select! {
+        waited = idle::wait(folder, args.timeout, &mut told) => Some(waited?),
         _ = interrupt.recv() => None,
         _ = terminate.recv() => None,
     };
     drop(status);
-    let took = duration(begun.elapsed());
-    Ok(match left {
+    let took = begun.elapsed();
+    Ok(match waited {
         None => {
-            tell!("left after {took}; the drain goes on until `fargate-runner resume`");
+            tell!("{}", left_alone(&folder.intake(), took));
             Exit::Interrupted
         }
-        Some(left) if left.is_empty() => {
-            tell!("drained in {took}: no job is left on this host");
+        Some(Waited::Idle) => {
+            tell!("drained in {}: no job is left on this host", duration(took));
             Exit::Done
         }
-        Some(left) => {
-            tell!("error: {} still here after {took}; the drain goes on", named(&left));
+        Some(Waited::Resumed) => {
+            tell!("error: `fargate-runner resume` ended the drain after {}", duration(took));
+            Exit::Not
+        }
+        Some(Waited::Late(left)) => {
+            let (jobs, took) = (named(&left), duration(took));
+            tell!("error: {jobs} still here after {took}; the drain goes on");
             tell!("hint: `fargate-runner tasks reap` ends those that nobody needs any more");
             Exit::TooLate
         }
     })
+}
+
+/// Whoever waits no longer learns whether new jobs are held all the same.
+fn left_alone(now: &Intake, took: Duration) -> String {
+    let took = duration(took);
+    match now {
+        Intake::Open => format!("left after {took}; `fargate-runner resume` has ended the drain"),
+        Intake::Held(_) | Intake::Unreadable { .. } => {
+            format!("left after {took}; the drain goes on until `fargate-runner resume`")
+        }
+    }
 }
 
 fn named(jobs: &[idle::Job]) -> String {
@@ -188,6 +209,14 @@ mod tests {
         insta::assert_snapshot!(line(&paused, &paused, Hold::Pause), @r#"already paused by anna for 0 s: "new disk""#);
         insta::assert_snapshot!(line(&paused, &draining, Hold::Drain), @"draining by anna; new jobs wait, running jobs go on");
         insta::assert_snapshot!(line(&draining, &draining, Hold::Pause), @"this host is draining by anna for 0 s, and goes on doing so");
+    }
+
+    #[test]
+    fn an_interrupted_drain_goes_on_only_if_nobody_resumed() {
+        let line = |now| left_alone(&now, Duration::from_secs(3));
+        insta::assert_snapshot!(line(Intake::Open), @"left after 3.0 s; `fargate-runner resume` has ended the drain");
+        let held = Intake::Held(Held::now(Hold::Drain, "anna", ""));
+        insta::assert_snapshot!(line(held), @"left after 3.0 s; the drain goes on until `fargate-runner resume`");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod intake_command;
 mod job_choice;
 mod log;
 mod log_line;
+mod owned;
 mod panic;
 mod reaped;
 mod status;

@@ -157,12 +157,14 @@ fn sentence(owner: &str, sweep: &Sweep, took: Duration) -> String {
         .map(|(n, what)| format!("{} {what}", number(*n)))
         .collect();
     let needed = match sweep.needed {
+        _ if sweep.clusters == 0 => "no cluster could be looked at".to_owned(),
         0 => "no task of a job".to_owned(),
         1 => "1 task of a job goes on".to_owned(),
         n => format!("{} tasks of jobs go on", number(n)),
     };
     let took = duration(took);
     match told.is_empty() {
+        true if sweep.clusters == 0 => format!("{needed} for host {owner}"),
         true => format!("no orphan on host {owner}: {needed}"),
         false => format!("orphans of host {owner}: {} in {took}; {needed}", told.join(", ")),
     }
@@ -193,6 +195,7 @@ mod tests {
         };
         let denied = "StopTask: AccessDeniedException: not authorized";
         Sweep {
+            clusters: 1,
             needed: 20,
             left_alone: vec![LeftAlone { task: task('b'), doubt: Doubt::AnotherFolder }],
             orphans: vec![
@@ -219,10 +222,19 @@ mod tests {
         1 task was left alone: another state folder than this one knows it
         orphans of host ci-1: 1 stopped, 2 not stopped in 11.0 s; 20 tasks of jobs go on
         ");
-        let nothing = Sweep { needed: 1, ..Sweep::default() };
+        let nothing = Sweep { clusters: 1, needed: 1, ..Sweep::default() };
         assert_eq!(table(&nothing, 80), "");
         let words = super::words("ci-1", &nothing, Duration::ZERO).join("\n");
         assert_eq!(words, "no orphan on host ci-1: 1 task of a job goes on");
+    }
+
+    #[test]
+    fn where_no_cluster_was_looked_at_nothing_is_said_of_its_tasks() {
+        let blind = Sweep::default();
+        let line = |sweep| sentence("ci-1", sweep, Duration::from_secs(2));
+        assert_eq!(line(&blind), "no cluster could be looked at for host ci-1");
+        let settled = Sweep { clusters: 0, needed: 0, ..sweep() };
+        insta::assert_snapshot!(line(&settled), @"orphans of host ci-1: 1 stopped, 2 not stopped in 2.0 s; no cluster could be looked at");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `tasks reap`: stops what nobody needs any more, once; data on stdout, words on stderr.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use crate::args::{Format, Global, ReapArgs, TasksAction, TasksArgs};
 use crate::exit::Exit;
 use crate::status::Status;
 use crate::streams::{tell, to_stdout};
-use crate::{config_command, log, reaped};
+use crate::{config_command, log, owned, reaped};
 
 /// Runs it.
 pub fn run(global: &Global, args: &TasksArgs) -> ExitCode {
@@ -32,6 +33,7 @@ fn reap(global: &Global, args: &ReapArgs) -> Result<Exit, String> {
         tell!("warning: {warning}");
     }
     let host = host(&config, global.profile.as_deref())?;
+    let root = config.state_dir.clone();
     let debug = if global.debug { log::Debug::Stderr } else { log::Debug::Off };
     log::start(&config, debug, &[("stage", "tasks reap".into())]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -39,7 +41,7 @@ fn reap(global: &Global, args: &ReapArgs) -> Result<Exit, String> {
     let intent = if args.dry_run { Intent::Look } else { Intent::End };
     let begun = Instant::now();
     let (owner, sweep) =
-        runtime.block_on(look_twice(host, intent)).map_err(|error| with_hint(&error))?;
+        runtime.block_on(look_twice(host, intent)).map_err(|error| with_hint(&error, &root))?;
     let text = match args.format() {
         Format::Table => reaped::table(&sweep, crate::table::width().unwrap_or(usize::MAX)),
         Format::Json => reaped::json(&owner, args.dry_run, &sweep),
@@ -100,22 +102,23 @@ async fn look_twice(host: Host, intent: Intent) -> Result<(String, Sweep), ReapE
     Ok((owner, reaper.sweep(intent, &mut told).await))
 }
 
-fn with_hint(error: &ReapError) -> String {
+fn with_hint(error: &ReapError, root: &Path) -> String {
     let hint = match error {
-        ReapError::NoFolder { .. } => "`fargate-runner config show` names `state_dir`".to_owned(),
+        ReapError::NoFolder { .. } => {
+            Some("`fargate-runner config show` names `state_dir`".to_owned())
+        }
         ReapError::Copied { path } => {
             let path = escape(&path.display().to_string());
-            format!(
+            Some(format!(
                 "of a copy, remove `owner`, `machine` and `jobs` in it; if this machine took the \
                  other one's place, `rm {path}/machine`"
-            )
+            ))
         }
-        ReapError::State(_) => {
-            "run it as the user of gitlab-runner: `sudo -u gitlab-runner ...`".to_owned()
-        }
-        ReapError::Busy => "wait for its end; `--dry-run` may run beside it".to_owned(),
+        ReapError::State(error) => owned::hint(error, root),
+        ReapError::Busy => Some("wait for its end; `--dry-run` may run beside it".to_owned()),
     };
-    format!("{error}\nhint: {hint}")
+    let hint = hint.map(|hint| format!("\nhint: {hint}"));
+    format!("{error}{}", hint.unwrap_or_default())
 }
 
 impl ReapArgs {

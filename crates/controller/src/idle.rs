@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fargate_driver::state::{Folder, Known, StateError};
+use fargate_driver::state::{Folder, Intake, Known, StateError};
 use fargate_model::job::JobKey;
 use tokio::time::{Instant, sleep_until};
 
@@ -14,6 +14,17 @@ const LOOK: Duration = Duration::from_millis(500);
 pub struct Job {
     /// Its id on its forge, or the beginning of its key where only that is known.
     pub name: String,
+}
+
+/// How a wait ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waited {
+    /// No job is left, and new ones are still held.
+    Idle,
+    /// Time is over, and these jobs are left.
+    Late(Vec<Job>),
+    /// New jobs are taken again, so that a host without any may have some in the next moment.
+    Resumed,
 }
 
 /// All jobs on the host, whose stages or whose clean-up are still to come. A job whose `prepare` waits
@@ -42,7 +53,8 @@ fn name(folder: &Folder, key: &JobKey) -> String {
     }
 }
 
-/// Waits until no job is left; those that are, once `within` is over. `told` hears of each look.
+/// Waits until no job is left, for at most `within`, and for as long as new jobs are held. `told` hears
+/// of each look.
 ///
 /// # Errors
 ///
@@ -51,14 +63,52 @@ pub async fn wait(
     folder: &Folder,
     within: Duration,
     told: &mut dyn FnMut(&[Job]),
-) -> Result<Vec<Job>, StateError> {
+) -> Result<Waited, StateError> {
     let deadline = Instant::now() + within;
     loop {
         let jobs = jobs(folder)?;
-        if jobs.is_empty() || Instant::now() >= deadline {
-            return Ok(jobs);
+        // After the jobs: a host that was resumed since they were looked at is not drained.
+        if folder.intake() == Intake::Open {
+            return Ok(Waited::Resumed);
+        }
+        if jobs.is_empty() {
+            return Ok(Waited::Idle);
+        }
+        if Instant::now() >= deadline {
+            return Ok(Waited::Late(jobs));
         }
         told(&jobs);
         sleep_until((Instant::now() + LOOK).min(deadline)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fargate_driver::state::{Held, Hold};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_as_drained_only_while_new_jobs_are_held() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::open(root.path(), Duration::from_secs(1)).unwrap();
+        let within = Duration::from_secs(60);
+        let mut looks = 0;
+        // Nobody holds new jobs, so that no job being left means nothing.
+        let waited = wait(&folder, within, &mut |_| looks += 1).await.unwrap();
+        assert_eq!((waited, looks), (Waited::Resumed, 0));
+        folder.hold(Held::now(Hold::Drain, "anna", "")).unwrap();
+        assert_eq!(wait(&folder, within, &mut |_| {}).await.unwrap(), Waited::Idle);
+        let key = JobKey::from_bits([7; 32]);
+        std::fs::write(root.path().join("jobs").join(format!("{key}.json")), "{}").unwrap();
+        let left = vec![Job { name: key.as_str()[..8].to_owned() }];
+        let waited = wait(&folder, within, &mut |jobs| assert_eq!(jobs, left)).await.unwrap();
+        assert_eq!(waited, Waited::Late(left.clone()));
+        // With jobs or without, it ends at the look after the hold was taken away.
+        let mut resumes = |_: &[Job]| {
+            looks += 1;
+            folder.release_hold().unwrap();
+        };
+        let waited = wait(&folder, within, &mut resumes).await.unwrap();
+        assert_eq!((waited, looks), (Waited::Resumed, 1));
     }
 }

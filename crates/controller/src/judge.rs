@@ -118,6 +118,9 @@ pub(crate) struct Judge {
     pub owner: Owner,
     /// The id of the state folder.
     pub folder: String,
+    /// Whether the configuration names the owner. Then other hosts may share it, and tasks name the
+    /// folder that knows them.
+    pub is_named: bool,
     /// This host's clock.
     pub now: SystemTime,
 }
@@ -168,6 +171,10 @@ impl Judge {
             Known::Record(_) => Verdict::Orphan(Reason::FormerTry),
             Known::Unreadable { .. } => self.unless_overdue(task, Doubt::Unreadable),
             Known::Buried => Verdict::Orphan(Reason::CleanedUp),
+            // A driver of another host, which is older than that variable, may have started it.
+            Known::Nothing if self.is_named && task.folder.is_none() => {
+                self.unless_overdue(task, Doubt::AnotherFolder)
+            }
             Known::Nothing => Verdict::Orphan(Reason::NoRecord),
         }
     }
@@ -203,7 +210,8 @@ mod tests {
 
     fn judge() -> Judge {
         let owner = Owner::try_from("host-1".to_owned()).unwrap();
-        Judge { owner, folder: "folder-1".to_owned(), now: SystemTime::now() }
+        let folder = "folder-1".to_owned();
+        Judge { owner, folder, is_named: false, now: SystemTime::now() }
     }
 
     fn seconds_since_1970() -> u64 {
@@ -320,6 +328,24 @@ mod tests {
         left(&Observation { folder: Some("folder-2".to_owned()), ..own() }, Doubt::AnotherFolder);
         let here = Observation { folder: Some("folder-1".to_owned()), ..own() };
         assert_eq!(judge().task(&here, &Known::Buried), Verdict::Orphan(Reason::CleanedUp));
+    }
+
+    #[test]
+    fn under_a_configured_name_a_task_that_names_no_folder_may_be_of_another_host() {
+        let named = Judge { is_named: true, ..judge() };
+        let mut task = own();
+        let left = Verdict::LeftAlone(Doubt::AnotherFolder);
+        assert_eq!(named.task(&task, &Known::Nothing), left);
+        // What this folder knows of its job makes it one of this host.
+        assert_eq!(named.task(&task, &Known::Buried), Verdict::Orphan(Reason::CleanedUp));
+        assert_eq!(named.task(&task, &known(running())), Verdict::Needed);
+        task.lifetime = Some(Duration::from_secs(3600));
+        task.timeline.created = SystemTime::now().checked_sub(Duration::from_secs(4300));
+        assert_eq!(named.task(&task, &Known::Nothing), Verdict::Orphan(Reason::Overdue));
+        task.timeline.created = SystemTime::now().checked_sub(Duration::from_secs(3600));
+        assert_eq!(named.task(&task, &Known::Nothing), left);
+        task.folder = Some("folder-1".to_owned());
+        assert_eq!(named.task(&task, &Known::Nothing), Verdict::Orphan(Reason::NoRecord));
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub struct LeftAlone {
 /// One look at everything, and what came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sweep {
+    /// Clusters whose tasks were listed, each once for each account that sees it.
+    pub clusters: usize,
     /// Tasks that jobs need.
     pub needed: usize,
     /// Tasks that nobody judged.

@@ -146,6 +146,7 @@ pub struct Reaper {
     pub(crate) folder: Folder,
     owner: Owner,
     folder_id: String,
+    is_named: bool,
     places: Vec<Arc<Place>>,
     is_whole: bool,
     /// What is not looked at, in words.
@@ -192,6 +193,7 @@ impl Reaper {
             folder,
             owner,
             folder_id,
+            is_named: host.owner.is_some(),
             places,
             is_whole: host.is_whole,
             unreachable,
@@ -215,7 +217,7 @@ impl Reaper {
 
     pub(crate) fn judge(&self) -> Judge {
         let (owner, folder) = (self.owner.clone(), self.folder_id.clone());
-        Judge { owner, folder, now: SystemTime::now() }
+        Judge { owner, folder, is_named: self.is_named, now: SystemTime::now() }
     }
 
     /// Looks at everything once, and ends what was seen orphaned before as well. `told` hears how many
@@ -265,7 +267,10 @@ impl Reaper {
         while let Some(ended) = surveys.join_next().await {
             let (index, place, tasks) = ended.expect("a survey does not panic");
             match tasks {
-                Ok(tasks) => seen.extend(tasks.into_iter().map(|task| (index, task))),
+                Ok(tasks) => {
+                    sweep.clusters += 1;
+                    seen.extend(tasks.into_iter().map(|task| (index, task)));
+                }
                 Err(error) => sweep.problems.push(not_surveyed(&place, &error)),
             }
         }

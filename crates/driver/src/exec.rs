@@ -35,6 +35,8 @@ pub struct Report {
     pub task: Option<String>,
     /// What could not be stopped; such a task ends by itself.
     pub undone: Vec<String>,
+    /// Why the record stays although nothing of it is left to be done.
+    pub unwritten: Option<String>,
 }
 
 /// What happens on the way.
@@ -61,6 +63,7 @@ pub async fn exec(
         took: Duration::ZERO,
         task: None,
         undone: Vec::new(),
+        unwritten: None,
     };
     match bring_up(settings, began, &mut report.undone, told).await {
         Ok((folder, mut stops, provisioned)) => {
@@ -168,7 +171,5 @@ async fn run(
     } else {
         folder.keep_undone(&record)
     };
-    if let Err(error) = written {
-        report.undone.push(error.to_string());
-    }
+    report.unwritten = written.err().map(|error| error.to_string());
 }

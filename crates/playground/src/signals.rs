@@ -1,32 +1,35 @@
-//! SIGINT and SIGTERM, which end what this program started in good order.
+//! SIGINT, SIGTERM and SIGHUP, which end what this program started in good order.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Both signals, caught from now on.
+/// The signals, caught from now on.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
-    /// Catches both signals.
+    /// Catches them.
     ///
     /// # Errors
     ///
     /// What the system answered.
     pub fn catch() -> io::Result<Self> {
         let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { interrupt, terminate, hang_up: signal(SignalKind::hangup())? })
     }
 
-    /// Returns when either comes.
+    /// Returns when one of them comes.
     pub async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
         }
     }
 }

@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// The number of the first job of the seed, to play a part of it again.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=u64::MAX / 2))]
     first: u64,
     /// How many jobs are played at once.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=200))]
@@ -110,11 +110,9 @@ pub async fn run(args: Args) -> Result<bool, Error> {
         let jobs = first..end.min(first.saturating_add(TOGETHER));
         first = jobs.end;
         let house = Arc::new(House::build(&driver, agent.clone(), seed).await?);
-        let judged = tokio::select! {
-            judged = play(&house, jobs, usize::from(args.at_once), &mut tally) => judged,
-            () = signals.next() => Err(Error::Interrupted),
-        };
-        let house = Arc::into_inner(house).expect("every job is over, or was dropped");
+        let at_once = usize::from(args.at_once);
+        let judged = play(&house, jobs, at_once, &mut signals, &mut tally).await;
+        let house = Arc::into_inner(house).expect("every job was joined");
         let broke = matches!(judged, Ok(broke) if broke);
         tally.kept.extend(house.close(args.keep || broke).await);
         judged?;
@@ -129,11 +127,15 @@ async fn play(
     house: &Arc<House>,
     jobs: Range<u64>,
     at_once: usize,
+    signals: &mut Signals,
     tally: &mut Tally,
 ) -> Result<bool, Error> {
-    let all_played = house.play(jobs.clone(), at_once).await?;
+    let all_played = house.play(jobs.clone(), at_once, signals).await?;
     // First all that must end by itself, then the clean-up that comes at last.
-    house.settle().await;
+    tokio::select! {
+        () = house.settle() => {}
+        () = signals.next() => return Err(Error::Interrupted),
+    }
     let before = tally.examples.len();
     for played in &all_played {
         tally.count(played);

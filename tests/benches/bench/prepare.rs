@@ -67,8 +67,8 @@ fn one(house: &House, number: u64) -> Result<Duration, Box<dyn Error>> {
 fn first_answer(cloud: &LocalCloud) -> Result<Instant, Box<dyn Error>> {
     let port = cloud.endpoint().rsplit(':').next().unwrap_or_default().parse()?;
     let address = until_found("the task's address", DIAL_AGAIN, || {
-        let task = cloud.tasks().pop().filter(|_| cloud.live_tasks() > 0);
-        task.and_then(|task| task.address)
+        let live = cloud.tasks().pop().filter(|task| task.last_status != "STOPPED");
+        live.and_then(|task| task.address)
     })?;
     let address = SocketAddr::new(address, port);
     until_found(&format!("an agent at {address}"), DIAL_AGAIN, || {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fargate_tests::{
-    BUILD_FAILURE, Cut, Job, Line, Relay, Running, SYSTEM_FAILURE, Site, process, until,
+    BUILD_FAILURE, Cut, Job, Line, PATIENCE, Relay, Running, SYSTEM_FAILURE, Site, process, until,
 };
 use nix::sys::signal::Signal;
 
@@ -31,7 +31,7 @@ async fn a_cancel_without_a_network_returns_in_time_and_the_next_stage_ends_the_
     let told = Instant::now();
     running.signal(Signal::SIGTERM);
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
-    assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
+    assert!(told.elapsed() < PATIENCE, "{:?}", told.elapsed());
     assert_eq!((ended.out(), job.exit_code()), ("up\n".to_owned(), None));
     assert!(process(&name).is_some(), "nobody could tell it");
     relay.set(Line::Up);
@@ -72,7 +72,7 @@ async fn a_second_signal_ends_the_search_at_once() {
         !runs
     })
     .await;
-    assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
+    assert!(told.elapsed() < PATIENCE, "{:?}", told.elapsed());
     job.heard(running).await.with_code(SYSTEM_FAILURE);
     relay.set(Line::Up);
     site.close().await;
@@ -100,7 +100,7 @@ async fn a_clean_up_beside_a_run_that_is_away_ends_it_within_5_s() {
     let began = Instant::now();
     job.cleanup().await.passed();
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
     let line = ended.error_line();
     assert!(
         line.starts_with("fargate-runner: error: the job's clean-up stopped the task"),

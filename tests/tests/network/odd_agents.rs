@@ -1,7 +1,7 @@
 //! C10 and skew: agents that are older than the driver, and what only pretends to be one.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use fargate_tests::{
 };
 use tokio::process::{Child, Command};
 
-use crate::{events, lead, missing_line, site};
+use crate::{events, free_place, lead, missing_line, site};
 
 /// Nothing here may take longer, whatever the peer does.
 const SOON: Duration = Duration::from_secs(15);
@@ -38,9 +38,7 @@ impl Odd {
         job.start_other("ssh-keygen", &made).ended().await.passed();
         let key = site.task_of(job).environment["SSH_PUBLIC_KEY"].clone();
         fs::write(file("authorized_keys"), key).expect("a writable folder");
-        let free = TcpListener::bind("127.84.2.1:0").expect("a free port");
-        let address: SocketAddr = free.local_addr().expect("a bound socket");
-        drop(free);
+        let address = free_place();
         let program = env!("CARGO_BIN_EXE_odd_agent");
         let configuration = format!(
             "ListenAddress {address}\n\

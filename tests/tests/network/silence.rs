@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use fargate_tests::{BUILD_FAILURE, Cut, Fault, Line, Side, Site, What, until};
+use fargate_tests::{BUILD_FAILURE, Cut, Fault, Line, PATIENCE, Side, Site, What, until};
 
 use crate::{STARTS, events, mark, pass, relayed, site, starts, wait_at, written_by};
 
-/// A site whose drivers notice silence soon.
+/// How long a login has for itself before another one is tried beside it.
+const ALONE: Duration = Duration::from_secs(4);
+
+/// A site whose drivers notice silence soon, and do not take a busy machine for it.
 async fn attentive() -> Site {
     let site = site().await;
-    site.set("defaults.timeouts.keepalive", "200ms");
+    site.set("defaults.timeouts.keepalive", "1s");
     site.set("defaults.timeouts.keepalive_tries", 2);
     site
 }
@@ -23,12 +26,13 @@ async fn a_connection_whose_other_end_is_gone_is_noticed_and_replaced() {
     let mut running = job.start_run(script);
     running.wrote("one").await;
     relay.forget();
-    until("it came back", || events(&site, "session.resumed").len() == 1).await;
+    until("it came back", || !events(&site, "session.resumed").is_empty()).await;
     pass(&gate).await;
     let ended = job.heard(running).await.with_code(BUILD_FAILURE);
     assert_eq!(ended.stdout, [b"one\n", &written_by("seq 50000")[..]].concat());
     assert_eq!((ended.err(), job.exit_code().as_deref()), (String::new(), Some("3\n")));
-    assert_eq!((relay.accepted(), starts(&job).await), (2, 1));
+    assert!(relay.accepted() >= 2, "{}", relay.accepted());
+    assert_eq!(starts(&job).await, 1);
     site.close().await;
 }
 
@@ -40,7 +44,7 @@ async fn a_network_that_is_silent_in_both_directions_for_a_while_costs_no_byte()
     let mut running = job.start_run(script);
     running.wrote("\n10\n").await;
     relay.set(Line::Silent);
-    until("it was noticed", || events(&site, "session.cut").len() == 1).await;
+    until("it was noticed", || !events(&site, "session.cut").is_empty()).await;
     relay.set(Line::Up);
     let ended = job.heard(running).await.with_code(BUILD_FAILURE);
     let expected = written_by("seq 2000; seq 300000");
@@ -73,28 +77,36 @@ async fn stalled_after_any_byte_of_the_login_it_dials_anew() {
     let site = attentive().await;
     site.set("defaults.timeouts.dial", "300ms");
     for step in ["handshake", "authenticate", "hello"] {
-        site.set(&format!("defaults.timeouts.{step}"), "400ms");
+        site.set(&format!("defaults.timeouts.{step}"), "2s");
     }
-    let (job, relay) = relayed(&site).await;
+    // Side by side, because each of them mostly waits.
+    let (a, b, c, d) =
+        tokio::join!(stalled(&site, 0), stalled(&site, 1), stalled(&site, 2), stalled(&site, 3));
+    assert!(a + b + c + d > 25, "{a} {b} {c} {d}");
+    site.close().await;
+}
+
+/// Every fourth of the stalls, from the one with this number on; how many of them were reached.
+async fn stalled(site: &Site, from: usize) -> usize {
+    let (job, relay) = relayed(site).await;
     let script = format!("{STARTS}; echo said; exit 5");
     job.run(&script).await.with_code(BUILD_FAILURE);
     let whole = relay.passed(Side::Task);
     let mut runs = 1;
     // The whole version line, then parts of all that follows.
-    for after in (0..22).chain((22..whole).step_by(211)) {
+    for after in (0..22).chain((22..whole).step_by(211)).skip(from).step_by(4) {
         relay.plan(Fault { from: Side::Task, after, what: What::Stall });
         let (stalls, begun) = (relay.stalls(), relay.accepted());
         let ended = job.run(&script).await.with_code(BUILD_FAILURE);
         assert_eq!(ended.all(), "said\n", "{after}");
         assert_eq!(job.exit_code().as_deref(), Some("5\n"), "{after}");
-        assert!(ended.took < Duration::from_secs(15), "{after}: {:?}", ended.took);
+        assert!(ended.took < PATIENCE, "{after}: {:?}", ended.took);
         assert!(relay.stalls() == stalls || relay.accepted() >= begun + 2, "{after}");
         relay.go_on();
         runs += 1;
     }
-    assert!(relay.stalls() > 25, "{}", relay.stalls());
     assert_eq!(starts(&job).await, runs);
-    site.close().await;
+    relay.stalls()
 }
 
 #[tokio::test]
@@ -107,8 +119,9 @@ async fn what_stalled_and_goes_on_in_time_is_not_dialled_anew() {
         let running = job.start_run("echo said");
         until("it stalled", || relay.stalls() == stalls + 1).await;
         relay.go_on();
-        assert_eq!(job.heard(running).await.with_code(0).all(), "said\n");
-        assert_eq!(relay.accepted(), begun + 1);
+        let ended = job.heard(running).await.with_code(0);
+        assert_eq!(ended.all(), "said\n");
+        assert!(relay.accepted() == begun + 1 || ended.took > ALONE, "{:?}", ended.took);
     }
     site.close().await;
 }

@@ -1,6 +1,6 @@
 //! A stock `sshd` in the task: nothing comes back to a script there, and both logs say so.
 
-use fargate_tests::{Cut, Line, Relay, SYSTEM_FAILURE, Sshd, process, until};
+use fargate_tests::{Cut, Fault, Line, Relay, SYSTEM_FAILURE, Side, Sshd, What, process, until};
 
 use crate::{STARTS, address_of, events, lead, mark, missing_line, site, starts};
 
@@ -46,5 +46,33 @@ async fn a_stock_server_that_refuses_for_a_while_gets_its_script() {
     relay.set(Line::Up);
     assert_eq!(job.heard(running).await.with_code(0).all(), "at last\n");
     assert_eq!(starts(&job).await, 1);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn cut_anywhere_near_its_end_a_job_passes_only_with_all_of_its_output() {
+    if !Sshd::can_run() {
+        return;
+    }
+    let site = site().await;
+    Sshd::open_ssh().serve(&site).await;
+    let job = site.prepared().await;
+    let relay = Relay::to(address_of(&job)).await;
+    lead(&job, relay.address);
+    let script = "seq 1 2000";
+    let before = relay.passed(Side::Task);
+    let whole = job.run(script).await.with_code(0).out();
+    let bytes = relay.passed(Side::Task) - before;
+    let mut costs = 0;
+    // The status, the end of the output and the farewell lie among the last bytes.
+    for back in (0..400).step_by(25) {
+        let what = What::Cut(Cut::Rst);
+        relay.plan(Fault { from: Side::Task, after: bytes - back, what });
+        let ended = job.run(script).await;
+        costs += usize::from(ended.code != 0);
+        assert!(whole.starts_with(&ended.out()), "{back} bytes before the end");
+        assert!(ended.code != 0 || ended.out() == whole, "{back} bytes before the end");
+    }
+    assert!(costs > 0, "some cut cost the job");
     site.close().await;
 }

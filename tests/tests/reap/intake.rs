@@ -112,8 +112,8 @@ async fn a_file_that_cannot_be_read_is_a_pause_and_resume_takes_it_away() {
 async fn a_drain_waits_for_the_jobs_that_are_here_and_no_new_one_comes() {
     let site = site().await;
     let job = site.prepared().await;
-    let drain = site.start(&["drain", "--note", "kernel"]);
-    until("it is draining", || site.state_dir().join("paused").exists()).await;
+    let mut drain = site.start(&["drain", "--note", "kernel"]);
+    drain.told("waiting for 1 job (gl-4000), ").await;
     let next = site.job();
     let mut waiting = next.start(&["prepare"]);
     waiting.wrote("This host takes no new jobs. ").await;

@@ -1,6 +1,7 @@
 //! Jobs that live while orphans are looked for again and again.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use fargate_tests::Site;
@@ -11,14 +12,18 @@ use crate::{owner, reap, site, stray};
 /// Jobs at once.
 const JOBS: usize = 20;
 
+/// The keys of jobs.
+type Keys = Rc<RefCell<BTreeSet<String>>>;
+
 /// A whole job, from `prepare` to `cleanup`.
-async fn whole(site: Rc<Site>, left: Rc<Cell<usize>>) {
+async fn whole(site: Rc<Site>, left: Rc<Cell<usize>>, cleaned: Keys) {
     let job = site.job();
     job.prepare().await.passed();
     for stage in 0..3 {
         let ended = job.run(format!("echo stage {stage}")).await.with_code(0);
         assert_eq!(ended.out(), format!("stage {stage}\n"));
     }
+    cleaned.borrow_mut().insert(job.key().to_string());
     job.cleanup().await.passed();
     left.set(left.get() - 1);
 }
@@ -34,19 +39,26 @@ async fn twenty_live_jobs_are_not_harmed_and_the_orphans_among_them_are_stopped(
         strays.push(stray(&site, &owner, &[("FARGATE_RUNNER_JOB", &key)]).await);
     }
     let left = Rc::new(Cell::new(JOBS));
+    // From the beginning of the clean-up on.
+    let cleaned = Keys::default();
     let jobs = LocalSet::new();
     for _ in 0..JOBS {
-        jobs.spawn_local(whole(Rc::clone(&site), Rc::clone(&left)));
+        jobs.spawn_local(whole(Rc::clone(&site), Rc::clone(&left), Rc::clone(&cleaned)));
     }
     let reaping = async {
         let (mut reaps, mut stopped, mut needed) = (0, 0, 0);
         while left.get() > 0 {
             let seen = reap(&site, &[], 0).await;
+            // A clean-up that is under way looks like one that was cut short, and wants the same.
+            for job in seen.ended_for("cut-short") {
+                assert!(cleaned.borrow().contains(&job), "{job}: {}", seen.document);
+            }
             for orphan in seen.orphans() {
                 // A task that is being cleaned up may be seen; only strays are stopped for no record.
                 assert!(
                     ["stopped no-record", "stopped cleaned-up", "seen-once cleaned-up"]
                         .contains(&orphan.as_str())
+                        || ["stopped cut-short", "settled cut-short"].contains(&orphan.as_str())
                         || orphan.starts_with("seen-once ")
                         || orphan.starts_with("spared "),
                     "{orphan}: {}",

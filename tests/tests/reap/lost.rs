@@ -42,7 +42,7 @@ async fn a_folder_that_others_may_write_to_is_not_believed() {
     fs::set_permissions(&jobs, fs::Permissions::from_mode(0o777)).expect("a folder of ours");
     insta::assert_snapshot!(refused(&site).await, @r"
     error: using the folder SITE/state/jobs: it is no folder that belongs to this user alone
-    hint: run it as the user of gitlab-runner: `sudo -u gitlab-runner ...`
+    hint: run it as the user that owns SITE/state
     ");
     fs::set_permissions(&jobs, fs::Permissions::from_mode(0o700)).expect("a folder of ours");
     job.run("true").await.passed();

@@ -5,6 +5,7 @@ mod hosts;
 mod intake;
 mod live;
 mod lost;
+mod mended;
 mod orphans;
 mod refusals;
 
@@ -40,6 +41,16 @@ impl Reaped {
             .collect();
         words.sort();
         words
+    }
+
+    /// The keys of the jobs whose tasks or records were ended for this reason.
+    fn ended_for(&self, reason: &str) -> Vec<String> {
+        let orphans = self.document["orphans"].as_array().expect("a list");
+        let ended = orphans.iter().filter(|orphan| {
+            orphan["reason"] == reason
+                && (orphan["result"] == "stopped" || orphan["result"] == "settled")
+        });
+        ended.map(|orphan| orphan["job_key"].as_str().expect("a key").to_owned()).collect()
     }
 
     /// Why tasks were left alone.

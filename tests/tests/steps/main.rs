@@ -165,7 +165,8 @@ async fn where_nobody_cleans_up_the_task_ends_itself_whatever_the_step() {
     }
     for stage in [Stage::Prepare, Stage::Run] {
         let site = Site::open().await;
-        site.set("defaults.timeouts.idle", "2s");
+        // Long enough for the `run` that follows a `prepare`, on a busy machine too.
+        site.set("defaults.timeouts.idle", "6s");
         site.set("defaults.timeouts.client_gone", "1s");
         let mut step = 1;
         while ended_behind(&site, stage, Signal::Kill, step).await.is_some() {

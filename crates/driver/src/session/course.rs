@@ -39,6 +39,10 @@ pub(super) struct Course {
     pub(super) sent: Cell<bool>,
     /// The agent said that it runs.
     pub(super) started: Cell<bool>,
+    /// When the agent took it up on the present connection.
+    pub(super) attached_at: Cell<Option<Instant>>,
+    /// The agent said how it ended.
+    pub(super) has_ended: Cell<bool>,
     pub(super) stop: Cell<Option<Stop>>,
     leave_at: Cell<Option<Instant>>,
     pub(super) terminating: Cell<bool>,
@@ -49,6 +53,12 @@ impl Course {
     /// Bytes of output that have arrived.
     pub(super) fn received(&self) -> u64 {
         self.received.get()
+    }
+
+    /// The agent said that it runs, on the present connection.
+    pub(super) fn set_started(&self) {
+        self.started.set(true);
+        self.attached_at.set(Some(Instant::now()));
     }
 
     /// True if the script may have been started.

@@ -71,7 +71,7 @@ pub async fn run(
         let line = missing(*received, how);
         tokio::select! {
             () = say_last(console, &line) => {}
-            _ = stops.next() => {}
+            _ = stops.next() => return Outcome::Left,
         }
     }
     outcome
@@ -129,7 +129,8 @@ impl<O: AsyncFn() -> String> Line<'_, O> {
         let mut begin = Begin::Send;
         let mut trouble = None;
         loop {
-            let (opened, before) = (Instant::now(), self.course.received());
+            let before = self.course.received();
+            self.course.attached_at.set(None);
             let Self { run_id, job, course, .. } = self;
             let how = match agent.attend(run_id, job, begin, course, console, stops).await {
                 Attended::Done(outcome) => {
@@ -148,7 +149,9 @@ impl<O: AsyncFn() -> String> Line<'_, O> {
                 return self.course.lost(how);
             }
             warn!(event = "session.cut", offset, "{how}");
-            let held = offset > before || opened.elapsed() > HELD;
+            // A peer that lets us in and then says nothing holds no connection.
+            let attached_at = self.course.attached_at.get();
+            let held = offset > before || attached_at.is_some_and(|at| at.elapsed() > HELD);
             let now = Trouble::after(trouble, held);
             trouble = Some(now);
             agent = match self.reconnect(now, &how, stops).await {

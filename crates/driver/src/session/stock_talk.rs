@@ -211,6 +211,8 @@ struct Ear<'a> {
     ending: Option<u32>,
     signal: Option<u8>,
     ended_at: Option<Instant>,
+    /// The server said that no more output comes.
+    is_whole: bool,
     /// Output was left out; nothing behind a gap is shown.
     is_cut: bool,
 }
@@ -228,6 +230,7 @@ impl<'a> Ear<'a> {
             ending: None,
             signal: None,
             ended_at: None,
+            is_whole: false,
             is_cut: false,
         }
     }
@@ -278,7 +281,16 @@ impl<'a> Ear<'a> {
                     Ok(())
                 }
                 Some(ChannelMsg::Failure) => Err(self.not_started("the server refuses commands")),
-                Some(ChannelMsg::Close) | None => return self.over(left, console).await,
+                Some(ChannelMsg::Eof) => {
+                    self.is_whole = true;
+                    Ok(())
+                }
+                Some(ChannelMsg::Close) => return self.over(left, console).await,
+                // The status may have overtaken output that was still on its way.
+                None if self.ended_at.is_some() && !left && !self.is_whole => {
+                    return self.lost("the connection was cut before all output had come");
+                }
+                None => return self.over(left, console).await,
                 Some(_) => Ok(()),
             };
             if let Err(outcome) = taken {

@@ -172,7 +172,7 @@ impl AgentSession {
         };
         match answer {
             Ok(Ok(Some(FromAgent::Accepted(Accepted::Started | Accepted::Resumed)))) => {
-                course.started.set(true);
+                course.set_started();
                 Point::ScriptStarted.reached();
                 Ok(())
             }
@@ -232,7 +232,7 @@ impl AgentSession {
         match answer {
             Ok(Ok(Some(FromAgent::Accepted(Accepted::Started | Accepted::Resumed)))) => {
                 info!(event = "session.resumed", offset, away_ms);
-                course.started.set(true);
+                course.set_started();
                 Ok(())
             }
             Ok(Ok(Some(FromAgent::Accepted(Accepted::Unknown)))) if course.started.get() => {
@@ -336,9 +336,19 @@ async fn listen(
     stops: &mut Stops,
 ) -> Attended {
     let progress = console.progress();
-    tokio::select! {
-        heard = hear(read, decoder, course, console) => heard,
-        spoken = speak(write, course, progress, stops) => spoken,
+    let heard = hear(read, decoder, course, console);
+    tokio::pin!(heard);
+    let spoken = tokio::select! {
+        heard = &mut heard => return heard,
+        spoken = speak(write, course, progress, &mut *stops) => spoken,
+    };
+    match spoken {
+        // The agent has said how it ended; nothing that it could still be told changes that.
+        Attended::Cut(_) if course.has_ended.get() => tokio::select! {
+            heard = &mut heard => heard,
+            _ = stops.next() => Attended::Done(Outcome::Left),
+        },
+        spoken => spoken,
     }
 }
 
@@ -419,6 +429,7 @@ async fn hear(
             Ok(None) => return cut("the connection was cut"),
             Err(error) => return Attended::Done(course.lost(error.to_string())),
         };
+        course.has_ended.set(true);
         // The script has ended; its last output may still wait for a slow reader.
         if console.drained().await.closed {
             return Attended::Done(Outcome::OutputClosed);

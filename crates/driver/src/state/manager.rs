@@ -31,6 +31,10 @@ pub struct Manager {
     pid_namespace: String,
     /// While it lives, a stage may come. None: it is not known.
     process: Option<Process>,
+    /// Those between it and the stage, which may be the caller as well: one that was started right
+    /// before its first job looks like a shell around the stage.
+    #[serde(default)]
+    between: Vec<Process>,
 }
 
 /// One process.
@@ -59,26 +63,30 @@ impl Manager {
         let since = SystemTime::now().duration_since(written).unwrap_or_default();
         let latest = ticks_up()?.saturating_sub(ticks(since)).saturating_sub(OLDER_TICKS);
         let mut next = nix::unistd::getppid().as_raw();
+        let mut between = Vec::new();
         for _ in 0..MAX_ANCESTORS {
             // The first process of a host or a container adopts whoever lost its parent.
             let Some(stat) = Stat::of(next).filter(|_| next > 1) else { break };
+            let process = Process { id: next, started_ticks: stat.started_ticks };
             if stat.started_ticks <= latest {
-                return Self::with(Some(Process { id: next, started_ticks: stat.started_ticks }));
+                return Self::with(Some(process), between);
             }
+            between.push(process);
             next = stat.parent;
         }
-        Self::with(None)
+        Self::with(None, between)
     }
 
     /// This very process, where it does everything itself.
     #[must_use]
     pub fn this_process() -> Option<Self> {
         let id = nix::unistd::getpid().as_raw();
-        Self::with(Some(Process { id, started_ticks: Stat::of(id)?.started_ticks }))
+        let started_ticks = Stat::of(id)?.started_ticks;
+        Self::with(Some(Process { id, started_ticks }), Vec::new())
     }
 
-    fn with(process: Option<Process>) -> Option<Self> {
-        Some(Self { boot: boot()?, pid_namespace: pid_namespace()?, process })
+    fn with(process: Option<Process>, between: Vec<Process>) -> Option<Self> {
+        Some(Self { boot: boot()?, pid_namespace: pid_namespace()?, process, between })
     }
 
     /// Looks for it.
@@ -88,7 +96,9 @@ impl Manager {
             return Presence::Rebooted;
         }
         let comparable = pid_namespace().is_some_and(|here| here == self.pid_namespace);
-        let gone = comparable && self.process.is_some_and(Process::is_gone);
+        let gone = comparable
+            && self.process.is_some_and(Process::is_gone)
+            && self.between.iter().all(|process| process.is_gone());
         if gone { Presence::Ended } else { Presence::Possible }
     }
 }
@@ -162,7 +172,7 @@ mod tests {
         let child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
         let id = i32::try_from(child.id()).unwrap();
         let started_ticks = Stat::of(id).unwrap().started_ticks;
-        (child, Manager::with(Some(Process { id, started_ticks })).unwrap())
+        (child, Manager::with(Some(Process { id, started_ticks }), Vec::new()).unwrap())
     }
 
     #[test]
@@ -176,6 +186,19 @@ mod tests {
         nix::sys::wait::waitid(id, flags).unwrap();
         assert_eq!(manager.presence(), Presence::Ended);
         child.wait().unwrap();
+        assert_eq!(manager.presence(), Presence::Ended);
+    }
+
+    #[test]
+    fn while_one_between_it_and_the_stage_lives_it_is_not_gone() {
+        let (mut child, manager) = sleeper();
+        let (mut younger, between) = sleeper();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let manager = Manager { between: between.process.into_iter().collect(), ..manager };
+        assert_eq!(manager.presence(), Presence::Possible);
+        younger.kill().unwrap();
+        younger.wait().unwrap();
         assert_eq!(manager.presence(), Presence::Ended);
     }
 

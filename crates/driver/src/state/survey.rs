@@ -3,6 +3,7 @@
 //! It changes a record only if it is still the one that was judged: a `prepare` that began meanwhile
 //! keeps what it wrote.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,6 +46,28 @@ impl Folder {
             is_ours(&folder).map_err(StateError::disk("using the folder", &folder))?;
         }
         Ok(Self::at(root, lock_within))
+    }
+
+    /// The other user to whom the folder belongs, if it does. What this user made in it, that one's
+    /// jobs could not use. Where nothing is made yet, it belongs to whoever owns the place for it;
+    /// that is asked of root alone, because everybody else makes only what the rights allow.
+    #[must_use]
+    pub fn owned_by_another(root: &Path) -> Option<nix::unistd::Uid> {
+        let this = nix::unistd::geteuid();
+        let made = ["jobs", "locks", "tombstones"].map(|name| root.join(name));
+        let made: Vec<u32> = made
+            .iter()
+            .filter_map(|path| Some(std::fs::symlink_metadata(path).ok()?.uid()))
+            .collect();
+        let owners = match made.is_empty() {
+            true if this.is_root() => root
+                .ancestors()
+                .find_map(|path| Some(std::fs::metadata(path).ok()?.uid()))
+                .into_iter()
+                .collect(),
+            _ => made,
+        };
+        owners.into_iter().map(nix::unistd::Uid::from_raw).find(|owner| *owner != this)
     }
 
     /// The keys of all jobs that have a record.
@@ -189,6 +212,13 @@ mod tests {
         assert!(!path.exists());
         Folder::open(&path, Duration::ZERO).unwrap();
         Folder::existing(&path, Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_this_user_made_is_nobody_elses() {
+        let (root, _folder) = folder();
+        assert_eq!(Folder::owned_by_another(root.path()), None);
+        assert_eq!(Folder::owned_by_another(&root.path().join("not/made/yet")), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fargate_model::id::{Owner, TaskArn};
 use fargate_model::job::JobKey;
+use fargate_model::text::escape_within;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
@@ -22,6 +23,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Between two tries to stop a task that ECS does not know yet.
 const NEW_TASK_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest text of AWS that is repeated, in characters.
+const LONGEST_TEXT: usize = 1024;
+
+/// AWS's words, which may hold anything, for a terminal or a job log.
+fn harmless(error: &CallError) -> String {
+    escape_within(&error.to_string(), LONGEST_TEXT)
+}
 
 /// A StopTask reason of ours.
 #[must_use]
@@ -159,7 +168,7 @@ pub async fn release(
                 answer => {
                     released.refused |= answer.as_ref().is_err_and(|e| !e.is_transient());
                     let token = &launch.token;
-                    let how = answer.err().map_or("no task named".to_owned(), |e| e.to_string());
+                    let how = answer.err().map_or("no task named".to_owned(), |e| harmless(&e));
                     released.undone.push(format!("settling launch {token}: {how}"));
                     Vec::new()
                 }
@@ -175,7 +184,7 @@ pub async fn release(
                 Err(error) => {
                     warn!(event = "stop.failed", task = %task, request_id = error.request_id(), "{error}");
                     released.refused |= !error.is_transient();
-                    released.undone.push(format!("stopping task {task}: {error}"));
+                    released.undone.push(format!("stopping task {task}: {}", harmless(&error)));
                 }
             }
         }

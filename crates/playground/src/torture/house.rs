@@ -9,7 +9,7 @@ use std::time::Duration;
 use fargate_local_cloud::{LocalCloud, Options, TaskRecord};
 use fargate_model::job::JobIdentity;
 use tempfile::TempDir;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -22,6 +22,7 @@ use crate::runner::{
     Control, Driver, Event, KillTimes, OUTPUT_LIMIT, Outcome, Runner, Scripts, Times, Verb,
     Verdict, Watch,
 };
+use crate::signals::Signals;
 
 /// Windows and deadlines of the product, scaled down: a torture does not wait for minutes. Those that
 /// end what nobody talks to are long enough for a machine that stands still for seconds.
@@ -119,25 +120,38 @@ impl House {
         self: &Arc<Self>,
         numbers: impl Iterator<Item = u64>,
         at_once: usize,
+        signals: &mut Signals,
     ) -> Result<Vec<Played>, Error> {
-        let seats = Arc::new(Semaphore::new(at_once));
         let mut playing = JoinSet::new();
+        let played = tokio::select! {
+            played = self.play_in(&mut playing, numbers, at_once) => played,
+            () = signals.next() => Err(Error::Interrupted),
+        };
+        // Whatever ended it, no job is left to hold this house.
+        playing.shutdown().await;
+        let mut played = played?;
+        played.sort_by_key(|played| played.guest.number);
+        Ok(played)
+    }
+
+    async fn play_in(
+        self: &Arc<Self>,
+        playing: &mut JoinSet<Result<Played, Error>>,
+        numbers: impl Iterator<Item = u64>,
+        at_once: usize,
+    ) -> Result<Vec<Played>, Error> {
         let mut played = Vec::new();
         for number in numbers {
-            let seat = seats.clone().acquire_owned().await.expect("the seats are never closed");
-            let house = self.clone();
-            playing.spawn(async move {
-                let _seat = seat;
-                house.play_one(guest(house.seed, number)).await
-            });
-            while let Some(joined) = playing.try_join_next() {
+            while playing.len() >= at_once {
+                let Some(joined) = playing.join_next().await else { break };
                 played.push(joined.expect("a job that is played does not panic")?);
             }
+            let house = self.clone();
+            playing.spawn(async move { house.play_one(guest(house.seed, number)).await });
         }
         while let Some(joined) = playing.join_next().await {
             played.push(joined.expect("a job that is played does not panic")?);
         }
-        played.sort_by_key(|played| played.guest.number);
         Ok(played)
     }
 
@@ -235,6 +249,7 @@ impl House {
     /// Waits until every task has stopped by itself, as long as the windows allow.
     pub async fn settle(&self) {
         self.cloud.clear_faults();
+        self.witness.all_heard().await;
         let mut looks = interval(AGAIN);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stopped = async {

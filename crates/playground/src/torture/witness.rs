@@ -6,13 +6,18 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Longest that one line takes to come, and its longest length in bytes.
 const LINE: (Duration, u64) = (Duration::from_secs(5), 64);
+
+/// Of no job: their numbers begin with 1.
+const MARK: &str = "0 started";
+/// Between two looks whether it was heard.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// What the scripts of one job said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +61,22 @@ impl Witness {
     #[must_use]
     pub fn of(&self, id: u64) -> Testimony {
         lock(&self.told).get(&id).copied().unwrap_or_default()
+    }
+
+    /// Returns once everything that was said so far is heard: what is said last is heard last.
+    pub async fn all_heard(&self) {
+        let heard = async {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+            stream.write_all(MARK.as_bytes()).await?;
+            drop(stream);
+            while self.of(0).starts == 0 {
+                tokio::time::sleep(AGAIN).await;
+            }
+            lock(&self.told).remove(&0);
+            io::Result::Ok(())
+        };
+        // Who cannot be heard is missed by the oracle.
+        let _ = timeout(LINE.0, heard).await;
     }
 
     /// Listens no more.
