@@ -71,7 +71,7 @@ pub async fn serve(task: &Task, channel: Channel<Msg>) -> Result<(), SessionErro
             Some(FromClient::Lease(lease)) => task.lease.renew(&lease),
             Some(FromClient::Run(run)) => {
                 let number = task.next_conversation();
-                match take(task, &run, &mut inbox).await? {
+                match take(task, &run, number, &mut inbox).await? {
                     Taken::Stage { stage, how, offset } => {
                         let Some(attached) = stage.attach(number) else {
                             return outbox.answer(Accepted::Abandoned).await;
@@ -127,7 +127,12 @@ enum Taken {
 }
 
 /// Attaches to the stage that this id has started, or starts one.
-async fn take(task: &Task, run: &Run, inbox: &mut Inbox) -> Result<Taken, SessionError> {
+async fn take(
+    task: &Task,
+    run: &Run,
+    number: u64,
+    inbox: &mut Inbox,
+) -> Result<Taken, SessionError> {
     if let Some(target) = &run.target {
         return Ok(Taken::Refused(Refusal::Target { target: target.clone() }));
     }
@@ -149,7 +154,7 @@ async fn take(task: &Task, run: &Run, inbox: &mut Inbox) -> Result<Taken, Sessio
         Ok(stdin) => stdin,
         Err(refusal) => return Ok(Taken::Refused(refusal)),
     };
-    Ok(match task.start(run, stdin).await {
+    Ok(match task.start(run, number, stdin).await {
         Ok(Known::Stage(stage)) => Taken::Stage { stage, how: Accepted::Started, offset: 0 },
         Ok(Known::Former | Known::Nothing) => Taken::Nothing(Accepted::Superseded),
         Err(refusal) => Taken::Refused(refusal),

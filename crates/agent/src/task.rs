@@ -43,6 +43,8 @@ const MAX_FORMER: usize = 64 * 1024;
 struct Stages {
     /// The one that was started last.
     current: Option<Arc<Stage>>,
+    /// The number of the conversation that asked for it.
+    asked: u64,
     /// The ids of those before it.
     former: BTreeSet<Token>,
 }
@@ -109,18 +111,23 @@ impl Task {
         }
     }
 
-    /// Starts what `run` asks for, once the former stage has ended, unless it was started before.
+    /// Starts what `run` asks for in the conversation of this `number`, once the former stage has
+    /// ended, unless it was started before. A script whose last bytes come late, from a client that is
+    /// gone, does not take the place of one that was asked for since.
     ///
     /// # Errors
     ///
     /// [`Refusal`]; then nothing was started.
-    pub async fn start(&self, run: &Run, stdin: Stdio) -> Result<Known, Refusal> {
+    pub async fn start(&self, run: &Run, number: u64, stdin: Stdio) -> Result<Known, Refusal> {
         let within = self.lease.next_stage_grace() + KILL_MARGIN;
         // The same script may be on its way twice, through a connection that was lost and a new one.
         let _alone = timeout(within, self.starting.lock()).await.map_err(|_| Refusal::Busy)?;
         match self.find(&run.run_id) {
             Known::Nothing => {}
             known => return Ok(known),
+        }
+        if number < lock(&self.stages).asked {
+            return Ok(Known::Former);
         }
         self.make_way_for(&run.run_id);
         if let Some(former) = self.current().filter(|former| former.is_in_the_way()) {
@@ -147,10 +154,10 @@ impl Task {
             program: program.to_owned(),
             error: error.to_string(),
         })?;
-        Ok(Known::Stage(self.adopt(run, child)))
+        Ok(Known::Stage(self.adopt(run, number, child)))
     }
 
-    fn adopt(&self, run: &Run, child: tokio::process::Child) -> Arc<Stage> {
+    fn adopt(&self, run: &Run, number: u64, child: tokio::process::Child) -> Arc<Stage> {
         let (stage, life) = Stage::new(run.run_id.clone());
         let stage = Arc::new(stage);
         let client_gone = self.lease.client_gone();
@@ -161,6 +168,7 @@ impl Task {
             async move { life.live(&stage, child, client_gone).await }
         });
         let mut stages = lock(&self.stages);
+        stages.asked = number;
         if let Some(former) = stages.current.replace(stage.clone())
             && stages.former.len() < MAX_FORMER
         {

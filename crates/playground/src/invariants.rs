@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -158,7 +159,15 @@ pub fn no_secret_out(
 ) -> Vec<Broken> {
     let mut found = BTreeSet::new();
     for path in files {
-        let bytes = fs::read(path).unwrap_or_default();
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            // Gone since it was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                found.insert(format!("{} cannot be looked through: {error}", path.display()));
+                continue;
+            }
+        };
         for secret in secrets.iter().filter(|secret| contains(&bytes, secret.text.as_bytes())) {
             found.insert(format!("{} is in {}", secret.what, path.display()));
         }

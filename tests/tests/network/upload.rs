@@ -71,3 +71,26 @@ async fn a_script_that_never_arrived_whole_is_not_started_and_not_blamed() {
     until("the agent waits for nothing", || site.cloud().live_tasks() == 1).await;
     site.close().await;
 }
+
+#[tokio::test]
+async fn a_script_that_arrives_late_takes_nobody_s_place() {
+    let site = site().await;
+    let (job, relay) = relayed(&site).await;
+    let reached = site.folder().join("reached");
+    let killed = site.same_job(&job, |job| job.set("FARGATE_RUNNER_REACHED", &reached));
+    relay.plan(Fault { from: Side::Client, after: 100_000, what: What::Stall });
+    let former = killed.start_run(long_script(300_000));
+    let sent = || std::fs::read_to_string(&reached).unwrap_or_default().contains("ScriptSent");
+    if cfg!(debug_assertions) {
+        until("all of it is on its way", sent).await;
+    }
+    until("its end is held up", || relay.stalls() == 1).await;
+    former.signal(nix::sys::signal::Signal::SIGKILL);
+    job.heard(former).await;
+    let mut next = job.start_run("echo up; sleep 2; echo done");
+    next.wrote("up").await;
+    relay.go_on();
+    assert_eq!(job.heard(next).await.with_code(0).all(), "up\ndone\n");
+    assert_eq!(starts(&job).await, 0, "the late one has not started");
+    site.close().await;
+}
