@@ -76,3 +76,26 @@ async fn cut_anywhere_near_its_end_a_job_passes_only_with_all_of_its_output() {
     assert!(costs > 0, "some cut cost the job");
     site.close().await;
 }
+
+#[tokio::test]
+async fn a_cut_between_the_status_and_the_end_of_the_output_passes_no_job() {
+    if !Sshd::can_run() {
+        return;
+    }
+    let site = site().await;
+    Sshd::open_ssh().serve(&site).await;
+    let job = site.prepared().await;
+    let relay = Relay::to(address_of(&job)).await;
+    lead(&job, relay.address);
+    let writer =
+        "while kill -0 $$ 2>/dev/null; do sleep 0.02; done; while echo late; do sleep 0.02; done";
+    let mut running = job.start_run(format!("({writer}) & echo up"));
+    // The server tells the status as soon as the script is gone, and the writer goes on.
+    running.wrote(&"late\n".repeat(20)).await;
+    relay.cut(Cut::Rst);
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    assert_eq!(job.exit_code(), None);
+    let line = missing_line(&ended);
+    assert!(line.contains("the connection was cut before all output had come"), "{line}");
+    site.close().await;
+}
