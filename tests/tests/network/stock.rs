@@ -77,6 +77,11 @@ async fn cut_anywhere_near_its_end_a_job_passes_only_with_all_of_its_output() {
     site.close().await;
 }
 
+/// A script that says "up", and behind its end does this.
+fn writes_behind_its_end(and: &str) -> String {
+    format!("(while kill -0 $$ 2>/dev/null; do sleep 0.02; done; {and}) & echo up")
+}
+
 #[tokio::test]
 async fn a_cut_between_the_status_and_the_end_of_the_output_passes_no_job() {
     if !Sshd::can_run() {
@@ -87,9 +92,7 @@ async fn a_cut_between_the_status_and_the_end_of_the_output_passes_no_job() {
     let job = site.prepared().await;
     let relay = Relay::to(address_of(&job)).await;
     lead(&job, relay.address);
-    let writer =
-        "while kill -0 $$ 2>/dev/null; do sleep 0.02; done; while echo late; do sleep 0.02; done";
-    let mut running = job.start_run(format!("({writer}) & echo up"));
+    let mut running = job.start_run(writes_behind_its_end("while echo late; do sleep 0.02; done"));
     // The server tells the status as soon as the script is gone, and the writer goes on.
     running.wrote(&"late\n".repeat(20)).await;
     relay.cut(Cut::Rst);
@@ -97,5 +100,33 @@ async fn a_cut_between_the_status_and_the_end_of_the_output_passes_no_job() {
     assert_eq!(job.exit_code(), None);
     let line = missing_line(&ended);
     assert!(line.contains("the connection was cut before all output had come"), "{line}");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_silence_of_the_network_behind_the_status_is_not_taken_for_the_end() {
+    if !Sshd::can_run() {
+        return;
+    }
+    let site = site().await;
+    Sshd::open_ssh().serve(&site).await;
+    let job = site.prepared().await;
+    let relay = Relay::to(address_of(&job)).await;
+    lead(&job, relay.address);
+    let late = "for n in {1..60}; do echo late; sleep 0.02; done";
+    let mut running = job.start_run(writes_behind_its_end(late));
+    running.wrote(&"late\n".repeat(20)).await;
+    relay.set(Line::Silent);
+    until("the server is asked", || events(&site, "session.silent").len() == 1).await;
+    relay.set(Line::Up);
+    let ended = job.heard(running).await.with_code(0);
+    assert_eq!(ended.all(), format!("up\n{}", "late\n".repeat(60)));
+
+    let mut running = job.start_run(writes_behind_its_end("while echo late; do sleep 0.02; done"));
+    running.wrote(&"late\n".repeat(20)).await;
+    relay.set(Line::Silent);
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    let line = missing_line(&ended);
+    assert!(line.contains("fell silent before all output had come"), "{line}");
     site.close().await;
 }

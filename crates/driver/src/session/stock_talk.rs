@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use fargate_model::id::Token;
 use fargate_protocol::{Ending, MAX_CHUNK, Refusal, Stream};
-use russh::client::Msg;
+use russh::client::{Handle, Msg};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tracing::info;
 
 use super::agent::part;
 use super::console::{Console, ConsoleError, Progress};
+use super::login::Verifier;
 use super::marker::{Marker, Passed};
 use super::stock::{StockSession, unusual};
 use super::stops::Stops;
@@ -66,7 +68,7 @@ impl StockSession {
         let progress = console.progress();
         let ear = Ear::new(&shared, &run_id, &shell);
         let outcome = tokio::select! {
-            outcome = ear.hear(&mut read, console) => outcome,
+            outcome = ear.hear(&mut read, &self.handle, console) => outcome,
             outcome = speak(&write, &shared, request, progress, stops) => outcome,
         };
         part(self.handle, read, write).await;
@@ -244,24 +246,33 @@ impl<'a> Ear<'a> {
         Outcome::Lost { how: how.into(), received: self.received, started }
     }
 
-    async fn hear(mut self, read: &mut ChannelReadHalf, console: &mut Console) -> Outcome {
-        let mut left = false;
+    async fn hear(
+        mut self,
+        read: &mut ChannelReadHalf,
+        server: &Handle<Verifier>,
+        console: &mut Console,
+    ) -> Outcome {
         loop {
             let waited = room(console, self.shared).await;
             // A slow reader of ours is no reason to give up what the script has written.
             self.ended_at = self.ended_at.map(|ended_at| ended_at + waited);
             let heard = match self.ended_at {
                 None => read.wait().await,
-                Some(ended_at) => {
-                    let quiet = Instant::now() + LINGER;
-                    match timeout_at(quiet.min(ended_at + LINGER_ALTOGETHER), read.wait()).await {
-                        Ok(heard) => heard,
-                        Err(_) => {
-                            left = true;
-                            None
-                        }
-                    }
+                // What never falls silent would be read for ever.
+                Some(ended_at) if ended_at.elapsed() > LINGER_ALTOGETHER => {
+                    return self.over(true, console).await;
                 }
+                Some(ended_at) => tokio::select! {
+                    // What came before the server's word is taken before it.
+                    biased;
+                    heard = read.wait() => heard,
+                    is_there = silence(ended_at, server) => {
+                        if is_there {
+                            return self.over(true, console).await;
+                        }
+                        return self.lost("the connection fell silent before all output had come");
+                    }
+                },
             };
             let taken = match heard {
                 Some(ChannelMsg::Data { data }) => {
@@ -285,12 +296,12 @@ impl<'a> Ear<'a> {
                     self.is_whole = true;
                     Ok(())
                 }
-                Some(ChannelMsg::Close) => return self.over(left, console).await,
+                Some(ChannelMsg::Close) => return self.over(false, console).await,
                 // The status may have overtaken output that was still on its way.
-                None if self.ended_at.is_some() && !left && !self.is_whole => {
+                None if self.ended_at.is_some() && !self.is_whole => {
                     return self.lost("the connection was cut before all output had come");
                 }
-                None => return self.over(left, console).await,
+                None => return self.over(false, console).await,
                 Some(_) => Ok(()),
             };
             if let Err(outcome) = taken {
@@ -379,6 +390,24 @@ impl<'a> Ear<'a> {
             }
         }
     }
+}
+
+/// Returns once the output of a script that has ended is left behind: true if something still holds
+/// it, false if the server answers no more, so that output may be on its way.
+async fn silence(ended_at: Instant, server: &Handle<Verifier>) -> bool {
+    let latest = ended_at + LINGER_ALTOGETHER;
+    let quiet = Instant::now() + LINGER;
+    sleep_until(quiet.min(latest)).await;
+    // It never fell silent.
+    if latest <= quiet {
+        return true;
+    }
+    info!(
+        event = "session.silent",
+        "the script has ended and its output has not; asking the server"
+    );
+    let answered = timeout(LINGER_ALTOGETHER, server.send_ping()).await;
+    answered.is_ok() && !server.is_closed()
 }
 
 /// Returns once another piece fits, or nobody waits for it any more, with how long that took. What
