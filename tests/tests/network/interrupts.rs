@@ -7,7 +7,7 @@ use fargate_tests::{
 };
 use nix::sys::signal::Signal;
 
-use crate::{STARTS, events, lead, mark, past_relays, relayed, site, starts};
+use crate::{STARTS, events, lead, mark, missing_line, past_relays, relayed, site, starts};
 
 /// A script that runs on while its driver looks for the way back.
 async fn away(site: &Site, job: &Job, relay: &Relay, name: &str) -> Running {
@@ -145,6 +145,7 @@ async fn a_run_that_took_the_place_of_one_that_is_away_keeps_it() {
     relay.set(Line::Up);
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     assert_eq!(ended.out(), "up\n");
+    insta::assert_snapshot!(missing_line(&ended), @"fargate-runner: output may be missing here, after 3 bytes: another `run` of this job took its place");
     assert_eq!(starts(&job).await, 1);
     assert_eq!(process(&name), None);
     site.close().await;

@@ -92,6 +92,11 @@ impl Course {
         Outcome::Lost { how: how.into(), received, started: self.may_run() }
     }
 
+    /// The end by another `run`.
+    pub(super) fn superseded(&self) -> Outcome {
+        Outcome::Superseded { received: self.received(), started: self.may_run() }
+    }
+
     /// The end behind a door that stays shut.
     pub(super) fn shut(&self, how: String, error: LoginError, address: SocketAddr) -> Outcome {
         Outcome::Shut { error, address, how, received: self.received(), started: self.may_run() }

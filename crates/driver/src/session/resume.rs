@@ -25,6 +25,8 @@ use super::talk::{Job, Outcome, at};
 const HELD: Duration = Duration::from_secs(10);
 /// Why a cut is final.
 const OLDER: &str = "this agent is from before resuming";
+/// Why no more output comes.
+const SUPERSEDED: &str = "another `run` of this job took its place";
 /// Pause before such a peer is asked again: the first, doubled each time, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
@@ -65,10 +67,14 @@ pub async fn run(
             }
         }
     };
-    if let Outcome::Lost { how, received, started: true }
-    | Outcome::Shut { how, received, started: true, .. } = &outcome
-    {
-        let line = missing(*received, how);
+    let ended_unseen = match &outcome {
+        Outcome::Lost { how, received, started: true }
+        | Outcome::Shut { how, received, started: true, .. } => Some((*received, how.as_str())),
+        Outcome::Superseded { received, started: true } => Some((*received, SUPERSEDED)),
+        _ => None,
+    };
+    if let Some((received, how)) = ended_unseen {
+        let line = missing(received, how);
         tokio::select! {
             () = say_last(console, &line) => {}
             _ = stops.next() => return Outcome::Left,

@@ -68,7 +68,12 @@ pub enum Outcome {
         how: String,
     },
     /// Another `run` took this one's place.
-    Superseded,
+    Superseded {
+        /// Bytes of output that arrived.
+        received: u64,
+        /// True if the script may have been started.
+        started: bool,
+    },
     /// The connection is gone and nobody said how the script ended.
     Lost {
         /// In words.
@@ -159,7 +164,7 @@ impl AgentSession {
         tokio::pin!(answer);
         let uploaded = tokio::select! {
             uploaded = upload(write, script) => uploaded,
-            early = &mut answer => return Err(refused_early(early)),
+            early = &mut answer => return Err(refused_early(early, course)),
             stop = stops.next() => return Err(leave_early(write, stop).await),
         };
         // From here on all of it may arrive; a piece that was not taken is one that it lacks.
@@ -177,7 +182,8 @@ impl AgentSession {
                 Ok(())
             }
             Ok(Ok(Some(FromAgent::Accepted(Accepted::Superseded)))) => {
-                Err(Attended::Done(Outcome::Superseded))
+                course.sent.set(false);
+                Err(Attended::Done(course.superseded()))
             }
             Ok(Ok(Some(FromAgent::Refused(refusal)))) => {
                 course.sent.set(false);
@@ -247,7 +253,7 @@ impl AgentSession {
                 self.start(run_id, job, course, stops).await
             }
             Ok(Ok(Some(FromAgent::Accepted(Accepted::Superseded)))) => {
-                Err(Attended::Done(Outcome::Superseded))
+                Err(Attended::Done(course.superseded()))
             }
             Ok(Ok(Some(FromAgent::Accepted(Accepted::Abandoned)))) => {
                 lost("the agent has ended the script, because nobody listened for too long")
@@ -276,17 +282,13 @@ fn broken_off(error: russh::Error) -> Attended {
 
 /// Before the whole script was sent, the agent can only have refused it, or have got it through a
 /// former connection: then it is attached to.
-fn refused_early(answer: Result<Option<FromAgent>, FrameError>) -> Attended {
+fn refused_early(answer: Result<Option<FromAgent>, FrameError>, course: &Course) -> Attended {
     match answer {
         Ok(Some(FromAgent::Refused(refusal))) => Attended::Done(Outcome::Refused(refusal)),
-        Ok(Some(FromAgent::Accepted(Accepted::Superseded))) => Attended::Done(Outcome::Superseded),
+        Ok(Some(FromAgent::Accepted(Accepted::Superseded))) => Attended::Done(course.superseded()),
         Ok(Some(FromAgent::Accepted(_))) => cut("the agent has the script already"),
         Ok(None) => cut("the agent left before it had the whole script"),
-        Ok(Some(_)) | Err(_) => Attended::Done(Outcome::Lost {
-            how: "the agent answered out of turn".to_owned(),
-            received: 0,
-            started: false,
-        }),
+        Ok(Some(_)) | Err(_) => Attended::Done(course.lost("the agent answered out of turn")),
     }
 }
 
@@ -476,7 +478,7 @@ fn take_in(
             course.output_left.set(true);
             Ok(None)
         }
-        FromAgent::Notice(Notice::Superseded) => Err(Outcome::Superseded),
+        FromAgent::Notice(Notice::Superseded) => Err(course.superseded()),
         FromAgent::Refused(refusal) => Err(course.lost(format!("the agent refused: {refusal}"))),
         FromAgent::HelloOk { .. } | FromAgent::Accepted(_) => {
             Err(course.lost("the agent answered out of turn"))

@@ -72,7 +72,7 @@ pub fn judge(record: &Record, known: &Known<'_>) -> Option<Told> {
             let why = Why::new(Cause::LoginShell);
             return Some(system(why.because(format!("Nothing was started: {how}."))));
         }
-        Outcome::Superseded => {
+        Outcome::Superseded { .. } => {
             let why = Why::new(Cause::Superseded);
             return Some(system(why.because("Another `run` of this job took its place.")));
         }
@@ -140,7 +140,7 @@ mod tests {
             ("nobody answered", Outcome::Unreached { how: "nobody".to_owned() }),
             ("refused", Outcome::Refused(Refusal::Ending)),
             ("no shell", Outcome::NoShell { how: "noise".to_owned() }),
-            ("another run", Outcome::Superseded),
+            ("another run", Outcome::Superseded { received: 0, started: true }),
             ("reader gone", Outcome::OutputClosed),
             ("shut out", shut()),
         ]
