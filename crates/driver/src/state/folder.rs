@@ -301,3 +301,11 @@ impl Folder {
         }
     }
 }
+
+/// One that was just made, and what removes it, for tests.
+#[cfg(test)]
+pub fn empty() -> (tempfile::TempDir, Folder) {
+    let root = tempfile::tempdir().unwrap();
+    let folder = Folder::open(root.path(), Duration::from_secs(5)).unwrap();
+    (root, folder)
+}

@@ -178,12 +178,7 @@ impl Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn folder() -> (tempfile::TempDir, Folder) {
-        let root = tempfile::tempdir().unwrap();
-        let folder = Folder::open(root.path(), Duration::from_secs(5)).unwrap();
-        (root, folder)
-    }
+    use crate::state::empty_folder as folder;
 
     fn held(folder: &Folder) -> Held {
         let Intake::Held(held) = folder.intake() else { panic!("not held") };

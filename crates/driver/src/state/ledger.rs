@@ -83,19 +83,8 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::example;
-    use fargate_model::id::{TaskArn, Token};
-    use std::time::Duration;
-
-    fn folder() -> (tempfile::TempDir, Folder) {
-        let root = tempfile::tempdir().unwrap();
-        let folder = Folder::open(root.path(), Duration::from_secs(5)).unwrap();
-        (root, folder)
-    }
-
-    fn record() -> Record {
-        example(&TaskArn("arn:aws:ecs:eu-west-1:1:task/ci/abc".to_owned()))
-    }
+    use crate::state::{empty_folder as folder, some_record as record};
+    use fargate_model::id::Token;
 
     #[test]
     fn after_a_clean_up_the_former_prepare_writes_nothing_more() {

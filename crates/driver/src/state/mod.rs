@@ -20,15 +20,17 @@ use std::path::{Path, PathBuf};
 
 use fargate_model::why::{Cause, Why};
 
+#[cfg(test)]
+pub(crate) use folder::empty as empty_folder;
 pub use folder::{Folder, HostOwner};
 pub use intake::{Held, Hold, Intake};
 pub use ledger::Ledger;
 pub use lock::Lock;
 pub use machine::Made;
 pub use manager::{Manager, Presence};
-#[cfg(test)]
-pub(crate) use record::example;
 pub use record::{Core, Origin, Peer, Record, SCHEMA, Secret};
+#[cfg(test)]
+pub(crate) use record::{example, some as some_record};
 pub use survey::Known;
 pub use tombstone::Tombstone;
 

@@ -202,6 +202,12 @@ fn field_error(error: &serde_json::Error) -> String {
     }
 }
 
+/// [`example`] of one task, for tests.
+#[cfg(test)]
+pub fn some() -> Record {
+    example(&TaskArn("arn:aws:ecs:eu-west-1:1:task/ci/abc".to_owned()))
+}
+
 /// A record as `prepare` leaves it, for tests.
 #[cfg(test)]
 pub fn example(task: &TaskArn) -> Record {

@@ -188,18 +188,9 @@ impl Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{Ledger, example};
-    use fargate_model::id::{TaskArn, Token};
-
-    fn folder() -> (tempfile::TempDir, Folder) {
-        let root = tempfile::tempdir().unwrap();
-        let folder = Folder::open(root.path(), Duration::from_secs(5)).unwrap();
-        (root, folder)
-    }
-
-    fn record() -> Record {
-        example(&TaskArn("arn:aws:ecs:eu-west-1:1:task/ci/abc".to_owned()))
-    }
+    use crate::state::Ledger;
+    use crate::state::{empty_folder as folder, some_record as record};
+    use fargate_model::id::Token;
 
     #[test]
     fn a_folder_that_is_not_there_is_not_made() {

@@ -16,14 +16,8 @@ const REPEATED: usize = 60;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
     /// Somebody gave something else than a file with rules.
-    #[error(
-        "reading fault rules: {} were given, and at most {} are read", bytes(as_u64(*given)),
-        bytes(as_u64(MAX_BYTES))
-    )]
-    TooLong {
-        /// Bytes that were given.
-        given: usize,
-    },
+    #[error("reading fault rules: they are longer than {}", bytes(as_u64(MAX_BYTES)))]
+    TooLong,
     /// As above.
     #[error("reading fault rules: byte {at} is not UTF-8, and rules are lines of text")]
     NotText {

@@ -25,7 +25,7 @@ impl Rules {
     /// [`RulesError`], with every line that is wrong.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RulesError> {
         if bytes.len() > MAX_BYTES {
-            return Err(RulesError::TooLong { given: bytes.len() });
+            return Err(RulesError::TooLong);
         }
         let text = str::from_utf8(bytes)
             .map_err(|error| RulesError::NotText { at: error.valid_up_to() + 1 })?;

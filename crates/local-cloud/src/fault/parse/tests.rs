@@ -215,10 +215,7 @@ fn what_is_no_file_of_rules_is_refused_and_one_without_rules_is_not() {
         said(b"RunTask: hang\n\x7fELF\xff\xfe"),
         "reading fault rules: byte 19 is not UTF-8, and rules are lines of text"
     );
-    assert_eq!(
-        said(&vec![b'#'; 1024 * 1024]),
-        "reading fault rules: 1.0 MB were given, and at most 65.5 KB are read"
-    );
+    assert_eq!(said(&vec![b'#'; 1024 * 1024]), "reading fault rules: they are longer than 65.5 KB");
     assert_eq!(
         said("any: hang\n".repeat(MAX_RULES + 1).as_bytes()),
         "taking 1,001 fault rules; at most 1,000 are kept at a time"
