@@ -11,7 +11,7 @@ use crate::session::{self, Console, Job, Outcome, Signal, Stop, Stops};
 use crate::state::{Folder, Manager, Origin, StateError};
 use crate::task::{Event, reason, release};
 use crate::verdict::{self, Told};
-use crate::{random, reach};
+use crate::{random, way_back};
 
 /// How long an interrupted command has before KILL.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
@@ -137,7 +137,7 @@ async fn run(
     let timeouts = &settings.profile.timeouts;
     report.task = Some(acquired.seen.task.short());
     let record = ledger.record_now().clone();
-    let reach = reach::of(&record, timeouts);
+    let reach = way_back::to(&record, timeouts);
     let outcome = match (random::token(), &reach) {
         (Ok(run_id), Ok(reach)) => {
             let over = || verdict::until_over(&record, &settings.profile);

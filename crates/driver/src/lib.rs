@@ -14,10 +14,10 @@ pub mod exec;
 pub mod gitlab;
 pub mod point;
 pub mod provision;
-mod reach;
 pub mod session;
 pub mod state;
 pub mod task;
 pub mod verdict;
 
 mod random;
+mod way_back;

@@ -21,7 +21,7 @@ use crate::session::{
 };
 use crate::state::{Folder, Record, StateError};
 use crate::verdict::{self, Told};
-use crate::{random, reach};
+use crate::{random, way_back};
 
 /// Between two looks whether somebody cleaned up after the job, while its task is out of reach.
 const LOOK_FOR_CLEANUP: Duration = Duration::from_millis(500);
@@ -59,7 +59,7 @@ pub async fn run(
     })?;
     let job = Job::Script { shell, bytes };
     let run_id = random::token().map_err(StateError::host("drawing random bytes"))?;
-    let reach = reach::of(&record, timeouts)?;
+    let reach = way_back::to(&record, timeouts)?;
     let over = || over(folder, key, &record, profile);
     let connected = tokio::select! {
         connected = connect(&reach, over()) => connected,

@@ -7,9 +7,9 @@ use fargate_model::why::{Cause, Why};
 use fargate_protocol::Ending;
 
 use super::{EcsSays, Verdict, of_ecs, of_refusal};
-use crate::reach;
 use crate::session::Outcome;
 use crate::state::Record;
+use crate::way_back;
 
 /// What is known once a session with the task is over.
 pub struct Known<'a> {
@@ -81,7 +81,7 @@ pub fn judge(record: &Record, known: &Known<'_>) -> Option<Told> {
             return Some(system(why.because("Whoever read this process's output is gone.")));
         }
         Outcome::Shut { error, address, .. } => {
-            return Some(system(reach::shut(error, *address)));
+            return Some(system(way_back::shut(error, *address)));
         }
     };
     if known.cleaned_up {

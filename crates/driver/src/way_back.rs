@@ -16,7 +16,7 @@ use crate::task::{Place, login_failed};
 /// # Errors
 ///
 /// A [`Why`] if the record lacks something.
-pub fn of(record: &Record, timeouts: &Timeouts) -> Result<Reach, Why> {
+pub fn to(record: &Record, timeouts: &Timeouts) -> Result<Reach, Why> {
     let damaged = |what: &str| Why::new(Cause::StateDamaged).because(format!("No usable {what}."));
     let address = record.address.ok_or_else(|| damaged("address"))?;
     let pinned = parse_host_key(&record.host_key).map_err(|_| damaged("host key"))?;
