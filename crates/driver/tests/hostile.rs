@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -85,6 +86,15 @@ fn spoilt(text: &'static str) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// A variable that is not set, looks right, or has any bytes that an environment can hold.
+fn variable(right: &'static str) -> impl Strategy<Value = Option<OsString>> {
+    prop_oneof![
+        Just(None),
+        right.prop_map(|text| Some(OsString::from(text))),
+        vec(1..=u8::MAX, 0..200).prop_map(|bytes| Some(OsString::from_vec(bytes))),
+    ]
+}
+
 #[test]
 fn what_is_spoilt_below_was_whole() {
     assert_eq!(response(RESPONSE.as_bytes()), "gl-7");
@@ -114,6 +124,28 @@ proptest! {
     #[test]
     fn a_spoilt_state_file_is_told_in_one_line_and_can_be_buried(bytes in spoilt(RECORD)) {
         state(&bytes).iter().for_each(|said| is_one_plain_line(said));
+    }
+
+    #[test]
+    fn an_environment_of_any_bytes_is_read_or_refused_in_one_line(
+        codes in [variable("[0-9]{1,3}"), variable("[0-9]{1,3}")],
+        others in vec(variable("[0-9a-z/:.@]{1,40}"), 7),
+    ) {
+        let lookup = |name: &str| match name {
+            "BUILD_FAILURE_EXIT_CODE" => codes[0].clone(),
+            "SYSTEM_FAILURE_EXIT_CODE" => codes[1].clone(),
+            // Whichever others are asked for.
+            name => others[name.bytes().map(usize::from).sum::<usize>() % others.len()].clone(),
+        };
+        match Environment::read(lookup) {
+            Ok(read) => assert!(read.codes.build_failure != 0 && read.codes.system_failure != 0),
+            Err(error) => is_one_plain_line(&error.to_string()),
+        }
+        let environment = Environment::read_for_cleanup(lookup);
+        match JobResponse::read(&environment, lookup) {
+            Ok(response) => assert!(response.untrusted, "there is no such file"),
+            Err(error) => is_one_plain_line(&error.to_string()),
+        }
     }
 
     #[test]
