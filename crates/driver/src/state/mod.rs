@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 
 use fargate_model::why::{Cause, Why};
 
+use crate::release;
+
 pub use folder::{Folder, HostOwner};
 pub use intake::{Held, Hold, Intake};
 pub use ledger::Ledger;
@@ -28,7 +30,7 @@ pub use machine::Made;
 pub use manager::{Manager, Presence};
 #[cfg(test)]
 pub(crate) use record::example;
-pub use record::{Core, Origin, Peer, Record, SCHEMA, Secret};
+pub use record::{Core, Origin, Peer, Record, Secret};
 pub use survey::Known;
 pub use tombstone::Tombstone;
 
@@ -55,7 +57,7 @@ pub enum StateError {
         what: String,
     },
     /// Written by a newer version, with the part that every version understands.
-    #[error("reading {}: written by a newer version (schema {schema}, this one knows {SCHEMA})", path.display())]
+    #[error("reading {}: written by a newer version (schema {schema}, this one reads up to {})", path.display(), release::this().reads)]
     Newer {
         /// Which file.
         path: PathBuf,
@@ -108,7 +110,10 @@ impl StateError {
             }
             Self::Newer { path, schema, .. } => at(Cause::StateDamaged, path).quoting(
                 &path.display().to_string(),
-                format!("written by a newer version (schema {schema}, this one knows {SCHEMA})"),
+                format!(
+                    "written by a newer version (schema {schema}, this one reads up to {})",
+                    release::this().reads
+                ),
             ),
             Self::Held { path } => at(Cause::AlreadyPrepared, path).because(format!("{self}.")),
             Self::TakenOver => Why::new(Cause::StoppedByCleanup).because(format!("{self}.")),

@@ -18,6 +18,7 @@ use super::observation::Observation;
 use super::pace::Pace;
 use super::spec::{LaunchRequest, Purchase};
 use crate::aws::{Account, CallError};
+use crate::mask;
 use crate::point::Point;
 
 /// Most tasks per DescribeTasks. Source: Amazon ECS API Reference, `DescribeTasks`.
@@ -141,8 +142,8 @@ impl Ecs {
                     None => Ran::Nothing,
                 },
                 (None, Some(failure)) => Ran::Failure {
-                    reason: failure.reason().unwrap_or("no reason given").to_owned(),
-                    detail: failure.detail().unwrap_or_default().to_owned(),
+                    reason: mask::text(failure.reason().unwrap_or("no reason given")).into_owned(),
+                    detail: mask::text(failure.detail().unwrap_or_default()).into_owned(),
                 },
                 (None, None) => Ran::Nothing,
             }),

@@ -8,6 +8,8 @@ use aws_sdk_ecs::types::{KeyValuePair, Task};
 use fargate_model::id::TaskArn;
 use fargate_model::task::{Status, StopCode};
 
+use crate::mask;
+
 use super::spec::{FOLDER_VARIABLE, JOB_VARIABLE, LIFETIME_VARIABLE};
 
 /// What ECS says of one container.
@@ -142,7 +144,7 @@ impl Observation {
             memory_mib: task.memory().and_then(|text| text.parse().ok()),
             provider: task.capacity_provider_name().map(str::to_owned),
             stop_code: task.stop_code().map(|code| StopCode::of(code.as_str())),
-            stopped_reason: task.stopped_reason().map(str::to_owned),
+            stopped_reason: task.stopped_reason().map(said),
             containers: containers(task),
             started_by: task.started_by().map(str::to_owned),
             job: variable(task, JOB_VARIABLE),
@@ -174,9 +176,14 @@ fn containers(task: &Task) -> Vec<Container> {
             image: container.image().map(str::to_owned),
             digest: container.image_digest().map(str::to_owned),
             exit_code: container.exit_code(),
-            reason: container.reason().map(str::to_owned),
+            reason: container.reason().map(said),
         })
         .collect()
+}
+
+/// Their words, without a secret that they may repeat.
+fn said(words: &str) -> String {
+    mask::text(words).into_owned()
 }
 
 /// The value of this variable among the overrides.
