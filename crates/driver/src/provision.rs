@@ -21,7 +21,7 @@ use crate::session::{
 use crate::state::{Core, Folder, Ledger, Manager, Origin, Peer, Record, Secret, StateError};
 use crate::task::{
     Acquired, Ecs, Event, FOLDER_VARIABLE, LIFETIME_VARIABLE, LaunchError, Launcher, Place,
-    TaskSpec, Terms, acquire, login_failed, reason, release,
+    TAG_PREFIX, TaskSpec, Terms, acquire, login_failed, reason, release,
 };
 use crate::{mask, random, release};
 
@@ -218,7 +218,7 @@ fn tags(order: &Order, spec: &TaskSpec) -> BTreeMap<String, String> {
     tags.into_iter()
         .map(|(name, value)| {
             let value = value.chars().map(|c| if allowed(c) { c } else { '_' }).take(256).collect();
-            (format!("fargate-runner:{name}"), value)
+            (format!("{TAG_PREFIX}{name}"), value)
         })
         .collect()
 }

@@ -165,6 +165,9 @@ impl CallError {
     /// True if the service says that the caller lacks this right.
     #[must_use]
     pub fn denies(&self, right: &str) -> bool {
+        if let Self::Elsewhere { error, .. } = self {
+            return error.denies(right);
+        }
         let Self::Answered { code, message, .. } = self else { return false };
         let denied = ["AccessDeniedException", "AccessDenied", "UnauthorizedOperation"];
         let named = |found: usize| {

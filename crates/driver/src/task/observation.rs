@@ -1,16 +1,17 @@
 //! A task as ECS described it at one moment, in our words. Whatever is missing stays missing.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_ecs::primitives::DateTime;
-use aws_sdk_ecs::types::{KeyValuePair, Task};
+use aws_sdk_ecs::types::{KeyValuePair, Tag, Task};
 use fargate_model::id::TaskArn;
 use fargate_model::task::{Status, StopCode};
 
 use crate::mask;
 
-use super::spec::{FOLDER_VARIABLE, JOB_VARIABLE, LIFETIME_VARIABLE};
+use super::spec::{FOLDER_VARIABLE, JOB_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
 
 /// What ECS says of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +103,10 @@ pub struct Observation {
     pub lifetime: Option<Duration>,
     /// Value of the job variable among the overrides.
     pub job: Option<String>,
+    /// The ARN of its definition.
+    pub definition: Option<String>,
+    /// Our own tags, without their prefix; empty where they were not asked for, or are refused.
+    pub tags: BTreeMap<String, String>,
     /// When its parts happened.
     pub timeline: Timeline,
 }
@@ -152,6 +157,8 @@ impl Observation {
             lifetime: variable(task, LIFETIME_VARIABLE)
                 .and_then(|seconds| seconds.parse().ok())
                 .map(Duration::from_secs),
+            definition: task.task_definition_arn().map(str::to_owned),
+            tags: own_tags(task),
             timeline: Timeline {
                 created: time(task.created_at()),
                 pull_started: time(task.pull_started_at()),
@@ -184,6 +191,14 @@ fn containers(task: &Task) -> Vec<Container> {
 /// Their words, without a secret that they may repeat.
 fn said(words: &str) -> String {
     mask::text(words).into_owned()
+}
+
+fn own_tags(task: &Task) -> BTreeMap<String, String> {
+    let own = |tag: &Tag| {
+        let name = tag.key()?.strip_prefix(TAG_PREFIX)?;
+        Some((name.to_owned(), tag.value().unwrap_or_default().to_owned()))
+    };
+    task.tags().iter().filter_map(own).collect()
 }
 
 /// The value of this variable among the overrides.
@@ -225,6 +240,8 @@ pub fn example(status: Status) -> Observation {
         job: None,
         folder: None,
         lifetime: None,
+        definition: None,
+        tags: BTreeMap::new(),
         timeline: Timeline::default(),
     }
 }

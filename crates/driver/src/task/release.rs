@@ -76,7 +76,10 @@ pub async fn stop(
 }
 
 /// Calls until it succeeds, fails for good, or `deadline` passes, which covers the call as well.
-async fn retry<T, F>(deadline: Instant, mut call: impl FnMut() -> F) -> Result<T, CallError>
+pub(super) async fn retry<T, F>(
+    deadline: Instant,
+    mut call: impl FnMut() -> F,
+) -> Result<T, CallError>
 where
     F: Future<Output = Result<T, CallError>>,
 {
