@@ -8,9 +8,8 @@ mod agents;
 mod neighbours;
 mod replaced;
 
-use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use fargate_tests::runner;
 use serde_json::{Value, json};
@@ -34,18 +33,22 @@ impl Binaries {
     /// A copy of the binary that is tested, which claims this; as it is without a claim.
     fn make(&self, name: &str, claim: Option<&Value>) -> PathBuf {
         let path = self.path(name);
-        copy(&runner(), &path);
-        if let Some(claim) = claim {
-            let mut file = fs::OpenOptions::new().append(true).open(&path).expect("a copy");
-            write!(file, "{MARK}{claim}").expect("a writable copy");
-        }
+        let claim = claim.map(|claim| format!("{MARK}{claim}")).unwrap_or_default();
+        let script = "cp \"$1\" \"$2\" && printf %s \"$3\" >> \"$2\"";
+        written(Command::new("sh").args(["-c", script, "sh"]).args([&runner(), &path]).arg(claim));
         path
     }
 }
 
 /// A new file with the same bytes and rights.
 fn copy(from: &Path, to: &Path) {
-    fs::copy(from, to).expect("a copy of the binary");
+    written(Command::new("cp").args([from, to]));
+}
+
+/// By a process of its own: what this one opens to write, a child that another test starts in the same
+/// moment holds open for a while, and a binary that is open to be written cannot be run.
+fn written(command: &mut Command) {
+    assert!(command.status().expect("a program of every system").success(), "{command:?}");
 }
 
 /// The version after this one: it writes a field more, and reads what the next one will write.

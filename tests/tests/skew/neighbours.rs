@@ -88,7 +88,7 @@ async fn a_file_of_a_version_too_new_is_told_and_every_way_to_its_task_s_end_wor
     assert_eq!(site.task_of(&newer).desired_status, "STOPPED");
     assert!(newer.tombstone().exists() && !newer.state_file().exists());
     let told = newer.run("true").await.with_code(SYSTEM_FAILURE).err();
-    assert!(told.contains("already cleaned up"), "{told}");
+    assert!(told.contains("the job's clean-up stopped the task"), "{told}");
     site.close().await;
 }
 
