@@ -27,7 +27,8 @@ pub struct Job {
     pub arguments: Vec<OsString>,
     /// The token in its response, which must show nowhere.
     pub token: String,
-    program: PathBuf,
+    /// The `fargate-runner` that its stages are.
+    pub program: PathBuf,
     state_dir: PathBuf,
     number: u64,
     scripts: RefCell<usize>,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fargate_protocol::{
-    Accepted, Decoder, FEATURES, FrameError, FromAgent, FromClient, MAX_SCRIPT, Notice, Refusal,
-    Run, Signal, VERSIONS, What, common_version, encode,
+    Accepted, Decoder, FEATURES, FrameError, FromAgent, FromClient, MAX_SCRIPT, Notice, RELEASED,
+    Refusal, Run, Signal, VERSIONS, What, common_version, encode,
 };
 use russh::server::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
@@ -59,7 +59,9 @@ pub async fn serve(task: &Task, channel: Channel<Msg>) -> Result<(), SessionErro
             Some(version) => {
                 let agent = crate::VERSION.to_owned();
                 let features = FEATURES.iter().map(|&feature| feature.to_owned()).collect();
-                outbox.send(&FromAgent::HelloOk { version, agent, proof: None, features }).await?;
+                let released = Some(RELEASED.to_owned());
+                let hello = FromAgent::HelloOk { version, agent, proof: None, features, released };
+                outbox.send(&hello).await?;
             }
             None => return outbox.refuse(Refusal::Version { speaks: VERSIONS.to_vec() }).await,
         },

@@ -184,7 +184,7 @@ pub struct TasksArgs {
 #[derive(Debug, Subcommand)]
 pub enum TasksAction {
     /// Stop the tasks of this host that no job needs any more, once, in the clusters of all profiles
-    /// or of `--profile`
+    /// or of `--profile`; with `--cluster` those of hosts that are gone
     Reap(ReapArgs),
 }
 
@@ -194,6 +194,10 @@ pub struct ReapArgs {
     /// Look as often as otherwise, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Instead: the tasks of all hosts in these clusters whose deadline, by the tag that they carry, was
+    /// over more than an hour ago
+    #[arg(long)]
+    pub cluster: bool,
     /// How it is shown [default: a table on a terminal, else JSON]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use fargate_config::{Config, Grammar, Loaded, Problem, Unknown};
 use fargate_driver::gitlab::{self, Environment, FALLBACK_CODES, JobResponse, StageError};
+use fargate_driver::mask;
 use fargate_driver::provision::Settings;
 use fargate_driver::session::Console;
 use fargate_driver::state::{Folder, StateError};
@@ -123,14 +124,14 @@ fn prepare(global: &Global, setup: &mut Setup, response: &JobResponse) -> Result
     let ignored = job_choice::apply(profile, setup.config.grammar(), global, lookup);
     let warnings = setup.warnings.iter().map(|warning| format!("Warning: {warning}"));
     for line in warnings.chain(ignored) {
-        let _ = writeln!(out, "{line}");
+        let _ = writeln!(out, "{}", mask::text(&line));
     }
     let settings = &setup.settings;
     // GitLab renders colour, so it is on where no terminal is.
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = if plain { Colour::Off } else { Colour::On };
     let runtime = runtime().inspect_err(|error| {
-        let _ = writeln!(out, "error: {}", gitlab::chain(error));
+        let _ = writeln!(out, "error: {}", mask::text(&gitlab::chain(error)));
     })?;
     let prepared = gitlab::prepare(settings, response, &mut out, colour);
     runtime.block_on(prepared.instrument(log::stage()))
@@ -206,7 +207,7 @@ fn conclude(environment: &Environment, result: Result<(), StageError>) -> u8 {
 /// Words of a stage that has not begun. In `prepare` everything goes to one stream, in order.
 fn say(stage: &Stage, words: &str) {
     match stage {
-        Stage::Prepare => drop(to_stdout(words)),
+        Stage::Prepare => drop(to_stdout(&mask::text(words))),
         Stage::Run(_) => tell!("fargate-runner: {words}"),
         Stage::Config | Stage::Cleanup => tell!("{words}"),
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use fargate_config::{Loaded, Unknown};
 use fargate_controller::idle::{self, Waited};
 use fargate_driver::state::{Folder, Held, Hold, Intake, StateError};
-use fargate_model::text::{duration, ticking};
+use fargate_model::text::{duration, escape, ticking};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{DrainArgs, Global, PauseArgs};
@@ -166,10 +166,29 @@ async fn until_idle(folder: &Folder, args: &DrainArgs) -> Result<Exit, StateErro
         Some(Waited::Late(left)) => {
             let (jobs, took) = (named(&left), duration(took));
             tell!("error: {jobs} still here after {took}; the drain goes on");
-            tell!("hint: `fargate-runner tasks reap` ends those that nobody needs any more");
+            for hint in hints(&left) {
+                tell!("hint: {hint}");
+            }
             Exit::TooLate
         }
     })
+}
+
+/// What ends the jobs that are left. Nothing judges a job whose record cannot be read, so a person must.
+fn hints(left: &[idle::Job]) -> Vec<String> {
+    let mut hints: Vec<String> = left
+        .iter()
+        .filter_map(|job| Some((&job.name, job.damaged.as_ref()?)))
+        .take(NAMED)
+        .map(|(name, path)| {
+            let path = escape(&path.display().to_string());
+            format!("the record of {name} cannot be read: once its task has ended, `rm {path}`")
+        })
+        .collect();
+    if left.iter().any(|job| job.damaged.is_none()) {
+        hints.push("`fargate-runner tasks reap` ends those that nobody needs any more".to_owned());
+    }
+    hints
 }
 
 /// Whoever waits no longer learns whether new jobs are held all the same.
@@ -220,9 +239,22 @@ mod tests {
     }
 
     #[test]
+    fn a_job_whose_record_cannot_be_read_is_nothing_that_reap_could_end() {
+        let job = |damaged: Option<&str>| idle::Job {
+            name: "0a1b2c3d".to_owned(),
+            damaged: damaged.map(Into::into),
+        };
+        let damaged = job(Some("/s/jobs/0a1b2c3d.json"));
+        let reap = "`fargate-runner tasks reap` ends those that nobody needs any more";
+        insta::assert_snapshot!(hints(std::slice::from_ref(&damaged)).join("\n"), @"the record of 0a1b2c3d cannot be read: once its task has ended, `rm /s/jobs/0a1b2c3d.json`");
+        assert_eq!(hints(&[damaged, job(None)]).last().unwrap(), reap);
+        assert_eq!(hints(&[job(None)]), [reap]);
+    }
+
+    #[test]
     fn many_jobs_are_counted_and_the_first_are_named() {
         let jobs = |n: usize| -> Vec<idle::Job> {
-            (0..n).map(|n| idle::Job { name: format!("gl-{n}") }).collect()
+            (0..n).map(|n| idle::Job { name: format!("gl-{n}"), damaged: None }).collect()
         };
         assert_eq!(named(&jobs(1)), "1 job (gl-0)");
         assert_eq!(named(&jobs(6)), "6 jobs (gl-0, gl-1, gl-2, gl-3 and 2 more)");

@@ -1,6 +1,8 @@
 //! The operator's log: lines in a file, or journald's socket. Never the job's log, and stderr only
 //! where `--debug` asks for it. How a line is written is in `log_line`.
 //!
+//! Secrets that this process knows are masked in every text of it.
+//!
 //! A log that cannot be written is no reason for a job to fail: such lines are dropped.
 
 use std::fs::{File, OpenOptions};
@@ -12,6 +14,7 @@ use std::sync::Mutex;
 use std::time::SystemTime;
 
 use fargate_config::{Config, LogFormat, LogLevel};
+use fargate_driver::mask;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -178,11 +181,12 @@ struct Fields(Map<String, Value>);
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
+        let text = format!("{value:?}");
+        self.0.insert(field.name().to_owned(), mask::text(&text).into());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.0.insert(field.name().to_owned(), mask::text(value).into());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {

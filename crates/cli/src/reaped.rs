@@ -1,6 +1,7 @@
 //! What `tasks reap` saw and did, as a table, as JSON, as TSV, and in words.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use fargate_controller::{Done, Orphan, Sweep};
@@ -17,6 +18,23 @@ const COLUMNS: [Column; 6] = [
     Column { head: "RESULT", drop: None },
     Column { head: "WHY", drop: None },
 ];
+
+/// Whose tasks were looked at.
+pub enum Scope {
+    /// Those of this host, by its name.
+    Host(String),
+    /// Those of all hosts in these clusters.
+    Clusters(Vec<String>),
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(owner) => write!(f, "host {owner}"),
+            Self::Clusters(clusters) => write!(f, "all hosts in {}", clusters.join(", ")),
+        }
+    }
+}
 
 /// For a terminal; empty where there is no orphan.
 pub fn table(sweep: &Sweep, width: usize) -> String {
@@ -58,7 +76,7 @@ fn slug(done: &Done) -> &'static str {
 }
 
 /// One document.
-pub fn json(owner: &str, dry_run: bool, sweep: &Sweep) -> String {
+pub fn json(scope: &Scope, dry_run: bool, sweep: &Sweep) -> String {
     let orphans: Vec<Value> = sweep
         .orphans
         .iter()
@@ -85,8 +103,13 @@ pub fn json(owner: &str, dry_run: bool, sweep: &Sweep) -> String {
         .iter()
         .map(|left| json!({ "task": left.task.0, "reason": left.doubt.slug() }))
         .collect();
+    let (host, clusters) = match scope {
+        Scope::Host(owner) => (Some(owner), None),
+        Scope::Clusters(clusters) => (None, Some(clusters)),
+    };
     let document = json!({
-        "host": owner,
+        "host": host,
+        "clusters": clusters,
         "dry_run": dry_run,
         "needed": sweep.needed,
         "orphans": orphans,
@@ -114,7 +137,7 @@ pub fn tsv(sweep: &Sweep) -> String {
 }
 
 /// What went wrong, each thing once, and one sentence about all of it.
-pub fn words(owner: &str, sweep: &Sweep, took: Duration) -> Vec<String> {
+pub fn words(scope: &Scope, sweep: &Sweep, took: Duration) -> Vec<String> {
     let mut lines: Vec<String> =
         sweep.problems.iter().map(|problem| format!("warning: {}", escape(problem))).collect();
     let mut undone: BTreeMap<&str, u64> = BTreeMap::new();
@@ -137,11 +160,11 @@ pub fn words(owner: &str, sweep: &Sweep, took: Duration) -> Vec<String> {
             if *n == 1 { "1 task was".to_owned() } else { format!("{} tasks were", count(*n)) };
         format!("{tasks} left alone: {words}")
     }));
-    lines.push(sentence(owner, sweep, took));
+    lines.push(sentence(scope, sweep, took));
     lines
 }
 
-fn sentence(owner: &str, sweep: &Sweep, took: Duration) -> String {
+fn sentence(scope: &Scope, sweep: &Sweep, took: Duration) -> String {
     let of = |is: fn(&Done) -> bool| sweep.orphans.iter().filter(|o| is(&o.done)).count();
     let number = |n: usize| count(u64::try_from(n).unwrap_or(u64::MAX));
     let parts = [
@@ -158,15 +181,19 @@ fn sentence(owner: &str, sweep: &Sweep, took: Duration) -> String {
         .collect();
     let needed = match sweep.needed {
         _ if sweep.clusters == 0 => "no cluster could be looked at".to_owned(),
+        0 if !sweep.problems.is_empty() => "no task of a job was seen".to_owned(),
         0 => "no task of a job".to_owned(),
         1 => "1 task of a job goes on".to_owned(),
         n => format!("{} tasks of jobs go on", number(n)),
     };
     let took = duration(took);
     match told.is_empty() {
-        true if sweep.clusters == 0 => format!("{needed} for host {owner}"),
-        true => format!("no orphan on host {owner}: {needed}"),
-        false => format!("orphans of host {owner}: {} in {took}; {needed}", told.join(", ")),
+        true if sweep.clusters == 0 => format!("{needed} for {scope}"),
+        true if !sweep.problems.is_empty() => {
+            format!("no orphan was seen on {scope}, but not everything was looked at: {needed}")
+        }
+        true => format!("no orphan on {scope}: {needed}"),
+        false => format!("orphans of {scope}: {} in {took}; {needed}", told.join(", ")),
     }
 }
 
@@ -176,6 +203,10 @@ mod tests {
     use fargate_controller::{Doubt, LeftAlone, Reason};
     use fargate_model::id::TaskArn;
     use fargate_model::job::JobKey;
+
+    fn host() -> Scope {
+        Scope::Host("ci-1".to_owned())
+    }
 
     fn task(digit: char) -> TaskArn {
         let id: String = std::iter::repeat_n(digit, 32).collect();
@@ -215,7 +246,7 @@ mod tests {
         66666666  07070707  2h 05m  ci, eu-west-1  not-stopped  this host has no record of its job
         77777777  07070707  2h 05m  ci, eu-west-1  not-stopped  this host has no record of its job
         ");
-        let words = words("ci-1", &sweep(), Duration::from_secs(11)).join("\n");
+        let words = words(&host(), &sweep(), Duration::from_secs(11)).join("\n");
         insta::assert_snapshot!(words, @r"
         warning: cluster old in eu-west-1: its tasks could not be listed
         warning: 2 orphans not stopped: StopTask: AccessDeniedException: not authorized
@@ -224,14 +255,14 @@ mod tests {
         ");
         let nothing = Sweep { clusters: 1, needed: 1, ..Sweep::default() };
         assert_eq!(table(&nothing, 80), "");
-        let words = super::words("ci-1", &nothing, Duration::ZERO).join("\n");
+        let words = super::words(&host(), &nothing, Duration::ZERO).join("\n");
         assert_eq!(words, "no orphan on host ci-1: 1 task of a job goes on");
     }
 
     #[test]
     fn where_no_cluster_was_looked_at_nothing_is_said_of_its_tasks() {
         let blind = Sweep::default();
-        let line = |sweep| sentence("ci-1", sweep, Duration::from_secs(2));
+        let line = |sweep| sentence(&host(), sweep, Duration::from_secs(2));
         assert_eq!(line(&blind), "no cluster could be looked at for host ci-1");
         let settled = Sweep { clusters: 0, needed: 0, ..sweep() };
         insta::assert_snapshot!(line(&settled), @"orphans of host ci-1: 1 stopped, 2 not stopped in 2.0 s; no cluster could be looked at");
@@ -239,7 +270,7 @@ mod tests {
 
     #[test]
     fn programs_get_whole_ids_and_fixed_words() {
-        let text = json("ci-1", false, &sweep());
+        let text = json(&host(), false, &sweep());
         let document: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["orphans"][0]["task"], task('5').0);
         assert_eq!(document["orphans"][0]["reason"], "manager-gone");
@@ -249,5 +280,15 @@ mod tests {
         let first = tsv(&sweep()).lines().next().unwrap().to_owned();
         let cells: Vec<&str> = first.split('\t').collect();
         assert_eq!(cells[1..], ["gl-4411", "ci", "eu-west-1", "7500", "manager-gone", "stopped"]);
+    }
+
+    #[test]
+    fn where_something_was_not_looked_at_no_orphan_is_no_all_clear() {
+        let problems = vec!["cluster old in us-east-1: no profile leads there".to_owned()];
+        let partly = Sweep { clusters: 1, problems, ..Sweep::default() };
+        insta::assert_snapshot!(sentence(&host(), &partly, Duration::ZERO), @"no orphan was seen on host ci-1, but not everything was looked at: no task of a job was seen");
+        let whole = Sweep { clusters: 1, ..Sweep::default() };
+        let clusters = Scope::Clusters(vec!["cluster ci in eu-west-1".to_owned()]);
+        insta::assert_snapshot!(sentence(&clusters, &whole, Duration::ZERO), @"no orphan on all hosts in cluster ci in eu-west-1: no task of a job");
     }
 }

@@ -3,6 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use fargate_driver::mask;
+
 /// At most ten frames a second on a terminal.
 const FRAME: Duration = Duration::from_millis(100);
 /// How often a wait is told where no terminal is.
@@ -36,6 +38,7 @@ impl Status {
         what.clone_into(&mut self.shown);
         self.at = Some(Instant::now());
         let text = if self.in_place { format!("\r\x1b[2K{line}") } else { format!("{line}\n") };
+        let text = mask::text(&text);
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
 

@@ -3,7 +3,9 @@
 
 use std::io::{self, Write};
 
-/// One line on stderr, in one write; dropped where nobody can read it.
+use fargate_driver::mask;
+
+/// One line on stderr, in one write, without any secret; dropped where nobody can read it.
 macro_rules! tell {
     ($($words:tt)*) => {
         $crate::streams::to_stderr(&format!($($words)*))
@@ -13,7 +15,7 @@ pub(crate) use tell;
 
 /// See [`tell`].
 pub fn to_stderr(words: &str) {
-    let _ = io::stderr().write_all(format!("{words}\n").as_bytes());
+    let _ = io::stderr().write_all(format!("{}\n", mask::text(words)).as_bytes());
 }
 
 /// Lines on stdout, which the caller's success may depend on.

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use fargate_config::{Config, Loaded, Profile, Unknown};
-use fargate_controller::{Host, Intent, ReapError, Reaper, Sweep};
+use fargate_controller::{ClusterReaper, Host, Intent, ReapError, Reaper, Sweep};
 use fargate_model::text::{duration, escape};
 
 use crate::args::{Format, Global, ReapArgs, TasksAction, TasksArgs};
 use crate::exit::Exit;
+use crate::reaped::Scope;
 use crate::status::Status;
 use crate::streams::{tell, to_stdout};
 use crate::{config_command, log, owned, reaped};
@@ -40,17 +41,22 @@ fn reap(global: &Global, args: &ReapArgs) -> Result<Exit, String> {
     let runtime = runtime.map_err(|error| format!("starting an event loop: {error}"))?;
     let intent = if args.dry_run { Intent::Look } else { Intent::End };
     let begun = Instant::now();
-    let (owner, sweep) =
-        runtime.block_on(look_twice(host, intent)).map_err(|error| with_hint(&error, &root))?;
+    let looked = async {
+        match args.cluster {
+            true => Ok(of_clusters(host.profiles, intent).await),
+            false => of_host(host, intent).await,
+        }
+    };
+    let (scope, sweep) = runtime.block_on(looked).map_err(|error| with_hint(&error, &root))?;
     let text = match args.format() {
         Format::Table => reaped::table(&sweep, crate::table::width().unwrap_or(usize::MAX)),
-        Format::Json => reaped::json(&owner, args.dry_run, &sweep),
+        Format::Json => reaped::json(&scope, args.dry_run, &sweep),
         Format::Tsv => reaped::tsv(&sweep),
     };
     if !text.is_empty() {
         to_stdout(&text).map_err(|error| format!("writing to stdout: {error}"))?;
     }
-    for line in reaped::words(&owner, &sweep, begun.elapsed()) {
+    for line in reaped::words(&scope, &sweep, begun.elapsed()) {
         tell!("{line}");
     }
     Ok(if sweep.is_whole() { Exit::Done } else { Exit::Partly })
@@ -81,25 +87,41 @@ fn host(config: &Config, profile: Option<&str>) -> Result<Host, String> {
 }
 
 /// Both sightings in one call. Nothing of the first is kept on disk, so nothing of it can be stale.
-async fn look_twice(host: Host, intent: Intent) -> Result<(String, Sweep), ReapError> {
+async fn of_host(host: Host, intent: Intent) -> Result<(Scope, Sweep), ReapError> {
     let mut reaper = Reaper::open(host, intent).await?;
-    let owner = reaper.owner().to_string();
+    let scope = Scope::Host(reaper.owner().to_string());
+    let apart = reaper.apart();
+    let sweep = look_twice(apart, async |told| reaper.sweep(intent, told).await).await;
+    Ok((scope, sweep))
+}
+
+/// The same for the tasks of all hosts.
+async fn of_clusters(profiles: Vec<Profile>, intent: Intent) -> (Scope, Sweep) {
+    let mut reaper = ClusterReaper::open(profiles).await;
+    let scope = Scope::Clusters(reaper.clusters());
+    let apart = reaper.apart();
+    (scope, look_twice(apart, async |told| reaper.sweep(intent, told).await).await)
+}
+
+async fn look_twice(
+    apart: Duration,
+    mut sweep: impl AsyncFnMut(&mut dyn FnMut(usize, usize)) -> Sweep,
+) -> Sweep {
     let mut status = Status::new(false);
     let mut told = |done: usize, all: usize| {
         status.show("v stopping orphans", &format!("v stopping orphans: {done} of {all}"));
     };
-    let first = reaper.sweep(intent, &mut told).await;
+    let first = sweep(&mut told).await;
     let seen = first.seen_once();
     if seen == 0 {
-        return Ok((owner, first));
+        return first;
     }
-    let apart = reaper.apart();
     let (what, it) =
         if seen == 1 { ("1 orphan".to_owned(), "it") } else { (format!("{seen} orphans"), "them") };
     tell!("seen {what} once, looking at {it} again in {}", duration(apart));
     // A sleep may end in the tick before.
     tokio::time::sleep(apart + Duration::from_millis(1)).await;
-    Ok((owner, reaper.sweep(intent, &mut told).await))
+    sweep(&mut told).await
 }
 
 fn with_hint(error: &ReapError, root: &Path) -> String {

@@ -20,13 +20,35 @@ use crate::sweep::{Finding, Found, Reaper};
 const HANDS: usize = 8;
 
 /// Why the rest of a place is not tried.
-type Refused = Arc<Mutex<Option<String>>>;
+pub(crate) type Refused = Arc<Mutex<Option<String>>>;
 
 /// Ends everything in `due`, in all places at once.
 pub(crate) async fn end_all(
     reaper: &Reaper,
     places: &[Arc<Place>],
     due: Vec<Found>,
+    told: &mut dyn FnMut(usize, usize),
+) -> Vec<Orphan> {
+    let hand = |place: &Arc<Place>| Hand {
+        place: Arc::clone(place),
+        folder: reaper.folder.clone(),
+        judge: reaper.judge(),
+        refused: Refused::default(),
+    };
+    in_turn(places, due, hand, told).await
+}
+
+/// Whoever ends what was found.
+pub(crate) trait Worker: Send + Sync + 'static {
+    /// Ends it, if it still may; what became of it.
+    fn end(&self, found: Found) -> impl Future<Output = Orphan> + Send;
+}
+
+/// Ends everything in `due`, a few at a time in each place; `hand` makes who does so there.
+pub(crate) async fn in_turn<W: Worker>(
+    places: &[Arc<Place>],
+    due: Vec<Found>,
+    hand: impl Fn(&Arc<Place>) -> W,
     told: &mut dyn FnMut(usize, usize),
 ) -> Vec<Orphan> {
     let all = due.len();
@@ -38,14 +60,9 @@ pub(crate) async fn end_all(
     let mut hands = JoinSet::new();
     for (place, queue) in places.iter().zip(queues) {
         let count = queue.len().min(HANDS);
-        let (queue, refused) = (Arc::new(Mutex::new(queue)), Refused::default());
+        let (queue, hand) = (Arc::new(Mutex::new(queue)), Arc::new(hand(place)));
         for _ in 0..count {
-            let hand = Hand {
-                place: Arc::clone(place),
-                folder: reaper.folder.clone(),
-                judge: reaper.judge(),
-                refused: Arc::clone(&refused),
-            };
+            let hand = Arc::clone(&hand);
             let (queue, sender) = (Arc::clone(&queue), sender.clone());
             hands.spawn(async move {
                 while let Some(found) = next(&queue) {
@@ -73,6 +90,17 @@ fn next(queue: &Mutex<VecDeque<Found>>) -> Option<Found> {
     queue.lock().expect("no one panics while holding the queue").pop_front()
 }
 
+/// In what words a call was refused for good, if one was.
+pub(crate) fn refused(refused: &Refused) -> Option<String> {
+    refused.lock().expect("no one panics while holding it").clone()
+}
+
+/// Keeps the first of such words.
+pub(crate) fn refuse(refused: &Refused, words: &str) {
+    let mut refused = refused.lock().expect("no one panics while holding it");
+    refused.get_or_insert_with(|| words.to_owned());
+}
+
 /// One of those who work through the queue of a place.
 struct Hand {
     place: Arc<Place>,
@@ -81,11 +109,10 @@ struct Hand {
     refused: Refused,
 }
 
-impl Hand {
+impl Worker for Hand {
     async fn end(&self, found: Found) -> Orphan {
         let Found { finding, mut orphan, .. } = found;
-        let refused = self.refused.lock().expect("no one panics while holding it").clone();
-        if let Some(words) = refused {
+        if let Some(words) = refused(&self.refused) {
             orphan.done = Done::NotDone(words);
             return orphan;
         }
@@ -100,12 +127,9 @@ impl Hand {
         log(&orphan);
         orphan
     }
+}
 
-    fn refuse(&self, words: &str) {
-        let mut refused = self.refused.lock().expect("no one panics while holding it");
-        refused.get_or_insert_with(|| words.to_owned());
-    }
-
+impl Hand {
     /// A new `prepare` of the job, or anything else that changed its verdict, spares the task.
     async fn end_task(&self, task: &Observation, why: Reason) -> Done {
         let known = match judge::job_of(task) {
@@ -123,7 +147,7 @@ impl Hand {
             Err(error) => {
                 let words = format!("StopTask: {error}");
                 if !error.is_transient() {
-                    self.refuse(&words);
+                    refuse(&self.refused, &words);
                 }
                 Done::NotDone(words)
             }
@@ -150,7 +174,7 @@ impl Hand {
         let released = release(ecs, launches, &words(why), deadline, timeouts.visible).await;
         if let Some(first) = released.undone.first() {
             if released.refused {
-                self.refuse(first);
+                refuse(&self.refused, first);
             }
             // A `prepare` that has begun meanwhile keeps its own record.
             if let Err(error) = self.folder.keep_taken(&taken) {
@@ -170,7 +194,7 @@ fn words(why: Reason) -> String {
     reason(&format!("orphaned, seen twice: {}", why.words()))
 }
 
-fn log(orphan: &Orphan) {
+pub(crate) fn log(orphan: &Orphan) {
     let task = orphan.task.as_ref().map(ToString::to_string);
     let job = orphan.job_id.as_deref().unwrap_or(orphan.job.as_str());
     let reason = orphan.reason.slug();

@@ -1,5 +1,6 @@
 //! Whether a host is idle: no job is left on it, and none is being prepared.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use fargate_driver::state::{Folder, Intake, Known, StateError};
@@ -14,6 +15,8 @@ const LOOK: Duration = Duration::from_millis(500);
 pub struct Job {
     /// Its id on its forge, or the beginning of its key where only that is known.
     pub name: String,
+    /// Its record, where that cannot be read, so that nothing ends the job by itself.
+    pub damaged: Option<PathBuf>,
 }
 
 /// How a wait ended.
@@ -39,17 +42,17 @@ pub fn jobs(folder: &Folder) -> Result<Vec<Job>, StateError> {
     keys.extend(folder.keys()?);
     keys.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     keys.dedup();
-    let mut jobs: Vec<Job> = keys.iter().map(|key| Job { name: name(folder, key) }).collect();
+    let mut jobs: Vec<Job> = keys.iter().map(|key| job(folder, key)).collect();
     jobs.sort();
     Ok(jobs)
 }
 
-fn name(folder: &Folder, key: &JobKey) -> String {
+fn job(folder: &Folder, key: &JobKey) -> Job {
+    let short = || key.as_str().chars().take(8).collect();
     match folder.known(key) {
-        Known::Record(record) => record.job_id,
-        Known::Nothing | Known::Buried | Known::Preparing | Known::Unreadable { .. } => {
-            key.as_str().chars().take(8).collect()
-        }
+        Known::Record(record) => Job { name: record.job_id, damaged: None },
+        Known::Unreadable { .. } => Job { name: short(), damaged: Some(folder.record_path(key)) },
+        Known::Nothing | Known::Buried | Known::Preparing => Job { name: short(), damaged: None },
     }
 }
 
@@ -99,8 +102,9 @@ mod tests {
         folder.hold(Held::now(Hold::Drain, "anna", "")).unwrap();
         assert_eq!(wait(&folder, within, &mut |_| {}).await.unwrap(), Waited::Idle);
         let key = JobKey::from_bits([7; 32]);
-        std::fs::write(root.path().join("jobs").join(format!("{key}.json")), "{}").unwrap();
-        let left = vec![Job { name: key.as_str()[..8].to_owned() }];
+        let path = root.path().join("jobs").join(format!("{key}.json"));
+        std::fs::write(&path, "{}").unwrap();
+        let left = vec![Job { name: key.as_str()[..8].to_owned(), damaged: Some(path) }];
         let waited = wait(&folder, within, &mut |jobs| assert_eq!(jobs, left)).await.unwrap();
         assert_eq!(waited, Waited::Late(left.clone()));
         // With jobs or without, it ends at the look after the hold was taken away.

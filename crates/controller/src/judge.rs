@@ -74,6 +74,8 @@ pub enum Doubt {
     AnotherFolder,
     /// The record of its job cannot be read by this version.
     Unreadable,
+    /// It carries some of our tags and no deadline that can be read.
+    NoDeadline,
 }
 
 impl Doubt {
@@ -85,6 +87,7 @@ impl Doubt {
             Self::NoJob => "no-job",
             Self::AnotherFolder => "another-folder",
             Self::Unreadable => "unreadable",
+            Self::NoDeadline => "no-deadline",
         }
     }
 
@@ -96,6 +99,7 @@ impl Doubt {
             Self::NoJob => "it names no job of Fargate Runner",
             Self::AnotherFolder => "another state folder than this one knows it",
             Self::Unreadable => "the record of its job cannot be read",
+            Self::NoDeadline => "no readable deadline among its tags",
         }
     }
 }
@@ -198,12 +202,37 @@ pub(crate) fn may_be_of(record: &Record, task: &Observation) -> bool {
             .any(|launch| named(launch.task.as_ref()) || (launch.task.is_none() && !launch.settled))
 }
 
+/// A task of which nothing is known but that it runs, for tests.
+#[cfg(test)]
+pub(crate) fn example() -> Observation {
+    Observation {
+        task: fargate_model::id::TaskArn("arn:aws:ecs:eu-west-1:1:task/ci/abc".to_owned()),
+        status: fargate_model::task::Status::Running,
+        stopping: false,
+        address: None,
+        interface: None,
+        subnet: None,
+        zone: None,
+        cpu_units: None,
+        memory_mib: None,
+        provider: None,
+        stop_code: None,
+        stopped_reason: None,
+        containers: Vec::new(),
+        started_by: None,
+        job: None,
+        folder: None,
+        lifetime: None,
+        definition: None,
+        tags: std::collections::BTreeMap::new(),
+        timeline: fargate_driver::task::Timeline::default(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fargate_driver::task::Timeline;
     use fargate_model::id::TaskArn;
-    use fargate_model::task::Status;
     use serde_json::json;
 
     const ARN: &str = "arn:aws:ecs:eu-west-1:123456789012:task/ci/5a7c1e90d1f24f0f";
@@ -240,26 +269,8 @@ mod tests {
 
     /// Its task.
     fn own() -> Observation {
-        Observation {
-            started_by: Some("host-1".to_owned()),
-            job: Some(running().job.to_string()),
-            task: TaskArn(ARN.to_owned()),
-            status: Status::Running,
-            stopping: false,
-            address: None,
-            interface: None,
-            subnet: None,
-            zone: None,
-            cpu_units: None,
-            memory_mib: None,
-            provider: None,
-            stop_code: None,
-            stopped_reason: None,
-            containers: Vec::new(),
-            folder: None,
-            lifetime: None,
-            timeline: Timeline::default(),
-        }
+        let (started_by, job) = (Some("host-1".to_owned()), Some(running().job.to_string()));
+        Observation { started_by, job, task: TaskArn(ARN.to_owned()), ..example() }
     }
 
     fn known(record: Record) -> Known {

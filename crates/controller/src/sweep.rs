@@ -4,7 +4,7 @@
 //! that is seen has its record already, however new it is; and a task that a late answer of ECS does
 //! not show yet is not judged at all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -128,7 +128,7 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    fn mark(&self) -> Mark {
+    pub fn mark(&self) -> Mark {
         let reason = self.orphan.reason;
         match &self.finding {
             Finding::Task(task) => Mark::Task(task.task.clone(), reason),
@@ -296,22 +296,28 @@ impl Reaper {
                 }
             }
         }
+        let mut elsewhere: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for known in jobs.values() {
-            if let Known::Record(record) = known
-                && let Verdict::Orphan(reason) = judge.record(record)
-            {
-                match place::of_record(&self.places, record, seen) {
-                    Some(place) => {
-                        found.push(self.found_record(place, record, reason, seen, judge.now));
-                    }
-                    None if self.is_whole => sweep.problems.push(format!(
-                        "job {}: no profile leads to its cluster {} in {}",
-                        record.job_id, record.core.cluster, record.core.region
-                    )),
-                    None => {}
+            let Known::Record(record) = known else { continue };
+            match (judge.record(record), place::of_record(&self.places, record, seen)) {
+                (Verdict::Orphan(reason), Some(place)) => {
+                    found.push(self.found_record(place, record, reason, seen, judge.now));
                 }
+                (Verdict::Orphan(_), None) if self.is_whole => sweep.problems.push(format!(
+                    "job {}: no profile leads to its cluster {} in {}",
+                    record.job_id, record.core.cluster, record.core.region
+                )),
+                (Verdict::Needed, None) if self.is_whole => {
+                    let core = &record.core;
+                    *elsewhere.entry((&core.cluster, &core.region)).or_default() += 1;
+                }
+                _ => {}
             }
         }
+        sweep.problems.extend(elsewhere.iter().map(|((cluster, region), jobs)| {
+            let jobs = if *jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") };
+            format!("cluster {cluster} in {region}: no profile leads there, so its {jobs} cannot be looked at")
+        }));
         found
     }
 
@@ -399,7 +405,7 @@ fn is_named(known: &Known, task: &Observation) -> bool {
     matches!(known, Known::Record(record) if judge::may_be_of(record, task))
 }
 
-fn not_surveyed(place: &Place, error: &CallError) -> String {
+pub(crate) fn not_surveyed(place: &Place, error: &CallError) -> String {
     let words = place.words();
     match ["ecs:ListTasks", "ecs:DescribeTasks"].into_iter().find(|right| error.denies(right)) {
         Some(right) => format!("{words}: this host's role may not {right}: {error}"),

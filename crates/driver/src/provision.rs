@@ -14,17 +14,16 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::point::Point;
-use crate::random;
 use crate::session::{
-    ClientKey, HostProof, Login, LoginError, Seed, Session, StockTerms, Stops, parse_host_key,
+    ClientKey, HostProof, Introduction, Login, LoginError, Seed, Session, StockTerms, Stops,
+    parse_host_key,
 };
-use crate::state::{
-    Core, Folder, Ledger, Manager, Origin, Peer, Record, SCHEMA, Secret, StateError,
-};
+use crate::state::{Core, Folder, Ledger, Manager, Origin, Peer, Record, Secret, StateError};
 use crate::task::{
     Acquired, Ecs, Event, FOLDER_VARIABLE, LIFETIME_VARIABLE, LaunchError, Launcher, Place,
-    TaskSpec, Terms, acquire, login_failed, reason, release,
+    TAG_PREFIX, TaskSpec, Terms, acquire, login_failed, reason, release,
 };
+use crate::{mask, random, release};
 
 /// Settings that were already read and checked.
 #[derive(Clone, Debug)]
@@ -175,12 +174,14 @@ impl Keys {
             HostKey::FirstUse => (None, HostProof::FirstUse),
             HostKey::Seed => {
                 let seed = Seed::draw()?;
+                mask::remember(&seed.to_variable());
                 let line = seed.host_key().map_err(broken_key)?;
                 let key = parse_host_key(&line).map_err(broken_key)?;
                 (Some((seed, line)), HostProof::Agent(key))
             }
         };
         let key = ClientKey::draw(profile.ssh.client_key)?;
+        mask::remember(&key.to_secret_text().map_err(broken_key)?);
         let client_line = key.public_line().map_err(broken_key)?;
         let login = Login { user: profile.ssh.user.clone(), key, host };
         Ok(Self { login, client_line, seed })
@@ -217,7 +218,7 @@ fn tags(order: &Order, spec: &TaskSpec) -> BTreeMap<String, String> {
     tags.into_iter()
         .map(|(name, value)| {
             let value = value.chars().map(|c| if allowed(c) { c } else { '_' }).take(256).collect();
-            (format!("fargate-runner:{name}"), value)
+            (format!("{TAG_PREFIX}{name}"), value)
         })
         .collect()
 }
@@ -235,7 +236,7 @@ fn first_record(
     keys: &Keys,
 ) -> Result<Record, StateError> {
     Ok(Record {
-        schema: SCHEMA,
+        schema: release::this().writes,
         origin: order.origin,
         core: Core {
             cluster: spec.cluster.clone(),
@@ -259,7 +260,7 @@ fn first_record(
         shell: profile.shell.to_string(),
         failure: None,
         manager: order.manager.clone(),
-        others: BTreeMap::new(),
+        others: release::this().adds.clone(),
     })
 }
 
@@ -297,7 +298,8 @@ async fn give_terms(
         Session::Agent(agent) => {
             agent.lease(lease(timeouts, order)).await?;
             Point::TermsGiven.reached();
-            Ok(Peer::Agent(agent.agent.clone()))
+            tell_age(&agent.agent);
+            Ok(Peer::Agent(agent.agent.name.clone()))
         }
         Session::Stock(stock) => {
             let shell = match profile.shell {
@@ -323,6 +325,15 @@ async fn give_terms(
             }
             Ok(Peer::Sshd(stock.server.clone()))
         }
+    }
+}
+
+fn tell_age(agent: &Introduction) {
+    let (driver, name) = (release::this(), agent.name.as_str());
+    if let Some(words) = agent.too_old(&driver.version, driver.day) {
+        warn!(event = "agent.old", agent = name, "{words}");
+    } else if agent.is_ahead(driver.day) {
+        info!(event = "agent.newer", agent = name, "the agent is newer than this driver");
     }
 }
 

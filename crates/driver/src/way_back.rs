@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use fargate_config::Timeouts;
 use fargate_model::why::{Cause, Why};
 
+use crate::mask;
 use crate::session::{ClientKey, HostProof, Login, LoginError, Reach, parse_host_key};
 use crate::state::{Peer, Record};
 use crate::task::{Place, login_failed};
@@ -25,6 +26,7 @@ pub fn to(record: &Record, timeouts: &Timeouts) -> Result<Reach, Why> {
         Some(Peer::Sshd(_)) => HostProof::Pinned(pinned),
         None => return Err(damaged("peer")),
     };
+    mask::remember(record.client_key.expose());
     let login = Login {
         user: record.user.clone(),
         key: ClientKey::parse(record.client_key.expose()).map_err(|_| damaged("client key"))?,

@@ -4,8 +4,8 @@
 //! What goes wrong with a call or a task is asked for by rules ([`Rules`]), in process or over the
 //! control endpoint `/_local`; how fast callers may be, by [`Limits`]. Its clock can be moved.
 //!
-//! Beside ECS it plays what an ECS client needs of its neighbours: `AssumeRole` of STS, and
-//! `DescribeNetworkInterfaces` and `DescribeSubnets` of EC2.
+//! Beside ECS it plays what an ECS client needs of its neighbours: `AssumeRole` of STS,
+//! `DescribeNetworkInterfaces` and `DescribeSubnets` of EC2, and `GetLogEvents` of CloudWatch Logs.
 //!
 //! It is reached by its endpoint only; no product crate links it. It does not run images (a task
 //! is the agent, or the container's own command), plays no further service, schedules nothing, and
@@ -27,6 +27,7 @@ mod rights;
 mod seed;
 mod server;
 mod state;
+mod streams;
 mod wire;
 
 pub use fault::{

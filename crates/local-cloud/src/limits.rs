@@ -75,7 +75,8 @@ impl Limits {
 
     /// Those of an account that asked for no others. `ListTagsForResource` has none here.
     ///
-    /// Source: Amazon ECS API Reference, "Request throttling for the Amazon ECS API"; Amazon ECS
+    /// Source: Amazon CloudWatch Logs quotas, `GetLogEvents`; Amazon ECS API Reference, "Request
+    /// throttling for the Amazon ECS API"; Amazon ECS
     /// Developer Guide, "AWS Fargate throttling quotas".
     #[must_use]
     pub fn of_aws() -> Self {
@@ -98,6 +99,7 @@ impl Limits {
                 rate(20, 1.0),
             )
             .with_calls(&["DescribeClusters", "ListClusters"], rate(50, 20.0))
+            .with_calls(&["GetLogEvents"], rate(25, 25.0))
     }
 
     /// These, and one bucket more for all calls of these operations together.

@@ -17,7 +17,7 @@ pub struct Request {
     /// The operation, as the `X-Amz-Target` header or the form's `Action` named it; empty without
     /// one.
     pub operation: String,
-    /// The service: `ecs`, `ec2` or `sts`.
+    /// The service: `ecs`, `ec2`, `sts` or `logs`.
     pub service: &'static str,
     /// The key that it was signed with; empty when the signature was refused.
     pub access_key_id: String,

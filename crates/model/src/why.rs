@@ -88,13 +88,16 @@ pub struct Why {
     /// What is known, in order.
     #[serde(default)]
     pub evidence: Vec<Evidence>,
+    /// What a container wrote last, made harmless; shown and never written down.
+    #[serde(skip)]
+    pub last_lines: Vec<String>,
 }
 
 impl Why {
     /// This cause without any fact yet.
     #[must_use]
     pub fn new(cause: Cause) -> Self {
-        Self { cause, facts: BTreeMap::new(), evidence: Vec::new() }
+        Self { cause, facts: BTreeMap::new(), evidence: Vec::new(), last_lines: Vec::new() }
     }
 
     /// Adds a fact. Control characters in it are made harmless.
@@ -119,6 +122,13 @@ impl Why {
     pub fn quoting(mut self, speaker: &str, words: impl AsRef<str>) -> Self {
         let quote = crate::text::escape_within(words.as_ref().trim(), 1024);
         self.evidence.push(Evidence { text: speaker.to_owned(), quote: Some(quote) });
+        self
+    }
+
+    /// Adds what a container wrote last; control characters in it are made harmless.
+    #[must_use]
+    pub fn ending_with(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.last_lines.extend(lines.into_iter().map(|line| crate::text::escape(&line)));
         self
     }
 

@@ -4,9 +4,11 @@
 //! at most [`MAX_FRAME`] bytes. Fields that a side does not know are skipped, so a version number
 //! grows only when a meaning changes. A leaf: it encodes and decodes, it does no I/O.
 
+mod day;
 mod frame;
 mod message;
 
+pub use day::Day;
 pub use frame::{Decoder, FrameError, MAX_FRAME, encode};
 pub use message::{
     Accepted, Ending, FromAgent, FromClient, Lease, Notice, Refusal, Run, Signal, Stream, What,
@@ -21,6 +23,10 @@ pub const VERSIONS: &[u16] = &[1];
 /// A feature that an agent names in its hello: [`Run::resume_from`] attaches to what a lost
 /// connection has left running. Without the name a client must not use it.
 pub const RESUME: &str = "resume";
+
+/// The day of this version, `YYYY-MM-DD`: when its number was given, whenever and wherever it is
+/// built, so that two builds of it are alike. It changes with the number.
+pub const RELEASED: &str = "2026-11-21";
 
 /// The features that this build's agent has beyond its version.
 pub const FEATURES: &[&str] = &[RESUME];

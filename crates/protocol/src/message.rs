@@ -59,6 +59,9 @@ pub enum FromAgent {
         /// nothing. Agents of before this field name none.
         #[serde(default)]
         features: Vec<String>,
+        /// The day of its version, see [`crate::RELEASED`]. Agents of before this field tell none.
+        #[serde(default)]
+        released: Option<String>,
     },
     /// Answer to `Run`.
     Accepted(Accepted),

@@ -84,7 +84,8 @@ impl Peer {
             say(&Older::HelloOk { version: 1, agent })?;
         } else {
             let features = vec!["resume".to_owned(), "of-tomorrow".to_owned()];
-            say(&FromAgent::HelloOk { version: 1, agent, proof: None, features })?;
+            let released = Some("no day at all".to_owned());
+            say(&FromAgent::HelloOk { version: 1, agent, proof: None, features, released })?;
         }
         let FromClient::Run(run) = self.hear()? else { return Err("no run".into()) };
         if run.resume_from.is_some() {

@@ -149,6 +149,25 @@ async fn a_drain_that_takes_too_long_or_is_interrupted_goes_on_without_its_comma
 }
 
 #[tokio::test]
+async fn a_drain_that_a_damaged_record_holds_up_says_what_ends_it() {
+    let site = site().await;
+    let job = site.prepared().await;
+    job.note_key();
+    let whole = std::fs::read(job.state_file()).expect("a record");
+    std::fs::write(job.state_file(), "{").expect("a writable record");
+    let told = say(&site, &["drain", "--timeout", "50ms"]).await.with_code(1).err();
+    let path = job.state_file().display().to_string();
+    assert!(
+        told.contains(&format!("cannot be read: once its task has ended, `rm {path}`")),
+        "{told}"
+    );
+    assert!(!told.contains("tasks reap"), "{told}");
+    say(&site, &["resume"]).await.with_code(0);
+    std::fs::write(job.state_file(), whole).expect("a writable record");
+    site.close().await;
+}
+
+#[tokio::test]
 async fn a_prepare_that_runs_already_is_waited_for() {
     let site = site().await;
     let held = fargate_local_cloud::Fault::TaskHeld { phase: fargate_local_cloud::Phase::Pending };

@@ -1,5 +1,6 @@
 //! `fargate-runner tasks reap`, `pause`, `drain` and `resume`: what looks after a whole host.
 
+mod cluster;
 mod doubles;
 mod hosts;
 mod intake;
@@ -12,7 +13,7 @@ mod refusals;
 use std::path::Path;
 
 use aws_sdk_ecs::types::{
-    AwsVpcConfiguration, ContainerOverride, KeyValuePair, NetworkConfiguration, TaskOverride,
+    AwsVpcConfiguration, ContainerOverride, KeyValuePair, NetworkConfiguration, Tag, TaskOverride,
 };
 use fargate_local_cloud::{Fault, Phase};
 use fargate_tests::{Ended, Site};
@@ -90,6 +91,16 @@ fn owner(site: &Site) -> String {
 
 /// Starts a task as a lost driver has left it: without any process, and nothing on disk knows it.
 async fn stray(site: &Site, owner: &str, variables: &[(&str, &str)]) -> String {
+    stray_tagged(site, owner, variables, Vec::new()).await
+}
+
+/// The same with tags.
+async fn stray_tagged(
+    site: &Site,
+    owner: &str,
+    variables: &[(&str, &str)],
+    tags: Vec<Tag>,
+) -> String {
     site.cloud().fail("RunTask", Fault::TaskHeld { phase: Phase::Pending });
     let vpc = AwsVpcConfiguration::builder()
         .subnets("subnet-0a1b2c3d4e5f60718")
@@ -107,12 +118,18 @@ async fn stray(site: &Site, owner: &str, variables: &[(&str, &str)]) -> String {
         .task_definition("ci-job")
         .launch_type(aws_sdk_ecs::types::LaunchType::Fargate)
         .started_by(owner)
+        .set_tags(Some(tags).filter(|tags| !tags.is_empty()))
         .network_configuration(NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
         .overrides(TaskOverride::builder().container_overrides(container.build()).build())
         .send()
         .await
         .expect("a task");
     answer.tasks()[0].task_arn().expect("an ARN").to_owned()
+}
+
+/// An exception of ECS's.
+fn exception(status: u16, code: &str, message: &str) -> Fault {
+    Fault::Exception { status, code: code.to_owned(), message: message.to_owned() }
 }
 
 /// The key of a job that nothing else has.

@@ -87,6 +87,26 @@ async fn where_no_cluster_could_be_looked_at_no_word_is_said_of_its_tasks() {
 }
 
 #[tokio::test]
+async fn jobs_in_a_region_that_no_profile_names_are_told_and_no_orphan_is_no_all_clear() {
+    let site = site().await;
+    let job = site.prepared().await;
+    site.set("defaults.region", "us-east-1");
+    let seen = reap(&site, &[], 1).await;
+    let told = seen.ended.err();
+    assert!(
+        told.contains("warning: cluster ci in eu-west-1: no profile leads there, so its 1 job "),
+        "{told}"
+    );
+    let last = told.lines().last().expect("a line");
+    assert!(last.starts_with("no orphan was seen on host "), "{told}");
+    assert_eq!(seen.document["problems"].as_array().map(Vec::len), Some(1));
+    site.set("defaults.region", "eu-west-1");
+    assert_eq!(reap(&site, &[], 0).await.needed(), 1);
+    job.run("true").await.passed();
+    site.close().await;
+}
+
+#[tokio::test]
 async fn under_a_configured_name_a_task_of_an_older_driver_is_left_alone() {
     let site = site().await;
     site.set("owner", "ci-host");

@@ -5,7 +5,9 @@ mod agent;
 mod answers;
 mod exceptions;
 mod failures;
+mod logs;
 mod rules;
+mod secrets;
 mod stopped;
 
 use fargate_local_cloud::{Fault, Phase};

@@ -93,20 +93,30 @@ impl Account {
         &self.region
     }
 
-    /// Where calls to `service` (`ecs`, `ec2`, `sts`) go: where the environment says, else AWS's
+    /// Where calls to `service` (`ecs`, `ec2`, `sts`, `logs`) go: where the environment says, else AWS's
     /// own endpoint for this Region's partition.
     #[must_use]
     pub fn endpoint(&self, service: &str) -> String {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let ignored = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
-            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let own = variable(&format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase()));
-        let own = own.filter(|_| !ignored);
-        own.or_else(|| self.config.endpoint_url().map(str::to_owned)).unwrap_or_else(|| {
+        self.named_endpoint(service).unwrap_or_else(|| {
             let is = |choice: Option<bool>| choice.unwrap_or(false);
             let (fips, dual_stack) = (self.config.use_fips(), self.config.use_dual_stack());
             endpoint(service, &self.region, is(fips), is(dual_stack))
         })
+    }
+
+    /// Where the environment says that calls to `service` go, if it does.
+    ///
+    /// Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints", with the names.
+    pub(super) fn named_endpoint(&self, service: &str) -> Option<String> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let ignored = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let name = match service {
+            "logs" => "CLOUDWATCH_LOGS".to_owned(),
+            service => service.to_ascii_uppercase(),
+        };
+        let own = variable(&format!("AWS_ENDPOINT_URL_{name}")).filter(|_| !ignored);
+        own.or_else(|| self.config.endpoint_url().map(str::to_owned))
     }
 
     /// The credentials of the next call.

@@ -8,10 +8,10 @@ use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecs::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use fargate_model::text::escape_within;
 
 use super::http::ProxyFailed;
 use super::role::RoleFailed;
+use crate::mask;
 
 /// Longest text of an error that is kept, in characters.
 const LONGEST_TEXT: usize = 400;
@@ -94,14 +94,14 @@ impl CallError {
     where
         E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
     {
-        let text = || escape_within(&chain(error), LONGEST_TEXT);
+        let text = || mask::within(&chain(error), LONGEST_TEXT);
         if let Some(known) = Self::before_sending(error) {
             return known;
         }
         match error {
             SdkError::ServiceError(service) => Self::Answered {
                 code: service.err().code().unwrap_or("an unnamed exception").to_owned(),
-                message: service.err().message().unwrap_or_default().to_owned(),
+                message: mask::text(service.err().message().unwrap_or_default()).into_owned(),
                 status: service.raw().status().as_u16(),
                 request_id: service.err().request_id().map(str::to_owned),
             },
@@ -128,13 +128,13 @@ impl CallError {
 
     /// Sorts what a connection gives.
     pub(super) fn of_connector(error: &ConnectorError) -> Self {
-        let text = escape_within(&chain(error), LONGEST_TEXT);
+        let text = mask::within(&chain(error), LONGEST_TEXT);
         Self::before_sending(error).unwrap_or(Self::NoAnswer { text })
     }
 
     /// Sorts what a source of credentials gives.
     pub(super) fn of_credentials(error: &CredentialsError) -> Self {
-        let text = escape_within(&chain(error), LONGEST_TEXT);
+        let text = mask::within(&chain(error), LONGEST_TEXT);
         Self::before_sending(error).unwrap_or_else(|| Self::no_credentials(text))
     }
 
@@ -158,13 +158,16 @@ impl CallError {
         Some(Self::Proxy {
             proxy: failed.proxy.clone(),
             asks_for_login: failed.asks_for_login,
-            text: escape_within(&chain(failed), LONGEST_TEXT),
+            text: mask::within(&chain(failed), LONGEST_TEXT),
         })
     }
 
     /// True if the service says that the caller lacks this right.
     #[must_use]
     pub fn denies(&self, right: &str) -> bool {
+        if let Self::Elsewhere { error, .. } = self {
+            return error.denies(right);
+        }
         let Self::Answered { code, message, .. } = self else { return false };
         let denied = ["AccessDeniedException", "AccessDenied", "UnauthorizedOperation"];
         let named = |found: usize| {

@@ -7,19 +7,13 @@
 //! codes".
 
 use std::net::IpAddr;
-use std::time::SystemTime;
 
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4::SigningParams;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::byte_stream::ByteStream;
-use http::Uri;
 use serde::Deserialize;
-use tokio::time::timeout;
 
 use super::account::Account;
 use super::call::CallError;
+use super::signed::{Question, Said};
+use crate::mask;
 
 /// The right that the question needs.
 const RIGHT: &str = "ec2:DescribeNetworkInterfaces";
@@ -35,11 +29,7 @@ impl Account {
     ///
     /// [`CallError`].
     pub async fn public_address(&self, interface: &str) -> Result<Option<IpAddr>, CallError> {
-        let asked = timeout(self.attempt, self.describe_interface(interface)).await;
-        let answer = asked.unwrap_or_else(|_| {
-            let text = format!("EC2 did not answer within {} ms", self.attempt.as_millis());
-            Err(CallError::NoAnswer { text })
-        });
+        let answer = self.describe_interface(interface).await;
         match answer {
             Err(CallError::Answered { code, .. })
                 if code == "InvalidNetworkInterfaceID.NotFound" =>
@@ -62,82 +52,22 @@ impl Account {
             .append_pair("Version", "2016-11-15")
             .append_pair("NetworkInterfaceId.1", interface)
             .finish();
-        let request = self.signed(form).await?;
-        let answer = self.http.send(request, &self.connection()).await;
-        let answer = answer.map_err(|error| CallError::of_connector(&error))?;
-        let status = answer.status().as_u16();
-        let body = body(answer).await?;
+        let question = Question {
+            who: "EC2",
+            service: "ec2",
+            region: &self.region,
+            endpoint: self.endpoint("ec2"),
+            headers: &[("content-type", FORM)],
+            body: form,
+            longest: LONGEST,
+        };
+        let Said { status, body } = self.ask(question).await?;
         if (200..300).contains(&status) {
             public_address(&body)
         } else {
             Err(refusal(status, &body))
         }
     }
-
-    async fn signed(&self, form: String) -> Result<HttpRequest, CallError> {
-        let not_sent = |text: String| CallError::NotSent { text, passing: false };
-        let endpoint = self.endpoint("ec2");
-        let host = host(&endpoint).ok_or_else(|| {
-            let text = format!("the endpoint {endpoint:?} of EC2 is no URL");
-            CallError::Endpoint { text }
-        })?;
-        let mut headers =
-            vec![("content-type".to_owned(), FORM.to_owned()), ("host".to_owned(), host)];
-        let identity = self.credentials().await?.into();
-        let params = SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name("ec2")
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| not_sent(format!("signing the request: {error}")))?
-            .into();
-        let signable = SignableRequest::new(
-            "POST",
-            endpoint.clone(),
-            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())),
-            SignableBody::Bytes(form.as_bytes()),
-        )
-        .and_then(|signable| sign(signable, &params));
-        let (instructions, _) = signable
-            .map_err(|error| not_sent(format!("signing the request: {error}")))?
-            .into_parts();
-        headers.extend(
-            instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())),
-        );
-        let mut request = HttpRequest::new(SdkBody::from(form));
-        let refused =
-            |error: &dyn std::fmt::Display| not_sent(format!("making the request: {error}"));
-        request.set_method("POST").map_err(|error| refused(&error))?;
-        request.set_uri(endpoint).map_err(|error| refused(&error))?;
-        for (name, value) in headers {
-            request.headers_mut().try_insert(name, value).map_err(|error| refused(&error))?;
-        }
-        Ok(request)
-    }
-}
-
-/// What the `Host` header of a request to this URL says.
-fn host(endpoint: &str) -> Option<String> {
-    let uri: Uri = endpoint.parse().ok()?;
-    uri.scheme().filter(|scheme| ["http", "https"].contains(&scheme.as_str()))?;
-    Some(uri.authority()?.as_str().rsplit('@').next()?.to_owned())
-}
-
-async fn body(answer: HttpResponse) -> Result<String, CallError> {
-    let unreadable = |text: String| CallError::Unreadable { text };
-    let mut stream = ByteStream::new(answer.into_body());
-    let mut bytes = Vec::new();
-    while let Some(part) = stream.next().await {
-        let part =
-            part.map_err(|error| unreadable(format!("EC2's answer was cut off: {error}")))?;
-        if bytes.len() + part.len() > LONGEST {
-            return Err(unreadable(format!("EC2's answer is longer than {LONGEST} bytes")));
-        }
-        bytes.extend_from_slice(&part);
-    }
-    String::from_utf8(bytes).map_err(|_| unreadable("EC2's answer is no text".to_owned()))
 }
 
 #[derive(Deserialize)]
@@ -207,6 +137,7 @@ fn refusal(status: u16, body: &str) -> CallError {
     let error = read.and_then(|read| read.errors.errors.into_iter().next());
     let (code, message) = error.map(|error| (error.code, error.message)).unwrap_or_default();
     let code = if code.is_empty() { format!("HTTP status {status}") } else { code };
+    let message = mask::text(&message).into_owned();
     CallError::Answered { code, message, status, request_id }
 }
 
@@ -268,15 +199,6 @@ mod tests {
             let error = refusal(502, odd);
             assert_eq!(error.to_string(), "HTTP status 502: ");
             assert!(error.is_transient());
-        }
-    }
-
-    #[test]
-    fn an_endpoint_is_a_url_with_a_host() {
-        assert_eq!(host("http://[::1]:4000/"), Some("[::1]:4000".to_owned()));
-        assert_eq!(host("https://ec2.eu-west-1.api.aws"), Some("ec2.eu-west-1.api.aws".to_owned()));
-        for odd in ["", "nonsense", "http://", "ftp://ec2", "http://a b"] {
-            assert_eq!(host(odd), None, "{odd}");
         }
     }
 }

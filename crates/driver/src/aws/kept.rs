@@ -9,6 +9,8 @@ use aws_credential_types::provider::{
 };
 use tokio::sync::Mutex;
 
+use crate::mask;
+
 /// Credentials that end sooner are replaced.
 const SPARE: Duration = Duration::from_secs(120);
 
@@ -31,6 +33,8 @@ impl Kept {
             return Ok(credentials.clone());
         }
         let credentials = self.source.provide_credentials().await?;
+        mask::remember(credentials.secret_access_key());
+        mask::remember(credentials.session_token().unwrap_or_default());
         *kept = Some(credentials.clone());
         Ok(credentials)
     }

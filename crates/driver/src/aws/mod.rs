@@ -8,10 +8,13 @@ mod call;
 mod ec2;
 mod http;
 mod kept;
+mod logs;
 mod proxy;
 mod role;
+mod signed;
 mod trust;
 
 pub use account::Account;
 pub use call::CallError;
 pub(crate) use call::is_throttling;
+pub use logs::LogStream;

@@ -12,6 +12,8 @@ use fargate_model::why::{Cause, Why};
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 
+use crate::mask;
+
 /// What the variables say.
 #[derive(Default)]
 pub struct Proxies {
@@ -105,6 +107,14 @@ impl Proxy {
         let place = authority.as_str().rsplit('@').next().unwrap_or_default();
         if authority.host().is_empty() {
             return Err(refused());
+        }
+        let login = authority.as_str().rsplit_once('@').map(|(login, _)| login);
+        if let Some((_, password)) = login.and_then(|login| login.split_once(':')) {
+            mask::remember(password);
+            // As its user writes it, before a URL made it harmless.
+            let escaped = password.replace('+', "%2B");
+            let plain = url::form_urlencoded::parse(escaped.as_bytes());
+            plain.for_each(|(plain, _)| mask::remember(&plain));
         }
         Ok(Self { url: format!("{scheme}://{authority}"), shown: format!("{scheme}://{place}") })
     }

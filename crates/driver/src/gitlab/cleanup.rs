@@ -144,7 +144,12 @@ async fn with_core(
     Ok(undone)
 }
 
-async fn stop_one(settings: &Settings, cluster: &str, region: &str, task: &TaskArn) -> Undone {
+pub(super) async fn stop_one(
+    settings: &Settings,
+    cluster: &str,
+    region: &str,
+    task: &TaskArn,
+) -> Undone {
     let deadline = Instant::now() + settings.profile.timeouts.cleanup;
     let region = Some(region.to_owned()).filter(|region| !region.is_empty());
     let ecs = match Ecs::in_region(region, &settings.profile).await {

@@ -10,6 +10,7 @@ use fargate_model::why::{Colour, Evidence, Why};
 use russh::keys::HashAlg;
 
 use super::StageError;
+use crate::mask;
 use crate::session::Session;
 use crate::task::{Acquired, Event, Observation};
 
@@ -58,7 +59,12 @@ impl<'a> JobLog<'a> {
     }
 
     fn line(&mut self, line: &str) {
-        let _ = self.out.write_all(format!("{line}\n").as_bytes());
+        self.write(&format!("{line}\n"));
+    }
+
+    /// In one write. What came from outside was masked then; this is for what was overlooked.
+    fn write(&mut self, text: &str) {
+        let _ = self.out.write_all(mask::text(text).as_bytes());
         let _ = self.out.flush();
     }
 
@@ -183,8 +189,7 @@ impl<'a> JobLog<'a> {
             StageError::System(why) | StageError::Job { why, .. } => block(why, self.colour),
             other => format!("{} {}\n", self.colour.error(), chain(other)),
         };
-        let _ = self.out.write_all(text.as_bytes());
-        let _ = self.out.flush();
+        self.write(&text);
     }
 
     /// A remark that stands by itself.
@@ -207,8 +212,7 @@ impl<'a> JobLog<'a> {
             fold.push_str(&format!("{label:<9} {fact}\n"));
         }
         fold.push_str(&format!("\x1b[0Ksection_end:{now}:fargate_{name}\r\x1b[0K\n"));
-        let _ = self.out.write_all(fold.as_bytes());
-        let _ = self.out.flush();
+        self.write(&fold);
     }
 }
 

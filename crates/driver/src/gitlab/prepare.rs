@@ -7,19 +7,20 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
-use fargate_config::Timeouts;
 use fargate_model::job::JobKey;
 use fargate_model::why::{Cause, Colour, Why};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::StageError;
+use super::cleanup::stop_one;
 use super::intake;
 use super::joblog::JobLog;
 use super::response::JobResponse;
 use crate::provision::{Order, ProvisionError, Provisioned, Settings, provision};
-use crate::session::{Signal, Stop, Stops};
-use crate::state::{Folder, Manager, Origin, StateError};
+use crate::release;
+use crate::session::{Session, Signal, Stop, Stops};
+use crate::state::{Core, Folder, Manager, Origin, StateError};
 use crate::task::{Ecs, find, reason, release};
 
 /// Brings up the job's task and writes the job's log to `out`.
@@ -39,6 +40,11 @@ pub async fn prepare(
     let result = match bring_up(settings, response, began, &mut log).await {
         Ok((Provisioned { acquired, .. }, stops)) => {
             let task = acquired.seen.task.short();
+            if let Session::Agent(agent) = &acquired.session {
+                let driver = release::this();
+                let words = agent.agent.too_old(&driver.version, driver.day);
+                words.iter().for_each(|words| log.note(&format!("Warning: {words}")));
+            }
             log.ready(&acquired, settings.profile.host_key, began.elapsed());
             acquired.session.close().await;
             unless_cancelled(stops, task).await
@@ -135,7 +141,11 @@ async fn clear_former(
         }
         Err(error) => {
             warn!(event = "former.damaged", "{error}");
-            stop_what_ecs_knows(settings, folder, job, timeouts, &error).await?
+            let core = match &error {
+                StateError::Newer { core, .. } => core.as_ref().clone(),
+                _ => folder.core_at_least(job),
+            };
+            stop_what_is_known(settings, folder, job, &core, &error).await?
         }
     };
     match undone.first() {
@@ -146,20 +156,28 @@ async fn clear_former(
     }
 }
 
-async fn stop_what_ecs_knows(
+/// The record cannot be read: what is left of its core is stopped, and whatever else ECS knows of the
+/// job. Without the right to list, the core has to be enough.
+async fn stop_what_is_known(
     settings: &Settings,
     folder: &Folder,
     job: &JobKey,
-    timeouts: &Timeouts,
+    core: &Core,
     damaged: &StateError,
 ) -> Result<Vec<String>, StageError> {
-    let deadline = Instant::now() + timeouts.stop;
+    let mut undone = match &core.task {
+        Some(task) => stop_one(settings, &core.cluster, &core.region, task).await,
+        None => Vec::new(),
+    };
+    let deadline = Instant::now() + settings.profile.timeouts.stop;
     let ecs = Ecs::connect(&settings.profile).await?;
     let owner = folder.owner(settings.owner.as_deref())?.owner;
     let cluster = &settings.profile.cluster;
-    let tasks =
-        find(&ecs, cluster, Some(&owner), job, deadline).await.map_err(|_| damaged.why())?;
-    let mut undone = Vec::new();
+    let tasks = match find(&ecs, cluster, Some(&owner), job, deadline).await {
+        Ok(tasks) => tasks,
+        Err(error) if core.task.is_some() && error.denies("ecs:ListTasks") => Vec::new(),
+        Err(_) => return Err(damaged.why().into()),
+    };
     for task in tasks {
         let why = reason("the job is prepared again");
         if let Err(error) = ecs.stop(cluster, &task.task, &why).await {

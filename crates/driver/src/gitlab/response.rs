@@ -12,8 +12,11 @@ use std::time::{Duration, SystemTime};
 
 use fargate_model::job::JobIdentity;
 use serde::Deserialize;
+use url::Url;
+use zeroize::Zeroizing;
 
 use super::environment::Environment;
+use crate::mask;
 
 /// Largest response that is read, in bytes; GitLab's own limit for a job's payload is far below.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -95,6 +98,50 @@ struct RawRunner {
     timeout: Option<u64>,
 }
 
+/// What of a response is secret. Whatever is odd in it is no reason for a job to fail.
+#[derive(Deserialize)]
+struct RawSecrets {
+    #[serde(default)]
+    token: Option<String>,
+    #[serde(default)]
+    variables: Option<Vec<RawVariable>>,
+    #[serde(default)]
+    credentials: Option<Vec<RawCredentials>>,
+}
+
+#[derive(Deserialize)]
+struct RawVariable {
+    #[serde(default)]
+    key: String,
+    #[serde(default)]
+    value: Option<Zeroizing<String>>,
+    #[serde(default)]
+    masked: bool,
+}
+
+#[derive(Deserialize)]
+struct RawCredentials {
+    #[serde(default)]
+    password: Option<Zeroizing<String>>,
+}
+
+/// Has everything masked from here on that GitLab masks in this job's log: tokens, logins, and the
+/// variables that are marked so.
+fn remember_secrets(bytes: &[u8], repository: &str) {
+    if let Some(password) = Url::parse(repository).ok().as_ref().and_then(Url::password) {
+        mask::remember(password);
+    }
+    let Ok(secrets) = serde_json::from_slice::<RawSecrets>(bytes) else { return };
+    mask::remember(&secrets.token.unwrap_or_default());
+    let masked = |variable: &RawVariable| variable.masked || variable.key == "CI_JOB_TOKEN";
+    let variables = secrets.variables.unwrap_or_default().into_iter().filter(masked);
+    let passwords = secrets.credentials.unwrap_or_default().into_iter();
+    let values = variables.filter_map(|variable| variable.value);
+    for secret in values.chain(passwords.filter_map(|login| login.password)) {
+        mask::remember(&secret);
+    }
+}
+
 impl JobResponse {
     /// Reads the job that `environment` names.
     ///
@@ -142,6 +189,7 @@ impl JobResponse {
                 _ => format!("no job of GitLab's at {place}: id, job_info.project_id and git_info.repo_url are expected"),
             })
         })?;
+        remember_secrets(&bytes, &raw.git_info.repo_url);
         let identity =
             JobIdentity::from_repository(&raw.git_info.repo_url, raw.job_info.project_id, raw.id)
                 .map_err(|error| not_a_job(error.to_string()))?;
@@ -162,6 +210,9 @@ impl JobResponse {
                 .and_then(|value| value.parse().ok())
                 .ok_or(ResponseError::NoSubstitute { variable })
         };
+        if let Some(token) = lookup("CUSTOM_ENV_CI_JOB_TOKEN") {
+            mask::remember(&token.to_string_lossy());
+        }
         let url = "CUSTOM_ENV_CI_PROJECT_URL";
         let no_url = || ResponseError::NoSubstitute { variable: url };
         let given = lookup(url).and_then(|value| value.into_string().ok()).ok_or_else(no_url)?;
@@ -258,6 +309,37 @@ mod tests {
                 "{:?}",
                 String::from_utf8_lossy(&case[..case.len().min(60)])
             );
+        }
+    }
+
+    #[test]
+    fn whatever_gitlab_masks_is_masked_and_nothing_else() {
+        let text = JOB.replace(
+            "\"token\": \"glcbt-secret\",",
+            r#""token": "canary-response-token", "variables": [
+                {"key": "A", "value": "canary-response-masked", "masked": true},
+                {"key": "B", "value": "canary-response-open", "masked": false},
+                {"key": "CI_JOB_TOKEN", "value": "canary-response-job"}, {}],
+            "credentials": [{"type": "registry", "password": "canary-response-login"}, {}],"#,
+        );
+        read(text.as_bytes(), &[]).unwrap();
+        for secret in ["token", "masked", "job", "login"] {
+            assert_eq!(mask::text(&format!("<canary-response-{secret}>")), "<[MASKED]>");
+        }
+        assert_eq!(
+            mask::text("glcbt-secret canary-response-open"),
+            "[MASKED] canary-response-open"
+        );
+    }
+
+    #[test]
+    fn odd_secrets_are_no_reason_for_a_job_to_fail() {
+        for odd in [r#""variables": 5,"#, r#""variables": [{"value": 5}],"#, r#""token": {},"#] {
+            let text = JOB.replacen('{', &format!("{{{odd}"), 1).replace(
+                if odd.contains("token") { "\"token\": \"glcbt-secret\"," } else { "\0" },
+                "",
+            );
+            read(text.as_bytes(), &[]).unwrap();
         }
     }
 

@@ -4,19 +4,22 @@ use std::time::Duration;
 
 use fargate_config::Timeouts;
 use fargate_protocol::{
-    Decoder, FrameError, FromAgent, FromClient, RESUME, Refusal, SUBSYSTEM, VERSIONS, encode,
+    Day, Decoder, FrameError, FromAgent, FromClient, RESUME, Refusal, SUBSYSTEM, VERSIONS, encode,
 };
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::time::timeout;
 
 use super::login::{Connection, LoginError, Verifier, broken};
+use super::skew::Introduction;
 use super::talk::START_WITHIN;
-use crate::random;
+use crate::{mask, random, release};
 
 /// Longest that a farewell takes; a peer that does not answer is not waited for.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 const STEP: &str = "hello";
+/// Longest name of an agent that is kept, in characters.
+const MAX_NAME: usize = 100;
 
 /// A conversation with an agent that is proven.
 pub struct AgentSession {
@@ -24,10 +27,8 @@ pub struct AgentSession {
     pub(super) read: ChannelReadHalf,
     pub(super) write: ChannelWriteHalf<Msg>,
     pub(super) decoder: Decoder,
-    /// Name and version of the agent.
-    pub agent: String,
-    /// Whether it lets a script be attached to again after a cut; older agents do not.
-    pub resumes: bool,
+    /// What the agent said of itself.
+    pub agent: Introduction,
     /// How long it may take it to start a script.
     pub(super) start_within: Duration,
 }
@@ -101,19 +102,19 @@ async fn hello(
     let hello = FromClient::Hello {
         versions: VERSIONS.to_vec(),
         challenge: challenge.to_vec(),
-        client: concat!("fargate-runner ", env!("CARGO_PKG_VERSION")).to_owned(),
+        client: format!("fargate-runner {}", release::this().version),
     };
     send(&write, &hello).await.map_err(|error| broken(STEP, &error))?;
     let decoder = Decoder::default();
-    let agent = String::new();
-    let mut session =
-        AgentSession { handle, read, write, decoder, agent, resumes: false, start_within };
+    let agent = Introduction::default();
+    let mut session = AgentSession { handle, read, write, decoder, agent, start_within };
     match session.next().await.map_err(|error| broken(STEP, &error))? {
-        Some(FromAgent::HelloOk { version, agent, features, .. })
+        Some(FromAgent::HelloOk { version, agent, features, released, .. })
             if VERSIONS.contains(&version) =>
         {
-            session.agent = agent;
-            session.resumes = features.iter().any(|feature| feature == RESUME);
+            let name = mask::within(&agent, MAX_NAME);
+            let day = released.as_deref().and_then(Day::parse);
+            session.agent = Introduction { name, day, features };
             Ok(session)
         }
         Some(FromAgent::Refused(Refusal::Version { speaks })) => Err(LoginError::NotOurAgent {
@@ -133,6 +134,12 @@ pub(super) fn not_an_agent() -> LoginError {
 }
 
 impl AgentSession {
+    /// Whether it lets a script be attached to again after a cut; older agents do not.
+    #[must_use]
+    pub fn resumes(&self) -> bool {
+        self.agent.has(RESUME)
+    }
+
     /// Tells the agent how long it may live without us.
     ///
     /// # Errors

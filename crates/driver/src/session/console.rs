@@ -13,6 +13,8 @@ use std::thread::JoinHandle;
 use fargate_protocol::{MAX_CHUNK, Stream, WINDOW};
 use tokio::sync::watch;
 
+use crate::mask;
+
 struct Piece {
     stream: Stream,
     bytes: Vec<u8>,
@@ -170,7 +172,7 @@ impl Console {
     pub fn say(&mut self, line: &str) {
         let fresh = if self.mid_line { "\n" } else { "" };
         // A reader that is gone, or far behind, misses it.
-        let _ = self.put(Stream::Stderr, format!("{fresh}{line}").into_bytes());
+        let _ = self.put(Stream::Stderr, format!("{fresh}{}", mask::text(line)).into_bytes());
     }
 
     /// True if the last byte taken did not end a line: a line of our own then needs a fresh one.

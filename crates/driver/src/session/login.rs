@@ -178,7 +178,7 @@ impl client::Handler for Verifier {
     ) -> Result<(), Self::Error> {
         let server = String::from_utf8_lossy(session.remote_sshid());
         self.note(|shown| {
-            shown.server = fargate_model::text::escape_within(&server, MAX_VERSION);
+            shown.server = crate::mask::within(&server, MAX_VERSION);
         });
         let strict = names.strict_kex();
         let refused = match &self.host {
@@ -262,7 +262,7 @@ async fn shake_hands(
 }
 
 pub(super) fn broken(step: &'static str, error: &dyn std::error::Error) -> LoginError {
-    LoginError::Broken { step, error: fargate_model::text::escape_within(&error.to_string(), 200) }
+    LoginError::Broken { step, error: crate::mask::within(&error.to_string(), 200) }
 }
 
 pub(super) async fn within<T>(

@@ -16,6 +16,7 @@ mod prompt;
 mod reach;
 mod resume;
 mod shell;
+mod skew;
 mod stock;
 #[cfg(test)]
 mod stock_program_tests;
@@ -32,6 +33,7 @@ pub use peer::Session;
 pub use reach::{Missed, Reach};
 pub use resume::run;
 pub use shell::{OtherShell, shell_for};
+pub use skew::{Introduction, SUPPORTED_MONTHS};
 pub use stock::{Found, Terms as StockTerms};
 pub use stops::{Stop, Stops};
 pub use talk::{Job, Outcome};

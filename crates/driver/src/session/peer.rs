@@ -50,7 +50,7 @@ impl Session {
     #[must_use]
     pub fn peer(&self) -> &str {
         match self {
-            Self::Agent(agent) => &agent.agent,
+            Self::Agent(agent) => &agent.agent.name,
             Self::Stock(stock) => &stock.server,
         }
     }

@@ -47,9 +47,9 @@ pub async fn run(
 ) -> Outcome {
     let outcome = match session {
         Session::Agent(agent) => {
-            let resumes = agent.resumes;
+            let resumes = agent.resumes();
             if !resumes {
-                let agent = &agent.agent;
+                let agent = &agent.agent.name;
                 info!(event = "session.no_resume", agent, "{OLDER}: a cut costs the job");
             }
             let mut line = Line { reach, run_id, job, course: Course::default(), resumes, over };
@@ -187,7 +187,7 @@ impl<O: AsyncFn() -> String> Line<'_, O> {
         loop {
             tokio::select! {
                 opened = &mut opening => return match opened {
-                    Ok(Session::Agent(agent)) if agent.resumes => Ok(agent),
+                    Ok(Session::Agent(agent)) if agent.resumes() => Ok(agent),
                     // The same key, and an agent that knows less than before: not what we left.
                     Ok(_) => Err(Box::new(self.course.lost("an older agent came back"))),
                     Err(error) => {

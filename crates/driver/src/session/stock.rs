@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use fargate_config::Timeouts;
-use fargate_model::text::escape_within;
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg};
 use tokio::time::timeout;
@@ -15,7 +14,7 @@ use tokio::time::timeout;
 use super::agent::FAREWELL;
 use super::login::{Connection, LoginError, Verifier, broken};
 use super::marker::{Marker, Passed};
-use crate::random;
+use crate::{mask, random};
 
 /// The program without its comments and indentation.
 static PROGRAM: LazyLock<String> = LazyLock::new(|| {
@@ -180,7 +179,7 @@ pub(super) fn unusual(status: Option<u32>, errors: &[u8], output: &[u8]) -> Stri
     let said = if errors.is_empty() { output } else { errors };
     match String::from_utf8_lossy(said).trim() {
         "" => format!("{ended} and said nothing"),
-        said => format!("{ended} and said \"{}\"", escape_within(said, 200)),
+        said => format!("{ended} and said \"{}\"", mask::within(said, 200)),
     }
 }
 

@@ -77,6 +77,12 @@ impl Folder {
         self.lock_within
     }
 
+    /// Where the job's record lies, if there is one.
+    #[must_use]
+    pub fn record_path(&self, key: &JobKey) -> PathBuf {
+        self.job(key)
+    }
+
     fn job(&self, key: &JobKey) -> PathBuf {
         self.root.join("jobs").join(format!("{key}.json"))
     }

@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 
 use fargate_model::why::{Cause, Why};
 
+use crate::release;
+
 #[cfg(test)]
 pub(crate) use folder::empty as empty_folder;
 pub use folder::{Folder, HostOwner};
@@ -28,7 +30,7 @@ pub use ledger::Ledger;
 pub use lock::Lock;
 pub use machine::Made;
 pub use manager::{Manager, Presence};
-pub use record::{Core, Origin, Peer, Record, SCHEMA, Secret};
+pub use record::{Core, Origin, Peer, Record, Secret};
 #[cfg(test)]
 pub(crate) use record::{example, some as some_record};
 pub use survey::Known;
@@ -57,7 +59,7 @@ pub enum StateError {
         what: String,
     },
     /// Written by a newer version, with the part that every version understands.
-    #[error("reading {}: written by a newer version (schema {schema}, this one knows {SCHEMA})", path.display())]
+    #[error("reading {}: written by a newer version (schema {schema}, this one reads up to {})", path.display(), release::this().reads)]
     Newer {
         /// Which file.
         path: PathBuf,
@@ -110,7 +112,10 @@ impl StateError {
             }
             Self::Newer { path, schema, .. } => at(Cause::StateDamaged, path).quoting(
                 &path.display().to_string(),
-                format!("written by a newer version (schema {schema}, this one knows {SCHEMA})"),
+                format!(
+                    "written by a newer version (schema {schema}, this one reads up to {})",
+                    release::this().reads
+                ),
             ),
             Self::Held { path } => at(Cause::AlreadyPrepared, path).because(format!("{self}.")),
             Self::TakenOver => Why::new(Cause::StoppedByCleanup).because(format!("{self}.")),

@@ -8,15 +8,13 @@ use std::path::Path;
 use fargate_model::id::{Owner, TaskArn, Token};
 use fargate_model::job::JobKey;
 use fargate_model::why::Why;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use super::manager::Manager;
 use super::{StateError, atomic};
+use crate::release;
 use crate::task::LaunchRequest;
-
-/// The schema that this version writes. It grows only when an older version could misread a file.
-pub const SCHEMA: u64 = 1;
 
 /// Who asked for the task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +81,7 @@ impl fmt::Debug for Secret {
 /// One job, from its first launch to its clean-up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
-    /// [`SCHEMA`] of who wrote it.
+    /// [`WRITES`](crate::release::WRITES) of who began it.
     pub schema: u64,
     /// Who asked.
     pub origin: Origin,
@@ -118,7 +116,7 @@ pub struct Record {
     /// The shell that `config` announced.
     pub shell: String,
     /// Why this attempt failed for good, if it did.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "known")]
     pub failure: Option<Why>,
     /// Whose processes call its stages, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,7 +142,7 @@ impl Record {
             .map_err(|error| damaged(format!("not JSON at line {}", error.line())))?;
         let schema = value.get("schema").and_then(serde_json::Value::as_u64);
         match schema {
-            Some(schema) if schema > SCHEMA => {
+            Some(schema) if schema > release::this().reads => {
                 let core = value.get("core").cloned().unwrap_or_default();
                 let core: Core = serde_json::from_value(core).unwrap_or_default();
                 Err(StateError::Newer { path: path.to_owned(), schema, core: Box::new(core) })
@@ -192,6 +190,12 @@ impl Record {
     }
 }
 
+/// A cause that only another version knows counts as none: it only saves time.
+pub(super) fn known<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Why>, D::Error> {
+    let value = serde_json::Value::deserialize(given)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
 /// Serde's message may quote a value; only its part about the shape is kept.
 fn field_error(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -215,7 +219,7 @@ pub fn example(task: &TaskArn) -> Record {
     let token = |byte| Token::from_bits([byte; 16]);
     let owner = Owner::try_from("host-1".to_owned()).expect("a plain word");
     Record {
-        schema: SCHEMA,
+        schema: release::WRITES,
         origin: Origin::Gitlab,
         core: Core {
             cluster: "ci".to_owned(),
@@ -301,6 +305,25 @@ mod tests {
         let again: serde_json::Value =
             serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(again["warm_pool"], "yes");
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_is_read_by_every_later_one() {
+        // As version 0.1.0 wrote it. A field that this version needs and that one lacks must have
+        // a default.
+        let record = Record::parse(Path::new("job.json"), include_bytes!("record_0_1_0.json"));
+        let record = record.unwrap();
+        assert_eq!((record.job_id.as_str(), record.ready), ("gl-4411", true));
+        assert_eq!(record.launches.len(), 1);
+        assert_eq!(record.peer, Some(Peer::Agent("fargate-agent 0.1.0".to_owned())));
+    }
+
+    #[test]
+    fn a_failure_that_only_another_version_knows_is_none() {
+        let mut value = serde_json::to_value(example(&arn())).unwrap();
+        value["failure"] = serde_json::json!({ "cause": "cause-of-tomorrow", "facts": 5 });
+        let record = Record::parse(Path::new("job.json"), value.to_string().as_bytes()).unwrap();
+        assert_eq!(record.failure, None);
     }
 
     #[test]

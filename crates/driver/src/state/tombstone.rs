@@ -1,12 +1,14 @@
 //! What stays of a job after its clean-up: how often it was tried, and a failure that the next try
 //! would meet again. No secret, no address.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use fargate_model::why::Why;
 use serde::{Deserialize, Serialize};
 
+use super::record::known;
 use super::{StateError, atomic};
 
 /// Most tombstones that one sweep looks at, so that a clean-up stays short.
@@ -18,8 +20,11 @@ pub struct Tombstone {
     /// How often the job was prepared.
     pub tries: u32,
     /// Why every further try would fail.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "known")]
     pub failure: Option<Why>,
+    /// Fields of other versions, kept as they are.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, serde_json::Value>,
 }
 
 impl Tombstone {
@@ -50,5 +55,22 @@ pub fn sweep(folder: &Path, age: Duration) {
         if modified.is_ok_and(old) {
             let _ = std::fs::remove_file(entry.path());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_another_version_keeps_its_tries_and_its_fields() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("job.json");
+        let other = r#"{"tries": 2, "failure": {"cause": "cause-of-tomorrow"}, "warm": "yes"}"#;
+        std::fs::write(&path, other).unwrap();
+        let tombstone = Tombstone::read(&path).unwrap();
+        assert_eq!((tombstone.tries, &tombstone.failure), (2, &None));
+        tombstone.write(&path).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().contains(r#""warm":"yes""#));
     }
 }

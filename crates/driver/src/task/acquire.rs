@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use super::classify::{Place, exception, stopped};
 use super::client::Ecs;
 use super::event::Event;
+use super::last_words::add_last_lines;
 use super::launch::{LaunchError, Launcher};
 use super::observation::Observation;
 use super::spec::LaunchRequest;
@@ -98,7 +99,10 @@ pub async fn acquire(
         };
         let until = Instant::now() + random::jittered(pause);
         if !failed.settled || !another || until >= launcher.deadline {
-            return Err(why.into());
+            let Some(seen) = failed.ended else { return Err(why.into()) };
+            let (ecs, folder) = (launcher.ecs, launcher.ledger.folder());
+            let deadline = launcher.deadline;
+            return Err(add_last_lines(why, ecs, folder, &launch, &seen, deadline).await.into());
         }
         relaunches += 1;
         warn!(event = "task.relaunch", cause = why.entry().slug, n = relaunches);
@@ -108,10 +112,19 @@ pub async fn acquire(
     }
 }
 
-/// A task that did not come up. `settled`: ECS said that it has stopped, so another may be started.
+/// A task that did not come up. `settled`: ECS said that it has stopped, so another may be started;
+/// `ended` is how it did.
 struct Failed {
     why: Why,
     settled: bool,
+    ended: Option<Box<Observation>>,
+}
+
+impl Failed {
+    /// It may still run.
+    fn open(why: Why) -> Self {
+        Self { why, settled: false, ended: None }
+    }
 }
 
 /// One task between its acceptance and its agent's answer.
@@ -186,7 +199,7 @@ impl<'a> Watch<'a> {
                     }
                 } => {
                     let (address, session, host_key, login) =
-                        answered.map_err(|why| Failed { why: *why, settled: false })?;
+                        answered.map_err(|why| Failed::open(*why))?;
                     let answered_after = self.born.elapsed();
                     info!(event = "agent.answered", task = %task, peer = session.peer());
                     self.look_once_more().await;
@@ -205,7 +218,7 @@ impl<'a> Watch<'a> {
                     look_at = None;
                 }
                 () = sleep_until(self.deadline) => {
-                    return Err(Failed { why: self.too_late(last_refusal.borrow().as_ref()), settled: false });
+                    return Err(Failed::open(self.too_late(last_refusal.borrow().as_ref())));
                 }
             }
         }
@@ -226,7 +239,7 @@ impl<'a> Watch<'a> {
         last_refusal: &RefCell<Option<Refusal>>,
         report: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Failed> {
-        let open = |why| Err(Failed { why, settled: false });
+        let open = |why| Err(Failed::open(why));
         match looked {
             Ok(Some(seen)) => {
                 if seen.status != self.seen.status {
@@ -253,7 +266,8 @@ impl<'a> Watch<'a> {
                 // Nothing of the job has run yet, so it was not the job.
                 why.cause = Cause::AgentExited;
             }
-            return Err(Failed { why, settled: true });
+            let ended = Some(Box::new(self.seen.clone()));
+            return Err(Failed { why, settled: true, ended });
         }
         let in_state = self.state_since.elapsed();
         if self.seen.status == Status::Running && in_state > self.terms.timeouts.ready {

@@ -7,7 +7,7 @@ use aws_sdk_ecs::Client;
 use aws_sdk_ecs::operation::run_task::RunTaskError;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
-    DesiredStatus, KeyValuePair, LaunchType, NetworkConfiguration, Tag, TaskOverride,
+    DesiredStatus, KeyValuePair, LaunchType, LogDriver, NetworkConfiguration, Tag, TaskOverride,
 };
 use fargate_config::{Profile, PublicIp};
 use fargate_model::id::{Owner, TaskArn};
@@ -17,11 +17,12 @@ use tracing::warn;
 use super::observation::Observation;
 use super::pace::Pace;
 use super::spec::{LaunchRequest, Purchase};
-use crate::aws::{Account, CallError};
+use crate::aws::{Account, CallError, LogStream};
+use crate::mask;
 use crate::point::Point;
 
 /// Most tasks per DescribeTasks. Source: Amazon ECS API Reference, `DescribeTasks`.
-const DESCRIBE_LIMIT: usize = 100;
+pub(super) const DESCRIBE_LIMIT: usize = 100;
 /// Most pages of ListTasks that are read: 10,000 tasks of one owner.
 const LIST_PAGES: usize = 100;
 /// Longest reason of StopTask that ECS shows. Source: Amazon ECS API Reference, `Task`.
@@ -88,6 +89,46 @@ impl Ecs {
         Self { pace: Some(pace), ..self }
     }
 
+    /// The client of ECS itself.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The account that it is in.
+    pub(super) fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Where the output of a container of this task goes by the log driver `awslogs`; `None` where its
+    /// definition says otherwise.
+    ///
+    /// Source: Amazon ECS Developer Guide, "Send Amazon ECS logs to CloudWatch": the stream is named
+    /// by prefix, container and task.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn log_stream(
+        &self,
+        definition: &str,
+        container: &str,
+        task_id: &str,
+    ) -> Result<Option<LogStream>, CallError> {
+        let call = self.client.describe_task_definition().task_definition(definition);
+        let answer = call.send().await.map_err(|error| CallError::of(&error))?;
+        let containers = answer.task_definition().map_or(&[][..], |d| d.container_definitions());
+        let own = containers.iter().find(|own| own.name() == Some(container));
+        let log = own.and_then(|own| own.log_configuration());
+        let log = log.filter(|log| *log.log_driver() == LogDriver::Awslogs);
+        let option = |name: &str| log?.options()?.get(name).cloned();
+        let named = option("awslogs-group").zip(option("awslogs-stream-prefix"));
+        Ok(named.map(|(group, prefix)| LogStream {
+            region: option("awslogs-region"),
+            group,
+            stream: format!("{prefix}/{container}/{task_id}"),
+        }))
+    }
+
     async fn turn(&self) {
         if let Some(pace) = &self.pace {
             pace.turn().await;
@@ -141,8 +182,8 @@ impl Ecs {
                     None => Ran::Nothing,
                 },
                 (None, Some(failure)) => Ran::Failure {
-                    reason: failure.reason().unwrap_or("no reason given").to_owned(),
-                    detail: failure.detail().unwrap_or_default().to_owned(),
+                    reason: mask::text(failure.reason().unwrap_or("no reason given")).into_owned(),
+                    detail: mask::text(failure.detail().unwrap_or_default()).into_owned(),
                 },
                 (None, None) => Ran::Nothing,
             }),

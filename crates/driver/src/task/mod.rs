@@ -6,11 +6,13 @@ mod acquire;
 mod classify;
 mod client;
 mod event;
+mod last_words;
 mod launch;
 mod observation;
 mod pace;
 mod release;
 mod spec;
+mod tagged;
 
 pub use crate::aws::CallError;
 pub(crate) use acquire::login_failed;
@@ -22,7 +24,8 @@ pub use observation::{Container, Observation, Timeline};
 pub use pace::Pace;
 pub use release::{Released, find, reason, release, stop, survey};
 pub use spec::{ContainerSpec, LaunchRequest, Provider, Purchase, TaskSpec};
-pub(crate) use spec::{FOLDER_VARIABLE, LIFETIME_VARIABLE};
+pub(crate) use spec::{FOLDER_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
+pub use tagged::{Tagged, survey_tagged};
 
 pub(crate) use classify::{Place, stopped};
 #[cfg(test)]

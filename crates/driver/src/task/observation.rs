@@ -1,14 +1,17 @@
 //! A task as ECS described it at one moment, in our words. Whatever is missing stays missing.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_ecs::primitives::DateTime;
-use aws_sdk_ecs::types::{KeyValuePair, Task};
+use aws_sdk_ecs::types::{KeyValuePair, Tag, Task};
 use fargate_model::id::TaskArn;
 use fargate_model::task::{Status, StopCode};
 
-use super::spec::{FOLDER_VARIABLE, JOB_VARIABLE, LIFETIME_VARIABLE};
+use crate::mask;
+
+use super::spec::{FOLDER_VARIABLE, JOB_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
 
 /// What ECS says of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +103,10 @@ pub struct Observation {
     pub lifetime: Option<Duration>,
     /// Value of the job variable among the overrides.
     pub job: Option<String>,
+    /// The ARN of its definition.
+    pub definition: Option<String>,
+    /// Our own tags, without their prefix; empty where they were not asked for, or are refused.
+    pub tags: BTreeMap<String, String>,
     /// When its parts happened.
     pub timeline: Timeline,
 }
@@ -142,7 +149,7 @@ impl Observation {
             memory_mib: task.memory().and_then(|text| text.parse().ok()),
             provider: task.capacity_provider_name().map(str::to_owned),
             stop_code: task.stop_code().map(|code| StopCode::of(code.as_str())),
-            stopped_reason: task.stopped_reason().map(str::to_owned),
+            stopped_reason: task.stopped_reason().map(said),
             containers: containers(task),
             started_by: task.started_by().map(str::to_owned),
             job: variable(task, JOB_VARIABLE),
@@ -150,6 +157,8 @@ impl Observation {
             lifetime: variable(task, LIFETIME_VARIABLE)
                 .and_then(|seconds| seconds.parse().ok())
                 .map(Duration::from_secs),
+            definition: task.task_definition_arn().map(str::to_owned),
+            tags: own_tags(task),
             timeline: Timeline {
                 created: time(task.created_at()),
                 pull_started: time(task.pull_started_at()),
@@ -174,9 +183,22 @@ fn containers(task: &Task) -> Vec<Container> {
             image: container.image().map(str::to_owned),
             digest: container.image_digest().map(str::to_owned),
             exit_code: container.exit_code(),
-            reason: container.reason().map(str::to_owned),
+            reason: container.reason().map(said),
         })
         .collect()
+}
+
+/// Their words, without a secret that they may repeat.
+fn said(words: &str) -> String {
+    mask::text(words).into_owned()
+}
+
+fn own_tags(task: &Task) -> BTreeMap<String, String> {
+    let own = |tag: &Tag| {
+        let name = tag.key()?.strip_prefix(TAG_PREFIX)?;
+        Some((name.to_owned(), tag.value().unwrap_or_default().to_owned()))
+    };
+    task.tags().iter().filter_map(own).collect()
 }
 
 /// The value of this variable among the overrides.
@@ -218,6 +240,8 @@ pub fn example(status: Status) -> Observation {
         job: None,
         folder: None,
         lifetime: None,
+        definition: None,
+        tags: BTreeMap::new(),
         timeline: Timeline::default(),
     }
 }

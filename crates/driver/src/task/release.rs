@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use fargate_model::id::{Owner, TaskArn};
 use fargate_model::job::JobKey;
-use fargate_model::text::escape_within;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
@@ -14,7 +13,7 @@ use super::client::{Ecs, Ran, Stopped};
 use super::observation::Observation;
 use super::spec::LaunchRequest;
 use crate::aws::CallError;
-use crate::random;
+use crate::{mask, random};
 
 /// How every StopTask reason of ours begins, so that it is known again.
 pub const OUR_REASON: &str = "fargate-runner:";
@@ -29,7 +28,7 @@ const LONGEST_TEXT: usize = 1024;
 
 /// AWS's words, which may hold anything, for a terminal or a job log.
 fn harmless(error: &CallError) -> String {
-    escape_within(&error.to_string(), LONGEST_TEXT)
+    mask::within(&error.to_string(), LONGEST_TEXT)
 }
 
 /// A StopTask reason of ours.
@@ -77,7 +76,10 @@ pub async fn stop(
 }
 
 /// Calls until it succeeds, fails for good, or `deadline` passes, which covers the call as well.
-async fn retry<T, F>(deadline: Instant, mut call: impl FnMut() -> F) -> Result<T, CallError>
+pub(super) async fn retry<T, F>(
+    deadline: Instant,
+    mut call: impl FnMut() -> F,
+) -> Result<T, CallError>
 where
     F: Future<Output = Result<T, CallError>>,
 {

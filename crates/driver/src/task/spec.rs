@@ -21,6 +21,9 @@ pub const FOLDER_VARIABLE: &str = "FARGATE_RUNNER_STATE_FOLDER";
 /// Name of the override variable with the seconds after which a task ends itself.
 pub const LIFETIME_VARIABLE: &str = "FARGATE_RUNNER_LIFETIME_S";
 
+/// How the names of our tags begin.
+pub const TAG_PREFIX: &str = "fargate-runner:";
+
 /// The right that tags need beside RunTask's own.
 ///
 /// Source: Amazon ECS Developer Guide, "Grant permission to tag resources on creation".
@@ -134,7 +137,7 @@ impl TaskSpec {
     #[must_use]
     pub fn request(&self, token: Token, subnet: &str) -> LaunchRequest {
         let mut tags = self.tags.clone();
-        tags.insert("fargate-runner:launch".to_owned(), token.to_string());
+        tags.insert(format!("{TAG_PREFIX}launch"), token.to_string());
         let mut containers = self.containers.clone();
         if let Some(first) = containers.first_mut() {
             first.environment.insert(JOB_VARIABLE.to_owned(), self.job.to_string());

@@ -14,6 +14,7 @@ mod describe_subnets;
 mod describe_task_definition;
 mod describe_tasks;
 mod fargate_checks;
+mod get_log_events;
 mod launch;
 mod launch_checks;
 mod list_clusters;
@@ -46,7 +47,7 @@ use crate::wire::refusal::Refusal;
 use crate::wire::shape::definition::RegisterTaskDefinition;
 
 /// Every operation that this cloud plays.
-pub const CALLABLE: [&str; 21] = [
+pub const CALLABLE: [&str; 22] = [
     "AssumeRole",
     "CreateCluster",
     "DeleteCluster",
@@ -57,6 +58,7 @@ pub const CALLABLE: [&str; 21] = [
     "DescribeSubnets",
     "DescribeTaskDefinition",
     "DescribeTasks",
+    "GetLogEvents",
     "ListClusters",
     "ListTagsForResource",
     "ListTaskDefinitionFamilies",
@@ -200,6 +202,17 @@ impl Action {
                 format!("This local cloud does not play {operation}."),
             )),
         }
+    }
+}
+
+/// Does what a request for CloudWatch Logs asks.
+pub fn perform_of_logs(operation: &str, body: Value, scene: &Scene<'_>) -> Outcome {
+    match operation {
+        "GetLogEvents" => get_log_events::GetLogEvents::read(body)?.perform(scene),
+        operation => Err(Refusal::new(
+            "UnknownOperationException",
+            format!("This local cloud does not play {operation} of CloudWatch Logs."),
+        )),
     }
 }
 

@@ -86,6 +86,7 @@ mod tests {
     fn plan(environment: &[(&str, &str)]) -> Plan {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Plan {
+            stream: None,
             task: "t".to_owned(),
             container: "c".to_owned(),
             argv: Vec::new(),

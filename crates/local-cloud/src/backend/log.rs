@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, PipeReader, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
@@ -14,10 +14,18 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::streams::{Name, Streams};
+
 /// Bytes of one container's output that are kept.
 pub const KEPT_BYTES: usize = 1024 * 1024;
 /// How long readers get when the cloud ends; all containers have ended by then.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A stream that output goes to as well.
+pub struct Tap {
+    pub streams: Arc<Streams>,
+    pub name: Name,
+}
 
 /// The readers of one cloud.
 #[derive(Default)]
@@ -27,14 +35,19 @@ pub struct Logs {
 
 impl Logs {
     /// Copies `output` to a file; the receiver hears when all of it is there.
-    pub fn keep(&self, output: PipeReader, path: &Path) -> io::Result<oneshot::Receiver<()>> {
+    pub fn keep(
+        &self,
+        output: PipeReader,
+        path: &Path,
+        tap: Option<Tap>,
+    ) -> io::Result<oneshot::Receiver<()>> {
         let file = File::create(path)?;
         let output = pipe::Receiver::from_owned_fd(OwnedFd::from(output))?;
         let (done, logged) = oneshot::channel();
         let mut readers = self.readers.lock().expect("no one panics while holding the readers");
         while readers.try_join_next().is_some() {}
         readers.spawn(async move {
-            copy(output, file).await;
+            copy(output, file, tap.as_ref()).await;
             // Nobody has to listen.
             let _ = done.send(());
         });
@@ -55,11 +68,18 @@ impl Logs {
 }
 
 /// A disk that refuses loses log lines, not the task.
-async fn copy(mut output: pipe::Receiver, mut file: File) {
+async fn copy(mut output: pipe::Receiver, mut file: File, tap: Option<&Tap>) {
     let mut room = KEPT_BYTES;
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        let Ok(count @ 1..) = output.read(&mut buffer).await else { return };
+        let read = output.read(&mut buffer).await;
+        let count = read.unwrap_or_default();
+        if let Some(Tap { streams, name }) = tap {
+            streams.append(name, &buffer[..count], count == 0);
+        }
+        if count == 0 {
+            return;
+        }
         let kept = count.min(room);
         let _ = file.write_all(&buffer[..kept]);
         if room > 0 && kept == room {

@@ -21,9 +21,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use children::Children;
-use log::Logs;
+use log::{Logs, Tap};
 use sandbox::Sandbox;
 use spawner::Spawner;
+
+use crate::streams::{Name, Streams};
 
 /// The agent's place in a sandbox.
 const AGENT: &str = "/.fargate/fargate-agent";
@@ -43,6 +45,7 @@ pub(crate) struct Backend {
     spawner: Spawner,
     children: Arc<Children>,
     logs: Logs,
+    streams: Arc<Streams>,
 }
 
 /// One container to start.
@@ -59,6 +62,8 @@ pub(crate) struct Plan {
     pub working_directory: Option<String>,
     pub mounts: Vec<Mount>,
     pub address: IpAddr,
+    /// Where its output goes beside the file.
+    pub stream: Option<Name>,
 }
 
 /// A folder of this machine that a container sees.
@@ -127,6 +132,7 @@ impl Backend {
             spawner: Spawner::start()?,
             children: Children::watch()?,
             logs: Logs::default(),
+            streams: Arc::default(),
         })
     }
 
@@ -143,6 +149,11 @@ impl Backend {
     /// Where agents listen.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What containers with the log driver `awslogs` wrote.
+    pub fn streams(&self) -> &Streams {
+        &self.streams
     }
 
     pub fn folder(&self) -> &Path {
@@ -170,7 +181,11 @@ impl Backend {
         };
         process.env_clear().envs(variables).stdin(Stdio::null());
         process.stdout(writer.try_clone().map_err(system("making a pipe"))?).stderr(writer);
-        let logged = self.logs.keep(output, &log).map_err(system("opening the log"))?;
+        let stream = plan.stream.clone().map(|name| {
+            self.streams.open(&name);
+            Tap { streams: Arc::clone(&self.streams), name }
+        });
+        let logged = self.logs.keep(output, &log, stream).map_err(system("opening the log"))?;
         let child = self.spawner.spawn(process, said.into()).await.map_err(system("starting"))?;
         let id = child.id();
         let own = i32::try_from(id).expect("a process id fits");

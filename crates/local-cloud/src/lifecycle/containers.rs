@@ -14,6 +14,7 @@ use crate::actions::start_order;
 use crate::backend::{Mount, Plan, Process};
 use crate::cloud::Cloud;
 use crate::state::task::{Container, Ending, Task};
+use crate::streams::Name;
 use crate::wire::shape::common::KeyValue;
 use crate::wire::shape::definition::{ContainerDefinition, Volume};
 
@@ -71,6 +72,7 @@ pub(super) fn all_plans(task: &Task, folder: &Path) -> Vec<Planned> {
                 working_directory: definition.working_directory.clone(),
                 mounts: mounts(task, definition, folder),
                 address,
+                stream: stream(task, definition),
             }),
             _ => WhatRuns::Nothing,
         };
@@ -84,6 +86,21 @@ pub(super) fn all_plans(task: &Task, folder: &Path) -> Vec<Planned> {
         Planned { index, essential, waits_for: waits_for.collect(), what }
     };
     order.into_iter().map(planned).collect()
+}
+
+/// Where the output goes by the log driver `awslogs`.
+///
+/// Source: Amazon ECS Developer Guide, "Send Amazon ECS logs to CloudWatch", whose names these are.
+fn stream(task: &Task, definition: &ContainerDefinition) -> Option<Name> {
+    let log = definition.log_configuration.as_ref()?;
+    let options = log.options.as_ref().filter(|_| log.log_driver.as_deref() == Some("awslogs"))?;
+    let prefix = options.get("awslogs-stream-prefix")?;
+    let container = definition.name.as_deref().unwrap_or_default();
+    Some(Name {
+        region: options.get("awslogs-region").unwrap_or(&task.region).clone(),
+        group: options.get("awslogs-group")?.clone(),
+        stream: format!("{prefix}/{container}/{}", task.id),
+    })
 }
 
 /// An override's command replaces the definition's; the entry point stays.

@@ -1,5 +1,5 @@
-//! The time format of signatures, `20150830T123600Z`. No zones, no leap seconds, years 1970 to
-//! 9999.
+//! The time formats of signatures, `20150830T123600Z`, and of HTTP. No zones, no leap seconds, years
+//! 1970 to 9999.
 
 use std::time::{Duration, SystemTime};
 
@@ -29,6 +29,22 @@ pub fn parse(text: &str) -> Option<SystemTime> {
         - 1;
     let seconds = days * DAY_S + hour * 3600 + minute * 60 + second;
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// Writes `Sun, 30 Aug 2015 12:36:00 GMT`.
+///
+/// Source: RFC 9110, section 5.6.7, "Date/Time Formats".
+pub fn http_date(time: SystemTime) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let weekday = DAYS[usize::try_from(seconds / DAY_S % 7).expect("less than 7")];
+    let text = format(time);
+    let month: usize = text[4..6].parse().expect("two digits");
+    let (year, day, month) = (&text[..4], &text[6..8], MONTHS[month - 1]);
+    let (hour, minute, second) = (&text[9..11], &text[11..13], &text[13..15]);
+    format!("{weekday}, {day} {month} {year} {hour}:{minute}:{second} GMT")
 }
 
 /// Writes `YYYYMMDDTHHMMSSZ`.
@@ -65,6 +81,14 @@ fn days_in(year: u64, month: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_of_http_names_the_weekday() {
+        let date = |text: &str| http_date(parse(text).unwrap());
+        assert_eq!(date("20150830T123600Z"), "Sun, 30 Aug 2015 12:36:00 GMT");
+        assert_eq!(date("19700101T000000Z"), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(date("20240229T235959Z"), "Thu, 29 Feb 2024 23:59:59 GMT");
+    }
 
     #[test]
     fn what_is_read_is_written_again() {

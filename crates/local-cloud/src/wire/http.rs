@@ -12,13 +12,14 @@ use axum::response::Response;
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::calendar;
 use super::connection::Link;
 use super::control;
 use super::query;
 use super::refusal::Refusal;
 use super::service::{Answer, Call, Done, Service, TARGET};
 use super::signature::{self, Signed, Signer, Times};
-use crate::actions::{Action, Scene, concerned};
+use crate::actions::{Action, Scene, concerned, perform_of_logs};
 use crate::cloud::Cloud;
 use crate::fault::{Fault, Meeting, Met};
 use crate::record;
@@ -49,7 +50,7 @@ pub async fn handle(
     let (parts, body) = request.into_parts();
     let body = match receive(body).await {
         Ok(body) => body,
-        Err(refusal) => return respond(Service::Ecs.refusal(&refusal)),
+        Err(refusal) => return respond(&cloud, Service::Ecs.refusal(&refusal)),
     };
     if control::is_for(parts.uri.path()) {
         return control::answer(&cloud, link.peer(), &parts, &body);
@@ -57,9 +58,14 @@ pub async fn handle(
     let call = Call::of(&parts.headers, &body);
     let signed =
         Signed { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: &body };
-    // Whoever signs lives by the clock of this machine, however far the cloud's was moved.
-    let times = Times { signing: cloud.clock.machine(), expiry: cloud.clock.now() };
-    let signer = signature::verify(&signed, call.service, &cloud.keys, times);
+    // Whoever signs lives by the clock of this machine, however far the cloud's was moved, unless it
+    // took the time from the `Date` of an answer, as some SDKs do.
+    let verify = |signing| {
+        let times = Times { signing, expiry: cloud.clock.now() };
+        signature::verify(&signed, call.service, &cloud.keys, times)
+    };
+    let signer = verify(cloud.clock.machine())
+        .or_else(|refusal| verify(cloud.clock.now()).map_err(|_| refusal));
     let known = signer.as_ref().ok();
     let request = record::Request {
         number: 0,
@@ -79,16 +85,16 @@ pub async fn handle(
     match reply {
         Reply::Answer(answer) => {
             cloud.requests.answered(number, answer.status);
-            respond(answer)
+            respond(&cloud, answer)
         }
         Reply::Trickle(answer, pause) => {
             cloud.requests.answered(number, answer.status);
             link.trickle(&cloud.clock, pause);
-            respond(answer)
+            respond(&cloud, answer)
         }
         Reply::Reset => {
             link.cut();
-            respond(call.service.shaped(500, String::new()))
+            respond(&cloud, call.service.shaped(500, String::new()))
         }
     }
 }
@@ -197,7 +203,7 @@ async fn over(cloud: &Cloud, until: Option<SystemTime>) {
 }
 
 fn act(call: &Call, body: &[u8], scene: &Scene<'_>) -> Result<Done, Refusal> {
-    if call.service != Service::Ecs {
+    if matches!(call.service, Service::Ec2 | Service::Sts) {
         scene.allowed(&call.right(), None)?;
         let members = query::members(body);
         return crate::actions::query::perform(call, &members, scene).map(Done::Xml);
@@ -213,13 +219,17 @@ fn act(call: &Call, body: &[u8], scene: &Scene<'_>) -> Result<Done, Refusal> {
         bytes => serde_json::from_slice(bytes)
             .map_err(|error| Refusal::new("SerializationException", error.to_string()))?,
     };
+    if call.service == Service::Logs {
+        return perform_of_logs(&call.operation, body, scene).map(Done::Json);
+    }
     let action = Action::decode(&call.operation, body)?;
     scene.allowed(&call.right(), Some("*"))?;
     action.perform(scene).map(Done::Json)
 }
 
-fn respond(answer: Answer) -> Response {
+fn respond(cloud: &Cloud, answer: Answer) -> Response {
     Response::builder()
+        .header(header::DATE, calendar::http_date(cloud.clock.now()))
         .status(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
         .header(header::CONTENT_TYPE, answer.content_type)
         .header("x-amzn-RequestId", random::uuid())

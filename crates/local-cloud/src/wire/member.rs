@@ -66,6 +66,15 @@ impl Member for i32 {
     }
 }
 
+impl Member for i64 {
+    fn read(value: Value) -> Result<Self, WrongType> {
+        value.as_i64().ok_or_else(|| unexpected(&value, "a Long"))
+    }
+    fn write(&self) -> Value {
+        Value::from(*self)
+    }
+}
+
 impl<T: Member> Member for Vec<T> {
     fn read(value: Value) -> Result<Self, WrongType> {
         match value {

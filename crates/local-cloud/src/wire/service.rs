@@ -15,6 +15,8 @@ use crate::state::random;
 
 /// What stands before the operation in `X-Amz-Target`.
 pub const TARGET: &str = "AmazonEC2ContainerServiceV20141113.";
+/// The same for CloudWatch Logs.
+const LOGS_TARGET: &str = "Logs_20140328.";
 /// The version of the EC2 API that is played, which is how its requests are known.
 const EC2_VERSION: &str = "2016-11-15";
 /// The version of the STS API, as above.
@@ -26,6 +28,7 @@ pub enum Service {
     Ecs,
     Ec2,
     Sts,
+    Logs,
 }
 
 /// Which operation of which service a request names.
@@ -52,6 +55,10 @@ impl Call {
         {
             return Self { service: Service::Ecs, operation: operation.to_owned() };
         }
+        let of_logs = text("x-amz-target").and_then(|target| target.strip_prefix(LOGS_TARGET));
+        if let Some(operation) = of_logs {
+            return Self { service: Service::Logs, operation: operation.to_owned() };
+        }
         let is_form = text("content-type")
             .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
         let members = if is_form { query::members(body) } else { query::Members::new() };
@@ -77,13 +84,14 @@ impl Service {
             Self::Ecs => "ecs",
             Self::Ec2 => "ec2",
             Self::Sts => "sts",
+            Self::Logs => "logs",
         }
     }
 
     /// The members of a request as JSON, for the record.
     pub fn recorded(self, body: &[u8]) -> Value {
         match self {
-            Self::Ecs => serde_json::from_slice(body).unwrap_or(Value::Null),
+            Self::Ecs | Self::Logs => serde_json::from_slice(body).unwrap_or(Value::Null),
             Self::Ec2 | Self::Sts => json!(query::members(body)),
         }
     }
@@ -116,7 +124,7 @@ impl Service {
         let code_and_message =
             || vec![Element::text("Code", &code), Element::text("Message", &refusal.message)];
         let body = match self {
-            Self::Ecs => refusal.body().to_string(),
+            Self::Ecs | Self::Logs => refusal.body().to_string(),
             Self::Ec2 => Element::new("Response")
                 .with(Element::new("Errors").with(error(code_and_message())))
                 .with(Element::text("RequestID", random::uuid()))
@@ -138,7 +146,7 @@ impl Service {
     /// A body that is sent as it is.
     pub fn shaped(self, status: u16, body: String) -> Answer {
         let content_type = match self {
-            Self::Ecs => "application/x-amz-json-1.1",
+            Self::Ecs | Self::Logs => "application/x-amz-json-1.1",
             Self::Ec2 => "text/xml;charset=UTF-8",
             Self::Sts => "text/xml",
         };
@@ -148,7 +156,7 @@ impl Service {
     /// The status and the name that this service has for what ECS calls otherwise.
     fn translated(self, refusal: &Refusal) -> (u16, String) {
         let as_is = (refusal.status, refusal.code.clone());
-        if self == Self::Ecs {
+        if matches!(self, Self::Ecs | Self::Logs) {
             return as_is;
         }
         let ec2 = self == Self::Ec2;
@@ -196,6 +204,8 @@ mod tests {
         };
         let target = headers(&[("x-amz-target", "AmazonEC2ContainerServiceV20141113.RunTask")]);
         assert_eq!(call(&target, b"{}"), (Service::Ecs, "RunTask".to_owned()));
+        let target = headers(&[("x-amz-target", "Logs_20140328.GetLogEvents")]);
+        assert_eq!(call(&target, b"{}"), (Service::Logs, "GetLogEvents".to_owned()));
         let body = b"Action=AssumeRole&Version=2011-06-15";
         assert_eq!(call(&form, body), (Service::Sts, "AssumeRole".to_owned()));
         let body = b"Version=2016-11-15&Action=DescribeSubnets";

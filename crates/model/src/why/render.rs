@@ -53,6 +53,13 @@ impl Why {
         for evidence in &self.evidence {
             let _ = writeln!(out, "  {evidence}");
         }
+        if !self.last_lines.is_empty() {
+            let log = self.facts.get("log").map(|log| format!(" ({log})")).unwrap_or_default();
+            let _ = writeln!(out, "  Last lines of its log{log}:");
+            for line in &self.last_lines {
+                let _ = writeln!(out, "    {line}");
+            }
+        }
         let action = self.action();
         if !action.is_empty() {
             let _ = writeln!(out, "  Fix: {action}");

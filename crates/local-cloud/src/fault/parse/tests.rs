@@ -195,7 +195,7 @@ fn every_wrong_line_is_told_with_its_number() {
     let text = "# three of five\n\nRunTsk call 2: throttle\nRunTask: hang\n\tany 200%: \u{1b}[31m\nStopTask: hold\n";
     let error = text.parse::<Rules>().expect_err("three are wrong");
     insta::assert_snapshot!(error, @r#"
-    line 3, `RunTsk call 2: throttle`: `RunTsk` is no operation of this cloud (did you mean RunTask?); allowed: any, AssumeRole, CreateCluster, DeleteCluster, DeleteTaskDefinitions, DeregisterTaskDefinition, DescribeClusters, DescribeNetworkInterfaces, DescribeSubnets, DescribeTaskDefinition, DescribeTasks, ListClusters, ListTagsForResource, ListTaskDefinitionFamilies, ListTaskDefinitions, ListTasks, PutClusterCapacityProviders, RegisterTaskDefinition, RunTask, StopTask, TagResource, UntagResource
+    line 3, `RunTsk call 2: throttle`: `RunTsk` is no operation of this cloud (did you mean RunTask?); allowed: any, AssumeRole, CreateCluster, DeleteCluster, DeleteTaskDefinitions, DeregisterTaskDefinition, DescribeClusters, DescribeNetworkInterfaces, DescribeSubnets, DescribeTaskDefinition, DescribeTasks, GetLogEvents, ListClusters, ListTagsForResource, ListTaskDefinitionFamilies, ListTaskDefinitions, ListTasks, PutClusterCapacityProviders, RegisterTaskDefinition, RunTask, StopTask, TagResource, UntagResource
     line 5, `any 200%: \x1b[31m`: a probability above 0% and up to 100% is expected; given: `200%`
     line 6, `StopTask: hold`: `hold` is nothing that can happen to a call; allowed: throttle, server error, error STATUS CODE "MESSAGE", failure "REASON", limit N/s, reset before commit, reset after commit, hang, slow DURATION, trickle DURATION, answer STATUS "BODY", set POINTER = JSON, remove POINTER, lag DURATION, stale DURATION, at PHASE + DURATION ...
     "#);

@@ -1,0 +1,307 @@
+//! The reaper of a whole cluster: for hosts that are gone for good, with their records and their name.
+//!
+//! It knows nothing of jobs, so it goes by one thing alone: the deadline that a task of ours carries as
+//! a tag, when it is over by far. A task without our tags is never touched, and ECS's clock counts, not
+//! this host's. Every task ends itself at its deadline; what is found here is one whose agent did not.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fargate_config::Profile;
+use fargate_driver::task::{Observation, Pace, Tagged, reason, stop, survey_tagged};
+use fargate_model::job::JobKey;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::act::{self, Refused, Worker};
+use crate::judge::{self, Doubt, Reason};
+use crate::place::{self, Place};
+use crate::report::{Done, LeftAlone, Orphan, Sweep};
+use crate::sightings::Sightings;
+use crate::sweep::{Finding, Found, Intent, Mark, STOPS_PER_SECOND, not_surveyed};
+
+/// How long a deadline must be over. The tag was written by the clock of a host that nobody here
+/// knows, and an agent may need minutes to end what runs.
+pub const MARGIN: Duration = Duration::from_secs(3600);
+
+/// Finds tasks in whole clusters whose deadline is over, and ends them.
+#[derive(Debug)]
+pub struct ClusterReaper {
+    places: Vec<Arc<Place>>,
+    unreachable: Vec<String>,
+    sightings: Sightings<Mark>,
+    apart: Duration,
+}
+
+/// What the tags of a task say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Tags {
+    job: JobKey,
+    deadline: SystemTime,
+}
+
+impl Tags {
+    /// `None` for a task that does not carry all of them: it is none of ours to judge.
+    fn of(task: &Observation) -> Option<Self> {
+        let tag = |name: &str| task.tags.get(name).filter(|value| !value.is_empty());
+        tag("owner")?;
+        let job = JobKey::try_from(tag("job")?.clone()).ok()?;
+        let seconds = Duration::from_secs(tag("deadline")?.parse().ok()?);
+        Some(Self { job, deadline: UNIX_EPOCH.checked_add(seconds)? })
+    }
+}
+
+/// Whether the task has outlived its deadline by far. Where ECS knows when it began and how long it may
+/// live, that must be over too: the clock of the host that wrote the tag may have been wrong.
+fn is_overdue(task: &Observation, tags: &Tags, now: SystemTime) -> bool {
+    let over = |end: Option<SystemTime>| {
+        end.and_then(|end| end.checked_add(MARGIN)).is_some_and(|end| end < now)
+    };
+    let lived = task.timeline.created.zip(task.lifetime);
+    over(Some(tags.deadline)) && lived.is_none_or(|(from, life)| over(from.checked_add(life)))
+}
+
+impl ClusterReaper {
+    /// Connects to the clusters of these profiles. No state folder is needed, and none is looked at.
+    pub async fn open(profiles: Vec<Profile>) -> Self {
+        let apart = profiles.iter().map(|profile| profile.timeouts.second_sighting).max();
+        let apart = apart.unwrap_or_default();
+        let (places, unreachable) =
+            place::open(profiles, &Pace::per_second(STOPS_PER_SECOND)).await;
+        Self { places, unreachable, sightings: Sightings::new(apart), apart }
+    }
+
+    /// The clusters that are looked at, for people.
+    #[must_use]
+    pub fn clusters(&self) -> Vec<String> {
+        self.places.iter().map(|place| place.words()).collect()
+    }
+
+    /// How far apart two sightings must be.
+    #[must_use]
+    pub fn apart(&self) -> Duration {
+        self.apart
+    }
+
+    /// Looks at everything once, and ends what was seen overdue before as well. `told` hears how many of
+    /// how many have been dealt with.
+    pub async fn sweep(&mut self, intent: Intent, told: &mut dyn FnMut(usize, usize)) -> Sweep {
+        let mut sweep = Sweep { problems: self.unreachable.clone(), ..Sweep::default() };
+        let found = self.survey(&mut sweep).await;
+        let due = self.sightings.note(found.iter().map(Found::mark).collect());
+        let (mut again, mut once) = (Vec::new(), Vec::new());
+        for (found, due) in found.into_iter().zip(due) {
+            if due { again.push(found) } else { once.push(found.orphan) }
+        }
+        sweep.orphans = match intent {
+            Intent::Look => again
+                .into_iter()
+                .map(|found| Orphan { done: Done::WouldStop, ..found.orphan })
+                .collect(),
+            Intent::End => {
+                let hand = |place: &Arc<Place>| Hand {
+                    place: Arc::clone(place),
+                    refused: Refused::default(),
+                };
+                act::in_turn(&self.places, again, hand, told).await
+            }
+        };
+        sweep.orphans.extend(once);
+        for problem in &sweep.problems {
+            warn!(event = "reap.problem", "{problem}");
+        }
+        info!(
+            event = "reap.cluster_swept",
+            needed = sweep.needed,
+            orphans = sweep.orphans.len(),
+            seen_once = sweep.seen_once()
+        );
+        sweep
+    }
+
+    async fn survey(&self, sweep: &mut Sweep) -> Vec<Found> {
+        let mut surveys = JoinSet::new();
+        for (index, place) in self.places.iter().enumerate() {
+            let place = Arc::clone(place);
+            surveys.spawn(async move {
+                let deadline = Instant::now() + place.profile.timeouts.api_operation;
+                let tagged = survey_tagged(&place.ecs, &place.cluster, deadline).await;
+                (index, place, tagged)
+            });
+        }
+        let mut found = Vec::new();
+        while let Some(ended) = surveys.join_next().await {
+            let (index, place, tagged) = ended.expect("a survey does not panic");
+            match tagged {
+                Ok(tagged) => found.extend(judged(index, &place, &tagged, sweep)),
+                Err(error) => sweep.problems.push(not_surveyed(&place, &error)),
+            }
+        }
+        found
+    }
+}
+
+/// Every overdue task of one cluster.
+fn judged(index: usize, place: &Place, tagged: &Tagged, sweep: &mut Sweep) -> Vec<Found> {
+    let Tagged { tasks, now } = tagged;
+    let Some(now) = *now else {
+        // Without any task there was nothing to ask about, and no answer to take the time from.
+        match tasks.is_empty() {
+            true => sweep.clusters += 1,
+            false => sweep.problems.push(format!(
+                "{}: ECS did not tell the time, and this host's clock is not believed",
+                place.words()
+            )),
+        }
+        return Vec::new();
+    };
+    sweep.clusters += 1;
+    let mut found = Vec::new();
+    for task in tasks.iter().filter(|task| !task.stopping) {
+        let Some(tags) = Tags::of(task) else {
+            sweep.left_alone.push(LeftAlone { task: task.task.clone(), doubt: Doubt::NoDeadline });
+            continue;
+        };
+        if !is_overdue(task, &tags, now) {
+            sweep.needed += 1;
+            continue;
+        }
+        let orphan = Orphan {
+            task: Some(task.task.clone()),
+            job: tags.job,
+            job_id: None,
+            cluster: place.cluster_name().to_owned(),
+            region: place.ecs.region().to_owned(),
+            age: judge::age(task, now),
+            reason: Reason::Overdue,
+            done: Done::SeenOnce,
+        };
+        found.push(Found { finding: Finding::Task(Box::new(task.clone())), place: index, orphan });
+    }
+    found
+}
+
+/// One of those who work through the queue of a place.
+struct Hand {
+    place: Arc<Place>,
+    refused: Refused,
+}
+
+impl Worker for Hand {
+    async fn end(&self, found: Found) -> Orphan {
+        let Found { finding, mut orphan, .. } = found;
+        let Finding::Task(task) = finding else { return orphan };
+        orphan.done = match act::refused(&self.refused) {
+            Some(words) => Done::NotDone(words),
+            None => self.stop(&task).await,
+        };
+        act::log(&orphan);
+        orphan
+    }
+}
+
+impl Hand {
+    async fn stop(&self, task: &Observation) -> Done {
+        let deadline = Instant::now() + self.place.profile.timeouts.cleanup;
+        let (ecs, cluster) = (&self.place.ecs, &self.place.cluster);
+        let words = reason("orphaned, seen twice: the deadline of its tag is over");
+        match stop(ecs, cluster, &task.task, &words, deadline, || false).await {
+            Ok(()) => Done::Stopped,
+            Err(error) => {
+                let words = format!("StopTask: {error}");
+                if !error.is_transient() {
+                    act::refuse(&self.refused, &words);
+                }
+                Done::NotDone(words)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::example;
+    use proptest::prelude::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn tagged(pairs: &[(&str, &str)]) -> Observation {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Observation { tags: pairs.iter().map(own).collect(), ..example() }
+    }
+
+    const JOB: &str = "0707070707070707070707070707070707070707070707070707070707070707";
+    const DEADLINE: u64 = 1_700_000_000;
+
+    fn ours() -> Observation {
+        tagged(&[("owner", "host-9"), ("job", JOB), ("deadline", "1700000000")])
+    }
+
+    #[test]
+    fn only_a_deadline_that_is_over_by_far_counts() {
+        let task = ours();
+        let tags = Tags::of(&task).unwrap();
+        let margin = MARGIN.as_secs();
+        assert!(!is_overdue(&task, &tags, at(DEADLINE)));
+        assert!(!is_overdue(&task, &tags, at(DEADLINE + margin)));
+        assert!(is_overdue(&task, &tags, at(DEADLINE + margin + 1)));
+    }
+
+    #[test]
+    fn a_tag_of_a_host_whose_clock_was_behind_ends_no_task() {
+        let mut task = ours();
+        task.lifetime = Some(Duration::from_secs(7200));
+        // Begun a day after the deadline that its host wrote.
+        let begun = DEADLINE + 86_400;
+        task.timeline.created = Some(at(begun));
+        let tags = Tags::of(&task).unwrap();
+        assert!(!is_overdue(&task, &tags, at(begun + 7200)));
+        assert!(is_overdue(&task, &tags, at(begun + 7200 + MARGIN.as_secs() + 1)));
+    }
+
+    #[test]
+    fn a_task_that_lacks_one_of_our_tags_is_not_judged() {
+        let all = [("owner", "host-9"), ("job", JOB), ("deadline", "1700000000")];
+        assert!(Tags::of(&tagged(&all)).is_some());
+        for left_out in 0..all.len() {
+            let mut some = all.to_vec();
+            some.remove(left_out);
+            assert_eq!(Tags::of(&tagged(&some)), None, "{some:?}");
+        }
+        for (name, odd) in [
+            ("deadline", ""),
+            ("deadline", "-1"),
+            ("deadline", "soon"),
+            ("deadline", "1.5"),
+            ("deadline", "99999999999999999999"),
+            ("deadline", "18446744073709551615"),
+            ("job", "x"),
+            ("owner", ""),
+        ] {
+            let changed = all.map(|(tag, value)| (tag, if tag == name { odd } else { value }));
+            assert_eq!(Tags::of(&tagged(&changed)), None, "{name}={odd}");
+        }
+        assert_eq!(Tags::of(&example()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_tag_and_no_clock_panics_or_ends_a_task_early(
+            deadline in any::<u64>(), now in 0..u64::MAX / 4, text in "\\PC{0,20}",
+        ) {
+            let given = deadline.to_string();
+            let task = tagged(&[("owner", "h"), ("job", JOB), ("deadline", &given)]);
+            if let Some(tags) = Tags::of(&task)
+                && let Some(now) = UNIX_EPOCH.checked_add(Duration::from_secs(now))
+                && is_overdue(&task, &tags, now)
+            {
+                prop_assert!(now.duration_since(tags.deadline).unwrap() > MARGIN);
+            }
+            let _ = Tags::of(&tagged(&[("owner", "h"), ("job", JOB), ("deadline", &text)]));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A request of a service whose SDK crate is not linked: signed, sent once, its answer read to the end.
+//!
+//! One question of such a service does not pay for its crate: each costs minutes to compile (EC2's, 8 of
+//! CPU and 7.6 GB of memory) and pages in every process of a job.
+
+use std::time::SystemTime;
+
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4::SigningParams;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use http::Uri;
+use tokio::time::timeout;
+
+use super::account::Account;
+use super::call::CallError;
+
+/// One request, before it is signed.
+pub struct Question<'a> {
+    /// The service in people's words.
+    pub who: &'static str,
+    /// Its name in the scope of a signature.
+    pub service: &'static str,
+    /// The Region that it is signed for.
+    pub region: &'a str,
+    /// Where it goes.
+    pub endpoint: String,
+    /// Beside `Host` and what the signature adds.
+    pub headers: &'a [(&'static str, &'static str)],
+    /// What is asked.
+    pub body: String,
+    /// Longest answer that is read, in bytes.
+    pub longest: usize,
+}
+
+/// An answer, whatever it says.
+pub struct Said {
+    /// HTTP status.
+    pub status: u16,
+    /// All of it.
+    pub body: String,
+}
+
+impl Account {
+    /// Asks once, within the time of one attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] where no whole answer came.
+    pub(super) async fn ask(&self, question: Question<'_>) -> Result<Said, CallError> {
+        let (who, longest) = (question.who, question.longest);
+        let asked = async {
+            let request = self.signed(question).await?;
+            let answer = self.http.send(request, &self.connection()).await;
+            let answer = answer.map_err(|error| CallError::of_connector(&error))?;
+            let status = answer.status().as_u16();
+            Ok(Said { status, body: body(who, answer, longest).await? })
+        };
+        timeout(self.attempt, asked).await.unwrap_or_else(|_| {
+            let text = format!("{who} did not answer within {} ms", self.attempt.as_millis());
+            Err(CallError::NoAnswer { text })
+        })
+    }
+
+    async fn signed(&self, question: Question<'_>) -> Result<HttpRequest, CallError> {
+        let not_sent = |text: String| CallError::NotSent { text, passing: false };
+        let Question { who, service, region, endpoint, body, .. } = question;
+        let host = host(&endpoint).ok_or_else(|| {
+            let text = format!("the endpoint {endpoint:?} of {who} is no URL");
+            CallError::Endpoint { text }
+        })?;
+        let given = question.headers.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let mut headers: Vec<(String, String)> =
+            given.chain([("host", host)]).map(|(name, value)| (name.to_owned(), value)).collect();
+        let identity = self.credentials().await?.into();
+        let params = SigningParams::builder()
+            .identity(&identity)
+            .region(region)
+            .name(service)
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|error| not_sent(format!("signing the request: {error}")))?
+            .into();
+        let signable = SignableRequest::new(
+            "POST",
+            endpoint.clone(),
+            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())),
+            SignableBody::Bytes(body.as_bytes()),
+        )
+        .and_then(|signable| sign(signable, &params));
+        let (instructions, _) = signable
+            .map_err(|error| not_sent(format!("signing the request: {error}")))?
+            .into_parts();
+        headers.extend(
+            instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        let refused =
+            |error: &dyn std::fmt::Display| not_sent(format!("making the request: {error}"));
+        request.set_method("POST").map_err(|error| refused(&error))?;
+        request.set_uri(endpoint).map_err(|error| refused(&error))?;
+        for (name, value) in headers {
+            request.headers_mut().try_insert(name, value).map_err(|error| refused(&error))?;
+        }
+        Ok(request)
+    }
+}
+
+/// What the `Host` header of a request to this URL says.
+fn host(endpoint: &str) -> Option<String> {
+    let uri: Uri = endpoint.parse().ok()?;
+    uri.scheme().filter(|scheme| ["http", "https"].contains(&scheme.as_str()))?;
+    Some(uri.authority()?.as_str().rsplit('@').next()?.to_owned())
+}
+
+async fn body(who: &str, answer: HttpResponse, longest: usize) -> Result<String, CallError> {
+    let unreadable = |text: String| CallError::Unreadable { text };
+    let mut stream = ByteStream::new(answer.into_body());
+    let mut bytes = Vec::new();
+    while let Some(part) = stream.next().await {
+        let part =
+            part.map_err(|error| unreadable(format!("{who}'s answer was cut off: {error}")))?;
+        if bytes.len() + part.len() > longest {
+            return Err(unreadable(format!("{who}'s answer is longer than {longest} bytes")));
+        }
+        bytes.extend_from_slice(&part);
+    }
+    String::from_utf8(bytes).map_err(|_| unreadable(format!("{who}'s answer is no text")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_url_with_a_host() {
+        assert_eq!(host("http://[::1]:4000/"), Some("[::1]:4000".to_owned()));
+        assert_eq!(host("https://ec2.eu-west-1.api.aws"), Some("ec2.eu-west-1.api.aws".to_owned()));
+        for odd in ["", "nonsense", "http://", "ftp://ec2", "http://a b"] {
+            assert_eq!(host(odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Secrets that this process knows, kept out of every text that it prints or logs itself: what AWS,
+//! a container's log, a server or a person said may repeat one.
+//!
+//! A job's own bytes never come here: they pass through, and gitlab-runner masks them. Nor does this
+//! find a secret that nobody told it of. Foreign text is masked where it comes in, before it is cut,
+//! and once more where it is written.
+
+mod forms;
+mod masker;
+
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use fargate_model::text::escape_within;
+use zeroize::Zeroizing;
+
+pub use masker::{MASK, Masker};
+
+/// Shortest secret that is masked, in bytes: what is shorter stands in ordinary words as well.
+///
+/// Source: GitLab documentation, "Mask a CI/CD variable": a masked value has at least 8 characters.
+pub const SHORTEST: usize = 8;
+/// Bytes of a secret that are looked for. What begins like a longer one is it, for all that is told.
+const LONGEST: usize = 4096;
+/// Secrets that are kept, so that a job with very many variables costs no memory without end.
+const MOST: usize = 1000;
+
+#[derive(Default)]
+struct Known {
+    secrets: Vec<Zeroizing<Vec<u8>>>,
+    /// Of the secrets above; none since one was added.
+    masker: Option<Arc<Masker>>,
+}
+
+static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+
+/// From now on this process masks `secret`, and each of its lines, because that is what texts repeat.
+/// What armours a key is none.
+pub fn remember(secret: &str) {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    for line in secret.lines().map(str::trim) {
+        if line.len() < SHORTEST || line.starts_with("-----") || known.secrets.len() >= MOST {
+            continue;
+        }
+        let line = &line.as_bytes()[..line.len().min(LONGEST)];
+        if known.secrets.iter().all(|secret| secret.as_slice() != line) {
+            known.secrets.push(Zeroizing::new(line.to_vec()));
+            known.masker = None;
+        }
+    }
+}
+
+fn masker() -> Arc<Masker> {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.masker.is_none() {
+        let secrets = known.secrets.iter().map(|secret| secret.as_slice());
+        known.masker = Some(Arc::new(Masker::of(secrets)));
+    }
+    Arc::clone(known.masker.as_ref().expect("it was made above"))
+}
+
+/// `text` without any secret that this process knows.
+#[must_use]
+pub fn text(text: &str) -> Cow<'_, str> {
+    masker().text(text)
+}
+
+/// The same of a text that came in pieces, in which a secret may lie across two of them.
+#[must_use]
+pub fn pieces(pieces: &[String]) -> Vec<String> {
+    masker().pieces(pieces)
+}
+
+/// Foreign text that is cut in the middle after `limit` characters: masked first, because half a
+/// secret would not be found.
+#[must_use]
+pub fn within(text: &str, limit: usize) -> String {
+    escape_within(&self::text(text), limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_masked_line_by_line_from_then_on() {
+        let before = "the key canary-mask-line-one";
+        assert_eq!(text(before), before);
+        remember("-----BEGIN A KEY-----\n  canary-mask-line-one\ncanary-mask-line-two\nshort\n");
+        assert_eq!(text(before), "the key [MASKED]");
+        assert_eq!(text("canary-mask-line-two, short"), "[MASKED], short");
+        assert_eq!(text("-----BEGIN A KEY-----"), "-----BEGIN A KEY-----");
+    }
+
+    #[test]
+    fn a_text_is_masked_before_it_is_cut() {
+        remember("canary-mask-before-the-cut");
+        let said = format!("{} canary-mask-before-the-cut {}", "a".repeat(12), "b".repeat(40));
+        let told = within(&said, 40);
+        assert!(!told.contains("canary") && told.contains("..."), "{told}");
+    }
+}

@@ -1,0 +1,228 @@
+//! Finds every form of some secrets in a text and puts one word in their place.
+//!
+//! All bytes that belong to any find are masked, so that of two secrets that overlap neither shows a
+//! rest. Half a secret at the very beginning or end of a text is one that was cut there.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
+use super::{SHORTEST, forms};
+
+/// What stands in a secret's place; as gitlab-runner writes it.
+pub const MASK: &str = "[MASKED]";
+
+/// See the module.
+pub struct Masker {
+    /// None where no secret is known.
+    finder: Option<AhoCorasick>,
+    forms: Vec<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Masker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Masker({} forms)", self.forms.len())
+    }
+}
+
+impl Drop for Masker {
+    fn drop(&mut self) {
+        self.forms.iter_mut().for_each(zeroize::Zeroize::zeroize);
+    }
+}
+
+impl Masker {
+    /// One for these secrets. Those that are too short are left out, see [`SHORTEST`].
+    pub fn of<'a>(secrets: impl Iterator<Item = &'a [u8]>) -> Self {
+        let long_enough = secrets.filter(|secret| secret.len() >= SHORTEST);
+        let mut forms: Vec<Vec<u8>> = long_enough.flat_map(forms::all).collect();
+        forms.sort();
+        forms.dedup();
+        // Small before fast: the texts are short, and every process of a job holds one.
+        let kind = AhoCorasickKind::ContiguousNFA;
+        let finder = (!forms.is_empty())
+            .then(|| AhoCorasick::builder().kind(Some(kind)).prefilter(false).build(&forms));
+        // It fails only beyond what the limits on secrets leave.
+        let finder = finder.map(|built| built.expect("the forms are few and short"));
+        Self { finder, forms }
+    }
+
+    /// `text` with every secret masked.
+    #[must_use]
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let found = self.found(text.as_bytes());
+        if found.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(masked(text.as_bytes(), 0..text.len(), &found))
+    }
+
+    /// The same of each piece of a text that came in pieces, as if they were one.
+    #[must_use]
+    pub fn pieces(&self, pieces: &[String]) -> Vec<String> {
+        let whole = pieces.concat();
+        let found = self.found(whole.as_bytes());
+        let mut begin = 0;
+        pieces
+            .iter()
+            .map(|piece| {
+                let part = begin..begin + piece.len();
+                begin = part.end;
+                // A piece may also end within a secret whose rest never came.
+                self.text(&masked(whole.as_bytes(), part, &found)).into_owned()
+            })
+            .collect()
+    }
+
+    /// The parts of `text` that belong to secrets, in order and apart from each other.
+    fn found(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let Some(finder) = &self.finder else { return Vec::new() };
+        let whole = finder.find_overlapping_iter(text).map(|found| found.range());
+        let mut found: Vec<Range<usize>> = whole.collect();
+        found.extend(self.forms.iter().filter_map(|form| begins_within(text, form)));
+        found.extend(self.forms.iter().filter_map(|form| ends_within(text, form)));
+        found.sort_by_key(|range| range.start);
+        let mut apart: Vec<Range<usize>> = Vec::with_capacity(found.len());
+        for next in found {
+            match apart.last_mut() {
+                Some(last) if next.start <= last.end => last.end = last.end.max(next.end),
+                _ => apart.push(next),
+            }
+        }
+        apart
+    }
+}
+
+/// The end of a form with which the text begins; the longest, if it is long enough.
+fn begins_within(text: &[u8], form: &[u8]) -> Option<Range<usize>> {
+    let longest = (form.len() - 1).min(text.len());
+    let lengths = (SHORTEST..=longest).rev();
+    lengths.map(|length| 0..length).find(|r| form.ends_with(&text[r.clone()]))
+}
+
+/// The beginning of a form with which the text ends; the longest, if it is long enough.
+fn ends_within(text: &[u8], form: &[u8]) -> Option<Range<usize>> {
+    let longest = (form.len() - 1).min(text.len());
+    let lengths = (SHORTEST..=longest).rev();
+    lengths
+        .map(|length| text.len() - length..text.len())
+        .find(|r| form.starts_with(&text[r.clone()]))
+}
+
+/// The part of `whole`, with one word for whatever of `found` lies in it.
+fn masked(whole: &[u8], part: Range<usize>, found: &[Range<usize>]) -> String {
+    let mut out = Vec::with_capacity(part.len());
+    let mut at = part.start;
+    for range in found.iter().filter(|r| r.start < part.end && r.end > part.start) {
+        out.extend_from_slice(&whole[at..range.start.max(at)]);
+        out.extend_from_slice(MASK.as_bytes());
+        at = range.end.min(part.end);
+    }
+    out.extend_from_slice(&whole[at..part.end]);
+    // A secret that is no text may have been cut out of the middle of a character.
+    String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+    use proptest::prelude::*;
+
+    fn masker(secrets: &[&str]) -> Masker {
+        Masker::of(secrets.iter().map(|secret| secret.as_bytes()))
+    }
+
+    const SECRET: &str = "p/s w+rd&\"quoted\"";
+
+    #[test]
+    fn every_form_of_a_secret_is_masked_and_ordinary_words_are_not() {
+        let masker = masker(&[SECRET]);
+        for form in [
+            SECRET,
+            "p%2Fs%20w%2Brd%26%22quoted%22",
+            "p%2fs%20w%2brd%26%22quoted%22",
+            "p%2Fs+w%2Brd%26%22quoted%22",
+            r#"p/s w+rd&\"quoted\""#,
+        ] {
+            assert_eq!(masker.text(&format!("<{form}>")), "<[MASKED]>", "{form}");
+        }
+        let calm = "password and words, quoted";
+        assert!(matches!(masker.text(calm), Cow::Borrowed(text) if text == calm));
+    }
+
+    #[test]
+    fn of_secrets_that_overlap_or_touch_nothing_is_left() {
+        let masker = masker(&["canary-abcdef", "abcdef-second", "third-canary"]);
+        assert_eq!(masker.text("1 canary-abcdef-second 2"), "1 [MASKED] 2");
+        assert_eq!(masker.text("1 canary-abcdefthird-canary 2"), "1 [MASKED] 2");
+    }
+
+    #[test]
+    fn what_is_shorter_than_eight_bytes_is_no_secret() {
+        let masker = masker(&["seven77", "", "eight888"]);
+        assert_eq!(masker.text("seven77 eight888"), "seven77 [MASKED]");
+    }
+
+    #[test]
+    fn a_secret_across_two_pieces_is_masked_in_both() {
+        let masker = masker(&["canary-secret-1"]);
+        let pieces = ["log: canary-", "secret-1 end", "canary-secr"].map(str::to_owned);
+        assert_eq!(masker.pieces(&pieces), ["log: [MASKED]", "[MASKED] end", "[MASKED]"]);
+    }
+
+    /// Secrets and text of the same few characters, so that they meet by chance as well.
+    fn words() -> impl Strategy<Value = (String, String, String, usize)> {
+        ("[a-c/+ %\"ü]{8,24}", "[a-c/+ %\"ü]{0,40}", "[a-c/+ %\"ü]{0,40}", 0..3_usize)
+    }
+
+    proptest! {
+        #[test]
+        fn no_split_and_no_cut_shows_a_secret(
+            (secret, before, after, form) in words(),
+            cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..4),
+        ) {
+            let masker = masker(&[&secret]);
+            let written = match form {
+                0 => secret.clone(),
+                1 => STANDARD.encode(&secret),
+                _ => URL_SAFE_NO_PAD.encode(&secret),
+            };
+            // Not a form that is too short to be known.
+            prop_assume!(written.len() >= SHORTEST);
+            let text = format!("{before}{written}{after}");
+            let whole = masker.text(&text);
+            prop_assert!(!whole.contains(&secret), "{whole}");
+            let bounds: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+            let mut at: Vec<usize> = cuts.iter().map(|cut| *cut.get(&bounds)).collect();
+            at.extend([0, text.len()]);
+            at.sort_unstable();
+            let pieces: Vec<String> = at.windows(2).map(|w| text[w[0]..w[1]].to_owned()).collect();
+            let shown = masker.pieces(&pieces);
+            // Together and alone, and also where the pieces after a cut never came.
+            prop_assert!(!shown.concat().contains(&secret), "{shown:?}");
+            for n in 0..pieces.len() {
+                let cut = masker.pieces(&pieces[..n]).concat();
+                let cut = cut.replace(MASK, "\n");
+                let tail = secret.char_indices().map(|(at, _)| &secret[..at]);
+                for tail in tail.filter(|tail| tail.len() >= SHORTEST) {
+                    prop_assert!(form != 0 || !cut.ends_with(tail), "{cut:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn base64_is_masked_wherever_in_it_the_secret_begins(
+            secret in "[!-~]{8,40}", before in "[!-~]{0,7}", after in "[!-~]{0,7}",
+        ) {
+            let text = STANDARD_NO_PAD.encode(format!("{before}{secret}{after}"));
+            let shown = masker(&[&secret]).text(&text).into_owned();
+            prop_assert!(shown.contains(MASK), "{shown}");
+            // What is left around it are characters that hold bits of its neighbours too.
+            let room = (before.len() + after.len()) * 8 / 6 + 4;
+            prop_assert!(shown.len() <= MASK.len() + room, "{shown}");
+        }
+    }
+}

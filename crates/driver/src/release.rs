@@ -1,0 +1,134 @@
+//! What this build says of itself to others: its version, the day of it, and which state files it
+//! writes and reads.
+//!
+//! A debug build may claim to be another version: a test appends a claim to a copy of the binary, and
+//! so has two real files to put in each other's place. A release build reads no claim.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use fargate_protocol::{Day, RELEASED};
+
+/// The schema of the state files that this version writes.
+///
+/// It grows only when an older version could misread a file: for a new meaning, or a new word where
+/// one of several is expected. A version that writes a new schema comes after one that reads it, so
+/// that neighbours always understand each other; a new field needs no new schema.
+pub const WRITES: u64 = 1;
+/// The newest schema that this version reads.
+pub const READS: u64 = 1;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// As in `0.1.0`.
+    pub version: String,
+    /// Its day.
+    pub day: Day,
+    /// See [`WRITES`].
+    pub writes: u64,
+    /// See [`READS`].
+    pub reads: u64,
+    /// Fields of state files that no other version knows.
+    pub adds: BTreeMap<String, serde_json::Value>,
+}
+
+static THIS: LazyLock<Release> = LazyLock::new(|| {
+    let own = Release {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        day: Day::parse(RELEASED).expect("a test reads it"),
+        writes: WRITES,
+        reads: READS,
+        adds: BTreeMap::new(),
+    };
+    claimed(own)
+});
+
+/// This build.
+#[must_use]
+pub fn this() -> &'static Release {
+    &THIS
+}
+
+#[cfg(not(debug_assertions))]
+fn claimed(own: Release) -> Release {
+    own
+}
+
+#[cfg(debug_assertions)]
+fn claimed(own: Release) -> Release {
+    debug::claim().map_or(own.clone(), |claim| claim.over(own))
+}
+
+#[cfg(debug_assertions)]
+mod debug {
+    use std::collections::BTreeMap;
+    use std::fs::File;
+    use std::io::{Read, Seek, SeekFrom};
+
+    use fargate_protocol::Day;
+    use serde::Deserialize;
+
+    use super::Release;
+
+    /// What stands before a claim, which is the end of the file.
+    const MARK: &[u8] = b"\nfargate-runner claims: ";
+    /// Longest claim with its mark.
+    const LONGEST: i64 = 1024;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct Claim {
+        version: String,
+        day: Option<String>,
+        writes: Option<u64>,
+        reads: Option<u64>,
+        #[serde(default)]
+        adds: BTreeMap<String, serde_json::Value>,
+    }
+
+    impl Claim {
+        pub fn over(self, own: Release) -> Release {
+            let day = self.day.map(|day| Day::parse(&day).expect("a claim's day is one"));
+            Release {
+                version: self.version,
+                day: day.unwrap_or(own.day),
+                writes: self.writes.unwrap_or(own.writes),
+                reads: self.reads.unwrap_or(own.reads),
+                adds: self.adds,
+            }
+        }
+    }
+
+    /// The claim in this very file, also where another has taken its place meanwhile.
+    pub fn claim() -> Option<Claim> {
+        let mut end = Vec::new();
+        let mut file = File::open("/proc/self/exe").ok()?;
+        file.seek(SeekFrom::End(-LONGEST)).ok()?;
+        file.read_to_end(&mut end).ok()?;
+        let at = end.windows(MARK.len()).rposition(|bytes| bytes == MARK)?;
+        Some(serde_json::from_slice(&end[at + MARK.len()..]).expect("a claim that a test wrote"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_build_has_the_day_of_its_version() {
+        assert_eq!(this().day.to_string(), RELEASED);
+        let changes = include_str!("../../../CHANGELOG.md");
+        let heading = format!("## {} - ", this().version);
+        // Until it is released it stands under "Unreleased".
+        if let Some(day) = changes.lines().find_map(|line| line.strip_prefix(&heading)) {
+            assert_eq!(day, RELEASED);
+        }
+    }
+
+    #[test]
+    fn whatever_is_written_is_read_by_the_same_version() {
+        assert!(WRITES <= READS);
+        assert_eq!((this().writes, this().reads), (WRITES, READS));
+    }
+}

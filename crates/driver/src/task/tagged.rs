@@ -1,0 +1,87 @@
+//! Every task of a cluster that carries our tags, whoever started it, with the time by ECS's own clock:
+//! what one host may know of the tasks of others.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use aws_sdk_ecs::types::TaskField;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::date_time::{DateTime, Format};
+use fargate_model::id::TaskArn;
+use tokio::time::Instant;
+
+use super::client::{DESCRIBE_LIMIT, Ecs};
+use super::observation::Observation;
+use super::release::retry;
+use crate::aws::CallError;
+
+/// What a cluster holds of ours.
+#[derive(Clone, Debug, Default)]
+pub struct Tagged {
+    /// Tasks that are meant to run and carry at least one of our tags.
+    pub tasks: Vec<Observation>,
+    /// What ECS's clock said with the last answer; none where it said nothing, or there was no answer.
+    pub now: Option<SystemTime>,
+}
+
+/// Hears what the `Date` of an answer says. It is whole seconds, and the moment of the answer.
+#[derive(Clone, Debug, Default)]
+struct Clock(Arc<Mutex<Option<SystemTime>>>);
+
+impl Intercept for Clock {
+    fn name(&self) -> &'static str {
+        "Clock"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        let date = date.and_then(|text| DateTime::from_str(text, Format::HttpDate).ok());
+        let now = date.and_then(|date| SystemTime::try_from(date).ok());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        Ok(())
+    }
+}
+
+/// Looks at the whole cluster.
+///
+/// # Errors
+///
+/// [`CallError`].
+pub async fn survey_tagged(
+    ecs: &Ecs,
+    cluster: &str,
+    deadline: Instant,
+) -> Result<Tagged, CallError> {
+    let arns = retry(deadline, || ecs.list(cluster, None)).await?;
+    let clock = Clock::default();
+    let tasks = retry(deadline, || describe_tagged(ecs, cluster, &arns, &clock)).await?;
+    let now = *clock.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let ours = |task: &Observation| !task.tags.is_empty() && !task.status.is_over();
+    Ok(Tagged { tasks: tasks.into_iter().filter(ours).collect(), now })
+}
+
+async fn describe_tagged(
+    ecs: &Ecs,
+    cluster: &str,
+    tasks: &[TaskArn],
+    clock: &Clock,
+) -> Result<Vec<Observation>, CallError> {
+    let mut found = Vec::new();
+    for some in tasks.chunks(DESCRIBE_LIMIT) {
+        let arns = some.iter().map(|arn| arn.0.clone()).collect();
+        let call = ecs.client().describe_tasks().cluster(cluster).set_tasks(Some(arns));
+        let call = call.include(TaskField::Tags).customize().interceptor(clock.clone());
+        let answer = call.send().await.map_err(|error| CallError::of(&error))?;
+        found.extend(answer.tasks().iter().filter_map(Observation::of));
+    }
+    Ok(found)
+}

@@ -1,0 +1,101 @@
+//! The day of a version, by which two versions tell how far apart they are without any clock.
+
+use std::fmt;
+
+/// A day of the Gregorian calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day {
+    year: u16,
+    month: u8,
+    day: u8,
+}
+
+impl Day {
+    /// Reads `YYYY-MM-DD` and nothing else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = |from: usize, to: usize| {
+            let part = text.get(from..to)?;
+            part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u16>().ok())?
+        };
+        if text.len() != 10 || text.get(4..5) != Some("-") || text.get(7..8) != Some("-") {
+            return None;
+        }
+        let month = u8::try_from(digits(5, 7)?).ok().filter(|month| (1..=12).contains(month))?;
+        let day = u8::try_from(digits(8, 10)?).ok().filter(|day| (1..=31).contains(day))?;
+        Some(Self { year: digits(0, 4)?, month, day })
+    }
+
+    /// Whole months from `earlier` to this day; 0 where it is no later.
+    #[must_use]
+    pub fn months_since(self, earlier: Self) -> u32 {
+        let begun = u32::from(self.day < earlier.day);
+        self.months().saturating_sub(earlier.months()).saturating_sub(begun)
+    }
+
+    /// Whether this day is later than so many months after `earlier`.
+    #[must_use]
+    pub fn is_beyond(self, months: u32, earlier: Self) -> bool {
+        (self.months(), self.day) > (earlier.months() + months, earlier.day)
+    }
+
+    fn months(self) -> u32 {
+        u32::from(self.year) * 12 + u32::from(self.month)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn day(text: &str) -> Day {
+        Day::parse(text).unwrap()
+    }
+
+    #[test]
+    fn months_are_counted_whole() {
+        let since = |now: &str, then: &str| day(now).months_since(day(then));
+        assert_eq!(since("2027-11-21", "2026-11-21"), 12);
+        assert_eq!(since("2027-11-20", "2026-11-21"), 11);
+        assert_eq!(since("2028-03-01", "2026-11-21"), 15);
+        assert_eq!(since("2026-12-31", "2026-11-30"), 1);
+        assert_eq!(since("2026-11-21", "2026-11-21"), 0);
+        assert_eq!(since("2026-11-21", "2031-01-01"), 0);
+        let beyond = |now: &str, then: &str| day(now).is_beyond(12, day(then));
+        assert!(!beyond("2027-11-21", "2026-11-21") && beyond("2027-11-22", "2026-11-21"));
+        assert!(!beyond("2027-11-30", "2026-12-01") && beyond("2028-01-01", "2026-12-31"));
+    }
+
+    #[test]
+    fn only_a_day_is_read_as_one() {
+        for odd in [
+            "",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-01-32",
+            "26-01-01",
+            "2026-1-01 ",
+            "2026-01-1x",
+            "+026-01-01",
+            "2026/01/01",
+            "2026-01-01T",
+            "ü026-01-1",
+        ] {
+            assert_eq!(Day::parse(odd), None, "{odd}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_read_is_written_alike(text in "\\PC{0,12}") {
+            prop_assert!(Day::parse(&text).is_none_or(|day| day.to_string() == text));
+        }
+    }
+}

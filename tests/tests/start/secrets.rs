@@ -1,0 +1,88 @@
+//! E5: what others say may repeat a secret of the job; what we print of it does not. A job's own bytes
+//! pass through as they are.
+
+use std::rc::Rc;
+
+use fargate_local_cloud::Phase;
+use fargate_tests::{BUILD_FAILURE, Job, SYSTEM_FAILURE, Site};
+use serde_json::{Value, json};
+
+use crate::{exception, stops};
+
+/// The value of a variable that GitLab masks in the job's log.
+const MASKED: &str = "masked/canary+4711?value";
+/// The same after `user:`, in base64.
+const IN_BASE64: &str = "dXNlcjptYXNrZWQvY2FuYXJ5KzQ3MTE/dmFsdWU=";
+/// In a URL.
+const IN_A_URL: &str = "masked%2Fcanary%2B4711%3Fvalue";
+
+/// A job with such a variable.
+fn job(site: &Site) -> Rc<Job> {
+    let job = site.job();
+    let text = std::fs::read(job.response()).expect("a response");
+    let mut response: Value = serde_json::from_slice(&text).expect("JSON");
+    let variables = response["variables"].as_array_mut().expect("a list");
+    variables.push(json!({ "key": "LOGIN", "value": MASKED, "masked": true }));
+    variables.push(json!({ "key": "OPEN", "value": "open-canary-value", "masked": false }));
+    std::fs::write(job.response(), response.to_string()).expect("a writable response");
+    job
+}
+
+/// Words of others that repeat it in each form, and something that is no secret.
+fn repeating(job: &Job) -> String {
+    format!(
+        "no {MASKED} or {IN_BASE64} at https://u:{IN_A_URL}@x/ or {} open-canary-value",
+        job.token
+    )
+}
+
+/// Nothing of the secret is in `text`, and what is none still is.
+#[track_caller]
+fn is_masked(text: &str) {
+    for secret in ["canary+4711", "ZWQvY2FuYXJ5", "canary%2B4711", "glcbt-canary"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    assert!(text.contains("[MASKED]") && text.contains("open-canary-value"), "{text}");
+}
+
+#[tokio::test]
+async fn what_ecs_repeats_of_a_secret_reaches_no_log_of_ours_and_no_file() {
+    let site = Site::open().await;
+    let first = job(&site);
+    site.cloud().fail("RunTask", stops(Phase::Pending, "TaskFailedToStart", &repeating(&first)));
+    is_masked(&first.prepare().await.with_code(SYSTEM_FAILURE).out());
+    let second = job(&site);
+    let refused = exception(400, "InvalidParameterException", &repeating(&second));
+    site.cloud().fail("RunTask", refused);
+    is_masked(&second.prepare().await.with_code(SYSTEM_FAILURE).out());
+    for job in [&first, &second] {
+        let kept = std::fs::read_to_string(job.tombstone()).unwrap_or_default();
+        assert!(!kept.contains("canary+4711") && !kept.contains("glcbt-canary"), "{kept}");
+    }
+    is_masked(&site.log());
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_clean_up_and_a_stage_repeat_none_and_the_jobs_own_bytes_pass_through() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.cleanup", "1s");
+    site.set("defaults.timeouts.resume", "1s");
+    let job = job(&site);
+    job.prepare().await.passed();
+    let script = format!("echo 'mine: {MASKED}'; exit 3");
+    let ended = job.run(&script).await.with_code(BUILD_FAILURE);
+    assert_eq!(ended.out(), format!("mine: {MASKED}\n"));
+    let mut running = job.start_run("echo started; sleep 1000");
+    running.wrote("started").await;
+    let task = site.task_of(&job);
+    let words = repeating(&job);
+    assert!(site.cloud().stop_task_from_outside(&task.arn, "UserInitiated", &words));
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    is_masked(&ended.err());
+    let refused = exception(400, "InvalidParameterException", &repeating(&job));
+    site.cloud().fail_until_cleared("StopTask", refused);
+    is_masked(&job.cleanup().await.with_code(0).err());
+    is_masked(&site.log());
+    site.close().await;
+}
