@@ -12,38 +12,42 @@ use crate::measured::kib;
 /// Source: `USER_HZ` of the kernel, which is part of its interface on x86 and ARM.
 const TICKS_PER_SECOND: u32 = 100;
 
-/// The ids of all processes of this name that descend from this program.
-///
-/// Linux keeps the first 15 bytes of a program's name.
+/// The ids of all processes of the program `name` that descend from this one.
 pub fn descendants(name: &str) -> Vec<u32> {
-    let mut known = BTreeMap::new();
+    let mut parents = BTreeMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(id) = entry.file_name().to_str().and_then(|id| id.parse::<u32>().ok()) else {
             continue;
         };
-        // A process that has ended meanwhile counts no more.
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        known.extend(parent_and_name(&stat).map(|(parent, name)| (id, (parent, name))));
+        parents.extend(parent(id).map(|parent| (id, parent)));
     }
     let descends = |id: &u32| {
-        let mut id = *id;
-        while let Some((parent, _)) = known.get(&id) {
+        let mut next = parents.get(id);
+        while let Some(parent) = next {
             if *parent == std::process::id() {
                 return true;
             }
-            id = *parent;
+            next = parents.get(parent);
         }
         false
     };
-    let named = known.iter().filter(|(_, (_, known))| known == name);
-    named.map(|(id, _)| *id).filter(|id| descends(id)).collect()
+    // A program that started itself anew has another name, and still the same file.
+    let runs = |id: &u32| {
+        let file = fs::read_link(format!("/proc/{id}/exe")).unwrap_or_default();
+        file.file_name().is_some_and(|file| file == name)
+    };
+    parents.keys().copied().filter(|id| descends(id) && runs(id)).collect()
 }
 
-/// From `proc_pid_stat(5)`: the name stands in parentheses and may hold some itself.
-fn parent_and_name(stat: &str) -> Option<(u32, String)> {
-    let (before, after) = stat.rsplit_once(") ")?;
-    let (_, name) = before.split_once('(')?;
-    Some((after.split(' ').nth(1)?.parse().ok()?, name.to_owned()))
+/// Who started a process; nobody where it has ended meanwhile.
+fn parent(id: u32) -> Option<u32> {
+    stat(id)?.split(' ').nth(1)?.parse().ok()
+}
+
+/// The fields of `proc_pid_stat(5)` from `state` on; the name before them may hold anything.
+fn stat(id: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    Some(stat.rsplit_once(") ")?.1.to_owned())
 }
 
 /// The most resident memory that these processes have had so far, each at its own worst, in KiB.
@@ -63,10 +67,9 @@ pub fn proportional(id: u32) -> u64 {
 
 /// User and system time that a process has had, in ticks of the kernel; nothing of one that has ended.
 pub fn cpu(id: u32) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    let after = stat.rsplit_once(") ").map(|(_, after)| after).unwrap_or_default();
-    // `utime` and `stime` of proc_pid_stat(5), counted from `state`.
-    let ticks: u32 = after.split(' ').skip(11).take(2).filter_map(|n| n.parse::<u32>().ok()).sum();
+    let stat = stat(id).unwrap_or_default();
+    // `utime` and `stime`.
+    let ticks: u32 = stat.split(' ').skip(11).take(2).filter_map(|n| n.parse::<u32>().ok()).sum();
     Duration::from_secs(1) * ticks / TICKS_PER_SECOND
 }
 

@@ -65,7 +65,7 @@ async fn received(running: &Running, bytes: usize) {
 
 #[tokio::test]
 async fn a_large_log_arrives_byte_for_byte_in_little_memory() {
-    let bytes = megabytes(40) * 1_000_000;
+    let bytes = megabytes(10) * 1_000_000;
     let line = "one line of a log as a build tool writes it";
     let lines = format!("{line}\n").repeat(1000);
     let mut hash = Sha256::new();
@@ -83,7 +83,8 @@ async fn a_large_log_arrives_byte_for_byte_in_little_memory() {
         received(&running, usize::try_from(bytes).expect("a size in memory")).await;
         let memory = memory_kib(running.pid());
         pass(&gate).await;
-        let ended = job.heard(running).await.with_code(BUILD_FAILURE);
+        let ended = job.heard(running).await;
+        assert_eq!(ended.code, BUILD_FAILURE, "{peer:?}: {}", ended.err());
         assert_eq!(Sha256::digest(&ended.stdout), expected, "{peer:?}");
         assert_eq!((ended.err(), job.exit_code().as_deref()), (String::new(), Some("3\n")));
         assert!(memory < MEMORY_KIB, "{peer:?}: {memory} KiB");
@@ -97,7 +98,7 @@ async fn a_line_without_end_is_passed_on_while_it_is_written() {
     for (peer, site, job) in jobs().await {
         let [first, second] = ["first-half", "second-half"].map(mark);
         let words = format!("head -c {half} /dev/zero | tr '\\0' x");
-        let script = format!("{words}; {}; {words}; {}", wait_at(&first), wait_at(&second));
+        let script = format!("{words}; {}; {words}; {}; true", wait_at(&first), wait_at(&second));
         let running = job.start_run(script);
         // The script waits in the middle of its line.
         received(&running, half).await;
@@ -106,9 +107,9 @@ async fn a_line_without_end_is_passed_on_while_it_is_written() {
         received(&running, 2 * half).await;
         let memory = memory_kib(running.pid());
         pass(&second).await;
-        let ended = job.heard(running).await.with_code(0);
+        let ended = job.heard(running).await;
+        assert_eq!((ended.code, ended.err()), (0, String::new()), "{peer:?}");
         assert!(ended.stdout == vec![b'x'; 2 * half], "{peer:?}: {} bytes", ended.stdout.len());
-        assert_eq!(ended.err(), "", "{peer:?}");
         assert!(memory < MEMORY_KIB, "{peer:?}: {memory} KiB");
         site.close().await;
     }
@@ -122,7 +123,7 @@ async fn a_progress_bar_is_seen_as_it_moves() {
             format!("printf '\\r%3d %% of it' {}; {}", n * 25, wait_at(gate))
         };
         let steps: Vec<_> = gates.iter().enumerate().map(step).collect();
-        let mut running = job.start_run(steps.join("; "));
+        let mut running = job.start_run(steps.join("; ") + "; true");
         let mut seen = String::new();
         for (n, gate) in gates.iter().enumerate() {
             let percent = n * 25;
@@ -143,11 +144,12 @@ async fn short_lines_that_are_written_one_by_one_arrive_in_order_and_in_little_m
     (1..=lines).for_each(|n| expected.extend_from_slice(format!("{n}\n").as_bytes()));
     for (peer, site, job) in jobs().await {
         let gate = mark("short-lines");
-        let running = job.start_run(format!("stdbuf -oL seq {lines}; {}", wait_at(&gate)));
+        let running = job.start_run(format!("stdbuf -oL seq {lines}; {}; true", wait_at(&gate)));
         received(&running, expected.len()).await;
         let memory = memory_kib(running.pid());
         pass(&gate).await;
-        let ended = job.heard(running).await.with_code(0);
+        let ended = job.heard(running).await;
+        assert_eq!((ended.code, ended.err()), (0, String::new()), "{peer:?}");
         assert!(ended.stdout == expected, "{peer:?}: {} bytes", ended.stdout.len());
         assert!(memory < MEMORY_KIB, "{peer:?}: {memory} KiB");
         site.close().await;
