@@ -17,6 +17,7 @@ mod redact;
 mod relay;
 pub mod scenes;
 mod site;
+mod size;
 mod sshd;
 mod wait;
 
@@ -33,5 +34,6 @@ pub use process::{
 pub use redact::redacted;
 pub use relay::{Cut, Fault, Line, Relay, Side, Way, What};
 pub use site::{Site, agent, runner};
+pub use size::megabytes;
 pub use sshd::Sshd;
 pub use wait::{PATIENCE, until, until_found};

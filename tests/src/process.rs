@@ -142,6 +142,12 @@ impl Running {
         self.stdout.bytes.borrow().clone()
     }
 
+    /// How many bytes it wrote to stdout so far.
+    #[must_use]
+    pub fn received(&self) -> usize {
+        self.stdout.bytes.borrow().len()
+    }
+
     /// Returns once `text` stands in what it wrote to stdout.
     ///
     /// # Panics

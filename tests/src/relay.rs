@@ -109,6 +109,7 @@ struct Control {
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
     accepted: usize,
+    segment: u32,
     stalls: usize,
     from_client: u64,
     from_task: u64,
@@ -124,6 +125,8 @@ impl Counts {
 }
 
 struct Shared {
+    /// Largest TCP segment of either side, where it is not the system's to choose.
+    segment: Option<u32>,
     control: watch::Sender<Control>,
     counts: watch::Sender<Counts>,
     faults: Mutex<VecDeque<Fault>>,
@@ -143,16 +146,25 @@ impl Relay {
         Self::new(Way::To(target)).await
     }
 
+    /// Passes everything on to `target`, in TCP segments of so many bytes at most, either way and on
+    /// both sides, as where the network carries no larger packets.
+    pub async fn with_segments_of(bytes: u32, target: SocketAddr) -> Self {
+        Self::start(Way::To(target), Some(bytes)).await
+    }
+
     /// Listens at an address of its own.
-    ///
+    pub async fn new(way: Way) -> Self {
+        Self::start(way, None).await
+    }
+
     /// # Panics
     ///
-    /// If the system gives none.
-    pub async fn new(way: Way) -> Self {
+    /// If the system gives no address.
+    async fn start(way: Way, segment: Option<u32>) -> Self {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let process = u8::try_from(std::process::id() % 256).expect("less than 256");
         let ip = Ipv4Addr::new(127, 83, process, NEXT.fetch_add(1, Ordering::Relaxed));
-        let listener = listen(SocketAddr::new(IpAddr::V4(ip), 0));
+        let listener = listen(SocketAddr::new(IpAddr::V4(ip), 0), segment);
         let address = listener.local_addr().expect("a bound socket");
         let control = Control {
             way,
@@ -164,6 +176,7 @@ impl Relay {
             always: None,
         };
         let shared = Arc::new(Shared {
+            segment,
             control: watch::Sender::new(control),
             counts: watch::Sender::default(),
             faults: Mutex::default(),
@@ -229,6 +242,12 @@ impl Relay {
         self.shared.counts.borrow().accepted
     }
 
+    /// Largest TCP segment that the client of the last connection takes, in bytes.
+    #[must_use]
+    pub fn segment(&self) -> u32 {
+        self.shared.counts.borrow().segment
+    }
+
     /// How many stalls were reached.
     #[must_use]
     pub fn stalls(&self) -> usize {
@@ -260,8 +279,18 @@ impl Drop for Relay {
     }
 }
 
-fn listen(address: SocketAddr) -> TcpListener {
-    let socket = TcpSocket::new_v4().expect("a socket");
+/// A socket for this kind of address that takes and sends no larger segments.
+fn socket(address: SocketAddr, segment: Option<u32>) -> TcpSocket {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let socket = socket.expect("a socket");
+    if let Some(bytes) = segment {
+        socket2::SockRef::from(&socket).set_tcp_mss(bytes).expect("a size that TCP allows");
+    }
+    socket
+}
+
+fn listen(address: SocketAddr, segment: Option<u32>) -> TcpListener {
+    let socket = socket(address, segment);
     socket.set_reuseaddr(true).expect("an option of every system");
     socket.bind(address).expect("an address of this relay alone");
     socket.listen(BACKLOG).expect("a bound socket")
@@ -276,7 +305,7 @@ async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>)
         if refuses {
             listener = None;
         } else if listener.is_none() {
-            listener = Some(listen(address));
+            listener = Some(listen(address, shared.segment));
         }
         let accepted = async {
             match &listener {
@@ -286,7 +315,11 @@ async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>)
         };
         tokio::select! {
             accepted = accepted => if let Ok((client, _)) = accepted {
-                shared.counts.send_modify(|counts| counts.accepted += 1);
+                let segment = socket2::SockRef::from(&client).tcp_mss().unwrap_or_default();
+                shared.counts.send_modify(|counts| {
+                    counts.accepted += 1;
+                    counts.segment = segment;
+                });
                 let id = shared.counts.borrow().accepted;
                 let fault = shared.faults.lock().expect("nobody panics").pop_front();
                 connections.spawn(serve(client, id, fault, shared.clone()));
@@ -336,7 +369,8 @@ impl Connection {
         if control.wait_for(passes).await.is_err() {
             return;
         }
-        let Ok(mut task) = TcpStream::connect(target).await else { return };
+        let task = socket(target, self.shared.segment);
+        let Ok(mut task) = task.connect(target).await else { return };
         for stream in [&client, &task] {
             stream.set_nodelay(true).expect("an open socket");
         }

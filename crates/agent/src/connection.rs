@@ -13,8 +13,8 @@ use russh::server::{
     VerifiedPublicKey, run_stream,
 };
 use russh::{
-    Channel, ChannelId, ChannelMsg, ChannelOpenFailure, MethodKind, MethodSet, Preferred, Pty,
-    cipher, kex,
+    Channel, ChannelId, ChannelMsg, ChannelOpenFailure, Limits, MethodKind, MethodSet, Preferred,
+    Pty, cipher, kex,
 };
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -35,6 +35,11 @@ const REQUEST: Duration = Duration::from_secs(15);
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_TRIES: u32 = 3;
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest that one pair of keys is used.
+///
+/// Source: RFC 4253, section 9.
+const REKEY_AFTER: Duration = Duration::from_secs(3600);
 
 const KEX: &[kex::Name] = &[
     kex::MLKEM768X25519_SHA256,
@@ -60,6 +65,7 @@ pub fn configuration(settings: &Settings) -> Arc<Config> {
             ..Preferred::DEFAULT
         },
         nodelay: true,
+        limits: Limits::new(settings.rekey_bytes, settings.rekey_bytes, REKEY_AFTER),
         // TCP judges a dead client; a quiet one may be a person who reads.
         inactivity_timeout: None,
         ..Config::default()

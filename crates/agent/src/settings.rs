@@ -14,6 +14,11 @@ const DEFAULT_USER: &str = "root";
 /// Longest value of a duration that is accepted, a week: longer than any job of a forge.
 const MAX_SECONDS: u64 = 7 * 24 * 3600;
 
+/// The most that one pair of keys encrypts.
+///
+/// Source: RFC 4253, section 9: a gigabyte.
+const MAX_REKEY_MIB: usize = 1024;
+
 /// How long the task may live, until a client sends a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -33,6 +38,8 @@ pub struct Settings {
     pub client_key: PublicKey,
     pub host_key: PrivateKey,
     pub limits: Limits,
+    /// Bytes through one connection, either way, after which its keys are exchanged anew.
+    pub rekey_bytes: usize,
 }
 
 /// A variable that is missing or holds what it should not. Values are not repeated: one is secret.
@@ -71,6 +78,16 @@ impl Settings {
                 Err(SettingsError { variable, problem })
             }
         };
+        let variable = "FARGATE_RUNNER_REKEY_MIB";
+        let problem = "must be a number of MiB from 1 to 1024";
+        let rekey_mib = match text(variable)? {
+            None => MAX_REKEY_MIB,
+            Some(value) => value
+                .parse()
+                .ok()
+                .filter(|mib| (1..=MAX_REKEY_MIB).contains(mib))
+                .ok_or(SettingsError { variable, problem })?,
+        };
         Ok(Self {
             listen: listen(text("FARGATE_RUNNER_ADDRESS")?, text("FARGATE_RUNNER_PORT")?)?,
             user: text("FARGATE_RUNNER_USER")?.unwrap_or_else(|| DEFAULT_USER.to_owned()),
@@ -81,6 +98,7 @@ impl Settings {
                 lifetime: seconds("FARGATE_RUNNER_LIFETIME_S", 24 * 3600)?,
                 client_gone: seconds("FARGATE_RUNNER_CLIENT_GONE_S", 120)?,
             },
+            rekey_bytes: rekey_mib << 20,
         })
     }
 }
@@ -169,6 +187,8 @@ mod tests {
             ("FARGATE_RUNNER_IDLE_S", "-1", "seconds"),
             ("FARGATE_RUNNER_LIFETIME_S", "0", "seconds"),
             ("FARGATE_RUNNER_CLIENT_GONE_S", "99999999", "seconds"),
+            ("FARGATE_RUNNER_REKEY_MIB", "0", "1 to 1024"),
+            ("FARGATE_RUNNER_REKEY_MIB", "1GiB", "1 to 1024"),
         ];
         for (variable, value, allowed) in cases {
             let error = settings(&[(variable, value)]).unwrap_err().to_string();

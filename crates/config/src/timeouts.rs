@@ -134,6 +134,9 @@ timeouts! {
     keepalive: Duration = s(15), Limits::Span(ms(10), m(5));
     /// Probes without an answer after which the connection counts as lost.
     keepalive_tries: u32 = 3, Limits::Count(1, 100);
+    /// MiB through one connection, either way, after which its keys are exchanged anew. They are
+    /// after an hour as well.
+    rekey_mib: u32 = 1024, Limits::Count(1, 1024);
     /// Connecting to an AWS endpoint.
     api_connect: Duration = s(3), Limits::Span(ms(10), m(1));
     /// One attempt of an AWS call.

@@ -146,6 +146,7 @@ fn every_line_says_where_its_value_comes_from() {
     hello = "10s" # default
     keepalive = "15s" # default
     keepalive_tries = 3 # default
+    rekey_mib = 1024 # default
     api_connect = "3s" # default
     api_attempt = "10s" # default
     api_operation = "1m" # default

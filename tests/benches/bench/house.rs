@@ -31,11 +31,22 @@ pub struct House {
 }
 
 impl House {
-    /// Starts the cloud and writes the configuration; all files go below `folder`.
+    /// Starts the cloud, without delays and limits, and writes the configuration; all files go below
+    /// `folder`.
     pub fn open(folder: &Path) -> Result<Self, Box<dyn Error>> {
+        Self::open_with(folder, |_| {})
+    }
+
+    /// The same, with a cloud that is served otherwise, in a folder that is made.
+    pub fn open_with(
+        folder: &Path,
+        change: impl FnOnce(&mut Options),
+    ) -> Result<Self, Box<dyn Error>> {
+        std::fs::create_dir_all(folder)?;
         programs::installed("bwrap", "bubblewrap")?;
         let (driver, agent) = (programs::runner(None)?, programs::agent()?);
-        let options = Options { folder: Some(folder.join("cloud")), ..Options::new(&agent) };
+        let mut options = Options { folder: Some(folder.join("cloud")), ..Options::new(&agent) };
+        change(&mut options);
         let (started, cloud) = mpsc::channel();
         let (end, ended) = oneshot::channel();
         let server = std::thread::spawn(move || serve(options, &started, ended));

@@ -42,7 +42,8 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
     Ok(())
 }
 
-fn runner(house: &House) -> Result<Runner, Box<dyn Error>> {
+/// gitlab-runner as it calls the house's driver.
+pub fn runner(house: &House) -> Result<Runner, Box<dyn Error>> {
     let folder = house.folder.join("jobs");
     std::fs::create_dir(&folder)?;
     let configuration = house.configuration.to_string_lossy();

@@ -4,13 +4,17 @@
 //! that a ratio says something on any machine. A goal that is missed stands in the table and in the
 //! file as `holds: false` and is no failure; what could not be measured is one.
 
+mod bulk;
 mod containers;
+mod crowd;
 mod figure;
 mod house;
+mod idle;
 mod job;
 mod measured;
 mod openssh;
 mod prepare;
+mod processes;
 mod reap;
 mod resume;
 mod run;
@@ -27,14 +31,17 @@ use house::House;
 type Measure = fn(&House, &mut Report) -> Result<(), Box<dyn Error>>;
 
 /// Everything, in an order in which no section meets the tasks of another.
-const SECTIONS: [(&str, Measure); 8] = [
+const SECTIONS: [(&str, Measure); 11] = [
     ("run", run::measure),
     ("stream", stream::measure),
+    ("bulk", bulk::measure),
     ("resume", resume::measure),
     ("stock", stock::measure),
     ("prepare", prepare::measure),
     ("job", job::measure),
     ("reap", reap::measure),
+    ("idle", idle::measure),
+    ("crowd", crowd::measure),
     ("containers", |_, report| containers::measure(report)),
 ];
 

@@ -116,6 +116,8 @@ impl Login {
         command
             .args(["-F", "none", "-T", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"])
             .args(["-o", "KexAlgorithms=curve25519-sha256", "-o", "StrictHostKeyChecking=yes"])
+            // What the driver takes first as well.
+            .args(["-c", "aes256-gcm@openssh.com"])
             .args(["-o", "GlobalKnownHostsFile=none", "-o"])
             .arg(format!("UserKnownHostsFile={}", self.known_hosts.display()))
             .arg("-i")

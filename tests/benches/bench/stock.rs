@@ -11,7 +11,7 @@ use serde_json::Value;
 use toml::Table;
 
 use crate::figure::{Figure, Goal, Report, median, ms};
-use crate::house::House;
+use crate::house::{Called, House};
 use crate::measured::measure as time;
 use crate::openssh::{self, Login};
 
@@ -26,21 +26,11 @@ const NAMES: [&str; 2] = ["stock-run-wall-beside-ssh", "stock-run-cpu"];
 
 /// See the module.
 pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
-    if let Some(why) = openssh::missing() {
+    if let Some(why) = missing() {
         NAMES.iter().for_each(|name| report.skip(name, &why));
         return Ok(());
     }
-    if !Sshd::can_run() {
-        let why = "sshd in a sandbox needs root, dropbear and busybox";
-        NAMES.iter().for_each(|name| report.skip(name, why));
-        return Ok(());
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let server = Sshd::open_ssh().line("UseDNS no");
-    let family = runtime.block_on(server.register(&house.cloud, "stock-sshd"));
-    let job = house.job_with(JOB, &configuration(house, &family)?)?;
-    job.prepare()?;
-    let login = login(house)?;
+    let (job, login) = prepare(house, JOB)?;
     let empty = house.folder.join("empty-for-stock");
     fs::write(&empty, "")?;
     let (mut ours, mut cpu, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
@@ -70,6 +60,22 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
         note: format!("user and system time of the driver; p50 of {PAIRS}"),
     });
     Ok(())
+}
+
+/// What is missing on this machine, in words.
+pub fn missing() -> Option<String> {
+    let sandbox = || "sshd in a sandbox needs root, dropbear and busybox".to_owned();
+    openssh::missing().or_else(|| (!Sshd::can_run()).then(sandbox))
+}
+
+/// A job whose task is a stock `sshd`, and OpenSSH's own way to it. One at a time.
+pub fn prepare(house: &House, number: u64) -> Result<(Called<'_>, Login), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let server = Sshd::open_ssh().line("UseDNS no");
+    let family = runtime.block_on(server.register(&house.cloud, "stock-sshd"));
+    let job = house.job_with(number, &configuration(house, &family)?)?;
+    job.prepare()?;
+    Ok((job, login(house)?))
 }
 
 /// The house's configuration for tasks of `family`, with a state folder of its own.

@@ -9,6 +9,7 @@ mod hosts;
 mod interrupts;
 mod odd_agents;
 mod random;
+mod rekey;
 mod segments;
 mod silence;
 mod start;

@@ -1,9 +1,9 @@
 //! C9 and bytes that change: how the network cuts a stream up is of no matter, what it changes is
 //! never shown.
 
-use fargate_tests::{BUILD_FAILURE, Fault, Side, What};
+use fargate_tests::{BUILD_FAILURE, Fault, Relay, Side, What};
 
-use crate::{STARTS, relayed, site, starts, written_by};
+use crate::{STARTS, address_of, lead, relayed, site, starts, written_by};
 
 #[tokio::test]
 async fn segments_of_one_byte_and_small_ones_arrive_byte_for_byte() {
@@ -20,6 +20,29 @@ async fn segments_of_one_byte_and_small_ones_arrive_byte_for_byte() {
         assert_eq!((relay.accepted(), starts(&job).await), (1, 1));
         site.close().await;
     }
+}
+
+/// What is left of a packet of 576 bytes without the headers of IP and TCP.
+///
+/// Source: RFC 879, section 2: every host takes packets of 576 bytes.
+const OF_SMALL_PACKETS: u32 = 536;
+
+#[tokio::test]
+async fn packets_of_576_bytes_carry_a_large_log_and_a_large_script() {
+    let words = "seq 1400000 | gzip -1n";
+    let expected = written_by(words);
+    let site = site().await;
+    let job = site.prepared().await;
+    let relay = Relay::with_segments_of(OF_SMALL_PACKETS, address_of(&job)).await;
+    lead(&job, relay.address);
+    let part = "# a line of a large script, of no meaning\n".repeat(50_000);
+    let ended = job.run(format!("{STARTS}\n{part}{words}; echo err >&2; exit 3")).await;
+    let ended = ended.with_code(BUILD_FAILURE);
+    assert!(ended.stdout == expected, "{} bytes", ended.stdout.len());
+    assert_eq!(ended.err(), "err\n");
+    assert!((1..=OF_SMALL_PACKETS).contains(&relay.segment()), "{}", relay.segment());
+    assert_eq!((relay.accepted(), starts(&job).await), (1, 1));
+    site.close().await;
 }
 
 #[tokio::test]

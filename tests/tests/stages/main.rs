@@ -2,6 +2,7 @@
 
 mod contract;
 mod interrupts;
+mod large;
 mod oracle;
 mod output;
 mod prepare_cut;

@@ -52,6 +52,30 @@ async fn a_network_interface_that_came_too_late_is_tried_again_one_task_at_a_tim
     site.close().await;
 }
 
+/// ECS accepts a task for a subnet without a free address, and tells so when it has stopped.
+#[tokio::test]
+async fn a_task_for_which_a_subnet_has_no_address_is_followed_by_one_in_the_next_subnet() {
+    let site = Site::open().await;
+    let reason = "Unexpected EC2 error while attempting to Create Network Interface with public IP \
+                  assignment disabled in subnet 'subnet-0a1b2c3d4e5f60718': \
+                  InsufficientFreeAddressesInSubnet";
+    for _ in 0..3 {
+        site.cloud().fail("RunTask", stops(Phase::Provisioning, FAILED, reason));
+    }
+    let job = site.job();
+    job.prepare().await.passed();
+    let requests = site.cloud().requests();
+    let asked = requests.iter().filter(|request| request.operation == "RunTask");
+    let subnet = |body: &serde_json::Value| {
+        let subnets = &body["networkConfiguration"]["awsvpcConfiguration"]["subnets"];
+        subnets[0].as_str().unwrap_or_default().to_owned()
+    };
+    let subnets: Vec<_> = asked.map(|request| subnet(&request.body)).collect();
+    let (a, b) = ("subnet-0a1b2c3d4e5f60718", "subnet-0b2c3d4e5f607182a");
+    assert_eq!(subnets, [a, b, a, b]);
+    site.close().await;
+}
+
 #[tokio::test]
 async fn what_stays_wrong_is_given_up_after_a_few_tasks() {
     let site = Site::open().await;

@@ -9,9 +9,10 @@ use fargate_config::Timeouts;
 use russh::client::{self, Handle};
 use russh::keys::key::PrivateKeyWithHashAlg;
 use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
-use russh::{Names, Preferred};
+use russh::{Limits, Names, Preferred};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tracing::debug;
 
 use super::algorithms;
 use super::keys::ClientKey;
@@ -135,6 +136,8 @@ struct Shown {
 pub struct Verifier {
     host: HostProof,
     shown: Arc<Mutex<Shown>>,
+    /// How often keys were exchanged.
+    exchanges: u32,
 }
 
 impl Verifier {
@@ -176,6 +179,11 @@ impl client::Handler for Verifier {
         names: &Names,
         session: &mut client::Session,
     ) -> Result<(), Self::Error> {
+        if self.exchanges > 0 {
+            let times = self.exchanges;
+            debug!(event = "session.rekeyed", times, "the connection has new keys");
+        }
+        self.exchanges = self.exchanges.saturating_add(1);
         let server = String::from_utf8_lossy(session.remote_sshid());
         self.note(|shown| {
             shown.server = crate::mask::within(&server, MAX_VERSION);
@@ -194,11 +202,21 @@ impl client::Handler for Verifier {
     }
 }
 
+/// When keys are exchanged anew: after so much in either direction, or an hour.
+///
+/// Source of the hour, and of 1 GiB as the most: RFC 4253, section 9.
+fn limits(rekey_mib: u32) -> Limits {
+    let mib = usize::try_from(rekey_mib).unwrap_or(usize::MAX);
+    let bytes = mib.saturating_mul(1 << 20).min(1 << 30);
+    Limits::new(bytes, bytes, Duration::from_secs(3600))
+}
+
 fn configuration(preferred: Preferred, timeouts: &Timeouts) -> Arc<client::Config> {
     Arc::new(client::Config {
         keepalive_interval: Some(timeouts.keepalive),
         keepalive_max: usize::try_from(timeouts.keepalive_tries).unwrap_or(usize::MAX),
         nodelay: true,
+        limits: limits(timeouts.rekey_mib),
         preferred,
         ..client::Config::default()
     })
@@ -250,7 +268,7 @@ async fn shake_hands(
     timeouts: &Timeouts,
 ) -> Result<(Handle<Verifier>, Shown), LoginError> {
     let shown = Arc::new(Mutex::new(Shown::default()));
-    let verifier = Verifier { host: login.host.clone(), shown: shown.clone() };
+    let verifier = Verifier { host: login.host.clone(), shown: shown.clone(), exchanges: 0 };
     let configuration = configuration(login.host.offer(), timeouts);
     let connecting = client::connect_stream(configuration, Prompt(stream), verifier);
     let connected = within("the handshake", timeouts.handshake, connecting).await;

@@ -105,6 +105,7 @@ pub async fn acquire(
             return Err(add_last_lines(why, ecs, folder, &launch, &seen, deadline).await.into());
         }
         relaunches += 1;
+        launcher.turn_from(&why);
         warn!(event = "task.relaunch", cause = why.entry().slug, n = relaunches);
         report(Event::Relaunching { why: &why, n: relaunches, of: terms.timeouts.relaunches });
         sleep_until(until).await;

@@ -203,10 +203,14 @@ impl<'a> Launcher<'a> {
         why: &Why,
     ) -> Result<LaunchRequest, LaunchError> {
         self.settle_as_nothing(request)?;
-        if matches!(why.cause, Cause::NoCapacity | Cause::SubnetFull) {
-            self.subnet += 1;
-        }
+        self.turn_from(why);
         self.open_launch()
+    }
+
+    /// The launches to come go to the next subnet, where that may help against what went wrong in
+    /// this one.
+    pub(super) fn turn_from(&mut self, why: &Why) {
+        self.subnet += usize::from(is_of_subnet(why));
     }
 
     /// A launch in doubt stays open in the ledger, for whoever takes the job back.
@@ -241,7 +245,7 @@ impl<'a> Launcher<'a> {
     /// Full jitter. The other subnets are tried at once before the first pause.
     async fn wait_or(&mut self, why: Why, tries: usize, begun: Instant) -> Result<(), LaunchError> {
         let untried = tries < self.spec.subnets.len();
-        if untried && matches!(why.cause, Cause::NoCapacity | Cause::SubnetFull) {
+        if untried && is_of_subnet(&why) {
             return Ok(());
         }
         let until = Instant::now() + random::up_to(self.pause);
@@ -253,4 +257,9 @@ impl<'a> Launcher<'a> {
         sleep_until(until).await;
         Ok(())
     }
+}
+
+/// Another subnet, which may lie in another zone, may have what this one lacks.
+fn is_of_subnet(why: &Why) -> bool {
+    matches!(why.cause, Cause::NoCapacity | Cause::SubnetFull)
 }

@@ -1,0 +1,168 @@
+//! Two hundred jobs that begin together, on a cloud with the delays and the rate limits of an account:
+//! whether all succeed, what a driver costs, and how many calls of ECS a job takes.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::scope;
+use std::time::{Duration, Instant};
+
+use fargate_local_cloud::{Limits, Pace};
+use fargate_playground::runner::{Control, Job, Outcome, Step, Verb, Verdict};
+use tokio::task::JoinSet;
+
+use crate::figure::{Figure, Goal, Report, median, percentile};
+use crate::house::{House, trivial};
+use crate::job;
+use crate::processes::{descendants, private};
+use crate::run::megabytes;
+
+/// Jobs.
+const JOBS: u64 = 200;
+/// Number of the first job.
+const FIRST: u64 = 20_000;
+/// Calls of `run` in each job.
+const STAGES: usize = 8;
+/// Steps that a job has beyond a trivial one.
+const STEPS: [&str; 3] = ["one", "two", "three"];
+/// Between two looks at all drivers.
+const LOOK: Duration = Duration::from_millis(250);
+/// The longest that 200 jobs may take here.
+const DEADLINE: Duration = Duration::from_secs(600);
+
+/// See the module.
+pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let house = House::open_with(&house.folder.join("crowd"), |options| {
+        options.pace = Pace::Measured { factor: 1.0 };
+        options.limits = Limits::of_aws();
+    })?;
+    let measured = measure_in(&house, report);
+    house.close();
+    measured
+}
+
+fn measure_in(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let over = AtomicBool::new(false);
+    let began = Instant::now();
+    let (outcomes, memory) = scope(|scope| {
+        let looking = scope.spawn(|| look(&over));
+        let outcomes = play(house).map_err(|error| error.to_string());
+        over.store(true, Ordering::Relaxed);
+        (outcomes, looking.join().expect("looking does not panic"))
+    });
+    let (outcomes, took) = (outcomes?, began.elapsed());
+    let memory: Vec<_> = memory.values().map(|kib| megabytes(kib * 1024)).collect();
+    if memory.is_empty() {
+        return Err("no driver was seen".into());
+    }
+    report.add(succeeded(&outcomes, took));
+    report.add(calls(house));
+    report.add(Figure {
+        name: "200-jobs-private-memory",
+        value: percentile(&memory, 95),
+        unit: "MB",
+        goal: Goal::AtMost(10.0),
+        note: format!(
+            "p95 of {} driver processes, each at the most that was seen; p50 {:.1}, worst {:.1}",
+            memory.len(),
+            median(&memory),
+            percentile(&memory, 100)
+        ),
+    });
+    Ok(())
+}
+
+/// Plays all jobs; each task must have been told to stop.
+fn play(house: &House) -> Result<Vec<Outcome>, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runner = Arc::new(job::runner(house)?);
+    let outcomes = runtime.block_on(async {
+        let mut jobs = JoinSet::new();
+        for number in FIRST..FIRST + JOBS {
+            let (runner, job) = (runner.clone(), eight_stages(number));
+            jobs.spawn(
+                async move { runner.play(&job, &Control::default(), Arc::new(|_| {})).await },
+            );
+        }
+        tokio::time::timeout(DEADLINE, jobs.join_all()).await
+    })?;
+    let mut tasks = house.cloud.tasks();
+    tasks.retain(|task| task.desired_status != "STOPPED");
+    match tasks.len() {
+        0 => Ok(outcomes),
+        left => Err(format!("{left} tasks that nobody has stopped").into()),
+    }
+}
+
+fn eight_stages(number: u64) -> Job {
+    let mut job = trivial(number);
+    job.steps.extend(STEPS.map(|name| Step::new(name, &["true"])));
+    job
+}
+
+/// The most private memory in KiB that each driver was seen to have, by its process.
+fn look(over: &AtomicBool) -> BTreeMap<u32, u64> {
+    let mut seen = BTreeMap::new();
+    let mut next = Instant::now();
+    while !over.load(Ordering::Relaxed) {
+        for id in descendants("fargate-runner") {
+            let most: &mut u64 = seen.entry(id).or_default();
+            *most = private(id).max(*most);
+        }
+        next += LOOK;
+        std::thread::park_timeout(next.saturating_duration_since(Instant::now()));
+    }
+    // Those that ended between being found and being looked at.
+    seen.retain(|_, kib| *kib > 0);
+    seen
+}
+
+fn succeeded(outcomes: &[Outcome], took: Duration) -> Figure {
+    let good = |outcome: &&Outcome| {
+        let runs = outcome.calls.iter().filter(|call| call.verb == Verb::Run).count();
+        let prepares = outcome.calls.iter().filter(|call| call.verb == Verb::Prepare).count();
+        outcome.verdict == Verdict::Success && (runs, prepares) == (STAGES, 1)
+    };
+    let failed: Vec<_> = outcomes.iter().filter(|outcome| !good(outcome)).collect();
+    for outcome in &failed {
+        eprintln!("{:?}:\n{}", outcome.verdict, String::from_utf8_lossy(&outcome.trace));
+    }
+    let seconds = |verb| {
+        let calls = outcomes.iter().flat_map(|outcome| &outcome.calls);
+        let calls = calls.filter(|call| call.verb == verb);
+        median(&calls.map(|call| call.took.as_secs_f64()).collect::<Vec<_>>())
+    };
+    Figure {
+        name: "200-jobs-failed",
+        value: failed.len() as f64,
+        unit: "jobs",
+        goal: Goal::AtMost(0.0),
+        note: format!(
+            "{STAGES} stages each, one `prepare` each, all in {:.0} s; p50 of prepare {:.1} s, of \
+             run {:.2} s, of cleanup {:.2} s",
+            took.as_secs_f64(),
+            seconds(Verb::Prepare),
+            seconds(Verb::Run),
+            seconds(Verb::Cleanup)
+        ),
+    }
+}
+
+/// Calls of ECS for each job, and how many of all were throttled.
+fn calls(house: &House) -> Figure {
+    let requests = house.cloud.requests();
+    let mut counts = BTreeMap::new();
+    for request in &requests {
+        *counts.entry(request.operation.as_str()).or_insert(0_u64) += 1;
+    }
+    let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let refused = requests.iter().filter(|request| request.status == Some(400)).count();
+    Figure {
+        name: "200-jobs-ecs-calls-per-job",
+        value: requests.len() as f64 / JOBS as f64,
+        unit: "calls",
+        goal: Goal::AtMost(20.0),
+        note: format!("{}; {refused} of them refused as too fast", counts.join(", ")),
+    }
+}
