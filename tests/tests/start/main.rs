@@ -5,6 +5,7 @@ mod agent;
 mod answers;
 mod exceptions;
 mod failures;
+mod microburst;
 mod rules;
 mod stopped;
 
