@@ -10,23 +10,7 @@ use aws_sdk_ecs::error::ProvideErrorMetadata;
 use aws_sdk_ecs::operation::run_task::builders::RunTaskFluentBuilder;
 use aws_sdk_ecs::types::{AwsVpcConfiguration, LaunchType, NetworkConfiguration};
 use fargate_local_cloud::{Credentials, Fault, LocalCloud, Options, Phase};
-
-/// Why the check cannot run here, or the interpreter that has boto3.
-fn python() -> Result<PathBuf, String> {
-    let installed = Command::new(conformance().join("install.sh"))
-        .output()
-        .map_err(|error| format!("tests/conformance/install.sh: {error}"))?;
-    if !installed.status.success() {
-        return Err(format!(
-            "tests/conformance/install.sh: {}: {}",
-            installed.status,
-            String::from_utf8_lossy(&installed.stderr).trim()
-        ));
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"));
-    Ok(target.join("python/bin/python"))
-}
+use fargate_tests::python;
 
 fn conformance() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
@@ -82,18 +66,6 @@ async fn check(python: PathBuf, cloud: &LocalCloud) -> Output {
         .expect("python runs")
 }
 
-/// The interpreter, or `None` after saying why the check is skipped. In CI nothing is skipped.
-fn python_or_skip() -> Option<PathBuf> {
-    match python() {
-        Ok(python) => Some(python),
-        Err(reason) if std::env::var_os("CI").is_none() => {
-            eprintln!("skipped: {reason}");
-            None
-        }
-        Err(reason) => panic!("{reason}"),
-    }
-}
-
 async fn serve() -> LocalCloud {
     let cloud = LocalCloud::serve(Options::new("fargate-agent")).await.expect("a cloud");
     for fault in expected_faults() {
@@ -104,7 +76,7 @@ async fn serve() -> LocalCloud {
 
 #[tokio::test]
 async fn boto3_and_the_models_of_botocore_find_nothing_wrong() {
-    let Some(python) = python_or_skip() else { return };
+    let Some(python) = python() else { return };
     let cloud = serve().await;
     let output = check(python, &cloud).await;
     let (said, findings) =
@@ -117,7 +89,7 @@ async fn boto3_and_the_models_of_botocore_find_nothing_wrong() {
 
 #[tokio::test]
 async fn the_check_itself_finds_what_is_wrong() {
-    let Some(python) = python_or_skip() else { return };
+    let Some(python) = python() else { return };
     let cloud = serve().await;
     let wrong = r#"{"clusters": [{"status": "LOST", "runningTasksCount": "1", "colour": "red"}]}"#;
     for body in [wrong, r#"{"__type": "NoSuchException", "message": "no"}"#] {

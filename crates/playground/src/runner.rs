@@ -28,7 +28,7 @@ pub use job::{
     Variable, When,
 };
 pub use journal::{Call, Event, Verb, Watch};
-pub use process::{Exit, KillTimes, Sent, Stream};
+pub use process::{Exit, KillTimes, Reading, Sent, Stream};
 pub use scripts::{Recorded, Scripts};
 pub use verdict::{BUILD_FAILURE, FailureReason, SYSTEM_FAILURE, Verdict};
 
@@ -113,6 +113,8 @@ impl Driver {
 pub struct Times {
     /// How long a signalled driver may take.
     pub kill: KillTimes,
+    /// How fast a driver's output is read.
+    pub reading: Reading,
     /// `config_exec_timeout`
     pub config: Duration,
     /// `prepare_exec_timeout`
@@ -134,6 +136,7 @@ impl Default for Times {
         let hour = Duration::from_secs(3600);
         Self {
             kill: KillTimes::default(),
+            reading: Reading::default(),
             config: hour,
             prepare: hour,
             cleanup: hour,

@@ -6,6 +6,7 @@ mod answers;
 mod exceptions;
 mod failures;
 mod logs;
+mod microburst;
 mod rules;
 mod secrets;
 mod stopped;

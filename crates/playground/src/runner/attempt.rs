@@ -255,7 +255,8 @@ impl<'a> Attempt<'a> {
         self.journal.see(&Event::Began { name: &name });
         let invocation = Invocation { argv, environment, folder: self.folder.path().to_owned() };
         let stop = self.limits.ended(scope, longest);
-        let ended = process::run(&invocation, stop, self.runner.times.kill, |stream, bytes| {
+        let (kill, reading) = (self.runner.times.kill, self.runner.times.reading);
+        let ended = process::run(&invocation, stop, kill, reading, |stream, bytes| {
             self.journal.see(&Event::Output { name: &name, stream, bytes });
             let kept = match stream {
                 Stream::Stdout => &mut stdout,

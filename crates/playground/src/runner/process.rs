@@ -20,8 +20,21 @@ use tokio::time::{Instant, sleep_until};
 
 use super::control::Stop;
 
-/// How much is read from a pipe at once.
-const PIECE: usize = 64 * 1024;
+/// How the pipes of a call are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Largest number of bytes that is read at once.
+    pub piece: usize,
+    /// Pause after each piece.
+    pub pause: Duration,
+}
+
+impl Default for Reading {
+    /// As fast as they are written.
+    fn default() -> Self {
+        Self { piece: 64 * 1024, pause: Duration::ZERO }
+    }
+}
 
 /// How long a process may take to obey each signal.
 #[derive(Clone, Copy, Debug)]
@@ -96,11 +109,12 @@ pub struct Ended {
 
 /// Runs `invocation` to its end; when `stop` resolves, its group gets the kill sequence.
 ///
-/// `output` sees the bytes of both streams as they come.
+/// `output` sees the bytes of both streams as they are read.
 pub async fn run(
     invocation: &Invocation,
     stop: impl Future<Output = Stop>,
     kill: KillTimes,
+    reading: Reading,
     mut output: impl FnMut(Stream, &[u8]),
 ) -> Ended {
     let begun = Instant::now();
@@ -114,7 +128,8 @@ pub async fn run(
     let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
     let mut stdout = child.stdout.take();
     let mut stderr = child.stderr.take();
-    let (mut from_stdout, mut from_stderr) = (vec![0; PIECE], vec![0; PIECE]);
+    let (mut from_stdout, mut from_stderr) = (vec![0; reading.piece], vec![0; reading.piece]);
+    let mut reads_again = begun;
     let mut status = None;
     let mut killing = Killing { group, kill, begun, signals: Vec::new(), next: None };
     let mut stopped = None;
@@ -122,15 +137,23 @@ pub async fn run(
 
     while status.is_none() || stdout.is_some() || stderr.is_some() {
         let next = killing.next.as_ref().map_or(begun, |step| step.at);
+        let reads = Instant::now() >= reads_again;
         tokio::select! {
-            count = read(&mut stdout, &mut from_stdout), if stdout.is_some() => match count {
+            count = read(&mut stdout, &mut from_stdout), if reads && stdout.is_some() => match count {
                 0 => stdout = None,
-                count => output(Stream::Stdout, &from_stdout[..count]),
+                count => {
+                    output(Stream::Stdout, &from_stdout[..count]);
+                    reads_again = Instant::now() + reading.pause;
+                }
             },
-            count = read(&mut stderr, &mut from_stderr), if stderr.is_some() => match count {
+            count = read(&mut stderr, &mut from_stderr), if reads && stderr.is_some() => match count {
                 0 => stderr = None,
-                count => output(Stream::Stderr, &from_stderr[..count]),
+                count => {
+                    output(Stream::Stderr, &from_stderr[..count]);
+                    reads_again = Instant::now() + reading.pause;
+                }
             },
+            () = sleep_until(reads_again), if !reads => {}
             ended = child.wait(), if status.is_none() => status = Some(ended),
             why = &mut stop, if stopped.is_none() => {
                 stopped = Some(why);
@@ -253,11 +276,12 @@ mod tests {
     async fn streams_stay_apart_and_the_code_is_kept() {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let call = shell("echo one; echo two >&2; exit 7");
-        let ended = run(&call, pending(), quick(), |stream, bytes| match stream {
-            Stream::Stdout => out.extend_from_slice(bytes),
-            Stream::Stderr => err.extend_from_slice(bytes),
-        })
-        .await;
+        let ended =
+            run(&call, pending(), quick(), Reading::default(), |stream, bytes| match stream {
+                Stream::Stdout => out.extend_from_slice(bytes),
+                Stream::Stderr => err.extend_from_slice(bytes),
+            })
+            .await;
         assert_eq!((ended.exit, out, err), (Exit::Code(7), b"one\n".to_vec(), b"two\n".to_vec()));
     }
 
@@ -270,7 +294,7 @@ mod tests {
             let _ = is_ready.await;
             Stop::Aborted
         };
-        let ended = run(&call, stop, quick(), |_, _| {
+        let ended = run(&call, stop, quick(), Reading::default(), |_, _| {
             ready_sender.take();
         })
         .await;
@@ -281,16 +305,35 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_lasts_until_every_holder_of_its_pipes_has_closed_them() {
-        let ended = run(&shell("(sleep 0.3) & exit 0"), pending(), quick(), |_, _| {}).await;
+        let ended =
+            run(&shell("(sleep 0.3) & exit 0"), pending(), quick(), Reading::default(), |_, _| {})
+                .await;
         assert_eq!(ended.exit, Exit::Code(0));
         assert!(ended.took >= Duration::from_millis(300), "{:?}", ended.took);
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_holds_the_writer_up_and_gets_every_byte() {
+        let reading = Reading { piece: 4096, pause: Duration::from_millis(5) };
+        let mut pieces = Vec::new();
+        let call = shell("head -c 200000 /dev/zero; echo through >&2");
+        let ended = run(&call, pending(), quick(), reading, |stream, bytes| {
+            pieces.push((stream, bytes.len()));
+        })
+        .await;
+        assert_eq!(ended.exit, Exit::Code(0));
+        let of = |wanted| pieces.iter().filter(move |(stream, _)| *stream == wanted);
+        assert_eq!(of(Stream::Stdout).map(|(_, count)| count).sum::<usize>(), 200_000);
+        assert!(pieces.iter().all(|(_, count)| *count <= 4096), "{pieces:?}");
+        // More than a pipe holds was still to come when the reader began.
+        assert!(ended.took >= 48 * reading.pause, "{:?}", ended.took);
     }
 
     #[tokio::test]
     async fn a_program_that_is_not_there_was_not_started() {
         let mut call = shell("");
         call.argv[0] = "/nonexistent/driver".into();
-        let ended = run(&call, ready(Stop::Aborted), quick(), |_, _| {}).await;
+        let ended = run(&call, ready(Stop::Aborted), quick(), Reading::default(), |_, _| {}).await;
         assert!(matches!(ended.exit, Exit::NotStarted(_)), "{:?}", ended.exit);
     }
 }

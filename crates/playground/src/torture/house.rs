@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,30 +15,22 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Error;
+use super::network::Network;
 use super::plan::{Guest, Harm, JOB, WITNESS, guest};
+use super::road::{Places, Road, Travelled};
+use super::windows::Windows;
 use super::witness::Witness;
 use crate::environment;
 use crate::invariants::job_of;
+use crate::relay::Find;
 use crate::runner::{
-    Control, Driver, Event, KillTimes, OUTPUT_LIMIT, Outcome, Runner, Scripts, Times, Verb,
-    Verdict, Watch,
+    Control, Driver, Event, KillTimes, OUTPUT_LIMIT, Outcome, Reading, Runner, Scripts, Times,
+    Verb, Verdict, Watch,
 };
 use crate::signals::Signals;
 
-/// Windows and deadlines of the product, scaled down: a torture does not wait for minutes. Those that
-/// end what nobody talks to are long enough for a machine that stands still for seconds.
-const WINDOWS: &str = r#"
-[defaults.timeouts]
-poll_min = "20ms"
-poll_max = "300ms"
-client_gone = "4s"
-idle = "8s"
-cancel_grace = "1s"
-next_stage_grace = "500ms"
-visible = "3s"
-verdict = "10s"
-dial = "300ms"
-"#;
+/// How the log is read by who reads it slowly: about 1 MB a second.
+const SLOWLY: Reading = Reading { piece: 8 * 1024, pause: Duration::from_millis(8) };
 /// For tasks to stop after the last job: the windows above, and a busy machine.
 const SETTLE: Duration = Duration::from_secs(60);
 /// For the cloud to end.
@@ -49,6 +42,7 @@ const AGAIN: Duration = Duration::from_millis(25);
 pub struct House {
     folder: TempDir,
     cloud: LocalCloud,
+    program: PathBuf,
     runner: Runner,
     witness: Witness,
     seed: u64,
@@ -62,6 +56,8 @@ pub struct Played {
     pub key: String,
     /// What came of it; none where its host was lost.
     pub outcome: Option<Outcome>,
+    /// What happened between its driver and its task.
+    pub travelled: Travelled,
 }
 
 impl Played {
@@ -87,12 +83,14 @@ impl House {
         let folder = tempfile::Builder::new().prefix("fargate-torture-").tempdir()?;
         let options = Options { folder: Some(folder.path().join("cloud")), ..Options::new(agent) };
         let cloud = LocalCloud::serve(options).await?;
-        let file = folder.path().join("config.toml");
         let log = folder.path().join("fargate-runner.log");
-        let text = cloud.configuration(&folder.path().join("state")) + WINDOWS;
-        std::fs::write(&file, environment::with_log_file(&text, &log))?;
+        let text = cloud.configuration(&folder.path().join("state"));
+        let text = environment::with_log_file(&text, &log);
+        for windows in Windows::ALL {
+            std::fs::write(windows.file_in(folder.path()), format!("{text}{windows}"))?;
+        }
         let runner = Runner {
-            driver: Driver::new(driver, &["custom"], &["-c", &file.to_string_lossy()]),
+            driver: driver_with(driver, &Windows::Usual.file_in(folder.path())),
             environment: environment::of_driver(&cloud.endpoint()),
             builds_dir: "/builds".to_owned(),
             cache_dir: "/cache".to_owned(),
@@ -108,7 +106,7 @@ impl House {
         };
         std::fs::create_dir(&runner.folder)?;
         let witness = Witness::listen().await?;
-        Ok(Self { folder, cloud, runner, witness, seed })
+        Ok(Self { folder, cloud, program: driver.to_owned(), runner, witness, seed })
     }
 
     /// Plays these jobs, so many at once.
@@ -155,25 +153,61 @@ impl House {
         Ok(played)
     }
 
-    async fn play_one(&self, guest: Guest) -> Result<Played, Error> {
+    async fn play_one(self: &Arc<Self>, guest: Guest) -> Result<Played, Error> {
         let url = &guest.job.git_info.repo_url;
         let identity =
             JobIdentity::from_repository(url, guest.job.job_info.project_id, guest.job.id)?;
         let key = identity.key().as_str().to_owned();
-        if let Harm::Rule { rule, .. } = &guest.harm {
+        let road = Arc::new(Road::open(guest.network.clone(), self.places(&key)).await?);
+        let harm = match &guest.harm {
+            Harm::Rule { rule, .. } => Some((*rule).to_owned()),
+            _ => None,
+        };
+        for rule in [harm, road.rule()].into_iter().flatten() {
             let rule = rule.replace(JOB, &format!("task of job {key}"));
             self.cloud.add_faults(rule.parse()?)?;
         }
-        let runner = Runner { driver: self.driver(&guest.harm), ..self.runner.clone() };
+        let mut runner = Runner { driver: self.driver(&guest), ..self.runner.clone() };
+        if guest.network == Network::SlowReader {
+            runner.times.reading = SLOWLY;
+        }
         let control = Control::default();
         let running = Arc::new(Notify::new());
-        let watch = watch(&guest.harm, &control, &running);
+        let watch = watch(&guest.harm, &control, &running, &road);
         let job = guest.job.clone().with_variable(WITNESS, &self.witness.port().to_string());
         let outcome = tokio::select! {
             outcome = runner.play(&job, &control, watch) => Some(outcome),
             () = self.harm_from_outside(&guest.harm, &key, &running) => None,
+            () = road.travel() => None,
         };
-        Ok(Played { guest, key, outcome })
+        Ok(Played { guest, key, outcome, travelled: road.close() })
+    }
+
+    /// Where the tasks of a job and of the others are to be found.
+    fn places(self: &Arc<Self>, key: &str) -> Places {
+        let find = |wanted: fn(&TaskRecord, &str) -> bool| {
+            let (house, key) = (Arc::downgrade(self), key.to_owned());
+            Find::by(move || {
+                let house = house.upgrade()?;
+                let lives = |task: &TaskRecord| task.last_status != "STOPPED";
+                let tasks = house.cloud.tasks().into_iter();
+                let found = tasks.filter(|task| lives(task) && wanted(task, &key));
+                let address = found.filter_map(|task| task.address).last()?;
+                Some(SocketAddr::new(address, house.port()))
+            })
+        };
+        Places {
+            own: find(|task, key| job_of(task) == Some(key)),
+            neighbour: find(|task, key| job_of(task) != Some(key)),
+            port: self.port(),
+        }
+    }
+
+    /// The port of the cloud's endpoint, at which tasks listen as well.
+    fn port(&self) -> u16 {
+        let endpoint = self.cloud.endpoint();
+        let port = endpoint.trim_end_matches('/').rsplit(':').next();
+        port.and_then(|port| port.parse().ok()).expect("the endpoint of a cloud names its port")
     }
 
     /// Returns if the job's host is lost; then the calls of it are killed and none follows.
@@ -192,9 +226,10 @@ impl House {
     }
 
     /// The driver of one job: where its harm ends calls, words before it see to that.
-    fn driver(&self, harm: &Harm) -> Driver {
-        let mut driver = self.runner.driver.clone();
-        let (verb, before): (Verb, Vec<OsString>) = match harm {
+    fn driver(&self, guest: &Guest) -> Driver {
+        let windows = Windows::of(&guest.network);
+        let mut driver = driver_with(&self.program, &windows.file_in(self.folder()));
+        let (verb, before): (Verb, Vec<OsString>) = match &guest.harm {
             Harm::Killed { verb, after_ms } => {
                 let seconds = format!("{}.{:03}", after_ms / 1000, after_ms % 1000);
                 let words = ["timeout", "--foreground", "-s", "KILL", &seconds];
@@ -294,9 +329,14 @@ impl House {
     }
 }
 
+fn driver_with(program: &Path, file: &Path) -> Driver {
+    Driver::new(program, &["custom"], &["-c", &file.to_string_lossy()])
+}
+
 /// Gives the orders of a harm when their moment comes, and tells that the script runs.
-fn watch(harm: &Harm, control: &Control, running: &Arc<Notify>) -> Watch {
+fn watch(harm: &Harm, control: &Control, running: &Arc<Notify>, road: &Arc<Road>) -> Watch {
     let (harm, control, running) = (harm.clone(), control.clone(), running.clone());
+    let road = road.clone();
     let seen = Mutex::new(Vec::new());
     Arc::new(move |event| match event {
         Event::Output { name: "build_script", bytes, .. } => {
@@ -306,6 +346,7 @@ fn watch(harm: &Harm, control: &Control, running: &Arc<Notify>) -> Watch {
                 seen.extend_from_slice(bytes);
             }
             if crate::invariants::contains(&seen, super::plan::BEGIN.as_bytes()) {
+                road.script_runs();
                 match harm {
                     Harm::Cancelled => control.cancel(),
                     Harm::RunnerStopped => control.stop_runner(),
@@ -316,6 +357,7 @@ fn watch(harm: &Harm, control: &Control, running: &Arc<Notify>) -> Watch {
         Event::Began { name } if matches!(harm, Harm::Aborted { stage } if stage == *name) => {
             control.abort();
         }
+        Event::Ended { call } => road.call_ended(call),
         _ => {}
     })
 }

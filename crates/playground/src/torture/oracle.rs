@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::house::{House, Played};
-use super::plan::{BEGIN, Harm};
+use super::plan::{BEGIN, Harm, WITNESS};
 use super::witness::Testimony;
 use crate::invariants::{
     self, Broken, Invariant, Secret, contains, files_below, no_double, no_orphan, no_secret_out,
@@ -19,6 +19,8 @@ const FAMILY: &str = "ci-job";
 const SUBNETS: [&str; 2] = ["subnet-0a1b2c3d4e5f60718", "subnet-0b2c3d4e5f607182a"];
 /// Longest that a call may take with windows that are scaled down, on a busy machine.
 const LONGEST: Duration = Duration::from_secs(60);
+/// The driver's words where it cannot say that the output is whole.
+const MISSING: &[u8] = b"output may be missing";
 /// Exit status of what was killed, for its memory or by `timeout`.
 const KILLED: i32 = 137;
 
@@ -28,6 +30,9 @@ pub fn judge(house: &House, played: &Played) -> Vec<Broken> {
     let witness = house.witness().of(played.guest.job.id);
     let mut broken = Vec::new();
     let mut tell = |invariant, evidence: String| broken.push(Broken { invariant, evidence });
+    for what in wrong_host(played, &witness) {
+        tell(Invariant::RightHost, what);
+    }
     let Some(outcome) = &played.outcome else {
         if witness.starts > 1 {
             tell(Invariant::NoDouble, format!("{} starts of one script", witness.starts));
@@ -79,10 +84,35 @@ fn false_verdict(played: &Played, outcome: &Outcome, witness: &Testimony) -> Opt
             None
         }
         Verdict::Failed { exit_code: None, .. } if guest.harm.may_cost_the_job() => None,
+        Verdict::Failed { reason: FailureReason::RunnerSystemFailure, exit_code: None }
+            if guest.network.may_cost_the_job() =>
+        {
+            None
+        }
         Verdict::Failed { reason, exit_code: None } => {
             Some(format!("{reason}, and nothing that was done to it costs a job"))
         }
     }
+}
+
+/// What another machine in the task's place was told, and what ran in spite of it.
+fn wrong_host(played: &Played, witness: &Testimony) -> Vec<String> {
+    let (guest, travelled) = (&played.guest, &played.travelled);
+    let heard = &travelled.heard;
+    let mut wrong: Vec<_> =
+        heard.requests.iter().map(|request| format!("an impostor was told {request}")).collect();
+    if !heard.bytes.is_empty() {
+        wrong.push(format!("an impostor was told {} bytes", heard.bytes.len()));
+    }
+    for said in [&heard.bytes, &travelled.swallowed] {
+        if contains(said, guest.job.token.as_bytes()) || contains(said, WITNESS.as_bytes()) {
+            wrong.push("another machine was told a part of a script in clear".to_owned());
+        }
+    }
+    if guest.network.lets_nothing_start() && witness.starts > 0 {
+        wrong.push(format!("the script started, where {} had answered", guest.network));
+    }
+    wrong
 }
 
 fn is_out_of_memory(harm: &Harm) -> bool {
@@ -97,6 +127,9 @@ fn silent_loss(played: &Played, call: &Call) -> Option<String> {
     let (shown_bytes, all_bytes) = (shown.len(), data.len());
     let whole = shown.starts_with(&data) && begin.is_some();
     match call.exit {
+        _ if whole && !played.guest.may_be_lost() && contains(&call.stderr, MISSING) => {
+            Some("a cut was marked, and every byte had come".to_owned())
+        }
         _ if whole => None,
         _ if !data.starts_with(shown) => {
             Some(format!("{shown_bytes} bytes were shown that are not the first of {all_bytes}"))

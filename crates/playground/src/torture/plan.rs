@@ -4,6 +4,7 @@ use std::fmt;
 
 use fastrand::Rng;
 
+use super::network::Network;
 use crate::runner::{GitInfo, Job, Verb};
 
 /// Written before the job's own bytes; the command that is echoed does not hold it in one piece.
@@ -119,6 +120,16 @@ pub struct Guest {
     pub kind: Kind,
     /// What is done to it.
     pub harm: Harm,
+    /// What the network does to it.
+    pub network: Network,
+}
+
+impl Guest {
+    /// Whether the job may end as the system's failure because of what is done to it.
+    #[must_use]
+    pub fn may_be_lost(&self) -> bool {
+        self.harm.may_cost_the_job() || self.network.may_cost_the_job()
+    }
 }
 
 impl fmt::Display for Harm {
@@ -170,6 +181,16 @@ impl Harm {
             }
             15..=16 => Self::Rule { rule: COSTS[rng.usize(0..COSTS.len())], costs: true },
             _ => Self::Rule { rule: RIDDEN_OUT[rng.usize(0..RIDDEN_OUT.len())], costs: false },
+        }
+    }
+
+    /// Whether it goes together with a broken network: a lost host has none, and answers of ECS that
+    /// are changed already cannot show another address.
+    fn is_one_of_a_pair(&self) -> bool {
+        match self {
+            Self::HostLost => false,
+            Self::Rule { rule, .. } => !rule.contains(": set ") && !rule.contains(": remove "),
+            _ => true,
         }
     }
 
@@ -227,7 +248,12 @@ impl Kind {
 pub fn guest(seed: u64, number: u64) -> Guest {
     let mut rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(number));
     let kind = Kind::draw(&mut rng);
-    let harm = Harm::draw(&mut rng);
+    let network = Network::draw(&mut rng, kind.data().len());
+    let mut harm = Harm::draw(&mut rng);
+    // A network that breaks is harm enough for every second job.
+    if network != Network::Plain && (rng.bool() || !harm.is_one_of_a_pair()) {
+        harm = Harm::None;
+    }
     let pause_ms = rng.u32(0..300);
     let git = GitInfo {
         repo_url: "http://gitlab.example/group/project.git".to_owned(),
@@ -253,7 +279,7 @@ pub fn guest(seed: u64, number: u64) -> Guest {
     if rng.bool() {
         job = job.with_after_script(&["echo after"]);
     }
-    Guest { number, job, kind, harm }
+    Guest { number, job, kind, harm, network }
 }
 
 #[cfg(test)]
@@ -264,7 +290,8 @@ mod tests {
     fn a_job_is_the_same_whenever_it_is_drawn_and_seeds_differ() {
         let told = |seed, number| {
             let guest = guest(seed, number);
-            format!("{:?} {:?} {}", guest.kind, guest.harm, guest.job.response())
+            let (kind, harm, network) = (guest.kind, guest.harm, guest.network);
+            format!("{kind:?} {harm:?} {network:?} {}", guest.job.response())
         };
         assert_eq!(told(7, 3), told(7, 3));
         assert_ne!(told(7, 3), told(8, 3));
@@ -278,6 +305,21 @@ mod tests {
             .map(|d| format!("{d:?}"))
             .collect();
         assert_eq!(drawn.len(), if cfg!(debug_assertions) { 9 } else { 8 });
+    }
+
+    #[test]
+    fn pairs_are_drawn_and_none_of_them_hides_the_relay() {
+        let guests: Vec<_> = (0..2000).map(|number| guest(1, number)).collect();
+        let pairs: Vec<_> = guests
+            .iter()
+            .filter(|guest| guest.network != Network::Plain && guest.harm != Harm::None)
+            .collect();
+        assert!(pairs.len() > 200, "{}", pairs.len());
+        assert!(pairs.iter().all(|guest| guest.harm.is_one_of_a_pair()));
+        let with = |harm: fn(&Harm) -> bool| pairs.iter().any(|guest| harm(&guest.harm));
+        assert!(with(|harm| *harm == Harm::Cancelled));
+        assert!(with(|harm| matches!(harm, Harm::Killed { .. })));
+        assert!(with(|harm| matches!(harm, Harm::Rule { .. })));
     }
 
     #[test]

@@ -1,23 +1,24 @@
-//! A network that a test can break: a TCP relay in this process, between a driver and its task or
-//! its cloud, that cuts, stalls, swallows, changes or slows down what passes, at any byte.
+//! A network that can be broken: a TCP relay in this process, between a driver and its task or its
+//! cloud, that cuts, stalls, swallows, changes or slows down what passes, at any byte.
 //!
-//! It knows bytes and no protocol. A job is led through it by its state file, a client of the cloud
-//! by its endpoint.
+//! It knows bytes and no protocol. A job is led through it by what ECS shows or by its state file, a
+//! client of the cloud by its endpoint.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::timeout;
-
-use crate::wait::PATIENCE;
+use tokio::time::{sleep, timeout};
 
 /// Bytes read at once.
 const READ: usize = 16 * 1024;
@@ -25,16 +26,39 @@ const READ: usize = 16 * 1024;
 const BACKLOG: u32 = 64;
 /// How long the ends of a closed connection may take to close their own sides.
 const LAST_BYTES: Duration = Duration::from_secs(5);
+/// Bytes that are kept of what a task said, and of what was swallowed.
+const KEPT: usize = 64 * 1024;
+/// Longest wait of [`Relay::until_passed`]: generous, because whoever waits shares the machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where the connections to come lead.
 #[derive(Clone, Debug)]
 pub enum Way {
     /// To this machine.
     To(SocketAddr),
+    /// To the machine that is found when a connection comes; without one it is reset.
+    Found(Find),
     /// They hear this, and then nothing; what they say is swallowed.
     Says(Vec<u8>),
     /// They hear this and are closed.
     SaysAndCloses(Vec<u8>),
+}
+
+/// Says where a connection leads, when it comes.
+#[derive(Clone)]
+pub struct Find(Arc<dyn Fn() -> Option<SocketAddr> + Send + Sync>);
+
+impl Find {
+    /// It must return at once.
+    pub fn by(find: impl Fn() -> Option<SocketAddr> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(find))
+    }
+}
+
+impl fmt::Debug for Find {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Find")
+    }
 }
 
 /// What the network does to every connection, old and new.
@@ -57,6 +81,26 @@ pub enum Cut {
     Fin,
     /// By a reset.
     Rst,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Up => f.write_str("up"),
+            Self::Silent => f.write_str("silent"),
+            Self::Refusing => f.write_str("refusing"),
+            Self::Cutting(how) => write!(f, "cutting by {how}"),
+        }
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fin => "FIN",
+            Self::Rst => "RST",
+        })
+    }
 }
 
 /// Who sends.
@@ -86,6 +130,8 @@ pub enum What {
     Cut(Cut),
     /// Nothing of this side passes until [`Relay::go_on`].
     Stall,
+    /// Nothing of this side passes for so long.
+    Pause(Duration),
     /// The next byte arrives with its lowest bit flipped.
     Flip,
 }
@@ -111,6 +157,7 @@ struct Counts {
     accepted: usize,
     segment: u32,
     stalls: usize,
+    struck: usize,
     from_client: u64,
     from_task: u64,
 }
@@ -124,12 +171,36 @@ impl Counts {
     }
 }
 
+/// What was said, as far as it is kept.
+#[derive(Default)]
+struct Said {
+    by_task: Vec<u8>,
+    swallowed: Vec<u8>,
+}
+
 struct Shared {
     /// Largest TCP segment of either side, where it is not the system's to choose.
     segment: Option<u32>,
     control: watch::Sender<Control>,
     counts: watch::Sender<Counts>,
-    faults: Mutex<VecDeque<Fault>>,
+    /// Of the connections to come, in their order.
+    faults: Mutex<VecDeque<Option<Fault>>>,
+    said: Mutex<Said>,
+}
+
+impl Shared {
+    fn faults(&self) -> MutexGuard<'_, VecDeque<Option<Fault>>> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+    let room = KEPT.saturating_sub(kept.len());
+    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
 /// A relay that listens, until this is dropped.
@@ -142,30 +213,46 @@ pub struct Relay {
 
 impl Relay {
     /// Passes everything on to `target`.
+    ///
+    /// # Panics
+    ///
+    /// As [`Relay::new`].
     pub async fn to(target: SocketAddr) -> Self {
         Self::new(Way::To(target)).await
     }
 
     /// Passes everything on to `target`, in TCP segments of so many bytes at most, either way and on
     /// both sides, as where the network carries no larger packets.
+    ///
+    /// # Panics
+    ///
+    /// As [`Relay::new`].
     pub async fn with_segments_of(bytes: u32, target: SocketAddr) -> Self {
-        Self::start(Way::To(target), Some(bytes)).await
+        let started = Self::start(Way::To(target), 0, Some(bytes)).await;
+        started.expect("an address of this relay alone")
     }
 
     /// Listens at an address of its own.
-    pub async fn new(way: Way) -> Self {
-        Self::start(way, None).await
-    }
-
+    ///
     /// # Panics
     ///
-    /// If the system gives no address.
-    async fn start(way: Way, segment: Option<u32>) -> Self {
-        static NEXT: AtomicU8 = AtomicU8::new(1);
-        let process = u8::try_from(std::process::id() % 256).expect("less than 256");
-        let ip = Ipv4Addr::new(127, 83, process, NEXT.fetch_add(1, Ordering::Relaxed));
-        let listener = listen(SocketAddr::new(IpAddr::V4(ip), 0), segment);
-        let address = listener.local_addr().expect("a bound socket");
+    /// If the system gives none.
+    pub async fn new(way: Way) -> Self {
+        Self::start(way, 0, None).await.expect("an address of this relay alone")
+    }
+
+    /// Listens at an address of its own, at this port; 0 is any.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub async fn listen(way: Way, port: u16) -> io::Result<Self> {
+        Self::start(way, port, None).await
+    }
+
+    async fn start(way: Way, port: u16, segment: Option<u32>) -> io::Result<Self> {
+        let listener = listen_on_a_free_one(port, segment)?;
+        let address = listener.local_addr()?;
         let control = Control {
             way,
             line: Line::Up,
@@ -180,9 +267,10 @@ impl Relay {
             control: watch::Sender::new(control),
             counts: watch::Sender::default(),
             faults: Mutex::default(),
+            said: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, address, shared.clone()));
-        Self { address, shared, accepting }
+        Ok(Self { address, shared, accepting })
     }
 
     fn change(&self, change: impl FnOnce(&mut Control)) {
@@ -212,12 +300,17 @@ impl Relay {
     }
 
     /// Happens to the next connection for which nothing is planned yet.
-    ///
-    /// # Panics
-    ///
-    /// If a connection panicked.
     pub fn plan(&self, fault: Fault) {
-        self.shared.faults.lock().expect("nobody panics").push_back(fault);
+        self.shared.faults().push_back(Some(fault));
+    }
+
+    /// Happens to the `nth` connection to come, counted from 0, instead of what was planned for it.
+    pub fn plan_for(&self, nth: usize, fault: Fault) {
+        let mut faults = self.shared.faults();
+        if faults.len() <= nth {
+            faults.resize(nth + 1, None);
+        }
+        faults[nth] = Some(fault);
     }
 
     /// Happens to every connection to come that has no plan of its own.
@@ -254,6 +347,24 @@ impl Relay {
         self.shared.counts.borrow().stalls
     }
 
+    /// How many planned faults happened.
+    #[must_use]
+    pub fn struck(&self) -> usize {
+        self.shared.counts.borrow().struck
+    }
+
+    /// The first bytes, at most 64 KiB, that the task said in the first connection.
+    #[must_use]
+    pub fn said_by_task(&self) -> Vec<u8> {
+        self.shared.said().by_task.clone()
+    }
+
+    /// The first bytes, at most 64 KiB, that clients said and that led nowhere.
+    #[must_use]
+    pub fn swallowed(&self) -> Vec<u8> {
+        self.shared.said().swallowed.clone()
+    }
+
     /// How many bytes of this side were passed on, over all connections.
     #[must_use]
     pub fn passed(&self, from: Side) -> u64 {
@@ -279,21 +390,35 @@ impl Drop for Relay {
     }
 }
 
-/// A socket for this kind of address that takes and sends no larger segments.
-fn socket(address: SocketAddr, segment: Option<u32>) -> TcpSocket {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-    let socket = socket.expect("a socket");
-    if let Some(bytes) = segment {
-        socket2::SockRef::from(&socket).set_tcp_mss(bytes).expect("a size that TCP allows");
+/// At an address of this process, whose last byte goes round.
+fn listen_on_a_free_one(port: u16, segment: Option<u32>) -> io::Result<TcpListener> {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let process = u8::try_from(std::process::id() % 256).expect("less than 256");
+    let mut tries = 0..=u8::MAX;
+    loop {
+        let ip = Ipv4Addr::new(127, 83, process, NEXT.fetch_add(1, Ordering::Relaxed));
+        tries.next();
+        match listen(SocketAddr::new(IpAddr::V4(ip), port), segment) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && !tries.is_empty() => {}
+            listening => return listening,
+        }
     }
-    socket
 }
 
-fn listen(address: SocketAddr, segment: Option<u32>) -> TcpListener {
-    let socket = socket(address, segment);
-    socket.set_reuseaddr(true).expect("an option of every system");
-    socket.bind(address).expect("an address of this relay alone");
-    socket.listen(BACKLOG).expect("a bound socket")
+/// A socket for this kind of address that takes and sends no larger segments.
+fn socket(address: SocketAddr, segment: Option<u32>) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if let Some(bytes) = segment {
+        SockRef::from(&socket).set_tcp_mss(bytes)?;
+    }
+    Ok(socket)
+}
+
+fn listen(address: SocketAddr, segment: Option<u32>) -> io::Result<TcpListener> {
+    let socket = socket(address, segment)?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>) {
@@ -305,7 +430,8 @@ async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>)
         if refuses {
             listener = None;
         } else if listener.is_none() {
-            listener = Some(listen(address, shared.segment));
+            let again = listen(address, shared.segment);
+            listener = Some(again.expect("an address of this relay alone"));
         }
         let accepted = async {
             match &listener {
@@ -315,13 +441,13 @@ async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>)
         };
         tokio::select! {
             accepted = accepted => if let Ok((client, _)) = accepted {
-                let segment = socket2::SockRef::from(&client).tcp_mss().unwrap_or_default();
+                let segment = SockRef::from(&client).tcp_mss().unwrap_or_default();
                 shared.counts.send_modify(|counts| {
                     counts.accepted += 1;
                     counts.segment = segment;
                 });
                 let id = shared.counts.borrow().accepted;
-                let fault = shared.faults.lock().expect("nobody panics").pop_front();
+                let fault = shared.faults().pop_front().flatten();
                 connections.spawn(serve(client, id, fault, shared.clone()));
             },
             changed = control.changed() => if changed.is_err() { return },
@@ -335,25 +461,32 @@ async fn serve(mut client: TcpStream, id: usize, fault: Option<Fault>, shared: A
         let control = shared.control.borrow();
         (control.way.clone(), control.always)
     };
-    match way {
-        Way::To(target) => {
-            let connection = Connection { id, fault: fault.or(always), shared };
-            connection.pass(client, target).await;
-        }
+    let target = match way {
+        Way::To(target) => target,
+        Way::Found(Find(find)) => match find() {
+            Some(target) => target,
+            None => return reset(&client),
+        },
         Way::Says(words) => {
             let (mut read, mut write) = client.split();
             let swallow = async {
                 let mut buffer = [0; 4096];
-                while let Ok(1..) = read.read(&mut buffer).await {}
+                while let Ok(n @ 1..) = read.read(&mut buffer).await {
+                    keep(&mut shared.said().swallowed, &buffer[..n]);
+                }
             };
             // A client that hears enough may leave in the middle of it.
             let _ = tokio::join!(write.write_all(&words), swallow);
+            return;
         }
         Way::SaysAndCloses(words) => {
             let _ = client.write_all(&words).await;
             let _ = client.shutdown().await;
+            return;
         }
-    }
+    };
+    let connection = Connection { id, fault: fault.or(always), shared };
+    connection.pass(client, target).await;
 }
 
 struct Connection {
@@ -369,8 +502,9 @@ impl Connection {
         if control.wait_for(passes).await.is_err() {
             return;
         }
-        let task = socket(target, self.shared.segment);
-        let Ok(mut task) = task.connect(target).await else { return };
+        // Who is refused there is refused here, as far as that can still be said.
+        let Ok(task) = socket(target, self.shared.segment) else { return reset(&client) };
+        let Ok(mut task) = task.connect(target).await else { return reset(&client) };
         for stream in [&client, &task] {
             stream.set_nodelay(true).expect("an open socket");
         }
@@ -439,6 +573,9 @@ impl Connection {
                     }
                 },
             };
+            if side == Side::Task && self.id == 1 {
+                keep(&mut self.shared.said().by_task, &buffer[..n]);
+            }
             let mut rest = &mut buffer[..n];
             if let Some(Fault { after, what, .. }) = fault
                 && after < passed + n as u64
@@ -447,9 +584,11 @@ impl Connection {
                 let (first, behind) = rest.split_at_mut(before);
                 self.write(side, &mut to, first, &mut control).await?;
                 fault = None;
+                self.shared.counts.send_modify(|counts| counts.struck += 1);
                 match what {
                     What::Cut(how) => return Err(how),
                     What::Stall => self.stall(&mut control).await,
+                    What::Pause(pause) => sleep(pause).await,
                     What::Flip => behind[0] ^= 1,
                 }
                 rest = behind;
@@ -494,13 +633,7 @@ impl Connection {
 
 async fn end(mut client: TcpStream, mut task: TcpStream, how: Cut) {
     match how {
-        Cut::Rst => {
-            for stream in [&client, &task] {
-                // A close without lingering resets.
-                let socket = socket2::SockRef::from(stream);
-                socket.set_linger(Some(Duration::ZERO)).expect("an open socket");
-            }
-        }
+        Cut::Rst => [&client, &task].into_iter().for_each(reset),
         Cut::Fin => {
             for stream in [&mut client, &mut task] {
                 let _ = stream.shutdown().await;
@@ -514,4 +647,10 @@ async fn end(mut client: TcpStream, mut task: TcpStream, how: Cut) {
             let _ = timeout(LAST_BYTES, both).await;
         }
     }
+}
+
+/// Whoever closes it next resets it.
+fn reset(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    socket.set_linger(Some(Duration::ZERO)).expect("an open socket");
 }

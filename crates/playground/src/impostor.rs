@@ -1,0 +1,261 @@
+//! A machine in a task's place: an SSH server with a key of its own, which lets everybody in, says
+//! yes to everything and writes down what it hears. Whoever proves the host key tells it nothing.
+//!
+//! It runs nothing of what it hears, and leads nobody on to the task.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use russh::keys::PrivateKey;
+use russh::keys::ssh_key::private::Ed25519Keypair;
+use russh::server::{
+    Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
+    run_stream,
+};
+use russh::{Channel, ChannelId};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+
+/// Longest that it listens to one client.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes that it keeps of what it hears.
+const KEPT: usize = 64 * 1024;
+
+/// What it was told by those who trusted it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Connections, of whoever came.
+    pub connections: usize,
+    /// Requests after the key exchange: logins, channels, commands.
+    pub requests: Vec<String>,
+    /// The first bytes, at most 64 KiB, that were sent through a channel.
+    pub bytes: Vec<u8>,
+}
+
+type Notes = Arc<Mutex<Heard>>;
+
+/// See the module. It listens until it is dropped.
+pub struct Impostor {
+    /// Where it listens.
+    pub address: SocketAddr,
+    heard: Notes,
+    listening: JoinHandle<()>,
+}
+
+impl Impostor {
+    /// Listens on a free port of loopback.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub async fn listen() -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let mut seed = [0; 32];
+        fastrand::fill(&mut seed);
+        let config = Arc::new(Config {
+            keys: vec![PrivateKey::from(Ed25519Keypair::from_seed(&seed))],
+            nodelay: true,
+            inactivity_timeout: Some(PATIENCE),
+            ..Config::default()
+        });
+        let heard = Notes::default();
+        let listening = tokio::spawn(listen(listener, config, heard.clone()));
+        Ok(Self { address, heard, listening })
+    }
+
+    /// What it heard so far.
+    #[must_use]
+    pub fn heard(&self) -> Heard {
+        lock(&self.heard).clone()
+    }
+}
+
+impl Drop for Impostor {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+fn lock(heard: &Notes) -> MutexGuard<'_, Heard> {
+    heard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn listen(listener: TcpListener, config: Arc<Config>, heard: Notes) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
+                lock(&heard).connections += 1;
+                let ear = Ear { heard: heard.clone() };
+                connections.spawn(timeout(PATIENCE, converse(config.clone(), stream, ear)));
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// However it ends: what was heard is written down.
+async fn converse(config: Arc<Config>, stream: TcpStream, ear: Ear) {
+    if let Ok(running) = run_stream(config, stream, ear).await {
+        let _ = running.await;
+    }
+}
+
+struct Ear {
+    heard: Notes,
+}
+
+impl Ear {
+    fn note(&self, request: impl Into<String>) {
+        lock(&self.heard).requests.push(request.into());
+    }
+
+    fn yes(
+        &self,
+        request: String,
+        channel: ChannelId,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        self.note(request);
+        session.channel_success(channel)
+    }
+}
+
+impl Handler for Ear {
+    type Error = russh::Error;
+
+    async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
+        self.note(format!("a login of {user} without a key"));
+        Ok(Auth::Accept)
+    }
+
+    async fn auth_password(&mut self, user: &str, _password: &str) -> Result<Auth, Self::Error> {
+        self.note(format!("a password of {user}"));
+        Ok(Auth::Accept)
+    }
+
+    async fn auth_publickey_offered(
+        &mut self,
+        user: &str,
+        _offer: PublicKeyOffer<'_>,
+    ) -> Result<Auth, Self::Error> {
+        self.note(format!("a key of {user}"));
+        Ok(Auth::Accept)
+    }
+
+    async fn auth_publickey(
+        &mut self,
+        user: &str,
+        _key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, Self::Error> {
+        self.note(format!("a login of {user}"));
+        Ok(Auth::Accept)
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        _channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.note("a channel");
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        keep(&mut lock(&self.heard).bytes, command);
+        self.yes("a command".to_owned(), channel, session)
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.yes(format!("the subsystem {name}"), channel, session)
+    }
+
+    async fn data(
+        &mut self,
+        _channel: ChannelId,
+        data: &[u8],
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        keep(&mut lock(&self.heard).bytes, data);
+        Ok(())
+    }
+}
+
+fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+    let room = KEPT.saturating_sub(kept.len());
+    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+}
+
+#[cfg(test)]
+mod tests {
+    use russh::client;
+    use russh::keys::{PrivateKeyWithHashAlg, ssh_key};
+
+    use super::*;
+
+    /// A client that trusts whom it meets, or nobody.
+    struct Client {
+        trusts: bool,
+    }
+
+    impl client::Handler for Client {
+        type Error = russh::Error;
+
+        async fn check_server_key(
+            &mut self,
+            _key: &russh::keys::PublicKeyOrCertificate,
+        ) -> Result<bool, Self::Error> {
+            Ok(self.trusts)
+        }
+    }
+
+    async fn connect(
+        impostor: &Impostor,
+        trusts: bool,
+    ) -> Result<client::Handle<Client>, russh::Error> {
+        client::connect(Arc::default(), impostor.address, Client { trusts }).await
+    }
+
+    #[tokio::test]
+    async fn who_trusts_it_is_written_down_with_every_byte() {
+        let impostor = Impostor::listen().await.unwrap();
+        let mut client = connect(&impostor, true).await.unwrap();
+        let key = PrivateKey::from(ssh_key::private::Ed25519Keypair::from_seed(&[7; 32]));
+        let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
+        assert!(client.authenticate_publickey("root", key).await.unwrap().success());
+        let channel = client.channel_open_session().await.unwrap();
+        channel.exec(true, "sh").await.unwrap();
+        channel.data(&b"echo secret"[..]).await.unwrap();
+        channel.eof().await.unwrap();
+        client.disconnect(russh::Disconnect::ByApplication, "", "").await.unwrap();
+        // Returns once the server closed its side, so that it has heard all.
+        let _ = client.await;
+        let heard = impostor.heard();
+        let expected = ["a key of root", "a login of root", "a channel", "a command"];
+        assert!(expected.iter().all(|what| heard.requests.iter().any(|r| r == what)), "{heard:?}");
+        assert_eq!((heard.connections, heard.bytes), (1, b"shecho secret".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn who_does_not_tells_it_nothing() {
+        let impostor = Impostor::listen().await.unwrap();
+        assert!(connect(&impostor, false).await.is_err());
+        assert_eq!(impostor.heard(), Heard { connections: 1, ..Heard::default() });
+    }
+}

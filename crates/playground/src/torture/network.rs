@@ -1,0 +1,194 @@
+//! What the network between driver and task does to a job, drawn from the seed: what must be ridden
+//! out, what may cost the job, and another machine in the task's place.
+
+use std::fmt;
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::relay::{Cut, Fault, Line, Side, What};
+
+/// Connections of a job: of `prepare` and of five stages, `build_script` the fourth of all.
+const CONNECTIONS: usize = 6;
+const SCRIPT: usize = 3;
+
+/// What the network does to one job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    /// Nothing; the job goes past the relay.
+    #[default]
+    Plain,
+    /// Connections, counted from 0, are cut or pause at a byte.
+    Faults(Vec<(usize, Fault)>),
+    /// A byte arrives changed.
+    Changed(usize, Fault),
+    /// Bytes pass in pieces of so many at most.
+    Pieces(usize),
+    /// gitlab-runner reads the log slowly.
+    SlowReader,
+    /// Once the script runs, this for so long; short enough for the window.
+    Down(Line, Duration),
+    /// Once the script runs, the connection falls silent for ever; the next one passes.
+    HalfOpen,
+    /// Once the script runs, this until the driver has given up.
+    Gone(Line),
+    /// Another machine answers in the task's place.
+    Replaced(Moment, Other),
+}
+
+/// Since when another machine answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// From the beginning: `prepare` meets it.
+    Beginning,
+    /// After `prepare`: no script has begun.
+    Prepared,
+    /// Since a cut in mid-script.
+    Running,
+}
+
+/// Which machine that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Other {
+    /// One with a key of its own, which lets everybody in.
+    Impostor,
+    /// One that says what the task said before.
+    Replay,
+    /// The task of another job, as where an address is used again.
+    Neighbour,
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain => f.write_str("nothing"),
+            Self::Faults(faults) => match &faults[..] {
+                [(_, Fault { what: What::Cut(how), .. })] => write!(f, "cut at a byte by {how}"),
+                [(_, _)] => f.write_str("pause at a byte"),
+                _ => f.write_str("several cuts and pauses"),
+            },
+            Self::Changed(..) => f.write_str("a bit changed"),
+            Self::Pieces(1) => f.write_str("bytes one by one"),
+            Self::Pieces(_) => f.write_str("small pieces"),
+            Self::SlowReader => f.write_str("slow reader of the log"),
+            Self::Down(line, _) => write!(f, "{line} for a while"),
+            Self::HalfOpen => f.write_str("half-open"),
+            Self::Gone(line) => write!(f, "{line} for longer than the window"),
+            Self::Replaced(moment, other) => {
+                let other = match other {
+                    Other::Impostor => "an impostor",
+                    Other::Replay => "a replay",
+                    Other::Neighbour => "another task",
+                };
+                let moment = match moment {
+                    Moment::Beginning => "from the beginning",
+                    Moment::Prepared => "after prepare",
+                    Moment::Running => "after a cut",
+                };
+                write!(f, "{other} {moment}")
+            }
+        }
+    }
+}
+
+impl Network {
+    /// For a job whose script writes so many bytes.
+    pub fn draw(rng: &mut Rng, output: usize) -> Self {
+        let how = if rng.bool() { Cut::Rst } else { Cut::Fin };
+        let line = match rng.u8(0..3) {
+            0 => Line::Silent,
+            1 => Line::Refusing,
+            _ => Line::Cutting(how),
+        };
+        match rng.u8(0..40) {
+            0..=4 => Self::Faults(vec![fault(rng, output, What::Cut(how))]),
+            5..=6 => Self::Faults((0..rng.usize(2..5)).map(|_| any_fault(rng, output)).collect()),
+            7 => Self::Faults(vec![pause(rng, output)]),
+            8 => {
+                let (connection, fault) = fault(rng, output, What::Flip);
+                Self::Changed(connection, fault)
+            }
+            // A large log byte by byte would only keep this machine busy.
+            9 if output < 4096 => Self::Pieces(1),
+            9 => Self::Pieces([64, 536][rng.usize(0..2)]),
+            10 => Self::SlowReader,
+            11 => Self::Down(line, Duration::from_millis(rng.u64(20..1500))),
+            12 => Self::HalfOpen,
+            13 => Self::Gone(line),
+            14..=15 => {
+                let others = [Other::Impostor, Other::Replay, Other::Neighbour];
+                match (rng.u8(0..3), others[rng.usize(0..3)]) {
+                    // Nothing was said before that could be replayed.
+                    (0, Other::Replay) => Self::Replaced(Moment::Beginning, Other::Impostor),
+                    (0, other) => Self::Replaced(Moment::Beginning, other),
+                    (1, other) => Self::Replaced(Moment::Prepared, other),
+                    (_, other) => Self::Replaced(Moment::Running, other),
+                }
+            }
+            _ => Self::Plain,
+        }
+    }
+
+    /// Whether the job may end as the system's failure because of it.
+    #[must_use]
+    pub fn may_cost_the_job(&self) -> bool {
+        matches!(self, Self::Changed(..) | Self::Gone(_) | Self::Replaced(..))
+    }
+
+    /// Whether no script of the job may have started.
+    #[must_use]
+    pub fn lets_nothing_start(&self) -> bool {
+        matches!(self, Self::Replaced(Moment::Beginning | Moment::Prepared, _))
+    }
+}
+
+fn any_fault(rng: &mut Rng, output: usize) -> (usize, Fault) {
+    match rng.u8(0..3) {
+        0 => pause(rng, output),
+        1 => fault(rng, output, What::Cut(Cut::Fin)),
+        _ => fault(rng, output, What::Cut(Cut::Rst)),
+    }
+}
+
+fn pause(rng: &mut Rng, output: usize) -> (usize, Fault) {
+    let pause = What::Pause(Duration::from_millis(rng.u64(20..2500)));
+    fault(rng, output, pause)
+}
+
+/// At a byte of the login, of the script or of its output; every second one while the script runs.
+fn fault(rng: &mut Rng, output: usize, what: What) -> (usize, Fault) {
+    let connection = if rng.bool() { SCRIPT } else { rng.usize(0..CONNECTIONS) };
+    let from = if rng.u8(0..3) == 0 { Side::Client } else { Side::Task };
+    let login = 5000;
+    let end = match from {
+        Side::Task if rng.bool() => login + u64::try_from(output).unwrap_or_default(),
+        _ => login,
+    };
+    (connection, Fault { from, after: rng.u64(0..end), what })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn everything_is_drawn_and_reads_as_words() {
+        let mut rng = Rng::with_seed(1);
+        let drawn: BTreeSet<_> =
+            (0..4000).map(|_| Network::draw(&mut rng, 4000).to_string()).collect();
+        let drawn: Vec<_> = drawn.into_iter().collect();
+        insta::assert_snapshot!(drawn.join("\n"), @"");
+    }
+
+    #[test]
+    fn what_costs_no_job_leaves_it_its_task_and_its_window() {
+        assert!(!Network::HalfOpen.may_cost_the_job());
+        assert!(!Network::Down(Line::Silent, Duration::from_secs(1)).may_cost_the_job());
+        assert!(Network::Gone(Line::Silent).may_cost_the_job());
+        let replaced = |moment| Network::Replaced(moment, Other::Replay);
+        assert!(replaced(Moment::Prepared).lets_nothing_start());
+        assert!(!replaced(Moment::Running).lets_nothing_start());
+    }
+}

@@ -1,0 +1,104 @@
+//! Windows and deadlines of the product, scaled down, as tables of its configuration file: a torture
+//! does not wait for minutes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::network::Network;
+
+/// Those that end what nobody talks to are long enough for a machine that stands still for seconds.
+const USUAL: [(&str, &str); 9] = [
+    ("poll_min", "\"20ms\""),
+    ("poll_max", "\"300ms\""),
+    ("client_gone", "\"4s\""),
+    ("idle", "\"8s\""),
+    ("cancel_grace", "\"1s\""),
+    ("next_stage_grace", "\"500ms\""),
+    ("visible", "\"3s\""),
+    ("verdict", "\"10s\""),
+    ("dial", "\"300ms\""),
+];
+/// A cut is noticed soon, and waited out for longer than a busy machine needs.
+const PATIENT: [(&str, &str); 6] = [
+    ("keepalive", "\"1s\""),
+    ("keepalive_tries", "2"),
+    ("handshake", "\"2s\""),
+    ("authenticate", "\"2s\""),
+    ("hello", "\"2s\""),
+    ("client_gone", "\"10s\""),
+];
+/// A cut is noticed soon, and given up soon.
+const SHORT: [(&str, &str); 5] = [
+    ("keepalive", "\"1s\""),
+    ("keepalive_tries", "2"),
+    ("handshake", "\"1s\""),
+    ("client_gone", "\"2s\""),
+    ("resume", "\"700ms\""),
+];
+
+/// One of the configurations of a torture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Windows {
+    /// Where the network holds.
+    Usual,
+    /// Where it breaks and that must cost nothing.
+    Patient,
+    /// Where it stays broken.
+    Short,
+}
+
+impl Windows {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Usual, Self::Patient, Self::Short];
+
+    /// Those of a job with such a network.
+    #[must_use]
+    pub fn of(network: &Network) -> Self {
+        match network {
+            Network::Plain | Network::SlowReader => Self::Usual,
+            Network::Gone(_) | Network::Replaced(..) => Self::Short,
+            _ => Self::Patient,
+        }
+    }
+
+    /// The configuration file with them.
+    #[must_use]
+    pub fn file_in(self, folder: &Path) -> PathBuf {
+        folder.join(match self {
+            Self::Usual => "config.toml",
+            Self::Patient => "config-patient.toml",
+            Self::Short => "config-short.toml",
+        })
+    }
+
+    fn changes(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Usual => &[],
+            Self::Patient => &PATIENT,
+            Self::Short => &SHORT,
+        }
+    }
+}
+
+impl fmt::Display for Windows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\n[defaults.timeouts]\n")?;
+        let changes = self.changes();
+        let kept =
+            USUAL.iter().filter(|(key, _)| !changes.iter().any(|(changed, _)| changed == key));
+        for (key, value) in kept.chain(changes) {
+            writeln!(f, "{key} = {value}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_stands_once_and_a_change_counts() {
+        insta::assert_snapshot!(Windows::Short, @"");
+    }
+}
