@@ -22,8 +22,6 @@ pub use masker::{MASK, Masker};
 pub const SHORTEST: usize = 8;
 /// Bytes of a secret that are looked for. What begins like a longer one is it, for all that is told.
 const LONGEST: usize = 4096;
-/// Secrets that are kept, so that a job with very many variables costs no memory without end.
-const MOST: usize = 1000;
 
 #[derive(Default)]
 struct Known {
@@ -39,7 +37,7 @@ static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 pub fn remember(secret: &str) {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     for line in secret.lines().map(str::trim) {
-        if line.len() < SHORTEST || line.starts_with("-----") || known.secrets.len() >= MOST {
+        if line.len() < SHORTEST || line.starts_with("-----") {
             continue;
         }
         let line = &line.as_bytes()[..line.len().min(LONGEST)];

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use fargate_model::job::JobIdentity;
 use serde::Deserialize;
+use tracing::warn;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -20,6 +21,9 @@ use crate::mask;
 
 /// Largest response that is read, in bytes; GitLab's own limit for a job's payload is far below.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of masked variables that are looked for in our own texts, and what a small one counts as.
+const MAX_SECRETS: usize = 64 * 1024;
+const SMALL_SECRET: usize = 128;
 /// Longest job time-out that is believed: GitLab allows a month.
 const MAX_TIMEOUT: Duration = Duration::from_secs(31 * 24 * 3600);
 
@@ -137,7 +141,17 @@ fn remember_secrets(bytes: &[u8], repository: &str) {
     let variables = secrets.variables.unwrap_or_default().into_iter().filter(masked);
     let passwords = secrets.credentials.unwrap_or_default().into_iter();
     let values = variables.filter_map(|variable| variable.value);
-    for secret in values.chain(passwords.filter_map(|login| login.password)) {
+    let mut room = MAX_SECRETS;
+    for secret in passwords.filter_map(|login| login.password).chain(values) {
+        // Neither many small ones nor a few large ones may cost this process its memory.
+        room = room.saturating_sub(secret.len().max(SMALL_SECRET));
+        if room == 0 {
+            warn!(
+                event = "mask.full",
+                "not all masked variables of the job are masked in our own texts"
+            );
+            break;
+        }
         mask::remember(&secret);
     }
 }
@@ -330,6 +344,17 @@ mod tests {
             mask::text("glcbt-secret canary-response-open"),
             "[MASKED] canary-response-open"
         );
+    }
+
+    #[test]
+    fn very_many_secrets_cost_no_memory_without_end() {
+        let variable =
+            |n| format!(r#"{{"key": "A", "value": "canary-many-{n:06}", "masked": true}},"#);
+        let all: String = (0..5000).map(variable).collect();
+        let text = JOB.replacen('{', &format!(r#"{{"variables": [{all} {{}}],"#), 1);
+        read(text.as_bytes(), &[]).unwrap();
+        assert_eq!(mask::text("canary-many-000000"), "[MASKED]");
+        assert_eq!(mask::text("canary-many-004999"), "canary-many-004999");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub fn all(secret: &[u8]) -> Vec<Vec<u8>> {
     }));
     if let Ok(text) = std::str::from_utf8(secret) {
         let quoted = serde_json::Value::from(text).to_string();
-        forms.push(quoted[1..quoted.len() - 1].as_bytes().to_vec());
+        forms.push(quoted.as_bytes()[1..quoted.len() - 1].to_vec());
         forms.push(fargate_model::text::escape(text).into_bytes());
     }
     forms.sort();

@@ -13,11 +13,18 @@ use super::{SHORTEST, forms};
 /// What stands in a secret's place; as gitlab-runner writes it.
 pub const MASK: &str = "[MASKED]";
 
+/// Bytes of a form that are searched for; from there on it is compared. A long key would else cost each
+/// process of a job more memory than all the rest of it.
+const SEARCHED: usize = 32;
+
 /// See the module.
 pub struct Masker {
-    /// None where no secret is known.
+    /// Finds how forms begin; none where no secret is known.
     finder: Option<AhoCorasick>,
+    /// In order, so that those that begin alike stand together.
     forms: Vec<Vec<u8>>,
+    /// For each beginning, the forms that have it.
+    beginnings: Vec<Range<usize>>,
 }
 
 impl std::fmt::Debug for Masker {
@@ -41,11 +48,19 @@ impl Masker {
         forms.dedup();
         // Small before fast: the texts are short, and every process of a job holds one.
         let kind = AhoCorasickKind::ContiguousNFA;
+        let mut beginnings: Vec<Range<usize>> = Vec::new();
+        for (n, form) in forms.iter().enumerate() {
+            match beginnings.last_mut() {
+                Some(last) if beginning(&forms[last.start]) == beginning(form) => last.end = n + 1,
+                _ => beginnings.push(n..n + 1),
+            }
+        }
+        let searched = beginnings.iter().map(|alike| beginning(&forms[alike.start]));
         let finder = (!forms.is_empty())
-            .then(|| AhoCorasick::builder().kind(Some(kind)).prefilter(false).build(&forms));
+            .then(|| AhoCorasick::builder().kind(Some(kind)).prefilter(false).build(searched));
         // It fails only beyond what the limits on secrets leave.
         let finder = finder.map(|built| built.expect("the forms are few and short"));
-        Self { finder, forms }
+        Self { finder, forms, beginnings }
     }
 
     /// `text` with every secret masked.
@@ -78,7 +93,11 @@ impl Masker {
     /// The parts of `text` that belong to secrets, in order and apart from each other.
     fn found(&self, text: &[u8]) -> Vec<Range<usize>> {
         let Some(finder) = &self.finder else { return Vec::new() };
-        let whole = finder.find_overlapping_iter(text).map(|found| found.range());
+        let whole = finder.find_overlapping_iter(text).map(|found| {
+            let alike = &self.forms[self.beginnings[found.pattern().as_usize()].clone()];
+            let longest = alike.iter().map(|form| agreeing(&text[found.start()..], form)).max();
+            found.start()..found.start() + longest.unwrap_or(found.len())
+        });
         let mut found: Vec<Range<usize>> = whole.collect();
         found.extend(self.forms.iter().filter_map(|form| begins_within(text, form)));
         found.extend(self.forms.iter().filter_map(|form| ends_within(text, form)));
@@ -92,6 +111,15 @@ impl Masker {
         }
         apart
     }
+}
+
+fn beginning(form: &[u8]) -> &[u8] {
+    &form[..form.len().min(SEARCHED)]
+}
+
+/// Bytes in which both begin alike.
+fn agreeing(text: &[u8], form: &[u8]) -> usize {
+    text.iter().zip(form).take_while(|(a, b)| a == b).count()
 }
 
 /// The end of a form with which the text begins; the longest, if it is long enough.
@@ -173,6 +201,18 @@ mod tests {
         assert_eq!(masker.pieces(&pieces), ["log: [MASKED]", "[MASKED] end", "[MASKED]"]);
     }
 
+    #[test]
+    fn a_long_secret_is_masked_as_far_as_it_goes_and_one_that_begins_alike_as_well() {
+        let long = format!("canary-{}", "0123456789".repeat(30));
+        let alike = format!("{}-other-end", &long[..60]);
+        let masker = masker(&[&long, &alike]);
+        assert_eq!(masker.text(&format!("<{long}>")), "<[MASKED]>");
+        assert_eq!(masker.text(&format!("<{alike}>")), "<[MASKED]>");
+        // What is left of one that was cut in the middle is shown no further than it differs.
+        assert_eq!(masker.text(&format!("<{}...>", &long[..200])), "<[MASKED]...>");
+        assert_eq!(masker.text(&format!("<{}>", &long[..20])), format!("<{}>", &long[..20]));
+    }
+
     /// Secrets and text of the same few characters, so that they meet by chance as well.
     fn words() -> impl Strategy<Value = (String, String, String, usize)> {
         ("[a-c/+ %\"ü]{8,24}", "[a-c/+ %\"ü]{0,40}", "[a-c/+ %\"ü]{0,40}", 0..3_usize)
@@ -215,7 +255,7 @@ mod tests {
 
         #[test]
         fn base64_is_masked_wherever_in_it_the_secret_begins(
-            secret in "[!-~]{8,40}", before in "[!-~]{0,7}", after in "[!-~]{0,7}",
+            secret in "[!-~]{8,90}", before in "[!-~]{0,7}", after in "[!-~]{0,7}",
         ) {
             let text = STANDARD_NO_PAD.encode(format!("{before}{secret}{after}"));
             let shown = masker(&[&secret]).text(&text).into_owned();

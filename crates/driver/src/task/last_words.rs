@@ -102,15 +102,20 @@ fn shown(events: &[String]) -> Vec<String> {
 
 /// Says why there are no lines, and what right is missing; that is asked for again after an hour.
 fn unread(why: Why, error: &CallError, ecs: &Ecs, folder: &Folder, launch: &LaunchRequest) -> Why {
-    warn!(event = "log.unread", request_id = error.request_id(), "{error}");
     for right in [DEFINITION_RIGHT, LogStream::RIGHT] {
         if error.denies(right) {
             folder.remember_refusal(right, ecs.region(), &launch.cluster);
+            warn!(
+                event = "right.missing",
+                action = right,
+                "the log of a container that ended is not shown: {error}"
+            );
             return why.because(format!(
                 "Its log was not read: this host's role may not {right}, which would show its last lines here."
             ));
         }
     }
+    warn!(event = "log.unread", request_id = error.request_id(), "{error}");
     why.quoting("Its log could not be read", error.to_string())
 }
 

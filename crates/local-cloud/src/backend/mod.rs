@@ -63,7 +63,7 @@ pub(crate) struct Plan {
     pub mounts: Vec<Mount>,
     pub address: IpAddr,
     /// Where its output goes beside the file.
-    pub stream: Option<Name>,
+    pub stream: Option<Box<Name>>,
 }
 
 /// A folder of this machine that a container sees.
@@ -181,9 +181,9 @@ impl Backend {
         };
         process.env_clear().envs(variables).stdin(Stdio::null());
         process.stdout(writer.try_clone().map_err(system("making a pipe"))?).stderr(writer);
-        let stream = plan.stream.clone().map(|name| {
-            self.streams.open(&name);
-            Tap { streams: Arc::clone(&self.streams), name }
+        let stream = plan.stream.as_deref().map(|name| {
+            self.streams.open(name);
+            Tap { streams: Arc::clone(&self.streams), name: name.clone() }
         });
         let logged = self.logs.keep(output, &log, stream).map_err(system("opening the log"))?;
         let child = self.spawner.spawn(process, said.into()).await.map_err(system("starting"))?;

@@ -91,16 +91,16 @@ pub(super) fn all_plans(task: &Task, folder: &Path) -> Vec<Planned> {
 /// Where the output goes by the log driver `awslogs`.
 ///
 /// Source: Amazon ECS Developer Guide, "Send Amazon ECS logs to CloudWatch", whose names these are.
-fn stream(task: &Task, definition: &ContainerDefinition) -> Option<Name> {
+fn stream(task: &Task, definition: &ContainerDefinition) -> Option<Box<Name>> {
     let log = definition.log_configuration.as_ref()?;
     let options = log.options.as_ref().filter(|_| log.log_driver.as_deref() == Some("awslogs"))?;
     let prefix = options.get("awslogs-stream-prefix")?;
     let container = definition.name.as_deref().unwrap_or_default();
-    Some(Name {
+    Some(Box::new(Name {
         region: options.get("awslogs-region").unwrap_or(&task.region).clone(),
         group: options.get("awslogs-group")?.clone(),
         stream: format!("{prefix}/{container}/{}", task.id),
-    })
+    }))
 }
 
 /// An override's command replaces the definition's; the entry point stays.

@@ -172,6 +172,21 @@ where
     found.unwrap_or_else(|_| panic!("{what} did not happen within {PATIENCE:?}"))
 }
 
+/// Calls an operation of CloudWatch Logs, and gives the answer as it is.
+pub async fn logs(endpoint: &str, operation: &str, body: Value) -> Answer {
+    let host = endpoint.replace("http://", "");
+    let headers = vec![
+        ("content-type".to_owned(), "application/x-amz-json-1.1".to_owned()),
+        ("x-amz-target".to_owned(), format!("Logs_20140328.{operation}")),
+    ];
+    let keys = Credentials::new("test", "test", None, None, "a test");
+    let request = signed(&host, "logs", headers, &body.to_string(), keys);
+    spawn_blocking(move || exchange(&host, &request))
+        .await
+        .expect("no panic in the client")
+        .expect("an answer")
+}
+
 /// Calls an operation of a query service with these keys, and gives the answer as it is.
 pub async fn query(
     endpoint: &str,

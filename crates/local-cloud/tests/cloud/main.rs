@@ -2,6 +2,7 @@
 
 mod client;
 mod control;
+mod logs;
 mod neighbours;
 mod processes;
 mod wire;
