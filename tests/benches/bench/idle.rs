@@ -46,7 +46,7 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
         driver.kill()?;
         driver.wait()?;
     }
-    each(&jobs, |job| Ok(finish(&mut job.stage(&["cleanup"]))?))?;
+    each(&jobs, |job| finish(&mut job.stage(&["cleanup"])))?;
     let gone = || (house.cloud.live_tasks() == 0).then_some(());
     until_found("every task to stop", WATCHED / 50, gone)?;
     report.add(Figure {
