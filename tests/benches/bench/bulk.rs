@@ -1,5 +1,5 @@
-//! A log of 1 GB through `custom run`, beside `ssh` with the same cipher, every byte hashed; and once
-//! more into a reader that begins with 1 KB a second.
+//! A log of 1 GB through `custom run`, beside `ssh` with the same cipher, every byte hashed; once more
+//! into a reader that begins with 1 KB a second; and many short lines.
 //!
 //! Both sides start the same script, go through a pipe into the same reader, and have one process on
 //! each side of the connection: `run` with the agent beside `ssh` with `sshd`, and then both clients
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use crate::figure::{Figure, Goal, Report, median};
-use crate::house::House;
+use crate::house::{Called, House};
 use crate::measured::words;
 use crate::openssh::{self, OpenSsh};
 use crate::processes::{descendants, peak_resident};
@@ -37,6 +37,8 @@ const LOOK_EVERY: u64 = 10_000_000;
 const SIP: usize = 1000;
 const SIP_EVERY: Duration = Duration::from_secs(1);
 const SIPS: usize = 10;
+/// Short lines, each written by itself.
+const SHORT_LINES: u64 = 1_000_000;
 /// Of the figures.
 const BESIDE_SSH: &str = "gigabyte-speed-beside-ssh";
 const STOCK_BESIDE_SSH: &str = "gigabyte-stock-speed-beside-ssh";
@@ -70,6 +72,7 @@ fn with_agent(house: &House, expected: &[u8], report: &mut Report) -> Result<(),
         }
     }
     let slow = read(&mut job.script(&self::script())?, SIPS)?.expecting(expected)?;
+    report.add(short_lines(&job)?);
     job.cleanup()?;
     match missing {
         Some(why) => report.skip(BESIDE_SSH, &why),
@@ -119,6 +122,24 @@ fn with_stock_server(
         note: "the driver's VmHWM; hashes equal".to_owned(),
     });
     Ok(())
+}
+
+fn short_lines(job: &Called<'_>) -> Result<Figure, Box<dyn Error>> {
+    let expected: String = (1..=SHORT_LINES).map(|n| format!("{n}\n")).collect();
+    let log = read(&mut job.script(&format!("stdbuf -oL seq {SHORT_LINES}\n"))?, 0)?;
+    if log.sha256 != Sha256::digest(&expected).as_slice() {
+        return Err(format!("{} of {} bytes of short lines came", log.bytes, expected.len()).into());
+    }
+    Ok(Figure {
+        name: "short-lines-speed",
+        value: SHORT_LINES as f64 / log.took.as_secs_f64(),
+        unit: "lines/s",
+        goal: Goal::AtLeast(100_000.0),
+        note: format!(
+            "{SHORT_LINES} lines, each written by itself; the driver's VmHWM {:.1} MiB",
+            log.driver_kib as f64 / 1024.0
+        ),
+    })
 }
 
 /// The same log through both, in turns.

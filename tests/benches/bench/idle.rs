@@ -2,9 +2,12 @@
 
 use std::error::Error;
 use std::io::Read;
+use std::path::PathBuf;
 use std::process::Child;
 use std::thread::scope;
 use std::time::{Duration, Instant};
+
+use toml::Table;
 
 use crate::figure::{Figure, Goal, Report, median};
 use crate::house::{Called, House};
@@ -25,8 +28,10 @@ const WATCHED: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
-    let jobs =
-        (FIRST..FIRST + DRIVERS).map(|number| house.job(number)).collect::<Result<Vec<_>, _>>()?;
+    let configurations = halves(house)?;
+    let jobs = (FIRST..FIRST + DRIVERS).zip(configurations.iter().cycle());
+    let jobs = jobs.map(|(number, configuration)| house.job_with(number, configuration));
+    let jobs = jobs.collect::<Result<Vec<_>, _>>()?;
     let drivers = each(&jobs, begin)?;
     let ids: Vec<_> = drivers.iter().map(Child::id).collect();
     let before = ids.iter().map(|id| cpu(*id)).sum::<Duration>();
@@ -41,7 +46,7 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
         driver.kill()?;
         driver.wait()?;
     }
-    each(&jobs, |job| Ok(finish(&mut job.stage(&["cleanup"]))?))?;
+    each(&jobs, |job| finish(&mut job.stage(&["cleanup"])))?;
     let gone = || (house.cloud.live_tasks() == 0).then_some(());
     until_found("every task to stop", WATCHED / 50, gone)?;
     report.add(Figure {
@@ -57,6 +62,18 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
         ),
     });
     Ok(())
+}
+
+/// A subnet holds no more than 251 tasks, so every other job begins with the second one.
+fn halves(house: &House) -> Result<[PathBuf; 2], Box<dyn Error>> {
+    let mut settings: Table = std::fs::read_to_string(&house.configuration)?.parse()?;
+    let defaults = settings.get_mut("defaults").and_then(toml::Value::as_table_mut);
+    let subnets = defaults.and_then(|defaults| defaults.get_mut("subnets"));
+    let subnets = subnets.and_then(toml::Value::as_array_mut);
+    subnets.ok_or("the cloud's configuration has no subnets")?.reverse();
+    let other = house.folder.join("other-subnet-first.toml");
+    std::fs::write(&other, settings.to_string())?;
+    Ok([house.configuration.clone(), other])
 }
 
 /// A driver whose script has begun.

@@ -25,7 +25,7 @@ const ORPHANS: u32 = 1000;
 /// Tasks of one RunTask. Source: Amazon ECS API Reference, `RunTask`, `count`.
 const PER_CALL: u32 = 10;
 
-/// What passes on the cloud's clock between two RunTasks: the launches of one, at 20 a second.
+/// What passes on the cloud's clock between two launches of ten tasks, at 20 tasks a second.
 const BETWEEN_LAUNCHES: Duration = Duration::from_secs(1);
 
 /// See the module.
