@@ -77,8 +77,8 @@ pub enum Error {
     Interrupted,
 }
 
-/// Jobs that share a cloud, whose record of requests has an end.
-const TOGETHER: u64 = 200;
+/// Jobs that share a cloud, whose record of requests has an end, and which takes 1,000 rules.
+const TOGETHER: u64 = 300;
 
 /// A counter-example: what broke, and the jobs that are played to see it again.
 struct Example {
