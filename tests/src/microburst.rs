@@ -2,6 +2,7 @@
 //! product and a cloud, and tells what it injected. Its rules are its own language.
 
 use std::fs;
+use std::future::ready;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::python::python;
-use crate::wait::{PATIENCE, until};
+use crate::wait::{PATIENCE, until, until_found};
 
 /// Longest answer that is read, in bytes.
 const ANSWER: u64 = 4 * 1024 * 1024;
@@ -80,7 +81,7 @@ impl Microburst {
         let proxy = Self { address, _process: process, _folder: folder };
         until("microburst answers", || proxy.get("health").is_ok()).await;
         // With the first call that it sees it reads the models of ECS: seconds, on a busy machine.
-        until("it knows ECS", || proxy.warm_up().is_ok()).await;
+        until_found("it knows ECS", || ready(proxy.warm_up())).await;
         Some(proxy)
     }
 
@@ -141,15 +142,20 @@ impl Microburst {
         }
     }
 
-    /// A call of ECS that nobody makes here, whatever comes of it.
-    fn warm_up(&self) -> io::Result<String> {
-        self.ask(&format!(
+    /// A call of ECS that nobody else makes here.
+    fn warm_up(&self) -> Result<(), String> {
+        let request = format!(
             "POST / HTTP/1.0\r\nHost: microburst\r\nContent-Length: 2\r\n\
              Content-Type: application/x-amz-json-1.1\r\n\
              X-Amz-Target: AmazonEC2ContainerServiceV20141113.{WARM_UP}\r\n\
              Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/ecs/aws4_request, \
              SignedHeaders=host, Signature=0\r\n\r\n{{}}",
-        ))
+        );
+        match self.ask(&request) {
+            Ok(answer) if answer.starts_with("HTTP/1.0 500") => Ok(()),
+            Ok(answer) => Err(answer),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     fn ask(&self, request: &str) -> io::Result<String> {

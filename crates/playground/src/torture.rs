@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=u64::MAX / 2))]
     first: u64,
     /// How many jobs are played at once.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=200))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=200))]
     at_once: u16,
     /// Keeps the folder with the operator's log where nothing broke, too.
     #[arg(long)]
@@ -72,6 +72,15 @@ pub enum Error {
     /// The local cloud refuses a rule. A bug of this program, or more jobs than it takes rules.
     #[error("harming a job")]
     Rules(#[from] RulesError),
+    /// A job reached its task and not the relay before it. A bug of this program, whose network
+    /// would break nothing.
+    #[error("job {number} of seed {seed} reached its task past the network that was to break")]
+    PassedBy {
+        /// Which job.
+        number: u64,
+        /// Of which seed.
+        seed: u64,
+    },
     /// Ctrl-C or SIGTERM.
     #[error("interrupted; nothing was judged")]
     Interrupted,

@@ -16,7 +16,7 @@ async fn behind(site: &Site, rules: Vec<Value>) -> Option<Microburst> {
     Microburst::before(&site.cloud().endpoint(), rules).await
 }
 
-fn job(site: &Site, proxy: &Microburst) -> Rc<Job> {
+fn job_behind(proxy: &Microburst, site: &Site) -> Rc<Job> {
     site.job_with(|job| job.set("AWS_ENDPOINT_URL_ECS", proxy.endpoint()))
 }
 
@@ -65,7 +65,7 @@ async fn jobs_behind_a_proxy_of_aws_shaped_faults_succeed_with_one_task_each() {
         json!({ "service": "*", "latency": { "min": 20, "max": 80 } }),
     ];
     let Some(proxy) = behind(&site, rules).await else { return site.close().await };
-    let jobs: Vec<_> = (0..JOBS).map(|_| job(&site, &proxy)).collect();
+    let jobs: Vec<_> = (0..JOBS).map(|_| job_behind(&proxy, &site)).collect();
     let [a, b, c, d, e, f] = &jobs[..] else { panic!("{JOBS} jobs") };
     tokio::join!(
         whole(&site, a),
@@ -118,7 +118,7 @@ async fn credentials_that_are_refused_in_the_front_layers_own_form_are_told_as_t
         let site = Site::open().await;
         let rules = vec![rule("RunTask", 100, error(code, 400))];
         let Some(proxy) = behind(&site, rules).await else { return site.close().await };
-        let job = job(&site, &proxy);
+        let job = job_behind(&proxy, &site);
         let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
         assert_eq!(ended.error_line(), "error: the AWS credentials of this host do not work");
         let told = format!("ECS: \"{code}: from another judge\"");
@@ -129,7 +129,7 @@ async fn credentials_that_are_refused_in_the_front_layers_own_form_are_told_as_t
         proxy.inject_no_more();
         job.cleanup().await.passed();
         // They were renewed.
-        whole(&site, &job).await;
+        whole(&site, &job_behind(&proxy, &site)).await;
         site.close().await;
     }
 }

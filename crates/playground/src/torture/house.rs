@@ -24,8 +24,8 @@ use crate::environment;
 use crate::invariants::job_of;
 use crate::relay::Find;
 use crate::runner::{
-    Control, Driver, Event, KillTimes, OUTPUT_LIMIT, Outcome, Reading, Runner, Scripts, Times,
-    Verb, Verdict, Watch,
+    Control, Driver, Event, Exit, KillTimes, OUTPUT_LIMIT, Outcome, Reading, Runner, Scripts,
+    Times, Verb, Verdict, Watch,
 };
 use crate::signals::Signals;
 
@@ -180,6 +180,12 @@ impl House {
             () = self.harm_from_outside(&guest.harm, &key, &running) => None,
             () = road.travel() => None,
         };
+        let prepared = |outcome: &Outcome| {
+            outcome.call("prepare").is_some_and(|call| call.exit == Exit::Code(0))
+        };
+        if outcome.as_ref().is_some_and(prepared) && road.was_passed_by() {
+            return Err(Error::PassedBy { number: guest.number, seed: self.seed });
+        }
         Ok(Played { guest, key, outcome, travelled: road.close() })
     }
 
