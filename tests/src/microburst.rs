@@ -2,25 +2,30 @@
 //! product and a cloud, and tells what it injected. Its rules are its own language.
 
 use std::fs;
+use std::future::ready;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::python::python;
-use crate::wait::{PATIENCE, until};
+use crate::wait::{PATIENCE, until, until_found};
 
 /// Longest answer that is read, in bytes.
 const ANSWER: u64 = 4 * 1024 * 1024;
+
+/// The operation of the first call that it sees.
+const WARM_UP: &str = "ListClusters";
 
 /// A proxy before one endpoint. It ends with this value.
 pub struct Microburst {
     address: SocketAddr,
     _process: Child,
+    _folder: TempDir,
 }
 
 /// One injected fault, as its log has it.
@@ -33,22 +38,24 @@ pub struct Fired {
 }
 
 impl Microburst {
-    /// Starts it before `endpoint` with these rules, its files in `folder`; `None` where it cannot be
-    /// had.
+    /// Starts it before `endpoint` with these rules; `None` where it cannot be had.
     ///
     /// # Panics
     ///
     /// If it does not start.
-    pub async fn before(endpoint: &str, folder: &Path, rules: Value) -> Option<Self> {
+    pub async fn before(endpoint: &str, mut rules: Vec<Value>) -> Option<Self> {
         let python = python()?;
         // It takes no port 0.
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = free.local_addr().expect("a bound socket");
         drop(free);
+        // Its first call is answered by itself: the cloud may live in this thread.
+        let own = json!({ "code": "ServerException", "status": 500 });
+        rules.insert(0, json!({ "service": "ecs", "operation": WARM_UP, "error": own }));
         // JSON is YAML.
-        let config = folder.join("microburst.yml");
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("microburst.yml");
         fs::write(&config, json!({ "rules": rules }).to_string()).expect("a writable folder");
-        let log = fs::File::create(folder.join("microburst.log")).expect("a writable folder");
         let mut command = Command::new(python);
         command
             .args([
@@ -68,11 +75,13 @@ impl Microburst {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(Stdio::null())
             .kill_on_drop(true);
         let process = command.spawn().expect("just installed");
-        let proxy = Self { address, _process: process };
+        let proxy = Self { address, _process: process, _folder: folder };
         until("microburst answers", || proxy.get("health").is_ok()).await;
+        // With the first call that it sees it reads the models of ECS: seconds, on a busy machine.
+        until_found("it knows ECS", || ready(proxy.warm_up())).await;
         Some(proxy)
     }
 
@@ -82,7 +91,7 @@ impl Microburst {
         format!("http://{}", self.address)
     }
 
-    /// Every fault that it has injected.
+    /// Every fault that it has injected into calls of the product.
     ///
     /// # Panics
     ///
@@ -96,7 +105,8 @@ impl Microburst {
             operation: word(event, "operation"),
             action: word(event, "action"),
         };
-        events.iter().map(event).collect()
+        let fired = events.iter().map(event);
+        fired.filter(|fired| fired.operation != WARM_UP).collect()
     }
 
     /// One of its counters, over all labels.
@@ -111,15 +121,49 @@ impl Microburst {
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
     }
 
+    /// From now on it only passes calls on.
+    ///
+    /// # Panics
+    ///
+    /// If it does not answer.
+    pub fn inject_no_more(&self) {
+        let request = "DELETE /_microburst/rules HTTP/1.0\r\nHost: microburst\r\n\
+                       Content-Length: 2\r\n\r\n[]";
+        let answer = self.ask(request).expect("it answers");
+        assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    }
+
     fn get(&self, path: &str) -> io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(1))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        write!(stream, "GET /_microburst/{path} HTTP/1.0\r\nHost: microburst\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.take(ANSWER).read_to_string(&mut answer)?;
+        let request = format!("GET /_microburst/{path} HTTP/1.0\r\nHost: microburst\r\n\r\n");
+        let answer = self.ask(&request)?;
         match answer.split_once("\r\n\r\n") {
             Some((head, body)) if head.starts_with("HTTP/1.0 200") => Ok(body.to_owned()),
             _ => Err(io::Error::other(answer)),
         }
+    }
+
+    /// A call of ECS that nobody else makes here.
+    fn warm_up(&self) -> Result<(), String> {
+        let request = format!(
+            "POST / HTTP/1.0\r\nHost: microburst\r\nContent-Length: 2\r\n\
+             Content-Type: application/x-amz-json-1.1\r\n\
+             X-Amz-Target: AmazonEC2ContainerServiceV20141113.{WARM_UP}\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/ecs/aws4_request, \
+             SignedHeaders=host, Signature=0\r\n\r\n{{}}",
+        );
+        match self.ask(&request) {
+            Ok(answer) if answer.starts_with("HTTP/1.0 500") => Ok(()),
+            Ok(answer) => Err(answer),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn ask(&self, request: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(1))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.take(ANSWER).read_to_string(&mut answer)?;
+        Ok(answer)
     }
 }

@@ -15,6 +15,8 @@ use tokio::time::timeout;
 /// Of the run in CI; more are played by hand.
 const SEEDS: std::ops::RangeInclusive<u32> = 1..=10;
 const JOBS: u32 = 50;
+/// A seed and a job of it that meets an impostor from the beginning, and nothing else.
+const IMPOSTOR: (&str, &str) = ("7", "16");
 /// Longest time that one may take; unhurried it takes a tenth.
 const DEADLINE: Duration = Duration::from_secs(600);
 
@@ -43,14 +45,27 @@ fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// The number before these words.
+fn count(played: &Output, words: &str) -> u32 {
+    let said = out(played);
+    let line = said.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{said}"));
+    let number = line.split_whitespace().next().and_then(|number| number.parse().ok());
+    number.unwrap_or_else(|| panic!("{line}"))
+}
+
 #[test]
 fn no_invariant_breaks_in_the_seeds_of_ci() {
+    let (mut breaks, mut misled) = (0, 0);
     for seed in SEEDS {
         let played = torture(&["--seed", &seed.to_string(), "--jobs", &JOBS.to_string()]);
         let errors = String::from_utf8_lossy(&played.stderr);
         assert!(played.status.success(), "{}\n{errors}", out(&played));
         assert!(out(&played).contains(&format!("{JOBS} jobs in ")), "{}", out(&played));
+        breaks += count(&played, "cuts, pauses and changes at a byte");
+        misled += count(&played, "connections to another machine");
     }
+    // A network that breaks nothing shows nothing.
+    assert!(breaks >= 30 && misled >= 10, "{breaks} {misled}");
 }
 
 #[test]
@@ -77,6 +92,33 @@ fn a_driver_that_lies_is_found_out_and_its_job_can_be_played_again() {
     let again = torture(&again);
     assert_eq!(again.status.code(), Some(1), "{}", out(&again));
     assert!(out(&again).contains("1 job in "), "{}", out(&again));
+}
+
+#[test]
+fn a_driver_that_trusts_whom_it_meets_is_found_out_by_what_the_impostor_heard() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trusting = folder.path().join("fargate-runner");
+    let true_one = runner();
+    // It takes the first key that it is shown.
+    let text = format!(
+        "#!/bin/sh\nmine={}/$$.toml\nsed 's/host_key = .*/host_key = \"first_use\"/' \"$4\" >$mine\n\
+         stage=\"$1 $2 $3 $mine\"\nshift 4\nexec {} $stage \"$@\"\n",
+        folder.path().display(),
+        true_one.display()
+    );
+    fs::write(&trusting, text).expect("a script");
+    fs::set_permissions(&trusting, fs::Permissions::from_mode(0o755)).expect("a program");
+    let trusting = trusting.to_string_lossy();
+    let (seed, first) = IMPOSTOR;
+    let arguments = ["--seed", seed, "--first", first, "--jobs", "1"];
+    let honest = torture(&arguments);
+    assert!(honest.status.success(), "{}", out(&honest));
+    assert!(out(&honest).contains("1  an impostor from the beginning"), "{}", out(&honest));
+    let played = torture(&[&arguments[..], &["--runner", &trusting]].concat());
+    assert_eq!(played.status.code(), Some(1), "{}", out(&played));
+    let said = out(&played);
+    assert!(said.contains("error: I7 right host: an impostor was told a login of "), "{said}");
+    assert!(said.contains("error: I7 right host: an impostor was told a channel"), "{said}");
 }
 
 #[test]

@@ -242,10 +242,12 @@ mod tests {
         let channel = client.channel_open_session().await.unwrap();
         channel.exec(true, "sh").await.unwrap();
         channel.data(&b"echo secret"[..]).await.unwrap();
-        channel.eof().await.unwrap();
-        client.disconnect(russh::Disconnect::ByApplication, "", "").await.unwrap();
-        // Returns once the server closed its side, so that it has heard all.
-        let _ = client.await;
+        let all = async {
+            while impostor.heard().bytes.len() < 13 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, all).await.unwrap();
         let heard = impostor.heard();
         let expected = ["a key of root", "a login of root", "a channel", "a command"];
         assert!(expected.iter().all(|what| heard.requests.iter().any(|r| r == what)), "{heard:?}");

@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use aho_corasick::AhoCorasick;
 use fargate_local_cloud::{Request, TaskRecord};
 
 use crate::leftovers::Leftovers;
@@ -157,6 +158,7 @@ pub fn no_secret_out(
     requests: &[Request],
     secrets: &[Secret],
 ) -> Vec<Broken> {
+    let searched = Searched::new(secrets);
     let mut found = BTreeSet::new();
     for path in files {
         let bytes = match fs::read(path) {
@@ -168,24 +170,45 @@ pub fn no_secret_out(
                 continue;
             }
         };
-        for secret in secrets.iter().filter(|secret| contains(&bytes, secret.text.as_bytes())) {
+        for secret in searched.in_bytes(&bytes) {
             found.insert(format!("{} is in {}", secret.what, path.display()));
         }
     }
     for bytes in said {
-        for secret in secrets.iter().filter(|secret| contains(bytes, secret.text.as_bytes())) {
+        for secret in searched.in_bytes(bytes) {
             found.insert(format!("{} was printed", secret.what));
         }
     }
     for request in requests {
         let (body, operation) = (request.body.to_string(), request.operation.as_str());
-        for secret in secrets {
-            if secret.allowed_in != Some(operation) && body.contains(&secret.text) {
+        for secret in searched.in_bytes(body.as_bytes()) {
+            if secret.allowed_in != Some(operation) {
                 found.insert(format!("{} was sent with {operation}", secret.what));
             }
         }
     }
     found.into_iter().map(|what| broken(Invariant::NoSecretOut, what)).collect()
+}
+
+/// Secrets that are looked for all at once: hundreds of jobs have hundreds of them.
+struct Searched<'a> {
+    secrets: Vec<&'a Secret>,
+    automaton: AhoCorasick,
+}
+
+impl<'a> Searched<'a> {
+    fn new(secrets: &'a [Secret]) -> Self {
+        let secrets: Vec<_> = secrets.iter().filter(|secret| !secret.text.is_empty()).collect();
+        let texts = secrets.iter().map(|secret| &secret.text);
+        let automaton = AhoCorasick::new(texts).expect("so few texts fit into an automaton");
+        Self { secrets, automaton }
+    }
+
+    /// Those that occur in `bytes`, each once or more.
+    fn in_bytes(&self, bytes: &[u8]) -> impl Iterator<Item = &'a Secret> {
+        let found = self.automaton.find_overlapping_iter(bytes);
+        found.map(|found| self.secrets[found.pattern()])
+    }
 }
 
 /// I8: every RunTask asked for this task definition and one of these subnets, and for no role or
@@ -234,4 +257,54 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(operation: &str, text: &str) -> Request {
+        Request {
+            number: 1,
+            operation: operation.to_owned(),
+            service: "ecs",
+            access_key_id: String::new(),
+            region: String::new(),
+            body: json!({ "text": text }),
+            time: SystemTime::UNIX_EPOCH,
+            status: None,
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_wherever_it_does_not_belong_and_without_its_text() {
+        let secret =
+            |what, text: &str, allowed_in| Secret { what, text: text.to_owned(), allowed_in };
+        let secrets = [
+            secret("a token", "glcbt-1", None),
+            // One that holds another, and one that was never set.
+            secret("a long token", "glcbt-1-long", None),
+            secret("a seed", "5eed", Some("RunTask")),
+            secret("nothing", "", None),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state.json");
+        fs::write(&file, "{\"token\":\"glcbt-1\"}").unwrap();
+        let files = [file, folder.path().join("gone")];
+        let said = [b"log\n".to_vec(), b"a glcbt-1-long b".to_vec()];
+        let requests = [request("RunTask", "5eed"), request("ListTasks", "5eed")];
+        let found = no_secret_out(&files, &said, &requests, &secrets);
+        let told: Vec<_> = found.iter().map(|broken| broken.evidence.clone()).collect();
+        let in_file = format!("a token is in {}", files[0].display());
+        let expected = [
+            "a long token was printed",
+            "a seed was sent with ListTasks",
+            &in_file,
+            "a token was printed",
+        ];
+        assert_eq!(told, expected);
+        assert!(no_secret_out(&files[1..], &said[..1], &requests[..1], &secrets).is_empty());
+    }
 }

@@ -24,8 +24,8 @@ use crate::environment;
 use crate::invariants::job_of;
 use crate::relay::Find;
 use crate::runner::{
-    Control, Driver, Event, KillTimes, OUTPUT_LIMIT, Outcome, Reading, Runner, Scripts, Times,
-    Verb, Verdict, Watch,
+    Control, Driver, Event, Exit, KillTimes, OUTPUT_LIMIT, Outcome, Reading, Runner, Scripts,
+    Times, Verb, Verdict, Watch,
 };
 use crate::signals::Signals;
 
@@ -180,6 +180,12 @@ impl House {
             () = self.harm_from_outside(&guest.harm, &key, &running) => None,
             () = road.travel() => None,
         };
+        let prepared = |outcome: &Outcome| {
+            outcome.call("prepare").is_some_and(|call| call.exit == Exit::Code(0))
+        };
+        if outcome.as_ref().is_some_and(prepared) && road.was_passed_by() {
+            return Err(Error::PassedBy { number: guest.number, seed: self.seed });
+        }
         Ok(Played { guest, key, outcome, travelled: road.close() })
     }
 
@@ -192,7 +198,7 @@ impl House {
                 let lives = |task: &TaskRecord| task.last_status != "STOPPED";
                 let tasks = house.cloud.tasks().into_iter();
                 let found = tasks.filter(|task| lives(task) && wanted(task, &key));
-                let address = found.filter_map(|task| task.address).last()?;
+                let address = found.filter_map(|task| task.address).next_back()?;
                 Some(SocketAddr::new(address, house.port()))
             })
         };
@@ -296,15 +302,39 @@ impl House {
         let _ = timeout(SETTLE, stopped).await;
     }
 
-    /// `cleanup` of a job that nobody cleaned up, or whose clean-up was killed: as its next call.
+    /// `cleanup` of each job, so many at once, as the next call of those that nobody cleaned up; the
+    /// numbers of those where it failed.
     ///
     /// # Errors
     ///
-    /// What kept the program from being started or waited for.
-    pub async fn clean_up(&self, guest: &Guest) -> io::Result<bool> {
+    /// What kept a program from being started or waited for.
+    pub async fn clean_up(
+        self: &Arc<Self>,
+        played: &[Played],
+        at_once: usize,
+    ) -> io::Result<Vec<u64>> {
+        let mut failed = Vec::new();
+        for some in played.chunks(at_once) {
+            let mut calls = JoinSet::new();
+            for Played { guest, .. } in some {
+                let (house, number, response) = (self.clone(), guest.number, guest.job.response());
+                calls.spawn(async move {
+                    io::Result::Ok((number, house.clean_up_one(&response).await?))
+                });
+            }
+            for ended in calls.join_all().await {
+                let (number, passed) = ended?;
+                failed.extend((!passed).then_some(number));
+            }
+        }
+        failed.sort_unstable();
+        Ok(failed)
+    }
+
+    async fn clean_up_one(&self, response_text: &str) -> io::Result<bool> {
         let folder = tempfile::Builder::new().tempdir_in(&self.runner.folder)?;
         let response = folder.path().join("response.json");
-        std::fs::write(&response, guest.job.response())?;
+        std::fs::write(&response, response_text)?;
         let words = &self.runner.driver.cleanup;
         let status = tokio::process::Command::new(&words[0])
             .args(&words[1..])

@@ -93,7 +93,7 @@ impl fmt::Display for Network {
 
 impl Network {
     /// For a job whose script writes so many bytes.
-    pub fn draw(rng: &mut Rng, output: usize) -> Self {
+    pub fn draw(rng: &mut Rng, output: u64) -> Self {
         let how = if rng.bool() { Cut::Rst } else { Cut::Fin };
         let line = match rng.u8(0..3) {
             0 => Line::Silent,
@@ -142,7 +142,7 @@ impl Network {
     }
 }
 
-fn any_fault(rng: &mut Rng, output: usize) -> (usize, Fault) {
+fn any_fault(rng: &mut Rng, output: u64) -> (usize, Fault) {
     match rng.u8(0..3) {
         0 => pause(rng, output),
         1 => fault(rng, output, What::Cut(Cut::Fin)),
@@ -150,18 +150,18 @@ fn any_fault(rng: &mut Rng, output: usize) -> (usize, Fault) {
     }
 }
 
-fn pause(rng: &mut Rng, output: usize) -> (usize, Fault) {
+fn pause(rng: &mut Rng, output: u64) -> (usize, Fault) {
     let pause = What::Pause(Duration::from_millis(rng.u64(20..2500)));
     fault(rng, output, pause)
 }
 
 /// At a byte of the login, of the script or of its output; every second one while the script runs.
-fn fault(rng: &mut Rng, output: usize, what: What) -> (usize, Fault) {
+fn fault(rng: &mut Rng, output: u64, what: What) -> (usize, Fault) {
     let connection = if rng.bool() { SCRIPT } else { rng.usize(0..CONNECTIONS) };
     let from = if rng.u8(0..3) == 0 { Side::Client } else { Side::Task };
     let login = 5000;
     let end = match from {
-        Side::Task if rng.bool() => login + u64::try_from(output).unwrap_or_default(),
+        Side::Task if rng.bool() => login + output,
         _ => login,
     };
     (connection, Fault { from, after: rng.u64(0..end), what })
@@ -176,10 +176,38 @@ mod tests {
     #[test]
     fn everything_is_drawn_and_reads_as_words() {
         let mut rng = Rng::with_seed(1);
+        let sizes = [4000, 100_000].into_iter().cycle().take(4000);
         let drawn: BTreeSet<_> =
-            (0..4000).map(|_| Network::draw(&mut rng, 4000).to_string()).collect();
+            sizes.map(|output| Network::draw(&mut rng, output).to_string()).collect();
         let drawn: Vec<_> = drawn.into_iter().collect();
-        insta::assert_snapshot!(drawn.join("\n"), @"");
+        insta::assert_snapshot!(drawn.join("\n"), @"
+        a bit changed
+        a replay after a cut
+        a replay after prepare
+        an impostor after a cut
+        an impostor after prepare
+        an impostor from the beginning
+        another task after a cut
+        another task after prepare
+        another task from the beginning
+        bytes one by one
+        cut at a byte by FIN
+        cut at a byte by RST
+        cutting by FIN for a while
+        cutting by FIN for longer than the window
+        cutting by RST for a while
+        cutting by RST for longer than the window
+        half-open
+        nothing
+        pause at a byte
+        refusing for a while
+        refusing for longer than the window
+        several cuts and pauses
+        silent for a while
+        silent for longer than the window
+        slow reader of the log
+        small pieces
+        ");
     }
 
     #[test]

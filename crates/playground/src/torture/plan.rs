@@ -236,6 +236,11 @@ impl Kind {
         }
     }
 
+    /// How many bytes it writes behind [`BEGIN`].
+    fn bytes(self) -> u64 {
+        8 * u64::from(self.lines())
+    }
+
     /// What the script writes behind [`BEGIN`].
     #[must_use]
     pub fn data(self) -> Vec<u8> {
@@ -248,7 +253,7 @@ impl Kind {
 pub fn guest(seed: u64, number: u64) -> Guest {
     let mut rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(number));
     let kind = Kind::draw(&mut rng);
-    let network = Network::draw(&mut rng, kind.data().len());
+    let network = Network::draw(&mut rng, kind.bytes());
     let mut harm = Harm::draw(&mut rng);
     // A network that breaks is harm enough for every second job.
     if network != Network::Plain && (rng.bool() || !harm.is_one_of_a_pair()) {
@@ -333,6 +338,7 @@ mod tests {
     #[test]
     fn data_is_eight_bytes_a_line() {
         assert_eq!(Kind::Passes { lines: 2 }.data(), b"0000001\n0000002\n");
+        assert_eq!(Kind::Passes { lines: 2 }.bytes(), 16);
         assert_eq!(Kind::Exits { code: 3, lines: 0 }.data(), b"");
     }
 }

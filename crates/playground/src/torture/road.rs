@@ -159,6 +159,12 @@ impl Road {
         std::future::pending().await
     }
 
+    /// Whether nobody ever came by, where there is a relay to come by.
+    #[must_use]
+    pub fn was_passed_by(&self) -> bool {
+        self.relay.as_ref().is_some_and(|relay| relay.accepted() == 0)
+    }
+
     /// What happened on it.
     #[must_use]
     pub fn close(&self) -> Travelled {

@@ -99,6 +99,22 @@ mod tests {
 
     #[test]
     fn each_key_stands_once_and_a_change_counts() {
-        insta::assert_snapshot!(Windows::Short, @"");
+        insta::assert_snapshot!(Windows::Short, @r#"
+
+        [defaults.timeouts]
+        poll_min = "20ms"
+        poll_max = "300ms"
+        idle = "8s"
+        cancel_grace = "1s"
+        next_stage_grace = "500ms"
+        visible = "3s"
+        verdict = "10s"
+        dial = "300ms"
+        keepalive = "1s"
+        keepalive_tries = 2
+        handshake = "1s"
+        client_gone = "2s"
+        resume = "700ms"
+        "#);
     }
 }

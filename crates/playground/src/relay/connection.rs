@@ -1,0 +1,220 @@
+//! One connection through a relay: both directions, and what breaks in them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::{Control, Cut, Fault, Find, Line, READ, Shared, Side, Way, What, keep, socket};
+
+/// How long the ends of a closed connection may take to close their own sides.
+const LAST_BYTES: Duration = Duration::from_secs(5);
+
+pub(super) async fn serve(
+    mut client: TcpStream,
+    id: usize,
+    fault: Option<Fault>,
+    shared: Arc<Shared>,
+) {
+    let (way, always) = {
+        let control = shared.control.borrow();
+        (control.way.clone(), control.always)
+    };
+    let target = match way {
+        Way::To(target) => target,
+        Way::Found(Find(find)) => match find() {
+            Some(target) => target,
+            None => return reset(&client),
+        },
+        Way::Says(words) => {
+            let (mut read, mut write) = client.split();
+            let swallow = async {
+                let mut buffer = [0; 4096];
+                while let Ok(n @ 1..) = read.read(&mut buffer).await {
+                    keep(&mut shared.said().swallowed, &buffer[..n]);
+                }
+            };
+            // A client that hears enough may leave in the middle of it.
+            let _ = tokio::join!(write.write_all(&words), swallow);
+            return;
+        }
+        Way::SaysAndCloses(words) => {
+            let _ = client.write_all(&words).await;
+            let _ = client.shutdown().await;
+            return;
+        }
+    };
+    let connection = Connection { id, fault: fault.or(always), shared };
+    connection.pass(client, target).await;
+}
+
+struct Connection {
+    id: usize,
+    fault: Option<Fault>,
+    shared: Arc<Shared>,
+}
+
+impl Connection {
+    async fn pass(self, mut client: TcpStream, target: SocketAddr) {
+        let mut control = self.shared.control.subscribe();
+        let passes = |control: &Control| control.line != Line::Silent;
+        if control.wait_for(passes).await.is_err() {
+            return;
+        }
+        // Who is refused there is refused here, as far as that can still be said.
+        let Ok(task) = socket(target, self.shared.segment) else { return reset(&client) };
+        let Ok(mut task) = task.connect(target).await else { return reset(&client) };
+        for stream in [&client, &task] {
+            stream.set_nodelay(true).expect("an open socket");
+        }
+        let how = {
+            let (client_read, client_write) = client.split();
+            let (task_read, task_write) = task.split();
+            let up = self.direction(Side::Client, client_read, task_write);
+            let down = self.direction(Side::Task, task_read, client_write);
+            tokio::select! {
+                passed = async { tokio::try_join!(up, down) } => match passed {
+                    Ok(_) => return,
+                    Err(how) => how,
+                },
+                how = self.cut_from_outside() => how,
+            }
+        };
+        end(client, task, how).await;
+    }
+
+    /// Returns once the test wants this connection cut.
+    async fn cut_from_outside(&self) -> Cut {
+        let mut control = self.shared.control.subscribe();
+        let cut = |control: &Control| match (control.line, control.cut) {
+            (Line::Cutting(how), _) => Some(how),
+            (_, Some((last, how))) if self.id <= last => Some(how),
+            _ => None,
+        };
+        loop {
+            if let Some(how) = cut(&control.borrow_and_update()) {
+                return how;
+            }
+            if control.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Returns once bytes may pass.
+    async fn passes(&self, control: &mut watch::Receiver<Control>) {
+        let passes =
+            |control: &Control| control.line != Line::Silent && control.forgotten < self.id;
+        if control.wait_for(passes).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn direction(
+        &self,
+        side: Side,
+        mut from: ReadHalf<'_>,
+        mut to: WriteHalf<'_>,
+    ) -> Result<(), Cut> {
+        let mut control = self.shared.control.subscribe();
+        let mut fault = self.fault.filter(|fault| fault.from == side);
+        let mut buffer = vec![0; READ];
+        let mut passed = 0;
+        loop {
+            self.passes(&mut control).await;
+            let n = tokio::select! {
+                _ = control.changed() => continue,
+                read = from.read(&mut buffer) => match read {
+                    Ok(n @ 1..) => n,
+                    _ => {
+                        let _ = to.shutdown().await;
+                        return Ok(());
+                    }
+                },
+            };
+            if side == Side::Task && self.id == 1 {
+                keep(&mut self.shared.said().by_task, &buffer[..n]);
+            }
+            let mut rest = &mut buffer[..n];
+            if let Some(Fault { after, what, .. }) = fault
+                && after < passed + n as u64
+            {
+                let before = usize::try_from(after - passed).expect("within what was read");
+                let (first, behind) = rest.split_at_mut(before);
+                self.write(side, &mut to, first, &mut control).await?;
+                fault = None;
+                self.shared.counts.send_modify(|counts| counts.struck += 1);
+                match what {
+                    What::Cut(how) => return Err(how),
+                    What::Stall => self.stall(&mut control).await,
+                    What::Pause(pause) => sleep(pause).await,
+                    What::Flip => behind[0] ^= 1,
+                }
+                rest = behind;
+            }
+            self.write(side, &mut to, rest, &mut control).await?;
+            passed += n as u64;
+        }
+    }
+
+    async fn stall(&self, control: &mut watch::Receiver<Control>) {
+        self.shared.counts.send_modify(|counts| counts.stalls += 1);
+        let own = self.shared.counts.borrow().stalls;
+        if control.wait_for(|control| control.released >= own).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn write(
+        &self,
+        side: Side,
+        to: &mut WriteHalf<'_>,
+        bytes: &[u8],
+        control: &mut watch::Receiver<Control>,
+    ) -> Result<(), Cut> {
+        let piece = control.borrow().piece;
+        for piece in bytes.chunks(piece) {
+            self.passes(control).await;
+            if to.write_all(piece).await.is_err() {
+                return Err(Cut::Rst);
+            }
+            self.shared.counts.send_modify(|counts| {
+                let count = match side {
+                    Side::Client => &mut counts.from_client,
+                    Side::Task => &mut counts.from_task,
+                };
+                *count += piece.len() as u64;
+            });
+        }
+        Ok(())
+    }
+}
+
+async fn end(mut client: TcpStream, mut task: TcpStream, how: Cut) {
+    match how {
+        Cut::Rst => [&client, &task].into_iter().for_each(reset),
+        Cut::Fin => {
+            for stream in [&mut client, &mut task] {
+                let _ = stream.shutdown().await;
+            }
+            // A socket that is closed with bytes unread would reset instead.
+            let swallow = async |mut stream: TcpStream| {
+                let mut buffer = [0; 4096];
+                while let Ok(1..) = stream.read(&mut buffer).await {}
+            };
+            let both = async { tokio::join!(swallow(client), swallow(task)) };
+            let _ = timeout(LAST_BYTES, both).await;
+        }
+    }
+}
+
+/// Whoever closes it next resets it.
+fn reset(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    socket.set_linger(Some(Duration::ZERO)).expect("an open socket");
+}
