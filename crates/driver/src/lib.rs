@@ -3,8 +3,9 @@
 //! [`task`] starts, watches and stops one Fargate task; [`session`] talks to the agent in it;
 //! [`state`] remembers both between processes; [`verdict`] decides what is told when nobody said
 //! how a script ended; [`provision`] puts them together. None of them knows a forge. [`gitlab`]
-//! holds the stages of GitLab's custom executor, [`exec`] one command for a person. [`point`] names
-//! the steps between which a test may end the process.
+//! holds the stages of GitLab's custom executor, [`exec`] one command for a person. [`host`] sees
+//! whether this host gives what a process needs, [`point`] names the steps between which a test may
+//! end it.
 //!
 //! There is one ECS client and it is reached by endpoint; nothing here is told whether AWS or the
 //! local cloud answers.
@@ -12,6 +13,7 @@
 mod aws;
 pub mod exec;
 pub mod gitlab;
+pub mod host;
 pub mod point;
 pub mod provision;
 mod reach;

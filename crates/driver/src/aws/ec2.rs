@@ -12,8 +12,10 @@ use std::time::SystemTime;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
+use aws_smithy_types::date_time::Format;
 use http::Uri;
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -62,19 +64,36 @@ impl Account {
             .append_pair("Version", "2016-11-15")
             .append_pair("NetworkInterfaceId.1", interface)
             .finish();
-        let request = self.signed(form).await?;
-        let answer = self.http.send(request, &self.connection()).await;
-        let answer = answer.map_err(|error| CallError::of_connector(&error))?;
-        let status = answer.status().as_u16();
-        let body = body(answer).await?;
-        if (200..300).contains(&status) {
-            public_address(&body)
-        } else {
-            Err(refusal(status, &body))
+        let (answer, told) = self.ask(form.clone(), SystemTime::now()).await?;
+        match (answer, told) {
+            // This host's clock differs, and the answer told the time.
+            (Err(error), Some(time)) if error.is_of_clock() => self.ask(form, time).await?.0,
+            (answer, _) => answer,
         }
     }
 
-    async fn signed(&self, form: String) -> Result<HttpRequest, CallError> {
+    /// One question, signed at `time`; also the time of whoever answered.
+    async fn ask(
+        &self,
+        form: String,
+        time: SystemTime,
+    ) -> Result<(Result<Option<IpAddr>, CallError>, Option<SystemTime>), CallError> {
+        let request = self.signed(form, time).await?;
+        let answer = self.http.send(request, &self.connection()).await;
+        let answer = answer.map_err(|error| CallError::of_connector(&error))?;
+        let status = answer.status().as_u16();
+        let date = answer.headers().get("date");
+        let told = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        let told = told.and_then(|date| SystemTime::try_from(date).ok());
+        let body = body(answer).await?;
+        let found = match status {
+            200..300 => public_address(&body),
+            _ => Err(refusal(status, &body)),
+        };
+        Ok((found, told))
+    }
+
+    async fn signed(&self, form: String, time: SystemTime) -> Result<HttpRequest, CallError> {
         let not_sent = |text: String| CallError::NotSent { text, passing: false };
         let endpoint = self.endpoint("ec2");
         let host = host(&endpoint).ok_or_else(|| {
@@ -88,7 +107,7 @@ impl Account {
             .identity(&identity)
             .region(&self.region)
             .name("ec2")
-            .time(SystemTime::now())
+            .time(time)
             .settings(SigningSettings::default())
             .build()
             .map_err(|error| not_sent(format!("signing the request: {error}")))?

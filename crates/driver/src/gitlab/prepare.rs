@@ -154,7 +154,7 @@ async fn stop_what_ecs_knows(
     damaged: &StateError,
 ) -> Result<Vec<String>, StageError> {
     let deadline = Instant::now() + timeouts.stop;
-    let ecs = Ecs::connect(&settings.profile).await?;
+    let ecs = Ecs::connect(&settings.profile).await?.sharing(folder, &settings.profile);
     let owner = folder.owner(settings.owner.as_deref())?.owner;
     let cluster = &settings.profile.cluster;
     let tasks =

@@ -15,10 +15,13 @@ mod record;
 mod refused;
 mod survey;
 mod tombstone;
+mod turns;
 
 use std::path::{Path, PathBuf};
 
 use fargate_model::why::{Cause, Why};
+
+use crate::host::is_short_of;
 
 pub use folder::{Folder, HostOwner};
 pub use intake::{Held, Hold, Intake};
@@ -31,6 +34,7 @@ pub(crate) use record::example;
 pub use record::{Core, Origin, Peer, Record, SCHEMA, Secret};
 pub use survey::Known;
 pub use tombstone::Tombstone;
+pub use turns::Turns;
 
 /// Why the state could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +104,11 @@ impl StateError {
     pub fn why(&self) -> Why {
         let at = |cause, path: &Path| Why::new(cause).with("path", path.display().to_string());
         match self {
+            Self::Disk { doing, path, source } if is_short_of(source) => {
+                Why::new(Cause::HostRefused)
+                    .with("doing", format!("{doing} {}", path.display()))
+                    .quoting("This host", source.to_string())
+            }
             Self::Disk { doing, path, source } => at(Cause::StateFull, path)
                 .quoting(&format!("{doing} {}", path.display()), source.to_string())
                 .because("No task is kept without it."),
