@@ -3,9 +3,11 @@
 
 mod agent;
 mod answers;
+mod crowds;
 mod exceptions;
 mod failures;
 mod rules;
+mod states;
 mod stopped;
 
 use fargate_local_cloud::{Fault, Phase};

@@ -1,5 +1,6 @@
 //! Turns at asking ECS about tasks, which all processes of this host share: a token bucket with a
-//! line before it, in one small file for each account and Region.
+//! line before it, in one small file for each account and Region, among the tombstones, where it is
+//! swept once nobody uses it.
 //!
 //! AWS counts such questions for the account as a whole, and refuses whoever comes too fast. Two
 //! hundred drivers that wait for their tasks would take each other's answers away; here each gets its
@@ -8,8 +9,8 @@
 //!
 //! It is a courtesy, and no job ever depends on it: who cannot read, write or lock the file goes on
 //! at once, what is damaged counts as a bucket that is full, and the lock is held for moments by
-//! processes whose end lets it go. A turn that a killed process had asked for passes unused. Nothing
-//! is synced to disk, because nothing is lost with it.
+//! processes whose end lets it go. Who goes away gives its turn back; that of a killed process passes
+//! unused. Nothing is synced to disk, because nothing is lost with it.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -48,7 +49,10 @@ const LOCK_TRIES: u32 = 100;
 /// Years of turns at the fastest pace.
 const MOST_GIVEN: u32 = 1 << 31;
 /// Largest file that is read, in bytes.
-const MAX_BYTES: usize = 512;
+const MAX_BYTES: usize = 16 * 1024;
+/// Bytes that the file has from its beginning, so that a disk that fills up later leaves it usable
+/// and takes nothing from a job's record.
+const FIRST_BYTES: usize = 256;
 
 /// The turns of one account in one Region.
 #[derive(Clone, Debug)]
@@ -58,7 +62,7 @@ pub struct Turns {
 }
 
 /// What the file holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Line {
     /// Turns that were given out; from [`MOST_GIVEN`] on, it begins anew.
     given: u32,
@@ -70,6 +74,9 @@ struct Line {
     at_ms: u64,
     /// When the pace was halved, on the same clock.
     slowed_ms: u64,
+    /// Turns that were given back before they came, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    back: Vec<u32>,
 }
 
 /// What a look at the line says.
@@ -89,26 +96,43 @@ impl Folder {
     pub fn turns(&self, region: &str, role: Option<&str>, per_second: u32) -> Turns {
         let account = Sha256::digest(format!("{region} {}", role.unwrap_or_default()));
         let name = format!("turns-{}", hex::encode(&account[..8]));
-        Turns { path: self.root().join(name), per_second: f64::from(per_second) }
+        let turns = Turns { path: self.tombstones().join(name), per_second: f64::from(per_second) };
+        turns.take_room();
+        turns
     }
 }
 
 impl Turns {
-    /// Returns when it is the caller's turn. A caller that goes away lets its turn pass.
+    /// Returns when it is the caller's turn. A caller that goes away gives its turn back.
     pub async fn wait(&self) {
-        let mut number = None;
+        let mut waiting = Waiting { turns: self, number: None };
         loop {
             let now = now_ms();
+            let number = waiting.number;
             let looked = self.change(|line| line.ask(number, now, self.per_second)).await;
             let pause = match looked {
-                Some(Place::First) | None => return,
+                Some(Place::First) | None => {
+                    waiting.number = None;
+                    return;
+                }
                 Some(Place::Behind(own, pause)) => {
-                    number = Some(own);
+                    waiting.number = Some(own);
                     pause
                 }
                 Some(Place::Full) => LOOK_AGAIN,
             };
             sleep(pause.min(LOOK_AGAIN)).await;
+        }
+    }
+
+    /// Makes the file where there is none.
+    fn take_room(&self) {
+        let taken = self.open().and_then(|file| match file.metadata()?.len() {
+            0 => file.write_all_at(&[b' '; FIRST_BYTES], 0),
+            _ => Ok(()),
+        });
+        if let Err(error) = taken {
+            debug!(event = "turns.unusable", "{}: {error}", self.path.display());
         }
     }
 
@@ -139,8 +163,17 @@ impl Turns {
         }
     }
 
-    async fn locked(&self) -> io::Result<Flock<File>> {
-        let mut file = OpenOptions::new()
+    /// Gives a turn back that has not come. Nobody can wait here, so a lock that is held leaves it
+    /// to pass unused.
+    fn give_back(&self, number: u32) {
+        let locked = self.open().map(|file| Flock::lock(file, FlockArg::LockExclusiveNonblock));
+        if let Ok(Ok(file)) = locked {
+            let _ = rewrite(&file, |line| line.give_back(number));
+        }
+    }
+
+    fn open(&self) -> io::Result<File> {
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -151,6 +184,11 @@ impl Turns {
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
+        Ok(file)
+    }
+
+    async fn locked(&self) -> io::Result<Flock<File>> {
+        let mut file = self.open()?;
         for _ in 0..LOCK_TRIES {
             file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(locked) => return Ok(locked),
@@ -163,6 +201,20 @@ impl Turns {
     }
 }
 
+/// One who stands in line, with its number.
+struct Waiting<'a> {
+    turns: &'a Turns,
+    number: Option<u32>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.turns.give_back(number);
+        }
+    }
+}
+
 fn rewrite<T>(file: &File, change: impl FnOnce(&mut Line) -> T) -> io::Result<T> {
     let mut bytes = [0; MAX_BYTES];
     let read = file.read_at(&mut bytes, 0)?;
@@ -171,6 +223,9 @@ fn rewrite<T>(file: &File, change: impl FnOnce(&mut Line) -> T) -> io::Result<T>
     let mut text = serde_json::to_vec(&line).expect("numbers can be written");
     // What was there before is covered, so that the file need not be cut to its length.
     text.resize(text.len().max(read), b' ');
+    if text.len() > MAX_BYTES {
+        return Err(io::Error::other("too much to remember"));
+    }
     file.write_all_at(&text, 0)?;
     Ok(done)
 }
@@ -198,11 +253,17 @@ impl Line {
         if !self.is_possible(now_ms, per_second) {
             let given = if self.given >= MOST_GIVEN { 0 } else { self.given };
             let come = f64::from(given) + burst;
-            *self = Self { given, come, rate: per_second, at_ms: now_ms, slowed_ms: 0 };
+            *self = Self { given, come, rate: per_second, at_ms: now_ms, ..Self::default() };
         }
         let passed = Duration::from_millis(now_ms - self.at_ms).as_secs_f64();
         let given = f64::from(self.given);
-        self.come = (self.come + self.rate * passed).clamp(given - LONGEST_LINE, given + burst);
+        self.come += self.rate * passed;
+        // A turn that was given back takes no time.
+        while self.back.first().is_some_and(|back| f64::from(*back) <= self.come) {
+            self.back.remove(0);
+            self.come += 1.0;
+        }
+        self.come = self.come.clamp(given - LONGEST_LINE, given + burst);
         let back = per_second * passed / RECOVERY.as_secs_f64();
         self.rate = (self.rate + back).clamp(per_second * SLOWEST, per_second);
         self.at_ms = now_ms;
@@ -220,12 +281,22 @@ impl Line {
                 self.given - 1
             }
         };
-        let missing = f64::from(own) + 1.0 - self.come;
+        let back = self.back.iter().filter(|back| **back < own).count();
+        let back = f64::from(u32::try_from(back).unwrap_or(u32::MAX));
+        let missing = f64::from(own) + 1.0 - self.come - back;
         // Sums of fractions miss whole numbers by a hair.
         if missing <= 1e-6 {
             return Place::First;
         }
         Place::Behind(own, Duration::from_secs_f64((missing / self.rate).clamp(0.001, 3600.0)))
+    }
+
+    fn give_back(&mut self, number: u32) {
+        // What has come already was somebody's turn, and is not saved up.
+        if number < self.given && f64::from(number) + 1.0 > self.come {
+            let at = self.back.binary_search(&number).unwrap_or_else(|at| at);
+            self.back.insert(at, number);
+        }
     }
 
     fn go_ahead(&mut self, now_ms: u64, per_second: f64) {

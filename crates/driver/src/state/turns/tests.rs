@@ -39,8 +39,8 @@ fn a_refusal_halves_the_pace_once_a_second_and_time_brings_it_back() {
     let mut line = line();
     assert_eq!(first(&mut line, 1, 1000), 1);
     assert_eq!(line.slow_down(1000, PACE), Some(10.0));
+    assert_eq!(first(&mut line, 100, 1000), 0, "what was saved up is worth nothing");
     assert_eq!(line.slow_down(1500, PACE), None, "an answer to a question of before");
-    assert_eq!(first(&mut line, 100, 1500), 0, "what was saved up is worth nothing");
     for second in 2..40 {
         line.slow_down(second * 1000 + 1, PACE);
     }
@@ -58,6 +58,30 @@ fn who_goes_ahead_makes_all_others_wait_one_turn_longer() {
     line.go_ahead(1000, PACE);
     assert!(matches!(line.ask(Some(100), 1050, PACE), Place::Behind(100, _)));
     assert_eq!(line.ask(Some(100), 1100, PACE), Place::First);
+}
+
+#[test]
+fn who_goes_away_gives_its_turn_to_those_behind_and_to_nobody_before() {
+    let mut line = line();
+    assert_eq!(first(&mut line, 100, 1000), 100);
+    for number in 100..140 {
+        assert!(matches!(line.ask(None, 1000, PACE), Place::Behind(own, _) if own == number));
+    }
+    for number in 110..130 {
+        line.give_back(number);
+    }
+    // The tenth in line comes after half a second, as before, and the next is number 130.
+    assert!(matches!(line.ask(Some(109), 1450, PACE), Place::Behind(..)));
+    assert_eq!(line.ask(Some(109), 1500, PACE), Place::First);
+    assert!(matches!(line.ask(Some(130), 1510, PACE), Place::Behind(..)));
+    assert_eq!(line.ask(Some(130), 1550, PACE), Place::First);
+    assert!(matches!(line.ask(Some(131), 1550, PACE), Place::Behind(..)));
+    assert_eq!(line.ask(Some(139), 2000, PACE), Place::First);
+    // The last in line goes away, and whoever comes has its turn.
+    line.ask(None, 2000, PACE);
+    line.give_back(140);
+    let Place::Behind(141, pause) = line.ask(None, 2000, PACE) else { panic!("{line:?}") };
+    assert!(pause < Duration::from_millis(60), "{pause:?}");
 }
 
 #[test]
@@ -79,9 +103,10 @@ proptest! {
     /// Whatever the file holds, nobody waits for ever, and nothing panics.
     #[test]
     fn any_file_lets_somebody_pass_within_the_longest_line(
-        given: u32, come: f64, rate: f64, at_ms: u64, slowed_ms: u64, now_ms in 0..u64::MAX / 4
+        given: u32, come: f64, rate: f64, at_ms: u64, slowed_ms: u64,
+        back: Vec<u32>, now_ms in 0..u64::MAX / 4
     ) {
-        let mut line = Line { given, come, rate, at_ms, slowed_ms };
+        let mut line = Line { given, come, rate, at_ms, slowed_ms, back };
         if !come.is_finite() || !rate.is_finite() {
             // JSON has no such numbers.
             return Ok(());
@@ -144,6 +169,7 @@ async fn what_cannot_be_used_costs_nobody_a_turn() {
     for (index, put) in put.iter().enumerate() {
         let (_root, folder) = folder();
         let turns = folder.turns("eu-west-1", None, 20);
+        std::fs::remove_file(&turns.path).unwrap();
         put(&turns.path);
         let begun = Instant::now();
         turns.slow_down().await;
