@@ -70,7 +70,10 @@ async fn two_hundred_waiting_drivers_ask_no_faster_than_ecs_answers() {
     give(&site, &format!("{limited}\nDescribeTasks: lag 1h"));
     let jobs: Vec<_> = (0..JOBS).map(|_| site.job()).collect();
     let mut waiting: Vec<_> = jobs.iter().map(|job| (job, job.start(&["prepare"]))).collect();
-    until("every task is there and waits", || site.cloud().tasks().len() == JOBS).await;
+    for (_, running) in &mut waiting {
+        running.wrote(" accepted: ").await;
+    }
+    assert_eq!(site.cloud().tasks().len(), JOBS);
     // Twenty at once were allowed to ask, and each of the first refusals halves the pace.
     let (asked, refused) = reads(&site);
     let answered = || {

@@ -23,10 +23,11 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use super::Folder;
+use crate::random;
 
 /// A bucket that was not used for this long is full. Source of the proportion, 100 at once and 20 a
 /// second: Amazon ECS API Reference, "Request throttling for the Amazon ECS API".
@@ -43,9 +44,12 @@ const SLOWEST: f64 = 0.01;
 const LONGEST_LINE: f64 = 1000.0;
 /// Longest pause between two looks at the line, whose pace may change.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// Between two tries to lock the file, and how many there are.
+/// Between two tries to lock the file; each time twice as long, up to the second of them.
 const LOCK_AGAIN: Duration = Duration::from_millis(2);
-const LOCK_TRIES: u32 = 100;
+const LONGEST_LOCK_AGAIN: Duration = Duration::from_millis(100);
+/// So long somebody may hold the lock, on a machine that has more to do than it can, before the others
+/// go on without it.
+const LOCK_WITHIN: Duration = Duration::from_secs(5);
 /// Years of turns at the fastest pace.
 const MOST_GIVEN: u32 = 1 << 31;
 /// Largest file that is read, in bytes.
@@ -107,9 +111,12 @@ impl Turns {
     pub async fn wait(&self) {
         let mut waiting = Waiting { turns: self, number: None };
         loop {
-            let now = now_ms();
+            if let Some(pause) = waiting.number.and_then(|own| self.far_behind(own)) {
+                sleep(pause.min(LOOK_AGAIN)).await;
+                continue;
+            }
             let number = waiting.number;
-            let looked = self.change(|line| line.ask(number, now, self.per_second)).await;
+            let looked = self.change(|line| line.ask(number, now_ms(), self.per_second)).await;
             let pause = match looked {
                 Some(Place::First) | None => {
                     waiting.number = None;
@@ -122,6 +129,16 @@ impl Turns {
                 Some(Place::Full) => LOOK_AGAIN,
             };
             sleep(pause.min(LOOK_AGAIN)).await;
+        }
+    }
+
+    /// How long the one with this number has to wait, seen without the lock, for which many may wait;
+    /// none if it may be its turn.
+    fn far_behind(&self, own: u32) -> Option<Duration> {
+        let mut line = read(&self.open().ok()?).ok()?.0?;
+        match line.ask(Some(own), now_ms(), self.per_second) {
+            Place::Behind(number, pause) if number == own => Some(pause),
+            Place::Behind(..) | Place::First | Place::Full => None,
         }
     }
 
@@ -139,14 +156,12 @@ impl Turns {
     /// Counts a question that waits for nobody, because a verdict or the end of a task depends on it:
     /// all who wait, wait so much longer.
     pub async fn go_ahead(&self) {
-        let now = now_ms();
-        self.change(|line| line.go_ahead(now, self.per_second)).await;
+        self.change(|line| line.go_ahead(now_ms(), self.per_second)).await;
     }
 
     /// AWS refused a question as too fast.
     pub async fn slow_down(&self) {
-        let now = now_ms();
-        let slowed = self.change(|line| line.slow_down(now, self.per_second)).await;
+        let slowed = self.change(|line| line.slow_down(now_ms(), self.per_second)).await;
         if let Some(Some(rate)) = slowed {
             warn!(event = "reads.slowed", per_second = rate, "ECS answers fewer questions");
         }
@@ -189,13 +204,16 @@ impl Turns {
 
     async fn locked(&self) -> io::Result<Flock<File>> {
         let mut file = self.open()?;
-        for _ in 0..LOCK_TRIES {
+        let deadline = Instant::now() + LOCK_WITHIN;
+        let mut again = LOCK_AGAIN;
+        while Instant::now() < deadline {
             file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(locked) => return Ok(locked),
                 Err((file, Errno::EWOULDBLOCK)) => file,
                 Err((_, error)) => return Err(error.into()),
             };
-            sleep(LOCK_AGAIN).await;
+            sleep(random::jittered(again)).await;
+            again = (again * 2).min(LONGEST_LOCK_AGAIN);
         }
         Err(io::Error::other("somebody holds it"))
     }
@@ -215,10 +233,16 @@ impl Drop for Waiting<'_> {
     }
 }
 
-fn rewrite<T>(file: &File, change: impl FnOnce(&mut Line) -> T) -> io::Result<T> {
+/// What the file holds, if it can be understood, and in how many bytes.
+fn read(file: &File) -> io::Result<(Option<Line>, usize)> {
     let mut bytes = [0; MAX_BYTES];
     let read = file.read_at(&mut bytes, 0)?;
-    let mut line = serde_json::from_slice(&bytes[..read]).unwrap_or_default();
+    Ok((serde_json::from_slice(&bytes[..read]).ok(), read))
+}
+
+fn rewrite<T>(file: &File, change: impl FnOnce(&mut Line) -> T) -> io::Result<T> {
+    let (line, read) = read(file)?;
+    let mut line = line.unwrap_or_default();
     let done = change(&mut line);
     let mut text = serde_json::to_vec(&line).expect("numbers can be written");
     // What was there before is covered, so that the file need not be cut to its length.
