@@ -13,6 +13,7 @@ mod openssh;
 mod prepare;
 mod reap;
 mod resume;
+mod retries;
 mod run;
 mod stock;
 mod stream;
@@ -27,13 +28,14 @@ use house::House;
 type Measure = fn(&House, &mut Report) -> Result<(), Box<dyn Error>>;
 
 /// Everything, in an order in which no section meets the tasks of another.
-const SECTIONS: [(&str, Measure); 8] = [
+const SECTIONS: [(&str, Measure); 9] = [
     ("run", run::measure),
     ("stream", stream::measure),
     ("resume", resume::measure),
     ("stock", stock::measure),
     ("prepare", prepare::measure),
     ("job", job::measure),
+    ("retries", retries::measure),
     ("reap", reap::measure),
     ("containers", |_, report| containers::measure(report)),
 ];
