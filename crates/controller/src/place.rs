@@ -45,9 +45,10 @@ impl Place {
     }
 }
 
-/// Connects to each place once. What does not work is told in words.
+/// Connects to each place once. What does not work is told in words. Questions are counted in the
+/// turns of `folder`, or nowhere, for who must change nothing.
 pub(crate) async fn open(
-    folder: &Folder,
+    folder: Option<&Folder>,
     profiles: Vec<Profile>,
     pace: &Pace,
 ) -> (Vec<Arc<Place>>, Vec<String>) {
@@ -55,7 +56,10 @@ pub(crate) async fn open(
     let mut problems = Vec::new();
     for profile in profiles {
         let ecs = match Ecs::connect(&profile).await {
-            Ok(ecs) => ecs.paced(pace.clone()).sharing(folder, &profile),
+            Ok(ecs) => match folder {
+                Some(folder) => ecs.paced(pace.clone()).sharing(folder, &profile),
+                None => ecs.paced(pace.clone()),
+            },
             Err(why) => {
                 let name = profile.name.as_deref().unwrap_or("defaults");
                 problems.push(format!("profile {name}: {}", why.line()));
