@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use fargate_config::{Config, Grammar, Loaded, Problem, Unknown};
 use fargate_driver::gitlab::{self, Environment, FALLBACK_CODES, JobResponse, StageError};
+use fargate_driver::host;
 use fargate_driver::mask;
 use fargate_driver::provision::Settings;
 use fargate_driver::session::Console;
@@ -40,6 +41,11 @@ pub fn run(global: &Global, custom: &CustomArgs) -> ExitCode {
     };
     if matches!(custom.stage, Stage::Run(_)) {
         environment.forget_exit_code();
+    }
+    if let Err(error) = host::check() {
+        let error = StageError::from(error);
+        say(&custom.stage, &gitlab::run_line(&error).unwrap_or_default());
+        return ExitCode::from(error.exit_code(environment.codes));
     }
     let code = match set_up(global) {
         Ok(setup) => stage(global, custom, &environment, setup),

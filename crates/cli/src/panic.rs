@@ -11,6 +11,7 @@ use crate::streams::tell;
 pub fn guard(work: impl FnOnce() -> ExitCode) -> ExitCode {
     set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
+        let place = of_source(&place);
         tell!(
             "fargate-runner: error: a bug in fargate-runner at {place}; report it with the job's log"
         );
@@ -19,8 +20,26 @@ pub fn guard(work: impl FnOnce() -> ExitCode) -> ExitCode {
         .unwrap_or_else(|_| ExitCode::from(system_code().unwrap_or(FALLBACK_CODES.system_failure)))
 }
 
+/// Without the folders of the machine on which this was built, which a library's place begins with.
+fn of_source(place: &str) -> &str {
+    let below = place.split_once("/registry/src/").and_then(|(_, below)| below.split_once('/'));
+    below.map_or(place, |(_, source)| source)
+}
+
 /// The system code that gitlab-runner names, if it named one.
 pub fn system_code() -> Option<u8> {
     let code = std::env::var("SYSTEM_FAILURE_EXIT_CODE").ok()?;
     code.parse().ok().filter(|code| *code != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_names_no_folder_of_the_machine_that_built_it() {
+        let place = "/build/cargo/registry/src/index-1949cf8c/tokio-1.0.0/src/a.rs:68:53";
+        assert_eq!(of_source(place), "tokio-1.0.0/src/a.rs:68:53");
+        assert_eq!(of_source("crates/cli/src/main.rs:1:2"), "crates/cli/src/main.rs:1:2");
+    }
 }

@@ -147,6 +147,10 @@ timeouts! {
     poll_min: Duration = ms(200), Limits::Span(ms(1), m(1));
     /// Longest pause between two questions to ECS about a task.
     poll_max: Duration = s(5), Limits::Span(ms(1), m(5));
+    /// Questions to ECS about tasks that all jobs of this host together may ask each second; five
+    /// times as many at once after a quiet time. AWS answers 20 a second, and 100 at once, for all of
+    /// an account in a Region (Amazon ECS API Reference, "Request throttling for the Amazon ECS API").
+    reads_per_second: u32 = 20, Limits::Count(1, 1000);
     /// Stopping the task after `prepare` was told to end, on a deadline of its own.
     stop: Duration = s(10), Limits::Span(ms(10), m(5));
     /// `cleanup`, with all its attempts to stop the task.

@@ -152,6 +152,7 @@ fn every_line_says_where_its_value_comes_from() {
     api_operation = "1m" # default
     poll_min = "200ms" # default
     poll_max = "5s" # default
+    reads_per_second = 20 # default
     stop = "10s" # default
     cleanup = "1m" # default
     cancel_grace = "10s" # default

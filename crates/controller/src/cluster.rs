@@ -68,7 +68,7 @@ impl ClusterReaper {
         let apart = profiles.iter().map(|profile| profile.timeouts.second_sighting).max();
         let apart = apart.unwrap_or_default();
         let (places, unreachable) =
-            place::open(profiles, &Pace::per_second(STOPS_PER_SECOND)).await;
+            place::open(None, profiles, &Pace::per_second(STOPS_PER_SECOND)).await;
         Self { places, unreachable, sightings: Sightings::new(apart), apart }
     }
 

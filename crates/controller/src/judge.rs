@@ -11,7 +11,10 @@ use fargate_driver::task::Observation;
 use fargate_model::id::Owner;
 use fargate_model::job::JobKey;
 
-/// How far a clock may be off before a deadline is believed to be over.
+/// How far a clock may be off before a deadline is believed to be over. Records hold it by the host's
+/// clock, because it has to outlive the process and the boot; a clock that was wrong when `prepare`
+/// wrote it down, or is set by as much since, must end no live job. A live job is further from it by
+/// `timeouts.lifetime_margin`, because GitLab ends it at its own time limit.
 const CLOCK_MARGIN: Duration = Duration::from_secs(600);
 
 /// Why nobody needs it any more.

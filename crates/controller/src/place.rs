@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fargate_config::{Account, Profile};
-use fargate_driver::state::Record;
+use fargate_driver::state::{Folder, Record};
 use fargate_driver::task::{Ecs, Observation, Pace};
 
 use crate::judge::may_be_of;
@@ -45,13 +45,21 @@ impl Place {
     }
 }
 
-/// Connects to each place once. What does not work is told in words.
-pub(crate) async fn open(profiles: Vec<Profile>, pace: &Pace) -> (Vec<Arc<Place>>, Vec<String>) {
+/// Connects to each place once. What does not work is told in words. Questions are counted in the
+/// turns of `folder`, or nowhere, for who must change nothing.
+pub(crate) async fn open(
+    folder: Option<&Folder>,
+    profiles: Vec<Profile>,
+    pace: &Pace,
+) -> (Vec<Arc<Place>>, Vec<String>) {
     let mut places: Vec<Place> = Vec::new();
     let mut problems = Vec::new();
     for profile in profiles {
         let ecs = match Ecs::connect(&profile).await {
-            Ok(ecs) => ecs.paced(pace.clone()),
+            Ok(ecs) => match folder {
+                Some(folder) => ecs.paced(pace.clone()).sharing(folder, &profile),
+                None => ecs.paced(pace.clone()),
+            },
             Err(why) => {
                 let name = profile.name.as_deref().unwrap_or("defaults");
                 problems.push(format!("profile {name}: {}", why.line()));

@@ -180,7 +180,9 @@ impl Reaper {
         };
         let owner = folder.owner(host.owner.as_deref())?.owner;
         let pace = Pace::per_second(STOPS_PER_SECOND);
-        let (places, mut unreachable) = place::open(host.profiles, &pace).await;
+        let (places, mut unreachable) =
+            place::open(Some(&folder).filter(|_| intent == Intent::End), host.profiles, &pace)
+                .await;
         // Without an id of its own every task that names one is another folder's, and left alone.
         let folder_id = match folder.owner(None) {
             Ok(id) => id.owner.to_string(),

@@ -140,7 +140,7 @@ async fn run(
     let reach = way_back::to(&record, timeouts);
     let outcome = match (random::token(), &reach) {
         (Ok(run_id), Ok(reach)) => {
-            let over = || verdict::until_over(&record, &settings.profile);
+            let over = || verdict::until_over(&folder, &record, &settings.profile);
             session::run(acquired.session, reach, run_id, job, console, stops, over).await
         }
         (Err(error), _) => Outcome::Lost { how: error.to_string(), received: 0, started: false },
@@ -152,16 +152,18 @@ async fn run(
             report.status = Some(ending.status());
             report.cancelled = true;
         }
-        outcome => match verdict::of_outcome(&record, &settings.profile, outcome, false).await {
-            Told::Passed => report.status = Some(0),
-            Told::Script(status) => report.status = Some(status),
-            Told::Job(status, why) => {
-                report.status = Some(status);
-                report.why = Some(*why);
+        outcome => {
+            match verdict::of_outcome(&folder, &record, &settings.profile, outcome, false).await {
+                Told::Passed => report.status = Some(0),
+                Told::Script(status) => report.status = Some(status),
+                Told::Job(status, why) => {
+                    report.status = Some(status);
+                    report.why = Some(*why);
+                }
+                Told::System(why) => report.why = Some(*why),
+                Told::Cancelled => report.cancelled = true,
             }
-            Told::System(why) => report.why = Some(*why),
-            Told::Cancelled => report.cancelled = true,
-        },
+        }
     }
     let deadline = Instant::now() + timeouts.cleanup;
     let why = reason("the command has ended");

@@ -1,10 +1,11 @@
 //! Points behind every step that changes the world outside this process, at which a test may end
-//! it: by SIGKILL, as a host that dies, or by SIGTERM, as a job that is cancelled.
+//! it: by SIGKILL, as a host that dies, by SIGTERM, as a job that is cancelled, or by a panic, as by
+//! a bug of ours.
 //!
 //! A release binary has none. What follows from an end is no business of this module.
 
-/// The signal and the number of the point, such as `KILL 7`: it comes behind the seventh point that
-/// is reached.
+/// The signal, or `PANIC`, and the number of the point, such as `KILL 7`: it comes behind the seventh
+/// point that is reached.
 pub const END_AT: &str = "FARGATE_RUNNER_END_AT";
 /// A file to which the name of each reached point is appended.
 pub const REACHED: &str = "FARGATE_RUNNER_REACHED";
@@ -70,6 +71,7 @@ mod debug {
         let Ok(end) = std::env::var(END_AT) else { return };
         let (signal, at) = end.split_once(' ').expect("a signal and a number");
         if at.parse() == Ok(number) {
+            assert!(signal != "PANIC", "the test asked for it");
             let signal: Signal = format!("SIG{signal}").parse().expect("the name of a signal");
             raise(signal).expect("a process may signal itself");
         }

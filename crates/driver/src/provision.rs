@@ -129,7 +129,7 @@ pub async fn provision(
     }
     spec.tags.extend(tags(order, &spec));
     let ecs = tokio::select! {
-        ecs = Ecs::connect(profile) => ecs?,
+        ecs = Ecs::connect(profile) => ecs?.sharing(folder, profile),
         _ = stops.next() => return Err(ProvisionError::Cancelled { task: None }),
     };
     let record = first_record(profile, order, &spec, &ecs, &keys)?;

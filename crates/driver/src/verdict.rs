@@ -18,7 +18,7 @@ use tracing::warn;
 
 use crate::random;
 use crate::session::Outcome;
-use crate::state::{Peer, Record};
+use crate::state::{Folder, Peer, Record};
 use crate::task::{Ecs, Observation, Place, stopped};
 
 pub use judge::{Known, Told, judge};
@@ -72,6 +72,7 @@ pub enum EcsSays {
 /// What is told of the script of `record`'s job, whose session came to `outcome`; asks ECS where
 /// nobody else can say how the script ended.
 pub async fn of_outcome(
+    folder: &Folder,
     record: &Record,
     profile: &Profile,
     outcome: &Outcome,
@@ -82,7 +83,7 @@ pub async fn of_outcome(
     if let Some(told) = judge(record, &known) {
         return told;
     }
-    let says = observe(record, profile).await;
+    let says = observe(folder, record, profile).await;
     judge(record, &Known { ecs: Some(&says), ..known }).expect("ECS was asked")
 }
 
@@ -98,8 +99,8 @@ fn of_ecs(record: &Record, says: &EcsSays, how: &str) -> Verdict {
 
 /// Watches the task of `record`, whose connection was cut, and returns once ECS says that it has
 /// ended, in words. Where ECS cannot be asked it never returns.
-pub async fn until_over(record: &Record, profile: &Profile) -> String {
-    match watch(record, profile).await {
+pub async fn until_over(folder: &Folder, record: &Record, profile: &Profile) -> String {
+    match watch(folder, record, profile).await {
         Ok(why) => why.to_owned(),
         Err(why) => {
             warn!(event = "describe.failed", "{why}");
@@ -108,17 +109,22 @@ pub async fn until_over(record: &Record, profile: &Profile) -> String {
     }
 }
 
-async fn watch(record: &Record, profile: &Profile) -> Result<&'static str, String> {
+async fn watch(
+    folder: &Folder,
+    record: &Record,
+    profile: &Profile,
+) -> Result<&'static str, String> {
     let timeouts = &profile.timeouts;
     let Some(task) = &record.core.task else { return Err("no task is known".to_owned()) };
     let mut pause = FIRST_LOOK;
     sleep(pause + random::up_to(pause)).await;
     let ecs = Ecs::in_region(Some(record.core.region.clone()), profile)
         .await
-        .map_err(|why| why.headline())?;
+        .map_err(|why| why.headline())?
+        .sharing(folder, profile);
     let mut unknown_since = None;
     loop {
-        match ecs.describe(&record.core.cluster, task).await {
+        match ecs.describe_in_turn(&record.core.cluster, task).await {
             Ok(Some(seen)) if is_decided(&seen) => return Ok("ECS says that the task has ended"),
             Ok(Some(_)) => unknown_since = None,
             Ok(None) => {
@@ -150,22 +156,27 @@ fn lost(record: &Record, how: &str) -> Why {
 }
 
 /// Looks until ECS calls the task over, or plainly alive.
-async fn observe(record: &Record, profile: &Profile) -> EcsSays {
-    match look(record, profile).await {
+async fn observe(folder: &Folder, record: &Record, profile: &Profile) -> EcsSays {
+    match look(folder, record, profile).await {
         Ok(Some(seen)) => EcsSays::Seen(Box::new(seen)),
         Ok(None) => EcsSays::Unknown,
         Err(doubt) => EcsSays::Nothing(doubt),
     }
 }
 
-async fn look(record: &Record, profile: &Profile) -> Result<Option<Observation>, String> {
+async fn look(
+    folder: &Folder,
+    record: &Record,
+    profile: &Profile,
+) -> Result<Option<Observation>, String> {
     let timeouts = &profile.timeouts;
     let Some(task) = &record.core.task else { return Ok(None) };
     let begun = Instant::now();
     let deadline = begun + timeouts.verdict;
     let ecs = Ecs::in_region(Some(record.core.region.clone()), profile)
         .await
-        .map_err(|why| format!("ECS could not be asked: {}.", why.headline()))?;
+        .map_err(|why| format!("ECS could not be asked: {}.", why.headline()))?
+        .sharing(folder, profile);
     let mut interval = timeouts.poll_min;
     let mut last = None;
     loop {

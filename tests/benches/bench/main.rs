@@ -17,6 +17,7 @@ mod prepare;
 mod processes;
 mod reap;
 mod resume;
+mod retries;
 mod run;
 mod stock;
 mod stream;
@@ -31,7 +32,7 @@ use house::House;
 type Measure = fn(&House, &mut Report) -> Result<(), Box<dyn Error>>;
 
 /// Everything, in an order in which no section meets the tasks of another.
-const SECTIONS: [(&str, Measure); 11] = [
+const SECTIONS: [(&str, Measure); 12] = [
     ("run", run::measure),
     ("stream", stream::measure),
     ("bulk", bulk::measure),
@@ -39,6 +40,7 @@ const SECTIONS: [(&str, Measure); 11] = [
     ("stock", stock::measure),
     ("prepare", prepare::measure),
     ("job", job::measure),
+    ("retries", retries::measure),
     ("reap", reap::measure),
     ("idle", idle::measure),
     ("crowd", crowd::measure),

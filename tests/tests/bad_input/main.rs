@@ -1,9 +1,11 @@
 //! Bad input: exactly one `error:` line that suffices by itself, the right exit class, no panic,
 //! nothing left running.
 
+mod clocks;
 mod configuration;
 mod environment;
 mod host;
+mod limits;
 mod response;
 mod state_folder;
 

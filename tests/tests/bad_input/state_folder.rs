@@ -1,5 +1,6 @@
 //! A state folder that cannot be written: refused before RunTask.
 
+use std::ffi::OsStr;
 use std::fs;
 
 use fargate_tests::{Ended, Job, SYSTEM_FAILURE, Site, have, until};
@@ -77,7 +78,7 @@ async fn a_full_disk_starts_no_task_that_it_cannot_write_down() {
     fs::create_dir(site.state_dir()).expect("a folder");
     let mut refusals = 0;
     // From room for nothing but the owner's name to room for all.
-    for pages in 1..=6 {
+    for pages in 1..=8 {
         let size = (pages * 4096).to_string();
         let job = site.job();
         let before = site.calls("RunTask");
@@ -96,6 +97,114 @@ async fn a_full_disk_starts_no_task_that_it_cannot_write_down() {
         job.cleanup().await.passed();
         until("it stopped", || site.cloud().live_tasks() == 0).await;
     }
-    assert!((1..6).contains(&refusals), "{refusals} refusals");
+    assert!((1..8).contains(&refusals), "{refusals} refusals");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_file_system_without_inodes_starts_no_task_that_it_cannot_write_down() {
+    if !have("unshare") || !have("mount") {
+        return;
+    }
+    let site = Site::open().await;
+    fs::create_dir(site.state_dir()).expect("a folder");
+    let (mut refusals, mut passes) = (0, 0);
+    for inodes in 1..40 {
+        let job = site.job();
+        let before = site.calls("RunTask");
+        let mount =
+            format!("mount -t tmpfs -o nr_inodes={inodes},mode=700 none \"$0\" && exec \"$@\"");
+        let ended = in_own_mounts(&site, &job, &mount).await;
+        if ended.code == 0 {
+            passes += 1;
+        } else {
+            assert_eq!(passes, 0, "more room, and less done: {}", ended.all());
+            refusals += 1;
+            assert_eq!(ended.code, SYSTEM_FAILURE, "{}", ended.all());
+            assert!(ended.all().contains("No space left on device"), "{}", ended.all());
+            assert_eq!(ended.error_line(), "error: no room to write the job's state");
+            assert_eq!(site.calls("RunTask"), before, "{inodes} inodes");
+        }
+        job.cleanup().await.passed();
+        until("it stopped", || site.cloud().live_tasks() == 0).await;
+        if passes == 2 {
+            break;
+        }
+    }
+    assert!(refusals > 3 && passes == 2, "{refusals} refusals, {passes} passes");
+    site.close().await;
+}
+
+/// `prepare` behind the words `mount` of a shell in a mount namespace of its own; `$0` is the state
+/// folder there, and `$@` the command.
+async fn in_own_mounts(site: &Site, job: &Job, mount: &str) -> Ended {
+    let state = site.state_dir().display().to_string();
+    let runner = fargate_tests::runner().display().to_string();
+    let namespaces = if nix::unistd::geteuid().is_root() { "-m" } else { "-Urm" };
+    let mut words = vec![namespaces, "sh", "-c", mount, &state, &runner];
+    let arguments: Vec<_> = job.arguments.iter().map(|word| word.to_string_lossy()).collect();
+    words.extend(arguments.iter().map(AsRef::as_ref));
+    words.push("prepare");
+    job.heard(job.start_other("unshare", &words)).await
+}
+
+/// A library for `LD_PRELOAD` that lets the disk below one folder die.
+fn dying_disk(site: &Site) -> std::path::PathBuf {
+    let (source, library) =
+        (site.folder().join("dying_disk.c"), site.folder().join("dying_disk.so"));
+    fs::write(&source, include_str!("dying_disk.c")).expect("a writable folder");
+    let built = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .args([&library, &source])
+        .arg("-ldl")
+        .status();
+    assert!(built.is_ok_and(|status| status.success()), "cc builds the library");
+    library
+}
+
+#[tokio::test]
+async fn a_disk_that_dies_before_the_launch_is_written_down_starts_no_task() {
+    if !have("cc") {
+        return;
+    }
+    let site = Site::open().await;
+    // Who this host is stands there already; how often a record is written is the same each time.
+    site.job().cleanup().await.passed();
+    let library = dying_disk(&site);
+    let (mut refused_before, mut taken_back, mut passed) = (0, 0, false);
+    for from in (1..200).step_by(2) {
+        let before = site.calls("RunTask");
+        let job = site.job_with(|job| {
+            job.set("LD_PRELOAD", &library);
+            job.set("DYING_FOLDER", site.state_dir());
+            job.set("DYING_FROM", from.to_string());
+        });
+        let ended = job.prepare().await;
+        let launched = site.calls("RunTask") > before;
+        if ended.code != 0 {
+            assert_eq!(ended.code, SYSTEM_FAILURE, "{from}: {}", ended.all());
+            assert_eq!(ended.error_line(), "error: no room to write the job's state", "{from}");
+            assert!(ended.all().contains("Input/output error"), "{from}: {}", ended.all());
+        }
+        match (ended.code, launched) {
+            (0, _) => passed = true,
+            (_, false) => refused_before += 1,
+            (_, true) => {
+                // What was started is being stopped already.
+                assert_eq!(site.task_of(&job).desired_status, "STOPPED", "{from}");
+                taken_back += 1;
+            }
+        }
+        let mended =
+            site.same_job(&job, |job| drop(job.environment.remove(OsStr::new("LD_PRELOAD"))));
+        mended.cleanup().await.passed();
+        if passed {
+            break;
+        }
+    }
+    assert!(
+        passed && refused_before >= 3,
+        "{refused_before} before and {taken_back} behind RunTask"
+    );
     site.close().await;
 }

@@ -3,12 +3,14 @@
 
 mod agent;
 mod answers;
+mod crowds;
 mod exceptions;
 mod failures;
 mod logs;
 mod microburst;
 mod rules;
 mod secrets;
+mod states;
 mod stopped;
 
 use fargate_local_cloud::{Fault, Phase};

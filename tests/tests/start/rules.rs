@@ -1,48 +1,19 @@
-//! The real driver against rules of the fault language: limits, lost answers, readers that are
-//! behind, and a task that is taken away.
+//! The real driver against rules of the fault language: lost answers, readers that are behind, and
+//! a task that is taken away.
 
 use std::time::Duration;
 
 use fargate_local_cloud::Struck;
-use fargate_tests::{SYSTEM_FAILURE, Site, until};
+use fargate_tests::{SYSTEM_FAILURE, Site};
 
-fn give(site: &Site, rules: &str) {
+/// From now on these rules, and no others.
+pub fn give(site: &Site, rules: &str) {
     site.cloud().set_faults(rules.parse().unwrap_or_else(|error| panic!("{error}")));
 }
 
 /// How often a rule that begins so struck.
-fn strikes(struck: &[Struck], rule: &str) -> usize {
+pub fn strikes(struck: &[Struck], rule: &str) -> usize {
     struck.iter().filter(|one| one.rule.starts_with(rule)).count()
-}
-
-#[tokio::test]
-async fn twenty_jobs_at_once_share_a_slow_bucket_and_none_is_told_of_throttling() {
-    const JOBS: usize = 20;
-    let site = Site::open().await;
-    give(&site, "RunTask calls 1-5: throttle\nRunTask, StopTask: limit 5/s burst 5");
-    let jobs: Vec<_> = (0..JOBS).map(|_| site.job()).collect();
-    let preparing: Vec<_> = jobs.iter().map(|job| job.start(&["prepare"])).collect();
-    for (job, running) in jobs.iter().zip(preparing) {
-        let ended = job.heard(running).await.with_code(0);
-        assert!(!ended.all().contains("Throttling"), "{}", ended.all());
-        assert_eq!(site.tasks_of(job).len(), 1);
-    }
-    assert_eq!(site.cloud().tasks().len(), JOBS);
-    // Five at once and five a second is the most that they were given.
-    let started: Vec<_> = site.cloud().tasks().iter().map(|task| task.created_at).collect();
-    let took = started[JOBS - 1].duration_since(started[0]).expect("in order");
-    assert!(took > Duration::from_millis(2800), "{took:?}");
-    let struck = site.cloud().struck();
-    assert_eq!(strikes(&struck, "RunTask calls 1-5"), 5);
-    let throttled = struck.iter().filter(|one| one.operation.as_deref() == Some("RunTask"));
-    assert_eq!(site.calls("RunTask"), JOBS + throttled.count());
-
-    let cleaning: Vec<_> = jobs.iter().map(|job| job.start(&["cleanup"])).collect();
-    for (job, running) in jobs.iter().zip(cleaning) {
-        job.heard(running).await.with_code(0);
-    }
-    until("every task stopped", || site.cloud().live_tasks() == 0).await;
-    site.close().await;
 }
 
 #[tokio::test]

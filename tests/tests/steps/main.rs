@@ -1,5 +1,5 @@
-//! The driver ended behind each step that changes the world outside it, by SIGKILL and by SIGTERM,
-//! in each stage: the next clean-up makes all good, and where nobody calls it, the task's own timers.
+//! The driver ended behind each step that changes the world outside it, by SIGKILL, by SIGTERM and by
+//! a panic, in each stage: the next clean-up makes all good, and where nobody calls it, the task's own timers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,6 +27,8 @@ enum Stage {
 enum Signal {
     Kill,
     Term,
+    /// None: a bug of ours.
+    Panic,
 }
 
 impl Signal {
@@ -34,6 +36,7 @@ impl Signal {
         match self {
             Self::Kill => "KILL",
             Self::Term => "TERM",
+            Self::Panic => "PANIC",
         }
     }
 
@@ -46,6 +49,7 @@ impl Signal {
             // What was done already may stay done: `cleanup` follows either.
             (Self::Term, Stage::Prepare) => &[0, SYSTEM_FAILURE, 143],
             (Self::Term, Stage::Cleanup) => &[0, 143],
+            (Self::Panic, _) => &[SYSTEM_FAILURE],
         }
     }
 }
@@ -85,6 +89,13 @@ async fn ended_behind(
     let name = reached.lines().nth(step - 1)?.to_owned();
     let codes = signal.codes(stage);
     assert!(codes.contains(&ended.code), "{stage:?} {signal:?} at {name}: {}", ended.code);
+    if signal == Signal::Panic {
+        let lines = ended.err();
+        let told = "fargate-runner: error: a bug in fargate-runner at crates/driver/src/point.rs:";
+        assert_eq!(lines.matches(told).count(), 1, "{stage:?} at {name}: {lines}");
+        assert_eq!(lines.lines().count(), 1, "{stage:?} at {name}: {lines}");
+        assert!(!ended.all().contains("panicked") && !ended.all().contains("the test asked"));
+    }
     Some((job, name))
 }
 
@@ -117,12 +128,18 @@ fn can_end_anywhere() -> bool {
     can
 }
 
+/// Twice, because only the first one makes the host's name.
+const STAGES: [Stage; 4] = [Stage::Prepare, Stage::Prepare, Stage::Run, Stage::Cleanup];
+
 async fn each_step_of_each_stage(site: Site, signal: Signal) -> BTreeSet<String> {
+    each_step_of(site, &STAGES, signal).await
+}
+
+async fn each_step_of(site: Site, stages: &[Stage], signal: Signal) -> BTreeSet<String> {
     site.set("defaults.timeouts.next_stage_grace", "1s");
     let mut names = BTreeSet::new();
-    // Twice, because only the first one makes the host's name.
-    for stage in [Stage::Prepare, Stage::Prepare, Stage::Run, Stage::Cleanup] {
-        names.extend(each_step(&site, stage, signal).await);
+    for stage in stages {
+        names.extend(each_step(&site, *stage, signal).await);
     }
     site.close().await;
     names
@@ -144,6 +161,15 @@ async fn sigterm_behind_each_step_leaves_nothing_that_the_next_clean_up_does_not
     if can_end_anywhere() {
         each_step_of_each_stage(Site::open().await, Signal::Term).await;
     }
+}
+
+#[tokio::test]
+async fn a_panic_behind_each_step_is_one_line_and_a_system_failure_and_leaves_nothing() {
+    if !can_end_anywhere() {
+        return;
+    }
+    let names = each_step_of(Site::open().await, &STAGES[1..], Signal::Panic).await;
+    assert!(names.len() >= 10, "{names:?}");
 }
 
 #[tokio::test]

@@ -192,6 +192,19 @@ impl CallError {
         }
     }
 
+    /// True if the service says that this host's clock differs from its own.
+    #[must_use]
+    pub fn is_of_clock(&self) -> bool {
+        let Self::Answered { code, message, .. } = self else { return false };
+        is_of_clock(code, message)
+    }
+
+    /// True if the service says that it is asked too fast.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        matches!(self, Self::Answered { code, .. } if is_throttling(code))
+    }
+
     /// True if the request may have taken effect all the same.
     #[must_use]
     pub fn leaves_doubt(&self) -> bool {
@@ -216,6 +229,16 @@ impl CallError {
             _ => None,
         }
     }
+}
+
+/// Exceptions that a signature gets whose time is not the service's, and others.
+pub const OF_SIGNATURES: [&str; 3] =
+    ["InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired"];
+
+/// True for an exception that a signature gets whose time is not the service's.
+pub fn is_of_clock(code: &str, message: &str) -> bool {
+    OF_SIGNATURES.contains(&code)
+        && ["expired", "not yet current"].iter().any(|words| message.contains(words))
 }
 
 /// Source: the retry list of botocore, `_retry.json`.

@@ -61,7 +61,7 @@ impl Account {
             body: form,
             longest: LONGEST,
         };
-        let Said { status, body } = self.ask(question).await?;
+        let Said { status, body, .. } = self.ask(question).await?;
         if (200..300).contains(&status) {
             public_address(&body)
         } else {

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_refusal_keeps_the_services_own_words() {
-        let said = |body: &str| Said { status: 400, body: body.to_owned() };
+        let said = |body: &str| Said { status: 400, body: body.to_owned(), time: None };
         let body = r#"{"__type": "com.amazonaws.logs#ResourceNotFoundException", "message": "no"}"#;
         assert_eq!(refusal(&said(body)).to_string(), "ResourceNotFoundException: no");
         let denied = r#"{"__type": "AccessDeniedException",

@@ -16,5 +16,5 @@ mod trust;
 
 pub use account::Account;
 pub use call::CallError;
-pub(crate) use call::is_throttling;
+pub(crate) use call::{is_of_clock, is_throttling};
 pub use logs::LogStream;

@@ -50,7 +50,13 @@ impl RoleProvider {
     }
 
     async fn credentials(&self) -> Result<Credentials, CredentialsError> {
-        self.sts.provide_credentials().await.map_err(|error| self.failed(error))
+        match self.sts.provide_credentials().await.map_err(|error| self.failed(error)) {
+            // The answer told the time, by which the SDK signs from then on.
+            Err(error) if is_of_clock(&error) => {
+                self.sts.provide_credentials().await.map_err(|error| self.failed(error))
+            }
+            answer => answer,
+        }
     }
 
     /// The refusal of STS, or why it could not be asked.
@@ -62,6 +68,10 @@ impl RoleProvider {
         let (role, endpoint) = (self.arn.clone(), self.endpoint.clone());
         CredentialsError::provider_error(RoleFailed { role, endpoint, error })
     }
+}
+
+fn is_of_clock(error: &CredentialsError) -> bool {
+    find::<RoleFailed>(error).is_some_and(|failed| failed.error.is_of_clock())
 }
 
 impl ProvideCredentials for RoleProvider {

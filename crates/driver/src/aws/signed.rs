@@ -1,4 +1,7 @@
-//! A request of a service whose SDK crate is not linked: signed, sent once, its answer read to the end.
+//! A request of a service whose SDK crate is not linked: signed, sent, its answer read to the end.
+//!
+//! It is sent once, and once more where the service says that this host's clock is off and what time
+//! it is.
 //!
 //! One question of such a service does not pay for its crate: each costs minutes to compile (EC2's, 8 of
 //! CPU and 7.6 GB of memory) and pages in every process of a job.
@@ -8,13 +11,15 @@ use std::time::SystemTime;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
+use aws_smithy_types::date_time::Format;
 use http::Uri;
 use tokio::time::timeout;
 
 use super::account::Account;
-use super::call::CallError;
+use super::call::{CallError, OF_SIGNATURES, is_of_clock};
 
 /// One request, before it is signed.
 pub struct Question<'a> {
@@ -40,33 +45,56 @@ pub struct Said {
     pub status: u16,
     /// All of it.
     pub body: String,
+    /// The time of whoever answered, if it was told.
+    pub time: Option<SystemTime>,
+}
+
+impl Said {
+    fn is_of_clock(&self) -> bool {
+        let codes = OF_SIGNATURES.iter().filter(|code| self.body.contains(*code));
+        self.status >= 400 && codes.into_iter().any(|code| is_of_clock(code, &self.body))
+    }
 }
 
 impl Account {
-    /// Asks once, within the time of one attempt.
+    /// Asks, within the time of one attempt.
     ///
     /// # Errors
     ///
     /// [`CallError`] where no whole answer came.
     pub(super) async fn ask(&self, question: Question<'_>) -> Result<Said, CallError> {
-        let (who, longest) = (question.who, question.longest);
         let asked = async {
-            let request = self.signed(question).await?;
-            let answer = self.http.send(request, &self.connection()).await;
-            let answer = answer.map_err(|error| CallError::of_connector(&error))?;
-            let status = answer.status().as_u16();
-            Ok(Said { status, body: body(who, answer, longest).await? })
+            let said = self.ask_at(&question, SystemTime::now()).await?;
+            match said.time.filter(|_| said.is_of_clock()) {
+                Some(time) => self.ask_at(&question, time).await,
+                None => Ok(said),
+            }
         };
         timeout(self.attempt, asked).await.unwrap_or_else(|_| {
-            let text = format!("{who} did not answer within {} ms", self.attempt.as_millis());
-            Err(CallError::NoAnswer { text })
+            let (who, ms) = (question.who, self.attempt.as_millis());
+            Err(CallError::NoAnswer { text: format!("{who} did not answer within {ms} ms") })
         })
     }
 
-    async fn signed(&self, question: Question<'_>) -> Result<HttpRequest, CallError> {
+    async fn ask_at(&self, question: &Question<'_>, time: SystemTime) -> Result<Said, CallError> {
+        let request = self.signed(question, time).await?;
+        let answer = self.http.send(request, &self.connection()).await;
+        let answer = answer.map_err(|error| CallError::of_connector(&error))?;
+        let status = answer.status().as_u16();
+        let date = answer.headers().get("date");
+        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        let time = date.and_then(|date| SystemTime::try_from(date).ok());
+        Ok(Said { status, body: body(question.who, answer, question.longest).await?, time })
+    }
+
+    async fn signed(
+        &self,
+        question: &Question<'_>,
+        time: SystemTime,
+    ) -> Result<HttpRequest, CallError> {
         let not_sent = |text: String| CallError::NotSent { text, passing: false };
         let Question { who, service, region, endpoint, body, .. } = question;
-        let host = host(&endpoint).ok_or_else(|| {
+        let host = host(endpoint).ok_or_else(|| {
             let text = format!("the endpoint {endpoint:?} of {who} is no URL");
             CallError::Endpoint { text }
         })?;
@@ -76,9 +104,9 @@ impl Account {
         let identity = self.credentials().await?.into();
         let params = SigningParams::builder()
             .identity(&identity)
-            .region(region)
-            .name(service)
-            .time(SystemTime::now())
+            .region(*region)
+            .name(*service)
+            .time(time)
             .settings(SigningSettings::default())
             .build()
             .map_err(|error| not_sent(format!("signing the request: {error}")))?
@@ -96,11 +124,11 @@ impl Account {
         headers.extend(
             instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
-        let mut request = HttpRequest::new(SdkBody::from(body));
+        let mut request = HttpRequest::new(SdkBody::from(body.clone()));
         let refused =
             |error: &dyn std::fmt::Display| not_sent(format!("making the request: {error}"));
         request.set_method("POST").map_err(|error| refused(&error))?;
-        request.set_uri(endpoint).map_err(|error| refused(&error))?;
+        request.set_uri(endpoint.as_str()).map_err(|error| refused(&error))?;
         for (name, value) in headers {
             request.headers_mut().try_insert(name, value).map_err(|error| refused(&error))?;
         }

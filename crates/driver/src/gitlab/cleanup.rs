@@ -86,7 +86,7 @@ async fn without_state(
     let timeouts = &settings.profile.timeouts;
     let deadline = Instant::now() + timeouts.cleanup.min(BLIND_LOOK);
     let ecs = match Ecs::connect(&settings.profile).await {
-        Ok(ecs) => ecs,
+        Ok(ecs) => ecs.sharing(folder, &settings.profile),
         Err(why) => return Ok(Some(vec![why.headline()])),
     };
     let cluster = &settings.profile.cluster;

@@ -170,7 +170,7 @@ async fn stop_what_is_known(
         None => Vec::new(),
     };
     let deadline = Instant::now() + settings.profile.timeouts.stop;
-    let ecs = Ecs::connect(&settings.profile).await?;
+    let ecs = Ecs::connect(&settings.profile).await?.sharing(folder, &settings.profile);
     let owner = folder.owner(settings.owner.as_deref())?.owner;
     let cluster = &settings.profile.cluster;
     let tasks = match find(&ecs, cluster, Some(&owner), job, deadline).await {

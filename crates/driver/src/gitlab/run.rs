@@ -79,7 +79,7 @@ pub async fn run(
     }
     let cleaned_up = matches!(folder.record(key), Ok(None));
     tokio::select! {
-        told = verdict::of_outcome(&record, profile, &outcome, cleaned_up) => match told {
+        told = verdict::of_outcome(folder, &record, profile, &outcome, cleaned_up) => match told {
             Told::Passed => Ok(()),
             Told::Script(status) => Err(StageError::Script { status }),
             Told::Job(status, why) => Err(StageError::Job { status, why }),
@@ -150,7 +150,7 @@ async fn over(folder: &Folder, key: &JobKey, record: &Record, profile: &Profile)
         }
     };
     tokio::select! {
-        why = verdict::until_over(record, profile) => why,
+        why = verdict::until_over(folder, record, profile) => why,
         () = cleaned_up => "the job was cleaned up".to_owned(),
     }
 }

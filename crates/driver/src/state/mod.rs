@@ -15,11 +15,13 @@ mod record;
 mod refused;
 mod survey;
 mod tombstone;
+mod turns;
 
 use std::path::{Path, PathBuf};
 
 use fargate_model::why::{Cause, Why};
 
+use crate::host::is_short_of;
 use crate::release;
 
 #[cfg(test)]
@@ -35,6 +37,7 @@ pub use record::{Core, Origin, Peer, Record, Secret};
 pub(crate) use record::{example, some as some_record};
 pub use survey::Known;
 pub use tombstone::Tombstone;
+pub use turns::Turns;
 
 /// Why the state could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +107,11 @@ impl StateError {
     pub fn why(&self) -> Why {
         let at = |cause, path: &Path| Why::new(cause).with("path", path.display().to_string());
         match self {
+            Self::Disk { doing, path, source } if is_short_of(source) => {
+                Why::new(Cause::HostRefused)
+                    .with("doing", format!("{doing} {}", path.display()))
+                    .quoting("This host", source.to_string())
+            }
             Self::Disk { doing, path, source } => at(Cause::StateFull, path)
                 .quoting(&format!("{doing} {}", path.display()), source.to_string())
                 .because("No task is kept without it."),

@@ -9,7 +9,7 @@ use fargate_model::why::{Cause, Why};
 
 use super::observation::Observation;
 use super::spec::LaunchRequest;
-use crate::aws::{CallError, is_throttling};
+use crate::aws::{CallError, is_of_clock, is_throttling};
 
 /// The names that the sentences and commands of a cause are filled with.
 #[derive(Clone, Debug, Default)]
@@ -122,11 +122,7 @@ fn of_exception(code: &str, message: &str) -> Cause {
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Cause::NotAllowed,
         "ClusterNotFoundException" => Cause::ClusterMissing,
         "BlockedException" => Cause::AccountBlocked,
-        "InvalidSignatureException" | "SignatureDoesNotMatch" | "RequestExpired"
-            if has("expired") || has("not yet current") =>
-        {
-            Cause::Clock
-        }
+        code if is_of_clock(code, message) => Cause::Clock,
         "UnrecognizedClientException"
         | "InvalidClientTokenId"
         | "InvalidSignatureException"

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use aws_sdk_ecs::Client;
+use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ecs::operation::RequestId;
 use aws_sdk_ecs::operation::run_task::RunTaskError;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
     DesiredStatus, KeyValuePair, LaunchType, LogDriver, NetworkConfiguration, Tag, TaskOverride,
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use fargate_config::{Profile, PublicIp};
 use fargate_model::id::{Owner, TaskArn};
 use fargate_model::why::Why;
@@ -20,6 +23,7 @@ use super::spec::{LaunchRequest, Purchase};
 use crate::aws::{Account, CallError, LogStream};
 use crate::mask;
 use crate::point::Point;
+use crate::state::{Folder, Turns};
 
 /// Most tasks per DescribeTasks. Source: Amazon ECS API Reference, `DescribeTasks`.
 pub(super) const DESCRIBE_LIMIT: usize = 100;
@@ -34,6 +38,7 @@ pub struct Ecs {
     client: Client,
     account: Account,
     pace: Option<Pace>,
+    turns: Option<Turns>,
 }
 
 /// What RunTask answered.
@@ -80,7 +85,7 @@ impl Ecs {
     /// No Region, or what is wrong with the CA bundle or the proxies of the environment.
     pub async fn in_region(region: Option<String>, profile: &Profile) -> Result<Self, Why> {
         let account = Account::open(region, profile).await?;
-        Ok(Self { client: Client::new(account.config()), account, pace: None })
+        Ok(Self { client: Client::new(account.config()), account, pace: None, turns: None })
     }
 
     /// The same, with every call that starts or stops a task waiting for its turn.
@@ -129,6 +134,37 @@ impl Ecs {
         }))
     }
 
+    /// The same, with every question about tasks counted in the turns that the processes of this host
+    /// share.
+    #[must_use]
+    pub fn sharing(self, folder: &Folder, profile: &Profile) -> Self {
+        let role = profile.account.role.as_ref().map(|role| role.arn.as_str());
+        let turns = folder.turns(self.region(), role, profile.timeouts.reads_per_second);
+        Self { turns: Some(turns), ..self }
+    }
+
+    /// Waits for a turn at asking about a task that nobody hurries for.
+    pub async fn turn_to_read(&self) {
+        if let Some(turns) = &self.turns {
+            turns.wait().await;
+        }
+    }
+
+    /// Counts a question that waits for no turn.
+    async fn read_ahead(&self) {
+        if let Some(turns) = &self.turns {
+            turns.go_ahead().await;
+        }
+    }
+
+    /// The refusal of a question about tasks.
+    async fn read_refused(&self, error: CallError) -> CallError {
+        if let (Some(turns), true) = (&self.turns, error.is_throttled()) {
+            turns.slow_down().await;
+        }
+        error
+    }
+
     async fn turn(&self) {
         if let Some(pace) = &self.pace {
             pace.turn().await;
@@ -173,7 +209,7 @@ impl Ecs {
             Purchase::Strategy(_) => call.set_capacity_provider_strategy(Some(strategy(request))),
         };
         self.turn().await;
-        let answer = call.send().await;
+        let answer = corrected(|| call.clone().send()).await;
         Point::RunTaskAnswered.reached();
         match answer {
             Ok(answer) => Ok(match (answer.tasks().first(), answer.failures().first()) {
@@ -196,7 +232,8 @@ impl Ecs {
         }
     }
 
-    /// DescribeTasks for one task; `None` if ECS does not know it.
+    /// DescribeTasks for one task, ahead of all who wait for their turn; `None` if ECS does not know
+    /// it.
     ///
     /// # Errors
     ///
@@ -209,7 +246,22 @@ impl Ecs {
         Ok(self.describe_all(cluster, std::slice::from_ref(task)).await?.into_iter().next())
     }
 
-    /// As [`Self::describe`] for the task of `launch`, with the address at which it is dialled: by
+    /// The same, when it is the caller's turn.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn describe_in_turn(
+        &self,
+        cluster: &str,
+        task: &TaskArn,
+    ) -> Result<Option<Observation>, CallError> {
+        self.turn_to_read().await;
+        let arns = vec![task.0.clone()];
+        Ok(self.describe_these(cluster, arns).await?.into_iter().next())
+    }
+
+    /// As [`Self::describe_in_turn`] for the task of `launch`, with the address at which it is dialled: by
     /// [`PublicIp::Dialled`] its public one, for which EC2 is asked until it is `known`.
     ///
     /// # Errors
@@ -222,7 +274,7 @@ impl Ecs {
         public_ip: PublicIp,
         known: Option<IpAddr>,
     ) -> Result<Option<Observation>, CallError> {
-        let mut seen = self.describe(&launch.cluster, task).await?;
+        let mut seen = self.describe_in_turn(&launch.cluster, task).await?;
         if let Some(seen) = seen.as_mut().filter(|_| public_ip == PublicIp::Dialled) {
             seen.address = match (known, &seen.interface) {
                 (Some(known), _) => Some(known),
@@ -256,11 +308,22 @@ impl Ecs {
         let mut found = Vec::new();
         for some in tasks.chunks(DESCRIBE_LIMIT) {
             let arns = some.iter().map(|arn| arn.0.clone()).collect();
-            let call = self.client.describe_tasks().cluster(cluster).set_tasks(Some(arns));
-            let answer = call.send().await.map_err(|error| CallError::of(&error))?;
-            found.extend(answer.tasks().iter().filter_map(Observation::of));
+            self.read_ahead().await;
+            found.extend(self.describe_these(cluster, arns).await?);
         }
         Ok(found)
+    }
+
+    async fn describe_these(
+        &self,
+        cluster: &str,
+        arns: Vec<String>,
+    ) -> Result<Vec<Observation>, CallError> {
+        let call = self.client.describe_tasks().cluster(cluster).set_tasks(Some(arns));
+        match corrected(|| call.clone().send()).await {
+            Ok(answer) => Ok(answer.tasks().iter().filter_map(Observation::of).collect()),
+            Err(error) => Err(self.read_refused(CallError::of(&error)).await),
+        }
     }
 
     /// ListTasks: every task of this owner, or of the whole cluster, that is meant to run.
@@ -281,7 +344,11 @@ impl Ecs {
                 Some(owner) => call.started_by(owner.as_str()),
                 None => call.desired_status(DesiredStatus::Running),
             };
-            let answer = call.send().await.map_err(|error| CallError::of(&error))?;
+            self.read_ahead().await;
+            let answer = match corrected(|| call.clone().send()).await {
+                Ok(answer) => answer,
+                Err(error) => return Err(self.read_refused(CallError::of(&error)).await),
+            };
             found.extend(answer.task_arns().iter().map(|arn| TaskArn(arn.clone())));
             page = answer.next_token().map(str::to_owned);
             if page.is_none() {
@@ -305,7 +372,7 @@ impl Ecs {
         let reason: String = why.chars().take(REASON_LIMIT).collect();
         let call = self.client.stop_task().cluster(cluster).task(&task.0).reason(reason);
         self.turn().await;
-        let answer = call.send().await;
+        let answer = corrected(|| call.clone().send()).await;
         Point::StopTaskAnswered.reached();
         match answer.map_err(|error| CallError::of(&error)) {
             Ok(_) => Ok(Stopped::Accepted),
@@ -316,6 +383,22 @@ impl Ecs {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Sends a request, and once more if this host's clock was the reason for its refusal: AWS tells the
+/// time with every answer, and the SDK signs by it from then on.
+async fn corrected<T, E, F>(send: impl Fn() -> F) -> Result<T, SdkError<E, HttpResponse>>
+where
+    E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+{
+    match send().await {
+        Err(error) if CallError::of(&error).is_of_clock() => {
+            warn!(event = "clock.differs", "this host's clock differs from AWS's");
+            send().await
+        }
+        answer => answer,
     }
 }
 

@@ -1,0 +1,182 @@
+//! A task that stops by itself while ECS shows it in each state there is, and while each stage is at
+//! work: eight states and three stages.
+
+use fargate_tests::{BUILD_FAILURE, Ended, Job, SYSTEM_FAILURE, Site, scenes, until};
+use nix::sys::signal::Signal;
+
+use crate::rules::give;
+
+/// Source: Amazon ECS Developer Guide, "Task lifecycle".
+const STATES: [&str; 8] = [
+    "PROVISIONING",
+    "PENDING",
+    "ACTIVATING",
+    "RUNNING",
+    "DEACTIVATING",
+    "STOPPING",
+    "DEPROVISIONING",
+    "STOPPED",
+];
+
+/// The state in which the cloud holds a task that is shown in `state`.
+fn holding(state: &str) -> &str {
+    match state {
+        "PROVISIONING" => "PROVISIONING",
+        "PENDING" | "ACTIVATING" => "PENDING",
+        _ => "RUNNING",
+    }
+}
+
+/// From now on tasks do not get beyond `state`, and ECS shows them in it.
+fn hold_in(site: &Site, state: &str) {
+    let hold = format!("every task at {}: hold", holding(state));
+    give(site, &format!("{}\n{hold}", shown(state)));
+}
+
+/// The rule by which ECS shows every task in `state`.
+fn shown(state: &str) -> String {
+    format!("DescribeTasks: set /tasks/*/lastStatus = \"{state}\"")
+}
+
+fn stop(site: &Site, job: &Job, (code, reason): (&str, &str)) {
+    let arn = site.task_of(job).arn;
+    assert!(site.cloud().stop_task_from_outside(&arn, code, reason));
+}
+
+/// Returns once the task of `job` was seen by a question that was asked after this call.
+async fn seen_again(site: &Site) {
+    let asked = site.calls("DescribeTasks");
+    until("ECS was asked again", || site.calls("DescribeTasks") > asked + 1).await;
+}
+
+/// `prepare` of a job whose first task stops while it is shown in `state`; the next one would start.
+async fn stopped_during_prepare(site: &Site, state: &str, stopping: (&str, &str)) -> Ended {
+    let job = site.job();
+    hold_in(site, state);
+    let running = job.start(&["prepare"]);
+    until("the task is there", || site.tasks_of(&job).len() == 1).await;
+    if state != "STOPPED" {
+        seen_again(site).await;
+    }
+    stop(site, &job, stopping);
+    give(site, "");
+    let ended = job.heard(running).await;
+    let tasks = site.tasks_of(&job);
+    let expected = if ended.code == 0 { 2 } else { 1 };
+    assert_eq!(tasks.len(), expected, "{state} {stopping:?}: {}", ended.all());
+    if ended.code == 0 {
+        job.run("true").await.passed();
+    }
+    job.cleanup().await.passed();
+    ended
+}
+
+#[tokio::test]
+async fn in_prepare_what_passes_is_tried_again_and_all_else_is_told() {
+    let late = "Timeout waiting for network interface provisioning to complete.";
+    let reasons = [
+        (("TaskFailedToStart", late), None),
+        (
+            ("SpotInterruption", "Your Spot Task was interrupted."),
+            Some("AWS took the Spot task back"),
+        ),
+        (("UserInitiated", "Task stopped by alice"), Some("someone stopped the task in AWS")),
+    ];
+    let site = Site::open().await;
+    for state in STATES {
+        for (stopping, headline) in reasons {
+            let ended = stopped_during_prepare(&site, state, stopping).await;
+            match headline {
+                None => {
+                    assert_eq!(ended.code, 0, "{state}: {}", ended.all());
+                    let told = ended.out().contains(": starting another task (1 of 3)");
+                    assert!(told, "{state}: {}", ended.out());
+                }
+                Some(headline) => {
+                    assert_eq!(ended.code, SYSTEM_FAILURE, "{state}: {}", ended.all());
+                    assert_eq!(ended.error_line(), format!("error: {headline}"), "{state}");
+                }
+            }
+        }
+    }
+    site.close().await;
+}
+
+/// `run` of a job whose task stops, of which ECS still shows `state` for a while.
+async fn stopped_during_run(
+    site: &Site,
+    state: &str,
+    stopping: (&str, &str),
+) -> (Ended, Option<String>) {
+    let job = site.prepared().await;
+    let mut running = job.start_run("echo up; exec sleep 1000");
+    running.wrote("up").await;
+    if state != "STOPPED" {
+        give(site, &shown(state));
+    }
+    stop(site, &job, stopping);
+    until("the verdict asked ECS", || site.calls("DescribeTasks") > 0).await;
+    give(site, "");
+    let ended = job.heard(running).await;
+    assert_eq!(ended.out(), "up\n", "{state}");
+    let code = job.exit_code();
+    job.cleanup().await.passed();
+    (ended, code)
+}
+
+#[tokio::test]
+async fn in_run_the_stop_code_decides_whatever_state_is_shown() {
+    let spot = ("SpotInterruption", "Your Spot Task was interrupted.");
+    for state in STATES {
+        let site = Site::open().await;
+        let (ended, code) = stopped_during_run(&site, state, spot).await;
+        assert_eq!((ended.code, code), (SYSTEM_FAILURE, None), "{state}: {}", ended.all());
+        let line = ended.error_line();
+        let told = "fargate-runner: error: AWS took the Spot task back";
+        assert!(line.starts_with(told), "{state}: {line}");
+        site.close().await;
+        let site = Site::open().await;
+        let (ended, code) = stopped_during_run(&site, state, scenes::OUT_OF_MEMORY).await;
+        assert_eq!(ended.code, BUILD_FAILURE, "{state}: {}", ended.all());
+        assert_eq!(code.as_deref(), Some("137\n"), "{state}");
+        let line = ended.error_line();
+        assert!(line.starts_with("fargate-runner: error: out of memory"), "{state}: {line}");
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn in_cleanup_it_is_no_failure() {
+    let site = Site::open().await;
+    for state in STATES {
+        let job = site.job();
+        hold_in(&site, state);
+        // Killed while its task starts, so that the clean-up is the first to do anything about it.
+        let running = job.start(&["prepare"]);
+        until("the task is there", || site.tasks_of(&job).len() == 1).await;
+        until("its id is written down", || {
+            job.state().is_some_and(|s| s["core"]["task"].is_string())
+        })
+        .await;
+        running.signal(Signal::SIGKILL);
+        job.heard(running).await.with_code(137);
+        let stops = site.calls("StopTask");
+        site.cloud().add_faults("StopTask: slow 200ms".parse().expect("a rule")).expect("room");
+        let cleaning = job.start(&["cleanup"]);
+        if state == "STOPPED" {
+            stop(&site, &job, ("InfrastructureHealth", "Host is retired."));
+            until("it stopped", || site.task_of(&job).last_status == "STOPPED").await;
+        } else {
+            until("the stop was asked for", || site.calls("StopTask") > stops).await;
+            // It may have been accepted before.
+            let arn = site.task_of(&job).arn;
+            site.cloud().stop_task_from_outside(&arn, "InfrastructureHealth", "Host is retired.");
+        }
+        let ended = job.heard(cleaning).await.with_code(0);
+        assert_eq!((ended.out(), ended.err()), (String::new(), String::new()), "{state}");
+        assert!(!job.state_file().exists(), "{state}");
+        give(&site, "");
+        until("it stopped", || site.task_of(&job).last_status == "STOPPED").await;
+    }
+    site.close().await;
+}
