@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime};
 
 use fargate_model::job::JobIdentity;
 use serde::Deserialize;
-use tracing::warn;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -146,10 +145,6 @@ fn remember_secrets(bytes: &[u8], repository: &str) {
         // Neither many small ones nor a few large ones may cost this process its memory.
         room = room.saturating_sub(secret.len().max(SMALL_SECRET));
         if room == 0 {
-            warn!(
-                event = "mask.full",
-                "not all masked variables of the job are masked in our own texts"
-            );
             break;
         }
         mask::remember(&secret);
