@@ -15,7 +15,8 @@ use tokio::time::timeout;
 /// Of the run in CI; more are played by hand.
 const SEEDS: std::ops::RangeInclusive<u32> = 1..=10;
 const JOBS: u32 = 50;
-/// A seed and a job of it that meets an impostor from the beginning, and nothing else.
+/// A seed and a job of it that meets an impostor from the beginning; the answer to its launch is lost,
+/// so that the next one shows the address already.
 const IMPOSTOR: (&str, &str) = ("7", "16");
 /// Longest time that one may take; unhurried it takes a tenth.
 const DEADLINE: Duration = Duration::from_secs(600);

@@ -103,7 +103,20 @@ impl fmt::Display for Windows {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::relay::Line;
+
+    #[test]
+    fn what_must_be_ridden_out_has_the_time_for_it() {
+        let down = Network::Down(Line::Refusing, Duration::from_secs(1));
+        assert_eq!(Windows::of(&down), Windows::Patient);
+        assert_eq!(Windows::of(&Network::Gone(Line::Refusing)), Windows::Short);
+        // Byte by byte a login took longer than the two seconds that others have (seed 8, job 25).
+        assert_eq!(Windows::of(&Network::Pieces(1)), Windows::Slow);
+        assert!(!Windows::Slow.to_string().contains("handshake"));
+    }
 
     #[test]
     fn each_key_stands_once_and_a_change_counts() {
