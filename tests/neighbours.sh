@@ -38,7 +38,7 @@ if [ -n "$missing" ]; then
 fi
 if [ "${1:-test}" = test ]; then
     "$(dirname "$0")/conformance/install.sh" ||
-        echo "boto3 could not be installed; the tests that need it say SKIPPED"
+        echo "boto3 or microburst could not be installed; the tests that need it say SKIPPED"
     "$(dirname "$0")/containers/install.sh" ||
         echo "ministack or its image could not be made; the tests that need them say SKIPPED"
 fi

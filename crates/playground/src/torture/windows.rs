@@ -19,14 +19,17 @@ const USUAL: [(&str, &str); 9] = [
     ("dial", "\"300ms\""),
 ];
 /// A cut is noticed soon, and waited out for longer than a busy machine needs.
-const PATIENT: [(&str, &str); 6] = [
+const PATIENT: [(&str, &str); 7] = [
     ("keepalive", "\"1s\""),
     ("keepalive_tries", "2"),
-    ("handshake", "\"2s\""),
-    ("authenticate", "\"2s\""),
-    ("hello", "\"2s\""),
+    ("handshake", "\"3s\""),
+    ("authenticate", "\"3s\""),
+    ("hello", "\"3s\""),
     ("client_gone", "\"10s\""),
+    ("idle", "\"12s\""),
 ];
+/// A login may take seconds: on a busy machine it does, byte by byte.
+const SLOW: [(&str, &str); 2] = [("client_gone", "\"20s\""), ("idle", "\"20s\"")];
 /// A cut is noticed soon, and given up soon.
 const SHORT: [(&str, &str); 5] = [
     ("keepalive", "\"1s\""),
@@ -45,17 +48,20 @@ pub enum Windows {
     Patient,
     /// Where it stays broken.
     Short,
+    /// Where it is slow.
+    Slow,
 }
 
 impl Windows {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Usual, Self::Patient, Self::Short];
+    pub const ALL: [Self; 4] = [Self::Usual, Self::Patient, Self::Short, Self::Slow];
 
     /// Those of a job with such a network.
     #[must_use]
     pub fn of(network: &Network) -> Self {
         match network {
             Network::Plain | Network::SlowReader => Self::Usual,
+            Network::Pieces(_) => Self::Slow,
             Network::Gone(_) | Network::Replaced(..) => Self::Short,
             _ => Self::Patient,
         }
@@ -68,6 +74,7 @@ impl Windows {
             Self::Usual => "config.toml",
             Self::Patient => "config-patient.toml",
             Self::Short => "config-short.toml",
+            Self::Slow => "config-slow.toml",
         })
     }
 
@@ -76,6 +83,7 @@ impl Windows {
             Self::Usual => &[],
             Self::Patient => &PATIENT,
             Self::Short => &SHORT,
+            Self::Slow => &SLOW,
         }
     }
 }
@@ -95,7 +103,20 @@ impl fmt::Display for Windows {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::relay::Line;
+
+    #[test]
+    fn what_must_be_ridden_out_has_the_time_for_it() {
+        let down = Network::Down(Line::Refusing, Duration::from_secs(1));
+        assert_eq!(Windows::of(&down), Windows::Patient);
+        assert_eq!(Windows::of(&Network::Gone(Line::Refusing)), Windows::Short);
+        // Byte by byte a login took longer than the two seconds that others have (seed 8, job 25).
+        assert_eq!(Windows::of(&Network::Pieces(1)), Windows::Slow);
+        assert!(!Windows::Slow.to_string().contains("handshake"));
+    }
 
     #[test]
     fn each_key_stands_once_and_a_change_counts() {
