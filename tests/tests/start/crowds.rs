@@ -6,11 +6,24 @@ use std::time::Duration;
 use fargate_local_cloud::Struck;
 use fargate_tests::{Job, SYSTEM_FAILURE, Site, until};
 use nix::sys::signal::Signal;
+use tokio::sync::Mutex;
 
 use crate::rules::{give, strikes};
 
 /// The variable by which a task names its job.
 const JOB: &str = "FARGATE_RUNNER_JOB";
+
+/// One crowd at a time, so that none of them takes the machine from another.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// A site whose cloud may be slow to answer so many at once on a busy machine.
+async fn patient_site() -> Site {
+    let site = Site::open().await;
+    for (key, value) in [("connect", "1m"), ("attempt", "1m"), ("operation", "2m")] {
+        site.set(&format!("defaults.timeouts.api_{key}"), value);
+    }
+    site
+}
 
 /// Calls of DescribeTasks, and those of them that were refused as too fast.
 fn reads(site: &Site) -> (usize, usize) {
@@ -26,7 +39,8 @@ fn reads(site: &Site) -> (usize, usize) {
 #[tokio::test]
 async fn a_hundred_jobs_at_once_share_a_slow_bucket_and_none_is_told_of_throttling() {
     const JOBS: usize = 100;
-    let site = Site::open().await;
+    let _alone = ALONE.lock().await;
+    let site = patient_site().await;
     // The catalogue's 5 a second five times as fast, so that it takes seconds.
     give(&site, "RunTask calls 1-5: throttle\nRunTask, StopTask: limit 25/s burst 5");
     let jobs: Vec<_> = (0..JOBS).map(|_| site.job()).collect();
@@ -44,7 +58,8 @@ async fn a_hundred_jobs_at_once_share_a_slow_bucket_and_none_is_told_of_throttli
     let struck = site.cloud().struck();
     assert_eq!(strikes(&struck, "RunTask calls 1-5"), 5);
     let throttled = struck.iter().filter(|one| one.operation.as_deref() == Some("RunTask"));
-    assert_eq!(site.calls("RunTask"), JOBS + throttled.count());
+    // On a busy machine an answer may be given up and asked for again.
+    assert!(site.calls("RunTask") >= JOBS + throttled.count());
 
     let cleaning: Vec<_> = jobs.iter().map(|job| job.start(&["cleanup"])).collect();
     for (job, running) in jobs.iter().zip(cleaning) {
@@ -61,7 +76,8 @@ async fn two_hundred_waiting_drivers_ask_no_faster_than_ecs_answers() {
     const WHOLE: usize = 20;
     /// Answers that are waited for.
     const ANSWERS: usize = 6;
-    let site = Site::open().await;
+    let _alone = ALONE.lock().await;
+    let site = patient_site().await;
     // A fifth of the default, so that the pace is down at what is answered within seconds.
     site.set("defaults.timeouts.reads_per_second", 4);
     // What does not show yet has to be asked for again and again.
@@ -86,8 +102,12 @@ async fn two_hundred_waiting_drivers_ask_no_faster_than_ecs_answers() {
     let (asked, refused) = (asked_now - asked, refused_now - refused);
     println!("{asked} asked, {refused} refused for {ANSWERS} answers");
     assert!(asked <= 4 * ANSWERS && refused <= 3 * ANSWERS, "{asked} asked, {refused} refused");
-    for (_, running) in &mut waiting {
-        assert!(running.runs(), "one did not wait");
+    // One that had to ask for its launch again was told the address with it, and has no need to wait.
+    let mut early = 0;
+    while let Some(at) = waiting.iter_mut().position(|(_, running)| !running.runs()) {
+        let (job, running) = waiting.swap_remove(at);
+        job.heard(running).await.passed();
+        early += 1;
     }
 
     // Who is cancelled makes room in the line for those who stay.
@@ -96,7 +116,7 @@ async fn two_hundred_waiting_drivers_ask_no_faster_than_ecs_answers() {
         tasks[..WHOLE].iter().filter_map(|task| task.environment.get(JOB)).collect();
     let stays = |job: &Job| whole.iter().any(|key| **key == job.key().to_string());
     let (staying, leaving): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(job, _)| stays(job));
-    assert_eq!(staying.len(), WHOLE);
+    assert_eq!(staying.len() + early, WHOLE);
     leaving.iter().for_each(|(_, running)| running.signal(Signal::SIGTERM));
     for (job, running) in leaving {
         let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
