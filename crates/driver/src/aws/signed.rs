@@ -104,8 +104,8 @@ impl Account {
         let identity = self.credentials().await?.into();
         let params = SigningParams::builder()
             .identity(&identity)
-            .region(*region)
-            .name(*service)
+            .region(region)
+            .name(service)
             .time(time)
             .settings(SigningSettings::default())
             .build()
