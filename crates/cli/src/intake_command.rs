@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use fargate_config::{Loaded, Unknown};
-use fargate_controller::idle::{self, Waited};
+use fargate_controller::idle::{self, Unread, Waited};
 use fargate_driver::state::{Folder, Held, Hold, Intake, StateError};
-use fargate_model::text::{duration, escape, ticking};
+use fargate_model::text::{duration, shell_word, ticking};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{DrainArgs, Global, PauseArgs};
@@ -178,14 +178,20 @@ async fn until_idle(folder: &Folder, args: &DrainArgs) -> Result<Exit, StateErro
 fn hints(left: &[idle::Job]) -> Vec<String> {
     let mut hints: Vec<String> = left
         .iter()
-        .filter_map(|job| Some((&job.name, job.damaged.as_ref()?)))
+        .filter_map(|job| Some((&job.name, job.unread.as_ref()?)))
         .take(NAMED)
-        .map(|(name, path)| {
-            let path = escape(&path.display().to_string());
-            format!("the record of {name} cannot be read: once its task has ended, `rm {path}`")
+        .map(|(name, unread)| match unread {
+            Unread::Damaged(path) => {
+                let path = shell_word(&path.display().to_string());
+                format!("the record of {name} cannot be read: once its task has ended, `rm {path}`")
+            }
+            Unread::Newer => format!(
+                "the record of {name} was written by a newer version: its job's `cleanup`, or \
+                 `fargate-runner tasks reap` of that version, ends it"
+            ),
         })
         .collect();
-    if left.iter().any(|job| job.damaged.is_none()) {
+    if left.iter().any(|job| job.unread.is_none()) {
         hints.push("`fargate-runner tasks reap` ends those that nobody needs any more".to_owned());
     }
     hints
@@ -240,13 +246,11 @@ mod tests {
 
     #[test]
     fn a_job_whose_record_cannot_be_read_is_nothing_that_reap_could_end() {
-        let job = |damaged: Option<&str>| idle::Job {
-            name: "0a1b2c3d".to_owned(),
-            damaged: damaged.map(Into::into),
-        };
-        let damaged = job(Some("/s/jobs/0a1b2c3d.json"));
+        let job = |unread| idle::Job { name: "0a1b2c3d".to_owned(), unread };
+        let damaged = job(Some(Unread::Damaged("/s/my jobs/0a1b2c3d.json".into())));
         let reap = "`fargate-runner tasks reap` ends those that nobody needs any more";
-        insta::assert_snapshot!(hints(std::slice::from_ref(&damaged)).join("\n"), @"the record of 0a1b2c3d cannot be read: once its task has ended, `rm /s/jobs/0a1b2c3d.json`");
+        insta::assert_snapshot!(hints(std::slice::from_ref(&damaged)).join("\n"), @"the record of 0a1b2c3d cannot be read: once its task has ended, `rm '/s/my jobs/0a1b2c3d.json'`");
+        insta::assert_snapshot!(hints(&[job(Some(Unread::Newer))]).join("\n"), @"the record of 0a1b2c3d was written by a newer version: its job's `cleanup`, or `fargate-runner tasks reap` of that version, ends it");
         assert_eq!(hints(&[damaged, job(None)]).last().unwrap(), reap);
         assert_eq!(hints(&[job(None)]), [reap]);
     }
@@ -254,7 +258,7 @@ mod tests {
     #[test]
     fn many_jobs_are_counted_and_the_first_are_named() {
         let jobs = |n: usize| -> Vec<idle::Job> {
-            (0..n).map(|n| idle::Job { name: format!("gl-{n}"), damaged: None }).collect()
+            (0..n).map(|n| idle::Job { name: format!("gl-{n}"), unread: None }).collect()
         };
         assert_eq!(named(&jobs(1)), "1 job (gl-0)");
         assert_eq!(named(&jobs(6)), "6 jobs (gl-0, gl-1, gl-2, gl-3 and 2 more)");

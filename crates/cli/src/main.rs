@@ -6,6 +6,7 @@ mod config_command;
 mod custom_command;
 mod exec_command;
 mod exit;
+mod file_size;
 mod intake_command;
 mod job_choice;
 mod log;
@@ -30,6 +31,7 @@ use streams::tell;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    file_size::fail_instead_of_ending();
     panic::guard(|| {
         let line: Vec<OsString> = std::env::args_os().collect();
         let called_as_theirs = argv::is_called_as_theirs(&line);

@@ -1,18 +1,19 @@
 //! A bug of ours ends a stage as a system failure, with one line that repeats no value.
 
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::process::ExitCode;
 
 use fargate_driver::gitlab::FALLBACK_CODES;
-
-use crate::streams::tell;
 
 /// Runs `work`; a panic in it becomes the system code that gitlab-runner names, else 2.
 pub fn guard(work: impl FnOnce() -> ExitCode) -> ExitCode {
     set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         let place = of_source(&place);
-        tell!(
+        // Not through the mask: what panicked may be that, or hold it.
+        let _ = writeln!(
+            io::stderr(),
             "fargate-runner: error: a bug in fargate-runner at {place}; report it with the job's log"
         );
     }));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use fargate_controller::{Done, Orphan, Sweep};
+use fargate_controller::{Cluster, Done, Orphan, Sweep};
 use fargate_model::text::{count, duration, escape, ticking};
 use serde_json::{Value, json};
 
@@ -23,15 +23,19 @@ const COLUMNS: [Column; 6] = [
 pub enum Scope {
     /// Those of this host, by its name.
     Host(String),
-    /// Those of all hosts in these clusters.
-    Clusters(Vec<String>),
+    /// Those of all hosts in these clusters; none where no profile led to one.
+    Clusters(Vec<Cluster>),
 }
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host(owner) => write!(f, "host {owner}"),
-            Self::Clusters(clusters) => write!(f, "all hosts in {}", clusters.join(", ")),
+            Self::Clusters(clusters) if clusters.is_empty() => f.write_str("all hosts"),
+            Self::Clusters(clusters) => {
+                let clusters: Vec<String> = clusters.iter().map(Cluster::to_string).collect();
+                write!(f, "all hosts in {}", clusters.join(", "))
+            }
         }
     }
 }
@@ -75,6 +79,10 @@ fn slug(done: &Done) -> &'static str {
     }
 }
 
+fn named(cluster: &Cluster) -> Value {
+    json!({ "cluster": cluster.name, "region": cluster.region })
+}
+
 /// One document.
 pub fn json(scope: &Scope, dry_run: bool, sweep: &Sweep) -> String {
     let orphans: Vec<Value> = sweep
@@ -105,7 +113,7 @@ pub fn json(scope: &Scope, dry_run: bool, sweep: &Sweep) -> String {
         .collect();
     let (host, clusters) = match scope {
         Scope::Host(owner) => (Some(owner), None),
-        Scope::Clusters(clusters) => (None, Some(clusters)),
+        Scope::Clusters(clusters) => (None, Some(clusters.iter().map(named).collect::<Value>())),
     };
     let document = json!({
         "host": host,
@@ -208,6 +216,10 @@ mod tests {
         Scope::Host("ci-1".to_owned())
     }
 
+    fn clusters() -> Scope {
+        Scope::Clusters(vec![Cluster { name: "ci".to_owned(), region: "eu-west-1".to_owned() }])
+    }
+
     fn task(digit: char) -> TaskArn {
         let id: String = std::iter::repeat_n(digit, 32).collect();
         TaskArn(format!("arn:aws:ecs:eu-west-1:123456789012:task/ci/{id}"))
@@ -264,6 +276,8 @@ mod tests {
         let blind = Sweep::default();
         let line = |sweep| sentence(&host(), sweep, Duration::from_secs(2));
         assert_eq!(line(&blind), "no cluster could be looked at for host ci-1");
+        let nowhere = sentence(&Scope::Clusters(Vec::new()), &blind, Duration::ZERO);
+        assert_eq!(nowhere, "no cluster could be looked at for all hosts");
         let settled = Sweep { clusters: 0, needed: 0, ..sweep() };
         insta::assert_snapshot!(line(&settled), @"orphans of host ci-1: 1 stopped, 2 not stopped in 2.0 s; no cluster could be looked at");
     }
@@ -272,6 +286,11 @@ mod tests {
     fn programs_get_whole_ids_and_fixed_words() {
         let text = json(&host(), false, &sweep());
         let document: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&document["host"], &document["clusters"]), (&json!("ci-1"), &Value::Null));
+        let of_clusters = json(&clusters(), false, &sweep());
+        let of_clusters: Value = serde_json::from_str(&of_clusters).unwrap();
+        assert_eq!(of_clusters["host"], Value::Null);
+        assert_eq!(of_clusters["clusters"], json!([{ "cluster": "ci", "region": "eu-west-1" }]));
         assert_eq!(document["orphans"][0]["task"], task('5').0);
         assert_eq!(document["orphans"][0]["reason"], "manager-gone");
         assert_eq!(document["orphans"][1]["result"], "not-stopped");
@@ -288,7 +307,7 @@ mod tests {
         let partly = Sweep { clusters: 1, problems, ..Sweep::default() };
         insta::assert_snapshot!(sentence(&host(), &partly, Duration::ZERO), @"no orphan was seen on host ci-1, but not everything was looked at: no task of a job was seen");
         let whole = Sweep { clusters: 1, ..Sweep::default() };
-        let clusters = Scope::Clusters(vec!["cluster ci in eu-west-1".to_owned()]);
+        let clusters = clusters();
         insta::assert_snapshot!(sentence(&clusters, &whole, Duration::ZERO), @"no orphan on all hosts in cluster ci in eu-west-1: no task of a job");
     }
 }

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use crate::act::{self, Refused, Worker};
 use crate::judge::{self, Doubt, Reason};
 use crate::place::{self, Place};
-use crate::report::{Done, LeftAlone, Orphan, Sweep};
+use crate::report::{Cluster, Done, LeftAlone, Orphan, Sweep};
 use crate::sightings::Sightings;
 use crate::sweep::{Finding, Found, Intent, Mark, STOPS_PER_SECOND, not_surveyed};
 
@@ -47,8 +47,11 @@ impl Tags {
         let tag = |name: &str| task.tags.get(name).filter(|value| !value.is_empty());
         tag("owner")?;
         let job = JobKey::try_from(tag("job")?.clone()).ok()?;
-        let seconds = Duration::from_secs(tag("deadline")?.parse().ok()?);
-        Some(Self { job, deadline: UNIX_EPOCH.checked_add(seconds)? })
+        let seconds: u64 = tag("deadline")?.parse().ok()?;
+        // Whatever is not as a driver of ours writes it is somebody else's.
+        let is_as_written = job.as_str() == tag("job")? && seconds.to_string() == *tag("deadline")?;
+        let deadline = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
+        (is_as_written && seconds > 0).then_some(Self { job, deadline })
     }
 }
 
@@ -58,8 +61,9 @@ fn is_overdue(task: &Observation, tags: &Tags, now: SystemTime) -> bool {
     let over = |end: Option<SystemTime>| {
         end.and_then(|end| end.checked_add(MARGIN)).is_some_and(|end| end < now)
     };
-    let lived = task.timeline.created.zip(task.lifetime);
-    over(Some(tags.deadline)) && lived.is_none_or(|(from, life)| over(from.checked_add(life)))
+    // A task whose beginning nobody can read is left alone.
+    let Some(from) = task.timeline.created else { return false };
+    over(Some(tags.deadline)) && task.lifetime.is_none_or(|life| over(from.checked_add(life)))
 }
 
 impl ClusterReaper {
@@ -72,10 +76,10 @@ impl ClusterReaper {
         Self { places, unreachable, sightings: Sightings::new(apart), apart }
     }
 
-    /// The clusters that are looked at, for people.
+    /// The clusters that are looked at; empty where no profile led to one.
     #[must_use]
-    pub fn clusters(&self) -> Vec<String> {
-        self.places.iter().map(|place| place.words()).collect()
+    pub fn clusters(&self) -> Vec<Cluster> {
+        self.places.iter().map(|place| place.cluster()).collect()
     }
 
     /// How far apart two sightings must be.
@@ -243,9 +247,11 @@ mod tests {
 
     #[test]
     fn only_a_deadline_that_is_over_by_far_counts() {
-        let task = ours();
+        let mut task = ours();
         let tags = Tags::of(&task).unwrap();
         let margin = MARGIN.as_secs();
+        assert!(!is_overdue(&task, &tags, at(DEADLINE + margin + 1)), "nobody knows when it began");
+        task.timeline.created = Some(at(DEADLINE - 7200));
         assert!(!is_overdue(&task, &tags, at(DEADLINE)));
         assert!(!is_overdue(&task, &tags, at(DEADLINE + margin)));
         assert!(is_overdue(&task, &tags, at(DEADLINE + margin + 1)));
@@ -276,6 +282,9 @@ mod tests {
             ("deadline", ""),
             ("deadline", "-1"),
             ("deadline", "soon"),
+            ("deadline", "0"),
+            ("deadline", "+1700000000"),
+            ("deadline", "01700000000"),
             ("deadline", "1.5"),
             ("deadline", "99999999999999999999"),
             ("deadline", "18446744073709551615"),

@@ -15,8 +15,17 @@ const LOOK: Duration = Duration::from_millis(500);
 pub struct Job {
     /// Its id on its forge, or the beginning of its key where only that is known.
     pub name: String,
-    /// Its record, where that cannot be read, so that nothing ends the job by itself.
-    pub damaged: Option<PathBuf>,
+    /// Why its record cannot be read, so that nothing ends the job by itself.
+    pub unread: Option<Unread>,
+}
+
+/// A record that this version cannot read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unread {
+    /// This file is not as it was written.
+    Damaged(PathBuf),
+    /// A newer version wrote it, and can read it.
+    Newer,
 }
 
 /// How a wait ended.
@@ -50,9 +59,16 @@ pub fn jobs(folder: &Folder) -> Result<Vec<Job>, StateError> {
 fn job(folder: &Folder, key: &JobKey) -> Job {
     let short = || key.as_str().chars().take(8).collect();
     match folder.known(key) {
-        Known::Record(record) => Job { name: record.job_id, damaged: None },
-        Known::Unreadable { .. } => Job { name: short(), damaged: Some(folder.record_path(key)) },
-        Known::Nothing | Known::Buried | Known::Preparing => Job { name: short(), damaged: None },
+        Known::Record(record) => Job { name: record.job_id, unread: None },
+        Known::Unreadable { .. } => Job { name: short(), unread: Some(unread(folder, key)) },
+        Known::Nothing | Known::Buried | Known::Preparing => Job { name: short(), unread: None },
+    }
+}
+
+fn unread(folder: &Folder, key: &JobKey) -> Unread {
+    match folder.record(key) {
+        Err(StateError::Newer { .. }) => Unread::Newer,
+        _ => Unread::Damaged(folder.record_path(key)),
     }
 }
 
@@ -104,7 +120,8 @@ mod tests {
         let key = JobKey::from_bits([7; 32]);
         let path = root.path().join("jobs").join(format!("{key}.json"));
         std::fs::write(&path, "{}").unwrap();
-        let left = vec![Job { name: key.as_str()[..8].to_owned(), damaged: Some(path) }];
+        let unread = Some(Unread::Damaged(path.clone()));
+        let left = vec![Job { name: key.as_str()[..8].to_owned(), unread }];
         let waited = wait(&folder, within, &mut |jobs| assert_eq!(jobs, left)).await.unwrap();
         assert_eq!(waited, Waited::Late(left.clone()));
         // With jobs or without, it ends at the look after the hold was taken away.
@@ -114,5 +131,8 @@ mod tests {
         };
         let waited = wait(&folder, within, &mut resumes).await.unwrap();
         assert_eq!((waited, looks), (Waited::Resumed, 1));
+        let core = r#"{"cluster": "ci", "region": "eu-west-1", "endpoint": null, "task": null}"#;
+        std::fs::write(&path, format!(r#"{{"schema": 99, "core": {core}}}"#)).unwrap();
+        assert_eq!(jobs(&folder).unwrap()[0].unread, Some(Unread::Newer));
     }
 }

@@ -77,7 +77,7 @@ pub enum Doubt {
     AnotherFolder,
     /// The record of its job cannot be read by this version.
     Unreadable,
-    /// It carries some of our tags and no deadline that can be read.
+    /// It is one of ours and carries not all of our tags, or no deadline that can be read.
     NoDeadline,
 }
 

@@ -7,6 +7,7 @@ use fargate_driver::state::{Folder, Record};
 use fargate_driver::task::{Ecs, Observation, Pace};
 
 use crate::judge::may_be_of;
+use crate::report::Cluster;
 
 /// One cluster as one account sees it.
 #[derive(Debug)]
@@ -34,9 +35,14 @@ fn name(cluster: &str) -> &str {
 }
 
 impl Place {
+    /// The cluster, by its name and Region.
+    pub fn cluster(&self) -> Cluster {
+        Cluster { name: self.cluster_name().to_owned(), region: self.ecs.region().to_owned() }
+    }
+
     /// For people.
     pub fn words(&self) -> String {
-        format!("cluster {} in {}", name(&self.cluster), self.ecs.region())
+        self.cluster().to_string()
     }
 
     /// The cluster's name.

@@ -1,11 +1,27 @@
 //! What one sweep saw and did, for whoever tells it to people or programs.
 
+use std::fmt;
 use std::time::Duration;
 
 use fargate_model::id::TaskArn;
 use fargate_model::job::JobKey;
 
 use crate::judge::{Doubt, Reason};
+
+/// A cluster that is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Its name.
+    pub name: String,
+    /// Its Region.
+    pub region: String,
+}
+
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cluster {} in {}", self.name, self.region)
+    }
+}
 
 /// What became of an orphan.
 #[derive(Clone, Debug, PartialEq, Eq)]

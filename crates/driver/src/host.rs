@@ -40,7 +40,7 @@ fn open_some() -> io::Result<()> {
     }
 }
 
-/// The soft limit of open files becomes twice what is needed, if the hard one allows it.
+/// The soft limit of open files grows by twice what a stage needs, as far as the hard one allows.
 fn raise_limit() {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     let wanted = soft.saturating_add(FILES as u64 * 2).min(hard);

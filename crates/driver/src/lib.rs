@@ -17,11 +17,11 @@ pub mod host;
 pub mod mask;
 pub mod point;
 pub mod provision;
-pub mod release;
 pub mod session;
 pub mod state;
 pub mod task;
 pub mod verdict;
+pub mod version;
 
 mod random;
 mod way_back;

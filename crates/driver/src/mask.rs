@@ -23,6 +23,9 @@ pub const SHORTEST: usize = 8;
 /// Bytes of a secret that are looked for. What begins like a longer one is it, for all that is told.
 const LONGEST: usize = 4096;
 
+/// What any line costs at least, in bytes.
+const COST: usize = 128;
+
 #[derive(Default)]
 struct Known {
     secrets: Vec<Zeroizing<Vec<u8>>>,
@@ -35,26 +38,43 @@ static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 /// From now on this process masks `secret`, and each of its lines, because that is what texts repeat.
 /// What armours a key is none.
 pub fn remember(secret: &str) {
+    let mut room = usize::MAX;
+    remember_within(secret, &mut room);
+}
+
+fn is_armour(line: &str) -> bool {
+    (line.starts_with("-----BEGIN ") || line.starts_with("-----END ")) && line.ends_with("-----")
+}
+
+/// The same of each line for which there is `room`, in bytes: neither many small ones nor a few long
+/// ones may cost this process its memory. False if something was left out.
+pub fn remember_within(secret: &str, room: &mut usize) -> bool {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = true;
     for line in secret.lines().map(str::trim) {
-        if line.len() < SHORTEST || line.starts_with("-----") {
+        if line.len() < SHORTEST || is_armour(line) {
             continue;
         }
         let line = &line.as_bytes()[..line.len().min(LONGEST)];
+        let cost = line.len().max(COST);
+        if cost > *room {
+            all = false;
+            continue;
+        }
+        *room -= cost;
         if known.secrets.iter().all(|secret| secret.as_slice() != line) {
             known.secrets.push(Zeroizing::new(line.to_vec()));
             known.masker = None;
         }
     }
+    all
 }
 
 fn masker() -> Arc<Masker> {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if known.masker.is_none() {
-        let secrets = known.secrets.iter().map(|secret| secret.as_slice());
-        known.masker = Some(Arc::new(Masker::of(secrets)));
-    }
-    Arc::clone(known.masker.as_ref().expect("it was made above"))
+    let Known { secrets, masker } = &mut *known;
+    let made = || Arc::new(Masker::of(secrets.iter().map(|secret| secret.as_slice())));
+    Arc::clone(masker.get_or_insert_with(made))
 }
 
 /// `text` without any secret that this process knows.

@@ -23,7 +23,7 @@ use crate::task::{
     Acquired, Ecs, Event, FOLDER_VARIABLE, LIFETIME_VARIABLE, LaunchError, Launcher, Place,
     TAG_PREFIX, TaskSpec, Terms, acquire, login_failed, reason, release,
 };
-use crate::{mask, random, release};
+use crate::{mask, random, version};
 
 /// Settings that were already read and checked.
 #[derive(Clone, Debug)]
@@ -236,7 +236,7 @@ fn first_record(
     keys: &Keys,
 ) -> Result<Record, StateError> {
     Ok(Record {
-        schema: release::this().writes,
+        schema: version::this().writes,
         origin: order.origin,
         core: Core {
             cluster: spec.cluster.clone(),
@@ -260,7 +260,7 @@ fn first_record(
         shell: profile.shell.to_string(),
         failure: None,
         manager: order.manager.clone(),
-        others: release::this().adds.clone(),
+        others: version::this().adds.clone(),
     })
 }
 
@@ -329,7 +329,7 @@ async fn give_terms(
 }
 
 fn tell_age(agent: &Introduction) {
-    let (driver, name) = (release::this(), agent.name.as_str());
+    let (driver, name) = (version::this(), agent.name.as_str());
     if let Some(words) = agent.too_old(&driver.version, driver.day) {
         warn!(event = "agent.old", agent = name, "{words}");
     } else if agent.is_ahead(driver.day) {

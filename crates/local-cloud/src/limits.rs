@@ -76,8 +76,7 @@ impl Limits {
     /// Those of an account that asked for no others. `ListTagsForResource` has none here.
     ///
     /// Source: Amazon CloudWatch Logs quotas, `GetLogEvents`; Amazon ECS API Reference, "Request
-    /// throttling for the Amazon ECS API"; Amazon ECS
-    /// Developer Guide, "AWS Fargate throttling quotas".
+    /// throttling for the Amazon ECS API"; Amazon ECS Developer Guide, "AWS Fargate throttling quotas".
     #[must_use]
     pub fn of_aws() -> Self {
         let rate = |burst, per_second| Rate { burst, per_second };

@@ -107,6 +107,33 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// One word of a command line for a person's shell: as it is where it is plain, else in single quotes;
+/// what would move a cursor becomes its bytes within `$'...'`.
+///
+/// Source: POSIX.1-2024, Shell Command Language, 2.2.
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    if escape(text) == text {
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    let mut out = "$'".to_owned();
+    for byte in text.bytes() {
+        match byte {
+            b'\'' | b'\\' => out.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => out.push(char::from(byte)),
+            byte => {
+                let _ = write!(out, "\\{byte:03o}");
+            }
+        }
+    }
+    out.push('\'');
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +169,21 @@ mod tests {
     fn foreign_text_cannot_move_the_cursor_and_is_cut_in_the_middle() {
         assert_eq!(escape("a\x1b[2Jb\r\nü\u{202e}"), "a\\x1b[2Jb\\x0d\\x0aü\\u{202e}");
         assert_eq!(escape_within("abcdefghijkl", 9), "abc...jkl");
+    }
+
+    #[test]
+    fn a_word_for_a_shell_is_one_word_and_moves_no_cursor() {
+        let cases = [
+            ("/srv/runner/0a.json", "/srv/runner/0a.json"),
+            ("/srv/my runner", "'/srv/my runner'"),
+            ("~/$(reboot);*", "'~/$(reboot);*'"),
+            ("it's", r"'it'\''s'"),
+            ("ä", "'ä'"),
+            ("", "''"),
+            ("a'\\b\x1b\n\u{202e}", r"$'a\'\\b\033\012\342\200\256'"),
+        ];
+        for (text, word) in cases {
+            assert_eq!(shell_word(text), word);
+        }
     }
 }

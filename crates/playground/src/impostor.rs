@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::PrivateKey;
@@ -16,13 +16,15 @@ use russh::server::{
 };
 use russh::{Channel, ChannelId};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+
+use crate::kept::{OF_A_CONVERSATION, keep};
+use crate::relay::ACCEPT_AGAIN;
 
 /// Longest that it listens to one client.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Bytes that it keeps of what it hears.
-const KEPT: usize = 64 * 1024;
 
 /// What it was told by those who trusted it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub struct Heard {
     pub bytes: Vec<u8>,
 }
 
-type Notes = Arc<Mutex<Heard>>;
+type Notes = Arc<watch::Sender<Heard>>;
 
 /// See the module. It listens until it is dropped.
 pub struct Impostor {
@@ -70,7 +72,7 @@ impl Impostor {
     /// What it heard so far.
     #[must_use]
     pub fn heard(&self) -> Heard {
-        lock(&self.heard).clone()
+        self.heard.borrow().clone()
     }
 }
 
@@ -80,16 +82,16 @@ impl Drop for Impostor {
     }
 }
 
-fn lock(heard: &Notes) -> MutexGuard<'_, Heard> {
-    heard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 async fn listen(listener: TcpListener, config: Arc<Config>, heard: Notes) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                lock(&heard).connections += 1;
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else {
+                    sleep(ACCEPT_AGAIN).await;
+                    continue;
+                };
+                heard.send_modify(|heard| heard.connections += 1);
                 let ear = Ear { heard: heard.clone() };
                 connections.spawn(timeout(PATIENCE, converse(config.clone(), stream, ear)));
             },
@@ -111,7 +113,11 @@ struct Ear {
 
 impl Ear {
     fn note(&self, request: impl Into<String>) {
-        lock(&self.heard).requests.push(request.into());
+        self.heard.send_modify(|heard| heard.requests.push(request.into()));
+    }
+
+    fn keep(&self, bytes: &[u8]) {
+        self.heard.send_modify(|heard| keep(&mut heard.bytes, bytes, OF_A_CONVERSATION));
     }
 
     fn yes(
@@ -173,7 +179,7 @@ impl Handler for Ear {
         command: &[u8],
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        keep(&mut lock(&self.heard).bytes, command);
+        self.keep(command);
         self.yes("a command".to_owned(), channel, session)
     }
 
@@ -192,14 +198,9 @@ impl Handler for Ear {
         data: &[u8],
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        keep(&mut lock(&self.heard).bytes, data);
+        self.keep(data);
         Ok(())
     }
-}
-
-fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
-    let room = KEPT.saturating_sub(kept.len());
-    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
 #[cfg(test)]
@@ -242,13 +243,9 @@ mod tests {
         let channel = client.channel_open_session().await.unwrap();
         channel.exec(true, "sh").await.unwrap();
         channel.data(&b"echo secret"[..]).await.unwrap();
-        let all = async {
-            while impostor.heard().bytes.len() < 13 {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(PATIENCE, all).await.unwrap();
-        let heard = impostor.heard();
+        let mut notes = impostor.heard.subscribe();
+        let all = notes.wait_for(|heard| heard.bytes.len() >= 13);
+        let heard = timeout(PATIENCE, all).await.unwrap().unwrap().clone();
         let expected = ["a key of root", "a login of root", "a channel", "a command"];
         assert!(expected.iter().all(|what| heard.requests.iter().any(|r| r == what)), "{heard:?}");
         assert_eq!((heard.connections, heard.bytes), (1, b"shecho secret".to_vec()));

@@ -7,6 +7,7 @@ pub mod faults;
 pub mod git_server;
 pub mod impostor;
 pub mod invariants;
+mod kept;
 pub mod leftovers;
 pub mod programs;
 pub mod relay;

@@ -18,14 +18,15 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Bytes read at once.
 const READ: usize = 16 * 1024;
 /// Connections that may wait to be taken.
 const BACKLOG: u32 = 64;
-/// Bytes that are kept of what a task said, and of what was swallowed.
-const KEPT: usize = 64 * 1024;
+/// Pause after a connection that the system did not hand over, for example for want of descriptors: it
+/// stays the next one in line.
+pub(crate) const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// Longest wait of [`Relay::until_passed`]: generous, because whoever waits shares the machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -194,11 +195,6 @@ impl Shared {
     fn said(&self) -> MutexGuard<'_, Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
-    let room = KEPT.saturating_sub(kept.len());
-    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
 /// A relay that listens, until this is dropped.
@@ -438,7 +434,11 @@ async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>)
             }
         };
         tokio::select! {
-            accepted = accepted => if let Ok((client, _)) = accepted {
+            accepted = accepted => {
+                let Ok((client, _)) = accepted else {
+                    sleep(ACCEPT_AGAIN).await;
+                    continue;
+                };
                 let segment = SockRef::from(&client).tcp_mss().unwrap_or_default();
                 shared.counts.send_modify(|counts| {
                     counts.accepted += 1;

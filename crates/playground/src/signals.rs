@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP, which end what this program started in good order.
+//! SIGINT, SIGTERM, SIGHUP and SIGQUIT, which end what this program started in good order.
 
 use std::io;
 
@@ -10,6 +10,7 @@ pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    quit: Signal,
 }
 
 impl Signals {
@@ -21,7 +22,8 @@ impl Signals {
     pub fn catch() -> io::Result<Self> {
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { interrupt, terminate, hang_up: signal(SignalKind::hangup())? })
+        let (hang_up, quit) = (signal(SignalKind::hangup())?, signal(SignalKind::quit())?);
+        Ok(Self { interrupt, terminate, hang_up, quit })
     }
 
     /// Returns when one of them comes.
@@ -30,6 +32,7 @@ impl Signals {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
             _ = self.hang_up.recv() => {}
+            _ = self.quit.recv() => {}
         }
     }
 }

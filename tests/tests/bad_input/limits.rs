@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use fargate_tests::{Ended, Job, SYSTEM_FAILURE, Site, have};
+use fargate_tests::{BUILD_FAILURE, Ended, Job, SYSTEM_FAILURE, Site, have};
 
 use crate::refused;
 
@@ -68,6 +68,28 @@ async fn with_too_few_open_files_it_says_so_and_with_enough_a_job_passes() {
     let all = stages(&job, "ulimit -S -n 6 && exec", &script).await;
     let codes: Vec<_> = all.iter().map(|(_, ended)| ended.code).collect();
     assert_eq!(codes, [0, 1, 0], "{all:?}");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_log_that_may_grow_no_further_costs_no_verdict_and_no_task() {
+    let site = Site::open().await;
+    let log = site.folder().join("full.jsonl");
+    std::fs::write(&log, vec![b'\n'; 64 * 1024]).expect("a log");
+    site.set("log_file", log.display().to_string());
+    let job = site.job();
+    let script = job.script("echo told; exit 3");
+    // In blocks of 512 bytes: less than the log has, and more than a job's record takes.
+    let all = stages(&job, "ulimit -f 64 && exec", &script).await;
+    let codes: Vec<_> = all.iter().map(|(_, ended)| ended.code).collect();
+    assert_eq!(codes, [0, BUILD_FAILURE, 0], "{all:?}");
+    assert_eq!((all[1].1.out(), job.exit_code().as_deref()), ("told\n".into(), Some("3\n")));
+    // Where no record fits, nothing is started.
+    let before = site.calls("RunTask");
+    let job = site.job();
+    let prepare = behind(&job, "ulimit -f 1 && exec", &["prepare"]).await;
+    assert_eq!((prepare.code, site.calls("RunTask")), (SYSTEM_FAILURE, before), "{prepare:?}");
+    job.cleanup().await.passed();
     site.close().await;
 }
 

@@ -156,7 +156,7 @@ async fn a_drain_that_a_damaged_record_holds_up_says_what_ends_it() {
     let whole = std::fs::read(job.state_file()).expect("a record");
     std::fs::write(job.state_file(), "{").expect("a writable record");
     let told = say(&site, &["drain", "--timeout", "50ms"]).await.with_code(1).err();
-    let path = job.state_file().display().to_string();
+    let path = fargate_model::text::shell_word(&job.state_file().display().to_string());
     assert!(
         told.contains(&format!("cannot be read: once its task has ended, `rm {path}`")),
         "{told}"

@@ -22,7 +22,7 @@ async fn an_agent_of_more_than_a_year_works_and_is_named_with_its_age_and_the_ne
     let site = Site::open().await;
     let told = played(&site, "2030-01-21").await;
     let named: Vec<&str> = told.lines().filter(|line| line.starts_with("Warning: ")).collect();
-    insta::assert_snapshot!(named.join("\n"), @"Warning: fargate-agent 0.1.0 of 2026-11-21 is 38 months older than this driver; up to 12 are supported. Rebuild the image with fargate-agent 7.0.0");
+    insta::assert_snapshot!(named.join("\n"), @"Warning: fargate-agent 0.1.0 of 2026-11-21 is more than 12 months older than this driver. Rebuild the image with fargate-agent 7.0.0");
     assert_eq!(site.log().matches("\"agent.old\"").count(), 1);
     site.close().await;
 }

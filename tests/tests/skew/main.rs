@@ -1,7 +1,7 @@
 //! D17: drivers, agents and state files of different versions, and binaries that are put in each
 //! other's place under running jobs.
 //!
-//! A debug build may claim to be another version, see `fargate_driver::release`: the other version is
+//! A debug build may claim to be another version, see `fargate_driver::version`: the other version is
 //! a file of its own, not a mood of the environment.
 
 mod agents;

@@ -100,7 +100,6 @@ async fn two_hundred_waiting_drivers_ask_no_faster_than_ecs_answers() {
     let (asked_now, refused_now) = reads(&site);
     // 200 drivers that ask every 200 ms, as they are told to here, would be refused 1,000 times a second.
     let (asked, refused) = (asked_now - asked, refused_now - refused);
-    println!("{asked} asked, {refused} refused for {ANSWERS} answers");
     assert!(asked <= 4 * ANSWERS && refused <= 3 * ANSWERS, "{asked} asked, {refused} refused");
     // One that had to ask for its launch again was told the address with it, and has no need to wait.
     let mut early = 0;

@@ -63,14 +63,16 @@ impl Account {
             attempt: timeouts.api_attempt,
             connect: timeouts.api_connect,
         };
+        // Its keys are masked from here on, also where they only sign for a role.
+        if let Some(chain) = account.config.credentials_provider() {
+            account.take_credentials_from(chain);
+        }
         if let Some(role) = &profile.account.role {
             // Within the time of the call that waits for it, so that STS is named and not ECS.
             let limits = limits(timeouts, timeouts.api_attempt.mul_f64(0.8));
             let base = account.config.to_builder().timeout_config(limits).build();
             let provider = RoleProvider::new(role, account.endpoint("sts"), &base).await;
             account.take_credentials_from(SharedCredentialsProvider::new(provider));
-        } else if let Some(chain) = account.config.credentials_provider() {
-            account.take_credentials_from(chain);
         }
         Ok(account)
     }

@@ -133,7 +133,11 @@ async fn with_core(
 ) -> Result<Undone, StageError> {
     let Core { cluster, region, task, .. } = core;
     let undone = match task {
-        Some(task) => stop_one(settings, cluster, region, task).await,
+        Some(task) => {
+            let deadline = Instant::now() + settings.profile.timeouts.cleanup;
+            let why = reason("clean-up of a job whose record cannot be read");
+            stop_one(settings, (cluster, region), task, &why, deadline).await
+        }
         None => without_state(folder, settings, key).await?.unwrap_or_else(|| {
             vec!["the record names no task, and ecs:ListTasks is refused".to_owned()]
         }),
@@ -144,20 +148,20 @@ async fn with_core(
     Ok(undone)
 }
 
+/// Stops a task of this cluster and Region.
 pub(super) async fn stop_one(
     settings: &Settings,
-    cluster: &str,
-    region: &str,
+    (cluster, region): (&str, &str),
     task: &TaskArn,
+    why: &str,
+    deadline: Instant,
 ) -> Undone {
-    let deadline = Instant::now() + settings.profile.timeouts.cleanup;
     let region = Some(region.to_owned()).filter(|region| !region.is_empty());
     let ecs = match Ecs::in_region(region, &settings.profile).await {
         Ok(ecs) => ecs,
         Err(why) => return vec![why.headline()],
     };
-    let why = reason("clean-up of a job whose record cannot be read");
-    match stop(&ecs, cluster, task, &why, deadline, || false).await {
+    match stop(&ecs, cluster, task, why, deadline, || false).await {
         Ok(()) => Vec::new(),
         Err(error) => vec![format!("stopping task {task}: {error}")],
     }

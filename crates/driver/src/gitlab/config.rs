@@ -4,7 +4,7 @@ use fargate_config::{Profile, Shell};
 use serde::Serialize;
 
 use super::response::JobResponse;
-use crate::release;
+use crate::version;
 
 #[derive(Serialize)]
 struct Driver {
@@ -32,7 +32,7 @@ struct Output {
 pub fn config(profile: &Profile, response: &JobResponse) -> String {
     let key = response.identity.key();
     let output = Output {
-        driver: Driver { name: "fargate-runner", version: &release::this().version },
+        driver: Driver { name: "fargate-runner", version: &version::this().version },
         hostname: format!("job-{}-{}", response.identity.job, &key.as_str()[..8]),
         builds_dir: profile.builds_dir.clone(),
         cache_dir: profile.cache_dir.clone(),

@@ -18,10 +18,10 @@ use super::intake;
 use super::joblog::JobLog;
 use super::response::JobResponse;
 use crate::provision::{Order, ProvisionError, Provisioned, Settings, provision};
-use crate::release;
 use crate::session::{Session, Signal, Stop, Stops};
 use crate::state::{Core, Folder, Manager, Origin, StateError};
 use crate::task::{Ecs, find, reason, release};
+use crate::version;
 
 /// Brings up the job's task and writes the job's log to `out`.
 ///
@@ -41,7 +41,7 @@ pub async fn prepare(
         Ok((Provisioned { acquired, .. }, stops)) => {
             let task = acquired.seen.task.short();
             if let Session::Agent(agent) = &acquired.session {
-                let driver = release::this();
+                let driver = version::this();
                 let words = agent.agent.too_old(&driver.version, driver.day);
                 words.iter().for_each(|words| log.note(&format!("Warning: {words}")));
             }
@@ -165,21 +165,25 @@ async fn stop_what_is_known(
     core: &Core,
     damaged: &StateError,
 ) -> Result<Vec<String>, StageError> {
+    let deadline = Instant::now() + settings.profile.timeouts.stop;
+    let why = reason("the job is prepared again");
     let mut undone = match &core.task {
-        Some(task) => stop_one(settings, &core.cluster, &core.region, task).await,
+        Some(task) => stop_one(settings, (&core.cluster, &core.region), task, &why, deadline).await,
         None => Vec::new(),
     };
-    let deadline = Instant::now() + settings.profile.timeouts.stop;
     let ecs = Ecs::connect(&settings.profile).await?.sharing(folder, &settings.profile);
     let owner = folder.owner(settings.owner.as_deref())?.owner;
     let cluster = &settings.profile.cluster;
+    // A record that was whole once names its last task; of a damaged one nobody knows that.
+    let is_newer = matches!(damaged, StateError::Newer { .. });
     let tasks = match find(&ecs, cluster, Some(&owner), job, deadline).await {
         Ok(tasks) => tasks,
-        Err(error) if core.task.is_some() && error.denies("ecs:ListTasks") => Vec::new(),
+        Err(error) if is_newer && core.task.is_some() && error.denies("ecs:ListTasks") => {
+            Vec::new()
+        }
         Err(_) => return Err(damaged.why().into()),
     };
     for task in tasks {
-        let why = reason("the job is prepared again");
         if let Err(error) = ecs.stop(cluster, &task.task, &why).await {
             undone.push(format!("stopping task {}: {error}", task.task));
         }

@@ -12,6 +12,8 @@ use std::time::{Duration, SystemTime};
 
 use fargate_model::job::JobIdentity;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tracing::warn;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -20,9 +22,8 @@ use crate::mask;
 
 /// Largest response that is read, in bytes; GitLab's own limit for a job's payload is far below.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// Bytes of masked variables that are looked for in our own texts, and what a small one counts as.
+/// Bytes of masked variables that are looked for in our own texts.
 const MAX_SECRETS: usize = 64 * 1024;
-const SMALL_SECRET: usize = 128;
 /// Longest job time-out that is believed: GitLab allows a month.
 const MAX_TIMEOUT: Duration = Duration::from_secs(31 * 24 * 3600);
 
@@ -101,31 +102,64 @@ struct RawRunner {
     timeout: Option<u64>,
 }
 
-/// What of a response is secret. Whatever is odd in it is no reason for a job to fail.
+/// What is expected, or anything else: whatever is odd in a secret is no reason for a job to fail,
+/// nor to forget the others.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Odd<T> {
+    Right(T),
+    Other(IgnoredAny),
+}
+
+impl<T> Odd<T> {
+    fn right(self) -> Option<T> {
+        match self {
+            Self::Right(value) => Some(value),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl<T> Default for Odd<T> {
+    fn default() -> Self {
+        Self::Other(IgnoredAny)
+    }
+}
+
+/// What of a response is secret.
 #[derive(Deserialize)]
 struct RawSecrets {
     #[serde(default)]
-    token: Option<String>,
+    token: Odd<Zeroizing<String>>,
     #[serde(default)]
-    variables: Option<Vec<RawVariable>>,
+    variables: Odd<Vec<Odd<RawVariable>>>,
     #[serde(default)]
-    credentials: Option<Vec<RawCredentials>>,
+    credentials: Odd<Vec<Odd<RawCredentials>>>,
 }
 
 #[derive(Deserialize)]
 struct RawVariable {
     #[serde(default)]
-    key: String,
+    key: Odd<String>,
     #[serde(default)]
-    value: Option<Zeroizing<String>>,
+    value: Odd<Zeroizing<String>>,
+    /// Missing or null: it is not. Anything odd: it is.
     #[serde(default)]
-    masked: bool,
+    masked: Option<Odd<bool>>,
+}
+
+impl RawVariable {
+    fn secret(self) -> Option<Zeroizing<String>> {
+        let masked = self.masked.is_some_and(|masked| masked.right().unwrap_or(true));
+        let is_token = || self.key.right().is_some_and(|key| key == "CI_JOB_TOKEN");
+        (masked || is_token()).then_some(self.value)?.right()
+    }
 }
 
 #[derive(Deserialize)]
 struct RawCredentials {
     #[serde(default)]
-    password: Option<Zeroizing<String>>,
+    password: Odd<Zeroizing<String>>,
 }
 
 /// Has everything masked from here on that GitLab masks in this job's log: tokens, logins, and the
@@ -135,19 +169,18 @@ fn remember_secrets(bytes: &[u8], repository: &str) {
         mask::remember(password);
     }
     let Ok(secrets) = serde_json::from_slice::<RawSecrets>(bytes) else { return };
-    mask::remember(&secrets.token.unwrap_or_default());
-    let masked = |variable: &RawVariable| variable.masked || variable.key == "CI_JOB_TOKEN";
-    let variables = secrets.variables.unwrap_or_default().into_iter().filter(masked);
-    let passwords = secrets.credentials.unwrap_or_default().into_iter();
-    let values = variables.filter_map(|variable| variable.value);
-    let mut room = MAX_SECRETS;
-    for secret in passwords.filter_map(|login| login.password).chain(values) {
-        // Neither many small ones nor a few large ones may cost this process its memory.
-        room = room.saturating_sub(secret.len().max(SMALL_SECRET));
-        if room == 0 {
-            break;
-        }
-        mask::remember(&secret);
+    if let Some(token) = secrets.token.right() {
+        mask::remember(&token);
+    }
+    let logins = secrets.credentials.right().into_iter().flatten().filter_map(Odd::right);
+    let passwords = logins.filter_map(|login| login.password.right());
+    let variables = secrets.variables.right().into_iter().flatten().filter_map(Odd::right);
+    let (mut room, mut all) = (MAX_SECRETS, true);
+    for secret in passwords.chain(variables.filter_map(RawVariable::secret)) {
+        all &= mask::remember_within(&secret, &mut room);
+    }
+    if !all {
+        warn!(event = "secrets.unmasked", "this job has more masked variables than are looked for");
     }
 }
 
@@ -354,7 +387,27 @@ mod tests {
 
     #[test]
     fn odd_secrets_are_no_reason_for_a_job_to_fail() {
-        for odd in [r#""variables": 5,"#, r#""variables": [{"value": 5}],"#, r#""token": {},"#] {
+        let masked =
+            |n: usize| format!(r#"{{"key": "K", "value": "canary-odd-{n}", "masked": true}}"#);
+        for (n, odd) in [
+            r#"{"key": "A", "value": 5, "masked": true}"#,
+            r#"{"key": null, "value": "v"}"#,
+            r#"{"key": "A", "value": "v", "masked": null}"#,
+            r#"{"value": {}}"#,
+            "7",
+            "null",
+        ]
+        .iter()
+        .enumerate()
+        {
+            let text = format!(r#"{{"variables": [{odd}, {}],"#, masked(n));
+            read(JOB.replacen('{', &text, 1).as_bytes(), &[]).unwrap();
+            assert_eq!(mask::text(&format!("<canary-odd-{n}>")), "<[MASKED]>", "{odd}");
+        }
+        let odd = r#"{"variables": [{"key": "K", "value": "canary-odd-mark", "masked": "yes"}],"#;
+        read(JOB.replacen('{', odd, 1).as_bytes(), &[]).unwrap();
+        assert_eq!(mask::text("<canary-odd-mark>"), "<[MASKED]>");
+        for odd in [r#""variables": 5,"#, r#""token": {},"#, r#""credentials": "no","#] {
             let text = JOB.replacen('{', &format!("{{{odd}"), 1).replace(
                 if odd.contains("token") { "\"token\": \"glcbt-secret\"," } else { "\0" },
                 "",

@@ -17,6 +17,9 @@ pub const MASK: &str = "[MASKED]";
 /// process of a job more memory than all the rest of it.
 const SEARCHED: usize = 32;
 
+/// Bytes that are compared for any text, however short; see [`Budget`].
+const PATIENCE: usize = 1024 * 1024;
+
 /// See the module.
 pub struct Masker {
     /// Finds how forms begin; none where no secret is known.
@@ -93,14 +96,16 @@ impl Masker {
     /// The parts of `text` that belong to secrets, in order and apart from each other.
     fn found(&self, text: &[u8]) -> Vec<Range<usize>> {
         let Some(finder) = &self.finder else { return Vec::new() };
+        let mut budget = Budget(PATIENCE + text.len() * 16);
         let whole = finder.find_overlapping_iter(text).map(|found| {
             let alike = &self.forms[self.beginnings[found.pattern().as_usize()].clone()];
-            let longest = alike.iter().map(|form| agreeing(&text[found.start()..], form)).max();
+            let rest = &text[found.start()..];
+            let longest = alike.iter().map(|form| budget.agreeing(rest, form)).max();
             found.start()..found.start() + longest.unwrap_or(found.len())
         });
         let mut found: Vec<Range<usize>> = whole.collect();
-        found.extend(self.forms.iter().filter_map(|form| begins_within(text, form)));
-        found.extend(self.forms.iter().filter_map(|form| ends_within(text, form)));
+        found.extend(self.forms.iter().filter_map(|form| budget.begins_within(text, form)));
+        found.extend(self.forms.iter().filter_map(|form| budget.ends_within(text, form)));
         found.sort_by_key(|range| range.start);
         let mut apart: Vec<Range<usize>> = Vec::with_capacity(found.len());
         for next in found {
@@ -117,25 +122,50 @@ fn beginning(form: &[u8]) -> &[u8] {
     &form[..form.len().min(SEARCHED)]
 }
 
-/// Bytes in which both begin alike.
-fn agreeing(text: &[u8], form: &[u8]) -> usize {
-    text.iter().zip(form).take_while(|(a, b)| a == b).count()
-}
+/// Bytes that may still be compared. A secret that repeats itself, in a text that repeats it, would
+/// else take a time that grows by the square; from there on, what may be a secret counts as one.
+struct Budget(usize);
 
-/// The end of a form with which the text begins; the longest, if it is long enough.
-fn begins_within(text: &[u8], form: &[u8]) -> Option<Range<usize>> {
-    let longest = (form.len() - 1).min(text.len());
-    let lengths = (SHORTEST..=longest).rev();
-    lengths.map(|length| 0..length).find(|r| form.ends_with(&text[r.clone()]))
-}
+impl Budget {
+    /// Bytes in which both begin alike.
+    fn agreeing(&mut self, text: &[u8], form: &[u8]) -> usize {
+        let most = text.len().min(form.len());
+        if self.0 == 0 {
+            return most;
+        }
+        let alike = text.iter().zip(form).take_while(|(a, b)| a == b).count();
+        self.0 = self.0.saturating_sub(alike);
+        alike
+    }
 
-/// The beginning of a form with which the text ends; the longest, if it is long enough.
-fn ends_within(text: &[u8], form: &[u8]) -> Option<Range<usize>> {
-    let longest = (form.len() - 1).min(text.len());
-    let lengths = (SHORTEST..=longest).rev();
-    lengths
-        .map(|length| text.len() - length..text.len())
-        .find(|r| form.starts_with(&text[r.clone()]))
+    fn are_equal(&mut self, text: &[u8], part: &[u8]) -> bool {
+        if text.first() != part.first() || text.last() != part.last() {
+            return false;
+        }
+        if self.0 == 0 {
+            return true;
+        }
+        self.0 = self.0.saturating_sub(part.len());
+        text == part
+    }
+
+    /// The end of a form with which the text begins; the longest, if it is long enough.
+    fn begins_within(&mut self, text: &[u8], form: &[u8]) -> Option<Range<usize>> {
+        let longest = (form.len() - 1).min(text.len());
+        let mut lengths = (SHORTEST..=longest).rev();
+        let length = lengths
+            .find(|length| self.are_equal(&text[..*length], &form[form.len() - length..]))?;
+        Some(0..length)
+    }
+
+    /// The beginning of a form with which the text ends; the longest, if it is long enough.
+    fn ends_within(&mut self, text: &[u8], form: &[u8]) -> Option<Range<usize>> {
+        let longest = (form.len() - 1).min(text.len());
+        let mut lengths = (SHORTEST..=longest).rev();
+        let length = lengths
+            .find(|length| self.are_equal(&text[text.len() - length..], &form[..*length]))?;
+        Some(text.len() - length..text.len())
+    }
 }
 
 /// The part of `whole`, with one word for whatever of `found` lies in it.
@@ -186,6 +216,17 @@ mod tests {
         let masker = masker(&["canary-abcdef", "abcdef-second", "third-canary"]);
         assert_eq!(masker.text("1 canary-abcdef-second 2"), "1 [MASKED] 2");
         assert_eq!(masker.text("1 canary-abcdefthird-canary 2"), "1 [MASKED] 2");
+    }
+
+    #[test]
+    fn secrets_that_repeat_themselves_cost_a_bounded_time() {
+        let secrets: Vec<String> = (0..14).map(|n| "a".repeat(4000 - n)).collect();
+        let masker = Masker::of(secrets.iter().map(|secret| secret.as_bytes()));
+        let mut budget = Budget(PATIENCE);
+        assert_eq!(budget.agreeing(&[b'a'; 5000], &[b'a'; 4000]), 4000);
+        assert_eq!(budget.0, PATIENCE - 4000);
+        assert_eq!(masker.text(&"a".repeat(300_000)), MASK);
+        assert_eq!(Budget(0).agreeing(b"abc", b"abd"), 3, "what may be a secret counts as one");
     }
 
     #[test]

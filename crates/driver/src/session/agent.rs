@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::login::{Connection, LoginError, Verifier, broken};
 use super::skew::Introduction;
 use super::talk::START_WITHIN;
-use crate::{mask, random, release};
+use crate::{mask, random, version};
 
 /// Longest that a farewell takes; a peer that does not answer is not waited for.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
@@ -102,7 +102,7 @@ async fn hello(
     let hello = FromClient::Hello {
         versions: VERSIONS.to_vec(),
         challenge: challenge.to_vec(),
-        client: format!("fargate-runner {}", release::this().version),
+        client: format!("fargate-runner {}", version::this().version),
     };
     send(&write, &hello).await.map_err(|error| broken(STEP, &error))?;
     let decoder = Decoder::default();

@@ -56,10 +56,9 @@ impl Introduction {
         if !driver.is_beyond(SUPPORTED_MONTHS, self.at_the_latest()) {
             return None;
         }
-        let months = driver.months_since(self.at_the_latest());
-        let age = match self.day {
-            Some(day) => format!("{} of {day} is {months} months", self.name),
-            None => format!("{}, which tells no date, is at least {months} months", self.name),
+        let who = match self.day {
+            Some(day) => format!("{} of {day}", self.name),
+            None => format!("{}, which tells no date,", self.name),
         };
         let lacks = self.lacks();
         let lacks = match lacks.is_empty() {
@@ -67,7 +66,7 @@ impl Introduction {
             false => format!(" It lacks: {}.", lacks.join(", ")),
         };
         Some(format!(
-            "{age} older than this driver; up to {SUPPORTED_MONTHS} are supported.{lacks} \
+            "{who} is more than {SUPPORTED_MONTHS} months older than this driver.{lacks} \
              Rebuild the image with fargate-agent {version}"
         ))
     }
@@ -100,16 +99,16 @@ mod tests {
     fn an_agent_of_more_than_twelve_months_is_named_with_what_it_lacks_and_the_next_step() {
         let whole = agent(Some("2026-11-21"), &[RESUME]);
         assert_eq!(told(&whole, "2027-11-21"), None);
-        insta::assert_snapshot!(told(&whole, "2027-11-22").unwrap(), @"fargate-agent 0.1.0 of 2026-11-21 is 12 months older than this driver; up to 12 are supported. Rebuild the image with fargate-agent 0.9.0");
+        insta::assert_snapshot!(told(&whole, "2027-11-22").unwrap(), @"fargate-agent 0.1.0 of 2026-11-21 is more than 12 months older than this driver. Rebuild the image with fargate-agent 0.9.0");
         let less = agent(Some("2026-11-21"), &["of-yesterday"]);
-        insta::assert_snapshot!(told(&less, "2028-03-22").unwrap(), @"fargate-agent 0.1.0 of 2026-11-21 is 16 months older than this driver; up to 12 are supported. It lacks: resuming after a cut. Rebuild the image with fargate-agent 0.9.0");
+        insta::assert_snapshot!(told(&less, "2028-03-22").unwrap(), @"fargate-agent 0.1.0 of 2026-11-21 is more than 12 months older than this driver. It lacks: resuming after a cut. Rebuild the image with fargate-agent 0.9.0");
     }
 
     #[test]
     fn an_agent_without_a_day_is_as_old_as_the_last_that_told_none() {
         let silent = agent(None, &[]);
         assert_eq!(told(&silent, FIRST_TOLD), None);
-        insta::assert_snapshot!(told(&silent, "2028-01-01").unwrap(), @"fargate-agent 0.1.0, which tells no date, is at least 13 months older than this driver; up to 12 are supported. It lacks: resuming after a cut. Rebuild the image with fargate-agent 0.9.0");
+        insta::assert_snapshot!(told(&silent, "2028-01-01").unwrap(), @"fargate-agent 0.1.0, which tells no date, is more than 12 months older than this driver. It lacks: resuming after a cut. Rebuild the image with fargate-agent 0.9.0");
     }
 
     #[test]

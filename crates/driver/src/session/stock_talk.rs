@@ -395,13 +395,8 @@ impl<'a> Ear<'a> {
 /// Returns once the output of a script that has ended is left behind: true if something still holds
 /// it, false if the server answers no more, so that output may be on its way.
 async fn silence(ended_at: Instant, server: &Handle<Verifier>) -> bool {
-    let latest = ended_at + LINGER_ALTOGETHER;
     let quiet = Instant::now() + LINGER;
-    sleep_until(quiet.min(latest)).await;
-    // It never fell silent.
-    if latest <= quiet {
-        return true;
-    }
+    sleep_until(quiet.min(ended_at + LINGER_ALTOGETHER)).await;
     info!(
         event = "session.silent",
         "the script has ended and its output has not; asking the server"

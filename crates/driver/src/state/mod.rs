@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use fargate_model::why::{Cause, Why};
 
 use crate::host::is_short_of;
-use crate::release;
+use crate::version;
 
 #[cfg(test)]
 pub(crate) use folder::empty as empty_folder;
@@ -62,7 +62,7 @@ pub enum StateError {
         what: String,
     },
     /// Written by a newer version, with the part that every version understands.
-    #[error("reading {}: written by a newer version (schema {schema}, this one reads up to {})", path.display(), release::this().reads)]
+    #[error("reading {}: written by a newer version (schema {schema}, this one reads up to {})", path.display(), version::this().reads)]
     Newer {
         /// Which file.
         path: PathBuf,
@@ -122,7 +122,7 @@ impl StateError {
                 &path.display().to_string(),
                 format!(
                     "written by a newer version (schema {schema}, this one reads up to {})",
-                    release::this().reads
+                    version::this().reads
                 ),
             ),
             Self::Held { path } => at(Cause::AlreadyPrepared, path).because(format!("{self}.")),

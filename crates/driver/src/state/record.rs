@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 
 use super::manager::Manager;
 use super::{StateError, atomic};
-use crate::release;
 use crate::task::LaunchRequest;
+use crate::version;
 
 /// Who asked for the task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ impl fmt::Debug for Secret {
 /// One job, from its first launch to its clean-up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
-    /// [`WRITES`](crate::release::WRITES) of who began it.
+    /// [`WRITES`](crate::version::WRITES) of who began it.
     pub schema: u64,
     /// Who asked.
     pub origin: Origin,
@@ -142,7 +142,7 @@ impl Record {
             .map_err(|error| damaged(format!("not JSON at line {}", error.line())))?;
         let schema = value.get("schema").and_then(serde_json::Value::as_u64);
         match schema {
-            Some(schema) if schema > release::this().reads => {
+            Some(schema) if schema > version::this().reads => {
                 let core = value.get("core").cloned().unwrap_or_default();
                 let core: Core = serde_json::from_value(core).unwrap_or_default();
                 Err(StateError::Newer { path: path.to_owned(), schema, core: Box::new(core) })
@@ -219,7 +219,7 @@ pub fn example(task: &TaskArn) -> Record {
     let token = |byte| Token::from_bits([byte; 16]);
     let owner = Owner::try_from("host-1".to_owned()).expect("a plain word");
     Record {
-        schema: release::WRITES,
+        schema: version::WRITES,
         origin: Origin::Gitlab,
         core: Core {
             cluster: "ci".to_owned(),

@@ -95,10 +95,12 @@ enum Place {
 }
 
 impl Folder {
-    /// The turns of whoever asks ECS in `region`, as `role` or as the host itself.
+    /// The turns of whoever asks ECS in `region`, as `role` or as the host itself. Profiles that ask
+    /// for another pace have turns of their own, or they would undo each other's.
     #[must_use]
     pub fn turns(&self, region: &str, role: Option<&str>, per_second: u32) -> Turns {
-        let account = Sha256::digest(format!("{region} {}", role.unwrap_or_default()));
+        let account = format!("{region} {} {per_second}", role.unwrap_or_default());
+        let account = Sha256::digest(account);
         let name = format!("turns-{}", hex::encode(&account[..8]));
         let turns = Turns { path: self.tombstones().join(name), per_second: f64::from(per_second) };
         turns.take_room();

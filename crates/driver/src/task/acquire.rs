@@ -219,6 +219,7 @@ impl<'a> Watch<'a> {
                     look_at = None;
                 }
                 () = sleep_until(self.deadline) => {
+                    self.look_ahead(&last_refusal, report).await?;
                     return Err(Failed::open(self.too_late(last_refusal.borrow().as_ref())));
                 }
             }
@@ -276,6 +277,19 @@ impl<'a> Watch<'a> {
         }
         report(Event::Waiting { seen: &self.seen, age: self.born.elapsed(), in_state });
         Ok(())
+    }
+
+    /// Before ECS is blamed it is asked once more, past all who wait for their turn.
+    async fn look_ahead(
+        &mut self,
+        last_refusal: &RefCell<Option<Refusal>>,
+        report: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Failed> {
+        let look = self.ecs.describe(&self.launch.cluster, &self.seen.task);
+        match timeout(LAST_LOOK, look).await {
+            Ok(looked @ Ok(Some(_))) => self.take_in(looked, last_refusal, report),
+            Ok(Ok(None) | Err(_)) | Err(_) => Ok(()),
+        }
     }
 
     /// Why nobody answered in time.

@@ -10,6 +10,7 @@ use fargate_model::why::{Cause, Why};
 use super::observation::Observation;
 use super::spec::LaunchRequest;
 use crate::aws::{CallError, is_of_clock, is_throttling};
+use crate::mask;
 
 /// The names that the sentences and commands of a cause are filled with.
 #[derive(Clone, Debug, Default)]
@@ -175,7 +176,7 @@ pub fn failure(reason: &str, detail: &str, place: &Place) -> Why {
         Cause::RequestRefused
     };
     let words = if detail.is_empty() { reason.to_owned() } else { format!("{reason}: {detail}") };
-    place.why(cause).quoting("ECS", words)
+    place.why(cause).quoting("ECS", mask::text(&words))
 }
 
 /// A task that went STOPPED. `container` is the one whose end is asked about.
@@ -203,10 +204,10 @@ pub fn stopped(seen: &Observation, container: &str, place: &Place) -> Why {
     }
     let mut why = place.why(cause);
     if !reason.is_empty() {
-        why = why.quoting("ECS", &reason);
+        why = why.quoting("ECS", mask::text(&reason));
     }
     if !container_reason.is_empty() {
-        why = why.quoting(&format!("Container {container}"), &container_reason);
+        why = why.quoting(&format!("Container {container}"), mask::text(&container_reason));
     }
     let exit = own.and_then(|own| own.exit_code).map(|code| format!(", exit {code}"));
     let code = code.map_or_else(|| "no stop code".to_owned(), |code| code.to_string());

@@ -21,7 +21,6 @@ use super::observation::Observation;
 use super::pace::Pace;
 use super::spec::{LaunchRequest, Purchase};
 use crate::aws::{Account, CallError, LogStream};
-use crate::mask;
 use crate::point::Point;
 use crate::state::{Folder, Turns};
 
@@ -218,8 +217,8 @@ impl Ecs {
                     None => Ran::Nothing,
                 },
                 (None, Some(failure)) => Ran::Failure {
-                    reason: mask::text(failure.reason().unwrap_or("no reason given")).into_owned(),
-                    detail: mask::text(failure.detail().unwrap_or_default()).into_owned(),
+                    reason: failure.reason().unwrap_or("no reason given").to_owned(),
+                    detail: failure.detail().unwrap_or_default().to_owned(),
                 },
                 (None, None) => Ran::Nothing,
             }),

@@ -9,8 +9,6 @@ use aws_sdk_ecs::types::{KeyValuePair, Tag, Task};
 use fargate_model::id::TaskArn;
 use fargate_model::task::{Status, StopCode};
 
-use crate::mask;
-
 use super::spec::{FOLDER_VARIABLE, JOB_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
 
 /// What ECS says of one container.
@@ -149,7 +147,7 @@ impl Observation {
             memory_mib: task.memory().and_then(|text| text.parse().ok()),
             provider: task.capacity_provider_name().map(str::to_owned),
             stop_code: task.stop_code().map(|code| StopCode::of(code.as_str())),
-            stopped_reason: task.stopped_reason().map(said),
+            stopped_reason: task.stopped_reason().map(str::to_owned),
             containers: containers(task),
             started_by: task.started_by().map(str::to_owned),
             job: variable(task, JOB_VARIABLE),
@@ -183,14 +181,9 @@ fn containers(task: &Task) -> Vec<Container> {
             image: container.image().map(str::to_owned),
             digest: container.image_digest().map(str::to_owned),
             exit_code: container.exit_code(),
-            reason: container.reason().map(said),
+            reason: container.reason().map(str::to_owned),
         })
         .collect()
-}
-
-/// Their words, without a secret that they may repeat.
-fn said(words: &str) -> String {
-    mask::text(words).into_owned()
 }
 
 fn own_tags(task: &Task) -> BTreeMap<String, String> {

@@ -1,4 +1,4 @@
-//! Every task of a cluster that carries our tags, whoever started it, with the time by ECS's own clock:
+//! Every task of a cluster that is ours by its tags or its job's key, whoever started it, with the time by ECS's own clock:
 //! what one host may know of the tasks of others.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,8 @@ use crate::aws::CallError;
 /// What a cluster holds of ours.
 #[derive(Clone, Debug, Default)]
 pub struct Tagged {
-    /// Tasks that are meant to run and carry at least one of our tags.
+    /// Tasks that have not ended and carry at least one of our tags, or, where tagging was refused, the
+    /// key of a job among their overrides.
     pub tasks: Vec<Observation>,
     /// What ECS's clock said with the last answer; none where it said nothing, or there was no answer.
     pub now: Option<SystemTime>,
@@ -65,7 +66,8 @@ pub async fn survey_tagged(
     let clock = Clock::default();
     let tasks = retry(deadline, || describe_tagged(ecs, cluster, &arns, &clock)).await?;
     let now = *clock.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let ours = |task: &Observation| !task.tags.is_empty() && !task.status.is_over();
+    let is_ours = |task: &Observation| !task.tags.is_empty() || task.job.is_some();
+    let ours = |task: &Observation| is_ours(task) && !task.status.is_over();
     Ok(Tagged { tasks: tasks.into_iter().filter(ours).collect(), now })
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Outcome, Scene, required};
 use crate::state::names::ACCOUNT;
-use crate::streams::{Missing, Name};
+use crate::streams::{Event, Missing, Name};
 use crate::wire::member::shapes;
 use crate::wire::refusal::Refusal;
 
@@ -32,48 +32,10 @@ impl GetLogEvents {
     pub fn perform(self, scene: &Scene<'_>) -> Outcome {
         let group = required(self.log_group_name.as_ref(), "logGroupName")?;
         let stream = required(self.log_stream_name.as_ref(), "logStreamName")?;
-        let limit = self.limit.unwrap_or(MOST);
-        if !(1..=MOST).contains(&limit) {
-            return Err(Refusal::parameter(format!(
-                "1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: \
-                 Member must have value between 1 and {MOST}"
-            )));
-        }
-        let (region, partition) = (scene.region, scene.partition());
-        let arn = format!(
-            "arn:{partition}:logs:{region}:{ACCOUNT}:log-group:{group}:log-stream:{stream}"
-        );
-        scene.allowed("logs:GetLogEvents", Some(&arn))?;
-        let name =
-            Name { region: region.to_owned(), group: group.to_owned(), stream: stream.to_owned() };
-        let kept = scene.cloud.backend.streams().read(&name).map_err(|missing| {
-            let what = match missing {
-                Missing::Group => "The specified log group does not exist.",
-                Missing::Stream => "The specified log stream does not exist.",
-            };
-            Refusal::new("ResourceNotFoundException", what)
-        })?;
-        let (from, until) = (self.start_time.unwrap_or(0), self.end_time.unwrap_or(i64::MAX));
-        let mut events: Vec<_> =
-            kept.into_iter().filter(|event| (from..until).contains(&unix_ms(event.time))).collect();
-        let limit = usize::try_from(limit).expect("checked above");
-        match self.next_token.as_deref().map(position) {
-            Some(None) => {
-                return Err(Refusal::parameter("The specified nextToken is invalid."));
-            }
-            Some(Some(Position::Forward(number))) => {
-                events.retain(|event| event.number >= number);
-                events.truncate(limit);
-            }
-            Some(Some(Position::Backward(number))) => {
-                events.retain(|event| event.number < number);
-                events.drain(..events.len().saturating_sub(limit));
-            }
-            None if self.start_from_head == Some(true) => events.truncate(limit),
-            None => drop(events.drain(..events.len().saturating_sub(limit))),
-        }
-        let first = events.first().map_or(0, |event| event.number);
-        let next = events.last().map_or(first, |event| event.number + 1);
+        let limit = self.most()?;
+        let kept = kept(scene, group, stream)?;
+        let token = self.next_token.as_deref().map(position).transpose()?;
+        let events = self.page(kept, token, limit);
         let shown: Vec<_> = events
             .iter()
             .map(|event| {
@@ -81,27 +43,91 @@ impl GetLogEvents {
                 json!({ "timestamp": time, "ingestionTime": time, "message": event.message })
             })
             .collect();
+        let (first, next) = ends(&events, token);
         Ok(json!({
             "events": shown,
             "nextForwardToken": format!("f/{next:056}"),
             "nextBackwardToken": format!("b/{first:056}"),
         }))
     }
+
+    /// Most events that are asked for.
+    fn most(&self) -> Result<usize, Refusal> {
+        let limit = self.limit.unwrap_or(MOST);
+        let most = usize::try_from(limit).ok().filter(|_| (1..=MOST).contains(&limit));
+        most.ok_or_else(|| {
+            Refusal::parameter(format!(
+                "1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: \
+                 Member must have value between 1 and {MOST}"
+            ))
+        })
+    }
+
+    /// Which events are asked for.
+    fn page(&self, mut events: Vec<Event>, token: Option<Position>, limit: usize) -> Vec<Event> {
+        let (from, until) = (self.start_time.unwrap_or(0), self.end_time.unwrap_or(i64::MAX));
+        events.retain(|event| (from..until).contains(&unix_ms(event.time)));
+        let is_forward = match token {
+            Some(Position::Forward(number)) => {
+                events.retain(|event| event.number >= number);
+                true
+            }
+            Some(Position::Backward(number)) => {
+                events.retain(|event| event.number < number);
+                false
+            }
+            None => self.start_from_head == Some(true),
+        };
+        match is_forward {
+            true => events.truncate(limit),
+            false => drop(events.drain(..events.len().saturating_sub(limit))),
+        }
+        events
+    }
 }
 
+/// All events of a stream, for a caller that may read them.
+fn kept(scene: &Scene<'_>, group: &str, stream: &str) -> Result<Vec<Event>, Refusal> {
+    let (region, partition) = (scene.region, scene.partition());
+    let arn =
+        format!("arn:{partition}:logs:{region}:{ACCOUNT}:log-group:{group}:log-stream:{stream}");
+    scene.allowed("logs:GetLogEvents", Some(&arn))?;
+    let name =
+        Name { region: region.to_owned(), group: group.to_owned(), stream: stream.to_owned() };
+    scene.cloud.backend.streams().read(&name).map_err(|missing| {
+        let what = match missing {
+            Missing::Group => "The specified log group does not exist.",
+            Missing::Stream => "The specified log stream does not exist.",
+        };
+        Refusal::new("ResourceNotFoundException", what)
+    })
+}
+
+/// The number of the first event, and the one behind the last. At either end of the stream the token that
+/// was given comes back, by which a reader knows that it is there.
+fn ends(events: &[Event], token: Option<Position>) -> (u64, u64) {
+    match (events, token) {
+        ([first, ..], _) => {
+            (first.number, events.last().map_or(first.number, |last| last.number + 1))
+        }
+        ([], Some(Position::Forward(number) | Position::Backward(number))) => (number, number),
+        ([], None) => (0, 0),
+    }
+}
+
+#[derive(Clone, Copy)]
 enum Position {
     Forward(u64),
     Backward(u64),
 }
 
 /// A token is opaque for everybody else.
-fn position(token: &str) -> Option<Position> {
-    let (way, number) = token.split_once('/')?;
-    let number = number.parse().ok()?;
-    match way {
-        "f" => Some(Position::Forward(number)),
-        "b" => Some(Position::Backward(number)),
-        _ => None,
+fn position(token: &str) -> Result<Position, Refusal> {
+    let parts = token.split_once('/').and_then(|(way, number)| Some((way, number.parse().ok()?)));
+    match parts {
+        Some(("f", number)) => Ok(Position::Forward(number)),
+        Some(("b", number)) => Ok(Position::Backward(number)),
+        _ => Err(Refusal::parameter("The specified nextToken is invalid.")),
     }
 }
 

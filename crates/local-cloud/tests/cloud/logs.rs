@@ -64,6 +64,27 @@ async fn a_stream_is_read_from_its_end_or_its_head_and_page_by_page() {
     assert_eq!(messages(&head), all[..3]);
     let next = json!({ "limit": 3, "nextToken": head.json()["nextForwardToken"] });
     assert_eq!(messages(&read(&cloud, &stream, next).await), all[3..6]);
+    for (from_head, way) in [(true, "nextForwardToken"), (false, "nextBackwardToken")] {
+        let first = json!({ "limit": 3, "startFromHead": from_head });
+        let mut page = read(&cloud, &stream, first).await;
+        let mut sizes = vec![messages(&page).len()];
+        // At the end the token that was given comes back.
+        let end = loop {
+            let token = page.json()[way].clone();
+            let more = json!({ "limit": 3, "nextToken": token });
+            page = read(&cloud, &stream, more).await;
+            sizes.push(messages(&page).len());
+            assert!(sizes.len() <= 4, "{sizes:?} pages by {way}");
+            if page.json()[way] == token {
+                break page.json();
+            }
+        };
+        assert_eq!(sizes, [3, 3, 1, 0], "by {way}");
+        let other = if from_head { "nextBackwardToken" } else { "nextForwardToken" };
+        let back = json!({ "limit": 1, "nextToken": end[other] });
+        let expected = if from_head { all.last() } else { all.first() };
+        assert_eq!(messages(&read(&cloud, &stream, back).await), [*expected.unwrap()]);
+    }
     let event = &head.json()["events"][0];
     assert!(event["timestamp"].is_i64() && event["ingestionTime"].is_i64(), "{event}");
     let none = json!({ "endTime": 1 });

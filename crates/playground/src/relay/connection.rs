@@ -10,7 +10,8 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::{Control, Cut, Fault, Find, Line, READ, Shared, Side, Way, What, keep, socket};
+use super::{Control, Cut, Fault, Find, Line, READ, Shared, Side, Way, What, socket};
+use crate::kept::{OF_A_CONVERSATION, keep};
 
 /// How long the ends of a closed connection may take to close their own sides.
 const LAST_BYTES: Duration = Duration::from_secs(5);
@@ -36,7 +37,7 @@ pub(super) async fn serve(
             let swallow = async {
                 let mut buffer = [0; 4096];
                 while let Ok(n @ 1..) = read.read(&mut buffer).await {
-                    keep(&mut shared.said().swallowed, &buffer[..n]);
+                    keep(&mut shared.said().swallowed, &buffer[..n], OF_A_CONVERSATION);
                 }
             };
             // A client that hears enough may leave in the middle of it.
@@ -138,7 +139,7 @@ impl Connection {
                 },
             };
             if side == Side::Task && self.id == 1 {
-                keep(&mut self.shared.said().by_task, &buffer[..n]);
+                keep(&mut self.shared.said().by_task, &buffer[..n], OF_A_CONVERSATION);
             }
             let mut rest = &mut buffer[..n];
             if let Some(Fault { after, what, .. }) = fault

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::process::{Ended, Exit, Sent, Stream};
+use crate::kept::keep;
 
 /// Which of the four programs a call starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,11 +171,6 @@ impl Journal {
         let pages = self.pages.into_inner().unwrap_or_else(PoisonError::into_inner);
         (pages.calls, pages.trace, pages.trace_bytes, took)
     }
-}
-
-fn keep(kept: &mut Vec<u8>, bytes: &[u8], limit: usize) {
-    let room = limit.saturating_sub(kept.len());
-    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
 /// A call that begins.

@@ -135,17 +135,33 @@ fn folder() -> (tempfile::TempDir, Folder) {
 
 #[tokio::test]
 async fn processes_share_one_file_for_each_account_and_region() {
+    const ROLE: Option<&str> = Some("arn:aws:iam::1:role/ci");
     let (_root, folder) = folder();
-    let one = folder.turns("eu-west-1", None, 1);
+    // A value of its own for each question, as each process has one.
+    let ask = async |region, role, number, now_ms| {
+        let turns = folder.turns(region, role, 1);
+        let place = turns.change(|line| line.ask(number, now_ms, turns.per_second)).await;
+        place.expect("a file that can be used")
+    };
     for _ in 0..5 {
-        one.wait().await;
+        assert_eq!(ask("eu-west-1", None, None, 1000).await, Place::First);
     }
-    let begun = Instant::now();
-    folder.turns("us-east-1", None, 1).wait().await;
-    folder.turns("eu-west-1", Some("arn:aws:iam::1:role/ci"), 1).wait().await;
-    assert!(begun.elapsed() < Duration::from_millis(700), "each has its own bucket");
-    folder.turns("eu-west-1", None, 1).wait().await;
-    assert!(begun.elapsed() > Duration::from_millis(300), "the burst was used up");
+    // The burst was used up there, and nowhere else.
+    let next = ask("eu-west-1", None, None, 1000).await;
+    assert_eq!(next, Place::Behind(5, Duration::from_secs(1)));
+    assert_eq!(ask("us-east-1", None, None, 1000).await, Place::First);
+    assert_eq!(ask("eu-west-1", ROLE, None, 1000).await, Place::First);
+    assert_eq!(ask("eu-west-1", None, Some(5), 2000).await, Place::First);
+}
+
+#[tokio::test]
+async fn who_waits_is_counted_in_the_file_that_all_read() {
+    let (_root, folder) = folder();
+    for given in 1..=5 {
+        folder.turns("eu-west-1", None, 1).wait().await;
+        let file = folder.turns("eu-west-1", None, 1).open().unwrap();
+        assert_eq!(read(&file).unwrap().0.unwrap().given, given);
+    }
 }
 
 #[tokio::test]
