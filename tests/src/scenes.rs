@@ -199,7 +199,8 @@ pub async fn a_task_reaches_its_maximum_lifetime(site: &Site) {
     let began = Instant::now();
     let script = "trap '' TERM; echo up; exec sleep 1000";
     let ended = job.run(script).await.with_code(SYSTEM_FAILURE);
-    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    // The script has its grace, and the watchdog its own pace.
+    assert!(began.elapsed() < PATIENCE * 3, "{:?}", began.elapsed());
     let line = ended.error_line();
     let expected = "fargate-runner: error: the task reached its maximum lifetime";
     assert!(line.starts_with(expected), "{line}");
