@@ -32,7 +32,8 @@ pub use job::{BUILD_FAILURE, Job, SYSTEM_FAILURE};
 pub use microburst::Microburst;
 pub use neighbour::{have, skip};
 pub use process::{
-    Ended, Reading, Running, alive, alive_in_task, is_ignored, mark, memory_kib, process,
+    Ended, Reading, Running, alive, alive_in_task, is_ignored, mark, memory_kib, pass, process,
+    wait_at,
 };
 pub use python::python;
 pub use redact::redacted;

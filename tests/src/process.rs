@@ -16,6 +16,8 @@ use tokio::time::timeout;
 
 use fargate_playground::invariants::contains;
 
+use crate::wait::until;
+
 /// The flag of a process that ends, in field 9 of `/proc/PID/stat`: Linux, include/linux/sched.h.
 const PF_EXITING: u64 = 4;
 /// KILL among the pending signals, field 31 of the same.
@@ -325,4 +327,23 @@ pub fn process(mark: &str) -> Option<Pid> {
         let id = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?);
         (line.starts_with(mark.as_bytes()) && alive(id)).then_some(id)
     })
+}
+
+/// Words of a script that wait until the test lets it [`pass`].
+#[must_use]
+pub fn wait_at(gate: &str) -> String {
+    format!("(exec -a {gate} sleep 1000)")
+}
+
+/// Lets a script go on that waits at `gate`.
+///
+/// # Panics
+///
+/// If it does not wait there in time.
+pub async fn pass(gate: &str) {
+    until("the script waits", || process(gate).is_some()).await;
+    let sleeper = process(gate).expect("just seen");
+    // The one signal whose work a shell does not report.
+    nix::sys::signal::kill(sleeper, Signal::SIGPIPE).expect("a process of ours");
+    until("the script goes on", || process(gate).is_none()).await;
 }

@@ -21,8 +21,7 @@ use std::process::Command;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use fargate_tests::{Ended, Job, Relay, Site, process, until};
-use nix::sys::signal::Signal;
+use fargate_tests::{Ended, Job, Relay, Site, mark, pass, wait_at};
 use serde_json::Value;
 
 /// Each script writes down its start here, inside its task.
@@ -76,25 +75,6 @@ fn events(site: &Site, event: &str) -> Vec<Value> {
     let lines: Vec<Value> =
         site.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     lines.into_iter().filter(|line| line["event"] == event).collect()
-}
-
-/// The names of processes that no other test on this machine has.
-fn mark(name: &str) -> String {
-    format!("{name}-{}", std::process::id())
-}
-
-/// Words of a script that wait until the test lets it [`pass`].
-fn wait_at(gate: &str) -> String {
-    format!("(exec -a {gate} sleep 1000)")
-}
-
-/// Lets a script go on that waits at `gate`.
-async fn pass(gate: &str) {
-    until("the script waits", || process(gate).is_some()).await;
-    let sleeper = process(gate).expect("just seen");
-    // The one signal whose work a shell does not report.
-    nix::sys::signal::kill(sleeper, Signal::SIGPIPE).expect("a process of ours");
-    until("the script goes on", || process(gate).is_none()).await;
 }
 
 /// How often scripts that began with [`STARTS`] were started in the job's task.

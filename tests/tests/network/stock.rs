@@ -1,19 +1,29 @@
 //! A stock `sshd` in the task: nothing comes back to a script there, and both logs say so.
 
-use fargate_tests::{Cut, Fault, Line, Relay, SYSTEM_FAILURE, Side, Sshd, What, process, until};
+use std::rc::Rc;
+
+use fargate_tests::{
+    Cut, Fault, Job, Line, Relay, SYSTEM_FAILURE, Side, Site, Sshd, What, process, until,
+};
 
 use crate::{STARTS, address_of, events, lead, mark, missing_line, site, starts};
 
-#[tokio::test]
-async fn a_cut_with_a_stock_server_costs_the_job_and_both_logs_say_why() {
+/// A job on a stock server, which is reached through a relay; none where there is no such server.
+async fn stock() -> Option<(Site, Rc<Job>, Relay)> {
     if !Sshd::can_run() {
-        return;
+        return None;
     }
     let site = site().await;
     Sshd::open_ssh().serve(&site).await;
     let job = site.prepared().await;
     let relay = Relay::to(address_of(&job)).await;
     lead(&job, relay.address);
+    Some((site, job, relay))
+}
+
+#[tokio::test]
+async fn a_cut_with_a_stock_server_costs_the_job_and_both_logs_say_why() {
+    let Some((site, job, relay)) = stock().await else { return };
     let name = mark("stock-cut");
     let mut running = job.start_run(format!("{STARTS}; echo up; exec -a {name} sleep 1000"));
     running.wrote("up").await;
@@ -31,14 +41,7 @@ async fn a_cut_with_a_stock_server_costs_the_job_and_both_logs_say_why() {
 
 #[tokio::test]
 async fn a_stock_server_that_refuses_for_a_while_gets_its_script() {
-    if !Sshd::can_run() {
-        return;
-    }
-    let site = site().await;
-    Sshd::open_ssh().serve(&site).await;
-    let job = site.prepared().await;
-    let relay = Relay::to(address_of(&job)).await;
-    lead(&job, relay.address);
+    let Some((site, job, relay)) = stock().await else { return };
     relay.set(Line::Refusing);
     let asked = site.calls("DescribeTasks");
     let running = job.start_run(format!("{STARTS}; echo at last"));
@@ -51,14 +54,7 @@ async fn a_stock_server_that_refuses_for_a_while_gets_its_script() {
 
 #[tokio::test]
 async fn cut_anywhere_near_its_end_a_job_passes_only_with_all_of_its_output() {
-    if !Sshd::can_run() {
-        return;
-    }
-    let site = site().await;
-    Sshd::open_ssh().serve(&site).await;
-    let job = site.prepared().await;
-    let relay = Relay::to(address_of(&job)).await;
-    lead(&job, relay.address);
+    let Some((site, job, relay)) = stock().await else { return };
     let script = "seq 1 2000";
     let before = relay.passed(Side::Task);
     let whole = job.run(script).await.with_code(0).out();
@@ -84,14 +80,7 @@ fn writes_behind_its_end(and: &str) -> String {
 
 #[tokio::test]
 async fn a_cut_between_the_status_and_the_end_of_the_output_passes_no_job() {
-    if !Sshd::can_run() {
-        return;
-    }
-    let site = site().await;
-    Sshd::open_ssh().serve(&site).await;
-    let job = site.prepared().await;
-    let relay = Relay::to(address_of(&job)).await;
-    lead(&job, relay.address);
+    let Some((site, job, relay)) = stock().await else { return };
     let mut running = job.start_run(writes_behind_its_end("while echo late; do sleep 0.02; done"));
     // The server tells the status as soon as the script is gone, and the writer goes on.
     running.wrote(&"late\n".repeat(20)).await;
@@ -105,14 +94,7 @@ async fn a_cut_between_the_status_and_the_end_of_the_output_passes_no_job() {
 
 #[tokio::test]
 async fn a_silence_of_the_network_behind_the_status_is_not_taken_for_the_end() {
-    if !Sshd::can_run() {
-        return;
-    }
-    let site = site().await;
-    Sshd::open_ssh().serve(&site).await;
-    let job = site.prepared().await;
-    let relay = Relay::to(address_of(&job)).await;
-    lead(&job, relay.address);
+    let Some((site, job, relay)) = stock().await else { return };
     let late = "for n in {1..60}; do echo late; sleep 0.02; done";
     let mut running = job.start_run(writes_behind_its_end(late));
     running.wrote(&"late\n".repeat(20)).await;

@@ -6,9 +6,8 @@
 use std::rc::Rc;
 
 use fargate_tests::{
-    BUILD_FAILURE, Job, Running, Site, Sshd, mark, megabytes, memory_kib, process, until,
+    BUILD_FAILURE, Job, Running, Site, Sshd, mark, megabytes, memory_kib, pass, until, wait_at,
 };
-use nix::sys::signal::Signal;
 use sha2::{Digest, Sha256};
 
 /// Largest driver of a debug build, in KiB.
@@ -39,20 +38,6 @@ async fn jobs() -> Vec<(Peer, Site, Rc<Job>)> {
         jobs.push((peer, site, job));
     }
     jobs
-}
-
-/// Words of a script that wait until the test lets it [`pass`].
-fn wait_at(gate: &str) -> String {
-    format!("(exec -a {gate} sleep 1000)")
-}
-
-/// Lets a script go on that waits at `gate`.
-async fn pass(gate: &str) {
-    until("the script waits", || process(gate).is_some()).await;
-    let sleeper = process(gate).expect("just seen");
-    // The one signal whose work a shell does not report.
-    nix::sys::signal::kill(sleeper, Signal::SIGPIPE).expect("a process of ours");
-    until("the script goes on", || process(gate).is_none()).await;
 }
 
 /// Returns once so many bytes of output have come; a stretch of them must not take long.
