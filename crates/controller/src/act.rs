@@ -1,6 +1,7 @@
 //! The end of orphans: judged once more at the last moment, in turn, a few at a time in each place.
 
 use std::collections::VecDeque;
+use std::iter::zip;
 use std::sync::{Arc, Mutex};
 
 use fargate_driver::state::{Folder, Known, Record, StateError};
@@ -13,7 +14,7 @@ use tracing::{info, warn};
 use crate::judge::{self, Judge, Reason, Verdict};
 use crate::place::Place;
 use crate::report::{Done, Orphan};
-use crate::sweep::{Finding, Found, Reaper};
+use crate::sweep::{Finding, Found, Intent};
 
 /// Calls of one place that wait for an answer at a time. Turns are shared evenly among places,
 /// whatever each has to do.
@@ -22,30 +23,38 @@ const HANDS: usize = 8;
 /// Why the rest of a place is not tried.
 pub(crate) type Refused = Arc<Mutex<Option<String>>>;
 
-/// Ends everything in `due`, in all places at once.
-pub(crate) async fn end_all(
-    reaper: &Reaper,
-    places: &[Arc<Place>],
-    due: Vec<Found>,
-    told: &mut dyn FnMut(usize, usize),
-) -> Vec<Orphan> {
-    let hand = |place: &Arc<Place>| Hand {
-        place: Arc::clone(place),
-        folder: reaper.folder.clone(),
-        judge: reaper.judge(),
-        refused: Refused::default(),
-    };
-    in_turn(places, due, hand, told).await
-}
-
 /// Whoever ends what was found.
 pub(crate) trait Worker: Send + Sync + 'static {
     /// Ends it, if it still may; what became of it.
     fn end(&self, found: Found) -> impl Future<Output = Orphan> + Send;
 }
 
-/// Ends everything in `due`, a few at a time in each place; `hand` makes who does so there.
-pub(crate) async fn in_turn<W: Worker>(
+/// Ends what is `due` of what was found, if that is what is meant; the rest was seen once. `hand` makes
+/// who does so in a place.
+pub(crate) async fn settle<W: Worker>(
+    places: &[Arc<Place>],
+    (found, due): (Vec<Found>, Vec<bool>),
+    intent: Intent,
+    hand: impl Fn(&Arc<Place>) -> W,
+    told: &mut dyn FnMut(usize, usize),
+) -> Vec<Orphan> {
+    let (mut again, mut once) = (Vec::new(), Vec::new());
+    for (found, due) in zip(found, due) {
+        if due { again.push(found) } else { once.push(found.orphan) }
+    }
+    let mut orphans = match intent {
+        Intent::Look => {
+            let spared = |found: Found| Orphan { done: Done::WouldStop, ..found.orphan };
+            again.into_iter().map(spared).collect()
+        }
+        Intent::End => in_turn(places, again, hand, told).await,
+    };
+    orphans.extend(once);
+    orphans
+}
+
+/// Ends everything in `due`, a few at a time in each place.
+async fn in_turn<W: Worker>(
     places: &[Arc<Place>],
     due: Vec<Found>,
     hand: impl Fn(&Arc<Place>) -> W,
@@ -96,17 +105,37 @@ pub(crate) fn refused(refused: &Refused) -> Option<String> {
 }
 
 /// Keeps the first of such words.
-pub(crate) fn refuse(refused: &Refused, words: &str) {
+fn refuse(refused: &Refused, words: &str) {
     let mut refused = refused.lock().expect("no one panics while holding it");
     refused.get_or_insert_with(|| words.to_owned());
 }
 
+/// Stops one task; a refusal for good spares the rest of its place the same.
+pub(crate) async fn stop_task(
+    place: &Place,
+    refused: &Refused,
+    task: &Observation,
+    words: &str,
+) -> Done {
+    let deadline = Instant::now() + place.profile.timeouts.cleanup;
+    match stop(&place.ecs, &place.cluster, &task.task, words, deadline, || false).await {
+        Ok(()) => Done::Stopped,
+        Err(error) => {
+            let words = format!("StopTask: {error}");
+            if !error.is_transient() {
+                refuse(refused, &words);
+            }
+            Done::NotDone(words)
+        }
+    }
+}
+
 /// One of those who work through the queue of a place.
-struct Hand {
-    place: Arc<Place>,
-    folder: Folder,
-    judge: Judge,
-    refused: Refused,
+pub(crate) struct Hand {
+    pub place: Arc<Place>,
+    pub folder: Folder,
+    pub judge: Judge,
+    pub refused: Refused,
 }
 
 impl Worker for Hand {
@@ -139,19 +168,7 @@ impl Hand {
         if self.judge.task(task, &known) != Verdict::Orphan(why) {
             return Done::Changed;
         }
-        let deadline = Instant::now() + self.place.profile.timeouts.cleanup;
-        let words = words(why);
-        let (ecs, cluster) = (&self.place.ecs, &self.place.cluster);
-        match stop(ecs, cluster, &task.task, &words, deadline, || false).await {
-            Ok(()) => Done::Stopped,
-            Err(error) => {
-                let words = format!("StopTask: {error}");
-                if !error.is_transient() {
-                    refuse(&self.refused, &words);
-                }
-                Done::NotDone(words)
-            }
-        }
+        stop_task(&self.place, &self.refused, task, &words(why)).await
     }
 
     /// The record is taken over first, so that its stages and a late `prepare` see that it is over,

@@ -8,18 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::Profile;
-use fargate_driver::task::{Observation, Pace, Tagged, reason, stop, survey_tagged};
+use fargate_driver::task::{Observation, Pace, Tagged, reason, survey_tagged};
 use fargate_model::job::JobKey;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
-use tracing::{info, warn};
 
 use crate::act::{self, Refused, Worker};
 use crate::judge::{self, Doubt, Reason};
 use crate::place::{self, Place};
 use crate::report::{Cluster, Done, LeftAlone, Orphan, Sweep};
 use crate::sightings::Sightings;
-use crate::sweep::{Finding, Found, Intent, Mark, STOPS_PER_SECOND, not_surveyed};
+use crate::sweep::{Finding, Found, Intent, Mark, STOPS_PER_SECOND};
 
 /// How long a deadline must be over. The tag was written by the clock of a host that nobody here
 /// knows, and an agent may need minutes to end what runs.
@@ -94,55 +91,23 @@ impl ClusterReaper {
         let mut sweep = Sweep { problems: self.unreachable.clone(), ..Sweep::default() };
         let found = self.survey(&mut sweep).await;
         let due = self.sightings.note(found.iter().map(Found::mark).collect());
-        let (mut again, mut once) = (Vec::new(), Vec::new());
-        for (found, due) in found.into_iter().zip(due) {
-            if due { again.push(found) } else { once.push(found.orphan) }
-        }
-        sweep.orphans = match intent {
-            Intent::Look => again
-                .into_iter()
-                .map(|found| Orphan { done: Done::WouldStop, ..found.orphan })
-                .collect(),
-            Intent::End => {
-                let hand = |place: &Arc<Place>| Hand {
-                    place: Arc::clone(place),
-                    refused: Refused::default(),
-                };
-                act::in_turn(&self.places, again, hand, told).await
-            }
+        let hand = |place: &Arc<Place>| {
+            let (place, refused) = (Arc::clone(place), Refused::default());
+            Hand { place, refused }
         };
-        sweep.orphans.extend(once);
-        for problem in &sweep.problems {
-            warn!(event = "reap.problem", "{problem}");
-        }
-        info!(
-            event = "reap.cluster_swept",
-            needed = sweep.needed,
-            orphans = sweep.orphans.len(),
-            seen_once = sweep.seen_once()
-        );
+        sweep.orphans = act::settle(&self.places, (found, due), intent, hand, told).await;
+        sweep.log("reap.cluster_swept");
         sweep
     }
 
     async fn survey(&self, sweep: &mut Sweep) -> Vec<Found> {
-        let mut surveys = JoinSet::new();
-        for (index, place) in self.places.iter().enumerate() {
-            let place = Arc::clone(place);
-            surveys.spawn(async move {
-                let deadline = Instant::now() + place.profile.timeouts.api_operation;
-                let tagged = survey_tagged(&place.ecs, &place.cluster, deadline).await;
-                (index, place, tagged)
-            });
-        }
-        let mut found = Vec::new();
-        while let Some(ended) = surveys.join_next().await {
-            let (index, place, tagged) = ended.expect("a survey does not panic");
-            match tagged {
-                Ok(tagged) => found.extend(judged(index, &place, &tagged, sweep)),
-                Err(error) => sweep.problems.push(not_surveyed(&place, &error)),
-            }
-        }
-        found
+        let ask = |place: Arc<Place>, deadline| async move {
+            survey_tagged(&place.ecs, &place.cluster, deadline).await
+        };
+        let listed = place::survey_each(&self.places, ask, &mut sweep.problems).await;
+        let overdue =
+            |(index, tagged): (usize, Tagged)| judged(index, &self.places[index], &tagged, sweep);
+        listed.into_iter().flat_map(overdue).collect()
     }
 }
 
@@ -196,30 +161,13 @@ impl Worker for Hand {
     async fn end(&self, found: Found) -> Orphan {
         let Found { finding, mut orphan, .. } = found;
         let Finding::Task(task) = finding else { return orphan };
+        let words = reason("orphaned, seen twice: the deadline of its tag is over");
         orphan.done = match act::refused(&self.refused) {
             Some(words) => Done::NotDone(words),
-            None => self.stop(&task).await,
+            None => act::stop_task(&self.place, &self.refused, &task, &words).await,
         };
         act::log(&orphan);
         orphan
-    }
-}
-
-impl Hand {
-    async fn stop(&self, task: &Observation) -> Done {
-        let deadline = Instant::now() + self.place.profile.timeouts.cleanup;
-        let (ecs, cluster) = (&self.place.ecs, &self.place.cluster);
-        let words = reason("orphaned, seen twice: the deadline of its tag is over");
-        match stop(ecs, cluster, &task.task, &words, deadline, || false).await {
-            Ok(()) => Done::Stopped,
-            Err(error) => {
-                let words = format!("StopTask: {error}");
-                if !error.is_transient() {
-                    act::refuse(&self.refused, &words);
-                }
-                Done::NotDone(words)
-            }
-        }
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use fargate_config::{Account, Profile};
 use fargate_driver::state::{Folder, Record};
-use fargate_driver::task::{Ecs, Observation, Pace};
+use fargate_driver::task::{CallError, Ecs, Observation, Pace};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::judge::may_be_of;
 use crate::report::Cluster;
@@ -110,4 +112,39 @@ pub(crate) fn of_record(
     let mut all = std::iter::once(first).chain(fitting);
     let named = all.find(|(_, place)| place.profiles.iter().any(tag));
     Some(named.map_or(first.0, |(index, _)| index))
+}
+
+/// Asks in all places at once; what was answered, each with the place's number. Who does not answer
+/// becomes a problem.
+pub(crate) async fn survey_each<T, F>(
+    places: &[Arc<Place>],
+    ask: impl Fn(Arc<Place>, Instant) -> F,
+    problems: &mut Vec<String>,
+) -> Vec<(usize, T)>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, CallError>> + Send + 'static,
+{
+    let mut surveys = JoinSet::new();
+    for (index, place) in places.iter().enumerate() {
+        let deadline = Instant::now() + place.profile.timeouts.api_operation;
+        let (asked, place) = (ask(Arc::clone(place), deadline), Arc::clone(place));
+        surveys.spawn(async move { (index, place, asked.await) });
+    }
+    let mut answers = Vec::new();
+    while let Some(ended) = surveys.join_next().await {
+        match ended.expect("a survey does not panic") {
+            (index, _, Ok(answer)) => answers.push((index, answer)),
+            (_, place, Err(error)) => problems.push(not_surveyed(&place, &error)),
+        }
+    }
+    answers
+}
+
+fn not_surveyed(place: &Place, error: &CallError) -> String {
+    let words = place.words();
+    match ["ecs:ListTasks", "ecs:DescribeTasks"].into_iter().find(|right| error.denies(right)) {
+        Some(right) => format!("{words}: this host's role may not {right}: {error}"),
+        None => format!("{words}: its tasks could not be listed: {error}"),
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fargate_model::id::TaskArn;
 use fargate_model::job::JobKey;
+use tracing::{info, warn};
 
 use crate::judge::{Doubt, Reason};
 
@@ -91,6 +92,20 @@ impl Sweep {
     #[must_use]
     pub fn seen_once(&self) -> usize {
         self.orphans.iter().filter(|orphan| orphan.done == Done::SeenOnce).count()
+    }
+
+    /// For the operator's log; `event` says who swept.
+    pub(crate) fn log(&self, event: &str) {
+        for problem in &self.problems {
+            warn!(event = "reap.problem", "{problem}");
+        }
+        info!(
+            event,
+            needed = self.needed,
+            orphans = self.orphans.len(),
+            seen_once = self.seen_once(),
+            left_alone = self.left_alone.len()
+        );
     }
 
     /// Whether everything was looked at, and everything that was to be ended was.

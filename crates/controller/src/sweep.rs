@@ -11,12 +11,10 @@ use std::time::{Duration, SystemTime};
 
 use fargate_config::Profile;
 use fargate_driver::state::{Folder, Known, Lock, Made, Record, StateError};
-use fargate_driver::task::{CallError, Observation, Pace, survey};
+use fargate_driver::task::{Observation, Pace, survey};
 use fargate_model::id::{Owner, TaskArn, Token};
 use fargate_model::job::JobKey;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::act;
 use crate::judge::{self, Judge, Reason, Verdict};
@@ -229,54 +227,29 @@ impl Reaper {
         let seen = self.survey(&mut sweep).await;
         let found = self.judge_all(&seen, &mut sweep);
         let due = self.sightings.note(found.iter().map(Found::mark).collect());
-        let (mut again, mut once) = (Vec::new(), Vec::new());
-        for (found, due) in found.into_iter().zip(due) {
-            if due { again.push(found) } else { once.push(found.orphan) }
-        }
-        sweep.orphans = match intent {
-            Intent::Look => again
-                .into_iter()
-                .map(|found| Orphan { done: Done::WouldStop, ..found.orphan })
-                .collect(),
-            Intent::End => act::end_all(self, &self.places, again, told).await,
-        };
-        sweep.orphans.extend(once);
-        for problem in &sweep.problems {
-            warn!(event = "reap.problem", "{problem}");
-        }
-        info!(
-            event = "reap.swept",
-            needed = sweep.needed,
-            orphans = sweep.orphans.len(),
-            seen_once = sweep.seen_once(),
-            left_alone = sweep.left_alone.len()
-        );
+        let hand = |place: &Arc<Place>| self.hand(place);
+        sweep.orphans = act::settle(&self.places, (found, due), intent, hand, told).await;
+        sweep.log("reap.swept");
         sweep
+    }
+
+    fn hand(&self, place: &Arc<Place>) -> act::Hand {
+        let (place, folder) = (Arc::clone(place), self.folder.clone());
+        act::Hand { place, folder, judge: self.judge(), refused: act::Refused::default() }
     }
 
     /// Every task of this owner that is meant to run, with its place.
     async fn survey(&self, sweep: &mut Sweep) -> Vec<(usize, Observation)> {
-        let mut surveys = JoinSet::new();
-        for (index, place) in self.places.iter().enumerate() {
-            let (place, owner) = (Arc::clone(place), self.owner.clone());
-            surveys.spawn(async move {
-                let deadline = Instant::now() + place.profile.timeouts.api_operation;
-                let tasks = survey(&place.ecs, &place.cluster, Some(&owner), deadline).await;
-                (index, place, tasks)
-            });
-        }
-        let mut seen = Vec::new();
-        while let Some(ended) = surveys.join_next().await {
-            let (index, place, tasks) = ended.expect("a survey does not panic");
-            match tasks {
-                Ok(tasks) => {
-                    sweep.clusters += 1;
-                    seen.extend(tasks.into_iter().map(|task| (index, task)));
-                }
-                Err(error) => sweep.problems.push(not_surveyed(&place, &error)),
-            }
-        }
-        seen
+        let ask = |place: Arc<Place>, deadline| {
+            let owner = self.owner.clone();
+            async move { survey(&place.ecs, &place.cluster, Some(&owner), deadline).await }
+        };
+        let listed = place::survey_each(&self.places, ask, &mut sweep.problems).await;
+        sweep.clusters += listed.len();
+        let of_place = |(place, tasks): (usize, Vec<Observation>)| {
+            tasks.into_iter().map(move |task| (place, task))
+        };
+        listed.into_iter().flat_map(of_place).collect()
     }
 
     /// Everything that nobody needs; a record stands for all the tasks that it names.
@@ -405,12 +378,4 @@ fn sole(folder: &Folder) -> Result<Option<Lock>, ReapError> {
 
 fn is_named(known: &Known, task: &Observation) -> bool {
     matches!(known, Known::Record(record) if judge::may_be_of(record, task))
-}
-
-pub(crate) fn not_surveyed(place: &Place, error: &CallError) -> String {
-    let words = place.words();
-    match ["ecs:ListTasks", "ecs:DescribeTasks"].into_iter().find(|right| error.denies(right)) {
-        Some(right) => format!("{words}: this host's role may not {right}: {error}"),
-        None => format!("{words}: its tasks could not be listed: {error}"),
-    }
 }

@@ -42,6 +42,13 @@ pub fn remember(secret: &str) {
     remember_within(secret, &mut room);
 }
 
+/// The same of a password as it stands in a URL, and as its user writes it.
+pub fn remember_of_url(password: &str) {
+    remember(password);
+    let escaped = password.replace('+', "%2B");
+    url::form_urlencoded::parse(escaped.as_bytes()).for_each(|(plain, _)| remember(&plain));
+}
+
 fn is_armour(line: &str) -> bool {
     (line.starts_with("-----BEGIN ") || line.starts_with("-----END ")) && line.ends_with("-----")
 }

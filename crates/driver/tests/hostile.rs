@@ -57,7 +57,7 @@ fn state(bytes: &[u8]) -> Vec<String> {
     let mut note = |error: Option<String>| said.extend(error);
     note(folder.record(&key).err().map(|error| error.to_string()));
     note(folder.take_over(&key).err().map(|error| error.to_string()));
-    let _ = folder.core_at_least(&key);
+    let _ = folder.known(&key);
     let _ = folder.tombstone(&key);
     folder.bury(&key, None).expect("a writable folder");
     assert!(!at("jobs").exists(), "the record, and the key in it, are gone");

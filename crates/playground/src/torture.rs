@@ -7,17 +7,17 @@
 //! not play packets: who drops, delays or reorders those, TCP rides it out.
 
 mod house;
+mod link;
 mod network;
 mod oracle;
 mod plan;
-mod road;
 mod windows;
 mod witness;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -82,7 +82,7 @@ pub enum Error {
         seed: u64,
     },
     /// Ctrl-C or SIGTERM.
-    #[error("interrupted; nothing was judged")]
+    #[error("interrupted; the jobs under way were not judged")]
     Interrupted,
 }
 
@@ -98,6 +98,7 @@ struct Example {
 /// What came of all jobs.
 #[derive(Default)]
 struct Tally {
+    jobs: u64,
     harms: BTreeMap<String, usize>,
     networks: BTreeMap<String, usize>,
     verdicts: BTreeMap<String, usize>,
@@ -120,24 +121,49 @@ pub async fn run(args: Args) -> Result<bool, Error> {
     let agent = programs::agent()?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..=u64::from(u32::MAX)));
     let mut signals = Signals::catch()?;
-    println!("seed {seed}");
+    writeln!(io::stdout(), "seed {seed}")?;
     let (began, mut tally) = (Instant::now(), Tally::default());
+    let played = play_all(&args, (&driver, agent), seed, &mut signals, &mut tally).await;
+    // Whatever ended it, what was judged is told.
+    if played.is_ok() || tally.jobs > 0 {
+        let mut out = io::stdout().lock();
+        out.write_all(report(&args, seed, &tally, began.elapsed()).as_bytes())?;
+    }
+    played.map(|()| tally.examples.is_empty())
+}
+
+async fn play_all(
+    args: &Args,
+    (driver, agent): (&Path, PathBuf),
+    seed: u64,
+    signals: &mut Signals,
+    tally: &mut Tally,
+) -> Result<(), Error> {
+    let began = Instant::now();
     let end = args.first.saturating_add(args.jobs);
     let mut first = args.first;
     while first < end {
         let jobs = first..end.min(first.saturating_add(TOGETHER));
         first = jobs.end;
-        let house = Arc::new(House::build(&driver, agent.clone(), seed).await?);
+        let house = Arc::new(House::build(driver, agent.clone(), seed).await?);
         let at_once = usize::from(args.at_once);
-        let judged = play(&house, jobs, at_once, &mut signals, &mut tally).await;
+        let judged = play(&house, jobs, at_once, signals, tally).await;
         let house = Arc::into_inner(house).expect("every job was joined");
         let broke = matches!(judged, Ok(broke) if broke);
         tally.kept.extend(house.close(args.keep || broke).await);
         judged?;
+        if args.jobs > TOGETHER {
+            let (took, broken) = (duration(began.elapsed()), tally.examples.len());
+            // Who does not read how far it is may still read what came of it.
+            let _ = writeln!(
+                io::stderr(),
+                "{} of {} jobs in {took}, {broken} broken",
+                tally.jobs,
+                args.jobs
+            );
+        }
     }
-    let mut out = io::stdout().lock();
-    out.write_all(report(&args, seed, &tally, began.elapsed()).as_bytes())?;
-    Ok(tally.examples.is_empty())
+    Ok(())
 }
 
 /// True if something broke.
@@ -174,16 +200,17 @@ async fn play(
     let of_all = oracle::judge_all(house, &all_played).into_iter();
     tally.examples.extend(of_all.map(|broken| Example { broken, jobs: jobs.clone() }));
     let struck = house.cloud().struck().into_iter();
-    tally.strikes += struck.filter(|struck| !road::only_leads(&struck.rule)).count();
+    tally.strikes += struck.filter(|struck| !link::only_leads(&struck.rule)).count();
     Ok(tally.examples.len() > before)
 }
 
 impl Tally {
     fn count(&mut self, played: &Played) {
+        self.jobs += 1;
         *self.harms.entry(played.guest.harm.to_string()).or_default() += 1;
         *self.networks.entry(played.guest.network.to_string()).or_default() += 1;
-        self.breaks += played.travelled.struck;
-        self.misled += played.travelled.misled;
+        self.breaks += played.traffic.struck;
+        self.misled += played.traffic.misled;
         *self.verdicts.entry(played.verdict()).or_default() += 1;
         let took = played.outcome.as_ref().map(|outcome| (outcome.took, played.guest.number));
         self.slowest = self.slowest.max(took);
@@ -191,8 +218,12 @@ impl Tally {
 }
 
 fn report(args: &Args, seed: u64, tally: &Tally, took: Duration) -> String {
-    let jobs = if args.jobs == 1 { "job" } else { "jobs" };
-    let mut text = format!("{} {jobs} in {}\n\n", args.jobs, duration(took));
+    let jobs = match (tally.jobs, args.jobs) {
+        (1, 1) => "1 job".to_owned(),
+        (played, all) if played == all => format!("{all} jobs"),
+        (played, all) => format!("{played} of {all} jobs"),
+    };
+    let mut text = format!("{jobs} in {}\n\n", duration(took));
     let rows = |title: &str, counts: &BTreeMap<String, usize>| {
         let rows = counts.iter().map(|(what, count)| format!("  {count:>6}  {what}\n"));
         format!("{title}\n{}\n", rows.collect::<String>())

@@ -1,14 +1,16 @@
 //! Crowds of drivers at once against buckets that are far too small for them: nobody fails, and
 //! nobody makes it worse by asking blindly.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use fargate_local_cloud::Struck;
+use fargate_local_cloud::{Phase, Struck};
 use fargate_tests::{Job, SYSTEM_FAILURE, Site, until};
 use nix::sys::signal::Signal;
 use tokio::sync::Mutex;
 
 use crate::rules::{give, strikes};
+use crate::stops;
 
 /// The variable by which a task names its job.
 const JOB: &str = "FARGATE_RUNNER_JOB";
@@ -131,18 +133,48 @@ async fn two_hundred_waiting_drivers_ask_no_faster_than_ecs_answers() {
     site.close().await;
 }
 
-#[tokio::test]
-async fn what_stands_in_the_way_of_the_shared_turns_costs_no_job() {
-    let site = Site::open().await;
-    site.set("defaults.timeouts.reads_per_second", 1);
-    site.prepared().await.cleanup().await.passed();
-    let turns: Vec<_> = std::fs::read_dir(site.state_dir().join("tombstones"))
+/// The one file of shared turns.
+fn turns_of(site: &Site) -> PathBuf {
+    let mut turns: Vec<_> = std::fs::read_dir(site.state_dir().join("tombstones"))
         .expect("a state folder")
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("turns-")))
         .collect();
-    let [turns] = &turns[..] else { panic!("{turns:?}") };
+    assert_eq!(turns.len(), 1, "{turns:?}");
+    turns.remove(0)
+}
+
+/// Standing in our own line is nothing that ECS is to blame for.
+#[tokio::test]
+async fn what_became_of_a_task_while_its_driver_stood_in_line_is_asked_for_before_ecs_is_blamed() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.reads_per_second", 1);
+    site.prepared().await.cleanup().await.passed();
+    let turns = turns_of(&site);
+    let text = std::fs::read(&turns).expect("the turns");
+    let mut line: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    let given = line["given"].as_u64().expect("a number");
+    // Far more stand before it than come in the time that it has.
+    line["given"] = (given + 500).into();
+    std::fs::write(&turns, line.to_string()).expect("the turns");
+    site.set("defaults.timeouts.start", "3s");
+    let reason = "CannotPullContainerError: registry.example/ci/job:1: not found";
+    site.cloud().fail("RunTask", stops(Phase::Pending, "TaskFailedToStart", reason));
+    let job = site.job();
+    let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+    assert_eq!(ended.error_line(), "error: image registry.example/ci/job:1 does not exist");
+    assert_eq!(site.calls("DescribeTasks"), 2, "only the last look goes past the line");
+    job.cleanup().await.passed();
+    site.close().await;
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_of_the_shared_turns_costs_no_job() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.reads_per_second", 1);
+    site.prepared().await.cleanup().await.passed();
+    let turns = &turns_of(&site);
     let damaged: [fn(&std::path::Path); 3] = [
         |path| std::fs::write(path, "{\"given\": ").expect("a file"),
         |path| std::fs::create_dir(path).expect("a folder"),

@@ -99,17 +99,22 @@ impl Account {
     /// own endpoint for this Region's partition.
     #[must_use]
     pub fn endpoint(&self, service: &str) -> String {
+        self.endpoint_in(&self.region, service)
+    }
+
+    /// The same in another Region; what the environment names is for every Region.
+    pub(super) fn endpoint_in(&self, region: &str, service: &str) -> String {
         self.named_endpoint(service).unwrap_or_else(|| {
             let is = |choice: Option<bool>| choice.unwrap_or(false);
             let (fips, dual_stack) = (self.config.use_fips(), self.config.use_dual_stack());
-            endpoint(service, &self.region, is(fips), is(dual_stack))
+            endpoint(service, region, is(fips), is(dual_stack))
         })
     }
 
     /// Where the environment says that calls to `service` go, if it does.
     ///
     /// Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints", with the names.
-    pub(super) fn named_endpoint(&self, service: &str) -> Option<String> {
+    fn named_endpoint(&self, service: &str) -> Option<String> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let ignored = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"));

@@ -4,7 +4,6 @@
 //! Source: Amazon CloudWatch Logs API Reference, version 2014-03-28, `GetLogEvents` and "Common
 //! errors".
 
-use fargate_model::region::endpoint;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -49,11 +48,7 @@ impl Account {
         most: usize,
     ) -> Result<Vec<String>, CallError> {
         let region = stream.region.as_deref().unwrap_or(&self.region);
-        // What the environment names is for every Region.
-        let endpoint = match self.named_endpoint("logs") {
-            None if region != self.region => endpoint("logs", region, false, false),
-            _ => self.endpoint("logs"),
-        };
+        let endpoint = self.endpoint_in(region, "logs");
         let body = json!({
             "logGroupName": stream.group, "logStreamName": stream.stream, "limit": most,
         });

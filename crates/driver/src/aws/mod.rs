@@ -18,3 +18,4 @@ pub use account::Account;
 pub use call::CallError;
 pub(crate) use call::{is_of_clock, is_throttling};
 pub use logs::LogStream;
+pub(crate) use signed::date_of;

@@ -110,11 +110,7 @@ impl Proxy {
         }
         let login = authority.as_str().rsplit_once('@').map(|(login, _)| login);
         if let Some((_, password)) = login.and_then(|login| login.split_once(':')) {
-            mask::remember(password);
-            // As its user writes it, before a URL made it harmless.
-            let escaped = password.replace('+', "%2B");
-            let plain = url::form_urlencoded::parse(escaped.as_bytes());
-            plain.for_each(|(plain, _)| mask::remember(&plain));
+            mask::remember_of_url(password);
         }
         Ok(Self { url: format!("{scheme}://{authority}"), shown: format!("{scheme}://{place}") })
     }

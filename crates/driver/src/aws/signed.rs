@@ -81,9 +81,7 @@ impl Account {
         let answer = self.http.send(request, &self.connection()).await;
         let answer = answer.map_err(|error| CallError::of_connector(&error))?;
         let status = answer.status().as_u16();
-        let date = answer.headers().get("date");
-        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
-        let time = date.and_then(|date| SystemTime::try_from(date).ok());
+        let time = date_of(&answer);
         Ok(Said { status, body: body(question.who, answer, question.longest).await?, time })
     }
 
@@ -134,6 +132,12 @@ impl Account {
         }
         Ok(request)
     }
+}
+
+/// What the `Date` of an answer says: whole seconds, and the moment of the answer.
+pub(crate) fn date_of(answer: &HttpResponse) -> Option<SystemTime> {
+    let date = DateTime::from_str(answer.headers().get("date")?, Format::HttpDate).ok()?;
+    SystemTime::try_from(date).ok()
 }
 
 /// What the `Host` header of a request to this URL says.

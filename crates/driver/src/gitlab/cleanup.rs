@@ -34,10 +34,11 @@ pub async fn cleanup(settings: &Settings, key: &JobKey) -> Result<Undone, StageE
         Ok(Some(record)) => with_record(&folder, &record, &settings.profile).await?,
         Ok(None) if folder.tombstone(key).is_some() => Vec::new(),
         Ok(None) => without_state(&folder, settings, key).await?.unwrap_or_default(),
-        Err(StateError::Newer { core, .. }) => with_core(&folder, settings, key, &core).await?,
         Err(error) => {
-            warn!(event = "state.damaged", "{error}");
-            with_core(&folder, settings, key, &folder.core_at_least(key)).await?
+            if !matches!(error, StateError::Newer { .. }) {
+                warn!(event = "state.damaged", "{error}");
+            }
+            with_core(&folder, settings, key, &folder.core_at_least(key, &error)).await?
         }
     };
     folder.sweep(key, timeouts.tombstone);

@@ -141,10 +141,7 @@ async fn clear_former(
         }
         Err(error) => {
             warn!(event = "former.damaged", "{error}");
-            let core = match &error {
-                StateError::Newer { core, .. } => core.as_ref().clone(),
-                _ => folder.core_at_least(job),
-            };
+            let core = folder.core_at_least(job, &error);
             stop_what_is_known(settings, folder, job, &core, &error).await?
         }
     };

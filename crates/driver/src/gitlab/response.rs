@@ -166,7 +166,7 @@ struct RawCredentials {
 /// variables that are marked so.
 fn remember_secrets(bytes: &[u8], repository: &str) {
     if let Some(password) = Url::parse(repository).ok().as_ref().and_then(Url::password) {
-        mask::remember(password);
+        mask::remember_of_url(password);
     }
     let Ok(secrets) = serde_json::from_slice::<RawSecrets>(bytes) else { return };
     if let Some(token) = secrets.token.right() {

@@ -80,10 +80,6 @@ impl Folder {
     /// Where the job's record lies, if there is one.
     #[must_use]
     pub fn record_path(&self, key: &JobKey) -> PathBuf {
-        self.job(key)
-    }
-
-    fn job(&self, key: &JobKey) -> PathBuf {
         self.root.join("jobs").join(format!("{key}.json"))
     }
 
@@ -91,10 +87,18 @@ impl Folder {
         self.root.join("tombstones")
     }
 
-    /// What can still be read of the core of a record that is damaged; empty where nothing can.
+    /// What is known of the core of a record that was `unread`: all of it where a newer version wrote
+    /// the record, else what can still be read; empty where nothing can.
     #[must_use]
-    pub fn core_at_least(&self, key: &JobKey) -> Core {
-        let bytes = atomic::read(&self.job(key)).ok().flatten().unwrap_or_default();
+    pub fn core_at_least(&self, key: &JobKey, unread: &StateError) -> Core {
+        match unread {
+            StateError::Newer { core, .. } => core.as_ref().clone(),
+            _ => self.core_of_damaged(key),
+        }
+    }
+
+    fn core_of_damaged(&self, key: &JobKey) -> Core {
+        let bytes = atomic::read(&self.record_path(key)).ok().flatten().unwrap_or_default();
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let core = value.get("core").cloned().unwrap_or_default();
         serde_json::from_value(core).unwrap_or_default()
@@ -168,7 +172,7 @@ impl Folder {
     ///
     /// [`StateError`].
     pub fn record(&self, key: &JobKey) -> Result<Option<Record>, StateError> {
-        Record::read(&self.job(key))
+        Record::read(&self.record_path(key))
     }
 
     /// What an earlier clean-up of this job left.
@@ -180,7 +184,7 @@ impl Folder {
     /// Writes the first record of a `prepare`, in place of any former one.
     pub(super) fn put(&self, record: &Record) -> Result<(), StateError> {
         let _lock = self.lock(&record.job)?;
-        record.write(&self.job(&record.job))
+        record.write(&self.record_path(&record.job))
     }
 
     /// Takes the job's record over: from here on the writes of the `prepare` that began it are
@@ -191,7 +195,7 @@ impl Folder {
     /// [`StateError`], for a record that cannot be read.
     pub fn take_over(&self, key: &JobKey) -> Result<Option<Record>, StateError> {
         let _lock = self.lock(key)?;
-        let path = self.job(key);
+        let path = self.record_path(key);
         let Some(mut record) = Record::read(&path)? else { return Ok(None) };
         record.prepared_by = random::token().map_err(StateError::host("drawing random bytes"))?;
         record.ready = false;
@@ -210,7 +214,7 @@ impl Folder {
     /// [`StateError`].
     pub fn bury(&self, key: &JobKey, seen: Option<&Record>) -> Result<(), StateError> {
         let _lock = self.lock(key)?;
-        let path = self.job(key);
+        let path = self.record_path(key);
         let now = Record::read(&path);
         if let (Some(seen), Ok(Some(now))) = (seen, &now)
             && now.launches.iter().any(|launch| !seen.launches.contains(launch))
@@ -229,7 +233,7 @@ impl Folder {
         failure: Option<fargate_model::why::Why>,
     ) -> Result<(), StateError> {
         let _lock = self.lock(key)?;
-        match Record::read(&self.job(key))? {
+        match Record::read(&self.record_path(key))? {
             Some(record) if record.prepared_by == *prepared_by => {
                 self.replace_by_tombstone(key, true, failure)
             }
@@ -248,7 +252,7 @@ impl Folder {
         tombstone.tries += u32::from(was_there);
         tombstone.failure = failure.or(tombstone.failure);
         let written = tombstone.write(&self.tombstone_path(key));
-        atomic::remove(&self.job(key))?;
+        atomic::remove(&self.record_path(key))?;
         written
     }
 
@@ -260,7 +264,7 @@ impl Folder {
     /// [`StateError`].
     pub fn keep_undone(&self, record: &Record) -> Result<(), StateError> {
         let _lock = self.lock(&record.job)?;
-        let path = self.job(&record.job);
+        let path = self.record_path(&record.job);
         let Some(mut now) = Record::read(&path)? else { return Ok(()) };
         now.forget_secrets();
         now.write(&path)
@@ -271,7 +275,7 @@ impl Folder {
     pub fn sweep(&self, key: &JobKey, age: Duration) {
         // Who holds the lock is about to put its own file in place.
         if let Ok(_lock) = self.lock(key) {
-            atomic::remove_beside(&self.job(key));
+            atomic::remove_beside(&self.record_path(key));
             atomic::remove_beside(&self.tombstone_path(key));
         }
         tombstone::sweep(&self.root.join("tombstones"), age);
@@ -296,7 +300,7 @@ impl Folder {
         change: impl FnOnce(&mut Record),
     ) -> Result<Record, StateError> {
         let _lock = self.lock(key)?;
-        let path = self.job(key);
+        let path = self.record_path(key);
         match Record::read(&path)? {
             Some(mut record) if record.prepared_by == *prepared_by && may(&record) => {
                 change(&mut record);

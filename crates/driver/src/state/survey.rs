@@ -125,16 +125,19 @@ impl Folder {
     }
 
     fn look(&self, key: &JobKey) -> Known {
-        let unreadable =
-            |what: String, core: Core| Known::Unreadable { what, core: Box::new(core) };
         match self.record(key) {
             Ok(Some(record)) => Known::Record(Box::new(record)),
             Ok(None) if self.tombstone(key).is_some() => Known::Buried,
             Ok(None) => Known::Nothing,
-            Err(StateError::Newer { core, schema, .. }) => {
-                unreadable(format!("written by a newer version (schema {schema})"), *core)
+            Err(error) => {
+                let what = match &error {
+                    StateError::Newer { schema, .. } => {
+                        format!("written by a newer version (schema {schema})")
+                    }
+                    error => error.to_string(),
+                };
+                Known::Unreadable { what, core: Box::new(self.core_at_least(key, &error)) }
             }
-            Err(error) => unreadable(error.to_string(), self.core_at_least(key)),
         }
     }
 

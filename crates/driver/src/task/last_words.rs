@@ -11,6 +11,7 @@ use tracing::warn;
 
 use super::client::Ecs;
 use super::observation::Observation;
+use super::release::retry;
 use super::spec::LaunchRequest;
 use crate::aws::{CallError, LogStream};
 use crate::mask;
@@ -48,9 +49,9 @@ pub async fn add_last_lines(
     }
     let deadline = deadline.min(Instant::now() + WITHIN);
     let definition = seen.definition.as_deref().unwrap_or(&launch.task_definition);
-    let found = ecs.log_stream(definition, &container.name, seen.task.task_id());
-    let found = timeout_at(deadline, found).await.unwrap_or_else(|_| Err(too_late()));
-    let stream = match found {
+    let task_id = seen.task.task_id();
+    let find = || ecs.log_stream(definition, &container.name, task_id);
+    let stream = match retry(deadline, find).await {
         Ok(None) => return why,
         Ok(Some(stream)) => stream,
         Err(error) => return unread(why, &error, ecs, folder, launch),

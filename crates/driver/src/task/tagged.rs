@@ -1,5 +1,5 @@
-//! Every task of a cluster that is ours by its tags or its job's key, whoever started it, with the time by ECS's own clock:
-//! what one host may know of the tasks of others.
+//! Every task of a cluster that is ours by its tags or its job's key, whoever started it, with the
+//! time by ECS's own clock: what one host may know of the tasks of others.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -10,14 +10,13 @@ use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
-use aws_smithy_types::date_time::{DateTime, Format};
 use fargate_model::id::TaskArn;
 use tokio::time::Instant;
 
 use super::client::{DESCRIBE_LIMIT, Ecs};
 use super::observation::Observation;
 use super::release::retry;
-use crate::aws::CallError;
+use crate::aws::{CallError, date_of};
 
 /// What a cluster holds of ours.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +28,7 @@ pub struct Tagged {
     pub now: Option<SystemTime>,
 }
 
-/// Hears what the `Date` of an answer says. It is whole seconds, and the moment of the answer.
+/// Hears what the `Date` of an answer says.
 #[derive(Clone, Debug, Default)]
 struct Clock(Arc<Mutex<Option<SystemTime>>>);
 
@@ -44,9 +43,7 @@ impl Intercept for Clock {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let date = context.response().headers().get("date");
-        let date = date.and_then(|text| DateTime::from_str(text, Format::HttpDate).ok());
-        let now = date.and_then(|date| SystemTime::try_from(date).ok());
+        let now = date_of(context.response());
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
         Ok(())
     }

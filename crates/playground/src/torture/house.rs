@@ -15,9 +15,9 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Error;
+use super::link::{Link, Places, Traffic};
 use super::network::Network;
 use super::plan::{Guest, Harm, JOB, WITNESS, guest};
-use super::road::{Places, Road, Travelled};
 use super::windows::Windows;
 use super::witness::Witness;
 use crate::environment;
@@ -57,7 +57,7 @@ pub struct Played {
     /// What came of it; none where its host was lost.
     pub outcome: Option<Outcome>,
     /// What happened between its driver and its task.
-    pub travelled: Travelled,
+    pub traffic: Traffic,
 }
 
 impl Played {
@@ -158,12 +158,12 @@ impl House {
         let identity =
             JobIdentity::from_repository(url, guest.job.job_info.project_id, guest.job.id)?;
         let key = identity.key().as_str().to_owned();
-        let road = Arc::new(Road::open(guest.network.clone(), self.places(&key)).await?);
+        let link = Arc::new(Link::open(guest.network.clone(), self.places(&key)).await?);
         let harm = match &guest.harm {
             Harm::Rule { rule, .. } => Some((*rule).to_owned()),
             _ => None,
         };
-        for rule in [harm, road.rule()].into_iter().flatten() {
+        for rule in [harm, link.rule()].into_iter().flatten() {
             let rule = rule.replace(JOB, &format!("task of job {key}"));
             self.cloud.add_faults(rule.parse()?)?;
         }
@@ -173,20 +173,20 @@ impl House {
         }
         let control = Control::default();
         let running = Arc::new(Notify::new());
-        let watch = watch(&guest.harm, &control, &running, &road);
+        let watch = watch(&guest.harm, &control, &running, &link);
         let job = guest.job.clone().with_variable(WITNESS, &self.witness.port().to_string());
         let outcome = tokio::select! {
             outcome = runner.play(&job, &control, watch) => Some(outcome),
             () = self.harm_from_outside(&guest.harm, &key, &running) => None,
-            () = road.travel() => None,
+            () = link.harm() => None,
         };
         let prepared = |outcome: &Outcome| {
             outcome.call("prepare").is_some_and(|call| call.exit == Exit::Code(0))
         };
-        if outcome.as_ref().is_some_and(prepared) && road.was_passed_by() {
+        if outcome.as_ref().is_some_and(prepared) && link.was_passed_by() {
             return Err(Error::PassedBy { number: guest.number, seed: self.seed });
         }
-        Ok(Played { guest, key, outcome, travelled: road.close() })
+        Ok(Played { guest, key, outcome, traffic: link.close() })
     }
 
     /// Where the tasks of a job and of the others are to be found.
@@ -364,9 +364,9 @@ fn driver_with(program: &Path, file: &Path) -> Driver {
 }
 
 /// Gives the orders of a harm when their moment comes, and tells that the script runs.
-fn watch(harm: &Harm, control: &Control, running: &Arc<Notify>, road: &Arc<Road>) -> Watch {
+fn watch(harm: &Harm, control: &Control, running: &Arc<Notify>, link: &Arc<Link>) -> Watch {
     let (harm, control, running) = (harm.clone(), control.clone(), running.clone());
-    let road = road.clone();
+    let link = link.clone();
     let seen = Mutex::new(Vec::new());
     Arc::new(move |event| match event {
         Event::Output { name: "build_script", bytes, .. } => {
@@ -376,7 +376,7 @@ fn watch(harm: &Harm, control: &Control, running: &Arc<Notify>, road: &Arc<Road>
                 seen.extend_from_slice(bytes);
             }
             if crate::invariants::contains(&seen, super::plan::BEGIN.as_bytes()) {
-                road.script_runs();
+                link.script_runs();
                 match harm {
                     Harm::Cancelled => control.cancel(),
                     Harm::RunnerStopped => control.stop_runner(),
@@ -387,7 +387,7 @@ fn watch(harm: &Harm, control: &Control, running: &Arc<Notify>, road: &Arc<Road>
         Event::Began { name } if matches!(harm, Harm::Aborted { stage } if stage == *name) => {
             control.abort();
         }
-        Event::Ended { call } => road.call_ended(call),
+        Event::Ended { call } => link.call_ended(call),
         _ => {}
     })
 }

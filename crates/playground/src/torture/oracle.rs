@@ -97,14 +97,14 @@ fn false_verdict(played: &Played, outcome: &Outcome, witness: &Testimony) -> Opt
 
 /// What another machine in the task's place was told, and what ran in spite of it.
 fn wrong_host(played: &Played, witness: &Testimony) -> Vec<String> {
-    let (guest, travelled) = (&played.guest, &played.travelled);
-    let heard = &travelled.heard;
+    let (guest, traffic) = (&played.guest, &played.traffic);
+    let heard = &traffic.heard;
     let mut wrong: Vec<_> =
         heard.requests.iter().map(|request| format!("an impostor was told {request}")).collect();
     if !heard.bytes.is_empty() {
         wrong.push(format!("an impostor was told {} bytes", heard.bytes.len()));
     }
-    for said in [&heard.bytes, &travelled.swallowed] {
+    for said in [&heard.bytes, &traffic.swallowed] {
         if contains(said, guest.job.token.as_bytes()) || contains(said, WITNESS.as_bytes()) {
             wrong.push("another machine was told a part of a script in clear".to_owned());
         }

@@ -1,4 +1,4 @@
-//! The way from a job's driver to its task, which breaks as its [`Network`] says: a relay of this
+//! The link from a job's driver to its task, which breaks as its [`Network`] says: a relay of this
 //! job alone, and the machine that answers in the task's place.
 //!
 //! ECS shows the relay's address for the task's, by a rule of the local cloud.
@@ -35,7 +35,7 @@ pub struct Places {
 }
 
 /// See the module.
-pub struct Road {
+pub struct Link {
     network: Network,
     relay: Option<Relay>,
     impostor: Option<Impostor>,
@@ -45,9 +45,9 @@ pub struct Road {
     before: OnceLock<usize>,
 }
 
-/// What is known of a way when its job is over.
+/// What is known of a link when its job is over.
 #[derive(Clone, Debug, Default)]
-pub struct Travelled {
+pub struct Traffic {
     /// Cuts, pauses and changes that were reached.
     pub struck: usize,
     /// Connections that led to another machine.
@@ -58,8 +58,8 @@ pub struct Travelled {
     pub swallowed: Vec<u8>,
 }
 
-impl Road {
-    /// Opens the way; a plain one has no relay.
+impl Link {
+    /// Opens it; a plain one has no relay.
     ///
     /// # Errors
     ///
@@ -74,15 +74,15 @@ impl Road {
             _ => Some(Relay::listen(Way::Found(places.own.clone()), places.port).await?),
         };
         let (script_runs, before) = (Notify::new(), OnceLock::new());
-        let road = Self { network, relay, impostor, places, script_runs, before };
-        if let Some(relay) = &road.relay {
-            road.lay(relay);
+        let link = Self { network, relay, impostor, places, script_runs, before };
+        if let Some(relay) = &link.relay {
+            link.plan(relay);
         }
-        Ok(road)
+        Ok(link)
     }
 
     /// What is known before the first connection.
-    fn lay(&self, relay: &Relay) {
+    fn plan(&self, relay: &Relay) {
         match &self.network {
             Network::Faults(faults) => {
                 faults.iter().for_each(|(nth, fault)| relay.plan_for(*nth, *fault));
@@ -132,7 +132,7 @@ impl Road {
     }
 
     /// Does what comes once the script runs; never returns.
-    pub async fn travel(&self) {
+    pub async fn harm(&self) {
         self.script_runs.notified().await;
         if let Some(relay) = &self.relay {
             match &self.network {
@@ -167,9 +167,9 @@ impl Road {
 
     /// What happened on it.
     #[must_use]
-    pub fn close(&self) -> Travelled {
+    pub fn close(&self) -> Traffic {
         let misled = |relay: &Relay| self.before.get().map(|before| relay.accepted() - before);
-        Travelled {
+        Traffic {
             misled: self.relay.as_ref().and_then(misled).unwrap_or_default(),
             struck: self.relay.as_ref().map_or(0, Relay::struck),
             heard: self.impostor.as_ref().map(Impostor::heard).unwrap_or_default(),
