@@ -1,16 +1,17 @@
-//! What must hold after every test, whatever it was about: no orphan, no double, no secret out.
+//! What must hold after every test, whatever it was about: no orphan, no double, no verdict that
+//! contradicts itself, no panic, no secret out, no tenant beyond the wall.
 //!
-//! The other invariants (verdicts, bytes, bounds, hosts, walls) need to know what was meant to happen, so
-//! each test asserts them itself.
+//! What a script wrote, and to whom, is known to its test alone, which asserts that; `torture` judges all
+//! eight at once. That each call ends in time is seen where it is waited for.
 
 use std::rc::Rc;
 
 use fargate_local_cloud::TaskRecord;
 pub use fargate_playground::invariants::job_of;
-use fargate_playground::invariants::{self, Broken, Secret, files_below};
+use fargate_playground::invariants::{self, Broken, Invariant, Secret, files_below};
 use fargate_playground::leftovers;
 
-use crate::job::Job;
+use crate::job::{Beside, Heard, Job};
 use crate::site::Site;
 use crate::wait::until;
 
@@ -57,4 +58,83 @@ pub fn no_secret_out(site: &Site, jobs: &[Rc<Job>], secrets: &[Secret]) {
     let said = jobs.iter().flat_map(|job| job.said());
     let said: Vec<_> = said.flat_map(|ended| [ended.stdout, ended.stderr]).collect();
     hold(&invariants::no_secret_out(&files, &said, &site.cloud().requests(), secrets));
+}
+
+/// I3 and I5: no call ended in a way that contradicts itself, or in a panic.
+#[track_caller]
+pub fn no_odd_end(jobs: &[Rc<Job>]) {
+    let heard: Vec<_> = jobs.iter().flat_map(|job| job.all_heard()).collect();
+    let broken = |invariant, evidence| Broken { invariant, evidence };
+    let verdicts = heard.iter().filter_map(contradiction);
+    let verdicts = verdicts.map(|what| broken(Invariant::NoFalseVerdict, what));
+    let panicked = heard.iter().filter(|heard| heard.ended.err().contains("panicked at"));
+    let panicked = panicked.map(|heard| broken(Invariant::Bounded, heard.ended.err()));
+    hold(&verdicts.chain(panicked).collect::<Vec<_>>());
+}
+
+/// What `run` says by its code and by the file beside it, where the two differ: a script's failure
+/// has its status there, and nothing else has one.
+fn contradiction(heard: &Heard) -> Option<String> {
+    let Beside { build_failure, system_failure, exit_code } = heard.beside.as_ref()?;
+    let (code, arguments) = (heard.ended.code, &heard.ended.arguments);
+    if !arguments.iter().any(|argument| argument == "run") {
+        return None;
+    }
+    let status: Option<u8> = exit_code.as_ref().and_then(|text| text.trim().parse().ok());
+    let is_one = if code == *build_failure {
+        status.is_some_and(|status| status != 0)
+    } else {
+        let by_signal = code > 128;
+        (code == 0 || code == *system_failure || by_signal) && (exit_code.is_none() || by_signal)
+    };
+    let told = || format!("{arguments:?} ended with {code} beside an exit code of {exit_code:?}");
+    (!is_one).then(told)
+}
+
+/// I8: every RunTask asked for what the operator named, in a configuration or as a flag.
+#[track_caller]
+pub fn tenant_wall(site: &Site, jobs: &[Rc<Job>]) {
+    let mut allowed = site.named_by_the_operator();
+    let flags = jobs.iter().flat_map(|job| &job.arguments);
+    allowed.extend(flags.map(|flag| flag.to_string_lossy().into_owned()));
+    let mut requests = site.cloud().requests();
+    // What a test launches by itself names no owner.
+    requests.retain(|request| request.body["startedBy"].is_string());
+    hold(&invariants::tenant_wall(&requests, |name| allowed.contains(name)));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::process::Ended;
+
+    fn contradicts(stage: &str, code: i32, exit_code: Option<&str>) -> bool {
+        let (stdout, stderr, took) = (Vec::new(), Vec::new(), Duration::ZERO);
+        let arguments = vec!["custom".into(), stage.into()];
+        let exit_code = exit_code.map(str::to_owned);
+        let beside = Some(Beside { build_failure: 17, system_failure: 18, exit_code });
+        let ended = Ended { arguments, code, stdout, stderr, took };
+        contradiction(&Heard { ended, beside }).is_some()
+    }
+
+    #[test]
+    fn a_status_stands_beside_the_failure_of_a_script_and_beside_nothing_else() {
+        for (code, exit_code) in [(0, None), (17, Some("3\n")), (18, None), (143, Some("3\n"))] {
+            assert!(!contradicts("run", code, exit_code), "{code} {exit_code:?}");
+        }
+        for (code, exit_code) in [
+            (0, Some("3\n")),
+            (17, None),
+            (17, Some("0\n")),
+            (17, Some("x")),
+            (18, Some("3\n")),
+            (1, None),
+            (3, Some("3\n")),
+        ] {
+            assert!(contradicts("run", code, exit_code), "{code} {exit_code:?}");
+        }
+        assert!(!contradicts("prepare", 18, Some("3\n")), "of an earlier stage");
+    }
 }

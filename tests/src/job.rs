@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 
 use fargate_model::job::{JobIdentity, JobKey};
@@ -16,6 +17,24 @@ use crate::process::{Ended, Reading, Running};
 pub const BUILD_FAILURE: i32 = 1;
 /// What `SYSTEM_FAILURE_EXIT_CODE` says.
 pub const SYSTEM_FAILURE: i32 = 2;
+
+/// How a stage ended, and what gitlab-runner finds beside that.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    pub ended: Ended,
+    pub beside: Option<Beside>,
+}
+
+/// See [`Heard`].
+#[derive(Clone, Debug)]
+pub(crate) struct Beside {
+    /// Its code for a script that failed.
+    pub build_failure: i32,
+    /// Its code for everything else that failed.
+    pub system_failure: i32,
+    /// What `BUILD_EXIT_CODE_FILE` held.
+    pub exit_code: Option<String>,
+}
 
 /// One job: its folder, its environment, and what its stages said.
 pub struct Job {
@@ -32,7 +51,7 @@ pub struct Job {
     state_dir: PathBuf,
     number: u64,
     scripts: RefCell<usize>,
-    said: RefCell<Vec<Ended>>,
+    heard: RefCell<Vec<Heard>>,
     keys: RefCell<BTreeSet<String>>,
 }
 
@@ -70,7 +89,7 @@ impl Job {
             state_dir: state_dir.to_owned(),
             number,
             scripts: RefCell::new(0),
-            said: RefCell::default(),
+            heard: RefCell::default(),
             keys: RefCell::default(),
         }
     }
@@ -87,9 +106,17 @@ impl Job {
             number: self.number,
             // Far from the numbers of the other view's scripts.
             scripts: RefCell::new(*self.scripts.borrow() + 1000),
-            said: RefCell::default(),
+            heard: RefCell::default(),
             keys: RefCell::default(),
         }
+    }
+
+    /// The same job for a call beside another, with an exit code file of its own.
+    #[must_use]
+    pub fn beside_itself(&self) -> Self {
+        let mut other = self.again();
+        other.set("BUILD_EXIT_CODE_FILE", self.folder.join("other_exit_code"));
+        other
     }
 
     /// Sets a variable for the calls to come.
@@ -122,8 +149,24 @@ impl Job {
     pub async fn heard(&self, running: Running) -> Ended {
         let ended = running.ended().await;
         self.note_key();
-        self.said.borrow_mut().push(ended.clone());
+        self.heard.borrow_mut().push(Heard { ended: ended.clone(), beside: self.beside() });
         ended
+    }
+
+    /// What stands beside the end of a stage, where the environment of the job is gitlab-runner's.
+    fn beside(&self) -> Option<Beside> {
+        let value = |name: &str| self.environment.get(OsStr::new(name));
+        let code = |name| value(name)?.to_str()?.parse::<NonZeroU8>().ok();
+        let is_usual = value("BUILD_EXIT_CODE_FILE")? == self.exit_code_file().as_os_str();
+        is_usual.then_some(Beside {
+            build_failure: code("BUILD_FAILURE_EXIT_CODE")?.get().into(),
+            system_failure: code("SYSTEM_FAILURE_EXIT_CODE")?.get().into(),
+            exit_code: self.exit_code(),
+        })
+    }
+
+    fn exit_code_file(&self) -> PathBuf {
+        self.folder.join("build_exit_code")
     }
 
     /// Remembers the client key that the state file holds, if it holds one.
@@ -143,7 +186,12 @@ impl Job {
     /// Everything that the stages of this job have said so far.
     #[must_use]
     pub fn said(&self) -> Vec<Ended> {
-        self.said.borrow().clone()
+        self.heard.borrow().iter().map(|heard| heard.ended.clone()).collect()
+    }
+
+    /// How all of them ended, for the judge.
+    pub(crate) fn all_heard(&self) -> Vec<Heard> {
+        self.heard.borrow().clone()
     }
 
     /// The stage `config`.
@@ -195,7 +243,7 @@ impl Job {
     /// What `BUILD_EXIT_CODE_FILE` holds, if it is there.
     #[must_use]
     pub fn exit_code(&self) -> Option<String> {
-        fs::read_to_string(self.folder.join("build_exit_code")).ok()
+        fs::read_to_string(self.exit_code_file()).ok()
     }
 
     /// The job's response file.

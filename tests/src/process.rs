@@ -1,6 +1,7 @@
 //! A stage as gitlab-runner sees it: a process of its own with two pipes, waited for until it ended
 //! and every holder of its pipes is gone.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
@@ -55,12 +56,14 @@ pub struct Running {
     stderr: Pipe,
     reads: watch::Sender<bool>,
     started: Instant,
-    words: String,
+    arguments: Vec<OsString>,
 }
 
 /// How a process ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
+    /// What it was called with.
+    pub arguments: Vec<OsString>,
     /// Its exit code; 128 + n if a signal ended it.
     pub code: i32,
     /// All of stdout.
@@ -105,7 +108,7 @@ impl Running {
     pub(crate) fn start(mut command: Command, reading: Reading) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0).kill_on_drop(true);
-        let words = format!("{:?}", command.as_std().get_args().collect::<Vec<_>>());
+        let arguments = command.as_std().get_args().map(ToOwned::to_owned).collect();
         let mut child = command.spawn().expect("a program that can be started");
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).expect("not reaped yet");
         let (reads, may_read) = watch::channel(reading == Reading::Always);
@@ -118,7 +121,7 @@ impl Running {
             pid: Pid::from_raw(pid),
             reads,
             started: Instant::now(),
-            words,
+            arguments,
         }
     }
 
@@ -173,7 +176,7 @@ impl Running {
     fn expect(&self, seen: bool, text: &str) {
         let stdout = String::from_utf8_lossy(&self.stdout.bytes.borrow()).into_owned();
         let stderr = String::from_utf8_lossy(&self.stderr.bytes.borrow()).into_owned();
-        assert!(seen, "{}: no {text:?} in {stdout:?}; {stderr:?}", self.words);
+        assert!(seen, "{:?}: no {text:?} in {stdout:?}; {stderr:?}", self.arguments);
     }
 
     /// True if its process has not ended.
@@ -197,14 +200,15 @@ impl Running {
         });
         let Ok(status) = waited.await else {
             panic!(
-                "{} still runs or holds its pipes after {DEADLINE:?}; stdout {:?}, stderr {:?}",
-                self.words,
+                "{:?} still runs or holds its pipes after {DEADLINE:?}; stdout {:?}, stderr {:?}",
+                self.arguments,
                 String::from_utf8_lossy(&self.stdout.bytes.borrow()),
                 String::from_utf8_lossy(&self.stderr.bytes.borrow())
             );
         };
         let code = status.code().or(status.signal().map(|signal| 128 + signal));
         Ended {
+            arguments: self.arguments,
             code: code.expect("a code or a signal"),
             stdout: self.stdout.bytes.borrow().clone(),
             stderr: self.stderr.bytes.borrow().clone(),
@@ -270,7 +274,9 @@ impl Ended {
     }
 }
 
-fn is_error(line: &str) -> bool {
+/// True if a line, without colours, says what went wrong.
+#[must_use]
+pub fn is_error(line: &str) -> bool {
     line.strip_prefix("fargate-runner: ").unwrap_or(line).starts_with("error: ")
 }
 

@@ -130,7 +130,7 @@ pub async fn a_script_without_its_client_ends(site: &Site) {
 pub async fn of_two_runs_the_later_one_wins(job: &Job) -> Ended {
     let mut former = job.start_run("echo former; exec sleep 1000");
     former.wrote("former").await;
-    let ended = job.run("echo later; exit 4").await.with_code(BUILD_FAILURE);
+    let ended = job.beside_itself().run("echo later; exit 4").await.with_code(BUILD_FAILURE);
     assert_eq!((ended.out(), ended.err()), ("later\n".to_owned(), String::new()));
     let ended = job.heard(former).await;
     assert_eq!(ended.out(), "former\n");

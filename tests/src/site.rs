@@ -1,7 +1,7 @@
 //! A manager host with its cloud: a local cloud of its own, a configuration file, a state folder.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
 use fargate_local_cloud::{Fault, LocalCloud, Options, TaskRecord};
+use fargate_playground::invariants::files_below;
 use fargate_playground::programs;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -30,6 +31,8 @@ pub struct Site {
     folder: TempDir,
     cloud: Option<LocalCloud>,
     settings: RefCell<Table>,
+    /// Every text that a configuration has held.
+    named: RefCell<BTreeSet<String>>,
     jobs: RefCell<Vec<Rc<Job>>>,
     next_job: Cell<u64>,
 }
@@ -75,6 +78,7 @@ impl Site {
             folder,
             cloud: Some(cloud),
             settings: RefCell::new(settings),
+            named: RefCell::default(),
             jobs: RefCell::default(),
             next_job: Cell::new(FIRST_JOB),
         };
@@ -132,6 +136,25 @@ impl Site {
         }
         table.insert(key.to_owned(), value.into());
         fs::write(self.config(), settings.to_string()).expect("a writable folder");
+        note_texts(&Value::Table(settings.clone()), &mut self.named.borrow_mut());
+    }
+
+    /// Every text that stood in a configuration of this site: what [`Site::set`] wrote, and what lies
+    /// here now.
+    #[must_use]
+    pub fn named_by_the_operator(&self) -> BTreeSet<String> {
+        let mut named = self.named.borrow().clone();
+        let inputs = self.folder().join("runner");
+        for path in files_below(self.folder()) {
+            let is_toml = path.extension() == Some(OsStr::new("toml"));
+            if is_toml
+                && !path.starts_with(&inputs)
+                && let Ok(table) = fs::read_to_string(path).unwrap_or_default().parse()
+            {
+                note_texts(&Value::Table(table), &mut named);
+            }
+        }
+        named
     }
 
     /// A job of its own, known to nobody yet.
@@ -273,9 +296,20 @@ impl Site {
         }
         invariants::no_orphan(&self).await;
         invariants::no_double(&self);
+        invariants::no_odd_end(&jobs);
         invariants::no_secret_out(&self, &jobs, &secrets);
+        invariants::tenant_wall(&self, &jobs);
         let cloud = self.cloud.take().expect("it is there until here");
         cloud.shutdown().await;
+    }
+}
+
+fn note_texts(value: &Value, texts: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => drop(texts.insert(text.clone())),
+        Value::Array(values) => values.iter().for_each(|value| note_texts(value, texts)),
+        Value::Table(table) => table.values().for_each(|value| note_texts(value, texts)),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
     }
 }
 

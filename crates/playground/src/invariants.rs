@@ -211,19 +211,19 @@ impl<'a> Searched<'a> {
     }
 }
 
-/// I8: every RunTask asked for this task definition and one of these subnets, and for no role or
-/// image of its own.
+/// I8: every RunTask asked for a task definition and subnets that are `allowed`, and for no role of
+/// its own.
 #[must_use]
-pub fn tenant_wall(requests: &[Request], family: &str, subnets: &[&str]) -> Vec<Broken> {
+pub fn tenant_wall(requests: &[Request], allowed: impl Fn(&str) -> bool) -> Vec<Broken> {
     let mut found = Vec::new();
     for request in requests.iter().filter(|request| request.operation == "RunTask") {
         let body = &request.body;
         let asked = &body["networkConfiguration"]["awsvpcConfiguration"]["subnets"];
-        let allowed = |subnet: &serde_json::Value| subnets.iter().any(|known| subnet == known);
-        let within = asked.as_array().is_some_and(|asked| asked.iter().all(allowed));
+        let is_allowed = |value: &serde_json::Value| value.as_str().is_some_and(&allowed);
+        let within = asked.as_array().is_some_and(|asked| asked.iter().all(is_allowed));
         let overrides = &body["overrides"];
         let own = ["taskRoleArn", "executionRoleArn"].iter().any(|role| !overrides[role].is_null());
-        if body["taskDefinition"] != family || !within || own {
+        if !is_allowed(&body["taskDefinition"]) || !within || own {
             let what = format!(
                 "RunTask of {} in {asked} with {}",
                 body["taskDefinition"],

@@ -141,7 +141,8 @@ async fn a_run_that_took_the_place_of_one_that_is_away_keeps_it() {
     let running = away(&site, &job, &relay, &name).await;
     let other = Relay::to(past_relays(&site, &job)).await;
     lead(&job, other.address);
-    assert_eq!(job.run("echo later; exit 4").await.with_code(BUILD_FAILURE).all(), "later\n");
+    let later = job.beside_itself().run("echo later; exit 4").await;
+    assert_eq!(later.with_code(BUILD_FAILURE).all(), "later\n");
     relay.set(Line::Up);
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     assert_eq!(ended.out(), "up\n");
