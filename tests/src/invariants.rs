@@ -4,6 +4,7 @@
 //! What a script wrote, and to whom, is known to its test alone, which asserts that; `torture` judges all
 //! eight at once. That each call ends in time is seen where it is waited for.
 
+use std::ffi::OsStr;
 use std::rc::Rc;
 
 use fargate_local_cloud::TaskRecord;
@@ -14,6 +15,9 @@ use fargate_playground::leftovers;
 use crate::job::{Beside, Heard, Job};
 use crate::site::Site;
 use crate::wait::until;
+
+/// Of the driver, in builds with debug assertions: where it ends, maybe by a panic.
+pub const END_AT: &str = "FARGATE_RUNNER_END_AT";
 
 #[track_caller]
 fn hold(broken: &[Broken]) {
@@ -67,8 +71,10 @@ pub fn no_odd_end(jobs: &[Rc<Job>]) {
     let broken = |invariant, evidence| Broken { invariant, evidence };
     let verdicts = heard.iter().filter_map(contradiction);
     let verdicts = verdicts.map(|what| broken(Invariant::NoFalseVerdict, what));
-    let panicked = heard.iter().filter(|heard| heard.ended.err().contains("panicked at"));
-    let panicked = panicked.map(|heard| broken(Invariant::Bounded, heard.ended.err()));
+    let panicked = jobs.iter().filter(|job| !job.environment.contains_key(OsStr::new(END_AT)));
+    let panicked = panicked
+        .flat_map(|job| job.said())
+        .filter_map(|ended| invariants::no_panic(&format!("{:?}", ended.arguments), &ended.stderr));
     hold(&verdicts.chain(panicked).collect::<Vec<_>>());
 }
 

@@ -28,6 +28,7 @@ pub use fargate_playground::invariants::{contains, files_below};
 pub use fargate_playground::relay::{Cut, Fault, Line, Relay, Side, Way, What};
 pub use files::replace_in;
 pub use installation::Installation;
+pub use invariants::END_AT;
 pub use job::{BUILD_FAILURE, Job, SYSTEM_FAILURE};
 pub use microburst::Microburst;
 pub use neighbour::{have, skip};

@@ -235,6 +235,18 @@ pub fn tenant_wall(requests: &[Request], allowed: impl Fn(&str) -> bool) -> Vec<
     found
 }
 
+/// What a program of ours says when it panics, and what Rust says where nothing of ours hears it.
+const OF_A_PANIC: [&str; 2] = ["a bug in fargate-runner", "panicked at"];
+
+/// I5: no panic shows in what a call of `name` said.
+#[must_use]
+pub fn no_panic(name: &str, said: &[u8]) -> Option<Broken> {
+    OF_A_PANIC.iter().any(|words| contains(said, words.as_bytes())).then(|| {
+        let said = String::from_utf8_lossy(said);
+        broken(Invariant::Bounded, format!("{name} panicked: {said}"))
+    })
+}
+
 /// True if `text` occurs in `bytes`.
 #[must_use]
 pub fn contains(bytes: &[u8], text: &[u8]) -> bool {

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::rc::Rc;
 
-use fargate_tests::{BUILD_FAILURE, Ended, Job, SYSTEM_FAILURE, Site, Sshd, skip, until};
+use fargate_tests::{BUILD_FAILURE, END_AT, Ended, Job, SYSTEM_FAILURE, Site, Sshd, skip, until};
 
-/// Of the driver, in builds with debug assertions: where it ends, and what it reached.
-const END_AT: &str = "FARGATE_RUNNER_END_AT";
+/// Of the driver, in builds with debug assertions: what it reached.
 const REACHED: &str = "FARGATE_RUNNER_REACHED";
 /// Far more steps than any stage has.
 const MOST: usize = 100;

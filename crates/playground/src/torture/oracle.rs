@@ -8,8 +8,8 @@ use super::house::{House, Played};
 use super::plan::{BEGIN, Harm, WITNESS};
 use super::witness::Testimony;
 use crate::invariants::{
-    self, Broken, Invariant, Secret, contains, files_below, no_double, no_orphan, no_secret_out,
-    tenant_wall,
+    self, Broken, Invariant, Secret, contains, files_below, no_double, no_orphan, no_panic,
+    no_secret_out, tenant_wall,
 };
 use crate::leftovers;
 use crate::runner::{BUILD_FAILURE, Call, Exit, FailureReason, Outcome, Verdict};
@@ -56,10 +56,7 @@ pub fn judge(house: &House, played: &Played) -> Vec<Broken> {
         let (name, took) = (call.name(), call.took.as_secs());
         tell(Invariant::Bounded, format!("{name} took {took} s"));
     }
-    for call in outcome.calls.iter().filter(|call| contains(&call.stderr, b"panicked at")) {
-        let said = String::from_utf8_lossy(&call.stderr).into_owned();
-        tell(Invariant::Bounded, format!("{} panicked: {said}", call.name()));
-    }
+    broken.extend(outcome.calls.iter().filter_map(|call| no_panic(call.name(), &call.stderr)));
     broken
 }
 
