@@ -11,10 +11,19 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::finding::{Finding, Found};
 use crate::judge::{self, Judge, Reason, Verdict};
 use crate::place::Place;
 use crate::report::{Done, Orphan};
-use crate::sweep::{Finding, Found, Intent};
+
+/// What a sweep may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Look, and change nothing at all.
+    Look,
+    /// End what was seen orphaned twice.
+    End,
+}
 
 /// Calls of one place that wait for an answer at a time. Turns are shared evenly among places,
 /// whatever each has to do.

@@ -11,12 +11,13 @@ use fargate_config::Profile;
 use fargate_driver::task::{Observation, Pace, Tagged, reason, survey_tagged};
 use fargate_model::job::JobKey;
 
-use crate::act::{self, Refused, Worker};
+use crate::act::{self, Intent, Refused, Worker};
+use crate::finding::{Finding, Found, Mark};
 use crate::judge::{self, Doubt, Reason};
 use crate::place::{self, Place};
 use crate::report::{Cluster, Done, LeftAlone, Orphan, Sweep};
 use crate::sightings::Sightings;
-use crate::sweep::{Finding, Found, Intent, Mark, STOPS_PER_SECOND};
+use crate::sweep::STOPS_PER_SECOND;
 
 /// How long a deadline must be over. The tag was written by the clock of a host that nobody here
 /// knows, and an agent may need minutes to end what runs.

@@ -7,6 +7,7 @@
 
 mod act;
 mod cluster;
+mod finding;
 pub mod idle;
 mod judge;
 mod place;
@@ -14,7 +15,8 @@ mod report;
 mod sightings;
 mod sweep;
 
+pub use act::Intent;
 pub use cluster::{ClusterReaper, MARGIN};
 pub use judge::{Doubt, Reason};
 pub use report::{Cluster, Done, LeftAlone, Orphan, Sweep};
-pub use sweep::{Host, Intent, ReapError, Reaper, STOPS_PER_SECOND};
+pub use sweep::{Host, ReapError, Reaper, STOPS_PER_SECOND};

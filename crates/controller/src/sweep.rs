@@ -12,11 +12,12 @@ use std::time::{Duration, SystemTime};
 use fargate_config::Profile;
 use fargate_driver::state::{Folder, Known, Lock, Made, Record, StateError};
 use fargate_driver::task::{Observation, Pace, survey};
-use fargate_model::id::{Owner, TaskArn, Token};
+use fargate_model::id::Owner;
 use fargate_model::job::JobKey;
 use tracing::warn;
 
-use crate::act;
+use crate::act::{self, Intent};
+use crate::finding::{Finding, Found, Mark};
 use crate::judge::{self, Judge, Reason, Verdict};
 use crate::place::{self, Place};
 use crate::report::{Done, LeftAlone, Orphan, Sweep};
@@ -39,15 +40,6 @@ pub struct Host {
     pub profiles: Vec<Profile>,
     /// Whether these are all profiles that jobs run under.
     pub is_whole: bool,
-}
-
-/// What a sweep may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Intent {
-    /// Look, and change nothing at all.
-    Look,
-    /// End what was seen orphaned twice.
-    End,
 }
 
 /// Why nothing was looked at.
@@ -96,43 +88,6 @@ impl From<StateError> for ReapError {
             }
             StateError::Held { .. } => Self::Busy,
             error => Self::State(error),
-        }
-    }
-}
-
-/// What is found orphaned, before it is known whether anything is done about it.
-#[derive(Clone, Debug)]
-pub(crate) enum Finding {
-    /// A task beside any record.
-    Task(Box<Observation>),
-    /// A record with everything that it names.
-    Record(Box<Record>),
-}
-
-/// What makes two sightings ones of the same thing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Mark {
-    Task(TaskArn, Reason),
-    /// Whoever changes a record to whom it belongs changes the token.
-    Record(JobKey, Token, Reason),
-}
-
-/// A finding with what is needed to act on it and to tell of it.
-#[derive(Clone, Debug)]
-pub(crate) struct Found {
-    pub finding: Finding,
-    pub place: usize,
-    pub orphan: Orphan,
-}
-
-impl Found {
-    pub fn mark(&self) -> Mark {
-        let reason = self.orphan.reason;
-        match &self.finding {
-            Finding::Task(task) => Mark::Task(task.task.clone(), reason),
-            Finding::Record(record) => {
-                Mark::Record(record.job.clone(), record.prepared_by.clone(), reason)
-            }
         }
     }
 }
