@@ -13,6 +13,7 @@ mod invariants;
 mod job;
 mod microburst;
 mod neighbour;
+mod place;
 mod process;
 mod python;
 mod redact;
@@ -32,6 +33,7 @@ pub use invariants::END_AT;
 pub use job::{BUILD_FAILURE, Job, SYSTEM_FAILURE};
 pub use microburst::Microburst;
 pub use neighbour::{have, skip};
+pub use place::free_place;
 pub use process::{
     Ended, Reading, Running, alive, alive_in_task, is_ignored, mark, memory_kib, pass, process,
     wait_at,

@@ -4,15 +4,15 @@
 use std::fs;
 use std::future::ready;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+use crate::place::free_place;
 use crate::python::python;
 use crate::wait::{PATIENCE, until, until_found};
 
@@ -46,7 +46,8 @@ impl Microburst {
     /// If it does not start.
     pub async fn before(endpoint: &str, mut rules: Vec<Value>) -> Option<Self> {
         let python = python()?;
-        let address = address_of_its_own();
+        // It takes no port 0.
+        let address = free_place();
         // Its first call is answered by itself: the cloud may live in this thread.
         let own = json!({ "code": "ServerException", "status": 500 });
         rules.insert(0, json!({ "service": "ecs", "operation": WARM_UP, "error": own }));
@@ -164,14 +165,4 @@ impl Microburst {
         stream.take(ANSWER).read_to_string(&mut answer)?;
         Ok(answer)
     }
-}
-
-/// It takes no port 0, so a free one is found before it starts: at an address of this process, whose
-/// last byte goes round, so that no other test takes the port in between.
-fn address_of_its_own() -> SocketAddr {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    let process = u8::try_from(std::process::id() % 256).expect("less than 256");
-    let ip = Ipv4Addr::new(127, 84, process, NEXT.fetch_add(1, Ordering::Relaxed));
-    let free = TcpListener::bind((ip, 0)).expect("a free port");
-    free.local_addr().expect("a bound socket")
 }

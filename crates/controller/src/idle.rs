@@ -60,15 +60,11 @@ fn job(folder: &Folder, key: &JobKey) -> Job {
     let short = || key.as_str().chars().take(8).collect();
     match folder.known(key) {
         Known::Record(record) => Job { name: record.job_id, unread: None },
-        Known::Unreadable { .. } => Job { name: short(), unread: Some(unread(folder, key)) },
+        Known::Unreadable { is_newer: true } => Job { name: short(), unread: Some(Unread::Newer) },
+        Known::Unreadable { is_newer: false } => {
+            Job { name: short(), unread: Some(Unread::Damaged(folder.record_path(key))) }
+        }
         Known::Nothing | Known::Buried | Known::Preparing => Job { name: short(), unread: None },
-    }
-}
-
-fn unread(folder: &Folder, key: &JobKey) -> Unread {
-    match folder.record(key) {
-        Err(StateError::Newer { .. }) => Unread::Newer,
-        _ => Unread::Damaged(folder.record_path(key)),
     }
 }
 

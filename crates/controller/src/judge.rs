@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn in_doubt_only_the_deadline_ends_a_task() {
-        let unreadable = || Known::Unreadable { what: String::new(), core: Box::default() };
+        let unreadable = || Known::Unreadable { is_newer: false };
         let elsewhere = Observation { folder: Some("folder-2".to_owned()), ..own() };
         let aged = |task: &Observation, age: u64, lifetime| {
             let mut task = Observation { lifetime, ..task.clone() };

@@ -329,10 +329,10 @@ async fn give_terms(
 }
 
 fn tell_age(agent: &Introduction) {
-    let (driver, name) = (version::this(), agent.name.as_str());
-    if let Some(words) = agent.too_old(&driver.version, driver.day) {
+    let name = agent.name.as_str();
+    if let Some(words) = agent.too_old() {
         warn!(event = "agent.old", agent = name, "{words}");
-    } else if agent.is_ahead(driver.day) {
+    } else if agent.is_ahead(version::this().day) {
         info!(event = "agent.newer", agent = name, "the agent is newer than this driver");
     }
 }

@@ -319,4 +319,15 @@ mod tests {
         assert_eq!(told, expected);
         assert!(no_secret_out(&files[1..], &said[..1], &requests[..1], &secrets).is_empty());
     }
+
+    #[test]
+    fn a_panic_is_seen_in_our_words_and_in_rusts() {
+        let ours = "fargate-runner: error: a bug in fargate-runner at src/a.rs:1:2; report it";
+        let rusts = "thread 'main' (7) panicked at src/a.rs:1:2:\nno";
+        for said in [ours, rusts] {
+            let told = no_panic("prepare", said.as_bytes()).map(|broken| broken.invariant);
+            assert_eq!(told, Some(Invariant::Bounded), "{said}");
+        }
+        assert_eq!(no_panic("run", b"fargate-runner: error: no task"), None);
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::process::Stdio;
 
-use fargate_tests::{Cut, SYSTEM_FAILURE, Side, Way, agent, process, until};
+use fargate_tests::{Cut, SYSTEM_FAILURE, Side, Way, agent, free_place, process, until};
 use tokio::process::Command;
 
-use crate::{STARTS, events, free_place, mark, missing_line, past_relays, relayed, site, starts};
+use crate::{STARTS, events, mark, missing_line, past_relays, relayed, site, starts};
 
 #[tokio::test]
 async fn another_machine_after_a_cut_gets_no_byte_and_is_asked_once() {

@@ -16,10 +16,9 @@ mod start;
 mod stock;
 mod upload;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use fargate_tests::{Ended, Job, Relay, Site, mark, pass, wait_at};
 use serde_json::Value;
@@ -51,15 +50,6 @@ fn address_of(job: &Job) -> SocketAddr {
 
 fn lead(job: &Job, address: SocketAddr) {
     job.change_state(|state| state["address"] = address.to_string().into());
-}
-
-/// A free port at an address that nobody else here listens at.
-fn free_place() -> SocketAddr {
-    static NEXT: AtomicU8 = AtomicU8::new(2);
-    let process = u8::try_from(std::process::id() % 256).expect("less than 256");
-    let ip = Ipv4Addr::new(127, 84, process, NEXT.fetch_add(1, Ordering::Relaxed));
-    let free = TcpListener::bind((ip, 0)).expect("a free port");
-    free.local_addr().expect("a bound socket")
 }
 
 /// Where the job's task answers, past every relay.

@@ -8,11 +8,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fargate_tests::{
-    BUILD_FAILURE, Cut, Ended, Job, Reading, Relay, SYSTEM_FAILURE, Site, Sshd, memory_kib, until,
+    BUILD_FAILURE, Cut, Ended, Job, Reading, Relay, SYSTEM_FAILURE, Site, Sshd, free_place,
+    memory_kib, until,
 };
 use tokio::process::{Child, Command};
 
-use crate::{events, free_place, lead, missing_line, site};
+use crate::{events, lead, missing_line, site};
 
 /// Nothing here may take longer, whatever the peer does.
 const SOON: Duration = Duration::from_secs(15);

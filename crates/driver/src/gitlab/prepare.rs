@@ -21,7 +21,6 @@ use crate::provision::{Order, ProvisionError, Provisioned, Settings, provision};
 use crate::session::{Session, Signal, Stop, Stops};
 use crate::state::{Core, Folder, Manager, Origin, StateError};
 use crate::task::{Ecs, find, reason, release};
-use crate::version;
 
 /// Brings up the job's task and writes the job's log to `out`.
 ///
@@ -41,8 +40,7 @@ pub async fn prepare(
         Ok((Provisioned { acquired, .. }, stops)) => {
             let task = acquired.seen.task.short();
             if let Session::Agent(agent) = &acquired.session {
-                let driver = version::this();
-                let words = agent.agent.too_old(&driver.version, driver.day);
+                let words = agent.agent.too_old();
                 words.iter().for_each(|words| log.note(&format!("Warning: {words}")));
             }
             log.ready(&acquired, settings.profile.host_key, began.elapsed());

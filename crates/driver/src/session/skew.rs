@@ -3,6 +3,8 @@
 
 use fargate_protocol::{Day, FEATURES, RESUME};
 
+use crate::version;
+
 /// An agent may be so many months older than the driver. Older ones work as well as what they have
 /// in common allows, and are named.
 ///
@@ -50,9 +52,14 @@ impl Introduction {
             .collect()
     }
 
-    /// The sentence that names an agent older than is supported, with the next step.
+    /// The sentence that names an agent older than this driver supports, with the next step.
     #[must_use]
-    pub fn too_old(&self, version: &str, driver: Day) -> Option<String> {
+    pub fn too_old(&self) -> Option<String> {
+        let driver = version::this();
+        self.too_old_for(&driver.version, driver.day)
+    }
+
+    fn too_old_for(&self, version: &str, driver: Day) -> Option<String> {
         if !driver.is_beyond(SUPPORTED_MONTHS, self.at_the_latest()) {
             return None;
         }
@@ -92,7 +99,7 @@ mod tests {
     }
 
     fn told(agent: &Introduction, driver: &str) -> Option<String> {
-        agent.too_old("0.9.0", Day::parse(driver).unwrap())
+        agent.too_old_for("0.9.0", Day::parse(driver).unwrap())
     }
 
     #[test]

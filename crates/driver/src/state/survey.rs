@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use fargate_model::job::JobKey;
 
+use super::StateError;
 use super::folder::{Folder, is_ours};
 use super::lock::Lock;
 use super::record::Record;
-use super::{Core, StateError};
 use crate::random;
 
 /// What is known here of a job.
@@ -28,10 +28,8 @@ pub enum Known {
     Record(Box<Record>),
     /// Its record, which this version cannot read.
     Unreadable {
-        /// Why, in words for the operator.
-        what: String,
-        /// What can be read of it.
-        core: Box<Core>,
+        /// Whether a newer one wrote it, and can.
+        is_newer: bool,
     },
 }
 
@@ -129,15 +127,7 @@ impl Folder {
             Ok(Some(record)) => Known::Record(Box::new(record)),
             Ok(None) if self.tombstone(key).is_some() => Known::Buried,
             Ok(None) => Known::Nothing,
-            Err(error) => {
-                let what = match &error {
-                    StateError::Newer { schema, .. } => {
-                        format!("written by a newer version (schema {schema})")
-                    }
-                    error => error.to_string(),
-                };
-                Known::Unreadable { what, core: Box::new(self.core_at_least(key, &error)) }
-            }
+            Err(error) => Known::Unreadable { is_newer: matches!(error, StateError::Newer { .. }) },
         }
     }
 
