@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use fargate_model::lifetime::MAX_LIFETIME_S;
 use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::keys::{PrivateKey, PublicKey};
 
@@ -11,8 +12,9 @@ use russh::keys::{PrivateKey, PublicKey};
 const DEFAULT_PORT: u16 = 22;
 /// The user that the client must name.
 const DEFAULT_USER: &str = "root";
-/// Longest value of a duration that is accepted, a week: longer than any job of a forge.
-const MAX_SECONDS: u64 = 7 * 24 * 3600;
+
+/// What is allowed for a duration. It repeats [`MAX_LIFETIME_S`], and a test compares them.
+const SECONDS: &str = "must be a number of seconds from 1 to 2764800";
 
 /// The most that one pair of keys encrypts.
 ///
@@ -67,12 +69,12 @@ impl Settings {
             _ => Ok(None),
         };
         let seconds = |variable: &'static str, default: u64| {
-            let problem = "must be a number of seconds from 1 to 604800";
+            let problem = SECONDS;
             let value = match text(variable)? {
                 None => default,
                 Some(value) => value.parse().map_err(|_| SettingsError { variable, problem })?,
             };
-            if (1..=MAX_SECONDS).contains(&value) {
+            if (1..=MAX_LIFETIME_S).contains(&value) {
                 Ok(Duration::from_secs(value))
             } else {
                 Err(SettingsError { variable, problem })
@@ -174,6 +176,18 @@ mod tests {
         assert_eq!(settings.listen.to_string(), "0.0.0.0:22");
         assert_eq!(settings.user, "root");
         assert_eq!(settings.limits.client_gone, Duration::from_secs(120));
+    }
+
+    #[test]
+    fn the_longest_job_of_a_forge_is_a_lifetime_and_one_second_more_is_not() {
+        let lifetime = |seconds: u64| {
+            let value = seconds.to_string();
+            settings(&[("FARGATE_RUNNER_LIFETIME_S", &value)]).map(|s| s.limits.lifetime)
+        };
+        assert_eq!(lifetime(MAX_LIFETIME_S), Ok(Duration::from_secs(MAX_LIFETIME_S)));
+        lifetime(MAX_LIFETIME_S + 1).unwrap_err();
+        lifetime(u64::MAX).unwrap_err();
+        assert!(SECONDS.ends_with(&format!(" {MAX_LIFETIME_S}")), "{SECONDS}");
     }
 
     #[test]

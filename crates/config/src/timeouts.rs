@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use fargate_model::lifetime::MAX_LIFETIME_MARGIN;
+
 /// The value of one key: a duration or a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Amount {
@@ -172,7 +174,7 @@ timeouts! {
     /// The same for tasks of `exec`; whole seconds.
     exec_idle: Duration = m(2), Limits::Seconds(s(1), h(24));
     /// What a task may live beyond the job's own time-out; whole seconds.
-    lifetime_margin: Duration = m(15), Limits::Seconds(s(1), h(24));
+    lifetime_margin: Duration = m(15), Limits::Seconds(s(1), MAX_LIFETIME_MARGIN);
     /// The job's time-out where the job names none; whole seconds.
     job_fallback: Duration = h(1), Limits::Seconds(s(1), h(720));
     /// When `prepare` says that the task is still PENDING.

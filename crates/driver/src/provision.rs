@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::{HostKey, Profile, Shell, Timeouts};
 use fargate_model::job::JobKey;
+use fargate_model::lifetime::FIRST_LIFETIME;
 use fargate_model::why::{Cause, Next, Who, Why};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -20,8 +21,8 @@ use crate::session::{
 };
 use crate::state::{Core, Folder, Ledger, Manager, Origin, Peer, Record, Secret, StateError};
 use crate::task::{
-    Acquired, Ecs, Event, FOLDER_VARIABLE, LIFETIME_VARIABLE, LaunchError, Launcher, Place,
-    TAG_PREFIX, TaskSpec, Terms, acquire, login_failed, reason, release,
+    Acquired, Ecs, Event, FOLDER_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, LaunchError,
+    Launcher, Place, TAG_PREFIX, TaskSpec, Terms, acquire, login_failed, reason, release,
 };
 use crate::{mask, random, version};
 
@@ -193,9 +194,12 @@ fn environment(profile: &Profile, order: &Order, keys: &Keys) -> BTreeMap<String
     let mut variables = BTreeMap::from([
         ("SSH_PUBLIC_KEY", keys.client_line.clone()),
         ("FARGATE_RUNNER_IDLE_S", order.idle.as_secs().to_string()),
-        (LIFETIME_VARIABLE, order.lifetime.as_secs().to_string()),
+        (LIFETIME_VARIABLE, order.lifetime.min(FIRST_LIFETIME).as_secs().to_string()),
         ("FARGATE_RUNNER_CLIENT_GONE_S", profile.timeouts.client_gone.as_secs().to_string()),
     ]);
+    if order.lifetime > FIRST_LIFETIME {
+        variables.insert(LEASE_VARIABLE, order.lifetime.as_secs().to_string());
+    }
     if let Some((seed, _)) = &keys.seed {
         variables.insert("FARGATE_RUNNER_HOST_KEY_SEED", seed.to_variable());
     }

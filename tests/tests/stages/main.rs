@@ -3,6 +3,7 @@
 mod contract;
 mod interrupts;
 mod large;
+mod long_jobs;
 mod oracle;
 mod output;
 mod prepare_cut;

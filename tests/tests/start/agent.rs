@@ -71,6 +71,26 @@ async fn an_agent_that_ends_at_once_is_told_with_its_exit_code() {
 }
 
 #[tokio::test]
+async fn an_agent_that_refuses_its_settings_is_told_as_that() {
+    let site = Site::open().await;
+    // As an older agent ends that takes less than this driver tells it.
+    let variable = KeyValuePair::builder().name("FARGATE_RUNNER_REKEY_MIB").value("5000").build();
+    let container = ContainerDefinition::builder().environment(variable);
+    site.set("defaults.task_definition", site.register("bad-settings", container).await);
+    let job = site.job();
+    let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+    insta::assert_snapshot!(block(&ended), @r#"
+    error: the agent refused its settings
+      ECS: "Essential container in task exited"
+      task ID is STOPPED: EssentialContainerExited, exit 78.
+      Fix: look at the container's log, which names the variable; put the agent of this release into the image, and no FARGATE_RUNNER_ variable into the task definition
+        docker run --rm registry.example/job:2 fargate-agent --version
+      Who can mend it: whoever runs the CI platform. Your script did not start.
+    "#);
+    site.close().await;
+}
+
+#[tokio::test]
 async fn a_program_that_the_image_lacks_is_told_with_ecs_s_words() {
     let site = Site::open().await;
     with_command(&site, &["no-such-program"]).await;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use fargate_model::job::JobIdentity;
+use fargate_model::lifetime::MAX_JOB_TIMEOUT;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tracing::warn;
@@ -24,8 +25,6 @@ use crate::mask;
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes of masked variables that are looked for in our own texts.
 const MAX_SECRETS: usize = 64 * 1024;
-/// Longest job time-out that is believed: GitLab allows a month.
-const MAX_TIMEOUT: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// Why the job is not known.
 #[derive(Debug, thiserror::Error)]
@@ -279,7 +278,7 @@ impl JobResponse {
 }
 
 fn timeout(seconds: Option<u64>) -> Option<Duration> {
-    seconds.filter(|seconds| *seconds > 0).map(|s| Duration::from_secs(s).min(MAX_TIMEOUT))
+    seconds.filter(|seconds| *seconds > 0).map(|s| Duration::from_secs(s).min(MAX_JOB_TIMEOUT))
 }
 
 #[cfg(test)]

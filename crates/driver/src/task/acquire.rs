@@ -15,7 +15,7 @@ use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
-use super::classify::{Place, exception, stopped};
+use super::classify::{AGENT_SETTINGS, Place, exception, stopped};
 use super::client::Ecs;
 use super::event::Event;
 use super::last_words::add_last_lines;
@@ -266,7 +266,11 @@ impl<'a> Watch<'a> {
             let mut why = stopped(&self.seen, container, &self.place);
             if why.cause == Cause::EnvironmentEnded {
                 // Nothing of the job has run yet, so it was not the job.
-                why.cause = Cause::AgentExited;
+                let exit = self.seen.container(container).and_then(|own| own.exit_code);
+                why.cause = match exit {
+                    Some(AGENT_SETTINGS) => Cause::AgentSettings,
+                    _ => Cause::AgentExited,
+                };
             }
             let ended = Some(Box::new(self.seen.clone()));
             return Err(Failed { why, settled: true, ended });

@@ -236,9 +236,11 @@ fn of_stop(code: Option<&StopCode>, text: &str, exit: Option<i32>) -> Cause {
     }
 }
 
-/// Exit codes of the agent. Source: `fargate-agent`, its idle limit and its maximum lifetime.
+/// Exit codes of the agent. Source: `fargate-agent`, its idle limit, its maximum lifetime, and
+/// settings that it refuses.
 const AGENT_IDLE: i32 = 70;
 const AGENT_LIFETIME: i32 = 71;
+pub const AGENT_SETTINGS: i32 = 78;
 
 fn of_exit(text: &str, exit: Option<i32>) -> Cause {
     match exit {

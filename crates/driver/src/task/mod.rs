@@ -24,7 +24,7 @@ pub use observation::{Container, Observation, Timeline};
 pub use pace::Pace;
 pub use release::{Released, find, reason, release, stop, survey};
 pub use spec::{ContainerSpec, LaunchRequest, Provider, Purchase, TaskSpec};
-pub(crate) use spec::{FOLDER_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
+pub(crate) use spec::{FOLDER_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
 pub use tagged::{Tagged, survey_tagged};
 
 pub(crate) use classify::{Place, stopped};

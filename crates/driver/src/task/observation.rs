@@ -9,7 +9,7 @@ use aws_sdk_ecs::types::{KeyValuePair, Tag, Task};
 use fargate_model::id::TaskArn;
 use fargate_model::task::{Status, StopCode};
 
-use super::spec::{FOLDER_VARIABLE, JOB_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
+use super::spec::{FOLDER_VARIABLE, JOB_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
 
 /// What ECS says of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,8 +152,9 @@ impl Observation {
             started_by: task.started_by().map(str::to_owned),
             job: variable(task, JOB_VARIABLE),
             folder: variable(task, FOLDER_VARIABLE),
-            lifetime: variable(task, LIFETIME_VARIABLE)
-                .and_then(|seconds| seconds.parse().ok())
+            lifetime: [LEASE_VARIABLE, LIFETIME_VARIABLE]
+                .into_iter()
+                .find_map(|name| variable(task, name)?.parse().ok())
                 .map(Duration::from_secs),
             definition: task.task_definition_arn().map(str::to_owned),
             tags: own_tags(task),
@@ -269,6 +270,26 @@ mod tests {
         let container = Container::builder().network_interfaces(interface).build();
         let seen = Observation::of(&task().containers(container).build()).unwrap();
         assert_eq!(seen.address, Some("10.0.0.8".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_task_lives_as_long_as_it_is_given_and_not_only_as_long_as_it_is_told_at_its_start() {
+        use aws_sdk_ecs::types::{ContainerOverride, TaskOverride};
+        let lifetime = |variables: &[(&str, &str)]| {
+            let pair = |(name, value): &(&str, &str)| {
+                KeyValuePair::builder().name(*name).value(*value).build()
+            };
+            let container = ContainerOverride::builder()
+                .set_environment(Some(variables.iter().map(pair).collect()))
+                .build();
+            let overrides = TaskOverride::builder().container_overrides(container).build();
+            Observation::of(&task().overrides(overrides).build()).unwrap().lifetime
+        };
+        let first = (LIFETIME_VARIABLE, "604800");
+        assert_eq!(lifetime(&[first]), Some(Duration::from_secs(604_800)));
+        let given = Some(Duration::from_secs(2_000_000));
+        assert_eq!(lifetime(&[first, (LEASE_VARIABLE, "2000000")]), given);
+        assert_eq!(lifetime(&[]), None);
     }
 
     #[test]

@@ -18,8 +18,13 @@ pub const JOB_VARIABLE: &str = "FARGATE_RUNNER_JOB";
 /// comes from a configuration that several hosts may have.
 pub const FOLDER_VARIABLE: &str = "FARGATE_RUNNER_STATE_FOLDER";
 
-/// Name of the override variable with the seconds after which a task ends itself.
+/// Name of the override variable with the seconds after which a task ends itself, until it is
+/// given more.
 pub const LIFETIME_VARIABLE: &str = "FARGATE_RUNNER_LIFETIME_S";
+
+/// Name of the override variable with the seconds that the task is given once its agent answers,
+/// where they are more than every agent takes at its start. Only whoever looks for orphans reads it.
+pub const LEASE_VARIABLE: &str = "FARGATE_RUNNER_LEASE_S";
 
 /// How the names of our tags begin.
 pub const TAG_PREFIX: &str = "fargate-runner:";

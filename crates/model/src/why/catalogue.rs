@@ -105,6 +105,8 @@ pub enum Cause {
     AgentRefused,
     #[serde(rename = "agent-exited")]
     AgentExited,
+    #[serde(rename = "agent-settings")]
+    AgentSettings,
     #[serde(rename = "agent-version")]
     AgentVersion,
     #[serde(rename = "login-refused")]
@@ -214,6 +216,7 @@ impl Cause {
         Self::AgentBlocked,
         Self::AgentRefused,
         Self::AgentExited,
+        Self::AgentSettings,
         Self::AgentVersion,
         Self::LoginRefused,
         Self::Handshake,
@@ -302,6 +305,7 @@ impl Cause {
             Self::AgentBlocked => entry("agent-blocked", "network", Setup, Final, "the task runs, but port {port} does not answer", "let this host in", "aws ec2 describe-security-groups --group-ids {security_groups} --query \"SecurityGroups[].IpPermissions\""),
             Self::AgentRefused => entry("agent-refused", "agent", Setup, Final, "the task runs, but nothing listens on port {port}", "start the agent by hand in the image", "docker run --rm {image} fargate-agent --version"),
             Self::AgentExited => entry("agent-exited", "agent", Setup, Final, "the agent ended at once", "look at the container's log; a wrong architecture or a read-only root are the usual reasons", "docker run --rm {image} fargate-agent --version"),
+            Self::AgentSettings => entry("agent-settings", "agent", Setup, Final, "the agent refused its settings", "look at the container's log, which names the variable; put the agent of this release into the image, and no FARGATE_RUNNER_ variable into the task definition", "docker run --rm {image} fargate-agent --version"),
             Self::AgentVersion => entry("agent-version", "agent", Setup, Final, "the agent in the image is too old or too new for this driver", "put the agent of this release into the image", "fargate-runner --version"),
             Self::LoginRefused => entry("login-refused", "agent", Setup, Final, "the task refused our key", "set `ssh.user` to the user that the agent of the image serves", "fargate-runner config show"),
             Self::Handshake => entry("handshake", "agent", Aws, Retry, "the SSH handshake did not end", "look for a proxy between, if it repeats", "aws ecs describe-tasks --cluster {cluster} --tasks {task}"),
