@@ -3,9 +3,9 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use fargate_driver::state::{Folder, StateError};
-use fargate_model::text::escape;
-use nix::unistd::{Uid, User, geteuid};
+use fargate_driver::state::{Folder, StateError, user_name};
+use fargate_model::text::{escape, shell_word};
+use nix::unistd::geteuid;
 
 /// Refuses a folder in which another user's jobs keep their state.
 ///
@@ -18,8 +18,8 @@ pub fn by_this_user(root: &Path) -> Result<(), String> {
         Some(owner) => Err(format!(
             "the state folder {} belongs to {}, and this is {}: run it as the user that owns it",
             escape(&root.display().to_string()),
-            name(owner),
-            name(geteuid())
+            user_name(owner),
+            user_name(geteuid())
         )),
     }
 }
@@ -31,14 +31,12 @@ pub fn hint(error: &StateError, root: &Path) -> Option<String> {
             let root = escape(&root.display().to_string());
             Some(format!("run it as the user that owns {root}"))
         }
+        StateError::Distrusted { path, why } => {
+            let path = shell_word(&path.display().to_string());
+            Some(format!("look at it with `ls -ld {path}`, then `{}`", why.mend))
+        }
         _ => None,
     }
-}
-
-/// The user's name, else the number.
-fn name(user: Uid) -> String {
-    let named = User::from_uid(user).ok().flatten();
-    named.map_or_else(|| format!("user {user}"), |user| format!("user {}", escape(&user.name)))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod lost;
 mod mended;
 mod orphans;
 mod refusals;
+mod strangers;
 
 use std::path::Path;
 

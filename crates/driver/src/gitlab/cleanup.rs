@@ -83,7 +83,14 @@ async fn without_state(
     settings: &Settings,
     key: &JobKey,
 ) -> Result<Option<Undone>, StageError> {
-    let owner = folder.owner(settings.owner.as_deref())?;
+    let owner = match folder.owner(settings.owner.as_deref()) {
+        // Then the name is lost, and not taken from a stranger.
+        Err(error @ StateError::Distrusted { .. }) => {
+            warn!(event = "state.distrusted", "{error}");
+            None
+        }
+        owner => Some(owner?).filter(|owner| !owner.is_new),
+    };
     let timeouts = &settings.profile.timeouts;
     let deadline = Instant::now() + timeouts.cleanup.min(BLIND_LOOK);
     let ecs = match Ecs::connect(&settings.profile).await {
@@ -91,7 +98,7 @@ async fn without_state(
         Err(why) => return Ok(Some(vec![why.headline()])),
     };
     let cluster = &settings.profile.cluster;
-    let ours = (!owner.is_new).then_some(Some(&owner.owner));
+    let ours = owner.as_ref().map(|owner| Some(&owner.owner));
     let anyones = settings.owner.is_none().then_some(None);
     let mut tasks = Vec::new();
     for owner in ours.into_iter().chain(anyones) {

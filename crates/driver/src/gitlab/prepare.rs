@@ -88,6 +88,9 @@ async fn bring_up(
         log.note("Warning: gitlab-runner gave no response file, so this job is known only by variables that it can set itself");
     }
     let folder = Folder::open(&settings.state_dir, timeouts.lock)?;
+    if let Some(shared) = Folder::shared_with_others(&settings.state_dir) {
+        warn!(event = "state.shared", "{}: {}", settings.state_dir.display(), shared.what);
+    }
     let key = response.identity.key();
     let (_sole, held) = intake::enter(&folder, &key, timeouts, &mut stops, log).await?;
     let tries = folder.tombstone(&key).unwrap_or_default().tries;

@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 
 use super::StateError;
+use super::ownership::{require_own_file, unopened};
 use crate::point::Point;
 
 /// Largest file that is read, in bytes: many times what a job needs.
@@ -17,14 +18,16 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// holds the lock of `path`, so the new file's name can be fixed and a crash leaves at most one.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     let new = beside(path);
+    // Always a file of its own: into one that somebody has left there, others may write as well.
+    let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new);
     let put = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(&new)?;
+        let mut file = match create() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                std::fs::remove_file(&new)?;
+                create()?
+            }
+            created => created?,
+        };
         file.write_all(bytes)?;
         file.sync_all()?;
         Point::FileWritten.reached();
@@ -39,31 +42,30 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     })
 }
 
-/// Reads `path`; `None` if it is not there. What cannot be read counts as damaged.
+/// Reads `path`; `None` if it is not there. What cannot be read counts as damaged, and what others
+/// may have written is not believed.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
-    let get = || -> io::Result<Option<Vec<u8>>> {
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-            .open(path);
-        let file = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("it is not a regular file"));
-        }
-        let mut bytes = Vec::new();
-        file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-        Ok(Some(bytes))
-    };
     let damaged = |what: String| StateError::Damaged { path: path.to_owned(), what };
-    match get().map_err(|error| damaged(error.to_string()))? {
-        Some(bytes) if bytes.len() as u64 > MAX_BYTES => {
-            Err(damaged("larger than 1 MiB".to_owned()))
-        }
-        bytes => Ok(bytes),
+    let unread = |error: io::Error| damaged(error.to_string());
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unopened(path).unwrap_or_else(|| unread(error))),
+    };
+    let metadata = file.metadata().map_err(unread)?;
+    require_own_file(path, &metadata)?;
+    if !metadata.is_file() {
+        return Err(damaged("it is not a regular file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unread)?;
+    match bytes.len() as u64 > MAX_BYTES {
+        true => Err(damaged("larger than 1 MiB".to_owned())),
+        false => Ok(Some(bytes)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The state folder of one host: `jobs`, `locks`, `tombstones` and the host's own name.
 
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use fargate_model::id::Owner;
 use fargate_model::job::JobKey;
 
 use super::lock::Lock;
+use super::ownership::is_ours;
 use super::record::{Core, Record};
 use super::tombstone::{self, Tombstone};
 use super::{StateError, atomic};
@@ -30,17 +31,6 @@ pub struct HostOwner {
     pub owner: Owner,
     /// True if the folder held none: then tasks of this host may carry another name.
     pub is_new: bool,
-}
-
-/// The state folder itself may be one that everybody writes to, such as /tmp; what holds keys may not.
-pub(super) fn is_ours(folder: &Path) -> std::io::Result<()> {
-    let metadata = std::fs::symlink_metadata(folder)?;
-    let alone = metadata.permissions().mode() & 0o022 == 0;
-    if metadata.is_dir() && metadata.uid() == nix::unistd::geteuid().as_raw() && alone {
-        return Ok(());
-    }
-    let what = "it is no folder that belongs to this user alone";
-    Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, what))
 }
 
 impl Folder {
@@ -123,10 +113,12 @@ impl Folder {
             return Ok(HostOwner { owner, is_new: false });
         }
         let mut is_new = false;
-        if !path.exists() {
+        let mut text = atomic::read(&path)?;
+        if text.is_none() {
             is_new = self.keep_new_owner(&path)?;
+            text = atomic::read(&path)?;
         }
-        let text = atomic::read(&path)?.ok_or_else(|| damaged("it is gone"))?;
+        let text = text.ok_or_else(|| damaged("it is gone"))?;
         let text = String::from_utf8_lossy(&text).trim().to_owned();
         let owner = Owner::try_from(text).map_err(|error| damaged(&error.to_string()))?;
         Ok(HostOwner { owner, is_new })
@@ -135,7 +127,7 @@ impl Folder {
     /// Of processes that start together, exactly one's name is kept.
     fn keep_new_owner(&self, path: &Path) -> Result<bool, StateError> {
         let _lock = Lock::take(&self.root.join("locks").join("owner"), self.lock_within)?;
-        if path.exists() {
+        if atomic::read(path)?.is_some() {
             return Ok(false);
         }
         let bits = random::token().map_err(StateError::host("drawing random bytes"))?;

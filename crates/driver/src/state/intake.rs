@@ -2,7 +2,7 @@
 //! and every `prepare` obeys, with or without anything else running.
 //!
 //! What cannot be read counts as a pause: somebody wanted no new jobs, and only a person may take that
-//! back.
+//! back. What another user may have written holds nothing: the operator's log names it.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -123,6 +123,11 @@ impl Folder {
         let bytes = match atomic::read(&path) {
             Ok(None) => return Intake::Open,
             Ok(Some(bytes)) => bytes,
+            // Who takes new jobs is decided by whoever looks after this host, and by nobody else.
+            Err(error @ StateError::Distrusted { .. }) => {
+                tracing::warn!(event = "state.distrusted", "{error}");
+                return Intake::Open;
+            }
             Err(StateError::Damaged { what, .. }) => return Intake::Unreadable { path, what },
             Err(error) => return Intake::Unreadable { path, what: error.to_string() },
         };

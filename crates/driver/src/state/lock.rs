@@ -54,7 +54,7 @@ impl Lock {
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
             .open(path)
             .map_err(StateError::disk("making the lock", path))?;
         let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {

@@ -11,6 +11,7 @@ mod ledger;
 mod lock;
 mod machine;
 mod manager;
+mod ownership;
 mod record;
 mod refused;
 mod survey;
@@ -32,6 +33,7 @@ pub use ledger::Ledger;
 pub use lock::Lock;
 pub use machine::Made;
 pub use manager::{Manager, Presence};
+pub use ownership::{Distrust, is_trusted_owner, others_may_write, user_name};
 pub use record::{Core, Origin, Peer, Record, Secret};
 #[cfg(test)]
 pub(crate) use record::{example, some as some_record};
@@ -60,6 +62,14 @@ pub enum StateError {
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+    },
+    /// Another user may have written it, so it is not believed.
+    #[error("not using {}: {}", path.display(), why.what)]
+    Distrusted {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Who, and what mends it.
+        why: Distrust,
     },
     /// Written by a newer version, with the part that every version understands.
     #[error("reading {}: written by a newer version (schema {schema}, this one reads up to {})", path.display(), version::this().reads)]
@@ -118,6 +128,9 @@ impl StateError {
             Self::Damaged { path, what } => {
                 at(Cause::StateDamaged, path).quoting(&path.display().to_string(), what)
             }
+            Self::Distrusted { path, why } => at(Cause::StateDistrusted, path)
+                .with("mend", &why.mend)
+                .quoting(&path.display().to_string(), &why.what),
             Self::Newer { path, schema, .. } => at(Cause::StateDamaged, path).quoting(
                 &path.display().to_string(),
                 format!(

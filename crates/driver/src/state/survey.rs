@@ -10,8 +10,9 @@ use std::time::Duration;
 use fargate_model::job::JobKey;
 
 use super::StateError;
-use super::folder::{Folder, is_ours};
+use super::folder::Folder;
 use super::lock::Lock;
+use super::ownership::is_ours;
 use super::record::Record;
 use crate::random;
 
@@ -38,11 +39,14 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`StateError::Disk`] where it is not there, not complete, or not this user's own.
+    /// [`StateError::Disk`] where it is not there, not complete, or not this user's own, and
+    /// [`StateError::Distrusted`] where others may take records away: what has none counts as needed
+    /// by nobody.
     pub fn existing(root: &Path, lock_within: Duration) -> Result<Self, StateError> {
         for folder in ["jobs", "locks", "tombstones"].map(|name| root.join(name)) {
             is_ours(&folder).map_err(StateError::disk("using the folder", &folder))?;
         }
+        Self::require_unshared(root)?;
         Ok(Self::at(root, lock_within))
     }
 

@@ -143,6 +143,8 @@ pub enum Cause {
     StateFull,
     #[serde(rename = "state-damaged")]
     StateDamaged,
+    #[serde(rename = "state-distrusted")]
+    StateDistrusted,
     #[serde(rename = "host-refused")]
     HostRefused,
     #[serde(rename = "task-busy")]
@@ -235,6 +237,7 @@ impl Cause {
         Self::Idle,
         Self::StateFull,
         Self::StateDamaged,
+        Self::StateDistrusted,
         Self::HostRefused,
         Self::TaskBusy,
         Self::ScriptTooLarge,
@@ -324,6 +327,7 @@ impl Cause {
             Self::Idle => entry("idle", "stopped", Runner, Final, "nobody talked to the task for too long", "see what this host did then", "journalctl -u gitlab-runner"),
             Self::StateFull => entry("state-full", "host", Setup, Final, "no room to write the job's state", "free the disk, or make the folder writable", "df -h {path}"),
             Self::StateDamaged => entry("state-damaged", "host", Setup, Final, "the state file of this job cannot be read", "start the job again", "ls -l {path}"),
+            Self::StateDistrusted => entry("state-distrusted", "host", Setup, Final, "another user may have written {path}", "look at it with `ls -ld {path}`, then mend it", "{mend}"),
             Self::HostRefused => entry("host-refused", "host", Setup, Final, "this host refused {doing}", "look for limits on memory, files or processes of this host", "ulimit -a"),
             Self::TaskBusy => entry("task-busy", "agent", Setup, Final, "an earlier script still runs in the task and cannot be ended", "look for a process that hangs in storage, such as EFS", "aws ecs describe-tasks --cluster {cluster} --tasks {task}"),
             Self::ScriptTooLarge => entry("script-too-large", "script", Job, Final, "the script cannot be run as it is", "make it smaller than 256 MiB", ""),
