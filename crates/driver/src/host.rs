@@ -3,11 +3,15 @@
 //! middle of a job.
 //!
 //! It promises nothing for later: a limit that is met then ends the stage as any other refusal.
+//!
+//! And what this process takes from its host before it reads a secret: core files, and other
+//! processes' looks at its memory.
 
 use std::io;
 use std::os::fd::AsFd;
 
 use nix::errno::Errno;
+use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::state::StateError;
@@ -28,6 +32,21 @@ pub fn check() -> Result<(), StateError> {
         open_some().map_err(StateError::host("opening the files that a stage needs"))?;
     }
     start_thread().map_err(StateError::host("starting a thread"))
+}
+
+/// Keeps the memory of this process to itself: no core file is written of it, and no other process
+/// of this user can read its memory or its environment in `/proc`, or attach to it; root still can.
+/// To be called before anything secret is read. Programs that it starts, such as a
+/// `credential_process`, write no core files either.
+///
+/// # Errors
+///
+/// The operating system's: the rest is done all the same.
+pub fn keep_memory_private() -> io::Result<()> {
+    // The limit for where a pattern of the kernel pipes cores of processes that are not dumpable.
+    let limited = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    set_dumpable(false)?;
+    Ok(limited?)
 }
 
 fn open_some() -> io::Result<()> {

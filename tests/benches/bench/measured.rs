@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
+use crate::processes::private;
+
 /// Nothing here takes longer, unless something is broken.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Between two looks at something that will change.
@@ -63,12 +65,10 @@ fn cpu_of_children() -> nix::Result<Duration> {
 
 /// The most private memory that `child` was seen to have until it ended, in bytes.
 pub fn peak_private(child: &mut Child) -> Result<u64, Box<dyn Error>> {
-    let path = format!("/proc/{}/smaps_rollup", child.id());
     let mut peak = 0;
     let ended = until_found(&format!("the end of process {}", child.id()), LOOK, || {
         // A process that is just ending has no memory to show.
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        peak = peak.max(kib(&text, &["Private_Clean:", "Private_Dirty:"]) * 1024);
+        peak = peak.max(private(child.id()) * 1024);
         child.try_wait().transpose()
     });
     if ended.is_err() {
@@ -76,7 +76,7 @@ pub fn peak_private(child: &mut Child) -> Result<u64, Box<dyn Error>> {
     }
     ended??;
     match peak {
-        0 => Err(format!("{path} showed nothing before the process ended").into()),
+        0 => Err("/proc showed no memory of the process before it ended".into()),
         peak => Ok(peak),
     }
 }

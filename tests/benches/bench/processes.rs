@@ -31,10 +31,13 @@ pub fn descendants(name: &str) -> Vec<u32> {
         }
         false
     };
-    // A program that started itself anew has another name, and still the same file.
-    let runs = |id: &u32| {
-        let file = fs::read_link(format!("/proc/{id}/exe")).unwrap_or_default();
-        file.file_name().is_some_and(|file| file == name)
+    // A program that started itself anew has another name, and still the same file. Which one that
+    // is, our programs show only root.
+    let runs = |id: &u32| match fs::read_link(format!("/proc/{id}/exe")) {
+        Ok(file) => file.file_name().is_some_and(|file| file == name),
+        Err(_) => {
+            fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|own| own.trim_end() == name)
+        }
     };
     parents.keys().copied().filter(|id| descends(id) && runs(id)).collect()
 }
@@ -55,14 +58,22 @@ pub fn peak_resident(ids: &[u32]) -> u64 {
     ids.iter().map(|id| memory(*id, "status", &["VmHWM:"])).sum()
 }
 
-/// Memory of a process that nobody shares, in KiB; 0 of one that has ended.
+/// Memory of a process that nobody shares, in KiB; 0 of one that has ended. Our programs show only
+/// root what it is made of; anybody else counts the part of it that is no file's.
 pub fn private(id: u32) -> u64 {
-    memory(id, "smaps_rollup", &["Private_Clean:", "Private_Dirty:"])
+    match memory(id, "smaps_rollup", &["Private_Clean:", "Private_Dirty:"]) {
+        0 => memory(id, "status", &["RssAnon:"]),
+        private => private,
+    }
 }
 
-/// A process's share of memory, in KiB: what it has for itself, and its part of what it shares.
+/// A process's share of memory, in KiB: what it has for itself, and its part of what it shares; for
+/// anybody but root all that it shares.
 pub fn proportional(id: u32) -> u64 {
-    memory(id, "smaps_rollup", &["Pss:"])
+    match memory(id, "smaps_rollup", &["Pss:"]) {
+        0 => memory(id, "status", &["VmRSS:"]),
+        part => part,
+    }
 }
 
 /// User and system time that a process has had, in ticks of the kernel; nothing of one that has ended.
