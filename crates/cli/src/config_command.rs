@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use fargate_config::{
-    DEFAULT_PATH, GITLAB_DEFAULT_PATH, Grammar, Loaded, PATH_VARIABLE, REFERENCE, Unknown,
+    DEFAULT_PATH, GITLAB_DEFAULT_PATH, Grammar, Loaded, PATH_VARIABLE, Problem, REFERENCE, Unknown,
 };
 
 use crate::args::{ConfigAction, ConfigArgs, Global};
+use crate::check_files;
 use crate::streams::{tell, to_stdout};
 
 /// The configuration file that flags and environment name.
@@ -75,6 +76,9 @@ fn check(global: &Global) -> Result<(), String> {
         loaded.config.profile(name).map_err(|error| error.to_string())?;
     }
     told(&loaded);
+    for doubt in check_files::doubts(&path, &loaded.config) {
+        tell!("{}", noticed(&doubt));
+    }
     let what = match (loaded.config.grammar(), names.len()) {
         (Grammar::GitLab, _) => "a file of GitLab's Fargate driver".to_owned(),
         (Grammar::Own, 0) => "no profiles".to_owned(),
@@ -109,9 +113,13 @@ fn import(old: &Path) -> Result<(), String> {
 /// What was noticed, one line each, and what to do about it.
 fn told(loaded: &Loaded) {
     for warning in loaded.warnings.iter().chain(&loaded.notices) {
-        let hint = warning.hint.as_ref().map(|hint| format!("\nhint: {hint}"));
-        tell!("warning: {warning}{}", hint.unwrap_or_default());
+        tell!("{}", noticed(warning));
     }
+}
+
+fn noticed(warning: &Problem) -> String {
+    let hint = warning.hint.as_ref().map(|hint| format!("\nhint: {hint}"));
+    format!("warning: {warning}{}", hint.unwrap_or_default())
 }
 
 fn unwritten(error: std::io::Error) -> String {

@@ -3,13 +3,10 @@
 //!
 //! Secrets that this process knows are masked in every text of it.
 //!
-//! A log that cannot be written is no reason for a job to fail: such lines are dropped.
+//! A log that cannot be written, or not at once, is no reason for a job to fail or to wait: such
+//! lines are dropped, counted, and told by the next one that can be written. How it is written is in
+//! `log_sink`.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::net::UnixDatagram;
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
@@ -24,18 +21,10 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::log_line::{self, Reader};
-
-/// Source: systemd.journal-fields(7), and the native journal protocol's documentation.
-const JOURNAL: &str = "/run/systemd/journal/socket";
-
-enum Sink {
-    File(File),
-    Journal(UnixDatagram),
-    Nowhere,
-}
+use crate::log_sink::{LogSink, to_stderr_now};
 
 struct Lines {
-    sink: Mutex<Sink>,
+    sink: Mutex<LogSink>,
     stderr: bool,
     level: Level,
     format: LogFormat,
@@ -61,7 +50,7 @@ pub fn start(config: &Config, debug: Debug, common: &[(&str, String)]) {
     }
     let common = common.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into()));
     let lines = Lines {
-        sink: Mutex::new(sink(config.log_file.as_deref())),
+        sink: Mutex::new(LogSink::new(config.log_file.clone())),
         stderr: debug == Debug::Stderr,
         level,
         format: config.log_format,
@@ -69,26 +58,6 @@ pub fn start(config: &Config, debug: Debug, common: &[(&str, String)]) {
     };
     // Only a second call could fail, and the first one's log is as good.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
-}
-
-fn sink(file: Option<&Path>) -> Sink {
-    match file {
-        Some(path) => OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_or(Sink::Nowhere, Sink::File),
-        None => {
-            let connect = || {
-                let socket = UnixDatagram::unbound()?;
-                socket.connect(JOURNAL)?;
-                socket.set_nonblocking(true)?;
-                std::io::Result::Ok(socket)
-            };
-            connect().map_or(Sink::Nowhere, Sink::Journal)
-        }
-    }
 }
 
 fn tracing_level(level: LogLevel) -> Level {
@@ -137,27 +106,40 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
                 fields.0.extend(known.0.clone());
             }
         }
-        fields.0.insert("level".into(), event.metadata().level().as_str().to_lowercase().into());
-        fields.0.insert("time".into(), unix_ms().into());
         event.record(&mut fields);
-        let line = |reader| log_line::write(&fields.0, self.format, reader);
+        let level = *event.metadata().level();
         if self.stderr {
-            let _ = writeln!(std::io::stderr(), "{}", line(Reader::Plain));
+            to_stderr_now(&self.line(&mut fields.0, level, Reader::Plain));
         }
         let Ok(mut sink) = self.sink.lock() else { return };
-        let _ = match &mut *sink {
-            // One write per line: several processes append to the same file.
-            Sink::File(file) => file.write_all(format!("{}\n", line(Reader::Plain)).as_bytes()),
-            Sink::Journal(socket) => {
-                let priority = priority(*event.metadata().level());
-                let line = line(Reader::Journal);
-                let entry = format!(
-                    "PRIORITY={priority}\nSYSLOG_IDENTIFIER=fargate-runner\nMESSAGE={line}\n"
-                );
-                socket.send(entry.as_bytes()).map(|_| ())
-            }
-            Sink::Nowhere => Ok(()),
-        };
+        let dropped = sink.dropped();
+        if dropped > 0 && self.put(&mut sink, self.told_dropped(dropped), Level::WARN) {
+            sink.told_dropped(dropped);
+        }
+        if !self.put(&mut sink, fields.0, level) {
+            sink.count_dropped();
+        }
+    }
+}
+
+impl Lines {
+    fn line(&self, fields: &mut Map<String, Value>, level: Level, reader: Reader) -> String {
+        fields.insert("level".into(), level.as_str().to_lowercase().into());
+        fields.insert("time".into(), unix_ms().into());
+        log_line::write(fields, self.format, reader)
+    }
+
+    /// False if the log does not take the line now.
+    fn put(&self, sink: &mut LogSink, mut fields: Map<String, Value>, level: Level) -> bool {
+        let line = self.line(&mut fields, level, sink.reader());
+        sink.put(&line, priority(level))
+    }
+
+    fn told_dropped(&self, lines: u64) -> Map<String, Value> {
+        let mut fields = self.common.clone();
+        fields.insert("event".into(), "log.dropped".into());
+        fields.insert("lines".into(), lines.into());
+        fields
     }
 }
 

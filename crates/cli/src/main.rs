@@ -2,6 +2,7 @@
 
 mod args;
 mod argv;
+mod check_files;
 mod config_command;
 mod custom_command;
 mod exec_command;
@@ -11,6 +12,7 @@ mod intake_command;
 mod job_choice;
 mod log;
 mod log_line;
+mod log_sink;
 mod owned;
 mod panic;
 mod reaped;

@@ -6,6 +6,7 @@ mod configuration;
 mod environment;
 mod host;
 mod limits;
+mod log_file;
 mod private_memory;
 mod response;
 mod state_folder;
