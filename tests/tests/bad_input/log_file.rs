@@ -7,7 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
 use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{Job, PATIENCE, Reading, Site};
+use fargate_tests::{Job, PATIENCE, Reading, Site, have, replace_in};
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
@@ -73,6 +73,39 @@ async fn a_pipe_without_a_reader_and_one_whose_reader_stopped_hold_no_stage() {
     while std::io::Write::write(&mut full, &[b'\n'; 4096]).is_ok() {}
     play(&site).await;
     assert_eq!(read(&reader).trim(), "");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_journald_that_hangs_holds_no_stage() {
+    if !have("bwrap") {
+        return;
+    }
+    let site = Site::open().await;
+    site.set("log_level", "trace");
+    let log = site.folder().join("log.jsonl").display().to_string();
+    replace_in(&site.config(), &format!("log_file = \"{log}\"\n"), "");
+    let folder = site.folder().join("journal");
+    fs::create_dir(&folder).expect("a folder");
+    // It takes a few lines, and reads none.
+    let socket = std::os::unix::net::UnixDatagram::bind(folder.join("socket")).expect("a socket");
+    let job = site.job();
+    let (folder, program) = (folder.display().to_string(), fargate_tests::runner());
+    let script = job.script("true").display().to_string();
+    for stage in [&["prepare"][..], &["run", &script, "build_script"], &["cleanup"]] {
+        let program = program.display().to_string();
+        let mut words = vec!["--dev-bind", "/", "/", "--tmpfs", "/run"];
+        words.extend(["--bind", &folder, "/run/systemd/journal", "--", &program]);
+        let arguments: Vec<_> = job.arguments.iter().map(|word| word.to_string_lossy()).collect();
+        words.extend(arguments.iter().map(AsRef::as_ref));
+        words.extend(stage);
+        let ended = job.heard(job.start_other("bwrap", &words)).await.with_code(0);
+        assert!(ended.took < PATIENCE, "{stage:?}: {:?}", ended.took);
+    }
+    let mut line = [0; 2048];
+    let length = socket.recv(&mut line).expect("its first line");
+    let line = String::from_utf8_lossy(&line[..length]);
+    assert!(line.contains("SYSLOG_IDENTIFIER=fargate-runner\nMESSAGE={"), "{line}");
     site.close().await;
 }
 

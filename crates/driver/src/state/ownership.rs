@@ -305,6 +305,24 @@ mod tests {
     }
 
     #[test]
+    fn an_old_folder_with_the_mode_of_a_umask_of_002_goes_on_unless_the_group_has_others_in_it() {
+        if !is_root() {
+            return;
+        }
+        let (root, folder) = empty_folder();
+        let owner = root.path().join("owner");
+        fs::write(&owner, "host-of-a-stranger").unwrap();
+        set_mode(&owner, 0o664);
+        set_mode(root.path(), 0o775);
+        for (group, fine) in [(0, true), (4_000_000, false)] {
+            chown(root.path(), None, Some(group)).unwrap();
+            chown(&owner, None, Some(group)).unwrap();
+            let shared = Folder::shared_with_others(root.path());
+            assert_eq!((shared.is_none(), is_believed(&folder, "owner")), (fine, fine), "{group}");
+        }
+    }
+
+    #[test]
     fn half_a_file_of_another_user_is_never_put_in_the_place_of_ours() {
         if !is_root() {
             return;
