@@ -1,24 +1,21 @@
 //! A client of a local cloud that is not the product's, and what tests register with it.
 
-use std::env;
-
 use aws_credential_types::Credentials;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::config::{BehaviorVersion, Region};
 use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
 use aws_sdk_ecs::types::{Compatibility, NetworkMode, Volume};
+use fargate_local_cloud::{AccessKeyPair, LocalCloud};
 
-/// A client of the cloud at `endpoint`, in the Region of the configuration that it writes.
+/// A client of `cloud`, in the Region of the configuration that it writes.
 #[must_use]
-pub fn client(endpoint: &str) -> Client {
-    let pair = env::var("AWS_ACCESS_KEY_ID").ok().zip(env::var("AWS_SECRET_ACCESS_KEY").ok());
-    // The pair that the cloud takes.
-    let (key, secret) = pair.unwrap_or_else(|| ("test".to_owned(), "test".to_owned()));
+pub fn client(cloud: &LocalCloud) -> Client {
+    let AccessKeyPair { access_key_id, secret_access_key, .. } = cloud.access_keys();
     let config = aws_sdk_ecs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
-        .endpoint_url(endpoint)
-        .credentials_provider(Credentials::from_keys(key, secret, None))
+        .endpoint_url(cloud.endpoint())
+        .credentials_provider(Credentials::from_keys(access_key_id, secret_access_key, None))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     Client::from_conf(config)

@@ -10,6 +10,7 @@ use std::path::{Display, Path, PathBuf};
 use std::rc::Rc;
 
 use aws_sdk_ecs::types::DesiredStatus;
+use fargate_local_cloud::AccessKeyPair;
 use fargate_playground::runner::Driver;
 use fargate_playground::{environment, leftovers};
 use tempfile::TempDir;
@@ -151,7 +152,7 @@ LogFile = "{log}"
     /// What gitlab-runner finds in its environment.
     #[must_use]
     pub fn environment(&self) -> Vec<(OsString, OsString)> {
-        environment::of_driver(self.on.endpoint())
+        environment::of_driver(self.on.endpoint(), &AccessKeyPair::new("test", "test"))
     }
 
     /// The `number`th job that is called stage by stage.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
-use fargate_local_cloud::{Fault, LocalCloud, Options, TaskRecord};
+use fargate_local_cloud::{AccessKeyPair, Fault, LocalCloud, Options, TaskRecord};
 use fargate_playground::invariants::files_below;
 use fargate_playground::programs;
 use tempfile::TempDir;
@@ -67,6 +67,7 @@ impl Site {
     pub async fn open_with(change: impl FnOnce(&mut Options)) -> Self {
         let folder = tempfile::Builder::new().prefix("site-").tempdir().expect("a folder");
         let mut options = Options::new(agent());
+        options.access_keys = Some(AccessKeyPair::new("test", "test"));
         change(&mut options);
         let cloud = LocalCloud::serve(options).await.expect("a cloud");
         let text = cloud.configuration(&folder.path().join("state"));
@@ -195,15 +196,13 @@ impl Site {
     #[must_use]
     pub fn environment(&self) -> BTreeMap<OsString, OsString> {
         let own = |name: &str| env::var_os(name);
-        // The pair that the cloud takes.
-        let key = own("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "test".into());
-        let secret = own("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| "test".into());
+        let keys = self.cloud().access_keys();
         [
             ("PATH", own("PATH").unwrap_or_default()),
             ("HOME", self.folder().into()),
             ("AWS_ENDPOINT_URL_ECS", self.cloud().endpoint().into()),
-            ("AWS_ACCESS_KEY_ID", key),
-            ("AWS_SECRET_ACCESS_KEY", secret),
+            ("AWS_ACCESS_KEY_ID", keys.access_key_id.clone().into()),
+            ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key.clone().into()),
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
         ]
         .map(|(name, value)| (name.into(), value))
@@ -226,7 +225,7 @@ impl Site {
     /// A client of the cloud that is not the product's.
     #[must_use]
     pub fn ecs(&self) -> aws_sdk_ecs::Client {
-        ecs::client(&self.cloud().endpoint())
+        ecs::client(self.cloud())
     }
 
     /// Registers a task definition like the cloud's own, with another container.

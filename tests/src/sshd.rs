@@ -184,7 +184,7 @@ impl Sshd {
             .command(self.entry())
             .stop_timeout(2)
             .mount_points(mount.read_only(true).build());
-        let client = ecs::client(&cloud.endpoint());
+        let client = ecs::client(cloud);
         ecs::register(&client, family, container, vec![volume]).await
     }
 

@@ -9,7 +9,7 @@ use aws_sdk_ecs::config::{BehaviorVersion, Region};
 use aws_sdk_ecs::error::ProvideErrorMetadata;
 use aws_sdk_ecs::operation::run_task::builders::RunTaskFluentBuilder;
 use aws_sdk_ecs::types::{AwsVpcConfiguration, LaunchType, NetworkConfiguration};
-use fargate_local_cloud::{Credentials, Fault, LocalCloud, Options, Phase};
+use fargate_local_cloud::{AccessKeyPair, Credentials, Fault, LocalCloud, Options, Phase};
 use fargate_tests::python;
 
 fn conformance() -> PathBuf {
@@ -67,7 +67,9 @@ async fn check(python: PathBuf, cloud: &LocalCloud) -> Output {
 }
 
 async fn serve() -> LocalCloud {
-    let cloud = LocalCloud::serve(Options::new("fargate-agent")).await.expect("a cloud");
+    let access_keys = Some(AccessKeyPair::new("test", "test"));
+    let options = Options { access_keys, ..Options::new("fargate-agent") };
+    let cloud = LocalCloud::serve(options).await.expect("a cloud");
     for fault in expected_faults() {
         cloud.fail("RunTask", fault);
     }

@@ -6,7 +6,6 @@ mod recorded;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use aws_sdk_ecs::config::{BehaviorVersion, Region};
 use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, EfsVolumeConfiguration, KeyValuePair, MountPoint,
     NetworkMode, Volume,
@@ -55,7 +54,7 @@ impl Theatre {
         let configuration = configuration.to_string_lossy();
         let runner = Runner {
             driver: Driver::new(&driver(), &["custom"], &["-c", &configuration]),
-            environment: environment::of_driver(&cloud.endpoint()),
+            environment: environment::of_driver(&cloud.endpoint(), cloud.access_keys()),
             builds_dir: "/builds".to_owned(),
             cache_dir: "/cache".to_owned(),
             short_token: "testtestt".to_owned(),
@@ -104,20 +103,7 @@ async fn register_definition_with_helper(cloud: &LocalCloud) -> String {
         .build();
     let efs = EfsVolumeConfiguration::builder().file_system_id(FILE_SYSTEM).build().unwrap();
     let volume = Volume::builder().name("helper").efs_volume_configuration(efs).build();
-    let key = |name: &str| std::env::var(name).unwrap_or_else(|_| "test".to_owned());
-    let credentials = aws_credential_types::Credentials::from_keys(
-        key("AWS_ACCESS_KEY_ID"),
-        key("AWS_SECRET_ACCESS_KEY"),
-        None,
-    );
-    let configuration = aws_sdk_ecs::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .endpoint_url(cloud.endpoint())
-        .credentials_provider(credentials)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    let request = aws_sdk_ecs::Client::from_conf(configuration)
+    let request = fargate_tests::ecs_client(cloud)
         .register_task_definition()
         .family("ci-job-with-helper")
         .network_mode(NetworkMode::Awsvpc)

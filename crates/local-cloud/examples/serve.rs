@@ -1,11 +1,11 @@
-//! Serves a local cloud until it is interrupted, and prints its endpoint: the smallest program
-//! around the library, to look at it with any ECS client.
+//! Serves a local cloud until it is interrupted, and prints its endpoint and the keys that it drew: the
+//! smallest program around the library, to look at it with any ECS client.
 //!
 //! `FARGATE_AGENT` names the agent; tasks with a command of their own do without.
 
 use std::path::PathBuf;
 
-use fargate_local_cloud::{LocalCloud, Options};
+use fargate_local_cloud::{AccessKeyPair, LocalCloud, Options};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,6 +16,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         eprintln!("{notice}");
     }
     println!("{}", cloud.endpoint());
+    if let Some(AccessKeyPair { access_key_id, secret_access_key, .. }) = cloud.drawn_keys() {
+        println!("AWS_ACCESS_KEY_ID={access_key_id} AWS_SECRET_ACCESS_KEY={secret_access_key}");
+    }
     tokio::signal::ctrl_c().await?;
     cloud.shutdown().await;
     Ok(())

@@ -3,14 +3,21 @@
 use std::path::Path;
 
 use crate::seed;
+use crate::wire::credentials::AccessKeyPair;
 
-/// The text, for a cloud at `endpoint` whose tasks listen on `port`.
-pub fn text(endpoint: &str, port: u16, state_dir: &Path) -> String {
+/// The text, for a cloud at `endpoint` whose tasks listen on `port`, with the pair of keys where the
+/// cloud drew it.
+pub fn text(endpoint: &str, drawn: Option<&AccessKeyPair>, port: u16, state_dir: &Path) -> String {
+    let keys = match drawn {
+        Some(pair) => format!(
+            " AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}",
+            pair.access_key_id, pair.secret_access_key
+        ),
+        None => ", and the key pair that the local cloud was started with".to_owned(),
+    };
     let subnets: Vec<_> = seed::SUBNETS.iter().map(|subnet| quoted(subnet)).collect();
     format!(
-        "# Before fargate-runner: export AWS_ENDPOINT_URL_ECS={endpoint} \
-         AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test (or the pair that the local cloud was \
-         started with)\n\
+        "# Before fargate-runner: export AWS_ENDPOINT_URL={endpoint}{keys}\n\
          config_version = 1\n\
          state_dir = {}\n\
          \n\
@@ -54,8 +61,10 @@ mod tests {
 
     #[test]
     fn the_file_names_the_seeded_resources_and_the_environment() {
-        insta::assert_snapshot!(text("http://127.0.0.1:4000", 4000, Path::new("/a \"b\"")), @r##"
-        # Before fargate-runner: export AWS_ENDPOINT_URL_ECS=http://127.0.0.1:4000 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test (or the pair that the local cloud was started with)
+        let drawn = AccessKeyPair::new("AKIA0", "a secret");
+        let (endpoint, state_dir) = ("http://127.0.0.1:4000", Path::new("/a \"b\""));
+        insta::assert_snapshot!(text(endpoint, Some(&drawn), 4000, state_dir), @r##"
+        # Before fargate-runner: export AWS_ENDPOINT_URL=http://127.0.0.1:4000 AWS_ACCESS_KEY_ID=AKIA0 AWS_SECRET_ACCESS_KEY=a secret
         config_version = 1
         state_dir = "/a \"b\""
 
@@ -71,5 +80,6 @@ mod tests {
         [defaults.ssh]
         port = 4000
         "##);
+        insta::assert_snapshot!(text(endpoint, None, 4000, state_dir).lines().next().unwrap(), @"# Before fargate-runner: export AWS_ENDPOINT_URL=http://127.0.0.1:4000, and the key pair that the local cloud was started with");
     }
 }

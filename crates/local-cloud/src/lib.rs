@@ -39,4 +39,4 @@ pub use pace::Pace;
 pub use record::{ContainerRecord, Request, TaskRecord};
 pub use seed::IPV6_SUBNET;
 pub use server::LocalCloud;
-pub use wire::credentials::Credentials;
+pub use wire::credentials::{AccessKeyPair, Credentials};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::limits::Limits;
 use crate::pace::Pace;
+use crate::wire::credentials::AccessKeyPair;
 
 /// How to serve a cloud.
 #[derive(Clone, Debug)]
@@ -27,6 +28,12 @@ pub struct Options {
     /// Answer over TLS, with a certificate of the cloud's own authority for this machine's
     /// loopback names and for `cloud.example`.
     pub tls: bool,
+    /// Whose signatures are accepted. `None` takes the pair of this process's environment, and draws
+    /// a random one where it has none.
+    pub access_keys: Option<AccessKeyPair>,
+    /// Listen on an address that is not loopback: whoever reaches it and has the keys runs commands
+    /// on this machine.
+    pub allow_remote: bool,
 }
 
 impl Options {
@@ -42,6 +49,8 @@ impl Options {
             limits: Limits::none(),
             folder: None,
             tls: false,
+            access_keys: None,
+            allow_remote: false,
         }
     }
 }
@@ -67,6 +76,27 @@ pub enum ServeError {
         /// What was asked for.
         listen: SocketAddr,
     },
+    /// Other machines reach the address, and nobody allowed that.
+    #[error(
+        "listening on {listen} would let other machines run commands on this one; give a loopback \
+         address, for example 127.0.0.1:{}, or allow it with --allow-remote", listen.port()
+    )]
+    NotLoopback {
+        /// What was asked for.
+        listen: SocketAddr,
+    },
+    /// Other machines reach the address, and strangers know the keys.
+    #[error(
+        "listening on {listen} with access key {access_key_id}, whose secret is well known or easily \
+         guessed, would let strangers run commands on this machine; unset AWS_ACCESS_KEY_ID and \
+         AWS_SECRET_ACCESS_KEY (then a random pair is drawn), or set a pair that nobody else knows"
+    )]
+    GuessableKeys {
+        /// What was asked for.
+        listen: SocketAddr,
+        /// The name of the key.
+        access_key_id: String,
+    },
     /// The folder for file systems and logs cannot be used.
     #[error("using the folder {} for file systems and container logs", folder.display())]
     Folder {
@@ -84,7 +114,7 @@ pub enum ServeError {
     Processes(#[source] std::io::Error),
     /// `AWS_ACCESS_KEY_ID` without `AWS_SECRET_ACCESS_KEY`, or the reverse.
     #[error(
-        "{missing} is not set although {given} is; set both, or neither (then test/test is taken)"
+        "{missing} is not set although {given} is; set both, or neither (then a random pair is drawn)"
     )]
     HalfCredentials {
         /// The variable that is there.

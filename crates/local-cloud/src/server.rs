@@ -1,7 +1,9 @@
 //! The running server, as its owner sees it: where it listens, what it saw, what is to go wrong.
 
+use std::fs::{DirBuilder, Permissions};
 use std::future::Future;
 use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,12 +26,14 @@ use crate::record::{Request, TaskRecord};
 use crate::state::names::ACCOUNT;
 use crate::state::task::Ending;
 use crate::wire::connection::{Door, Link};
-use crate::wire::credentials::{Credentials, Keyring, Principal};
+use crate::wire::credentials::{AccessKeyPair, Credentials, Keyring, Principal};
 use crate::wire::http::handle;
 use crate::wire::tls::Identity;
 
 /// Where the delays of every cloud begin; the same cloud played twice takes the same times.
 const SEED: u64 = 0x0FA2_6A7E;
+/// The mode of folders that only their owner enters.
+const OWNER_ONLY: u32 = 0o700;
 /// How long connections get to end by themselves at a shutdown.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -38,6 +42,8 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 pub struct LocalCloud {
     cloud: Arc<Cloud>,
     address: SocketAddr,
+    access_keys: AccessKeyPair,
+    keys_are_drawn: bool,
     authority_pem: Option<String>,
     closing: watch::Sender<bool>,
     server: JoinHandle<()>,
@@ -52,10 +58,13 @@ impl LocalCloud {
     ///
     /// [`ServeError`], before anything was started.
     pub async fn serve(options: Options) -> Result<Self, ServeError> {
-        if options.listen.ip().is_unspecified() {
-            return Err(ServeError::AllAddresses { listen: options.listen });
-        }
-        let keys = Keyring::from_environment(|name| std::env::var(name).ok())?;
+        let given = match options.access_keys {
+            Some(given) => Some(given),
+            None => AccessKeyPair::from_environment(|name| std::env::var(name).ok())?,
+        };
+        let keys_are_drawn = given.is_none();
+        let access_keys = given.unwrap_or_else(AccessKeyPair::draw);
+        check_address(options.listen, options.allow_remote, &access_keys)?;
         let (folder, temporary) = folder(options.folder)?;
         let bind = |source| ServeError::Bind { listen: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(bind)?;
@@ -66,11 +75,21 @@ impl LocalCloud {
         let tls = tls.map_err(|error| ServeError::Tls(error.into()))?;
         let (authority_pem, acceptor) = tls.map(|tls| (tls.authority_pem, tls.acceptor)).unzip();
         let timetable = Timetable::new(options.pace, SEED);
+        let keys = Keyring::new(&access_keys);
         let cloud = Arc::new(Cloud::new(keys, timetable, options.limits, backend, options.empty));
         let (closing, closed) = watch::channel(false);
-        let server =
-            tokio::spawn(answer(Door::new(listener, acceptor), Arc::clone(&cloud), closed));
-        Ok(Self { cloud, address, authority_pem, closing, server, _temporary: temporary })
+        let door = Door::new(listener, address.ip(), acceptor);
+        let server = tokio::spawn(answer(door, Arc::clone(&cloud), closed));
+        Ok(Self {
+            cloud,
+            address,
+            access_keys,
+            keys_are_drawn,
+            authority_pem,
+            closing,
+            server,
+            _temporary: temporary,
+        })
     }
 
     /// `http://ADDRESS:PORT`, or `https://` with TLS. All services that the cloud plays are there:
@@ -79,6 +98,18 @@ impl LocalCloud {
     pub fn endpoint(&self) -> String {
         let scheme = if self.authority_pem.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
+    }
+
+    /// The pair of keys that the cloud takes; whoever has it runs commands on this machine.
+    #[must_use]
+    pub fn access_keys(&self) -> &AccessKeyPair {
+        &self.access_keys
+    }
+
+    /// The pair, if the cloud drew it, so that nobody knows it who is not told.
+    #[must_use]
+    pub fn drawn_keys(&self) -> Option<&AccessKeyPair> {
+        self.keys_are_drawn.then_some(&self.access_keys)
     }
 
     /// The certificate of the cloud's authority in PEM, for a file that `AWS_CA_BUNDLE` names;
@@ -108,10 +139,12 @@ impl LocalCloud {
     }
 
     /// Text of a configuration file of `fargate-runner` that works with this cloud, unless it was
-    /// started empty. Its first line says which environment belongs to it.
+    /// started empty. Its first line says which environment belongs to it, with the keys if the cloud
+    /// drew them: then the file is for its owner alone.
     #[must_use]
     pub fn configuration(&self, state_dir: &Path) -> String {
-        configuration::text(&self.endpoint(), self.address.port(), state_dir)
+        let port = self.address.port();
+        configuration::text(&self.endpoint(), self.drawn_keys(), port, state_dir)
     }
 
     /// One sentence for the person who started the cloud: that tasks run unprotected and one at a
@@ -271,15 +304,45 @@ impl Drop for LocalCloud {
     }
 }
 
-/// The folder to use, and the temporary one if it is that.
+/// Refuses an address that would let strangers run commands on this machine.
+fn check_address(
+    listen: SocketAddr,
+    allow_remote: bool,
+    keys: &AccessKeyPair,
+) -> Result<(), ServeError> {
+    let address = listen.ip().to_canonical();
+    if address.is_unspecified() {
+        return Err(ServeError::AllAddresses { listen });
+    }
+    if address.is_loopback() {
+        return Ok(());
+    }
+    if !allow_remote {
+        return Err(ServeError::NotLoopback { listen });
+    }
+    if keys.is_guessable() {
+        let access_key_id = keys.access_key_id.clone();
+        return Err(ServeError::GuessableKeys { listen, access_key_id });
+    }
+    Ok(())
+}
+
+/// The folder to use, and the temporary one if it is that. What is made here is for its owner alone:
+/// it holds what tasks keep and print.
 fn folder(given: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>), ServeError> {
     let Some(folder) = given else {
-        let made = tempfile::Builder::new().prefix("fargate-local-").tempdir();
+        let made = tempfile::Builder::new()
+            .prefix("fargate-local-")
+            .permissions(Permissions::from_mode(OWNER_ONLY))
+            .tempdir();
         let folder = std::env::temp_dir();
         let made = made.map_err(|source| ServeError::Folder { folder, source })?;
         return Ok((made.path().to_owned(), Some(made)));
     };
-    std::fs::create_dir_all(&folder)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(OWNER_ONLY)
+        .create(&folder)
         .and_then(|()| folder.canonicalize())
         .map(|folder| (folder, None))
         .map_err(|source| ServeError::Folder { folder: folder.clone(), source })

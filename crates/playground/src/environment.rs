@@ -3,23 +3,27 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use fargate_local_cloud::AccessKeyPair;
+
 /// The Region in which the local cloud is addressed where the environment names none.
 const REGION: &str = "eu-west-1";
 
-/// The environment of this process, in which the AWS variables lead to the cloud at `endpoint`.
+/// The environment of this process, in which the AWS variables lead to the cloud at `endpoint` with the
+/// keys that it takes.
 ///
-/// Profiles, session tokens and other endpoints of this process are left out: a demo must reach
-/// no real account. The key pair stays if it is whole, because the local cloud accepts that one.
+/// Profiles, keys and other endpoints of this process are left out: a demo must reach no real account.
 #[must_use]
-pub fn of_driver(endpoint: &str) -> Vec<(OsString, OsString)> {
-    from(std::env::vars_os().collect(), endpoint)
+pub fn of_driver(endpoint: &str, keys: &AccessKeyPair) -> Vec<(OsString, OsString)> {
+    from(std::env::vars_os().collect(), endpoint, keys)
 }
 
-fn from(present: Vec<(OsString, OsString)>, endpoint: &str) -> Vec<(OsString, OsString)> {
+fn from(
+    present: Vec<(OsString, OsString)>,
+    endpoint: &str,
+    keys: &AccessKeyPair,
+) -> Vec<(OsString, OsString)> {
     let value =
         |name: &str| present.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-    let pair = value("AWS_ACCESS_KEY_ID").zip(value("AWS_SECRET_ACCESS_KEY"));
-    let (key, secret) = pair.unwrap_or_else(|| ("test".into(), "test".into()));
     let region = value("AWS_REGION").unwrap_or_else(|| REGION.into());
     let ours = |name: &OsString| {
         let name = name.to_string_lossy();
@@ -28,11 +32,13 @@ fn from(present: Vec<(OsString, OsString)>, endpoint: &str) -> Vec<(OsString, Os
     let mut environment: Vec<_> = present.into_iter().filter(|(name, _)| !ours(name)).collect();
     environment.extend([
         ("AWS_ENDPOINT_URL".into(), endpoint.into()),
-        ("AWS_ACCESS_KEY_ID".into(), key),
-        ("AWS_SECRET_ACCESS_KEY".into(), secret),
+        ("AWS_ACCESS_KEY_ID".into(), keys.access_key_id.clone().into()),
+        ("AWS_SECRET_ACCESS_KEY".into(), keys.secret_access_key.clone().into()),
         ("AWS_REGION".into(), region),
         ("AWS_EC2_METADATA_DISABLED".into(), "true".into()),
     ]);
+    let token = keys.session_token.as_ref();
+    environment.extend(token.map(|token| ("AWS_SESSION_TOKEN".into(), token.into())));
     environment
 }
 
@@ -72,17 +78,17 @@ mod tests {
             ("PATH", "/bin"),
             ("AWS_PROFILE", "production"),
             ("AWS_SESSION_TOKEN", "x"),
-            ("AWS_ACCESS_KEY_ID", "half a pair"),
+            ("AWS_ACCESS_KEY_ID", "of a real account"),
             ("AWS_ENDPOINT_URL_ECS", "https://elsewhere"),
             ("FARGATE_RUNNER_CONFIG", "/etc/real.toml"),
         ]);
-        let environment = from(present, "http://127.0.0.1:1");
+        let environment = from(present, "http://127.0.0.1:1", &AccessKeyPair::new("AKIA", "x"));
         for gone in
             ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_ECS", "FARGATE_RUNNER_CONFIG"]
         {
             assert_eq!(find(&environment, gone), None, "{gone}");
         }
-        assert_eq!(find(&environment, "AWS_ACCESS_KEY_ID"), Some("test"));
+        assert_eq!(find(&environment, "AWS_ACCESS_KEY_ID"), Some("AKIA"));
         assert_eq!(find(&environment, "AWS_ENDPOINT_URL"), Some("http://127.0.0.1:1"));
         assert_eq!(find(&environment, "PATH"), Some("/bin"));
     }

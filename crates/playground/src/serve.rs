@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use fargate_local_cloud::{Limits, LocalCloud, Options, Pace, ServeError};
+use fargate_local_cloud::{AccessKeyPair, Limits, LocalCloud, Options, Pace, ServeError};
 use tokio::time::timeout;
 
 use crate::faults;
@@ -24,7 +24,12 @@ pub struct Args {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Write a configuration for fargate-runner that works with this cloud.
+    /// Listen on an address that other machines reach: whoever has the key pair then runs commands
+    /// on this one.
+    #[arg(long)]
+    allow_remote: bool,
+    /// Write a configuration for fargate-runner that works with this cloud; it holds the key pair, so it
+    /// is for its owner alone.
     #[arg(long, value_name = "FILE")]
     write_config: Option<PathBuf>,
     /// Start without cluster, subnets and task definition; take any well-formed subnet.
@@ -120,8 +125,9 @@ pub async fn run(args: Args) -> Result<(), Error> {
         None => (args.pace.0, Limits::none()),
         Some(Factor(factor)) => (Pace::Measured { factor }, Limits::of_aws()),
     };
-    let (listen, empty) = (args.listen, args.empty);
-    let options = Options { listen, empty, pace, limits, ..Options::new(programs::agent()?) };
+    let (listen, allow_remote, empty) = (args.listen, args.allow_remote, args.empty);
+    let options = Options::new(programs::agent()?);
+    let options = Options { listen, allow_remote, empty, pace, limits, ..options };
     let cloud = LocalCloud::serve(options).await?;
     if let Some(rules) = rules {
         cloud.set_faults(rules);
@@ -140,8 +146,11 @@ pub async fn run(args: Args) -> Result<(), Error> {
 fn announce(cloud: &LocalCloud, args: &Args) -> Result<(), Error> {
     let endpoint = cloud.endpoint();
     let mut use_it = format!("export AWS_ENDPOINT_URL={endpoint}");
-    if std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
-        use_it += " AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test";
+    // A pair of the environment is known to whoever set it, and may be one of a real account.
+    if let Some(AccessKeyPair { access_key_id, secret_access_key, .. }) = cloud.drawn_keys() {
+        use_it += &format!(
+            " AWS_ACCESS_KEY_ID={access_key_id} AWS_SECRET_ACCESS_KEY={secret_access_key}"
+        );
     }
     if let Some(path) = &args.write_config {
         let path = std::path::absolute(path)?;
@@ -158,7 +167,8 @@ fn announce(cloud: &LocalCloud, args: &Args) -> Result<(), Error> {
     Ok(out.flush()?)
 }
 
-/// Writes the whole file or nothing: whoever waits for it never reads half of it.
+/// Writes the whole file or nothing: whoever waits for it never reads half of it. Only its owner reads it,
+/// because a temporary file has the mode 0600.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;

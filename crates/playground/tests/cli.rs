@@ -1,8 +1,10 @@
 //! The `fargate-local` binary as a person meets it: help, wrong arguments, missing programs.
 
+use std::collections::HashSet;
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -62,6 +64,9 @@ fn a_demo_without_its_programs_names_the_command_that_brings_them() {
 fn serve_says_in_one_line_how_to_use_it_and_ends_at_a_signal() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("local.toml");
+    std::fs::write(&file, "what was there").unwrap();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let mut secrets = HashSet::new();
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let mut child = local(&["serve", "--write-config"])
             .arg(&file)
@@ -79,9 +84,51 @@ fn serve_says_in_one_line_how_to_use_it_and_ends_at_a_signal() {
         assert!(line.ends_with(&format!("FARGATE_RUNNER_CONFIG={}\n", file.display())), "{line}");
         let configuration = std::fs::read_to_string(&file).unwrap();
         assert!(configuration.contains(&format!("port = {port}\n")), "{configuration}");
+        let secret = line.split("AWS_SECRET_ACCESS_KEY=").nth(1).unwrap();
+        let secret = secret.split(' ').next().unwrap();
+        assert!(secret.len() == 40 && secrets.insert(secret.to_owned()), "{line}");
+        assert!(configuration.contains(&format!("AWS_SECRET_ACCESS_KEY={secret}\n")));
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "it holds the secret");
         kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0));
     }
+}
+
+#[test]
+fn a_pair_of_the_environment_is_taken_and_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("local.toml");
+    let mut child = local(&["serve", "--write-config"])
+        .arg(&file)
+        .env("FARGATE_AGENT", "/bin/true")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "a-secret-of-somebody")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let configuration = std::fs::read_to_string(&file).unwrap();
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(line.starts_with("ready: export AWS_ENDPOINT_URL=http://127.0.0.1:"), "{line}");
+    assert!(!(line + &configuration).contains("a-secret-of-somebody"));
+}
+
+#[test]
+fn an_address_that_other_machines_reach_needs_a_flag_and_keys_that_nobody_knows() {
+    let serve = |arguments: &[&str]| {
+        let mut command = local(arguments);
+        command.env("FARGATE_AGENT", "/bin/true").env("AWS_ACCESS_KEY_ID", "test");
+        let output = command.env("AWS_SECRET_ACCESS_KEY", "test").output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        text(&output)
+    };
+    let said = serve(&["serve", "--listen", "192.0.2.7:4510"]);
+    insta::assert_snapshot!(said, @"error: listening on 192.0.2.7:4510 would let other machines run commands on this one; give a loopback address, for example 127.0.0.1:4510, or allow it with --allow-remote");
+    let said = serve(&["serve", "--listen", "192.0.2.7:4510", "--allow-remote"]);
+    insta::assert_snapshot!(said, @"error: listening on 192.0.2.7:4510 with access key test, whose secret is well known or easily guessed, would let strangers run commands on this machine; unset AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (then a random pair is drawn), or set a pair that nobody else knows");
 }
 
 #[test]

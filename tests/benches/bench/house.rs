@@ -67,6 +67,11 @@ impl House {
         self.server.join().expect("the cloud's thread does not panic");
     }
 
+    /// What the driver finds in its environment here.
+    pub fn environment(&self) -> Vec<(OsString, OsString)> {
+        environment::of_driver(&self.cloud.endpoint(), self.cloud.access_keys())
+    }
+
     /// A job whose stages are called one by one.
     pub fn job(&self, number: u64) -> Result<Called<'_>, Box<dyn Error>> {
         self.job_with(number, &self.configuration)
@@ -138,7 +143,7 @@ impl Called<'_> {
             .arg(&self.configuration)
             .args(&arguments[1..])
             .env_clear()
-            .envs(environment::of_driver(&self.house.cloud.endpoint()))
+            .envs(self.house.environment())
             .env("TMPDIR", &self.folder)
             .env("BUILD_FAILURE_EXIT_CODE", "1")
             .env("SYSTEM_FAILURE_EXIT_CODE", "2")

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use fargate_playground::environment;
 use fargate_playground::runner::{Control, Driver, OUTPUT_LIMIT, Runner, Scripts, Times, Verdict};
 
 use crate::figure::{Figure, Goal, Report, median, ms};
@@ -49,7 +48,7 @@ pub fn runner(house: &House) -> Result<Runner, Box<dyn Error>> {
     let configuration = house.configuration.to_string_lossy();
     Ok(Runner {
         driver: Driver::new(&house.driver, &["custom"], &["-c", &configuration]),
-        environment: environment::of_driver(&house.cloud.endpoint()),
+        environment: house.environment(),
         builds_dir: "/builds".to_owned(),
         cache_dir: "/cache".to_owned(),
         short_token: "benchmark".to_owned(),

@@ -12,7 +12,6 @@ use aws_sdk_ecs::types::{
     TaskOverride,
 };
 use fargate_local_cloud::{Fault, Limits, Options, Phase};
-use fargate_playground::environment;
 
 use crate::figure::{Figure, Goal, Report};
 use crate::house::House;
@@ -52,7 +51,7 @@ fn measure_in(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> 
     let before = house.cloud.requests().len();
     let mut reap = Command::new(&house.driver);
     reap.arg("-c").arg(&house.configuration).args(["tasks", "reap"]);
-    reap.env_clear().envs(environment::of_driver(&house.cloud.endpoint()));
+    reap.env_clear().envs(house.environment());
     let took = run(reap.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()))?.wall;
     let requests = house.cloud.requests();
     let calls = |operation: &str| {
@@ -78,7 +77,7 @@ fn measure_in(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> 
 }
 
 async fn start(house: &House, owner: &str) -> Result<(), Box<dyn Error>> {
-    let ecs = fargate_tests::ecs_client(&house.cloud.endpoint());
+    let ecs = fargate_tests::ecs_client(&house.cloud);
     let vpc = AwsVpcConfiguration::builder()
         .subnets("subnet-0a1b2c3d4e5f60718")
         .security_groups("sg-0c3d4e5f60718293b")

@@ -2,7 +2,7 @@
 //! which whoever answers a request can reset its connection without an answer, or slow it down.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
@@ -27,13 +27,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Accepts up to [`MAX_CONNECTIONS`].
 pub struct Door {
     listener: TcpListener,
+    listens_on: IpAddr,
     tls: Option<TlsAcceptor>,
     room: Arc<Semaphore>,
 }
 
 impl Door {
-    pub fn new(listener: TcpListener, tls: Option<TlsAcceptor>) -> Self {
-        Self { listener, tls, room: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
+    pub fn new(listener: TcpListener, listens_on: IpAddr, tls: Option<TlsAcceptor>) -> Self {
+        Self { listener, listens_on, tls, room: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
     }
 }
 
@@ -49,7 +50,8 @@ impl Listener for Door {
                 Ok((stream, address)) => {
                     // Small answers at once; a failure only makes them slower.
                     let _ = stream.set_nodelay(true);
-                    let link = Link { peer: address, way: Arc::default() };
+                    let (listens_on, way) = (self.listens_on, Arc::default());
+                    let link = Link { peer: address, listens_on, way };
                     let stream = match &self.tls {
                         Some(tls) => Stream::Greeting(Box::new(tls.accept(stream))),
                         None => Stream::Plain(stream),
@@ -108,6 +110,7 @@ impl Stream {
 #[derive(Clone)]
 pub struct Link {
     peer: SocketAddr,
+    listens_on: IpAddr,
     way: Arc<Mutex<Way>>,
 }
 
@@ -126,6 +129,11 @@ impl Link {
     /// Who is at the other end.
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// The address of this machine that the cloud listens on.
+    pub fn listens_on(&self) -> IpAddr {
+        self.listens_on
     }
 
     /// From now on nothing is written; the next write resets the connection.

@@ -2,17 +2,19 @@
 //! shares the listener with the services and is not one of them: nothing here is signed, so it is
 //! for this machine alone, and no page in a browser reaches it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::connection::Link;
 use super::member::without_nulls;
+use super::page_guard::{PageRefusal, keep_pages_out};
 use crate::clock::epoch_seconds;
 use crate::cloud::Cloud;
 use crate::fault::{FaultCount, Rules, RulesError, Struck};
@@ -47,10 +49,8 @@ X-Local-Cloud, with any value.
 enum Refused {
     #[error("the control endpoint is for this machine alone, and this came from {0}")]
     Stranger(IpAddr),
-    #[error("the control endpoint is asked for at a loopback address; Host is {0}")]
-    Host(String),
-    #[error("the control endpoint takes nothing from pages of other sites")]
-    CrossSite,
+    #[error(transparent)]
+    Page(#[from] PageRefusal),
     #[error("{method} {path} changes something, so it carries the header X-Local-Cloud: 1")]
     NoHeader { method: Method, path: String },
     #[error("{path} is not there\n\n{HELP}")]
@@ -69,9 +69,7 @@ enum Refused {
 impl Refused {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Stranger(_) | Self::Host(_) | Self::CrossSite | Self::NoHeader { .. } => {
-                StatusCode::FORBIDDEN
-            }
+            Self::Stranger(_) | Self::Page(_) | Self::NoHeader { .. } => StatusCode::FORBIDDEN,
             Self::NotThere { .. } => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Rules(_) | Self::Duration { .. } => StatusCode::BAD_REQUEST,
@@ -90,9 +88,9 @@ pub fn is_for(path: &str) -> bool {
     path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Answers a request of `peer`.
-pub fn answer(cloud: &Arc<Cloud>, peer: SocketAddr, parts: &Parts, body: &[u8]) -> Response {
-    let told = admit(peer, parts).and_then(|()| act(cloud, &parts.method, &parts.uri, body));
+/// Answers a request that came over `link`.
+pub fn answer(cloud: &Arc<Cloud>, link: &Link, parts: &Parts, body: &[u8]) -> Response {
+    let told = admit(link, parts).and_then(|()| act(cloud, &parts.method, &parts.uri, body));
     let (status, kind, body) = match told {
         Ok(Told::Text(text)) => (StatusCode::OK, "text/plain; charset=utf-8", text),
         Ok(Told::Json(value)) => (StatusCode::OK, "application/json", format!("{value:#}\n")),
@@ -108,44 +106,18 @@ pub fn answer(cloud: &Arc<Cloud>, peer: SocketAddr, parts: &Parts, body: &[u8]) 
 }
 
 /// Lets programs of this machine in, and no page of a browser.
-fn admit(peer: SocketAddr, parts: &Parts) -> Result<(), Refused> {
-    if !peer.ip().to_canonical().is_loopback() {
-        return Err(Refused::Stranger(peer.ip()));
+fn admit(link: &Link, parts: &Parts) -> Result<(), Refused> {
+    // Whoever asks a machine at one of its addresses from that machine comes from that address.
+    let peer = link.peer().ip().to_canonical();
+    if !peer.is_loopback() && peer != link.listens_on().to_canonical() {
+        return Err(Refused::Stranger(peer));
     }
-    // A name that leads here today may belong to somebody else: DNS rebinding.
-    let host = text(&parts.headers, header::HOST.as_str());
-    if !is_loopback(host) {
-        return Err(Refused::Host(host.to_owned()));
-    }
-    let site = text(&parts.headers, "sec-fetch-site");
-    if parts.headers.contains_key(header::ORIGIN) || !["", "none", "same-origin"].contains(&site) {
-        return Err(Refused::CrossSite);
-    }
+    keep_pages_out(parts, link.listens_on())?;
     if parts.method != Method::GET && !parts.headers.contains_key(HEADER) {
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         return Err(Refused::NoHeader { method, path });
     }
     Ok(())
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-/// `localhost`, `127.1.2.3` or `[::1]`, with or without a port.
-fn is_loopback(host: &str) -> bool {
-    let ends_in_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
-    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((name, "")) => (name, ""),
-        Some((name, port)) => match port.strip_prefix(':') {
-            Some(port) => (name, port),
-            None => return false,
-        },
-        None => host.split_once(':').unwrap_or((host, "")),
-    };
-    let name_is = name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    name_is && ends_in_port(port)
 }
 
 fn act(cloud: &Cloud, method: &Method, uri: &Uri, body: &[u8]) -> Result<Told, Refused> {
@@ -261,29 +233,6 @@ fn request(request: &Request) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_loopback_names_are_hosts() {
-        for host in
-            ["127.0.0.1:4000", "127.9.9.9", "localhost", "LocalHost:80", "[::1]:80", "[::1]"]
-        {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in [
-            "",
-            "example.org",
-            "127.0.0.1.example.org",
-            "localhost.example.org:80",
-            "10.0.0.1:80",
-            "[::1].example.org",
-            "[::1]x",
-            "127.0.0.1:x",
-            "::1",
-            "0.0.0.0:80",
-        ] {
-            assert!(!is_loopback(host), "{host}");
-        }
-    }
 
     #[test]
     fn the_services_keep_their_paths() {

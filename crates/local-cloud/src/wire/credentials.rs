@@ -1,7 +1,8 @@
-//! Whose signatures are accepted: the pair of the cloud's own environment, else test/test, and the
-//! short-lived credentials that the cloud issued.
+//! Whose signatures are accepted: the pair that the cloud was given, else that of its environment, else a
+//! random one; and the short-lived credentials that the cloud issued. No pair is accepted that everybody
+//! knows, unless whoever starts the cloud names it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::RwLock;
 use std::time::{Duration, SystemTime};
@@ -9,6 +10,70 @@ use std::time::{Duration, SystemTime};
 use crate::options::ServeError;
 use crate::state::names::ACCOUNT;
 use crate::state::random;
+
+/// Shortest secret that counts as unknown to strangers. Secrets of AWS have 40 characters.
+const SHORTEST_SECRET: usize = 20;
+
+/// The pair of keys that a cloud takes from its start on.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessKeyPair {
+    /// For `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// For `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+    /// For `AWS_SESSION_TOKEN`; requests carry it as well where there is one.
+    pub session_token: Option<String>,
+}
+
+impl fmt::Debug for AccessKeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.access_key_id;
+        f.debug_struct("AccessKeyPair").field("access_key_id", name).finish_non_exhaustive()
+    }
+}
+
+impl AccessKeyPair {
+    /// A pair without a session token.
+    #[must_use]
+    pub fn new(access_key_id: impl Into<String>, secret_access_key: impl Into<String>) -> Self {
+        let (access_key_id, secret_access_key) = (access_key_id.into(), secret_access_key.into());
+        Self { access_key_id, secret_access_key, session_token: None }
+    }
+
+    /// A random pair in the shape of those of AWS.
+    pub(crate) fn draw() -> Self {
+        let name = format!("AKIA{}", random::hex_digits(16).to_uppercase());
+        Self::new(name, random::hex_digits(40))
+    }
+
+    /// Reads the pair with `variable`, which answers as the environment does; `None` without one.
+    pub(crate) fn from_environment(
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, ServeError> {
+        const ID: &str = "AWS_ACCESS_KEY_ID";
+        const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
+        let given = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let half = |given, missing| Err(ServeError::HalfCredentials { given, missing });
+        match (given(ID), given(SECRET)) {
+            (Some(id), Some(secret)) => {
+                let session_token = given("AWS_SESSION_TOKEN");
+                Ok(Some(Self { session_token, ..Self::new(id, secret) }))
+            }
+            (None, None) => Ok(None),
+            (Some(_), None) => half(ID, SECRET),
+            (None, Some(_)) => half(SECRET, ID),
+        }
+    }
+
+    /// Whether a stranger may know or guess the secret: test/test, the pairs of documentations, a word.
+    pub(crate) fn is_guessable(&self) -> bool {
+        let secret = &self.secret_access_key;
+        let letters: BTreeSet<char> = secret.chars().collect();
+        secret.chars().count() < SHORTEST_SECRET
+            || letters.len() < SHORTEST_SECRET / 3
+            || secret.to_uppercase().contains("EXAMPLE")
+    }
+}
 
 /// Short-lived credentials that the cloud issued.
 #[derive(Clone)]
@@ -68,23 +133,16 @@ pub(crate) struct Keyring {
 }
 
 impl Keyring {
-    /// Reads the pair with `variable`, which answers as the environment does.
-    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ServeError> {
-        const ID: &str = "AWS_ACCESS_KEY_ID";
-        const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
-        let given = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let (id, secret, session_token) = match (given(ID), given(SECRET)) {
-            (Some(id), Some(secret)) => (id, secret, given("AWS_SESSION_TOKEN")),
-            (None, None) => ("test".to_owned(), "test".to_owned(), None),
-            (Some(_), None) => {
-                return Err(ServeError::HalfCredentials { given: ID, missing: SECRET });
-            }
-            (None, Some(_)) => {
-                return Err(ServeError::HalfCredentials { given: SECRET, missing: ID });
-            }
+    /// Accepts this pair.
+    pub fn new(pair: &AccessKeyPair) -> Self {
+        let AccessKeyPair { access_key_id, secret_access_key, session_token } = pair.clone();
+        let key = Key {
+            principal: Principal::User,
+            secret: secret_access_key,
+            session_token,
+            expires_at: None,
         };
-        let key = Key { principal: Principal::User, secret, session_token, expires_at: None };
-        Ok(Self { keys: RwLock::new(BTreeMap::from([(id, key)])) })
+        Self { keys: RwLock::new(BTreeMap::from([(access_key_id, key)])) }
     }
 
     /// Makes credentials for `principal` that end after `lifetime`.
@@ -117,15 +175,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_a_pair_is_refused_and_none_means_test() {
+    fn half_a_pair_is_refused_and_none_is_none() {
         let only = |name: &'static str| move |asked: &str| (asked == name).then(|| "x".to_owned());
-        assert!(Keyring::from_environment(|_| None).expect("a keyring").find("test").is_some());
-        let error = Keyring::from_environment(only("AWS_ACCESS_KEY_ID")).err().expect("half");
+        assert_eq!(AccessKeyPair::from_environment(|_| None).expect("no pair"), None);
+        let half = AccessKeyPair::from_environment(only("AWS_ACCESS_KEY_ID"));
         assert_eq!(
-            error.to_string(),
+            half.expect_err("half a pair").to_string(),
             "AWS_SECRET_ACCESS_KEY is not set although AWS_ACCESS_KEY_ID is; \
-             set both, or neither (then test/test is taken)"
+             set both, or neither (then a random pair is drawn)"
         );
-        assert!(Keyring::from_environment(only("AWS_SECRET_ACCESS_KEY")).is_err());
+        assert!(AccessKeyPair::from_environment(only("AWS_SECRET_ACCESS_KEY")).is_err());
+        let whole = AccessKeyPair::from_environment(|name| Some(format!("my {name}")));
+        let whole = whole.expect("a pair").expect("a pair");
+        assert_eq!(whole.secret_access_key, "my AWS_SECRET_ACCESS_KEY");
+        assert_eq!(whole.session_token.as_deref(), Some("my AWS_SESSION_TOKEN"));
+    }
+
+    #[test]
+    fn a_drawn_pair_is_another_each_time_and_no_stranger_guesses_it() {
+        let (one, other) = (AccessKeyPair::draw(), AccessKeyPair::draw());
+        assert!(one != other && !one.is_guessable() && !other.is_guessable());
+        assert!(Keyring::new(&one).find("test").is_none());
+        assert!(!format!("{one:?}").contains(&one.secret_access_key));
+        for known in [
+            "test",
+            "minioadmin",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "0123012301230123012301230123012301230123",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        ] {
+            assert!(AccessKeyPair::new("AKIA", known).is_guessable(), "{known}");
+        }
     }
 }

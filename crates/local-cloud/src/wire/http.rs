@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::calendar;
 use super::connection::Link;
 use super::control;
+use super::page_guard::keep_pages_out;
 use super::query;
 use super::refusal::Refusal;
 use super::service::{Answer, Call, Done, Service, TARGET};
@@ -53,9 +54,13 @@ pub async fn handle(
         Err(refusal) => return respond(&cloud, Service::Ecs.refusal(&refusal)),
     };
     if control::is_for(parts.uri.path()) {
-        return control::answer(&cloud, link.peer(), &parts, &body);
+        return control::answer(&cloud, &link, &parts, &body);
     }
     let call = Call::of(&parts.headers, &body);
+    if let Err(refused) = keep_pages_out(&parts, link.listens_on()) {
+        let refusal = Refusal::new("AccessDeniedException", refused.to_string());
+        return respond(&cloud, call.service.refusal(&Refusal { status: 403, ..refusal }));
+    }
     let signed =
         Signed { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: &body };
     // Whoever signs lives by the clock of this machine, however far the cloud's was moved, unless it

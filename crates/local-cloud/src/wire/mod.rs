@@ -7,6 +7,7 @@ pub mod control;
 pub mod credentials;
 pub mod http;
 pub mod member;
+pub mod page_guard;
 pub mod query;
 pub mod refusal;
 pub mod service;

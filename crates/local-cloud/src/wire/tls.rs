@@ -12,9 +12,10 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-/// The names that the certificate is for: this machine's own, and one for whoever comes through a
-/// proxy, because no proxy is asked for those.
-const NAMES: [&str; 4] = ["localhost", "127.0.0.1", "::1", "cloud.example"];
+/// The name for whoever comes through a proxy, because no proxy is asked for this machine's own.
+pub const PUBLIC_NAME: &str = "cloud.example";
+/// The names that the certificate is for: this machine's own, and that one.
+const NAMES: [&str; 4] = ["localhost", "127.0.0.1", "::1", PUBLIC_NAME];
 
 /// What an endpoint with TLS needs.
 pub struct Identity {

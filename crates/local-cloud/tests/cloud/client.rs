@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
-use fargate_local_cloud::{LocalCloud, Options};
+use fargate_local_cloud::{AccessKeyPair, LocalCloud, Options};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -19,9 +19,19 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two checks.
 const AGAIN: Duration = Duration::from_millis(5);
 
-/// A cloud with instant states; no test here needs the agent.
+/// The keys that the clouds of these tests take.
+pub const KEY: (&str, &str) =
+    ("AKIAIOSFODNN7NEIGHBOR", "nobody-guesses-what-these-tests-sign-with");
+
+/// For a cloud with instant states that takes [`KEY`]; no test here needs the agent.
+pub fn options() -> Options {
+    let access_keys = Some(AccessKeyPair::new(KEY.0, KEY.1));
+    Options { access_keys, ..Options::new("no-agent-here") }
+}
+
+/// As above, served.
 pub async fn serve() -> LocalCloud {
-    LocalCloud::serve(Options::new("no-agent-here")).await.expect("a cloud")
+    LocalCloud::serve(options()).await.expect("a cloud")
 }
 
 /// An answer.
@@ -53,6 +63,34 @@ pub async fn send(endpoint: &str, operation: &str, body: String) -> io::Result<A
         .expect("no panic in the client")
 }
 
+/// Sends a signed request of `service` that names another host than the one that it goes to, or carries
+/// more headers.
+pub async fn send_otherwise(
+    endpoint: &str,
+    service: &'static str,
+    host: &str,
+    more_headers: &str,
+) -> Answer {
+    let form = |text: &str| {
+        let headers = vec![("content-type", "application/x-www-form-urlencoded")];
+        (headers, text.to_owned())
+    };
+    let (headers, body) = match service {
+        "sts" => form("Action=AssumeRole&Version=2011-06-15"),
+        "ec2" => form("Action=DescribeSubnets&Version=2016-11-15"),
+        "logs" => (vec![("x-amz-target", "Logs_20140328.GetLogEvents")], "{}".to_owned()),
+        _ => {
+            let target = "AmazonEC2ContainerServiceV20141113.RunTask";
+            (vec![("x-amz-target", target)], run_task().to_string())
+        }
+    };
+    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let keys = Credentials::new(KEY.0, KEY.1, None, None, "a test");
+    let request = signed(host, service, headers.collect(), &body, keys);
+    let request = request.replacen("\r\n", &format!("\r\n{more_headers}"), 1);
+    send_raw(endpoint, request).await.expect("an answer")
+}
+
 /// Sends bytes as they are.
 pub async fn send_raw(endpoint: &str, request: String) -> io::Result<Answer> {
     let host = endpoint.replace("http://", "");
@@ -70,7 +108,7 @@ fn request(host: &str, operation: &str, body: &str) -> String {
         ("content-type".to_owned(), "application/x-amz-json-1.1".to_owned()),
         ("x-amz-target".to_owned(), target),
     ];
-    let keys = Credentials::new("test", "test", None, None, "a test");
+    let keys = Credentials::new(KEY.0, KEY.1, None, None, "a test");
     signed(host, "ecs", headers, body, keys)
 }
 
@@ -179,7 +217,7 @@ pub async fn logs(endpoint: &str, operation: &str, body: Value) -> Answer {
         ("content-type".to_owned(), "application/x-amz-json-1.1".to_owned()),
         ("x-amz-target".to_owned(), format!("Logs_20140328.{operation}")),
     ];
-    let keys = Credentials::new("test", "test", None, None, "a test");
+    let keys = Credentials::new(KEY.0, KEY.1, None, None, "a test");
     let request = signed(&host, "logs", headers, &body.to_string(), keys);
     spawn_blocking(move || exchange(&host, &request))
         .await

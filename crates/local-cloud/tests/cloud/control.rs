@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::client::{
-    Answer, PATIENCE, call, eventually, kept_open, query, run_task, send, send_raw, serve,
+    Answer, PATIENCE, call, eventually, kept_open, options, query, run_task, send, send_raw, serve,
 };
 use fargate_local_cloud::{Limits, LocalCloud, Options, Rate, Rules};
 use serde_json::{Value, json};
@@ -364,7 +364,7 @@ async fn an_answer_is_changed_where_the_rule_says() {
 async fn a_realistic_cloud_throttles_in_the_words_of_aws_and_a_moved_clock_fills_its_buckets() {
     let limits =
         Limits::of_aws().with_calls(&["ListClusters"], Rate { burst: 3, per_second: 0.001 });
-    let options = Options { limits, ..Options::new("no-agent-here") };
+    let options = Options { limits, ..options() };
     let cloud = LocalCloud::serve(options).await.expect("a cloud");
     let mut said = Vec::new();
     for _ in 0..5 {
@@ -402,7 +402,7 @@ async fn each_service_has_its_own_name_for_a_caller_who_is_too_fast() {
 
 #[tokio::test]
 async fn through_tls_a_connection_is_reset_and_an_answer_trickles_as_well() {
-    let options = Options { tls: true, ..Options::new("no-agent-here") };
+    let options = Options { tls: true, ..options() };
     let cloud = LocalCloud::serve(options).await.expect("a cloud");
     let rules = "ListClusters call 1: reset after commit\nListClusters call 2: trickle 1h";
     cloud.set_faults(rules.parse().expect("rules"));
@@ -421,8 +421,30 @@ async fn through_tls_a_connection_is_reset_and_an_answer_trickles_as_well() {
     cloud.shutdown().await;
 }
 
+#[tokio::test]
+async fn through_tls_a_page_reaches_no_service_either() {
+    let options = Options { tls: true, ..options() };
+    let cloud = LocalCloud::serve(options).await.expect("a cloud");
+    let request = kept_open("evil.example", "ListClusters", "{}");
+    let answer = secure_as(&cloud, &request, |answer| answer.ends_with('}')).await;
+    let answer = answer.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("AccessDenied"), "{answer}");
+    cloud.shutdown().await;
+}
+
 /// Asks for the clusters through TLS; the whole answer.
 async fn secure(cloud: &LocalCloud) -> std::io::Result<String> {
+    let host = cloud.endpoint().replace("https://", "");
+    let request = kept_open(&host, "ListClusters", "{}");
+    secure_as(cloud, &request, |answer| answer.ends_with("]}")).await
+}
+
+/// Sends a request through TLS, and reads until the answer is whole.
+async fn secure_as(
+    cloud: &LocalCloud,
+    request: &str,
+    is_whole: impl Fn(&str) -> bool,
+) -> std::io::Result<String> {
     let host = cloud.endpoint().replace("https://", "");
     let authority = cloud.authority().expect("it has one").as_bytes();
     let mut roots = RootCertStore::empty();
@@ -431,10 +453,9 @@ async fn secure(cloud: &LocalCloud) -> std::io::Result<String> {
     let name = ServerName::try_from("127.0.0.1").expect("an address");
     let stream = tokio::net::TcpStream::connect(&host).await?;
     let mut stream = TlsConnector::from(Arc::new(client)).connect(name, stream).await?;
-    let request = kept_open(&host, "ListClusters", "{}");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
-    while !answer.ends_with("]}") {
+    while !is_whole(&answer) {
         let read = timeout(PATIENCE, stream.read_u8()).await.expect("a further byte")?;
         answer.push(char::from(read));
     }

@@ -4,5 +4,7 @@ mod client;
 mod control;
 mod logs;
 mod neighbours;
+mod pages;
+mod places;
 mod processes;
 mod wire;

@@ -3,14 +3,14 @@
 
 use std::time::SystemTime;
 
-use crate::client::{call, eventually, query, run_task, send, serve};
+use crate::client::{KEY, call, eventually, query, run_task, send, serve};
 use fargate_local_cloud::{Credentials, Fault, Phase};
 
 /// The pair that a cloud takes from the start.
 fn own_keys() -> Credentials {
     Credentials {
-        access_key_id: "test".to_owned(),
-        secret_access_key: "test".to_owned(),
+        access_key_id: KEY.0.to_owned(),
+        secret_access_key: KEY.1.to_owned(),
         session_token: String::new(),
         expires_at: SystemTime::now(),
     }

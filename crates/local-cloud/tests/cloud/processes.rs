@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::client::{PATIENCE, call, eventually, eventually_found, run_task, serve};
+use crate::client::{KEY, PATIENCE, call, eventually, eventually_found, run_task, serve};
 use fargate_local_cloud::{LocalCloud, TaskRecord};
 use serde_json::{Value, json};
 
@@ -399,6 +399,7 @@ fn spawn_cloud(path: &str, folder: &Path) -> (OwnProcess, String) {
     let cloud = Command::new(example("serve"))
         .env("PATH", path)
         .env("TMPDIR", folder)
+        .envs([("AWS_ACCESS_KEY_ID", KEY.0), ("AWS_SECRET_ACCESS_KEY", KEY.1)])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

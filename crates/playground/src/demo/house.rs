@@ -1,6 +1,8 @@
 //! Everything that the demo starts, in one temporary folder, and its end.
 
+use std::fs::Permissions;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +87,7 @@ impl House {
     ) -> Result<Self, Error> {
         let folder = tempfile::Builder::new()
             .prefix("fargate-demo-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(io_error("making a temporary folder"))?;
         let repositories = folder.path().join("repositories");
@@ -254,7 +257,7 @@ fn runner(driver: &Path, folder: &Path, cloud: &LocalCloud) -> io::Result<Runner
     let configuration = configuration.to_string_lossy();
     Ok(Runner {
         driver: Driver::new(driver, &["custom"], &["-c", &configuration]),
-        environment: environment::of_driver(&cloud.endpoint()),
+        environment: environment::of_driver(&cloud.endpoint(), cloud.access_keys()),
         builds_dir: "/builds".to_owned(),
         cache_dir: "/cache".to_owned(),
         short_token: "localdemo".to_owned(),

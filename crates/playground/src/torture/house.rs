@@ -1,8 +1,10 @@
 //! The cloud and the runner of one torture, in one temporary folder; plays jobs and harms them.
 
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -80,7 +82,10 @@ impl House {
     ///
     /// [`Error`]
     pub async fn build(driver: &Path, agent: PathBuf, seed: u64) -> Result<Self, Error> {
-        let folder = tempfile::Builder::new().prefix("fargate-torture-").tempdir()?;
+        let folder = tempfile::Builder::new()
+            .prefix("fargate-torture-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()?;
         let options = Options { folder: Some(folder.path().join("cloud")), ..Options::new(agent) };
         let cloud = LocalCloud::serve(options).await?;
         let log = folder.path().join("fargate-runner.log");
@@ -91,7 +96,7 @@ impl House {
         }
         let runner = Runner {
             driver: driver_with(driver, &Windows::Usual.file_in(folder.path())),
-            environment: environment::of_driver(&cloud.endpoint()),
+            environment: environment::of_driver(&cloud.endpoint(), cloud.access_keys()),
             builds_dir: "/builds".to_owned(),
             cache_dir: "/cache".to_owned(),
             short_token: "torture".to_owned(),
