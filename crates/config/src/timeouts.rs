@@ -193,8 +193,10 @@ timeouts! {
     paused: Duration = m(15), Limits::Span(ms(10), h(24));
     /// Between the two times that a task must be seen orphaned before it is stopped.
     second_sighting: Duration = s(10), Limits::Span(ms(10), h(1));
-    /// New tasks inside one `prepare` after AWS lost one for a passing reason.
+    /// New tasks inside one `prepare` after one that did not come up for a reason that passes.
     relaunches: u32 = 3, Limits::Count(0, 20);
+    /// Before the first of them where a registry limits pulls; it doubles up to 5 minutes.
+    registry_pause: Duration = s(30), Limits::Span(ms(10), m(5));
 }
 
 impl Timeouts {

@@ -183,6 +183,7 @@ const TIMEOUTS: &[Row] = &[
     ("paused", "\"1day\"", "15", &["\"9ms\"", "\"24h 1s\""]),
     ("second_sighting", "\"1h\"", "10", &["\"9ms\"", "\"2h\""]),
     ("relaunches", "0", "\"3\"", &["-1", "21"]),
+    ("registry_pause", "\"5m\"", "30", &["\"9ms\"", "\"6m\""]),
 ];
 
 /// A key, a value that it takes, a value of another kind, and values that it refuses. `{x*N}` stands

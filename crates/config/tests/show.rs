@@ -173,6 +173,7 @@ fn every_line_says_where_its_value_comes_from() {
     paused = "15m" # default
     second_sighting = "10s" # default
     relaunches = 3 # default
+    registry_pause = "30s" # default
 
     [profile.spot.tags]
     team = "build" # line 8

@@ -90,6 +90,12 @@ pub fn text(text: &str) -> Cow<'_, str> {
     masker().text(text)
 }
 
+/// The same, but for what lies within one of `ids`, which are names of ours such as a task's.
+#[must_use]
+pub fn text_beside<'a>(text: &'a str, ids: &[&str]) -> Cow<'a, str> {
+    masker().text_beside(text, ids)
+}
+
 /// The same of a text that came in pieces, in which a secret may lie across two of them.
 #[must_use]
 pub fn pieces(pieces: &[String]) -> Vec<String> {

@@ -1,7 +1,11 @@
 //! How durations, sizes and foreign text are written for people, the same on every surface.
 
+mod lines;
+
 use std::fmt::Write as _;
 use std::time::Duration;
+
+pub use lines::{CleanLines, LinePart};
 
 /// `40 ms`, `0.24 s`, `41.2 s`, `4m 12s`, `2h 05m`, `3d 04h`. Never rounded up into the next unit.
 #[must_use]
@@ -74,37 +78,77 @@ pub fn count(n: u64) -> String {
     out
 }
 
-/// Text that a job, an image or AWS controls, made harmless: control characters become `\x1b`
-/// style escapes, and it is cut in the middle after `limit` characters.
+/// Text that a job, an image or AWS controls, made harmless as [`escape`] does and cut in the middle
+/// after `limit` characters. It costs no more than the limit, however long the text is.
 #[must_use]
 pub fn escape_within(text: &str, limit: usize) -> String {
-    let escaped = escape(text);
-    let n = escaped.chars().count();
-    if n <= limit {
-        return escaped;
+    let is_long = text.len() > limit && text.chars().nth(2 * limit).is_some();
+    if !is_long {
+        let escaped = escape(text);
+        return if escaped.chars().nth(limit).is_none() {
+            escaped
+        } else {
+            cut(&escaped, &escaped, limit)
+        };
     }
+    // No character becomes less than one, so no more of either end is ever shown.
+    let head: String = text.chars().take(limit).collect();
+    let tail_at = text.char_indices().rev().nth(limit).map_or(0, |(at, _)| at);
+    cut(&escape(&head), &escape(&text[tail_at..]), limit)
+}
+
+/// The beginning of one text and the end of another, `limit` characters with the dots between.
+fn cut(head: &str, tail: &str, limit: usize) -> String {
     let keep = limit.saturating_sub(3);
-    let head: String = escaped.chars().take(keep - keep / 2).collect();
-    let tail: String = escaped.chars().skip(n - keep / 2).collect();
+    let head: String = head.chars().take(keep - keep / 2).collect();
+    let skipped = tail.chars().count() - keep / 2;
+    let tail: String = tail.chars().skip(skipped).collect();
     format!("{head}...{tail}")
 }
 
-/// Control characters, among them line ends, as `\x1b` style escapes; direction marks as well.
+/// What a reader cannot see becomes what he can: control characters, among them line ends, as `\x1b`
+/// style escapes; line and paragraph ends, direction marks and characters without width as
+/// `\u{202e}`. Escaped twice, a text stays what it is.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        match c {
-            c if c.is_control() => {
-                let _ = write!(out, "\\x{:02x}", u32::from(c));
-            }
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => out.push(c),
+        if c.is_control() {
+            let _ = write!(out, "\\x{:02x}", u32::from(c));
+        } else if is_unseen(c) {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            out.push(c);
         }
     }
     out
+}
+
+/// True for what a terminal or a page obeys, or shows as nothing.
+///
+/// Source: Unicode Standard, `DerivedCoreProperties`, `Default_Ignorable_Code_Point`, and the
+/// categories Zl and Zp; without U+FE00 to U+FE0F, which choose between two pictures of the character
+/// before them.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// One word of a command line for a person's shell: as it is where it is plain, else in single quotes;
@@ -169,6 +213,58 @@ mod tests {
     fn foreign_text_cannot_move_the_cursor_and_is_cut_in_the_middle() {
         assert_eq!(escape("a\x1b[2Jb\r\nü\u{202e}"), "a\\x1b[2Jb\\x0d\\x0aü\\u{202e}");
         assert_eq!(escape_within("abcdefghijkl", 9), "abc...jkl");
+    }
+
+    #[test]
+    fn what_a_reader_cannot_see_is_written_so_that_he_can() {
+        for hidden in [
+            '\u{7}',
+            '\u{1b}',
+            '\u{7f}',
+            '\u{9b}',
+            '\u{ad}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{3164}',
+            '\u{feff}',
+            '\u{fff9}',
+            '\u{e0001}',
+            '\u{e0041}',
+            '\u{e007f}',
+            '\u{e0100}',
+        ] {
+            let shown = escape(&format!("a{hidden}b"));
+            assert!(
+                shown.is_ascii() && shown.starts_with("a\\") && shown.ends_with('b'),
+                "{shown}"
+            );
+            assert_eq!(escape(&shown), shown);
+        }
+        assert_eq!(escape("grün 漢字 \u{2764}\u{fe0f}"), "grün 漢字 \u{2764}\u{fe0f}");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_as_a_short_one_is() {
+        for (n, limit) in
+            [(0, 0), (5, 0), (5, 2), (9, 9), (10, 9), (18, 9), (19, 9), (40, 9), (9000, 300)]
+        {
+            let text: String = "ü\u{1b}x".chars().cycle().take(n).collect();
+            let escaped = escape(&text);
+            let whole = if escaped.chars().count() <= limit {
+                escaped
+            } else {
+                cut(&escaped, &escaped, limit)
+            };
+            assert_eq!(escape_within(&text, limit), whole, "{n} within {limit}");
+        }
+        let long = "\u{1b}".repeat(10_000_000);
+        assert_eq!(escape_within(&long, 40).chars().count(), 40);
     }
 
     #[test]

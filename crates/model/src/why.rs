@@ -25,6 +25,8 @@ pub enum Who {
     Runner,
     /// A person who acted.
     Person,
+    /// It is not known.
+    Nobody,
 }
 
 /// What follows by itself.
@@ -38,7 +40,8 @@ pub enum Next {
     Final,
 }
 
-/// One entry of the catalogue. `{x}` is filled from the facts.
+/// One entry of the catalogue. `{x}` is filled from the facts. Of wordings with ` || ` between them the
+/// first counts whose facts are all known, so the last one needs none.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// The name in pages, logs, metrics and URLs.
@@ -150,30 +153,46 @@ impl Why {
         self.fill(self.entry().action)
     }
 
-    /// The command with its facts, or `None` where there is none.
+    /// The command with its facts, or `None` where there is none. Each word of a fact is one word for
+    /// a shell.
     #[must_use]
     pub fn command(&self) -> Option<String> {
-        Some(self.entry().command).filter(|command| !command.is_empty()).map(|c| self.fill(c))
+        let command = Some(self.entry().command).filter(|command| !command.is_empty())?;
+        let word = |text: &str| text.split(' ').map(crate::text::shell_word).collect::<Vec<_>>();
+        Some(wording(command, |name| self.facts.get(name).map(|fact| word(fact).join(" "))))
     }
 
-    /// `{x}` becomes the fact, or `<x>` where it is not known.
+    /// `{x}` becomes the fact, in the first wording of which all facts are known.
     fn fill(&self, template: &str) -> String {
-        let mut out = String::with_capacity(template.len());
-        let mut rest = template;
-        while let Some((before, after)) = rest.split_once('{') {
-            out.push_str(before);
-            let Some((name, after)) = after.split_once('}') else { break };
-            match self.facts.get(name) {
-                Some(value) => out.push_str(value),
-                None => {
-                    out.push('<');
-                    out.push_str(&name.replace('_', " "));
-                    out.push('>');
-                }
-            }
-            rest = after;
-        }
-        out.push_str(rest);
-        out
+        wording(template, |name| self.facts.get(name).cloned())
     }
+}
+
+/// The first wording of a template whose facts are all known, with them in it.
+fn wording(template: &str, fact: impl Fn(&str) -> Option<String>) -> String {
+    let known = template.split(" || ").find_map(|wording| filled(wording, &fact));
+    known.unwrap_or_else(|| template.rsplit(" || ").next().unwrap_or_default().to_owned())
+}
+
+/// `None` where a fact is missing. Braces around anything but a fact's name stay as they are.
+fn filled(template: &str, fact: &impl Fn(&str) -> Option<String>) -> Option<String> {
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        match after.split_once('}').filter(|(name, _)| is_name(name)) {
+            Some((name, after)) => {
+                out.push_str(&fact(name)?);
+                rest = after;
+            }
+            None => {
+                out.push('{');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    Some(out)
 }

@@ -6,6 +6,7 @@ use aws_sdk_ecs::types::{ContainerDefinition, KeyValuePair};
 use fargate_local_cloud::{Fault, Phase};
 use fargate_tests::{SYSTEM_FAILURE, Site};
 
+use crate::rules::give;
 use crate::{block, the_next_tries_are_short};
 
 async fn with_command(site: &Site, command: &[&str]) {
@@ -49,6 +50,33 @@ async fn an_address_that_swallows_dials_is_told_as_blocked() {
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     let line = ended.error_line();
     assert!(line.starts_with("error: the task runs, but "), "{line}");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_running_task_without_an_address_blames_no_firewall() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.ready", "700ms");
+    give(&site, "DescribeTasks: throttle");
+    let job = site.job();
+    let mut running = job.start(&["prepare"]);
+    running.wrote("accepted").await;
+    let arn = site.task_of(&job).arn;
+    let task = serde_json::json!({
+        "taskArn": arn, "lastStatus": "RUNNING", "desiredStatus": "RUNNING", "attachments": [],
+    });
+    let answer = serde_json::json!({ "tasks": [task], "failures": [] }).to_string();
+    give(&site, &format!("DescribeTasks: answer 200 {}", serde_json::json!(answer)));
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    insta::assert_snapshot!(block(&ended), @r"
+    error: ECS named no address for the running task
+      Its description named none in T, so nobody was dialled.
+      Fix: start the job again; look at the task's network interface if it repeats
+        aws ecs describe-tasks --cluster ci --tasks TASK
+      Who can mend it: AWS. Your script did not start.
+    ");
+    site.cloud().clear_faults();
+    job.cleanup().await.passed();
     site.close().await;
 }
 

@@ -40,6 +40,38 @@ async fn errors_of_ecs_itself_are_waited_out() {
     site.close().await;
 }
 
+/// The first task ever in an account makes ECS's own role, which is not known everywhere at once.
+#[tokio::test]
+async fn a_service_linked_role_that_is_new_is_waited_for() {
+    let site = Site::open().await;
+    let words = "Unable to assume the service linked role. Please verify that the ECS service linked \
+                 role exists.";
+    site.cloud().fail("RunTask", exception(400, "InvalidParameterException", words));
+    site.cloud().fail("RunTask", exception(400, "InvalidParameterException", words));
+    let job = site.job();
+    job.prepare().await.passed();
+    assert_eq!((site.calls("RunTask"), site.tasks_of(&job).len()), (3, 1));
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_service_linked_role_that_does_not_come_is_told_with_the_command_that_makes_it() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.prepare", "1s");
+    site.set("defaults.timeouts.start", "1s");
+    let words = "Unable to assume the service linked role. Please verify that the ECS service linked \
+                 role exists.";
+    let fault = exception(400, "InvalidParameterException", words);
+    site.cloud().fail_until_cleared("RunTask", fault);
+    let job = site.job();
+    let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+    let headline = "error: ECS cannot assume its service-linked role in this account";
+    assert_eq!(ended.error_line(), headline);
+    let command = "aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com";
+    assert!(ended.out().contains(command), "{}", ended.out());
+    site.close().await;
+}
+
 #[tokio::test]
 async fn throttling_that_does_not_end_is_told_and_ends_at_the_deadline() {
     let site = Site::open().await;

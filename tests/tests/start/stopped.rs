@@ -93,6 +93,62 @@ async fn what_stays_wrong_is_given_up_after_a_few_tasks() {
     site.close().await;
 }
 
+/// A registry that limits pulls is asked once for each task, and each failed pull counts against its
+/// limit as well.
+#[tokio::test]
+async fn a_registry_that_limits_pulls_meets_no_more_tasks_than_any_other_reason() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.registry_pause", "1s");
+    let reason = "CannotPullContainerError: inspect image has been retried 5 time(s): 429 Too Many \
+                  Requests - Server message: toomanyrequests: You have reached your pull rate limit";
+    site.cloud().fail_until_cleared("RunTask", stops(Phase::Pending, FAILED, reason));
+    site.set("defaults.timeouts.relaunches", 2);
+    let job = site.job();
+    let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+    assert_eq!(site.tasks_of(&job).len(), 3, "{}", ended.out());
+    let again: Vec<String> = ended.out().lines().filter_map(told_again).collect();
+    assert_eq!(again, ["(1 of 2)", "(2 of 2)"], "{}", ended.out());
+    assert!(ended.out().contains("starting another task in "), "its pause: {}", ended.out());
+    insta::assert_snapshot!(block(&ended), @r#"
+    error: the registry limits pulls from this address
+      ECS: "CannotPullContainerError: inspect image has been retried 5 time(s): 429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit"
+      task ID is STOPPED: TaskFailedToStart.
+      Gave up after 3 tasks: `timeouts.relaunches` is 2.
+      Fix: log in to the registry or mirror the image
+        aws ecs describe-task-definition --task-definition ci-job
+      Who can mend it: whoever runs the CI platform. Your script did not start.
+    "#);
+    let tasks = site.tasks_of(&job);
+    let pause = |n: usize| {
+        let stopped = tasks[n].stopped_at.expect("it has stopped");
+        tasks[n + 1].created_at.duration_since(stopped).unwrap_or_default()
+    };
+    let seconds = std::time::Duration::from_secs_f64;
+    assert!(pause(0) >= seconds(0.7) && pause(1) >= seconds(1.5), "{tasks:?}");
+    site.close().await;
+}
+
+/// The count of a line that tells of another task.
+fn told_again(line: &str) -> Option<String> {
+    let (_, counted) = line.split_once("starting another task")?;
+    counted.find('(').map(|at| counted[at..].to_owned())
+}
+
+#[tokio::test]
+async fn subnets_that_stay_full_are_given_up_after_a_few_tasks() {
+    let site = Site::open().await;
+    let reason = "Unexpected EC2 error while attempting to Create Network Interface in subnet \
+                  'subnet-0a1b2c3d4e5f60718': InsufficientFreeAddressesInSubnet";
+    site.cloud().fail_until_cleared("RunTask", stops(Phase::Provisioning, FAILED, reason));
+    let job = site.job();
+    let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+    assert_eq!(site.tasks_of(&job).len(), 4);
+    let headline = "error: subnet subnet-0a1b2c3d4e5f60718 has no free address";
+    assert_eq!(ended.error_line(), headline);
+    assert!(!ended.out().contains("(4 of 3)"), "{}", ended.out());
+    site.close().await;
+}
+
 /// Each reason that ECS was seen to give, the cause that it is told as, and whether another task
 /// is tried.
 #[tokio::test]
@@ -140,7 +196,7 @@ async fn each_reason_has_its_headline() {
         ),
         (
             "CannotPullContainerError: toomanyrequests: You have reached your pull rate limit.",
-            "Docker Hub limits pulls from this address",
+            "the registry limits pulls from this address",
             true,
         ),
         (
@@ -155,8 +211,30 @@ async fn each_reason_has_its_headline() {
             "the registry refused the image",
             false,
         ),
+        (
+            "ResourceInitializationError: unable to pull secrets or registry auth: execution \
+             resource retrieval failed: unable to retrieve ecr registry auth: service call has been \
+             retried 3 time(s): RequestError: send request failed caused by: Post \
+             \"https://api.ecr.eu-west-1.amazonaws.com/\": dial tcp 10.0.0.1:443: i/o timeout",
+            "the task cannot reach ECR",
+            true,
+        ),
+        (
+            "ResourceInitializationError: unable to pull secrets or registry auth: execution \
+             resource retrieval failed: unable to retrieve secrets from ssm: service call has been \
+             retried 1 time(s): invalid parameters: /ci/token",
+            "SSM parameter /ci/token is not in this Region",
+            false,
+        ),
+        (
+            "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: \
+             stderr: b'mount.nfs4: Connection timed out' : unsuccessful EFS utils command execution",
+            "the EFS file system does not answer on port 2049",
+            false,
+        ),
     ];
     let site = Site::open().await;
+    site.set("defaults.timeouts.registry_pause", "20ms");
     for (reason, headline, again) in rows {
         let fault = stops(Phase::Pending, FAILED, reason);
         let job = site.job();
@@ -187,7 +265,7 @@ async fn a_task_that_ends_while_it_starts_is_no_job_s_failure() {
         (
             "TaskFailedToStart",
             "Something that this version has never seen",
-            "ended for a reason this version does not know",
+            "the task ended for a reason that is not recognised",
         ),
         ("SpotInterruption", "Your Spot Task was interrupted.", "AWS took the Spot task back"),
         ("UserInitiated", "Task stopped by user", "someone stopped the task in AWS"),

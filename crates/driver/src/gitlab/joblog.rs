@@ -1,12 +1,14 @@
 //! What `prepare` writes into the job's log: at most three lines when the start is usual, a fold of
 //! facts once the outcome is known, the error last.
+//!
+//! Everything goes through [`CleanLines`], which let no foreign text move a cursor or end a line.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::{HostKey, PublicIp};
-use fargate_model::text::{self, ticking};
-use fargate_model::why::{Colour, Evidence, Why};
+use fargate_model::text::{self, CleanLines, LinePart, ticking};
+use fargate_model::why::{Colour, Evidence, Who, Why};
 use russh::keys::HashAlg;
 
 use super::StageError;
@@ -18,6 +20,8 @@ use crate::task::{Acquired, Event, Observation};
 const LONG_PHASE: Duration = Duration::from_secs(10);
 /// How often a wait is told after its first minute.
 const SLOW_PROGRESS: Duration = Duration::from_secs(60);
+/// A pause before another task that is shorter is not told.
+const TOLD_PAUSE: Duration = Duration::from_secs(1);
 /// Cells of the start's bar.
 const BAR: usize = 30;
 
@@ -59,12 +63,12 @@ impl<'a> JobLog<'a> {
     }
 
     fn line(&mut self, line: &str) {
-        self.write(&format!("{line}\n"));
+        self.write(&CleanLines::line(line));
     }
 
     /// In one write. What came from outside was masked then; this is for what was overlooked.
-    fn write(&mut self, text: &str) {
-        let _ = self.out.write_all(mask::text(text).as_bytes());
+    fn write(&mut self, lines: &CleanLines) {
+        let _ = self.out.write_all(mask::text(lines.as_str()).as_bytes());
         let _ = self.out.flush();
     }
 
@@ -88,9 +92,14 @@ impl<'a> JobLog<'a> {
                 }
             }
             Event::Waiting { seen, age, in_state } => self.waiting(seen, *age, *in_state),
-            Event::Relaunching { why, n, of } => {
+            Event::Relaunching { why, n, of, after } => {
+                let told = if *after < TOLD_PAUSE {
+                    String::new()
+                } else {
+                    format!(" in {}", ticking(*after))
+                };
                 self.line(&format!(
-                    "{}: starting another task ({n} of {of})",
+                    "{}: starting another task{told} ({n} of {of})",
                     capital(&why.line())
                 ));
             }
@@ -181,15 +190,19 @@ impl<'a> JobLog<'a> {
         if let Some(seen) = self.facts.take() {
             self.fold(seen.task.task_id(), &facts(&seen));
         }
-        let text = match error {
-            StageError::Cancelled { task } => match task {
-                Some(task) => format!("Cancelled: task {task} is being stopped\n"),
-                None => "Cancelled: no task was started\n".to_owned(),
-            },
+        let lines = match error {
+            StageError::Cancelled { task } => CleanLines::line(&match task {
+                Some(task) => format!("Cancelled: task {task} is being stopped"),
+                None => "Cancelled: no task was started".to_owned(),
+            }),
             StageError::System(why) | StageError::Job { why, .. } => block(why, self.colour),
-            other => format!("{} {}\n", self.colour.error(), chain(other)),
+            other => {
+                let said = chain(other);
+                let parts = [self.colour.error(), LinePart::Plain(" "), LinePart::Plain(&said)];
+                CleanLines::default().with(&parts)
+            }
         };
-        self.write(&text);
+        self.write(&lines);
     }
 
     /// A remark that stands by itself.
@@ -200,19 +213,11 @@ impl<'a> JobLog<'a> {
     /// Facts that open on a click; in one write, so that nothing comes between its markers.
     fn fold(&mut self, task: &str, facts: &[(&str, String)]) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let name: String = task
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
-            .take(40)
-            .collect();
-        let mut fold = format!(
-            "\x1b[0Ksection_start:{now}:fargate_{name}[collapsed=true]\r\x1b[0KTask details\n"
-        );
+        let mut lines = CleanLines::default();
         for (label, fact) in facts {
-            fold.push_str(&format!("{label:<9} {fact}\n"));
+            lines.push(&[LinePart::Plain(&format!("{label:<9} ")), LinePart::Plain(fact)]);
         }
-        fold.push_str(&format!("\x1b[0Ksection_end:{now}:fargate_{name}\r\x1b[0K\n"));
-        self.write(&fold);
+        self.write(&lines.folded(&format!("fargate_{task}"), "Task details", now));
     }
 }
 
@@ -231,10 +236,12 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text::escape(&line)
 }
 
-fn block(why: &Why, colour: Colour) -> String {
+fn block(why: &Why, colour: Colour) -> CleanLines {
     let mut block = why.block(colour);
-    if let Some(who) = why.who_can_mend() {
-        block.push_str(&format!("  Who can mend it: {who}. Your script did not start.\n"));
+    if why.entry().who != Who::Job {
+        let who = why.who_can_mend().map(|who| format!("Who can mend it: {who}. "));
+        let who = who.unwrap_or_default();
+        block.append(&CleanLines::line(&format!("  {who}Your script did not start.")));
     }
     block
 }
@@ -247,7 +254,7 @@ fn accepted(seen: &Observation) -> String {
         Some("FARGATE_SPOT") => "Spot".to_owned(),
         _ => "on demand".to_owned(),
     });
-    parts.extend(seen.zone.clone().map(|zone| text::escape(&zone)));
+    parts.extend(seen.zone.clone());
     format!("Task {} accepted: {}", seen.task.short(), parts.join(", "))
 }
 
@@ -264,11 +271,11 @@ fn phase(seen: &Observation) -> &'static str {
 }
 
 fn facts(seen: &Observation) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("task", text::escape(&seen.task.0))];
+    let mut facts = vec![("task", seen.task.0.clone())];
     let described = |container: &crate::task::Container| {
         let image = container.image.as_deref().unwrap_or("not reported by ECS");
         let digest = container.digest.as_deref().unwrap_or("digest not reported by ECS");
-        text::escape(&format!("{image} ({digest})"))
+        format!("{image} ({digest})")
     };
     facts.extend(seen.containers.first().map(|container| ("image", described(container))));
     facts

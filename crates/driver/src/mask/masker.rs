@@ -69,7 +69,22 @@ impl Masker {
     /// `text` with every secret masked.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let found = self.found(text.as_bytes());
+        self.text_beside(text, &[])
+    }
+
+    /// The same, but for what lies within one of `ids`: a secret that is part of a name of ours hides
+    /// nothing by being hidden there.
+    #[must_use]
+    pub fn text_beside<'a>(&self, text: &'a str, ids: &[&str]) -> Cow<'a, str> {
+        let mut found = self.found(text.as_bytes());
+        if !found.is_empty() {
+            let named = ids.iter().filter(|id| !id.is_empty());
+            let named = named.flat_map(|id| text.match_indices(id));
+            let named: Vec<_> = named.map(|(at, id)| at..at + id.len()).collect();
+            found.retain(|part| {
+                !named.iter().any(|id| id.start <= part.start && part.end <= id.end)
+            });
+        }
         if found.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -216,6 +231,21 @@ mod tests {
         let masker = masker(&["canary-abcdef", "abcdef-second", "third-canary"]);
         assert_eq!(masker.text("1 canary-abcdef-second 2"), "1 [MASKED] 2");
         assert_eq!(masker.text("1 canary-abcdefthird-canary 2"), "1 [MASKED] 2");
+    }
+
+    #[test]
+    fn a_secret_within_a_name_of_ours_is_masked_everywhere_else() {
+        let masker = masker(&["production", "canary-id"]);
+        let arn = "arn:aws:ecs:eu-west-1:1:task/production/0a1b";
+        let beside = |text: &str| masker.text_beside(text, &["", arn]).into_owned();
+        let told = format!("task {arn} said production");
+        assert_eq!(beside(&told), format!("task {arn} said [MASKED]"));
+        assert_eq!(beside("task/production/0a1c"), "task/[MASKED]/0a1c");
+        // What goes beyond the name is no part of it.
+        let masker = self::masker(&["0a1b-secret"]);
+        let told = format!("{arn}-secret");
+        let shown = masker.text_beside(&told, &[arn]).into_owned();
+        assert_eq!(shown, "arn:aws:ecs:eu-west-1:1:task/production/[MASKED]");
     }
 
     #[test]

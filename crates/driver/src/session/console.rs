@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use fargate_model::text::CleanLines;
 use fargate_protocol::{MAX_CHUNK, Stream, WINDOW};
 use tokio::sync::watch;
 
@@ -171,8 +172,10 @@ impl Console {
     /// A line of our own on stderr, after all that was taken, on a fresh line.
     pub fn say(&mut self, line: &str) {
         let fresh = if self.mid_line { "\n" } else { "" };
+        let line = CleanLines::line(line.trim_end_matches('\n'));
+        let line = format!("{fresh}{}", mask::text(line.as_str()));
         // A reader that is gone, or far behind, misses it.
-        let _ = self.put(Stream::Stderr, format!("{fresh}{}", mask::text(line)).into_bytes());
+        let _ = self.put(Stream::Stderr, line.into_bytes());
     }
 
     /// True if the last byte taken did not end a line: a line of our own then needs a fresh one.

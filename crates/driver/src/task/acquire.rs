@@ -1,16 +1,16 @@
 //! From a description to a task whose agent answers: launched, watched, dialled from the moment
 //! that its address is known.
 //!
-//! A task that AWS failed for a passing reason is launched again, a bounded number of times, and
-//! only once ECS said that the former one has stopped.
+//! A task that AWS failed for a passing reason is launched again, a bounded number of times (see
+//! `relaunch`), and only once ECS said that the former one has stopped.
 
 use std::cell::RefCell;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use fargate_config::{PublicIp, Timeouts};
 use fargate_model::task::Status;
-use fargate_model::why::{Cause, Next, Why};
+use fargate_model::why::{Cause, Why};
 use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
@@ -21,6 +21,7 @@ use super::event::Event;
 use super::last_words::add_last_lines;
 use super::launch::{LaunchError, Launcher};
 use super::observation::Observation;
+use super::relaunch::RelaunchPlan;
 use super::spec::LaunchRequest;
 use crate::random;
 use crate::session::{DialError, HostProof, Login, LoginError, Session, dial};
@@ -74,8 +75,7 @@ pub async fn acquire(
     terms: &Terms<'_>,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Acquired, LaunchError> {
-    let mut relaunches = 0;
-    let mut pause = terms.timeouts.poll_min;
+    let mut plan = RelaunchPlan::new(terms.timeouts);
     loop {
         let asked = Instant::now();
         let (launch, mut task) = launcher.launch(report).await?;
@@ -92,24 +92,23 @@ pub async fn acquire(
             Err(failed) => failed,
         };
         let why = failed.why;
-        let another = match why.entry().next {
-            Next::Final => false,
-            Next::Retry => relaunches < terms.timeouts.relaunches,
-            Next::Wait => true,
-        };
-        let until = Instant::now() + random::jittered(pause);
-        if !failed.settled || !another || until >= launcher.deadline {
+        let another = failed.settled.then(|| plan.next(&why, launcher.deadline)).flatten();
+        let Some(another) = another else {
             let Some(seen) = failed.ended else { return Err(why.into()) };
+            let why = plan.given_up(why);
             let (ecs, folder) = (launcher.ecs, launcher.ledger.folder());
             let deadline = launcher.deadline;
             return Err(add_last_lines(why, ecs, folder, &launch, &seen, deadline).await.into());
-        }
-        relaunches += 1;
+        };
         launcher.turn_from(&why);
-        warn!(event = "task.relaunch", cause = why.entry().slug, n = relaunches);
-        report(Event::Relaunching { why: &why, n: relaunches, of: terms.timeouts.relaunches });
-        sleep_until(until).await;
-        pause = (pause * 2).min(terms.timeouts.poll_max * 3);
+        warn!(event = "task.relaunch", cause = why.entry().slug, n = another.n);
+        report(Event::Relaunching {
+            why: &why,
+            n: another.n,
+            of: another.of,
+            after: another.after,
+        });
+        sleep(another.after).await;
     }
 }
 
@@ -305,8 +304,6 @@ impl<'a> Watch<'a> {
         if let Some(image) = own.and_then(|own| own.image.clone()) {
             place.set("image", image);
         }
-        let address =
-            self.seen.address.map_or_else(|| "no address".to_owned(), |ip| ip.to_string());
         let port = self.terms.port;
         let unreachable = self.public_ip == PublicIp::Dialled && self.seen.address.is_none();
         if self.seen.status == Status::Running && unreachable {
@@ -317,16 +314,19 @@ impl<'a> Watch<'a> {
                 .because(format!("EC2 reported none for its network interface in {age}."));
         }
         if self.seen.status == Status::Running {
+            let Some(ip) = self.seen.address else {
+                return place.why(Cause::AddressMissing).because(format!(
+                    "Its description named none in {age}, so nobody was dialled."
+                ));
+            };
+            let address = SocketAddr::new(ip, port);
             return match last_refusal {
-                Some(Refusal::Login(error)) => {
-                    let ip = self.seen.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-                    login_failed(error, SocketAddr::new(ip, port), &place)
-                }
+                Some(Refusal::Login(error)) => login_failed(error, address, &place),
                 Some(Refusal::Dial(DialError::Refused)) => place
                     .why(Cause::AgentRefused)
-                    .because(format!("{address}:{port} refused every dial in {age}.")),
+                    .because(format!("{address} refused every dial in {age}.")),
                 _ => place.why(Cause::AgentBlocked).because(format!(
-                    "No answer from {address}:{port} in {age}: a firewall drops the dials."
+                    "No answer from {address} in {age}: a firewall drops the dials."
                 )),
             };
         }

@@ -1,13 +1,18 @@
 //! From ECS's words to a cause of the catalogue. First match wins: the code, then the reason, then
-//! the containers.
+//! the containers. What no rule knows is quoted and blamed on nobody.
 //!
-//! Source of the texts: Amazon ECS Developer Guide, "Stopped tasks error codes", "API failure
-//! reasons", "`CannotPullContainer` task errors", and messages seen in public issue trackers.
+//! Source of the texts: Amazon ECS Developer Guide, "API failure reasons"; those of a task that did not
+//! start stand in `failed_start`.
+
+mod failed_start;
+mod names;
 
 use fargate_model::task::StopCode;
 use fargate_model::why::{Cause, Why};
 
-use super::observation::Observation;
+use self::failed_start::of_failed_start;
+use self::names::names_in;
+use super::observation::{Container, Observation};
 use super::spec::LaunchRequest;
 use crate::aws::{CallError, is_of_clock, is_throttling};
 use crate::mask;
@@ -135,8 +140,12 @@ fn of_exception(code: &str, message: &str) -> Cause {
         | "MissingAuthenticationToken"
         | "AuthFailure"
         | "IncompleteSignature" => Cause::Credentials,
-        // A role that was made moments ago; IAM is eventually consistent.
-        "ClientException" if has("unable to assume the role") => Cause::AwsInternal,
+        // IAM is eventually consistent: a role that was made moments ago is not known everywhere, and
+        // the first task of an account makes the service's own.
+        _ if has("ssume the service linked role") || has("ssume the service-linked role") => {
+            Cause::ServiceRoleMissing
+        }
+        _ if has("nable to assume the role") => Cause::RoleUnassumed,
         "ClientException" if has("No Fargate configuration exists") => Cause::TaskSize,
         _ if has("TaskDefinition not found")
             || has("Unable to find task definition")
@@ -191,13 +200,25 @@ pub fn stopped(seen: &Observation, container: &str, place: &Place) -> Why {
         place.set("image", image);
     }
     let reason = seen.stopped_reason.clone().unwrap_or_default();
-    let container_reason = own.and_then(|own| own.reason.clone()).unwrap_or_default();
-    let text = format!("{reason} {container_reason}");
-    for (name, value) in names_in(&text) {
+    let of_container = |c: &Container| c.reason.clone().filter(|reason| !reason.is_empty());
+    let others = seen.containers.iter().filter(|other| other.name != container);
+    let words: Vec<(&str, String)> = own
+        .into_iter()
+        .chain(others)
+        .filter_map(|c| Some((c.name.as_str(), of_container(c)?)))
+        .collect();
+    let all = words.iter().fold(reason.clone(), |all, (_, words)| format!("{all} {words}"));
+    for (name, value) in names_in(&all) {
         place.set(name, value);
     }
-    let code = seen.stop_code.clone();
-    let cause = of_stop(code.as_ref(), &text, own.and_then(|own| own.exit_code));
+    let end = End {
+        code: seen.stop_code.as_ref(),
+        reason: &reason,
+        all: &all,
+        own: own.and_then(of_container).unwrap_or_default(),
+        exit: own.and_then(|own| own.exit_code),
+    };
+    let cause = of_stop(&end);
     if cause == Cause::OutOfMemory {
         let limit = seen.memory_mib.map(fargate_model::text::memory);
         place.set("memory", limit.unwrap_or_else(|| "not reported by ECS".into()));
@@ -206,11 +227,14 @@ pub fn stopped(seen: &Observation, container: &str, place: &Place) -> Why {
     if !reason.is_empty() {
         why = why.quoting("ECS", mask::text(&reason));
     }
-    if !container_reason.is_empty() {
-        why = why.quoting(&format!("Container {container}"), mask::text(&container_reason));
+    for (name, words) in &words {
+        why = why.quoting(&format!("Container {name}"), mask::text(words));
     }
-    let exit = own.and_then(|own| own.exit_code).map(|code| format!(", exit {code}"));
-    let code = code.map_or_else(|| "no stop code".to_owned(), |code| code.to_string());
+    if all.trim().is_empty() {
+        why = why.because("ECS gave no reason.");
+    }
+    let exit = end.exit.map(|code| format!(", exit {code}"));
+    let code = end.code.map_or_else(|| "no stop code".to_owned(), StopCode::to_string);
     why.because(format!(
         "Task {} is {}: {code}{}.",
         seen.task.short(),
@@ -219,20 +243,33 @@ pub fn stopped(seen: &Observation, container: &str, place: &Place) -> Why {
     ))
 }
 
-fn of_stop(code: Option<&StopCode>, text: &str, exit: Option<i32>) -> Cause {
-    if text.contains("Spot Task was interrupted") {
+/// What ECS says of a task's end.
+struct End<'a> {
+    code: Option<&'a StopCode>,
+    /// Of the task.
+    reason: &'a str,
+    /// Of the task and of every container.
+    all: &'a str,
+    /// Of the container that is asked about.
+    own: String,
+    exit: Option<i32>,
+}
+
+fn of_stop(end: &End<'_>) -> Cause {
+    if end.all.contains("Spot Task was interrupted") {
         return Cause::Spot;
     }
-    match code {
+    let by_words = || of_failed_start(end.all).unwrap_or(Cause::Unknown);
+    match end.code {
         Some(StopCode::SpotInterruption | StopCode::TerminationNotice) => Cause::Spot,
         Some(StopCode::InfrastructureHealth) => Cause::HostRetired,
-        Some(StopCode::UserInitiated) if text.contains(super::release::OUR_REASON) => {
+        Some(StopCode::UserInitiated) if end.reason.contains(super::release::OUR_REASON) => {
             Cause::StoppedByCleanup
         }
         Some(StopCode::UserInitiated) => Cause::StoppedBy,
-        Some(StopCode::EssentialContainerExited) => of_exit(text, exit),
-        Some(StopCode::TaskFailedToStart) | None => of_failed_start(text),
-        Some(StopCode::ServiceSchedulerInitiated | StopCode::Other(_)) => Cause::Unknown,
+        Some(StopCode::EssentialContainerExited) => of_exit(end),
+        Some(StopCode::TaskFailedToStart) | None => by_words(),
+        Some(StopCode::ServiceSchedulerInitiated | StopCode::Other(_)) => by_words(),
     }
 }
 
@@ -242,130 +279,20 @@ const AGENT_IDLE: i32 = 70;
 const AGENT_LIFETIME: i32 = 71;
 pub const AGENT_SETTINGS: i32 = 78;
 
-fn of_exit(text: &str, exit: Option<i32>) -> Cause {
-    match exit {
-        _ if text.contains("OutOfMemory") => Cause::OutOfMemory,
+fn of_exit(end: &End<'_>) -> Cause {
+    if end.own.contains("OutOfMemory") || end.reason.contains("OutOfMemory") {
+        return Cause::OutOfMemory;
+    }
+    match end.exit {
         Some(AGENT_IDLE) => Cause::Idle,
         Some(AGENT_LIFETIME) => Cause::MaxLifetime,
-        _ => Cause::EnvironmentEnded,
+        Some(_) => Cause::EnvironmentEnded,
+        // It may never have started.
+        None => of_failed_start(end.all).unwrap_or(Cause::EnvironmentEnded),
     }
 }
 
-fn of_failed_start(text: &str) -> Cause {
-    let has = |words: &str| text.contains(words);
-    if has("CannotPullContainer") || has("pull image manifest") || has("unable to pull image") {
-        of_pull(text)
-    } else if has("EFS") || has("mount.nfs4") {
-        of_mount(text)
-    } else if has("unable to pull secrets") || has("fetch secret") || has("secretsmanager") {
-        of_secret(text)
-    } else if has("registry auth from Amazon ECR") || has("GetAuthorizationToken") {
-        Cause::EcrUnreachable
-    } else if has("logging driver") || has("log group") {
-        Cause::LogGroup
-    } else if has("InsufficientFreeAddressesInSubnet") {
-        Cause::SubnetFull
-    } else if has("network interface") {
-        Cause::EniTimeout
-    } else if has("EphemeralStorage provisioning") || has("InternalError") {
-        Cause::AwsInternal
-    } else if has("Capacity is unavailable") {
-        Cause::NoCapacity
-    } else if has("CannotCreateVolume")
-        || has("CannotStartContainer")
-        || has("CannotInspectContainer")
-        || has("ContainerRuntime")
-        || has("CannotCreateContainer")
-    {
-        Cause::ContainerStart
-    } else {
-        Cause::Unknown
-    }
-}
-
-fn of_pull(text: &str) -> Cause {
-    let has = |words: &str| text.contains(words);
-    if has("toomanyrequests") || has("429 Too Many") {
-        Cause::RegistryLimit
-    } else if has("manifest unknown") {
-        // Before the status of whoever passed it on.
-        Cause::ImageNotFound
-    } else if has("descriptor matching platform") || has("no matching manifest") {
-        Cause::ImageArch
-    } else if has("no space left") {
-        Cause::ImageDisk
-    } else if has("pull access denied")
-        || has("401 Unauthorized")
-        || has("403 Forbidden")
-        || has("status code 401")
-        || has("status code 403")
-        || has("unauthorized")
-        || has("no basic auth")
-    {
-        Cause::ImageDenied
-    } else if has("failed to copy")
-        || has("httpReaderSeeker")
-        || has("Internal Server Error")
-        || has("Bad Gateway")
-        || has("Service Unavailable")
-    {
-        Cause::RegistryBlob
-    } else if has("i/o timeout")
-        || has("context canceled")
-        || has("deadline exceeded")
-        || has("request canceled")
-        || has("connection refused")
-        || has("no such host")
-    {
-        Cause::RegistryNoRoute
-    } else if has("not found") || has("does not exist") {
-        Cause::ImageNotFound
-    } else {
-        Cause::Unknown
-    }
-}
-
-fn of_mount(text: &str) -> Cause {
-    let has = |words: &str| text.contains(words);
-    if has("Failed to resolve") {
-        Cause::EfsName
-    } else if has("access denied") {
-        Cause::EfsDenied
-    } else if has("No such file or directory") {
-        Cause::EfsPath
-    } else {
-        Cause::EfsBlocked
-    }
-}
-
-fn of_secret(text: &str) -> Cause {
-    let has = |words: &str| text.contains(words);
-    if has("AccessDenied") || has("not authorized") {
-        Cause::SecretDenied
-    } else if has("ResourceNotFound") || has("can't find") {
-        Cause::SecretMissing
-    } else {
-        Cause::SecretUnreachable
-    }
-}
-
-/// The file system, image and log group that ECS's words name.
-fn names_in(text: &str) -> Vec<(&'static str, String)> {
-    let is_end = |c: char| !(c.is_ascii_alphanumeric() || "-_./:@".contains(c));
-    let word = |start: usize| text[start..].split(is_end).next().unwrap_or_default().to_owned();
-    let mut names = Vec::new();
-    if let Some(at) = text.find("fs-") {
-        let id: String = word(at).split('.').next().unwrap_or_default().to_owned();
-        names.push(("fs", id.trim_end_matches(':').to_owned()));
-    }
-    if let Some((before, _)) = text.split_once("failed to resolve ref ") {
-        names.push(("image", word(before.len() + "failed to resolve ref ".len())));
-    }
-    for name in names.iter_mut().filter(|(name, _)| *name == "image") {
-        name.1 = name.1.trim_end_matches(':').to_owned();
-    }
-    names
-}
-
+#[cfg(test)]
+mod reasons;
 #[cfg(test)]
 mod tests;

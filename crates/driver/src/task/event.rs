@@ -36,5 +36,7 @@ pub enum Event<'a> {
         n: u32,
         /// How many there may be.
         of: u32,
+        /// How long it waits before that.
+        after: Duration,
     },
 }

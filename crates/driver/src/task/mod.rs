@@ -10,6 +10,7 @@ mod last_words;
 mod launch;
 mod observation;
 mod pace;
+mod relaunch;
 mod release;
 mod spec;
 mod tagged;

@@ -1,8 +1,9 @@
 //! A cause as lines of a job log or a terminal.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use super::{Who, Why};
+use crate::text::{CleanLines, LinePart};
 
 /// Whether SGR colours are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +15,8 @@ pub enum Colour {
 }
 
 impl Colour {
-    fn paint(self, sgr: &str, text: &str) -> String {
+    /// `text` within this SGR code, where there are colours.
+    pub(crate) fn paint(self, sgr: &str, text: &str) -> String {
         match self {
             Self::On => format!("\x1b[{sgr}m{text}\x1b[0m"),
             Self::Off => text.to_owned(),
@@ -23,14 +25,14 @@ impl Colour {
 
     /// The word that opens an error block.
     #[must_use]
-    pub fn error(self) -> String {
-        self.paint("1;31", "error:")
+    pub fn error(self) -> LinePart<'static> {
+        LinePart::Painted(self, "1;31", "error:")
     }
 
     /// A command to paste.
     #[must_use]
-    pub fn command(self, text: &str) -> String {
-        self.paint("36", text)
+    pub fn command(self, text: &str) -> LinePart<'_> {
+        LinePart::Painted(self, "36", text)
     }
 }
 
@@ -48,33 +50,35 @@ impl fmt::Display for SameAsBefore<'_> {
 impl Why {
     /// Error line, indented evidence, fix and command, each on a line of its own.
     #[must_use]
-    pub fn block(&self, colour: Colour) -> String {
-        let mut out = format!("{} {}\n", colour.error(), self.headline());
+    pub fn block(&self, colour: Colour) -> CleanLines {
+        use LinePart::Plain;
+        let mut out = CleanLines::default();
+        out.push(&[colour.error(), Plain(" "), Plain(&self.headline())]);
         for evidence in &self.evidence {
-            let _ = writeln!(out, "  {evidence}");
+            out.push(&[Plain("  "), Plain(&evidence.to_string())]);
         }
         if !self.last_lines.is_empty() {
             let log = self.facts.get("log").map(|log| format!(" ({log})")).unwrap_or_default();
-            let _ = writeln!(out, "  Last lines of its log{log}:");
+            out.push(&[Plain("  Last lines of its log"), Plain(&log), Plain(":")]);
             for line in &self.last_lines {
-                let _ = writeln!(out, "    {line}");
+                out.push(&[Plain("    "), Plain(line)]);
             }
         }
         let action = self.action();
         if !action.is_empty() {
-            let _ = writeln!(out, "  Fix: {action}");
+            out.push(&[Plain("  Fix: "), Plain(&action)]);
         }
         if let Some(command) = self.command() {
-            let _ = writeln!(out, "    {}", colour.command(&command));
+            out.push(&[Plain("    "), colour.command(&command)]);
         }
         out
     }
 
-    /// Who can mend it, for a log whose reader is the job's author; nothing when it is the author.
+    /// Who can mend it, for a log whose reader is the job's author; nothing when it is the author, and where nobody is known to be to blame.
     #[must_use]
     pub fn who_can_mend(&self) -> Option<&'static str> {
         match self.entry().who {
-            Who::Job => None,
+            Who::Job | Who::Nobody => None,
             Who::Setup => Some("whoever runs the CI platform"),
             Who::Aws => Some("AWS"),
             Who::Runner => Some("whoever runs the CI platform, with Fargate Runner's developers"),
@@ -107,18 +111,18 @@ mod tests {
     #[test]
     fn a_block_says_what_happened_what_is_known_and_what_to_do() {
         assert_eq!(
-            denied().block(Colour::Off),
+            denied().block(Colour::Off).to_string(),
             "error: the registry refused the image\n\
              \x20 ECS: \"pull access denied for acme/ci\\x0aor may require 'docker login'\"\n\
              \x20 Login used: secret registry-login.\n\
              \x20 Fix: check that the registry accepts the login of the task definition\n\
-             \x20   aws ecs describe-task-definition --task-definition <task definition>\n"
+             \x20   fargate-runner config show\n"
         );
     }
 
     #[test]
     fn colour_is_closed_on_the_line_it_opens() {
-        for line in denied().block(Colour::On).lines() {
+        for line in denied().block(Colour::On).as_str().lines() {
             assert_eq!(
                 line.matches("\x1b[0m").count(),
                 line.matches("\x1b[").count() / 2,

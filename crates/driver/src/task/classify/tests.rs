@@ -1,100 +1,21 @@
 use super::*;
 use fargate_model::why::Next;
 
-#[test]
-fn each_reason_that_ecs_is_known_to_give_has_its_own_cause() {
-    let failed = Some(StopCode::TaskFailedToStart);
-    let cases = [
-        (
-            "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref docker.io/acme/ci:x: not found",
-            Cause::ImageNotFound,
-        ),
-        (
-            "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/amd64'",
-            Cause::ImageArch,
-        ),
-        (
-            "CannotPullContainerError: failed to do request: Head \"https://registry-1.docker.io/\": dial tcp 1.2.3.4:443: i/o timeout",
-            Cause::RegistryNoRoute,
-        ),
-        (
-            "CannotPullContainerError: pull access denied for acme/ci, repository does not exist or may require 'docker login'",
-            Cause::ImageDenied,
-        ),
-        (
-            "CannotPullContainerError: toomanyrequests: You have reached your pull rate limit",
-            Cause::RegistryLimit,
-        ),
-        (
-            "CannotPullContainerError: failed to copy: httpReaderSeeker: failed open: unexpected status code",
-            Cause::RegistryBlob,
-        ),
-        ("CannotPullContainerError: context canceled", Cause::RegistryNoRoute),
-        (
-            "ResourceInitializationError: unable to pull image or start container: 500 Server Error: Internal Server Error (\"manifest unknown\")",
-            Cause::ImageNotFound,
-        ),
-        ("CannotPullContainerError: write /x: no space left on device", Cause::ImageDisk),
-        (
-            "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from asm: There is a connection issue between the task and AWS Secrets Manager. context deadline exceeded",
-            Cause::SecretUnreachable,
-        ),
-        (
-            "ResourceInitializationError: failed to fetch secret arn:x from secrets manager: AccessDeniedException: User: x is not authorized to perform: secretsmanager:GetSecretValue",
-            Cause::SecretDenied,
-        ),
-        (
-            "ResourceInitializationError: unable to pull secrets or registry auth: ResourceNotFoundException: Secrets Manager can't find the specified secret value for staging label: AWSCURRENT",
-            Cause::SecretMissing,
-        ),
-        (
-            "ResourceInitializationError: The task cannot pull registry auth from Amazon ECR: There is a connection issue between the task and Amazon ECR. GetAuthorizationToken, exceeded maximum number of attempts, 3",
-            Cause::EcrUnreachable,
-        ),
-        (
-            "ResourceInitializationError: failed to initialize logging driver: the specified log group does not exist",
-            Cause::LogGroup,
-        ),
-        (
-            "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: Failed to resolve \"fs-0abc.efs.eu-west-1.amazonaws.com\"",
-            Cause::EfsName,
-        ),
-        (
-            "ResourceInitializationError: failed to invoke EFS utils commands: Mount attempt 1/3 failed due to timeout after 15 sec",
-            Cause::EfsBlocked,
-        ),
-        ("b'mount.nfs4: access denied by server while mounting 127.0.0.1:/path'", Cause::EfsDenied),
-        (
-            "mount.nfs4: mounting fs-1:/dir failed, reason given by server: No such file or directory",
-            Cause::EfsPath,
-        ),
-        (
-            "Unexpected EC2 error while attempting to Create Network Interface in subnet 'subnet-1': InsufficientFreeAddressesInSubnet",
-            Cause::SubnetFull,
-        ),
-        ("Timeout waiting for network interface provisioning to complete.", Cause::EniTimeout),
-        ("Timeout waiting for EphemeralStorage provisioning to complete", Cause::AwsInternal),
-        ("CannotStartContainerError: exec format error", Cause::ContainerStart),
-        (
-            "CannotPullContainerError: ref 140312345678.dkr.ecr.eu-west-1.amazonaws.com/x: dial tcp: i/o timeout",
-            Cause::RegistryNoRoute,
-        ),
-        ("CannotPullContainerError: 503 Service Unavailable", Cause::RegistryBlob),
-        ("something new", Cause::Unknown),
-    ];
-    for (text, cause) in cases {
-        assert_eq!(of_stop(failed.as_ref(), text, None), cause, "{text}");
-    }
+/// A task that stopped with this code, these words and this exit code.
+fn ended(code: Option<&StopCode>, words: &str, exit: Option<i32>) -> Cause {
+    let own = words.to_owned();
+    of_stop(&End { code, reason: words, all: words, own, exit })
 }
 
 #[test]
 fn a_running_task_that_ended_is_told_apart_by_who_ended_it() {
-    let by = |code, text, exit| of_stop(Some(&code), text, exit);
+    let by = |code, text, exit| ended(Some(&code), text, exit);
     let exited = StopCode::EssentialContainerExited;
     let oom = "OutOfMemoryError: Container killed due to memory usage";
     assert_eq!(by(exited.clone(), oom, Some(137)), Cause::OutOfMemory);
     assert_eq!(by(exited.clone(), "", Some(143)), Cause::EnvironmentEnded);
-    assert_eq!(by(exited, "", Some(71)), Cause::MaxLifetime);
+    assert_eq!(by(exited.clone(), "", Some(71)), Cause::MaxLifetime);
+    assert_eq!(by(exited, "CannotStartContainerError: exec", None), Cause::ContainerStart);
     assert_eq!(by(StopCode::UserInitiated, "by Ada", None), Cause::StoppedBy);
     assert_eq!(by(StopCode::SpotInterruption, "", None), Cause::Spot);
     assert_eq!(
@@ -102,6 +23,45 @@ fn a_running_task_that_ended_is_told_apart_by_who_ended_it() {
         Cause::Spot
     );
     assert_eq!(by(StopCode::Other("New".into()), "", None), Cause::Unknown);
+}
+
+#[test]
+fn a_reason_that_no_rule_knows_is_quoted_and_blames_nobody() {
+    let seen = crate::task::example(fargate_model::task::Status::Stopped);
+    let said =
+        "ResourceInitializationError: unable to pull secrets or registry auth: the moon is full";
+    let seen = Observation {
+        stop_code: Some(StopCode::TaskFailedToStart),
+        stopped_reason: Some(said.to_owned()),
+        ..seen
+    };
+    let why = stopped(&seen, "job", &Place::default());
+    assert_eq!((why.who_can_mend(), why.entry().next), (None, Next::Final));
+    insta::assert_snapshot!(why.block(fargate_model::why::Colour::Off), @r#"
+    error: the task ended for a reason that is not recognised
+      ECS: "ResourceInitializationError: unable to pull secrets or registry auth: the moon is full"
+      Task 5a7c1e90 is STOPPED: TaskFailedToStart.
+      Fix: read what ECS said; look at the task in its console
+        fargate-runner config show
+    "#);
+    let silent = stopped(&Observation { stopped_reason: None, ..seen }, "job", &Place::default());
+    assert_eq!(silent.evidence[0].text, "ECS gave no reason.");
+}
+
+#[test]
+fn the_words_of_a_container_that_is_not_the_job_s_count_too() {
+    let mut seen = crate::task::example(fargate_model::task::Status::Stopped);
+    seen.stop_code = Some(StopCode::TaskFailedToStart);
+    seen.stopped_reason = Some("Task failed to start".to_owned());
+    let reason =
+        "CannotPullContainerError: pull access denied for acme/logs, repository does not exist";
+    let mut sidecar = seen.containers[0].clone();
+    sidecar.name = "logs".to_owned();
+    sidecar.reason = Some(reason.to_owned());
+    seen.containers.push(sidecar);
+    let why = stopped(&seen, "job", &Place::default());
+    assert_eq!(why.cause, Cause::ImageDenied);
+    assert_eq!(why.evidence[1].text, "Container logs");
 }
 
 #[test]
@@ -118,6 +78,11 @@ fn exceptions_and_failures_say_what_can_be_done() {
     assert_eq!(next("ServerException", ""), Next::Retry);
     assert_eq!(next("ClientException", "TaskDefinition is inactive"), Next::Final);
     assert_eq!(next("ClientException", "ECS was unable to assume the role 'x'"), Next::Retry);
+    let service = "Unable to assume the service linked role. Please verify that the ECS service \
+                   linked role exists.";
+    for code in ["InvalidParameterException", "ClientException"] {
+        assert_eq!(next(code, service), Next::Retry);
+    }
     let denied = answered(
         "AccessDeniedException",
         "User: x is not authorized to perform: ecs:RunTask on resource: y",
@@ -171,13 +136,4 @@ fn what_keeps_a_call_on_this_host_has_a_cause_of_its_own() {
         request_id: None,
     };
     assert_eq!(exception(&odd, &place).cause, Cause::AwsInternal);
-}
-
-#[test]
-fn names_are_read_from_what_ecs_says() {
-    assert_eq!(names_in("resolve \"fs-0abc.efs.x\""), [("fs", "fs-0abc".to_owned())]);
-    assert_eq!(
-        names_in("failed to resolve ref docker.io/acme/ci:x: not found"),
-        [("image", "docker.io/acme/ci:x".to_owned())]
-    );
 }

@@ -1,0 +1,310 @@
+//! Why a task did not start, from ECS's words.
+//!
+//! Many reasons share a prefix: "unable to pull secrets or registry auth" stands before ECR, Secrets
+//! Manager, Systems Manager and KMS. So the words that name what was reached for decide first, then
+//! those that say what went wrong with it. What no rule knows has no cause here: nobody is blamed by a
+//! guess.
+//!
+//! Source of the texts: Amazon ECS Developer Guide, "Stopped tasks error codes", "`CannotPullContainer`
+//! task errors" and "`ResourceInitializationError`", and messages seen in public issue trackers.
+
+use fargate_model::why::Cause;
+
+/// The cause that these words of ECS's and of a container's stand for, if a rule knows them.
+pub fn of_failed_start(text: &str) -> Option<Cause> {
+    let said = Words(text.to_lowercase());
+    // The narrow ones first.
+    let rules = [
+        of_role,
+        of_key,
+        of_environment_file,
+        of_log,
+        of_mount,
+        of_ecr_login,
+        of_parameter,
+        of_secret,
+        of_pull,
+        of_interface,
+        of_engine,
+        of_aws,
+    ];
+    rules.iter().find_map(|rule| rule(&said))
+}
+
+/// A reason in lower case, because its capitals differ from one surface of AWS to the next.
+struct Words(String);
+
+impl Words {
+    fn has(&self, any: &[&str]) -> bool {
+        any.iter().any(|words| self.0.contains(words))
+    }
+
+    fn is_denied(&self) -> bool {
+        self.has(&[
+            "accessdenied",
+            "access denied",
+            "not authorized",
+            "unauthorized",
+            "403 forbidden",
+            "status code: 403",
+            "status code 403",
+        ])
+    }
+
+    fn is_unreachable(&self) -> bool {
+        self.has(&[
+            "i/o timeout",
+            "deadline exceeded",
+            "timed out",
+            "tls handshake timeout",
+            "connection issue",
+            "context canceled",
+            "request canceled",
+            "requestcanceled",
+            "no such host",
+            "connection refused",
+            "connection reset",
+            "no route to host",
+            "network is unreachable",
+            "exceeded maximum number of attempts",
+            "signal: killed",
+        ])
+    }
+
+    fn is_missing(&self) -> bool {
+        self.has(&[
+            "resourcenotfound",
+            "parameternotfound",
+            "can't find",
+            "not found",
+            "does not exist",
+            "nosuchkey",
+            "nosuchbucket",
+            "status code: 404",
+        ])
+    }
+
+    /// Three ways in which a service fails whoever asks it.
+    fn trouble(&self, denied: Cause, unreachable: Cause, missing: Cause) -> Option<Cause> {
+        if self.is_denied() {
+            Some(denied)
+        } else if self.is_unreachable() {
+            Some(unreachable)
+        } else {
+            self.is_missing().then_some(missing)
+        }
+    }
+}
+
+fn of_role(said: &Words) -> Option<Cause> {
+    if said
+        .has(&["unable to assume the service linked role", "unable to assume the service-linked"])
+    {
+        return Some(Cause::ServiceRoleMissing);
+    }
+    said.has(&["unable to assume the role"]).then_some(Cause::RoleUnassumed)
+}
+
+fn of_key(said: &Words) -> Option<Cause> {
+    let is_key = said.has(&["kms:decrypt", "access to kms is not allowed", "ciphertext refers to"]);
+    is_key.then_some(Cause::KeyDenied)
+}
+
+fn of_environment_file(said: &Words) -> Option<Cause> {
+    if !said.has(&["env file", "environment file", "envfile"]) {
+        return None;
+    }
+    said.trouble(Cause::EnvFileDenied, Cause::EnvFileUnreachable, Cause::EnvFileMissing)
+}
+
+fn of_log(said: &Words) -> Option<Cause> {
+    let is_log =
+        said.has(&["logger args", "logging driver", "log driver", "log group", "log stream"]);
+    if !is_log {
+        return None;
+    }
+    let of_group = said.has(&["log group", "log stream", "cloudwatch", "awslogs"]);
+    let known = said.trouble(Cause::LogDenied, Cause::LogUnreachable, Cause::LogGroup);
+    known.filter(|_| of_group).or(Some(Cause::LogDriver))
+}
+
+fn of_mount(said: &Words) -> Option<Cause> {
+    if !said.has(&["efs utils", "efs volume", "mount.nfs4", "mount attempt", ".efs."]) {
+        return None;
+    }
+    if said.has(&["failed to resolve", "no mount target"]) {
+        Some(Cause::EfsName)
+    } else if said.is_denied() {
+        Some(Cause::EfsDenied)
+    } else if said.has(&["no such file or directory"]) || said.is_missing() {
+        Some(Cause::EfsPath)
+    } else {
+        let blocked = said.has(&["due to timeout", "mount system call failed"]);
+        (blocked || said.is_unreachable()).then_some(Cause::EfsBlocked)
+    }
+}
+
+fn of_ecr_login(said: &Words) -> Option<Cause> {
+    let is_login = said.has(&[
+        "ecr registry auth",
+        "auth from amazon ecr",
+        "getauthorizationtoken",
+        "//api.ecr",
+    ]);
+    if !is_login {
+        return None;
+    }
+    if said.is_denied() {
+        return Some(Cause::EcrDenied);
+    }
+    said.is_unreachable().then_some(Cause::EcrUnreachable)
+}
+
+fn of_parameter(said: &Words) -> Option<Cause> {
+    let is_parameter = said.has(&[
+        "from ssm",
+        "ssm:getparameter",
+        "invalid parameters:",
+        "invalid ssm parameters",
+        "systems manager",
+        "parameter store",
+        "//ssm.",
+    ]);
+    if !is_parameter {
+        return None;
+    }
+    if said.has(&["invalid parameters:", "invalid ssm parameters"]) {
+        return Some(Cause::ParameterMissing);
+    }
+    let (denied, unreachable) = (Cause::ParameterDenied, Cause::ParameterUnreachable);
+    said.trouble(denied, unreachable, Cause::ParameterMissing)
+}
+
+fn of_secret(said: &Words) -> Option<Cause> {
+    if said.has(&["from asm", "secrets manager", "secretsmanager", "fetch secret"]) {
+        if said.has(&["did not contain json key", "invalid character", "unmarshal"]) {
+            return Some(Cause::SecretShape);
+        }
+        let (denied, unreachable) = (Cause::SecretDenied, Cause::SecretUnreachable);
+        return said.trouble(denied, unreachable, Cause::SecretMissing);
+    }
+    // Whatever it was asked for: a login or a secret, and nothing answered.
+    let any = said.has(&["unable to pull secrets or registry auth"]) && said.is_unreachable();
+    any.then_some(Cause::StartUnreachable)
+}
+
+fn of_pull(said: &Words) -> Option<Cause> {
+    let is_pull =
+        said.has(&["cannotpull", "pull image manifest", "unable to pull image", "image pull"]);
+    if !is_pull {
+        return None;
+    }
+    let of_ecr = said.has(&[".dkr.ecr.", ".dkr-ecr."]);
+    let of_aws = of_ecr || said.has(&[".s3.", "s3.amazonaws", "starport-layer-bucket"]);
+    let of_layer = said.has(&["failed to copy", "httpreaderseeker", "httpreadseeker"]);
+    let cause = if said.has(&["toomanyrequests", "too many requests", "pull rate limit"]) {
+        Cause::RegistryLimit
+    } else if said.has(&["manifest unknown"]) {
+        // Before the status of whoever passed it on.
+        Cause::ImageNotFound
+    } else if said.has(&[
+        "descriptor matching platform",
+        "no matching manifest",
+        "no match for platform",
+    ]) {
+        Cause::ImageArch
+    } else if said.has(&["no space left"]) {
+        Cause::ImageDisk
+    } else if said.has(&["x509:", "certificate signed by unknown authority"]) {
+        Cause::RegistryUntrusted
+    } else if of_layer && (of_aws || !said.has(&["https://"])) {
+        // Layers of ECR lie in S3, to which the way is another one.
+        Cause::RegistryBlob
+    } else if said.is_denied() || is_refused_login(said) {
+        Cause::ImageDenied
+    } else if is_error_of_server(said) {
+        Cause::RegistryFailed
+    } else if said.is_unreachable() {
+        if of_ecr { Cause::EcrUnreachable } else { Cause::RegistryNoRoute }
+    } else if said.is_missing() || said.has(&["404 not"]) {
+        Cause::ImageNotFound
+    } else {
+        return None;
+    };
+    Some(cause)
+}
+
+fn is_refused_login(said: &Words) -> bool {
+    said.has(&[
+        "pull access denied",
+        "denied:",
+        "access forbidden",
+        "authorization failed",
+        "no basic auth",
+        "status code 401",
+        "status code: 401",
+        "docker login",
+    ])
+}
+
+fn is_error_of_server(said: &Words) -> bool {
+    said.has(&[
+        "internal server error",
+        "bad gateway",
+        "service unavailable",
+        "gateway time",
+        "status code 50",
+        "status code: 50",
+        ": 500 ",
+        ": 502 ",
+        ": 503 ",
+        ": 504 ",
+    ])
+}
+
+fn of_interface(said: &Words) -> Option<Cause> {
+    if said.has(&["insufficientfreeaddresses"]) {
+        return Some(Cause::SubnetFull);
+    }
+    if !said.has(&["network interface"]) {
+        return None;
+    }
+    let passes =
+        ["timeout waiting", "rate limit exceeded", "requestlimitexceeded", "internalerror"];
+    if said.has(&["networkinterfacelimitexceeded"]) {
+        Some(Cause::InterfaceQuota)
+    } else if said.has(&passes) || said.has(&["unavailable"]) {
+        Some(Cause::EniTimeout)
+    } else {
+        said.has(&["ec2 error", "create network interface"]).then_some(Cause::InterfaceRefused)
+    }
+}
+
+fn of_engine(said: &Words) -> Option<Cause> {
+    let slow = ["dockertimeouterror", "containerruntimetimeouterror", "could not transition to"];
+    if said.has(&slow) {
+        return Some(Cause::ContainerSlow);
+    }
+    if said.has(&["cannotcreatevolume"]) {
+        return Some(Cause::VolumeFailed);
+    }
+    let start = [
+        "cannotstartcontainer",
+        "cannotcreatecontainer",
+        "cannotinspectcontainer",
+        "containerruntimeerror",
+        "oci runtime",
+        "container runtime task",
+    ];
+    said.has(&start).then_some(Cause::ContainerStart)
+}
+
+fn of_aws(said: &Words) -> Option<Cause> {
+    if said.has(&["capacity is unavailable"]) {
+        return Some(Cause::NoCapacity);
+    }
+    if said.has(&["limit on the number of vcpus"]) {
+        return Some(Cause::QuotaVcpu);
+    }
+    said.has(&["ephemeralstorage provisioning", "internalerror"]).then_some(Cause::AwsInternal)
+}

@@ -1,0 +1,134 @@
+//! Whether another task follows one that did not come up, and after which pause.
+//!
+//! One limit counts for every reason: a task costs money and a pull each time, whoever is to blame. A
+//! refusal that started no task is not counted here; that is waited out by the launcher.
+
+use std::time::Duration;
+
+use fargate_config::Timeouts;
+use fargate_model::why::{Cause, Next, Why};
+use tokio::time::Instant;
+
+use crate::random;
+
+/// Longest pause after a registry limited pulls. Their windows are minutes to hours.
+const LONGEST_OF_REGISTRY: Duration = Duration::from_secs(5 * 60);
+/// Longest pause after anything else.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// See the module.
+pub struct RelaunchPlan<'a> {
+    timeouts: &'a Timeouts,
+    done: u32,
+}
+
+/// Another task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relaunch {
+    /// Which one, from 1; never more than `of`.
+    pub n: u32,
+    /// How many there may be.
+    pub of: u32,
+    /// How long to wait before it is asked for.
+    pub after: Duration,
+}
+
+impl<'a> RelaunchPlan<'a> {
+    /// One for the tasks of one job.
+    pub fn new(timeouts: &'a Timeouts) -> Self {
+        Self { timeouts, done: 0 }
+    }
+
+    /// What follows a task that ended with this cause and is known to have stopped; nothing where it
+    /// would come after `deadline`.
+    pub fn next(&mut self, why: &Why, deadline: Instant) -> Option<Relaunch> {
+        let of = self.timeouts.relaunches;
+        if why.entry().next == Next::Final || self.done >= of {
+            return None;
+        }
+        let after = random::jittered(self.pause(why));
+        if Instant::now() + after >= deadline {
+            return None;
+        }
+        self.done += 1;
+        Some(Relaunch { n: self.done, of, after })
+    }
+
+    /// The cause, and that the limit was reached with it.
+    pub fn given_up(&self, why: Why) -> Why {
+        let of = self.timeouts.relaunches;
+        if why.entry().next == Next::Final || self.done == 0 || self.done < of {
+            return why;
+        }
+        let tasks = self.done + 1;
+        why.because(format!("Gave up after {tasks} tasks: `timeouts.relaunches` is {of}."))
+    }
+
+    /// It doubles with each task. What mends itself at once gets a short one, what must become free a
+    /// longer one, and a registry that was asked too often is left alone.
+    fn pause(&self, why: &Why) -> Duration {
+        let (first, longest) = match (why.cause, why.entry().next) {
+            (Cause::RegistryLimit, _) => (self.timeouts.registry_pause, LONGEST_OF_REGISTRY),
+            (_, Next::Wait) => (self.timeouts.poll_max, LONGEST),
+            (_, Next::Retry | Next::Final) => (self.timeouts.poll_min, LONGEST),
+        };
+        first.saturating_mul(1 << self.done.min(16)).min(longest.max(first))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_a_day() -> Instant {
+        Instant::now() + Duration::from_secs(24 * 3600)
+    }
+
+    /// The tasks that follow one another while this cause does not go away, and their pauses without
+    /// jitter, in seconds.
+    fn followed(cause: Cause, relaunches: u32) -> Vec<(u32, u64)> {
+        let timeouts = Timeouts { relaunches, ..Timeouts::default() };
+        let mut plan = RelaunchPlan::new(&timeouts);
+        let mut all = Vec::new();
+        loop {
+            let pause = plan.pause(&Why::new(cause));
+            let Some(next) = plan.next(&Why::new(cause), in_a_day()) else { return all };
+            assert!(next.n <= next.of, "{next:?}");
+            assert!(next.after >= pause.mul_f64(0.8) && next.after <= pause.mul_f64(1.2));
+            all.push((next.n, pause.as_secs()));
+        }
+    }
+
+    #[test]
+    fn one_limit_counts_for_every_cause() {
+        for &cause in Cause::ALL {
+            for limit in [0, 1, 3, 20] {
+                let tasks = followed(cause, limit).len();
+                let expected = if cause.entry().next == Next::Final { 0 } else { limit };
+                assert_eq!(u32::try_from(tasks), Ok(expected), "{cause:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_registry_that_was_asked_too_often_is_left_alone_for_minutes() {
+        assert_eq!(followed(Cause::RegistryLimit, 3), [(1, 30), (2, 60), (3, 120)]);
+        assert_eq!(followed(Cause::RegistryLimit, 6)[4..], [(5, 300), (6, 300)]);
+        assert_eq!(followed(Cause::SubnetFull, 5), [(1, 5), (2, 10), (3, 20), (4, 40), (5, 60)]);
+        assert_eq!(followed(Cause::EniTimeout, 3), [(1, 0), (2, 0), (3, 0)]);
+    }
+
+    #[test]
+    fn the_last_words_name_the_limit_only_where_it_was_reached() {
+        let timeouts = Timeouts { relaunches: 1, ..Timeouts::default() };
+        let mut plan = RelaunchPlan::new(&timeouts);
+        let why = || Why::new(Cause::EniTimeout);
+        assert!(plan.given_up(why()).evidence.is_empty());
+        assert_eq!(plan.next(&why(), Instant::now()), None, "its time would be over");
+        assert!(plan.given_up(why()).evidence.is_empty());
+        assert!(plan.next(&why(), in_a_day()).is_some());
+        let said = &plan.given_up(why()).evidence[0].text;
+        assert_eq!(said, "Gave up after 2 tasks: `timeouts.relaunches` is 1.");
+        assert!(plan.given_up(Why::new(Cause::ImageDenied)).evidence.is_empty());
+    }
+}
