@@ -18,6 +18,20 @@ const JOBS: u32 = 50;
 /// A seed and a job of it that meets an impostor from the beginning; the answer to its launch is lost,
 /// so that the next one shows the address already.
 const IMPOSTOR: (&str, &str) = ("7", "16");
+/// A seed and a job of it whose task is told to end while its script works for longer than the agent
+/// keeps that from it; its handler ends it with 0.
+const TOLD_TO_END: (&str, &str) = ("10", "35");
+/// What is done to jobs and would show nothing if it never were, in the words of the report.
+const STRIKES: [&str; 5] = [
+    "task told to end by",
+    "its script ends the task",
+    "an essential sidecar ends",
+    "keys expire: ",
+    "known before STOPPED: ",
+];
+/// A driver that runs every script, and passes.
+const RUNS_AND_PASSES: &str = "[ \"$2\" = run ] || exec \"$true_one\" \"$@\"\n\
+                               \"$true_one\" \"$@\"\nexit 0";
 /// Longest time that one may take; unhurried it takes a tenth.
 const DEADLINE: Duration = Duration::from_secs(600);
 
@@ -57,9 +71,16 @@ fn count(played: &Output, words: &str) -> u32 {
     number.unwrap_or_else(|| panic!("{line}"))
 }
 
+/// The numbers before these words, together.
+fn counts(played: &Output, words: &str) -> u32 {
+    let said = out(played);
+    let lines = said.lines().filter(|line| line.contains(words));
+    lines.filter_map(|line| line.split_whitespace().next()?.parse::<u32>().ok()).sum()
+}
+
 #[test]
 fn no_invariant_breaks_in_the_seeds_of_ci() {
-    let (mut breaks, mut misled) = (0, 0);
+    let (mut breaks, mut misled, mut saved, mut strikes) = (0, 0, 0, [0; STRIKES.len()]);
     for seed in SEEDS {
         let played = torture(&["--seed", &seed.to_string(), "--jobs", &JOBS.to_string()]);
         let errors = String::from_utf8_lossy(&played.stderr);
@@ -67,22 +88,54 @@ fn no_invariant_breaks_in_the_seeds_of_ci() {
         assert!(out(&played).contains(&format!("{JOBS} jobs in ")), "{}", out(&played));
         breaks += count(&played, "cuts, pauses and changes at a byte");
         misled += count(&played, "connections to another machine");
+        saved += count(&played, "scripts that were told to end and ended with 0");
+        for (strikes, words) in strikes.iter_mut().zip(STRIKES) {
+            *strikes += counts(&played, words);
+        }
     }
     // A network that breaks nothing shows nothing.
     assert!(breaks >= 30 && misled >= 10, "{breaks} {misled}");
+    assert!(saved >= 3 && strikes.iter().all(|strikes| *strikes >= 3), "{saved} {strikes:?}");
+}
+
+/// A program in `folder` that does as the shell lines say, which see the true driver's words.
+fn untrue_driver(folder: &Path, lines: &str) -> String {
+    let program = folder.join("fargate-runner");
+    let text = format!("#!/bin/sh\ntrue_one={}\n{lines}\n", runner().display());
+    fs::write(&program, text).expect("a script");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+    program.to_string_lossy().into_owned()
+}
+
+#[test]
+fn a_driver_that_passes_a_script_which_was_told_to_end_is_found_out_by_what_its_handler_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let believer = untrue_driver(folder.path(), RUNS_AND_PASSES);
+    let (seed, first) = TOLD_TO_END;
+    let played = torture(&["--seed", seed, "--first", first, "--jobs", "1", "--runner", &believer]);
+    assert_eq!(played.status.code(), Some(1), "{}", out(&played));
+    assert_eq!(counts(&played, "scripts that were told to end and ended with 0"), 1);
+    let said = out(&played);
+    let passed = "error: I3 no false verdict: passed, and its script was told to end";
+    assert!(said.contains(passed), "{said}");
+}
+
+#[test]
+fn a_clean_up_that_stops_nothing_is_found_out_before_the_task_ends_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let idle = untrue_driver(folder.path(), "[ \"$2\" = cleanup ] || exec \"$true_one\" \"$@\"");
+    let played = torture(&["--seed", "1", "--jobs", "8", "--runner", &idle]);
+    assert_eq!(played.status.code(), Some(1), "{}", out(&played));
+    assert!(out(&played).contains("error: I1 no orphan: cleanup has not stopped arn:"));
 }
 
 #[test]
 fn a_driver_that_lies_is_found_out_and_its_job_can_be_played_again() {
     let folder = tempfile::tempdir().expect("a folder");
-    let liar = folder.path().join("fargate-runner");
-    let true_one = runner();
-    // It runs everything, and passes.
-    let text = format!("#!/bin/sh\n{} \"$@\"\nexit 0\n", true_one.display());
-    fs::write(&liar, text).expect("a script");
-    fs::set_permissions(&liar, fs::Permissions::from_mode(0o755)).expect("a program");
-    let liar = liar.to_string_lossy();
-    let played = torture(&["--seed", "1", "--jobs", "10", "--runner", &liar]);
+    let liar = untrue_driver(folder.path(), RUNS_AND_PASSES);
+    // The script of the first of them fails, and nothing is done to it: again it will be found out.
+    let jobs = ["--seed", "1", "--first", "2", "--jobs", "8"];
+    let played = torture(&[&jobs[..], &["--runner", &liar]].concat());
     assert_eq!(played.status.code(), Some(1), "{}", out(&played));
     let said = out(&played);
     assert!(
@@ -101,18 +154,13 @@ fn a_driver_that_lies_is_found_out_and_its_job_can_be_played_again() {
 #[test]
 fn a_driver_that_trusts_whom_it_meets_is_found_out_by_what_the_impostor_heard() {
     let folder = tempfile::tempdir().expect("a folder");
-    let trusting = folder.path().join("fargate-runner");
-    let true_one = runner();
     // It takes the first key that it is shown.
-    let text = format!(
-        "#!/bin/sh\nmine={}/$$.toml\nsed 's/host_key = .*/host_key = \"first_use\"/' \"$4\" >$mine\n\
-         stage=\"$1 $2 $3 $mine\"\nshift 4\nexec {} $stage \"$@\"\n",
-        folder.path().display(),
-        true_one.display()
+    let lines = format!(
+        "mine={}/$$.toml\nsed 's/host_key = .*/host_key = \"first_use\"/' \"$4\" >$mine\n\
+         stage=\"$1 $2 $3 $mine\"\nshift 4\nexec \"$true_one\" $stage \"$@\"",
+        folder.path().display()
     );
-    fs::write(&trusting, text).expect("a script");
-    fs::set_permissions(&trusting, fs::Permissions::from_mode(0o755)).expect("a program");
-    let trusting = trusting.to_string_lossy();
+    let trusting = untrue_driver(folder.path(), &lines);
     let (seed, first) = IMPOSTOR;
     let arguments = ["--seed", seed, "--first", first, "--jobs", "1"];
     let honest = torture(&arguments);

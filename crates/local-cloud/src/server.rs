@@ -10,24 +10,28 @@ use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use fargate_model::region::Partition;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::actions::{Action, Scene};
 use crate::backend::Backend;
 use crate::cloud::Cloud;
 use crate::configuration;
-use crate::fault::{Fault, FaultCount, Rules, RulesError, Struck};
+use crate::fault::{Fault, FaultCount, Rules, RulesError, Struck, View};
 use crate::options::{Options, ServeError};
 use crate::pace::Timetable;
 use crate::record::{Request, TaskRecord};
+use crate::seed::REGION;
 use crate::state::names::ACCOUNT;
 use crate::state::task::Ending;
 use crate::wire::connection::{Door, Link};
 use crate::wire::credentials::{AccessKeyPair, Credentials, Keyring, Principal};
 use crate::wire::http::handle;
+use crate::wire::refusal::Refusal;
 use crate::wire::tls::Identity;
 
 /// Where the delays of every cloud begin; the same cloud played twice takes the same times.
@@ -136,6 +140,28 @@ impl LocalCloud {
     pub fn add_role(&self, region: &str, name: &str, external_id: Option<&str>) -> String {
         self.cloud.rights.add_role(name, external_id);
         format!("arn:{}:iam::{ACCOUNT}:role/{name}", Partition::of(region).name())
+    }
+
+    /// Registers a task definition in the Region of the configuration that this cloud writes, as
+    /// `RegisterTaskDefinition` with this body does; its ARN.
+    ///
+    /// # Errors
+    ///
+    /// What ECS would answer, in one line.
+    pub fn register(&self, body: Value) -> Result<String, String> {
+        let told = |refusal: Refusal| format!("{}: {}", refusal.code, refusal.message);
+        let action = Action::decode("RegisterTaskDefinition", body).map_err(told)?;
+        let scene = Scene {
+            cloud: &self.cloud,
+            region: REGION,
+            now: self.cloud.clock.now(),
+            fault: None,
+            view: View::default(),
+            principal: &Principal::User,
+        };
+        let answer = action.perform(&scene).map_err(told)?;
+        let arn = answer["taskDefinition"]["taskDefinitionArn"].as_str();
+        Ok(arn.expect("every definition has an ARN").to_owned())
     }
 
     /// Text of a configuration file of `fargate-runner` that works with this cloud, unless it was

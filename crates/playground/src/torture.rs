@@ -1,16 +1,21 @@
 //! `fargate-local torture`: the product plays jobs on the local cloud while they are killed,
-//! cancelled, refused and cut off, and while another machine answers in their task's place, all
-//! drawn from one seed; afterwards each invariant is judged.
+//! cancelled, refused and cut off, while their tasks are told to end, their sidecars end and their
+//! keys expire, and while another machine answers in their task's place, all drawn from one seed;
+//! afterwards each invariant is judged.
 //!
 //! What is done to a job and what the network does to it are two draws, so that they come in pairs.
 //! Both are the same whenever seed and number are, so that a counter-example is one command. It does
 //! not play packets: who drops, delays or reorders those, TCP rides it out.
 
+mod harm;
 mod house;
+mod job_script;
 mod link;
 mod network;
 mod oracle;
 mod plan;
+mod settings;
+mod sidecar;
 mod windows;
 mod witness;
 
@@ -30,8 +35,8 @@ use crate::programs::{self, Missing};
 use crate::signals::Signals;
 use house::{House, Played};
 
-/// Kill, cancel, refuse and cut off the product's jobs on a local cloud, and judge what must always
-/// hold.
+/// Kill, cancel, refuse and cut off the product's jobs on a local cloud, tell their tasks to end, end
+/// their sidecars, let their keys expire, and judge what must always hold.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// How many jobs are played.
@@ -72,6 +77,9 @@ pub enum Error {
     /// The local cloud refuses a rule. A bug of this program, or more jobs than it takes rules.
     #[error("harming a job")]
     Rules(#[from] RulesError),
+    /// The local cloud refuses a task definition. A bug of this program.
+    #[error("registering a task definition with a sidecar: {0}")]
+    Definition(String),
     /// A job reached its task and not the relay before it. A bug of this program, whose network
     /// would break nothing.
     #[error("job {number} of seed {seed} reached its task past the network that was to break")]
@@ -103,6 +111,7 @@ struct Tally {
     networks: BTreeMap<String, usize>,
     verdicts: BTreeMap<String, usize>,
     strikes: usize,
+    saved: usize,
     breaks: usize,
     misled: usize,
     slowest: Option<(Duration, u64)>,
@@ -183,6 +192,7 @@ async fn play(
     let before = tally.examples.len();
     for played in &all_played {
         tally.count(played);
+        tally.saved += usize::from(house.witness().of(played.guest.job.id).saved);
         let number = played.guest.number;
         let mut tell = |broken| tally.examples.push(Example { broken, jobs: number..number + 1 });
         oracle::judge(house, played).into_iter().for_each(&mut tell);
@@ -229,7 +239,8 @@ fn report(args: &Args, seed: u64, tally: &Tally, took: Duration) -> String {
         format!("{title}\n{}\n", rows.collect::<String>())
     };
     text += &rows("what was done to them", &tally.harms);
-    text += &format!("  {:>6}  strikes of rules, altogether\n\n", tally.strikes);
+    text += &format!("  {:>6}  strikes of rules, altogether\n", tally.strikes);
+    text += &format!("  {:>6}  scripts that were told to end and ended with 0\n\n", tally.saved);
     text += &rows("what the network did to them", &tally.networks);
     text += &format!("  {:>6}  cuts, pauses and changes at a byte, altogether\n", tally.breaks);
     text += &format!("  {:>6}  connections to another machine, altogether\n\n", tally.misled);

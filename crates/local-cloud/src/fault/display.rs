@@ -108,6 +108,7 @@ impl fmt::Display for Fault {
                 optional(f, "detail", detail.as_deref().map(in_quotes))
             }
             Self::Limit(rate) => write!(f, "limit {}/s burst {}", rate.per_second, rate.burst),
+            Self::KeyExpires => f.write_str("expire"),
             Self::LostRequest => f.write_str("reset before commit"),
             Self::LostAnswer => f.write_str("reset after commit"),
             Self::Hang => f.write_str("hang"),
@@ -118,6 +119,7 @@ impl fmt::Display for Fault {
             Self::Altered(Edit::Remove { pointer }) => write!(f, "remove {pointer}"),
             Self::Lag(lag) => write!(f, "lag {}", written(*lag)),
             Self::Stale(age) => write!(f, "stale {}", written(*age)),
+            Self::StatusBehind(age) => write!(f, "behind {}", written(*age)),
             Self::TaskStops { stop_code, stopped_reason, container_reason, exit_code, .. } => {
                 write!(f, "stop {stop_code} {}", in_quotes(stopped_reason))?;
                 optional(f, "container", container_reason.as_deref().map(in_quotes))?;

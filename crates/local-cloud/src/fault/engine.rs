@@ -215,6 +215,7 @@ impl Faults {
             match &armed.rule.fault {
                 Fault::Lag(lag) => meeting.view.lag = *lag,
                 Fault::Stale(stale) => meeting.view.stale = *stale,
+                Fault::StatusBehind(behind) => meeting.view.behind = *behind,
                 // The rule is about the bucket, the call only learns that it was too fast.
                 Fault::Limit(_) => meeting.fault = Some(Fault::throttled()),
                 other => {

@@ -51,6 +51,9 @@ pub enum Fault {
     },
     /// The call is answered as if it came too fast, unless this bucket has a token for it.
     Limit(Rate),
+    /// The call has no effect and is answered with `ExpiredTokenException`, and so is every later
+    /// one with the same key, if the cloud issued that key for a time. A new one works.
+    KeyExpires,
     /// The call has no effect, and the connection is reset without an answer.
     LostRequest,
     /// The call takes effect, and the connection is reset without an answer.
@@ -86,6 +89,13 @@ pub enum Fault {
     /// `DescribeTasks` and `ListTasks` see every task as it was this long ago, and none that is
     /// younger; at most ten minutes. It adds to another fault, as above.
     Stale(
+        /// How long ago.
+        Duration,
+    ),
+    /// `DescribeTasks` shows the `lastStatus` that a task had this long ago, at most ten minutes, or
+    /// its first one; all the rest, so a stop code and exit codes, is as it is now. It adds to
+    /// another fault, as above.
+    StatusBehind(
         /// How long ago.
         Duration,
     ),
@@ -148,6 +158,8 @@ pub(crate) struct View {
     pub lag: Duration,
     /// Every task is seen as it was so long ago.
     pub stale: Duration,
+    /// The status of every task is seen as it was so long ago.
+    pub behind: Duration,
 }
 
 impl Fault {
@@ -200,7 +212,7 @@ impl Fault {
 
     /// It changes what a call sees, and not what becomes of it.
     pub(crate) fn is_of_view(&self) -> bool {
-        matches!(self, Self::Lag(_) | Self::Stale(_))
+        matches!(self, Self::Lag(_) | Self::Stale(_) | Self::StatusBehind(_))
     }
 }
 

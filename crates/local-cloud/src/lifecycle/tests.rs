@@ -371,3 +371,31 @@ async fn launches_are_limited_by_task_and_a_repeated_token_launches_nothing() {
     cloud.clock.advance(Duration::from_secs(3));
     assert_eq!(ask(3, "b"), Ok(3));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_is_behind_is_all_that_is_old() {
+    let cloud = Cloud::for_tests(REAL, false);
+    give(&cloud, "every task at RUNNING: hold");
+    let arn = run_one(&cloud);
+    until(&cloud, &arn, "RUNNING").await;
+    let behind = |age: &str| {
+        give(&cloud, &format!("DescribeTasks: behind {age}"));
+        describe(&cloud, &arn)["tasks"][0].clone()
+    };
+    assert_eq!(behind("1ms")["lastStatus"], "RUNNING");
+    let before_its_birth = behind("10m");
+    assert_eq!(before_its_birth["lastStatus"], "PROVISIONING");
+    assert_eq!(before_its_birth["attachments"][0]["status"], "ATTACHED");
+    // Longer ago than all that happened before.
+    sleep(Duration::from_secs(60)).await;
+    stop(&cloud, &arn);
+    give(&cloud, "");
+    until(&cloud, &arn, "STOPPED").await;
+    let stopped = behind("45s");
+    let told = ["lastStatus", "desiredStatus", "stopCode", "stoppedReason"];
+    assert_eq!(
+        told.map(|key| stopped[key].clone()),
+        ["RUNNING", "STOPPED", "UserInitiated", "enough"]
+    );
+    assert_eq!(stopped["containers"][0]["exitCode"], 143);
+}

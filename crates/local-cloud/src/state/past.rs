@@ -56,7 +56,23 @@ impl Task {
             true => Cow::Borrowed(self),
             false => self.at(now - view.stale)?,
         };
-        seen.is_visible(now, view.lag).then_some(seen)
+        if !seen.is_visible(now, view.lag) {
+            return None;
+        }
+        Some(match view.behind.is_zero() {
+            true => seen,
+            false => Cow::Owned(Self {
+                last_status: self.status_at(now - view.behind),
+                ..seen.into_owned()
+            }),
+        })
+    }
+
+    /// Where the task stood then, or where it began.
+    fn status_at(&self, then: SystemTime) -> Status {
+        let Past(moments) = &self.past;
+        let moment = moments.iter().find(|moment| moment.until > then);
+        moment.map_or(&self.last_status, |moment| &moment.last_status).clone()
     }
 
     fn at(&self, then: SystemTime) -> Option<Cow<'_, Self>> {

@@ -164,6 +164,15 @@ impl Keyring {
         credentials
     }
 
+    /// Ends the time of a key that was issued; the account's own pair has no end.
+    pub fn expire(&self, access_key_id: &str, now: SystemTime) {
+        let mut keys = self.keys.write().expect("no one panics while holding the keys");
+        let key = keys.get_mut(access_key_id);
+        if let Some(expires_at) = key.and_then(|key| key.expires_at.as_mut()) {
+            *expires_at = now.min(*expires_at);
+        }
+    }
+
     pub fn find(&self, access_key_id: &str) -> Option<Key> {
         let keys = self.keys.read().expect("no one panics while holding the keys");
         keys.get(access_key_id).cloned()

@@ -147,6 +147,10 @@ async fn perform(
         Some(Fault::Exception { status, code, message }) => {
             return refuse(&Refusal { status: *status, ..Refusal::new(code, message) });
         }
+        Some(Fault::KeyExpires) => {
+            cloud.keys.expire(&signer.access_key_id, cloud.clock.now());
+            return refuse(&Refusal::expired());
+        }
         Some(Fault::Answer { status, body }) => {
             return Reply::Answer(service.shaped(*status, body.clone()));
         }

@@ -40,6 +40,12 @@ impl Refusal {
         Self::new("ThrottlingException", "Rate exceeded")
     }
 
+    /// The time of the caller's key is over.
+    pub fn expired() -> Self {
+        let message = "The security token included in the request is expired";
+        Self::new("ExpiredTokenException", message)
+    }
+
     /// The cluster is not there.
     pub fn no_cluster() -> Self {
         Self::new("ClusterNotFoundException", "Cluster not found.")

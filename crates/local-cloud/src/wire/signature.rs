@@ -177,10 +177,7 @@ fn known_key(
         return Err(unknown());
     }
     if key.expires_at.is_some_and(|end| end <= now) {
-        return Err(Refusal::new(
-            "ExpiredTokenException",
-            "The security token included in the request is expired",
-        ));
+        return Err(Refusal::expired());
     }
     Ok(key)
 }

@@ -1,7 +1,7 @@
 //! The services beside ECS: STS gives keys that ECS then takes, EC2 describes what tasks have, and
 //! each refuses in its own words.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::client::{KEY, call, eventually, query, run_task, send, serve};
 use fargate_local_cloud::{Credentials, Fault, Phase};
@@ -52,6 +52,26 @@ async fn a_role_gives_keys_that_every_service_takes_with_their_token() {
     let without_token = Credentials { session_token: String::new(), ..keys };
     let answer = query(&endpoint, "ec2", subnets, &without_token).await;
     assert_eq!((answer.status, inner(&answer.text, "Code").as_str()), (401, "AuthFailure"));
+    cloud.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_key_that_expires_is_refused_from_then_on_and_another_one_is_not() {
+    let cloud = serve().await;
+    let endpoint = cloud.endpoint();
+    let subnets = "Action=DescribeSubnets&Version=2016-11-15";
+    let [one, other] = [(); 2].map(|()| cloud.issue_credentials(Duration::from_secs(900)));
+    cloud.set_faults("DescribeSubnets calls 2-3: expire".parse().expect("a rule"));
+    assert_eq!(query(&endpoint, "ec2", subnets, &one).await.status, 200);
+    for keys in [&one, &own_keys(), &one] {
+        let answer = query(&endpoint, "ec2", subnets, keys).await;
+        assert_eq!((answer.status, inner(&answer.text, "Code").as_str()), (400, "RequestExpired"));
+    }
+    // What was refused for its key has met no rule.
+    assert_eq!(cloud.faults()[0].struck, 2);
+    for keys in [&other, &own_keys()] {
+        assert_eq!(query(&endpoint, "ec2", subnets, keys).await.status, 200);
+    }
     cloud.shutdown().await;
 }
 

@@ -1,6 +1,6 @@
 //! Writes the script of one stage, in the manner of gitlab-runner's bash shell.
 //!
-//! A script ends itself at SIGTERM, stops at the first command that fails, exports every variable,
+//! A script ends itself at SIGTERM, with the status of what it waits for, stops at the first command that fails, exports every variable,
 //! and evaluates the user's lines in a subshell whose stdin is closed. Only `bash` and `sh` are
 //! written; `pwsh` is refused where the shell is chosen. Submodules are not fetched. A command that
 //! fails without `exit` gives 1 under bash, as it does with gitlab-runner: `errexit` inside an
@@ -188,10 +188,12 @@ pub fn write(stage: &Stage, subject: &Subject) -> String {
     framed(&body.lines, subject.dialect)
 }
 
+/// The trap is gitlab-runner's own: `exit` at the signals 1 and TERM, so with the status of the user's
+/// lines, which may have traps of their own.
 fn framed(lines: &str, dialect: Dialect) -> String {
     format!(
         "#!/usr/bin/env {program}\n\
-         trap 'exit 1' TERM\n\
+         trap exit 1 TERM\n\
          if (set -o pipefail) 2> /dev/null; then set -o pipefail; fi\n\
          set -o errexit\n\
          set +o noclobber\n\

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fargate_local_cloud::{LocalCloud, Options, TaskRecord};
+use fargate_local_cloud::{LocalCloud, Options, RulesError, TaskRecord};
 use fargate_model::job::JobIdentity;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -17,9 +17,11 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Error;
+use super::harm::{By, Harm, JOB};
 use super::link::{Link, Places, Traffic};
 use super::network::Network;
-use super::plan::{Guest, Harm, JOB, WITNESS, guest};
+use super::plan::{Guest, WITNESS, guest};
+use super::settings::Settings;
 use super::windows::Windows;
 use super::witness::Witness;
 use crate::environment;
@@ -37,6 +39,9 @@ const SLOWLY: Reading = Reading { piece: 8 * 1024, pause: Duration::from_millis(
 const SETTLE: Duration = Duration::from_secs(60);
 /// For the cloud to end.
 const GOODBYE: Duration = Duration::from_secs(20);
+/// What drivers whose keys expire work as, in the Region of the cloud's own configuration.
+const ROLE: &str = "ci-manager";
+const REGION: &str = "eu-west-1";
 /// Between two looks at the tasks.
 const AGAIN: Duration = Duration::from_millis(25);
 
@@ -45,6 +50,7 @@ pub struct House {
     folder: TempDir,
     cloud: LocalCloud,
     program: PathBuf,
+    settings: Settings,
     runner: Runner,
     witness: Witness,
     seed: u64,
@@ -60,6 +66,8 @@ pub struct Played {
     pub outcome: Option<Outcome>,
     /// What happened between its driver and its task.
     pub traffic: Traffic,
+    /// Its tasks that nobody had told to end when it was over.
+    pub left: Vec<String>,
 }
 
 impl Played {
@@ -91,11 +99,11 @@ impl House {
         let log = folder.path().join("fargate-runner.log");
         let text = cloud.configuration(&folder.path().join("state"));
         let text = environment::with_log_file(&text, &log);
-        for windows in Windows::ALL {
-            std::fs::write(windows.file_in(folder.path()), format!("{text}{windows}"))?;
-        }
+        let role = cloud.add_role(REGION, ROLE, None);
+        let settings = Settings { text, role, folder: folder.path().to_owned() };
+        let usual = settings.write("usual", Windows::Usual, None)?;
         let runner = Runner {
-            driver: driver_with(driver, &Windows::Usual.file_in(folder.path())),
+            driver: driver_with(driver, &usual),
             environment: environment::of_driver(&cloud.endpoint(), cloud.access_keys()),
             builds_dir: "/builds".to_owned(),
             cache_dir: "/cache".to_owned(),
@@ -111,7 +119,7 @@ impl House {
         };
         std::fs::create_dir(&runner.folder)?;
         let witness = Witness::listen().await?;
-        Ok(Self { folder, cloud, program: driver.to_owned(), runner, witness, seed })
+        Ok(Self { folder, cloud, program: driver.to_owned(), settings, runner, witness, seed })
     }
 
     /// Plays these jobs, so many at once.
@@ -164,15 +172,14 @@ impl House {
             JobIdentity::from_repository(url, guest.job.job_info.project_id, guest.job.id)?;
         let key = identity.key().as_str().to_owned();
         let link = Arc::new(Link::open(guest.network.clone(), self.places(&key)).await?);
-        let harm = match &guest.harm {
-            Harm::Rule { rule, .. } => Some((*rule).to_owned()),
-            _ => None,
-        };
-        for rule in [harm, link.rule()].into_iter().flatten() {
-            let rule = rule.replace(JOB, &format!("task of job {key}"));
-            self.cloud.add_faults(rule.parse()?)?;
+        let harm = guest.harm.rules().map(str::to_owned);
+        for rules in [harm, link.rule()].into_iter().flatten() {
+            self.add_rules(&rules, &key)?;
         }
-        let mut runner = Runner { driver: self.driver(&guest), ..self.runner.clone() };
+        if let Harm::SidecarEnds(sidecar) = guest.harm {
+            self.cloud.register(sidecar.definition()).map_err(Error::Definition)?;
+        }
+        let mut runner = Runner { driver: self.driver(&guest)?, ..self.runner.clone() };
         if guest.network == Network::SlowReader {
             runner.times.reading = SLOWLY;
         }
@@ -182,7 +189,10 @@ impl House {
         let job = guest.job.clone().with_variable(WITNESS, &self.witness.port().to_string());
         let outcome = tokio::select! {
             outcome = runner.play(&job, &control, watch) => Some(outcome),
-            () = self.harm_from_outside(&guest.harm, &key, &running) => None,
+            lost = self.harm_from_outside(&guest.harm, &key, &running) => match lost {
+                Ok(()) => None,
+                Err(error) => return Err(error),
+            },
             () = link.harm() => None,
         };
         let prepared = |outcome: &Outcome| {
@@ -191,7 +201,14 @@ impl House {
         if outcome.as_ref().is_some_and(prepared) && link.was_passed_by() {
             return Err(Error::PassedBy { number: guest.number, seed: self.seed });
         }
-        Ok(Played { guest, key, outcome, traffic: link.close() })
+        let lives_on = |task: &TaskRecord| task.desired_status != "STOPPED";
+        let left = self.tasks_of(&key).into_iter().filter(lives_on).map(|task| task.arn).collect();
+        Ok(Played { guest, key, outcome, traffic: link.close(), left })
+    }
+
+    /// Gives the cloud rules for the tasks of a job.
+    fn add_rules(&self, rules: &str, key: &str) -> Result<(), RulesError> {
+        self.cloud.add_faults(rules.replace(JOB, &format!("task of job {key}")).parse()?)
     }
 
     /// Where the tasks of a job and of the others are to be found.
@@ -222,24 +239,35 @@ impl House {
     }
 
     /// Returns if the job's host is lost; then the calls of it are killed and none follows.
-    async fn harm_from_outside(&self, harm: &Harm, key: &str, running: &Notify) {
+    async fn harm_from_outside(
+        &self,
+        harm: &Harm,
+        key: &str,
+        running: &Notify,
+    ) -> Result<(), Error> {
         running.notified().await;
-        match harm {
-            Harm::HostLost => return,
-            Harm::TaskStopped { code, reason } => {
-                for task in self.tasks_of(key) {
-                    self.cloud.stop_task_from_outside(&task.arn, code, reason);
-                }
+        let stop = |code: &str, reason: &str| {
+            for task in self.tasks_of(key) {
+                self.cloud.stop_task_from_outside(&task.arn, code, reason);
             }
+        };
+        match harm {
+            Harm::HostLost => return Ok(()),
+            Harm::TaskStopped { code, reason } => stop(code, reason),
+            Harm::ToldToEnd(By::Person) => stop("UserInitiated", "Task stopped by user"),
+            // A rule reaches a task that runs already.
+            Harm::ToldToEnd(By::Spot) => self.add_rules("JOB at RUNNING: interrupt", key)?,
+            Harm::KnownEarly(known) => self.add_rules(known.ends, key)?,
             _ => {}
         }
         std::future::pending().await
     }
 
     /// The driver of one job: where its harm ends calls, words before it see to that.
-    fn driver(&self, guest: &Guest) -> Driver {
+    fn driver(&self, guest: &Guest) -> io::Result<Driver> {
         let windows = Windows::of(&guest.network);
-        let mut driver = driver_with(&self.program, &windows.file_in(self.folder()));
+        let file = self.settings.write(&guest.number.to_string(), windows, Some(&guest.harm))?;
+        let mut driver = driver_with(&self.program, &file);
         let (verb, before): (Verb, Vec<OsString>) = match &guest.harm {
             Harm::Killed { verb, after_ms } => {
                 let seconds = format!("{}.{:03}", after_ms / 1000, after_ms % 1000);
@@ -250,7 +278,7 @@ impl House {
                 let end = format!("FARGATE_RUNNER_END_AT={signal} {step}");
                 (*verb, ["env", &end].map(OsString::from).to_vec())
             }
-            _ => return driver,
+            _ => return Ok(driver),
         };
         let words = match verb {
             Verb::Config => &mut driver.config,
@@ -259,7 +287,7 @@ impl House {
             Verb::Cleanup => &mut driver.cleanup,
         };
         words.splice(0..0, before);
-        driver
+        Ok(driver)
     }
 
     /// Every task of a job.

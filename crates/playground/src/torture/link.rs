@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::Error;
+use super::harm::JOB;
 use super::network::{Moment, Network, Other};
-use super::plan::JOB;
 use crate::impostor::{Heard, Impostor};
 use crate::relay::{Cut, Find, Line, Relay, Way};
 use crate::runner::{Call, Exit, Verb};

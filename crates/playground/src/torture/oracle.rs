@@ -4,20 +4,26 @@
 
 use std::time::Duration;
 
+use super::harm::Harm;
 use super::house::{House, Played};
-use super::plan::{BEGIN, Harm, WITNESS};
+use super::network::Network;
+use super::plan::{BEGIN, Guest, WITNESS};
+use super::sidecar::{self, Sidecar};
 use super::witness::Testimony;
 use crate::invariants::{
     self, Broken, Invariant, Secret, contains, files_below, no_double, no_orphan, no_panic,
     no_secret_out, tenant_wall,
 };
 use crate::leftovers;
-use crate::runner::{BUILD_FAILURE, Call, Exit, FailureReason, Outcome, Verdict};
+use crate::runner::{BUILD_FAILURE, Call, Exit, FailureReason, Outcome, Verb, Verdict};
 
 /// The task definition and the subnets of a torture; see the cloud's own file.
 const ALLOWED: [&str; 3] = ["ci-job", "subnet-0a1b2c3d4e5f60718", "subnet-0b2c3d4e5f607182a"];
 /// Longest that a call may take with windows that are scaled down, on a busy machine.
 const LONGEST: Duration = Duration::from_secs(60);
+/// Longest that a call may take for which ECS knows the end of its task; the window in which it is
+/// asked is longer.
+const PROMPT: Duration = Duration::from_secs(8);
 /// The driver's words where it cannot say that the output is whole.
 const MISSING: &[u8] = b"output may be missing";
 /// Exit status of what was killed, for its memory or by `timeout`.
@@ -44,15 +50,28 @@ pub fn judge(house: &House, played: &Played) -> Vec<Broken> {
         let (starts, calls) = (witness.starts, scripts.len());
         tell(Invariant::NoDouble, format!("{starts} starts of the script in {calls} calls"));
     }
-    if let Some(what) = false_verdict(played, outcome, &witness) {
+    let false_verdicts = false_verdict(played, outcome, &witness)
+        .into_iter()
+        .chain(failed_call(played, outcome))
+        .chain(untrue_words(played, outcome));
+    for what in false_verdicts {
         tell(Invariant::NoFalseVerdict, what);
+    }
+    if !played.guest.harm.ends_cleanup() {
+        for task in &played.left {
+            tell(Invariant::NoOrphan, format!("cleanup has not stopped {task}"));
+        }
     }
     for call in scripts {
         if let Some(what) = silent_loss(played, call) {
             tell(Invariant::NoSilentLoss, what);
         }
     }
-    for call in outcome.calls.iter().filter(|call| call.took > LONGEST) {
+    let longest = match (&played.guest.harm, &played.guest.network) {
+        (Harm::KnownEarly(_), Network::Plain) => PROMPT,
+        _ => LONGEST,
+    };
+    for call in outcome.calls.iter().filter(|call| call.took > longest) {
         let (name, took) = (call.name(), call.took.as_secs());
         tell(Invariant::Bounded, format!("{name} took {took} s"));
     }
@@ -62,15 +81,25 @@ pub fn judge(house: &House, played: &Played) -> Vec<Broken> {
 
 /// Why the verdict is not one that the script and the harm have earned.
 fn false_verdict(played: &Played, outcome: &Outcome, witness: &Testimony) -> Option<String> {
-    let (guest, earned) = (&played.guest, i32::from(played.guest.kind.status()));
+    let (guest, earned) = (&played.guest, i32::from(played.guest.script.kind.status()));
+    // A script that was told to end, and saved what it had, has not ended so.
     let seen = witness.ended;
     match outcome.verdict {
         Verdict::Success if earned == 0 && seen == Some(0) => None,
+        Verdict::Success if witness.saved => {
+            Some(format!("passed, and its script was told to end and ended with {seen:?}"))
+        }
         Verdict::Success => Some(format!("passed, and its script ended with {seen:?}")),
         Verdict::Failed { exit_code: Some(code), .. } if code == earned && seen == Some(code) => {
             None
         }
-        Verdict::Failed { exit_code: Some(KILLED), .. } if is_out_of_memory(&guest.harm) => None,
+        Verdict::Failed { exit_code: Some(KILLED), .. } if guest.harm.is_of_the_job() => None,
+        Verdict::Failed { exit_code: Some(_), .. } if guest.harm == Harm::EndsItself => None,
+        Verdict::Failed { exit_code: None, .. }
+            if guest.harm == Harm::EndsItself && !guest.network.may_cost_the_job() =>
+        {
+            Some("the job chose a system failure".to_owned())
+        }
         Verdict::Failed { exit_code: Some(code), .. } => {
             Some(format!("told as the script's exit {code}, which ended with {seen:?}"))
         }
@@ -89,6 +118,35 @@ fn false_verdict(played: &Played, outcome: &Outcome, witness: &Testimony) -> Opt
             Some(format!("{reason}, and nothing that was done to it costs a job"))
         }
     }
+}
+
+/// A call that failed where nothing that was done costs a job, were it tried again or not.
+fn failed_call(played: &Played, outcome: &Outcome) -> Option<String> {
+    let Guest { harm, .. } = &played.guest;
+    let is_asked = |call: &&Call| match call.verb {
+        Verb::Config | Verb::Prepare => true,
+        Verb::Cleanup => !harm.ends_cleanup(),
+        // A script's own failure is one.
+        Verb::Run => call.name() != "build_script",
+    };
+    let failed = |call: &&Call| call.exit != Exit::Code(0);
+    let calls = outcome.calls.iter().filter(|_| !played.guest.may_be_lost());
+    let call = calls.filter(is_asked).find(failed)?;
+    Some(format!("{} failed, and nothing that was done to it costs a job", call.name()))
+}
+
+/// What must be said of the end of a task that ECS explains, where it is told as the system's
+/// failure and no network could hide it.
+fn untrue_words(played: &Played, outcome: &Outcome) -> Option<String> {
+    let says = match &played.guest.harm {
+        Harm::SidecarEnds(Sidecar { essential: true, .. }) => sidecar::NAME,
+        Harm::KnownEarly(known) => known.says,
+        _ => return None,
+    };
+    let is_told = matches!(outcome.verdict, Verdict::Failed { exit_code: None, .. })
+        && played.guest.network == Network::Plain;
+    let is_missing = is_told && !contains(&outcome.trace, says.as_bytes());
+    is_missing.then(|| format!("a system failure without a word of {says:?}"))
 }
 
 /// What another machine in the task's place was told, and what ran in spite of it.
@@ -111,13 +169,9 @@ fn wrong_host(played: &Played, witness: &Testimony) -> Vec<String> {
     wrong
 }
 
-fn is_out_of_memory(harm: &Harm) -> bool {
-    matches!(harm, Harm::TaskStopped { code: "EssentialContainerExited", .. })
-}
-
 /// What is missing or wrong in the output of a call of the script, without a word about it.
 fn silent_loss(played: &Played, call: &Call) -> Option<String> {
-    let data = played.guest.kind.data();
+    let data = played.guest.script.kind.data();
     let begin = memchr::memmem::find(&call.stdout, BEGIN.as_bytes());
     let shown = begin.map_or(&[][..], |begin| &call.stdout[begin + BEGIN.len()..]);
     let (shown_bytes, all_bytes) = (shown.len(), data.len());
@@ -132,7 +186,7 @@ fn silent_loss(played: &Played, call: &Call) -> Option<String> {
         }
         Exit::Code(0) => Some(format!("passed with {shown_bytes} of {all_bytes} bytes")),
         // A script that failed has written all that it wrote; what was killed may not have.
-        Exit::Code(BUILD_FAILURE) if !is_out_of_memory(&played.guest.harm) => {
+        Exit::Code(BUILD_FAILURE) if !played.guest.harm.is_of_the_job() => {
             Some(format!("failed with {shown_bytes} of {all_bytes} bytes"))
         }
         // What was killed says nothing more; this is how `timeout` tells that it killed.
@@ -162,6 +216,7 @@ pub fn judge_all(house: &House, played: &[Played]) -> Vec<Broken> {
     let said: Vec<_> = played.iter().filter_map(|played| played.outcome.as_ref()).collect();
     let said: Vec<_> = said.iter().map(|outcome| outcome.trace.clone()).collect();
     broken.extend(no_secret_out(&files, &said, &requests, &secrets));
-    broken.extend(tenant_wall(&requests, |name| ALLOWED.contains(&name)));
+    let allowed = |name: &str| ALLOWED.contains(&name) || Sidecar::is_family(name);
+    broken.extend(tenant_wall(&requests, allowed));
     broken
 }

@@ -2,7 +2,6 @@
 //! does not wait for minutes.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use super::network::Network;
 
@@ -53,9 +52,6 @@ pub enum Windows {
 }
 
 impl Windows {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Usual, Self::Patient, Self::Short, Self::Slow];
-
     /// Those of a job with such a network.
     #[must_use]
     pub fn of(network: &Network) -> Self {
@@ -65,17 +61,6 @@ impl Windows {
             Network::Gone(_) | Network::Replaced(..) => Self::Short,
             _ => Self::Patient,
         }
-    }
-
-    /// The configuration file with them.
-    #[must_use]
-    pub fn file_in(self, folder: &Path) -> PathBuf {
-        folder.join(match self {
-            Self::Usual => "config.toml",
-            Self::Patient => "config-patient.toml",
-            Self::Short => "config-short.toml",
-            Self::Slow => "config-slow.toml",
-        })
     }
 
     fn changes(self) -> &'static [(&'static str, &'static str)] {

@@ -26,6 +26,8 @@ pub struct Testimony {
     pub starts: usize,
     /// The status with which the last one was about to end.
     pub ended: Option<i32>,
+    /// Whether one was told to end, and was about to end with 0 without having done its work.
+    pub saved: bool,
 }
 
 type Told = Arc<Mutex<BTreeMap<u64, Testimony>>>;
@@ -107,13 +109,14 @@ async fn line(stream: TcpStream) -> io::Result<String> {
     Ok(line)
 }
 
-/// `ID started` or `ID ended STATUS`.
+/// `ID started`, `ID saved` or `ID ended STATUS`.
 fn note(told: &mut BTreeMap<u64, Testimony>, line: &str) {
     let words: Vec<_> = line.split_whitespace().collect();
     let Some(Ok(id)) = words.first().map(|id| id.parse()) else { return };
     let testimony: &mut Testimony = told.entry(id).or_default();
     match words[1..] {
         ["started"] => testimony.starts += 1,
+        ["saved"] => testimony.saved = true,
         ["ended", status] => testimony.ended = status.parse().ok(),
         _ => {}
     }
@@ -126,12 +129,19 @@ mod tests {
     #[test]
     fn lines_are_counted_by_job_and_others_are_nothing() {
         let mut told = BTreeMap::new();
-        for line in
-            ["7 started\n", "7 ended 3\n", "8 started\n", "", "x started", "7", "7 ended x y"]
-        {
+        for line in [
+            "7 started\n",
+            "7 ended 3\n",
+            "8 started\n",
+            "8 saved\n",
+            "",
+            "x started",
+            "7",
+            "7 ended x y",
+        ] {
             note(&mut told, line);
         }
-        assert_eq!(told[&7], Testimony { starts: 1, ended: Some(3) });
-        assert_eq!(told[&8], Testimony { starts: 1, ended: None });
+        assert_eq!(told[&7], Testimony { starts: 1, ended: Some(3), saved: false });
+        assert_eq!(told[&8], Testimony { starts: 1, ended: None, saved: true });
     }
 }

@@ -113,7 +113,7 @@ fn what_a_call_sees_adds_to_what_becomes_of_it() {
     let faults = faults("any call 1: throttle\nListTasks: lag 5s\nDescribeTasks: stale 3s");
     let first = meet_about(&faults, "ListTasks", &[], START);
     assert_eq!(first.fault, Some(Fault::throttled()));
-    assert_eq!(first.view, View { lag: Duration::from_secs(5), stale: Duration::ZERO });
+    assert_eq!(first.view, View { lag: Duration::from_secs(5), ..View::default() });
     let other = meet_about(&faults, "DescribeTasks", &[], START);
     assert_eq!((other.fault, other.view.stale), (None, Duration::from_secs(3)));
     faults.set_lag(Duration::from_secs(9), START);

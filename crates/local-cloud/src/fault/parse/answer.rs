@@ -12,9 +12,9 @@ use crate::limits::Rate;
 
 /// What can happen to a call.
 const OF_CALLS: &str = "throttle, server error, error STATUS CODE \"MESSAGE\", failure \"REASON\", \
-                        limit N/s, reset before commit, reset after commit, hang, slow DURATION, \
+                        limit N/s, expire, reset before commit, reset after commit, hang, slow DURATION, \
                         trickle DURATION, answer STATUS \"BODY\", set POINTER = JSON, remove \
-                        POINTER, lag DURATION, stale DURATION, at PHASE + DURATION ...";
+                        POINTER, lag DURATION, stale DURATION, behind DURATION, at PHASE + DURATION ...";
 /// What can happen to a task.
 const OF_TASKS: &str = "stop CODE \"REASON\", interrupt, hold, forget";
 /// The longest time ago at which tasks are still remembered as they were.
@@ -33,6 +33,7 @@ pub(super) fn of_call(words: &mut Words<'_>, operations: &Operations) -> Result<
         "error" => exception(words)?,
         "failure" => Fault::Failure { reason: text("failure", words)?, detail: detail(words)? },
         "limit" => Fault::Limit(rate(words)?),
+        "expire" => Fault::KeyExpires,
         "reset" => match (words.take(), words.take()) {
             ("before", "commit") => Fault::LostRequest,
             ("after", "commit") => Fault::LostAnswer,
@@ -49,7 +50,8 @@ pub(super) fn of_call(words: &mut Words<'_>, operations: &Operations) -> Result<
         "set" => Fault::Altered(set(words)?),
         "remove" => Fault::Altered(Edit::Remove { pointer: pointer("remove", words.take())? }),
         "lag" => Fault::Lag(value::some_time("lag", words.take())?),
-        "stale" => Fault::Stale(stale(words.take())?),
+        "stale" => Fault::Stale(age("stale", words.take())?),
+        "behind" => Fault::StatusBehind(age("behind", words.take())?),
         "at" => {
             let turn = turn(words)?;
             of_task(words, turn)?
@@ -98,6 +100,7 @@ fn fits(kind: &str, operations: &Operations) -> Result<(), Wrong> {
         "remove" => ("remove", &no_query, "operations of ECS, named one by one"),
         "lag" => ("lag", &sees_tasks, "DescribeTasks and ListTasks"),
         "stale" => ("stale", &sees_tasks, "DescribeTasks and ListTasks"),
+        "behind" => ("behind", &|name| name == "DescribeTasks", "DescribeTasks"),
         "at" => ("at", &|name| name == "RunTask", "RunTask, which starts the task"),
         _ => return Ok(()),
     };
@@ -181,11 +184,11 @@ fn pointer(after: &'static str, given: &str) -> Result<String, Wrong> {
     }
 }
 
-fn stale(given: &str) -> Result<Duration, Wrong> {
-    let age = value::some_time("stale", given)?;
+fn age(after: &'static str, given: &str) -> Result<Duration, Wrong> {
+    let age = value::some_time(after, given)?;
     match age <= OLDEST {
         true => Ok(age),
-        false => Err(value::expected("stale", "a duration of at most 10m", given)),
+        false => Err(value::expected(after, "a duration of at most 10m", given)),
     }
 }
 

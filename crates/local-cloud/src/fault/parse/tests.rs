@@ -49,6 +49,8 @@ fn every_example_of_the_reference_is_a_rule_and_names_each_word_of_the_language(
         "remove /",
         "lag",
         "stale",
+        "behind",
+        "expire",
         "stop",
         "container",
         "exit",
@@ -197,7 +199,7 @@ fn every_wrong_line_is_told_with_its_number() {
     insta::assert_snapshot!(error, @r#"
     line 3, `RunTsk call 2: throttle`: `RunTsk` is no operation of this cloud (did you mean RunTask?); allowed: any, AssumeRole, CreateCluster, DeleteCluster, DeleteTaskDefinitions, DeregisterTaskDefinition, DescribeClusters, DescribeNetworkInterfaces, DescribeSubnets, DescribeTaskDefinition, DescribeTasks, GetLogEvents, ListClusters, ListTagsForResource, ListTaskDefinitionFamilies, ListTaskDefinitions, ListTasks, PutClusterCapacityProviders, RegisterTaskDefinition, RunTask, StopTask, TagResource, UntagResource
     line 5, `any 200%: \x1b[31m`: a probability above 0% and up to 100% is expected; given: `200%`
-    line 6, `StopTask: hold`: `hold` is nothing that can happen to a call; allowed: throttle, server error, error STATUS CODE "MESSAGE", failure "REASON", limit N/s, reset before commit, reset after commit, hang, slow DURATION, trickle DURATION, answer STATUS "BODY", set POINTER = JSON, remove POINTER, lag DURATION, stale DURATION, at PHASE + DURATION ...
+    line 6, `StopTask: hold`: `hold` is nothing that can happen to a call; allowed: throttle, server error, error STATUS CODE "MESSAGE", failure "REASON", limit N/s, expire, reset before commit, reset after commit, hang, slow DURATION, trickle DURATION, answer STATUS "BODY", set POINTER = JSON, remove POINTER, lag DURATION, stale DURATION, behind DURATION, at PHASE + DURATION ...
     "#);
     let many = "x\n".repeat(25);
     let told = many.parse::<Rules>().expect_err("all are wrong").to_string();
@@ -316,6 +318,7 @@ fn of_call() -> BoxedStrategy<(Fault, Option<&'static str>)> {
         ((1..1000_u32), (1..1_000_000_u32)).prop_map(|(tenths, burst)| {
             Fault::Limit(Rate { burst, per_second: f64::from(tenths) / 10.0 })
         }),
+        Just(Fault::KeyExpires),
         Just(Fault::LostRequest),
         Just(Fault::LostAnswer),
         Just(Fault::Hang),
@@ -343,6 +346,9 @@ fn of_call() -> BoxedStrategy<(Fault, Option<&'static str>)> {
         some_time().prop_map(|lag| (Fault::Lag(lag), Some("ListTasks"))),
         (1..600_u64)
             .prop_map(|age| { (Fault::Stale(Duration::from_secs(age)), Some("DescribeTasks")) }),
+        (1..600_u64).prop_map(|age| {
+            (Fault::StatusBehind(Duration::from_secs(age)), Some("DescribeTasks"))
+        }),
         of_task().prop_map(|fault| (fault, Some("RunTask"))),
     ]
     .boxed()
