@@ -177,7 +177,8 @@ async fn devices_take_what_they_can_and_the_stream_of_errors_is_a_log_like_anoth
 async fn with_full_stderr(job: &Job, stage: &[&str]) -> fargate_tests::Ended {
     let program = fargate_tests::runner().display().to_string();
     let arguments: Vec<_> = job.arguments.iter().map(|word| word.to_string_lossy()).collect();
-    let script = "mkfifo \"$0\" && exec 3<>\"$0\" && head -c 65536 /dev/zero >&3 && \"$@\" 2>&3";
+    let script =
+        "mkfifo \"$0\" && exec 3<>\"$0\" && head -c 65536 /dev/zero >&3 && exec \"$@\" 2>&3";
     let pipe = job.folder.join("full").display().to_string();
     let mut words = vec!["-c", script, &pipe, &program];
     words.extend(arguments.iter().map(AsRef::as_ref));
