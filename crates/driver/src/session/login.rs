@@ -86,9 +86,23 @@ pub enum LoginError {
         /// SHA-256 of what was shown.
         fingerprint: String,
     },
-    /// Our key is not accepted.
+    /// The agent does not accept our key.
     #[error("user {user} was refused")]
     Denied {
+        /// The user.
+        user: String,
+    },
+    /// A stock server does not accept our key; it does not say why.
+    #[error("user {user} was refused")]
+    KeyRefused {
+        /// The user.
+        user: String,
+    },
+    /// A stock server does not accept our ed25519 key, and has agreed on nothing of that kind.
+    #[error(
+        "user {user} was refused, and the server has neither an ed25519 host key nor curve25519, as in FIPS mode"
+    )]
+    KeyKindRefused {
         /// The user.
         user: String,
     },
@@ -129,6 +143,8 @@ pub struct Connection {
 struct Shown {
     key: Option<PublicKey>,
     server: String,
+    /// The server agreed on something that is made of curve 25519, which we prefer.
+    knows_curve25519: bool,
     refusal: Option<LoginError>,
 }
 
@@ -187,6 +203,7 @@ impl client::Handler for Verifier {
         let server = String::from_utf8_lossy(session.remote_sshid());
         self.note(|shown| {
             shown.server = crate::mask::within(&server, MAX_VERSION);
+            shown.knows_curve25519 = algorithms::is_of_curve25519(names);
         });
         let strict = names.strict_kex();
         let refused = match &self.host {
@@ -251,7 +268,7 @@ impl Connection {
             return Err(LoginError::Broken { step, error });
         }
         if !accepted.success() {
-            return Err(LoginError::Denied { user });
+            return Err(refused(login, &shown));
         }
         let Shown { key, server, .. } = shown;
         let host_key = key.ok_or_else(|| LoginError::Broken {
@@ -294,3 +311,17 @@ pub(super) async fn within<T>(
         Ok(Ok(value)) => Ok(value),
     }
 }
+/// Why our key was refused, as far as the handshake lets know.
+///
+/// The list of key types that a server sends (RFC 8308) is no help: OpenSSH 9.2 names all that it was
+/// built with there, whatever it is configured to take.
+fn refused(login: &Login, shown: &Shown) -> LoginError {
+    let user = login.user.clone();
+    let is_ed25519 = login.key.private().algorithm() == Algorithm::Ed25519;
+    match login.host {
+        HostProof::Agent(_) => LoginError::Denied { user },
+        _ if is_ed25519 && !shown.knows_curve25519 => LoginError::KeyKindRefused { user },
+        HostProof::Pinned(_) | HostProof::FirstUse => LoginError::KeyRefused { user },
+    }
+}
+
