@@ -228,4 +228,38 @@ async fn that_output_is_left_behind_is_said_each_time() {
         assert!(ended.err().contains("left behind still holds its output"), "{}", ended.err());
     }
     site.close().await;
+/// Where an image may set what its shells obey; TMOUT is what hardened images set. Its `sh` is bash, which
+/// obeys.
+fn timed_out() -> Vec<(&'static str, Sshd)> {
+    let path = "PATH=/run/bin:/usr/bin:/bin";
+    let server = || Sshd::open_ssh().before("mkdir /run/bin && ln -s /bin/bash /run/bin/sh");
+    let set = format!("SetEnv TMOUT=1 {path}");
+    let profile = format!("echo 'export {path} TMOUT=1; readonly TMOUT' >$HOME/.bashrc");
+    let file = format!("printf 'TMOUT=1\\n{path}\\n' >$HOME/.ssh/environment");
+    let functions = "echo 'read() { return 1; }; kill() { exit 9; }; trap() { exit 9; }; IFS=0123' \
+                     >/run/functions";
+    vec![
+        ("bash", server().line(&set)),
+        ("sh", server().line(&set)),
+        ("sh", server().line(&set).login("ci", "/bin/dash")),
+        ("bash", server().before(&profile)),
+        ("bash", server().before(&file).line("PermitUserEnvironment yes")),
+        ("bash", server().before(functions).line(&format!("{set} BASH_ENV=/run/functions"))),
+    ]
+}
+
+#[tokio::test]
+async fn what_an_image_sets_for_idle_shells_ends_no_script_and_the_script_finds_it() {
+    for (shell, server) in timed_out() {
+        let Some(site) = crate::site_with(&server).await else { return };
+        site.set("defaults.shell", shell);
+        site.set("defaults.timeouts.client_gone", "1s");
+        let job = site.prepared().await;
+        // Longer than both together.
+        let ended = job.run("echo begin; sleep 4; echo end; echo \"$TMOUT\"").await.with_code(0);
+        assert_eq!(ended.all(), "begin\nend\n1\n", "{server:?}");
+        site.close().await;
+    }
+}
+
 }

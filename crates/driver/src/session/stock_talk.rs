@@ -19,7 +19,7 @@ use super::agent::part;
 use super::console::{Console, ConsoleError, Progress};
 use super::login::Verifier;
 use super::marker::{Marker, Passed};
-use super::stock::{StockSession, unusual};
+use super::stock::{StockSession, Windows, unusual};
 use super::stops::Stops;
 use super::talk::{Job, Outcome, START_WITHIN, at};
 use crate::point::Point;
@@ -62,7 +62,7 @@ impl StockSession {
         let (mut read, write) = channel.split();
         let shared = Shared::default();
         let request = Request {
-            bytes: request(&run_id, &script, self.windows),
+            bytes: request(&run_id, &script, self.windows, console.joins_streams()),
             grace: self.windows.next_stage_grace,
         };
         let progress = console.progress();
@@ -97,11 +97,12 @@ struct Request {
 }
 
 /// What the program reads, see `stock.sh`.
-fn request(run_id: &Token, script: &[u8], windows: super::stock::Windows) -> Vec<u8> {
+fn request(run_id: &Token, script: &[u8], windows: Windows, join_streams: bool) -> Vec<u8> {
     let length = script.len() + run_id.as_str().len();
     let grace = seconds(windows.next_stage_grace);
     let gone = seconds(windows.client_gone);
-    let mut request = format!("run {run_id} {length} {grace} {gone}\n").into_bytes();
+    let streams = if join_streams { "joined" } else { "apart" };
+    let mut request = format!("run {run_id} {length} {grace} {gone} {streams}\n").into_bytes();
     request.extend_from_slice(script);
     request.extend_from_slice(run_id.as_str().as_bytes());
     request
