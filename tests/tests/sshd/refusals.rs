@@ -186,6 +186,26 @@ async fn a_server_that_runs_its_own_command_whatever_it_is_asked() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_nothing_of_a_script_is_given_up_and_no_script_is_blamed() {
+    let command = "cat >/run/command <<'END_OF_FILE'\n\
+                   [ -e /tmp/stuck ] && exec sleep 1000\n\
+                   exec sh -c \"$SSH_ORIGINAL_COMMAND\"\n\
+                   END_OF_FILE";
+    let server = Sshd::open_ssh().before(command).line("ForceCommand sh /run/command");
+    let Some((site, job)) = prepared_on(&server).await else { return };
+    job.run("echo >/tmp/stuck").await.passed();
+    site.set("defaults.timeouts.send_stall", "500ms");
+    // More than may be on its way at once.
+    let ended = job.run("# a line that says nothing\n".repeat((8 << 20) / 27)).await;
+    assert_eq!(ended.code, SYSTEM_FAILURE, "{}", ended.all());
+    assert!(ended.took < SOON, "{:?}", ended.took);
+    let log = site.log();
+    assert!(log.contains("took nothing of what it was sent for 0.50 s"), "{log}");
+    assert_eq!((ended.out().as_str(), job.exit_code()), ("", None));
+    site.close().await;
+}
+
+#[tokio::test]
 async fn a_login_shell_that_leaves_or_reads_before_it_comes_to_the_command() {
     for line in ["exit 3", "exec false", "cat >/dev/null", "read -r first"] {
         let server = Sshd::open_ssh().before(&format!("echo '{line}' >$HOME/.bashrc"));

@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use fargate_tests::{BUILD_FAILURE, Sshd, alive_in_task};
+use fargate_tests::{BUILD_FAILURE, Sshd, alive_in_task, scenes};
 use nix::sys::signal::Signal;
 
 use crate::prepared_on;
@@ -78,6 +78,15 @@ async fn a_script_with_a_syntax_error_is_the_job_s_failure() {
         );
         assert_eq!(job.exit_code().as_deref(), Some("2\n"), "{shell}");
         job.run("true").await.passed();
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn where_both_streams_are_one_file_the_order_is_the_script_s() {
+    for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+        let Some((site, job)) = prepared_on(&server).await else { return };
+        scenes::streams_in_one_file_keep_the_order_of_the_script(&job).await;
         site.close().await;
     }
 }
@@ -219,15 +228,6 @@ async fn what_a_login_shell_s_files_set_changes_no_verdict() {
     }
 }
 
-#[tokio::test]
-async fn that_output_is_left_behind_is_said_each_time() {
-    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
-    for _ in 0..5 {
-        let ended = job.run("(sleep 1000) & echo a; exit 0").await.with_code(0);
-        assert_eq!(ended.out(), "a\n");
-        assert!(ended.err().contains("left behind still holds its output"), "{}", ended.err());
-    }
-    site.close().await;
 /// Where an image may set what its shells obey; TMOUT is what hardened images set. Its `sh` is bash, which
 /// obeys.
 fn timed_out() -> Vec<(&'static str, Sshd)> {
@@ -262,4 +262,13 @@ async fn what_an_image_sets_for_idle_shells_ends_no_script_and_the_script_finds_
     }
 }
 
+#[tokio::test]
+async fn that_output_is_left_behind_is_said_each_time() {
+    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    for _ in 0..5 {
+        let ended = job.run("(sleep 1000) & echo a; exit 0").await.with_code(0);
+        assert_eq!(ended.out(), "a\n");
+        assert!(ended.err().contains("left behind still holds its output"), "{}", ended.err());
+    }
+    site.close().await;
 }

@@ -67,18 +67,20 @@ pub(super) struct Windows {
     pub open: Duration,
     /// What a former script has left once the next begins.
     pub next_stage_grace: Duration,
+    /// How long the server may take nothing of what it is sent.
+    pub send: Duration,
     /// How long a script runs on whose client is gone.
     pub client_gone: Duration,
 }
 
-/// The command for `shell`, which runs the program and then what the program has read.
-pub(super) fn command(shell: &str) -> String {
 fn compact(program: &str) -> String {
     let lines = program.lines().map(str::trim_start);
     let lines: Vec<_> = lines.filter(|line| !line.starts_with('#')).collect();
     lines.join("\n")
 }
 
+/// The command for `shell`, which runs the program and then what the program has read.
+pub(super) fn command(shell: &str) -> String {
     let (start, helper) = (START.as_str(), HELPER.as_str());
     // What a login shell's files set, such as IFS or `set -u`, is not the program's; what they export
     // reaches it.
@@ -97,6 +99,7 @@ impl StockSession {
         let Connection { handle, user, server, .. } = connection;
         let windows = Windows {
             open: timeouts.hello,
+            send: timeouts.send_stall,
             next_stage_grace: timeouts.next_stage_grace,
             client_gone: timeouts.client_gone,
         };

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::info;
 
-use super::agent::part;
+use super::agent::{part, taken_within};
 use super::console::{Console, ConsoleError, Progress};
 use super::login::Verifier;
 use super::marker::{Marker, Passed};
@@ -64,6 +64,7 @@ impl StockSession {
         let request = Request {
             bytes: request(&run_id, &script, self.windows, console.joins_streams()),
             grace: self.windows.next_stage_grace,
+            stall: self.windows.send,
         };
         let progress = console.progress();
         let ear = Ear::new(&shared, &run_id, &shell);
@@ -93,7 +94,10 @@ fn script(job: &Job) -> (String, Vec<u8>) {
 
 struct Request {
     bytes: Vec<u8>,
+    /// What a former script has before this one begins.
     grace: Duration,
+    /// How long the server may take nothing of it.
+    stall: Duration,
 }
 
 /// What the program reads, see `stock.sh`.
@@ -148,14 +152,14 @@ async fn speak(
     stops: &mut Stops,
 ) -> Outcome {
     let uploaded = tokio::select! {
-        uploaded = upload(write, &request.bytes) => uploaded,
+        uploaded = upload(write, &request) => uploaded,
         // What was not sent whole is not started, and our leaving ends the upload.
         _ = stops.next() => return Outcome::Left,
     };
-    if let Err(error) = uploaded {
+    if let Err(how) = uploaded {
         // The server closed before it had everything: what it said tells why, and is heard first.
         sleep(LINGER).await;
-        return lost(&error.to_string());
+        return lost(&how);
     }
     Point::ScriptSent.reached();
     shared.uploaded.set(true);
@@ -197,9 +201,9 @@ async fn speak(
     }
 }
 
-async fn upload(write: &ChannelWriteHalf<Msg>, request: &[u8]) -> Result<(), russh::Error> {
-    for bytes in request.chunks(MAX_CHUNK) {
-        write.data_bytes(bytes.to_vec()).await?;
+async fn upload(write: &ChannelWriteHalf<Msg>, request: &Request) -> Result<(), String> {
+    for bytes in request.bytes.chunks(MAX_CHUNK) {
+        taken_within(request.stall, write.data_bytes(bytes.to_vec())).await?;
     }
     Ok(())
 }
