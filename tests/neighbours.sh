@@ -12,6 +12,8 @@ if [ "${1:-test}" = test ]; then
     [ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
     [ -x /usr/sbin/dropbear ] || missing="$missing dropbear-bin"
     need busybox busybox
+    need mksh mksh
+    need zsh zsh
     need faketime faketime
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
     # Only root starts a Docker Engine; it is one of the tests' own.

@@ -131,10 +131,14 @@ impl Job {
 
     /// As [`Job::start`], with a choice of when its pipes are read.
     pub fn start_reading<A: AsRef<OsStr>>(&self, arguments: &[A], reading: Reading) -> Running {
+        Running::start(self.command(arguments), reading)
+    }
+
+    fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).args(arguments).current_dir(&self.folder);
         command.env_clear().envs(&self.environment);
-        Running::start(command, reading)
+        command
     }
 
     /// Starts `program` in the same folder and environment.
@@ -212,6 +216,13 @@ impl Job {
     /// One `run`, as the stage `build_script`.
     pub async fn run(&self, script: impl AsRef<[u8]>) -> Ended {
         self.heard(self.start_run(script)).await
+    }
+
+    /// The same with one pipe for stdout and stderr.
+    pub async fn run_joined(&self, script: impl AsRef<[u8]>) -> Ended {
+        let path = self.script(script);
+        let command = self.command(&["run".as_ref(), path.as_os_str(), "build_script".as_ref()]);
+        self.heard(Running::start_joined(command)).await
     }
 
     /// Starts one `run`, as the stage `build_script`.

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -46,6 +48,13 @@ pub fn is_ignored(number: u32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.expect("a mask of signals") >> (number - 1) & 1 == 1
+}
+
+/// Starts `command` in a group of its own; what it was called with, and the child.
+fn spawn(mut command: Command) -> (Vec<OsString>, Child) {
+    command.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
+    let arguments = command.as_std().get_args().map(ToOwned::to_owned).collect();
+    (arguments, command.spawn().expect("a program that can be started"))
 }
 
 /// A process that may still run. It is killed when this is dropped.
@@ -106,14 +115,31 @@ impl Pipe {
 
 impl Running {
     pub(crate) fn start(mut command: Command, reading: Reading) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.process_group(0).kill_on_drop(true);
-        let arguments = command.as_std().get_args().map(ToOwned::to_owned).collect();
-        let mut child = command.spawn().expect("a program that can be started");
-        let pid = child.id().and_then(|id| i32::try_from(id).ok()).expect("not reaped yet");
-        let (reads, may_read) = watch::channel(reading == Reading::Always);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (arguments, mut child) = spawn(command);
         let stdout = child.stdout.take().expect("piped");
         let stderr = child.stderr.take().expect("piped");
+        Self::of(arguments, child, stdout, stderr, reading)
+    }
+
+    /// With one pipe for both streams; all of it is told as stdout.
+    pub(crate) fn start_joined(mut command: Command) -> Self {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        command.stdout(writer.try_clone().expect("a descriptor")).stderr(writer);
+        let (arguments, child) = spawn(command);
+        let both = Receiver::from_owned_fd(OwnedFd::from(reader)).expect("a pipe");
+        Self::of(arguments, child, both, tokio::io::empty(), Reading::Always)
+    }
+
+    fn of(
+        arguments: Vec<OsString>,
+        child: Child,
+        stdout: impl AsyncRead + Unpin + Send + 'static,
+        stderr: impl AsyncRead + Unpin + Send + 'static,
+        reading: Reading,
+    ) -> Self {
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).expect("not reaped yet");
+        let (reads, may_read) = watch::channel(reading == Reading::Always);
         Self {
             stdout: Pipe::read(stdout, may_read.clone()),
             stderr: Pipe::read(stderr, may_read),

@@ -207,3 +207,28 @@ pub async fn a_task_reaches_its_maximum_lifetime(site: &Site) {
     until("the task ended", || site.cloud().live_tasks() == 0).await;
     assert_eq!(site.calls("StopTask"), 0);
 }
+
+/// Where stdout and stderr of a `run` are one file, its lines stand there as the script wrote them.
+///
+/// # Panics
+///
+/// If one does not.
+pub async fn streams_in_one_file_keep_the_order_of_the_script(job: &Job) {
+    let compile = "for i in 1 2 3 4 5; do echo compiling $i; done; echo 'error: file 5' >&2; \
+                   echo 'summary: 1 error'";
+    let compiled = "compiling 1\ncompiling 2\ncompiling 3\ncompiling 4\ncompiling 5\n\
+                    error: file 5\nsummary: 1 error\n";
+    let trace = "set -x; for i in 1 2 3; do echo $i; done; printf no-newline; echo end >&2; exit 3";
+    let traced = "+ for i in 1 2 3\n+ echo 1\n1\n+ for i in 1 2 3\n+ echo 2\n2\n\
+                  + for i in 1 2 3\n+ echo 3\n3\n+ printf no-newline\nno-newline+ echo end\n\
+                  end\n+ exit 3\n";
+    for _ in 0..20 {
+        assert_eq!(job.run_joined(compile).await.with_code(0).out(), compiled);
+        let ended = job.run_joined(trace).await.with_code(BUILD_FAILURE);
+        // What is evaluated has one `+` more.
+        assert_eq!(ended.out().replace("++ ", "+ "), traced);
+    }
+    // Two files stay apart.
+    let ended = job.run(compile).await.with_code(0);
+    assert_eq!(ended.err(), "error: file 5\n");
+}

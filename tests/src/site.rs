@@ -214,12 +214,21 @@ impl Site {
         self.start_with(&self.config(), arguments)
     }
 
+    /// As [`Site::start`], with one pipe for stdout and stderr.
+    pub fn start_joined<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Running {
+        Running::start_joined(self.command(&self.config(), arguments))
+    }
+
     /// As [`Site::start`], with another configuration file.
     pub fn start_with<A: AsRef<OsStr>>(&self, config: &Path, arguments: &[A]) -> Running {
+        Running::start(self.command(config, arguments), Reading::Always)
+    }
+
+    fn command<A: AsRef<OsStr>>(&self, config: &Path, arguments: &[A]) -> Command {
         let mut command = Command::new(runner());
         command.arg("-c").arg(config).args(arguments).current_dir(self.folder());
         command.env_clear().envs(self.environment());
-        Running::start(command, Reading::Always)
+        command
     }
 
     /// A client of the cloud that is not the product's.

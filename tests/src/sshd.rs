@@ -44,6 +44,7 @@ pub struct Sshd {
     authorized: String,
     before: String,
     full_disk: bool,
+    locked: bool,
 }
 
 impl Sshd {
@@ -60,6 +61,7 @@ impl Sshd {
             authorized: "$SSH_PUBLIC_KEY".to_owned(),
             before: String::new(),
             full_disk: false,
+            locked: false,
         }
     }
 
@@ -142,6 +144,13 @@ impl Sshd {
         self
     }
 
+    /// The user's account is locked, as `passwd -l` leaves it.
+    #[must_use]
+    pub fn locked(mut self) -> Self {
+        self.locked = true;
+        self
+    }
+
     /// True where such tasks can run. Where they cannot, says `SKIPPED` and is false.
     ///
     /// # Panics
@@ -207,8 +216,12 @@ impl Sshd {
              sshd:x:102:65534:sshd:/run/sshd:/usr/sbin/nologin\n\
              nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
         );
+        let password = |user: &str| if self.locked && self.user == user { "!" } else { "*" };
+        let (root, ci) = (password("root"), password("ci"));
+        let passwords = format!("root:{root}:19000::::::\nci:{ci}:19000::::::\n");
         let files = [
             ("passwd", users.as_str()),
+            ("shadow", passwords.as_str()),
             ("group", "root:x:0:\nci:x:1000:\nnogroup:x:65534:\n"),
             ("nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\n"),
             ("hosts", "127.0.0.1 localhost\n"),

@@ -3,11 +3,12 @@
 //! It starts what it is told with the environment it is told; it waits for nothing.
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 
 /// What is started, and with what.
 pub struct Start<'a> {
@@ -20,20 +21,34 @@ pub struct Start<'a> {
 
 /// Starts it in a new process group, its output in two pipes.
 pub fn start(start: Start<'_>) -> std::io::Result<Child> {
+    let mut command = command(start);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+}
+
+/// The same with one pipe for both streams, which keeps their order; it is the child's stdout.
+pub fn start_joined(start: Start<'_>) -> std::io::Result<Child> {
+    let (reader, writer) = std::io::pipe()?;
+    let mut command = command(start);
+    let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
+    // It holds the pipe open, which would never end.
+    drop(command);
+    child.stdout = Some(ChildStdout::from_std(OwnedFd::from(reader).into())?);
+    Ok(child)
+}
+
+fn command(start: Start<'_>) -> Command {
     let mut command = Command::new(start.program);
     command
         .args(start.arguments)
         .env_clear()
         .envs(start.environment)
         .stdin(start.stdin)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
     if let Some(directory) = start.directory {
         command.current_dir(directory);
     }
-    command.spawn()
+    command
 }
 
 /// A process group, and what its leader has started beside it.
@@ -99,6 +114,26 @@ fn parents() -> Vec<(Pid, Pid)> {
 mod tests {
     use super::*;
     use tokio::io::AsyncReadExt;
+
+    #[tokio::test]
+    async fn streams_that_are_joined_keep_the_order_in_which_they_were_written() {
+        let script = "for i in 1 2 3 4 5; do echo $i; echo e$i >&2; done; sh -c 'echo x >&2'";
+        let arguments = ["-c".to_owned(), script.to_owned()];
+        let environment = vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default())];
+        let mut child = start_joined(Start {
+            program: "sh",
+            arguments: &arguments,
+            environment,
+            directory: None,
+            stdin: Stdio::null(),
+        })
+        .unwrap();
+        assert!(child.stderr.is_none());
+        let mut all = String::new();
+        child.stdout.take().expect("piped").read_to_string(&mut all).await.unwrap();
+        assert_eq!(all, "1\ne1\n2\ne2\n3\ne3\n4\ne4\n5\ne5\nx\n");
+        child.wait().await.unwrap();
+    }
 
     #[tokio::test]
     async fn a_child_that_left_the_group_is_ended_with_the_tree() {

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::environment::Environment;
 use crate::lease::Lease;
-use crate::process::{Start, start};
+use crate::process::{Start, start, start_joined};
 use crate::settings::Limits;
 use crate::stage::{Order, Stage};
 
@@ -143,6 +143,7 @@ impl Task {
                 None => return Err(Refusal::Protocol { what: "a program in argv".into() }),
             },
         };
+        let start = if run.join_streams { start_joined } else { start };
         let child = start(Start {
             program,
             arguments,

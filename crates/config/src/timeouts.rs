@@ -132,6 +132,9 @@ timeouts! {
     authenticate: Duration = s(15), Limits::Span(ms(10), m(5));
     /// The agent's first answer in the session protocol.
     hello: Duration = s(10), Limits::Span(ms(10), m(5));
+    /// How long the task may take nothing of what it is sent, a script above all. Then the
+    /// connection counts as lost, though its probes are answered.
+    send_stall: Duration = m(1), Limits::Span(ms(10), m(5));
     /// Silence after which the connection is probed.
     keepalive: Duration = s(15), Limits::Span(ms(10), m(5));
     /// Probes without an answer after which the connection counts as lost.

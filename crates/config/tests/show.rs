@@ -144,6 +144,7 @@ fn every_line_says_where_its_value_comes_from() {
     handshake = "15s" # default
     authenticate = "15s" # default
     hello = "10s" # default
+    send_stall = "1m" # default
     keepalive = "15s" # default
     keepalive_tries = 3 # default
     rekey_mib = 1024 # default

@@ -82,7 +82,9 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Ending, FromAgent, Stream};
+    use fargate_model::id::Token;
+
+    use crate::{Ending, FromAgent, FromClient, Stream, What};
 
     fn messages() -> Vec<FromAgent> {
         vec![
@@ -148,6 +150,30 @@ mod tests {
             panic!("no hello");
         };
         assert!(features.is_empty());
+    }
+
+    #[test]
+    fn a_run_of_a_driver_from_before_joined_streams_keeps_them_apart() {
+        #[derive(serde::Serialize)]
+        struct OlderRun {
+            run_id: Token,
+            target: Option<String>,
+            what: What,
+            env: Vec<(String, String)>,
+            cwd: Option<String>,
+            resume_from: Option<u64>,
+        }
+        #[derive(serde::Serialize)]
+        enum Older {
+            Run(OlderRun),
+        }
+        let (run_id, what) = (Token::from_bits([7; 16]), What::Argv { argv: vec!["x".to_owned()] });
+        let older =
+            OlderRun { run_id, target: None, what, env: vec![], cwd: None, resume_from: None };
+        let mut decoder = Decoder::default();
+        decoder.push(&encode(&Older::Run(older)).unwrap());
+        let Some(FromClient::Run(run)) = decoder.take().unwrap() else { panic!("no run") };
+        assert!(!run.join_streams);
     }
 
     #[test]

@@ -122,6 +122,10 @@ pub struct Run {
     /// `Some` only attaches, and asks for the output from this offset on; no script follows. Whoever
     /// attaches last is the one that is told. Needs [`crate::RESUME`].
     pub resume_from: Option<u64>,
+    /// One pipe for both streams, so that their order is the script's; all of it is then told as
+    /// [`Stream::Stdout`]. Agents of before this field keep them apart.
+    #[serde(default)]
+    pub join_streams: bool,
 }
 
 /// What a [`Run`] starts.

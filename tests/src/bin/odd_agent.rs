@@ -5,12 +5,14 @@
 
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use fargate_protocol::{
     Accepted, Decoder, Ending, FromAgent, FromClient, MAX_CHUNK, Run, Stream, What, encode,
 };
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
 /// A hello from before agents named their features.
@@ -92,6 +94,9 @@ impl Peer {
             self.note("resumed")?;
             return self.come_back(oddity);
         }
+        if oddity == "unreading" {
+            return until_left();
+        }
         let script = self.script(&run)?;
         say(&FromAgent::Accepted(Accepted::Started))?;
         match oddity {
@@ -109,6 +114,10 @@ impl Peer {
 
     fn come_back(&mut self, oddity: &str) -> Ended {
         match oddity {
+            "unreading" => {
+                say(&FromAgent::Accepted(Accepted::Unknown))?;
+                return until_left();
+            }
             "forgetful" => say(&FromAgent::Accepted(Accepted::Unknown))?,
             "rewinding" => {
                 say(&FromAgent::Accepted(Accepted::Resumed))?;
@@ -128,6 +137,14 @@ impl Peer {
             }
         }
     }
+}
+
+/// Reads nothing until the client is gone.
+fn until_left() -> Ended {
+    let stdout = std::io::stdout();
+    let mut gone = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    poll(&mut gone, PollTimeout::NONE)?;
+    Ok(())
 }
 
 fn exit(offset: u64) -> Ended {

@@ -152,6 +152,28 @@ async fn an_agent_that_breaks_the_protocol_ends_the_stage_at_once() {
 }
 
 #[tokio::test]
+async fn an_agent_that_takes_nothing_of_a_script_counts_as_cut_off_and_is_given_up() {
+    let Some((site, job, odd)) = beside("unreading").await else { return };
+    site.set("defaults.timeouts.send_stall", "300ms");
+    // More than may be on its way at once.
+    let script = "# a line that says nothing\n".repeat((8 << 20) / 27);
+    let ended = job.run(script).await.with_code(SYSTEM_FAILURE);
+    assert!(ended.took < SOON, "{:?}", ended.took);
+    let line = ended.error_line();
+    assert!(
+        line.starts_with("fargate-runner: error: the connection to the task was lost"),
+        "{line}"
+    );
+    let cuts = events(&site, "session.cut");
+    let how = "the task took nothing of what it was sent for 0.30 s";
+    assert!(cuts.iter().all(|cut| cut["message"] == how), "{cuts:?}");
+    assert!(odd.count("resumed") >= 1 && cuts.len() > odd.count("resumed"));
+    assert_eq!((job.exit_code(), odd.count("scripts")), (None, 0));
+    odd.end().await;
+    site.close().await;
+}
+
+#[tokio::test]
 async fn an_agent_that_comes_back_wrongly_gets_no_second_script_and_ends_the_stage() {
     for oddity in ["forgetful", "rewinding", "abandoning", "dropping"] {
         let Some((site, job, odd)) = beside(oddity).await else { return };

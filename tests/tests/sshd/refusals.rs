@@ -56,6 +56,55 @@ async fn a_server_that_knows_somebody_else_s_key() {
     }
 }
 
+/// What the block of a `prepare` says behind its headline.
+fn advice(ended: &Ended) -> String {
+    ended.out().split_once("refused our key").map(|(_, rest)| rest.to_owned()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_key_of_our_kind_and_says_so_to_nobody() {
+    let list = "PubkeyAcceptedAlgorithms rsa-sha2-512,rsa-sha2-256,ecdsa-sha2-nistp256";
+    let Some(site) = site_with(&Sshd::open_ssh().line(list)).await else { return };
+    let (_, ended, line) = fails(&site, SOON).await;
+    assert_eq!(line, "error: the task refused our key");
+    let advice = advice(&ended);
+    assert!(advice.contains("set `ssh.client_key = \"rsa\"`"), "{advice}");
+    assert!(advice.contains("PubkeyAcceptedAlgorithms"), "{advice}");
+    // What it says helps.
+    site.set("defaults.ssh.client_key", "rsa");
+    site.prepared().await;
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_server_in_fips_mode() {
+    let server = Sshd::open_ssh()
+        .host_key("ecdsa")
+        .line("KexAlgorithms ecdh-sha2-nistp256,diffie-hellman-group14-sha256")
+        .line("PubkeyAcceptedAlgorithms rsa-sha2-512,rsa-sha2-256,ecdsa-sha2-nistp256");
+    let Some(site) = site_with(&server).await else { return };
+    let (_, ended, line) = fails(&site, SOON).await;
+    assert_eq!(line, "error: the task's SSH server takes no ed25519 keys");
+    assert!(ended.out().contains("set `ssh.client_key = \"rsa\"`"), "{}", ended.out());
+    site.set("defaults.ssh.client_key", "rsa");
+    site.prepared().await;
+    site.close().await;
+}
+
+#[tokio::test]
+async fn an_account_that_is_locked_is_among_the_reasons() {
+    for user in ["root", "ci"] {
+        let server = Sshd::open_ssh().login(user, "/bin/bash").locked();
+        let Some(site) = site_with(&server).await else { return };
+        let (_, ended, line) = fails(&site, SOON).await;
+        assert_eq!(line, "error: the task refused our key");
+        let advice = advice(&ended);
+        assert!(advice.contains("the account is locked (`!` in /etc/shadow"), "{advice}");
+        assert!(advice.contains(&format!("user {user} was refused")), "{advice}");
+        site.close().await;
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_only_takes_passwords() {
     let server = Sshd::open_ssh()
@@ -134,6 +183,26 @@ async fn a_server_that_runs_its_own_command_whatever_it_is_asked() {
         assert!(!ended.out().contains("panicked"), "{command}: {}", ended.out());
         site.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_nothing_of_a_script_is_given_up_and_no_script_is_blamed() {
+    let command = "cat >/run/command <<'END_OF_FILE'\n\
+                   [ -e /tmp/stuck ] && exec sleep 1000\n\
+                   exec sh -c \"$SSH_ORIGINAL_COMMAND\"\n\
+                   END_OF_FILE";
+    let server = Sshd::open_ssh().before(command).line("ForceCommand sh /run/command");
+    let Some((site, job)) = prepared_on(&server).await else { return };
+    job.run("echo >/tmp/stuck").await.passed();
+    site.set("defaults.timeouts.send_stall", "500ms");
+    // More than may be on its way at once.
+    let ended = job.run("# a line that says nothing\n".repeat((8 << 20) / 27)).await;
+    assert_eq!(ended.code, SYSTEM_FAILURE, "{}", ended.all());
+    assert!(ended.took < SOON, "{:?}", ended.took);
+    let log = site.log();
+    assert!(log.contains("took nothing of what it was sent for 0.50 s"), "{log}");
+    assert_eq!((ended.out().as_str(), job.exit_code()), ("", None));
+    site.close().await;
 }
 
 #[tokio::test]

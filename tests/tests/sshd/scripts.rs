@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use fargate_tests::{BUILD_FAILURE, Sshd, alive_in_task};
+use fargate_tests::{BUILD_FAILURE, Sshd, alive_in_task, scenes};
 use nix::sys::signal::Signal;
 
 use crate::prepared_on;
@@ -78,6 +78,15 @@ async fn a_script_with_a_syntax_error_is_the_job_s_failure() {
         );
         assert_eq!(job.exit_code().as_deref(), Some("2\n"), "{shell}");
         job.run("true").await.passed();
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn where_both_streams_are_one_file_the_order_is_the_script_s() {
+    for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+        let Some((site, job)) = prepared_on(&server).await else { return };
+        scenes::streams_in_one_file_keep_the_order_of_the_script(&job).await;
         site.close().await;
     }
 }
@@ -215,6 +224,40 @@ async fn what_a_login_shell_s_files_set_changes_no_verdict() {
         job.heard(former).await;
         let look = format!("{} && echo alive; exit 0", alive_in_task("$(cat /tmp/pid)"));
         assert_eq!(job.run(look).await.with_code(0).out(), "", "{line}");
+        site.close().await;
+    }
+}
+
+/// Where an image may set what its shells obey; TMOUT is what hardened images set. Its `sh` is bash, which
+/// obeys.
+fn timed_out() -> Vec<(&'static str, Sshd)> {
+    let path = "PATH=/run/bin:/usr/bin:/bin";
+    let server = || Sshd::open_ssh().before("mkdir /run/bin && ln -s /bin/bash /run/bin/sh");
+    let set = format!("SetEnv TMOUT=1 {path}");
+    let profile = format!("echo 'export {path} TMOUT=1; readonly TMOUT' >$HOME/.bashrc");
+    let file = format!("printf 'TMOUT=1\\n{path}\\n' >$HOME/.ssh/environment");
+    let functions = "echo 'read() { return 1; }; kill() { exit 9; }; trap() { exit 9; }; IFS=0123' \
+                     >/run/functions";
+    vec![
+        ("bash", server().line(&set)),
+        ("sh", server().line(&set)),
+        ("sh", server().line(&set).login("ci", "/bin/dash")),
+        ("bash", server().before(&profile)),
+        ("bash", server().before(&file).line("PermitUserEnvironment yes")),
+        ("bash", server().before(functions).line(&format!("{set} BASH_ENV=/run/functions"))),
+    ]
+}
+
+#[tokio::test]
+async fn what_an_image_sets_for_idle_shells_ends_no_script_and_the_script_finds_it() {
+    for (shell, server) in timed_out() {
+        let Some(site) = crate::site_with(&server).await else { return };
+        site.set("defaults.shell", shell);
+        site.set("defaults.timeouts.client_gone", "1s");
+        let job = site.prepared().await;
+        // Longer than both together.
+        let ended = job.run("echo begin; sleep 4; echo end; echo \"$TMOUT\"").await.with_code(0);
+        assert_eq!(ended.all(), "begin\nend\n1\n", "{server:?}");
         site.close().await;
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use aws_sdk_ecs::types::{ContainerDefinition, KeyValuePair};
 use fargate_tests::{
     BUILD_FAILURE, PATIENCE, Reading, Site, alive, alive_in_task, contains, mark, memory_kib,
-    process, until,
+    process, scenes, until,
 };
 use nix::unistd::Pid;
 
@@ -20,6 +20,20 @@ async fn stdout_and_stderr_stay_apart_and_every_byte_arrives() {
     let every_byte = "for i in {0..255}; do printf \"\\\\x$(printf %02x $i)\"; done";
     let ended = job.run(every_byte).await.with_code(0);
     assert_eq!(ended.stdout, (0..=255).collect::<Vec<u8>>());
+    site.close().await;
+}
+
+#[tokio::test]
+async fn where_both_streams_are_one_file_the_order_is_the_script_s() {
+    let site = Site::open().await;
+    let job = site.prepared().await;
+    scenes::streams_in_one_file_keep_the_order_of_the_script(&job).await;
+    let script = "set -x; for i in 1 2 3; do echo $i; done; echo end >&2";
+    let command = ["exec", "--quiet", "--", "bash", "-c", script];
+    let ended = site.start_joined(&command).ended().await.with_code(0);
+    let order = "+ for i in 1 2 3\n+ echo 1\n1\n+ for i in 1 2 3\n+ echo 2\n2\n\
+                 + for i in 1 2 3\n+ echo 3\n3\n+ echo end\nend\n";
+    assert_eq!(ended.out(), order);
     site.close().await;
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fargate_config::Timeouts;
+use fargate_model::text::duration;
 use fargate_protocol::{
     Day, Decoder, FrameError, FromAgent, FromClient, RESUME, Refusal, SUBSYSTEM, VERSIONS, encode,
 };
@@ -29,8 +30,17 @@ pub struct AgentSession {
     pub(super) decoder: Decoder,
     /// What the agent said of itself.
     pub agent: Introduction,
-    /// How long it may take it to start a script.
-    pub(super) start_within: Duration,
+    /// What it is waited for.
+    pub(super) patience: Patience,
+}
+
+/// How long an agent is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// Until it has started a script that it has whole.
+    pub(super) start: Duration,
+    /// While it takes nothing of what it is sent.
+    pub(super) send: Duration,
 }
 
 /// Who answers to a call for the agent.
@@ -47,14 +57,15 @@ pub(super) async fn greet(
     timeouts: &Timeouts,
 ) -> Result<Greeted, LoginError> {
     let limit = timeouts.hello;
-    let start_within = START_WITHIN + timeouts.next_stage_grace;
-    match timeout(limit, call(connection, start_within)).await {
+    let start = START_WITHIN + timeouts.next_stage_grace;
+    let patience = Patience { start, send: timeouts.send_stall };
+    match timeout(limit, call(connection, patience)).await {
         Err(_) => Err(LoginError::Stalled { step: STEP, within: limit }),
         Ok(greeted) => greeted,
     }
 }
 
-async fn call(connection: Connection, start_within: Duration) -> Result<Greeted, LoginError> {
+async fn call(connection: Connection, patience: Patience) -> Result<Greeted, LoginError> {
     let opened = connection.handle.channel_open_session().await;
     let mut channel: Channel<Msg> = opened.map_err(|error| broken(STEP, &error))?;
     channel.request_subsystem(true, SUBSYSTEM).await.map_err(|error| broken(STEP, &error))?;
@@ -72,7 +83,7 @@ async fn call(connection: Connection, start_within: Duration) -> Result<Greeted,
             Some(_) => {}
         }
     }
-    let session = hello(connection.handle, channel, start_within).await?;
+    let session = hello(connection.handle, channel, patience).await?;
     Ok(Greeted::Agent(Box::new(session)))
 }
 
@@ -95,7 +106,7 @@ fn ended() -> LoginError {
 async fn hello(
     handle: Handle<Verifier>,
     channel: Channel<Msg>,
-    start_within: Duration,
+    patience: Patience,
 ) -> Result<AgentSession, LoginError> {
     let (read, write) = channel.split();
     let challenge = random::bytes::<32>().map_err(|error| broken(STEP, &error))?;
@@ -107,7 +118,7 @@ async fn hello(
     send(&write, &hello).await.map_err(|error| broken(STEP, &error))?;
     let decoder = Decoder::default();
     let agent = Introduction::default();
-    let mut session = AgentSession { handle, read, write, decoder, agent, start_within };
+    let mut session = AgentSession { handle, read, write, decoder, agent, patience };
     match session.next().await.map_err(|error| broken(STEP, &error))? {
         Some(FromAgent::HelloOk { version, agent, features, released, .. })
             if VERSIONS.contains(&version) =>
@@ -192,6 +203,32 @@ pub(super) async fn next(
             }
             Some(_) => {}
         }
+    }
+}
+
+/// Sends what has a peer that takes it. Each piece has `stall`; how long all of it takes is a matter
+/// of the line.
+///
+/// # Errors
+///
+/// In words, for a connection that is lost or as good as lost.
+pub(super) async fn send_within(
+    stall: Duration,
+    write: &ChannelWriteHalf<Msg>,
+    message: &FromClient,
+) -> Result<(), String> {
+    taken_within(stall, send(write, message)).await
+}
+
+/// The end of `sending`, or the words for a peer that took nothing for `stall`.
+pub(super) async fn taken_within(
+    stall: Duration,
+    sending: impl Future<Output = Result<(), russh::Error>>,
+) -> Result<(), String> {
+    match timeout(stall, sending).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(format!("the connection was cut ({error})")),
+        Err(_) => Err(format!("the task took nothing of what it was sent for {}", duration(stall))),
     }
 }
 

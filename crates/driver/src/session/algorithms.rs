@@ -76,6 +76,13 @@ pub(super) fn pinned(offer: &Preferred, key: &PublicKey) -> Preferred {
     Preferred { key: Cow::Owned(kinds), ..offer.clone() }
 }
 
+/// True if a server that was offered [`STOCK`] chose a key exchange or a host key of curve 25519. One in
+/// FIPS mode has neither, and takes no such client key.
+pub(super) fn is_of_curve25519(names: &Names) -> bool {
+    let kex = [kex::MLKEM768X25519_SHA256, kex::CURVE25519, kex::CURVE25519_PRE_RFC_8731];
+    kex.contains(&names.kex) || names.key == Algorithm::Ed25519
+}
+
 /// Without strict key exchange, someone on the way can drop the first packets of a connection that
 /// uses this cipher, and nobody notices (CVE-2023-48795).
 pub(super) fn is_open_to_cut_off(names: &Names) -> bool {

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -93,6 +94,7 @@ pub struct Console {
     queue: Arc<Queue>,
     accepted: u64,
     mid_line: bool,
+    joins_streams: bool,
     progress: watch::Receiver<Progress>,
     writer: Option<JoinHandle<()>>,
 }
@@ -119,7 +121,10 @@ impl Console {
             |stream: io::Result<std::os::fd::OwnedFd>| Ok::<_, io::Error>(File::from(stream?));
         let stdout = own(io::stdout().as_fd().try_clone_to_owned())?;
         let stderr = own(io::stderr().as_fd().try_clone_to_owned())?;
-        Self::new(stdout, stderr)
+        let joins_streams = is_one_file(&stdout, &stderr);
+        let mut console = Self::new(stdout, stderr)?;
+        console.joins_streams = joins_streams;
+        Ok(console)
     }
 
     fn new(
@@ -135,7 +140,14 @@ impl Console {
             let queue = queue.clone();
             move || write_all(&queue, stdout, stderr, &report)
         })?;
-        Ok(Self { queue, accepted: 0, mid_line: false, progress, writer: Some(writer) })
+        Ok(Self {
+            queue,
+            accepted: 0,
+            mid_line: false,
+            joins_streams: false,
+            progress,
+            writer: Some(writer),
+        })
     }
 
     /// Takes bytes; never blocks.
@@ -178,6 +190,13 @@ impl Console {
         let _ = self.put(Stream::Stderr, line.into_bytes());
     }
 
+    /// True if both streams go into one file: then a script needs one stream as well, or the order of
+    /// what it writes is lost on the way here.
+    #[must_use]
+    pub fn joins_streams(&self) -> bool {
+        self.joins_streams
+    }
+
     /// True if the last byte taken did not end a line: a line of our own then needs a fresh one.
     #[must_use]
     pub fn is_mid_line(&self) -> bool {
@@ -209,6 +228,14 @@ impl Drop for Console {
         if let Some(writer) = self.writer.take().filter(|_| all_written) {
             let _ = writer.join();
         }
+    }
+}
+
+/// True for two descriptors of one file, pipe or terminal, however each of them was opened.
+fn is_one_file(one: &File, other: &File) -> bool {
+    match (one.metadata(), other.metadata()) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
     }
 }
 
@@ -253,6 +280,18 @@ mod tests {
         out.read_to_end(&mut stdout).unwrap();
         err.read_to_end(&mut stderr).unwrap();
         assert_eq!((stdout, stderr), (b"one".to_vec(), b"\xff\0two".to_vec()));
+    }
+
+    #[test]
+    fn two_ends_of_one_pipe_are_one_file_and_two_pipes_are_two() {
+        let file = |pipe: io::PipeWriter| File::from(std::os::fd::OwnedFd::from(pipe));
+        let (_reader, one) = pipe().unwrap();
+        let (_other_reader, other) = pipe().unwrap();
+        let (one, same, other) = (one.try_clone().map(file).unwrap(), file(one), file(other));
+        assert!(is_one_file(&one, &same));
+        assert!(!is_one_file(&one, &other));
+        let [first, second] = [(); 2].map(|()| File::open("/dev/null").unwrap());
+        assert!(is_one_file(&first, &second));
     }
 
     #[tokio::test]

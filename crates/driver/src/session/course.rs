@@ -34,6 +34,8 @@ pub(super) enum Attended {
 /// What is known of a script across its connections.
 #[derive(Default)]
 pub(super) struct Course {
+    /// Both its streams go into one file here, so they are one in the task as well.
+    pub(super) join_streams: bool,
     pub(super) received: Cell<u64>,
     /// All of it was sent, so it may run.
     pub(super) sent: Cell<bool>,
@@ -50,6 +52,11 @@ pub(super) struct Course {
 }
 
 impl Course {
+    /// Nothing is known yet.
+    pub(super) fn new(join_streams: bool) -> Self {
+        Self { join_streams, ..Self::default() }
+    }
+
     /// Bytes of output that have arrived.
     pub(super) fn received(&self) -> u64 {
         self.received.get()

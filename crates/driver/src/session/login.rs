@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fargate_config::Timeouts;
-use russh::client::{self, Handle};
+use russh::client::{self, ChannelOpenHandle, Handle, Msg};
 use russh::keys::key::PrivateKeyWithHashAlg;
 use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
-use russh::{Limits, Names, Preferred};
+use russh::{Channel, Limits, Names, Preferred};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
@@ -86,9 +86,23 @@ pub enum LoginError {
         /// SHA-256 of what was shown.
         fingerprint: String,
     },
-    /// Our key is not accepted.
+    /// The agent does not accept our key.
     #[error("user {user} was refused")]
     Denied {
+        /// The user.
+        user: String,
+    },
+    /// A stock server does not accept our key; it does not say why.
+    #[error("user {user} was refused")]
+    KeyRefused {
+        /// The user.
+        user: String,
+    },
+    /// A stock server does not accept our ed25519 key, and has agreed on nothing of that kind.
+    #[error(
+        "user {user} was refused, and the server has neither an ed25519 host key nor curve25519, as in FIPS mode"
+    )]
+    KeyKindRefused {
         /// The user.
         user: String,
     },
@@ -129,6 +143,8 @@ pub struct Connection {
 struct Shown {
     key: Option<PublicKey>,
     server: String,
+    /// The server agreed on something that is made of curve 25519, which we prefer.
+    knows_curve25519: bool,
     refusal: Option<LoginError>,
 }
 
@@ -187,6 +203,7 @@ impl client::Handler for Verifier {
         let server = String::from_utf8_lossy(session.remote_sshid());
         self.note(|shown| {
             shown.server = crate::mask::within(&server, MAX_VERSION);
+            shown.knows_curve25519 = algorithms::is_of_curve25519(names);
         });
         let strict = names.strict_kex();
         let refused = match &self.host {
@@ -200,6 +217,90 @@ impl client::Handler for Verifier {
         self.refuse(LoginError::NotOurAgent { what });
         Err(russh::Error::KexInit)
     }
+
+    // A task opens no channel to this host. The library says yes to all of them by itself, and no
+    // where the answer is dropped.
+
+    async fn server_channel_open_session(
+        &mut self,
+        _channel: Channel<Msg>,
+        _reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        turned_away("session")
+    }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        _channel: Channel<Msg>,
+        _connected_address: &str,
+        _connected_port: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        _reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        turned_away("forwarded-tcpip")
+    }
+
+    async fn server_channel_open_forwarded_streamlocal(
+        &mut self,
+        _channel: Channel<Msg>,
+        _socket_path: &str,
+        _reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        turned_away("forwarded-streamlocal")
+    }
+
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        _channel: Channel<Msg>,
+        _reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        turned_away("auth-agent")
+    }
+
+    async fn server_channel_open_direct_tcpip(
+        &mut self,
+        _channel: Channel<Msg>,
+        _host_to_connect: &str,
+        _port_to_connect: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        _reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        turned_away("direct-tcpip")
+    }
+
+    async fn server_channel_open_direct_streamlocal(
+        &mut self,
+        _channel: Channel<Msg>,
+        _socket_path: &str,
+        _reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        turned_away("direct-streamlocal")
+    }
+
+    async fn server_channel_open_x11(
+        &mut self,
+        _channel: Channel<Msg>,
+        _originator_address: &str,
+        _originator_port: u32,
+        _reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        turned_away("x11")
+    }
+}
+
+/// The end of a channel that the peer wanted to open.
+fn turned_away(kind: &str) -> Result<(), russh::Error> {
+    debug!(event = "session.channel_refused", kind, "the task wanted to open a channel to us");
+    Ok(())
 }
 
 /// When keys are exchanged anew: after so much in either direction, or an hour.
@@ -251,7 +352,7 @@ impl Connection {
             return Err(LoginError::Broken { step, error });
         }
         if !accepted.success() {
-            return Err(LoginError::Denied { user });
+            return Err(refused(login, &shown));
         }
         let Shown { key, server, .. } = shown;
         let host_key = key.ok_or_else(|| LoginError::Broken {
@@ -259,6 +360,20 @@ impl Connection {
             error: "no host key was shown".to_owned(),
         })?;
         Ok(Self { handle, user, host_key, server })
+    }
+}
+
+/// Why our key was refused, as far as the handshake lets know.
+///
+/// The list of key types that a server sends (RFC 8308) is no help: OpenSSH 9.2 names all that it was
+/// built with there, whatever it is configured to take.
+fn refused(login: &Login, shown: &Shown) -> LoginError {
+    let user = login.user.clone();
+    let is_ed25519 = login.key.private().algorithm() == Algorithm::Ed25519;
+    match login.host {
+        HostProof::Agent(_) => LoginError::Denied { user },
+        _ if is_ed25519 && !shown.knows_curve25519 => LoginError::KeyKindRefused { user },
+        HostProof::Pinned(_) | HostProof::FirstUse => LoginError::KeyRefused { user },
     }
 }
 

@@ -10,6 +10,8 @@ mod course;
 mod dial;
 mod keys;
 mod login;
+#[cfg(test)]
+mod login_tests;
 mod marker;
 mod peer;
 mod prompt;

@@ -52,16 +52,19 @@ pub async fn run(
                 let agent = &agent.agent.name;
                 info!(event = "session.no_resume", agent, "{OLDER}: a cut costs the job");
             }
-            let mut line = Line { reach, run_id, job, course: Course::default(), resumes, over };
+            let course = Course::new(console.joins_streams());
+            let mut line = Line { reach, run_id, job, course, resumes, over };
             line.hold(agent, console, stops).await
         }
         Session::Stock(stock) => {
             let outcome = stock.run(run_id, job, console, stops).await;
             match outcome {
-                Outcome::Lost { how, received, started: true } => {
-                    let how = format!("{how}; a stock SSH server cannot resume it");
+                Outcome::Lost { mut how, received, started } => {
+                    if started {
+                        how += "; a stock SSH server cannot resume it";
+                    }
                     warn!(event = "session.lost", offset = received, "{how}");
-                    Outcome::Lost { how, received, started: true }
+                    Outcome::Lost { how, received, started }
                 }
                 outcome => outcome,
             }

@@ -1,7 +1,8 @@
 //! A stock SSH server behind an open connection: one constant command, its program, its answers.
 //!
 //! The command never changes and holds no secret; what is to be done comes over its stdin, whole or
-//! not at all. It cannot resume after a cut, and nothing here pretends to. The program is `stock.sh`.
+//! not at all. It cannot resume after a cut, and nothing here pretends to. The script's own shell runs
+//! `stock_start.sh`; whatever can be done elsewhere is done by `stock.sh`, in an environment of its own.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -16,12 +17,14 @@ use super::login::{Connection, LoginError, Verifier, broken};
 use super::marker::{Marker, Passed};
 use crate::{mask, random};
 
-/// The program without its comments and indentation.
-static PROGRAM: LazyLock<String> = LazyLock::new(|| {
-    let lines = include_str!("stock.sh").lines().map(str::trim_start);
-    let lines: Vec<_> = lines.filter(|line| !line.starts_with('#')).collect();
-    lines.join("\n")
-});
+/// The two programs without their comments and indentation.
+static START: LazyLock<String> = LazyLock::new(|| compact(include_str!("stock_start.sh")));
+static HELPER: LazyLock<String> = LazyLock::new(|| compact(include_str!("stock.sh")));
+/// What the script's shell does: it runs [`START`], and then what that has left.
+const EVALUATE: &str = r#"\eval "$1"; \eval "$fr_script""#;
+/// All that [`START`] calls by a name. A `bash` takes a function that the image exports for each of
+/// them; any `sh` prefers its own.
+const OWN_NAMES: [&str; 5] = ["eval", "exec", "exit", "set", "unset"];
 const STEP: &str = "the first command";
 /// Longest answer to `ready`, in bytes.
 const MAX_ANSWER: usize = 4096;
@@ -64,17 +67,31 @@ pub(super) struct Windows {
     pub open: Duration,
     /// What a former script has left once the next begins.
     pub next_stage_grace: Duration,
+    /// How long the server may take nothing of what it is sent.
+    pub send: Duration,
     /// How long a script runs on whose client is gone.
     pub client_gone: Duration,
 }
 
+fn compact(program: &str) -> String {
+    let lines = program.lines().map(str::trim_start);
+    let lines: Vec<_> = lines.filter(|line| !line.starts_with('#')).collect();
+    lines.join("\n")
+}
+
 /// The command for `shell`, which runs the program and then what the program has read.
 pub(super) fn command(shell: &str) -> String {
-    let program = PROGRAM.as_str();
+    let (start, helper) = (START.as_str(), HELPER.as_str());
     // What a login shell's files set, such as IFS or `set -u`, is not the program's; what they export
     // reaches it.
-    let clean = if shell == "bash" { "bash --norc" } else { shell };
-    format!("exec {clean} -c 'eval \"$1\"; eval \"$fr_script\"' {shell} '{program}' {shell}")
+    let (clean, option) = match shell {
+        "bash" => {
+            let hidden = OWN_NAMES.map(|name| format!(" -u BASH_FUNC_{name}%%")).concat();
+            (format!("/usr/bin/env{hidden} bash --norc"), " --norc")
+        }
+        shell => (shell.to_owned(), ""),
+    };
+    format!("exec {clean} -c '{EVALUATE}' {shell} '{start}' '{helper}'{option}")
 }
 
 impl StockSession {
@@ -82,6 +99,7 @@ impl StockSession {
         let Connection { handle, user, server, .. } = connection;
         let windows = Windows {
             open: timeouts.hello,
+            send: timeouts.send_stall,
             next_stage_grace: timeouts.next_stage_grace,
             client_gone: timeouts.client_gone,
         };
@@ -188,11 +206,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_is_one_quoted_word_without_comments_and_the_same_for_every_script() {
+    fn the_command_is_short_and_quoted_without_comments_and_the_same_for_every_script() {
         let command = command("bash");
-        assert_eq!(PROGRAM.matches('\'').count(), 0);
-        assert!(PROGRAM.lines().all(|line| !line.trim_start().starts_with('#')));
-        assert_eq!(command.matches('\'').count(), 4);
+        for program in [&*START, &*HELPER] {
+            assert_eq!(program.matches('\'').count(), 0);
+            assert!(program.lines().all(|line| !line.trim_start().starts_with('#')));
+        }
+        assert_eq!(command.matches('\'').count(), 6);
         assert!(command.len() < 8 * 1024, "{}", command.len());
     }
 

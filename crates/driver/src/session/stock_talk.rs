@@ -15,11 +15,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::info;
 
-use super::agent::part;
+use super::agent::{part, taken_within};
 use super::console::{Console, ConsoleError, Progress};
 use super::login::Verifier;
 use super::marker::{Marker, Passed};
-use super::stock::{StockSession, unusual};
+use super::stock::{StockSession, Windows, unusual};
 use super::stops::Stops;
 use super::talk::{Job, Outcome, START_WITHIN, at};
 use crate::point::Point;
@@ -62,8 +62,9 @@ impl StockSession {
         let (mut read, write) = channel.split();
         let shared = Shared::default();
         let request = Request {
-            bytes: request(&run_id, &script, self.windows),
+            bytes: request(&run_id, &script, self.windows, console.joins_streams()),
             grace: self.windows.next_stage_grace,
+            stall: self.windows.send,
         };
         let progress = console.progress();
         let ear = Ear::new(&shared, &run_id, &shell);
@@ -93,15 +94,19 @@ fn script(job: &Job) -> (String, Vec<u8>) {
 
 struct Request {
     bytes: Vec<u8>,
+    /// What a former script has before this one begins.
     grace: Duration,
+    /// How long the server may take nothing of it.
+    stall: Duration,
 }
 
 /// What the program reads, see `stock.sh`.
-fn request(run_id: &Token, script: &[u8], windows: super::stock::Windows) -> Vec<u8> {
+fn request(run_id: &Token, script: &[u8], windows: Windows, join_streams: bool) -> Vec<u8> {
     let length = script.len() + run_id.as_str().len();
     let grace = seconds(windows.next_stage_grace);
     let gone = seconds(windows.client_gone);
-    let mut request = format!("run {run_id} {length} {grace} {gone}\n").into_bytes();
+    let streams = if join_streams { "joined" } else { "apart" };
+    let mut request = format!("run {run_id} {length} {grace} {gone} {streams}\n").into_bytes();
     request.extend_from_slice(script);
     request.extend_from_slice(run_id.as_str().as_bytes());
     request
@@ -147,14 +152,14 @@ async fn speak(
     stops: &mut Stops,
 ) -> Outcome {
     let uploaded = tokio::select! {
-        uploaded = upload(write, &request.bytes) => uploaded,
+        uploaded = upload(write, &request) => uploaded,
         // What was not sent whole is not started, and our leaving ends the upload.
         _ = stops.next() => return Outcome::Left,
     };
-    if let Err(error) = uploaded {
+    if let Err(how) = uploaded {
         // The server closed before it had everything: what it said tells why, and is heard first.
         sleep(LINGER).await;
-        return lost(&error.to_string());
+        return lost(&how);
     }
     Point::ScriptSent.reached();
     shared.uploaded.set(true);
@@ -196,9 +201,9 @@ async fn speak(
     }
 }
 
-async fn upload(write: &ChannelWriteHalf<Msg>, request: &[u8]) -> Result<(), russh::Error> {
-    for bytes in request.chunks(MAX_CHUNK) {
-        write.data_bytes(bytes.to_vec()).await?;
+async fn upload(write: &ChannelWriteHalf<Msg>, request: &Request) -> Result<(), String> {
+    for bytes in request.bytes.chunks(MAX_CHUNK) {
+        taken_within(request.stall, write.data_bytes(bytes.to_vec())).await?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::info;
 
-use super::agent::{AgentSession, next, send};
+use super::agent::{AgentSession, next, send, send_within};
 use super::console::{Console, ConsoleError, Progress};
 use super::course::{Attended, Begin, Course};
 use super::login::LoginError;
@@ -137,8 +137,9 @@ impl AgentSession {
         };
         let attended = match begun {
             Ok(()) => {
-                let Self { read, write, decoder, .. } = &mut self;
-                listen(read, write, decoder, course, console, stops).await
+                let Self { read, write, decoder, patience, .. } = &mut self;
+                let writer = AgentWriter { write, stall: patience.send };
+                listen(read, &writer, decoder, course, console, stops).await
             }
             Err(attended) => attended,
         };
@@ -156,23 +157,21 @@ impl AgentSession {
         course: &Course,
         stops: &mut Stops,
     ) -> Result<(), Attended> {
-        let (run, script) = request(run_id, job, None);
-        let start_within = self.start_within;
-        let Self { read, write, decoder, .. } = self;
-        send(write, &FromClient::Run(run)).await.map_err(broken_off)?;
+        let (run, script) = request(run_id, job, None, course.join_streams);
+        let Self { read, write, decoder, patience, .. } = self;
         let answer = next(read, decoder);
         tokio::pin!(answer);
         let uploaded = tokio::select! {
-            uploaded = upload(write, script) => uploaded,
+            uploaded = upload(write, run, script, patience.send) => uploaded,
             early = &mut answer => return Err(refused_early(early, course)),
             stop = stops.next() => return Err(leave_early(write, stop).await),
         };
         // From here on all of it may arrive; a piece that was not taken is one that it lacks.
-        uploaded.map_err(broken_off)?;
+        uploaded.map_err(Attended::Cut)?;
         course.sent.set(true);
         Point::ScriptSent.reached();
         let answer = tokio::select! {
-            answer = timeout(start_within, answer) => answer,
+            answer = timeout(patience.start, answer) => answer,
             stop = stops.next() => return Err(leave_early(write, stop).await),
         };
         match answer {
@@ -203,8 +202,9 @@ impl AgentSession {
         course: &Course,
         stops: &mut Stops,
     ) -> Result<Answer, Attended> {
-        let Self { read, write, decoder, .. } = self;
-        send(write, &FromClient::Run(run)).await.map_err(broken_off)?;
+        let Self { read, write, decoder, patience, .. } = self;
+        let stall = patience.send;
+        send_within(stall, write, &FromClient::Run(run)).await.map_err(Attended::Cut)?;
         let answer = timeout(ATTACH_WITHIN, next(read, decoder));
         tokio::pin!(answer);
         loop {
@@ -231,7 +231,7 @@ impl AgentSession {
         cut_at: Instant,
     ) -> Result<(), Attended> {
         let offset = course.received();
-        let (run, _) = request(run_id, job, Some(offset));
+        let (run, _) = request(run_id, job, Some(offset), course.join_streams);
         let answer = self.ask_for(run, course, stops).await?;
         let away_ms = u64::try_from(cut_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         let lost = |how: &str| Err(Attended::Done(course.lost(how)));
@@ -276,10 +276,6 @@ fn cut(how: &str) -> Attended {
     Attended::Cut(how.to_owned())
 }
 
-fn broken_off(error: russh::Error) -> Attended {
-    Attended::Cut(format!("the connection was cut ({error})"))
-}
-
 /// Before the whole script was sent, the agent can only have refused it, or have got it through a
 /// former connection: then it is attached to.
 fn refused_early(answer: Result<Option<FromAgent>, FrameError>, course: &Course) -> Attended {
@@ -304,7 +300,12 @@ fn signal(stop: Stop) -> FromClient {
     FromClient::Signal { signal: stop.signal, grace_ms }
 }
 
-fn request<'a>(run_id: &Token, job: &'a Job, resume_from: Option<u64>) -> (Run, &'a [u8]) {
+fn request<'a>(
+    run_id: &Token,
+    job: &'a Job,
+    resume_from: Option<u64>,
+    join_streams: bool,
+) -> (Run, &'a [u8]) {
     let (what, script): (What, &[u8]) = match job {
         Job::Script { shell, bytes } => {
             let sha256 = Sha256::digest(bytes).to_vec();
@@ -314,15 +315,29 @@ fn request<'a>(run_id: &Token, job: &'a Job, resume_from: Option<u64>) -> (Run, 
         Job::Argv(argv) => (What::Argv { argv: argv.clone() }, &[]),
     };
     let run_id = run_id.clone();
-    let run = Run { run_id, target: None, what, env: Vec::new(), cwd: None, resume_from };
-    (run, script)
+    let (target, env, cwd) = (None, Vec::new(), None);
+    (Run { run_id, target, what, env, cwd, resume_from, join_streams }, script)
 }
 
-async fn upload(write: &ChannelWriteHalf<Msg>, script: &[u8]) -> Result<(), russh::Error> {
+/// Sends the request and the script, each piece within `stall`.
+async fn upload(
+    write: &ChannelWriteHalf<Msg>,
+    run: Run,
+    script: &[u8],
+    stall: Duration,
+) -> Result<(), String> {
+    send_within(stall, write, &FromClient::Run(run)).await?;
     for bytes in script.chunks(MAX_CHUNK) {
-        send(write, &FromClient::Script { bytes: bytes.to_vec() }).await?;
+        send_within(stall, write, &FromClient::Script { bytes: bytes.to_vec() }).await?;
     }
     Ok(())
+}
+
+/// The way to the agent.
+struct AgentWriter<'a> {
+    write: &'a ChannelWriteHalf<Msg>,
+    /// How long it may take nothing.
+    stall: Duration,
 }
 
 /// The time between a script's start and its end.
@@ -331,7 +346,7 @@ async fn upload(write: &ChannelWriteHalf<Msg>, script: &[u8]) -> Result<(), russ
 /// reading the network while what it has read is not taken, so whoever hears must never send.
 async fn listen(
     read: &mut ChannelReadHalf,
-    write: &ChannelWriteHalf<Msg>,
+    writer: &AgentWriter<'_>,
     decoder: &mut Decoder,
     course: &Course,
     console: &mut Console,
@@ -342,7 +357,7 @@ async fn listen(
     tokio::pin!(heard);
     let spoken = tokio::select! {
         heard = &mut heard => return heard,
-        spoken = speak(write, course, progress, &mut *stops) => spoken,
+        spoken = speak(writer, course, progress, &mut *stops) => spoken,
     };
     match spoken {
         // The agent has said how it ended; nothing that it could still be told changes that.
@@ -356,7 +371,7 @@ async fn listen(
 
 /// Sends acknowledgements and wishes to end; returns when it is time to leave.
 async fn speak(
-    write: &ChannelWriteHalf<Msg>,
+    writer: &AgentWriter<'_>,
     course: &Course,
     mut progress: watch::Receiver<Progress>,
     stops: &mut Stops,
@@ -367,8 +382,8 @@ async fn speak(
         // A former connection may have lost acknowledgements that the agent waits for.
         acknowledged = progress.borrow().written;
         let ack = FromClient::Ack { offset: acknowledged };
-        if let Err(error) = send(write, &ack).await {
-            return broken_off(error);
+        if let Err(how) = send_within(writer.stall, writer.write, &ack).await {
+            return Attended::Cut(how);
         }
     }
     loop {
@@ -398,11 +413,11 @@ async fn speak(
             },
         };
         let sent = tokio::select! {
-            sent = send(write, &message) => sent,
+            sent = send_within(writer.stall, writer.write, &message) => sent,
             () = at(course.leave_at()) => return Attended::Done(Outcome::Left),
         };
-        if let Err(error) = sent {
-            return broken_off(error);
+        if let Err(how) = sent {
+            return Attended::Cut(how);
         }
     }
 }

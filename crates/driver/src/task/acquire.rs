@@ -385,6 +385,11 @@ async fn knock(
     }
 }
 
+/// Why a stock server refuses a key; it tells nobody which of these it is.
+const USUAL_REFUSALS: &str = "The usual reasons: the image lets another user in; its entry script \
+did not write SSH_PUBLIC_KEY into that user's authorized_keys; the account is locked (`!` in \
+/etc/shadow, with `UsePAM no`); the server's PubkeyAcceptedAlgorithms lack our key's kind.";
+
 /// The catalogue's words for a login that failed.
 pub(crate) fn login_failed(error: &LoginError, address: SocketAddr, place: &Place) -> Why {
     let cause = match error {
@@ -392,6 +397,8 @@ pub(crate) fn login_failed(error: &LoginError, address: SocketAddr, place: &Plac
         LoginError::Stalled { .. } => Cause::Handshake,
         LoginError::WrongHost { .. } => Cause::WrongHost,
         LoginError::Denied { .. } => Cause::LoginRefused,
+        LoginError::KeyRefused { .. } => Cause::KeyRefused,
+        LoginError::KeyKindRefused { .. } => Cause::KeyKindRefused,
         LoginError::NotOurAgent { .. } => Cause::AgentVersion,
         LoginError::NoShell { .. } => Cause::LoginShell,
         LoginError::NoSuchShell { .. } => Cause::ShellMissing,
@@ -406,6 +413,7 @@ pub(crate) fn login_failed(error: &LoginError, address: SocketAddr, place: &Plac
         LoginError::WrongHost { .. } => {
             why.because("Nothing was sent: 0 bytes of the script.".to_owned())
         }
+        LoginError::KeyRefused { .. } => why.because(USUAL_REFUSALS.to_owned()),
         _ => why,
     }
 }

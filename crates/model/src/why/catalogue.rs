@@ -155,6 +155,12 @@ pub enum Cause {
     AgentVersion,
     #[serde(rename = "login-refused")]
     LoginRefused,
+    /// A stock SSH server does not let our key in.
+    #[serde(rename = "key-refused")]
+    KeyRefused,
+    /// A stock SSH server takes no key of our kind.
+    #[serde(rename = "key-kind-refused")]
+    KeyKindRefused,
     #[serde(rename = "handshake")]
     Handshake,
     #[serde(rename = "wrong-host")]
@@ -287,6 +293,8 @@ impl Cause {
         Self::AgentSettings,
         Self::AgentVersion,
         Self::LoginRefused,
+        Self::KeyRefused,
+        Self::KeyKindRefused,
         Self::Handshake,
         Self::WrongHost,
         Self::StartTimeout,
@@ -399,6 +407,8 @@ impl Cause {
             Self::AgentSettings => entry("agent-settings", "agent", Setup, Final, "the agent refused its settings", "look at the container's log, which names the variable; put the agent of this release into the image, and no FARGATE_RUNNER_ variable into the task definition", "docker run --rm {image} fargate-agent --version || aws ecs describe-task-definition --task-definition {task_definition} || fargate-runner config show"),
             Self::AgentVersion => entry("agent-version", "agent", Setup, Final, "the agent in the image is too old or too new for this driver", "put the agent of this release into the image", "fargate-runner --version"),
             Self::LoginRefused => entry("login-refused", "agent", Setup, Final, "the task refused our key", "set `ssh.user` to the user that the agent of the image serves", "fargate-runner config show"),
+            Self::KeyRefused => entry("key-refused", "agent", Setup, Final, "the task refused our key", "check `ssh.user` and that its account is not locked; set `ssh.client_key = \"rsa\"` if the server takes no ed25519", "docker run --rm {image} /usr/sbin/sshd -T || aws ecs describe-task-definition --task-definition {task_definition} || fargate-runner config show"),
+            Self::KeyKindRefused => entry("key-kind-refused", "agent", Setup, Final, "the task's SSH server takes no ed25519 keys", "set `ssh.client_key = \"rsa\"`", "fargate-runner config show"),
             Self::Handshake => entry("handshake", "agent", Aws, Retry, "the SSH handshake did not end", "look for a proxy between, if it repeats", "aws ecs describe-tasks --cluster {cluster} --tasks {task} || fargate-runner config show"),
             Self::WrongHost => entry("wrong-host", "security", Person, Final, "another machine answered in the task's place", "treat as an incident; find who holds the address", "aws ec2 describe-network-interfaces --filters Name=private-ip-address,Values={ip} || fargate-runner config show"),
             Self::StartTimeout => entry("start-timeout", "aws", Aws, Final, "the task did not start in {limit} || the task did not start in time", "raise `timeouts.start` only if starts are usually this slow", "fargate-runner config show"),
