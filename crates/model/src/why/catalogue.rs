@@ -79,6 +79,14 @@ pub enum Cause {
     NotAllowed,
     #[serde(rename = "credentials")]
     Credentials,
+    #[serde(rename = "credentials-missing")]
+    CredentialsMissing,
+    #[serde(rename = "aws-profile")]
+    AwsProfile,
+    #[serde(rename = "endpoint-unusable")]
+    EndpointUnusable,
+    #[serde(rename = "answer-unreadable")]
+    AnswerUnreadable,
     #[serde(rename = "region-missing")]
     RegionMissing,
     #[serde(rename = "ca-bundle")]
@@ -201,6 +209,10 @@ impl Cause {
         Self::RequestRefused,
         Self::NotAllowed,
         Self::Credentials,
+        Self::CredentialsMissing,
+        Self::AwsProfile,
+        Self::EndpointUnusable,
+        Self::AnswerUnreadable,
         Self::RegionMissing,
         Self::CaBundle,
         Self::ProxyUnusable,
@@ -289,6 +301,10 @@ impl Cause {
             Self::RequestRefused => entry("request-refused", "config", Setup, Final, "ECS refused to start the task", "correct what ECS names", "fargate-runner config show"),
             Self::NotAllowed => entry("not-allowed", "config", Setup, Final, "this host's role may not {action}", "allow exactly this action", "aws sts get-caller-identity"),
             Self::Credentials => entry("credentials", "config", Setup, Final, "the AWS credentials of this host do not work", "renew them", "aws sts get-caller-identity"),
+            Self::CredentialsMissing => entry("credentials-missing", "config", Setup, Final, "this host has no AWS credentials", "give this host a role, or name a profile in AWS_PROFILE", "aws sts get-caller-identity"),
+            Self::AwsProfile => entry("aws-profile", "config", Setup, Final, "the AWS profile {profile} gives no credentials", "correct it in {path}, or log in again", "aws sts get-caller-identity --profile {profile}"),
+            Self::EndpointUnusable => entry("endpoint-unusable", "network", Setup, Final, "{variable} names no endpoint", "write it as https://HOST, or unset it for this host's runner", "printenv {variable}"),
+            Self::AnswerUnreadable => entry("answer-unreadable", "network", Setup, Wait, "the answer of {endpoint} cannot be read", "see what answers there: a proxy or another program may", "curl -sv -m 5 {endpoint}"),
             Self::RegionMissing => entry("region-missing", "config", Setup, Final, "no AWS Region is known", "set `region` in the configuration, or AWS_REGION", "fargate-runner config show"),
             Self::CaBundle => entry("ca-bundle", "config", Setup, Final, "the CA bundle {path} cannot be used", "name a readable PEM file with certificates in `ca_bundle` or AWS_CA_BUNDLE", "openssl x509 -noout -subject -in {path}"),
             Self::ProxyUnusable => entry("proxy-unusable", "network", Setup, Final, "{variable} names no HTTP proxy", "write it as http://HOST:PORT, or unset it for this host's runner", "printenv {variable}"),
