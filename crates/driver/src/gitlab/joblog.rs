@@ -11,6 +11,7 @@ use russh::keys::HashAlg;
 
 use super::StageError;
 use crate::mask;
+use crate::provision::CancelledTask;
 use crate::session::Session;
 use crate::task::{Acquired, Event, Observation};
 
@@ -182,10 +183,10 @@ impl<'a> JobLog<'a> {
             self.fold(seen.task.task_id(), &facts(&seen));
         }
         let text = match error {
-            StageError::Cancelled { task } => match task {
-                Some(task) => format!("Cancelled: task {task} is being stopped\n"),
-                None => "Cancelled: no task was started\n".to_owned(),
-            },
+            StageError::Cancelled { task } => {
+                let task = task.as_ref().unwrap_or(&CancelledTask::NotStarted);
+                format!("Cancelled{task}\n")
+            }
             StageError::System(why) | StageError::Job { why, .. } => block(why, self.colour),
             other => format!("{} {}\n", self.colour.error(), chain(other)),
         };
