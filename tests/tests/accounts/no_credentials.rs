@@ -93,6 +93,17 @@ async fn an_endpoint_that_is_none_is_refused_at_once_by_the_name_of_its_variable
 }
 
 #[tokio::test]
+async fn a_region_that_can_be_none_is_refused_at_once_by_name() {
+    let site = Site::open().await;
+    fargate_tests::replace_in(&site.config(), "region = \"eu-west-1\"\n", "");
+    let job = site.job_with(|job| job.set("AWS_REGION", "eu west 1"));
+    let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+    assert_eq!(ended.error_line(), "error: eu west 1 is no AWS Region");
+    assert_eq!(site.cloud().requests().len(), 0);
+    site.close().await;
+}
+
+#[tokio::test]
 async fn a_launch_that_met_no_connection_is_none_whoever_ends_the_stage() {
     let site = Site::open().await;
     // Nobody listens where somebody did a moment ago.

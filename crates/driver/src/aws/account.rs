@@ -45,7 +45,7 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// [`Cause::RegionMissing`], [`Cause::AwsProfile`] or [`Cause::EndpointUnusable`], or what is wrong
+    /// [`Cause::RegionMissing`], [`Cause::RegionUnusable`], [`Cause::AwsProfile`] or [`Cause::EndpointUnusable`], or what is wrong
     /// with the CA bundle or the proxies.
     pub async fn open(region: Option<String>, profile: &Profile) -> Result<Self, Why> {
         let timeouts = &profile.timeouts;
@@ -73,6 +73,9 @@ impl Account {
             )
         })?;
         let region = region.to_string();
+        if !is_region(&region) {
+            return Err(Why::new(Cause::RegionUnusable).with("region", region));
+        }
         let mut account = Self {
             config,
             http,
@@ -230,6 +233,12 @@ impl Account {
             .read_timeout(self.attempt)
             .build()
     }
+}
+
+/// True if a Region may have this name, which becomes part of a host's.
+fn is_region(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    (1..=63).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 fn limits(timeouts: &Timeouts, attempt: Duration) -> TimeoutConfig {

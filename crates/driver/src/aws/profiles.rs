@@ -24,6 +24,8 @@ use super::regular_file::read_at_most;
 const LONGEST: u64 = 4 * 1024 * 1024;
 /// The profile that is used where nobody names one.
 const DEFAULT: &str = "default";
+/// What the heading of a login by SSO begins with.
+const SSO_SESSION: &str = "sso-session";
 /// What stands in the text for a process that is run by us, with its number.
 const PROCESS_SOURCE: &str = "fargate-runner-process-";
 /// Settings that win over a process in the same profile.
@@ -273,24 +275,69 @@ impl Profiles {
     fn used(&self) -> Result<BTreeSet<String>, Why> {
         let mut used = BTreeSet::new();
         let mut next = Some(self.selected.clone());
-        while let Some(name) = next.filter(|name| used.insert(name.clone())) {
+        while let Some(name) = next.take() {
+            used.insert(name.clone());
             let Some(settings) = self.sections.get(&name) else { break };
-            let named = |name: &str| settings.get(name);
-            used.extend(
-                named("sso_session").map(|session| format!("sso-session {}", session.value)),
-            );
-            let source = named("source_profile").filter(|_| named("role_arn").is_some());
-            if let Some(source) = source.filter(|source| !self.sections.contains_key(&source.value))
-            {
-                let (line, path) = (source.line, source.path.display());
-                return Err(self.blamed().because(format!(
-                    "Line {line} of {path}, in [{name}]: there is no profile {:?}.",
-                    source.value
-                )));
+            if let Some((setting, rule)) = self.contradiction(&name, settings) {
+                return Err(self.blamed_at(setting, &name, &rule));
             }
-            next = source.map(|source| source.value.clone());
+            let session = settings.get("sso_session");
+            used.extend(session.map(|session| format!("{SSO_SESSION} {}", session.value)));
+            let Some(source) = source_of(settings).filter(|source| source.value != name) else {
+                break;
+            };
+            if !self.sections.contains_key(&source.value) {
+                let rule = format!("there is no profile {:?}", source.value);
+                return Err(self.blamed_at(source, &name, &rule));
+            }
+            if used.contains(&source.value) {
+                return Err(self.blamed_at(source, &name, "source_profile leads in a circle"));
+            }
+            next = Some(source.value.clone());
         }
         Ok(used)
+    }
+
+    /// The setting of a profile by which it can give nothing, and what is wrong with it.
+    fn contradiction<'a>(
+        &self,
+        profile: &str,
+        settings: &'a BTreeMap<String, Setting>,
+    ) -> Option<(&'a Setting, String)> {
+        let has = |name: &str| settings.contains_key(name);
+        if let Some(session) = settings.get("sso_session")
+            && !self.sections.contains_key(&format!("{SSO_SESSION} {}", session.value))
+        {
+            return Some((
+                session,
+                format!("there is no section [{SSO_SESSION} {}]", session.value),
+            ));
+        }
+        // After the one that is used, keys win over everything else.
+        let has_keys = profile != self.selected && has("aws_access_key_id");
+        if let Some(role) = settings.get("role_arn").filter(|_| !has_keys) {
+            let web = has("web_identity_token_file");
+            return match (has("source_profile"), has("credential_source")) {
+                (true, true) => {
+                    let rule = "source_profile and credential_source exclude each other";
+                    Some((settings.get("source_profile")?, rule.to_owned()))
+                }
+                (false, false) if !web => {
+                    Some((role, "role_arn needs source_profile or credential_source".to_owned()))
+                }
+                _ => None,
+            };
+        }
+        let login = settings.get("login_session");
+        let others = ["sso_session", "sso_start_url", "credential_source"].into_iter().any(has);
+        let rule = "login_session is unknown here; use SSO or a credential_process";
+        login.filter(|_| !others && !has("role_arn")).map(|login| (login, rule.to_owned()))
+    }
+
+    fn blamed_at(&self, setting: &Setting, profile: &str, rule: &str) -> Why {
+        let Setting { path, line, .. } = setting;
+        let text = format!("Line {line} of {}, in [{profile}]: {rule}.", path.display());
+        self.blamed().with("path", path.to_string_lossy()).because(text)
     }
 
     /// Wrong lines that harm nobody, for the operator.
@@ -309,6 +356,11 @@ impl ProfileFile {
         };
         Self { path, text, unread }
     }
+}
+
+/// The profile that a role of this one is opened with.
+fn source_of(settings: &BTreeMap<String, Setting>) -> Option<&Setting> {
+    settings.get("source_profile").filter(|_| settings.contains_key("role_arn"))
 }
 
 /// The text of a file; of one that is not there no error.

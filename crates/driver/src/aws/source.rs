@@ -6,6 +6,7 @@
 //!
 //! Source: AWS SDKs and Tools Reference Guide, "Standardized credential providers".
 
+use std::error::Error as _;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -212,7 +213,11 @@ impl Refused {
         if find::<NoCredentials>(&error).is_some() {
             return Self::Known(error);
         }
-        let all = || mask::within(chain(&error).trim_end_matches('.'), LONGEST_TEXT);
+        // Its own words say no more than that it is an error of credentials.
+        let cause = error.source();
+        let said = cause.map_or_else(|| error.to_string(), chain);
+        let said = said.strip_prefix("ProfileFile provider could not be built: ").unwrap_or(&said);
+        let all = || mask::within(said.trim_end_matches('.'), LONGEST_TEXT);
         if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
             return Self::Absent(all());
         }

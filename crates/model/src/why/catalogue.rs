@@ -89,6 +89,8 @@ pub enum Cause {
     AnswerUnreadable,
     #[serde(rename = "region-missing")]
     RegionMissing,
+    #[serde(rename = "region-unusable")]
+    RegionUnusable,
     #[serde(rename = "ca-bundle")]
     CaBundle,
     #[serde(rename = "proxy-unusable")]
@@ -214,6 +216,7 @@ impl Cause {
         Self::EndpointUnusable,
         Self::AnswerUnreadable,
         Self::RegionMissing,
+        Self::RegionUnusable,
         Self::CaBundle,
         Self::ProxyUnusable,
         Self::ProxyRefused,
@@ -306,6 +309,7 @@ impl Cause {
             Self::EndpointUnusable => entry("endpoint-unusable", "network", Setup, Final, "{variable} names no endpoint", "write it as https://HOST, or unset it for this host's runner", "printenv {variable}"),
             Self::AnswerUnreadable => entry("answer-unreadable", "network", Setup, Wait, "the answer of {endpoint} cannot be read", "see what answers there: a proxy or another program may", "curl -sv -m 5 {endpoint}"),
             Self::RegionMissing => entry("region-missing", "config", Setup, Final, "no AWS Region is known", "set `region` in the configuration, or AWS_REGION", "fargate-runner config show"),
+            Self::RegionUnusable => entry("region-unusable", "config", Setup, Final, "{region} is no AWS Region", "correct `region` in the configuration, or AWS_REGION", "fargate-runner config show"),
             Self::CaBundle => entry("ca-bundle", "config", Setup, Final, "the CA bundle {path} cannot be used", "name a readable PEM file with certificates in `ca_bundle` or AWS_CA_BUNDLE", "openssl x509 -noout -subject -in {path}"),
             Self::ProxyUnusable => entry("proxy-unusable", "network", Setup, Final, "{variable} names no HTTP proxy", "write it as http://HOST:PORT, or unset it for this host's runner", "printenv {variable}"),
             Self::ProxyRefused => entry("proxy-refused", "network", Setup, Final, "the proxy {proxy} asks for a login", "write user and password into the proxy's URL, as http://USER:PASSWORD@HOST:PORT", "curl -sv -m 5 -x {proxy} {endpoint}"),

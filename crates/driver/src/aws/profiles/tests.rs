@@ -83,9 +83,25 @@ fn a_profile_that_cannot_work_is_refused_with_file_profile_and_line_and_without_
 }
 
 #[test]
-fn a_circle_of_profiles_ends_the_search() {
-    let circle = b"[profile a]\nrole_arn = r\nsource_profile = b\n[profile b]\nrole_arn = r\nsource_profile = a\n";
-    assert!(profiles(circle, b"", Some("a")).check().is_ok());
+fn a_profile_that_contradicts_itself_is_refused_by_its_line() {
+    let said = |config: &str| {
+        refused(&profiles(config.as_bytes(), b"", Some("a"))).split_once(": ").unwrap().1.to_owned()
+    };
+    insta::assert_snapshot!(said("[profile a]\nrole_arn = r\nsource_profile = b\n[profile b]\nrole_arn = r\nsource_profile = a\n"), @"Line 6 of ~/.aws/config, in [b]: source_profile leads in a circle.");
+    insta::assert_snapshot!(said("[profile a]\nrole_arn = r\n"), @"Line 2 of ~/.aws/config, in [a]: role_arn needs source_profile or credential_source.");
+    insta::assert_snapshot!(said("[profile a]\nrole_arn = r\nsource_profile = a\ncredential_source = Environment\n"), @"Line 3 of ~/.aws/config, in [a]: source_profile and credential_source exclude each other.");
+    insta::assert_snapshot!(said("[profile a]\nsso_session = team\n"), @"Line 2 of ~/.aws/config, in [a]: there is no section [sso-session team].");
+    insta::assert_snapshot!(said("[profile a]\nlogin_session = x\n"), @"Line 2 of ~/.aws/config, in [a]: login_session is unknown here; use SSO or a credential_process.");
+    // What the SDK takes is taken: keys of a source win, and a profile may be its own source.
+    for good in [
+        format!("[profile a]\nrole_arn = r\nsource_profile = b\n[profile b]\nrole_arn = r\n{KEYS}"),
+        format!("[profile a]\nrole_arn = r\nsource_profile = a\n{KEYS}"),
+        "[profile a]\nrole_arn = r\nweb_identity_token_file = /x\n".to_owned(),
+        "[profile a]\nrole_arn = r\ncredential_source = EcsContainer\n".to_owned(),
+        "[profile a]\nregion = x\n".to_owned(),
+    ] {
+        assert!(profiles(good.as_bytes(), b"", Some("a")).check().is_ok(), "{good}");
+    }
 }
 
 #[test]
