@@ -146,7 +146,7 @@ timeouts! {
     api_connect: Duration = s(3), Limits::Span(ms(10), m(1));
     /// One attempt of an AWS call.
     api_attempt: Duration = s(10), Limits::Span(ms(10), m(5));
-    /// An AWS call with all its attempts.
+    /// An AWS call with all its attempts, and each source of credentials.
     api_operation: Duration = s(60), Limits::Span(ms(10), m(15));
     /// Shortest pause between two questions to ECS about a task.
     poll_min: Duration = ms(200), Limits::Span(ms(1), m(1));

@@ -6,7 +6,7 @@ use fargate_model::job::JobKey;
 use fargate_model::why::Why;
 use tokio::time::Instant;
 
-use crate::provision::{Order, ProvisionError, Provisioned, Settings, provision};
+use crate::provision::{CancelledTask, Order, ProvisionError, Provisioned, Settings, provision};
 use crate::session::{self, Console, Job, Outcome, Signal, Stop, Stops};
 use crate::state::{Folder, Manager, Origin, StateError};
 use crate::task::{Event, reason, release};
@@ -76,7 +76,9 @@ pub async fn exec(
         Err(ProvisionError::Why(why)) => report.why = Some(*why),
         Err(ProvisionError::Cancelled { task }) => {
             report.cancelled = true;
-            report.task = task;
+            if let CancelledTask::Stopping(task) | CancelledTask::NotStopped(task) = task {
+                report.task = Some(task);
+            }
         }
     }
     report
@@ -113,7 +115,10 @@ async fn bring_up(
             match &record {
                 Some(record) if !record.launches.is_empty() => {
                     let _ = folder.keep_undone(record);
-                    undone.push("what was started could not be stopped".to_owned());
+                    undone.push(match &record.core.task {
+                        Some(task) => format!("task {} could not be stopped", task.short()),
+                        None => "ECS did not say whether a task was started".to_owned(),
+                    });
                 }
                 record => {
                     let _ = folder.bury(&order.job, record.as_ref());

@@ -22,7 +22,7 @@ use crate::session::{
 use crate::state::{Core, Folder, Ledger, Manager, Origin, Peer, Record, Secret, StateError};
 use crate::task::{
     Acquired, Ecs, Event, FOLDER_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, LaunchError,
-    Launcher, Place, TAG_PREFIX, TaskSpec, Terms, acquire, login_failed, reason, release,
+    Launcher, Place, Released, TAG_PREFIX, TaskSpec, Terms, acquire, login_failed, reason, release,
 };
 use crate::{mask, random, version};
 
@@ -74,12 +74,42 @@ pub enum ProvisionError {
     /// A cause of the catalogue.
     #[error("{}", .0.headline())]
     Why(Box<Why>),
-    /// A signal came. `task` is being stopped, if one was started.
-    #[error("cancelled")]
+    /// A signal came.
+    #[error("cancelled{task}")]
     Cancelled {
-        /// The first 8 characters of its id.
-        task: Option<String>,
+        /// What became of the task.
+        task: CancelledTask,
     },
+}
+
+/// What is known of the task of a start that was cancelled. A task is named by the first 8 characters
+/// of its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CancelledTask {
+    /// None was started.
+    NotStarted,
+    /// ECS stops it.
+    Stopping(String),
+    /// Nobody could stop it yet; the record names it.
+    NotStopped(String),
+    /// ECS did not say whether one was started; the record names the launch.
+    Unknown,
+}
+
+impl std::fmt::Display for CancelledTask {
+    /// Goes on after "cancelled".
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotStarted => f.write_str(": no task was started"),
+            Self::Stopping(task) => write!(f, ": task {task} is being stopped"),
+            Self::NotStopped(task) => {
+                write!(f, ": task {task} could not be stopped yet, the clean-up tries again")
+            }
+            Self::Unknown => f.write_str(
+                ": ECS did not say whether a task was started, the clean-up asks again and stops it",
+            ),
+        }
+    }
 }
 
 impl From<Why> for ProvisionError {
@@ -101,6 +131,21 @@ impl From<LaunchError> for ProvisionError {
             LaunchError::State(error) => error.into(),
         }
     }
+}
+
+/// Leaves word for the clean-up that nothing was started, so that it need not ask.
+fn nothing_begun(folder: &Folder, order: &Order, why: Why) -> Why {
+    if let Ok(None) = folder.record(&order.job)
+        && let Err(error) = folder.bury(&order.job, None)
+    {
+        warn!(event = "state.not_written", "{error}");
+    }
+    why
+}
+
+/// Before anything was asked for.
+fn cancelled() -> ProvisionError {
+    ProvisionError::Cancelled { task: CancelledTask::NotStarted }
 }
 
 /// Brings up the task that `order` describes, before `deadline`.
@@ -130,8 +175,11 @@ pub async fn provision(
     }
     spec.tags.extend(tags(order, &spec));
     let ecs = tokio::select! {
-        ecs = Ecs::connect(profile) => ecs?.sharing(folder, profile),
-        _ = stops.next() => return Err(ProvisionError::Cancelled { task: None }),
+        ecs = Ecs::connect(profile) => match ecs {
+            Ok(ecs) => ecs.sharing(folder, profile),
+            Err(why) => return Err(nothing_begun(folder, order, why).into()),
+        },
+        _ = stops.next() => return Err(cancelled()),
     };
     let record = first_record(profile, order, &spec, &ecs, &keys)?;
     let mut ledger = Ledger::begin(folder, record)?;
@@ -140,13 +188,13 @@ pub async fn provision(
         let mut launcher = Launcher::new(&ecs, &spec, &mut ledger, deadline);
         tokio::select! {
             result = acquire(&mut launcher, &terms, report) => result.map_err(Into::into),
-            _ = stops.next() => Err(ProvisionError::Cancelled { task: None }),
+            _ = stops.next() => Err(cancelled()),
         }
     };
     let handed_over = match brought_up {
         Ok(acquired) => tokio::select! {
             biased;
-            _ = stops.next() => Err(ProvisionError::Cancelled { task: None }),
+            _ = stops.next() => Err(cancelled()),
             done = hand_over(acquired, &mut ledger, profile, order) => done,
         },
         Err(error) => Err(error),
@@ -358,9 +406,25 @@ fn lease(timeouts: &Timeouts, order: &Order) -> fargate_protocol::Lease {
 fn lasting(why: &Why) -> Option<Why> {
     let entry = why.entry();
     let set_up = entry.next == Next::Final && entry.who == Who::Setup;
-    let lasts = set_up && !matches!(why.cause, Cause::Credentials | Cause::NoPublicAddress)
-        || why.cause == Cause::WrongHost;
+    let may_mend = matches!(
+        why.cause,
+        Cause::Credentials | Cause::CredentialsMissing | Cause::AwsProfile | Cause::NoPublicAddress
+    );
+    let lasts = set_up && !may_mend || why.cause == Cause::WrongHost;
     lasts.then(|| why.clone())
+}
+
+fn of_cancelled(record: &Record, released: &Released) -> CancelledTask {
+    let known = record.core.task.as_ref();
+    match (released.stopped.first(), known, released.undone.is_empty()) {
+        (Some(task), _, true) => CancelledTask::Stopping(task.short()),
+        (None, Some(task), true) => CancelledTask::Stopping(task.short()),
+        (None, None, true) => CancelledTask::NotStarted,
+        (_, Some(task), false) | (Some(task), None, false) => {
+            CancelledTask::NotStopped(task.short())
+        }
+        (None, None, false) => CancelledTask::Unknown,
+    }
 }
 
 /// Stops what was started, on a deadline of its own, and remembers a cause that the next try would
@@ -372,17 +436,18 @@ async fn take_back(
     timeouts: &Timeouts,
 ) -> ProvisionError {
     let record = ledger.record_now();
-    let (why, failure, error) = match error {
-        ProvisionError::Cancelled { .. } => {
-            let task = record.core.task.as_ref().map(fargate_model::id::TaskArn::short);
-            ("the job was cancelled", None, ProvisionError::Cancelled { task })
-        }
-        ProvisionError::Why(why) => {
-            ("the task did not come up", lasting(&why), ProvisionError::Why(why))
-        }
+    let (why, failure) = match &error {
+        ProvisionError::Cancelled { .. } => ("the job was cancelled", None),
+        ProvisionError::Why(why) => ("the task did not come up", lasting(why)),
     };
     let deadline = Instant::now() + timeouts.stop;
     let released = release(ecs, &record.launches, &reason(why), deadline, timeouts.visible).await;
+    let error = match error {
+        ProvisionError::Cancelled { .. } => {
+            ProvisionError::Cancelled { task: of_cancelled(record, &released) }
+        }
+        error => error,
+    };
     let written = if released.undone.is_empty() {
         ledger.bury(failure)
     } else {

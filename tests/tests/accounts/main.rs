@@ -1,13 +1,18 @@
-//! The account as an installation has it: roles, authorities, proxies, addresses, partitions, and
-//! rights that are missing. Each through the real stages, against the local cloud.
+//! The account as an installation has it: credentials and how they end, roles, authorities, proxies,
+//! addresses, partitions, odd answers, and rights that are missing. Each through the real stages, against the local cloud.
 
 mod addresses;
+mod answer_server;
 mod authorities;
+mod no_credentials;
+mod odd_answers;
 mod partitions;
 mod proxies;
 mod proxy;
+mod renewal;
 mod rights;
 mod roles;
+mod sources;
 
 use fargate_tests::{Ended, Job, Site, redacted};
 

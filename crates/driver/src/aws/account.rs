@@ -1,7 +1,8 @@
 //! One account in one Region: what every client of an AWS service is made from.
 //!
 //! It reads the SDK's usual environment and files. Time-outs are always set, and nothing is tried
-//! again here: one policy is in charge, and it is the caller's.
+//! again here: one policy is in charge, and it is the caller's. Credentials are there before a request
+//! is made, so what their sources do wrong is never taken for a service's fault.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
 use fargate_config::{Profile, Timeouts};
@@ -18,7 +20,12 @@ use fargate_model::why::{Cause, Why};
 use super::call::CallError;
 use super::http::Http;
 use super::kept::Kept;
+use super::profiles::Profiles;
 use super::role::RoleProvider;
+use super::source::{HostCredentials, is_environment};
+
+/// Names the endpoint of every service that has none of its own.
+const EVERY_ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -28,6 +35,8 @@ pub struct Account {
     pub(super) region: String,
     pub(super) attempt: Duration,
     connect: Duration,
+    /// The host's own credentials, then those of the role.
+    kept: Vec<Kept>,
 }
 
 impl Account {
@@ -36,15 +45,23 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// [`Cause::RegionMissing`], or what is wrong with the CA bundle or the proxies.
+    /// [`Cause::RegionMissing`], [`Cause::RegionUnusable`], [`Cause::AwsProfile`] or [`Cause::EndpointUnusable`], or what is wrong
+    /// with the CA bundle or the proxies.
     pub async fn open(region: Option<String>, profile: &Profile) -> Result<Self, Why> {
         let timeouts = &profile.timeouts;
         let http = Http::new(&profile.account)?;
+        let profiles = Profiles::read();
+        if !is_environment() {
+            profiles.check()?;
+        }
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http.clone())
             .timeout_config(limits(timeouts, timeouts.api_attempt))
-            // The calls' own time-outs end first, so that they are what is told.
-            .identity_cache(IdentityCache::lazy().load_timeout(timeouts.api_operation).build())
+            .profile_files(profiles.files())
+            .profile_name(&profiles.selected)
+            .no_credentials()
+            // They are kept by us, until a service refuses them.
+            .identity_cache(IdentityCache::no_cache())
             .retry_config(RetryConfig::disabled());
         if let Some(region) = region {
             loader = loader.region(aws_config::Region::new(region));
@@ -56,17 +73,25 @@ impl Account {
             )
         })?;
         let region = region.to_string();
+        if !is_region(&region) {
+            return Err(Why::new(Cause::RegionUnusable).with("region", region));
+        }
         let mut account = Self {
             config,
             http,
             region,
             attempt: timeouts.api_attempt,
             connect: timeouts.api_connect,
+            kept: Vec::new(),
         };
+        account.check_endpoints()?;
         // Its keys are masked from here on, also where they only sign for a role.
-        if let Some(chain) = account.config.credentials_provider() {
-            account.take_credentials_from(chain);
-        }
+        account.take_credentials_from(SharedCredentialsProvider::new(HostCredentials {
+            http: account.http.clone(),
+            region: account.region.clone(),
+            timeouts: limits(timeouts, timeouts.api_attempt),
+            limit: timeouts.api_operation,
+        }));
         if let Some(role) = &profile.account.role {
             // Within the time of the call that waits for it, so that STS is named and not ECS.
             let limits = limits(timeouts, timeouts.api_attempt.mul_f64(0.8));
@@ -77,10 +102,22 @@ impl Account {
         Ok(account)
     }
 
+    /// Refuses an endpoint that the environment names and that can never be reached.
+    fn check_endpoints(&self) -> Result<(), Why> {
+        for service in ["ecs", "sts", "ec2", "logs"] {
+            let Some((name, endpoint)) = self.named_endpoint(service) else { continue };
+            if super::signed::host(&endpoint).is_none() {
+                return Err(Why::new(Cause::EndpointUnusable).with("variable", name));
+            }
+        }
+        Ok(())
+    }
+
     fn take_credentials_from(&mut self, source: SharedCredentialsProvider) {
-        let kept = SharedCredentialsProvider::new(Kept::new(source));
-        let config = self.config.to_builder().credentials_provider(kept);
-        self.config = config.build();
+        let kept = Kept::new(source);
+        self.kept.push(kept.clone());
+        let kept = SharedCredentialsProvider::new(kept);
+        self.config = self.config.to_builder().credentials_provider(kept).build();
     }
 
     /// What a client of a service is made from.
@@ -104,17 +141,19 @@ impl Account {
 
     /// The same in another Region; what the environment names is for every Region.
     pub(super) fn endpoint_in(&self, region: &str, service: &str) -> String {
-        self.named_endpoint(service).unwrap_or_else(|| {
+        let named = self.named_endpoint(service).map(|(_, endpoint)| endpoint);
+        named.unwrap_or_else(|| {
             let is = |choice: Option<bool>| choice.unwrap_or(false);
             let (fips, dual_stack) = (self.config.use_fips(), self.config.use_dual_stack());
             endpoint(service, region, is(fips), is(dual_stack))
         })
     }
 
-    /// Where the environment says that calls to `service` go, if it does.
+    /// Where the environment says that calls to `service` go, if it does, after the name by which it
+    /// does.
     ///
     /// Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints", with the names.
-    fn named_endpoint(&self, service: &str) -> Option<String> {
+    fn named_endpoint(&self, service: &str) -> Option<(String, String)> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let ignored = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"));
@@ -122,21 +161,70 @@ impl Account {
             "logs" => "CLOUDWATCH_LOGS".to_owned(),
             service => service.to_ascii_uppercase(),
         };
-        let own = variable(&format!("AWS_ENDPOINT_URL_{name}")).filter(|_| !ignored);
-        own.or_else(|| self.config.endpoint_url().map(str::to_owned))
+        let name = format!("AWS_ENDPOINT_URL_{name}");
+        let own = variable(&name).filter(|_| !ignored).map(|endpoint| (name, endpoint));
+        // The SDK passes over one that is no URL, and asks AWS instead.
+        let every = || variable(EVERY_ENDPOINT).filter(|_| !ignored);
+        let every = || every().or_else(|| self.config.endpoint_url().map(str::to_owned));
+        own.or_else(|| Some((EVERY_ENDPOINT.to_owned(), every()?)))
     }
 
-    /// The credentials of the next call.
+    /// The credentials of the next call, from their source where none are kept, in its own time and
+    /// not in that of the call.
     ///
     /// # Errors
     ///
-    /// [`CallError`].
-    pub(super) async fn credentials(&self) -> Result<aws_credential_types::Credentials, CallError> {
-        let provider = self.config.credentials_provider().ok_or_else(|| CallError::NotSent {
-            text: "no credentials are configured".to_owned(),
-            passing: false,
-        })?;
-        provider.provide_credentials().await.map_err(|error| CallError::of_credentials(&error))
+    /// [`CallError`]; nothing was then sent to the service.
+    pub(crate) async fn ready(&self) -> Result<Credentials, CallError> {
+        match self.credentials().await {
+            // STS refused those of the host, for which their source may have others.
+            Err(error) if error.is_of_credentials() && !is_environment() => {
+                self.forget().await;
+                self.credentials().await.map_err(CallError::passing_if_expired)
+            }
+            answer => answer,
+        }
+    }
+
+    /// Asks the sources anew, because a service refused `used`; true if something else came of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ready`].
+    pub(crate) async fn has_others_than(&self, used: &Credentials) -> Result<bool, CallError> {
+        if !self.may_have_others() {
+            return Ok(false);
+        }
+        self.forget().await;
+        let now = self.ready().await?;
+        let of = |c: &Credentials| {
+            let token = c.session_token().map(str::to_owned);
+            (c.access_key_id().to_owned(), c.secret_access_key().to_owned(), token)
+        };
+        Ok(of(&now) != of(used))
+    }
+
+    /// A refusal of the service, which passes where credentials have ended and others may come.
+    pub(crate) fn judged(&self, error: CallError) -> CallError {
+        if self.may_have_others() { error.passing_if_expired() } else { error }
+    }
+
+    fn may_have_others(&self) -> bool {
+        // A role is assumed anew, whatever it is assumed with.
+        self.kept.len() > 1 || !is_environment()
+    }
+
+    async fn forget(&self) {
+        for kept in &self.kept {
+            kept.forget().await;
+        }
+    }
+
+    pub(super) async fn credentials(&self) -> Result<Credentials, CallError> {
+        let Some(kept) = self.kept.last() else {
+            return Err(CallError::NotSent { text: "no credentials are configured".to_owned() });
+        };
+        kept.provide_credentials().await.map_err(|error| CallError::of_credentials(&error))
     }
 
     pub(super) fn connection(&self) -> HttpConnectorSettings {
@@ -145,6 +233,12 @@ impl Account {
             .read_timeout(self.attempt)
             .build()
     }
+}
+
+/// True if a Region may have this name, which becomes part of a host's.
+fn is_region(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    (1..=63).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 fn limits(timeouts: &Timeouts, attempt: Duration) -> TimeoutConfig {
@@ -171,6 +265,7 @@ mod tests {
             region: region.to_owned(),
             attempt: second,
             connect: second,
+            kept: Vec::new(),
         }
     }
 

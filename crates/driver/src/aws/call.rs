@@ -8,9 +8,11 @@ use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecs::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use fargate_model::why::Why;
 
-use super::http::ProxyFailed;
+use super::http::{AnswerUnread, ProxyFailed};
 use super::role::RoleFailed;
+use super::source::NoCredentials;
 use crate::mask;
 
 /// Longest text of an error that is kept, in characters.
@@ -30,6 +32,11 @@ pub enum CallError {
         /// AWS's id of the request, for its support.
         request_id: Option<String>,
     },
+    /// No connection was made, so nothing was sent.
+    NotReached {
+        /// What went wrong, with its causes.
+        text: String,
+    },
     /// No answer arrived, so it is not known whether the request took effect.
     NoAnswer {
         /// What went wrong, with its causes.
@@ -40,12 +47,23 @@ pub enum CallError {
         /// What is wrong with it.
         text: String,
     },
-    /// The request never left this host: no credentials, for example.
+    /// Nothing was sent: the request could not be made.
     NotSent {
-        /// What is missing.
+        /// What is wrong.
         text: String,
-        /// True if it may be there a moment later: the source of credentials did not answer.
+    },
+    /// Nothing was sent: there are no credentials.
+    Credentials {
+        /// Why, in the words of the catalogue.
+        why: Box<Why>,
+        /// True if they may be there a moment later: their source did not answer, for example.
         passing: bool,
+    },
+    /// The service says that credentials have ended, and their source gave no others yet. It may do so
+    /// a moment later.
+    Expired {
+        /// The service's words.
+        error: Box<CallError>,
     },
     /// Nothing was sent: the endpoint that the environment names is no URL.
     Endpoint {
@@ -95,7 +113,7 @@ impl CallError {
         E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
     {
         let text = || mask::within(&chain(error), LONGEST_TEXT);
-        if let Some(known) = Self::before_sending(error) {
+        if let Some(known) = Self::known(error) {
             return known;
         }
         match error {
@@ -105,19 +123,13 @@ impl CallError {
                 status: service.raw().status().as_u16(),
                 request_id: service.err().request_id().map(str::to_owned),
             },
-            SdkError::ConstructionFailure(_) => Self::NotSent { text: text(), passing: false },
+            SdkError::ConstructionFailure(_) => Self::NotSent { text: text() },
             SdkError::DispatchFailure(failure) if failure.is_user() => {
-                Self::NotSent { text: text(), passing: false }
+                Self::NotSent { text: text() }
             }
             // The SDK gives these no type.
             SdkError::DispatchFailure(_) if text().contains("failed to apply endpoint") => {
                 Self::Endpoint { text: text() }
-            }
-            SdkError::DispatchFailure(_) if find::<CredentialsError>(error).is_some() => {
-                Self::no_credentials(text())
-            }
-            SdkError::DispatchFailure(_) if text().contains("credentials") => {
-                Self::no_credentials(text())
             }
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => {
                 Self::NoAnswer { text: text() }
@@ -129,32 +141,35 @@ impl CallError {
     /// Sorts what a connection gives.
     pub(super) fn of_connector(error: &ConnectorError) -> Self {
         let text = mask::within(&chain(error), LONGEST_TEXT);
-        Self::before_sending(error).unwrap_or(Self::NoAnswer { text })
+        Self::known(error).unwrap_or(Self::NoAnswer { text })
     }
 
     /// Sorts what a source of credentials gives.
     pub(super) fn of_credentials(error: &CredentialsError) -> Self {
-        let text = mask::within(&chain(error), LONGEST_TEXT);
-        Self::before_sending(error).unwrap_or_else(|| Self::no_credentials(text))
+        Self::known(error)
+            .unwrap_or_else(|| Self::NotSent { text: mask::within(&chain(error), LONGEST_TEXT) })
     }
 
-    fn no_credentials(text: String) -> Self {
-        let passing = ["timed out", "timeout", "took too long", "throttl"]
-            .iter()
-            .any(|words| text.to_ascii_lowercase().contains(words));
-        Self::NotSent { text, passing }
-    }
-
-    /// What kept the request on this host, where that is known.
-    fn before_sending(error: &(dyn Error + 'static)) -> Option<Self> {
+    /// What went wrong, where one of our own types or a library's says it.
+    fn known(error: &(dyn Error + 'static)) -> Option<Self> {
         if let Some(RoleFailed { role, endpoint, error }) = find(error) {
             let (role, endpoint) = (role.clone(), endpoint.clone());
             return Some(Self::Role { role, endpoint, error: Box::new(error.clone()) });
         }
+        if let Some(NoCredentials { why, passing }) = find(error) {
+            return Some(Self::Credentials { why: why.clone(), passing: *passing });
+        }
         if let Some(text) = untrusted(error) {
             return Some(Self::Untrusted { text });
         }
-        let failed: &ProxyFailed = find(error)?;
+        if let Some(unread) = find::<AnswerUnread>(error) {
+            let text = mask::within(&chain(unread), LONGEST_TEXT);
+            return Some(Self::Unreadable { text });
+        }
+        let Some(failed) = find::<ProxyFailed>(error) else {
+            let text = || mask::within(&chain(error), LONGEST_TEXT);
+            return was_not_connected(error).then(|| Self::NotReached { text: text() });
+        };
         Some(Self::Proxy {
             proxy: failed.proxy.clone(),
             asks_for_login: failed.asks_for_login,
@@ -184,8 +199,10 @@ impl CallError {
             Self::Answered { code, status, .. } => {
                 *status >= 500 || *status == 429 || is_throttling(code)
             }
-            Self::NoAnswer { .. } | Self::Unreadable { .. } => true,
-            Self::NotSent { passing, .. } => *passing,
+            Self::NotReached { .. } | Self::NoAnswer { .. } | Self::Unreadable { .. } => true,
+            Self::Credentials { passing, .. } => *passing,
+            Self::Expired { .. } => true,
+            Self::NotSent { .. } => false,
             Self::Proxy { asks_for_login, .. } => !asks_for_login,
             Self::Endpoint { .. } | Self::Untrusted { .. } => false,
             Self::Role { error, .. } | Self::Elsewhere { error, .. } => error.is_transient(),
@@ -197,6 +214,53 @@ impl CallError {
     pub fn is_of_clock(&self) -> bool {
         let Self::Answered { code, message, .. } = self else { return false };
         is_of_clock(code, message)
+    }
+
+    /// True if the service does not take the credentials, for which their source may have others.
+    #[must_use]
+    pub fn is_of_credentials(&self) -> bool {
+        match self {
+            Self::Answered { code, message, .. } => is_of_credentials(code, message),
+            Self::Role { error, .. } | Self::Elsewhere { error, .. } => error.is_of_credentials(),
+            _ => false,
+        }
+    }
+
+    /// The same error, which passes once other credentials are there, if the service says that these
+    /// ones have ended.
+    #[must_use]
+    pub(super) fn passing_if_expired(self) -> Self {
+        match self {
+            Self::Answered { ref code, .. } if EXPIRED.contains(&code.as_str()) => {
+                Self::Expired { error: Box::new(self) }
+            }
+            Self::Role { role, endpoint, error } => {
+                Self::Role { role, endpoint, error: Box::new(error.passing_if_expired()) }
+            }
+            other => other,
+        }
+    }
+
+    /// True if only other credentials help, which may be there a moment later.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        match self {
+            Self::Expired { .. } => true,
+            Self::Role { error, .. } | Self::Elsewhere { error, .. } => error.is_expired(),
+            _ => false,
+        }
+    }
+
+    /// True if there are no credentials, so that nothing was sent to anybody but their source.
+    #[must_use]
+    pub fn is_without_credentials(&self) -> bool {
+        match self {
+            Self::Credentials { .. } => true,
+            Self::Role { error, .. } | Self::Elsewhere { error, .. } => {
+                error.is_without_credentials()
+            }
+            _ => false,
+        }
     }
 
     /// True if the service says that it is asked too fast.
@@ -212,7 +276,10 @@ impl CallError {
             Self::Answered { status, .. } => *status >= 500,
             Self::NoAnswer { .. } | Self::Unreadable { .. } => true,
             Self::Elsewhere { error, .. } => error.leaves_doubt(),
-            Self::NotSent { .. }
+            Self::NotReached { .. }
+            | Self::NotSent { .. }
+            | Self::Credentials { .. }
+            | Self::Expired { .. }
             | Self::Endpoint { .. }
             | Self::Proxy { .. }
             | Self::Untrusted { .. }
@@ -225,7 +292,9 @@ impl CallError {
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::Answered { request_id, .. } => request_id.as_deref(),
-            Self::Role { error, .. } | Self::Elsewhere { error, .. } => error.request_id(),
+            Self::Role { error, .. } | Self::Elsewhere { error, .. } | Self::Expired { error } => {
+                error.request_id()
+            }
             _ => None,
         }
     }
@@ -239,6 +308,28 @@ pub const OF_SIGNATURES: [&str; 3] =
 pub fn is_of_clock(code: &str, message: &str) -> bool {
     OF_SIGNATURES.contains(&code)
         && ["expired", "not yet current"].iter().any(|words| message.contains(words))
+}
+
+/// Exceptions that credentials get which have ended.
+const EXPIRED: [&str; 2] = ["ExpiredTokenException", "ExpiredToken"];
+
+/// Exceptions that credentials get which are not, or no longer, those of anybody.
+///
+/// Source: the common errors of the API references of ECS, STS, EC2 and CloudWatch Logs.
+pub const OF_CREDENTIALS: [&str; 8] = [
+    "ExpiredTokenException",
+    "ExpiredToken",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "AuthFailure",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "RequestExpired",
+];
+
+/// True for an exception that says that other credentials may help.
+fn is_of_credentials(code: &str, message: &str) -> bool {
+    OF_CREDENTIALS.contains(&code) && !is_of_clock(code, message)
 }
 
 /// Source: the retry list of botocore, `_retry.json`.
@@ -259,9 +350,15 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answered { code, message, .. } => write!(f, "{code}: {message}"),
-            Self::NoAnswer { text }
+            Self::Credentials { why, .. } => {
+                let evidence: Vec<_> = why.evidence.iter().map(ToString::to_string).collect();
+                write!(f, "{}: {}", why.headline(), evidence.join(" "))
+            }
+            Self::Expired { error } => write!(f, "{error}"),
+            Self::NotReached { text }
+            | Self::NoAnswer { text }
             | Self::Unreadable { text }
-            | Self::NotSent { text, .. }
+            | Self::NotSent { text }
             | Self::Endpoint { text }
             | Self::Proxy { text, .. }
             | Self::Untrusted { text } => f.write_str(text),
@@ -285,6 +382,14 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 /// The first cause of this type.
 pub(super) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// True if no connection was made. Whatever is sent is sent over one.
+pub(super) fn was_not_connected(error: &(dyn Error + 'static)) -> bool {
+    find::<hyper_util::client::legacy::Error>(error)
+        .is_some_and(hyper_util::client::legacy::Error::is_connect)
+        // The HTTP client has no public type for this one.
+        || chain(error).contains("connect timeout")
 }
 
 /// Why the certificate of whoever answered is refused, if it is.

@@ -65,7 +65,7 @@ impl Account {
         if (200..300).contains(&status) {
             public_address(&body)
         } else {
-            Err(refusal(status, &body))
+            Err(self.judged(refusal(status, &body)))
         }
     }
 }

@@ -1,6 +1,9 @@
-//! The HTTP client of every call to AWS: one pool per way, each way chosen by where a request goes.
+//! The HTTP client of every call to AWS and of every source of credentials: one pool per way, each
+//! way chosen by where a request goes.
 //!
-//! It makes connections as late as it can: a connection in the clear never reads certificates.
+//! It makes connections as late as it can: a connection in the clear never reads certificates. It
+//! reads each answer to its end, up to [`LONGEST_ANSWER`], so whoever answers cannot fill the memory
+//! of this process.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +17,8 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
 use fargate_config::Account;
 use fargate_model::why::Why;
 use http::Uri;
@@ -23,6 +28,10 @@ use super::trust;
 
 /// What a proxy answers to a request without, or with a wrong, login.
 const LOGIN_REQUIRED: u16 = 407;
+
+/// Longest answer that is read, in bytes. The longest that AWS gives is 1 MB of log events, in which
+/// JSON may make six bytes of one.
+pub const LONGEST_ANSWER: usize = 8 * 1024 * 1024;
 
 /// See the module. Clones share their connections.
 #[derive(Clone)]
@@ -61,6 +70,17 @@ pub struct ProxyFailed {
     pub asks_for_login: bool,
     #[source]
     source: ConnectorError,
+}
+
+/// An answer began and could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerUnread {
+    /// It has no end, or nobody could mean it.
+    #[error("the answer is longer than {} MiB", LONGEST_ANSWER / 1024 / 1024)]
+    TooLong,
+    /// The connection ended before the answer did.
+    #[error("the answer was cut off")]
+    Cut(#[source] aws_smithy_types::byte_stream::error::Error),
 }
 
 impl fmt::Debug for Http {
@@ -159,19 +179,42 @@ impl HttpConnector for Directed {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let way = self.http.way(request.uri());
         let connector = self.http.connector(way.clone(), &self.settings);
-        let Way::Through(proxy) = way else { return connector.call(request) };
         HttpConnectorFuture::new(async move {
-            match connector.call(request).await {
+            let answer = connector.call(request).await;
+            let Way::Through(proxy) = way else { return read(answer?).await };
+            match answer {
                 Ok(answer) if answer.status().as_u16() == LOGIN_REQUIRED => {
                     let text = "it answered 407, proxy authentication required";
                     let error = ConnectorError::other(text.into(), None);
                     Err(proxy_failed(&proxy, error, true))
                 }
-                Ok(answer) => Ok(answer),
+                Ok(answer) => read(answer).await,
                 Err(error) => Err(blame(&proxy, error)),
             }
         })
     }
+}
+
+/// The same answer with all of its body in memory. No caller reads an answer by parts, and every
+/// caller has a time limit for the whole.
+async fn read(mut answer: HttpResponse) -> Result<HttpResponse, ConnectorError> {
+    let unread = |error: AnswerUnread| ConnectorError::other(error.into(), None);
+    let told = answer.body().content_length();
+    let longest = u64::try_from(LONGEST_ANSWER).unwrap_or(u64::MAX);
+    if told.is_some_and(|told| told > longest) {
+        return Err(unread(AnswerUnread::TooLong));
+    }
+    let mut stream = ByteStream::new(answer.take_body());
+    let mut bytes = Vec::new();
+    while let Some(part) = stream.next().await {
+        let part = part.map_err(|error| unread(AnswerUnread::Cut(error)))?;
+        if bytes.len() + part.len() > LONGEST_ANSWER {
+            return Err(unread(AnswerUnread::TooLong));
+        }
+        bytes.extend_from_slice(&part);
+    }
+    *answer.body_mut() = SdkBody::from(bytes);
+    Ok(answer)
 }
 
 /// Tells the proxy's failures from those of what is behind it.
@@ -180,9 +223,7 @@ fn blame(proxy: &Proxy, error: ConnectorError) -> ConnectorError {
         return error;
     }
     let text = super::call::chain(&error);
-    let connecting = super::call::find::<hyper_util::client::legacy::Error>(&error)
-        .is_some_and(hyper_util::client::legacy::Error::is_connect);
-    if connecting || text.contains("tunnel error") || text.contains("connect timeout") {
+    if super::call::was_not_connected(&error) || text.contains("tunnel error") {
         let asks_for_login = text.contains("proxy authorization required");
         return proxy_failed(proxy, error, asks_for_login);
     }

@@ -1,6 +1,8 @@
-//! Credentials that all clients of a process share: their source is asked once, and again shortly
-//! before they end. The SDK keeps them per client, and the instance's metadata has a rate limit.
+//! Credentials that all clients of a process share: their source is asked once, again shortly before
+//! they end, and again when a service refuses them. The SDK keeps them per client and until they end,
+//! and the instance's metadata has a rate limit.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -8,40 +10,59 @@ use aws_credential_types::provider::{
     ProvideCredentials, Result, SharedCredentialsProvider, future,
 };
 use tokio::sync::Mutex;
+use tracing::warn;
 
+use super::call::CallError;
 use crate::mask;
 
 /// Credentials that end sooner are replaced.
 const SPARE: Duration = Duration::from_secs(120);
 
-/// See the module.
-#[derive(Debug)]
+/// See the module. Clones share what is kept.
+#[derive(Clone, Debug)]
 pub struct Kept {
     source: SharedCredentialsProvider,
-    kept: Mutex<Option<Credentials>>,
+    kept: Arc<Mutex<Option<Credentials>>>,
 }
 
 impl Kept {
     /// Keeps what `source` gives.
     pub fn new(source: SharedCredentialsProvider) -> Self {
-        Self { source, kept: Mutex::default() }
+        Self { source, kept: Arc::default() }
+    }
+
+    /// Asks the source with the next use, because a service refused what is kept.
+    pub async fn forget(&self) {
+        *self.kept.lock().await = None;
     }
 
     async fn credentials(&self) -> Result {
         let mut kept = self.kept.lock().await;
-        if let Some(credentials) = kept.as_ref().filter(|kept| is_fresh(kept)) {
-            return Ok(credentials.clone());
+        let last_until = |spare| {
+            let end = SystemTime::now() + spare;
+            kept.as_ref().filter(|kept| kept.expiry().is_none_or(|expiry| expiry > end)).cloned()
+        };
+        if let Some(credentials) = last_until(SPARE) {
+            return Ok(credentials);
         }
-        let credentials = self.source.provide_credentials().await?;
-        mask::remember(credentials.secret_access_key());
-        mask::remember(credentials.session_token().unwrap_or_default());
-        *kept = Some(credentials.clone());
-        Ok(credentials)
+        match self.source.provide_credentials().await {
+            Ok(credentials) => {
+                mask::remember(credentials.secret_access_key());
+                mask::remember(credentials.session_token().unwrap_or_default());
+                *kept = Some(credentials.clone());
+                Ok(credentials)
+            }
+            // What is kept is good for a moment yet; the next call asks again.
+            Err(error) => match last_until(Duration::ZERO) {
+                Some(credentials) => {
+                    let error = CallError::of_credentials(&error);
+                    warn!(event = "credentials.not_renewed", "{error}");
+                    Ok(credentials)
+                }
+                None => Err(error),
+            },
+        }
     }
-}
-
-fn is_fresh(credentials: &Credentials) -> bool {
-    credentials.expiry().is_none_or(|end| end > SystemTime::now() + SPARE)
 }
 
 impl ProvideCredentials for Kept {
@@ -55,38 +76,69 @@ impl ProvideCredentials for Kept {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_credential_types::provider::error::CredentialsError;
 
     use super::*;
 
-    /// Gives credentials that last so long, and counts.
+    /// Gives credentials that last so long, as often as it may, and counts.
     #[derive(Debug)]
-    struct Source(Duration, Arc<AtomicUsize>);
+    struct Source {
+        lifetime: Duration,
+        most: usize,
+        asked: Arc<AtomicUsize>,
+    }
 
     impl ProvideCredentials for Source {
         fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
         where
             Self: 'a,
         {
-            self.1.fetch_add(1, Ordering::Relaxed);
-            let end = Some(SystemTime::now() + self.0);
+            if self.asked.fetch_add(1, Ordering::Relaxed) >= self.most {
+                let error = CredentialsError::provider_error("no more");
+                return future::ProvideCredentials::ready(Err(error));
+            }
+            let end = Some(SystemTime::now() + self.lifetime);
             future::ProvideCredentials::ready(Ok(Credentials::new("id", "s", None, end, "a test")))
         }
     }
 
-    async fn asked(lifetime: Duration) -> usize {
-        let count = Arc::new(AtomicUsize::new(0));
-        let kept = Kept::new(SharedCredentialsProvider::new(Source(lifetime, count.clone())));
-        for _ in 0..3 {
-            kept.provide_credentials().await.unwrap();
-        }
-        count.load(Ordering::Relaxed)
+    fn kept(lifetime: Duration, most: usize) -> (Kept, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let source = Source { lifetime, most, asked: Arc::clone(&asked) };
+        (Kept::new(SharedCredentialsProvider::new(source)), asked)
     }
 
     #[tokio::test]
     async fn the_source_is_asked_once_while_what_it_gave_lasts() {
-        assert_eq!(asked(Duration::from_secs(3600)).await, 1);
-        assert_eq!(asked(SPARE / 2).await, 3);
+        for (lifetime, count) in [(Duration::from_secs(3600), 1), (SPARE / 2, 3)] {
+            let (kept, asked) = kept(lifetime, 9);
+            for _ in 0..3 {
+                kept.provide_credentials().await.unwrap();
+            }
+            assert_eq!(asked.load(Ordering::Relaxed), count);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_asked_for_anew() {
+        let (kept, asked) = kept(Duration::from_secs(3600), 9);
+        kept.provide_credentials().await.unwrap();
+        kept.clone().forget().await;
+        kept.provide_credentials().await.unwrap();
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn a_source_that_fails_ends_nothing_that_is_still_good() {
+        let (lasting, asked) = kept(SPARE / 2, 1);
+        for _ in 0..3 {
+            lasting.provide_credentials().await.unwrap();
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
+        let (over, _) = kept(Duration::ZERO, 1);
+        over.provide_credentials().await.unwrap();
+        assert!(over.provide_credentials().await.is_err());
     }
 }

@@ -63,7 +63,7 @@ impl Account {
         };
         let answer = self.ask(question).await.and_then(|said| match said.status {
             200..300 => messages(&said.body),
-            _ => Err(refusal(&said)),
+            _ => Err(self.judged(refusal(&said))),
         });
         answer.map_err(|error| CallError::Elsewhere {
             service: WHO,

@@ -9,9 +9,13 @@ mod ec2;
 mod http;
 mod kept;
 mod logs;
+mod process;
+mod profiles;
 mod proxy;
+mod regular_file;
 mod role;
 mod signed;
+mod source;
 mod trust;
 
 pub use account::Account;

@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -20,6 +20,8 @@ const SESSION_NAME: &str = "fargate-runner";
 pub struct RoleProvider {
     arn: String,
     endpoint: String,
+    /// As whom STS is asked.
+    base: Option<SharedCredentialsProvider>,
     sts: AssumeRoleProvider,
 }
 
@@ -46,10 +48,15 @@ impl RoleProvider {
             builder = builder.external_id(external_id);
         }
         let sts = builder.build().await;
-        Self { arn: role.arn.clone(), endpoint, sts }
+        let base = base.credentials_provider();
+        Self { arn: role.arn.clone(), endpoint, base, sts }
     }
 
     async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        // On their own time: a source may be slower than a call to STS may be.
+        if let Some(base) = &self.base {
+            base.provide_credentials().await?;
+        }
         match self.sts.provide_credentials().await.map_err(|error| self.failed(error)) {
             // The answer told the time, by which the SDK signs from then on.
             Err(error) if is_of_clock(&error) => {

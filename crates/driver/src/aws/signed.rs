@@ -13,13 +13,12 @@ use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::date_time::Format;
 use http::Uri;
 use tokio::time::timeout;
 
 use super::account::Account;
-use super::call::{CallError, OF_SIGNATURES, is_of_clock};
+use super::call::{CallError, OF_CREDENTIALS, OF_SIGNATURES, is_of_clock};
 
 /// One request, before it is signed.
 pub struct Question<'a> {
@@ -50,6 +49,10 @@ pub struct Said {
 }
 
 impl Said {
+    fn is_of_credentials(&self) -> bool {
+        self.status >= 400 && OF_CREDENTIALS.iter().any(|code| self.body.contains(code))
+    }
+
     fn is_of_clock(&self) -> bool {
         let codes = OF_SIGNATURES.iter().filter(|code| self.body.contains(*code));
         self.status >= 400 && codes.into_iter().any(|code| is_of_clock(code, &self.body))
@@ -63,10 +66,19 @@ impl Account {
     ///
     /// [`CallError`] where no whole answer came.
     pub(super) async fn ask(&self, question: Question<'_>) -> Result<Said, CallError> {
+        let used = self.ready().await?;
+        let said = self.ask_in_time(&question).await?;
+        if said.is_of_credentials() && self.has_others_than(&used).await? {
+            return self.ask_in_time(&question).await;
+        }
+        Ok(said)
+    }
+
+    async fn ask_in_time(&self, question: &Question<'_>) -> Result<Said, CallError> {
         let asked = async {
-            let said = self.ask_at(&question, SystemTime::now()).await?;
+            let said = self.ask_at(question, SystemTime::now()).await?;
             match said.time.filter(|_| said.is_of_clock()) {
-                Some(time) => self.ask_at(&question, time).await,
+                Some(time) => self.ask_at(question, time).await,
                 None => Ok(said),
             }
         };
@@ -82,7 +94,7 @@ impl Account {
         let answer = answer.map_err(|error| CallError::of_connector(&error))?;
         let status = answer.status().as_u16();
         let time = date_of(&answer);
-        Ok(Said { status, body: body(question.who, answer, question.longest).await?, time })
+        Ok(Said { status, body: body(question.who, answer, question.longest)?, time })
     }
 
     async fn signed(
@@ -90,7 +102,7 @@ impl Account {
         question: &Question<'_>,
         time: SystemTime,
     ) -> Result<HttpRequest, CallError> {
-        let not_sent = |text: String| CallError::NotSent { text, passing: false };
+        let not_sent = |text: String| CallError::NotSent { text };
         let Question { who, service, region, endpoint, body, .. } = question;
         let host = host(endpoint).ok_or_else(|| {
             let text = format!("the endpoint {endpoint:?} of {who} is no URL");
@@ -141,25 +153,21 @@ pub(crate) fn date_of(answer: &HttpResponse) -> Option<SystemTime> {
 }
 
 /// What the `Host` header of a request to this URL says.
-fn host(endpoint: &str) -> Option<String> {
+pub(super) fn host(endpoint: &str) -> Option<String> {
     let uri: Uri = endpoint.parse().ok()?;
     uri.scheme().filter(|scheme| ["http", "https"].contains(&scheme.as_str()))?;
     Some(uri.authority()?.as_str().rsplit('@').next()?.to_owned())
 }
 
-async fn body(who: &str, answer: HttpResponse, longest: usize) -> Result<String, CallError> {
+/// The HTTP client has read all of it.
+fn body(who: &str, answer: HttpResponse, longest: usize) -> Result<String, CallError> {
     let unreadable = |text: String| CallError::Unreadable { text };
-    let mut stream = ByteStream::new(answer.into_body());
-    let mut bytes = Vec::new();
-    while let Some(part) = stream.next().await {
-        let part =
-            part.map_err(|error| unreadable(format!("{who}'s answer was cut off: {error}")))?;
-        if bytes.len() + part.len() > longest {
-            return Err(unreadable(format!("{who}'s answer is longer than {longest} bytes")));
-        }
-        bytes.extend_from_slice(&part);
+    let bytes = answer.body().bytes().unwrap_or_default();
+    if bytes.len() > longest {
+        return Err(unreadable(format!("{who}'s answer is longer than {longest} bytes")));
     }
-    String::from_utf8(bytes).map_err(|_| unreadable(format!("{who}'s answer is no text")))
+    let text = String::from_utf8(bytes.to_vec());
+    text.map_err(|_| unreadable(format!("{who}'s answer is no text")))
 }
 
 #[cfg(test)]

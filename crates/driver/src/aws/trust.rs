@@ -4,9 +4,6 @@
 //! The file is read as the HTTP client will read it, because that one panics at what it cannot
 //! read. A file that gives nothing is an error and never the machine's own certificates instead.
 
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
@@ -16,6 +13,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tracing::warn;
+
+use super::regular_file::read_at_most;
 
 /// Longest file that is read. The largest public bundle has 250 KiB.
 const LONGEST: u64 = 16 * 1024 * 1024;
@@ -47,21 +46,10 @@ pub fn nobody() -> TlsContext {
     TlsContext::builder().with_trust_store(store).build().unwrap_or_default()
 }
 
-/// Only a regular file is read: a pipe would be waited for.
-fn contents(path: &Path) -> std::io::Result<Vec<u8>> {
-    let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 /// The certificates of the file that can be used, as PEM; why there is none in one sentence.
 fn certificates(path: &Path) -> Result<String, String> {
-    let bytes = contents(path).map_err(|error| format!("It cannot be read: {error}."))?;
+    let bytes =
+        read_at_most(path, LONGEST).map_err(|error| format!("It cannot be read: {error}."))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST {
         return Err(format!("It is longer than {} MiB.", LONGEST / 1024 / 1024));
     }

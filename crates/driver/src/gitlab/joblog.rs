@@ -13,6 +13,7 @@ use russh::keys::HashAlg;
 
 use super::StageError;
 use crate::mask;
+use crate::provision::CancelledTask;
 use crate::session::Session;
 use crate::task::{Acquired, Event, Observation};
 
@@ -191,10 +192,10 @@ impl<'a> JobLog<'a> {
             self.fold(seen.task.task_id(), &facts(&seen));
         }
         let lines = match error {
-            StageError::Cancelled { task } => CleanLines::line(&match task {
-                Some(task) => format!("Cancelled: task {task} is being stopped"),
-                None => "Cancelled: no task was started".to_owned(),
-            }),
+            StageError::Cancelled { task } => {
+                let task = task.as_ref().unwrap_or(&CancelledTask::NotStarted);
+                CleanLines::line(&format!("Cancelled{task}"))
+            }
             StageError::System(why) | StageError::Job { why, .. } => block(why, self.colour),
             other => {
                 let said = chain(other);

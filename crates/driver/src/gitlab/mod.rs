@@ -23,6 +23,7 @@ pub use prepare::prepare;
 pub use response::{JobResponse, ResponseError};
 pub use run::run;
 
+use crate::provision::CancelledTask;
 use crate::state::StateError;
 
 /// How a stage ended, if not well.
@@ -48,11 +49,11 @@ pub enum StageError {
     /// The first try failed for good, so this one was not made.
     #[error("{}", fargate_model::why::SameAsBefore(.0))]
     SameAsBefore(Box<Why>),
-    /// Someone cancelled; in `prepare` the task is being stopped, if one was started.
-    #[error("cancelled{}", task.as_ref().map(|task| format!(": task {task} is being stopped")).unwrap_or_default())]
+    /// Someone cancelled.
+    #[error("cancelled{}", task.as_ref().map(ToString::to_string).unwrap_or_default())]
     Cancelled {
-        /// The first 8 characters of its id.
-        task: Option<String>,
+        /// What became of the task, in `prepare`.
+        task: Option<CancelledTask>,
     },
     /// The environment that gitlab-runner gives is not as its contract says.
     #[error(transparent)]

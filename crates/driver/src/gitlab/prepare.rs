@@ -17,7 +17,7 @@ use super::cleanup::stop_one;
 use super::intake;
 use super::joblog::JobLog;
 use super::response::JobResponse;
-use crate::provision::{Order, ProvisionError, Provisioned, Settings, provision};
+use crate::provision::{CancelledTask, Order, ProvisionError, Provisioned, Settings, provision};
 use crate::session::{Session, Signal, Stop, Stops};
 use crate::state::{Core, Folder, Manager, Origin, StateError};
 use crate::task::{Ecs, find, reason, release};
@@ -68,7 +68,9 @@ pub async fn prepare(
 async fn unless_cancelled(mut stops: Stops, task: String) -> Result<(), StageError> {
     tokio::select! {
         biased;
-        _ = stops.next() => Err(StageError::Cancelled { task: Some(task) }),
+        _ = stops.next() => {
+            Err(StageError::Cancelled { task: Some(CancelledTask::Stopping(task)) })
+        }
         () = std::future::ready(()) => Ok(()),
     }
 }
@@ -101,7 +103,7 @@ async fn bring_up(
     match provision(settings, &order, &folder, &mut stops, deadline, &mut report).await {
         Ok(provisioned) => Ok((provisioned, stops)),
         Err(ProvisionError::Why(why)) => Err(StageError::System(why)),
-        Err(ProvisionError::Cancelled { task }) => Err(StageError::Cancelled { task }),
+        Err(ProvisionError::Cancelled { task }) => Err(StageError::Cancelled { task: Some(task) }),
     }
 }
 

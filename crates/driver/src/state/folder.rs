@@ -209,7 +209,8 @@ impl Folder {
         let path = self.record_path(key);
         let now = Record::read(&path);
         if let (Some(seen), Ok(Some(now))) = (seen, &now)
-            && now.launches.iter().any(|launch| !seen.launches.contains(launch))
+            && (now.prepared_by != seen.prepared_by
+                || now.launches.iter().any(|launch| !seen.launches.contains(launch)))
         {
             return Ok(());
         }

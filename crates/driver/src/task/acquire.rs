@@ -19,7 +19,7 @@ use super::classify::{AGENT_SETTINGS, Place, exception, stopped};
 use super::client::Ecs;
 use super::event::Event;
 use super::last_words::add_last_lines;
-use super::launch::{LaunchError, Launcher};
+use super::launch::{LaunchError, Launcher, RENEWAL_SETTLES};
 use super::observation::Observation;
 use super::relaunch::RelaunchPlan;
 use super::spec::LaunchRequest;
@@ -137,6 +137,8 @@ struct Watch<'a> {
     seen: Observation,
     born: Instant,
     state_since: Instant,
+    /// For want of credentials.
+    refused_since: Option<Instant>,
     deadline: Instant,
     interval: Duration,
 }
@@ -162,6 +164,7 @@ impl<'a> Watch<'a> {
             seen,
             born: now,
             state_since: now,
+            refused_since: None,
             deadline: deadline.min(now + terms.timeouts.start),
             interval: terms.timeouts.poll_min,
         }
@@ -225,6 +228,15 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// True if credentials that have ended were not renewed for so long that nobody renews them.
+    fn is_refused_too_long(&mut self, error: &super::CallError) -> bool {
+        if !error.is_expired() && !error.is_without_credentials() {
+            self.refused_since = None;
+            return false;
+        }
+        self.refused_since.get_or_insert_with(Instant::now).elapsed() > RENEWAL_SETTLES
+    }
+
     /// A key that is taken at first use is taken from nobody but a task that ECS calls RUNNING.
     fn may_dial(&self) -> bool {
         match self.terms.login.host {
@@ -243,6 +255,7 @@ impl<'a> Watch<'a> {
         let open = |why| Err(Failed::open(why));
         match looked {
             Ok(Some(seen)) => {
+                self.refused_since = None;
                 if seen.status != self.seen.status {
                     self.state_since = Instant::now();
                     info!(event = "task.status", task = %seen.task, status = %seen.status);
@@ -254,7 +267,7 @@ impl<'a> Watch<'a> {
                 return open(self.place.why(Cause::Expired));
             }
             Ok(None) => {}
-            Err(error) if error.is_transient() => {
+            Err(error) if error.is_transient() && !self.is_refused_too_long(&error) => {
                 warn!(event = "describe.failed", request_id = error.request_id(), "{error}");
                 self.interval = self.interval.mul_f64(SLOWER).min(self.terms.timeouts.poll_max);
             }

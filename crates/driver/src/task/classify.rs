@@ -74,9 +74,21 @@ pub fn exception_of(service: &str, error: &CallError, place: &Place) -> Why {
             };
             place.why(cause).quoting(service, format!("{code}: {message}"))
         }
-        CallError::NoAnswer { text } | CallError::Unreadable { text } => {
+        CallError::NotReached { text } | CallError::NoAnswer { text } => {
             place.why(Cause::AwsUnreachable).because(format!("No usable answer: {text}."))
         }
+        CallError::Unreadable { text } => {
+            place.why(Cause::AnswerUnreadable).because(format!("{service} answered: {text}."))
+        }
+        CallError::Credentials { why, .. } => {
+            let mut why = (**why).clone();
+            for (name, value) in &place.facts {
+                why.facts.entry((*name).to_owned()).or_insert_with(|| value.clone());
+            }
+            why
+        }
+        CallError::Expired { error } => exception_of(service, error, place)
+            .because("Their source was asked anew and gave no others yet.".to_owned()),
         CallError::Proxy { proxy, asks_for_login, text } => {
             let mut place = place.clone();
             place.set("proxy", proxy.clone());
@@ -87,7 +99,9 @@ pub fn exception_of(service: &str, error: &CallError, place: &Place) -> Why {
             place.why(cause).because(format!("Nothing was sent: {text}."))
         }
         CallError::Endpoint { text } => {
-            place.why(Cause::AwsUnreachable).because(format!("Nothing was sent: {text}."))
+            let variable = format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase());
+            let why = place.why(Cause::EndpointUnusable).with("variable", variable);
+            why.because(format!("Nothing was sent: {text}."))
         }
         CallError::Untrusted { text } => {
             place.why(Cause::CertificateUntrusted).because(format!("Nothing was sent: {text}."))
@@ -113,10 +127,9 @@ pub fn exception_of(service: &str, error: &CallError, place: &Place) -> Why {
                 _ => why.because(format!("It was for the role {role}.")),
             }
         }
-        CallError::NotSent { text, passing } => {
-            let cause = if *passing { Cause::AwsUnreachable } else { Cause::Credentials };
-            place.why(cause).because(format!("Nothing was sent: {}.", text.trim_end_matches('.')))
-        }
+        CallError::NotSent { text } => place
+            .why(Cause::RequestRefused)
+            .because(format!("Nothing was sent: {}.", text.trim_end_matches('.'))),
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecs::operation::RequestId;
-use aws_sdk_ecs::operation::run_task::RunTaskError;
+use aws_sdk_ecs::operation::run_task::{RunTaskError, RunTaskOutput};
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
     DesiredStatus, KeyValuePair, LaunchType, LogDriver, NetworkConfiguration, Tag, TaskOverride,
@@ -119,7 +119,7 @@ impl Ecs {
         task_id: &str,
     ) -> Result<Option<LogStream>, CallError> {
         let call = self.client.describe_task_definition().task_definition(definition);
-        let answer = call.send().await.map_err(|error| CallError::of(&error))?;
+        let answer = self.call(|| sent(call.clone().send())).await?;
         let containers = answer.task_definition().map_or(&[][..], |d| d.container_definitions());
         let own = containers.iter().find(|own| own.name() == Some(container));
         let log = own.and_then(|own| own.log_configuration());
@@ -208,26 +208,44 @@ impl Ecs {
             Purchase::Strategy(_) => call.set_capacity_provider_strategy(Some(strategy(request))),
         };
         self.turn().await;
-        let answer = corrected(|| call.clone().send()).await;
+        let ran = self.call(|| ran(call.clone().send())).await;
         Point::RunTaskAnswered.reached();
-        match answer {
-            Ok(answer) => Ok(match (answer.tasks().first(), answer.failures().first()) {
-                (Some(task), _) => match Observation::of(task) {
-                    Some(task) => Ran::Task(Box::new(task)),
-                    None => Ran::Nothing,
-                },
-                (None, Some(failure)) => Ran::Failure {
-                    reason: failure.reason().unwrap_or("no reason given").to_owned(),
-                    detail: failure.detail().unwrap_or_default().to_owned(),
-                },
-                (None, None) => Ran::Nothing,
-            }),
-            Err(error) => match error.as_service_error() {
-                Some(RunTaskError::ConflictException(conflict)) => Ok(Ran::Conflict(
-                    conflict.resource_ids().iter().map(|arn| TaskArn(arn.clone())).collect(),
-                )),
-                _ => Err(CallError::of(&error)),
-            },
+        ran
+    }
+
+    /// Loads the credentials of the calls to come, where none are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]; nothing was sent to ECS.
+    pub async fn ready(&self) -> Result<(), CallError> {
+        self.account.ready().await.map(drop)
+    }
+
+    /// Makes a call with credentials that are there, and makes it once more if this host's clock or
+    /// its credentials were the reason for a refusal: AWS tells the time with every answer, by which
+    /// the SDK signs from then on, and the source of the credentials may have others by now.
+    pub(super) async fn call<T, F>(&self, send: impl Fn() -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let used = self.account.ready().await?;
+        let again = match send().await {
+            Err(error) if error.is_of_clock() => {
+                warn!(event = "clock.differs", "this host's clock differs from AWS's");
+                send().await
+            }
+            answer => answer,
+        };
+        match again {
+            Err(error) if error.is_of_credentials() => {
+                warn!(event = "credentials.refused", request_id = error.request_id(), "{error}");
+                match self.account.has_others_than(&used).await? {
+                    true => send().await.map_err(|error| self.account.judged(error)),
+                    false => Err(self.account.judged(error)),
+                }
+            }
+            answer => answer,
         }
     }
 
@@ -319,9 +337,9 @@ impl Ecs {
         arns: Vec<String>,
     ) -> Result<Vec<Observation>, CallError> {
         let call = self.client.describe_tasks().cluster(cluster).set_tasks(Some(arns));
-        match corrected(|| call.clone().send()).await {
+        match self.call(|| sent(call.clone().send())).await {
             Ok(answer) => Ok(answer.tasks().iter().filter_map(Observation::of).collect()),
-            Err(error) => Err(self.read_refused(CallError::of(&error)).await),
+            Err(error) => Err(self.read_refused(error).await),
         }
     }
 
@@ -344,9 +362,9 @@ impl Ecs {
                 None => call.desired_status(DesiredStatus::Running),
             };
             self.read_ahead().await;
-            let answer = match corrected(|| call.clone().send()).await {
+            let answer = match self.call(|| sent(call.clone().send())).await {
                 Ok(answer) => answer,
-                Err(error) => return Err(self.read_refused(CallError::of(&error)).await),
+                Err(error) => return Err(self.read_refused(error).await),
             };
             found.extend(answer.task_arns().iter().map(|arn| TaskArn(arn.clone())));
             page = answer.next_token().map(str::to_owned);
@@ -371,9 +389,9 @@ impl Ecs {
         let reason: String = why.chars().take(REASON_LIMIT).collect();
         let call = self.client.stop_task().cluster(cluster).task(&task.0).reason(reason);
         self.turn().await;
-        let answer = corrected(|| call.clone().send()).await;
+        let answer = self.call(|| sent(call.clone().send())).await;
         Point::StopTaskAnswered.reached();
-        match answer.map_err(|error| CallError::of(&error)) {
+        match answer {
             Ok(_) => Ok(Stopped::Accepted),
             Err(CallError::Answered { code, message, .. })
                 if code == "InvalidParameterException" && message.contains("not found") =>
@@ -385,19 +403,38 @@ impl Ecs {
     }
 }
 
-/// Sends a request, and once more if this host's clock was the reason for its refusal: AWS tells the
-/// time with every answer, and the SDK signs by it from then on.
-async fn corrected<T, E, F>(send: impl Fn() -> F) -> Result<T, SdkError<E, HttpResponse>>
+/// Sorts what became of a call.
+pub(super) async fn sent<T, E>(
+    answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+) -> Result<T, CallError>
 where
     E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
-    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 {
-    match send().await {
-        Err(error) if CallError::of(&error).is_of_clock() => {
-            warn!(event = "clock.differs", "this host's clock differs from AWS's");
-            send().await
-        }
-        answer => answer,
+    answer.await.map_err(|error| CallError::of(&error))
+}
+
+/// Sorts what became of RunTask.
+async fn ran(
+    answer: impl Future<Output = Result<RunTaskOutput, SdkError<RunTaskError, HttpResponse>>>,
+) -> Result<Ran, CallError> {
+    match answer.await {
+        Ok(answer) => Ok(match (answer.tasks().first(), answer.failures().first()) {
+            (Some(task), _) => match Observation::of(task) {
+                Some(task) => Ran::Task(Box::new(task)),
+                None => Ran::Nothing,
+            },
+            (None, Some(failure)) => Ran::Failure {
+                reason: failure.reason().unwrap_or("no reason given").to_owned(),
+                detail: failure.detail().unwrap_or_default().to_owned(),
+            },
+            (None, None) => Ran::Nothing,
+        }),
+        Err(error) => match error.as_service_error() {
+            Some(RunTaskError::ConflictException(conflict)) => Ok(Ran::Conflict(
+                conflict.resource_ids().iter().map(|arn| TaskArn(arn.clone())).collect(),
+            )),
+            _ => Err(CallError::of(&error)),
+        },
     }
 }
 

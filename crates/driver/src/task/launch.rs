@@ -1,10 +1,13 @@
 //! RunTask until it names a task: the same token while the outcome is open, the next subnet where
 //! one is full, and a new launch only once the former one is settled.
+//!
+//! An open launch in the ledger is one whose request may have left this host. It is written down once
+//! the credentials for it are there, and taken out while a refusal or a dead connection is waited out.
 
 use std::time::Duration;
 
 use fargate_model::why::{Cause, Next, Why};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{info, warn};
 
 use super::classify::{Place, exception, failure};
@@ -22,6 +25,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// A role that was made moments ago is not known everywhere yet; after this it is missing.
 const ROLE_SETTLES: Duration = Duration::from_secs(60);
+
+/// Tries to get credentials before it is told that there are none. Each waits for all sources.
+const CREDENTIAL_TRIES: usize = 3;
+/// Whoever renews credentials may be late by so much.
+pub(super) const RENEWAL_SETTLES: Duration = Duration::from_secs(60);
 
 /// Starts tasks for one job, one at a time, each written down before it is asked for.
 pub struct Launcher<'a> {
@@ -79,13 +87,14 @@ impl<'a> Launcher<'a> {
     ) -> Result<(LaunchRequest, Observation), LaunchError> {
         let begun = Instant::now();
         let mut refusals = 0;
-        let mut request = self.open_launch()?;
+        let mut request = self.new_launch()?;
         // A send of this token had no usable answer: it may have started a task, whatever ECS says to
         // the next one.
         let mut in_doubt = false;
+        let mut patience = Patience::default();
         loop {
             let place = self.place(&request);
-            let why = match self.ecs.run_task(&request).await {
+            let (why, is_over) = match self.send(&mut request).await? {
                 Ok(Ran::Task(task)) => {
                     request.settled = true;
                     request.task = Some(task.task.clone());
@@ -97,7 +106,7 @@ impl<'a> Launcher<'a> {
                     let why = failure(&reason, &detail, &place);
                     request = self.next_launch(request, &why)?;
                     in_doubt = false;
-                    why
+                    is_final(why)
                 }
                 Ok(Ran::Conflict(tasks)) => {
                     let stopped = self.stop_conflicting(&mut request, &tasks).await?;
@@ -110,13 +119,12 @@ impl<'a> Launcher<'a> {
                     }
                     request = self.next_launch(request, &why)?;
                     in_doubt = false;
-                    why
+                    is_final(why)
                 }
                 Ok(Ran::Nothing) => {
                     in_doubt = true;
-                    place
-                        .why(Cause::AwsInternal)
-                        .because("ECS answered with neither a task nor a failure.")
+                    let words = "ECS answered with neither a task nor a failure.";
+                    is_final(place.why(Cause::AwsInternal).because(words))
                 }
                 Err(error) if request.is_refused_for_tags(&error) => {
                     request = self.without_tags(request, in_doubt, &error)?;
@@ -131,24 +139,43 @@ impl<'a> Launcher<'a> {
                         request_id = error.request_id(),
                         "{error}"
                     );
-                    if !error.is_transient() && begun.elapsed() > ROLE_SETTLES {
-                        self.give_up(request, in_doubt)?;
-                        return Err(why.into());
-                    }
-                    why
+                    // Nothing is open while the next try is waited for, whoever ends this process.
+                    self.give_up(request.clone(), in_doubt)?;
+                    let is_over = patience.is_over(&error, &why, begun);
+                    (why, is_over)
                 }
             };
-            if why.entry().next == Next::Final {
-                self.give_up(request, in_doubt)?;
-                return Err(why.into());
-            }
             refusals += 1;
+            if is_over {
+                self.give_up(request, in_doubt)?;
+                return Err(after_tries(why, refusals, begun).into());
+            }
             report(Event::Refused { why: &why, tries: refusals, waited: begun.elapsed() });
             if let Err(too_late) = self.wait_or(why, refusals, begun).await {
                 self.give_up(request, in_doubt)?;
                 return Err(too_late);
             }
         }
+    }
+
+    /// Sends a launch, which is written down before that, and not before it can be sent at all.
+    async fn send(
+        &mut self,
+        request: &mut LaunchRequest,
+    ) -> Result<Result<Ran, CallError>, LaunchError> {
+        match timeout_at(self.deadline, self.ecs.ready()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Ok(Err(error)),
+            Err(_) => {
+                let why = Why::new(Cause::CredentialsMissing);
+                let why = Box::new(why.because("None came before the deadline."));
+                return Ok(Err(CallError::Credentials { why, passing: false }));
+            }
+        }
+        if !self.ledger.record_now().launches.contains(request) {
+            self.ledger.record(request)?;
+        }
+        Ok(self.ecs.run_task(request).await)
     }
 
     fn place(&self, request: &LaunchRequest) -> Place {
@@ -158,7 +185,7 @@ impl<'a> Launcher<'a> {
         place
     }
 
-    fn open_launch(&mut self) -> Result<LaunchRequest, LaunchError> {
+    fn new_launch(&self) -> Result<LaunchRequest, LaunchError> {
         let subnets = &self.spec.subnets;
         let subnet = subnets[self.subnet % subnets.len()].clone();
         let token = random::token().map_err(StateError::host("drawing random bytes"))?;
@@ -166,7 +193,6 @@ impl<'a> Launcher<'a> {
         if self.untagged {
             request = request.untagged();
         }
-        self.ledger.record(&request)?;
         Ok(request)
     }
 
@@ -188,12 +214,11 @@ impl<'a> Launcher<'a> {
         let folder = self.ledger.folder();
         folder.remember_refusal(TAG_RIGHT, self.ecs.region(), &self.spec.cluster);
         if in_doubt {
-            let request = request.untagged();
-            self.ledger.record(&request)?;
-            return Ok(request);
+            // The ledger takes it with the next send; until then either of the two names the task.
+            return Ok(request.untagged());
         }
         self.settle_as_nothing(request)?;
-        self.open_launch()
+        self.new_launch()
     }
 
     /// Closes a launch that started nothing, and opens one in the next subnet if that may help.
@@ -204,7 +229,7 @@ impl<'a> Launcher<'a> {
     ) -> Result<LaunchRequest, LaunchError> {
         self.settle_as_nothing(request)?;
         self.turn_from(why);
-        self.open_launch()
+        self.new_launch()
     }
 
     /// The launches to come go to the next subnet, where that may help against what went wrong in
@@ -251,11 +276,48 @@ impl<'a> Launcher<'a> {
         let until = Instant::now() + random::up_to(self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         if until >= self.deadline {
-            let waited = fargate_model::text::duration(begun.elapsed());
-            return Err(why.because(format!("{tries} tries in {waited}, then gave up.")).into());
+            return Err(after_tries(why, tries.max(2), begun).into());
         }
         sleep_until(until).await;
         Ok(())
+    }
+}
+
+/// How long what hinders a launch is waited out, beyond what its cause says.
+#[derive(Default)]
+struct Patience {
+    without_credentials: usize,
+    expired_since: Option<Instant>,
+}
+
+impl Patience {
+    /// True if no further try follows `error`.
+    fn is_over(&mut self, error: &CallError, why: &Why, begun: Instant) -> bool {
+        if error.is_expired() {
+            let since = *self.expired_since.get_or_insert_with(Instant::now);
+            return since.elapsed() > RENEWAL_SETTLES;
+        }
+        self.expired_since = None;
+        if error.is_without_credentials() {
+            self.without_credentials += 1;
+            return !error.is_transient() || self.without_credentials >= CREDENTIAL_TRIES;
+        }
+        let role_is_missing = !error.is_transient() && begun.elapsed() > ROLE_SETTLES;
+        why.entry().next == Next::Final || role_is_missing
+    }
+}
+
+fn is_final(why: Why) -> (Why, bool) {
+    let is_final = why.entry().next == Next::Final;
+    (why, is_final)
+}
+
+/// Says how often it was tried, if more than once.
+fn after_tries(why: Why, tries: usize, begun: Instant) -> Why {
+    let waited = fargate_model::text::duration(begun.elapsed());
+    match tries {
+        0 | 1 => why,
+        _ => why.because(format!("{tries} tries in {waited}, then gave up.")),
     }
 }
 

@@ -75,7 +75,8 @@ pub async fn stop(
     }
 }
 
-/// Calls until it succeeds, fails for good, or `deadline` passes, which covers the call as well.
+/// Calls until it succeeds, fails for good, or `deadline` passes, which covers the call as well. What a
+/// call said before is told rather than that the last one had no time left.
 pub(super) async fn retry<T, F>(
     deadline: Instant,
     mut call: impl FnMut() -> F,
@@ -84,14 +85,15 @@ where
     F: Future<Output = Result<T, CallError>>,
 {
     let mut pause = FIRST_PAUSE;
+    let mut last = CallError::NoAnswer { text: "no answer before the deadline".to_owned() };
     loop {
-        let error = match timeout_at(deadline, call()).await {
+        last = match timeout_at(deadline, call()).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => error,
-            Err(_) => CallError::NoAnswer { text: "no answer before the deadline".to_owned() },
+            Err(_) => return Err(last),
         };
-        if !error.is_transient() || Instant::now() + pause >= deadline {
-            return Err(error);
+        if !last.is_transient() || Instant::now() + pause >= deadline {
+            return Err(last);
         }
         sleep(random::jittered(pause)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

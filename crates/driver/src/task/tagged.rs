@@ -13,7 +13,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use fargate_model::id::TaskArn;
 use tokio::time::Instant;
 
-use super::client::{DESCRIBE_LIMIT, Ecs};
+use super::client::{DESCRIBE_LIMIT, Ecs, sent};
 use super::observation::Observation;
 use super::release::retry;
 use crate::aws::{CallError, date_of};
@@ -78,8 +78,9 @@ async fn describe_tagged(
     for some in tasks.chunks(DESCRIBE_LIMIT) {
         let arns = some.iter().map(|arn| arn.0.clone()).collect();
         let call = ecs.client().describe_tasks().cluster(cluster).set_tasks(Some(arns));
-        let call = call.include(TaskField::Tags).customize().interceptor(clock.clone());
-        let answer = call.send().await.map_err(|error| CallError::of(&error))?;
+        let call = call.include(TaskField::Tags);
+        let send = || sent(call.clone().customize().interceptor(clock.clone()).send());
+        let answer = ecs.call(send).await?;
         found.extend(answer.tasks().iter().filter_map(Observation::of));
     }
     Ok(found)

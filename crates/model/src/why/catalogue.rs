@@ -121,8 +121,18 @@ pub enum Cause {
     NotAllowed,
     #[serde(rename = "credentials")]
     Credentials,
+    #[serde(rename = "credentials-missing")]
+    CredentialsMissing,
+    #[serde(rename = "aws-profile")]
+    AwsProfile,
+    #[serde(rename = "endpoint-unusable")]
+    EndpointUnusable,
+    #[serde(rename = "answer-unreadable")]
+    AnswerUnreadable,
     #[serde(rename = "region-missing")]
     RegionMissing,
+    #[serde(rename = "region-unusable")]
+    RegionUnusable,
     #[serde(rename = "ca-bundle")]
     CaBundle,
     #[serde(rename = "proxy-unusable")]
@@ -276,7 +286,12 @@ impl Cause {
         Self::ServiceRoleMissing,
         Self::NotAllowed,
         Self::Credentials,
+        Self::CredentialsMissing,
+        Self::AwsProfile,
+        Self::EndpointUnusable,
+        Self::AnswerUnreadable,
         Self::RegionMissing,
+        Self::RegionUnusable,
         Self::CaBundle,
         Self::ProxyUnusable,
         Self::ProxyRefused,
@@ -390,7 +405,12 @@ impl Cause {
             Self::ServiceRoleMissing => entry("service-role-missing", "iam", Setup, Retry, "ECS cannot assume its service-linked role in this account", "make it once for the account; a new one needs a minute", "aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com"),
             Self::NotAllowed => entry("not-allowed", "config", Setup, Final, "this host's role may not {action} || this host's role lacks a right", "allow exactly this action", "aws sts get-caller-identity"),
             Self::Credentials => entry("credentials", "config", Setup, Final, "the AWS credentials of this host do not work", "renew them", "aws sts get-caller-identity"),
+            Self::CredentialsMissing => entry("credentials-missing", "config", Setup, Final, "this host has no AWS credentials", "give this host a role, or name a profile in AWS_PROFILE", "aws sts get-caller-identity"),
+            Self::AwsProfile => entry("aws-profile", "config", Setup, Final, "the AWS profile {profile} gives no credentials || the AWS profile gives no credentials", "correct it in {path}, or log in again || correct it, or log in again", "aws sts get-caller-identity --profile {profile} || aws configure list"),
+            Self::EndpointUnusable => entry("endpoint-unusable", "network", Setup, Final, "{variable} names no endpoint || a setting of this host names no endpoint", "write it as https://HOST, or unset it for this host's runner", "printenv {variable} || printenv"),
+            Self::AnswerUnreadable => entry("answer-unreadable", "network", Setup, Wait, "the answer of {endpoint} cannot be read || the answer of AWS cannot be read", "see what answers there: a proxy or another program may", "curl -sv -m 5 {endpoint} || aws sts get-caller-identity"),
             Self::RegionMissing => entry("region-missing", "config", Setup, Final, "no AWS Region is known", "set `region` in the configuration, or AWS_REGION", "fargate-runner config show"),
+            Self::RegionUnusable => entry("region-unusable", "config", Setup, Final, "{region} is no AWS Region || the Region is no AWS Region", "correct `region` in the configuration, or AWS_REGION", "fargate-runner config show"),
             Self::CaBundle => entry("ca-bundle", "config", Setup, Final, "the CA bundle {path} cannot be used || the CA bundle cannot be used", "name a readable PEM file with certificates in `ca_bundle` or AWS_CA_BUNDLE", "openssl x509 -noout -subject -in {path} || fargate-runner config show"),
             Self::ProxyUnusable => entry("proxy-unusable", "network", Setup, Final, "{variable} names no HTTP proxy || the proxy of this host is no HTTP proxy", "write it as http://HOST:PORT, or unset it for this host's runner", "printenv {variable} || printenv"),
             Self::ProxyRefused => entry("proxy-refused", "network", Setup, Final, "the proxy {proxy} asks for a login || the proxy asks for a login", "write user and password into the proxy's URL, as http://USER:PASSWORD@HOST:PORT", "curl -sv -m 5 -x {proxy} {endpoint} || printenv HTTPS_PROXY"),

@@ -129,6 +129,15 @@ fn what_keeps_a_call_on_this_host_has_a_cause_of_its_own() {
     assert_eq!(role_refused.headline(), "this host may not assume arn:aws:iam::1:role/ci");
     let no_answer = exception(&role(CallError::NoAnswer { text: "no".to_owned() }), &place);
     assert_eq!(no_answer.headline(), "this host cannot reach https://sts");
+    let unreadable = exception(&CallError::Unreadable { text: "no JSON".to_owned() }, &place);
+    assert_eq!(
+        unreadable.headline(),
+        "the answer of https://ecs.eu-west-1.amazonaws.com cannot be read"
+    );
+    let profile = Why::new(Cause::AwsProfile).with("profile", "ci").with("path", "/x");
+    let profile = CallError::Credentials { why: Box::new(profile), passing: false };
+    assert_eq!(said(&profile), "the AWS profile ci gives no credentials");
+    assert_eq!(said(&role(profile)), "the AWS profile ci gives no credentials");
     let odd = CallError::Answered {
         code: "HTTP status 502".to_owned(),
         message: String::new(),

@@ -1,0 +1,478 @@
+//! The AWS profiles of this host: the files `config` and `credentials`, as an administrator wrote them.
+//!
+//! The SDK gives up the whole of a file for one wrong line. Here a byte order mark is no part of a
+//! line, a wrong line harms nothing but the profile that it stands in, and where that one is used,
+//! file, profile and line are named. The line itself is never repeated: it may hold a secret.
+//!
+//! What the SDK is then given is the text without its wrong lines. A `credential_process` is taken out
+//! of it and run by us. As GitLab's driver did, a profile is found with or without the word `profile`
+//! in its heading, and keys win over a process.
+//!
+//! Source: AWS SDKs and Tools Reference Guide, "Shared config and credentials files" and "Process
+//! credential provider".
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use fargate_model::why::{Cause, Why};
+
+use super::regular_file::read_at_most;
+
+/// Longest file that is read. One with a thousand profiles has 200 KiB.
+const LONGEST: u64 = 4 * 1024 * 1024;
+/// The profile that is used where nobody names one.
+const DEFAULT: &str = "default";
+/// What the heading of a login by SSO begins with.
+const SSO_SESSION: &str = "sso-session";
+/// What stands in the text for a process that is run by us, with its number.
+const PROCESS_SOURCE: &str = "fargate-runner-process-";
+/// Settings that win over a process in the same profile.
+const BEFORE_PROCESS: [&str; 8] = [
+    "role_arn",
+    "source_profile",
+    "credential_source",
+    "web_identity_token_file",
+    "sso_session",
+    "sso_start_url",
+    "sso_account_id",
+    "login_session",
+];
+
+/// What both files say.
+#[derive(Debug, Default)]
+pub struct Profiles {
+    /// The one that is used.
+    pub selected: String,
+    /// True if the environment names it.
+    is_named: bool,
+    config: ProfileFile,
+    credentials: ProfileFile,
+    /// By the name of the profile, or by `sso-session NAME`.
+    sections: BTreeMap<String, BTreeMap<String, Setting>>,
+    wrong: Vec<WrongLine>,
+}
+
+/// One file.
+#[derive(Debug, Default)]
+struct ProfileFile {
+    path: PathBuf,
+    text: String,
+    /// Why it was not read, where it is there.
+    unread: Option<String>,
+}
+
+/// The value of a name, and where it stands.
+#[derive(Clone, Debug)]
+struct Setting {
+    value: String,
+    path: PathBuf,
+    line: usize,
+}
+
+/// A line that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct WrongLine {
+    path: PathBuf,
+    line: usize,
+    /// None if nobody can say which section it belongs to.
+    section: Option<String>,
+    rule: &'static str,
+}
+
+/// A command that prints credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessSetting {
+    /// For the SDK.
+    pub source: String,
+    /// Run by `sh`.
+    pub command: String,
+    /// The profile that it stands in.
+    pub profile: String,
+    /// The file.
+    pub path: PathBuf,
+    /// The line in it, from 1.
+    pub line: usize,
+}
+
+impl Profiles {
+    /// Reads the files that the environment of this process names, else those in the home folder. A
+    /// file that is not there is empty.
+    pub fn read() -> Self {
+        Self::of(|name| std::env::var_os(name), home())
+    }
+
+    fn of(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Self {
+        let given = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let home = given("HOME").map(PathBuf::from).or(home).unwrap_or_default();
+        let file = |name: &str, usual: &str| {
+            let named = given(name).map(PathBuf::from);
+            let path = named.unwrap_or_else(|| home.join(".aws").join(usual));
+            let path = path.strip_prefix("~").map(|rest| home.join(rest)).unwrap_or(path);
+            ProfileFile::read(path)
+        };
+        let named = given("AWS_PROFILE").map(|name| name.to_string_lossy().into_owned());
+        let mut profiles = Self {
+            is_named: named.is_some(),
+            selected: named.unwrap_or_else(|| DEFAULT.to_owned()),
+            config: file("AWS_CONFIG_FILE", "config"),
+            credentials: file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+            ..Self::default()
+        };
+        let config = std::mem::take(&mut profiles.config);
+        profiles.config = profiles.take_in(config, EnvConfigFileKind::Config);
+        let credentials = std::mem::take(&mut profiles.credentials);
+        profiles.credentials = profiles.take_in(credentials, EnvConfigFileKind::Credentials);
+        profiles.put_processes_aside();
+        profiles
+    }
+
+    /// Notes what a file says, and gives it back without its wrong lines.
+    fn take_in(&mut self, file: ProfileFile, kind: EnvConfigFileKind) -> ProfileFile {
+        let mut clean = String::new();
+        let mut reader = LineReader::default();
+        for (at, line) in file.text.trim_start_matches('\u{feff}').lines().enumerate() {
+            let line_number = at + 1;
+            let wrong = |section: &Option<String>, rule| WrongLine {
+                path: file.path.clone(),
+                line: line_number,
+                section: section.clone(),
+                rule,
+            };
+            match reader.read(line) {
+                Ok(Line::Kept) => clean.push_str(line),
+                Ok(Line::Dropped) => {}
+                Ok(Line::Heading(name)) => {
+                    self.sections.entry(name.clone()).or_default();
+                    clean.push_str(&heading(&name, kind));
+                }
+                Ok(Line::Setting(name, value)) => {
+                    let section = reader.section.clone().unwrap_or_default();
+                    let setting = Setting { value, path: file.path.clone(), line: line_number };
+                    self.sections.entry(section).or_default().insert(name, setting);
+                    clean.push_str(line);
+                }
+                Err(rule) => self.wrong.push(wrong(&reader.section, rule)),
+            }
+            clean.push('\n');
+        }
+        ProfileFile { text: clean, ..file }
+    }
+
+    /// Puts a source of ours in the place of each process.
+    fn put_processes_aside(&mut self) {
+        let processes = self.processes();
+        let replaced = |text: &str| {
+            let mut section = String::new();
+            let mut out = String::new();
+            for line in text.lines() {
+                if let Some(name) = heading_of(line) {
+                    section = name;
+                }
+                let is_process = !line.starts_with([' ', '\t'])
+                    && setting(line).is_some_and(|(name, _)| name == "credential_process");
+                let source = processes.iter().find(|process| process.profile == section);
+                match (is_process, source) {
+                    (false, _) => out.push_str(line),
+                    (true, Some(process)) => {
+                        out.push_str(&format!("credential_source = {}", process.source));
+                    }
+                    (true, None) => {}
+                }
+                out.push('\n');
+            }
+            out
+        };
+        self.config.text = replaced(&self.config.text);
+        self.credentials.text = replaced(&self.credentials.text);
+    }
+
+    /// The processes that may be asked. One beside which another source stands is not.
+    pub fn processes(&self) -> Vec<ProcessSetting> {
+        let with_process = self.sections.iter().filter_map(|(profile, settings)| {
+            let has = |name: &str| settings.contains_key(name);
+            let has_keys = has("aws_access_key_id") && has("aws_secret_access_key");
+            let others = has_keys || BEFORE_PROCESS.into_iter().any(has);
+            Some((profile, settings.get("credential_process").filter(|_| !others)?))
+        });
+        let numbered = with_process.enumerate();
+        numbered
+            .map(|(number, (profile, setting))| ProcessSetting {
+                source: format!("{PROCESS_SOURCE}{number}"),
+                command: setting.value.clone(),
+                profile: profile.clone(),
+                path: setting.path.clone(),
+                line: setting.line,
+            })
+            .collect()
+    }
+
+    /// What the SDK shall read.
+    pub fn files(&self) -> EnvConfigFiles {
+        EnvConfigFiles::builder()
+            .with_contents(EnvConfigFileKind::Config, self.config.text.clone())
+            .with_contents(EnvConfigFileKind::Credentials, self.credentials.text.clone())
+            .build()
+    }
+
+    /// True if a file has the profile that is used.
+    pub fn has_selected(&self) -> bool {
+        self.sections.contains_key(&self.selected)
+    }
+
+    /// Both paths, for people, and why one was not read.
+    pub fn places(&self) -> String {
+        let place = |file: &ProfileFile| match &file.unread {
+            None => file.path.display().to_string(),
+            Some(error) => format!("{} (it cannot be read: {error})", file.path.display()),
+        };
+        format!("{} and {}", place(&self.config), place(&self.credentials))
+    }
+
+    /// The profile that is used, for people: its name and the file that has most to say of it.
+    pub fn blamed(&self) -> Why {
+        let in_credentials = self.sections.get(&self.selected).is_some_and(|settings| {
+            settings.values().all(|setting| setting.path == self.credentials.path)
+        });
+        let file = if in_credentials { &self.credentials } else { &self.config };
+        Why::new(Cause::AwsProfile)
+            .with("profile", &self.selected)
+            .with("path", file.path.to_string_lossy())
+    }
+
+    /// Looks at the profile that is used, and at those that it names, before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::AwsProfile`]: it is not there, or a line of it is wrong, or it names one that is not
+    /// there.
+    pub fn check(&self) -> Result<(), Why> {
+        let used = self.used()?;
+        let in_used = |line: &&WrongLine| line.section.as_ref().is_some_and(|s| used.contains(s));
+        if let Some(wrong) = self.wrong.iter().find(in_used) {
+            return Err(self.blamed_for(wrong));
+        }
+        if self.has_selected() || !self.is_named {
+            return Ok(());
+        }
+        // A heading that cannot be read may be the one that is looked for.
+        if let Some(wrong) = self.wrong.iter().find(|wrong| wrong.section.is_none()) {
+            return Err(self.blamed_for(wrong));
+        }
+        let names = format!("AWS_PROFILE names it, and no file has it: {}.", self.places());
+        Err(self.blamed().because(names))
+    }
+
+    fn blamed_for(&self, wrong: &WrongLine) -> Why {
+        let WrongLine { path, line, section, rule } = wrong;
+        let of = section.as_ref().map(|section| format!(", in [{section}]")).unwrap_or_default();
+        let text = format!("Line {line} of {}{of}: {rule}.", path.display());
+        self.blamed().with("path", path.to_string_lossy()).because(text)
+    }
+
+    /// The profile that is used, those that it takes its credentials from, and their SSO sessions.
+    fn used(&self) -> Result<BTreeSet<String>, Why> {
+        let mut used = BTreeSet::new();
+        let mut next = Some(self.selected.clone());
+        while let Some(name) = next.take() {
+            used.insert(name.clone());
+            let Some(settings) = self.sections.get(&name) else { break };
+            if let Some((setting, rule)) = self.contradiction(&name, settings) {
+                return Err(self.blamed_at(setting, &name, &rule));
+            }
+            let session = settings.get("sso_session");
+            used.extend(session.map(|session| format!("{SSO_SESSION} {}", session.value)));
+            let Some(source) = source_of(settings).filter(|source| source.value != name) else {
+                break;
+            };
+            if !self.sections.contains_key(&source.value) {
+                let rule = format!("there is no profile {:?}", source.value);
+                return Err(self.blamed_at(source, &name, &rule));
+            }
+            if used.contains(&source.value) {
+                return Err(self.blamed_at(source, &name, "source_profile leads in a circle"));
+            }
+            next = Some(source.value.clone());
+        }
+        Ok(used)
+    }
+
+    /// The setting of a profile by which it can give nothing, and what is wrong with it.
+    fn contradiction<'a>(
+        &self,
+        profile: &str,
+        settings: &'a BTreeMap<String, Setting>,
+    ) -> Option<(&'a Setting, String)> {
+        let has = |name: &str| settings.contains_key(name);
+        if let Some(session) = settings.get("sso_session")
+            && !self.sections.contains_key(&format!("{SSO_SESSION} {}", session.value))
+        {
+            return Some((
+                session,
+                format!("there is no section [{SSO_SESSION} {}]", session.value),
+            ));
+        }
+        // After the one that is used, keys win over everything else.
+        let has_keys = profile != self.selected && has("aws_access_key_id");
+        if let Some(role) = settings.get("role_arn").filter(|_| !has_keys) {
+            let web = has("web_identity_token_file");
+            return match (has("source_profile"), has("credential_source")) {
+                (true, true) => {
+                    let rule = "source_profile and credential_source exclude each other";
+                    Some((settings.get("source_profile")?, rule.to_owned()))
+                }
+                (false, false) if !web => {
+                    Some((role, "role_arn needs source_profile or credential_source".to_owned()))
+                }
+                _ => None,
+            };
+        }
+        let login = settings.get("login_session");
+        let others = ["sso_session", "sso_start_url", "credential_source"].into_iter().any(has);
+        let rule = "login_session is unknown here; use SSO or a credential_process";
+        login.filter(|_| !others && !has("role_arn")).map(|login| (login, rule.to_owned()))
+    }
+
+    fn blamed_at(&self, setting: &Setting, profile: &str, rule: &str) -> Why {
+        let Setting { path, line, .. } = setting;
+        let text = format!("Line {line} of {}, in [{profile}]: {rule}.", path.display());
+        self.blamed().with("path", path.to_string_lossy()).because(text)
+    }
+
+    /// Wrong lines that harm nobody, for the operator.
+    pub fn harmless(&self) -> impl Iterator<Item = String> {
+        self.wrong
+            .iter()
+            .map(|wrong| format!("line {} of {}: {}", wrong.line, wrong.path.display(), wrong.rule))
+    }
+}
+
+impl ProfileFile {
+    fn read(path: PathBuf) -> Self {
+        let (text, unread) = match contents(&path) {
+            Ok(text) => (text, None),
+            Err(error) => (String::new(), error),
+        };
+        Self { path, text, unread }
+    }
+}
+
+/// The profile that a role of this one is opened with.
+fn source_of(settings: &BTreeMap<String, Setting>) -> Option<&Setting> {
+    settings.get("source_profile").filter(|_| settings.contains_key("role_arn"))
+}
+
+/// The text of a file; of one that is not there no error.
+fn contents(path: &Path) -> Result<String, Option<String>> {
+    let bytes = read_at_most(path, LONGEST).map_err(|error| {
+        (error.kind() != std::io::ErrorKind::NotFound).then(|| error.to_string())
+    })?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST {
+        return Err(Some(format!("it is longer than {} MiB", LONGEST / 1024 / 1024)));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The home folder of this process's user, where no variable names one, as in a service.
+fn home() -> Option<PathBuf> {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten()?;
+    Some(user.dir)
+}
+
+/// What a line is.
+enum Line {
+    /// A comment, a blank, or more of a value.
+    Kept,
+    /// More of what was wrong.
+    Dropped,
+    /// The name of the section that begins.
+    Heading(String),
+    /// A name and its value.
+    Setting(String, String),
+}
+
+/// Where in a file the next line stands.
+#[derive(Default)]
+struct LineReader {
+    section: Option<String>,
+    /// Whether there is a setting that an indented line goes on with, and whether its value is empty,
+    /// so that such lines are settings themselves.
+    open: Option<bool>,
+    /// What follows belongs to a line that was wrong.
+    drops: bool,
+}
+
+impl LineReader {
+    fn read(&mut self, line: &str) -> Result<Line, &'static str> {
+        if line.trim_matches([' ', '\t']).is_empty() || line.starts_with(['#', ';']) {
+            return Ok(Line::Kept);
+        }
+        if line.starts_with('[') {
+            (self.open, self.section) = (None, heading_of(line));
+            self.drops = self.section.is_none();
+            return match &self.section {
+                Some(name) => Ok(Line::Heading(name.clone())),
+                None => Err("a section begins with [NAME], and here the ] is missing"),
+            };
+        }
+        if self.section.is_none() {
+            let begins = !std::mem::replace(&mut self.drops, true);
+            return match begins {
+                true => Err("a setting stands below a section such as [default]"),
+                false => Ok(Line::Dropped),
+            };
+        }
+        if line.starts_with([' ', '\t']) {
+            return match self.open {
+                Some(true) if setting(line).is_none() => Err("a setting is NAME = VALUE"),
+                Some(_) => Ok(Line::Kept),
+                None if self.drops => Ok(Line::Dropped),
+                None => Err("an indented line goes on with a setting, and there is none"),
+            };
+        }
+        match setting(line) {
+            Some((name, value)) => {
+                (self.open, self.drops) = (Some(value.is_empty()), false);
+                Ok(Line::Setting(name, value))
+            }
+            None => {
+                (self.open, self.drops) = (None, true);
+                Err("a setting is NAME = VALUE")
+            }
+        }
+    }
+}
+
+/// The name and the value of a line, without the comment at its end.
+fn setting(line: &str) -> Option<(String, String)> {
+    let end = line.match_indices(['#', ';']).map(|(at, _)| at);
+    let end = end.into_iter().find(|at| line[..*at].ends_with(char::is_whitespace));
+    let (name, value) = line[..end.unwrap_or(line.len())].split_once('=')?;
+    let [name, value] = [name, value].map(|text| text.trim_matches([' ', '\t']));
+    (!name.is_empty()).then(|| (name.to_ascii_lowercase(), value.to_owned()))
+}
+
+/// The profile that a heading names, or `sso-session NAME` and the like.
+fn heading_of(line: &str) -> Option<String> {
+    let line = line.split(['#', ';']).next()?.trim_matches([' ', '\t']);
+    let name = line.strip_prefix('[')?.strip_suffix(']')?.trim();
+    let words: Vec<_> = name.split_whitespace().collect();
+    Some(match words[..] {
+        ["profile", name] | [name] => name.to_owned(),
+        _ => words.join(" "),
+    })
+}
+
+/// The heading of a section as the SDK wants it in a file of this kind.
+fn heading(name: &str, kind: EnvConfigFileKind) -> String {
+    match kind {
+        EnvConfigFileKind::Config if name != DEFAULT && !name.contains(' ') => {
+            format!("[profile {name}]")
+        }
+        _ => format!("[{name}]"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
