@@ -349,12 +349,17 @@ fn lease(timeouts: &Timeouts, order: &Order) -> fargate_protocol::Lease {
 }
 
 /// The cause, if the next try would meet it again: what is wrong with the set-up does not mend itself
-/// within seconds. Credentials may, and an address that EC2 was slow to tell. Another machine in the
+/// within seconds. Credentials may, an address that EC2 was slow to tell, and a container beside the
+/// job's. Another machine in the
 /// task's place is never tried again.
 fn lasting(why: &Why) -> Option<Why> {
     let entry = why.entry();
     let set_up = entry.next == Next::Final && entry.who == Who::Setup;
-    let lasts = set_up && !matches!(why.cause, Cause::Credentials | Cause::NoPublicAddress)
+    let lasts = set_up
+        && !matches!(
+            why.cause,
+            Cause::Credentials | Cause::NoPublicAddress | Cause::ContainerEnded
+        )
         || why.cause == Cause::WrongHost;
     lasts.then(|| why.clone())
 }

@@ -104,6 +104,64 @@ async fn in_prepare_what_passes_is_tried_again_and_all_else_is_told() {
     site.close().await;
 }
 
+/// ECS may know why a task ends long before it calls it STOPPED.
+#[tokio::test]
+async fn in_prepare_what_ecs_knows_counts_however_far_its_state_is_behind() {
+    for (state, (code, reason), headline) in [
+        ("PENDING", ("UserInitiated", "Task stopped by alice"), "someone stopped the task in AWS"),
+        (
+            "DEPROVISIONING",
+            ("SpotInterruption", "Your Spot Task was interrupted."),
+            "AWS took the Spot task back",
+        ),
+        (
+            "PROVISIONING",
+            ("TaskFailedToStart", "CannotPullContainerError: pull access denied for acme/ci"),
+            "the registry refused the image",
+        ),
+    ] {
+        let site = Site::open().await;
+        let job = site.job();
+        hold_in(&site, state);
+        let running = job.start(&["prepare"]);
+        until("the task is there", || site.tasks_of(&job).len() == 1).await;
+        seen_again(&site).await;
+        stop(&site, &job, (code, reason));
+        // Its state is behind for as long as anybody asks.
+        give(&site, &shown(state));
+        let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+        assert_eq!(ended.error_line(), format!("error: {headline}"), "{state}");
+        assert!(ended.out().contains(reason), "{}", ended.out());
+        assert_eq!(site.tasks_of(&job).len(), 1);
+        give(&site, "");
+        site.close().await;
+    }
+}
+
+/// A second task is started only once ECS says that the former one has stopped; till then the reason
+/// is known, and told if nothing more comes.
+#[tokio::test]
+async fn in_prepare_a_passing_reason_is_told_where_the_state_stays_behind_to_the_end() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.start", "4s");
+    site.set("defaults.timeouts.prepare", "5s");
+    let job = site.job();
+    hold_in(&site, "PENDING");
+    let running = job.start(&["prepare"]);
+    until("the task is there", || site.tasks_of(&job).len() == 1).await;
+    seen_again(&site).await;
+    let late = "Timeout waiting for network interface provisioning to complete.";
+    stop(&site, &job, ("TaskFailedToStart", late));
+    give(&site, &shown("PENDING"));
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    let headline = "error: AWS did not attach a network interface in time";
+    assert_eq!(ended.error_line(), headline);
+    assert!(!ended.out().contains("gave no reason"), "{}", ended.out());
+    assert_eq!(site.tasks_of(&job).len(), 1);
+    give(&site, "");
+    site.close().await;
+}
+
 /// `run` of a job whose task stops, of which ECS still shows `state` for a while.
 async fn stopped_during_run(
     site: &Site,
@@ -144,6 +202,26 @@ async fn in_run_the_stop_code_decides_whatever_state_is_shown() {
         assert_eq!(code.as_deref(), Some("137\n"), "{state}");
         let line = ended.error_line();
         assert!(line.starts_with("fargate-runner: error: out of memory"), "{state}: {line}");
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn in_run_what_ecs_knows_counts_however_far_its_state_is_behind() {
+    let spot = ("SpotInterruption", "Your Spot Task was interrupted.");
+    let behind = ["lastStatus = \"RUNNING\"", "desiredStatus = \"RUNNING\""];
+    for field in behind {
+        let site = Site::open().await;
+        let job = site.prepared().await;
+        let mut running = job.start_run("echo up; exec sleep 1000");
+        running.wrote("up").await;
+        give(&site, &format!("DescribeTasks: set /tasks/*/{field}"));
+        stop(&site, &job, spot);
+        let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+        let line = ended.error_line();
+        let told = "fargate-runner: error: AWS took the Spot task back";
+        assert!(line.starts_with(told), "{field}: {line}");
+        give(&site, "");
         site.close().await;
     }
 }

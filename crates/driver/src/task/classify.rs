@@ -7,6 +7,7 @@
 use fargate_model::task::StopCode;
 use fargate_model::why::{Cause, Why};
 
+use super::first_end::is_ordered;
 use super::observation::Observation;
 use super::spec::LaunchRequest;
 use crate::aws::{CallError, is_of_clock, is_throttling};
@@ -231,18 +232,25 @@ fn of_stop(code: Option<&StopCode>, text: &str, exit: Option<i32>) -> Cause {
         }
         Some(StopCode::UserInitiated) => Cause::StoppedBy,
         Some(StopCode::EssentialContainerExited) => of_exit(text, exit),
+        // Before ECS names a code: what no order to end leaves behind is the container's own doing.
+        None if is_out_of_memory(text) || !exit.is_none_or(is_ordered) => of_exit(text, exit),
         Some(StopCode::TaskFailedToStart) | None => of_failed_start(text),
         Some(StopCode::ServiceSchedulerInitiated | StopCode::Other(_)) => Cause::Unknown,
     }
 }
 
 /// Exit codes of the agent. Source: `fargate-agent`, its idle limit and its maximum lifetime.
-const AGENT_IDLE: i32 = 70;
-const AGENT_LIFETIME: i32 = 71;
+pub(super) const AGENT_IDLE: i32 = 70;
+pub(super) const AGENT_LIFETIME: i32 = 71;
+
+/// ECS says that the kernel ended it for its memory.
+pub(super) fn is_out_of_memory(text: &str) -> bool {
+    text.contains("OutOfMemory")
+}
 
 fn of_exit(text: &str, exit: Option<i32>) -> Cause {
     match exit {
-        _ if text.contains("OutOfMemory") => Cause::OutOfMemory,
+        _ if is_out_of_memory(text) => Cause::OutOfMemory,
         Some(AGENT_IDLE) => Cause::Idle,
         Some(AGENT_LIFETIME) => Cause::MaxLifetime,
         _ => Cause::EnvironmentEnded,
