@@ -388,6 +388,7 @@ mod tests {
     async fn a_process_left_behind_does_not_hold_the_stage() {
         let running = run("sleep 1000 & echo $!; exit 3", LONG);
         assert_eq!(running.stage.ended().await, Ending::Code { code: 3 });
+        assert!(running.stage.ended_by_itself());
         let Found::Bytes(_, pid) = running.stage.output.read(0) else { panic!("no output") };
         let pid: i32 = String::from_utf8(pid).unwrap().trim().parse().unwrap();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).unwrap();
@@ -410,6 +411,7 @@ mod tests {
         let grace = Duration::from_millis(50);
         running.stage.order(Order { signal: Signal::SIGTERM, grace });
         assert_eq!(running.stage.ended().await, Ending::Signal { number: 9 });
+        assert!(!running.stage.ended_by_itself());
         running.life.await.unwrap();
     }
 

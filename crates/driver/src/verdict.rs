@@ -164,12 +164,21 @@ async fn watch(
         .map_err(|why| why.headline())?
         .sharing(folder, profile);
     let mut unknown_since = None;
+    let mut lost_since: Option<Instant> = None;
     loop {
         match ecs.describe_in_turn(&record.core.cluster, task).await {
             Ok(Some(seen)) if seen.is_decided(own_container(record, &seen)) => {
                 return Ok("ECS says that the task has ended");
             }
-            Ok(Some(_)) => unknown_since = None,
+            Ok(Some(seen)) => {
+                unknown_since = None;
+                // An exit code without any other word is given time for one.
+                let is_lost = seen.has_lost(own_container(record, &seen));
+                lost_since = is_lost.then(|| lost_since.unwrap_or_else(Instant::now));
+                if lost_since.is_some_and(|since| since.elapsed() >= SETTLE) {
+                    return Ok("ECS says that the task's container has ended");
+                }
+            }
             Ok(None) => {
                 let since = *unknown_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= timeouts.visible {

@@ -3,6 +3,8 @@
 
 use fargate_tests::{BUILD_FAILURE, Ended, Job, SYSTEM_FAILURE, Site, until};
 
+use crate::ssh::Ssh;
+
 /// Saves its work when it is told to end, and leaves with 0.
 const SAVES: &str = "trap 'echo saving; exit 0' TERM; echo begin; sleep 60 & wait; echo end";
 const SPOT: (&str, &str) = ("SpotInterruption", "Your Spot Task was interrupted.");
@@ -79,6 +81,20 @@ async fn a_script_that_ends_by_itself_before_it_hears_of_the_end_has_its_own_ver
         assert_eq!(site.task_of(&job).containers[0].exit_code, Some(143));
         site.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_command_of_ssh_itself_ends_without_a_status() {
+    let site = Site::open().await;
+    let job = site.prepared().await;
+    let ssh = Ssh::to(&site, &job);
+    let mut running = ssh.start(&[], &[SAVES]);
+    running.wrote("begin").await;
+    stop(&site, &job, SPOT);
+    let ended = running.ended().await;
+    // What `ssh` says of a connection that ended under a command.
+    assert_eq!((ended.code, ended.out().as_str()), (255, "begin\n"));
+    site.close().await;
 }
 
 #[tokio::test]

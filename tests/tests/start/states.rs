@@ -1,6 +1,7 @@
 //! A task that stops by itself while ECS shows it in each state there is, and while each stage is at
 //! work: eight states and three stages.
 
+use fargate_local_cloud::Fault;
 use fargate_tests::{BUILD_FAILURE, Ended, Job, SYSTEM_FAILURE, Site, scenes, until};
 use nix::sys::signal::Signal;
 
@@ -222,6 +223,41 @@ async fn in_run_what_ecs_knows_counts_however_far_its_state_is_behind() {
         let told = "fargate-runner: error: AWS took the Spot task back";
         assert!(line.starts_with(told), "{field}: {line}");
         give(&site, "");
+        site.close().await;
+    }
+}
+
+/// An exit code without any other word: ECS calls the task RUNNING and names no stop code.
+#[tokio::test]
+async fn in_run_an_exit_code_counts_while_the_state_is_behind() {
+    let oom = ", \"reason\": \"OutOfMemoryError: Container killed due to memory usage\"";
+    let own = "fargate-runner: error: the job ended its own environment";
+    for (exit, reason, code, status, told) in [
+        (137, oom, BUILD_FAILURE, Some("137\n"), "fargate-runner: error: out of memory"),
+        (72, "", BUILD_FAILURE, Some("143\n"), own),
+        (70, "", SYSTEM_FAILURE, None, "fargate-runner: error: nobody talked to the task"),
+        // By an order of whom, nobody said.
+        (143, "", SYSTEM_FAILURE, None, "fargate-runner: error: ended for a reason"),
+    ] {
+        let site = Site::open().await;
+        site.set("defaults.timeouts.verdict", "8s");
+        let job = site.prepared().await;
+        let mut running = job.start_run("echo up; exec sleep 1000");
+        running.wrote("up").await;
+        let arn = site.task_of(&job).arn;
+        let said = format!(
+            "{{\"tasks\": [{{\"taskArn\": \"{arn}\", \"lastStatus\": \"RUNNING\", \"desiredStatus\": \
+             \"RUNNING\", \"containers\": [{{\"name\": \"job\", \"lastStatus\": \"STOPPED\", \
+             \"exitCode\": {exit}{reason}}}]}}]}}"
+        );
+        let fault = Fault::Answer { status: 200, body: said };
+        site.cloud().fail_until_cleared("DescribeTasks", fault);
+        let (stop_code, stopped) = scenes::OUT_OF_MEMORY;
+        stop(&site, &job, (stop_code, stopped));
+        let ended = job.heard(running).await.with_code(code);
+        let line = ended.error_line();
+        assert!(line.starts_with(told), "{exit}: {line}");
+        assert_eq!(job.exit_code().as_deref(), status, "{exit}");
         site.close().await;
     }
 }
