@@ -45,6 +45,7 @@ pub struct Sshd {
     before: String,
     full_disk: bool,
     locked: bool,
+    passes_term_on: bool,
 }
 
 impl Sshd {
@@ -62,6 +63,7 @@ impl Sshd {
             before: String::new(),
             full_disk: false,
             locked: false,
+            passes_term_on: false,
         }
     }
 
@@ -148,6 +150,13 @@ impl Sshd {
     #[must_use]
     pub fn locked(mut self) -> Self {
         self.locked = true;
+        self
+    }
+
+    /// Behind an entry script that stays process 1 and passes SIGTERM on to every process.
+    #[must_use]
+    pub fn passing_term_on(mut self) -> Self {
+        self.passes_term_on = true;
         self
     }
 
@@ -263,7 +272,13 @@ impl Sshd {
                 format!("/usr/sbin/dropbear -F -E -m -r /run/host_key -p {place}")
             }
         };
-        let start = if self.full_disk { without_room(&server) } else { format!("exec {server}\n") };
+        let start = match (self.full_disk, self.passes_term_on) {
+            (true, _) => without_room(&server),
+            (false, true) => {
+                format!("{server} &\ntrap 'kill -TERM -1' TERM\nwait || true\nsleep 1\n")
+            }
+            (false, false) => format!("exec {server}\n"),
+        };
         let _ = write!(
             entry,
             "cat >/run/sshd_config <<END_OF_CONFIGURATION\n\

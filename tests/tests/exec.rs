@@ -171,6 +171,23 @@ async fn a_task_that_is_stopped_from_outside_is_told_as_that() {
 }
 
 #[tokio::test]
+async fn a_command_that_leaves_with_0_when_its_task_is_taken_back_has_not_passed() {
+    let site = Site::open().await;
+    let person = person(&site);
+    let program = "import signal, sys, time\n\
+                   signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n\
+                   print('up', flush=True)\n\
+                   time.sleep(1000)";
+    let mut running = person.start(&["--", "python3", "-c", program]);
+    running.wrote("up").await;
+    let rule = "task 1 at RUNNING: interrupt 20s";
+    site.cloud().set_faults(rule.parse().expect("a rule"));
+    let ended = person.heard(running).await.with_code(NEVER_RAN);
+    assert_eq!(ended.error_line(), "error: AWS took the Spot task back");
+    site.close().await;
+}
+
+#[tokio::test]
 async fn its_state_is_gone_afterwards() {
     let site = Site::open().await;
     let person = person(&site);

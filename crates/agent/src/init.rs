@@ -1,5 +1,6 @@
-//! PID 1: starts this program again as the server, forwards signals to it, reaps every orphan of
-//! the job, and ends with the server's code. It does nothing else, so that it cannot hang.
+//! PID 1: starts this program again as the server, tells it who wants the task to end, forwards all
+//! other signals to it, reaps every orphan of the job, and ends with the server's code. It does
+//! nothing else, so that it cannot hang.
 
 use std::process::{Command, ExitCode};
 
@@ -8,6 +9,8 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+
+use crate::origin::{EndOrigin, EndTeller};
 
 /// Exit status when the server cannot be started: the shell's "cannot execute".
 const CANNOT_START: u8 = 126;
@@ -29,23 +32,32 @@ fn start_and_reap() -> std::io::Result<u8> {
     // and begins by taking it back.
     let signals = SigSet::all();
     signals.thread_block()?;
-    let server = Command::new("/proc/self/exe").spawn()?;
+    let (ear, mouth) = std::io::pipe()?;
+    let server = Command::new("/proc/self/exe").arg(crate::WITH_INIT).stdin(ear).spawn()?;
     let server = Pid::from_raw(i32::try_from(server.id()).map_err(std::io::Error::other)?);
     hide_environment();
     // Not `sigwait`: real-time signals have no name, and anybody in the task may send one.
     let arrived = SignalFd::new(&signals)?;
+    let mut teller = EndTeller::new(mouth);
     loop {
-        let number = arrived.read_signal()?.map(|signal| signal.ssi_signo);
-        match number.and_then(|number| Signal::try_from(i32::try_from(number).ok()?).ok()) {
+        let Some(signal) = arrived.read_signal()? else { continue };
+        let origin = EndOrigin::of(&signal);
+        match i32::try_from(signal.ssi_signo).ok().and_then(|n| Signal::try_from(n).ok()) {
             Some(Signal::SIGCHLD) => {
                 if let Some(code) = reap(server) {
                     return Ok(code);
                 }
             }
+            Some(Signal::SIGTERM | Signal::SIGINT) => teller.tell(origin),
+            // An image may name any signal as its stop signal, also one that has no name.
+            Some(Signal::SIGQUIT | Signal::SIGHUP | Signal::SIGUSR1 | Signal::SIGUSR2)
+                if origin == EndOrigin::Outside =>
+            {
+                teller.tell(origin);
+            }
+            None => teller.tell(origin),
             // It may have ended a moment ago; then SIGCHLD is already pending.
             Some(signal) => drop(kill(server, signal)),
-            // An image may name a real-time signal as its stop signal.
-            None => drop(kill(server, Signal::SIGTERM)),
         }
     }
 }

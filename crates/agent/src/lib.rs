@@ -9,6 +9,7 @@ mod environment;
 mod init;
 mod lease;
 mod memory_file;
+mod origin;
 mod output;
 mod plain;
 mod process;
@@ -23,6 +24,9 @@ use std::process::ExitCode;
 /// Name and version, as `fargate-agent --version` and the protocol say it.
 pub const VERSION: &str = concat!("fargate-agent ", env!("CARGO_PKG_VERSION"));
 
+/// The one argument of the server below our own process 1. Nobody else gives it.
+const WITH_INIT: &str = "with-init";
+
 /// Runs the agent until the task is to end.
 ///
 /// As PID 1 it becomes a small reaper and runs itself again as the server: one process that waits
@@ -36,7 +40,8 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         [] if std::process::id() == 1 => init::run(),
-        [] => server::run(),
+        [] => server::run(false),
+        [WITH_INIT] => server::run(true),
         _ => {
             eprintln!("error: fargate-agent takes no argument but `--version`");
             ExitCode::from(2)

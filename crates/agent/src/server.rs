@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fargate_protocol::Notice;
+use fargate_protocol::{ENDED_FROM_INSIDE, Notice};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::connection::{self, Gate};
 use crate::environment::Environment;
 use crate::lease::Limit;
+use crate::origin::{EndOrders, EndOrigin};
 use crate::settings::Settings;
 use crate::task::Task;
 
@@ -22,8 +22,11 @@ const BAD_SETTINGS: u8 = 78;
 const CANNOT_LISTEN: u8 = 73;
 /// 128 + SIGTERM.
 const TERMINATED: u8 = 143;
-/// From SIGTERM of the task to KILL of its script: within the 30 s that ECS gives by default.
-/// Source: Amazon ECS API Reference, `ContainerDefinition`, `stopTimeout`.
+/// From SIGTERM of the task to SIGTERM of its script, while a client listens: a script that ends by
+/// itself meanwhile gives a true verdict. With the grace it stays within the 30 s that ECS gives by
+/// default. Source: Amazon ECS API Reference, `ContainerDefinition`, `stopTimeout`.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+/// From SIGTERM of a script to its KILL.
 const END_GRACE: Duration = Duration::from_secs(10);
 /// For the last frames to reach a client that still listens.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -34,28 +37,37 @@ const CONNECTIONS: usize = 64;
 
 /// Why the server ends.
 enum End {
-    Terminated,
+    Told(EndOrigin),
     Limit(Limit),
 }
 
 impl End {
     fn notice(&self) -> Notice {
         match self {
-            Self::Terminated => Notice::Terminating,
+            Self::Told(_) => Notice::Terminating,
             Self::Limit(limit) => Notice::LeaseEnded { limit: limit.name().to_owned() },
         }
     }
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Terminated => TERMINATED,
+            Self::Told(EndOrigin::Outside) => TERMINATED,
+            Self::Told(EndOrigin::Inside) => ENDED_FROM_INSIDE,
             Self::Limit(limit) => limit.exit_code(),
+        }
+    }
+
+    /// How long what runs may still end by itself.
+    fn patience(&self) -> Duration {
+        match self {
+            Self::Told(EndOrigin::Outside) => END_PATIENCE,
+            Self::Told(EndOrigin::Inside) | Self::Limit(_) => Duration::ZERO,
         }
     }
 }
 
-/// Serves until the task is to end.
-pub fn run() -> ExitCode {
+/// Serves until the task is to end; `has_init` below our own process 1.
+pub fn run(has_init: bool) -> ExitCode {
     crate::init::hide_environment();
     let settings = match Settings::from_environment() {
         Ok(settings) => settings,
@@ -66,7 +78,7 @@ pub fn run() -> ExitCode {
     };
     let served = crate::init::unblock_signals()
         .and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build())
-        .and_then(|runtime| runtime.block_on(serve(&settings)));
+        .and_then(|runtime| runtime.block_on(serve(&settings, has_init)));
     match served {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -76,15 +88,14 @@ pub fn run() -> ExitCode {
     }
 }
 
-async fn serve(settings: &Settings) -> std::io::Result<u8> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn serve(settings: &Settings, has_init: bool) -> std::io::Result<u8> {
+    let mut orders = EndOrders::new(has_init)?;
     let listener = TcpListener::bind(settings.listen).await?;
     eprintln!("{} listens on {}", crate::VERSION, settings.listen);
     let config = connection::configuration(settings);
     let gate = Gate { user: settings.user.clone(), key: settings.client_key.clone() };
     let gate = Arc::new(gate);
-    let task = Arc::new(Task::new(Environment::of_this_process(), settings.limits));
+    let task = Arc::new(Task::new(Environment::of_this_process(), settings.limits, has_init));
     let mut connections = JoinSet::new();
     let end = loop {
         tokio::select! {
@@ -101,11 +112,12 @@ async fn serve(settings: &Settings) -> std::io::Result<u8> {
                 }
             }
             _ = connections.join_next(), if !connections.is_empty() => {}
-            _ = terminate.recv() => break End::Terminated,
-            _ = interrupt.recv() => break End::Terminated,
+            origin = orders.next() => break End::Told(origin),
             limit = task.lease.over() => break End::Limit(limit),
         }
     };
+    // From here on a dial is refused, which is better than an answer that never comes.
+    drop(listener);
     say_goodbye(&task, &mut connections, &end).await;
     Ok(end.exit_code())
 }
@@ -113,7 +125,7 @@ async fn serve(settings: &Settings) -> std::io::Result<u8> {
 /// Ends what runs, and gives clients a moment to hear why.
 async fn say_goodbye(task: &Task, connections: &mut JoinSet<()>, end: &End) {
     let busy = task.current().is_some_and(|stage| stage.output.ending().is_none());
-    task.end(end.notice(), END_GRACE).await;
+    task.end(end.notice(), end.patience(), END_GRACE).await;
     if busy {
         let all_left = async { while connections.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(FAREWELL, all_left).await;

@@ -227,7 +227,8 @@ async fn tell(
                 if stage.output.left() == Some(Left::Writers) {
                     outbox.send(&FromAgent::Notice(Notice::OutputLeft)).await?;
                 }
-                return outbox.send(&FromAgent::Exit { ending, offset }).await;
+                let by_itself = task.is_alone && stage.ended_by_itself();
+                return outbox.send(&FromAgent::Exit { ending, offset, by_itself }).await;
             }
             Found::Gone => {
                 let what = "an offset that was not acknowledged before".into();

@@ -46,6 +46,8 @@ pub struct Stage {
     pub output: Output,
     orders: mpsc::Sender<Order>,
     ordered: AtomicBool,
+    signalled: AtomicBool,
+    by_itself: AtomicBool,
     cleared: watch::Sender<bool>,
     audience: watch::Sender<Audience>,
     /// The conversation that attached last, by its number.
@@ -102,6 +104,8 @@ impl Stage {
             output: Output::new(),
             orders,
             ordered: AtomicBool::new(false),
+            signalled: AtomicBool::new(false),
+            by_itself: AtomicBool::new(false),
             cleared: watch::Sender::new(false),
             audience,
             latest: watch::Sender::new(0),
@@ -140,6 +144,18 @@ impl Stage {
     pub fn order(&self, order: Order) {
         self.ordered.store(true, Ordering::Relaxed);
         let _ = self.orders.try_send(order);
+    }
+
+    /// True if the script ended before the agent sent it any signal.
+    pub fn ended_by_itself(&self) -> bool {
+        self.by_itself.load(Ordering::Relaxed)
+    }
+
+    /// Returns when no client listens any more.
+    pub async fn unheard(&self) {
+        let mut audience = self.audience.subscribe();
+        // The sender lives as long as this stage.
+        let _ = audience.wait_for(|audience| audience.listening == 0).await;
     }
 
     /// True while something of it is still to be ended before another stage may start: the script
@@ -181,6 +197,7 @@ impl Life {
     ) {
         let tree = Tree::of(&child);
         let signal = |signal| {
+            stage.signalled.store(true, Ordering::Relaxed);
             if let Some(tree) = tree {
                 tree.signal(signal);
             }
@@ -210,7 +227,11 @@ impl Life {
                 break;
             }
             tokio::select! {
-                status = child.wait(), if ended.is_none() => ended = Some(Ended::now(status, &stage.output)),
+                status = child.wait(), if ended.is_none() => {
+                    let by_itself = !stage.signalled.load(Ordering::Relaxed);
+                    stage.by_itself.store(by_itself, Ordering::Relaxed);
+                    ended = Some(Ended::now(status, &stage.output));
+                }
                 _ = pumps.join_next(), if !pumps.is_empty() => {}
                 Some(order) = self.orders.recv() => {
                     signal(order.signal);
@@ -367,6 +388,7 @@ mod tests {
     async fn a_process_left_behind_does_not_hold_the_stage() {
         let running = run("sleep 1000 & echo $!; exit 3", LONG);
         assert_eq!(running.stage.ended().await, Ending::Code { code: 3 });
+        assert!(running.stage.ended_by_itself());
         let Found::Bytes(_, pid) = running.stage.output.read(0) else { panic!("no output") };
         let pid: i32 = String::from_utf8(pid).unwrap().trim().parse().unwrap();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).unwrap();
@@ -389,6 +411,7 @@ mod tests {
         let grace = Duration::from_millis(50);
         running.stage.order(Order { signal: Signal::SIGTERM, grace });
         assert_eq!(running.stage.ended().await, Ending::Signal { number: 9 });
+        assert!(!running.stage.ended_by_itself());
         running.life.await.unwrap();
     }
 

@@ -11,7 +11,7 @@ use fargate_protocol::{Notice, Refusal, Run, What};
 use nix::sys::signal::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::environment::Environment;
 use crate::lease::Lease;
@@ -26,6 +26,9 @@ const KILL_MARGIN: Duration = Duration::from_secs(3);
 pub struct Task {
     pub environment: Environment,
     pub lease: Lease,
+    /// No signal from outside reaches a script but through the agent: another init may pass one on
+    /// to every process.
+    pub is_alone: bool,
     /// Set once, when the task is about to end.
     pub ending: watch::Sender<Option<Notice>>,
     stages: Mutex<Stages>,
@@ -64,8 +67,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Task {
-    pub fn new(environment: Environment, limits: Limits) -> Self {
+    pub fn new(environment: Environment, limits: Limits, is_alone: bool) -> Self {
         Self {
+            is_alone,
             environment,
             lease: Lease::new(limits),
             ending: watch::Sender::new(None),
@@ -179,14 +183,22 @@ impl Task {
         stage
     }
 
-    /// Says why to whoever listens, ends what runs within `grace`, and waits for it.
-    pub async fn end(&self, why: Notice, grace: Duration) {
+    /// Says why to whoever listens, gives what runs and is listened to `patience` to end by itself,
+    /// ends it within `grace`, and waits for it.
+    pub async fn end(&self, why: Notice, patience: Duration, grace: Duration) {
         self.ending.send_replace(Some(why));
         if let Some(stage) = self.current()
             && stage.output.ending().is_none()
         {
-            stage.order(Order { signal: Signal::SIGTERM, grace });
-            let _ = timeout(grace + KILL_MARGIN, stage.ended()).await;
+            tokio::select! {
+                _ = stage.ended() => {}
+                () = stage.unheard() => {}
+                () = sleep(patience) => {}
+            }
+            if stage.output.ending().is_none() {
+                stage.order(Order { signal: Signal::SIGTERM, grace });
+                let _ = timeout(grace + KILL_MARGIN, stage.ended()).await;
+            }
         }
         lock(&self.lives).abort_all();
     }

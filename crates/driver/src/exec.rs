@@ -148,8 +148,8 @@ async fn run(
             let over = || verdict::until_over(&folder, &record, &settings.profile);
             session::run(acquired.session, reach, run_id, job, console, stops, over).await
         }
-        (Err(error), _) => Outcome::Lost { how: error.to_string(), received: 0, started: false },
-        (_, Err(why)) => Outcome::Lost { how: why.headline(), received: 0, started: false },
+        (Err(error), _) => not_sent(error.to_string()),
+        (_, Err(why)) => not_sent(why.headline()),
     };
     match &outcome {
         // Whoever interrupts a command sees how it ended.
@@ -158,7 +158,9 @@ async fn run(
             report.cancelled = true;
         }
         outcome => {
-            match verdict::of_outcome(&folder, &record, &settings.profile, outcome, false).await {
+            match verdict::of_outcome(&folder, &record, &settings.profile, outcome, (false, false))
+                .await
+            {
                 Told::Passed => report.status = Some(0),
                 Told::Script(status) => report.status = Some(status),
                 Told::Job(status, why) => {
@@ -179,4 +181,9 @@ async fn run(
         folder.keep_undone(&record)
     };
     report.unwritten = written.err().map(|error| error.to_string());
+}
+
+/// Nothing was sent, for a reason of this host's.
+fn not_sent(how: String) -> Outcome {
+    Outcome::Lost { how, received: 0, started: false, warned: false }
 }

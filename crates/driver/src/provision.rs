@@ -401,14 +401,19 @@ fn lease(timeouts: &Timeouts, order: &Order) -> fargate_protocol::Lease {
 }
 
 /// The cause, if the next try would meet it again: what is wrong with the set-up does not mend itself
-/// within seconds. Credentials may, and an address that EC2 was slow to tell. Another machine in the
+/// within seconds. Credentials may, an address that EC2 was slow to tell, and a container beside the
+/// job's. Another machine in the
 /// task's place is never tried again.
 fn lasting(why: &Why) -> Option<Why> {
     let entry = why.entry();
     let set_up = entry.next == Next::Final && entry.who == Who::Setup;
     let may_mend = matches!(
         why.cause,
-        Cause::Credentials | Cause::CredentialsMissing | Cause::AwsProfile | Cause::NoPublicAddress
+        Cause::Credentials
+            | Cause::CredentialsMissing
+            | Cause::AwsProfile
+            | Cause::NoPublicAddress
+            | Cause::ContainerEnded
     );
     let lasts = set_up && !may_mend || why.cause == Cause::WrongHost;
     lasts.then(|| why.clone())

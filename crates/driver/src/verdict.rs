@@ -1,25 +1,28 @@
 //! What is told of a script. Where nobody said how it ended, ECS is asked why its task stopped.
 //!
-//! The rule there: our own stop, Spot, maintenance, a lost host or a limit of ours is a system failure.
-//! A task whose essential container exited for none of these was ended by its job, and that is the
-//! job's failure: a job that could force a system failure could farm automatic retries. Where ECS
-//! cannot be asked, it is a system failure, and the doubt is printed.
+//! The rule there: our own stop, Spot, maintenance, a lost host, a limit of ours or another container
+//! that ended is a system failure. A task whose own container exited for none of these, once a script
+//! of its job has run in it, was ended by its job, and that is the job's failure: a job that could
+//! force a system failure could farm automatic retries. Where ECS cannot be asked, it is a system
+//! failure, and the doubt is printed.
 
 mod judge;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::Profile;
-use fargate_model::task::{Status, StopCode};
+use fargate_model::task::Status;
 use fargate_model::why::{Cause, Why};
-use fargate_protocol::Refusal;
+use fargate_protocol::{ENDED_FROM_INSIDE, Refusal};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::warn;
 
 use crate::random;
 use crate::session::Outcome;
 use crate::state::{Folder, Peer, Record};
-use crate::task::{Ecs, Observation, Place, stopped};
+use crate::task::{
+    Ecs, EssentialFlags, LaunchRequest, Observation, Place, add_last_lines, stopped, unless_other,
+};
 
 pub use judge::{Known, Told, judge};
 
@@ -34,6 +37,8 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 const GENTLE: u32 = 3;
 /// Exit status of a process that the kernel killed for its memory: 128 + SIGKILL.
 const OUT_OF_MEMORY_STATUS: u8 = 137;
+/// What is told of a job whose process told its agent to end: 128 + SIGTERM.
+const TERMINATED_STATUS: u8 = 143;
 
 /// How a script ended that nobody saw end. It never says that one passed.
 #[derive(Debug)]
@@ -49,7 +54,8 @@ fn of_refusal(refusal: &Refusal) -> Why {
     let why = |cause| Why::new(cause).quoting("The task", refusal.to_string());
     match refusal {
         Refusal::Start { program, .. } => why(Cause::ShellMissing).with("program", program),
-        Refusal::Ending => why(Cause::StoppedBy),
+        // ECS knows why it ends.
+        Refusal::Ending => why(Cause::ConnectionLost),
         Refusal::Busy => why(Cause::TaskBusy),
         Refusal::Script { .. } => why(Cause::ScriptTooLarge),
         Refusal::Version { .. } | Refusal::Target { .. } | Refusal::Protocol { .. } => {
@@ -70,28 +76,63 @@ pub enum EcsSays {
 }
 
 /// What is told of the script of `record`'s job, whose session came to `outcome`; asks ECS where
-/// nobody else can say how the script ended.
+/// nobody else can say how the script ended. `cleaned_up`: the job was, meanwhile; `ran_before`: an
+/// earlier script of the job may have run in the task.
 pub async fn of_outcome(
     folder: &Folder,
     record: &Record,
     profile: &Profile,
     outcome: &Outcome,
-    cleaned_up: bool,
+    (cleaned_up, ran_before): (bool, bool),
 ) -> Told {
     let past_watchdog = is_past_watchdog(record);
-    let known = Known { outcome, past_watchdog, cleaned_up, ecs: None };
+    let known = Known { outcome, past_watchdog, cleaned_up, ran_before, ecs: None };
     if let Some(told) = judge(record, &known) {
         return told;
     }
     let says = observe(folder, record, profile).await;
-    judge(record, &Known { ecs: Some(&says), ..known }).expect("ECS was asked")
+    let told = judge(record, &Known { ecs: Some(&says), ..known }).expect("ECS was asked");
+    match (told, &says) {
+        (Told::System(why), EcsSays::Seen(seen)) if why.cause == Cause::ContainerEnded => {
+            Told::System(Box::new(with_last_lines(*why, folder, record, profile, seen).await))
+        }
+        (told, _) => told,
+    }
 }
 
-/// What ECS's word about the task of `record` makes of its script.
-fn of_ecs(record: &Record, says: &EcsSays, how: &str) -> Verdict {
+/// The launch that started the task of `seen`.
+fn launch_of<'a>(record: &'a Record, seen: &Observation) -> Option<&'a LaunchRequest> {
+    record.launches.iter().find(|launch| launch.task.as_ref() == Some(&seen.task))
+}
+
+/// The name of the job's container, where the record says it.
+fn own_container<'a>(record: &'a Record, seen: &Observation) -> &'a str {
+    let container = launch_of(record, seen).and_then(|launch| launch.containers.first());
+    container.map_or("", |container| container.name.as_str())
+}
+
+/// What the container that ended has written last.
+async fn with_last_lines(
+    why: Why,
+    folder: &Folder,
+    record: &Record,
+    profile: &Profile,
+    seen: &Observation,
+) -> Why {
+    let Some(launch) = launch_of(record, seen) else { return why };
+    let Ok(ecs) = Ecs::in_region(Some(record.core.region.clone()), profile).await else {
+        return why;
+    };
+    let deadline = Instant::now() + profile.timeouts.verdict;
+    add_last_lines(why, &ecs, folder, launch, seen, deadline).await
+}
+
+/// What ECS's word about the task of `record` makes of its script. `heard`: the peer had said that the
+/// task is to end.
+fn of_ecs(record: &Record, says: &EcsSays, how: &str, heard: bool) -> Verdict {
     let system = |why: Why| Verdict::System(Box::new(why));
     match says {
-        EcsSays::Seen(seen) => decide(record, seen, how),
+        EcsSays::Seen(seen) => decide(record, seen, how, heard),
         EcsSays::Unknown => system(lost(record, how).because("ECS does not know the task.")),
         EcsSays::Nothing(doubt) => system(lost(record, how).because(doubt.clone())),
     }
@@ -123,10 +164,21 @@ async fn watch(
         .map_err(|why| why.headline())?
         .sharing(folder, profile);
     let mut unknown_since = None;
+    let mut lost_since: Option<Instant> = None;
     loop {
         match ecs.describe_in_turn(&record.core.cluster, task).await {
-            Ok(Some(seen)) if is_decided(&seen) => return Ok("ECS says that the task has ended"),
-            Ok(Some(_)) => unknown_since = None,
+            Ok(Some(seen)) if seen.is_decided(own_container(record, &seen)) => {
+                return Ok("ECS says that the task has ended");
+            }
+            Ok(Some(seen)) => {
+                unknown_since = None;
+                // An exit code without any other word is given time for one.
+                let is_lost = seen.has_lost(own_container(record, &seen));
+                lost_since = is_lost.then(|| lost_since.unwrap_or_else(Instant::now));
+                if lost_since.is_some_and(|since| since.elapsed() >= SETTLE) {
+                    return Ok("ECS says that the task's container has ended");
+                }
+            }
             Ok(None) => {
                 let since = *unknown_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= timeouts.visible {
@@ -179,12 +231,16 @@ async fn look(
         .sharing(folder, profile);
     let mut interval = timeouts.poll_min;
     let mut last = None;
+    let mut flags = EssentialFlags::unasked();
     loop {
         let error = match timeout_at(deadline, ecs.describe(&record.core.cluster, task)).await {
-            Ok(Ok(Some(seen))) => {
-                let alive = seen.status == Status::Running && !seen.stopping;
-                if is_decided(&seen) || alive && begun.elapsed() > SETTLE.min(timeouts.verdict / 4)
-                {
+            Ok(Ok(Some(mut seen))) => {
+                let filled = flags.fill_in(&mut seen, &ecs, folder, &record.core.cluster);
+                // What is not known in time counts as essential.
+                let _ = timeout_at(deadline, filled).await;
+                let own = own_container(record, &seen);
+                let settled = begun.elapsed() > SETTLE.min(timeouts.verdict / 4);
+                if seen.is_decided(own) || settled && (is_alive(&seen, own) || seen.has_lost(own)) {
                     return Ok(Some(seen));
                 }
                 last = Some(seen);
@@ -211,28 +267,23 @@ async fn look(
     }
 }
 
-/// Nothing that ECS may still add changes the verdict.
-fn is_decided(seen: &Observation) -> bool {
-    let exited = seen.containers.iter().any(|container| container.exit_code.is_some());
-    match &seen.stop_code {
-        _ if matches!(seen.status, Status::Stopped | Status::Deleted) => true,
-        None => false,
-        // Which code it exited with may come later.
-        Some(StopCode::EssentialContainerExited) => seen.stopping && exited,
-        Some(_) => seen.stopping,
-    }
+/// ECS knows of no end, neither of the task nor of its own container.
+fn is_alive(seen: &Observation, own: &str) -> bool {
+    let is_running = seen.status == Status::Running && !seen.stopping;
+    is_running && seen.stop_code.is_none() && !seen.has_lost(own)
 }
 
-fn decide(record: &Record, seen: &Observation, how: &str) -> Verdict {
-    if seen.status == Status::Running && !seen.stopping {
+fn decide(record: &Record, seen: &Observation, how: &str, heard: bool) -> Verdict {
+    let container = own_container(record, seen);
+    if is_alive(seen, container) {
         let why = lost(record, how).because("ECS says that the task still runs.");
         return Verdict::System(Box::new(why));
     }
-    let launch = record.launches.iter().find(|launch| launch.task.as_ref() == Some(&seen.task));
-    let container = launch
-        .and_then(|launch| launch.containers.first())
-        .map_or("", |container| container.name.as_str());
-    let mut why = stopped(seen, container, &place(record));
+    let mut place = place(record);
+    if let Some(launch) = launch_of(record, seen) {
+        place.set("task_definition", launch.task_definition.clone());
+    }
+    let mut why = stopped(seen, container, &place);
     let exit = seen.container(container).and_then(|container| container.exit_code);
     match why.cause {
         Cause::OutOfMemory => Verdict::Job(OUT_OF_MEMORY_STATUS, Box::new(why)),
@@ -241,15 +292,22 @@ fn decide(record: &Record, seen: &Observation, how: &str) -> Verdict {
             why.cause = Cause::MaxLifetime;
             Verdict::System(Box::new(why))
         }
-        Cause::EnvironmentEnded => match exit.map(|code| u8::try_from(code).unwrap_or(1)) {
-            // 0 would say that a script passed, and nobody said so.
-            Some(0) => Verdict::Job(1, Box::new(why)),
-            Some(code) => Verdict::Job(code, Box::new(why)),
-            None => {
-                why.cause = Cause::ConnectionLost;
-                Verdict::System(Box::new(why))
+        Cause::EnvironmentEnded => {
+            // Only an agent says so.
+            let was_warned = heard || !matches!(record.peer, Some(Peer::Agent(_)));
+            let mut why = unless_other(why, seen, container, was_warned);
+            match exit.map(|code| u8::try_from(code).unwrap_or(1)) {
+                _ if why.cause == Cause::ContainerEnded => Verdict::System(Box::new(why)),
+                // 0 would say that a script passed, and nobody said so.
+                Some(0) => Verdict::Job(1, Box::new(why)),
+                Some(ENDED_FROM_INSIDE) => Verdict::Job(TERMINATED_STATUS, Box::new(why)),
+                Some(code) => Verdict::Job(code, Box::new(why)),
+                None => {
+                    why.cause = Cause::ConnectionLost;
+                    Verdict::System(Box::new(why))
+                }
             }
-        },
+        }
         _ => Verdict::System(Box::new(why)),
     }
 }
@@ -262,6 +320,8 @@ fn is_past_watchdog(record: &Record) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use fargate_model::task::StopCode;
+
     use super::*;
     use crate::state::example;
     use crate::task::{Container, example as task};
@@ -269,10 +329,9 @@ mod tests {
     fn stopped_task(code: StopCode, exit: Option<i32>, reason: &str) -> Observation {
         let container = Container {
             name: "job".to_owned(),
-            image: None,
-            digest: None,
             exit_code: exit,
             reason: Some(reason.to_owned()),
+            ..Container::default()
         };
         Observation {
             stopping: true,
@@ -283,7 +342,7 @@ mod tests {
     }
 
     fn decided(seen: &Observation) -> (String, Option<u8>) {
-        let (verdict, status) = match decide(&example(&seen.task), seen, "cut") {
+        let (verdict, status) = match decide(&example(&seen.task), seen, "cut", false) {
             Verdict::Job(status, why) => (why, Some(status)),
             Verdict::System(why) => (why, None),
         };
@@ -301,6 +360,7 @@ mod tests {
             (stopped_task(Exited, None, ""), ("connection-lost", None)),
             (stopped_task(Exited, Some(70), ""), ("idle", None)),
             (stopped_task(Exited, Some(71), ""), ("max-lifetime", None)),
+            (stopped_task(Exited, Some(72), ""), ("environment-ended", Some(143))),
             (stopped_task(UserInitiated, Some(143), ""), ("stopped-by", None)),
             (stopped_task(SpotInterruption, Some(137), ""), ("spot", None)),
             (stopped_task(StopCode::InfrastructureHealth, None, ""), ("host-retired", None)),
@@ -318,12 +378,14 @@ mod tests {
         let mut record = example(&seen.task);
         record.peer = Some(Peer::Sshd("SSH-2.0-OpenSSH_9.2p1".to_owned()));
         record.deadline_unix_s = u64::MAX;
-        assert!(matches!(decide(&record, &seen, "cut"), Verdict::Job(1, _)));
+        assert!(matches!(decide(&record, &seen, "cut", false), Verdict::Job(1, _)));
         record.deadline_unix_s = 1;
-        let Verdict::System(why) = decide(&record, &seen, "cut") else { panic!("the job's") };
+        let Verdict::System(why) = decide(&record, &seen, "cut", false) else {
+            panic!("the job's")
+        };
         assert_eq!(why.cause, Cause::MaxLifetime);
         record.peer = Some(Peer::Agent("fargate-agent".to_owned()));
-        assert!(matches!(decide(&record, &seen, "cut"), Verdict::Job(1, _)));
+        assert!(matches!(decide(&record, &seen, "cut", false), Verdict::Job(1, _)));
     }
 
     #[test]
@@ -332,8 +394,8 @@ mod tests {
             status: Status::Deprovisioning,
             ..stopped_task(StopCode::EssentialContainerExited, exit, "")
         };
-        assert!(!is_decided(&ending(None)));
-        assert!(is_decided(&ending(Some(1))));
-        assert!(!is_decided(&task(Status::Running)));
+        assert!(!ending(None).is_decided("job"));
+        assert!(ending(Some(1)).is_decided("job"));
+        assert!(!task(Status::Running).is_decided("job"));
     }
 }

@@ -89,7 +89,7 @@ mod tests {
     fn messages() -> Vec<FromAgent> {
         vec![
             FromAgent::Output { offset: 7, stream: Stream::Stderr, bytes: vec![0, 255, 10] },
-            FromAgent::Exit { ending: Ending::Signal { number: 9 }, offset: 10 },
+            FromAgent::Exit { ending: Ending::Signal { number: 9 }, offset: 10, by_itself: true },
         ]
     }
 
@@ -134,7 +134,8 @@ mod tests {
         let mut decoder = Decoder::default();
         decoder.push(&encode(&newer).unwrap());
         let seen: FromAgent = decoder.take().unwrap().unwrap();
-        assert_eq!(seen, FromAgent::Exit { ending: Ending::Code { code: 3 }, offset: 1 });
+        let ending = Ending::Code { code: 3 };
+        assert_eq!(seen, FromAgent::Exit { ending, offset: 1, by_itself: false });
     }
 
     #[test]

@@ -31,6 +31,11 @@ pub const RELEASED: &str = "2026-11-21";
 /// The features that this build's agent has beyond its version.
 pub const FEATURES: &[&str] = &[RESUME];
 
+/// Exit code of an agent that was told to end by a process of its own task, which ECS reports. Told
+/// from outside, or by it knows not whom, it ends with 143, as agents of before this code do for
+/// both. A free code of ours, beside those of the agent's limits.
+pub const ENDED_FROM_INSIDE: u8 = 72;
+
 /// Output that the agent holds while the driver has not acknowledged it, in bytes. When it is
 /// full, the script's writes block.
 pub const WINDOW: usize = 4 * 1024 * 1024;

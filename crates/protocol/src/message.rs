@@ -81,6 +81,11 @@ pub enum FromAgent {
         ending: Ending,
         /// Bytes of output in all.
         offset: u64,
+        /// It ended before any signal of the agent's or from outside of the task reached it, so this
+        /// is its own end even if [`Notice::Terminating`] came before. Agents of before this field,
+        /// and those that cannot know it, say no.
+        #[serde(default)]
+        by_itself: bool,
     },
     /// Something that the client should know about the task, such as its coming end.
     Notice(Notice),
@@ -213,7 +218,8 @@ impl Ending {
 /// See [`FromAgent::Notice`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Notice {
-    /// The task got SIGTERM from outside: StopTask, Spot or maintenance.
+    /// The task got SIGTERM: by StopTask, Spot or maintenance, because another container ended, or
+    /// from a process of its own. The script may get its own only a while after this.
     Terminating,
     /// The lease ran out.
     LeaseEnded {

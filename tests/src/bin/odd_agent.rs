@@ -148,7 +148,7 @@ fn until_left() -> Ended {
 }
 
 fn exit(offset: u64) -> Ended {
-    say(&FromAgent::Exit { ending: Ending::Code { code: 0 }, offset })
+    say(&FromAgent::Exit { ending: Ending::Code { code: 0 }, offset, by_itself: false })
 }
 
 fn raw(bytes: &[u8]) -> Ended {
@@ -181,5 +181,5 @@ fn run_it(script: &[u8]) -> Ended {
         offset += n as u64;
     }
     let code = child.wait()?.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-    say(&FromAgent::Exit { ending: Ending::Code { code }, offset })
+    say(&FromAgent::Exit { ending: Ending::Code { code }, offset, by_itself: false })
 }

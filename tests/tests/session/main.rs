@@ -1,11 +1,14 @@
 //! The conversation between driver and agent under attack: other hosts, stray clients, limits,
 //! and tasks that end from outside.
 
+mod chosen_ends;
+mod containers;
 mod ends;
 mod hosts;
 mod libraries;
 mod ssh;
 mod stock_client;
+mod told_to_end;
 
 use fargate_tests::Site;
 

@@ -31,6 +31,55 @@ async fn spot_a_person_and_a_lost_host_are_system_failures() {
 }
 
 #[tokio::test]
+async fn a_script_that_leaves_with_0_because_its_task_ends_has_not_passed() {
+    for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+        for server in [server.clone(), server.passing_term_on()] {
+            let Some((site, job)) = prepared_on(&server).await else { return };
+            let script = "trap 'echo saving; exit 0' TERM; echo begin; sleep 60 & wait; echo end";
+            let mut running = job.start_run(script);
+            running.wrote("begin").await;
+            let arn = site.task_of(&job).arn;
+            let spot = ("SpotInterruption", "Your Spot Task was interrupted.");
+            assert!(site.cloud().stop_task_from_outside(&arn, spot.0, spot.1));
+            let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+            let line = ended.error_line();
+            let told = "fargate-runner: error: AWS took the Spot task back";
+            assert!(line.starts_with(told), "{line}");
+            assert_eq!(job.exit_code(), None);
+            site.close().await;
+        }
+    }
+}
+
+/// What is asked to know that the server is still there costs no call of AWS.
+#[tokio::test]
+async fn a_script_that_ends_asks_only_its_server() {
+    for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+        let Some((site, job)) = prepared_on(&server).await else { return };
+        let asked = site.cloud().requests().len();
+        job.run("exit 0").await.passed();
+        job.run("exit 9").await.with_code(BUILD_FAILURE);
+        job.run("kill -9 $$").await.with_code(BUILD_FAILURE);
+        assert_eq!(site.cloud().requests().len(), asked);
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_script_has_left_behind_to_end_the_task_fails_the_job_with_the_next_one() {
+    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    let script = "(setsid sh -c 'sleep 0.5; kill -TERM 1' >/dev/null 2>&1 </dev/null &); exit 0";
+    job.run(script).await.passed();
+    until("the task stopped", || site.task_of(&job).last_status == "STOPPED").await;
+    let ended = job.run("echo never").await.with_code(BUILD_FAILURE);
+    let line = ended.error_line();
+    let expected = "fargate-runner: error: the job ended its own environment";
+    assert!(line.starts_with(expected), "{line}");
+    assert_eq!(job.exit_code().as_deref(), Some("1\n"));
+    site.close().await;
+}
+
+#[tokio::test]
 async fn a_job_that_ends_pid_1_is_to_blame_for_it() {
     let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
     // The server dies with PID 1, and with it what it had not yet passed on.

@@ -1,6 +1,7 @@
 //! A task that stops by itself while ECS shows it in each state there is, and while each stage is at
 //! work: eight states and three stages.
 
+use fargate_local_cloud::Fault;
 use fargate_tests::{BUILD_FAILURE, Ended, Job, SYSTEM_FAILURE, Site, scenes, until};
 use nix::sys::signal::Signal;
 
@@ -104,6 +105,64 @@ async fn in_prepare_what_passes_is_tried_again_and_all_else_is_told() {
     site.close().await;
 }
 
+/// ECS may know why a task ends long before it calls it STOPPED.
+#[tokio::test]
+async fn in_prepare_what_ecs_knows_counts_however_far_its_state_is_behind() {
+    for (state, (code, reason), headline) in [
+        ("PENDING", ("UserInitiated", "Task stopped by alice"), "someone stopped the task in AWS"),
+        (
+            "DEPROVISIONING",
+            ("SpotInterruption", "Your Spot Task was interrupted."),
+            "AWS took the Spot task back",
+        ),
+        (
+            "PROVISIONING",
+            ("TaskFailedToStart", "CannotPullContainerError: pull access denied for acme/ci"),
+            "the registry refused the image",
+        ),
+    ] {
+        let site = Site::open().await;
+        let job = site.job();
+        hold_in(&site, state);
+        let running = job.start(&["prepare"]);
+        until("the task is there", || site.tasks_of(&job).len() == 1).await;
+        seen_again(&site).await;
+        stop(&site, &job, (code, reason));
+        // Its state is behind for as long as anybody asks.
+        give(&site, &shown(state));
+        let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+        assert_eq!(ended.error_line(), format!("error: {headline}"), "{state}");
+        assert!(ended.out().contains(reason), "{}", ended.out());
+        assert_eq!(site.tasks_of(&job).len(), 1);
+        give(&site, "");
+        site.close().await;
+    }
+}
+
+/// A second task is started only once ECS says that the former one has stopped; till then the reason
+/// is known, and told if nothing more comes.
+#[tokio::test]
+async fn in_prepare_a_passing_reason_is_told_where_the_state_stays_behind_to_the_end() {
+    let site = Site::open().await;
+    site.set("defaults.timeouts.start", "4s");
+    site.set("defaults.timeouts.prepare", "5s");
+    let job = site.job();
+    hold_in(&site, "PENDING");
+    let running = job.start(&["prepare"]);
+    until("the task is there", || site.tasks_of(&job).len() == 1).await;
+    seen_again(&site).await;
+    let late = "Timeout waiting for network interface provisioning to complete.";
+    stop(&site, &job, ("TaskFailedToStart", late));
+    give(&site, &shown("PENDING"));
+    let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+    let headline = "error: AWS did not attach a network interface in time";
+    assert_eq!(ended.error_line(), headline);
+    assert!(!ended.out().contains("gave no reason"), "{}", ended.out());
+    assert_eq!(site.tasks_of(&job).len(), 1);
+    give(&site, "");
+    site.close().await;
+}
+
 /// `run` of a job whose task stops, of which ECS still shows `state` for a while.
 async fn stopped_during_run(
     site: &Site,
@@ -144,6 +203,61 @@ async fn in_run_the_stop_code_decides_whatever_state_is_shown() {
         assert_eq!(code.as_deref(), Some("137\n"), "{state}");
         let line = ended.error_line();
         assert!(line.starts_with("fargate-runner: error: out of memory"), "{state}: {line}");
+        site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn in_run_what_ecs_knows_counts_however_far_its_state_is_behind() {
+    let spot = ("SpotInterruption", "Your Spot Task was interrupted.");
+    let behind = ["lastStatus = \"RUNNING\"", "desiredStatus = \"RUNNING\""];
+    for field in behind {
+        let site = Site::open().await;
+        let job = site.prepared().await;
+        let mut running = job.start_run("echo up; exec sleep 1000");
+        running.wrote("up").await;
+        give(&site, &format!("DescribeTasks: set /tasks/*/{field}"));
+        stop(&site, &job, spot);
+        let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
+        let line = ended.error_line();
+        let told = "fargate-runner: error: AWS took the Spot task back";
+        assert!(line.starts_with(told), "{field}: {line}");
+        give(&site, "");
+        site.close().await;
+    }
+}
+
+/// An exit code without any other word: ECS calls the task RUNNING and names no stop code.
+#[tokio::test]
+async fn in_run_an_exit_code_counts_while_the_state_is_behind() {
+    let oom = ", \"reason\": \"OutOfMemoryError: Container killed due to memory usage\"";
+    let own = "fargate-runner: error: the job ended its own environment";
+    for (exit, reason, code, status, told) in [
+        (137, oom, BUILD_FAILURE, Some("137\n"), "fargate-runner: error: out of memory"),
+        (72, "", BUILD_FAILURE, Some("143\n"), own),
+        (70, "", SYSTEM_FAILURE, None, "fargate-runner: error: nobody talked to the task"),
+        // By an order of whom, nobody said.
+        (143, "", SYSTEM_FAILURE, None, "fargate-runner: error: ended for a reason"),
+    ] {
+        let site = Site::open().await;
+        site.set("defaults.timeouts.verdict", "8s");
+        let job = site.prepared().await;
+        let mut running = job.start_run("echo up; exec sleep 1000");
+        running.wrote("up").await;
+        let arn = site.task_of(&job).arn;
+        let said = format!(
+            "{{\"tasks\": [{{\"taskArn\": \"{arn}\", \"lastStatus\": \"RUNNING\", \"desiredStatus\": \
+             \"RUNNING\", \"containers\": [{{\"name\": \"job\", \"lastStatus\": \"STOPPED\", \
+             \"exitCode\": {exit}{reason}}}]}}]}}"
+        );
+        let fault = Fault::Answer { status: 200, body: said };
+        site.cloud().fail_until_cleared("DescribeTasks", fault);
+        let (stop_code, stopped) = scenes::OUT_OF_MEMORY;
+        stop(&site, &job, (stop_code, stopped));
+        let ended = job.heard(running).await.with_code(code);
+        let line = ended.error_line();
+        assert!(line.starts_with(told), "{exit}: {line}");
+        assert_eq!(job.exit_code().as_deref(), status, "{exit}");
         site.close().await;
     }
 }

@@ -352,10 +352,20 @@ pub fn run_line(error: &StageError) -> Option<String> {
         StageError::System(why) | StageError::Job { why, .. } => {
             let fix = why.action();
             let fix = if fix.is_empty() { fix } else { format!(". {}", capital(&fix)) };
-            Some(format!("error: {}{fix}", why.line()))
+            Some(format!("error: {}{fix}{}", why.line(), last_lines(why)))
         }
         other => Some(format!("error: {}", chain(other))),
     }
+}
+
+/// What a container wrote last, on lines of their own.
+fn last_lines(why: &Why) -> String {
+    if why.last_lines.is_empty() {
+        return String::new();
+    }
+    let log = why.facts.get("log").map(|log| format!(" ({log})")).unwrap_or_default();
+    let lines = why.last_lines.iter().map(|line| format!("\n  {line}"));
+    format!("\nLast lines of its log{log}:{}", lines.collect::<String>())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use fargate_model::text::duration;
 use fargate_model::why::{Cause, Why};
 use fargate_protocol::{MAX_SCRIPT, Signal};
 use tokio::time::{sleep, timeout};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::StageError;
 use crate::point::Point;
@@ -65,10 +65,15 @@ pub async fn run(
         connected = connect(&reach, over()) => connected,
         _ = stops.next() => return Err(StageError::Cancelled { task: None }),
     };
+    let ran_before = folder.has_script_mark(&record);
+    let marked = !ran_before && connected.is_ok() && mark(folder, &record);
     let outcome = match connected {
         Ok(session) => session::run(session, &reach, run_id, &job, console, &mut stops, over).await,
         Err(outcome) => outcome,
     };
+    if marked && !outcome.may_have_run() {
+        folder.remove_script_mark(key);
+    }
     if let Outcome::Ended { ending, output_left, .. } = outcome {
         Point::ScriptEnded.reached();
         info!(event = "script.ended", status = ending.status());
@@ -79,7 +84,7 @@ pub async fn run(
     }
     let cleaned_up = matches!(folder.record(key), Ok(None));
     tokio::select! {
-        told = verdict::of_outcome(folder, &record, profile, &outcome, cleaned_up) => match told {
+        told = verdict::of_outcome(folder, &record, profile, &outcome, (cleaned_up, ran_before)) => match told {
             Told::Passed => Ok(()),
             Told::Script(status) => Err(StageError::Script { status }),
             Told::Job(status, why) => Err(StageError::Job { status, why }),
@@ -87,6 +92,18 @@ pub async fn run(
             Told::Cancelled => Err(StageError::Cancelled { task: None }),
         },
         _ = stops.next() => Err(StageError::Cancelled { task: None }),
+    }
+}
+
+/// Notes that a script may run in the task from here on; true if it stands there now.
+fn mark(folder: &Folder, record: &Record) -> bool {
+    match folder.mark_script(record) {
+        Ok(()) => true,
+        Err(error) => {
+            // Only a verdict that the job does not deserve is lost with it.
+            warn!(event = "mark.not_written", "{error}");
+            false
+        }
     }
 }
 

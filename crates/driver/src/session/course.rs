@@ -96,7 +96,8 @@ impl Course {
     /// The end that nobody saw.
     pub(super) fn lost(&self, how: impl Into<String>) -> Outcome {
         let received = self.received();
-        Outcome::Lost { how: how.into(), received, started: self.may_run() }
+        let warned = self.is_terminating();
+        Outcome::Lost { how: how.into(), received, started: self.may_run(), warned }
     }
 
     /// The end by another `run`.

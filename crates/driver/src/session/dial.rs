@@ -22,7 +22,7 @@ pub enum DialError {
 
 /// One attempt. What is sent later and not acknowledged for as long as keepalives would take ends
 /// the connection, also while the SSH library is busy sending.
-async fn once(address: SocketAddr, timeouts: &Timeouts) -> Result<TcpStream, DialError> {
+pub(super) async fn once(address: SocketAddr, timeouts: &Timeouts) -> Result<TcpStream, DialError> {
     let stream = match timeout(timeouts.dial, TcpStream::connect(address)).await {
         Err(_) => return Err(DialError::Silent),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {

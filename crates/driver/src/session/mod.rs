@@ -38,4 +38,4 @@ pub use shell::{OtherShell, shell_for};
 pub use skew::{Introduction, SUPPORTED_MONTHS};
 pub use stock::{Found, Terms as StockTerms};
 pub use stops::{Stop, Stops};
-pub use talk::{Job, Outcome};
+pub use talk::{Job, Outcome, TaskSign};

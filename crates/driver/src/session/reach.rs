@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
-use super::dial::{DialError, dial};
+use super::dial::{DialError, dial, once};
 use super::login::{Login, LoginError};
 use super::peer::Session;
 
@@ -96,6 +96,11 @@ impl Reach {
             }
             dial_at = dial_at.min(Instant::now() + AGAIN);
         }
+    }
+
+    /// True if somebody takes a connection there, within the time for one dial.
+    pub(super) async fn is_answered(&self) -> bool {
+        once(self.address, &self.timeouts).await.is_ok()
     }
 
     /// The same for a connection that was lost a moment ago: a dial without an answer is given up

@@ -18,7 +18,7 @@ use super::course::{Attended, Begin, Course};
 use super::peer::Session;
 use super::reach::{Missed, Reach};
 use super::stops::Stops;
-use super::talk::{Job, Outcome, at};
+use super::talk::{Job, Outcome, TaskSign, at};
 
 /// A connection that brought nothing and ended sooner is part of the same trouble, so that a peer
 /// that lets us in and drops us is not asked for ever.
@@ -59,19 +59,25 @@ pub async fn run(
         Session::Stock(stock) => {
             let outcome = stock.run(run_id, job, console, stops).await;
             match outcome {
-                Outcome::Lost { mut how, received, started } => {
+                Outcome::Lost { mut how, received, started, warned } => {
                     if started {
                         how += "; a stock SSH server cannot resume it";
                     }
                     warn!(event = "session.lost", offset = received, "{how}");
-                    Outcome::Lost { how, received, started }
+                    Outcome::Lost { how, received, started, warned }
+                }
+                // A server may close the connection of its own accord, and let in the next one.
+                Outcome::Ended { ending, sign: TaskSign::Gone, stopped, output_left }
+                    if reach.is_answered().await =>
+                {
+                    Outcome::Ended { ending, sign: TaskSign::Alive, stopped, output_left }
                 }
                 outcome => outcome,
             }
         }
     };
     let ended_unseen = match &outcome {
-        Outcome::Lost { how, received, started: true }
+        Outcome::Lost { how, received, started: true, .. }
         | Outcome::Shut { how, received, started: true, .. } => Some((*received, how.as_str())),
         Outcome::Superseded { received, started: true } => Some((*received, SUPERSEDED)),
         _ => None,

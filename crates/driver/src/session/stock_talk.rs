@@ -21,7 +21,7 @@ use super::login::Verifier;
 use super::marker::{Marker, Passed};
 use super::stock::{StockSession, Windows, unusual};
 use super::stops::Stops;
-use super::talk::{Job, Outcome, START_WITHIN, at};
+use super::talk::{Job, Outcome, START_WITHIN, TaskSign, at};
 use crate::point::Point;
 
 /// Once a script has ended: silence after which what still holds its output is left behind.
@@ -78,7 +78,7 @@ impl StockSession {
 }
 
 fn lost(how: &str) -> Outcome {
-    Outcome::Lost { how: how.to_owned(), received: 0, started: false }
+    Outcome::Lost { how: how.to_owned(), received: 0, started: false, warned: false }
 }
 
 /// The shell and the script for it.
@@ -181,7 +181,7 @@ async fn speak(
                     continue;
                 }
                 let how = "the task did not start the script in time".to_owned();
-                return Outcome::Lost { how, received: 0, started: true };
+                return Outcome::Lost { how, received: 0, started: true, warned: false };
             }
         };
         if shared.leave_at.get().is_some() {
@@ -248,7 +248,7 @@ impl<'a> Ear<'a> {
 
     fn lost(&self, how: impl Into<String>) -> Outcome {
         let started = self.is_started() || self.shared.uploaded.get();
-        Outcome::Lost { how: how.into(), received: self.received, started }
+        Outcome::Lost { how: how.into(), received: self.received, started, warned: false }
     }
 
     async fn hear(
@@ -265,7 +265,7 @@ impl<'a> Ear<'a> {
                 None => read.wait().await,
                 // What never falls silent would be read for ever.
                 Some(ended_at) if ended_at.elapsed() > LINGER_ALTOGETHER => {
-                    return self.over(true, console).await;
+                    return self.over(None, console).await;
                 }
                 Some(ended_at) => tokio::select! {
                     // What came before the server's word is taken before it.
@@ -273,7 +273,7 @@ impl<'a> Ear<'a> {
                     heard = read.wait() => heard,
                     is_there = silence(ended_at, server) => {
                         if is_there {
-                            return self.over(true, console).await;
+                            return self.over(None, console).await;
                         }
                         return self.lost("the connection fell silent before all output had come");
                     }
@@ -301,12 +301,12 @@ impl<'a> Ear<'a> {
                     self.is_whole = true;
                     Ok(())
                 }
-                Some(ChannelMsg::Close) => return self.over(false, console).await,
+                Some(ChannelMsg::Close) => return self.over(Some(server), console).await,
                 // The status may have overtaken output that was still on its way.
                 None if self.ended_at.is_some() && !self.is_whole => {
                     return self.lost("the connection was cut before all output had come");
                 }
-                None => return self.over(false, console).await,
+                None => return self.over(Some(server), console).await,
                 Some(_) => Ok(()),
             };
             if let Err(outcome) = taken {
@@ -363,8 +363,9 @@ impl<'a> Ear<'a> {
         Outcome::NoShell { how: how.to_owned() }
     }
 
-    /// The server has said all that it says.
-    async fn over(self, left: bool, console: &mut Console) -> Outcome {
+    /// The server has said all that it says, and is asked whether it is still there; or, where it is
+    /// none, a process that was left behind holds the output, and it has just answered.
+    async fn over(self, server: Option<&Handle<Verifier>>, console: &mut Console) -> Outcome {
         let ending = match (self.ending, self.signal) {
             (None, None) => return self.lost("the server left without saying how it ended"),
             (Some(status), _) => Ending::Code { code: u8::try_from(status).unwrap_or(u8::MAX) },
@@ -376,8 +377,12 @@ impl<'a> Ear<'a> {
         if console.drained().await.closed {
             return Outcome::OutputClosed;
         }
+        let sign = match server {
+            Some(server) if !is_there(server).await => TaskSign::Gone,
+            _ => TaskSign::Alive,
+        };
         let stopped = self.shared.leave_at.get().is_some();
-        Outcome::Ended { ending, terminating: false, stopped, output_left: left }
+        Outcome::Ended { ending, sign, stopped, output_left: server.is_none() }
     }
 
     /// It ended before our program's first word.
@@ -397,6 +402,13 @@ impl<'a> Ear<'a> {
     }
 }
 
+/// Whether the server still answers. One that goes together with a script's end was told to end, as
+/// the script may have been.
+async fn is_there(server: &Handle<Verifier>) -> bool {
+    let answered = timeout(LINGER_ALTOGETHER, server.send_ping()).await;
+    answered.is_ok() && !server.is_closed()
+}
+
 /// Returns once the output of a script that has ended is left behind: true if something still holds
 /// it, false if the server answers no more, so that output may be on its way.
 async fn silence(ended_at: Instant, server: &Handle<Verifier>) -> bool {
@@ -406,8 +418,7 @@ async fn silence(ended_at: Instant, server: &Handle<Verifier>) -> bool {
         event = "session.silent",
         "the script has ended and its output has not; asking the server"
     );
-    let answered = timeout(LINGER_ALTOGETHER, server.send_ping()).await;
-    answered.is_ok() && !server.is_closed()
+    is_there(server).await
 }
 
 /// Returns once another piece fits, or nobody waits for it any more, with how long that took. What

@@ -43,6 +43,19 @@ pub enum Job {
     Argv(Vec<String>),
 }
 
+/// What was known of the task when its script had ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskSign {
+    /// Nothing spoke of an end.
+    Alive,
+    /// The agent had said that the task is to end: this may not be the script's own end.
+    Ending,
+    /// As above, and the agent knows that nothing of that had reached the script.
+    EndingUnfelt,
+    /// The stock server was gone, so the task may be ending.
+    Gone,
+}
+
 /// How it went.
 #[derive(Debug)]
 pub enum Outcome {
@@ -50,9 +63,8 @@ pub enum Outcome {
     Ended {
         /// How.
         ending: Ending,
-        /// The agent said that its task is being ended from outside; then this may not be the
-        /// script's own end.
-        terminating: bool,
+        /// What was known of the task by then.
+        sign: TaskSign,
         /// We had asked for an end.
         stopped: bool,
         /// A process that the script left behind still holds its output.
@@ -82,6 +94,8 @@ pub enum Outcome {
         received: u64,
         /// True if the script may have been started.
         started: bool,
+        /// The agent had said that the task is to end.
+        warned: bool,
     },
     /// Whoever reads our output is gone.
     OutputClosed,
@@ -111,6 +125,18 @@ impl Outcome {
     #[must_use]
     pub fn shut(error: LoginError, address: SocketAddr) -> Self {
         Self::Shut { how: error.to_string(), error, address, received: 0, started: false }
+    }
+
+    /// The script may have been started.
+    #[must_use]
+    pub fn may_have_run(&self) -> bool {
+        match self {
+            Self::Ended { .. } | Self::Left | Self::OutputClosed => true,
+            Self::Superseded { started, .. }
+            | Self::Lost { started, .. }
+            | Self::Shut { started, .. } => *started,
+            Self::Refused(_) | Self::NoShell { .. } | Self::Unreached { .. } => false,
+        }
     }
 }
 
@@ -437,10 +463,10 @@ async fn hear(
     console: &mut Console,
 ) -> Attended {
     loop {
-        let ending = match next(read, decoder).await {
+        let (ending, by_itself) = match next(read, decoder).await {
             Ok(Some(message)) => match take_in(message, course, console) {
                 Ok(None) => continue,
-                Ok(Some(ending)) => ending,
+                Ok(Some(ended)) => ended,
                 Err(outcome) => return Attended::Done(outcome),
             },
             Ok(None) => return cut("the connection was cut"),
@@ -453,19 +479,23 @@ async fn hear(
         }
         return Attended::Done(Outcome::Ended {
             ending,
-            terminating: course.terminating.get(),
+            sign: match (course.is_terminating(), by_itself) {
+                (false, _) => TaskSign::Alive,
+                (true, false) => TaskSign::Ending,
+                (true, true) => TaskSign::EndingUnfelt,
+            },
             stopped: course.leave_at().is_some(),
             output_left: course.output_left.get(),
         });
     }
 }
 
-/// How the script ended, once the agent said so.
+/// How the script ended, and whether by itself, once the agent said so.
 fn take_in(
     message: FromAgent,
     course: &Course,
     console: &mut Console,
-) -> Result<Option<Ending>, Outcome> {
+) -> Result<Option<(Ending, bool)>, Outcome> {
     let received = course.received();
     match message {
         FromAgent::Output { offset, stream, bytes } => {
@@ -481,7 +511,9 @@ fn take_in(
             }
             Ok(None)
         }
-        FromAgent::Exit { ending, offset } if offset == received => Ok(Some(ending)),
+        FromAgent::Exit { ending, offset, by_itself } if offset == received => {
+            Ok(Some((ending, by_itself)))
+        }
         FromAgent::Exit { offset, .. } => {
             Err(course.lost(format!("{received} of {offset} bytes of output arrived")))
         }

@@ -176,6 +176,7 @@ impl Folder {
     /// Writes the first record of a `prepare`, in place of any former one.
     pub(super) fn put(&self, record: &Record) -> Result<(), StateError> {
         let _lock = self.lock(&record.job)?;
+        self.remove_script_mark(&record.job);
         record.write(&self.record_path(&record.job))
     }
 
@@ -245,6 +246,7 @@ impl Folder {
         tombstone.tries += u32::from(was_there);
         tombstone.failure = failure.or(tombstone.failure);
         let written = tombstone.write(&self.tombstone_path(key));
+        self.remove_script_mark(key);
         atomic::remove(&self.record_path(key))?;
         written
     }
@@ -270,6 +272,9 @@ impl Folder {
         if let Ok(_lock) = self.lock(key) {
             atomic::remove_beside(&self.record_path(key));
             atomic::remove_beside(&self.tombstone_path(key));
+            if !self.record_path(key).exists() {
+                self.remove_script_mark(key);
+            }
         }
         tombstone::sweep(&self.root.join("tombstones"), age);
         // Taking a lock that nobody holds and letting it go takes its file away.

@@ -2,7 +2,7 @@
 //! is started, and a tombstone without secrets after it.
 //!
 //! Only `prepare` and `cleanup` write, under a lock that is held for moments. Files appear whole or
-//! not at all, and survive a power cut.
+//! not at all, and survive a power cut. `run` leaves no more than a mark beside the record.
 
 mod atomic;
 mod folder;
@@ -14,6 +14,7 @@ mod manager;
 mod ownership;
 mod record;
 mod refused;
+mod script_mark;
 mod survey;
 mod tombstone;
 mod turns;

@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fargate_config::{PublicIp, Timeouts};
-use fargate_model::task::Status;
-use fargate_model::why::{Cause, Why};
+use fargate_model::task::{Status, StopCode};
+use fargate_model::why::{Cause, Next, Why};
 use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use super::classify::{AGENT_SETTINGS, Place, exception, stopped};
 use super::client::Ecs;
 use super::event::Event;
+use super::first_end::{EssentialFlags, unless_other};
 use super::last_words::add_last_lines;
 use super::launch::{LaunchError, Launcher, RENEWAL_SETTLES};
 use super::observation::Observation;
@@ -32,6 +33,8 @@ const SLOWER: f64 = 1.4;
 const LAST_LOOK: Duration = Duration::from_secs(2);
 /// Before a handshake that broke off is tried again.
 const HANDSHAKE_AGAIN: Duration = Duration::from_millis(200);
+/// For ECS's word on a container that ended; one that is known to the agent needs none.
+const SETTLE: Duration = Duration::from_secs(10);
 /// Handshakes that stall before the way is blamed.
 const STALLS: u32 = 3;
 
@@ -91,7 +94,10 @@ pub async fn acquire(
             Ok(acquired) => return Ok(acquired),
             Err(failed) => failed,
         };
-        let why = failed.why;
+        let why = match failed.ended {
+            Some(ref seen) => of_its_containers(failed.why, launcher, &launch, seen).await,
+            None => failed.why,
+        };
         let another = failed.settled.then(|| plan.next(&why, launcher.deadline)).flatten();
         let Some(another) = another else {
             let Some(seen) = failed.ended else { return Err(why.into()) };
@@ -110,6 +116,29 @@ pub async fn acquire(
         });
         sleep(another.after).await;
     }
+}
+
+/// The cause, or that another container than the agent's ended the task.
+async fn of_its_containers(
+    why: Why,
+    launcher: &Launcher<'_>,
+    launch: &LaunchRequest,
+    seen: &Observation,
+) -> Why {
+    if why.cause != Cause::AgentExited {
+        return why;
+    }
+    let mut seen = seen.clone();
+    let folder = launcher.ledger.folder();
+    let flags = &mut EssentialFlags::unasked();
+    let filled = flags.fill_in(&mut seen, launcher.ecs, folder, &launch.cluster);
+    // What is not known in time counts as essential.
+    let _ = timeout(LAST_LOOK, filled).await;
+    unless_other(why, &seen, own_container(launch), true)
+}
+
+fn own_container(launch: &LaunchRequest) -> &str {
+    launch.containers.first().map_or("", |container| container.name.as_str())
 }
 
 /// A task that did not come up. `settled`: ECS said that it has stopped, so another may be started;
@@ -139,6 +168,8 @@ struct Watch<'a> {
     state_since: Instant,
     /// For want of credentials.
     refused_since: Option<Instant>,
+    /// Since when ECS says that the agent's container has ended.
+    lost_since: Option<Instant>,
     deadline: Instant,
     interval: Duration,
 }
@@ -165,6 +196,7 @@ impl<'a> Watch<'a> {
             born: now,
             state_since: now,
             refused_since: None,
+            lost_since: None,
             deadline: deadline.min(now + terms.timeouts.start),
             interval: terms.timeouts.poll_min,
         }
@@ -273,19 +305,14 @@ impl<'a> Watch<'a> {
             }
             Err(error) => return open(exception(&error, &self.place)),
         }
-        if self.seen.status == Status::Stopped || self.seen.status == Status::Deleted {
-            let container = self.launch.containers.first().map_or("", |c| c.name.as_str());
-            let mut why = stopped(&self.seen, container, &self.place);
-            if why.cause == Cause::EnvironmentEnded {
-                // Nothing of the job has run yet, so it was not the job.
-                let exit = self.seen.container(container).and_then(|own| own.exit_code);
-                why.cause = match exit {
-                    Some(AGENT_SETTINGS) => Cause::AgentSettings,
-                    _ => Cause::AgentExited,
-                };
+        let settled = matches!(self.seen.status, Status::Stopped | Status::Deleted);
+        if settled || self.is_decided() {
+            let why = self.why_ended();
+            // Another task may be started only once ECS says that this one has stopped.
+            if settled || why.entry().next == Next::Final {
+                let ended = Some(Box::new(self.seen.clone()));
+                return Err(Failed { why, settled, ended });
             }
-            let ended = Some(Box::new(self.seen.clone()));
-            return Err(Failed { why, settled: true, ended });
         }
         let in_state = self.state_since.elapsed();
         if self.seen.status == Status::Running && in_state > self.terms.timeouts.ready {
@@ -293,6 +320,51 @@ impl<'a> Watch<'a> {
         }
         report(Event::Waiting { seen: &self.seen, age: self.born.elapsed(), in_state });
         Ok(())
+    }
+
+    /// Why the task ends is known, whatever state ECS shows; an exit code without any other word is
+    /// given time for one.
+    fn is_decided(&mut self) -> bool {
+        let own = own_container(self.launch);
+        if self.seen.is_decided(own) {
+            return true;
+        }
+        if !self.seen.has_lost(own) {
+            self.lost_since = None;
+            return false;
+        }
+        let since = *self.lost_since.get_or_insert_with(Instant::now);
+        since.elapsed() >= SETTLE.min(self.terms.timeouts.start / 4)
+    }
+
+    fn why_ended(&self) -> Why {
+        let own = own_container(self.launch);
+        let mut why = stopped(&self.seen, own, &self.place);
+        let exited = match self.seen.stop_code {
+            Some(StopCode::EssentialContainerExited) => why.cause == Cause::EnvironmentEnded,
+            Some(_) => false,
+            None => {
+                self.seen.has_lost(own)
+                    && matches!(why.cause, Cause::EnvironmentEnded | Cause::Unknown)
+            }
+        };
+        if exited {
+            // Nothing of the job has run yet, so it was not the job.
+            why.cause = match self.seen.container(own).and_then(|own| own.exit_code) {
+                Some(AGENT_SETTINGS) => Cause::AgentSettings,
+                _ => Cause::AgentExited,
+            };
+        }
+        why
+    }
+
+    /// ECS said something of the task's end, if not all.
+    fn has_words(&self) -> bool {
+        let reason = self.seen.containers.iter().find_map(|container| container.reason.as_ref());
+        self.seen.stop_code.is_some()
+            || self.seen.stopped_reason.is_some()
+            || reason.is_some()
+            || self.seen.has_lost(own_container(self.launch))
     }
 
     /// Before ECS is blamed it is asked once more, past all who wait for their turn.
@@ -310,6 +382,9 @@ impl<'a> Watch<'a> {
 
     /// Why nobody answered in time.
     fn too_late(&self, last_refusal: Option<&Refusal>) -> Why {
+        if self.has_words() {
+            return self.why_ended();
+        }
         let age = fargate_model::text::duration(self.born.elapsed());
         let mut place = self.place.clone();
         place.set("limit", fargate_model::text::duration(self.terms.timeouts.start));

@@ -12,6 +12,7 @@ use fargate_model::why::{Cause, Why};
 
 use self::failed_start::of_failed_start;
 use self::names::names_in;
+use super::first_end::is_ordered;
 use super::observation::{Container, Observation};
 use super::spec::LaunchRequest;
 use crate::aws::{CallError, is_of_clock, is_throttling};
@@ -281,6 +282,8 @@ fn of_stop(end: &End<'_>) -> Cause {
         }
         Some(StopCode::UserInitiated) => Cause::StoppedBy,
         Some(StopCode::EssentialContainerExited) => of_exit(end),
+        // Before ECS names a code: what no order to end leaves behind is the container's own doing.
+        None if end.is_out_of_memory() || !end.exit.is_none_or(is_ordered) => of_exit(end),
         Some(StopCode::TaskFailedToStart) | None => by_words(),
         Some(StopCode::ServiceSchedulerInitiated | StopCode::Other(_)) => by_words(),
     }
@@ -288,12 +291,23 @@ fn of_stop(end: &End<'_>) -> Cause {
 
 /// Exit codes of the agent. Source: `fargate-agent`, its idle limit, its maximum lifetime, and
 /// settings that it refuses.
-const AGENT_IDLE: i32 = 70;
-const AGENT_LIFETIME: i32 = 71;
+pub(super) const AGENT_IDLE: i32 = 70;
+pub(super) const AGENT_LIFETIME: i32 = 71;
 pub const AGENT_SETTINGS: i32 = 78;
 
+/// ECS says that the kernel ended it for its memory.
+pub(super) fn is_out_of_memory(text: &str) -> bool {
+    text.contains("OutOfMemory")
+}
+
+impl End<'_> {
+    fn is_out_of_memory(&self) -> bool {
+        is_out_of_memory(&self.own) || is_out_of_memory(self.reason)
+    }
+}
+
 fn of_exit(end: &End<'_>) -> Cause {
-    if end.own.contains("OutOfMemory") || end.reason.contains("OutOfMemory") {
+    if end.is_out_of_memory() {
         return Cause::OutOfMemory;
     }
     match end.exit {

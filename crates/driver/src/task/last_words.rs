@@ -1,11 +1,12 @@
-//! What a container wrote before it ended without ever having answered: the last lines of its log.
+//! What a container wrote before it ended without ever having answered, or ended its task: the last
+//! lines of its log.
 //!
 //! It is asked for only then, within a few seconds, and never changes what is told beside it: a host
 //! whose role lacks the rights works as before, and says once which ones these are.
 
 use std::time::Duration;
 
-use fargate_model::why::Why;
+use fargate_model::why::{Cause, Why};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::warn;
 
@@ -28,7 +29,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// To know where the log is.
 const DEFINITION_RIGHT: &str = "ecs:DescribeTaskDefinition";
 
-/// Adds to `why` what is left of the log of the container that ended, if one did.
+/// Adds to `why` what is left of the log of the container that ended, if one did: the one that it
+/// names, else the job's.
 pub async fn add_last_lines(
     why: Why,
     ecs: &Ecs,
@@ -38,6 +40,8 @@ pub async fn add_last_lines(
     deadline: Instant,
 ) -> Why {
     let own = launch.containers.first().map_or("", |container| container.name.as_str());
+    let other = why.facts.get("other").filter(|_| why.cause == Cause::ContainerEnded);
+    let own = other.map_or(own, String::as_str);
     let ended = |name: Option<&str>| {
         let mut containers = seen.containers.iter().filter(|c| c.exit_code.is_some());
         containers.find(|container| name.is_none_or(|name| container.name == name))

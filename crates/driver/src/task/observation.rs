@@ -12,7 +12,7 @@ use fargate_model::task::{Status, StopCode};
 use super::spec::{FOLDER_VARIABLE, JOB_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
 
 /// What ECS says of one container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
     /// Name in the definition.
     pub name: String,
@@ -20,6 +20,10 @@ pub struct Container {
     pub image: Option<String>,
     /// What the tag was resolved to.
     pub digest: Option<String>,
+    /// Where it stands by itself; a task that is being stopped shows it behind the task's own.
+    pub last_status: Option<Status>,
+    /// Whether its end ends the task; none where nobody asked for the definition.
+    pub essential: Option<bool>,
     /// Only after it ended.
     pub exit_code: Option<i32>,
     /// Why it ended or did not start.
@@ -181,6 +185,8 @@ fn containers(task: &Task) -> Vec<Container> {
             name: container.name().unwrap_or_default().to_owned(),
             image: container.image().map(str::to_owned),
             digest: container.image_digest().map(str::to_owned),
+            last_status: container.last_status().map(Status::of),
+            essential: None,
             exit_code: container.exit_code(),
             reason: container.reason().map(str::to_owned),
         })
@@ -226,9 +232,7 @@ pub fn example(status: Status) -> Observation {
         containers: vec![Container {
             name: "job".to_owned(),
             image: Some("acme/ci:stable".to_owned()),
-            digest: None,
-            exit_code: None,
-            reason: None,
+            ..Container::default()
         }],
         started_by: None,
         job: None,

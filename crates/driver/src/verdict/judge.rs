@@ -1,13 +1,14 @@
 //! The one function from what is known of a script to what is told of it.
 //!
 //! It asks nobody and waits for nothing: where ECS must be asked first, it says so. Exit status 0
-//! that was received is the only thing that passes.
+//! that was received is the only thing that passes, and only where no end of the task can have made
+//! it: a script that hears of such an end may save its work and leave with 0.
 
 use fargate_model::why::{Cause, Why};
-use fargate_protocol::Ending;
+use fargate_protocol::{Ending, Refusal};
 
-use super::{EcsSays, Verdict, of_ecs, of_refusal};
-use crate::session::Outcome;
+use super::{EcsSays, Verdict, is_alive, of_ecs, of_refusal, own_container};
+use crate::session::{Outcome, TaskSign};
 use crate::state::Record;
 use crate::way_back;
 
@@ -19,6 +20,8 @@ pub struct Known<'a> {
     pub past_watchdog: bool,
     /// The job was cleaned up meanwhile.
     pub cleaned_up: bool,
+    /// An earlier script of the job may have run in the task.
+    pub ran_before: bool,
     /// What ECS said of the task; none if it was not asked.
     pub ecs: Option<&'a EcsSays>,
 }
@@ -47,26 +50,57 @@ pub fn judge(record: &Record, known: &Known<'_>) -> Option<Told> {
         Outcome::Ended { stopped: true, .. } | Outcome::Left => {
             return Some(Told::Cancelled);
         }
-        // Nothing that happens to the task can take it back.
-        Outcome::Ended { ending: Ending::Code { code: 0 }, stopped: false, .. } => {
-            return Some(Told::Passed);
+        // Its own end; nothing that happens to the task can take it back.
+        Outcome::Ended {
+            ending: Ending::Code { code: 0 },
+            sign: TaskSign::Alive | TaskSign::EndingUnfelt,
+            stopped: false,
+            ..
+        } => return Some(Told::Passed),
+        Outcome::Ended { ending, sign: TaskSign::Ending, stopped: false, .. } => {
+            let status = ending.status();
+            (format!("The task was told to end before the script ended with {status}"), true)
         }
-        Outcome::Ended { terminating: true, stopped: false, .. } => {
-            ("The task was ended while the script ran".to_owned(), true)
+        Outcome::Ended { ending, sign: TaskSign::EndingUnfelt, stopped: false, .. } => {
+            let status = ending.status();
+            // What else ran in the task had heard of its end, and the script may have missed that.
+            match known.ecs {
+                Some(EcsSays::Seen(seen)) if seen.containers.len() == 1 && !known.cleaned_up => {
+                    return Some(Told::Script(status));
+                }
+                _ => (format!("The script ended with {status} while the task was ending"), true),
+            }
+        }
+        Outcome::Ended { ending, sign: TaskSign::Gone, stopped: false, .. } => {
+            let status = ending.status();
+            match known.ecs {
+                Some(EcsSays::Seen(seen))
+                    if is_alive(seen, own_container(record, seen)) && !known.past_watchdog =>
+                {
+                    return Some(if status == 0 { Told::Passed } else { Told::Script(status) });
+                }
+                _ => (
+                    format!("The SSH server was gone when the script had ended with {status}"),
+                    true,
+                ),
+            }
         }
         Outcome::Ended { .. } if known.past_watchdog => {
             ("The script ended after the task's deadline".to_owned(), false)
         }
-        Outcome::Ended { ending, terminating: false, stopped: false, .. } => {
+        Outcome::Ended { ending, sign: TaskSign::Alive, stopped: false, .. } => {
             return Some(Told::Script(ending.status()));
         }
-        Outcome::Lost { how, received, started: true } => {
+        Outcome::Lost { how, received, started: true, .. } => {
             (format!("The connection was cut after {received} bytes of output: {how}"), true)
         }
         Outcome::Lost { how, started: false, .. } => {
             (format!("The connection was cut before the script started: {how}"), false)
         }
         Outcome::Unreached { how } => (how.clone(), false),
+        Outcome::Refused(Refusal::Ending) => {
+            ("The agent started nothing, because the task is about to end".to_owned(), false)
+        }
         Outcome::Refused(refusal) => return Some(system(of_refusal(refusal))),
         Outcome::NoShell { how } => {
             let why = Why::new(Cause::LoginShell);
@@ -88,11 +122,27 @@ pub fn judge(record: &Record, known: &Known<'_>) -> Option<Told> {
         let why = Why::new(Cause::StoppedByCleanup);
         return Some(system(why.because(format!("{how}."))));
     }
-    Some(match of_ecs(record, known.ecs?, &how) {
-        Verdict::Job(status, why) if started => Told::Job(status, why),
-        // Before a script was started, nothing can be the job's failure.
-        Verdict::Job(_, why) | Verdict::System(why) => Told::System(why),
+    let heard = match known.outcome {
+        Outcome::Ended { sign, .. } => *sign != TaskSign::Alive,
+        Outcome::Lost { warned, .. } => *warned,
+        Outcome::Refused(_) => true,
+        _ => false,
+    };
+    Some(match of_ecs(record, known.ecs?, &how, heard) {
+        Verdict::Job(status, why) if started || known.ran_before => Told::Job(status, why),
+        // Before a script was started, nothing can be the job's failure, nor be told as one.
+        Verdict::Job(_, why) => Told::System(Box::new(of_nobody(*why))),
+        Verdict::System(why) => Told::System(why),
     })
+}
+
+/// The same for a task in which no script of the job has run.
+fn of_nobody(why: Why) -> Why {
+    let cause = match why.cause {
+        Cause::EnvironmentEnded => Cause::ConnectionLost,
+        cause => cause,
+    };
+    Why { cause, ..why }.because("No script of the job had run in it.")
 }
 
 #[cfg(test)]
@@ -105,15 +155,15 @@ mod tests {
 
     use super::*;
     use crate::session::LoginError;
-    use crate::state::example;
+    use crate::state::{Peer, example};
     use crate::task::{Container, Observation, example as task};
 
-    fn ended(ending: Ending, terminating: bool, stopped: bool) -> Outcome {
-        Outcome::Ended { ending, terminating, stopped, output_left: false }
+    fn ended(ending: Ending, sign: TaskSign, stopped: bool) -> Outcome {
+        Outcome::Ended { ending, sign, stopped, output_left: false }
     }
 
     fn lost(started: bool) -> Outcome {
-        Outcome::Lost { how: "a cut".to_owned(), received: 7, started }
+        Outcome::Lost { how: "a cut".to_owned(), received: 7, started, warned: false }
     }
 
     fn shut() -> Outcome {
@@ -123,22 +173,29 @@ mod tests {
 
     /// Every way in which a session ends, with a name for the table.
     fn outcomes() -> Vec<(&'static str, Outcome)> {
-        let (passed, failed) = (Ending::Code { code: 0 }, Ending::Code { code: 3 });
-        let killed = Ending::Signal { number: 9 };
+        use TaskSign::{Alive, Ending, EndingUnfelt, Gone};
+        let code = |code| fargate_protocol::Ending::Code { code };
+        let (passed, failed) = (code(0), code(3));
+        let killed = fargate_protocol::Ending::Signal { number: 9 };
         vec![
-            ("exit 0", ended(passed, false, false)),
-            ("exit 0 while the task ends", ended(passed, true, false)),
-            ("exit 0 after a cancel", ended(passed, false, true)),
-            ("exit 3", ended(failed, false, false)),
-            ("exit 3 while the task ends", ended(failed, true, false)),
-            ("exit 3 after a cancel", ended(failed, false, true)),
-            ("signal 9", ended(killed, false, false)),
-            ("signal 9 while the task ends", ended(killed, true, false)),
+            ("exit 0", ended(passed, Alive, false)),
+            ("exit 0 while the task ends", ended(passed, Ending, false)),
+            ("exit 0 by itself while the task ends", ended(passed, EndingUnfelt, false)),
+            ("exit 0, server gone", ended(passed, Gone, false)),
+            ("exit 0 after a cancel", ended(passed, Alive, true)),
+            ("exit 3", ended(failed, Alive, false)),
+            ("exit 3 while the task ends", ended(failed, Ending, false)),
+            ("exit 3 by itself while the task ends", ended(failed, EndingUnfelt, false)),
+            ("exit 3, server gone", ended(failed, Gone, false)),
+            ("exit 3 after a cancel", ended(failed, Ending, true)),
+            ("signal 9", ended(killed, Alive, false)),
+            ("signal 9 while the task ends", ended(killed, Ending, false)),
             ("left after a cancel", Outcome::Left),
             ("lost in mid-script", lost(true)),
             ("lost before the script", lost(false)),
             ("nobody answered", Outcome::Unreached { how: "nobody".to_owned() }),
-            ("refused", Outcome::Refused(Refusal::Ending)),
+            ("refused: ending", Outcome::Refused(Refusal::Ending)),
+            ("refused: busy", Outcome::Refused(Refusal::Busy)),
             ("no shell", Outcome::NoShell { how: "noise".to_owned() }),
             ("another run", Outcome::Superseded { received: 0, started: true }),
             ("reader gone", Outcome::OutputClosed),
@@ -147,21 +204,30 @@ mod tests {
     }
 
     fn seen(status: Status, code: Option<StopCode>, exit: Option<i32>, reason: &str) -> EcsSays {
-        let container = Container {
-            name: "job".to_owned(),
-            image: None,
-            digest: None,
-            exit_code: exit,
-            reason: Some(reason.to_owned()),
-        };
+        let reason = Some(reason.to_owned());
+        let name = "job".to_owned();
+        let job = Container { name, exit_code: exit, reason, ..Container::default() };
+        saying(status, code, vec![job])
+    }
+
+    fn saying(status: Status, code: Option<StopCode>, containers: Vec<Container>) -> EcsSays {
         let stopping = code.is_some();
-        let containers = vec![container];
         EcsSays::Seen(Box::new(Observation {
             stopping,
             stop_code: code,
             containers,
             ..task(status)
         }))
+    }
+
+    /// A task of two containers that ended with these codes.
+    fn with_sidecar(own: Option<i32>, other: Option<i32>) -> EcsSays {
+        let named = |name: &str, exit_code| {
+            let name = name.to_owned();
+            Container { name, exit_code, ..Container::default() }
+        };
+        let containers = vec![named("proxy", other), named("job", own)];
+        saying(Status::Stopping, Some(StopCode::EssentialContainerExited), containers)
     }
 
     /// Everything that ECS says, with a name for the table.
@@ -178,6 +244,12 @@ mod tests {
             ("out of memory", stopped(Exited, Some(137), oom)),
             ("agent's idle timer", stopped(Exited, Some(70), "")),
             ("agent's deadline", stopped(Exited, Some(71), "")),
+            ("ended from inside", stopped(Exited, Some(72), "")),
+            ("sidecar first", with_sidecar(Some(143), Some(1))),
+            ("sidecar, and not yet the job", with_sidecar(None, Some(0))),
+            ("job first, and not yet the sidecar", with_sidecar(Some(137), None)),
+            ("both killed", with_sidecar(Some(137), Some(137))),
+            ("from inside, beside a sidecar", with_sidecar(Some(72), Some(143))),
             ("UserInitiated", stopped(StopCode::UserInitiated, Some(143), "")),
             ("SpotInterruption", stopped(StopCode::SpotInterruption, Some(0), "")),
             ("TerminationNotice", stopped(StopCode::TerminationNotice, Some(0), "")),
@@ -188,6 +260,11 @@ mod tests {
             ("stopped, no code", seen(Status::Stopped, None, Some(0), "")),
             ("stopping", seen(Status::Deprovisioning, Some(Exited), Some(3), "")),
             ("running", seen(Status::Running, None, None, "")),
+            (
+                "Spot, shown as running",
+                seen(Status::Running, Some(StopCode::SpotInterruption), None, ""),
+            ),
+            ("running, and exited 9", seen(Status::Running, None, Some(9), "")),
             ("pending", seen(Status::Pending, None, None, "")),
             ("unknown task", EcsSays::Unknown),
             ("no answer", EcsSays::Nothing("no answer.".to_owned())),
@@ -197,6 +274,12 @@ mod tests {
     fn record() -> Record {
         let EcsSays::Seen(seen) = seen(Status::Running, None, None, "") else { unreachable!() };
         example(&seen.task)
+    }
+
+    /// The same with a stock server.
+    fn stock() -> Record {
+        let peer = Some(Peer::Sshd("SSH-2.0-OpenSSH_9.2p1".to_owned()));
+        Record { peer, deadline_unix_s: u64::MAX, ..record() }
     }
 
     fn word(told: Option<&Told>) -> String {
@@ -211,147 +294,258 @@ mod tests {
     }
 
     /// Each combination of all that is known, and what is told.
-    fn each(mut look: impl FnMut(&str, &str, &Known<'_>, Option<&Told>)) {
-        let record = record();
+    fn each(record: &Record, mut look: impl FnMut(&str, &str, &Known<'_>, Option<&Told>)) {
         let (outcomes, says) = (outcomes(), says());
         let asked = says.iter().map(|(name, says)| (*name, Some(says)));
         let ecs: Vec<_> = std::iter::once(("not asked", None)).chain(asked).collect();
         for (heard, outcome) in &outcomes {
             for (said, ecs) in &ecs {
-                for flags in 0..4 {
+                for flags in 0..8 {
                     let (past_watchdog, cleaned_up) = (flags & 1 == 1, flags & 2 == 2);
-                    let known = Known { outcome, past_watchdog, cleaned_up, ecs: *ecs };
-                    look(heard, said, &known, judge(&record, &known).as_ref());
+                    let ran_before = flags & 4 == 4;
+                    let ecs = *ecs;
+                    let known = Known { outcome, past_watchdog, cleaned_up, ran_before, ecs };
+                    look(heard, said, &known, judge(record, &known).as_ref());
                 }
             }
         }
     }
 
+    /// ECS says that the task runs on.
+    fn runs(known: &Known<'_>) -> bool {
+        matches!(known.ecs, Some(EcsSays::Seen(seen)) if is_alive(seen, "job"))
+    }
+
+    /// The end is the script's own, whatever becomes of the task.
+    fn is_own(known: &Known<'_>, sign: TaskSign, status: u8) -> bool {
+        match sign {
+            TaskSign::Alive => status == 0 || !known.past_watchdog,
+            TaskSign::EndingUnfelt => {
+                status == 0
+                    || {
+                        let alone = |seen: &Observation| seen.containers.len() == 1;
+                        matches!(known.ecs, Some(EcsSays::Seen(seen)) if alone(seen) && !known.cleaned_up)
+                    }
+            }
+            TaskSign::Gone => runs(known) && !known.past_watchdog,
+            TaskSign::Ending => false,
+        }
+    }
+
+    /// What holds of each of them.
+    fn hold(place: &str, known: &Known<'_>, told: Option<&Told>) {
+        let own = match known.outcome {
+            Outcome::Ended { ending, sign, stopped: false, .. } => {
+                Some(ending.status()).filter(|status| is_own(known, *sign, *status))
+            }
+            _ => None,
+        };
+        assert_eq!(matches!(told, Some(Told::Passed)), own == Some(0), "{place}");
+        match told {
+            Some(Told::Script(status)) => {
+                assert_eq!((Some(*status), *status == 0), (own, false), "{place}");
+            }
+            Some(Told::Job(status, _)) => {
+                assert_ne!(*status, 0, "{place}");
+                let may_run = known.ran_before
+                    || match known.outcome {
+                        Outcome::Ended { sign, .. } => *sign != TaskSign::Alive,
+                        Outcome::Lost { started, .. } => *started,
+                        _ => false,
+                    };
+                assert!(may_run && !known.cleaned_up && !runs(known), "{place}");
+            }
+            Some(Told::System(why)) => {
+                assert_ne!(why.cause, Cause::EnvironmentEnded, "word and verdict differ: {place}");
+            }
+            None => assert!(known.ecs.is_none() && !known.cleaned_up, "{place}"),
+            Some(Told::Passed | Told::Cancelled) => {}
+        }
+    }
+
     #[test]
-    fn of_all_combinations_only_a_received_exit_0_passes_and_each_blame_has_its_reason() {
+    fn of_all_combinations_only_a_script_s_own_exit_0_passes_and_each_blame_has_its_reason() {
         let mut combinations = 0;
-        each(|heard, said, known, told| {
+        let mut look = |heard: &str, said: &str, known: &Known<'_>, told: Option<&Told>| {
             combinations += 1;
             let place = format!("{heard}; ECS: {said}; {}", word(told));
-            let heard_0 = matches!(
-                known.outcome,
-                Outcome::Ended { ending: Ending::Code { code: 0 }, stopped: false, .. }
-            );
-            assert_eq!(matches!(told, Some(Told::Passed)), heard_0, "{place}");
-            match told {
-                Some(Told::Passed | Told::Cancelled | Told::System(_)) => {}
-                Some(Told::Script(status)) => {
-                    let Outcome::Ended { ending, terminating: false, stopped: false, .. } =
-                        known.outcome
-                    else {
-                        panic!("{place}")
-                    };
-                    assert_eq!((*status, known.past_watchdog), (ending.status(), false), "{place}");
-                    assert_ne!(*status, 0, "{place}");
-                }
-                Some(Told::Job(status, _)) => {
-                    assert_ne!(*status, 0, "{place}");
-                    let by_itself = ["exited", "out of memory", "stopping"];
-                    assert!(by_itself.iter().any(|own| said.starts_with(own)), "{place}");
-                    let may_run = matches!(
-                        known.outcome,
-                        Outcome::Lost { started: true, .. }
-                            | Outcome::Ended { terminating: true, .. }
-                    );
-                    assert!(may_run && !known.cleaned_up, "{place}");
-                }
-                None => assert!(known.ecs.is_none() && !known.cleaned_up, "{place}"),
+            hold(&place, known, told);
+            if let Some(Told::Job(..)) = told {
+                let own = [
+                    "exited",
+                    "out of memory",
+                    "stopping",
+                    "ended from inside",
+                    "job first",
+                    "both killed",
+                ];
+                let own = own.iter().any(|own| said.starts_with(own));
+                assert!(
+                    own || ["from inside, beside a sidecar", "running, and exited 9"]
+                        .contains(&said),
+                    "{place}"
+                );
             }
-        });
-        assert_eq!(combinations, 17 * 22 * 4);
+        };
+        each(&record(), &mut look);
+        each(&stock(), &mut look);
+        assert_eq!(combinations, 22 * 30 * 8 * 2);
     }
 
     #[test]
     fn the_table() {
         let mut rows: Vec<((String, String), Vec<String>)> = Vec::new();
-        each(|heard, said, known, told| {
+        each(&record(), |heard, said, known, told| {
             if known.past_watchdog || known.cleaned_up {
                 return;
             }
-            let (row, said) = ((heard.to_owned(), word(told)), said.to_owned());
+            let before = ["lost before the script", "nobody answered", "refused: ending"];
+            let heard = match known.ran_before {
+                false => heard.to_owned(),
+                true if before.contains(&heard) => format!("{heard}, after another"),
+                true => return,
+            };
+            let (row, said) = ((heard, word(told)), said.to_owned());
             match rows.iter_mut().find(|(known, _)| *known == row) {
                 Some((_, sayings)) => sayings.push(said),
                 None => rows.push((row, vec![said])),
             }
         });
-        let line = |((heard, told), said): &((String, String), Vec<String>)| {
-            let said = if said.len() == 22 { "whatever".to_owned() } else { said.join("; ") };
-            format!("{heard} | {told} | {said}\n")
+        let line = |((_, told), said): &((String, String), Vec<String>)| {
+            let said = if said.len() == 30 { "whatever".to_owned() } else { said.join("; ") };
+            format!("  {told} | {said}\n")
         };
-        insta::assert_snapshot!(rows.iter().map(line).collect::<String>(), @r"
-        exit 0 | PASSED | whatever
-        exit 0 while the task ends | PASSED | whatever
-        exit 0 after a cancel | cancelled | whatever
-        exit 3 | script 3 | whatever
-        exit 3 while the task ends | ask ECS | not asked
-        exit 3 while the task ends | job 1, environment-ended | exited 0; exited -1
-        exit 3 while the task ends | job 3, environment-ended | exited 3; stopping
-        exit 3 while the task ends | job 137, environment-ended | exited 137
-        exit 3 while the task ends | system, connection-lost | exited, no code; running; unknown task; no answer
-        exit 3 while the task ends | job 137, out-of-memory | out of memory
-        exit 3 while the task ends | system, idle | agent's idle timer
-        exit 3 while the task ends | system, max-lifetime | agent's deadline
-        exit 3 while the task ends | system, stopped-by | UserInitiated
-        exit 3 while the task ends | system, spot | SpotInterruption; TerminationNotice
-        exit 3 while the task ends | system, unknown | TaskFailedToStart; ServiceScheduler; unheard-of code; stopped, no code; pending
-        exit 3 while the task ends | system, host-retired | InfrastructureHealth
-        exit 3 after a cancel | cancelled | whatever
-        signal 9 | script 137 | whatever
-        signal 9 while the task ends | ask ECS | not asked
-        signal 9 while the task ends | job 1, environment-ended | exited 0; exited -1
-        signal 9 while the task ends | job 3, environment-ended | exited 3; stopping
-        signal 9 while the task ends | job 137, environment-ended | exited 137
-        signal 9 while the task ends | system, connection-lost | exited, no code; running; unknown task; no answer
-        signal 9 while the task ends | job 137, out-of-memory | out of memory
-        signal 9 while the task ends | system, idle | agent's idle timer
-        signal 9 while the task ends | system, max-lifetime | agent's deadline
-        signal 9 while the task ends | system, stopped-by | UserInitiated
-        signal 9 while the task ends | system, spot | SpotInterruption; TerminationNotice
-        signal 9 while the task ends | system, unknown | TaskFailedToStart; ServiceScheduler; unheard-of code; stopped, no code; pending
-        signal 9 while the task ends | system, host-retired | InfrastructureHealth
-        left after a cancel | cancelled | whatever
-        lost in mid-script | ask ECS | not asked
-        lost in mid-script | job 1, environment-ended | exited 0; exited -1
-        lost in mid-script | job 3, environment-ended | exited 3; stopping
-        lost in mid-script | job 137, environment-ended | exited 137
-        lost in mid-script | system, connection-lost | exited, no code; running; unknown task; no answer
-        lost in mid-script | job 137, out-of-memory | out of memory
-        lost in mid-script | system, idle | agent's idle timer
-        lost in mid-script | system, max-lifetime | agent's deadline
-        lost in mid-script | system, stopped-by | UserInitiated
-        lost in mid-script | system, spot | SpotInterruption; TerminationNotice
-        lost in mid-script | system, unknown | TaskFailedToStart; ServiceScheduler; unheard-of code; stopped, no code; pending
-        lost in mid-script | system, host-retired | InfrastructureHealth
-        lost before the script | ask ECS | not asked
-        lost before the script | system, environment-ended | exited 0; exited 3; exited 137; exited -1; stopping
-        lost before the script | system, connection-lost | exited, no code; running; unknown task; no answer
-        lost before the script | system, out-of-memory | out of memory
-        lost before the script | system, idle | agent's idle timer
-        lost before the script | system, max-lifetime | agent's deadline
-        lost before the script | system, stopped-by | UserInitiated
-        lost before the script | system, spot | SpotInterruption; TerminationNotice
-        lost before the script | system, unknown | TaskFailedToStart; ServiceScheduler; unheard-of code; stopped, no code; pending
-        lost before the script | system, host-retired | InfrastructureHealth
-        nobody answered | ask ECS | not asked
-        nobody answered | system, environment-ended | exited 0; exited 3; exited 137; exited -1; stopping
-        nobody answered | system, connection-lost | exited, no code; running; unknown task; no answer
-        nobody answered | system, out-of-memory | out of memory
-        nobody answered | system, idle | agent's idle timer
-        nobody answered | system, max-lifetime | agent's deadline
-        nobody answered | system, stopped-by | UserInitiated
-        nobody answered | system, spot | SpotInterruption; TerminationNotice
-        nobody answered | system, unknown | TaskFailedToStart; ServiceScheduler; unheard-of code; stopped, no code; pending
-        nobody answered | system, host-retired | InfrastructureHealth
-        refused | system, stopped-by | whatever
-        no shell | system, login-shell | whatever
-        another run | system, superseded | whatever
-        reader gone | system, output-closed | whatever
-        shut out | system, login-refused | whatever
+        let mut order: Vec<&String> = Vec::new();
+        for ((heard, _), _) in &rows {
+            if !order.contains(&heard) {
+                order.push(heard);
+            }
+        }
+        // What is told of several ends alike stands once.
+        let mut kinds: Vec<(Vec<&str>, String)> = Vec::new();
+        for heard in order {
+            let own = rows.iter().filter(|((other, _), _)| other == heard);
+            let lines: String = own.map(line).collect();
+            match kinds.iter_mut().find(|(_, known)| *known == lines) {
+                Some((heards, _)) => heards.push(heard),
+                None => kinds.push((vec![heard], lines)),
+            }
+        }
+        let kinds = kinds.iter().map(|(heards, lines)| format!("{}\n{lines}", heards.join("; ")));
+        insta::assert_snapshot!(kinds.collect::<String>(), @r"
+        exit 0; exit 0 by itself while the task ends
+          PASSED | whatever
+        exit 0 while the task ends; exit 3 while the task ends; signal 9 while the task ends; refused: ending, after another
+          ask ECS | not asked
+          job 1, environment-ended | exited 0; exited -1
+          job 3, environment-ended | exited 3; stopping
+          job 137, environment-ended | exited 137; job first, and not yet the sidecar
+          system, connection-lost | exited, no code; running; unknown task; no answer
+          job 137, out-of-memory | out of memory
+          system, idle | agent's idle timer
+          system, max-lifetime | agent's deadline
+          job 143, environment-ended | ended from inside; from inside, beside a sidecar
+          system, container-ended | sidecar first; sidecar, and not yet the job; both killed
+          system, stopped-by | UserInitiated
+          system, spot | SpotInterruption; TerminationNotice; Spot, shown as running
+          system, unknown | TaskFailedToStart; ServiceScheduler; unheard-of code; stopped, no code; pending
+          system, host-retired | InfrastructureHealth
+          job 9, environment-ended | running, and exited 9
+        exit 0, server gone
+          ask ECS | not asked
+          job 1, environment-ended | exited 0; exited -1
+          job 3, environment-ended | exited 3; stopping
+          job 137, environment-ended | exited 137; job first, and not yet the sidecar
+          system, connection-lost | exited, no code; unknown task; no answer
+          job 137, out-of-memory | out of memory
+          system, idle | agent's idle timer
+          system, max-lifetime | agent's deadline
+          job 143, environment-ended | ended from inside; from inside, beside a sidecar
+          system, container-ended | sidecar first; sidecar, and not yet the job; both killed
+          system, stopped-by | UserInitiated
+          system, spot | SpotInterruption; TerminationNotice; Spot, shown as running
+          system, unknown | TaskFailedToStart; ServiceScheduler; unheard-of code; stopped, no code; pending
+          system, host-retired | InfrastructureHealth
+          PASSED | running
+          job 9, environment-ended | running, and exited 9
+        exit 0 after a cancel; exit 3 after a cancel; left after a cancel
+          cancelled | whatever
+        exit 3
+          script 3 | whatever
+        exit 3 by itself while the task ends
+          ask ECS | not asked
+          script 3 | exited 0; exited 3; exited 137; exited -1; exited, no code; out of memory; agent's idle timer; agent's deadline; ended from inside; UserInitiated; SpotInterruption; TerminationNotice; TaskFailedToStart; ServiceScheduler; InfrastructureHealth; unheard-of code; stopped, no code; stopping; running; Spot, shown as running; running, and exited 9; pending
+          system, container-ended | sidecar first; sidecar, and not yet the job; both killed
+          job 137, environment-ended | job first, and not yet the sidecar
+          job 143, environment-ended | from inside, beside a sidecar
+          system, connection-lost | unknown task; no answer
+        exit 3, server gone
+          ask ECS | not asked
+          job 1, environment-ended | exited 0; exited -1
+          job 3, environment-ended | exited 3; stopping
+          job 137, environment-ended | exited 137; job first, and not yet the sidecar
+          system, connection-lost | exited, no code; unknown task; no answer
+          job 137, out-of-memory | out of memory
+          system, idle | agent's idle timer
+          system, max-lifetime | agent's deadline
+          job 143, environment-ended | ended from inside; from inside, beside a sidecar
+          system, container-ended | sidecar first; sidecar, and not yet the job; both killed
+          system, stopped-by | UserInitiated
+          system, spot | SpotInterruption; TerminationNotice; Spot, shown as running
+          system, unknown | TaskFailedToStart; ServiceScheduler; unheard-of code; stopped, no code; pending
+          system, host-retired | InfrastructureHealth
+          script 3 | running
+          job 9, environment-ended | running, and exited 9
+        signal 9
+          script 137 | whatever
+        lost in mid-script; lost before the script, after another; nobody answered, after another
+          ask ECS | not asked
+          job 1, environment-ended | exited 0; exited -1
+          job 3, environment-ended | exited 3; stopping
+          job 137, environment-ended | exited 137; job first, and not yet the sidecar; both killed
+          system, connection-lost | exited, no code; running; unknown task; no answer
+          job 137, out-of-memory | out of memory
+          system, idle | agent's idle timer
+          system, max-lifetime | agent's deadline
+          job 143, environment-ended | ended from inside; from inside, beside a sidecar
+          system, container-ended | sidecar first; sidecar, and not yet the job
+          system, stopped-by | UserInitiated
+          system, spot | SpotInterruption; TerminationNotice; Spot, shown as running
+          system, unknown | TaskFailedToStart; ServiceScheduler; unheard-of code; stopped, no code; pending
+          system, host-retired | InfrastructureHealth
+          job 9, environment-ended | running, and exited 9
+        lost before the script; nobody answered
+          ask ECS | not asked
+          system, connection-lost | exited 0; exited 3; exited 137; exited -1; exited, no code; ended from inside; job first, and not yet the sidecar; both killed; from inside, beside a sidecar; stopping; running; running, and exited 9; unknown task; no answer
+          system, out-of-memory | out of memory
+          system, idle | agent's idle timer
+          system, max-lifetime | agent's deadline
+          system, container-ended | sidecar first; sidecar, and not yet the job
+          system, stopped-by | UserInitiated
+          system, spot | SpotInterruption; TerminationNotice; Spot, shown as running
+          system, unknown | TaskFailedToStart; ServiceScheduler; unheard-of code; stopped, no code; pending
+          system, host-retired | InfrastructureHealth
+        refused: ending
+          ask ECS | not asked
+          system, connection-lost | exited 0; exited 3; exited 137; exited -1; exited, no code; ended from inside; job first, and not yet the sidecar; from inside, beside a sidecar; stopping; running; running, and exited 9; unknown task; no answer
+          system, out-of-memory | out of memory
+          system, idle | agent's idle timer
+          system, max-lifetime | agent's deadline
+          system, container-ended | sidecar first; sidecar, and not yet the job; both killed
+          system, stopped-by | UserInitiated
+          system, spot | SpotInterruption; TerminationNotice; Spot, shown as running
+          system, unknown | TaskFailedToStart; ServiceScheduler; unheard-of code; stopped, no code; pending
+          system, host-retired | InfrastructureHealth
+        refused: busy
+          system, task-busy | whatever
+        no shell
+          system, login-shell | whatever
+        another run
+          system, superseded | whatever
+        reader gone
+          system, output-closed | whatever
+        shut out
+          system, login-refused | whatever
         ");
     }
 
@@ -361,15 +555,19 @@ mod tests {
             code in any::<u8>(),
             number in any::<u8>(),
             exit in proptest::option::of(any::<i32>()),
-            flags in any::<[bool; 7]>(),
-            kind in 0..4_usize,
-            stop in 0..8_usize,
+            other in proptest::option::of(proptest::option::of(any::<i32>())),
+            flags in any::<[bool; 8]>(),
+            kind in 0..6_usize,
+            (stop, status) in (0..8_usize, 0..4_usize),
         ) {
-            let [terminating, stopped, past_watchdog, cleaned_up, asked, started, signal] = flags;
+            let [stopped, past_watchdog, cleaned_up, ran_before, asked, started, signal, sshd] = flags;
             let ending = if signal { Ending::Signal { number } } else { Ending::Code { code } };
             let outcome = match kind {
-                0 | 1 => ended(ending, terminating, stopped),
-                2 => lost(started),
+                0 => ended(ending, TaskSign::Alive, stopped),
+                1 => ended(ending, TaskSign::Ending, stopped),
+                2 => ended(ending, TaskSign::EndingUnfelt, stopped),
+                3 => ended(ending, TaskSign::Gone, stopped),
+                4 => lost(started),
                 _ => Outcome::Unreached { how: String::new() },
             };
             let code_of_stop = [
@@ -383,13 +581,19 @@ mod tests {
                 Some(StopCode::Other(String::new())),
             ][stop]
                 .clone();
-            let says = seen(Status::Stopped, code_of_stop, exit, "");
+            let shown = [Status::Stopped, Status::Running, Status::Stopping, Status::Pending];
+            let named = |name: &str, exit_code| {
+                let name = name.to_owned();
+                Container { name, exit_code, ..Container::default() }
+            };
+            let others = other.map(|exit| named("proxy", exit));
+            let containers = others.into_iter().chain([named("job", exit)]).collect();
+            let says = saying(shown[status].clone(), code_of_stop, containers);
             let ecs = asked.then_some(&says);
-            let known = Known { outcome: &outcome, past_watchdog, cleaned_up, ecs };
-            let told = judge(&record(), &known);
-            let heard_0 = kind < 2 && !signal && code == 0 && !stopped;
-            prop_assert_eq!(matches!(told, Some(Told::Passed)), heard_0);
-            prop_assert!(!matches!(told, Some(Told::Script(0) | Told::Job(0, _))));
+            let known = Known { outcome: &outcome, past_watchdog, cleaned_up, ran_before, ecs };
+            let record = if sshd { stock() } else { record() };
+            let told = judge(&record, &known);
+            hold(&format!("{outcome:?}; {says:?}; {told:?}"), &known, told.as_ref());
         }
     }
 }

@@ -217,6 +217,8 @@ pub enum Cause {
     AlreadyPrepared,
     #[serde(rename = "environment-ended")]
     EnvironmentEnded,
+    #[serde(rename = "container-ended")]
+    ContainerEnded,
     #[serde(rename = "superseded")]
     Superseded,
     #[serde(rename = "expired")]
@@ -333,6 +335,7 @@ impl Cause {
         Self::StateMissing,
         Self::AlreadyPrepared,
         Self::EnvironmentEnded,
+        Self::ContainerEnded,
         Self::Superseded,
         Self::Expired,
         Self::Output,
@@ -452,6 +455,7 @@ impl Cause {
             Self::StateMissing => entry("state-missing", "host", Setup, Final, "this job was not prepared on this host", "see whether `prepare` and `run` use the same `state_dir`", "fargate-runner config show"),
             Self::AlreadyPrepared => entry("already-prepared", "host", Setup, Final, "another process is preparing this job", "see whether two runners share one registration", "ps -ef"),
             Self::EnvironmentEnded => entry("environment-ended", "script", Job, Final, "the job ended its own environment", "look for kill, reboot or firewall commands in the script", ""),
+            Self::ContainerEnded => entry("container-ended", "config", Setup, Final, "container {other} of the task ended ({ended})", "see why it ended; set `essential` to false where jobs can go on without it", "aws ecs describe-task-definition --task-definition {task_definition}"),
             Self::Superseded => entry("superseded", "agent", Runner, Final, "another stage of this job began while this one ran", "see why gitlab-runner did not wait", "journalctl -u gitlab-runner"),
             Self::Expired => entry("expired", "aws", Aws, Final, "ECS no longer remembers this task", "start the job again", "retry: { max: 1, when: runner_system_failure }"),
             Self::Output => entry("output-closed", "host", Setup, Final, "the job's log could not be written", "see whether gitlab-runner was ended", "journalctl -u gitlab-runner"),

@@ -1,0 +1,306 @@
+//! Which container of a task ended first, and ended the others with it.
+//!
+//! ECS tells no times of containers, so this goes by signs: one that has ended while the other has
+//! not, and exit codes that no order to end leaves behind. Where no sign is left it says so; then the
+//! end is nobody's in particular, and never the script's.
+
+use std::collections::BTreeMap;
+
+use fargate_model::task::{Status, StopCode};
+use fargate_model::why::{Cause, Why};
+use fargate_protocol::ENDED_FROM_INSIDE;
+use tracing::warn;
+
+use super::classify::{AGENT_IDLE, AGENT_LIFETIME, is_out_of_memory};
+use super::client::Ecs;
+use super::observation::{Container, Observation};
+use crate::aws::CallError;
+use crate::mask;
+use crate::state::Folder;
+
+/// Tells which containers are essential.
+const RIGHT: &str = "ecs:DescribeTaskDefinition";
+/// Exit code by SIGTERM: of an agent that was told to end from outside, too.
+const TERMINATED: i32 = 143;
+/// Exit code by SIGKILL.
+const KILLED: i32 = 137;
+/// What a container leaves that ECS told to end: it ended well, by SIGTERM, or by SIGKILL.
+const ORDERED: [i32; 3] = [0, TERMINATED, KILLED];
+
+/// True if a container that was told to end leaves this exit code; others may as well.
+pub fn is_ordered(code: i32) -> bool {
+    ORDERED.contains(&code)
+}
+
+/// Which container ended first.
+#[derive(Debug, PartialEq, Eq)]
+enum FirstEnd<'a> {
+    /// The job's.
+    Own,
+    /// This one.
+    Other(&'a Container),
+    /// The job's or one of those of which this is one.
+    Unknown(&'a Container),
+}
+
+impl Container {
+    /// ECS says that it has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.exit_code.is_some() || self.last_status == Some(Status::Stopped)
+    }
+
+    /// Its end says itself who caused it: an agent's own word, or ECS's of its memory.
+    fn speaks_for_itself(&self) -> bool {
+        let codes = [AGENT_IDLE, AGENT_LIFETIME, i32::from(ENDED_FROM_INSIDE)];
+        self.exit_code.is_some_and(|code| codes.contains(&code))
+            || self.reason.as_deref().is_some_and(is_out_of_memory)
+    }
+}
+
+impl Observation {
+    /// Containers beside `own` that have ended and whose end ends the task.
+    fn others_that_ended<'a>(&'a self, own: &str) -> Vec<&'a Container> {
+        let ended = |other: &&Container| other.name != own && other.has_ended();
+        let essential = |other: &&Container| other.essential != Some(false);
+        self.containers.iter().filter(ended).filter(essential).collect()
+    }
+
+    /// True once nothing that ECS may still add changes why the task ends, whatever state it shows.
+    /// `own` is the job's container.
+    #[must_use]
+    pub fn is_decided(&self, own: &str) -> bool {
+        let own_end = self.container(own).filter(|container| container.has_ended());
+        match &self.stop_code {
+            _ if matches!(self.status, Status::Stopped | Status::Deleted) => true,
+            // Which code it exited with may come later.
+            Some(StopCode::EssentialContainerExited) => {
+                own_end.is_some_and(|own| own.exit_code.is_some())
+                    || own_end.is_none() && !self.others_that_ended(own).is_empty()
+            }
+            Some(_) => true,
+            None => own_end.is_some_and(Container::speaks_for_itself),
+        }
+    }
+
+    /// ECS says that the container of this name has ended.
+    #[must_use]
+    pub fn has_lost(&self, own: &str) -> bool {
+        self.container(own).is_some_and(Container::has_ended)
+    }
+
+    fn first_end<'a>(&'a self, own: &str, was_warned: bool) -> FirstEnd<'a> {
+        let others = self.others_that_ended(own);
+        let unordered = |other: &&&Container| !other.exit_code.is_none_or(is_ordered);
+        // Of several the one that no order explains.
+        let Some(&other) = others.iter().find(unordered).or(others.first()) else {
+            return FirstEnd::Own;
+        };
+        match self.container(own) {
+            Some(own) if own.speaks_for_itself() => FirstEnd::Own,
+            Some(own) if !own.has_ended() => FirstEnd::Other(other),
+            Some(own) => match own.exit_code {
+                Some(TERMINATED) => FirstEnd::Other(other),
+                Some(KILLED) if !was_warned => FirstEnd::Own,
+                Some(code) if !is_ordered(code) => FirstEnd::Own,
+                _ => FirstEnd::Unknown(other),
+            },
+            None => FirstEnd::Unknown(other),
+        }
+    }
+}
+
+/// The cause of the end of `seen`, whose essential container exited: `why`, unless another container
+/// than `own` ended first, or may have.
+///
+/// `was_warned` is false only of an agent that would have said that it was told to end, or would have
+/// ended by itself long before anybody kills it, and has done neither.
+pub fn unless_other(why: Why, seen: &Observation, own: &str, was_warned: bool) -> Why {
+    let told = |container: &Container| match container.exit_code {
+        Some(code) => format!("exit {code}"),
+        None => "no exit code".to_owned(),
+    };
+    let own_end = seen.container(own).filter(|own| own.has_ended()).map(told);
+    let (other, sentence) = match (seen.first_end(own, was_warned), own_end) {
+        (FirstEnd::Own, _) => return why,
+        (FirstEnd::Other(other), None) => {
+            (other, format!("It ended while container {own} still ran."))
+        }
+        (FirstEnd::Other(other), Some(end)) => {
+            (other, format!("Container {own} was told to end ({end})."))
+        }
+        (FirstEnd::Unknown(other), end) => {
+            let own_end = end.unwrap_or_else(|| "not reported".to_owned());
+            let ends = format!("{own} {own_end}, {} {}", other.name, told(other));
+            (other, format!("Which container ended first cannot be known: {ends}."))
+        }
+    };
+    let why = Why { cause: Cause::ContainerEnded, ..why };
+    let why = why.with("other", &other.name).with("ended", told(other)).because(sentence);
+    match &other.reason {
+        Some(reason) => why.quoting(&format!("Container {}", other.name), mask::text(reason)),
+        None => why,
+    }
+}
+
+/// What ECS says of the containers of a definition: whether each is essential.
+pub struct EssentialFlags(Option<BTreeMap<String, bool>>);
+
+impl EssentialFlags {
+    /// Nothing asked yet.
+    pub fn unasked() -> Self {
+        Self(None)
+    }
+
+    /// Writes into `seen` which containers are essential, where that matters: of a task with several
+    /// whose container exited. It asks once; without the right to, all count as essential.
+    pub async fn fill_in(
+        &mut self,
+        seen: &mut Observation,
+        ecs: &Ecs,
+        folder: &Folder,
+        cluster: &str,
+    ) {
+        let ended = seen.containers.iter().any(Container::has_ended);
+        let Some(definition) = seen.definition.clone().filter(|_| seen.containers.len() > 1) else {
+            return;
+        };
+        if !ended {
+            return;
+        }
+        if self.0.is_none() {
+            let refused = folder.was_refused(RIGHT, ecs.region(), cluster);
+            let asked =
+                if refused { Ok(BTreeMap::new()) } else { ecs.essential(&definition).await };
+            match asked {
+                Ok(flags) => self.0 = Some(flags),
+                Err(error) => {
+                    if error.denies(RIGHT) {
+                        folder.remember_refusal(RIGHT, ecs.region(), cluster);
+                        self.0 = Some(BTreeMap::new());
+                    }
+                    warn!(event = "definition.unread", request_id = error.request_id(), "{error}");
+                }
+            }
+        }
+        let Some(flags) = &self.0 else { return };
+        for container in &mut seen.containers {
+            container.essential = flags.get(&container.name).copied();
+        }
+    }
+}
+
+impl Ecs {
+    /// Whether each container of this definition is essential.
+    async fn essential(&self, definition: &str) -> Result<BTreeMap<String, bool>, CallError> {
+        let call = self.client().describe_task_definition().task_definition(definition);
+        let answer = call.send().await.map_err(|error| CallError::of(&error))?;
+        let containers = answer.task_definition().map_or(&[][..], |d| d.container_definitions());
+        let flag = |own: &aws_sdk_ecs::types::ContainerDefinition| {
+            Some((own.name()?.to_owned(), own.essential() != Some(false)))
+        };
+        Ok(containers.iter().filter_map(flag).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::observation::example;
+    use super::*;
+
+    fn container(name: &str, exit_code: Option<i32>) -> Container {
+        let last_status = Some(if exit_code.is_some() { Status::Stopped } else { Status::Running });
+        Container { name: name.to_owned(), exit_code, last_status, ..Container::default() }
+    }
+
+    fn seen(containers: Vec<Container>) -> Observation {
+        Observation {
+            stop_code: Some(StopCode::EssentialContainerExited),
+            containers,
+            ..example(Status::Stopped)
+        }
+    }
+
+    fn told(containers: Vec<Container>) -> String {
+        let why = Why::new(Cause::EnvironmentEnded);
+        let why = unless_other(why, &seen(containers), "job", true);
+        let evidence: Vec<_> = why.evidence.iter().map(ToString::to_string).collect();
+        format!("{}: {}", why.headline(), evidence.join(" "))
+    }
+
+    #[test]
+    fn signs_tell_which_container_ended_first_in_either_order_of_the_list() {
+        const JOB: &str = "the job ended its own environment: ";
+        let both = "container proxy of the task ended (exit 1): ";
+        let told_to_end = format!("{both}Container job was told to end (exit 143).");
+        let open = format!("{both}Which container ended first cannot be known: job exit ");
+        let cases = [
+            (Some(143), Some(1), told_to_end),
+            (None, Some(1), format!("{both}It ended while container job still ran.")),
+            (Some(137), Some(1), format!("{open}137, proxy exit 1.")),
+            (Some(0), Some(1), format!("{open}0, proxy exit 1.")),
+            (Some(143), None, JOB.to_owned()),
+            (Some(137), None, JOB.to_owned()),
+            (Some(72), Some(1), JOB.to_owned()),
+            (Some(70), Some(143), JOB.to_owned()),
+            (Some(1), Some(143), JOB.to_owned()),
+        ];
+        for (own, other, expected) in cases {
+            let mut containers = vec![container("job", own), container("proxy", other)];
+            assert_eq!(told(containers.clone()), expected, "{own:?} {other:?}");
+            containers.reverse();
+            assert_eq!(told(containers), expected, "{own:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn an_agent_that_was_killed_without_a_word_was_told_nothing() {
+        let both = || seen(vec![container("job", Some(137)), container("proxy", Some(0))]);
+        let cause =
+            |warned| unless_other(Why::new(Cause::EnvironmentEnded), &both(), "job", warned).cause;
+        assert_eq!(cause(false), Cause::EnvironmentEnded);
+        assert_eq!(cause(true), Cause::ContainerEnded);
+    }
+
+    #[test]
+    fn a_container_that_is_not_essential_ended_nothing() {
+        let init = Container { essential: Some(false), ..container("init", Some(0)) };
+        let told = told(vec![container("job", Some(143)), init]);
+        assert_eq!(told, "the job ended its own environment: ");
+    }
+
+    #[test]
+    fn of_several_the_one_is_named_that_no_order_explains() {
+        let log = container("log", Some(0));
+        let told = told(vec![container("job", Some(143)), log, container("proxy", Some(9))]);
+        assert!(told.starts_with("container proxy of the task ended (exit 9): "), "{told}");
+    }
+
+    #[test]
+    fn what_decides_decides_at_any_state_that_ecs_shows() {
+        use StopCode::{EssentialContainerExited as Exited, SpotInterruption as Spot};
+        let both = |own, other| vec![container("job", own), container("proxy", other)];
+        let cases = [
+            (Some(Spot), both(None, None), true),
+            (Some(Exited), both(None, None), false),
+            (Some(Exited), both(Some(137), None), true),
+            (Some(Exited), both(None, Some(0)), true),
+            (None, both(None, Some(0)), false),
+            (None, both(Some(143), None), false),
+            (None, both(Some(72), None), true),
+            (None, both(Some(70), None), true),
+            (None, both(None, None), false),
+        ];
+        for status in [Status::Pending, Status::Running, Status::Deactivating, Status::Stopping] {
+            for (stop_code, containers, expected) in cases.clone() {
+                for stopping in [false, true] {
+                    let containers = containers.clone();
+                    let stop_code = stop_code.clone();
+                    let base = example(status.clone());
+                    let seen = Observation { stop_code, containers, stopping, ..base };
+                    assert_eq!(seen.is_decided("job"), expected, "{seen:?}");
+                }
+            }
+        }
+    }
+}
