@@ -3,6 +3,8 @@
 //!
 //! It knows no forge. Who asked is a word in the record, how it went is told by events.
 
+mod cancelled;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,6 +16,8 @@ use fargate_model::why::{Cause, Next, Who, Why};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+pub use cancelled::CancelledTask;
+
 use crate::point::Point;
 use crate::session::{
     ClientKey, HostProof, Introduction, Login, LoginError, Seed, Session, StockTerms, Stops,
@@ -22,7 +26,7 @@ use crate::session::{
 use crate::state::{Core, Folder, Ledger, Manager, Origin, Peer, Record, Secret, StateError};
 use crate::task::{
     Acquired, Ecs, Event, FOLDER_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, LaunchError,
-    Launcher, Place, Released, TAG_PREFIX, TaskSpec, Terms, acquire, login_failed, reason, release,
+    Launcher, Place, TAG_PREFIX, TaskSpec, Terms, acquire, login_failed, reason, release,
 };
 use crate::{mask, random, version};
 
@@ -80,36 +84,6 @@ pub enum ProvisionError {
         /// What became of the task.
         task: CancelledTask,
     },
-}
-
-/// What is known of the task of a start that was cancelled. A task is named by the first 8 characters
-/// of its id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CancelledTask {
-    /// None was started.
-    NotStarted,
-    /// ECS stops it.
-    Stopping(String),
-    /// Nobody could stop it yet; the record names it.
-    NotStopped(String),
-    /// ECS did not say whether one was started; the record names the launch.
-    Unknown,
-}
-
-impl std::fmt::Display for CancelledTask {
-    /// Goes on after "cancelled".
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NotStarted => f.write_str(": no task was started"),
-            Self::Stopping(task) => write!(f, ": task {task} is being stopped"),
-            Self::NotStopped(task) => {
-                write!(f, ": task {task} could not be stopped yet, the clean-up tries again")
-            }
-            Self::Unknown => f.write_str(
-                ": ECS did not say whether a task was started, the clean-up asks again and stops it",
-            ),
-        }
-    }
 }
 
 impl From<Why> for ProvisionError {
@@ -419,19 +393,6 @@ fn lasting(why: &Why) -> Option<Why> {
     lasts.then(|| why.clone())
 }
 
-fn of_cancelled(record: &Record, released: &Released) -> CancelledTask {
-    let known = record.core.task.as_ref();
-    match (released.stopped.first(), known, released.undone.is_empty()) {
-        (Some(task), _, true) => CancelledTask::Stopping(task.short()),
-        (None, Some(task), true) => CancelledTask::Stopping(task.short()),
-        (None, None, true) => CancelledTask::NotStarted,
-        (_, Some(task), false) | (Some(task), None, false) => {
-            CancelledTask::NotStopped(task.short())
-        }
-        (None, None, false) => CancelledTask::Unknown,
-    }
-}
-
 /// Stops what was started, on a deadline of its own, and remembers a cause that the next try would
 /// meet again.
 async fn take_back(
@@ -449,7 +410,7 @@ async fn take_back(
     let released = release(ecs, &record.launches, &reason(why), deadline, timeouts.visible).await;
     let error = match error {
         ProvisionError::Cancelled { .. } => {
-            ProvisionError::Cancelled { task: of_cancelled(record, &released) }
+            ProvisionError::Cancelled { task: CancelledTask::of(record, &released) }
         }
         error => error,
     };

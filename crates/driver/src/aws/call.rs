@@ -131,6 +131,9 @@ impl CallError {
             SdkError::DispatchFailure(_) if text().contains("failed to apply endpoint") => {
                 Self::Endpoint { text: text() }
             }
+            SdkError::DispatchFailure(_) if find::<CredentialsError>(error).is_some() => {
+                Self::NotSent { text: text() }
+            }
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => {
                 Self::NoAnswer { text: text() }
             }

@@ -10,6 +10,7 @@ mod http;
 mod kept;
 mod logs;
 mod process;
+mod profile_lines;
 mod profiles;
 mod proxy;
 mod regular_file;

@@ -60,7 +60,7 @@ impl ProcessProvider {
             let path = path.to_string_lossy();
             let text = format!("Its credential_process (line {line} of {path}) {}.", fault.text);
             let why = Why::new(Cause::AwsProfile).with("profile", profile).with("path", &path);
-            let why = Box::new(why.because(text));
+            let why = Box::new(why.because(text::escape(&text)));
             CredentialsError::provider_error(NoCredentials { why, passing: fault.passing })
         })
     }

@@ -16,8 +16,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use fargate_model::text::escape;
 use fargate_model::why::{Cause, Why};
 
+use super::profile_lines::{Line, LineReader, heading_of, setting};
 use super::regular_file::read_at_most;
 
 /// Longest file that is read. One with a thousand profiles has 200 KiB.
@@ -261,14 +263,14 @@ impl Profiles {
             return Err(self.blamed_for(wrong));
         }
         let names = format!("AWS_PROFILE names it, and no file has it: {}.", self.places());
-        Err(self.blamed().because(names))
+        Err(self.blamed().because(escape(&names)))
     }
 
     fn blamed_for(&self, wrong: &WrongLine) -> Why {
         let WrongLine { path, line, section, rule } = wrong;
         let of = section.as_ref().map(|section| format!(", in [{section}]")).unwrap_or_default();
         let text = format!("Line {line} of {}{of}: {rule}.", path.display());
-        self.blamed().with("path", path.to_string_lossy()).because(text)
+        self.blamed().with("path", path.to_string_lossy()).because(escape(&text))
     }
 
     /// The profile that is used, those that it takes its credentials from, and their SSO sessions.
@@ -337,7 +339,7 @@ impl Profiles {
     fn blamed_at(&self, setting: &Setting, profile: &str, rule: &str) -> Why {
         let Setting { path, line, .. } = setting;
         let text = format!("Line {line} of {}, in [{profile}]: {rule}.", path.display());
-        self.blamed().with("path", path.to_string_lossy()).because(text)
+        self.blamed().with("path", path.to_string_lossy()).because(escape(&text))
     }
 
     /// Wrong lines that harm nobody, for the operator.
@@ -378,90 +380,6 @@ fn contents(path: &Path) -> Result<String, Option<String>> {
 fn home() -> Option<PathBuf> {
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten()?;
     Some(user.dir)
-}
-
-/// What a line is.
-enum Line {
-    /// A comment, a blank, or more of a value.
-    Kept,
-    /// More of what was wrong.
-    Dropped,
-    /// The name of the section that begins.
-    Heading(String),
-    /// A name and its value.
-    Setting(String, String),
-}
-
-/// Where in a file the next line stands.
-#[derive(Default)]
-struct LineReader {
-    section: Option<String>,
-    /// Whether there is a setting that an indented line goes on with, and whether its value is empty,
-    /// so that such lines are settings themselves.
-    open: Option<bool>,
-    /// What follows belongs to a line that was wrong.
-    drops: bool,
-}
-
-impl LineReader {
-    fn read(&mut self, line: &str) -> Result<Line, &'static str> {
-        if line.trim_matches([' ', '\t']).is_empty() || line.starts_with(['#', ';']) {
-            return Ok(Line::Kept);
-        }
-        if line.starts_with('[') {
-            (self.open, self.section) = (None, heading_of(line));
-            self.drops = self.section.is_none();
-            return match &self.section {
-                Some(name) => Ok(Line::Heading(name.clone())),
-                None => Err("a section begins with [NAME], and here the ] is missing"),
-            };
-        }
-        if self.section.is_none() {
-            let begins = !std::mem::replace(&mut self.drops, true);
-            return match begins {
-                true => Err("a setting stands below a section such as [default]"),
-                false => Ok(Line::Dropped),
-            };
-        }
-        if line.starts_with([' ', '\t']) {
-            return match self.open {
-                Some(true) if setting(line).is_none() => Err("a setting is NAME = VALUE"),
-                Some(_) => Ok(Line::Kept),
-                None if self.drops => Ok(Line::Dropped),
-                None => Err("an indented line goes on with a setting, and there is none"),
-            };
-        }
-        match setting(line) {
-            Some((name, value)) => {
-                (self.open, self.drops) = (Some(value.is_empty()), false);
-                Ok(Line::Setting(name, value))
-            }
-            None => {
-                (self.open, self.drops) = (None, true);
-                Err("a setting is NAME = VALUE")
-            }
-        }
-    }
-}
-
-/// The name and the value of a line, without the comment at its end.
-fn setting(line: &str) -> Option<(String, String)> {
-    let end = line.match_indices(['#', ';']).map(|(at, _)| at);
-    let end = end.into_iter().find(|at| line[..*at].ends_with(char::is_whitespace));
-    let (name, value) = line[..end.unwrap_or(line.len())].split_once('=')?;
-    let [name, value] = [name, value].map(|text| text.trim_matches([' ', '\t']));
-    (!name.is_empty()).then(|| (name.to_ascii_lowercase(), value.to_owned()))
-}
-
-/// The profile that a heading names, or `sso-session NAME` and the like.
-fn heading_of(line: &str) -> Option<String> {
-    let line = line.split(['#', ';']).next()?.trim_matches([' ', '\t']);
-    let name = line.strip_prefix('[')?.strip_suffix(']')?.trim();
-    let words: Vec<_> = name.split_whitespace().collect();
-    Some(match words[..] {
-        ["profile", name] | [name] => name.to_owned(),
-        _ => words.join(" "),
-    })
 }
 
 /// The heading of a section as the SDK wants it in a file of this kind.

@@ -136,7 +136,7 @@ impl HostCredentials {
         };
         looked.add(METADATA, &text);
         let why = Why::new(Cause::CredentialsMissing);
-        Err(none(why.because(format!("Looked in: {}.", looked.0)), is_silent))
+        Err(none(why.because(text::escape(&format!("Looked in: {}.", looked.0))), is_silent))
     }
 
     fn provider_config(&self) -> ProviderConfig {

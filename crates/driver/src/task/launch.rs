@@ -148,7 +148,7 @@ impl<'a> Launcher<'a> {
             refusals += 1;
             if is_over {
                 self.give_up(request, in_doubt)?;
-                return Err(after_tries(why, refusals, begun).into());
+                return Err(if refusals > 1 { gave_up(why, refusals, begun) } else { why }.into());
             }
             report(Event::Refused { why: &why, tries: refusals, waited: begun.elapsed() });
             if let Err(too_late) = self.wait_or(why, refusals, begun).await {
@@ -276,7 +276,7 @@ impl<'a> Launcher<'a> {
         let until = Instant::now() + random::up_to(self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         if until >= self.deadline {
-            return Err(after_tries(why, tries.max(2), begun).into());
+            return Err(gave_up(why, tries, begun).into());
         }
         sleep_until(until).await;
         Ok(())
@@ -312,13 +312,10 @@ fn is_final(why: Why) -> (Why, bool) {
     (why, is_final)
 }
 
-/// Says how often it was tried, if more than once.
-fn after_tries(why: Why, tries: usize, begun: Instant) -> Why {
+/// Says how often it was tried.
+fn gave_up(why: Why, tries: usize, begun: Instant) -> Why {
     let waited = fargate_model::text::duration(begun.elapsed());
-    match tries {
-        0 | 1 => why,
-        _ => why.because(format!("{tries} tries in {waited}, then gave up.")),
-    }
+    why.because(format!("{tries} tries in {waited}, then gave up."))
 }
 
 /// Another subnet, which may lie in another zone, may have what this one lacks.

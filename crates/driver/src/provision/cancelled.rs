@@ -1,0 +1,47 @@
+//! What is told of the task of a start that was cancelled: what is known, and no more.
+
+use crate::state::Record;
+use crate::task::Released;
+
+/// What is known of the task of a start that was cancelled. A task is named by the first 8 characters
+/// of its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CancelledTask {
+    /// None was started.
+    NotStarted,
+    /// ECS stops it.
+    Stopping(String),
+    /// Nobody could stop it yet; the record names it.
+    NotStopped(String),
+    /// ECS did not say whether one was started; the record names the launch.
+    Unknown,
+}
+
+impl std::fmt::Display for CancelledTask {
+    /// Goes on after "cancelled".
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotStarted => f.write_str(": no task was started"),
+            Self::Stopping(task) => write!(f, ": task {task} is being stopped"),
+            Self::NotStopped(task) => {
+                write!(f, ": task {task} could not be stopped yet, the clean-up tries again")
+            }
+            Self::Unknown => f.write_str(
+                ": ECS did not say whether a task was started, the clean-up asks again and stops it",
+            ),
+        }
+    }
+}
+
+impl CancelledTask {
+    /// What became of the launches of `record`.
+    pub(super) fn of(record: &Record, released: &Released) -> Self {
+        let task = record.core.task.as_ref().or(released.stopped.first());
+        match (task, released.undone.is_empty()) {
+            (Some(task), true) => Self::Stopping(task.short()),
+            (Some(task), false) => Self::NotStopped(task.short()),
+            (None, true) => Self::NotStarted,
+            (None, false) => Self::Unknown,
+        }
+    }
+}
