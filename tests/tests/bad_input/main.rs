@@ -6,6 +6,7 @@ mod configuration;
 mod environment;
 mod host;
 mod limits;
+mod newcomer;
 mod response;
 mod state_folder;
 

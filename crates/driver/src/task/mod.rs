@@ -19,7 +19,7 @@ pub use crate::aws::CallError;
 pub(crate) use acquire::login_failed;
 pub use acquire::{Acquired, Terms, acquire};
 pub use client::{Ecs, Stopped};
-pub use event::Event;
+pub use event::{Event, relaunch_words};
 pub use launch::{LaunchError, Launcher};
 pub use observation::{Container, Observation, Timeline};
 pub use pace::Pace;
