@@ -8,6 +8,8 @@ use fargate_config::{
     DEFAULT_PATH, GITLAB_DEFAULT_PATH, Grammar, Loaded, PATH_VARIABLE, Problem, REFERENCE, Unknown,
 };
 
+use fargate_model::text;
+
 use crate::args::{ConfigAction, ConfigArgs, Global};
 use crate::check_files;
 use crate::streams::{tell, to_stdout};
@@ -53,19 +55,44 @@ pub fn run(global: &Global, args: &ConfigArgs) -> ExitCode {
 /// Writes the reference, and never over a file that is there.
 fn init(global: &Global) -> Result<(), String> {
     let path = path(global);
-    let made =
-        std::fs::File::create_new(&path).and_then(|mut file| file.write_all(REFERENCE.as_bytes()));
+    let made = std::fs::File::create_new(&path).and_then(|mut file| {
+        // Half a file would be in the way of the next try.
+        file.write_all(REFERENCE.as_bytes()).inspect_err(|_| drop(std::fs::remove_file(&path)))
+    });
     match made {
         Ok(()) => {
             to_stdout(&path.display().to_string()).map_err(unwritten)?;
-            tell!("Fill in the lines marked REQUIRED, then: fargate-runner config check");
+            let file = match path.as_os_str() == DEFAULT_PATH {
+                true => String::new(),
+                false => format!("-c {} ", text::shell_word(&path.display().to_string())),
+            };
+            tell!("Fill in the lines marked REQUIRED, then: fargate-runner {file}config check");
             Ok(())
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(format!(
-            "{} is there already, and is not overwritten\nhint: `fargate-runner -c OTHER config init`",
+            "{} is there already, and is not overwritten\nhint: `fargate-runner -c FILE config init` writes another one",
             path.display()
         )),
-        Err(error) => Err(format!("writing {}: {error}", path.display())),
+        Err(error) => Err(not_made(&path, &error)),
+    }
+}
+
+/// Why the file was not written, and where else it can be.
+fn not_made(path: &Path, error: &std::io::Error) -> String {
+    let shown = path.display();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let elsewhere = "name another file: `fargate-runner -c FILE config init`";
+    let missing = folder.filter(|folder| !folder.exists());
+    match (missing, error.kind()) {
+        (Some(folder), std::io::ErrorKind::NotFound) => format!(
+            "writing {shown}: there is no folder {}\nhint: make it: `mkdir -p {}`, or {elsewhere}",
+            folder.display(),
+            text::shell_word(&folder.display().to_string())
+        ),
+        (_, std::io::ErrorKind::PermissionDenied) => format!(
+            "writing {shown}: this user may not write there\nhint: run it with `sudo`, or {elsewhere}"
+        ),
+        _ => format!("writing {shown}: {error}\nhint: {elsewhere}"),
     }
 }
 

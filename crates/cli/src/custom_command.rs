@@ -1,12 +1,10 @@
 //! `custom`: the stages, wired to their environment and their streams.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use fargate_config::{Config, Grammar, Loaded, Problem, Unknown};
 use fargate_driver::gitlab::{self, Environment, FALLBACK_CODES, JobResponse, StageError};
 use fargate_driver::host;
-use fargate_driver::mask;
 use fargate_driver::provision::Settings;
 use fargate_driver::session::Console;
 use fargate_driver::state::{Folder, StateError};
@@ -14,7 +12,7 @@ use fargate_model::why::{Cause, Colour, Why};
 use tracing::Instrument;
 
 use crate::args::{CustomArgs, Global, RunArgs, Stage};
-use crate::streams::{tell, to_stdout};
+use crate::streams::{tell, to_job_log, to_stdout};
 use crate::{config_command, job_choice, log};
 
 /// What a stage needs to know of its configuration.
@@ -121,7 +119,6 @@ fn runtime() -> Result<tokio::runtime::Runtime, StageError> {
 }
 
 fn prepare(global: &Global, setup: &mut Setup, response: &JobResponse) -> Result<(), StageError> {
-    let mut out = std::io::stdout();
     for told in setup.warnings.iter().chain(&setup.notices) {
         tracing::warn!(event = "configuration.noticed", "{told}");
     }
@@ -130,15 +127,15 @@ fn prepare(global: &Global, setup: &mut Setup, response: &JobResponse) -> Result
     let ignored = job_choice::apply(profile, setup.config.grammar(), global, lookup);
     let warnings = setup.warnings.iter().map(|warning| format!("Warning: {warning}"));
     for line in warnings.chain(ignored) {
-        let _ = writeln!(out, "{}", mask::text(&line));
+        to_job_log(&line);
     }
     let settings = &setup.settings;
     // GitLab renders colour, so it is on where no terminal is.
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = if plain { Colour::Off } else { Colour::On };
-    let runtime = runtime().inspect_err(|error| {
-        let _ = writeln!(out, "error: {}", mask::text(&gitlab::chain(error)));
-    })?;
+    let runtime =
+        runtime().inspect_err(|error| to_job_log(&format!("error: {}", gitlab::chain(error))))?;
+    let mut out = std::io::stdout();
     let prepared = gitlab::prepare(settings, response, &mut out, colour);
     runtime.block_on(prepared.instrument(log::stage()))
 }
@@ -213,7 +210,7 @@ fn conclude(environment: &Environment, result: Result<(), StageError>) -> u8 {
 /// Words of a stage that has not begun. In `prepare` everything goes to one stream, in order.
 fn say(stage: &Stage, words: &str) {
     match stage {
-        Stage::Prepare => drop(to_stdout(&mask::text(words))),
+        Stage::Prepare => to_job_log(words),
         Stage::Run(_) => tell!("fargate-runner: {words}"),
         Stage::Config | Stage::Cleanup => tell!("{words}"),
     }

@@ -8,14 +8,14 @@ use fargate_config::{Loaded, Unknown};
 use fargate_driver::exec::{Report, Step, exec};
 use fargate_driver::provision::Settings;
 use fargate_driver::session::{Console, Job, shell_for};
-use fargate_driver::task::Event;
+use fargate_driver::task::{Event, relaunch_words};
 use fargate_model::size::Size;
 use fargate_model::text::{duration, escape, escape_within, ticking};
 use fargate_model::why::Colour;
 
 use crate::args::{ExecArgs, Global};
 use crate::status::Status;
-use crate::streams::tell;
+use crate::streams::{tell, to_stderr};
 use crate::{config_command, log};
 
 /// Exit code when the task never ran the command, as Docker's own.
@@ -72,9 +72,14 @@ fn read_script(path: &std::path::Path) -> Result<Vec<u8>, String> {
     } else {
         std::fs::File::open(path).and_then(|file| file.take(MAX_SCRIPT + 1).read_to_end(&mut bytes))
     };
-    read.map_err(|error| format!("reading the script {}: {error}", path.display()))?;
+    let shown = path.display();
+    read.map_err(|error| {
+        format!("reading the script {shown}: {error}\nhint: name a file that this user can read, or `-` for standard input")
+    })?;
     if bytes.len() as u64 > MAX_SCRIPT {
-        return Err(format!("the script {} is larger than 256 MiB", path.display()));
+        return Err(format!(
+            "the script {shown} is larger than 256 MiB\nhint: let it fetch its data inside the task"
+        ));
     }
     Ok(bytes)
 }
@@ -112,8 +117,9 @@ fn tell(status: &mut Status, event: &Event<'_>) {
             let what = format!("~ task {}: {}", seen.task.short(), seen.status);
             status.show(&what, &format!("{what} {}", ticking(*age)));
         }
-        Event::Relaunching { why, n, of } => {
-            let line = format!("~ {}: starting another task ({n} of {of})", why.headline());
+        Event::Relaunching { why, n, of, after } => {
+            let words = relaunch_words(*n, *of, *after);
+            let line = format!("~ {}: {words}", why.headline());
             status.show(&line, &line);
         }
     }
@@ -134,7 +140,7 @@ fn conclude(
         tell!("{line}");
     }
     if let Some(why) = &report.why {
-        tell!("{}", why.block(colour()).trim_end());
+        to_stderr(&why.block(colour()));
     }
     if report.cancelled {
         let code = report.status.filter(|status| *status != 0).unwrap_or(INTERRUPTED);

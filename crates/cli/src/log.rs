@@ -1,7 +1,8 @@
 //! The operator's log: lines in a file, or journald's socket. Never the job's log, and stderr only
 //! where `--debug` asks for it. How a line is written is in `log_line`.
 //!
-//! Secrets that this process knows are masked in every text of it.
+//! Secrets that this process knows are masked in every text of it, but not within names of ours: a job
+//! that masks a part of its task's ARN hides nothing but what an operator needs.
 //!
 //! A log that cannot be written, or not at once, is no reason for a job to fail or to wait: such
 //! lines are dropped, counted, and told by the next one that can be written. How it is written is in
@@ -101,12 +102,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields(self.common.clone());
+        // Masked at last, once every name of ours is known that stands beside.
         for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
             if let Some(known) = span.extensions().get::<Fields>() {
                 fields.0.extend(known.0.clone());
             }
         }
         event.record(&mut fields);
+        fields.mask();
         let level = *event.metadata().level();
         if self.stderr {
             to_stderr_now(&self.line(&mut fields.0, level, Reader::Plain));
@@ -160,33 +163,133 @@ fn unix_ms() -> u64 {
 }
 
 /// Fields whose words are ours alone: nobody who names a secret so can hide what happened.
-const OURS: [&str; 3] = ["event", "cause", "action"];
+const OURS: [&str; 5] = ["event", "cause", "action", "level", "stage"];
+/// Fields that hold a name of ours, or one that AWS gave to what is ours.
+const IDS: [&str; 8] =
+    ["task", "launch", "job", "owner", "cluster", "region", "folder", "request_id"];
 
-fn shown<'a>(field: &str, text: &'a str) -> std::borrow::Cow<'a, str> {
-    if OURS.contains(&field) { text.into() } else { mask::text(text) }
-}
-
+/// What one line or one span says.
 struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    /// Masks every text but our own words and names, and these wherever they stand.
+    fn mask(&mut self) {
+        let ids: Vec<String> =
+            IDS.iter().filter_map(|name| self.0.get(*name)?.as_str().map(str::to_owned)).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let texts = self
+            .0
+            .iter_mut()
+            .filter(|(name, _)| !OURS.contains(&name.as_str()) && !IDS.contains(&name.as_str()));
+        for (_, value) in texts {
+            if let Value::String(text) = value {
+                *text = mask::text_beside(text, &ids).into_owned();
+            }
+        }
+    }
+}
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let text = format!("{value:?}");
-        self.0.insert(field.name().to_owned(), shown(field.name(), &text).into());
+        self.put(field, format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), shown(field.name(), value).into());
+        self.put(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.put(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.put(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.put(field, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    /// What one event is written as.
+    fn written(format: LogFormat, emit: impl FnOnce()) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lines = Lines {
+            sink: Mutex::new(Sink::File(file.reopen().unwrap())),
+            stderr: false,
+            level: Level::TRACE,
+            format,
+            common: Map::from_iter([("job".to_owned(), "gl-4000-canary".into())]),
+        };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), emit);
+        std::fs::read_to_string(file.path()).unwrap()
+    }
+
+    #[test]
+    fn a_masked_variable_blanks_no_name_of_ours() {
+        let arn = "arn:aws:ecs:eu-west-1:123456789012:task/canary-cluster/0a1b";
+        for secret in ["canary-cluster", "eu-west-1", "4000-canary", "task.stopped"] {
+            mask::remember(secret);
+        }
+        let line = written(LogFormat::Json, || {
+            let span = tracing::info_span!("stage", task = tracing::field::Empty);
+            span.record("task", tracing::field::display(arn));
+            span.in_scope(|| {
+                tracing::info!(
+                    target: "fargate_test",
+                    event = "task.stopped",
+                    who = "canary-cluster",
+                    "task {arn} of gl-4000-canary stopped; canary-cluster"
+                );
+            });
+        });
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&line["task"], &line["event"]), (&arn.into(), &"task.stopped".into()));
+        assert_eq!((&line["job"], &line["who"]), (&"gl-4000-canary".into(), &"[MASKED]".into()));
+        let message = format!("task {arn} of gl-4000-canary stopped; [MASKED]");
+        assert_eq!(line["message"], message);
+    }
+
+    fn format() -> impl Strategy<Value = LogFormat> {
+        prop_oneof![Just(LogFormat::Json), Just(LogFormat::Text), Just(LogFormat::TextSimple)]
+    }
+
+    proptest! {
+        /// Whatever text an event, its span or a library brings, a line of the log is one line, short,
+        /// and made of what a reader can see.
+        #[test]
+        fn no_text_reaches_the_log_uncleaned(
+            text in "\\PC{0,8}[\u{1b}\u{9b}\u{202e}\u{2028}\u{61c}\u{200b}\u{feff}\u{e0041}\r\n]{1,4}.{0,20}",
+            length in prop_oneof![Just(1_usize), Just(2000)],
+            format in format(),
+        ) {
+            let text = Arc::new(text.repeat(length));
+            let line = written(format, || {
+                let span = tracing::info_span!("stage", task = %text);
+                span.in_scope(|| {
+                    tracing::info!(target: "fargate_test", event = %text, said = text.as_str(), "{text}");
+                    tracing::warn!(target: "some_library", "{text}");
+                });
+            });
+            prop_assert_eq!(line.matches('\n').count(), 2, "{:?}", line);
+            prop_assert!(line.len() < 200_000, "{}", line.len());
+            for line in line.lines() {
+                let line = match format {
+                    LogFormat::Text => line.replace("\u{1b}[36m", "").replace("\u{1b}[33m", "").replace("\u{1b}[0m", ""),
+                    _ => line.to_owned(),
+                };
+                prop_assert_eq!(fargate_model::text::escape(&line), line);
+            }
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! How one line of the operator's log is written: as JSON, or for people.
 //!
-//! The fields are the same in every format; docs/LOGGING.md names them.
+//! The fields are the same in every format; docs/LOGGING.md names them. Every text of a line is made
+//! harmless and cut here, where it is written, whoever brought it.
 
 use std::time::{Duration, SystemTime};
 
 use fargate_config::LogFormat;
-use fargate_model::text::escape;
+use fargate_model::text::escape_within;
 use serde_json::{Map, Value};
 
 /// Fields that a line for people has in a place of their own.
@@ -20,13 +21,27 @@ pub enum Reader {
     Journal,
 }
 
+/// Longest text of a field, in characters; what is longer is cut in the middle.
+const LONGEST: usize = 4000;
+
 /// One line, without its end.
 pub fn write(fields: &Map<String, Value>, format: LogFormat, reader: Reader) -> String {
+    let fields = &clean(fields);
     let colour = format == LogFormat::Text && reader == Reader::Plain;
     match format {
         LogFormat::Json => Value::Object(fields.clone()).to_string(),
         LogFormat::Text | LogFormat::TextSimple => for_people(fields, colour, reader),
     }
+}
+
+/// The same fields with texts that move no cursor and end no line.
+fn clean(fields: &Map<String, Value>) -> Map<String, Value> {
+    let clean = |value: &Value| match value {
+        Value::String(text) => escape_within(text, LONGEST).into(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        Value::Array(_) | Value::Object(_) => escape_within(&value.to_string(), LONGEST).into(),
+    };
+    fields.iter().map(|(name, value)| (name.clone(), clean(value))).collect()
 }
 
 /// `TIME LEVEL MESSAGE KEY=VALUE ...`. Without a message the event stands in its place.
@@ -43,7 +58,7 @@ fn for_people(fields: &Map<String, Value>, colour: bool, reader: Reader) -> Stri
         parts.push(format!("{begin}{level}{end}"));
     }
     let message = if text("message").is_empty() { text("event") } else { text("message") };
-    parts.push(escape(message));
+    parts.push(message.to_owned());
     for (name, value) in fields.iter().filter(|(name, _)| !PLACED.contains(&name.as_str())) {
         parts.push(format!("{begin}{name}{end}={}", plain(value)));
     }
@@ -73,7 +88,7 @@ fn plain(value: &Value) -> String {
     if !text.is_empty() && text.chars().all(bare) {
         return text.to_owned();
     }
-    format!("\"{}\"", escape(text).replace('"', "\\\""))
+    format!("\"{}\"", text.replace('"', "\\\""))
 }
 
 #[cfg(test)]

@@ -25,12 +25,29 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use args::{Cli, Command};
 use streams::tell;
 
 /// Exit code of a command line that makes no sense, where no stage is asked for; clap's own.
 const USAGE: u8 = 2;
+
+/// In colours on a terminal. Elsewhere it may be a job's log, and what was given is foreign text.
+fn told_by_clap(error: &clap::Error) {
+    let words = error.render();
+    let given = std::env::args_os().any(|word| word == "exec");
+    let is_usage =
+        matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::MissingRequiredArgument);
+    if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        let _ = error.print();
+    } else {
+        tell!("{}", words.to_string().trim_end());
+    }
+    if given && is_usage {
+        tell!("hint: the command stands after `--`: `fargate-runner exec -- echo hello`");
+    }
+}
 
 fn main() -> ExitCode {
     file_size::fail_instead_of_ending();
@@ -50,7 +67,7 @@ fn main() -> ExitCode {
             Ok(cli) => cli,
             Err(asked) if asked.exit_code() == 0 => asked.exit(),
             Err(error) => {
-                let _ = error.print();
+                told_by_clap(&error);
                 return ExitCode::from(panic::system_code().unwrap_or(USAGE));
             }
         };

@@ -4,11 +4,15 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use fargate_driver::mask;
+use fargate_model::text::escape_within;
 
 /// At most ten frames a second on a terminal.
 const FRAME: Duration = Duration::from_millis(100);
 /// How often a wait is told where no terminal is.
 const SELDOM: Duration = Duration::from_secs(15);
+
+/// Longest line, in characters.
+const LONGEST: usize = 400;
 
 /// See the module. Whatever stands on the terminal is taken away when this is dropped.
 pub struct Status {
@@ -37,8 +41,8 @@ impl Status {
         }
         what.clone_into(&mut self.shown);
         self.at = Some(Instant::now());
+        let line = escape_within(&mask::text(line), LONGEST);
         let text = if self.in_place { format!("\r\x1b[2K{line}") } else { format!("{line}\n") };
-        let text = mask::text(&text);
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
 

@@ -1,30 +1,104 @@
-//! Words on this process's own streams. Unlike the standard macros it never panics: a reader that
-//! is gone is no bug of ours.
+//! Words on this process's own streams, which may be a job's log. Unlike the standard macros it never
+//! panics: a reader that is gone is no bug of ours.
+//!
+//! All words are cleaned and masked here, where they are written; only data on stdout is passed as it
+//! is.
 
 use std::io::{self, Write};
 
 use fargate_driver::mask;
+use fargate_model::text::CleanLines;
 
-/// One line on stderr, in one write, without any secret; dropped where nobody can read it.
+/// Lines on stderr, in one write, clean and without any secret; dropped where nobody can read them.
 macro_rules! tell {
     ($($words:tt)*) => {
-        $crate::streams::to_stderr(&format!($($words)*))
+        $crate::streams::to_stderr(&fargate_model::text::CleanLines::of(&format!($($words)*)))
     };
 }
 pub(crate) use tell;
 
 /// See [`tell`].
-pub fn to_stderr(words: &str) {
-    let _ = io::stderr().write_all(format!("{}\n", mask::text(words)).as_bytes());
+pub fn to_stderr(lines: &CleanLines) {
+    let _ = io::stderr().write_all(mask::text(lines.as_str()).as_bytes());
 }
 
-/// Lines on stdout, which the caller's success may depend on.
+/// The same on stdout, where a stage tells everything on one stream, in order.
+pub fn to_job_log(words: &str) {
+    let lines = CleanLines::of(words);
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(mask::text(lines.as_str()).as_bytes());
+    let _ = stdout.flush();
+}
+
+/// Data on stdout, byte for byte, which the caller's success may depend on.
 ///
 /// # Errors
 ///
 /// The operating system's.
-pub fn to_stdout(words: &str) -> io::Result<()> {
+pub fn to_stdout(data: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{words}")?;
+    writeln!(stdout, "{data}")?;
     stdout.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Where a stream of this process, or a log, is written to. Each cleans what it writes, or passes
+    /// bytes of a script or data on.
+    const WRITERS: [&str; 9] = [
+        "cli/src/streams.rs",
+        "cli/src/status.rs",
+        "cli/src/log.rs",
+        // One line of our own words and a place in our source.
+        "cli/src/panic.rs",
+        // Words of clap's in colours, on a terminal alone.
+        "cli/src/main.rs",
+        // Hands stdout to a stage, which has a log of its own for it.
+        "cli/src/custom_command.rs",
+        // A terminal is asked for its width, or whether it is one.
+        "cli/src/table.rs",
+        "cli/src/tasks_command.rs",
+        // The script's own bytes, and lines of ours that are cleaned.
+        "driver/src/session/console.rs",
+    ];
+    const STREAMS: [&str; 7] =
+        ["io::stdout()", "io::stderr()", "println!", "eprint", "print!(", ".print()", "dbg!("];
+
+    fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match entry.is_dir() {
+                true => sources(&entry, found),
+                false => found.push(entry),
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_writes_to_a_stream_but_what_cleans_its_words() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut files = Vec::new();
+        for name in ["cli", "controller", "driver", "config", "model"] {
+            sources(&crates.join(name).join("src"), &mut files);
+        }
+        let mut others = Vec::new();
+        for file in &files {
+            let text = fs::read_to_string(file).unwrap_or_default();
+            let known = WRITERS.iter().any(|writer| file.ends_with(writer))
+                || file.to_string_lossy().ends_with("tests.rs");
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            for line in code.lines().filter(|line| !known && !is_harmless(line)) {
+                others.push(format!("{}: {}", file.display(), line.trim()));
+            }
+        }
+        assert!(files.len() > 100 && others.is_empty(), "{others:#?}");
+    }
+
+    /// A question about a stream, and no write to it.
+    fn is_harmless(line: &str) -> bool {
+        let asks = line.contains("is_terminal(") || line.trim_start().starts_with("//");
+        asks || !STREAMS.iter().any(|stream| line.contains(stream))
+    }
 }

@@ -7,6 +7,7 @@ mod environment;
 mod host;
 mod limits;
 mod log_file;
+mod newcomer;
 mod private_memory;
 mod response;
 mod state_folder;

@@ -7,6 +7,7 @@ use fargate_local_cloud::Fault;
 use fargate_tests::{Job, SYSTEM_FAILURE, Site};
 use std::rc::Rc;
 
+use crate::rules::give;
 use crate::{block, exception};
 
 /// A job whose container runs `script` and has its output kept.
@@ -72,6 +73,32 @@ async fn the_last_lines_of_a_container_that_ended_at_once_are_shown_and_harmless
     let kept = std::fs::read_to_string(job.tombstone()).expect("a tombstone");
     assert!(kept.contains("agent-exited") && !kept.contains("line 3"), "{kept}");
     assert_eq!((site.calls("DescribeTaskDefinition"), site.calls("GetLogEvents")), (1, 1));
+    site.close().await;
+}
+
+/// What ECS says of a task is shown in a fold of the job's log, and could end that fold.
+#[tokio::test]
+async fn no_word_of_ecs_moves_a_cursor_in_the_jobs_log_or_in_the_operators() {
+    let site = Site::open().await;
+    let hostile =
+        "\u{1b}[0Ksection_end:1:x\r\u{1b}[0K\u{9b}2J\u{202e}\u{2028}\u{200b}\u{feff}\u{e0041}\n";
+    let value = serde_json::json!(hostile);
+    give(&site, &format!("DescribeTasks: set /tasks/*/attachments/0/details/0/value = {value}"));
+    let ended = site.job().prepare().await.with_code(0);
+    let out = ended.out();
+    assert!(out.contains("network   \\x1b[0Ksection_end:1:x\\x0d"), "{out:?}");
+    assert_eq!((out.matches('\u{1b}').count(), out.matches('\r').count()), (4, 2), "{out:?}");
+    let long = format!("{hostile}{}", "x".repeat(1_000_000));
+    let refused = exception(400, "ClientException", &long);
+    site.cloud().fail_until_cleared("DescribeTasks", refused);
+    let ended = site.job().prepare().await.with_code(SYSTEM_FAILURE);
+    for text in [out, ended.out(), site.log()] {
+        let hidden = ['\u{9b}', '\u{202e}', '\u{2028}', '\u{200b}', '\u{feff}', '\u{e0041}'];
+        assert!(!text.contains(hidden), "{text:?}");
+    }
+    assert!(!site.log().contains(['\u{1b}', '\r']), "{}", site.log());
+    assert!(site.log().lines().all(|line| line.len() < 20_000));
+    site.cloud().clear_faults();
     site.close().await;
 }
 

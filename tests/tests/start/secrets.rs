@@ -63,6 +63,30 @@ async fn what_ecs_repeats_of_a_secret_reaches_no_log_of_ours_and_no_file() {
     site.close().await;
 }
 
+/// A job's author may mask what is a part of our names; an operator still finds the task.
+#[tokio::test]
+async fn a_masked_variable_blanks_no_name_of_ours_in_the_operators_log() {
+    let site = Site::open().await;
+    let job = site.job();
+    let text = std::fs::read(job.response()).expect("a response");
+    let mut response: Value = serde_json::from_slice(&text).expect("JSON");
+    let variables = response["variables"].as_array_mut().expect("a list");
+    for value in ["eu-west-1", "123456789012", "arn:aws:ecs", "task.accepted"] {
+        let name = format!("V{}", variables.len());
+        variables.push(json!({ "key": name, "value": value, "masked": true }));
+    }
+    std::fs::write(job.response(), response.to_string()).expect("a writable response");
+    job.prepare().await.passed();
+    let arn = site.task_of(&job).arn;
+    let log = site.log();
+    let lines: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let accepted = lines.iter().find(|line| line["event"] == "task.accepted").expect(&log);
+    assert_eq!(accepted["task"], arn);
+    assert!(lines.iter().all(|line| line["job"].as_str().is_some_and(|id| id.starts_with("gl-"))));
+    site.close().await;
+}
+
 #[tokio::test]
 async fn a_clean_up_and_a_stage_repeat_none_and_the_jobs_own_bytes_pass_through() {
     let site = Site::open().await;

@@ -15,14 +15,12 @@ use super::StageError;
 use crate::mask;
 use crate::provision::CancelledTask;
 use crate::session::Session;
-use crate::task::{Acquired, Event, Observation};
+use crate::task::{Acquired, Event, Observation, relaunch_words};
 
 /// A phase that lasts longer than this is told when it changes.
 const LONG_PHASE: Duration = Duration::from_secs(10);
 /// How often a wait is told after its first minute.
 const SLOW_PROGRESS: Duration = Duration::from_secs(60);
-/// A pause before another task that is shorter is not told.
-const TOLD_PAUSE: Duration = Duration::from_secs(1);
 /// Cells of the start's bar.
 const BAR: usize = 30;
 
@@ -94,15 +92,8 @@ impl<'a> JobLog<'a> {
             }
             Event::Waiting { seen, age, in_state } => self.waiting(seen, *age, *in_state),
             Event::Relaunching { why, n, of, after } => {
-                let told = if *after < TOLD_PAUSE {
-                    String::new()
-                } else {
-                    format!(" in {}", ticking(*after))
-                };
-                self.line(&format!(
-                    "{}: starting another task{told} ({n} of {of})",
-                    capital(&why.line())
-                ));
+                let words = relaunch_words(*n, *of, *after);
+                self.line(&format!("{}: {words}", capital(&why.line())));
             }
         }
     }
@@ -482,5 +473,77 @@ mod tests {
             end.starts_with("section_end:") && end.ends_with(":fargate_5a7c1e90d1f24f0f\r"),
             "{end:?}"
         );
+    }
+
+    const HOSTILE: &str =
+        "\u{1b}[0Ksection_end:1:x\r\u{1b}[0K\n\u{9b}2J\u{202e}\u{2028}\u{200b}\u{feff}\u{e0041}";
+
+    /// A task of which everything that ECS says is hostile.
+    fn hostile() -> Observation {
+        let mut seen = example(Status::Other(HOSTILE.to_owned()));
+        seen.task.0 = format!("{}/{HOSTILE}", seen.task.0);
+        for text in [&mut seen.subnet, &mut seen.zone, &mut seen.provider, &mut seen.interface] {
+            *text = Some(HOSTILE.repeat(1000));
+        }
+        seen.containers[0].image = Some(HOSTILE.to_owned());
+        seen.containers[0].digest = Some(HOSTILE.repeat(100_000));
+        seen
+    }
+
+    #[test]
+    fn nothing_that_others_say_reaches_the_log_uncleaned() {
+        let seen = hostile();
+        let why = Why::new(Cause::Unknown)
+            .with("task", HOSTILE)
+            .because(HOSTILE)
+            .quoting(HOSTILE, HOSTILE)
+            .ending_with([HOSTILE.to_owned()]);
+        let mut raw = why.clone();
+        // As a file may hold it, which nobody cleaned.
+        raw.facts.insert("task".to_owned(), HOSTILE.to_owned());
+        raw.last_lines.push(HOSTILE.to_owned());
+        let log = told(|log| {
+            log.tell(&Event::Accepted(&seen));
+            let (age, in_state) = (seconds(30), seconds(30));
+            log.tell(&Event::Waiting { seen: &seen, age, in_state });
+            log.tell(&Event::Refused { why: &raw, tries: 2, waited: seconds(60) });
+            let after = seconds(90);
+            log.tell(&Event::Relaunching { why: &raw, n: 1, of: 3, after });
+            log.held(&raw, seconds(1), seconds(2));
+            log.note(HOSTILE);
+            let facts = [("network", HOSTILE.to_owned()), ("image", HOSTILE.repeat(100_000))];
+            log.fold(HOSTILE, &facts);
+            log.failed(&StageError::System(Box::new(raw.clone())));
+        });
+        let mut marks = 0;
+        for line in log.lines() {
+            let begin = line.strip_prefix("\u{1b}[0Ksection_");
+            let rest = begin.and_then(|mark| mark.split_once("\r\u{1b}[0K")).map(|(mark, rest)| {
+                marks += 1;
+                assert!(mark.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:[]=".contains(&b)));
+                rest
+            });
+            let rest = rest.unwrap_or(line);
+            assert_eq!(text::escape(rest), rest);
+        }
+        assert_eq!(marks, 4, "{log}");
+        assert!(log.len() < 100_000, "{}", log.len());
+        let line = run_line(&StageError::System(Box::new(raw))).unwrap();
+        let line = CleanLines::of(&line).to_string();
+        assert!(line.lines().all(|line| text::escape(line) == line), "{line:?}");
+    }
+
+    #[test]
+    fn a_pause_of_minutes_is_told_and_a_short_one_is_not() {
+        let why = Why::new(Cause::RegistryLimit);
+        let log = told(|log| {
+            for (n, after) in [(1, seconds(31)), (2, Duration::from_millis(200))] {
+                log.tell(&Event::Relaunching { why: &why, n, of: 3, after });
+            }
+        });
+        insta::assert_snapshot!(log, @r"
+        The registry limits pulls from this address: starting another task in 31 s (1 of 3)
+        The registry limits pulls from this address: starting another task (2 of 3)
+        ");
     }
 }

@@ -2,9 +2,20 @@
 
 use std::time::Duration;
 
+use fargate_model::text::ticking;
 use fargate_model::why::Why;
 
 use super::observation::Observation;
+
+/// A pause before another task that is shorter is not told.
+const TOLD_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is told of another task: `starting another task in 31 s (1 of 3)`.
+#[must_use]
+pub fn relaunch_words(n: u32, of: u32, after: Duration) -> String {
+    let pause = if after < TOLD_PAUSE { String::new() } else { format!(" in {}", ticking(after)) };
+    format!("starting another task{pause} ({n} of {of})")
+}
 
 /// See the module.
 pub enum Event<'a> {

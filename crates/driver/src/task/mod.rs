@@ -20,7 +20,7 @@ pub use crate::aws::CallError;
 pub(crate) use acquire::login_failed;
 pub use acquire::{Acquired, Terms, acquire};
 pub use client::{Ecs, Stopped};
-pub use event::Event;
+pub use event::{Event, relaunch_words};
 pub(crate) use first_end::{EssentialFlags, unless_other};
 pub(crate) use last_words::add_last_lines;
 pub use launch::{LaunchError, Launcher};

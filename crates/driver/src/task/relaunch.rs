@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use fargate_config::Timeouts;
-use fargate_model::why::{Cause, Next, Why};
+use fargate_model::why::{Cause, Next, Who, Why};
 use tokio::time::Instant;
 
 use crate::random;
@@ -67,10 +67,12 @@ impl<'a> RelaunchPlan<'a> {
     /// It doubles with each task. What mends itself at once gets a short one, what must become free a
     /// longer one, and a registry that was asked too often is left alone.
     fn pause(&self, why: &Why) -> Duration {
-        let (first, longest) = match (why.cause, why.entry().next) {
-            (Cause::RegistryLimit, _) => (self.timeouts.registry_pause, LONGEST_OF_REGISTRY),
-            (_, Next::Wait) => (self.timeouts.poll_max, LONGEST),
-            (_, Next::Retry | Next::Final) => (self.timeouts.poll_min, LONGEST),
+        let entry = why.entry();
+        let (first, longest) = match (why.cause, entry.next, entry.who) {
+            (Cause::RegistryLimit, ..) => (self.timeouts.registry_pause, LONGEST_OF_REGISTRY),
+            // The next task lies on another machine of AWS's.
+            (_, Next::Retry, Who::Aws) => (self.timeouts.poll_min, LONGEST),
+            _ => (self.timeouts.poll_max, LONGEST),
         };
         first.saturating_mul(1 << self.done.min(16)).min(longest.max(first))
     }
@@ -115,6 +117,7 @@ mod tests {
         assert_eq!(followed(Cause::RegistryLimit, 3), [(1, 30), (2, 60), (3, 120)]);
         assert_eq!(followed(Cause::RegistryLimit, 6)[4..], [(5, 300), (6, 300)]);
         assert_eq!(followed(Cause::SubnetFull, 5), [(1, 5), (2, 10), (3, 20), (4, 40), (5, 60)]);
+        assert_eq!(followed(Cause::RoleUnassumed, 3), [(1, 5), (2, 10), (3, 20)]);
         assert_eq!(followed(Cause::EniTimeout, 3), [(1, 0), (2, 0), (3, 0)]);
     }
 

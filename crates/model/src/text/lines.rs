@@ -117,7 +117,7 @@ mod tests {
             LinePart::Painted(Colour::Off, "36", HOSTILE),
         ]);
         let folded = lines.folded(HOSTILE, HOSTILE, 7).to_string();
-        assert_eq!(folded.lines().count(), 5, "{folded:?}");
+        assert_eq!(folded.lines().count(), 4, "{folded:?}");
         assert_eq!((folded.matches('\r').count(), folded.matches('\u{1b}').count()), (2, 6));
         assert_eq!(folded.matches("\u{1b}[0Ksection_").count(), 2);
         assert!(folded.is_ascii(), "{folded:?}");
