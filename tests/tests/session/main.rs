@@ -6,6 +6,8 @@ mod hosts;
 mod libraries;
 mod ssh;
 mod stock_client;
+mod stranger_logins;
+mod strangers;
 
 use fargate_tests::Site;
 
