@@ -3,6 +3,7 @@
 //! A wrong key or a stray connection is dropped; it never ends the task.
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,11 +22,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::admission::{LoginProgress, LoginStep, WaitingPlace};
 use crate::settings::Settings;
 use crate::task::Task;
 use crate::{plain, session};
 
-/// From the first byte to a proven client key.
+/// From the connection to a proven client key.
 const LOGIN: Duration = Duration::from_secs(15);
 /// Sessions at once in one connection.
 const CHANNELS: usize = 8;
@@ -54,9 +56,8 @@ const CIPHERS: &[cipher::Name] = &[cipher::AES_256_GCM, cipher::CHACHA20_POLY130
 pub fn configuration(settings: &Settings) -> Arc<Config> {
     Arc::new(Config {
         methods: MethodSet::from(&[MethodKind::PublicKey][..]),
-        auth_rejection_time: Duration::from_secs(1),
-        // OpenSSH's client asks first whether it may come in without a key.
-        auth_rejection_time_initial: Some(Duration::ZERO),
+        // Nobody guesses a key, however fast, and a connection that has to go must not stay for a pause.
+        auth_rejection_time: Duration::ZERO,
         keys: vec![settings.host_key.clone()],
         max_auth_attempts: 3,
         preferred: Preferred {
@@ -86,6 +87,7 @@ impl Gate {
 
 struct Door {
     gate: Arc<Gate>,
+    progress: LoginProgress,
     logged_in: watch::Sender<bool>,
     channels: mpsc::Sender<Channel<Msg>>,
 }
@@ -93,11 +95,17 @@ struct Door {
 impl Handler for Door {
     type Error = russh::Error;
 
+    async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
+        self.progress.reached(LoginStep::Encrypted);
+        Ok(Auth::reject())
+    }
+
     async fn auth_publickey_offered(
         &mut self,
         user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, Self::Error> {
+        self.progress.reached(LoginStep::Encrypted);
         let admitted = self.gate.admits(user, offer.public_key);
         Ok(if admitted { Auth::Accept } else { Auth::reject() })
     }
@@ -194,27 +202,46 @@ impl Handler for Door {
     }
 }
 
-/// Serves one connection until its client leaves or the task ends.
-pub async fn serve(task: Arc<Task>, gate: Arc<Gate>, config: Arc<Config>, stream: TcpStream) {
+/// Serves one connection until its client leaves or the task ends; before the login also until its time
+/// for that is over, or until it has to go for another connection.
+pub async fn serve(
+    task: Arc<Task>,
+    gate: Arc<Gate>,
+    config: Arc<Config>,
+    stream: TcpStream,
+    mut place: WaitingPlace,
+) {
     let Ok(line) = watch_for_dead_client(&stream) else { return };
     let (logged_in, mut login) = watch::channel(false);
     let (channels, mut opened) = mpsc::channel(CHANNELS);
-    let door = Door { gate, logged_in, channels };
-    let Ok(Ok(mut running)) = timeout(LOGIN, run_stream(config, stream, door)).await else {
+    let progress = place.progress();
+    let door = Door { gate, progress: progress.clone(), logged_in, channels };
+    let entered = {
+        let mut given_up = pin!(timeout(LOGIN, place.has_to_go()));
+        let mut running = tokio::select! {
+            running = run_stream(config, stream, door) => match running {
+                Ok(running) => running,
+                Err(_) => return,
+            },
+            _ = &mut given_up => return,
+        };
+        progress.reached(LoginStep::Identified);
+        tokio::select! {
+            // A proven key counts, even if it had to go in the same moment.
+            biased;
+            _ = &mut running => return,
+            entered = proven(&mut login) => (running, entered),
+            _ = &mut given_up => (running, false),
+        }
+    };
+    let (mut running, entered) = entered;
+    let Some(_place) = entered.then(|| place.log_in()).flatten() else {
+        // The SSH library would keep a stalled key exchange, and its socket, for ever.
+        let _ = line.shutdown(std::net::Shutdown::Both);
+        let _ = running.await;
         return;
     };
     let handle = running.handle();
-    tokio::select! {
-        _ = &mut running => return,
-        entered = timeout(LOGIN, proven(&mut login)) => {
-            if entered != Ok(true) {
-                // The SSH library would keep a stalled key exchange, and its socket, for ever.
-                let _ = line.shutdown(std::net::Shutdown::Both);
-                let _ = running.await;
-                return;
-            }
-        }
-    }
     let _present = task.lease.client();
     let mut sessions = JoinSet::new();
     loop {

@@ -4,6 +4,8 @@
 //! It forwards nothing, looks up no user and no host (a static glibc must never touch NSS), and
 //! ends by itself at the idle limit and at the maximum lifetime, whatever becomes of its driver.
 
+mod accept;
+mod admission;
 mod connection;
 mod environment;
 mod init;

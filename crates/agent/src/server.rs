@@ -9,7 +9,7 @@ use fargate_protocol::{ENDED_FROM_INSIDE, Notice};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::connection::{self, Gate};
+use crate::accept::ConnectionIntake;
 use crate::environment::Environment;
 use crate::lease::Limit;
 use crate::origin::{EndOrders, EndOrigin};
@@ -30,10 +30,6 @@ const END_PATIENCE: Duration = Duration::from_secs(10);
 const END_GRACE: Duration = Duration::from_secs(10);
 /// For the last frames to reach a client that still listens.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Before another connection is taken, after one could not be.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-/// Connections at once; further ones wait in the backlog.
-const CONNECTIONS: usize = 64;
 
 /// Why the server ends.
 enum End {
@@ -92,32 +88,17 @@ async fn serve(settings: &Settings, has_init: bool) -> std::io::Result<u8> {
     let mut orders = EndOrders::new(has_init)?;
     let listener = TcpListener::bind(settings.listen).await?;
     eprintln!("{} listens on {}", crate::VERSION, settings.listen);
-    let config = connection::configuration(settings);
-    let gate = Gate { user: settings.user.clone(), key: settings.client_key.clone() };
-    let gate = Arc::new(gate);
     let task = Arc::new(Task::new(Environment::of_this_process(), settings.limits, has_init));
-    let mut connections = JoinSet::new();
+    let mut intake = ConnectionIntake::new(listener, settings, task.clone());
     let end = loop {
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => {
-                match accepted {
-                    Ok((stream, _)) => {
-                        let served =
-                            connection::serve(task.clone(), gate.clone(), config.clone(), stream);
-                        connections.spawn(served);
-                    }
-                    // A connection that broke before it was taken is no reason to stop; too many
-                    // open files would make this loop spin.
-                    Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
-                }
-            }
-            _ = connections.join_next(), if !connections.is_empty() => {}
+            () = intake.next() => {}
             origin = orders.next() => break End::Told(origin),
             limit = task.lease.over() => break End::Limit(limit),
         }
     };
     // From here on a dial is refused, which is better than an answer that never comes.
-    drop(listener);
+    let mut connections = intake.close();
     say_goodbye(&task, &mut connections, &end).await;
     Ok(end.exit_code())
 }

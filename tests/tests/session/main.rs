@@ -8,6 +8,8 @@ mod hosts;
 mod libraries;
 mod ssh;
 mod stock_client;
+mod stranger_logins;
+mod strangers;
 mod told_to_end;
 
 use fargate_tests::Site;

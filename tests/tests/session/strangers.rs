@@ -1,0 +1,176 @@
+//! Strangers at a task's port, who come by the hundred, hold their connections at one step of the login,
+//! and come again when they are sent away.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use russh::client::{self, Handle};
+use russh::keys::agent::AgentIdentity;
+use russh::keys::key::PrivateKeyWithHashAlg;
+use russh::keys::ssh_key::private::Ed25519Keypair;
+use russh::keys::{HashAlg, PrivateKey, PublicKey, PublicKeyOrCertificate};
+use russh::{SendError, Signer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// Strangers who are there at the same time.
+const STRANGERS: usize = 150;
+/// Between two bytes of a slow one.
+const SLOWLY: Duration = Duration::from_millis(200);
+
+/// What a stranger does once it is connected. It then waits until it is sent away.
+#[derive(Clone, Debug)]
+pub enum Behaviour {
+    /// Sends these bytes.
+    Says(Vec<u8>),
+    /// Sends its version a byte at a time.
+    Trickles,
+    /// Exchanges keys.
+    ExchangesKeys,
+    /// Exchanges keys, and proves a key that is not the job's.
+    ProvesAnotherKey,
+    /// Exchanges keys, and names the job's key without a proof.
+    NamesTheKey(Box<PublicKey>),
+    /// Leaves at once.
+    Leaves,
+}
+
+/// The strangers, on a thread of their own. They go when this is dropped.
+pub struct Strangers {
+    visits: Arc<AtomicUsize>,
+    leave: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Strangers {
+    /// They come to `address`.
+    pub fn at(address: SocketAddr, behaviour: Behaviour) -> Self {
+        let visits = Arc::new(AtomicUsize::new(0));
+        let (leave, left) = oneshot::channel();
+        let counted = visits.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let mut strangers = JoinSet::new();
+                for _ in 0..STRANGERS {
+                    strangers.spawn(come_again(address, behaviour.clone(), counted.clone()));
+                }
+                // An error means that the owner is gone, which is the same.
+                let _ = left.await;
+            });
+        });
+        Self { visits, leave: Some(leave), thread: Some(thread) }
+    }
+
+    /// How often one of them was connected so far.
+    pub fn visits(&self) -> usize {
+        self.visits.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Strangers {
+    fn drop(&mut self) {
+        drop(self.leave.take());
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(ended.is_none_or(|ended| ended.is_ok()), "no stranger panics");
+    }
+}
+
+async fn come_again(address: SocketAddr, behaviour: Behaviour, visits: Arc<AtomicUsize>) {
+    loop {
+        let Ok(stream) = TcpStream::connect(address).await else {
+            sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        visits.fetch_add(1, Ordering::Relaxed);
+        // However it is sent away: it comes again.
+        let _ = visit(stream, &behaviour).await;
+    }
+}
+
+async fn visit(mut stream: TcpStream, behaviour: &Behaviour) -> Result<(), russh::Error> {
+    match behaviour {
+        Behaviour::Says(bytes) => {
+            stream.write_all(bytes).await?;
+            until_sent_away(stream).await;
+        }
+        Behaviour::Trickles => {
+            for byte in b"SSH-2.0-a_stranger_with_a_long_name".iter().cycle() {
+                stream.write_all(&[*byte]).await?;
+                sleep(SLOWLY).await;
+            }
+        }
+        Behaviour::ExchangesKeys => until_closed(exchange_keys(stream).await?).await,
+        Behaviour::ProvesAnotherKey => {
+            let mut handle = exchange_keys(stream).await?;
+            let key = PrivateKey::from(Ed25519Keypair::from_seed(&[7; 32]));
+            let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
+            handle.authenticate_publickey("root", key).await?;
+            until_closed(handle).await;
+        }
+        Behaviour::NamesTheKey(key) => {
+            let mut handle = exchange_keys(stream).await?;
+            let (key, mut signer) = (key.as_ref().clone(), NoSignature);
+            let named = handle.authenticate_publickey_with("root", key, None, &mut signer);
+            // It fails once this one is sent away.
+            let _ = named.await;
+        }
+        Behaviour::Leaves => {}
+    }
+    Ok(())
+}
+
+async fn until_sent_away(mut stream: TcpStream) {
+    let mut heard = [0; 1024];
+    while stream.read(&mut heard).await.is_ok_and(|read| read > 0) {}
+}
+
+async fn exchange_keys(stream: TcpStream) -> Result<Handle<Trusting>, russh::Error> {
+    client::connect_stream(Arc::new(client::Config::default()), stream, Trusting).await
+}
+
+async fn until_closed(handle: Handle<Trusting>) {
+    let _ = handle.await;
+}
+
+/// Takes any host key.
+struct Trusting;
+
+impl client::Handler for Trusting {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+        Ok(true)
+    }
+}
+
+/// Never signs.
+struct NoSignature;
+
+/// The connection is gone.
+struct NotSent;
+
+impl From<SendError> for NotSent {
+    fn from(_: SendError) -> Self {
+        Self
+    }
+}
+
+impl Signer for NoSignature {
+    type Error = NotSent;
+
+    async fn auth_sign(
+        &mut self,
+        _key: &AgentIdentity,
+        _hash_alg: Option<HashAlg>,
+        _to_sign: Vec<u8>,
+    ) -> Result<Vec<u8>, Self::Error> {
+        std::future::pending().await
+    }
+}
