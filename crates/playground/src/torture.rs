@@ -7,6 +7,7 @@
 //! Both are the same whenever seed and number are, so that a counter-example is one command. It does
 //! not play packets: who drops, delays or reorders those, TCP rides it out.
 
+mod driver_setup;
 mod harm;
 mod house;
 mod job_script;
@@ -14,7 +15,6 @@ mod link;
 mod network;
 mod oracle;
 mod plan;
-mod settings;
 mod sidecar;
 mod windows;
 mod witness;

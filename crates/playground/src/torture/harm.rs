@@ -5,7 +5,7 @@ use std::fmt;
 
 use fastrand::Rng;
 
-use super::sidecar::Sidecar;
+use super::sidecar::SidecarContainer;
 use crate::runner::Verb;
 
 /// What is done to a job from outside.
@@ -48,11 +48,11 @@ pub enum Harm {
         reason: &'static str,
     },
     /// The task is told to end once the script runs, and has ECS's usual 30 s for it.
-    ToldToEnd(By),
+    ToldToEnd(StopOrigin),
     /// The script leaves a process behind that ends the agent, and with it the task.
     EndsItself,
     /// A second container of the task ends.
-    SidecarEnds(Sidecar),
+    SidecarEnds(SidecarContainer),
     /// The driver works as a role whose keys end with a certain call; a new one works.
     KeysExpire {
         /// With [`JOB`] in the place of the job's tasks.
@@ -71,7 +71,7 @@ pub enum Harm {
 
 /// Who tells a task to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum StopOrigin {
     /// AWS, for Spot; the task shows RUNNING until it has ended.
     Spot,
     /// A person, by StopTask.
@@ -182,8 +182,8 @@ impl fmt::Display for Harm {
             Self::RunnerStopped => f.write_str("SIGTERM of gitlab-runner"),
             Self::HostLost => f.write_str("host lost"),
             Self::TaskStopped { code, .. } => write!(f, "task stopped: {code}"),
-            Self::ToldToEnd(By::Spot) => f.write_str("task told to end by Spot"),
-            Self::ToldToEnd(By::Person) => f.write_str("task told to end by a person"),
+            Self::ToldToEnd(StopOrigin::Spot) => f.write_str("task told to end by Spot"),
+            Self::ToldToEnd(StopOrigin::Person) => f.write_str("task told to end by a person"),
             Self::EndsItself => f.write_str("its script ends the task"),
             Self::SidecarEnds(sidecar) => write!(f, "{sidecar}"),
             Self::KeysExpire { rules } => write!(f, "keys expire: {}", rules.replace('\n', "; ")),
@@ -226,8 +226,10 @@ impl Harm {
                 Self::TaskStopped { code, reason }
             }
             15..=16 => Self::Rule { rule: COSTS[rng.usize(0..COSTS.len())], costs: true },
-            17..=18 => Self::ToldToEnd(if rng.bool() { By::Spot } else { By::Person }),
-            19..=20 => Self::SidecarEnds(Sidecar::draw(rng)),
+            17..=18 => {
+                Self::ToldToEnd(if rng.bool() { StopOrigin::Spot } else { StopOrigin::Person })
+            }
+            19..=20 => Self::SidecarEnds(SidecarContainer::draw(rng)),
             21..=22 => Self::KeysExpire { rules: EXPIRING[rng.usize(0..EXPIRING.len())] },
             23..=24 => Self::KnownEarly(&KNOWN_EARLY[rng.usize(0..KNOWN_EARLY.len())]),
             25 => Self::EndsItself,

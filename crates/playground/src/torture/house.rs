@@ -1,6 +1,5 @@
 //! The cloud and the runner of one torture, in one temporary folder; plays jobs and harms them.
 
-use std::ffi::OsString;
 use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
@@ -17,19 +16,18 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Error;
-use super::harm::{By, Harm, JOB};
+use super::driver_setup::DriverSetup;
+use super::harm::{Harm, JOB, StopOrigin};
 use super::link::{Link, Places, Traffic};
 use super::network::Network;
 use super::plan::{Guest, WITNESS, guest};
-use super::settings::Settings;
-use super::windows::Windows;
 use super::witness::Witness;
 use crate::environment;
 use crate::invariants::job_of;
 use crate::relay::Find;
 use crate::runner::{
-    Control, Driver, Event, Exit, KillTimes, OUTPUT_LIMIT, Outcome, Reading, Runner, Scripts,
-    Times, Verb, Verdict, Watch,
+    Control, Event, Exit, KillTimes, OUTPUT_LIMIT, Outcome, Reading, Runner, Scripts, Times,
+    Verdict, Watch,
 };
 use crate::signals::Signals;
 
@@ -49,8 +47,7 @@ const AGAIN: Duration = Duration::from_millis(25);
 pub struct House {
     folder: TempDir,
     cloud: LocalCloud,
-    program: PathBuf,
-    settings: Settings,
+    setup: DriverSetup,
     runner: Runner,
     witness: Witness,
     seed: u64,
@@ -100,10 +97,10 @@ impl House {
         let text = cloud.configuration(&folder.path().join("state"));
         let text = environment::with_log_file(&text, &log);
         let role = cloud.add_role(REGION, ROLE, None);
-        let settings = Settings { text, role, folder: folder.path().to_owned() };
-        let usual = settings.write("usual", Windows::Usual, None)?;
+        let program = driver.to_owned();
+        let setup = DriverSetup { program, text, role, folder: folder.path().to_owned() };
         let runner = Runner {
-            driver: driver_with(driver, &usual),
+            driver: setup.usual()?,
             environment: environment::of_driver(&cloud.endpoint(), cloud.access_keys()),
             builds_dir: "/builds".to_owned(),
             cache_dir: "/cache".to_owned(),
@@ -119,7 +116,7 @@ impl House {
         };
         std::fs::create_dir(&runner.folder)?;
         let witness = Witness::listen().await?;
-        Ok(Self { folder, cloud, program: driver.to_owned(), settings, runner, witness, seed })
+        Ok(Self { folder, cloud, setup, runner, witness, seed })
     }
 
     /// Plays these jobs, so many at once.
@@ -179,7 +176,7 @@ impl House {
         if let Harm::SidecarEnds(sidecar) = guest.harm {
             self.cloud.register(sidecar.definition()).map_err(Error::Definition)?;
         }
-        let mut runner = Runner { driver: self.driver(&guest)?, ..self.runner.clone() };
+        let mut runner = Runner { driver: self.setup.of(&guest)?, ..self.runner.clone() };
         if guest.network == Network::SlowReader {
             runner.times.reading = SLOWLY;
         }
@@ -254,40 +251,15 @@ impl House {
         match harm {
             Harm::HostLost => return Ok(()),
             Harm::TaskStopped { code, reason } => stop(code, reason),
-            Harm::ToldToEnd(By::Person) => stop("UserInitiated", "Task stopped by user"),
+            Harm::ToldToEnd(StopOrigin::Person) => stop("UserInitiated", "Task stopped by user"),
             // A rule reaches a task that runs already.
-            Harm::ToldToEnd(By::Spot) => self.add_rules("JOB at RUNNING: interrupt", key)?,
+            Harm::ToldToEnd(StopOrigin::Spot) => {
+                self.add_rules("JOB at RUNNING: interrupt", key)?
+            }
             Harm::KnownEarly(known) => self.add_rules(known.ends, key)?,
             _ => {}
         }
         std::future::pending().await
-    }
-
-    /// The driver of one job: where its harm ends calls, words before it see to that.
-    fn driver(&self, guest: &Guest) -> io::Result<Driver> {
-        let windows = Windows::of(&guest.network);
-        let file = self.settings.write(&guest.number.to_string(), windows, Some(&guest.harm))?;
-        let mut driver = driver_with(&self.program, &file);
-        let (verb, before): (Verb, Vec<OsString>) = match &guest.harm {
-            Harm::Killed { verb, after_ms } => {
-                let seconds = format!("{}.{:03}", after_ms / 1000, after_ms % 1000);
-                let words = ["timeout", "--foreground", "-s", "KILL", &seconds];
-                (*verb, words.map(OsString::from).to_vec())
-            }
-            Harm::Ended { verb, signal, step } => {
-                let end = format!("FARGATE_RUNNER_END_AT={signal} {step}");
-                (*verb, ["env", &end].map(OsString::from).to_vec())
-            }
-            _ => return Ok(driver),
-        };
-        let words = match verb {
-            Verb::Config => &mut driver.config,
-            Verb::Prepare => &mut driver.prepare,
-            Verb::Run => &mut driver.run,
-            Verb::Cleanup => &mut driver.cleanup,
-        };
-        words.splice(0..0, before);
-        Ok(driver)
     }
 
     /// Every task of a job.
@@ -390,10 +362,6 @@ impl House {
         let _ = timeout(GOODBYE, cloud.shutdown()).await;
         keep.then(|| folder.keep())
     }
-}
-
-fn driver_with(program: &Path, file: &Path) -> Driver {
-    Driver::new(program, &["custom"], &["-c", &file.to_string_lossy()])
 }
 
 /// Gives the orders of a harm when their moment comes, and tells that the script runs.

@@ -67,14 +67,14 @@ impl Kind {
 
 /// A process that a script leaves behind, and that soon ends the task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Killer {
+pub struct TaskKiller {
     /// Left at the end of the script, so that it strikes the stages behind it; else it most often
     /// strikes the script itself.
     at_end: bool,
     command: &'static str,
 }
 
-impl Killer {
+impl TaskKiller {
     /// One of them.
     pub fn draw(rng: &mut Rng) -> Self {
         Self { at_end: rng.bool(), command: KILLERS[rng.usize(0..KILLERS.len())] }
@@ -96,7 +96,7 @@ pub struct JobScript {
     /// How long it works before it writes, in milliseconds.
     pub works_ms: u32,
     /// What it leaves behind to end its task, if it does.
-    pub killer: Option<Killer>,
+    pub killer: Option<TaskKiller>,
 }
 
 impl JobScript {
@@ -117,7 +117,7 @@ impl JobScript {
         };
         let leaves = |at_end: bool| {
             let killer = killer.filter(|killer| killer.at_end == at_end);
-            killer.map_or_else(|| ":".to_owned(), Killer::left)
+            killer.map_or_else(|| ":".to_owned(), TaskKiller::left)
         };
         let lines = [
             handler,
@@ -151,7 +151,7 @@ mod tests {
             kind: Kind::Passes { lines: 2 },
             saves: true,
             works_ms: 1250,
-            killer: Some(Killer { at_end: true, command: KILLERS[0] }),
+            killer: Some(TaskKiller { at_end: true, command: KILLERS[0] }),
         };
         insta::assert_snapshot!(script.text(7), @r"
         trap 'echo 7 saved >/dev/tcp/127.0.0.1/$TORTURE_WITNESS; exit 0' TERM

@@ -8,7 +8,7 @@ use super::harm::Harm;
 use super::house::{House, Played};
 use super::network::Network;
 use super::plan::{BEGIN, Guest, WITNESS};
-use super::sidecar::{self, Sidecar};
+use super::sidecar::{self, SidecarContainer};
 use super::witness::Testimony;
 use crate::invariants::{
     self, Broken, Invariant, Secret, contains, files_below, no_double, no_orphan, no_panic,
@@ -82,7 +82,7 @@ pub fn judge(house: &House, played: &Played) -> Vec<Broken> {
 /// Why the verdict is not one that the script and the harm have earned.
 fn false_verdict(played: &Played, outcome: &Outcome, witness: &Testimony) -> Option<String> {
     let (guest, earned) = (&played.guest, i32::from(played.guest.script.kind.status()));
-    // A script that was told to end, and saved what it had, has not ended so.
+    // A script that was told to end, and saved what it had, says so and nothing of a status.
     let seen = witness.ended;
     match outcome.verdict {
         Verdict::Success if earned == 0 && seen == Some(0) => None,
@@ -94,7 +94,7 @@ fn false_verdict(played: &Played, outcome: &Outcome, witness: &Testimony) -> Opt
             None
         }
         Verdict::Failed { exit_code: Some(KILLED), .. } if guest.harm.is_of_the_job() => None,
-        Verdict::Failed { exit_code: Some(_), .. } if guest.harm == Harm::EndsItself => None,
+        Verdict::Failed { exit_code: Some(1..), .. } if guest.harm == Harm::EndsItself => None,
         Verdict::Failed { exit_code: None, .. }
             if guest.harm == Harm::EndsItself && !guest.network.may_cost_the_job() =>
         {
@@ -139,7 +139,7 @@ fn failed_call(played: &Played, outcome: &Outcome) -> Option<String> {
 /// failure and no network could hide it.
 fn untrue_words(played: &Played, outcome: &Outcome) -> Option<String> {
     let says = match &played.guest.harm {
-        Harm::SidecarEnds(Sidecar { essential: true, .. }) => sidecar::NAME,
+        Harm::SidecarEnds(SidecarContainer { essential: true, .. }) => sidecar::NAME,
         Harm::KnownEarly(known) => known.says,
         _ => return None,
     };
@@ -216,7 +216,7 @@ pub fn judge_all(house: &House, played: &[Played]) -> Vec<Broken> {
     let said: Vec<_> = played.iter().filter_map(|played| played.outcome.as_ref()).collect();
     let said: Vec<_> = said.iter().map(|outcome| outcome.trace.clone()).collect();
     broken.extend(no_secret_out(&files, &said, &requests, &secrets));
-    let allowed = |name: &str| ALLOWED.contains(&name) || Sidecar::is_family(name);
+    let allowed = |name: &str| ALLOWED.contains(&name) || SidecarContainer::is_family(name);
     broken.extend(tenant_wall(&requests, allowed));
     broken
 }

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::harm::Harm;
-use super::job_script::{JobScript, Killer, Kind};
+use super::job_script::{JobScript, Kind, TaskKiller};
 use super::network::Network;
 use crate::runner::{Artifact, GitInfo, Job, When};
 
@@ -83,7 +83,7 @@ fn draw_script(rng: &mut Rng, kind: Kind, harm: &Harm) -> JobScript {
         Harm::KnownEarly(_) => 1500,
         _ => rng.u32(0..300),
     };
-    let killer = (*harm == Harm::EndsItself).then(|| Killer::draw(rng));
+    let killer = (*harm == Harm::EndsItself).then(|| TaskKiller::draw(rng));
     JobScript { kind, saves, works_ms, killer }
 }
 

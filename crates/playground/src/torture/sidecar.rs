@@ -13,7 +13,7 @@ const FAMILY: &str = "ci-job-with-sidecar";
 
 /// A container beside the job's own, as its task definition describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sidecar {
+pub struct SidecarContainer {
     /// Whether the task ends with it.
     pub essential: bool,
     /// Whether the definition lists it before the job's container.
@@ -23,7 +23,7 @@ pub struct Sidecar {
     exit_code: u8,
 }
 
-impl Sidecar {
+impl SidecarContainer {
     /// One that ends while the task starts, while the script runs, or after it.
     pub fn draw(rng: &mut Rng) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl Sidecar {
     }
 }
 
-impl fmt::Display for Sidecar {
+impl fmt::Display for SidecarContainer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.essential {
             true => "an essential sidecar ends",
@@ -84,10 +84,10 @@ mod tests {
     fn a_torture_knows_its_own_definitions_and_no_others() {
         let mut rng = Rng::with_seed(1);
         for _ in 0..100 {
-            assert!(Sidecar::is_family(&Sidecar::draw(&mut rng).family()));
+            assert!(SidecarContainer::is_family(&SidecarContainer::draw(&mut rng).family()));
         }
         for other in ["ci-job", "another:1", "ci-job-with-sidecars"] {
-            assert!(!Sidecar::is_family(other), "{other}");
+            assert!(!SidecarContainer::is_family(other), "{other}");
         }
     }
 }

@@ -1,0 +1,104 @@
+//! The driver of each job of a torture: its configuration, which is the cloud's own with windows that
+//! are scaled down and with what the job's harm needs, and words before it that end its calls.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use super::harm::Harm;
+use super::plan::Guest;
+use super::windows::Windows;
+use crate::runner::{Driver, Verb};
+
+/// What all drivers of a torture have in common.
+pub struct DriverSetup {
+    /// The `fargate-runner`.
+    pub program: PathBuf,
+    /// The cloud's configuration.
+    pub text: String,
+    /// ARN of a role that may be assumed.
+    pub role: String,
+    /// Where the configuration files lie.
+    pub folder: PathBuf,
+}
+
+impl DriverSetup {
+    /// The driver of a job to which nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// What kept its configuration from being written.
+    pub fn usual(&self) -> io::Result<Driver> {
+        self.driver("usual", Windows::Usual, &Harm::None)
+    }
+
+    /// The driver of one job: where its harm ends calls, words before it see to that.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn of(&self, guest: &Guest) -> io::Result<Driver> {
+        let windows = Windows::of(&guest.network);
+        let mut driver = self.driver(&guest.number.to_string(), windows, &guest.harm)?;
+        let (verb, before): (Verb, Vec<OsString>) = match &guest.harm {
+            Harm::Killed { verb, after_ms } => {
+                let seconds = format!("{}.{:03}", after_ms / 1000, after_ms % 1000);
+                let words = ["timeout", "--foreground", "-s", "KILL", &seconds];
+                (*verb, words.map(OsString::from).to_vec())
+            }
+            Harm::Ended { verb, signal, step } => {
+                let end = format!("FARGATE_RUNNER_END_AT={signal} {step}");
+                (*verb, ["env", &end].map(OsString::from).to_vec())
+            }
+            _ => return Ok(driver),
+        };
+        let words = match verb {
+            Verb::Config => &mut driver.config,
+            Verb::Prepare => &mut driver.prepare,
+            Verb::Run => &mut driver.run,
+            Verb::Cleanup => &mut driver.cleanup,
+        };
+        words.splice(0..0, before);
+        Ok(driver)
+    }
+
+    fn driver(&self, name: &str, windows: Windows, harm: &Harm) -> io::Result<Driver> {
+        let file = self.folder.join(format!("config-{name}.toml"));
+        std::fs::write(&file, format!("{}{windows}", self.configuration(harm)))?;
+        Ok(Driver::new(&self.program, &["custom"], &["-c", &file.to_string_lossy()]))
+    }
+
+    fn configuration(&self, harm: &Harm) -> String {
+        match harm {
+            Harm::SidecarEnds(sidecar) => {
+                self.text.replace("\"ci-job\"", &format!("{:?}", sidecar.family()))
+            }
+            Harm::KeysExpire { .. } => {
+                let table = "[defaults]\n";
+                self.text.replace(table, &format!("{table}assume_role_arn = {:?}\n", self.role))
+            }
+            _ => self.text.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::harm::StopOrigin;
+    use super::super::sidecar::SidecarContainer;
+    use super::*;
+
+    #[test]
+    fn the_configuration_of_a_job_has_what_its_harm_needs() {
+        let text = "[defaults]\ncluster = \"ci\"\ntask_definition = \"ci-job\"\n".to_owned();
+        let (program, folder) = (PathBuf::new(), PathBuf::new());
+        let setup = DriverSetup { program, text, role: "arn:r".to_owned(), folder };
+        let with_role = setup.configuration(&Harm::KeysExpire { rules: "" });
+        assert!(with_role.starts_with("[defaults]\nassume_role_arn = \"arn:r\"\ncluster"));
+        let sidecar = SidecarContainer::draw(&mut fastrand::Rng::with_seed(1));
+        let with_sidecar = setup.configuration(&Harm::SidecarEnds(sidecar));
+        assert!(with_sidecar.contains(&format!("task_definition = \"{}\"", sidecar.family())));
+        let other = setup.configuration(&Harm::ToldToEnd(StopOrigin::Spot));
+        assert_eq!(other, setup.text);
+    }
+}
