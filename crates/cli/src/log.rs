@@ -225,7 +225,7 @@ mod tests {
     fn written(format: LogFormat, emit: impl FnOnce()) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
         let lines = Lines {
-            sink: Mutex::new(Sink::File(file.reopen().unwrap())),
+            sink: Mutex::new(LogSink::new(Some(file.path().to_owned()))),
             stderr: false,
             level: Level::TRACE,
             format,
