@@ -59,9 +59,11 @@ impl Container {
 }
 
 impl Observation {
-    /// Containers beside `own` that have ended and whose end ends the task.
+    /// Containers beside `own` that have ended and whose end ends the task; none where nobody knows
+    /// which one is the job's.
     fn others_that_ended<'a>(&'a self, own: &str) -> Vec<&'a Container> {
-        let ended = |other: &&Container| other.name != own && other.has_ended();
+        let is_known = self.container(own).is_some();
+        let ended = |other: &&Container| is_known && other.name != own && other.has_ended();
         let essential = |other: &&Container| other.essential != Some(false);
         self.containers.iter().filter(ended).filter(essential).collect()
     }
@@ -105,7 +107,7 @@ impl Observation {
                 Some(code) if !is_ordered(code) => FirstEnd::Own,
                 _ => FirstEnd::Unknown(other),
             },
-            None => FirstEnd::Unknown(other),
+            None => FirstEnd::Own,
         }
     }
 }
@@ -266,6 +268,12 @@ mod tests {
     fn a_container_that_is_not_essential_ended_nothing() {
         let init = Container { essential: Some(false), ..container("init", Some(0)) };
         let told = told(vec![container("job", Some(143)), init]);
+        assert_eq!(told, "the job ended its own environment: ");
+    }
+
+    #[test]
+    fn where_nobody_knows_which_container_is_the_job_s_none_is_blamed() {
+        let told = told(vec![container("other", Some(1)), container("proxy", Some(0))]);
         assert_eq!(told, "the job ended its own environment: ");
     }
 
