@@ -170,7 +170,7 @@ pub const TAKEN_AWAY: [((&str, &str), &str); 5] = [
     (("TerminationNotice", "Spot is ending."), "AWS took the Spot task back"),
     (("UserInitiated", "Task stopped by alice"), "someone stopped the task in AWS"),
     (("InfrastructureHealth", "Host is retired."), "AWS replaced the machine under the task"),
-    (("SomethingNew", "Nobody knows."), "ended for a reason this version does not know"),
+    (("SomethingNew", "Nobody knows."), "the task ended for a reason that is not recognised"),
 ];
 
 /// A task that was taken away while a script ran is a system failure that names `cause`.
