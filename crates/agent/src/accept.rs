@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
-use crate::admission::{Admission, AdmissionLimits};
+use crate::admission::{AdmissionLimits, LoginAdmission};
 use crate::connection::{self, Gate};
 use crate::settings::Settings;
 use crate::task::Task;
@@ -19,7 +19,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// All connections, and the port by which they come.
 pub struct ConnectionIntake {
     listener: TcpListener,
-    admission: Arc<Admission>,
+    admission: Arc<LoginAdmission>,
     task: Arc<Task>,
     gate: Arc<Gate>,
     config: Arc<Config>,
@@ -33,7 +33,7 @@ impl ConnectionIntake {
         let gate = Gate { user: settings.user.clone(), key: settings.client_key.clone() };
         Self {
             listener,
-            admission: Admission::new(AdmissionLimits::of_this_process()),
+            admission: LoginAdmission::new(AdmissionLimits::of_this_process()),
             task,
             gate: Arc::new(gate),
             config: connection::configuration(settings),

@@ -81,12 +81,12 @@ impl AdmissionLimits {
 }
 
 /// All who are at the port.
-pub struct Admission {
+pub struct LoginAdmission {
     limits: AdmissionLimits,
-    present: Mutex<Present>,
+    present: Mutex<AdmissionState>,
 }
 
-struct Present {
+struct AdmissionState {
     /// Per step, longest there first.
     waiting: [Vec<WaitingClient>; STEPS],
     logged_in: usize,
@@ -117,7 +117,7 @@ impl Source {
     }
 }
 
-impl Present {
+impl AdmissionState {
     /// Puts a client behind all others at `step`, for whom one has to go if it is full.
     fn put(&mut self, step: LoginStep, client: WaitingClient, limits: &AdmissionLimits) {
         let waiting = &mut self.waiting[step as usize];
@@ -147,10 +147,10 @@ fn who_goes(waiting: &[WaitingClient]) -> usize {
     waiting.iter().position(|client| places.get(&client.from).copied() == most).unwrap_or(0)
 }
 
-impl Admission {
+impl LoginAdmission {
     /// Nobody is there yet.
     pub fn new(limits: AdmissionLimits) -> Arc<Self> {
-        let present = Present {
+        let present = AdmissionState {
             waiting: Default::default(),
             logged_in: 0,
             next_number: 0,
@@ -185,7 +185,7 @@ impl Admission {
         calm_at.checked_sub(ahead).unwrap_or(calm_at)
     }
 
-    fn present(&self) -> MutexGuard<'_, Present> {
+    fn present(&self) -> MutexGuard<'_, AdmissionState> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -199,7 +199,7 @@ pub struct WaitingPlace {
 /// Tells how far a login has come.
 #[derive(Clone)]
 pub struct LoginProgress {
-    admission: Arc<Admission>,
+    admission: Arc<LoginAdmission>,
     number: u64,
 }
 
@@ -251,7 +251,7 @@ impl Drop for WaitingPlace {
 
 /// The place of a connection that is logged in, for as long as this lives.
 pub struct LoggedInPlace {
-    admission: Arc<Admission>,
+    admission: Arc<LoginAdmission>,
 }
 
 impl Drop for LoggedInPlace {

@@ -58,6 +58,8 @@ mod tests {
         "cli/src/main.rs",
         // Hands stdout to a stage, which has a log of its own for it.
         "cli/src/custom_command.rs",
+        // The lines of the operator's log, which `log_line` has cleaned.
+        "cli/src/log_sink.rs",
         // A terminal is asked for its width, or whether it is one.
         "cli/src/table.rs",
         "cli/src/tasks_command.rs",

@@ -8,7 +8,8 @@ async fn end_after_a_script(site: &Site, job: &Job, command: &str) {
     let script =
         format!("(setsid sh -c 'sleep 0.5; {command}' >/dev/null 2>&1 </dev/null &); exit 0");
     job.run(script).await.passed();
-    until("the task stopped", || site.task_of(job).last_status == "STOPPED").await;
+    let ended = format!("the task ended by {command}");
+    until(&ended, || site.task_of(job).last_status == "STOPPED").await;
 }
 
 #[tokio::test]

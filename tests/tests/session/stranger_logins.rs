@@ -12,7 +12,7 @@ use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use crate::quiet_address;
-use crate::strangers::{Behaviour, Strangers};
+use crate::strangers::{StrangerBehaviour, StrangerCrowd};
 
 /// Longest that a stage may take beside strangers; they may hold a connection for 15 s. On a machine
 /// with nothing else to do it is below 2 s.
@@ -26,9 +26,9 @@ fn address_of(job: &Job) -> SocketAddr {
 }
 
 /// Three stages of `job` get in beside strangers who behave so.
-async fn gets_in(job: &Job, address: SocketAddr, behaviour: Behaviour) {
+async fn gets_in(job: &Job, address: SocketAddr, behaviour: StrangerBehaviour) {
     let name = format!("{behaviour:?}");
-    let strangers = Strangers::at(address, behaviour);
+    let strangers = StrangerCrowd::at(address, behaviour);
     until("strangers at the port", || strangers.visits() >= MANY).await;
     for _ in 0..3 {
         let begun = Instant::now();
@@ -46,10 +46,10 @@ async fn strangers_who_do_not_even_say_what_they_speak_keep_no_login_of_ours_out
     let job = site.prepared().await;
     let address = address_of(&job);
     for said in ["", "S", "SSH-2.0-half_a_version", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"] {
-        gets_in(&job, address, Behaviour::Says(said.into())).await;
+        gets_in(&job, address, StrangerBehaviour::Says(said.into())).await;
     }
-    gets_in(&job, address, Behaviour::Trickles).await;
-    gets_in(&job, address, Behaviour::Leaves).await;
+    gets_in(&job, address, StrangerBehaviour::Trickles).await;
+    gets_in(&job, address, StrangerBehaviour::Leaves).await;
     site.close().await;
 }
 
@@ -58,10 +58,10 @@ async fn strangers_who_stop_in_the_exchange_of_keys_keep_no_login_of_ours_out() 
     let site = Site::open().await;
     let job = site.prepared().await;
     let address = address_of(&job);
-    gets_in(&job, address, Behaviour::Says(b"SSH-2.0-x\r\n".into())).await;
+    gets_in(&job, address, StrangerBehaviour::Says(b"SSH-2.0-x\r\n".into())).await;
     // The beginning of a packet of 300 bytes.
     let half = b"SSH-2.0-x\r\n\x00\x00\x01\x2c\x04\x14 and no more".into();
-    gets_in(&job, address, Behaviour::Says(half)).await;
+    gets_in(&job, address, StrangerBehaviour::Says(half)).await;
     site.close().await;
 }
 
@@ -72,9 +72,9 @@ async fn strangers_who_exchange_keys_and_prove_nothing_keep_no_login_of_ours_out
     let address = address_of(&job);
     let key = &site.task_of(&job).environment["SSH_PUBLIC_KEY"];
     let key = PublicKey::from_openssh(key).expect("a key");
-    gets_in(&job, address, Behaviour::ExchangesKeys).await;
-    gets_in(&job, address, Behaviour::ProvesAnotherKey).await;
-    gets_in(&job, address, Behaviour::NamesTheKey(Box::new(key))).await;
+    gets_in(&job, address, StrangerBehaviour::ExchangesKeys).await;
+    gets_in(&job, address, StrangerBehaviour::ProvesAnotherKey).await;
+    gets_in(&job, address, StrangerBehaviour::NamesTheKey(Box::new(key))).await;
     site.close().await;
 }
 
@@ -124,8 +124,8 @@ async fn with_few_open_files_strangers_keep_no_login_of_ours_out_either() {
     until("the agent listens", || std::net::TcpStream::connect(&address).is_ok()).await;
     job.change_state(|state| state["address"] = address.as_str().into());
     let address = address.parse().expect("an address");
-    gets_in(&job, address, Behaviour::Says(Vec::new())).await;
-    gets_in(&job, address, Behaviour::ExchangesKeys).await;
+    gets_in(&job, address, StrangerBehaviour::Says(Vec::new())).await;
+    gets_in(&job, address, StrangerBehaviour::ExchangesKeys).await;
     other.kill().await.expect("a child of ours");
     job.change_state(|state| state["address"] = real);
     site.close().await;

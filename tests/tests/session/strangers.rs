@@ -26,7 +26,7 @@ const SLOWLY: Duration = Duration::from_millis(200);
 
 /// What a stranger does once it is connected. It then waits until it is sent away.
 #[derive(Clone, Debug)]
-pub enum Behaviour {
+pub enum StrangerBehaviour {
     /// Sends these bytes.
     Says(Vec<u8>),
     /// Sends its version a byte at a time.
@@ -42,15 +42,15 @@ pub enum Behaviour {
 }
 
 /// The strangers, on a thread of their own. They go when this is dropped.
-pub struct Strangers {
+pub struct StrangerCrowd {
     visits: Arc<AtomicUsize>,
     leave: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Strangers {
+impl StrangerCrowd {
     /// They come to `address`.
-    pub fn at(address: SocketAddr, behaviour: Behaviour) -> Self {
+    pub fn at(address: SocketAddr, behaviour: StrangerBehaviour) -> Self {
         let visits = Arc::new(AtomicUsize::new(0));
         let (leave, left) = oneshot::channel();
         let counted = visits.clone();
@@ -74,7 +74,7 @@ impl Strangers {
     }
 }
 
-impl Drop for Strangers {
+impl Drop for StrangerCrowd {
     fn drop(&mut self) {
         drop(self.leave.take());
         let ended = self.thread.take().map(JoinHandle::join);
@@ -82,7 +82,7 @@ impl Drop for Strangers {
     }
 }
 
-async fn come_again(address: SocketAddr, behaviour: Behaviour, visits: Arc<AtomicUsize>) {
+async fn come_again(address: SocketAddr, behaviour: StrangerBehaviour, visits: Arc<AtomicUsize>) {
     loop {
         let Ok(stream) = TcpStream::connect(address).await else {
             sleep(Duration::from_millis(50)).await;
@@ -94,34 +94,34 @@ async fn come_again(address: SocketAddr, behaviour: Behaviour, visits: Arc<Atomi
     }
 }
 
-async fn visit(mut stream: TcpStream, behaviour: &Behaviour) -> Result<(), russh::Error> {
+async fn visit(mut stream: TcpStream, behaviour: &StrangerBehaviour) -> Result<(), russh::Error> {
     match behaviour {
-        Behaviour::Says(bytes) => {
+        StrangerBehaviour::Says(bytes) => {
             stream.write_all(bytes).await?;
             until_sent_away(stream).await;
         }
-        Behaviour::Trickles => {
+        StrangerBehaviour::Trickles => {
             for byte in b"SSH-2.0-a_stranger_with_a_long_name".iter().cycle() {
                 stream.write_all(&[*byte]).await?;
                 sleep(SLOWLY).await;
             }
         }
-        Behaviour::ExchangesKeys => until_closed(exchange_keys(stream).await?).await,
-        Behaviour::ProvesAnotherKey => {
+        StrangerBehaviour::ExchangesKeys => until_closed(exchange_keys(stream).await?).await,
+        StrangerBehaviour::ProvesAnotherKey => {
             let mut handle = exchange_keys(stream).await?;
             let key = PrivateKey::from(Ed25519Keypair::from_seed(&[7; 32]));
             let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
             handle.authenticate_publickey("root", key).await?;
             until_closed(handle).await;
         }
-        Behaviour::NamesTheKey(key) => {
+        StrangerBehaviour::NamesTheKey(key) => {
             let mut handle = exchange_keys(stream).await?;
             let (key, mut signer) = (key.as_ref().clone(), NoSignature);
             let named = handle.authenticate_publickey_with("root", key, None, &mut signer);
             // It fails once this one is sent away.
             let _ = named.await;
         }
-        Behaviour::Leaves => {}
+        StrangerBehaviour::Leaves => {}
     }
     Ok(())
 }
@@ -131,18 +131,18 @@ async fn until_sent_away(mut stream: TcpStream) {
     while stream.read(&mut heard).await.is_ok_and(|read| read > 0) {}
 }
 
-async fn exchange_keys(stream: TcpStream) -> Result<Handle<Trusting>, russh::Error> {
-    client::connect_stream(Arc::new(client::Config::default()), stream, Trusting).await
+async fn exchange_keys(stream: TcpStream) -> Result<Handle<TrustAnyHost>, russh::Error> {
+    client::connect_stream(Arc::new(client::Config::default()), stream, TrustAnyHost).await
 }
 
-async fn until_closed(handle: Handle<Trusting>) {
+async fn until_closed(handle: Handle<TrustAnyHost>) {
     let _ = handle.await;
 }
 
 /// Takes any host key.
-struct Trusting;
+struct TrustAnyHost;
 
-impl client::Handler for Trusting {
+impl client::Handler for TrustAnyHost {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {

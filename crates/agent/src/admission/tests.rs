@@ -15,7 +15,7 @@ async fn has_to_go(place: &mut WaitingPlace) -> bool {
 
 #[tokio::test]
 async fn whoever_has_waited_longest_goes_when_a_step_is_full() {
-    let admission = Admission::new(LIMITS);
+    let admission = LoginAdmission::new(LIMITS);
     let stranger = address("192.0.2.1");
     let mut places: Vec<_> = (0..8).map(|_| admission.enter(stranger)).collect();
     for place in &mut places {
@@ -30,7 +30,7 @@ async fn whoever_has_waited_longest_goes_when_a_step_is_full() {
 
 #[tokio::test]
 async fn strangers_at_one_step_take_no_place_at_another() {
-    let admission = Admission::new(LIMITS);
+    let admission = LoginAdmission::new(LIMITS);
     let everybody = address("192.0.2.1");
     for (ours_at, theirs_at) in [
         (LoginStep::Identified, LoginStep::Connected),
@@ -54,7 +54,7 @@ async fn strangers_at_one_step_take_no_place_at_another() {
 
 #[tokio::test]
 async fn a_flood_from_one_address_sends_away_only_its_own() {
-    let admission = Admission::new(LIMITS);
+    let admission = LoginAdmission::new(LIMITS);
     let mut ours = admission.enter(address("10.0.0.9"));
     let mut flood: Vec<_> = (0..1000).map(|_| admission.enter(address("192.0.2.1"))).collect();
     assert!(!has_to_go(&mut ours).await);
@@ -80,7 +80,7 @@ async fn a_machine_is_one_source_whatever_addresses_it_has_for_itself() {
 
 #[tokio::test]
 async fn only_logins_that_succeeded_take_the_places_of_those_who_are_in() {
-    let admission = Admission::new(LIMITS);
+    let admission = LoginAdmission::new(LIMITS);
     let waiting: Vec<_> = (0..100).map(|_| admission.enter(address("192.0.2.1"))).collect();
     let log_in = || admission.enter(address("10.0.0.9")).log_in();
     let (first, second) = (log_in().expect("a place"), log_in().expect("a place"));
@@ -95,7 +95,7 @@ async fn only_logins_that_succeeded_take_the_places_of_those_who_are_in() {
 
 #[tokio::test]
 async fn a_login_does_not_go_back_a_step_and_so_never_waits_anew() {
-    let admission = Admission::new(LIMITS);
+    let admission = LoginAdmission::new(LIMITS);
     let stranger = admission.enter(address("192.0.2.1"));
     stranger.progress().reached(LoginStep::Encrypted);
     for step in [LoginStep::Encrypted, LoginStep::Connected, LoginStep::Identified] {
@@ -118,7 +118,7 @@ fn the_places_leave_open_files_for_scripts() {
 #[tokio::test(start_paused = true)]
 async fn strangers_who_come_again_and_again_leave_a_login_its_time() {
     let limits = AdmissionLimits::for_files(1024);
-    let admission = Admission::new(limits);
+    let admission = LoginAdmission::new(limits);
     let everybody = address("192.0.2.1");
     let come = async || {
         sleep_until(admission.opens_at()).await;
@@ -144,7 +144,7 @@ async fn strangers_who_come_again_and_again_leave_a_login_its_time() {
 
 #[test]
 fn those_who_are_about_to_go_are_waited_for_before_more_come() {
-    let admission = Admission::new(LIMITS);
+    let admission = LoginAdmission::new(LIMITS);
     let _places: Vec<_> = (0..10).map(|_| admission.enter(address("192.0.2.1"))).collect();
     // Eight wait; two have to go.
     assert!(admission.has_room(9) && !admission.has_room(10));

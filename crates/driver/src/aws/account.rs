@@ -20,7 +20,7 @@ use fargate_model::why::{Cause, Why};
 use super::call::CallError;
 use super::http::Http;
 use super::kept::Kept;
-use super::profiles::Profiles;
+use super::profiles::AwsProfiles;
 use super::role::RoleProvider;
 use super::source::{HostCredentials, is_environment};
 
@@ -50,7 +50,7 @@ impl Account {
     pub async fn open(region: Option<String>, profile: &Profile) -> Result<Self, Why> {
         let timeouts = &profile.timeouts;
         let http = Http::new(&profile.account)?;
-        let profiles = Profiles::read();
+        let profiles = AwsProfiles::read();
         if !is_environment() {
             profiles.check()?;
         }

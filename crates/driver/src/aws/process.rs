@@ -38,12 +38,12 @@ pub struct ProcessProvider {
 }
 
 /// What a process did wrong, in words, and whether it may do better a moment later.
-struct Fault {
+struct ProcessError {
     text: String,
     passing: bool,
 }
 
-impl Fault {
+impl ProcessError {
     fn lasting(text: impl Into<String>) -> Self {
         Self { text: text.into(), passing: false }
     }
@@ -65,15 +65,16 @@ impl ProcessProvider {
         })
     }
 
-    async fn run(&self) -> Result<Credentials, Fault> {
+    async fn run(&self) -> Result<Credentials, ProcessError> {
         let mut command = Command::new("sh");
         command.arg("-c").arg(&self.setting.command).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let child = command.spawn();
-        let child = child.map_err(|error| Fault::passing(format!("cannot be started: {error}")))?;
+        let child =
+            child.map_err(|error| ProcessError::passing(format!("cannot be started: {error}")))?;
         let mut group = ProcessGroup { child };
         let output = timeout(self.limit, group.output()).await.map_err(|_| {
-            Fault::passing(format!("did not end within {}", text::duration(self.limit)))
+            ProcessError::passing(format!("did not end within {}", text::duration(self.limit)))
         })??;
         credentials(&output)
     }
@@ -94,24 +95,24 @@ struct ProcessGroup {
 }
 
 impl ProcessGroup {
-    async fn output(&mut self) -> Result<Vec<u8>, Fault> {
+    async fn output(&mut self) -> Result<Vec<u8>, ProcessError> {
         let mut bytes = Vec::new();
         if let Some(stdout) = self.child.stdout.take() {
             let mut stdout = stdout.take(LONGEST_OUTPUT + 1);
             let read = stdout.read_to_end(&mut bytes).await;
-            read.map_err(|error| Fault::passing(format!("cannot be read: {error}")))?;
+            read.map_err(|error| ProcessError::passing(format!("cannot be read: {error}")))?;
         }
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST_OUTPUT {
             let kib = LONGEST_OUTPUT / 1024;
-            return Err(Fault::lasting(format!("printed more than {kib} KiB")));
+            return Err(ProcessError::lasting(format!("printed more than {kib} KiB")));
         }
         let ended = self.child.wait().await;
-        let status = ended.map_err(|error| Fault::passing(format!("was lost: {error}")))?;
+        let status = ended.map_err(|error| ProcessError::passing(format!("was lost: {error}")))?;
         if status.success() {
             return Ok(bytes);
         }
         // What it asks may be down for a moment.
-        Err(Fault::passing(format!("failed: {status}")))
+        Err(ProcessError::passing(format!("failed: {status}")))
     }
 }
 
@@ -135,11 +136,11 @@ struct ProcessOutput {
     expiration: Option<String>,
 }
 
-fn credentials(output: &[u8]) -> Result<Credentials, Fault> {
+fn credentials(output: &[u8]) -> Result<Credentials, ProcessError> {
     let read: ProcessOutput = serde_json::from_slice(output).map_err(|error| {
         // Its own words might repeat a part of the output.
         let (line, column) = (error.line(), error.column());
-        Fault::lasting(format!(
+        ProcessError::lasting(format!(
             "printed no JSON that can be read, from line {line}, column {column} on"
         ))
     })?;
@@ -147,18 +148,20 @@ fn credentials(output: &[u8]) -> Result<Credentials, Fault> {
         Some(1) => {}
         Some(version) => {
             let text = format!("printed the Version {version}, and only 1 is known");
-            return Err(Fault::lasting(text));
+            return Err(ProcessError::lasting(text));
         }
-        None => return Err(Fault::lasting("printed no Version")),
+        None => return Err(ProcessError::lasting("printed no Version")),
     }
     let given = |name: &str, value: Option<String>| {
         let value = value.filter(|value| !value.trim().is_empty());
-        value.ok_or_else(|| Fault::lasting(format!("printed no {name}")))
+        value.ok_or_else(|| ProcessError::lasting(format!("printed no {name}")))
     };
     let end = read.expiration.map(|time| {
         let time = DateTime::from_str(&time, Format::DateTimeWithOffset).ok();
         let time = time.and_then(|time| std::time::SystemTime::try_from(time).ok());
-        time.ok_or_else(|| Fault::lasting("printed an Expiration that is no time of RFC 3339"))
+        time.ok_or_else(|| {
+            ProcessError::lasting("printed an Expiration that is no time of RFC 3339")
+        })
     });
     Ok(Credentials::new(
         given("AccessKeyId", read.access_key_id)?,

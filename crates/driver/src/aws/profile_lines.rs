@@ -1,7 +1,7 @@
 //! The lines of a profile file: which are good, and what they say. It knows no file and no profile.
 
 /// What a line is.
-pub enum Line {
+pub enum ProfileLine {
     /// A comment, a blank, or more of a value.
     Kept,
     /// More of what was wrong.
@@ -26,15 +26,15 @@ pub struct LineReader {
 
 impl LineReader {
     /// Sorts the next line; what is wrong with it otherwise.
-    pub fn read(&mut self, line: &str) -> Result<Line, &'static str> {
+    pub fn read(&mut self, line: &str) -> Result<ProfileLine, &'static str> {
         if line.trim_matches([' ', '\t']).is_empty() || line.starts_with(['#', ';']) {
-            return Ok(Line::Kept);
+            return Ok(ProfileLine::Kept);
         }
         if line.starts_with('[') {
             (self.open, self.section) = (None, heading_of(line));
             self.drops = self.section.is_none();
             return match &self.section {
-                Some(name) => Ok(Line::Heading(name.clone())),
+                Some(name) => Ok(ProfileLine::Heading(name.clone())),
                 None => Err("a section begins with [NAME], and here the ] is missing"),
             };
         }
@@ -42,21 +42,21 @@ impl LineReader {
             let begins = !std::mem::replace(&mut self.drops, true);
             return match begins {
                 true => Err("a setting stands below a section such as [default]"),
-                false => Ok(Line::Dropped),
+                false => Ok(ProfileLine::Dropped),
             };
         }
         if line.starts_with([' ', '\t']) {
             return match self.open {
                 Some(true) if setting(line).is_none() => Err("a setting is NAME = VALUE"),
-                Some(_) => Ok(Line::Kept),
-                None if self.drops => Ok(Line::Dropped),
+                Some(_) => Ok(ProfileLine::Kept),
+                None if self.drops => Ok(ProfileLine::Dropped),
                 None => Err("an indented line goes on with a setting, and there is none"),
             };
         }
         match setting(line) {
             Some((name, value)) => {
                 (self.open, self.drops) = (Some(value.is_empty()), false);
-                Ok(Line::Setting(name, value))
+                Ok(ProfileLine::Setting(name, value))
             }
             None => {
                 (self.open, self.drops) = (None, true);

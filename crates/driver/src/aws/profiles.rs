@@ -19,7 +19,7 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use fargate_model::text::escape;
 use fargate_model::why::{Cause, Why};
 
-use super::profile_lines::{Line, LineReader, heading_of, setting};
+use super::profile_lines::{LineReader, ProfileLine, heading_of, setting};
 use super::regular_file::read_at_most;
 
 /// Longest file that is read. One with a thousand profiles has 200 KiB.
@@ -44,7 +44,7 @@ const BEFORE_PROCESS: [&str; 8] = [
 
 /// What both files say.
 #[derive(Debug, Default)]
-pub struct Profiles {
+pub struct AwsProfiles {
     /// The one that is used.
     pub selected: String,
     /// True if the environment names it.
@@ -52,8 +52,8 @@ pub struct Profiles {
     config: ProfileFile,
     credentials: ProfileFile,
     /// By the name of the profile, or by `sso-session NAME`.
-    sections: BTreeMap<String, BTreeMap<String, Setting>>,
-    wrong: Vec<WrongLine>,
+    sections: BTreeMap<String, BTreeMap<String, ProfileSetting>>,
+    wrong: Vec<WrongProfileLine>,
 }
 
 /// One file.
@@ -67,7 +67,7 @@ struct ProfileFile {
 
 /// The value of a name, and where it stands.
 #[derive(Clone, Debug)]
-struct Setting {
+struct ProfileSetting {
     value: String,
     path: PathBuf,
     line: usize,
@@ -75,7 +75,7 @@ struct Setting {
 
 /// A line that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct WrongLine {
+struct WrongProfileLine {
     path: PathBuf,
     line: usize,
     /// None if nobody can say which section it belongs to.
@@ -98,7 +98,7 @@ pub struct ProcessSetting {
     pub line: usize,
 }
 
-impl Profiles {
+impl AwsProfiles {
     /// Reads the files that the environment of this process names, else those in the home folder. A
     /// file that is not there is empty.
     pub fn read() -> Self {
@@ -136,22 +136,23 @@ impl Profiles {
         let mut reader = LineReader::default();
         for (at, line) in file.text.trim_start_matches('\u{feff}').lines().enumerate() {
             let line_number = at + 1;
-            let wrong = |section: &Option<String>, rule| WrongLine {
+            let wrong = |section: &Option<String>, rule| WrongProfileLine {
                 path: file.path.clone(),
                 line: line_number,
                 section: section.clone(),
                 rule,
             };
             match reader.read(line) {
-                Ok(Line::Kept) => clean.push_str(line),
-                Ok(Line::Dropped) => {}
-                Ok(Line::Heading(name)) => {
+                Ok(ProfileLine::Kept) => clean.push_str(line),
+                Ok(ProfileLine::Dropped) => {}
+                Ok(ProfileLine::Heading(name)) => {
                     self.sections.entry(name.clone()).or_default();
                     clean.push_str(&heading(&name, kind));
                 }
-                Ok(Line::Setting(name, value)) => {
+                Ok(ProfileLine::Setting(name, value)) => {
                     let section = reader.section.clone().unwrap_or_default();
-                    let setting = Setting { value, path: file.path.clone(), line: line_number };
+                    let setting =
+                        ProfileSetting { value, path: file.path.clone(), line: line_number };
                     self.sections.entry(section).or_default().insert(name, setting);
                     clean.push_str(line);
                 }
@@ -251,7 +252,8 @@ impl Profiles {
     /// there.
     pub fn check(&self) -> Result<(), Why> {
         let used = self.used()?;
-        let in_used = |line: &&WrongLine| line.section.as_ref().is_some_and(|s| used.contains(s));
+        let in_used =
+            |line: &&WrongProfileLine| line.section.as_ref().is_some_and(|s| used.contains(s));
         if let Some(wrong) = self.wrong.iter().find(in_used) {
             return Err(self.blamed_for(wrong));
         }
@@ -266,8 +268,8 @@ impl Profiles {
         Err(self.blamed().because(escape(&names)))
     }
 
-    fn blamed_for(&self, wrong: &WrongLine) -> Why {
-        let WrongLine { path, line, section, rule } = wrong;
+    fn blamed_for(&self, wrong: &WrongProfileLine) -> Why {
+        let WrongProfileLine { path, line, section, rule } = wrong;
         let of = section.as_ref().map(|section| format!(", in [{section}]")).unwrap_or_default();
         let text = format!("Line {line} of {}{of}: {rule}.", path.display());
         self.blamed().with("path", path.to_string_lossy()).because(escape(&text))
@@ -304,8 +306,8 @@ impl Profiles {
     fn contradiction<'a>(
         &self,
         profile: &str,
-        settings: &'a BTreeMap<String, Setting>,
-    ) -> Option<(&'a Setting, String)> {
+        settings: &'a BTreeMap<String, ProfileSetting>,
+    ) -> Option<(&'a ProfileSetting, String)> {
         let has = |name: &str| settings.contains_key(name);
         if let Some(session) = settings.get("sso_session")
             && !self.sections.contains_key(&format!("{SSO_SESSION} {}", session.value))
@@ -336,8 +338,8 @@ impl Profiles {
         login.filter(|_| !others && !has("role_arn")).map(|login| (login, rule.to_owned()))
     }
 
-    fn blamed_at(&self, setting: &Setting, profile: &str, rule: &str) -> Why {
-        let Setting { path, line, .. } = setting;
+    fn blamed_at(&self, setting: &ProfileSetting, profile: &str, rule: &str) -> Why {
+        let ProfileSetting { path, line, .. } = setting;
         let text = format!("Line {line} of {}, in [{profile}]: {rule}.", path.display());
         self.blamed().with("path", path.to_string_lossy()).because(escape(&text))
     }
@@ -361,7 +363,7 @@ impl ProfileFile {
 }
 
 /// The profile that a role of this one is opened with.
-fn source_of(settings: &BTreeMap<String, Setting>) -> Option<&Setting> {
+fn source_of(settings: &BTreeMap<String, ProfileSetting>) -> Option<&ProfileSetting> {
     settings.get("source_profile").filter(|_| settings.contains_key("role_arn"))
 }
 

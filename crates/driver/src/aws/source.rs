@@ -33,7 +33,7 @@ use tracing::{info, warn};
 use super::call::{CallError, chain, find};
 use super::http::Http;
 use super::process::ProcessProvider;
-use super::profiles::Profiles;
+use super::profiles::AwsProfiles;
 use crate::mask;
 
 /// Longest text of a source that is repeated, in characters.
@@ -86,9 +86,9 @@ fn of_environment() -> Option<Credentials> {
 
 /// What the sources before the last one lacked.
 #[derive(Default)]
-struct Looked(String);
+struct SourcesTried(String);
 
-impl Looked {
+impl SourcesTried {
     fn add(&mut self, source: &str, lacks: &str) {
         let between = if self.0.is_empty() { "" } else { ", " };
         let _ = write!(self.0, "{between}{source} ({lacks})");
@@ -100,7 +100,7 @@ impl HostCredentials {
         if let Some(credentials) = of_environment() {
             return Ok(credentials);
         }
-        let mut looked = Looked::default();
+        let mut looked = SourcesTried::default();
         let half = match (variable(&KEY_IDS), variable(&SECRETS)) {
             (Some(_), None) => "AWS_SECRET_ACCESS_KEY is not set",
             _ => "AWS_ACCESS_KEY_ID is not set",
@@ -120,19 +120,19 @@ impl HostCredentials {
         for (name, lacks, source) in sources {
             match self.ask(source).await {
                 Ok(credentials) => return Ok(told(credentials, name)),
-                Err(Refused::Absent(_)) => looked.add(name, lacks),
-                Err(Refused::Failed { text, passing }) => {
+                Err(SourceError::Absent(_)) => looked.add(name, lacks),
+                Err(SourceError::Failed { text, passing }) => {
                     let why = Why::new(Cause::Credentials);
                     return Err(none(why.because(format!("From the {name}: {text}.")), passing));
                 }
-                Err(Refused::Known(error)) => return Err(error),
+                Err(SourceError::Known(error)) => return Err(error),
             }
         }
         // Where it does not answer, this host may be no instance at all.
         let (text, is_silent) = match self.ask(&instance).await {
             Ok(credentials) => return Ok(told(credentials, METADATA)),
-            Err(Refused::Absent(text) | Refused::Failed { text, .. }) => of_metadata(&text),
-            Err(Refused::Known(error)) => return Err(error),
+            Err(SourceError::Absent(text) | SourceError::Failed { text, .. }) => of_metadata(&text),
+            Err(SourceError::Known(error)) => return Err(error),
         };
         looked.add(METADATA, &text);
         let why = Why::new(Cause::CredentialsMissing);
@@ -151,9 +151,9 @@ impl HostCredentials {
     async fn of_profile(
         &self,
         config: &ProviderConfig,
-        looked: &mut Looked,
+        looked: &mut SourcesTried,
     ) -> Result<Option<Credentials>, CredentialsError> {
-        let profiles = Profiles::read();
+        let profiles = AwsProfiles::read();
         profiles.check().map_err(|why| none(why, false))?;
         for line in profiles.harmless() {
             warn!(event = "aws_profile.wrong_line", "passed over: {line}");
@@ -174,32 +174,32 @@ impl HostCredentials {
         }
         match self.ask(&builder.build()).await {
             Ok(credentials) => Ok(Some(told(credentials, &name))),
-            Err(Refused::Absent(_)) => {
+            Err(SourceError::Absent(_)) => {
                 looked.add(&name, "it has no credentials");
                 Ok(None)
             }
-            Err(Refused::Failed { text, passing }) => {
+            Err(SourceError::Failed { text, passing }) => {
                 Err(none(profiles.blamed().because(format!("{text}.")), passing))
             }
-            Err(Refused::Known(error)) => Err(error),
+            Err(SourceError::Known(error)) => Err(error),
         }
     }
 
     /// Asks one source within its time.
-    async fn ask(&self, source: &dyn ProvideCredentials) -> Result<Credentials, Refused> {
+    async fn ask(&self, source: &dyn ProvideCredentials) -> Result<Credentials, SourceError> {
         match timeout(self.limit, source.provide_credentials()).await {
             Ok(Ok(credentials)) => Ok(credentials),
-            Ok(Err(error)) => Err(Refused::of(error)),
+            Ok(Err(error)) => Err(SourceError::of(error)),
             Err(_) => {
                 let text = format!("No answer within {}", text::duration(self.limit));
-                Err(Refused::Failed { text, passing: true })
+                Err(SourceError::Failed { text, passing: true })
             }
         }
     }
 }
 
 /// How a source gave nothing.
-enum Refused {
+enum SourceError {
     /// It is not there.
     Absent(String),
     /// It is there and failed.
@@ -208,7 +208,7 @@ enum Refused {
     Known(CredentialsError),
 }
 
-impl Refused {
+impl SourceError {
     fn of(error: CredentialsError) -> Self {
         if find::<NoCredentials>(&error).is_some() {
             return Self::Known(error);

@@ -34,7 +34,7 @@ pub use ledger::Ledger;
 pub use lock::Lock;
 pub use machine::Made;
 pub use manager::{Manager, Presence};
-pub use ownership::{Distrust, is_trusted_owner, others_may_write, user_name};
+pub use ownership::{DistrustedPath, is_trusted_owner, others_may_write, user_name};
 pub use record::{Core, Origin, Peer, Record, Secret};
 #[cfg(test)]
 pub(crate) use record::{example, some as some_record};
@@ -70,7 +70,7 @@ pub enum StateError {
         /// Which file or folder.
         path: PathBuf,
         /// Who, and what mends it.
-        why: Distrust,
+        why: DistrustedPath,
     },
     /// Written by a newer version, with the part that every version understands.
     #[error("reading {}: written by a newer version (schema {schema}, this one reads up to {})", path.display(), version::this().reads)]

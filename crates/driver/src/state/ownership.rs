@@ -24,7 +24,7 @@ const OTHERS_PASS: u32 = 0o011;
 
 /// Why a file or a folder is not believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Distrust {
+pub struct DistrustedPath {
     /// Who may have written it.
     pub what: String,
     /// The command that mends it.
@@ -64,7 +64,7 @@ pub fn user_name(user: Uid) -> String {
     named.map_or_else(|| format!("user {user}"), |user| format!("user {}", escape(&user.name)))
 }
 
-fn of_another(owner: u32, mend: String) -> Distrust {
+fn of_another(owner: u32, mend: String) -> DistrustedPath {
     let this = match geteuid() {
         root if root.is_root() => "root".to_owned(),
         user => format!("{} or root", user_name(user)),
@@ -73,14 +73,14 @@ fn of_another(owner: u32, mend: String) -> Distrust {
         "it belongs to {}, and only what {this} has made is believed",
         user_name(Uid::from_raw(owner))
     );
-    Distrust { what, mend }
+    DistrustedPath { what, mend }
 }
 
-fn of_others(metadata: &Metadata, path: &Path) -> Distrust {
+fn of_others(metadata: &Metadata, path: &Path) -> DistrustedPath {
     let mode = metadata.mode() & 0o7777;
     let may = if metadata.is_dir() { "take files out of it" } else { "write it" };
     let what = format!("others than its owner may {may} (mode {mode:04o})");
-    Distrust { what, mend: format!("chmod go-w {}", shell_word(&path.display().to_string())) }
+    DistrustedPath { what, mend: format!("chmod go-w {}", shell_word(&path.display().to_string())) }
 }
 
 fn removal(path: &Path) -> String {
@@ -120,7 +120,7 @@ impl Folder {
     /// when it is read, so that this alone does no harm to a job; but who takes all records away makes
     /// each task look like one that no job needs.
     #[must_use]
-    pub fn shared_with_others(root: &Path) -> Option<Distrust> {
+    pub fn shared_with_others(root: &Path) -> Option<DistrustedPath> {
         let metadata = std::fs::metadata(root).ok()?;
         // Who made a link to it may lead it elsewhere.
         let link = std::fs::symlink_metadata(root).ok()?;

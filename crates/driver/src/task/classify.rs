@@ -225,7 +225,7 @@ pub fn stopped(seen: &Observation, container: &str, place: &Place) -> Why {
     for (name, value) in names_in(&all) {
         place.set(name, value);
     }
-    let end = End {
+    let end = TaskEnd {
         code: seen.stop_code.as_ref(),
         reason: &reason,
         all: &all,
@@ -258,7 +258,7 @@ pub fn stopped(seen: &Observation, container: &str, place: &Place) -> Why {
 }
 
 /// What ECS says of a task's end.
-struct End<'a> {
+struct TaskEnd<'a> {
     code: Option<&'a StopCode>,
     /// Of the task.
     reason: &'a str,
@@ -269,7 +269,7 @@ struct End<'a> {
     exit: Option<i32>,
 }
 
-fn of_stop(end: &End<'_>) -> Cause {
+fn of_stop(end: &TaskEnd<'_>) -> Cause {
     if end.all.contains("Spot Task was interrupted") {
         return Cause::Spot;
     }
@@ -300,13 +300,13 @@ pub(super) fn is_out_of_memory(text: &str) -> bool {
     text.contains("OutOfMemory")
 }
 
-impl End<'_> {
+impl TaskEnd<'_> {
     fn is_out_of_memory(&self) -> bool {
         is_out_of_memory(&self.own) || is_out_of_memory(self.reason)
     }
 }
 
-fn of_exit(end: &End<'_>) -> Cause {
+fn of_exit(end: &TaskEnd<'_>) -> Cause {
     if end.is_out_of_memory() {
         return Cause::OutOfMemory;
     }

@@ -91,7 +91,7 @@ impl<'a> Launcher<'a> {
         // A send of this token had no usable answer: it may have started a task, whatever ECS says to
         // the next one.
         let mut in_doubt = false;
-        let mut patience = Patience::default();
+        let mut patience = LaunchRetries::default();
         loop {
             let place = self.place(&request);
             let (why, is_over) = match self.send(&mut request).await? {
@@ -285,12 +285,12 @@ impl<'a> Launcher<'a> {
 
 /// How long what hinders a launch is waited out, beyond what its cause says.
 #[derive(Default)]
-struct Patience {
+struct LaunchRetries {
     without_credentials: usize,
     expired_since: Option<Instant>,
 }
 
-impl Patience {
+impl LaunchRetries {
     /// True if no further try follows `error`.
     fn is_over(&mut self, error: &CallError, why: &Why, begun: Instant) -> bool {
         if error.is_expired() {

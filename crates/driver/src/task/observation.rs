@@ -150,8 +150,8 @@ impl Observation {
             cpu_units: task.cpu().and_then(|text| text.parse().ok()),
             memory_mib: task.memory().and_then(|text| text.parse().ok()),
             provider: task.capacity_provider_name().map(str::to_owned),
-            stop_code: task.stop_code().map(|code| StopCode::of(code.as_str())),
-            stopped_reason: task.stopped_reason().map(str::to_owned),
+            stop_code: task.stop_code().and_then(|code| said(code.as_str())).map(StopCode::of),
+            stopped_reason: task.stopped_reason().and_then(said).map(str::to_owned),
             containers: containers(task),
             started_by: task.started_by().map(str::to_owned),
             job: variable(task, JOB_VARIABLE),
@@ -178,6 +178,11 @@ impl Observation {
     }
 }
 
+/// A text that says something: an endpoint that has nothing to say of a task's end may send an empty one.
+fn said(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.trim().is_empty())
+}
+
 fn containers(task: &Task) -> Vec<Container> {
     task.containers()
         .iter()
@@ -188,7 +193,7 @@ fn containers(task: &Task) -> Vec<Container> {
             last_status: container.last_status().map(Status::of),
             essential: None,
             exit_code: container.exit_code(),
-            reason: container.reason().map(str::to_owned),
+            reason: container.reason().and_then(said).map(str::to_owned),
         })
         .collect()
 }
@@ -320,6 +325,15 @@ mod tests {
         let container = Container::builder().network_interfaces(interface).build();
         let seen = Observation::of(&task().containers(container).build()).unwrap();
         assert_eq!(seen.address, Some(six));
+    }
+
+    #[test]
+    fn empty_words_of_an_end_are_no_words() {
+        let container = Container::builder().name("job").reason("").build();
+        let task = task().stop_code("".into()).stopped_reason(" ").containers(container).build();
+        let seen = Observation::of(&task).unwrap();
+        assert_eq!((seen.stop_code, seen.stopped_reason), (None, None));
+        assert_eq!(seen.containers[0].reason, None);
     }
 
     #[test]

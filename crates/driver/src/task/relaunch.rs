@@ -24,7 +24,7 @@ pub struct RelaunchPlan<'a> {
 
 /// Another task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Relaunch {
+pub struct PlannedRelaunch {
     /// Which one, from 1; never more than `of`.
     pub n: u32,
     /// How many there may be.
@@ -41,7 +41,7 @@ impl<'a> RelaunchPlan<'a> {
 
     /// What follows a task that ended with this cause and is known to have stopped; nothing where it
     /// would come after `deadline`.
-    pub fn next(&mut self, why: &Why, deadline: Instant) -> Option<Relaunch> {
+    pub fn next(&mut self, why: &Why, deadline: Instant) -> Option<PlannedRelaunch> {
         let of = self.timeouts.relaunches;
         if why.entry().next == Next::Final || self.done >= of {
             return None;
@@ -51,7 +51,7 @@ impl<'a> RelaunchPlan<'a> {
             return None;
         }
         self.done += 1;
-        Some(Relaunch { n: self.done, of, after })
+        Some(PlannedRelaunch { n: self.done, of, after })
     }
 
     /// The cause, and that the limit was reached with it.

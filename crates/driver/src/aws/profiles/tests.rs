@@ -1,17 +1,17 @@
 use super::*;
 
 /// What both files say, with `AWS_PROFILE`.
-fn profiles(config: &[u8], credentials: &[u8], named: Option<&str>) -> Profiles {
+fn profiles(config: &[u8], credentials: &[u8], named: Option<&str>) -> AwsProfiles {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join(".aws")).unwrap();
     std::fs::write(folder.path().join(".aws/config"), config).unwrap();
     std::fs::write(folder.path().join(".aws/credentials"), credentials).unwrap();
     let home = folder.path().to_owned();
-    Profiles::of(|name| named.filter(|_| name == "AWS_PROFILE").map(OsString::from), Some(home))
+    AwsProfiles::of(|name| named.filter(|_| name == "AWS_PROFILE").map(OsString::from), Some(home))
 }
 
 /// Why the profile is refused, in one line, with the files' own names.
-fn refused(profiles: &Profiles) -> String {
+fn refused(profiles: &AwsProfiles) -> String {
     let why = profiles.check().unwrap_err();
     let evidence: Vec<_> = why.evidence.iter().map(ToString::to_string).collect();
     let text = format!("{}: {}", why.headline(), evidence.join(" "));
@@ -20,7 +20,7 @@ fn refused(profiles: &Profiles) -> String {
 }
 
 /// What the SDK makes of the text.
-async fn key_of(profiles: &Profiles) -> Option<String> {
+async fn key_of(profiles: &AwsProfiles) -> Option<String> {
     use aws_config::profile::ProfileFileCredentialsProvider;
     use aws_config::provider_config::ProviderConfig;
     use aws_credential_types::provider::ProvideCredentials;
@@ -122,7 +122,7 @@ fn a_process_becomes_a_source_of_ours_unless_another_source_stands_beside_it() {
 fn a_file_that_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(folder.path().join(".aws/config")).unwrap();
-    let profiles = Profiles::of(|_| None, Some(folder.path().to_owned()));
+    let profiles = AwsProfiles::of(|_| None, Some(folder.path().to_owned()));
     assert!(profiles.places().contains("it is not a regular file"), "{}", profiles.places());
     assert!(profiles.check().is_ok());
 }

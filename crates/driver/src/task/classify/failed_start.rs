@@ -12,7 +12,7 @@ use fargate_model::why::Cause;
 
 /// The cause that these words of ECS's and of a container's stand for, if a rule knows them.
 pub fn of_failed_start(text: &str) -> Option<Cause> {
-    let said = Words(text.to_lowercase());
+    let said = ReasonWords(text.to_lowercase());
     // The narrow ones first.
     let rules = [
         of_role,
@@ -32,9 +32,9 @@ pub fn of_failed_start(text: &str) -> Option<Cause> {
 }
 
 /// A reason in lower case, because its capitals differ from one surface of AWS to the next.
-struct Words(String);
+struct ReasonWords(String);
 
-impl Words {
+impl ReasonWords {
     fn has(&self, any: &[&str]) -> bool {
         any.iter().any(|words| self.0.contains(words))
     }
@@ -96,7 +96,7 @@ impl Words {
     }
 }
 
-fn of_role(said: &Words) -> Option<Cause> {
+fn of_role(said: &ReasonWords) -> Option<Cause> {
     if said
         .has(&["unable to assume the service linked role", "unable to assume the service-linked"])
     {
@@ -105,19 +105,19 @@ fn of_role(said: &Words) -> Option<Cause> {
     said.has(&["unable to assume the role"]).then_some(Cause::RoleUnassumed)
 }
 
-fn of_key(said: &Words) -> Option<Cause> {
+fn of_key(said: &ReasonWords) -> Option<Cause> {
     let is_key = said.has(&["kms:decrypt", "access to kms is not allowed", "ciphertext refers to"]);
     is_key.then_some(Cause::KeyDenied)
 }
 
-fn of_environment_file(said: &Words) -> Option<Cause> {
+fn of_environment_file(said: &ReasonWords) -> Option<Cause> {
     if !said.has(&["env file", "environment file", "envfile"]) {
         return None;
     }
     said.trouble(Cause::EnvFileDenied, Cause::EnvFileUnreachable, Cause::EnvFileMissing)
 }
 
-fn of_log(said: &Words) -> Option<Cause> {
+fn of_log(said: &ReasonWords) -> Option<Cause> {
     let is_log =
         said.has(&["logger args", "logging driver", "log driver", "log group", "log stream"]);
     if !is_log {
@@ -128,7 +128,7 @@ fn of_log(said: &Words) -> Option<Cause> {
     known.filter(|_| of_group).or(Some(Cause::LogDriver))
 }
 
-fn of_mount(said: &Words) -> Option<Cause> {
+fn of_mount(said: &ReasonWords) -> Option<Cause> {
     if !said.has(&["efs utils", "efs volume", "mount.nfs4", "mount attempt", ".efs."]) {
         return None;
     }
@@ -144,7 +144,7 @@ fn of_mount(said: &Words) -> Option<Cause> {
     }
 }
 
-fn of_ecr_login(said: &Words) -> Option<Cause> {
+fn of_ecr_login(said: &ReasonWords) -> Option<Cause> {
     let is_login = said.has(&[
         "ecr registry auth",
         "auth from amazon ecr",
@@ -160,7 +160,7 @@ fn of_ecr_login(said: &Words) -> Option<Cause> {
     said.is_unreachable().then_some(Cause::EcrUnreachable)
 }
 
-fn of_parameter(said: &Words) -> Option<Cause> {
+fn of_parameter(said: &ReasonWords) -> Option<Cause> {
     let is_parameter = said.has(&[
         "from ssm",
         "ssm:getparameter",
@@ -180,7 +180,7 @@ fn of_parameter(said: &Words) -> Option<Cause> {
     said.trouble(denied, unreachable, Cause::ParameterMissing)
 }
 
-fn of_secret(said: &Words) -> Option<Cause> {
+fn of_secret(said: &ReasonWords) -> Option<Cause> {
     if said.has(&["from asm", "secrets manager", "secretsmanager", "fetch secret"]) {
         if said.has(&["did not contain json key", "invalid character", "unmarshal"]) {
             return Some(Cause::SecretShape);
@@ -193,7 +193,7 @@ fn of_secret(said: &Words) -> Option<Cause> {
     any.then_some(Cause::StartUnreachable)
 }
 
-fn of_pull(said: &Words) -> Option<Cause> {
+fn of_pull(said: &ReasonWords) -> Option<Cause> {
     let is_pull =
         said.has(&["cannotpull", "pull image manifest", "unable to pull image", "image pull"]);
     if !is_pull {
@@ -234,7 +234,7 @@ fn of_pull(said: &Words) -> Option<Cause> {
     Some(cause)
 }
 
-fn is_refused_login(said: &Words) -> bool {
+fn is_refused_login(said: &ReasonWords) -> bool {
     said.has(&[
         "pull access denied",
         "denied:",
@@ -247,7 +247,7 @@ fn is_refused_login(said: &Words) -> bool {
     ])
 }
 
-fn is_error_of_server(said: &Words) -> bool {
+fn is_error_of_server(said: &ReasonWords) -> bool {
     said.has(&[
         "internal server error",
         "bad gateway",
@@ -262,7 +262,7 @@ fn is_error_of_server(said: &Words) -> bool {
     ])
 }
 
-fn of_interface(said: &Words) -> Option<Cause> {
+fn of_interface(said: &ReasonWords) -> Option<Cause> {
     if said.has(&["insufficientfreeaddresses"]) {
         return Some(Cause::SubnetFull);
     }
@@ -280,7 +280,7 @@ fn of_interface(said: &Words) -> Option<Cause> {
     }
 }
 
-fn of_engine(said: &Words) -> Option<Cause> {
+fn of_engine(said: &ReasonWords) -> Option<Cause> {
     let slow = ["dockertimeouterror", "containerruntimetimeouterror", "could not transition to"];
     if said.has(&slow) {
         return Some(Cause::ContainerSlow);
@@ -299,7 +299,7 @@ fn of_engine(said: &Words) -> Option<Cause> {
     said.has(&start).then_some(Cause::ContainerStart)
 }
 
-fn of_aws(said: &Words) -> Option<Cause> {
+fn of_aws(said: &ReasonWords) -> Option<Cause> {
     if said.has(&["capacity is unavailable"]) {
         return Some(Cause::NoCapacity);
     }
