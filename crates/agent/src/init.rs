@@ -4,6 +4,7 @@
 
 use std::process::{Command, ExitCode};
 
+use fargate_protocol::ENDED_FROM_INSIDE;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::SignalFd;
@@ -44,8 +45,8 @@ fn start_and_reap() -> std::io::Result<u8> {
         let origin = EndOrigin::of(&signal);
         match i32::try_from(signal.ssi_signo).ok().and_then(|n| Signal::try_from(n).ok()) {
             Some(Signal::SIGCHLD) => {
-                if let Some(code) = reap(server) {
-                    return Ok(code);
+                if let Some(end) = reap(server) {
+                    return Ok(end.exit_code(teller.told_from_inside_only()));
                 }
             }
             Some(Signal::SIGTERM | Signal::SIGINT) => teller.tell(origin),
@@ -62,8 +63,27 @@ fn start_and_reap() -> std::io::Result<u8> {
     }
 }
 
-/// Reaps whatever ended; the server's status if it was among it.
-fn reap(server: Pid) -> Option<u8> {
+/// How the server ended.
+enum ServerEnd {
+    /// With this code of its own.
+    Exited(u8),
+    /// A signal killed it; 128 and its number.
+    Killed(u8),
+}
+
+impl ServerEnd {
+    /// A server that was told to end by its job, and then killed, could not say so itself. Whoever ends
+    /// the task from outside kills process 1, and all others with it.
+    fn exit_code(&self, told_from_inside_only: bool) -> u8 {
+        match self {
+            Self::Killed(_) if told_from_inside_only => ENDED_FROM_INSIDE,
+            Self::Exited(code) | Self::Killed(code) => *code,
+        }
+    }
+}
+
+/// Reaps whatever ended; the server's end if it was among it.
+fn reap(server: Pid) -> Option<ServerEnd> {
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)) {
             // A script that stops the server would stop its timers, and the task would never end.
@@ -71,17 +91,17 @@ fn reap(server: Pid) -> Option<u8> {
                 let _ = kill(server, Signal::SIGCONT);
             }
             Ok(WaitStatus::Exited(pid, code)) if pid == server => {
-                return Some(u8::try_from(code & 0xff).unwrap_or(1));
+                return Some(ServerEnd::Exited(u8::try_from(code & 0xff).unwrap_or(1)));
             }
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid == server => {
-                return Some(u8::try_from(128 + signal as i32).unwrap_or(255));
+                return Some(ServerEnd::Killed(u8::try_from(128 + signal as i32).unwrap_or(255)));
             }
             Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => break,
             // Another child, or one that a signal without a name ended: it is reaped all the same.
             Ok(_) | Err(_) => {}
         }
     }
-    (kill(server, None) == Err(Errno::ESRCH)).then_some(KILLED)
+    (kill(server, None) == Err(Errno::ESRCH)).then_some(ServerEnd::Killed(KILLED))
 }
 
 /// Takes back what [`run`] has blocked, before the first handler or script of the server.

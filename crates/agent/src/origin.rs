@@ -8,6 +8,8 @@ use std::io::{PipeWriter, Write};
 use std::os::fd::AsFd;
 
 use nix::libc::signalfd_siginfo;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -58,6 +60,11 @@ pub struct EndTeller {
 impl EndTeller {
     pub fn new(pipe: PipeWriter) -> Self {
         Self { pipe, told: Vec::new() }
+    }
+
+    /// True if processes of the task have wanted the end, and nobody outside.
+    pub fn told_from_inside_only(&self) -> bool {
+        self.told == [EndOrigin::Inside]
     }
 
     /// Tells the server that its end is wanted.
@@ -122,9 +129,15 @@ impl EndOrders {
         }
     }
 
-    /// Under our own process 1 only a process of the task sends a signal to this one.
+    /// Under our own process 1 only a process of the task sends a signal to this one. Process 1 is told,
+    /// before any client is: it speaks for this server if that is killed in the middle of its end.
     fn of_signal(&self) -> EndOrigin {
-        if self.has_init { EndOrigin::Inside } else { EndOrigin::Outside }
+        if !self.has_init {
+            return EndOrigin::Outside;
+        }
+        // It lives as long as this process: its end is that of the PID namespace.
+        let _ = kill(Pid::parent(), nix::sys::signal::SIGTERM);
+        EndOrigin::Inside
     }
 }
 

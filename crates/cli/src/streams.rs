@@ -12,7 +12,10 @@ use fargate_model::text::CleanLines;
 /// Lines on stderr, in one write, clean and without any secret; dropped where nobody can read them.
 macro_rules! tell {
     ($($words:tt)*) => {
-        $crate::streams::to_stderr(&fargate_model::text::CleanLines::of(&format!($($words)*)))
+        // Masked first: what is cut may be the middle of a secret.
+        $crate::streams::to_stderr(&fargate_model::text::CleanLines::of(
+            &fargate_driver::mask::text(&format!($($words)*)),
+        ))
     };
 }
 pub(crate) use tell;
@@ -24,9 +27,9 @@ pub fn to_stderr(lines: &CleanLines) {
 
 /// The same on stdout, where a stage tells everything on one stream, in order.
 pub fn to_job_log(words: &str) {
-    let lines = CleanLines::of(words);
+    let lines = CleanLines::of(&mask::text(words));
     let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(mask::text(lines.as_str()).as_bytes());
+    let _ = stdout.write_all(lines.as_str().as_bytes());
     let _ = stdout.flush();
 }
 
@@ -48,7 +51,7 @@ mod tests {
 
     /// Where a stream of this process, or a log, is written to. Each cleans what it writes, or passes
     /// bytes of a script or data on.
-    const WRITERS: [&str; 9] = [
+    const WRITERS: [&str; 10] = [
         "cli/src/streams.rs",
         "cli/src/status.rs",
         "cli/src/log.rs",
@@ -67,7 +70,7 @@ mod tests {
         "driver/src/session/console.rs",
     ];
     const STREAMS: [&str; 7] =
-        ["io::stdout()", "io::stderr()", "println!", "eprint", "print!(", ".print()", "dbg!("];
+        ["stdout()", "stderr()", "println!", "eprint", "print!(", ".print()", "dbg!("];
 
     fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
         for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {

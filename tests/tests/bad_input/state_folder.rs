@@ -135,16 +135,42 @@ async fn a_file_system_without_inodes_starts_no_task_that_it_cannot_write_down()
     site.close().await;
 }
 
+#[tokio::test]
+async fn a_disk_that_fills_up_in_mid_job_keeps_neither_the_task_nor_the_keys() {
+    if !have("unshare") || !have("mount") {
+        return;
+    }
+    let site = Site::open().await;
+    fs::create_dir(site.state_dir()).expect("a folder");
+    let job = site.job();
+    // What lies in `jobs` after the clean-up is told, and so is the clean-up's own exit code.
+    let script = "mount -t tmpfs -o size=256k,mode=700 none \"$0\" || exit 90
+        \"$@\" prepare || exit 91
+        grep -lq client_key \"$0\"/jobs/*.json || exit 92
+        head -c 1000000 /dev/zero >\"$0/filler\" 2>/dev/null
+        \"$@\" cleanup || exit 93
+        set -- \"$0\"/jobs/*
+        [ ! -e \"$1\" ] || { ls -l \"$0/jobs\"; exit 94; }";
+    in_own_mounts_of(&site, &job, script, &[]).await.passed();
+    until("it stopped", || site.cloud().live_tasks() == 0).await;
+    site.close().await;
+}
+
 /// `prepare` behind the words `mount` of a shell in a mount namespace of its own; `$0` is the state
 /// folder there, and `$@` the command.
 async fn in_own_mounts(site: &Site, job: &Job, mount: &str) -> Ended {
+    in_own_mounts_of(site, job, mount, &["prepare"]).await
+}
+
+/// The same, with these `stages` behind the command.
+async fn in_own_mounts_of(site: &Site, job: &Job, mount: &str, stages: &[&str]) -> Ended {
     let state = site.state_dir().display().to_string();
     let runner = fargate_tests::runner().display().to_string();
     let namespaces = if nix::unistd::geteuid().is_root() { "-m" } else { "-Urm" };
     let mut words = vec![namespaces, "sh", "-c", mount, &state, &runner];
     let arguments: Vec<_> = job.arguments.iter().map(|word| word.to_string_lossy()).collect();
     words.extend(arguments.iter().map(AsRef::as_ref));
-    words.push("prepare");
+    words.extend(stages);
     job.heard(job.start_other("unshare", &words)).await
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, LogConfiguration, LogDriver, NetworkMode,
 };
-use fargate_tests::{BUILD_FAILURE, Job, SYSTEM_FAILURE, Site};
+use fargate_tests::{BUILD_FAILURE, Job, SYSTEM_FAILURE, Site, scenes};
 
 /// A container whose output is kept.
 fn container(name: &str, script: Option<&str>) -> ContainerDefinition {
@@ -88,9 +88,13 @@ async fn a_script_that_fails_because_its_sidecar_is_gone_has_not_failed_by_itsel
 
 #[tokio::test]
 async fn a_job_beside_other_containers_is_still_to_blame_for_what_it_ends_itself() {
-    for (script, status) in
-        [("echo up; kill -TERM 1; sleep 100", "143\n"), ("echo up; kill -9 2; sleep 100", "137\n")]
-    {
+    for (script, status) in [
+        ("echo up; kill -TERM 1; sleep 100", "143\n"),
+        ("echo up; kill -9 2; sleep 100", "137\n"),
+        // Killed once it has said that it is to end, as it would if ECS had told it.
+        ("trap '' TERM; echo up; kill -TERM 1; sleep 0.5; kill -9 2; sleep 100", "143\n"),
+        ("trap '' TERM; echo up; kill -TERM 2; sleep 0.5; kill -9 2; sleep 100", "143\n"),
+    ] {
         let site = Site::open().await;
         let proxy = container("proxy", Some("trap 'exit 0' TERM; sleep 1000 & wait"));
         // Its end is none of the task's.
@@ -98,6 +102,10 @@ async fn a_job_beside_other_containers_is_still_to_blame_for_what_it_ends_itself
         let containers = vec![init, proxy, container("job", None)];
         let job = with_containers(&site, containers).await;
         job.prepare().await.passed();
+        // Nobody sees which one ends first: the first answer of ECS shows both as ended.
+        let rules =
+            "DescribeTasks until 5s: throttle".parse().expect("rules of the cloud's language");
+        site.cloud().set_faults(rules);
         let ended = job.run(script).await.with_code(BUILD_FAILURE);
         let line = ended.error_line();
         let expected = "fargate-runner: error: the job ended its own environment";
@@ -105,6 +113,31 @@ async fn a_job_beside_other_containers_is_still_to_blame_for_what_it_ends_itself
         assert_eq!(job.exit_code().as_deref(), Some(status), "{script}");
         site.close().await;
     }
+}
+
+#[tokio::test]
+async fn in_prepare_a_wrong_program_in_the_jobs_own_container_is_blamed_on_no_other() {
+    let site = Site::open().await;
+    let proxy = container("proxy", Some("trap 'exit 143' TERM; sleep 1000 & wait"));
+    let job = with_containers(&site, vec![proxy, container("job", Some("exit 0"))]).await;
+    let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+    assert_eq!(ended.error_line(), "error: the agent ended at once");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn words_of_memory_about_the_task_are_no_words_about_the_job_s_container() {
+    let site = Site::open().await;
+    let proxy = container("proxy", Some("sleep 1000"));
+    let job = with_containers(&site, vec![proxy, container("job", None)]).await;
+    job.prepare().await.passed();
+    let mut running = job.start_run("echo up; exec sleep 100");
+    running.wrote("up").await;
+    let (code, reason) = scenes::OUT_OF_MEMORY;
+    assert!(site.cloud().stop_task_from_outside(&site.task_of(&job).arn, code, reason));
+    let line = job.heard(running).await.with_code(SYSTEM_FAILURE).error_line();
+    assert!(line.starts_with("fargate-runner: error: container proxy of the task ended"), "{line}");
+    site.close().await;
 }
 
 #[tokio::test]

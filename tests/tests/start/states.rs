@@ -237,7 +237,7 @@ async fn in_run_an_exit_code_counts_while_the_state_is_behind() {
         (72, "", BUILD_FAILURE, Some("143\n"), own),
         (70, "", SYSTEM_FAILURE, None, "fargate-runner: error: nobody talked to the task"),
         // By an order of whom, nobody said.
-        (143, "", SYSTEM_FAILURE, None, "fargate-runner: error: ended for a reason"),
+        (143, "", SYSTEM_FAILURE, None, "fargate-runner: error: the task ended for a reason"),
     ] {
         let site = Site::open().await;
         site.set("defaults.timeouts.verdict", "8s");

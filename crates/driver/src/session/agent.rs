@@ -31,12 +31,12 @@ pub struct AgentSession {
     /// What the agent said of itself.
     pub agent: Introduction,
     /// What it is waited for.
-    pub(super) patience: Patience,
+    pub(super) patience: SessionTimeouts,
 }
 
 /// How long an agent is waited for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct SessionTimeouts {
     /// Until it has started a script that it has whole.
     pub(super) start: Duration,
     /// While it takes nothing of what it is sent.
@@ -58,14 +58,14 @@ pub(super) async fn greet(
 ) -> Result<Greeted, LoginError> {
     let limit = timeouts.hello;
     let start = START_WITHIN + timeouts.next_stage_grace;
-    let patience = Patience { start, send: timeouts.send_stall };
+    let patience = SessionTimeouts { start, send: timeouts.send_stall };
     match timeout(limit, call(connection, patience)).await {
         Err(_) => Err(LoginError::Stalled { step: STEP, within: limit }),
         Ok(greeted) => greeted,
     }
 }
 
-async fn call(connection: Connection, patience: Patience) -> Result<Greeted, LoginError> {
+async fn call(connection: Connection, patience: SessionTimeouts) -> Result<Greeted, LoginError> {
     let opened = connection.handle.channel_open_session().await;
     let mut channel: Channel<Msg> = opened.map_err(|error| broken(STEP, &error))?;
     channel.request_subsystem(true, SUBSYSTEM).await.map_err(|error| broken(STEP, &error))?;
@@ -106,7 +106,7 @@ fn ended() -> LoginError {
 async fn hello(
     handle: Handle<Verifier>,
     channel: Channel<Msg>,
-    patience: Patience,
+    patience: SessionTimeouts,
 ) -> Result<AgentSession, LoginError> {
     let (read, write) = channel.split();
     let challenge = random::bytes::<32>().map_err(|error| broken(STEP, &error))?;

@@ -184,8 +184,9 @@ impl Console {
     /// A line of our own on stderr, after all that was taken, on a fresh line.
     pub fn say(&mut self, line: &str) {
         let fresh = if self.mid_line { "\n" } else { "" };
-        let line = CleanLines::line(line.trim_end_matches('\n'));
-        let line = format!("{fresh}{}", mask::text(line.as_str()));
+        // Masked first: what is cut may be the middle of a secret.
+        let line = CleanLines::line(&mask::text(line.trim_end_matches('\n')));
+        let line = format!("{fresh}{}", line.as_str());
         // A reader that is gone, or far behind, misses it.
         let _ = self.put(Stream::Stderr, line.into_bytes());
     }

@@ -189,14 +189,18 @@ impl Folder {
     pub fn take_over(&self, key: &JobKey) -> Result<Option<Record>, StateError> {
         let _lock = self.lock(key)?;
         let path = self.record_path(key);
-        let Some(mut record) = Record::read(&path)? else { return Ok(None) };
-        record.prepared_by = random::token().map_err(StateError::host("drawing random bytes"))?;
-        record.ready = false;
-        // A full disk must not keep a task alive; what was read is still true.
-        if let Err(error) = record.write(&path) {
-            tracing::warn!(event = "state.not_written", "{error}");
+        let Some(record) = Record::read(&path)? else { return Ok(None) };
+        let prepared_by = random::token().map_err(StateError::host("drawing random bytes"))?;
+        let taken = Record { prepared_by, ready: false, ..record.clone() };
+        match taken.write(&path) {
+            Ok(()) => Ok(Some(taken)),
+            // A full disk must not keep a task alive. What was read is still true, and is still what
+            // lies there: `bury` must know it again, or the keys in it would stay.
+            Err(error) => {
+                tracing::warn!(event = "state.not_written", "{error}");
+                Ok(Some(Record { ready: false, ..record }))
+            }
         }
-        Ok(Some(record))
     }
 
     /// Puts a tombstone in the place of the record, unless another `prepare` has begun since

@@ -134,7 +134,8 @@ async fn of_its_containers(
     let filled = flags.fill_in(&mut seen, launcher.ecs, folder, &launch.cluster);
     // What is not known in time counts as essential.
     let _ = timeout(LAST_LOOK, filled).await;
-    unless_other(why, &seen, own_container(launch), true)
+    let own = own_container(launch);
+    if seen.ended_well_before_others(own) { why } else { unless_other(why, &seen, own, true) }
 }
 
 fn own_container(launch: &LaunchRequest) -> &str {
@@ -238,6 +239,12 @@ impl<'a> Watch<'a> {
                     let answered_after = self.born.elapsed();
                     info!(event = "agent.answered", task = %task, peer = session.peer());
                     self.look_once_more().await;
+                    // A task whose end ECS has told is of no use, though its agent answers.
+                    if self.seen.is_decided(own_container(launch)) {
+                        let settled = self.has_stopped();
+                        let why = self.why_ended();
+                        return Err(Failed { why, settled, ended: Some(Box::new(self.seen)) });
+                    }
                     let seen = self.seen;
                     return Ok(Acquired {
                         seen, address, session, host_key, accepted_after, answered_after, login, public_ip,
@@ -305,7 +312,7 @@ impl<'a> Watch<'a> {
             }
             Err(error) => return open(exception(&error, &self.place)),
         }
-        let settled = matches!(self.seen.status, Status::Stopped | Status::Deleted);
+        let settled = self.has_stopped();
         if settled || self.is_decided() {
             let why = self.why_ended();
             // Another task may be started only once ECS says that this one has stopped.
@@ -320,6 +327,10 @@ impl<'a> Watch<'a> {
         }
         report(Event::Waiting { seen: &self.seen, age: self.born.elapsed(), in_state });
         Ok(())
+    }
+
+    fn has_stopped(&self) -> bool {
+        matches!(self.seen.status, Status::Stopped | Status::Deleted)
     }
 
     /// Why the task ends is known, whatever state ECS shows; an exit code without any other word is

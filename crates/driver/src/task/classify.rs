@@ -12,7 +12,7 @@ use fargate_model::why::{Cause, Why};
 
 use self::failed_start::of_failed_start;
 use self::names::names_in;
-use super::first_end::is_ordered;
+use super::first_end::{KILLED, is_ordered};
 use super::observation::{Container, Observation};
 use super::spec::LaunchRequest;
 use crate::aws::{CallError, is_of_clock, is_throttling};
@@ -231,6 +231,7 @@ pub fn stopped(seen: &Observation, container: &str, place: &Place) -> Why {
         all: &all,
         own: own.and_then(of_container).unwrap_or_default(),
         exit: own.and_then(|own| own.exit_code),
+        is_alone: seen.containers.len() == 1,
     };
     let cause = of_stop(&end);
     if cause == Cause::OutOfMemory {
@@ -267,6 +268,8 @@ struct TaskEnd<'a> {
     /// Of the container that is asked about.
     own: String,
     exit: Option<i32>,
+    /// The task has no other container.
+    is_alone: bool,
 }
 
 fn of_stop(end: &TaskEnd<'_>) -> Cause {
@@ -301,8 +304,10 @@ pub(super) fn is_out_of_memory(text: &str) -> bool {
 }
 
 impl TaskEnd<'_> {
+    /// What ECS says of the whole task may be meant of another container.
     fn is_out_of_memory(&self) -> bool {
-        is_out_of_memory(&self.own) || is_out_of_memory(self.reason)
+        let killed = self.exit.is_none_or(|code| code == KILLED);
+        is_out_of_memory(&self.own) || is_out_of_memory(self.reason) && (self.is_alone || killed)
     }
 }
 

@@ -12,7 +12,7 @@ use fargate_protocol::ENDED_FROM_INSIDE;
 use tracing::warn;
 
 use super::classify::{AGENT_IDLE, AGENT_LIFETIME, is_out_of_memory};
-use super::client::Ecs;
+use super::client::{Ecs, sent};
 use super::observation::{Container, Observation};
 use crate::aws::CallError;
 use crate::mask;
@@ -23,7 +23,7 @@ const RIGHT: &str = "ecs:DescribeTaskDefinition";
 /// Exit code by SIGTERM: of an agent that was told to end from outside, too.
 const TERMINATED: i32 = 143;
 /// Exit code by SIGKILL.
-const KILLED: i32 = 137;
+pub(super) const KILLED: i32 = 137;
 /// What a container leaves that ECS told to end: it ended well, by SIGTERM, or by SIGKILL.
 const ORDERED: [i32; 3] = [0, TERMINATED, KILLED];
 
@@ -91,6 +91,16 @@ impl Observation {
         self.container(own).is_some_and(Container::has_ended)
     }
 
+    /// True if those beside `own` were ended by a signal, as an order to end does, and `own` ended well: a
+    /// program that was told to end seldom leaves 0, and one that has nothing to do always. It is no
+    /// proof, so no script may be blamed by it.
+    #[must_use]
+    pub fn ended_well_before_others(&self, own: &str) -> bool {
+        let ended_well = self.container(own).is_some_and(|own| own.exit_code == Some(0));
+        let by_signal = |other: &&Container| matches!(other.exit_code, Some(TERMINATED | KILLED));
+        ended_well && self.others_that_ended(own).iter().all(by_signal)
+    }
+
     fn first_end<'a>(&'a self, own: &str, was_warned: bool) -> FirstEnd<'a> {
         let others = self.others_that_ended(own);
         let unordered = |other: &&&Container| !other.exit_code.is_none_or(is_ordered);
@@ -155,7 +165,7 @@ impl EssentialFlags {
     }
 
     /// Writes into `seen` which containers are essential, where that matters: of a task with several
-    /// whose container exited. It asks once; without the right to, all count as essential.
+    /// whose container exited. It asks until it is told; where it is refused, all count as essential.
     pub async fn fill_in(
         &mut self,
         seen: &mut Observation,
@@ -179,6 +189,8 @@ impl EssentialFlags {
                 Err(error) => {
                     if error.denies(RIGHT) {
                         folder.remember_refusal(RIGHT, ecs.region(), cluster);
+                    }
+                    if !error.is_transient() {
                         self.0 = Some(BTreeMap::new());
                     }
                     warn!(event = "definition.unread", request_id = error.request_id(), "{error}");
@@ -196,7 +208,7 @@ impl Ecs {
     /// Whether each container of this definition is essential.
     async fn essential(&self, definition: &str) -> Result<BTreeMap<String, bool>, CallError> {
         let call = self.client().describe_task_definition().task_definition(definition);
-        let answer = call.send().await.map_err(|error| CallError::of(&error))?;
+        let answer = self.call(|| sent(call.clone().send())).await?;
         let containers = answer.task_definition().map_or(&[][..], |d| d.container_definitions());
         let flag = |own: &aws_sdk_ecs::types::ContainerDefinition| {
             Some((own.name()?.to_owned(), own.essential() != Some(false)))

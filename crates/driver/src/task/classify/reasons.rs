@@ -405,8 +405,14 @@ fn each_reason_that_ecs_is_known_to_give_has_its_own_cause() {
             // The older surfaces have other capitals.
             for said in [reason.clone(), reason.to_lowercase()] {
                 let own = String::new();
-                let end =
-                    TaskEnd { code: Some(&failed), reason: &said, all: &said, own, exit: None };
+                let end = TaskEnd {
+                    code: Some(&failed),
+                    reason: &said,
+                    all: &said,
+                    own,
+                    exit: None,
+                    is_alone: true,
+                };
                 let entry = of_stop(&end).entry();
                 assert_eq!((entry.slug, entry.next), (*slug, *next), "{said}");
             }

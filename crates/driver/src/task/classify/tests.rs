@@ -4,7 +4,7 @@ use fargate_model::why::Next;
 /// A task that stopped with this code, these words and this exit code.
 fn ended(code: Option<&StopCode>, words: &str, exit: Option<i32>) -> Cause {
     let own = words.to_owned();
-    of_stop(&TaskEnd { code, reason: words, all: words, own, exit })
+    of_stop(&TaskEnd { code, reason: words, all: words, own, exit, is_alone: true })
 }
 
 #[test]
