@@ -20,13 +20,19 @@ pub fn doubts(path: &Path, config: &Config) -> Vec<Problem> {
         hint,
     };
     let log = config.log_file.as_deref().and_then(log_file).map(|doubt| (Some("log_file"), doubt));
-    let state = Folder::shared_with_others(&config.state_dir).map(|doubt| {
-        let folder = escape(&config.state_dir.display().to_string());
-        let message = format!("`state_dir` is {folder}: {}", doubt.what);
-        (Some("state_dir"), (message, Some(format!("`{}`", doubt.mend))))
-    });
+    let state = state_folder(&config.state_dir).map(|doubt| (Some("state_dir"), doubt));
     let own = writers(path, &config.state_dir).into_iter().map(|doubt| (None, doubt));
     own.chain(state).chain(log).map(problem).collect()
+}
+
+/// Others than this user who may change what the state folder holds.
+fn state_folder(root: &Path) -> Option<(String, Option<String>)> {
+    let shared = Folder::shared_with_others(root).map(|doubt| (root.to_owned(), doubt));
+    let (path, doubt) = shared.or_else(|| Folder::distrusted_part(root))?;
+    let [root, path] = [root, &path].map(|path| escape(&path.display().to_string()));
+    let part = if path == root { String::new() } else { format!(", and no job can use {path}") };
+    let message = format!("`state_dir` is {root}{part}: {}", doubt.what);
+    Some((message, Some(format!("`{}`", doubt.mend))))
 }
 
 /// Others than root and the user of gitlab-runner who may change the file: it says who this host is in

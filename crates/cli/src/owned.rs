@@ -1,6 +1,7 @@
 //! Whether the state folder is this user's own, and what to do where it is not.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use fargate_driver::state::{Folder, StateError, user_name};
@@ -31,12 +32,21 @@ pub fn hint(error: &StateError, root: &Path) -> Option<String> {
             let root = escape(&root.display().to_string());
             Some(format!("run it as the user that owns {root}"))
         }
+        // To give one part of another user's folder away would only stop that one's jobs.
+        StateError::Distrusted { path, .. } if path != root && is_of_another(root) => {
+            let root = escape(&root.display().to_string());
+            Some(format!("run it as the user that owns {root}"))
+        }
         StateError::Distrusted { path, why } => {
             let path = shell_word(&path.display().to_string());
             Some(format!("look at it with `ls -ld {path}`, then `{}`", why.mend))
         }
         _ => None,
     }
+}
+
+fn is_of_another(root: &Path) -> bool {
+    std::fs::metadata(root).is_ok_and(|metadata| metadata.uid() != geteuid().as_raw())
 }
 
 #[cfg(test)]

@@ -89,6 +89,10 @@ async fn without_state(
             warn!(event = "state.distrusted", "{error}");
             None
         }
+        Err(error @ StateError::HostName { .. }) => {
+            warn!(event = "state.damaged", "{error}");
+            None
+        }
         owner => Some(owner?).filter(|owner| !owner.is_new),
     };
     let timeouts = &settings.profile.timeouts;

@@ -46,7 +46,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
 /// may have written is not believed.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
     let damaged = |what: String| StateError::Damaged { path: path.to_owned(), what };
-    let unread = |error: io::Error| damaged(error.to_string());
+    let unread = |error: io::Error| match error.raw_os_error() {
+        // Only the last part of the path is not followed, so this is what stands there.
+        Some(nix::libc::ELOOP) => damaged("it is a symbolic link".to_owned()),
+        _ => damaged(error.to_string()),
+    };
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())

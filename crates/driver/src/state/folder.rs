@@ -8,7 +8,7 @@ use fargate_model::id::Owner;
 use fargate_model::job::JobKey;
 
 use super::lock::Lock;
-use super::ownership::is_ours;
+use super::ownership::require_own_folder;
 use super::record::{Core, Record};
 use super::tombstone::{self, Tombstone};
 use super::{StateError, atomic};
@@ -16,6 +16,9 @@ use crate::random;
 
 /// Longer than anybody takes to see whether a `prepare` runs, by trying its lock.
 const PROBE: Duration = Duration::from_millis(200);
+
+/// The folders in it that hold keys and locks.
+pub(super) const PARTS: [&str; 3] = ["jobs", "locks", "tombstones"];
 
 /// The state folder.
 #[derive(Clone, Debug)]
@@ -38,19 +41,16 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`StateError::Disk`].
+    /// [`StateError::Disk`], and [`StateError::Distrusted`] for a folder in it that is not of this user
+    /// alone.
     pub fn open(root: &Path, lock_within: Duration) -> Result<Self, StateError> {
-        for folder in
-            [root.to_owned(), root.join("jobs"), root.join("locks"), root.join("tombstones")]
-        {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&folder)
-                .map_err(StateError::disk("making the folder", &folder))?;
-            if folder != root {
-                is_ours(&folder).map_err(StateError::disk("using the folder", &folder))?;
+        make_folder(root)?;
+        for folder in PARTS.map(|part| root.join(part)) {
+            // A link that leads nowhere is there as well, and is not a disk that is full.
+            if folder.symlink_metadata().is_err() {
+                make_folder(&folder)?;
             }
+            require_own_folder(&folder)?;
         }
         Ok(Self::at(root, lock_within))
     }
@@ -104,6 +104,13 @@ impl Folder {
     ///
     /// [`StateError`].
     pub fn owner(&self, configured: Option<&str>) -> Result<HostOwner, StateError> {
+        self.kept_owner(configured).map_err(|error| match error {
+            StateError::Damaged { path, what } => StateError::HostName { path, what },
+            other => other,
+        })
+    }
+
+    fn kept_owner(&self, configured: Option<&str>) -> Result<HostOwner, StateError> {
         let path = self.root.join("owner");
         let damaged =
             |what: &str| StateError::Damaged { path: path.clone(), what: what.to_owned() };
@@ -312,6 +319,11 @@ impl Folder {
             _ => Err(StateError::TakenOver),
         }
     }
+}
+
+fn make_folder(folder: &Path) -> Result<(), StateError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(StateError::disk("making the folder", folder))
 }
 
 /// One that was just made, and what removes it, for tests.

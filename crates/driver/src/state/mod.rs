@@ -64,6 +64,14 @@ pub enum StateError {
         /// What is wrong with it.
         what: String,
     },
+    /// The name that this host's tasks carry cannot be read.
+    #[error("reading {}: {what}", path.display())]
+    HostName {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// Another user may have written it, so it is not believed.
     #[error("not using {}: {}", path.display(), why.what)]
     Distrusted {
@@ -129,6 +137,9 @@ impl StateError {
             Self::Damaged { path, what } => {
                 at(Cause::StateDamaged, path).quoting(&path.display().to_string(), what)
             }
+            Self::HostName { path, what } => at(Cause::StateDamaged, path)
+                .with("host_name", path.display().to_string())
+                .quoting(&path.display().to_string(), what),
             Self::Distrusted { path, why } => at(Cause::StateDistrusted, path)
                 .with("mend", &why.mend)
                 .quoting(&path.display().to_string(), &why.what),

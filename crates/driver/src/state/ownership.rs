@@ -8,11 +8,12 @@
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fargate_model::text::{escape, shell_word};
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
+use super::folder::PARTS;
 use super::{Folder, StateError};
 
 const GROUP_WRITES: u32 = 0o020;
@@ -127,10 +128,20 @@ impl Folder {
         let owners = [link.uid(), metadata.uid()];
         if let Some(owner) = owners.into_iter().find(|owner| !is_trusted_owner(*owner)) {
             let path = shell_word(&root.display().to_string());
-            return Some(of_another(owner, format!("chown -h {} {path}", geteuid())));
+            let mend = format!("{}chown -h {} {path}", as_root(), geteuid());
+            return Some(of_another(owner, mend));
         }
         let shared = others_may_write(&metadata) && metadata.mode() & STICKY == 0;
         shared.then(|| of_others(&metadata, root))
+    }
+
+    /// The first folder in it that this user cannot trust, and why: with it no job is prepared.
+    #[must_use]
+    pub fn distrusted_part(root: &Path) -> Option<(PathBuf, DistrustedPath)> {
+        PARTS.into_iter().find_map(|part| match require_own_folder(&root.join(part)) {
+            Err(StateError::Distrusted { path, why }) => Some((path, why)),
+            _ => None,
+        })
     }
 
     /// Refuses a folder of which others may take all records away.
@@ -142,16 +153,52 @@ impl Folder {
     }
 }
 
-/// What holds keys is a folder of this user alone, also where the state folder is one that everybody
-/// writes to, such as /tmp.
-pub(super) fn is_ours(folder: &Path) -> io::Result<()> {
-    let metadata = std::fs::symlink_metadata(folder)?;
-    let alone = metadata.mode() & (GROUP_WRITES | OTHERS_WRITE) == 0;
-    if metadata.is_dir() && metadata.uid() == geteuid().as_raw() && alone {
-        return Ok(());
+/// Refuses one of the folders that hold keys and locks if it is not of this user alone. They lie in a
+/// state folder that everybody may write to, such as /tmp, as well.
+///
+/// # Errors
+///
+/// [`StateError::Distrusted`] if another user made it or may write it, [`StateError::Disk`] if it is
+/// not there or is no folder.
+pub(super) fn require_own_folder(folder: &Path) -> Result<(), StateError> {
+    let unusable = StateError::disk("using the folder", folder);
+    let metadata = match std::fs::symlink_metadata(folder) {
+        Ok(metadata) => metadata,
+        Err(error) => return Err(unusable(error)),
+    };
+    match not_ours_alone(folder, &metadata) {
+        Some(why) => Err(StateError::Distrusted { path: folder.to_owned(), why }),
+        None if metadata.is_dir() => Ok(()),
+        None => Err(unusable(io::ErrorKind::NotADirectory.into())),
     }
-    let what = "it is no folder that belongs to this user alone";
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, what))
+}
+
+fn not_ours_alone(folder: &Path, metadata: &Metadata) -> Option<DistrustedPath> {
+    let path = shell_word(&folder.display().to_string());
+    let owner = user_name(Uid::from_raw(metadata.uid()));
+    if metadata.is_symlink() {
+        let what = format!("it is a symbolic link of {owner}, and a folder is expected");
+        return Some(DistrustedPath { what, mend: removal(folder) });
+    }
+    if metadata.uid() != geteuid().as_raw() {
+        let this = user_name(geteuid());
+        let what = format!("it belongs to {owner}, and a folder of {this} alone is expected");
+        let mend = match metadata.is_dir() {
+            true => format!("{}chown -h {} {path}", as_root(), geteuid()),
+            false => removal(folder),
+        };
+        return Some(DistrustedPath { what, mend });
+    }
+    let shared = metadata.is_dir() && metadata.mode() & (GROUP_WRITES | OTHERS_WRITE) != 0;
+    shared.then(|| {
+        let mend = format!("chmod 700 {path}");
+        DistrustedPath { mend, ..of_others(metadata, folder) }
+    })
+}
+
+/// Only root gives files to another user.
+fn as_root() -> &'static str {
+    if geteuid().is_root() { "" } else { "sudo " }
 }
 
 #[cfg(test)]

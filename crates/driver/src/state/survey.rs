@@ -10,9 +10,9 @@ use std::time::Duration;
 use fargate_model::job::JobKey;
 
 use super::StateError;
-use super::folder::Folder;
+use super::folder::{Folder, PARTS};
 use super::lock::Lock;
-use super::ownership::is_ours;
+use super::ownership::require_own_folder;
 use super::record::Record;
 use crate::random;
 
@@ -39,12 +39,12 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`StateError::Disk`] where it is not there, not complete, or not this user's own, and
-    /// [`StateError::Distrusted`] where others may take records away: what has none counts as needed
-    /// by nobody.
+    /// [`StateError::Disk`] where it is not there or not complete, and [`StateError::Distrusted`] where
+    /// it is not this user's own or others may take records away: what has none counts as needed by
+    /// nobody.
     pub fn existing(root: &Path, lock_within: Duration) -> Result<Self, StateError> {
-        for folder in ["jobs", "locks", "tombstones"].map(|name| root.join(name)) {
-            is_ours(&folder).map_err(StateError::disk("using the folder", &folder))?;
+        for folder in PARTS.map(|part| root.join(part)) {
+            require_own_folder(&folder)?;
         }
         Self::require_unshared(root)?;
         Ok(Self::at(root, lock_within))
@@ -56,7 +56,7 @@ impl Folder {
     #[must_use]
     pub fn owned_by_another(root: &Path) -> Option<nix::unistd::Uid> {
         let this = nix::unistd::geteuid();
-        let made = ["jobs", "locks", "tombstones"].map(|name| root.join(name));
+        let made = PARTS.map(|part| root.join(part));
         let made: Vec<u32> = made
             .iter()
             .filter_map(|path| Some(std::fs::symlink_metadata(path).ok()?.uid()))
