@@ -6,6 +6,7 @@
 mod account;
 mod call;
 mod ec2;
+mod endpoints;
 mod http;
 mod kept;
 mod logs;

@@ -10,6 +10,8 @@ pub enum ProfileLine {
     Heading(String),
     /// A name and its value.
     Setting(String, String),
+    /// A name and its value below a setting, whose name comes first.
+    Nested(String, String, String),
 }
 
 /// Where in a file the next line stands.
@@ -17,9 +19,9 @@ pub enum ProfileLine {
 pub struct LineReader {
     /// The section, unless its heading cannot be read.
     pub section: Option<String>,
-    /// Whether there is a setting that an indented line goes on with, and whether its value is empty,
-    /// so that such lines are settings themselves.
-    open: Option<bool>,
+    /// The setting that an indented line goes on with, and whether its value is empty, so that such
+    /// lines are settings themselves.
+    open: Option<(String, bool)>,
     /// What follows belongs to a line that was wrong.
     drops: bool,
 }
@@ -46,8 +48,11 @@ impl LineReader {
             };
         }
         if line.starts_with([' ', '\t']) {
-            return match self.open {
-                Some(true) if setting(line).is_none() => Err("a setting is NAME = VALUE"),
+            return match &self.open {
+                Some((parent, true)) => match setting(line) {
+                    Some((name, value)) => Ok(ProfileLine::Nested(parent.clone(), name, value)),
+                    None => Err("a setting is NAME = VALUE"),
+                },
                 Some(_) => Ok(ProfileLine::Kept),
                 None if self.drops => Ok(ProfileLine::Dropped),
                 None => Err("an indented line goes on with a setting, and there is none"),
@@ -55,7 +60,7 @@ impl LineReader {
         }
         match setting(line) {
             Some((name, value)) => {
-                (self.open, self.drops) = (Some(value.is_empty()), false);
+                (self.open, self.drops) = (Some((name.clone(), value.is_empty())), false);
                 Ok(ProfileLine::Setting(name, value))
             }
             None => {

@@ -67,10 +67,13 @@ struct ProfileFile {
 
 /// The value of a name, and where it stands.
 #[derive(Clone, Debug)]
-struct ProfileSetting {
-    value: String,
-    path: PathBuf,
-    line: usize,
+pub struct ProfileSetting {
+    /// Without the comment at its end.
+    pub value: String,
+    /// The file.
+    pub path: PathBuf,
+    /// The line in it, from 1.
+    pub line: usize,
 }
 
 /// A line that cannot be read.
@@ -156,6 +159,14 @@ impl AwsProfiles {
                     self.sections.entry(section).or_default().insert(name, setting);
                     clean.push_str(line);
                 }
+                Ok(ProfileLine::Nested(parent, name, value)) => {
+                    let section = reader.section.clone().unwrap_or_default();
+                    let setting =
+                        ProfileSetting { value, path: file.path.clone(), line: line_number };
+                    let name = format!("{parent}.{name}");
+                    self.sections.entry(section).or_default().insert(name, setting);
+                    clean.push_str(line);
+                }
                 Err(rule) => self.wrong.push(wrong(&reader.section, rule)),
             }
             clean.push('\n');
@@ -222,6 +233,22 @@ impl AwsProfiles {
     /// True if a file has the profile that is used.
     pub fn has_selected(&self) -> bool {
         self.sections.contains_key(&self.selected)
+    }
+
+    /// True if STS or SSO is asked for the credentials of the profile that is used.
+    pub fn asks_a_service(&self) -> bool {
+        ["role_arn", "sso_session", "sso_start_url"].iter().any(|name| self.setting(name).is_some())
+    }
+
+    /// A setting of the profile that is used.
+    pub fn setting(&self, name: &str) -> Option<&ProfileSetting> {
+        self.sections.get(&self.selected)?.get(name)
+    }
+
+    /// A setting of one service, in the section that the profile names for its services.
+    pub fn service_setting(&self, service: &str, name: &str) -> Option<&ProfileSetting> {
+        let section = format!("services {}", self.setting("services")?.value);
+        self.sections.get(&section)?.get(&format!("{service}.{name}"))
     }
 
     /// Both paths, for people, and why one was not read.

@@ -31,6 +31,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::call::{CallError, chain, find};
+use super::endpoints::check_of_credentials;
 use super::http::Http;
 use super::process::ProcessProvider;
 use super::profiles::AwsProfiles;
@@ -110,6 +111,9 @@ impl HostCredentials {
         if let Some(credentials) = self.of_profile(&config, &mut looked).await? {
             return Ok(credentials);
         }
+        if variable(&["AWS_WEB_IDENTITY_TOKEN_FILE"]).is_some() {
+            check_of_credentials(&AwsProfiles::read()).map_err(|why| none(why, false))?;
+        }
         let web = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
         let container = EcsCredentialsProvider::builder().configure(&config).build();
         let instance = ImdsCredentialsProvider::builder().configure(&config).build();
@@ -157,6 +161,9 @@ impl HostCredentials {
         profiles.check().map_err(|why| none(why, false))?;
         for line in profiles.harmless() {
             warn!(event = "aws_profile.wrong_line", "passed over: {line}");
+        }
+        if profiles.asks_a_service() {
+            check_of_credentials(&profiles).map_err(|why| none(why, false))?;
         }
         let name = format!("profile {}", profiles.selected);
         if !profiles.has_selected() {
