@@ -84,6 +84,23 @@ async fn a_process_that_is_slower_than_a_call_may_be_is_waited_for() {
     site.close().await;
 }
 
+#[tokio::test]
+async fn a_process_that_is_missing_is_asked_once_and_one_with_a_child_of_its_own_is_taken() {
+    let site = Site::open().await;
+    aws_file(&site, "config", "[profile ci]\ncredential_process = /no/such/program\n");
+    let ended = fails_as_ci(&site).await;
+    assert!(ended.out().contains("a command that is not there"), "{}", ended.out());
+    assert!(!ended.out().contains("tries in"), "{}", ended.out());
+    let keys = site.cloud().issue_credentials(HOUR);
+    let output = aws_file(&site, "output.json", printed(&keys));
+    // It ends by itself if nobody ends it.
+    let process = format!("sleep 60 & cat {}", output.display());
+    aws_file(&site, "config", format!("[profile ci]\ncredential_process = {process}\n"));
+    plays_as_ci(&site, |_| {}).await;
+    assert!(signed_by(&site, &keys.access_key_id));
+    site.close().await;
+}
+
 async fn fails_as_ci(site: &Site) -> Ended {
     let job = site.job_with(|job| {
         without_keys(job);

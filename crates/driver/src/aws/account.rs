@@ -59,7 +59,7 @@ impl Account {
             .http_client(http.clone())
             .timeout_config(limits(timeouts, timeouts.api_attempt))
             .profile_files(profiles.files())
-            .profile_name(&profiles.selected)
+            .profile_name(profiles.selected_for_sdk())
             .no_credentials()
             // They are kept by us, until a service refuses them.
             .identity_cache(IdentityCache::no_cache())

@@ -19,7 +19,7 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use fargate_model::text::escape;
 use fargate_model::why::{Cause, Why};
 
-use super::profile_lines::{LineReader, ProfileLine, heading_of, setting};
+use super::profile_lines::{LineReader, NAMED_KINDS, ProfileLine, heading_of, setting};
 use super::regular_file::read_at_most;
 
 /// Longest file that is read. One with a thousand profiles has 200 KiB.
@@ -30,6 +30,8 @@ const DEFAULT: &str = "default";
 const SSO_SESSION: &str = "sso-session";
 /// What stands in the text for a process that is run by us, with its number.
 const PROCESS_SOURCE: &str = "fargate-runner-process-";
+/// What stands in the text for the name of a profile that the SDK does not read, with a number.
+const MADE_UP_NAME: &str = "fargate-runner-profile-";
 /// Settings that win over a process in the same profile.
 const BEFORE_PROCESS: [&str; 8] = [
     "role_arn",
@@ -54,6 +56,8 @@ pub struct AwsProfiles {
     /// By the name of the profile, or by `sso-session NAME`.
     sections: BTreeMap<String, BTreeMap<String, ProfileSetting>>,
     wrong: Vec<WrongProfileLine>,
+    /// The names that the SDK does not read, each with one that it does.
+    made_up: BTreeMap<String, String>,
 }
 
 /// One file.
@@ -150,14 +154,20 @@ impl AwsProfiles {
                 Ok(ProfileLine::Dropped) => {}
                 Ok(ProfileLine::Heading(name)) => {
                     self.sections.entry(name.clone()).or_default();
-                    clean.push_str(&heading(&name, kind));
+                    clean.push_str(&heading(&self.for_sdk(&name), kind));
                 }
                 Ok(ProfileLine::Setting(name, value)) => {
                     let section = reader.section.clone().unwrap_or_default();
                     let setting =
                         ProfileSetting { value, path: file.path.clone(), line: line_number };
+                    match name == "source_profile" {
+                        true => {
+                            let source = self.for_sdk(&setting.value);
+                            clean.push_str(&format!("{name} = {source}"));
+                        }
+                        false => clean.push_str(line.trim_start_matches([' ', '\t'])),
+                    }
                     self.sections.entry(section).or_default().insert(name, setting);
-                    clean.push_str(line);
                 }
                 Ok(ProfileLine::Nested(parent, name, value)) => {
                     let section = reader.section.clone().unwrap_or_default();
@@ -174,9 +184,29 @@ impl AwsProfiles {
         ProfileFile { text: clean, ..file }
     }
 
+    /// What the SDK shall call a section: itself, or a made-up name where it would not read that one.
+    fn for_sdk(&mut self, section: &str) -> String {
+        let kind = section.split_once(' ').filter(|(kind, _)| NAMED_KINDS.contains(kind));
+        // The file of a login has the name of its session, so that one stays.
+        if kind.is_some() || is_known_name(section) {
+            return section.to_owned();
+        }
+        let next = self.made_up.len();
+        let made_up = self.made_up.entry(section.to_owned());
+        made_up.or_insert_with(|| format!("{MADE_UP_NAME}{next}")).clone()
+    }
+
+    /// What the SDK calls the profile that is used.
+    pub fn selected_for_sdk(&self) -> &str {
+        self.made_up.get(&self.selected).unwrap_or(&self.selected)
+    }
+
     /// Puts a source of ours in the place of each process.
     fn put_processes_aside(&mut self) {
-        let processes = self.processes();
+        let mut processes = self.processes();
+        for process in &mut processes {
+            process.profile = self.for_sdk(&process.profile);
+        }
         let replaced = |text: &str| {
             let mut section = String::new();
             let mut out = String::new();
@@ -344,6 +374,11 @@ impl AwsProfiles {
                 format!("there is no section [{SSO_SESSION} {}]", session.value),
             ));
         }
+        let session = settings.get("sso_session");
+        if let Some(session) = session.filter(|session| !is_known_name(&session.value)) {
+            let rule = "a name of an sso-session with blanks or quotes is unknown here; rename it";
+            return Some((session, rule.to_owned()));
+        }
         // After the one that is used, keys win over everything else.
         let has_keys = profile != self.selected && has("aws_access_key_id");
         if let Some(role) = settings.get("role_arn").filter(|_| !has_keys) {
@@ -387,6 +422,12 @@ impl ProfileFile {
         };
         Self { path, text, unread }
     }
+}
+
+/// True if the SDK reads a section of this name. Source: its `validate_identifier`.
+fn is_known_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-/.%@:+".contains(&b);
+    !name.is_empty() && name.bytes().all(allowed)
 }
 
 /// The profile that a role of this one is opened with.

@@ -173,7 +173,7 @@ impl HostCredentials {
         let mut builder = ProfileFileCredentialsProvider::builder()
             .configure(config)
             .profile_files(profiles.files())
-            .profile_name(&profiles.selected);
+            .profile_name(profiles.selected_for_sdk());
         for setting in profiles.processes() {
             let source = setting.source.clone();
             let limit = self.limit.mul_f64(OF_PROCESS);
