@@ -159,7 +159,7 @@ impl Why {
     pub fn command(&self) -> Option<String> {
         let command = Some(self.entry().command).filter(|command| !command.is_empty())?;
         let words = |name: &str, text: &str| match name {
-            "profile" | "path" => crate::text::shell_word(text).into(),
+            "profile" | "path" => crate::text::shell_word(text),
             _ => text.split(' ').map(crate::text::shell_word).collect::<Vec<_>>().join(" "),
         };
         Some(wording(command, |name| self.facts.get(name).map(|fact| words(name, fact))))

@@ -93,7 +93,6 @@ async fn a_process_that_is_missing_is_asked_once_and_one_with_a_child_of_its_own
     assert!(!ended.out().contains("tries in"), "{}", ended.out());
     let keys = site.cloud().issue_credentials(HOUR);
     let output = aws_file(&site, "output.json", printed(&keys));
-    // It ends by itself if nobody ends it.
     let process = format!("sleep 60 & cat {}", output.display());
     aws_file(&site, "config", format!("[profile ci]\ncredential_process = {process}\n"));
     plays_as_ci(&site, |_| {}).await;

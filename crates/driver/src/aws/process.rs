@@ -1,6 +1,6 @@
 //! A command of a profile that prints credentials: started, given its time, read up to a limit, and
-//! gone with all that it started when it is not waited for any more. What it leaves running after an
-//! end of its own is its own.
+//! gone with all that it started when it is not waited for any more. So is what it
+//! leaves running with its output open; a service that closes that is left alone.
 //!
 //! Nothing of its output is ever repeated: what it prints is secret, and what it says of a failure may
 //! hold parts of that. Whoever wants to see it runs it by hand.
@@ -108,6 +108,7 @@ impl ProcessGroup {
     async fn output(&mut self) -> Result<Vec<u8>, ProcessError> {
         let mut bytes = Vec::new();
         let stdout = self.child.stdout.take();
+        let id = self.child.id();
         let ended = {
             let mut reading = pin!(read(stdout, &mut bytes));
             tokio::select! {
@@ -118,9 +119,10 @@ impl ProcessGroup {
                     self.child.wait().await
                 }
                 ended = self.child.wait() => {
-                    // What it started may hold this open, and prints nothing that is waited for.
-                    if let Ok(all) = timeout(AFTER_END, &mut reading).await {
-                        all?;
+                    match timeout(AFTER_END, &mut reading).await {
+                        Ok(all) => all?,
+                        // What it started holds this open, so the group still has its id.
+                        Err(_) => end_group(id),
                     }
                     ended
                 }
@@ -156,9 +158,13 @@ async fn read(stdout: Option<ChildStdout>, bytes: &mut Vec<u8>) -> Result<(), Pr
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         // Not reaped yet, so the id is still that of this group.
-        if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
-            let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
-        }
+        end_group(self.child.id());
+    }
+}
+
+fn end_group(id: Option<u32>) {
+    if let Some(id) = id.and_then(|id| i32::try_from(id).ok()) {
+        let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
     }
 }
 
@@ -277,16 +283,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_process_leaves_running_is_not_waited_for() {
+    async fn what_a_process_leaves_with_its_output_open_is_ended_and_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let pid = folder.path().join("pid");
         let json = r#"{"Version": 1, "AccessKeyId": "ASIA1", "SecretAccessKey": "s"}"#;
         let command = format!("sleep 1000 & echo $! >{}; echo '{json}'", pid.display());
         let given = of(&command, PATIENT).await.unwrap();
         assert_eq!(given.access_key_id(), "ASIA1");
-        let id: i32 = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
-        // It still ran, so its end was not waited for.
-        nix::sys::signal::kill(Pid::from_raw(id), Signal::SIGKILL).unwrap();
+        assert_is_gone(&pid);
     }
 
     #[tokio::test]
@@ -297,13 +301,17 @@ mod tests {
         let command = format!("sleep 1000 & echo $! >{}; wait", pid.display());
         let error = of(&command, Duration::from_millis(500)).await.unwrap_err();
         assert!(error.contains("did not end within 0.50 s"), "{error}");
-        let id: i32 = std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+        assert_is_gone(&pid);
+    }
+
+    /// Waits for the end of the process whose id stands in this file.
+    fn assert_is_gone(pid: &std::path::Path) {
+        let id: i32 = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
         for _ in 0..1000 {
             let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
             if stat.is_empty() || stat.contains(") Z ") {
                 return;
             }
-            tokio::task::yield_now().await;
             std::thread::yield_now();
         }
         panic!("{id} still runs");
