@@ -263,6 +263,40 @@ async fn a_web_identity_is_exchanged_for_keys_from_the_environment_and_from_a_pr
 }
 
 #[tokio::test]
+async fn what_sources_of_the_environment_lack_is_named_in_our_own_words() {
+    let role = "arn:aws:iam::123456789012:role/ci";
+    let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", "/no/such/token");
+    let cases: [(&[(&str, &str)], &str); 3] = [
+        (
+            &[token, ("AWS_ROLE_ARN", role)],
+            "AWS_WEB_IDENTITY_TOKEN_FILE names /no/such/token, which cannot be read: No such file",
+        ),
+        (&[token], "web identity (AWS_ROLE_ARN is not set)"),
+        (
+            &[
+                ("AWS_EC2_METADATA_DISABLED", "false"),
+                ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "nonsense"),
+            ],
+            "instance metadata (",
+        ),
+    ];
+    for (variables, words) in cases {
+        let site = Site::open().await;
+        let job = site.job_with(|job| {
+            without_keys(job);
+            for (name, value) in variables {
+                job.set(name, value);
+            }
+        });
+        let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+        assert!(ended.out().contains(words), "{}", ended.out());
+        // Nothing as Rust prints it.
+        assert!(!ended.out().contains(['{', '}']), "{}", ended.out());
+        site.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_login_by_sso_gives_keys_with_and_without_a_session() {
     let site = Site::open().await;
     let keys = site.cloud().issue_credentials(HOUR);

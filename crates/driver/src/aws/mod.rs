@@ -12,6 +12,7 @@ mod kept;
 mod logs;
 mod process;
 mod profile_lines;
+mod profile_rules;
 mod profiles;
 mod proxy;
 mod regular_file;

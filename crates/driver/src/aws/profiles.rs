@@ -20,6 +20,7 @@ use fargate_model::text::escape;
 use fargate_model::why::{Cause, Why};
 
 use super::profile_lines::{LineReader, NAMED_KINDS, ProfileLine, heading_of, setting};
+use super::profile_rules::{broken_rule, gives_credentials};
 use super::regular_file::read_at_most;
 
 /// Longest file that is read. One with a thousand profiles has 200 KiB.
@@ -308,12 +309,15 @@ impl AwsProfiles {
     /// [`Cause::AwsProfile`]: it is not there, or a line of it is wrong, or it names one that is not
     /// there.
     pub fn check(&self) -> Result<(), Why> {
-        let used = self.used()?;
+        let mut used = BTreeSet::new();
+        let followed = self.follow(&mut used);
         let in_used =
             |line: &&WrongProfileLine| line.section.as_ref().is_some_and(|s| used.contains(s));
         if let Some(wrong) = self.wrong.iter().find(in_used) {
             return Err(self.blamed_for(wrong));
         }
+        // Only now: what is missing may stand in a line that cannot be read.
+        followed?;
         if self.has_selected() || !self.is_named {
             return Ok(());
         }
@@ -332,23 +336,34 @@ impl AwsProfiles {
         self.blamed().with("path", path.to_string_lossy()).because(escape(&text))
     }
 
-    /// The profile that is used, those that it takes its credentials from, and their SSO sessions.
-    fn used(&self) -> Result<BTreeSet<String>, Why> {
-        let mut used = BTreeSet::new();
+    /// Adds the profile that is used, those that it takes its credentials from, and their SSO sessions,
+    /// up to the first that can give nothing.
+    fn follow(&self, used: &mut BTreeSet<String>) -> Result<(), Why> {
         let mut next = Some(self.selected.clone());
         while let Some(name) = next.take() {
             used.insert(name.clone());
             let Some(settings) = self.sections.get(&name) else { break };
-            if let Some((setting, rule)) = self.contradiction(&name, settings) {
+            let has_keys = name != self.selected && settings.contains_key("aws_access_key_id");
+            let wrong = self.contradiction(&name, settings);
+            if let Some((setting, rule)) = wrong.or_else(|| broken_rule(settings, has_keys)) {
                 return Err(self.blamed_at(setting, &name, &rule));
             }
             let session = settings.get("sso_session");
             used.extend(session.map(|session| format!("{SSO_SESSION} {}", session.value)));
-            let Some(source) = source_of(settings).filter(|source| source.value != name) else {
-                break;
+            let Some(source) = source_of(settings) else { break };
+            if source.value == name {
+                let rule = "source_profile is this profile itself, which has no keys";
+                let has_keys = settings.contains_key("aws_access_key_id");
+                return if has_keys { Ok(()) } else { Err(self.blamed_at(source, &name, rule)) };
+            }
+            let rule = match self.sections.get(&source.value) {
+                None => format!("there is no profile {:?}", source.value),
+                Some(settings) if !gives_credentials(settings) => {
+                    format!("profile {:?} has no credentials", source.value)
+                }
+                Some(_) => String::new(),
             };
-            if !self.sections.contains_key(&source.value) {
-                let rule = format!("there is no profile {:?}", source.value);
+            if !rule.is_empty() {
                 return Err(self.blamed_at(source, &name, &rule));
             }
             if used.contains(&source.value) {
@@ -356,7 +371,7 @@ impl AwsProfiles {
             }
             next = Some(source.value.clone());
         }
-        Ok(used)
+        Ok(())
     }
 
     /// The setting of a profile by which it can give nothing, and what is wrong with it.
@@ -440,6 +455,10 @@ fn contents(path: &Path) -> Result<String, Option<String>> {
     let bytes = read_at_most(path, LONGEST).map_err(|error| {
         (error.kind() != std::io::ErrorKind::NotFound).then(|| error.to_string())
     })?;
+    // As some editors of Windows write it.
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(Some("it is in UTF-16; write it in UTF-8".to_owned()));
+    }
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST {
         return Err(Some(format!("it is longer than {} MiB", LONGEST / 1024 / 1024)));
     }

@@ -124,11 +124,17 @@ fn a_profile_that_contradicts_itself_is_refused_by_its_line() {
     insta::assert_snapshot!(said("[profile a]\nsso_session = team\n"), @"Line 2 of ~/.aws/config, in [a]: there is no section [sso-session team].");
     insta::assert_snapshot!(said("[profile a]\nsso_session = FOO BAR\n[sso-session 'FOO BAR']\n"), @"Line 2 of ~/.aws/config, in [a]: a name of an sso-session with blanks or quotes is unknown here; rename it.");
     insta::assert_snapshot!(said("[profile a]\nlogin_session = x\n"), @"Line 2 of ~/.aws/config, in [a]: login_session is unknown here; use SSO or a credential_process.");
+    insta::assert_snapshot!(said("[profile a]\nrole_arn = r\ncredential_source = environment\n"), @"Line 3 of ~/.aws/config, in [a]: credential_source is one of Environment, Ec2InstanceMetadata, EcsContainer.");
+    insta::assert_snapshot!(said("[profile a]\nrole_arn = r\nweb_identity_token_file = /no/such\n"), @"Line 3 of ~/.aws/config, in [a]: the file /no/such cannot be read: No such file or directory (os error 2).");
+    insta::assert_snapshot!(said("[profile a]\naws_access_key_id = x\n"), @"Line 2 of ~/.aws/config, in [a]: aws_secret_access_key is missing beside it.");
+    insta::assert_snapshot!(said("[profile a]\naws_secret_access_key = x\n"), @"Line 2 of ~/.aws/config, in [a]: aws_access_key_id is missing beside it.");
+    insta::assert_snapshot!(said("[profile a]\nrole_arn = r\nsource_profile = a\n"), @"Line 3 of ~/.aws/config, in [a]: source_profile is this profile itself, which has no keys.");
+    insta::assert_snapshot!(said("[profile a]\nrole_arn = r\nsource_profile = b\n[profile b]\nregion = x\n"), @r#"Line 3 of ~/.aws/config, in [a]: profile "b" has no credentials."#);
     // What the SDK takes is taken: keys of a source win, and a profile may be its own source.
     for good in [
         format!("[profile a]\nrole_arn = r\nsource_profile = b\n[profile b]\nrole_arn = r\n{KEYS}"),
         format!("[profile a]\nrole_arn = r\nsource_profile = a\n{KEYS}"),
-        "[profile a]\nrole_arn = r\nweb_identity_token_file = /x\n".to_owned(),
+        "[profile a]\nrole_arn = r\nweb_identity_token_file = /dev/null\n".to_owned(),
         "[profile a]\nrole_arn = r\ncredential_source = EcsContainer\n".to_owned(),
         "[profile a]\nregion = x\n".to_owned(),
     ] {
