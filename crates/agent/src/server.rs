@@ -1,12 +1,13 @@
 //! The server half: listens, serves connections, and ends when it is told to or when the lease is
 //! over. Its exit code says which.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fargate_protocol::{ENDED_FROM_INSIDE, Notice};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
 use crate::accept::ConnectionIntake;
@@ -30,6 +31,10 @@ const END_PATIENCE: Duration = Duration::from_secs(10);
 const END_GRACE: Duration = Duration::from_secs(10);
 /// For the last frames to reach a client that still listens.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Connections that wait to be taken. The kernel allows no more than `net.core.somaxconn`, which is 4096
+/// since Linux 5.4. At the pace at which strangers are sent away, it is empty again within a second.
+const QUEUE: u32 = 1024;
 
 /// Why the server ends.
 enum End {
@@ -86,7 +91,7 @@ pub fn run(has_init: bool) -> ExitCode {
 
 async fn serve(settings: &Settings, has_init: bool) -> std::io::Result<u8> {
     let mut orders = EndOrders::new(has_init)?;
-    let listener = TcpListener::bind(settings.listen).await?;
+    let listener = listen(settings.listen)?;
     eprintln!("{} listens on {}", crate::VERSION, settings.listen);
     let task = Arc::new(Task::new(Environment::of_this_process(), settings.limits, has_init));
     let mut intake = ConnectionIntake::new(listener, settings, task.clone());
@@ -101,6 +106,19 @@ async fn serve(settings: &Settings, has_init: bool) -> std::io::Result<u8> {
     let mut connections = intake.close();
     say_goodbye(&task, &mut connections, &end).await;
     Ok(end.exit_code())
+}
+
+/// Strangers whose connections wait to be taken must leave room for ours: where the queue is full, the
+/// kernel drops a client's first packet, which then comes again after 1 s, 2 s, 4 s and so on.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // As `TcpListener::bind` does.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
 }
 
 /// Ends what runs, and gives clients a moment to hear why.

@@ -154,12 +154,15 @@ impl Why {
     }
 
     /// The command with its facts, or `None` where there is none. Each word of a fact is one word for
-    /// a shell.
+    /// a shell; the name of a profile and a path are one, blanks and all.
     #[must_use]
     pub fn command(&self) -> Option<String> {
         let command = Some(self.entry().command).filter(|command| !command.is_empty())?;
-        let word = |text: &str| text.split(' ').map(crate::text::shell_word).collect::<Vec<_>>();
-        Some(wording(command, |name| self.facts.get(name).map(|fact| word(fact).join(" "))))
+        let words = |name: &str, text: &str| match name {
+            "profile" | "path" => crate::text::shell_word(text),
+            _ => text.split(' ').map(crate::text::shell_word).collect::<Vec<_>>().join(" "),
+        };
+        Some(wording(command, |name| self.facts.get(name).map(|fact| words(name, fact))))
     }
 
     /// `{x}` becomes the fact, in the first wording of which all facts are known.

@@ -4,6 +4,7 @@
 mod addresses;
 mod answer_server;
 mod authorities;
+mod endpoints;
 mod no_credentials;
 mod odd_answers;
 mod partitions;

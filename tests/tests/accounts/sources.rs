@@ -84,6 +84,22 @@ async fn a_process_that_is_slower_than_a_call_may_be_is_waited_for() {
     site.close().await;
 }
 
+#[tokio::test]
+async fn a_process_that_is_missing_is_asked_once_and_one_with_a_child_of_its_own_is_taken() {
+    let site = Site::open().await;
+    aws_file(&site, "config", "[profile ci]\ncredential_process = /no/such/program\n");
+    let ended = fails_as_ci(&site).await;
+    assert!(ended.out().contains("a command that is not there"), "{}", ended.out());
+    assert!(!ended.out().contains("tries in"), "{}", ended.out());
+    let keys = site.cloud().issue_credentials(HOUR);
+    let output = aws_file(&site, "output.json", printed(&keys));
+    let process = format!("sleep 60 & cat {}", output.display());
+    aws_file(&site, "config", format!("[profile ci]\ncredential_process = {process}\n"));
+    plays_as_ci(&site, |_| {}).await;
+    assert!(signed_by(&site, &keys.access_key_id));
+    site.close().await;
+}
+
 async fn fails_as_ci(site: &Site) -> Ended {
     let job = site.job_with(|job| {
         without_keys(job);
@@ -244,6 +260,40 @@ async fn a_web_identity_is_exchanged_for_keys_from_the_environment_and_from_a_pr
     assert_eq!(sts.asked().len(), 4);
     assert!(sts.asked().iter().all(|asked| asked.contains("WebIdentityToken=a.web.identity")));
     site.close().await;
+}
+
+#[tokio::test]
+async fn what_sources_of_the_environment_lack_is_named_in_our_own_words() {
+    let role = "arn:aws:iam::123456789012:role/ci";
+    let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", "/no/such/token");
+    let cases: [(&[(&str, &str)], &str); 3] = [
+        (
+            &[token, ("AWS_ROLE_ARN", role)],
+            "AWS_WEB_IDENTITY_TOKEN_FILE names /no/such/token, which cannot be read: No such file",
+        ),
+        (&[token], "web identity (AWS_ROLE_ARN is not set)"),
+        (
+            &[
+                ("AWS_EC2_METADATA_DISABLED", "false"),
+                ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "nonsense"),
+            ],
+            "instance metadata (",
+        ),
+    ];
+    for (variables, words) in cases {
+        let site = Site::open().await;
+        let job = site.job_with(|job| {
+            without_keys(job);
+            for (name, value) in variables {
+                job.set(name, value);
+            }
+        });
+        let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+        assert!(ended.out().contains(words), "{}", ended.out());
+        // Nothing as Rust prints it.
+        assert!(!ended.out().contains(['{', '}']), "{}", ended.out());
+        site.close().await;
+    }
 }
 
 #[tokio::test]

@@ -143,14 +143,14 @@ async fn a_disk_that_fills_up_in_mid_job_keeps_neither_the_task_nor_the_keys() {
     let site = Site::open().await;
     fs::create_dir(site.state_dir()).expect("a folder");
     let job = site.job();
-    // What lies in `jobs` after the clean-up is told, and so is the clean-up's own exit code.
+    // The clean-up may say that no tombstone could be made.
     let script = "mount -t tmpfs -o size=256k,mode=700 none \"$0\" || exit 90
         \"$@\" prepare || exit 91
         grep -lq client_key \"$0\"/jobs/*.json || exit 92
         head -c 1000000 /dev/zero >\"$0/filler\" 2>/dev/null
-        \"$@\" cleanup || exit 93
+        \"$@\" cleanup
         set -- \"$0\"/jobs/*
-        [ ! -e \"$1\" ] || { ls -l \"$0/jobs\"; exit 94; }";
+        [ ! -e \"$1\" ] || { ls -l \"$0/jobs\"; exit 93; }";
     in_own_mounts_of(&site, &job, script, &[]).await.passed();
     until("it stopped", || site.cloud().live_tasks() == 0).await;
     site.close().await;

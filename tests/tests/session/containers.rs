@@ -130,12 +130,11 @@ async fn words_of_memory_about_the_task_are_no_words_about_the_job_s_container()
     let site = Site::open().await;
     let proxy = container("proxy", Some("sleep 1000"));
     let job = with_containers(&site, vec![proxy, container("job", None)]).await;
-    job.prepare().await.passed();
-    let mut running = job.start_run("echo up; exec sleep 100");
-    running.wrote("up").await;
     let (code, reason) = scenes::OUT_OF_MEMORY;
-    assert!(site.cloud().stop_task_from_outside(&site.task_of(&job).arn, code, reason));
-    let line = job.heard(running).await.with_code(SYSTEM_FAILURE).error_line();
+    let rules = format!("every task at RUNNING + 5s: stop {code} \"{reason}\" exit 143");
+    site.cloud().set_faults(rules.parse().expect("rules of the cloud's language"));
+    job.prepare().await.passed();
+    let line = job.run("echo up; exec sleep 100").await.with_code(SYSTEM_FAILURE).error_line();
     assert!(line.starts_with("fargate-runner: error: container proxy of the task ended"), "{line}");
     site.close().await;
 }

@@ -16,7 +16,7 @@ use crate::strangers::{StrangerBehaviour, StrangerCrowd};
 
 /// Longest that a stage may take beside strangers; they may hold a connection for 15 s. On a machine
 /// with nothing else to do it is below 2 s.
-const SOON: Duration = Duration::from_secs(12);
+const SOON: Duration = Duration::from_secs(6);
 /// Strangers who must have come before ours does: more than there are places.
 const MANY: usize = 140;
 

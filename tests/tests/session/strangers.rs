@@ -19,8 +19,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// Strangers who are there at the same time.
-const STRANGERS: usize = 150;
+/// Strangers who are there at the same time: more than the agent has places for and than a queue of the
+/// usual length, 128, takes.
+const STRANGERS: usize = 400;
 /// Between two bytes of a slow one.
 const SLOWLY: Duration = Duration::from_millis(200);
 

@@ -18,14 +18,12 @@ use fargate_model::region::endpoint;
 use fargate_model::why::{Cause, Why};
 
 use super::call::CallError;
+use super::endpoints::NamedEndpoints;
 use super::http::Http;
 use super::kept::Kept;
 use super::profiles::AwsProfiles;
 use super::role::RoleProvider;
 use super::source::{HostCredentials, is_environment};
-
-/// Names the endpoint of every service that has none of its own.
-const EVERY_ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -34,6 +32,7 @@ pub struct Account {
     pub(super) http: Http,
     pub(super) region: String,
     pub(super) attempt: Duration,
+    endpoints: NamedEndpoints,
     connect: Duration,
     /// The host's own credentials, then those of the role.
     kept: Vec<Kept>,
@@ -54,11 +53,13 @@ impl Account {
         if !is_environment() {
             profiles.check()?;
         }
+        let endpoints = NamedEndpoints::read(&profiles);
+        endpoints.check()?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http.clone())
             .timeout_config(limits(timeouts, timeouts.api_attempt))
             .profile_files(profiles.files())
-            .profile_name(&profiles.selected)
+            .profile_name(profiles.selected_for_sdk())
             .no_credentials()
             // They are kept by us, until a service refuses them.
             .identity_cache(IdentityCache::no_cache())
@@ -67,6 +68,10 @@ impl Account {
             loader = loader.region(aws_config::Region::new(region));
         }
         let config = loader.load().await;
+        // The SDK itself takes an empty setting for an endpoint, and panics with it.
+        let mut config = config.to_builder().service_config(endpoints.clone());
+        config.set_endpoint_url(None);
+        let config = config.build();
         let region = config.region().ok_or_else(|| {
             Why::new(Cause::RegionMissing).because(
                 "Looked in: `region`, AWS_REGION, the AWS profile, the instance's metadata.",
@@ -81,10 +86,10 @@ impl Account {
             http,
             region,
             attempt: timeouts.api_attempt,
+            endpoints,
             connect: timeouts.api_connect,
             kept: Vec::new(),
         };
-        account.check_endpoints()?;
         // Its keys are masked from here on, also where they only sign for a role.
         account.take_credentials_from(SharedCredentialsProvider::new(HostCredentials {
             http: account.http.clone(),
@@ -100,17 +105,6 @@ impl Account {
             account.take_credentials_from(SharedCredentialsProvider::new(provider));
         }
         Ok(account)
-    }
-
-    /// Refuses an endpoint that the environment names and that can never be reached.
-    fn check_endpoints(&self) -> Result<(), Why> {
-        for service in ["ecs", "sts", "ec2", "logs"] {
-            let Some((name, endpoint)) = self.named_endpoint(service) else { continue };
-            if super::signed::host(&endpoint).is_none() {
-                return Err(Why::new(Cause::EndpointUnusable).with("variable", name));
-            }
-        }
-        Ok(())
     }
 
     fn take_credentials_from(&mut self, source: SharedCredentialsProvider) {
@@ -132,41 +126,20 @@ impl Account {
         &self.region
     }
 
-    /// Where calls to `service` (`ecs`, `ec2`, `sts`, `logs`) go: where the environment says, else AWS's
+    /// Where calls to `service` (`ecs`, `ec2`, `sts`, `logs`) go: where this host's settings say, else AWS's
     /// own endpoint for this Region's partition.
     #[must_use]
     pub fn endpoint(&self, service: &str) -> String {
         self.endpoint_in(&self.region, service)
     }
 
-    /// The same in another Region; what the environment names is for every Region.
+    /// The same in another Region; what this host names is for every Region.
     pub(super) fn endpoint_in(&self, region: &str, service: &str) -> String {
-        let named = self.named_endpoint(service).map(|(_, endpoint)| endpoint);
-        named.unwrap_or_else(|| {
+        self.endpoints.of(service).unwrap_or_else(|| {
             let is = |choice: Option<bool>| choice.unwrap_or(false);
             let (fips, dual_stack) = (self.config.use_fips(), self.config.use_dual_stack());
             endpoint(service, region, is(fips), is(dual_stack))
         })
-    }
-
-    /// Where the environment says that calls to `service` go, if it does, after the name by which it
-    /// does.
-    ///
-    /// Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints", with the names.
-    fn named_endpoint(&self, service: &str) -> Option<(String, String)> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let ignored = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
-            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let name = match service {
-            "logs" => "CLOUDWATCH_LOGS".to_owned(),
-            service => service.to_ascii_uppercase(),
-        };
-        let name = format!("AWS_ENDPOINT_URL_{name}");
-        let own = variable(&name).filter(|_| !ignored).map(|endpoint| (name, endpoint));
-        // The SDK passes over one that is no URL, and asks AWS instead.
-        let every = || variable(EVERY_ENDPOINT).filter(|_| !ignored);
-        let every = || every().or_else(|| self.config.endpoint_url().map(str::to_owned));
-        own.or_else(|| Some((EVERY_ENDPOINT.to_owned(), every()?)))
     }
 
     /// The credentials of the next call, from their source where none are kept, in its own time and
@@ -255,15 +228,17 @@ mod tests {
     use super::*;
 
     fn account(region: &'static str, dual_stack: bool, endpoint: Option<&str>) -> Account {
-        let mut config =
+        let config =
             SdkConfig::builder().region(aws_config::Region::new(region)).use_dual_stack(dual_stack);
-        config.set_endpoint_url(endpoint.map(str::to_owned));
+        let variable =
+            |name: &str| endpoint.filter(|_| name == "AWS_ENDPOINT_URL").map(str::to_owned);
         let second = Duration::from_secs(1);
         Account {
             config: config.build(),
             http: Http::new(&fargate_config::Account::default()).unwrap(),
             region: region.to_owned(),
             attempt: second,
+            endpoints: NamedEndpoints::of_all(variable, &AwsProfiles::default()),
             connect: second,
             kept: Vec::new(),
         }

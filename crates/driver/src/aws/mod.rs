@@ -6,11 +6,13 @@
 mod account;
 mod call;
 mod ec2;
+mod endpoints;
 mod http;
 mod kept;
 mod logs;
 mod process;
 mod profile_lines;
+mod profile_rules;
 mod profiles;
 mod proxy;
 mod regular_file;

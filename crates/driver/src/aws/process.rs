@@ -1,13 +1,15 @@
 //! A command of a profile that prints credentials: started, given its time, read up to a limit, and
-//! gone with all that it started when it is not waited for any more.
+//! gone with all that it started when it is not waited for any more. So is what it
+//! leaves running with its output open; a service that closes that is left alone.
 //!
 //! Nothing of its output is ever repeated: what it prints is secret, and what it says of a failure may
 //! hold parts of that. Whoever wants to see it runs it by hand.
 //!
 //! Source: AWS SDKs and Tools Reference Guide, "Process credential provider".
 
+use std::pin::pin;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, error::CredentialsError, future};
@@ -19,7 +21,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::profiles::ProcessSetting;
@@ -27,6 +29,11 @@ use super::source::NoCredentials;
 
 /// Longest output that is read, in bytes. Session tokens have a few kilobytes.
 const LONGEST_OUTPUT: u64 = 64 * 1024;
+/// How long the rest of the output is waited for after the end of a process.
+const AFTER_END: Duration = Duration::from_secs(1);
+/// How `sh` ends where it cannot run the command. Source: POSIX, "Exit Status for Commands".
+const NOT_EXECUTABLE: i32 = 126;
+const NOT_FOUND: i32 = 127;
 
 /// Gives what one process prints.
 #[derive(Debug)]
@@ -66,6 +73,9 @@ impl ProcessProvider {
     }
 
     async fn run(&self) -> Result<Credentials, ProcessError> {
+        if self.setting.command.trim().is_empty() {
+            return Err(ProcessError::lasting("is empty"));
+        }
         let mut command = Command::new("sh");
         command.arg("-c").arg(&self.setting.command).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -97,31 +107,64 @@ struct ProcessGroup {
 impl ProcessGroup {
     async fn output(&mut self) -> Result<Vec<u8>, ProcessError> {
         let mut bytes = Vec::new();
-        if let Some(stdout) = self.child.stdout.take() {
-            let mut stdout = stdout.take(LONGEST_OUTPUT + 1);
-            let read = stdout.read_to_end(&mut bytes).await;
-            read.map_err(|error| ProcessError::passing(format!("cannot be read: {error}")))?;
-        }
-        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST_OUTPUT {
-            let kib = LONGEST_OUTPUT / 1024;
-            return Err(ProcessError::lasting(format!("printed more than {kib} KiB")));
-        }
-        let ended = self.child.wait().await;
+        let stdout = self.child.stdout.take();
+        let id = self.child.id();
+        let ended = {
+            let mut reading = pin!(read(stdout, &mut bytes));
+            tokio::select! {
+                biased;
+                // More than the limit ends it, and whoever closes this ends soon.
+                all = &mut reading => {
+                    all?;
+                    self.child.wait().await
+                }
+                ended = self.child.wait() => {
+                    match timeout(AFTER_END, &mut reading).await {
+                        Ok(all) => all?,
+                        // What it started holds this open, so the group still has its id.
+                        Err(_) => end_group(id),
+                    }
+                    ended
+                }
+            }
+        };
         let status = ended.map_err(|error| ProcessError::passing(format!("was lost: {error}")))?;
-        if status.success() {
-            return Ok(bytes);
+        match status.code() {
+            Some(0) => Ok(bytes),
+            Some(NOT_EXECUTABLE) => Err(ProcessError::lasting(
+                "names a command that may not be executed (exit status 126)",
+            )),
+            Some(NOT_FOUND) => {
+                Err(ProcessError::lasting("names a command that is not there (exit status 127)"))
+            }
+            // What it asks may be down for a moment.
+            _ => Err(ProcessError::passing(format!("failed: {status}"))),
         }
-        // What it asks may be down for a moment.
-        Err(ProcessError::passing(format!("failed: {status}")))
     }
+}
+
+/// Reads all, up to a limit.
+async fn read(stdout: Option<ChildStdout>, bytes: &mut Vec<u8>) -> Result<(), ProcessError> {
+    let Some(stdout) = stdout else { return Ok(()) };
+    let read = stdout.take(LONGEST_OUTPUT + 1).read_to_end(bytes).await;
+    read.map_err(|error| ProcessError::passing(format!("cannot be read: {error}")))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST_OUTPUT {
+        let kib = LONGEST_OUTPUT / 1024;
+        return Err(ProcessError::lasting(format!("printed more than {kib} KiB")));
+    }
+    Ok(())
 }
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         // Not reaped yet, so the id is still that of this group.
-        if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
-            let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
-        }
+        end_group(self.child.id());
+    }
+}
+
+fn end_group(id: Option<u32>) {
+    if let Some(id) = id.and_then(|id| i32::try_from(id).ok()) {
+        let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
     }
 }
 
@@ -158,10 +201,13 @@ fn credentials(output: &[u8]) -> Result<Credentials, ProcessError> {
     };
     let end = read.expiration.map(|time| {
         let time = DateTime::from_str(&time, Format::DateTimeWithOffset).ok();
-        let time = time.and_then(|time| std::time::SystemTime::try_from(time).ok());
-        time.ok_or_else(|| {
-            ProcessError::lasting("printed an Expiration that is no time of RFC 3339")
-        })
+        let time = time.and_then(|time| SystemTime::try_from(time).ok());
+        match time {
+            Some(time) if time > SystemTime::now() => Ok(time),
+            // It may print others a moment later.
+            Some(_) => Err(ProcessError::passing("printed an Expiration that is in the past")),
+            None => Err(ProcessError::lasting("printed an Expiration that is no time of RFC 3339")),
+        }
     });
     Ok(Credentials::new(
         given("AccessKeyId", read.access_key_id)?,
@@ -207,7 +253,13 @@ mod tests {
         for (command, words) in [
             ("echo canary >&2; echo canary; exit 3", "failed: exit status: 3"),
             ("kill -9 $$", "failed: signal: 9 (SIGKILL)"),
-            ("/no/such/canary-program", "failed: exit status: 127"),
+            ("/no/such/canary-program", "names a command that is not there (exit status 127)"),
+            ("/", "names a command that may not be executed (exit status 126)"),
+            (" ", "is empty"),
+            (
+                "echo '{\"Version\": 1, \"AccessKeyId\": \"a\", \"SecretAccessKey\": \"canary\", \"Expiration\": \"2020-01-01T00:00:00Z\"}'",
+                "printed an Expiration that is in the past",
+            ),
             (
                 "echo '{\"Version\": \"canary\"}'",
                 "printed no JSON that can be read, from line 1, column 20 on",
@@ -231,6 +283,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_process_leaves_with_its_output_open_is_ended_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        let json = r#"{"Version": 1, "AccessKeyId": "ASIA1", "SecretAccessKey": "s"}"#;
+        let command = format!("sleep 1000 & echo $! >{}; echo '{json}'", pid.display());
+        let given = of(&command, PATIENT).await.unwrap();
+        assert_eq!(given.access_key_id(), "ASIA1");
+        assert_is_gone(&pid);
+    }
+
+    #[tokio::test]
     async fn a_process_that_does_not_end_is_ended_with_all_that_it_started() {
         let folder = tempfile::tempdir().unwrap();
         let pid = folder.path().join("pid");
@@ -238,13 +301,17 @@ mod tests {
         let command = format!("sleep 1000 & echo $! >{}; wait", pid.display());
         let error = of(&command, Duration::from_millis(500)).await.unwrap_err();
         assert!(error.contains("did not end within 0.50 s"), "{error}");
-        let id: i32 = std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+        assert_is_gone(&pid);
+    }
+
+    /// Waits for the end of the process whose id stands in this file.
+    fn assert_is_gone(pid: &std::path::Path) {
+        let id: i32 = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
         for _ in 0..1000 {
             let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
             if stat.is_empty() || stat.contains(") Z ") {
                 return;
             }
-            tokio::task::yield_now().await;
             std::thread::yield_now();
         }
         panic!("{id} still runs");

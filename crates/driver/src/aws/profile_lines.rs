@@ -1,5 +1,8 @@
 //! The lines of a profile file: which are good, and what they say. It knows no file and no profile.
 
+/// What headings begin with that name no profile.
+pub const NAMED_KINDS: [&str; 2] = ["sso-session", "services"];
+
 /// What a line is.
 pub enum ProfileLine {
     /// A comment, a blank, or more of a value.
@@ -10,6 +13,16 @@ pub enum ProfileLine {
     Heading(String),
     /// A name and its value.
     Setting(String, String),
+    /// A name and its value below a setting, whose name comes first.
+    Nested(String, String, String),
+}
+
+/// The setting that a line goes on with which is indented deeper.
+struct OpenSetting {
+    name: String,
+    indent: usize,
+    /// Its value is, so such lines are settings themselves.
+    is_empty: bool,
 }
 
 /// Where in a file the next line stands.
@@ -17,9 +30,7 @@ pub enum ProfileLine {
 pub struct LineReader {
     /// The section, unless its heading cannot be read.
     pub section: Option<String>,
-    /// Whether there is a setting that an indented line goes on with, and whether its value is empty,
-    /// so that such lines are settings themselves.
-    open: Option<bool>,
+    open: Option<OpenSetting>,
     /// What follows belongs to a line that was wrong.
     drops: bool,
 }
@@ -27,17 +38,34 @@ pub struct LineReader {
 impl LineReader {
     /// Sorts the next line; what is wrong with it otherwise.
     pub fn read(&mut self, line: &str) -> Result<ProfileLine, &'static str> {
-        if line.trim_matches([' ', '\t']).is_empty() || line.starts_with(['#', ';']) {
+        let text = line.trim_matches([' ', '\t']);
+        if text.is_empty() || line.starts_with(['#', ';']) {
             return Ok(ProfileLine::Kept);
         }
-        if line.starts_with('[') {
-            (self.open, self.section) = (None, heading_of(line));
-            self.drops = self.section.is_none();
-            return match &self.section {
-                Some(name) => Ok(ProfileLine::Heading(name.clone())),
-                None => Err("a section begins with [NAME], and here the ] is missing"),
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(open) = self.open.as_ref().filter(|open| indent > open.indent) {
+            return match setting(line) {
+                _ if !open.is_empty => Ok(ProfileLine::Kept),
+                Some((name, value)) => Ok(ProfileLine::Nested(open.name.clone(), name, value)),
+                None => Err("a setting is NAME = VALUE"),
             };
         }
+        if indent > 0 && self.open.is_none() && self.drops || text.starts_with(['#', ';']) {
+            return Ok(ProfileLine::Dropped);
+        }
+        if text.starts_with('[') { self.begin(text) } else { self.set(text, indent) }
+    }
+
+    fn begin(&mut self, text: &str) -> Result<ProfileLine, &'static str> {
+        (self.open, self.section) = (None, heading_of(text));
+        self.drops = self.section.is_none();
+        match &self.section {
+            Some(name) => Ok(ProfileLine::Heading(name.clone())),
+            None => Err("a section begins with [NAME], and here the ] is missing"),
+        }
+    }
+
+    fn set(&mut self, text: &str, indent: usize) -> Result<ProfileLine, &'static str> {
         if self.section.is_none() {
             let begins = !std::mem::replace(&mut self.drops, true);
             return match begins {
@@ -45,17 +73,11 @@ impl LineReader {
                 false => Ok(ProfileLine::Dropped),
             };
         }
-        if line.starts_with([' ', '\t']) {
-            return match self.open {
-                Some(true) if setting(line).is_none() => Err("a setting is NAME = VALUE"),
-                Some(_) => Ok(ProfileLine::Kept),
-                None if self.drops => Ok(ProfileLine::Dropped),
-                None => Err("an indented line goes on with a setting, and there is none"),
-            };
-        }
-        match setting(line) {
+        match setting(text) {
             Some((name, value)) => {
-                (self.open, self.drops) = (Some(value.is_empty()), false);
+                let is_empty = value.is_empty();
+                let open = OpenSetting { name: name.clone(), indent, is_empty };
+                (self.open, self.drops) = (Some(open), false);
                 Ok(ProfileLine::Setting(name, value))
             }
             None => {
@@ -75,13 +97,20 @@ pub fn setting(line: &str) -> Option<(String, String)> {
     (!name.is_empty()).then(|| (name.to_ascii_lowercase(), value.to_owned()))
 }
 
-/// The profile that a heading names, or `sso-session NAME` and the like.
+/// The profile that a heading names, or `sso-session NAME` and the like; without one pair of quotes, as
+/// `aws configure` writes names with blanks. What stands behind the `]` counts for nothing.
 pub fn heading_of(line: &str) -> Option<String> {
-    let line = line.split(['#', ';']).next()?.trim_matches([' ', '\t']);
-    let name = line.strip_prefix('[')?.strip_suffix(']')?.trim();
-    let words: Vec<_> = name.split_whitespace().collect();
-    Some(match words[..] {
-        ["profile", name] | [name] => name.to_owned(),
-        _ => words.join(" "),
+    let (name, _) = line.trim_matches([' ', '\t']).strip_prefix('[')?.split_once(']')?;
+    let name = name.trim();
+    Some(match name.split_once(char::is_whitespace) {
+        Some(("profile", name)) => unquoted(name).to_owned(),
+        Some((kind, name)) if NAMED_KINDS.contains(&kind) => format!("{kind} {}", unquoted(name)),
+        _ => unquoted(name).to_owned(),
     })
+}
+
+fn unquoted(name: &str) -> &str {
+    let name = name.trim();
+    let within = |quote| name.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).unwrap_or(name)
 }

@@ -19,7 +19,8 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use fargate_model::text::escape;
 use fargate_model::why::{Cause, Why};
 
-use super::profile_lines::{LineReader, ProfileLine, heading_of, setting};
+use super::profile_lines::{LineReader, NAMED_KINDS, ProfileLine, heading_of, setting};
+use super::profile_rules::{broken_rule, gives_credentials};
 use super::regular_file::read_at_most;
 
 /// Longest file that is read. One with a thousand profiles has 200 KiB.
@@ -30,6 +31,8 @@ const DEFAULT: &str = "default";
 const SSO_SESSION: &str = "sso-session";
 /// What stands in the text for a process that is run by us, with its number.
 const PROCESS_SOURCE: &str = "fargate-runner-process-";
+/// What stands in the text for the name of a profile that the SDK does not read, with a number.
+const MADE_UP_NAME: &str = "fargate-runner-profile-";
 /// Settings that win over a process in the same profile.
 const BEFORE_PROCESS: [&str; 8] = [
     "role_arn",
@@ -54,6 +57,8 @@ pub struct AwsProfiles {
     /// By the name of the profile, or by `sso-session NAME`.
     sections: BTreeMap<String, BTreeMap<String, ProfileSetting>>,
     wrong: Vec<WrongProfileLine>,
+    /// The names that the SDK does not read, each with one that it does.
+    made_up: BTreeMap<String, String>,
 }
 
 /// One file.
@@ -67,10 +72,13 @@ struct ProfileFile {
 
 /// The value of a name, and where it stands.
 #[derive(Clone, Debug)]
-struct ProfileSetting {
-    value: String,
-    path: PathBuf,
-    line: usize,
+pub struct ProfileSetting {
+    /// Without the comment at its end.
+    pub value: String,
+    /// The file.
+    pub path: PathBuf,
+    /// The line in it, from 1.
+    pub line: usize,
 }
 
 /// A line that cannot be read.
@@ -147,12 +155,26 @@ impl AwsProfiles {
                 Ok(ProfileLine::Dropped) => {}
                 Ok(ProfileLine::Heading(name)) => {
                     self.sections.entry(name.clone()).or_default();
-                    clean.push_str(&heading(&name, kind));
+                    clean.push_str(&heading(&self.for_sdk(&name), kind));
                 }
                 Ok(ProfileLine::Setting(name, value)) => {
                     let section = reader.section.clone().unwrap_or_default();
                     let setting =
                         ProfileSetting { value, path: file.path.clone(), line: line_number };
+                    match name == "source_profile" {
+                        true => {
+                            let source = self.for_sdk(&setting.value);
+                            clean.push_str(&format!("{name} = {source}"));
+                        }
+                        false => clean.push_str(line.trim_start_matches([' ', '\t'])),
+                    }
+                    self.sections.entry(section).or_default().insert(name, setting);
+                }
+                Ok(ProfileLine::Nested(parent, name, value)) => {
+                    let section = reader.section.clone().unwrap_or_default();
+                    let setting =
+                        ProfileSetting { value, path: file.path.clone(), line: line_number };
+                    let name = format!("{parent}.{name}");
                     self.sections.entry(section).or_default().insert(name, setting);
                     clean.push_str(line);
                 }
@@ -163,9 +185,29 @@ impl AwsProfiles {
         ProfileFile { text: clean, ..file }
     }
 
+    /// What the SDK shall call a section: itself, or a made-up name where it would not read that one.
+    fn for_sdk(&mut self, section: &str) -> String {
+        let kind = section.split_once(' ').filter(|(kind, _)| NAMED_KINDS.contains(kind));
+        // The file of a login has the name of its session, so that one stays.
+        if kind.is_some() || is_known_name(section) {
+            return section.to_owned();
+        }
+        let next = self.made_up.len();
+        let made_up = self.made_up.entry(section.to_owned());
+        made_up.or_insert_with(|| format!("{MADE_UP_NAME}{next}")).clone()
+    }
+
+    /// What the SDK calls the profile that is used.
+    pub fn selected_for_sdk(&self) -> &str {
+        self.made_up.get(&self.selected).unwrap_or(&self.selected)
+    }
+
     /// Puts a source of ours in the place of each process.
     fn put_processes_aside(&mut self) {
-        let processes = self.processes();
+        let mut processes = self.processes();
+        for process in &mut processes {
+            process.profile = self.for_sdk(&process.profile);
+        }
         let replaced = |text: &str| {
             let mut section = String::new();
             let mut out = String::new();
@@ -224,6 +266,22 @@ impl AwsProfiles {
         self.sections.contains_key(&self.selected)
     }
 
+    /// True if STS or SSO is asked for the credentials of the profile that is used.
+    pub fn asks_a_service(&self) -> bool {
+        ["role_arn", "sso_session", "sso_start_url"].iter().any(|name| self.setting(name).is_some())
+    }
+
+    /// A setting of the profile that is used.
+    pub fn setting(&self, name: &str) -> Option<&ProfileSetting> {
+        self.sections.get(&self.selected)?.get(name)
+    }
+
+    /// A setting of one service, in the section that the profile names for its services.
+    pub fn service_setting(&self, service: &str, name: &str) -> Option<&ProfileSetting> {
+        let section = format!("services {}", self.setting("services")?.value);
+        self.sections.get(&section)?.get(&format!("{service}.{name}"))
+    }
+
     /// Both paths, for people, and why one was not read.
     pub fn places(&self) -> String {
         let place = |file: &ProfileFile| match &file.unread {
@@ -251,12 +309,15 @@ impl AwsProfiles {
     /// [`Cause::AwsProfile`]: it is not there, or a line of it is wrong, or it names one that is not
     /// there.
     pub fn check(&self) -> Result<(), Why> {
-        let used = self.used()?;
+        let mut used = BTreeSet::new();
+        let followed = self.follow(&mut used);
         let in_used =
             |line: &&WrongProfileLine| line.section.as_ref().is_some_and(|s| used.contains(s));
         if let Some(wrong) = self.wrong.iter().find(in_used) {
             return Err(self.blamed_for(wrong));
         }
+        // Only now: what is missing may stand in a line that cannot be read.
+        followed?;
         if self.has_selected() || !self.is_named {
             return Ok(());
         }
@@ -275,23 +336,34 @@ impl AwsProfiles {
         self.blamed().with("path", path.to_string_lossy()).because(escape(&text))
     }
 
-    /// The profile that is used, those that it takes its credentials from, and their SSO sessions.
-    fn used(&self) -> Result<BTreeSet<String>, Why> {
-        let mut used = BTreeSet::new();
+    /// Adds the profile that is used, those that it takes its credentials from, and their SSO sessions,
+    /// up to the first that can give nothing.
+    fn follow(&self, used: &mut BTreeSet<String>) -> Result<(), Why> {
         let mut next = Some(self.selected.clone());
         while let Some(name) = next.take() {
             used.insert(name.clone());
             let Some(settings) = self.sections.get(&name) else { break };
-            if let Some((setting, rule)) = self.contradiction(&name, settings) {
+            let has_keys = name != self.selected && settings.contains_key("aws_access_key_id");
+            let wrong = self.contradiction(&name, settings);
+            if let Some((setting, rule)) = wrong.or_else(|| broken_rule(settings, has_keys)) {
                 return Err(self.blamed_at(setting, &name, &rule));
             }
             let session = settings.get("sso_session");
             used.extend(session.map(|session| format!("{SSO_SESSION} {}", session.value)));
-            let Some(source) = source_of(settings).filter(|source| source.value != name) else {
-                break;
+            let Some(source) = source_of(settings) else { break };
+            if source.value == name {
+                let rule = "source_profile is this profile itself, which has no keys";
+                let has_keys = settings.contains_key("aws_access_key_id");
+                return if has_keys { Ok(()) } else { Err(self.blamed_at(source, &name, rule)) };
+            }
+            let rule = match self.sections.get(&source.value) {
+                None => format!("there is no profile {:?}", source.value),
+                Some(settings) if !gives_credentials(settings) => {
+                    format!("profile {:?} has no credentials", source.value)
+                }
+                Some(_) => String::new(),
             };
-            if !self.sections.contains_key(&source.value) {
-                let rule = format!("there is no profile {:?}", source.value);
+            if !rule.is_empty() {
                 return Err(self.blamed_at(source, &name, &rule));
             }
             if used.contains(&source.value) {
@@ -299,7 +371,7 @@ impl AwsProfiles {
             }
             next = Some(source.value.clone());
         }
-        Ok(used)
+        Ok(())
     }
 
     /// The setting of a profile by which it can give nothing, and what is wrong with it.
@@ -316,6 +388,11 @@ impl AwsProfiles {
                 session,
                 format!("there is no section [{SSO_SESSION} {}]", session.value),
             ));
+        }
+        let session = settings.get("sso_session");
+        if let Some(session) = session.filter(|session| !is_known_name(&session.value)) {
+            let rule = "a name of an sso-session with blanks or quotes is unknown here; rename it";
+            return Some((session, rule.to_owned()));
         }
         // After the one that is used, keys win over everything else.
         let has_keys = profile != self.selected && has("aws_access_key_id");
@@ -362,6 +439,12 @@ impl ProfileFile {
     }
 }
 
+/// True if the SDK reads a section of this name. Source: its `validate_identifier`.
+fn is_known_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-/.%@:+".contains(&b);
+    !name.is_empty() && name.bytes().all(allowed)
+}
+
 /// The profile that a role of this one is opened with.
 fn source_of(settings: &BTreeMap<String, ProfileSetting>) -> Option<&ProfileSetting> {
     settings.get("source_profile").filter(|_| settings.contains_key("role_arn"))
@@ -372,6 +455,10 @@ fn contents(path: &Path) -> Result<String, Option<String>> {
     let bytes = read_at_most(path, LONGEST).map_err(|error| {
         (error.kind() != std::io::ErrorKind::NotFound).then(|| error.to_string())
     })?;
+    // As some editors of Windows write it.
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(Some("it is in UTF-16; write it in UTF-8".to_owned()));
+    }
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST {
         return Err(Some(format!("it is longer than {} MiB", LONGEST / 1024 / 1024)));
     }

@@ -31,6 +31,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::call::{CallError, chain, find};
+use super::endpoints::check_of_credentials;
 use super::http::Http;
 use super::process::ProcessProvider;
 use super::profiles::AwsProfiles;
@@ -41,6 +42,7 @@ const LONGEST_TEXT: usize = 400;
 /// The names of the pair, the SDK's first; GitLab's driver read the other ones as well.
 const KEY_IDS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"];
 const SECRETS: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"];
+const WEB_TOKEN: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 const METADATA: &str = "instance metadata";
 /// Of the time for one source, the part that a process in it may take, so that it is named first.
 const OF_PROCESS: f64 = 0.9;
@@ -110,11 +112,15 @@ impl HostCredentials {
         if let Some(credentials) = self.of_profile(&config, &mut looked).await? {
             return Ok(credentials);
         }
+        if variable(&[WEB_TOKEN]).is_some() {
+            check_of_credentials(&AwsProfiles::read()).map_err(|why| none(why, false))?;
+            check_token().map_err(|why| none(why, false))?;
+        }
         let web = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
         let container = EcsCredentialsProvider::builder().configure(&config).build();
         let instance = ImdsCredentialsProvider::builder().configure(&config).build();
         let sources: [(&str, &str, &dyn ProvideCredentials); 2] = [
-            ("web identity", "AWS_WEB_IDENTITY_TOKEN_FILE is not set", &web),
+            ("web identity", lacks_of_web_identity(), &web),
             ("container", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not set", &container),
         ];
         for (name, lacks, source) in sources {
@@ -158,6 +164,9 @@ impl HostCredentials {
         for line in profiles.harmless() {
             warn!(event = "aws_profile.wrong_line", "passed over: {line}");
         }
+        if profiles.asks_a_service() {
+            check_of_credentials(&profiles).map_err(|why| none(why, false))?;
+        }
         let name = format!("profile {}", profiles.selected);
         if !profiles.has_selected() {
             looked.add(&name, &format!("not in {}", profiles.places()));
@@ -166,7 +175,7 @@ impl HostCredentials {
         let mut builder = ProfileFileCredentialsProvider::builder()
             .configure(config)
             .profile_files(profiles.files())
-            .profile_name(&profiles.selected);
+            .profile_name(profiles.selected_for_sdk());
         for setting in profiles.processes() {
             let source = setting.source.clone();
             let limit = self.limit.mul_f64(OF_PROCESS);
@@ -217,6 +226,8 @@ impl SourceError {
         let cause = error.source();
         let said = cause.map_or_else(|| error.to_string(), chain);
         let said = said.strip_prefix("ProfileFile provider could not be built: ").unwrap_or(&said);
+        // Some errors of the SDK quote a request as Rust prints it.
+        let said = said.split(['{', '\n']).next().unwrap_or_default().trim_end();
         let all = || mask::within(said.trim_end_matches('.'), LONGEST_TEXT);
         if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
             return Self::Absent(all());
@@ -230,6 +241,29 @@ impl SourceError {
         let passing = matches!(error, CredentialsError::ProviderTimedOut(_))
             || silent.iter().any(|words| lower.contains(words));
         Self::Failed { text, passing }
+    }
+}
+
+/// What the environment lacks for a web identity.
+fn lacks_of_web_identity() -> &'static str {
+    match variable(&[WEB_TOKEN]) {
+        Some(_) => "AWS_ROLE_ARN is not set",
+        None => "AWS_WEB_IDENTITY_TOKEN_FILE is not set",
+    }
+}
+
+/// The file of a web identity that the environment names is there; the SDK's words do not name it.
+fn check_token() -> Result<(), Why> {
+    let Some(path) = variable(&[WEB_TOKEN]).filter(|_| variable(&["AWS_ROLE_ARN"]).is_some())
+    else {
+        return Ok(());
+    };
+    match std::fs::metadata(&path) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let text = format!("{WEB_TOKEN} names {path}, which cannot be read: {error}.");
+            Err(Why::new(Cause::Credentials).because(text::escape(&text)))
+        }
     }
 }
 

@@ -100,9 +100,9 @@ pub fn exception_of(service: &str, error: &CallError, place: &Place) -> Why {
             place.why(cause).because(format!("Nothing was sent: {text}."))
         }
         CallError::Endpoint { text } => {
-            let variable = format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase());
-            let why = place.why(Cause::EndpointUnusable).with("variable", variable);
-            why.because(format!("Nothing was sent: {text}."))
+            // Which setting it is, is not known: those that are were looked at before.
+            let why = place.why(Cause::EndpointUnusable);
+            why.because(format!("Nothing was sent to {service}: {text}."))
         }
         CallError::Untrusted { text } => {
             place.why(Cause::CertificateUntrusted).because(format!("Nothing was sent: {text}."))

@@ -28,7 +28,7 @@ async fn key_of(profiles: &AwsProfiles) -> Option<String> {
     let provider = ProfileFileCredentialsProvider::builder()
         .configure(&ProviderConfig::without_region().with_http_client(http))
         .profile_files(profiles.files())
-        .profile_name(&profiles.selected)
+        .profile_name(profiles.selected_for_sdk())
         .build();
     Some(provider.provide_credentials().await.ok()?.access_key_id().to_owned())
 }
@@ -46,6 +46,11 @@ async fn what_harms_no_profile_in_use_is_passed_over() {
         format!("[other]\n  indented = 1\n{default}"),
         format!("{default}[other]\n= no name\n"),
         default.replace('\n', "\r\n"),
+        // botocore takes these.
+        default.replace("\naws", "\n  aws"),
+        default.replace("[default]", "[default] /* why */"),
+        default.replace("[default]", "[default]\n  # why"),
+        default.replace("[default]", "  [default]"),
     ] {
         let profiles = profiles(b"", credentials.as_bytes(), None);
         assert!(profiles.check().is_ok(), "{credentials}");
@@ -70,6 +75,32 @@ async fn a_profile_is_found_with_and_without_its_word_in_either_file() {
     }
 }
 
+#[tokio::test]
+async fn a_profile_with_blanks_or_quotes_in_its_name_is_found() {
+    for (name, config, credentials) in [
+        ("x y", format!("[profile \"x y\"]\n{KEYS}"), ""),
+        ("x y", format!("[profile 'x y']\n{KEYS}"), ""),
+        ("it's", format!("[profile \"it's\"]\n{KEYS}"), ""),
+        ("x y", String::new(), "[x y]\naws_access_key_id = AKIA1\naws_secret_access_key = s\n"),
+        ("ci", format!("[profile ci]\nregion = x\n{KEYS}[profile 'x y']\nregion = x\n"), ""),
+    ] {
+        let profiles = profiles(config.as_bytes(), credentials.as_bytes(), Some(name));
+        assert!(profiles.check().is_ok(), "{config}");
+        assert_eq!(key_of(&profiles).await.as_deref(), Some("AKIA1"), "{config}{credentials}");
+    }
+    let source = b"[profile a]\nrole_arn = r\nsource_profile = x y\n[profile 'x y']\ncredential_process = /bin/keys\n";
+    let source = profiles(source, b"", Some("a"));
+    assert!(source.check().is_ok());
+    assert!(source.config.text.contains("source_profile = fargate-runner-profile-0\n"));
+    assert!(source.config.text.contains("[profile fargate-runner-profile-0]\n"));
+    assert!(source.config.text.contains("credential_source = fargate-runner-process-0\n"));
+    let odd = profiles(b"[profile bad name]\nx\n", b"", Some("bad name"));
+    assert_eq!(
+        odd.check().unwrap_err().command().unwrap(),
+        "aws sts get-caller-identity --profile 'bad name'"
+    );
+}
+
 #[test]
 fn a_profile_that_cannot_work_is_refused_with_file_profile_and_line_and_without_the_line() {
     let broken = b"[default]\naws_access_key_id = A\naws_secret_access_key canary\n";
@@ -91,12 +122,19 @@ fn a_profile_that_contradicts_itself_is_refused_by_its_line() {
     insta::assert_snapshot!(said("[profile a]\nrole_arn = r\n"), @"Line 2 of ~/.aws/config, in [a]: role_arn needs source_profile or credential_source.");
     insta::assert_snapshot!(said("[profile a]\nrole_arn = r\nsource_profile = a\ncredential_source = Environment\n"), @"Line 3 of ~/.aws/config, in [a]: source_profile and credential_source exclude each other.");
     insta::assert_snapshot!(said("[profile a]\nsso_session = team\n"), @"Line 2 of ~/.aws/config, in [a]: there is no section [sso-session team].");
+    insta::assert_snapshot!(said("[profile a]\nsso_session = FOO BAR\n[sso-session 'FOO BAR']\n"), @"Line 2 of ~/.aws/config, in [a]: a name of an sso-session with blanks or quotes is unknown here; rename it.");
     insta::assert_snapshot!(said("[profile a]\nlogin_session = x\n"), @"Line 2 of ~/.aws/config, in [a]: login_session is unknown here; use SSO or a credential_process.");
+    insta::assert_snapshot!(said("[profile a]\nrole_arn = r\ncredential_source = environment\n"), @"Line 3 of ~/.aws/config, in [a]: credential_source is one of Environment, Ec2InstanceMetadata, EcsContainer.");
+    insta::assert_snapshot!(said("[profile a]\nrole_arn = r\nweb_identity_token_file = /no/such\n"), @"Line 3 of ~/.aws/config, in [a]: the file /no/such cannot be read: No such file or directory (os error 2).");
+    insta::assert_snapshot!(said("[profile a]\naws_access_key_id = x\n"), @"Line 2 of ~/.aws/config, in [a]: aws_secret_access_key is missing beside it.");
+    insta::assert_snapshot!(said("[profile a]\naws_secret_access_key = x\n"), @"Line 2 of ~/.aws/config, in [a]: aws_access_key_id is missing beside it.");
+    insta::assert_snapshot!(said("[profile a]\nrole_arn = r\nsource_profile = a\n"), @"Line 3 of ~/.aws/config, in [a]: source_profile is this profile itself, which has no keys.");
+    insta::assert_snapshot!(said("[profile a]\nrole_arn = r\nsource_profile = b\n[profile b]\nregion = x\n"), @r#"Line 3 of ~/.aws/config, in [a]: profile "b" has no credentials."#);
     // What the SDK takes is taken: keys of a source win, and a profile may be its own source.
     for good in [
         format!("[profile a]\nrole_arn = r\nsource_profile = b\n[profile b]\nrole_arn = r\n{KEYS}"),
         format!("[profile a]\nrole_arn = r\nsource_profile = a\n{KEYS}"),
-        "[profile a]\nrole_arn = r\nweb_identity_token_file = /x\n".to_owned(),
+        "[profile a]\nrole_arn = r\nweb_identity_token_file = /dev/null\n".to_owned(),
         "[profile a]\nrole_arn = r\ncredential_source = EcsContainer\n".to_owned(),
         "[profile a]\nregion = x\n".to_owned(),
     ] {
