@@ -41,8 +41,8 @@ async fn a_folder_that_others_may_write_to_is_not_believed() {
     let jobs = site.state_dir().join("jobs");
     fs::set_permissions(&jobs, fs::Permissions::from_mode(0o777)).expect("a folder of ours");
     insta::assert_snapshot!(refused(&site).await, @r"
-    error: using the folder SITE/state/jobs: it is no folder that belongs to this user alone
-    hint: run it as the user that owns SITE/state
+    error: not using SITE/state/jobs: others than its owner may take files out of it (mode 0777)
+    hint: look at it with `ls -ld SITE/state/jobs`, then `chmod 700 SITE/state/jobs`
     ");
     fs::set_permissions(&jobs, fs::Permissions::from_mode(0o700)).expect("a folder of ours");
     job.run("true").await.passed();

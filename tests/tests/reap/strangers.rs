@@ -172,8 +172,10 @@ async fn a_folder_of_keys_that_is_not_ours_alone_is_told_by_its_owner_or_mode_an
         fs::remove_file(&jobs).expect("a link");
     }
     assert_eq!(site.calls("RunTask"), 0);
-    site.job().prepare().await.passed();
+    let job = site.job();
+    job.prepare().await.passed();
     site.start(&["tasks", "reap"]).ended().await.with_code(0);
+    job.cleanup().await.passed();
     site.close().await;
 }
 
