@@ -49,9 +49,11 @@ fn start_and_reap() -> std::io::Result<u8> {
                     return Ok(end.exit_code(teller.told_from_inside_only()));
                 }
             }
-            Some(Signal::SIGTERM | Signal::SIGINT) => teller.tell(origin),
+            // Not passed on: whoever started this process may have had SIGHUP ignored, as `nohup` does, and
+            // the server would be deaf to it.
+            Some(Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP) => teller.tell(origin),
             // An image may name any signal as its stop signal, also one that has no name.
-            Some(Signal::SIGQUIT | Signal::SIGHUP | Signal::SIGUSR1 | Signal::SIGUSR2)
+            Some(Signal::SIGQUIT | Signal::SIGUSR1 | Signal::SIGUSR2)
                 if origin == EndOrigin::Outside =>
             {
                 teller.tell(origin);

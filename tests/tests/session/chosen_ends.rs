@@ -19,7 +19,7 @@ async fn what_a_script_has_left_behind_to_end_the_task_fails_the_job_with_the_ne
         ("kill -TERM 2", 72, "143\n"),
         ("kill -TERM 1", 72, "143\n"),
         ("kill -INT 1", 72, "143\n"),
-        ("kill -HUP 1", 129, "129\n"),
+        ("kill -HUP 1", 72, "143\n"),
         ("kill -9 -1", 137, "137\n"),
     ] {
         let site = Site::open().await;

@@ -92,9 +92,11 @@ impl<'a> Launcher<'a> {
         // the next one.
         let mut in_doubt = false;
         let mut patience = LaunchRetries::default();
+        // What the try before met.
+        let mut met_before = None;
         loop {
             let place = self.place(&request);
-            let (why, is_over) = match self.send(&mut request).await? {
+            let (why, is_over) = match self.send(&mut request, met_before.take()).await? {
                 Ok(Ran::Task(task)) => {
                     request.settled = true;
                     request.task = Some(task.task.clone());
@@ -142,6 +144,7 @@ impl<'a> Launcher<'a> {
                     // Nothing is open while the next try is waited for, whoever ends this process.
                     self.give_up(request.clone(), in_doubt)?;
                     let is_over = patience.is_over(&error, &why, begun);
+                    met_before = (!is_over).then_some(error);
                     (why, is_over)
                 }
             };
@@ -158,10 +161,12 @@ impl<'a> Launcher<'a> {
         }
     }
 
-    /// Sends a launch, which is written down before that, and not before it can be sent at all.
+    /// Sends a launch, which is written down before that, and not before it can be sent at all. Where the
+    /// deadline comes first, `before` says why: it is what the try before met.
     async fn send(
         &mut self,
         request: &mut LaunchRequest,
+        before: Option<CallError>,
     ) -> Result<Result<Ran, CallError>, LaunchError> {
         match timeout_at(self.deadline, self.ecs.ready()).await {
             Ok(Ok(())) => {}
@@ -169,7 +174,8 @@ impl<'a> Launcher<'a> {
             Err(_) => {
                 let why = Why::new(Cause::CredentialsMissing);
                 let why = Box::new(why.because("None came before the deadline."));
-                return Ok(Err(CallError::Credentials { why, passing: false }));
+                let none = CallError::Credentials { why, passing: false };
+                return Ok(Err(before.unwrap_or(none)));
             }
         }
         if !self.ledger.record_now().launches.contains(request) {
