@@ -97,16 +97,16 @@ struct AdmissionState {
 
 struct WaitingClient {
     number: u64,
-    from: Source,
+    from: SourceNetwork,
     /// Dropped with this, which is how the connection hears that it has to go.
     _stay: oneshot::Sender<()>,
 }
 
 /// Where a connection comes from: one machine or one network that a machine may have for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Source(IpAddr);
+struct SourceNetwork(IpAddr);
 
-impl Source {
+impl SourceNetwork {
     fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             address if address.is_loopback() => Ipv4Addr::LOCALHOST.into(),
@@ -139,7 +139,7 @@ impl AdmissionState {
 /// Of the source with most places the client that has been there longest; of two such sources, the one
 /// with the oldest client.
 fn who_goes(waiting: &[WaitingClient]) -> usize {
-    let mut places = BTreeMap::<Source, usize>::new();
+    let mut places = BTreeMap::<SourceNetwork, usize>::new();
     for client in waiting {
         *places.entry(client.from).or_default() += 1;
     }
@@ -165,7 +165,7 @@ impl LoginAdmission {
         let mut present = self.present();
         let number = present.next_number;
         present.next_number += 1;
-        let client = WaitingClient { number, from: Source::of(from), _stay: stay };
+        let client = WaitingClient { number, from: SourceNetwork::of(from), _stay: stay };
         present.put(LoginStep::Connected, client, &self.limits);
         drop(present);
         WaitingPlace { progress: LoginProgress { admission: self.clone(), number }, leave }

@@ -141,10 +141,11 @@ mod tests {
     #[test]
     fn the_hello_of_an_agent_from_before_features_names_none() {
         #[derive(serde::Serialize)]
-        enum Older {
+        enum OlderAgentMessage {
             HelloOk { version: u16, agent: String, proof: Option<serde_bytes::ByteBuf> },
         }
-        let older = Older::HelloOk { version: 1, agent: "agent 0.1".to_owned(), proof: None };
+        let older =
+            OlderAgentMessage::HelloOk { version: 1, agent: "agent 0.1".to_owned(), proof: None };
         let mut decoder = Decoder::default();
         decoder.push(&encode(&older).unwrap());
         let Some(FromAgent::HelloOk { features, .. }) = decoder.take().unwrap() else {
@@ -165,14 +166,14 @@ mod tests {
             resume_from: Option<u64>,
         }
         #[derive(serde::Serialize)]
-        enum Older {
+        enum OlderDriverMessage {
             Run(OlderRun),
         }
         let (run_id, what) = (Token::from_bits([7; 16]), What::Argv { argv: vec!["x".to_owned()] });
         let older =
             OlderRun { run_id, target: None, what, env: vec![], cwd: None, resume_from: None };
         let mut decoder = Decoder::default();
-        decoder.push(&encode(&Older::Run(older)).unwrap());
+        decoder.push(&encode(&OlderDriverMessage::Run(older)).unwrap());
         let Some(FromClient::Run(run)) = decoder.take().unwrap() else { panic!("no run") };
         assert!(!run.join_streams);
     }

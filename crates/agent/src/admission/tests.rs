@@ -72,10 +72,17 @@ async fn a_machine_is_one_source_whatever_addresses_it_has_for_itself() {
         ("192.0.2.1", "::ffff:192.0.2.1"),
         ("2001:db8::1", "2001:db8::ffff:1"),
     ] {
-        assert_eq!(Source::of(address(one)), Source::of(address(other)), "{one} {other}");
+        assert_eq!(
+            SourceNetwork::of(address(one)),
+            SourceNetwork::of(address(other)),
+            "{one} {other}"
+        );
     }
-    assert_ne!(Source::of(address("2001:db8::1")), Source::of(address("2001:db8:0:1::1")));
-    assert_ne!(Source::of(address("192.0.2.1")), Source::of(address("192.0.2.2")));
+    assert_ne!(
+        SourceNetwork::of(address("2001:db8::1")),
+        SourceNetwork::of(address("2001:db8:0:1::1"))
+    );
+    assert_ne!(SourceNetwork::of(address("192.0.2.1")), SourceNetwork::of(address("192.0.2.2")));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-use super::harm::Harm;
+use super::harm::JobHarm;
 use super::plan::Guest;
 use super::windows::Windows;
 use crate::runner::{Driver, Verb};
@@ -29,7 +29,7 @@ impl DriverSetup {
     ///
     /// What kept its configuration from being written.
     pub fn usual(&self) -> io::Result<Driver> {
-        self.driver("usual", Windows::Usual, &Harm::None)
+        self.driver("usual", Windows::Usual, &JobHarm::None)
     }
 
     /// The driver of one job: where its harm ends calls, words before it see to that.
@@ -41,12 +41,12 @@ impl DriverSetup {
         let windows = Windows::of(&guest.network);
         let mut driver = self.driver(&guest.number.to_string(), windows, &guest.harm)?;
         let (verb, before): (Verb, Vec<OsString>) = match &guest.harm {
-            Harm::Killed { verb, after_ms } => {
+            JobHarm::Killed { verb, after_ms } => {
                 let seconds = format!("{}.{:03}", after_ms / 1000, after_ms % 1000);
                 let words = ["timeout", "--foreground", "-s", "KILL", &seconds];
                 (*verb, words.map(OsString::from).to_vec())
             }
-            Harm::Ended { verb, signal, step } => {
+            JobHarm::Ended { verb, signal, step } => {
                 let end = format!("FARGATE_RUNNER_END_AT={signal} {step}");
                 (*verb, ["env", &end].map(OsString::from).to_vec())
             }
@@ -62,18 +62,18 @@ impl DriverSetup {
         Ok(driver)
     }
 
-    fn driver(&self, name: &str, windows: Windows, harm: &Harm) -> io::Result<Driver> {
+    fn driver(&self, name: &str, windows: Windows, harm: &JobHarm) -> io::Result<Driver> {
         let file = self.folder.join(format!("config-{name}.toml"));
         std::fs::write(&file, format!("{}{windows}", self.configuration(harm)))?;
         Ok(Driver::new(&self.program, &["custom"], &["-c", &file.to_string_lossy()]))
     }
 
-    fn configuration(&self, harm: &Harm) -> String {
+    fn configuration(&self, harm: &JobHarm) -> String {
         match harm {
-            Harm::SidecarEnds(sidecar) => {
+            JobHarm::SidecarEnds(sidecar) => {
                 self.text.replace("\"ci-job\"", &format!("{:?}", sidecar.family()))
             }
-            Harm::KeysExpire { .. } => {
+            JobHarm::KeysExpire { .. } => {
                 let table = "[defaults]\n";
                 self.text.replace(table, &format!("{table}assume_role_arn = {:?}\n", self.role))
             }
@@ -93,12 +93,12 @@ mod tests {
         let text = "[defaults]\ncluster = \"ci\"\ntask_definition = \"ci-job\"\n".to_owned();
         let (program, folder) = (PathBuf::new(), PathBuf::new());
         let setup = DriverSetup { program, text, role: "arn:r".to_owned(), folder };
-        let with_role = setup.configuration(&Harm::KeysExpire { rules: "" });
+        let with_role = setup.configuration(&JobHarm::KeysExpire { rules: "" });
         assert!(with_role.starts_with("[defaults]\nassume_role_arn = \"arn:r\"\ncluster"));
         let sidecar = SidecarContainer::draw(&mut fastrand::Rng::with_seed(1));
-        let with_sidecar = setup.configuration(&Harm::SidecarEnds(sidecar));
+        let with_sidecar = setup.configuration(&JobHarm::SidecarEnds(sidecar));
         assert!(with_sidecar.contains(&format!("task_definition = \"{}\"", sidecar.family())));
-        let other = setup.configuration(&Harm::ToldToEnd(StopOrigin::Spot));
+        let other = setup.configuration(&JobHarm::ToldToEnd(StopOrigin::Spot));
         assert_eq!(other, setup.text);
     }
 }

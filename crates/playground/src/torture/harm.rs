@@ -10,7 +10,7 @@ use crate::runner::Verb;
 
 /// What is done to a job from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Harm {
+pub enum JobHarm {
     /// Nothing.
     None,
     /// SIGKILL of every call of this program that lives so long, in milliseconds.
@@ -171,7 +171,7 @@ const KNOWN_EARLY: [KnownEarly; 5] = [
     },
 ];
 
-impl fmt::Display for Harm {
+impl fmt::Display for JobHarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("nothing"),
@@ -193,7 +193,7 @@ impl fmt::Display for Harm {
     }
 }
 
-impl Harm {
+impl JobHarm {
     /// One of them.
     pub fn draw(rng: &mut Rng) -> Self {
         let verb = [Verb::Prepare, Verb::Run, Verb::Cleanup][rng.usize(0..3)];

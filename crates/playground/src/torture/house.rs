@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Error;
 use super::driver_setup::DriverSetup;
-use super::harm::{Harm, JOB, StopOrigin};
+use super::harm::{JOB, JobHarm, StopOrigin};
 use super::link::{Link, Places, Traffic};
 use super::network::Network;
 use super::plan::{Guest, WITNESS, guest};
@@ -173,7 +173,7 @@ impl House {
         for rules in [harm, link.rule()].into_iter().flatten() {
             self.add_rules(&rules, &key)?;
         }
-        if let Harm::SidecarEnds(sidecar) = guest.harm {
+        if let JobHarm::SidecarEnds(sidecar) = guest.harm {
             self.cloud.register(sidecar.definition()).map_err(Error::Definition)?;
         }
         let mut runner = Runner { driver: self.setup.of(&guest)?, ..self.runner.clone() };
@@ -238,7 +238,7 @@ impl House {
     /// Returns if the job's host is lost; then the calls of it are killed and none follows.
     async fn harm_from_outside(
         &self,
-        harm: &Harm,
+        harm: &JobHarm,
         key: &str,
         running: &Notify,
     ) -> Result<(), Error> {
@@ -249,14 +249,14 @@ impl House {
             }
         };
         match harm {
-            Harm::HostLost => return Ok(()),
-            Harm::TaskStopped { code, reason } => stop(code, reason),
-            Harm::ToldToEnd(StopOrigin::Person) => stop("UserInitiated", "Task stopped by user"),
+            JobHarm::HostLost => return Ok(()),
+            JobHarm::TaskStopped { code, reason } => stop(code, reason),
+            JobHarm::ToldToEnd(StopOrigin::Person) => stop("UserInitiated", "Task stopped by user"),
             // A rule reaches a task that runs already.
-            Harm::ToldToEnd(StopOrigin::Spot) => {
+            JobHarm::ToldToEnd(StopOrigin::Spot) => {
                 self.add_rules("JOB at RUNNING: interrupt", key)?
             }
-            Harm::KnownEarly(known) => self.add_rules(known.ends, key)?,
+            JobHarm::KnownEarly(known) => self.add_rules(known.ends, key)?,
             _ => {}
         }
         std::future::pending().await
@@ -365,7 +365,7 @@ impl House {
 }
 
 /// Gives the orders of a harm when their moment comes, and tells that the script runs.
-fn watch(harm: &Harm, control: &Control, running: &Arc<Notify>, link: &Arc<Link>) -> Watch {
+fn watch(harm: &JobHarm, control: &Control, running: &Arc<Notify>, link: &Arc<Link>) -> Watch {
     let (harm, control, running) = (harm.clone(), control.clone(), running.clone());
     let link = link.clone();
     let seen = Mutex::new(Vec::new());
@@ -379,13 +379,13 @@ fn watch(harm: &Harm, control: &Control, running: &Arc<Notify>, link: &Arc<Link>
             if crate::invariants::contains(&seen, super::plan::BEGIN.as_bytes()) {
                 link.script_runs();
                 match harm {
-                    Harm::Cancelled => control.cancel(),
-                    Harm::RunnerStopped => control.stop_runner(),
+                    JobHarm::Cancelled => control.cancel(),
+                    JobHarm::RunnerStopped => control.stop_runner(),
                     _ => running.notify_one(),
                 }
             }
         }
-        Event::Began { name } if matches!(harm, Harm::Aborted { stage } if stage == *name) => {
+        Event::Began { name } if matches!(harm, JobHarm::Aborted { stage } if stage == *name) => {
             control.abort();
         }
         Event::Ended { call } => link.call_ended(call),

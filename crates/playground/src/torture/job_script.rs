@@ -11,7 +11,7 @@ const KILLERS: [&str; 2] = ["kill -9 2", "kill -TERM 1"];
 
 /// What a job's script does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ScriptKind {
     /// It writes so many lines and passes.
     Passes {
         /// Lines of eight bytes.
@@ -26,7 +26,7 @@ pub enum Kind {
     },
 }
 
-impl Kind {
+impl ScriptKind {
     /// What most scripts are.
     pub fn draw(rng: &mut Rng) -> Self {
         // Most are short; some are larger than what one frame holds.
@@ -89,7 +89,7 @@ impl TaskKiller {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobScript {
     /// How it ends by itself.
-    pub kind: Kind,
+    pub kind: ScriptKind,
     /// Whether it traps TERM, says that its work was not done, and exits with 0, as scripts do that
     /// save what they have. Any other dies of the signal.
     pub saves: bool,
@@ -140,15 +140,15 @@ mod tests {
 
     #[test]
     fn data_is_eight_bytes_a_line() {
-        assert_eq!(Kind::Passes { lines: 2 }.data(), b"0000001\n0000002\n");
-        assert_eq!(Kind::Passes { lines: 2 }.bytes(), 16);
-        assert_eq!(Kind::Exits { code: 3, lines: 0 }.data(), b"");
+        assert_eq!(ScriptKind::Passes { lines: 2 }.data(), b"0000001\n0000002\n");
+        assert_eq!(ScriptKind::Passes { lines: 2 }.bytes(), 16);
+        assert_eq!(ScriptKind::Exits { code: 3, lines: 0 }.data(), b"");
     }
 
     #[test]
     fn a_script_that_saves_says_so_and_ends_with_0() {
         let script = JobScript {
-            kind: Kind::Passes { lines: 2 },
+            kind: ScriptKind::Passes { lines: 2 },
             saves: true,
             works_ms: 1250,
             killer: Some(TaskKiller { at_end: true, command: KILLERS[0] }),

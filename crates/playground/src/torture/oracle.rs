@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::harm::Harm;
+use super::harm::JobHarm;
 use super::house::{House, Played};
 use super::network::Network;
 use super::plan::{BEGIN, Guest, WITNESS};
@@ -68,7 +68,7 @@ pub fn judge(house: &House, played: &Played) -> Vec<Broken> {
         }
     }
     let longest = match (&played.guest.harm, &played.guest.network) {
-        (Harm::KnownEarly(_), Network::Plain) => PROMPT,
+        (JobHarm::KnownEarly(_), Network::Plain) => PROMPT,
         _ => LONGEST,
     };
     for call in outcome.calls.iter().filter(|call| call.took > longest) {
@@ -94,9 +94,9 @@ fn false_verdict(played: &Played, outcome: &Outcome, witness: &Testimony) -> Opt
             None
         }
         Verdict::Failed { exit_code: Some(KILLED), .. } if guest.harm.is_of_the_job() => None,
-        Verdict::Failed { exit_code: Some(1..), .. } if guest.harm == Harm::EndsItself => None,
+        Verdict::Failed { exit_code: Some(1..), .. } if guest.harm == JobHarm::EndsItself => None,
         Verdict::Failed { exit_code: None, .. }
-            if guest.harm == Harm::EndsItself && !guest.network.may_cost_the_job() =>
+            if guest.harm == JobHarm::EndsItself && !guest.network.may_cost_the_job() =>
         {
             Some("the job chose a system failure".to_owned())
         }
@@ -104,7 +104,7 @@ fn false_verdict(played: &Played, outcome: &Outcome, witness: &Testimony) -> Opt
             Some(format!("told as the script's exit {code}, which ended with {seen:?}"))
         }
         Verdict::Failed { reason: FailureReason::UnknownFailure, exit_code: None }
-            if matches!(guest.harm, Harm::Cancelled | Harm::Aborted { .. }) =>
+            if matches!(guest.harm, JobHarm::Cancelled | JobHarm::Aborted { .. }) =>
         {
             None
         }
@@ -139,8 +139,8 @@ fn failed_call(played: &Played, outcome: &Outcome) -> Option<String> {
 /// failure and no network could hide it.
 fn untrue_words(played: &Played, outcome: &Outcome) -> Option<String> {
     let says = match &played.guest.harm {
-        Harm::SidecarEnds(SidecarContainer { essential: true, .. }) => sidecar::NAME,
-        Harm::KnownEarly(known) => known.says,
+        JobHarm::SidecarEnds(SidecarContainer { essential: true, .. }) => sidecar::NAME,
+        JobHarm::KnownEarly(known) => known.says,
         _ => return None,
     };
     let is_told = matches!(outcome.verdict, Verdict::Failed { exit_code: None, .. })
@@ -190,7 +190,7 @@ fn silent_loss(played: &Played, call: &Call) -> Option<String> {
             Some(format!("failed with {shown_bytes} of {all_bytes} bytes"))
         }
         // What was killed says nothing more; this is how `timeout` tells that it killed.
-        Exit::Code(KILLED) if matches!(played.guest.harm, Harm::Killed { .. }) => None,
+        Exit::Code(KILLED) if matches!(played.guest.harm, JobHarm::Killed { .. }) => None,
         Exit::Code(_) if !contains(&call.stderr, b"fargate-runner") && call.signals.is_empty() => {
             Some(format!("{shown_bytes} of {all_bytes} bytes and no word of a cut"))
         }

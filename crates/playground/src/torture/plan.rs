@@ -2,8 +2,8 @@
 
 use fastrand::Rng;
 
-use super::harm::Harm;
-use super::job_script::{JobScript, Kind, TaskKiller};
+use super::harm::JobHarm;
+use super::job_script::{JobScript, ScriptKind, TaskKiller};
 use super::network::Network;
 use crate::runner::{Artifact, GitInfo, Job, When};
 
@@ -25,7 +25,7 @@ pub struct Guest {
     /// Its script.
     pub script: JobScript,
     /// What is done to it.
-    pub harm: Harm,
+    pub harm: JobHarm,
     /// What the network does to it.
     pub network: Network,
 }
@@ -42,12 +42,12 @@ impl Guest {
 #[must_use]
 pub fn guest(seed: u64, number: u64) -> Guest {
     let mut rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(number));
-    let kind = Kind::draw(&mut rng);
+    let kind = ScriptKind::draw(&mut rng);
     let network = Network::draw(&mut rng, kind.bytes());
-    let mut harm = Harm::draw(&mut rng);
+    let mut harm = JobHarm::draw(&mut rng);
     // A network that breaks is harm enough for every second job.
     if network != Network::Plain && (rng.bool() || !harm.is_one_of_a_pair()) {
-        harm = Harm::None;
+        harm = JobHarm::None;
     }
     let script = draw_script(&mut rng, kind, &harm);
     let git = GitInfo {
@@ -64,7 +64,7 @@ pub fn guest(seed: u64, number: u64) -> Guest {
     if rng.bool() {
         job = job.with_after_script(&["echo after"]);
     }
-    if harm == Harm::EndsItself {
+    if harm == JobHarm::EndsItself {
         // A stage behind the script whose failure is the job's.
         job.artifacts.push(Artifact { when: When::Always, ..Artifact::default() });
     }
@@ -73,17 +73,17 @@ pub fn guest(seed: u64, number: u64) -> Guest {
 
 /// A script that is told to end is one that saves in most cases, and works until it hears of it or
 /// ends before.
-fn draw_script(rng: &mut Rng, kind: Kind, harm: &Harm) -> JobScript {
-    let saves = rng.u8(0..4) < if matches!(harm, Harm::ToldToEnd(_)) { 3 } else { 1 };
+fn draw_script(rng: &mut Rng, kind: ScriptKind, harm: &JobHarm) -> JobScript {
+    let saves = rng.u8(0..4) < if matches!(harm, JobHarm::ToldToEnd(_)) { 3 } else { 1 };
     let works_ms = match harm {
         // Any other would only die of it late.
-        Harm::ToldToEnd(_) if saves && rng.u8(0..3) == 0 => OUTLASTS_MS,
-        Harm::ToldToEnd(_) | Harm::SidecarEnds(_) | Harm::EndsItself => rng.u32(0..1500),
+        JobHarm::ToldToEnd(_) if saves && rng.u8(0..3) == 0 => OUTLASTS_MS,
+        JobHarm::ToldToEnd(_) | JobHarm::SidecarEnds(_) | JobHarm::EndsItself => rng.u32(0..1500),
         // What comes once it runs comes before it ends.
-        Harm::KnownEarly(_) => 1500,
+        JobHarm::KnownEarly(_) => 1500,
         _ => rng.u32(0..300),
     };
-    let killer = (*harm == Harm::EndsItself).then(|| TaskKiller::draw(rng));
+    let killer = (*harm == JobHarm::EndsItself).then(|| TaskKiller::draw(rng));
     JobScript { kind, saves, works_ms, killer }
 }
 
@@ -117,13 +117,13 @@ mod tests {
         let guests: Vec<_> = (0..2000).map(|number| guest(1, number)).collect();
         let pairs: Vec<_> = guests
             .iter()
-            .filter(|guest| guest.network != Network::Plain && guest.harm != Harm::None)
+            .filter(|guest| guest.network != Network::Plain && guest.harm != JobHarm::None)
             .collect();
         assert!(pairs.len() > 200, "{}", pairs.len());
         assert!(pairs.iter().all(|guest| guest.harm.is_one_of_a_pair()));
-        let with = |harm: fn(&Harm) -> bool| pairs.iter().any(|guest| harm(&guest.harm));
-        assert!(with(|harm| *harm == Harm::Cancelled));
-        assert!(with(|harm| matches!(harm, Harm::Killed { .. })));
-        assert!(with(|harm| matches!(harm, Harm::Rule { .. })));
+        let with = |harm: fn(&JobHarm) -> bool| pairs.iter().any(|guest| harm(&guest.harm));
+        assert!(with(|harm| *harm == JobHarm::Cancelled));
+        assert!(with(|harm| matches!(harm, JobHarm::Killed { .. })));
+        assert!(with(|harm| matches!(harm, JobHarm::Rule { .. })));
     }
 }
