@@ -1,6 +1,9 @@
 //! Credentials that all clients of a process share: their source is asked once, again shortly before
 //! they end, and again when a service refuses them. The SDK keeps them per client and until they end,
 //! and the instance's metadata has a rate limit.
+//!
+//! A source that gave credentials once and gives none now may give them a moment later: whoever renews
+//! a file in place empties it first.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,6 +16,7 @@ use tokio::sync::Mutex;
 use tracing::warn;
 
 use super::call::CallError;
+use super::source::as_passing;
 use crate::mask;
 
 /// Credentials that end sooner are replaced.
@@ -22,25 +26,33 @@ const SPARE: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug)]
 pub struct Kept {
     source: SharedCredentialsProvider,
-    kept: Arc<Mutex<Option<Credentials>>>,
+    state: Arc<Mutex<KeptState>>,
+}
+
+#[derive(Debug, Default)]
+struct KeptState {
+    credentials: Option<Credentials>,
+    /// True once the source gave any.
+    has_given: bool,
 }
 
 impl Kept {
     /// Keeps what `source` gives.
     pub fn new(source: SharedCredentialsProvider) -> Self {
-        Self { source, kept: Arc::default() }
+        Self { source, state: Arc::default() }
     }
 
     /// Asks the source with the next use, because a service refused what is kept.
     pub async fn forget(&self) {
-        *self.kept.lock().await = None;
+        self.state.lock().await.credentials = None;
     }
 
     async fn credentials(&self) -> Result {
-        let mut kept = self.kept.lock().await;
+        let mut state = self.state.lock().await;
         let last_until = |spare| {
             let end = SystemTime::now() + spare;
-            kept.as_ref().filter(|kept| kept.expiry().is_none_or(|expiry| expiry > end)).cloned()
+            let kept = state.credentials.as_ref();
+            kept.filter(|kept| kept.expiry().is_none_or(|expiry| expiry > end)).cloned()
         };
         if let Some(credentials) = last_until(SPARE) {
             return Ok(credentials);
@@ -49,18 +61,16 @@ impl Kept {
             Ok(credentials) => {
                 mask::remember(credentials.secret_access_key());
                 mask::remember(credentials.session_token().unwrap_or_default());
-                *kept = Some(credentials.clone());
+                *state = KeptState { credentials: Some(credentials.clone()), has_given: true };
                 Ok(credentials)
             }
             // What is kept is good for a moment yet; the next call asks again.
-            Err(error) => match last_until(Duration::ZERO) {
-                Some(credentials) => {
-                    let error = CallError::of_credentials(&error);
-                    warn!(event = "credentials.not_renewed", "{error}");
-                    Ok(credentials)
-                }
-                None => Err(error),
-            },
+            Err(error) if state.has_given => {
+                let words = CallError::of_credentials(&error);
+                warn!(event = "credentials.not_renewed", "{words}");
+                last_until(Duration::ZERO).ok_or_else(|| as_passing(error))
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -80,6 +90,9 @@ mod tests {
 
     use aws_credential_types::provider::error::CredentialsError;
 
+    use fargate_model::why::{Cause, Why};
+
+    use super::super::source::NoCredentials;
     use super::*;
 
     /// Gives credentials that last so long, as often as it may, and counts.
@@ -96,7 +109,9 @@ mod tests {
             Self: 'a,
         {
             if self.asked.fetch_add(1, Ordering::Relaxed) >= self.most {
-                let error = CredentialsError::provider_error("no more");
+                let why = Box::new(Why::new(Cause::CredentialsMissing));
+                let error = NoCredentials { why, passing: false };
+                let error = CredentialsError::provider_error(error);
                 return future::ProvideCredentials::ready(Err(error));
             }
             let end = Some(SystemTime::now() + self.lifetime);
@@ -140,5 +155,17 @@ mod tests {
         let (over, _) = kept(Duration::ZERO, 1);
         over.provide_credentials().await.unwrap();
         assert!(over.provide_credentials().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_source_that_gave_credentials_once_may_give_them_again() {
+        for (most, is_transient) in [(0, false), (1, true)] {
+            let (kept, _) = kept(Duration::ZERO, most);
+            for _ in 0..most {
+                kept.provide_credentials().await.unwrap();
+            }
+            let error = kept.provide_credentials().await.unwrap_err();
+            assert_eq!(CallError::of_credentials(&error).is_transient(), is_transient, "{error:?}");
+        }
     }
 }

@@ -299,7 +299,11 @@ struct LaunchRetries {
 impl LaunchRetries {
     /// True if no further try follows `error`.
     fn is_over(&mut self, error: &CallError, why: &Why, begun: Instant) -> bool {
-        if error.is_expired() {
+        // After a refusal, whoever renews them may just be writing them.
+        let is_being_renewed = self.expired_since.is_some()
+            && error.is_without_credentials()
+            && error.is_transient();
+        if error.is_expired() || is_being_renewed {
             let since = *self.expired_since.get_or_insert_with(Instant::now);
             return since.elapsed() > RENEWAL_SETTLES;
         }
