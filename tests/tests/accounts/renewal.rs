@@ -119,11 +119,11 @@ async fn a_file_that_is_renewed_while_a_stage_waits_is_heard_by_prepare_and_by_c
         let before = refused();
         let running = job.start(&[stage]);
         until("the credentials are refused twice", || refused() >= before + 2).await;
-        // Whoever writes a file in place empties it first.
-        let missing = || site.log().matches("credentials.not_renewed").count();
-        let before = missing();
+        // A program that writes a file in place empties it first.
+        let not_renewed = || site.log().matches("credentials.not_renewed").count();
+        let before = not_renewed();
         aws_file(&site, "credentials", "");
-        until("the file is read while it is empty", || missing() > before).await;
+        until("the file is read while it is empty", || not_renewed() > before).await;
         keys_file(&site, &site.cloud().issue_credentials(HOUR));
         let ended = job.heard(running).await.with_code(0);
         assert!(!ended.all().contains("warning"), "{}", ended.all());

@@ -31,6 +31,7 @@ pub struct Kept {
 
 #[derive(Debug, Default)]
 struct KeptState {
+    /// What the source gave last, until a service refuses it.
     credentials: Option<Credentials>,
     /// True once the source gave any.
     has_given: bool,
@@ -64,7 +65,7 @@ impl Kept {
                 *state = KeptState { credentials: Some(credentials.clone()), has_given: true };
                 Ok(credentials)
             }
-            // What is kept is good for a moment yet; the next call asks again.
+            // What is kept may be good for a moment yet; the next call asks again.
             Err(error) if state.has_given => {
                 let words = CallError::of_credentials(&error);
                 warn!(event = "credentials.not_renewed", "{words}");
@@ -89,7 +90,6 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use aws_credential_types::provider::error::CredentialsError;
-
     use fargate_model::why::{Cause, Why};
 
     use super::super::source::NoCredentials;

@@ -295,7 +295,7 @@ fn none(why: Why, passing: bool) -> CredentialsError {
     CredentialsError::provider_error(NoCredentials { why: Box::new(why), passing })
 }
 
-/// The same error, of a source that may give credentials a moment later.
+/// The same error, which the caller may wait out: the source may give credentials a moment later.
 pub fn as_passing(error: CredentialsError) -> CredentialsError {
     match find::<NoCredentials>(&error).map(|none| none.why.as_ref().clone()) {
         Some(why) => none(why, true),

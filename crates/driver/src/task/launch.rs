@@ -299,10 +299,9 @@ struct LaunchRetries {
 impl LaunchRetries {
     /// True if no further try follows `error`.
     fn is_over(&mut self, error: &CallError, why: &Why, begun: Instant) -> bool {
-        // After a refusal, whoever renews them may just be writing them.
-        let is_being_renewed = self.expired_since.is_some()
-            && error.is_without_credentials()
-            && error.is_transient();
+        // The former credentials have ended: somebody may be writing new ones at this moment.
+        let is_being_renewed =
+            self.expired_since.is_some() && error.is_without_credentials() && error.is_transient();
         if error.is_expired() || is_being_renewed {
             let since = *self.expired_since.get_or_insert_with(Instant::now);
             return since.elapsed() > RENEWAL_SETTLES;
