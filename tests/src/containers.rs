@@ -36,14 +36,14 @@ const TASK_LABEL: &str = "com.amazonaws.ecs.task-arn";
 
 /// The engine with everything on it. It ends with this value, or with this process.
 #[derive(Debug)]
-pub struct Containers {
+pub struct ContainerEngine {
     server: Child,
-    facts: Box<Facts>,
+    facts: Box<EngineFacts>,
 }
 
 /// What `serve.py` made.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Facts {
+pub(crate) struct EngineFacts {
     endpoint: String,
     host_address: IpAddr,
     docker_socket: PathBuf,
@@ -63,12 +63,12 @@ pub(crate) struct Facts {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Answer {
-    Stands(Box<Facts>),
+enum EngineAnswer {
+    Stands(Box<EngineFacts>),
     Missing { missing: String },
 }
 
-impl Containers {
+impl ContainerEngine {
     /// Installs what is missing, where it may, and starts everything: some seconds, and a minute or
     /// two the first time.
     ///
@@ -91,8 +91,8 @@ impl Containers {
         let stdout = server.stdout.take().expect("stdout is piped");
         let read = BufReader::new(stdout).read_line(&mut line);
         match (read, serde_json::from_str(&line)) {
-            (Ok(_), Ok(Answer::Stands(facts))) => Ok(Self { server, facts }),
-            (Ok(_), Ok(Answer::Missing { missing })) => {
+            (Ok(_), Ok(EngineAnswer::Stands(facts))) => Ok(Self { server, facts }),
+            (Ok(_), Ok(EngineAnswer::Missing { missing })) => {
                 end(&mut server);
                 Err(missing)
             }
@@ -122,7 +122,7 @@ impl Containers {
     }
 
     /// What was made in the account.
-    pub(crate) fn facts(&self) -> &Facts {
+    pub(crate) fn facts(&self) -> &EngineFacts {
         &self.facts
     }
 
@@ -222,7 +222,7 @@ async fn plain_start(ecs: Client, cluster: String, task: RunTaskInputBuilder) ->
     took
 }
 
-impl Drop for Containers {
+impl Drop for ContainerEngine {
     fn drop(&mut self) {
         end(&mut self.server);
     }

@@ -11,12 +11,12 @@ use std::rc::Rc;
 
 use aws_sdk_ecs::types::DesiredStatus;
 use fargate_local_cloud::AccessKeyPair;
-use fargate_playground::runner::Driver;
+use fargate_playground::runner::DriverCommands;
 use fargate_playground::{environment, leftovers};
 use tempfile::TempDir;
 
-use crate::containers::{Containers, Facts};
-use crate::job::Job;
+use crate::containers::{ContainerEngine, EngineFacts};
+use crate::job::TestJob;
 use crate::site::runner;
 use crate::wait::until_found;
 
@@ -24,28 +24,29 @@ use crate::wait::until_found;
 const FIRST_JOB: u64 = 9000;
 
 /// See the module.
-pub struct Installation<'a> {
-    on: &'a Containers,
+pub struct RunnerInstallation<'a> {
+    on: &'a ContainerEngine,
     folder: TempDir,
 }
 
-impl<'a> Installation<'a> {
+impl<'a> RunnerInstallation<'a> {
     /// One with GitLab's file, whose jobs run in an image with a stock `sshd`.
     #[must_use]
-    pub fn on(containers: &'a Containers) -> Self {
+    pub fn on(containers: &'a ContainerEngine) -> Self {
         Self::of_gitlab(containers, &containers.facts().task_definition)
     }
 
     /// The same, but the task definition names an image that nobody has.
     #[must_use]
-    pub fn without_image(containers: &'a Containers) -> Self {
+    pub fn without_image(containers: &'a ContainerEngine) -> Self {
         Self::of_gitlab(containers, &containers.facts().missing_image)
     }
 
     /// One as our README says, whose jobs run in an image with the agent.
     #[must_use]
-    pub fn with_agent(containers: &'a Containers) -> Self {
-        let Facts { cluster, region, subnet, security_group, with_agent, .. } = containers.facts();
+    pub fn with_agent(containers: &'a ContainerEngine) -> Self {
+        let EngineFacts { cluster, region, subnet, security_group, with_agent, .. } =
+            containers.facts();
         Self::with(containers, |log, metadata| {
             format!(
                 r#"config_version = 1
@@ -63,8 +64,8 @@ task_definition = "{with_agent}"
         })
     }
 
-    fn of_gitlab(containers: &'a Containers, task_definition: &str) -> Self {
-        let Facts { cluster, region, subnet, security_group, .. } = containers.facts();
+    fn of_gitlab(containers: &'a ContainerEngine, task_definition: &str) -> Self {
+        let EngineFacts { cluster, region, subnet, security_group, .. } = containers.facts();
         Self::with(containers, |log, metadata| {
             format!(
                 r#"LogLevel = "info"
@@ -91,7 +92,7 @@ LogFile = "{log}"
     }
 
     /// Files of its own, with the configuration that `text` makes of the paths of its log and state.
-    fn with(on: &'a Containers, text: impl FnOnce(Display, Display) -> String) -> Self {
+    fn with(on: &'a ContainerEngine, text: impl FnOnce(Display, Display) -> String) -> Self {
         let folder = tempfile::Builder::new().prefix("installation-").tempdir().expect("a folder");
         let installation = Self { on, folder };
         let (log, metadata) = (installation.log_file(), installation.metadata());
@@ -144,9 +145,9 @@ LogFile = "{log}"
 
     /// What `[runners.custom]` of the guide says.
     #[must_use]
-    pub fn driver(&self) -> Driver {
+    pub fn driver(&self) -> DriverCommands {
         let file = self.file().display().to_string();
-        Driver::new(&self.program(), &["--config", &file, "custom"], &[])
+        DriverCommands::new(&self.program(), &["--config", &file, "custom"], &[])
     }
 
     /// What gitlab-runner finds in its environment.
@@ -157,13 +158,13 @@ LogFile = "{log}"
 
     /// The `number`th job that is called stage by stage.
     #[must_use]
-    pub fn job(&self, number: u64) -> Rc<Job> {
+    pub fn job(&self, number: u64) -> Rc<TestJob> {
         let number = FIRST_JOB + number;
         let folder = self.jobs().join(number.to_string());
         let environment = self.environment().into_iter().collect();
         let metadata = self.metadata();
         let mut job =
-            Job::new(folder, number, self.program(), &self.file(), &metadata, environment);
+            TestJob::new(folder, number, self.program(), &self.file(), &metadata, environment);
         job.arguments = vec!["--config".into(), self.file().into(), "custom".into()];
         Rc::new(job)
     }
@@ -202,7 +203,7 @@ LogFile = "{log}"
     }
 }
 
-impl Drop for Installation<'_> {
+impl Drop for RunnerInstallation<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("the operator's log:\n{}", self.log());

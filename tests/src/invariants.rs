@@ -9,24 +9,26 @@ use std::rc::Rc;
 
 use fargate_local_cloud::TaskRecord;
 pub use fargate_playground::invariants::job_of;
-use fargate_playground::invariants::{self, Broken, Invariant, Secret, files_below};
+use fargate_playground::invariants::{
+    self, BrokenInvariant, ProductInvariant, SecretText, files_below,
+};
 use fargate_playground::leftovers;
 
-use crate::job::{Beside, Heard, Job};
-use crate::site::Site;
+use crate::job::{StageExitCodes, StageResult, TestJob};
+use crate::site::TestHost;
 use crate::wait::until;
 
 /// Of the driver, in builds with debug assertions: where it ends, maybe by a panic.
 pub const END_AT: &str = "FARGATE_RUNNER_END_AT";
 
 #[track_caller]
-fn hold(broken: &[Broken]) {
+fn hold(broken: &[BrokenInvariant]) {
     let told: Vec<_> = broken.iter().map(ToString::to_string).collect();
     assert!(told.is_empty(), "{}", told.join("\n"));
 }
 
 /// I1: every task stops, no state file and no process stays, neither here nor of a task.
-pub async fn no_orphan(site: &Site) {
+pub async fn no_orphan(site: &TestHost) {
     let cloud = site.cloud();
     until("every task stopped", || cloud.live_tasks() == 0).await;
     let left = || leftovers::of_all(site.folder(), &site.state_dir(), &cloud.tasks());
@@ -36,26 +38,26 @@ pub async fn no_orphan(site: &Site) {
 
 /// I2: at most one task of a job is meant to live at a time.
 #[track_caller]
-pub fn no_double(site: &Site) {
+pub fn no_double(site: &TestHost) {
     hold(&invariants::no_double(&site.cloud().tasks(), &site.cloud().requests()));
 }
 
 /// The secrets of these jobs: tokens, private keys, seeds.
-pub fn secrets(jobs: &[Rc<Job>], tasks: &[TaskRecord]) -> Vec<Secret> {
+pub fn secrets(jobs: &[Rc<TestJob>], tasks: &[TaskRecord]) -> Vec<SecretText> {
     let mut found = invariants::seeds(tasks);
     for job in jobs {
         let text = job.token.clone();
-        found.push(Secret { what: "the job's token", text, allowed_in: None });
+        found.push(SecretText { what: "the job's token", text, allowed_in: None });
         job.note_key();
         let keys = job.keys().into_iter();
-        found.extend(keys.map(|text| Secret { what: "a client key", text, allowed_in: None }));
+        found.extend(keys.map(|text| SecretText { what: "a client key", text, allowed_in: None }));
     }
     found
 }
 
 /// I6: no secret in files that stay, in what the stages said, or in what AWS was told.
 #[track_caller]
-pub fn no_secret_out(site: &Site, jobs: &[Rc<Job>], secrets: &[Secret]) {
+pub fn no_secret_out(site: &TestHost, jobs: &[Rc<TestJob>], secrets: &[SecretText]) {
     let inputs = site.folder().join("runner");
     let mut files = files_below(site.folder());
     files.retain(|path| !path.starts_with(&inputs));
@@ -66,11 +68,11 @@ pub fn no_secret_out(site: &Site, jobs: &[Rc<Job>], secrets: &[Secret]) {
 
 /// I3 and I5: no call ended in a way that contradicts itself, or in a panic.
 #[track_caller]
-pub fn no_odd_end(jobs: &[Rc<Job>]) {
+pub fn no_odd_end(jobs: &[Rc<TestJob>]) {
     let heard: Vec<_> = jobs.iter().flat_map(|job| job.all_heard()).collect();
-    let broken = |invariant, evidence| Broken { invariant, evidence };
+    let broken = |invariant, evidence| BrokenInvariant { invariant, evidence };
     let verdicts = heard.iter().filter_map(contradiction);
-    let verdicts = verdicts.map(|what| broken(Invariant::NoFalseVerdict, what));
+    let verdicts = verdicts.map(|what| broken(ProductInvariant::NoFalseVerdict, what));
     let panicked = jobs.iter().filter(|job| !job.environment.contains_key(OsStr::new(END_AT)));
     let panicked = panicked
         .flat_map(|job| job.said())
@@ -80,8 +82,8 @@ pub fn no_odd_end(jobs: &[Rc<Job>]) {
 
 /// What `run` says by its code and by the file beside it, where the two differ: a script's failure
 /// has its status there, and nothing else has one.
-fn contradiction(heard: &Heard) -> Option<String> {
-    let Beside { build_failure, system_failure, exit_code } = heard.beside.as_ref()?;
+fn contradiction(heard: &StageResult) -> Option<String> {
+    let StageExitCodes { build_failure, system_failure, exit_code } = heard.beside.as_ref()?;
     let (code, arguments) = (heard.ended.code, &heard.ended.arguments);
     if !arguments.iter().any(|argument| argument == "run") {
         return None;
@@ -99,7 +101,7 @@ fn contradiction(heard: &Heard) -> Option<String> {
 
 /// I8: every RunTask asked for what the operator named, in a configuration or as a flag.
 #[track_caller]
-pub fn tenant_wall(site: &Site, jobs: &[Rc<Job>]) {
+pub fn tenant_wall(site: &TestHost, jobs: &[Rc<TestJob>]) {
     let mut allowed = site.named_by_the_operator();
     let flags = jobs.iter().flat_map(|job| &job.arguments);
     allowed.extend(flags.map(|flag| flag.to_string_lossy().into_owned()));
@@ -114,15 +116,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::process::Ended;
+    use crate::process::TestProcessResult;
 
     fn contradicts(stage: &str, code: i32, exit_code: Option<&str>) -> bool {
         let (stdout, stderr, took) = (Vec::new(), Vec::new(), Duration::ZERO);
         let arguments = vec!["custom".into(), stage.into()];
         let exit_code = exit_code.map(str::to_owned);
-        let beside = Some(Beside { build_failure: 17, system_failure: 18, exit_code });
-        let ended = Ended { arguments, code, stdout, stderr, took };
-        contradiction(&Heard { ended, beside }).is_some()
+        let beside = Some(StageExitCodes { build_failure: 17, system_failure: 18, exit_code });
+        let ended = TestProcessResult { arguments, code, stdout, stderr, took };
+        contradiction(&StageResult { ended, beside }).is_some()
     }
 
     #[test]

@@ -11,7 +11,7 @@ use fargate_model::job::{JobIdentity, JobKey};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::process::{Ended, Reading, Running};
+use crate::process::{PipeReading, TestProcess, TestProcessResult};
 
 /// What `BUILD_FAILURE_EXIT_CODE` says.
 pub const BUILD_FAILURE: i32 = 1;
@@ -20,14 +20,14 @@ pub const SYSTEM_FAILURE: i32 = 2;
 
 /// How a stage ended, and what gitlab-runner finds beside that.
 #[derive(Clone, Debug)]
-pub(crate) struct Heard {
-    pub ended: Ended,
-    pub beside: Option<Beside>,
+pub(crate) struct StageResult {
+    pub ended: TestProcessResult,
+    pub beside: Option<StageExitCodes>,
 }
 
-/// See [`Heard`].
+/// See [`StageResult`].
 #[derive(Clone, Debug)]
-pub(crate) struct Beside {
+pub(crate) struct StageExitCodes {
     /// Its code for a script that failed.
     pub build_failure: i32,
     /// Its code for everything else that failed.
@@ -37,7 +37,7 @@ pub(crate) struct Beside {
 }
 
 /// One job: its folder, its environment, and what its stages said.
-pub struct Job {
+pub struct TestJob {
     /// Where gitlab-runner keeps the response, the scripts and the exit code.
     pub folder: PathBuf,
     /// The environment of each call; a test changes it as it likes.
@@ -51,11 +51,11 @@ pub struct Job {
     state_dir: PathBuf,
     number: u64,
     scripts: RefCell<usize>,
-    heard: RefCell<Vec<Heard>>,
+    heard: RefCell<Vec<StageResult>>,
     keys: RefCell<BTreeSet<String>>,
 }
 
-impl Job {
+impl TestJob {
     pub(crate) fn new(
         folder: PathBuf,
         number: u64,
@@ -125,13 +125,17 @@ impl Job {
     }
 
     /// Starts `fargate-runner` with its usual arguments and these.
-    pub fn start<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Running {
-        self.start_reading(arguments, Reading::Always)
+    pub fn start<A: AsRef<OsStr>>(&self, arguments: &[A]) -> TestProcess {
+        self.start_reading(arguments, PipeReading::Always)
     }
 
-    /// As [`Job::start`], with a choice of when its pipes are read.
-    pub fn start_reading<A: AsRef<OsStr>>(&self, arguments: &[A], reading: Reading) -> Running {
-        Running::start(self.command(arguments), reading)
+    /// As [`TestJob::start`], with a choice of when its pipes are read.
+    pub fn start_reading<A: AsRef<OsStr>>(
+        &self,
+        arguments: &[A],
+        reading: PipeReading,
+    ) -> TestProcess {
+        TestProcess::start(self.command(arguments), reading)
     }
 
     fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
@@ -142,27 +146,27 @@ impl Job {
     }
 
     /// Starts `program` in the same folder and environment.
-    pub fn start_other<A: AsRef<OsStr>>(&self, program: &str, arguments: &[A]) -> Running {
+    pub fn start_other<A: AsRef<OsStr>>(&self, program: &str, arguments: &[A]) -> TestProcess {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&self.folder);
         command.env_clear().envs(&self.environment);
-        Running::start(command, Reading::Always)
+        TestProcess::start(command, PipeReading::Always)
     }
 
     /// Waits for a stage, and remembers what it said.
-    pub async fn heard(&self, running: Running) -> Ended {
+    pub async fn heard(&self, running: TestProcess) -> TestProcessResult {
         let ended = running.ended().await;
         self.note_key();
-        self.heard.borrow_mut().push(Heard { ended: ended.clone(), beside: self.beside() });
+        self.heard.borrow_mut().push(StageResult { ended: ended.clone(), beside: self.beside() });
         ended
     }
 
     /// What stands beside the end of a stage, where the environment of the job is gitlab-runner's.
-    fn beside(&self) -> Option<Beside> {
+    fn beside(&self) -> Option<StageExitCodes> {
         let value = |name: &str| self.environment.get(OsStr::new(name));
         let code = |name| value(name)?.to_str()?.parse::<NonZeroU8>().ok();
         let is_usual = value("BUILD_EXIT_CODE_FILE")? == self.exit_code_file().as_os_str();
-        is_usual.then_some(Beside {
+        is_usual.then_some(StageExitCodes {
             build_failure: code("BUILD_FAILURE_EXIT_CODE")?.get().into(),
             system_failure: code("SYSTEM_FAILURE_EXIT_CODE")?.get().into(),
             exit_code: self.exit_code(),
@@ -189,45 +193,45 @@ impl Job {
 
     /// Everything that the stages of this job have said so far.
     #[must_use]
-    pub fn said(&self) -> Vec<Ended> {
+    pub fn said(&self) -> Vec<TestProcessResult> {
         self.heard.borrow().iter().map(|heard| heard.ended.clone()).collect()
     }
 
     /// How all of them ended, for the judge.
-    pub(crate) fn all_heard(&self) -> Vec<Heard> {
+    pub(crate) fn all_heard(&self) -> Vec<StageResult> {
         self.heard.borrow().clone()
     }
 
     /// The stage `config`.
-    pub async fn config(&self) -> Ended {
+    pub async fn config(&self) -> TestProcessResult {
         self.heard(self.start(&["config"])).await
     }
 
     /// The stage `prepare`.
-    pub async fn prepare(&self) -> Ended {
+    pub async fn prepare(&self) -> TestProcessResult {
         self.heard(self.start(&["prepare"])).await
     }
 
     /// The stage `cleanup`.
-    pub async fn cleanup(&self) -> Ended {
+    pub async fn cleanup(&self) -> TestProcessResult {
         self.heard(self.start(&["cleanup"])).await
     }
 
     /// One `run`, as the stage `build_script`.
-    pub async fn run(&self, script: impl AsRef<[u8]>) -> Ended {
+    pub async fn run(&self, script: impl AsRef<[u8]>) -> TestProcessResult {
         self.heard(self.start_run(script)).await
     }
 
     /// The same with one pipe for stdout and stderr.
-    pub async fn run_joined(&self, script: impl AsRef<[u8]>) -> Ended {
+    pub async fn run_joined(&self, script: impl AsRef<[u8]>) -> TestProcessResult {
         let path = self.script(script);
         let command = self.command(&["run".as_ref(), path.as_os_str(), "build_script".as_ref()]);
-        self.heard(Running::start_joined(command)).await
+        self.heard(TestProcess::start_joined(command)).await
     }
 
     /// Starts one `run`, as the stage `build_script`.
-    pub fn start_run(&self, script: impl AsRef<[u8]>) -> Running {
-        self.start_stage("build_script", script, Reading::Always)
+    pub fn start_run(&self, script: impl AsRef<[u8]>) -> TestProcess {
+        self.start_stage("build_script", script, PipeReading::Always)
     }
 
     /// Starts one `run` of any stage.
@@ -235,8 +239,8 @@ impl Job {
         &self,
         stage: impl AsRef<OsStr>,
         script: impl AsRef<[u8]>,
-        reading: Reading,
-    ) -> Running {
+        reading: PipeReading,
+    ) -> TestProcess {
         let path = self.script(script);
         self.start_reading(&[OsStr::new("run"), path.as_os_str(), stage.as_ref()], reading)
     }

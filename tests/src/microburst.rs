@@ -23,7 +23,7 @@ const ANSWER: u64 = 4 * 1024 * 1024;
 const WARM_UP: &str = "ListClusters";
 
 /// A proxy before one endpoint. It ends with this value.
-pub struct Microburst {
+pub struct MicroburstProxy {
     address: SocketAddr,
     _process: Child,
     _folder: TempDir,
@@ -31,14 +31,14 @@ pub struct Microburst {
 
 /// One injected fault, as its log has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fired {
+pub struct MicroburstFault {
     /// ECS's operation.
     pub operation: String,
     /// For example `error:ThrottlingException`.
     pub action: String,
 }
 
-impl Microburst {
+impl MicroburstProxy {
     /// Starts it before `endpoint` with these rules; `None` where it cannot be had.
     ///
     /// # Panics
@@ -96,11 +96,11 @@ impl Microburst {
     ///
     /// If it does not answer in its own form.
     #[must_use]
-    pub fn fired(&self) -> Vec<Fired> {
+    pub fn fired(&self) -> Vec<MicroburstFault> {
         let text = self.get("fired?limit=2000").expect("it answers");
         let events: Vec<Value> = serde_json::from_str(&text).expect("a list of events");
         let word = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
-        let event = |event: &Value| Fired {
+        let event = |event: &Value| MicroburstFault {
             operation: word(event, "operation"),
             action: word(event, "action"),
         };

@@ -30,10 +30,10 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// When the pipes of a process are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum PipeReading {
     /// All the time.
     Always,
-    /// Not before [`Running::read_on`].
+    /// Not before [`TestProcess::read_on`].
     OnDemand,
 }
 
@@ -58,11 +58,11 @@ fn spawn(mut command: Command) -> (Vec<OsString>, Child) {
 }
 
 /// A process that may still run. It is killed when this is dropped.
-pub struct Running {
+pub struct TestProcess {
     child: Child,
     pid: Pid,
-    stdout: Pipe,
-    stderr: Pipe,
+    stdout: CapturedPipe,
+    stderr: CapturedPipe,
     reads: watch::Sender<bool>,
     started: Instant,
     arguments: Vec<OsString>,
@@ -70,7 +70,7 @@ pub struct Running {
 
 /// How a process ended.
 #[derive(Clone, Debug)]
-pub struct Ended {
+pub struct TestProcessResult {
     /// What it was called with.
     pub arguments: Vec<OsString>,
     /// Its exit code; 128 + n if a signal ended it.
@@ -83,12 +83,12 @@ pub struct Ended {
     pub took: Duration,
 }
 
-struct Pipe {
+struct CapturedPipe {
     bytes: watch::Receiver<Vec<u8>>,
     reader: JoinHandle<()>,
 }
 
-impl Pipe {
+impl CapturedPipe {
     fn read(
         mut source: impl AsyncRead + Unpin + Send + 'static,
         mut reads: watch::Receiver<bool>,
@@ -113,8 +113,8 @@ impl Pipe {
     }
 }
 
-impl Running {
-    pub(crate) fn start(mut command: Command, reading: Reading) -> Self {
+impl TestProcess {
+    pub(crate) fn start(mut command: Command, reading: PipeReading) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let (arguments, mut child) = spawn(command);
         let stdout = child.stdout.take().expect("piped");
@@ -128,7 +128,7 @@ impl Running {
         command.stdout(writer.try_clone().expect("a descriptor")).stderr(writer);
         let (arguments, child) = spawn(command);
         let both = Receiver::from_owned_fd(OwnedFd::from(reader)).expect("a pipe");
-        Self::of(arguments, child, both, tokio::io::empty(), Reading::Always)
+        Self::of(arguments, child, both, tokio::io::empty(), PipeReading::Always)
     }
 
     fn of(
@@ -136,13 +136,13 @@ impl Running {
         child: Child,
         stdout: impl AsyncRead + Unpin + Send + 'static,
         stderr: impl AsyncRead + Unpin + Send + 'static,
-        reading: Reading,
+        reading: PipeReading,
     ) -> Self {
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).expect("not reaped yet");
-        let (reads, may_read) = watch::channel(reading == Reading::Always);
+        let (reads, may_read) = watch::channel(reading == PipeReading::Always);
         Self {
-            stdout: Pipe::read(stdout, may_read.clone()),
-            stderr: Pipe::read(stderr, may_read),
+            stdout: CapturedPipe::read(stdout, may_read.clone()),
+            stderr: CapturedPipe::read(stderr, may_read),
             child,
             pid: Pid::from_raw(pid),
             reads,
@@ -193,7 +193,7 @@ impl Running {
     ///
     /// # Panics
     ///
-    /// As [`Running::wrote`].
+    /// As [`TestProcess::wrote`].
     pub async fn told(&mut self, text: &str) {
         let seen = self.stderr.holds(text).await;
         self.expect(seen, text);
@@ -215,7 +215,7 @@ impl Running {
     /// # Panics
     ///
     /// After a minute.
-    pub async fn ended(mut self) -> Ended {
+    pub async fn ended(mut self) -> TestProcessResult {
         self.read_on();
         let waited = timeout(DEADLINE, async {
             let status = self.child.wait().await.expect("a child of ours");
@@ -233,7 +233,7 @@ impl Running {
             );
         };
         let code = status.code().or(status.signal().map(|signal| 128 + signal));
-        Ended {
+        TestProcessResult {
             arguments: self.arguments,
             code: code.expect("a code or a signal"),
             stdout: self.stdout.bytes.borrow().clone(),
@@ -243,7 +243,7 @@ impl Running {
     }
 }
 
-impl Ended {
+impl TestProcessResult {
     /// Stdout as text.
     #[must_use]
     pub fn out(&self) -> String {

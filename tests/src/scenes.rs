@@ -5,9 +5,9 @@ use std::time::Instant;
 use nix::sys::signal::Signal;
 
 use crate::files::replace_in;
-use crate::job::{BUILD_FAILURE, Job, SYSTEM_FAILURE};
-use crate::process::{Ended, mark, process};
-use crate::site::Site;
+use crate::job::{BUILD_FAILURE, SYSTEM_FAILURE, TestJob};
+use crate::process::{TestProcessResult, mark, process};
+use crate::site::TestHost;
 use crate::wait::{PATIENCE, until};
 
 /// A script that is told to end says its last words, and its job goes on with the next stage.
@@ -15,7 +15,7 @@ use crate::wait::{PATIENCE, until};
 /// # Panics
 ///
 /// If it goes otherwise.
-pub async fn a_cancelled_script_ends(site: &Site) {
+pub async fn a_cancelled_script_ends(site: &TestHost) {
     // What would keep the stage longer than it may take lasts longer than that.
     site.set("defaults.timeouts.cancel_return", "1m");
     site.set("defaults.timeouts.cancel_grace", "1m");
@@ -40,7 +40,7 @@ pub async fn a_cancelled_script_ends(site: &Site) {
 ///
 /// If it goes otherwise.
 pub async fn what_ignores_term_is_gone_before_the_next_stage(
-    site: &Site,
+    site: &TestHost,
     script: &str,
     marks: &[&str],
 ) {
@@ -75,7 +75,7 @@ pub async fn what_ignores_term_is_gone_before_the_next_stage(
 /// # Panics
 ///
 /// If it goes otherwise.
-pub async fn a_second_signal_returns_at_once(site: &Site) {
+pub async fn a_second_signal_returns_at_once(site: &TestHost) {
     site.set("defaults.timeouts.cancel_return", "1m");
     site.set("defaults.timeouts.cancel_grace", "1m");
     let job = site.prepared().await;
@@ -99,7 +99,7 @@ pub async fn a_second_signal_returns_at_once(site: &Site) {
 /// # Panics
 ///
 /// If the script does not begin.
-pub async fn killed_while_it_runs(job: &Job, before: &str, name: &str) {
+pub async fn killed_while_it_runs(job: &TestJob, before: &str, name: &str) {
     let script = format!("{before}; echo started; exec -a {name} sleep 1000");
     let mut running = job.start_run(script);
     running.wrote("started").await;
@@ -113,7 +113,7 @@ pub async fn killed_while_it_runs(job: &Job, before: &str, name: &str) {
 /// # Panics
 ///
 /// If it goes otherwise.
-pub async fn a_script_without_its_client_ends(site: &Site) {
+pub async fn a_script_without_its_client_ends(site: &TestHost) {
     site.set("defaults.timeouts.client_gone", "1s");
     let job = site.prepared().await;
     let abandoned = mark("abandoned");
@@ -127,7 +127,7 @@ pub async fn a_script_without_its_client_ends(site: &Site) {
 /// # Panics
 ///
 /// If it goes otherwise.
-pub async fn of_two_runs_the_later_one_wins(job: &Job) -> Ended {
+pub async fn of_two_runs_the_later_one_wins(job: &TestJob) -> TestProcessResult {
     let mut former = job.start_run("echo former; exec sleep 1000");
     former.wrote("former").await;
     let ended = job.beside_itself().run("echo later; exit 4").await.with_code(BUILD_FAILURE);
@@ -143,8 +143,8 @@ pub async fn of_two_runs_the_later_one_wins(job: &Job) -> Ended {
 ///
 /// Unless the stage ends with `code` and one line of our own.
 pub async fn stopped_while_running(
-    site: &Site,
-    job: &Job,
+    site: &TestHost,
+    job: &TestJob,
     code: i32,
     (stop_code, reason): (&str, &str),
 ) -> String {
@@ -178,7 +178,7 @@ pub const TAKEN_AWAY: [((&str, &str), &str); 5] = [
 /// # Panics
 ///
 /// If it goes otherwise.
-pub async fn taken_away(site: &Site, job: &Job, stop: (&str, &str), cause: &str) {
+pub async fn taken_away(site: &TestHost, job: &TestJob, stop: (&str, &str), cause: &str) {
     let line = stopped_while_running(site, job, SYSTEM_FAILURE, stop).await;
     let prefix = format!("fargate-runner: error: {cause} (ECS: \"{}\")", stop.1);
     assert!(line.starts_with(&prefix), "{line}");
@@ -191,7 +191,7 @@ pub async fn taken_away(site: &Site, job: &Job, stop: (&str, &str), cause: &str)
 /// # Panics
 ///
 /// If it goes otherwise.
-pub async fn a_task_reaches_its_maximum_lifetime(site: &Site) {
+pub async fn a_task_reaches_its_maximum_lifetime(site: &TestHost) {
     site.set("defaults.timeouts.lifetime_margin", "5s");
     let job = site.job();
     replace_in(&job.response(), "\"timeout\":3600", "\"timeout\":1");
@@ -213,7 +213,7 @@ pub async fn a_task_reaches_its_maximum_lifetime(site: &Site) {
 /// # Panics
 ///
 /// If one does not.
-pub async fn streams_in_one_file_keep_the_order_of_the_script(job: &Job) {
+pub async fn streams_in_one_file_keep_the_order_of_the_script(job: &TestJob) {
     let compile = "for i in 1 2 3 4 5; do echo compiling $i; done; echo 'error: file 5' >&2; \
                    echo 'summary: 1 error'";
     let compiled = "compiling 1\ncompiling 2\ncompiling 3\ncompiling 4\ncompiling 5\n\

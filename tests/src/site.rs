@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
-use fargate_local_cloud::{AccessKeyPair, Fault, LocalCloud, Options, TaskRecord};
+use fargate_local_cloud::{AccessKeyPair, CloudFault, CloudOptions, LocalCloud, TaskRecord};
 use fargate_playground::invariants::files_below;
 use fargate_playground::programs;
 use tempfile::TempDir;
@@ -20,20 +20,20 @@ use toml::{Table, Value};
 
 use crate::ecs;
 use crate::invariants;
-use crate::job::Job;
-use crate::process::{Reading, Running};
+use crate::job::TestJob;
+use crate::process::{PipeReading, TestProcess};
 
 /// The first job's id.
 const FIRST_JOB: u64 = 4000;
 
 /// One host and one cloud, for one test.
-pub struct Site {
+pub struct TestHost {
     folder: TempDir,
     cloud: Option<LocalCloud>,
     settings: RefCell<Table>,
     /// Every text that a configuration has held.
     named: RefCell<BTreeSet<String>>,
-    jobs: RefCell<Vec<Rc<Job>>>,
+    jobs: RefCell<Vec<Rc<TestJob>>>,
     next_job: Cell<u64>,
 }
 
@@ -57,16 +57,16 @@ pub fn agent() -> PathBuf {
     programs::agent().unwrap_or_else(|error| panic!("{error}; `make build` builds all"))
 }
 
-impl Site {
+impl TestHost {
     /// Serves a cloud without delays and writes a configuration file for it.
     pub async fn open() -> Self {
         Self::open_with(|_| {}).await
     }
 
-    /// As [`Site::open`], with a cloud that is served otherwise.
-    pub async fn open_with(change: impl FnOnce(&mut Options)) -> Self {
+    /// As [`TestHost::open`], with a cloud that is served otherwise.
+    pub async fn open_with(change: impl FnOnce(&mut CloudOptions)) -> Self {
         let folder = tempfile::Builder::new().prefix("site-").tempdir().expect("a folder");
-        let mut options = Options::new(agent());
+        let mut options = CloudOptions::new(agent());
         options.access_keys = Some(AccessKeyPair::new("test", "test"));
         change(&mut options);
         let cloud = LocalCloud::serve(options).await.expect("a cloud");
@@ -140,7 +140,7 @@ impl Site {
         note_texts(&Value::Table(settings.clone()), &mut self.named.borrow_mut());
     }
 
-    /// Every text that stood in a configuration of this site: what [`Site::set`] wrote, and what lies
+    /// Every text that stood in a configuration of this site: what [`TestHost::set`] wrote, and what lies
     /// here now.
     #[must_use]
     pub fn named_by_the_operator(&self) -> BTreeSet<String> {
@@ -159,17 +159,17 @@ impl Site {
     }
 
     /// A job of its own, known to nobody yet.
-    pub fn job(&self) -> Rc<Job> {
+    pub fn job(&self) -> Rc<TestJob> {
         self.job_with(|_| {})
     }
 
-    /// As [`Site::job`], changed before its first call.
-    pub fn job_with(&self, change: impl FnOnce(&mut Job)) -> Rc<Job> {
+    /// As [`TestHost::job`], changed before its first call.
+    pub fn job_with(&self, change: impl FnOnce(&mut TestJob)) -> Rc<TestJob> {
         let number = self.next_job.replace(self.next_job.get() + 1);
         let folder = self.folder().join("runner").join(number.to_string());
         let state_dir = self.state_dir();
         let mut job =
-            Job::new(folder, number, runner(), &self.config(), &state_dir, self.environment());
+            TestJob::new(folder, number, runner(), &self.config(), &state_dir, self.environment());
         change(&mut job);
         let job = Rc::new(job);
         self.jobs.borrow_mut().push(job.clone());
@@ -177,7 +177,7 @@ impl Site {
     }
 
     /// Another view of `job`: the same folder and files, called otherwise.
-    pub fn same_job(&self, job: &Job, change: impl FnOnce(&mut Job)) -> Rc<Job> {
+    pub fn same_job(&self, job: &TestJob, change: impl FnOnce(&mut TestJob)) -> Rc<TestJob> {
         let mut other = job.again();
         change(&mut other);
         let other = Rc::new(other);
@@ -186,7 +186,7 @@ impl Site {
     }
 
     /// A job whose `prepare` has passed.
-    pub async fn prepared(&self) -> Rc<Job> {
+    pub async fn prepared(&self) -> Rc<TestJob> {
         let job = self.job();
         job.prepare().await.passed();
         job
@@ -210,18 +210,18 @@ impl Site {
     }
 
     /// Starts `fargate-runner` with this site's configuration and these arguments, for no job.
-    pub fn start<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Running {
+    pub fn start<A: AsRef<OsStr>>(&self, arguments: &[A]) -> TestProcess {
         self.start_with(&self.config(), arguments)
     }
 
-    /// As [`Site::start`], with one pipe for stdout and stderr.
-    pub fn start_joined<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Running {
-        Running::start_joined(self.command(&self.config(), arguments))
+    /// As [`TestHost::start`], with one pipe for stdout and stderr.
+    pub fn start_joined<A: AsRef<OsStr>>(&self, arguments: &[A]) -> TestProcess {
+        TestProcess::start_joined(self.command(&self.config(), arguments))
     }
 
-    /// As [`Site::start`], with another configuration file.
-    pub fn start_with<A: AsRef<OsStr>>(&self, config: &Path, arguments: &[A]) -> Running {
-        Running::start(self.command(config, arguments), Reading::Always)
+    /// As [`TestHost::start`], with another configuration file.
+    pub fn start_with<A: AsRef<OsStr>>(&self, config: &Path, arguments: &[A]) -> TestProcess {
+        TestProcess::start(self.command(config, arguments), PipeReading::Always)
     }
 
     fn command<A: AsRef<OsStr>>(&self, config: &Path, arguments: &[A]) -> Command {
@@ -248,7 +248,7 @@ impl Site {
 
     /// Every task of `job`, oldest first.
     #[must_use]
-    pub fn tasks_of(&self, job: &Job) -> Vec<TaskRecord> {
+    pub fn tasks_of(&self, job: &TestJob) -> Vec<TaskRecord> {
         let key = job.key();
         let mut tasks = self.cloud().tasks();
         tasks.retain(|task| invariants::job_of(task) == Some(key.as_str()));
@@ -262,21 +262,21 @@ impl Site {
     /// If there is none, or more than one.
     #[must_use]
     #[track_caller]
-    pub fn task_of(&self, job: &Job) -> TaskRecord {
+    pub fn task_of(&self, job: &TestJob) -> TaskRecord {
         let tasks = self.tasks_of(job);
         let [task] = &tasks[..] else { panic!("{} tasks of the job", tasks.len()) };
         task.clone()
     }
 
     /// From now on ECS says that the one task of `job` runs, and at `address`.
-    pub fn say_it_runs_at(&self, job: &Job, address: IpAddr) {
+    pub fn say_it_runs_at(&self, job: &TestJob, address: IpAddr) {
         let said = serde_json::json!({ "tasks": [{
             "taskArn": self.task_of(job).arn, "lastStatus": "RUNNING", "desiredStatus": "RUNNING",
             "attachments": [{ "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": [
                 { "name": "privateIPv4Address", "value": address.to_string() },
             ]}],
         }]});
-        let fault = Fault::Answer { status: 200, body: said.to_string() };
+        let fault = CloudFault::Answer { status: 200, body: said.to_string() };
         self.cloud().fail_until_cleared("DescribeTasks", fault);
     }
 
@@ -321,12 +321,12 @@ fn note_texts(value: &Value, texts: &mut BTreeSet<String>) {
     }
 }
 
-impl Drop for Site {
+impl Drop for TestHost {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("the operator's log:\n{}", self.log());
         } else {
-            assert!(self.cloud.is_none(), "a test ends with `Site::close`");
+            assert!(self.cloud.is_none(), "a test ends with `TestHost::close`");
         }
     }
 }

@@ -15,7 +15,7 @@ use fargate_local_cloud::LocalCloud;
 
 use crate::ecs;
 use crate::neighbour::skip;
-use crate::site::Site;
+use crate::site::TestHost;
 
 /// Where `sshd` and `dropbear` lie; neither has to be on PATH.
 const SERVERS: [(&str, &str); 2] =
@@ -27,15 +27,15 @@ const SHELLS: &str = "/bin/bash\n/bin/sh\n/bin/dash\n/bin/false\n/run/shells/ash
 
 /// Which program serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Program {
+enum SshdProgram {
     OpenSsh,
     Dropbear,
 }
 
 /// A server to be started in tasks.
 #[derive(Clone, Debug)]
-pub struct Sshd {
-    program: Program,
+pub struct SshdSetup {
+    program: SshdProgram,
     container: String,
     lines: Vec<String>,
     host_key: String,
@@ -48,12 +48,12 @@ pub struct Sshd {
     passes_term_on: bool,
 }
 
-impl Sshd {
+impl SshdSetup {
     /// OpenSSH with its own defaults, for root with `bash`.
     #[must_use]
     pub fn open_ssh() -> Self {
         Self {
-            program: Program::OpenSsh,
+            program: SshdProgram::OpenSsh,
             container: "job".to_owned(),
             lines: Vec::new(),
             host_key: "ssh-keygen -q -t ed25519 -N '' -f /run/host_key".to_owned(),
@@ -81,7 +81,7 @@ impl Sshd {
     #[must_use]
     pub fn dropbear() -> Self {
         let host_key = "dropbearkey -t ed25519 -f /run/host_key >/dev/null 2>&1".to_owned();
-        Self { program: Program::Dropbear, host_key, ..Self::open_ssh() }
+        Self { program: SshdProgram::Dropbear, host_key, ..Self::open_ssh() }
     }
 
     /// One more line of `sshd_config`. The first line for a key counts.
@@ -207,7 +207,7 @@ impl Sshd {
     }
 
     /// Registers it and lets the jobs to come use it, whatever host key it shows first.
-    pub async fn serve(&self, site: &Site) {
+    pub async fn serve(&self, site: &TestHost) {
         let family = self.register(site.cloud(), "stock-sshd").await;
         site.set("defaults.task_definition", family);
         site.set("defaults.host_key", "first_use");
@@ -267,8 +267,8 @@ impl Sshd {
         let lines = self.lines.iter().fold(String::new(), |text, line| text + line + "\n");
         let place = "$FARGATE_RUNNER_ADDRESS:$FARGATE_RUNNER_PORT";
         let server = match self.program {
-            Program::OpenSsh => "/usr/sbin/sshd -D -e -f /run/sshd_config".to_owned(),
-            Program::Dropbear => {
+            SshdProgram::OpenSsh => "/usr/sbin/sshd -D -e -f /run/sshd_config".to_owned(),
+            SshdProgram::Dropbear => {
                 format!("/usr/sbin/dropbear -F -E -m -r /run/host_key -p {place}")
             }
         };

@@ -46,14 +46,14 @@ fn pid_of(child: &Child) -> Pid {
 }
 
 /// A demo on a terminal of its own, and what it wrote so far.
-struct Session {
+struct DemoTerminal {
     child: Child,
     pieces: Receiver<Vec<u8>>,
     text: Vec<u8>,
     master: OwnedFd,
 }
 
-impl Session {
+impl DemoTerminal {
     fn open(columns: u16, rows: u16, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let size = Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
         let terminal = openpty(Some(&size), None).unwrap();
@@ -108,7 +108,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for DemoTerminal {
     fn drop(&mut self) {
         // Ended already is what is wanted.
         self.child.kill().ok();
@@ -172,7 +172,7 @@ fn a_driver_that_forgets_to_clean_up_is_found_out() {
 #[test]
 fn on_a_terminal_no_row_is_too_wide_and_the_cursor_comes_back() {
     for (columns, rows) in [(60, 20), (200, 50)] {
-        let (code, text) = Session::open(columns, rows, &[], &[]).end();
+        let (code, text) = DemoTerminal::open(columns, rows, &[], &[]).end();
         assert_eq!(code, 0, "{text}");
         assert!(text.contains("\x1b[?2026h\x1b[?25l"), "{text:?}");
         assert!(text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l"), "{text:?}");
@@ -184,7 +184,7 @@ fn on_a_terminal_no_row_is_too_wide_and_the_cursor_comes_back() {
 
 #[test]
 fn a_terminal_that_gets_smaller_is_written_anew() {
-    let mut session = Session::open(200, 50, &[], &[]);
+    let mut session = DemoTerminal::open(200, 50, &[], &[]);
     session.until("running");
     session.resize(60, 20);
     let (code, text) = session.end();
@@ -198,21 +198,21 @@ fn a_terminal_that_gets_smaller_is_written_anew() {
 
 #[test]
 fn a_terminal_without_colour_or_movement_gets_none() {
-    let (code, text) = Session::open(80, 24, &[], &[("NO_COLOR", "1")]).end();
+    let (code, text) = DemoTerminal::open(80, 24, &[], &[("NO_COLOR", "1")]).end();
     assert_eq!(code, 0, "{text}");
     let sgr = text
         .split("\x1b[")
         .skip(1)
         .any(|rest| rest.find('m') == rest.find(|c: char| c.is_ascii_alphabetic()));
     assert!(!sgr, "{text:?}");
-    let (code, text) = Session::open(80, 24, &[], &[("TERM", "dumb")]).end();
+    let (code, text) = DemoTerminal::open(80, 24, &[], &[("TERM", "dumb")]).end();
     assert_eq!(code, 0, "{text}");
     assert!(!text.contains('\x1b'), "{text:?}");
 }
 
 #[test]
 fn after_ctrl_c_the_cursor_is_back_and_nothing_is_left() {
-    let mut session = Session::open(80, 24, &[], &[]);
+    let mut session = DemoTerminal::open(80, 24, &[], &[]);
     session.until("running");
     kill(pid_of(&session.child), Signal::SIGINT).unwrap();
     let (code, text) = session.end();

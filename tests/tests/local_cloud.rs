@@ -9,7 +9,9 @@ use aws_sdk_ecs::config::{BehaviorVersion, Region};
 use aws_sdk_ecs::error::ProvideErrorMetadata;
 use aws_sdk_ecs::operation::run_task::builders::RunTaskFluentBuilder;
 use aws_sdk_ecs::types::{AwsVpcConfiguration, LaunchType, NetworkConfiguration};
-use fargate_local_cloud::{AccessKeyPair, Credentials, Fault, LocalCloud, Options, Phase};
+use fargate_local_cloud::{
+    AccessKeyPair, CloudFault, CloudOptions, CloudTaskPhase, IssuedCredentials, LocalCloud,
+};
 use fargate_tests::python;
 
 fn conformance() -> PathBuf {
@@ -17,8 +19,8 @@ fn conformance() -> PathBuf {
 }
 
 /// The faults that `check.py` expects, in its order.
-fn expected_faults() -> Vec<Fault> {
-    let exception = |status, code: &str, message: &str| Fault::Exception {
+fn expected_faults() -> Vec<CloudFault> {
+    let exception = |status, code: &str, message: &str| CloudFault::Exception {
         status,
         code: code.to_owned(),
         message: message.to_owned(),
@@ -27,14 +29,14 @@ fn expected_faults() -> Vec<Fault> {
         exception(500, "ServerException", "Service Unavailable. Please try again later."),
         exception(400, "BlockedException", "Your account is currently blocked."),
         exception(400, "ThrottlingException", "Rate exceeded"),
-        Fault::Failure {
+        CloudFault::Failure {
             reason: "Capacity is unavailable at this time. Please try again later or in a \
                      different availability zone"
                 .to_owned(),
             detail: None,
         },
-        Fault::TaskStops {
-            phase: Phase::Pending,
+        CloudFault::TaskStops {
+            phase: CloudTaskPhase::Pending,
             after: Duration::ZERO,
             stop_code: "TaskFailedToStart".to_owned(),
             stopped_reason: "CannotPullContainerError: pull image manifest has been retried 1 \
@@ -46,7 +48,7 @@ fn expected_faults() -> Vec<Fault> {
     ]
 }
 
-fn in_one_line(credentials: &Credentials) -> String {
+fn in_one_line(credentials: &IssuedCredentials) -> String {
     [&credentials.access_key_id, &credentials.secret_access_key, &credentials.session_token]
         .map(String::as_str)
         .join(" ")
@@ -68,7 +70,7 @@ async fn check(python: PathBuf, cloud: &LocalCloud) -> Output {
 
 async fn serve() -> LocalCloud {
     let access_keys = Some(AccessKeyPair::new("test", "test"));
-    let options = Options { access_keys, ..Options::new("fargate-agent") };
+    let options = CloudOptions { access_keys, ..CloudOptions::new("fargate-agent") };
     let cloud = LocalCloud::serve(options).await.expect("a cloud");
     for fault in expected_faults() {
         cloud.fail("RunTask", fault);
@@ -96,7 +98,7 @@ async fn the_check_itself_finds_what_is_wrong() {
     let wrong = r#"{"clusters": [{"status": "LOST", "runningTasksCount": "1", "colour": "red"}]}"#;
     for body in [wrong, r#"{"__type": "NoSuchException", "message": "no"}"#] {
         let status = if body == wrong { 200 } else { 400 };
-        cloud.fail("DescribeClusters", Fault::Answer { status, body: body.to_owned() });
+        cloud.fail("DescribeClusters", CloudFault::Answer { status, body: body.to_owned() });
         let output = check(python.clone(), &cloud).await;
         let findings = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success());
@@ -139,7 +141,7 @@ fn run_task(cloud: &LocalCloud, secret: &str) -> RunTaskFluentBuilder {
 async fn the_sdk_for_rust_starts_one_task_even_when_the_first_answer_is_lost() {
     let cloud = serve().await;
     cloud.clear_faults();
-    for fault in [Fault::LostAnswer, Fault::TaskHeld { phase: Phase::Pending }] {
+    for fault in [CloudFault::LostAnswer, CloudFault::TaskHeld { phase: CloudTaskPhase::Pending }] {
         cloud.fail("RunTask", fault);
     }
     let answer = run_task(&cloud, "test").send().await.expect("the second try is answered");

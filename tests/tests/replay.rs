@@ -10,9 +10,11 @@ use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, EfsVolumeConfiguration, KeyValuePair, MountPoint,
     NetworkMode, Volume,
 };
-use fargate_local_cloud::{LocalCloud, Options};
+use fargate_local_cloud::{CloudOptions, LocalCloud};
 use fargate_playground::git_server::{GitServer, make_repository};
-use fargate_playground::runner::{Driver, Outcome, Recorded, Runner, Scripts};
+use fargate_playground::runner::{
+    DriverCommands, PlayedJob, RecordedScripts, RunnerImitation, ScriptSource,
+};
 use fargate_playground::{environment, leftovers, programs};
 use fargate_tests::until;
 use recorded::replayed::{CHECKSUM, FILES, every_recorded_job, play, scripts, times};
@@ -23,22 +25,22 @@ const FILE_SYSTEM: &str = "fs-0a1b2c3d4e5f60718";
 const HELPER: &str = "/opt/helper";
 
 /// Everything one replayed job needs.
-struct Theatre {
+struct ReplaySetup {
     folder: tempfile::TempDir,
     cloud: LocalCloud,
     git: GitServer,
-    runner: Runner,
+    runner: RunnerImitation,
 }
 
-impl Theatre {
+impl ReplaySetup {
     async fn open(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let repositories = folder.path().join("repositories");
         make_repository(&repositories, "group/project.git", &FILES).await.unwrap();
         let git = GitServer::serve(&repositories).await.unwrap();
-        let options = Options {
+        let options = CloudOptions {
             folder: Some(folder.path().join("cloud")),
-            ..Options::new(programs::agent().unwrap())
+            ..CloudOptions::new(programs::agent().unwrap())
         };
         let cloud = LocalCloud::serve(options).await.unwrap();
         let family = register_definition_with_helper(&cloud).await;
@@ -52,8 +54,8 @@ impl Theatre {
         let jobs = folder.path().join("jobs");
         std::fs::create_dir(&jobs).unwrap();
         let configuration = configuration.to_string_lossy();
-        let runner = Runner {
-            driver: Driver::new(&driver(), &["custom"], &["-c", &configuration]),
+        let runner = RunnerImitation {
+            driver: DriverCommands::new(&driver(), &["custom"], &["-c", &configuration]),
             environment: environment::of_driver(&cloud.endpoint(), cloud.access_keys()),
             builds_dir: "/builds".to_owned(),
             cache_dir: "/cache".to_owned(),
@@ -130,16 +132,16 @@ fn copy(from: &Path, to: &Path) {
 }
 
 async fn replay(name: &str) {
-    let theatre = Theatre::open(name).await;
+    let theatre = ReplaySetup::open(name).await;
     let outcome = play(name, &theatre.runner, &theatre.git.host()).await;
-    if let Scripts::Recorded(scripts) = &theatre.runner.scripts {
+    if let ScriptSource::Recorded(scripts) = &theatre.runner.scripts {
         compare_scripts(scripts, &outcome);
     }
     theatre.close().await;
 }
 
 /// The shell of each stage got exactly the bytes of the script's file.
-fn compare_scripts(scripts: &Recorded, outcome: &Outcome) {
+fn compare_scripts(scripts: &RecordedScripts, outcome: &PlayedJob) {
     let mut seen: Vec<&str> = Vec::new();
     for call in &outcome.calls {
         let Some(stage) = call.stage.as_deref() else { continue };

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fargate_playground::runner::{
-    Control, Driver, Event, Exit, Job, KillTimes, OUTPUT_LIMIT, Outcome, Runner, Scripts, Stream,
-    Times, Watch,
+    DriverCallEvent, DriverCallObserver, DriverCommands, DriverOutputStream, DriverProcessExit,
+    GitLabJob, JobControl, KillTimes, OUTPUT_LIMIT, PlayedJob, RunnerImitation, RunnerTimes,
+    ScriptSource,
 };
-use recorded::Recording;
+use recorded::JobRecording;
 use serde_json::Value;
 
 /// A driver as the one that made the recordings: it notes what it sees, does what `HOW` says in
@@ -51,24 +52,24 @@ esac
 
 /// The recordings were made with pauses of 3 s and kill times of 4 s and 3 s: here a tenth, but half
 /// of the time that a driver has to heed SIGTERM, which on a busy machine it needs.
-fn times() -> Times {
+fn times() -> RunnerTimes {
     let millis = Duration::from_millis;
-    Times {
+    RunnerTimes {
         kill: KillTimes { graceful: millis(2000), force: millis(300) },
         prepare_pause: millis(300),
         stage_pause: millis(500),
-        ..Times::default()
+        ..RunnerTimes::default()
     }
 }
 
-struct Stage {
+struct RunnerSetup {
     folder: tempfile::TempDir,
-    runner: Runner,
+    runner: RunnerImitation,
 }
 
-impl Stage {
+impl RunnerSetup {
     /// A runner whose driver misbehaves as `recording` says.
-    fn set(recording: &Recording, (call, how): (String, String)) -> Self {
+    fn set(recording: &JobRecording, (call, how): (String, String)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let driver = folder.path().join("driver");
         fs::write(&driver, RECORDER).unwrap();
@@ -91,8 +92,8 @@ impl Stage {
             ("PLAIN".into(), "from the runner".into()),
             ("SYSTEM_FAILURE_EXIT_CODE".into(), "99".into()),
         ];
-        let runner = Runner {
-            driver: Driver::new(&driver, &[], &[]),
+        let runner = RunnerImitation {
+            driver: DriverCommands::new(&driver, &[], &[]),
             environment,
             builds_dir: "/builds".to_owned(),
             cache_dir: "/cache".to_owned(),
@@ -100,18 +101,23 @@ impl Stage {
             folder: jobs,
             times: times(),
             output_limit: OUTPUT_LIMIT,
-            scripts: Scripts::Written,
+            scripts: ScriptSource::Written,
         };
         Self { folder, runner }
     }
 
-    async fn play(&self, recording: &Recording) -> Outcome {
-        let control = Control::default();
+    async fn play(&self, recording: &JobRecording) -> PlayedJob {
+        let control = JobControl::default();
         let watch = cancel_when_started(&control, recording);
         self.play_job(&recording.job(recorded::HOST), &control, watch).await
     }
 
-    async fn play_job(&self, job: &Job, control: &Control, watch: Watch) -> Outcome {
+    async fn play_job(
+        &self,
+        job: &GitLabJob,
+        control: &JobControl,
+        watch: DriverCallObserver,
+    ) -> PlayedJob {
         let play = self.runner.play(job, control, watch);
         tokio::time::timeout(Duration::from_secs(30), play).await.expect("the job ends by itself")
     }
@@ -144,14 +150,14 @@ fn misbehaviour(behaviour: &Value) -> (String, String) {
     (String::new(), String::new())
 }
 
-fn cancel_when_started(control: &Control, recording: &Recording) -> Watch {
+fn cancel_when_started(control: &JobControl, recording: &JobRecording) -> DriverCallObserver {
     let control = control.clone();
     let cancelled = recording.outcome["cancelled_with"].as_str().map(str::to_owned);
     let stops_runner = recording.names()
         == ["config", "prepare", "prepare_script", "get_sources", "build_script", "cleanup"]
         && cancelled.is_none();
     Arc::new(move |event| {
-        if let Event::Output { stream: Stream::Stdout, bytes, .. } = event
+        if let DriverCallEvent::Output { stream: DriverOutputStream::Stdout, bytes, .. } = event
             && bytes.starts_with(b"started")
         {
             match cancelled.as_deref() {
@@ -165,20 +171,23 @@ fn cancel_when_started(control: &Control, recording: &Recording) -> Watch {
 }
 
 /// Plays the recording `name` as its driver was told to misbehave.
-async fn compare(name: &str) -> (Recording, Stage, Outcome) {
-    let recording = Recording::read(name);
+async fn compare(name: &str) -> (JobRecording, RunnerSetup, PlayedJob) {
+    let recording = JobRecording::read(name);
     let how = misbehaviour(&recording.outcome["behaviour"]);
     compare_as(recording, how).await
 }
 
 /// Plays a recording whose scripts, not its driver, did what is to be seen: here `call` does it.
-async fn compare_script(name: &str, call: &str, how: &str) -> Outcome {
-    compare_as(Recording::read(name), (call.to_owned(), how.to_owned())).await.2
+async fn compare_script(name: &str, call: &str, how: &str) -> PlayedJob {
+    compare_as(JobRecording::read(name), (call.to_owned(), how.to_owned())).await.2
 }
 
 /// Plays a recording and compares everything that GitLab and the driver can see.
-async fn compare_as(recording: Recording, how: (String, String)) -> (Recording, Stage, Outcome) {
-    let stage = Stage::set(&recording, how);
+async fn compare_as(
+    recording: JobRecording,
+    how: (String, String),
+) -> (JobRecording, RunnerSetup, PlayedJob) {
+    let stage = RunnerSetup::set(&recording, how);
     let outcome = stage.play(&recording).await;
     assert_eq!(outcome.names(), recording.names(), "order of calls");
     assert_eq!(recorded::exits(&outcome), recording.exits(), "exit codes");
@@ -195,7 +204,7 @@ async fn compare_as(recording: Recording, how: (String, String)) -> (Recording, 
 }
 
 /// Each attempt has a folder of its own, and all its calls share it.
-fn compare_folders(recording: &Recording, outcome: &Outcome) {
+fn compare_folders(recording: &JobRecording, outcome: &PlayedJob) {
     let changes = |folders: Vec<String>| -> Vec<bool> {
         folders.windows(2).map(|pair| pair[0] != pair[1]).collect()
     };
@@ -205,7 +214,7 @@ fn compare_folders(recording: &Recording, outcome: &Outcome) {
     assert_eq!(changes(ours), changes(theirs), "folders of attempts");
 }
 
-fn compare_notes(recording: &Recording, notes: &[Vec<(String, String)>]) {
+fn compare_notes(recording: &JobRecording, notes: &[Vec<(String, String)>]) {
     assert_eq!(notes.len(), recording.calls.len());
     for (call, noted) in recording.calls.iter().zip(notes) {
         let value =
@@ -312,7 +321,7 @@ async fn a_driver_that_ignores_sigterm_is_killed_and_the_next_stages_still_come(
     let killed = outcome.call("build_script").unwrap();
     let signals: Vec<_> = killed.signals.iter().map(|sent| sent.signal.as_str()).collect();
     assert_eq!(signals, ["SIGTERM", "SIGKILL"]);
-    assert_eq!(killed.exit, Exit::Signal(9));
+    assert_eq!(killed.exit, DriverProcessExit::Signal(9));
     let waited = killed.took - killed.signals[0].after;
     assert!(
         waited >= times().kill.graceful + times().kill.force,
@@ -346,14 +355,14 @@ async fn sources_that_fail_are_tried_three_times_and_the_work_tree_is_cleared_on
 }
 
 /// A job with an `after_script`, and a driver that does `how` in `call`: what no recording shows.
-fn unrecorded(call: &str, how: &str) -> (Job, Stage) {
-    let recording = Recording::read("cancelled-in-script");
-    let stage = Stage::set(&recording, (call.to_owned(), how.to_owned()));
+fn unrecorded(call: &str, how: &str) -> (GitLabJob, RunnerSetup) {
+    let recording = JobRecording::read("cancelled-in-script");
+    let stage = RunnerSetup::set(&recording, (call.to_owned(), how.to_owned()));
     (recording.job(recorded::HOST), stage)
 }
 
-async fn play_unrecorded(job: &Job, stage: &Stage) -> Outcome {
-    stage.play_job(job, &Control::default(), Arc::new(|_| {})).await
+async fn play_unrecorded(job: &GitLabJob, stage: &RunnerSetup) -> PlayedJob {
+    stage.play_job(job, &JobControl::default(), Arc::new(|_| {})).await
 }
 
 #[tokio::test]
@@ -391,7 +400,7 @@ async fn cleanup_starts_beside_a_stage_that_does_not_end_after_its_job() {
     let (cleanup, script) =
         (outcome.call("cleanup").unwrap(), outcome.call("build_script").unwrap());
     assert!(cleanup.started < script.started + script.took);
-    assert_eq!(script.exit, Exit::Signal(9));
+    assert_eq!(script.exit, DriverProcessExit::Signal(9));
 }
 
 #[tokio::test]
@@ -407,16 +416,16 @@ async fn a_prepare_whose_time_is_over_is_tried_again() {
 #[tokio::test]
 async fn a_prepare_that_answers_sigterm_with_0_is_believed_and_the_job_still_ends() {
     let (job, stage) = unrecorded("prepare", "obey");
-    let control = Control::default();
+    let control = JobControl::default();
     let canceller = control.clone();
-    let watch: Watch = Arc::new(move |event| {
-        if let Event::Output { bytes: b"started\n", .. } = event {
+    let watch: DriverCallObserver = Arc::new(move |event| {
+        if let DriverCallEvent::Output { bytes: b"started\n", .. } = event {
             canceller.cancel();
         }
     });
     let outcome = stage.play_job(&job, &control, watch).await;
     assert_eq!(outcome.names(), ["config", "prepare", "cleanup"]);
-    assert_eq!(outcome.call("prepare").unwrap().exit, Exit::Code(0));
+    assert_eq!(outcome.call("prepare").unwrap().exit, DriverProcessExit::Code(0));
     assert!(outcome.cancelled);
 }
 
@@ -442,7 +451,11 @@ async fn a_variable_larger_than_the_kernel_takes_is_a_system_failure() {
     let (job, stage) = unrecorded("", "");
     let job = job.with_variable("LARGE", &"x".repeat(200 * 1024));
     let outcome = play_unrecorded(&job, &stage).await;
-    assert!(matches!(outcome.calls[0].exit, Exit::NotStarted(_)), "{:?}", outcome.calls[0].exit);
+    assert!(
+        matches!(outcome.calls[0].exit, DriverProcessExit::NotStarted(_)),
+        "{:?}",
+        outcome.calls[0].exit
+    );
     let verdict = ("failed".to_owned(), Some("runner_system_failure".to_owned()), None);
     assert_eq!(recorded::verdict(&outcome), verdict);
 }

@@ -9,28 +9,29 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
 use crate::admission::{AdmissionLimits, LoginAdmission};
-use crate::connection::{self, Gate};
-use crate::settings::Settings;
-use crate::task::Task;
+use crate::connection::{self, AuthorizedClient};
+use crate::settings::AgentSettings;
+use crate::task::AgentTask;
 
 /// Before another connection is taken, after one could not be.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// All connections, and the port by which they come.
-pub struct ConnectionIntake {
+pub struct ConnectionAcceptor {
     listener: TcpListener,
     admission: Arc<LoginAdmission>,
-    task: Arc<Task>,
-    gate: Arc<Gate>,
+    task: Arc<AgentTask>,
+    gate: Arc<AuthorizedClient>,
     config: Arc<Config>,
     /// Those that are served.
     connections: JoinSet<()>,
 }
 
-impl ConnectionIntake {
+impl ConnectionAcceptor {
     /// Serves `task` to whoever `settings` let in.
-    pub fn new(listener: TcpListener, settings: &Settings, task: Arc<Task>) -> Self {
-        let gate = Gate { user: settings.user.clone(), key: settings.client_key.clone() };
+    pub fn new(listener: TcpListener, settings: &AgentSettings, task: Arc<AgentTask>) -> Self {
+        let gate =
+            AuthorizedClient { user: settings.user.clone(), key: settings.client_key.clone() };
         Self {
             listener,
             admission: LoginAdmission::new(AdmissionLimits::of_this_process()),

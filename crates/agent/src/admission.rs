@@ -160,7 +160,7 @@ impl LoginAdmission {
     }
 
     /// Lets a new connection wait for its login. Somebody else may have to go for it.
-    pub fn enter(self: &Arc<Self>, from: IpAddr) -> WaitingPlace {
+    pub fn enter(self: &Arc<Self>, from: IpAddr) -> LoginSlot {
         let (stay, leave) = oneshot::channel();
         let mut present = self.present();
         let number = present.next_number;
@@ -168,7 +168,7 @@ impl LoginAdmission {
         let client = WaitingClient { number, from: SourceNetwork::of(from), _stay: stay };
         present.put(LoginStep::Connected, client, &self.limits);
         drop(present);
-        WaitingPlace { progress: LoginProgress { admission: self.clone(), number }, leave }
+        LoginSlot { progress: LoginProgress { admission: self.clone(), number }, leave }
     }
 
     /// Whether `connections`, with those among them that are about to go, leave room for one more.
@@ -191,7 +191,7 @@ impl LoginAdmission {
 }
 
 /// The place of a connection that waits for its login.
-pub struct WaitingPlace {
+pub struct LoginSlot {
     progress: LoginProgress,
     leave: oneshot::Receiver<()>,
 }
@@ -218,7 +218,7 @@ impl LoginProgress {
     }
 }
 
-impl WaitingPlace {
+impl LoginSlot {
     /// For whoever sees how far the login has come.
     pub fn progress(&self) -> LoginProgress {
         self.progress.clone()
@@ -231,7 +231,7 @@ impl WaitingPlace {
     }
 
     /// The login has succeeded. `None` if too many are logged in.
-    pub fn log_in(self) -> Option<LoggedInPlace> {
+    pub fn log_in(self) -> Option<ConnectionSlot> {
         let admission = self.progress.admission.clone();
         let mut present = admission.present();
         if present.logged_in >= admission.limits.logged_in {
@@ -239,22 +239,22 @@ impl WaitingPlace {
         }
         present.logged_in += 1;
         drop(present);
-        Some(LoggedInPlace { admission })
+        Some(ConnectionSlot { admission })
     }
 }
 
-impl Drop for WaitingPlace {
+impl Drop for LoginSlot {
     fn drop(&mut self) {
         self.progress.admission.present().take(self.progress.number);
     }
 }
 
 /// The place of a connection that is logged in, for as long as this lives.
-pub struct LoggedInPlace {
+pub struct ConnectionSlot {
     admission: Arc<LoginAdmission>,
 }
 
-impl Drop for LoggedInPlace {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut present = self.admission.present();
         present.logged_in = present.logged_in.saturating_sub(1);

@@ -22,10 +22,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::admission::{LoginProgress, LoginStep, WaitingPlace};
-use crate::settings::Settings;
-use crate::task::Task;
-use crate::{plain, session};
+use crate::admission::{LoginProgress, LoginSlot, LoginStep};
+use crate::settings::AgentSettings;
+use crate::task::AgentTask;
+use crate::{plain_exec, session};
 
 /// From the connection to a proven client key.
 const LOGIN: Duration = Duration::from_secs(15);
@@ -53,7 +53,7 @@ const KEX: &[kex::Name] = &[
 const CIPHERS: &[cipher::Name] = &[cipher::AES_256_GCM, cipher::CHACHA20_POLY1305];
 
 /// What the SSH library needs to know, once for all connections.
-pub fn configuration(settings: &Settings) -> Arc<Config> {
+pub fn configuration(settings: &AgentSettings) -> Arc<Config> {
     Arc::new(Config {
         methods: MethodSet::from(&[MethodKind::PublicKey][..]),
         // Nobody guesses a key, however fast, and a connection that has to go must not stay for a pause.
@@ -74,25 +74,25 @@ pub fn configuration(settings: &Settings) -> Arc<Config> {
 }
 
 /// Who may come in.
-pub struct Gate {
+pub struct AuthorizedClient {
     pub user: String,
     pub key: PublicKey,
 }
 
-impl Gate {
+impl AuthorizedClient {
     fn admits(&self, user: &str, key: &PublicKey) -> bool {
         user == self.user && key.key_data() == self.key.key_data()
     }
 }
 
-struct Door {
-    gate: Arc<Gate>,
+struct SshHandler {
+    gate: Arc<AuthorizedClient>,
     progress: LoginProgress,
     logged_in: watch::Sender<bool>,
     channels: mpsc::Sender<Channel<Msg>>,
 }
 
-impl Handler for Door {
+impl Handler for SshHandler {
     type Error = russh::Error;
 
     async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
@@ -205,17 +205,17 @@ impl Handler for Door {
 /// Serves one connection until its client leaves or the task ends; before the login also until its time
 /// for that is over, or until it has to go for another connection.
 pub async fn serve(
-    task: Arc<Task>,
-    gate: Arc<Gate>,
+    task: Arc<AgentTask>,
+    gate: Arc<AuthorizedClient>,
     config: Arc<Config>,
     stream: TcpStream,
-    mut place: WaitingPlace,
+    mut place: LoginSlot,
 ) {
     let Ok(line) = watch_for_dead_client(&stream) else { return };
     let (logged_in, mut login) = watch::channel(false);
     let (channels, mut opened) = mpsc::channel(CHANNELS);
     let progress = place.progress();
-    let door = Door { gate, progress: progress.clone(), logged_in, channels };
+    let door = SshHandler { gate, progress: progress.clone(), logged_in, channels };
     let entered = {
         let mut given_up = pin!(timeout(LOGIN, place.has_to_go()));
         let mut running = tokio::select! {
@@ -274,7 +274,7 @@ fn watch_for_dead_client(stream: &TcpStream) -> std::io::Result<socket2::Socket>
     socket.try_clone()
 }
 
-async fn serve_channel(task: Arc<Task>, handle: Handle, mut channel: Channel<Msg>) {
+async fn serve_channel(task: Arc<AgentTask>, handle: Handle, mut channel: Channel<Msg>) {
     let id = channel.id();
     loop {
         let Ok(Some(message)) = timeout(REQUEST, channel.wait()).await else { break };
@@ -286,11 +286,11 @@ async fn serve_channel(task: Arc<Task>, handle: Handle, mut channel: Channel<Msg
                 break;
             }
             ChannelMsg::Exec { command, .. } => {
-                let _ = plain::serve(&task, channel, Some(command)).await;
+                let _ = plain_exec::serve(&task, channel, Some(command)).await;
                 break;
             }
             ChannelMsg::RequestShell { .. } => {
-                let _ = plain::serve(&task, channel, None).await;
+                let _ = plain_exec::serve(&task, channel, None).await;
                 break;
             }
             ChannelMsg::Close => break,

@@ -13,17 +13,17 @@ fn is_ours(name: &OsStr) -> bool {
 
 /// One line of `/etc/passwd`, read by hand: a static binary must not ask NSS.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct User {
+struct PasswdEntry {
     name: String,
     home: String,
     shell: String,
 }
 
-fn user(passwd: &str, uid: u32) -> Option<User> {
+fn user(passwd: &str, uid: u32) -> Option<PasswdEntry> {
     passwd.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         let [name, _, id, _, _, home, shell] = fields[..] else { return None };
-        (id.parse() == Ok(uid)).then(|| User {
+        (id.parse() == Ok(uid)).then(|| PasswdEntry {
             name: name.to_owned(),
             home: home.to_owned(),
             shell: shell.to_owned(),
@@ -33,13 +33,13 @@ fn user(passwd: &str, uid: u32) -> Option<User> {
 
 /// The environment of every script of this task.
 #[derive(Clone, Debug)]
-pub struct Environment {
+pub struct ScriptEnvironment {
     variables: Vec<(OsString, OsString)>,
     /// The user's shell, for plain `exec` requests; it exists.
     pub login_shell: String,
 }
 
-impl Environment {
+impl ScriptEnvironment {
     /// Reads this process's environment and `/etc/passwd`.
     pub fn of_this_process() -> Self {
         let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
@@ -79,12 +79,12 @@ mod tests {
 
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nci:x:1000:1000::/home/ci:/bin/nosuch\n";
 
-    fn environment(container: &[(&str, &str)], uid: u32) -> Environment {
+    fn environment(container: &[(&str, &str)], uid: u32) -> ScriptEnvironment {
         let container = container.iter().map(|(n, v)| (n.into(), v.into()));
-        Environment::new(container, PASSWD, uid)
+        ScriptEnvironment::new(container, PASSWD, uid)
     }
 
-    fn value(environment: &Environment, name: &str) -> Option<String> {
+    fn value(environment: &ScriptEnvironment, name: &str) -> Option<String> {
         let found = environment.variables.iter().find(|(known, _)| known == name)?;
         found.1.to_str().map(str::to_owned)
     }

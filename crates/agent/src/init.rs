@@ -11,7 +11,7 @@ use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::origin::{EndOrigin, EndTeller};
+use crate::task_end::{TaskEndOrigin, TaskEndSender};
 
 /// Exit status when the server cannot be started: the shell's "cannot execute".
 const CANNOT_START: u8 = 126;
@@ -39,10 +39,10 @@ fn start_and_reap() -> std::io::Result<u8> {
     hide_environment();
     // Not `sigwait`: real-time signals have no name, and anybody in the task may send one.
     let arrived = SignalFd::new(&signals)?;
-    let mut teller = EndTeller::new(mouth);
+    let mut teller = TaskEndSender::new(mouth);
     loop {
         let Some(signal) = arrived.read_signal()? else { continue };
-        let origin = EndOrigin::of(&signal);
+        let origin = TaskEndOrigin::of(&signal);
         match i32::try_from(signal.ssi_signo).ok().and_then(|n| Signal::try_from(n).ok()) {
             Some(Signal::SIGCHLD) => {
                 if let Some(end) = reap(server) {
@@ -54,7 +54,7 @@ fn start_and_reap() -> std::io::Result<u8> {
             Some(Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP) => teller.tell(origin),
             // An image may name any signal as its stop signal, also one that has no name.
             Some(Signal::SIGQUIT | Signal::SIGUSR1 | Signal::SIGUSR2)
-                if origin == EndOrigin::Outside =>
+                if origin == TaskEndOrigin::Outside =>
             {
                 teller.tell(origin);
             }

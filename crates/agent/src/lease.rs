@@ -5,17 +5,17 @@
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep_until};
 
-use crate::settings::Limits;
+use crate::settings::LeaseDefaults;
 use crate::stage::SHORT_GRACE;
 
 /// Which limit was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
+pub enum LeaseLimit {
     Idle,
     Lifetime,
 }
 
-impl Limit {
+impl LeaseLimit {
     /// The word for it in notices.
     pub fn name(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl Limit {
 }
 
 #[derive(Clone, Copy)]
-struct Terms {
+struct LeaseTerms {
     idle: Duration,
     deadline: Instant,
     client_gone: Duration,
@@ -42,21 +42,21 @@ struct Terms {
 }
 
 #[derive(Clone, Copy)]
-struct Clients {
+struct ClientActivity {
     connected: usize,
     last_seen: Instant,
 }
 
 /// The terms of this task and who is connected.
-pub struct Lease {
-    terms: watch::Sender<Terms>,
-    clients: watch::Sender<Clients>,
+pub struct LeaseTracker {
+    terms: watch::Sender<LeaseTerms>,
+    clients: watch::Sender<ClientActivity>,
 }
 
 /// A client that is connected, for as long as this lives.
-pub struct Presence<'a>(&'a Lease);
+pub struct ConnectedClient<'a>(&'a LeaseTracker);
 
-impl Drop for Presence<'_> {
+impl Drop for ConnectedClient<'_> {
     fn drop(&mut self) {
         self.0.clients.send_modify(|clients| {
             clients.connected = clients.connected.saturating_sub(1);
@@ -65,26 +65,26 @@ impl Drop for Presence<'_> {
     }
 }
 
-impl Lease {
+impl LeaseTracker {
     /// The terms from the container's environment, until a client brings others.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: LeaseDefaults) -> Self {
         let now = Instant::now();
         Self {
-            terms: watch::Sender::new(Terms {
+            terms: watch::Sender::new(LeaseTerms {
                 idle: limits.idle,
                 deadline: now + limits.lifetime,
                 client_gone: limits.client_gone,
                 next_stage_grace: SHORT_GRACE,
             }),
-            clients: watch::Sender::new(Clients { connected: 0, last_seen: now }),
+            clients: watch::Sender::new(ClientActivity { connected: 0, last_seen: now }),
         }
     }
 
     /// Takes the terms of a client; times longer than a year count as a year.
-    pub fn renew(&self, lease: &fargate_protocol::Lease) {
+    pub fn renew(&self, lease: &fargate_protocol::TaskLease) {
         const YEAR_MS: u64 = 365 * 24 * 3600 * 1000;
         let time = |ms: u64| Duration::from_millis(ms.min(YEAR_MS));
-        self.terms.send_replace(Terms {
+        self.terms.send_replace(LeaseTerms {
             idle: time(lease.idle_ms),
             deadline: Instant::now() + time(lease.deadline_ms),
             client_gone: time(lease.client_gone_ms),
@@ -103,22 +103,22 @@ impl Lease {
     }
 
     /// Counts a client in.
-    pub fn client(&self) -> Presence<'_> {
+    pub fn client(&self) -> ConnectedClient<'_> {
         self.clients.send_modify(|clients| clients.connected += 1);
-        Presence(self)
+        ConnectedClient(self)
     }
 
     /// Returns when a limit is reached.
-    pub async fn over(&self) -> Limit {
+    pub async fn over(&self) -> LeaseLimit {
         let mut terms = self.terms.subscribe();
         let mut clients = self.clients.subscribe();
         loop {
             let now = *terms.borrow_and_update();
             let seen = *clients.borrow_and_update();
             tokio::select! {
-                () = sleep_until(now.deadline) => return Limit::Lifetime,
+                () = sleep_until(now.deadline) => return LeaseLimit::Lifetime,
                 () = sleep_until(seen.last_seen + now.idle), if seen.connected == 0 => {
-                    return Limit::Idle;
+                    return LeaseLimit::Idle;
                 }
                 _ = terms.changed() => {}
                 _ = clients.changed() => {}
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use tokio::time::{advance, timeout};
 
-    const LIMITS: Limits = Limits {
+    const LIMITS: LeaseDefaults = LeaseDefaults {
         idle: Duration::from_secs(600),
         lifetime: Duration::from_secs(3600),
         client_gone: Duration::from_secs(120),
@@ -141,13 +141,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_task_that_no_client_ever_reached_ends_at_the_idle_limit() {
         let start = Instant::now();
-        assert_eq!(Lease::new(LIMITS).over().await, Limit::Idle);
+        assert_eq!(LeaseTracker::new(LIMITS).over().await, LeaseLimit::Idle);
         assert_eq!(start.elapsed().as_secs(), 600);
     }
 
     #[tokio::test(start_paused = true)]
     async fn idle_time_counts_from_the_last_client_that_was_lost() {
-        let lease = Lease::new(LIMITS);
+        let lease = LeaseTracker::new(LIMITS);
         let first = lease.client();
         let second = lease.client();
         advance(Duration::from_secs(1000)).await;
@@ -156,15 +156,15 @@ mod tests {
         assert!(timeout(Duration::from_secs(1), lease.over()).await.is_err());
         drop(second);
         let lost = Instant::now();
-        assert_eq!(lease.over().await, Limit::Idle);
+        assert_eq!(lease.over().await, LeaseLimit::Idle);
         assert_eq!(lost.elapsed().as_secs(), 600);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_lifetime_ends_also_while_a_client_is_connected() {
-        let lease = Lease::new(LIMITS);
+        let lease = LeaseTracker::new(LIMITS);
         let _client = lease.client();
-        lease.renew(&fargate_protocol::Lease {
+        lease.renew(&fargate_protocol::TaskLease {
             idle_ms: 1000,
             deadline_ms: 5000,
             client_gone_ms: 1000,
@@ -172,7 +172,7 @@ mod tests {
             hosts: Vec::new(),
         });
         let start = Instant::now();
-        assert_eq!(lease.over().await, Limit::Lifetime);
+        assert_eq!(lease.over().await, LeaseLimit::Lifetime);
         assert_eq!(start.elapsed().as_secs(), 5);
     }
 }

@@ -11,15 +11,15 @@ mod environment;
 mod init;
 mod lease;
 mod memory_file;
-mod origin;
 mod output;
-mod plain;
+mod plain_exec;
 mod process;
 mod server;
 mod session;
 mod settings;
 mod stage;
 mod task;
+mod task_end;
 
 use std::process::ExitCode;
 

@@ -9,14 +9,14 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use sha2::{Digest, Sha256};
 
 /// A script that arrives piece by piece.
-pub struct Incoming {
+pub struct IncomingScript {
     file: File,
     hash: Sha256,
     expected: Vec<u8>,
     missing: u64,
 }
 
-impl Incoming {
+impl IncomingScript {
     /// Makes room for `length` bytes whose SHA-256 must be `sha256`.
     pub fn new(length: u64, sha256: Vec<u8>) -> std::io::Result<Self> {
         let file = File::from(memfd_create(c"script", MFdFlags::MFD_CLOEXEC)?);
@@ -56,21 +56,21 @@ mod tests {
     #[test]
     fn a_script_is_handed_out_only_when_its_hash_matches() {
         let hash = Sha256::digest(b"echo hello").to_vec();
-        let mut script = Incoming::new(10, hash.clone()).unwrap();
+        let mut script = IncomingScript::new(10, hash.clone()).unwrap();
         assert!(script.push(b"echo ").unwrap());
         assert!(!script.is_complete());
         assert!(script.push(b"hello").unwrap());
         assert!(script.is_complete());
         assert!(script.into_stdin().unwrap().is_some());
 
-        let mut changed = Incoming::new(10, hash).unwrap();
+        let mut changed = IncomingScript::new(10, hash).unwrap();
         assert!(changed.push(b"echo hellO").unwrap());
         assert!(changed.into_stdin().unwrap().is_none());
     }
 
     #[test]
     fn more_bytes_than_announced_are_refused() {
-        let mut script = Incoming::new(3, Vec::new()).unwrap();
+        let mut script = IncomingScript::new(3, Vec::new()).unwrap();
         assert!(!script.push(b"four").unwrap());
     }
 }

@@ -4,44 +4,44 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fargate_protocol::{Ending, MAX_CHUNK, Stream, WINDOW};
+use fargate_protocol::{MAX_CHUNK, ScriptExit, ScriptStream, WINDOW};
 use tokio::sync::watch;
 
 /// Most chunks held at once: bounds the bookkeeping when a script alternates between its streams.
 const MAX_CHUNKS: usize = 16 * 1024;
 
-struct Chunk {
+struct OutputChunk {
     offset: u64,
-    stream: Stream,
+    stream: ScriptStream,
     bytes: Vec<u8>,
 }
 
-impl Chunk {
+impl OutputChunk {
     fn end(&self) -> u64 {
         self.offset + self.bytes.len() as u64
     }
 }
 
 #[derive(Default)]
-struct State {
-    chunks: VecDeque<Chunk>,
+struct OutputState {
+    chunks: VecDeque<OutputChunk>,
     acknowledged: u64,
     end: u64,
     discarding: bool,
-    ending: Option<Ending>,
-    left: Option<Left>,
+    ending: Option<ScriptExit>,
+    left: Option<OutputLeftover>,
 }
 
 /// What a script that ended has left of its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum OutputLeftover {
     /// Nothing holds it any more: it is complete.
     Nothing,
     /// A process that still may write.
     Writers,
 }
 
-impl State {
+impl OutputState {
     fn held(&self) -> usize {
         usize::try_from(self.end - self.acknowledged).unwrap_or(usize::MAX)
     }
@@ -52,25 +52,25 @@ impl State {
 }
 
 /// The output of one stage, written by its pumps and read by the session that is attached.
-pub struct Output {
-    state: Mutex<State>,
+pub struct StageOutput {
+    state: Mutex<OutputState>,
     changes: watch::Sender<()>,
 }
 
 /// What a reader finds at an offset.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum OutputRead {
     /// Bytes from that offset on.
-    Bytes(Stream, Vec<u8>),
+    Bytes(ScriptStream, Vec<u8>),
     /// Nothing yet.
     NotYet,
     /// The script ended and this offset is the end of its output.
-    End(Ending),
+    End(ScriptExit),
     /// The client has acknowledged bytes beyond this offset, so they are gone.
     Gone,
 }
 
-impl Output {
+impl StageOutput {
     pub fn new() -> Self {
         Self { state: Mutex::default(), changes: watch::Sender::new(()) }
     }
@@ -80,12 +80,12 @@ impl Output {
         self.changes.subscribe()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, OutputState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds what the script wrote; waits while the window is full.
-    pub async fn write(&self, stream: Stream, mut bytes: &[u8]) {
+    pub async fn write(&self, stream: ScriptStream, mut bytes: &[u8]) {
         let mut changes = self.subscribe();
         while !bytes.is_empty() {
             let taken = self.append(stream, bytes);
@@ -98,7 +98,7 @@ impl Output {
         }
     }
 
-    fn append(&self, stream: Stream, bytes: &[u8]) -> usize {
+    fn append(&self, stream: ScriptStream, bytes: &[u8]) -> usize {
         let mut state = self.state();
         if state.discarding || state.ending.is_some() {
             return bytes.len();
@@ -117,7 +117,7 @@ impl Output {
             _ => {
                 let taken = bytes.len().min(room).min(MAX_CHUNK);
                 let bytes = bytes[..taken].to_vec();
-                state.chunks.push_back(Chunk { offset: end, stream, bytes });
+                state.chunks.push_back(OutputChunk { offset: end, stream, bytes });
                 taken
             }
         };
@@ -126,19 +126,22 @@ impl Output {
     }
 
     /// What stands at `offset`.
-    pub fn read(&self, offset: u64) -> Found {
+    pub fn read(&self, offset: u64) -> OutputRead {
         let state = self.state();
         if offset < state.chunks.front().map_or(state.end, |first| first.offset) {
-            return Found::Gone;
+            return OutputRead::Gone;
         }
         let index = state.chunks.partition_point(|chunk| chunk.end() <= offset);
         match (state.chunks.get(index), state.ending) {
             (Some(chunk), _) => {
                 let skip = usize::try_from(offset - chunk.offset).unwrap_or(usize::MAX);
-                Found::Bytes(chunk.stream, chunk.bytes.get(skip..).unwrap_or_default().to_vec())
+                OutputRead::Bytes(
+                    chunk.stream,
+                    chunk.bytes.get(skip..).unwrap_or_default().to_vec(),
+                )
             }
-            (None, Some(ending)) => Found::End(ending),
-            (None, None) => Found::NotYet,
+            (None, Some(ending)) => OutputRead::End(ending),
+            (None, None) => OutputRead::NotYet,
         }
     }
 
@@ -164,7 +167,7 @@ impl Output {
     }
 
     /// The script ended; what it wrote until now is all that is passed on.
-    pub fn finish(&self, ending: Ending, left: Left) {
+    pub fn finish(&self, ending: ScriptExit, left: OutputLeftover) {
         let mut state = self.state();
         state.ending = Some(ending);
         state.left = Some(left);
@@ -173,7 +176,7 @@ impl Output {
     }
 
     /// What was left, once the script has ended.
-    pub fn left(&self) -> Option<Left> {
+    pub fn left(&self) -> Option<OutputLeftover> {
         self.state().left
     }
 
@@ -188,7 +191,7 @@ impl Output {
     }
 
     /// How the script ended, if it has.
-    pub fn ending(&self) -> Option<Ending> {
+    pub fn ending(&self) -> Option<ScriptExit> {
         self.state().ending
     }
 }
@@ -206,24 +209,24 @@ mod tests {
 
     #[tokio::test]
     async fn streams_keep_their_order_and_offsets() {
-        let output = Output::new();
-        output.write(Stream::Stdout, b"one ").await;
-        output.write(Stream::Stdout, b"two").await;
-        output.write(Stream::Stderr, b"three").await;
-        assert_eq!(output.read(0), Found::Bytes(Stream::Stdout, b"one two".to_vec()));
-        assert_eq!(output.read(5), Found::Bytes(Stream::Stdout, b"wo".to_vec()));
-        assert_eq!(output.read(7), Found::Bytes(Stream::Stderr, b"three".to_vec()));
-        assert_eq!(output.read(12), Found::NotYet);
-        output.finish(Ending::Code { code: 0 }, Left::Nothing);
-        assert_eq!(output.read(12), Found::End(Ending::Code { code: 0 }));
+        let output = StageOutput::new();
+        output.write(ScriptStream::Stdout, b"one ").await;
+        output.write(ScriptStream::Stdout, b"two").await;
+        output.write(ScriptStream::Stderr, b"three").await;
+        assert_eq!(output.read(0), OutputRead::Bytes(ScriptStream::Stdout, b"one two".to_vec()));
+        assert_eq!(output.read(5), OutputRead::Bytes(ScriptStream::Stdout, b"wo".to_vec()));
+        assert_eq!(output.read(7), OutputRead::Bytes(ScriptStream::Stderr, b"three".to_vec()));
+        assert_eq!(output.read(12), OutputRead::NotYet);
+        output.finish(ScriptExit::Code { code: 0 }, OutputLeftover::Nothing);
+        assert_eq!(output.read(12), OutputRead::End(ScriptExit::Code { code: 0 }));
     }
 
     #[tokio::test]
     async fn a_full_window_blocks_the_writer_until_the_client_acknowledges() {
-        let output = Output::new();
-        output.write(Stream::Stdout, &vec![b'x'; WINDOW]).await;
+        let output = StageOutput::new();
+        output.write(ScriptStream::Stdout, &vec![b'x'; WINDOW]).await;
         assert!(output.is_full());
-        let mut blocked = pin!(output.write(Stream::Stdout, b"more"));
+        let mut blocked = pin!(output.write(ScriptStream::Stdout, b"more"));
         assert!(poll(blocked.as_mut()).is_pending());
         assert!(output.acknowledge(4));
         assert!(poll(blocked.as_mut()).is_ready());
@@ -232,31 +235,31 @@ mod tests {
 
     #[tokio::test]
     async fn alternating_streams_cannot_grow_the_bookkeeping_without_limit() {
-        let output = Output::new();
+        let output = StageOutput::new();
         for _ in 0..MAX_CHUNKS / 2 {
-            output.write(Stream::Stdout, b"o").await;
-            output.write(Stream::Stderr, b"e").await;
+            output.write(ScriptStream::Stdout, b"o").await;
+            output.write(ScriptStream::Stderr, b"e").await;
         }
         assert!(output.is_full());
     }
 
     #[tokio::test]
     async fn acknowledged_bytes_are_gone_and_later_ones_stay() {
-        let output = Output::new();
-        output.write(Stream::Stdout, &vec![1; MAX_CHUNK]).await;
-        output.write(Stream::Stdout, b"tail").await;
+        let output = StageOutput::new();
+        output.write(ScriptStream::Stdout, &vec![1; MAX_CHUNK]).await;
+        output.write(ScriptStream::Stdout, b"tail").await;
         assert!(output.acknowledge(MAX_CHUNK as u64 + 1));
-        assert_eq!(output.read(0), Found::Gone);
+        assert_eq!(output.read(0), OutputRead::Gone);
         let rest = output.read(MAX_CHUNK as u64 + 1);
-        assert_eq!(rest, Found::Bytes(Stream::Stdout, b"ail".to_vec()));
+        assert_eq!(rest, OutputRead::Bytes(ScriptStream::Stdout, b"ail".to_vec()));
         assert!(!output.acknowledge(MAX_CHUNK as u64 + 5), "beyond the end");
     }
 
     #[tokio::test]
     async fn a_discarded_output_blocks_nobody() {
-        let output = Output::new();
-        output.write(Stream::Stdout, &vec![b'x'; WINDOW]).await;
-        let mut blocked = pin!(output.write(Stream::Stdout, b"more"));
+        let output = StageOutput::new();
+        output.write(ScriptStream::Stdout, &vec![b'x'; WINDOW]).await;
+        let mut blocked = pin!(output.write(ScriptStream::Stdout, b"more"));
         assert!(poll(blocked.as_mut()).is_pending());
         output.discard();
         assert!(poll(blocked.as_mut()).is_ready());

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use tokio::process::{Child, ChildStdout, Command};
 
 /// What is started, and with what.
-pub struct Start<'a> {
+pub struct ProcessSpec<'a> {
     pub program: &'a str,
     pub arguments: &'a [String],
     pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
@@ -20,13 +20,13 @@ pub struct Start<'a> {
 }
 
 /// Starts it in a new process group, its output in two pipes.
-pub fn start(start: Start<'_>) -> std::io::Result<Child> {
+pub fn start(start: ProcessSpec<'_>) -> std::io::Result<Child> {
     let mut command = command(start);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
 
 /// The same with one pipe for both streams, which keeps their order; it is the child's stdout.
-pub fn start_joined(start: Start<'_>) -> std::io::Result<Child> {
+pub fn start_joined(start: ProcessSpec<'_>) -> std::io::Result<Child> {
     let (reader, writer) = std::io::pipe()?;
     let mut command = command(start);
     let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
@@ -36,7 +36,7 @@ pub fn start_joined(start: Start<'_>) -> std::io::Result<Child> {
     Ok(child)
 }
 
-fn command(start: Start<'_>) -> Command {
+fn command(start: ProcessSpec<'_>) -> Command {
     let mut command = Command::new(start.program);
     command
         .args(start.arguments)
@@ -53,11 +53,11 @@ fn command(start: Start<'_>) -> Command {
 
 /// A process group, and what its leader has started beside it.
 #[derive(Clone, Copy, Debug)]
-pub struct Tree {
+pub struct ProcessTree {
     leader: Pid,
 }
 
-impl Tree {
+impl ProcessTree {
     /// The tree under a child that was just started; `None` if it was already reaped.
     pub fn of(child: &Child) -> Option<Self> {
         let id = i32::try_from(child.id()?).ok()?;
@@ -120,7 +120,7 @@ mod tests {
         let script = "for i in 1 2 3 4 5; do echo $i; echo e$i >&2; done; sh -c 'echo x >&2'";
         let arguments = ["-c".to_owned(), script.to_owned()];
         let environment = vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default())];
-        let mut child = start_joined(Start {
+        let mut child = start_joined(ProcessSpec {
             program: "sh",
             arguments: &arguments,
             environment,
@@ -140,7 +140,7 @@ mod tests {
         let script = "setsid sleep 1000 & echo $!; wait".to_owned();
         let arguments = ["-c".to_owned(), script];
         let environment = vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default())];
-        let mut child = start(Start {
+        let mut child = start(ProcessSpec {
             program: "sh",
             arguments: &arguments,
             environment,
@@ -153,7 +153,7 @@ mod tests {
         while !line.ends_with(b"\n") {
             line.push(stdout.read_u8().await.unwrap());
         }
-        let tree = Tree::of(&child).unwrap();
+        let tree = ProcessTree::of(&child).unwrap();
         tree.signal(Signal::SIGKILL);
         // Both hold the pipe, so its end means that both are gone.
         let mut rest = Vec::new();

@@ -6,20 +6,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fargate_protocol::{ENDED_FROM_INSIDE, Notice};
+use fargate_protocol::{AgentNotice, ENDED_FROM_INSIDE};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
-use crate::accept::ConnectionIntake;
-use crate::environment::Environment;
-use crate::lease::Limit;
-use crate::origin::{EndOrders, EndOrigin};
-use crate::settings::Settings;
-use crate::task::Task;
+use crate::accept::ConnectionAcceptor;
+use crate::environment::ScriptEnvironment;
+use crate::lease::LeaseLimit;
+use crate::settings::AgentSettings;
+use crate::task::AgentTask;
+use crate::task_end::{TaskEndOrigin, TaskEndReceiver};
 
 /// The settings cannot be used; `EX_CONFIG` of `sysexits.h`.
 const BAD_SETTINGS: u8 = 78;
-/// It cannot listen; `EX_CANTCREAT` of `sysexits.h`, because `EX_OSERR` is a code of [`Limit`].
+/// It cannot listen; `EX_CANTCREAT` of `sysexits.h`, because `EX_OSERR` is a code of [`LeaseLimit`].
 const CANNOT_LISTEN: u8 = 73;
 /// 128 + SIGTERM.
 const TERMINATED: u8 = 143;
@@ -37,23 +37,23 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const QUEUE: u32 = 1024;
 
 /// Why the server ends.
-enum End {
-    Told(EndOrigin),
-    Limit(Limit),
+enum ShutdownReason {
+    Told(TaskEndOrigin),
+    Limit(LeaseLimit),
 }
 
-impl End {
-    fn notice(&self) -> Notice {
+impl ShutdownReason {
+    fn notice(&self) -> AgentNotice {
         match self {
-            Self::Told(_) => Notice::Terminating,
-            Self::Limit(limit) => Notice::LeaseEnded { limit: limit.name().to_owned() },
+            Self::Told(_) => AgentNotice::Terminating,
+            Self::Limit(limit) => AgentNotice::LeaseEnded { limit: limit.name().to_owned() },
         }
     }
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Told(EndOrigin::Outside) => TERMINATED,
-            Self::Told(EndOrigin::Inside) => ENDED_FROM_INSIDE,
+            Self::Told(TaskEndOrigin::Outside) => TERMINATED,
+            Self::Told(TaskEndOrigin::Inside) => ENDED_FROM_INSIDE,
             Self::Limit(limit) => limit.exit_code(),
         }
     }
@@ -61,8 +61,8 @@ impl End {
     /// How long what runs may still end by itself.
     fn patience(&self) -> Duration {
         match self {
-            Self::Told(EndOrigin::Outside) => END_PATIENCE,
-            Self::Told(EndOrigin::Inside) | Self::Limit(_) => Duration::ZERO,
+            Self::Told(TaskEndOrigin::Outside) => END_PATIENCE,
+            Self::Told(TaskEndOrigin::Inside) | Self::Limit(_) => Duration::ZERO,
         }
     }
 }
@@ -70,7 +70,7 @@ impl End {
 /// Serves until the task is to end; `has_init` below our own process 1.
 pub fn run(has_init: bool) -> ExitCode {
     crate::init::hide_environment();
-    let settings = match Settings::from_environment() {
+    let settings = match AgentSettings::from_environment() {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("error: {error}");
@@ -89,17 +89,18 @@ pub fn run(has_init: bool) -> ExitCode {
     }
 }
 
-async fn serve(settings: &Settings, has_init: bool) -> std::io::Result<u8> {
-    let mut orders = EndOrders::new(has_init)?;
+async fn serve(settings: &AgentSettings, has_init: bool) -> std::io::Result<u8> {
+    let mut orders = TaskEndReceiver::new(has_init)?;
     let listener = listen(settings.listen)?;
     eprintln!("{} listens on {}", crate::VERSION, settings.listen);
-    let task = Arc::new(Task::new(Environment::of_this_process(), settings.limits, has_init));
-    let mut intake = ConnectionIntake::new(listener, settings, task.clone());
+    let task =
+        Arc::new(AgentTask::new(ScriptEnvironment::of_this_process(), settings.limits, has_init));
+    let mut intake = ConnectionAcceptor::new(listener, settings, task.clone());
     let end = loop {
         tokio::select! {
             () = intake.next() => {}
-            origin = orders.next() => break End::Told(origin),
-            limit = task.lease.over() => break End::Limit(limit),
+            origin = orders.next() => break ShutdownReason::Told(origin),
+            limit = task.lease.over() => break ShutdownReason::Limit(limit),
         }
     };
     // From here on a dial is refused, which is better than an answer that never comes.
@@ -122,7 +123,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Ends what runs, and gives clients a moment to hear why.
-async fn say_goodbye(task: &Task, connections: &mut JoinSet<()>, end: &End) {
+async fn say_goodbye(task: &AgentTask, connections: &mut JoinSet<()>, end: &ShutdownReason) {
     let busy = task.current().is_some_and(|stage| stage.output.ending().is_none());
     task.end(end.notice(), end.patience(), END_GRACE).await;
     if busy {

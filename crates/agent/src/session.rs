@@ -7,17 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fargate_protocol::{
-    Accepted, Decoder, FEATURES, FrameError, FromAgent, FromClient, MAX_SCRIPT, Notice, RELEASED,
-    Refusal, Run, Signal, VERSIONS, What, common_version, encode,
+    AgentMessage, AgentNotice, AgentRefusal, ClientMessage, FEATURES, FrameDecoder, FrameError,
+    MAX_SCRIPT, RELEASED, RunAcceptance, RunCommand, RunRequest, ScriptSignal, VERSIONS,
+    common_version, encode,
 };
 use russh::server::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::time::timeout;
 
-use crate::memory_file::Incoming;
-use crate::output::{Found, Left};
-use crate::stage::{Attachment, Order, Stage};
-use crate::task::{Known, Task};
+use crate::memory_file::IncomingScript;
+use crate::output::{OutputLeftover, OutputRead};
+use crate::stage::{SignalRequest, StageAttachment, StageRun};
+use crate::task::{AgentTask, RunLookup};
 
 /// From the subsystem's start to `Hello`.
 const HELLO: Duration = Duration::from_secs(15);
@@ -50,47 +51,52 @@ pub enum SessionError {
 /// # Errors
 ///
 /// [`SessionError`]; what runs is left to its own deadline for a lost client.
-pub async fn serve(task: &Task, channel: Channel<Msg>) -> Result<(), SessionError> {
+pub async fn serve(task: &AgentTask, channel: Channel<Msg>) -> Result<(), SessionError> {
     let (read, write) = channel.split();
-    let mut inbox = Inbox { read, decoder: Decoder::default() };
-    let outbox = Outbox { write };
+    let mut inbox = FrameReader { read, decoder: FrameDecoder::default() };
+    let outbox = FrameWriter { write };
     match timeout(HELLO, inbox.expect()).await.map_err(|_| SessionError::Silent)?? {
-        FromClient::Hello { versions, .. } => match common_version(&versions) {
+        ClientMessage::Hello { versions, .. } => match common_version(&versions) {
             Some(version) => {
                 let agent = crate::VERSION.to_owned();
                 let features = FEATURES.iter().map(|&feature| feature.to_owned()).collect();
                 let released = Some(RELEASED.to_owned());
-                let hello = FromAgent::HelloOk { version, agent, proof: None, features, released };
+                let hello =
+                    AgentMessage::HelloOk { version, agent, proof: None, features, released };
                 outbox.send(&hello).await?;
             }
-            None => return outbox.refuse(Refusal::Version { speaks: VERSIONS.to_vec() }).await,
+            None => {
+                return outbox.refuse(AgentRefusal::Version { speaks: VERSIONS.to_vec() }).await;
+            }
         },
-        _ => return outbox.refuse(Refusal::Protocol { what: "hello first".into() }).await,
+        _ => return outbox.refuse(AgentRefusal::Protocol { what: "hello first".into() }).await,
     }
     loop {
         match inbox.next().await? {
             None => return Ok(()),
-            Some(FromClient::Lease(lease)) => task.lease.renew(&lease),
-            Some(FromClient::Run(run)) => {
+            Some(ClientMessage::Lease(lease)) => task.lease.renew(&lease),
+            Some(ClientMessage::Run(run)) => {
                 let number = task.next_conversation();
                 match take(task, &run, number, &mut inbox).await? {
-                    Taken::Stage { stage, how, offset } => {
+                    RunRequestOutcome::Stage { stage, how, offset } => {
                         let Some(attached) = stage.attach(number) else {
-                            return outbox.answer(Accepted::Abandoned).await;
+                            return outbox.answer(RunAcceptance::Abandoned).await;
                         };
-                        outbox.send(&FromAgent::Accepted(how)).await?;
+                        outbox.send(&AgentMessage::Accepted(how)).await?;
                         return attend(task, &stage, &attached, offset, inbox, outbox).await;
                     }
                     // What it knows nothing of may be sent to it now.
-                    Taken::Nothing(Accepted::Unknown) => {
-                        outbox.send(&FromAgent::Accepted(Accepted::Unknown)).await?;
+                    RunRequestOutcome::Nothing(RunAcceptance::Unknown) => {
+                        outbox.send(&AgentMessage::Accepted(RunAcceptance::Unknown)).await?;
                     }
-                    Taken::Nothing(how) => return outbox.answer(how).await,
-                    Taken::Refused(refusal) => return outbox.refuse(refusal).await,
+                    RunRequestOutcome::Nothing(how) => return outbox.answer(how).await,
+                    RunRequestOutcome::Refused(refusal) => return outbox.refuse(refusal).await,
                 }
             }
             Some(_) => {
-                return outbox.refuse(Refusal::Protocol { what: "a run or a lease".into() }).await;
+                return outbox
+                    .refuse(AgentRefusal::Protocol { what: "a run or a lease".into() })
+                    .await;
             }
         }
     }
@@ -98,12 +104,12 @@ pub async fn serve(task: &Task, channel: Channel<Msg>) -> Result<(), SessionErro
 
 /// Talks about a stage with its client until one of them is done.
 async fn attend(
-    task: &Task,
-    stage: &Stage,
-    attached: &Attachment<'_>,
+    task: &AgentTask,
+    stage: &StageRun,
+    attached: &StageAttachment<'_>,
     offset: u64,
-    mut inbox: Inbox,
-    outbox: Outbox,
+    mut inbox: FrameReader,
+    outbox: FrameWriter,
 ) -> Result<(), SessionError> {
     let listening = listen(task, stage, &mut inbox);
     tokio::pin!(listening);
@@ -119,73 +125,79 @@ async fn attend(
 }
 
 /// How a request for a run was taken.
-enum Taken {
+enum RunRequestOutcome {
     /// It runs, or has run, and its output is wanted from `offset` on.
-    Stage { stage: Arc<Stage>, how: Accepted, offset: u64 },
+    Stage { stage: Arc<StageRun>, how: RunAcceptance, offset: u64 },
     /// There is nothing to attach to.
-    Nothing(Accepted),
+    Nothing(RunAcceptance),
     /// Nothing was started.
-    Refused(Refusal),
+    Refused(AgentRefusal),
 }
 
 /// Attaches to the stage that this id has started, or starts one.
 async fn take(
-    task: &Task,
-    run: &Run,
+    task: &AgentTask,
+    run: &RunRequest,
     number: u64,
-    inbox: &mut Inbox,
-) -> Result<Taken, SessionError> {
+    inbox: &mut FrameReader,
+) -> Result<RunRequestOutcome, SessionError> {
     if let Some(target) = &run.target {
-        return Ok(Taken::Refused(Refusal::Target { target: target.clone() }));
+        return Ok(RunRequestOutcome::Refused(AgentRefusal::Target { target: target.clone() }));
     }
     let offset = run.resume_from.unwrap_or(0);
     match (task.find(&run.run_id), run.resume_from) {
-        (Known::Stage(stage), _) if offset > stage.output.end() => {
+        (RunLookup::Stage(stage), _) if offset > stage.output.end() => {
             let what = "an offset that was written before".into();
-            return Ok(Taken::Refused(Refusal::Protocol { what }));
+            return Ok(RunRequestOutcome::Refused(AgentRefusal::Protocol { what }));
         }
-        (Known::Stage(stage), _) => {
-            return Ok(Taken::Stage { stage, how: Accepted::Resumed, offset });
+        (RunLookup::Stage(stage), _) => {
+            return Ok(RunRequestOutcome::Stage { stage, how: RunAcceptance::Resumed, offset });
         }
-        (Known::Former, _) => return Ok(Taken::Nothing(Accepted::Superseded)),
-        (Known::Nothing, Some(_)) => return Ok(Taken::Nothing(Accepted::Unknown)),
-        (Known::Nothing, None) => {}
+        (RunLookup::Former, _) => return Ok(RunRequestOutcome::Nothing(RunAcceptance::Superseded)),
+        (RunLookup::Nothing, Some(_)) => {
+            return Ok(RunRequestOutcome::Nothing(RunAcceptance::Unknown));
+        }
+        (RunLookup::Nothing, None) => {}
     }
     task.make_way_for(&run.run_id);
     let stdin = match receive_script(&run.what, inbox).await? {
         Ok(stdin) => stdin,
-        Err(refusal) => return Ok(Taken::Refused(refusal)),
+        Err(refusal) => return Ok(RunRequestOutcome::Refused(refusal)),
     };
     Ok(match task.start(run, number, stdin).await {
-        Ok(Known::Stage(stage)) => Taken::Stage { stage, how: Accepted::Started, offset: 0 },
-        Ok(Known::Former | Known::Nothing) => Taken::Nothing(Accepted::Superseded),
-        Err(refusal) => Taken::Refused(refusal),
+        Ok(RunLookup::Stage(stage)) => {
+            RunRequestOutcome::Stage { stage, how: RunAcceptance::Started, offset: 0 }
+        }
+        Ok(RunLookup::Former | RunLookup::Nothing) => {
+            RunRequestOutcome::Nothing(RunAcceptance::Superseded)
+        }
+        Err(refusal) => RunRequestOutcome::Refused(refusal),
     })
 }
 
 /// The whole script as standard input; nothing of it runs before all of it is here and right.
 async fn receive_script(
-    what: &What,
-    inbox: &mut Inbox,
-) -> Result<Result<std::process::Stdio, Refusal>, SessionError> {
-    let script_is = |what: &str| Ok(Err(Refusal::Script { what: what.to_owned() }));
+    what: &RunCommand,
+    inbox: &mut FrameReader,
+) -> Result<Result<std::process::Stdio, AgentRefusal>, SessionError> {
+    let script_is = |what: &str| Ok(Err(AgentRefusal::Script { what: what.to_owned() }));
     let (length, sha256) = match what {
-        What::Argv { .. } => return Ok(Ok(std::process::Stdio::null())),
-        What::Script { length, .. } if *length > MAX_SCRIPT => {
+        RunCommand::Argv { .. } => return Ok(Ok(std::process::Stdio::null())),
+        RunCommand::Script { length, .. } if *length > MAX_SCRIPT => {
             return script_is("larger than 256 MiB");
         }
-        What::Script { length, sha256, .. } => (*length, sha256.clone()),
+        RunCommand::Script { length, sha256, .. } => (*length, sha256.clone()),
     };
-    let mut script = Incoming::new(length, sha256)?;
+    let mut script = IncomingScript::new(length, sha256)?;
     while !script.is_complete() {
         let next = timeout(UPLOAD_STALL, inbox.expect()).await;
         match next.map_err(|_| SessionError::Silent)?? {
-            FromClient::Script { bytes } => {
+            ClientMessage::Script { bytes } => {
                 if !script.push(&bytes)? {
                     return script_is("longer than announced");
                 }
             }
-            _ => return Ok(Err(Refusal::Protocol { what: "the rest of the script".into() })),
+            _ => return Ok(Err(AgentRefusal::Protocol { what: "the rest of the script".into() })),
         }
     }
     match script.into_stdin()? {
@@ -196,10 +208,10 @@ async fn receive_script(
 
 /// Sends the output from `offset` on, then how the script ended.
 async fn tell(
-    task: &Task,
-    stage: &Stage,
+    task: &AgentTask,
+    stage: &StageRun,
     mut offset: u64,
-    outbox: &Outbox,
+    outbox: &FrameWriter,
 ) -> Result<(), SessionError> {
     let mut changes = stage.output.subscribe();
     let mut ending = task.ending.subscribe();
@@ -209,32 +221,32 @@ async fn tell(
         if ending.has_changed().unwrap_or(false) {
             let notice = ending.borrow_and_update().clone();
             if let Some(notice) = notice {
-                outbox.send(&FromAgent::Notice(notice)).await?;
+                outbox.send(&AgentMessage::Notice(notice)).await?;
             }
         }
         if *superseded.borrow_and_update() {
-            outbox.send(&FromAgent::Notice(Notice::Superseded)).await?;
+            outbox.send(&AgentMessage::Notice(AgentNotice::Superseded)).await?;
             return Ok(());
         }
         changes.mark_unchanged();
         match stage.output.read(offset) {
-            Found::Bytes(stream, bytes) => {
+            OutputRead::Bytes(stream, bytes) => {
                 let length = bytes.len() as u64;
-                outbox.send(&FromAgent::Output { offset, stream, bytes }).await?;
+                outbox.send(&AgentMessage::Output { offset, stream, bytes }).await?;
                 offset += length;
             }
-            Found::End(ending) => {
-                if stage.output.left() == Some(Left::Writers) {
-                    outbox.send(&FromAgent::Notice(Notice::OutputLeft)).await?;
+            OutputRead::End(ending) => {
+                if stage.output.left() == Some(OutputLeftover::Writers) {
+                    outbox.send(&AgentMessage::Notice(AgentNotice::OutputLeft)).await?;
                 }
                 let by_itself = task.is_alone && stage.ended_by_itself();
-                return outbox.send(&FromAgent::Exit { ending, offset, by_itself }).await;
+                return outbox.send(&AgentMessage::Exit { ending, offset, by_itself }).await;
             }
-            Found::Gone => {
+            OutputRead::Gone => {
                 let what = "an offset that was not acknowledged before".into();
-                return outbox.send(&FromAgent::Refused(Refusal::Protocol { what })).await;
+                return outbox.send(&AgentMessage::Refused(AgentRefusal::Protocol { what })).await;
             }
-            Found::NotYet => tokio::select! {
+            OutputRead::NotYet => tokio::select! {
                 _ = changes.changed() => {}
                 _ = ending.changed() => ending.mark_changed(),
                 _ = superseded.changed() => {}
@@ -244,40 +256,44 @@ async fn tell(
 }
 
 /// Hears acknowledgements and signals until the client leaves.
-async fn listen(task: &Task, stage: &Stage, inbox: &mut Inbox) -> Result<(), SessionError> {
+async fn listen(
+    task: &AgentTask,
+    stage: &StageRun,
+    inbox: &mut FrameReader,
+) -> Result<(), SessionError> {
     while let Some(message) = inbox.next().await? {
         match message {
-            FromClient::Ack { offset } => {
+            ClientMessage::Ack { offset } => {
                 if !stage.output.acknowledge(offset) {
                     return Err(SessionError::Left);
                 }
             }
-            FromClient::Signal { signal, grace_ms } => {
+            ClientMessage::Signal { signal, grace_ms } => {
                 let signal = match signal {
-                    Signal::Term => nix::sys::signal::Signal::SIGTERM,
-                    Signal::Int => nix::sys::signal::Signal::SIGINT,
-                    Signal::Kill => nix::sys::signal::Signal::SIGKILL,
+                    ScriptSignal::Term => nix::sys::signal::Signal::SIGTERM,
+                    ScriptSignal::Int => nix::sys::signal::Signal::SIGINT,
+                    ScriptSignal::Kill => nix::sys::signal::Signal::SIGKILL,
                 };
                 let grace = Duration::from_millis(grace_ms.min(MAX_GRACE_MS));
-                stage.order(Order { signal, grace });
+                stage.order(SignalRequest { signal, grace });
             }
-            FromClient::Lease(lease) => task.lease.renew(&lease),
+            ClientMessage::Lease(lease) => task.lease.renew(&lease),
             // Of a script that had arrived before, through a connection that was lost.
-            FromClient::Script { .. } => {}
-            FromClient::Hello { .. } | FromClient::Run(_) => return Err(SessionError::Left),
+            ClientMessage::Script { .. } => {}
+            ClientMessage::Hello { .. } | ClientMessage::Run(_) => return Err(SessionError::Left),
         }
     }
     Ok(())
 }
 
-struct Inbox {
+struct FrameReader {
     read: ChannelReadHalf,
-    decoder: Decoder,
+    decoder: FrameDecoder,
 }
 
-impl Inbox {
+impl FrameReader {
     /// The next message, or `None` when the client said goodbye.
-    async fn next(&mut self) -> Result<Option<FromClient>, SessionError> {
+    async fn next(&mut self) -> Result<Option<ClientMessage>, SessionError> {
         loop {
             if let Some(message) = self.decoder.take()? {
                 return Ok(Some(message));
@@ -290,27 +306,27 @@ impl Inbox {
         }
     }
 
-    async fn expect(&mut self) -> Result<FromClient, SessionError> {
+    async fn expect(&mut self) -> Result<ClientMessage, SessionError> {
         self.next().await?.ok_or(SessionError::Left)
     }
 }
 
-struct Outbox {
+struct FrameWriter {
     write: ChannelWriteHalf<Msg>,
 }
 
-impl Outbox {
-    async fn send(&self, message: &FromAgent) -> Result<(), SessionError> {
+impl FrameWriter {
+    async fn send(&self, message: &AgentMessage) -> Result<(), SessionError> {
         Ok(self.write.data_bytes(encode(message)?).await?)
     }
 
-    async fn answer(&self, how: Accepted) -> Result<(), SessionError> {
-        self.send(&FromAgent::Accepted(how)).await?;
+    async fn answer(&self, how: RunAcceptance) -> Result<(), SessionError> {
+        self.send(&AgentMessage::Accepted(how)).await?;
         self.leave().await
     }
 
-    async fn refuse(&self, refusal: Refusal) -> Result<(), SessionError> {
-        self.send(&FromAgent::Refused(refusal)).await?;
+    async fn refuse(&self, refusal: AgentRefusal) -> Result<(), SessionError> {
+        self.send(&AgentMessage::Refused(refusal)).await?;
         self.leave().await
     }
 

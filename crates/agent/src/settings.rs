@@ -23,7 +23,7 @@ const MAX_REKEY_MIB: usize = 1024;
 
 /// How long the task may live, until a client sends a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct LeaseDefaults {
     /// Without a client.
     pub idle: Duration,
     /// In all.
@@ -34,12 +34,12 @@ pub struct Limits {
 
 /// Everything that the agent is told at its start.
 #[derive(Debug)]
-pub struct Settings {
+pub struct AgentSettings {
     pub listen: SocketAddr,
     pub user: String,
     pub client_key: PublicKey,
     pub host_key: PrivateKey,
-    pub limits: Limits,
+    pub limits: LeaseDefaults,
     /// Bytes through one connection, either way, after which its keys are exchanged anew.
     pub rekey_bytes: usize,
 }
@@ -52,7 +52,7 @@ pub struct SettingsError {
     problem: &'static str,
 }
 
-impl Settings {
+impl AgentSettings {
     /// Reads this process's environment.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl Settings {
             user: text("FARGATE_RUNNER_USER")?.unwrap_or_else(|| DEFAULT_USER.to_owned()),
             client_key: client_key(text("SSH_PUBLIC_KEY")?)?,
             host_key: host_key(text("FARGATE_RUNNER_HOST_KEY_SEED")?)?,
-            limits: Limits {
+            limits: LeaseDefaults {
                 idle: seconds("FARGATE_RUNNER_IDLE_S", 600)?,
                 lifetime: seconds("FARGATE_RUNNER_LIFETIME_S", 24 * 3600)?,
                 client_gone: seconds("FARGATE_RUNNER_CLIENT_GONE_S", 120)?,
@@ -151,8 +151,8 @@ mod tests {
     const KEY: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOBBifyzt+3ro2UXhit/0ao6EQvecTHZ9SV2SRSdakUY job";
 
-    fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-        Settings::new(|name| {
+    fn settings(variables: &[(&str, &str)]) -> Result<AgentSettings, SettingsError> {
+        AgentSettings::new(|name| {
             let given = variables.iter().find(|(known, _)| *known == name);
             given.map(|(_, value)| value.into()).or((name == "SSH_PUBLIC_KEY").then(|| KEY.into()))
         })

@@ -5,8 +5,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fargate_model::id::Token;
-use fargate_protocol::{Ending, Stream};
+use fargate_model::id::RandomToken;
+use fargate_protocol::{ScriptExit, ScriptStream};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::output::{Left, Output};
-use crate::process::Tree;
+use crate::output::{OutputLeftover, StageOutput};
+use crate::process::ProcessTree;
 
 /// How long a script whose client is gone, or that a newer one replaces, has between TERM and KILL.
 pub const SHORT_GRACE: Duration = Duration::from_secs(2);
@@ -35,21 +35,21 @@ const READ: usize = 32 * 1024;
 
 /// A signal now, KILL after the grace.
 #[derive(Clone, Copy, Debug)]
-pub struct Order {
+pub struct SignalRequest {
     pub signal: Signal,
     pub grace: Duration,
 }
 
 /// A script that was started.
-pub struct Stage {
-    pub run_id: Token,
-    pub output: Output,
-    orders: mpsc::Sender<Order>,
+pub struct StageRun {
+    pub run_id: RandomToken,
+    pub output: StageOutput,
+    orders: mpsc::Sender<SignalRequest>,
     ordered: AtomicBool,
     signalled: AtomicBool,
     by_itself: AtomicBool,
     cleared: watch::Sender<bool>,
-    audience: watch::Sender<Audience>,
+    audience: watch::Sender<StageListeners>,
     /// The conversation that attached last, by its number.
     latest: watch::Sender<u64>,
     /// A newer run took this one's place.
@@ -58,19 +58,19 @@ pub struct Stage {
 
 /// Who listens to a stage.
 #[derive(Clone, Copy, Default)]
-struct Audience {
+struct StageListeners {
     listening: usize,
     /// Nobody did for too long, so the script was ended and its output thrown away.
     abandoned: bool,
 }
 
 /// A client that listens to a stage, for as long as this lives.
-pub struct Attachment<'a> {
-    stage: &'a Stage,
+pub struct StageAttachment<'a> {
+    stage: &'a StageRun,
     number: u64,
 }
 
-impl Attachment<'_> {
+impl StageAttachment<'_> {
     /// Returns once a later conversation has attached: this one's client is gone, and only its
     /// connection does not know yet.
     pub async fn displaced(&self) {
@@ -80,7 +80,7 @@ impl Attachment<'_> {
     }
 }
 
-impl Drop for Attachment<'_> {
+impl Drop for StageAttachment<'_> {
     fn drop(&mut self) {
         self.stage.audience.send_modify(|audience| {
             audience.listening = audience.listening.saturating_sub(1);
@@ -88,20 +88,20 @@ impl Drop for Attachment<'_> {
     }
 }
 
-/// The half of a stage that lives it: see [`Life::live`].
-pub struct Life {
-    orders: mpsc::Receiver<Order>,
-    audience: watch::Receiver<Audience>,
+/// The half of a stage that lives it: see [`StageSupervisor::live`].
+pub struct StageSupervisor {
+    orders: mpsc::Receiver<SignalRequest>,
+    audience: watch::Receiver<StageListeners>,
 }
 
-impl Stage {
-    pub fn new(run_id: Token) -> (Self, Life) {
+impl StageRun {
+    pub fn new(run_id: RandomToken) -> (Self, StageSupervisor) {
         let (orders, inbox) = mpsc::channel(ORDERS);
-        let audience = watch::Sender::new(Audience::default());
-        let life = Life { orders: inbox, audience: audience.subscribe() };
+        let audience = watch::Sender::new(StageListeners::default());
+        let life = StageSupervisor { orders: inbox, audience: audience.subscribe() };
         let stage = Self {
             run_id,
-            output: Output::new(),
+            output: StageOutput::new(),
             orders,
             ordered: AtomicBool::new(false),
             signalled: AtomicBool::new(false),
@@ -116,7 +116,7 @@ impl Stage {
 
     /// Counts a listening client in, unless the script was ended because there was none for too
     /// long. Of several conversations the one with the highest number is the client's own.
-    pub fn attach(&self, number: u64) -> Option<Attachment<'_>> {
+    pub fn attach(&self, number: u64) -> Option<StageAttachment<'_>> {
         let attached = self.audience.send_if_modified(|audience| {
             audience.listening += usize::from(!audience.abandoned);
             !audience.abandoned
@@ -129,7 +129,7 @@ impl Stage {
             *latest = number.max(*latest);
             is_later
         });
-        Some(Attachment { stage: self, number })
+        Some(StageAttachment { stage: self, number })
     }
 
     /// From here on nobody can attach, unless somebody did just now: then `false`.
@@ -141,7 +141,7 @@ impl Stage {
     }
 
     /// Asks for an end; later orders can only shorten the grace.
-    pub fn order(&self, order: Order) {
+    pub fn order(&self, order: SignalRequest) {
         self.ordered.store(true, Ordering::Relaxed);
         let _ = self.orders.try_send(order);
     }
@@ -173,7 +173,7 @@ impl Stage {
     }
 
     /// Returns when the script has ended and its output is complete.
-    pub async fn ended(&self) -> Ending {
+    pub async fn ended(&self) -> ScriptExit {
         let mut changes = self.output.subscribe();
         loop {
             if let Some(ending) = self.output.ending() {
@@ -186,16 +186,16 @@ impl Stage {
     }
 }
 
-impl Life {
+impl StageSupervisor {
     /// Reads the script's output, obeys orders, ends it when its client is gone for too long, and
     /// returns when the last process that holds its pipes is gone.
     pub async fn live(
         mut self,
-        stage: &std::sync::Arc<Stage>,
+        stage: &std::sync::Arc<StageRun>,
         mut child: Child,
         client_gone: Duration,
     ) {
-        let tree = Tree::of(&child);
+        let tree = ProcessTree::of(&child);
         let signal = |signal| {
             stage.signalled.store(true, Ordering::Relaxed);
             if let Some(tree) = tree {
@@ -204,15 +204,15 @@ impl Life {
         };
         let mut pumps = JoinSet::new();
         if let Some(pipe) = child.stdout.take() {
-            pumps.spawn(pump(stage.clone(), Stream::Stdout, pipe));
+            pumps.spawn(pump(stage.clone(), ScriptStream::Stdout, pipe));
         }
         if let Some(pipe) = child.stderr.take() {
-            pumps.spawn(pump(stage.clone(), Stream::Stderr, pipe));
+            pumps.spawn(pump(stage.clone(), ScriptStream::Stderr, pipe));
         }
         let mut kill_at: Option<Instant> = None;
         let mut was_attached = false;
         let mut gone_at = Some(Instant::now() + client_gone);
-        let mut ended: Option<Ended> = None;
+        let mut ended: Option<ExitedScript> = None;
         loop {
             if self.audience.borrow_and_update().listening > 0 {
                 was_attached = true;
@@ -220,17 +220,17 @@ impl Life {
             } else if std::mem::take(&mut was_attached) {
                 gone_at = Some(Instant::now() + client_gone);
             }
-            if let Some(Ended { ending, .. }) = ended
+            if let Some(ExitedScript { ending, .. }) = ended
                 && pumps.is_empty()
             {
-                stage.output.finish(ending, Left::Nothing);
+                stage.output.finish(ending, OutputLeftover::Nothing);
                 break;
             }
             tokio::select! {
                 status = child.wait(), if ended.is_none() => {
                     let by_itself = !stage.signalled.load(Ordering::Relaxed);
                     stage.by_itself.store(by_itself, Ordering::Relaxed);
-                    ended = Some(Ended::now(status, &stage.output));
+                    ended = Some(ExitedScript::now(status, &stage.output));
                 }
                 _ = pumps.join_next(), if !pumps.is_empty() => {}
                 Some(order) = self.orders.recv() => {
@@ -256,7 +256,7 @@ impl Life {
                     if let Some(seen) = &mut ended
                         && seen.is_complete(&stage.output)
                     {
-                        stage.output.finish(seen.ending, Left::Writers);
+                        stage.output.finish(seen.ending, OutputLeftover::Writers);
                         break;
                     }
                 }
@@ -267,7 +267,7 @@ impl Life {
         let mut patience: Option<Instant> = None;
         loop {
             let ending = kill_at.is_some() || patience.is_some_and(|until| Instant::now() < until);
-            let pending = ending && tree.is_some_and(Tree::is_alive);
+            let pending = ending && tree.is_some_and(ProcessTree::is_alive);
             stage.cleared.send_replace(!pending);
             if !pending && pumps.is_empty() {
                 return;
@@ -298,20 +298,20 @@ async fn at(moment: Option<Instant>) {
 }
 
 /// A script whose process ended while something still holds its pipes.
-struct Ended {
-    ending: Ending,
+struct ExitedScript {
+    ending: ScriptExit,
     since: Instant,
     look_again: Instant,
     seen: u64,
 }
 
-impl Ended {
-    fn now(status: std::io::Result<std::process::ExitStatus>, output: &Output) -> Self {
+impl ExitedScript {
+    fn now(status: std::io::Result<std::process::ExitStatus>, output: &StageOutput) -> Self {
         let now = Instant::now();
         Self { ending: ending(status), since: now, look_again: now + QUIET, seen: output.end() }
     }
 
-    fn is_complete(&mut self, output: &Output) -> bool {
+    fn is_complete(&mut self, output: &StageOutput) -> bool {
         let quiet = output.end() == self.seen;
         self.seen = output.end();
         self.look_again = Instant::now() + QUIET;
@@ -320,22 +320,26 @@ impl Ended {
     }
 }
 
-fn ending(status: std::io::Result<std::process::ExitStatus>) -> Ending {
+fn ending(status: std::io::Result<std::process::ExitStatus>) -> ScriptExit {
     use std::os::unix::process::ExitStatusExt;
     let byte = |n: i32| u8::try_from(n).unwrap_or(u8::MAX);
     match status {
         Ok(status) => match (status.code(), status.signal()) {
-            (Some(code), _) => Ending::Code { code: byte(code) },
+            (Some(code), _) => ScriptExit::Code { code: byte(code) },
             (None, signal) => {
-                Ending::Signal { number: byte(signal.unwrap_or(Signal::SIGKILL as i32)) }
+                ScriptExit::Signal { number: byte(signal.unwrap_or(Signal::SIGKILL as i32)) }
             }
         },
         // Only if someone else had reaped it, which `init` and `server` rule out.
-        Err(_) => Ending::Signal { number: byte(Signal::SIGKILL as i32) },
+        Err(_) => ScriptExit::Signal { number: byte(Signal::SIGKILL as i32) },
     }
 }
 
-async fn pump(stage: std::sync::Arc<Stage>, stream: Stream, mut pipe: impl AsyncRead + Unpin) {
+async fn pump(
+    stage: std::sync::Arc<StageRun>,
+    stream: ScriptStream,
+    mut pipe: impl AsyncRead + Unpin,
+) {
     let mut buffer = vec![0; READ];
     while let Ok(n @ 1..) = pipe.read(&mut buffer).await {
         stage.output.write(stream, &buffer[..n]).await;
@@ -345,20 +349,20 @@ async fn pump(stage: std::sync::Arc<Stage>, stream: Stream, mut pipe: impl Async
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::Found;
-    use crate::process::{Start, start};
+    use crate::output::OutputRead;
+    use crate::process::{ProcessSpec, start};
     use std::process::Stdio;
     use std::sync::Arc;
 
-    struct Running {
-        stage: Arc<Stage>,
+    struct RunningStage {
+        stage: Arc<StageRun>,
         life: tokio::task::JoinHandle<()>,
     }
 
-    fn run(script: &str, client_gone: Duration) -> Running {
+    fn run(script: &str, client_gone: Duration) -> RunningStage {
         let arguments = ["-c".to_owned(), script.to_owned()];
         let environment = vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default())];
-        let child = start(Start {
+        let child = start(ProcessSpec {
             program: "bash",
             arguments: &arguments,
             environment,
@@ -366,18 +370,18 @@ mod tests {
             stdin: Stdio::null(),
         })
         .unwrap();
-        let (stage, life) = Stage::new(Token::from_bits([7; 16]));
+        let (stage, life) = StageRun::new(RandomToken::from_bits([7; 16]));
         let stage = Arc::new(stage);
         let life = tokio::spawn({
             let stage = stage.clone();
             async move { life.live(&stage, child, client_gone).await }
         });
-        Running { stage, life }
+        RunningStage { stage, life }
     }
 
     const LONG: Duration = Duration::from_secs(100);
 
-    async fn has_written(stage: &Stage, bytes: u64) {
+    async fn has_written(stage: &StageRun, bytes: u64) {
         let mut changes = stage.output.subscribe();
         while stage.output.end() < bytes {
             changes.changed().await.unwrap();
@@ -387,9 +391,9 @@ mod tests {
     #[tokio::test]
     async fn a_process_left_behind_does_not_hold_the_stage() {
         let running = run("sleep 1000 & echo $!; exit 3", LONG);
-        assert_eq!(running.stage.ended().await, Ending::Code { code: 3 });
+        assert_eq!(running.stage.ended().await, ScriptExit::Code { code: 3 });
         assert!(running.stage.ended_by_itself());
-        let Found::Bytes(_, pid) = running.stage.output.read(0) else { panic!("no output") };
+        let OutputRead::Bytes(_, pid) = running.stage.output.read(0) else { panic!("no output") };
         let pid: i32 = String::from_utf8(pid).unwrap().trim().parse().unwrap();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).unwrap();
         running.life.await.unwrap();
@@ -399,7 +403,7 @@ mod tests {
     async fn output_that_a_filter_still_holds_is_not_lost() {
         let running = run("exec > >(sleep 0.1; cat); echo last words", LONG);
         running.stage.ended().await;
-        let expected = Found::Bytes(Stream::Stdout, b"last words\n".to_vec());
+        let expected = OutputRead::Bytes(ScriptStream::Stdout, b"last words\n".to_vec());
         assert_eq!(running.stage.output.read(0), expected);
         running.life.await.unwrap();
     }
@@ -409,8 +413,8 @@ mod tests {
         let running = run("trap '' TERM; echo up; while :; do sleep 0.01; done", LONG);
         has_written(&running.stage, 3).await;
         let grace = Duration::from_millis(50);
-        running.stage.order(Order { signal: Signal::SIGTERM, grace });
-        assert_eq!(running.stage.ended().await, Ending::Signal { number: 9 });
+        running.stage.order(SignalRequest { signal: Signal::SIGTERM, grace });
+        assert_eq!(running.stage.ended().await, ScriptExit::Signal { number: 9 });
         assert!(!running.stage.ended_by_itself());
         running.life.await.unwrap();
     }
@@ -423,12 +427,12 @@ mod tests {
         let running = run(script, LONG);
         has_written(&running.stage, 2).await;
         let grace = Duration::from_millis(100);
-        running.stage.order(Order { signal: Signal::SIGTERM, grace });
-        assert_eq!(running.stage.ended().await, Ending::Code { code: 1 });
+        running.stage.order(SignalRequest { signal: Signal::SIGTERM, grace });
+        assert_eq!(running.stage.ended().await, ScriptExit::Code { code: 1 });
         assert!(running.stage.is_in_the_way());
         running.stage.out_of_the_way().await;
         running.life.await.unwrap();
-        let Found::Bytes(_, pid) = running.stage.output.read(0) else { panic!("no output") };
+        let OutputRead::Bytes(_, pid) = running.stage.output.read(0) else { panic!("no output") };
         let pid: i32 = String::from_utf8(pid).unwrap().trim().parse().unwrap();
         let alive = std::fs::read_to_string(format!("/proc/{pid}/stat"));
         assert!(alive.is_err() || alive.unwrap().contains(") Z "), "{pid} still runs");
@@ -437,7 +441,7 @@ mod tests {
     #[tokio::test]
     async fn a_stage_whose_client_is_gone_is_ended() {
         let running = run("echo up; sleep 1000", Duration::from_millis(50));
-        assert_eq!(running.stage.ended().await, Ending::Signal { number: 15 });
+        assert_eq!(running.stage.ended().await, ScriptExit::Signal { number: 15 });
         running.life.await.unwrap();
     }
 
@@ -445,7 +449,7 @@ mod tests {
     async fn a_stage_whose_client_came_back_goes_on() {
         let running = run("echo up; read -t 0.3 <> <(:); exit 4", Duration::from_millis(100));
         let attachment = running.stage.attach(1);
-        assert_eq!(running.stage.ended().await, Ending::Code { code: 4 });
+        assert_eq!(running.stage.ended().await, ScriptExit::Code { code: 4 });
         drop(attachment);
         running.life.await.unwrap();
     }
@@ -465,14 +469,14 @@ mod tests {
         running.stage.ended().await;
         running.life.await.unwrap();
         let _back = running.stage.attach(2).unwrap();
-        let said = Found::Bytes(Stream::Stdout, b"out\n".to_vec());
+        let said = OutputRead::Bytes(ScriptStream::Stdout, b"out\n".to_vec());
         assert_eq!(running.stage.output.read(0), said);
-        assert_eq!(running.stage.output.read(4), Found::End(Ending::Code { code: 4 }));
+        assert_eq!(running.stage.output.read(4), OutputRead::End(ScriptExit::Code { code: 4 }));
     }
 
     #[tokio::test]
     async fn a_later_conversation_takes_the_place_of_an_earlier_one_and_never_the_reverse() {
-        let (stage, _life) = Stage::new(Token::from_bits([7; 16]));
+        let (stage, _life) = StageRun::new(RandomToken::from_bits([7; 16]));
         let former = stage.attach(3).unwrap();
         let later = stage.attach(5).unwrap();
         former.displaced().await;

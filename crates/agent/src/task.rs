@@ -6,32 +6,32 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fargate_model::id::Token;
-use fargate_protocol::{Notice, Refusal, Run, What};
+use fargate_model::id::RandomToken;
+use fargate_protocol::{AgentNotice, AgentRefusal, RunCommand, RunRequest};
 use nix::sys::signal::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::environment::Environment;
-use crate::lease::Lease;
-use crate::process::{Start, start, start_joined};
-use crate::settings::Limits;
-use crate::stage::{Order, Stage};
+use crate::environment::ScriptEnvironment;
+use crate::lease::LeaseTracker;
+use crate::process::{ProcessSpec, start, start_joined};
+use crate::settings::LeaseDefaults;
+use crate::stage::{SignalRequest, StageRun};
 
 /// Beyond the grace, for a process that even KILL cannot end at once.
 const KILL_MARGIN: Duration = Duration::from_secs(3);
 
 /// One Fargate task, seen from inside.
-pub struct Task {
-    pub environment: Environment,
-    pub lease: Lease,
+pub struct AgentTask {
+    pub environment: ScriptEnvironment,
+    pub lease: LeaseTracker,
     /// No signal from outside reaches a script but through the agent: another init may pass one on
     /// to every process.
     pub is_alone: bool,
     /// Set once, when the task is about to end.
-    pub ending: watch::Sender<Option<Notice>>,
-    stages: Mutex<Stages>,
+    pub ending: watch::Sender<Option<AgentNotice>>,
+    stages: Mutex<StageHistory>,
     conversations: AtomicU64,
     starting: tokio::sync::Mutex<()>,
     lives: Mutex<JoinSet<()>>,
@@ -43,19 +43,19 @@ const MAX_FORMER: usize = 64 * 1024;
 
 /// The stages of this task, as far as they are of use to anybody.
 #[derive(Default)]
-struct Stages {
+struct StageHistory {
     /// The one that was started last.
-    current: Option<Arc<Stage>>,
+    current: Option<Arc<StageRun>>,
     /// The number of the conversation that asked for it.
     asked: u64,
     /// The ids of those before it.
-    former: BTreeSet<Token>,
+    former: BTreeSet<RandomToken>,
 }
 
 /// What is known here of one run.
-pub enum Known {
+pub enum RunLookup {
     /// It was started last.
-    Stage(Arc<Stage>),
+    Stage(Arc<StageRun>),
     /// It was started, and then another one.
     Former,
     /// It has started nothing.
@@ -66,12 +66,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Task {
-    pub fn new(environment: Environment, limits: Limits, is_alone: bool) -> Self {
+impl AgentTask {
+    pub fn new(environment: ScriptEnvironment, limits: LeaseDefaults, is_alone: bool) -> Self {
         Self {
             is_alone,
             environment,
-            lease: Lease::new(limits),
+            lease: LeaseTracker::new(limits),
             ending: watch::Sender::new(None),
             stages: Mutex::default(),
             conversations: AtomicU64::new(0),
@@ -81,19 +81,19 @@ impl Task {
     }
 
     /// The stage that was started last.
-    pub fn current(&self) -> Option<Arc<Stage>> {
+    pub fn current(&self) -> Option<Arc<StageRun>> {
         lock(&self.stages).current.clone()
     }
 
     /// What this run has started here.
-    pub fn find(&self, run_id: &Token) -> Known {
+    pub fn find(&self, run_id: &RandomToken) -> RunLookup {
         let stages = lock(&self.stages);
         match &stages.current {
-            Some(stage) if stage.run_id == *run_id => Known::Stage(stage.clone()),
-            _ if stages.former.contains(run_id) => Known::Former,
+            Some(stage) if stage.run_id == *run_id => RunLookup::Stage(stage.clone()),
+            _ if stages.former.contains(run_id) => RunLookup::Former,
             // What was forgotten may have been this one, and nothing is ever started twice.
-            _ if stages.former.len() >= MAX_FORMER => Known::Former,
-            _ => Known::Nothing,
+            _ if stages.former.len() >= MAX_FORMER => RunLookup::Former,
+            _ => RunLookup::Nothing,
         }
     }
 
@@ -103,7 +103,7 @@ impl Task {
     }
 
     /// Ends what still runs, because `run_id` wants its place; returns at once.
-    pub fn make_way_for(&self, run_id: &Token) {
+    pub fn make_way_for(&self, run_id: &RandomToken) {
         if let Some(former) = self.current()
             && former.run_id != *run_id
             && former.is_in_the_way()
@@ -111,7 +111,7 @@ impl Task {
             former.superseded.send_replace(true);
             former.output.discard();
             let grace = self.lease.next_stage_grace();
-            former.order(Order { signal: Signal::SIGTERM, grace });
+            former.order(SignalRequest { signal: Signal::SIGTERM, grace });
         }
     }
 
@@ -121,49 +121,54 @@ impl Task {
     ///
     /// # Errors
     ///
-    /// [`Refusal`]; then nothing was started.
-    pub async fn start(&self, run: &Run, number: u64, stdin: Stdio) -> Result<Known, Refusal> {
+    /// [`AgentRefusal`]; then nothing was started.
+    pub async fn start(
+        &self,
+        run: &RunRequest,
+        number: u64,
+        stdin: Stdio,
+    ) -> Result<RunLookup, AgentRefusal> {
         let within = self.lease.next_stage_grace() + KILL_MARGIN;
         // The same script may be on its way twice, through a connection that was lost and a new one.
-        let _alone = timeout(within, self.starting.lock()).await.map_err(|_| Refusal::Busy)?;
+        let _alone = timeout(within, self.starting.lock()).await.map_err(|_| AgentRefusal::Busy)?;
         match self.find(&run.run_id) {
-            Known::Nothing => {}
+            RunLookup::Nothing => {}
             known => return Ok(known),
         }
         if number < lock(&self.stages).asked {
-            return Ok(Known::Former);
+            return Ok(RunLookup::Former);
         }
         self.make_way_for(&run.run_id);
         if let Some(former) = self.current().filter(|former| former.is_in_the_way()) {
-            timeout(within, former.out_of_the_way()).await.map_err(|_| Refusal::Busy)?;
+            timeout(within, former.out_of_the_way()).await.map_err(|_| AgentRefusal::Busy)?;
         }
         if self.ending.borrow().is_some() {
-            return Err(Refusal::Ending);
+            return Err(AgentRefusal::Ending);
         }
         let (program, arguments): (&str, &[String]) = match &run.what {
-            What::Script { shell, .. } => (shell, &[]),
-            What::Argv { argv } => match argv.split_first() {
+            RunCommand::Script { shell, .. } => (shell, &[]),
+            RunCommand::Argv { argv } => match argv.split_first() {
                 Some((program, arguments)) => (program, arguments),
-                None => return Err(Refusal::Protocol { what: "a program in argv".into() }),
+                None => return Err(AgentRefusal::Protocol { what: "a program in argv".into() }),
             },
         };
         let start = if run.join_streams { start_joined } else { start };
-        let child = start(Start {
+        let child = start(ProcessSpec {
             program,
             arguments,
             environment: self.environment.with(&run.env),
             directory: run.cwd.as_deref(),
             stdin,
         })
-        .map_err(|error| Refusal::Start {
+        .map_err(|error| AgentRefusal::Start {
             program: program.to_owned(),
             error: error.to_string(),
         })?;
-        Ok(Known::Stage(self.adopt(run, number, child)))
+        Ok(RunLookup::Stage(self.adopt(run, number, child)))
     }
 
-    fn adopt(&self, run: &Run, number: u64, child: tokio::process::Child) -> Arc<Stage> {
-        let (stage, life) = Stage::new(run.run_id.clone());
+    fn adopt(&self, run: &RunRequest, number: u64, child: tokio::process::Child) -> Arc<StageRun> {
+        let (stage, life) = StageRun::new(run.run_id.clone());
         let stage = Arc::new(stage);
         let client_gone = self.lease.client_gone();
         let mut lives = lock(&self.lives);
@@ -185,7 +190,7 @@ impl Task {
 
     /// Says why to whoever listens, gives what runs and is listened to `patience` to end by itself,
     /// ends it within `grace`, and waits for it.
-    pub async fn end(&self, why: Notice, patience: Duration, grace: Duration) {
+    pub async fn end(&self, why: AgentNotice, patience: Duration, grace: Duration) {
         self.ending.send_replace(Some(why));
         if let Some(stage) = self.current()
             && stage.output.ending().is_none()
@@ -196,7 +201,7 @@ impl Task {
                 () = sleep(patience) => {}
             }
             if stage.output.ending().is_none() {
-                stage.order(Order { signal: Signal::SIGTERM, grace });
+                stage.order(SignalRequest { signal: Signal::SIGTERM, grace });
                 let _ = timeout(grace + KILL_MARGIN, stage.ended()).await;
             }
         }

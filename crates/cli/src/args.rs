@@ -4,21 +4,21 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use fargate_config::{FlagError, Overrides};
+use fargate_config::{FlagError, FlagOverrides};
 
 /// Runs CI jobs as private AWS Fargate tasks.
 #[derive(Debug, Parser)]
 #[command(name = "fargate-runner", version, max_term_width = 100)]
-pub struct Cli {
+pub struct RunnerCli {
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalFlags,
     #[command(subcommand)]
-    pub command: Command,
+    pub command: RunnerCommand,
 }
 
 /// Flags of every command.
 #[derive(Debug, Args)]
-pub struct Global {
+pub struct GlobalFlags {
     /// The configuration file [default: `FARGATE_RUNNER_CONFIG`, else /etc/fargate-runner/config.toml]
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -49,14 +49,14 @@ pub struct Global {
     pub called_as_theirs: bool,
 }
 
-impl Global {
+impl GlobalFlags {
     /// What the flags say over what the file says.
     ///
     /// # Errors
     ///
     /// The first flag with a value that it cannot have.
-    pub fn overrides(&self) -> Result<Overrides, FlagError> {
-        Overrides::default()
+    pub fn overrides(&self) -> Result<FlagOverrides, FlagError> {
+        FlagOverrides::default()
             .log_file(self.log_file.clone())
             .log_level(self.log_level.as_deref())?
             .log_format(self.log_format.as_deref())?
@@ -67,7 +67,7 @@ impl Global {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum RunnerCommand {
     /// The stages that gitlab-runner's custom executor calls [short: c]
     Custom(CustomArgs),
     /// The configuration file
@@ -88,12 +88,12 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct CustomArgs {
     #[command(subcommand)]
-    pub stage: Stage,
+    pub stage: CustomStage,
 }
 
 /// A stage of the custom executor.
 #[derive(Debug, Subcommand)]
-pub enum Stage {
+pub enum CustomStage {
     /// Tell gitlab-runner what it must know, as JSON [short: co]
     Config,
     /// Start the job's task and wait until its agent answers [short: p]
@@ -200,12 +200,12 @@ pub struct ReapArgs {
     pub cluster: bool,
     /// How it is shown [default: a table on a terminal, else JSON]
     #[arg(long, value_name = "FORMAT")]
-    pub format: Option<Format>,
+    pub format: Option<OutputFormat>,
 }
 
 /// How data is written to stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// For people.
     Table,
     /// One document.
@@ -245,16 +245,16 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        RunnerCli::command().debug_assert();
     }
 
     #[test]
     fn the_profile_may_stand_among_the_arguments_of_each_stage() {
         let line =
             "fargate-runner custom run --profile big -c /x.toml /tmp/script build_script more";
-        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let cli = RunnerCli::try_parse_from(line.split(' ')).unwrap();
         assert_eq!(cli.global.profile.as_deref(), Some("big"));
-        let Command::Custom(CustomArgs { stage: Stage::Run(run) }) = cli.command else {
+        let RunnerCommand::Custom(CustomArgs { stage: CustomStage::Run(run) }) = cli.command else {
             panic!("not run")
         };
         assert_eq!(run.script(), "/tmp/script");
@@ -266,8 +266,9 @@ mod tests {
         for stage in ["step_release", "", "$(reboot)", "../../x", "a b", "-", "--", "-h", "--help"]
         {
             let line = ["fargate-runner", "custom", "run", "/tmp/script", stage];
-            let cli = Cli::try_parse_from(line).unwrap();
-            let Command::Custom(CustomArgs { stage: Stage::Run(run) }) = cli.command else {
+            let cli = RunnerCli::try_parse_from(line).unwrap();
+            let RunnerCommand::Custom(CustomArgs { stage: CustomStage::Run(run) }) = cli.command
+            else {
                 panic!("not run")
             };
             assert_eq!(run.stage(), stage);

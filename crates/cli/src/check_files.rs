@@ -6,19 +6,20 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use fargate_config::{Config, Problem};
-use fargate_driver::state::{Folder, is_trusted_owner, others_may_write, user_name};
+use fargate_config::{ConfigProblem, RunnerConfig};
+use fargate_driver::state::{StateFolder, is_trusted_owner, others_may_write, user_name};
 use fargate_model::text::{escape, shell_word};
 
 /// Everything that is noticed, for `config check`.
-pub fn doubts(path: &Path, config: &Config) -> Vec<Problem> {
-    let problem = |(key, (message, hint)): (Option<&str>, (String, Option<String>))| Problem {
-        path: path.to_owned(),
-        line: None,
-        key: key.map(str::to_owned),
-        message,
-        hint,
-    };
+pub fn doubts(path: &Path, config: &RunnerConfig) -> Vec<ConfigProblem> {
+    let problem =
+        |(key, (message, hint)): (Option<&str>, (String, Option<String>))| ConfigProblem {
+            path: path.to_owned(),
+            line: None,
+            key: key.map(str::to_owned),
+            message,
+            hint,
+        };
     let log = config.log_file.as_deref().and_then(log_file).map(|doubt| (Some("log_file"), doubt));
     let state = state_folder(&config.state_dir).map(|doubt| (Some("state_dir"), doubt));
     let own = writers(path, &config.state_dir).into_iter().map(|doubt| (None, doubt));
@@ -27,8 +28,8 @@ pub fn doubts(path: &Path, config: &Config) -> Vec<Problem> {
 
 /// Others than this user who may change what the state folder holds.
 fn state_folder(root: &Path) -> Option<(String, Option<String>)> {
-    let shared = Folder::shared_with_others(root).map(|doubt| (root.to_owned(), doubt));
-    let (path, doubt) = shared.or_else(|| Folder::distrusted_part(root))?;
+    let shared = StateFolder::shared_with_others(root).map(|doubt| (root.to_owned(), doubt));
+    let (path, doubt) = shared.or_else(|| StateFolder::distrusted_part(root))?;
     let [root, path] = [root, &path].map(|path| escape(&path.display().to_string()));
     let part = if path == root { String::new() } else { format!(", and no job can use {path}") };
     let message = format!("`state_dir` is {root}{part}: {}", doubt.what);

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use fargate_config::{
-    DEFAULT_PATH, GITLAB_DEFAULT_PATH, Grammar, Loaded, PATH_VARIABLE, Problem, REFERENCE, Unknown,
+    ConfigGrammar, ConfigProblem, DEFAULT_PATH, GITLAB_DEFAULT_PATH, LoadedConfig, PATH_VARIABLE,
+    REFERENCE, UnknownKeyPolicy,
 };
 
 use fargate_model::text;
 
-use crate::args::{ConfigAction, ConfigArgs, Global};
+use crate::args::{ConfigAction, ConfigArgs, GlobalFlags};
 use crate::check_files;
 use crate::streams::{tell, to_stdout};
 
 /// The configuration file that flags and environment name.
-pub fn path(global: &Global) -> PathBuf {
+pub fn path(global: &GlobalFlags) -> PathBuf {
     let variable = std::env::var_os(PATH_VARIABLE);
     let default = if global.called_as_theirs { GITLAB_DEFAULT_PATH } else { DEFAULT_PATH };
     // An empty flag is one that is not there, as for GitLab's driver.
@@ -28,7 +29,10 @@ pub fn path(global: &Global) -> PathBuf {
 /// # Errors
 ///
 /// Words of several lines: what follows `error: `.
-pub fn load(global: &Global, unknown: Unknown) -> Result<(PathBuf, Loaded), String> {
+pub fn load(
+    global: &GlobalFlags,
+    unknown: UnknownKeyPolicy,
+) -> Result<(PathBuf, LoadedConfig), String> {
     let path = path(global);
     let flags = global.overrides().map_err(|error| error.to_string())?;
     let loaded = fargate_config::load_with(&path, unknown, &flags);
@@ -36,7 +40,7 @@ pub fn load(global: &Global, unknown: Unknown) -> Result<(PathBuf, Loaded), Stri
 }
 
 /// Runs one action.
-pub fn run(global: &Global, args: &ConfigArgs) -> ExitCode {
+pub fn run(global: &GlobalFlags, args: &ConfigArgs) -> ExitCode {
     let result = match &args.action {
         ConfigAction::Init => init(global),
         ConfigAction::Check => check(global),
@@ -53,7 +57,7 @@ pub fn run(global: &Global, args: &ConfigArgs) -> ExitCode {
 }
 
 /// Writes the reference, and never over a file that is there.
-fn init(global: &Global) -> Result<(), String> {
+fn init(global: &GlobalFlags) -> Result<(), String> {
     let path = path(global);
     let made = std::fs::File::create_new(&path).and_then(|mut file| {
         // Half a file would be in the way of the next try.
@@ -96,8 +100,8 @@ fn not_made(path: &Path, error: &std::io::Error) -> String {
     }
 }
 
-fn check(global: &Global) -> Result<(), String> {
-    let (path, loaded) = load(global, Unknown::Refuse)?;
+fn check(global: &GlobalFlags) -> Result<(), String> {
+    let (path, loaded) = load(global, UnknownKeyPolicy::Refuse)?;
     let names = loaded.config.profile_names();
     for name in names.iter().copied().map(Some).chain(names.is_empty().then_some(None)) {
         loaded.config.profile(name).map_err(|error| error.to_string())?;
@@ -107,15 +111,15 @@ fn check(global: &Global) -> Result<(), String> {
         tell!("{}", noticed(&doubt));
     }
     let what = match (loaded.config.grammar(), names.len()) {
-        (Grammar::GitLab, _) => "a file of GitLab's Fargate driver".to_owned(),
-        (Grammar::Own, 0) => "no profiles".to_owned(),
-        (Grammar::Own, _) => format!("profiles: {}", names.join(", ")),
+        (ConfigGrammar::GitLab, _) => "a file of GitLab's Fargate driver".to_owned(),
+        (ConfigGrammar::Own, 0) => "no profiles".to_owned(),
+        (ConfigGrammar::Own, _) => format!("profiles: {}", names.join(", ")),
     };
     to_stdout(&format!("{}: in order, {what}", path.display())).map_err(unwritten)
 }
 
-fn show(global: &Global) -> Result<(), String> {
-    let (_, loaded) = load(global, Unknown::Warn)?;
+fn show(global: &GlobalFlags) -> Result<(), String> {
+    let (_, loaded) = load(global, UnknownKeyPolicy::Warn)?;
     told(&loaded);
     if let Some(profile) = &global.profile {
         loaded.config.profile(Some(profile)).map_err(|error| error.to_string())?;
@@ -126,8 +130,9 @@ fn show(global: &Global) -> Result<(), String> {
 /// Prints a file of GitLab's driver in our grammar. Flags are about this host's own file, so they say
 /// nothing here.
 fn import(old: &Path) -> Result<(), String> {
-    let loaded = fargate_config::load(old, Unknown::Warn).map_err(|error| error.to_string())?;
-    if loaded.config.grammar() == Grammar::Own {
+    let loaded =
+        fargate_config::load(old, UnknownKeyPolicy::Warn).map_err(|error| error.to_string())?;
+    if loaded.config.grammar() == ConfigGrammar::Own {
         return Err(format!(
             "{} has `config_version`: it is in our grammar already\nhint: `fargate-runner -c FILE config check`",
             old.display()
@@ -138,13 +143,13 @@ fn import(old: &Path) -> Result<(), String> {
 }
 
 /// What was noticed, one line each, and what to do about it.
-fn told(loaded: &Loaded) {
+fn told(loaded: &LoadedConfig) {
     for warning in loaded.warnings.iter().chain(&loaded.notices) {
         tell!("{}", noticed(warning));
     }
 }
 
-fn noticed(warning: &Problem) -> String {
+fn noticed(warning: &ConfigProblem) -> String {
     let hint = warning.hint.as_ref().map(|hint| format!("\nhint: {hint}"));
     format!("warning: {warning}{}", hint.unwrap_or_default())
 }

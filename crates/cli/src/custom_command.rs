@@ -2,42 +2,42 @@
 
 use std::process::ExitCode;
 
-use fargate_config::{Config, Grammar, Loaded, Problem, Unknown};
-use fargate_driver::gitlab::{self, Environment, FALLBACK_CODES, JobResponse, StageError};
+use fargate_config::{ConfigGrammar, ConfigProblem, LoadedConfig, RunnerConfig, UnknownKeyPolicy};
+use fargate_driver::gitlab::{self, FALLBACK_CODES, JobResponse, StageEnvironment, StageError};
 use fargate_driver::host;
-use fargate_driver::provision::Settings;
-use fargate_driver::session::Console;
-use fargate_driver::state::{Folder, StateError};
-use fargate_model::why::{Cause, Colour, Why};
+use fargate_driver::provision::DriverSettings;
+use fargate_driver::session::ConsoleWriter;
+use fargate_driver::state::{StateError, StateFolder};
+use fargate_model::cause::{CauseReport, ColourMode, FailureCause};
 use tracing::Instrument;
 
-use crate::args::{CustomArgs, Global, RunArgs, Stage};
+use crate::args::{CustomArgs, CustomStage, GlobalFlags, RunArgs};
 use crate::streams::{tell, to_job_log, to_stdout};
 use crate::{config_command, job_choice, log};
 
 /// What a stage needs to know of its configuration.
-struct Setup {
-    config: Config,
-    settings: Settings,
+struct StageSetup {
+    config: RunnerConfig,
+    settings: DriverSettings,
     /// For whoever reads the job's log.
-    warnings: Vec<Problem>,
+    warnings: Vec<ConfigProblem>,
     /// For the operator alone.
-    notices: Vec<Problem>,
+    notices: Vec<ConfigProblem>,
 }
 
 /// Runs one stage.
-pub fn run(global: &Global, custom: &CustomArgs) -> ExitCode {
+pub fn run(global: &GlobalFlags, custom: &CustomArgs) -> ExitCode {
     let lookup = |name: &str| std::env::var_os(name);
-    let is_cleanup = matches!(custom.stage, Stage::Cleanup);
-    let environment = match Environment::read(lookup) {
+    let is_cleanup = matches!(custom.stage, CustomStage::Cleanup);
+    let environment = match StageEnvironment::read(lookup) {
         Ok(environment) => environment,
-        Err(_) if is_cleanup => Environment::read_for_cleanup(lookup),
+        Err(_) if is_cleanup => StageEnvironment::read_for_cleanup(lookup),
         Err(error) => {
             say(&custom.stage, &format!("error: {error}"));
             return ExitCode::from(FALLBACK_CODES.system_failure);
         }
     };
-    if matches!(custom.stage, Stage::Run(_)) {
+    if matches!(custom.stage, CustomStage::Run(_)) {
         environment.forget_exit_code();
     }
     if let Err(error) = host::check() {
@@ -55,16 +55,25 @@ pub fn run(global: &Global, custom: &CustomArgs) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn set_up(global: &Global) -> Result<Setup, String> {
-    let (_, Loaded { config, warnings, notices }) = config_command::load(global, Unknown::Warn)?;
+fn set_up(global: &GlobalFlags) -> Result<StageSetup, String> {
+    let (_, LoadedConfig { config, warnings, notices }) =
+        config_command::load(global, UnknownKeyPolicy::Warn)?;
     let profile =
         config.profile(global.profile.as_deref()).map_err(|problems| problems.to_string())?;
-    let settings =
-        Settings { owner: config.owner.clone(), state_dir: config.state_dir.clone(), profile };
-    Ok(Setup { config, settings, warnings, notices })
+    let settings = DriverSettings {
+        owner: config.owner.clone(),
+        state_dir: config.state_dir.clone(),
+        profile,
+    };
+    Ok(StageSetup { config, settings, warnings, notices })
 }
 
-fn stage(global: &Global, custom: &CustomArgs, environment: &Environment, mut setup: Setup) -> u8 {
+fn stage(
+    global: &GlobalFlags,
+    custom: &CustomArgs,
+    environment: &StageEnvironment,
+    mut setup: StageSetup,
+) -> u8 {
     let response = match JobResponse::read(environment, |name| std::env::var_os(name)) {
         Ok(response) => response,
         Err(error) => {
@@ -76,37 +85,40 @@ fn stage(global: &Global, custom: &CustomArgs, environment: &Environment, mut se
     let common = [("job", response.name()), ("stage", name(&custom.stage))];
     log::start(&setup.config, debug(global, setup.config.grammar()), &common);
     let result = match &custom.stage {
-        Stage::Config => config_json(&setup.settings, &response),
-        Stage::Prepare => prepare(global, &mut setup, &response),
-        Stage::Run(run) => run_script(&setup.settings, &response, run),
-        Stage::Cleanup => cleanup(&setup.settings, &response),
+        CustomStage::Config => config_json(&setup.settings, &response),
+        CustomStage::Prepare => prepare(global, &mut setup, &response),
+        CustomStage::Run(run) => run_script(&setup.settings, &response, run),
+        CustomStage::Cleanup => cleanup(&setup.settings, &response),
     };
     conclude(environment, result)
 }
 
 /// With a file of GitLab's driver nothing of the log reaches stderr, which is the job's log.
-fn debug(global: &Global, grammar: Grammar) -> log::Debug {
+fn debug(global: &GlobalFlags, grammar: ConfigGrammar) -> log::DebugMode {
     match (global.debug, grammar) {
-        (false, _) => log::Debug::Off,
-        (true, Grammar::Own) => log::Debug::Stderr,
-        (true, Grammar::GitLab) => log::Debug::Quiet,
+        (false, _) => log::DebugMode::Off,
+        (true, ConfigGrammar::Own) => log::DebugMode::Stderr,
+        (true, ConfigGrammar::GitLab) => log::DebugMode::Quiet,
     }
 }
 
 /// The name in the log; a stage's own name comes from gitlab-runner and is made harmless.
-fn name(stage: &Stage) -> String {
+fn name(stage: &CustomStage) -> String {
     match stage {
-        Stage::Config => "config".to_owned(),
-        Stage::Prepare => "prepare".to_owned(),
-        Stage::Run(run) => fargate_model::text::escape_within(&run.stage().to_string_lossy(), 60),
-        Stage::Cleanup => "cleanup".to_owned(),
+        CustomStage::Config => "config".to_owned(),
+        CustomStage::Prepare => "prepare".to_owned(),
+        CustomStage::Run(run) => {
+            fargate_model::text::escape_within(&run.stage().to_string_lossy(), 60)
+        }
+        CustomStage::Cleanup => "cleanup".to_owned(),
     }
 }
 
 /// Without the JSON gitlab-runner would go on with settings of its own, so it has to be written.
-fn config_json(settings: &Settings, response: &JobResponse) -> Result<(), StageError> {
+fn config_json(settings: &DriverSettings, response: &JobResponse) -> Result<(), StageError> {
     to_stdout(&gitlab::config(&settings.profile, response)).map_err(|error| {
-        let why = Why::new(Cause::Output).quoting("writing to stdout", error.to_string());
+        let why =
+            CauseReport::new(FailureCause::Output).quoting("writing to stdout", error.to_string());
         let error = StageError::from(why);
         tell!("{}", gitlab::run_line(&error).unwrap_or_default());
         error
@@ -118,7 +130,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, StageError> {
     Ok(built.map_err(StateError::host("starting an event loop"))?)
 }
 
-fn prepare(global: &Global, setup: &mut Setup, response: &JobResponse) -> Result<(), StageError> {
+fn prepare(
+    global: &GlobalFlags,
+    setup: &mut StageSetup,
+    response: &JobResponse,
+) -> Result<(), StageError> {
     for told in setup.warnings.iter().chain(&setup.notices) {
         tracing::warn!(event = "configuration.noticed", "{told}");
     }
@@ -132,7 +148,7 @@ fn prepare(global: &Global, setup: &mut Setup, response: &JobResponse) -> Result
     let settings = &setup.settings;
     // GitLab renders colour, so it is on where no terminal is.
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let colour = if plain { Colour::Off } else { Colour::On };
+    let colour = if plain { ColourMode::Off } else { ColourMode::On };
     let runtime =
         runtime().inspect_err(|error| to_job_log(&format!("error: {}", gitlab::chain(error))))?;
     let mut out = std::io::stdout();
@@ -141,21 +157,23 @@ fn prepare(global: &Global, setup: &mut Setup, response: &JobResponse) -> Result
 }
 
 fn run_script(
-    settings: &Settings,
+    settings: &DriverSettings,
     response: &JobResponse,
     run: &RunArgs,
 ) -> Result<(), StageError> {
     let profile = &settings.profile;
-    let mut console = match Console::of_this_process() {
+    let mut console = match ConsoleWriter::of_this_process() {
         Ok(console) => console,
         Err(error) => {
-            let why = Why::new(Cause::Output).quoting("opening stdout", error.to_string());
+            let why =
+                CauseReport::new(FailureCause::Output).quoting("opening stdout", error.to_string());
             let error = StageError::from(why);
             tell!("fargate-runner: {}", gitlab::run_line(&error).unwrap_or_default());
             return Err(error);
         }
     };
-    let result = Folder::open(&settings.state_dir, profile.timeouts.lock).map_err(StageError::from);
+    let result =
+        StateFolder::open(&settings.state_dir, profile.timeouts.lock).map_err(StageError::from);
     let result = result.and_then(|folder| {
         let key = response.identity.key();
         let ran = gitlab::run(&folder, &key, profile, run.script(), &mut console);
@@ -170,7 +188,7 @@ fn run_script(
     result
 }
 
-fn cleanup(settings: &Settings, response: &JobResponse) -> Result<(), StageError> {
+fn cleanup(settings: &DriverSettings, response: &JobResponse) -> Result<(), StageError> {
     let key = response.identity.key();
     let cleaned = runtime().and_then(|runtime| {
         runtime.block_on(gitlab::cleanup(settings, &key).instrument(log::stage()))
@@ -191,7 +209,7 @@ fn cleanup(settings: &Settings, response: &JobResponse) -> Result<(), StageError
 }
 
 /// The exit code, and the file that goes with the job's own failure.
-fn conclude(environment: &Environment, result: Result<(), StageError>) -> u8 {
+fn conclude(environment: &StageEnvironment, result: Result<(), StageError>) -> u8 {
     let Err(error) = result else { return 0 };
     tracing::info!(
         event = "stage.ended",
@@ -208,10 +226,10 @@ fn conclude(environment: &Environment, result: Result<(), StageError>) -> u8 {
 }
 
 /// Words of a stage that has not begun. In `prepare` everything goes to one stream, in order.
-fn say(stage: &Stage, words: &str) {
+fn say(stage: &CustomStage, words: &str) {
     match stage {
-        Stage::Prepare => to_job_log(words),
-        Stage::Run(_) => tell!("fargate-runner: {words}"),
-        Stage::Config | Stage::Cleanup => tell!("{words}"),
+        CustomStage::Prepare => to_job_log(words),
+        CustomStage::Run(_) => tell!("fargate-runner: {words}"),
+        CustomStage::Config | CustomStage::Cleanup => tell!("{words}"),
     }
 }

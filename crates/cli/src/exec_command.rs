@@ -4,17 +4,17 @@ use std::io::Read;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use fargate_config::{Loaded, Unknown};
-use fargate_driver::exec::{Report, Step, exec};
-use fargate_driver::provision::Settings;
-use fargate_driver::session::{Console, Job, shell_for};
-use fargate_driver::task::{Event, relaunch_words};
-use fargate_model::size::Size;
+use fargate_config::{LoadedConfig, UnknownKeyPolicy};
+use fargate_driver::exec::{ExecReport, ExecStep, exec};
+use fargate_driver::provision::DriverSettings;
+use fargate_driver::session::{ConsoleWriter, TaskCommand, shell_for};
+use fargate_driver::task::{TaskStartEvent, relaunch_words};
+use fargate_model::cause::ColourMode;
+use fargate_model::size::FargateSize;
 use fargate_model::text::{duration, escape, escape_within, ticking};
-use fargate_model::why::Colour;
 
-use crate::args::{ExecArgs, Global};
-use crate::status::Status;
+use crate::args::{ExecArgs, GlobalFlags};
+use crate::status::StatusLine;
 use crate::streams::{tell, to_stderr};
 use crate::{config_command, log};
 
@@ -26,7 +26,7 @@ const INTERRUPTED: u8 = 130;
 const MAX_SCRIPT: u64 = 256 * 1024 * 1024;
 
 /// Runs it.
-pub fn run(global: &Global, args: &ExecArgs) -> ExitCode {
+pub fn run(global: &GlobalFlags, args: &ExecArgs) -> ExitCode {
     match prepare(global, args) {
         Ok((settings, job, name)) => start(args, &settings, &job, &name),
         Err(error) => {
@@ -36,8 +36,12 @@ pub fn run(global: &Global, args: &ExecArgs) -> ExitCode {
     }
 }
 
-fn prepare(global: &Global, args: &ExecArgs) -> Result<(Settings, Job, String), String> {
-    let (_, Loaded { config, warnings, notices }) = config_command::load(global, Unknown::Warn)?;
+fn prepare(
+    global: &GlobalFlags,
+    args: &ExecArgs,
+) -> Result<(DriverSettings, TaskCommand, String), String> {
+    let (_, LoadedConfig { config, warnings, notices }) =
+        config_command::load(global, UnknownKeyPolicy::Warn)?;
     for warning in warnings.iter().chain(&notices) {
         tell!("warning: {warning}");
     }
@@ -46,22 +50,22 @@ fn prepare(global: &Global, args: &ExecArgs) -> Result<(Settings, Job, String), 
     profile.cpu_units = args.cpu.or(profile.cpu_units);
     profile.memory_mib = args.memory.or(profile.memory_mib);
     if let (Some(cpu), Some(memory)) = (profile.cpu_units, profile.memory_mib) {
-        Size::check(cpu, memory).map_err(|error| {
+        FargateSize::check(cpu, memory).map_err(|error| {
             let nearest = error.nearest();
             format!("{error}\nhint: `--cpu {} --memory {}`", nearest.cpu_units, nearest.memory_mib)
         })?;
     }
     let (job, name) = match &args.script {
-        None => (Job::Argv(args.command.clone()), args.command.join(" ")),
+        None => (TaskCommand::Argv(args.command.clone()), args.command.join(" ")),
         Some(script) => {
             let bytes = read_script(script)?;
             let shell = shell_for(profile.shell.as_str(), &bytes).map_err(|e| e.to_string())?;
-            (Job::Script { shell, bytes }, script.display().to_string())
+            (TaskCommand::Script { shell, bytes }, script.display().to_string())
         }
     };
-    let debug = if global.debug { log::Debug::Stderr } else { log::Debug::Off };
+    let debug = if global.debug { log::DebugMode::Stderr } else { log::DebugMode::Off };
     log::start(&config, debug, &[("stage", "exec".into())]);
-    let settings = Settings { owner: config.owner, state_dir: config.state_dir, profile };
+    let settings = DriverSettings { owner: config.owner, state_dir: config.state_dir, profile };
     Ok((settings, job, escape_within(&name, 60)))
 }
 
@@ -84,40 +88,40 @@ fn read_script(path: &std::path::Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn start(args: &ExecArgs, settings: &Settings, job: &Job, name: &str) -> ExitCode {
+fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &str) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let (runtime, mut console) = match (runtime, Console::of_this_process()) {
+    let (runtime, mut console) = match (runtime, ConsoleWriter::of_this_process()) {
         (Ok(runtime), Ok(console)) => (runtime, console),
         (Err(error), _) | (_, Err(error)) => {
             tell!("error: starting: {error}");
             return ExitCode::from(NEVER_RAN);
         }
     };
-    let mut status = Status::new(args.quiet);
-    let mut told = |step: Step<'_>| match step {
-        Step::Starting(event) => tell(&mut status, &event),
-        Step::Running => status.clear(),
+    let mut status = StatusLine::new(args.quiet);
+    let mut told = |step: ExecStep<'_>| match step {
+        ExecStep::Starting(event) => tell(&mut status, &event),
+        ExecStep::Running => status.clear(),
     };
     let report = runtime.block_on(exec(settings, job, &mut console, &mut told));
     drop(status);
     conclude(args, name, &report, console.is_mid_line(), settings.profile.timeouts.exec_idle)
 }
 
-fn tell(status: &mut Status, event: &Event<'_>) {
+fn tell(status: &mut StatusLine, event: &TaskStartEvent<'_>) {
     match event {
-        Event::Accepted(seen) => {
+        TaskStartEvent::Accepted(seen) => {
             let line = format!("~ task {}: accepted", seen.task.short());
             status.show(&line, &line);
         }
-        Event::Refused { why, tries, waited } => {
+        TaskStartEvent::Refused { why, tries, waited } => {
             let line = format!(". {}: {tries} tries in {}", why.headline(), ticking(*waited));
             status.show(&why.headline(), &line);
         }
-        Event::Waiting { seen, age, .. } => {
+        TaskStartEvent::Waiting { seen, age, .. } => {
             let what = format!("~ task {}: {}", seen.task.short(), seen.status);
             status.show(&what, &format!("{what} {}", ticking(*age)));
         }
-        Event::Relaunching { why, n, of, after } => {
+        TaskStartEvent::Relaunching { why, n, of, after } => {
             let words = relaunch_words(*n, *of, *after);
             let line = format!("~ {}: {words}", why.headline());
             status.show(&line, &line);
@@ -129,7 +133,7 @@ fn tell(status: &mut Status, event: &Event<'_>) {
 fn conclude(
     args: &ExecArgs,
     name: &str,
-    report: &Report,
+    report: &ExecReport,
     mid_line: bool,
     idle: Duration,
 ) -> ExitCode {
@@ -178,7 +182,7 @@ fn conclude(
 }
 
 /// What is left undone, and stays so with `--quiet` as well.
-fn warnings(report: &Report, idle: Duration) -> Vec<String> {
+fn warnings(report: &ExecReport, idle: Duration) -> Vec<String> {
     let idle = duration(idle);
     let undone = report.undone.iter().map(|undone| {
         format!("warning: {}; the task ends by itself within {idle}", escape(undone))
@@ -191,7 +195,7 @@ fn warnings(report: &Report, idle: Duration) -> Vec<String> {
 }
 
 /// What became of the task: `done`, if it is.
-fn end_of_task(report: &Report, idle: Duration, done: &str) -> String {
+fn end_of_task(report: &ExecReport, idle: Duration, done: &str) -> String {
     match report.undone.is_empty() {
         true => done.to_owned(),
         false => format!("not stopped; it ends by itself within {}", duration(idle)),
@@ -205,9 +209,9 @@ fn utf8() -> bool {
     locale.is_some_and(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"))
 }
 
-fn colour() -> Colour {
+fn colour() -> ColourMode {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
-    if set("NO_COLOR") || !terminal || dumb { Colour::Off } else { Colour::On }
+    if set("NO_COLOR") || !terminal || dumb { ColourMode::Off } else { ColourMode::On }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub enum CommandExit {
     /// All that was asked for is done, or was so already.
     Done,
     /// Part of it is done; what is not was told.
@@ -18,7 +18,7 @@ pub enum Exit {
     Interrupted,
 }
 
-impl Exit {
+impl CommandExit {
     /// The code; 2 stays clap's, for a command line that makes no sense.
     pub fn code(self) -> u8 {
         match self {
@@ -29,8 +29,8 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
+impl From<CommandExit> for ExitCode {
+    fn from(exit: CommandExit) -> Self {
         Self::from(exit.code())
     }
 }

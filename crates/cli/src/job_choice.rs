@@ -5,16 +5,16 @@
 
 use std::ffi::OsString;
 
-use fargate_config::{Grammar, Profile};
+use fargate_config::{ConfigGrammar, JobProfile};
 use fargate_model::text::escape_within;
 
-use crate::args::Global;
+use crate::args::GlobalFlags;
 
 /// Longest part of a value that is shown, in characters.
 const SHOWN: usize = 60;
 
 /// One setting that a job may ask for.
-struct Choice<'a> {
+struct JobChoice<'a> {
     variable: &'static str,
     /// The value in force, if there is one.
     setting: Option<&'a str>,
@@ -25,10 +25,14 @@ struct Choice<'a> {
     flag: (&'static str, bool),
 }
 
-impl Choice<'_> {
+impl JobChoice<'_> {
     /// The value that the job gets instead, or the line that says why it gets none; neither where it
     /// asks for nothing new.
-    fn ask(&self, given: Option<OsString>, grammar: Grammar) -> Option<Result<String, String>> {
+    fn ask(
+        &self,
+        given: Option<OsString>,
+        grammar: ConfigGrammar,
+    ) -> Option<Result<String, String>> {
         let given = given.filter(|given| !given.is_empty())?;
         let text = given.to_str();
         if text.is_some() && text == self.setting {
@@ -44,8 +48,8 @@ impl Choice<'_> {
         }
         Some(chosen.map(str::to_owned).ok_or_else(|| {
             let key = match grammar {
-                Grammar::Own => self.key.0,
-                Grammar::GitLab => self.key.1,
+                ConfigGrammar::Own => self.key.0,
+                ConfigGrammar::GitLab => self.key.1,
             };
             format!(
                 "Warning: {variable} \"{shown}\" is ignored: a job chooses only from `{key}` in the \
@@ -57,20 +61,20 @@ impl Choice<'_> {
 
 /// Applies what the job's variables may choose, and gives one line for each that may not.
 pub fn apply(
-    profile: &mut Profile,
-    grammar: Grammar,
-    global: &Global,
+    profile: &mut JobProfile,
+    grammar: ConfigGrammar,
+    global: &GlobalFlags,
     lookup: impl Fn(&str) -> Option<OsString>,
 ) -> Vec<String> {
     let given = |flag: &Option<String>| flag.as_ref().is_some_and(|value| !value.is_empty());
-    let task_definition = Choice {
+    let task_definition = JobChoice {
         variable: "FARGATE_TASK_DEFINITION",
         setting: Some(&profile.task_definition),
         allowed: &profile.job_task_definitions,
         key: ("job_task_definitions", "JobTaskDefinitions"),
         flag: ("--task-def", given(&global.task_def)),
     };
-    let platform_version = Choice {
+    let platform_version = JobChoice {
         variable: "FARGATE_PLATFORM_VERSION",
         setting: profile.platform_version.as_deref(),
         allowed: &profile.job_platform_versions,
@@ -115,12 +119,12 @@ mod tests {
     fn asked(
         flags: &str,
         variables: &[(&str, &str)],
-        grammar: Grammar,
+        grammar: ConfigGrammar,
     ) -> (String, String, String) {
         let line = format!("x {flags} custom prepare");
-        let cli = crate::args::Cli::try_parse_from(line.split_whitespace()).unwrap();
+        let cli = crate::args::RunnerCli::try_parse_from(line.split_whitespace()).unwrap();
         let flags = cli.global.overrides().unwrap();
-        let refuse = fargate_config::Unknown::Refuse;
+        let refuse = fargate_config::UnknownKeyPolicy::Refuse;
         let loaded = fargate_config::parse_with(FILE, Path::new("c"), refuse, &flags).unwrap();
         let mut profile = loaded.config.profile(None).unwrap();
         let lookup = |name: &str| {
@@ -138,7 +142,7 @@ mod tests {
             ("CUSTOM_ENV_FARGATE_TASK_DEFINITION", "large:2"),
             ("CUSTOM_ENV_FARGATE_PLATFORM_VERSION", "1.4.0"),
         ];
-        let (task_definition, version, lines) = asked("", &variables, Grammar::Own);
+        let (task_definition, version, lines) = asked("", &variables, ConfigGrammar::Own);
         assert_eq!(
             (task_definition.as_str(), version.as_str(), lines.as_str()),
             ("large:2", "1.4.0", "")
@@ -151,7 +155,7 @@ mod tests {
             ["large:1", "LARGE", " large", "large ", "*", "ci:1", "large,large:2", "../large"]
         {
             let variables = [("CUSTOM_ENV_FARGATE_TASK_DEFINITION", given)];
-            let (task_definition, _, lines) = asked("", &variables, Grammar::Own);
+            let (task_definition, _, lines) = asked("", &variables, ConfigGrammar::Own);
             assert_eq!((task_definition.as_str(), lines.lines().count()), ("ci", 1), "{given}");
         }
         let hostile = format!("x\n\u{1b}[2J{}", "y".repeat(10_000));
@@ -159,23 +163,23 @@ mod tests {
             ("CUSTOM_ENV_FARGATE_TASK_DEFINITION", hostile.as_str()),
             ("CUSTOM_ENV_FARGATE_PLATFORM_VERSION", "1.3.0"),
         ];
-        insta::assert_snapshot!(asked("", &variables, Grammar::Own).2, @r#"
+        insta::assert_snapshot!(asked("", &variables, ConfigGrammar::Own).2, @r#"
         Warning: FARGATE_TASK_DEFINITION "x\x0a\x1b[2Jyyyyyyyyyyyyyyyyy...yyyyyyyyyyyyyyyyyyyyyyyyyyyy" is ignored: a job chooses only from `job_task_definitions` in the runner's configuration
         Warning: FARGATE_PLATFORM_VERSION "1.3.0" is ignored: a job chooses only from `job_platform_versions` in the runner's configuration
         "#);
-        insta::assert_snapshot!(asked("", &variables[1..], Grammar::GitLab).2, @r#"Warning: FARGATE_PLATFORM_VERSION "1.3.0" is ignored: a job chooses only from `JobPlatformVersions` in the runner's configuration"#);
+        insta::assert_snapshot!(asked("", &variables[1..], ConfigGrammar::GitLab).2, @r#"Warning: FARGATE_PLATFORM_VERSION "1.3.0" is ignored: a job chooses only from `JobPlatformVersions` in the runner's configuration"#);
     }
 
     #[test]
     fn an_empty_value_and_the_one_in_force_say_nothing() {
         for given in ["", "ci"] {
             let variables = [("CUSTOM_ENV_FARGATE_TASK_DEFINITION", given)];
-            let (task_definition, _, lines) = asked("", &variables, Grammar::Own);
+            let (task_definition, _, lines) = asked("", &variables, ConfigGrammar::Own);
             assert_eq!((task_definition.as_str(), lines.as_str()), ("ci", ""));
         }
         // Without its prefix it is a variable of this host, not of the job.
         let own = [("FARGATE_TASK_DEFINITION", "large")];
-        assert_eq!(asked("", &own, Grammar::Own).0, "ci");
+        assert_eq!(asked("", &own, ConfigGrammar::Own).0, "ci");
     }
 
     #[test]
@@ -185,7 +189,7 @@ mod tests {
             ("CUSTOM_ENV_FARGATE_PLATFORM_VERSION", "1.4.0"),
         ];
         let flags = "--task-def=other:3 --platform-version=LATEST";
-        let (task_definition, version, lines) = asked(flags, &variables, Grammar::Own);
+        let (task_definition, version, lines) = asked(flags, &variables, ConfigGrammar::Own);
         assert_eq!((task_definition.as_str(), version.as_str()), ("other:3", "LATEST"));
         insta::assert_snapshot!(lines, @r#"
         Warning: FARGATE_TASK_DEFINITION "large" is ignored: the flag `--task-def` decides

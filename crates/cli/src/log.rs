@@ -11,7 +11,7 @@
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use fargate_config::{Config, LogFormat, LogLevel};
+use fargate_config::{LogFormat, LogLevel, RunnerConfig};
 use fargate_driver::mask;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -21,10 +21,10 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::log_line::{self, Reader};
+use crate::log_line::{self, LineDestination};
 use crate::log_sink::{LogSink, to_stderr_now};
 
-struct Lines {
+struct LogLayer {
     sink: Mutex<LogSink>,
     stderr: bool,
     level: Level,
@@ -34,7 +34,7 @@ struct Lines {
 
 /// What `--debug` does beside raising the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Debug {
+pub enum DebugMode {
     /// It was not given.
     Off,
     /// Nothing: stderr is the job's log.
@@ -44,15 +44,15 @@ pub enum Debug {
 }
 
 /// Starts the log that a configuration asks for. `common` goes into each line.
-pub fn start(config: &Config, debug: Debug, common: &[(&str, String)]) {
+pub fn start(config: &RunnerConfig, debug: DebugMode, common: &[(&str, String)]) {
     let mut level = tracing_level(config.log_level);
-    if debug != Debug::Off {
+    if debug != DebugMode::Off {
         level = level.max(Level::DEBUG);
     }
     let common = common.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into()));
-    let lines = Lines {
+    let lines = LogLayer {
         sink: Mutex::new(LogSink::new(config.log_file.clone())),
-        stderr: debug == Debug::Stderr,
+        stderr: debug == DebugMode::Stderr,
         level,
         format: config.log_format,
         common: common.collect(),
@@ -76,7 +76,7 @@ pub fn stage() -> Span {
     tracing::info_span!("stage", attempt = tracing::field::Empty, task = tracing::field::Empty)
 }
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         // Libraries only when something is wrong: at TRACE they have been seen to log credentials.
         let ours = metadata.target().starts_with("fargate_");
@@ -85,7 +85,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut fields = Fields(Map::new());
+        let mut fields = LogFields(Map::new());
         attributes.record(&mut fields);
         if let Some(span) = context.span(id) {
             span.extensions_mut().insert(fields);
@@ -94,17 +94,17 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+            && let Some(fields) = span.extensions_mut().get_mut::<LogFields>()
         {
             values.record(fields);
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut fields = Fields(self.common.clone());
+        let mut fields = LogFields(self.common.clone());
         // Masked at last, once every name of ours is known that stands beside.
         for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
-            if let Some(known) = span.extensions().get::<Fields>() {
+            if let Some(known) = span.extensions().get::<LogFields>() {
                 fields.0.extend(known.0.clone());
             }
         }
@@ -112,7 +112,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         fields.mask();
         let level = *event.metadata().level();
         if self.stderr {
-            to_stderr_now(&self.line(&mut fields.0, level, Reader::Plain));
+            to_stderr_now(&self.line(&mut fields.0, level, LineDestination::Plain));
         }
         let Ok(mut sink) = self.sink.lock() else { return };
         let dropped = sink.dropped();
@@ -125,8 +125,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
     }
 }
 
-impl Lines {
-    fn line(&self, fields: &mut Map<String, Value>, level: Level, reader: Reader) -> String {
+impl LogLayer {
+    fn line(
+        &self,
+        fields: &mut Map<String, Value>,
+        level: Level,
+        reader: LineDestination,
+    ) -> String {
         fields.insert("level".into(), level.as_str().to_lowercase().into());
         fields.insert("time".into(), unix_ms().into());
         log_line::write(fields, self.format, reader)
@@ -169,9 +174,9 @@ const IDS: [&str; 8] =
     ["task", "launch", "job", "owner", "cluster", "region", "folder", "request_id"];
 
 /// What one line or one span says.
-struct Fields(Map<String, Value>);
+struct LogFields(Map<String, Value>);
 
-impl Fields {
+impl LogFields {
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.insert(field.name().to_owned(), value.into());
     }
@@ -193,7 +198,7 @@ impl Fields {
     }
 }
 
-impl Visit for Fields {
+impl Visit for LogFields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         self.put(field, format!("{value:?}"));
     }
@@ -224,7 +229,7 @@ mod tests {
     /// What one event is written as.
     fn written(format: LogFormat, emit: impl FnOnce()) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let lines = Lines {
+        let lines = LogLayer {
             sink: Mutex::new(LogSink::new(Some(file.path().to_owned()))),
             stderr: false,
             level: Level::TRACE,

@@ -14,7 +14,7 @@ const PLACED: [&str; 3] = ["time", "level", "message"];
 
 /// Where a line goes, as far as it changes the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
+pub enum LineDestination {
     /// A file or a terminal.
     Plain,
     /// journald, which has time and level of its own and shows no colours.
@@ -25,9 +25,9 @@ pub enum Reader {
 const LONGEST: usize = 4000;
 
 /// One line, without its end.
-pub fn write(fields: &Map<String, Value>, format: LogFormat, reader: Reader) -> String {
+pub fn write(fields: &Map<String, Value>, format: LogFormat, reader: LineDestination) -> String {
     let fields = &clean(fields);
-    let colour = format == LogFormat::Text && reader == Reader::Plain;
+    let colour = format == LogFormat::Text && reader == LineDestination::Plain;
     match format {
         LogFormat::Json => Value::Object(fields.clone()).to_string(),
         LogFormat::Text | LogFormat::TextSimple => for_people(fields, colour, reader),
@@ -45,7 +45,7 @@ fn clean(fields: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// `TIME LEVEL MESSAGE KEY=VALUE ...`. Without a message the event stands in its place.
-fn for_people(fields: &Map<String, Value>, colour: bool, reader: Reader) -> String {
+fn for_people(fields: &Map<String, Value>, colour: bool, reader: LineDestination) -> String {
     let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
     let level = text("level");
     let (begin, end) = match colour {
@@ -53,7 +53,7 @@ fn for_people(fields: &Map<String, Value>, colour: bool, reader: Reader) -> Stri
         false => ("", ""),
     };
     let mut parts = Vec::new();
-    if reader == Reader::Plain {
+    if reader == LineDestination::Plain {
         parts.push(time(fields));
         parts.push(format!("{begin}{level}{end}"));
     }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn shown(fields: &Value, format: LogFormat, reader: Reader) -> String {
+    fn shown(fields: &Value, format: LogFormat, reader: LineDestination) -> String {
         write(fields.as_object().unwrap(), format, reader)
     }
 
@@ -107,20 +107,22 @@ mod tests {
             "event": "task.running", "job": "gl-4411", "exit": 3, "said": "no \"room\"\n\u{1b}[2J",
             "empty": "",
         });
-        insta::assert_snapshot!(shown(&fields, LogFormat::TextSimple, Reader::Plain), @r#"2023-11-14T22:13:20.123Z info the task runs empty="" event=task.running exit=3 job=gl-4411 said="no \"room\"\x0a\x1b[2J""#);
-        insta::assert_snapshot!(shown(&fields, LogFormat::Text, Reader::Journal), @r#"the task runs empty="" event=task.running exit=3 job=gl-4411 said="no \"room\"\x0a\x1b[2J""#);
-        let coloured = shown(&fields, LogFormat::Text, Reader::Plain);
+        insta::assert_snapshot!(shown(&fields, LogFormat::TextSimple, LineDestination::Plain), @r#"2023-11-14T22:13:20.123Z info the task runs empty="" event=task.running exit=3 job=gl-4411 said="no \"room\"\x0a\x1b[2J""#);
+        insta::assert_snapshot!(shown(&fields, LogFormat::Text, LineDestination::Journal), @r#"the task runs empty="" event=task.running exit=3 job=gl-4411 said="no \"room\"\x0a\x1b[2J""#);
+        let coloured = shown(&fields, LogFormat::Text, LineDestination::Plain);
         assert!(coloured.starts_with("2023-11-14T22:13:20.123Z \x1b[36minfo\x1b[0m the task runs"));
         let simple = coloured.replace("\x1b[36m", "").replace("\x1b[0m", "");
-        assert_eq!(simple, shown(&fields, LogFormat::TextSimple, Reader::Plain));
-        assert!(shown(&fields, LogFormat::Json, Reader::Plain).starts_with("{\"empty\":\"\""));
+        assert_eq!(simple, shown(&fields, LogFormat::TextSimple, LineDestination::Plain));
+        assert!(
+            shown(&fields, LogFormat::Json, LineDestination::Plain).starts_with("{\"empty\":\"\"")
+        );
     }
 
     #[test]
     fn without_a_message_the_event_stands_in_its_place_and_each_level_has_its_colour() {
         for (level, colour) in [("error", 31), ("warn", 33), ("info", 36), ("debug", 37)] {
             let fields = json!({ "time": 0, "level": level, "event": "task.accepted" });
-            let line = shown(&fields, LogFormat::Text, Reader::Plain);
+            let line = shown(&fields, LogFormat::Text, LineDestination::Plain);
             let start =
                 format!("1970-01-01T00:00:00.000Z \x1b[{colour}m{level}\x1b[0m task.accepted");
             assert!(line.starts_with(&start), "{line:?}");

@@ -17,7 +17,7 @@ use nix::fcntl::{OFlag, readlinkat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
-use crate::log_line::Reader;
+use crate::log_line::LineDestination;
 
 /// Source: systemd.journal-fields(7), and the native journal protocol's documentation.
 const JOURNAL: &str = "/run/systemd/journal/socket";
@@ -49,8 +49,8 @@ impl LogSink {
     }
 
     /// Who reads the lines.
-    pub fn reader(&self) -> Reader {
-        if self.path.is_some() { Reader::Plain } else { Reader::Journal }
+    pub fn reader(&self) -> LineDestination {
+        if self.path.is_some() { LineDestination::Plain } else { LineDestination::Journal }
     }
 
     /// How many lines were dropped since the last time that this was told.

@@ -1,21 +1,21 @@
 //! The `fargate-runner` binary: parse, wire, print, exit code.
 
 mod args;
-mod argv;
 mod check_files;
 mod config_command;
 mod custom_command;
 mod exec_command;
 mod exit;
 mod file_size;
-mod intake_command;
+mod folder_owner;
+mod hold_command;
 mod job_choice;
 mod log;
 mod log_line;
 mod log_sink;
-mod owned;
+mod normalize_args;
 mod panic;
-mod reaped;
+mod reap_output;
 mod status;
 mod streams;
 mod table;
@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use args::{Cli, Command};
+use args::{RunnerCli, RunnerCommand};
 use streams::tell;
 
 /// Exit code of a command line that makes no sense, where no stage is asked for; clap's own.
@@ -55,15 +55,15 @@ fn main() -> ExitCode {
     let _ = fargate_driver::host::keep_memory_private();
     panic::guard(|| {
         let line: Vec<OsString> = std::env::args_os().collect();
-        let called_as_theirs = argv::is_called_as_theirs(&line);
-        let line = match argv::normalized(line) {
+        let called_as_theirs = normalize_args::is_called_as_theirs(&line);
+        let line = match normalize_args::normalized(line) {
             Ok(line) => line,
             Err(error) => {
                 tell!("error: {error}");
                 return ExitCode::from(panic::system_code().unwrap_or(USAGE));
             }
         };
-        let mut cli = match Cli::try_parse_from(line) {
+        let mut cli = match RunnerCli::try_parse_from(line) {
             Ok(cli) => cli,
             Err(asked) if asked.exit_code() == 0 => asked.exit(),
             Err(error) => {
@@ -73,13 +73,13 @@ fn main() -> ExitCode {
         };
         cli.global.called_as_theirs = called_as_theirs;
         match cli.command {
-            Command::Custom(custom) => custom_command::run(&cli.global, &custom),
-            Command::Config(config) => config_command::run(&cli.global, &config),
-            Command::Exec(exec) => exec_command::run(&cli.global, &exec),
-            Command::Tasks(tasks) => tasks_command::run(&cli.global, &tasks),
-            Command::Pause(pause) => intake_command::pause(&cli.global, &pause),
-            Command::Drain(drain) => intake_command::drain(&cli.global, &drain),
-            Command::Resume => intake_command::resume(&cli.global),
+            RunnerCommand::Custom(custom) => custom_command::run(&cli.global, &custom),
+            RunnerCommand::Config(config) => config_command::run(&cli.global, &config),
+            RunnerCommand::Exec(exec) => exec_command::run(&cli.global, &exec),
+            RunnerCommand::Tasks(tasks) => tasks_command::run(&cli.global, &tasks),
+            RunnerCommand::Pause(pause) => hold_command::pause(&cli.global, &pause),
+            RunnerCommand::Drain(drain) => hold_command::drain(&cli.global, &drain),
+            RunnerCommand::Resume => hold_command::resume(&cli.global),
         }
     })
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::process::ExitCode;
 
-use fargate_driver::gitlab::{Environment, FALLBACK_CODES};
+use fargate_driver::gitlab::{FALLBACK_CODES, StageEnvironment};
 
 /// Runs `work`; a panic in it becomes the system code that gitlab-runner names, else 2.
 pub fn guard(work: impl FnOnce() -> ExitCode) -> ExitCode {
@@ -19,7 +19,7 @@ pub fn guard(work: impl FnOnce() -> ExitCode) -> ExitCode {
     }));
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         // No status of a script stands beside a failure that is ours.
-        Environment::read_for_cleanup(|name| std::env::var_os(name)).forget_exit_code();
+        StageEnvironment::read_for_cleanup(|name| std::env::var_os(name)).forget_exit_code();
         ExitCode::from(system_code().unwrap_or(FALLBACK_CODES.system_failure))
     })
 }

@@ -15,14 +15,14 @@ const SELDOM: Duration = Duration::from_secs(15);
 const LONGEST: usize = 400;
 
 /// See the module. Whatever stands on the terminal is taken away when this is dropped.
-pub struct Status {
+pub struct StatusLine {
     quiet: bool,
     in_place: bool,
     shown: String,
     at: Option<Instant>,
 }
 
-impl Status {
+impl StatusLine {
     /// `quiet` shows nothing.
     pub fn new(quiet: bool) -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -54,7 +54,7 @@ impl Status {
     }
 }
 
-impl Drop for Status {
+impl Drop for StatusLine {
     fn drop(&mut self) {
         self.clear();
     }

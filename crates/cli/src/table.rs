@@ -9,7 +9,7 @@ const GAP: &str = "  ";
 const LEAST: usize = 12;
 
 /// One column.
-pub struct Column {
+pub struct TableColumn {
     /// Its head.
     pub head: &'static str,
     /// Which one goes first where there is no room; those without a number stay.
@@ -23,7 +23,7 @@ pub fn width() -> Option<usize> {
 }
 
 /// Head and rows, one line each. Each row has a cell for each column.
-pub fn lines(columns: &[Column], rows: &[Vec<String>], width: usize) -> Vec<String> {
+pub fn lines(columns: &[TableColumn], rows: &[Vec<String>], width: usize) -> Vec<String> {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| escape(cell)).collect()).collect();
     let widest = |at: usize| {
@@ -37,7 +37,7 @@ pub fn lines(columns: &[Column], rows: &[Vec<String>], width: usize) -> Vec<Stri
 }
 
 /// The indices of the columns for which there is room.
-fn kept(columns: &[Column], widths: &[usize], width: usize) -> Vec<usize> {
+fn kept(columns: &[TableColumn], widths: &[usize], width: usize) -> Vec<usize> {
     let mut kept: Vec<usize> = (0..columns.len()).collect();
     loop {
         let last = kept.last().copied();
@@ -71,10 +71,10 @@ mod tests {
 
     fn shown(width: usize) -> String {
         let columns = [
-            Column { head: "TASK", drop: None },
-            Column { head: "AGE", drop: Some(1) },
-            Column { head: "WHERE", drop: Some(0) },
-            Column { head: "WHY", drop: None },
+            TableColumn { head: "TASK", drop: None },
+            TableColumn { head: "AGE", drop: Some(1) },
+            TableColumn { head: "WHERE", drop: Some(0) },
+            TableColumn { head: "WHY", drop: None },
         ];
         let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
         let rows = [

@@ -5,41 +5,44 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use fargate_config::{Config, Loaded, Profile, Unknown};
-use fargate_controller::{ClusterReaper, Host, Intent, ReapError, Reaper, Sweep};
+use fargate_config::{JobProfile, LoadedConfig, RunnerConfig, UnknownKeyPolicy};
+use fargate_controller::{
+    ClusterReaper, HostReaper, ReapError, ReapMode, ReaperSettings, SweepReport,
+};
 use fargate_model::text::{duration, escape};
 
-use crate::args::{Format, Global, ReapArgs, TasksAction, TasksArgs};
-use crate::exit::Exit;
-use crate::reaped::Scope;
-use crate::status::Status;
+use crate::args::{GlobalFlags, OutputFormat, ReapArgs, TasksAction, TasksArgs};
+use crate::exit::CommandExit;
+use crate::reap_output::ReapScope;
+use crate::status::StatusLine;
 use crate::streams::{tell, to_stdout};
-use crate::{config_command, log, owned, reaped};
+use crate::{config_command, folder_owner, log, reap_output};
 
 /// Runs it.
-pub fn run(global: &Global, args: &TasksArgs) -> ExitCode {
+pub fn run(global: &GlobalFlags, args: &TasksArgs) -> ExitCode {
     let TasksAction::Reap(args) = &args.action;
     match reap(global, args) {
         Ok(exit) => exit.into(),
         Err(error) => {
             tell!("error: {error}");
-            Exit::Not.into()
+            CommandExit::Not.into()
         }
     }
 }
 
-fn reap(global: &Global, args: &ReapArgs) -> Result<Exit, String> {
-    let (_, Loaded { config, warnings, notices }) = config_command::load(global, Unknown::Warn)?;
+fn reap(global: &GlobalFlags, args: &ReapArgs) -> Result<CommandExit, String> {
+    let (_, LoadedConfig { config, warnings, notices }) =
+        config_command::load(global, UnknownKeyPolicy::Warn)?;
     for warning in warnings.iter().chain(&notices) {
         tell!("warning: {warning}");
     }
     let host = host(&config, global.profile.as_deref())?;
     let root = config.state_dir.clone();
-    let debug = if global.debug { log::Debug::Stderr } else { log::Debug::Off };
+    let debug = if global.debug { log::DebugMode::Stderr } else { log::DebugMode::Off };
     log::start(&config, debug, &[("stage", "tasks reap".into())]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("starting an event loop: {error}"))?;
-    let intent = if args.dry_run { Intent::Look } else { Intent::End };
+    let intent = if args.dry_run { ReapMode::Look } else { ReapMode::End };
     let begun = Instant::now();
     let looked = async {
         match args.cluster {
@@ -49,28 +52,30 @@ fn reap(global: &Global, args: &ReapArgs) -> Result<Exit, String> {
     };
     let (scope, sweep) = runtime.block_on(looked).map_err(|error| with_hint(&error, &root))?;
     let text = match args.format() {
-        Format::Table => reaped::table(&sweep, crate::table::width().unwrap_or(usize::MAX)),
-        Format::Json => reaped::json(&scope, args.dry_run, &sweep),
-        Format::Tsv => reaped::tsv(&sweep),
+        OutputFormat::Table => {
+            reap_output::table(&sweep, crate::table::width().unwrap_or(usize::MAX))
+        }
+        OutputFormat::Json => reap_output::json(&scope, args.dry_run, &sweep),
+        OutputFormat::Tsv => reap_output::tsv(&sweep),
     };
     if !text.is_empty() {
         to_stdout(&text).map_err(|error| format!("writing to stdout: {error}"))?;
     }
-    for line in reaped::words(&scope, &sweep, begun.elapsed()) {
+    for line in reap_output::words(&scope, &sweep, begun.elapsed()) {
         tell!("{line}");
     }
-    Ok(if sweep.is_whole() { Exit::Done } else { Exit::Partly })
+    Ok(if sweep.is_whole() { CommandExit::Done } else { CommandExit::Partly })
 }
 
 /// This host under every profile of the file, or under the one that is asked for.
-fn host(config: &Config, profile: Option<&str>) -> Result<Host, String> {
+fn host(config: &RunnerConfig, profile: Option<&str>) -> Result<ReaperSettings, String> {
     let (owner, state_dir) = (config.owner.clone(), config.state_dir.clone());
     let of = |name: Option<&str>| config.profile(name).map_err(|error| error.to_string());
     let (profiles, is_whole) = match profile {
         Some(name) => (vec![of(Some(name))?], false),
         None => {
             let names = config.profile_names();
-            let named: Result<Vec<Profile>, String> =
+            let named: Result<Vec<JobProfile>, String> =
                 names.iter().map(|name| of(Some(name))).collect();
             // Where each profile has its own, `[defaults]` may lack what a job needs.
             let defaults = of(None);
@@ -83,31 +88,34 @@ fn host(config: &Config, profile: Option<&str>) -> Result<Host, String> {
             (profiles, true)
         }
     };
-    Ok(Host { owner, state_dir, profiles, is_whole })
+    Ok(ReaperSettings { owner, state_dir, profiles, is_whole })
 }
 
 /// Both sightings in one call. Nothing of the first is kept on disk, so nothing of it can be stale.
-async fn of_host(host: Host, intent: Intent) -> Result<(Scope, Sweep), ReapError> {
-    let mut reaper = Reaper::open(host, intent).await?;
-    let scope = Scope::Host(reaper.owner().to_string());
+async fn of_host(
+    host: ReaperSettings,
+    intent: ReapMode,
+) -> Result<(ReapScope, SweepReport), ReapError> {
+    let mut reaper = HostReaper::open(host, intent).await?;
+    let scope = ReapScope::Host(reaper.owner().to_string());
     let apart = reaper.apart();
     let sweep = look_twice(apart, async |told| reaper.sweep(intent, told).await).await;
     Ok((scope, sweep))
 }
 
 /// The same for the tasks of all hosts.
-async fn of_clusters(profiles: Vec<Profile>, intent: Intent) -> (Scope, Sweep) {
+async fn of_clusters(profiles: Vec<JobProfile>, intent: ReapMode) -> (ReapScope, SweepReport) {
     let mut reaper = ClusterReaper::open(profiles).await;
-    let scope = Scope::Clusters(reaper.clusters());
+    let scope = ReapScope::Clusters(reaper.clusters());
     let apart = reaper.apart();
     (scope, look_twice(apart, async |told| reaper.sweep(intent, told).await).await)
 }
 
 async fn look_twice(
     apart: Duration,
-    mut sweep: impl AsyncFnMut(&mut dyn FnMut(usize, usize)) -> Sweep,
-) -> Sweep {
-    let mut status = Status::new(false);
+    mut sweep: impl AsyncFnMut(&mut dyn FnMut(usize, usize)) -> SweepReport,
+) -> SweepReport {
+    let mut status = StatusLine::new(false);
     let mut told = |done: usize, all: usize| {
         status.show("v stopping orphans", &format!("v stopping orphans: {done} of {all}"));
     };
@@ -136,7 +144,7 @@ fn with_hint(error: &ReapError, root: &Path) -> String {
                  other one's place, `rm {path}/machine`"
             ))
         }
-        ReapError::State(error) => owned::hint(error, root),
+        ReapError::State(error) => folder_owner::hint(error, root),
         ReapError::Busy => Some("wait for its end; `--dry-run` may run beside it".to_owned()),
     };
     let hint = hint.map(|hint| format!("\nhint: {hint}"));
@@ -145,8 +153,9 @@ fn with_hint(error: &ReapError, root: &Path) -> String {
 
 impl ReapArgs {
     /// As asked for, else a table for a terminal and JSON for everything else.
-    fn format(&self) -> Format {
+    fn format(&self) -> OutputFormat {
         let terminal = || std::io::stdout().is_terminal();
-        self.format.unwrap_or_else(|| if terminal() { Format::Table } else { Format::Json })
+        self.format
+            .unwrap_or_else(|| if terminal() { OutputFormat::Table } else { OutputFormat::Json })
     }
 }

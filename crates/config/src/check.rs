@@ -3,8 +3,8 @@
 //! A check knows neither the key nor the file; `reader` adds both. Rules that need a second value
 //! are in `fit`.
 
-use fargate_model::id::Owner;
-use fargate_model::region::Partition;
+use fargate_model::id::TaskOwner;
+use fargate_model::region::AwsPartition;
 use fargate_model::text::escape_within;
 
 /// Longest name of a cluster, family or container.
@@ -29,12 +29,12 @@ pub(crate) const MAX_TAG_KEY: usize = 128;
 pub(crate) const MAX_TAG_VALUE: usize = 256;
 
 /// What is allowed in place of a value, to follow `key ... is "x", `.
-pub(crate) struct Refusal {
+pub(crate) struct ValueRefusal {
     pub(crate) allowed: String,
     pub(crate) hint: Option<String>,
 }
 
-impl Refusal {
+impl ValueRefusal {
     pub(crate) fn new(allowed: impl Into<String>) -> Self {
         Self { allowed: allowed.into(), hint: None }
     }
@@ -44,10 +44,10 @@ impl Refusal {
     }
 }
 
-pub(crate) type Checked<T> = Result<T, Refusal>;
+pub(crate) type CheckResult<T> = Result<T, ValueRefusal>;
 
 /// A closed set of words.
-pub(crate) trait Word: Copy + 'static {
+pub(crate) trait ConfigKeyword: Copy + 'static {
     fn all() -> &'static [Self];
     fn word(self) -> &'static str;
 }
@@ -57,12 +57,12 @@ pub(crate) fn quoted(given: &str) -> String {
     format!("\"{}\"", escape_within(given, 60))
 }
 
-pub(crate) fn word<T: Word>(given: &str) -> Checked<T> {
+pub(crate) fn word<T: ConfigKeyword>(given: &str) -> CheckResult<T> {
     let known = T::all().iter().copied().find(|value| value.word() == given);
     known.ok_or_else(|| {
         let words: Vec<_> = T::all().iter().map(|value| format!("`{}`", value.word())).collect();
         let is = if words.len() == 1 { "allowed is" } else { "allowed are" };
-        let refusal = Refusal::new(format!("{is} {}", words.join(", ")));
+        let refusal = ValueRefusal::new(format!("{is} {}", words.join(", ")));
         let same = T::all().iter().find(|value| value.word().eq_ignore_ascii_case(given));
         match same {
             Some(value) => refusal.hint(format!("write it as `\"{}\"`", value.word())),
@@ -71,17 +71,17 @@ pub(crate) fn word<T: Word>(given: &str) -> Checked<T> {
     })
 }
 
-pub(crate) fn host_key(given: &str) -> Checked<crate::HostKey> {
+pub(crate) fn host_key(given: &str) -> CheckResult<crate::HostKey> {
     word(given).map_err(|refusal| match given {
-        "sts" => Refusal::new(format!("which is for a later version; {}", refusal.allowed)),
+        "sts" => ValueRefusal::new(format!("which is for a later version; {}", refusal.allowed)),
         _ => refusal,
     })
 }
 
-pub(crate) fn owner(given: &str) -> Checked<String> {
-    Owner::try_from(given.to_owned()).map(String::from).map_err(|_| {
-        let max = Owner::MAX_LENGTH;
-        Refusal::new(format!("allowed are 1 to {max} ASCII letters, digits, `-`, `_` and `/`"))
+pub(crate) fn owner(given: &str) -> CheckResult<String> {
+    TaskOwner::try_from(given.to_owned()).map(String::from).map_err(|_| {
+        let max = TaskOwner::MAX_LENGTH;
+        ValueRefusal::new(format!("allowed are 1 to {max} ASCII letters, digits, `-`, `_` and `/`"))
     })
 }
 
@@ -94,30 +94,30 @@ fn name_rule() -> String {
     format!("1 to {MAX_NAME} ASCII letters, digits, `-` and `_`")
 }
 
-pub(crate) fn container(given: &str) -> Checked<String> {
-    let rule = || Refusal::new(format!("allowed are {}", name_rule()));
+pub(crate) fn container(given: &str) -> CheckResult<String> {
+    let rule = || ValueRefusal::new(format!("allowed are {}", name_rule()));
     is_name(given).then(|| given.to_owned()).ok_or_else(rule)
 }
 
-pub(crate) fn profile_name(given: &str) -> Checked<String> {
+pub(crate) fn profile_name(given: &str) -> CheckResult<String> {
     if is_name(given) && given.len() <= MAX_PROFILE_NAME {
         return Ok(given.to_owned());
     }
     let max = MAX_PROFILE_NAME;
-    Err(Refusal::new(format!("allowed are 1 to {max} ASCII letters, digits, `-` and `_`")))
+    Err(ValueRefusal::new(format!("allowed are 1 to {max} ASCII letters, digits, `-` and `_`")))
 }
 
 /// The parts of an ARN of ECS: `arn:partition:ecs:region:account:resource`.
 ///
 /// Source: AWS General Reference, "Amazon Resource Names".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Arn<'a> {
+pub(crate) struct EcsArn<'a> {
     pub(crate) region: &'a str,
     pub(crate) account: &'a str,
     resource: &'a str,
 }
 
-impl<'a> Arn<'a> {
+impl<'a> EcsArn<'a> {
     /// `None` unless every part has the right form and the partition is that of the Region.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.strip_prefix("arn:")?.splitn(5, ':');
@@ -125,24 +125,28 @@ impl<'a> Arn<'a> {
         let (account, resource) = (parts.next()?, parts.next()?);
         let fits = service == "ecs"
             && is_region(region)
-            && partition == Partition::of(region).name()
+            && partition == AwsPartition::of(region).name()
             && account.len() == 12
             && account.bytes().all(|b| b.is_ascii_digit());
         fits.then_some(Self { region, account, resource })
     }
 }
 
-pub(crate) fn cluster(given: &str) -> Checked<String> {
+pub(crate) fn cluster(given: &str) -> CheckResult<String> {
     let arn = || {
-        Arn::parse(given).is_some_and(|a| a.resource.strip_prefix("cluster/").is_some_and(is_name))
+        EcsArn::parse(given)
+            .is_some_and(|a| a.resource.strip_prefix("cluster/").is_some_and(is_name))
     };
     if is_name(given) || arn() {
         return Ok(given.to_owned());
     }
-    Err(Refusal::new(format!("allowed are a name of {}, or the ARN of a cluster", name_rule())))
+    Err(ValueRefusal::new(format!(
+        "allowed are a name of {}, or the ARN of a cluster",
+        name_rule()
+    )))
 }
 
-pub(crate) fn task_definition(given: &str) -> Checked<String> {
+pub(crate) fn task_definition(given: &str) -> CheckResult<String> {
     let family = |text: &str| match text.split_once(':') {
         None => is_name(text),
         Some((name, revision)) => {
@@ -151,14 +155,14 @@ pub(crate) fn task_definition(given: &str) -> Checked<String> {
         }
     };
     let arn = || {
-        let resource = Arn::parse(given).map(|arn| arn.resource);
+        let resource = EcsArn::parse(given).map(|arn| arn.resource);
         resource.and_then(|r| r.strip_prefix("task-definition/")).is_some_and(family)
     };
     if family(given) || arn() {
         return Ok(given.to_owned());
     }
     let refusal = "allowed are `family`, `family:revision` or the ARN of a task definition";
-    Err(Refusal::new(refusal).hint(format!("a family has {}", name_rule())))
+    Err(ValueRefusal::new(refusal).hint(format!("a family has {}", name_rule())))
 }
 
 fn is_region(text: &str) -> bool {
@@ -175,11 +179,11 @@ fn is_lower(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_lowercase())
 }
 
-pub(crate) fn region(given: &str) -> Checked<String> {
+pub(crate) fn region(given: &str) -> CheckResult<String> {
     if is_region(given) {
         return Ok(given.to_owned());
     }
-    let refusal = Refusal::new("a Region such as `eu-west-1` is expected");
+    let refusal = ValueRefusal::new("a Region such as `eu-west-1` is expected");
     let zone = given.strip_suffix(|c: char| c.is_ascii_lowercase()).filter(|r| is_region(r));
     Err(match zone {
         Some(region) => refusal.hint(format!("an availability zone is in Region `{region}`")),
@@ -193,62 +197,63 @@ fn is_id(text: &str, prefix: &str) -> bool {
         .is_some_and(|id| (1..=MAX_ID_DIGITS).contains(&id.len()) && id.bytes().all(hex))
 }
 
-pub(crate) fn subnet(given: &str) -> Checked<String> {
-    let rule = || Refusal::new("an id is expected: `subnet-` and lower-case hexadecimal digits");
+pub(crate) fn subnet(given: &str) -> CheckResult<String> {
+    let rule =
+        || ValueRefusal::new("an id is expected: `subnet-` and lower-case hexadecimal digits");
     is_id(given, "subnet-").then(|| given.to_owned()).ok_or_else(rule)
 }
 
-pub(crate) fn security_group(given: &str) -> Checked<String> {
-    let rule = || Refusal::new("an id is expected: `sg-` and lower-case hexadecimal digits");
+pub(crate) fn security_group(given: &str) -> CheckResult<String> {
+    let rule = || ValueRefusal::new("an id is expected: `sg-` and lower-case hexadecimal digits");
     is_id(given, "sg-").then(|| given.to_owned()).ok_or_else(rule)
 }
 
-pub(crate) fn platform_version(given: &str) -> Checked<String> {
+pub(crate) fn platform_version(given: &str) -> CheckResult<String> {
     let number =
         |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
     let parts: Vec<&str> = given.split('.').collect();
     if given == "LATEST" || (parts.len() == 3 && parts.into_iter().all(number)) {
         return Ok(given.to_owned());
     }
-    Err(Refusal::new("allowed are `LATEST` and a version such as `1.4.0`"))
+    Err(ValueRefusal::new("allowed are `LATEST` and a version such as `1.4.0`"))
 }
 
-pub(crate) fn provider(given: &str) -> Checked<String> {
+pub(crate) fn provider(given: &str) -> CheckResult<String> {
     if matches!(given, "FARGATE" | "FARGATE_SPOT") {
         return Ok(given.to_owned());
     }
-    let refusal = Refusal::new("allowed are `FARGATE`, `FARGATE_SPOT`");
+    let refusal = ValueRefusal::new("allowed are `FARGATE`, `FARGATE_SPOT`");
     Err(refusal
         .hint("tasks run on Fargate only: on shared instances jobs could take each other's roles"))
 }
 
-pub(crate) fn user(given: &str) -> Checked<String> {
+pub(crate) fn user(given: &str) -> CheckResult<String> {
     let first = given.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     let rest = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
     if first && given.len() <= MAX_USER && given.bytes().all(rest) {
         return Ok(given.to_owned());
     }
-    Err(Refusal::new(format!(
+    Err(ValueRefusal::new(format!(
         "a login name is expected: a letter or `_`, then letters, digits, `_`, `.` and `-`, \
          {MAX_USER} in all"
     )))
 }
 
 /// Any path that the operating system takes, absolute or not.
-pub(crate) fn path(given: &str) -> Checked<String> {
+pub(crate) fn path(given: &str) -> CheckResult<String> {
     if given.len() <= MAX_PATH && !given.contains(char::is_control) {
         return Ok(given.to_owned());
     }
-    Err(Refusal::new(format!(
+    Err(ValueRefusal::new(format!(
         "a path of at most {MAX_PATH} bytes without control characters is expected"
     )))
 }
 
-pub(crate) fn absolute_path(given: &str) -> Checked<String> {
+pub(crate) fn absolute_path(given: &str) -> CheckResult<String> {
     if given.starts_with('/') && given.len() <= MAX_PATH && !given.contains(char::is_control) {
         return Ok(given.to_owned());
     }
-    let refusal = Refusal::new("an absolute path is expected");
+    let refusal = ValueRefusal::new("an absolute path is expected");
     Err(match given.chars().next() {
         None => refusal.hint("leave the key out for its default"),
         Some('~' | '$') => refusal.hint("`~` and variables are not expanded: write the path out"),
@@ -268,26 +273,28 @@ fn is_tag_text(text: &str) -> bool {
     text.chars().all(|c| c.is_alphanumeric() || space(c) || "_.:/=+-@".contains(c))
 }
 
-pub(crate) fn tag_key(given: &str) -> Checked<String> {
+pub(crate) fn tag_key(given: &str) -> CheckResult<String> {
     let lower = given.to_lowercase();
     for reserved in ["aws:", "fargate-runner:"] {
         if lower.starts_with(reserved) {
-            return Err(Refusal::new(format!("a name that begins with `{reserved}` is reserved")));
+            return Err(ValueRefusal::new(format!(
+                "a name that begins with `{reserved}` is reserved"
+            )));
         }
     }
     if (1..=MAX_TAG_KEY).contains(&given.chars().count()) && is_tag_text(given) {
         return Ok(given.to_owned());
     }
-    Err(Refusal::new(format!(
+    Err(ValueRefusal::new(format!(
         "allowed are 1 to {MAX_TAG_KEY} letters, digits, spaces and `_ . : / = + - @`"
     )))
 }
 
-pub(crate) fn tag_value(given: &str) -> Checked<String> {
+pub(crate) fn tag_value(given: &str) -> CheckResult<String> {
     if given.chars().count() <= MAX_TAG_VALUE && is_tag_text(given) {
         return Ok(given.to_owned());
     }
-    Err(Refusal::new(format!(
+    Err(ValueRefusal::new(format!(
         "allowed are up to {MAX_TAG_VALUE} letters, digits, spaces and `_ . : / = + - @`"
     )))
 }

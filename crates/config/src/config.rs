@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::document::Document;
-use crate::fit;
-use crate::problem::{Problem, Problems};
-use crate::profile::{Profile, words};
+use crate::check_profile;
+use crate::document::ConfigDocument;
+use crate::problem::{ConfigError, ConfigProblem};
+use crate::profile::{JobProfile, words};
 use crate::{import, keys, show};
 
 /// Where the state of jobs is kept unless the file says otherwise.
@@ -41,7 +41,7 @@ words! {
 
 /// The grammar that a file is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grammar {
+pub enum ConfigGrammar {
     /// Our own: the file has `config_version`.
     Own,
     /// That of GitLab's Fargate driver, with what of ours may stand in it.
@@ -50,18 +50,18 @@ pub enum Grammar {
 
 /// A configuration together with what was noticed while it was read.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// The configuration.
-    pub config: Config,
-    /// Unknown keys, where [`crate::Unknown::Warn`] allowed them or the grammar is GitLab's.
-    pub warnings: Vec<Problem>,
+    pub config: RunnerConfig,
+    /// Unknown keys, where [`crate::UnknownKeyPolicy::Warn`] allowed them or the grammar is GitLab's.
+    pub warnings: Vec<ConfigProblem>,
     /// What the operator should know of a file that is in order, and nobody who reads a job's log.
-    pub notices: Vec<Problem>,
+    pub notices: Vec<ConfigProblem>,
 }
 
 /// A whole configuration file, checked.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct RunnerConfig {
     /// The manager host's name in `startedBy`; `None` for the id kept in the state folder.
     pub owner: Option<String>,
     /// Folder for the state of jobs.
@@ -73,13 +73,13 @@ pub struct Config {
     pub log_level: LogLevel,
     /// How its lines are written.
     pub log_format: LogFormat,
-    pub(crate) document: Document,
+    pub(crate) document: ConfigDocument,
 }
 
-impl Config {
+impl RunnerConfig {
     /// The grammar that the file is written in.
     #[must_use]
-    pub fn grammar(&self) -> Grammar {
+    pub fn grammar(&self) -> ConfigGrammar {
         self.document.grammar
     }
 
@@ -98,21 +98,24 @@ impl Config {
     ///
     /// If the file has no such profile, or if `None` is asked for and `[defaults]` lacks a
     /// required key because only the profiles have it.
-    pub fn profile(&self, name: Option<&str>) -> Result<Profile, Problems> {
+    pub fn profile(&self, name: Option<&str>) -> Result<JobProfile, ConfigError> {
         let Some(name) = name else {
             return self.defaults_alone();
         };
         let layer = self.document.profiles.iter().find(|(known, _)| known == name);
         let (known, layer) = layer.ok_or_else(|| self.no_such_profile(name))?;
-        fit::profile(self.document.merged(Some((known.as_str(), layer))), &self.document.path)
+        check_profile::profile(
+            self.document.merged(Some((known.as_str(), layer))),
+            &self.document.path,
+        )
     }
 
-    fn defaults_alone(&self) -> Result<Profile, Problems> {
+    fn defaults_alone(&self) -> Result<JobProfile, ConfigError> {
         let document = &self.document;
         let defaults = document.merged(None);
-        fit::profile(defaults.clone(), &document.path).map_err(|problems| {
+        check_profile::profile(defaults.clone(), &document.path).map_err(|problems| {
             let names = self.profile_names();
-            let missing: Vec<&str> = fit::missing_names(&defaults);
+            let missing: Vec<&str> = check_profile::missing_names(&defaults);
             let message = format!(
                 "`[defaults]` alone lacks `{}`; the file has {}",
                 missing.join("`, `"),
@@ -122,7 +125,7 @@ impl Config {
             let path = document.path.clone();
             let line = document.defaults.place.line;
             let hint = Some(format!("choose one: `--profile {name}`"));
-            Problem { path, line, key: Some("defaults".to_owned()), message, hint }.into()
+            ConfigProblem { path, line, key: Some("defaults".to_owned()), message, hint }.into()
         })
     }
 
@@ -136,22 +139,22 @@ impl Config {
     /// profile, or for `None` of `[defaults]` and every profile.
     ///
     /// A profile that the file lacks is shown as a comment that says so; ask
-    /// [`Config::profile`] first.
+    /// [`RunnerConfig::profile`] first.
     #[must_use]
     pub fn show(&self, profile: Option<&str>) -> String {
         show::config(self, profile)
     }
 
-    fn no_such_profile(&self, name: &str) -> Problems {
+    fn no_such_profile(&self, name: &str) -> ConfigError {
         let names = self.profile_names();
         let nearest = keys::nearest(name, names.iter().copied());
         let given = crate::check::quoted(name);
         let path = self.document.path.clone();
-        if self.grammar() == Grammar::GitLab {
+        if self.grammar() == ConfigGrammar::GitLab {
             let message =
                 format!("profile {given} is not here: a file of GitLab's Fargate driver has none");
             let hint = "leave out `--profile`, or see `fargate-runner config import`".to_owned();
-            return Problem { path, line: None, key: None, message, hint: Some(hint) }.into();
+            return ConfigProblem { path, line: None, key: None, message, hint: Some(hint) }.into();
         }
         let (message, hint) = match nearest {
             Some(name) => (
@@ -163,7 +166,7 @@ impl Config {
                 "leave out `--profile` for `[defaults]`, or add `[profile.NAME]`".to_owned(),
             ),
         };
-        Problem { path, line: None, key: None, message, hint: Some(hint) }.into()
+        ConfigProblem { path, line: None, key: None, message, hint: Some(hint) }.into()
     }
 }
 

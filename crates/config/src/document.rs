@@ -10,20 +10,22 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::check;
-use crate::config::{Config, DEFAULT_STATE_DIR, Grammar, Loaded, LogFormat, LogLevel};
-use crate::keys::Section;
-use crate::layer::Layer;
-use crate::overrides::Overrides;
-use crate::problem::{Problem, Problems};
-use crate::reader::{Place, Reader, Table, kind};
-use crate::{fit, gitlab};
+use crate::config::{
+    ConfigGrammar, DEFAULT_STATE_DIR, LoadedConfig, LogFormat, LogLevel, RunnerConfig,
+};
+use crate::keys::ConfigSection;
+use crate::layer::SettingsLayer;
+use crate::overrides::FlagOverrides;
+use crate::problem::{ConfigError, ConfigProblem};
+use crate::reader::{ConfigReader, ConfigTable, KeyLocation, kind};
+use crate::{check_profile, gitlab};
 
 /// The version of the grammar that this crate reads.
 const VERSION: &str = "1";
 
 /// What a key that is not known means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unknown {
+pub enum UnknownKeyPolicy {
     /// A problem like any other: for a person who checks the file.
     Refuse,
     /// A warning: inside a job's stages, so that a binary which was rolled back to an older version
@@ -33,31 +35,31 @@ pub enum Unknown {
 
 /// The layers of a file.
 #[derive(Clone, Debug)]
-pub(crate) struct Document {
+pub(crate) struct ConfigDocument {
     pub(crate) path: PathBuf,
-    pub(crate) grammar: Grammar,
+    pub(crate) grammar: ConfigGrammar,
     /// What flags say; it lies over every profile.
-    pub(crate) flags: Layer,
-    pub(crate) defaults: Layer,
+    pub(crate) flags: SettingsLayer,
+    pub(crate) defaults: SettingsLayer,
     /// In the order of the file.
-    pub(crate) profiles: Vec<(String, Layer)>,
+    pub(crate) profiles: Vec<(String, SettingsLayer)>,
     /// Keys of the top level that the file or a flag has, under our names, with their places.
-    pub(crate) top: Vec<(&'static str, Place)>,
+    pub(crate) top: Vec<(&'static str, KeyLocation)>,
 }
 
-impl Document {
+impl ConfigDocument {
     /// A profile laid over `[defaults]`, or `[defaults]` alone, and the flags over both.
-    pub(crate) fn merged(&self, profile: Option<(&str, &Layer)>) -> Layer {
+    pub(crate) fn merged(&self, profile: Option<(&str, &SettingsLayer)>) -> SettingsLayer {
         let layer = match profile {
             None => self.defaults.clone(),
             Some((_, layer)) => layer.clone().over(self.defaults.clone()),
         };
         let (name, place) = (layer.name.clone(), layer.place.clone());
-        Layer { name, place, ..self.flags.clone() }.over(layer)
+        SettingsLayer { name, place, ..self.flags.clone() }.over(layer)
     }
 
     /// `[defaults]` where it is a profile by itself, and each profile, put together.
-    fn profiles_put_together(&self) -> Vec<Layer> {
+    fn profiles_put_together(&self) -> Vec<SettingsLayer> {
         if self.profiles.is_empty() {
             return vec![self.merged(None)];
         }
@@ -65,16 +67,18 @@ impl Document {
     }
 
     /// Required keys that are missing.
-    fn missing(&self) -> Vec<Problem> {
+    fn missing(&self) -> Vec<ConfigProblem> {
         let layers = self.profiles_put_together();
-        layers.iter().flat_map(|layer| fit::missing(layer, &self.path)).collect()
+        layers.iter().flat_map(|layer| check_profile::missing(layer, &self.path)).collect()
     }
 
     /// Values that do not fit each other. What profiles inherit is reported once.
-    fn misfits(&self) -> Vec<Problem> {
-        let mut found = fit::misfits(&self.merged(None), &self.path);
-        for problem in
-            self.profiles_put_together().iter().flat_map(|layer| fit::misfits(layer, &self.path))
+    fn misfits(&self) -> Vec<ConfigProblem> {
+        let mut found = check_profile::misfits(&self.merged(None), &self.path);
+        for problem in self
+            .profiles_put_together()
+            .iter()
+            .flat_map(|layer| check_profile::misfits(layer, &self.path))
         {
             if !found.contains(&problem) {
                 found.push(problem);
@@ -89,8 +93,12 @@ impl Document {
 /// # Errors
 ///
 /// Every problem of the file, in its order. Text that is no TOML has one.
-pub fn parse(text: &str, path: &Path, unknown: Unknown) -> Result<Loaded, Problems> {
-    parse_with(text, path, unknown, &Overrides::default())
+pub fn parse(
+    text: &str,
+    path: &Path,
+    unknown: UnknownKeyPolicy,
+) -> Result<LoadedConfig, ConfigError> {
+    parse_with(text, path, unknown, &FlagOverrides::default())
 }
 
 /// As [`parse`], with what flags say over what the file says.
@@ -101,23 +109,26 @@ pub fn parse(text: &str, path: &Path, unknown: Unknown) -> Result<Loaded, Proble
 pub fn parse_with(
     text: &str,
     path: &Path,
-    unknown: Unknown,
-    flags: &Overrides,
-) -> Result<Loaded, Problems> {
+    unknown: UnknownKeyPolicy,
+    flags: &FlagOverrides,
+) -> Result<LoadedConfig, ConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader::new(path, text, unknown);
+    let mut reader = ConfigReader::new(path, text, unknown);
     let document = syntax(&reader, text)?;
-    let nowhere = Place { line: None, key: String::new() };
-    let top = Table { entries: document.get_ref(), place: nowhere };
+    let nowhere = KeyLocation { line: None, key: String::new() };
+    let top = ConfigTable { entries: document.get_ref(), place: nowhere };
     match grammar(&mut reader, &top) {
-        Some(Grammar::Own) => version_1(reader, &top, path, flags),
-        Some(Grammar::GitLab) => gitlab::read(reader.loose(), &top, path, flags),
-        None => Err(Problems { problems: reader.problems }),
+        Some(ConfigGrammar::Own) => version_1(reader, &top, path, flags),
+        Some(ConfigGrammar::GitLab) => gitlab::read(reader.loose(), &top, path, flags),
+        None => Err(ConfigError { problems: reader.problems }),
     }
 }
 
-fn syntax<'t>(reader: &Reader<'_>, text: &'t str) -> Result<Spanned<DeTable<'t>>, Problem> {
-    let at = |line| Place { line, key: String::new() };
+fn syntax<'t>(
+    reader: &ConfigReader<'_>,
+    text: &'t str,
+) -> Result<Spanned<DeTable<'t>>, ConfigProblem> {
+    let at = |line| KeyLocation { line, key: String::new() };
     if let Some(offset) = text.find('\0') {
         let message = "this is no text, it holds a NUL byte".to_owned();
         let hint = "a configuration is a TOML file in UTF-8".to_owned();
@@ -135,13 +146,13 @@ fn syntax<'t>(reader: &Reader<'_>, text: &'t str) -> Result<Spanned<DeTable<'t>>
 }
 
 /// `None` if no grammar can be meant, which is then reported.
-fn grammar(reader: &mut Reader<'_>, top: &Table<'_>) -> Option<Grammar> {
+fn grammar(reader: &mut ConfigReader<'_>, top: &ConfigTable<'_>) -> Option<ConfigGrammar> {
     let Some((place, value)) = reader.value(top, "config_version") else {
-        return version_missing(reader, top).then_some(Grammar::GitLab);
+        return version_missing(reader, top).then_some(ConfigGrammar::GitLab);
     };
     match value.get_ref() {
         DeValue::Integer(given) if given.radix() == 10 && given.as_str() == VERSION => {
-            return Some(Grammar::Own);
+            return Some(ConfigGrammar::Own);
         }
         DeValue::Integer(given) => {
             let given = escape_within(&given.to_string(), 40);
@@ -159,13 +170,13 @@ fn grammar(reader: &mut Reader<'_>, top: &Table<'_>) -> Option<Grammar> {
 
 /// Whether a file without the version may be one of GitLab's driver. One with our own tables is
 /// ours, and lacks the version.
-fn version_missing(reader: &mut Reader<'_>, top: &Table<'_>) -> bool {
+fn version_missing(reader: &mut ConfigReader<'_>, top: &ConfigTable<'_>) -> bool {
     let has = |name: &str| top.entries.contains_key(name);
     let theirs = top.entries.keys().any(|key| key.get_ref().eq_ignore_ascii_case("fargate"));
     if theirs || !(has("defaults") || has("profile")) {
         return true;
     }
-    let place = Place { line: None, key: "config_version".to_owned() };
+    let place = KeyLocation { line: None, key: "config_version".to_owned() };
     let rest = format!("is missing, `config_version = {VERSION}` is expected");
     let hint = format!("`config_version = {VERSION}` as the first line");
     reader.report(&place, &rest, Some(hint));
@@ -173,27 +184,27 @@ fn version_missing(reader: &mut Reader<'_>, top: &Table<'_>) -> bool {
 }
 
 fn version_1(
-    mut reader: Reader<'_>,
-    top: &Table<'_>,
+    mut reader: ConfigReader<'_>,
+    top: &ConfigTable<'_>,
     path: &Path,
-    flags: &Overrides,
-) -> Result<Loaded, Problems> {
-    reader.unknown_keys(top, Section::Top);
+    flags: &FlagOverrides,
+) -> Result<LoadedConfig, ConfigError> {
+    reader.unknown_keys(top, ConfigSection::Top);
     let owner = reader.text(top, "owner", check::owner);
     let state_dir = reader.text(top, "state_dir", check::absolute_path);
     let log_file = reader.text(top, "log_file", check::absolute_path);
     let log_level = reader.text(top, "log_level", check::word::<LogLevel>);
     let log_format = reader.text(top, "log_format", check::word::<LogFormat>);
     let defaults = match reader.table(top, "defaults") {
-        Some(table) => Layer::read(&mut reader, &table, None),
-        None => Layer::empty(None, Place { line: None, key: "defaults".to_owned() }),
+        Some(table) => SettingsLayer::read(&mut reader, &table, None),
+        None => SettingsLayer::empty(None, KeyLocation { line: None, key: "defaults".to_owned() }),
     };
     let profiles = profiles(&mut reader, top);
-    let names = Section::Top.names().into_iter();
+    let names = ConfigSection::Top.names().into_iter();
     let places = names.filter_map(|name| Some((name, reader.value(top, name)?.0))).collect();
-    let document = Document {
+    let document = ConfigDocument {
         path: path.to_owned(),
-        grammar: Grammar::Own,
+        grammar: ConfigGrammar::Own,
         flags: flags.layer(),
         defaults,
         profiles,
@@ -209,11 +220,11 @@ fn version_1(
     problems.append(&mut later);
     if !problems.is_empty() {
         problems.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
-        return Err(Problems { problems });
+        return Err(ConfigError { problems });
     }
     let mut warnings = reader.warnings;
     warnings.sort_by_key(|warning| warning.line);
-    let mut config = Config {
+    let mut config = RunnerConfig {
         owner: owner.map(|given| given.value),
         state_dir: state_dir.map_or(DEFAULT_STATE_DIR.into(), |given| given.value.into()),
         log_file: log_file.map(|given| given.value.into()),
@@ -222,15 +233,15 @@ fn version_1(
         document,
     };
     flags.apply(&mut config);
-    Ok(Loaded { config, warnings, notices: Vec::new() })
+    Ok(LoadedConfig { config, warnings, notices: Vec::new() })
 }
 
 /// The key of a problem without its tables.
-fn last_part(problem: &Problem) -> &str {
+fn last_part(problem: &ConfigProblem) -> &str {
     problem.key.as_deref().and_then(|key| key.rsplit('.').next()).unwrap_or_default()
 }
 
-fn profiles(reader: &mut Reader<'_>, top: &Table<'_>) -> Vec<(String, Layer)> {
+fn profiles(reader: &mut ConfigReader<'_>, top: &ConfigTable<'_>) -> Vec<(String, SettingsLayer)> {
     let Some(table) = reader.table(top, "profile") else { return Vec::new() };
     let mut keys: Vec<_> = table.entries.keys().collect();
     keys.sort_by_key(|key| key.span().start);
@@ -242,16 +253,23 @@ fn profiles(reader: &mut Reader<'_>, top: &Table<'_>) -> Vec<(String, Layer)> {
             let rest = format!("has a name that no profile may have: {}", refusal.allowed);
             reader.report(&place, &rest, refusal.hint);
         } else if let Some(settings) = profile_table(reader, &table, name) {
-            profiles.push((name.to_owned(), Layer::read(reader, &settings, Some(name.to_owned()))));
+            profiles.push((
+                name.to_owned(),
+                SettingsLayer::read(reader, &settings, Some(name.to_owned())),
+            ));
         }
     }
     profiles
 }
 
 /// The table of a profile; for a setting right under `[profile]` says that a name is missing.
-fn profile_table<'t>(reader: &mut Reader<'_>, table: &Table<'t>, name: &str) -> Option<Table<'t>> {
+fn profile_table<'t>(
+    reader: &mut ConfigReader<'_>,
+    table: &ConfigTable<'t>,
+    name: &str,
+) -> Option<ConfigTable<'t>> {
     let (place, value) = reader.value(table, name)?;
-    if Section::Settings.example(name).is_some() && !value.get_ref().is_table() {
+    if ConfigSection::Settings.example(name).is_some() && !value.get_ref().is_table() {
         let rest = "stands right under `[profile]`, a profile has a name";
         reader.report(&place, rest, Some("`[profile.NAME]`".to_owned()));
         return None;

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use fargate_model::text::escape;
 
-use crate::config::Loaded;
-use crate::document::{Unknown, parse_with};
-use crate::overrides::Overrides;
-use crate::problem::{Problem, Problems};
+use crate::config::LoadedConfig;
+use crate::document::{UnknownKeyPolicy, parse_with};
+use crate::overrides::FlagOverrides;
+use crate::problem::{ConfigError, ConfigProblem};
 
 /// Where the file is looked for unless told otherwise.
 pub const DEFAULT_PATH: &str = "/etc/fargate-runner/config.toml";
@@ -37,8 +37,8 @@ pub fn locate(flag: Option<&Path>, variable: Option<&OsStr>, default: &str) -> P
 /// # Errors
 ///
 /// Everything that is wrong with it: that it cannot be read, is no text, or what [`crate::parse`] finds.
-pub fn load(path: &Path, unknown: Unknown) -> Result<Loaded, Problems> {
-    load_with(path, unknown, &Overrides::default())
+pub fn load(path: &Path, unknown: UnknownKeyPolicy) -> Result<LoadedConfig, ConfigError> {
+    load_with(path, unknown, &FlagOverrides::default())
 }
 
 /// As [`load`], with what flags say over what the file says.
@@ -46,7 +46,11 @@ pub fn load(path: &Path, unknown: Unknown) -> Result<Loaded, Problems> {
 /// # Errors
 ///
 /// As [`load`]; values of flags that do not fit the file are among the problems.
-pub fn load_with(path: &Path, unknown: Unknown, flags: &Overrides) -> Result<Loaded, Problems> {
+pub fn load_with(
+    path: &Path,
+    unknown: UnknownKeyPolicy,
+    flags: &FlagOverrides,
+) -> Result<LoadedConfig, ConfigError> {
     let bytes = read(path)?;
     match String::from_utf8(bytes) {
         Ok(text) => parse_with(&text, path, unknown, flags),
@@ -60,7 +64,7 @@ pub fn load_with(path: &Path, unknown: Unknown, flags: &Overrides) -> Result<Loa
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Problems> {
+fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
     let io = |error: std::io::Error| unreadable(path, &error);
     // Asked before it is opened: opening a pipe would wait for its writer.
     let metadata = std::fs::metadata(path).map_err(io)?;
@@ -95,7 +99,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Problems> {
 
 const HOW_TO_NAME: &str = "name the file by `-c FILE` or by the variable FARGATE_RUNNER_CONFIG";
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Problems {
+fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
     let shown = escape(&path.display().to_string());
     match error.kind() {
         ErrorKind::NotFound => {
@@ -111,9 +115,14 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problems {
     }
 }
 
-fn problem(path: &Path, line: Option<usize>, message: impl Into<String>, hint: &str) -> Problems {
+fn problem(
+    path: &Path,
+    line: Option<usize>,
+    message: impl Into<String>,
+    hint: &str,
+) -> ConfigError {
     let (path, message) = (path.to_owned(), message.into());
-    Problem { path, line, key: None, message, hint: Some(hint.to_owned()) }.into()
+    ConfigProblem { path, line, key: None, message, hint: Some(hint.to_owned()) }.into()
 }
 
 #[cfg(test)]

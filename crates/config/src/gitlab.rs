@@ -16,16 +16,16 @@ use std::path::Path;
 
 use toml::de::DeValue;
 
-use crate::check::{self, Checked, Refusal};
-use crate::config::{Config, Grammar, Loaded, LogFormat, LogLevel};
-use crate::document::Document;
-use crate::fit;
-use crate::keys::Section;
-use crate::layer::Layer;
-use crate::overrides::Overrides;
-use crate::problem::{Problem, Problems};
-use crate::profile::{HostKey, Launch, PublicIp, Shell};
-use crate::reader::{Place, Placed, Reader, Table};
+use crate::check::{self, CheckResult, ValueRefusal};
+use crate::check_profile;
+use crate::config::{ConfigGrammar, LoadedConfig, LogFormat, LogLevel, RunnerConfig};
+use crate::document::ConfigDocument;
+use crate::keys::ConfigSection;
+use crate::layer::SettingsLayer;
+use crate::overrides::FlagOverrides;
+use crate::problem::{ConfigError, ConfigProblem};
+use crate::profile::{HostKey, LaunchMode, PublicIp, Shell};
+use crate::reader::{ConfigReader, ConfigTable, KeyLocation, LocatedValue};
 
 /// The container into which that driver puts the public key.
 pub(crate) const CONTAINER: &str = "ci-coordinator";
@@ -37,14 +37,19 @@ const DEFAULT_LOG_FORMAT: LogFormat = LogFormat::Text;
 const DEFAULT_PORT: u32 = 22;
 
 /// A table that may be absent. It is `Refused` where something else stands in its place.
-enum Given<'t> {
+enum OptionalTable<'t> {
     Absent,
     Refused,
-    There(Table<'t>),
+    There(ConfigTable<'t>),
 }
 
-impl<'t> Given<'t> {
-    fn read(reader: &mut Reader<'_>, top: &Table<'t>, name: &str, section: Section) -> Self {
+impl<'t> OptionalTable<'t> {
+    fn read(
+        reader: &mut ConfigReader<'_>,
+        top: &ConfigTable<'t>,
+        name: &str,
+        section: ConfigSection,
+    ) -> Self {
         if reader.value(top, name).is_none() {
             return Self::Absent;
         }
@@ -53,7 +58,7 @@ impl<'t> Given<'t> {
         Self::There(table)
     }
 
-    fn table(&self) -> Option<&Table<'t>> {
+    fn table(&self) -> Option<&ConfigTable<'t>> {
         match self {
             Self::There(table) => Some(table),
             Self::Absent | Self::Refused => None,
@@ -63,15 +68,16 @@ impl<'t> Given<'t> {
 
 /// Reads a file whose grammar is known to be this one.
 pub(crate) fn read(
-    mut reader: Reader<'_>,
-    top: &Table<'_>,
+    mut reader: ConfigReader<'_>,
+    top: &ConfigTable<'_>,
     path: &Path,
-    flags: &Overrides,
-) -> Result<Loaded, Problems> {
-    reader.unknown_keys(top, Section::GitLabTop);
-    let fargate = Given::read(&mut reader, top, "Fargate", Section::Fargate);
-    let metadata = Given::read(&mut reader, top, "TaskMetadata", Section::TaskMetadata);
-    let ssh = Given::read(&mut reader, top, "SSH", Section::GitLabSsh);
+    flags: &FlagOverrides,
+) -> Result<LoadedConfig, ConfigError> {
+    reader.unknown_keys(top, ConfigSection::GitLabTop);
+    let fargate = OptionalTable::read(&mut reader, top, "Fargate", ConfigSection::Fargate);
+    let metadata =
+        OptionalTable::read(&mut reader, top, "TaskMetadata", ConfigSection::TaskMetadata);
+    let ssh = OptionalTable::read(&mut reader, top, "SSH", ConfigSection::GitLabSsh);
     let mut notices = Vec::new();
     let defaults = layer(&mut reader, &fargate, &ssh, &mut notices);
     let owner = reader.text(top, "owner", check::owner);
@@ -90,9 +96,9 @@ pub(crate) fn read(
         ("log_level", place(log_level.as_ref())),
         ("log_format", Some(log_format.as_ref().map_or_else(implied, |given| given.place.clone()))),
     ];
-    let document = Document {
+    let document = ConfigDocument {
         path: path.to_owned(),
-        grammar: Grammar::GitLab,
+        grammar: ConfigGrammar::GitLab,
         flags: flags.layer(),
         defaults,
         profiles: Vec::new(),
@@ -100,15 +106,15 @@ pub(crate) fn read(
     };
     let (mut problems, mut warnings) = (reader.problems, reader.warnings);
     if problems.is_empty() {
-        problems.extend(fit::misfits(&document.merged(None), path));
+        problems.extend(check_profile::misfits(&document.merged(None), path));
     }
     problems.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
     problems.extend(missing);
     let (Some(state_dir), true) = (state_dir, problems.is_empty()) else {
-        return Err(Problems { problems });
+        return Err(ConfigError { problems });
     };
     warnings.sort_by_key(|warning| warning.line);
-    let mut config = Config {
+    let mut config = RunnerConfig {
         owner: owner.map(|given| given.value),
         state_dir: state_dir.value.into(),
         log_file: log_file.map(|given| given.value.into()),
@@ -117,28 +123,28 @@ pub(crate) fn read(
         document,
     };
     flags.apply(&mut config);
-    Ok(Loaded { config, warnings, notices })
+    Ok(LoadedConfig { config, warnings, notices })
 }
 
-fn place<T>(given: Option<&Placed<T>>) -> Option<Place> {
+fn place<T>(given: Option<&LocatedValue<T>>) -> Option<KeyLocation> {
     given.map(|given| given.place.clone())
 }
 
 /// The place of what the grammar says without a word in the file.
-fn implied() -> Place {
-    Place { line: None, key: String::new() }
+fn implied() -> KeyLocation {
+    KeyLocation { line: None, key: String::new() }
 }
 
 /// `[Fargate]` and `[SSH]` as one layer of ours.
 fn layer(
-    reader: &mut Reader<'_>,
-    fargate: &Given<'_>,
-    ssh: &Given<'_>,
-    notices: &mut Vec<Problem>,
-) -> Layer {
+    reader: &mut ConfigReader<'_>,
+    fargate: &OptionalTable<'_>,
+    ssh: &OptionalTable<'_>,
+    notices: &mut Vec<ConfigProblem>,
+) -> SettingsLayer {
     let mut layer = match fargate.table() {
         Some(table) => settings(reader, table, notices),
-        None => Layer::empty(None, Place { line: None, key: "Fargate".to_owned() }),
+        None => SettingsLayer::empty(None, KeyLocation { line: None, key: "Fargate".to_owned() }),
     };
     if let Some(ssh) = ssh.table() {
         let user = reader.text(ssh, "Username", check::user);
@@ -150,22 +156,30 @@ fn layer(
 }
 
 /// `[Fargate]`, with what that driver does without being told.
-fn settings(reader: &mut Reader<'_>, table: &Table<'_>, notices: &mut Vec<Problem>) -> Layer {
-    let mut layer = Layer::settings(reader, table, None);
-    let as_list = |one: Placed<String>| Placed { value: vec![one.value], place: one.place };
+fn settings(
+    reader: &mut ConfigReader<'_>,
+    table: &ConfigTable<'_>,
+    notices: &mut Vec<ConfigProblem>,
+) -> SettingsLayer {
+    let mut layer = SettingsLayer::settings(reader, table, None);
+    let as_list =
+        |one: LocatedValue<String>| LocatedValue { value: vec![one.value], place: one.place };
     let subnet = reader.text(table, "Subnet", check::subnet).map(as_list);
     let group = reader.text(table, "SecurityGroup", check::security_group).map(as_list);
     let addressed = public_ip(reader, table, layer.public_ip.is_some(), notices);
     layer.subnets = layer.subnets.or(subnet);
     layer.security_groups = layer.security_groups.or(group);
     layer.public_ip = layer.public_ip.or(addressed);
-    layer.container =
-        layer.container.or_else(|| Some(Placed { value: CONTAINER.to_owned(), place: implied() }));
-    layer.launch =
-        layer.launch.or_else(|| Some(Placed { value: Launch::ClusterDefault, place: implied() }));
-    layer.shell = layer.shell.or_else(|| Some(Placed { value: Shell::Runner, place: implied() }));
+    layer.container = layer
+        .container
+        .or_else(|| Some(LocatedValue { value: CONTAINER.to_owned(), place: implied() }));
+    layer.launch = layer
+        .launch
+        .or_else(|| Some(LocatedValue { value: LaunchMode::ClusterDefault, place: implied() }));
+    layer.shell =
+        layer.shell.or_else(|| Some(LocatedValue { value: Shell::Runner, place: implied() }));
     if reader.value(table, "HostKey").is_none() {
-        layer.host_key = Some(Placed { value: HostKey::FirstUse, place: implied() });
+        layer.host_key = Some(LocatedValue { value: HostKey::FirstUse, place: implied() });
         notices.push(first_use(reader, table));
     }
     layer
@@ -174,20 +188,20 @@ fn settings(reader: &mut Reader<'_>, table: &Table<'_>, notices: &mut Vec<Proble
 /// What `EnablePublicIP` and `UsePublicIP` mean together. Alone, the first one also decided which
 /// address the older driver dialled; `UsePublicIP` came with a later one.
 fn public_ip(
-    reader: &mut Reader<'_>,
-    table: &Table<'_>,
+    reader: &mut ConfigReader<'_>,
+    table: &ConfigTable<'_>,
     ours_decides: bool,
-    notices: &mut Vec<Problem>,
-) -> Option<Placed<PublicIp>> {
+    notices: &mut Vec<ConfigProblem>,
+) -> Option<LocatedValue<PublicIp>> {
     let enabled = reader.flag(table, "EnablePublicIP");
     let used = reader.flag(table, "UsePublicIP");
-    let value = |given: &Option<Placed<bool>>| given.as_ref().map(|given| given.value);
+    let value = |given: &Option<LocatedValue<bool>>| given.as_ref().map(|given| given.value);
     let meant = match (value(&enabled), value(&used)) {
         (Some(true), None | Some(true)) => PublicIp::Dialled,
         (Some(true), Some(false)) => PublicIp::Assigned,
         (None | Some(false), _) => PublicIp::None,
     };
-    if let (PublicIp::None, Some(Placed { value: true, place })) = (meant, &used)
+    if let (PublicIp::None, Some(LocatedValue { value: true, place })) = (meant, &used)
         && !ours_decides
     {
         let message = format!(
@@ -199,21 +213,21 @@ fn public_ip(
         notices.push(reader.problem(place, message, Some(hint)));
     }
     let place = enabled.map(|given| given.place).or(used.map(|given| given.place))?;
-    Some(Placed { value: meant, place })
+    Some(LocatedValue { value: meant, place })
 }
 
 /// The port; below 1 it is 22, as in that driver.
-fn port(reader: &mut Reader<'_>, ssh: &Table<'_>) -> Option<Placed<u32>> {
+fn port(reader: &mut ConfigReader<'_>, ssh: &ConfigTable<'_>) -> Option<LocatedValue<u32>> {
     let (place, value) = reader.value(ssh, "Port")?;
     if let DeValue::Integer(given) = value.get_ref()
         && i128::from_str_radix(given.as_str(), given.radix()).is_ok_and(|port| port < 1)
     {
-        return Some(Placed { value: DEFAULT_PORT, place });
+        return Some(LocatedValue { value: DEFAULT_PORT, place });
     }
     reader.number(ssh, "Port", 1..=u16::MAX.into())
 }
 
-fn first_use(reader: &Reader<'_>, table: &Table<'_>) -> Problem {
+fn first_use(reader: &ConfigReader<'_>, table: &ConfigTable<'_>) -> ConfigProblem {
     let message = format!(
         "key `{0}.HostKey` is not there, so that `first_use` is implied: the first host key that a \
          task shows is taken and pinned, whoever shows it",
@@ -224,7 +238,10 @@ fn first_use(reader: &Reader<'_>, table: &Table<'_>) -> Problem {
     reader.problem(&table.place, message, Some(hint))
 }
 
-fn relative_log_file(reader: &Reader<'_>, given: &Placed<String>) -> Option<Problem> {
+fn relative_log_file(
+    reader: &ConfigReader<'_>,
+    given: &LocatedValue<String>,
+) -> Option<ConfigProblem> {
     (!given.value.starts_with('/')).then(|| {
         let message = format!(
             "key `{}` is {}, a path from the working directory: gitlab-runner starts each stage in \
@@ -239,14 +256,14 @@ fn relative_log_file(reader: &Reader<'_>, given: &Placed<String>) -> Option<Prob
 
 /// One problem that names every required key that is missing.
 fn missing(
-    reader: &Reader<'_>,
-    top: &Table<'_>,
-    [fargate, metadata, ssh]: [&Given<'_>; 3],
-    flags: &Overrides,
-) -> Option<Problem> {
+    reader: &ConfigReader<'_>,
+    top: &ConfigTable<'_>,
+    [fargate, metadata, ssh]: [&OptionalTable<'_>; 3],
+    flags: &FlagOverrides,
+) -> Option<ConfigProblem> {
     let state_dir = reader.value(top, "StateDir").is_some();
     let task_definition = flags.layer().task_definition.is_some();
-    let required: [(&Given<'_>, &str, &[&str], bool); 6] = [
+    let required: [(&OptionalTable<'_>, &str, &[&str], bool); 6] = [
         (fargate, "Fargate", &["Cluster"], false),
         (fargate, "Fargate", &["Subnet", "Subnets"], false),
         (fargate, "Fargate", &["SecurityGroup", "SecurityGroups"], false),
@@ -254,10 +271,10 @@ fn missing(
         (metadata, "TaskMetadata", &["Directory"], state_dir),
         (ssh, "SSH", &["Username", "User"], false),
     ];
-    let lacks = |given: &Given<'_>, names: &[&str]| match given {
-        Given::Absent => true,
-        Given::Refused => false,
-        Given::There(table) => names.iter().all(|name| reader.value(table, name).is_none()),
+    let lacks = |given: &OptionalTable<'_>, names: &[&str]| match given {
+        OptionalTable::Absent => true,
+        OptionalTable::Refused => false,
+        OptionalTable::There(table) => names.iter().all(|name| reader.value(table, name).is_none()),
     };
     let missing = required.iter().filter(|(given, _, names, said)| !said && lacks(given, names));
     let missing: Vec<(String, &str)> = missing
@@ -274,19 +291,23 @@ fn missing(
     let names: Vec<&str> = missing.iter().map(|(key, _)| key.as_str()).collect();
     let is = if verb == "key" { "is" } else { "are" };
     let message = format!("{verb} `{}` {is} missing", names.join("`, `"));
-    let place = Place { line: None, key: key.unwrap_or_default() };
+    let place = KeyLocation { line: None, key: key.unwrap_or_default() };
     let hint = why_missing(reader, top, &missing);
     Some(reader.problem(&place, message, hint))
 }
 
 /// A misspelt key explains a missing one; a file with none of the tables may be meant otherwise.
-fn why_missing(reader: &Reader<'_>, top: &Table<'_>, missing: &[(String, &str)]) -> Option<String> {
+fn why_missing(
+    reader: &ConfigReader<'_>,
+    top: &ConfigTable<'_>,
+    missing: &[(String, &str)],
+) -> Option<String> {
     let nearest = |name: &str| format!("nearest is `{name}`");
     let misspelt = reader
         .warnings
         .iter()
         .find(|warning| missing.iter().any(|(_, name)| warning.message.ends_with(&nearest(name))));
-    if let Some(Problem { message, line: Some(line), .. }) = misspelt {
+    if let Some(ConfigProblem { message, line: Some(line), .. }) = misspelt {
         return Some(format!("{message} (line {line})"));
     }
     if reader.value(top, "Fargate").is_none() {
@@ -297,7 +318,7 @@ fn why_missing(reader: &Reader<'_>, top: &Table<'_>, missing: &[(String, &str)])
         );
     }
     let (_, name) = missing.first()?;
-    let section = [Section::Fargate, Section::TaskMetadata, Section::GitLabSsh];
+    let section = [ConfigSection::Fargate, ConfigSection::TaskMetadata, ConfigSection::GitLabSsh];
     let example = section.iter().find_map(|section| section.example(name));
     example.map(|line| format!("for example `{line}`"))
 }
@@ -305,20 +326,20 @@ fn why_missing(reader: &Reader<'_>, top: &Table<'_>, missing: &[(String, &str)])
 /// A level of logrus, in any case.
 ///
 /// Source: logrus, `ParseLevel`.
-pub(crate) fn log_level(given: &str) -> Checked<LogLevel> {
+pub(crate) fn log_level(given: &str) -> CheckResult<LogLevel> {
     match given.to_ascii_lowercase().as_str() {
         "panic" | "fatal" | "error" => Ok(LogLevel::Error),
         "warn" | "warning" => Ok(LogLevel::Warn),
         "info" => Ok(LogLevel::Info),
         "debug" => Ok(LogLevel::Debug),
         "trace" => Ok(LogLevel::Trace),
-        _ => Err(Refusal::new(
+        _ => Err(ValueRefusal::new(
             "allowed are `trace`, `debug`, `info`, `warn`, `warning`, `error`, `fatal`, `panic`",
         )),
     }
 }
 
 /// A format of the log, in any case.
-pub(crate) fn log_format(given: &str) -> Checked<LogFormat> {
+pub(crate) fn log_format(given: &str) -> CheckResult<LogFormat> {
     check::word(&given.to_ascii_lowercase())
 }

@@ -8,16 +8,16 @@ use std::fmt::Write as _;
 
 use fargate_model::text::escape;
 
-use crate::config::{Config, DEFAULT_STATE_DIR, LogFormat, LogLevel};
-use crate::layer::Layer;
-use crate::profile::{HostKey, Launch, PublicIp};
-use crate::reader::Placed;
+use crate::config::{DEFAULT_STATE_DIR, LogFormat, LogLevel, RunnerConfig};
+use crate::layer::SettingsLayer;
+use crate::profile::{HostKey, LaunchMode, PublicIp};
+use crate::reader::LocatedValue;
 use crate::show::{amount, key, launch_setting, string, strings};
 use crate::timeouts::TIMEOUT_KEYS;
 
 /// The whole text.
-pub(crate) fn config(config: &Config) -> String {
-    let mut page = Page(String::new());
+pub(crate) fn config(config: &RunnerConfig) -> String {
+    let mut page = ImportText(String::new());
     let path = escape(&config.document.path.display().to_string());
     page.comment(&format!(
         "The settings of {path} in Fargate Runner's own grammar.\n\
@@ -36,7 +36,7 @@ pub(crate) fn config(config: &Config) -> String {
     page.0
 }
 
-fn top(config: &Config, page: &mut Page) {
+fn top(config: &RunnerConfig, page: &mut ImportText) {
     if let Some(owner) = &config.owner {
         page.set("owner", &string(owner));
     }
@@ -61,10 +61,10 @@ fn top(config: &Config, page: &mut Page) {
 }
 
 /// Cluster and network.
-fn place(layer: &Layer, page: &mut Page) {
+fn place(layer: &SettingsLayer, page: &mut ImportText) {
     page.text("cluster", layer.cluster.as_ref());
     page.text("region", layer.region.as_ref());
-    if let Some(Placed { value, .. }) = &layer.subnets {
+    if let Some(LocatedValue { value, .. }) = &layer.subnets {
         if value.len() == 1 {
             page.about(
                 "Better: several subnets, in different zones. They are tried in this order when one \
@@ -74,7 +74,7 @@ fn place(layer: &Layer, page: &mut Page) {
         page.set("subnets", &strings(value));
     }
     page.list("security_groups", layer.security_groups.as_ref());
-    if let Some(Placed { value, .. }) = &layer.public_ip {
+    if let Some(LocatedValue { value, .. }) = &layer.public_ip {
         if *value != PublicIp::None {
             page.about("Better: \"none\", with private subnets behind a NAT gateway.");
         }
@@ -83,12 +83,12 @@ fn place(layer: &Layer, page: &mut Page) {
 }
 
 /// What runs, and on what.
-fn task(layer: &Layer, page: &mut Page) {
+fn task(layer: &SettingsLayer, page: &mut ImportText) {
     page.text("task_definition", layer.task_definition.as_ref());
     page.text("container", layer.container.as_ref());
-    if let Some(Placed { value, .. }) = &layer.launch {
+    if let Some(LocatedValue { value, .. }) = &layer.launch {
         let (key, setting) = launch_setting(value);
-        if *value == Launch::ClusterDefault {
+        if *value == LaunchMode::ClusterDefault {
             page.about(
                 "The cluster's default capacity provider strategy decides. Better: \"FARGATE\", or a \
                  `capacity_provider_strategy` of its own.",
@@ -99,18 +99,18 @@ fn task(layer: &Layer, page: &mut Page) {
     page.text("platform_version", layer.platform_version.as_ref());
     page.number("cpu", layer.cpu.as_ref());
     page.number("memory", layer.memory.as_ref());
-    if let Some(Placed { value, .. }) = &layer.enable_execute_command {
+    if let Some(LocatedValue { value, .. }) = &layer.enable_execute_command {
         page.set("enable_execute_command", &value.to_string());
     }
-    if let Some(Placed { value, .. }) = &layer.shell {
+    if let Some(LocatedValue { value, .. }) = &layer.shell {
         page.set("shell", &string(value.as_str()));
     }
     page.text("builds_dir", layer.builds_dir.as_ref());
     page.text("cache_dir", layer.cache_dir.as_ref());
 }
 
-fn trust(layer: &Layer, page: &mut Page) {
-    let Some(Placed { value, .. }) = &layer.host_key else { return };
+fn trust(layer: &SettingsLayer, page: &mut ImportText) {
+    let Some(LocatedValue { value, .. }) = &layer.host_key else { return };
     if *value == HostKey::FirstUse {
         page.about(
             "The first host key that a task shows is taken and pinned. Better: \"seed\", once the \
@@ -122,9 +122,9 @@ fn trust(layer: &Layer, page: &mut Page) {
 }
 
 /// What a job may choose.
-fn choices(layer: &Layer, page: &mut Page) {
+fn choices(layer: &SettingsLayer, page: &mut ImportText) {
     match &layer.job_task_definitions {
-        Some(Placed { value, .. }) => page.set("job_task_definitions", &strings(value)),
+        Some(LocatedValue { value, .. }) => page.set("job_task_definitions", &strings(value)),
         None => page.about(
             "A job's variable FARGATE_TASK_DEFINITION chooses only what stands here, and so does \
              FARGATE_PLATFORM_VERSION with `job_platform_versions`. To allow some:\n\
@@ -134,7 +134,7 @@ fn choices(layer: &Layer, page: &mut Page) {
     page.list("job_platform_versions", layer.job_platform_versions.as_ref());
 }
 
-fn account(layer: &Layer, page: &mut Page) {
+fn account(layer: &SettingsLayer, page: &mut ImportText) {
     page.text("assume_role_arn", layer.role_arn.as_ref());
     page.text("assume_role_external_id", layer.role_external_id.as_ref());
     page.text("assume_role_session_name", layer.role_session_name.as_ref());
@@ -142,11 +142,11 @@ fn account(layer: &Layer, page: &mut Page) {
 }
 
 /// The tables below `[defaults]`.
-fn tables(layer: &Layer, page: &mut Page) {
+fn tables(layer: &SettingsLayer, page: &mut ImportText) {
     page.header("defaults.ssh");
     page.text("user", layer.user.as_ref());
     page.number("port", layer.port.as_ref());
-    if let Some(Placed { value, .. }) = &layer.client_key {
+    if let Some(LocatedValue { value, .. }) = &layer.client_key {
         page.set("client_key", &string(value.as_str()));
     }
     if layer.timeouts.is_empty() {
@@ -157,7 +157,7 @@ fn tables(layer: &Layer, page: &mut Page) {
     } else {
         page.header("defaults.timeouts");
         for given in TIMEOUT_KEYS {
-            if let Some(Placed { value, .. }) = layer.timeouts.get(given.name) {
+            if let Some(LocatedValue { value, .. }) = layer.timeouts.get(given.name) {
                 page.set(given.name, &amount(*value));
             }
         }
@@ -166,7 +166,7 @@ fn tables(layer: &Layer, page: &mut Page) {
         page.about("Tags for cost reports, such as team = \"build\", stand under [defaults.tags].");
     } else {
         page.header("defaults.tags");
-        for (tag, Placed { value, .. }) in &layer.tags {
+        for (tag, LocatedValue { value, .. }) in &layer.tags {
             page.set(&key(tag), &string(value));
         }
     }
@@ -176,9 +176,9 @@ fn tables(layer: &Layer, page: &mut Page) {
 const WIDTH: usize = 100;
 
 /// What has been written so far.
-struct Page(String);
+struct ImportText(String);
 
-impl Page {
+impl ImportText {
     fn put(&mut self, line: std::fmt::Arguments<'_>) {
         writeln!(self.0, "{line}").expect("a String takes all that is written");
     }
@@ -213,19 +213,19 @@ impl Page {
         self.put(format_args!("{key} = {value}"));
     }
 
-    fn text(&mut self, key: &str, given: Option<&Placed<String>>) {
+    fn text(&mut self, key: &str, given: Option<&LocatedValue<String>>) {
         if let Some(given) = given {
             self.set(key, &string(&given.value));
         }
     }
 
-    fn list(&mut self, key: &str, given: Option<&Placed<Vec<String>>>) {
+    fn list(&mut self, key: &str, given: Option<&LocatedValue<Vec<String>>>) {
         if let Some(given) = given {
             self.set(key, &strings(&given.value));
         }
     }
 
-    fn number(&mut self, key: &str, given: Option<&Placed<u32>>) {
+    fn number(&mut self, key: &str, given: Option<&LocatedValue<u32>>) {
         if let Some(given) = given {
             self.set(key, &given.value.to_string());
         }

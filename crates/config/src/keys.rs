@@ -2,12 +2,12 @@
 //!
 //! What a key may hold is in `layer` and `check`; the keys of `[timeouts]` are in `timeouts`.
 
-use crate::reader::Naming;
-use crate::timeouts::{TIMEOUT_KEYS, Timeouts};
+use crate::reader::KeyMatching;
+use crate::timeouts::{JobTimeouts, TIMEOUT_KEYS};
 
 /// A group of keys that stand together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Section {
+pub(crate) enum ConfigSection {
     /// The top of the file.
     Top,
     /// `[defaults]` and each `[profile.NAME]`.
@@ -29,9 +29,9 @@ pub(crate) enum Section {
 }
 
 /// The keys of a section, each with a line that shows how it is written.
-pub(crate) type Keys = &'static [(&'static str, &'static str)];
+pub(crate) type SectionKeys = &'static [(&'static str, &'static str)];
 
-const TOP: Keys = &[
+const TOP: SectionKeys = &[
     ("config_version", "config_version = 1"),
     ("owner", "owner = \"ci-host-1\""),
     ("state_dir", "state_dir = \"/var/lib/fargate-runner\""),
@@ -42,7 +42,7 @@ const TOP: Keys = &[
     ("profile", "[profile.NAME]"),
 ];
 
-const SETTINGS: Keys = &[
+const SETTINGS: SectionKeys = &[
     ("cluster", "cluster = \"ci\""),
     ("region", "region = \"eu-west-1\""),
     ("subnets", "subnets = [\"subnet-0a1\"]"),
@@ -74,16 +74,16 @@ const SETTINGS: Keys = &[
     ("tags", "[defaults.tags]"),
 ];
 
-const SSH: Keys = &[
+const SSH: SectionKeys = &[
     ("user", "user = \"root\""),
     ("port", "port = 22"),
     ("client_key", "client_key = \"ed25519\""),
 ];
 
-const STRATEGY_ITEM: Keys =
+const STRATEGY_ITEM: SectionKeys =
     &[("provider", "provider = \"FARGATE_SPOT\""), ("weight", "weight = 1"), ("base", "base = 0")];
 
-impl Section {
+impl ConfigSection {
     /// The sections of our grammar.
     const OURS: &[Self] =
         &[Self::Top, Self::Settings, Self::Ssh, Self::Timeouts, Self::StrategyItem];
@@ -97,14 +97,14 @@ impl Section {
         Self::StrategyItem,
     ];
 
-    fn all(naming: Naming) -> &'static [Self] {
+    fn all(naming: KeyMatching) -> &'static [Self] {
         match naming {
-            Naming::Exact => Self::OURS,
-            Naming::Loose => Self::GITLAB,
+            KeyMatching::Exact => Self::OURS,
+            KeyMatching::Loose => Self::GITLAB,
         }
     }
 
-    fn fixed(self) -> Keys {
+    fn fixed(self) -> SectionKeys {
         match self {
             Self::Top => TOP,
             Self::Settings => SETTINGS,
@@ -131,7 +131,7 @@ impl Section {
     pub(crate) fn example(self, name: &str) -> Option<String> {
         if self == Self::Timeouts {
             let key = TIMEOUT_KEYS.iter().find(|key| key.name == name)?;
-            let default = (key.get)(&Timeouts::default());
+            let default = (key.get)(&JobTimeouts::default());
             return Some(format!("{name} = {}", crate::show::amount(default)));
         }
         let line = self.fixed().iter().find(|(known, _)| *known == name);
@@ -139,17 +139,19 @@ impl Section {
     }
 
     /// Where its keys are written.
-    fn home(self, naming: Naming) -> &'static str {
+    fn home(self, naming: KeyMatching) -> &'static str {
         match (self, naming) {
             (Self::Top | Self::GitLabTop, _) => "at the top of the file",
             (Self::Settings, _) => "in `[defaults]` or `[profile.NAME]`",
             (Self::Ssh, _) => "in `[defaults.ssh]` or `[profile.NAME.ssh]`",
-            (Self::Timeouts, Naming::Exact) => {
+            (Self::Timeouts, KeyMatching::Exact) => {
                 "in `[defaults.timeouts]` or `[profile.NAME.timeouts]`"
             }
-            (Self::Timeouts, Naming::Loose) => "in `[Fargate.Timeouts]`",
-            (Self::StrategyItem, Naming::Exact) => "in an item of `capacity_provider_strategy`",
-            (Self::StrategyItem, Naming::Loose) => "in an item of `CapacityProviderStrategy`",
+            (Self::Timeouts, KeyMatching::Loose) => "in `[Fargate.Timeouts]`",
+            (Self::StrategyItem, KeyMatching::Exact) => {
+                "in an item of `capacity_provider_strategy`"
+            }
+            (Self::StrategyItem, KeyMatching::Loose) => "in an item of `CapacityProviderStrategy`",
             (Self::Fargate, _) => "in `[Fargate]`",
             (Self::TaskMetadata, _) => "in `[TaskMetadata]`",
             (Self::GitLabSsh, _) => "in `[SSH]`",
@@ -158,7 +160,7 @@ impl Section {
 }
 
 /// What to say about a key that a section does not have.
-pub(crate) struct Stranger {
+pub(crate) struct UnknownKey {
     /// What follows `key ... `.
     pub(crate) rest: String,
     pub(crate) hint: Option<String>,
@@ -166,20 +168,20 @@ pub(crate) struct Stranger {
     pub(crate) meant: Option<&'static str>,
 }
 
-impl Stranger {
+impl UnknownKey {
     pub(crate) fn unexplained() -> Self {
         Self { rest: "is not known here".to_owned(), hint: None, meant: None }
     }
 
-    pub(crate) fn in_section(section: Section, given: &str, naming: Naming) -> Self {
+    pub(crate) fn in_section(section: ConfigSection, given: &str, naming: KeyMatching) -> Self {
         let wanted = snake_case(given);
         if let Some(stranger) = Self::public_address(section, &wanted) {
             return stranger;
         }
-        let wanted = if naming == Naming::Exact { alias(&wanted) } else { &wanted };
+        let wanted = if naming == KeyMatching::Exact { alias(&wanted) } else { &wanted };
         let names = section.names();
         let own = names.iter().copied().find(|name| naming.same(wanted, name));
-        let mut others = Section::all(naming).iter().filter(|other| **other != section);
+        let mut others = ConfigSection::all(naming).iter().filter(|other| **other != section);
         if own.is_none()
             && let Some(stranger) = others.find_map(|o| Self::at_home_in(*o, wanted, naming))
         {
@@ -192,7 +194,7 @@ impl Stranger {
                 meant: Some(name),
             },
             // Of a file of GitLab's driver it is said to whoever reads the job's log, so shortly.
-            None if naming == Naming::Loose => {
+            None if naming == KeyMatching::Loose => {
                 let rest = "is not known here, it is ignored".to_owned();
                 Self { rest, hint: None, meant: None }
             }
@@ -204,9 +206,9 @@ impl Stranger {
     }
 
     /// The keys of GitLab's driver that became one of ours.
-    fn public_address(section: Section, wanted: &str) -> Option<Self> {
+    fn public_address(section: ConfigSection, wanted: &str) -> Option<Self> {
         let theirs = ["enable_public_ip", "use_public_ip", "assign_public_ip"].contains(&wanted);
-        (section == Section::Settings && theirs).then(|| Self {
+        (section == ConfigSection::Settings && theirs).then(|| Self {
             rest: "is not known here, nearest is `public_ip`".to_owned(),
             hint: Some(
                 "`public_ip = \"dialled\"` is what `EnablePublicIP = true` was, \
@@ -217,7 +219,7 @@ impl Stranger {
         })
     }
 
-    fn at_home_in(section: Section, wanted: &str, naming: Naming) -> Option<Self> {
+    fn at_home_in(section: ConfigSection, wanted: &str, naming: KeyMatching) -> Option<Self> {
         let name = section.names().into_iter().find(|name| naming.same(wanted, name))?;
         let example = section.example(name)?;
         Some(Self {
@@ -291,7 +293,7 @@ mod tests {
 
     #[test]
     fn every_key_has_an_example_and_names_of_other_files_lead_to_a_key() {
-        for section in Section::OURS.iter().chain(Section::GITLAB) {
+        for section in ConfigSection::OURS.iter().chain(ConfigSection::GITLAB) {
             for name in section.names() {
                 assert!(section.example(name).is_some_and(|line| line.contains(name)), "{name}");
             }
@@ -304,7 +306,7 @@ mod tests {
             ("LaunchTyp", "launch_type"),
         ] {
             assert_eq!(
-                Stranger::in_section(Section::Settings, given, Naming::Exact).meant,
+                UnknownKey::in_section(ConfigSection::Settings, given, KeyMatching::Exact).meant,
                 Some(meant)
             );
         }
@@ -312,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_near_nothing_has_no_nearest() {
-        let names = || Section::Settings.names().into_iter();
+        let names = || ConfigSection::Settings.names().into_iter();
         assert_eq!(nearest("colour", names()), None);
         assert_eq!(nearest("", names()), None);
         assert_eq!(nearest(&"cluster".repeat(20), names()), None);

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use fargate_model::size::{CPU_UNITS, allowed_memory_mib};
 
-use crate::check::{self, Checked, Refusal};
-use crate::keys::Section;
-use crate::profile::{ClientKeyKind, HostKey, Launch, PublicIp, Shell};
-use crate::reader::{Place, Placed, Reader, Table, kind};
-use crate::timeouts::{Amount, Limits, TIMEOUT_KEYS, TimeoutKey};
+use crate::check::{self, CheckResult, ValueRefusal};
+use crate::keys::ConfigSection;
+use crate::profile::{ClientKeyKind, HostKey, LaunchMode, PublicIp, Shell};
+use crate::reader::{ConfigReader, ConfigTable, KeyLocation, LocatedValue, kind};
+use crate::timeouts::{TIMEOUT_KEYS, TimeoutKey, TimeoutLimits, TimeoutValue};
 use crate::{role, strategy};
 
 /// Most subnets and security groups of a task. Source: Amazon ECS API Reference,
@@ -25,44 +25,44 @@ pub(crate) const MAX_JOB_CHOICES: usize = 100;
 
 /// One table of settings; what it does not say is `None`.
 #[derive(Clone, Debug)]
-pub(crate) struct Layer {
+pub(crate) struct SettingsLayer {
     /// The profile's name; `None` for `[defaults]`.
     pub(crate) name: Option<String>,
     /// Its header.
-    pub(crate) place: Place,
-    pub(crate) cluster: Option<Placed<String>>,
-    pub(crate) region: Option<Placed<String>>,
-    pub(crate) subnets: Option<Placed<Vec<String>>>,
-    pub(crate) security_groups: Option<Placed<Vec<String>>>,
-    pub(crate) task_definition: Option<Placed<String>>,
-    pub(crate) container: Option<Placed<String>>,
+    pub(crate) place: KeyLocation,
+    pub(crate) cluster: Option<LocatedValue<String>>,
+    pub(crate) region: Option<LocatedValue<String>>,
+    pub(crate) subnets: Option<LocatedValue<Vec<String>>>,
+    pub(crate) security_groups: Option<LocatedValue<Vec<String>>>,
+    pub(crate) task_definition: Option<LocatedValue<String>>,
+    pub(crate) container: Option<LocatedValue<String>>,
     /// `launch_type` or `capacity_provider_strategy`: one choice with two keys.
-    pub(crate) launch: Option<Placed<Launch>>,
-    pub(crate) platform_version: Option<Placed<String>>,
-    pub(crate) cpu: Option<Placed<u32>>,
-    pub(crate) memory: Option<Placed<u32>>,
-    pub(crate) host_key: Option<Placed<HostKey>>,
-    pub(crate) public_ip: Option<Placed<PublicIp>>,
-    pub(crate) enable_execute_command: Option<Placed<bool>>,
-    pub(crate) job_task_definitions: Option<Placed<Vec<String>>>,
-    pub(crate) job_platform_versions: Option<Placed<Vec<String>>>,
-    pub(crate) role_arn: Option<Placed<String>>,
-    pub(crate) role_external_id: Option<Placed<String>>,
-    pub(crate) role_session_name: Option<Placed<String>>,
-    pub(crate) ca_bundle: Option<Placed<String>>,
-    pub(crate) shell: Option<Placed<Shell>>,
-    pub(crate) builds_dir: Option<Placed<String>>,
-    pub(crate) cache_dir: Option<Placed<String>>,
-    pub(crate) user: Option<Placed<String>>,
-    pub(crate) port: Option<Placed<u32>>,
-    pub(crate) client_key: Option<Placed<ClientKeyKind>>,
-    pub(crate) timeouts: BTreeMap<&'static str, Placed<Amount>>,
-    pub(crate) tags: BTreeMap<String, Placed<String>>,
+    pub(crate) launch: Option<LocatedValue<LaunchMode>>,
+    pub(crate) platform_version: Option<LocatedValue<String>>,
+    pub(crate) cpu: Option<LocatedValue<u32>>,
+    pub(crate) memory: Option<LocatedValue<u32>>,
+    pub(crate) host_key: Option<LocatedValue<HostKey>>,
+    pub(crate) public_ip: Option<LocatedValue<PublicIp>>,
+    pub(crate) enable_execute_command: Option<LocatedValue<bool>>,
+    pub(crate) job_task_definitions: Option<LocatedValue<Vec<String>>>,
+    pub(crate) job_platform_versions: Option<LocatedValue<Vec<String>>>,
+    pub(crate) role_arn: Option<LocatedValue<String>>,
+    pub(crate) role_external_id: Option<LocatedValue<String>>,
+    pub(crate) role_session_name: Option<LocatedValue<String>>,
+    pub(crate) ca_bundle: Option<LocatedValue<String>>,
+    pub(crate) shell: Option<LocatedValue<Shell>>,
+    pub(crate) builds_dir: Option<LocatedValue<String>>,
+    pub(crate) cache_dir: Option<LocatedValue<String>>,
+    pub(crate) user: Option<LocatedValue<String>>,
+    pub(crate) port: Option<LocatedValue<u32>>,
+    pub(crate) client_key: Option<LocatedValue<ClientKeyKind>>,
+    pub(crate) timeouts: BTreeMap<&'static str, LocatedValue<TimeoutValue>>,
+    pub(crate) tags: BTreeMap<String, LocatedValue<String>>,
 }
 
-impl Layer {
+impl SettingsLayer {
     /// A layer that says nothing.
-    pub(crate) fn empty(name: Option<String>, place: Place) -> Self {
+    pub(crate) fn empty(name: Option<String>, place: KeyLocation) -> Self {
         Self {
             name,
             place,
@@ -97,11 +97,15 @@ impl Layer {
     }
 
     /// Reads a table of settings with the tables below it.
-    pub(crate) fn read(reader: &mut Reader<'_>, table: &Table<'_>, name: Option<String>) -> Self {
-        reader.unknown_keys(table, Section::Settings);
+    pub(crate) fn read(
+        reader: &mut ConfigReader<'_>,
+        table: &ConfigTable<'_>,
+        name: Option<String>,
+    ) -> Self {
+        reader.unknown_keys(table, ConfigSection::Settings);
         let mut layer = Self::settings(reader, table, name);
         if let Some(ssh) = reader.table(table, "ssh") {
-            reader.unknown_keys(&ssh, Section::Ssh);
+            reader.unknown_keys(&ssh, ConfigSection::Ssh);
             layer.user = reader.text(&ssh, "user", check::user);
             layer.port = reader.number(&ssh, "port", 1..=u16::MAX.into());
             layer.client_key = reader.text(&ssh, "client_key", check::word);
@@ -111,8 +115,8 @@ impl Layer {
 
     /// Reads the settings that both grammars have under the same names: all but those of `ssh`.
     pub(crate) fn settings(
-        reader: &mut Reader<'_>,
-        table: &Table<'_>,
+        reader: &mut ConfigReader<'_>,
+        table: &ConfigTable<'_>,
         name: Option<String>,
     ) -> Self {
         let task_definition = check::task_definition;
@@ -201,13 +205,13 @@ impl Layer {
     }
 }
 
-fn cpu(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Placed<u32>> {
+fn cpu(reader: &mut ConfigReader<'_>, table: &ConfigTable<'_>) -> Option<LocatedValue<u32>> {
     let allowed: Vec<_> = CPU_UNITS.iter().map(u32::to_string).collect();
     let expected = format!("one of the numbers {}", allowed.join(", "));
     reader.whole(table, "cpu", &expected, |n| CPU_UNITS.contains(&n).then_some(()).ok_or(None))
 }
 
-fn memory(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Placed<u32>> {
+fn memory(reader: &mut ConfigReader<'_>, table: &ConfigTable<'_>) -> Option<LocatedValue<u32>> {
     let mut offered: Vec<u32> =
         CPU_UNITS.iter().filter_map(|&cpu| allowed_memory_mib(cpu)).flatten().collect();
     offered.sort_unstable();
@@ -222,23 +226,33 @@ fn memory(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Placed<u32>> {
     })
 }
 
-fn timeouts(reader: &mut Reader<'_>, table: &Table<'_>) -> BTreeMap<&'static str, Placed<Amount>> {
+fn timeouts(
+    reader: &mut ConfigReader<'_>,
+    table: &ConfigTable<'_>,
+) -> BTreeMap<&'static str, LocatedValue<TimeoutValue>> {
     let Some(table) = reader.table(table, "timeouts") else { return BTreeMap::new() };
-    reader.unknown_keys(&table, Section::Timeouts);
+    reader.unknown_keys(&table, ConfigSection::Timeouts);
     let given =
         TIMEOUT_KEYS.iter().filter_map(|key| Some((key.name, timeout(reader, &table, key)?)));
     given.collect()
 }
 
-fn timeout(reader: &mut Reader<'_>, table: &Table<'_>, key: &TimeoutKey) -> Option<Placed<Amount>> {
+fn timeout(
+    reader: &mut ConfigReader<'_>,
+    table: &ConfigTable<'_>,
+    key: &TimeoutKey,
+) -> Option<LocatedValue<TimeoutValue>> {
     let (min, max) = match key.limits {
-        Limits::Count(min, max) => {
+        TimeoutLimits::Count(min, max) => {
             let given = reader.number(table, key.name, min..=max)?;
-            return Some(Placed { value: Amount::Count(given.value), place: given.place });
+            return Some(LocatedValue {
+                value: TimeoutValue::Count(given.value),
+                place: given.place,
+            });
         }
-        Limits::Span(min, max) | Limits::Seconds(min, max) => (min, max),
+        TimeoutLimits::Span(min, max) | TimeoutLimits::Seconds(min, max) => (min, max),
     };
-    let limits = format!("{} to {}", Amount::Span(min), Amount::Span(max));
+    let limits = format!("{} to {}", TimeoutValue::Span(min), TimeoutValue::Span(max));
     let (place, value) = reader.value(table, key.name)?;
     if !value.get_ref().is_str() {
         let unit = value.get_ref().as_integer().map(|n| format!("write the unit: `\"{n}s\"`"));
@@ -250,26 +264,29 @@ fn timeout(reader: &mut Reader<'_>, table: &Table<'_>, key: &TimeoutKey) -> Opti
     reader.text(table, key.name, |given| span(given, key.limits, &limits))
 }
 
-fn span(given: &str, limits: Limits, allowed: &str) -> Checked<Amount> {
+fn span(given: &str, limits: TimeoutLimits, allowed: &str) -> CheckResult<TimeoutValue> {
     let Ok(span) = humantime::parse_duration(given) else {
-        let refusal = Refusal::new(format!("a duration from {allowed} is expected"));
+        let refusal = ValueRefusal::new(format!("a duration from {allowed} is expected"));
         return Err(
             refusal.hint("a number and its unit, such as `\"200ms\"`, `\"30s\"` or `\"1h 30m\"`")
         );
     };
-    let (Limits::Span(min, max) | Limits::Seconds(min, max)) = limits else {
-        return Err(Refusal::new("a number is expected"));
+    let (TimeoutLimits::Span(min, max) | TimeoutLimits::Seconds(min, max)) = limits else {
+        return Err(ValueRefusal::new("a number is expected"));
     };
     if !(min..=max).contains(&span) {
-        return Err(Refusal::new(format!("allowed is {allowed}")));
+        return Err(ValueRefusal::new(format!("allowed is {allowed}")));
     }
-    if matches!(limits, Limits::Seconds(..)) && span.subsec_nanos() != 0 {
-        return Err(Refusal::new(format!("whole seconds are expected, {allowed}")));
+    if matches!(limits, TimeoutLimits::Seconds(..)) && span.subsec_nanos() != 0 {
+        return Err(ValueRefusal::new(format!("whole seconds are expected, {allowed}")));
     }
-    Ok(Amount::Span(span))
+    Ok(TimeoutValue::Span(span))
 }
 
-fn tags(reader: &mut Reader<'_>, table: &Table<'_>) -> BTreeMap<String, Placed<String>> {
+fn tags(
+    reader: &mut ConfigReader<'_>,
+    table: &ConfigTable<'_>,
+) -> BTreeMap<String, LocatedValue<String>> {
     let Some(table) = reader.table(table, "tags") else { return BTreeMap::new() };
     let mut tags = BTreeMap::new();
     // Names of tags are the operator's own: they are never compared loosely.

@@ -9,10 +9,10 @@
 //! only shows once a profile is put together is checked there (`fit`).
 
 mod check;
+mod check_profile;
 mod config;
 mod document;
 mod file;
-mod fit;
 mod gitlab;
 mod import;
 mod keys;
@@ -26,18 +26,18 @@ mod show;
 mod strategy;
 mod timeouts;
 
-pub use config::{Config, Grammar, Loaded, LogFormat, LogLevel};
-pub use document::{Unknown, parse, parse_with};
+pub use config::{ConfigGrammar, LoadedConfig, LogFormat, LogLevel, RunnerConfig};
+pub use document::{UnknownKeyPolicy, parse, parse_with};
 pub use file::{
     DEFAULT_PATH, GITLAB_DEFAULT_PATH, MAX_FILE_BYTES, PATH_VARIABLE, load, load_with, locate,
 };
-pub use overrides::{FlagError, Overrides};
-pub use problem::{Problem, Problems};
+pub use overrides::{FlagError, FlagOverrides};
+pub use problem::{ConfigError, ConfigProblem};
 pub use profile::{
-    Account, ClientKeyKind, HostKey, Launch, LaunchType, Profile, PublicIp, Role, Shell, Ssh,
-    StrategyItem,
+    AccountSettings, ClientKeyKind, HostKey, JobProfile, LaunchMode, LaunchType, PublicIp,
+    RoleSettings, Shell, SshSettings, StrategyItem,
 };
-pub use timeouts::Timeouts;
+pub use timeouts::JobTimeouts;
 
 /// The commented default file: every key with its meaning, unit, allowed values and default. It is
 /// what `config init` writes, and the reference of the grammar.

@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 
-use crate::check::{self, Checked, quoted};
-use crate::config::{Config, LogFormat, LogLevel};
+use crate::check::{self, CheckResult, quoted};
+use crate::config::{LogFormat, LogLevel, RunnerConfig};
 use crate::gitlab;
-use crate::layer::Layer;
-use crate::reader::{Place, Placed};
+use crate::layer::SettingsLayer;
+use crate::reader::{KeyLocation, LocatedValue};
 
 /// A flag with a value that it cannot have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,7 @@ pub struct FlagError {
 /// The values of flags, checked. A flag with an empty value counts as one that is not there, as it
 /// does for GitLab's driver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Overrides {
+pub struct FlagOverrides {
     log_level: Option<LogLevel>,
     log_file: Option<PathBuf>,
     log_format: Option<LogFormat>,
@@ -29,7 +29,7 @@ pub struct Overrides {
     platform_version: Option<String>,
 }
 
-impl Overrides {
+impl FlagOverrides {
     /// `--log-level`: a word of ours or of GitLab's driver, in any case.
     ///
     /// # Errors
@@ -78,23 +78,23 @@ impl Overrides {
     }
 
     /// The settings of a profile among them.
-    pub(crate) fn layer(&self) -> Layer {
+    pub(crate) fn layer(&self) -> SettingsLayer {
         let placed = |value: &Option<String>, flag| {
-            value.clone().map(|value| Placed { value, place: Place::of_flag(flag) })
+            value.clone().map(|value| LocatedValue { value, place: KeyLocation::of_flag(flag) })
         };
-        Layer {
+        SettingsLayer {
             task_definition: placed(&self.task_definition, "--task-def"),
             platform_version: placed(&self.platform_version, "--platform-version"),
-            ..Layer::empty(None, Place::of_flag("the flags"))
+            ..SettingsLayer::empty(None, KeyLocation::of_flag("the flags"))
         }
     }
 
     /// Puts those of the top level into a configuration.
-    pub(crate) fn apply(&self, config: &mut Config) {
+    pub(crate) fn apply(&self, config: &mut RunnerConfig) {
         let mut said = |name: &'static str, flag| {
             let top = &mut config.document.top;
             top.retain(|(known, _)| *known != name);
-            top.push((name, Place::of_flag(flag)));
+            top.push((name, KeyLocation::of_flag(flag)));
         };
         if let Some(level) = self.log_level {
             said("log_level", "--log-level");
@@ -114,10 +114,10 @@ impl Overrides {
 fn checked<T>(
     flag: &'static str,
     given: Option<&str>,
-    check: impl Fn(&str) -> Checked<T>,
+    check: impl Fn(&str) -> CheckResult<T>,
 ) -> Result<Option<T>, FlagError> {
     let Some(given) = given.filter(|given| !given.is_empty()) else { return Ok(None) };
-    let refused = |refusal: check::Refusal| FlagError {
+    let refused = |refusal: check::ValueRefusal| FlagError {
         flag,
         given: quoted(given),
         allowed: refusal.allowed,

@@ -12,7 +12,7 @@ const SHOWN: usize = 9;
 
 /// One thing that is wrong, or only noticed, in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// The file, as it was named.
     pub path: PathBuf,
     /// The line it is on, from 1; `None` where the whole file is meant or a key is absent.
@@ -25,7 +25,7 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
-impl Problem {
+impl ConfigProblem {
     /// `config.toml:12` or `config.toml`.
     fn place(&self) -> String {
         let path = escape(&self.path.display().to_string());
@@ -33,28 +33,28 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place(), self.message)
     }
 }
 
-impl std::error::Error for Problem {}
+impl std::error::Error for ConfigProblem {}
 
 /// Every problem of a file, in the order of the file; never empty.
 ///
 /// Displayed, it is what follows `error: ` on a terminal: the first problem, the others as
 /// indented facts, and the hint of the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems {
+pub struct ConfigError {
     /// The problems; those without a line come last.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ConfigProblem>,
 }
 
-impl Problems {
+impl ConfigError {
     /// The first problem, which is where to begin.
     #[must_use]
-    pub fn first(&self) -> Option<&Problem> {
+    pub fn first(&self) -> Option<&ConfigProblem> {
         self.problems.first()
     }
 
@@ -62,7 +62,8 @@ impl Problems {
     #[must_use]
     pub fn facts(&self) -> Vec<String> {
         let others = self.problems.get(1..).unwrap_or_default();
-        let mut facts: Vec<String> = others.iter().take(SHOWN).map(Problem::to_string).collect();
+        let mut facts: Vec<String> =
+            others.iter().take(SHOWN).map(ConfigProblem::to_string).collect();
         if others.len() > SHOWN {
             facts.push(format!("and {} more", others.len() - SHOWN));
         }
@@ -70,13 +71,13 @@ impl Problems {
     }
 }
 
-impl From<Problem> for Problems {
-    fn from(problem: Problem) -> Self {
+impl From<ConfigProblem> for ConfigError {
+    fn from(problem: ConfigProblem) -> Self {
         Self { problems: vec![problem] }
     }
 }
 
-impl fmt::Display for Problems {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(first) = self.first() else { return Ok(()) };
         write!(f, "{first}")?;
@@ -87,4 +88,4 @@ impl fmt::Display for Problems {
     }
 }
 
-impl std::error::Error for Problems {}
+impl std::error::Error for ConfigError {}

@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::timeouts::Timeouts;
+use crate::timeouts::JobTimeouts;
 
 /// The settings under which jobs run: `[defaults]`, or one `[profile.NAME]` on top of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profile {
+pub struct JobProfile {
     /// The profile's name; `None` for `[defaults]` alone.
     pub name: Option<String>,
     /// Name or ARN of the ECS cluster.
@@ -25,7 +25,7 @@ pub struct Profile {
     /// The container of the task definition in which scripts run.
     pub container: String,
     /// On what the task runs.
-    pub launch: Launch,
+    pub launch: LaunchMode,
     /// Fargate platform version; `None` leaves it to ECS, which takes `LATEST`.
     pub platform_version: Option<String>,
     /// CPU units instead of those of the task definition; 1024 are one vCPU.
@@ -43,7 +43,7 @@ pub struct Profile {
     /// Platform versions that a job may choose by `FARGATE_PLATFORM_VERSION`, by name.
     pub job_platform_versions: Vec<String>,
     /// How AWS is reached and as whom.
-    pub account: Account,
+    pub account: AccountSettings,
     /// The shell that `config` announces to the runner.
     pub shell: Shell,
     /// Folder inside the task for builds; `None` leaves it to the driver.
@@ -51,9 +51,9 @@ pub struct Profile {
     /// Folder inside the task for caches; `None` leaves it to the driver.
     pub cache_dir: Option<String>,
     /// How the task is reached.
-    pub ssh: Ssh,
+    pub ssh: SshSettings,
     /// Every window, deadline and poll.
-    pub timeouts: Timeouts,
+    pub timeouts: JobTimeouts,
     /// Tags of every task, for cost; at most 40 beside our own.
     pub tags: BTreeMap<String, String>,
 }
@@ -62,7 +62,7 @@ pub struct Profile {
 ///
 /// Source: Amazon ECS API Reference, `RunTask`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Launch {
+pub enum LaunchMode {
     /// A launch type.
     Type(LaunchType),
     /// A capacity provider strategy, 1 to 20 items.
@@ -73,9 +73,9 @@ pub enum Launch {
 
 /// How AWS is reached and as whom, beside what the SDK reads from its own environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Account {
+pub struct AccountSettings {
     /// A role to assume before any call.
-    pub role: Option<Role>,
+    pub role: Option<RoleSettings>,
     /// A PEM file with the authorities to trust instead of the built-in ones; `None` leaves it to
     /// `AWS_CA_BUNDLE`.
     pub ca_bundle: Option<PathBuf>,
@@ -83,7 +83,7 @@ pub struct Account {
 
 /// A role that is assumed before any call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Role {
+pub struct RoleSettings {
     /// Its ARN.
     pub arn: String,
     /// What the role's trust policy may ask for.
@@ -105,7 +105,7 @@ pub struct StrategyItem {
 
 /// How a task is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ssh {
+pub struct SshSettings {
     /// The user scripts run as.
     pub user: String,
     /// The port the agent listens on.
@@ -142,7 +142,7 @@ macro_rules! words {
             }
         }
 
-        impl crate::check::Word for $name {
+        impl crate::check::ConfigKeyword for $name {
             fn all() -> &'static [Self] {
                 Self::ALL
             }

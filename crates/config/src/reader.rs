@@ -9,10 +9,10 @@ use fargate_model::text::escape_within;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::check::{Checked, Refusal, quoted};
-use crate::document::Unknown;
-use crate::keys::{Section, Stranger};
-use crate::problem::Problem;
+use crate::check::{CheckResult, ValueRefusal, quoted};
+use crate::document::UnknownKeyPolicy;
+use crate::keys::{ConfigSection, UnknownKey};
+use crate::problem::ConfigProblem;
 
 /// After this many reports, unknown keys are named without a search for what was meant: a file of
 /// another kind, full of them, is answered as soon as any other.
@@ -20,7 +20,7 @@ const MAX_EXPLAINED: usize = 100;
 
 /// How the keys of a file are compared with those that are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Naming {
+pub(crate) enum KeyMatching {
     /// As they are written. What has an empty value is there.
     Exact,
     /// Without regard to case, `_` and `-`, as GitLab's driver takes `subnet` for `Subnet` and our
@@ -28,7 +28,7 @@ pub(crate) enum Naming {
     Loose,
 }
 
-impl Naming {
+impl KeyMatching {
     /// Whether a key of the file is the one that is known as `name`.
     pub(crate) fn same(self, given: &str, name: &str) -> bool {
         fn plain(text: &str) -> impl Iterator<Item = char> {
@@ -44,12 +44,12 @@ impl Naming {
 /// Where something stands in the file. Without a line, it is not in the file: a flag said it, or
 /// the grammar implies it.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct KeyLocation {
     pub(crate) line: Option<usize>,
     pub(crate) key: String,
 }
 
-impl Place {
+impl KeyLocation {
     /// Where a flag said it.
     pub(crate) fn of_flag(flag: &str) -> Self {
         Self { line: None, key: flag.to_owned() }
@@ -72,44 +72,44 @@ impl Place {
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(crate) struct Placed<T> {
+pub(crate) struct LocatedValue<T> {
     pub(crate) value: T,
-    pub(crate) place: Place,
+    pub(crate) place: KeyLocation,
 }
 
 /// A table of the document.
 #[derive(Clone, Debug)]
-pub(crate) struct Table<'a> {
+pub(crate) struct ConfigTable<'a> {
     pub(crate) entries: &'a DeTable<'a>,
     /// Its own place; the key of the document itself is empty.
-    pub(crate) place: Place,
+    pub(crate) place: KeyLocation,
 }
 
 /// The account of one file.
-pub(crate) struct Reader<'a> {
+pub(crate) struct ConfigReader<'a> {
     path: &'a Path,
     /// Byte offsets at which lines begin.
     lines: Vec<usize>,
-    unknown: Unknown,
-    naming: Naming,
-    pub(crate) problems: Vec<Problem>,
-    pub(crate) warnings: Vec<Problem>,
+    unknown: UnknownKeyPolicy,
+    naming: KeyMatching,
+    pub(crate) problems: Vec<ConfigProblem>,
+    pub(crate) warnings: Vec<ConfigProblem>,
     /// Keys that a refused, unknown key probably meant.
     pub(crate) meant: Vec<&'static str>,
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(path: &'a Path, text: &str, unknown: Unknown) -> Self {
+impl<'a> ConfigReader<'a> {
+    pub(crate) fn new(path: &'a Path, text: &str, unknown: UnknownKeyPolicy) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(ends).collect();
         let (problems, warnings, meant) = (Vec::new(), Vec::new(), Vec::new());
-        Self { path, lines, unknown, naming: Naming::Exact, problems, warnings, meant }
+        Self { path, lines, unknown, naming: KeyMatching::Exact, problems, warnings, meant }
     }
 
     /// The same account, for a file whose keys are compared loosely and whose unknown keys are
     /// never more than a warning.
     pub(crate) fn loose(self) -> Self {
-        Self { naming: Naming::Loose, unknown: Unknown::Warn, ..self }
+        Self { naming: KeyMatching::Loose, unknown: UnknownKeyPolicy::Warn, ..self }
     }
 
     /// The line, from 1, of a byte offset.
@@ -117,13 +117,18 @@ impl<'a> Reader<'a> {
         self.lines.partition_point(|start| *start <= offset)
     }
 
-    pub(crate) fn problem(&self, place: &Place, message: String, hint: Option<String>) -> Problem {
+    pub(crate) fn problem(
+        &self,
+        place: &KeyLocation,
+        message: String,
+        hint: Option<String>,
+    ) -> ConfigProblem {
         let key = (!place.key.is_empty()).then(|| place.key.clone());
-        Problem { path: self.path.to_owned(), line: place.line, key, message, hint }
+        ConfigProblem { path: self.path.to_owned(), line: place.line, key, message, hint }
     }
 
     /// Reports `key K {rest}`.
-    pub(crate) fn report(&mut self, place: &Place, rest: &str, hint: Option<String>) {
+    pub(crate) fn report(&mut self, place: &KeyLocation, rest: &str, hint: Option<String>) {
         let problem = self.problem(place, format!("key `{}` {rest}", place.key), hint);
         self.problems.push(problem);
     }
@@ -131,12 +136,12 @@ impl<'a> Reader<'a> {
     /// The value of a key and its place.
     pub(crate) fn value<'t>(
         &self,
-        table: &Table<'t>,
+        table: &ConfigTable<'t>,
         name: &str,
-    ) -> Option<(Place, &'t Spanned<DeValue<'t>>)> {
+    ) -> Option<(KeyLocation, &'t Spanned<DeValue<'t>>)> {
         let (key, value) = match self.naming {
-            Naming::Exact => table.entries.get_key_value(name)?,
-            Naming::Loose => {
+            KeyMatching::Exact => table.entries.get_key_value(name)?,
+            KeyMatching::Loose => {
                 let same =
                     table.entries.iter().filter(|(key, _)| self.naming.same(key.get_ref(), name));
                 let first = same.min_by_key(|(key, _)| key.span().start)?;
@@ -146,35 +151,35 @@ impl<'a> Reader<'a> {
         Some((self.place(table, key.get_ref(), key.span().start), value))
     }
 
-    pub(crate) fn place(&self, table: &Table<'_>, name: &str, offset: usize) -> Place {
-        Place { line: Some(self.line(offset)), key: dotted(&table.place.key, name) }
+    pub(crate) fn place(&self, table: &ConfigTable<'_>, name: &str, offset: usize) -> KeyLocation {
+        KeyLocation { line: Some(self.line(offset)), key: dotted(&table.place.key, name) }
     }
 
     /// A string that passes `check`.
     pub(crate) fn text<T>(
         &mut self,
-        table: &Table<'_>,
+        table: &ConfigTable<'_>,
         name: &str,
-        check: impl Fn(&str) -> Checked<T>,
-    ) -> Option<Placed<T>> {
+        check: impl Fn(&str) -> CheckResult<T>,
+    ) -> Option<LocatedValue<T>> {
         let (place, value) = self.value(table, name)?;
         self.checked(place, value.get_ref(), check)
     }
 
-    /// As [`Reader::text`], for a value that was found before.
+    /// As [`ConfigReader::text`], for a value that was found before.
     pub(crate) fn checked<T>(
         &mut self,
-        place: Place,
+        place: KeyLocation,
         value: &DeValue<'_>,
-        check: impl Fn(&str) -> Checked<T>,
-    ) -> Option<Placed<T>> {
+        check: impl Fn(&str) -> CheckResult<T>,
+    ) -> Option<LocatedValue<T>> {
         let Some(given) = value.as_str() else {
             self.wrong_kind(&place, value, "a string");
             return None;
         };
         match check(given) {
-            Ok(value) => Some(Placed { value, place }),
-            Err(Refusal { allowed, hint }) => {
+            Ok(value) => Some(LocatedValue { value, place }),
+            Err(ValueRefusal { allowed, hint }) => {
                 self.report(&place, &format!("is {}, {allowed}", quoted(given)), hint);
                 None
             }
@@ -182,22 +187,26 @@ impl<'a> Reader<'a> {
     }
 
     /// `true` or `false`.
-    pub(crate) fn flag(&mut self, table: &Table<'_>, name: &str) -> Option<Placed<bool>> {
+    pub(crate) fn flag(
+        &mut self,
+        table: &ConfigTable<'_>,
+        name: &str,
+    ) -> Option<LocatedValue<bool>> {
         let (place, value) = self.value(table, name)?;
         let DeValue::Boolean(value) = value.get_ref() else {
             self.wrong_kind(&place, value.get_ref(), "true or false");
             return None;
         };
-        Some(Placed { value: *value, place })
+        Some(LocatedValue { value: *value, place })
     }
 
     /// A whole number within `range`.
     pub(crate) fn number(
         &mut self,
-        table: &Table<'_>,
+        table: &ConfigTable<'_>,
         name: &str,
         range: RangeInclusive<u32>,
-    ) -> Option<Placed<u32>> {
+    ) -> Option<LocatedValue<u32>> {
         let expected = format!("a number from {} to {}", range.start(), range.end());
         self.whole(table, name, &expected, |n| range.contains(&n).then_some(()).ok_or(None))
     }
@@ -206,11 +215,11 @@ impl<'a> Reader<'a> {
     /// passes.
     pub(crate) fn whole(
         &mut self,
-        table: &Table<'_>,
+        table: &ConfigTable<'_>,
         name: &str,
         expected: &str,
         check: impl Fn(u32) -> Result<(), Option<String>>,
-    ) -> Option<Placed<u32>> {
+    ) -> Option<LocatedValue<u32>> {
         let (place, value) = self.value(table, name)?;
         let DeValue::Integer(given) = value.get_ref() else {
             self.wrong_kind(&place, value.get_ref(), expected);
@@ -219,7 +228,7 @@ impl<'a> Reader<'a> {
         let hint = match u32::from_str_radix(given.as_str(), given.radix()) {
             Err(_) => None,
             Ok(value) => match check(value) {
-                Ok(()) => return Some(Placed { value, place }),
+                Ok(()) => return Some(LocatedValue { value, place }),
                 Err(hint) => hint,
             },
         };
@@ -231,11 +240,11 @@ impl<'a> Reader<'a> {
     /// A list of different strings that each pass `check`.
     pub(crate) fn texts(
         &mut self,
-        table: &Table<'_>,
+        table: &ConfigTable<'_>,
         name: &str,
         count: RangeInclusive<usize>,
-        check: fn(&str) -> Checked<String>,
-    ) -> Option<Placed<Vec<String>>> {
+        check: fn(&str) -> CheckResult<String>,
+    ) -> Option<LocatedValue<Vec<String>>> {
         let (place, value) = self.value(table, name)?;
         let expected = format!("a list of {} to {} strings", count.start(), count.end());
         let Some(items) = value.get_ref().as_array() else {
@@ -253,7 +262,8 @@ impl<'a> Reader<'a> {
         let mut values: Vec<String> = Vec::with_capacity(items.len());
         let before = self.problems.len();
         for (number, item) in (1..).zip(items) {
-            let at = Place { line: Some(self.line(item.span().start)), key: place.key.clone() };
+            let at =
+                KeyLocation { line: Some(self.line(item.span().start)), key: place.key.clone() };
             match self.item(&at, number, item.get_ref(), check) {
                 Some(value) if values.contains(&value) => {
                     self.report(&at, &format!("has {} twice", quoted(&value)), None);
@@ -262,15 +272,15 @@ impl<'a> Reader<'a> {
                 None => {}
             }
         }
-        (self.problems.len() == before).then_some(Placed { value: values, place })
+        (self.problems.len() == before).then_some(LocatedValue { value: values, place })
     }
 
     fn item(
         &mut self,
-        at: &Place,
+        at: &KeyLocation,
         number: usize,
         value: &DeValue<'_>,
-        check: fn(&str) -> Checked<String>,
+        check: fn(&str) -> CheckResult<String>,
     ) -> Option<String> {
         let Some(given) = value.as_str() else {
             let rest = format!("has {} as item {number}, a string is expected", kind(value));
@@ -287,10 +297,14 @@ impl<'a> Reader<'a> {
     }
 
     /// A table below another.
-    pub(crate) fn table<'t>(&mut self, table: &Table<'t>, name: &str) -> Option<Table<'t>> {
+    pub(crate) fn table<'t>(
+        &mut self,
+        table: &ConfigTable<'t>,
+        name: &str,
+    ) -> Option<ConfigTable<'t>> {
         let (place, value) = self.value(table, name)?;
         match value.get_ref() {
-            DeValue::Table(entries) => Some(Table { entries, place }),
+            DeValue::Table(entries) => Some(ConfigTable { entries, place }),
             other => {
                 let rest = format!("is {}, a table is expected", kind(other));
                 self.report(&place, &rest, Some(format!("`[{}]`", place.key)));
@@ -300,9 +314,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports every key of `table` that `section` does not have, and keys that are the same one.
-    pub(crate) fn unknown_keys(&mut self, table: &Table<'_>, section: Section) {
+    pub(crate) fn unknown_keys(&mut self, table: &ConfigTable<'_>, section: ConfigSection) {
         let names = section.names();
-        let mut known: Vec<(&str, Place)> = Vec::new();
+        let mut known: Vec<(&str, KeyLocation)> = Vec::new();
         let mut keys: Vec<_> = table.entries.keys().collect();
         keys.sort_by_key(|key| key.span().start);
         for key in keys {
@@ -322,23 +336,23 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn unknown_key(&mut self, place: &Place, given: &str, section: Section) {
+    fn unknown_key(&mut self, place: &KeyLocation, given: &str, section: ConfigSection) {
         let stranger = match self.problems.len() + self.warnings.len() < MAX_EXPLAINED {
-            true => Stranger::in_section(section, given, self.naming),
-            false => Stranger::unexplained(),
+            true => UnknownKey::in_section(section, given, self.naming),
+            false => UnknownKey::unexplained(),
         };
         let message = format!("key `{}` {}", place.key, stranger.rest);
         let problem = self.problem(place, message, stranger.hint);
         match self.unknown {
-            Unknown::Warn => self.warnings.push(problem),
-            Unknown::Refuse => {
+            UnknownKeyPolicy::Warn => self.warnings.push(problem),
+            UnknownKeyPolicy::Refuse => {
                 self.problems.push(problem);
                 self.meant.extend(stranger.meant);
             }
         }
     }
 
-    pub(crate) fn wrong_kind(&mut self, place: &Place, value: &DeValue<'_>, expected: &str) {
+    pub(crate) fn wrong_kind(&mut self, place: &KeyLocation, value: &DeValue<'_>, expected: &str) {
         self.report(place, &format!("is {}, {expected} is expected", kind(value)), None);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Whether the role fits the Region is asked in `fit`.
 
-use crate::check::{Checked, Refusal};
+use crate::check::{CheckResult, ValueRefusal};
 
 /// Length of a role's ARN, in characters. Source: AWS STS API Reference, `AssumeRole`, `RoleArn`.
 const ARN: std::ops::RangeInclusive<usize> = 20..=2048;
@@ -36,32 +36,32 @@ pub(crate) fn partition(text: &str) -> Option<&str> {
     fits.then_some(partition)
 }
 
-pub(crate) fn arn(given: &str) -> Checked<String> {
+pub(crate) fn arn(given: &str) -> CheckResult<String> {
     let refusal = || {
-        let refusal = Refusal::new("the ARN of a role is expected");
+        let refusal = ValueRefusal::new("the ARN of a role is expected");
         refusal.hint("such as `arn:aws:iam::123456789012:role/ci-runner`")
     };
     partition(given).map(|_| given.to_owned()).ok_or_else(refusal)
 }
 
-pub(crate) fn external_id(given: &str) -> Checked<String> {
+pub(crate) fn external_id(given: &str) -> CheckResult<String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b);
     if EXTERNAL_ID.contains(&given.len()) && given.bytes().all(allowed) {
         return Ok(given.to_owned());
     }
     let (min, max) = (EXTERNAL_ID.start(), EXTERNAL_ID.end());
-    Err(Refusal::new(format!(
+    Err(ValueRefusal::new(format!(
         "allowed are {min} to {max} ASCII letters, digits and `_ + = , . @ : / -`"
     )))
 }
 
-pub(crate) fn session_name(given: &str) -> Checked<String> {
+pub(crate) fn session_name(given: &str) -> CheckResult<String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
     if SESSION_NAME.contains(&given.len()) && given.bytes().all(allowed) {
         return Ok(given.to_owned());
     }
     let (min, max) = (SESSION_NAME.start(), SESSION_NAME.end());
-    Err(Refusal::new(format!(
+    Err(ValueRefusal::new(format!(
         "allowed are {min} to {max} ASCII letters, digits and `_ + = , . @ -`"
     )))
 }

@@ -7,29 +7,29 @@ use std::fmt::Write as _;
 
 use fargate_model::text::escape;
 
-use crate::config::{Config, DEFAULT_STATE_DIR, Grammar};
-use crate::fit;
-use crate::layer::Layer;
-use crate::profile::Launch;
-use crate::reader::{Place, Placed};
-use crate::timeouts::{Amount, TIMEOUT_KEYS, Timeouts};
+use crate::check_profile;
+use crate::config::{ConfigGrammar, DEFAULT_STATE_DIR, RunnerConfig};
+use crate::layer::SettingsLayer;
+use crate::profile::LaunchMode;
+use crate::reader::{KeyLocation, LocatedValue};
+use crate::timeouts::{JobTimeouts, TIMEOUT_KEYS, TimeoutValue};
 
 /// A value of `[timeouts]` as the file has it.
-pub(crate) fn amount(amount: Amount) -> String {
+pub(crate) fn amount(amount: TimeoutValue) -> String {
     match amount {
-        Amount::Span(_) => format!("\"{amount}\""),
-        Amount::Count(_) => amount.to_string(),
+        TimeoutValue::Span(_) => format!("\"{amount}\""),
+        TimeoutValue::Count(_) => amount.to_string(),
     }
 }
 
 /// The top level, then one profile, or `[defaults]` and every profile.
-pub(crate) fn config(config: &Config, profile: Option<&str>) -> String {
+pub(crate) fn config(config: &RunnerConfig, profile: Option<&str>) -> String {
     let document = &config.document;
-    let mut out = Page(String::new());
+    let mut out = SettingsText(String::new());
     let path = escape(&document.path.display().to_string());
     match config.grammar() {
-        Grammar::Own => out.comment(&format!("effective settings of {path}")),
-        Grammar::GitLab => {
+        ConfigGrammar::Own => out.comment(&format!("effective settings of {path}")),
+        ConfigGrammar::GitLab => {
             out.comment(&format!(
                 "effective settings of {path}, a file of GitLab's Fargate driver"
             ));
@@ -56,7 +56,7 @@ pub(crate) fn config(config: &Config, profile: Option<&str>) -> String {
     out.0
 }
 
-fn top(config: &Config, out: &mut Page) {
+fn top(config: &RunnerConfig, out: &mut SettingsText) {
     let place = |name: &str| {
         let top = &config.document.top;
         top.iter().find(|(known, _)| *known == name).map(|(_, place)| place)
@@ -82,17 +82,27 @@ fn top(config: &Config, out: &mut Page) {
 }
 
 /// One merged layer under the header `[name]`.
-fn settings(layer: &Layer, name: &str, out: &mut Page) {
+fn settings(layer: &SettingsLayer, name: &str, out: &mut SettingsText) {
     out.header(name);
     own_settings(layer, out);
     out.header(&format!("{name}.ssh"));
-    out.placed("user", layer.user.as_ref(), |user| string(user), Some(&string(fit::DEFAULT_USER)));
-    out.placed("port", layer.port.as_ref(), u32::to_string, Some(&fit::DEFAULT_PORT.to_string()));
-    let client_key = string(fit::DEFAULT_CLIENT_KEY.as_str());
+    out.placed(
+        "user",
+        layer.user.as_ref(),
+        |user| string(user),
+        Some(&string(check_profile::DEFAULT_USER)),
+    );
+    out.placed(
+        "port",
+        layer.port.as_ref(),
+        u32::to_string,
+        Some(&check_profile::DEFAULT_PORT.to_string()),
+    );
+    let client_key = string(check_profile::DEFAULT_CLIENT_KEY.as_str());
     out.placed("client_key", layer.client_key.as_ref(), |v| string(v.as_str()), Some(&client_key));
     out.header(&format!("{name}.timeouts"));
     for key in TIMEOUT_KEYS {
-        let default = amount((key.get)(&Timeouts::default()));
+        let default = amount((key.get)(&JobTimeouts::default()));
         out.placed(key.name, layer.timeouts.get(key.name), |a| amount(*a), Some(&default));
     }
     out.header(&format!("{name}.tags"));
@@ -101,13 +111,13 @@ fn settings(layer: &Layer, name: &str, out: &mut Page) {
     }
 }
 
-fn own_settings(layer: &Layer, out: &mut Page) {
+fn own_settings(layer: &SettingsLayer, out: &mut SettingsText) {
     let text = |text: &String| string(text);
     let list = |items: &Vec<String>| strings(items);
-    let container = string(fit::DEFAULT_CONTAINER);
-    let host_key = string(fit::DEFAULT_HOST_KEY.as_str());
-    let public_ip = string(fit::DEFAULT_PUBLIC_IP.as_str());
-    let shell = string(fit::DEFAULT_SHELL.as_str());
+    let container = string(check_profile::DEFAULT_CONTAINER);
+    let host_key = string(check_profile::DEFAULT_HOST_KEY.as_str());
+    let public_ip = string(check_profile::DEFAULT_PUBLIC_IP.as_str());
+    let shell = string(check_profile::DEFAULT_SHELL.as_str());
     out.placed("cluster", layer.cluster.as_ref(), text, None);
     out.placed("region", layer.region.as_ref(), text, None);
     out.placed("subnets", layer.subnets.as_ref(), list, None);
@@ -133,18 +143,18 @@ fn own_settings(layer: &Layer, out: &mut Page) {
     out.placed("cache_dir", layer.cache_dir.as_ref(), text, None);
 }
 
-fn launch(launch: Option<&Placed<Launch>>, out: &mut Page) {
-    let default = Launch::Type(fit::DEFAULT_LAUNCH_TYPE);
+fn launch(launch: Option<&LocatedValue<LaunchMode>>, out: &mut SettingsText) {
+    let default = LaunchMode::Type(check_profile::DEFAULT_LAUNCH_TYPE);
     let (key, value) = launch_setting(launch.map_or(&default, |placed| &placed.value));
     out.line(key, &value, launch.map(|placed| &placed.place));
 }
 
 /// The key and the value that say where tasks run.
-pub(crate) fn launch_setting(launch: &Launch) -> (&'static str, String) {
+pub(crate) fn launch_setting(launch: &LaunchMode) -> (&'static str, String) {
     let items = match launch {
-        Launch::Type(launch_type) => return ("launch_type", string(launch_type.as_str())),
-        Launch::ClusterDefault => return ("launch_type", string("CLUSTER")),
-        Launch::Strategy(items) => items,
+        LaunchMode::Type(launch_type) => return ("launch_type", string(launch_type.as_str())),
+        LaunchMode::ClusterDefault => return ("launch_type", string("CLUSTER")),
+        LaunchMode::Strategy(items) => items,
     };
     let item = |item: &crate::StrategyItem| {
         let provider = string(&item.provider);
@@ -156,9 +166,9 @@ pub(crate) fn launch_setting(launch: &Launch) -> (&'static str, String) {
 }
 
 /// What has been written so far.
-struct Page(String);
+struct SettingsText(String);
 
-impl Page {
+impl SettingsText {
     fn put(&mut self, line: std::fmt::Arguments<'_>) {
         writeln!(self.0, "{line}").expect("a String takes all that is written");
     }
@@ -171,8 +181,8 @@ impl Page {
         self.put(format_args!("\n[{name}]"));
     }
 
-    fn line(&mut self, key: &str, value: &str, place: Option<&Place>) {
-        match place.map(Place::origin) {
+    fn line(&mut self, key: &str, value: &str, place: Option<&KeyLocation>) {
+        match place.map(KeyLocation::origin) {
             Some(origin) => self.put(format_args!("{key} = {value} # {origin}")),
             None => self.put(format_args!("{key} = {value} # default")),
         }
@@ -181,12 +191,12 @@ impl Page {
     fn placed<T>(
         &mut self,
         key: &str,
-        given: Option<&Placed<T>>,
+        given: Option<&LocatedValue<T>>,
         write: impl Fn(&T) -> String,
         default: Option<&str>,
     ) {
         match (given, default) {
-            (Some(Placed { value, place }), _) => self.line(key, &write(value), Some(place)),
+            (Some(LocatedValue { value, place }), _) => self.line(key, &write(value), Some(place)),
             (None, Some(default)) => self.line(key, default, None),
             (None, None) => self.comment(&format!("{key} is not set")),
         }

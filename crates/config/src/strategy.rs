@@ -2,10 +2,10 @@
 
 use toml::de::DeValue;
 
-use crate::check::{self, Checked, quoted};
-use crate::keys::Section;
-use crate::profile::{Launch, LaunchType, StrategyItem, words};
-use crate::reader::{Place, Placed, Reader, Table, kind};
+use crate::check::{self, CheckResult, quoted};
+use crate::keys::ConfigSection;
+use crate::profile::{LaunchMode, LaunchType, StrategyItem, words};
+use crate::reader::{ConfigReader, ConfigTable, KeyLocation, LocatedValue, kind};
 
 /// Most items of a strategy, and the limits of their numbers. Source: Amazon ECS API Reference,
 /// `RunTask` and `CapacityProviderStrategyItem`.
@@ -23,7 +23,7 @@ words! {
     }
 }
 
-impl From<LaunchWord> for Launch {
+impl From<LaunchWord> for LaunchMode {
     fn from(word: LaunchWord) -> Self {
         match word {
             LaunchWord::Fargate => Self::Type(LaunchType::Fargate),
@@ -33,7 +33,10 @@ impl From<LaunchWord> for Launch {
 }
 
 /// `launch_type` or `capacity_provider_strategy`: one choice with two keys.
-pub(crate) fn launch(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Placed<Launch>> {
+pub(crate) fn launch(
+    reader: &mut ConfigReader<'_>,
+    table: &ConfigTable<'_>,
+) -> Option<LocatedValue<LaunchMode>> {
     let launch_type = reader.text(table, "launch_type", launch_type);
     let strategy = strategy(reader, table);
     if let Some((other, _)) = reader.value(table, "launch_type")
@@ -46,8 +49,8 @@ pub(crate) fn launch(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Place
     launch_type.or(strategy)
 }
 
-fn launch_type(given: &str) -> Checked<Launch> {
-    check::word::<LaunchWord>(given).map(Launch::from).map_err(|refusal| match given {
+fn launch_type(given: &str) -> CheckResult<LaunchMode> {
+    check::word::<LaunchWord>(given).map(LaunchMode::from).map_err(|refusal| match given {
         "FARGATE_SPOT" => refusal.hint(
             "Spot is a provider: \
              `capacity_provider_strategy = [{ provider = \"FARGATE_SPOT\" }]`",
@@ -59,7 +62,10 @@ fn launch_type(given: &str) -> Checked<Launch> {
     })
 }
 
-fn strategy(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Placed<Launch>> {
+fn strategy(
+    reader: &mut ConfigReader<'_>,
+    table: &ConfigTable<'_>,
+) -> Option<LocatedValue<LaunchMode>> {
     let name = "capacity_provider_strategy";
     let (place, value) = reader.value(table, name)?;
     let expected = format!("a list of 1 to {MAX_STRATEGY_ITEMS} tables");
@@ -76,7 +82,7 @@ fn strategy(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Placed<Launch>
     let mut strategy: Vec<StrategyItem> = Vec::with_capacity(items.len());
     for (number, item) in (1..).zip(items) {
         let line = Some(reader.line(item.span().start));
-        let at = Place { line, key: place.key.clone() };
+        let at = KeyLocation { line, key: place.key.clone() };
         let DeValue::Table(entries) = item.get_ref() else {
             let given = kind(item.get_ref());
             reader.report(
@@ -86,7 +92,7 @@ fn strategy(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Placed<Launch>
             );
             continue;
         };
-        let Some(item) = strategy_item(reader, &Table { entries, place: at.clone() }) else {
+        let Some(item) = strategy_item(reader, &ConfigTable { entries, place: at.clone() }) else {
             continue;
         };
         if strategy.iter().any(|former| former.provider == item.provider) {
@@ -97,14 +103,15 @@ fn strategy(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Placed<Launch>
     if reader.problems.len() == before {
         strategy_as_a_whole(reader, &place, &strategy);
     }
-    (reader.problems.len() == before).then_some(Placed { value: Launch::Strategy(strategy), place })
+    (reader.problems.len() == before)
+        .then_some(LocatedValue { value: LaunchMode::Strategy(strategy), place })
 }
 
-fn strategy_item(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<StrategyItem> {
-    reader.unknown_keys(table, Section::StrategyItem);
+fn strategy_item(reader: &mut ConfigReader<'_>, table: &ConfigTable<'_>) -> Option<StrategyItem> {
+    reader.unknown_keys(table, ConfigSection::StrategyItem);
     let provider = reader.text(table, "provider", check::provider);
     if reader.value(table, "provider").is_none() {
-        let hint = Section::StrategyItem.example("provider");
+        let hint = ConfigSection::StrategyItem.example("provider");
         reader.report(
             &table.place,
             "has an item without `provider`",
@@ -116,7 +123,11 @@ fn strategy_item(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<StrategyI
     Some(StrategyItem { provider: provider?.value, weight, base })
 }
 
-fn strategy_as_a_whole(reader: &mut Reader<'_>, place: &Place, strategy: &[StrategyItem]) {
+fn strategy_as_a_whole(
+    reader: &mut ConfigReader<'_>,
+    place: &KeyLocation,
+    strategy: &[StrategyItem],
+) {
     if strategy.iter().all(|item| item.weight == 0) {
         let hint = "one item needs a `weight` of 1 or more".to_owned();
         reader.report(place, "has only weights of 0, so that no task would run", Some(hint));

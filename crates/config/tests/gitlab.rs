@@ -2,23 +2,23 @@
 
 mod common;
 
-use common::Draft;
+use common::ConfigDraft;
 use common::theirs::{self, EXAMPLES};
 use fargate_config::{
-    ClientKeyKind, Config, Grammar, HostKey, Launch, LaunchType, Loaded, LogFormat, LogLevel,
-    Profile, PublicIp, Shell,
+    ClientKeyKind, ConfigGrammar, HostKey, JobProfile, LaunchMode, LaunchType, LoadedConfig,
+    LogFormat, LogLevel, PublicIp, RunnerConfig, Shell,
 };
 use std::path::Path;
 
-fn read(text: &str) -> Loaded {
+fn read(text: &str) -> LoadedConfig {
     common::read(text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
 }
 
-fn profile(file: &Draft) -> Profile {
+fn profile(file: &ConfigDraft) -> JobProfile {
     read(&file.text()).config.profile(None).unwrap()
 }
 
-fn config(file: &Draft) -> Config {
+fn config(file: &ConfigDraft) -> RunnerConfig {
     read(&file.text()).config
 }
 
@@ -28,8 +28,8 @@ fn every_published_example_is_read_once_its_placeholders_are_filled_in() {
         let refused = common::read(text).expect_err(source);
         let keys: Vec<_> = refused.problems.iter().filter_map(|p| p.key.as_deref()).collect();
         assert!(keys.iter().all(|key| theirs::PLACEHOLDERS.contains(key)), "{source}: {refused}");
-        let Loaded { config, warnings, notices } = read(&theirs::filled_in(text));
-        assert_eq!(config.grammar(), Grammar::GitLab, "{source}");
+        let LoadedConfig { config, warnings, notices } = read(&theirs::filled_in(text));
+        assert_eq!(config.grammar(), ConfigGrammar::GitLab, "{source}");
         assert_eq!(warnings, [], "{source}");
         let relative = text.contains("LogFile = \"fargate.log\"");
         assert_eq!(notices.len(), if relative { 2 } else { 1 }, "{source}: {notices:?}");
@@ -47,14 +47,14 @@ fn every_published_example_is_read_once_its_placeholders_are_filled_in() {
 
 #[test]
 fn what_the_file_does_not_say_is_as_that_driver_did_it() {
-    let Loaded { config, warnings, notices } = read(&theirs::least().text());
+    let LoadedConfig { config, warnings, notices } = read(&theirs::least().text());
     assert_eq!((&config.owner, &config.log_file), (&None, &None));
     assert_eq!((config.log_level, config.log_format), (LogLevel::Info, LogFormat::Text));
     assert_eq!(config.state_dir, Path::new("/opt/gitlab-runner/metadata"));
     let profile = config.profile(None).unwrap();
     assert_eq!((profile.name, profile.region), (None, None));
     assert_eq!(profile.container, "ci-coordinator");
-    assert_eq!(profile.launch, Launch::ClusterDefault);
+    assert_eq!(profile.launch, LaunchMode::ClusterDefault);
     assert_eq!((profile.host_key, profile.public_ip), (HostKey::FirstUse, PublicIp::None));
     assert_eq!(profile.ssh.client_key, ClientKeyKind::Ed25519);
     assert_eq!((profile.platform_version, profile.enable_execute_command), (None, false));
@@ -107,17 +107,20 @@ fn ours_decides_where_both_say_the_same_thing() {
 }
 
 /// A setting of ours, and how it shows that it was read.
-type Additive = (&'static str, &'static str, &'static str, fn(&Config, &Profile) -> bool);
+type AddedSetting =
+    (&'static str, &'static str, &'static str, fn(&RunnerConfig, &JobProfile) -> bool);
 
-const ADDITIVE: &[Additive] = &[
+const ADDITIVE: &[AddedSetting] = &[
     ("", "Owner", "\"ci/1\"", |config, _| config.owner.as_deref() == Some("ci/1")),
     ("Fargate", "Container", "\"job\"", |_, p| p.container == "job"),
-    ("Fargate", "LaunchType", "\"FARGATE\"", |_, p| p.launch == Launch::Type(LaunchType::Fargate)),
+    ("Fargate", "LaunchType", "\"FARGATE\"", |_, p| {
+        p.launch == LaunchMode::Type(LaunchType::Fargate)
+    }),
     (
         "Fargate",
         "CapacityProviderStrategy",
         "[{ Provider = \"FARGATE_SPOT\", WEIGHT = 2 }]",
-        |_, p| matches!(&p.launch, Launch::Strategy(items) if items[0].weight == 2),
+        |_, p| matches!(&p.launch, LaunchMode::Strategy(items) if items[0].weight == 2),
     ),
     ("Fargate", "CPU", "1024", |_, p| p.cpu_units == Some(1024)),
     ("Fargate", "Memory", "2048", |_, p| p.memory_mib == Some(2048)),

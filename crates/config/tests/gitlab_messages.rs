@@ -3,11 +3,11 @@
 
 mod common;
 
-use common::{Draft, theirs};
-use fargate_config::{Problems, Unknown, load};
+use common::{ConfigDraft, theirs};
+use fargate_config::{ConfigError, UnknownKeyPolicy, load};
 use insta::assert_snapshot;
 
-fn refused(file: &Draft) -> Problems {
+fn refused(file: &ConfigDraft) -> ConfigError {
     common::read(&file.text()).expect_err(&file.text())
 }
 
@@ -17,56 +17,56 @@ fn with(table: &str, key: &str, value: &str) -> String {
 }
 
 /// Every key with what it is, theirs and ours.
-const KEYS: &[(&str, &str, Kind)] = &[
-    ("", "LogLevel", Kind::Text),
-    ("", "LogFile", Kind::Text),
-    ("", "LogFormat", Kind::Text),
-    ("", "Owner", Kind::Text),
-    ("", "StateDir", Kind::Text),
-    ("", "Fargate", Kind::Table),
-    ("", "TaskMetadata", Kind::Table),
-    ("", "SSH", Kind::Table),
-    ("Fargate", "Cluster", Kind::Text),
-    ("Fargate", "Region", Kind::Text),
-    ("Fargate", "Subnet", Kind::Text),
-    ("Fargate", "SecurityGroup", Kind::Text),
-    ("Fargate", "TaskDefinition", Kind::Text),
-    ("Fargate", "EnablePublicIP", Kind::Switch),
-    ("Fargate", "UsePublicIP", Kind::Switch),
-    ("Fargate", "PlatformVersion", Kind::Text),
-    ("Fargate", "EnableExecuteCommand", Kind::Switch),
-    ("Fargate", "Subnets", Kind::List),
-    ("Fargate", "SecurityGroups", Kind::List),
-    ("Fargate", "Container", Kind::Text),
-    ("Fargate", "LaunchType", Kind::Text),
-    ("Fargate", "CapacityProviderStrategy", Kind::List),
-    ("Fargate", "CPU", Kind::Number),
-    ("Fargate", "Memory", Kind::Number),
-    ("Fargate", "HostKey", Kind::Text),
-    ("Fargate", "PublicIP", Kind::Text),
-    ("Fargate", "JobTaskDefinitions", Kind::List),
-    ("Fargate", "JobPlatformVersions", Kind::List),
-    ("Fargate", "AssumeRoleArn", Kind::Text),
-    ("Fargate", "AssumeRoleExternalId", Kind::Text),
-    ("Fargate", "AssumeRoleSessionName", Kind::Text),
-    ("Fargate", "CaBundle", Kind::Text),
-    ("Fargate", "Shell", Kind::Text),
-    ("Fargate", "BuildsDir", Kind::Text),
-    ("Fargate", "CacheDir", Kind::Text),
-    ("Fargate", "Timeouts", Kind::Table),
-    ("Fargate", "Tags", Kind::Table),
-    ("Fargate.Timeouts", "PollMin", Kind::Text),
-    ("Fargate.Timeouts", "Relaunches", Kind::Number),
-    ("Fargate.Tags", "team", Kind::Text),
-    ("TaskMetadata", "Directory", Kind::Text),
-    ("SSH", "Username", Kind::Text),
-    ("SSH", "User", Kind::Text),
-    ("SSH", "Port", Kind::Number),
-    ("SSH", "ClientKey", Kind::Text),
+const KEYS: &[(&str, &str, SettingKind)] = &[
+    ("", "LogLevel", SettingKind::Text),
+    ("", "LogFile", SettingKind::Text),
+    ("", "LogFormat", SettingKind::Text),
+    ("", "Owner", SettingKind::Text),
+    ("", "StateDir", SettingKind::Text),
+    ("", "Fargate", SettingKind::Table),
+    ("", "TaskMetadata", SettingKind::Table),
+    ("", "SSH", SettingKind::Table),
+    ("Fargate", "Cluster", SettingKind::Text),
+    ("Fargate", "Region", SettingKind::Text),
+    ("Fargate", "Subnet", SettingKind::Text),
+    ("Fargate", "SecurityGroup", SettingKind::Text),
+    ("Fargate", "TaskDefinition", SettingKind::Text),
+    ("Fargate", "EnablePublicIP", SettingKind::Switch),
+    ("Fargate", "UsePublicIP", SettingKind::Switch),
+    ("Fargate", "PlatformVersion", SettingKind::Text),
+    ("Fargate", "EnableExecuteCommand", SettingKind::Switch),
+    ("Fargate", "Subnets", SettingKind::List),
+    ("Fargate", "SecurityGroups", SettingKind::List),
+    ("Fargate", "Container", SettingKind::Text),
+    ("Fargate", "LaunchType", SettingKind::Text),
+    ("Fargate", "CapacityProviderStrategy", SettingKind::List),
+    ("Fargate", "CPU", SettingKind::Number),
+    ("Fargate", "Memory", SettingKind::Number),
+    ("Fargate", "HostKey", SettingKind::Text),
+    ("Fargate", "PublicIP", SettingKind::Text),
+    ("Fargate", "JobTaskDefinitions", SettingKind::List),
+    ("Fargate", "JobPlatformVersions", SettingKind::List),
+    ("Fargate", "AssumeRoleArn", SettingKind::Text),
+    ("Fargate", "AssumeRoleExternalId", SettingKind::Text),
+    ("Fargate", "AssumeRoleSessionName", SettingKind::Text),
+    ("Fargate", "CaBundle", SettingKind::Text),
+    ("Fargate", "Shell", SettingKind::Text),
+    ("Fargate", "BuildsDir", SettingKind::Text),
+    ("Fargate", "CacheDir", SettingKind::Text),
+    ("Fargate", "Timeouts", SettingKind::Table),
+    ("Fargate", "Tags", SettingKind::Table),
+    ("Fargate.Timeouts", "PollMin", SettingKind::Text),
+    ("Fargate.Timeouts", "Relaunches", SettingKind::Number),
+    ("Fargate.Tags", "team", SettingKind::Text),
+    ("TaskMetadata", "Directory", SettingKind::Text),
+    ("SSH", "Username", SettingKind::Text),
+    ("SSH", "User", SettingKind::Text),
+    ("SSH", "Port", SettingKind::Number),
+    ("SSH", "ClientKey", SettingKind::Text),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum SettingKind {
     Text,
     Number,
     Switch,
@@ -75,15 +75,15 @@ enum Kind {
 }
 
 /// A value of every kind of TOML.
-const VALUES: &[(Kind, &str)] = &[
-    (Kind::Text, "\"x y\""),
-    (Kind::Number, "7"),
-    (Kind::Switch, "true"),
-    (Kind::List, "[{ a = [] }]"),
-    (Kind::Table, "{ a = 1 }"),
+const VALUES: &[(SettingKind, &str)] = &[
+    (SettingKind::Text, "\"x y\""),
+    (SettingKind::Number, "7"),
+    (SettingKind::Switch, "true"),
+    (SettingKind::List, "[{ a = [] }]"),
+    (SettingKind::Table, "{ a = 1 }"),
     // No key is one of these.
-    (Kind::Table, "1.5"),
-    (Kind::Table, "1979-05-27"),
+    (SettingKind::Table, "1.5"),
+    (SettingKind::Table, "1979-05-27"),
 ];
 
 #[test]
@@ -92,7 +92,7 @@ fn every_key_with_every_wrong_type_has_one_problem_with_its_line_and_its_own_spe
         let wrong = VALUES.iter().filter(|(other, value)| {
             (other != kind || ["1.5", "1979-05-27"].contains(value))
                 // An empty table of a table's own kind is none of the wrong ones.
-                && !(*kind == Kind::Table && *value == "{ a = 1 }")
+                && !(*kind == SettingKind::Table && *value == "{ a = 1 }")
         });
         for (_, value) in wrong {
             for name in [(*key).to_owned(), key.to_lowercase(), key.to_uppercase()] {
@@ -272,6 +272,6 @@ fn a_file_that_is_too_large_is_refused_whatever_it_holds() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let comment = "#".repeat(usize::try_from(fargate_config::MAX_FILE_BYTES).unwrap());
     std::fs::write(file.path(), theirs::least().text() + &comment).unwrap();
-    let said = load(file.path(), Unknown::Warn).unwrap_err().to_string();
+    let said = load(file.path(), UnknownKeyPolicy::Warn).unwrap_err().to_string();
     assert!(said.contains("at most 1048576 are read"), "{said}");
 }

@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 
 use common::{read, theirs};
-use fargate_config::{Problems, REFERENCE, Unknown, load, parse};
+use fargate_config::{ConfigError, REFERENCE, UnknownKeyPolicy, load, parse};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
@@ -13,18 +13,18 @@ use proptest::prelude::*;
 fn is_readable(text: &str) {
     let path = Path::new("config.toml");
     let lines = text.lines().count() + 1;
-    for unknown in [Unknown::Refuse, Unknown::Warn] {
+    for unknown in [UnknownKeyPolicy::Refuse, UnknownKeyPolicy::Warn] {
         match parse(text, path, unknown) {
             Ok(loaded) => {
                 for text in [loaded.config.show(None), loaded.config.import()] {
-                    assert!(parse(&text, path, Unknown::Refuse).is_ok(), "{text}");
+                    assert!(parse(&text, path, UnknownKeyPolicy::Refuse).is_ok(), "{text}");
                 }
                 for noticed in loaded.warnings.iter().chain(&loaded.notices) {
                     let said = noticed.to_string();
                     assert!(!said.contains(char::is_control) && said.len() < 2000, "{said:?}");
                 }
             }
-            Err(Problems { problems }) => {
+            Err(ConfigError { problems }) => {
                 assert!(!problems.is_empty());
                 for problem in problems {
                     assert!(problem.line.is_none_or(|line| (1..=lines).contains(&line)));
@@ -144,7 +144,7 @@ proptest! {
     fn any_bytes_in_a_file_get_a_readable_answer(bytes in any::<Vec<u8>>()) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &bytes).unwrap();
-        if let Err(problems) = load(file.path(), Unknown::Refuse) {
+        if let Err(problems) = load(file.path(), UnknownKeyPolicy::Refuse) {
             prop_assert!(!problems.problems.is_empty());
         }
     }
@@ -169,7 +169,7 @@ fn deep_wide_and_long_texts_end_with_a_readable_answer() {
 
 #[test]
 fn a_byte_order_mark_and_windows_line_ends_change_nothing() {
-    let text = format!("\u{feff}{}", common::Draft::least().text().replace('\n', "\r\n"));
+    let text = format!("\u{feff}{}", common::ConfigDraft::least().text().replace('\n', "\r\n"));
     read(&text).unwrap();
     let wrong = text.replace("\"ci\"", "1");
     assert_eq!(read(&wrong).unwrap_err().problems[0].line, Some(3));
@@ -180,7 +180,7 @@ fn about(make: impl FnOnce(&Path)) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
     make(&path);
-    let said = load(&path, Unknown::Refuse).unwrap_err().to_string();
+    let said = load(&path, UnknownKeyPolicy::Refuse).unwrap_err().to_string();
     said.replace(&folder.path().display().to_string(), "/etc/fargate-runner")
 }
 
@@ -223,7 +223,7 @@ fn what_is_no_readable_file_is_said_in_one_sentence() {
 #[test]
 fn a_file_is_read_from_its_place() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), common::Draft::least().text()).unwrap();
-    let config = load(file.path(), Unknown::Refuse).unwrap().config;
+    std::fs::write(file.path(), common::ConfigDraft::least().text()).unwrap();
+    let config = load(file.path(), UnknownKeyPolicy::Refuse).unwrap().config;
     assert_eq!(config.profile(None).unwrap().cluster, "ci");
 }

@@ -3,8 +3,8 @@
 mod common;
 
 use common::theirs::{self, EXAMPLES};
-use common::{Draft, read};
-use fargate_config::{Config, Grammar};
+use common::{ConfigDraft, read};
+use fargate_config::{ConfigGrammar, RunnerConfig};
 use proptest::prelude::*;
 
 /// Lines that a file may or may not have, each fitting with any of the others.
@@ -55,17 +55,18 @@ const LINES: &[(&str, &str, &str)] = &[
     ("SSH", "ClientKey", "\"rsa\""),
 ];
 
-fn files() -> impl Strategy<Value = Draft> {
+fn files() -> impl Strategy<Value = ConfigDraft> {
     proptest::sample::subsequence(LINES, 0..=LINES.len()).prop_map(|lines| {
-        let add =
-            |file: Draft, (table, key, value): (&str, &str, &str)| file.set(table, key, value);
+        let add = |file: ConfigDraft, (table, key, value): (&str, &str, &str)| {
+            file.set(table, key, value)
+        };
         lines.into_iter().fold(theirs::least(), add)
     })
 }
 
 /// The same settings. The one exception: a relative log file is none in our grammar.
-fn same(old: &Config, new: &Config) {
-    assert_eq!((old.grammar(), new.grammar()), (Grammar::GitLab, Grammar::Own));
+fn same(old: &RunnerConfig, new: &RunnerConfig) {
+    assert_eq!((old.grammar(), new.grammar()), (ConfigGrammar::GitLab, ConfigGrammar::Own));
     assert_eq!(old.profile(None), new.profile(None));
     assert_eq!((&old.owner, &old.state_dir), (&new.owner, &new.state_dir));
     assert_eq!((old.log_level, old.log_format), (new.log_level, new.log_format));
@@ -79,7 +80,7 @@ fn toml_string(value: &str) -> String {
 }
 
 /// The import of a file, read as `config check` reads it.
-fn imported(old: &Config) -> Config {
+fn imported(old: &RunnerConfig) -> RunnerConfig {
     let text = old.import();
     let loaded = read(&text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
     assert_eq!((loaded.warnings, loaded.notices), (vec![], vec![]), "{text}");

@@ -5,10 +5,10 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::Draft;
+use common::ConfigDraft;
 
 /// The top of the file.
-const TOP: &[Row] = &[
+const TOP: &[KeyCase] = &[
     ("config_version", "1", "true", &["0", "2", "99999999999999999999"]),
     ("owner", "\"ci/host_1-a\"", "7", &["\"\"", "\"a b\"", "\"ü\"", "\"{x*129}\""]),
     ("state_dir", "\"/srv/state\"", "[]", &["\"\"", "\"state\"", "\"~/state\"", "\"/a\\nb\""]),
@@ -18,7 +18,7 @@ const TOP: &[Row] = &[
 ];
 
 /// `[defaults]` and `[profile.NAME]`.
-const SETTINGS: &[Row] = &[
+const SETTINGS: &[KeyCase] = &[
     ("cluster", "\"ci-1_a\"", "1", &["\"\"", "\"a b\"", "\"{x*256}\"", "\"arn:aws:ecs:eu\""]),
     (
         "region",
@@ -133,19 +133,19 @@ const SETTINGS: &[Row] = &[
     ("cache_dir", "\"/cache\"", "0", &["\"\"", "\"~\"", "\"/{x*4096}\""]),
 ];
 
-const SSH: &[Row] = &[
+const SSH: &[KeyCase] = &[
     ("user", "\"ci.runner-1\"", "0", &["\"\"", "\"1a\"", "\"-a\"", "\"a b\"", "\"{x*33}\""]),
     ("port", "2222", "\"22\"", &["0", "-1", "65536", "0x10000", "99999999999999999999"]),
     ("client_key", "\"rsa\"", "3072", &["\"\"", "\"RSA\"", "\"dsa\"", "\"ed448\""]),
 ];
 
-const STRATEGY_ITEM: &[Row] = &[
+const STRATEGY_ITEM: &[KeyCase] = &[
     ("provider", "\"FARGATE\"", "1", &["\"\"", "\"fargate\"", "\"my-instances\""]),
     ("weight", "1000", "\"1\"", &["-1", "1001"]),
     ("base", "100000", "1.5", &["-1", "100001"]),
 ];
 
-const TIMEOUTS: &[Row] = &[
+const TIMEOUTS: &[KeyCase] = &[
     ("prepare", "\"20m\"", "900", &["\"0s\"", "\"9ms\"", "\"7h\"", "\"soon\"", "\"\"", "\"15\""]),
     ("start", "\"5m\"", "600", &["\"9ms\"", "\"6h 1ns\""]),
     ("ready", "\"5m\"", "600", &["\"9ms\"", "\"6h 1ns\""]),
@@ -189,10 +189,10 @@ const TIMEOUTS: &[Row] = &[
 
 /// A key, a value that it takes, a value of another kind, and values that it refuses. `{x*N}` stands
 /// for N letters.
-type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
+type KeyCase = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// Every table of keys with the places it may stand in.
-const TABLES: &[(&[Row], &[&str])] = &[
+const TABLES: &[(&[KeyCase], &[&str])] = &[
     (TOP, &[""]),
     (SETTINGS, &["defaults", "profile.big"]),
     (SSH, &["defaults.ssh", "profile.big.ssh"]),
@@ -217,7 +217,7 @@ fn dotted(table: &str, key: &str) -> String {
 }
 
 /// The draft must have exactly one problem: `dotted`, on its line, as `key K {rest}`.
-fn refused(draft: &Draft, key: &str, dotted: &str) -> String {
+fn refused(draft: &ConfigDraft, key: &str, dotted: &str) -> String {
     let problems = draft.read().expect_err(&draft.text()).problems;
     assert_eq!(problems.len(), 1, "{}\n{problems:#?}", draft.text());
     let problem = &problems[0];
@@ -252,7 +252,7 @@ fn every_key_takes_its_values_and_explains_what_it_refuses() {
             let dotted = dotted(table, key);
             // The same key one table up must not hide or repeat what is said.
             let with = |value: &str| {
-                let draft = Draft::least();
+                let draft = ConfigDraft::least();
                 let draft = if table.starts_with("profile") {
                     draft.without("defaults", key).set("profile.big", "container", "\"big\"")
                 } else {
@@ -285,7 +285,7 @@ fn every_key_of_a_strategy_explains_what_it_refuses() {
         let with = |value: &str| {
             let provider = if *key == "provider" { "" } else { "provider = \"FARGATE_SPOT\", " };
             let item = format!("[{{ {provider}{key} = {value} }}]");
-            Draft::least().set("defaults", name, &item)
+            ConfigDraft::least().set("defaults", name, &item)
         };
         let dotted = format!("defaults.{name}.{key}");
         with(valid).read().unwrap_or_else(|problems| panic!("{dotted} = {valid}: {problems}"));
@@ -304,7 +304,7 @@ fn a_misspelt_neighbour_of_every_key_is_told_the_right_name() {
         {
             let camel: String = key.split('_').map(capital).collect();
             for misspelt in [format!("{key}x"), key.replace('_', "-") + "-", camel] {
-                let draft = Draft::least().set(table, &misspelt, value);
+                let draft = ConfigDraft::least().set(table, &misspelt, value);
                 let rest = refused(&draft, &misspelt, &dotted(table, &misspelt));
                 assert_eq!(rest, format!("is not known here, nearest is `{key}`"));
             }
@@ -332,7 +332,8 @@ fn the_rows_above_are_every_key_of_the_reference() {
 
 #[test]
 fn a_number_may_be_written_in_another_base() {
-    let draft = Draft::least().set("defaults.ssh", "port", "0x8ae").set("defaults", "cpu", "1_024");
+    let draft =
+        ConfigDraft::least().set("defaults.ssh", "port", "0x8ae").set("defaults", "cpu", "1_024");
     let profile = draft.read().unwrap().config.profile(None).unwrap();
     assert_eq!((profile.ssh.port, profile.cpu_units), (2222, Some(1024)));
 }
@@ -342,7 +343,7 @@ fn tags_are_checked_by_name_value_and_number() {
     let longest = "k".repeat(128);
     let fine =
         [("team", "build"), ("\"cost centre\"", "42 + ü"), ("\"a/b:c=d@e\"", ""), (&longest, "v")];
-    let mut draft = Draft::least();
+    let mut draft = ConfigDraft::least();
     for (name, value) in fine {
         draft = draft.set("defaults.tags", name, &format!("\"{value}\""));
     }
@@ -361,13 +362,13 @@ fn tags_are_checked_by_name_value_and_number() {
         ("team", "a;b"),
     ];
     for (name, value) in refused_tags {
-        let draft = Draft::least().set("defaults.tags", name, &format!("\"{value}\""));
+        let draft = ConfigDraft::least().set("defaults.tags", name, &format!("\"{value}\""));
         let problems = draft.read().expect_err(name);
         assert_eq!(problems.problems.len(), 1, "{problems}");
         assert!(problems.problems[0].key.as_ref().unwrap().starts_with("defaults.tags."));
         assert!(problems.to_string().lines().count() <= 2, "{problems}");
     }
-    let number = Draft::least().set("defaults.tags", "team", "7");
+    let number = ConfigDraft::least().set("defaults.tags", "team", "7");
     assert_eq!(
         refused(&number, "team", "defaults.tags.team"),
         "is a whole number, a string is expected"
@@ -377,7 +378,7 @@ fn tags_are_checked_by_name_value_and_number() {
 #[test]
 fn tags_of_a_profile_count_together_with_those_it_inherits() {
     let tagged = |defaults: u32, profile: u32| {
-        let mut draft = Draft::least();
+        let mut draft = ConfigDraft::least();
         for n in 0..defaults {
             draft = draft.set("defaults.tags", &format!("a{n}"), "\"x\"");
         }

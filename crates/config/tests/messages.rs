@@ -4,8 +4,8 @@ mod common;
 
 use std::path::Path;
 
-use common::{Draft, read};
-use fargate_config::{REFERENCE, Unknown, parse};
+use common::{ConfigDraft, read};
+use fargate_config::{REFERENCE, UnknownKeyPolicy, parse};
 use insta::assert_snapshot;
 
 fn report(text: &str) -> String {
@@ -14,12 +14,12 @@ fn report(text: &str) -> String {
 
 /// A complete file with more lines in one table.
 fn with(table: &str, key: &str, value: &str) -> String {
-    Draft::least().set(table, key, value).read().expect_err(value).to_string()
+    ConfigDraft::least().set(table, key, value).read().expect_err(value).to_string()
 }
 
 #[test]
 fn a_misspelt_key_gets_its_nearest_and_an_example() {
-    let text = Draft::least().text().replace("subnets", "subnet");
+    let text = ConfigDraft::least().text().replace("subnets", "subnet");
     assert_snapshot!(report(&text), @r#"
     config.toml:5: key `defaults.subnet` is not known here, nearest is `subnets`
     hint: a list is expected: `subnets = ["subnet-0a1"]`
@@ -115,8 +115,9 @@ fn a_value_outside_its_limits_is_named_with_what_is_allowed() {
 
 #[test]
 fn values_that_do_not_fit_each_other_name_both_and_the_place_of_the_other() {
-    let file =
-        |table: &str, lines: &str| report(&format!("{}[{table}]\n{lines}", Draft::least().text()));
+    let file = |table: &str, lines: &str| {
+        report(&format!("{}[{table}]\n{lines}", ConfigDraft::least().text()))
+    };
     assert_snapshot!(file("profile.big", "cpu = 1024\nmemory = 3072\n[profile.odd]\ncpu = 1024\nmemory = 16384\n"), @r#"
     config.toml:12: key `profile.odd.memory` is 16384, which does not fit cpu 1024 (line 11), allowed: 2048, 3072, 4096, 5120, 6144, 7168, 8192
     hint: `memory = 8192`
@@ -136,8 +137,11 @@ fn values_that_do_not_fit_each_other_name_both_and_the_place_of_the_other() {
     let arn = "\"arn:aws:ecs:us-east-1:123456789012:task-definition/ci\"";
     assert_snapshot!(with("defaults", "task_definition", &format!("{arn}\nregion = \"eu-west-1\"")), @r#"config.toml:6: key `defaults.task_definition` is in Region us-east-1, `region` is eu-west-1 (line 7)"#);
     let cluster = "\"arn:aws:ecs:us-east-1:210987654321:cluster/ci\"";
-    let two_arns =
-        Draft::least().set("defaults", "cluster", cluster).set("defaults", "task_definition", arn);
+    let two_arns = ConfigDraft::least().set("defaults", "cluster", cluster).set(
+        "defaults",
+        "task_definition",
+        arn,
+    );
     assert_snapshot!(two_arns.read().unwrap_err(), @r#"config.toml:6: key `defaults.task_definition` is in Region us-east-1 of account 123456789012, the cluster is in Region us-east-1 of account 210987654321 (line 3)"#);
     assert_snapshot!(file("defaults.ssh", "[profile.a]\nmemory = 512\n[profile.b]\nmemory = 512\ncpu = 1024\n"), @r#"
     config.toml:12: key `profile.b.cpu` is 1024, which memory 512 (line 11) does not fit, allowed with it: 2048, 3072, 4096, 5120, 6144, 7168, 8192
@@ -152,9 +156,9 @@ fn what_says_how_a_role_is_assumed_needs_one_of_the_right_partition() {
     hint: `assume_role_arn = "arn:aws:iam::123456789012:role/ci-runner"`
     "#);
     let arn = "\"arn:aws:iam::123456789012:role/ci\"";
-    let draft = Draft::least().set("defaults", "region", "\"cn-north-1\"");
+    let draft = ConfigDraft::least().set("defaults", "region", "\"cn-north-1\"");
     assert_snapshot!(draft.set("profile.a", "assume_role_arn", arn).read().unwrap_err(), @r#"config.toml:9: key `profile.a.assume_role_arn` is in partition aws, Region cn-north-1 (line 4) is in aws-cn"#);
-    let inherited = Draft::least().set("defaults", "assume_role_arn", arn).set(
+    let inherited = ConfigDraft::least().set("defaults", "assume_role_arn", arn).set(
         "profile.a",
         "assume_role_external_id",
         "\"ci\"",
@@ -188,7 +192,7 @@ fn a_refused_required_key_is_not_called_missing_as_well() {
 
 #[test]
 fn a_profile_that_lacks_a_key_says_that_the_defaults_lack_it_too() {
-    let draft = Draft::least()
+    let draft = ConfigDraft::least()
         .without("defaults", "cluster")
         .set("profile.a", "cluster", "\"a\"")
         .set("profile.b", "shell", "\"sh\"");
@@ -268,8 +272,9 @@ fn what_was_given_cannot_move_the_cursor_or_fill_the_screen() {
 
 #[test]
 fn inside_a_jobs_stages_an_unknown_key_is_only_a_warning() {
-    let text = Draft::least().set("defaults", "subnett", "1").set("", "future", "{ a = 1 }").text();
-    let loaded = parse(&text, Path::new("config.toml"), Unknown::Warn).unwrap();
+    let text =
+        ConfigDraft::least().set("defaults", "subnett", "1").set("", "future", "{ a = 1 }").text();
+    let loaded = parse(&text, Path::new("config.toml"), UnknownKeyPolicy::Warn).unwrap();
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert_snapshot!(warnings.join("\n"), @r#"
     config.toml:2: key `future` is not known here; known are: config_version, owner, state_dir, log_file, log_level, log_format, defaults, profile
@@ -278,8 +283,8 @@ fn inside_a_jobs_stages_an_unknown_key_is_only_a_warning() {
     let refused = read(&text).unwrap_err();
     assert_eq!(refused.problems, loaded.warnings);
 
-    let text = Draft::least().text().replace("subnets", "subnet");
-    let problems = parse(&text, Path::new("config.toml"), Unknown::Warn).unwrap_err();
+    let text = ConfigDraft::least().text().replace("subnets", "subnet");
+    let problems = parse(&text, Path::new("config.toml"), UnknownKeyPolicy::Warn).unwrap_err();
     assert_snapshot!(problems, @r#"
     config.toml:2: key `defaults.subnets` is missing
     hint: for example `subnets = ["subnet-0a1"]`

@@ -4,13 +4,13 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Draft, read};
-use fargate_config::{Launch, LaunchType, StrategyItem};
+use common::{ConfigDraft, read};
+use fargate_config::{LaunchMode, LaunchType, StrategyItem};
 use insta::assert_snapshot;
 
 #[test]
 fn a_profile_inherits_key_by_key_and_tables_key_by_key_but_lists_as_a_whole() {
-    let draft = Draft::least()
+    let draft = ConfigDraft::least()
         .set("defaults.ssh", "user", "\"ci\"")
         .set("defaults.timeouts", "idle", "\"3m\"")
         .set("defaults.timeouts", "hello", "\"3s\"")
@@ -42,7 +42,7 @@ fn a_profile_inherits_key_by_key_and_tables_key_by_key_but_lists_as_a_whole() {
 fn launch_type_and_strategy_are_one_choice_that_a_profile_may_turn_round() {
     let spot =
         "[{ provider = \"FARGATE_SPOT\", weight = 2 }, { provider = \"FARGATE\", base = 1 }]";
-    let draft = Draft::least()
+    let draft = ConfigDraft::least()
         .set("defaults", "launch_type", "\"FARGATE\"")
         .set("profile.spot", "capacity_provider_strategy", spot)
         .set("profile.plain", "shell", "\"sh\"");
@@ -51,14 +51,18 @@ fn launch_type_and_strategy_are_one_choice_that_a_profile_may_turn_round() {
         |provider: &str, weight, base| StrategyItem { provider: provider.into(), weight, base };
     assert_eq!(
         config.profile(Some("spot")).unwrap().launch,
-        Launch::Strategy(vec![item("FARGATE_SPOT", 2, 0), item("FARGATE", 1, 1)])
+        LaunchMode::Strategy(vec![item("FARGATE_SPOT", 2, 0), item("FARGATE", 1, 1)])
     );
-    assert_eq!(config.profile(Some("plain")).unwrap().launch, Launch::Type(LaunchType::Fargate));
+    assert_eq!(
+        config.profile(Some("plain")).unwrap().launch,
+        LaunchMode::Type(LaunchType::Fargate)
+    );
 }
 
 #[test]
 fn profiles_are_named_in_the_order_of_the_file() {
-    let text = format!("{}[profile.z]\n[profile.a]\n[profile.m.ssh]\n", Draft::least().text());
+    let text =
+        format!("{}[profile.z]\n[profile.a]\n[profile.m.ssh]\n", ConfigDraft::least().text());
     assert_eq!(read(&text).unwrap().config.profile_names(), ["z", "a", "m"]);
 }
 
@@ -68,7 +72,7 @@ fn a_profile_that_is_not_there_gets_the_nearest_or_the_list() {
         let config = read(text).unwrap().config;
         config.profile(Some(name)).unwrap_err().to_string()
     };
-    let two = format!("{}[profile.small]\n[profile.large]\n", Draft::least().text());
+    let two = format!("{}[profile.small]\n[profile.large]\n", ConfigDraft::least().text());
     assert_snapshot!(asked(&two, "smal"), @r#"
     config.toml: profile "smal" is not here, nearest is `small`
     hint: `--profile small`
@@ -77,7 +81,7 @@ fn a_profile_that_is_not_there_gets_the_nearest_or_the_list() {
     config.toml: profile "gpu\x0a" is not here; the file has profiles: small, large
     hint: leave out `--profile` for `[defaults]`, or add `[profile.NAME]`
     "#);
-    assert_snapshot!(asked(&Draft::least().text(), "gpu"), @r#"
+    assert_snapshot!(asked(&ConfigDraft::least().text(), "gpu"), @r#"
     config.toml: profile "gpu" is not here; the file has no profiles
     hint: leave out `--profile` for `[defaults]`, or add `[profile.NAME]`
     "#);
@@ -85,7 +89,7 @@ fn a_profile_that_is_not_there_gets_the_nearest_or_the_list() {
 
 #[test]
 fn defaults_that_are_no_profile_by_themselves_say_which_profiles_there_are() {
-    let draft = Draft::least()
+    let draft = ConfigDraft::least()
         .without("defaults", "cluster")
         .without("defaults", "subnets")
         .set("profile.a", "cluster", "\"a\"")
@@ -100,7 +104,7 @@ fn defaults_that_are_no_profile_by_themselves_say_which_profiles_there_are() {
 
 #[test]
 fn an_arn_may_stand_for_a_name_where_regions_agree() {
-    let draft = Draft::least().set("defaults", "region", "\"cn-north-1\"").set(
+    let draft = ConfigDraft::least().set("defaults", "region", "\"cn-north-1\"").set(
         "defaults",
         "cluster",
         "\"arn:aws-cn:ecs:cn-north-1:123456789012:cluster/ci\"",

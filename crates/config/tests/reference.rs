@@ -4,11 +4,11 @@ mod common;
 
 use std::path::Path;
 
-use common::{Draft, read};
-use fargate_config::{Config, REFERENCE};
+use common::{ConfigDraft, read};
+use fargate_config::{REFERENCE, RunnerConfig};
 
 /// A paragraph of the reference: its prose and the settings below it.
-struct Paragraph {
+struct ReferenceParagraph {
     table: String,
     prose: String,
     settings: Vec<(String, String)>,
@@ -22,12 +22,12 @@ fn uncommented(line: &str) -> &str {
     }
 }
 
-fn paragraphs() -> Vec<Paragraph> {
+fn paragraphs() -> Vec<ReferenceParagraph> {
     let mut table = String::new();
     let mut paragraphs = Vec::new();
     for block in REFERENCE.split("\n\n") {
         let mut paragraph =
-            Paragraph { table: String::new(), prose: String::new(), settings: Vec::new() };
+            ReferenceParagraph { table: String::new(), prose: String::new(), settings: Vec::new() };
         for line in block.lines().map(uncommented) {
             if let Some(header) = line.strip_prefix('[') {
                 table = header.trim_end_matches(']').to_owned();
@@ -45,7 +45,7 @@ fn paragraphs() -> Vec<Paragraph> {
     paragraphs
 }
 
-fn same(a: &Config, b: &Config) {
+fn same(a: &RunnerConfig, b: &RunnerConfig) {
     assert_eq!(a.profile(None).unwrap(), b.profile(None).unwrap());
     assert_eq!((&a.owner, &a.state_dir), (&b.owner, &b.state_dir));
     assert_eq!((&a.log_file, a.log_level), (&b.log_file, b.log_level));
@@ -54,7 +54,7 @@ fn same(a: &Config, b: &Config) {
 
 #[test]
 fn every_default_in_the_reference_is_the_one_that_is_compiled_in() {
-    let least = Draft::least().read().unwrap().config;
+    let least = ConfigDraft::least().read().unwrap().config;
     let mut compared = 0;
     for paragraph in paragraphs() {
         let has_default =
@@ -63,9 +63,9 @@ fn every_default_in_the_reference_is_the_one_that_is_compiled_in() {
             let draft = match key.as_str() {
                 "assume_role_external_id" | "assume_role_session_name" => {
                     let role = "\"arn:aws:iam::123456789012:role/ci\"";
-                    Draft::least().set("defaults", "assume_role_arn", role)
+                    ConfigDraft::least().set("defaults", "assume_role_arn", role)
                 }
-                _ => Draft::least(),
+                _ => ConfigDraft::least(),
             };
             let config = draft.set(&paragraph.table, &key, &value).read();
             let config = config.unwrap_or_else(|problems| panic!("{problems}")).config;
@@ -117,7 +117,7 @@ fn every_limit_in_the_reference_is_the_one_that_is_compiled_in() {
     for paragraph in timeouts {
         for (key, value) in &paragraph.settings {
             let beyond = if value.starts_with('"') { "\"999days\"" } else { "999999" };
-            let draft = Draft::least().set("defaults.timeouts", key, beyond);
+            let draft = ConfigDraft::least().set("defaults.timeouts", key, beyond);
             let said = draft.read().expect_err(key).to_string();
             let limits = said.rsplit_once("allowed is ").or(said.rsplit_once("a number from "));
             let limits = limits.expect(&said).1.trim_end_matches(" is expected");

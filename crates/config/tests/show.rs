@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Draft, read};
-use fargate_config::Config;
+use common::{ConfigDraft, read};
+use fargate_config::RunnerConfig;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
@@ -53,21 +53,22 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("profile.b-2.tags", "\"a.b\"", "\"x/y\""),
 ];
 
-fn drafts() -> impl Strategy<Value = Draft> {
+fn drafts() -> impl Strategy<Value = ConfigDraft> {
     proptest::sample::subsequence(SETTINGS, 0..=SETTINGS.len()).prop_map(|settings| {
-        let add =
-            |draft: Draft, (table, key, value): (&str, &str, &str)| draft.set(table, key, value);
-        settings.into_iter().fold(Draft::least(), add)
+        let add = |draft: ConfigDraft, (table, key, value): (&str, &str, &str)| {
+            draft.set(table, key, value)
+        };
+        settings.into_iter().fold(ConfigDraft::least(), add)
     })
 }
 
-fn same(a: &Config, b: &Config) {
+fn same(a: &RunnerConfig, b: &RunnerConfig) {
     assert_eq!((&a.owner, &a.state_dir), (&b.owner, &b.state_dir));
     assert_eq!((&a.log_file, a.log_level), (&b.log_file, b.log_level));
     assert_eq!(a.log_format, b.log_format);
 }
 
-fn again(text: &str) -> Config {
+fn again(text: &str) -> RunnerConfig {
     read(text).unwrap_or_else(|problems| panic!("{problems}\n{text}")).config
 }
 
@@ -90,7 +91,7 @@ proptest! {
 
 #[test]
 fn every_line_says_where_its_value_comes_from() {
-    let config = Draft::least()
+    let config = ConfigDraft::least()
         .set("defaults.timeouts", "idle", "\"3m\"")
         .set("defaults.tags", "team", "\"build\"")
         .set("profile.spot", "capacity_provider_strategy", "[{ provider = \"FARGATE_SPOT\" }]")
@@ -183,7 +184,7 @@ fn every_line_says_where_its_value_comes_from() {
 
 #[test]
 fn defaults_that_are_no_profile_by_themselves_are_shown_as_they_are() {
-    let config = Draft::least()
+    let config = ConfigDraft::least()
         .without("defaults", "cluster")
         .set("profile.a", "cluster", "\"a\"")
         .read()
@@ -196,6 +197,6 @@ fn defaults_that_are_no_profile_by_themselves_are_shown_as_they_are() {
 
 #[test]
 fn a_profile_that_is_not_there_is_shown_as_a_comment() {
-    let shown = Draft::least().read().unwrap().config.show(Some("x\ny = 1"));
+    let shown = ConfigDraft::least().read().unwrap().config.show(Some("x\ny = 1"));
     assert!(shown.ends_with("# profile \"x\\x0ay = 1\" is not in this file\n"), "{shown}");
 }

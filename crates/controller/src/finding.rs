@@ -2,46 +2,46 @@
 //!
 //! It judges nothing, and does nothing about it.
 
-use fargate_driver::state::Record;
-use fargate_driver::task::Observation;
-use fargate_model::id::{TaskArn, Token};
+use fargate_driver::state::JobRecord;
+use fargate_driver::task::ObservedTask;
+use fargate_model::id::{RandomToken, TaskArn};
 use fargate_model::job::JobKey;
 
-use crate::judge::Reason;
-use crate::report::Orphan;
+use crate::judge::OrphanReason;
+use crate::report::OrphanReport;
 
 /// What is found orphaned, before it is known whether anything is done about it.
 #[derive(Clone, Debug)]
-pub(crate) enum Finding {
+pub(crate) enum OrphanSubject {
     /// A task beside any record.
-    Task(Box<Observation>),
+    Task(Box<ObservedTask>),
     /// A record with everything that it names.
-    Record(Box<Record>),
+    Record(Box<JobRecord>),
 }
 
 /// What makes two sightings ones of the same thing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Mark {
-    Task(TaskArn, Reason),
+pub(crate) enum OrphanIdentity {
+    Task(TaskArn, OrphanReason),
     /// Whoever changes a record to whom it belongs changes the token.
-    Record(JobKey, Token, Reason),
+    Record(JobKey, RandomToken, OrphanReason),
 }
 
 /// A finding with what is needed to act on it and to tell of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
-    pub finding: Finding,
+pub(crate) struct FoundOrphan {
+    pub finding: OrphanSubject,
     pub place: usize,
-    pub orphan: Orphan,
+    pub orphan: OrphanReport,
 }
 
-impl Found {
-    pub fn mark(&self) -> Mark {
+impl FoundOrphan {
+    pub fn mark(&self) -> OrphanIdentity {
         let reason = self.orphan.reason;
         match &self.finding {
-            Finding::Task(task) => Mark::Task(task.task.clone(), reason),
-            Finding::Record(record) => {
-                Mark::Record(record.job.clone(), record.prepared_by.clone(), reason)
+            OrphanSubject::Task(task) => OrphanIdentity::Task(task.task.clone(), reason),
+            OrphanSubject::Record(record) => {
+                OrphanIdentity::Record(record.job.clone(), record.prepared_by.clone(), reason)
             }
         }
     }

@@ -6,9 +6,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use fargate_driver::state::{Known, Presence, Record};
-use fargate_driver::task::Observation;
-use fargate_model::id::Owner;
+use fargate_driver::state::{JobRecord, JobState, RunnerLiveness};
+use fargate_driver::task::ObservedTask;
+use fargate_model::id::TaskOwner;
 use fargate_model::job::JobKey;
 
 /// How far a clock may be off before a deadline is believed to be over. Records hold it by the host's
@@ -19,7 +19,7 @@ const CLOCK_MARGIN: Duration = Duration::from_secs(600);
 
 /// Why nobody needs it any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
+pub enum OrphanReason {
     /// Its deadline is over, and it should have ended itself.
     Overdue,
     /// This host was started anew, so that no process of the job is left.
@@ -36,7 +36,7 @@ pub enum Reason {
     FormerTry,
 }
 
-impl Reason {
+impl OrphanReason {
     /// The name for programs; never renamed.
     #[must_use]
     pub fn slug(self) -> &'static str {
@@ -68,7 +68,7 @@ impl Reason {
 
 /// Why a task of this owner is not judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Doubt {
+pub enum UnjudgedReason {
     /// Its `startedBy` is another owner, whatever was asked for.
     AnotherOwner,
     /// It names no job, so it is none of ours.
@@ -81,7 +81,7 @@ pub enum Doubt {
     NoDeadline,
 }
 
-impl Doubt {
+impl UnjudgedReason {
     /// The name for programs; never renamed.
     #[must_use]
     pub fn slug(self) -> &'static str {
@@ -109,20 +109,20 @@ impl Doubt {
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum OrphanVerdict {
     /// A job needs it, or may.
     Needed,
     /// Nobody does.
-    Orphan(Reason),
+    Orphan(OrphanReason),
     /// It is left alone.
-    LeftAlone(Doubt),
+    LeftAlone(UnjudgedReason),
 }
 
 /// Who judges, and when.
 #[derive(Clone, Debug)]
-pub(crate) struct Judge {
+pub(crate) struct OrphanJudge {
     /// What `startedBy` must say.
-    pub owner: Owner,
+    pub owner: TaskOwner,
     /// The id of the state folder.
     pub folder: String,
     /// Whether the configuration names the owner. Then other hosts may share it, and tasks name the
@@ -133,70 +133,74 @@ pub(crate) struct Judge {
 }
 
 /// The job that a task says it belongs to.
-pub(crate) fn job_of(task: &Observation) -> Option<JobKey> {
+pub(crate) fn job_of(task: &ObservedTask) -> Option<JobKey> {
     JobKey::try_from(task.job.clone()?).ok()
 }
 
 /// How old it is by the clocks of ECS and this host.
-pub(crate) fn age(task: &Observation, now: SystemTime) -> Option<Duration> {
+pub(crate) fn age(task: &ObservedTask, now: SystemTime) -> Option<Duration> {
     now.duration_since(task.timeline.created?).ok()
 }
 
-impl Judge {
+impl OrphanJudge {
     /// Whether a record on which no `prepare` works is still needed.
-    pub fn record(&self, record: &Record) -> Verdict {
+    pub fn record(&self, record: &JobRecord) -> OrphanVerdict {
         self.record_with(record, record.manager.as_ref().map(|manager| manager.presence()))
     }
 
-    fn record_with(&self, record: &Record, manager: Option<Presence>) -> Verdict {
+    fn record_with(&self, record: &JobRecord, manager: Option<RunnerLiveness>) -> OrphanVerdict {
         let deadline = Duration::from_secs(record.deadline_unix_s).saturating_add(CLOCK_MARGIN);
         let now = self.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         match manager {
-            _ if deadline < now => Verdict::Orphan(Reason::Overdue),
-            Some(Presence::Rebooted) => Verdict::Orphan(Reason::Rebooted),
-            _ if !record.ready => Verdict::Orphan(Reason::CutShort),
-            Some(Presence::Ended) => Verdict::Orphan(Reason::ManagerGone),
-            Some(Presence::Possible) | None => Verdict::Needed,
+            _ if deadline < now => OrphanVerdict::Orphan(OrphanReason::Overdue),
+            Some(RunnerLiveness::Rebooted) => OrphanVerdict::Orphan(OrphanReason::Rebooted),
+            _ if !record.ready => OrphanVerdict::Orphan(OrphanReason::CutShort),
+            Some(RunnerLiveness::Ended) => OrphanVerdict::Orphan(OrphanReason::ManagerGone),
+            Some(RunnerLiveness::Possible) | None => OrphanVerdict::Needed,
         }
     }
 
     /// Whether a task that is meant to run is still needed. `known` was read after the task was seen:
     /// a record is written before its task is started, so that a task without one has lost it.
-    pub fn task(&self, task: &Observation, known: &Known) -> Verdict {
+    pub fn task(&self, task: &ObservedTask, known: &JobState) -> OrphanVerdict {
         if task.started_by.as_deref() != Some(self.owner.as_str()) {
-            return Verdict::LeftAlone(Doubt::AnotherOwner);
+            return OrphanVerdict::LeftAlone(UnjudgedReason::AnotherOwner);
         }
         if job_of(task).is_none() {
-            return Verdict::LeftAlone(Doubt::NoJob);
+            return OrphanVerdict::LeftAlone(UnjudgedReason::NoJob);
         }
         if task.folder.as_ref().is_some_and(|folder| *folder != self.folder) {
-            return self.unless_overdue(task, Doubt::AnotherFolder);
+            return self.unless_overdue(task, UnjudgedReason::AnotherFolder);
         }
         match known {
-            Known::Preparing => Verdict::Needed,
-            Known::Record(record) if may_be_of(record, task) => self.record(record),
-            Known::Record(_) => Verdict::Orphan(Reason::FormerTry),
-            Known::Unreadable { .. } => self.unless_overdue(task, Doubt::Unreadable),
-            Known::Buried => Verdict::Orphan(Reason::CleanedUp),
+            JobState::Preparing => OrphanVerdict::Needed,
+            JobState::Record(record) if may_be_of(record, task) => self.record(record),
+            JobState::Record(_) => OrphanVerdict::Orphan(OrphanReason::FormerTry),
+            JobState::Unreadable { .. } => self.unless_overdue(task, UnjudgedReason::Unreadable),
+            JobState::Buried => OrphanVerdict::Orphan(OrphanReason::CleanedUp),
             // A driver of another host, which is older than that variable, may have started it.
-            Known::Nothing if self.is_named && task.folder.is_none() => {
-                self.unless_overdue(task, Doubt::AnotherFolder)
+            JobState::Nothing if self.is_named && task.folder.is_none() => {
+                self.unless_overdue(task, UnjudgedReason::AnotherFolder)
             }
-            Known::Nothing => Verdict::Orphan(Reason::NoRecord),
+            JobState::Nothing => OrphanVerdict::Orphan(OrphanReason::NoRecord),
         }
     }
 
-    fn unless_overdue(&self, task: &Observation, doubt: Doubt) -> Verdict {
+    fn unless_overdue(&self, task: &ObservedTask, doubt: UnjudgedReason) -> OrphanVerdict {
         let (age, lifetime) = (age(task, self.now), task.lifetime);
         let overdue = age
             .zip(lifetime)
             .is_some_and(|(age, lifetime)| age > lifetime.saturating_add(CLOCK_MARGIN));
-        if overdue { Verdict::Orphan(Reason::Overdue) } else { Verdict::LeftAlone(doubt) }
+        if overdue {
+            OrphanVerdict::Orphan(OrphanReason::Overdue)
+        } else {
+            OrphanVerdict::LeftAlone(doubt)
+        }
     }
 }
 
 /// Whether the record names the task, or has a launch of which it is not known what it started.
-pub(crate) fn may_be_of(record: &Record, task: &Observation) -> bool {
+pub(crate) fn may_be_of(record: &JobRecord, task: &ObservedTask) -> bool {
     let named = |known: Option<&fargate_model::id::TaskArn>| known == Some(&task.task);
     named(record.core.task.as_ref())
         || record
@@ -207,10 +211,10 @@ pub(crate) fn may_be_of(record: &Record, task: &Observation) -> bool {
 
 /// A task of which nothing is known but that it runs, for tests.
 #[cfg(test)]
-pub(crate) fn example() -> Observation {
-    Observation {
+pub(crate) fn example() -> ObservedTask {
+    ObservedTask {
         task: fargate_model::id::TaskArn("arn:aws:ecs:eu-west-1:1:task/ci/abc".to_owned()),
-        status: fargate_model::task::Status::Running,
+        status: fargate_model::task::TaskStatus::Running,
         stopping: false,
         address: None,
         interface: None,
@@ -228,7 +232,7 @@ pub(crate) fn example() -> Observation {
         lifetime: None,
         definition: None,
         tags: std::collections::BTreeMap::new(),
-        timeline: fargate_driver::task::Timeline::default(),
+        timeline: fargate_driver::task::TaskStartTimeline::default(),
     }
 }
 
@@ -240,10 +244,10 @@ mod tests {
 
     const ARN: &str = "arn:aws:ecs:eu-west-1:123456789012:task/ci/5a7c1e90d1f24f0f";
 
-    fn judge() -> Judge {
-        let owner = Owner::try_from("host-1".to_owned()).unwrap();
+    fn judge() -> OrphanJudge {
+        let owner = TaskOwner::try_from("host-1".to_owned()).unwrap();
         let folder = "folder-1".to_owned();
-        Judge { owner, folder, is_named: false, now: SystemTime::now() }
+        OrphanJudge { owner, folder, is_named: false, now: SystemTime::now() }
     }
 
     fn seconds_since_1970() -> u64 {
@@ -251,7 +255,7 @@ mod tests {
     }
 
     /// The record of a job that runs.
-    fn running() -> Record {
+    fn running() -> JobRecord {
         let token = "0123456789abcdef0123456789abcdef";
         let written = json!({
             "schema": 1, "origin": "gitlab", "owner": "host-1", "job": "07".repeat(32),
@@ -271,38 +275,51 @@ mod tests {
     }
 
     /// Its task.
-    fn own() -> Observation {
+    fn own() -> ObservedTask {
         let (started_by, job) = (Some("host-1".to_owned()), Some(running().job.to_string()));
-        Observation { started_by, job, task: TaskArn(ARN.to_owned()), ..example() }
+        ObservedTask { started_by, job, task: TaskArn(ARN.to_owned()), ..example() }
     }
 
-    fn known(record: Record) -> Known {
-        Known::Record(Box::new(record))
+    fn known(record: JobRecord) -> JobState {
+        JobState::Record(Box::new(record))
     }
 
     #[test]
     fn a_task_is_needed_while_a_stage_of_its_job_may_come() {
-        assert_eq!(judge().task(&own(), &known(running())), Verdict::Needed);
-        assert_eq!(judge().task(&own(), &Known::Preparing), Verdict::Needed);
-        for presence in [None, Some(Presence::Possible)] {
-            assert_eq!(judge().record_with(&running(), presence), Verdict::Needed);
+        assert_eq!(judge().task(&own(), &known(running())), OrphanVerdict::Needed);
+        assert_eq!(judge().task(&own(), &JobState::Preparing), OrphanVerdict::Needed);
+        for presence in [None, Some(RunnerLiveness::Possible)] {
+            assert_eq!(judge().record_with(&running(), presence), OrphanVerdict::Needed);
         }
     }
 
     #[test]
     fn a_record_is_orphaned_when_nobody_can_come_any_more() {
-        let unready = Record { ready: false, ..running() };
+        let unready = JobRecord { ready: false, ..running() };
         let since = CLOCK_MARGIN.as_secs() + 5;
-        let overdue = Record { deadline_unix_s: seconds_since_1970() - since, ..running() };
+        let overdue = JobRecord { deadline_unix_s: seconds_since_1970() - since, ..running() };
         // A clock that is off by less than the margin ends no job.
-        let just_over = Record { deadline_unix_s: seconds_since_1970() - since + 60, ..running() };
+        let just_over =
+            JobRecord { deadline_unix_s: seconds_since_1970() - since + 60, ..running() };
         let rows = [
-            (running(), Some(Presence::Ended), Verdict::Orphan(Reason::ManagerGone)),
-            (running(), Some(Presence::Rebooted), Verdict::Orphan(Reason::Rebooted)),
-            (unready.clone(), Some(Presence::Possible), Verdict::Orphan(Reason::CutShort)),
-            (unready, None, Verdict::Orphan(Reason::CutShort)),
-            (overdue, Some(Presence::Possible), Verdict::Orphan(Reason::Overdue)),
-            (just_over, Some(Presence::Possible), Verdict::Needed),
+            (
+                running(),
+                Some(RunnerLiveness::Ended),
+                OrphanVerdict::Orphan(OrphanReason::ManagerGone),
+            ),
+            (
+                running(),
+                Some(RunnerLiveness::Rebooted),
+                OrphanVerdict::Orphan(OrphanReason::Rebooted),
+            ),
+            (
+                unready.clone(),
+                Some(RunnerLiveness::Possible),
+                OrphanVerdict::Orphan(OrphanReason::CutShort),
+            ),
+            (unready, None, OrphanVerdict::Orphan(OrphanReason::CutShort)),
+            (overdue, Some(RunnerLiveness::Possible), OrphanVerdict::Orphan(OrphanReason::Overdue)),
+            (just_over, Some(RunnerLiveness::Possible), OrphanVerdict::Needed),
         ];
         for (record, presence, verdict) in rows {
             assert_eq!(judge().record_with(&record, presence), verdict, "{presence:?}");
@@ -312,75 +329,90 @@ mod tests {
     #[test]
     fn a_task_whose_job_is_over_or_elsewhere_is_an_orphan() {
         let row = |known, reason| {
-            assert_eq!(judge().task(&own(), &known), Verdict::Orphan(reason));
+            assert_eq!(judge().task(&own(), &known), OrphanVerdict::Orphan(reason));
         };
-        row(Known::Buried, Reason::CleanedUp);
-        row(Known::Nothing, Reason::NoRecord);
+        row(JobState::Buried, OrphanReason::CleanedUp);
+        row(JobState::Nothing, OrphanReason::NoRecord);
         let mut next = running();
         next.core.task = Some(TaskArn("arn:another".to_owned()));
         next.launches[0].task.clone_from(&next.core.task);
-        row(known(next.clone()), Reason::FormerTry);
+        row(known(next.clone()), OrphanReason::FormerTry);
         // A launch that may have started it spares it.
         next.launches[0].task = None;
         next.launches[0].settled = false;
-        assert_eq!(judge().task(&own(), &known(next)), Verdict::Needed);
+        assert_eq!(judge().task(&own(), &known(next)), OrphanVerdict::Needed);
     }
 
     #[test]
     fn what_another_host_started_is_never_judged_whatever_is_known_here() {
-        let left = |task: &Observation, doubt| {
-            for known in [Known::Nothing, Known::Buried, Known::Preparing] {
-                assert_eq!(judge().task(task, &known), Verdict::LeftAlone(doubt));
+        let left = |task: &ObservedTask, doubt| {
+            for known in [JobState::Nothing, JobState::Buried, JobState::Preparing] {
+                assert_eq!(judge().task(task, &known), OrphanVerdict::LeftAlone(doubt));
             }
         };
         for started_by in [None, Some("host-2".to_owned())] {
-            left(&Observation { started_by, ..own() }, Doubt::AnotherOwner);
+            left(&ObservedTask { started_by, ..own() }, UnjudgedReason::AnotherOwner);
         }
         for job in [None, Some(String::new()), Some("x".repeat(64)), Some("a".repeat(63))] {
-            left(&Observation { job, ..own() }, Doubt::NoJob);
+            left(&ObservedTask { job, ..own() }, UnjudgedReason::NoJob);
         }
-        left(&Observation { folder: Some("folder-2".to_owned()), ..own() }, Doubt::AnotherFolder);
-        let here = Observation { folder: Some("folder-1".to_owned()), ..own() };
-        assert_eq!(judge().task(&here, &Known::Buried), Verdict::Orphan(Reason::CleanedUp));
+        left(
+            &ObservedTask { folder: Some("folder-2".to_owned()), ..own() },
+            UnjudgedReason::AnotherFolder,
+        );
+        let here = ObservedTask { folder: Some("folder-1".to_owned()), ..own() };
+        assert_eq!(
+            judge().task(&here, &JobState::Buried),
+            OrphanVerdict::Orphan(OrphanReason::CleanedUp)
+        );
     }
 
     #[test]
     fn under_a_configured_name_a_task_that_names_no_folder_may_be_of_another_host() {
-        let named = Judge { is_named: true, ..judge() };
+        let named = OrphanJudge { is_named: true, ..judge() };
         let mut task = own();
-        let left = Verdict::LeftAlone(Doubt::AnotherFolder);
-        assert_eq!(named.task(&task, &Known::Nothing), left);
+        let left = OrphanVerdict::LeftAlone(UnjudgedReason::AnotherFolder);
+        assert_eq!(named.task(&task, &JobState::Nothing), left);
         // What this folder knows of its job makes it one of this host.
-        assert_eq!(named.task(&task, &Known::Buried), Verdict::Orphan(Reason::CleanedUp));
-        assert_eq!(named.task(&task, &known(running())), Verdict::Needed);
+        assert_eq!(
+            named.task(&task, &JobState::Buried),
+            OrphanVerdict::Orphan(OrphanReason::CleanedUp)
+        );
+        assert_eq!(named.task(&task, &known(running())), OrphanVerdict::Needed);
         task.lifetime = Some(Duration::from_secs(3600));
         task.timeline.created = SystemTime::now().checked_sub(Duration::from_secs(4300));
-        assert_eq!(named.task(&task, &Known::Nothing), Verdict::Orphan(Reason::Overdue));
+        assert_eq!(
+            named.task(&task, &JobState::Nothing),
+            OrphanVerdict::Orphan(OrphanReason::Overdue)
+        );
         task.timeline.created = SystemTime::now().checked_sub(Duration::from_secs(3600));
-        assert_eq!(named.task(&task, &Known::Nothing), left);
+        assert_eq!(named.task(&task, &JobState::Nothing), left);
         task.folder = Some("folder-1".to_owned());
-        assert_eq!(named.task(&task, &Known::Nothing), Verdict::Orphan(Reason::NoRecord));
+        assert_eq!(
+            named.task(&task, &JobState::Nothing),
+            OrphanVerdict::Orphan(OrphanReason::NoRecord)
+        );
     }
 
     #[test]
     fn in_doubt_only_the_deadline_ends_a_task() {
-        let unreadable = || Known::Unreadable { is_newer: false };
-        let elsewhere = Observation { folder: Some("folder-2".to_owned()), ..own() };
-        let aged = |task: &Observation, age: u64, lifetime| {
-            let mut task = Observation { lifetime, ..task.clone() };
+        let unreadable = || JobState::Unreadable { is_newer: false };
+        let elsewhere = ObservedTask { folder: Some("folder-2".to_owned()), ..own() };
+        let aged = |task: &ObservedTask, age: u64, lifetime| {
+            let mut task = ObservedTask { lifetime, ..task.clone() };
             task.timeline.created = SystemTime::now().checked_sub(Duration::from_secs(age));
             task
         };
         let hour = Some(Duration::from_secs(3600));
         for (task, known, doubt) in [
-            (own(), unreadable(), Doubt::Unreadable),
-            (elsewhere, Known::Nothing, Doubt::AnotherFolder),
+            (own(), unreadable(), UnjudgedReason::Unreadable),
+            (elsewhere, JobState::Nothing, UnjudgedReason::AnotherFolder),
         ] {
-            let left = Verdict::LeftAlone(doubt);
+            let left = OrphanVerdict::LeftAlone(doubt);
             assert_eq!(judge().task(&task, &known), left);
             assert_eq!(judge().task(&aged(&task, 3600, hour), &known), left);
             assert_eq!(judge().task(&aged(&task, 90_000, None), &known), left);
-            let over = Verdict::Orphan(Reason::Overdue);
+            let over = OrphanVerdict::Orphan(OrphanReason::Overdue);
             assert_eq!(judge().task(&aged(&task, 4300, hour), &known), over);
         }
     }

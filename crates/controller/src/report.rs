@@ -7,18 +7,18 @@ use fargate_model::id::TaskArn;
 use fargate_model::job::JobKey;
 use tracing::{info, warn};
 
-use crate::judge::{Doubt, Reason};
+use crate::judge::{OrphanReason, UnjudgedReason};
 
 /// A cluster that is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cluster {
+pub struct ReapedCluster {
     /// Its name.
     pub name: String,
     /// Its Region.
     pub region: String,
 }
 
-impl fmt::Display for Cluster {
+impl fmt::Display for ReapedCluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cluster {} in {}", self.name, self.region)
     }
@@ -26,7 +26,7 @@ impl fmt::Display for Cluster {
 
 /// What became of an orphan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Done {
+pub enum OrphanOutcome {
     /// It was seen for the first time; it is judged again later.
     SeenOnce,
     /// It was seen twice, and nothing is to be changed.
@@ -44,7 +44,7 @@ pub enum Done {
 
 /// A task or a record that nobody needs any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Orphan {
+pub struct OrphanReport {
     /// The task, where one is known.
     pub task: Option<TaskArn>,
     /// The job.
@@ -58,40 +58,40 @@ pub struct Orphan {
     /// Since ECS accepted the task.
     pub age: Option<Duration>,
     /// Why nobody needs it.
-    pub reason: Reason,
+    pub reason: OrphanReason,
     /// What became of it.
-    pub done: Done,
+    pub done: OrphanOutcome,
 }
 
 /// A task of this owner that is not judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftAlone {
+pub struct UnjudgedTask {
     /// Which.
     pub task: TaskArn,
     /// Why.
-    pub doubt: Doubt,
+    pub doubt: UnjudgedReason,
 }
 
 /// One look at everything, and what came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sweep {
+pub struct SweepReport {
     /// Clusters whose tasks were listed, each once for each account that sees it.
     pub clusters: usize,
     /// Tasks that jobs need.
     pub needed: usize,
     /// Tasks that nobody judged.
-    pub left_alone: Vec<LeftAlone>,
+    pub left_alone: Vec<UnjudgedTask>,
     /// What nobody needs.
-    pub orphans: Vec<Orphan>,
+    pub orphans: Vec<OrphanReport>,
     /// What could not be looked at, in words for the operator.
     pub problems: Vec<String>,
 }
 
-impl Sweep {
+impl SweepReport {
     /// How many orphans wait for their second sighting.
     #[must_use]
     pub fn seen_once(&self) -> usize {
-        self.orphans.iter().filter(|orphan| orphan.done == Done::SeenOnce).count()
+        self.orphans.iter().filter(|orphan| orphan.done == OrphanOutcome::SeenOnce).count()
     }
 
     /// For the operator's log; `event` says who swept.
@@ -111,7 +111,7 @@ impl Sweep {
     /// Whether everything was looked at, and everything that was to be ended was.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let undone = |orphan: &Orphan| matches!(orphan.done, Done::NotDone(_));
+        let undone = |orphan: &OrphanReport| matches!(orphan.done, OrphanOutcome::NotDone(_));
         self.problems.is_empty() && !self.orphans.iter().any(undone)
     }
 }

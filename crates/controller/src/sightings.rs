@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 /// Marks of what was seen, with the moment of the first sighting in a row.
 #[derive(Clone, Debug)]
-pub struct Sightings<M> {
+pub struct OrphanSightings<M> {
     apart: Duration,
     first: HashMap<M, Instant>,
 }
 
-impl<M: Eq + Hash> Sightings<M> {
+impl<M: Eq + Hash> OrphanSightings<M> {
     /// Two sightings count if they are at least `apart`.
     pub fn new(apart: Duration) -> Self {
         Self { apart, first: HashMap::new() }
@@ -41,7 +41,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_what_was_seen_long_enough_ago_and_ever_since_is_due() {
-        let mut sightings = Sightings::new(Duration::from_secs(10));
+        let mut sightings = OrphanSightings::new(Duration::from_secs(10));
         assert_eq!(sightings.note(vec!["a", "b"]), [false, false]);
         tokio::time::advance(Duration::from_secs(9)).await;
         assert_eq!(sightings.note(vec!["a"]), [false]);

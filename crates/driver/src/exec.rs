@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
+use fargate_model::cause::CauseReport;
 use fargate_model::job::JobKey;
-use fargate_model::why::Why;
 use tokio::time::Instant;
 
-use crate::provision::{CancelledTask, Order, ProvisionError, Provisioned, Settings, provision};
-use crate::session::{self, Console, Job, Outcome, Signal, Stop, Stops};
-use crate::state::{Folder, Manager, Origin, StateError};
-use crate::task::{Event, reason, release};
-use crate::verdict::{self, Told};
-use crate::{random, way_back};
+use crate::provision::{
+    CancelledTask, DriverSettings, ProvisionError, ProvisionedTask, TaskRequest, provision,
+};
+use crate::session::{
+    self, CancelRequest, CancelSignals, ConsoleWriter, ScriptOutcome, ScriptSignal, TaskCommand,
+};
+use crate::state::{RunnerProcess, StateError, StateFolder, TaskOrigin};
+use crate::task::{TaskStartEvent, reason, release};
+use crate::verdict::{self, ScriptVerdict};
+use crate::{random, reconnect};
 
 /// How long an interrupted command has before KILL.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
@@ -20,11 +24,11 @@ const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// How it went.
 #[derive(Debug)]
-pub struct Report {
+pub struct ExecReport {
     /// The command's status as a shell reports it; none if the task never ran it.
     pub status: Option<u8>,
     /// Why there is no status, or why it is not the command's own.
-    pub why: Option<Why>,
+    pub why: Option<CauseReport>,
     /// True if a signal ended it.
     pub cancelled: bool,
     /// From the call to the agent's answer.
@@ -40,22 +44,22 @@ pub struct Report {
 }
 
 /// What happens on the way.
-pub enum Step<'a> {
+pub enum ExecStep<'a> {
     /// The task is coming up.
-    Starting(Event<'a>),
+    Starting(TaskStartEvent<'a>),
     /// The command starts now; from here on the terminal is its own.
     Running,
 }
 
 /// Runs `job` in a fresh task. Its output goes to `console`.
 pub async fn exec(
-    settings: &Settings,
-    job: &Job,
-    console: &mut Console,
-    told: &mut dyn FnMut(Step<'_>),
-) -> Report {
+    settings: &DriverSettings,
+    job: &TaskCommand,
+    console: &mut ConsoleWriter,
+    told: &mut dyn FnMut(ExecStep<'_>),
+) -> ExecReport {
     let began = Instant::now();
-    let mut report = Report {
+    let mut report = ExecReport {
         status: None,
         why: None,
         cancelled: false,
@@ -68,7 +72,7 @@ pub async fn exec(
     match bring_up(settings, began, &mut report.undone, told).await {
         Ok((folder, mut stops, provisioned)) => {
             report.started_in = Some(began.elapsed());
-            told(Step::Running);
+            told(ExecStep::Running);
             let running = Instant::now();
             run(settings, folder, provisioned, job, console, &mut stops, &mut report).await;
             report.took = running.elapsed();
@@ -85,28 +89,32 @@ pub async fn exec(
 }
 
 async fn bring_up(
-    settings: &Settings,
+    settings: &DriverSettings,
     began: Instant,
     undone: &mut Vec<String>,
-    told: &mut dyn FnMut(Step<'_>),
-) -> Result<(Folder, Stops, Provisioned), ProvisionError> {
+    told: &mut dyn FnMut(ExecStep<'_>),
+) -> Result<(StateFolder, CancelSignals, ProvisionedTask), ProvisionError> {
     let timeouts = &settings.profile.timeouts;
-    let stop = Stop { signal: Signal::Int, grace: INTERRUPT_GRACE, leave_after: INTERRUPT_GRACE };
-    let mut stops = Stops::new(stop).map_err(StateError::host("listening for signals"))?;
-    let folder = Folder::open(&settings.state_dir, timeouts.lock)?;
+    let stop = CancelRequest {
+        signal: ScriptSignal::Int,
+        grace: INTERRUPT_GRACE,
+        leave_after: INTERRUPT_GRACE,
+    };
+    let mut stops = CancelSignals::new(stop).map_err(StateError::host("listening for signals"))?;
+    let folder = StateFolder::open(&settings.state_dir, timeouts.lock)?;
     let key = JobKey::from_bits(random::bytes().map_err(StateError::host("drawing random bytes"))?);
-    let order = Order {
-        origin: Origin::Exec,
+    let order = TaskRequest {
+        origin: TaskOrigin::Exec,
         job_id: format!("exec-{}", &key.as_str()[..8]),
         job: key,
         tries: 0,
         lifetime: LIFETIME,
         idle: timeouts.exec_idle,
         tags: std::collections::BTreeMap::new(),
-        manager: Manager::this_process(),
+        manager: RunnerProcess::this_process(),
     };
     let deadline = began + timeouts.prepare;
-    let mut report = |event: Event<'_>| told(Step::Starting(event));
+    let mut report = |event: TaskStartEvent<'_>| told(ExecStep::Starting(event));
     match provision(settings, &order, &folder, &mut stops, deadline, &mut report).await {
         Ok(provisioned) => Ok((folder, stops, provisioned)),
         Err(error) => {
@@ -130,19 +138,19 @@ async fn bring_up(
 }
 
 async fn run(
-    settings: &Settings,
-    folder: Folder,
-    provisioned: Provisioned,
-    job: &Job,
-    console: &mut Console,
-    stops: &mut Stops,
-    report: &mut Report,
+    settings: &DriverSettings,
+    folder: StateFolder,
+    provisioned: ProvisionedTask,
+    job: &TaskCommand,
+    console: &mut ConsoleWriter,
+    stops: &mut CancelSignals,
+    report: &mut ExecReport,
 ) {
-    let Provisioned { acquired, ledger, ecs, .. } = provisioned;
+    let ProvisionedTask { acquired, ledger, ecs, .. } = provisioned;
     let timeouts = &settings.profile.timeouts;
     report.task = Some(acquired.seen.task.short());
     let record = ledger.record_now().clone();
-    let reach = way_back::to(&record, timeouts);
+    let reach = reconnect::to(&record, timeouts);
     let outcome = match (random::token(), &reach) {
         (Ok(run_id), Ok(reach)) => {
             let over = || verdict::until_over(&folder, &record, &settings.profile);
@@ -153,7 +161,7 @@ async fn run(
     };
     match &outcome {
         // Whoever interrupts a command sees how it ended.
-        Outcome::Ended { ending, stopped: true, .. } => {
+        ScriptOutcome::Ended { ending, stopped: true, .. } => {
             report.status = Some(ending.status());
             report.cancelled = true;
         }
@@ -161,14 +169,14 @@ async fn run(
             match verdict::of_outcome(&folder, &record, &settings.profile, outcome, (false, false))
                 .await
             {
-                Told::Passed => report.status = Some(0),
-                Told::Script(status) => report.status = Some(status),
-                Told::Job(status, why) => {
+                ScriptVerdict::Passed => report.status = Some(0),
+                ScriptVerdict::Script(status) => report.status = Some(status),
+                ScriptVerdict::Job(status, why) => {
                     report.status = Some(status);
                     report.why = Some(*why);
                 }
-                Told::System(why) => report.why = Some(*why),
-                Told::Cancelled => report.cancelled = true,
+                ScriptVerdict::System(why) => report.why = Some(*why),
+                ScriptVerdict::Cancelled => report.cancelled = true,
             }
         }
     }
@@ -184,6 +192,6 @@ async fn run(
 }
 
 /// Nothing was sent, for a reason of this host's.
-fn not_sent(how: String) -> Outcome {
-    Outcome::Lost { how, received: 0, started: false, warned: false }
+fn not_sent(how: String) -> ScriptOutcome {
+    ScriptOutcome::Lost { how, received: 0, started: false, warned: false }
 }

@@ -5,17 +5,17 @@
 //! how a script ended; [`provision`] puts them together. None of them knows a forge. [`gitlab`]
 //! holds the stages of GitLab's custom executor, [`exec`] one command for a person. [`host`] sees
 //! whether this host gives what a process needs, [`mask`] keeps secrets out of what is printed,
-//! [`point`] names the steps between which a test may end the process.
+//! [`fail_point`] names the steps between which a test may end the process.
 //!
 //! There is one ECS client and it is reached by endpoint; nothing here is told whether AWS or the
 //! local cloud answers.
 
 mod aws;
 pub mod exec;
+pub mod fail_point;
 pub mod gitlab;
 pub mod host;
 pub mod mask;
-pub mod point;
 pub mod provision;
 pub mod session;
 pub mod state;
@@ -24,4 +24,4 @@ pub mod verdict;
 pub mod version;
 
 mod random;
-mod way_back;
+mod reconnect;

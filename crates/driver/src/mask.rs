@@ -14,7 +14,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use fargate_model::text::escape_within;
 use zeroize::Zeroizing;
 
-pub use masker::{MASK, Masker};
+pub use masker::{MASK, SecretMasker};
 
 /// Shortest secret that is masked, in bytes: what is shorter stands in ordinary words as well.
 ///
@@ -27,13 +27,13 @@ const LONGEST: usize = 4096;
 const COST: usize = 128;
 
 #[derive(Default)]
-struct Known {
+struct KnownSecrets {
     secrets: Vec<Zeroizing<Vec<u8>>>,
     /// Of the secrets above; none since one was added.
-    masker: Option<Arc<Masker>>,
+    masker: Option<Arc<SecretMasker>>,
 }
 
-static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+static KNOWN: LazyLock<Mutex<KnownSecrets>> = LazyLock::new(Mutex::default);
 
 /// From now on this process masks `secret`, and each of its lines, because that is what texts repeat.
 /// What armours a key is none.
@@ -77,10 +77,10 @@ pub fn remember_within(secret: &str, room: &mut usize) -> bool {
     all
 }
 
-fn masker() -> Arc<Masker> {
+fn masker() -> Arc<SecretMasker> {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let Known { secrets, masker } = &mut *known;
-    let made = || Arc::new(Masker::of(secrets.iter().map(|secret| secret.as_slice())));
+    let KnownSecrets { secrets, masker } = &mut *known;
+    let made = || Arc::new(SecretMasker::of(secrets.iter().map(|secret| secret.as_slice())));
     Arc::clone(masker.get_or_insert_with(made))
 }
 

@@ -9,43 +9,47 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fargate_config::{HostKey, Profile, Shell, Timeouts};
+use fargate_config::{HostKey, JobProfile, JobTimeouts, Shell};
+use fargate_model::cause::{CauseReport, FailureCause, ResponsibleParty, RetryDecision};
 use fargate_model::job::JobKey;
 use fargate_model::lifetime::FIRST_LIFETIME;
-use fargate_model::why::{Cause, Next, Who, Why};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 pub use cancelled::CancelledTask;
 
-use crate::point::Point;
+use crate::fail_point::FailPoint;
 use crate::session::{
-    ClientKey, HostProof, Introduction, Login, LoginError, Seed, Session, StockTerms, Stops,
-    parse_host_key,
+    AgentInfo, CancelSignals, ClientKey, HostKeyPolicy, HostKeySeed, LoginError, StockTaskSettings,
+    TaskLogin, TaskSession, parse_host_key,
 };
-use crate::state::{Core, Folder, Ledger, Manager, Origin, Peer, Record, Secret, StateError};
+use crate::state::{
+    JobRecord, RecordWriter, RunnerProcess, SecretString, StateError, StateFolder, TaskLocation,
+    TaskOrigin, TaskServer,
+};
 use crate::task::{
-    Acquired, Ecs, Event, FOLDER_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, LaunchError,
-    Launcher, Place, TAG_PREFIX, TaskSpec, Terms, acquire, login_failed, reason, release,
+    AcquireOptions, AcquiredTask, EcsClient, FOLDER_VARIABLE, FailureContext, LEASE_VARIABLE,
+    LIFETIME_VARIABLE, LaunchError, TAG_PREFIX, TaskLauncher, TaskSpec, TaskStartEvent, acquire,
+    login_failed, reason, release,
 };
 use crate::{mask, random, version};
 
 /// Settings that were already read and checked.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct DriverSettings {
     /// This host's name, if the configuration gives one.
     pub owner: Option<String>,
     /// Where state is kept.
     pub state_dir: PathBuf,
     /// The profile that was asked for.
-    pub profile: Profile,
+    pub profile: JobProfile,
 }
 
 /// What is asked for.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct TaskRequest {
     /// Who asks.
-    pub origin: Origin,
+    pub origin: TaskOrigin,
     /// The job.
     pub job: JobKey,
     /// The job's name for people.
@@ -59,17 +63,17 @@ pub struct Order {
     /// Tags beside those of every task; names without our prefix.
     pub tags: BTreeMap<&'static str, String>,
     /// Whose processes call the stages.
-    pub manager: Option<Manager>,
+    pub manager: Option<RunnerProcess>,
 }
 
 /// A task that is ours and answers.
-pub struct Provisioned {
+pub struct ProvisionedTask {
     /// The task and an open session.
-    pub acquired: Acquired,
+    pub acquired: AcquiredTask,
     /// Its record.
-    pub ledger: Ledger,
+    pub ledger: RecordWriter,
     /// For the calls that follow.
-    pub ecs: Ecs,
+    pub ecs: EcsClient,
 }
 
 /// Why there is none.
@@ -77,7 +81,7 @@ pub struct Provisioned {
 pub enum ProvisionError {
     /// A cause of the catalogue.
     #[error("{}", .0.headline())]
-    Why(Box<Why>),
+    Why(Box<CauseReport>),
     /// A signal came.
     #[error("cancelled{task}")]
     Cancelled {
@@ -86,8 +90,8 @@ pub enum ProvisionError {
     },
 }
 
-impl From<Why> for ProvisionError {
-    fn from(why: Why) -> Self {
+impl From<CauseReport> for ProvisionError {
+    fn from(why: CauseReport) -> Self {
         Self::Why(Box::new(why))
     }
 }
@@ -108,7 +112,7 @@ impl From<LaunchError> for ProvisionError {
 }
 
 /// Leaves word for the clean-up that nothing was started, so that it need not ask.
-fn nothing_begun(folder: &Folder, order: &Order, why: Why) -> Why {
+fn nothing_begun(folder: &StateFolder, order: &TaskRequest, why: CauseReport) -> CauseReport {
     if let Ok(None) = folder.record(&order.job)
         && let Err(error) = folder.bury(&order.job, None)
     {
@@ -129,17 +133,17 @@ fn cancelled() -> ProvisionError {
 /// [`ProvisionError`]. Then what was started is being stopped, or the record names it for a
 /// clean-up.
 pub async fn provision(
-    settings: &Settings,
-    order: &Order,
-    folder: &Folder,
-    stops: &mut Stops,
+    settings: &DriverSettings,
+    order: &TaskRequest,
+    folder: &StateFolder,
+    stops: &mut CancelSignals,
     deadline: Instant,
-    report: &mut dyn FnMut(Event<'_>),
-) -> Result<Provisioned, ProvisionError> {
+    report: &mut dyn FnMut(TaskStartEvent<'_>),
+) -> Result<ProvisionedTask, ProvisionError> {
     let profile = &settings.profile;
     let timeouts = &profile.timeouts;
     let owner = folder.owner(settings.owner.as_deref())?.owner;
-    let keys = Keys::draw(profile)?;
+    let keys = TaskKeys::draw(profile)?;
     let mut spec = TaskSpec::new(profile, owner, order.job.clone());
     spec.containers[0].environment = environment(profile, order, &keys);
     if settings.owner.is_some() {
@@ -149,17 +153,17 @@ pub async fn provision(
     }
     spec.tags.extend(tags(order, &spec));
     let ecs = tokio::select! {
-        ecs = Ecs::connect(profile) => match ecs {
+        ecs = EcsClient::connect(profile) => match ecs {
             Ok(ecs) => ecs.sharing(folder, profile),
             Err(why) => return Err(nothing_begun(folder, order, why).into()),
         },
         _ = stops.next() => return Err(cancelled()),
     };
     let record = first_record(profile, order, &spec, &ecs, &keys)?;
-    let mut ledger = Ledger::begin(folder, record)?;
+    let mut ledger = RecordWriter::begin(folder, record)?;
     let brought_up = {
-        let terms = Terms { login: &keys.login, port: profile.ssh.port, timeouts };
-        let mut launcher = Launcher::new(&ecs, &spec, &mut ledger, deadline);
+        let terms = AcquireOptions { login: &keys.login, port: profile.ssh.port, timeouts };
+        let mut launcher = TaskLauncher::new(&ecs, &spec, &mut ledger, deadline);
         tokio::select! {
             result = acquire(&mut launcher, &terms, report) => result.map_err(Into::into),
             _ = stops.next() => Err(cancelled()),
@@ -174,45 +178,49 @@ pub async fn provision(
         Err(error) => Err(error),
     };
     match handed_over {
-        Ok(acquired) => Ok(Provisioned { acquired, ledger, ecs }),
+        Ok(acquired) => Ok(ProvisionedTask { acquired, ledger, ecs }),
         Err(error) => Err(take_back(&ecs, &mut ledger, error, timeouts).await),
     }
 }
 
 /// The keys of one task.
-struct Keys {
-    login: Login,
+struct TaskKeys {
+    login: TaskLogin,
     client_line: String,
     /// What the host key is derived from, and its public half; none at first use.
-    seed: Option<(Seed, String)>,
+    seed: Option<(HostKeySeed, String)>,
 }
 
 fn broken_key(error: russh::keys::ssh_key::Error) -> StateError {
     StateError::Host { doing: "making a key", source: std::io::Error::other(error) }
 }
 
-impl Keys {
-    fn draw(profile: &Profile) -> Result<Self, StateError> {
+impl TaskKeys {
+    fn draw(profile: &JobProfile) -> Result<Self, StateError> {
         let (seed, host) = match profile.host_key {
-            HostKey::FirstUse => (None, HostProof::FirstUse),
+            HostKey::FirstUse => (None, HostKeyPolicy::FirstUse),
             HostKey::Seed => {
-                let seed = Seed::draw()?;
+                let seed = HostKeySeed::draw()?;
                 mask::remember(&seed.to_variable());
                 let line = seed.host_key().map_err(broken_key)?;
                 let key = parse_host_key(&line).map_err(broken_key)?;
-                (Some((seed, line)), HostProof::Agent(key))
+                (Some((seed, line)), HostKeyPolicy::Agent(key))
             }
         };
         let key = ClientKey::draw(profile.ssh.client_key)?;
         mask::remember(&key.to_secret_text().map_err(broken_key)?);
         let client_line = key.public_line().map_err(broken_key)?;
-        let login = Login { user: profile.ssh.user.clone(), key, host };
+        let login = TaskLogin { user: profile.ssh.user.clone(), key, host };
         Ok(Self { login, client_line, seed })
     }
 }
 
 /// What the agent is told. Readers of DescribeTasks see it; the seed is the one documented secret.
-fn environment(profile: &Profile, order: &Order, keys: &Keys) -> BTreeMap<String, String> {
+fn environment(
+    profile: &JobProfile,
+    order: &TaskRequest,
+    keys: &TaskKeys,
+) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::from([
         ("SSH_PUBLIC_KEY", keys.client_line.clone()),
         ("FARGATE_RUNNER_IDLE_S", order.idle.as_secs().to_string()),
@@ -234,7 +242,7 @@ fn environment(profile: &Profile, order: &Order, keys: &Keys) -> BTreeMap<String
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn tags(order: &Order, spec: &TaskSpec) -> BTreeMap<String, String> {
+fn tags(order: &TaskRequest, spec: &TaskSpec) -> BTreeMap<String, String> {
     let mut tags = order.tags.clone();
     tags.insert("owner", spec.owner.to_string());
     tags.insert("job", spec.job.to_string());
@@ -255,16 +263,16 @@ fn unix_s(from_now: Duration) -> u64 {
 }
 
 fn first_record(
-    profile: &Profile,
-    order: &Order,
+    profile: &JobProfile,
+    order: &TaskRequest,
     spec: &TaskSpec,
-    ecs: &Ecs,
-    keys: &Keys,
-) -> Result<Record, StateError> {
-    Ok(Record {
+    ecs: &EcsClient,
+    keys: &TaskKeys,
+) -> Result<JobRecord, StateError> {
+    Ok(JobRecord {
         schema: version::this().writes,
         origin: order.origin,
-        core: Core {
+        core: TaskLocation {
             cluster: spec.cluster.clone(),
             region: ecs.region().to_owned(),
             endpoint: Some(ecs.endpoint()),
@@ -276,7 +284,7 @@ fn first_record(
         attempt: order.tries + 1,
         prepared_by: random::token().map_err(StateError::host("drawing random bytes"))?,
         launches: Vec::new(),
-        client_key: Secret::new(keys.login.key.to_secret_text().map_err(broken_key)?),
+        client_key: SecretString::new(keys.login.key.to_secret_text().map_err(broken_key)?),
         host_key: keys.seed.as_ref().map(|(_, line)| line.clone()).unwrap_or_default(),
         user: profile.ssh.user.clone(),
         peer: None,
@@ -293,17 +301,17 @@ fn first_record(
 /// Gives the peer its terms and writes down what later processes need: the host key before all, so
 /// that it is pinned from here on.
 async fn hand_over(
-    acquired: Acquired,
-    ledger: &mut Ledger,
-    profile: &Profile,
-    order: &Order,
-) -> Result<Acquired, ProvisionError> {
+    acquired: AcquiredTask,
+    ledger: &mut RecordWriter,
+    profile: &JobProfile,
+    order: &TaskRequest,
+) -> Result<AcquiredTask, ProvisionError> {
     let host_key = acquired.host_key.to_openssh().map_err(broken_key)?;
     ledger.update(|record| record.host_key = host_key)?;
     let peer = match give_terms(&acquired.session, profile, order).await {
         Ok(peer) => peer,
         Err(error) => {
-            return Err(login_failed(&error, acquired.address, &Place::default()).into());
+            return Err(login_failed(&error, acquired.address, &FailureContext::default()).into());
         }
     };
     ledger.update(|record| {
@@ -315,26 +323,26 @@ async fn hand_over(
 }
 
 async fn give_terms(
-    session: &Session,
-    profile: &Profile,
-    order: &Order,
-) -> Result<Peer, LoginError> {
+    session: &TaskSession,
+    profile: &JobProfile,
+    order: &TaskRequest,
+) -> Result<TaskServer, LoginError> {
     let timeouts = &profile.timeouts;
     match session {
-        Session::Agent(agent) => {
+        TaskSession::Agent(agent) => {
             agent.lease(lease(timeouts, order)).await?;
-            Point::TermsGiven.reached();
+            FailPoint::TermsGiven.reached();
             tell_age(&agent.agent);
-            Ok(Peer::Agent(agent.agent.name.clone()))
+            Ok(TaskServer::Agent(agent.agent.name.clone()))
         }
-        Session::Stock(stock) => {
+        TaskSession::Stock(stock) => {
             let shell = match profile.shell {
                 Shell::Bash | Shell::Sh => profile.shell.to_string(),
                 Shell::Runner => Shell::Sh.to_string(),
             };
-            let terms = StockTerms { lifetime: order.lifetime, idle: order.idle, shell };
+            let terms = StockTaskSettings { lifetime: order.lifetime, idle: order.idle, shell };
             let found = stock.ready(&terms, timeouts.hello).await?;
-            Point::TermsGiven.reached();
+            FailPoint::TermsGiven.reached();
             info!(
                 event = "sshd.found",
                 server = stock.server,
@@ -349,12 +357,12 @@ async fn give_terms(
                     "the task cannot end itself, or a script in it as a whole: its deadline rests on this host"
                 );
             }
-            Ok(Peer::Sshd(stock.server.clone()))
+            Ok(TaskServer::Sshd(stock.server.clone()))
         }
     }
 }
 
-fn tell_age(agent: &Introduction) {
+fn tell_age(agent: &AgentInfo) {
     let name = agent.name.as_str();
     if let Some(words) = agent.too_old() {
         warn!(event = "agent.old", agent = name, "{words}");
@@ -363,9 +371,9 @@ fn tell_age(agent: &Introduction) {
     }
 }
 
-fn lease(timeouts: &Timeouts, order: &Order) -> fargate_protocol::Lease {
+fn lease(timeouts: &JobTimeouts, order: &TaskRequest) -> fargate_protocol::TaskLease {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    fargate_protocol::Lease {
+    fargate_protocol::TaskLease {
         idle_ms: ms(order.idle),
         deadline_ms: ms(order.lifetime),
         client_gone_ms: ms(timeouts.client_gone),
@@ -378,28 +386,28 @@ fn lease(timeouts: &Timeouts, order: &Order) -> fargate_protocol::Lease {
 /// within seconds. Credentials may, an address that EC2 was slow to tell, and a container beside the
 /// job's. Another machine in the
 /// task's place is never tried again.
-fn lasting(why: &Why) -> Option<Why> {
+fn lasting(why: &CauseReport) -> Option<CauseReport> {
     let entry = why.entry();
-    let set_up = entry.next == Next::Final && entry.who == Who::Setup;
+    let set_up = entry.next == RetryDecision::Final && entry.who == ResponsibleParty::Setup;
     let may_mend = matches!(
         why.cause,
-        Cause::Credentials
-            | Cause::CredentialsMissing
-            | Cause::AwsProfile
-            | Cause::NoPublicAddress
-            | Cause::ContainerEnded
+        FailureCause::Credentials
+            | FailureCause::CredentialsMissing
+            | FailureCause::AwsProfile
+            | FailureCause::NoPublicAddress
+            | FailureCause::ContainerEnded
     );
-    let lasts = set_up && !may_mend || why.cause == Cause::WrongHost;
+    let lasts = set_up && !may_mend || why.cause == FailureCause::WrongHost;
     lasts.then(|| why.clone())
 }
 
 /// Stops what was started, on a deadline of its own, and remembers a cause that the next try would
 /// meet again.
 async fn take_back(
-    ecs: &Ecs,
-    ledger: &mut Ledger,
+    ecs: &EcsClient,
+    ledger: &mut RecordWriter,
     error: ProvisionError,
-    timeouts: &Timeouts,
+    timeouts: &JobTimeouts,
 ) -> ProvisionError {
     let record = ledger.record_now();
     let (why, failure) = match &error {

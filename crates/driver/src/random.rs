@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fargate_model::id::Token;
+use fargate_model::id::RandomToken;
 
 /// `N` random bytes.
 ///
@@ -20,8 +20,8 @@ pub fn bytes<const N: usize>() -> std::io::Result<[u8; N]> {
 /// # Errors
 ///
 /// As [`bytes`].
-pub fn token() -> std::io::Result<Token> {
-    Ok(Token::from_bits(bytes()?))
+pub fn token() -> std::io::Result<RandomToken> {
+    Ok(RandomToken::from_bits(bytes()?))
 }
 
 /// Between nothing and `limit`, so that many waiting processes do not call at once.

@@ -10,21 +10,22 @@ mod judge;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fargate_config::Profile;
-use fargate_model::task::Status;
-use fargate_model::why::{Cause, Why};
-use fargate_protocol::{ENDED_FROM_INSIDE, Refusal};
+use fargate_config::JobProfile;
+use fargate_model::cause::{CauseReport, FailureCause};
+use fargate_model::task::TaskStatus;
+use fargate_protocol::{AgentRefusal, ENDED_FROM_INSIDE};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::warn;
 
 use crate::random;
-use crate::session::Outcome;
-use crate::state::{Folder, Peer, Record};
+use crate::session::ScriptOutcome;
+use crate::state::{JobRecord, StateFolder, TaskServer};
 use crate::task::{
-    Ecs, EssentialFlags, LaunchRequest, Observation, Place, add_last_lines, stopped, unless_other,
+    EcsClient, EssentialFlags, FailureContext, LaunchRequest, ObservedTask, add_last_lines,
+    stopped, unless_other,
 };
 
-pub use judge::{Known, Told, judge};
+pub use judge::{ScriptVerdict, VerdictFacts, judge};
 
 /// How long a task that ECS still calls RUNNING is watched after its connection was lost: a
 /// container's end takes moments to reach ECS.
@@ -42,33 +43,35 @@ const TERMINATED_STATUS: u8 = 143;
 
 /// How a script ended that nobody saw end. It never says that one passed.
 #[derive(Debug)]
-enum Verdict {
+enum InferredVerdict {
     /// The job ended its own task; the status that is told for it, never 0.
-    Job(u8, Box<Why>),
+    Job(u8, Box<CauseReport>),
     /// Ours, AWS's or a person's doing.
-    System(Box<Why>),
+    System(Box<CauseReport>),
 }
 
 /// Why a script that the agent refused was not started.
-fn of_refusal(refusal: &Refusal) -> Why {
-    let why = |cause| Why::new(cause).quoting("The task", refusal.to_string());
+fn of_refusal(refusal: &AgentRefusal) -> CauseReport {
+    let why = |cause| CauseReport::new(cause).quoting("The task", refusal.to_string());
     match refusal {
-        Refusal::Start { program, .. } => why(Cause::ShellMissing).with("program", program),
-        // ECS knows why it ends.
-        Refusal::Ending => why(Cause::ConnectionLost),
-        Refusal::Busy => why(Cause::TaskBusy),
-        Refusal::Script { .. } => why(Cause::ScriptTooLarge),
-        Refusal::Version { .. } | Refusal::Target { .. } | Refusal::Protocol { .. } => {
-            why(Cause::AgentVersion)
+        AgentRefusal::Start { program, .. } => {
+            why(FailureCause::ShellMissing).with("program", program)
         }
+        // ECS knows why it ends.
+        AgentRefusal::Ending => why(FailureCause::ConnectionLost),
+        AgentRefusal::Busy => why(FailureCause::TaskBusy),
+        AgentRefusal::Script { .. } => why(FailureCause::ScriptTooLarge),
+        AgentRefusal::Version { .. }
+        | AgentRefusal::Target { .. }
+        | AgentRefusal::Protocol { .. } => why(FailureCause::AgentVersion),
     }
 }
 
 /// What ECS says of a task whose script nobody saw end.
 #[derive(Clone, Debug)]
-pub enum EcsSays {
+pub enum EcsReport {
     /// This.
-    Seen(Box<Observation>),
+    Seen(Box<ObservedTask>),
     /// It does not know the task.
     Unknown,
     /// Nothing, in words.
@@ -79,48 +82,52 @@ pub enum EcsSays {
 /// nobody else can say how the script ended. `cleaned_up`: the job was, meanwhile; `ran_before`: an
 /// earlier script of the job may have run in the task.
 pub async fn of_outcome(
-    folder: &Folder,
-    record: &Record,
-    profile: &Profile,
-    outcome: &Outcome,
+    folder: &StateFolder,
+    record: &JobRecord,
+    profile: &JobProfile,
+    outcome: &ScriptOutcome,
     (cleaned_up, ran_before): (bool, bool),
-) -> Told {
+) -> ScriptVerdict {
     let past_watchdog = is_past_watchdog(record);
-    let known = Known { outcome, past_watchdog, cleaned_up, ran_before, ecs: None };
+    let known = VerdictFacts { outcome, past_watchdog, cleaned_up, ran_before, ecs: None };
     if let Some(told) = judge(record, &known) {
         return told;
     }
     let says = observe(folder, record, profile).await;
-    let told = judge(record, &Known { ecs: Some(&says), ..known }).expect("ECS was asked");
+    let told = judge(record, &VerdictFacts { ecs: Some(&says), ..known }).expect("ECS was asked");
     match (told, &says) {
-        (Told::System(why), EcsSays::Seen(seen)) if why.cause == Cause::ContainerEnded => {
-            Told::System(Box::new(with_last_lines(*why, folder, record, profile, seen).await))
+        (ScriptVerdict::System(why), EcsReport::Seen(seen))
+            if why.cause == FailureCause::ContainerEnded =>
+        {
+            ScriptVerdict::System(Box::new(
+                with_last_lines(*why, folder, record, profile, seen).await,
+            ))
         }
         (told, _) => told,
     }
 }
 
 /// The launch that started the task of `seen`.
-fn launch_of<'a>(record: &'a Record, seen: &Observation) -> Option<&'a LaunchRequest> {
+fn launch_of<'a>(record: &'a JobRecord, seen: &ObservedTask) -> Option<&'a LaunchRequest> {
     record.launches.iter().find(|launch| launch.task.as_ref() == Some(&seen.task))
 }
 
 /// The name of the job's container, where the record says it.
-fn own_container<'a>(record: &'a Record, seen: &Observation) -> &'a str {
+fn own_container<'a>(record: &'a JobRecord, seen: &ObservedTask) -> &'a str {
     let container = launch_of(record, seen).and_then(|launch| launch.containers.first());
     container.map_or("", |container| container.name.as_str())
 }
 
 /// What the container that ended has written last.
 async fn with_last_lines(
-    why: Why,
-    folder: &Folder,
-    record: &Record,
-    profile: &Profile,
-    seen: &Observation,
-) -> Why {
+    why: CauseReport,
+    folder: &StateFolder,
+    record: &JobRecord,
+    profile: &JobProfile,
+    seen: &ObservedTask,
+) -> CauseReport {
     let Some(launch) = launch_of(record, seen) else { return why };
-    let Ok(ecs) = Ecs::in_region(Some(record.core.region.clone()), profile).await else {
+    let Ok(ecs) = EcsClient::in_region(Some(record.core.region.clone()), profile).await else {
         return why;
     };
     let deadline = Instant::now() + profile.timeouts.verdict;
@@ -129,18 +136,18 @@ async fn with_last_lines(
 
 /// What ECS's word about the task of `record` makes of its script. `heard`: the peer had said that the
 /// task is to end.
-fn of_ecs(record: &Record, says: &EcsSays, how: &str, heard: bool) -> Verdict {
-    let system = |why: Why| Verdict::System(Box::new(why));
+fn of_ecs(record: &JobRecord, says: &EcsReport, how: &str, heard: bool) -> InferredVerdict {
+    let system = |why: CauseReport| InferredVerdict::System(Box::new(why));
     match says {
-        EcsSays::Seen(seen) => decide(record, seen, how, heard),
-        EcsSays::Unknown => system(lost(record, how).because("ECS does not know the task.")),
-        EcsSays::Nothing(doubt) => system(lost(record, how).because(doubt.clone())),
+        EcsReport::Seen(seen) => decide(record, seen, how, heard),
+        EcsReport::Unknown => system(lost(record, how).because("ECS does not know the task.")),
+        EcsReport::Nothing(doubt) => system(lost(record, how).because(doubt.clone())),
     }
 }
 
 /// Watches the task of `record`, whose connection was cut, and returns once ECS says that it has
 /// ended, in words. Where ECS cannot be asked it never returns.
-pub async fn until_over(folder: &Folder, record: &Record, profile: &Profile) -> String {
+pub async fn until_over(folder: &StateFolder, record: &JobRecord, profile: &JobProfile) -> String {
     match watch(folder, record, profile).await {
         Ok(why) => why.to_owned(),
         Err(why) => {
@@ -151,15 +158,15 @@ pub async fn until_over(folder: &Folder, record: &Record, profile: &Profile) -> 
 }
 
 async fn watch(
-    folder: &Folder,
-    record: &Record,
-    profile: &Profile,
+    folder: &StateFolder,
+    record: &JobRecord,
+    profile: &JobProfile,
 ) -> Result<&'static str, String> {
     let timeouts = &profile.timeouts;
     let Some(task) = &record.core.task else { return Err("no task is known".to_owned()) };
     let mut pause = FIRST_LOOK;
     sleep(pause + random::up_to(pause)).await;
-    let ecs = Ecs::in_region(Some(record.core.region.clone()), profile)
+    let ecs = EcsClient::in_region(Some(record.core.region.clone()), profile)
         .await
         .map_err(|why| why.headline())?
         .sharing(folder, profile);
@@ -193,8 +200,8 @@ async fn watch(
     }
 }
 
-fn place(record: &Record) -> Place {
-    let mut place = Place::default();
+fn place(record: &JobRecord) -> FailureContext {
+    let mut place = FailureContext::default();
     place.set("cluster", record.core.cluster.clone());
     place.set("region", record.core.region.clone());
     if let Some(task) = &record.core.task {
@@ -203,29 +210,29 @@ fn place(record: &Record) -> Place {
     place
 }
 
-fn lost(record: &Record, how: &str) -> Why {
-    place(record).why(Cause::ConnectionLost).because(format!("{how}."))
+fn lost(record: &JobRecord, how: &str) -> CauseReport {
+    place(record).why(FailureCause::ConnectionLost).because(format!("{how}."))
 }
 
 /// Looks until ECS calls the task over, or plainly alive.
-async fn observe(folder: &Folder, record: &Record, profile: &Profile) -> EcsSays {
+async fn observe(folder: &StateFolder, record: &JobRecord, profile: &JobProfile) -> EcsReport {
     match look(folder, record, profile).await {
-        Ok(Some(seen)) => EcsSays::Seen(Box::new(seen)),
-        Ok(None) => EcsSays::Unknown,
-        Err(doubt) => EcsSays::Nothing(doubt),
+        Ok(Some(seen)) => EcsReport::Seen(Box::new(seen)),
+        Ok(None) => EcsReport::Unknown,
+        Err(doubt) => EcsReport::Nothing(doubt),
     }
 }
 
 async fn look(
-    folder: &Folder,
-    record: &Record,
-    profile: &Profile,
-) -> Result<Option<Observation>, String> {
+    folder: &StateFolder,
+    record: &JobRecord,
+    profile: &JobProfile,
+) -> Result<Option<ObservedTask>, String> {
     let timeouts = &profile.timeouts;
     let Some(task) = &record.core.task else { return Ok(None) };
     let begun = Instant::now();
     let deadline = begun + timeouts.verdict;
-    let ecs = Ecs::in_region(Some(record.core.region.clone()), profile)
+    let ecs = EcsClient::in_region(Some(record.core.region.clone()), profile)
         .await
         .map_err(|why| format!("ECS could not be asked: {}.", why.headline()))?
         .sharing(folder, profile);
@@ -268,16 +275,16 @@ async fn look(
 }
 
 /// ECS knows of no end, neither of the task nor of its own container.
-fn is_alive(seen: &Observation, own: &str) -> bool {
-    let is_running = seen.status == Status::Running && !seen.stopping;
+fn is_alive(seen: &ObservedTask, own: &str) -> bool {
+    let is_running = seen.status == TaskStatus::Running && !seen.stopping;
     is_running && seen.stop_code.is_none() && !seen.has_lost(own)
 }
 
-fn decide(record: &Record, seen: &Observation, how: &str, heard: bool) -> Verdict {
+fn decide(record: &JobRecord, seen: &ObservedTask, how: &str, heard: bool) -> InferredVerdict {
     let container = own_container(record, seen);
     if is_alive(seen, container) {
         let why = lost(record, how).because("ECS says that the task still runs.");
-        return Verdict::System(Box::new(why));
+        return InferredVerdict::System(Box::new(why));
     }
     let mut place = place(record);
     if let Some(launch) = launch_of(record, seen) {
@@ -286,36 +293,38 @@ fn decide(record: &Record, seen: &Observation, how: &str, heard: bool) -> Verdic
     let mut why = stopped(seen, container, &place);
     let exit = seen.container(container).and_then(|container| container.exit_code);
     match why.cause {
-        Cause::OutOfMemory => Verdict::Job(OUT_OF_MEMORY_STATUS, Box::new(why)),
+        FailureCause::OutOfMemory => InferredVerdict::Job(OUT_OF_MEMORY_STATUS, Box::new(why)),
         // A watchdog beside a stock server ends the task with no exit code of ours.
-        Cause::EnvironmentEnded if is_past_watchdog(record) => {
-            why.cause = Cause::MaxLifetime;
-            Verdict::System(Box::new(why))
+        FailureCause::EnvironmentEnded if is_past_watchdog(record) => {
+            why.cause = FailureCause::MaxLifetime;
+            InferredVerdict::System(Box::new(why))
         }
-        Cause::EnvironmentEnded => {
+        FailureCause::EnvironmentEnded => {
             // Only an agent says so.
-            let was_warned = heard || !matches!(record.peer, Some(Peer::Agent(_)));
+            let was_warned = heard || !matches!(record.peer, Some(TaskServer::Agent(_)));
             let mut why = unless_other(why, seen, container, was_warned);
             match exit.map(|code| u8::try_from(code).unwrap_or(1)) {
-                _ if why.cause == Cause::ContainerEnded => Verdict::System(Box::new(why)),
+                _ if why.cause == FailureCause::ContainerEnded => {
+                    InferredVerdict::System(Box::new(why))
+                }
                 // 0 would say that a script passed, and nobody said so.
-                Some(0) => Verdict::Job(1, Box::new(why)),
-                Some(ENDED_FROM_INSIDE) => Verdict::Job(TERMINATED_STATUS, Box::new(why)),
-                Some(code) => Verdict::Job(code, Box::new(why)),
+                Some(0) => InferredVerdict::Job(1, Box::new(why)),
+                Some(ENDED_FROM_INSIDE) => InferredVerdict::Job(TERMINATED_STATUS, Box::new(why)),
+                Some(code) => InferredVerdict::Job(code, Box::new(why)),
                 None => {
-                    why.cause = Cause::ConnectionLost;
-                    Verdict::System(Box::new(why))
+                    why.cause = FailureCause::ConnectionLost;
+                    InferredVerdict::System(Box::new(why))
                 }
             }
         }
-        _ => Verdict::System(Box::new(why)),
+        _ => InferredVerdict::System(Box::new(why)),
     }
 }
 
 /// True from the moment on at which a stock server's watchdog ends the task.
-fn is_past_watchdog(record: &Record) -> bool {
+fn is_past_watchdog(record: &JobRecord) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    matches!(record.peer, Some(Peer::Sshd(_))) && now.as_secs() >= record.deadline_unix_s
+    matches!(record.peer, Some(TaskServer::Sshd(_))) && now.as_secs() >= record.deadline_unix_s
 }
 
 #[cfg(test)]
@@ -324,27 +333,27 @@ mod tests {
 
     use super::*;
     use crate::state::example;
-    use crate::task::{Container, example as task};
+    use crate::task::{ObservedContainer, example as task};
 
-    fn stopped_task(code: StopCode, exit: Option<i32>, reason: &str) -> Observation {
-        let container = Container {
+    fn stopped_task(code: StopCode, exit: Option<i32>, reason: &str) -> ObservedTask {
+        let container = ObservedContainer {
             name: "job".to_owned(),
             exit_code: exit,
             reason: Some(reason.to_owned()),
-            ..Container::default()
+            ..ObservedContainer::default()
         };
-        Observation {
+        ObservedTask {
             stopping: true,
             stop_code: Some(code),
             containers: vec![container],
-            ..task(Status::Stopped)
+            ..task(TaskStatus::Stopped)
         }
     }
 
-    fn decided(seen: &Observation) -> (String, Option<u8>) {
+    fn decided(seen: &ObservedTask) -> (String, Option<u8>) {
         let (verdict, status) = match decide(&example(&seen.task), seen, "cut", false) {
-            Verdict::Job(status, why) => (why, Some(status)),
-            Verdict::System(why) => (why, None),
+            InferredVerdict::Job(status, why) => (why, Some(status)),
+            InferredVerdict::System(why) => (why, None),
         };
         (verdict.entry().slug.to_owned(), status)
     }
@@ -365,7 +374,7 @@ mod tests {
             (stopped_task(SpotInterruption, Some(137), ""), ("spot", None)),
             (stopped_task(StopCode::InfrastructureHealth, None, ""), ("host-retired", None)),
             (stopped_task(StopCode::Other("X".into()), Some(1), ""), ("unknown", None)),
-            (task(Status::Running), ("connection-lost", None)),
+            (task(TaskStatus::Running), ("connection-lost", None)),
         ];
         for (seen, (slug, status)) in cases {
             assert_eq!(decided(&seen), (slug.to_owned(), status), "{seen:?}");
@@ -376,26 +385,26 @@ mod tests {
     fn what_a_stock_server_s_watchdog_has_ended_is_not_the_job_s_failure() {
         let seen = stopped_task(StopCode::EssentialContainerExited, Some(0), "");
         let mut record = example(&seen.task);
-        record.peer = Some(Peer::Sshd("SSH-2.0-OpenSSH_9.2p1".to_owned()));
+        record.peer = Some(TaskServer::Sshd("SSH-2.0-OpenSSH_9.2p1".to_owned()));
         record.deadline_unix_s = u64::MAX;
-        assert!(matches!(decide(&record, &seen, "cut", false), Verdict::Job(1, _)));
+        assert!(matches!(decide(&record, &seen, "cut", false), InferredVerdict::Job(1, _)));
         record.deadline_unix_s = 1;
-        let Verdict::System(why) = decide(&record, &seen, "cut", false) else {
+        let InferredVerdict::System(why) = decide(&record, &seen, "cut", false) else {
             panic!("the job's")
         };
-        assert_eq!(why.cause, Cause::MaxLifetime);
-        record.peer = Some(Peer::Agent("fargate-agent".to_owned()));
-        assert!(matches!(decide(&record, &seen, "cut", false), Verdict::Job(1, _)));
+        assert_eq!(why.cause, FailureCause::MaxLifetime);
+        record.peer = Some(TaskServer::Agent("fargate-agent".to_owned()));
+        assert!(matches!(decide(&record, &seen, "cut", false), InferredVerdict::Job(1, _)));
     }
 
     #[test]
     fn an_exit_code_that_may_still_come_is_waited_for() {
-        let ending = |exit| Observation {
-            status: Status::Deprovisioning,
+        let ending = |exit| ObservedTask {
+            status: TaskStatus::Deprovisioning,
             ..stopped_task(StopCode::EssentialContainerExited, exit, "")
         };
         assert!(!ending(None).is_decided("job"));
         assert!(ending(Some(1)).is_decided("job"));
-        assert!(!task(Status::Running).is_decided("job"));
+        assert!(!task(TaskStatus::Running).is_decided("job"));
     }
 }

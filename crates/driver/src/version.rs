@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use fargate_protocol::{Day, RELEASED};
+use fargate_protocol::{CalendarDay, RELEASED};
 
 /// The schema of the state files that this version writes.
 ///
@@ -21,11 +21,11 @@ const _: () = assert!(WRITES <= READS, "whatever is written is read by the same 
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Release {
+pub struct BuildInfo {
     /// As in `0.1.0`.
     pub version: String,
     /// Its day.
-    pub day: Day,
+    pub day: CalendarDay,
     /// See [`WRITES`].
     pub writes: u64,
     /// See [`READS`].
@@ -34,10 +34,10 @@ pub struct Release {
     pub adds: BTreeMap<String, serde_json::Value>,
 }
 
-static THIS: LazyLock<Release> = LazyLock::new(|| {
-    let own = Release {
+static THIS: LazyLock<BuildInfo> = LazyLock::new(|| {
+    let own = BuildInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        day: Day::parse(RELEASED).expect("a test reads it"),
+        day: CalendarDay::parse(RELEASED).expect("a test reads it"),
         writes: WRITES,
         reads: READS,
         adds: BTreeMap::new(),
@@ -47,17 +47,17 @@ static THIS: LazyLock<Release> = LazyLock::new(|| {
 
 /// This build.
 #[must_use]
-pub fn this() -> &'static Release {
+pub fn this() -> &'static BuildInfo {
     &THIS
 }
 
 #[cfg(not(debug_assertions))]
-fn claimed(own: Release) -> Release {
+fn claimed(own: BuildInfo) -> BuildInfo {
     own
 }
 
 #[cfg(debug_assertions)]
-fn claimed(own: Release) -> Release {
+fn claimed(own: BuildInfo) -> BuildInfo {
     debug::claim().map_or(own.clone(), |claim| claim.over(own))
 }
 
@@ -67,10 +67,10 @@ mod debug {
     use std::fs::File;
     use std::io::{Read, Seek, SeekFrom};
 
-    use fargate_protocol::Day;
+    use fargate_protocol::CalendarDay;
     use serde::Deserialize;
 
-    use super::Release;
+    use super::BuildInfo;
 
     /// What stands before a claim, which is the end of the file.
     const MARK: &[u8] = b"\nfargate-runner claims: ";
@@ -79,7 +79,7 @@ mod debug {
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    pub struct Claim {
+    pub struct ClaimedBuild {
         version: String,
         day: Option<String>,
         writes: Option<u64>,
@@ -88,10 +88,10 @@ mod debug {
         adds: BTreeMap<String, serde_json::Value>,
     }
 
-    impl Claim {
-        pub fn over(self, own: Release) -> Release {
-            let day = self.day.map(|day| Day::parse(&day).expect("a claim's day is one"));
-            Release {
+    impl ClaimedBuild {
+        pub fn over(self, own: BuildInfo) -> BuildInfo {
+            let day = self.day.map(|day| CalendarDay::parse(&day).expect("a claim's day is one"));
+            BuildInfo {
                 version: self.version,
                 day: day.unwrap_or(own.day),
                 writes: self.writes.unwrap_or(own.writes),
@@ -102,7 +102,7 @@ mod debug {
     }
 
     /// The claim in this very file, also where another has taken its place meanwhile.
-    pub fn claim() -> Option<Claim> {
+    pub fn claim() -> Option<ClaimedBuild> {
         let mut end = Vec::new();
         let mut file = File::open("/proc/self/exe").ok()?;
         file.seek(SeekFrom::End(-LONGEST)).ok()?;

@@ -7,9 +7,9 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fargate_driver::gitlab::{Environment, JobResponse};
+use fargate_driver::gitlab::{JobResponse, StageEnvironment};
 use fargate_driver::session::{ClientKey, parse_host_key, shell_for};
-use fargate_driver::state::Folder;
+use fargate_driver::state::StateFolder;
 use fargate_model::job::{JobIdentity, JobKey};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ fn response(bytes: &[u8]) -> String {
         ("JOB_RESPONSE_FILE", path.into_os_string()),
     ];
     let lookup = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone());
-    let environment = Environment::read(lookup).expect("a whole environment");
+    let environment = StageEnvironment::read(lookup).expect("a whole environment");
     match JobResponse::read(&environment, lookup) {
         Ok(response) => {
             assert!(!response.untrusted, "variables are no substitute for a file that is there");
@@ -48,7 +48,7 @@ fn response(bytes: &[u8]) -> String {
 /// Reads a record and a tombstone of these bytes in every way that stages do.
 fn state(bytes: &[u8]) -> Vec<String> {
     let root = tempfile::tempdir().expect("a folder");
-    let folder = Folder::open(root.path(), Duration::from_secs(5)).expect("a state folder");
+    let folder = StateFolder::open(root.path(), Duration::from_secs(5)).expect("a state folder");
     let key = key();
     let at = |room: &str| -> PathBuf { root.path().join(room).join(format!("{key}.json")) };
     fs::write(at("jobs"), bytes).expect("a file");
@@ -137,11 +137,11 @@ proptest! {
             // Whichever others are asked for.
             name => others[name.bytes().map(usize::from).sum::<usize>() % others.len()].clone(),
         };
-        match Environment::read(lookup) {
+        match StageEnvironment::read(lookup) {
             Ok(read) => assert!(read.codes.build_failure != 0 && read.codes.system_failure != 0),
             Err(error) => is_one_plain_line(&error.to_string()),
         }
-        let environment = Environment::read_for_cleanup(lookup);
+        let environment = StageEnvironment::read_for_cleanup(lookup);
         match JobResponse::read(&environment, lookup) {
             Ok(response) => assert!(response.untrusted, "there is no such file"),
             Err(error) => is_one_plain_line(&error.to_string()),

@@ -5,13 +5,13 @@
 
 use std::path::PathBuf;
 
-use fargate_local_cloud::{AccessKeyPair, LocalCloud, Options};
+use fargate_local_cloud::{AccessKeyPair, CloudOptions, LocalCloud};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let agent =
         std::env::var_os("FARGATE_AGENT").map_or_else(|| "fargate-agent".into(), PathBuf::from);
-    let cloud = LocalCloud::serve(Options::new(agent)).await?;
+    let cloud = LocalCloud::serve(CloudOptions::new(agent)).await?;
     if let Some(notice) = cloud.notice() {
         eprintln!("{notice}");
     }

@@ -10,13 +10,13 @@ use tokio::time::Instant;
 const FARTHEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Wall time at the start, plus what the runtime's clock measured since, plus what it was moved.
-pub(crate) struct Clock {
+pub(crate) struct CloudClock {
     origin: SystemTime,
     started: Instant,
     moved: watch::Sender<Duration>,
 }
 
-impl Clock {
+impl CloudClock {
     pub fn start() -> Self {
         // Whole milliseconds, because that is what timestamps on the wire carry.
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -89,7 +89,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_sleeper_wakes_when_the_clock_is_moved_past_its_time_and_not_before() {
-        let clock = Clock::start();
+        let clock = CloudClock::start();
         let (started, before) = (Instant::now(), clock.now());
         let moving = async {
             clock.advance(HOUR / 2);
@@ -104,7 +104,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_sleeper_wakes_by_itself_and_a_time_that_is_over_takes_none() {
-        let clock = Clock::start();
+        let clock = CloudClock::start();
         let started = Instant::now();
         clock.sleep(HOUR).await;
         assert_eq!(started.elapsed(), HOUR);
@@ -115,7 +115,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_is_moved_too_far_stops_there() {
-        let clock = Clock::start();
+        let clock = CloudClock::start();
         clock.advance(Duration::MAX);
         clock.advance(Duration::MAX);
         assert_eq!(clock.moved(), FARTHEST);

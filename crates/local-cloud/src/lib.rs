@@ -1,8 +1,8 @@
 //! An ECS that lives in one process: the wire protocol, the states, the errors and the checks of
 //! the real service for the operations that Fargate Runner uses, with tasks that really run.
 //!
-//! What goes wrong with a call or a task is asked for by rules ([`Rules`]), in process or over the
-//! control endpoint `/_local`; how fast callers may be, by [`Limits`]. Its clock can be moved.
+//! What goes wrong with a call or a task is asked for by rules ([`FaultRules`]), in process or over the
+//! control endpoint `/_local`; how fast callers may be, by [`CloudRateLimits`]. Its clock can be moved.
 //!
 //! Beside ECS it plays what an ECS client needs of its neighbours: `AssumeRole` of STS,
 //! `DescribeNetworkInterfaces` and `DescribeSubnets` of EC2, and `GetLogEvents` of CloudWatch Logs.
@@ -20,23 +20,24 @@ mod configuration;
 mod fault;
 mod lifecycle;
 mod limits;
+mod log_streams;
 mod options;
-mod pace;
 mod record;
 mod rights;
 mod seed;
 mod server;
 mod state;
-mod streams;
+mod task_timing;
 mod wire;
 
 pub use fault::{
-    Edit, FAULT_REFERENCE, Fault, FaultCount, Phase, Rule, Rules, RulesError, Struck, WrongLine,
+    AnswerEdit, CloudFault, CloudTaskPhase, FAULT_REFERENCE, FaultCount, FaultRecord, FaultRule,
+    FaultRules, FaultRulesError, InvalidRuleLine,
 };
-pub use limits::{Limits, Rate};
-pub use options::{Options, ServeError};
-pub use pace::Pace;
-pub use record::{ContainerRecord, Request, TaskRecord};
+pub use limits::{BucketRate, CloudRateLimits};
+pub use options::{CloudOptions, ServeError};
+pub use record::{ContainerRecord, RequestRecord, TaskRecord};
 pub use seed::IPV6_SUBNET;
 pub use server::LocalCloud;
-pub use wire::credentials::{AccessKeyPair, Credentials};
+pub use task_timing::TaskTiming;
+pub use wire::credentials::{AccessKeyPair, IssuedCredentials};

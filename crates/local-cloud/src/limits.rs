@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 /// The size of a token bucket, and how fast it fills.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rate {
+pub struct BucketRate {
     /// Calls that are taken at once when nobody called for a while.
     pub burst: u32,
     /// Calls that are taken each second in the long run.
@@ -18,14 +18,14 @@ pub struct Rate {
 
 /// A token bucket.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bucket {
-    rate: Rate,
+pub(crate) struct TokenBucket {
+    rate: BucketRate,
     tokens: f64,
     at: SystemTime,
 }
 
-impl Bucket {
-    pub fn full(rate: Rate, now: SystemTime) -> Self {
+impl TokenBucket {
+    pub fn full(rate: BucketRate, now: SystemTime) -> Self {
         Self { rate, tokens: f64::from(rate.burst), at: now }
     }
 
@@ -55,18 +55,18 @@ impl Bucket {
 
 /// Rates of a cloud, each for the calls that share a bucket.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Limits(Vec<(Spent, Rate)>);
+pub struct CloudRateLimits(Vec<(TokenConsumer, BucketRate)>);
 
 /// What takes tokens from a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Spent {
+enum TokenConsumer {
     /// One for each call of these operations.
     Calls(Vec<String>),
     /// One for each task.
     Launches { spot: bool },
 }
 
-impl Limits {
+impl CloudRateLimits {
     /// Callers may be as fast as they can.
     #[must_use]
     pub fn none() -> Self {
@@ -79,7 +79,7 @@ impl Limits {
     /// throttling for the Amazon ECS API"; Amazon ECS Developer Guide, "AWS Fargate throttling quotas".
     #[must_use]
     pub fn of_aws() -> Self {
-        let rate = |burst, per_second| Rate { burst, per_second };
+        let rate = |burst, per_second| BucketRate { burst, per_second };
         Self::none()
             .with_calls(&["RunTask", "StopTask"], rate(100, 40.0))
             .with_calls(&["RunTask"], rate(20, 20.0))
@@ -103,43 +103,43 @@ impl Limits {
 
     /// These, and one bucket more for all calls of these operations together.
     #[must_use]
-    pub fn with_calls(mut self, operations: &[&str], rate: Rate) -> Self {
+    pub fn with_calls(mut self, operations: &[&str], rate: BucketRate) -> Self {
         let operations = operations.iter().map(|operation| (*operation).to_owned()).collect();
-        self.0.push((Spent::Calls(operations), rate));
+        self.0.push((TokenConsumer::Calls(operations), rate));
         self
     }
 
     /// These, and one bucket more for tasks that are launched: on Spot, or on demand.
     #[must_use]
-    pub fn with_launches(mut self, spot: bool, rate: Rate) -> Self {
-        self.0.push((Spent::Launches { spot }, rate));
+    pub fn with_launches(mut self, spot: bool, rate: BucketRate) -> Self {
+        self.0.push((TokenConsumer::Launches { spot }, rate));
         self
     }
 }
 
 /// The buckets of one cloud.
-pub(crate) struct Buckets {
-    limits: Limits,
+pub(crate) struct TokenBuckets {
+    limits: CloudRateLimits,
     /// By Region, in the order of the limits.
-    regions: Mutex<BTreeMap<String, Vec<Bucket>>>,
+    regions: Mutex<BTreeMap<String, Vec<TokenBucket>>>,
 }
 
-impl Buckets {
-    pub fn new(limits: Limits) -> Self {
+impl TokenBuckets {
+    pub fn new(limits: CloudRateLimits) -> Self {
         Self { limits, regions: Mutex::default() }
     }
 
     /// Takes a token for a call; false if it came too fast.
     pub fn call(&self, region: &str, operation: &str, now: SystemTime) -> bool {
         self.take(region, 1, now, |spent| match spent {
-            Spent::Calls(operations) => operations.iter().any(|name| name == operation),
-            Spent::Launches { .. } => false,
+            TokenConsumer::Calls(operations) => operations.iter().any(|name| name == operation),
+            TokenConsumer::Launches { .. } => false,
         })
     }
 
     /// Takes a token for each task; false, and none taken, if they are too many.
     pub fn launch(&self, region: &str, on_spot: bool, tasks: u32, now: SystemTime) -> bool {
-        self.take(region, tasks, now, |spent| *spent == Spent::Launches { spot: on_spot })
+        self.take(region, tasks, now, |spent| *spent == TokenConsumer::Launches { spot: on_spot })
     }
 
     fn take(
@@ -147,10 +147,10 @@ impl Buckets {
         region: &str,
         count: u32,
         now: SystemTime,
-        spends: impl Fn(&Spent) -> bool,
+        spends: impl Fn(&TokenConsumer) -> bool,
     ) -> bool {
         let mut regions = self.regions.lock().expect("no one panics with the buckets");
-        let full = || self.limits.0.iter().map(|(_, rate)| Bucket::full(*rate, now)).collect();
+        let full = || self.limits.0.iter().map(|(_, rate)| TokenBucket::full(*rate, now)).collect();
         let buckets = regions.entry(region.to_owned()).or_insert_with(full);
         let mut mine: Vec<_> = buckets
             .iter_mut()
@@ -176,13 +176,13 @@ mod tests {
     const START: SystemTime = SystemTime::UNIX_EPOCH;
 
     /// Calls that pass when so many come at this time.
-    fn passing(buckets: &Buckets, operation: &str, calls: usize, now: SystemTime) -> usize {
+    fn passing(buckets: &TokenBuckets, operation: &str, calls: usize, now: SystemTime) -> usize {
         (0..calls).filter(|_| buckets.call(REGION, operation, now)).count()
     }
 
     #[test]
     fn a_burst_passes_and_then_as_many_as_flow_in() {
-        let buckets = Buckets::new(Limits::of_aws());
+        let buckets = TokenBuckets::new(CloudRateLimits::of_aws());
         assert_eq!(passing(&buckets, "DescribeTasks", 150, START), 100);
         assert_eq!(passing(&buckets, "ListTasks", 1, START), 0, "they share a bucket");
         let second = START + Duration::from_secs(1);
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn run_task_and_stop_task_share_a_bucket_and_run_task_has_one_more() {
-        let buckets = Buckets::new(Limits::of_aws());
+        let buckets = TokenBuckets::new(CloudRateLimits::of_aws());
         assert_eq!(passing(&buckets, "RunTask", 40, START), 20);
         // Those that were refused took nothing from the bucket that both share.
         assert_eq!(passing(&buckets, "StopTask", 150, START), 80);
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn launches_are_counted_by_task_and_spot_has_its_own() {
-        let buckets = Buckets::new(Limits::of_aws());
+        let buckets = TokenBuckets::new(CloudRateLimits::of_aws());
         let launched =
             |spot, now| (0..20).filter(|_| buckets.launch(REGION, spot, 10, now)).count();
         assert_eq!(launched(false, START), 10);
@@ -217,8 +217,8 @@ mod tests {
 
     #[test]
     fn fractions_add_up_and_a_clock_that_stands_still_gives_nothing() {
-        let rate = Rate { burst: 1, per_second: 0.1 };
-        let mut bucket = Bucket::full(rate, START);
+        let rate = BucketRate { burst: 1, per_second: 0.1 };
+        let mut bucket = TokenBucket::full(rate, START);
         assert!(bucket.take(1, START) && !bucket.take(1, START));
         let at = |seconds| START + Duration::from_secs(seconds);
         assert!((1..10).all(|second| !bucket.take(1, at(second))));

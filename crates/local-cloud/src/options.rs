@@ -3,13 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::limits::Limits;
-use crate::pace::Pace;
+use crate::limits::CloudRateLimits;
+use crate::task_timing::TaskTiming;
 use crate::wire::credentials::AccessKeyPair;
 
 /// How to serve a cloud.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct CloudOptions {
     /// Where the endpoint listens; port 0 takes a free one.
     pub listen: SocketAddr,
     /// The static `fargate-agent`, which runs in every container without a command of its own.
@@ -19,9 +19,9 @@ pub struct Options {
     /// and security group.
     pub empty: bool,
     /// How long the states of a task last.
-    pub pace: Pace,
+    pub pace: TaskTiming,
     /// How fast callers may be.
-    pub limits: Limits,
+    pub limits: CloudRateLimits,
     /// Where file systems and container logs live. A temporary folder when `None`, which goes
     /// when the cloud goes.
     pub folder: Option<PathBuf>,
@@ -36,7 +36,7 @@ pub struct Options {
     pub allow_remote: bool,
 }
 
-impl Options {
+impl CloudOptions {
     /// A furnished cloud on a free port of 127.0.0.1, without delays, limits or TLS, in a temporary
     /// folder.
     #[must_use]
@@ -45,8 +45,8 @@ impl Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             agent: agent.into(),
             empty: false,
-            pace: Pace::Instant,
-            limits: Limits::none(),
+            pace: TaskTiming::Instant,
+            limits: CloudRateLimits::none(),
             folder: None,
             tls: false,
             access_keys: None,

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// One request that reached the endpoint.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct RequestRecord {
     /// Its number, in the order in which requests came; the first is 1.
     pub number: u64,
     /// The operation, as the `X-Amz-Target` header or the form's `Action` named it; empty without
@@ -104,21 +104,21 @@ const KEPT_BYTES: usize = 64 * 1024 * 1024;
 
 /// The requests of a cloud, the last [`KEPT_REQUESTS`] or [`KEPT_BYTES`] of them.
 #[derive(Default)]
-pub(crate) struct Requests {
-    kept: Mutex<Kept>,
+pub(crate) struct RequestLog {
+    kept: Mutex<RecordedRequests>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct RecordedRequests {
     /// Each with the size of its body.
-    requests: VecDeque<(usize, Request)>,
+    requests: VecDeque<(usize, RequestRecord)>,
     bytes: usize,
     forgotten: u64,
 }
 
-impl Requests {
-    /// Notes a request, and gives it the number by which [`Requests::answered`] finds it.
-    pub fn came(&self, mut request: Request, size_bytes: usize) -> u64 {
+impl RequestLog {
+    /// Notes a request, and gives it the number by which [`RequestLog::answered`] finds it.
+    pub fn came(&self, mut request: RequestRecord, size_bytes: usize) -> u64 {
         let mut kept = self.kept.lock().expect("no one panics while noting a request");
         let former = kept.forgotten + u64::try_from(kept.requests.len()).expect("a count fits");
         let number = former + 1;
@@ -143,7 +143,7 @@ impl Requests {
     }
 
     /// A copy of what is kept, oldest first.
-    pub fn all(&self) -> Vec<Request> {
+    pub fn all(&self) -> Vec<RequestRecord> {
         let kept = self.kept.lock().expect("no one panics while noting a request");
         kept.requests.iter().map(|(_, request)| request.clone()).collect()
     }
@@ -153,8 +153,8 @@ impl Requests {
 mod tests {
     use super::*;
 
-    fn request() -> Request {
-        Request {
+    fn request() -> RequestRecord {
+        RequestRecord {
             number: 0,
             operation: "ListTasks".to_owned(),
             service: "ecs",
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_answer_finds_its_request_even_when_older_ones_were_forgotten() {
-        let requests = Requests::default();
+        let requests = RequestLog::default();
         for _ in 0..KEPT_REQUESTS {
             requests.came(request(), 1);
         }
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn large_bodies_are_forgotten_sooner() {
-        let requests = Requests::default();
+        let requests = RequestLog::default();
         for _ in 0..100 {
             requests.came(request(), 1024 * 1024);
         }

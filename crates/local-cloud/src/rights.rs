@@ -6,13 +6,13 @@ use std::sync::Mutex;
 
 /// The rights of everybody, and the roles there are.
 #[derive(Debug, Default)]
-pub struct Rights {
+pub struct AccessRights {
     denied: Mutex<BTreeSet<String>>,
     /// The external id that each role asks for, by the role's name.
     roles: Mutex<BTreeMap<String, Option<String>>>,
 }
 
-impl Rights {
+impl AccessRights {
     /// Takes a right away, for example `ecs:TagResource`.
     pub fn deny(&self, right: &str) {
         let mut denied = self.denied.lock().expect("no one panics while holding the rights");

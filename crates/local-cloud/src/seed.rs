@@ -3,10 +3,10 @@
 
 use std::time::SystemTime;
 
-use crate::state::address::Family;
-use crate::state::cluster::Cluster;
-use crate::state::region::Region;
-use crate::state::tags::Tags;
+use crate::state::address::SubnetAddressFamily;
+use crate::state::cluster::CloudCluster;
+use crate::state::region::CloudRegion;
+use crate::state::tags::ResourceTags;
 use crate::wire::shape::cluster::ClusterSetting;
 use crate::wire::shape::definition::{ContainerDefinition, RegisterTaskDefinition};
 
@@ -27,20 +27,20 @@ pub const CONTAINER: &str = "job";
 pub const REGION: &str = "eu-west-1";
 
 /// Puts the resources into a Region.
-pub fn furnish(region: &mut Region, now: SystemTime) {
+pub fn furnish(region: &mut CloudRegion, now: SystemTime) {
     let text = |text: &str| Some(text.to_owned());
-    let cluster = Cluster {
+    let cluster = CloudCluster {
         name: CLUSTER.to_owned(),
         arn: region.names.cluster(CLUSTER),
         settings: vec![ClusterSetting { name: text("containerInsights"), value: text("disabled") }],
         capacity_providers: vec!["FARGATE".to_owned(), "FARGATE_SPOT".to_owned()],
-        ..Cluster::default()
+        ..CloudCluster::default()
     };
     region.clusters.insert(CLUSTER.to_owned(), cluster);
     for (subnet, zone) in SUBNETS.iter().zip(['a', 'b']) {
-        region.network.add_subnet(subnet, zone, Family::Four);
+        region.network.add_subnet(subnet, zone, SubnetAddressFamily::Four);
     }
-    region.network.add_subnet(IPV6_SUBNET, 'a', Family::Six);
+    region.network.add_subnet(IPV6_SUBNET, 'a', SubnetAddressFamily::Six);
     region.network.add_security_group(SECURITY_GROUP);
     let container = ContainerDefinition {
         name: text(CONTAINER),
@@ -56,5 +56,5 @@ pub fn furnish(region: &mut Region, now: SystemTime) {
         container_definitions: Some(vec![container]),
         ..RegisterTaskDefinition::default()
     };
-    region.register(definition, Tags::default(), now);
+    region.register(definition, ResourceTags::default(), now);
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
-use fargate_model::region::Partition;
+use fargate_model::region::AwsPartition;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -17,22 +17,22 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::actions::{Action, Scene};
-use crate::backend::Backend;
-use crate::cloud::Cloud;
+use crate::actions::{EcsAction, RequestContext};
+use crate::backend::ContainerBackend;
+use crate::cloud::CloudInstance;
 use crate::configuration;
-use crate::fault::{Fault, FaultCount, Rules, RulesError, Struck, View};
-use crate::options::{Options, ServeError};
-use crate::pace::Timetable;
-use crate::record::{Request, TaskRecord};
+use crate::fault::{CloudFault, FaultCount, FaultRecord, FaultRules, FaultRulesError, ReaderLag};
+use crate::options::{CloudOptions, ServeError};
+use crate::record::{RequestRecord, TaskRecord};
 use crate::seed::REGION;
-use crate::state::names::ACCOUNT;
-use crate::state::task::Ending;
-use crate::wire::connection::{Door, Link};
-use crate::wire::credentials::{AccessKeyPair, Credentials, Keyring, Principal};
+use crate::state::arns::ACCOUNT;
+use crate::state::task::CloudTaskEnding;
+use crate::task_timing::DelayGenerator;
+use crate::wire::connection::{ConnectionControl, EndpointListener};
+use crate::wire::credentials::{AcceptedKeys, AccessKeyPair, CallerPrincipal, IssuedCredentials};
+use crate::wire::exception::ServiceException;
 use crate::wire::http::handle;
-use crate::wire::refusal::Refusal;
-use crate::wire::tls::Identity;
+use crate::wire::tls::TlsIdentity;
 
 /// Where the delays of every cloud begin; the same cloud played twice takes the same times.
 const SEED: u64 = 0x0FA2_6A7E;
@@ -44,7 +44,7 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 /// A running cloud. Dropping it ends its tasks as well, but [`LocalCloud::shutdown`] waits until
 /// they are gone.
 pub struct LocalCloud {
-    cloud: Arc<Cloud>,
+    cloud: Arc<CloudInstance>,
     address: SocketAddr,
     access_keys: AccessKeyPair,
     keys_are_drawn: bool,
@@ -61,7 +61,7 @@ impl LocalCloud {
     /// # Errors
     ///
     /// [`ServeError`], before anything was started.
-    pub async fn serve(options: Options) -> Result<Self, ServeError> {
+    pub async fn serve(options: CloudOptions) -> Result<Self, ServeError> {
         let given = match options.access_keys {
             Some(given) => Some(given),
             None => AccessKeyPair::from_environment(|name| std::env::var(name).ok())?,
@@ -73,16 +73,17 @@ impl LocalCloud {
         let bind = |source| ServeError::Bind { listen: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let backend = Backend::new(options.agent, folder, address.port());
+        let backend = ContainerBackend::new(options.agent, folder, address.port());
         let backend = backend.map_err(ServeError::Processes)?;
-        let tls = options.tls.then(Identity::make).transpose();
+        let tls = options.tls.then(TlsIdentity::make).transpose();
         let tls = tls.map_err(|error| ServeError::Tls(error.into()))?;
         let (authority_pem, acceptor) = tls.map(|tls| (tls.authority_pem, tls.acceptor)).unzip();
-        let timetable = Timetable::new(options.pace, SEED);
-        let keys = Keyring::new(&access_keys);
-        let cloud = Arc::new(Cloud::new(keys, timetable, options.limits, backend, options.empty));
+        let timetable = DelayGenerator::new(options.pace, SEED);
+        let keys = AcceptedKeys::new(&access_keys);
+        let cloud =
+            Arc::new(CloudInstance::new(keys, timetable, options.limits, backend, options.empty));
         let (closing, closed) = watch::channel(false);
-        let door = Door::new(listener, address.ip(), acceptor);
+        let door = EndpointListener::new(listener, address.ip(), acceptor);
         let server = tokio::spawn(answer(door, Arc::clone(&cloud), closed));
         Ok(Self {
             cloud,
@@ -139,7 +140,7 @@ impl LocalCloud {
     #[must_use]
     pub fn add_role(&self, region: &str, name: &str, external_id: Option<&str>) -> String {
         self.cloud.rights.add_role(name, external_id);
-        format!("arn:{}:iam::{ACCOUNT}:role/{name}", Partition::of(region).name())
+        format!("arn:{}:iam::{ACCOUNT}:role/{name}", AwsPartition::of(region).name())
     }
 
     /// Registers a task definition in the Region of the configuration that this cloud writes, as
@@ -149,15 +150,15 @@ impl LocalCloud {
     ///
     /// What ECS would answer, in one line.
     pub fn register(&self, body: Value) -> Result<String, String> {
-        let told = |refusal: Refusal| format!("{}: {}", refusal.code, refusal.message);
-        let action = Action::decode("RegisterTaskDefinition", body).map_err(told)?;
-        let scene = Scene {
+        let told = |refusal: ServiceException| format!("{}: {}", refusal.code, refusal.message);
+        let action = EcsAction::decode("RegisterTaskDefinition", body).map_err(told)?;
+        let scene = RequestContext {
             cloud: &self.cloud,
             region: REGION,
             now: self.cloud.clock.now(),
             fault: None,
-            view: View::default(),
-            principal: &Principal::User,
+            view: ReaderLag::default(),
+            principal: &CallerPrincipal::User,
         };
         let answer = action.perform(&scene).map_err(told)?;
         let arn = answer["taskDefinition"]["taskDefinitionArn"].as_str();
@@ -188,18 +189,18 @@ impl LocalCloud {
 
     /// The next call of `operation` (for example `RunTask`) meets `fault`; a queue, so that several
     /// faults meet several calls.
-    pub fn fail(&self, operation: &str, fault: Fault) {
+    pub fn fail(&self, operation: &str, fault: CloudFault) {
         self.cloud.faults.push(operation, fault, self.cloud.clock.now());
     }
 
     /// Every call of `operation` that no queued fault meets, meets `fault` until
     /// [`LocalCloud::clear_faults`].
-    pub fn fail_until_cleared(&self, operation: &str, fault: Fault) {
+    pub fn fail_until_cleared(&self, operation: &str, fault: CloudFault) {
         self.cloud.faults.stand(operation, fault, self.cloud.clock.now());
     }
 
     /// These rules in place of every fault there was; their time begins now. Hanging calls go on.
-    pub fn set_faults(&self, rules: Rules) {
+    pub fn set_faults(&self, rules: FaultRules) {
         self.cloud.faults.replace(rules, self.cloud.clock.now());
     }
 
@@ -207,8 +208,8 @@ impl LocalCloud {
     ///
     /// # Errors
     ///
-    /// [`RulesError::TooMany`], and none is added.
-    pub fn add_faults(&self, rules: Rules) -> Result<(), RulesError> {
+    /// [`FaultRulesError::TooMany`], and none is added.
+    pub fn add_faults(&self, rules: FaultRules) -> Result<(), FaultRulesError> {
         self.cloud.faults.add(rules, self.cloud.clock.now())
     }
 
@@ -221,7 +222,7 @@ impl LocalCloud {
 
     /// What was injected: the last 20,000 strikes of all rules, oldest first.
     #[must_use]
-    pub fn struck(&self) -> Vec<Struck> {
+    pub fn struck(&self) -> Vec<FaultRecord> {
         self.cloud.faults.struck()
     }
 
@@ -260,13 +261,13 @@ impl LocalCloud {
     /// False if there is no such task, or it is ending already.
     pub fn stop_task_from_outside(&self, arn: &str, stop_code: &str, reason: &str) -> bool {
         let ending = match stop_code {
-            "EssentialContainerExited" => Ending {
+            "EssentialContainerExited" => CloudTaskEnding {
                 container_reason: Some(reason.to_owned()),
                 exit_code: Some(137),
                 at_once: true,
-                ..Ending::gentle(stop_code, "Essential container in task exited")
+                ..CloudTaskEnding::gentle(stop_code, "Essential container in task exited")
             },
-            _ => Ending::gentle(stop_code, reason),
+            _ => CloudTaskEnding::gentle(stop_code, reason),
         };
         let now = self.cloud.clock.now();
         self.cloud.state().task_by_arn(arn).is_some_and(|task| task.order(ending, now))
@@ -279,20 +280,20 @@ impl LocalCloud {
         let mut state = self.cloud.state();
         let Some(task) = state.task_by_arn(arn) else { return false };
         task.forgotten = true;
-        let ending = Ending::gentle("InfrastructureHealth", "The task was forgotten.");
-        task.order(Ending { at_once: true, ..ending }, now);
+        let ending = CloudTaskEnding::gentle("InfrastructureHealth", "The task was forgotten.");
+        task.order(CloudTaskEnding { at_once: true, ..ending }, now);
         true
     }
 
     /// Issues short-lived credentials, as a role or a login gives them.
     #[must_use]
-    pub fn issue_credentials(&self, lifetime: Duration) -> Credentials {
-        self.cloud.keys.issue(Principal::User, self.cloud.clock.now(), lifetime)
+    pub fn issue_credentials(&self, lifetime: Duration) -> IssuedCredentials {
+        self.cloud.keys.issue(CallerPrincipal::User, self.cloud.clock.now(), lifetime)
     }
 
     /// The last 20,000 requests (or 64 MiB of them), oldest first, refused ones included.
     #[must_use]
-    pub fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<RequestRecord> {
         self.cloud.requests.all()
     }
 
@@ -376,14 +377,14 @@ fn folder(given: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>), ServeErr
 
 /// Answers requests until the cloud closes.
 fn answer(
-    door: Door,
-    cloud: Arc<Cloud>,
+    door: EndpointListener,
+    cloud: Arc<CloudInstance>,
     mut closed: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> {
     let service = Router::new()
         .fallback(handle)
         .with_state(cloud)
-        .into_make_service_with_connect_info::<Link>();
+        .into_make_service_with_connect_info::<ConnectionControl>();
     async move {
         let closing = async move {
             // An error means that the owner is gone, which closes as well.

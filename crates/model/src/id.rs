@@ -24,9 +24,9 @@ fn refuse(given: &str, expected: &'static str) -> IdError {
 /// `run` process: the same id attaches to its script, never starts it again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Token(String);
+pub struct RandomToken(String);
 
-impl Token {
+impl RandomToken {
     /// The token of these random bits.
     #[must_use]
     pub fn from_bits(bits: [u8; 16]) -> Self {
@@ -40,7 +40,7 @@ impl Token {
     }
 }
 
-impl TryFrom<String> for Token {
+impl TryFrom<String> for RandomToken {
     type Error = IdError;
     fn try_from(text: String) -> Result<Self, IdError> {
         let ok = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
@@ -48,13 +48,13 @@ impl TryFrom<String> for Token {
     }
 }
 
-impl From<Token> for String {
-    fn from(token: Token) -> Self {
+impl From<RandomToken> for String {
+    fn from(token: RandomToken) -> Self {
         token.0
     }
 }
 
-impl fmt::Display for Token {
+impl fmt::Display for RandomToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -64,9 +64,9 @@ impl fmt::Display for Token {
 /// goes in there, because ECS can filter only by its exact value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Owner(String);
+pub struct TaskOwner(String);
 
-impl Owner {
+impl TaskOwner {
     /// Longest `startedBy` in characters. Source: Amazon ECS API Reference, `RunTask`.
     pub const MAX_LENGTH: usize = 128;
 
@@ -77,7 +77,7 @@ impl Owner {
     }
 }
 
-impl TryFrom<String> for Owner {
+impl TryFrom<String> for TaskOwner {
     type Error = IdError;
     fn try_from(text: String) -> Result<Self, IdError> {
         let charset = |b: u8| b.is_ascii_alphanumeric() || b"-_/".contains(&b);
@@ -90,13 +90,13 @@ impl TryFrom<String> for Owner {
     }
 }
 
-impl From<Owner> for String {
-    fn from(owner: Owner) -> Self {
+impl From<TaskOwner> for String {
+    fn from(owner: TaskOwner) -> Self {
         owner.0
     }
 }
 
-impl fmt::Display for Owner {
+impl fmt::Display for TaskOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -133,9 +133,9 @@ mod tests {
 
     #[test]
     fn an_owner_holds_only_what_started_by_accepts() {
-        assert!(Owner::try_from("ci-1/host_A".to_owned()).is_ok());
+        assert!(TaskOwner::try_from("ci-1/host_A".to_owned()).is_ok());
         for bad in ["", "a b", "ü", &"x".repeat(129)] {
-            assert!(Owner::try_from(bad.to_owned()).is_err(), "{bad:?}");
+            assert!(TaskOwner::try_from(bad.to_owned()).is_err(), "{bad:?}");
         }
     }
 

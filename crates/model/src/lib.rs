@@ -3,6 +3,7 @@
 //!
 //! A leaf: serde and plain values, no I/O, no clock, no async runtime.
 
+pub mod cause;
 pub mod id;
 pub mod job;
 pub mod lifetime;
@@ -10,4 +11,3 @@ pub mod region;
 pub mod size;
 pub mod task;
 pub mod text;
-pub mod why;

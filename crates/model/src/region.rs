@@ -4,7 +4,7 @@
 ///
 /// Source: AWS Reference Guide, "AWS partitions", and the SDKs' `partitions.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Partition {
+pub enum AwsPartition {
     /// The commercial Regions.
     Aws,
     /// Beijing and Ningxia.
@@ -23,7 +23,7 @@ pub enum Partition {
     IsoF,
 }
 
-impl Partition {
+impl AwsPartition {
     /// The partition of `region`; a Region that is not known counts as commercial.
     #[must_use]
     pub fn of(region: &str) -> Self {
@@ -89,22 +89,22 @@ impl Partition {
 /// Source: the endpoint rules of ECS and EC2, as the SDKs carry them.
 #[must_use]
 pub fn endpoint(service: &str, region: &str, fips: bool, dual_stack: bool) -> String {
-    let partition = Partition::of(region);
+    let partition = AwsPartition::of(region);
     let suffix = if dual_stack { partition.dual_stack_suffix() } else { partition.dns_suffix() };
     // EC2 has one name in GovCloud, and it is the validated one.
-    let named_so = partition == Partition::GovCloud && service == "ec2" && !dual_stack;
+    let named_so = partition == AwsPartition::GovCloud && service == "ec2" && !dual_stack;
     let fips = if fips && !named_so { "-fips" } else { "" };
     format!("https://{service}{fips}.{region}.{suffix}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Partition, endpoint};
+    use super::{AwsPartition, endpoint};
 
     #[test]
     fn each_region_has_the_names_of_its_partition() {
         let names = |region| {
-            let partition = Partition::of(region);
+            let partition = AwsPartition::of(region);
             (partition.name(), partition.dns_suffix())
         };
         assert_eq!(names("eu-west-1"), ("aws", "amazonaws.com"));

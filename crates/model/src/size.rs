@@ -28,7 +28,7 @@ pub fn allowed_memory_mib(cpu_units: u32) -> Option<Vec<u32>> {
 
 /// A CPU and memory pair that Fargate offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
+pub struct FargateSize {
     /// CPU units; 1024 are one vCPU.
     pub cpu_units: u32,
     /// Memory in MiB.
@@ -59,18 +59,18 @@ pub enum SizeError {
 impl SizeError {
     /// The nearest pair that Fargate offers and that is not smaller, or the largest.
     #[must_use]
-    pub fn nearest(&self) -> Size {
+    pub fn nearest(&self) -> FargateSize {
         let (cpu, memory) = match *self {
             Self::Cpu { cpu_units } => (cpu_units, 0),
             Self::Memory { cpu_units, memory_mib, .. } => (cpu_units, memory_mib),
         };
         let cpu_units = first_not_below(&CPU_UNITS, cpu);
         let rows = allowed_memory_mib(cpu_units).unwrap_or_default();
-        Size { cpu_units, memory_mib: first_not_below(&rows, memory) }
+        FargateSize { cpu_units, memory_mib: first_not_below(&rows, memory) }
     }
 }
 
-impl Size {
+impl FargateSize {
     /// Accepts a pair that Fargate offers.
     ///
     /// # Errors
@@ -107,19 +107,19 @@ mod tests {
 
     #[test]
     fn a_pair_outside_the_table_names_what_is_allowed_and_the_nearest() {
-        let error = Size::check(1024, 3000).unwrap_err();
+        let error = FargateSize::check(1024, 3000).unwrap_err();
         assert_eq!(
             error.to_string(),
             "memory 3000 does not fit cpu 1024; allowed: 2048, 3072, 4096, 5120, 6144, 7168, 8192"
         );
-        assert_eq!(error.nearest(), Size { cpu_units: 1024, memory_mib: 3072 });
+        assert_eq!(error.nearest(), FargateSize { cpu_units: 1024, memory_mib: 3072 });
         assert_eq!(
-            Size::check(1000, 1).unwrap_err().nearest(),
-            Size { cpu_units: 1024, memory_mib: 2048 }
+            FargateSize::check(1000, 1).unwrap_err().nearest(),
+            FargateSize { cpu_units: 1024, memory_mib: 2048 }
         );
         assert_eq!(
-            Size::check(99999, 1).unwrap_err().nearest(),
-            Size { cpu_units: 32768, memory_mib: 61440 }
+            FargateSize::check(99999, 1).unwrap_err().nearest(),
+            FargateSize { cpu_units: 32768, memory_mib: 61440 }
         );
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// Source: Amazon ECS Developer Guide, "Task lifecycle".
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum TaskStatus {
     /// The network interface is being made.
     Provisioning,
     /// Image pull, secrets, file systems.
@@ -29,7 +29,7 @@ pub enum Status {
     Other(String),
 }
 
-impl Status {
+impl TaskStatus {
     /// Reads ECS's word.
     #[must_use]
     pub fn of(word: &str) -> Self {
@@ -68,7 +68,7 @@ impl Status {
     }
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for TaskStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Provisioning => "PROVISIONING",

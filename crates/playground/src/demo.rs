@@ -4,14 +4,14 @@
 //! several at a time. Afterwards everything that must be gone is looked for. Nothing is built
 //! here and nothing outside a temporary folder is written.
 
-mod board;
-mod display;
-mod house;
-mod injection;
+mod demo_display;
+mod display_rows;
+mod fault_rules;
+mod host;
 mod plan;
+mod progress;
 mod report;
-mod screen;
-mod show;
+mod terminal_region;
 mod timeline;
 
 use std::io;
@@ -21,24 +21,24 @@ use fargate_local_cloud::ServeError;
 use fargate_model::id::IdError;
 
 use crate::faults;
-use crate::programs::{self, Missing};
-use crate::signals::Signals;
-use crate::terminal::{Abilities, Colour, Progress};
-use house::House;
-use injection::Injection;
+use crate::programs::{self, MissingProgram};
+use crate::signals::TerminationSignals;
+use crate::terminal::{ProgressMode, TerminalCapabilities, TerminalColourMode};
+use fault_rules::DemoFaultRules;
+use host::DemoHost;
 
 /// Play six jobs on a local cloud, and check that nothing is left.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub struct DemoArgs {
     /// The fargate-runner to play with; the one beside this program unless given.
     #[arg(long, value_name = "FILE")]
     runner: Option<PathBuf>,
     /// When to use colours.
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
-    color: Colour,
+    color: TerminalColourMode,
     /// How to show progress: in place on a terminal, or as lines.
     #[arg(long, value_enum, value_name = "HOW", default_value = "auto")]
-    progress: Progress,
+    progress: ProgressMode,
     /// Rules for what goes wrong meanwhile; `fargate-local faults` explains them.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
@@ -46,13 +46,13 @@ pub struct Args {
 
 /// Why the demo could not be played.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum DemoError {
     /// Something is not installed or not built.
     #[error(transparent)]
-    Missing(#[from] Missing),
+    Missing(#[from] MissingProgram),
     /// The rules for what goes wrong cannot be used.
     #[error(transparent)]
-    Faults(#[from] faults::Error),
+    Faults(#[from] faults::FaultFileError),
     /// The cloud did not start.
     #[error("starting the local cloud")]
     Cloud(#[from] ServeError),
@@ -81,8 +81,8 @@ pub enum Error {
     Interrupted(String),
 }
 
-fn io_error(doing: &'static str) -> impl Fn(io::Error) -> Error {
-    move |source| Error::Io { doing, source }
+fn io_error(doing: &'static str) -> impl Fn(io::Error) -> DemoError {
+    move |source| DemoError::Io { doing, source }
 }
 
 /// Plays the demo; true if everything went as planned, or with faults, if no job came to a verdict
@@ -90,16 +90,16 @@ fn io_error(doing: &'static str) -> impl Fn(io::Error) -> Error {
 ///
 /// # Errors
 ///
-/// [`Error`]
-pub async fn run(args: Args) -> Result<bool, Error> {
-    let faults = args.faults.map(Injection::read).transpose()?;
+/// [`DemoError`]
+pub async fn run(args: DemoArgs) -> Result<bool, DemoError> {
+    let faults = args.faults.map(DemoFaultRules::read).transpose()?;
     programs::installed("git", "git")?;
     programs::installed("bwrap", "bubblewrap")?;
     let driver = programs::runner(args.runner.as_deref())?;
     let agent = programs::agent()?;
-    let abilities = Abilities::of_stdout(args.color, args.progress);
-    let mut signals = Signals::catch().map_err(io_error("catching signals"))?;
-    let house = House::build(&driver, agent, faults).await?;
+    let abilities = TerminalCapabilities::of_stdout(args.color, args.progress);
+    let mut signals = TerminationSignals::catch().map_err(io_error("catching signals"))?;
+    let house = DemoHost::build(&driver, agent, faults).await?;
     let played = house.play(abilities, &mut signals).await;
     house.close(played, abilities).await
 }

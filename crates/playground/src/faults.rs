@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use fargate_local_cloud::{FAULT_REFERENCE, Rules, RulesError};
+use fargate_local_cloud::{FAULT_REFERENCE, FaultRules, FaultRulesError};
 
 /// Bytes that are read of a file: more than rules may have, so that a longer one is found out.
 const READ: u64 = 2 * 1024 * 1024;
 
 /// Explain the rules for what goes wrong in the local cloud, or check a file of them.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub struct FaultsArgs {
     /// Rules to check; each is printed as it was understood. Without it, the explanation.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
@@ -19,7 +19,7 @@ pub struct Args {
 
 /// Why rules cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum FaultFileError {
     /// The file is not there, or may not be read.
     #[error("reading the fault rules {}", path.display())]
     Read {
@@ -36,7 +36,7 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong.
         #[source]
-        source: RulesError,
+        source: FaultRulesError,
     },
     /// Standard output cannot be written.
     #[error("writing to standard output")]
@@ -47,24 +47,25 @@ pub enum Error {
 ///
 /// # Errors
 ///
-/// [`Error`]
-pub fn run(args: Args) -> Result<(), Error> {
+/// [`FaultFileError`]
+pub fn run(args: FaultsArgs) -> Result<(), FaultFileError> {
     let text = match args.file {
         None => FAULT_REFERENCE.to_owned(),
         Some(path) => read(&path)?.to_string(),
     };
-    io::stdout().write_all(text.as_bytes()).map_err(Error::Output)
+    io::stdout().write_all(text.as_bytes()).map_err(FaultFileError::Output)
 }
 
 /// Reads the rules of a file.
 ///
 /// # Errors
 ///
-/// [`Error::Read`] and [`Error::Rules`]
-pub fn read(path: &Path) -> Result<Rules, Error> {
+/// [`FaultFileError::Read`] and [`FaultFileError::Rules`]
+pub fn read(path: &Path) -> Result<FaultRules, FaultFileError> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(READ).read_to_end(&mut bytes))
-        .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    Rules::from_bytes(&bytes).map_err(|source| Error::Rules { path: path.to_owned(), source })
+        .map_err(|source| FaultFileError::Read { path: path.to_owned(), source })?;
+    FaultRules::from_bytes(&bytes)
+        .map_err(|source| FaultFileError::Rules { path: path.to_owned(), source })
 }

@@ -47,7 +47,7 @@ pub struct GitServer {
 }
 
 #[derive(Clone)]
-struct Backend {
+struct GitBackend {
     root: PathBuf,
     seats: Arc<Semaphore>,
 }
@@ -70,7 +70,8 @@ impl GitServer {
     pub async fn serve_at(root: &Path, address: IpAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((address, 0)).await?;
         let address = listener.local_addr()?;
-        let backend = Backend { root: root.to_owned(), seats: Arc::new(Semaphore::new(AT_ONCE)) };
+        let backend =
+            GitBackend { root: root.to_owned(), seats: Arc::new(Semaphore::new(AT_ONCE)) };
         let app = Router::new().fallback(answer).with_state(backend);
         let (stop, stopped) = oneshot::channel();
         let until = async {
@@ -99,7 +100,7 @@ impl GitServer {
     }
 }
 
-async fn answer(State(backend): State<Backend>, request: Request) -> Response<Body> {
+async fn answer(State(backend): State<GitBackend>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
     let Ok(seat) = backend.seats.clone().acquire_owned().await else {
         return refusal(StatusCode::SERVICE_UNAVAILABLE);
@@ -116,7 +117,7 @@ async fn answer(State(backend): State<Backend>, request: Request) -> Response<Bo
     answer
 }
 
-impl Backend {
+impl GitBackend {
     /// One run of git's CGI program.
     async fn run(&self, head: &Parts, body: &[u8]) -> io::Result<Vec<u8>> {
         let header = |name: &str| {

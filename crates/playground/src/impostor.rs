@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::kept::{OF_A_CONVERSATION, keep};
+use crate::first_bytes::{OF_A_CONVERSATION, keep};
 use crate::relay::ACCEPT_AGAIN;
 
 /// Longest that it listens to one client.
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What it was told by those who trusted it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Heard {
+pub struct ImpostorRecord {
     /// Connections, of whoever came.
     pub connections: usize,
     /// Requests after the key exchange: logins, channels, commands.
@@ -37,17 +37,17 @@ pub struct Heard {
     pub bytes: Vec<u8>,
 }
 
-type Notes = Arc<watch::Sender<Heard>>;
+type SharedImpostorRecord = Arc<watch::Sender<ImpostorRecord>>;
 
 /// See the module. It listens until it is dropped.
-pub struct Impostor {
+pub struct ImpostorServer {
     /// Where it listens.
     pub address: SocketAddr,
-    heard: Notes,
+    heard: SharedImpostorRecord,
     listening: JoinHandle<()>,
 }
 
-impl Impostor {
+impl ImpostorServer {
     /// Listens on a free port of loopback.
     ///
     /// # Errors
@@ -64,25 +64,25 @@ impl Impostor {
             inactivity_timeout: Some(PATIENCE),
             ..Config::default()
         });
-        let heard = Notes::default();
+        let heard = SharedImpostorRecord::default();
         let listening = tokio::spawn(listen(listener, config, heard.clone()));
         Ok(Self { address, heard, listening })
     }
 
     /// What it heard so far.
     #[must_use]
-    pub fn heard(&self) -> Heard {
+    pub fn heard(&self) -> ImpostorRecord {
         self.heard.borrow().clone()
     }
 }
 
-impl Drop for Impostor {
+impl Drop for ImpostorServer {
     fn drop(&mut self) {
         self.listening.abort();
     }
 }
 
-async fn listen(listener: TcpListener, config: Arc<Config>, heard: Notes) {
+async fn listen(listener: TcpListener, config: Arc<Config>, heard: SharedImpostorRecord) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -92,7 +92,7 @@ async fn listen(listener: TcpListener, config: Arc<Config>, heard: Notes) {
                     continue;
                 };
                 heard.send_modify(|heard| heard.connections += 1);
-                let ear = Ear { heard: heard.clone() };
+                let ear = ImpostorHandler { heard: heard.clone() };
                 connections.spawn(timeout(PATIENCE, converse(config.clone(), stream, ear)));
             },
             Some(_) = connections.join_next() => {}
@@ -101,17 +101,17 @@ async fn listen(listener: TcpListener, config: Arc<Config>, heard: Notes) {
 }
 
 /// However it ends: what was heard is written down.
-async fn converse(config: Arc<Config>, stream: TcpStream, ear: Ear) {
+async fn converse(config: Arc<Config>, stream: TcpStream, ear: ImpostorHandler) {
     if let Ok(running) = run_stream(config, stream, ear).await {
         let _ = running.await;
     }
 }
 
-struct Ear {
-    heard: Notes,
+struct ImpostorHandler {
+    heard: SharedImpostorRecord,
 }
 
-impl Ear {
+impl ImpostorHandler {
     fn note(&self, request: impl Into<String>) {
         self.heard.send_modify(|heard| heard.requests.push(request.into()));
     }
@@ -131,7 +131,7 @@ impl Ear {
     }
 }
 
-impl Handler for Ear {
+impl Handler for ImpostorHandler {
     type Error = russh::Error;
 
     async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
@@ -211,11 +211,11 @@ mod tests {
     use super::*;
 
     /// A client that trusts whom it meets, or nobody.
-    struct Client {
+    struct ImpostorTestClient {
         trusts: bool,
     }
 
-    impl client::Handler for Client {
+    impl client::Handler for ImpostorTestClient {
         type Error = russh::Error;
 
         async fn check_server_key(
@@ -227,15 +227,15 @@ mod tests {
     }
 
     async fn connect(
-        impostor: &Impostor,
+        impostor: &ImpostorServer,
         trusts: bool,
-    ) -> Result<client::Handle<Client>, russh::Error> {
-        client::connect(Arc::default(), impostor.address, Client { trusts }).await
+    ) -> Result<client::Handle<ImpostorTestClient>, russh::Error> {
+        client::connect(Arc::default(), impostor.address, ImpostorTestClient { trusts }).await
     }
 
     #[tokio::test]
     async fn who_trusts_it_is_written_down_with_every_byte() {
-        let impostor = Impostor::listen().await.unwrap();
+        let impostor = ImpostorServer::listen().await.unwrap();
         let mut client = connect(&impostor, true).await.unwrap();
         let key = PrivateKey::from(ssh_key::private::Ed25519Keypair::from_seed(&[7; 32]));
         let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
@@ -253,8 +253,11 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_tells_it_nothing() {
-        let impostor = Impostor::listen().await.unwrap();
+        let impostor = ImpostorServer::listen().await.unwrap();
         assert!(connect(&impostor, false).await.is_err());
-        assert_eq!(impostor.heard(), Heard { connections: 1, ..Heard::default() });
+        assert_eq!(
+            impostor.heard(),
+            ImpostorRecord { connections: 1, ..ImpostorRecord::default() }
+        );
     }
 }

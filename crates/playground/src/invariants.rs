@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use aho_corasick::AhoCorasick;
-use fargate_local_cloud::{Request, TaskRecord};
+use fargate_local_cloud::{RequestRecord, TaskRecord};
 
-use crate::leftovers::Leftovers;
+use crate::leftovers::JobLeftovers;
 
 /// What must hold after every fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Invariant {
+pub enum ProductInvariant {
     /// I1: every task that we start stops, and nothing of its job stays.
     NoOrphan,
     /// I2: at most one live task per job, and one start per script.
@@ -37,7 +37,7 @@ pub enum Invariant {
     TenantWall,
 }
 
-impl Invariant {
+impl ProductInvariant {
     /// All of them, in their order.
     pub const ALL: [Self; 8] = [
         Self::NoOrphan,
@@ -51,7 +51,7 @@ impl Invariant {
     ];
 }
 
-impl fmt::Display for Invariant {
+impl fmt::Display for ProductInvariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::NoOrphan => "I1 no orphan",
@@ -68,21 +68,21 @@ impl fmt::Display for Invariant {
 
 /// An invariant that did not hold, and how that shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
+pub struct BrokenInvariant {
     /// Which.
-    pub invariant: Invariant,
+    pub invariant: ProductInvariant,
     /// What was seen.
     pub evidence: String,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for BrokenInvariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.invariant, self.evidence)
     }
 }
 
-fn broken(invariant: Invariant, evidence: impl Into<String>) -> Broken {
-    Broken { invariant, evidence: evidence.into() }
+fn broken(invariant: ProductInvariant, evidence: impl Into<String>) -> BrokenInvariant {
+    BrokenInvariant { invariant, evidence: evidence.into() }
 }
 
 /// The key of the job that a task belongs to.
@@ -93,19 +93,23 @@ pub fn job_of(task: &TaskRecord) -> Option<&str> {
 
 /// I1: nothing is left.
 #[must_use]
-pub fn no_orphan(left: &Leftovers) -> Vec<Broken> {
+pub fn no_orphan(left: &JobLeftovers) -> Vec<BrokenInvariant> {
     let all = || {
         let tasks = left.tasks.iter().map(|task| format!("task {task}"));
         let files = left.files.iter().map(|file| format!("file {}", file.display()));
         let processes = left.processes.iter().map(|pid| format!("process {pid}"));
-        tasks.chain(files).chain(processes).map(|what| broken(Invariant::NoOrphan, what)).collect()
+        tasks
+            .chain(files)
+            .chain(processes)
+            .map(|what| broken(ProductInvariant::NoOrphan, what))
+            .collect()
     };
     if left.is_none() { Vec::new() } else { all() }
 }
 
 /// I2: at most one task of a job is meant to live at a time.
 #[must_use]
-pub fn no_double(tasks: &[TaskRecord], requests: &[Request]) -> Vec<Broken> {
+pub fn no_double(tasks: &[TaskRecord], requests: &[RequestRecord]) -> Vec<BrokenInvariant> {
     let mut found = Vec::new();
     for (index, former) in tasks.iter().enumerate() {
         let Some(job) = job_of(former) else { continue };
@@ -113,7 +117,7 @@ pub fn no_double(tasks: &[TaskRecord], requests: &[Request]) -> Vec<Broken> {
         for later in tasks[index + 1..].iter().filter(|task| job_of(task) == Some(job)) {
             if ended.is_none_or(|ended| ended > later.created_at) {
                 let what = format!("two live tasks of job {job}: {} {}", former.arn, later.arn);
-                found.push(broken(Invariant::NoDouble, what));
+                found.push(broken(ProductInvariant::NoDouble, what));
             }
         }
     }
@@ -121,7 +125,7 @@ pub fn no_double(tasks: &[TaskRecord], requests: &[Request]) -> Vec<Broken> {
 }
 
 /// When a task was told to stop, or stopped by itself.
-fn ordered_to_end(task: &TaskRecord, requests: &[Request]) -> Option<SystemTime> {
+fn ordered_to_end(task: &TaskRecord, requests: &[RequestRecord]) -> Option<SystemTime> {
     let stop = requests.iter().find(|request| {
         request.operation == "StopTask" && request.body["task"] == task.arn.as_str()
     });
@@ -131,7 +135,7 @@ fn ordered_to_end(task: &TaskRecord, requests: &[Request]) -> Option<SystemTime>
 
 /// A text that must not be where it does not belong.
 #[derive(Clone, Debug)]
-pub struct Secret {
+pub struct SecretText {
     /// What it is, for the evidence, which does not hold the text.
     pub what: &'static str,
     /// The text.
@@ -142,9 +146,10 @@ pub struct Secret {
 
 /// The seeds of host keys, which RunTask alone may carry.
 #[must_use]
-pub fn seeds(tasks: &[TaskRecord]) -> Vec<Secret> {
+pub fn seeds(tasks: &[TaskRecord]) -> Vec<SecretText> {
     let seed = |task: &TaskRecord| task.environment.get("FARGATE_RUNNER_HOST_KEY_SEED").cloned();
-    let secret = |text| Secret { what: "a seed of a host key", text, allowed_in: Some("RunTask") };
+    let secret =
+        |text| SecretText { what: "a seed of a host key", text, allowed_in: Some("RunTask") };
     tasks.iter().filter_map(seed).map(secret).collect()
 }
 
@@ -155,10 +160,10 @@ pub fn seeds(tasks: &[TaskRecord]) -> Vec<Secret> {
 pub fn no_secret_out(
     files: &[PathBuf],
     said: &[Vec<u8>],
-    requests: &[Request],
-    secrets: &[Secret],
-) -> Vec<Broken> {
-    let searched = Searched::new(secrets);
+    requests: &[RequestRecord],
+    secrets: &[SecretText],
+) -> Vec<BrokenInvariant> {
+    let searched = SecretSearch::new(secrets);
     let mut found = BTreeSet::new();
     for path in files {
         let bytes = match fs::read(path) {
@@ -187,17 +192,17 @@ pub fn no_secret_out(
             }
         }
     }
-    found.into_iter().map(|what| broken(Invariant::NoSecretOut, what)).collect()
+    found.into_iter().map(|what| broken(ProductInvariant::NoSecretOut, what)).collect()
 }
 
 /// Secrets that are looked for all at once: hundreds of jobs have hundreds of them.
-struct Searched<'a> {
-    secrets: Vec<&'a Secret>,
+struct SecretSearch<'a> {
+    secrets: Vec<&'a SecretText>,
     automaton: AhoCorasick,
 }
 
-impl<'a> Searched<'a> {
-    fn new(secrets: &'a [Secret]) -> Self {
+impl<'a> SecretSearch<'a> {
+    fn new(secrets: &'a [SecretText]) -> Self {
         let secrets: Vec<_> = secrets.iter().filter(|secret| !secret.text.is_empty()).collect();
         let texts = secrets.iter().map(|secret| &secret.text);
         let automaton = AhoCorasick::new(texts).expect("so few texts fit into an automaton");
@@ -205,7 +210,7 @@ impl<'a> Searched<'a> {
     }
 
     /// Those that occur in `bytes`, each once or more.
-    fn in_bytes(&self, bytes: &[u8]) -> impl Iterator<Item = &'a Secret> {
+    fn in_bytes(&self, bytes: &[u8]) -> impl Iterator<Item = &'a SecretText> {
         let found = self.automaton.find_overlapping_iter(bytes);
         found.map(|found| self.secrets[found.pattern()])
     }
@@ -214,7 +219,10 @@ impl<'a> Searched<'a> {
 /// I8: every RunTask asked for a task definition and subnets that are `allowed`, and for no role of
 /// its own.
 #[must_use]
-pub fn tenant_wall(requests: &[Request], allowed: impl Fn(&str) -> bool) -> Vec<Broken> {
+pub fn tenant_wall(
+    requests: &[RequestRecord],
+    allowed: impl Fn(&str) -> bool,
+) -> Vec<BrokenInvariant> {
     let mut found = Vec::new();
     for request in requests.iter().filter(|request| request.operation == "RunTask") {
         let body = &request.body;
@@ -229,7 +237,7 @@ pub fn tenant_wall(requests: &[Request], allowed: impl Fn(&str) -> bool) -> Vec<
                 body["taskDefinition"],
                 if own { "a role of its own" } else { "no role of its own" }
             );
-            found.push(broken(Invariant::TenantWall, what));
+            found.push(broken(ProductInvariant::TenantWall, what));
         }
     }
     found
@@ -240,10 +248,10 @@ const OF_A_PANIC: [&str; 2] = ["a bug in fargate-runner", "panicked at"];
 
 /// I5: no panic shows in what a call of `name` said.
 #[must_use]
-pub fn no_panic(name: &str, said: &[u8]) -> Option<Broken> {
+pub fn no_panic(name: &str, said: &[u8]) -> Option<BrokenInvariant> {
     OF_A_PANIC.iter().any(|words| contains(said, words.as_bytes())).then(|| {
         let said = String::from_utf8_lossy(said);
-        broken(Invariant::Bounded, format!("{name} panicked: {said}"))
+        broken(ProductInvariant::Bounded, format!("{name} panicked: {said}"))
     })
 }
 
@@ -277,8 +285,8 @@ mod tests {
 
     use super::*;
 
-    fn request(operation: &str, text: &str) -> Request {
-        Request {
+    fn request(operation: &str, text: &str) -> RequestRecord {
+        RequestRecord {
             number: 1,
             operation: operation.to_owned(),
             service: "ecs",
@@ -293,7 +301,7 @@ mod tests {
     #[test]
     fn a_secret_is_found_wherever_it_does_not_belong_and_without_its_text() {
         let secret =
-            |what, text: &str, allowed_in| Secret { what, text: text.to_owned(), allowed_in };
+            |what, text: &str, allowed_in| SecretText { what, text: text.to_owned(), allowed_in };
         let secrets = [
             secret("a token", "glcbt-1", None),
             // One that holds another, and one that was never set.
@@ -326,7 +334,7 @@ mod tests {
         let rusts = "thread 'main' (7) panicked at src/a.rs:1:2:\nno";
         for said in [ours, rusts] {
             let told = no_panic("prepare", said.as_bytes()).map(|broken| broken.invariant);
-            assert_eq!(told, Some(Invariant::Bounded), "{said}");
+            assert_eq!(told, Some(ProductInvariant::Bounded), "{said}");
         }
         assert_eq!(no_panic("run", b"fargate-runner: error: no task"), None);
     }

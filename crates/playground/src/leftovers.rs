@@ -18,7 +18,7 @@ const DEPTH: usize = 4;
 
 /// What was found of one job, or of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Leftovers {
+pub struct JobLeftovers {
     /// Tasks that are not STOPPED.
     pub tasks: Vec<String>,
     /// Files of the state folder.
@@ -27,7 +27,7 @@ pub struct Leftovers {
     pub processes: Vec<u32>,
 }
 
-impl Leftovers {
+impl JobLeftovers {
     /// Adds what `other` found; what both found counts once.
     pub fn merge(&mut self, other: &Self) {
         self.tasks.extend(other.tasks.iter().cloned());
@@ -48,7 +48,7 @@ impl Leftovers {
     }
 }
 
-impl fmt::Display for Leftovers {
+impl fmt::Display for JobLeftovers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
             (self.tasks.len(), "task", "tasks"),
@@ -66,12 +66,12 @@ impl fmt::Display for Leftovers {
 
 /// What is left of the job whose key is `job`, whose tries had their folders in `folder`.
 #[must_use]
-pub fn of_job(job: &str, folder: &Path, state_dir: &Path, tasks: &[TaskRecord]) -> Leftovers {
+pub fn of_job(job: &str, folder: &Path, state_dir: &Path, tasks: &[TaskRecord]) -> JobLeftovers {
     let of_job = |task: &&TaskRecord| {
         task.environment.get("FARGATE_RUNNER_JOB").is_some_and(|key| key == job)
     };
     let files = state_files(state_dir).into_iter();
-    Leftovers {
+    JobLeftovers {
         tasks: tasks.iter().filter(of_job).filter(lives).map(|task| task.arn.clone()).collect(),
         files: files.filter(|path| path.to_string_lossy().contains(job)).collect(),
         processes: processes(&[job, &folder.to_string_lossy()]),
@@ -81,12 +81,12 @@ pub fn of_job(job: &str, folder: &Path, state_dir: &Path, tasks: &[TaskRecord]) 
 /// What is left of everything below `folder`, and of `tasks`, whose processes know nothing of the
 /// folder. They are known by their seeds, because another cloud's jobs may have the same keys.
 #[must_use]
-pub fn of_all(folder: &Path, state_dir: &Path, tasks: &[TaskRecord]) -> Leftovers {
+pub fn of_all(folder: &Path, state_dir: &Path, tasks: &[TaskRecord]) -> JobLeftovers {
     let folder = folder.to_string_lossy();
     let seeds = tasks.iter().filter_map(|task| task.environment.get(SEED));
     let seeds = seeds.filter(|seed| !seed.is_empty()).map(String::as_str);
     let marks: Vec<&str> = seeds.chain([&*folder]).collect();
-    Leftovers {
+    JobLeftovers {
         tasks: tasks.iter().filter(lives).map(|task| task.arn.clone()).collect(),
         files: state_files(state_dir),
         processes: processes(&marks),

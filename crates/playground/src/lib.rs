@@ -4,10 +4,10 @@
 pub mod demo;
 pub mod environment;
 pub mod faults;
+mod first_bytes;
 pub mod git_server;
 pub mod impostor;
 pub mod invariants;
-mod kept;
 pub mod leftovers;
 pub mod programs;
 pub mod relay;

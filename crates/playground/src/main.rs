@@ -9,48 +9,48 @@ use fargate_playground::{demo, faults, serve, torture};
 /// Fargate Runner on this machine: a local ECS and a demo, with no AWS account.
 #[derive(Debug, Parser)]
 #[command(name = "fargate-local", version)]
-struct Cli {
+struct PlaygroundCli {
     #[command(subcommand)]
-    command: Command,
+    command: PlaygroundCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
-    Serve(serve::Args),
-    Demo(demo::Args),
-    Torture(torture::Args),
-    Faults(faults::Args),
+enum PlaygroundCommand {
+    Serve(serve::ServeArgs),
+    Demo(demo::DemoArgs),
+    Torture(torture::TortureArgs),
+    Faults(faults::FaultsArgs),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = PlaygroundCli::parse();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&error),
     };
     runtime.block_on(async {
         match cli.command {
-            Command::Serve(args) => match serve::run(args).await {
+            PlaygroundCommand::Serve(args) => match serve::run(args).await {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => report(&error),
             },
-            Command::Faults(args) => match faults::run(args) {
+            PlaygroundCommand::Faults(args) => match faults::run(args) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => report(&error),
             },
-            Command::Demo(args) => match demo::run(args).await {
+            PlaygroundCommand::Demo(args) => match demo::run(args).await {
                 Ok(true) => ExitCode::SUCCESS,
                 Ok(false) => ExitCode::FAILURE,
-                Err(error @ demo::Error::Interrupted(_)) => {
+                Err(error @ demo::DemoError::Interrupted(_)) => {
                     report(&error);
                     ExitCode::from(130)
                 }
                 Err(error) => report(&error),
             },
-            Command::Torture(args) => match torture::run(args).await {
+            PlaygroundCommand::Torture(args) => match torture::run(args).await {
                 Ok(true) => ExitCode::SUCCESS,
                 Ok(false) => ExitCode::FAILURE,
-                Err(error @ torture::Error::Interrupted) => {
+                Err(error @ torture::TortureError::Interrupted) => {
                     report(&error);
                     ExitCode::from(130)
                 }
@@ -79,6 +79,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
-        Cli::command().debug_assert();
+        PlaygroundCli::command().debug_assert();
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// A program that is not there; the text names the command that mends it.
 #[derive(Debug, thiserror::Error)]
-pub enum Missing {
+pub enum MissingProgram {
     /// A program of the system.
     #[error("{program} is not installed; `apt-get install {package}` brings it")]
     Installed {
@@ -45,47 +45,47 @@ pub enum Missing {
 ///
 /// # Errors
 ///
-/// [`Missing::Installed`]
-pub fn installed(program: &'static str, package: &'static str) -> Result<PathBuf, Missing> {
+/// [`MissingProgram::Installed`]
+pub fn installed(program: &'static str, package: &'static str) -> Result<PathBuf, MissingProgram> {
     let path = env::var_os("PATH").unwrap_or_default();
     let found =
         env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
-    found.ok_or(Missing::Installed { program, package })
+    found.ok_or(MissingProgram::Installed { program, package })
 }
 
 /// The `fargate-runner` that was given, else the one beside the running program.
 ///
 /// # Errors
 ///
-/// [`Missing::Given`] and [`Missing::Runner`]
-pub fn runner(given: Option<&Path>) -> Result<PathBuf, Missing> {
+/// [`MissingProgram::Given`] and [`MissingProgram::Runner`]
+pub fn runner(given: Option<&Path>) -> Result<PathBuf, MissingProgram> {
     if let Some(path) = given {
         return file(path, "--runner", "fargate-runner");
     }
     let beside = beside();
     let found = candidates(&beside, "fargate-runner").into_iter().find(|file| file.is_file());
-    found.ok_or(Missing::Runner { beside })
+    found.ok_or(MissingProgram::Runner { beside })
 }
 
 /// The static agent: `FARGATE_AGENT`, else beside the running program, else `target/static`.
 ///
 /// # Errors
 ///
-/// [`Missing::Given`] and [`Missing::Agent`]
-pub fn agent() -> Result<PathBuf, Missing> {
+/// [`MissingProgram::Given`] and [`MissingProgram::Agent`]
+pub fn agent() -> Result<PathBuf, MissingProgram> {
     if let Some(path) = env::var_os("FARGATE_AGENT").filter(|path| !path.is_empty()) {
         return file(Path::new(&path), "FARGATE_AGENT", "fargate-agent");
     }
     let mut candidates = candidates(&beside(), "fargate-agent");
     // An agent in `static` is static for certain; one beside a debug binary may not be.
     candidates.sort_by_key(|path| !path.ends_with("static/fargate-agent"));
-    candidates.iter().find(|file| file.is_file()).cloned().ok_or_else(|| Missing::Agent {
+    candidates.iter().find(|file| file.is_file()).cloned().ok_or_else(|| MissingProgram::Agent {
         looked: candidates.iter().map(|path| path.display().to_string()).collect(),
     })
 }
 
-fn file(path: &Path, from: &'static str, what: &'static str) -> Result<PathBuf, Missing> {
-    let missing = || Missing::Given { path: path.to_owned(), from, what };
+fn file(path: &Path, from: &'static str, what: &'static str) -> Result<PathBuf, MissingProgram> {
+    let missing = || MissingProgram::Given { path: path.to_owned(), from, what };
     let absolute = path.canonicalize().map_err(|_| missing())?;
     if absolute.is_file() { Ok(absolute) } else { Err(missing()) }
 }

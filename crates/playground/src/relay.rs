@@ -27,16 +27,16 @@ const BACKLOG: u32 = 64;
 /// Pause after a connection that the system did not hand over, for example for want of descriptors: it
 /// stays the next one in line.
 pub(crate) const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-/// Longest wait of [`Relay::until_passed`]: generous, because whoever waits shares the machine.
+/// Longest wait of [`FaultyRelay::until_passed`]: generous, because whoever waits shares the machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where the connections to come lead.
 #[derive(Clone, Debug)]
-pub enum Way {
+pub enum RelayTarget {
     /// To this machine.
     To(SocketAddr),
     /// To the machine that is found when a connection comes; without one it is reset.
-    Found(Find),
+    Found(TargetLookup),
     /// They hear this, and then nothing; what they say is swallowed.
     Says(Vec<u8>),
     /// They hear this and are closed.
@@ -45,24 +45,24 @@ pub enum Way {
 
 /// Says where a connection leads, when it comes.
 #[derive(Clone)]
-pub struct Find(Arc<dyn Fn() -> Option<SocketAddr> + Send + Sync>);
+pub struct TargetLookup(Arc<dyn Fn() -> Option<SocketAddr> + Send + Sync>);
 
-impl Find {
+impl TargetLookup {
     /// It must return at once.
     pub fn by(find: impl Fn() -> Option<SocketAddr> + Send + Sync + 'static) -> Self {
         Self(Arc::new(find))
     }
 }
 
-impl fmt::Debug for Find {
+impl fmt::Debug for TargetLookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Find")
+        f.write_str("TargetLookup")
     }
 }
 
 /// What the network does to every connection, old and new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Line {
+pub enum RelayBehaviour {
     /// It passes bytes on.
     Up,
     /// It passes nothing on, and tells nobody. What waits goes on once it is up again.
@@ -70,19 +70,19 @@ pub enum Line {
     /// Nobody listens: connections to come are refused. Those that stand go on.
     Refusing,
     /// Every connection is cut, those to come as soon as they stand.
-    Cutting(Cut),
+    Cutting(ConnectionCut),
 }
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
+pub enum ConnectionCut {
     /// In good order.
     Fin,
     /// By a reset.
     Rst,
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for RelayBehaviour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Up => f.write_str("up"),
@@ -93,7 +93,7 @@ impl fmt::Display for Line {
     }
 }
 
-impl fmt::Display for Cut {
+impl fmt::Display for ConnectionCut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Fin => "FIN",
@@ -104,7 +104,7 @@ impl fmt::Display for Cut {
 
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum RelaySide {
     /// Who dialled.
     Client,
     /// Who is behind the relay.
@@ -113,21 +113,21 @@ pub enum Side {
 
 /// What happens once in one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct RelayFault {
     /// To the bytes that this side sends.
-    pub from: Side,
+    pub from: RelaySide,
     /// After so many of them.
     pub after: u64,
     /// What.
-    pub what: What,
+    pub what: RelayFaultKind,
 }
 
-/// See [`Fault`].
+/// See [`RelayFault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum RelayFaultKind {
     /// The connection ends.
-    Cut(Cut),
-    /// Nothing of this side passes until [`Relay::go_on`].
+    Cut(ConnectionCut),
+    /// Nothing of this side passes until [`FaultyRelay::go_on`].
     Stall,
     /// Nothing of this side passes for so long.
     Pause(Duration),
@@ -136,23 +136,23 @@ pub enum What {
 }
 
 #[derive(Clone)]
-struct Control {
-    way: Way,
-    line: Line,
+struct RelayControl {
+    way: RelayTarget,
+    line: RelayBehaviour,
     /// Largest piece that is passed on at once.
     piece: usize,
     /// Connections up to this one are cut so.
-    cut: Option<(usize, Cut)>,
+    cut: Option<(usize, ConnectionCut)>,
     /// Connections up to this one are silent for ever.
     forgotten: usize,
     /// Stalls up to this one are over.
     released: usize,
     /// Happens to every connection to come.
-    always: Option<Fault>,
+    always: Option<RelayFault>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Counts {
+struct RelayCounts {
     accepted: usize,
     segment: u32,
     stalls: usize,
@@ -161,58 +161,58 @@ struct Counts {
     from_task: u64,
 }
 
-impl Counts {
-    fn of(&self, side: Side) -> u64 {
+impl RelayCounts {
+    fn of(&self, side: RelaySide) -> u64 {
         match side {
-            Side::Client => self.from_client,
-            Side::Task => self.from_task,
+            RelaySide::Client => self.from_client,
+            RelaySide::Task => self.from_task,
         }
     }
 }
 
 /// What was said, as far as it is kept.
 #[derive(Default)]
-struct Said {
+struct RelayTranscript {
     by_task: Vec<u8>,
     swallowed: Vec<u8>,
 }
 
-struct Shared {
+struct SharedRelayState {
     /// Largest TCP segment of either side, where it is not the system's to choose.
     segment: Option<u32>,
-    control: watch::Sender<Control>,
-    counts: watch::Sender<Counts>,
+    control: watch::Sender<RelayControl>,
+    counts: watch::Sender<RelayCounts>,
     /// Of the connections to come, in their order.
-    faults: Mutex<VecDeque<Option<Fault>>>,
-    said: Mutex<Said>,
+    faults: Mutex<VecDeque<Option<RelayFault>>>,
+    said: Mutex<RelayTranscript>,
 }
 
-impl Shared {
-    fn faults(&self) -> MutexGuard<'_, VecDeque<Option<Fault>>> {
+impl SharedRelayState {
+    fn faults(&self) -> MutexGuard<'_, VecDeque<Option<RelayFault>>> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn said(&self) -> MutexGuard<'_, Said> {
+    fn said(&self) -> MutexGuard<'_, RelayTranscript> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A relay that listens, until this is dropped.
-pub struct Relay {
+pub struct FaultyRelay {
     /// Where it listens.
     pub address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<SharedRelayState>,
     accepting: JoinHandle<()>,
 }
 
-impl Relay {
+impl FaultyRelay {
     /// Passes everything on to `target`.
     ///
     /// # Panics
     ///
-    /// As [`Relay::new`].
+    /// As [`FaultyRelay::new`].
     pub async fn to(target: SocketAddr) -> Self {
-        Self::new(Way::To(target)).await
+        Self::new(RelayTarget::To(target)).await
     }
 
     /// Passes everything on to `target`, in TCP segments of so many bytes at most, either way and on
@@ -220,9 +220,9 @@ impl Relay {
     ///
     /// # Panics
     ///
-    /// As [`Relay::new`].
+    /// As [`FaultyRelay::new`].
     pub async fn with_segments_of(bytes: u32, target: SocketAddr) -> Self {
-        let started = Self::start(Way::To(target), 0, Some(bytes)).await;
+        let started = Self::start(RelayTarget::To(target), 0, Some(bytes)).await;
         started.expect("an address of this relay alone")
     }
 
@@ -231,7 +231,7 @@ impl Relay {
     /// # Panics
     ///
     /// If the system gives none.
-    pub async fn new(way: Way) -> Self {
+    pub async fn new(way: RelayTarget) -> Self {
         Self::start(way, 0, None).await.expect("an address of this relay alone")
     }
 
@@ -240,23 +240,23 @@ impl Relay {
     /// # Errors
     ///
     /// The system's.
-    pub async fn listen(way: Way, port: u16) -> io::Result<Self> {
+    pub async fn listen(way: RelayTarget, port: u16) -> io::Result<Self> {
         Self::start(way, port, None).await
     }
 
-    async fn start(way: Way, port: u16, segment: Option<u32>) -> io::Result<Self> {
+    async fn start(way: RelayTarget, port: u16, segment: Option<u32>) -> io::Result<Self> {
         let listener = listen_on_a_free_one(port, segment)?;
         let address = listener.local_addr()?;
-        let control = Control {
+        let control = RelayControl {
             way,
-            line: Line::Up,
+            line: RelayBehaviour::Up,
             piece: READ,
             cut: None,
             forgotten: 0,
             released: 0,
             always: None,
         };
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SharedRelayState {
             segment,
             control: watch::Sender::new(control),
             counts: watch::Sender::default(),
@@ -267,22 +267,22 @@ impl Relay {
         Ok(Self { address, shared, accepting })
     }
 
-    fn change(&self, change: impl FnOnce(&mut Control)) {
+    fn change(&self, change: impl FnOnce(&mut RelayControl)) {
         self.shared.control.send_modify(change);
     }
 
     /// Where the connections to come lead.
-    pub fn lead(&self, way: Way) {
+    pub fn lead(&self, way: RelayTarget) {
         self.change(|control| control.way = way);
     }
 
     /// What the network does from now on.
-    pub fn set(&self, line: Line) {
+    pub fn set(&self, line: RelayBehaviour) {
         self.change(|control| control.line = line);
     }
 
     /// Cuts every connection that stands; those to come pass.
-    pub fn cut(&self, how: Cut) {
+    pub fn cut(&self, how: ConnectionCut) {
         let last = self.accepted();
         self.change(|control| control.cut = Some((last, how)));
     }
@@ -294,12 +294,12 @@ impl Relay {
     }
 
     /// Happens to the next connection for which nothing is planned yet.
-    pub fn plan(&self, fault: Fault) {
+    pub fn plan(&self, fault: RelayFault) {
         self.shared.faults().push_back(Some(fault));
     }
 
     /// Happens to the `nth` connection to come, counted from 0, instead of what was planned for it.
-    pub fn plan_for(&self, nth: usize, fault: Fault) {
+    pub fn plan_for(&self, nth: usize, fault: RelayFault) {
         let mut faults = self.shared.faults();
         if faults.len() <= nth {
             faults.resize(nth + 1, None);
@@ -308,7 +308,7 @@ impl Relay {
     }
 
     /// Happens to every connection to come that has no plan of its own.
-    pub fn always(&self, fault: Option<Fault>) {
+    pub fn always(&self, fault: Option<RelayFault>) {
         self.change(|control| control.always = fault);
     }
 
@@ -361,7 +361,7 @@ impl Relay {
 
     /// How many bytes of this side were passed on, over all connections.
     #[must_use]
-    pub fn passed(&self, from: Side) -> u64 {
+    pub fn passed(&self, from: RelaySide) -> u64 {
         self.shared.counts.borrow().of(from)
     }
 
@@ -370,7 +370,7 @@ impl Relay {
     /// # Panics
     ///
     /// If that takes too long.
-    pub async fn until_passed(&self, from: Side, bytes: u64) {
+    pub async fn until_passed(&self, from: RelaySide, bytes: u64) {
         let mut counts = self.shared.counts.subscribe();
         let passed = counts.wait_for(|counts| counts.of(from) >= bytes);
         let passed = timeout(PATIENCE, passed).await.is_ok();
@@ -378,7 +378,7 @@ impl Relay {
     }
 }
 
-impl Drop for Relay {
+impl Drop for FaultyRelay {
     fn drop(&mut self) {
         self.accepting.abort();
     }
@@ -415,12 +415,12 @@ fn listen(address: SocketAddr, segment: Option<u32>) -> io::Result<TcpListener> 
     socket.listen(BACKLOG)
 }
 
-async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<SharedRelayState>) {
     let mut control = shared.control.subscribe();
     let mut listener = Some(listener);
     let mut connections = JoinSet::new();
     loop {
-        let refuses = control.borrow_and_update().line == Line::Refusing;
+        let refuses = control.borrow_and_update().line == RelayBehaviour::Refusing;
         if refuses {
             listener = None;
         } else if listener.is_none() {

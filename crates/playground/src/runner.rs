@@ -22,22 +22,22 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
-pub use control::{Control, Stop};
+pub use control::{CallStopReason, JobControl};
 pub use job::{
-    Artifact, Cache, Dependency, GitInfo, Hook, Image, Job, JobInfo, RunnerInfo, Service, Step,
-    Variable, When,
+    GitInfo, GitLabJob, JobArtifact, JobCache, JobDependency, JobHook, JobImage, JobInfo,
+    JobService, JobStep, JobVariable, RunnerInfo, UploadCondition,
 };
-pub use journal::{Call, Event, Verb, Watch};
-pub use process::{Exit, KillTimes, Reading, Sent, Stream};
-pub use scripts::{Recorded, Scripts};
-pub use verdict::{BUILD_FAILURE, FailureReason, SYSTEM_FAILURE, Verdict};
+pub use journal::{DriverCall, DriverCallEvent, DriverCallKind, DriverCallObserver};
+pub use process::{DriverOutputStream, DriverProcessExit, KillTimes, PipeReadSpeed, SentSignal};
+pub use scripts::{RecordedScripts, ScriptSource};
+pub use verdict::{BUILD_FAILURE, FailureReason, GitLabVerdict, SYSTEM_FAILURE};
 
-use attempt::Attempt;
-use control::{Limits, Scope, UNLIMITED};
-use journal::Journal;
-use stages::Build;
-use variables::{Places, Status};
-use verdict::Failure;
+use attempt::JobAttempt;
+use control::{CancelScope, PlayedJobLimits, UNLIMITED};
+use journal::JobJournal;
+use stages::AttemptStages;
+use variables::{CiJobStatus, JobFolders};
+use verdict::StageFailure;
 
 /// How often a job is prepared before it is given up (`common/consts.go`).
 pub const PREPARE_ATTEMPTS: u32 = 3;
@@ -47,9 +47,9 @@ pub const OUTPUT_LIMIT: usize = 4 * 1024 * 1024;
 
 /// A configured runner, as `[[runners]]` and `[runners.custom]` describe it.
 #[derive(Clone, Debug)]
-pub struct Runner {
+pub struct RunnerImitation {
     /// The four programs.
-    pub driver: Driver,
+    pub driver: DriverCommands,
     /// The process environment of the runner itself, whole.
     pub environment: Vec<(OsString, OsString)>,
     /// `builds_dir`; `config` may replace it.
@@ -61,16 +61,16 @@ pub struct Runner {
     /// Where the temporary folder of each attempt is made.
     pub folder: PathBuf,
     /// Pauses and limits.
-    pub times: Times,
+    pub times: RunnerTimes,
     /// How many bytes of a job's log are kept.
     pub output_limit: usize,
     /// Where the scripts come from.
-    pub scripts: Scripts,
+    pub scripts: ScriptSource,
 }
 
 /// The words of the four programs; an empty list is a program that is not configured.
 #[derive(Clone, Debug, Default)]
-pub struct Driver {
+pub struct DriverCommands {
     /// `config_exec` and `config_args`.
     pub config: Vec<OsString>,
     /// `prepare_exec` and `prepare_args`.
@@ -81,40 +81,40 @@ pub struct Driver {
     pub cleanup: Vec<OsString>,
 }
 
-impl Driver {
+impl DriverCommands {
     /// One program for all four: `program BEFORE... VERB AFTER...`.
     #[must_use]
     pub fn new(program: &Path, before: &[&str], after: &[&str]) -> Self {
-        let words = |verb: Verb| {
+        let words = |verb: DriverCallKind| {
             let mut words = vec![program.as_os_str().to_owned()];
             words.extend(before.iter().chain(&[verb.as_str()]).chain(after).map(OsString::from));
             words
         };
         Self {
-            config: words(Verb::Config),
-            prepare: words(Verb::Prepare),
-            run: words(Verb::Run),
-            cleanup: words(Verb::Cleanup),
+            config: words(DriverCallKind::Config),
+            prepare: words(DriverCallKind::Prepare),
+            run: words(DriverCallKind::Run),
+            cleanup: words(DriverCallKind::Cleanup),
         }
     }
 
-    fn words(&self, verb: Verb) -> &[OsString] {
+    fn words(&self, verb: DriverCallKind) -> &[OsString] {
         match verb {
-            Verb::Config => &self.config,
-            Verb::Prepare => &self.prepare,
-            Verb::Run => &self.run,
-            Verb::Cleanup => &self.cleanup,
+            DriverCallKind::Config => &self.config,
+            DriverCallKind::Prepare => &self.prepare,
+            DriverCallKind::Run => &self.run,
+            DriverCallKind::Cleanup => &self.cleanup,
         }
     }
 }
 
 /// Pauses and limits of a runner. The defaults are gitlab-runner's own.
 #[derive(Clone, Copy, Debug)]
-pub struct Times {
+pub struct RunnerTimes {
     /// How long a signalled driver may take.
     pub kill: KillTimes,
     /// How fast a driver's output is read.
-    pub reading: Reading,
+    pub reading: PipeReadSpeed,
     /// `config_exec_timeout`
     pub config: Duration,
     /// `prepare_exec_timeout`
@@ -131,12 +131,12 @@ pub struct Times {
     pub build_finish: Duration,
 }
 
-impl Default for Times {
+impl Default for RunnerTimes {
     fn default() -> Self {
         let hour = Duration::from_secs(3600);
         Self {
             kill: KillTimes::default(),
-            reading: Reading::default(),
+            reading: PipeReadSpeed::default(),
             config: hour,
             prepare: hour,
             cleanup: hour,
@@ -150,13 +150,13 @@ impl Default for Times {
 
 /// A job that was played to its end.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct PlayedJob {
     /// What GitLab would be told.
-    pub verdict: Verdict,
+    pub verdict: GitLabVerdict,
     /// Whether someone cancelled it; the verdict of such a job is `unknown_failure`.
     pub cancelled: bool,
     /// Every call of the driver, in the order in which they ended.
-    pub calls: Vec<Call>,
+    pub calls: Vec<DriverCall>,
     /// The log as GitLab would show it, cut at the runner's limit.
     pub trace: Vec<u8>,
     /// Bytes of the whole log.
@@ -165,25 +165,31 @@ pub struct Outcome {
     pub took: Duration,
 }
 
-impl Outcome {
+impl PlayedJob {
     /// The names of all calls, in order.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
-        self.calls.iter().map(Call::name).collect()
+        self.calls.iter().map(DriverCall::name).collect()
     }
 
     /// The last call of this name.
     #[must_use]
-    pub fn call(&self, name: &str) -> Option<&Call> {
+    pub fn call(&self, name: &str) -> Option<&DriverCall> {
         self.calls.iter().rev().find(|call| call.name() == name)
     }
 }
 
-impl Runner {
+impl RunnerImitation {
     /// Plays `job` to its verdict; `watch` sees each call and its output as they come.
-    pub async fn play(&self, job: &Job, control: &Control, watch: Watch) -> Outcome {
-        let journal = Journal::new(self.output_limit, watch);
-        let limits = Limits::new(control.clone(), Duration::from_secs(job.runner_info.timeout));
+    pub async fn play(
+        &self,
+        job: &GitLabJob,
+        control: &JobControl,
+        watch: DriverCallObserver,
+    ) -> PlayedJob {
+        let journal = JobJournal::new(self.output_limit, watch);
+        let limits =
+            PlayedJobLimits::new(control.clone(), Duration::from_secs(job.runner_info.timeout));
         let result = match self.prepare(job, &limits, &journal).await {
             Ok(attempt) => self.build(job, &limits, &journal, &attempt).await,
             Err(failure) => Err(failure),
@@ -191,38 +197,40 @@ impl Runner {
         let (verdict, cancelled) = match &result {
             Ok(()) => {
                 journal.say("Job succeeded");
-                (Verdict::Success, false)
+                (GitLabVerdict::Success, false)
             }
             Err(failure) => {
                 journal.say(&format!("ERROR: Job failed: {failure}"));
-                let cancelled =
-                    matches!(failure, Failure::Stopped(Stop::Cancelled | Stop::Aborted));
+                let cancelled = matches!(
+                    failure,
+                    StageFailure::Stopped(CallStopReason::Cancelled | CallStopReason::Aborted)
+                );
                 (failure.verdict(), cancelled)
             }
         };
         let (calls, trace, trace_bytes, took) = journal.close();
-        Outcome { verdict, cancelled, calls, trace, trace_bytes, took }
+        PlayedJob { verdict, cancelled, calls, trace, trace_bytes, took }
     }
 
     /// Tries to prepare; a try that failed is cleaned up before anything else.
     async fn prepare<'a>(
         &'a self,
-        job: &'a Job,
-        limits: &'a Limits,
-        journal: &'a Journal,
-    ) -> Result<Attempt<'a>, Failure> {
-        let mut last = Failure::System("no try was made".to_owned());
-        let mut places = Places::default();
+        job: &'a GitLabJob,
+        limits: &'a PlayedJobLimits,
+        journal: &'a JobJournal,
+    ) -> Result<JobAttempt<'a>, StageFailure> {
+        let mut last = StageFailure::System("no try was made".to_owned());
+        let mut places = JobFolders::default();
         for _ in 0..PREPARE_ATTEMPTS {
             let mut attempt =
-                Attempt::new(self, job, limits, journal, places).map_err(|error| {
-                    Failure::System(format!("making the folder of the job: {error}"))
+                JobAttempt::new(self, job, limits, journal, places).map_err(|error| {
+                    StageFailure::System(format!("making the folder of the job: {error}"))
                 })?;
             match attempt.prepare().await {
                 Ok(()) => return Ok(attempt),
                 Err(failure) => last = failure,
             }
-            attempt.cleanup(Status::Running).await;
+            attempt.cleanup(CiJobStatus::Running).await;
             places = attempt.places().clone();
             if last.is_final() {
                 return Err(last);
@@ -230,9 +238,9 @@ impl Runner {
             journal.say(&format!("ERROR: Preparation failed: {last}"));
             let pause = self.times.prepare_pause;
             journal.say(&format!("Will be retried in {} ms ...", pause.as_millis()));
-            match limits.ended(Scope::Job, pause).await {
-                Stop::CallTimedOut => {}
-                stop => return Err(Failure::Stopped(stop)),
+            match limits.ended(CancelScope::Job, pause).await {
+                CallStopReason::CallTimedOut => {}
+                stop => return Err(StageFailure::Stopped(stop)),
             }
         }
         Err(last)
@@ -242,15 +250,15 @@ impl Runner {
     /// beside that stage.
     async fn build(
         &self,
-        job: &Job,
-        limits: &Limits,
-        journal: &Journal,
-        attempt: &Attempt<'_>,
-    ) -> Result<(), Failure> {
-        let build = Build::new(self, job, journal, attempt);
+        job: &GitLabJob,
+        limits: &PlayedJobLimits,
+        journal: &JobJournal,
+        attempt: &JobAttempt<'_>,
+    ) -> Result<(), StageFailure> {
+        let build = AttemptStages::new(self, job, journal, attempt);
         let mut stages = pin!(build.run());
         let patience = async {
-            limits.ended(Scope::Afterwards, UNLIMITED).await;
+            limits.ended(CancelScope::Afterwards, UNLIMITED).await;
             tokio::time::sleep(self.times.build_finish).await;
         };
         let result = tokio::select! {

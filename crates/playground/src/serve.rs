@@ -8,19 +8,21 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use fargate_local_cloud::{AccessKeyPair, Limits, LocalCloud, Options, Pace, ServeError};
+use fargate_local_cloud::{
+    AccessKeyPair, CloudOptions, CloudRateLimits, LocalCloud, ServeError, TaskTiming,
+};
 use tokio::time::timeout;
 
 use crate::faults;
-use crate::programs::{self, Missing};
-use crate::signals::Signals;
+use crate::programs::{self, MissingProgram};
+use crate::signals::TerminationSignals;
 
 /// Longest time that the tasks may take to end when the cloud does.
 const GOODBYE: Duration = Duration::from_secs(30);
 
 /// Serve the local cloud until SIGINT or SIGTERM; its tasks end with it.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub struct ServeArgs {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
@@ -47,7 +49,7 @@ pub struct Args {
         default_missing_value = "1",
         conflicts_with = "pace"
     )]
-    realistic: Option<Factor>,
+    realistic: Option<DelayFactor>,
     /// Rules for what goes wrong from the start; `fargate-local faults` explains them.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
@@ -57,13 +59,13 @@ pub struct Args {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct PaceChoice(Pace);
+struct PaceChoice(TaskTiming);
 
 /// A factor of the measured delays.
 #[derive(Clone, Copy, Debug)]
-struct Factor(f64);
+struct DelayFactor(f64);
 
-impl FromStr for Factor {
+impl FromStr for DelayFactor {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let factor = text.parse::<f64>().ok().filter(|factor| *factor > 0.0 && *factor <= 100.0);
@@ -75,10 +77,10 @@ impl FromStr for PaceChoice {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "instant" {
-            return Ok(Self(Pace::Instant));
+            return Ok(Self(TaskTiming::Instant));
         }
         match text.parse() {
-            Ok(Factor(factor)) => Ok(Self(Pace::Measured { factor })),
+            Ok(DelayFactor(factor)) => Ok(Self(TaskTiming::Measured { factor })),
             Err(_) => Err("allowed: `instant`, or a factor above 0 and up to 100".to_owned()),
         }
     }
@@ -86,13 +88,13 @@ impl FromStr for PaceChoice {
 
 /// Why the cloud is not served.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ServeCommandError {
     /// Something is not installed or not built.
     #[error(transparent)]
-    Missing(#[from] Missing),
+    Missing(#[from] MissingProgram),
     /// The rules for what goes wrong cannot be used.
     #[error(transparent)]
-    Faults(#[from] faults::Error),
+    Faults(#[from] faults::FaultFileError),
     /// The cloud did not start.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -117,17 +119,17 @@ pub enum Error {
 ///
 /// # Errors
 ///
-/// [`Error`]
-pub async fn run(args: Args) -> Result<(), Error> {
-    let mut signals = Signals::catch()?;
+/// [`ServeCommandError`]
+pub async fn run(args: ServeArgs) -> Result<(), ServeCommandError> {
+    let mut signals = TerminationSignals::catch()?;
     let rules = args.faults.as_deref().map(faults::read).transpose()?;
     let (pace, limits) = match args.realistic {
-        None => (args.pace.0, Limits::none()),
-        Some(Factor(factor)) => (Pace::Measured { factor }, Limits::of_aws()),
+        None => (args.pace.0, CloudRateLimits::none()),
+        Some(DelayFactor(factor)) => (TaskTiming::Measured { factor }, CloudRateLimits::of_aws()),
     };
     let (listen, allow_remote, empty) = (args.listen, args.allow_remote, args.empty);
-    let options = Options::new(programs::agent()?);
-    let options = Options { listen, allow_remote, empty, pace, limits, ..options };
+    let options = CloudOptions::new(programs::agent()?);
+    let options = CloudOptions { listen, allow_remote, empty, pace, limits, ..options };
     let cloud = LocalCloud::serve(options).await?;
     if let Some(rules) = rules {
         cloud.set_faults(rules);
@@ -139,11 +141,11 @@ pub async fn run(args: Args) -> Result<(), Error> {
     if ready.is_ok() {
         signals.next().await;
     }
-    timeout(GOODBYE, cloud.shutdown()).await.map_err(|_| Error::Tasks)?;
+    timeout(GOODBYE, cloud.shutdown()).await.map_err(|_| ServeCommandError::Tasks)?;
     ready
 }
 
-fn announce(cloud: &LocalCloud, args: &Args) -> Result<(), Error> {
+fn announce(cloud: &LocalCloud, args: &ServeArgs) -> Result<(), ServeCommandError> {
     let endpoint = cloud.endpoint();
     let mut use_it = format!("export AWS_ENDPOINT_URL={endpoint}");
     // A pair of the environment is known to whoever set it, and may be one of a real account.
@@ -159,7 +161,7 @@ fn announce(cloud: &LocalCloud, args: &Args) -> Result<(), Error> {
             None => path.with_extension("state"),
         };
         write(&path, &cloud.configuration(&state_dir))
-            .map_err(|source| Error::Configuration { path: path.clone(), source })?;
+            .map_err(|source| ServeCommandError::Configuration { path: path.clone(), source })?;
         use_it += &format!(" FARGATE_RUNNER_CONFIG={}", path.display());
     }
     let mut out = std::io::stdout().lock();
@@ -183,10 +185,10 @@ mod tests {
 
     #[test]
     fn a_pace_is_instant_or_a_factor() {
-        assert_eq!("instant".parse::<PaceChoice>().unwrap().0, Pace::Instant);
+        assert_eq!("instant".parse::<PaceChoice>().unwrap().0, TaskTiming::Instant);
         let factor = "0.025".parse::<PaceChoice>().unwrap().0;
-        assert_eq!(factor, Pace::Measured { factor: 0.025 });
-        assert!("instant".parse::<Factor>().is_err());
+        assert_eq!(factor, TaskTiming::Measured { factor: 0.025 });
+        assert!("instant".parse::<DelayFactor>().is_err());
         for wrong in ["", "0", "-1", "fast", "inf", "NaN", "1e9"] {
             assert!(wrong.parse::<PaceChoice>().is_err(), "{wrong}");
         }

@@ -6,14 +6,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals, caught from now on.
 #[derive(Debug)]
-pub struct Signals {
+pub struct TerminationSignals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
     quit: Signal,
 }
 
-impl Signals {
+impl TerminationSignals {
     /// Catches them.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Colour {
+pub enum TerminalColourMode {
     /// Always.
     Always,
     /// Never.
@@ -18,7 +18,7 @@ pub enum Colour {
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Progress {
+pub enum ProgressMode {
     /// In place on a terminal, as lines elsewhere.
     #[default]
     Auto,
@@ -28,7 +28,7 @@ pub enum Progress {
 
 /// What may be written to standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Abilities {
+pub struct TerminalCapabilities {
     /// The cursor may be moved.
     pub live: bool,
     /// Colours may be used.
@@ -39,38 +39,38 @@ pub struct Abilities {
 
 /// Columns and rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
+pub struct TerminalSize {
     /// Characters in a line.
     pub columns: usize,
     /// Lines.
     pub rows: usize,
 }
 
-impl Abilities {
+impl TerminalCapabilities {
     /// Those of standard output in this environment.
     #[must_use]
-    pub fn of_stdout(colour: Colour, progress: Progress) -> Self {
+    pub fn of_stdout(colour: TerminalColourMode, progress: ProgressMode) -> Self {
         let variable = |name: &str| std::env::var(name).ok();
         Self::decide(std::io::stdout().is_terminal(), colour, progress, variable)
     }
 
     fn decide(
         terminal: bool,
-        colour: Colour,
-        progress: Progress,
+        colour: TerminalColourMode,
+        progress: ProgressMode,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Self {
         let set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
         let capable = terminal && variable("TERM").is_none_or(|term| term != "dumb");
-        let plain = progress == Progress::Plain
+        let plain = progress == ProgressMode::Plain
             || variable("FARGATE_RUNNER_PROGRESS").is_some_and(|value| value == "plain");
         let forced =
             variable("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
         let colour = match colour {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto if set("NO_COLOR") => false,
-            Colour::Auto => forced || capable,
+            TerminalColourMode::Always => true,
+            TerminalColourMode::Never => false,
+            TerminalColourMode::Auto if set("NO_COLOR") => false,
+            TerminalColourMode::Auto => forced || capable,
         };
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find(|name| set(name));
         let unicode = locale.and_then(&variable).is_some_and(|value| {
@@ -92,9 +92,9 @@ impl Abilities {
 
 /// The size of the terminal on standard output; none where there is no terminal.
 #[must_use]
-pub fn size() -> Option<Size> {
+pub fn size() -> Option<TerminalSize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    let size = Size { columns: usize::from(size.ws_col), rows: usize::from(size.ws_row) };
+    let size = TerminalSize { columns: usize::from(size.ws_col), rows: usize::from(size.ws_row) };
     (size.columns > 0 && size.rows > 0).then_some(size)
 }
 
@@ -123,11 +123,11 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn with(terminal: bool, variables: &[(&str, &str)]) -> Abilities {
+    fn with(terminal: bool, variables: &[(&str, &str)]) -> TerminalCapabilities {
         let find = |name: &str| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
-        Abilities::decide(terminal, Colour::Auto, Progress::Auto, find)
+        TerminalCapabilities::decide(terminal, TerminalColourMode::Auto, ProgressMode::Auto, find)
     }
 
     #[test]

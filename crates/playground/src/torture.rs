@@ -9,15 +9,15 @@
 
 mod driver_setup;
 mod harm;
-mod house;
+mod host;
 mod job_script;
 mod link;
 mod network;
 mod oracle;
 mod plan;
+mod script_observer;
 mod sidecar;
-mod windows;
-mod witness;
+mod timeout_presets;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -26,19 +26,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fargate_local_cloud::{RulesError, ServeError, TaskRecord};
+use fargate_local_cloud::{FaultRulesError, ServeError, TaskRecord};
 use fargate_model::id::IdError;
 use fargate_model::text::duration;
 
-use crate::invariants::{Broken, Invariant};
-use crate::programs::{self, Missing};
-use crate::signals::Signals;
-use house::{House, Played};
+use crate::invariants::{BrokenInvariant, ProductInvariant};
+use crate::programs::{self, MissingProgram};
+use crate::signals::TerminationSignals;
+use host::{TortureHost, TortureJobResult};
 
 /// Kill, cancel, refuse and cut off the product's jobs on a local cloud, tell their tasks to end, end
 /// their sidecars, let their keys expire, and judge what must always hold.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub struct TortureArgs {
     /// How many jobs are played.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     jobs: u64,
@@ -61,10 +61,10 @@ pub struct Args {
 
 /// Why nothing could be judged.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum TortureError {
     /// Something is not installed or not built.
     #[error(transparent)]
-    Missing(#[from] Missing),
+    Missing(#[from] MissingProgram),
     /// The cloud did not start.
     #[error("starting the local cloud")]
     Cloud(#[from] ServeError),
@@ -76,7 +76,7 @@ pub enum Error {
     Identity(#[from] IdError),
     /// The local cloud refuses a rule. A bug of this program, or more jobs than it takes rules.
     #[error("harming a job")]
-    Rules(#[from] RulesError),
+    Rules(#[from] FaultRulesError),
     /// The local cloud refuses a task definition. A bug of this program.
     #[error("registering a task definition with a sidecar: {0}")]
     Definition(String),
@@ -98,14 +98,14 @@ pub enum Error {
 const TOGETHER: u64 = 300;
 
 /// A counter-example: what broke, and the jobs that are played to see it again.
-struct Example {
-    broken: Broken,
+struct CounterExample {
+    broken: BrokenInvariant,
     jobs: Range<u64>,
 }
 
 /// What came of all jobs.
 #[derive(Default)]
-struct Tally {
+struct TortureSummary {
     jobs: u64,
     harms: BTreeMap<String, usize>,
     networks: BTreeMap<String, usize>,
@@ -115,7 +115,7 @@ struct Tally {
     breaks: usize,
     misled: usize,
     slowest: Option<(Duration, u64)>,
-    examples: Vec<Example>,
+    examples: Vec<CounterExample>,
     kept: Vec<PathBuf>,
 }
 
@@ -123,15 +123,15 @@ struct Tally {
 ///
 /// # Errors
 ///
-/// [`Error`]
-pub async fn run(args: Args) -> Result<bool, Error> {
+/// [`TortureError`]
+pub async fn run(args: TortureArgs) -> Result<bool, TortureError> {
     programs::installed("bwrap", "bubblewrap")?;
     let driver = programs::runner(args.runner.as_deref())?;
     let agent = programs::agent()?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..=u64::from(u32::MAX)));
-    let mut signals = Signals::catch()?;
+    let mut signals = TerminationSignals::catch()?;
     writeln!(io::stdout(), "seed {seed}")?;
-    let (began, mut tally) = (Instant::now(), Tally::default());
+    let (began, mut tally) = (Instant::now(), TortureSummary::default());
     let played = play_all(&args, (&driver, agent), seed, &mut signals, &mut tally).await;
     // Whatever ended it, what was judged is told.
     if played.is_ok() || tally.jobs > 0 {
@@ -142,19 +142,19 @@ pub async fn run(args: Args) -> Result<bool, Error> {
 }
 
 async fn play_all(
-    args: &Args,
+    args: &TortureArgs,
     (driver, agent): (&Path, PathBuf),
     seed: u64,
-    signals: &mut Signals,
-    tally: &mut Tally,
-) -> Result<(), Error> {
+    signals: &mut TerminationSignals,
+    tally: &mut TortureSummary,
+) -> Result<(), TortureError> {
     let began = Instant::now();
     let end = args.first.saturating_add(args.jobs);
     let mut first = args.first;
     while first < end {
         let jobs = first..end.min(first.saturating_add(TOGETHER));
         first = jobs.end;
-        let house = Arc::new(House::build(driver, agent.clone(), seed).await?);
+        let house = Arc::new(TortureHost::build(driver, agent.clone(), seed).await?);
         let at_once = usize::from(args.at_once);
         let judged = play(&house, jobs, at_once, signals, tally).await;
         let house = Arc::into_inner(house).expect("every job was joined");
@@ -177,45 +177,46 @@ async fn play_all(
 
 /// True if something broke.
 async fn play(
-    house: &Arc<House>,
+    house: &Arc<TortureHost>,
     jobs: Range<u64>,
     at_once: usize,
-    signals: &mut Signals,
-    tally: &mut Tally,
-) -> Result<bool, Error> {
+    signals: &mut TerminationSignals,
+    tally: &mut TortureSummary,
+) -> Result<bool, TortureError> {
     let all_played = house.play(jobs.clone(), at_once, signals).await?;
     // First all that must end by itself, then the clean-up that comes at last.
     tokio::select! {
         () = house.settle() => {}
-        () = signals.next() => return Err(Error::Interrupted),
+        () = signals.next() => return Err(TortureError::Interrupted),
     }
     let before = tally.examples.len();
     for played in &all_played {
         tally.count(played);
         tally.saved += usize::from(house.witness().of(played.guest.job.id).saved);
         let number = played.guest.number;
-        let mut tell = |broken| tally.examples.push(Example { broken, jobs: number..number + 1 });
+        let mut tell =
+            |broken| tally.examples.push(CounterExample { broken, jobs: number..number + 1 });
         oracle::judge(house, played).into_iter().for_each(&mut tell);
         let lives = |task: &TaskRecord| task.last_status != "STOPPED";
         for task in house.tasks_of(&played.key).into_iter().filter(lives) {
             let evidence = format!("task {} still lives", task.arn);
-            tell(Broken { invariant: Invariant::NoOrphan, evidence });
+            tell(BrokenInvariant { invariant: ProductInvariant::NoOrphan, evidence });
         }
     }
     for number in house.clean_up(&all_played, at_once).await? {
         let evidence = "the last clean-up failed".to_owned();
-        let broken = Broken { invariant: Invariant::NoOrphan, evidence };
-        tally.examples.push(Example { broken, jobs: number..number + 1 });
+        let broken = BrokenInvariant { invariant: ProductInvariant::NoOrphan, evidence };
+        tally.examples.push(CounterExample { broken, jobs: number..number + 1 });
     }
     let of_all = oracle::judge_all(house, &all_played).into_iter();
-    tally.examples.extend(of_all.map(|broken| Example { broken, jobs: jobs.clone() }));
+    tally.examples.extend(of_all.map(|broken| CounterExample { broken, jobs: jobs.clone() }));
     let struck = house.cloud().struck().into_iter();
     tally.strikes += struck.filter(|struck| !link::only_leads(&struck.rule)).count();
     Ok(tally.examples.len() > before)
 }
 
-impl Tally {
-    fn count(&mut self, played: &Played) {
+impl TortureSummary {
+    fn count(&mut self, played: &TortureJobResult) {
         self.jobs += 1;
         *self.harms.entry(played.guest.harm.to_string()).or_default() += 1;
         *self.networks.entry(played.guest.network.to_string()).or_default() += 1;
@@ -227,7 +228,7 @@ impl Tally {
     }
 }
 
-fn report(args: &Args, seed: u64, tally: &Tally, took: Duration) -> String {
+fn report(args: &TortureArgs, seed: u64, tally: &TortureSummary, took: Duration) -> String {
     let jobs = match (tally.jobs, args.jobs) {
         (1, 1) => "1 job".to_owned(),
         (played, all) if played == all => format!("{all} jobs"),
@@ -249,11 +250,11 @@ fn report(args: &Args, seed: u64, tally: &Tally, took: Duration) -> String {
         text += &format!("the slowest took {}: job {number}\n\n", duration(took));
     }
     text += "broken\n";
-    for invariant in Invariant::ALL {
+    for invariant in ProductInvariant::ALL {
         let count = tally.examples.iter().filter(|e| e.broken.invariant == invariant).count();
         text += &format!("  {count:>6}  {invariant}\n");
     }
-    for Example { broken, jobs } in &tally.examples {
+    for CounterExample { broken, jobs } in &tally.examples {
         let (first, count) = (jobs.start, jobs.end - jobs.start);
         text += &format!(
             "\nerror: {broken}\n  again: fargate-local torture --seed {seed} --first {first} --jobs {count}\n"

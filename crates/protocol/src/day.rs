@@ -4,13 +4,13 @@ use std::fmt;
 
 /// A day of the Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Day {
+pub struct CalendarDay {
     year: u16,
     month: u8,
     day: u8,
 }
 
-impl Day {
+impl CalendarDay {
     /// Reads `YYYY-MM-DD` and nothing else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -37,7 +37,7 @@ impl Day {
     }
 }
 
-impl fmt::Display for Day {
+impl fmt::Display for CalendarDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
     }
@@ -48,8 +48,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn day(text: &str) -> Day {
-        Day::parse(text).unwrap()
+    fn day(text: &str) -> CalendarDay {
+        CalendarDay::parse(text).unwrap()
     }
 
     #[test]
@@ -74,14 +74,14 @@ mod tests {
             "2026-01-01T",
             "ü026-01-1",
         ] {
-            assert_eq!(Day::parse(odd), None, "{odd}");
+            assert_eq!(CalendarDay::parse(odd), None, "{odd}");
         }
     }
 
     proptest! {
         #[test]
         fn no_text_panics_and_what_is_read_is_written_alike(text in "\\PC{0,12}") {
-            prop_assert!(Day::parse(&text).is_none_or(|day| day.to_string() == text));
+            prop_assert!(CalendarDay::parse(&text).is_none_or(|day| day.to_string() == text));
         }
     }
 }

@@ -45,12 +45,12 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
 
 /// Cuts a stream of bytes, however it arrives, into messages.
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub struct FrameDecoder {
     buffer: Vec<u8>,
     start: usize,
 }
 
-impl Decoder {
+impl FrameDecoder {
     /// Takes what arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.start > 0 {
@@ -82,14 +82,22 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fargate_model::id::Token;
+    use fargate_model::id::RandomToken;
 
-    use crate::{Ending, FromAgent, FromClient, Stream, What};
+    use crate::{AgentMessage, ClientMessage, RunCommand, ScriptExit, ScriptStream};
 
-    fn messages() -> Vec<FromAgent> {
+    fn messages() -> Vec<AgentMessage> {
         vec![
-            FromAgent::Output { offset: 7, stream: Stream::Stderr, bytes: vec![0, 255, 10] },
-            FromAgent::Exit { ending: Ending::Signal { number: 9 }, offset: 10, by_itself: true },
+            AgentMessage::Output {
+                offset: 7,
+                stream: ScriptStream::Stderr,
+                bytes: vec![0, 255, 10],
+            },
+            AgentMessage::Exit {
+                ending: ScriptExit::Signal { number: 9 },
+                offset: 10,
+                by_itself: true,
+            },
         ]
     }
 
@@ -97,11 +105,11 @@ mod tests {
     fn messages_survive_any_cutting_of_the_stream() {
         let stream: Vec<u8> = messages().iter().flat_map(|m| encode(m).unwrap()).collect();
         for piece in 1..stream.len() {
-            let mut decoder = Decoder::default();
+            let mut decoder = FrameDecoder::default();
             let mut seen = Vec::new();
             for bytes in stream.chunks(piece) {
                 decoder.push(bytes);
-                while let Some(message) = decoder.take::<FromAgent>().unwrap() {
+                while let Some(message) = decoder.take::<AgentMessage>().unwrap() {
                     seen.push(message);
                 }
             }
@@ -111,31 +119,32 @@ mod tests {
 
     #[test]
     fn a_length_field_of_4_gib_is_refused_before_anything_is_read() {
-        let mut decoder = Decoder::default();
+        let mut decoder = FrameDecoder::default();
         decoder.push(&[0xff; 4]);
-        let error = decoder.take::<FromAgent>().unwrap_err();
+        let error = decoder.take::<AgentMessage>().unwrap_err();
         assert_eq!(error.to_string(), "a frame of 4294967295 bytes; at most 65536 are allowed");
     }
 
     #[test]
     fn a_message_that_does_not_fit_is_refused_where_it_is_made() {
         let bytes = vec![0; MAX_FRAME];
-        let message = FromAgent::Output { offset: 0, stream: Stream::Stdout, bytes };
+        let message = AgentMessage::Output { offset: 0, stream: ScriptStream::Stdout, bytes };
         assert!(matches!(encode(&message), Err(FrameError::TooLong { .. })));
     }
 
     #[test]
     fn a_field_of_a_newer_version_is_skipped() {
         #[derive(serde::Serialize)]
-        enum Newer {
-            Exit { ending: Ending, offset: u64, cpu_ms: u64 },
+        enum NewerAgentMessage {
+            Exit { ending: ScriptExit, offset: u64, cpu_ms: u64 },
         }
-        let newer = Newer::Exit { ending: Ending::Code { code: 3 }, offset: 1, cpu_ms: 5 };
-        let mut decoder = Decoder::default();
+        let newer =
+            NewerAgentMessage::Exit { ending: ScriptExit::Code { code: 3 }, offset: 1, cpu_ms: 5 };
+        let mut decoder = FrameDecoder::default();
         decoder.push(&encode(&newer).unwrap());
-        let seen: FromAgent = decoder.take().unwrap().unwrap();
-        let ending = Ending::Code { code: 3 };
-        assert_eq!(seen, FromAgent::Exit { ending, offset: 1, by_itself: false });
+        let seen: AgentMessage = decoder.take().unwrap().unwrap();
+        let ending = ScriptExit::Code { code: 3 };
+        assert_eq!(seen, AgentMessage::Exit { ending, offset: 1, by_itself: false });
     }
 
     #[test]
@@ -146,9 +155,9 @@ mod tests {
         }
         let older =
             OlderAgentMessage::HelloOk { version: 1, agent: "agent 0.1".to_owned(), proof: None };
-        let mut decoder = Decoder::default();
+        let mut decoder = FrameDecoder::default();
         decoder.push(&encode(&older).unwrap());
-        let Some(FromAgent::HelloOk { features, .. }) = decoder.take().unwrap() else {
+        let Some(AgentMessage::HelloOk { features, .. }) = decoder.take().unwrap() else {
             panic!("no hello");
         };
         assert!(features.is_empty());
@@ -158,9 +167,9 @@ mod tests {
     fn a_run_of_a_driver_from_before_joined_streams_keeps_them_apart() {
         #[derive(serde::Serialize)]
         struct OlderRun {
-            run_id: Token,
+            run_id: RandomToken,
             target: Option<String>,
-            what: What,
+            what: RunCommand,
             env: Vec<(String, String)>,
             cwd: Option<String>,
             resume_from: Option<u64>,
@@ -169,22 +178,23 @@ mod tests {
         enum OlderDriverMessage {
             Run(OlderRun),
         }
-        let (run_id, what) = (Token::from_bits([7; 16]), What::Argv { argv: vec!["x".to_owned()] });
+        let (run_id, what) =
+            (RandomToken::from_bits([7; 16]), RunCommand::Argv { argv: vec!["x".to_owned()] });
         let older =
             OlderRun { run_id, target: None, what, env: vec![], cwd: None, resume_from: None };
-        let mut decoder = Decoder::default();
+        let mut decoder = FrameDecoder::default();
         decoder.push(&encode(&OlderDriverMessage::Run(older)).unwrap());
-        let Some(FromClient::Run(run)) = decoder.take().unwrap() else { panic!("no run") };
+        let Some(ClientMessage::Run(run)) = decoder.take().unwrap() else { panic!("no run") };
         assert!(!run.join_streams);
     }
 
     #[test]
     fn bytes_that_are_no_message_are_an_error_and_not_a_panic() {
         for payload in [&b"\xc1"[..], b"\x81\xa3Foo\x80", b""] {
-            let mut decoder = Decoder::default();
+            let mut decoder = FrameDecoder::default();
             decoder.push(&u32::try_from(payload.len()).unwrap().to_be_bytes());
             decoder.push(payload);
-            assert!(matches!(decoder.take::<FromAgent>(), Err(FrameError::Payload(_))));
+            assert!(matches!(decoder.take::<AgentMessage>(), Err(FrameError::Payload(_))));
         }
     }
 }

@@ -8,10 +8,11 @@ mod day;
 mod frame;
 mod message;
 
-pub use day::Day;
-pub use frame::{Decoder, FrameError, MAX_FRAME, encode};
+pub use day::CalendarDay;
+pub use frame::{FrameDecoder, FrameError, MAX_FRAME, encode};
 pub use message::{
-    Accepted, Ending, FromAgent, FromClient, Lease, Notice, Refusal, Run, Signal, Stream, What,
+    AgentMessage, AgentNotice, AgentRefusal, ClientMessage, RunAcceptance, RunCommand, RunRequest,
+    ScriptExit, ScriptSignal, ScriptStream, TaskLease,
 };
 
 /// The name of the SSH subsystem in which frames are exchanged.
@@ -20,7 +21,7 @@ pub const SUBSYSTEM: &str = "fargate-runner";
 /// The versions that this build speaks, best last.
 pub const VERSIONS: &[u16] = &[1];
 
-/// A feature that an agent names in its hello: [`Run::resume_from`] attaches to what a lost
+/// A feature that an agent names in its hello: [`RunRequest::resume_from`] attaches to what a lost
 /// connection has left running. Without the name a client must not use it.
 pub const RESUME: &str = "resume";
 

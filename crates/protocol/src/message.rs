@@ -1,11 +1,11 @@
 //! The messages, in both directions, and what each promises.
 
-use fargate_model::id::Token;
+use fargate_model::id::RandomToken;
 use serde::{Deserialize, Serialize};
 
 /// What the driver, or any other client, says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FromClient {
+pub enum ClientMessage {
     /// First message: the versions that the client speaks and the challenge that a proof of the
     /// host key must contain.
     Hello {
@@ -18,11 +18,11 @@ pub enum FromClient {
         client: String,
     },
     /// How long the task may go on without a client, and in all.
-    Lease(Lease),
+    Lease(TaskLease),
     /// Starts something, or attaches to what this id has started. A new id first ends the former.
-    /// After [`Accepted::Unknown`] another may follow in the same conversation.
-    Run(Run),
-    /// The next bytes of the script that [`What::Script`] announced.
+    /// After [`RunAcceptance::Unknown`] another may follow in the same conversation.
+    Run(RunRequest),
+    /// The next bytes of the script that [`RunCommand::Script`] announced.
     Script {
         /// At most [`crate::MAX_CHUNK`].
         #[serde(with = "serde_bytes")]
@@ -37,7 +37,7 @@ pub enum FromClient {
     /// also when the client leaves.
     Signal {
         /// What is sent at once to the whole process group.
-        signal: Signal,
+        signal: ScriptSignal,
         /// Milliseconds until KILL.
         grace_ms: u64,
     },
@@ -45,7 +45,7 @@ pub enum FromClient {
 
 /// What the agent says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FromAgent {
+pub enum AgentMessage {
     /// Answer to `Hello`.
     HelloOk {
         /// The version that both speak from here on.
@@ -64,13 +64,13 @@ pub enum FromAgent {
         released: Option<String>,
     },
     /// Answer to `Run`.
-    Accepted(Accepted),
+    Accepted(RunAcceptance),
     /// Bytes that the script wrote.
     Output {
         /// Position of the first byte, counted over both streams.
         offset: u64,
         /// Where the script wrote them.
-        stream: Stream,
+        stream: ScriptStream,
         /// At most [`crate::MAX_CHUNK`].
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
@@ -78,24 +78,24 @@ pub enum FromAgent {
     /// The script ended and all its output was sent.
     Exit {
         /// How it ended.
-        ending: Ending,
+        ending: ScriptExit,
         /// Bytes of output in all.
         offset: u64,
         /// It ended before any signal of the agent's or from outside of the task reached it, so this
-        /// is its own end even if [`Notice::Terminating`] came before. Agents of before this field,
+        /// is its own end even if [`AgentNotice::Terminating`] came before. Agents of before this field,
         /// and those that cannot know it, say no.
         #[serde(default)]
         by_itself: bool,
     },
     /// Something that the client should know about the task, such as its coming end.
-    Notice(Notice),
+    Notice(AgentNotice),
     /// The request cannot be served; nothing was started.
-    Refused(Refusal),
+    Refused(AgentRefusal),
 }
 
-/// See [`FromClient::Lease`].
+/// See [`ClientMessage::Lease`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lease {
+pub struct TaskLease {
     /// The task ends when no client came for this long since the last one was lost, in ms.
     pub idle_ms: u64,
     /// The task ends this long from now, whatever happens, in ms.
@@ -111,15 +111,15 @@ pub struct Lease {
     pub hosts: Vec<(String, String)>,
 }
 
-/// See [`FromClient::Run`].
+/// See [`ClientMessage::Run`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
+pub struct RunRequest {
     /// Of one `run` process.
-    pub run_id: Token,
+    pub run_id: RandomToken,
     /// A container of the task; none is the one that the agent lives in.
     pub target: Option<String>,
     /// What is started.
-    pub what: What,
+    pub what: RunCommand,
     /// Variables on top of the container's own.
     pub env: Vec<(String, String)>,
     /// Working directory; none is the container's own.
@@ -128,14 +128,14 @@ pub struct Run {
     /// attaches last is the one that is told. Needs [`crate::RESUME`].
     pub resume_from: Option<u64>,
     /// One pipe for both streams, so that their order is the script's; all of it is then told as
-    /// [`Stream::Stdout`]. Agents of before this field keep them apart.
+    /// [`ScriptStream::Stdout`]. Agents of before this field keep them apart.
     #[serde(default)]
     pub join_streams: bool,
 }
 
-/// What a [`Run`] starts.
+/// What a [`RunRequest`] starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum What {
+pub enum RunCommand {
     /// A script for a shell; it starts only when all of it has arrived and the hash matches.
     Script {
         /// Name or path of the shell.
@@ -153,9 +153,9 @@ pub enum What {
     },
 }
 
-/// How a [`Run`] was taken.
+/// How a [`RunRequest`] was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Accepted {
+pub enum RunAcceptance {
     /// A new process was started.
     Started,
     /// The process that this id started before; output follows from the offset asked for.
@@ -164,14 +164,14 @@ pub enum Accepted {
     Superseded,
     /// This id has started nothing here.
     Unknown,
-    /// This id's process was ended because no client was there for [`Lease::client_gone_ms`], and
-    /// what it wrote is gone. Only an answer to [`Run::resume_from`].
+    /// This id's process was ended because no client was there for [`TaskLease::client_gone_ms`], and
+    /// what it wrote is gone. Only an answer to [`RunRequest::resume_from`].
     Abandoned,
 }
 
 /// The two streams of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Stream {
+pub enum ScriptStream {
     /// Standard output.
     Stdout,
     /// Standard error.
@@ -180,7 +180,7 @@ pub enum Stream {
 
 /// Signals that a client may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Signal {
+pub enum ScriptSignal {
     /// SIGTERM.
     Term,
     /// SIGINT, for a person's Ctrl-C.
@@ -191,7 +191,7 @@ pub enum Signal {
 
 /// How a script ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ending {
+pub enum ScriptExit {
     /// It exited.
     Code {
         /// Its exit status.
@@ -204,7 +204,7 @@ pub enum Ending {
     },
 }
 
-impl Ending {
+impl ScriptExit {
     /// The exit status as a shell would report it: 128 + n for a signal.
     #[must_use]
     pub fn status(self) -> u8 {
@@ -215,9 +215,9 @@ impl Ending {
     }
 }
 
-/// See [`FromAgent::Notice`].
+/// See [`AgentMessage::Notice`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Notice {
+pub enum AgentNotice {
     /// The task got SIGTERM: by StopTask, Spot or maintenance, because another container ended, or
     /// from a process of its own. The script may get its own only a while after this.
     Terminating,
@@ -235,7 +235,7 @@ pub enum Notice {
 
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-pub enum Refusal {
+pub enum AgentRefusal {
     /// No common version.
     #[error("it speaks versions {speaks:?}")]
     Version {

@@ -1,12 +1,12 @@
 //! Bytes that no peer of ours sends: nothing panics, nothing is believed, memory stays bounded.
 
-use fargate_protocol::{Decoder, FromAgent, FromClient, MAX_FRAME, encode};
+use fargate_protocol::{AgentMessage, ClientMessage, FrameDecoder, MAX_FRAME, encode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// Reads as a session does, until the stream is lost; gives the number of messages.
 fn read<T: serde::de::DeserializeOwned>(bytes: &[u8], piece: usize) -> usize {
-    let mut decoder = Decoder::default();
+    let mut decoder = FrameDecoder::default();
     let mut messages = 0;
     for bytes in bytes.chunks(piece) {
         decoder.push(bytes);
@@ -37,8 +37,8 @@ proptest! {
         bytes in vec(any::<u8>(), 0..2000),
         piece in 1..300_usize,
     ) {
-        read::<FromAgent>(&bytes, piece);
-        read::<FromClient>(&bytes, piece);
+        read::<AgentMessage>(&bytes, piece);
+        read::<ClientMessage>(&bytes, piece);
     }
 
     #[test]
@@ -47,8 +47,8 @@ proptest! {
         piece in 1..300_usize,
     ) {
         let bytes: Vec<u8> = payloads.iter().flat_map(|payload| framed(payload)).collect();
-        read::<FromAgent>(&bytes, piece);
-        read::<FromClient>(&bytes, piece);
+        read::<AgentMessage>(&bytes, piece);
+        read::<ClientMessage>(&bytes, piece);
     }
 
     #[test]
@@ -57,17 +57,17 @@ proptest! {
         byte in any::<u8>(),
         words in vec(any::<u8>(), 0..500),
     ) {
-        let message = FromClient::Script { bytes: words };
+        let message = ClientMessage::Script { bytes: words };
         let mut bytes = encode(&message).expect("it fits");
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        prop_assert!(read::<FromClient>(&bytes, 64) <= 1);
+        prop_assert!(read::<ClientMessage>(&bytes, 64) <= 1);
     }
 
     #[test]
     fn a_length_over_the_limit_is_refused_before_its_bytes_come(length in MAX_FRAME + 1..=u32::MAX as usize) {
-        let mut decoder = Decoder::default();
+        let mut decoder = FrameDecoder::default();
         decoder.push(&u32::try_from(length).expect("within its range").to_be_bytes());
-        prop_assert!(decoder.take::<FromAgent>().is_err());
+        prop_assert!(decoder.take::<AgentMessage>().is_err());
     }
 }

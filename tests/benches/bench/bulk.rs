@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::figure::{Figure, Goal, Report, median};
-use crate::house::{Called, House};
+use crate::figure::{BenchFigure, BenchReport, FigureGoal, median};
+use crate::house::{BenchHost, BenchJob};
 use crate::measured::words;
-use crate::openssh::{self, OpenSsh};
+use crate::openssh::{self, OpenSshServer};
 use crate::processes::{descendants, peak_resident};
 use crate::run::megabytes;
 use crate::stock;
@@ -44,13 +44,17 @@ const BESIDE_SSH: &str = "gigabyte-speed-beside-ssh";
 const STOCK_BESIDE_SSH: &str = "gigabyte-stock-speed-beside-ssh";
 
 /// See the module.
-pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let expected = hash_of_log();
     with_agent(house, &expected, report)?;
     with_stock_server(house, &expected, report)
 }
 
-fn with_agent(house: &House, expected: &[u8], report: &mut Report) -> Result<(), Box<dyn Error>> {
+fn with_agent(
+    house: &BenchHost,
+    expected: &[u8],
+    report: &mut BenchReport,
+) -> Result<(), Box<dyn Error>> {
     let job = house.job(JOB)?;
     job.prepare()?;
     let script = house.folder.join("gigabyte");
@@ -58,9 +62,9 @@ fn with_agent(house: &House, expected: &[u8], report: &mut Report) -> Result<(),
     let missing = openssh::missing();
     let server = match &missing {
         Some(_) => None,
-        None => Some(OpenSsh::start(&house.folder.join("openssh-for-a-gigabyte"))?),
+        None => Some(OpenSshServer::start(&house.folder.join("openssh-for-a-gigabyte"))?),
     };
-    let mut pair = Pair::default();
+    let mut pair = TransferComparison::default();
     let mut agent = 0;
     for _ in 0..PAIRS {
         let run = read(&mut job.script(&self::script())?, 0)?.expecting(expected)?;
@@ -85,11 +89,11 @@ fn with_agent(house: &House, expected: &[u8], report: &mut Report) -> Result<(),
         ("slow-reader-driver-memory", slow.driver_kib, "the driver's, behind a slow reader"),
         ("slow-reader-agent-memory", slow.agent_kib, "the agent's, behind a slow reader"),
     ] {
-        report.add(Figure {
+        report.add(BenchFigure {
             name,
             value: mib(kib),
             unit: "MiB",
-            goal: Goal::AtMost(32.0),
+            goal: FigureGoal::AtMost(32.0),
             note: format!("{who}; hashes equal"),
         });
     }
@@ -97,9 +101,9 @@ fn with_agent(house: &House, expected: &[u8], report: &mut Report) -> Result<(),
 }
 
 fn with_stock_server(
-    house: &House,
+    house: &BenchHost,
     expected: &[u8],
-    report: &mut Report,
+    report: &mut BenchReport,
 ) -> Result<(), Box<dyn Error>> {
     if let Some(why) = stock::missing() {
         report.skip(STOCK_BESIDE_SSH, &why);
@@ -107,34 +111,34 @@ fn with_stock_server(
     }
     let (job, login) = stock::prepare(house, STOCK_JOB)?;
     let script = house.folder.join("gigabyte");
-    let mut pair = Pair::default();
+    let mut pair = TransferComparison::default();
     for _ in 0..PAIRS {
         pair.ours.push(read(&mut job.script(&self::script())?, 0)?.expecting(expected)?);
         pair.theirs.push(read(&mut login.script(&script)?, 0)?.expecting(expected)?);
     }
     job.cleanup()?;
     report.add(pair.figure(STOCK_BESIDE_SSH, 1.0));
-    report.add(Figure {
+    report.add(BenchFigure {
         name: "gigabyte-stock-driver-memory",
         value: pair.driver_kib() as f64 / 1024.0,
         unit: "MiB",
-        goal: Goal::AtMost(32.0),
+        goal: FigureGoal::AtMost(32.0),
         note: "the driver's VmHWM; hashes equal".to_owned(),
     });
     Ok(())
 }
 
-fn short_lines(job: &Called<'_>) -> Result<Figure, Box<dyn Error>> {
+fn short_lines(job: &BenchJob<'_>) -> Result<BenchFigure, Box<dyn Error>> {
     let expected: String = (1..=SHORT_LINES).map(|n| format!("{n}\n")).collect();
     let log = read(&mut job.script(&format!("stdbuf -oL seq {SHORT_LINES}\n"))?, 0)?;
     if log.sha256 != Sha256::digest(&expected).as_slice() {
         return Err(format!("{} of {} bytes of short lines came", log.bytes, expected.len()).into());
     }
-    Ok(Figure {
+    Ok(BenchFigure {
         name: "short-lines-speed",
         value: SHORT_LINES as f64 / log.took.as_secs_f64(),
         unit: "lines/s",
-        goal: Goal::AtLeast(100_000.0),
+        goal: FigureGoal::AtLeast(100_000.0),
         note: format!(
             "{SHORT_LINES} lines, each written by itself; the driver's VmHWM {:.1} MiB",
             log.driver_kib as f64 / 1024.0
@@ -144,20 +148,21 @@ fn short_lines(job: &Called<'_>) -> Result<Figure, Box<dyn Error>> {
 
 /// The same log through both, in turns.
 #[derive(Default)]
-struct Pair {
-    ours: Vec<Log>,
-    theirs: Vec<Log>,
+struct TransferComparison {
+    ours: Vec<LogTransfer>,
+    theirs: Vec<LogTransfer>,
 }
 
-impl Pair {
-    fn figure(&self, name: &'static str, goal: f64) -> Figure {
-        let speed = |logs: &[Log]| median(&logs.iter().map(Log::speed).collect::<Vec<_>>());
+impl TransferComparison {
+    fn figure(&self, name: &'static str, goal: f64) -> BenchFigure {
+        let speed =
+            |logs: &[LogTransfer]| median(&logs.iter().map(LogTransfer::speed).collect::<Vec<_>>());
         let (ours, theirs) = (speed(&self.ours), speed(&self.theirs));
-        Figure {
+        BenchFigure {
             name,
             value: ours / theirs,
             unit: "ratio",
-            goal: Goal::AtLeast(goal),
+            goal: FigureGoal::AtLeast(goal),
             note: format!("1 GB: {ours:.0} MB/s, ssh {theirs:.0} MB/s; p50 of {PAIRS} in turns"),
         }
     }
@@ -168,7 +173,7 @@ impl Pair {
 }
 
 /// A log that was read to its end.
-struct Log {
+struct LogTransfer {
     took: Duration,
     bytes: u64,
     sha256: Vec<u8>,
@@ -176,7 +181,7 @@ struct Log {
     agent_kib: u64,
 }
 
-impl Log {
+impl LogTransfer {
     fn speed(&self) -> f64 {
         megabytes(self.bytes) / self.took.as_secs_f64()
     }
@@ -190,7 +195,7 @@ impl Log {
 }
 
 /// Runs `command` to its end and reads what it writes, at first `sips` times a little.
-fn read(command: &mut Command, sips: usize) -> Result<Log, Box<dyn Error>> {
+fn read(command: &mut Command, sips: usize) -> Result<LogTransfer, Box<dyn Error>> {
     let began = Instant::now();
     let mut child = command.spawn()?;
     let mut stdout = child.stdout.take().ok_or("its output is a pipe")?;
@@ -225,7 +230,7 @@ fn read(command: &mut Command, sips: usize) -> Result<Log, Box<dyn Error>> {
     if !status.success() {
         return Err(format!("{status} of {}, after {bytes} bytes", words(command)).into());
     }
-    Ok(Log { took, bytes, sha256: hash.finalize().to_vec(), driver_kib, agent_kib })
+    Ok(LogTransfer { took, bytes, sha256: hash.finalize().to_vec(), driver_kib, agent_kib })
 }
 
 fn script() -> String {

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fargate_playground::runner::{
-    Control, OUTPUT_LIMIT, Outcome, Runner, Scripts, Times, Verb, Verdict,
+    DriverCallKind, GitLabVerdict, JobControl, OUTPUT_LIMIT, PlayedJob, RunnerImitation,
+    RunnerTimes, ScriptSource,
 };
-use fargate_tests::{Containers, Installation};
+use fargate_tests::{ContainerEngine, RunnerInstallation};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use crate::figure::{Figure, Goal, Report, median, ms};
+use crate::figure::{BenchFigure, BenchReport, FigureGoal, median, ms};
 use crate::house::trivial;
 
 /// Jobs that are played, one after the other.
@@ -30,8 +31,8 @@ const FIRST: u64 = 3000;
 const NAMES: [&str; 2] = ["container-job-wall", "eight-container-jobs-wall"];
 
 /// See the module.
-pub fn measure(report: &mut Report) -> Result<(), Box<dyn Error>> {
-    let containers = match Containers::start() {
+pub fn measure(report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+    let containers = match ContainerEngine::start() {
         Ok(containers) => containers,
         Err(missing) => {
             NAMES.iter().for_each(|name| report.skip(name, &missing));
@@ -39,7 +40,7 @@ pub fn measure(report: &mut Report) -> Result<(), Box<dyn Error>> {
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let installation = Installation::on(&containers);
+    let installation = RunnerInstallation::on(&containers);
     let runner = Arc::new(runner(&installation));
     let walls =
         |first, rounds, at_once| walls(&runtime, &runner, &installation, first, rounds, at_once);
@@ -49,11 +50,11 @@ pub fn measure(report: &mut Report) -> Result<(), Box<dyn Error>> {
     let figure = |name, walls: &[f64], parts: &str, goal, rounds: u64, at_once: usize| {
         let starts = (0..rounds).map(|_| runtime.block_on(containers.plain_starts(at_once)));
         let own = median(&starts.map(|start| start.as_secs_f64()).collect::<Vec<_>>());
-        Figure {
+        BenchFigure {
             name,
             value: median(walls),
             unit: "s",
-            goal: Goal::AtMost(goal),
+            goal: FigureGoal::AtMost(goal),
             note: format!(
                 "p50 of {rounds}: {parts}; the emulator's own RunTask to RUNNING {own:.2} s"
             ),
@@ -64,31 +65,31 @@ pub fn measure(report: &mut Report) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn runner(installation: &Installation) -> Runner {
-    Runner {
+fn runner(installation: &RunnerInstallation) -> RunnerImitation {
+    RunnerImitation {
         driver: installation.driver(),
         environment: installation.environment(),
         builds_dir: "/builds".to_owned(),
         cache_dir: "/cache".to_owned(),
         short_token: "benchmark".to_owned(),
         folder: installation.jobs(),
-        times: Times::default(),
+        times: RunnerTimes::default(),
         output_limit: OUTPUT_LIMIT,
-        scripts: Scripts::Written,
+        scripts: ScriptSource::Written,
     }
 }
 
 /// Seconds of each of `rounds`, in which `at_once` jobs are played, and the parts of a job.
 fn walls(
     runtime: &Runtime,
-    runner: &Arc<Runner>,
-    installation: &Installation,
+    runner: &Arc<RunnerImitation>,
+    installation: &RunnerInstallation,
     first: u64,
     rounds: u64,
     at_once: u64,
 ) -> Result<(Vec<f64>, String), Box<dyn Error>> {
     let mut walls = Vec::new();
-    let mut parts = Parts::default();
+    let mut parts = StageTimes::default();
     for round in 0..rounds {
         let began = Instant::now();
         let outcomes = runtime.block_on(async {
@@ -96,7 +97,7 @@ fn walls(
             for job in 0..at_once {
                 let (runner, job) = (runner.clone(), trivial(first + round * at_once + job));
                 jobs.spawn(async move {
-                    runner.play(&job, &Control::default(), Arc::new(|_| {})).await
+                    runner.play(&job, &JobControl::default(), Arc::new(|_| {})).await
                 });
             }
             jobs.join_all().await
@@ -112,20 +113,20 @@ fn walls(
 
 /// Where the time of the jobs went, in milliseconds.
 #[derive(Default)]
-struct Parts {
+struct StageTimes {
     prepare: Vec<f64>,
     run: Vec<f64>,
     cleanup: Vec<f64>,
 }
 
-impl Parts {
-    fn add(&mut self, outcome: &Outcome) {
+impl StageTimes {
+    fn add(&mut self, outcome: &PlayedJob) {
         for call in &outcome.calls {
             match call.verb {
-                Verb::Prepare => self.prepare.push(ms(call.took)),
-                Verb::Run => self.run.push(ms(call.took)),
-                Verb::Cleanup => self.cleanup.push(ms(call.took)),
-                Verb::Config => {}
+                DriverCallKind::Prepare => self.prepare.push(ms(call.took)),
+                DriverCallKind::Run => self.run.push(ms(call.took)),
+                DriverCallKind::Cleanup => self.cleanup.push(ms(call.took)),
+                DriverCallKind::Config => {}
             }
         }
     }
@@ -136,8 +137,8 @@ impl Parts {
     }
 }
 
-fn passed(outcome: &Outcome) -> Result<(), Box<dyn Error>> {
-    if outcome.verdict == Verdict::Success {
+fn passed(outcome: &PlayedJob) -> Result<(), Box<dyn Error>> {
+    if outcome.verdict == GitLabVerdict::Success {
         return Ok(());
     }
     let trace = String::from_utf8_lossy(&outcome.trace);

@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
-use fargate_local_cloud::{Limits, Pace};
-use fargate_playground::runner::{Control, Job, Outcome, Step, Verb, Verdict};
+use fargate_local_cloud::{CloudRateLimits, TaskTiming};
+use fargate_playground::runner::{
+    DriverCallKind, GitLabJob, GitLabVerdict, JobControl, JobStep, PlayedJob,
+};
 use tokio::task::JoinSet;
 
-use crate::figure::{Figure, Goal, Report, median, percentile};
-use crate::house::{House, trivial};
+use crate::figure::{BenchFigure, BenchReport, FigureGoal, median, percentile};
+use crate::house::{BenchHost, trivial};
 use crate::job;
 use crate::processes::{descendants, private};
 use crate::run::megabytes;
@@ -32,17 +34,17 @@ const LOOK: Duration = Duration::from_millis(250);
 const DEADLINE: Duration = Duration::from_secs(600);
 
 /// See the module.
-pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
-    let house = House::open_with(&house.folder.join("crowd"), |options| {
-        options.pace = Pace::Measured { factor: 1.0 };
-        options.limits = Limits::of_aws();
+pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+    let house = BenchHost::open_with(&house.folder.join("crowd"), |options| {
+        options.pace = TaskTiming::Measured { factor: 1.0 };
+        options.limits = CloudRateLimits::of_aws();
     })?;
     let measured = measure_in(&house, report);
     house.close();
     measured
 }
 
-fn measure_in(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+fn measure_in(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let over = AtomicBool::new(false);
     let began = Instant::now();
     let (outcomes, memory) = scope(|scope| {
@@ -58,11 +60,11 @@ fn measure_in(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> 
     }
     report.add(succeeded(&outcomes, took));
     report.add(calls(house));
-    report.add(Figure {
+    report.add(BenchFigure {
         name: "200-jobs-private-memory",
         value: percentile(&memory, 95),
         unit: "MB",
-        goal: Goal::AtMost(10.0),
+        goal: FigureGoal::AtMost(10.0),
         note: format!(
             "p95 of {} driver processes, each at the most that was seen; p50 {:.1}, worst {:.1}",
             memory.len(),
@@ -74,7 +76,7 @@ fn measure_in(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> 
 }
 
 /// Plays all jobs; each task must have been told to stop.
-fn play(house: &House) -> Result<Vec<Outcome>, Box<dyn Error>> {
+fn play(house: &BenchHost) -> Result<Vec<PlayedJob>, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let runner = Arc::new(job::runner(house)?);
     let outcomes = runtime.block_on(async {
@@ -82,7 +84,7 @@ fn play(house: &House) -> Result<Vec<Outcome>, Box<dyn Error>> {
         for number in FIRST..FIRST + JOBS {
             let (runner, job) = (runner.clone(), eight_stages(number));
             jobs.spawn(
-                async move { runner.play(&job, &Control::default(), Arc::new(|_| {})).await },
+                async move { runner.play(&job, &JobControl::default(), Arc::new(|_| {})).await },
             );
         }
         tokio::time::timeout(DEADLINE, jobs.join_all()).await
@@ -95,9 +97,9 @@ fn play(house: &House) -> Result<Vec<Outcome>, Box<dyn Error>> {
     }
 }
 
-fn eight_stages(number: u64) -> Job {
+fn eight_stages(number: u64) -> GitLabJob {
     let mut job = trivial(number);
-    job.steps.extend(STEPS.map(|name| Step::new(name, &["true"])));
+    job.steps.extend(STEPS.map(|name| JobStep::new(name, &["true"])));
     job
 }
 
@@ -118,11 +120,12 @@ fn look(over: &AtomicBool) -> BTreeMap<u32, u64> {
     seen
 }
 
-fn succeeded(outcomes: &[Outcome], took: Duration) -> Figure {
-    let good = |outcome: &&Outcome| {
-        let runs = outcome.calls.iter().filter(|call| call.verb == Verb::Run).count();
-        let prepares = outcome.calls.iter().filter(|call| call.verb == Verb::Prepare).count();
-        outcome.verdict == Verdict::Success && (runs, prepares) == (STAGES, 1)
+fn succeeded(outcomes: &[PlayedJob], took: Duration) -> BenchFigure {
+    let good = |outcome: &&PlayedJob| {
+        let runs = outcome.calls.iter().filter(|call| call.verb == DriverCallKind::Run).count();
+        let prepares =
+            outcome.calls.iter().filter(|call| call.verb == DriverCallKind::Prepare).count();
+        outcome.verdict == GitLabVerdict::Success && (runs, prepares) == (STAGES, 1)
     };
     let failed: Vec<_> = outcomes.iter().filter(|outcome| !good(outcome)).collect();
     for outcome in &failed {
@@ -133,24 +136,24 @@ fn succeeded(outcomes: &[Outcome], took: Duration) -> Figure {
         let calls = calls.filter(|call| call.verb == verb);
         median(&calls.map(|call| call.took.as_secs_f64()).collect::<Vec<_>>())
     };
-    Figure {
+    BenchFigure {
         name: "200-jobs-failed",
         value: failed.len() as f64,
         unit: "jobs",
-        goal: Goal::AtMost(0.0),
+        goal: FigureGoal::AtMost(0.0),
         note: format!(
             "{STAGES} stages each, one `prepare` each, all in {:.0} s; p50 of prepare {:.1} s, of \
              run {:.2} s, of cleanup {:.2} s",
             took.as_secs_f64(),
-            seconds(Verb::Prepare),
-            seconds(Verb::Run),
-            seconds(Verb::Cleanup)
+            seconds(DriverCallKind::Prepare),
+            seconds(DriverCallKind::Run),
+            seconds(DriverCallKind::Cleanup)
         ),
     }
 }
 
 /// Calls of ECS for each job, and how many of all were throttled.
-fn calls(house: &House) -> Figure {
+fn calls(house: &BenchHost) -> BenchFigure {
     let requests = house.cloud.requests();
     let mut counts = BTreeMap::new();
     for request in &requests {
@@ -158,11 +161,11 @@ fn calls(house: &House) -> Figure {
     }
     let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
     let refused = requests.iter().filter(|request| request.status == Some(400)).count();
-    Figure {
+    BenchFigure {
         name: "200-jobs-ecs-calls-per-job",
         value: requests.len() as f64 / JOBS as f64,
         unit: "calls",
-        goal: Goal::AtMost(20.0),
+        goal: FigureGoal::AtMost(20.0),
         note: format!("{}; {refused} of them refused as too fast", counts.join(", ")),
     }
 }

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 /// On which side of a number a figure must lie.
 #[derive(Clone, Copy)]
-pub enum Goal {
+pub enum FigureGoal {
     /// No more than this.
     AtMost(f64),
     /// No less than this.
     AtLeast(f64),
 }
 
-impl Goal {
+impl FigureGoal {
     fn number(self) -> f64 {
         match self {
             Self::AtMost(number) | Self::AtLeast(number) => number,
@@ -30,7 +30,7 @@ impl Goal {
 }
 
 /// One measured number.
-pub struct Figure {
+pub struct BenchFigure {
     /// What was measured; it stays the same from version to version.
     pub name: &'static str,
     /// In `unit`.
@@ -38,21 +38,21 @@ pub struct Figure {
     /// `ratio`, or a unit.
     pub unit: &'static str,
     /// What it should be.
-    pub goal: Goal,
+    pub goal: FigureGoal,
     /// What it was computed from.
     pub note: String,
 }
 
 /// All figures of one run, and what could not be measured here.
 #[derive(Default)]
-pub struct Report {
-    figures: Vec<Figure>,
+pub struct BenchReport {
+    figures: Vec<BenchFigure>,
     skipped: Vec<String>,
 }
 
-impl Report {
+impl BenchReport {
     /// Takes one figure.
-    pub fn add(&mut self, figure: Figure) {
+    pub fn add(&mut self, figure: BenchFigure) {
         self.figures.push(figure);
     }
 
@@ -63,7 +63,7 @@ impl Report {
 
     /// A list of `{name, value, unit, goal, holds}`.
     pub fn to_json(&self) -> String {
-        let entry = |figure: &Figure| {
+        let entry = |figure: &BenchFigure| {
             json!({
                 "name": figure.name,
                 "value": (figure.value * 1000.0).round() / 1000.0,
@@ -77,13 +77,13 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for BenchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:36} {:>9} {:6} {:>9}  {:6}  measured", "", "figure", "", "goal", "")?;
-        for Figure { name, value, unit, goal, note } in &self.figures {
+        for BenchFigure { name, value, unit, goal, note } in &self.figures {
             let side = match goal {
-                Goal::AtMost(_) => "<=",
-                Goal::AtLeast(_) => ">=",
+                FigureGoal::AtMost(_) => "<=",
+                FigureGoal::AtLeast(_) => ">=",
             };
             let holds = if goal.holds(*value) { "holds" } else { "MISSED" };
             let goal = format!("{side} {}", goal.number());

@@ -7,15 +7,15 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use fargate_local_cloud::{LocalCloud, Options};
-use fargate_playground::runner::{GitInfo, Job};
+use fargate_local_cloud::{CloudOptions, LocalCloud};
+use fargate_playground::runner::{GitInfo, GitLabJob};
 use fargate_playground::{environment, programs};
 use tokio::sync::oneshot;
 
-use crate::measured::{Measured, measure};
+use crate::measured::{MeasuredProcess, measure};
 
 /// See the module.
-pub struct House {
+pub struct BenchHost {
     /// The driver's release binary.
     pub driver: PathBuf,
     /// The static agent.
@@ -30,7 +30,7 @@ pub struct House {
     end: oneshot::Sender<()>,
 }
 
-impl House {
+impl BenchHost {
     /// Starts the cloud, without delays and limits, and writes the configuration; all files go below
     /// `folder`.
     pub fn open(folder: &Path) -> Result<Self, Box<dyn Error>> {
@@ -40,12 +40,13 @@ impl House {
     /// The same, with a cloud that is served otherwise, in a folder that is made.
     pub fn open_with(
         folder: &Path,
-        change: impl FnOnce(&mut Options),
+        change: impl FnOnce(&mut CloudOptions),
     ) -> Result<Self, Box<dyn Error>> {
         std::fs::create_dir_all(folder)?;
         programs::installed("bwrap", "bubblewrap")?;
         let (driver, agent) = (programs::runner(None)?, programs::agent()?);
-        let mut options = Options { folder: Some(folder.join("cloud")), ..Options::new(&agent) };
+        let mut options =
+            CloudOptions { folder: Some(folder.join("cloud")), ..CloudOptions::new(&agent) };
         change(&mut options);
         let (started, cloud) = mpsc::channel();
         let (end, ended) = oneshot::channel();
@@ -73,7 +74,7 @@ impl House {
     }
 
     /// A job whose stages are called one by one.
-    pub fn job(&self, number: u64) -> Result<Called<'_>, Box<dyn Error>> {
+    pub fn job(&self, number: u64) -> Result<BenchJob<'_>, Box<dyn Error>> {
         self.job_with(number, &self.configuration)
     }
 
@@ -82,27 +83,31 @@ impl House {
         &self,
         number: u64,
         configuration: &Path,
-    ) -> Result<Called<'_>, Box<dyn Error>> {
+    ) -> Result<BenchJob<'_>, Box<dyn Error>> {
         let folder = self.folder.join(format!("job-{number}"));
         std::fs::create_dir(&folder)?;
         std::fs::write(folder.join("response.json"), trivial(number).response())?;
-        Ok(Called { house: self, configuration: configuration.to_owned(), folder })
+        Ok(BenchJob { house: self, configuration: configuration.to_owned(), folder })
     }
 }
 
 /// A job of a project that does next to nothing.
-pub fn trivial(number: u64) -> Job {
+pub fn trivial(number: u64) -> GitLabJob {
     let git = GitInfo {
         repo_url: "http://gitlab.example/group/project.git".to_owned(),
         ..GitInfo::default()
     };
-    let job = Job::new(number, "trivial", git, &["true"]).with_after_script(&["true"]);
+    let job = GitLabJob::new(number, "trivial", git, &["true"]).with_after_script(&["true"]);
     job.with_variable("GIT_STRATEGY", "none")
 }
 
-type Started = Result<Arc<LocalCloud>, String>;
+type CloudStartResult = Result<Arc<LocalCloud>, String>;
 
-fn serve(options: Options, started: &mpsc::Sender<Started>, ended: oneshot::Receiver<()>) {
+fn serve(
+    options: CloudOptions,
+    started: &mpsc::Sender<CloudStartResult>,
+    ended: oneshot::Receiver<()>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -125,13 +130,13 @@ fn serve(options: Options, started: &mpsc::Sender<Started>, ended: oneshot::Rece
 }
 
 /// A job as its driver sees it: a folder with the response, and variables that lead to it.
-pub struct Called<'a> {
-    house: &'a House,
+pub struct BenchJob<'a> {
+    house: &'a BenchHost,
     configuration: PathBuf,
     folder: PathBuf,
 }
 
-impl Called<'_> {
+impl BenchJob<'_> {
     /// The driver's process for one stage: `arguments` follow `custom`.
     pub fn stage(&self, arguments: &[&str]) -> Command {
         let path = |name: &str| OsString::from(self.folder.join(name));
@@ -164,7 +169,7 @@ impl Called<'_> {
     }
 
     /// Runs `prepare` to its end.
-    pub fn prepare(&self) -> Result<Measured, Box<dyn Error>> {
+    pub fn prepare(&self) -> Result<MeasuredProcess, Box<dyn Error>> {
         measure(&mut self.stage(&["prepare"]))
     }
 

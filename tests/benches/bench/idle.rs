@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use toml::Table;
 
-use crate::figure::{Figure, Goal, Report, median};
-use crate::house::{Called, House};
+use crate::figure::{BenchFigure, BenchReport, FigureGoal, median};
+use crate::house::{BenchHost, BenchJob};
 use crate::measured::{measure as finish, until_found};
 use crate::processes::{cpu, private, proportional};
 use crate::run::megabytes;
@@ -27,7 +27,7 @@ const SCRIPT: &str = "echo up; exec sleep 1000";
 const WATCHED: Duration = Duration::from_secs(5);
 
 /// See the module.
-pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let configurations = halves(house)?;
     let jobs = (FIRST..FIRST + DRIVERS).zip(configurations.iter().cycle());
     let jobs = jobs.map(|(number, configuration)| house.job_with(number, configuration));
@@ -49,11 +49,11 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
     each(&jobs, |job| finish(&mut job.stage(&["cleanup"])))?;
     let gone = || (house.cloud.live_tasks() == 0).then_some(());
     until_found("every task to stop", WATCHED / 50, gone)?;
-    report.add(Figure {
+    report.add(BenchFigure {
         name: "500-idle-drivers-memory",
         value: megabytes(together) / 1000.0,
         unit: "GB",
-        goal: Goal::AtMost(1.5),
+        goal: FigureGoal::AtMost(1.5),
         note: format!(
             "Pss of {DRIVERS} `run` together; each {:.1} MB private (p50), {:.1} % of a core \
              together",
@@ -65,7 +65,7 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
 }
 
 /// A subnet holds no more than 251 tasks, so every other job begins with the second one.
-fn halves(house: &House) -> Result<[PathBuf; 2], Box<dyn Error>> {
+fn halves(house: &BenchHost) -> Result<[PathBuf; 2], Box<dyn Error>> {
     let mut settings: Table = std::fs::read_to_string(&house.configuration)?.parse()?;
     let defaults = settings.get_mut("defaults").and_then(toml::Value::as_table_mut);
     let subnets = defaults.and_then(|defaults| defaults.get_mut("subnets"));
@@ -77,7 +77,7 @@ fn halves(house: &House) -> Result<[PathBuf; 2], Box<dyn Error>> {
 }
 
 /// A driver whose script has begun.
-fn begin(job: &Called<'_>) -> Result<Child, Box<dyn Error>> {
+fn begin(job: &BenchJob<'_>) -> Result<Child, Box<dyn Error>> {
     job.prepare()?;
     let mut driver = job.script(SCRIPT)?.spawn()?;
     let mut said = [0; 3];
@@ -88,11 +88,11 @@ fn begin(job: &Called<'_>) -> Result<Child, Box<dyn Error>> {
 
 /// Does the same for each job, for a few at a time.
 fn each<T: Send>(
-    jobs: &[Called<'_>],
-    work: impl Fn(&Called<'_>) -> Result<T, Box<dyn Error>> + Sync,
+    jobs: &[BenchJob<'_>],
+    work: impl Fn(&BenchJob<'_>) -> Result<T, Box<dyn Error>> + Sync,
 ) -> Result<Vec<T>, Box<dyn Error>> {
     let share = jobs.len().div_ceil(HANDS);
-    let one_hand = |jobs: &[Called<'_>]| {
+    let one_hand = |jobs: &[BenchJob<'_>]| {
         let work = |job| work(job).map_err(|error: Box<dyn Error>| error.to_string());
         jobs.iter().map(work).collect::<Result<Vec<_>, String>>()
     };

@@ -26,13 +26,13 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use figure::Report;
-use house::House;
+use figure::BenchReport;
+use house::BenchHost;
 
-type Measure = fn(&House, &mut Report) -> Result<(), Box<dyn Error>>;
+type BenchFunction = fn(&BenchHost, &mut BenchReport) -> Result<(), Box<dyn Error>>;
 
 /// Everything, in an order in which no section meets the tasks of another.
-const SECTIONS: [(&str, Measure); 12] = [
+const SECTIONS: [(&str, BenchFunction); 12] = [
     ("run", run::measure),
     ("stream", stream::measure),
     ("bulk", bulk::measure),
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 }
 
 /// The sections that the arguments name, or all of them.
-fn chosen() -> Result<Vec<Measure>, Box<dyn Error>> {
+fn chosen() -> Result<Vec<BenchFunction>, Box<dyn Error>> {
     let names = std::env::args().skip(1).filter(|argument| argument != "--bench");
     let find = |name: String| {
         let found = SECTIONS.iter().find(|(known, _)| *known == name);
@@ -74,11 +74,11 @@ fn chosen() -> Result<Vec<Measure>, Box<dyn Error>> {
     Ok(if named.is_empty() { SECTIONS.map(|(_, measure)| measure).to_vec() } else { named })
 }
 
-fn measure(sections: &[Measure]) -> Result<Report, Box<dyn Error>> {
+fn measure(sections: &[BenchFunction]) -> Result<BenchReport, Box<dyn Error>> {
     let folder = tempfile::Builder::new().prefix("fargate-bench-").tempdir()?;
-    let house = House::open(folder.path())?;
+    let house = BenchHost::open(folder.path())?;
     eprintln!("measuring {} and {}", house.driver.display(), house.agent.display());
-    let mut report = Report::default();
+    let mut report = BenchReport::default();
     let measured = sections.iter().try_for_each(|section| section(&house, &mut report));
     house.close();
     measured?;

@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(1);
 
 /// A process that passed.
-pub struct Measured {
+pub struct MeasuredProcess {
     /// From before its start until its end was seen.
     pub wall: Duration,
     /// User and system time together. It counts every child that ended meanwhile, so it is the
@@ -29,7 +29,7 @@ pub struct Measured {
 }
 
 /// Runs `command`, whose standard output is a pipe, to its end; any exit but 0 is an error.
-pub fn measure(command: &mut Command) -> Result<Measured, Box<dyn Error>> {
+pub fn measure(command: &mut Command) -> Result<MeasuredProcess, Box<dyn Error>> {
     let cpu_before = cpu_of_children()?;
     let began = Instant::now();
     let mut child =
@@ -45,7 +45,7 @@ pub fn measure(command: &mut Command) -> Result<Measured, Box<dyn Error>> {
         let output = String::from_utf8_lossy(&output);
         return Err(format!("{status} of {}:\n{output}", words(command)).into());
     }
-    Ok(Measured { wall: ended - began, cpu, ended })
+    Ok(MeasuredProcess { wall: ended - began, cpu, ended })
 }
 
 /// Program and arguments; never the environment, which holds whatever this user has in it.

@@ -19,7 +19,7 @@ const SSHD: &str = "/usr/sbin/sshd";
 const SEPARATION: &str = "/run/sshd";
 
 /// A server that is ended when this is dropped.
-pub struct OpenSsh {
+pub struct OpenSshServer {
     server: Child,
     port: u16,
     user: String,
@@ -27,7 +27,7 @@ pub struct OpenSsh {
     ssh: PathBuf,
 }
 
-impl Drop for OpenSsh {
+impl Drop for OpenSshServer {
     fn drop(&mut self) {
         // It may have ended by itself, which is what is wanted.
         let _ = self.server.kill();
@@ -44,7 +44,7 @@ pub fn missing() -> Option<String> {
     client.into_iter().find_map(Result::err).map(|missing| missing.to_string())
 }
 
-impl OpenSsh {
+impl OpenSshServer {
     /// Starts a server on a free port of loopback; its files go into `folder`, which is made.
     pub fn start(folder: &Path) -> Result<Self, Box<dyn Error>> {
         std::fs::create_dir(folder)?;
@@ -78,7 +78,7 @@ impl OpenSsh {
 
     /// Runs `script` in a fresh login.
     pub fn script(&self, script: &Path) -> Result<Command, Box<dyn Error>> {
-        let login = Login {
+        let login = OpenSshLogin {
             ssh: self.ssh.clone(),
             key: self.folder.join("user"),
             known_hosts: self.folder.join("known_hosts"),
@@ -96,7 +96,7 @@ impl OpenSsh {
 }
 
 /// How OpenSSH's client reaches a server.
-pub struct Login {
+pub struct OpenSshLogin {
     /// The client.
     pub ssh: PathBuf,
     /// The private key's file.
@@ -109,7 +109,7 @@ pub struct Login {
     pub user: String,
 }
 
-impl Login {
+impl OpenSshLogin {
     /// Runs `script` in a fresh login, fed to `bash` as GitLab's own driver feeds it.
     pub fn script(&self, script: &Path) -> Result<Command, Box<dyn Error>> {
         let mut command = Command::new(&self.ssh);

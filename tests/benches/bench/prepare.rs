@@ -10,12 +10,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use fargate_local_cloud::{Fault, LocalCloud, Phase};
+use fargate_local_cloud::{CloudFault, CloudTaskPhase, LocalCloud};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::figure::{Figure, Goal, Report, ms, percentile};
-use crate::house::House;
+use crate::figure::{BenchFigure, BenchReport, FigureGoal, ms, percentile};
+use crate::house::BenchHost;
 use crate::measured::{peak_private, until, until_found};
 use crate::run::megabytes;
 
@@ -31,7 +31,7 @@ const DIAL_AGAIN: Duration = Duration::from_micros(500);
 const DESCRIBED: usize = 3;
 
 /// See the module.
-pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let mut after_answer = Vec::new();
     for number in FIRST..FIRST + TIMES {
         after_answer.push(ms(one(house, number)?));
@@ -39,11 +39,11 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
     for (name, percent, goal) in
         [("prepare-after-answer-p50", 50, 100.0), ("prepare-after-answer-p99", 99, 400.0)]
     {
-        report.add(Figure {
+        report.add(BenchFigure {
             name,
             value: percentile(&after_answer, percent),
             unit: "ms",
-            goal: Goal::AtMost(goal),
+            goal: FigureGoal::AtMost(goal),
             note: format!("from the first accepted connection to the end; p{percent} of {TIMES}"),
         });
     }
@@ -51,7 +51,7 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
 }
 
 /// One task; the time from its first accepted connection to the end of `prepare`.
-fn one(house: &House, number: u64) -> Result<Duration, Box<dyn Error>> {
+fn one(house: &BenchHost, number: u64) -> Result<Duration, Box<dyn Error>> {
     let job = house.job(number)?;
     let (prepared, answered) = std::thread::scope(|scope| {
         let answer = scope.spawn(|| first_answer(&house.cloud).map_err(|error| error.to_string()));
@@ -76,7 +76,7 @@ fn first_answer(cloud: &LocalCloud) -> Result<Instant, Box<dyn Error>> {
     })
 }
 
-fn memory(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+fn memory(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let mut peak = 0;
     for look in 0..LOOKS {
         let job = house.job(FIRST + TIMES + look)?;
@@ -87,7 +87,7 @@ fn memory(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let mut held = 0;
     for look in 0..LOOKS {
         let job = house.job(FIRST + TIMES + LOOKS + look)?;
-        house.cloud.fail("RunTask", Fault::TaskHeld { phase: Phase::Pending });
+        house.cloud.fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
         let before = house.cloud.requests().len();
         let mut child = job.stage(&["prepare"]).spawn()?;
         held = held.max(std::thread::scope(|scope| {
@@ -99,11 +99,11 @@ fn memory(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
         expect_cancelled(&mut child)?;
         job.cleanup()?;
     }
-    report.add(Figure {
+    report.add(BenchFigure {
         name: "prepare-private-memory",
         value: megabytes(peak.max(held)),
         unit: "MB",
-        goal: Goal::AtMost(12.0),
+        goal: FigureGoal::AtMost(12.0),
         note: format!(
             "peak, Private_Clean and Private_Dirty: whole {:.1}, held in PENDING {:.1}; worst of {LOOKS}",
             megabytes(peak),
@@ -114,7 +114,7 @@ fn memory(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
 }
 
 /// Ends the process `id` once it has looked at its task a few times.
-fn end_when_described(house: &House, before: usize, id: u32) -> Result<(), String> {
+fn end_when_described(house: &BenchHost, before: usize, id: u32) -> Result<(), String> {
     let described = || {
         let requests = house.cloud.requests();
         let since = requests.iter().skip(before);

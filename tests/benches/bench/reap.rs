@@ -11,10 +11,10 @@ use aws_sdk_ecs::types::{
     AwsVpcConfiguration, ContainerOverride, KeyValuePair, LaunchType, NetworkConfiguration,
     TaskOverride,
 };
-use fargate_local_cloud::{Fault, Limits, Options, Phase};
+use fargate_local_cloud::{CloudFault, CloudOptions, CloudRateLimits, CloudTaskPhase};
 
-use crate::figure::{Figure, Goal, Report};
-use crate::house::House;
+use crate::figure::{BenchFigure, BenchReport, FigureGoal};
+use crate::house::BenchHost;
 use crate::measured::{measure as run, until};
 
 /// The number of the job that makes the host's name.
@@ -28,19 +28,22 @@ const PER_CALL: u32 = 10;
 const BETWEEN_LAUNCHES: Duration = Duration::from_secs(1);
 
 /// See the module.
-pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
-    let limits = |options: &mut Options| options.limits = Limits::of_aws();
-    let house = House::open_with(&house.folder.join("reap"), limits)?;
+pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+    let limits = |options: &mut CloudOptions| options.limits = CloudRateLimits::of_aws();
+    let house = BenchHost::open_with(&house.folder.join("reap"), limits)?;
     let measured = measure_in(&house, report);
     house.close();
     measured
 }
 
-fn measure_in(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+fn measure_in(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     house.job(FIRST)?.cleanup()?;
     let owner = std::fs::read_to_string(house.folder.join("state").join("owner"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    house.cloud.fail_until_cleared("RunTask", Fault::TaskHeld { phase: Phase::Provisioning });
+    house.cloud.fail_until_cleared(
+        "RunTask",
+        CloudFault::TaskHeld { phase: CloudTaskPhase::Provisioning },
+    );
     let started = runtime.block_on(start(house, owner.trim()));
     house.cloud.clear_faults();
     started?;
@@ -59,11 +62,11 @@ fn measure_in(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> 
     };
     until("every orphan to stop", || house.cloud.live_tasks() == 0)?;
     let refused = requests.iter().skip(before).filter(|request| request.status == Some(400));
-    report.add(Figure {
+    report.add(BenchFigure {
         name: "reap-1000-orphans",
         value: took.as_secs_f64(),
         unit: "s",
-        goal: Goal::AtMost(90.0),
+        goal: FigureGoal::AtMost(90.0),
         note: format!(
             "wall of `tasks reap`, two sightings among it, with the rate limits of AWS; {} ListTasks, \
              {} DescribeTasks, {} StopTask, {} of them refused as too fast",
@@ -76,7 +79,7 @@ fn measure_in(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> 
     Ok(())
 }
 
-async fn start(house: &House, owner: &str) -> Result<(), Box<dyn Error>> {
+async fn start(house: &BenchHost, owner: &str) -> Result<(), Box<dyn Error>> {
     let ecs = fargate_tests::ecs_client(&house.cloud);
     let vpc = AwsVpcConfiguration::builder()
         .subnets("subnet-0a1b2c3d4e5f60718")

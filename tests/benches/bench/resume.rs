@@ -7,15 +7,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use fargate_tests::{Cut, Line, Relay};
+use fargate_tests::{ConnectionCut, FaultyRelay, RelayBehaviour};
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
 use tokio::time::timeout;
 use toml::Table;
 
-use crate::figure::{Figure, Goal, Report, ms, percentile};
-use crate::house::House;
+use crate::figure::{BenchFigure, BenchReport, FigureGoal, ms, percentile};
+use crate::house::BenchHost;
 
 /// The job's number.
 const JOB: u64 = 4;
@@ -32,7 +32,7 @@ const SCRIPT: &str = "while :; do echo x; sleep 0.005; done";
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// See the module.
-pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let job = house.job_with(JOB, &configuration(house)?)?;
     job.prepare()?;
@@ -43,7 +43,7 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
         let mut driver = command.kill_on_drop(true).spawn()?;
         let mut stdout = driver.stdout.take().ok_or("the driver's output is a pipe")?;
         for n in 0..CUTS {
-            for kind in [Kind::Reset, Kind::Silent] {
+            for kind in [NetworkCut::Reset, NetworkCut::Silent] {
                 some(&mut stdout).await?;
                 lost.push(ms(cut(&relay, kind, AWAY + LONGER * n, &mut stdout).await?));
             }
@@ -52,11 +52,11 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
         Ok::<_, Box<dyn Error>>(())
     })?;
     job.cleanup()?;
-    report.add(Figure {
+    report.add(BenchFigure {
         name: "resume-after-network",
         value: percentile(&lost, 100) / 1000.0,
         unit: "s",
-        goal: Goal::AtMost(1.0),
+        goal: FigureGoal::AtMost(1.0),
         note: format!(
             "from the network's return to the next byte of output; worst of {} cuts, half of them \
              resets and half silence, p50 {:.0} ms",
@@ -69,7 +69,7 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
 
 /// How the network goes.
 #[derive(Clone, Copy)]
-enum Kind {
+enum NetworkCut {
     /// Connections are reset, and new ones refused.
     Reset,
     /// Nothing passes, nobody is told, and what stood never speaks again.
@@ -78,25 +78,25 @@ enum Kind {
 
 /// From the network's return to the next byte.
 async fn cut(
-    relay: &Relay,
-    kind: Kind,
+    relay: &FaultyRelay,
+    kind: NetworkCut,
     away: Duration,
     stdout: &mut ChildStdout,
 ) -> Result<Duration, Box<dyn Error>> {
     match kind {
-        Kind::Reset => {
-            relay.set(Line::Refusing);
-            relay.cut(Cut::Rst);
+        NetworkCut::Reset => {
+            relay.set(RelayBehaviour::Refusing);
+            relay.cut(ConnectionCut::Rst);
         }
-        Kind::Silent => {
-            relay.set(Line::Silent);
+        NetworkCut::Silent => {
+            relay.set(RelayBehaviour::Silent);
             relay.forget();
         }
     }
     // What was on its way before does not count.
     let passing = async { while some(stdout).await.is_ok() {} };
     let _ = timeout(away, passing).await;
-    relay.set(Line::Up);
+    relay.set(RelayBehaviour::Up);
     let back = Instant::now();
     some(stdout).await?;
     Ok(back.elapsed())
@@ -112,7 +112,7 @@ async fn some(stdout: &mut ChildStdout) -> Result<(), Box<dyn Error>> {
 
 /// The house's configuration with a state folder of its own, and a driver that notices silence
 /// within the outage.
-fn configuration(house: &House) -> Result<PathBuf, Box<dyn Error>> {
+fn configuration(house: &BenchHost) -> Result<PathBuf, Box<dyn Error>> {
     let mut settings: Table = fs::read_to_string(&house.configuration)?.parse()?;
     settings.insert("state_dir".into(), state(house).to_string_lossy().into_owned().into());
     let defaults = settings.get_mut("defaults").and_then(toml::Value::as_table_mut);
@@ -126,17 +126,17 @@ fn configuration(house: &House) -> Result<PathBuf, Box<dyn Error>> {
     Ok(path)
 }
 
-fn state(house: &House) -> PathBuf {
+fn state(house: &BenchHost) -> PathBuf {
     house.folder.join("resume-state")
 }
 
 /// Puts a relay between the one job that is prepared and its task.
-async fn lead(house: &House) -> Result<Relay, Box<dyn Error>> {
+async fn lead(house: &BenchHost) -> Result<FaultyRelay, Box<dyn Error>> {
     let mut jobs = fs::read_dir(state(house).join("jobs"))?;
     let file = jobs.next().ok_or("no state file of the job")??.path();
     let mut state: Value = serde_json::from_slice(&fs::read(&file)?)?;
     let target: SocketAddr = state["address"].as_str().ok_or("no address")?.parse()?;
-    let relay = Relay::to(target).await;
+    let relay = FaultyRelay::to(target).await;
     state["address"] = relay.address.to_string().into();
     fs::write(&file, state.to_string())?;
     Ok(relay)

@@ -5,10 +5,10 @@
 use std::error::Error;
 use std::time::Duration;
 
-use fargate_local_cloud::{Fault, Phase};
+use fargate_local_cloud::{CloudFault, CloudTaskPhase};
 
-use crate::figure::{Figure, Goal, Report, ms, percentile};
-use crate::house::{Called, House};
+use crate::figure::{BenchFigure, BenchReport, FigureGoal, ms, percentile};
+use crate::house::{BenchHost, BenchJob};
 
 /// Number of the first job.
 const FIRST: u64 = 7000;
@@ -20,13 +20,13 @@ const TRIES: usize = 2;
 const SYSTEM_FAILURE: i32 = 2;
 
 /// See the module.
-pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let reason = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed \
                   to resolve ref registry.example/ci/job:1: registry.example/ci/job:1: not found";
     house.cloud.fail_until_cleared(
         "RunTask",
-        Fault::TaskStops {
-            phase: Phase::Pending,
+        CloudFault::TaskStops {
+            phase: CloudTaskPhase::Pending,
             after: Duration::ZERO,
             stop_code: "TaskFailedToStart".to_owned(),
             stopped_reason: reason.to_owned(),
@@ -38,11 +38,11 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
         (FIRST..FIRST + JOBS).map(|number| tries(house, &house.job(number)?)).collect();
     house.cloud.clear_faults();
     let took = tried?.concat();
-    report.add(Figure {
+    report.add(BenchFigure {
         name: "prepare-after-lasting-failure",
         value: percentile(&took, 100) / 1000.0,
         unit: "s",
-        goal: Goal::AtMost(1.0),
+        goal: FigureGoal::AtMost(1.0),
         note: format!(
             "wall of `prepare`, worst of {} tries, p50 {:.0} ms; no RunTask",
             took.len(),
@@ -53,7 +53,7 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
 }
 
 /// The tries of one job after its first, in ms.
-fn tries(house: &House, job: &Called<'_>) -> Result<Vec<f64>, Box<dyn Error>> {
+fn tries(house: &BenchHost, job: &BenchJob<'_>) -> Result<Vec<f64>, Box<dyn Error>> {
     failed_prepare(job)?;
     let launches = || {
         let requests = house.cloud.requests();
@@ -72,7 +72,7 @@ fn tries(house: &House, job: &Called<'_>) -> Result<Vec<f64>, Box<dyn Error>> {
     Ok(took)
 }
 
-fn failed_prepare(job: &Called<'_>) -> Result<Duration, Box<dyn Error>> {
+fn failed_prepare(job: &BenchJob<'_>) -> Result<Duration, Box<dyn Error>> {
     let begun = std::time::Instant::now();
     let ended = job.stage(&["prepare"]).output()?;
     let took = begun.elapsed();

@@ -2,10 +2,10 @@
 
 use std::error::Error;
 
-use crate::figure::{Figure, Goal, Report, median, ms};
-use crate::house::{Called, House};
+use crate::figure::{BenchFigure, BenchReport, FigureGoal, median, ms};
+use crate::house::{BenchHost, BenchJob};
 use crate::measured::{measure as time, peak_private, words};
-use crate::openssh::{self, OpenSsh};
+use crate::openssh::{self, OpenSshServer};
 
 /// Pairs of one `run` and one `ssh`.
 const PAIRS: usize = 60;
@@ -17,7 +17,7 @@ const LOOKS: usize = 5;
 const WAITING: &str = "echo up; sleep 0.3";
 
 /// See the module.
-pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let job = house.job(1)?;
     job.prepare()?;
     beside_ssh(house, &job, report)?;
@@ -25,13 +25,17 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
     job.cleanup()
 }
 
-fn beside_ssh(house: &House, job: &Called<'_>, report: &mut Report) -> Result<(), Box<dyn Error>> {
+fn beside_ssh(
+    house: &BenchHost,
+    job: &BenchJob<'_>,
+    report: &mut BenchReport,
+) -> Result<(), Box<dyn Error>> {
     let empty = house.folder.join("empty");
     std::fs::write(&empty, "")?;
     let missing = openssh::missing();
     let server = match &missing {
         Some(_) => None,
-        None => Some(OpenSsh::start(&house.folder.join("openssh"))?),
+        None => Some(OpenSshServer::start(&house.folder.join("openssh"))?),
     };
     let (mut ours, mut cpu, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for pair in 0..WARM_UPS + PAIRS {
@@ -52,28 +56,28 @@ fn beside_ssh(house: &House, job: &Called<'_>, report: &mut Report) -> Result<()
     let wall = median(&ours);
     match missing {
         Some(why) => report.skip("run-wall-beside-ssh", &why),
-        None => report.add(Figure {
+        None => report.add(BenchFigure {
             name: "run-wall-beside-ssh",
             value: wall / median(&theirs),
             unit: "ratio",
-            goal: Goal::AtMost(0.25),
+            goal: FigureGoal::AtMost(0.25),
             note: format!(
                 "an empty script: {wall:.1} ms, ssh {:.1} ms; p50 of {PAIRS}",
                 median(&theirs)
             ),
         }),
     }
-    report.add(Figure {
+    report.add(BenchFigure {
         name: "run-cpu",
         value: median(&cpu),
         unit: "ms",
-        goal: Goal::AtMost(15.0),
+        goal: FigureGoal::AtMost(15.0),
         note: format!("user and system time of the driver; p50 of {PAIRS}"),
     });
     Ok(())
 }
 
-fn memory(job: &Called<'_>, report: &mut Report) -> Result<(), Box<dyn Error>> {
+fn memory(job: &BenchJob<'_>, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let mut peak = 0;
     for _ in 0..LOOKS {
         let mut command = job.script(WAITING)?;
@@ -84,11 +88,11 @@ fn memory(job: &Called<'_>, report: &mut Report) -> Result<(), Box<dyn Error>> {
             return Err(format!("{status} of {}", words(&command)).into());
         }
     }
-    report.add(Figure {
+    report.add(BenchFigure {
         name: "run-private-memory",
         value: megabytes(peak),
         unit: "MB",
-        goal: Goal::AtMost(10.0),
+        goal: FigureGoal::AtMost(10.0),
         note: format!("peak of a whole run, Private_Clean and Private_Dirty; worst of {LOOKS}"),
     });
     Ok(())

@@ -6,14 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use fargate_playground::programs;
-use fargate_tests::Sshd;
+use fargate_tests::SshdSetup;
 use serde_json::Value;
 use toml::Table;
 
-use crate::figure::{Figure, Goal, Report, median, ms};
-use crate::house::{Called, House};
+use crate::figure::{BenchFigure, BenchReport, FigureGoal, median, ms};
+use crate::house::{BenchHost, BenchJob};
 use crate::measured::measure as time;
-use crate::openssh::{self, Login};
+use crate::openssh::{self, OpenSshLogin};
 
 /// Pairs of one `run` and one `ssh`.
 const PAIRS: usize = 60;
@@ -25,7 +25,7 @@ const JOB: u64 = 3;
 const NAMES: [&str; 2] = ["stock-run-wall-beside-ssh", "stock-run-cpu"];
 
 /// See the module.
-pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     if let Some(why) = missing() {
         NAMES.iter().for_each(|name| report.skip(name, &why));
         return Ok(());
@@ -45,18 +45,18 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
     }
     job.cleanup()?;
     let (wall, ssh) = (median(&ours), median(&theirs));
-    report.add(Figure {
+    report.add(BenchFigure {
         name: NAMES[0],
         value: wall / ssh,
         unit: "ratio",
-        goal: Goal::AtMost(0.85),
+        goal: FigureGoal::AtMost(0.85),
         note: format!("an empty script: {wall:.1} ms, ssh {ssh:.1} ms; p50 of {PAIRS}"),
     });
-    report.add(Figure {
+    report.add(BenchFigure {
         name: NAMES[1],
         value: median(&cpu),
         unit: "ms",
-        goal: Goal::AtMost(15.0),
+        goal: FigureGoal::AtMost(15.0),
         note: format!("user and system time of the driver; p50 of {PAIRS}"),
     });
     Ok(())
@@ -65,13 +65,16 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
 /// What is missing on this machine, in words.
 pub fn missing() -> Option<String> {
     let sandbox = || "sshd in a sandbox needs root, dropbear and busybox".to_owned();
-    openssh::missing().or_else(|| (!Sshd::can_run()).then(sandbox))
+    openssh::missing().or_else(|| (!SshdSetup::can_run()).then(sandbox))
 }
 
 /// A job whose task is a stock `sshd`, and OpenSSH's own way to it. One at a time.
-pub fn prepare(house: &House, number: u64) -> Result<(Called<'_>, Login), Box<dyn Error>> {
+pub fn prepare(
+    house: &BenchHost,
+    number: u64,
+) -> Result<(BenchJob<'_>, OpenSshLogin), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let server = Sshd::open_ssh().line("UseDNS no");
+    let server = SshdSetup::open_ssh().line("UseDNS no");
     let family = runtime.block_on(server.register(&house.cloud, "stock-sshd"));
     let job = house.job_with(number, &configuration(house, &family)?)?;
     job.prepare()?;
@@ -79,7 +82,7 @@ pub fn prepare(house: &House, number: u64) -> Result<(Called<'_>, Login), Box<dy
 }
 
 /// The house's configuration for tasks of `family`, with a state folder of its own.
-fn configuration(house: &House, family: &str) -> Result<PathBuf, Box<dyn Error>> {
+fn configuration(house: &BenchHost, family: &str) -> Result<PathBuf, Box<dyn Error>> {
     let mut settings: Table = fs::read_to_string(&house.configuration)?.parse()?;
     settings.insert("state_dir".into(), state(house).to_string_lossy().into_owned().into());
     let defaults = settings.get_mut("defaults").and_then(toml::Value::as_table_mut);
@@ -91,12 +94,12 @@ fn configuration(house: &House, family: &str) -> Result<PathBuf, Box<dyn Error>>
     Ok(path)
 }
 
-fn state(house: &House) -> PathBuf {
+fn state(house: &BenchHost) -> PathBuf {
     house.folder.join("stock-state")
 }
 
 /// OpenSSH's client with the key and the host key of the one job that is prepared.
-fn login(house: &House) -> Result<Login, Box<dyn Error>> {
+fn login(house: &BenchHost) -> Result<OpenSshLogin, Box<dyn Error>> {
     let mut jobs = fs::read_dir(state(house).join("jobs"))?;
     let file = jobs.next().ok_or("no state file of the job")??.path();
     let state: Value = serde_json::from_slice(&fs::read(file)?)?;
@@ -107,7 +110,7 @@ fn login(house: &House) -> Result<Login, Box<dyn Error>> {
     let known = format!("[{}]:{} {}\n", place.ip(), place.port(), host_key.join(" "));
     fs::write(file("stock-known-hosts"), known)?;
     write_key(&file("stock-key"), text("client_key")?)?;
-    Ok(Login {
+    Ok(OpenSshLogin {
         ssh: programs::installed("ssh", "openssh-client")?,
         key: file("stock-key"),
         known_hosts: file("stock-known-hosts"),

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::io::Read;
 use std::time::Instant;
 
-use crate::figure::{Figure, Goal, Report, median};
-use crate::house::{Called, House};
+use crate::figure::{BenchFigure, BenchReport, FigureGoal, median};
+use crate::house::{BenchHost, BenchJob};
 use crate::measured::{kib, words};
 use crate::run::megabytes;
 
@@ -17,7 +17,7 @@ const TIMES: usize = 3;
 const LOOK_EVERY: u64 = 10_000_000;
 
 /// See the module.
-pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>> {
+pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let job = house.job(2)?;
     job.prepare()?;
     let (mut speeds, mut peak) = (Vec::new(), 0);
@@ -27,27 +27,27 @@ pub fn measure(house: &House, report: &mut Report) -> Result<(), Box<dyn Error>>
         peak = peak.max(memory);
     }
     job.cleanup()?;
-    report.add(Figure {
+    report.add(BenchFigure {
         name: "stream-speed",
         value: median(&speeds),
         unit: "MB/s",
-        goal: Goal::AtLeast(50.0),
+        goal: FigureGoal::AtLeast(50.0),
         note: format!(
             "a log of 200 MB, from the script's start to the driver's end; p50 of {TIMES}"
         ),
     });
-    report.add(Figure {
+    report.add(BenchFigure {
         name: "stream-resident-memory",
         value: peak as f64 / 1024.0,
         unit: "MiB",
-        goal: Goal::AtMost(32.0),
+        goal: FigureGoal::AtMost(32.0),
         note: format!("the driver's VmHWM; worst of {TIMES}"),
     });
     Ok(())
 }
 
 /// Megabytes per second, and the peak of the driver's resident memory in KiB.
-fn stream(job: &Called<'_>) -> Result<(f64, u64), Box<dyn Error>> {
+fn stream(job: &BenchJob<'_>) -> Result<(f64, u64), Box<dyn Error>> {
     let line = "2026-01-01 00:00:00 one line of a log as a build tool writes it, 80 characters";
     let mut command = job.script(&format!("yes '{line}' | head -c {BYTES}"))?;
     let began = Instant::now();

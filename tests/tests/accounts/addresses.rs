@@ -1,16 +1,16 @@
 //! Endpoints and tasks over IPv6; tasks with a public address, dialled there or not.
 
-use fargate_local_cloud::{Fault, IPV6_SUBNET};
-use fargate_tests::{SYSTEM_FAILURE, Site};
+use fargate_local_cloud::{CloudFault, IPV6_SUBNET};
+use fargate_tests::{SYSTEM_FAILURE, TestHost};
 
 use crate::{block, plays, reaches_all};
 
 /// EC2 does not report the public address yet.
-fn not_yet() -> Fault {
-    Fault::Failure { reason: String::new(), detail: None }
+fn not_yet() -> CloudFault {
+    CloudFault::Failure { reason: String::new(), detail: None }
 }
 
-fn asked_for(site: &Site, operation: &str) -> serde_json::Value {
+fn asked_for(site: &TestHost, operation: &str) -> serde_json::Value {
     let requests = site.cloud().requests();
     let request = requests.iter().find(|request| request.operation == operation);
     request.unwrap_or_else(|| panic!("no {operation}")).body.clone()
@@ -18,7 +18,7 @@ fn asked_for(site: &Site, operation: &str) -> serde_json::Value {
 
 #[tokio::test]
 async fn an_endpoint_may_be_an_ipv6_address() {
-    let site = Site::open_with(|options| options.listen = "[::1]:0".parse().unwrap()).await;
+    let site = TestHost::open_with(|options| options.listen = "[::1]:0".parse().unwrap()).await;
     assert!(site.cloud().endpoint().starts_with("http://[::1]:"));
     site.set("defaults.public_ip", "dialled");
     let job = site.job_with(reaches_all(&site));
@@ -28,7 +28,7 @@ async fn an_endpoint_may_be_an_ipv6_address() {
 
 #[tokio::test]
 async fn an_https_endpoint_may_be_an_ipv6_address() {
-    let site = Site::open_with(|options| {
+    let site = TestHost::open_with(|options| {
         options.listen = "[::1]:0".parse().unwrap();
         options.tls = true;
     })
@@ -43,7 +43,7 @@ async fn an_https_endpoint_may_be_an_ipv6_address() {
 
 #[tokio::test]
 async fn a_task_without_ipv4_is_dialled_at_its_ipv6_address() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.subnets", vec![IPV6_SUBNET]);
     let job = site.job();
     job.prepare().await.passed();
@@ -57,7 +57,7 @@ async fn a_task_without_ipv4_is_dialled_at_its_ipv6_address() {
 
 #[tokio::test]
 async fn a_public_address_is_dialled_where_the_file_says_so() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.public_ip", "dialled");
     let job = site.job_with(|job| job.set("AWS_ENDPOINT_URL_EC2", site.cloud().endpoint()));
     let ended = job.prepare().await.with_code(0);
@@ -80,7 +80,7 @@ async fn a_public_address_is_dialled_where_the_file_says_so() {
 
 #[tokio::test]
 async fn an_assigned_public_address_is_for_egress_and_ec2_is_not_asked() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.public_ip", "assigned");
     let job = site.job_with(reaches_all(&site));
     let ended = job.prepare().await.with_code(0);
@@ -95,7 +95,7 @@ async fn an_assigned_public_address_is_for_egress_and_ec2_is_not_asked() {
 
 #[tokio::test]
 async fn without_the_key_a_task_gets_no_public_address() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let network = &asked_for(&site, "RunTask")["networkConfiguration"]["awsvpcConfiguration"];
     assert_eq!(network["assignPublicIp"], "DISABLED");
@@ -105,9 +105,9 @@ async fn without_the_key_a_task_gets_no_public_address() {
 
 #[tokio::test]
 async fn ec2_is_asked_again_while_it_knows_no_public_address_or_answers_oddly() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.public_ip", "dialled");
-    let answer = |status, body: &str| Fault::Answer { status, body: body.to_owned() };
+    let answer = |status, body: &str| CloudFault::Answer { status, body: body.to_owned() };
     let gone = "<Response><Errors><Error><Code>InvalidNetworkInterfaceID.NotFound</Code>\
                 <Message>The networkInterface ID 'eni-1' does not exist</Message></Error></Errors>\
                 <RequestID>r</RequestID></Response>";
@@ -121,7 +121,7 @@ async fn ec2_is_asked_again_while_it_knows_no_public_address_or_answers_oddly() 
             "<Response><Errors><Error><Code>Unavailable</Code></Error></Errors></Response>",
         ),
         answer(503, "RequestLimitExceeded"),
-        Fault::LostAnswer,
+        CloudFault::LostAnswer,
         not_yet(),
     ];
     let count = faults.len();
@@ -136,7 +136,7 @@ async fn ec2_is_asked_again_while_it_knows_no_public_address_or_answers_oddly() 
 
 #[tokio::test]
 async fn a_task_that_never_gets_its_public_address_is_stopped_with_that_reason() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.public_ip", "dialled");
     site.set("defaults.timeouts.ready", "300ms");
     site.cloud().fail_until_cleared("DescribeNetworkInterfaces", not_yet());
@@ -152,7 +152,7 @@ async fn a_task_that_never_gets_its_public_address_is_stopped_with_that_reason()
 
 #[tokio::test]
 async fn without_the_right_to_ask_ec2_the_right_is_named() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.public_ip", "dialled");
     site.cloud().deny("ec2:DescribeNetworkInterfaces");
     let job = site.job_with(reaches_all(&site));
@@ -170,9 +170,9 @@ async fn without_the_right_to_ask_ec2_the_right_is_named() {
 
 #[tokio::test]
 async fn an_ec2_without_words_for_a_denial_has_its_right_named_all_the_same() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.public_ip", "dialled");
-    let fault = Fault::Exception {
+    let fault = CloudFault::Exception {
         status: 403,
         code: "UnauthorizedOperation".to_owned(),
         message: "You are not authorized to perform this operation.".to_owned(),

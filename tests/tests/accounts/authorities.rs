@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use fargate_tests::{SYSTEM_FAILURE, Site};
+use fargate_tests::{SYSTEM_FAILURE, TestHost};
 
 use crate::{block, plays, reaches_all};
 
-async fn site() -> (Site, PathBuf) {
-    let site = Site::open_with(|options| options.tls = true).await;
+async fn site() -> (TestHost, PathBuf) {
+    let site = TestHost::open_with(|options| options.tls = true).await;
     let path = site.folder().join("authority.pem");
     let pem = site.cloud().authority().expect("a cloud with TLS").to_owned();
     std::fs::write(&path, pem).expect("a writable folder");

@@ -15,22 +15,22 @@ mod rights;
 mod roles;
 mod sources;
 
-use fargate_tests::{Ended, Job, Site, redacted};
+use fargate_tests::{TestHost, TestJob, TestProcessResult, redacted};
 
 /// The error block of a `prepare` that failed, without what differs from run to run.
-pub fn block(ended: &Ended) -> String {
+pub fn block(ended: &TestProcessResult) -> String {
     let text = redacted(&ended.out());
     let from = text.find("error: ").unwrap_or_else(|| panic!("no error in {text}"));
     text[from..].to_owned()
 }
 
 /// A job that reaches every service of the site's cloud.
-pub fn reaches_all(site: &Site) -> impl FnOnce(&mut Job) + '_ {
+pub fn reaches_all(site: &TestHost) -> impl FnOnce(&mut TestJob) + '_ {
     |job| job.set("AWS_ENDPOINT_URL", site.cloud().endpoint())
 }
 
 /// One whole job: prepared, run, cleaned up.
-pub async fn plays(job: &Job) {
+pub async fn plays(job: &TestJob) {
     job.prepare().await.passed();
     let ended = job.run("echo from the task").await.with_code(0);
     assert_eq!(ended.out(), "from the task\n");
@@ -38,7 +38,7 @@ pub async fn plays(job: &Job) {
 }
 
 /// Waits for calls no longer than a test does.
-pub fn hurry(site: &Site) {
+pub fn hurry(site: &TestHost) {
     for (key, value) in [
         ("prepare", "2s"),
         ("start", "2s"),

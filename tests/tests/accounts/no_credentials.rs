@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fargate_tests::{Job, PATIENCE, SYSTEM_FAILURE, Site, free_place, until};
+use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost, TestJob, free_place, until};
 use nix::sys::signal::Signal;
 
 use crate::answer_server::{AnswerServer, CannedAnswer};
@@ -14,7 +14,7 @@ async fn silent_metadata() -> AnswerServer {
     AnswerServer::start(|_| CannedAnswer::Silence).await
 }
 
-fn sees(metadata: &AnswerServer) -> impl FnOnce(&mut Job) + '_ {
+fn sees(metadata: &AnswerServer) -> impl FnOnce(&mut TestJob) + '_ {
     |job| {
         without_keys(job);
         job.set("AWS_EC2_METADATA_DISABLED", "false");
@@ -24,7 +24,7 @@ fn sees(metadata: &AnswerServer) -> impl FnOnce(&mut Job) + '_ {
 
 #[tokio::test]
 async fn metadata_that_never_answers_are_asked_a_few_times_and_named() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let metadata = silent_metadata().await;
     let job = site.job_with(sees(&metadata));
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -47,7 +47,7 @@ async fn metadata_that_never_answers_are_asked_a_few_times_and_named() {
 
 #[tokio::test]
 async fn a_signal_while_credentials_are_looked_for_leaves_nothing() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let metadata = silent_metadata().await;
     let job = site.job_with(sees(&metadata));
     let prepare = job.start(&["prepare"]);
@@ -63,7 +63,7 @@ async fn a_signal_while_credentials_are_looked_for_leaves_nothing() {
 
 #[tokio::test]
 async fn a_command_that_is_interrupted_while_credentials_are_looked_for_leaves_nothing() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let metadata = silent_metadata().await;
     let job = site.job_with(|job| {
         sees(&metadata)(job);
@@ -82,7 +82,7 @@ async fn a_command_that_is_interrupted_while_credentials_are_looked_for_leaves_n
 #[tokio::test]
 async fn an_endpoint_that_is_none_is_refused_at_once_by_the_name_of_its_variable() {
     for name in ["AWS_ENDPOINT_URL_ECS", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"] {
-        let site = Site::open().await;
+        let site = TestHost::open().await;
         let job = site.job_with(|job| job.set(name, "nonsense"));
         let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
         assert_eq!(ended.error_line(), format!("error: {name} names no endpoint"));
@@ -94,7 +94,7 @@ async fn an_endpoint_that_is_none_is_refused_at_once_by_the_name_of_its_variable
 
 #[tokio::test]
 async fn a_region_that_can_be_none_is_refused_at_once_by_name() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     fargate_tests::replace_in(&site.config(), "region = \"eu-west-1\"\n", "");
     let job = site.job_with(|job| job.set("AWS_REGION", "eu west 1"));
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -105,7 +105,7 @@ async fn a_region_that_can_be_none_is_refused_at_once_by_name() {
 
 #[tokio::test]
 async fn a_launch_that_met_no_connection_is_none_whoever_ends_the_stage() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     // Nobody listens where somebody did a moment ago.
     let nobody = free_place();
     let job = site.job_with(|job| job.set("AWS_ENDPOINT_URL_ECS", format!("http://{nobody}")));

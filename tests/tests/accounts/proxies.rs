@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fargate_local_cloud::Credentials;
-use fargate_tests::{Job, PATIENCE, SYSTEM_FAILURE, Site};
+use fargate_local_cloud::IssuedCredentials;
+use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost, TestJob};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::proxy::{HttpProxy, Mood};
+use crate::proxy::{HttpProxy, ProxyBehaviour};
 use crate::{block, hurry, plays};
 
 /// user:canary-of-the-proxy
@@ -24,8 +24,8 @@ const PASSWORD: &str = "canary-of-the-proxy";
 /// The name under which the proxy knows the cloud; nobody else does.
 const NAME: &str = "cloud.example";
 
-async fn secure_site() -> (Site, PathBuf) {
-    let site = Site::open_with(|options| options.tls = true).await;
+async fn secure_site() -> (TestHost, PathBuf) {
+    let site = TestHost::open_with(|options| options.tls = true).await;
     let path = site.folder().join("authority.pem");
     let pem = site.cloud().authority().expect("a cloud with TLS").to_owned();
     std::fs::write(&path, pem).expect("a writable folder");
@@ -33,20 +33,20 @@ async fn secure_site() -> (Site, PathBuf) {
 }
 
 /// Where the cloud listens.
-fn place(site: &Site) -> SocketAddr {
+fn place(site: &TestHost) -> SocketAddr {
     let endpoint = site.cloud().endpoint();
     endpoint.rsplit('/').next().and_then(|place| place.parse().ok()).expect("an address")
 }
 
 /// The endpoint as a job names it that comes through a proxy.
-fn named(site: &Site) -> String {
+fn named(site: &TestHost) -> String {
     site.cloud().endpoint().replace("127.0.0.1", NAME)
 }
 
 #[tokio::test]
 async fn https_goes_through_a_tunnel_with_its_login_which_shows_nowhere() {
     let (site, pem) = secure_site().await;
-    let proxy = HttpProxy::start(Mood::Strict(LOGIN), place(&site)).await;
+    let proxy = HttpProxy::start(ProxyBehaviour::Strict(LOGIN), place(&site)).await;
     site.set("log_level", "trace");
     let job = site.job_with(|job| {
         job.set("AWS_CA_BUNDLE", pem);
@@ -57,7 +57,7 @@ async fn https_goes_through_a_tunnel_with_its_login_which_shows_nowhere() {
     let asked = proxy.asked();
     let connect = format!("CONNECT {NAME}:{} HTTP/1.1", place(&site).port());
     assert!(!asked.is_empty() && asked.iter().all(|line| *line == connect), "{asked:?}");
-    let said: String = job.said().iter().map(fargate_tests::Ended::all).collect();
+    let said: String = job.said().iter().map(fargate_tests::TestProcessResult::all).collect();
     assert!(!site.log().contains(PASSWORD) && !said.contains(PASSWORD));
     assert!(!site.log().contains(LOGIN) && !said.contains(LOGIN));
     site.close().await;
@@ -66,8 +66,8 @@ async fn https_goes_through_a_tunnel_with_its_login_which_shows_nowhere() {
 #[tokio::test]
 async fn plain_http_goes_through_a_proxy_too_in_either_spelling() {
     for variable in ["HTTP_PROXY", "http_proxy"] {
-        let site = Site::open().await;
-        let proxy = HttpProxy::start(Mood::Helpful, place(&site)).await;
+        let site = TestHost::open().await;
+        let proxy = HttpProxy::start(ProxyBehaviour::Helpful, place(&site)).await;
         let job = site.job_with(|job| {
             job.set("AWS_ENDPOINT_URL_ECS", named(&site));
             // A place alone means http.
@@ -84,7 +84,7 @@ async fn plain_http_goes_through_a_proxy_too_in_either_spelling() {
 #[tokio::test]
 async fn every_service_is_reached_through_the_proxy() {
     let (site, pem) = secure_site().await;
-    let proxy = HttpProxy::start(Mood::Helpful, place(&site)).await;
+    let proxy = HttpProxy::start(ProxyBehaviour::Helpful, place(&site)).await;
     let role = site.cloud().add_role("eu-west-1", "ci", None);
     site.set("defaults.assume_role_arn", role);
     site.set("defaults.public_ip", "dialled");
@@ -102,8 +102,8 @@ async fn every_service_is_reached_through_the_proxy() {
 
 #[tokio::test]
 async fn this_machine_and_the_hosts_of_no_proxy_are_reached_without_it() {
-    let site = Site::open().await;
-    let proxy = HttpProxy::start(Mood::Helpful, place(&site)).await;
+    let site = TestHost::open().await;
+    let proxy = HttpProxy::start(ProxyBehaviour::Helpful, place(&site)).await;
     let job = site.job_with(|job| job.set("HTTP_PROXY", proxy.url()));
     plays(&job).await;
     hurry(&site);
@@ -124,7 +124,7 @@ async fn this_machine_and_the_hosts_of_no_proxy_are_reached_without_it() {
 }
 
 /// Cleans up after a job whose way to AWS is broken.
-async fn cleaned_up_directly(site: &Site, job: &Job) {
+async fn cleaned_up_directly(site: &TestHost, job: &TestJob) {
     let mended = site.same_job(job, |job| job.set("AWS_ENDPOINT_URL_ECS", site.cloud().endpoint()));
     mended.cleanup().await.passed();
 }
@@ -132,7 +132,7 @@ async fn cleaned_up_directly(site: &Site, job: &Job) {
 #[tokio::test]
 async fn a_proxy_that_asks_for_a_login_is_named_without_one() {
     let (site, pem) = secure_site().await;
-    let proxy = HttpProxy::start(Mood::Strict(LOGIN), place(&site)).await;
+    let proxy = HttpProxy::start(ProxyBehaviour::Strict(LOGIN), place(&site)).await;
     let job = site.job_with(|job| {
         job.set("AWS_CA_BUNDLE", &pem);
         job.set("AWS_ENDPOINT_URL_ECS", named(&site));
@@ -145,7 +145,7 @@ async fn a_proxy_that_asks_for_a_login_is_named_without_one() {
     assert_eq!(site.cloud().requests().len(), 0);
     site.close().await;
     // The same of plain HTTP.
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.job_with(|job| {
         job.set("AWS_ENDPOINT_URL_ECS", named(&site));
         job.set("HTTP_PROXY", proxy.url());
@@ -160,8 +160,8 @@ async fn a_proxy_that_gives_no_way_is_named_and_tried_until_the_deadline() {
     let closed = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let nobody = closed.local_addr().expect("a bound socket");
     drop(closed);
-    let lost = HttpProxy::start(Mood::Lost, nobody).await;
-    let silent = HttpProxy::start(Mood::Silent, nobody).await;
+    let lost = HttpProxy::start(ProxyBehaviour::Lost, nobody).await;
+    let silent = HttpProxy::start(ProxyBehaviour::Silent, nobody).await;
     for address in [nobody, lost.address, silent.address] {
         let (site, pem) = secure_site().await;
         hurry(&site);
@@ -184,7 +184,7 @@ async fn a_proxy_that_gives_no_way_is_named_and_tried_until_the_deadline() {
 
 #[tokio::test]
 async fn a_variable_that_names_no_proxy_is_refused_and_not_passed_over() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.job_with(|job| job.set("https_proxy", format!("socks5://u:{PASSWORD}@p:1")));
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
     insta::assert_snapshot!(block(&ended), @r"
@@ -200,10 +200,10 @@ async fn a_variable_that_names_no_proxy_is_refused_and_not_passed_over() {
 
 #[tokio::test]
 async fn the_hosts_own_credentials_never_go_through_a_proxy() {
-    let site = Site::open().await;
-    let proxy = HttpProxy::start(Mood::Helpful, place(&site)).await;
+    let site = TestHost::open().await;
+    let proxy = HttpProxy::start(ProxyBehaviour::Helpful, place(&site)).await;
     let keys = site.cloud().issue_credentials(Duration::from_secs(3600));
-    let own = KeyServer::start(&keys).await;
+    let own = CredentialServer::start(&keys).await;
     let job = site.job_with(|job| {
         job.environment.remove("AWS_ACCESS_KEY_ID".as_ref() as &OsStr);
         job.environment.remove("AWS_SECRET_ACCESS_KEY".as_ref() as &OsStr);
@@ -222,14 +222,14 @@ async fn the_hosts_own_credentials_never_go_through_a_proxy() {
 }
 
 /// The credential endpoint of a container, as ECS and EKS have it.
-struct KeyServer {
+struct CredentialServer {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
     serving: JoinHandle<()>,
 }
 
-impl KeyServer {
-    async fn start(keys: &Credentials) -> Self {
+impl CredentialServer {
+    async fn start(keys: &IssuedCredentials) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
         let asked = Arc::new(AtomicUsize::new(0));
@@ -258,7 +258,7 @@ impl KeyServer {
     }
 }
 
-impl Drop for KeyServer {
+impl Drop for CredentialServer {
     fn drop(&mut self) {
         self.serving.abort();
     }

@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// How it treats whoever comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
+pub enum ProxyBehaviour {
     /// Passes everything on.
     Helpful,
     /// Passes on what brings this `Proxy-Authorization`, and asks the others for it.
@@ -31,7 +31,7 @@ pub struct HttpProxy {
 
 impl HttpProxy {
     /// Starts one before `to`.
-    pub async fn start(mood: Mood, to: SocketAddr) -> Self {
+    pub async fn start(mood: ProxyBehaviour, to: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -62,7 +62,12 @@ impl Drop for HttpProxy {
     }
 }
 
-async fn serve(mut client: TcpStream, mood: Mood, to: SocketAddr, asked: Arc<Mutex<Vec<String>>>) {
+async fn serve(
+    mut client: TcpStream,
+    mood: ProxyBehaviour,
+    to: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+) {
     let Some((head, rest)) = head_of(&mut client).await else { return };
     let line = head.lines().next().unwrap_or_default().to_owned();
     asked.lock().expect("no one panics while noting").push(line.clone());
@@ -71,11 +76,11 @@ async fn serve(mut client: TcpStream, mood: Mood, to: SocketAddr, asked: Arc<Mut
         name.eq_ignore_ascii_case("proxy-authorization").then_some(value)
     });
     let refusal = match mood {
-        Mood::Helpful => None,
-        Mood::Strict(expected) if login == Some(expected) => None,
-        Mood::Strict(_) => Some("407 Proxy Authentication Required"),
-        Mood::Lost => Some("502 Bad Gateway"),
-        Mood::Silent => return std::future::pending().await,
+        ProxyBehaviour::Helpful => None,
+        ProxyBehaviour::Strict(expected) if login == Some(expected) => None,
+        ProxyBehaviour::Strict(_) => Some("407 Proxy Authentication Required"),
+        ProxyBehaviour::Lost => Some("502 Bad Gateway"),
+        ProxyBehaviour::Silent => return std::future::pending().await,
     };
     if let Some(refusal) = refusal {
         let answer =

@@ -2,19 +2,19 @@
 //! further one that is missing costs something, is named once, and fails no job.
 
 use aws_sdk_ecs::types::{Compatibility, ContainerDefinition, NetworkMode};
-use fargate_local_cloud::Fault;
-use fargate_tests::{SYSTEM_FAILURE, Site, until};
+use fargate_local_cloud::CloudFault;
+use fargate_tests::{SYSTEM_FAILURE, TestHost, until};
 use nix::sys::signal::Signal;
 
 use crate::plays;
 
 /// Lines of the operator's log that name a missing right.
-fn named(site: &Site, right: &str) -> usize {
+fn named(site: &TestHost, right: &str) -> usize {
     let log = site.log();
     log.lines().filter(|line| line.contains("right.missing") && line.contains(right)).count()
 }
 
-fn tokens(site: &Site) -> Vec<(String, bool)> {
+fn tokens(site: &TestHost) -> Vec<(String, bool)> {
     let requests = site.cloud().requests();
     let asked = requests.iter().filter(|request| request.operation == "RunTask");
     let token = |body: &serde_json::Value| body["clientToken"].as_str().unwrap().to_owned();
@@ -23,7 +23,7 @@ fn tokens(site: &Site) -> Vec<(String, bool)> {
 
 #[tokio::test]
 async fn with_the_rights_of_old_installations_a_job_runs_from_end_to_end() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     for right in ["ecs:TagResource", "ecs:ListTasks", "ec2:DescribeNetworkInterfaces"] {
         site.cloud().deny(right);
     }
@@ -36,7 +36,7 @@ async fn with_the_rights_of_old_installations_a_job_runs_from_end_to_end() {
 
 #[tokio::test]
 async fn without_the_right_to_tag_the_task_is_another_launch_without_tags() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.cloud().deny("ecs:TagResource");
     let job = site.job();
     let ended = job.prepare().await.with_code(0);
@@ -60,10 +60,10 @@ async fn without_the_right_to_tag_the_task_is_another_launch_without_tags() {
 
 #[tokio::test]
 async fn a_launch_in_doubt_goes_on_under_its_token_when_tags_are_refused() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     // The task is there, its answer is lost, and then the right is taken away.
-    site.cloud().fail("RunTask", Fault::LostAnswer);
-    let denied = Fault::Exception {
+    site.cloud().fail("RunTask", CloudFault::LostAnswer);
+    let denied = CloudFault::Exception {
         status: 400,
         code: "AccessDeniedException".to_owned(),
         message: "User: x is not authorized to perform: ecs:TagResource on resource: y".to_owned(),
@@ -85,9 +85,9 @@ async fn a_launch_in_doubt_goes_on_under_its_token_when_tags_are_refused() {
 
 #[tokio::test]
 async fn a_launch_that_was_cut_off_is_settled_without_the_right_to_tag() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.cloud().deny("ecs:TagResource");
-    site.cloud().fail_until_cleared("RunTask", Fault::Hang);
+    site.cloud().fail_until_cleared("RunTask", CloudFault::Hang);
     let job = site.job();
     let running = job.start(&["prepare"]);
     until("the launch is asked for", || site.calls("RunTask") == 1).await;
@@ -101,7 +101,7 @@ async fn a_launch_that_was_cut_off_is_settled_without_the_right_to_tag() {
 
 #[tokio::test]
 async fn a_clean_up_without_state_goes_on_without_the_right_to_list() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.cloud().deny("ecs:ListTasks");
     let job = site.job();
     let ended = job.cleanup().await.with_code(0);
@@ -113,7 +113,7 @@ async fn a_clean_up_without_state_goes_on_without_the_right_to_list() {
 
 /// A state file of which nothing can be read, and nobody may ask ECS: the task may still run, so
 /// nothing is forgotten and no second one is started until somebody may look.
-async fn lost_state(site: &Site) {
+async fn lost_state(site: &TestHost) {
     let job = site.prepared().await;
     std::fs::write(job.state_file(), "{").expect("a writable state file");
     let ended = job.cleanup().await.with_code(0);
@@ -131,7 +131,7 @@ async fn lost_state(site: &Site) {
 
 #[tokio::test]
 async fn what_is_left_of_a_damaged_record_is_enough_to_stop_its_task() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.cloud().deny("ecs:ListTasks");
     let job = site.prepared().await;
     job.change_state(|state| state["launches"] = "gone".into());
@@ -144,7 +144,7 @@ async fn what_is_left_of_a_damaged_record_is_enough_to_stop_its_task() {
 
 #[tokio::test]
 async fn exec_is_enabled_where_the_file_says_so() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let container = ContainerDefinition::builder().name("job").image("registry.example/job:1");
     let call = site.ecs().register_task_definition().family("with-role");
     call.network_mode(NetworkMode::Awsvpc)

@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fargate_tests::{BUILD_FAILURE, Ended, Job, Running, SYSTEM_FAILURE, Site, have, until};
+use fargate_tests::{
+    BUILD_FAILURE, SYSTEM_FAILURE, TestHost, TestJob, TestProcess, TestProcessResult, have, until,
+};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -18,14 +20,14 @@ const FOLDERS: [&str; 4] = [
 
 /// The clock of the driver's processes of one test, which others do not see. What is measured, as
 /// against told, by a clock goes on as before.
-struct Clock {
+struct DriverClock {
     file: PathBuf,
     library: PathBuf,
 }
 
-impl Clock {
+impl DriverClock {
     /// One that is right, or none where the library is missing.
-    fn right(site: &Site) -> Option<Self> {
+    fn right(site: &TestHost) -> Option<Self> {
         if !have("faketime") {
             return None;
         }
@@ -44,7 +46,7 @@ impl Clock {
     }
 
     /// Starts `fargate-runner` with these arguments under this clock.
-    fn start<A: AsRef<OsStr>>(&self, job: &Job, arguments: &[A]) -> Running {
+    fn start<A: AsRef<OsStr>>(&self, job: &TestJob, arguments: &[A]) -> TestProcess {
         let setting = |name: &str, value: &Path| format!("{name}={}", value.display());
         let program = fargate_tests::runner();
         let settings = [
@@ -60,21 +62,21 @@ impl Clock {
     }
 
     /// Starts a stage under this clock.
-    fn stage(&self, job: &Job, stage: &[&OsStr]) -> Running {
+    fn stage(&self, job: &TestJob, stage: &[&OsStr]) -> TestProcess {
         let mut arguments: Vec<&OsStr> = job.arguments.iter().map(AsRef::as_ref).collect();
         arguments.extend(stage);
         self.start(job, &arguments)
     }
 
-    fn run(&self, job: &Job, script: &str) -> Running {
+    fn run(&self, job: &TestJob, script: &str) -> TestProcess {
         let script = job.script(script);
         self.stage(job, &[OsStr::new("run"), script.as_os_str(), OsStr::new("build_script")])
     }
 
-    async fn reap(&self, site: &Site, job: &Job) -> Value {
+    async fn reap(&self, site: &TestHost, job: &TestJob) -> Value {
         let config = site.config();
         let words = [OsStr::new("-c"), config.as_os_str(), OsStr::new("tasks"), OsStr::new("reap")];
-        let ended: Ended = job.heard(self.start(job, &words)).await.with_code(0);
+        let ended: TestProcessResult = job.heard(self.start(job, &words)).await.with_code(0);
         serde_json::from_slice(&ended.stdout).expect("a document")
     }
 }
@@ -82,8 +84,8 @@ impl Clock {
 #[tokio::test]
 async fn set_by_ten_minutes_in_mid_job_it_ends_no_wait_and_no_task() {
     for [offset, back] in [["+10m", "-10m"], ["-10m", "+10m"]] {
-        let site = Site::open().await;
-        let Some(clock) = Clock::right(&site) else { return site.close().await };
+        let site = TestHost::open().await;
+        let Some(clock) = DriverClock::right(&site) else { return site.close().await };
         site.set("defaults.timeouts.second_sighting", "20ms");
         // Less than the clock is set by.
         for key in ["prepare", "start", "ready", "visible"] {

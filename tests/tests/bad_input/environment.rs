@@ -4,13 +4,13 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use fargate_tests::{BUILD_FAILURE, SYSTEM_FAILURE, Site};
+use fargate_tests::{BUILD_FAILURE, SYSTEM_FAILURE, TestHost};
 
 use crate::{every_stage, refused};
 
 #[tokio::test]
 async fn exit_codes_that_are_missing_or_no_numbers_are_never_guessed() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     for variable in ["BUILD_FAILURE_EXIT_CODE", "SYSTEM_FAILURE_EXIT_CODE"] {
         for value in [None, Some(""), Some("0"), Some("256"), Some("-1"), Some("one"), Some("1;2")]
         {
@@ -34,7 +34,7 @@ async fn exit_codes_that_are_missing_or_no_numbers_are_never_guessed() {
 
 #[tokio::test]
 async fn odd_values_of_other_variables_change_nothing() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.job_with(|job| {
         job.set("CUSTOM_ENV_BYTES", OsStr::from_bytes(b"\xff\xfe\x80"));
         job.set("CUSTOM_ENV_LINES", "a\nerror: b\n");
@@ -56,7 +56,7 @@ async fn odd_values_of_other_variables_change_nothing() {
 
 #[tokio::test]
 async fn an_exit_code_file_that_cannot_be_written_keeps_the_verdict() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.job_with(|job| job.set("BUILD_EXIT_CODE_FILE", "/no/such/folder/code"));
     job.prepare().await.passed();
     let ended = job.run("exit 6").await.with_code(BUILD_FAILURE);
@@ -70,7 +70,7 @@ async fn an_exit_code_file_that_cannot_be_written_keeps_the_verdict() {
 
 #[tokio::test]
 async fn a_script_that_cannot_be_read_is_a_system_failure() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let folder = site.folder().join("a folder");
     fs::create_dir(&folder).expect("a folder");
@@ -91,7 +91,10 @@ async fn a_script_that_cannot_be_read_is_a_system_failure() {
 }
 
 /// Starts a stage whose stdout has no reader any more, through a shell that knows how to do that.
-async fn without_a_reader(job: &fargate_tests::Job, stage: &[&str]) -> fargate_tests::Ended {
+async fn without_a_reader(
+    job: &fargate_tests::TestJob,
+    stage: &[&str],
+) -> fargate_tests::TestProcessResult {
     let arguments: Vec<_> = job.arguments.iter().map(|word| word.to_string_lossy()).collect();
     let program = fargate_tests::runner();
     let script = "\"$@\" 3>&1 | :; exit ${PIPESTATUS[0]}";
@@ -104,7 +107,7 @@ async fn without_a_reader(job: &fargate_tests::Job, stage: &[&str]) -> fargate_t
 
 #[tokio::test]
 async fn output_that_nobody_reads_is_a_system_failure_and_no_panic() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let script = job.script("sleep 0.3; seq 100000").display().to_string();
     let ended = without_a_reader(&job, &["run", &script, "build_script"]).await;
@@ -128,7 +131,7 @@ async fn output_that_nobody_reads_is_a_system_failure_and_no_panic() {
 
 #[tokio::test]
 async fn closed_streams_are_no_panic_in_any_stage() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.job();
     let program = fargate_tests::runner().display().to_string();
     let arguments: Vec<_> = job.arguments.iter().map(|word| word.to_string_lossy()).collect();

@@ -4,15 +4,15 @@ use std::ffi::OsStr;
 use std::fs;
 use std::time::Duration;
 
-use fargate_local_cloud::Fault;
-use fargate_tests::{Ended, Job, PATIENCE, Site, have, replace_in};
+use fargate_local_cloud::CloudFault;
+use fargate_tests::{PATIENCE, TestHost, TestJob, TestProcessResult, have, replace_in};
 
 use crate::refused;
 
 const CREDENTIALS: &str = "error: the AWS credentials of this host do not work";
 
 /// The job's `prepare` fails for good with this line, and no task is started.
-async fn fails_with(site: &Site, job: &Job, line: &str) -> Ended {
+async fn fails_with(site: &TestHost, job: &TestJob, line: &str) -> TestProcessResult {
     let ended = job.prepare().await;
     refused(&[("prepare", ended.clone())], line);
     assert_eq!(site.cloud().tasks().len(), 0);
@@ -21,7 +21,7 @@ async fn fails_with(site: &Site, job: &Job, line: &str) -> Ended {
 
 #[tokio::test]
 async fn credentials_that_aws_refuses_are_told_as_that() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let expired = site.cloud().issue_credentials(Duration::ZERO);
     let rows: [&[(&str, &str)]; 3] = [
         &[("AWS_SECRET_ACCESS_KEY", "not the secret")],
@@ -51,7 +51,7 @@ async fn credentials_that_aws_refuses_are_told_as_that() {
 
 #[tokio::test]
 async fn without_credentials_nothing_is_sent_and_it_says_so_soon() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.job_with(|job| {
         for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
             job.environment.remove(OsStr::new(name));
@@ -66,7 +66,7 @@ async fn without_credentials_nothing_is_sent_and_it_says_so_soon() {
 
 #[tokio::test]
 async fn without_a_region_it_says_where_it_looked() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     replace_in(&site.config(), "region = \"eu-west-1\"\n", "");
     let job = site.job();
     let ended = fails_with(&site, &job, "error: no AWS Region is known").await;
@@ -85,7 +85,7 @@ async fn without_a_region_it_says_where_it_looked() {
 
 #[tokio::test]
 async fn what_aws_says_of_a_clock_is_told_as_the_clock() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     for message in [
         "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z (20260101T001500Z - 5 min.)",
         "Signature not yet current: 20260101T003000Z is still later than 20260101T002000Z",
@@ -94,7 +94,7 @@ async fn what_aws_says_of_a_clock_is_told_as_the_clock() {
         for _ in 0..2 {
             site.cloud().fail(
                 "RunTask",
-                Fault::Exception {
+                CloudFault::Exception {
                     status: 400,
                     code: "InvalidSignatureException".to_owned(),
                     message: message.to_owned(),
@@ -113,7 +113,7 @@ async fn a_clock_that_is_off_is_corrected_by_what_aws_tells_and_the_operator_hea
     if !have("faketime") {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     for offset in ["-2 hours", "+2 hours"] {
         let job = site.job();
         let program = fargate_tests::runner().display().to_string();
@@ -135,7 +135,7 @@ async fn a_clock_that_is_off_is_corrected_by_what_aws_tells_and_the_operator_hea
 
 #[tokio::test]
 async fn a_log_that_cannot_be_written_fails_no_job() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("log_file", "/no/such/folder/log.jsonl");
     let job = site.prepared().await;
     job.run("true").await.passed();

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use fargate_tests::{BUILD_FAILURE, Ended, Job, SYSTEM_FAILURE, Site, have};
+use fargate_tests::{BUILD_FAILURE, SYSTEM_FAILURE, TestHost, TestJob, TestProcessResult, have};
 
 use crate::refused;
 
@@ -13,7 +13,7 @@ use crate::refused;
 const MEMORY_KIB: u32 = 64 * 1024;
 
 /// A stage that begins behind `prefix`, words of a shell.
-async fn behind(job: &Job, prefix: &str, words: &[&str]) -> Ended {
+async fn behind(job: &TestJob, prefix: &str, words: &[&str]) -> TestProcessResult {
     let program = fargate_tests::runner().display().to_string();
     let arguments: Vec<_> = job.arguments.iter().map(|word| word.to_string_lossy()).collect();
     let script = format!("{prefix} \"$@\"");
@@ -24,7 +24,11 @@ async fn behind(job: &Job, prefix: &str, words: &[&str]) -> Ended {
 }
 
 /// The three stages that reach for the task, each behind `prefix`.
-async fn stages(job: &Job, prefix: &str, script: &Path) -> Vec<(&'static str, Ended)> {
+async fn stages(
+    job: &TestJob,
+    prefix: &str,
+    script: &Path,
+) -> Vec<(&'static str, TestProcessResult)> {
     let script = script.display().to_string();
     vec![
         ("prepare", behind(job, prefix, &["prepare"]).await),
@@ -37,7 +41,7 @@ async fn stages(job: &Job, prefix: &str, script: &Path) -> Vec<(&'static str, En
 async fn with_too_few_open_files_it_says_so_and_with_enough_a_job_passes() {
     /// Limits at which a whole job is played once they suffice.
     const ENOUGH: usize = 3;
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let (mut refusals, mut passes) = (0, 0);
     // With three a program cannot even be loaded.
     for files in (4..=40).filter(|files| files % 2 == 0) {
@@ -73,7 +77,7 @@ async fn with_too_few_open_files_it_says_so_and_with_enough_a_job_passes() {
 
 #[tokio::test]
 async fn a_log_that_may_grow_no_further_costs_no_verdict_and_no_task() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let log = site.folder().join("full.jsonl");
     std::fs::write(&log, vec![b'\n'; 64 * 1024]).expect("a log");
     site.set("log_file", log.display().to_string());
@@ -98,7 +102,7 @@ async fn where_no_thread_can_be_started_it_says_so() {
     if !have("setpriv") || !have("prlimit") {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     // The limit counts all processes of a user, and does not bind root: so another real user, who
     // keeps root's rights to files.
     let user = match nix::unistd::geteuid().is_root() {
@@ -124,7 +128,7 @@ async fn where_no_thread_can_be_started_it_says_so() {
 
 #[tokio::test]
 async fn in_64_mib_a_job_passes_and_a_script_that_does_not_fit_is_told_as_that() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.job();
     let prefix = format!("ulimit -d {MEMORY_KIB} && exec");
     behind(&job, &prefix, &["prepare"]).await.passed();

@@ -12,10 +12,10 @@ mod private_memory;
 mod response;
 mod state_folder;
 
-use fargate_tests::{Ended, Job, SYSTEM_FAILURE};
+use fargate_tests::{SYSTEM_FAILURE, TestJob, TestProcessResult};
 
 /// Every stage in gitlab-runner's order, and how each ended.
-pub async fn every_stage(job: &Job) -> Vec<(&'static str, Ended)> {
+pub async fn every_stage(job: &TestJob) -> Vec<(&'static str, TestProcessResult)> {
     vec![
         ("config", job.config().await),
         ("prepare", job.prepare().await),
@@ -26,7 +26,7 @@ pub async fn every_stage(job: &Job) -> Vec<(&'static str, Ended)> {
 
 /// Each stage ended as a system failure with one line, which holds `words`, on the stream where
 /// gitlab-runner shows it, and printed nothing that could be taken for something else.
-pub fn refused(stages: &[(&'static str, Ended)], words: &str) {
+pub fn refused(stages: &[(&'static str, TestProcessResult)], words: &str) {
     for (stage, ended) in stages {
         let said = ended.all();
         assert_eq!(ended.code, SYSTEM_FAILURE, "{stage}: {said}");

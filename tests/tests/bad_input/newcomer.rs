@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use fargate_tests::{Job, Site};
+use fargate_tests::{TestHost, TestJob};
 
 /// A person at this host without any configuration.
-fn person(site: &Site) -> Rc<Job> {
+fn person(site: &TestHost) -> Rc<TestJob> {
     site.job_with(|job| {
         job.environment.retain(|name, _| {
             let name = name.to_string_lossy();
@@ -17,7 +17,7 @@ fn person(site: &Site) -> Rc<Job> {
 }
 
 /// What each command prints, behind its own line; folders as `FOLDER`.
-async fn told(site: &Site, person: &Job, lines: &[&str]) -> String {
+async fn told(site: &TestHost, person: &TestJob, lines: &[&str]) -> String {
     let folder = site.folder().display().to_string();
     let mut all = String::new();
     for line in lines {
@@ -33,7 +33,7 @@ async fn told(site: &Site, person: &Job, lines: &[&str]) -> String {
 
 #[tokio::test]
 async fn each_message_about_a_first_configuration_names_the_next_step() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let person = person(&site);
     let lines = [
         "-c FOLDER/no/such/c.toml config init",
@@ -81,7 +81,7 @@ async fn each_message_about_a_first_configuration_names_the_next_step() {
 
 #[tokio::test]
 async fn each_message_about_a_first_command_names_the_next_step() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let person = person(&site);
     let lines = [
         "exce -- true",

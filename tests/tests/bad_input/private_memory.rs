@@ -6,7 +6,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use fargate_tests::{Site, until};
+use fargate_tests::{TestHost, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
@@ -45,7 +45,7 @@ fn abort(mut child: Child) -> std::process::ExitStatus {
 
 #[tokio::test]
 async fn what_the_driver_knows_is_in_no_core_file_and_no_other_process_reads_it() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     fs::set_permissions(site.folder(), fs::Permissions::from_mode(0o755)).expect("ours");
     // Where nobody may reach it, whatever folder it was built in.
     let program = site.folder().join("fargate-runner");

@@ -3,13 +3,13 @@
 use std::ffi::OsStr;
 use std::fs;
 
-use fargate_tests::{Ended, Job, SYSTEM_FAILURE, Site, have, until};
+use fargate_tests::{SYSTEM_FAILURE, TestHost, TestJob, TestProcessResult, have, until};
 
 use crate::refused;
 
 #[tokio::test]
 async fn a_file_in_its_place_is_refused_before_run_task() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let blocked = site.folder().join("blocked");
     fs::write(&blocked, "").expect("a writable folder");
     for path in [blocked.clone(), blocked.join("below")] {
@@ -39,7 +39,7 @@ async fn a_file_in_its_place_is_refused_before_run_task() {
 
 /// Runs a stage in a mount namespace of its own, in which `mount` makes the state folder what the
 /// test wants.
-async fn mounted(site: &Site, job: &Job, mount: &[&str], stage: &str) -> Ended {
+async fn mounted(site: &TestHost, job: &TestJob, mount: &[&str], stage: &str) -> TestProcessResult {
     let state = site.state_dir().display().to_string();
     let runner = fargate_tests::runner().display().to_string();
     let mut words = vec!["--dev-bind", "/", "/"];
@@ -56,7 +56,7 @@ async fn a_read_only_disk_is_refused_before_run_task() {
     if !have("bwrap") {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let state = site.state_dir().display().to_string();
     fs::create_dir(&state).expect("a folder");
     let job = site.job();
@@ -74,7 +74,7 @@ async fn a_full_disk_starts_no_task_that_it_cannot_write_down() {
     if !have("bwrap") {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     fs::create_dir(site.state_dir()).expect("a folder");
     let mut refusals = 0;
     // From room for nothing but the owner's name to room for all.
@@ -106,7 +106,7 @@ async fn a_file_system_without_inodes_starts_no_task_that_it_cannot_write_down()
     if !have("unshare") || !have("mount") {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     fs::create_dir(site.state_dir()).expect("a folder");
     let (mut refusals, mut passes) = (0, 0);
     for inodes in 1..40 {
@@ -140,7 +140,7 @@ async fn a_disk_that_fills_up_in_mid_job_keeps_neither_the_task_nor_the_keys() {
     if !have("unshare") || !have("mount") {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     fs::create_dir(site.state_dir()).expect("a folder");
     let job = site.job();
     // The clean-up may say that no tombstone could be made.
@@ -158,12 +158,17 @@ async fn a_disk_that_fills_up_in_mid_job_keeps_neither_the_task_nor_the_keys() {
 
 /// `prepare` behind the words `mount` of a shell in a mount namespace of its own; `$0` is the state
 /// folder there, and `$@` the command.
-async fn in_own_mounts(site: &Site, job: &Job, mount: &str) -> Ended {
+async fn in_own_mounts(site: &TestHost, job: &TestJob, mount: &str) -> TestProcessResult {
     in_own_mounts_of(site, job, mount, &["prepare"]).await
 }
 
 /// The same, with these `stages` behind the command.
-async fn in_own_mounts_of(site: &Site, job: &Job, mount: &str, stages: &[&str]) -> Ended {
+async fn in_own_mounts_of(
+    site: &TestHost,
+    job: &TestJob,
+    mount: &str,
+    stages: &[&str],
+) -> TestProcessResult {
     let state = site.state_dir().display().to_string();
     let runner = fargate_tests::runner().display().to_string();
     let namespaces = if nix::unistd::geteuid().is_root() { "-m" } else { "-Urm" };
@@ -175,7 +180,7 @@ async fn in_own_mounts_of(site: &Site, job: &Job, mount: &str, stages: &[&str]) 
 }
 
 /// A library for `LD_PRELOAD` that lets the disk below one folder die.
-fn dying_disk(site: &Site) -> std::path::PathBuf {
+fn dying_disk(site: &TestHost) -> std::path::PathBuf {
     let (source, library) =
         (site.folder().join("dying_disk.c"), site.folder().join("dying_disk.so"));
     fs::write(&source, include_str!("dying_disk.c")).expect("a writable folder");
@@ -193,7 +198,7 @@ async fn a_disk_that_dies_before_the_launch_is_written_down_starts_no_task() {
     if !have("cc") {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     // Who this host is stands there already; how often a record is written is the same each time.
     site.job().cleanup().await.passed();
     let library = dying_disk(&site);

@@ -11,14 +11,14 @@ mod stages;
 
 use std::sync::OnceLock;
 
-use fargate_playground::runner::{Runner, Scripts};
-use fargate_tests::{Containers, Installation, skip};
+use fargate_playground::runner::{RunnerImitation, ScriptSource};
+use fargate_tests::{ContainerEngine, RunnerInstallation, skip};
 use recorded::replayed::times;
 
 /// What all tests share, or `None` after saying why they are skipped. In CI nothing is skipped.
-fn containers() -> Option<&'static Containers> {
-    static CONTAINERS: OnceLock<Result<Containers, String>> = OnceLock::new();
-    match CONTAINERS.get_or_init(Containers::start) {
+fn containers() -> Option<&'static ContainerEngine> {
+    static CONTAINERS: OnceLock<Result<ContainerEngine, String>> = OnceLock::new();
+    match CONTAINERS.get_or_init(ContainerEngine::start) {
         Ok(containers) => Some(containers),
         Err(missing) => {
             skip(missing);
@@ -28,8 +28,8 @@ fn containers() -> Option<&'static Containers> {
 }
 
 /// gitlab-runner with this installation as its custom executor.
-fn gitlab_runner(installation: &Installation, scripts: Scripts) -> Runner {
-    Runner {
+fn gitlab_runner(installation: &RunnerInstallation, scripts: ScriptSource) -> RunnerImitation {
+    RunnerImitation {
         driver: installation.driver(),
         environment: installation.environment(),
         builds_dir: "/builds".to_owned(),

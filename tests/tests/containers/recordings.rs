@@ -2,14 +2,14 @@
 //! and what the script printed.
 
 use fargate_playground::git_server::{GitServer, make_repository};
-use fargate_tests::Installation;
+use fargate_tests::RunnerInstallation;
 
 use crate::recorded::replayed::{FILES, every_recorded_job, play, scripts};
 use crate::{containers, gitlab_runner};
 
 async fn replay(name: &str) {
     let Some(containers) = containers() else { return };
-    let installation = Installation::on(containers);
+    let installation = RunnerInstallation::on(containers);
     let repositories = installation.folder().join("repositories");
     make_repository(&repositories, "group/project.git", &FILES).await.unwrap();
     let git = GitServer::serve_at(&repositories, containers.host_address()).await.unwrap();

@@ -1,13 +1,13 @@
 //! Stages called one by one: exit codes, `BUILD_EXIT_CODE_FILE`, bytes, and what shows in the task.
 
-use fargate_tests::{BUILD_FAILURE, Installation, SYSTEM_FAILURE, contains};
+use fargate_tests::{BUILD_FAILURE, RunnerInstallation, SYSTEM_FAILURE, contains};
 
 use crate::containers;
 
 #[tokio::test]
 async fn every_exit_code_reaches_the_exit_code_file_and_a_pass_leaves_none() {
     let Some(containers) = containers() else { return };
-    let installation = Installation::on(containers);
+    let installation = RunnerInstallation::on(containers);
     let job = installation.job(0);
     job.config().await.passed();
     job.prepare().await.passed();
@@ -26,7 +26,7 @@ async fn every_exit_code_reaches_the_exit_code_file_and_a_pass_leaves_none() {
 #[tokio::test]
 async fn bytes_come_as_they_are_each_on_its_stream_and_in_order() {
     let Some(containers) = containers() else { return };
-    let installation = Installation::on(containers);
+    let installation = RunnerInstallation::on(containers);
     let job = installation.job(0);
     job.prepare().await.passed();
     let script = "printf 'a\\0\\377\\r\\nz'; printf 'to\\033stderr' >&2; seq 1 200000; printf end";
@@ -46,7 +46,7 @@ async fn bytes_come_as_they_are_each_on_its_stream_and_in_order() {
 #[tokio::test]
 async fn files_stay_from_stage_to_stage_and_variables_and_folders_do_not() {
     let Some(containers) = containers() else { return };
-    let installation = Installation::on(containers);
+    let installation = RunnerInstallation::on(containers);
     let job = installation.job(0);
     job.prepare().await.passed();
     job.run("cd /builds && echo kept >file && export LEFT=over && pwd").await.passed();
@@ -59,7 +59,7 @@ async fn files_stay_from_stage_to_stage_and_variables_and_folders_do_not() {
 #[tokio::test]
 async fn no_command_line_and_no_environment_in_the_task_holds_the_script() {
     let Some(containers) = containers() else { return };
-    let installation = Installation::on(containers);
+    let installation = RunnerInstallation::on(containers);
     let job = installation.job(0);
     job.prepare().await.passed();
     let canary = "canary-4a7f30";
@@ -75,7 +75,7 @@ async fn no_command_line_and_no_environment_in_the_task_holds_the_script() {
 #[tokio::test]
 async fn the_stages_of_one_job_meet_one_host_key_and_another_task_has_another() {
     let Some(containers) = containers() else { return };
-    let installation = Installation::on(containers);
+    let installation = RunnerInstallation::on(containers);
     let mut keys = Vec::new();
     for number in 0..2 {
         let job = installation.job(number);
@@ -95,7 +95,7 @@ async fn the_stages_of_one_job_meet_one_host_key_and_another_task_has_another() 
 #[tokio::test]
 async fn a_host_key_that_changes_in_mid_job_is_refused_before_a_byte_of_the_script() {
     let Some(containers) = containers() else { return };
-    let installation = Installation::on(containers);
+    let installation = RunnerInstallation::on(containers);
     let job = installation.job(0);
     job.prepare().await.passed();
     // sshd reads its key when it starts, so it starts again, as PID 1's child, with another one.
@@ -114,7 +114,7 @@ async fn a_host_key_that_changes_in_mid_job_is_refused_before_a_byte_of_the_scri
 #[tokio::test]
 async fn a_job_that_ends_its_own_task_fails_by_its_own_fault() {
     let Some(containers) = containers() else { return };
-    let installation = Installation::on(containers);
+    let installation = RunnerInstallation::on(containers);
     let job = installation.job(0);
     job.prepare().await.passed();
     // What sshd has not passed on yet goes with it.
@@ -129,7 +129,7 @@ async fn a_job_that_ends_its_own_task_fails_by_its_own_fault() {
 #[tokio::test]
 async fn our_own_agent_serves_a_real_container_as_its_first_process() {
     let Some(containers) = containers() else { return };
-    let installation = Installation::with_agent(containers);
+    let installation = RunnerInstallation::with_agent(containers);
     let job = installation.job(0);
     let ready = job.prepare().await.with_code(0).out();
     assert!(ready.contains("proven by seed"), "{ready}");

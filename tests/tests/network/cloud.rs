@@ -5,16 +5,18 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use fargate_tests::{Cut, Fault, Job, Relay, Side, Site, What};
+use fargate_tests::{
+    ConnectionCut, FaultyRelay, RelayFault, RelayFaultKind, RelaySide, TestHost, TestJob,
+};
 
 use crate::site;
 
 /// A job whose stages reach the cloud through a relay.
-async fn relayed_to_cloud(site: &Site) -> (Rc<Job>, Relay) {
+async fn relayed_to_cloud(site: &TestHost) -> (Rc<TestJob>, FaultyRelay) {
     let endpoint = site.cloud().endpoint();
     let target = endpoint.trim_start_matches("http://").trim_end_matches('/');
     let target: SocketAddr = target.parse().expect("an address with a port");
-    let relay = Relay::to(target).await;
+    let relay = FaultyRelay::to(target).await;
     let ours = format!("http://{}", relay.address);
     (site.job_with(|job| job.set("AWS_ENDPOINT_URL_ECS", ours)), relay)
 }
@@ -24,8 +26,8 @@ async fn an_answer_of_the_cloud_that_is_cut_at_any_byte_starts_one_task() {
     for (n, after) in [0, 1, 9, 17, 60, 120, 200, 400, 800].into_iter().enumerate() {
         let site = site().await;
         let (job, relay) = relayed_to_cloud(&site).await;
-        let how = if n % 2 == 0 { Cut::Rst } else { Cut::Fin };
-        relay.plan(Fault { from: Side::Task, after, what: What::Cut(how) });
+        let how = if n % 2 == 0 { ConnectionCut::Rst } else { ConnectionCut::Fin };
+        relay.plan(RelayFault { from: RelaySide::Task, after, what: RelayFaultKind::Cut(how) });
         job.prepare().await.passed();
         assert_eq!(site.tasks_of(&job).len(), 1, "{after}");
         assert_eq!(job.run("echo on").await.with_code(0).out(), "on\n");
@@ -41,7 +43,7 @@ async fn an_answer_of_the_cloud_that_stalls_is_asked_for_again() {
         site.set("defaults.timeouts.api_connect", "500ms");
         site.set("defaults.timeouts.api_attempt", "500ms");
         let (job, relay) = relayed_to_cloud(&site).await;
-        relay.plan(Fault { from: Side::Task, after, what: What::Stall });
+        relay.plan(RelayFault { from: RelaySide::Task, after, what: RelayFaultKind::Stall });
         let ended = job.prepare().await.with_code(0);
         assert!(ended.took < Duration::from_secs(20), "{after}: {:?}", ended.took);
         assert_eq!((relay.stalls(), site.tasks_of(&job).len()), (1, 1), "{after}");

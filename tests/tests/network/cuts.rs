@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use fargate_tests::{
-    BUILD_FAILURE, Cut, Fault, Job, Line, PATIENCE, Reading, Relay, Side, What, memory_kib,
-    process, until,
+    BUILD_FAILURE, ConnectionCut, FaultyRelay, PATIENCE, PipeReading, RelayBehaviour, RelayFault,
+    RelayFaultKind, RelaySide, TestJob, memory_kib, process, until,
 };
 
-use crate::random::{Random, seeds};
+use crate::random::{SplitMix64, seeds};
 use crate::{
     STARTS, address_of, events, lead, mark, pass, relayed, site, starts, wait_at, written_by,
 };
@@ -16,8 +16,8 @@ use crate::{
 const BINARY: &str = "seq 1400000 | gzip -1n";
 
 /// A cut of what the task sends.
-fn cut_after(after: u64, how: Cut) -> Fault {
-    Fault { from: Side::Task, after, what: What::Cut(how) }
+fn cut_after(after: u64, how: ConnectionCut) -> RelayFault {
+    RelayFault { from: RelaySide::Task, after, what: RelayFaultKind::Cut(how) }
 }
 
 #[tokio::test]
@@ -25,12 +25,12 @@ async fn a_binary_log_of_5_mb_that_is_cut_at_random_bytes_arrives_whole() {
     let expected = written_by(BINARY);
     assert!(expected.len() > 3_000_000, "{}", expected.len());
     for seed in seeds(4) {
-        let mut random = Random::new(seed);
+        let mut random = SplitMix64::new(seed);
         let site = site().await;
         let (job, relay) = relayed(&site).await;
         let cuts = 1 + random.below(4);
         for _ in 0..cuts {
-            let how = if random.below(2) == 0 { Cut::Fin } else { Cut::Rst };
+            let how = if random.below(2) == 0 { ConnectionCut::Fin } else { ConnectionCut::Rst };
             relay.plan(cut_after(random.below(expected.len() as u64 / 4), how));
         }
         let script = format!("{STARTS}; {BINARY}; seq 30000 >&2; exit 7");
@@ -47,7 +47,7 @@ async fn a_binary_log_of_5_mb_that_is_cut_at_random_bytes_arrives_whole() {
 
 #[tokio::test]
 async fn a_cut_and_its_end_stand_in_the_operators_log_and_nowhere_else() {
-    for how in [Cut::Fin, Cut::Rst] {
+    for how in [ConnectionCut::Fin, ConnectionCut::Rst] {
         let site = site().await;
         let (job, relay) = relayed(&site).await;
         let gate = mark("gate");
@@ -82,12 +82,12 @@ async fn a_script_that_ends_while_nobody_is_connected_has_told_all_once_somebody
     let script = format!("{STARTS}; exec -a {shell} bash -c '{inner}'");
     let mut running = job.start_run(script);
     running.wrote("one").await;
-    relay.set(Line::Refusing);
-    relay.cut(Cut::Rst);
+    relay.set(RelayBehaviour::Refusing);
+    relay.cut(ConnectionCut::Rst);
     until("it was cut", || events(&site, "session.cut").len() == 1).await;
     pass(&gate).await;
     until("the script has ended", || process(&shell).is_none()).await;
-    relay.set(Line::Up);
+    relay.set(RelayBehaviour::Up);
     let ended = job.heard(running).await.with_code(BUILD_FAILURE);
     assert_eq!(ended.stdout, [b"one\n", &written_by("seq 100000")[..]].concat());
     assert_eq!((ended.err(), job.exit_code().as_deref()), (String::new(), Some("5\n")));
@@ -96,10 +96,10 @@ async fn a_script_that_ends_while_nobody_is_connected_has_told_all_once_somebody
 }
 
 /// The bytes that the task sends for a whole `run` of this script, as near as they can be told.
-async fn bytes_of(job: &Job, relay: &Relay, script: &str) -> u64 {
-    let before = relay.passed(Side::Task);
+async fn bytes_of(job: &TestJob, relay: &FaultyRelay, script: &str) -> u64 {
+    let before = relay.passed(RelaySide::Task);
     job.run(script).await.with_code(4);
-    relay.passed(Side::Task) - before
+    relay.passed(RelaySide::Task) - before
 }
 
 #[tokio::test]
@@ -108,13 +108,13 @@ async fn cut_anywhere_between_the_last_output_and_the_goodbye_the_status_arrives
     site.set("defaults.timeouts.next_stage_grace", "1s");
     let job = site.job_with(|job| job.set("BUILD_FAILURE_EXIT_CODE", "4"));
     job.prepare().await.passed();
-    let relay = Relay::to(address_of(&job)).await;
+    let relay = FaultyRelay::to(address_of(&job)).await;
     lead(&job, relay.address);
     let script = format!("{STARTS}; echo last; exit 9");
     let whole = bytes_of(&job, &relay, &script).await;
     let mut runs = 1;
     for (n, back) in (0..400).step_by(16).enumerate() {
-        let how = if n % 2 == 0 { Cut::Fin } else { Cut::Rst };
+        let how = if n % 2 == 0 { ConnectionCut::Fin } else { ConnectionCut::Rst };
         relay.plan(cut_after(whole - back, how));
         let ended = job.run(&script).await.with_code(4);
         assert_eq!(ended.all(), "last\n", "{back} bytes before the end");
@@ -131,7 +131,7 @@ async fn a_network_that_flaps_costs_no_byte() {
     let expected = written_by("seq 200000");
     let site = site().await;
     let (job, relay) = relayed(&site).await;
-    relay.always(Some(cut_after(150_000, Cut::Rst)));
+    relay.always(Some(cut_after(150_000, ConnectionCut::Rst)));
     let ended = job.run(format!("{STARTS}; seq 200000; exit 6")).await.with_code(BUILD_FAILURE);
     assert!(ended.stdout == expected, "{} bytes", ended.stdout.len());
     assert_eq!((ended.err(), job.exit_code().as_deref()), (String::new(), Some("6\n")));
@@ -147,11 +147,11 @@ async fn a_log_of_64_mb_with_two_cuts_arrives_whole_and_in_little_memory() {
     let site = site().await;
     let (job, relay) = relayed(&site).await;
     for after in [20_000_000, 25_000_001] {
-        relay.plan(cut_after(after, Cut::Rst));
+        relay.plan(cut_after(after, ConnectionCut::Rst));
     }
     let words = format!("yes 'sixty-four million bytes of a log' | head -c {BYTES}");
     let running = job.start_run(format!("{STARTS}; {words}"));
-    relay.until_passed(Side::Task, 50_000_000).await;
+    relay.until_passed(RelaySide::Task, 50_000_000).await;
     let memory = memory_kib(running.pid());
     let ended = job.heard(running).await.with_code(0);
     assert!(ended.stdout == written_by(&words), "{} bytes", ended.stdout.len());
@@ -167,10 +167,10 @@ async fn a_reader_that_stops_during_a_cut_gets_every_byte_later() {
     let site = site().await;
     let (job, relay) = relayed(&site).await;
     let script = format!("{STARTS}; seq 2000000; exit 8");
-    let running = job.start_stage("build_script", script, Reading::OnDemand);
+    let running = job.start_stage("build_script", script, PipeReading::OnDemand);
     // The reader has taken nothing, so the window fills.
-    relay.until_passed(Side::Task, 4 << 20).await;
-    relay.cut(Cut::Rst);
+    relay.until_passed(RelaySide::Task, 4 << 20).await;
+    relay.cut(ConnectionCut::Rst);
     until("it came back", || events(&site, "session.resumed").len() == 1).await;
     running.read_on();
     let ended = job.heard(running).await.with_code(BUILD_FAILURE);
@@ -190,13 +190,13 @@ async fn a_script_that_writes_much_while_nobody_is_connected_waits_at_the_window
     let script = format!("{STARTS}; echo one; {}; {writes}; exit 2", wait_at(&gate));
     let mut running = job.start_run(script);
     running.wrote("one").await;
-    relay.set(Line::Refusing);
-    relay.cut(Cut::Rst);
+    relay.set(RelayBehaviour::Refusing);
+    relay.cut(ConnectionCut::Rst);
     until("it was cut", || events(&site, "session.cut").len() == 1).await;
     pass(&gate).await;
     let blocked = || process(&writer).is_some_and(|pid| is_blocked(pid, 4 << 20));
     until("the writer waits at the window", blocked).await;
-    relay.set(Line::Up);
+    relay.set(RelayBehaviour::Up);
     let ended = job.heard(running).await.with_code(BUILD_FAILURE);
     assert!(ended.stdout == [b"one\n", &expected[..]].concat(), "{} bytes", ended.stdout.len());
     assert_eq!(starts(&job).await, 1);

@@ -1,12 +1,12 @@
 //! A network that does not come back in time: one mark, the rule for verdicts, and no script left.
 
-use fargate_tests::{BUILD_FAILURE, Cut, Line, SYSTEM_FAILURE, process, until};
+use fargate_tests::{BUILD_FAILURE, ConnectionCut, RelayBehaviour, SYSTEM_FAILURE, process, until};
 
 use crate::{STARTS, events, mark, missing_line, relayed, site, starts};
 
 #[tokio::test]
 async fn an_expired_window_leaves_one_mark_and_the_agent_ends_the_script() {
-    for how in [Cut::Fin, Cut::Rst] {
+    for how in [ConnectionCut::Fin, ConnectionCut::Rst] {
         let site = site().await;
         site.set("defaults.timeouts.client_gone", "1s");
         let (job, relay) = relayed(&site).await;
@@ -14,7 +14,7 @@ async fn an_expired_window_leaves_one_mark_and_the_agent_ends_the_script() {
         let mut running = job.start_run(format!("{STARTS}; printf up; exec -a {name} sleep 1000"));
         running.wrote("up").await;
         until("the script is there", || process(&name).is_some()).await;
-        relay.set(Line::Refusing);
+        relay.set(RelayBehaviour::Refusing);
         relay.cut(how);
         let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
         assert_eq!((ended.out().as_str(), job.exit_code()), ("up", None));
@@ -32,7 +32,7 @@ async fn an_expired_window_leaves_one_mark_and_the_agent_ends_the_script() {
         );
         assert_eq!(events(&site, "session.cut").len(), 1);
         until("the agent ended the script", || process(&name).is_none()).await;
-        relay.set(Line::Up);
+        relay.set(RelayBehaviour::Up);
         assert_eq!(starts(&job).await, 1);
         site.close().await;
     }
@@ -49,10 +49,10 @@ async fn who_comes_back_after_the_agent_gave_up_says_so_and_takes_no_signal_for_
     let mut running = job.start_run(format!("{STARTS}; echo up; exec -a {name} sleep 1000"));
     running.wrote("up").await;
     until("the script is there", || process(&name).is_some()).await;
-    relay.set(Line::Refusing);
-    relay.cut(Cut::Rst);
+    relay.set(RelayBehaviour::Refusing);
+    relay.cut(ConnectionCut::Rst);
     until("the agent ended the script", || process(&name).is_none()).await;
-    relay.set(Line::Up);
+    relay.set(RelayBehaviour::Up);
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     assert_eq!((ended.out().as_str(), job.exit_code()), ("up\n", None));
     insta::assert_snapshot!(missing_line(&ended), @"fargate-runner: output may be missing here, after 3 bytes: the agent has ended the script, because nobody listened for too long");

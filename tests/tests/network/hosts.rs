@@ -2,7 +2,9 @@
 
 use std::process::Stdio;
 
-use fargate_tests::{Cut, SYSTEM_FAILURE, Side, Way, agent, free_place, process, until};
+use fargate_tests::{
+    ConnectionCut, RelaySide, RelayTarget, SYSTEM_FAILURE, agent, free_place, process, until,
+};
 use tokio::process::Command;
 
 use crate::{STARTS, events, mark, missing_line, past_relays, relayed, site, starts};
@@ -36,9 +38,9 @@ async fn another_machine_after_a_cut_gets_no_byte_and_is_asked_once() {
     until("the script is there", || process(&name).is_some()).await;
     // Its own folders are not those of this machine, so only the impostor could make this one.
     assert!(!owned.exists());
-    relay.lead(Way::To(place));
-    let (asked, sent) = (relay.accepted(), relay.passed(Side::Client));
-    relay.cut(Cut::Rst);
+    relay.lead(RelayTarget::To(place));
+    let (asked, sent) = (relay.accepted(), relay.passed(RelaySide::Client));
+    relay.cut(ConnectionCut::Rst);
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     assert_eq!((ended.out().as_str(), job.exit_code()), ("up\n", None));
     let line = ended.error_line();
@@ -50,9 +52,9 @@ async fn another_machine_after_a_cut_gets_no_byte_and_is_asked_once() {
     let asked = relay.accepted() - asked;
     assert!((1..=2).contains(&asked), "{asked}");
     // A version line and a key exchange: no more.
-    assert!(relay.passed(Side::Client) - sent < 4096 * asked as u64);
+    assert!(relay.passed(RelaySide::Client) - sent < 4096 * asked as u64);
     assert!(!owned.exists(), "the script ran there");
-    relay.lead(Way::To(real));
+    relay.lead(RelayTarget::To(real));
     assert_eq!(starts(&job).await, 1);
     assert_eq!(process(&name), None);
     site.close().await;
@@ -62,10 +64,10 @@ async fn another_machine_after_a_cut_gets_no_byte_and_is_asked_once() {
 async fn who_breaks_a_login_off_is_asked_again_and_is_no_impostor() {
     let site = site().await;
     let (job, relay) = relayed(&site).await;
-    relay.lead(Way::SaysAndCloses(b"SSH-2.0-odd\r\n".to_vec()));
+    relay.lead(RelayTarget::SaysAndCloses(b"SSH-2.0-odd\r\n".to_vec()));
     let running = job.start_run("echo on");
     until("it came again", || relay.accepted() >= 3).await;
-    relay.lead(Way::To(past_relays(&site, &job)));
+    relay.lead(RelayTarget::To(past_relays(&site, &job)));
     assert_eq!(job.heard(running).await.with_code(0).all(), "on\n");
     assert!(events(&site, "security.wrong_host").is_empty());
     site.close().await;

@@ -3,21 +3,22 @@
 use std::time::{Duration, Instant};
 
 use fargate_tests::{
-    BUILD_FAILURE, Cut, Job, Line, PATIENCE, Relay, Running, SYSTEM_FAILURE, Site, process, until,
+    BUILD_FAILURE, ConnectionCut, FaultyRelay, PATIENCE, RelayBehaviour, SYSTEM_FAILURE, TestHost,
+    TestJob, TestProcess, process, until,
 };
 use nix::sys::signal::Signal;
 
 use crate::{STARTS, events, lead, mark, missing_line, past_relays, relayed, site, starts};
 
 /// A script that runs on while its driver looks for the way back.
-async fn away(site: &Site, job: &Job, relay: &Relay, name: &str) -> Running {
+async fn away(site: &TestHost, job: &TestJob, relay: &FaultyRelay, name: &str) -> TestProcess {
     let trap = "trap 'echo told to end; exit 7' TERM";
     let script = format!("{STARTS}; {trap}; echo up; (exec -a {name} sleep 1000) & wait");
     let mut running = job.start_run(script);
     running.wrote("up").await;
     until("the script is there", || process(name).is_some()).await;
-    relay.set(Line::Refusing);
-    relay.cut(Cut::Rst);
+    relay.set(RelayBehaviour::Refusing);
+    relay.cut(ConnectionCut::Rst);
     until("it was cut", || events(site, "session.cut").len() == 1).await;
     running
 }
@@ -34,7 +35,7 @@ async fn a_cancel_without_a_network_returns_in_time_and_the_next_stage_ends_the_
     assert!(told.elapsed() < PATIENCE, "{:?}", told.elapsed());
     assert_eq!((ended.out(), job.exit_code()), ("up\n".to_owned(), None));
     assert!(process(&name).is_some(), "nobody could tell it");
-    relay.set(Line::Up);
+    relay.set(RelayBehaviour::Up);
     assert_eq!(starts(&job).await, 1);
     assert_eq!(process(&name), None);
     site.close().await;
@@ -48,7 +49,7 @@ async fn a_cancel_reaches_the_script_once_the_network_is_back() {
     let name = mark("cancelled-late");
     let running = away(&site, &job, &relay, &name).await;
     running.signal(Signal::SIGTERM);
-    relay.set(Line::Up);
+    relay.set(RelayBehaviour::Up);
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     assert_eq!((ended.out(), ended.err()), ("up\ntold to end\n".to_owned(), String::new()));
     until("nothing of it is left", || process(&name).is_none()).await;
@@ -74,7 +75,7 @@ async fn a_second_signal_ends_the_search_at_once() {
     .await;
     assert!(told.elapsed() < PATIENCE, "{:?}", told.elapsed());
     job.heard(running).await.with_code(SYSTEM_FAILURE);
-    relay.set(Line::Up);
+    relay.set(RelayBehaviour::Up);
     site.close().await;
 }
 
@@ -86,7 +87,7 @@ async fn a_driver_that_is_killed_while_away_leaves_its_script_to_the_next_stage(
     let running = away(&site, &job, &relay, &name).await;
     running.signal(Signal::SIGKILL);
     job.heard(running).await.with_code(128 + 9);
-    relay.set(Line::Up);
+    relay.set(RelayBehaviour::Up);
     assert_eq!(starts(&job).await, 1);
     assert_eq!(process(&name), None);
     site.close().await;
@@ -139,11 +140,11 @@ async fn a_run_that_took_the_place_of_one_that_is_away_keeps_it() {
     let (job, relay) = relayed(&site).await;
     let name = mark("superseded-away");
     let running = away(&site, &job, &relay, &name).await;
-    let other = Relay::to(past_relays(&site, &job)).await;
+    let other = FaultyRelay::to(past_relays(&site, &job)).await;
     lead(&job, other.address);
     let later = job.beside_itself().run("echo later; exit 4").await;
     assert_eq!(later.with_code(BUILD_FAILURE).all(), "later\n");
-    relay.set(Line::Up);
+    relay.set(RelayBehaviour::Up);
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     assert_eq!(ended.out(), "up\n");
     insta::assert_snapshot!(missing_line(&ended), @"fargate-runner: output may be missing here, after 3 bytes: another `run` of this job took its place");

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fargate_tests::{
-    BUILD_FAILURE, Cut, Ended, Job, Reading, Relay, SYSTEM_FAILURE, Site, Sshd, free_place,
-    memory_kib, until,
+    BUILD_FAILURE, ConnectionCut, FaultyRelay, PipeReading, SYSTEM_FAILURE, SshdSetup, TestHost,
+    TestJob, TestProcessResult, free_place, memory_kib, until,
 };
 use tokio::process::{Child, Command};
 
@@ -22,15 +22,15 @@ const MEMORY_KIB: u64 = 64 << 10;
 
 /// A real `sshd` outside any sandbox whose subsystem is an odd agent. It is ended when this is
 /// dropped.
-struct Odd {
-    relay: Relay,
+struct OddAgentServer {
+    relay: FaultyRelay,
     folder: PathBuf,
     server: Child,
 }
 
-impl Odd {
+impl OddAgentServer {
     /// Takes the place of the task of `job`, with a host key that is pinned.
-    async fn set(site: &Site, job: &Job, oddity: &str) -> Self {
+    async fn set(site: &TestHost, job: &TestJob, oddity: &str) -> Self {
         // Where the secrets of a job may lie.
         let folder = site.folder().join("runner").join(oddity);
         fs::create_dir_all(&folder).expect("a writable folder");
@@ -69,7 +69,7 @@ impl Odd {
         let host_key = fs::read_to_string(file("host.pub")).expect("a public key");
         let host_key: Vec<_> = host_key.split_whitespace().take(2).collect();
         job.change_state(|state| state["host_key"] = host_key.join(" ").into());
-        let relay = Relay::to(address).await;
+        let relay = FaultyRelay::to(address).await;
         lead(job, relay.address);
         Self { relay, folder, server }
     }
@@ -85,15 +85,15 @@ impl Odd {
 }
 
 /// A job whose task's place such an agent has taken; none where there is no `sshd`.
-async fn beside(oddity: &str) -> Option<(Site, Rc<Job>, Odd)> {
-    if !Sshd::can_run() {
+async fn beside(oddity: &str) -> Option<(TestHost, Rc<TestJob>, OddAgentServer)> {
+    if !SshdSetup::can_run() {
         return None;
     }
     let site = site().await;
     site.set("defaults.timeouts.resume", "4s");
     site.set("defaults.timeouts.verdict", "500ms");
     let job = site.prepared().await;
-    let odd = Odd::set(&site, &job, oddity).await;
+    let odd = OddAgentServer::set(&site, &job, oddity).await;
     Some((site, job, odd))
 }
 
@@ -115,7 +115,7 @@ async fn a_cut_with_an_agent_from_before_resuming_costs_the_job_and_is_told() {
     let mut running = job.start_run("echo up; exec sleep 3");
     running.wrote("up").await;
     let before = odd.relay.accepted();
-    odd.relay.cut(Cut::Rst);
+    odd.relay.cut(ConnectionCut::Rst);
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     assert_eq!((ended.out().as_str(), job.exit_code()), ("up\n", None));
     insta::assert_snapshot!(missing_line(&ended), @"fargate-runner: output may be missing here, after 3 bytes: the connection was cut; this agent is from before resuming");
@@ -127,7 +127,7 @@ async fn a_cut_with_an_agent_from_before_resuming_costs_the_job_and_is_told() {
 }
 
 /// The one line, no verdict on the script, and no more than one script sent.
-fn refused(oddity: &str, job: &Job, odd: &Odd, ended: &Ended) {
+fn refused(oddity: &str, job: &TestJob, odd: &OddAgentServer, ended: &TestProcessResult) {
     assert_eq!(ended.code, SYSTEM_FAILURE, "{oddity}: {}", ended.all());
     assert!(ended.took < SOON, "{oddity}: {:?}", ended.took);
     let line = ended.error_line();
@@ -195,7 +195,7 @@ async fn an_agent_that_comes_back_wrongly_gets_no_second_script_and_ends_the_sta
 #[tokio::test]
 async fn an_agent_that_minds_no_window_fills_no_memory() {
     let Some((site, job, odd)) = beside("flood").await else { return };
-    let running = job.start_stage("build_script", "echo never shown", Reading::OnDemand);
+    let running = job.start_stage("build_script", "echo never shown", PipeReading::OnDemand);
     let driver = running.pid();
     let mut memory = 0;
     let lost = || {

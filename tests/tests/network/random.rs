@@ -1,9 +1,9 @@
 //! Numbers that a seed gives, the same ones each time.
 
 /// `SplitMix64`. Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
-pub struct Random(u64);
+pub struct SplitMix64(u64);
 
-impl Random {
+impl SplitMix64 {
     /// From this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)

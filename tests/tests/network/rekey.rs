@@ -5,11 +5,12 @@
 
 use aws_sdk_ecs::types::{ContainerDefinition, KeyValuePair};
 use fargate_tests::{
-    BUILD_FAILURE, Cut, Fault, Job, Reading, Relay, Side, Site, Sshd, What, megabytes,
+    BUILD_FAILURE, ConnectionCut, FaultyRelay, PipeReading, RelayFault, RelayFaultKind, RelaySide,
+    SshdSetup, TestHost, TestJob, megabytes,
 };
 use sha2::{Digest, Sha256};
 
-use crate::random::Random;
+use crate::random::SplitMix64;
 use crate::{STARTS, address_of, events, lead, relayed, site, starts};
 
 /// Megabytes of a log.
@@ -21,12 +22,12 @@ const OFTEN: u32 = 1;
 const SELDOM: u32 = 1024;
 
 /// A script that tells the hash of a part of itself, and then writes a log of so many megabytes.
-struct Large {
+struct LargeLogScript {
     script: String,
     expected: Vec<u8>,
 }
 
-fn large(megabytes: u64) -> Large {
+fn large(megabytes: u64) -> LargeLogScript {
     let line = "a line of a large script, of no meaning\n";
     let part = line.repeat(SCRIPT / line.len());
     // Seven digits and a newline.
@@ -34,11 +35,11 @@ fn large(megabytes: u64) -> Large {
     let script = format!("{STARTS}; sha256sum <<'E'\n{part}E\nseq 1000000 {last}; exit 7\n");
     let mut expected = format!("{}  -\n", hex::encode(Sha256::digest(part))).into_bytes();
     (1_000_000..=last).for_each(|n| expected.extend_from_slice(format!("{n}\n").as_bytes()));
-    Large { script, expected }
+    LargeLogScript { script, expected }
 }
 
 /// A site whose driver and whose agents exchange keys so often, after MiB.
-async fn site_with(driver: u32, agent: u32) -> Site {
+async fn site_with(driver: u32, agent: u32) -> TestHost {
     let site = site().await;
     site.set("defaults.timeouts.rekey_mib", i64::from(driver));
     let variable = KeyValuePair::builder().name("FARGATE_RUNNER_REKEY_MIB");
@@ -49,7 +50,7 @@ async fn site_with(driver: u32, agent: u32) -> Site {
 }
 
 /// Runs it and holds it against what it must write; how often keys were exchanged anew.
-async fn run(site: &Site, job: &Job, large: &Large) -> usize {
+async fn run(site: &TestHost, job: &TestJob, large: &LargeLogScript) -> usize {
     let before = events(site, "session.rekeyed").len();
     let ended = job.run(&large.script).await;
     assert_eq!(ended.code, BUILD_FAILURE, "{}", ended.err());
@@ -88,12 +89,13 @@ async fn cuts_among_exchanges_of_keys_cost_no_byte() {
     let large = large(LOG);
     let site = site_with(OFTEN, OFTEN).await;
     let (job, relay) = relayed(&site).await;
-    let mut random = Random::new(1);
+    let mut random = SplitMix64::new(1);
     for n in 0..6 {
-        let from = if n % 2 == 0 { Side::Task } else { Side::Client };
+        let from = if n % 2 == 0 { RelaySide::Task } else { RelaySide::Client };
         let among = if n % 2 == 0 { 8_000_000 } else { 3_000_000 };
-        let what = What::Cut(if n % 3 == 0 { Cut::Fin } else { Cut::Rst });
-        relay.plan(Fault { from, after: random.below(among), what });
+        let what =
+            RelayFaultKind::Cut(if n % 3 == 0 { ConnectionCut::Fin } else { ConnectionCut::Rst });
+        relay.plan(RelayFault { from, after: random.below(among), what });
     }
     run(&site, &job, &large).await;
     assert!(relay.accepted() > 1, "{} connections", relay.accepted());
@@ -106,9 +108,9 @@ async fn a_reader_that_stops_among_exchanges_of_keys_gets_every_byte_later() {
     let large = large(LOG);
     let site = site_with(OFTEN, OFTEN).await;
     let (job, relay) = relayed(&site).await;
-    let running = job.start_stage("build_script", &large.script, Reading::OnDemand);
+    let running = job.start_stage("build_script", &large.script, PipeReading::OnDemand);
     // The reader takes nothing, so the window fills.
-    relay.until_passed(Side::Task, 4 << 20).await;
+    relay.until_passed(RelaySide::Task, 4 << 20).await;
     running.read_on();
     let ended = job.heard(running).await;
     assert_eq!(ended.code, BUILD_FAILURE, "{}", ended.err());
@@ -119,7 +121,7 @@ async fn a_reader_that_stops_among_exchanges_of_keys_gets_every_byte_later() {
 
 #[tokio::test]
 async fn a_stock_server_that_exchanges_keys_costs_no_byte() {
-    if !Sshd::can_run() {
+    if !SshdSetup::can_run() {
         return;
     }
     let log = megabytes(LOG);
@@ -127,9 +129,9 @@ async fn a_stock_server_that_exchanges_keys_costs_no_byte() {
     for (driver, line) in [(SELDOM, "RekeyLimit 1M"), (OFTEN, "RekeyLimit default none")] {
         let site = site().await;
         site.set("defaults.timeouts.rekey_mib", i64::from(driver));
-        Sshd::open_ssh().line(line).serve(&site).await;
+        SshdSetup::open_ssh().line(line).serve(&site).await;
         let job = site.prepared().await;
-        let relay = Relay::to(address_of(&job)).await;
+        let relay = FaultyRelay::to(address_of(&job)).await;
         lead(&job, relay.address);
         let times = run(&site, &job, &large).await;
         let least = usize::try_from(log / 2).expect("a small number");

@@ -1,7 +1,7 @@
 //! C9 and bytes that change: how the network cuts a stream up is of no matter, what it changes is
 //! never shown.
 
-use fargate_tests::{BUILD_FAILURE, Fault, Relay, Side, What};
+use fargate_tests::{BUILD_FAILURE, FaultyRelay, RelayFault, RelayFaultKind, RelaySide};
 
 use crate::{STARTS, address_of, lead, relayed, site, starts, written_by};
 
@@ -33,7 +33,7 @@ async fn packets_of_576_bytes_carry_a_large_log_and_a_large_script() {
     let expected = written_by(words);
     let site = site().await;
     let job = site.prepared().await;
-    let relay = Relay::with_segments_of(OF_SMALL_PACKETS, address_of(&job)).await;
+    let relay = FaultyRelay::with_segments_of(OF_SMALL_PACKETS, address_of(&job)).await;
     lead(&job, relay.address);
     let part = "# a line of a large script, of no meaning\n".repeat(50_000);
     let ended = job.run(format!("{STARTS}\n{part}{words}; echo err >&2; exit 3")).await;
@@ -52,7 +52,7 @@ async fn a_byte_that_changes_on_the_way_is_a_cut_and_never_a_wrong_byte() {
     let (job, relay) = relayed(&site).await;
     let mut runs = 0;
     for after in [30, 700, 1200, 2400, 3500, 60_000] {
-        relay.plan(Fault { from: Side::Task, after, what: What::Flip });
+        relay.plan(RelayFault { from: RelaySide::Task, after, what: RelayFaultKind::Flip });
         let ended = job.run(format!("{STARTS}; seq 20000; exit 3")).await;
         assert_eq!(ended.code, BUILD_FAILURE, "{after}: {}", ended.err());
         assert!(ended.stdout == expected, "{after}: {} bytes", ended.stdout.len());

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use fargate_tests::{BUILD_FAILURE, Cut, Fault, Line, PATIENCE, Side, Site, What, until};
+use fargate_tests::{
+    BUILD_FAILURE, ConnectionCut, PATIENCE, RelayBehaviour, RelayFault, RelayFaultKind, RelaySide,
+    TestHost, until,
+};
 
 use crate::{STARTS, events, mark, pass, relayed, site, starts, wait_at, written_by};
 
@@ -10,7 +13,7 @@ use crate::{STARTS, events, mark, pass, relayed, site, starts, wait_at, written_
 const ALONE: Duration = Duration::from_secs(4);
 
 /// A site whose drivers notice silence soon, and do not take a busy machine for it.
-async fn attentive() -> Site {
+async fn attentive() -> TestHost {
     let site = site().await;
     site.set("defaults.timeouts.keepalive", "1s");
     site.set("defaults.timeouts.keepalive_tries", 2);
@@ -43,9 +46,9 @@ async fn a_network_that_is_silent_in_both_directions_for_a_while_costs_no_byte()
     let script = format!("{STARTS}; for i in {{1..2000}}; do echo $i; done; seq 300000; exit 3");
     let mut running = job.start_run(script);
     running.wrote("\n10\n").await;
-    relay.set(Line::Silent);
+    relay.set(RelayBehaviour::Silent);
     until("it was noticed", || !events(&site, "session.cut").is_empty()).await;
-    relay.set(Line::Up);
+    relay.set(RelayBehaviour::Up);
     let ended = job.heard(running).await.with_code(BUILD_FAILURE);
     let expected = written_by("seq 2000; seq 300000");
     assert!(ended.stdout == expected, "{} bytes", ended.stdout.len());
@@ -59,11 +62,15 @@ async fn a_short_silence_is_no_cut() {
     let (job, relay) = relayed(&site).await;
     let mut running = job.start_run(format!("{STARTS}; echo one; seq 500000; exit 3"));
     running.wrote("one").await;
-    relay.plan(Fault { from: Side::Task, after: 0, what: What::Cut(Cut::Rst) });
-    relay.set(Line::Silent);
-    let before = relay.passed(Side::Task);
-    relay.set(Line::Up);
-    relay.until_passed(Side::Task, before + 1).await;
+    relay.plan(RelayFault {
+        from: RelaySide::Task,
+        after: 0,
+        what: RelayFaultKind::Cut(ConnectionCut::Rst),
+    });
+    relay.set(RelayBehaviour::Silent);
+    let before = relay.passed(RelaySide::Task);
+    relay.set(RelayBehaviour::Up);
+    relay.until_passed(RelaySide::Task, before + 1).await;
     let ended = job.heard(running).await.with_code(BUILD_FAILURE);
     let expected = [b"one\n", &written_by("seq 500000")[..]].concat();
     assert!(ended.stdout == expected, "{} bytes", ended.stdout.len());
@@ -87,15 +94,15 @@ async fn stalled_after_any_byte_of_the_login_it_dials_anew() {
 }
 
 /// Every fourth of the stalls, from the one with this number on; how many of them were reached.
-async fn stalled(site: &Site, from: usize) -> usize {
+async fn stalled(site: &TestHost, from: usize) -> usize {
     let (job, relay) = relayed(site).await;
     let script = format!("{STARTS}; echo said; exit 5");
     job.run(&script).await.with_code(BUILD_FAILURE);
-    let whole = relay.passed(Side::Task);
+    let whole = relay.passed(RelaySide::Task);
     let mut runs = 1;
     // The whole version line, then parts of all that follows.
     for after in (0..22).chain((22..whole).step_by(211)).skip(from).step_by(4) {
-        relay.plan(Fault { from: Side::Task, after, what: What::Stall });
+        relay.plan(RelayFault { from: RelaySide::Task, after, what: RelayFaultKind::Stall });
         let (stalls, begun) = (relay.stalls(), relay.accepted());
         let ended = job.run(&script).await.with_code(BUILD_FAILURE);
         assert_eq!(ended.all(), "said\n", "{after}");
@@ -114,7 +121,7 @@ async fn what_stalled_and_goes_on_in_time_is_not_dialled_anew() {
     let site = site().await;
     let (job, relay) = relayed(&site).await;
     for after in [10, 1500] {
-        relay.plan(Fault { from: Side::Task, after, what: What::Stall });
+        relay.plan(RelayFault { from: RelaySide::Task, after, what: RelayFaultKind::Stall });
         let (stalls, begun) = (relay.stalls(), relay.accepted());
         let running = job.start_run("echo said");
         until("it stalled", || relay.stalls() == stalls + 1).await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fargate_tests::{Line, Relay, SYSTEM_FAILURE, until};
+use fargate_tests::{FaultyRelay, RelayBehaviour, SYSTEM_FAILURE, until};
 
 use crate::{address_of, lead, relayed, site};
 
@@ -10,13 +10,13 @@ use crate::{address_of, lead, relayed, site};
 async fn a_task_that_refuses_for_a_while_and_then_listens_gets_its_script() {
     let site = site().await;
     let (job, relay) = relayed(&site).await;
-    relay.set(Line::Refusing);
+    relay.set(RelayBehaviour::Refusing);
     let asked = site.calls("DescribeTasks");
     let mut running = job.start_run("echo at last");
     // It asks ECS only when nobody has answered for a while.
     until("it was refused for long", || site.calls("DescribeTasks") > asked).await;
     assert!(running.runs());
-    relay.set(Line::Up);
+    relay.set(RelayBehaviour::Up);
     assert_eq!(job.heard(running).await.with_code(0).all(), "at last\n");
     site.close().await;
 }
@@ -57,9 +57,9 @@ async fn where_no_packet_is_answered_it_ends_at_the_window_and_says_so() {
 async fn a_task_that_has_ended_is_not_waited_for() {
     let site = site().await;
     let job = site.prepared().await;
-    let relay = Relay::to(address_of(&job)).await;
+    let relay = FaultyRelay::to(address_of(&job)).await;
     lead(&job, relay.address);
-    relay.set(Line::Refusing);
+    relay.set(RelayBehaviour::Refusing);
     let running = job.start_run("echo never");
     let arn = site.task_of(&job).arn;
     assert!(site.cloud().stop_task_from_outside(

@@ -1,8 +1,10 @@
 //! Cuts while a script is on its way: it starts once, and only when it is whole.
 
-use fargate_tests::{BUILD_FAILURE, Cut, Fault, Line, Side, What, until};
+use fargate_tests::{
+    BUILD_FAILURE, ConnectionCut, RelayBehaviour, RelayFault, RelayFaultKind, RelaySide, until,
+};
 
-use crate::random::{Random, seeds};
+use crate::random::{SplitMix64, seeds};
 use crate::{STARTS, events, relayed, site, starts};
 
 /// A script of about so many bytes.
@@ -19,14 +21,14 @@ async fn a_script_that_is_cut_on_its_way_at_any_byte_starts_once_and_whole() {
     let script = long_script(300_000);
     let site = site().await;
     let (job, relay) = relayed(&site).await;
-    let mut random = Random::new(5);
+    let mut random = SplitMix64::new(5);
     let mut runs = 0;
     // From the first byte of the handshake to the last ones of the script.
     let edges = [0, 1, 21, 22, 1000, 2000, 3000, 4000, 300_000, 301_000, 302_000];
     let others = seeds(12).map(|_| random.below(303_000)).collect::<Vec<_>>();
     for (n, after) in edges.into_iter().chain(others).enumerate() {
-        let how = if n % 2 == 0 { Cut::Rst } else { Cut::Fin };
-        relay.plan(Fault { from: Side::Client, after, what: What::Cut(how) });
+        let how = if n % 2 == 0 { ConnectionCut::Rst } else { ConnectionCut::Fin };
+        relay.plan(RelayFault { from: RelaySide::Client, after, what: RelayFaultKind::Cut(how) });
         let ended = job.run(&script).await.with_code(BUILD_FAILURE);
         assert_eq!(ended.all(), "whole\n", "{after}");
         assert_eq!(job.exit_code().as_deref(), Some("4\n"), "{after}");
@@ -43,10 +45,18 @@ async fn two_cuts_of_the_same_upload_and_one_of_its_answer_start_it_once() {
     let site = site().await;
     let (job, relay) = relayed(&site).await;
     for after in [100_000, 200_000] {
-        relay.plan(Fault { from: Side::Client, after, what: What::Cut(Cut::Rst) });
+        relay.plan(RelayFault {
+            from: RelaySide::Client,
+            after,
+            what: RelayFaultKind::Cut(ConnectionCut::Rst),
+        });
     }
     // The agent has it whole and answers; the answer does not arrive.
-    relay.plan(Fault { from: Side::Task, after: 2600, what: What::Cut(Cut::Rst) });
+    relay.plan(RelayFault {
+        from: RelaySide::Task,
+        after: 2600,
+        what: RelayFaultKind::Cut(ConnectionCut::Rst),
+    });
     let ended = job.run(&script).await.with_code(BUILD_FAILURE);
     assert_eq!((ended.all(), starts(&job).await), ("whole\n".to_owned(), 1));
     assert!(relay.accepted() >= 4);
@@ -60,13 +70,21 @@ async fn a_script_that_never_arrived_whole_is_not_started_and_not_blamed() {
     let site = site().await;
     site.set("defaults.timeouts.resume", "1s");
     let (job, relay) = relayed(&site).await;
-    relay.plan(Fault { from: Side::Client, after: 200_000, what: What::Cut(Cut::Rst) });
-    relay.always(Some(Fault { from: Side::Client, after: 0, what: What::Cut(Cut::Rst) }));
+    relay.plan(RelayFault {
+        from: RelaySide::Client,
+        after: 200_000,
+        what: RelayFaultKind::Cut(ConnectionCut::Rst),
+    });
+    relay.always(Some(RelayFault {
+        from: RelaySide::Client,
+        after: 0,
+        what: RelayFaultKind::Cut(ConnectionCut::Rst),
+    }));
     let ended = job.run(&script).await.with_code(fargate_tests::SYSTEM_FAILURE);
     assert_eq!((ended.out().as_str(), job.exit_code()), ("", None));
     assert_eq!(ended.err().lines().count(), 1, "nothing is missing: {}", ended.err());
     relay.always(None);
-    relay.set(Line::Up);
+    relay.set(RelayBehaviour::Up);
     assert_eq!(starts(&job).await, 0);
     until("the agent waits for nothing", || site.cloud().live_tasks() == 1).await;
     site.close().await;
@@ -78,7 +96,7 @@ async fn a_script_that_arrives_late_takes_nobody_s_place() {
     let (job, relay) = relayed(&site).await;
     let reached = site.folder().join("reached");
     let killed = site.same_job(&job, |job| job.set("FARGATE_RUNNER_REACHED", &reached));
-    relay.plan(Fault { from: Side::Client, after: 100_000, what: What::Stall });
+    relay.plan(RelayFault { from: RelaySide::Client, after: 100_000, what: RelayFaultKind::Stall });
     let former = killed.start_run(long_script(300_000));
     let sent = || std::fs::read_to_string(&reached).unwrap_or_default().contains("ScriptSent");
     if cfg!(debug_assertions) {

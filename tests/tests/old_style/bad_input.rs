@@ -3,13 +3,13 @@
 
 use std::fs;
 
-use fargate_tests::{Job, Site};
+use fargate_tests::{TestHost, TestJob};
 use toml::Value;
 
-use crate::{Old, refused};
+use crate::{OldStyleHost, refused};
 
 /// Every stage refuses with the same words, and nothing was asked of the cloud.
-async fn every_stage_refuses(site: &Site, job: &Job, words: &str) {
+async fn every_stage_refuses(site: &TestHost, job: &TestJob, words: &str) {
     let asked = site.cloud().requests().len();
     refused(&job.config().await, words);
     refused(&job.prepare().await, words);
@@ -20,7 +20,7 @@ async fn every_stage_refuses(site: &Site, job: &Job, words: &str) {
 
 #[tokio::test]
 async fn a_file_that_is_no_configuration_is_refused_by_every_stage() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let good = fs::read_to_string(old.file()).expect("a file");
     let broken = good.replace("[SSH]", "[SSH");
     let texts: [(&[u8], &str); 6] = [
@@ -65,7 +65,7 @@ async fn every_key_with_a_wrong_type_is_named_in_its_own_spelling() {
         ("SSH.Port", 65_536.into()),
         ("SSH.Port", 22.5.into()),
     ];
-    let site = Old::open().await;
+    let site = OldStyleHost::open().await;
     let good = fs::read_to_string(site.file()).expect("a file");
     let mut old = site;
     for (key, value) in keys {
@@ -83,7 +83,7 @@ async fn every_key_with_a_wrong_type_is_named_in_its_own_spelling() {
 
 #[tokio::test]
 async fn port_0_is_22_as_it_was() {
-    let mut old = Old::open().await;
+    let mut old = OldStyleHost::open().await;
     for port in [0, -1] {
         old.set("SSH.Port", port);
         let job = old.job();
@@ -97,7 +97,7 @@ async fn port_0_is_22_as_it_was() {
 
 #[tokio::test]
 async fn a_task_definition_that_is_not_there_is_named_and_nothing_runs() {
-    let mut old = Old::open().await;
+    let mut old = OldStyleHost::open().await;
     old.set("Fargate.TaskDefinition", "no-such-family:9");
     let job = old.job();
     let ended = job.prepare().await;
@@ -110,7 +110,7 @@ async fn a_task_definition_that_is_not_there_is_named_and_nothing_runs() {
 
 #[tokio::test]
 async fn a_container_that_the_task_definition_lacks_is_named_and_nothing_runs() {
-    let mut old = Old::open().await;
+    let mut old = OldStyleHost::open().await;
     // The cloud's own task definition has a container of another name.
     old.set("Fargate.TaskDefinition", "ci-job");
     let job = old.job();
@@ -129,7 +129,7 @@ async fn a_container_that_the_task_definition_lacks_is_named_and_nothing_runs() 
 
 #[tokio::test]
 async fn a_metadata_directory_that_cannot_be_one_is_refused_before_run_task() {
-    let mut old = Old::open().await;
+    let mut old = OldStyleHost::open().await;
     let blocked = old.site.folder().join("blocked");
     fs::write(&blocked, "").expect("a writable folder");
     old.set("TaskMetadata.Directory", blocked.display().to_string());

@@ -4,10 +4,10 @@ use std::fs;
 
 use fargate_tests::SYSTEM_FAILURE;
 
-use crate::{Old, call, refused};
+use crate::{OldStyleHost, call, refused};
 
 /// What `config show` says of one key, called with these words before it.
-async fn shown(old: &Old, flags: &[&str], key: &str) -> String {
+async fn shown(old: &OldStyleHost, flags: &[&str], key: &str) -> String {
     let job = old.job();
     let file = old.file().display().to_string();
     let mut words = vec!["--config", file.as_str()];
@@ -21,7 +21,7 @@ async fn shown(old: &Old, flags: &[&str], key: &str) -> String {
 
 #[tokio::test]
 async fn each_flag_in_each_form_comes_before_the_file() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let log = old.site.folder().join("other.log").display().to_string();
     let rows = [
         ("log-level", "warning", "log_level", "\"warn\""),
@@ -52,7 +52,7 @@ async fn each_flag_in_each_form_comes_before_the_file() {
 
 #[tokio::test]
 async fn the_file_may_be_named_in_every_form_and_place() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let job = old.job();
     let file = old.file().display().to_string();
     let joined = [format!("-config={file}"), format!("--config={file}"), format!("-c{file}")];
@@ -75,7 +75,7 @@ async fn the_file_may_be_named_in_every_form_and_place() {
 
 #[tokio::test]
 async fn help_and_version_are_answered_and_pass() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let job = old.job();
     let link = old.link();
     for words in
@@ -93,7 +93,7 @@ async fn help_and_version_are_answered_and_pass() {
 
 #[tokio::test]
 async fn a_command_line_that_makes_no_sense_is_a_system_failure_with_one_line() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let file = old.file().display().to_string();
     let job = old.job();
     let runner = fargate_tests::runner();
@@ -126,7 +126,7 @@ async fn a_command_line_that_makes_no_sense_is_a_system_failure_with_one_line() 
 
 #[tokio::test]
 async fn from_the_script_on_nothing_is_a_flag() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let job = old.job();
     job.prepare().await.passed();
     let file = old.file().display().to_string();

@@ -4,7 +4,7 @@ use std::fs;
 
 use fargate_tests::replace_in;
 
-use crate::{Old, call};
+use crate::{OldStyleHost, call};
 
 /// GitLab's own example, with ids in the place of its placeholders.
 const EXAMPLE: &str = r#"LogLevel = "info"
@@ -29,7 +29,7 @@ LogFormat = "text"
 
 #[tokio::test]
 async fn the_import_of_gitlabs_example_is_a_file_of_ours_that_passes() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let job = old.job();
     let runner = fargate_tests::runner();
     fs::write(job.folder.join("old.toml"), EXAMPLE).expect("a writable folder");
@@ -59,7 +59,7 @@ async fn the_import_of_gitlabs_example_is_a_file_of_ours_that_passes() {
 
 #[tokio::test]
 async fn check_says_what_it_noticed_and_passes_and_unknown_keys_are_no_failure() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let job = old.job();
     let runner = fargate_tests::runner();
     let path = job.folder.join("old.toml");
@@ -77,7 +77,7 @@ async fn check_says_what_it_noticed_and_passes_and_unknown_keys_are_no_failure()
 
 #[tokio::test]
 async fn what_cannot_be_imported_is_said_in_one_line() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let job = old.job();
     let runner = fargate_tests::runner();
     let ours = old.site.config().display().to_string();

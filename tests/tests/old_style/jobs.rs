@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use fargate_tests::{BUILD_FAILURE, until};
 
-use crate::{CONTAINER, FAMILY, Old, call};
+use crate::{CONTAINER, FAMILY, OldStyleHost, call};
 
 #[tokio::test]
 async fn a_job_runs_with_their_file_and_their_command_line_and_true_verdicts() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let job = old.job();
     let config = job.config().await.with_code(0);
     let json: serde_json::Value = serde_json::from_str(&config.out()).expect("JSON and no more");
@@ -27,7 +27,7 @@ async fn a_job_runs_with_their_file_and_their_command_line_and_true_verdicts() {
 
 #[tokio::test]
 async fn the_call_is_the_one_that_their_driver_makes() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let job = old.job();
     job.prepare().await.passed();
     let requests = old.site.cloud().requests();
@@ -49,7 +49,7 @@ async fn the_call_is_the_one_that_their_driver_makes() {
 
 #[tokio::test]
 async fn a_link_by_their_name_finds_its_file_in_the_working_directory() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let link = old.link();
     let job = old.job();
     fs::copy(old.file(), job.folder.join("config.toml")).expect("a copy");
@@ -76,7 +76,7 @@ async fn a_link_by_their_name_finds_its_file_in_the_working_directory() {
 
 #[tokio::test]
 async fn both_ways_to_call_it_may_be_mixed_within_one_job() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let job = old.job();
     job.prepare().await.passed();
     let file = old.file();

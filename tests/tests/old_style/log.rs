@@ -3,12 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::Old;
+use crate::OldStyleHost;
 
 #[tokio::test]
 async fn the_log_goes_to_its_file_in_its_format_and_only_there() {
     for (format, begins) in [("json", "{\""), ("text", "20"), ("text-simple", "20")] {
-        let mut old = Old::open().await;
+        let mut old = OldStyleHost::open().await;
         old.set("LogFormat", format);
         let job = old.job();
         let prepared = job.prepare().await.with_code(0);
@@ -28,7 +28,7 @@ async fn the_log_goes_to_its_file_in_its_format_and_only_there() {
 
 #[tokio::test]
 async fn without_a_log_file_nothing_of_the_log_reaches_the_job_not_even_with_debug() {
-    let mut old = Old::open().await;
+    let mut old = OldStyleHost::open().await;
     old.unset("", "LogFile");
     for flags in [&[][..], &["--debug"], &["-debug=true"], &["--log-level", "trace", "-debug"]] {
         let job = old.job_with(|job| {
@@ -50,7 +50,7 @@ async fn without_a_log_file_nothing_of_the_log_reaches_the_job_not_even_with_deb
 
 #[tokio::test]
 async fn debug_raises_the_level_of_their_file_and_writes_to_stderr_only_with_ours() {
-    let mut old = Old::open().await;
+    let mut old = OldStyleHost::open().await;
     old.set("LogLevel", "error");
     let job = old.job_with(|job| job.arguments.insert(0, "--debug".into()));
     assert_eq!(job.prepare().await.with_code(0).err(), "");
@@ -67,7 +67,7 @@ async fn debug_raises_the_level_of_their_file_and_writes_to_stderr_only_with_our
 
 #[tokio::test]
 async fn that_first_use_is_implied_is_told_to_the_operator_once_and_to_no_job() {
-    let mut old = Old::open().await;
+    let mut old = OldStyleHost::open().await;
     old.unset("Fargate", "HostKey");
     // Refused before anything starts: only the words are looked at here.
     old.set("Fargate.TaskDefinition", "no-such-family");
@@ -85,7 +85,7 @@ async fn that_first_use_is_implied_is_told_to_the_operator_once_and_to_no_job() 
 
 #[tokio::test]
 async fn a_relative_log_file_lies_in_the_working_directory_as_it_did() {
-    let mut old = Old::open().await;
+    let mut old = OldStyleHost::open().await;
     old.set("LogFile", "fargate.log");
     let job = old.job();
     let prepared = job.prepare().await.with_code(0);

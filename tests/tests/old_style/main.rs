@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use aws_sdk_ecs::types::{CapacityProviderStrategyItem, ContainerDefinition};
-use fargate_tests::{Ended, Job, SYSTEM_FAILURE, Site};
+use fargate_tests::{SYSTEM_FAILURE, TestHost, TestJob, TestProcessResult};
 use toml::{Table, Value};
 
 /// The container that GitLab's driver demands.
@@ -23,16 +23,16 @@ pub const FAMILY: &str = "test-task";
 
 /// A manager host with that driver's file, beside a cloud whose cluster has a default strategy and
 /// a task definition with that driver's container.
-pub struct Old {
+pub struct OldStyleHost {
     /// The host and its cloud.
-    pub site: Site,
+    pub site: TestHost,
     settings: Table,
 }
 
-impl Old {
+impl OldStyleHost {
     /// With everything that GitLab's guide asks for.
     pub async fn open() -> Self {
-        let site = Site::open().await;
+        let site = TestHost::open().await;
         let text = fs::read_to_string(site.config()).expect("the cloud's own file");
         let own: Table = text.parse().expect("the cloud's own file");
         let defaults = own["defaults"].as_table().expect("a table");
@@ -103,12 +103,12 @@ impl Old {
     }
 
     /// A job whose stages are called as GitLab's guide says: flags first, then `custom`.
-    pub fn job(&self) -> Rc<Job> {
+    pub fn job(&self) -> Rc<TestJob> {
         self.job_with(|_| {})
     }
 
     /// The same, changed before its first call.
-    pub fn job_with(&self, change: impl FnOnce(&mut Job)) -> Rc<Job> {
+    pub fn job_with(&self, change: impl FnOnce(&mut TestJob)) -> Rc<TestJob> {
         let file = self.file();
         self.site.job_with(|job| {
             job.arguments = vec!["--config".into(), file.into(), "custom".into()];
@@ -127,13 +127,13 @@ impl Old {
 }
 
 /// Runs the link in `folder` with these words and the environment of `job`.
-pub async fn call(job: &Job, program: &Path, words: &[&str]) -> Ended {
+pub async fn call(job: &TestJob, program: &Path, words: &[&str]) -> TestProcessResult {
     job.heard(job.start_other(&program.display().to_string(), words)).await
 }
 
 /// The stage ended as a system failure with one line that holds `words`.
 #[track_caller]
-pub fn refused(ended: &Ended, words: &str) {
+pub fn refused(ended: &TestProcessResult, words: &str) {
     assert_eq!(ended.code, SYSTEM_FAILURE, "{}", ended.all());
     let line = ended.error_line();
     assert!(line.contains(words), "{words:?} in {line:?}");

@@ -4,7 +4,7 @@ use toml::Value;
 
 use aws_sdk_ecs::types::ContainerDefinition;
 
-use crate::{CONTAINER, FAMILY, Old};
+use crate::{CONTAINER, FAMILY, OldStyleHost};
 
 const TASK_DEFINITION: &str = "CUSTOM_ENV_FARGATE_TASK_DEFINITION";
 const PLATFORM_VERSION: &str = "CUSTOM_ENV_FARGATE_PLATFORM_VERSION";
@@ -14,7 +14,7 @@ fn list(items: &[&str]) -> Value {
 }
 
 /// The parameters of the last RunTask.
-fn asked(old: &Old) -> serde_json::Value {
+fn asked(old: &OldStyleHost) -> serde_json::Value {
     let requests = old.site.cloud().requests();
     let last = requests.iter().rev().find(|request| request.operation == "RunTask");
     last.expect("a RunTask").body.clone()
@@ -22,7 +22,7 @@ fn asked(old: &Old) -> serde_json::Value {
 
 #[tokio::test]
 async fn a_variable_that_is_not_allowed_is_ignored_with_one_line_in_prepare() {
-    let old = Old::open().await;
+    let old = OldStyleHost::open().await;
     let job = old.job_with(|job| {
         job.set(TASK_DEFINITION, "with-more-rights\u{1b}[2J\n");
         job.set(PLATFORM_VERSION, "1.3.0");
@@ -44,7 +44,7 @@ async fn a_variable_that_is_not_allowed_is_ignored_with_one_line_in_prepare() {
 
 #[tokio::test]
 async fn a_value_that_the_file_lists_is_taken_by_its_exact_name() {
-    let mut old = Old::open().await;
+    let mut old = OldStyleHost::open().await;
     old.set("Fargate.JobTaskDefinitions", list(&["large", "other:3"]));
     old.set("Fargate.job_platform_versions", list(&["1.4.0"]));
     old.site.register("large", ContainerDefinition::builder().name(CONTAINER)).await;
@@ -67,7 +67,7 @@ async fn a_value_that_the_file_lists_is_taken_by_its_exact_name() {
 
 #[tokio::test]
 async fn a_flag_decides_before_the_file_and_before_what_a_job_may_choose() {
-    let mut old = Old::open().await;
+    let mut old = OldStyleHost::open().await;
     old.set("Fargate.PlatformVersion", "1.3.0");
     old.set("Fargate.JobTaskDefinitions", list(&["large"]));
     old.site.register("large", ContainerDefinition::builder().name(CONTAINER)).await;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_ecs::types::Tag;
-use fargate_tests::Site;
+use fargate_tests::TestHost;
 
-use crate::{Reaped, desired, exception, job_key, reap, reap_with, site, stray, stray_tagged};
+use crate::{ReapOutput, desired, exception, job_key, reap, reap_with, site, stray, stray_tagged};
 
 /// Seconds since 1970 by the cloud's clock, so many later.
-fn by_then(site: &Site, seconds: i64) -> String {
+fn by_then(site: &TestHost, seconds: i64) -> String {
     let now = site.cloud().now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     now.checked_add_signed(seconds).expect("a time").to_string()
 }
@@ -25,13 +25,13 @@ fn tags(deadline: &str) -> BTreeMap<&'static str, String> {
     ])
 }
 
-async fn with_tags(site: &Site, tags: &BTreeMap<&'static str, String>) -> String {
+async fn with_tags(site: &TestHost, tags: &BTreeMap<&'static str, String>) -> String {
     let tag = |(name, value): (&&str, &String)| Tag::builder().key(*name).value(value).build();
     stray_tagged(site, "host-gone", &[], tags.iter().map(tag).collect()).await
 }
 
 /// A configuration of a host that has never run a job.
-fn of_a_new_host(site: &Site) -> std::path::PathBuf {
+fn of_a_new_host(site: &TestHost) -> std::path::PathBuf {
     let text = std::fs::read_to_string(site.config()).expect("a configuration");
     let mut settings: toml::Table = text.parse().expect("TOML");
     let state = site.folder().join("no-such-folder");
@@ -42,7 +42,7 @@ fn of_a_new_host(site: &Site) -> std::path::PathBuf {
 }
 
 /// One `tasks reap --cluster` of such a host.
-async fn reap_cluster(site: &Site, arguments: &[&str], code: i32) -> Reaped {
+async fn reap_cluster(site: &TestHost, arguments: &[&str], code: i32) -> ReapOutput {
     let all = [&["--cluster"], arguments].concat();
     reap_with(site, &of_a_new_host(site), &all, code).await
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fargate_local_cloud::Fault;
+use fargate_local_cloud::CloudFault;
 use fargate_tests::until;
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -35,7 +35,8 @@ async fn a_task_that_ecs_still_shows_after_its_end_is_stopped_again_which_harms_
     let job = site.prepared().await;
     let task = site.task_of(&job);
     job.cleanup().await.passed();
-    let answer = |body: serde_json::Value| Fault::Answer { status: 200, body: body.to_string() };
+    let answer =
+        |body: serde_json::Value| CloudFault::Answer { status: 200, body: body.to_string() };
     site.cloud().fail_until_cleared("ListTasks", answer(json!({ "taskArns": [task.arn] })));
     let stale = json!({ "tasks": [{
         "taskArn": task.arn, "lastStatus": "RUNNING", "desiredStatus": "RUNNING",
@@ -53,7 +54,7 @@ async fn a_task_that_ecs_still_shows_after_its_end_is_stopped_again_which_harms_
 
 #[tokio::test]
 async fn what_a_clean_up_could_not_stop_is_settled_later() {
-    let exception = |status, code: &str, message: &str| Fault::Exception {
+    let exception = |status, code: &str, message: &str| CloudFault::Exception {
         status,
         code: code.to_owned(),
         message: message.to_owned(),
@@ -63,7 +64,7 @@ async fn what_a_clean_up_could_not_stop_is_settled_later() {
         exception(400, "ThrottlingException", "Rate exceeded"),
         exception(500, "ServerException", "Service Unavailable"),
         exception(400, "AccessDeniedException", denied),
-        Fault::LostAnswer,
+        CloudFault::LostAnswer,
     ] {
         let site = site().await;
         site.set("defaults.timeouts.cleanup", "300ms");

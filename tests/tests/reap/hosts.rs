@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use fargate_tests::{Job, Site};
+use fargate_tests::{TestHost, TestJob};
 
 use crate::{desired, reap, reap_with, site, stray};
 
 /// Another host on the same cloud: a state folder and a configuration of its own.
-fn another_host(site: &Site) -> PathBuf {
+fn another_host(site: &TestHost) -> PathBuf {
     let text = std::fs::read_to_string(site.config()).expect("a configuration");
     let state = site.folder().join("other-state");
     let mut settings: toml::Table = text.parse().expect("TOML");
@@ -18,7 +18,7 @@ fn another_host(site: &Site) -> PathBuf {
     config
 }
 
-async fn prepared_by(site: &Site, config: &PathBuf) -> Rc<Job> {
+async fn prepared_by(site: &TestHost, config: &PathBuf) -> Rc<TestJob> {
     let job = site.job_with(|job| {
         job.arguments = vec!["custom".into(), "-c".into(), config.into()];
     });

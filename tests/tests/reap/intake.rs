@@ -3,12 +3,12 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use fargate_tests::{Ended, SYSTEM_FAILURE, Site, until};
+use fargate_tests::{SYSTEM_FAILURE, TestHost, TestProcessResult, until};
 use nix::sys::signal::Signal;
 
 use crate::site;
 
-async fn say(site: &Site, arguments: &[&str]) -> Ended {
+async fn say(site: &TestHost, arguments: &[&str]) -> TestProcessResult {
     site.start(arguments).ended().await
 }
 
@@ -170,7 +170,9 @@ async fn a_drain_that_a_damaged_record_holds_up_says_what_ends_it() {
 #[tokio::test]
 async fn a_prepare_that_runs_already_is_waited_for() {
     let site = site().await;
-    let held = fargate_local_cloud::Fault::TaskHeld { phase: fargate_local_cloud::Phase::Pending };
+    let held = fargate_local_cloud::CloudFault::TaskHeld {
+        phase: fargate_local_cloud::CloudTaskPhase::Pending,
+    };
     site.cloud().fail("RunTask", held);
     let job = site.job();
     let mut running = job.start(&["prepare"]);

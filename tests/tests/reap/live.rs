@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use fargate_tests::Site;
+use fargate_tests::TestHost;
 use tokio::task::LocalSet;
 
 use crate::{owner, reap, site, stray};
@@ -13,10 +13,10 @@ use crate::{owner, reap, site, stray};
 const JOBS: usize = 20;
 
 /// The keys of jobs.
-type Keys = Rc<RefCell<BTreeSet<String>>>;
+type LiveJobKeys = Rc<RefCell<BTreeSet<String>>>;
 
 /// A whole job, from `prepare` to `cleanup`.
-async fn whole(site: Rc<Site>, left: Rc<Cell<usize>>, cleaned: Keys) {
+async fn whole(site: Rc<TestHost>, left: Rc<Cell<usize>>, cleaned: LiveJobKeys) {
     let job = site.job();
     job.prepare().await.passed();
     for stage in 0..3 {
@@ -40,7 +40,7 @@ async fn twenty_live_jobs_are_not_harmed_and_the_orphans_among_them_are_stopped(
     }
     let left = Rc::new(Cell::new(JOBS));
     // From the beginning of the clean-up on.
-    let cleaned = Keys::default();
+    let cleaned = LiveJobKeys::default();
     let jobs = LocalSet::new();
     for _ in 0..JOBS {
         jobs.spawn_local(whole(Rc::clone(&site), Rc::clone(&left), Rc::clone(&cleaned)));

@@ -3,12 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use fargate_tests::Site;
+use fargate_tests::TestHost;
 
 use crate::{reap, site};
 
 /// `tasks reap` cannot begin; what it says, with the site's folder made the same in every run.
-async fn refused(site: &Site) -> String {
+async fn refused(site: &TestHost) -> String {
     let before = site.cloud().requests().len();
     let ended = site.start(&["tasks", "reap"]).ended().await.with_code(1);
     assert_eq!(ended.out(), "");

@@ -16,18 +16,18 @@ use std::path::Path;
 use aws_sdk_ecs::types::{
     AwsVpcConfiguration, ContainerOverride, KeyValuePair, NetworkConfiguration, Tag, TaskOverride,
 };
-use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{Ended, Site};
+use fargate_local_cloud::{CloudFault, CloudTaskPhase};
+use fargate_tests::{TestHost, TestProcessResult};
 use serde_json::Value;
 
 /// What one `tasks reap` said.
-struct Reaped {
-    ended: Ended,
+struct ReapOutput {
+    ended: TestProcessResult,
     document: Value,
 }
 
-impl Reaped {
-    fn of(ended: Ended) -> Self {
+impl ReapOutput {
+    fn of(ended: TestProcessResult) -> Self {
         let document = serde_json::from_slice(&ended.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", ended.all()));
         Self { ended, document }
@@ -67,42 +67,42 @@ impl Reaped {
 }
 
 /// A site on which two sightings are soon apart.
-async fn site() -> Site {
-    let site = Site::open().await;
+async fn site() -> TestHost {
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.second_sighting", "20ms");
     site
 }
 
 /// One `tasks reap` with these arguments, which must end with `code`.
-async fn reap(site: &Site, arguments: &[&str], code: i32) -> Reaped {
+async fn reap(site: &TestHost, arguments: &[&str], code: i32) -> ReapOutput {
     reap_with(site, &site.config(), arguments, code).await
 }
 
 /// The same with another host's configuration.
-async fn reap_with(site: &Site, config: &Path, arguments: &[&str], code: i32) -> Reaped {
+async fn reap_with(site: &TestHost, config: &Path, arguments: &[&str], code: i32) -> ReapOutput {
     let all = [&["tasks", "reap"], arguments].concat();
-    Reaped::of(site.start_with(config, &all).ended().await.with_code(code))
+    ReapOutput::of(site.start_with(config, &all).ended().await.with_code(code))
 }
 
 /// The name of the site's host, which its first job made.
-fn owner(site: &Site) -> String {
+fn owner(site: &TestHost) -> String {
     let name = std::fs::read_to_string(site.state_dir().join("owner"));
     name.expect("a job has made the owner's name").trim().to_owned()
 }
 
 /// Starts a task as a lost driver has left it: without any process, and nothing on disk knows it.
-async fn stray(site: &Site, owner: &str, variables: &[(&str, &str)]) -> String {
+async fn stray(site: &TestHost, owner: &str, variables: &[(&str, &str)]) -> String {
     stray_tagged(site, owner, variables, Vec::new()).await
 }
 
 /// The same with tags.
 async fn stray_tagged(
-    site: &Site,
+    site: &TestHost,
     owner: &str,
     variables: &[(&str, &str)],
     tags: Vec<Tag>,
 ) -> String {
-    site.cloud().fail("RunTask", Fault::TaskHeld { phase: Phase::Pending });
+    site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
     let vpc = AwsVpcConfiguration::builder()
         .subnets("subnet-0a1b2c3d4e5f60718")
         .security_groups("sg-0c3d4e5f60718293b")
@@ -129,8 +129,8 @@ async fn stray_tagged(
 }
 
 /// An exception of ECS's.
-fn exception(status: u16, code: &str, message: &str) -> Fault {
-    Fault::Exception { status, code: code.to_owned(), message: message.to_owned() }
+fn exception(status: u16, code: &str, message: &str) -> CloudFault {
+    CloudFault::Exception { status, code: code.to_owned(), message: message.to_owned() }
 }
 
 /// The key of a job that nothing else has.
@@ -139,7 +139,7 @@ fn job_key(number: usize) -> String {
 }
 
 /// What a task is meant to be: `RUNNING` or `STOPPED`.
-fn desired(site: &Site, arn: &str) -> String {
+fn desired(site: &TestHost, arn: &str) -> String {
     let task = site.cloud().tasks().into_iter().find(|task| task.arn == arn);
     task.expect("a task").desired_status
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt, chown};
 
-use fargate_local_cloud::Fault;
+use fargate_local_cloud::CloudFault;
 use fargate_tests::until;
 
 use crate::{desired, job_key, reap, site, stray};
@@ -30,7 +30,7 @@ async fn a_refused_stop_is_told_by_exec_and_moves_no_cursor() {
     let site = site().await;
     site.cloud().fail_until_cleared(
         "StopTask",
-        Fault::Exception {
+        CloudFault::Exception {
             status: 400,
             code: "AccessDeniedException".to_owned(),
             message: "no\n\x1b[31m".to_owned(),
@@ -69,7 +69,7 @@ async fn where_no_cluster_could_be_looked_at_no_word_is_said_of_its_tasks() {
     let job = site.prepared().await;
     site.cloud().fail_until_cleared(
         "ListTasks",
-        Fault::Exception {
+        CloudFault::Exception {
             status: 400,
             code: "UnrecognizedClientException".to_owned(),
             message: "The security token included in the request is not valid.".to_owned(),

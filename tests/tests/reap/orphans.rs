@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use fargate_local_cloud::Fault;
-use fargate_tests::{Job, Running, Site, until};
+use fargate_local_cloud::CloudFault;
+use fargate_tests::{TestHost, TestJob, TestProcess, until};
 use nix::sys::signal::Signal;
 
 use crate::{desired, owner, reap, site, stray};
@@ -12,7 +12,7 @@ use crate::{desired, owner, reap, site, stray};
 const OLD_ENOUGH: Duration = Duration::from_millis(1200);
 
 /// Starts a process that writes the job's response, calls `prepare`, and stays, as gitlab-runner does.
-async fn manager(job: &Job) -> Running {
+async fn manager(job: &TestJob) -> TestProcess {
     let go = job.folder.join("go");
     nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
     let words: Vec<String> =
@@ -63,7 +63,7 @@ async fn a_runner_that_was_killed_is_noticed_and_its_task_is_stopped() {
 #[tokio::test]
 async fn a_prepare_that_was_killed_before_it_knew_its_task_is_settled() {
     let site = site().await;
-    site.cloud().fail("RunTask", Fault::Slow(Duration::from_secs(30)));
+    site.cloud().fail("RunTask", CloudFault::Slow(Duration::from_secs(30)));
     let job = site.job();
     let running = job.start(&["prepare"]);
     until("a task", || site.tasks_of(&job).len() == 1).await;
@@ -170,7 +170,7 @@ async fn two_sightings_are_apart_and_what_changed_between_them_is_spared() {
     until("it has looked once", || site.log().contains("reap.swept")).await;
     // A new try of the job begins, and is none of those whose host was rebooted.
     job.prepare().await.passed();
-    let seen = crate::Reaped::of(running.ended().await.with_code(0));
+    let seen = crate::ReapOutput::of(running.ended().await.with_code(0));
     assert_eq!((seen.orphans(), seen.needed()), (Vec::<String>::new(), 1));
     assert!(seen.ended.err().contains("seen 1 orphan once, looking at it again in 2.0 s\n"));
     assert!(seen.ended.took >= Duration::from_secs(2), "{:?}", seen.ended.took);
@@ -220,7 +220,7 @@ async fn a_command_whose_process_was_killed_is_noticed() {
 }
 
 /// Every record of a site, as text.
-pub(crate) fn records(site: &Site) -> Vec<String> {
+pub(crate) fn records(site: &TestHost) -> Vec<String> {
     let entries = std::fs::read_dir(site.state_dir().join("jobs")).expect("a folder");
     entries.flatten().filter_map(|entry| std::fs::read_to_string(entry.path()).ok()).collect()
 }

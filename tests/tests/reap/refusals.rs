@@ -1,20 +1,20 @@
 //! What AWS or the disk refuses: one clear line, and what can be done is done.
 
-use fargate_local_cloud::Fault;
-use fargate_tests::{Site, have};
+use fargate_local_cloud::CloudFault;
+use fargate_tests::{TestHost, have};
 
-use crate::{Reaped, owner, reap, site, stray};
+use crate::{ReapOutput, owner, reap, site, stray};
 
-fn denied(right: &str) -> Fault {
-    Fault::Exception {
+fn denied(right: &str) -> CloudFault {
+    CloudFault::Exception {
         status: 400,
         code: "AccessDeniedException".to_owned(),
         message: format!("User: x is not authorized to perform: {right} on resource: y"),
     }
 }
 
-fn throttled() -> Fault {
-    Fault::Exception {
+fn throttled() -> CloudFault {
+    CloudFault::Exception {
         status: 400,
         code: "ThrottlingException".to_owned(),
         message: "Rate exceeded".to_owned(),
@@ -22,7 +22,7 @@ fn throttled() -> Fault {
 }
 
 /// Ends every task that is left, as the test itself.
-async fn stop_all(site: &Site) {
+async fn stop_all(site: &TestHost) {
     for task in site.cloud().tasks().into_iter().filter(|task| task.desired_status == "RUNNING") {
         site.ecs().stop_task().cluster("ci").task(task.arn).send().await.expect("a stop");
     }
@@ -153,7 +153,7 @@ async fn a_disk_that_takes_no_write_keeps_no_task_alive() {
     let ended = job.start_other("bwrap", &words).ended().await.with_code(1);
     let told = ended.err();
     assert!(told.contains("its task was stopped, its record stays: "), "{told}");
-    let seen = Reaped { document: serde_json::from_slice(&ended.stdout).expect("JSON"), ended };
+    let seen = ReapOutput { document: serde_json::from_slice(&ended.stdout).expect("JSON"), ended };
     assert_eq!(seen.orphans(), ["not-stopped host-rebooted", "stopped no-record"]);
     assert_eq!(site.task_of(&job).desired_status, "STOPPED");
     // Once there is room, the record goes as well.

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
-use fargate_tests::{PATIENCE, SYSTEM_FAILURE, Site};
+use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost};
 use nix::unistd::geteuid;
 
 use crate::site;
@@ -26,7 +26,7 @@ fn plant(path: &Path, text: &str) {
 }
 
 /// A second state folder, which everybody may write to as to /tmp.
-fn shared_folder(site: &Site) -> PathBuf {
+fn shared_folder(site: &TestHost) -> PathBuf {
     let folder = site.folder().join("shared");
     for name in ["", "jobs", "locks", "tombstones"] {
         fs::create_dir(folder.join(name)).expect("a folder");
@@ -112,7 +112,7 @@ async fn a_folder_from_which_others_may_take_records_costs_no_job_and_stops_no_t
 }
 
 /// What `prepare` and `config check` say about a state folder that is not as jobs need it.
-async fn told_of_folder(site: &Site) -> String {
+async fn told_of_folder(site: &TestHost) -> String {
     let job = site.job();
     let prepare = job.prepare().await.with_code(SYSTEM_FAILURE);
     let check = site.start(&["config", "check"]).ended().await.with_code(0);

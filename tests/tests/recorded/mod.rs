@@ -11,7 +11,7 @@ pub mod replayed;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fargate_playground::runner::{Exit, Job, Outcome, Verdict};
+use fargate_playground::runner::{DriverProcessExit, GitLabJob, GitLabVerdict, PlayedJob};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ use serde_json::Value;
 pub const HOST: &str = "gitlab.example";
 
 /// One recorded job.
-pub struct Recording {
+pub struct JobRecording {
     /// Every call of the driver.
     pub calls: Vec<Value>,
     /// The verdict, and how the recording driver was told to misbehave.
@@ -28,7 +28,7 @@ pub struct Recording {
     pub response: String,
 }
 
-impl Recording {
+impl JobRecording {
     /// Reads the copy in this crate.
     pub fn read(name: &str) -> Self {
         let folder = copies().join(name);
@@ -44,8 +44,8 @@ impl Recording {
     }
 
     /// The job, to be played with a server at `host`.
-    pub fn job(&self, host: &str) -> Job {
-        Job::read(&self.response.replace(HOST, host)).unwrap()
+    pub fn job(&self, host: &str) -> GitLabJob {
+        GitLabJob::read(&self.response.replace(HOST, host)).unwrap()
     }
 
     /// The names of the calls, in order.
@@ -92,17 +92,17 @@ pub fn originals() -> Option<PathBuf> {
 }
 
 /// The exit codes of the calls that we made; none where the driver was killed.
-pub fn exits(outcome: &Outcome) -> Vec<Option<i64>> {
-    let code = |exit: &Exit| match exit {
-        Exit::Code(code) => Some(i64::from(*code)),
+pub fn exits(outcome: &PlayedJob) -> Vec<Option<i64>> {
+    let code = |exit: &DriverProcessExit| match exit {
+        DriverProcessExit::Code(code) => Some(i64::from(*code)),
         _ => None,
     };
     outcome.calls.iter().map(|call| code(&call.exit)).collect()
 }
 
 /// The signals that the driver could see in each call that we made: nobody sees SIGKILL.
-pub fn received(outcome: &Outcome) -> Vec<Vec<String>> {
-    let seen = |call: &fargate_playground::runner::Call| {
+pub fn received(outcome: &PlayedJob) -> Vec<Vec<String>> {
+    let seen = |call: &fargate_playground::runner::DriverCall| {
         let signals = call.signals.iter().filter(|sent| sent.signal != Signal::SIGKILL);
         signals.map(|sent| sent.signal.as_str().to_owned()).collect()
     };
@@ -110,10 +110,10 @@ pub fn received(outcome: &Outcome) -> Vec<Vec<String>> {
 }
 
 /// State, failure reason and exit code that we would tell GitLab.
-pub fn verdict(outcome: &Outcome) -> (String, Option<String>, Option<i64>) {
+pub fn verdict(outcome: &PlayedJob) -> (String, Option<String>, Option<i64>) {
     match outcome.verdict {
-        Verdict::Success => ("success".to_owned(), None, None),
-        Verdict::Failed { reason, exit_code } => {
+        GitLabVerdict::Success => ("success".to_owned(), None, None),
+        GitLabVerdict::Failed { reason, exit_code } => {
             ("failed".to_owned(), Some(reason.to_string()), exit_code.map(i64::from))
         }
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fargate_playground::runner::{
-    Call, Control, Event, Exit, KillTimes, Outcome, Recorded, Runner, Scripts, Stream, Times, Watch,
+    DriverCall, DriverCallEvent, DriverCallObserver, DriverOutputStream, DriverProcessExit,
+    JobControl, KillTimes, PlayedJob, RecordedScripts, RunnerImitation, RunnerTimes, ScriptSource,
 };
 
-use super::{HOST, Recording, exits, originals, received, verdict};
+use super::{HOST, JobRecording, exits, originals, received, verdict};
 
 /// The files of the repository that the recorded jobs fetch.
 pub const FILES: [(&str, &str); 2] =
@@ -25,33 +26,34 @@ pub const CHECKSUM: &str = "script-sha256 ";
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The pauses of gitlab-runner in tenths, and its patience with a driver.
-pub fn times() -> Times {
-    Times {
+pub fn times() -> RunnerTimes {
+    RunnerTimes {
         kill: KillTimes { graceful: Duration::from_secs(20), force: Duration::from_secs(5) },
         stage_pause: Duration::from_millis(100),
         prepare_pause: Duration::from_millis(100),
-        ..Times::default()
+        ..RunnerTimes::default()
     }
 }
 
 /// The recorded scripts where they lie beside the checkout, else scripts of our own.
-pub fn scripts(name: &str, host: &str) -> Scripts {
+pub fn scripts(name: &str, host: &str) -> ScriptSource {
     match originals() {
         Some(folder) => {
-            let scripts = Recorded::read(&folder.join(name).join("scripts"), &[(HOST, host)]);
-            Scripts::Recorded(scripts.unwrap())
+            let scripts =
+                RecordedScripts::read(&folder.join(name).join("scripts"), &[(HOST, host)]);
+            ScriptSource::Recorded(scripts.unwrap())
         }
         None => {
             println!(
                 "no recorded scripts beside the checkout: {name} is played with scripts of our own"
             );
-            Scripts::Written
+            ScriptSource::Written
         }
     }
 }
 
 /// When, during the user's script, what happens to the job.
-fn interrupt(control: &Control, recording: &Recording, name: &str) -> Watch {
+fn interrupt(control: &JobControl, recording: &JobRecording, name: &str) -> DriverCallObserver {
     let control = control.clone();
     let how = match recording.outcome["cancelled_with"].as_str() {
         Some(how) => how.to_owned(),
@@ -59,7 +61,11 @@ fn interrupt(control: &Control, recording: &Recording, name: &str) -> Watch {
         None => String::new(),
     };
     Arc::new(move |event| {
-        if let Event::Output { name: "build_script", stream: Stream::Stdout, bytes } = event
+        if let DriverCallEvent::Output {
+            name: "build_script",
+            stream: DriverOutputStream::Stdout,
+            bytes,
+        } = event
             && bytes.windows(8).any(|window| window == b"started\n")
         {
             match how.as_str() {
@@ -73,22 +79,22 @@ fn interrupt(control: &Control, recording: &Recording, name: &str) -> Watch {
 }
 
 /// Plays the recording `name` with a server at `host`, and compares what can be seen.
-pub async fn play(name: &str, runner: &Runner, host: &str) -> Outcome {
-    let recording = Recording::read(name);
+pub async fn play(name: &str, runner: &RunnerImitation, host: &str) -> PlayedJob {
+    let recording = JobRecording::read(name);
     let job = recording.job(host);
-    let control = Control::default();
+    let control = JobControl::default();
     let watch = interrupt(&control, &recording, name);
     let play = runner.play(&job, &control, watch);
     let outcome = tokio::time::timeout(DEADLINE, play).await.expect("the job ends by itself");
     compare(&recording, &outcome);
-    if let (Scripts::Recorded(_), Some(originals)) = (&runner.scripts, originals()) {
+    if let (ScriptSource::Recorded(_), Some(originals)) = (&runner.scripts, originals()) {
         compare_trace(&originals.join(name).join("trace.txt"), &outcome);
     }
     outcome
 }
 
 /// The same calls, exit codes, signals and verdict.
-fn compare(recording: &Recording, outcome: &Outcome) {
+fn compare(recording: &JobRecording, outcome: &PlayedJob) {
     let log = String::from_utf8_lossy(&outcome.trace);
     assert_eq!(outcome.names(), recording.names(), "order of calls; the log:\n{log}");
     let ours_for = |exit: &Option<i64>| if *exit == Some(TERMINATED) { Some(2) } else { *exit };
@@ -102,10 +108,10 @@ fn compare(recording: &Recording, outcome: &Outcome) {
 }
 
 /// What the user's script printed is what the recorded one printed.
-fn compare_trace(path: &Path, outcome: &Outcome) {
+fn compare_trace(path: &Path, outcome: &PlayedJob) {
     let recorded = std::fs::read_to_string(path).unwrap();
     let Some(call) = outcome.call("build_script") else { return };
-    if call.exit != Exit::Code(0) {
+    if call.exit != DriverProcessExit::Code(0) {
         return;
     }
     let section = recorded.split(":step_script\r").nth(1).unwrap_or_default();
@@ -118,7 +124,7 @@ fn compare_trace(path: &Path, outcome: &Outcome) {
 }
 
 /// Each line of a call without the runner's masks: both sides are compared as if masked.
-fn printed(call: &Call) -> Vec<String> {
+fn printed(call: &DriverCall) -> Vec<String> {
     let text = String::from_utf8_lossy(&call.stdout);
     text.lines().filter(|line| !line.starts_with(CHECKSUM)).map(masked).collect()
 }

@@ -4,18 +4,18 @@
 use std::fs;
 use std::process::Stdio;
 
-use fargate_tests::{Site, agent, have, until};
+use fargate_tests::{TestHost, agent, have, until};
 use tokio::process::Command;
 
 use crate::quiet_address;
-use crate::ssh::Ssh;
+use crate::ssh::DebugLogin;
 
 #[tokio::test]
 async fn a_hostile_nsswitch_does_not_keep_it_from_serving() {
     if !have("bwrap") || !have("ssh") {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let state = job.state().expect("a state file");
     let hostile = "passwd: systemd no_such_module\ngroup: no_such_module\n\
@@ -49,7 +49,7 @@ async fn a_hostile_nsswitch_does_not_keep_it_from_serving() {
     assert!(ended.out().starts_with("shadow: no_such_module\n/"), "{}", ended.out());
     let text = |name: &str| state[name].as_str().expect("a text").to_owned();
     let keys = (text("client_key"), text("host_key"));
-    let ssh = Ssh::with(&site, &job, &keys.0, &keys.1, host, &port);
+    let ssh = DebugLogin::with(&site, &job, &keys.0, &keys.1, host, &port);
     let ended = ssh.start(&[], &["echo by hand; exit 4"]).ended().await.with_code(4);
     assert_eq!(ended.out(), "by hand\n");
     assert!(other.try_wait().expect("a child of ours").is_none(), "the agent still runs");

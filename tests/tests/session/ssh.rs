@@ -4,20 +4,20 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use fargate_tests::{Job, Running, Site};
+use fargate_tests::{TestHost, TestJob, TestProcess};
 
 /// What a person needs to debug a job's task with `ssh`.
-pub struct Ssh<'a> {
-    job: &'a Job,
+pub struct DebugLogin<'a> {
+    job: &'a TestJob,
     key: PathBuf,
     known_hosts: PathBuf,
     host: String,
     port: String,
 }
 
-impl<'a> Ssh<'a> {
+impl<'a> DebugLogin<'a> {
     /// With the key and the host key of the job's state file.
-    pub fn to(site: &Site, job: &'a Job) -> Self {
+    pub fn to(site: &TestHost, job: &'a TestJob) -> Self {
         let state = job.state().expect("a state file");
         let text = |name: &str| state[name].as_str().expect("a text").to_owned();
         let address = text("address");
@@ -27,8 +27,8 @@ impl<'a> Ssh<'a> {
 
     /// With all that by hand.
     pub fn with(
-        site: &Site,
-        job: &'a Job,
+        site: &TestHost,
+        job: &'a TestJob,
         client_key: &str,
         host_key: &str,
         host: &str,
@@ -63,7 +63,7 @@ impl<'a> Ssh<'a> {
     }
 
     /// Runs a command, as user `root` unless `before` says otherwise. `before` are more arguments.
-    pub fn start(&self, before: &[&str], command: &[&str]) -> Running {
+    pub fn start(&self, before: &[&str], command: &[&str]) -> TestProcess {
         let mut arguments: Vec<String> = before.iter().map(|&word| word.to_owned()).collect();
         arguments.extend(self.arguments("root"));
         arguments.extend(command.iter().map(|&word| word.to_owned()));
@@ -71,7 +71,7 @@ impl<'a> Ssh<'a> {
     }
 
     /// Runs `true` as `user`.
-    pub fn start_as(&self, user: &str) -> Running {
+    pub fn start_as(&self, user: &str) -> TestProcess {
         let mut arguments = self.arguments(user);
         arguments.push("true".to_owned());
         self.job.start_other("ssh", &arguments)

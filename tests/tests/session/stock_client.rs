@@ -5,19 +5,19 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use fargate_tests::{PATIENCE, Site, have, mark, process, until};
+use fargate_tests::{PATIENCE, TestHost, have, mark, process, until};
 
 use crate::quiet_address;
-use crate::ssh::Ssh;
+use crate::ssh::DebugLogin;
 
 #[tokio::test]
 async fn it_runs_commands_as_with_any_ssh_server() {
     if !have("ssh") {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
-    let ssh = Ssh::to(&site, &job);
+    let ssh = DebugLogin::to(&site, &job);
     for code in [0, 1, 7, 127, 255] {
         let command = format!("printf out; printf err >&2; exit {code}");
         let ended = ssh.start(&[], &[&command]).ended().await.with_code(code);
@@ -45,11 +45,11 @@ async fn what_a_client_left_running_ends_with_its_connection() {
     if !have("ssh") {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let mark = mark("left-by-ssh");
     let command = format!("echo up; exec bash -c 'exec -a {mark} sleep 1000'");
-    let mut running = Ssh::to(&site, &job).start(&[], &[&command]);
+    let mut running = DebugLogin::to(&site, &job).start(&[], &[&command]);
     running.wrote("up").await;
     until("it runs", || process(&mark).is_some()).await;
     drop(running);
@@ -62,9 +62,9 @@ async fn a_wrong_user_key_or_password_is_refused() {
     if !have("ssh") || !have("ssh-keygen") {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
-    let ssh = Ssh::to(&site, &job);
+    let ssh = DebugLogin::to(&site, &job);
     for user in ["admin", "ROOT"] {
         let ended = ssh.start_as(user).ended().await.with_code(255);
         assert!(ended.err().contains("Permission denied (publickey)"), "{}", ended.err());
@@ -83,7 +83,7 @@ async fn a_wrong_user_key_or_password_is_refused() {
         let address = state["address"].as_str().expect("an address");
         let (host, port) = address.split_once(':').expect("a port");
         let host_key = state["host_key"].as_str().expect("a host key");
-        let other = Ssh::with(&site, &job, &key, host_key, host, port);
+        let other = DebugLogin::with(&site, &job, &key, host_key, host, port);
         let ended = other.start(&[], &["true"]).ended().await.with_code(255);
         assert!(ended.err().contains("Permission denied"), "{}", ended.err());
     }
@@ -96,9 +96,9 @@ async fn nothing_is_forwarded_in_either_direction() {
     if !have("ssh") {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
-    let ssh = Ssh::to(&site, &job);
+    let ssh = DebugLogin::to(&site, &job);
     let forbidden = TcpListener::bind("127.0.0.1:0").expect("a free port");
     forbidden.set_nonblocking(true).expect("a socket of ours");
     let target = forbidden.local_addr().expect("a bound socket");
@@ -149,7 +149,7 @@ async fn nothing_is_forwarded_in_either_direction() {
 
 #[tokio::test]
 async fn stray_connections_and_garbage_do_not_end_the_task() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let state = job.state().expect("a state file");
     let address = state["address"].as_str().expect("an address").to_owned();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use fargate_tests::{Job, PATIENCE, Site, agent, until};
+use fargate_tests::{PATIENCE, TestHost, TestJob, agent, until};
 use russh::keys::PublicKey;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -12,7 +12,7 @@ use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use crate::quiet_address;
-use crate::strangers::{StrangerBehaviour, StrangerCrowd};
+use crate::strangers::{StrangerBehaviour, StrangerClients};
 
 /// Longest that a stage may take beside strangers; they may hold a connection for 15 s. On a machine
 /// with nothing else to do it is below 2 s.
@@ -20,15 +20,15 @@ const SOON: Duration = Duration::from_secs(6);
 /// Strangers who must have come before ours does: more than there are places.
 const MANY: usize = 140;
 
-fn address_of(job: &Job) -> SocketAddr {
+fn address_of(job: &TestJob) -> SocketAddr {
     let state = job.state().expect("a state file");
     state["address"].as_str().and_then(|text| text.parse().ok()).expect("an address")
 }
 
 /// Three stages of `job` get in beside strangers who behave so.
-async fn gets_in(job: &Job, address: SocketAddr, behaviour: StrangerBehaviour) {
+async fn gets_in(job: &TestJob, address: SocketAddr, behaviour: StrangerBehaviour) {
     let name = format!("{behaviour:?}");
-    let strangers = StrangerCrowd::at(address, behaviour);
+    let strangers = StrangerClients::at(address, behaviour);
     until("strangers at the port", || strangers.visits() >= MANY).await;
     for _ in 0..3 {
         let begun = Instant::now();
@@ -42,7 +42,7 @@ async fn gets_in(job: &Job, address: SocketAddr, behaviour: StrangerBehaviour) {
 
 #[tokio::test]
 async fn strangers_who_do_not_even_say_what_they_speak_keep_no_login_of_ours_out() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let address = address_of(&job);
     for said in ["", "S", "SSH-2.0-half_a_version", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"] {
@@ -55,7 +55,7 @@ async fn strangers_who_do_not_even_say_what_they_speak_keep_no_login_of_ours_out
 
 #[tokio::test]
 async fn strangers_who_stop_in_the_exchange_of_keys_keep_no_login_of_ours_out() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let address = address_of(&job);
     gets_in(&job, address, StrangerBehaviour::Says(b"SSH-2.0-x\r\n".into())).await;
@@ -67,7 +67,7 @@ async fn strangers_who_stop_in_the_exchange_of_keys_keep_no_login_of_ours_out() 
 
 #[tokio::test]
 async fn strangers_who_exchange_keys_and_prove_nothing_keep_no_login_of_ours_out() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let address = address_of(&job);
     let key = &site.task_of(&job).environment["SSH_PUBLIC_KEY"];
@@ -80,7 +80,7 @@ async fn strangers_who_exchange_keys_and_prove_nothing_keep_no_login_of_ours_out
 
 #[tokio::test]
 async fn a_stranger_alone_is_sent_away_after_15_seconds_however_it_spends_them() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let mut stranger = TcpStream::connect(address_of(&job)).await.expect("a connection");
     let begun = Instant::now();
@@ -100,7 +100,7 @@ async fn a_stranger_alone_is_sent_away_after_15_seconds_however_it_spends_them()
 
 #[tokio::test]
 async fn with_few_open_files_strangers_keep_no_login_of_ours_out_either() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let real = job.state().expect("a state file")["address"].clone();
     let (host, port) = quiet_address(&site);

@@ -43,13 +43,13 @@ pub enum StrangerBehaviour {
 }
 
 /// The strangers, on a thread of their own. They go when this is dropped.
-pub struct StrangerCrowd {
+pub struct StrangerClients {
     visits: Arc<AtomicUsize>,
     leave: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl StrangerCrowd {
+impl StrangerClients {
     /// They come to `address`.
     pub fn at(address: SocketAddr, behaviour: StrangerBehaviour) -> Self {
         let visits = Arc::new(AtomicUsize::new(0));
@@ -75,7 +75,7 @@ impl StrangerCrowd {
     }
 }
 
-impl Drop for StrangerCrowd {
+impl Drop for StrangerClients {
     fn drop(&mut self) {
         drop(self.leave.take());
         let ended = self.thread.take().map(JoinHandle::join);
@@ -117,7 +117,7 @@ async fn visit(mut stream: TcpStream, behaviour: &StrangerBehaviour) -> Result<(
         }
         StrangerBehaviour::NamesTheKey(key) => {
             let mut handle = exchange_keys(stream).await?;
-            let (key, mut signer) = (key.as_ref().clone(), NoSignature);
+            let (key, mut signer) = (key.as_ref().clone(), RefusingSigner);
             let named = handle.authenticate_publickey_with("root", key, None, &mut signer);
             // It fails once this one is sent away.
             let _ = named.await;
@@ -152,19 +152,19 @@ impl client::Handler for TrustAnyHost {
 }
 
 /// Never signs.
-struct NoSignature;
+struct RefusingSigner;
 
 /// The connection is gone.
-struct NotSent;
+struct SendFailed;
 
-impl From<SendError> for NotSent {
+impl From<SendError> for SendFailed {
     fn from(_: SendError) -> Self {
         Self
     }
 }
 
-impl Signer for NoSignature {
-    type Error = NotSent;
+impl Signer for RefusingSigner {
+    type Error = SendFailed;
 
     async fn auth_sign(
         &mut self,

@@ -1,30 +1,30 @@
 //! A task that is told to end while a script runs: what the script does about it is not its verdict,
 //! and what it does before it can hear of it is.
 
-use fargate_tests::{BUILD_FAILURE, Ended, Job, SYSTEM_FAILURE, Site, until};
+use fargate_tests::{BUILD_FAILURE, SYSTEM_FAILURE, TestHost, TestJob, TestProcessResult, until};
 
-use crate::ssh::Ssh;
+use crate::ssh::DebugLogin;
 
 /// Saves its work when it is told to end, and leaves with 0.
 const SAVES: &str = "trap 'echo saving; exit 0' TERM; echo begin; sleep 60 & wait; echo end";
 const SPOT: (&str, &str) = ("SpotInterruption", "Your Spot Task was interrupted.");
 
 /// Runs `script`, and `end`s its task as soon as it says `begin`.
-async fn told_to_end(job: &Job, script: &str, end: impl FnOnce()) -> Ended {
+async fn told_to_end(job: &TestJob, script: &str, end: impl FnOnce()) -> TestProcessResult {
     let mut running = job.start_run(script);
     running.wrote("begin").await;
     end();
     job.heard(running).await
 }
 
-fn stop(site: &Site, job: &Job, (code, reason): (&str, &str)) {
+fn stop(site: &TestHost, job: &TestJob, (code, reason): (&str, &str)) {
     let arn = site.task_of(job).arn;
     assert!(site.cloud().stop_task_from_outside(&arn, code, reason));
 }
 
 #[tokio::test]
 async fn a_script_that_saves_its_work_and_leaves_with_0_when_spot_ends_its_task_has_not_passed() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let rule = "task 1 at RUNNING: interrupt 20s";
     let spot = || site.cloud().set_faults(rule.parse().expect("a rule"));
@@ -41,7 +41,7 @@ async fn a_script_that_saves_its_work_and_leaves_with_0_when_spot_ends_its_task_
 /// As gitlab-runner writes scripts.
 #[tokio::test]
 async fn neither_has_one_of_gitlab_runner_s_form_whose_task_a_person_stops() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let script = "#!/usr/bin/env bash\n\n\
         trap exit 1 TERM\n\n\
@@ -63,7 +63,7 @@ async fn a_script_that_ends_by_itself_before_it_hears_of_the_end_has_its_own_ver
     let heard =
         "trap 'echo heard; exit 0' TERM; echo begin; until [ -e /tmp/go ]; do sleep 0.1; done";
     for (end, code, status) in [("exit 0", 0, None), ("exit 3", BUILD_FAILURE, Some("3\n"))] {
-        let site = Site::open().await;
+        let site = TestHost::open().await;
         let job = site.prepared().await;
         // The script itself sees that its task is told to end: its agent takes no connection any more.
         let script = format!(
@@ -85,9 +85,9 @@ async fn a_script_that_ends_by_itself_before_it_hears_of_the_end_has_its_own_ver
 
 #[tokio::test]
 async fn a_command_of_ssh_itself_ends_without_a_status() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
-    let ssh = Ssh::to(&site, &job);
+    let ssh = DebugLogin::to(&site, &job);
     let mut running = ssh.start(&[], &[SAVES]);
     running.wrote("begin").await;
     stop(&site, &job, SPOT);
@@ -99,7 +99,7 @@ async fn a_command_of_ssh_itself_ends_without_a_status() {
 
 #[tokio::test]
 async fn a_script_without_a_listener_is_told_at_once() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let mut running = job.start_run(SAVES);
     running.wrote("begin").await;

@@ -19,9 +19,9 @@ use tempfile::TempDir;
 const MARK: &str = "\nfargate-runner claims: ";
 
 /// Binaries beside each other, outside of what a site looks through for secrets.
-struct Binaries(TempDir);
+struct BinaryFolder(TempDir);
 
-impl Binaries {
+impl BinaryFolder {
     fn new() -> Self {
         Self(tempfile::Builder::new().prefix("binaries-").tempdir().expect("a folder"))
     }

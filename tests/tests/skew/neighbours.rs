@@ -1,18 +1,18 @@
 //! State files of the version before and after, at each stage; and of one too far away.
 
-use fargate_tests::{Job, SYSTEM_FAILURE, Site};
+use fargate_tests::{SYSTEM_FAILURE, TestHost, TestJob};
 use serde_json::{Value, json};
 use std::rc::Rc;
 
-use crate::{Binaries, after_next, next};
+use crate::{BinaryFolder, after_next, next};
 
 /// The same job, its stages called with another binary.
-fn by(site: &Site, job: &Job, binary: &std::path::Path) -> Rc<Job> {
+fn by(site: &TestHost, job: &TestJob, binary: &std::path::Path) -> Rc<TestJob> {
     site.same_job(job, |job| job.program = binary.to_owned())
 }
 
 /// What one `tasks reap` of this binary says.
-async fn reaped(site: &Site, job: &Job, code: i32) -> Value {
+async fn reaped(site: &TestHost, job: &TestJob, code: i32) -> Value {
     let config = site.config();
     let arguments = ["-c", &config.display().to_string(), "tasks", "reap"].map(str::to_owned);
     let program = job.program.display().to_string();
@@ -22,10 +22,10 @@ async fn reaped(site: &Site, job: &Job, code: i32) -> Value {
 
 #[tokio::test]
 async fn each_stage_reads_what_the_version_before_and_after_wrote() {
-    let binaries = Binaries::new();
+    let binaries = BinaryFolder::new();
     let [this, next, last] = [("this", None), ("next", Some(next())), ("last", Some(after_next()))]
         .map(|(name, claim)| binaries.make(name, claim.as_ref()));
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.second_sighting", "20ms");
     for (before, after) in [(&this, &next), (&next, &this), (&next, &last), (&last, &next)] {
         let first = site.job_with(|job| job.program.clone_from(before));
@@ -65,9 +65,9 @@ async fn each_stage_reads_what_the_version_before_and_after_wrote() {
 
 #[tokio::test]
 async fn a_file_of_a_version_too_new_is_told_and_every_way_to_its_task_s_end_works() {
-    let binaries = Binaries::new();
+    let binaries = BinaryFolder::new();
     let new = binaries.make("new", Some(&after_next()));
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.second_sighting", "20ms");
     let newer = site.job_with(|job| job.program.clone_from(&new));
     let older = by(&site, &newer, &fargate_tests::runner());
@@ -94,9 +94,9 @@ async fn a_file_of_a_version_too_new_is_told_and_every_way_to_its_task_s_end_wor
 
 #[tokio::test]
 async fn a_try_of_an_older_version_first_ends_the_task_of_a_newer_one_without_the_right_to_list() {
-    let binaries = Binaries::new();
+    let binaries = BinaryFolder::new();
     let new = binaries.make("new", Some(&after_next()));
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let newer = site.job_with(|job| job.program.clone_from(&new));
     let older = by(&site, &newer, &fargate_tests::runner());
     newer.prepare().await.passed();

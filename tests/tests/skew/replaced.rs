@@ -5,12 +5,12 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use fargate_tests::{Job, Running, Site};
+use fargate_tests::{TestHost, TestJob, TestProcess};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::{Binaries, copy, next};
+use crate::{BinaryFolder, copy, next};
 
 /// Jobs that run meanwhile, unless `FARGATE_TEST_JOBS` says more.
 const JOBS: usize = 40;
@@ -20,9 +20,9 @@ const AT_ONCE: usize = 8;
 const BEGIN: Duration = Duration::from_secs(120);
 
 /// Scripts that have begun and wait for a word.
-struct Waiting(Vec<TcpStream>);
+struct WaitingScripts(Vec<TcpStream>);
 
-impl Waiting {
+impl WaitingScripts {
     /// Hears so many scripts begin.
     async fn hear(listener: &TcpListener, count: usize) -> Self {
         let mut begun = Vec::new();
@@ -56,9 +56,9 @@ fn script(port: u16, name: &str) -> String {
     )
 }
 
-async fn in_turn(jobs: &[Rc<Job>], stage: &str) {
+async fn in_turn(jobs: &[Rc<TestJob>], stage: &str) {
     for some in jobs.chunks(AT_ONCE) {
-        let running: Vec<Running> = some.iter().map(|job| job.start(&[stage])).collect();
+        let running: Vec<TestProcess> = some.iter().map(|job| job.start(&[stage])).collect();
         for (job, running) in some.iter().zip(running) {
             job.heard(running).await.passed();
         }
@@ -66,12 +66,17 @@ async fn in_turn(jobs: &[Rc<Job>], stage: &str) {
 }
 
 /// One `run` of every job, all at once; `meanwhile` happens while all scripts run.
-async fn all_run(jobs: &[Rc<Job>], listener: &TcpListener, round: &str, meanwhile: impl FnOnce()) {
+async fn all_run(
+    jobs: &[Rc<TestJob>],
+    listener: &TcpListener,
+    round: &str,
+    meanwhile: impl FnOnce(),
+) {
     let port = listener.local_addr().expect("it listens").port();
     let name = |n: usize| format!("{round}-{n:04}");
-    let running: Vec<Running> =
+    let running: Vec<TestProcess> =
         jobs.iter().enumerate().map(|(n, job)| job.start_run(script(port, &name(n)))).collect();
-    let waiting = Waiting::hear(listener, jobs.len()).await;
+    let waiting = WaitingScripts::hear(listener, jobs.len()).await;
     meanwhile();
     // Each began once, and none more than once.
     let expected: Vec<String> = (0..jobs.len()).map(name).collect();
@@ -100,13 +105,13 @@ fn write_anew(new: &Path, place: &Path) {
 async fn another_version_in_the_place_of_the_binary_loses_no_running_job_nor_does_going_back() {
     let count = std::env::var("FARGATE_TEST_JOBS").ok().and_then(|text| text.parse().ok());
     let count: usize = count.unwrap_or(JOBS);
-    let binaries = Binaries::new();
+    let binaries = BinaryFolder::new();
     let (this, next) = (binaries.make("this", None), binaries.make("next", Some(&next())));
     let place = binaries.path("fargate-runner");
     copy(&this, &place);
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-    let jobs: Vec<Rc<Job>> =
+    let jobs: Vec<Rc<TestJob>> =
         (0..count).map(|_| site.job_with(|job| job.program.clone_from(&place))).collect();
     let begun = Instant::now();
     let (first, second) = jobs.split_at(count / 2);

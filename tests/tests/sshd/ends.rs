@@ -1,13 +1,15 @@
 //! Tasks with a stock server that end from outside, by their own watchdog, or by their own job: who
 //! is to blame.
 
-use fargate_tests::{BUILD_FAILURE, PATIENCE, SYSTEM_FAILURE, Sshd, mark, process, scenes, until};
+use fargate_tests::{
+    BUILD_FAILURE, PATIENCE, SYSTEM_FAILURE, SshdSetup, mark, process, scenes, until,
+};
 
 use crate::{prepared_on, site_with};
 
 #[tokio::test]
 async fn out_of_memory_is_the_job_s_failure_with_137() {
-    for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+    for server in [SshdSetup::open_ssh(), SshdSetup::dropbear()] {
         let Some((site, job)) = prepared_on(&server).await else { return };
         let stop = scenes::OUT_OF_MEMORY;
         let line = scenes::stopped_while_running(&site, &job, BUILD_FAILURE, stop).await;
@@ -22,7 +24,7 @@ async fn out_of_memory_is_the_job_s_failure_with_137() {
 #[tokio::test]
 async fn spot_a_person_and_a_lost_host_are_system_failures() {
     for (stop, cause) in scenes::TAKEN_AWAY {
-        for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+        for server in [SshdSetup::open_ssh(), SshdSetup::dropbear()] {
             let Some((site, job)) = prepared_on(&server).await else { return };
             scenes::taken_away(&site, &job, stop, cause).await;
             site.close().await;
@@ -32,7 +34,7 @@ async fn spot_a_person_and_a_lost_host_are_system_failures() {
 
 #[tokio::test]
 async fn a_script_that_leaves_with_0_because_its_task_ends_has_not_passed() {
-    for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+    for server in [SshdSetup::open_ssh(), SshdSetup::dropbear()] {
         for server in [server.clone(), server.passing_term_on()] {
             let Some((site, job)) = prepared_on(&server).await else { return };
             let script = "trap 'echo saving; exit 0' TERM; echo begin; sleep 60 & wait; echo end";
@@ -54,7 +56,7 @@ async fn a_script_that_leaves_with_0_because_its_task_ends_has_not_passed() {
 /// What is asked to know that the server is still there costs no call of AWS.
 #[tokio::test]
 async fn a_script_that_ends_asks_only_its_server() {
-    for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+    for server in [SshdSetup::open_ssh(), SshdSetup::dropbear()] {
         let Some((site, job)) = prepared_on(&server).await else { return };
         let asked = site.cloud().requests().len();
         job.run("exit 0").await.passed();
@@ -67,7 +69,7 @@ async fn a_script_that_ends_asks_only_its_server() {
 
 #[tokio::test]
 async fn what_a_script_has_left_behind_to_end_the_task_fails_the_job_with_the_next_one() {
-    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    let Some((site, job)) = prepared_on(&SshdSetup::open_ssh()).await else { return };
     let script = "(setsid sh -c 'sleep 0.5; kill -TERM 1' >/dev/null 2>&1 </dev/null &); exit 0";
     job.run(script).await.passed();
     until("the task stopped", || site.task_of(&job).last_status == "STOPPED").await;
@@ -81,7 +83,7 @@ async fn what_a_script_has_left_behind_to_end_the_task_fails_the_job_with_the_ne
 
 #[tokio::test]
 async fn a_job_that_ends_pid_1_is_to_blame_for_it() {
-    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    let Some((site, job)) = prepared_on(&SshdSetup::open_ssh()).await else { return };
     // The server dies with PID 1, and with it what it had not yet passed on.
     let ended = job.run("echo up; kill 1; sleep 30").await.with_code(BUILD_FAILURE);
     assert!("up\n".starts_with(&ended.out()), "{}", ended.out());
@@ -96,7 +98,7 @@ async fn a_job_that_ends_pid_1_is_to_blame_for_it() {
 #[tokio::test]
 async fn a_job_that_ends_its_own_connection_is_a_system_failure() {
     // Nobody knows then how the script ends, and the task still runs.
-    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    let Some((site, job)) = prepared_on(&SshdSetup::open_ssh()).await else { return };
     site.set("defaults.timeouts.verdict", "500ms");
     let ended = job.run("echo up; kill -KILL $PPID; sleep 30").await.with_code(SYSTEM_FAILURE);
     assert!("up\n".starts_with(&ended.out()), "{}", ended.out());
@@ -110,7 +112,7 @@ async fn a_job_that_ends_its_own_connection_is_a_system_failure() {
 
 #[tokio::test]
 async fn a_server_that_falls_silent_is_noticed_and_its_script_is_ended_by_the_next_stage() {
-    let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
+    let Some(site) = site_with(&SshdSetup::open_ssh()).await else { return };
     site.set("defaults.timeouts.keepalive", "1s");
     site.set("defaults.timeouts.verdict", "500ms");
     let job = site.prepared().await;
@@ -129,7 +131,7 @@ async fn a_server_that_falls_silent_is_noticed_and_its_script_is_ended_by_the_ne
 
 #[tokio::test]
 async fn a_task_ends_itself_at_its_maximum_lifetime_whatever_runs_in_it() {
-    for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+    for server in [SshdSetup::open_ssh(), SshdSetup::dropbear()] {
         let Some(site) = site_with(&server).await else { return };
         scenes::a_task_reaches_its_maximum_lifetime(&site).await;
         site.close().await;
@@ -138,7 +140,7 @@ async fn a_task_ends_itself_at_its_maximum_lifetime_whatever_runs_in_it() {
 
 #[tokio::test]
 async fn a_task_that_nobody_talks_to_ends_itself() {
-    let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
+    let Some(site) = site_with(&SshdSetup::open_ssh()).await else { return };
     site.set("defaults.timeouts.idle", "3s");
     site.set("defaults.timeouts.handshake", "3s");
     let job = site.prepared().await;
@@ -151,7 +153,7 @@ async fn a_task_that_nobody_talks_to_ends_itself() {
 
 #[tokio::test]
 async fn a_script_that_runs_longer_than_a_task_may_be_idle_is_let_be() {
-    let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
+    let Some(site) = site_with(&SshdSetup::open_ssh()).await else { return };
     site.set("defaults.timeouts.idle", "2s");
     site.set("defaults.timeouts.handshake", "2s");
     let job = site.prepared().await;
@@ -162,7 +164,9 @@ async fn a_script_that_runs_longer_than_a_task_may_be_idle_is_let_be() {
 
 #[tokio::test]
 async fn the_watchdog_holds_no_session_open() {
-    for (server, name) in [(Sshd::open_ssh(), "sshd: "), (Sshd::dropbear(), "/usr/sbin/dropbear")] {
+    for (server, name) in
+        [(SshdSetup::open_ssh(), "sshd: "), (SshdSetup::dropbear(), "/usr/sbin/dropbear")]
+    {
         let Some((site, job)) = prepared_on(&server).await else { return };
         // Of the servers in the task one listens and one serves this script.
         let script = "for one in /proc/[0-9]*; do tr '\\0' ' ' <$one/cmdline; echo; done";
@@ -182,7 +186,9 @@ async fn the_watchdog_holds_no_session_open() {
 
 #[tokio::test]
 async fn a_user_that_is_not_root_gets_no_watchdog_and_works_all_the_same() {
-    let Some(site) = site_with(&Sshd::open_ssh().login("ci", "/bin/bash")).await else { return };
+    let Some(site) = site_with(&SshdSetup::open_ssh().login("ci", "/bin/bash")).await else {
+        return;
+    };
     site.set("defaults.timeouts.idle", "1s");
     let job = site.prepared().await;
     let name = mark("keeper");

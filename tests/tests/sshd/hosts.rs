@@ -3,28 +3,31 @@
 
 use std::net::SocketAddr;
 
-use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{Ended, Job, Relay, SYSTEM_FAILURE, Site, Sshd, Way, until};
+use fargate_local_cloud::{CloudFault, CloudTaskPhase};
+use fargate_tests::{
+    FaultyRelay, RelayTarget, SYSTEM_FAILURE, SshdSetup, TestHost, TestJob, TestProcessResult,
+    until,
+};
 
-use crate::trap::Trap;
+use crate::trap::RecordingSshServer;
 use crate::{prepared_on, site_with};
 
 /// Where the job's task answers.
-fn address_of(job: &Job) -> SocketAddr {
+fn address_of(job: &TestJob) -> SocketAddr {
     let state = job.state().expect("a state file");
     state["address"].as_str().expect("an address").parse().expect("ours")
 }
 
-fn move_to(job: &Job, address: SocketAddr) {
+fn move_to(job: &TestJob, address: SocketAddr) {
     job.change_state(|state| state["address"] = address.to_string().into());
 }
 
-fn events(site: &Site) -> usize {
+fn events(site: &TestHost) -> usize {
     site.log().lines().filter(|line| line.contains("\"security.wrong_host\"")).count()
 }
 
 /// The one line for the job, the event for the operator, and no verdict on the script.
-fn refused(site: &Site, job: &Job, ended: &Ended) {
+fn refused(site: &TestHost, job: &TestJob, ended: &TestProcessResult) {
     assert_eq!(ended.out(), "");
     let line = "fargate-runner: error: another machine answered in the task's place. Treat as an \
                 incident; find who holds the address";
@@ -36,20 +39,20 @@ fn refused(site: &Site, job: &Job, ended: &Ended) {
 
 #[tokio::test]
 async fn a_machine_that_comes_in_between_after_the_first_stage_gets_no_byte() {
-    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    let Some((site, job)) = prepared_on(&SshdSetup::open_ssh()).await else { return };
     let real = address_of(&job);
-    let relay = Relay::to(real).await;
+    let relay = FaultyRelay::to(real).await;
     move_to(&job, relay.address);
     assert_eq!(job.run("echo first").await.with_code(0).out(), "first\n");
-    let trap = Trap::set(&site, &job).await;
-    relay.lead(Way::To(trap.address));
+    let trap = RecordingSshServer::set(&site, &job).await;
+    relay.lead(RelayTarget::To(trap.address));
     let before = relay.accepted();
     let ended = job.run("echo canary-of-a-script").await.with_code(SYSTEM_FAILURE);
     refused(&site, &job, &ended);
     assert_eq!(relay.accepted(), before + 1, "it was asked once and not again");
     assert_eq!((trap.logins_asked_for(), trap.received()), (0, None));
     // The task is not given up: once the way is clear it still works.
-    relay.lead(Way::To(real));
+    relay.lead(RelayTarget::To(real));
     assert_eq!(job.run("echo second").await.with_code(0).out(), "second\n");
     trap.takes_the_key_of(&job).await;
     drop(trap);
@@ -58,7 +61,7 @@ async fn a_machine_that_comes_in_between_after_the_first_stage_gets_no_byte() {
 
 #[tokio::test]
 async fn a_server_that_comes_back_with_another_host_key_is_another_machine() {
-    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    let Some((site, job)) = prepared_on(&SshdSetup::open_ssh()).await else { return };
     let script = "rm /run/host_key*; ssh-keygen -q -t ed25519 -N '' -f /run/host_key; kill -HUP 1";
     job.run(script).await.passed();
     let log = site.task_of(&job).containers[0].log.clone().expect("a log");
@@ -76,7 +79,7 @@ async fn a_server_that_comes_back_with_another_host_key_is_another_machine() {
 #[tokio::test]
 async fn another_kind_of_host_key_is_another_key() {
     // A server with three keys shows the same one each time, and a thief cannot choose another.
-    let server = Sshd::open_ssh()
+    let server = SshdSetup::open_ssh()
         .before("for kind in rsa ecdsa; do ssh-keygen -q -t $kind -N '' -f /run/$kind; done")
         .line("HostKey /run/rsa")
         .line("HostKey /run/ecdsa");
@@ -92,9 +95,9 @@ async fn another_kind_of_host_key_is_another_key() {
 #[tokio::test]
 async fn nothing_is_dialled_before_ecs_says_running() {
     for (host_key, dialled) in [("first_use", false), ("seed", true)] {
-        let site = Site::open().await;
+        let site = TestHost::open().await;
         site.set("defaults.host_key", host_key);
-        site.cloud().fail("RunTask", Fault::TaskHeld { phase: Phase::Pending });
+        site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
         let job = site.job();
         let mut running = job.start(&["prepare"]);
         until("it has an address", || {
@@ -124,7 +127,7 @@ async fn nothing_is_dialled_before_ecs_says_running() {
 
 #[tokio::test]
 async fn the_agent_under_first_use_is_known_as_an_agent() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.host_key", "first_use");
     let job = site.prepared().await;
     let state = job.state().expect("a state file");
@@ -138,13 +141,13 @@ async fn the_agent_under_first_use_is_known_as_an_agent() {
 
 #[tokio::test]
 async fn an_agent_never_turns_into_a_plain_server() {
-    if !Sshd::can_run() {
+    if !SshdSetup::can_run() {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.host_key", "first_use");
     let job = site.prepared().await;
-    let trap = Trap::set(&site, &job).await;
+    let trap = RecordingSshServer::set(&site, &job).await;
     // As if the thief had the agent's own host key, so that only what it is can give it away.
     job.change_state(|state| {
         state["address"] = trap.address.to_string().into();
@@ -167,7 +170,7 @@ async fn an_agent_never_turns_into_a_plain_server() {
 #[tokio::test]
 async fn a_plain_server_never_gets_what_only_an_agent_may_have() {
     // In the mode of the seed a stock server cannot know the key, whatever it serves.
-    let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
+    let Some(site) = site_with(&SshdSetup::open_ssh()).await else { return };
     site.set("defaults.host_key", "seed");
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);

@@ -5,14 +5,14 @@ use std::fs;
 use std::rc::Rc;
 
 use aws_sdk_ecs::types::CapacityProviderStrategyItem;
-use fargate_tests::{BUILD_FAILURE, Job, Site, Sshd};
+use fargate_tests::{BUILD_FAILURE, SshdSetup, TestHost, TestJob};
 
 /// A job that is called as that driver was, with a file as its documentation shows it.
-async fn old_installation(server: Sshd) -> Option<(Site, Rc<Job>)> {
-    if !Sshd::can_run() {
+async fn old_installation(server: SshdSetup) -> Option<(TestHost, Rc<TestJob>)> {
+    if !SshdSetup::can_run() {
         return None;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let family = server.container("ci-coordinator").register(site.cloud(), "old-image").await;
     // That driver says neither launch type nor strategy, so its clusters have one of their own.
     let strategy = CapacityProviderStrategyItem::builder().capacity_provider("FARGATE").weight(1);
@@ -58,7 +58,7 @@ async fn old_installation(server: Sshd) -> Option<(Site, Rc<Job>)> {
 
 #[tokio::test]
 async fn a_whole_job_runs_with_the_old_file_and_the_old_command_line() {
-    let Some((site, job)) = old_installation(Sshd::open_ssh()).await else { return };
+    let Some((site, job)) = old_installation(SshdSetup::open_ssh()).await else { return };
     let config = job.config().await.with_code(0);
     let answer: serde_json::Value = serde_json::from_slice(&config.stdout).expect("JSON");
     assert!(answer["driver"]["name"].is_string() && answer["hostname"].is_string(), "{answer}");
@@ -78,7 +78,7 @@ async fn a_whole_job_runs_with_the_old_file_and_the_old_command_line() {
 
 #[tokio::test]
 async fn that_the_first_host_key_is_believed_is_told_to_the_operator_once_and_never_to_the_job() {
-    let Some((site, job)) = old_installation(Sshd::open_ssh()).await else { return };
+    let Some((site, job)) = old_installation(SshdSetup::open_ssh()).await else { return };
     job.prepare().await.passed();
     for n in 0..3 {
         job.run(format!("echo {n}")).await.passed();

@@ -2,19 +2,19 @@
 
 use std::time::Instant;
 
-use fargate_tests::{PATIENCE, SYSTEM_FAILURE, Sshd, mark, process, scenes, until};
+use fargate_tests::{PATIENCE, SYSTEM_FAILURE, SshdSetup, mark, process, scenes, until};
 use nix::sys::signal::Signal;
 
 use crate::{prepared_on, site_with};
 
 /// Servers whose cancel differs: who forwards a signal, who reaps, whose shell waits, whose user may
 /// end what.
-fn servers() -> [(&'static str, Sshd); 4] {
+fn servers() -> [(&'static str, SshdSetup); 4] {
     [
-        ("bash", Sshd::open_ssh()),
-        ("bash", Sshd::open_ssh().login("ci", "/bin/dash")),
-        ("bash", Sshd::dropbear()),
-        ("sh", Sshd::dropbear().login("ci", "/run/shells/ash")),
+        ("bash", SshdSetup::open_ssh()),
+        ("bash", SshdSetup::open_ssh().login("ci", "/bin/dash")),
+        ("bash", SshdSetup::dropbear()),
+        ("sh", SshdSetup::dropbear().login("ci", "/run/shells/ash")),
     ]
 }
 
@@ -107,14 +107,14 @@ async fn a_script_whose_driver_was_killed_ends_when_its_client_is_gone_for_too_l
 
 #[tokio::test]
 async fn a_second_signal_returns_at_once() {
-    let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
+    let Some(site) = site_with(&SshdSetup::open_ssh()).await else { return };
     scenes::a_second_signal_returns_at_once(&site).await;
     site.close().await;
 }
 
 #[tokio::test]
 async fn of_two_runs_at_once_the_later_one_wins() {
-    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    let Some((site, job)) = prepared_on(&SshdSetup::open_ssh()).await else { return };
     let former = scenes::of_two_runs_the_later_one_wins(&job).await;
     assert_ne!(former.code, 0);
     site.close().await;

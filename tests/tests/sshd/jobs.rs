@@ -1,6 +1,6 @@
 //! A whole job on each kind of server: output, codes and sizes are the script's own.
 
-use fargate_tests::{BUILD_FAILURE, Job, Site, Sshd};
+use fargate_tests::{BUILD_FAILURE, SshdSetup, TestHost, TestJob};
 
 use crate::{prepared_on, site_with};
 
@@ -23,7 +23,7 @@ fn random_text(len: usize, seed: u64) -> String {
     (0..len).map(letter).collect()
 }
 
-async fn streams(job: &Job) {
+async fn streams(job: &TestJob) {
     let ended = job.run("printf out; printf err >&2").await.with_code(0);
     assert_eq!((ended.out().as_str(), ended.err().as_str()), ("out", "err"));
     let bytes = r"printf 'a\0b\377\376\r\n\033]0;x\007 no newline'; printf 'e\0\200' >&2; exit 3";
@@ -36,7 +36,7 @@ async fn streams(job: &Job) {
     assert!(ended.err() == err, "{} of {LARGE} bytes of stderr", ended.stderr.len());
 }
 
-async fn codes(job: &Job) {
+async fn codes(job: &TestJob) {
     for code in [1, 3, 125, 126, 127, 130, 255] {
         let ended = job.run(format!("echo said; exit {code}")).await.with_code(BUILD_FAILURE);
         assert_eq!((ended.out().as_str(), ended.err().as_str()), ("said\n", ""), "{code}");
@@ -52,7 +52,7 @@ async fn codes(job: &Job) {
     assert_eq!((ended.out().as_str(), ended.err().as_str()), ("well\n", ""));
 }
 
-async fn sizes(job: &Job) {
+async fn sizes(job: &TestJob) {
     let ended = job.run("").await.with_code(0);
     assert_eq!((ended.stdout, ended.stderr), (vec![], vec![]));
     for size in [LONG_SCRIPT, LONGER_SCRIPT] {
@@ -65,7 +65,7 @@ async fn sizes(job: &Job) {
 }
 
 /// A job that GitLab Runner would play on it: `prepare`, many a `run`, `cleanup`.
-async fn whole_job(server: &Sshd, shell: &str, client_key: &str) {
+async fn whole_job(server: &SshdSetup, shell: &str, client_key: &str) {
     let Some(site) = site_with(server).await else { return };
     site.set("defaults.shell", shell);
     site.set("defaults.ssh.client_key", client_key);
@@ -82,55 +82,55 @@ async fn whole_job(server: &Sshd, shell: &str, client_key: &str) {
 
 #[tokio::test]
 async fn a_whole_job_runs_on_openssh() {
-    whole_job(&Sshd::open_ssh(), "bash", "ed25519").await;
+    whole_job(&SshdSetup::open_ssh(), "bash", "ed25519").await;
 }
 
 #[tokio::test]
 async fn a_whole_job_runs_on_an_old_openssh_with_rsa_keys() {
-    let server = Sshd::old_open_ssh("diffie-hellman-group14-sha256", "rsa")
+    let server = SshdSetup::old_open_ssh("diffie-hellman-group14-sha256", "rsa")
         .line("PubkeyAcceptedAlgorithms rsa-sha2-512,rsa-sha2-256");
     whole_job(&server, "bash", "rsa").await;
 }
 
 #[tokio::test]
 async fn a_whole_job_runs_on_an_old_openssh_with_an_ecdsa_key() {
-    whole_job(&Sshd::old_open_ssh("ecdh-sha2-nistp256", "ecdsa"), "bash", "ed25519").await;
+    whole_job(&SshdSetup::old_open_ssh("ecdh-sha2-nistp256", "ecdsa"), "bash", "ed25519").await;
 }
 
 #[tokio::test]
 async fn a_whole_job_runs_on_dropbear_which_has_no_strict_key_exchange() {
-    whole_job(&Sshd::dropbear(), "bash", "ed25519").await;
+    whole_job(&SshdSetup::dropbear(), "bash", "ed25519").await;
 }
 
 #[tokio::test]
 async fn a_whole_job_runs_where_the_login_shell_is_dash() {
-    whole_job(&Sshd::open_ssh().login("root", "/bin/dash"), "bash", "ed25519").await;
+    whole_job(&SshdSetup::open_ssh().login("root", "/bin/dash"), "bash", "ed25519").await;
 }
 
 #[tokio::test]
 async fn a_whole_job_of_sh_runs_where_the_login_shell_is_sh() {
-    whole_job(&Sshd::open_ssh().login("root", "/bin/sh"), "sh", "ed25519").await;
+    whole_job(&SshdSetup::open_ssh().login("root", "/bin/sh"), "sh", "ed25519").await;
 }
 
 #[tokio::test]
 async fn a_whole_job_of_sh_runs_where_the_login_shell_is_busybox() {
-    whole_job(&Sshd::dropbear().login("root", "/run/shells/ash"), "sh", "ed25519").await;
+    whole_job(&SshdSetup::dropbear().login("root", "/run/shells/ash"), "sh", "ed25519").await;
 }
 
 #[tokio::test]
 async fn a_whole_job_runs_as_a_user_that_is_not_root() {
-    whole_job(&Sshd::open_ssh().login("ci", "/bin/bash"), "bash", "ed25519").await;
+    whole_job(&SshdSetup::open_ssh().login("ci", "/bin/bash"), "bash", "ed25519").await;
 }
 
 #[tokio::test]
 async fn a_whole_job_of_sh_runs_on_dropbear_as_a_user_that_is_not_root() {
-    whole_job(&Sshd::dropbear().login("ci", "/bin/sh"), "sh", "ed25519").await;
+    whole_job(&SshdSetup::dropbear().login("ci", "/bin/sh"), "sh", "ed25519").await;
 }
 
 #[tokio::test]
 async fn a_very_old_server_takes_no_rsa_signature_that_we_make_and_that_is_said() {
     // OpenSSH before 7.2 knows RSA only with SHA-1, which this driver does not sign with.
-    let server = Sshd::old_open_ssh("diffie-hellman-group14-sha256", "rsa")
+    let server = SshdSetup::old_open_ssh("diffie-hellman-group14-sha256", "rsa")
         .line("PubkeyAcceptedAlgorithms ssh-rsa");
     let Some(site) = site_with(&server).await else { return };
     site.set("defaults.ssh.client_key", "rsa");
@@ -142,7 +142,7 @@ async fn a_very_old_server_takes_no_rsa_signature_that_we_make_and_that_is_said(
 
 #[tokio::test]
 async fn a_script_runs_as_the_user_that_is_configured_and_sees_nothing_of_ours() {
-    let server = Sshd::open_ssh().login("ci", "/bin/bash");
+    let server = SshdSetup::open_ssh().login("ci", "/bin/bash");
     let Some((site, job)) = prepared_on(&server).await else { return };
     let script = "id -un; pwd; echo $HOME; env; set; ps -ef 2>/dev/null; true";
     let ended = job.run(script).await.with_code(0);
@@ -159,8 +159,8 @@ async fn a_script_runs_as_the_user_that_is_configured_and_sees_nothing_of_ours()
 /// Two jobs at once do not meet.
 #[tokio::test]
 async fn two_jobs_at_once_have_each_its_own_task_and_output() {
-    let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
-    let site: Site = site;
+    let Some(site) = site_with(&SshdSetup::open_ssh()).await else { return };
+    let site: TestHost = site;
     let (first, second) = (site.job(), site.job());
     let (one, two) = tokio::join!(first.prepare(), second.prepare());
     one.passed();

@@ -14,20 +14,20 @@ mod trap;
 
 use std::rc::Rc;
 
-use fargate_tests::{Job, Site, Sshd};
+use fargate_tests::{SshdSetup, TestHost, TestJob};
 
 /// A site whose jobs get tasks of `server`; none where such tasks cannot run.
-async fn site_with(server: &Sshd) -> Option<Site> {
-    if !Sshd::can_run() {
+async fn site_with(server: &SshdSetup) -> Option<TestHost> {
+    if !SshdSetup::can_run() {
         return None;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     server.serve(&site).await;
     Some(site)
 }
 
 /// A site with a job whose `prepare` has passed.
-async fn prepared_on(server: &Sshd) -> Option<(Site, Rc<Job>)> {
+async fn prepared_on(server: &SshdSetup) -> Option<(TestHost, Rc<TestJob>)> {
     let site = site_with(server).await?;
     let job = site.prepared().await;
     Some((site, job))

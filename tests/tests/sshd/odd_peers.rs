@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{Ended, Job, PATIENCE, Relay, SYSTEM_FAILURE, Site, Sshd, Way};
+use fargate_local_cloud::{CloudFault, CloudTaskPhase};
+use fargate_tests::{
+    FaultyRelay, PATIENCE, RelayTarget, SYSTEM_FAILURE, SshdSetup, TestHost, TestJob,
+    TestProcessResult,
+};
 
 use crate::prepared_on;
 
@@ -13,30 +16,33 @@ use crate::prepared_on;
 const SOON: Duration = PATIENCE;
 
 /// What such a peer says, and whether it then closes.
-fn oddities() -> Vec<(&'static str, Way)> {
+fn oddities() -> Vec<(&'static str, RelayTarget)> {
     let lines = b"this is not the version yet\r\n".repeat((1 << 20) / 29);
     let garbage: Vec<u8> = (0..=255_u8).cycle().skip(7).step_by(3).take(64 << 10).collect();
     let version = b"SSH-2.0-odd\r\n".to_vec();
     let with_garbage = [&version[..], &garbage].concat();
     vec![
-        ("a megabyte of lines", Way::Says(lines.clone())),
-        ("a megabyte of lines, closed", Way::SaysAndCloses(lines)),
-        ("a line without an end", Way::Says(vec![b'x'; 1 << 20])),
-        ("garbage", Way::Says(garbage.clone())),
-        ("garbage, closed", Way::SaysAndCloses(garbage)),
-        ("silence", Way::Says(vec![])),
-        ("a close", Way::SaysAndCloses(vec![])),
-        ("a version and silence", Way::Says(version.clone())),
-        ("a version and a close", Way::SaysAndCloses(version)),
-        ("a version and garbage", Way::Says(with_garbage)),
-        ("an old version", Way::SaysAndCloses(b"SSH-1.5-old\r\n".to_vec())),
-        ("a version without an end", Way::Says([&b"SSH-2.0-"[..], &[b'x'; 1 << 20]].concat())),
-        ("another protocol", Way::Says(b"220 mail.example ESMTP\r\n".to_vec())),
-        ("a web server", Way::SaysAndCloses(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())),
+        ("a megabyte of lines", RelayTarget::Says(lines.clone())),
+        ("a megabyte of lines, closed", RelayTarget::SaysAndCloses(lines)),
+        ("a line without an end", RelayTarget::Says(vec![b'x'; 1 << 20])),
+        ("garbage", RelayTarget::Says(garbage.clone())),
+        ("garbage, closed", RelayTarget::SaysAndCloses(garbage)),
+        ("silence", RelayTarget::Says(vec![])),
+        ("a close", RelayTarget::SaysAndCloses(vec![])),
+        ("a version and silence", RelayTarget::Says(version.clone())),
+        ("a version and a close", RelayTarget::SaysAndCloses(version)),
+        ("a version and garbage", RelayTarget::Says(with_garbage)),
+        ("an old version", RelayTarget::SaysAndCloses(b"SSH-1.5-old\r\n".to_vec())),
+        (
+            "a version without an end",
+            RelayTarget::Says([&b"SSH-2.0-"[..], &[b'x'; 1 << 20]].concat()),
+        ),
+        ("another protocol", RelayTarget::Says(b"220 mail.example ESMTP\r\n".to_vec())),
+        ("a web server", RelayTarget::SaysAndCloses(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())),
     ]
 }
 
-fn short_waits(site: &Site) {
+fn short_waits(site: &TestHost) {
     let short = [
         ("handshake", "300ms"),
         ("dial", "100ms"),
@@ -47,21 +53,21 @@ fn short_waits(site: &Site) {
     waits(site, short);
 }
 
-fn long_waits(site: &Site) {
+fn long_waits(site: &TestHost) {
     waits(site, ["handshake", "dial", "ready", "verdict", "resume"].map(|name| (name, "1m")));
 }
 
-fn waits(site: &Site, waits: [(&str, &str); 5]) {
+fn waits(site: &TestHost, waits: [(&str, &str); 5]) {
     for (name, wait) in waits {
         site.set(&format!("defaults.timeouts.{name}"), wait);
     }
 }
 
 /// `prepare` of a job whose task, as ECS says, answers at `address`.
-async fn prepare_at(site: &Site, address: SocketAddr) -> (Rc<Job>, Ended) {
+async fn prepare_at(site: &TestHost, address: SocketAddr) -> (Rc<TestJob>, TestProcessResult) {
     site.set("defaults.host_key", "first_use");
     site.set("defaults.ssh.port", i64::from(address.port()));
-    site.cloud().fail("RunTask", Fault::TaskHeld { phase: Phase::Pending });
+    site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
     let job = site.job();
     let mut running = job.start(&["prepare"]);
     running.wrote("accepted").await;
@@ -73,9 +79,9 @@ async fn prepare_at(site: &Site, address: SocketAddr) -> (Rc<Job>, Ended) {
 #[tokio::test]
 async fn prepare_says_in_one_line_that_no_server_answers() {
     for (what, way) in oddities() {
-        let site = Site::open().await;
+        let site = TestHost::open().await;
         short_waits(&site);
-        let relay = Relay::new(way).await;
+        let relay = FaultyRelay::new(way).await;
         let (job, ended) = prepare_at(&site, relay.address).await;
         assert_eq!(ended.code, SYSTEM_FAILURE, "{what}: {}", ended.all());
         assert!(ended.took < SOON, "{what}: {:?}", ended.took);
@@ -96,9 +102,9 @@ async fn prepare_says_in_one_line_that_no_server_answers() {
 #[tokio::test]
 async fn run_says_in_one_line_that_no_server_answers_and_blames_no_script() {
     for (what, way) in oddities() {
-        let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+        let Some((site, job)) = prepared_on(&SshdSetup::open_ssh()).await else { return };
         short_waits(&site);
-        let relay = Relay::new(way).await;
+        let relay = FaultyRelay::new(way).await;
         let real = job.state().expect("a state file")["address"].clone();
         job.change_state(|state| state["address"] = relay.address.to_string().into());
         let ended = job.run("echo never").await;

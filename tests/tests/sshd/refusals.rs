@@ -3,12 +3,15 @@
 
 use std::time::Duration;
 
-use fargate_tests::{Ended, Job, PATIENCE, SYSTEM_FAILURE, Site, Sshd};
+use fargate_tests::{PATIENCE, SYSTEM_FAILURE, SshdSetup, TestHost, TestJob, TestProcessResult};
 
 use crate::{prepared_on, site_with};
 
 /// A `prepare` that fails, soon, with one line and a stopped task.
-async fn fails(site: &Site, within: Duration) -> (std::rc::Rc<Job>, Ended, String) {
+async fn fails(
+    site: &TestHost,
+    within: Duration,
+) -> (std::rc::Rc<TestJob>, TestProcessResult, String) {
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
     assert!(ended.took < within, "{:?}", ended.took);
@@ -26,7 +29,7 @@ const SOON: Duration = PATIENCE;
 
 #[tokio::test]
 async fn a_container_name_that_the_definition_lacks() {
-    let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
+    let Some(site) = site_with(&SshdSetup::open_ssh()).await else { return };
     site.set("defaults.container", "ci-coordinator");
     let (job, _, line) = fails(&site, SOON).await;
     assert_eq!(line, "error: task definition stock-sshd has no container ci-coordinator");
@@ -36,7 +39,7 @@ async fn a_container_name_that_the_definition_lacks() {
 
 #[tokio::test]
 async fn a_task_definition_that_is_not_there() {
-    let Some(site) = site_with(&Sshd::open_ssh()).await else { return };
+    let Some(site) = site_with(&SshdSetup::open_ssh()).await else { return };
     site.set("defaults.task_definition", "no-such-family:3");
     let (job, _, line) = fails(&site, SOON).await;
     assert_eq!(line, "error: task definition no-such-family:3 is missing or inactive");
@@ -47,7 +50,8 @@ async fn a_task_definition_that_is_not_there() {
 #[tokio::test]
 async fn a_server_that_knows_somebody_else_s_key() {
     let other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
-    for server in [Sshd::open_ssh().authorized(other), Sshd::dropbear().authorized(other)] {
+    for server in [SshdSetup::open_ssh().authorized(other), SshdSetup::dropbear().authorized(other)]
+    {
         let Some(site) = site_with(&server).await else { return };
         let (_, ended, line) = fails(&site, SOON).await;
         assert_eq!(line, "error: the task refused our key");
@@ -57,14 +61,14 @@ async fn a_server_that_knows_somebody_else_s_key() {
 }
 
 /// What the block of a `prepare` says behind its headline.
-fn advice(ended: &Ended) -> String {
+fn advice(ended: &TestProcessResult) -> String {
     ended.out().split_once("refused our key").map(|(_, rest)| rest.to_owned()).unwrap_or_default()
 }
 
 #[tokio::test]
 async fn a_server_that_takes_no_key_of_our_kind_and_says_so_to_nobody() {
     let list = "PubkeyAcceptedAlgorithms rsa-sha2-512,rsa-sha2-256,ecdsa-sha2-nistp256";
-    let Some(site) = site_with(&Sshd::open_ssh().line(list)).await else { return };
+    let Some(site) = site_with(&SshdSetup::open_ssh().line(list)).await else { return };
     let (_, ended, line) = fails(&site, SOON).await;
     assert_eq!(line, "error: the task refused our key");
     let advice = advice(&ended);
@@ -78,7 +82,7 @@ async fn a_server_that_takes_no_key_of_our_kind_and_says_so_to_nobody() {
 
 #[tokio::test]
 async fn a_server_in_fips_mode() {
-    let server = Sshd::open_ssh()
+    let server = SshdSetup::open_ssh()
         .host_key("ecdsa")
         .line("KexAlgorithms ecdh-sha2-nistp256,diffie-hellman-group14-sha256")
         .line("PubkeyAcceptedAlgorithms rsa-sha2-512,rsa-sha2-256,ecdsa-sha2-nistp256");
@@ -94,7 +98,7 @@ async fn a_server_in_fips_mode() {
 #[tokio::test]
 async fn an_account_that_is_locked_is_among_the_reasons() {
     for user in ["root", "ci"] {
-        let server = Sshd::open_ssh().login(user, "/bin/bash").locked();
+        let server = SshdSetup::open_ssh().login(user, "/bin/bash").locked();
         let Some(site) = site_with(&server).await else { return };
         let (_, ended, line) = fails(&site, SOON).await;
         assert_eq!(line, "error: the task refused our key");
@@ -107,11 +111,11 @@ async fn an_account_that_is_locked_is_among_the_reasons() {
 
 #[tokio::test]
 async fn a_server_that_only_takes_passwords() {
-    let server = Sshd::open_ssh()
+    let server = SshdSetup::open_ssh()
         .line("PubkeyAuthentication no")
         .line("PasswordAuthentication yes")
         .line("PermitRootLogin yes");
-    for server in [server, Sshd::open_ssh().line("AuthenticationMethods publickey,password")] {
+    for server in [server, SshdSetup::open_ssh().line("AuthenticationMethods publickey,password")] {
         let Some(site) = site_with(&server).await else { return };
         let (_, _, line) = fails(&site, SOON).await;
         assert_eq!(line, "error: the task refused our key");
@@ -122,7 +126,7 @@ async fn a_server_that_only_takes_passwords() {
 #[tokio::test]
 async fn a_user_that_the_image_lacks_or_that_may_not_log_in() {
     for (user, line) in [("deploy", ""), ("ci", "DenyUsers ci"), ("root", "PermitRootLogin no")] {
-        let Some(site) = site_with(&Sshd::open_ssh().line(line)).await else { return };
+        let Some(site) = site_with(&SshdSetup::open_ssh().line(line)).await else { return };
         site.set("defaults.ssh.user", user);
         let (_, ended, said) = fails(&site, SOON).await;
         assert_eq!(said, "error: the task refused our key");
@@ -134,7 +138,7 @@ async fn a_user_that_the_image_lacks_or_that_may_not_log_in() {
 #[tokio::test]
 async fn a_login_shell_that_does_not_exist() {
     // OpenSSH lets such a user in nowhere.
-    let Some(site) = site_with(&Sshd::open_ssh().login("root", "/no/such/shell")).await else {
+    let Some(site) = site_with(&SshdSetup::open_ssh().login("root", "/no/such/shell")).await else {
         return;
     };
     let (_, _, line) = fails(&site, SOON).await;
@@ -145,7 +149,9 @@ async fn a_login_shell_that_does_not_exist() {
 #[tokio::test]
 async fn a_login_shell_that_runs_nothing() {
     for shell in ["/bin/false", "/bin/true", "/usr/sbin/nologin"] {
-        let Some(site) = site_with(&Sshd::open_ssh().login("root", shell)).await else { return };
+        let Some(site) = site_with(&SshdSetup::open_ssh().login("root", shell)).await else {
+            return;
+        };
         let (_, ended, line) = fails(&site, SOON).await;
         assert_eq!(
             line,
@@ -162,7 +168,7 @@ async fn a_server_that_answers_and_then_never_stops_writing() {
     let flood = "cat >/run/flood <<'END_OF_FILE'\n\
                  read -r verb nonce rest; echo fargate-runner-started-$nonce; exec yes\n\
                  END_OF_FILE";
-    let server = Sshd::open_ssh().before(flood).line("ForceCommand sh /run/flood");
+    let server = SshdSetup::open_ssh().before(flood).line("ForceCommand sh /run/flood");
     let Some(site) = site_with(&server).await else { return };
     // Its own deadline is no part of it.
     site.set("defaults.timeouts.hello", "5m");
@@ -176,7 +182,7 @@ async fn a_server_that_answers_and_then_never_stops_writing() {
 async fn a_server_that_runs_its_own_command_whatever_it_is_asked() {
     for command in ["echo welcome", "cat", "sleep 1000"] {
         let line = format!("ForceCommand {command}");
-        let Some(site) = site_with(&Sshd::open_ssh().line(&line)).await else { return };
+        let Some(site) = site_with(&SshdSetup::open_ssh().line(&line)).await else { return };
         site.set("defaults.timeouts.hello", "1s");
         let (_, ended, line) = fails(&site, SOON).await;
         assert!(line.starts_with("error: "), "{line}");
@@ -191,7 +197,7 @@ async fn a_server_that_takes_nothing_of_a_script_is_given_up_and_no_script_is_bl
                    [ -e /tmp/stuck ] && exec sleep 1000\n\
                    exec sh -c \"$SSH_ORIGINAL_COMMAND\"\n\
                    END_OF_FILE";
-    let server = Sshd::open_ssh().before(command).line("ForceCommand sh /run/command");
+    let server = SshdSetup::open_ssh().before(command).line("ForceCommand sh /run/command");
     let Some((site, job)) = prepared_on(&server).await else { return };
     job.run("echo >/tmp/stuck").await.passed();
     site.set("defaults.timeouts.send_stall", "500ms");
@@ -208,7 +214,7 @@ async fn a_server_that_takes_nothing_of_a_script_is_given_up_and_no_script_is_bl
 #[tokio::test]
 async fn a_login_shell_that_leaves_or_reads_before_it_comes_to_the_command() {
     for line in ["exit 3", "exec false", "cat >/dev/null", "read -r first"] {
-        let server = Sshd::open_ssh().before(&format!("echo '{line}' >$HOME/.bashrc"));
+        let server = SshdSetup::open_ssh().before(&format!("echo '{line}' >$HOME/.bashrc"));
         let Some(site) = site_with(&server).await else { return };
         site.set("defaults.timeouts.hello", "1s");
         let (_, ended, said) = fails(&site, SOON).await;
@@ -223,7 +229,8 @@ async fn a_login_shell_that_leaves_or_reads_before_it_comes_to_the_command() {
 
 #[tokio::test]
 async fn a_shell_that_the_image_lacks() {
-    let server = Sshd::open_ssh().login("root", "/run/shells/sh").line("SetEnv PATH=/run/shells");
+    let server =
+        SshdSetup::open_ssh().login("root", "/run/shells/sh").line("SetEnv PATH=/run/shells");
     let Some(site) = site_with(&server).await else { return };
     let (_, _, line) = fails(&site, SOON).await;
     assert_eq!(line, "error: the image has no bash");
@@ -239,7 +246,7 @@ async fn a_shell_that_the_image_lacks() {
 async fn a_small_banner_is_not_the_job_s_output_and_a_large_one_is_refused() {
     let banner = |size: usize| {
         let made = format!("head -c {size} /dev/zero | tr '\\0' Q >/run/banner");
-        Sshd::open_ssh().before(&made).line("Banner /run/banner")
+        SshdSetup::open_ssh().before(&made).line("Banner /run/banner")
     };
     for size in [1, 200, 20_000] {
         let Some((site, job)) = prepared_on(&banner(size)).await else { return };
@@ -259,7 +266,11 @@ async fn a_small_banner_is_not_the_job_s_output_and_a_large_one_is_refused() {
 
 #[tokio::test]
 async fn a_disk_that_is_full_stops_only_what_needs_it() {
-    for server in [Sshd::open_ssh(), Sshd::open_ssh().login("ci", "/bin/dash"), Sshd::dropbear()] {
+    for server in [
+        SshdSetup::open_ssh(),
+        SshdSetup::open_ssh().login("ci", "/bin/dash"),
+        SshdSetup::dropbear(),
+    ] {
         let Some((site, job)) = prepared_on(&server.full_disk()).await else { return };
         let ended = job.run("echo out; echo err >&2; exit 6").await.with_code(1);
         assert_eq!((ended.out().as_str(), ended.err().as_str()), ("out\n", "err\n"));

@@ -3,18 +3,18 @@
 
 use std::process::{Command, Stdio};
 
-use fargate_tests::{BUILD_FAILURE, Sshd, alive_in_task, scenes};
+use fargate_tests::{BUILD_FAILURE, SshdSetup, alive_in_task, scenes};
 use nix::sys::signal::Signal;
 
 use crate::prepared_on;
 
 /// Each server with the shell that gitlab-runner would write for.
-fn servers() -> [(&'static str, Sshd); 4] {
+fn servers() -> [(&'static str, SshdSetup); 4] {
     [
-        ("bash", Sshd::open_ssh()),
-        ("bash", Sshd::open_ssh().login("root", "/bin/dash")),
-        ("sh", Sshd::open_ssh().login("ci", "/bin/dash")),
-        ("sh", Sshd::dropbear().login("root", "/run/shells/ash")),
+        ("bash", SshdSetup::open_ssh()),
+        ("bash", SshdSetup::open_ssh().login("root", "/bin/dash")),
+        ("sh", SshdSetup::open_ssh().login("ci", "/bin/dash")),
+        ("sh", SshdSetup::dropbear().login("root", "/run/shells/ash")),
     ]
 }
 
@@ -84,7 +84,7 @@ async fn a_script_with_a_syntax_error_is_the_job_s_failure() {
 
 #[tokio::test]
 async fn where_both_streams_are_one_file_the_order_is_the_script_s() {
-    for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+    for server in [SshdSetup::open_ssh(), SshdSetup::dropbear()] {
         let Some((site, job)) = prepared_on(&server).await else { return };
         scenes::streams_in_one_file_keep_the_order_of_the_script(&job).await;
         site.close().await;
@@ -129,10 +129,10 @@ async fn what_a_login_shell_says_does_not_reach_the_job() {
                  echo 'echo bye' >$HOME/.bash_logout\n\
                  echo 'echo rc-noise; echo rc-noise >&2' >$HOME/.ssh/rc";
     for server in [
-        Sshd::open_ssh().before(noise),
-        Sshd::open_ssh().login("ci", "/bin/bash").before(noise),
-        Sshd::dropbear().before(noise),
-        Sshd::open_ssh()
+        SshdSetup::open_ssh().before(noise),
+        SshdSetup::open_ssh().login("ci", "/bin/bash").before(noise),
+        SshdSetup::dropbear().before(noise),
+        SshdSetup::open_ssh()
             .line("SetEnv ENV=/run/home-of-root/.profile")
             .login("root", "/bin/sh")
             .before(noise),
@@ -165,7 +165,7 @@ async fn a_process_that_a_script_leaves_behind_does_not_hold_its_stage_and_lives
 
 #[tokio::test]
 async fn a_home_that_is_not_there_is_the_image_s_business() {
-    let server = Sshd::open_ssh()
+    let server = SshdSetup::open_ssh()
         .line("AuthorizedKeysFile /run/authorized_keys")
         .before("mv $HOME/.ssh/authorized_keys /run && rm -r $HOME");
     let Some((site, job)) = prepared_on(&server).await else { return };
@@ -214,7 +214,9 @@ async fn what_a_login_shell_s_files_set_changes_no_verdict() {
         "head() { :; }; printf() { :; }; export -f head printf",
     ] {
         let file = format!("cat >$HOME/.bashrc <<'END_OF_FILE'\n{line}\nEND_OF_FILE\n");
-        let Some((site, job)) = prepared_on(&Sshd::open_ssh().before(&file)).await else { return };
+        let Some((site, job)) = prepared_on(&SshdSetup::open_ssh().before(&file)).await else {
+            return;
+        };
         let ended = job.run("#!/usr/bin/env bash\necho a; exit 3\n").await;
         assert_eq!((ended.code, ended.out().as_str()), (BUILD_FAILURE, "a\n"), "{line}");
         assert_eq!(job.exit_code().as_deref(), Some("3\n"), "{line}");
@@ -230,9 +232,9 @@ async fn what_a_login_shell_s_files_set_changes_no_verdict() {
 
 /// Where an image may set what its shells obey; TMOUT is what hardened images set. Its `sh` is bash, which
 /// obeys.
-fn timed_out() -> Vec<(&'static str, Sshd)> {
+fn timed_out() -> Vec<(&'static str, SshdSetup)> {
     let path = "PATH=/run/bin:/usr/bin:/bin";
-    let server = || Sshd::open_ssh().before("mkdir /run/bin && ln -s /bin/bash /run/bin/sh");
+    let server = || SshdSetup::open_ssh().before("mkdir /run/bin && ln -s /bin/bash /run/bin/sh");
     let set = format!("SetEnv TMOUT=1 {path}");
     let profile = format!("echo 'export {path} TMOUT=1; readonly TMOUT' >$HOME/.bashrc");
     let file = format!("printf 'TMOUT=1\\n{path}\\n' >$HOME/.ssh/environment");
@@ -264,7 +266,7 @@ async fn what_an_image_sets_for_idle_shells_ends_no_script_and_the_script_finds_
 
 #[tokio::test]
 async fn that_output_is_left_behind_is_said_each_time() {
-    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    let Some((site, job)) = prepared_on(&SshdSetup::open_ssh()).await else { return };
     for _ in 0..5 {
         let ended = job.run("(sleep 1000) & echo a; exit 0").await.with_code(0);
         assert_eq!(ended.out(), "a\n");

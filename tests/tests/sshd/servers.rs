@@ -5,29 +5,29 @@ use std::fs;
 use std::net::TcpStream;
 
 use aws_sdk_ecs::types::{ContainerOverride, KeyValuePair, LaunchType, TaskOverride};
-use fargate_tests::{Site, Sshd, until};
+use fargate_tests::{SshdSetup, TestHost, until};
 
 /// Each kind of server, by the name that a failure shows.
-pub fn kinds() -> Vec<(&'static str, Sshd)> {
+pub fn kinds() -> Vec<(&'static str, SshdSetup)> {
     let group14 = "diffie-hellman-group14-sha256";
     vec![
-        ("openssh", Sshd::open_ssh()),
-        ("openssh-as-fast-as-it-gets", Sshd::open_ssh().line("UseDNS no")),
-        ("old-openssh-rsa", Sshd::old_open_ssh(group14, "rsa")),
-        ("old-openssh-ecdsa", Sshd::old_open_ssh("ecdh-sha2-nistp256", "ecdsa")),
-        ("dropbear", Sshd::dropbear()),
-        ("openssh-dash", Sshd::open_ssh().login("root", "/bin/dash")),
-        ("openssh-busybox", Sshd::open_ssh().login("root", "/run/shells/ash")),
-        ("openssh-ci", Sshd::open_ssh().login("ci", "/bin/bash")),
-        ("openssh-ci-sh", Sshd::open_ssh().login("ci", "/bin/sh")),
-        ("openssh-full-disk", Sshd::open_ssh().full_disk()),
-        ("dropbear-full-disk", Sshd::dropbear().full_disk()),
-        ("dropbear-ci-busybox", Sshd::dropbear().login("ci", "/run/shells/ash")),
+        ("openssh", SshdSetup::open_ssh()),
+        ("openssh-as-fast-as-it-gets", SshdSetup::open_ssh().line("UseDNS no")),
+        ("old-openssh-rsa", SshdSetup::old_open_ssh(group14, "rsa")),
+        ("old-openssh-ecdsa", SshdSetup::old_open_ssh("ecdh-sha2-nistp256", "ecdsa")),
+        ("dropbear", SshdSetup::dropbear()),
+        ("openssh-dash", SshdSetup::open_ssh().login("root", "/bin/dash")),
+        ("openssh-busybox", SshdSetup::open_ssh().login("root", "/run/shells/ash")),
+        ("openssh-ci", SshdSetup::open_ssh().login("ci", "/bin/bash")),
+        ("openssh-ci-sh", SshdSetup::open_ssh().login("ci", "/bin/sh")),
+        ("openssh-full-disk", SshdSetup::open_ssh().full_disk()),
+        ("dropbear-full-disk", SshdSetup::dropbear().full_disk()),
+        ("dropbear-ci-busybox", SshdSetup::dropbear().login("ci", "/run/shells/ash")),
     ]
 }
 
 /// Starts a task of `family` as the product would, without the product.
-async fn start(site: &Site, family: &str, public_key: &str) {
+async fn start(site: &TestHost, family: &str, public_key: &str) {
     let key = KeyValuePair::builder().name("SSH_PUBLIC_KEY").value(public_key).build();
     let container = ContainerOverride::builder().name("job").environment(key).build();
     let network = aws_sdk_ecs::types::AwsVpcConfiguration::builder()
@@ -53,10 +53,10 @@ async fn start(site: &Site, family: &str, public_key: &str) {
 
 #[tokio::test]
 async fn each_kind_lets_a_plain_client_in() {
-    if !Sshd::can_run() || !fargate_tests::have("ssh") {
+    if !SshdSetup::can_run() || !fargate_tests::have("ssh") {
         return;
     }
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let folder = site.folder().join("runner");
     fs::create_dir_all(&folder).expect("a writable folder");
     let job = site.job();

@@ -1,7 +1,7 @@
 //! Servers that are set up unlike the defaults, and a reader who does not read: the job is the same.
 
 use fargate_tests::{
-    PATIENCE, Reading, SYSTEM_FAILURE, Sshd, alive, mark, memory_kib, process, until,
+    PATIENCE, PipeReading, SYSTEM_FAILURE, SshdSetup, alive, mark, memory_kib, process, until,
 };
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -10,7 +10,7 @@ use crate::prepared_on;
 
 #[tokio::test]
 async fn a_server_that_allows_one_session_per_connection() {
-    let Some((site, job)) = prepared_on(&Sshd::open_ssh().line("MaxSessions 1")).await else {
+    let Some((site, job)) = prepared_on(&SshdSetup::open_ssh().line("MaxSessions 1")).await else {
         return;
     };
     assert_eq!(job.run("echo out").await.with_code(0).all(), "out\n");
@@ -19,7 +19,7 @@ async fn a_server_that_allows_one_session_per_connection() {
 
 #[tokio::test]
 async fn a_server_that_asks_whether_its_client_lives() {
-    let server = Sshd::open_ssh().line("ClientAliveInterval 2").line("ClientAliveCountMax 2");
+    let server = SshdSetup::open_ssh().line("ClientAliveInterval 2").line("ClientAliveCountMax 2");
     let Some((site, job)) = prepared_on(&server).await else { return };
     assert_eq!(job.run("sleep 4; echo out").await.with_code(0).all(), "out\n");
     site.close().await;
@@ -28,9 +28,9 @@ async fn a_server_that_asks_whether_its_client_lives() {
 #[tokio::test]
 async fn a_server_that_changes_its_session_keys_often() {
     for server in [
-        Sshd::open_ssh().line("RekeyLimit 1M"),
-        Sshd::old_open_ssh("diffie-hellman-group14-sha256", "rsa").line("RekeyLimit 1M"),
-        Sshd::old_open_ssh("ecdh-sha2-nistp256", "ecdsa").line("RekeyLimit 1M"),
+        SshdSetup::open_ssh().line("RekeyLimit 1M"),
+        SshdSetup::old_open_ssh("diffie-hellman-group14-sha256", "rsa").line("RekeyLimit 1M"),
+        SshdSetup::old_open_ssh("ecdh-sha2-nistp256", "ecdsa").line("RekeyLimit 1M"),
     ] {
         let Some((site, job)) = prepared_on(&server).await else { return };
         let line = "# a line that says nothing, so that the script is long enough for this test\n";
@@ -45,7 +45,7 @@ async fn a_server_that_changes_its_session_keys_often() {
 
 #[tokio::test]
 async fn a_server_that_is_slow_to_let_anyone_in_and_lets_few_in_at_once() {
-    let server = Sshd::open_ssh().line("MaxStartups 1:100:1").line("MaxAuthTries 1");
+    let server = SshdSetup::open_ssh().line("MaxStartups 1:100:1").line("MaxAuthTries 1");
     let Some((site, job)) = prepared_on(&server).await else { return };
     for n in 0..5 {
         assert_eq!(job.run(format!("echo {n}")).await.with_code(0).all(), format!("{n}\n"));
@@ -80,11 +80,11 @@ async fn a_reader_who_does_not_read_blocks_the_script_and_then_gets_every_byte()
     // What the driver holds, beside the windows of SSH and what pipes and sockets hold.
     const BOUND: u64 = 16 << 20;
     const LAST: u32 = 3_500_000;
-    for server in [Sshd::open_ssh(), Sshd::dropbear()] {
+    for server in [SshdSetup::open_ssh(), SshdSetup::dropbear()] {
         let Some((site, job)) = prepared_on(&server).await else { return };
         let mark = mark("writer");
         let script = format!("(exec -a {mark} seq {LAST}); echo done >&2");
-        let mut running = job.start_stage("build_script", script, Reading::OnDemand);
+        let mut running = job.start_stage("build_script", script, PipeReading::OnDemand);
         let (writer, wrote) = halted(&mark).await;
         assert!(wrote <= BOUND, "{wrote} bytes were taken from the script");
         assert!(alive(writer) && running.runs(), "the script is not over");
@@ -103,11 +103,11 @@ async fn a_reader_who_does_not_read_blocks_the_script_and_then_gets_every_byte()
 
 #[tokio::test]
 async fn a_cancel_is_heard_while_nobody_reads() {
-    let Some((site, job)) = prepared_on(&Sshd::open_ssh()).await else { return };
+    let Some((site, job)) = prepared_on(&SshdSetup::open_ssh()).await else { return };
     site.set("defaults.timeouts.cancel_return", "1m");
     let mark = mark("endless");
     let script = format!("exec -a {mark} yes");
-    let running = job.start_stage("build_script", script, Reading::OnDemand);
+    let running = job.start_stage("build_script", script, PipeReading::OnDemand);
     halted(&mark).await;
     let told = std::time::Instant::now();
     running.signal(Signal::SIGTERM);

@@ -6,20 +6,20 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use fargate_tests::{Job, Site, until};
+use fargate_tests::{TestHost, TestJob, until};
 use tokio::process::{Child, Command};
 
 /// It is ended when this is dropped.
-pub struct Trap {
+pub struct RecordingSshServer {
     /// Where it listens.
     pub address: SocketAddr,
     folder: PathBuf,
     _server: Child,
 }
 
-impl Trap {
+impl RecordingSshServer {
     /// Lets in the key of `job`, whose task runs. Its host key is new.
-    pub async fn set(site: &Site, job: &Job) -> Self {
+    pub async fn set(site: &TestHost, job: &TestJob) -> Self {
         // Where the secrets of a job may lie: what it writes down is what a thief would.
         let folder = site.folder().join("runner").join("trap");
         fs::create_dir_all(&folder).expect("a writable folder");
@@ -79,7 +79,7 @@ impl Trap {
     }
 
     /// Shows that the trap would have snapped: with the job's key it takes a script.
-    pub async fn takes_the_key_of(&self, job: &Job) {
+    pub async fn takes_the_key_of(&self, job: &TestJob) {
         let state = job.state().expect("a state file");
         let key = self.folder.join("stolen");
         fs::write(&key, state["client_key"].as_str().expect("a key")).expect("a writable folder");

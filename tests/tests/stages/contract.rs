@@ -4,12 +4,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use fargate_tests::{BUILD_FAILURE, Reading, Site, files_below, is_ignored, redacted};
+use fargate_tests::{BUILD_FAILURE, PipeReading, TestHost, files_below, is_ignored, redacted};
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn config_writes_one_json_object_and_nothing_else_to_stdout() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.builds_dir", "/builds");
     site.set("defaults.cache_dir", "/cache");
     // A key that no version knows is a warning, and must not reach the JSON.
@@ -35,7 +35,7 @@ async fn config_writes_one_json_object_and_nothing_else_to_stdout() {
 
 #[tokio::test]
 async fn folders_that_are_not_configured_are_left_to_gitlab_runner() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let ended = site.job().config().await.with_code(0);
     let output: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
     // Present but empty would be an error of gitlab-runner's.
@@ -45,7 +45,7 @@ async fn folders_that_are_not_configured_are_left_to_gitlab_runner() {
 
 #[tokio::test]
 async fn prepare_tells_a_usual_start_in_two_lines_and_a_fold() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.job();
     let ended = job.prepare().await.with_code(0);
     assert_eq!(ended.err(), "");
@@ -65,7 +65,7 @@ async fn prepare_tells_a_usual_start_in_two_lines_and_a_fold() {
 
 #[tokio::test]
 async fn prepare_asks_ecs_for_exactly_what_the_configuration_says() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("owner", "ci-host-1");
     site.set("defaults.tags.team", "shop");
     site.set("defaults.cpu", 512);
@@ -114,8 +114,8 @@ async fn prepare_asks_ecs_for_exactly_what_the_configuration_says() {
 #[tokio::test]
 async fn state_is_private_and_on_disk_before_run_task() {
     use std::os::unix::fs::PermissionsExt;
-    let site = Site::open().await;
-    site.cloud().fail("RunTask", fargate_local_cloud::Fault::Slow(Duration::from_secs(1)));
+    let site = TestHost::open().await;
+    site.cloud().fail("RunTask", fargate_local_cloud::CloudFault::Slow(Duration::from_secs(1)));
     let job = site.job();
     let running = job.start(&["prepare"]);
     fargate_tests::until("RunTask came", || site.calls("RunTask") == 1).await;
@@ -135,7 +135,7 @@ async fn state_is_private_and_on_disk_before_run_task() {
 
 #[tokio::test]
 async fn run_is_silent_but_for_the_script_and_its_code_is_told_exactly() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let ended = job.run("exit 0").await.with_code(0);
     assert_eq!((ended.stdout, ended.stderr), (vec![], vec![]));
@@ -157,7 +157,7 @@ async fn run_is_silent_but_for_the_script_and_its_code_is_told_exactly() {
 
 #[tokio::test]
 async fn a_script_that_dies_of_a_signal_gives_128_and_its_number() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     // Not 3: bash ignores SIGQUIT.
     for number in [1, 2, 6, 9, 11, 13, 14, 15] {
@@ -175,7 +175,7 @@ async fn a_script_that_dies_of_a_signal_gives_128_and_its_number() {
 
 #[tokio::test]
 async fn the_build_code_is_the_one_that_gitlab_runner_names() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.job_with(|job| {
         job.set("BUILD_FAILURE_EXIT_CODE", "17");
         job.set("SYSTEM_FAILURE_EXIT_CODE", "18");
@@ -191,7 +191,7 @@ async fn the_build_code_is_the_one_that_gitlab_runner_names() {
 
 #[tokio::test]
 async fn every_stage_name_is_accepted_whatever_it_holds() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let long = "x".repeat(100_000);
     let names: Vec<&[u8]> = vec![
@@ -215,7 +215,7 @@ async fn every_stage_name_is_accepted_whatever_it_holds() {
     ];
     for name in names {
         let name = OsStr::from_bytes(name);
-        let running = job.start_stage(name, "echo ran", Reading::Always);
+        let running = job.start_stage(name, "echo ran", PipeReading::Always);
         let ended = job.heard(running).await;
         let short: String = name.to_string_lossy().chars().take(40).collect();
         assert_eq!(
@@ -229,7 +229,7 @@ async fn every_stage_name_is_accepted_whatever_it_holds() {
 
 #[tokio::test]
 async fn scripts_run_in_the_shell_that_config_announced() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.shell", "sh");
     let job = site.prepared().await;
     // The file may change meanwhile; the job keeps what it was told.
@@ -246,7 +246,7 @@ async fn scripts_run_in_the_shell_that_config_announced() {
 
 #[tokio::test]
 async fn the_system_line_of_a_stage_stands_on_a_line_of_its_own() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     let ended = job.run("printf 'no newline'; sleep 2; kill -9 -1").await.with_code(BUILD_FAILURE);
     assert_eq!(ended.out(), "no newline");

@@ -6,7 +6,8 @@
 use std::rc::Rc;
 
 use fargate_tests::{
-    BUILD_FAILURE, Job, Running, Site, Sshd, mark, megabytes, memory_kib, pass, until, wait_at,
+    BUILD_FAILURE, SshdSetup, TestHost, TestJob, TestProcess, mark, megabytes, memory_kib, pass,
+    until, wait_at,
 };
 use sha2::{Digest, Sha256};
 
@@ -18,21 +19,21 @@ const STRETCH: usize = 10_000_000;
 
 /// Who serves a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Peer {
+enum TaskServerKind {
     Agent,
     Stock,
 }
 
 /// A prepared job with each peer that can be had here.
-async fn jobs() -> Vec<(Peer, Site, Rc<Job>)> {
+async fn jobs() -> Vec<(TaskServerKind, TestHost, Rc<TestJob>)> {
     let mut jobs = Vec::new();
-    for peer in [Peer::Agent, Peer::Stock] {
-        if peer == Peer::Stock && !Sshd::can_run() {
+    for peer in [TaskServerKind::Agent, TaskServerKind::Stock] {
+        if peer == TaskServerKind::Stock && !SshdSetup::can_run() {
             continue;
         }
-        let site = Site::open().await;
-        if peer == Peer::Stock {
-            Sshd::open_ssh().serve(&site).await;
+        let site = TestHost::open().await;
+        if peer == TaskServerKind::Stock {
+            SshdSetup::open_ssh().serve(&site).await;
         }
         let job = site.prepared().await;
         jobs.push((peer, site, job));
@@ -41,7 +42,7 @@ async fn jobs() -> Vec<(Peer, Site, Rc<Job>)> {
 }
 
 /// Returns once so many bytes of output have come; a stretch of them must not take long.
-async fn received(running: &Running, bytes: usize) {
+async fn received(running: &TestProcess, bytes: usize) {
     for stretch in 1..=bytes.div_ceil(STRETCH) {
         let least = bytes.min(stretch * STRETCH);
         until(&format!("{least} bytes to come"), || running.received() >= least).await;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fargate_tests::{Job, Site};
+use fargate_tests::{TestHost, TestJob};
 use serde_json::{Value, json};
 
 const DAY_S: u64 = 24 * 3600;
@@ -11,7 +11,7 @@ const DAY_S: u64 = 24 * 3600;
 const MARGIN_S: u64 = 15 * 60;
 
 /// A job whose response names this time-out.
-fn with_timeout(job: &mut Job, timeout_s: &Value) {
+fn with_timeout(job: &mut TestJob, timeout_s: &Value) {
     let text = fs::read_to_string(job.response()).expect("a response");
     let mut response: Value = serde_json::from_str(&text).expect("JSON");
     response["runner_info"]["timeout"] = timeout_s.clone();
@@ -20,7 +20,7 @@ fn with_timeout(job: &mut Job, timeout_s: &Value) {
 
 #[tokio::test]
 async fn a_job_may_take_a_month_whatever_its_agent_takes_at_its_start() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let week = 7 * DAY_S;
     // The longest that agents of 0.1 take, one second more, GitLab's month, and what it never sends.
     for (timeout_s, expected_s) in [

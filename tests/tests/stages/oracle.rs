@@ -3,12 +3,12 @@
 use std::fs;
 
 use fargate_playground::leftovers;
-use fargate_tests::{Site, until};
+use fargate_tests::{TestHost, until};
 
 #[tokio::test]
 #[should_panic(expected = "the job's token is in ")]
 async fn a_secret_that_stays_in_a_file_is_found() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     fs::write(site.folder().join("left"), format!("token={}\n", job.token)).expect("a file");
     site.close().await;
@@ -17,7 +17,7 @@ async fn a_secret_that_stays_in_a_file_is_found() {
 #[tokio::test]
 #[should_panic(expected = "a client key is in ")]
 async fn a_client_key_that_stays_in_a_file_is_found() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     fs::copy(job.state_file(), site.folder().join("left")).expect("a file");
     site.close().await;
@@ -26,7 +26,7 @@ async fn a_client_key_that_stays_in_a_file_is_found() {
 #[tokio::test]
 #[should_panic(expected = "I2 no double: two live tasks of job ")]
 async fn two_live_tasks_of_one_job_are_found() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     // Without its state, and without the clean-up that gitlab-runner makes between two tries.
     fs::remove_dir_all(site.state_dir()).expect("a state folder");
@@ -38,11 +38,11 @@ async fn two_live_tasks_of_one_job_are_found() {
 
 #[tokio::test]
 async fn the_processes_of_a_task_are_found_by_the_task_and_not_by_the_job_alone() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.prepared().await;
-    let (nowhere, other) = (site.folder().join("nowhere"), Site::open().await);
+    let (nowhere, other) = (site.folder().join("nowhere"), TestHost::open().await);
     let found =
-        |site: &Site| leftovers::of_all(&nowhere, &nowhere, &site.cloud().tasks()).processes;
+        |site: &TestHost| leftovers::of_all(&nowhere, &nowhere, &site.cloud().tasks()).processes;
     until("the sandbox and its agent are found", || found(&site).len() >= 2).await;
     let own = found(&site);
     // A job of another cloud that has the same key.

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{PATIENCE, SYSTEM_FAILURE, Site, until};
+use fargate_local_cloud::{CloudFault, CloudTaskPhase};
+use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost, until};
 use nix::sys::signal::Signal;
 
 /// Starts `prepare` with a task that stays in `phase`, and ends it there with SIGTERM.
-async fn cancelled_in(phase: Phase, status: &str) {
-    let site = Site::open().await;
-    site.cloud().fail("RunTask", Fault::TaskHeld { phase });
+async fn cancelled_in(phase: CloudTaskPhase, status: &str) {
+    let site = TestHost::open().await;
+    site.cloud().fail("RunTask", CloudFault::TaskHeld { phase });
     let job = site.job();
     let mut running = job.start(&["prepare"]);
     running.wrote("accepted").await;
@@ -32,23 +32,23 @@ async fn cancelled_in(phase: Phase, status: &str) {
 
 #[tokio::test]
 async fn sigterm_while_provisioning_stops_the_task() {
-    cancelled_in(Phase::Provisioning, "PROVISIONING").await;
+    cancelled_in(CloudTaskPhase::Provisioning, "PROVISIONING").await;
 }
 
 #[tokio::test]
 async fn sigterm_while_pending_stops_the_task() {
-    cancelled_in(Phase::Pending, "PENDING").await;
+    cancelled_in(CloudTaskPhase::Pending, "PENDING").await;
 }
 
 #[tokio::test]
 async fn sigterm_while_the_agent_does_not_answer_stops_the_task() {
-    cancelled_in(Phase::Running, "RUNNING").await;
+    cancelled_in(CloudTaskPhase::Running, "RUNNING").await;
 }
 
 #[tokio::test]
 async fn sigterm_while_run_task_is_not_answered_stops_the_task_it_started() {
-    let site = Site::open().await;
-    site.cloud().fail("RunTask", Fault::Slow(Duration::from_secs(30)));
+    let site = TestHost::open().await;
+    site.cloud().fail("RunTask", CloudFault::Slow(Duration::from_secs(30)));
     let job = site.job();
     let running = job.start(&["prepare"]);
     until("a task", || site.tasks_of(&job).len() == 1).await;
@@ -62,9 +62,9 @@ async fn sigterm_while_run_task_is_not_answered_stops_the_task_it_started() {
 
 #[tokio::test]
 async fn sigterm_while_run_task_is_refused_starts_nothing() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.stop", "1s");
-    let throttled = Fault::Exception {
+    let throttled = CloudFault::Exception {
         status: 400,
         code: "ThrottlingException".to_owned(),
         message: "Rate exceeded".to_owned(),
@@ -82,8 +82,8 @@ async fn sigterm_while_run_task_is_refused_starts_nothing() {
 }
 
 /// Kills `prepare` when its RunTask has started a task that nobody was told of.
-async fn killed_after_run_task(site: &Site) -> std::rc::Rc<fargate_tests::Job> {
-    site.cloud().fail("RunTask", Fault::Slow(Duration::from_secs(30)));
+async fn killed_after_run_task(site: &TestHost) -> std::rc::Rc<fargate_tests::TestJob> {
+    site.cloud().fail("RunTask", CloudFault::Slow(Duration::from_secs(30)));
     let job = site.job();
     let running = job.start(&["prepare"]);
     until("a task", || site.tasks_of(&job).len() == 1).await;
@@ -94,7 +94,7 @@ async fn killed_after_run_task(site: &Site) -> std::rc::Rc<fargate_tests::Job> {
 
 #[tokio::test]
 async fn a_task_whose_prepare_was_killed_before_it_knew_of_it_is_cleaned_up() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = killed_after_run_task(&site).await;
     job.cleanup().await.passed();
     assert_eq!(site.task_of(&job).desired_status, "STOPPED");
@@ -103,7 +103,7 @@ async fn a_task_whose_prepare_was_killed_before_it_knew_of_it_is_cleaned_up() {
 
 #[tokio::test]
 async fn a_second_prepare_first_ends_the_task_of_one_that_was_killed() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = killed_after_run_task(&site).await;
     job.prepare().await.passed();
     let tasks = site.tasks_of(&job);
@@ -115,8 +115,8 @@ async fn a_second_prepare_first_ends_the_task_of_one_that_was_killed() {
 
 #[tokio::test]
 async fn a_prepare_that_was_killed_before_run_task_took_effect_leaves_nothing() {
-    let site = Site::open().await;
-    site.cloud().fail("RunTask", Fault::Hang);
+    let site = TestHost::open().await;
+    site.cloud().fail("RunTask", CloudFault::Hang);
     let job = site.job();
     let running = job.start(&["prepare"]);
     until("RunTask came", || site.calls("RunTask") == 1).await;
@@ -130,9 +130,9 @@ async fn a_prepare_that_was_killed_before_run_task_took_effect_leaves_nothing() 
 
 #[tokio::test]
 async fn a_prepare_that_was_killed_while_its_task_started_is_cleaned_up() {
-    for phase in [Phase::Provisioning, Phase::Pending, Phase::Running] {
-        let site = Site::open().await;
-        site.cloud().fail("RunTask", Fault::TaskHeld { phase });
+    for phase in [CloudTaskPhase::Provisioning, CloudTaskPhase::Pending, CloudTaskPhase::Running] {
+        let site = TestHost::open().await;
+        site.cloud().fail("RunTask", CloudFault::TaskHeld { phase });
         let job = site.job();
         let mut running = job.start(&["prepare"]);
         running.wrote("accepted").await;
@@ -147,7 +147,7 @@ async fn a_prepare_that_was_killed_while_its_task_started_is_cleaned_up() {
 
 #[tokio::test]
 async fn a_prepare_that_is_repeated_after_it_passed_leaves_one_task() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.prepared().await;
     job.prepare().await.passed();
     let tasks = site.tasks_of(&job);
@@ -159,8 +159,8 @@ async fn a_prepare_that_is_repeated_after_it_passed_leaves_one_task() {
 
 #[tokio::test]
 async fn of_two_prepares_of_one_job_at_once_one_is_refused() {
-    let site = Site::open().await;
-    site.cloud().fail("RunTask", Fault::TaskHeld { phase: Phase::Pending });
+    let site = TestHost::open().await;
+    site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
     let job = site.job();
     let mut first = job.start(&["prepare"]);
     first.wrote("accepted").await;

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use aws_sdk_ecs::types::{ContainerDefinition, KeyValuePair};
-use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{SYSTEM_FAILURE, Site};
+use fargate_local_cloud::{CloudFault, CloudTaskPhase};
+use fargate_tests::{SYSTEM_FAILURE, TestHost};
 
 use crate::rules::give;
 use crate::{block, the_next_tries_are_short};
 
-async fn with_command(site: &Site, command: &[&str]) {
+async fn with_command(site: &TestHost, command: &[&str]) {
     // What is no agent does not know that PID 1 has to heed SIGTERM.
     let container = ContainerDefinition::builder().stop_timeout(2);
     let container = command.iter().fold(container, |container, word| container.command(*word));
@@ -18,7 +18,7 @@ async fn with_command(site: &Site, command: &[&str]) {
 
 #[tokio::test]
 async fn a_port_on_which_nobody_listens_is_told_as_refused() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.ready", "700ms");
     with_command(&site, &["sleep", "1000"]).await;
     let job = site.job();
@@ -38,10 +38,10 @@ async fn a_port_on_which_nobody_listens_is_told_as_refused() {
 
 #[tokio::test]
 async fn an_address_that_swallows_dials_is_told_as_blocked() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.ready", "700ms");
     site.set("defaults.timeouts.dial", "100ms");
-    site.cloud().fail("RunTask", Fault::TaskHeld { phase: Phase::Running });
+    site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Running });
     let job = site.job();
     let mut running = job.start(&["prepare"]);
     running.wrote("accepted").await;
@@ -55,7 +55,7 @@ async fn an_address_that_swallows_dials_is_told_as_blocked() {
 
 #[tokio::test]
 async fn a_running_task_without_an_address_blames_no_firewall() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.ready", "700ms");
     give(&site, "DescribeTasks: throttle");
     let job = site.job();
@@ -82,7 +82,7 @@ async fn a_running_task_without_an_address_blames_no_firewall() {
 
 #[tokio::test]
 async fn an_agent_that_ends_at_once_is_told_with_its_exit_code() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     with_command(&site, &["sh", "-c", "exit 126"]).await;
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -100,7 +100,7 @@ async fn an_agent_that_ends_at_once_is_told_with_its_exit_code() {
 
 #[tokio::test]
 async fn an_agent_that_refuses_its_settings_is_told_as_that() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     // As an older agent ends that takes less than this driver tells it.
     let variable = KeyValuePair::builder().name("FARGATE_RUNNER_REKEY_MIB").value("5000").build();
     let container = ContainerDefinition::builder().environment(variable);
@@ -120,7 +120,7 @@ async fn an_agent_that_refuses_its_settings_is_told_as_that() {
 
 #[tokio::test]
 async fn a_program_that_the_image_lacks_is_told_with_ecs_s_words() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     with_command(&site, &["no-such-program"]).await;
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -131,7 +131,7 @@ async fn a_program_that_the_image_lacks_is_told_with_ecs_s_words() {
 
 #[tokio::test]
 async fn an_agent_that_serves_another_user_refuses_our_key() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let variable = KeyValuePair::builder().name("FARGATE_RUNNER_USER").value("ci").build();
     let container = ContainerDefinition::builder().environment(variable);
     site.set("defaults.task_definition", site.register("other-user", container).await);
@@ -149,7 +149,7 @@ async fn an_agent_that_serves_another_user_refuses_our_key() {
 
 #[tokio::test]
 async fn something_else_that_answers_on_the_port_is_not_taken_for_the_agent() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.handshake", "300ms");
     site.set("defaults.timeouts.dial", "100ms");
     site.set("defaults.timeouts.ready", "1s");

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{SYSTEM_FAILURE, Site, until};
+use fargate_local_cloud::{CloudFault, CloudTaskPhase};
+use fargate_tests::{SYSTEM_FAILURE, TestHost, until};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-fn answer(body: &str) -> Fault {
-    Fault::Answer { status: 200, body: body.to_owned() }
+fn answer(body: &str) -> CloudFault {
+    CloudFault::Answer { status: 200, body: body.to_owned() }
 }
 
 #[tokio::test]
 async fn odd_answers_to_run_task_are_tried_again_with_the_same_token() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let odd = [
         r#"{"tasks": [], "failures": []}"#,
         "{}",
@@ -36,7 +36,7 @@ async fn odd_answers_to_run_task_are_tried_again_with_the_same_token() {
 
 #[tokio::test]
 async fn odd_answers_to_describe_tasks_are_no_news() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let arn = "arn:aws:ecs:eu-west-1:123456789012:task/ci/0123456789abcdef0123456789abcdef";
     let odd = [
         json!({ "tasks": [] }),
@@ -58,13 +58,13 @@ async fn odd_answers_to_describe_tasks_are_no_news() {
     }
     site.cloud().fail(
         "DescribeTasks",
-        Fault::Exception {
+        CloudFault::Exception {
             status: 400,
             code: "ThrottlingException".to_owned(),
             message: "Rate exceeded".to_owned(),
         },
     );
-    site.cloud().fail("DescribeTasks", Fault::LostAnswer);
+    site.cloud().fail("DescribeTasks", CloudFault::LostAnswer);
     let job = site.job();
     job.prepare().await.passed();
     assert!(site.calls("DescribeTasks") > odd.len() + 4);
@@ -74,7 +74,7 @@ async fn odd_answers_to_describe_tasks_are_no_news() {
 
 #[tokio::test]
 async fn a_task_that_ecs_does_not_show_yet_is_waited_for() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.cloud().set_read_lag(Duration::from_secs(1));
     let job = site.job();
     job.prepare().await.passed();
@@ -84,7 +84,7 @@ async fn a_task_that_ecs_does_not_show_yet_is_waited_for() {
 
 #[tokio::test]
 async fn a_task_that_ecs_never_shows_is_given_up_and_stopped() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.visible", "500ms");
     site.cloud().set_read_lag(Duration::from_secs(600));
     let job = site.job();
@@ -96,11 +96,11 @@ async fn a_task_that_ecs_never_shows_is_given_up_and_stopped() {
 
 #[tokio::test]
 async fn a_slow_start_is_told_with_its_state_and_ends_at_its_deadline() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.slow_start", "300ms");
     site.set("defaults.timeouts.progress", "600ms");
     site.set("defaults.timeouts.start", "2s");
-    site.cloud().fail("RunTask", Fault::TaskHeld { phase: Phase::Pending });
+    site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
     let slow = "Still PENDING after 0.30 s. ECS gives no reason yet. A blocked network ends after \
@@ -114,7 +114,7 @@ async fn a_slow_start_is_told_with_its_state_and_ends_at_its_deadline() {
 
 #[tokio::test]
 async fn a_token_that_names_other_parameters_stops_the_tasks_that_hold_it() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let first = site.prepared().await;
     let held = site.task_of(&first).arn;
     let conflict = json!({
@@ -122,7 +122,7 @@ async fn a_token_that_names_other_parameters_stops_the_tasks_that_hold_it() {
         "message": "The client token was used with other parameters.",
         "resourceIds": [held],
     });
-    site.cloud().fail("RunTask", Fault::Answer { status: 400, body: conflict.to_string() });
+    site.cloud().fail("RunTask", CloudFault::Answer { status: 400, body: conflict.to_string() });
     let job = site.job();
     job.prepare().await.passed();
     assert_eq!(site.task_of(&first).desired_status, "STOPPED");
@@ -132,8 +132,8 @@ async fn a_token_that_names_other_parameters_stops_the_tasks_that_hold_it() {
 
 #[tokio::test]
 async fn an_edited_configuration_between_two_tries_leaves_one_task() {
-    let site = Site::open().await;
-    site.cloud().fail("RunTask", Fault::Slow(Duration::from_secs(30)));
+    let site = TestHost::open().await;
+    site.cloud().fail("RunTask", CloudFault::Slow(Duration::from_secs(30)));
     let job = site.job();
     let running = job.start(&["prepare"]);
     until("a task", || site.tasks_of(&job).len() == 1).await;
@@ -178,7 +178,7 @@ fn spoilt(value: &Value, others: &[Value]) -> Vec<Value> {
 
 #[tokio::test]
 async fn an_answer_with_any_part_replaced_is_no_panic_and_costs_no_task() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.poll_max", "20ms");
     let arn = "arn:aws:ecs:eu-west-1:123456789012:task/ci/0123456789abcdef0123456789abcdef";
     let answers = json!({ "failures": [], "tasks": [{

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fargate_local_cloud::{Phase, Struck};
-use fargate_tests::{Job, SYSTEM_FAILURE, Site, until};
+use fargate_local_cloud::{CloudTaskPhase, FaultRecord};
+use fargate_tests::{SYSTEM_FAILURE, TestHost, TestJob, until};
 use nix::sys::signal::Signal;
 use tokio::sync::Mutex;
 
@@ -19,8 +19,8 @@ const JOB: &str = "FARGATE_RUNNER_JOB";
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// A site whose cloud may be slow to answer so many at once on a busy machine.
-async fn patient_site() -> Site {
-    let site = Site::open().await;
+async fn patient_site() -> TestHost {
+    let site = TestHost::open().await;
     for (key, value) in [("connect", "1m"), ("attempt", "1m"), ("operation", "2m")] {
         site.set(&format!("defaults.timeouts.api_{key}"), value);
     }
@@ -28,8 +28,8 @@ async fn patient_site() -> Site {
 }
 
 /// Calls of DescribeTasks, and those of them that were refused as too fast.
-fn reads(site: &Site) -> (usize, usize) {
-    let is_read = |one: &Struck| one.operation.as_deref() == Some("DescribeTasks");
+fn reads(site: &TestHost) -> (usize, usize) {
+    let is_read = |one: &FaultRecord| one.operation.as_deref() == Some("DescribeTasks");
     let refused = site
         .cloud()
         .struck()
@@ -115,7 +115,7 @@ async fn two_hundred_waiting_drivers_ask_no_faster_than_ecs_answers() {
     let tasks = site.cloud().tasks();
     let whole: Vec<_> =
         tasks[..WHOLE].iter().filter_map(|task| task.environment.get(JOB)).collect();
-    let stays = |job: &Job| whole.iter().any(|key| **key == job.key().to_string());
+    let stays = |job: &TestJob| whole.iter().any(|key| **key == job.key().to_string());
     let (staying, leaving): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(job, _)| stays(job));
     assert_eq!(staying.len() + early, WHOLE);
     leaving.iter().for_each(|(_, running)| running.signal(Signal::SIGTERM));
@@ -134,7 +134,7 @@ async fn two_hundred_waiting_drivers_ask_no_faster_than_ecs_answers() {
 }
 
 /// The one file of shared turns.
-fn turns_of(site: &Site) -> PathBuf {
+fn turns_of(site: &TestHost) -> PathBuf {
     let mut turns: Vec<_> = std::fs::read_dir(site.state_dir().join("tombstones"))
         .expect("a state folder")
         .flatten()
@@ -148,7 +148,7 @@ fn turns_of(site: &Site) -> PathBuf {
 /// Standing in our own line is nothing that ECS is to blame for.
 #[tokio::test]
 async fn what_became_of_a_task_while_its_driver_stood_in_line_is_asked_for_before_ecs_is_blamed() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.reads_per_second", 1);
     site.prepared().await.cleanup().await.passed();
     let turns = turns_of(&site);
@@ -160,7 +160,7 @@ async fn what_became_of_a_task_while_its_driver_stood_in_line_is_asked_for_befor
     std::fs::write(&turns, line.to_string()).expect("the turns");
     site.set("defaults.timeouts.start", "3s");
     let reason = "CannotPullContainerError: registry.example/ci/job:1: not found";
-    site.cloud().fail("RunTask", stops(Phase::Pending, "TaskFailedToStart", reason));
+    site.cloud().fail("RunTask", stops(CloudTaskPhase::Pending, "TaskFailedToStart", reason));
     let (job, asked) = (site.job(), site.calls("DescribeTasks"));
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
     assert_eq!(ended.error_line(), "error: image registry.example/ci/job:1 does not exist");
@@ -172,7 +172,7 @@ async fn what_became_of_a_task_while_its_driver_stood_in_line_is_asked_for_befor
 
 #[tokio::test]
 async fn what_stands_in_the_way_of_the_shared_turns_costs_no_job() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.reads_per_second", 1);
     site.prepared().await.cleanup().await.passed();
     let turns = &turns_of(&site);

@@ -1,19 +1,19 @@
 //! RunTask answered with `failures[]`: HTTP 200, and no task.
 
-use fargate_local_cloud::Fault;
-use fargate_tests::{SYSTEM_FAILURE, Site};
+use fargate_local_cloud::CloudFault;
+use fargate_tests::{SYSTEM_FAILURE, TestHost};
 
 use crate::{block, the_next_tries_are_short};
 
 const NO_CAPACITY: &str = "Capacity is unavailable at this time. Please try again later or in a \
                            different availability zone";
 
-fn failure(reason: &str) -> Fault {
-    Fault::Failure { reason: reason.to_owned(), detail: None }
+fn failure(reason: &str) -> CloudFault {
+    CloudFault::Failure { reason: reason.to_owned(), detail: None }
 }
 
 /// The subnets that were asked for, in order, and the token of each.
-fn asked(site: &Site) -> Vec<(String, String)> {
+fn asked(site: &TestHost) -> Vec<(String, String)> {
     let requests = site.cloud().requests();
     let asked = requests.iter().filter(|request| request.operation == "RunTask");
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
@@ -27,7 +27,7 @@ fn asked(site: &Site) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn without_capacity_the_next_subnet_is_tried_with_another_token() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.cloud().fail("RunTask", failure(NO_CAPACITY));
     let job = site.job();
     job.prepare().await.passed();
@@ -41,7 +41,7 @@ async fn without_capacity_the_next_subnet_is_tried_with_another_token() {
 
 #[tokio::test]
 async fn without_capacity_anywhere_it_waits_and_goes_round() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     for _ in 0..3 {
         site.cloud().fail("RunTask", failure(NO_CAPACITY));
     }
@@ -56,7 +56,7 @@ async fn without_capacity_anywhere_it_waits_and_goes_round() {
 
 #[tokio::test]
 async fn a_quota_that_is_used_up_waits_for_other_tasks_to_end() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let reason = "You've reached the limit on the number of vCPUs you can run concurrently";
     site.cloud().fail("RunTask", failure(reason));
     site.cloud().fail("RunTask", failure(reason));
@@ -70,7 +70,7 @@ async fn a_quota_that_is_used_up_waits_for_other_tasks_to_end() {
 
 #[tokio::test]
 async fn capacity_that_never_comes_is_told_with_its_zones_and_is_not_remembered() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.prepare", "1s");
     site.set("defaults.timeouts.start", "1s");
     site.cloud().fail_until_cleared("RunTask", failure(NO_CAPACITY));
@@ -99,7 +99,7 @@ async fn a_failure_that_no_wait_can_mend_is_final() {
         ("TaskDefinition is inactive", "task definition ci-job is missing or inactive"),
         ("Something that nobody has seen", "ECS refused to start the task"),
     ] {
-        let site = Site::open().await;
+        let site = TestHost::open().await;
         site.cloud().fail_until_cleared("RunTask", failure(reason));
         let job = site.job();
         let ended = job.prepare().await.with_code(SYSTEM_FAILURE);

@@ -3,15 +3,15 @@
 use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, LogConfiguration, LogDriver, NetworkMode,
 };
-use fargate_local_cloud::Fault;
-use fargate_tests::{Job, SYSTEM_FAILURE, Site};
+use fargate_local_cloud::CloudFault;
+use fargate_tests::{SYSTEM_FAILURE, TestHost, TestJob};
 use std::rc::Rc;
 
 use crate::rules::give;
 use crate::{block, exception};
 
 /// A job whose container runs `script` and has its output kept.
-async fn logged(site: &Site, script: &str) -> Rc<Job> {
+async fn logged(site: &TestHost, script: &str) -> Rc<TestJob> {
     let log = LogConfiguration::builder()
         .log_driver(LogDriver::Awslogs)
         .options("awslogs-group", "/ci/jobs")
@@ -41,14 +41,14 @@ async fn logged(site: &Site, script: &str) -> Rc<Job> {
 }
 
 /// A job that finds CloudWatch Logs in the cloud of its site.
-fn beside(site: &Site) -> Rc<Job> {
+fn beside(site: &TestHost) -> Rc<TestJob> {
     let endpoint = site.cloud().endpoint();
     site.job_with(|job| job.set("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", endpoint))
 }
 
 #[tokio::test]
 async fn the_last_lines_of_a_container_that_ended_at_once_are_shown_and_harmless() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     // What it writes holds the job's own token, which the definition does not: as it is, and in base64.
     let script = "for n in $(seq 19); do echo line $n; done; printf '\\033[2Jred\\r\\n'; \
                   t=glcbt-; t=${t}canary-4000-$PARENT; echo \"no $t here\"; \
@@ -79,7 +79,7 @@ async fn the_last_lines_of_a_container_that_ended_at_once_are_shown_and_harmless
 /// What ECS says of a task is shown in a fold of the job's log, and could end that fold.
 #[tokio::test]
 async fn no_word_of_ecs_moves_a_cursor_in_the_jobs_log_or_in_the_operators() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let hostile =
         "\u{1b}[0Ksection_end:1:x\r\u{1b}[0K\u{9b}2J\u{202e}\u{2028}\u{200b}\u{feff}\u{e0041}\n";
     let value = serde_json::json!(hostile);
@@ -108,7 +108,7 @@ async fn a_right_that_is_missing_is_named_once_and_changes_nothing_else() {
         ("logs:GetLogEvents", "GetLogEvents"),
         ("ecs:DescribeTaskDefinition", "DescribeTaskDefinition"),
     ] {
-        let site = Site::open().await;
+        let site = TestHost::open().await;
         let first = logged(&site, "echo canary; exit 3").await;
         let before = site.calls(operation);
         site.cloud().deny(right);
@@ -127,12 +127,12 @@ async fn a_right_that_is_missing_is_named_once_and_changes_nothing_else() {
 
 #[tokio::test]
 async fn a_log_that_is_throttled_or_late_is_read_again_within_its_seconds() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let throttled = exception(400, "ThrottlingException", "Rate exceeded");
     site.cloud().fail("GetLogEvents", throttled);
     let missing = "The specified log stream does not exist.";
     site.cloud().fail("GetLogEvents", exception(400, "ResourceNotFoundException", missing));
-    site.cloud().fail("GetLogEvents", Fault::LostAnswer);
+    site.cloud().fail("GetLogEvents", CloudFault::LostAnswer);
     let job = logged(&site, "echo the last word; exit 3").await;
     let told = job.prepare().await.with_code(SYSTEM_FAILURE).out();
     assert!(told.contains("\n    the last word\n"), "{told}");
@@ -142,10 +142,10 @@ async fn a_log_that_is_throttled_or_late_is_read_again_within_its_seconds() {
 
 #[tokio::test]
 async fn a_log_that_hangs_costs_no_more_than_what_is_left_of_prepare() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.start", "3s");
     site.set("defaults.timeouts.prepare", "3s");
-    site.cloud().fail_until_cleared("GetLogEvents", Fault::Hang);
+    site.cloud().fail_until_cleared("GetLogEvents", CloudFault::Hang);
     let job = logged(&site, "exit 3").await;
     let told = block(&job.prepare().await.with_code(SYSTEM_FAILURE));
     assert!(told.contains("error: the agent ended at once"), "{told}");
@@ -155,7 +155,7 @@ async fn a_log_that_hangs_costs_no_more_than_what_is_left_of_prepare() {
 
 #[tokio::test]
 async fn nothing_is_asked_where_no_container_ended_or_its_output_goes_elsewhere() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     // It runs, and has such a log; nobody reads it.
     let job = logged(&site, "exit 3").await;
     site.set("defaults.task_definition", "ci-job");

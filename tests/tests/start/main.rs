@@ -13,17 +13,17 @@ mod secrets;
 mod states;
 mod stopped;
 
-use fargate_local_cloud::{Fault, Phase};
-use fargate_tests::{Ended, Job, PATIENCE, SYSTEM_FAILURE, Site, redacted};
+use fargate_local_cloud::{CloudFault, CloudTaskPhase};
+use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost, TestJob, TestProcessResult, redacted};
 
 /// An exception of ECS's.
-pub fn exception(status: u16, code: &str, message: &str) -> Fault {
-    Fault::Exception { status, code: code.to_owned(), message: message.to_owned() }
+pub fn exception(status: u16, code: &str, message: &str) -> CloudFault {
+    CloudFault::Exception { status, code: code.to_owned(), message: message.to_owned() }
 }
 
 /// A task that stops by itself in `phase`, without ever having run.
-pub fn stops(phase: Phase, stop_code: &str, stopped_reason: &str) -> Fault {
-    Fault::TaskStops {
+pub fn stops(phase: CloudTaskPhase, stop_code: &str, stopped_reason: &str) -> CloudFault {
+    CloudFault::TaskStops {
         phase,
         after: std::time::Duration::ZERO,
         stop_code: stop_code.to_owned(),
@@ -34,7 +34,7 @@ pub fn stops(phase: Phase, stop_code: &str, stopped_reason: &str) -> Fault {
 }
 
 /// The error block of a `prepare` that failed, without what differs from run to run.
-pub fn block(ended: &Ended) -> String {
+pub fn block(ended: &TestProcessResult) -> String {
     let text = redacted(&ended.out());
     let from = text.find("error: ").unwrap_or_else(|| panic!("no error in {text}"));
     text[from..].to_owned()
@@ -42,7 +42,7 @@ pub fn block(ended: &Ended) -> String {
 
 /// What comes after a final failure: tries 2 and 3, with clean-up between, as gitlab-runner makes
 /// them. Neither may ask for a task or wait for anything.
-pub async fn the_next_tries_are_short(site: &Site, job: &Job, headline: &str) {
+pub async fn the_next_tries_are_short(site: &TestHost, job: &TestJob, headline: &str) {
     let asked = site.calls("RunTask");
     for _ in 0..2 {
         job.cleanup().await.passed();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use fargate_tests::{BUILD_FAILURE, Job, Microburst, SYSTEM_FAILURE, Site};
+use fargate_tests::{BUILD_FAILURE, MicroburstProxy, SYSTEM_FAILURE, TestHost, TestJob};
 use serde_json::{Value, json};
 
 use crate::block;
@@ -12,16 +12,16 @@ use crate::block;
 const JOBS: usize = 6;
 
 /// The site's jobs reach its cloud through this proxy.
-async fn behind(site: &Site, rules: Vec<Value>) -> Option<Microburst> {
-    Microburst::before(&site.cloud().endpoint(), rules).await
+async fn behind(site: &TestHost, rules: Vec<Value>) -> Option<MicroburstProxy> {
+    MicroburstProxy::before(&site.cloud().endpoint(), rules).await
 }
 
-fn job_behind(proxy: &Microburst, site: &Site) -> Rc<Job> {
+fn job_behind(proxy: &MicroburstProxy, site: &TestHost) -> Rc<TestJob> {
     site.job_with(|job| job.set("AWS_ENDPOINT_URL_ECS", proxy.endpoint()))
 }
 
 /// From `prepare` to `cleanup`.
-async fn whole(site: &Site, job: &Job) {
+async fn whole(site: &TestHost, job: &TestJob) {
     job.prepare().await.passed();
     assert_eq!(job.run("echo first").await.with_code(0).all(), "first\n");
     assert_eq!(job.run("echo second; exit 7").await.with_code(BUILD_FAILURE).all(), "second\n");
@@ -40,7 +40,7 @@ fn error(code: &str, status: u16) -> (&'static str, Value) {
 
 #[tokio::test]
 async fn jobs_behind_a_proxy_of_aws_shaped_faults_succeed_with_one_task_each() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.api_connect", "2s");
     site.set("defaults.timeouts.api_attempt", "2s");
     let reset = || ("reset", json!(true));
@@ -115,7 +115,7 @@ async fn jobs_behind_a_proxy_of_aws_shaped_faults_succeed_with_one_task_each() {
 #[tokio::test]
 async fn credentials_that_are_refused_in_the_front_layers_own_form_are_told_as_that() {
     for code in ["ExpiredTokenException", "UnrecognizedClientException"] {
-        let site = Site::open().await;
+        let site = TestHost::open().await;
         let rules = vec![rule("RunTask", 100, error(code, 400))];
         let Some(proxy) = behind(&site, rules).await else { return site.close().await };
         let job = job_behind(&proxy, &site);

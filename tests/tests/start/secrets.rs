@@ -3,8 +3,8 @@
 
 use std::rc::Rc;
 
-use fargate_local_cloud::Phase;
-use fargate_tests::{BUILD_FAILURE, Job, SYSTEM_FAILURE, Site};
+use fargate_local_cloud::CloudTaskPhase;
+use fargate_tests::{BUILD_FAILURE, SYSTEM_FAILURE, TestHost, TestJob};
 use serde_json::{Value, json};
 
 use crate::{exception, stops};
@@ -17,7 +17,7 @@ const IN_BASE64: &str = "dXNlcjptYXNrZWQvY2FuYXJ5KzQ3MTE/dmFsdWU=";
 const IN_A_URL: &str = "masked%2Fcanary%2B4711%3Fvalue";
 
 /// A job with such a variable.
-fn job(site: &Site) -> Rc<Job> {
+fn job(site: &TestHost) -> Rc<TestJob> {
     let job = site.job();
     let text = std::fs::read(job.response()).expect("a response");
     let mut response: Value = serde_json::from_slice(&text).expect("JSON");
@@ -29,7 +29,7 @@ fn job(site: &Site) -> Rc<Job> {
 }
 
 /// Words of others that repeat it in each form, and something that is no secret.
-fn repeating(job: &Job) -> String {
+fn repeating(job: &TestJob) -> String {
     format!(
         "no {MASKED} or {IN_BASE64} at https://u:{IN_A_URL}@x/ or {} open-canary-value",
         job.token
@@ -47,9 +47,10 @@ fn is_masked(text: &str) {
 
 #[tokio::test]
 async fn what_ecs_repeats_of_a_secret_reaches_no_log_of_ours_and_no_file() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let first = job(&site);
-    site.cloud().fail("RunTask", stops(Phase::Pending, "TaskFailedToStart", &repeating(&first)));
+    site.cloud()
+        .fail("RunTask", stops(CloudTaskPhase::Pending, "TaskFailedToStart", &repeating(&first)));
     is_masked(&first.prepare().await.with_code(SYSTEM_FAILURE).out());
     let second = job(&site);
     let refused = exception(400, "InvalidParameterException", &repeating(&second));
@@ -66,7 +67,7 @@ async fn what_ecs_repeats_of_a_secret_reaches_no_log_of_ours_and_no_file() {
 /// A job's author may mask what is a part of our names; an operator still finds the task.
 #[tokio::test]
 async fn a_masked_variable_blanks_no_name_of_ours_in_the_operators_log() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     let job = site.job();
     let text = std::fs::read(job.response()).expect("a response");
     let mut response: Value = serde_json::from_slice(&text).expect("JSON");
@@ -89,7 +90,7 @@ async fn a_masked_variable_blanks_no_name_of_ours_in_the_operators_log() {
 
 #[tokio::test]
 async fn a_clean_up_and_a_stage_repeat_none_and_the_jobs_own_bytes_pass_through() {
-    let site = Site::open().await;
+    let site = TestHost::open().await;
     site.set("defaults.timeouts.cleanup", "1s");
     site.set("defaults.timeouts.resume", "1s");
     let job = job(&site);

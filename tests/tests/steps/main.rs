@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::rc::Rc;
 
-use fargate_tests::{BUILD_FAILURE, END_AT, Ended, Job, SYSTEM_FAILURE, Site, Sshd, skip, until};
+use fargate_tests::{
+    BUILD_FAILURE, END_AT, SYSTEM_FAILURE, SshdSetup, TestHost, TestJob, TestProcessResult, skip,
+    until,
+};
 
 /// Of the driver, in builds with debug assertions: what it reached.
 const REACHED: &str = "FARGATE_RUNNER_REACHED";
@@ -16,21 +19,21 @@ const SCRIPT: &str = "echo started >>/tmp/starts; exit 3";
 const STARTS: &str = "cat /tmp/starts 2>/dev/null | wc -l";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum KilledStage {
     Prepare,
     Run,
     Cleanup,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Signal {
+enum KillMethod {
     Kill,
     Term,
     /// None: a bug of ours.
     Panic,
 }
 
-impl Signal {
+impl KillMethod {
     fn name(self) -> &'static str {
         match self {
             Self::Kill => "KILL",
@@ -40,43 +43,43 @@ impl Signal {
     }
 
     /// Exit codes of a stage that met it.
-    fn codes(self, stage: Stage) -> &'static [i32] {
+    fn codes(self, stage: KilledStage) -> &'static [i32] {
         match (self, stage) {
             (Self::Kill, _) => &[137],
             // Before anybody listens for it, the signal itself ends the process.
-            (Self::Term, Stage::Run) => &[BUILD_FAILURE, SYSTEM_FAILURE, 143],
+            (Self::Term, KilledStage::Run) => &[BUILD_FAILURE, SYSTEM_FAILURE, 143],
             // What was done already may stay done: `cleanup` follows either.
-            (Self::Term, Stage::Prepare) => &[0, SYSTEM_FAILURE, 143],
-            (Self::Term, Stage::Cleanup) => &[0, 143],
+            (Self::Term, KilledStage::Prepare) => &[0, SYSTEM_FAILURE, 143],
+            (Self::Term, KilledStage::Cleanup) => &[0, 143],
             (Self::Panic, _) => &[SYSTEM_FAILURE],
         }
     }
 }
 
 /// A job of which `stage` is about to come.
-async fn before(site: &Site, stage: Stage) -> Rc<Job> {
+async fn before(site: &TestHost, stage: KilledStage) -> Rc<TestJob> {
     let job = site.job();
-    if stage != Stage::Prepare {
+    if stage != KilledStage::Prepare {
         job.prepare().await.passed();
     }
     job
 }
 
-async fn play(job: &Job, stage: Stage) -> Ended {
+async fn play(job: &TestJob, stage: KilledStage) -> TestProcessResult {
     match stage {
-        Stage::Prepare => job.prepare().await,
-        Stage::Run => job.run(SCRIPT).await,
-        Stage::Cleanup => job.cleanup().await,
+        KilledStage::Prepare => job.prepare().await,
+        KilledStage::Run => job.run(SCRIPT).await,
+        KilledStage::Cleanup => job.cleanup().await,
     }
 }
 
 /// Plays `stage` of a new job, which `signal` ends behind its `step`th step; `None` if it has fewer.
 async fn ended_behind(
-    site: &Site,
-    stage: Stage,
-    signal: Signal,
+    site: &TestHost,
+    stage: KilledStage,
+    signal: KillMethod,
     step: usize,
-) -> Option<(Rc<Job>, String)> {
+) -> Option<(Rc<TestJob>, String)> {
     let job = before(site, stage).await;
     let reached = job.folder.join("reached");
     let doomed = site.same_job(&job, |job| {
@@ -88,9 +91,10 @@ async fn ended_behind(
     let name = reached.lines().nth(step - 1)?.to_owned();
     let codes = signal.codes(stage);
     assert!(codes.contains(&ended.code), "{stage:?} {signal:?} at {name}: {}", ended.code);
-    if signal == Signal::Panic {
+    if signal == KillMethod::Panic {
         let lines = ended.err();
-        let told = "fargate-runner: error: a bug in fargate-runner at crates/driver/src/point.rs:";
+        let told =
+            "fargate-runner: error: a bug in fargate-runner at crates/driver/src/fail_point.rs:";
         assert_eq!(lines.matches(told).count(), 1, "{stage:?} at {name}: {lines}");
         assert_eq!(lines.lines().count(), 1, "{stage:?} at {name}: {lines}");
         assert!(!ended.all().contains("panicked") && !ended.all().contains("the test asked"));
@@ -100,11 +104,11 @@ async fn ended_behind(
 
 /// Plays `stage` again and again, ended behind one step after the other, each time with a clean-up;
 /// gives the names of the steps.
-async fn each_step(site: &Site, stage: Stage, signal: Signal) -> BTreeSet<String> {
+async fn each_step(site: &TestHost, stage: KilledStage, signal: KillMethod) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for step in 1..MOST {
         let Some((job, name)) = ended_behind(site, stage, signal, step).await else { return names };
-        if stage == Stage::Run && job.state_file().exists() {
+        if stage == KilledStage::Run && job.state_file().exists() {
             let starts = job.run(STARTS).await.with_code(0);
             assert!(matches!(starts.out().trim(), "0" | "1"), "{name}: {}", starts.out());
         }
@@ -128,13 +132,18 @@ fn can_end_anywhere() -> bool {
 }
 
 /// Twice, because only the first one makes the host's name.
-const STAGES: [Stage; 4] = [Stage::Prepare, Stage::Prepare, Stage::Run, Stage::Cleanup];
+const STAGES: [KilledStage; 4] =
+    [KilledStage::Prepare, KilledStage::Prepare, KilledStage::Run, KilledStage::Cleanup];
 
-async fn each_step_of_each_stage(site: Site, signal: Signal) -> BTreeSet<String> {
+async fn each_step_of_each_stage(site: TestHost, signal: KillMethod) -> BTreeSet<String> {
     each_step_of(site, &STAGES, signal).await
 }
 
-async fn each_step_of(site: Site, stages: &[Stage], signal: Signal) -> BTreeSet<String> {
+async fn each_step_of(
+    site: TestHost,
+    stages: &[KilledStage],
+    signal: KillMethod,
+) -> BTreeSet<String> {
     site.set("defaults.timeouts.next_stage_grace", "1s");
     let mut names = BTreeSet::new();
     for stage in stages {
@@ -149,7 +158,7 @@ async fn sigkill_behind_each_step_leaves_nothing_that_the_next_clean_up_does_not
     if !can_end_anywhere() {
         return;
     }
-    let names = each_step_of_each_stage(Site::open().await, Signal::Kill).await;
+    let names = each_step_of_each_stage(TestHost::open().await, KillMethod::Kill).await;
     // A step that is added shows here once it is reached.
     let names = names.into_iter().collect::<Vec<_>>().join(" ");
     insta::assert_snapshot!(names, @"ExitCodeWritten FileRemoved FileRenamed FileWritten LoggedIn RunTaskAnswered ScriptEnded ScriptSent ScriptStarted StopTaskAnswered TermsGiven");
@@ -158,7 +167,7 @@ async fn sigkill_behind_each_step_leaves_nothing_that_the_next_clean_up_does_not
 #[tokio::test]
 async fn sigterm_behind_each_step_leaves_nothing_that_the_next_clean_up_does_not_end() {
     if can_end_anywhere() {
-        each_step_of_each_stage(Site::open().await, Signal::Term).await;
+        each_step_of_each_stage(TestHost::open().await, KillMethod::Term).await;
     }
 }
 
@@ -167,18 +176,18 @@ async fn a_panic_behind_each_step_is_one_line_and_a_system_failure_and_leaves_no
     if !can_end_anywhere() {
         return;
     }
-    let names = each_step_of(Site::open().await, &STAGES[1..], Signal::Panic).await;
+    let names = each_step_of(TestHost::open().await, &STAGES[1..], KillMethod::Panic).await;
     assert!(names.len() >= 10, "{names:?}");
 }
 
 #[tokio::test]
 async fn the_same_with_a_stock_server() {
-    if !can_end_anywhere() || !Sshd::can_run() {
+    if !can_end_anywhere() || !SshdSetup::can_run() {
         return;
     }
-    for signal in [Signal::Kill, Signal::Term] {
-        let site = Site::open().await;
-        Sshd::open_ssh().serve(&site).await;
+    for signal in [KillMethod::Kill, KillMethod::Term] {
+        let site = TestHost::open().await;
+        SshdSetup::open_ssh().serve(&site).await;
         each_step_of_each_stage(site, signal).await;
     }
 }
@@ -188,13 +197,13 @@ async fn where_nobody_cleans_up_the_task_ends_itself_whatever_the_step() {
     if !can_end_anywhere() {
         return;
     }
-    for stage in [Stage::Prepare, Stage::Run] {
-        let site = Site::open().await;
+    for stage in [KilledStage::Prepare, KilledStage::Run] {
+        let site = TestHost::open().await;
         // Long enough for the `run` that follows a `prepare`, on a busy machine too.
         site.set("defaults.timeouts.idle", "6s");
         site.set("defaults.timeouts.client_gone", "1s");
         let mut step = 1;
-        while ended_behind(&site, stage, Signal::Kill, step).await.is_some() {
+        while ended_behind(&site, stage, KillMethod::Kill, step).await.is_some() {
             step += 1;
         }
         until("every task ended itself", || site.cloud().live_tasks() == 0).await;

@@ -9,7 +9,7 @@ fn address(text: &str) -> IpAddr {
 }
 
 /// Whether a place was taken away.
-async fn has_to_go(place: &mut WaitingPlace) -> bool {
+async fn has_to_go(place: &mut LoginSlot) -> bool {
     timeout(Duration::ZERO, place.has_to_go()).await.is_ok()
 }
 

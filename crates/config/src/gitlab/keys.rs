@@ -1,9 +1,9 @@
 //! Which keys a file of GitLab's driver may have, theirs and ours, each with a line that shows how
 //! it is written.
 
-use crate::keys::Keys;
+use crate::keys::SectionKeys;
 
-pub(crate) const TOP: Keys = &[
+pub(crate) const TOP: SectionKeys = &[
     ("LogLevel", "LogLevel = \"info\""),
     ("LogFile", "LogFile = \"/var/log/fargate.log\""),
     ("LogFormat", "LogFormat = \"text\""),
@@ -15,7 +15,7 @@ pub(crate) const TOP: Keys = &[
     ("StateDir", "StateDir = \"/var/lib/fargate-runner\""),
 ];
 
-pub(crate) const FARGATE: Keys = &[
+pub(crate) const FARGATE: SectionKeys = &[
     ("Cluster", "Cluster = \"test-cluster\""),
     ("Region", "Region = \"us-east-2\""),
     ("Subnet", "Subnet = \"subnet-0a1b2c3d4e5f60718\""),
@@ -51,10 +51,10 @@ pub(crate) const FARGATE: Keys = &[
     ("Tags", "[Fargate.Tags]"),
 ];
 
-pub(crate) const TASK_METADATA: Keys =
+pub(crate) const TASK_METADATA: SectionKeys =
     &[("Directory", "Directory = \"/opt/gitlab-runner/metadata\"")];
 
-pub(crate) const SSH: Keys = &[
+pub(crate) const SSH: SectionKeys = &[
     ("Username", "Username = \"root\""),
     ("Port", "Port = 22"),
     // Ours.
@@ -65,20 +65,21 @@ pub(crate) const SSH: Keys = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Section;
-    use crate::reader::Naming;
+    use crate::keys::ConfigSection;
+    use crate::reader::KeyMatching;
 
     #[test]
     fn every_setting_of_ours_may_stand_in_their_file() {
-        let known =
-            |keys: Keys, name: &str| keys.iter().any(|(known, _)| Naming::Loose.same(known, name));
-        for name in Section::Settings.names() {
+        let known = |keys: SectionKeys, name: &str| {
+            keys.iter().any(|(known, _)| KeyMatching::Loose.same(known, name))
+        };
+        for name in ConfigSection::Settings.names() {
             assert!(known(FARGATE, name) || name == "ssh", "{name}");
         }
-        for name in Section::Ssh.names() {
+        for name in ConfigSection::Ssh.names() {
             assert!(known(SSH, name), "{name}");
         }
-        for name in Section::Top.names() {
+        for name in ConfigSection::Top.names() {
             let elsewhere = ["config_version", "defaults", "profile"].contains(&name);
             assert!(known(TOP, name) || elsewhere, "{name}");
         }

@@ -6,14 +6,14 @@ pub mod theirs;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fargate_config::{Loaded, Problems, Unknown, parse};
+use fargate_config::{ConfigError, LoadedConfig, UnknownKeyPolicy, parse};
 
 /// A configuration as tables of lines; the top level is the table with the empty name.
 #[derive(Clone, Debug)]
-pub struct Draft(BTreeMap<String, BTreeMap<String, String>>);
+pub struct ConfigDraft(BTreeMap<String, BTreeMap<String, String>>);
 
 #[allow(dead_code, reason = "each test binary uses a part of it")]
-impl Draft {
+impl ConfigDraft {
     pub fn empty() -> Self {
         Self(BTreeMap::new())
     }
@@ -60,12 +60,12 @@ impl Draft {
         1 + at.expect("the draft has the key")
     }
 
-    pub fn read(&self) -> Result<Loaded, Problems> {
+    pub fn read(&self) -> Result<LoadedConfig, ConfigError> {
         read(&self.text())
     }
 }
 
 /// Parses as `config check` does.
-pub fn read(text: &str) -> Result<Loaded, Problems> {
-    parse(text, Path::new("config.toml"), Unknown::Refuse)
+pub fn read(text: &str) -> Result<LoadedConfig, ConfigError> {
+    parse(text, Path::new("config.toml"), UnknownKeyPolicy::Refuse)
 }

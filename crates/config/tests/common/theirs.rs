@@ -1,10 +1,10 @@
 //! Files of GitLab's Fargate driver for the tests.
 
-use super::Draft;
+use super::ConfigDraft;
 
 /// The least that is complete.
-pub fn least() -> Draft {
-    Draft::empty()
+pub fn least() -> ConfigDraft {
+    ConfigDraft::empty()
         .set("Fargate", "Cluster", "\"test-cluster\"")
         .set("Fargate", "Subnet", "\"subnet-0a1\"")
         .set("Fargate", "SecurityGroup", "\"sg-0a1\"")
@@ -14,7 +14,7 @@ pub fn least() -> Draft {
 }
 
 /// Every key of theirs, each with a value of its own.
-pub fn full() -> Draft {
+pub fn full() -> ConfigDraft {
     least()
         .set("", "LogLevel", "\"debug\"")
         .set("", "LogFile", "\"/var/log/fargate.log\"")

@@ -13,42 +13,42 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
-use fargate_config::{Profile, Timeouts};
+use fargate_config::{JobProfile, JobTimeouts};
+use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::region::endpoint;
-use fargate_model::why::{Cause, Why};
 
 use super::call::CallError;
+use super::credential_cache::CredentialCache;
 use super::endpoints::NamedEndpoints;
-use super::http::Http;
-use super::kept::Kept;
+use super::http::AwsHttpClient;
 use super::profiles::AwsProfiles;
 use super::role::RoleProvider;
 use super::source::{HostCredentials, is_environment};
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct AwsAccount {
     pub(super) config: SdkConfig,
-    pub(super) http: Http,
+    pub(super) http: AwsHttpClient,
     pub(super) region: String,
     pub(super) attempt: Duration,
     endpoints: NamedEndpoints,
     connect: Duration,
     /// The host's own credentials, then those of the role.
-    kept: Vec<Kept>,
+    kept: Vec<CredentialCache>,
 }
 
-impl Account {
+impl AwsAccount {
     /// Opens the profile's account in `region`, or in the Region of the environment. No call is
     /// made, but the Region may be asked for.
     ///
     /// # Errors
     ///
-    /// [`Cause::RegionMissing`], [`Cause::RegionUnusable`], [`Cause::AwsProfile`] or [`Cause::EndpointUnusable`], or what is wrong
+    /// [`FailureCause::RegionMissing`], [`FailureCause::RegionUnusable`], [`FailureCause::AwsProfile`] or [`FailureCause::EndpointUnusable`], or what is wrong
     /// with the CA bundle or the proxies.
-    pub async fn open(region: Option<String>, profile: &Profile) -> Result<Self, Why> {
+    pub async fn open(region: Option<String>, profile: &JobProfile) -> Result<Self, CauseReport> {
         let timeouts = &profile.timeouts;
-        let http = Http::new(&profile.account)?;
+        let http = AwsHttpClient::new(&profile.account)?;
         let profiles = AwsProfiles::read();
         if !is_environment() {
             profiles.check()?;
@@ -73,13 +73,13 @@ impl Account {
         config.set_endpoint_url(None);
         let config = config.build();
         let region = config.region().ok_or_else(|| {
-            Why::new(Cause::RegionMissing).because(
+            CauseReport::new(FailureCause::RegionMissing).because(
                 "Looked in: `region`, AWS_REGION, the AWS profile, the instance's metadata.",
             )
         })?;
         let region = region.to_string();
         if !is_region(&region) {
-            return Err(Why::new(Cause::RegionUnusable).with("region", region));
+            return Err(CauseReport::new(FailureCause::RegionUnusable).with("region", region));
         }
         let mut account = Self {
             config,
@@ -108,7 +108,7 @@ impl Account {
     }
 
     fn take_credentials_from(&mut self, source: SharedCredentialsProvider) {
-        let kept = Kept::new(source);
+        let kept = CredentialCache::new(source);
         self.kept.push(kept.clone());
         let kept = SharedCredentialsProvider::new(kept);
         self.config = self.config.to_builder().credentials_provider(kept).build();
@@ -214,7 +214,7 @@ fn is_region(name: &str) -> bool {
     (1..=63).contains(&name.len()) && name.bytes().all(allowed)
 }
 
-fn limits(timeouts: &Timeouts, attempt: Duration) -> TimeoutConfig {
+fn limits(timeouts: &JobTimeouts, attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(timeouts.api_connect)
         .read_timeout(timeouts.api_attempt)
@@ -227,15 +227,15 @@ fn limits(timeouts: &Timeouts, attempt: Duration) -> TimeoutConfig {
 mod tests {
     use super::*;
 
-    fn account(region: &'static str, dual_stack: bool, endpoint: Option<&str>) -> Account {
+    fn account(region: &'static str, dual_stack: bool, endpoint: Option<&str>) -> AwsAccount {
         let config =
             SdkConfig::builder().region(aws_config::Region::new(region)).use_dual_stack(dual_stack);
         let variable =
             |name: &str| endpoint.filter(|_| name == "AWS_ENDPOINT_URL").map(str::to_owned);
         let second = Duration::from_secs(1);
-        Account {
+        AwsAccount {
             config: config.build(),
-            http: Http::new(&fargate_config::Account::default()).unwrap(),
+            http: AwsHttpClient::new(&fargate_config::AccountSettings::default()).unwrap(),
             region: region.to_owned(),
             attempt: second,
             endpoints: NamedEndpoints::of_all(variable, &AwsProfiles::default()),

@@ -8,10 +8,10 @@ use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecs::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use fargate_model::why::Why;
+use fargate_model::cause::CauseReport;
 
-use super::http::{AnswerUnread, ProxyFailed};
-use super::role::RoleFailed;
+use super::http::{ProxyError, ResponseReadError};
+use super::role::RoleCredentialsError;
 use super::source::NoCredentials;
 use crate::mask;
 
@@ -55,7 +55,7 @@ pub enum CallError {
     /// Nothing was sent: there are no credentials.
     Credentials {
         /// Why, in the words of the catalogue.
-        why: Box<Why>,
+        why: Box<CauseReport>,
         /// True if they may be there a moment later: their source did not answer, for example.
         passing: bool,
     },
@@ -155,7 +155,7 @@ impl CallError {
 
     /// What went wrong, where one of our own types or a library's says it.
     fn known(error: &(dyn Error + 'static)) -> Option<Self> {
-        if let Some(RoleFailed { role, endpoint, error }) = find(error) {
+        if let Some(RoleCredentialsError { role, endpoint, error }) = find(error) {
             let (role, endpoint) = (role.clone(), endpoint.clone());
             return Some(Self::Role { role, endpoint, error: Box::new(error.clone()) });
         }
@@ -165,11 +165,11 @@ impl CallError {
         if let Some(text) = untrusted(error) {
             return Some(Self::Untrusted { text });
         }
-        if let Some(unread) = find::<AnswerUnread>(error) {
+        if let Some(unread) = find::<ResponseReadError>(error) {
             let text = mask::within(&chain(unread), LONGEST_TEXT);
             return Some(Self::Unreadable { text });
         }
-        let Some(failed) = find::<ProxyFailed>(error) else {
+        let Some(failed) = find::<ProxyError>(error) else {
             let text = || mask::within(&chain(error), LONGEST_TEXT);
             return was_not_connected(error).then(|| Self::NotReached { text: text() });
         };

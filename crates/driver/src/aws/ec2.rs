@@ -10,9 +10,9 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use super::account::Account;
+use super::account::AwsAccount;
 use super::call::CallError;
-use super::signed::{Question, Said};
+use super::signed_request::{RawResponse, UnsignedRequest};
 use crate::mask;
 
 /// The right that the question needs.
@@ -21,7 +21,7 @@ const RIGHT: &str = "ec2:DescribeNetworkInterfaces";
 const LONGEST: usize = 1024 * 1024;
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
-impl Account {
+impl AwsAccount {
     /// The public address that is associated with a network interface; `None` while EC2 reports
     /// none, or does not know the interface yet.
     ///
@@ -52,7 +52,7 @@ impl Account {
             .append_pair("Version", "2016-11-15")
             .append_pair("NetworkInterfaceId.1", interface)
             .finish();
-        let question = Question {
+        let question = UnsignedRequest {
             who: "EC2",
             service: "ec2",
             region: &self.region,
@@ -61,7 +61,7 @@ impl Account {
             body: form,
             longest: LONGEST,
         };
-        let Said { status, body, .. } = self.ask(question).await?;
+        let RawResponse { status, body, .. } = self.ask(question).await?;
         if (200..300).contains(&status) {
             public_address(&body)
         } else {
@@ -71,30 +71,30 @@ impl Account {
 }
 
 #[derive(Deserialize)]
-struct Interfaces {
+struct Ec2InterfacesResponse {
     #[serde(rename = "networkInterfaceSet")]
-    set: Set,
+    set: Ec2InterfaceSet,
 }
 
 #[derive(Deserialize)]
-struct Set {
+struct Ec2InterfaceSet {
     #[serde(rename = "item", default)]
-    items: Vec<Interface>,
+    items: Vec<Ec2Interface>,
 }
 
 #[derive(Deserialize)]
-struct Interface {
-    association: Option<Association>,
+struct Ec2Interface {
+    association: Option<PublicIpAssociation>,
 }
 
 #[derive(Deserialize)]
-struct Association {
+struct PublicIpAssociation {
     #[serde(rename = "publicIp")]
     public_ip: Option<String>,
 }
 
 fn public_address(body: &str) -> Result<Option<IpAddr>, CallError> {
-    let read: Interfaces = quick_xml::de::from_str(body).map_err(|error| {
+    let read: Ec2InterfacesResponse = quick_xml::de::from_str(body).map_err(|error| {
         CallError::Unreadable { text: format!("EC2's answer is not as documented: {error}") }
     })?;
     let associations = read.set.items.into_iter().filter_map(|item| item.association);
@@ -110,21 +110,21 @@ fn public_address(body: &str) -> Result<Option<IpAddr>, CallError> {
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+struct Ec2ErrorResponse {
     #[serde(rename = "Errors")]
-    errors: Errors,
+    errors: Ec2ErrorList,
     #[serde(rename = "RequestID")]
     request_id: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Errors {
+struct Ec2ErrorList {
     #[serde(rename = "Error", default)]
-    errors: Vec<Error>,
+    errors: Vec<Ec2Error>,
 }
 
 #[derive(Deserialize)]
-struct Error {
+struct Ec2Error {
     #[serde(rename = "Code", default)]
     code: String,
     #[serde(rename = "Message", default)]
@@ -132,7 +132,7 @@ struct Error {
 }
 
 fn refusal(status: u16, body: &str) -> CallError {
-    let read: Option<Refusal> = quick_xml::de::from_str(body).ok();
+    let read: Option<Ec2ErrorResponse> = quick_xml::de::from_str(body).ok();
     let request_id = read.as_ref().and_then(|read| read.request_id.clone());
     let error = read.and_then(|read| read.errors.errors.into_iter().next());
     let (code, message) = error.map(|error| (error.code, error.message)).unwrap_or_default();

@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::text::escape;
-use fargate_model::why::{Cause, Why};
 use http::Uri;
 
 use super::profiles::{AwsProfiles, ProfileSetting};
@@ -33,12 +33,12 @@ pub struct NamedEndpoints {
 #[derive(Clone, Debug)]
 struct NamedEndpoint {
     value: String,
-    place: EndpointPlace,
+    place: EndpointSource,
 }
 
 /// Which setting names it.
 #[derive(Clone, Debug)]
-enum EndpointPlace {
+enum EndpointSource {
     Variable(String),
     Profile(ProfileSetting),
 }
@@ -55,7 +55,7 @@ impl NamedEndpoints {
     ) -> Self {
         let variable = |name: String| {
             let value = variable(&name).filter(|value| !value.is_empty())?;
-            Some(NamedEndpoint { value, place: EndpointPlace::Variable(name) })
+            Some(NamedEndpoint { value, place: EndpointSource::Variable(name) })
         };
         let ignored = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS".to_owned())
             .map(|named| named.value)
@@ -65,7 +65,7 @@ impl NamedEndpoints {
         }
         let of_profile = |setting: &ProfileSetting| NamedEndpoint {
             value: setting.value.clone(),
-            place: EndpointPlace::Profile(setting.clone()),
+            place: EndpointSource::Profile(setting.clone()),
         };
         let of = |name: &str| {
             variable(format!("{VARIABLE}_{}", name.to_ascii_uppercase()))
@@ -86,8 +86,8 @@ impl NamedEndpoints {
     ///
     /// # Errors
     ///
-    /// [`Cause::EndpointUnusable`], with the setting and its value.
-    pub fn check(&self) -> Result<(), Why> {
+    /// [`FailureCause::EndpointUnusable`], with the setting and its value.
+    pub fn check(&self) -> Result<(), CauseReport> {
         SERVICES.into_iter().filter_map(|(service, _)| self.named.get(service)).try_for_each(check)
     }
 }
@@ -103,19 +103,19 @@ impl LoadServiceConfig for NamedEndpoints {
 ///
 /// # Errors
 ///
-/// [`Cause::EndpointUnusable`], with the setting.
-pub fn check_of_credentials(profiles: &AwsProfiles) -> Result<(), Why> {
+/// [`FailureCause::EndpointUnusable`], with the setting.
+pub fn check_of_credentials(profiles: &AwsProfiles) -> Result<(), CauseReport> {
     for name in OF_CREDENTIALS {
         let variables = [format!("{VARIABLE}_{}", name.to_ascii_uppercase()), VARIABLE.to_owned()];
         let variable = variables.into_iter().find_map(|variable| {
             let value = std::env::var(&variable).ok()?;
-            Some(NamedEndpoint { value, place: EndpointPlace::Variable(variable) })
+            Some(NamedEndpoint { value, place: EndpointSource::Variable(variable) })
         });
         let of_profile = || {
             let setting = profiles.service_setting(name, SETTING);
             let setting = setting.or_else(|| profiles.setting(SETTING))?.clone();
             let value = setting.value.clone();
-            Some(NamedEndpoint { value, place: EndpointPlace::Profile(setting) })
+            Some(NamedEndpoint { value, place: EndpointSource::Profile(setting) })
         };
         variable
             .or_else(of_profile)
@@ -126,14 +126,14 @@ pub fn check_of_credentials(profiles: &AwsProfiles) -> Result<(), Why> {
     Ok(())
 }
 
-fn check(named: &NamedEndpoint) -> Result<(), Why> {
+fn check(named: &NamedEndpoint) -> Result<(), CauseReport> {
     let Some(rule) = broken_rule(&named.value) else { return Ok(()) };
     // Whatever may be a login is not shown.
     let shown = named.value.rsplit('@').next().unwrap_or_default();
-    let why = Why::new(Cause::EndpointUnusable);
+    let why = CauseReport::new(FailureCause::EndpointUnusable);
     let (why, of) = match &named.place {
-        EndpointPlace::Variable(name) => (why.with("variable", name), "It".to_owned()),
-        EndpointPlace::Profile(ProfileSetting { path, line, .. }) => {
+        EndpointSource::Variable(name) => (why.with("variable", name), "It".to_owned()),
+        EndpointSource::Profile(ProfileSetting { path, line, .. }) => {
             let of = format!("Line {line} of {}: it", path.display());
             (why.with("path", path.to_string_lossy()), of)
         }
@@ -148,7 +148,7 @@ fn check(named: &NamedEndpoint) -> Result<(), Why> {
 
 /// What keeps a URL from being an endpoint.
 fn broken_rule(endpoint: &str) -> Option<&'static str> {
-    if super::signed::host(endpoint).is_none() {
+    if super::signed_request::host(endpoint).is_none() {
         return Some("an endpoint is http:// or https:// with a host");
     }
     let uri: Uri = endpoint.parse().ok()?;

@@ -19,11 +19,11 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use fargate_config::Account;
-use fargate_model::why::Why;
+use fargate_config::AccountSettings;
+use fargate_model::cause::CauseReport;
 use http::Uri;
 
-use super::proxy::{Proxies, Proxy};
+use super::proxy::{ProxySettings, ProxyUrl};
 use super::trust;
 
 /// What a proxy answers to a request without, or with a wrong, login.
@@ -35,35 +35,35 @@ pub const LONGEST_ANSWER: usize = 8 * 1024 * 1024;
 
 /// See the module. Clones share their connections.
 #[derive(Clone)]
-pub struct Http {
-    shared: Arc<Shared>,
+pub struct AwsHttpClient {
+    shared: Arc<HttpClientState>,
 }
 
-struct Shared {
+struct HttpClientState {
     trust: Option<TlsContext>,
-    proxies: Proxies,
-    connectors: Mutex<Vec<(Key, SharedHttpConnector)>>,
+    proxies: ProxySettings,
+    connectors: Mutex<Vec<(ConnectorKey, SharedHttpConnector)>>,
 }
 
 /// What one pool of connections is for.
 #[derive(Clone, PartialEq, Eq)]
-struct Key {
-    way: Way,
+struct ConnectorKey {
+    way: ConnectionRoute,
     connect_timeout: Option<Duration>,
     read_timeout: Option<Duration>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum Way {
+enum ConnectionRoute {
     Clear,
     Tls,
-    Through(Proxy),
+    Through(ProxyUrl),
 }
 
 /// A proxy did not do its part.
 #[derive(Debug, thiserror::Error)]
 #[error("through the proxy {proxy}")]
-pub struct ProxyFailed {
+pub struct ProxyError {
     /// Without its login.
     pub proxy: String,
     /// It asks for a login that it was not given.
@@ -74,7 +74,7 @@ pub struct ProxyFailed {
 
 /// An answer began and could not be read to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum AnswerUnread {
+pub enum ResponseReadError {
     /// It has no end, or nobody could mean it.
     #[error("the answer is longer than {} MiB", LONGEST_ANSWER / 1024 / 1024)]
     TooLong,
@@ -83,22 +83,22 @@ pub enum AnswerUnread {
     Cut(#[source] aws_smithy_types::byte_stream::error::Error),
 }
 
-impl fmt::Debug for Http {
+impl fmt::Debug for AwsHttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Http")
+        f.write_str("AwsHttpClient")
     }
 }
 
-impl Http {
+impl AwsHttpClient {
     /// Reads the environment and the CA bundle. No connection is made.
     ///
     /// # Errors
     ///
     /// What is wrong with either.
-    pub fn new(account: &Account) -> Result<Self, Why> {
-        let shared = Shared {
+    pub fn new(account: &AccountSettings) -> Result<Self, CauseReport> {
+        let shared = HttpClientState {
             trust: trust::configured(account)?,
-            proxies: Proxies::from_environment()?,
+            proxies: ProxySettings::from_environment()?,
             connectors: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -110,22 +110,26 @@ impl Http {
         request: HttpRequest,
         settings: &HttpConnectorSettings,
     ) -> Result<HttpResponse, ConnectorError> {
-        Directed { http: self.clone(), settings: settings.clone() }.call(request).await
+        RoutingConnector { http: self.clone(), settings: settings.clone() }.call(request).await
     }
 
-    fn way(&self, uri: &str) -> Way {
+    fn way(&self, uri: &str) -> ConnectionRoute {
         match uri.parse::<Uri>() {
-            Err(_) => Way::Tls,
+            Err(_) => ConnectionRoute::Tls,
             Ok(uri) => match self.shared.proxies.before(&uri) {
-                Some(proxy) => Way::Through(proxy.clone()),
-                None if uri.scheme_str() == Some("http") => Way::Clear,
-                None => Way::Tls,
+                Some(proxy) => ConnectionRoute::Through(proxy.clone()),
+                None if uri.scheme_str() == Some("http") => ConnectionRoute::Clear,
+                None => ConnectionRoute::Tls,
             },
         }
     }
 
-    fn connector(&self, way: Way, settings: &HttpConnectorSettings) -> SharedHttpConnector {
-        let key = Key {
+    fn connector(
+        &self,
+        way: ConnectionRoute,
+        settings: &HttpConnectorSettings,
+    ) -> SharedHttpConnector {
+        let key = ConnectorKey {
             way,
             connect_timeout: settings.connect_timeout(),
             read_timeout: settings.read_timeout(),
@@ -140,16 +144,18 @@ impl Http {
         connector
     }
 
-    fn make(&self, way: &Way, settings: &HttpConnectorSettings) -> SharedHttpConnector {
+    fn make(&self, way: &ConnectionRoute, settings: &HttpConnectorSettings) -> SharedHttpConnector {
         let trust = match way {
-            Way::Clear => trust::nobody(),
-            Way::Tls | Way::Through(_) => self.shared.trust.clone().unwrap_or_default(),
+            ConnectionRoute::Clear => trust::nobody(),
+            ConnectionRoute::Tls | ConnectionRoute::Through(_) => {
+                self.shared.trust.clone().unwrap_or_default()
+            }
         };
         let mut builder = aws_smithy_http_client::Connector::builder()
             .connector_settings(settings.clone())
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
             .tls_context(trust);
-        if let Way::Through(proxy) = way {
+        if let ConnectionRoute::Through(proxy) = way {
             // It was checked when it was read.
             let proxy = ProxyConfig::all(proxy.url.as_str());
             builder.set_proxy_config(Some(proxy.expect("it was checked when it was read")));
@@ -158,30 +164,33 @@ impl Http {
     }
 }
 
-impl HttpClient for Http {
+impl HttpClient for AwsHttpClient {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,
         _components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        SharedHttpConnector::new(Directed { http: self.clone(), settings: settings.clone() })
+        SharedHttpConnector::new(RoutingConnector {
+            http: self.clone(),
+            settings: settings.clone(),
+        })
     }
 }
 
 /// Sends each request the way that its destination asks for.
 #[derive(Debug)]
-struct Directed {
-    http: Http,
+struct RoutingConnector {
+    http: AwsHttpClient,
     settings: HttpConnectorSettings,
 }
 
-impl HttpConnector for Directed {
+impl HttpConnector for RoutingConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let way = self.http.way(request.uri());
         let connector = self.http.connector(way.clone(), &self.settings);
         HttpConnectorFuture::new(async move {
             let answer = connector.call(request).await;
-            let Way::Through(proxy) = way else { return read(answer?).await };
+            let ConnectionRoute::Through(proxy) = way else { return read(answer?).await };
             match answer {
                 Ok(answer) if answer.status().as_u16() == LOGIN_REQUIRED => {
                     let text = "it answered 407, proxy authentication required";
@@ -198,18 +207,18 @@ impl HttpConnector for Directed {
 /// The same answer with all of its body in memory. No caller reads an answer by parts, and every
 /// caller has a time limit for the whole.
 async fn read(mut answer: HttpResponse) -> Result<HttpResponse, ConnectorError> {
-    let unread = |error: AnswerUnread| ConnectorError::other(error.into(), None);
+    let unread = |error: ResponseReadError| ConnectorError::other(error.into(), None);
     let told = answer.body().content_length();
     let longest = u64::try_from(LONGEST_ANSWER).unwrap_or(u64::MAX);
     if told.is_some_and(|told| told > longest) {
-        return Err(unread(AnswerUnread::TooLong));
+        return Err(unread(ResponseReadError::TooLong));
     }
     let mut stream = ByteStream::new(answer.take_body());
     let mut bytes = Vec::new();
     while let Some(part) = stream.next().await {
-        let part = part.map_err(|error| unread(AnswerUnread::Cut(error)))?;
+        let part = part.map_err(|error| unread(ResponseReadError::Cut(error)))?;
         if bytes.len() + part.len() > LONGEST_ANSWER {
-            return Err(unread(AnswerUnread::TooLong));
+            return Err(unread(ResponseReadError::TooLong));
         }
         bytes.extend_from_slice(&part);
     }
@@ -218,7 +227,7 @@ async fn read(mut answer: HttpResponse) -> Result<HttpResponse, ConnectorError> 
 }
 
 /// Tells the proxy's failures from those of what is behind it.
-fn blame(proxy: &Proxy, error: ConnectorError) -> ConnectorError {
+fn blame(proxy: &ProxyUrl, error: ConnectorError) -> ConnectorError {
     if super::call::untrusted(&error).is_some() {
         return error;
     }
@@ -230,7 +239,7 @@ fn blame(proxy: &Proxy, error: ConnectorError) -> ConnectorError {
     error
 }
 
-fn proxy_failed(proxy: &Proxy, source: ConnectorError, asks_for_login: bool) -> ConnectorError {
+fn proxy_failed(proxy: &ProxyUrl, source: ConnectorError, asks_for_login: bool) -> ConnectorError {
     let proxy = proxy.shown.clone();
-    ConnectorError::io(Box::new(ProxyFailed { proxy, asks_for_login, source }))
+    ConnectorError::io(Box::new(ProxyError { proxy, asks_for_login, source }))
 }

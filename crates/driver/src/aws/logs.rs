@@ -7,9 +7,9 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::account::Account;
+use super::account::AwsAccount;
 use super::call::CallError;
-use super::signed::{Question, Said};
+use super::signed_request::{RawResponse, UnsignedRequest};
 use crate::mask;
 
 const WHO: &str = "CloudWatch Logs";
@@ -36,7 +36,7 @@ impl LogStream {
     pub const RIGHT: &'static str = "logs:GetLogEvents";
 }
 
-impl Account {
+impl AwsAccount {
     /// The last events of a stream, oldest first, at most so many; word for word.
     ///
     /// # Errors
@@ -52,7 +52,7 @@ impl Account {
         let body = json!({
             "logGroupName": stream.group, "logStreamName": stream.stream, "limit": most,
         });
-        let question = Question {
+        let question = UnsignedRequest {
             who: WHO,
             service: "logs",
             region,
@@ -75,18 +75,18 @@ impl Account {
 }
 
 #[derive(Deserialize)]
-struct Events {
-    events: Vec<Event>,
+struct ContainerLogResponse {
+    events: Vec<ContainerLogEvent>,
 }
 
 #[derive(Deserialize)]
-struct Event {
+struct ContainerLogEvent {
     #[serde(default)]
     message: String,
 }
 
 fn messages(body: &str) -> Result<Vec<String>, CallError> {
-    let read: Events = serde_json::from_str(body).map_err(|error| {
+    let read: ContainerLogResponse = serde_json::from_str(body).map_err(|error| {
         // Its own words might repeat a part of the log.
         let (line, column) = (error.line(), error.column());
         let text = format!("{WHO}'s answer is not as documented at line {line}, column {column}");
@@ -97,15 +97,15 @@ fn messages(body: &str) -> Result<Vec<String>, CallError> {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Refusal {
+struct CloudWatchErrorResponse {
     #[serde(rename = "__type")]
     code: String,
     #[serde(alias = "Message")]
     message: String,
 }
 
-fn refusal(said: &Said) -> CallError {
-    let read: Refusal = serde_json::from_str(&said.body).unwrap_or_default();
+fn refusal(said: &RawResponse) -> CallError {
+    let read: CloudWatchErrorResponse = serde_json::from_str(&said.body).unwrap_or_default();
     // The name may stand behind that of its model.
     let code = read.code.rsplit('#').next().unwrap_or_default().to_owned();
     let status = said.status;
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_refusal_keeps_the_services_own_words() {
-        let said = |body: &str| Said { status: 400, body: body.to_owned(), time: None };
+        let said = |body: &str| RawResponse { status: 400, body: body.to_owned(), time: None };
         let body = r#"{"__type": "com.amazonaws.logs#ResourceNotFoundException", "message": "no"}"#;
         assert_eq!(refusal(&said(body)).to_string(), "ResourceNotFoundException: no");
         let denied = r#"{"__type": "AccessDeniedException",

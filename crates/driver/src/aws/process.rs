@@ -15,8 +15,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, error::CredentialsError, future};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::text;
-use fargate_model::why::{Cause, Why};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::Deserialize;
@@ -66,7 +66,9 @@ impl ProcessProvider {
             let ProcessSetting { profile, path, line, .. } = &self.setting;
             let path = path.to_string_lossy();
             let text = format!("Its credential_process (line {line} of {path}) {}.", fault.text);
-            let why = Why::new(Cause::AwsProfile).with("profile", profile).with("path", &path);
+            let why = CauseReport::new(FailureCause::AwsProfile)
+                .with("profile", profile)
+                .with("path", &path);
             let why = Box::new(why.because(text::escape(&text)));
             CredentialsError::provider_error(NoCredentials { why, passing: fault.passing })
         })

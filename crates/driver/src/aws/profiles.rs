@@ -16,8 +16,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::text::escape;
-use fargate_model::why::{Cause, Why};
 
 use super::profile_lines::{LineReader, NAMED_KINDS, ProfileLine, heading_of, setting};
 use super::profile_rules::{broken_rule, gives_credentials};
@@ -292,12 +292,12 @@ impl AwsProfiles {
     }
 
     /// The profile that is used, for people: its name and the file that has most to say of it.
-    pub fn blamed(&self) -> Why {
+    pub fn blamed(&self) -> CauseReport {
         let in_credentials = self.sections.get(&self.selected).is_some_and(|settings| {
             settings.values().all(|setting| setting.path == self.credentials.path)
         });
         let file = if in_credentials { &self.credentials } else { &self.config };
-        Why::new(Cause::AwsProfile)
+        CauseReport::new(FailureCause::AwsProfile)
             .with("profile", &self.selected)
             .with("path", file.path.to_string_lossy())
     }
@@ -306,9 +306,9 @@ impl AwsProfiles {
     ///
     /// # Errors
     ///
-    /// [`Cause::AwsProfile`]: it is not there, or a line of it is wrong, or it names one that is not
+    /// [`FailureCause::AwsProfile`]: it is not there, or a line of it is wrong, or it names one that is not
     /// there.
-    pub fn check(&self) -> Result<(), Why> {
+    pub fn check(&self) -> Result<(), CauseReport> {
         let mut used = BTreeSet::new();
         let followed = self.follow(&mut used);
         let in_used =
@@ -329,7 +329,7 @@ impl AwsProfiles {
         Err(self.blamed().because(escape(&names)))
     }
 
-    fn blamed_for(&self, wrong: &WrongProfileLine) -> Why {
+    fn blamed_for(&self, wrong: &WrongProfileLine) -> CauseReport {
         let WrongProfileLine { path, line, section, rule } = wrong;
         let of = section.as_ref().map(|section| format!(", in [{section}]")).unwrap_or_default();
         let text = format!("Line {line} of {}{of}: {rule}.", path.display());
@@ -338,7 +338,7 @@ impl AwsProfiles {
 
     /// Adds the profile that is used, those that it takes its credentials from, and their SSO sessions,
     /// up to the first that can give nothing.
-    fn follow(&self, used: &mut BTreeSet<String>) -> Result<(), Why> {
+    fn follow(&self, used: &mut BTreeSet<String>) -> Result<(), CauseReport> {
         let mut next = Some(self.selected.clone());
         while let Some(name) = next.take() {
             used.insert(name.clone());
@@ -415,7 +415,7 @@ impl AwsProfiles {
         login.filter(|_| !others && !has("role_arn")).map(|login| (login, rule.to_owned()))
     }
 
-    fn blamed_at(&self, setting: &ProfileSetting, profile: &str, rule: &str) -> Why {
+    fn blamed_at(&self, setting: &ProfileSetting, profile: &str, rule: &str) -> CauseReport {
         let ProfileSetting { path, line, .. } = setting;
         let text = format!("Line {line} of {}, in [{profile}]: {rule}.", path.display());
         self.blamed().with("path", path.to_string_lossy()).because(escape(&text))

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use fargate_model::why::{Cause, Why};
+use fargate_model::cause::{CauseReport, FailureCause};
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 
@@ -16,9 +16,9 @@ use crate::mask;
 
 /// What the variables say.
 #[derive(Default)]
-pub struct Proxies {
-    http: Option<Proxy>,
-    https: Option<Proxy>,
+pub struct ProxySettings {
+    http: Option<ProxyUrl>,
+    https: Option<ProxyUrl>,
     matcher: Option<Matcher>,
     /// Host and port of the endpoints of credentials that the environment names.
     own: Vec<String>,
@@ -26,32 +26,32 @@ pub struct Proxies {
 
 /// One proxy.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Proxy {
+pub struct ProxyUrl {
     /// As a client dials it, with user and password.
     pub url: String,
     /// For people: without them.
     pub shown: String,
 }
 
-impl fmt::Debug for Proxy {
+impl fmt::Debug for ProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
     }
 }
 
-impl Proxies {
+impl ProxySettings {
     /// Reads the environment of this process.
     ///
     /// # Errors
     ///
-    /// [`Cause::ProxyUnusable`]: a value that is no HTTP proxy is never passed over in silence,
+    /// [`FailureCause::ProxyUnusable`]: a value that is no HTTP proxy is never passed over in silence,
     /// because calls would then leave this host another way than was wanted.
-    pub fn from_environment() -> Result<Self, Why> {
+    pub fn from_environment() -> Result<Self, CauseReport> {
         // A value that is no text is then no URL either, and refused as such.
         Self::read(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
     }
 
-    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Why> {
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, CauseReport> {
         // The name as it is written, and the value.
         let named = |name: &str| {
             let value = |name: &str| variable(name).map(|value| value.trim().to_owned());
@@ -61,7 +61,8 @@ impl Proxies {
             })
         };
         let given = |name: &str| named(name).map(|(_, value)| value);
-        let proxy = |name| named(name).map(|(name, value)| Proxy::parse(&name, &value)).transpose();
+        let proxy =
+            |name| named(name).map(|(name, value)| ProxyUrl::parse(&name, &value)).transpose();
         let (http, https) = (proxy("HTTP_PROXY")?, proxy("HTTPS_PROXY")?);
         let no_proxy = given("NO_PROXY").unwrap_or_default();
         // The matcher takes a star for host names only.
@@ -69,7 +70,8 @@ impl Proxies {
         if http.is_none() && https.is_none() || none_at_all {
             return Ok(Self::default());
         }
-        let url = |proxy: &Option<Proxy>| proxy.clone().map(|proxy| proxy.url).unwrap_or_default();
+        let url =
+            |proxy: &Option<ProxyUrl>| proxy.clone().map(|proxy| proxy.url).unwrap_or_default();
         let matcher = Matcher::builder().http(url(&http)).https(url(&https)).no(no_proxy).build();
         let own = ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_METADATA_SERVICE_ENDPOINT"]
             .into_iter()
@@ -80,7 +82,7 @@ impl Proxies {
     }
 
     /// The proxy that stands before `destination`.
-    pub fn before(&self, destination: &Uri) -> Option<&Proxy> {
+    pub fn before(&self, destination: &Uri) -> Option<&ProxyUrl> {
         let matcher = self.matcher.as_ref()?;
         let authority = destination.authority()?;
         if self.own.iter().any(|own| own == authority.as_str()) || is_own(authority.host()) {
@@ -94,9 +96,9 @@ impl Proxies {
     }
 }
 
-impl Proxy {
-    fn parse(variable: &str, value: &str) -> Result<Self, Why> {
-        let refused = || Why::new(Cause::ProxyUnusable).with("variable", variable);
+impl ProxyUrl {
+    fn parse(variable: &str, value: &str) -> Result<Self, CauseReport> {
+        let refused = || CauseReport::new(FailureCause::ProxyUnusable).with("variable", variable);
         let with_scheme =
             if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
         let uri: Uri = with_scheme.parse().map_err(|_| refused())?;
@@ -137,13 +139,13 @@ fn is_own(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn proxies(pairs: &[(&str, &str)]) -> Result<Proxies, Why> {
-        Proxies::read(|asked| {
+    fn proxies(pairs: &[(&str, &str)]) -> Result<ProxySettings, CauseReport> {
+        ProxySettings::read(|asked| {
             pairs.iter().find(|(name, _)| *name == asked).map(|(_, value)| (*value).to_owned())
         })
     }
 
-    fn before(proxies: &Proxies, uri: &str) -> Option<String> {
+    fn before(proxies: &ProxySettings, uri: &str) -> Option<String> {
         proxies.before(&uri.parse().unwrap()).map(|proxy| format!("{proxy:?}"))
     }
 

@@ -8,7 +8,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use fargate_config::Role;
+use fargate_config::RoleSettings;
 
 use super::call::{CallError, find};
 
@@ -28,7 +28,7 @@ pub struct RoleProvider {
 /// STS did not give the role.
 #[derive(Debug, thiserror::Error)]
 #[error("assuming the role {role}")]
-pub struct RoleFailed {
+pub struct RoleCredentialsError {
     /// Its ARN.
     pub role: String,
     /// Where STS was asked.
@@ -40,7 +40,7 @@ pub struct RoleFailed {
 
 impl RoleProvider {
     /// Asks STS at `endpoint` as `base` says.
-    pub async fn new(role: &Role, endpoint: String, base: &SdkConfig) -> Self {
+    pub async fn new(role: &RoleSettings, endpoint: String, base: &SdkConfig) -> Self {
         let mut builder = AssumeRoleProvider::builder(&role.arn)
             .configure(base)
             .session_name(role.session_name.as_deref().unwrap_or(SESSION_NAME));
@@ -73,12 +73,12 @@ impl RoleProvider {
         };
         let error = CallError::of(call);
         let (role, endpoint) = (self.arn.clone(), self.endpoint.clone());
-        CredentialsError::provider_error(RoleFailed { role, endpoint, error })
+        CredentialsError::provider_error(RoleCredentialsError { role, endpoint, error })
     }
 }
 
 fn is_of_clock(error: &CredentialsError) -> bool {
-    find::<RoleFailed>(error).is_some_and(|failed| failed.error.is_of_clock())
+    find::<RoleCredentialsError>(error).is_some_and(|failed| failed.error.is_of_clock())
 }
 
 impl ProvideCredentials for RoleProvider {

@@ -25,14 +25,14 @@ use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::text;
-use fargate_model::why::{Cause, Why};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::call::{CallError, chain, find};
 use super::endpoints::check_of_credentials;
-use super::http::Http;
+use super::http::AwsHttpClient;
 use super::process::ProcessProvider;
 use super::profiles::AwsProfiles;
 use crate::mask;
@@ -52,7 +52,7 @@ const OF_PROCESS: f64 = 0.9;
 #[error("{}", .why.headline())]
 pub struct NoCredentials {
     /// Why.
-    pub why: Box<Why>,
+    pub why: Box<CauseReport>,
     /// True if they may be there a moment later.
     pub passing: bool,
 }
@@ -61,7 +61,7 @@ pub struct NoCredentials {
 #[derive(Clone, Debug)]
 pub struct HostCredentials {
     /// The way to them.
-    pub http: Http,
+    pub http: AwsHttpClient,
     /// Of the STS that gives roles.
     pub region: String,
     /// Of each request.
@@ -128,7 +128,7 @@ impl HostCredentials {
                 Ok(credentials) => return Ok(told(credentials, name)),
                 Err(SourceError::Absent(_)) => looked.add(name, lacks),
                 Err(SourceError::Failed { text, passing }) => {
-                    let why = Why::new(Cause::Credentials);
+                    let why = CauseReport::new(FailureCause::Credentials);
                     return Err(none(why.because(format!("From the {name}: {text}.")), passing));
                 }
                 Err(SourceError::Known(error)) => return Err(error),
@@ -141,7 +141,7 @@ impl HostCredentials {
             Err(SourceError::Known(error)) => return Err(error),
         };
         looked.add(METADATA, &text);
-        let why = Why::new(Cause::CredentialsMissing);
+        let why = CauseReport::new(FailureCause::CredentialsMissing);
         Err(none(why.because(text::escape(&format!("Looked in: {}.", looked.0))), is_silent))
     }
 
@@ -253,7 +253,7 @@ fn lacks_of_web_identity() -> &'static str {
 }
 
 /// The file of a web identity that the environment names is there; the SDK's words do not name it.
-fn check_token() -> Result<(), Why> {
+fn check_token() -> Result<(), CauseReport> {
     let Some(path) = variable(&[WEB_TOKEN]).filter(|_| variable(&["AWS_ROLE_ARN"]).is_some())
     else {
         return Ok(());
@@ -262,7 +262,7 @@ fn check_token() -> Result<(), Why> {
         Ok(_) => Ok(()),
         Err(error) => {
             let text = format!("{WEB_TOKEN} names {path}, which cannot be read: {error}.");
-            Err(Why::new(Cause::Credentials).because(text::escape(&text)))
+            Err(CauseReport::new(FailureCause::Credentials).because(text::escape(&text)))
         }
     }
 }
@@ -291,7 +291,7 @@ fn of_metadata(text: &str) -> (String, bool) {
     }
 }
 
-fn none(why: Why, passing: bool) -> CredentialsError {
+fn none(why: CauseReport, passing: bool) -> CredentialsError {
     CredentialsError::provider_error(NoCredentials { why: Box::new(why), passing })
 }
 

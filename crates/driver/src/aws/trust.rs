@@ -7,8 +7,8 @@
 use std::path::{Path, PathBuf};
 
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
-use fargate_config::Account;
-use fargate_model::why::{Cause, Why};
+use fargate_config::AccountSettings;
+use fargate_model::cause::{CauseReport, FailureCause};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -25,18 +25,20 @@ const END: &str = "-----END CERTIFICATE-----";
 ///
 /// # Errors
 ///
-/// [`Cause::CaBundle`], which names the file.
-pub fn configured(account: &Account) -> Result<Option<TlsContext>, Why> {
+/// [`FailureCause::CaBundle`], which names the file.
+pub fn configured(account: &AccountSettings) -> Result<Option<TlsContext>, CauseReport> {
     let variable = || std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty());
     let path = account.ca_bundle.clone().or_else(|| variable().map(PathBuf::from));
     let Some(path) = path else { return Ok(None) };
     let pem = certificates(&path).map_err(|what| {
-        Why::new(Cause::CaBundle).with("path", path.to_string_lossy()).because(what)
+        CauseReport::new(FailureCause::CaBundle).with("path", path.to_string_lossy()).because(what)
     })?;
     let store = TrustStore::empty().with_pem_certificate(pem);
     let context = TlsContext::builder().with_trust_store(store).build();
     context.map(Some).map_err(|error| {
-        Why::new(Cause::CaBundle).with("path", path.to_string_lossy()).because(error.to_string())
+        CauseReport::new(FailureCause::CaBundle)
+            .with("path", path.to_string_lossy())
+            .because(error.to_string())
     })
 }
 
@@ -106,8 +108,8 @@ Oxm7VkH7iBebAl14z0vFzu1fn6LmcCDSow==
         certificates(&path)
     }
 
-    fn account(path: &Path) -> Account {
-        Account { ca_bundle: Some(path.to_owned()), role: None }
+    fn account(path: &Path) -> AccountSettings {
+        AccountSettings { ca_bundle: Some(path.to_owned()), role: None }
     }
 
     #[test]

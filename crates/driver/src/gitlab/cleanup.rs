@@ -3,22 +3,22 @@
 
 use std::time::Duration;
 
-use fargate_config::Profile;
+use fargate_config::JobProfile;
 use fargate_model::id::TaskArn;
 use fargate_model::job::JobKey;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::StageError;
-use crate::provision::Settings;
-use crate::state::{Core, Folder, Record, StateError};
-use crate::task::{Ecs, find, reason, release, stop};
+use crate::provision::DriverSettings;
+use crate::state::{JobRecord, StateError, StateFolder, TaskLocation};
+use crate::task::{EcsClient, find, reason, release, stop};
 
 /// For a job of which nothing is known here: a look at ECS must not hold a pipeline up.
 const BLIND_LOOK: Duration = Duration::from_secs(10);
 
 /// What a clean-up could not do, in words for the operator; empty if all is done.
-pub type Undone = Vec<String>;
+pub type CleanupFailures = Vec<String>;
 
 /// Cleans up after `key`.
 ///
@@ -27,9 +27,12 @@ pub type Undone = Vec<String>;
 /// [`StageError`] where not even the state folder can be used. What could not be stopped is no
 /// error: the job's verdict stays what it was, its record stays for the next clean-up, and the
 /// agent's own timers end the task.
-pub async fn cleanup(settings: &Settings, key: &JobKey) -> Result<Undone, StageError> {
+pub async fn cleanup(
+    settings: &DriverSettings,
+    key: &JobKey,
+) -> Result<CleanupFailures, StageError> {
     let timeouts = &settings.profile.timeouts;
-    let folder = Folder::open(&settings.state_dir, timeouts.lock)?;
+    let folder = StateFolder::open(&settings.state_dir, timeouts.lock)?;
     let undone = match folder.take_over(key) {
         Ok(Some(record)) => with_record(&folder, &record, &settings.profile).await?,
         Ok(None) if folder.tombstone(key).is_some() => Vec::new(),
@@ -49,17 +52,17 @@ pub async fn cleanup(settings: &Settings, key: &JobKey) -> Result<Undone, StageE
 }
 
 async fn with_record(
-    folder: &Folder,
-    record: &Record,
-    profile: &Profile,
-) -> Result<Undone, StageError> {
+    folder: &StateFolder,
+    record: &JobRecord,
+    profile: &JobProfile,
+) -> Result<CleanupFailures, StageError> {
     let timeouts = &profile.timeouts;
     record.note_in_log();
     let deadline = Instant::now() + timeouts.cleanup;
     let mut undone = Vec::new();
     if !record.launches.is_empty() {
         let why = reason(&format!("clean-up of job {}", record.job_id));
-        match Ecs::in_region(Some(record.core.region.clone()), profile).await {
+        match EcsClient::in_region(Some(record.core.region.clone()), profile).await {
             Ok(ecs) => {
                 let launches = &record.launches;
                 undone = release(&ecs, launches, &why, deadline, timeouts.visible).await.undone;
@@ -79,10 +82,10 @@ async fn with_record(
 /// Nothing is known here, so ECS is asked: for this host's tasks, then for all of the cluster's where
 /// this host's name may have been lost as well and made anew. `None` if nobody may look.
 async fn without_state(
-    folder: &Folder,
-    settings: &Settings,
+    folder: &StateFolder,
+    settings: &DriverSettings,
     key: &JobKey,
-) -> Result<Option<Undone>, StageError> {
+) -> Result<Option<CleanupFailures>, StageError> {
     let owner = match folder.owner(settings.owner.as_deref()) {
         // Then the name is lost, and not taken from a stranger.
         Err(error @ StateError::Distrusted { .. }) => {
@@ -97,7 +100,7 @@ async fn without_state(
     };
     let timeouts = &settings.profile.timeouts;
     let deadline = Instant::now() + timeouts.cleanup.min(BLIND_LOOK);
-    let ecs = match Ecs::connect(&settings.profile).await {
+    let ecs = match EcsClient::connect(&settings.profile).await {
         Ok(ecs) => ecs.sharing(folder, &settings.profile),
         Err(why) => return Ok(Some(vec![why.headline()])),
     };
@@ -138,12 +141,12 @@ async fn without_state(
 /// The record cannot be read, because it is damaged or a newer version wrote it; what is known of its
 /// core is enough to stop the task.
 async fn with_core(
-    folder: &Folder,
-    settings: &Settings,
+    folder: &StateFolder,
+    settings: &DriverSettings,
     key: &JobKey,
-    core: &Core,
-) -> Result<Undone, StageError> {
-    let Core { cluster, region, task, .. } = core;
+    core: &TaskLocation,
+) -> Result<CleanupFailures, StageError> {
+    let TaskLocation { cluster, region, task, .. } = core;
     let undone = match task {
         Some(task) => {
             let deadline = Instant::now() + settings.profile.timeouts.cleanup;
@@ -162,14 +165,14 @@ async fn with_core(
 
 /// Stops a task of this cluster and Region.
 pub(super) async fn stop_one(
-    settings: &Settings,
+    settings: &DriverSettings,
     (cluster, region): (&str, &str),
     task: &TaskArn,
     why: &str,
     deadline: Instant,
-) -> Undone {
+) -> CleanupFailures {
     let region = Some(region.to_owned()).filter(|region| !region.is_empty());
-    let ecs = match Ecs::in_region(region, &settings.profile).await {
+    let ecs = match EcsClient::in_region(region, &settings.profile).await {
         Ok(ecs) => ecs,
         Err(why) => return vec![why.headline()],
     };

@@ -1,20 +1,20 @@
 //! `config`: what gitlab-runner is to know before the job, as JSON and nothing else.
 
-use fargate_config::{Profile, Shell};
+use fargate_config::{JobProfile, Shell};
 use serde::Serialize;
 
 use super::response::JobResponse;
 use crate::version;
 
 #[derive(Serialize)]
-struct Driver {
+struct DriverInfo {
     name: &'static str,
     version: &'static str,
 }
 
 #[derive(Serialize)]
-struct Output {
-    driver: Driver,
+struct ConfigStageOutput {
+    driver: DriverInfo,
     hostname: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     builds_dir: Option<String>,
@@ -29,10 +29,10 @@ struct Output {
 ///
 /// Source of the keys: gitlab-runner documentation, "The Custom executor", `config_exec`.
 #[must_use]
-pub fn config(profile: &Profile, response: &JobResponse) -> String {
+pub fn config(profile: &JobProfile, response: &JobResponse) -> String {
     let key = response.identity.key();
-    let output = Output {
-        driver: Driver { name: "fargate-runner", version: &version::this().version },
+    let output = ConfigStageOutput {
+        driver: DriverInfo { name: "fargate-runner", version: &version::this().version },
         hostname: format!("job-{}-{}", response.identity.job, &key.as_str()[..8]),
         builds_dir: profile.builds_dir.clone(),
         cache_dir: profile.cache_dir.clone(),

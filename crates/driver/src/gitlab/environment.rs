@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::point::Point;
+use crate::fail_point::FailPoint;
 
 /// The two codes by which a stage says who is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct EnvironmentError {
 
 /// The variables of one stage.
 #[derive(Clone, Debug)]
-pub struct Environment {
+pub struct StageEnvironment {
     /// Who is to blame.
     pub codes: ExitCodes,
     /// Where the script's exit code goes; gitlab-runner before 17.9 names none.
@@ -49,7 +49,7 @@ fn code(variable: &'static str, value: Option<OsString>) -> Result<u8, Environme
     })
 }
 
-impl Environment {
+impl StageEnvironment {
     /// Reads the variables through `lookup`.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl Environment {
         let Some(path) = &self.exit_code_file else { return Ok(()) };
         let mut file = std::fs::File::create(path)?;
         writeln!(file, "{status}")?;
-        Point::ExitCodeWritten.reached();
+        FailPoint::ExitCodeWritten.reached();
         Ok(())
     }
 }
@@ -103,8 +103,8 @@ impl Environment {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Environment, EnvironmentError> {
-        Environment::read(|name| {
+    fn read(variables: &[(&str, &str)]) -> Result<StageEnvironment, EnvironmentError> {
+        StageEnvironment::read(|name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
         })
     }
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn an_exit_code_of_an_earlier_stage_is_forgotten_and_nothing_but_a_file_is_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let at = |path: PathBuf| Environment {
+        let at = |path: PathBuf| StageEnvironment {
             codes: FALLBACK_CODES,
             exit_code_file: Some(path),
             response_file: None,
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_clean_up_goes_on_without_codes() {
-        let environment = Environment::read_for_cleanup(|_| None);
+        let environment = StageEnvironment::read_for_cleanup(|_| None);
         assert_eq!(environment.codes, FALLBACK_CODES);
     }
 }

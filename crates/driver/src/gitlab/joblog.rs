@@ -7,15 +7,15 @@ use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::{HostKey, PublicIp};
+use fargate_model::cause::{CauseEvidence, CauseReport, ColourMode, ResponsibleParty};
 use fargate_model::text::{self, CleanLines, LinePart, ticking};
-use fargate_model::why::{Colour, Evidence, Who, Why};
 use russh::keys::HashAlg;
 
 use super::StageError;
 use crate::mask;
 use crate::provision::CancelledTask;
-use crate::session::Session;
-use crate::task::{Acquired, Event, Observation, relaunch_words};
+use crate::session::TaskSession;
+use crate::task::{AcquiredTask, ObservedTask, TaskStartEvent, relaunch_words};
 
 /// A phase that lasts longer than this is told when it changes.
 const LONG_PHASE: Duration = Duration::from_secs(10);
@@ -27,14 +27,14 @@ const BAR: usize = 30;
 /// The job's log. Write errors are dropped: a log that nobody reads must not fail a start.
 pub struct JobLog<'a> {
     out: &'a mut (dyn Write + Send),
-    colour: Colour,
+    colour: ColourMode,
     progress: Duration,
     slow_start: Duration,
     told_at: Duration,
     told_slow: bool,
     status: String,
     status_told: bool,
-    facts: Option<Observation>,
+    facts: Option<ObservedTask>,
     held: bool,
 }
 
@@ -43,7 +43,7 @@ impl<'a> JobLog<'a> {
     /// slow.
     pub fn new(
         out: &'a mut (dyn Write + Send),
-        colour: Colour,
+        colour: ColourMode,
         progress: Duration,
         slow_start: Duration,
     ) -> Self {
@@ -72,15 +72,15 @@ impl<'a> JobLog<'a> {
     }
 
     /// Tells what happens on the way, as seldom as its rules say.
-    pub fn tell(&mut self, event: &Event<'_>) {
+    pub fn tell(&mut self, event: &TaskStartEvent<'_>) {
         match event {
-            Event::Accepted(seen) => {
+            TaskStartEvent::Accepted(seen) => {
                 self.facts = Some((*seen).clone());
                 self.told_at = Duration::ZERO;
                 self.told_slow = false;
                 self.line(&accepted(seen));
             }
-            Event::Refused { why, tries, waited } => {
+            TaskStartEvent::Refused { why, tries, waited } => {
                 if self.is_due(*waited) {
                     self.told_at = *waited;
                     let headline = capital(&why.headline());
@@ -90,8 +90,8 @@ impl<'a> JobLog<'a> {
                     ));
                 }
             }
-            Event::Waiting { seen, age, in_state } => self.waiting(seen, *age, *in_state),
-            Event::Relaunching { why, n, of, after } => {
+            TaskStartEvent::Waiting { seen, age, in_state } => self.waiting(seen, *age, *in_state),
+            TaskStartEvent::Relaunching { why, n, of, after } => {
                 let words = relaunch_words(*n, *of, *after);
                 self.line(&format!("{}: {words}", capital(&why.line())));
             }
@@ -99,12 +99,12 @@ impl<'a> JobLog<'a> {
     }
 
     /// Tells that a person holds new jobs: who and why at first, then as seldom as any wait.
-    pub fn held(&mut self, why: &Why, waited: Duration, limit: Duration) {
+    pub fn held(&mut self, why: &CauseReport, waited: Duration, limit: Duration) {
         let headline = capital(&why.headline());
         if !self.held {
             self.held = true;
             let limit = text::duration(limit);
-            let evidence: Vec<_> = why.evidence.iter().map(Evidence::to_string).collect();
+            let evidence: Vec<_> = why.evidence.iter().map(CauseEvidence::to_string).collect();
             self.line(&format!("{headline}. {} Waiting for at most {limit}", evidence.join(" ")));
         } else if self.is_due(waited) {
             self.told_at = waited;
@@ -117,7 +117,7 @@ impl<'a> JobLog<'a> {
         age >= self.told_at + every
     }
 
-    fn waiting(&mut self, seen: &Observation, age: Duration, in_state: Duration) {
+    fn waiting(&mut self, seen: &ObservedTask, age: Duration, in_state: Duration) {
         self.facts = Some(seen.clone());
         let status = seen.status.to_string();
         if status != self.status {
@@ -142,7 +142,7 @@ impl<'a> JobLog<'a> {
     }
 
     /// The lines of a start that went well.
-    pub fn ready(&mut self, acquired: &Acquired, host_key: HostKey, began: Duration) {
+    pub fn ready(&mut self, acquired: &AcquiredTask, host_key: HostKey, began: Duration) {
         let parts = parts(acquired);
         let total = began;
         let list: Vec<String> = parts
@@ -169,7 +169,7 @@ impl<'a> JobLog<'a> {
             HostKey::FirstUse => "taken at first use",
         };
         facts.push(("host key", format!("{fingerprint} {proof}")));
-        if let Session::Stock(stock) = &acquired.session {
+        if let TaskSession::Stock(stock) = &acquired.session {
             let peer = format!("{}, no agent: a cut connection is not resumed", stock.server);
             facts.push(("peer", peer));
         }
@@ -228,9 +228,9 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text::escape(&line)
 }
 
-fn block(why: &Why, colour: Colour) -> CleanLines {
+fn block(why: &CauseReport, colour: ColourMode) -> CleanLines {
     let mut block = why.block(colour);
-    if why.entry().who != Who::Job {
+    if why.entry().who != ResponsibleParty::Job {
         let who = why.who_can_mend().map(|who| format!("Who can mend it: {who}. "));
         let who = who.unwrap_or_default();
         block.append(&CleanLines::line(&format!("  {who}Your script did not start.")));
@@ -238,7 +238,7 @@ fn block(why: &Why, colour: Colour) -> CleanLines {
     block
 }
 
-fn accepted(seen: &Observation) -> String {
+fn accepted(seen: &ObservedTask) -> String {
     let mut parts = Vec::new();
     parts.extend(seen.cpu_units.map(text::vcpu));
     parts.extend(seen.memory_mib.map(text::memory));
@@ -251,7 +251,7 @@ fn accepted(seen: &Observation) -> String {
 }
 
 /// What ECS is doing, as far as its description tells.
-fn phase(seen: &Observation) -> &'static str {
+fn phase(seen: &ObservedTask) -> &'static str {
     let timeline = &seen.timeline;
     match seen.address {
         None => "attaching the network interface",
@@ -262,9 +262,9 @@ fn phase(seen: &Observation) -> &'static str {
     }
 }
 
-fn facts(seen: &Observation) -> Vec<(&'static str, String)> {
+fn facts(seen: &ObservedTask) -> Vec<(&'static str, String)> {
     let mut facts = vec![("task", seen.task.0.clone())];
-    let described = |container: &crate::task::Container| {
+    let described = |container: &crate::task::ObservedContainer| {
         let image = container.image.as_deref().unwrap_or("not reported by ECS");
         let digest = container.digest.as_deref().unwrap_or("digest not reported by ECS");
         format!("{image} ({digest})")
@@ -273,21 +273,22 @@ fn facts(seen: &Observation) -> Vec<(&'static str, String)> {
     facts
 }
 
-struct Part {
+struct TaskStartPhase {
     name: &'static str,
     mark: char,
     took: Duration,
 }
 
 /// The parts of a start; one that ECS did not report is left out.
-fn parts(acquired: &Acquired) -> Vec<Part> {
+fn parts(acquired: &AcquiredTask) -> Vec<TaskStartPhase> {
     let timeline = &acquired.seen.timeline;
     let by_ecs = [
         ("network", '=', timeline.network()),
         ("pull", '.', timeline.pull()),
         ("start", '|', timeline.start()),
     ];
-    let mut parts = vec![Part { name: "RunTask", mark: '/', took: acquired.accepted_after }];
+    let mut parts =
+        vec![TaskStartPhase { name: "RunTask", mark: '/', took: acquired.accepted_after }];
     let reported: Duration = by_ecs.iter().filter_map(|(_, _, took)| *took).sum();
     // Parts of a clock that counts whole seconds may be longer than the whole.
     let (by_ecs, reported) = match reported <= acquired.answered_after {
@@ -296,14 +297,16 @@ fn parts(acquired: &Acquired) -> Vec<Part> {
     };
     let own = acquired.answered_after.saturating_sub(reported + acquired.login);
     parts.extend(
-        by_ecs.into_iter().filter_map(|(name, mark, took)| Some(Part { name, mark, took: took? })),
+        by_ecs
+            .into_iter()
+            .filter_map(|(name, mark, took)| Some(TaskStartPhase { name, mark, took: took? })),
     );
     let peer = match acquired.session {
-        Session::Agent(_) => "agent",
-        Session::Stock(_) => "sshd",
+        TaskSession::Agent(_) => "agent",
+        TaskSession::Stock(_) => "sshd",
     };
-    parts.push(Part { name: peer, mark: 'x', took: own });
-    parts.push(Part { name: "proof", mark: 'x', took: acquired.login });
+    parts.push(TaskStartPhase { name: peer, mark: 'x', took: own });
+    parts.push(TaskStartPhase { name: "proof", mark: 'x', took: acquired.login });
     parts
 }
 
@@ -315,7 +318,7 @@ fn seconds(took: Duration, total: Duration) -> String {
     }
 }
 
-fn bar(parts: &[Part]) -> String {
+fn bar(parts: &[TaskStartPhase]) -> String {
     let total: f64 = parts.iter().map(|part| part.took.as_secs_f64()).sum();
     let mut bar = String::new();
     let mut until = 0.0;
@@ -350,7 +353,7 @@ pub fn run_line(error: &StageError) -> Option<String> {
 }
 
 /// What a container wrote last, on lines of their own.
-fn last_lines(why: &Why) -> String {
+fn last_lines(why: &CauseReport) -> String {
     if why.last_lines.is_empty() {
         return String::new();
     }
@@ -363,8 +366,8 @@ fn last_lines(why: &Why) -> String {
 mod tests {
     use super::*;
     use crate::task::example;
-    use fargate_model::task::Status;
-    use fargate_model::why::Cause;
+    use fargate_model::cause::FailureCause;
+    use fargate_model::task::TaskStatus;
 
     fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
@@ -372,18 +375,18 @@ mod tests {
 
     fn told(tell: impl FnOnce(&mut JobLog<'_>)) -> String {
         let mut out = Vec::new();
-        tell(&mut JobLog::new(&mut out, Colour::Off, seconds(15), seconds(90)));
+        tell(&mut JobLog::new(&mut out, ColourMode::Off, seconds(15), seconds(90)));
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn a_slow_start_is_told_seldom_and_called_slow_once() {
         let log = told(|log| {
-            log.tell(&Event::Accepted(&example(Status::Provisioning)));
+            log.tell(&TaskStartEvent::Accepted(&example(TaskStatus::Provisioning)));
             for age in 0..300 {
-                let seen = example(Status::Pending);
+                let seen = example(TaskStatus::Pending);
                 let (age, in_state) = (seconds(age), seconds(age));
-                log.tell(&Event::Waiting { seen: &seen, age, in_state });
+                log.tell(&TaskStartEvent::Waiting { seen: &seen, age, in_state });
             }
         });
         insta::assert_snapshot!(log, @r"
@@ -402,12 +405,13 @@ mod tests {
 
     #[test]
     fn refusals_are_told_once_per_15_seconds() {
-        let why = Why::new(Cause::NoCapacity).with("zones", "eu-west-1a, eu-west-1b");
+        let why =
+            CauseReport::new(FailureCause::NoCapacity).with("zones", "eu-west-1a, eu-west-1b");
         let log = told(|log| {
             for tries in 1..40 {
                 let waited = seconds(tries);
                 let tries = usize::try_from(tries).unwrap();
-                log.tell(&Event::Refused { why: &why, tries, waited });
+                log.tell(&TaskStartEvent::Refused { why: &why, tries, waited });
             }
         });
         insta::assert_snapshot!(log, @r"
@@ -418,7 +422,9 @@ mod tests {
 
     #[test]
     fn a_hold_is_explained_once_and_then_told_seldom() {
-        let why = Why::new(Cause::Paused).with("who", "anna").because("Held by anna for 2.0 s.");
+        let why = CauseReport::new(FailureCause::Paused)
+            .with("who", "anna")
+            .because("Held by anna for 2.0 s.");
         let log = told(|log| {
             for waited in 0..150 {
                 log.held(&why, seconds(waited), seconds(900));
@@ -436,12 +442,12 @@ mod tests {
 
     #[test]
     fn a_failure_stands_last_and_outside_the_fold() {
-        let why = Why::new(Cause::ImageNotFound)
+        let why = CauseReport::new(FailureCause::ImageNotFound)
             .with("image", "acme/ci:x")
             .with("task_definition", "ci-job")
             .quoting("ECS", "CannotPullContainerError: not found");
         let log = told(|log| {
-            log.tell(&Event::Accepted(&example(Status::Provisioning)));
+            log.tell(&TaskStartEvent::Accepted(&example(TaskStatus::Provisioning)));
             log.failed(&StageError::System(Box::new(why)));
         });
         let (before, error) = log.split_once("section_end").unwrap();
@@ -459,8 +465,8 @@ mod tests {
     #[test]
     fn the_fold_is_one_section_of_gitlab_with_a_name_of_its_own() {
         let log = told(|log| {
-            log.tell(&Event::Accepted(&example(Status::Running)));
-            log.failed(&StageError::System(Box::new(Why::new(Cause::Unknown))));
+            log.tell(&TaskStartEvent::Accepted(&example(TaskStatus::Running)));
+            log.failed(&StageError::System(Box::new(CauseReport::new(FailureCause::Unknown))));
         });
         let marks: Vec<&str> = log.split("\x1b[0K").collect();
         let (start, end) = (marks[1], marks[3]);
@@ -479,8 +485,8 @@ mod tests {
         "\u{1b}[0Ksection_end:1:x\r\u{1b}[0K\n\u{9b}2J\u{202e}\u{2028}\u{200b}\u{feff}\u{e0041}";
 
     /// A task of which everything that ECS says is hostile.
-    fn hostile() -> Observation {
-        let mut seen = example(Status::Other(HOSTILE.to_owned()));
+    fn hostile() -> ObservedTask {
+        let mut seen = example(TaskStatus::Other(HOSTILE.to_owned()));
         seen.task.0 = format!("{}/{HOSTILE}", seen.task.0);
         for text in [&mut seen.subnet, &mut seen.zone, &mut seen.provider, &mut seen.interface] {
             *text = Some(HOSTILE.repeat(1000));
@@ -493,7 +499,7 @@ mod tests {
     #[test]
     fn nothing_that_others_say_reaches_the_log_uncleaned() {
         let seen = hostile();
-        let why = Why::new(Cause::Unknown)
+        let why = CauseReport::new(FailureCause::Unknown)
             .with("task", HOSTILE)
             .because(HOSTILE)
             .quoting(HOSTILE, HOSTILE)
@@ -503,12 +509,12 @@ mod tests {
         raw.facts.insert("task".to_owned(), HOSTILE.to_owned());
         raw.last_lines.push(HOSTILE.to_owned());
         let log = told(|log| {
-            log.tell(&Event::Accepted(&seen));
+            log.tell(&TaskStartEvent::Accepted(&seen));
             let (age, in_state) = (seconds(30), seconds(30));
-            log.tell(&Event::Waiting { seen: &seen, age, in_state });
-            log.tell(&Event::Refused { why: &raw, tries: 2, waited: seconds(60) });
+            log.tell(&TaskStartEvent::Waiting { seen: &seen, age, in_state });
+            log.tell(&TaskStartEvent::Refused { why: &raw, tries: 2, waited: seconds(60) });
             let after = seconds(90);
-            log.tell(&Event::Relaunching { why: &raw, n: 1, of: 3, after });
+            log.tell(&TaskStartEvent::Relaunching { why: &raw, n: 1, of: 3, after });
             log.held(&raw, seconds(1), seconds(2));
             log.note(HOSTILE);
             let facts = [("network", HOSTILE.to_owned()), ("image", HOSTILE.repeat(100_000))];
@@ -535,10 +541,10 @@ mod tests {
 
     #[test]
     fn a_pause_of_minutes_is_told_and_a_short_one_is_not() {
-        let why = Why::new(Cause::RegistryLimit);
+        let why = CauseReport::new(FailureCause::RegistryLimit);
         let log = told(|log| {
             for (n, after) in [(1, seconds(31)), (2, Duration::from_millis(200))] {
-                log.tell(&Event::Relaunching { why: &why, n, of: 3, after });
+                log.tell(&TaskStartEvent::Relaunching { why: &why, n, of: 3, after });
             }
         });
         insta::assert_snapshot!(log, @r"

@@ -4,20 +4,20 @@
 //! was seen to do. Each stage is a process of its own; `run` and `prepare` say how they ended by
 //! their exit code alone.
 
+mod admission;
 mod cleanup;
 mod config;
 mod environment;
-mod intake;
 mod joblog;
 mod prepare;
 mod response;
 mod run;
 
-use fargate_model::why::Why;
+use fargate_model::cause::CauseReport;
 
 pub use cleanup::cleanup;
 pub use config::config;
-pub use environment::{Environment, EnvironmentError, ExitCodes, FALLBACK_CODES};
+pub use environment::{EnvironmentError, ExitCodes, FALLBACK_CODES, StageEnvironment};
 pub use joblog::{chain, run_line};
 pub use prepare::prepare;
 pub use response::{JobResponse, ResponseError};
@@ -41,14 +41,14 @@ pub enum StageError {
         /// Never 0.
         status: u8,
         /// Why.
-        why: Box<Why>,
+        why: Box<CauseReport>,
     },
     /// Ours, AWS's or a person's doing.
     #[error("{}", .0.headline())]
-    System(Box<Why>),
+    System(Box<CauseReport>),
     /// The first try failed for good, so this one was not made.
-    #[error("{}", fargate_model::why::SameAsBefore(.0))]
-    SameAsBefore(Box<Why>),
+    #[error("{}", fargate_model::cause::RepeatedCause(.0))]
+    SameAsBefore(Box<CauseReport>),
     /// Someone cancelled.
     #[error("cancelled{}", task.as_ref().map(ToString::to_string).unwrap_or_default())]
     Cancelled {
@@ -72,8 +72,8 @@ pub enum StageError {
     },
 }
 
-impl From<Why> for StageError {
-    fn from(why: Why) -> Self {
+impl From<CauseReport> for StageError {
+    fn from(why: CauseReport) -> Self {
         Self::System(Box::new(why))
     }
 }
@@ -115,7 +115,7 @@ impl StageError {
 
     /// The cause, where the catalogue has one.
     #[must_use]
-    pub fn why(&self) -> Option<&Why> {
+    pub fn why(&self) -> Option<&CauseReport> {
         match self {
             Self::Job { why, .. } | Self::System(why) | Self::SameAsBefore(why) => Some(why),
             Self::Script { .. }

@@ -7,20 +7,22 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
+use fargate_model::cause::{CauseReport, ColourMode, FailureCause};
 use fargate_model::job::JobKey;
-use fargate_model::why::{Cause, Colour, Why};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::StageError;
+use super::admission;
 use super::cleanup::stop_one;
-use super::intake;
 use super::joblog::JobLog;
 use super::response::JobResponse;
-use crate::provision::{CancelledTask, Order, ProvisionError, Provisioned, Settings, provision};
-use crate::session::{Session, Signal, Stop, Stops};
-use crate::state::{Core, Folder, Manager, Origin, StateError};
-use crate::task::{Ecs, find, reason, release};
+use crate::provision::{
+    CancelledTask, DriverSettings, ProvisionError, ProvisionedTask, TaskRequest, provision,
+};
+use crate::session::{CancelRequest, CancelSignals, ScriptSignal, TaskSession};
+use crate::state::{RunnerProcess, StateError, StateFolder, TaskLocation, TaskOrigin};
+use crate::task::{EcsClient, find, reason, release};
 
 /// Brings up the job's task and writes the job's log to `out`.
 ///
@@ -28,18 +30,18 @@ use crate::task::{Ecs, find, reason, release};
 ///
 /// [`StageError`]. Then no task is left running, or the state file names it for `cleanup`.
 pub async fn prepare(
-    settings: &Settings,
+    settings: &DriverSettings,
     response: &JobResponse,
     out: &mut (dyn Write + Send),
-    colour: Colour,
+    colour: ColourMode,
 ) -> Result<(), StageError> {
     let timeouts = &settings.profile.timeouts;
     let mut log = JobLog::new(out, colour, timeouts.progress, timeouts.slow_start);
     let began = Instant::now();
     let result = match bring_up(settings, response, began, &mut log).await {
-        Ok((Provisioned { acquired, .. }, stops)) => {
+        Ok((ProvisionedTask { acquired, .. }, stops)) => {
             let task = acquired.seen.task.short();
-            if let Session::Agent(agent) = &acquired.session {
+            if let TaskSession::Agent(agent) = &acquired.session {
                 let words = agent.agent.too_old();
                 words.iter().for_each(|words| log.note(&format!("Warning: {words}")));
             }
@@ -65,7 +67,7 @@ pub async fn prepare(
 
 /// A signal that came in the last moments must not be answered by success; `cleanup` follows and
 /// finds the record complete.
-async fn unless_cancelled(mut stops: Stops, task: String) -> Result<(), StageError> {
+async fn unless_cancelled(mut stops: CancelSignals, task: String) -> Result<(), StageError> {
     tokio::select! {
         biased;
         _ = stops.next() => {
@@ -76,30 +78,34 @@ async fn unless_cancelled(mut stops: Stops, task: String) -> Result<(), StageErr
 }
 
 async fn bring_up(
-    settings: &Settings,
+    settings: &DriverSettings,
     response: &JobResponse,
     began: Instant,
     log: &mut JobLog<'_>,
-) -> Result<(Provisioned, Stops), StageError> {
+) -> Result<(ProvisionedTask, CancelSignals), StageError> {
     let timeouts = &settings.profile.timeouts;
     // Nothing runs in the task yet, so a signal only ends this process.
-    let stop = Stop { signal: Signal::Term, grace: Duration::ZERO, leave_after: Duration::ZERO };
-    let mut stops = Stops::new(stop).map_err(StateError::host("listening for signals"))?;
+    let stop = CancelRequest {
+        signal: ScriptSignal::Term,
+        grace: Duration::ZERO,
+        leave_after: Duration::ZERO,
+    };
+    let mut stops = CancelSignals::new(stop).map_err(StateError::host("listening for signals"))?;
     if response.untrusted {
         warn!(event = "identity.untrusted");
         log.note("Warning: gitlab-runner gave no response file, so this job is known only by variables that it can set itself");
     }
-    let folder = Folder::open(&settings.state_dir, timeouts.lock)?;
-    if let Some(shared) = Folder::shared_with_others(&settings.state_dir) {
+    let folder = StateFolder::open(&settings.state_dir, timeouts.lock)?;
+    if let Some(shared) = StateFolder::shared_with_others(&settings.state_dir) {
         warn!(event = "state.shared", "{}: {}", settings.state_dir.display(), shared.what);
     }
     let key = response.identity.key();
-    let (_sole, held) = intake::enter(&folder, &key, timeouts, &mut stops, log).await?;
+    let (_sole, held) = admission::enter(&folder, &key, timeouts, &mut stops, log).await?;
     let tries = folder.tombstone(&key).unwrap_or_default().tries;
     clear_former(settings, &folder, &key).await?;
     let order = order(settings, response, key, tries);
     let deadline = began + held + timeouts.prepare;
-    let mut report = |event: crate::task::Event<'_>| log.tell(&event);
+    let mut report = |event: crate::task::TaskStartEvent<'_>| log.tell(&event);
     match provision(settings, &order, &folder, &mut stops, deadline, &mut report).await {
         Ok(provisioned) => Ok((provisioned, stops)),
         Err(ProvisionError::Why(why)) => Err(StageError::System(why)),
@@ -107,29 +113,34 @@ async fn bring_up(
     }
 }
 
-fn order(settings: &Settings, response: &JobResponse, job: JobKey, tries: u32) -> Order {
+fn order(
+    settings: &DriverSettings,
+    response: &JobResponse,
+    job: JobKey,
+    tries: u32,
+) -> TaskRequest {
     let timeouts = &settings.profile.timeouts;
     let project = response.project_path.clone();
     let project = project.unwrap_or_else(|| response.identity.project.to_string());
     let mut tags = BTreeMap::from([("project", project)]);
     tags.extend(response.pipeline.map(|pipeline| ("pipeline", pipeline.to_string())));
     tags.extend(settings.profile.name.clone().map(|name| ("profile", name)));
-    Order {
-        origin: Origin::Gitlab,
+    TaskRequest {
+        origin: TaskOrigin::Gitlab,
         job,
         job_id: response.name(),
         tries,
         lifetime: response.timeout.unwrap_or(timeouts.job_fallback) + timeouts.lifetime_margin,
         idle: timeouts.idle,
         tags,
-        manager: response.written.and_then(Manager::of_stage),
+        manager: response.written.and_then(RunnerProcess::of_stage),
     }
 }
 
 /// Stops what an earlier `prepare` of this job has left, before anything new is started.
 async fn clear_former(
-    settings: &Settings,
-    folder: &Folder,
+    settings: &DriverSettings,
+    folder: &StateFolder,
     job: &JobKey,
 ) -> Result<(), StageError> {
     let timeouts = &settings.profile.timeouts;
@@ -137,7 +148,8 @@ async fn clear_former(
         Ok(None) => return Ok(()),
         Ok(Some(former)) => {
             info!(event = "former.found", launches = former.launches.len());
-            let ecs = Ecs::in_region(Some(former.core.region.clone()), &settings.profile).await?;
+            let ecs =
+                EcsClient::in_region(Some(former.core.region.clone()), &settings.profile).await?;
             let why = reason("the job is prepared again");
             let deadline = Instant::now() + timeouts.stop;
             release(&ecs, &former.launches, &why, deadline, timeouts.visible).await.undone
@@ -150,7 +162,7 @@ async fn clear_former(
     };
     match undone.first() {
         None => Ok(()),
-        Some(first) => Err(Why::new(Cause::AlreadyPrepared)
+        Some(first) => Err(CauseReport::new(FailureCause::AlreadyPrepared)
             .because(format!("A former task of this job is not stopped: {first}."))
             .into()),
     }
@@ -159,10 +171,10 @@ async fn clear_former(
 /// The record cannot be read: what is left of its core is stopped, and whatever else ECS knows of the
 /// job. Without the right to list, the core has to be enough.
 async fn stop_what_is_known(
-    settings: &Settings,
-    folder: &Folder,
+    settings: &DriverSettings,
+    folder: &StateFolder,
     job: &JobKey,
-    core: &Core,
+    core: &TaskLocation,
     damaged: &StateError,
 ) -> Result<Vec<String>, StageError> {
     let deadline = Instant::now() + settings.profile.timeouts.stop;
@@ -171,7 +183,7 @@ async fn stop_what_is_known(
         Some(task) => stop_one(settings, (&core.cluster, &core.region), task, &why, deadline).await,
         None => Vec::new(),
     };
-    let ecs = Ecs::connect(&settings.profile).await?.sharing(folder, &settings.profile);
+    let ecs = EcsClient::connect(&settings.profile).await?.sharing(folder, &settings.profile);
     let owner = folder.owner(settings.owner.as_deref())?.owner;
     let cluster = &settings.profile.cluster;
     // A record that was whole once names its last task; of a damaged one nobody knows that.

@@ -18,7 +18,7 @@ use tracing::warn;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::environment::Environment;
+use super::environment::StageEnvironment;
 use crate::mask;
 
 /// Largest response that is read, in bytes; GitLab's own limit for a job's payload is far below.
@@ -73,16 +73,16 @@ pub struct JobResponse {
 }
 
 #[derive(Deserialize)]
-struct Raw {
+struct RawJobResponse {
     id: u64,
-    job_info: RawInfo,
-    git_info: RawGit,
+    job_info: RawJobInfo,
+    git_info: RawGitInfo,
     #[serde(default)]
-    runner_info: Option<RawRunner>,
+    runner_info: Option<RawRunnerInfo>,
 }
 
 #[derive(Deserialize)]
-struct RawInfo {
+struct RawJobInfo {
     project_id: u64,
     #[serde(default)]
     pipeline_id: Option<u64>,
@@ -91,12 +91,12 @@ struct RawInfo {
 }
 
 #[derive(Deserialize)]
-struct RawGit {
+struct RawGitInfo {
     repo_url: String,
 }
 
 #[derive(Deserialize)]
-struct RawRunner {
+struct RawRunnerInfo {
     #[serde(default)]
     timeout: Option<u64>,
 }
@@ -105,12 +105,12 @@ struct RawRunner {
 /// nor to forget the others.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Odd<T> {
+enum LenientValue<T> {
     Right(T),
     Other(IgnoredAny),
 }
 
-impl<T> Odd<T> {
+impl<T> LenientValue<T> {
     fn right(self) -> Option<T> {
         match self {
             Self::Right(value) => Some(value),
@@ -119,7 +119,7 @@ impl<T> Odd<T> {
     }
 }
 
-impl<T> Default for Odd<T> {
+impl<T> Default for LenientValue<T> {
     fn default() -> Self {
         Self::Other(IgnoredAny)
     }
@@ -129,22 +129,22 @@ impl<T> Default for Odd<T> {
 #[derive(Deserialize)]
 struct RawSecrets {
     #[serde(default)]
-    token: Odd<Zeroizing<String>>,
+    token: LenientValue<Zeroizing<String>>,
     #[serde(default)]
-    variables: Odd<Vec<Odd<RawVariable>>>,
+    variables: LenientValue<Vec<LenientValue<RawVariable>>>,
     #[serde(default)]
-    credentials: Odd<Vec<Odd<RawCredentials>>>,
+    credentials: LenientValue<Vec<LenientValue<RawCredentials>>>,
 }
 
 #[derive(Deserialize)]
 struct RawVariable {
     #[serde(default)]
-    key: Odd<String>,
+    key: LenientValue<String>,
     #[serde(default)]
-    value: Odd<Zeroizing<String>>,
+    value: LenientValue<Zeroizing<String>>,
     /// Missing or null: it is not. Anything odd: it is.
     #[serde(default)]
-    masked: Option<Odd<bool>>,
+    masked: Option<LenientValue<bool>>,
 }
 
 impl RawVariable {
@@ -158,7 +158,7 @@ impl RawVariable {
 #[derive(Deserialize)]
 struct RawCredentials {
     #[serde(default)]
-    password: Odd<Zeroizing<String>>,
+    password: LenientValue<Zeroizing<String>>,
 }
 
 /// Has everything masked from here on that GitLab masks in this job's log: tokens, logins, and the
@@ -171,9 +171,9 @@ fn remember_secrets(bytes: &[u8], repository: &str) {
     if let Some(token) = secrets.token.right() {
         mask::remember(&token);
     }
-    let logins = secrets.credentials.right().into_iter().flatten().filter_map(Odd::right);
+    let logins = secrets.credentials.right().into_iter().flatten().filter_map(LenientValue::right);
     let passwords = logins.filter_map(|login| login.password.right());
-    let variables = secrets.variables.right().into_iter().flatten().filter_map(Odd::right);
+    let variables = secrets.variables.right().into_iter().flatten().filter_map(LenientValue::right);
     let (mut room, mut all) = (MAX_SECRETS, true);
     for secret in passwords.chain(variables.filter_map(RawVariable::secret)) {
         all &= mask::remember_within(&secret, &mut room);
@@ -190,7 +190,7 @@ impl JobResponse {
     ///
     /// [`ResponseError`].
     pub fn read(
-        environment: &Environment,
+        environment: &StageEnvironment,
         lookup: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, ResponseError> {
         match &environment.response_file {
@@ -222,7 +222,7 @@ impl JobResponse {
         if bytes.len() as u64 > MAX_BYTES {
             return Err(not_a_job("larger than 64 MiB".to_owned()));
         }
-        let raw: Raw = serde_json::from_slice(&bytes).map_err(|error| {
+        let raw: RawJobResponse = serde_json::from_slice(&bytes).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
             not_a_job(match error.classify() {
                 serde_json::error::Category::Eof => format!("cut off at {place}"),
@@ -295,8 +295,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("response.json");
         std::fs::write(&path, text).unwrap();
-        let environment =
-            Environment { codes: FALLBACK_CODES, exit_code_file: None, response_file: Some(path) };
+        let environment = StageEnvironment {
+            codes: FALLBACK_CODES,
+            exit_code_file: None,
+            response_file: Some(path),
+        };
         JobResponse::read(&environment, |name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
         })
@@ -418,7 +421,7 @@ mod tests {
     #[test]
     fn variables_count_only_where_there_is_no_file() {
         let environment =
-            Environment { codes: FALLBACK_CODES, exit_code_file: None, response_file: None };
+            StageEnvironment { codes: FALLBACK_CODES, exit_code_file: None, response_file: None };
         let variables = |name: &str| match name {
             "CUSTOM_ENV_CI_JOB_ID" => Some("11".into()),
             "CUSTOM_ENV_CI_PROJECT_ID" => Some("12".into()),

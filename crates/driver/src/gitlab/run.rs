@@ -6,22 +6,23 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use fargate_config::Profile;
+use fargate_config::JobProfile;
+use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::job::JobKey;
 use fargate_model::text::duration;
-use fargate_model::why::{Cause, Why};
-use fargate_protocol::{MAX_SCRIPT, Signal};
+use fargate_protocol::{MAX_SCRIPT, ScriptSignal};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::StageError;
-use crate::point::Point;
+use crate::fail_point::FailPoint;
 use crate::session::{
-    self, Console, Job, LoginError, Missed, Outcome, Reach, Session, Stop, Stops, shell_for,
+    self, CancelRequest, CancelSignals, ConsoleWriter, LoginError, ScriptOutcome, TaskCommand,
+    TaskConnectError, TaskConnector, TaskSession, shell_for,
 };
-use crate::state::{Folder, Record, StateError};
-use crate::verdict::{self, Told};
-use crate::{random, way_back};
+use crate::state::{JobRecord, StateError, StateFolder};
+use crate::verdict::{self, ScriptVerdict};
+use crate::{random, reconnect};
 
 /// Between two looks whether somebody cleaned up after the job, while its task is out of reach.
 const LOOK_FOR_CLEANUP: Duration = Duration::from_millis(500);
@@ -36,15 +37,15 @@ const OUTPUT_LEFT: &str = "fargate-runner: a process that the script left behind
 ///
 /// [`StageError`], whose exit code says who is to blame.
 pub async fn run(
-    folder: &Folder,
+    folder: &StateFolder,
     key: &JobKey,
-    profile: &Profile,
+    profile: &JobProfile,
     script: &Path,
-    console: &mut Console,
+    console: &mut ConsoleWriter,
 ) -> Result<(), StageError> {
     let timeouts = &profile.timeouts;
-    let mut stops = Stops::new(Stop {
-        signal: Signal::Term,
+    let mut stops = CancelSignals::new(CancelRequest {
+        signal: ScriptSignal::Term,
         grace: timeouts.cancel_grace,
         leave_after: timeouts.cancel_return,
     })
@@ -54,12 +55,12 @@ pub async fn run(
     let record = prepared(folder, key)?;
     record.note_in_log();
     let shell = shell_for(&record.shell, &bytes).map_err(|error| {
-        let why = Why::new(Cause::ShellMissing).with("program", error.shell.clone());
+        let why = CauseReport::new(FailureCause::ShellMissing).with("program", error.shell.clone());
         why.because(format!("{error}."))
     })?;
-    let job = Job::Script { shell, bytes };
+    let job = TaskCommand::Script { shell, bytes };
     let run_id = random::token().map_err(StateError::host("drawing random bytes"))?;
-    let reach = way_back::to(&record, timeouts)?;
+    let reach = reconnect::to(&record, timeouts)?;
     let over = || over(folder, key, &record, profile);
     let connected = tokio::select! {
         connected = connect(&reach, over()) => connected,
@@ -74,8 +75,8 @@ pub async fn run(
     if marked && !outcome.may_have_run() {
         folder.remove_script_mark(key);
     }
-    if let Outcome::Ended { ending, output_left, .. } = outcome {
-        Point::ScriptEnded.reached();
+    if let ScriptOutcome::Ended { ending, output_left, .. } = outcome {
+        FailPoint::ScriptEnded.reached();
         info!(event = "script.ended", status = ending.status());
         if output_left {
             console.say(OUTPUT_LEFT);
@@ -85,18 +86,18 @@ pub async fn run(
     let cleaned_up = matches!(folder.record(key), Ok(None));
     tokio::select! {
         told = verdict::of_outcome(folder, &record, profile, &outcome, (cleaned_up, ran_before)) => match told {
-            Told::Passed => Ok(()),
-            Told::Script(status) => Err(StageError::Script { status }),
-            Told::Job(status, why) => Err(StageError::Job { status, why }),
-            Told::System(why) => Err(StageError::System(why)),
-            Told::Cancelled => Err(StageError::Cancelled { task: None }),
+            ScriptVerdict::Passed => Ok(()),
+            ScriptVerdict::Script(status) => Err(StageError::Script { status }),
+            ScriptVerdict::Job(status, why) => Err(StageError::Job { status, why }),
+            ScriptVerdict::System(why) => Err(StageError::System(why)),
+            ScriptVerdict::Cancelled => Err(StageError::Cancelled { task: None }),
         },
         _ = stops.next() => Err(StageError::Cancelled { task: None }),
     }
 }
 
 /// Notes that a script may run in the task from here on; true if it stands there now.
-fn mark(folder: &Folder, record: &Record) -> bool {
+fn mark(folder: &StateFolder, record: &JobRecord) -> bool {
     match folder.mark_script(record) {
         Ok(()) => true,
         Err(error) => {
@@ -125,42 +126,53 @@ fn read_script(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// The job's record, once `prepare` is done with it.
-fn prepared(folder: &Folder, key: &JobKey) -> Result<Record, StageError> {
-    let missing = |text: &str| Why::new(Cause::StateMissing).because(text.to_owned());
+fn prepared(folder: &StateFolder, key: &JobKey) -> Result<JobRecord, StageError> {
+    let missing =
+        |text: &str| CauseReport::new(FailureCause::StateMissing).because(text.to_owned());
     match folder.record(key)? {
         Some(record) if record.ready => Ok(record),
         Some(_) => Err(missing("`prepare` of this job did not end well.").into()),
-        None if folder.tombstone(key).is_some() => Err(Why::new(Cause::StoppedByCleanup)
-            .because("This job was already cleaned up.")
-            .into()),
+        None if folder.tombstone(key).is_some() => {
+            Err(CauseReport::new(FailureCause::StoppedByCleanup)
+                .because("This job was already cleaned up.")
+                .into())
+        }
         None => Err(missing("There is no state file of this job.").into()),
     }
 }
 
 /// Opens a session with the task, whose host key must be the pinned one. Nothing was sent yet, so a
 /// network that is away is waited for as after a cut.
-async fn connect(reach: &Reach, over: impl Future<Output = String>) -> Result<Session, Outcome> {
+async fn connect(
+    reach: &TaskConnector,
+    over: impl Future<Output = String>,
+) -> Result<TaskSession, ScriptOutcome> {
     let window = reach.timeouts.resume_window();
-    let last: RefCell<Option<Missed>> = RefCell::default();
+    let last: RefCell<Option<TaskConnectError>> = RefCell::default();
     let opening = reach.open(|missed| drop(last.replace(Some(missed))));
     let why = tokio::select! {
-        opened = opening => return opened.map_err(|error| Outcome::shut(error, reach.address)),
+        opened = opening => return opened.map_err(|error| ScriptOutcome::shut(error, reach.address)),
         why = over => why,
         () = sleep(window) => format!("nobody answered within {}", duration(window)),
     };
     match last.take() {
-        Some(Missed::Login(error @ LoginError::Stalled { .. })) => {
-            Err(Outcome::shut(error, reach.address))
+        Some(TaskConnectError::Login(error @ LoginError::Stalled { .. })) => {
+            Err(ScriptOutcome::shut(error, reach.address))
         }
         last => {
             let last = last.map_or_else(String::new, |last| format!(" ({last})"));
-            Err(Outcome::Unreached { how: format!("At {}: {why}{last}", reach.address) })
+            Err(ScriptOutcome::Unreached { how: format!("At {}: {why}{last}", reach.address) })
         }
     }
 }
 
 /// Returns in words once nobody can come back to the task: it has ended, or the job was cleaned up.
-async fn over(folder: &Folder, key: &JobKey, record: &Record, profile: &Profile) -> String {
+async fn over(
+    folder: &StateFolder,
+    key: &JobKey,
+    record: &JobRecord,
+    profile: &JobProfile,
+) -> String {
     let cleaned_up = async {
         while !matches!(folder.record(key), Ok(None)) {
             sleep(LOOK_FOR_CLEANUP).await;

@@ -17,11 +17,11 @@ pub const MASK: &str = "[MASKED]";
 /// process of a job more memory than all the rest of it.
 const SEARCHED: usize = 32;
 
-/// Bytes that are compared for any text, however short; see [`Budget`].
+/// Bytes that are compared for any text, however short; see [`ComparisonBudget`].
 const PATIENCE: usize = 1024 * 1024;
 
 /// See the module.
-pub struct Masker {
+pub struct SecretMasker {
     /// Finds how forms begin; none where no secret is known.
     finder: Option<AhoCorasick>,
     /// In order, so that those that begin alike stand together.
@@ -30,19 +30,19 @@ pub struct Masker {
     beginnings: Vec<Range<usize>>,
 }
 
-impl std::fmt::Debug for Masker {
+impl std::fmt::Debug for SecretMasker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Masker({} forms)", self.forms.len())
     }
 }
 
-impl Drop for Masker {
+impl Drop for SecretMasker {
     fn drop(&mut self) {
         self.forms.iter_mut().for_each(zeroize::Zeroize::zeroize);
     }
 }
 
-impl Masker {
+impl SecretMasker {
     /// One for these secrets. Those that are too short are left out, see [`SHORTEST`].
     pub fn of<'a>(secrets: impl Iterator<Item = &'a [u8]>) -> Self {
         let long_enough = secrets.filter(|secret| secret.len() >= SHORTEST);
@@ -111,7 +111,7 @@ impl Masker {
     /// The parts of `text` that belong to secrets, in order and apart from each other.
     fn found(&self, text: &[u8]) -> Vec<Range<usize>> {
         let Some(finder) = &self.finder else { return Vec::new() };
-        let mut budget = Budget(PATIENCE + text.len() * 16);
+        let mut budget = ComparisonBudget(PATIENCE + text.len() * 16);
         let whole = finder.find_overlapping_iter(text).map(|found| {
             let alike = &self.forms[self.beginnings[found.pattern().as_usize()].clone()];
             let rest = &text[found.start()..];
@@ -139,9 +139,9 @@ fn beginning(form: &[u8]) -> &[u8] {
 
 /// Bytes that may still be compared. A secret that repeats itself, in a text that repeats it, would
 /// else take a time that grows by the square; from there on, what may be a secret counts as one.
-struct Budget(usize);
+struct ComparisonBudget(usize);
 
-impl Budget {
+impl ComparisonBudget {
     /// Bytes in which both begin alike.
     fn agreeing(&mut self, text: &[u8], form: &[u8]) -> usize {
         let most = text.len().min(form.len());
@@ -204,8 +204,8 @@ mod tests {
     use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
     use proptest::prelude::*;
 
-    fn masker(secrets: &[&str]) -> Masker {
-        Masker::of(secrets.iter().map(|secret| secret.as_bytes()))
+    fn masker(secrets: &[&str]) -> SecretMasker {
+        SecretMasker::of(secrets.iter().map(|secret| secret.as_bytes()))
     }
 
     const SECRET: &str = "p/s w+rd&\"quoted\"";
@@ -251,12 +251,16 @@ mod tests {
     #[test]
     fn secrets_that_repeat_themselves_cost_a_bounded_time() {
         let secrets: Vec<String> = (0..14).map(|n| "a".repeat(4000 - n)).collect();
-        let masker = Masker::of(secrets.iter().map(|secret| secret.as_bytes()));
-        let mut budget = Budget(PATIENCE);
+        let masker = SecretMasker::of(secrets.iter().map(|secret| secret.as_bytes()));
+        let mut budget = ComparisonBudget(PATIENCE);
         assert_eq!(budget.agreeing(&[b'a'; 5000], &[b'a'; 4000]), 4000);
         assert_eq!(budget.0, PATIENCE - 4000);
         assert_eq!(masker.text(&"a".repeat(300_000)), MASK);
-        assert_eq!(Budget(0).agreeing(b"abc", b"abd"), 3, "what may be a secret counts as one");
+        assert_eq!(
+            ComparisonBudget(0).agreeing(b"abc", b"abd"),
+            3,
+            "what may be a secret counts as one"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is told of the task of a start that was cancelled: what is known, and no more.
 
-use crate::state::Record;
-use crate::task::Released;
+use crate::state::JobRecord;
+use crate::task::TaskReleaseReport;
 
 /// What is known of the task of a start that was cancelled. A task is named by the first 8 characters
 /// of its id.
@@ -35,7 +35,7 @@ impl std::fmt::Display for CancelledTask {
 
 impl CancelledTask {
     /// What became of the launches of `record`.
-    pub(super) fn of(record: &Record, released: &Released) -> Self {
+    pub(super) fn of(record: &JobRecord, released: &TaskReleaseReport) -> Self {
         let task = record.core.task.as_ref().or(released.stopped.first());
         match (task, released.undone.is_empty()) {
             (Some(task), true) => Self::Stopping(task.short()),

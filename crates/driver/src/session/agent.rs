@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use fargate_config::Timeouts;
+use fargate_config::JobTimeouts;
 use fargate_model::text::duration;
 use fargate_protocol::{
-    Day, Decoder, FrameError, FromAgent, FromClient, RESUME, Refusal, SUBSYSTEM, VERSIONS, encode,
+    AgentMessage, AgentRefusal, CalendarDay, ClientMessage, FrameDecoder, FrameError, RESUME,
+    SUBSYSTEM, VERSIONS, encode,
 };
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::time::timeout;
 
-use super::login::{Connection, LoginError, Verifier, broken};
-use super::skew::Introduction;
-use super::talk::START_WITHIN;
+use super::login::{HostKeyVerifier, LoginError, SshConnection, broken};
+use super::run_script::START_WITHIN;
+use super::version_skew::AgentInfo;
 use crate::{mask, random, version};
 
 /// Longest that a farewell takes; a peer that does not answer is not waited for.
@@ -24,12 +25,12 @@ const MAX_NAME: usize = 100;
 
 /// A conversation with an agent that is proven.
 pub struct AgentSession {
-    pub(super) handle: Handle<Verifier>,
+    pub(super) handle: Handle<HostKeyVerifier>,
     pub(super) read: ChannelReadHalf,
     pub(super) write: ChannelWriteHalf<Msg>,
-    pub(super) decoder: Decoder,
+    pub(super) decoder: FrameDecoder,
     /// What the agent said of itself.
-    pub agent: Introduction,
+    pub agent: AgentInfo,
     /// What it is waited for.
     pub(super) patience: SessionTimeouts,
 }
@@ -44,18 +45,18 @@ pub(super) struct SessionTimeouts {
 }
 
 /// Who answers to a call for the agent.
-pub(super) enum Greeted {
+pub(super) enum AgentProbeResult {
     /// The agent.
     Agent(Box<AgentSession>),
     /// An SSH server that does not know the agent's subsystem.
-    Other(Box<Connection>),
+    Other(Box<SshConnection>),
 }
 
 /// Calls for the agent, and says hello to it.
 pub(super) async fn greet(
-    connection: Connection,
-    timeouts: &Timeouts,
-) -> Result<Greeted, LoginError> {
+    connection: SshConnection,
+    timeouts: &JobTimeouts,
+) -> Result<AgentProbeResult, LoginError> {
     let limit = timeouts.hello;
     let start = START_WITHIN + timeouts.next_stage_grace;
     let patience = SessionTimeouts { start, send: timeouts.send_stall };
@@ -65,7 +66,10 @@ pub(super) async fn greet(
     }
 }
 
-async fn call(connection: Connection, patience: SessionTimeouts) -> Result<Greeted, LoginError> {
+async fn call(
+    connection: SshConnection,
+    patience: SessionTimeouts,
+) -> Result<AgentProbeResult, LoginError> {
     let opened = connection.handle.channel_open_session().await;
     let mut channel: Channel<Msg> = opened.map_err(|error| broken(STEP, &error))?;
     channel.request_subsystem(true, SUBSYSTEM).await.map_err(|error| broken(STEP, &error))?;
@@ -75,7 +79,7 @@ async fn call(connection: Connection, patience: SessionTimeouts) -> Result<Greet
             Some(ChannelMsg::Failure | ChannelMsg::Close | ChannelMsg::Eof)
                 if leave(&connection, &channel).await =>
             {
-                return Ok(Greeted::Other(Box::new(connection)));
+                return Ok(AgentProbeResult::Other(Box::new(connection)));
             }
             Some(ChannelMsg::Failure | ChannelMsg::Close | ChannelMsg::Eof) | None => {
                 return Err(ended());
@@ -84,18 +88,18 @@ async fn call(connection: Connection, patience: SessionTimeouts) -> Result<Greet
         }
     }
     let session = hello(connection.handle, channel, patience).await?;
-    Ok(Greeted::Agent(Box::new(session)))
+    Ok(AgentProbeResult::Agent(Box::new(session)))
 }
 
 /// A server may allow one session at a time, so the refused one ends before the next begins. The
 /// library does not tell of the server's own close, but an answer to a later question comes after it.
 /// Without one the connection itself has ended: `false`.
-async fn leave(connection: &Connection, channel: &Channel<Msg>) -> bool {
+async fn leave(connection: &SshConnection, channel: &Channel<Msg>) -> bool {
     channel.close().await.is_ok() && is_open(&connection.handle).await
 }
 
 /// True if the connection still brings an answer.
-async fn is_open(handle: &Handle<Verifier>) -> bool {
+async fn is_open(handle: &Handle<HostKeyVerifier>) -> bool {
     handle.send_ping().await.is_ok() && !handle.is_closed()
 }
 
@@ -104,33 +108,35 @@ fn ended() -> LoginError {
 }
 
 async fn hello(
-    handle: Handle<Verifier>,
+    handle: Handle<HostKeyVerifier>,
     channel: Channel<Msg>,
     patience: SessionTimeouts,
 ) -> Result<AgentSession, LoginError> {
     let (read, write) = channel.split();
     let challenge = random::bytes::<32>().map_err(|error| broken(STEP, &error))?;
-    let hello = FromClient::Hello {
+    let hello = ClientMessage::Hello {
         versions: VERSIONS.to_vec(),
         challenge: challenge.to_vec(),
         client: format!("fargate-runner {}", version::this().version),
     };
     send(&write, &hello).await.map_err(|error| broken(STEP, &error))?;
-    let decoder = Decoder::default();
-    let agent = Introduction::default();
+    let decoder = FrameDecoder::default();
+    let agent = AgentInfo::default();
     let mut session = AgentSession { handle, read, write, decoder, agent, patience };
     match session.next().await.map_err(|error| broken(STEP, &error))? {
-        Some(FromAgent::HelloOk { version, agent, features, released, .. })
+        Some(AgentMessage::HelloOk { version, agent, features, released, .. })
             if VERSIONS.contains(&version) =>
         {
             let name = mask::within(&agent, MAX_NAME);
-            let day = released.as_deref().and_then(Day::parse);
-            session.agent = Introduction { name, day, features };
+            let day = released.as_deref().and_then(CalendarDay::parse);
+            session.agent = AgentInfo { name, day, features };
             Ok(session)
         }
-        Some(FromAgent::Refused(Refusal::Version { speaks })) => Err(LoginError::NotOurAgent {
-            what: format!("the agent speaks versions {speaks:?}, this driver {VERSIONS:?}"),
-        }),
+        Some(AgentMessage::Refused(AgentRefusal::Version { speaks })) => {
+            Err(LoginError::NotOurAgent {
+                what: format!("the agent speaks versions {speaks:?}, this driver {VERSIONS:?}"),
+            })
+        }
         Some(_) => {
             Err(LoginError::NotOurAgent { what: "the agent did not answer our hello".to_owned() })
         }
@@ -156,12 +162,14 @@ impl AgentSession {
     /// # Errors
     ///
     /// [`LoginError::Broken`].
-    pub async fn lease(&self, lease: fargate_protocol::Lease) -> Result<(), LoginError> {
-        send(&self.write, &FromClient::Lease(lease)).await.map_err(|error| broken("lease", &error))
+    pub async fn lease(&self, lease: fargate_protocol::TaskLease) -> Result<(), LoginError> {
+        send(&self.write, &ClientMessage::Lease(lease))
+            .await
+            .map_err(|error| broken("lease", &error))
     }
 
     /// The agent's next message; `None` when it ended the conversation.
-    async fn next(&mut self) -> Result<Option<FromAgent>, FrameError> {
+    async fn next(&mut self) -> Result<Option<AgentMessage>, FrameError> {
         next(&mut self.read, &mut self.decoder).await
     }
 
@@ -174,7 +182,7 @@ impl AgentSession {
 
 /// Ends a connection in good order, within a second.
 pub(super) async fn part(
-    handle: Handle<Verifier>,
+    handle: Handle<HostKeyVerifier>,
     read: ChannelReadHalf,
     write: ChannelWriteHalf<Msg>,
 ) {
@@ -190,8 +198,8 @@ pub(super) async fn part(
 
 pub(super) async fn next(
     read: &mut ChannelReadHalf,
-    decoder: &mut Decoder,
-) -> Result<Option<FromAgent>, FrameError> {
+    decoder: &mut FrameDecoder,
+) -> Result<Option<AgentMessage>, FrameError> {
     loop {
         if let Some(message) = decoder.take()? {
             return Ok(Some(message));
@@ -215,7 +223,7 @@ pub(super) async fn next(
 pub(super) async fn send_within(
     stall: Duration,
     write: &ChannelWriteHalf<Msg>,
-    message: &FromClient,
+    message: &ClientMessage,
 ) -> Result<(), String> {
     taken_within(stall, send(write, message)).await
 }
@@ -234,7 +242,7 @@ pub(super) async fn taken_within(
 
 pub(super) async fn send(
     write: &ChannelWriteHalf<Msg>,
-    message: &FromClient,
+    message: &ClientMessage,
 ) -> Result<(), russh::Error> {
     let frame = encode(message).map_err(|error| russh::Error::IO(std::io::Error::other(error)))?;
     write.data_bytes(frame).await

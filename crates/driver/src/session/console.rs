@@ -12,19 +12,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use fargate_model::text::CleanLines;
-use fargate_protocol::{MAX_CHUNK, Stream, WINDOW};
+use fargate_protocol::{MAX_CHUNK, ScriptStream, WINDOW};
 use tokio::sync::watch;
 
 use crate::mask;
 
-struct Piece {
-    stream: Stream,
+struct ConsoleChunk {
+    stream: ScriptStream,
     bytes: Vec<u8>,
 }
 
 #[derive(Default)]
-struct Pieces {
-    waiting: VecDeque<Piece>,
+struct ConsoleBuffer {
+    waiting: VecDeque<ConsoleChunk>,
     over: bool,
 }
 
@@ -32,21 +32,21 @@ struct Pieces {
 /// breaks the protocol sends more.
 const MAX_PIECES: usize = 32 * 1024;
 
-/// Between the session and the writer. Its bytes are bounded by [`Console::put`], small pieces of one
+/// Between the session and the writer. Its bytes are bounded by [`ConsoleWriter::put`], small pieces of one
 /// stream are joined, and their number is bounded where streams alternate.
 #[derive(Default)]
-struct Queue {
-    pieces: Mutex<Pieces>,
+struct ConsoleQueue {
+    pieces: Mutex<ConsoleBuffer>,
     filled: Condvar,
 }
 
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Pieces> {
+impl ConsoleQueue {
+    fn lock(&self) -> MutexGuard<'_, ConsoleBuffer> {
         self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// False if too many pieces wait.
-    fn push(&self, stream: Stream, bytes: Vec<u8>) -> bool {
+    fn push(&self, stream: ScriptStream, bytes: Vec<u8>) -> bool {
         let mut pieces = self.lock();
         let full = pieces.waiting.len() >= MAX_PIECES;
         match pieces.waiting.back_mut() {
@@ -54,7 +54,7 @@ impl Queue {
                 last.bytes.extend_from_slice(&bytes);
             }
             _ if full => return false,
-            _ => pieces.waiting.push_back(Piece { stream, bytes }),
+            _ => pieces.waiting.push_back(ConsoleChunk { stream, bytes }),
         }
         self.filled.notify_one();
         true
@@ -66,7 +66,7 @@ impl Queue {
     }
 
     /// The next piece; `None` once the queue is closed and empty.
-    fn pop(&self) -> Option<Piece> {
+    fn pop(&self) -> Option<ConsoleChunk> {
         let mut pieces = self.lock();
         loop {
             match pieces.waiting.pop_front() {
@@ -82,7 +82,7 @@ impl Queue {
 
 /// How far writing has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct ConsoleProgress {
     /// Bytes that the reader of our streams has taken.
     pub written: u64,
     /// The reader is gone; nothing more can be written.
@@ -90,12 +90,12 @@ pub struct Progress {
 }
 
 /// See the module.
-pub struct Console {
-    queue: Arc<Queue>,
+pub struct ConsoleWriter {
+    queue: Arc<ConsoleQueue>,
     accepted: u64,
     mid_line: bool,
     joins_streams: bool,
-    progress: watch::Receiver<Progress>,
+    progress: watch::Receiver<ConsoleProgress>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -110,7 +110,7 @@ pub enum ConsoleError {
     Closed,
 }
 
-impl Console {
+impl ConsoleWriter {
     /// Writes to this process's stdout and stderr, past the standard library's buffers.
     ///
     /// # Errors
@@ -131,8 +131,8 @@ impl Console {
         stdout: impl Write + Send + 'static,
         stderr: impl Write + Send + 'static,
     ) -> io::Result<Self> {
-        let queue = Arc::new(Queue::default());
-        let (report, progress) = watch::channel(Progress::default());
+        let queue = Arc::new(ConsoleQueue::default());
+        let (report, progress) = watch::channel(ConsoleProgress::default());
         let writer = std::thread::Builder::new()
             .name("console".to_owned())
             .stack_size(64 * 1024)
@@ -155,7 +155,7 @@ impl Console {
     /// # Errors
     ///
     /// [`ConsoleError`].
-    pub fn put(&mut self, stream: Stream, bytes: Vec<u8>) -> Result<(), ConsoleError> {
+    pub fn put(&mut self, stream: ScriptStream, bytes: Vec<u8>) -> Result<(), ConsoleError> {
         let length = bytes.len() as u64;
         let progress = *self.progress.borrow();
         if progress.closed {
@@ -188,7 +188,7 @@ impl Console {
         let line = CleanLines::line(&mask::text(line.trim_end_matches('\n')));
         let line = format!("{fresh}{}", line.as_str());
         // A reader that is gone, or far behind, misses it.
-        let _ = self.put(Stream::Stderr, line.into_bytes());
+        let _ = self.put(ScriptStream::Stderr, line.into_bytes());
     }
 
     /// True if both streams go into one file: then a script needs one stream as well, or the order of
@@ -206,22 +206,22 @@ impl Console {
 
     /// Sees how far the writer comes.
     #[must_use]
-    pub fn progress(&self) -> watch::Receiver<Progress> {
+    pub fn progress(&self) -> watch::Receiver<ConsoleProgress> {
         self.progress.clone()
     }
 
     /// Returns once everything that was taken is written, or cannot be any more.
-    pub async fn drained(&mut self) -> Progress {
+    pub async fn drained(&mut self) -> ConsoleProgress {
         let accepted = self.accepted;
-        let done = |progress: &Progress| progress.written >= accepted || progress.closed;
+        let done = |progress: &ConsoleProgress| progress.written >= accepted || progress.closed;
         if let Ok(progress) = self.progress.wait_for(done).await {
             return *progress;
         }
-        Progress { closed: true, ..*self.progress.borrow() }
+        ConsoleProgress { closed: true, ..*self.progress.borrow() }
     }
 }
 
-impl Drop for Console {
+impl Drop for ConsoleWriter {
     fn drop(&mut self) {
         self.queue.close();
         let all_written = self.progress.borrow().written >= self.accepted;
@@ -241,15 +241,15 @@ fn is_one_file(one: &File, other: &File) -> bool {
 }
 
 fn write_all(
-    queue: &Queue,
+    queue: &ConsoleQueue,
     mut stdout: impl Write,
     mut stderr: impl Write,
-    report: &watch::Sender<Progress>,
+    report: &watch::Sender<ConsoleProgress>,
 ) {
     while let Some(piece) = queue.pop() {
         let sink: &mut dyn Write = match piece.stream {
-            Stream::Stdout => &mut stdout,
-            Stream::Stderr => &mut stderr,
+            ScriptStream::Stdout => &mut stdout,
+            ScriptStream::Stderr => &mut stderr,
         };
         if sink.write_all(&piece.bytes).is_err() {
             report.send_modify(|progress| progress.closed = true);
@@ -264,18 +264,18 @@ mod tests {
     use super::*;
     use std::io::{PipeReader, Read, pipe};
 
-    fn console() -> (Console, PipeReader, PipeReader) {
+    fn console() -> (ConsoleWriter, PipeReader, PipeReader) {
         let (out_reader, out) = pipe().unwrap();
         let (err_reader, err) = pipe().unwrap();
-        (Console::new(out, err).unwrap(), out_reader, err_reader)
+        (ConsoleWriter::new(out, err).unwrap(), out_reader, err_reader)
     }
 
     #[tokio::test]
     async fn streams_stay_apart_and_are_written_whole() {
         let (mut console, mut out, mut err) = console();
-        console.put(Stream::Stdout, b"one".to_vec()).unwrap();
-        console.put(Stream::Stderr, b"\xff\0two".to_vec()).unwrap();
-        assert_eq!(console.drained().await, Progress { written: 8, closed: false });
+        console.put(ScriptStream::Stdout, b"one".to_vec()).unwrap();
+        console.put(ScriptStream::Stderr, b"\xff\0two".to_vec()).unwrap();
+        assert_eq!(console.drained().await, ConsoleProgress { written: 8, closed: false });
         drop(console);
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         out.read_to_end(&mut stdout).unwrap();
@@ -300,21 +300,21 @@ mod tests {
         let (mut console, _out, _err) = console();
         let piece = vec![b'x'; 32 * 1024];
         let mut taken = 0;
-        while console.put(Stream::Stdout, piece.clone()).is_ok() {
+        while console.put(ScriptStream::Stdout, piece.clone()).is_ok() {
             taken += piece.len();
         }
         // What the pipe itself holds comes on top.
         assert!(taken <= WINDOW + 128 * 1024, "{taken}");
-        let refused = console.put(Stream::Stdout, piece);
+        let refused = console.put(ScriptStream::Stdout, piece);
         assert_eq!(refused, Err(ConsoleError::Overrun));
     }
 
     #[tokio::test]
     async fn bytes_that_come_one_by_one_are_joined_while_they_wait() {
         let (mut console, mut out, _err) = console();
-        console.put(Stream::Stdout, vec![b'x'; 128 * 1024]).unwrap();
+        console.put(ScriptStream::Stdout, vec![b'x'; 128 * 1024]).unwrap();
         for _ in 0..100_000 {
-            console.put(Stream::Stdout, vec![b'y']).unwrap();
+            console.put(ScriptStream::Stdout, vec![b'y']).unwrap();
         }
         assert!(console.queue.lock().waiting.len() < 10);
         let mut all = vec![0; 128 * 1024 + 100_000];
@@ -326,9 +326,9 @@ mod tests {
     async fn small_pieces_of_alternating_streams_run_out_of_room_before_they_are_refused() {
         let (mut console, _out, _err) = console();
         // What the pipes themselves hold is written at once.
-        console.put(Stream::Stdout, vec![b'x'; 128 * 1024]).unwrap();
-        console.put(Stream::Stderr, vec![b'x'; 128 * 1024]).unwrap();
-        let mut streams = [Stream::Stdout, Stream::Stderr].into_iter().cycle();
+        console.put(ScriptStream::Stdout, vec![b'x'; 128 * 1024]).unwrap();
+        console.put(ScriptStream::Stderr, vec![b'x'; 128 * 1024]).unwrap();
+        let mut streams = [ScriptStream::Stdout, ScriptStream::Stderr].into_iter().cycle();
         let mut taken = 0;
         while console.has_room(2) {
             console.put(streams.next().unwrap(), b"y\n".to_vec()).unwrap();
@@ -341,7 +341,7 @@ mod tests {
     async fn a_reader_that_is_gone_is_noticed() {
         let (mut console, out, _err) = console();
         drop(out);
-        console.put(Stream::Stdout, b"lost".to_vec()).unwrap();
+        console.put(ScriptStream::Stdout, b"lost".to_vec()).unwrap();
         assert!(console.drained().await.closed);
     }
 }

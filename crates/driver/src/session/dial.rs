@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use fargate_config::Timeouts;
+use fargate_config::JobTimeouts;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -22,7 +22,10 @@ pub enum DialError {
 
 /// One attempt. What is sent later and not acknowledged for as long as keepalives would take ends
 /// the connection, also while the SSH library is busy sending.
-pub(super) async fn once(address: SocketAddr, timeouts: &Timeouts) -> Result<TcpStream, DialError> {
+pub(super) async fn once(
+    address: SocketAddr,
+    timeouts: &JobTimeouts,
+) -> Result<TcpStream, DialError> {
     let stream = match timeout(timeouts.dial, TcpStream::connect(address)).await {
         Err(_) => return Err(DialError::Silent),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
@@ -43,7 +46,7 @@ pub(super) async fn once(address: SocketAddr, timeouts: &Timeouts) -> Result<Tcp
 /// the last attempt failed.
 pub async fn dial(
     address: SocketAddr,
-    timeouts: &Timeouts,
+    timeouts: &JobTimeouts,
     mut seen: impl FnMut(DialError),
 ) -> TcpStream {
     loop {

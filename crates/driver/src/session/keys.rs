@@ -20,9 +20,9 @@ const RSA_BITS: usize = 3072;
 
 /// What the host key is derived from.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Seed([u8; 32]);
+pub struct HostKeySeed([u8; 32]);
 
-impl Seed {
+impl HostKeySeed {
     /// Draws a new one.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fargate_config::Timeouts;
+use fargate_config::JobTimeouts;
 use russh::client::{self, ChannelOpenHandle, Handle, Msg};
 use russh::keys::key::PrivateKeyWithHashAlg;
 use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
@@ -16,25 +16,25 @@ use tracing::debug;
 
 use super::algorithms;
 use super::keys::ClientKey;
-use super::prompt::Prompt;
+use super::quick_ack::QuickAckStream;
 
 /// Longest version of a server that is kept, in characters.
 const MAX_VERSION: usize = 80;
 
 /// Who logs in, and whom it expects.
 #[derive(Clone)]
-pub struct Login {
+pub struct TaskLogin {
     /// The user that the task serves.
     pub user: String,
     /// Our key.
     pub key: ClientKey,
     /// How the host is proven.
-    pub host: HostProof,
+    pub host: HostKeyPolicy,
 }
 
 /// How the host is proven.
 #[derive(Clone)]
-pub enum HostProof {
+pub enum HostKeyPolicy {
     /// Our agent with this key, nobody less: the key is derived from the seed, or was pinned when
     /// the agent showed it.
     Agent(PublicKey),
@@ -44,7 +44,7 @@ pub enum HostProof {
     FirstUse,
 }
 
-impl HostProof {
+impl HostKeyPolicy {
     fn expected(&self) -> Option<&PublicKey> {
         match self {
             Self::Agent(key) | Self::Pinned(key) => Some(key),
@@ -129,8 +129,8 @@ pub enum LoginError {
 }
 
 /// An open connection to a proven host.
-pub struct Connection {
-    pub(super) handle: Handle<Verifier>,
+pub struct SshConnection {
+    pub(super) handle: Handle<HostKeyVerifier>,
     /// The user that we are there.
     pub user: String,
     /// The host key that was shown.
@@ -140,7 +140,7 @@ pub struct Connection {
 }
 
 #[derive(Default)]
-struct Shown {
+struct HandshakeFacts {
     key: Option<PublicKey>,
     server: String,
     /// The server agreed on something that is made of curve 25519, which we prefer.
@@ -149,15 +149,15 @@ struct Shown {
 }
 
 /// Checks the host key, and remembers what it saw.
-pub struct Verifier {
-    host: HostProof,
-    shown: Arc<Mutex<Shown>>,
+pub struct HostKeyVerifier {
+    host: HostKeyPolicy,
+    shown: Arc<Mutex<HandshakeFacts>>,
     /// How often keys were exchanged.
     exchanges: u32,
 }
 
-impl Verifier {
-    fn note(&self, change: impl FnOnce(&mut Shown)) {
+impl HostKeyVerifier {
+    fn note(&self, change: impl FnOnce(&mut HandshakeFacts)) {
         change(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -166,7 +166,7 @@ impl Verifier {
     }
 }
 
-impl client::Handler for Verifier {
+impl client::Handler for HostKeyVerifier {
     type Error = russh::Error;
 
     async fn check_server_key(
@@ -207,8 +207,10 @@ impl client::Handler for Verifier {
         });
         let strict = names.strict_kex();
         let refused = match &self.host {
-            HostProof::Agent(_) => !strict,
-            HostProof::Pinned(_) | HostProof::FirstUse => algorithms::is_open_to_cut_off(names),
+            HostKeyPolicy::Agent(_) => !strict,
+            HostKeyPolicy::Pinned(_) | HostKeyPolicy::FirstUse => {
+                algorithms::is_open_to_cut_off(names)
+            }
         };
         if !refused {
             return Ok(());
@@ -312,7 +314,7 @@ fn limits(rekey_mib: u32) -> Limits {
     Limits::new(bytes, bytes, Duration::from_secs(3600))
 }
 
-fn configuration(preferred: Preferred, timeouts: &Timeouts) -> Arc<client::Config> {
+fn configuration(preferred: Preferred, timeouts: &JobTimeouts) -> Arc<client::Config> {
     Arc::new(client::Config {
         keepalive_interval: Some(timeouts.keepalive),
         keepalive_max: usize::try_from(timeouts.keepalive_tries).unwrap_or(usize::MAX),
@@ -323,7 +325,7 @@ fn configuration(preferred: Preferred, timeouts: &Timeouts) -> Arc<client::Confi
     })
 }
 
-impl Connection {
+impl SshConnection {
     /// Proves the host and logs in.
     ///
     /// # Errors
@@ -331,8 +333,8 @@ impl Connection {
     /// [`LoginError`].
     pub async fn open(
         stream: TcpStream,
-        login: &Login,
-        timeouts: &Timeouts,
+        login: &TaskLogin,
+        timeouts: &JobTimeouts,
     ) -> Result<Self, LoginError> {
         let (mut handle, shown) = shake_hands(stream, login, timeouts).await?;
         let step = "authentication";
@@ -354,7 +356,7 @@ impl Connection {
         if !accepted.success() {
             return Err(refused(login, &shown));
         }
-        let Shown { key, server, .. } = shown;
+        let HandshakeFacts { key, server, .. } = shown;
         let host_key = key.ok_or_else(|| LoginError::Broken {
             step,
             error: "no host key was shown".to_owned(),
@@ -367,25 +369,25 @@ impl Connection {
 ///
 /// The list of key types that a server sends (RFC 8308) is no help: OpenSSH 9.2 names all that it was
 /// built with there, whatever it is configured to take.
-fn refused(login: &Login, shown: &Shown) -> LoginError {
+fn refused(login: &TaskLogin, shown: &HandshakeFacts) -> LoginError {
     let user = login.user.clone();
     let is_ed25519 = login.key.private().algorithm() == Algorithm::Ed25519;
     match login.host {
-        HostProof::Agent(_) => LoginError::Denied { user },
+        HostKeyPolicy::Agent(_) => LoginError::Denied { user },
         _ if is_ed25519 && !shown.knows_curve25519 => LoginError::KeyKindRefused { user },
-        HostProof::Pinned(_) | HostProof::FirstUse => LoginError::KeyRefused { user },
+        HostKeyPolicy::Pinned(_) | HostKeyPolicy::FirstUse => LoginError::KeyRefused { user },
     }
 }
 
 async fn shake_hands(
     stream: TcpStream,
-    login: &Login,
-    timeouts: &Timeouts,
-) -> Result<(Handle<Verifier>, Shown), LoginError> {
-    let shown = Arc::new(Mutex::new(Shown::default()));
-    let verifier = Verifier { host: login.host.clone(), shown: shown.clone(), exchanges: 0 };
+    login: &TaskLogin,
+    timeouts: &JobTimeouts,
+) -> Result<(Handle<HostKeyVerifier>, HandshakeFacts), LoginError> {
+    let shown = Arc::new(Mutex::new(HandshakeFacts::default()));
+    let verifier = HostKeyVerifier { host: login.host.clone(), shown: shown.clone(), exchanges: 0 };
     let configuration = configuration(login.host.offer(), timeouts);
-    let connecting = client::connect_stream(configuration, Prompt(stream), verifier);
+    let connecting = client::connect_stream(configuration, QuickAckStream(stream), verifier);
     let connected = within("the handshake", timeouts.handshake, connecting).await;
     let mut shown = std::mem::take(&mut *shown.lock().unwrap_or_else(PoisonError::into_inner));
     match shown.refusal.take() {

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use fargate_config::{ClientKeyKind, Timeouts};
+use fargate_config::{ClientKeyKind, JobTimeouts};
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::server::{self, Auth, Handle, VerifiedPublicKey};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::keys::ClientKey;
-use super::login::{Connection, HostProof, Login};
+use super::login::{HostKeyPolicy, SshConnection, TaskLogin};
 
 /// A server that lets everyone in.
 struct OpenServer;
@@ -27,7 +27,7 @@ impl server::Handler for OpenServer {
 }
 
 /// A client that is logged in, and the server's side of its connection.
-async fn logged_in() -> (Connection, Handle) {
+async fn logged_in() -> (SshConnection, Handle) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let key = PrivateKey::from(Ed25519Keypair::from_seed(&[7; 32]));
@@ -39,8 +39,8 @@ async fn logged_in() -> (Connection, Handle) {
     let connecting = async {
         let stream = TcpStream::connect(address).await.unwrap();
         let key = ClientKey::draw(ClientKeyKind::Ed25519).unwrap();
-        let login = Login { user: "root".to_owned(), key, host: HostProof::FirstUse };
-        Connection::open(stream, &login, &Timeouts::default()).await.unwrap()
+        let login = TaskLogin { user: "root".to_owned(), key, host: HostKeyPolicy::FirstUse };
+        SshConnection::open(stream, &login, &JobTimeouts::default()).await.unwrap()
     };
     tokio::join!(connecting, serving)
 }

@@ -6,7 +6,7 @@ const MAX_BEFORE: usize = 64 * 1024;
 
 /// What is left of a piece of output.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Passed {
+pub(super) enum FilteredOutput {
     /// Nothing; the beginning is still to come.
     Nothing,
     /// The script's.
@@ -17,13 +17,13 @@ pub(super) enum Passed {
 
 /// One stream's beginning.
 #[derive(Debug)]
-pub(super) struct Marker {
+pub(super) struct StartMarker {
     word: Vec<u8>,
     before: Vec<u8>,
     met: bool,
 }
 
-impl Marker {
+impl StartMarker {
     pub(super) fn new(token: &str) -> Self {
         let word = format!("fargate-runner-started-{token}\n").into_bytes();
         Self { word, before: Vec::new(), met: false }
@@ -40,9 +40,9 @@ impl Marker {
     }
 
     /// What of `bytes`, the next piece of the stream, is the script's.
-    pub(super) fn pass(&mut self, bytes: Vec<u8>) -> Passed {
+    pub(super) fn pass(&mut self, bytes: Vec<u8>) -> FilteredOutput {
         if self.met {
-            return Passed::Bytes(bytes);
+            return FilteredOutput::Bytes(bytes);
         }
         let searched = self.before.len().saturating_sub(self.word.len());
         self.before.extend(bytes);
@@ -51,9 +51,17 @@ impl Marker {
             self.met = true;
             let rest = self.before.split_off(searched + place + self.word.len());
             self.before.truncate(searched + place);
-            return if rest.is_empty() { Passed::Nothing } else { Passed::Bytes(rest) };
+            return if rest.is_empty() {
+                FilteredOutput::Nothing
+            } else {
+                FilteredOutput::Bytes(rest)
+            };
         }
-        if self.before.len() > MAX_BEFORE { Passed::TooMuch } else { Passed::Nothing }
+        if self.before.len() > MAX_BEFORE {
+            FilteredOutput::TooMuch
+        } else {
+            FilteredOutput::Nothing
+        }
     }
 }
 
@@ -65,13 +73,13 @@ mod tests {
     fn output_begins_behind_the_marker_however_the_stream_is_cut() {
         let stream = b"noise\nfargate-runner-started-\nfargate-runner-started-ab\nhello\n";
         for cut in 0..stream.len() {
-            let mut marker = Marker::new("ab");
+            let mut marker = StartMarker::new("ab");
             let mut told = Vec::new();
             for piece in [&stream[..cut], &stream[cut..]] {
                 match marker.pass(piece.to_vec()) {
-                    Passed::Bytes(bytes) => told.extend(bytes),
-                    Passed::Nothing => {}
-                    Passed::TooMuch => panic!("too much"),
+                    FilteredOutput::Bytes(bytes) => told.extend(bytes),
+                    FilteredOutput::Nothing => {}
+                    FilteredOutput::TooMuch => panic!("too much"),
                 }
             }
             assert_eq!(told, b"hello\n", "cut at {cut}");
@@ -81,9 +89,9 @@ mod tests {
 
     #[test]
     fn a_stream_that_never_begins_is_bounded() {
-        let mut marker = Marker::new("ab");
+        let mut marker = StartMarker::new("ab");
         let mut pieces = 0;
-        while marker.pass(vec![b'x'; 1000]) == Passed::Nothing {
+        while marker.pass(vec![b'x'; 1000]) == FilteredOutput::Nothing {
             pieces += 1;
         }
         assert!(pieces <= 70);

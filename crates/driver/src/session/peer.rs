@@ -1,23 +1,23 @@
 //! Who answers in the task: our agent, or a stock SSH server with less.
 
-use fargate_config::Timeouts;
+use fargate_config::JobTimeouts;
 use russh::keys::PublicKey;
 use tokio::net::TcpStream;
 
-use super::agent::{AgentSession, Greeted, greet, not_an_agent};
-use super::login::{Connection, HostProof, Login, LoginError};
+use super::agent::{AgentProbeResult, AgentSession, greet, not_an_agent};
+use super::login::{HostKeyPolicy, LoginError, SshConnection, TaskLogin};
 use super::stock::StockSession;
-use crate::point::Point;
+use crate::fail_point::FailPoint;
 
 /// An open conversation with a proven task.
-pub enum Session {
+pub enum TaskSession {
     /// Our agent.
     Agent(Box<AgentSession>),
     /// A stock SSH server.
     Stock(Box<StockSession>),
 }
 
-impl Session {
+impl TaskSession {
     /// Proves the host, logs in and finds out who answers; also the host key that was shown.
     ///
     /// # Errors
@@ -25,24 +25,26 @@ impl Session {
     /// [`LoginError`].
     pub async fn open(
         stream: TcpStream,
-        login: &Login,
-        timeouts: &Timeouts,
+        login: &TaskLogin,
+        timeouts: &JobTimeouts,
     ) -> Result<(Self, PublicKey), LoginError> {
-        let connection = Connection::open(stream, login, timeouts).await?;
+        let connection = SshConnection::open(stream, login, timeouts).await?;
         let host_key = connection.host_key.clone();
         let stock = |connection| Self::Stock(Box::new(StockSession::new(connection, timeouts)));
         let session = match &login.host {
-            HostProof::Pinned(_) => stock(connection),
-            HostProof::Agent(_) | HostProof::FirstUse => {
+            HostKeyPolicy::Pinned(_) => stock(connection),
+            HostKeyPolicy::Agent(_) | HostKeyPolicy::FirstUse => {
                 match (greet(connection, timeouts).await?, &login.host) {
-                    (Greeted::Agent(agent), _) => Self::Agent(agent),
-                    (Greeted::Other(connection), HostProof::FirstUse) => stock(*connection),
+                    (AgentProbeResult::Agent(agent), _) => Self::Agent(agent),
+                    (AgentProbeResult::Other(connection), HostKeyPolicy::FirstUse) => {
+                        stock(*connection)
+                    }
                     // A peer that was an agent never falls back.
-                    (Greeted::Other(_), _) => return Err(not_an_agent()),
+                    (AgentProbeResult::Other(_), _) => return Err(not_an_agent()),
                 }
             }
         };
-        Point::LoggedIn.reached();
+        FailPoint::LoggedIn.reached();
         Ok((session, host_key))
     }
 

@@ -7,18 +7,18 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use fargate_model::id::Token;
+use fargate_model::id::RandomToken;
 use fargate_model::text::duration;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
 use super::agent::AgentSession;
-use super::console::Console;
-use super::course::{Attended, Begin, Course};
-use super::peer::Session;
-use super::reach::{Missed, Reach};
-use super::stops::Stops;
-use super::talk::{Job, Outcome, TaskSign, at};
+use super::cancel::CancelSignals;
+use super::connect::{TaskConnectError, TaskConnector};
+use super::console::ConsoleWriter;
+use super::peer::TaskSession;
+use super::run_script::{ScriptOutcome, TaskCommand, TaskCondition, at};
+use super::script_progress::{ConnectionOutcome, ScriptProgress, ScriptStartMode};
 
 /// A connection that brought nothing and ended sooner is part of the same trouble, so that a peer
 /// that lets us in and drops us is not asked for ever.
@@ -37,63 +37,71 @@ const LAST_PAUSE: Duration = Duration::from_secs(5);
 ///
 /// Where bytes of the output may be missing, one line of ours says so behind it.
 pub async fn run(
-    session: Session,
-    reach: &Reach,
-    run_id: Token,
-    job: &Job,
-    console: &mut Console,
-    stops: &mut Stops,
+    session: TaskSession,
+    reach: &TaskConnector,
+    run_id: RandomToken,
+    job: &TaskCommand,
+    console: &mut ConsoleWriter,
+    stops: &mut CancelSignals,
     over: impl AsyncFn() -> String,
-) -> Outcome {
+) -> ScriptOutcome {
     let outcome = match session {
-        Session::Agent(agent) => {
+        TaskSession::Agent(agent) => {
             let resumes = agent.resumes();
             if !resumes {
                 let agent = &agent.agent.name;
                 info!(event = "session.no_resume", agent, "{OLDER}: a cut costs the job");
             }
-            let course = Course::new(console.joins_streams());
-            let mut line = Line { reach, run_id, job, course, resumes, over };
+            let course = ScriptProgress::new(console.joins_streams());
+            let mut line = ResumableRun { reach, run_id, job, course, resumes, over };
             line.hold(agent, console, stops).await
         }
-        Session::Stock(stock) => {
+        TaskSession::Stock(stock) => {
             let outcome = stock.run(run_id, job, console, stops).await;
             match outcome {
-                Outcome::Lost { mut how, received, started, warned } => {
+                ScriptOutcome::Lost { mut how, received, started, warned } => {
                     if started {
                         how += "; a stock SSH server cannot resume it";
                     }
                     warn!(event = "session.lost", offset = received, "{how}");
-                    Outcome::Lost { how, received, started, warned }
+                    ScriptOutcome::Lost { how, received, started, warned }
                 }
                 // A server may close the connection of its own accord, and let in the next one.
-                Outcome::Ended { ending, sign: TaskSign::Gone, stopped, output_left }
-                    if reach.is_answered().await =>
-                {
-                    Outcome::Ended { ending, sign: TaskSign::Alive, stopped, output_left }
-                }
+                ScriptOutcome::Ended {
+                    ending,
+                    sign: TaskCondition::Gone,
+                    stopped,
+                    output_left,
+                } if reach.is_answered().await => ScriptOutcome::Ended {
+                    ending,
+                    sign: TaskCondition::Alive,
+                    stopped,
+                    output_left,
+                },
                 outcome => outcome,
             }
         }
     };
     let ended_unseen = match &outcome {
-        Outcome::Lost { how, received, started: true, .. }
-        | Outcome::Shut { how, received, started: true, .. } => Some((*received, how.as_str())),
-        Outcome::Superseded { received, started: true } => Some((*received, SUPERSEDED)),
+        ScriptOutcome::Lost { how, received, started: true, .. }
+        | ScriptOutcome::Shut { how, received, started: true, .. } => {
+            Some((*received, how.as_str()))
+        }
+        ScriptOutcome::Superseded { received, started: true } => Some((*received, SUPERSEDED)),
         _ => None,
     };
     if let Some((received, how)) = ended_unseen {
         let line = missing(received, how);
         tokio::select! {
             () = say_last(console, &line) => {}
-            _ = stops.next() => return Outcome::Left,
+            _ = stops.next() => return ScriptOutcome::Left,
         }
     }
     outcome
 }
 
 /// Behind all output that came, however slowly it is read.
-async fn say_last(console: &mut Console, line: &str) {
+async fn say_last(console: &mut ConsoleWriter, line: &str) {
     console.drained().await;
     console.say(line);
     console.drained().await;
@@ -105,23 +113,23 @@ fn missing(received: u64, how: &str) -> String {
 }
 
 /// A script and the way to it.
-struct Line<'a, O> {
-    reach: &'a Reach,
-    run_id: Token,
-    job: &'a Job,
-    course: Course,
+struct ResumableRun<'a, O> {
+    reach: &'a TaskConnector,
+    run_id: RandomToken,
+    job: &'a TaskCommand,
+    course: ScriptProgress,
     resumes: bool,
     over: O,
 }
 
 /// A time in which no connection has held.
 #[derive(Clone, Copy)]
-struct Trouble {
+struct ConnectionOutage {
     since: Instant,
     pause: Duration,
 }
 
-impl Trouble {
+impl ConnectionOutage {
     /// After another connection was cut, which `held` or did not.
     fn after(former: Option<Self>, held: bool) -> Self {
         match former {
@@ -134,27 +142,27 @@ impl Trouble {
     }
 }
 
-impl<O: AsyncFn() -> String> Line<'_, O> {
+impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
     async fn hold(
         &mut self,
         mut agent: Box<AgentSession>,
-        console: &mut Console,
-        stops: &mut Stops,
-    ) -> Outcome {
-        let mut begin = Begin::Send;
+        console: &mut ConsoleWriter,
+        stops: &mut CancelSignals,
+    ) -> ScriptOutcome {
+        let mut begin = ScriptStartMode::Send;
         let mut trouble = None;
         loop {
             let before = self.course.received();
             self.course.attached_at.set(None);
             let Self { run_id, job, course, .. } = self;
             let how = match agent.attend(run_id, job, begin, course, console, stops).await {
-                Attended::Done(outcome) => {
-                    if let Outcome::Lost { how, received, .. } = &outcome {
+                ConnectionOutcome::Done(outcome) => {
+                    if let ScriptOutcome::Lost { how, received, .. } = &outcome {
                         warn!(event = "session.broken", offset = received, "{how}");
                     }
                     return outcome;
                 }
-                Attended::Cut(how) => how,
+                ConnectionOutcome::Cut(how) => how,
             };
             let offset = self.course.received();
             if !self.resumes || self.course.is_terminating() {
@@ -167,26 +175,26 @@ impl<O: AsyncFn() -> String> Line<'_, O> {
             // A peer that lets us in and then says nothing holds no connection.
             let attached_at = self.course.attached_at.get();
             let held = offset > before || attached_at.is_some_and(|at| at.elapsed() > HELD);
-            let now = Trouble::after(trouble, held);
+            let now = ConnectionOutage::after(trouble, held);
             trouble = Some(now);
             agent = match self.reconnect(now, &how, stops).await {
                 Ok(agent) => agent,
                 Err(outcome) => return *outcome,
             };
-            begin = Begin::Attach { cut_at: now.since };
+            begin = ScriptStartMode::Attach { cut_at: now.since };
         }
     }
 
     /// A new session with the agent, or how it ended without one.
     async fn reconnect(
         &self,
-        trouble: Trouble,
+        trouble: ConnectionOutage,
         how: &str,
-        stops: &mut Stops,
-    ) -> Result<Box<AgentSession>, Box<Outcome>> {
+        stops: &mut CancelSignals,
+    ) -> Result<Box<AgentSession>, Box<ScriptOutcome>> {
         let reach = self.reach.again();
         let window = reach.timeouts.resume_window();
-        let last: RefCell<Option<Missed>> = RefCell::default();
+        let last: RefCell<Option<TaskConnectError>> = RefCell::default();
         let opening = async {
             sleep(trouble.pause).await;
             reach.open(|missed| drop(last.replace(Some(missed)))).await
@@ -196,7 +204,7 @@ impl<O: AsyncFn() -> String> Line<'_, O> {
         loop {
             tokio::select! {
                 opened = &mut opening => return match opened {
-                    Ok(Session::Agent(agent)) if agent.resumes() => Ok(agent),
+                    Ok(TaskSession::Agent(agent)) if agent.resumes() => Ok(agent),
                     // The same key, and an agent that knows less than before: not what we left.
                     Ok(_) => Err(Box::new(self.course.lost("an older agent came back"))),
                     Err(error) => {
@@ -217,10 +225,10 @@ impl<O: AsyncFn() -> String> Line<'_, O> {
                 stop = stops.next() => {
                     // What was not sent whole does not run, and nobody is left to send the rest.
                     if !self.course.wish(stop) || !self.course.may_run() {
-                        return Err(Box::new(Outcome::Left));
+                        return Err(Box::new(ScriptOutcome::Left));
                     }
                 }
-                () = at(self.course.leave_at()) => return Err(Box::new(Outcome::Left)),
+                () = at(self.course.leave_at()) => return Err(Box::new(ScriptOutcome::Left)),
             }
         }
     }
@@ -232,15 +240,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_connections_that_hold_give_the_peer_its_window_back() {
-        let first = Trouble::after(None, false);
+        let first = ConnectionOutage::after(None, false);
         assert_eq!(first.pause, Duration::ZERO);
         tokio::time::advance(Duration::from_secs(3)).await;
         let mut now = first;
         for _ in 0..10 {
-            now = Trouble::after(Some(now), false);
+            now = ConnectionOutage::after(Some(now), false);
         }
         assert_eq!((now.since, now.pause), (first.since, LAST_PAUSE));
-        let next = Trouble::after(Some(now), true);
+        let next = ConnectionOutage::after(Some(now), true);
         assert_eq!(
             (next.since.duration_since(first.since), next.pause),
             (Duration::from_secs(3), Duration::ZERO)

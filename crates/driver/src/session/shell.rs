@@ -6,7 +6,7 @@ const SHELLS: [&str; 2] = ["bash", "sh"];
 /// A script for a shell that no task has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the script is for `{shell}`, bash and sh are run")]
-pub struct OtherShell {
+pub struct UnsupportedShell {
     /// What its first line names.
     pub shell: String,
 }
@@ -16,8 +16,8 @@ pub struct OtherShell {
 ///
 /// # Errors
 ///
-/// [`OtherShell`].
-pub fn shell_for(configured: &str, script: &[u8]) -> Result<String, OtherShell> {
+/// [`UnsupportedShell`].
+pub fn shell_for(configured: &str, script: &[u8]) -> Result<String, UnsupportedShell> {
     if configured != fargate_config::Shell::Runner.as_str() {
         return Ok(configured.to_owned());
     }
@@ -33,7 +33,7 @@ pub fn shell_for(configured: &str, script: &[u8]) -> Result<String, OtherShell> 
         Some(named) if SHELLS.contains(&named) => Ok(named.to_owned()),
         named => {
             let shell = fargate_model::text::escape_within(named.unwrap_or_default(), 40);
-            Err(OtherShell { shell })
+            Err(UnsupportedShell { shell })
         }
     }
 }

@@ -7,14 +7,14 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use fargate_config::Timeouts;
+use fargate_config::JobTimeouts;
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg};
 use tokio::time::timeout;
 
 use super::agent::FAREWELL;
-use super::login::{Connection, LoginError, Verifier, broken};
-use super::marker::{Marker, Passed};
+use super::login::{HostKeyVerifier, LoginError, SshConnection, broken};
+use super::marker::{FilteredOutput, StartMarker};
 use crate::{mask, random};
 
 /// The two programs without their comments and indentation.
@@ -31,7 +31,7 @@ const MAX_ANSWER: usize = 4096;
 
 /// What a stock server's task has been found to have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct StockServerFeatures {
     /// The configured shell.
     pub shell: bool,
     /// A script can be ended as a whole, and the next `run` finds it.
@@ -42,7 +42,7 @@ pub struct Found {
 
 /// What the task is told before its first script.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct StockTaskSettings {
     /// The task ends after this.
     pub lifetime: Duration,
     /// The task ends when no client came for this long.
@@ -53,16 +53,16 @@ pub struct Terms {
 
 /// A conversation with a stock SSH server that is proven.
 pub struct StockSession {
-    pub(super) handle: Handle<Verifier>,
+    pub(super) handle: Handle<HostKeyVerifier>,
     user: String,
     /// How the server calls itself.
     pub server: String,
-    pub(super) windows: Windows,
+    pub(super) windows: StockTimeouts,
 }
 
 /// What the program is told with each script.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Windows {
+pub(super) struct StockTimeouts {
     /// Until the server opens a session.
     pub open: Duration,
     /// What a former script has left once the next begins.
@@ -95,9 +95,9 @@ pub(super) fn command(shell: &str) -> String {
 }
 
 impl StockSession {
-    pub(super) fn new(connection: Connection, timeouts: &Timeouts) -> Self {
-        let Connection { handle, user, server, .. } = connection;
-        let windows = Windows {
+    pub(super) fn new(connection: SshConnection, timeouts: &JobTimeouts) -> Self {
+        let SshConnection { handle, user, server, .. } = connection;
+        let windows = StockTimeouts {
             open: timeouts.hello,
             send: timeouts.send_stall,
             next_stage_grace: timeouts.next_stage_grace,
@@ -119,7 +119,11 @@ impl StockSession {
     ///
     /// [`LoginError::NoShell`] if the login shell did not run our program,
     /// [`LoginError::NoSuchShell`] if the configured shell is missing, and those of a connection.
-    pub async fn ready(&self, terms: &Terms, limit: Duration) -> Result<Found, LoginError> {
+    pub async fn ready(
+        &self,
+        terms: &StockTaskSettings,
+        limit: Duration,
+    ) -> Result<StockServerFeatures, LoginError> {
         let token = random::token().map_err(|error| broken(STEP, &error))?;
         let request = format!(
             "ready {token} {} {} {}\n",
@@ -141,18 +145,22 @@ impl StockSession {
         }
     }
 
-    async fn answer(&self, mut channel: Channel<Msg>, token: &str) -> Result<Found, LoginError> {
+    async fn answer(
+        &self,
+        mut channel: Channel<Msg>,
+        token: &str,
+    ) -> Result<StockServerFeatures, LoginError> {
         let no_shell = |how: String| LoginError::NoShell { user: self.user.clone(), how };
-        let mut marker = Marker::new(token);
+        let mut marker = StartMarker::new(token);
         let mut errors = Vec::new();
         let mut text = Vec::new();
         let mut status = None;
         loop {
             match channel.wait().await {
                 Some(ChannelMsg::Data { data }) => match marker.pass(data.to_vec()) {
-                    Passed::Nothing => {}
-                    Passed::Bytes(bytes) => text.extend(bytes),
-                    Passed::TooMuch => return Err(no_shell("it only writes".to_owned())),
+                    FilteredOutput::Nothing => {}
+                    FilteredOutput::Bytes(bytes) => text.extend(bytes),
+                    FilteredOutput::TooMuch => return Err(no_shell("it only writes".to_owned())),
                 },
                 Some(ChannelMsg::ExtendedData { data, .. }) if errors.len() < 1000 => {
                     errors.extend_from_slice(&data);
@@ -172,7 +180,7 @@ impl StockSession {
             if text.ends_with(b"end\n") {
                 let has = |word: &str| text.split(|b| *b == b'\n').any(|l| l == word.as_bytes());
                 let (shell, group, watchdog) = (has("shell"), has("group"), has("watchdog"));
-                return Ok(Found { shell, group, watchdog });
+                return Ok(StockServerFeatures { shell, group, watchdog });
             }
         }
     }

@@ -17,7 +17,7 @@ const TOKEN: &str = "00112233445566778899aabbccddeeff";
 const MARK: &str = "fargate-runner-started-00112233445566778899aabbccddeeff\n";
 
 /// One shell as a login server would start it, from bash or from `sh`, with a runtime folder of its own.
-struct Place {
+struct TestLoginShell {
     folder: TempDir,
     /// The one that scripts are written for.
     shell: &'static str,
@@ -31,13 +31,13 @@ struct Place {
 const SYSTEM_SHELLS: [&str; 5] = ["dash", "bash", "busybox", "mksh", "zsh"];
 
 /// bash for the script beside this system's `sh`, and each [`SYSTEM_SHELLS`] for both.
-fn places() -> Vec<Place> {
-    let mut places = vec![Place::of("bash", None)];
+fn places() -> Vec<TestLoginShell> {
+    let mut places = vec![TestLoginShell::of("bash", None)];
     for name in SYSTEM_SHELLS {
         let program = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(name));
         let can_be_sh = program.iter().any(|program| program.is_file()) && can_mount();
         if can_be_sh {
-            places.push(Place::of("sh", Some(name)));
+            places.push(TestLoginShell::of("sh", Some(name)));
         } else {
             assert!(std::env::var_os("CI").is_none(), "nothing is skipped in CI: {name} as sh");
             println!("SKIPPED: {name} is not installed, or cannot take the place of /bin/sh here");
@@ -60,7 +60,7 @@ fn can_mount() -> bool {
     in_own_mounts().arg("mount --bind /bin/sh /bin/sh").output().is_ok_and(|o| o.status.success())
 }
 
-impl Place {
+impl TestLoginShell {
     fn of(shell: &'static str, system_shell: Option<&'static str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { folder, shell, system_shell, image: Vec::new() }
@@ -309,7 +309,7 @@ fn without_a_group_of_its_own_the_former_script_is_ended_before_the_next_one() {
         println!("SKIPPED: no mounts of our own are to be had here");
         return;
     }
-    let place = Place::of("sh", None);
+    let place = TestLoginShell::of("sh", None);
     let start = || {
         let mut server = in_own_mounts();
         let hide = "mount --bind /dev/null \"$(command -v setsid)\" && \"$@\"; exit $?";
@@ -392,7 +392,7 @@ fn hostile_images() -> Vec<Vec<(&'static str, String)>> {
 }
 
 /// A file that bash may read before a script, and programs by the names that ours uses.
-fn furnish(place: &Place) {
+fn furnish(place: &TestLoginShell) {
     let own = place.folder.path();
     let lines = "export TMOUT=1; readonly TMOUT; IFS=0123456789/; set -u; set -f\n\
                  shopt -s expand_aliases; alias eval=false set=false unset=false\n\
@@ -414,7 +414,7 @@ fn nothing_that_an_image_sets_ends_a_script_early_or_keeps_it_from_being_ended()
         .flat_map(|place| {
             let (shell, system_shell) = (place.shell, place.system_shell);
             hostile_images().into_iter().map(move |image| {
-                let place = Place { image, ..Place::of(shell, system_shell) };
+                let place = TestLoginShell { image, ..TestLoginShell::of(shell, system_shell) };
                 furnish(&place);
                 // Longer than TMOUT and than a client may be gone, whose connection is open.
                 let script = b"/bin/echo up; /bin/sleep 3; /bin/echo end; exit 4";
@@ -449,7 +449,7 @@ fn a_script_finds_what_its_image_sets_as_the_image_set_it() {
             ("KEPT", " a  b ".to_owned()),
             ("BASH_FUNC_helpful%%", "() { echo helped; }".to_owned()),
         ];
-        let place = Place { image, ..place };
+        let place = TestLoginShell { image, ..place };
         let ended = place.send(&request(look.as_bytes(), 120));
         let said = text(&ended.stdout);
         assert!(said.starts_with(&format!("{MARK}900- a  b -set\n")), "{}: {said}", place.name());
@@ -461,7 +461,7 @@ fn a_script_finds_what_its_image_sets_as_the_image_set_it() {
 #[test]
 fn an_image_that_traces_its_shells_traces_the_script_and_little_of_ours() {
     let image = vec![("SHELLOPTS", "braceexpand:hashall:allexport:xtrace".to_owned())];
-    let place = Place { image, ..Place::of("bash", None) };
+    let place = TestLoginShell { image, ..TestLoginShell::of("bash", None) };
     let long = format!("echo up\n: {}\necho $-\n", "x".repeat(200_000));
     let ended = place.send(&request(long.as_bytes(), 120));
     let (_, said) = text(&ended.stderr).split_once(MARK).unwrap();

@@ -9,7 +9,7 @@ use nix::fcntl::OFlag;
 
 use super::StateError;
 use super::ownership::{require_own_file, unopened};
-use crate::point::Point;
+use crate::fail_point::FailPoint;
 
 /// Largest file that is read, in bytes: many times what a job needs.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -30,9 +30,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
         };
         file.write_all(bytes)?;
         file.sync_all()?;
-        Point::FileWritten.reached();
+        FailPoint::FileWritten.reached();
         std::fs::rename(&new, path)?;
-        Point::FileRenamed.reached();
+        FailPoint::FileRenamed.reached();
         sync_folder(path)
     };
     put().map_err(|error| {
@@ -87,7 +87,7 @@ pub fn remove(path: &Path) -> Result<(), StateError> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(StateError::disk("removing", path)(error));
             }
-            Ok(()) => Point::FileRemoved.reached(),
+            Ok(()) => FailPoint::FileRemoved.reached(),
             Err(_) => {}
         }
     }

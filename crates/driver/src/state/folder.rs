@@ -4,13 +4,13 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fargate_model::id::Owner;
+use fargate_model::id::TaskOwner;
 use fargate_model::job::JobKey;
 
-use super::lock::Lock;
+use super::lock::FileLock;
 use super::ownership::require_own_folder;
-use super::record::{Core, Record};
-use super::tombstone::{self, Tombstone};
+use super::record::{JobRecord, TaskLocation};
+use super::tombstone::{self, JobTombstone};
 use super::{StateError, atomic};
 use crate::random;
 
@@ -22,7 +22,7 @@ pub(super) const PARTS: [&str; 3] = ["jobs", "locks", "tombstones"];
 
 /// The state folder.
 #[derive(Clone, Debug)]
-pub struct Folder {
+pub struct StateFolder {
     root: PathBuf,
     lock_within: Duration,
 }
@@ -31,12 +31,12 @@ pub struct Folder {
 #[derive(Clone, Debug)]
 pub struct HostOwner {
     /// The name.
-    pub owner: Owner,
+    pub owner: TaskOwner,
     /// True if the folder held none: then tasks of this host may carry another name.
     pub is_new: bool,
 }
 
-impl Folder {
+impl StateFolder {
     /// Makes what is missing of the folder, 0700. Locks are waited for at most `lock_within`.
     ///
     /// # Errors
@@ -80,14 +80,14 @@ impl Folder {
     /// What is known of the core of a record that was `unread`: all of it where a newer version wrote
     /// the record, else what can still be read; empty where nothing can.
     #[must_use]
-    pub fn core_at_least(&self, key: &JobKey, unread: &StateError) -> Core {
+    pub fn core_at_least(&self, key: &JobKey, unread: &StateError) -> TaskLocation {
         match unread {
             StateError::Newer { core, .. } => core.as_ref().clone(),
             _ => self.core_of_damaged(key),
         }
     }
 
-    fn core_of_damaged(&self, key: &JobKey) -> Core {
+    fn core_of_damaged(&self, key: &JobKey) -> TaskLocation {
         let bytes = atomic::read(&self.record_path(key)).ok().flatten().unwrap_or_default();
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let core = value.get("core").cloned().unwrap_or_default();
@@ -115,7 +115,7 @@ impl Folder {
         let damaged =
             |what: &str| StateError::Damaged { path: path.clone(), what: what.to_owned() };
         if let Some(configured) = configured {
-            let owner = Owner::try_from(configured.to_owned());
+            let owner = TaskOwner::try_from(configured.to_owned());
             let owner = owner.map_err(|error| damaged(&error.to_string()))?;
             return Ok(HostOwner { owner, is_new: false });
         }
@@ -127,13 +127,13 @@ impl Folder {
         }
         let text = text.ok_or_else(|| damaged("it is gone"))?;
         let text = String::from_utf8_lossy(&text).trim().to_owned();
-        let owner = Owner::try_from(text).map_err(|error| damaged(&error.to_string()))?;
+        let owner = TaskOwner::try_from(text).map_err(|error| damaged(&error.to_string()))?;
         Ok(HostOwner { owner, is_new })
     }
 
     /// Of processes that start together, exactly one's name is kept.
     fn keep_new_owner(&self, path: &Path) -> Result<bool, StateError> {
-        let _lock = Lock::take(&self.root.join("locks").join("owner"), self.lock_within)?;
+        let _lock = FileLock::take(&self.root.join("locks").join("owner"), self.lock_within)?;
         if atomic::read(path)?.is_some() {
             return Ok(false);
         }
@@ -148,8 +148,8 @@ impl Folder {
     /// # Errors
     ///
     /// [`StateError`].
-    pub fn lock(&self, key: &JobKey) -> Result<Lock, StateError> {
-        Lock::take(&self.root.join("locks").join(key.as_str()), self.lock_within)
+    pub fn lock(&self, key: &JobKey) -> Result<FileLock, StateError> {
+        FileLock::take(&self.root.join("locks").join(key.as_str()), self.lock_within)
     }
 
     /// The lock that a `prepare` holds from its beginning to its end.
@@ -157,8 +157,8 @@ impl Folder {
     /// # Errors
     ///
     /// [`StateError::Held`] soon if another one holds it.
-    pub fn lock_prepare(&self, key: &JobKey) -> Result<Lock, StateError> {
-        Lock::take(&self.prepare_lock(key), PROBE)
+    pub fn lock_prepare(&self, key: &JobKey) -> Result<FileLock, StateError> {
+        FileLock::take(&self.prepare_lock(key), PROBE)
     }
 
     pub(super) fn prepare_lock(&self, key: &JobKey) -> PathBuf {
@@ -170,18 +170,18 @@ impl Folder {
     /// # Errors
     ///
     /// [`StateError`].
-    pub fn record(&self, key: &JobKey) -> Result<Option<Record>, StateError> {
-        Record::read(&self.record_path(key))
+    pub fn record(&self, key: &JobKey) -> Result<Option<JobRecord>, StateError> {
+        JobRecord::read(&self.record_path(key))
     }
 
     /// What an earlier clean-up of this job left.
     #[must_use]
-    pub fn tombstone(&self, key: &JobKey) -> Option<Tombstone> {
-        Tombstone::read(&self.tombstone_path(key))
+    pub fn tombstone(&self, key: &JobKey) -> Option<JobTombstone> {
+        JobTombstone::read(&self.tombstone_path(key))
     }
 
     /// Writes the first record of a `prepare`, in place of any former one.
-    pub(super) fn put(&self, record: &Record) -> Result<(), StateError> {
+    pub(super) fn put(&self, record: &JobRecord) -> Result<(), StateError> {
         let _lock = self.lock(&record.job)?;
         self.remove_script_mark(&record.job);
         record.write(&self.record_path(&record.job))
@@ -193,19 +193,19 @@ impl Folder {
     /// # Errors
     ///
     /// [`StateError`], for a record that cannot be read.
-    pub fn take_over(&self, key: &JobKey) -> Result<Option<Record>, StateError> {
+    pub fn take_over(&self, key: &JobKey) -> Result<Option<JobRecord>, StateError> {
         let _lock = self.lock(key)?;
         let path = self.record_path(key);
-        let Some(record) = Record::read(&path)? else { return Ok(None) };
+        let Some(record) = JobRecord::read(&path)? else { return Ok(None) };
         let prepared_by = random::token().map_err(StateError::host("drawing random bytes"))?;
-        let taken = Record { prepared_by, ready: false, ..record.clone() };
+        let taken = JobRecord { prepared_by, ready: false, ..record.clone() };
         match taken.write(&path) {
             Ok(()) => Ok(Some(taken)),
             // A full disk must not keep a task alive. What was read is still true, and is still what
             // lies there: `bury` must know it again, or the keys in it would stay.
             Err(error) => {
                 tracing::warn!(event = "state.not_written", "{error}");
-                Ok(Some(Record { ready: false, ..record }))
+                Ok(Some(JobRecord { ready: false, ..record }))
             }
         }
     }
@@ -216,10 +216,10 @@ impl Folder {
     /// # Errors
     ///
     /// [`StateError`].
-    pub fn bury(&self, key: &JobKey, seen: Option<&Record>) -> Result<(), StateError> {
+    pub fn bury(&self, key: &JobKey, seen: Option<&JobRecord>) -> Result<(), StateError> {
         let _lock = self.lock(key)?;
         let path = self.record_path(key);
-        let now = Record::read(&path);
+        let now = JobRecord::read(&path);
         if let (Some(seen), Ok(Some(now))) = (seen, &now)
             && (now.prepared_by != seen.prepared_by
                 || now.launches.iter().any(|launch| !seen.launches.contains(launch)))
@@ -234,11 +234,11 @@ impl Folder {
     pub(super) fn bury_own(
         &self,
         key: &JobKey,
-        prepared_by: &fargate_model::id::Token,
-        failure: Option<fargate_model::why::Why>,
+        prepared_by: &fargate_model::id::RandomToken,
+        failure: Option<fargate_model::cause::CauseReport>,
     ) -> Result<(), StateError> {
         let _lock = self.lock(key)?;
-        match Record::read(&self.record_path(key))? {
+        match JobRecord::read(&self.record_path(key))? {
             Some(record) if record.prepared_by == *prepared_by => {
                 self.replace_by_tombstone(key, true, failure)
             }
@@ -251,7 +251,7 @@ impl Folder {
         &self,
         key: &JobKey,
         was_there: bool,
-        failure: Option<fargate_model::why::Why>,
+        failure: Option<fargate_model::cause::CauseReport>,
     ) -> Result<(), StateError> {
         let mut tombstone = self.tombstone(key).unwrap_or_default();
         tombstone.tries += u32::from(was_there);
@@ -268,10 +268,10 @@ impl Folder {
     /// # Errors
     ///
     /// [`StateError`].
-    pub fn keep_undone(&self, record: &Record) -> Result<(), StateError> {
+    pub fn keep_undone(&self, record: &JobRecord) -> Result<(), StateError> {
         let _lock = self.lock(&record.job)?;
         let path = self.record_path(&record.job);
-        let Some(mut now) = Record::read(&path)? else { return Ok(()) };
+        let Some(mut now) = JobRecord::read(&path)? else { return Ok(()) };
         now.forget_secrets();
         now.write(&path)
     }
@@ -289,28 +289,28 @@ impl Folder {
         }
         tombstone::sweep(&self.root.join("tombstones"), age);
         // Taking a lock that nobody holds and letting it go takes its file away.
-        drop(Lock::take(&self.prepare_lock(key), Duration::ZERO));
+        drop(FileLock::take(&self.prepare_lock(key), Duration::ZERO));
     }
 
     pub(super) fn update(
         &self,
         key: &JobKey,
-        prepared_by: &fargate_model::id::Token,
-        change: impl FnOnce(&mut Record),
-    ) -> Result<Record, StateError> {
+        prepared_by: &fargate_model::id::RandomToken,
+        change: impl FnOnce(&mut JobRecord),
+    ) -> Result<JobRecord, StateError> {
         self.update_if(key, prepared_by, |_| true, change)
     }
 
     pub(super) fn update_if(
         &self,
         key: &JobKey,
-        prepared_by: &fargate_model::id::Token,
-        may: impl FnOnce(&Record) -> bool,
-        change: impl FnOnce(&mut Record),
-    ) -> Result<Record, StateError> {
+        prepared_by: &fargate_model::id::RandomToken,
+        may: impl FnOnce(&JobRecord) -> bool,
+        change: impl FnOnce(&mut JobRecord),
+    ) -> Result<JobRecord, StateError> {
         let _lock = self.lock(key)?;
         let path = self.record_path(key);
-        match Record::read(&path)? {
+        match JobRecord::read(&path)? {
             Some(mut record) if record.prepared_by == *prepared_by && may(&record) => {
                 change(&mut record);
                 record.write(&path)?;
@@ -328,8 +328,8 @@ fn make_folder(folder: &Path) -> Result<(), StateError> {
 
 /// One that was just made, and what removes it, for tests.
 #[cfg(test)]
-pub fn empty() -> (tempfile::TempDir, Folder) {
+pub fn empty() -> (tempfile::TempDir, StateFolder) {
     let root = tempfile::tempdir().unwrap();
-    let folder = Folder::open(root.path(), Duration::from_secs(5)).unwrap();
+    let folder = StateFolder::open(root.path(), Duration::from_secs(5)).unwrap();
     (root, folder)
 }

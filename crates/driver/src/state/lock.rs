@@ -15,12 +15,12 @@ const AGAIN: Duration = Duration::from_millis(2);
 
 /// A lock that is held, for as long as this lives. Its file goes with it.
 #[derive(Debug)]
-pub struct Lock {
+pub struct FileLock {
     path: PathBuf,
     _file: Flock<File>,
 }
 
-impl Drop for Lock {
+impl Drop for FileLock {
     fn drop(&mut self) {
         // Still held here, so nobody else can have taken this very file; who waits for it sees
         // that it is gone and makes another.
@@ -28,7 +28,7 @@ impl Drop for Lock {
     }
 }
 
-impl Lock {
+impl FileLock {
     /// Takes the lock, waiting at most `within`. Locks are held for moments, so this blocks the
     /// thread.
     ///
@@ -79,11 +79,11 @@ mod tests {
     fn a_lock_is_held_by_one_and_its_file_goes_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let lock = Lock::take(&path, Duration::ZERO).unwrap();
-        assert!(matches!(Lock::take(&path, Duration::ZERO), Err(StateError::Held { .. })));
+        let lock = FileLock::take(&path, Duration::ZERO).unwrap();
+        assert!(matches!(FileLock::take(&path, Duration::ZERO), Err(StateError::Held { .. })));
         drop(lock);
         assert!(!path.exists());
-        Lock::take(&path, Duration::ZERO).unwrap();
+        FileLock::take(&path, Duration::ZERO).unwrap();
     }
 
     #[test]
@@ -96,7 +96,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..50 {
-                        let _lock = Lock::take(&path, Duration::from_secs(30)).unwrap();
+                        let _lock = FileLock::take(&path, Duration::from_secs(30)).unwrap();
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                         inside.fetch_sub(1, Ordering::SeqCst);
                     }

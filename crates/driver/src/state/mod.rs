@@ -4,43 +4,43 @@
 //! Only `prepare` and `cleanup` write, under a lock that is held for moments. Files appear whole or
 //! not at all, and survive a power cut. `run` leaves no more than a mark beside the record.
 
+mod admission;
 mod atomic;
 mod folder;
-mod intake;
-mod ledger;
+mod folder_origin;
+mod job_states;
 mod lock;
-mod machine;
-mod manager;
 mod ownership;
 mod record;
+mod record_writer;
 mod refused;
+mod runner_process;
 mod script_mark;
-mod survey;
+mod shared_rate_limiter;
 mod tombstone;
-mod turns;
 
 use std::path::{Path, PathBuf};
 
-use fargate_model::why::{Cause, Why};
+use fargate_model::cause::{CauseReport, FailureCause};
 
 use crate::host::is_short_of;
 use crate::version;
 
+pub use admission::{JobAdmission, JobHold, JobHoldKind};
 #[cfg(test)]
 pub(crate) use folder::empty as empty_folder;
-pub use folder::{Folder, HostOwner};
-pub use intake::{Held, Hold, Intake};
-pub use ledger::Ledger;
-pub use lock::Lock;
-pub use machine::Made;
-pub use manager::{Manager, Presence};
+pub use folder::{HostOwner, StateFolder};
+pub use folder_origin::FolderOrigin;
+pub use job_states::JobState;
+pub use lock::FileLock;
 pub use ownership::{DistrustedPath, is_trusted_owner, others_may_write, user_name};
-pub use record::{Core, Origin, Peer, Record, Secret};
+pub use record::{JobRecord, SecretString, TaskLocation, TaskOrigin, TaskServer};
 #[cfg(test)]
 pub(crate) use record::{example, some as some_record};
-pub use survey::Known;
-pub use tombstone::Tombstone;
-pub use turns::Turns;
+pub use record_writer::RecordWriter;
+pub use runner_process::{RunnerLiveness, RunnerProcess};
+pub use shared_rate_limiter::SharedRateLimiter;
+pub use tombstone::JobTombstone;
 
 /// Why the state could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,7 @@ pub enum StateError {
         /// Its schema.
         schema: u64,
         /// What is needed to clean up.
-        core: Box<Core>,
+        core: Box<TaskLocation>,
     },
     /// Another process holds the job.
     #[error("another process holds {}", path.display())]
@@ -123,36 +123,41 @@ impl StateError {
 
     /// The catalogue's words for it.
     #[must_use]
-    pub fn why(&self) -> Why {
-        let at = |cause, path: &Path| Why::new(cause).with("path", path.display().to_string());
+    pub fn why(&self) -> CauseReport {
+        let at =
+            |cause, path: &Path| CauseReport::new(cause).with("path", path.display().to_string());
         match self {
             Self::Disk { doing, path, source } if is_short_of(source) => {
-                Why::new(Cause::HostRefused)
+                CauseReport::new(FailureCause::HostRefused)
                     .with("doing", format!("{doing} {}", path.display()))
                     .quoting("This host", source.to_string())
             }
-            Self::Disk { doing, path, source } => at(Cause::StateFull, path)
+            Self::Disk { doing, path, source } => at(FailureCause::StateFull, path)
                 .quoting(&format!("{doing} {}", path.display()), source.to_string())
                 .because("No task is kept without it."),
             Self::Damaged { path, what } => {
-                at(Cause::StateDamaged, path).quoting(&path.display().to_string(), what)
+                at(FailureCause::StateDamaged, path).quoting(&path.display().to_string(), what)
             }
-            Self::HostName { path, what } => at(Cause::StateDamaged, path)
+            Self::HostName { path, what } => at(FailureCause::StateDamaged, path)
                 .with("host_name", path.display().to_string())
                 .quoting(&path.display().to_string(), what),
-            Self::Distrusted { path, why } => at(Cause::StateDistrusted, path)
+            Self::Distrusted { path, why } => at(FailureCause::StateDistrusted, path)
                 .with("mend", &why.mend)
                 .quoting(&path.display().to_string(), &why.what),
-            Self::Newer { path, schema, .. } => at(Cause::StateDamaged, path).quoting(
+            Self::Newer { path, schema, .. } => at(FailureCause::StateDamaged, path).quoting(
                 &path.display().to_string(),
                 format!(
                     "written by a newer version (schema {schema}, this one reads up to {})",
                     version::this().reads
                 ),
             ),
-            Self::Held { path } => at(Cause::AlreadyPrepared, path).because(format!("{self}.")),
-            Self::TakenOver => Why::new(Cause::StoppedByCleanup).because(format!("{self}.")),
-            Self::Host { doing, source } => Why::new(Cause::HostRefused)
+            Self::Held { path } => {
+                at(FailureCause::AlreadyPrepared, path).because(format!("{self}."))
+            }
+            Self::TakenOver => {
+                CauseReport::new(FailureCause::StoppedByCleanup).because(format!("{self}."))
+            }
+            Self::Host { doing, source } => CauseReport::new(FailureCause::HostRefused)
                 .with("doing", doing)
                 .quoting("This host", source.to_string()),
         }

@@ -14,7 +14,7 @@ use fargate_model::text::{escape, shell_word};
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
 use super::folder::PARTS;
-use super::{Folder, StateError};
+use super::{StateError, StateFolder};
 
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
@@ -116,7 +116,7 @@ pub(super) fn unopened(path: &Path) -> Option<StateError> {
     Some(StateError::Distrusted { path: path.to_owned(), why })
 }
 
-impl Folder {
+impl StateFolder {
     /// Why others may remove and rename what lies in the folder, if they may. Each file is looked at
     /// when it is read, so that this alone does no harm to a job; but who takes all records away makes
     /// each task look like one that no job needs.
@@ -207,7 +207,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 
     use super::*;
-    use crate::state::{Intake, atomic, empty_folder};
+    use crate::state::{JobAdmission, atomic, empty_folder};
 
     /// The user that nobody is.
     const NOBODY: u32 = 65534;
@@ -230,12 +230,12 @@ mod tests {
         ("paused", r#"{"hold":"pause","who":"stranger","since_unix_s":1}"#),
     ];
 
-    fn is_believed(folder: &Folder, file: &str) -> bool {
+    fn is_believed(folder: &StateFolder, file: &str) -> bool {
         match file {
             "owner" => folder.owner(None).is_ok_and(|own| own.owner.as_str().contains("stranger")),
             // What it says is compared only where something tells machines apart.
             "machine" => atomic::read(&folder.root().join(file)).is_ok_and(|text| text.is_some()),
-            _ => folder.intake() != Intake::Open,
+            _ => folder.intake() != JobAdmission::Open,
         }
     }
 
@@ -308,7 +308,7 @@ mod tests {
         let told = || {
             let error = folder.owner(None).unwrap_err();
             let why = error.why();
-            let text = format!("{error}\n{}", why.block(fargate_model::why::Colour::Off));
+            let text = format!("{error}\n{}", why.block(fargate_model::cause::ColourMode::Off));
             text.replace(&root.path().display().to_string(), "ROOT")
         };
         insta::assert_snapshot!(told(), @r#"
@@ -327,15 +327,15 @@ mod tests {
     #[test]
     fn a_folder_from_which_others_may_take_files_away_is_not_used_to_stop_tasks() {
         let (root, _folder) = empty_folder();
-        let existing = || Folder::existing(root.path(), std::time::Duration::ZERO);
+        let existing = || StateFolder::existing(root.path(), std::time::Duration::ZERO);
         for (mode, usable) in
             [(0o700, true), (0o755, true), (0o1777, true), (0o757, false), (0o777, false)]
         {
             set_mode(root.path(), mode);
             assert_eq!(existing().is_ok(), usable, "{mode:o}");
-            assert_eq!(Folder::shared_with_others(root.path()).is_none(), usable, "{mode:o}");
+            assert_eq!(StateFolder::shared_with_others(root.path()).is_none(), usable, "{mode:o}");
             // A job goes on all the same.
-            Folder::open(root.path(), std::time::Duration::ZERO).unwrap();
+            StateFolder::open(root.path(), std::time::Duration::ZERO).unwrap();
         }
         if is_root() {
             set_mode(root.path(), 0o755);
@@ -364,7 +364,7 @@ mod tests {
         for (group, fine) in [(0, true), (4_000_000, false)] {
             chown(root.path(), None, Some(group)).unwrap();
             chown(&owner, None, Some(group)).unwrap();
-            let shared = Folder::shared_with_others(root.path());
+            let shared = StateFolder::shared_with_others(root.path());
             assert_eq!((shared.is_none(), is_believed(&folder, "owner")), (fine, fine), "{group}");
         }
     }

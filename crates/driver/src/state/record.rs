@@ -5,13 +5,13 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use fargate_model::id::{Owner, TaskArn, Token};
+use fargate_model::cause::CauseReport;
+use fargate_model::id::{RandomToken, TaskArn, TaskOwner};
 use fargate_model::job::JobKey;
-use fargate_model::why::Why;
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
-use super::manager::Manager;
+use super::runner_process::RunnerProcess;
 use super::{StateError, atomic};
 use crate::task::LaunchRequest;
 use crate::version;
@@ -19,7 +19,7 @@ use crate::version;
 /// Who asked for the task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Origin {
+pub enum TaskOrigin {
     /// A GitLab job.
     Gitlab,
     /// A person's `exec`.
@@ -28,7 +28,7 @@ pub enum Origin {
 
 /// The part that never changes: any version can clean up with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Core {
+pub struct TaskLocation {
     /// Name or ARN.
     #[serde(default)]
     pub cluster: String,
@@ -46,7 +46,7 @@ pub struct Core {
 /// Who answers in the task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Peer {
+pub enum TaskServer {
     /// Our agent, with its name and version. Such a peer never falls back to less.
     Agent(String),
     /// A stock SSH server, as it calls itself.
@@ -56,9 +56,9 @@ pub enum Peer {
 /// A secret text: not shown by `Debug`, wiped when dropped.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Secret(Zeroizing<String>);
+pub struct SecretString(Zeroizing<String>);
 
-impl Secret {
+impl SecretString {
     /// Wraps it.
     #[must_use]
     pub fn new(text: Zeroizing<String>) -> Self {
@@ -72,7 +72,7 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for SecretString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(secret)")
     }
@@ -80,15 +80,15 @@ impl fmt::Debug for Secret {
 
 /// One job, from its first launch to its clean-up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Record {
+pub struct JobRecord {
     /// [`WRITES`](crate::version::WRITES) of who began it.
     pub schema: u64,
     /// Who asked.
-    pub origin: Origin,
+    pub origin: TaskOrigin,
     /// What any version needs.
-    pub core: Core,
+    pub core: TaskLocation,
     /// The host.
-    pub owner: Owner,
+    pub owner: TaskOwner,
     /// The job.
     pub job: JobKey,
     /// The job's id on its forge, for people.
@@ -96,17 +96,17 @@ pub struct Record {
     /// Which `prepare` of this job wrote it, from 1.
     pub attempt: u32,
     /// Of the process that prepares; another one's writes are refused.
-    pub prepared_by: Token,
+    pub prepared_by: RandomToken,
     /// Every launch, the open ones among them.
     pub launches: Vec<LaunchRequest>,
     /// The private key that opens the task, in OpenSSH's format.
-    pub client_key: Secret,
+    pub client_key: SecretString,
     /// The host key that the task must show, as one line of OpenSSH; empty until first use.
     pub host_key: String,
     /// The user to log in as.
     pub user: String,
     /// Who answers; none until it did.
-    pub peer: Option<Peer>,
+    pub peer: Option<TaskServer>,
     /// Where it answers.
     pub address: Option<SocketAddr>,
     /// The task ends itself at this moment, in seconds since 1970.
@@ -117,16 +117,16 @@ pub struct Record {
     pub shell: String,
     /// Why this attempt failed for good, if it did.
     #[serde(default, deserialize_with = "known")]
-    pub failure: Option<Why>,
+    pub failure: Option<CauseReport>,
     /// Whose processes call its stages, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub manager: Option<Manager>,
+    pub manager: Option<RunnerProcess>,
     /// Fields of other versions, kept as they are.
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_json::Value>,
 }
 
-impl Record {
+impl JobRecord {
     /// Reads a state file; `None` if there is none.
     ///
     /// # Errors
@@ -144,7 +144,7 @@ impl Record {
         match schema {
             Some(schema) if schema > version::this().reads => {
                 let core = value.get("core").cloned().unwrap_or_default();
-                let core: Core = serde_json::from_value(core).unwrap_or_default();
+                let core: TaskLocation = serde_json::from_value(core).unwrap_or_default();
                 Err(StateError::Newer { path: path.to_owned(), schema, core: Box::new(core) })
             }
             Some(_) => {
@@ -164,7 +164,7 @@ impl Record {
     /// whose task is known.
     pub(super) fn forget_secrets(&mut self) {
         self.ready = false;
-        self.client_key = Secret::new(Zeroizing::default());
+        self.client_key = SecretString::new(Zeroizing::default());
         self.launches.iter_mut().for_each(LaunchRequest::forget_variables);
     }
 
@@ -191,7 +191,7 @@ impl Record {
 }
 
 /// A cause that only another version knows counts as none: it only saves time.
-pub(super) fn known<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Why>, D::Error> {
+pub(super) fn known<'de, D: Deserializer<'de>>(given: D) -> Result<Option<CauseReport>, D::Error> {
     let value = serde_json::Value::deserialize(given)?;
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
@@ -208,20 +208,20 @@ fn field_error(error: &serde_json::Error) -> String {
 
 /// [`example`] of one task, for tests.
 #[cfg(test)]
-pub fn some() -> Record {
+pub fn some() -> JobRecord {
     example(&TaskArn("arn:aws:ecs:eu-west-1:1:task/ci/abc".to_owned()))
 }
 
 /// A record as `prepare` leaves it, for tests.
 #[cfg(test)]
-pub fn example(task: &TaskArn) -> Record {
-    use crate::task::{ContainerSpec, Purchase};
-    let token = |byte| Token::from_bits([byte; 16]);
-    let owner = Owner::try_from("host-1".to_owned()).expect("a plain word");
-    Record {
+pub fn example(task: &TaskArn) -> JobRecord {
+    use crate::task::{ContainerSpec, TaskCapacity};
+    let token = |byte| RandomToken::from_bits([byte; 16]);
+    let owner = TaskOwner::try_from("host-1".to_owned()).expect("a plain word");
+    JobRecord {
         schema: version::WRITES,
-        origin: Origin::Gitlab,
-        core: Core {
+        origin: TaskOrigin::Gitlab,
+        core: TaskLocation {
             cluster: "ci".to_owned(),
             region: "eu-west-1".to_owned(),
             endpoint: None,
@@ -238,7 +238,7 @@ pub fn example(task: &TaskArn) -> Record {
             task_definition: "ci-job".to_owned(),
             subnet: "subnet-0b2".to_owned(),
             security_groups: vec!["sg-1".to_owned()],
-            purchase: Purchase::LaunchType("FARGATE".to_owned()),
+            purchase: TaskCapacity::LaunchType("FARGATE".to_owned()),
             platform_version: None,
             cpu_units: None,
             memory_mib: None,
@@ -254,10 +254,10 @@ pub fn example(task: &TaskArn) -> Record {
             settled: true,
             task: Some(task.clone()),
         }],
-        client_key: Secret::new(Zeroizing::new("canary-key".to_owned())),
+        client_key: SecretString::new(Zeroizing::new("canary-key".to_owned())),
         host_key: "ssh-ed25519 AAAA".to_owned(),
         user: "root".to_owned(),
-        peer: Some(Peer::Agent("fargate-agent 0.1.0".to_owned())),
+        peer: Some(TaskServer::Agent("fargate-agent 0.1.0".to_owned())),
         address: Some(SocketAddr::from(([10, 0, 0, 7], 22))),
         deadline_unix_s: 1,
         ready: true,
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn a_file_cut_or_changed_anywhere_is_an_error_and_repeats_no_secret() {
         let whole = serde_json::to_vec(&example(&arn())).unwrap();
-        let parse = |bytes: &[u8]| Record::parse(Path::new("job.json"), bytes);
+        let parse = |bytes: &[u8]| JobRecord::parse(Path::new("job.json"), bytes);
         for length in 0..whole.len() {
             let error = parse(&whole[..length]).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
@@ -300,7 +300,7 @@ mod tests {
         let mut value = serde_json::to_value(example(&arn())).unwrap();
         value["warm_pool"] = "yes".into();
         std::fs::write(&path, value.to_string()).unwrap();
-        let record = Record::read(&path).unwrap().unwrap();
+        let record = JobRecord::read(&path).unwrap().unwrap();
         record.write(&path).unwrap();
         let again: serde_json::Value =
             serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -311,18 +311,18 @@ mod tests {
     fn a_file_of_the_first_version_is_read_by_every_later_one() {
         // As version 0.1.0 wrote it. A field that this version needs and that one lacks must have
         // a default.
-        let record = Record::parse(Path::new("job.json"), include_bytes!("record_0_1_0.json"));
+        let record = JobRecord::parse(Path::new("job.json"), include_bytes!("record_0_1_0.json"));
         let record = record.unwrap();
         assert_eq!((record.job_id.as_str(), record.ready), ("gl-4411", true));
         assert_eq!(record.launches.len(), 1);
-        assert_eq!(record.peer, Some(Peer::Agent("fargate-agent 0.1.0".to_owned())));
+        assert_eq!(record.peer, Some(TaskServer::Agent("fargate-agent 0.1.0".to_owned())));
     }
 
     #[test]
     fn a_failure_that_only_another_version_knows_is_none() {
         let mut value = serde_json::to_value(example(&arn())).unwrap();
         value["failure"] = serde_json::json!({ "cause": "cause-of-tomorrow", "facts": 5 });
-        let record = Record::parse(Path::new("job.json"), value.to_string().as_bytes()).unwrap();
+        let record = JobRecord::parse(Path::new("job.json"), value.to_string().as_bytes()).unwrap();
         assert_eq!(record.failure, None);
     }
 
@@ -332,7 +332,7 @@ mod tests {
         let path = folder.path().join("job.json");
         let text = r#"{"schema": 9, "core": {"cluster": "ci", "region": "r", "task": "arn:x", "new": 1}, "x": []}"#;
         std::fs::write(&path, text).unwrap();
-        let StateError::Newer { core, .. } = Record::read(&path).unwrap_err() else {
+        let StateError::Newer { core, .. } = JobRecord::read(&path).unwrap_err() else {
             panic!("not newer")
         };
         assert_eq!((core.cluster.as_str(), core.task), ("ci", Some(TaskArn("arn:x".into()))));
@@ -344,7 +344,7 @@ mod tests {
         let (real, link) = (folder.path().join("real"), folder.path().join("job.json"));
         example(&arn()).write(&real).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        assert!(matches!(Record::read(&link), Err(StateError::Damaged { .. })));
+        assert!(matches!(JobRecord::read(&link), Err(StateError::Damaged { .. })));
     }
 
     #[test]

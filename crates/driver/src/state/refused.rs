@@ -9,12 +9,12 @@ use sha2::{Digest, Sha256};
 use tracing::debug;
 
 use super::atomic;
-use super::folder::Folder;
+use super::folder::StateFolder;
 
 /// How long a refusal is remembered. Whoever grants the right waits no longer for its effect.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
-impl Folder {
+impl StateFolder {
     /// True if `right` was refused lately in this cluster of this Region.
     #[must_use]
     pub fn was_refused(&self, right: &str, region: &str, cluster: &str) -> bool {
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn a_refusal_is_remembered_for_its_cluster_and_for_an_hour() {
         let root = tempfile::tempdir().unwrap();
-        let folder = Folder::open(root.path(), Duration::from_secs(1)).unwrap();
+        let folder = StateFolder::open(root.path(), Duration::from_secs(1)).unwrap();
         let right = "ecs:TagResource";
         assert!(!folder.was_refused(right, "r", "c"));
         folder.remember_refusal(right, "r", "c");

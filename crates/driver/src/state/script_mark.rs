@@ -12,16 +12,16 @@ use std::path::PathBuf;
 use fargate_model::job::JobKey;
 use nix::fcntl::OFlag;
 
-use super::{Folder, Record, StateError, atomic};
+use super::{JobRecord, StateError, StateFolder, atomic};
 
-impl Folder {
+impl StateFolder {
     pub(super) fn mark_path(&self, key: &JobKey) -> PathBuf {
         self.record_path(key).with_extension("ran")
     }
 
     /// True if a script of the job may have run in the task of `record`.
     #[must_use]
-    pub fn has_script_mark(&self, record: &Record) -> bool {
+    pub fn has_script_mark(&self, record: &JobRecord) -> bool {
         let Some(task) = &record.core.task else { return false };
         let mark = atomic::read(&self.mark_path(&record.job));
         mark.ok().flatten().is_some_and(|mark| mark == task.0.as_bytes())
@@ -33,9 +33,9 @@ impl Folder {
     /// # Errors
     ///
     /// [`StateError`].
-    pub fn mark_script(&self, record: &Record) -> Result<(), StateError> {
+    pub fn mark_script(&self, record: &JobRecord) -> Result<(), StateError> {
         let _lock = self.lock(&record.job)?;
-        let now = Record::read(&self.record_path(&record.job))?;
+        let now = JobRecord::read(&self.record_path(&record.job))?;
         let (Some(now), Some(task)) = (now, &record.core.task) else { return Ok(()) };
         if now.core.task.as_ref() != Some(task) {
             return Ok(());
@@ -65,14 +65,14 @@ impl Folder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Ledger, empty_folder, some_record};
+    use super::super::{RecordWriter, empty_folder, some_record};
     use fargate_model::id::TaskArn;
 
     #[test]
     fn a_mark_counts_for_the_task_of_its_record_and_goes_with_it() {
         let (root, folder) = empty_folder();
         let record = some_record();
-        Ledger::begin(&folder, record.clone()).unwrap();
+        RecordWriter::begin(&folder, record.clone()).unwrap();
         assert!(!folder.has_script_mark(&record));
         folder.mark_script(&record).unwrap();
         assert!(folder.has_script_mark(&record));
@@ -99,9 +99,9 @@ mod tests {
     fn a_new_prepare_begins_without_a_mark() {
         let (_root, folder) = empty_folder();
         let record = some_record();
-        Ledger::begin(&folder, record.clone()).unwrap();
+        RecordWriter::begin(&folder, record.clone()).unwrap();
         folder.mark_script(&record).unwrap();
-        Ledger::begin(&folder, record.clone()).unwrap();
+        RecordWriter::begin(&folder, record.clone()).unwrap();
         assert!(!folder.has_script_mark(&record));
     }
 }

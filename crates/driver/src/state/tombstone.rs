@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use fargate_model::why::Why;
+use fargate_model::cause::CauseReport;
 use serde::{Deserialize, Serialize};
 
 use super::record::known;
@@ -16,18 +16,18 @@ const SWEEP_LIMIT: usize = 1000;
 
 /// See the module.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Tombstone {
+pub struct JobTombstone {
     /// How often the job was prepared.
     pub tries: u32,
     /// Why every further try would fail.
     #[serde(default, deserialize_with = "known")]
-    pub failure: Option<Why>,
+    pub failure: Option<CauseReport>,
     /// Fields of other versions, kept as they are.
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_json::Value>,
 }
 
-impl Tombstone {
+impl JobTombstone {
     /// Reads it; one that cannot be read counts as none, because it only saves time.
     #[must_use]
     pub fn read(path: &Path) -> Option<Self> {
@@ -68,7 +68,7 @@ mod tests {
         let path = folder.path().join("job.json");
         let other = r#"{"tries": 2, "failure": {"cause": "cause-of-tomorrow"}, "warm": "yes"}"#;
         std::fs::write(&path, other).unwrap();
-        let tombstone = Tombstone::read(&path).unwrap();
+        let tombstone = JobTombstone::read(&path).unwrap();
         assert_eq!((tombstone.tries, &tombstone.failure), (2, &None));
         tombstone.write(&path).unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().contains(r#""warm":"yes""#));

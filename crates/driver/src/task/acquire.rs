@@ -8,24 +8,24 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use fargate_config::{PublicIp, Timeouts};
-use fargate_model::task::{Status, StopCode};
-use fargate_model::why::{Cause, Next, Why};
+use fargate_config::{JobTimeouts, PublicIp};
+use fargate_model::cause::{CauseReport, FailureCause, RetryDecision};
+use fargate_model::task::{StopCode, TaskStatus};
 use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
-use super::classify::{AGENT_SETTINGS, Place, exception, stopped};
-use super::client::Ecs;
-use super::event::Event;
+use super::classify::{AGENT_SETTINGS, FailureContext, exception, stopped};
+use super::client::EcsClient;
+use super::event::TaskStartEvent;
 use super::first_end::{EssentialFlags, unless_other};
-use super::last_words::add_last_lines;
-use super::launch::{LaunchError, Launcher, RENEWAL_SETTLES};
-use super::observation::Observation;
+use super::last_log_lines::add_last_lines;
+use super::launch::{LaunchError, RENEWAL_SETTLES, TaskLauncher};
+use super::observation::ObservedTask;
 use super::relaunch::RelaunchPlan;
 use super::spec::LaunchRequest;
 use crate::random;
-use crate::session::{DialError, HostProof, Login, LoginError, Session, dial};
+use crate::session::{DialError, HostKeyPolicy, LoginError, TaskLogin, TaskSession, dial};
 
 /// How much slower each look at a task is than the one before.
 const SLOWER: f64 = 1.4;
@@ -39,13 +39,13 @@ const SETTLE: Duration = Duration::from_secs(10);
 const STALLS: u32 = 3;
 
 /// A task whose agent answers and is proven.
-pub struct Acquired {
+pub struct AcquiredTask {
     /// What ECS knew last.
-    pub seen: Observation,
+    pub seen: ObservedTask,
     /// Where the agent answers.
     pub address: SocketAddr,
     /// An open session with it.
-    pub session: Session,
+    pub session: TaskSession,
     /// The host key that it showed.
     pub host_key: PublicKey,
     /// RunTask, from the first try to its acceptance.
@@ -59,13 +59,13 @@ pub struct Acquired {
 }
 
 /// What is needed beside the launcher.
-pub struct Terms<'a> {
+pub struct AcquireOptions<'a> {
     /// Who logs in and whom it expects.
-    pub login: &'a Login,
+    pub login: &'a TaskLogin,
     /// Port of the agent.
     pub port: u16,
     /// Deadlines and polls.
-    pub timeouts: &'a Timeouts,
+    pub timeouts: &'a JobTimeouts,
 }
 
 /// Brings up one task.
@@ -74,10 +74,10 @@ pub struct Terms<'a> {
 ///
 /// [`LaunchError`]. A task may then still run; the ledger knows it.
 pub async fn acquire(
-    launcher: &mut Launcher<'_>,
-    terms: &Terms<'_>,
-    report: &mut dyn FnMut(Event<'_>),
-) -> Result<Acquired, LaunchError> {
+    launcher: &mut TaskLauncher<'_>,
+    terms: &AcquireOptions<'_>,
+    report: &mut dyn FnMut(TaskStartEvent<'_>),
+) -> Result<AcquiredTask, LaunchError> {
     let mut plan = RelaunchPlan::new(terms.timeouts);
     loop {
         let asked = Instant::now();
@@ -86,9 +86,10 @@ pub async fn acquire(
         // Whoever dials the public address does not dial the private one while that is unknown.
         task.address = task.address.filter(|_| public_ip != PublicIp::Dialled);
         let accepted_after = asked.elapsed();
-        report(Event::Accepted(&task));
-        let place = Place::of(&launch, launcher.ecs.region(), &launcher.ecs.endpoint());
-        let mut watch = Watch::new(launcher.ecs, terms, &launch, place, task, launcher.deadline);
+        report(TaskStartEvent::Accepted(&task));
+        let place = FailureContext::of(&launch, launcher.ecs.region(), &launcher.ecs.endpoint());
+        let mut watch =
+            TaskStartWatcher::new(launcher.ecs, terms, &launch, place, task, launcher.deadline);
         watch.public_ip = public_ip;
         let failed = match watch.until_answered(accepted_after, report).await {
             Ok(acquired) => return Ok(acquired),
@@ -108,7 +109,7 @@ pub async fn acquire(
         };
         launcher.turn_from(&why);
         warn!(event = "task.relaunch", cause = why.entry().slug, n = another.n);
-        report(Event::Relaunching {
+        report(TaskStartEvent::Relaunching {
             why: &why,
             n: another.n,
             of: another.of,
@@ -120,12 +121,12 @@ pub async fn acquire(
 
 /// The cause, or that another container than the agent's ended the task.
 async fn of_its_containers(
-    why: Why,
-    launcher: &Launcher<'_>,
+    why: CauseReport,
+    launcher: &TaskLauncher<'_>,
     launch: &LaunchRequest,
-    seen: &Observation,
-) -> Why {
-    if why.cause != Cause::AgentExited {
+    seen: &ObservedTask,
+) -> CauseReport {
+    if why.cause != FailureCause::AgentExited {
         return why;
     }
     let mut seen = seen.clone();
@@ -144,27 +145,27 @@ fn own_container(launch: &LaunchRequest) -> &str {
 
 /// A task that did not come up. `settled`: ECS said that it has stopped, so another may be started;
 /// `ended` is how it did.
-struct Failed {
-    why: Why,
+struct AcquireFailure {
+    why: CauseReport,
     settled: bool,
-    ended: Option<Box<Observation>>,
+    ended: Option<Box<ObservedTask>>,
 }
 
-impl Failed {
+impl AcquireFailure {
     /// It may still run.
-    fn open(why: Why) -> Self {
+    fn open(why: CauseReport) -> Self {
         Self { why, settled: false, ended: None }
     }
 }
 
 /// One task between its acceptance and its agent's answer.
-struct Watch<'a> {
-    ecs: &'a Ecs,
-    terms: &'a Terms<'a>,
+struct TaskStartWatcher<'a> {
+    ecs: &'a EcsClient,
+    terms: &'a AcquireOptions<'a>,
     launch: &'a LaunchRequest,
     public_ip: PublicIp,
-    place: Place,
-    seen: Observation,
+    place: FailureContext,
+    seen: ObservedTask,
     born: Instant,
     state_since: Instant,
     /// For want of credentials.
@@ -175,13 +176,13 @@ struct Watch<'a> {
     interval: Duration,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> TaskStartWatcher<'a> {
     fn new(
-        ecs: &'a Ecs,
-        terms: &'a Terms<'a>,
+        ecs: &'a EcsClient,
+        terms: &'a AcquireOptions<'a>,
         launch: &'a LaunchRequest,
-        mut place: Place,
-        seen: Observation,
+        mut place: FailureContext,
+        seen: ObservedTask,
         deadline: Instant,
     ) -> Self {
         let now = Instant::now();
@@ -206,8 +207,8 @@ impl<'a> Watch<'a> {
     async fn until_answered(
         mut self,
         accepted_after: Duration,
-        report: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Acquired, Failed> {
+        report: &mut dyn FnMut(TaskStartEvent<'_>),
+    ) -> Result<AcquiredTask, AcquireFailure> {
         let last_refusal = RefCell::new(None);
         let (terms, ecs, launch) = (self.terms, self.ecs, self.launch);
         let public_ip = self.public_ip;
@@ -235,7 +236,7 @@ impl<'a> Watch<'a> {
                     }
                 } => {
                     let (address, session, host_key, login) =
-                        answered.map_err(|why| Failed::open(*why))?;
+                        answered.map_err(|why| AcquireFailure::open(*why))?;
                     let answered_after = self.born.elapsed();
                     info!(event = "agent.answered", task = %task, peer = session.peer());
                     self.look_once_more().await;
@@ -243,10 +244,10 @@ impl<'a> Watch<'a> {
                     if self.seen.is_decided(own_container(launch)) {
                         let settled = self.has_stopped();
                         let why = self.why_ended();
-                        return Err(Failed { why, settled, ended: Some(Box::new(self.seen)) });
+                        return Err(AcquireFailure { why, settled, ended: Some(Box::new(self.seen)) });
                     }
                     let seen = self.seen;
-                    return Ok(Acquired {
+                    return Ok(AcquiredTask {
                         seen, address, session, host_key, accepted_after, answered_after, login, public_ip,
                     });
                 }
@@ -261,7 +262,7 @@ impl<'a> Watch<'a> {
                 }
                 () = sleep_until(self.deadline) => {
                     self.look_ahead(&last_refusal, report).await?;
-                    return Err(Failed::open(self.too_late(last_refusal.borrow().as_ref())));
+                    return Err(AcquireFailure::open(self.too_late(last_refusal.borrow().as_ref())));
                 }
             }
         }
@@ -279,19 +280,19 @@ impl<'a> Watch<'a> {
     /// A key that is taken at first use is taken from nobody but a task that ECS calls RUNNING.
     fn may_dial(&self) -> bool {
         match self.terms.login.host {
-            HostProof::Agent(_) | HostProof::Pinned(_) => true,
-            HostProof::FirstUse => self.seen.status == Status::Running,
+            HostKeyPolicy::Agent(_) | HostKeyPolicy::Pinned(_) => true,
+            HostKeyPolicy::FirstUse => self.seen.status == TaskStatus::Running,
         }
     }
 
     /// What a look brought: news, nothing yet, or the end.
     fn take_in(
         &mut self,
-        looked: Result<Option<Observation>, super::CallError>,
-        last_refusal: &RefCell<Option<Refusal>>,
-        report: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), Failed> {
-        let open = |why| Err(Failed::open(why));
+        looked: Result<Option<ObservedTask>, super::CallError>,
+        last_refusal: &RefCell<Option<FirstConnectError>>,
+        report: &mut dyn FnMut(TaskStartEvent<'_>),
+    ) -> Result<(), AcquireFailure> {
+        let open = |why| Err(AcquireFailure::open(why));
         match looked {
             Ok(Some(seen)) => {
                 self.refused_since = None;
@@ -300,10 +301,10 @@ impl<'a> Watch<'a> {
                     info!(event = "task.status", task = %seen.task, status = %seen.status);
                 }
                 let address = seen.address.or(self.seen.address);
-                self.seen = Observation { address, ..seen };
+                self.seen = ObservedTask { address, ..seen };
             }
             Ok(None) if self.born.elapsed() > self.terms.timeouts.visible => {
-                return open(self.place.why(Cause::Expired));
+                return open(self.place.why(FailureCause::Expired));
             }
             Ok(None) => {}
             Err(error) if error.is_transient() && !self.is_refused_too_long(&error) => {
@@ -316,21 +317,21 @@ impl<'a> Watch<'a> {
         if settled || self.is_decided() {
             let why = self.why_ended();
             // Another task may be started only once ECS says that this one has stopped.
-            if settled || why.entry().next == Next::Final {
+            if settled || why.entry().next == RetryDecision::Final {
                 let ended = Some(Box::new(self.seen.clone()));
-                return Err(Failed { why, settled, ended });
+                return Err(AcquireFailure { why, settled, ended });
             }
         }
         let in_state = self.state_since.elapsed();
-        if self.seen.status == Status::Running && in_state > self.terms.timeouts.ready {
+        if self.seen.status == TaskStatus::Running && in_state > self.terms.timeouts.ready {
             return open(self.too_late(last_refusal.borrow().as_ref()));
         }
-        report(Event::Waiting { seen: &self.seen, age: self.born.elapsed(), in_state });
+        report(TaskStartEvent::Waiting { seen: &self.seen, age: self.born.elapsed(), in_state });
         Ok(())
     }
 
     fn has_stopped(&self) -> bool {
-        matches!(self.seen.status, Status::Stopped | Status::Deleted)
+        matches!(self.seen.status, TaskStatus::Stopped | TaskStatus::Deleted)
     }
 
     /// Why the task ends is known, whatever state ECS shows; an exit code without any other word is
@@ -348,22 +349,22 @@ impl<'a> Watch<'a> {
         since.elapsed() >= SETTLE.min(self.terms.timeouts.start / 4)
     }
 
-    fn why_ended(&self) -> Why {
+    fn why_ended(&self) -> CauseReport {
         let own = own_container(self.launch);
         let mut why = stopped(&self.seen, own, &self.place);
         let exited = match self.seen.stop_code {
-            Some(StopCode::EssentialContainerExited) => why.cause == Cause::EnvironmentEnded,
+            Some(StopCode::EssentialContainerExited) => why.cause == FailureCause::EnvironmentEnded,
             Some(_) => false,
             None => {
                 self.seen.has_lost(own)
-                    && matches!(why.cause, Cause::EnvironmentEnded | Cause::Unknown)
+                    && matches!(why.cause, FailureCause::EnvironmentEnded | FailureCause::Unknown)
             }
         };
         if exited {
             // Nothing of the job has run yet, so it was not the job.
             why.cause = match self.seen.container(own).and_then(|own| own.exit_code) {
-                Some(AGENT_SETTINGS) => Cause::AgentSettings,
-                _ => Cause::AgentExited,
+                Some(AGENT_SETTINGS) => FailureCause::AgentSettings,
+                _ => FailureCause::AgentExited,
             };
         }
         why
@@ -381,9 +382,9 @@ impl<'a> Watch<'a> {
     /// Before ECS is blamed it is asked once more, past all who wait for their turn.
     async fn look_ahead(
         &mut self,
-        last_refusal: &RefCell<Option<Refusal>>,
-        report: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), Failed> {
+        last_refusal: &RefCell<Option<FirstConnectError>>,
+        report: &mut dyn FnMut(TaskStartEvent<'_>),
+    ) -> Result<(), AcquireFailure> {
         let look = self.ecs.describe(&self.launch.cluster, &self.seen.task);
         match timeout(LAST_LOOK, look).await {
             Ok(looked @ Ok(Some(_))) => self.take_in(looked, last_refusal, report),
@@ -392,7 +393,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Why nobody answered in time.
-    fn too_late(&self, last_refusal: Option<&Refusal>) -> Why {
+    fn too_late(&self, last_refusal: Option<&FirstConnectError>) -> CauseReport {
         if self.has_words() {
             return self.why_ended();
         }
@@ -405,26 +406,26 @@ impl<'a> Watch<'a> {
         }
         let port = self.terms.port;
         let unreachable = self.public_ip == PublicIp::Dialled && self.seen.address.is_none();
-        if self.seen.status == Status::Running && unreachable {
+        if self.seen.status == TaskStatus::Running && unreachable {
             let interface = self.seen.interface.clone().unwrap_or_default();
             return place
-                .why(Cause::NoPublicAddress)
+                .why(FailureCause::NoPublicAddress)
                 .with("interface", interface)
                 .because(format!("EC2 reported none for its network interface in {age}."));
         }
-        if self.seen.status == Status::Running {
+        if self.seen.status == TaskStatus::Running {
             let Some(ip) = self.seen.address else {
-                return place.why(Cause::AddressMissing).because(format!(
+                return place.why(FailureCause::AddressMissing).because(format!(
                     "Its description named none in {age}, so nobody was dialled."
                 ));
             };
             let address = SocketAddr::new(ip, port);
             return match last_refusal {
-                Some(Refusal::Login(error)) => login_failed(error, address, &place),
-                Some(Refusal::Dial(DialError::Refused)) => place
-                    .why(Cause::AgentRefused)
+                Some(FirstConnectError::Login(error)) => login_failed(error, address, &place),
+                Some(FirstConnectError::Dial(DialError::Refused)) => place
+                    .why(FailureCause::AgentRefused)
                     .because(format!("{address} refused every dial in {age}.")),
-                _ => place.why(Cause::AgentBlocked).because(format!(
+                _ => place.why(FailureCause::AgentBlocked).because(format!(
                     "No answer from {address} in {age}: a firewall drops the dials."
                 )),
             };
@@ -432,7 +433,7 @@ impl<'a> Watch<'a> {
         let in_state = fargate_model::text::duration(self.state_since.elapsed());
         let status = &self.seen.status;
         place
-            .why(Cause::StartTimeout)
+            .why(FailureCause::StartTimeout)
             .because(format!("Last state {status} for {in_state}; ECS gave no reason."))
     }
 
@@ -445,13 +446,13 @@ impl<'a> Watch<'a> {
         let look = self.ecs.look(self.launch, &self.seen.task, self.public_ip, known);
         if let Ok(Ok(Some(seen))) = timeout(LAST_LOOK, look).await {
             let address = seen.address.or(self.seen.address);
-            self.seen = Observation { address, ..seen };
+            self.seen = ObservedTask { address, ..seen };
         }
     }
 }
 
 /// How the last knock at a task failed.
-enum Refusal {
+enum FirstConnectError {
     Dial(DialError),
     Login(LoginError),
 }
@@ -459,16 +460,16 @@ enum Refusal {
 /// Dials until an agent answers that is the right one.
 async fn knock(
     address: SocketAddr,
-    terms: &Terms<'_>,
-    place: Place,
-    last_refusal: &RefCell<Option<Refusal>>,
-) -> Result<(SocketAddr, Session, PublicKey, Duration), Box<Why>> {
+    terms: &AcquireOptions<'_>,
+    place: FailureContext,
+    last_refusal: &RefCell<Option<FirstConnectError>>,
+) -> Result<(SocketAddr, TaskSession, PublicKey, Duration), Box<CauseReport>> {
     let mut stalls = 0;
     loop {
-        let refused = |error| drop(last_refusal.replace(Some(Refusal::Dial(error))));
+        let refused = |error| drop(last_refusal.replace(Some(FirstConnectError::Dial(error))));
         let stream = dial(address, terms.timeouts, refused).await;
         let connected = Instant::now();
-        let error = match Session::open(stream, terms.login, terms.timeouts).await {
+        let error = match TaskSession::open(stream, terms.login, terms.timeouts).await {
             Ok((session, key)) => return Ok((address, session, key, connected.elapsed())),
             Err(error) => error,
         };
@@ -479,7 +480,7 @@ async fn knock(
         {
             return Err(Box::new(login_failed(&error, address, &place)));
         }
-        last_refusal.replace(Some(Refusal::Login(error)));
+        last_refusal.replace(Some(FirstConnectError::Login(error)));
         sleep(HANDSHAKE_AGAIN).await;
     }
 }
@@ -490,17 +491,21 @@ did not write SSH_PUBLIC_KEY into that user's authorized_keys; the account is lo
 /etc/shadow, with `UsePAM no`); the server's PubkeyAcceptedAlgorithms lack our key's kind.";
 
 /// The catalogue's words for a login that failed.
-pub(crate) fn login_failed(error: &LoginError, address: SocketAddr, place: &Place) -> Why {
+pub(crate) fn login_failed(
+    error: &LoginError,
+    address: SocketAddr,
+    place: &FailureContext,
+) -> CauseReport {
     let cause = match error {
-        LoginError::Broken { .. } => Cause::ConnectionLost,
-        LoginError::Stalled { .. } => Cause::Handshake,
-        LoginError::WrongHost { .. } => Cause::WrongHost,
-        LoginError::Denied { .. } => Cause::LoginRefused,
-        LoginError::KeyRefused { .. } => Cause::KeyRefused,
-        LoginError::KeyKindRefused { .. } => Cause::KeyKindRefused,
-        LoginError::NotOurAgent { .. } => Cause::AgentVersion,
-        LoginError::NoShell { .. } => Cause::LoginShell,
-        LoginError::NoSuchShell { .. } => Cause::ShellMissing,
+        LoginError::Broken { .. } => FailureCause::ConnectionLost,
+        LoginError::Stalled { .. } => FailureCause::Handshake,
+        LoginError::WrongHost { .. } => FailureCause::WrongHost,
+        LoginError::Denied { .. } => FailureCause::LoginRefused,
+        LoginError::KeyRefused { .. } => FailureCause::KeyRefused,
+        LoginError::KeyKindRefused { .. } => FailureCause::KeyKindRefused,
+        LoginError::NotOurAgent { .. } => FailureCause::AgentVersion,
+        LoginError::NoShell { .. } => FailureCause::LoginShell,
+        LoginError::NoSuchShell { .. } => FailureCause::ShellMissing,
     };
     let mut place = place.clone();
     if let LoginError::NoSuchShell { shell } = error {

@@ -7,24 +7,24 @@
 mod failed_start;
 mod names;
 
+use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::task::StopCode;
-use fargate_model::why::{Cause, Why};
 
 use self::failed_start::of_failed_start;
 use self::names::names_in;
 use super::first_end::{KILLED, is_ordered};
-use super::observation::{Container, Observation};
+use super::observation::{ObservedContainer, ObservedTask};
 use super::spec::LaunchRequest;
 use crate::aws::{CallError, is_of_clock, is_throttling};
 use crate::mask;
 
 /// The names that the sentences and commands of a cause are filled with.
 #[derive(Clone, Debug, Default)]
-pub struct Place {
+pub struct FailureContext {
     facts: Vec<(&'static str, String)>,
 }
 
-impl Place {
+impl FailureContext {
     /// Of one launch.
     pub fn of(request: &LaunchRequest, region: &str, endpoint: &str) -> Self {
         let container = request.containers.first().map(|c| c.name.clone()).unwrap_or_default();
@@ -50,18 +50,18 @@ impl Place {
     }
 
     /// A cause, with these names.
-    pub fn why(&self, cause: Cause) -> Why {
-        self.facts.iter().fold(Why::new(cause), |why, (name, value)| why.with(name, value))
+    pub fn why(&self, cause: FailureCause) -> CauseReport {
+        self.facts.iter().fold(CauseReport::new(cause), |why, (name, value)| why.with(name, value))
     }
 }
 
 /// An exception of ECS's, or no answer at all.
-pub fn exception(error: &CallError, place: &Place) -> Why {
+pub fn exception(error: &CallError, place: &FailureContext) -> CauseReport {
     exception_of("ECS", error, place)
 }
 
 /// As [`exception`], of any service.
-pub fn exception_of(service: &str, error: &CallError, place: &Place) -> Why {
+pub fn exception_of(service: &str, error: &CallError, place: &FailureContext) -> CauseReport {
     match error {
         CallError::Answered { code, message, status, .. } => {
             let mut place = place.clone();
@@ -70,17 +70,17 @@ pub fn exception_of(service: &str, error: &CallError, place: &Place) -> Why {
             }
             let cause = match of_exception(code, message) {
                 // Whoever answered so, an error of theirs passes.
-                Cause::RequestRefused if *status >= 500 => Cause::AwsInternal,
+                FailureCause::RequestRefused if *status >= 500 => FailureCause::AwsInternal,
                 cause => cause,
             };
             place.why(cause).quoting(service, format!("{code}: {message}"))
         }
         CallError::NotReached { text } | CallError::NoAnswer { text } => {
-            place.why(Cause::AwsUnreachable).because(format!("No usable answer: {text}."))
+            place.why(FailureCause::AwsUnreachable).because(format!("No usable answer: {text}."))
         }
-        CallError::Unreadable { text } => {
-            place.why(Cause::AnswerUnreadable).because(format!("{service} answered: {text}."))
-        }
+        CallError::Unreadable { text } => place
+            .why(FailureCause::AnswerUnreadable)
+            .because(format!("{service} answered: {text}.")),
         CallError::Credentials { why, .. } => {
             let mut why = (**why).clone();
             for (name, value) in &place.facts {
@@ -94,24 +94,25 @@ pub fn exception_of(service: &str, error: &CallError, place: &Place) -> Why {
             let mut place = place.clone();
             place.set("proxy", proxy.clone());
             let cause = match asks_for_login {
-                true => Cause::ProxyRefused,
-                false => Cause::ProxyUnreachable,
+                true => FailureCause::ProxyRefused,
+                false => FailureCause::ProxyUnreachable,
             };
             place.why(cause).because(format!("Nothing was sent: {text}."))
         }
         CallError::Endpoint { text } => {
             // Which setting it is, is not known: those that are were looked at before.
-            let why = place.why(Cause::EndpointUnusable);
+            let why = place.why(FailureCause::EndpointUnusable);
             why.because(format!("Nothing was sent to {service}: {text}."))
         }
-        CallError::Untrusted { text } => {
-            place.why(Cause::CertificateUntrusted).because(format!("Nothing was sent: {text}."))
-        }
+        CallError::Untrusted { text } => place
+            .why(FailureCause::CertificateUntrusted)
+            .because(format!("Nothing was sent: {text}.")),
         CallError::Elsewhere { service, endpoint, right, error } => {
             let mut place = place.clone();
             place.set("endpoint", endpoint.clone());
             let why = exception_of(service, error, &place);
-            let unnamed = why.cause == Cause::NotAllowed && !why.facts.contains_key("action");
+            let unnamed =
+                why.cause == FailureCause::NotAllowed && !why.facts.contains_key("action");
             if unnamed { why.with("action", right) } else { why }
         }
         CallError::Role { role, endpoint, error } => {
@@ -121,28 +122,30 @@ pub fn exception_of(service: &str, error: &CallError, place: &Place) -> Why {
             let why = exception_of("STS", error, &place);
             match why.cause {
                 // What STS says of the role itself, and not of the way to it.
-                Cause::NotAllowed | Cause::RequestRefused => {
-                    let cause = Cause::RoleRefused;
-                    Why { cause, ..why }
+                FailureCause::NotAllowed | FailureCause::RequestRefused => {
+                    let cause = FailureCause::RoleRefused;
+                    CauseReport { cause, ..why }
                 }
                 _ => why.because(format!("It was for the role {role}.")),
             }
         }
         CallError::NotSent { text } => place
-            .why(Cause::RequestRefused)
+            .why(FailureCause::RequestRefused)
             .because(format!("Nothing was sent: {}.", text.trim_end_matches('.'))),
     }
 }
 
-fn of_exception(code: &str, message: &str) -> Cause {
+fn of_exception(code: &str, message: &str) -> FailureCause {
     let has = |words: &str| message.contains(words);
     match code {
-        code if is_throttling(code) => Cause::Throttled,
-        "ServerException" | "InternalFailure" | "ServiceUnavailable" => Cause::AwsInternal,
-        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Cause::NotAllowed,
-        "ClusterNotFoundException" => Cause::ClusterMissing,
-        "BlockedException" => Cause::AccountBlocked,
-        code if is_of_clock(code, message) => Cause::Clock,
+        code if is_throttling(code) => FailureCause::Throttled,
+        "ServerException" | "InternalFailure" | "ServiceUnavailable" => FailureCause::AwsInternal,
+        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => {
+            FailureCause::NotAllowed
+        }
+        "ClusterNotFoundException" => FailureCause::ClusterMissing,
+        "BlockedException" => FailureCause::AccountBlocked,
+        code if is_of_clock(code, message) => FailureCause::Clock,
         "UnrecognizedClientException"
         | "InvalidClientTokenId"
         | "InvalidSignatureException"
@@ -153,26 +156,26 @@ fn of_exception(code: &str, message: &str) -> Cause {
         | "MissingAuthenticationTokenException"
         | "MissingAuthenticationToken"
         | "AuthFailure"
-        | "IncompleteSignature" => Cause::Credentials,
+        | "IncompleteSignature" => FailureCause::Credentials,
         // IAM is eventually consistent: a role that was made moments ago is not known everywhere, and
         // the first task of an account makes the service's own.
         _ if has("ssume the service linked role") || has("ssume the service-linked role") => {
-            Cause::ServiceRoleMissing
+            FailureCause::ServiceRoleMissing
         }
-        _ if has("nable to assume the role") => Cause::RoleUnassumed,
-        "ClientException" if has("No Fargate configuration exists") => Cause::TaskSize,
+        _ if has("nable to assume the role") => FailureCause::RoleUnassumed,
+        "ClientException" if has("No Fargate configuration exists") => FailureCause::TaskSize,
         _ if has("TaskDefinition not found")
             || has("Unable to find task definition")
             || has("TaskDefinition is inactive")
             || has("Unable to describe task definition")
             || has("task definition") && (has("not found") || has("inactive")) =>
         {
-            Cause::TaskDefMissing
+            FailureCause::TaskDefMissing
         }
-        _ if has("Override for container named") => Cause::ContainerMissing,
-        _ if has("same VPC") => Cause::NetworkMismatch,
-        _ if has("capacity provider") || has("Capacity provider") => Cause::SpotOff,
-        _ => Cause::RequestRefused,
+        _ if has("Override for container named") => FailureCause::ContainerMissing,
+        _ if has("same VPC") => FailureCause::NetworkMismatch,
+        _ if has("capacity provider") || has("Capacity provider") => FailureCause::SpotOff,
+        _ => FailureCause::RequestRefused,
     }
 }
 
@@ -183,27 +186,27 @@ fn denied_action(message: &str) -> Option<String> {
 }
 
 /// HTTP 200 with `failures[]`.
-pub fn failure(reason: &str, detail: &str, place: &Place) -> Why {
+pub fn failure(reason: &str, detail: &str, place: &FailureContext) -> CauseReport {
     let has = |words: &str| reason.contains(words) || detail.contains(words);
     let cause = if has("Capacity is unavailable") || has("No Container Instances") {
-        Cause::NoCapacity
+        FailureCause::NoCapacity
     } else if has("limit on the number of vCPUs") {
-        Cause::QuotaVcpu
+        FailureCause::QuotaVcpu
     } else if has("RESOURCE:ENI") || has("free address") {
-        Cause::SubnetFull
+        FailureCause::SubnetFull
     } else if has("RESOURCE:") {
-        Cause::NoCapacity
+        FailureCause::NoCapacity
     } else if has("inactive") || has("TaskDefinition") {
-        Cause::TaskDefMissing
+        FailureCause::TaskDefMissing
     } else {
-        Cause::RequestRefused
+        FailureCause::RequestRefused
     };
     let words = if detail.is_empty() { reason.to_owned() } else { format!("{reason}: {detail}") };
     place.why(cause).quoting("ECS", mask::text(&words))
 }
 
 /// A task that went STOPPED. `container` is the one whose end is asked about.
-pub fn stopped(seen: &Observation, container: &str, place: &Place) -> Why {
+pub fn stopped(seen: &ObservedTask, container: &str, place: &FailureContext) -> CauseReport {
     let mut place = place.clone();
     place.set("task", seen.task.task_id().to_owned());
     if let Some(subnet) = &seen.subnet {
@@ -214,7 +217,7 @@ pub fn stopped(seen: &Observation, container: &str, place: &Place) -> Why {
         place.set("image", image);
     }
     let reason = seen.stopped_reason.clone().unwrap_or_default();
-    let of_container = |c: &Container| c.reason.clone().filter(|reason| !reason.is_empty());
+    let of_container = |c: &ObservedContainer| c.reason.clone().filter(|reason| !reason.is_empty());
     let others = seen.containers.iter().filter(|other| other.name != container);
     let words: Vec<(&str, String)> = own
         .into_iter()
@@ -234,7 +237,7 @@ pub fn stopped(seen: &Observation, container: &str, place: &Place) -> Why {
         is_alone: seen.containers.len() == 1,
     };
     let cause = of_stop(&end);
-    if cause == Cause::OutOfMemory {
+    if cause == FailureCause::OutOfMemory {
         let limit = seen.memory_mib.map(fargate_model::text::memory);
         place.set("memory", limit.unwrap_or_else(|| "not reported by ECS".into()));
     }
@@ -272,18 +275,18 @@ struct TaskEnd<'a> {
     is_alone: bool,
 }
 
-fn of_stop(end: &TaskEnd<'_>) -> Cause {
+fn of_stop(end: &TaskEnd<'_>) -> FailureCause {
     if end.all.contains("Spot Task was interrupted") {
-        return Cause::Spot;
+        return FailureCause::Spot;
     }
-    let by_words = || of_failed_start(end.all).unwrap_or(Cause::Unknown);
+    let by_words = || of_failed_start(end.all).unwrap_or(FailureCause::Unknown);
     match end.code {
-        Some(StopCode::SpotInterruption | StopCode::TerminationNotice) => Cause::Spot,
-        Some(StopCode::InfrastructureHealth) => Cause::HostRetired,
+        Some(StopCode::SpotInterruption | StopCode::TerminationNotice) => FailureCause::Spot,
+        Some(StopCode::InfrastructureHealth) => FailureCause::HostRetired,
         Some(StopCode::UserInitiated) if end.reason.contains(super::release::OUR_REASON) => {
-            Cause::StoppedByCleanup
+            FailureCause::StoppedByCleanup
         }
-        Some(StopCode::UserInitiated) => Cause::StoppedBy,
+        Some(StopCode::UserInitiated) => FailureCause::StoppedBy,
         Some(StopCode::EssentialContainerExited) => of_exit(end),
         // Before ECS names a code: what no order to end leaves behind is the container's own doing.
         None if end.is_out_of_memory() || !end.exit.is_none_or(is_ordered) => of_exit(end),
@@ -311,16 +314,16 @@ impl TaskEnd<'_> {
     }
 }
 
-fn of_exit(end: &TaskEnd<'_>) -> Cause {
+fn of_exit(end: &TaskEnd<'_>) -> FailureCause {
     if end.is_out_of_memory() {
-        return Cause::OutOfMemory;
+        return FailureCause::OutOfMemory;
     }
     match end.exit {
-        Some(AGENT_IDLE) => Cause::Idle,
-        Some(AGENT_LIFETIME) => Cause::MaxLifetime,
-        Some(_) => Cause::EnvironmentEnded,
+        Some(AGENT_IDLE) => FailureCause::Idle,
+        Some(AGENT_LIFETIME) => FailureCause::MaxLifetime,
+        Some(_) => FailureCause::EnvironmentEnded,
         // It may never have started.
-        None => of_failed_start(end.all).unwrap_or(Cause::EnvironmentEnded),
+        None => of_failed_start(end.all).unwrap_or(FailureCause::EnvironmentEnded),
     }
 }
 

@@ -12,17 +12,17 @@ use aws_sdk_ecs::types::{
     DesiredStatus, KeyValuePair, LaunchType, LogDriver, NetworkConfiguration, Tag, TaskOverride,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use fargate_config::{Profile, PublicIp};
-use fargate_model::id::{Owner, TaskArn};
-use fargate_model::why::Why;
+use fargate_config::{JobProfile, PublicIp};
+use fargate_model::cause::CauseReport;
+use fargate_model::id::{TaskArn, TaskOwner};
 use tracing::warn;
 
-use super::observation::Observation;
-use super::pace::Pace;
-use super::spec::{LaunchRequest, Purchase};
-use crate::aws::{Account, CallError, LogStream};
-use crate::point::Point;
-use crate::state::{Folder, Turns};
+use super::observation::ObservedTask;
+use super::rate_limiter::RateLimiter;
+use super::spec::{LaunchRequest, TaskCapacity};
+use crate::aws::{AwsAccount, CallError, LogStream};
+use crate::fail_point::FailPoint;
+use crate::state::{SharedRateLimiter, StateFolder};
 
 /// Most tasks per DescribeTasks. Source: Amazon ECS API Reference, `DescribeTasks`.
 pub(super) const DESCRIBE_LIMIT: usize = 100;
@@ -33,18 +33,18 @@ const REASON_LIMIT: usize = 255;
 
 /// ECS in one Region.
 #[derive(Clone, Debug)]
-pub struct Ecs {
+pub struct EcsClient {
     client: Client,
-    account: Account,
-    pace: Option<Pace>,
-    turns: Option<Turns>,
+    account: AwsAccount,
+    pace: Option<RateLimiter>,
+    turns: Option<SharedRateLimiter>,
 }
 
 /// What RunTask answered.
 #[derive(Clone, Debug)]
-pub enum Ran {
+pub enum RunTaskOutcome {
     /// It started this task.
-    Task(Box<Observation>),
+    Task(Box<ObservedTask>),
     /// It started none: HTTP 200 with `failures[]`.
     Failure {
         /// ECS's words.
@@ -60,20 +60,20 @@ pub enum Ran {
 
 /// What StopTask answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
+pub enum StopTaskOutcome {
     /// It is being stopped, or was before.
     Accepted,
     /// ECS does not know it: forgotten, or too new to be seen everywhere.
     Unknown,
 }
 
-impl Ecs {
+impl EcsClient {
     /// Reads the SDK's usual environment. No call is made, but the Region may be asked for.
     ///
     /// # Errors
     ///
     /// No Region, or what is wrong with the CA bundle or the proxies of the environment.
-    pub async fn connect(profile: &Profile) -> Result<Self, Why> {
+    pub async fn connect(profile: &JobProfile) -> Result<Self, CauseReport> {
         Self::in_region(profile.region.clone(), profile).await
     }
 
@@ -82,14 +82,17 @@ impl Ecs {
     /// # Errors
     ///
     /// No Region, or what is wrong with the CA bundle or the proxies of the environment.
-    pub async fn in_region(region: Option<String>, profile: &Profile) -> Result<Self, Why> {
-        let account = Account::open(region, profile).await?;
+    pub async fn in_region(
+        region: Option<String>,
+        profile: &JobProfile,
+    ) -> Result<Self, CauseReport> {
+        let account = AwsAccount::open(region, profile).await?;
         Ok(Self { client: Client::new(account.config()), account, pace: None, turns: None })
     }
 
     /// The same, with every call that starts or stops a task waiting for its turn.
     #[must_use]
-    pub fn paced(self, pace: Pace) -> Self {
+    pub fn paced(self, pace: RateLimiter) -> Self {
         Self { pace: Some(pace), ..self }
     }
 
@@ -99,7 +102,7 @@ impl Ecs {
     }
 
     /// The account that it is in.
-    pub(super) fn account(&self) -> &Account {
+    pub(super) fn account(&self) -> &AwsAccount {
         &self.account
     }
 
@@ -136,7 +139,7 @@ impl Ecs {
     /// The same, with every question about tasks counted in the turns that the processes of this host
     /// share.
     #[must_use]
-    pub fn sharing(self, folder: &Folder, profile: &Profile) -> Self {
+    pub fn sharing(self, folder: &StateFolder, profile: &JobProfile) -> Self {
         let role = profile.account.role.as_ref().map(|role| role.arn.as_str());
         let turns = folder.turns(self.region(), role, profile.timeouts.reads_per_second);
         Self { turns: Some(turns), ..self }
@@ -187,7 +190,7 @@ impl Ecs {
     /// # Errors
     ///
     /// [`CallError`]; after [`CallError::NoAnswer`] the task may exist.
-    pub async fn run_task(&self, request: &LaunchRequest) -> Result<Ran, CallError> {
+    pub async fn run_task(&self, request: &LaunchRequest) -> Result<RunTaskOutcome, CallError> {
         let mut call = self
             .client
             .run_task()
@@ -203,13 +206,15 @@ impl Ecs {
             // Left out where it is not wanted, so that old launches are sent again as they were.
             .set_enable_execute_command(request.execute_command.then_some(true));
         call = match &request.purchase {
-            Purchase::LaunchType(kind) => call.launch_type(LaunchType::from(kind.as_str())),
-            Purchase::ClusterDefault => call,
-            Purchase::Strategy(_) => call.set_capacity_provider_strategy(Some(strategy(request))),
+            TaskCapacity::LaunchType(kind) => call.launch_type(LaunchType::from(kind.as_str())),
+            TaskCapacity::ClusterDefault => call,
+            TaskCapacity::Strategy(_) => {
+                call.set_capacity_provider_strategy(Some(strategy(request)))
+            }
         };
         self.turn().await;
         let ran = self.call(|| ran(call.clone().send())).await;
-        Point::RunTaskAnswered.reached();
+        FailPoint::RunTaskAnswered.reached();
         ran
     }
 
@@ -259,7 +264,7 @@ impl Ecs {
         &self,
         cluster: &str,
         task: &TaskArn,
-    ) -> Result<Option<Observation>, CallError> {
+    ) -> Result<Option<ObservedTask>, CallError> {
         Ok(self.describe_all(cluster, std::slice::from_ref(task)).await?.into_iter().next())
     }
 
@@ -272,7 +277,7 @@ impl Ecs {
         &self,
         cluster: &str,
         task: &TaskArn,
-    ) -> Result<Option<Observation>, CallError> {
+    ) -> Result<Option<ObservedTask>, CallError> {
         self.turn_to_read().await;
         let arns = vec![task.0.clone()];
         Ok(self.describe_these(cluster, arns).await?.into_iter().next())
@@ -290,7 +295,7 @@ impl Ecs {
         task: &TaskArn,
         public_ip: PublicIp,
         known: Option<IpAddr>,
-    ) -> Result<Option<Observation>, CallError> {
+    ) -> Result<Option<ObservedTask>, CallError> {
         let mut seen = self.describe_in_turn(&launch.cluster, task).await?;
         if let Some(seen) = seen.as_mut().filter(|_| public_ip == PublicIp::Dialled) {
             seen.address = match (known, &seen.interface) {
@@ -321,7 +326,7 @@ impl Ecs {
         &self,
         cluster: &str,
         tasks: &[TaskArn],
-    ) -> Result<Vec<Observation>, CallError> {
+    ) -> Result<Vec<ObservedTask>, CallError> {
         let mut found = Vec::new();
         for some in tasks.chunks(DESCRIBE_LIMIT) {
             let arns = some.iter().map(|arn| arn.0.clone()).collect();
@@ -335,10 +340,10 @@ impl Ecs {
         &self,
         cluster: &str,
         arns: Vec<String>,
-    ) -> Result<Vec<Observation>, CallError> {
+    ) -> Result<Vec<ObservedTask>, CallError> {
         let call = self.client.describe_tasks().cluster(cluster).set_tasks(Some(arns));
         match self.call(|| sent(call.clone().send())).await {
-            Ok(answer) => Ok(answer.tasks().iter().filter_map(Observation::of).collect()),
+            Ok(answer) => Ok(answer.tasks().iter().filter_map(ObservedTask::of).collect()),
             Err(error) => Err(self.read_refused(error).await),
         }
     }
@@ -351,7 +356,7 @@ impl Ecs {
     pub async fn list(
         &self,
         cluster: &str,
-        owner: Option<&Owner>,
+        owner: Option<&TaskOwner>,
     ) -> Result<Vec<TaskArn>, CallError> {
         let mut found = Vec::new();
         let mut page = None;
@@ -385,18 +390,18 @@ impl Ecs {
         cluster: &str,
         task: &TaskArn,
         why: &str,
-    ) -> Result<Stopped, CallError> {
+    ) -> Result<StopTaskOutcome, CallError> {
         let reason: String = why.chars().take(REASON_LIMIT).collect();
         let call = self.client.stop_task().cluster(cluster).task(&task.0).reason(reason);
         self.turn().await;
         let answer = self.call(|| sent(call.clone().send())).await;
-        Point::StopTaskAnswered.reached();
+        FailPoint::StopTaskAnswered.reached();
         match answer {
-            Ok(_) => Ok(Stopped::Accepted),
+            Ok(_) => Ok(StopTaskOutcome::Accepted),
             Err(CallError::Answered { code, message, .. })
                 if code == "InvalidParameterException" && message.contains("not found") =>
             {
-                Ok(Stopped::Unknown)
+                Ok(StopTaskOutcome::Unknown)
             }
             Err(error) => Err(error),
         }
@@ -416,21 +421,21 @@ where
 /// Sorts what became of RunTask.
 async fn ran(
     answer: impl Future<Output = Result<RunTaskOutput, SdkError<RunTaskError, HttpResponse>>>,
-) -> Result<Ran, CallError> {
+) -> Result<RunTaskOutcome, CallError> {
     match answer.await {
         Ok(answer) => Ok(match (answer.tasks().first(), answer.failures().first()) {
-            (Some(task), _) => match Observation::of(task) {
-                Some(task) => Ran::Task(Box::new(task)),
-                None => Ran::Nothing,
+            (Some(task), _) => match ObservedTask::of(task) {
+                Some(task) => RunTaskOutcome::Task(Box::new(task)),
+                None => RunTaskOutcome::Nothing,
             },
-            (None, Some(failure)) => Ran::Failure {
+            (None, Some(failure)) => RunTaskOutcome::Failure {
                 reason: failure.reason().unwrap_or("no reason given").to_owned(),
                 detail: failure.detail().unwrap_or_default().to_owned(),
             },
-            (None, None) => Ran::Nothing,
+            (None, None) => RunTaskOutcome::Nothing,
         }),
         Err(error) => match error.as_service_error() {
-            Some(RunTaskError::ConflictException(conflict)) => Ok(Ran::Conflict(
+            Some(RunTaskError::ConflictException(conflict)) => Ok(RunTaskOutcome::Conflict(
                 conflict.resource_ids().iter().map(|arn| TaskArn(arn.clone())).collect(),
             )),
             _ => Err(CallError::of(&error)),
@@ -471,7 +476,7 @@ fn overrides(request: &LaunchRequest) -> TaskOverride {
 }
 
 fn strategy(request: &LaunchRequest) -> Vec<CapacityProviderStrategyItem> {
-    let Purchase::Strategy(providers) = &request.purchase else { return Vec::new() };
+    let TaskCapacity::Strategy(providers) = &request.purchase else { return Vec::new() };
     let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     providers
         .iter()

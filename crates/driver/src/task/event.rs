@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use fargate_model::cause::CauseReport;
 use fargate_model::text::ticking;
-use fargate_model::why::Why;
 
-use super::observation::Observation;
+use super::observation::ObservedTask;
 
 /// A pause before another task that is shorter is not told.
 const TOLD_PAUSE: Duration = Duration::from_secs(1);
@@ -18,13 +18,13 @@ pub fn relaunch_words(n: u32, of: u32, after: Duration) -> String {
 }
 
 /// See the module.
-pub enum Event<'a> {
+pub enum TaskStartEvent<'a> {
     /// ECS accepted a task.
-    Accepted(&'a Observation),
+    Accepted(&'a ObservedTask),
     /// ECS started none yet; it is being tried again.
     Refused {
         /// Why.
-        why: &'a Why,
+        why: &'a CauseReport,
         /// Tries so far.
         tries: usize,
         /// Since the first one.
@@ -33,7 +33,7 @@ pub enum Event<'a> {
     /// A look at the task.
     Waiting {
         /// What ECS says.
-        seen: &'a Observation,
+        seen: &'a ObservedTask,
         /// Since it was accepted.
         age: Duration,
         /// In this state.
@@ -42,7 +42,7 @@ pub enum Event<'a> {
     /// The task failed for a passing reason; another one is launched.
     Relaunching {
         /// Why.
-        why: &'a Why,
+        why: &'a CauseReport,
         /// Which relaunch, from 1.
         n: u32,
         /// How many there may be.

@@ -6,17 +6,17 @@
 
 use std::collections::BTreeMap;
 
-use fargate_model::task::{Status, StopCode};
-use fargate_model::why::{Cause, Why};
+use fargate_model::cause::{CauseReport, FailureCause};
+use fargate_model::task::{StopCode, TaskStatus};
 use fargate_protocol::ENDED_FROM_INSIDE;
 use tracing::warn;
 
 use super::classify::{AGENT_IDLE, AGENT_LIFETIME, is_out_of_memory};
-use super::client::{Ecs, sent};
-use super::observation::{Container, Observation};
+use super::client::{EcsClient, sent};
+use super::observation::{ObservedContainer, ObservedTask};
 use crate::aws::CallError;
 use crate::mask;
-use crate::state::Folder;
+use crate::state::StateFolder;
 
 /// Tells which containers are essential.
 const RIGHT: &str = "ecs:DescribeTaskDefinition";
@@ -34,20 +34,20 @@ pub fn is_ordered(code: i32) -> bool {
 
 /// Which container ended first.
 #[derive(Debug, PartialEq, Eq)]
-enum FirstEnd<'a> {
+enum FirstEndedContainer<'a> {
     /// The job's.
     Own,
     /// This one.
-    Other(&'a Container),
+    Other(&'a ObservedContainer),
     /// The job's or one of those of which this is one.
-    Unknown(&'a Container),
+    Unknown(&'a ObservedContainer),
 }
 
-impl Container {
+impl ObservedContainer {
     /// ECS says that it has ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.exit_code.is_some() || self.last_status == Some(Status::Stopped)
+        self.exit_code.is_some() || self.last_status == Some(TaskStatus::Stopped)
     }
 
     /// Its end says itself who caused it: an agent's own word, or ECS's of its memory.
@@ -58,13 +58,13 @@ impl Container {
     }
 }
 
-impl Observation {
+impl ObservedTask {
     /// Containers beside `own` that have ended and whose end ends the task; none where nobody knows
     /// which one is the job's.
-    fn others_that_ended<'a>(&'a self, own: &str) -> Vec<&'a Container> {
+    fn others_that_ended<'a>(&'a self, own: &str) -> Vec<&'a ObservedContainer> {
         let is_known = self.container(own).is_some();
-        let ended = |other: &&Container| is_known && other.name != own && other.has_ended();
-        let essential = |other: &&Container| other.essential != Some(false);
+        let ended = |other: &&ObservedContainer| is_known && other.name != own && other.has_ended();
+        let essential = |other: &&ObservedContainer| other.essential != Some(false);
         self.containers.iter().filter(ended).filter(essential).collect()
     }
 
@@ -74,21 +74,21 @@ impl Observation {
     pub fn is_decided(&self, own: &str) -> bool {
         let own_end = self.container(own).filter(|container| container.has_ended());
         match &self.stop_code {
-            _ if matches!(self.status, Status::Stopped | Status::Deleted) => true,
+            _ if matches!(self.status, TaskStatus::Stopped | TaskStatus::Deleted) => true,
             // Which code it exited with may come later.
             Some(StopCode::EssentialContainerExited) => {
                 own_end.is_some_and(|own| own.exit_code.is_some())
                     || own_end.is_none() && !self.others_that_ended(own).is_empty()
             }
             Some(_) => true,
-            None => own_end.is_some_and(Container::speaks_for_itself),
+            None => own_end.is_some_and(ObservedContainer::speaks_for_itself),
         }
     }
 
     /// ECS says that the container of this name has ended.
     #[must_use]
     pub fn has_lost(&self, own: &str) -> bool {
-        self.container(own).is_some_and(Container::has_ended)
+        self.container(own).is_some_and(ObservedContainer::has_ended)
     }
 
     /// True if those beside `own` were ended by a signal, as an order to end does, and `own` ended well: a
@@ -97,27 +97,28 @@ impl Observation {
     #[must_use]
     pub fn ended_well_before_others(&self, own: &str) -> bool {
         let ended_well = self.container(own).is_some_and(|own| own.exit_code == Some(0));
-        let by_signal = |other: &&Container| matches!(other.exit_code, Some(TERMINATED | KILLED));
+        let by_signal =
+            |other: &&ObservedContainer| matches!(other.exit_code, Some(TERMINATED | KILLED));
         ended_well && self.others_that_ended(own).iter().all(by_signal)
     }
 
-    fn first_end<'a>(&'a self, own: &str, was_warned: bool) -> FirstEnd<'a> {
+    fn first_end<'a>(&'a self, own: &str, was_warned: bool) -> FirstEndedContainer<'a> {
         let others = self.others_that_ended(own);
-        let unordered = |other: &&&Container| !other.exit_code.is_none_or(is_ordered);
+        let unordered = |other: &&&ObservedContainer| !other.exit_code.is_none_or(is_ordered);
         // Of several the one that no order explains.
         let Some(&other) = others.iter().find(unordered).or(others.first()) else {
-            return FirstEnd::Own;
+            return FirstEndedContainer::Own;
         };
         match self.container(own) {
-            Some(own) if own.speaks_for_itself() => FirstEnd::Own,
-            Some(own) if !own.has_ended() => FirstEnd::Other(other),
+            Some(own) if own.speaks_for_itself() => FirstEndedContainer::Own,
+            Some(own) if !own.has_ended() => FirstEndedContainer::Other(other),
             Some(own) => match own.exit_code {
-                Some(TERMINATED) => FirstEnd::Other(other),
-                Some(KILLED) if !was_warned => FirstEnd::Own,
-                Some(code) if !is_ordered(code) => FirstEnd::Own,
-                _ => FirstEnd::Unknown(other),
+                Some(TERMINATED) => FirstEndedContainer::Other(other),
+                Some(KILLED) if !was_warned => FirstEndedContainer::Own,
+                Some(code) if !is_ordered(code) => FirstEndedContainer::Own,
+                _ => FirstEndedContainer::Unknown(other),
             },
-            None => FirstEnd::Own,
+            None => FirstEndedContainer::Own,
         }
     }
 }
@@ -127,27 +128,32 @@ impl Observation {
 ///
 /// `was_warned` is false only of an agent that would have said that it was told to end, or would have
 /// ended by itself long before anybody kills it, and has done neither.
-pub fn unless_other(why: Why, seen: &Observation, own: &str, was_warned: bool) -> Why {
-    let told = |container: &Container| match container.exit_code {
+pub fn unless_other(
+    why: CauseReport,
+    seen: &ObservedTask,
+    own: &str,
+    was_warned: bool,
+) -> CauseReport {
+    let told = |container: &ObservedContainer| match container.exit_code {
         Some(code) => format!("exit {code}"),
         None => "no exit code".to_owned(),
     };
     let own_end = seen.container(own).filter(|own| own.has_ended()).map(told);
     let (other, sentence) = match (seen.first_end(own, was_warned), own_end) {
-        (FirstEnd::Own, _) => return why,
-        (FirstEnd::Other(other), None) => {
+        (FirstEndedContainer::Own, _) => return why,
+        (FirstEndedContainer::Other(other), None) => {
             (other, format!("It ended while container {own} still ran."))
         }
-        (FirstEnd::Other(other), Some(end)) => {
+        (FirstEndedContainer::Other(other), Some(end)) => {
             (other, format!("Container {own} was told to end ({end})."))
         }
-        (FirstEnd::Unknown(other), end) => {
+        (FirstEndedContainer::Unknown(other), end) => {
             let own_end = end.unwrap_or_else(|| "not reported".to_owned());
             let ends = format!("{own} {own_end}, {} {}", other.name, told(other));
             (other, format!("Which container ended first cannot be known: {ends}."))
         }
     };
-    let why = Why { cause: Cause::ContainerEnded, ..why };
+    let why = CauseReport { cause: FailureCause::ContainerEnded, ..why };
     let why = why.with("other", &other.name).with("ended", told(other)).because(sentence);
     match &other.reason {
         Some(reason) => why.quoting(&format!("Container {}", other.name), mask::text(reason)),
@@ -168,12 +174,12 @@ impl EssentialFlags {
     /// whose container exited. It asks until it is told; where it is refused, all count as essential.
     pub async fn fill_in(
         &mut self,
-        seen: &mut Observation,
-        ecs: &Ecs,
-        folder: &Folder,
+        seen: &mut ObservedTask,
+        ecs: &EcsClient,
+        folder: &StateFolder,
         cluster: &str,
     ) {
-        let ended = seen.containers.iter().any(Container::has_ended);
+        let ended = seen.containers.iter().any(ObservedContainer::has_ended);
         let Some(definition) = seen.definition.clone().filter(|_| seen.containers.len() > 1) else {
             return;
         };
@@ -204,7 +210,7 @@ impl EssentialFlags {
     }
 }
 
-impl Ecs {
+impl EcsClient {
     /// Whether each container of this definition is essential.
     async fn essential(&self, definition: &str) -> Result<BTreeMap<String, bool>, CallError> {
         let call = self.client().describe_task_definition().task_definition(definition);
@@ -222,21 +228,27 @@ mod tests {
     use super::super::observation::example;
     use super::*;
 
-    fn container(name: &str, exit_code: Option<i32>) -> Container {
-        let last_status = Some(if exit_code.is_some() { Status::Stopped } else { Status::Running });
-        Container { name: name.to_owned(), exit_code, last_status, ..Container::default() }
-    }
-
-    fn seen(containers: Vec<Container>) -> Observation {
-        Observation {
-            stop_code: Some(StopCode::EssentialContainerExited),
-            containers,
-            ..example(Status::Stopped)
+    fn container(name: &str, exit_code: Option<i32>) -> ObservedContainer {
+        let last_status =
+            Some(if exit_code.is_some() { TaskStatus::Stopped } else { TaskStatus::Running });
+        ObservedContainer {
+            name: name.to_owned(),
+            exit_code,
+            last_status,
+            ..ObservedContainer::default()
         }
     }
 
-    fn told(containers: Vec<Container>) -> String {
-        let why = Why::new(Cause::EnvironmentEnded);
+    fn seen(containers: Vec<ObservedContainer>) -> ObservedTask {
+        ObservedTask {
+            stop_code: Some(StopCode::EssentialContainerExited),
+            containers,
+            ..example(TaskStatus::Stopped)
+        }
+    }
+
+    fn told(containers: Vec<ObservedContainer>) -> String {
+        let why = CauseReport::new(FailureCause::EnvironmentEnded);
         let why = unless_other(why, &seen(containers), "job", true);
         let evidence: Vec<_> = why.evidence.iter().map(ToString::to_string).collect();
         format!("{}: {}", why.headline(), evidence.join(" "))
@@ -270,15 +282,17 @@ mod tests {
     #[test]
     fn an_agent_that_was_killed_without_a_word_was_told_nothing() {
         let both = || seen(vec![container("job", Some(137)), container("proxy", Some(0))]);
-        let cause =
-            |warned| unless_other(Why::new(Cause::EnvironmentEnded), &both(), "job", warned).cause;
-        assert_eq!(cause(false), Cause::EnvironmentEnded);
-        assert_eq!(cause(true), Cause::ContainerEnded);
+        let cause = |warned| {
+            unless_other(CauseReport::new(FailureCause::EnvironmentEnded), &both(), "job", warned)
+                .cause
+        };
+        assert_eq!(cause(false), FailureCause::EnvironmentEnded);
+        assert_eq!(cause(true), FailureCause::ContainerEnded);
     }
 
     #[test]
     fn a_container_that_is_not_essential_ended_nothing() {
-        let init = Container { essential: Some(false), ..container("init", Some(0)) };
+        let init = ObservedContainer { essential: Some(false), ..container("init", Some(0)) };
         let told = told(vec![container("job", Some(143)), init]);
         assert_eq!(told, "the job ended its own environment: ");
     }
@@ -311,13 +325,18 @@ mod tests {
             (None, both(Some(70), None), true),
             (None, both(None, None), false),
         ];
-        for status in [Status::Pending, Status::Running, Status::Deactivating, Status::Stopping] {
+        for status in [
+            TaskStatus::Pending,
+            TaskStatus::Running,
+            TaskStatus::Deactivating,
+            TaskStatus::Stopping,
+        ] {
             for (stop_code, containers, expected) in cases.clone() {
                 for stopping in [false, true] {
                     let containers = containers.clone();
                     let stop_code = stop_code.clone();
                     let base = example(status.clone());
-                    let seen = Observation { stop_code, containers, stopping, ..base };
+                    let seen = ObservedTask { stop_code, containers, stopping, ..base };
                     assert_eq!(seen.is_decided("job"), expected, "{seen:?}");
                 }
             }

@@ -6,18 +6,18 @@
 
 use std::time::Duration;
 
-use fargate_model::why::{Cause, Next, Why};
+use fargate_model::cause::{CauseReport, FailureCause, RetryDecision};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{info, warn};
 
-use super::classify::{Place, exception, failure};
-use super::client::{Ecs, Ran};
-use super::event::Event;
-use super::observation::Observation;
+use super::classify::{FailureContext, exception, failure};
+use super::client::{EcsClient, RunTaskOutcome};
+use super::event::TaskStartEvent;
+use super::observation::ObservedTask;
 use super::spec::{LaunchRequest, TAG_RIGHT, TaskSpec};
 use crate::aws::CallError;
 use crate::random;
-use crate::state::{Ledger, StateError};
+use crate::state::{RecordWriter, StateError};
 
 /// First pause after a refusal; it doubles up to [`LONGEST_PAUSE`], with full jitter. A refused
 /// RunTask counts against the account's bucket of 20 per second.
@@ -32,13 +32,13 @@ const CREDENTIAL_TRIES: usize = 3;
 pub(super) const RENEWAL_SETTLES: Duration = Duration::from_secs(60);
 
 /// Starts tasks for one job, one at a time, each written down before it is asked for.
-pub struct Launcher<'a> {
+pub struct TaskLauncher<'a> {
     /// Where calls go.
-    pub ecs: &'a Ecs,
+    pub ecs: &'a EcsClient,
     /// What the task shall be.
     pub spec: &'a TaskSpec,
     /// Where launches are written down.
-    pub ledger: &'a mut Ledger,
+    pub ledger: &'a mut RecordWriter,
     /// When to give up.
     pub deadline: Instant,
     subnet: usize,
@@ -52,24 +52,24 @@ pub struct Launcher<'a> {
 pub enum LaunchError {
     /// A cause of the catalogue.
     #[error("{}", .0.headline())]
-    Why(Box<Why>),
+    Why(Box<CauseReport>),
     /// The launch could not be written down, or somebody else took the job over.
     #[error(transparent)]
     State(#[from] StateError),
 }
 
-impl From<Why> for LaunchError {
-    fn from(why: Why) -> Self {
+impl From<CauseReport> for LaunchError {
+    fn from(why: CauseReport) -> Self {
         Self::Why(Box::new(why))
     }
 }
 
-impl<'a> Launcher<'a> {
+impl<'a> TaskLauncher<'a> {
     /// Begins with the first subnet.
     pub fn new(
-        ecs: &'a Ecs,
+        ecs: &'a EcsClient,
         spec: &'a TaskSpec,
-        ledger: &'a mut Ledger,
+        ledger: &'a mut RecordWriter,
         deadline: Instant,
     ) -> Self {
         let untagged = ledger.folder().was_refused(TAG_RIGHT, ecs.region(), &spec.cluster);
@@ -83,8 +83,8 @@ impl<'a> Launcher<'a> {
     /// [`LaunchError`]; a launch that is still open then stands in the ledger.
     pub async fn launch(
         &mut self,
-        report: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(LaunchRequest, Observation), LaunchError> {
+        report: &mut dyn FnMut(TaskStartEvent<'_>),
+    ) -> Result<(LaunchRequest, ObservedTask), LaunchError> {
         let begun = Instant::now();
         let mut refusals = 0;
         let mut request = self.new_launch()?;
@@ -97,22 +97,22 @@ impl<'a> Launcher<'a> {
         loop {
             let place = self.place(&request);
             let (why, is_over) = match self.send(&mut request, met_before.take()).await? {
-                Ok(Ran::Task(task)) => {
+                Ok(RunTaskOutcome::Task(task)) => {
                     request.settled = true;
                     request.task = Some(task.task.clone());
                     self.ledger.record(&request)?;
                     info!(event = "task.accepted", task = %task.task, launch = %request.token);
                     return Ok((request, *task));
                 }
-                Ok(Ran::Failure { reason, detail }) => {
+                Ok(RunTaskOutcome::Failure { reason, detail }) => {
                     let why = failure(&reason, &detail, &place);
                     request = self.next_launch(request, &why)?;
                     in_doubt = false;
                     is_final(why)
                 }
-                Ok(Ran::Conflict(tasks)) => {
+                Ok(RunTaskOutcome::Conflict(tasks)) => {
                     let stopped = self.stop_conflicting(&mut request, &tasks).await?;
-                    let why = place.why(Cause::AwsInternal).because(format!(
+                    let why = place.why(FailureCause::AwsInternal).because(format!(
                         "This launch's token already names {} other tasks; they are being stopped.",
                         tasks.len()
                     ));
@@ -123,10 +123,10 @@ impl<'a> Launcher<'a> {
                     in_doubt = false;
                     is_final(why)
                 }
-                Ok(Ran::Nothing) => {
+                Ok(RunTaskOutcome::Nothing) => {
                     in_doubt = true;
                     let words = "ECS answered with neither a task nor a failure.";
-                    is_final(place.why(Cause::AwsInternal).because(words))
+                    is_final(place.why(FailureCause::AwsInternal).because(words))
                 }
                 Err(error) if request.is_refused_for_tags(&error) => {
                     request = self.without_tags(request, in_doubt, &error)?;
@@ -153,7 +153,7 @@ impl<'a> Launcher<'a> {
                 self.give_up(request, in_doubt)?;
                 return Err(if refusals > 1 { gave_up(why, refusals, begun) } else { why }.into());
             }
-            report(Event::Refused { why: &why, tries: refusals, waited: begun.elapsed() });
+            report(TaskStartEvent::Refused { why: &why, tries: refusals, waited: begun.elapsed() });
             if let Err(too_late) = self.wait_or(why, refusals, begun).await {
                 self.give_up(request, in_doubt)?;
                 return Err(too_late);
@@ -167,12 +167,12 @@ impl<'a> Launcher<'a> {
         &mut self,
         request: &mut LaunchRequest,
         before: Option<CallError>,
-    ) -> Result<Result<Ran, CallError>, LaunchError> {
+    ) -> Result<Result<RunTaskOutcome, CallError>, LaunchError> {
         match timeout_at(self.deadline, self.ecs.ready()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Ok(Err(error)),
             Err(_) => {
-                let why = Why::new(Cause::CredentialsMissing);
+                let why = CauseReport::new(FailureCause::CredentialsMissing);
                 let why = Box::new(why.because("None came before the deadline."));
                 let none = CallError::Credentials { why, passing: false };
                 return Ok(Err(before.unwrap_or(none)));
@@ -184,8 +184,8 @@ impl<'a> Launcher<'a> {
         Ok(self.ecs.run_task(request).await)
     }
 
-    fn place(&self, request: &LaunchRequest) -> Place {
-        let mut place = Place::of(request, self.ecs.region(), &self.ecs.endpoint());
+    fn place(&self, request: &LaunchRequest) -> FailureContext {
+        let mut place = FailureContext::of(request, self.ecs.region(), &self.ecs.endpoint());
         place.set("subnets", self.spec.subnets.join(" "));
         place.set("zones", self.spec.subnets.join(", "));
         place
@@ -231,7 +231,7 @@ impl<'a> Launcher<'a> {
     fn next_launch(
         &mut self,
         request: LaunchRequest,
-        why: &Why,
+        why: &CauseReport,
     ) -> Result<LaunchRequest, LaunchError> {
         self.settle_as_nothing(request)?;
         self.turn_from(why);
@@ -240,7 +240,7 @@ impl<'a> Launcher<'a> {
 
     /// The launches to come go to the next subnet, where that may help against what went wrong in
     /// this one.
-    pub(super) fn turn_from(&mut self, why: &Why) {
+    pub(super) fn turn_from(&mut self, why: &CauseReport) {
         self.subnet += usize::from(is_of_subnet(why));
     }
 
@@ -274,7 +274,12 @@ impl<'a> Launcher<'a> {
     }
 
     /// Full jitter. The other subnets are tried at once before the first pause.
-    async fn wait_or(&mut self, why: Why, tries: usize, begun: Instant) -> Result<(), LaunchError> {
+    async fn wait_or(
+        &mut self,
+        why: CauseReport,
+        tries: usize,
+        begun: Instant,
+    ) -> Result<(), LaunchError> {
         let untried = tries < self.spec.subnets.len();
         if untried && is_of_subnet(&why) {
             return Ok(());
@@ -298,7 +303,7 @@ struct LaunchRetries {
 
 impl LaunchRetries {
     /// True if no further try follows `error`.
-    fn is_over(&mut self, error: &CallError, why: &Why, begun: Instant) -> bool {
+    fn is_over(&mut self, error: &CallError, why: &CauseReport, begun: Instant) -> bool {
         // The former credentials have ended: somebody may be writing new ones at this moment.
         let is_being_renewed =
             self.expired_since.is_some() && error.is_without_credentials() && error.is_transient();
@@ -312,22 +317,22 @@ impl LaunchRetries {
             return !error.is_transient() || self.without_credentials >= CREDENTIAL_TRIES;
         }
         let role_is_missing = !error.is_transient() && begun.elapsed() > ROLE_SETTLES;
-        why.entry().next == Next::Final || role_is_missing
+        why.entry().next == RetryDecision::Final || role_is_missing
     }
 }
 
-fn is_final(why: Why) -> (Why, bool) {
-    let is_final = why.entry().next == Next::Final;
+fn is_final(why: CauseReport) -> (CauseReport, bool) {
+    let is_final = why.entry().next == RetryDecision::Final;
     (why, is_final)
 }
 
 /// Says how often it was tried.
-fn gave_up(why: Why, tries: usize, begun: Instant) -> Why {
+fn gave_up(why: CauseReport, tries: usize, begun: Instant) -> CauseReport {
     let waited = fargate_model::text::duration(begun.elapsed());
     why.because(format!("{tries} tries in {waited}, then gave up."))
 }
 
 /// Another subnet, which may lie in another zone, may have what this one lacks.
-fn is_of_subnet(why: &Why) -> bool {
-    matches!(why.cause, Cause::NoCapacity | Cause::SubnetFull)
+fn is_of_subnet(why: &CauseReport) -> bool {
+    matches!(why.cause, FailureCause::NoCapacity | FailureCause::SubnetFull)
 }

@@ -7,13 +7,13 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types::{KeyValuePair, Tag, Task};
 use fargate_model::id::TaskArn;
-use fargate_model::task::{Status, StopCode};
+use fargate_model::task::{StopCode, TaskStatus};
 
 use super::spec::{FOLDER_VARIABLE, JOB_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
 
 /// What ECS says of one container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Container {
+pub struct ObservedContainer {
     /// Name in the definition.
     pub name: String,
     /// The image as the definition names it.
@@ -21,7 +21,7 @@ pub struct Container {
     /// What the tag was resolved to.
     pub digest: Option<String>,
     /// Where it stands by itself; a task that is being stopped shows it behind the task's own.
-    pub last_status: Option<Status>,
+    pub last_status: Option<TaskStatus>,
     /// Whether its end ends the task; none where nobody asked for the definition.
     pub essential: Option<bool>,
     /// Only after it ended.
@@ -32,7 +32,7 @@ pub struct Container {
 
 /// When the parts of a start happened, by ECS's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timeline {
+pub struct TaskStartTimeline {
     /// RunTask was accepted.
     pub created: Option<SystemTime>,
     /// The first image pull began; the network interface is attached.
@@ -43,7 +43,7 @@ pub struct Timeline {
     pub started: Option<SystemTime>,
 }
 
-impl Timeline {
+impl TaskStartTimeline {
     fn between(from: Option<SystemTime>, to: Option<SystemTime>) -> Option<Duration> {
         to?.duration_since(from?).ok()
     }
@@ -69,11 +69,11 @@ impl Timeline {
 
 /// What ECS said of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observation {
+pub struct ObservedTask {
     /// Its ARN.
     pub task: TaskArn,
     /// Where it stands.
-    pub status: Status,
+    pub status: TaskStatus,
     /// True once somebody asked for its end.
     pub stopping: bool,
     /// The private address, from the moment that the network interface is attached: IPv4 where the
@@ -96,7 +96,7 @@ pub struct Observation {
     /// In ECS's words.
     pub stopped_reason: Option<String>,
     /// All containers.
-    pub containers: Vec<Container>,
+    pub containers: Vec<ObservedContainer>,
     /// Who started it, as its `startedBy` says.
     pub started_by: Option<String>,
     /// The state folder that knows it, where its overrides name one.
@@ -110,10 +110,10 @@ pub struct Observation {
     /// Our own tags, without their prefix; empty where they were not asked for, or are refused.
     pub tags: BTreeMap<String, String>,
     /// When its parts happened.
-    pub timeline: Timeline,
+    pub timeline: TaskStartTimeline,
 }
 
-impl Observation {
+impl ObservedTask {
     /// Reads ECS's description; `None` without an ARN, because nothing could be done with it.
     #[must_use]
     pub fn of(task: &Task) -> Option<Self> {
@@ -141,7 +141,7 @@ impl Observation {
         let parsed = |text: Option<&str>| text.and_then(|text| text.parse().ok());
         Some(Self {
             task: TaskArn(task.task_arn().filter(|arn| !arn.is_empty())?.to_owned()),
-            status: Status::of(task.last_status().unwrap_or_default()),
+            status: TaskStatus::of(task.last_status().unwrap_or_default()),
             stopping: task.desired_status() == Some("STOPPED"),
             address: parsed(four).or_else(|| parsed(six)),
             interface: attached("networkInterfaceId").map(str::to_owned),
@@ -162,7 +162,7 @@ impl Observation {
                 .map(Duration::from_secs),
             definition: task.task_definition_arn().map(str::to_owned),
             tags: own_tags(task),
-            timeline: Timeline {
+            timeline: TaskStartTimeline {
                 created: time(task.created_at()),
                 pull_started: time(task.pull_started_at()),
                 pull_stopped: time(task.pull_stopped_at()),
@@ -173,7 +173,7 @@ impl Observation {
 
     /// The container of this name.
     #[must_use]
-    pub fn container(&self, name: &str) -> Option<&Container> {
+    pub fn container(&self, name: &str) -> Option<&ObservedContainer> {
         self.containers.iter().find(|container| container.name == name)
     }
 }
@@ -183,14 +183,14 @@ fn said(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.trim().is_empty())
 }
 
-fn containers(task: &Task) -> Vec<Container> {
+fn containers(task: &Task) -> Vec<ObservedContainer> {
     task.containers()
         .iter()
-        .map(|container| Container {
+        .map(|container| ObservedContainer {
             name: container.name().unwrap_or_default().to_owned(),
             image: container.image().map(str::to_owned),
             digest: container.image_digest().map(str::to_owned),
-            last_status: container.last_status().map(Status::of),
+            last_status: container.last_status().map(TaskStatus::of),
             essential: None,
             exit_code: container.exit_code(),
             reason: container.reason().and_then(said).map(str::to_owned),
@@ -220,8 +220,8 @@ fn time(time: Option<&DateTime>) -> Option<SystemTime> {
 
 /// A task as ECS would describe it, for tests of those who read it.
 #[cfg(test)]
-pub fn example(status: Status) -> Observation {
-    Observation {
+pub fn example(status: TaskStatus) -> ObservedTask {
+    ObservedTask {
         task: TaskArn("arn:aws:ecs:eu-west-1:123456789012:task/ci/5a7c1e90d1f24f0f".to_owned()),
         status,
         stopping: false,
@@ -234,10 +234,10 @@ pub fn example(status: Status) -> Observation {
         provider: None,
         stop_code: None,
         stopped_reason: None,
-        containers: vec![Container {
+        containers: vec![ObservedContainer {
             name: "job".to_owned(),
             image: Some("acme/ci:stable".to_owned()),
-            ..Container::default()
+            ..ObservedContainer::default()
         }],
         started_by: None,
         job: None,
@@ -245,7 +245,7 @@ pub fn example(status: Status) -> Observation {
         lifetime: None,
         definition: None,
         tags: BTreeMap::new(),
-        timeline: Timeline::default(),
+        timeline: TaskStartTimeline::default(),
     }
 }
 
@@ -268,7 +268,7 @@ mod tests {
             .details(detail("subnetId", "subnet-1"))
             .details(detail("privateIPv4Address", "10.0.0.7"))
             .build();
-        let seen = Observation::of(&task().attachments(attachment).build()).unwrap();
+        let seen = ObservedTask::of(&task().attachments(attachment).build()).unwrap();
         assert_eq!(seen.address, Some("10.0.0.7".parse().unwrap()));
         assert_eq!(seen.subnet.as_deref(), Some("subnet-1"));
     }
@@ -277,7 +277,7 @@ mod tests {
     fn the_address_is_read_from_the_containers_where_only_they_have_it() {
         let interface = NetworkInterface::builder().private_ipv4_address("10.0.0.8").build();
         let container = Container::builder().network_interfaces(interface).build();
-        let seen = Observation::of(&task().containers(container).build()).unwrap();
+        let seen = ObservedTask::of(&task().containers(container).build()).unwrap();
         assert_eq!(seen.address, Some("10.0.0.8".parse().unwrap()));
     }
 
@@ -292,7 +292,7 @@ mod tests {
                 .set_environment(Some(variables.iter().map(pair).collect()))
                 .build();
             let overrides = TaskOverride::builder().container_overrides(container).build();
-            Observation::of(&task().overrides(overrides).build()).unwrap().lifetime
+            ObservedTask::of(&task().overrides(overrides).build()).unwrap().lifetime
         };
         let first = (LIFETIME_VARIABLE, "604800");
         assert_eq!(lifetime(&[first]), Some(Duration::from_secs(604_800)));
@@ -315,15 +315,15 @@ mod tests {
         let six: IpAddr = "2001:db8::7".parse().unwrap();
         for name in ["privateIPv6Address", "privateIpv6Address", "ipv6Address"] {
             let task = task().attachments(attachment(name).build()).build();
-            let seen = Observation::of(&task).unwrap();
+            let seen = ObservedTask::of(&task).unwrap();
             assert_eq!((seen.address, seen.interface.as_deref()), (Some(six), Some("eni-1")));
         }
         let both = attachment("ipv6Address").details(detail("privateIPv4Address", "10.0.0.7"));
-        let seen = Observation::of(&task().attachments(both.build()).build()).unwrap();
+        let seen = ObservedTask::of(&task().attachments(both.build()).build()).unwrap();
         assert_eq!(seen.address, Some("10.0.0.7".parse().unwrap()));
         let interface = NetworkInterface::builder().ipv6_address("2001:db8::7").build();
         let container = Container::builder().network_interfaces(interface).build();
-        let seen = Observation::of(&task().containers(container).build()).unwrap();
+        let seen = ObservedTask::of(&task().containers(container).build()).unwrap();
         assert_eq!(seen.address, Some(six));
     }
 
@@ -331,17 +331,17 @@ mod tests {
     fn empty_words_of_an_end_are_no_words() {
         let container = Container::builder().name("job").reason("").build();
         let task = task().stop_code("".into()).stopped_reason(" ").containers(container).build();
-        let seen = Observation::of(&task).unwrap();
+        let seen = ObservedTask::of(&task).unwrap();
         assert_eq!((seen.stop_code, seen.stopped_reason), (None, None));
         assert_eq!(seen.containers[0].reason, None);
     }
 
     #[test]
     fn odd_answers_are_read_without_a_panic() {
-        assert_eq!(Observation::of(&Task::builder().build()), None);
+        assert_eq!(ObservedTask::of(&Task::builder().build()), None);
         let odd = task().last_status("DANCING").cpu("many").build();
-        let seen = Observation::of(&odd).unwrap();
-        assert_eq!(seen.status, Status::Other("DANCING".into()));
+        let seen = ObservedTask::of(&odd).unwrap();
+        assert_eq!(seen.status, TaskStatus::Other("DANCING".into()));
         assert_eq!((seen.cpu_units, seen.address), (None, None));
     }
 }

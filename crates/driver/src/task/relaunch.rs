@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use fargate_config::Timeouts;
-use fargate_model::why::{Cause, Next, Who, Why};
+use fargate_config::JobTimeouts;
+use fargate_model::cause::{CauseReport, FailureCause, ResponsibleParty, RetryDecision};
 use tokio::time::Instant;
 
 use crate::random;
@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub struct RelaunchPlan<'a> {
-    timeouts: &'a Timeouts,
+    timeouts: &'a JobTimeouts,
     done: u32,
 }
 
@@ -35,15 +35,15 @@ pub struct PlannedRelaunch {
 
 impl<'a> RelaunchPlan<'a> {
     /// One for the tasks of one job.
-    pub fn new(timeouts: &'a Timeouts) -> Self {
+    pub fn new(timeouts: &'a JobTimeouts) -> Self {
         Self { timeouts, done: 0 }
     }
 
     /// What follows a task that ended with this cause and is known to have stopped; nothing where it
     /// would come after `deadline`.
-    pub fn next(&mut self, why: &Why, deadline: Instant) -> Option<PlannedRelaunch> {
+    pub fn next(&mut self, why: &CauseReport, deadline: Instant) -> Option<PlannedRelaunch> {
         let of = self.timeouts.relaunches;
-        if why.entry().next == Next::Final || self.done >= of {
+        if why.entry().next == RetryDecision::Final || self.done >= of {
             return None;
         }
         let after = random::jittered(self.pause(why));
@@ -55,9 +55,9 @@ impl<'a> RelaunchPlan<'a> {
     }
 
     /// The cause, and that the limit was reached with it.
-    pub fn given_up(&self, why: Why) -> Why {
+    pub fn given_up(&self, why: CauseReport) -> CauseReport {
         let of = self.timeouts.relaunches;
-        if why.entry().next == Next::Final || self.done == 0 || self.done < of {
+        if why.entry().next == RetryDecision::Final || self.done == 0 || self.done < of {
             return why;
         }
         let tasks = self.done + 1;
@@ -66,12 +66,14 @@ impl<'a> RelaunchPlan<'a> {
 
     /// It doubles with each task. What mends itself at once gets a short one, what must become free a
     /// longer one, and a registry that was asked too often is left alone.
-    fn pause(&self, why: &Why) -> Duration {
+    fn pause(&self, why: &CauseReport) -> Duration {
         let entry = why.entry();
         let (first, longest) = match (why.cause, entry.next, entry.who) {
-            (Cause::RegistryLimit, ..) => (self.timeouts.registry_pause, LONGEST_OF_REGISTRY),
+            (FailureCause::RegistryLimit, ..) => {
+                (self.timeouts.registry_pause, LONGEST_OF_REGISTRY)
+            }
             // The next task lies on another machine of AWS's.
-            (_, Next::Retry, Who::Aws) => (self.timeouts.poll_min, LONGEST),
+            (_, RetryDecision::Retry, ResponsibleParty::Aws) => (self.timeouts.poll_min, LONGEST),
             _ => (self.timeouts.poll_max, LONGEST),
         };
         first.saturating_mul(1 << self.done.min(16)).min(longest.max(first))
@@ -88,13 +90,13 @@ mod tests {
 
     /// The tasks that follow one another while this cause does not go away, and their pauses without
     /// jitter, in seconds.
-    fn followed(cause: Cause, relaunches: u32) -> Vec<(u32, u64)> {
-        let timeouts = Timeouts { relaunches, ..Timeouts::default() };
+    fn followed(cause: FailureCause, relaunches: u32) -> Vec<(u32, u64)> {
+        let timeouts = JobTimeouts { relaunches, ..JobTimeouts::default() };
         let mut plan = RelaunchPlan::new(&timeouts);
         let mut all = Vec::new();
         loop {
-            let pause = plan.pause(&Why::new(cause));
-            let Some(next) = plan.next(&Why::new(cause), in_a_day()) else { return all };
+            let pause = plan.pause(&CauseReport::new(cause));
+            let Some(next) = plan.next(&CauseReport::new(cause), in_a_day()) else { return all };
             assert!(next.n <= next.of, "{next:?}");
             assert!(next.after >= pause.mul_f64(0.8) && next.after <= pause.mul_f64(1.2));
             all.push((next.n, pause.as_secs()));
@@ -103,10 +105,10 @@ mod tests {
 
     #[test]
     fn one_limit_counts_for_every_cause() {
-        for &cause in Cause::ALL {
+        for &cause in FailureCause::ALL {
             for limit in [0, 1, 3, 20] {
                 let tasks = followed(cause, limit).len();
-                let expected = if cause.entry().next == Next::Final { 0 } else { limit };
+                let expected = if cause.entry().next == RetryDecision::Final { 0 } else { limit };
                 assert_eq!(u32::try_from(tasks), Ok(expected), "{cause:?}");
             }
         }
@@ -114,24 +116,27 @@ mod tests {
 
     #[test]
     fn a_registry_that_was_asked_too_often_is_left_alone_for_minutes() {
-        assert_eq!(followed(Cause::RegistryLimit, 3), [(1, 30), (2, 60), (3, 120)]);
-        assert_eq!(followed(Cause::RegistryLimit, 6)[4..], [(5, 300), (6, 300)]);
-        assert_eq!(followed(Cause::SubnetFull, 5), [(1, 5), (2, 10), (3, 20), (4, 40), (5, 60)]);
-        assert_eq!(followed(Cause::RoleUnassumed, 3), [(1, 5), (2, 10), (3, 20)]);
-        assert_eq!(followed(Cause::EniTimeout, 3), [(1, 0), (2, 0), (3, 0)]);
+        assert_eq!(followed(FailureCause::RegistryLimit, 3), [(1, 30), (2, 60), (3, 120)]);
+        assert_eq!(followed(FailureCause::RegistryLimit, 6)[4..], [(5, 300), (6, 300)]);
+        assert_eq!(
+            followed(FailureCause::SubnetFull, 5),
+            [(1, 5), (2, 10), (3, 20), (4, 40), (5, 60)]
+        );
+        assert_eq!(followed(FailureCause::RoleUnassumed, 3), [(1, 5), (2, 10), (3, 20)]);
+        assert_eq!(followed(FailureCause::EniTimeout, 3), [(1, 0), (2, 0), (3, 0)]);
     }
 
     #[test]
     fn the_last_words_name_the_limit_only_where_it_was_reached() {
-        let timeouts = Timeouts { relaunches: 1, ..Timeouts::default() };
+        let timeouts = JobTimeouts { relaunches: 1, ..JobTimeouts::default() };
         let mut plan = RelaunchPlan::new(&timeouts);
-        let why = || Why::new(Cause::EniTimeout);
+        let why = || CauseReport::new(FailureCause::EniTimeout);
         assert!(plan.given_up(why()).evidence.is_empty());
         assert_eq!(plan.next(&why(), Instant::now()), None, "its time would be over");
         assert!(plan.given_up(why()).evidence.is_empty());
         assert!(plan.next(&why(), in_a_day()).is_some());
         let said = &plan.given_up(why()).evidence[0].text;
         assert_eq!(said, "Gave up after 2 tasks: `timeouts.relaunches` is 1.");
-        assert!(plan.given_up(Why::new(Cause::ImageDenied)).evidence.is_empty());
+        assert!(plan.given_up(CauseReport::new(FailureCause::ImageDenied)).evidence.is_empty());
     }
 }

@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use fargate_model::id::{Owner, TaskArn};
+use fargate_model::id::{TaskArn, TaskOwner};
 use fargate_model::job::JobKey;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
-use super::client::{Ecs, Ran, Stopped};
-use super::observation::Observation;
+use super::client::{EcsClient, RunTaskOutcome, StopTaskOutcome};
+use super::observation::ObservedTask;
 use super::spec::LaunchRequest;
 use crate::aws::CallError;
 use crate::{mask, random};
@@ -39,7 +39,7 @@ pub fn reason(why: &str) -> String {
 
 /// What became of a job's tasks.
 #[derive(Debug, Default)]
-pub struct Released {
+pub struct TaskReleaseReport {
     /// Stop was accepted for these.
     pub stopped: Vec<TaskArn>,
     /// What could not be done before the deadline, in words for the operator.
@@ -55,7 +55,7 @@ pub struct Released {
 ///
 /// The last [`CallError`].
 pub async fn stop(
-    ecs: &Ecs,
+    ecs: &EcsClient,
     cluster: &str,
     task: &TaskArn,
     why: &str,
@@ -64,13 +64,13 @@ pub async fn stop(
 ) -> Result<(), CallError> {
     loop {
         match retry(deadline, || ecs.stop(cluster, task, why)).await? {
-            Stopped::Accepted => return Ok(()),
-            Stopped::Unknown if !may_be_new() => return Ok(()),
-            Stopped::Unknown if Instant::now() + LONGEST_PAUSE >= deadline => {
+            StopTaskOutcome::Accepted => return Ok(()),
+            StopTaskOutcome::Unknown if !may_be_new() => return Ok(()),
+            StopTaskOutcome::Unknown if Instant::now() + LONGEST_PAUSE >= deadline => {
                 let text = "ECS does not know the task yet".to_owned();
                 return Err(CallError::NoAnswer { text });
             }
-            Stopped::Unknown => sleep(random::jittered(NEW_TASK_PAUSE)).await,
+            StopTaskOutcome::Unknown => sleep(random::jittered(NEW_TASK_PAUSE)).await,
         }
     }
 }
@@ -107,12 +107,12 @@ where
 ///
 /// [`CallError`].
 pub async fn find(
-    ecs: &Ecs,
+    ecs: &EcsClient,
     cluster: &str,
-    owner: Option<&Owner>,
+    owner: Option<&TaskOwner>,
     job: &JobKey,
     deadline: Instant,
-) -> Result<Vec<Observation>, CallError> {
+) -> Result<Vec<ObservedTask>, CallError> {
     let mut tasks = survey(ecs, cluster, owner, deadline).await?;
     tasks.retain(|task| task.job.as_deref() == Some(job.as_str()));
     Ok(tasks)
@@ -124,11 +124,11 @@ pub async fn find(
 ///
 /// [`CallError`].
 pub async fn survey(
-    ecs: &Ecs,
+    ecs: &EcsClient,
     cluster: &str,
-    owner: Option<&Owner>,
+    owner: Option<&TaskOwner>,
     deadline: Instant,
-) -> Result<Vec<Observation>, CallError> {
+) -> Result<Vec<ObservedTask>, CallError> {
     let arns = retry(deadline, || ecs.list(cluster, owner)).await?;
     let mut tasks = retry(deadline, || ecs.describe_all(cluster, &arns)).await?;
     tasks.retain(|task| !task.status.is_over());
@@ -136,7 +136,11 @@ pub async fn survey(
 }
 
 /// Sends an open launch again, without its tags where they are refused.
-async fn settle(ecs: &Ecs, launch: &LaunchRequest, deadline: Instant) -> Result<Ran, CallError> {
+async fn settle(
+    ecs: &EcsClient,
+    launch: &LaunchRequest,
+    deadline: Instant,
+) -> Result<RunTaskOutcome, CallError> {
     match retry(deadline, || ecs.run_task(launch)).await {
         Err(error) if launch.is_refused_for_tags(&error) => {
             let bare = launch.untagged();
@@ -153,21 +157,21 @@ async fn settle(ecs: &Ecs, launch: &LaunchRequest, deadline: Instant) -> Result<
 /// new to be seen. For the same reason a task younger than `visible` that ECS does not know is not
 /// taken for gone.
 pub async fn release(
-    ecs: &Ecs,
+    ecs: &EcsClient,
     launches: &[LaunchRequest],
     why: &str,
     deadline: Instant,
     visible: Duration,
-) -> Released {
-    let mut released = Released::default();
+) -> TaskReleaseReport {
+    let mut released = TaskReleaseReport::default();
     for launch in launches {
         let tasks = match (&launch.task, launch.settled) {
             (Some(task), _) => vec![task.clone()],
             (None, true) => Vec::new(),
             (None, false) => match settle(ecs, launch, deadline).await {
-                Ok(Ran::Task(task)) => vec![task.task],
-                Ok(Ran::Conflict(tasks)) => tasks,
-                Ok(Ran::Failure { .. }) => Vec::new(),
+                Ok(RunTaskOutcome::Task(task)) => vec![task.task],
+                Ok(RunTaskOutcome::Conflict(tasks)) => tasks,
+                Ok(RunTaskOutcome::Failure { .. }) => Vec::new(),
                 // Also a refusal for good: it says nothing about a send before it.
                 answer => {
                     released.refused |= answer.as_ref().is_err_and(|e| !e.is_transient());

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use fargate_config::{Launch, Profile, PublicIp};
-use fargate_model::id::{Owner, TaskArn, Token};
+use fargate_config::{JobProfile, LaunchMode, PublicIp};
+use fargate_model::id::{RandomToken, TaskArn, TaskOwner};
 use fargate_model::job::JobKey;
 use serde::{Deserialize, Serialize};
 
@@ -46,18 +46,18 @@ pub struct ContainerSpec {
 /// How the task is paid for and placed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Purchase {
+pub enum TaskCapacity {
     /// A launch type.
     LaunchType(String),
     /// A capacity provider strategy.
-    Strategy(Vec<Provider>),
+    Strategy(Vec<CapacityProviderShare>),
     /// The cluster's default capacity provider strategy.
     ClusterDefault,
 }
 
 /// One item of a capacity provider strategy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Provider {
+pub struct CapacityProviderShare {
     /// For example `FARGATE_SPOT`.
     pub name: String,
     /// Its share.
@@ -78,7 +78,7 @@ pub struct TaskSpec {
     /// Of the task's network interface.
     pub security_groups: Vec<String>,
     /// Launch type or strategy.
-    pub purchase: Purchase,
+    pub purchase: TaskCapacity,
     /// None leaves it to ECS.
     pub platform_version: Option<String>,
     /// Override of the definition's CPU units.
@@ -90,7 +90,7 @@ pub struct TaskSpec {
     /// The job's key.
     pub job: JobKey,
     /// Goes into `startedBy`.
-    pub owner: Owner,
+    pub owner: TaskOwner,
     /// Tags, ours and the configuration's.
     pub tags: BTreeMap<String, String>,
     /// Whether it gets a public address, and whether it is dialled there.
@@ -102,14 +102,14 @@ pub struct TaskSpec {
 impl TaskSpec {
     /// What the profile says, for this job; the containers' variables are still to come.
     #[must_use]
-    pub fn new(profile: &Profile, owner: Owner, job: JobKey) -> Self {
+    pub fn new(profile: &JobProfile, owner: TaskOwner, job: JobKey) -> Self {
         let purchase = match &profile.launch {
-            Launch::Type(kind) => Purchase::LaunchType(kind.to_string()),
-            Launch::ClusterDefault => Purchase::ClusterDefault,
-            Launch::Strategy(items) => Purchase::Strategy(
+            LaunchMode::Type(kind) => TaskCapacity::LaunchType(kind.to_string()),
+            LaunchMode::ClusterDefault => TaskCapacity::ClusterDefault,
+            LaunchMode::Strategy(items) => TaskCapacity::Strategy(
                 items
                     .iter()
-                    .map(|item| Provider {
+                    .map(|item| CapacityProviderShare {
                         name: item.provider.clone(),
                         weight: item.weight,
                         base: item.base,
@@ -140,7 +140,7 @@ impl TaskSpec {
 
     /// The exact request of one launch into one subnet.
     #[must_use]
-    pub fn request(&self, token: Token, subnet: &str) -> LaunchRequest {
+    pub fn request(&self, token: RandomToken, subnet: &str) -> LaunchRequest {
         let mut tags = self.tags.clone();
         tags.insert(format!("{TAG_PREFIX}launch"), token.to_string());
         let mut containers = self.containers.clone();
@@ -177,7 +177,7 @@ impl TaskSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchRequest {
     /// The client token.
-    pub token: Token,
+    pub token: RandomToken,
     /// Cluster.
     pub cluster: String,
     /// Task definition.
@@ -187,7 +187,7 @@ pub struct LaunchRequest {
     /// Security groups.
     pub security_groups: Vec<String>,
     /// Launch type or strategy.
-    pub purchase: Purchase,
+    pub purchase: TaskCapacity,
     /// Platform version.
     pub platform_version: Option<String>,
     /// CPU units.
@@ -197,7 +197,7 @@ pub struct LaunchRequest {
     /// Containers with their variables, among them the seed of the host key.
     pub containers: Vec<ContainerSpec>,
     /// The owner.
-    pub started_by: Owner,
+    pub started_by: TaskOwner,
     /// Tags.
     pub tags: BTreeMap<String, String>,
     /// A public address is asked for.

@@ -13,28 +13,28 @@ use aws_smithy_types::config_bag::ConfigBag;
 use fargate_model::id::TaskArn;
 use tokio::time::Instant;
 
-use super::client::{DESCRIBE_LIMIT, Ecs, sent};
-use super::observation::Observation;
+use super::client::{DESCRIBE_LIMIT, EcsClient, sent};
+use super::observation::ObservedTask;
 use super::release::retry;
 use crate::aws::{CallError, date_of};
 
 /// What a cluster holds of ours.
 #[derive(Clone, Debug, Default)]
-pub struct Tagged {
+pub struct TaggedTasks {
     /// Tasks that have not ended and carry at least one of our tags, or, where tagging was refused, the
     /// key of a job among their overrides.
-    pub tasks: Vec<Observation>,
+    pub tasks: Vec<ObservedTask>,
     /// What ECS's clock said with the last answer; none where it said nothing, or there was no answer.
     pub now: Option<SystemTime>,
 }
 
 /// Hears what the `Date` of an answer says.
 #[derive(Clone, Debug, Default)]
-struct Clock(Arc<Mutex<Option<SystemTime>>>);
+struct ResponseDateInterceptor(Arc<Mutex<Option<SystemTime>>>);
 
-impl Intercept for Clock {
+impl Intercept for ResponseDateInterceptor {
     fn name(&self) -> &'static str {
-        "Clock"
+        "ResponseDateInterceptor"
     }
 
     fn read_before_deserialization(
@@ -55,25 +55,25 @@ impl Intercept for Clock {
 ///
 /// [`CallError`].
 pub async fn survey_tagged(
-    ecs: &Ecs,
+    ecs: &EcsClient,
     cluster: &str,
     deadline: Instant,
-) -> Result<Tagged, CallError> {
+) -> Result<TaggedTasks, CallError> {
     let arns = retry(deadline, || ecs.list(cluster, None)).await?;
-    let clock = Clock::default();
+    let clock = ResponseDateInterceptor::default();
     let tasks = retry(deadline, || describe_tagged(ecs, cluster, &arns, &clock)).await?;
     let now = *clock.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_ours = |task: &Observation| !task.tags.is_empty() || task.job.is_some();
-    let ours = |task: &Observation| is_ours(task) && !task.status.is_over();
-    Ok(Tagged { tasks: tasks.into_iter().filter(ours).collect(), now })
+    let is_ours = |task: &ObservedTask| !task.tags.is_empty() || task.job.is_some();
+    let ours = |task: &ObservedTask| is_ours(task) && !task.status.is_over();
+    Ok(TaggedTasks { tasks: tasks.into_iter().filter(ours).collect(), now })
 }
 
 async fn describe_tagged(
-    ecs: &Ecs,
+    ecs: &EcsClient,
     cluster: &str,
     tasks: &[TaskArn],
-    clock: &Clock,
-) -> Result<Vec<Observation>, CallError> {
+    clock: &ResponseDateInterceptor,
+) -> Result<Vec<ObservedTask>, CallError> {
     let mut found = Vec::new();
     for some in tasks.chunks(DESCRIBE_LIMIT) {
         let arns = some.iter().map(|arn| arn.0.clone()).collect();
@@ -81,7 +81,7 @@ async fn describe_tagged(
         let call = call.include(TaskField::Tags);
         let send = || sent(call.clone().customize().interceptor(clock.clone()).send());
         let answer = ecs.call(send).await?;
-        found.extend(answer.tasks().iter().filter_map(Observation::of));
+        found.extend(answer.tasks().iter().filter_map(ObservedTask::of));
     }
     Ok(found)
 }

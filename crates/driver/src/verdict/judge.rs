@@ -4,18 +4,18 @@
 //! that was received is the only thing that passes, and only where no end of the task can have made
 //! it: a script that hears of such an end may save its work and leave with 0.
 
-use fargate_model::why::{Cause, Why};
-use fargate_protocol::{Ending, Refusal};
+use fargate_model::cause::{CauseReport, FailureCause};
+use fargate_protocol::{AgentRefusal, ScriptExit};
 
-use super::{EcsSays, Verdict, is_alive, of_ecs, of_refusal, own_container};
-use crate::session::{Outcome, TaskSign};
-use crate::state::Record;
-use crate::way_back;
+use super::{EcsReport, InferredVerdict, is_alive, of_ecs, of_refusal, own_container};
+use crate::reconnect;
+use crate::session::{ScriptOutcome, TaskCondition};
+use crate::state::JobRecord;
 
 /// What is known once a session with the task is over.
-pub struct Known<'a> {
+pub struct VerdictFacts<'a> {
     /// What the session came to.
-    pub outcome: &'a Outcome,
+    pub outcome: &'a ScriptOutcome,
     /// A stock server's watchdog may have ended the script, before it ends the task.
     pub past_watchdog: bool,
     /// The job was cleaned up meanwhile.
@@ -23,20 +23,20 @@ pub struct Known<'a> {
     /// An earlier script of the job may have run in the task.
     pub ran_before: bool,
     /// What ECS said of the task; none if it was not asked.
-    pub ecs: Option<&'a EcsSays>,
+    pub ecs: Option<&'a EcsReport>,
 }
 
 /// What is told.
 #[derive(Debug)]
-pub enum Told {
+pub enum ScriptVerdict {
     /// The script passed.
     Passed,
     /// The script failed with this status, never 0.
     Script(u8),
     /// The job ended its own task; the status that is told for it, never 0.
-    Job(u8, Box<Why>),
+    Job(u8, Box<CauseReport>),
     /// Ours, AWS's or a person's doing.
-    System(Box<Why>),
+    System(Box<CauseReport>),
     /// Somebody asked for an end.
     Cancelled,
 }
@@ -44,40 +44,46 @@ pub enum Told {
 /// What is told of the script of `record`'s job; `None` where nobody said how it ended and ECS was
 /// not asked.
 #[must_use]
-pub fn judge(record: &Record, known: &Known<'_>) -> Option<Told> {
-    let system = |why: Why| Told::System(Box::new(why));
+pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdict> {
+    let system = |why: CauseReport| ScriptVerdict::System(Box::new(why));
     let (how, started) = match known.outcome {
-        Outcome::Ended { stopped: true, .. } | Outcome::Left => {
-            return Some(Told::Cancelled);
+        ScriptOutcome::Ended { stopped: true, .. } | ScriptOutcome::Left => {
+            return Some(ScriptVerdict::Cancelled);
         }
         // Its own end; nothing that happens to the task can take it back.
-        Outcome::Ended {
-            ending: Ending::Code { code: 0 },
-            sign: TaskSign::Alive | TaskSign::EndingUnfelt,
+        ScriptOutcome::Ended {
+            ending: ScriptExit::Code { code: 0 },
+            sign: TaskCondition::Alive | TaskCondition::EndingUnfelt,
             stopped: false,
             ..
-        } => return Some(Told::Passed),
-        Outcome::Ended { ending, sign: TaskSign::Ending, stopped: false, .. } => {
+        } => return Some(ScriptVerdict::Passed),
+        ScriptOutcome::Ended { ending, sign: TaskCondition::Ending, stopped: false, .. } => {
             let status = ending.status();
             (format!("The task was told to end before the script ended with {status}"), true)
         }
-        Outcome::Ended { ending, sign: TaskSign::EndingUnfelt, stopped: false, .. } => {
+        ScriptOutcome::Ended {
+            ending, sign: TaskCondition::EndingUnfelt, stopped: false, ..
+        } => {
             let status = ending.status();
             // What else ran in the task had heard of its end, and the script may have missed that.
             match known.ecs {
-                Some(EcsSays::Seen(seen)) if seen.containers.len() == 1 && !known.cleaned_up => {
-                    return Some(Told::Script(status));
+                Some(EcsReport::Seen(seen)) if seen.containers.len() == 1 && !known.cleaned_up => {
+                    return Some(ScriptVerdict::Script(status));
                 }
                 _ => (format!("The script ended with {status} while the task was ending"), true),
             }
         }
-        Outcome::Ended { ending, sign: TaskSign::Gone, stopped: false, .. } => {
+        ScriptOutcome::Ended { ending, sign: TaskCondition::Gone, stopped: false, .. } => {
             let status = ending.status();
             match known.ecs {
-                Some(EcsSays::Seen(seen))
+                Some(EcsReport::Seen(seen))
                     if is_alive(seen, own_container(record, seen)) && !known.past_watchdog =>
                 {
-                    return Some(if status == 0 { Told::Passed } else { Told::Script(status) });
+                    return Some(if status == 0 {
+                        ScriptVerdict::Passed
+                    } else {
+                        ScriptVerdict::Script(status)
+                    });
                 }
                 _ => (
                     format!("The SSH server was gone when the script had ended with {status}"),
@@ -85,98 +91,100 @@ pub fn judge(record: &Record, known: &Known<'_>) -> Option<Told> {
                 ),
             }
         }
-        Outcome::Ended { .. } if known.past_watchdog => {
+        ScriptOutcome::Ended { .. } if known.past_watchdog => {
             ("The script ended after the task's deadline".to_owned(), false)
         }
-        Outcome::Ended { ending, sign: TaskSign::Alive, stopped: false, .. } => {
-            return Some(Told::Script(ending.status()));
+        ScriptOutcome::Ended { ending, sign: TaskCondition::Alive, stopped: false, .. } => {
+            return Some(ScriptVerdict::Script(ending.status()));
         }
-        Outcome::Lost { how, received, started: true, .. } => {
+        ScriptOutcome::Lost { how, received, started: true, .. } => {
             (format!("The connection was cut after {received} bytes of output: {how}"), true)
         }
-        Outcome::Lost { how, started: false, .. } => {
+        ScriptOutcome::Lost { how, started: false, .. } => {
             (format!("The connection was cut before the script started: {how}"), false)
         }
-        Outcome::Unreached { how } => (how.clone(), false),
-        Outcome::Refused(Refusal::Ending) => {
+        ScriptOutcome::Unreached { how } => (how.clone(), false),
+        ScriptOutcome::Refused(AgentRefusal::Ending) => {
             ("The agent started nothing, because the task is about to end".to_owned(), false)
         }
-        Outcome::Refused(refusal) => return Some(system(of_refusal(refusal))),
-        Outcome::NoShell { how } => {
-            let why = Why::new(Cause::LoginShell);
+        ScriptOutcome::Refused(refusal) => return Some(system(of_refusal(refusal))),
+        ScriptOutcome::NoShell { how } => {
+            let why = CauseReport::new(FailureCause::LoginShell);
             return Some(system(why.because(format!("Nothing was started: {how}."))));
         }
-        Outcome::Superseded { .. } => {
-            let why = Why::new(Cause::Superseded);
+        ScriptOutcome::Superseded { .. } => {
+            let why = CauseReport::new(FailureCause::Superseded);
             return Some(system(why.because("Another `run` of this job took its place.")));
         }
-        Outcome::OutputClosed => {
-            let why = Why::new(Cause::Output);
+        ScriptOutcome::OutputClosed => {
+            let why = CauseReport::new(FailureCause::Output);
             return Some(system(why.because("Whoever read this process's output is gone.")));
         }
-        Outcome::Shut { error, address, .. } => {
-            return Some(system(way_back::shut(error, *address)));
+        ScriptOutcome::Shut { error, address, .. } => {
+            return Some(system(reconnect::shut(error, *address)));
         }
     };
     if known.cleaned_up {
-        let why = Why::new(Cause::StoppedByCleanup);
+        let why = CauseReport::new(FailureCause::StoppedByCleanup);
         return Some(system(why.because(format!("{how}."))));
     }
     let heard = match known.outcome {
-        Outcome::Ended { sign, .. } => *sign != TaskSign::Alive,
-        Outcome::Lost { warned, .. } => *warned,
-        Outcome::Refused(_) => true,
+        ScriptOutcome::Ended { sign, .. } => *sign != TaskCondition::Alive,
+        ScriptOutcome::Lost { warned, .. } => *warned,
+        ScriptOutcome::Refused(_) => true,
         _ => false,
     };
     Some(match of_ecs(record, known.ecs?, &how, heard) {
-        Verdict::Job(status, why) if started || known.ran_before => Told::Job(status, why),
+        InferredVerdict::Job(status, why) if started || known.ran_before => {
+            ScriptVerdict::Job(status, why)
+        }
         // Before a script was started, nothing can be the job's failure, nor be told as one.
-        Verdict::Job(_, why) => Told::System(Box::new(of_nobody(*why))),
-        Verdict::System(why) => Told::System(why),
+        InferredVerdict::Job(_, why) => ScriptVerdict::System(Box::new(of_nobody(*why))),
+        InferredVerdict::System(why) => ScriptVerdict::System(why),
     })
 }
 
 /// The same for a task in which no script of the job has run.
-fn of_nobody(why: Why) -> Why {
+fn of_nobody(why: CauseReport) -> CauseReport {
     let cause = match why.cause {
-        Cause::EnvironmentEnded => Cause::ConnectionLost,
+        FailureCause::EnvironmentEnded => FailureCause::ConnectionLost,
         cause => cause,
     };
-    Why { cause, ..why }.because("No script of the job had run in it.")
+    CauseReport { cause, ..why }.because("No script of the job had run in it.")
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
 
-    use fargate_model::task::{Status, StopCode};
-    use fargate_protocol::Refusal;
+    use fargate_model::task::{StopCode, TaskStatus};
+    use fargate_protocol::AgentRefusal;
     use proptest::prelude::*;
 
     use super::*;
     use crate::session::LoginError;
-    use crate::state::{Peer, example};
-    use crate::task::{Container, Observation, example as task};
+    use crate::state::{TaskServer, example};
+    use crate::task::{ObservedContainer, ObservedTask, example as task};
 
-    fn ended(ending: Ending, sign: TaskSign, stopped: bool) -> Outcome {
-        Outcome::Ended { ending, sign, stopped, output_left: false }
+    fn ended(ending: ScriptExit, sign: TaskCondition, stopped: bool) -> ScriptOutcome {
+        ScriptOutcome::Ended { ending, sign, stopped, output_left: false }
     }
 
-    fn lost(started: bool) -> Outcome {
-        Outcome::Lost { how: "a cut".to_owned(), received: 7, started, warned: false }
+    fn lost(started: bool) -> ScriptOutcome {
+        ScriptOutcome::Lost { how: "a cut".to_owned(), received: 7, started, warned: false }
     }
 
-    fn shut() -> Outcome {
+    fn shut() -> ScriptOutcome {
         let error = LoginError::Denied { user: "root".to_owned() };
-        Outcome::shut(error, SocketAddr::from(([127, 0, 0, 1], 22)))
+        ScriptOutcome::shut(error, SocketAddr::from(([127, 0, 0, 1], 22)))
     }
 
     /// Every way in which a session ends, with a name for the table.
-    fn outcomes() -> Vec<(&'static str, Outcome)> {
-        use TaskSign::{Alive, Ending, EndingUnfelt, Gone};
-        let code = |code| fargate_protocol::Ending::Code { code };
+    fn outcomes() -> Vec<(&'static str, ScriptOutcome)> {
+        use TaskCondition::{Alive, Ending, EndingUnfelt, Gone};
+        let code = |code| fargate_protocol::ScriptExit::Code { code };
         let (passed, failed) = (code(0), code(3));
-        let killed = fargate_protocol::Ending::Signal { number: 9 };
+        let killed = fargate_protocol::ScriptExit::Signal { number: 9 };
         vec![
             ("exit 0", ended(passed, Alive, false)),
             ("exit 0 while the task ends", ended(passed, Ending, false)),
@@ -190,29 +198,39 @@ mod tests {
             ("exit 3 after a cancel", ended(failed, Ending, true)),
             ("signal 9", ended(killed, Alive, false)),
             ("signal 9 while the task ends", ended(killed, Ending, false)),
-            ("left after a cancel", Outcome::Left),
+            ("left after a cancel", ScriptOutcome::Left),
             ("lost in mid-script", lost(true)),
             ("lost before the script", lost(false)),
-            ("nobody answered", Outcome::Unreached { how: "nobody".to_owned() }),
-            ("refused: ending", Outcome::Refused(Refusal::Ending)),
-            ("refused: busy", Outcome::Refused(Refusal::Busy)),
-            ("no shell", Outcome::NoShell { how: "noise".to_owned() }),
-            ("another run", Outcome::Superseded { received: 0, started: true }),
-            ("reader gone", Outcome::OutputClosed),
+            ("nobody answered", ScriptOutcome::Unreached { how: "nobody".to_owned() }),
+            ("refused: ending", ScriptOutcome::Refused(AgentRefusal::Ending)),
+            ("refused: busy", ScriptOutcome::Refused(AgentRefusal::Busy)),
+            ("no shell", ScriptOutcome::NoShell { how: "noise".to_owned() }),
+            ("another run", ScriptOutcome::Superseded { received: 0, started: true }),
+            ("reader gone", ScriptOutcome::OutputClosed),
             ("shut out", shut()),
         ]
     }
 
-    fn seen(status: Status, code: Option<StopCode>, exit: Option<i32>, reason: &str) -> EcsSays {
+    fn seen(
+        status: TaskStatus,
+        code: Option<StopCode>,
+        exit: Option<i32>,
+        reason: &str,
+    ) -> EcsReport {
         let reason = Some(reason.to_owned());
         let name = "job".to_owned();
-        let job = Container { name, exit_code: exit, reason, ..Container::default() };
+        let job =
+            ObservedContainer { name, exit_code: exit, reason, ..ObservedContainer::default() };
         saying(status, code, vec![job])
     }
 
-    fn saying(status: Status, code: Option<StopCode>, containers: Vec<Container>) -> EcsSays {
+    fn saying(
+        status: TaskStatus,
+        code: Option<StopCode>,
+        containers: Vec<ObservedContainer>,
+    ) -> EcsReport {
         let stopping = code.is_some();
-        EcsSays::Seen(Box::new(Observation {
+        EcsReport::Seen(Box::new(ObservedTask {
             stopping,
             stop_code: code,
             containers,
@@ -221,19 +239,19 @@ mod tests {
     }
 
     /// A task of two containers that ended with these codes.
-    fn with_sidecar(own: Option<i32>, other: Option<i32>) -> EcsSays {
+    fn with_sidecar(own: Option<i32>, other: Option<i32>) -> EcsReport {
         let named = |name: &str, exit_code| {
             let name = name.to_owned();
-            Container { name, exit_code, ..Container::default() }
+            ObservedContainer { name, exit_code, ..ObservedContainer::default() }
         };
         let containers = vec![named("proxy", other), named("job", own)];
-        saying(Status::Stopping, Some(StopCode::EssentialContainerExited), containers)
+        saying(TaskStatus::Stopping, Some(StopCode::EssentialContainerExited), containers)
     }
 
     /// Everything that ECS says, with a name for the table.
-    fn says() -> Vec<(&'static str, EcsSays)> {
+    fn says() -> Vec<(&'static str, EcsReport)> {
         use StopCode::EssentialContainerExited as Exited;
-        let stopped = |code, exit, reason| seen(Status::Stopped, Some(code), exit, reason);
+        let stopped = |code, exit, reason| seen(TaskStatus::Stopped, Some(code), exit, reason);
         let oom = "OutOfMemoryError: Container killed due to memory usage";
         vec![
             ("exited 0", stopped(Exited, Some(0), "")),
@@ -257,44 +275,49 @@ mod tests {
             ("ServiceScheduler", stopped(StopCode::ServiceSchedulerInitiated, Some(1), "")),
             ("InfrastructureHealth", stopped(StopCode::InfrastructureHealth, Some(1), "")),
             ("unheard-of code", stopped(StopCode::Other("New".to_owned()), Some(0), "")),
-            ("stopped, no code", seen(Status::Stopped, None, Some(0), "")),
-            ("stopping", seen(Status::Deprovisioning, Some(Exited), Some(3), "")),
-            ("running", seen(Status::Running, None, None, "")),
+            ("stopped, no code", seen(TaskStatus::Stopped, None, Some(0), "")),
+            ("stopping", seen(TaskStatus::Deprovisioning, Some(Exited), Some(3), "")),
+            ("running", seen(TaskStatus::Running, None, None, "")),
             (
                 "Spot, shown as running",
-                seen(Status::Running, Some(StopCode::SpotInterruption), None, ""),
+                seen(TaskStatus::Running, Some(StopCode::SpotInterruption), None, ""),
             ),
-            ("running, and exited 9", seen(Status::Running, None, Some(9), "")),
-            ("pending", seen(Status::Pending, None, None, "")),
-            ("unknown task", EcsSays::Unknown),
-            ("no answer", EcsSays::Nothing("no answer.".to_owned())),
+            ("running, and exited 9", seen(TaskStatus::Running, None, Some(9), "")),
+            ("pending", seen(TaskStatus::Pending, None, None, "")),
+            ("unknown task", EcsReport::Unknown),
+            ("no answer", EcsReport::Nothing("no answer.".to_owned())),
         ]
     }
 
-    fn record() -> Record {
-        let EcsSays::Seen(seen) = seen(Status::Running, None, None, "") else { unreachable!() };
+    fn record() -> JobRecord {
+        let EcsReport::Seen(seen) = seen(TaskStatus::Running, None, None, "") else {
+            unreachable!()
+        };
         example(&seen.task)
     }
 
     /// The same with a stock server.
-    fn stock() -> Record {
-        let peer = Some(Peer::Sshd("SSH-2.0-OpenSSH_9.2p1".to_owned()));
-        Record { peer, deadline_unix_s: u64::MAX, ..record() }
+    fn stock() -> JobRecord {
+        let peer = Some(TaskServer::Sshd("SSH-2.0-OpenSSH_9.2p1".to_owned()));
+        JobRecord { peer, deadline_unix_s: u64::MAX, ..record() }
     }
 
-    fn word(told: Option<&Told>) -> String {
+    fn word(told: Option<&ScriptVerdict>) -> String {
         match told {
             None => "ask ECS".to_owned(),
-            Some(Told::Passed) => "PASSED".to_owned(),
-            Some(Told::Script(status)) => format!("script {status}"),
-            Some(Told::Job(status, why)) => format!("job {status}, {}", why.entry().slug),
-            Some(Told::System(why)) => format!("system, {}", why.entry().slug),
-            Some(Told::Cancelled) => "cancelled".to_owned(),
+            Some(ScriptVerdict::Passed) => "PASSED".to_owned(),
+            Some(ScriptVerdict::Script(status)) => format!("script {status}"),
+            Some(ScriptVerdict::Job(status, why)) => format!("job {status}, {}", why.entry().slug),
+            Some(ScriptVerdict::System(why)) => format!("system, {}", why.entry().slug),
+            Some(ScriptVerdict::Cancelled) => "cancelled".to_owned(),
         }
     }
 
     /// Each combination of all that is known, and what is told.
-    fn each(record: &Record, mut look: impl FnMut(&str, &str, &Known<'_>, Option<&Told>)) {
+    fn each(
+        record: &JobRecord,
+        mut look: impl FnMut(&str, &str, &VerdictFacts<'_>, Option<&ScriptVerdict>),
+    ) {
         let (outcomes, says) = (outcomes(), says());
         let asked = says.iter().map(|(name, says)| (*name, Some(says)));
         let ecs: Vec<_> = std::iter::once(("not asked", None)).chain(asked).collect();
@@ -304,7 +327,8 @@ mod tests {
                     let (past_watchdog, cleaned_up) = (flags & 1 == 1, flags & 2 == 2);
                     let ran_before = flags & 4 == 4;
                     let ecs = *ecs;
-                    let known = Known { outcome, past_watchdog, cleaned_up, ran_before, ecs };
+                    let known =
+                        VerdictFacts { outcome, past_watchdog, cleaned_up, ran_before, ecs };
                     look(heard, said, &known, judge(record, &known).as_ref());
                 }
             }
@@ -312,81 +336,86 @@ mod tests {
     }
 
     /// ECS says that the task runs on.
-    fn runs(known: &Known<'_>) -> bool {
-        matches!(known.ecs, Some(EcsSays::Seen(seen)) if is_alive(seen, "job"))
+    fn runs(known: &VerdictFacts<'_>) -> bool {
+        matches!(known.ecs, Some(EcsReport::Seen(seen)) if is_alive(seen, "job"))
     }
 
     /// The end is the script's own, whatever becomes of the task.
-    fn is_own(known: &Known<'_>, sign: TaskSign, status: u8) -> bool {
+    fn is_own(known: &VerdictFacts<'_>, sign: TaskCondition, status: u8) -> bool {
         match sign {
-            TaskSign::Alive => status == 0 || !known.past_watchdog,
-            TaskSign::EndingUnfelt => {
+            TaskCondition::Alive => status == 0 || !known.past_watchdog,
+            TaskCondition::EndingUnfelt => {
                 status == 0
                     || {
-                        let alone = |seen: &Observation| seen.containers.len() == 1;
-                        matches!(known.ecs, Some(EcsSays::Seen(seen)) if alone(seen) && !known.cleaned_up)
+                        let alone = |seen: &ObservedTask| seen.containers.len() == 1;
+                        matches!(known.ecs, Some(EcsReport::Seen(seen)) if alone(seen) && !known.cleaned_up)
                     }
             }
-            TaskSign::Gone => runs(known) && !known.past_watchdog,
-            TaskSign::Ending => false,
+            TaskCondition::Gone => runs(known) && !known.past_watchdog,
+            TaskCondition::Ending => false,
         }
     }
 
     /// What holds of each of them.
-    fn hold(place: &str, known: &Known<'_>, told: Option<&Told>) {
+    fn hold(place: &str, known: &VerdictFacts<'_>, told: Option<&ScriptVerdict>) {
         let own = match known.outcome {
-            Outcome::Ended { ending, sign, stopped: false, .. } => {
+            ScriptOutcome::Ended { ending, sign, stopped: false, .. } => {
                 Some(ending.status()).filter(|status| is_own(known, *sign, *status))
             }
             _ => None,
         };
-        assert_eq!(matches!(told, Some(Told::Passed)), own == Some(0), "{place}");
+        assert_eq!(matches!(told, Some(ScriptVerdict::Passed)), own == Some(0), "{place}");
         match told {
-            Some(Told::Script(status)) => {
+            Some(ScriptVerdict::Script(status)) => {
                 assert_eq!((Some(*status), *status == 0), (own, false), "{place}");
             }
-            Some(Told::Job(status, _)) => {
+            Some(ScriptVerdict::Job(status, _)) => {
                 assert_ne!(*status, 0, "{place}");
                 let may_run = known.ran_before
                     || match known.outcome {
-                        Outcome::Ended { sign, .. } => *sign != TaskSign::Alive,
-                        Outcome::Lost { started, .. } => *started,
+                        ScriptOutcome::Ended { sign, .. } => *sign != TaskCondition::Alive,
+                        ScriptOutcome::Lost { started, .. } => *started,
                         _ => false,
                     };
                 assert!(may_run && !known.cleaned_up && !runs(known), "{place}");
             }
-            Some(Told::System(why)) => {
-                assert_ne!(why.cause, Cause::EnvironmentEnded, "word and verdict differ: {place}");
+            Some(ScriptVerdict::System(why)) => {
+                assert_ne!(
+                    why.cause,
+                    FailureCause::EnvironmentEnded,
+                    "word and verdict differ: {place}"
+                );
             }
             None => assert!(known.ecs.is_none() && !known.cleaned_up, "{place}"),
-            Some(Told::Passed | Told::Cancelled) => {}
+            Some(ScriptVerdict::Passed | ScriptVerdict::Cancelled) => {}
         }
     }
 
     #[test]
     fn of_all_combinations_only_a_script_s_own_exit_0_passes_and_each_blame_has_its_reason() {
         let mut combinations = 0;
-        let mut look = |heard: &str, said: &str, known: &Known<'_>, told: Option<&Told>| {
-            combinations += 1;
-            let place = format!("{heard}; ECS: {said}; {}", word(told));
-            hold(&place, known, told);
-            if let Some(Told::Job(..)) = told {
-                let own = [
-                    "exited",
-                    "out of memory",
-                    "stopping",
-                    "ended from inside",
-                    "job first",
-                    "both killed",
-                ];
-                let own = own.iter().any(|own| said.starts_with(own));
-                assert!(
-                    own || ["from inside, beside a sidecar", "running, and exited 9"]
-                        .contains(&said),
-                    "{place}"
-                );
-            }
-        };
+        let mut look =
+            |heard: &str, said: &str, known: &VerdictFacts<'_>, told: Option<&ScriptVerdict>| {
+                combinations += 1;
+                let place = format!("{heard}; ECS: {said}; {}", word(told));
+                hold(&place, known, told);
+                if let Some(ScriptVerdict::Job(..)) = told {
+                    let own = [
+                        "exited",
+                        "out of memory",
+                        "stopping",
+                        "ended from inside",
+                        "job first",
+                        "both killed",
+                    ];
+                    let own = own.iter().any(|own| said.starts_with(own));
+                    assert!(
+                        own || ["from inside, beside a sidecar", "running, and exited 9"]
+                            .contains(&said),
+                        "{place}"
+                    );
+                }
+            };
         each(&record(), &mut look);
         each(&stock(), &mut look);
         assert_eq!(combinations, 22 * 30 * 8 * 2);
@@ -561,14 +590,14 @@ mod tests {
             (stop, status) in (0..8_usize, 0..4_usize),
         ) {
             let [stopped, past_watchdog, cleaned_up, ran_before, asked, started, signal, sshd] = flags;
-            let ending = if signal { Ending::Signal { number } } else { Ending::Code { code } };
+            let ending = if signal { ScriptExit::Signal { number } } else { ScriptExit::Code { code } };
             let outcome = match kind {
-                0 => ended(ending, TaskSign::Alive, stopped),
-                1 => ended(ending, TaskSign::Ending, stopped),
-                2 => ended(ending, TaskSign::EndingUnfelt, stopped),
-                3 => ended(ending, TaskSign::Gone, stopped),
+                0 => ended(ending, TaskCondition::Alive, stopped),
+                1 => ended(ending, TaskCondition::Ending, stopped),
+                2 => ended(ending, TaskCondition::EndingUnfelt, stopped),
+                3 => ended(ending, TaskCondition::Gone, stopped),
                 4 => lost(started),
-                _ => Outcome::Unreached { how: String::new() },
+                _ => ScriptOutcome::Unreached { how: String::new() },
             };
             let code_of_stop = [
                 None,
@@ -581,16 +610,16 @@ mod tests {
                 Some(StopCode::Other(String::new())),
             ][stop]
                 .clone();
-            let shown = [Status::Stopped, Status::Running, Status::Stopping, Status::Pending];
+            let shown = [TaskStatus::Stopped, TaskStatus::Running, TaskStatus::Stopping, TaskStatus::Pending];
             let named = |name: &str, exit_code| {
                 let name = name.to_owned();
-                Container { name, exit_code, ..Container::default() }
+                ObservedContainer { name, exit_code, ..ObservedContainer::default() }
             };
             let others = other.map(|exit| named("proxy", exit));
             let containers = others.into_iter().chain([named("job", exit)]).collect();
             let says = saying(shown[status].clone(), code_of_stop, containers);
             let ecs = asked.then_some(&says);
-            let known = Known { outcome: &outcome, past_watchdog, cleaned_up, ran_before, ecs };
+            let known = VerdictFacts { outcome: &outcome, past_watchdog, cleaned_up, ran_before, ecs };
             let record = if sshd { stock() } else { record() };
             let told = judge(&record, &known);
             hold(&format!("{outcome:?}; {says:?}; {told:?}"), &known, told.as_ref());

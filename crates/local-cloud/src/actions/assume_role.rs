@@ -4,20 +4,23 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Scene;
-use crate::state::names::ACCOUNT;
+use super::RequestContext;
+use crate::state::arns::ACCOUNT;
 use crate::state::random;
 use crate::wire::calendar;
-use crate::wire::credentials::Principal;
-use crate::wire::query::Members;
-use crate::wire::refusal::Refusal;
-use crate::wire::xml::Element;
+use crate::wire::credentials::CallerPrincipal;
+use crate::wire::exception::ServiceException;
+use crate::wire::query::FormFields;
+use crate::wire::xml::XmlElement;
 
 /// Seconds that keys may last, and how long they do when nobody asks.
 const LIFETIMES_S: std::ops::RangeInclusive<u64> = 900..=43_200;
 const DEFAULT_LIFETIME_S: u64 = 3600;
 
-pub fn assume_role(members: &Members, scene: &Scene<'_>) -> Result<Vec<Element>, Refusal> {
+pub fn assume_role(
+    members: &FormFields,
+    scene: &RequestContext<'_>,
+) -> Result<Vec<XmlElement>, ServiceException> {
     let text = |name: &str| members.get(name).map(String::as_str).filter(|text| !text.is_empty());
     let arn = text("RoleArn").ok_or_else(|| missing("roleArn"))?;
     let session = text("RoleSessionName").ok_or_else(|| missing("roleSessionName"))?;
@@ -33,24 +36,24 @@ pub fn assume_role(members: &Members, scene: &Scene<'_>) -> Result<Vec<Element>,
     let Some(role) = role else {
         return Err(scene.refused("sts:AssumeRole", Some(arn), ""));
     };
-    let principal = Principal::Session { role: role.to_owned(), session: session.to_owned() };
+    let principal = CallerPrincipal::Session { role: role.to_owned(), session: session.to_owned() };
     let own_arn = principal.arn(scene.partition());
     let lifetime = Duration::from_secs(lifetime_s);
     let keys = scene.cloud.keys.issue(principal, scene.now, lifetime);
     let id = random::hex_digits(17).to_uppercase();
     Ok(vec![
-        Element::new("Credentials")
-            .with(Element::text("AccessKeyId", &keys.access_key_id))
-            .with(Element::text("SecretAccessKey", &keys.secret_access_key))
-            .with(Element::text("SessionToken", &keys.session_token))
-            .with(Element::text("Expiration", timestamp(keys.expires_at))),
-        Element::new("AssumedRoleUser")
-            .with(Element::text("AssumedRoleId", format!("AROA{id}:{session}")))
-            .with(Element::text("Arn", own_arn)),
+        XmlElement::new("Credentials")
+            .with(XmlElement::text("AccessKeyId", &keys.access_key_id))
+            .with(XmlElement::text("SecretAccessKey", &keys.secret_access_key))
+            .with(XmlElement::text("SessionToken", &keys.session_token))
+            .with(XmlElement::text("Expiration", timestamp(keys.expires_at))),
+        XmlElement::new("AssumedRoleUser")
+            .with(XmlElement::text("AssumedRoleId", format!("AROA{id}:{session}")))
+            .with(XmlElement::text("Arn", own_arn)),
     ])
 }
 
-fn check_session_name(session: &str) -> Result<(), Refusal> {
+fn check_session_name(session: &str) -> Result<(), ServiceException> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
     if (2..=64).contains(&session.len()) && session.bytes().all(allowed) {
         return Ok(());
@@ -58,12 +61,12 @@ fn check_session_name(session: &str) -> Result<(), Refusal> {
     Err(invalid("roleSessionName", "satisfy regular expression pattern: [\\w+=,.@-]*"))
 }
 
-fn missing(name: &str) -> Refusal {
+fn missing(name: &str) -> ServiceException {
     invalid(name, "not be null")
 }
 
-fn invalid(name: &str, rule: &str) -> Refusal {
-    Refusal::new(
+fn invalid(name: &str, rule: &str) -> ServiceException {
+    ServiceException::new(
         "ValidationError",
         format!(
             "1 validation error detected: Value at '{name}' failed to satisfy constraint: Member must {rule}"

@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::put_cluster_capacity_providers::check_strategy;
-use super::{Outcome, Scene};
-use crate::state::cluster::{Cluster, Counts, Include};
-use crate::state::names::is_identifier;
-use crate::state::tags::Tags;
+use super::{ActionResult, RequestContext};
+use crate::state::arns::is_identifier;
+use crate::state::cluster::{CloudCluster, ClusterTaskCounts, IncludedClusterParts};
+use crate::state::tags::ResourceTags;
+use crate::wire::exception::ServiceException;
 use crate::wire::member::shapes;
-use crate::wire::refusal::Refusal;
 use crate::wire::shape::cluster::{
     ClusterConfiguration, ClusterServiceConnectDefaults, ClusterSetting,
 };
@@ -28,22 +28,22 @@ shapes! {
 }
 
 impl CreateCluster {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         let name = self.cluster_name.unwrap_or_else(|| "default".to_owned());
         if !is_identifier(&name) {
-            return Err(Refusal::parameter(
+            return Err(ServiceException::parameter(
                 "Cluster names can have 1 to 255 letters, numbers, hyphens and underscores.",
             ));
         }
         let providers = self.capacity_providers.unwrap_or_default();
         let strategy = self.default_capacity_provider_strategy.unwrap_or_default();
         check_strategy(&providers, &strategy)?;
-        let tags = Tags::checked(self.tags)?;
+        let tags = ResourceTags::checked(self.tags)?;
         let settings = checked_settings(self.settings)?;
         let mut state = scene.cloud.state();
         let region = state.region(scene.region, scene.now);
         if region.clusters.get(&name).is_none_or(|cluster| cluster.deleted) {
-            let cluster = Cluster {
+            let cluster = CloudCluster {
                 arn: region.names.cluster(&name),
                 name: name.clone(),
                 tags,
@@ -52,18 +52,24 @@ impl CreateCluster {
                 service_connect: self.service_connect_defaults,
                 capacity_providers: providers,
                 default_strategy: strategy,
-                ..Cluster::default()
+                ..CloudCluster::default()
             };
             region.clusters.insert(name.clone(), cluster);
         }
         let cluster = region.cluster(Some(&name))?;
-        let counts = if region.tasks.is_empty() { Counts::default() } else { region.counts(&name) };
-        Ok(json!({ "cluster": cluster.view(counts, Include::ALL) }))
+        let counts = if region.tasks.is_empty() {
+            ClusterTaskCounts::default()
+        } else {
+            region.counts(&name)
+        };
+        Ok(json!({ "cluster": cluster.view(counts, IncludedClusterParts::ALL) }))
     }
 }
 
 /// The settings, with what is not given as it is in a new account.
-fn checked_settings(given: Option<Vec<ClusterSetting>>) -> Result<Vec<ClusterSetting>, Refusal> {
+fn checked_settings(
+    given: Option<Vec<ClusterSetting>>,
+) -> Result<Vec<ClusterSetting>, ServiceException> {
     let default = ClusterSetting {
         name: Some("containerInsights".to_owned()),
         value: Some("disabled".to_owned()),
@@ -73,7 +79,7 @@ fn checked_settings(given: Option<Vec<ClusterSetting>>) -> Result<Vec<ClusterSet
         let value = setting.value.as_deref().unwrap_or_default();
         let known = setting.name.as_deref() == Some("containerInsights");
         if !known || !["enabled", "disabled", "enhanced"].contains(&value) {
-            return Err(Refusal::parameter(
+            return Err(ServiceException::parameter(
                 "A cluster setting must be containerInsights with the value enabled, disabled or \
                  enhanced.",
             ));

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::fargate_checks;
-use crate::state::names::is_identifier;
-use crate::wire::member::Member;
-use crate::wire::refusal::Refusal;
+use crate::state::arns::is_identifier;
+use crate::wire::exception::ServiceException;
+use crate::wire::member::ShapeMember;
 use crate::wire::shape::definition::{
     ContainerDefinition, EfsVolume, RegisterTaskDefinition, Volume,
 };
@@ -17,25 +17,25 @@ const MAX_CONTAINERS: usize = 10;
 const MAX_BYTES: usize = 64 * 1024;
 
 /// Accepts a definition; cpu and memory are brought to the form in which ECS shows them.
-pub fn check(definition: &mut RegisterTaskDefinition) -> Result<(), Refusal> {
+pub fn check(definition: &mut RegisterTaskDefinition) -> Result<(), ServiceException> {
     let family = definition.family.as_deref().unwrap_or_default();
     if family.is_empty() {
-        return Err(Refusal::client("Family should not be null or empty."));
+        return Err(ServiceException::client("Family should not be null or empty."));
     }
     if !is_identifier(family) {
-        return Err(Refusal::client("Family contains invalid characters."));
+        return Err(ServiceException::client("Family contains invalid characters."));
     }
     let containers = definition.container_definitions.as_deref().unwrap_or_default();
     if containers.is_empty() {
-        return Err(Refusal::client("Container list cannot be empty."));
+        return Err(ServiceException::client("Container list cannot be empty."));
     }
     if containers.len() > MAX_CONTAINERS {
-        return Err(Refusal::client(format!(
+        return Err(ServiceException::client(format!(
             "Too many containers: a task definition can have at most {MAX_CONTAINERS}."
         )));
     }
     if definition.write().to_string().len() > MAX_BYTES {
-        return Err(Refusal::client(format!(
+        return Err(ServiceException::client(format!(
             "Actual length of the task definition exceeds the limit of {MAX_BYTES} bytes."
         )));
     }
@@ -54,9 +54,9 @@ impl RegisterTaskDefinition {
     }
 }
 
-fn check_modes(definition: &RegisterTaskDefinition) -> Result<(), Refusal> {
+fn check_modes(definition: &RegisterTaskDefinition) -> Result<(), ServiceException> {
     let one_of = |name: &str, value: Option<&String>, known: &[&str]| match value {
-        Some(value) if !known.contains(&value.as_str()) => Err(Refusal::client(format!(
+        Some(value) if !known.contains(&value.as_str()) => Err(ServiceException::client(format!(
             "Invalid '{name}' setting: '{value}'. Valid values: {}.",
             known.join(", ")
         ))),
@@ -77,19 +77,19 @@ fn check_modes(definition: &RegisterTaskDefinition) -> Result<(), Refusal> {
 fn check_containers(
     containers: &[ContainerDefinition],
     definition: &RegisterTaskDefinition,
-) -> Result<(), Refusal> {
+) -> Result<(), ServiceException> {
     let mut names = BTreeSet::new();
     for container in containers {
         let name = check_container(container, definition)?;
         if !names.insert(name) {
-            return Err(Refusal::client(format!(
+            return Err(ServiceException::client(format!(
                 "Invalid 'name' setting for container '{name}': container names must be unique \
                  within a task definition."
             )));
         }
     }
     if containers.iter().all(|container| container.essential == Some(false)) {
-        return Err(Refusal::client(
+        return Err(ServiceException::client(
             "All task definitions must have at least one essential container.",
         ));
     }
@@ -99,34 +99,34 @@ fn check_containers(
 fn check_container<'a>(
     container: &'a ContainerDefinition,
     definition: &RegisterTaskDefinition,
-) -> Result<&'a str, Refusal> {
+) -> Result<&'a str, ServiceException> {
     let name = container.name.as_deref().unwrap_or_default();
     if name.is_empty() {
-        return Err(Refusal::client("Container.name should not be null or empty."));
+        return Err(ServiceException::client("Container.name should not be null or empty."));
     }
     if !is_identifier(name) {
-        return Err(Refusal::client("Container.name contains invalid characters."));
+        return Err(ServiceException::client("Container.name contains invalid characters."));
     }
     if container.image.as_deref().unwrap_or_default().is_empty() {
-        return Err(Refusal::client("Container.image should not be null or empty."));
+        return Err(ServiceException::client("Container.image should not be null or empty."));
     }
     let sized = container.memory.is_some() || container.memory_reservation.is_some();
     if !sized && definition.memory.is_none() && !definition.requires("FARGATE") {
-        return Err(Refusal::client(format!(
+        return Err(ServiceException::client(format!(
             "Invalid setting for container '{name}'. At least one of 'memory' or \
              'memoryReservation' must be specified."
         )));
     }
     let too_small = |value: Option<i32>| value.is_some_and(|mib| mib < 6);
     if too_small(container.memory) || too_small(container.memory_reservation) {
-        return Err(Refusal::client(format!(
+        return Err(ServiceException::client(format!(
             "Invalid setting for container '{name}'. 'memory' must be at least 6 MiB."
         )));
     }
     for port in container.port_mappings.iter().flatten() {
         let differ = port.host_port.is_some_and(|host| Some(host) != port.container_port);
         if definition.network_mode.as_deref() == Some("awsvpc") && differ {
-            return Err(Refusal::client(
+            return Err(ServiceException::client(
                 "When networkMode=awsvpc, the host ports and container ports in port mappings \
                  must match.",
             ));
@@ -134,7 +134,9 @@ fn check_container<'a>(
     }
     for pair in container.environment.iter().flatten() {
         if pair.name.as_deref().unwrap_or_default().is_empty() {
-            return Err(Refusal::client("Environment variable name should not be null or empty."));
+            return Err(ServiceException::client(
+                "Environment variable name should not be null or empty.",
+            ));
         }
     }
     Ok(name)
@@ -145,19 +147,19 @@ fn check_container<'a>(
 fn check_dependencies(
     containers: &[ContainerDefinition],
     names: &BTreeSet<&str>,
-) -> Result<(), Refusal> {
+) -> Result<(), ServiceException> {
     for container in containers {
         let name = container.name.as_deref().unwrap_or_default();
         for dependency in container.depends_on.iter().flatten() {
             let other = dependency.container_name.as_deref().unwrap_or_default();
             let condition = dependency.condition.as_deref().unwrap_or_default();
             if other == name {
-                return Err(Refusal::client(format!(
+                return Err(ServiceException::client(format!(
                     "Container '{name}' cannot depend on itself."
                 )));
             }
             if !names.contains(other) {
-                return Err(Refusal::client(format!(
+                return Err(ServiceException::client(format!(
                     "Container '{name}' depends on container '{other}' which does not exist."
                 )));
             }
@@ -167,13 +169,13 @@ fn check_dependencies(
                 "START" | "HEALTHY" => {}
                 "COMPLETE" | "SUCCESS" if !essential => {}
                 "COMPLETE" | "SUCCESS" => {
-                    return Err(Refusal::client(format!(
+                    return Err(ServiceException::client(format!(
                         "A dependency of '{name}' on an essential container '{other}' may not have \
                          condition {condition}."
                     )));
                 }
                 _ => {
-                    return Err(Refusal::client(
+                    return Err(ServiceException::client(
                         "Container dependency condition must be one of START, COMPLETE, SUCCESS \
                          and HEALTHY.",
                     ));
@@ -181,7 +183,7 @@ fn check_dependencies(
             }
             if condition == "HEALTHY" && target.is_some_and(|target| target.health_check.is_none())
             {
-                return Err(Refusal::client(format!(
+                return Err(ServiceException::client(format!(
                     "Container '{name}' depends on container '{other}' to be HEALTHY, which has no \
                      health check."
                 )));
@@ -189,7 +191,7 @@ fn check_dependencies(
         }
     }
     if start_order(containers).is_none() {
-        return Err(Refusal::client("There is a cycle in the container dependencies."));
+        return Err(ServiceException::client("There is a cycle in the container dependencies."));
     }
     Ok(())
 }
@@ -210,16 +212,16 @@ pub fn start_order(containers: &[ContainerDefinition]) -> Option<Vec<usize>> {
     Some(order)
 }
 
-fn check_volumes(definition: &RegisterTaskDefinition) -> Result<(), Refusal> {
+fn check_volumes(definition: &RegisterTaskDefinition) -> Result<(), ServiceException> {
     let volumes = definition.volumes.as_deref().unwrap_or_default();
     let mut names = BTreeSet::new();
     for volume in volumes {
         let name = volume.name.as_deref().unwrap_or_default();
         if !is_identifier(name) {
-            return Err(Refusal::client("Volume.name should not be null or empty."));
+            return Err(ServiceException::client("Volume.name should not be null or empty."));
         }
         if !names.insert(name) {
-            return Err(Refusal::client(format!("Volume name '{name}' is not unique.")));
+            return Err(ServiceException::client(format!("Volume name '{name}' is not unique.")));
         }
         check_file_system(volume)?;
     }
@@ -227,11 +229,11 @@ fn check_volumes(definition: &RegisterTaskDefinition) -> Result<(), Refusal> {
         for mount in container.mount_points.iter().flatten() {
             let source = mount.source_volume.as_deref().unwrap_or_default();
             if !names.contains(source) {
-                return Err(Refusal::client(format!("Unknown volume '{source}'.")));
+                return Err(ServiceException::client(format!("Unknown volume '{source}'.")));
             }
             let path = mount.container_path.as_deref().unwrap_or_default();
             if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
-                return Err(Refusal::client(format!(
+                return Err(ServiceException::client(format!(
                     "Invalid mount point: the container path '{path}' must be absolute."
                 )));
             }
@@ -240,43 +242,45 @@ fn check_volumes(definition: &RegisterTaskDefinition) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_file_system(volume: &Volume) -> Result<(), Refusal> {
+fn check_file_system(volume: &Volume) -> Result<(), ServiceException> {
     let Some(efs) = &volume.efs_volume_configuration else {
         return Ok(());
     };
     let id = efs.file_system_id.as_deref().unwrap_or_default();
     if !crate::state::network::is_id(id, "fs-") {
-        return Err(Refusal::client(format!("Invalid EFS file system ID: '{id}'.")));
+        return Err(ServiceException::client(format!("Invalid EFS file system ID: '{id}'.")));
     }
     let root = efs.root_directory.as_deref().unwrap_or("/");
     if !root.is_empty() && !root.starts_with('/') || root.split('/').any(|part| part == "..") {
-        return Err(Refusal::client("EFS root directory must be an absolute path."));
+        return Err(ServiceException::client("EFS root directory must be an absolute path."));
     }
     check_authorization(efs, root)
 }
 
-fn check_authorization(efs: &EfsVolume, root: &str) -> Result<(), Refusal> {
+fn check_authorization(efs: &EfsVolume, root: &str) -> Result<(), ServiceException> {
     let encrypted = efs.transit_encryption.as_deref() == Some("ENABLED");
     let Some(authorization) = &efs.authorization_config else {
         return Ok(());
     };
     if let Some(point) = &authorization.access_point_id {
         if !crate::state::network::is_id(point, "fsap-") {
-            return Err(Refusal::client(format!("Invalid EFS access point ID: '{point}'.")));
+            return Err(ServiceException::client(format!(
+                "Invalid EFS access point ID: '{point}'."
+            )));
         }
         if !encrypted {
-            return Err(Refusal::client(
+            return Err(ServiceException::client(
                 "EFS transit encryption must be enabled when an access point is specified.",
             ));
         }
         if !root.is_empty() && root != "/" {
-            return Err(Refusal::client(
+            return Err(ServiceException::client(
                 "The root directory must be omitted or set to / when an access point is specified.",
             ));
         }
     }
     if authorization.iam.as_deref() == Some("ENABLED") && !encrypted {
-        return Err(Refusal::client(
+        return Err(ServiceException::client(
             "EFS transit encryption must be enabled when IAM authorization is enabled.",
         ));
     }

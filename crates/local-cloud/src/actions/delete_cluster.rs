@@ -2,23 +2,23 @@
 
 use serde_json::json;
 
-use super::{Outcome, Scene, required};
-use crate::state::cluster::Include;
+use super::{ActionResult, RequestContext, required};
+use crate::state::cluster::IncludedClusterParts;
+use crate::wire::exception::ServiceException;
 use crate::wire::member::shapes;
-use crate::wire::refusal::Refusal;
 
 shapes! {
     DeleteCluster { cluster: String = "cluster", }
 }
 
 impl DeleteCluster {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         let reference = required(self.cluster.as_ref(), "cluster")?;
         let mut state = scene.cloud.state();
         let region = state.region(scene.region, scene.now);
         let name = region.cluster(Some(reference))?.name.clone();
         if region.tasks.values().any(|task| task.cluster == name && task.is_live()) {
-            return Err(Refusal::new(
+            return Err(ServiceException::new(
                 "ClusterContainsTasksException",
                 "The Cluster cannot be deleted while Tasks are active.",
             ));
@@ -26,6 +26,6 @@ impl DeleteCluster {
         let counts = region.counts(&name);
         let cluster = region.cluster_mut(Some(reference))?;
         cluster.deleted = true;
-        Ok(json!({ "cluster": cluster.view(counts, Include::ALL) }))
+        Ok(json!({ "cluster": cluster.view(counts, IncludedClusterParts::ALL) }))
     }
 }

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Outcome, Scene};
+use super::{ActionResult, RequestContext};
 use crate::state::definition::DefinitionStatus;
+use crate::wire::exception::ServiceException;
 use crate::wire::member::shapes;
-use crate::wire::refusal::Refusal;
 
 /// Revisions of one request. Source: Amazon ECS API Reference, `DeleteTaskDefinitions`.
 const MAX_DEFINITIONS: usize = 10;
@@ -16,10 +16,10 @@ shapes! {
 }
 
 impl DeleteTaskDefinitions {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         let references = self.task_definitions.unwrap_or_default();
         if references.is_empty() || references.len() > MAX_DEFINITIONS {
-            return Err(Refusal::parameter(format!(
+            return Err(ServiceException::parameter(format!(
                 "taskDefinitions must have between 1 and {MAX_DEFINITIONS} items."
             )));
         }
@@ -29,7 +29,9 @@ impl DeleteTaskDefinitions {
         for reference in &references {
             let revision = region.names.family_and_revision(reference).and_then(|(_, rev)| rev);
             if revision.is_none() {
-                return Err(Refusal::parameter("Specify a revision of each task definition."));
+                return Err(ServiceException::parameter(
+                    "Specify a revision of each task definition.",
+                ));
             }
             let Some(definition) = region.definition_mut(reference) else {
                 failures.push(json!({

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Outcome, Scene, includes};
-use crate::fault::Fault;
-use crate::state::cluster::Include;
+use super::{ActionResult, RequestContext, includes};
+use crate::fault::CloudFault;
+use crate::state::cluster::IncludedClusterParts;
+use crate::wire::exception::ServiceException;
 use crate::wire::member::{shapes, without_nulls};
-use crate::wire::refusal::Refusal;
 
 /// Clusters of one request. Source: Amazon ECS API Reference, `DescribeClusters`.
 const MAX_CLUSTERS: usize = 100;
@@ -20,9 +20,9 @@ shapes! {
 }
 
 impl DescribeClusters {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         let with = |word| includes(self.include.as_deref(), &INCLUDE, word);
-        let include = Include {
+        let include = IncludedClusterParts {
             tags: with("TAGS")?,
             settings: with("SETTINGS")?,
             statistics: with("STATISTICS")?,
@@ -33,7 +33,7 @@ impl DescribeClusters {
             asked.push("default".to_owned());
         }
         if asked.len() > MAX_CLUSTERS {
-            return Err(Refusal::parameter(format!(
+            return Err(ServiceException::parameter(format!(
                 "Clusters cannot be more than {MAX_CLUSTERS}."
             )));
         }
@@ -43,7 +43,7 @@ impl DescribeClusters {
         for reference in &asked {
             let name = region.names.cluster_name(Some(reference)).ok();
             let found = name.and_then(|name| region.clusters.get(name));
-            if let Some(Fault::Failure { reason, detail }) = scene.fault {
+            if let Some(CloudFault::Failure { reason, detail }) = scene.fault {
                 let failure = json!({ "arn": reference, "reason": reason, "detail": detail });
                 failures.push(without_nulls(failure));
                 continue;

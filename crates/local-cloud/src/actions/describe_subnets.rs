@@ -2,30 +2,36 @@
 //!
 //! Source, for shape and errors: Amazon EC2 API Reference, version 2016-11-15.
 
-use super::Scene;
-use crate::state::names::ACCOUNT;
-use crate::state::network::Place;
-use crate::wire::query::{Members, list};
-use crate::wire::refusal::Refusal;
-use crate::wire::xml::Element;
+use super::RequestContext;
+use crate::state::arns::ACCOUNT;
+use crate::state::network::CloudSubnet;
+use crate::wire::exception::ServiceException;
+use crate::wire::query::{FormFields, list};
+use crate::wire::xml::XmlElement;
 
-pub fn describe_subnets(members: &Members, scene: &Scene<'_>) -> Result<Vec<Element>, Refusal> {
+pub fn describe_subnets(
+    members: &FormFields,
+    scene: &RequestContext<'_>,
+) -> Result<Vec<XmlElement>, ServiceException> {
     let ids = list(members, "SubnetId");
     let mut state = scene.cloud.state();
     let region = state.region(scene.region, scene.now);
     let places = region.network.subnets(&ids).map_err(|id| {
-        Refusal::new("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist"))
+        ServiceException::new(
+            "InvalidSubnetID.NotFound",
+            format!("The subnet ID '{id}' does not exist"),
+        )
     })?;
     let partition = scene.partition();
-    let described = |place: &Place| {
+    let described = |place: &CloudSubnet| {
         let arn = format!("arn:{partition}:ec2:{}:{ACCOUNT}:subnet/{}", scene.region, place.subnet);
-        Element::new("item")
-            .with(Element::text("subnetId", &place.subnet))
-            .with(Element::text("subnetArn", arn))
-            .with(Element::text("state", "available"))
-            .with(Element::text("availabilityZone", format!("{}{}", scene.region, place.zone)))
-            .with(Element::text("ownerId", ACCOUNT))
-            .with(Element::text("mapPublicIpOnLaunch", "false"))
+        XmlElement::new("item")
+            .with(XmlElement::text("subnetId", &place.subnet))
+            .with(XmlElement::text("subnetArn", arn))
+            .with(XmlElement::text("state", "available"))
+            .with(XmlElement::text("availabilityZone", format!("{}{}", scene.region, place.zone)))
+            .with(XmlElement::text("ownerId", ACCOUNT))
+            .with(XmlElement::text("mapPublicIpOnLaunch", "false"))
     };
-    Ok(vec![Element::new("subnetSet").with_all(places.iter().map(described))])
+    Ok(vec![XmlElement::new("subnetSet").with_all(places.iter().map(described))])
 }

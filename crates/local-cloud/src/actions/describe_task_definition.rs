@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::{Outcome, Scene, includes, required};
-use crate::wire::member::{Member, shapes, without_nulls};
-use crate::wire::refusal::Refusal;
+use super::{ActionResult, RequestContext, includes, required};
+use crate::wire::exception::ServiceException;
+use crate::wire::member::{ShapeMember, shapes, without_nulls};
 
 shapes! {
     DescribeTaskDefinition {
@@ -14,14 +14,14 @@ shapes! {
 }
 
 impl DescribeTaskDefinition {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         let reference = required(self.task_definition.as_ref(), "taskDefinition")?;
         let with_tags = includes(self.include.as_deref(), &["TAGS"], "TAGS")?;
         let mut state = scene.cloud.state();
         let region = state.region(scene.region, scene.now);
         let definition = region
             .definition(reference)
-            .ok_or_else(|| Refusal::client("Unable to describe task definition."))?;
+            .ok_or_else(|| ServiceException::client("Unable to describe task definition."))?;
         let tags = with_tags.then(|| definition.tags.to_vec().write());
         Ok(without_nulls(json!({ "taskDefinition": definition.view(), "tags": tags })))
     }

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Outcome, Scene, includes};
-use crate::fault::Fault;
+use super::{ActionResult, RequestContext, includes};
+use crate::fault::CloudFault;
+use crate::wire::exception::ServiceException;
 use crate::wire::member::{shapes, without_nulls};
-use crate::wire::refusal::Refusal;
 
 /// Tasks of one request. Source: Amazon ECS API Reference, `DescribeTasks`.
 const MAX_TASKS: usize = 100;
@@ -19,14 +19,16 @@ shapes! {
 }
 
 impl DescribeTasks {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         let with_tags = includes(self.include.as_deref(), &["TAGS"], "TAGS")?;
         let asked = self.tasks.unwrap_or_default();
         if asked.is_empty() {
-            return Err(Refusal::parameter("Tasks cannot be empty."));
+            return Err(ServiceException::parameter("Tasks cannot be empty."));
         }
         if asked.len() > MAX_TASKS {
-            return Err(Refusal::parameter(format!("Tasks cannot be more than {MAX_TASKS}.")));
+            return Err(ServiceException::parameter(format!(
+                "Tasks cannot be more than {MAX_TASKS}."
+            )));
         }
         let mut state = scene.cloud.state();
         let region = state.region(scene.region, scene.now);
@@ -36,7 +38,7 @@ impl DescribeTasks {
             let id = region.names.task_id(reference, &cluster)?;
             let arn = region.names.task(&cluster, id);
             match (scene.fault, region.visible_task(&cluster, id, scene.now, scene.view)) {
-                (Some(Fault::Failure { reason, detail }), _) => failures
+                (Some(CloudFault::Failure { reason, detail }), _) => failures
                     .push(without_nulls(json!({ "arn": arn, "reason": reason, "detail": detail }))),
                 (_, Some(task)) => tasks.push(task.view(with_tags)),
                 (_, None) => failures.push(json!({ "arn": arn, "reason": "MISSING" })),

@@ -2,9 +2,9 @@
 //!
 //! Source: Amazon ECS Developer Guide, "Amazon ECS task definition differences for Fargate".
 
-use fargate_model::size::Size;
+use fargate_model::size::FargateSize;
 
-use crate::wire::refusal::Refusal;
+use crate::wire::exception::ServiceException;
 use crate::wire::shape::common::EphemeralStorage;
 use crate::wire::shape::definition::{ContainerDefinition, RegisterTaskDefinition};
 
@@ -15,9 +15,11 @@ const TIMEOUT_S: std::ops::RangeInclusive<i32> = 2..=120;
 const DISK_GIB: std::ops::RangeInclusive<i32> = 21..=200;
 
 /// Accepts a definition that requires FARGATE; writes its size as ECS shows it.
-pub fn check(definition: &mut RegisterTaskDefinition) -> Result<(), Refusal> {
+pub fn check(definition: &mut RegisterTaskDefinition) -> Result<(), ServiceException> {
     if definition.network_mode.as_deref() != Some("awsvpc") {
-        return Err(Refusal::client("Fargate only supports network mode \u{2018}awsvpc\u{2019}."));
+        return Err(ServiceException::client(
+            "Fargate only supports network mode \u{2018}awsvpc\u{2019}.",
+        ));
     }
     let size = size(definition.cpu.as_deref(), definition.memory.as_deref())?;
     definition.cpu = Some(size.cpu_units.to_string());
@@ -50,26 +52,28 @@ pub fn check(definition: &mut RegisterTaskDefinition) -> Result<(), Refusal> {
 }
 
 /// A cpu and memory pair of Fargate, each in units or as "1 vCPU" and "2 GB".
-pub fn size(cpu: Option<&str>, memory: Option<&str>) -> Result<Size, Refusal> {
+pub fn size(cpu: Option<&str>, memory: Option<&str>) -> Result<FargateSize, ServiceException> {
     let missing = |name: &str| {
-        Refusal::client(format!("Fargate requires that '{name}' be defined at the task level."))
+        ServiceException::client(format!(
+            "Fargate requires that '{name}' be defined at the task level."
+        ))
     };
     let cpu = cpu.ok_or_else(|| missing("cpu"))?;
     let memory = memory.ok_or_else(|| missing("memory"))?;
     let cpu = units(cpu, "vcpu").ok_or_else(|| {
-        Refusal::client(
+        ServiceException::client(
             "Invalid 'cpu' setting for task. For more information, see the Troubleshooting section \
              of the Amazon ECS Developer Guide.",
         )
     })?;
     let memory = units(memory, "gb").ok_or_else(|| {
-        Refusal::client(
+        ServiceException::client(
             "Invalid 'memory' setting for task. For more information, see the Troubleshooting \
              section of the Amazon ECS Developer Guide.",
         )
     })?;
-    Size::check(cpu, memory)
-        .map_err(|_| Refusal::client("No Fargate configuration exists for given values."))
+    FargateSize::check(cpu, memory)
+        .map_err(|_| ServiceException::client("No Fargate configuration exists for given values."))
 }
 
 /// A whole number, or a number of `unit`, which is 1024 of them.
@@ -94,18 +98,18 @@ fn units(text: &str, unit: &str) -> Option<u32> {
 }
 
 /// A disk that Fargate offers.
-pub fn check_disk(storage: Option<&EphemeralStorage>) -> Result<(), Refusal> {
+pub fn check_disk(storage: Option<&EphemeralStorage>) -> Result<(), ServiceException> {
     let Some(gib) = storage.and_then(|storage| storage.size_in_gib) else {
         return Ok(());
     };
     if gib < *DISK_GIB.start() {
-        return Err(Refusal::client(format!(
+        return Err(ServiceException::client(format!(
             "EphemeralStorage size should be at least {}",
             DISK_GIB.start()
         )));
     }
     if gib > *DISK_GIB.end() {
-        return Err(Refusal::client(format!(
+        return Err(ServiceException::client(format!(
             "EphemeralStorage size should be at most {}",
             DISK_GIB.end()
         )));
@@ -113,7 +117,7 @@ pub fn check_disk(storage: Option<&EphemeralStorage>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_container(container: &ContainerDefinition) -> Result<(), Refusal> {
+fn check_container(container: &ContainerDefinition) -> Result<(), ServiceException> {
     let linux = container.linux_parameters.as_ref();
     let added = linux.and_then(|linux| linux.capabilities.as_ref()).and_then(|c| c.add.as_ref());
     refuse(&[
@@ -138,7 +142,7 @@ fn check_container(container: &ContainerDefinition) -> Result<(), Refusal> {
         [("startTimeout", container.start_timeout), ("stopTimeout", container.stop_timeout)];
     for (name, seconds) in timeouts {
         if seconds.is_some_and(|seconds| !TIMEOUT_S.contains(&seconds)) {
-            return Err(Refusal::client(format!(
+            return Err(ServiceException::client(format!(
                 "Invalid '{name}' setting for container '{}'. Fargate allows {} to {} seconds.",
                 container.name.as_deref().unwrap_or_default(),
                 TIMEOUT_S.start(),
@@ -149,13 +153,16 @@ fn check_container(container: &ContainerDefinition) -> Result<(), Refusal> {
     let driver = container.log_configuration.as_ref().and_then(|log| log.log_driver.as_deref());
     match driver {
         None | Some("awslogs" | "splunk" | "awsfirelens") => Ok(()),
-        Some(driver) => Err(Refusal::client(format!(
+        Some(driver) => Err(ServiceException::client(format!(
             "Fargate compatible task definitions do not support the log driver {driver}."
         ))),
     }
 }
 
-fn check_execution_role(container: &ContainerDefinition, has_role: bool) -> Result<(), Refusal> {
+fn check_execution_role(
+    container: &ContainerDefinition,
+    has_role: bool,
+) -> Result<(), ServiceException> {
     let driver = container.log_configuration.as_ref().and_then(|log| log.log_driver.as_deref());
     let image = container.image.as_deref().unwrap_or_default();
     let needs = [
@@ -166,7 +173,7 @@ fn check_execution_role(container: &ContainerDefinition, has_role: bool) -> Resu
     ];
     match needs.iter().find(|(_, needed)| *needed && !has_role) {
         None => Ok(()),
-        Some((what, _)) => Err(Refusal::client(format!(
+        Some((what, _)) => Err(ServiceException::client(format!(
             "Fargate requires task definition to have execution role ARN to support {what}."
         ))),
     }
@@ -176,10 +183,10 @@ fn has<T>(list: Option<&Vec<T>>) -> bool {
     list.is_some_and(|list| !list.is_empty())
 }
 
-fn refuse(table: &[(&str, bool)]) -> Result<(), Refusal> {
+fn refuse(table: &[(&str, bool)]) -> Result<(), ServiceException> {
     match table.iter().find(|(_, given)| *given) {
         None => Ok(()),
-        Some((what, _)) => Err(Refusal::client(format!(
+        Some((what, _)) => Err(ServiceException::client(format!(
             "Fargate compatible task definitions do not support {what}"
         ))),
     }

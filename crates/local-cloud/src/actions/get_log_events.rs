@@ -6,11 +6,11 @@ use std::time::SystemTime;
 
 use serde_json::json;
 
-use super::{Outcome, Scene, required};
-use crate::state::names::ACCOUNT;
-use crate::streams::{Event, Missing, Name};
+use super::{ActionResult, RequestContext, required};
+use crate::log_streams::{CloudLogEvent, LogNotFound, LogStreamName};
+use crate::state::arns::ACCOUNT;
+use crate::wire::exception::ServiceException;
 use crate::wire::member::shapes;
-use crate::wire::refusal::Refusal;
 
 /// Most events of one answer.
 const MOST: i32 = 10_000;
@@ -29,7 +29,7 @@ shapes! {
 }
 
 impl GetLogEvents {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         let group = required(self.log_group_name.as_ref(), "logGroupName")?;
         let stream = required(self.log_stream_name.as_ref(), "logStreamName")?;
         let limit = self.most()?;
@@ -52,11 +52,11 @@ impl GetLogEvents {
     }
 
     /// Most events that are asked for.
-    fn most(&self) -> Result<usize, Refusal> {
+    fn most(&self) -> Result<usize, ServiceException> {
         let limit = self.limit.unwrap_or(MOST);
         let most = usize::try_from(limit).ok().filter(|_| (1..=MOST).contains(&limit));
         most.ok_or_else(|| {
-            Refusal::parameter(format!(
+            ServiceException::parameter(format!(
                 "1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: \
                  Member must have value between 1 and {MOST}"
             ))
@@ -64,15 +64,20 @@ impl GetLogEvents {
     }
 
     /// Which events are asked for.
-    fn page(&self, mut events: Vec<Event>, token: Option<Position>, limit: usize) -> Vec<Event> {
+    fn page(
+        &self,
+        mut events: Vec<CloudLogEvent>,
+        token: Option<LogPosition>,
+        limit: usize,
+    ) -> Vec<CloudLogEvent> {
         let (from, until) = (self.start_time.unwrap_or(0), self.end_time.unwrap_or(i64::MAX));
         events.retain(|event| (from..until).contains(&unix_ms(event.time)));
         let is_forward = match token {
-            Some(Position::Forward(number)) => {
+            Some(LogPosition::Forward(number)) => {
                 events.retain(|event| event.number >= number);
                 true
             }
-            Some(Position::Backward(number)) => {
+            Some(LogPosition::Backward(number)) => {
                 events.retain(|event| event.number < number);
                 false
             }
@@ -87,47 +92,56 @@ impl GetLogEvents {
 }
 
 /// All events of a stream, for a caller that may read them.
-fn kept(scene: &Scene<'_>, group: &str, stream: &str) -> Result<Vec<Event>, Refusal> {
+fn kept(
+    scene: &RequestContext<'_>,
+    group: &str,
+    stream: &str,
+) -> Result<Vec<CloudLogEvent>, ServiceException> {
     let (region, partition) = (scene.region, scene.partition());
     let arn =
         format!("arn:{partition}:logs:{region}:{ACCOUNT}:log-group:{group}:log-stream:{stream}");
     scene.allowed("logs:GetLogEvents", Some(&arn))?;
-    let name =
-        Name { region: region.to_owned(), group: group.to_owned(), stream: stream.to_owned() };
+    let name = LogStreamName {
+        region: region.to_owned(),
+        group: group.to_owned(),
+        stream: stream.to_owned(),
+    };
     scene.cloud.backend.streams().read(&name).map_err(|missing| {
         let what = match missing {
-            Missing::Group => "The specified log group does not exist.",
-            Missing::Stream => "The specified log stream does not exist.",
+            LogNotFound::Group => "The specified log group does not exist.",
+            LogNotFound::Stream => "The specified log stream does not exist.",
         };
-        Refusal::new("ResourceNotFoundException", what)
+        ServiceException::new("ResourceNotFoundException", what)
     })
 }
 
 /// The number of the first event, and the one behind the last. At either end of the stream the token that
 /// was given comes back, by which a reader knows that it is there.
-fn ends(events: &[Event], token: Option<Position>) -> (u64, u64) {
+fn ends(events: &[CloudLogEvent], token: Option<LogPosition>) -> (u64, u64) {
     match (events, token) {
         ([first, ..], _) => {
             (first.number, events.last().map_or(first.number, |last| last.number + 1))
         }
-        ([], Some(Position::Forward(number) | Position::Backward(number))) => (number, number),
+        ([], Some(LogPosition::Forward(number) | LogPosition::Backward(number))) => {
+            (number, number)
+        }
         ([], None) => (0, 0),
     }
 }
 
 #[derive(Clone, Copy)]
-enum Position {
+enum LogPosition {
     Forward(u64),
     Backward(u64),
 }
 
 /// A token is opaque for everybody else.
-fn position(token: &str) -> Result<Position, Refusal> {
+fn position(token: &str) -> Result<LogPosition, ServiceException> {
     let parts = token.split_once('/').and_then(|(way, number)| Some((way, number.parse().ok()?)));
     match parts {
-        Some(("f", number)) => Ok(Position::Forward(number)),
-        Some(("b", number)) => Ok(Position::Backward(number)),
-        _ => Err(Refusal::parameter("The specified nextToken is invalid.")),
+        Some(("f", number)) => Ok(LogPosition::Forward(number)),
+        Some(("b", number)) => Ok(LogPosition::Backward(number)),
+        _ => Err(ServiceException::parameter("The specified nextToken is invalid.")),
     }
 }
 

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use fargate_model::size::Size;
+use fargate_model::size::FargateSize;
 
 use super::fargate_checks::{check_disk, size};
 use super::put_cluster_capacity_providers::check_strategy;
 use super::run_task::RunTask;
-use crate::state::cluster::Cluster;
+use crate::state::cluster::CloudCluster;
 use crate::state::definition::{DefinitionStatus, TaskDefinition};
-use crate::state::network::Place;
-use crate::state::region::Region;
-use crate::state::tags::Tags;
-use crate::wire::refusal::Refusal;
+use crate::state::network::CloudSubnet;
+use crate::state::region::CloudRegion;
+use crate::state::tags::ResourceTags;
+use crate::wire::exception::ServiceException;
 
 /// Platform versions that still take tasks, and what LATEST is.
 ///
@@ -21,18 +21,18 @@ const PLATFORM_VERSIONS: [&str; 2] = ["1.3.0", "1.4.0"];
 const LATEST: &str = "1.4.0";
 
 /// A request that can be carried out.
-pub struct Launch {
+pub struct CheckedLaunch {
     pub definition: Arc<TaskDefinition>,
-    pub size: Size,
+    pub size: FargateSize,
     pub capacity_provider: Option<String>,
     pub platform_version: String,
-    pub places: Vec<Place>,
+    pub places: Vec<CloudSubnet>,
     /// Each task gets a public address too.
     pub public_address: bool,
-    pub tags: Tags,
+    pub tags: ResourceTags,
 }
 
-impl Launch {
+impl CheckedLaunch {
     /// Its tasks use spare capacity.
     pub fn is_on_spot(&self) -> bool {
         self.capacity_provider.as_deref() == Some("FARGATE_SPOT")
@@ -40,24 +40,26 @@ impl Launch {
 }
 
 /// Accepts a request for what is there.
-pub fn plan(request: &RunTask, region: &Region) -> Result<Launch, Refusal> {
+pub fn plan(request: &RunTask, region: &CloudRegion) -> Result<CheckedLaunch, ServiceException> {
     let cluster = region.cluster(request.cluster.as_deref())?;
     let reference = super::required(request.task_definition.as_ref(), "taskDefinition")?;
     let definition = region
         .definition(reference)
         .filter(|definition| definition.status != DefinitionStatus::DeleteInProgress)
-        .ok_or_else(|| Refusal::client("TaskDefinition not found."))?;
+        .ok_or_else(|| ServiceException::client("TaskDefinition not found."))?;
     if definition.status == DefinitionStatus::Inactive {
-        return Err(Refusal::client("TaskDefinition is inactive"));
+        return Err(ServiceException::client("TaskDefinition is inactive"));
     }
     let capacity_provider = capacity_provider(request, cluster)?;
     if !definition.compatibilities().contains(&"FARGATE") {
-        return Err(Refusal::parameter("Task definition does not support launch_type FARGATE."));
+        return Err(ServiceException::parameter(
+            "Task definition does not support launch_type FARGATE.",
+        ));
     }
     if request.placement_constraints.as_ref().is_some_and(|list| !list.is_empty())
         || request.placement_strategy.as_ref().is_some_and(|list| !list.is_empty())
     {
-        return Err(Refusal::client(
+        return Err(ServiceException::client(
             "Placement constraints and placement strategies are not supported with FARGATE launch \
              type.",
         ));
@@ -67,7 +69,7 @@ pub fn plan(request: &RunTask, region: &Region) -> Result<Launch, Refusal> {
     let role = request.overrides.as_ref().and_then(|overrides| overrides.task_role_arn.as_ref());
     let has_role = role.is_some() || definition.shape.task_role_arn.is_some();
     if request.enable_execute_command == Some(true) && !has_role {
-        return Err(Refusal::parameter(
+        return Err(ServiceException::parameter(
             "The task couldn't be started because a valid taskRoleArn is not being used. Specify a \
              valid task role in your task definition and try again.",
         ));
@@ -75,7 +77,7 @@ pub fn plan(request: &RunTask, region: &Region) -> Result<Launch, Refusal> {
     let network = request.network_configuration.as_ref();
     let network = network.and_then(|network| network.awsvpc_configuration.as_ref());
     let network = network.ok_or_else(|| {
-        Refusal::parameter(
+        ServiceException::parameter(
             "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
         )
     })?;
@@ -83,7 +85,7 @@ pub fn plan(request: &RunTask, region: &Region) -> Result<Launch, Refusal> {
     let public_address = network.assign_public_ip.as_deref() == Some("ENABLED");
     let tags = tags(request, definition, cluster)?;
     let definition = Arc::clone(definition);
-    Ok(Launch {
+    Ok(CheckedLaunch {
         definition,
         size,
         capacity_provider,
@@ -95,15 +97,22 @@ pub fn plan(request: &RunTask, region: &Region) -> Result<Launch, Refusal> {
 }
 
 /// The provider that runs the tasks, when a strategy decides. A launch type has none.
-fn capacity_provider(request: &RunTask, cluster: &Cluster) -> Result<Option<String>, Refusal> {
+fn capacity_provider(
+    request: &RunTask,
+    cluster: &CloudCluster,
+) -> Result<Option<String>, ServiceException> {
     match request.launch_type.as_deref() {
         Some("FARGATE") => return Ok(None),
         Some("EC2") => return Err(no_instances()),
         Some("EXTERNAL") => {
-            return Err(Refusal::parameter("No External Instances were found in your cluster."));
+            return Err(ServiceException::parameter(
+                "No External Instances were found in your cluster.",
+            ));
         }
         Some(_) => {
-            return Err(Refusal::parameter("launchType must be one of EC2, FARGATE and EXTERNAL."));
+            return Err(ServiceException::parameter(
+                "launchType must be one of EC2, FARGATE and EXTERNAL.",
+            ));
         }
         None => {}
     }
@@ -120,24 +129,25 @@ fn capacity_provider(request: &RunTask, cluster: &Cluster) -> Result<Option<Stri
     Ok(first.capacity_provider.clone())
 }
 
-fn no_instances() -> Refusal {
-    Refusal::parameter("No Container Instances were found in your cluster.")
+fn no_instances() -> ServiceException {
+    ServiceException::parameter("No Container Instances were found in your cluster.")
 }
 
-fn overridden_size(request: &RunTask, definition: &TaskDefinition) -> Result<Size, Refusal> {
+fn overridden_size(
+    request: &RunTask,
+    definition: &TaskDefinition,
+) -> Result<FargateSize, ServiceException> {
     let overrides = request.overrides.as_ref();
     let shape = &definition.shape;
     let cpu = overrides.and_then(|o| o.cpu.as_deref()).or(shape.cpu.as_deref());
     let memory = overrides.and_then(|o| o.memory.as_deref()).or(shape.memory.as_deref());
     check_disk(overrides.and_then(|overrides| overrides.ephemeral_storage.as_ref()))?;
     for one in overrides.and_then(|o| o.container_overrides.as_ref()).into_iter().flatten() {
-        let name = one
-            .name
-            .as_deref()
-            .filter(|name| !name.is_empty())
-            .ok_or_else(|| Refusal::parameter("Container override name can not be blank."))?;
+        let name = one.name.as_deref().filter(|name| !name.is_empty()).ok_or_else(|| {
+            ServiceException::parameter("Container override name can not be blank.")
+        })?;
         if !definition.containers().iter().any(|c| c.name.as_deref() == Some(name)) {
-            return Err(Refusal::parameter(format!(
+            return Err(ServiceException::parameter(format!(
                 "Override for container named {name} is not a container in the TaskDefinition."
             )));
         }
@@ -145,12 +155,15 @@ fn overridden_size(request: &RunTask, definition: &TaskDefinition) -> Result<Siz
     size(cpu, memory)
 }
 
-fn platform_version(request: &RunTask, definition: &TaskDefinition) -> Result<String, Refusal> {
+fn platform_version(
+    request: &RunTask,
+    definition: &TaskDefinition,
+) -> Result<String, ServiceException> {
     let version = match request.platform_version.as_deref() {
         None | Some("LATEST") => LATEST,
         Some(version) => {
             PLATFORM_VERSIONS.into_iter().find(|known| *known == version).ok_or_else(|| {
-                Refusal::new(
+                ServiceException::new(
                     "PlatformUnknownException",
                     "The specified platform version does not exist.",
                 )
@@ -159,7 +172,7 @@ fn platform_version(request: &RunTask, definition: &TaskDefinition) -> Result<St
     };
     let disk = definition.shape.ephemeral_storage.is_some();
     if version != LATEST && (definition.mounts_file_systems() || disk) {
-        return Err(Refusal::new(
+        return Err(ServiceException::new(
             "PlatformTaskDefinitionIncompatibilityException",
             "One or more of the requested capabilities are not supported.",
         ));
@@ -170,11 +183,11 @@ fn platform_version(request: &RunTask, definition: &TaskDefinition) -> Result<St
 fn tags(
     request: &RunTask,
     definition: &TaskDefinition,
-    cluster: &Cluster,
-) -> Result<Tags, Refusal> {
+    cluster: &CloudCluster,
+) -> Result<ResourceTags, ServiceException> {
     let propagated = match request.propagate_tags.as_deref() {
         Some("TASK_DEFINITION") => definition.tags.clone(),
-        _ => Tags::default(),
+        _ => ResourceTags::default(),
     };
     let tags = propagated.with(request.tags.clone())?;
     if request.enable_ecs_managed_tags == Some(true) {

@@ -4,8 +4,8 @@
 
 use super::run_task::RunTask;
 use crate::state::client_token::MAX_TOKEN;
-use crate::wire::member::Member;
-use crate::wire::refusal::Refusal;
+use crate::wire::exception::ServiceException;
+use crate::wire::member::ShapeMember;
 
 /// Tasks of one call.
 const COUNT: std::ops::RangeInclusive<i32> = 1..=10;
@@ -17,16 +17,16 @@ const MAX_STARTED_BY: usize = 128;
 const MAX_GROUP: usize = 255;
 
 /// Accepts a request by itself.
-pub fn check(request: &RunTask) -> Result<(), Refusal> {
+pub fn check(request: &RunTask) -> Result<(), ServiceException> {
     if !COUNT.contains(&request.count.unwrap_or(1)) {
-        return Err(Refusal::parameter(format!(
+        return Err(ServiceException::parameter(format!(
             "count must be between {} and {}.",
             COUNT.start(),
             COUNT.end()
         )));
     }
     if request.launch_type.is_some() && request.capacity_provider_strategy.is_some() {
-        return Err(Refusal::parameter(
+        return Err(ServiceException::parameter(
             "Specifying both a launch type and capacity provider strategy is not supported. Remove \
              one and try again.",
         ));
@@ -34,29 +34,31 @@ pub fn check(request: &RunTask) -> Result<(), Refusal> {
     check_started_by(request.started_by.as_deref())?;
     check_token(request.client_token.as_deref())?;
     if request.group.as_ref().is_some_and(|group| group.chars().count() > MAX_GROUP) {
-        return Err(Refusal::parameter(format!(
+        return Err(ServiceException::parameter(format!(
             "group must be at most {MAX_GROUP} characters long."
         )));
     }
     match request.propagate_tags.as_deref() {
         None | Some("TASK_DEFINITION" | "NONE") => {}
         Some("SERVICE") => {
-            return Err(Refusal::parameter(
+            return Err(ServiceException::parameter(
                 "Tasks that are not part of a service cannot propagate tags from a service.",
             ));
         }
         Some(_) => {
-            return Err(Refusal::parameter("propagateTags must be TASK_DEFINITION or NONE."));
+            return Err(ServiceException::parameter(
+                "propagateTags must be TASK_DEFINITION or NONE.",
+            ));
         }
     }
     let length = request.overrides.as_ref().map_or(0, |o| o.write().to_string().chars().count());
     if length > MAX_OVERRIDES {
-        return Err(Refusal::parameter(format!(
+        return Err(ServiceException::parameter(format!(
             "Container Overrides length must be at most {MAX_OVERRIDES}"
         )));
     }
     if request.volume_configurations.as_ref().is_some_and(|volumes| !volumes.is_empty()) {
-        return Err(Refusal::new(
+        return Err(ServiceException::new(
             "UnsupportedFeatureException",
             "This local cloud attaches no EBS volumes.",
         ));
@@ -64,11 +66,11 @@ pub fn check(request: &RunTask) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_started_by(started_by: Option<&str>) -> Result<(), Refusal> {
+fn check_started_by(started_by: Option<&str>) -> Result<(), ServiceException> {
     let Some(text) = started_by else { return Ok(()) };
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_/".contains(&b);
     if text.len() > MAX_STARTED_BY || !text.bytes().all(allowed) {
-        return Err(Refusal::parameter(format!(
+        return Err(ServiceException::parameter(format!(
             "startedBy can have at most {MAX_STARTED_BY} letters, numbers, hyphens, underscores \
              and slashes."
         )));
@@ -76,10 +78,10 @@ fn check_started_by(started_by: Option<&str>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_token(token: Option<&str>) -> Result<(), Refusal> {
+fn check_token(token: Option<&str>) -> Result<(), ServiceException> {
     let Some(text) = token else { return Ok(()) };
     if text.is_empty() || text.len() > MAX_TOKEN || !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Refusal::parameter(format!(
+        return Err(ServiceException::parameter(format!(
             "clientToken must have 1 to {MAX_TOKEN} printable ASCII characters."
         )));
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Outcome, Scene};
+use super::{ActionResult, RequestContext};
 use crate::state::page::page;
 use crate::wire::member::{shapes, without_nulls};
 
@@ -17,7 +17,7 @@ shapes! {
 }
 
 impl ListClusters {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         let mut state = scene.cloud.state();
         let region = state.region(scene.region, scene.now);
         let active = region.clusters.values().filter(|cluster| !cluster.deleted);

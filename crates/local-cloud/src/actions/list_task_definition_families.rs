@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::{Outcome, Scene};
+use super::{ActionResult, RequestContext};
 use crate::state::definition::DefinitionStatus;
 use crate::state::page::page;
+use crate::wire::exception::ServiceException;
 use crate::wire::member::{shapes, without_nulls};
-use crate::wire::refusal::Refusal;
 
 /// Families of one page. Source: Amazon ECS API Reference, `ListTaskDefinitionFamilies`.
 const PAGE: usize = 100;
@@ -21,14 +21,16 @@ shapes! {
 }
 
 impl ListTaskDefinitionFamilies {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         // Without a status, the answer has both; an INACTIVE family has no ACTIVE revision.
         let wanted: fn(bool) -> bool = match self.status.as_deref() {
             None | Some("ALL") => |_| true,
             Some("ACTIVE") => |active| active,
             Some("INACTIVE") => |active| !active,
             Some(_) => {
-                return Err(Refusal::parameter("status must be one of ACTIVE, INACTIVE and ALL."));
+                return Err(ServiceException::parameter(
+                    "status must be one of ACTIVE, INACTIVE and ALL.",
+                ));
             }
         };
         let mut state = scene.cloud.state();

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::{Outcome, Scene};
+use super::{ActionResult, RequestContext};
 use crate::state::page::page;
+use crate::wire::exception::ServiceException;
 use crate::wire::member::{shapes, without_nulls};
-use crate::wire::refusal::Refusal;
 
 /// Revisions of one page. Source: Amazon ECS API Reference, `ListTaskDefinitions`, `maxResults`.
 const PAGE: usize = 100;
@@ -21,17 +21,17 @@ shapes! {
 }
 
 impl ListTaskDefinitions {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         let status = self.status.as_deref().unwrap_or("ACTIVE");
         if !["ACTIVE", "INACTIVE", "DELETE_IN_PROGRESS"].contains(&status) {
-            return Err(Refusal::parameter(
+            return Err(ServiceException::parameter(
                 "status must be one of ACTIVE, INACTIVE and DELETE_IN_PROGRESS.",
             ));
         }
         let descending = match self.sort.as_deref().unwrap_or("ASC") {
             "ASC" => false,
             "DESC" => true,
-            _ => return Err(Refusal::parameter("sort must be ASC or DESC.")),
+            _ => return Err(ServiceException::parameter("sort must be ASC or DESC.")),
         };
         let mut state = scene.cloud.state();
         let region = state.region(scene.region, scene.now);

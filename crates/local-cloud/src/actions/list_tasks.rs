@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::{Outcome, Scene};
+use super::{ActionResult, RequestContext};
 use crate::state::page::page;
-use crate::state::task::Task;
+use crate::state::task::CloudTask;
+use crate::wire::exception::ServiceException;
 use crate::wire::member::{shapes, without_nulls};
-use crate::wire::refusal::Refusal;
 
 /// Tasks of one page. Source: Amazon ECS API Reference, `ListTasks`, `maxResults`.
 const PAGE: usize = 100;
@@ -27,7 +27,7 @@ shapes! {
 }
 
 impl ListTasks {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         self.check()?;
         let mut state = scene.cloud.state();
         let region = state.region(scene.region, scene.now);
@@ -40,18 +40,18 @@ impl ListTasks {
         Ok(without_nulls(json!({ "taskArns": page.items, "nextToken": page.next_token })))
     }
 
-    fn check(&self) -> Result<(), Refusal> {
+    fn check(&self) -> Result<(), ServiceException> {
         let others =
             [&self.family, &self.service_name, &self.container_instance, &self.launch_type];
         if self.started_by.is_some() && others.iter().any(|other| other.is_some()) {
-            return Err(Refusal::parameter(
+            return Err(ServiceException::parameter(
                 "startedBy must be the only filter when it is specified.",
             ));
         }
         match self.desired_status.as_deref() {
             None | Some("RUNNING" | "PENDING" | "STOPPED") => {}
             Some(_) => {
-                return Err(Refusal::parameter(
+                return Err(ServiceException::parameter(
                     "desiredStatus must be one of PENDING, RUNNING and STOPPED.",
                 ));
             }
@@ -59,25 +59,27 @@ impl ListTasks {
         match self.launch_type.as_deref() {
             None | Some("EC2" | "FARGATE" | "EXTERNAL" | "MANAGED_INSTANCES") => {}
             Some(_) => {
-                return Err(Refusal::parameter(
+                return Err(ServiceException::parameter(
                     "launchType must be one of EC2, FARGATE, EXTERNAL and MANAGED_INSTANCES.",
                 ));
             }
         }
         if self.service_name.is_some() {
-            return Err(Refusal::new("ServiceNotFoundException", "Service not found."));
+            return Err(ServiceException::new("ServiceNotFoundException", "Service not found."));
         }
         if self.daemon_name.is_some() {
-            return Err(Refusal::parameter("The referenced daemon was not found."));
+            return Err(ServiceException::parameter("The referenced daemon was not found."));
         }
         if self.container_instance.is_some() {
-            return Err(Refusal::parameter("The referenced container instance was not found."));
+            return Err(ServiceException::parameter(
+                "The referenced container instance was not found.",
+            ));
         }
         Ok(())
     }
 
     /// A desired status of PENDING matches nothing, as the API Reference says.
-    fn wants(&self, task: &Task) -> bool {
+    fn wants(&self, task: &CloudTask) -> bool {
         self.desired_status.as_deref().unwrap_or("RUNNING") == task.desired_status()
             && self.family.as_ref().is_none_or(|family| *family == task.definition.family)
             && self.started_by.as_ref().is_none_or(|by| task.started_by.as_ref() == Some(by))

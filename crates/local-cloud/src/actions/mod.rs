@@ -2,7 +2,6 @@
 //! one short lock, and gives the body of the answer. Time and processes are not theirs.
 
 mod assume_role;
-mod concerned;
 mod create_cluster;
 mod definition_checks;
 mod delete_cluster;
@@ -25,25 +24,26 @@ mod list_tasks;
 mod put_cluster_capacity_providers;
 pub mod query;
 mod register_task_definition;
+mod request_tasks;
 mod run_task;
 mod stop_task;
 mod tag_resource;
 mod untag_resource;
 
-pub use concerned::concerned;
 pub use definition_checks::start_order;
+pub use request_tasks::concerned;
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use fargate_model::region::Partition;
+use fargate_model::region::AwsPartition;
 use serde_json::Value;
 
-use crate::cloud::Cloud;
-use crate::fault::{Fault, View};
-use crate::wire::credentials::Principal;
-use crate::wire::member::Member;
-use crate::wire::refusal::Refusal;
+use crate::cloud::CloudInstance;
+use crate::fault::{CloudFault, ReaderLag};
+use crate::wire::credentials::CallerPrincipal;
+use crate::wire::exception::ServiceException;
+use crate::wire::member::ShapeMember;
 use crate::wire::shape::definition::RegisterTaskDefinition;
 
 /// Every operation that this cloud plays.
@@ -79,10 +79,10 @@ pub const NAMES_TASKS: [&str; 5] =
     ["DescribeTasks", "ListTagsForResource", "StopTask", "TagResource", "UntagResource"];
 
 /// The body of an answer, or an error.
-pub type Outcome = Result<Value, Refusal>;
+pub type ActionResult = Result<Value, ServiceException>;
 
 /// A request for one operation, read but not yet checked.
-pub enum Action {
+pub enum EcsAction {
     CreateCluster(create_cluster::CreateCluster),
     DeleteCluster(delete_cluster::DeleteCluster),
     DeleteTaskDefinitions(delete_task_definitions::DeleteTaskDefinitions),
@@ -106,26 +106,26 @@ pub enum Action {
 }
 
 /// Where an operation takes place.
-pub struct Scene<'a> {
-    pub cloud: &'a Arc<Cloud>,
+pub struct RequestContext<'a> {
+    pub cloud: &'a Arc<CloudInstance>,
     pub region: &'a str,
     pub now: SystemTime,
-    pub fault: Option<&'a Fault>,
-    pub view: View,
-    pub principal: &'a Principal,
+    pub fault: Option<&'a CloudFault>,
+    pub view: ReaderLag,
+    pub principal: &'a CallerPrincipal,
 }
 
-impl Scene<'_> {
+impl RequestContext<'_> {
     /// The partition of the Region, as ARNs name it.
     pub fn partition(&self) -> &'static str {
-        Partition::of(self.region).name()
+        AwsPartition::of(self.region).name()
     }
 
     /// Refuses what a test took away, in the words of IAM. EC2 names no resource, and says first
     /// that the operation is not allowed.
     ///
     /// Source: messages of the services, as public issue trackers quote them.
-    pub fn allowed(&self, right: &str, resource: Option<&str>) -> Result<(), Refusal> {
+    pub fn allowed(&self, right: &str, resource: Option<&str>) -> Result<(), ServiceException> {
         if self.cloud.rights.allows(right) {
             return Ok(());
         }
@@ -140,44 +140,50 @@ impl Scene<'_> {
     }
 
     /// That the caller has no right to do this.
-    pub fn refused(&self, right: &str, resource: Option<&str>, because: &str) -> Refusal {
+    pub fn refused(&self, right: &str, resource: Option<&str>, because: &str) -> ServiceException {
         let user = self.principal.arn(self.partition());
         let on = resource.map(|resource| format!(" on resource: {resource}")).unwrap_or_default();
         let words = format!("User: {user} is not authorized to perform: {right}{on}{because}");
         let first = "You are not authorized to perform this operation. ";
         let first = if right.starts_with("ec2:") { first } else { "" };
-        Refusal::new("AccessDeniedException", format!("{first}{words}"))
+        ServiceException::new("AccessDeniedException", format!("{first}{words}"))
     }
 }
 
-impl Action {
+impl EcsAction {
     /// Reads a request.
-    pub fn decode(operation: &str, body: Value) -> Result<Self, Refusal> {
+    pub fn decode(operation: &str, body: Value) -> Result<Self, ServiceException> {
         Ok(match operation {
-            "CreateCluster" => Self::CreateCluster(Member::read(body)?),
-            "DeleteCluster" => Self::DeleteCluster(Member::read(body)?),
-            "DeleteTaskDefinitions" => Self::DeleteTaskDefinitions(Member::read(body)?),
-            "DeregisterTaskDefinition" => Self::DeregisterTaskDefinition(Member::read(body)?),
-            "DescribeClusters" => Self::DescribeClusters(Member::read(body)?),
-            "DescribeTaskDefinition" => Self::DescribeTaskDefinition(Member::read(body)?),
-            "DescribeTasks" => Self::DescribeTasks(Member::read(body)?),
-            "ListClusters" => Self::ListClusters(Member::read(body)?),
-            "ListTagsForResource" => Self::ListTagsForResource(Member::read(body)?),
-            "ListTaskDefinitionFamilies" => Self::ListTaskDefinitionFamilies(Member::read(body)?),
-            "ListTaskDefinitions" => Self::ListTaskDefinitions(Member::read(body)?),
-            "ListTasks" => Self::ListTasks(Member::read(body)?),
-            "PutClusterCapacityProviders" => Self::PutClusterCapacityProviders(Member::read(body)?),
-            "RegisterTaskDefinition" => Self::RegisterTaskDefinition(Box::new(Member::read(body)?)),
-            "RunTask" => Self::RunTask(Box::new(Member::read(body)?)),
-            "StopTask" => Self::StopTask(Member::read(body)?),
-            "TagResource" => Self::TagResource(Member::read(body)?),
-            "UntagResource" => Self::UntagResource(Member::read(body)?),
+            "CreateCluster" => Self::CreateCluster(ShapeMember::read(body)?),
+            "DeleteCluster" => Self::DeleteCluster(ShapeMember::read(body)?),
+            "DeleteTaskDefinitions" => Self::DeleteTaskDefinitions(ShapeMember::read(body)?),
+            "DeregisterTaskDefinition" => Self::DeregisterTaskDefinition(ShapeMember::read(body)?),
+            "DescribeClusters" => Self::DescribeClusters(ShapeMember::read(body)?),
+            "DescribeTaskDefinition" => Self::DescribeTaskDefinition(ShapeMember::read(body)?),
+            "DescribeTasks" => Self::DescribeTasks(ShapeMember::read(body)?),
+            "ListClusters" => Self::ListClusters(ShapeMember::read(body)?),
+            "ListTagsForResource" => Self::ListTagsForResource(ShapeMember::read(body)?),
+            "ListTaskDefinitionFamilies" => {
+                Self::ListTaskDefinitionFamilies(ShapeMember::read(body)?)
+            }
+            "ListTaskDefinitions" => Self::ListTaskDefinitions(ShapeMember::read(body)?),
+            "ListTasks" => Self::ListTasks(ShapeMember::read(body)?),
+            "PutClusterCapacityProviders" => {
+                Self::PutClusterCapacityProviders(ShapeMember::read(body)?)
+            }
+            "RegisterTaskDefinition" => {
+                Self::RegisterTaskDefinition(Box::new(ShapeMember::read(body)?))
+            }
+            "RunTask" => Self::RunTask(Box::new(ShapeMember::read(body)?)),
+            "StopTask" => Self::StopTask(ShapeMember::read(body)?),
+            "TagResource" => Self::TagResource(ShapeMember::read(body)?),
+            "UntagResource" => Self::UntagResource(ShapeMember::read(body)?),
             other => Self::Unsupported(other.to_owned()),
         })
     }
 
     /// Does what the request asks.
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         match self {
             Self::CreateCluster(request) => request.perform(scene),
             Self::DeleteCluster(request) => request.perform(scene),
@@ -197,7 +203,7 @@ impl Action {
             Self::StopTask(request) => request.perform(scene),
             Self::TagResource(request) => request.perform(scene),
             Self::UntagResource(request) => request.perform(scene),
-            Self::Unsupported(operation) => Err(Refusal::new(
+            Self::Unsupported(operation) => Err(ServiceException::new(
                 "UnknownOperationException",
                 format!("This local cloud does not play {operation}."),
             )),
@@ -206,10 +212,10 @@ impl Action {
 }
 
 /// Does what a request for CloudWatch Logs asks.
-pub fn perform_of_logs(operation: &str, body: Value, scene: &Scene<'_>) -> Outcome {
+pub fn perform_of_logs(operation: &str, body: Value, scene: &RequestContext<'_>) -> ActionResult {
     match operation {
         "GetLogEvents" => get_log_events::GetLogEvents::read(body)?.perform(scene),
-        operation => Err(Refusal::new(
+        operation => Err(ServiceException::new(
             "UnknownOperationException",
             format!("This local cloud does not play {operation} of CloudWatch Logs."),
         )),
@@ -217,18 +223,22 @@ pub fn perform_of_logs(operation: &str, body: Value, scene: &Scene<'_>) -> Outco
 }
 
 /// A member that must be there and not empty.
-fn required<'a>(value: Option<&'a String>, name: &str) -> Result<&'a str, Refusal> {
+fn required<'a>(value: Option<&'a String>, name: &str) -> Result<&'a str, ServiceException> {
     match value {
         Some(text) if !text.is_empty() => Ok(text),
-        _ => Err(Refusal::parameter(format!("{name} can not be blank."))),
+        _ => Err(ServiceException::parameter(format!("{name} can not be blank."))),
     }
 }
 
 /// Whether a request's `include` names `word`; a word that is not in `known` is refused.
-fn includes(include: Option<&[String]>, known: &[&str], word: &str) -> Result<bool, Refusal> {
+fn includes(
+    include: Option<&[String]>,
+    known: &[&str],
+    word: &str,
+) -> Result<bool, ServiceException> {
     let include = include.unwrap_or_default();
     if let Some(wrong) = include.iter().find(|given| !known.contains(&given.as_str())) {
-        return Err(Refusal::parameter(format!(
+        return Err(ServiceException::parameter(format!(
             "'{wrong}' is not a valid value for include; valid: {}",
             known.join(", ")
         )));

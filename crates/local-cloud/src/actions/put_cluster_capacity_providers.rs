@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::{Outcome, Scene};
-use crate::state::cluster::Include;
+use super::{ActionResult, RequestContext};
+use crate::state::cluster::IncludedClusterParts;
+use crate::wire::exception::ServiceException;
 use crate::wire::member::shapes;
-use crate::wire::refusal::Refusal;
 use crate::wire::shape::common::CapacityProviderStrategyItem;
 
 /// The providers that Fargate has.
@@ -23,12 +23,12 @@ shapes! {
 }
 
 impl PutClusterCapacityProviders {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         let providers = self
             .capacity_providers
-            .ok_or_else(|| Refusal::parameter("Capacity providers can not be blank."))?;
+            .ok_or_else(|| ServiceException::parameter("Capacity providers can not be blank."))?;
         let strategy = self.default_capacity_provider_strategy.ok_or_else(|| {
-            Refusal::parameter("Default capacity provider strategy can not be blank.")
+            ServiceException::parameter("Default capacity provider strategy can not be blank.")
         })?;
         check_strategy(&providers, &strategy)?;
         let mut state = scene.cloud.state();
@@ -37,7 +37,9 @@ impl PutClusterCapacityProviders {
         cluster.capacity_providers = providers;
         cluster.default_strategy = strategy;
         let cluster = region.cluster(self.cluster.as_deref())?;
-        Ok(json!({ "cluster": cluster.view(region.counts(&cluster.name), Include::ALL) }))
+        Ok(
+            json!({ "cluster": cluster.view(region.counts(&cluster.name), IncludedClusterParts::ALL) }),
+        )
     }
 }
 
@@ -45,26 +47,27 @@ impl PutClusterCapacityProviders {
 pub fn check_strategy(
     providers: &[String],
     strategy: &[CapacityProviderStrategyItem],
-) -> Result<(), Refusal> {
+) -> Result<(), ServiceException> {
     let named = strategy.iter().filter_map(|item| item.capacity_provider.as_ref());
     if let Some(unknown) =
         providers.iter().chain(named.clone()).find(|name| !PROVIDERS.contains(&name.as_str()))
     {
-        return Err(Refusal::parameter(format!(
+        return Err(ServiceException::parameter(format!(
             "The specified capacity provider '{unknown}' was not found. Specify a valid name or \
              ARN and try again."
         )));
     }
     if strategy.len() > MAX_ITEMS {
-        return Err(Refusal::parameter(format!(
+        return Err(ServiceException::parameter(format!(
             "A capacity provider strategy can have at most {MAX_ITEMS} items."
         )));
     }
     for item in strategy {
         let name = item.capacity_provider.as_ref();
-        let name = name.ok_or_else(|| Refusal::parameter("capacityProvider can not be blank."))?;
+        let name =
+            name.ok_or_else(|| ServiceException::parameter("capacityProvider can not be blank."))?;
         if !providers.contains(name) {
-            return Err(Refusal::parameter(
+            return Err(ServiceException::parameter(
                 "The specified capacity provider strategy cannot contain a capacity provider that \
                  is not associated with the cluster. Associate the capacity provider with the \
                  cluster and try again.",
@@ -73,20 +76,20 @@ pub fn check_strategy(
         let weight = item.weight.unwrap_or(0);
         let base = item.base.unwrap_or(0);
         if !(0..=1000).contains(&weight) || !(0..=100_000).contains(&base) {
-            return Err(Refusal::parameter(
+            return Err(ServiceException::parameter(
                 "A capacity provider's weight must be between 0 and 1000 and its base between 0 \
                  and 100000.",
             ));
         }
     }
     if !strategy.is_empty() && strategy.iter().all(|item| item.weight.unwrap_or(0) == 0) {
-        return Err(Refusal::parameter(
+        return Err(ServiceException::parameter(
             "The specified capacity provider strategy must contain at least one capacity provider \
              with a weight greater than 0.",
         ));
     }
     if strategy.iter().filter(|item| item.base.unwrap_or(0) > 0).count() > 1 {
-        return Err(Refusal::parameter(
+        return Err(ServiceException::parameter(
             "The specified capacity provider strategy can contain only one capacity provider with \
              a base value defined.",
         ));

@@ -1,21 +1,27 @@
 //! The operations of the query services: which there are, and what each reads from its form.
 
-use super::Scene;
+use super::RequestContext;
 use super::assume_role::assume_role;
 use super::describe_network_interfaces::describe_network_interfaces;
 use super::describe_subnets::describe_subnets;
-use crate::wire::query::Members;
-use crate::wire::refusal::Refusal;
-use crate::wire::service::{Call, Service};
-use crate::wire::xml::Element;
+use crate::wire::exception::ServiceException;
+use crate::wire::query::FormFields;
+use crate::wire::service::{CloudService, ServiceOperation};
+use crate::wire::xml::XmlElement;
 
 /// Does what the request asks; the elements inside its answer.
-pub fn perform(call: &Call, members: &Members, scene: &Scene<'_>) -> Result<Vec<Element>, Refusal> {
+pub fn perform(
+    call: &ServiceOperation,
+    members: &FormFields,
+    scene: &RequestContext<'_>,
+) -> Result<Vec<XmlElement>, ServiceException> {
     match (call.service, call.operation.as_str()) {
-        (Service::Sts, "AssumeRole") => assume_role(members, scene),
-        (Service::Ec2, "DescribeNetworkInterfaces") => describe_network_interfaces(members, scene),
-        (Service::Ec2, "DescribeSubnets") => describe_subnets(members, scene),
-        (_, operation) => Err(Refusal::new(
+        (CloudService::Sts, "AssumeRole") => assume_role(members, scene),
+        (CloudService::Ec2, "DescribeNetworkInterfaces") => {
+            describe_network_interfaces(members, scene)
+        }
+        (CloudService::Ec2, "DescribeSubnets") => describe_subnets(members, scene),
+        (_, operation) => Err(ServiceException::new(
             "UnknownOperationException",
             format!("The action {operation} is not valid for this web service."),
         )),

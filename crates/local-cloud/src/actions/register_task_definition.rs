@@ -5,16 +5,16 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::definition_checks::check;
-use super::{Outcome, Scene};
+use super::{ActionResult, RequestContext};
 use crate::state::definition::{DefinitionStatus, TaskDefinition};
-use crate::state::tags::Tags;
-use crate::wire::member::{Member, without_nulls};
+use crate::state::tags::ResourceTags;
+use crate::wire::member::{ShapeMember, without_nulls};
 use crate::wire::shape::definition::{ContainerDefinition, RegisterTaskDefinition};
 
 impl RegisterTaskDefinition {
-    pub fn perform(mut self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(mut self, scene: &RequestContext<'_>) -> ActionResult {
         check(&mut self)?;
-        let tags = Tags::checked(self.tags.take())?;
+        let tags = ResourceTags::checked(self.tags.take())?;
         let shown = self.has_tags(&tags);
         let mut state = scene.cloud.state();
         let region = state.region(scene.region, scene.now);
@@ -23,7 +23,7 @@ impl RegisterTaskDefinition {
         Ok(without_nulls(body))
     }
 
-    fn has_tags(&self, tags: &Tags) -> Option<serde_json::Value> {
+    fn has_tags(&self, tags: &ResourceTags) -> Option<serde_json::Value> {
         let tags = tags.to_vec();
         (!tags.is_empty()).then(|| tags.write())
     }
@@ -56,12 +56,12 @@ impl ContainerDefinition {
     }
 }
 
-impl crate::state::region::Region {
+impl crate::state::region::CloudRegion {
     /// Keeps a checked definition as the next revision of its family.
     pub fn register(
         &mut self,
         mut shape: RegisterTaskDefinition,
-        tags: Tags,
+        tags: ResourceTags,
         now: std::time::SystemTime,
     ) -> Arc<TaskDefinition> {
         shape.fill_in();

@@ -3,24 +3,26 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use fargate_model::task::Status;
+use fargate_model::task::TaskStatus;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::launch::{Launch, plan};
+use super::launch::{CheckedLaunch, plan};
 use super::launch_checks::check;
-use super::{Outcome, Scene};
-use crate::fault::Fault;
-use crate::lifecycle::Start;
+use super::{ActionResult, RequestContext};
+use crate::fault::CloudFault;
+use crate::lifecycle::LifecycleStart;
 use crate::state::address::public_of;
-use crate::state::client_token::Seen;
-use crate::state::names::Names;
-use crate::state::past::Past;
+use crate::state::arns::RegionArns;
+use crate::state::client_token::ClientTokenStatus;
 use crate::state::random;
-use crate::state::region::Region;
-use crate::state::task::{Container, Interface, InterfaceStatus, Task, Times};
-use crate::wire::member::{Member, shapes, without_nulls};
-use crate::wire::refusal::Refusal;
+use crate::state::region::CloudRegion;
+use crate::state::task::{
+    CloudContainer, CloudTask, CloudTaskTimes, InterfaceStatus, TaskNetworkInterface,
+};
+use crate::state::task_history::TaskHistory;
+use crate::wire::exception::ServiceException;
+use crate::wire::member::{ShapeMember, shapes, without_nulls};
 use crate::wire::shape::common::{
     CapacityProviderStrategyItem, NetworkConfiguration, Tag, TaskOverride,
 };
@@ -62,7 +64,7 @@ shapes! {
 }
 
 impl RunTask {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         check(&self)?;
         self.check_rights(scene)?;
         let mut state = scene.cloud.state();
@@ -73,17 +75,17 @@ impl RunTask {
         if let Some(token) = &self.client_token {
             let name = cluster.name.clone();
             match cluster.tokens.seen(token, &parameters, scene.now) {
-                Seen::Never => {}
-                Seen::Same(ids) => return Ok(answer(region, &ids)),
-                Seen::Other(ids) => {
+                ClientTokenStatus::Never => {}
+                ClientTokenStatus::Same(ids) => return Ok(answer(region, &ids)),
+                ClientTokenStatus::Other(ids) => {
                     let arns = ids.iter().map(|id| region.names.task(&name, id));
-                    return Err(Refusal::conflict(arns.collect()));
+                    return Err(ServiceException::conflict(arns.collect()));
                 }
             }
         }
         let launch = plan(&self, region)?;
         let count = usize::try_from(self.count.unwrap_or(1)).expect("checked to be 1 to 10");
-        if let Some(Fault::Failure { reason, detail }) = scene.fault {
+        if let Some(CloudFault::Failure { reason, detail }) = scene.fault {
             return Ok(failures(count, reason, detail.as_deref()));
         }
         // Without namespaces every task would use the same folders.
@@ -91,7 +93,7 @@ impl RunTask {
             if scene.cloud.backend.is_shared() { 1_usize.saturating_sub(live) } else { count };
         let launched = count.min(room);
         if !scene.may_launch(launch.is_on_spot(), launched) {
-            return Err(Refusal::throttled());
+            return Err(ServiceException::throttled());
         }
         let started: Vec<_> = (0..launched)
             .map(|_| {
@@ -112,11 +114,11 @@ impl RunTask {
 
     /// Tags need a right of their own. Source: Amazon ECS Developer Guide, "Grant permission to tag
     /// resources on creation".
-    fn check_rights(&self, scene: &Scene<'_>) -> Result<(), Refusal> {
+    fn check_rights(&self, scene: &RequestContext<'_>) -> Result<(), ServiceException> {
         if self.tags.as_ref().is_none_or(Vec::is_empty) {
             return Ok(());
         }
-        let names = Names { region: scene.region.to_owned() };
+        let names = RegionArns { region: scene.region.to_owned() };
         let cluster = names.cluster_name(self.cluster.as_deref())?;
         scene.allowed("ecs:TagResource", Some(&names.task(cluster, "*")))
     }
@@ -124,9 +126,9 @@ impl RunTask {
     /// Makes one task and sets it going; its id.
     fn start_one(
         &self,
-        scene: &Scene<'_>,
-        state: &mut crate::state::State,
-        launch: &Launch,
+        scene: &RequestContext<'_>,
+        state: &mut crate::state::CloudResources,
+        launch: &CheckedLaunch,
         sequence: u64,
     ) -> String {
         let (region, blocks) = state.region_and_blocks(scene.region, scene.now);
@@ -139,10 +141,10 @@ impl RunTask {
             task.interface.public_address = task.interface.address.and_then(public_of);
         }
         let orders = task.orders.subscribe();
-        let start = Start {
+        let start = LifecycleStart {
             region: scene.region.to_owned(),
             id: task.id.clone(),
-            fault: scene.fault.and_then(Fault::of_task),
+            fault: scene.fault.and_then(CloudFault::of_task),
             orders,
         };
         let id = task.id.clone();
@@ -154,26 +156,26 @@ impl RunTask {
 
     fn task(
         &self,
-        region: &Region,
-        launch: &Launch,
+        region: &CloudRegion,
+        launch: &CheckedLaunch,
         turn: usize,
         sequence: u64,
         now: SystemTime,
-    ) -> Task {
+    ) -> CloudTask {
         let id = random::hex_digits(32);
         let cluster = region.cluster(self.cluster.as_deref()).expect("looked up in the plan");
         let definition = Arc::clone(&launch.definition);
-        let container = |name: &Option<String>| Container {
+        let container = |name: &Option<String>| CloudContainer {
             arn: region.names.container(&cluster.name, &id, &random::uuid()),
             name: name.clone().unwrap_or_default(),
             runtime_id: None,
-            last_status: Status::Pending,
+            last_status: TaskStatus::Pending,
             exit_code: None,
             reason: None,
             pid: None,
             log: None,
         };
-        Task {
+        CloudTask {
             arn: region.names.task(&cluster.name, &id),
             sequence,
             region: region.names.region.clone(),
@@ -193,22 +195,22 @@ impl RunTask {
             tags: launch.tags.clone(),
             place: launch.places[turn].clone(),
             interface: interface(),
-            last_status: Status::Provisioning,
+            last_status: TaskStatus::Provisioning,
             version: 1,
-            times: Times::created(now),
+            times: CloudTaskTimes::created(now),
             ending: None,
             forgotten: false,
-            past: Past::default(),
+            past: TaskHistory::default(),
             orders: watch::Sender::new(None),
             id,
         }
     }
 }
 
-fn interface() -> Interface {
+fn interface() -> TaskNetworkInterface {
     let octets = random::hex_digits(10);
     let pairs: Vec<_> = (0..5).map(|i| &octets[2 * i..2 * i + 2]).collect();
-    Interface {
+    TaskNetworkInterface {
         attachment_id: random::uuid(),
         status: InterfaceStatus::Precreated,
         interface_id: format!("eni-{}", random::hex_digits(17)),
@@ -221,7 +223,7 @@ fn interface() -> Interface {
     }
 }
 
-fn answer(region: &Region, ids: &[String]) -> Value {
+fn answer(region: &CloudRegion, ids: &[String]) -> Value {
     let tasks: Vec<_> =
         ids.iter().filter_map(|id| region.tasks.get(id)).map(|task| task.view(true)).collect();
     json!({ "tasks": tasks, "failures": [] })

@@ -3,10 +3,10 @@
 
 use serde_json::json;
 
-use super::{Outcome, Scene, required};
-use crate::state::task::Ending;
+use super::{ActionResult, RequestContext, required};
+use crate::state::task::CloudTaskEnding;
+use crate::wire::exception::ServiceException;
 use crate::wire::member::shapes;
-use crate::wire::refusal::Refusal;
 
 /// Longest reason. Source: Amazon ECS API Reference, `StopTask`, `reason`.
 const MAX_REASON: usize = 1024;
@@ -20,11 +20,11 @@ shapes! {
 }
 
 impl StopTask {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         let reference = required(self.task.as_ref(), "task")?;
         let reason = self.reason.as_deref().unwrap_or("Task stopped by user");
         if reason.chars().count() > MAX_REASON {
-            return Err(Refusal::parameter(format!(
+            return Err(ServiceException::parameter(format!(
                 "reason must be at most {MAX_REASON} characters long."
             )));
         }
@@ -35,8 +35,8 @@ impl StopTask {
         let task = region.tasks.get_mut(&id).filter(|task| task.cluster == cluster);
         let task = task
             .filter(|task| task.is_visible(scene.now, std::time::Duration::ZERO))
-            .ok_or_else(|| Refusal::parameter("The referenced task was not found."))?;
-        task.order(Ending::gentle("UserInitiated", reason), scene.now);
+            .ok_or_else(|| ServiceException::parameter("The referenced task was not found."))?;
+        task.order(CloudTaskEnding::gentle("UserInitiated", reason), scene.now);
         Ok(json!({ "task": task.view(true) }))
     }
 }

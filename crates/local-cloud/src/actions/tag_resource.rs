@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{Outcome, Scene, required};
-use crate::state::names::Tagged;
-use crate::state::region::Region;
-use crate::state::tags::Tags;
+use super::{ActionResult, RequestContext, required};
+use crate::state::arns::TaggedResource;
+use crate::state::region::CloudRegion;
+use crate::state::tags::ResourceTags;
+use crate::wire::exception::ServiceException;
 use crate::wire::member::shapes;
-use crate::wire::refusal::Refusal;
 use crate::wire::shape::common::Tag;
 
 shapes! {
@@ -18,11 +18,11 @@ shapes! {
 }
 
 impl TagResource {
-    pub fn perform(self, scene: &Scene<'_>) -> Outcome {
+    pub fn perform(self, scene: &RequestContext<'_>) -> ActionResult {
         let arn = required(self.resource_arn.as_ref(), "resourceArn")?;
         let mut state = scene.cloud.state();
         let region = state.region(scene.region, scene.now);
-        let tags = tags_of(region, arn, Missing::Resource)?;
+        let tags = tags_of(region, arn, MissingArnError::Resource)?;
         *tags = tags.clone().with(self.tags)?;
         Ok(json!({}))
     }
@@ -30,7 +30,7 @@ impl TagResource {
 
 /// Which error an operation has for an ARN that names nothing here.
 #[derive(Clone, Copy)]
-pub enum Missing {
+pub enum MissingArnError {
     /// `ResourceNotFoundException`.
     Resource,
     /// `InvalidParameterException`, where the operation knows no other.
@@ -39,38 +39,38 @@ pub enum Missing {
 
 /// The tags of a resource, to read or change them.
 pub fn tags_of<'a>(
-    region: &'a mut Region,
+    region: &'a mut CloudRegion,
     arn: &str,
-    missing: Missing,
-) -> Result<&'a mut Tags, Refusal> {
+    missing: MissingArnError,
+) -> Result<&'a mut ResourceTags, ServiceException> {
     let inactive = || {
-        Refusal::parameter(
+        ServiceException::parameter(
             "The specified resource is inactive. Specify an active resource and try again.",
         )
     };
     let absent = move || match missing {
-        Missing::Resource => Refusal::new(
+        MissingArnError::Resource => ServiceException::new(
             "ResourceNotFoundException",
             "The specified resource was not found. Specify a valid ARN and try again.",
         ),
-        Missing::Parameter => Refusal::parameter(
+        MissingArnError::Parameter => ServiceException::parameter(
             "The specified resource was not found. Specify a valid ARN and try again.",
         ),
     };
     let tagged = region.names.tagged(arn).ok_or_else(|| {
-        Refusal::parameter("Invalid identifier: the ARN names no resource of this Region.")
+        ServiceException::parameter("Invalid identifier: the ARN names no resource of this Region.")
     })?;
     match tagged {
-        Tagged::Cluster(name) => match region.clusters.get_mut(name) {
-            None => Err(Refusal::no_cluster()),
+        TaggedResource::Cluster(name) => match region.clusters.get_mut(name) {
+            None => Err(ServiceException::no_cluster()),
             Some(cluster) if cluster.deleted => Err(inactive()),
             Some(cluster) => Ok(&mut cluster.tags),
         },
-        Tagged::Definition(family, revision) => region
+        TaggedResource::Definition(family, revision) => region
             .definition_mut(&format!("{family}:{revision}"))
             .map(|definition| &mut definition.tags)
             .ok_or_else(absent),
-        Tagged::Task(id) => match region.tasks.get_mut(id).filter(|task| !task.forgotten) {
+        TaggedResource::Task(id) => match region.tasks.get_mut(id).filter(|task| !task.forgotten) {
             None => Err(absent()),
             Some(task) if !task.is_live() => Err(inactive()),
             Some(task) => Ok(&mut task.tags),

@@ -5,32 +5,32 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Action, CALLABLE, NAMES_TASKS, QUERY_OPERATIONS, Scene};
-use crate::Pace;
-use crate::cloud::Cloud;
-use crate::fault::{Fault, Phase, View};
-use crate::wire::credentials::Principal;
+use super::{CALLABLE, EcsAction, NAMES_TASKS, QUERY_OPERATIONS, RequestContext};
+use crate::TaskTiming;
+use crate::cloud::CloudInstance;
+use crate::fault::{CloudFault, CloudTaskPhase, ReaderLag};
+use crate::wire::credentials::CallerPrincipal;
 
 const REGION: &str = "eu-west-1";
 const SUBNET: &str = "subnet-0a1b2c3d4e5f60718";
-const HELD: Fault = Fault::TaskHeld { phase: Phase::Provisioning };
+const HELD: CloudFault = CloudFault::TaskHeld { phase: CloudTaskPhase::Provisioning };
 
 /// Calls an operation; an error comes back as `Code: message`.
-fn call(cloud: &Arc<Cloud>, operation: &str, body: Value) -> Result<Value, String> {
+fn call(cloud: &Arc<CloudInstance>, operation: &str, body: Value) -> Result<Value, String> {
     call_in(cloud, REGION, operation, body)
 }
 
 fn call_in(
-    cloud: &Arc<Cloud>,
+    cloud: &Arc<CloudInstance>,
     region: &str,
     operation: &str,
     body: Value,
 ) -> Result<Value, String> {
-    Action::decode(operation, body)
+    EcsAction::decode(operation, body)
         .and_then(|action| {
-            let (now, principal) = (cloud.clock.now(), &Principal::User);
-            let (fault, view) = (Some(&HELD), View::default());
-            action.perform(&Scene { cloud, region, now, fault, view, principal })
+            let (now, principal) = (cloud.clock.now(), &CallerPrincipal::User);
+            let (fault, view) = (Some(&HELD), ReaderLag::default());
+            action.perform(&RequestContext { cloud, region, now, fault, view, principal })
         })
         .map_err(|refusal| format!("{}: {}", refusal.code, refusal.message))
 }
@@ -70,7 +70,12 @@ fn definition() -> Value {
 }
 
 /// Every row is a change to a request that is accepted, and what ECS then says.
-fn assert_refused(cloud: &Arc<Cloud>, operation: &str, base: &Value, rows: &[(Value, &str)]) {
+fn assert_refused(
+    cloud: &Arc<CloudInstance>,
+    operation: &str,
+    base: &Value,
+    rows: &[(Value, &str)],
+) {
     assert!(call(cloud, operation, base.clone()).is_ok(), "{operation} accepts its base");
     for (patch, expected) in rows {
         let said = call(cloud, operation, patched(base.clone(), patch.clone()));
@@ -81,7 +86,7 @@ fn assert_refused(cloud: &Arc<Cloud>, operation: &str, base: &Value, rows: &[(Va
 
 #[tokio::test]
 async fn run_task_refuses_what_ecs_refuses_in_the_same_words() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     let ec2 = json!({
         "family": "ec2",
         "containerDefinitions": [{"name": "main", "image": "image", "memory": 64}],
@@ -196,7 +201,7 @@ async fn run_task_refuses_what_ecs_refuses_in_the_same_words() {
 
 #[tokio::test]
 async fn registration_refuses_what_fargate_cannot_run() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     let containers = |containers: Value| json!({"containerDefinitions": containers});
     let one = |patch: Value| {
         containers(json!([patched(json!({"name": "main", "image": "image"}), patch)]))
@@ -314,7 +319,7 @@ async fn registration_refuses_what_fargate_cannot_run() {
 
 #[tokio::test]
 async fn tasks_are_asked_for_as_ecs_wants_it() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     let id = "0".repeat(32);
     let describe = json!({"cluster": "ci", "tasks": [id]});
     let rows = [
@@ -357,7 +362,7 @@ async fn tasks_are_asked_for_as_ecs_wants_it() {
 
 #[tokio::test]
 async fn the_same_token_starts_its_tasks_once_and_other_parameters_are_a_conflict() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     let request = patched(run_task(), json!({"clientToken": "t", "count": 2}));
     let first = call(&cloud, "RunTask", request.clone()).expect("started");
     let again = call(&cloud, "RunTask", request.clone()).expect("answered");
@@ -369,12 +374,12 @@ async fn the_same_token_starts_its_tasks_once_and_other_parameters_are_a_conflic
     assert_eq!(cloud.state().tasks().len(), 2);
 
     let other = patched(request.clone(), json!({"count": 1}));
-    let refusal = Action::decode("RunTask", other)
+    let refusal = EcsAction::decode("RunTask", other)
         .and_then(|action| {
-            let (now, principal) = (cloud.clock.now(), &Principal::User);
-            let view = View::default();
+            let (now, principal) = (cloud.clock.now(), &CallerPrincipal::User);
+            let view = ReaderLag::default();
             let (cloud, region) = (&cloud, REGION);
-            action.perform(&Scene { cloud, region, now, fault: None, view, principal })
+            action.perform(&RequestContext { cloud, region, now, fault: None, view, principal })
         })
         .expect_err("a conflict");
     assert_eq!(refusal.code, "ConflictException");
@@ -390,7 +395,7 @@ async fn the_same_token_starts_its_tasks_once_and_other_parameters_are_a_conflic
 
 #[tokio::test(start_paused = true)]
 async fn a_token_is_new_again_after_24_hours() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     let request = patched(run_task(), json!({"clientToken": "t"}));
     call(&cloud, "RunTask", request.clone()).expect("started");
     tokio::time::advance(Duration::from_secs(24 * 3600)).await;
@@ -400,7 +405,7 @@ async fn a_token_is_new_again_after_24_hours() {
 
 #[tokio::test]
 async fn an_inactive_definition_takes_no_tasks_and_can_be_deleted() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     call(&cloud, "RegisterTaskDefinition", definition()).expect("registered");
     let reference = json!({"taskDefinition": "fam:1"});
     let not_yet = call(&cloud, "DeleteTaskDefinitions", json!({"taskDefinitions": ["fam:1"]}));
@@ -420,7 +425,7 @@ async fn an_inactive_definition_takes_no_tasks_and_can_be_deleted() {
 
 #[tokio::test]
 async fn a_cluster_with_live_tasks_is_kept_and_a_deleted_one_is_inactive() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     let delete = || call(&cloud, "DeleteCluster", json!({"cluster": "ci"}));
     call(&cloud, "CreateCluster", json!({"clusterName": "b"})).expect("a cluster");
     call(&cloud, "RunTask", run_task()).expect("started");
@@ -440,11 +445,11 @@ async fn a_cluster_with_live_tasks_is_kept_and_a_deleted_one_is_inactive() {
 
 #[tokio::test]
 async fn regions_have_their_own_resources_and_an_empty_cloud_has_none() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     let listed = call_in(&cloud, "cn-north-1", "ListClusters", json!({})).expect("listed");
     assert_eq!(listed["clusterArns"], json!(["arn:aws-cn:ecs:cn-north-1:123456789012:cluster/ci"]));
 
-    let empty = Cloud::for_tests(Pace::Instant, true);
+    let empty = CloudInstance::for_tests(TaskTiming::Instant, true);
     let listed = call(&empty, "ListClusters", json!({})).expect("listed");
     assert_eq!(listed, json!({"clusterArns": []}));
     call(&empty, "CreateCluster", json!({})).expect("a cluster");
@@ -460,7 +465,7 @@ async fn regions_have_their_own_resources_and_an_empty_cloud_has_none() {
 
 #[tokio::test]
 async fn spot_comes_by_strategy_and_shows_its_provider() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     let items = json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1}]);
     let request = json!({"launchType": null, "capacityProviderStrategy": items});
     let body = call(&cloud, "RunTask", patched(run_task(), request)).expect("started");
@@ -470,7 +475,7 @@ async fn spot_comes_by_strategy_and_shows_its_provider() {
 
 #[tokio::test]
 async fn tags_come_and_go_and_are_shown_on_request() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     let request = json!({
         "tags": [{"key": "a", "value": "1"}], "enableECSManagedTags": true,
     });
@@ -500,8 +505,8 @@ async fn tags_come_and_go_and_are_shown_on_request() {
 #[test]
 fn every_operation_that_rules_may_name_is_played() {
     for name in CALLABLE {
-        let decoded = Action::decode(name, json!({})).expect("an empty request can be read");
-        let of_ecs = !matches!(decoded, Action::Unsupported(_));
+        let decoded = EcsAction::decode(name, json!({})).expect("an empty request can be read");
+        let of_ecs = !matches!(decoded, EcsAction::Unsupported(_));
         let elsewhere = QUERY_OPERATIONS.contains(&name) || name == "GetLogEvents";
         assert_ne!(of_ecs, elsewhere, "{name}");
     }

@@ -14,12 +14,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// The running children and the task that reaps them.
-pub struct Children {
-    running: Mutex<HashMap<u32, Running>>,
+pub struct ChildProcesses {
+    running: Mutex<HashMap<u32, RunningChild>>,
     reaper: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Running {
+struct RunningChild {
     child: Child,
     /// The container's first process.
     first: Pid,
@@ -29,7 +29,7 @@ struct Running {
     exits: mpsc::Sender<(usize, i32)>,
 }
 
-impl Children {
+impl ChildProcesses {
     /// Begins to reap.
     pub fn watch() -> io::Result<Arc<Self>> {
         let mut ended = signal(SignalKind::child())?;
@@ -54,7 +54,7 @@ impl Children {
         index: usize,
         exits: mpsc::Sender<(usize, i32)>,
     ) {
-        let running = Running { first: Pid::from_raw(first), child, group, index, exits };
+        let running = RunningChild { first: Pid::from_raw(first), child, group, index, exits };
         self.lock().insert(running.child.id(), running);
         // It may have ended before it was in the table.
         self.reap();
@@ -106,12 +106,12 @@ impl Children {
         });
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u32, Running>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u32, RunningChild>> {
         self.running.lock().expect("no one panics while holding the children")
     }
 }
 
-impl Drop for Children {
+impl Drop for ChildProcesses {
     fn drop(&mut self) {
         if let Some(reaper) = self.reaper.lock().expect("no one panics here").take() {
             reaper.abort();
@@ -124,7 +124,7 @@ impl Drop for Children {
     }
 }
 
-impl Running {
+impl RunningChild {
     fn send(&self, signal: Signal) {
         // It may end at this moment; then there is nothing to send to.
         let _ = if self.group { killpg(self.first, signal) } else { kill(self.first, signal) };

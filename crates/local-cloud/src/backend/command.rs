@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Plan;
+use super::ProcessPlan;
 
 /// Where programs are looked for without a PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -20,7 +20,7 @@ pub fn home(given: Option<OsString>) -> PathBuf {
 /// All variables of a container, each name once: the cloud's, then the plan's in its order, then
 /// where to listen.
 pub fn environment(
-    plan: &Plan,
+    plan: &ProcessPlan,
     inherited: &[(OsString, OsString)],
     port: u16,
 ) -> Vec<(OsString, OsString)> {
@@ -59,7 +59,7 @@ fn is_executable(path: &Path) -> bool {
 
 /// The program by itself, in a process group of its own. `setpriv`, where there is one, ends it
 /// together with the thread that started it.
-pub fn plain(plan: &Plan, argv: &[String]) -> Command {
+pub fn plain(plan: &ProcessPlan, argv: &[String]) -> Command {
     let setpriv = Path::new("/usr/bin/setpriv");
     let mut command = if is_executable(setpriv) {
         let mut command = Command::new(setpriv);
@@ -83,9 +83,9 @@ mod tests {
 
     use super::*;
 
-    fn plan(environment: &[(&str, &str)]) -> Plan {
+    fn plan(environment: &[(&str, &str)]) -> ProcessPlan {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Plan {
+        ProcessPlan {
             stream: None,
             task: "t".to_owned(),
             container: "c".to_owned(),

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::streams::{Name, Streams};
+use crate::log_streams::{CloudLogStreams, LogStreamName};
 
 /// Bytes of one container's output that are kept.
 pub const KEPT_BYTES: usize = 1024 * 1024;
@@ -22,24 +22,24 @@ pub const KEPT_BYTES: usize = 1024 * 1024;
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// A stream that output goes to as well.
-pub struct Tap {
-    pub streams: Arc<Streams>,
-    pub name: Name,
+pub struct LogDestination {
+    pub streams: Arc<CloudLogStreams>,
+    pub name: LogStreamName,
 }
 
 /// The readers of one cloud.
 #[derive(Default)]
-pub struct Logs {
+pub struct LogReaders {
     readers: Mutex<JoinSet<()>>,
 }
 
-impl Logs {
+impl LogReaders {
     /// Copies `output` to a file; the receiver hears when all of it is there.
     pub fn keep(
         &self,
         output: PipeReader,
         path: &Path,
-        tap: Option<Tap>,
+        tap: Option<LogDestination>,
     ) -> io::Result<oneshot::Receiver<()>> {
         let file = File::create(path)?;
         let output = pipe::Receiver::from_owned_fd(OwnedFd::from(output))?;
@@ -68,13 +68,13 @@ impl Logs {
 }
 
 /// A disk that refuses loses log lines, not the task.
-async fn copy(mut output: pipe::Receiver, mut file: File, tap: Option<&Tap>) {
+async fn copy(mut output: pipe::Receiver, mut file: File, tap: Option<&LogDestination>) {
     let mut room = KEPT_BYTES;
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let read = output.read(&mut buffer).await;
         let count = read.unwrap_or_default();
-        if let Some(Tap { streams, name }) = tap {
+        if let Some(LogDestination { streams, name }) = tap {
             streams.append(name, &buffer[..count], count == 0);
         }
         if count == 0 {

@@ -20,12 +20,12 @@ use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use children::Children;
-use log::{Logs, Tap};
-use sandbox::Sandbox;
-use spawner::Spawner;
+use children::ChildProcesses;
+use log::{LogDestination, LogReaders};
+use sandbox::SandboxBuilder;
+use spawner::ProcessSpawner;
 
-use crate::streams::{Name, Streams};
+use crate::log_streams::{CloudLogStreams, LogStreamName};
 
 /// The agent's place in a sandbox.
 const AGENT: &str = "/.fargate/fargate-agent";
@@ -33,24 +33,24 @@ const AGENT: &str = "/.fargate/fargate-agent";
 const SPAWN_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Starts and ends the processes of one cloud.
-pub(crate) struct Backend {
+pub(crate) struct ContainerBackend {
     /// `None` where the machine has no namespaces for us.
-    sandbox: Option<Sandbox>,
+    sandbox: Option<SandboxBuilder>,
     notice: Option<String>,
     agent: PathBuf,
     folder: PathBuf,
     port: u16,
     /// What every container has from the cloud's own environment.
     inherited: Vec<(OsString, OsString)>,
-    spawner: Spawner,
-    children: Arc<Children>,
-    logs: Logs,
-    streams: Arc<Streams>,
+    spawner: ProcessSpawner,
+    children: Arc<ChildProcesses>,
+    logs: LogReaders,
+    streams: Arc<CloudLogStreams>,
 }
 
 /// One container to start.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct ProcessPlan {
     /// The task's id.
     pub task: String,
     /// The container's name.
@@ -60,15 +60,15 @@ pub(crate) struct Plan {
     /// In order; a later one replaces an earlier one.
     pub environment: Vec<(String, String)>,
     pub working_directory: Option<String>,
-    pub mounts: Vec<Mount>,
+    pub mounts: Vec<BindMount>,
     pub address: IpAddr,
     /// Where its output goes beside the file.
-    pub stream: Option<Box<Name>>,
+    pub stream: Option<Box<LogStreamName>>,
 }
 
 /// A folder of this machine that a container sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mount {
+pub(crate) struct BindMount {
     pub source: PathBuf,
     pub path: PathBuf,
     pub read_only: bool,
@@ -76,7 +76,7 @@ pub(crate) struct Mount {
 
 /// A container that runs.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub(crate) struct ContainerProcess {
     /// The container's first process, as this machine numbers it.
     pub pid: i32,
     pub started: Instant,
@@ -89,7 +89,7 @@ pub(crate) struct Process {
 
 /// Why a container did not start; the text is what ECS would show as its reason.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
+pub(crate) enum ContainerStartError {
     #[error(
         "CannotStartContainerError: ResourceInitializationError: failed to create new container \
          runtime task: failed to create shim task: OCI runtime create failed: runc create failed: \
@@ -106,19 +106,19 @@ pub(crate) enum StartError {
     System { what: &'static str, source: io::Error },
 }
 
-/// Gives an I/O error its place in [`StartError::System`].
-fn system(what: &'static str) -> impl Fn(io::Error) -> StartError {
-    move |source| StartError::System { what, source }
+/// Gives an I/O error its place in [`ContainerStartError::System`].
+fn system(what: &'static str) -> impl Fn(io::Error) -> ContainerStartError {
+    move |source| ContainerStartError::System { what, source }
 }
 
-impl Backend {
+impl ContainerBackend {
     /// Prepares to start containers; tries once whether namespaces can be had.
     pub fn new(agent: PathBuf, folder: PathBuf, port: u16) -> io::Result<Self> {
         let variable = |name: &str| Some((OsString::from(name), std::env::var_os(name)?));
         let mut inherited: Vec<_> = ["PATH", "LANG"].into_iter().filter_map(variable).collect();
         let home = command::home(std::env::var_os("HOME"));
         inherited.push(("HOME".into(), home.clone().into()));
-        let (sandbox, notice) = match Sandbox::probe(&home, &folder) {
+        let (sandbox, notice) = match SandboxBuilder::probe(&home, &folder) {
             Ok(sandbox) => (Some(sandbox), None),
             Err(reason) => (None, Some(reason.to_string())),
         };
@@ -129,9 +129,9 @@ impl Backend {
             folder,
             port,
             inherited,
-            spawner: Spawner::start()?,
-            children: Children::watch()?,
-            logs: Logs::default(),
+            spawner: ProcessSpawner::start()?,
+            children: ChildProcesses::watch()?,
+            logs: LogReaders::default(),
             streams: Arc::default(),
         })
     }
@@ -152,7 +152,7 @@ impl Backend {
     }
 
     /// What containers with the log driver `awslogs` wrote.
-    pub fn streams(&self) -> &Streams {
+    pub fn streams(&self) -> &CloudLogStreams {
         &self.streams
     }
 
@@ -163,10 +163,10 @@ impl Backend {
     /// Starts a container. Its exit code goes to `exits` together with `index`.
     pub async fn start(
         &self,
-        plan: &Plan,
+        plan: &ProcessPlan,
         index: usize,
         exits: mpsc::Sender<(usize, i32)>,
-    ) -> Result<Process, StartError> {
+    ) -> Result<ContainerProcess, ContainerStartError> {
         let variables = command::environment(plan, &self.inherited, self.port);
         let argv = self.argv(plan, &variables)?;
         for mount in &plan.mounts {
@@ -183,7 +183,7 @@ impl Backend {
         process.stdout(writer.try_clone().map_err(system("making a pipe"))?).stderr(writer);
         let stream = plan.stream.as_deref().map(|name| {
             self.streams.open(name);
-            Tap { streams: Arc::clone(&self.streams), name: name.clone() }
+            LogDestination { streams: Arc::clone(&self.streams), name: name.clone() }
         });
         let logged = self.logs.keep(output, &log, stream).map_err(system("opening the log"))?;
         let child = self.spawner.spawn(process, said.into()).await.map_err(system("starting"))?;
@@ -192,29 +192,35 @@ impl Backend {
         // In the table at once, so that it is reaped whatever comes of it.
         self.children.add(child, own, self.is_shared(), index, exits);
         let Some(sandbox) = &self.sandbox else {
-            return Ok(Process { pid: own, started: Instant::now(), log, logged, child: id });
+            return Ok(ContainerProcess {
+                pid: own,
+                started: Instant::now(),
+                log,
+                logged,
+                child: id,
+            });
         };
         let first = sandbox::first_process(status.into(), SPAWN_DEADLINE).await;
         let pid = first.map_err(system("starting in a sandbox"))?;
         self.children.set_first(id, pid);
         sandbox.until_command_runs(pid).await;
-        Ok(Process { pid, started: Instant::now(), log, logged, child: id })
+        Ok(ContainerProcess { pid, started: Instant::now(), log, logged, child: id })
     }
 
     fn argv(
         &self,
-        plan: &Plan,
+        plan: &ProcessPlan,
         variables: &[(OsString, OsString)],
-    ) -> Result<Vec<String>, StartError> {
+    ) -> Result<Vec<String>, ContainerStartError> {
         if let Some(program) = plan.argv.first() {
             let hidden = self.sandbox.as_ref().map(|sandbox| sandbox.hidden(plan));
             if !command::is_program(program, variables, &hidden.unwrap_or_default()) {
-                return Err(StartError::NoProgram { program: program.clone() });
+                return Err(ContainerStartError::NoProgram { program: program.clone() });
             }
             return Ok(plan.argv.clone());
         }
         if !self.agent.is_file() {
-            return Err(StartError::NoAgent { agent: self.agent.clone() });
+            return Err(ContainerStartError::NoAgent { agent: self.agent.clone() });
         }
         let agent = match self.sandbox {
             Some(_) => AGENT.to_owned(),
@@ -223,14 +229,14 @@ impl Backend {
         Ok(vec![agent])
     }
 
-    fn log_path(&self, plan: &Plan) -> io::Result<PathBuf> {
+    fn log_path(&self, plan: &ProcessPlan) -> io::Result<PathBuf> {
         let folder = self.folder.join("logs").join(&plan.task);
         std::fs::create_dir_all(&folder)?;
         Ok(folder.join(format!("{}.log", plan.container)))
     }
 
     /// Sends a signal to the first process of a container, if it still runs.
-    pub fn signal(&self, process: &Process, signal: Signal) {
+    pub fn signal(&self, process: &ContainerProcess, signal: Signal) {
         self.children.signal(process.child, signal);
     }
 
@@ -248,7 +254,7 @@ impl Backend {
     }
 }
 
-impl Drop for Backend {
+impl Drop for ContainerBackend {
     fn drop(&mut self) {
         self.children.kill_all();
     }

@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::time::{sleep, timeout};
 
-use super::{AGENT, Plan};
+use super::{AGENT, ProcessPlan};
 
 /// Top-level folders that a container does not have from this machine.
 const NOT_SHARED: [&str; 7] = ["/proc", "/sys", "/dev", "/tmp", "/run", "/builds", "/cache"];
@@ -53,7 +53,7 @@ const EXEC_DEADLINE: Duration = Duration::from_secs(2);
 
 /// How to make sandboxes on this machine.
 #[derive(Debug)]
-pub struct Sandbox {
+pub struct SandboxBuilder {
     bwrap: PathBuf,
     home: PathBuf,
     /// The cloud's own folder, which no container sees.
@@ -64,7 +64,7 @@ pub struct Sandbox {
 
 /// Why there are no sandboxes; the text is the cloud's notice.
 #[derive(Debug, thiserror::Error)]
-pub enum NoSandbox {
+pub enum SandboxUnavailable {
     #[error(
         "bubblewrap is not installed (Debian: apt-get install bubblewrap), so tasks run \
          unprotected and one at a time"
@@ -76,15 +76,18 @@ pub enum NoSandbox {
     NotAllowed { reason: String },
 }
 
-impl Sandbox {
+impl SandboxBuilder {
     /// Finds `bwrap` and tries it once.
-    pub fn probe(home: &Path, folder: &Path) -> Result<Self, NoSandbox> {
+    pub fn probe(home: &Path, folder: &Path) -> Result<Self, SandboxUnavailable> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let bwrap = std::env::split_paths(&path).map(|folder| folder.join("bwrap"));
-        let bwrap = bwrap.into_iter().find(|file| file.is_file()).ok_or(NoSandbox::NotInstalled)?;
+        let bwrap = bwrap
+            .into_iter()
+            .find(|file| file.is_file())
+            .ok_or(SandboxUnavailable::NotInstalled)?;
         let maps_root = !nix::unistd::geteuid().is_root();
         let sandbox = Self { bwrap, home: home.to_owned(), folder: folder.to_owned(), maps_root };
-        let refused = |reason: String| NoSandbox::NotAllowed { reason };
+        let refused = |reason: String| SandboxUnavailable::NotAllowed { reason };
         let mut trial = Command::new(&sandbox.bwrap);
         trial.args(sandbox.arguments(&[], None, None)).args(["--", "/bin/sh", "-c", ":"]);
         let output = trial
@@ -100,7 +103,13 @@ impl Sandbox {
     }
 
     /// `bwrap` with everything but variables and streams.
-    pub fn command(&self, plan: &Plan, argv: &[String], agent: &Path, info: RawFd) -> Command {
+    pub fn command(
+        &self,
+        plan: &ProcessPlan,
+        argv: &[String],
+        agent: &Path,
+        info: RawFd,
+    ) -> Command {
         let mounts: Vec<_> = plan.mounts.iter().map(|mount| mount.path.as_path()).collect();
         let working = plan.working_directory.as_deref().map(Path::new);
         let mut command = Command::new(&self.bwrap);
@@ -121,7 +130,7 @@ impl Sandbox {
     }
 
     /// Folders of a container that are not this machine's.
-    pub fn hidden(&self, plan: &Plan) -> Vec<PathBuf> {
+    pub fn hidden(&self, plan: &ProcessPlan) -> Vec<PathBuf> {
         let private = PRIVATE.iter().map(|(path, _)| PathBuf::from(path));
         let mounted = plan.mounts.iter().map(|mount| mount.path.clone());
         private.chain([self.home.clone()]).chain(mounted).collect()
@@ -133,7 +142,7 @@ impl Sandbox {
         working: Option<&Path>,
         agent: Option<&Path>,
     ) -> Vec<OsString> {
-        let mut arguments = Arguments::default();
+        let mut arguments = BwrapArguments::default();
         arguments.add(["--unshare-pid", "--unshare-ipc", "--as-pid-1", "--die-with-parent"]);
         arguments.add(["--new-session"]);
         if self.maps_root {
@@ -190,9 +199,9 @@ impl Sandbox {
 }
 
 #[derive(Default)]
-struct Arguments(Vec<OsString>);
+struct BwrapArguments(Vec<OsString>);
 
-impl Arguments {
+impl BwrapArguments {
     fn add<T: Into<OsString>>(&mut self, arguments: impl IntoIterator<Item = T>) {
         self.0.extend(arguments.into_iter().map(Into::into));
     }

@@ -17,20 +17,20 @@ use tokio::sync::{mpsc, oneshot};
 const QUEUE: usize = 64;
 
 /// A handle on the thread.
-pub struct Spawner {
-    orders: Mutex<Option<mpsc::Sender<Order>>>,
+pub struct ProcessSpawner {
+    orders: Mutex<Option<mpsc::Sender<SpawnRequest>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Order {
+struct SpawnRequest {
     command: Command,
     inherited: OwnedFd,
     reply: oneshot::Sender<io::Result<Child>>,
 }
 
-impl Spawner {
+impl ProcessSpawner {
     pub fn start() -> io::Result<Self> {
-        let (sender, mut orders) = mpsc::channel::<Order>(QUEUE);
+        let (sender, mut orders) = mpsc::channel::<SpawnRequest>(QUEUE);
         let thread = Builder::new().name("task spawner".to_owned()).spawn(move || {
             while let Some(mut order) = orders.blocking_recv() {
                 let started = spawn(&mut order.command, &order.inherited);
@@ -49,7 +49,7 @@ impl Spawner {
         let ended = || io::Error::other("the local cloud is ending");
         let orders = self.orders.lock().expect("no one panics here").clone().ok_or_else(ended)?;
         let (reply, answer) = oneshot::channel();
-        orders.send(Order { command, inherited, reply }).await.map_err(|_| ended())?;
+        orders.send(SpawnRequest { command, inherited, reply }).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
     }
 
@@ -64,7 +64,7 @@ impl Spawner {
     }
 }
 
-impl Drop for Spawner {
+impl Drop for ProcessSpawner {
     fn drop(&mut self) {
         self.close();
     }

@@ -4,14 +4,16 @@ use std::fmt;
 use std::time::Duration;
 
 use super::parse::written;
-use super::rule::{Count, Operations, Rule, Tasks, When, Whom};
+use super::rule::{
+    CallSelector, FaultRule, OperationSelector, RuleConditions, RuleTarget, TaskSelector,
+};
 use super::words::in_quotes;
-use super::{Edit, Fault, Phase};
+use super::{AnswerEdit, CloudFault, CloudTaskPhase};
 
-impl fmt::Display for Rule {
+impl fmt::Display for FaultRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.whom {
-            Whom::Calls { operations, concerning } => {
+            RuleTarget::Calls { operations, concerning } => {
                 write!(f, "{operations}")?;
                 if let Some(tasks) = concerning {
                     write!(f, " for {tasks}")?;
@@ -22,7 +24,7 @@ impl fmt::Display for Rule {
                     None => write!(f, "{}", self.fault),
                 }
             }
-            Whom::Tasks(tasks) => {
+            RuleTarget::Tasks(tasks) => {
                 let turn = self.fault.turn().map(|turn| format!(" {}", at(turn)));
                 let turn = turn.unwrap_or_default();
                 write!(f, "{tasks}{}{turn}: {}", self.when, self.fault)
@@ -31,21 +33,21 @@ impl fmt::Display for Rule {
     }
 }
 
-impl Fault {
-    fn turn(&self) -> Option<(Phase, Duration)> {
+impl CloudFault {
+    fn turn(&self) -> Option<(CloudTaskPhase, Duration)> {
         self.of_task().map(|fault| (fault.phase, fault.after))
     }
 }
 
 /// `at RUNNING + 2s`
-fn at((phase, after): (Phase, Duration)) -> String {
+fn at((phase, after): (CloudTaskPhase, Duration)) -> String {
     match after.is_zero() {
         true => format!("at {}", phase.word()),
         false => format!("at {} + {}", phase.word(), written(after)),
     }
 }
 
-impl fmt::Display for Operations {
+impl fmt::Display for OperationSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Any => f.write_str("any"),
@@ -54,7 +56,7 @@ impl fmt::Display for Operations {
     }
 }
 
-impl fmt::Display for Tasks {
+impl fmt::Display for TaskSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Every => f.write_str("every task"),
@@ -68,15 +70,15 @@ impl fmt::Display for Tasks {
     }
 }
 
-impl fmt::Display for When {
+impl fmt::Display for RuleConditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.count {
-            Count::Every => {}
-            Count::Next(1) => f.write_str(" next call")?,
-            Count::Next(count) => write!(f, " next {count} calls")?,
-            Count::Calls { from, to: Some(to) } if from == to => write!(f, " call {from}")?,
-            Count::Calls { from, to: Some(to) } => write!(f, " calls {from}-{to}")?,
-            Count::Calls { from, to: None } => write!(f, " calls {from}-")?,
+            CallSelector::Every => {}
+            CallSelector::Next(1) => f.write_str(" next call")?,
+            CallSelector::Next(count) => write!(f, " next {count} calls")?,
+            CallSelector::Calls { from, to: Some(to) } if from == to => write!(f, " call {from}")?,
+            CallSelector::Calls { from, to: Some(to) } => write!(f, " calls {from}-{to}")?,
+            CallSelector::Calls { from, to: None } => write!(f, " calls {from}-")?,
         }
         if let Some(chance) = self.chance {
             write!(f, " {}%", chance.percent)?;
@@ -95,7 +97,7 @@ impl fmt::Display for When {
 }
 
 /// What happens, without the turn of a task.
-impl fmt::Display for Fault {
+impl fmt::Display for CloudFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             fault if *fault == Self::throttled() => f.write_str("throttle"),
@@ -115,8 +117,10 @@ impl fmt::Display for Fault {
             Self::Slow(delay) => write!(f, "slow {}", written(*delay)),
             Self::Trickle(each) => write!(f, "trickle {}", written(*each)),
             Self::Answer { status, body } => write!(f, "answer {status} {}", in_quotes(body)),
-            Self::Altered(Edit::Set { pointer, value }) => write!(f, "set {pointer} = {value}"),
-            Self::Altered(Edit::Remove { pointer }) => write!(f, "remove {pointer}"),
+            Self::Altered(AnswerEdit::Set { pointer, value }) => {
+                write!(f, "set {pointer} = {value}")
+            }
+            Self::Altered(AnswerEdit::Remove { pointer }) => write!(f, "remove {pointer}"),
             Self::Lag(lag) => write!(f, "lag {}", written(*lag)),
             Self::Stale(age) => write!(f, "stale {}", written(*age)),
             Self::StatusBehind(age) => write!(f, "behind {}", written(*age)),

@@ -7,7 +7,7 @@ use serde_json::Value;
 /// A pointer is one of RFC 6901 (`/tasks/0/lastStatus`), in which `*` stands for every element of a
 /// list and every member of an object.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Edit {
+pub enum AnswerEdit {
     /// A value is put there; the last member of the pointer is made if it is missing.
     Set {
         /// Where.
@@ -22,7 +22,7 @@ pub enum Edit {
     },
 }
 
-impl Edit {
+impl AnswerEdit {
     /// Changes `answer`. Where the pointer leads nowhere, nothing is changed.
     pub(crate) fn apply(&self, answer: &mut Value) {
         let (pointer, value) = match self {
@@ -104,8 +104,8 @@ mod tests {
         let mut answer = json!({"tasks": [{"a": 1, "b/c": 2}, {"a": 3}], "failures": []});
         let pointer = pointer.to_owned();
         let edit = match value {
-            Some(value) => Edit::Set { pointer, value },
-            None => Edit::Remove { pointer },
+            Some(value) => AnswerEdit::Set { pointer, value },
+            None => AnswerEdit::Remove { pointer },
         };
         edit.apply(&mut answer);
         answer

@@ -1,36 +1,38 @@
 //! Failures on demand: what goes wrong, with which call or which task, and when.
 //!
-//! There is one engine. A test gives it a [`Fault`] for the next calls, a person gives it rules in
+//! There is one engine. A test gives it a [`CloudFault`] for the next calls, a person gives it rules in
 //! a small language (`reference.txt` beside this file is its description), and both are kept, struck
-//! and recorded as [`Rule`]s. This room knows no HTTP and no state of tasks: it says which fault
+//! and recorded as [`FaultRule`]s. This room knows no HTTP and no state of tasks: it says which fault
 //! meets a call or a task, and whoever answers the call or lives the task plays it.
 
 mod display;
 mod edit;
 mod engine;
 mod parse;
-mod refused;
 mod rule;
+mod rule_errors;
 mod rules;
 mod words;
 
 use std::time::Duration;
 
-pub use edit::Edit;
-pub(crate) use engine::{Deed, Due, Faults, Meeting, Met, Named};
-pub use engine::{FaultCount, Struck};
-pub use refused::{RulesError, WrongLine};
-pub use rule::Rule;
-pub use rules::Rules;
+pub use edit::AnswerEdit;
+pub(crate) use engine::{
+    CallEffect, CloudTaskIdentity, DueTaskEffect, FaultEngine, ObservedCall, TaskEffect,
+};
+pub use engine::{FaultCount, FaultRecord};
+pub use rule::FaultRule;
+pub use rule_errors::{FaultRulesError, InvalidRuleLine};
+pub use rules::FaultRules;
 
-use crate::limits::Rate;
+use crate::limits::BucketRate;
 
 /// The rule language, described by commented examples; every example is a rule that can be used.
 pub const FAULT_REFERENCE: &str = include_str!("reference.txt");
 
 /// What goes wrong with one call, or with one task.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fault {
+pub enum CloudFault {
     /// The call has no effect and is answered with an error.
     Exception {
         /// HTTP status, for example 400 or 500.
@@ -50,7 +52,7 @@ pub enum Fault {
         detail: Option<String>,
     },
     /// The call is answered as if it came too fast, unless this bucket has a token for it.
-    Limit(Rate),
+    Limit(BucketRate),
     /// The call has no effect and is answered with `ExpiredTokenException`, and so is every later
     /// one with the same key, if the cloud issued that key for a time. A new one works.
     KeyExpires,
@@ -79,7 +81,7 @@ pub enum Fault {
         body: String,
     },
     /// The call takes effect, and its answer is changed. Answers of ECS only, which are JSON.
-    Altered(Edit),
+    Altered(AnswerEdit),
     /// `DescribeTasks` and `ListTasks` do not see a task that is younger than this. It changes what
     /// a call sees, so it adds to another fault that meets the same call.
     Lag(
@@ -102,7 +104,7 @@ pub enum Fault {
     /// The task stops. RunTask, where this meets a call, is accepted.
     TaskStops {
         /// The state that it still reaches.
-        phase: Phase,
+        phase: CloudTaskPhase,
         /// How long it stays in that state beyond what the pace gives it.
         after: Duration,
         /// ECS's `stopCode`, for example `TaskFailedToStart`.
@@ -115,17 +117,17 @@ pub enum Fault {
         /// and the true one in a task that did.
         exit_code: Option<i32>,
     },
-    /// The task stays in this state until it is stopped. In [`Phase::Running`] it has an address
+    /// The task stays in this state until it is stopped. In [`CloudTaskPhase::Running`] it has an address
     /// and no process.
     TaskHeld {
         /// The state that it stays in.
-        phase: Phase,
+        phase: CloudTaskPhase,
     },
     /// Fargate Spot takes its capacity back: the containers get SIGTERM while the task still shows
     /// RUNNING, and what is left of them SIGKILL. Before RUNNING there is nothing to warn.
     TaskInterrupted {
         /// The state that it still reaches.
-        phase: Phase,
+        phase: CloudTaskPhase,
         /// How long it stays in that state beyond what the pace gives it.
         after: Duration,
         /// From SIGTERM to SIGKILL; the `stopTimeout` of each container when `None`.
@@ -134,7 +136,7 @@ pub enum Fault {
     /// From then on the API does not know the task, and its processes are ended.
     TaskForgotten {
         /// The state that it still reaches.
-        phase: Phase,
+        phase: CloudTaskPhase,
         /// How long it stays in that state beyond what the pace gives it.
         after: Duration,
     },
@@ -142,7 +144,7 @@ pub enum Fault {
 
 /// A state that a fault names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum CloudTaskPhase {
     /// The network interface is being made.
     Provisioning,
     /// Image, secrets, file systems.
@@ -153,7 +155,7 @@ pub enum Phase {
 
 /// How far behind the readers of tasks are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct View {
+pub(crate) struct ReaderLag {
     /// Tasks that are younger are not seen.
     pub lag: Duration,
     /// Every task is seen as it was so long ago.
@@ -162,7 +164,7 @@ pub(crate) struct View {
     pub behind: Duration,
 }
 
-impl Fault {
+impl CloudFault {
     /// The answer of AWS to a caller who is too fast.
     pub(crate) fn throttled() -> Self {
         Self::Exception {
@@ -192,19 +194,19 @@ impl Fault {
                 container_reason,
                 exit_code,
             } => {
-                let stop = Stop {
+                let stop = TaskStopEffect {
                     stop_code: stop_code.clone(),
                     stopped_reason: stopped_reason.clone(),
                     container_reason: container_reason.clone(),
                     exit_code: *exit_code,
                 };
-                (phase, *after, Deed::Stop(stop))
+                (phase, *after, TaskEffect::Stop(stop))
             }
-            Self::TaskHeld { phase } => (phase, Duration::ZERO, Deed::Hold),
+            Self::TaskHeld { phase } => (phase, Duration::ZERO, TaskEffect::Hold),
             Self::TaskInterrupted { phase, after, grace } => {
-                (phase, *after, Deed::Interrupt(*grace))
+                (phase, *after, TaskEffect::Interrupt(*grace))
             }
-            Self::TaskForgotten { phase, after } => (phase, *after, Deed::Forget),
+            Self::TaskForgotten { phase, after } => (phase, *after, TaskEffect::Forget),
             _ => return None,
         };
         Some(TaskFault { phase: *phase, after, deed })
@@ -216,7 +218,7 @@ impl Fault {
     }
 }
 
-impl Phase {
+impl CloudTaskPhase {
     /// ECS's word.
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -230,15 +232,15 @@ impl Phase {
 /// What a fault makes of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TaskFault {
-    pub phase: Phase,
+    pub phase: CloudTaskPhase,
     /// Beyond what the pace gives that state.
     pub after: Duration,
-    pub deed: Deed,
+    pub deed: TaskEffect,
 }
 
 /// How a task ends by a fault.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Stop {
+pub(crate) struct TaskStopEffect {
     pub stop_code: String,
     pub stopped_reason: String,
     pub container_reason: Option<String>,

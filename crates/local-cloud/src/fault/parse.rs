@@ -7,10 +7,13 @@ use std::time::Duration;
 
 pub(super) use value::written;
 
-use super::Phase;
-use super::refused::Wrong;
-use super::rule::{Chance, Count, Operations, Rule, Tasks, When, Whom};
-use super::words::{Words, parted};
+use super::CloudTaskPhase;
+use super::rule::{
+    CallSelector, FaultProbability, FaultRule, OperationSelector, RuleConditions, RuleTarget,
+    TaskSelector,
+};
+use super::rule_errors::RuleLineError;
+use super::words::{RuleWords, parted};
 use crate::actions::{CALLABLE, NAMES_TASKS};
 
 /// What may stand before the colon of a rule for calls.
@@ -20,40 +23,46 @@ const FOR_CALLS: &str = "for TASKS, call N, calls N-M, next call, next N calls, 
 const FOR_TASKS: &str = "at PHASE + DURATION, P%, seed N, after DURATION, until DURATION";
 
 /// Where and when a fault of a task takes place.
-type Turn = (Phase, Duration);
+type FaultTiming = (CloudTaskPhase, Duration);
 
 /// Reads one rule, without a comment.
-pub(super) fn rule(line: &str) -> Result<Rule, Wrong> {
-    let (before, behind) = parted(line).ok_or(Wrong::NoColon)?;
-    let (mut before, mut behind) = (Words::of(before), Words::of(behind));
+pub(super) fn rule(line: &str) -> Result<FaultRule, RuleLineError> {
+    let (before, behind) = parted(line).ok_or(RuleLineError::NoColon)?;
+    let (mut before, mut behind) = (RuleWords::of(before), RuleWords::of(behind));
     let rule = match before.peek() {
         "task" | "tasks" | "every" => task_rule(&mut before, &mut behind)?,
         _ => call_rule(&mut before, &mut behind)?,
     };
     match behind.is_done() {
         true => Ok(rule),
-        false => Err(Wrong::Junk { after: "the rule", given: behind.rest().to_owned() }),
+        false => Err(RuleLineError::Junk { after: "the rule", given: behind.rest().to_owned() }),
     }
 }
 
-fn task_rule(before: &mut Words<'_>, behind: &mut Words<'_>) -> Result<Rule, Wrong> {
+fn task_rule(
+    before: &mut RuleWords<'_>,
+    behind: &mut RuleWords<'_>,
+) -> Result<FaultRule, RuleLineError> {
     let tasks = tasks(before)?;
-    let (mut when, mut at) = (Conditions::default(), None);
+    let (mut when, mut at) = (PartialConditions::default(), None);
     while !before.is_done() {
         if before.take_if("at") {
             once("`at`", &mut at, turn(before)?)?;
         } else if !when.take(before)? {
             let given = before.peek().to_owned();
-            return Err(Wrong::Condition { given, about: "a task", allowed: FOR_TASKS });
+            return Err(RuleLineError::Condition { given, about: "a task", allowed: FOR_TASKS });
         }
     }
-    let fault = answer::of_task(behind, at.ok_or(Wrong::NoPhase)?)?;
-    Ok(Rule { whom: Whom::Tasks(tasks), when: when.checked()?, fault })
+    let fault = answer::of_task(behind, at.ok_or(RuleLineError::NoPhase)?)?;
+    Ok(FaultRule { whom: RuleTarget::Tasks(tasks), when: when.checked()?, fault })
 }
 
-fn call_rule(before: &mut Words<'_>, behind: &mut Words<'_>) -> Result<Rule, Wrong> {
+fn call_rule(
+    before: &mut RuleWords<'_>,
+    behind: &mut RuleWords<'_>,
+) -> Result<FaultRule, RuleLineError> {
     let operations = operations(before)?;
-    let (mut when, mut concerning) = (Conditions::default(), None);
+    let (mut when, mut concerning) = (PartialConditions::default(), None);
     while !before.is_done() {
         if before.take_if("for") {
             let tasks = tasks(before)?;
@@ -61,17 +70,21 @@ fn call_rule(before: &mut Words<'_>, behind: &mut Words<'_>) -> Result<Rule, Wro
             once("`for`", &mut concerning, tasks)?;
         } else if !when.take(before)? && !when.take_count(before)? {
             let given = before.peek().to_owned();
-            return Err(Wrong::Condition { given, about: "a call", allowed: FOR_CALLS });
+            return Err(RuleLineError::Condition { given, about: "a call", allowed: FOR_CALLS });
         }
     }
     let fault = answer::of_call(behind, &operations)?;
-    Ok(Rule { whom: Whom::Calls { operations, concerning }, when: when.checked()?, fault })
+    Ok(FaultRule {
+        whom: RuleTarget::Calls { operations, concerning },
+        when: when.checked()?,
+        fault,
+    })
 }
 
 /// `any`, or names with commas between.
-fn operations(words: &mut Words<'_>) -> Result<Operations, Wrong> {
+fn operations(words: &mut RuleWords<'_>) -> Result<OperationSelector, RuleLineError> {
     if words.take_if("any") {
-        return Ok(Operations::Any);
+        return Ok(OperationSelector::Any);
     }
     let mut names: Vec<String> = Vec::new();
     loop {
@@ -85,32 +98,32 @@ fn operations(words: &mut Words<'_>) -> Result<Operations, Wrong> {
                 return Err(unknown_operation(name));
             }
             if names.iter().any(|other| other == name) {
-                return Err(Wrong::Twice { what: "an operation" });
+                return Err(RuleLineError::Twice { what: "an operation" });
             }
             names.push(name.to_owned());
         }
         if !goes_on {
-            return Ok(Operations::These(names));
+            return Ok(OperationSelector::These(names));
         }
     }
 }
 
-fn unknown_operation(given: &str) -> Wrong {
+fn unknown_operation(given: &str) -> RuleLineError {
     let near = |name: &&str| strsim::damerau_levenshtein(name, given);
     let like = CALLABLE.into_iter().min_by_key(near).filter(|name| near(name) <= 3);
-    Wrong::Operation { given: given.to_owned(), like, allowed: CALLABLE.join(", ") }
+    RuleLineError::Operation { given: given.to_owned(), like, allowed: CALLABLE.join(", ") }
 }
 
 /// `every task`, `task N`, `tasks N-M`, `task ARN`, `task of job KEY`, `task of family NAME`.
-fn tasks(words: &mut Words<'_>) -> Result<Tasks, Wrong> {
-    let expected = |after, given: &str| Wrong::Expected {
+fn tasks(words: &mut RuleWords<'_>) -> Result<TaskSelector, RuleLineError> {
+    let expected = |after, given: &str| RuleLineError::Expected {
         after,
         expected: "a number from 1 on, a range as in `3-5`, an ARN, `of job KEY` or `of family NAME`",
         given: given.to_owned(),
     };
     if words.take_if("every") {
         return match words.take() {
-            "task" => Ok(Tasks::Every),
+            "task" => Ok(TaskSelector::Every),
             given => Err(value::expected("every", "`task`", given)),
         };
     }
@@ -119,30 +132,31 @@ fn tasks(words: &mut Words<'_>) -> Result<Tasks, Wrong> {
     }
     if words.take_if("of") {
         return match words.take() {
-            "job" => Ok(Tasks::Job(value::job(words.take())?)),
-            "family" => Ok(Tasks::Family(value::family(words.take())?)),
+            "job" => Ok(TaskSelector::Job(value::job(words.take())?)),
+            "family" => Ok(TaskSelector::Family(value::family(words.take())?)),
             given => Err(value::expected("of", "`job KEY` or `family NAME`", given)),
         };
     }
     let given = words.take();
     if given.starts_with("arn:") {
-        return Ok(Tasks::Arn(value::task_arn(given)?));
+        return Ok(TaskSelector::Arn(value::task_arn(given)?));
     }
     let (from, to) = value::range(given).ok_or_else(|| expected("task", given))??;
-    Ok(Tasks::Numbers { from, to })
+    Ok(TaskSelector::Numbers { from, to })
 }
 
 /// Which calls say which task they are about.
-fn fits_tasks(operations: &Operations, tasks: &Tasks) -> Result<(), Wrong> {
+fn fits_tasks(operations: &OperationSelector, tasks: &TaskSelector) -> Result<(), RuleLineError> {
     let names: &[String] = match operations {
-        Operations::Any => return Ok(()),
-        Operations::These(names) => names,
+        OperationSelector::Any => return Ok(()),
+        OperationSelector::These(names) => names,
     };
-    let by_parameters = matches!(tasks, Tasks::Every | Tasks::Job(_) | Tasks::Family(_));
+    let by_parameters =
+        matches!(tasks, TaskSelector::Every | TaskSelector::Job(_) | TaskSelector::Family(_));
     let fits = |name: &str| NAMES_TASKS.contains(&name) || (name == "RunTask" && by_parameters);
     match names.iter().find(|name| !fits(name)) {
         None => Ok(()),
-        Some(name) => Err(Wrong::Unfit {
+        Some(name) => Err(RuleLineError::Unfit {
             what: "for",
             operation: name.clone(),
             fits: "StopTask, DescribeTasks, TagResource, UntagResource and ListTagsForResource, and \
@@ -152,9 +166,9 @@ fn fits_tasks(operations: &Operations, tasks: &Tasks) -> Result<(), Wrong> {
 }
 
 /// `PHASE`, `PHASE + DURATION`, after the word `at`.
-fn turn(words: &mut Words<'_>) -> Result<Turn, Wrong> {
+fn turn(words: &mut RuleWords<'_>) -> Result<FaultTiming, RuleLineError> {
     let given = words.take();
-    let phase = [Phase::Provisioning, Phase::Pending, Phase::Running]
+    let phase = [CloudTaskPhase::Provisioning, CloudTaskPhase::Pending, CloudTaskPhase::Running]
         .into_iter()
         .find(|phase| phase.word().eq_ignore_ascii_case(given))
         .ok_or_else(|| value::expected("at", "PROVISIONING, PENDING or RUNNING", given))?;
@@ -164,26 +178,26 @@ fn turn(words: &mut Words<'_>) -> Result<Turn, Wrong> {
     Ok((phase, value::duration("+", words.take())?))
 }
 
-fn once<T>(what: &'static str, place: &mut Option<T>, value: T) -> Result<(), Wrong> {
+fn once<T>(what: &'static str, place: &mut Option<T>, value: T) -> Result<(), RuleLineError> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(Wrong::Twice { what }),
+        Some(_) => Err(RuleLineError::Twice { what }),
     }
 }
 
 /// When, while it is read.
 #[derive(Default)]
-struct Conditions {
-    count: Option<Count>,
+struct PartialConditions {
+    count: Option<CallSelector>,
     percent: Option<f64>,
     seed: Option<u64>,
     after: Option<Duration>,
     until: Option<Duration>,
 }
 
-impl Conditions {
+impl PartialConditions {
     /// Takes a condition that any rule may have; false where none is next.
-    fn take(&mut self, words: &mut Words<'_>) -> Result<bool, Wrong> {
+    fn take(&mut self, words: &mut RuleWords<'_>) -> Result<bool, RuleLineError> {
         if words.take_if("seed") {
             once("`seed`", &mut self.seed, value::number("seed", words.take())?)?;
         } else if words.take_if("after") {
@@ -200,7 +214,7 @@ impl Conditions {
     }
 
     /// Takes a condition on the number of a call; false where none is next.
-    fn take_count(&mut self, words: &mut Words<'_>) -> Result<bool, Wrong> {
+    fn take_count(&mut self, words: &mut RuleWords<'_>) -> Result<bool, RuleLineError> {
         let count = match words.peek() {
             after @ ("call" | "calls") => {
                 words.take();
@@ -209,11 +223,11 @@ impl Conditions {
                 let expected = "a number from 1 on, as in `call 2`, or a range, as in `calls 2-5`";
                 let range = value::range(given);
                 let (from, to) = range.ok_or_else(|| value::expected(after, expected, given))??;
-                Count::Calls { from, to }
+                CallSelector::Calls { from, to }
             }
             "next" => {
                 words.take();
-                Count::Next(next_calls(words)?)
+                CallSelector::Next(next_calls(words)?)
             }
             _ => return Ok(false),
         };
@@ -221,24 +235,24 @@ impl Conditions {
         Ok(true)
     }
 
-    fn checked(self) -> Result<When, Wrong> {
+    fn checked(self) -> Result<RuleConditions, RuleLineError> {
         let chance = match (self.percent, self.seed) {
-            (None, Some(_)) => return Err(Wrong::SeedAlone),
+            (None, Some(_)) => return Err(RuleLineError::SeedAlone),
             (None, None) => None,
-            (Some(percent), seed) => Some(Chance { percent, seed }),
+            (Some(percent), seed) => Some(FaultProbability { percent, seed }),
         };
         let begin = self.after.unwrap_or_default();
         if let Some(until) = self.until.filter(|until| *until <= begin) {
             let (after, until) = (value::written(begin), value::written(until));
-            return Err(Wrong::EmptyWindow { after, until });
+            return Err(RuleLineError::EmptyWindow { after, until });
         }
         let count = self.count.unwrap_or_default();
-        Ok(When { count, chance, after: self.after, until: self.until })
+        Ok(RuleConditions { count, chance, after: self.after, until: self.until })
     }
 }
 
 /// `call`, or `N calls`, after the word `next`.
-fn next_calls(words: &mut Words<'_>) -> Result<u64, Wrong> {
+fn next_calls(words: &mut RuleWords<'_>) -> Result<u64, RuleLineError> {
     if words.take_if("call") {
         return Ok(1);
     }

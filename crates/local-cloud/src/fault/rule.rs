@@ -2,37 +2,37 @@
 
 use std::time::Duration;
 
-use super::Fault;
-use super::engine::{Met, Named};
+use super::CloudFault;
+use super::engine::{CloudTaskIdentity, ObservedCall};
 
 /// One rule of the fault language. It is made by parsing its text, and its `Display` is text that
 /// parses to the same rule.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rule {
-    pub(super) whom: Whom,
-    pub(super) when: When,
-    pub(super) fault: Fault,
+pub struct FaultRule {
+    pub(super) whom: RuleTarget,
+    pub(super) when: RuleConditions,
+    pub(super) fault: CloudFault,
 }
 
 /// Whom a rule meets.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Whom {
+pub(super) enum RuleTarget {
     /// Calls of these operations; with `concerning`, those that are about these tasks.
-    Calls { operations: Operations, concerning: Option<Tasks> },
+    Calls { operations: OperationSelector, concerning: Option<TaskSelector> },
     /// Tasks, whoever calls.
-    Tasks(Tasks),
+    Tasks(TaskSelector),
 }
 
 /// Operations by name.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Operations {
+pub(super) enum OperationSelector {
     Any,
     These(Vec<String>),
 }
 
 /// Which tasks.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Tasks {
+pub(super) enum TaskSelector {
     Every,
     /// In the order in which the cloud started them, the first is 1. Both ends are included.
     Numbers {
@@ -48,9 +48,9 @@ pub(super) enum Tasks {
 
 /// When a rule strikes those that it meets.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct When {
-    pub count: Count,
-    pub chance: Option<Chance>,
+pub(super) struct RuleConditions {
+    pub count: CallSelector,
+    pub chance: Option<FaultProbability>,
     /// Since the rule was given.
     pub after: Option<Duration>,
     /// As above; not included.
@@ -59,7 +59,7 @@ pub(super) struct When {
 
 /// Which of the calls that a rule meets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Count {
+pub(super) enum CallSelector {
     #[default]
     Every,
     /// So many of those that no rule before this one strikes; then the rule is spent.
@@ -70,50 +70,54 @@ pub(super) enum Count {
 
 /// By chance, the same for the same seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Chance {
+pub(super) struct FaultProbability {
     /// Above 0, at most 100.
     pub percent: f64,
     pub seed: Option<u64>,
 }
 
-impl Rule {
+impl FaultRule {
     /// The next call of `operation` that no rule before this one strikes.
-    pub(super) fn next(operation: &str, fault: Fault) -> Self {
-        let when = When { count: Count::Next(1), ..When::default() };
+    pub(super) fn next(operation: &str, fault: CloudFault) -> Self {
+        let when = RuleConditions { count: CallSelector::Next(1), ..RuleConditions::default() };
         Self { when, ..Self::always(&[operation], fault) }
     }
 
     /// Every call of these operations.
-    pub(super) fn always(operations: &[&str], fault: Fault) -> Self {
+    pub(super) fn always(operations: &[&str], fault: CloudFault) -> Self {
         let operations = operations.iter().map(|operation| (*operation).to_owned()).collect();
-        let whom = Whom::Calls { operations: Operations::These(operations), concerning: None };
-        Self { whom, when: When::default(), fault }
+        let whom = RuleTarget::Calls {
+            operations: OperationSelector::These(operations),
+            concerning: None,
+        };
+        Self { whom, when: RuleConditions::default(), fault }
     }
 
     /// It has to know which tasks a call of `operation` is about.
     pub(super) fn asks_for_tasks(&self, operation: &str) -> bool {
         match &self.whom {
-            Whom::Calls { operations, concerning: Some(_) } => operations.include(operation),
-            Whom::Calls { .. } | Whom::Tasks(_) => false,
+            RuleTarget::Calls { operations, concerning: Some(_) } => operations.include(operation),
+            RuleTarget::Calls { .. } | RuleTarget::Tasks(_) => false,
         }
     }
 
-    pub(super) fn meets_call(&self, call: &Met<'_>) -> bool {
+    pub(super) fn meets_call(&self, call: &ObservedCall<'_>) -> bool {
         match &self.whom {
-            Whom::Calls { operations, concerning } => {
-                let about = |tasks: &Tasks| call.tasks.iter().any(|task| tasks.include(task));
+            RuleTarget::Calls { operations, concerning } => {
+                let about =
+                    |tasks: &TaskSelector| call.tasks.iter().any(|task| tasks.include(task));
                 operations.include(call.operation) && concerning.as_ref().is_none_or(about)
             }
-            Whom::Tasks(_) => false,
+            RuleTarget::Tasks(_) => false,
         }
     }
 
-    pub(super) fn meets_task(&self, task: &Named) -> bool {
-        matches!(&self.whom, Whom::Tasks(tasks) if tasks.include(task))
+    pub(super) fn meets_task(&self, task: &CloudTaskIdentity) -> bool {
+        matches!(&self.whom, RuleTarget::Tasks(tasks) if tasks.include(task))
     }
 }
 
-impl Operations {
+impl OperationSelector {
     fn include(&self, operation: &str) -> bool {
         match self {
             Self::Any => true,
@@ -122,8 +126,8 @@ impl Operations {
     }
 }
 
-impl Tasks {
-    fn include(&self, task: &Named) -> bool {
+impl TaskSelector {
+    fn include(&self, task: &CloudTaskIdentity) -> bool {
         match self {
             Self::Every => true,
             Self::Numbers { from, to } => task
@@ -136,7 +140,7 @@ impl Tasks {
     }
 }
 
-impl Count {
+impl CallSelector {
     /// The `n`th call that is met, the first is 1, of which `struck` were struck before.
     pub(super) fn includes(self, n: u64, struck: u64) -> bool {
         match self {

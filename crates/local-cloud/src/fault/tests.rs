@@ -4,14 +4,19 @@ use super::*;
 
 #[test]
 fn only_faults_of_tasks_become_something_of_a_task() {
-    let held = Fault::TaskHeld { phase: Phase::Pending }.of_task().expect("of a task");
-    assert_eq!((held.phase, held.deed), (Phase::Pending, Deed::Hold));
+    let held =
+        CloudFault::TaskHeld { phase: CloudTaskPhase::Pending }.of_task().expect("of a task");
+    assert_eq!((held.phase, held.deed), (CloudTaskPhase::Pending, TaskEffect::Hold));
     let after = Duration::from_secs(2);
-    let gone = Fault::TaskForgotten { phase: Phase::Running, after }.of_task().expect("of a task");
-    assert_eq!((gone.after, gone.deed), (after, Deed::Forget));
-    for fault in [Fault::throttled(), Fault::LostAnswer, Fault::Lag(after), Fault::Hang] {
+    let gone = CloudFault::TaskForgotten { phase: CloudTaskPhase::Running, after }
+        .of_task()
+        .expect("of a task");
+    assert_eq!((gone.after, gone.deed), (after, TaskEffect::Forget));
+    for fault in
+        [CloudFault::throttled(), CloudFault::LostAnswer, CloudFault::Lag(after), CloudFault::Hang]
+    {
         assert_eq!(fault.of_task(), None, "{fault}");
     }
-    assert!(Fault::Lag(after).is_of_view() && Fault::Stale(after).is_of_view());
-    assert!(!Fault::Slow(after).is_of_view());
+    assert!(CloudFault::Lag(after).is_of_view() && CloudFault::Stale(after).is_of_view());
+    assert!(!CloudFault::Slow(after).is_of_view());
 }

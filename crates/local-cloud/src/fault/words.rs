@@ -5,7 +5,7 @@ const BLANKS: [char; 2] = [' ', '\t'];
 
 /// A text whose quotes are not in order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Opened {
+pub(super) enum QuoteError {
     /// It has no end.
     #[error("a text begins with \" and has no \" at its end")]
     NoEnd,
@@ -19,11 +19,11 @@ pub(super) enum Opened {
 
 /// What is left of a line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Words<'a> {
+pub(super) struct RuleWords<'a> {
     rest: &'a str,
 }
 
-impl<'a> Words<'a> {
+impl<'a> RuleWords<'a> {
     pub fn of(text: &'a str) -> Self {
         Self { rest: text.trim_matches(BLANKS) }
     }
@@ -63,7 +63,7 @@ impl<'a> Words<'a> {
     }
 
     /// Takes a quoted text, if one is next.
-    pub fn quoted(&mut self) -> Result<Option<String>, Opened> {
+    pub fn quoted(&mut self) -> Result<Option<String>, QuoteError> {
         let Some(inner) = self.rest.strip_prefix('"') else { return Ok(None) };
         let mut text = String::new();
         let mut chars = inner.char_indices();
@@ -72,7 +72,7 @@ impl<'a> Words<'a> {
                 '"' => {
                     let behind = &inner[at + 1..];
                     if !behind.is_empty() && !behind.starts_with(BLANKS) {
-                        return Err(Opened::Behind);
+                        return Err(QuoteError::Behind);
                     }
                     self.rest = behind.trim_start_matches(BLANKS);
                     return Ok(Some(text));
@@ -82,13 +82,13 @@ impl<'a> Words<'a> {
                     Some((_, 'n')) => '\n',
                     Some((_, 'r')) => '\r',
                     Some((_, 't')) => '\t',
-                    Some((_, other)) => return Err(Opened::Escape(other)),
-                    None => return Err(Opened::NoEnd),
+                    Some((_, other)) => return Err(QuoteError::Escape(other)),
+                    None => return Err(QuoteError::NoEnd),
                 }),
                 c => text.push(c),
             }
         }
-        Err(Opened::NoEnd)
+        Err(QuoteError::NoEnd)
     }
 }
 
@@ -116,7 +116,7 @@ pub(super) fn parted(line: &str) -> Option<(&str, &str)> {
     Some((&line[..at], &line[at + 1..]))
 }
 
-/// `text` in quotes, as [`Words::quoted`] reads it.
+/// `text` in quotes, as [`RuleWords::quoted`] reads it.
 pub(super) fn in_quotes(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
@@ -156,14 +156,14 @@ mod tests {
             let quoted = in_quotes(text);
             assert!(!quoted.contains('\n'), "{quoted}");
             let line = format!("{quoted} next");
-            let mut words = Words::of(&line);
+            let mut words = RuleWords::of(&line);
             assert_eq!(words.quoted(), Ok(Some(text.to_owned())));
             assert_eq!(words.take(), "next");
         }
-        assert_eq!(Words::of("word").quoted(), Ok(None));
-        assert_eq!(Words::of("\"open").quoted(), Err(Opened::NoEnd));
-        assert_eq!(Words::of("\"open\\").quoted(), Err(Opened::NoEnd));
-        assert_eq!(Words::of("\"a\\x\"").quoted(), Err(Opened::Escape('x')));
-        assert_eq!(Words::of("\"a\"b").quoted(), Err(Opened::Behind));
+        assert_eq!(RuleWords::of("word").quoted(), Ok(None));
+        assert_eq!(RuleWords::of("\"open").quoted(), Err(QuoteError::NoEnd));
+        assert_eq!(RuleWords::of("\"open\\").quoted(), Err(QuoteError::NoEnd));
+        assert_eq!(RuleWords::of("\"a\\x\"").quoted(), Err(QuoteError::Escape('x')));
+        assert_eq!(RuleWords::of("\"a\"b").quoted(), Err(QuoteError::Behind));
     }
 }

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use fargate_model::task::Status;
+use fargate_model::task::TaskStatus;
 use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout_at};
 
-use super::Life;
+use super::TaskLifecycle;
 use crate::actions::start_order;
-use crate::backend::{Mount, Plan, Process};
-use crate::cloud::Cloud;
-use crate::state::task::{Container, Ending, Task};
-use crate::streams::Name;
+use crate::backend::{BindMount, ContainerProcess, ProcessPlan};
+use crate::cloud::CloudInstance;
+use crate::log_streams::LogStreamName;
+use crate::state::task::{CloudContainer, CloudTask, CloudTaskEnding};
 use crate::wire::shape::common::KeyValue;
 use crate::wire::shape::definition::{ContainerDefinition, Volume};
 
@@ -32,29 +32,29 @@ const TERM_BIT: u64 = 1 << 14;
 const TERM_READY: Duration = Duration::from_millis(250);
 
 /// One container, ready to start.
-pub(super) struct Planned {
+pub(super) struct PlannedContainer {
     pub index: usize,
     pub essential: bool,
-    pub waits_for: Vec<Dependency>,
-    pub what: WhatRuns,
+    pub waits_for: Vec<StartDependency>,
+    pub what: ContainerWorkload,
 }
 
 /// What a container runs.
-pub(super) enum WhatRuns {
-    Process(Plan),
+pub(super) enum ContainerWorkload {
+    Process(ProcessPlan),
     /// Images are not run, so a further container without a command has nothing to run. It counts
     /// as running until the task ends.
     Nothing,
 }
 
 /// What has to be true of another container first.
-pub(super) struct Dependency {
+pub(super) struct StartDependency {
     pub index: usize,
     pub condition: String,
 }
 
 /// The containers of a task in the order in which they start.
-pub(super) fn all_plans(task: &Task, folder: &Path) -> Vec<Planned> {
+pub(super) fn all_plans(task: &CloudTask, folder: &Path) -> Vec<PlannedContainer> {
     let definitions = task.definition.containers();
     let order = start_order(definitions).unwrap_or_else(|| (0..definitions.len()).collect());
     let argvs: Vec<_> = definitions.iter().map(|definition| argv(task, definition)).collect();
@@ -64,7 +64,7 @@ pub(super) fn all_plans(task: &Task, folder: &Path) -> Vec<Planned> {
         let definition = &definitions[index];
         let runs = !argvs[index].is_empty() || agent == Some(index);
         let what = match task.interface.address {
-            Some(address) if runs => WhatRuns::Process(Plan {
+            Some(address) if runs => ContainerWorkload::Process(ProcessPlan {
                 task: task.id.clone(),
                 container: definition.name.clone().unwrap_or_default(),
                 argv: argvs[index].clone(),
@@ -74,16 +74,16 @@ pub(super) fn all_plans(task: &Task, folder: &Path) -> Vec<Planned> {
                 address,
                 stream: stream(task, definition),
             }),
-            _ => WhatRuns::Nothing,
+            _ => ContainerWorkload::Nothing,
         };
         let dependency = |name: &Option<String>, condition: &Option<String>| {
             let index = definitions.iter().position(|other| other.name == *name)?;
-            Some(Dependency { index, condition: condition.clone().unwrap_or_default() })
+            Some(StartDependency { index, condition: condition.clone().unwrap_or_default() })
         };
         let waits_for = definition.depends_on.iter().flatten();
         let waits_for = waits_for.filter_map(|d| dependency(&d.container_name, &d.condition));
         let essential = definition.essential != Some(false);
-        Planned { index, essential, waits_for: waits_for.collect(), what }
+        PlannedContainer { index, essential, waits_for: waits_for.collect(), what }
     };
     order.into_iter().map(planned).collect()
 }
@@ -91,12 +91,12 @@ pub(super) fn all_plans(task: &Task, folder: &Path) -> Vec<Planned> {
 /// Where the output goes by the log driver `awslogs`.
 ///
 /// Source: Amazon ECS Developer Guide, "Send Amazon ECS logs to CloudWatch", whose names these are.
-fn stream(task: &Task, definition: &ContainerDefinition) -> Option<Box<Name>> {
+fn stream(task: &CloudTask, definition: &ContainerDefinition) -> Option<Box<LogStreamName>> {
     let log = definition.log_configuration.as_ref()?;
     let options = log.options.as_ref().filter(|_| log.log_driver.as_deref() == Some("awslogs"))?;
     let prefix = options.get("awslogs-stream-prefix")?;
     let container = definition.name.as_deref().unwrap_or_default();
-    Some(Box::new(Name {
+    Some(Box::new(LogStreamName {
         region: options.get("awslogs-region").unwrap_or(&task.region).clone(),
         group: options.get("awslogs-group")?.clone(),
         stream: format!("{prefix}/{container}/{}", task.id),
@@ -104,14 +104,14 @@ fn stream(task: &Task, definition: &ContainerDefinition) -> Option<Box<Name>> {
 }
 
 /// An override's command replaces the definition's; the entry point stays.
-fn argv(task: &Task, definition: &ContainerDefinition) -> Vec<String> {
+fn argv(task: &CloudTask, definition: &ContainerDefinition) -> Vec<String> {
     let name = definition.name.as_deref().unwrap_or_default();
     let own = task.container_override(name).and_then(|one| one.command.clone());
     let command = own.or_else(|| definition.command.clone()).unwrap_or_default();
     definition.entry_point.iter().flatten().cloned().chain(command).collect()
 }
 
-fn environment(task: &Task, definition: &ContainerDefinition) -> Vec<(String, String)> {
+fn environment(task: &CloudTask, definition: &ContainerDefinition) -> Vec<(String, String)> {
     let name = definition.name.as_deref().unwrap_or_default();
     let own = task.container_override(name).and_then(|one| one.environment.as_ref());
     let pair = |pair: &KeyValue| {
@@ -120,10 +120,10 @@ fn environment(task: &Task, definition: &ContainerDefinition) -> Vec<(String, St
     definition.environment.iter().flatten().chain(own.into_iter().flatten()).map(pair).collect()
 }
 
-fn mounts(task: &Task, definition: &ContainerDefinition, folder: &Path) -> Vec<Mount> {
+fn mounts(task: &CloudTask, definition: &ContainerDefinition, folder: &Path) -> Vec<BindMount> {
     let mount = |point: &crate::wire::shape::definition::MountPoint| {
         let volume = task.definition.volumes().iter().find(|v| v.name == point.source_volume)?;
-        Some(Mount {
+        Some(BindMount {
             source: volume_folder(volume, &task.id, folder),
             path: PathBuf::from(point.container_path.as_deref()?),
             read_only: point.read_only == Some(true),
@@ -153,33 +153,33 @@ fn volumes_of(task: &str, folder: &Path) -> PathBuf {
 }
 
 /// The started containers of a task.
-pub(super) struct Crew {
-    members: BTreeMap<usize, Member>,
+pub(super) struct RunningContainers {
+    members: BTreeMap<usize, RunningContainer>,
     sender: mpsc::Sender<(usize, i32)>,
     receiver: mpsc::Receiver<(usize, i32)>,
 }
 
-struct Member {
-    process: Option<Process>,
+struct RunningContainer {
+    process: Option<ContainerProcess>,
     essential: bool,
     exit_code: Option<i32>,
 }
 
-impl Default for Crew {
+impl Default for RunningContainers {
     fn default() -> Self {
         let (sender, receiver) = mpsc::channel(MAX_CONTAINERS);
         Self { members: BTreeMap::new(), sender, receiver }
     }
 }
 
-impl Crew {
+impl RunningContainers {
     /// Where the exit codes of new members go.
     pub fn exits(&self) -> mpsc::Sender<(usize, i32)> {
         self.sender.clone()
     }
 
-    pub fn joined(&mut self, index: usize, process: Option<Process>, essential: bool) {
-        self.members.insert(index, Member { process, essential, exit_code: None });
+    pub fn joined(&mut self, index: usize, process: Option<ContainerProcess>, essential: bool) {
+        self.members.insert(index, RunningContainer { process, essential, exit_code: None });
     }
 
     /// Notes an exit; true if the task cannot go on without that container.
@@ -209,40 +209,40 @@ impl Crew {
         self.members.get(&index)?.exit_code
     }
 
-    fn live(&self) -> impl Iterator<Item = (usize, &Process)> {
+    fn live(&self) -> impl Iterator<Item = (usize, &ContainerProcess)> {
         let live = self.members.iter().filter(|(_, member)| member.exit_code.is_none());
         live.filter_map(|(index, member)| Some((*index, member.process.as_ref()?)))
     }
 }
 
-impl Container {
+impl CloudContainer {
     /// Notes that its first process ended.
     pub(super) fn exited(&mut self, code: i32) {
         self.pid = None;
         self.exit_code = Some(code);
-        self.last_status = Status::Stopped;
+        self.last_status = TaskStatus::Stopped;
     }
 
     /// Leaves the container as it is shown after the task's end. A container that never ran has no
     /// exit code, unless a fault gives it one.
-    pub(super) fn end(&mut self, ending: &Ending) {
+    pub(super) fn end(&mut self, ending: &CloudTaskEnding) {
         let ran = self.runtime_id.is_some();
         self.exit_code = ending.exit_code.or(self.exit_code).or(ran.then_some(TERMINATED));
         if ending.container_reason.is_some() {
             self.reason.clone_from(&ending.container_reason);
         }
         self.pid = None;
-        self.last_status = Status::Stopped;
+        self.last_status = TaskStatus::Stopped;
     }
 }
 
-impl Life {
+impl TaskLifecycle {
     /// Waits until a dependency is met. A container that should succeed and does not ends the task.
     pub(super) async fn until_met(
         &mut self,
-        crew: &mut Crew,
-        dependency: &Dependency,
-    ) -> Result<(), Ending> {
+        crew: &mut RunningContainers,
+        dependency: &StartDependency,
+    ) -> Result<(), CloudTaskEnding> {
         if !["COMPLETE", "SUCCESS"].contains(&dependency.condition.as_str()) {
             // It was started before; no health check is played.
             return Ok(());
@@ -255,13 +255,17 @@ impl Life {
         };
         if dependency.condition == "SUCCESS" && code != 0 {
             let reason = "Dependency container exited with a non-zero code";
-            return Err(Ending::gentle("TaskFailedToStart", reason));
+            return Err(CloudTaskEnding::gentle("TaskFailedToStart", reason));
         }
         Ok(())
     }
 
     /// SIGTERM, each container's `stopTimeout`, SIGKILL; returns when all have ended.
-    pub(super) async fn stop_containers(&mut self, crew: &mut Crew, ending: &Ending) {
+    pub(super) async fn stop_containers(
+        &mut self,
+        crew: &mut RunningContainers,
+        ending: &CloudTaskEnding,
+    ) {
         let started = self.cloud.clock.now();
         let at_once = ending.at_once;
         if !at_once {
@@ -292,7 +296,7 @@ impl Life {
     }
 
     /// Waits for one container to end, for the next deadline, or for an order to hurry.
-    async fn one_end(&mut self, crew: &mut Crew, deadline: Option<SystemTime>) {
+    async fn one_end(&mut self, crew: &mut RunningContainers, deadline: Option<SystemTime>) {
         let mut hurry = self.start.orders.clone();
         let exit = tokio::select! {
             exit = crew.next_exit() => Some(exit),
@@ -318,7 +322,7 @@ impl Life {
     }
 }
 
-async fn until(cloud: &Cloud, deadline: Option<SystemTime>) {
+async fn until(cloud: &CloudInstance, deadline: Option<SystemTime>) {
     match deadline {
         Some(deadline) => cloud.clock.sleep_until(deadline).await,
         None => std::future::pending().await,
@@ -328,7 +332,7 @@ async fn until(cloud: &Cloud, deadline: Option<SystemTime>) {
 /// The first process of a PID namespace does not get a SIGTERM that it neither catches nor waits
 /// for. One that has just begun is given a moment to get there, as Fargate's own way to the
 /// container takes one.
-async fn ready_for_term(process: &Process) {
+async fn ready_for_term(process: &ContainerProcess) {
     let catching = async {
         while !is_ready_for_term(process.pid) {
             sleep(Duration::from_millis(5)).await;

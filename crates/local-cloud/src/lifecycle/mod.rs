@@ -9,30 +9,30 @@ mod relay;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use fargate_model::task::Status;
+use fargate_model::task::TaskStatus;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::cloud::Cloud;
-use crate::fault::{Named, TaskFault};
-use crate::pace::Delays;
-use crate::state::task::{Ending, InterfaceStatus, Task};
-use containers::Crew;
-use relay::Relay;
+use crate::cloud::CloudInstance;
+use crate::fault::{CloudTaskIdentity, TaskFault};
+use crate::state::task::{CloudTask, CloudTaskEnding, InterfaceStatus};
+use crate::task_timing::TaskDelays;
+use containers::RunningContainers;
+use relay::PublicAddressRelay;
 
 /// How long a log may take to be complete after its container ended.
 const LOG_DEADLINE: Duration = Duration::from_secs(1);
 
 /// What a lifecycle begins with.
-pub(crate) struct Start {
+pub(crate) struct LifecycleStart {
     pub region: String,
     pub id: String,
     pub fault: Option<TaskFault>,
-    pub orders: watch::Receiver<Option<Ending>>,
+    pub orders: watch::Receiver<Option<CloudTaskEnding>>,
 }
 
 /// Lives the life of one task that RunTask made.
-pub(crate) async fn live(cloud: Arc<Cloud>, start: Start) {
+pub(crate) async fn live(cloud: Arc<CloudInstance>, start: LifecycleStart) {
     let (mounts_file_systems, named, entered) = {
         let mut state = cloud.state();
         // RunTask put it there; without it there is no life to live.
@@ -40,8 +40,8 @@ pub(crate) async fn live(cloud: Arc<Cloud>, start: Start) {
         (task.definition.mounts_file_systems(), task.named(), task.times.created)
     };
     let delays = cloud.timetable.next(mounts_file_systems);
-    let mut life = Life { cloud, start, named, delays, entered, relay: None };
-    let mut crew = Crew::default();
+    let mut life = TaskLifecycle { cloud, start, named, delays, entered, relay: None };
+    let mut crew = RunningContainers::default();
     let ending = match life.until_ending(&mut crew).await {
         Err(ending) => ending,
         Ok(never) => match never {},
@@ -49,23 +49,23 @@ pub(crate) async fn live(cloud: Arc<Cloud>, start: Start) {
     life.end(ending, crew).await;
 }
 
-struct Life {
-    cloud: Arc<Cloud>,
-    start: Start,
-    named: Named,
-    delays: Delays,
+struct TaskLifecycle {
+    cloud: Arc<CloudInstance>,
+    start: LifecycleStart,
+    named: CloudTaskIdentity,
+    delays: TaskDelays,
     /// When the present state began, by the timetable: where the clock was moved past the end of
     /// several delays, each begins where the one before ended.
     entered: SystemTime,
     /// Where the task has a public address.
-    relay: Option<Relay>,
+    relay: Option<PublicAddressRelay>,
 }
 
-/// No value: what goes on until it is ended.
-enum Never {}
-
-impl Life {
-    async fn until_ending(&mut self, crew: &mut Crew) -> Result<Never, Ending> {
+impl TaskLifecycle {
+    async fn until_ending(
+        &mut self,
+        crew: &mut RunningContainers,
+    ) -> Result<std::convert::Infallible, CloudTaskEnding> {
         self.provision().await?;
         self.prepare().await?;
         self.run_containers(crew).await?;
@@ -74,7 +74,7 @@ impl Life {
 
     /// Changes the task under the lock and counts its version up, as for every change that ECS
     /// would send an event for.
-    fn change<T>(&self, change: impl FnOnce(&mut Task, SystemTime) -> T) -> Option<T> {
+    fn change<T>(&self, change: impl FnOnce(&mut CloudTask, SystemTime) -> T) -> Option<T> {
         let now = self.cloud.clock.now();
         let mut state = self.cloud.state();
         let task = state.task(&self.start.region, &self.start.id)?;
@@ -84,7 +84,7 @@ impl Life {
     }
 
     /// Changes the task under the lock, without an event.
-    fn note<T>(&self, change: impl FnOnce(&mut Task, SystemTime) -> T) -> Option<T> {
+    fn note<T>(&self, change: impl FnOnce(&mut CloudTask, SystemTime) -> T) -> Option<T> {
         let now = self.cloud.clock.now();
         let mut state = self.cloud.state();
         let task = state.task(&self.start.region, &self.start.id)?;
@@ -93,7 +93,7 @@ impl Life {
     }
 
     /// Decides how the task ends, unless that was decided before; how it ends.
-    fn decide(&self, ending: Ending) -> Ending {
+    fn decide(&self, ending: CloudTaskEnding) -> CloudTaskEnding {
         let now = self.cloud.clock.now();
         let mut state = self.cloud.state();
         let Some(task) = state.task(&self.start.region, &self.start.id) else { return ending };
@@ -102,14 +102,14 @@ impl Life {
     }
 
     /// Reads the task under the lock.
-    fn read<T>(&self, read: impl FnOnce(&Task) -> T) -> Option<T> {
+    fn read<T>(&self, read: impl FnOnce(&CloudTask) -> T) -> Option<T> {
         let mut state = self.cloud.state();
         let task = state.task(&self.start.region, &self.start.id)?;
         Some(read(task))
     }
 
     /// Spends `delay`, unless an order comes. No delay takes no time.
-    async fn spend(&mut self, delay: Duration) -> Result<(), Ending> {
+    async fn spend(&mut self, delay: Duration) -> Result<(), CloudTaskEnding> {
         let order = self.start.orders.borrow().clone();
         match order {
             Some(ending) => Err(ending),
@@ -125,11 +125,11 @@ impl Life {
     }
 
     /// Ends the containers, gives the network interface back, and leaves a STOPPED task.
-    async fn end(&mut self, ending: Ending, mut crew: Crew) {
+    async fn end(&mut self, ending: CloudTaskEnding, mut crew: RunningContainers) {
         let ending = self.decide(ending);
         if crew.has_live() {
             if !ending.interrupted {
-                self.note(|task, _| task.last_status = Status::Stopping);
+                self.note(|task, _| task.last_status = TaskStatus::Stopping);
             }
             self.stop_containers(&mut crew, &ending).await;
         }
@@ -142,7 +142,7 @@ impl Life {
                 container.end(&ending);
             }
             task.times.execution_stopped = Some(now);
-            task.last_status = Status::Deprovisioning;
+            task.last_status = TaskStatus::Deprovisioning;
         });
         self.cloud.clock.sleep(self.delays.deprovision).await;
         self.relay = None;
@@ -154,7 +154,7 @@ impl Life {
             }
             task.interface.status = InterfaceStatus::Deleted;
             task.times.stopped = Some(now);
-            task.last_status = Status::Stopped;
+            task.last_status = TaskStatus::Stopped;
             address
         });
         if let Some(address) = address.flatten() {
@@ -165,12 +165,15 @@ impl Life {
 }
 
 /// Waits for an order to end.
-async fn ordered(orders: &mut watch::Receiver<Option<Ending>>) -> Ending {
+async fn ordered(orders: &mut watch::Receiver<Option<CloudTaskEnding>>) -> CloudTaskEnding {
     let order = orders.wait_for(Option::is_some).await.map(|order| order.clone());
     match order {
         Ok(Some(ending)) => ending,
         // The task is gone from the state, and with it the way to stop it.
-        _ => Ending { at_once: true, ..Ending::gentle("InfrastructureHealth", "Task is gone.") },
+        _ => CloudTaskEnding {
+            at_once: true,
+            ..CloudTaskEnding::gentle("InfrastructureHealth", "Task is gone.")
+        },
     }
 }
 

@@ -19,11 +19,11 @@ const TRIES: u32 = 400;
 const MAX_CONNECTIONS: usize = 64;
 
 /// Leads connections on until it is dropped.
-pub struct Relay {
+pub struct PublicAddressRelay {
     _listening: JoinSet<()>,
 }
 
-impl Relay {
+impl PublicAddressRelay {
     /// Opens `public`; every connection is counted and led to `private`.
     ///
     /// # Errors

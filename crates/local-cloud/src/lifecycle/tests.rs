@@ -6,27 +6,39 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::Pace;
-use crate::actions::{Action, Scene};
-use crate::cloud::Cloud;
-use crate::fault::{Fault, Met, Phase, View};
-use crate::limits::{Limits, Rate};
-use crate::wire::credentials::Principal;
+use crate::TaskTiming;
+use crate::actions::{EcsAction, RequestContext};
+use crate::cloud::CloudInstance;
+use crate::fault::{CloudFault, CloudTaskPhase, ObservedCall, ReaderLag};
+use crate::limits::{BucketRate, CloudRateLimits};
+use crate::wire::credentials::CallerPrincipal;
 
-const REAL: Pace = Pace::Measured { factor: 1.0 };
+const REAL: TaskTiming = TaskTiming::Measured { factor: 1.0 };
 
-fn call(cloud: &Arc<Cloud>, operation: &str, body: Value, fault: Option<&Fault>) -> Value {
-    Action::decode(operation, body)
+fn call(
+    cloud: &Arc<CloudInstance>,
+    operation: &str,
+    body: Value,
+    fault: Option<&CloudFault>,
+) -> Value {
+    EcsAction::decode(operation, body)
         .and_then(|action| {
-            let (now, principal) = (cloud.clock.now(), &Principal::User);
-            let call = Met { operation, request: 1, tasks: &[] };
+            let (now, principal) = (cloud.clock.now(), &CallerPrincipal::User);
+            let call = ObservedCall { operation, request: 1, tasks: &[] };
             let view = cloud.faults.meet(&call, now).view;
-            action.perform(&Scene { cloud, region: "eu-west-1", now, fault, view, principal })
+            action.perform(&RequestContext {
+                cloud,
+                region: "eu-west-1",
+                now,
+                fault,
+                view,
+                principal,
+            })
         })
         .expect("accepted")
 }
 
-fn run(cloud: &Arc<Cloud>, fault: &Fault) -> String {
+fn run(cloud: &Arc<CloudInstance>, fault: &CloudFault) -> String {
     let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-0a1b2c3d4e5f60718"]}});
     let body = json!({
         "cluster": "ci", "taskDefinition": "ci-job", "launchType": "FARGATE",
@@ -40,18 +52,18 @@ fn run(cloud: &Arc<Cloud>, fault: &Fault) -> String {
     answer["tasks"][0]["taskArn"].as_str().expect("an ARN").to_owned()
 }
 
-fn describe(cloud: &Arc<Cloud>, arn: &str) -> Value {
+fn describe(cloud: &Arc<CloudInstance>, arn: &str) -> Value {
     let body = json!({"cluster": "ci", "tasks": [arn]});
     call(cloud, "DescribeTasks", body, None)
 }
 
-fn stop(cloud: &Arc<Cloud>, arn: &str) -> Value {
+fn stop(cloud: &Arc<CloudInstance>, arn: &str) -> Value {
     let body = json!({"cluster": "ci", "task": arn, "reason": "enough"});
     call(cloud, "StopTask", body, None)["task"].clone()
 }
 
 /// Waits until the task is in a state; what it looks like then.
-async fn until(cloud: &Arc<Cloud>, arn: &str, status: &str) -> Value {
+async fn until(cloud: &Arc<CloudInstance>, arn: &str, status: &str) -> Value {
     let deadline = Instant::now() + Duration::from_secs(3600);
     loop {
         let task = describe(cloud, arn)["tasks"][0].clone();
@@ -65,9 +77,9 @@ async fn until(cloud: &Arc<Cloud>, arn: &str, status: &str) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_goes_through_its_states_by_time_and_its_timestamps_are_in_order() {
-    let cloud = Cloud::for_tests(REAL, false);
+    let cloud = CloudInstance::for_tests(REAL, false);
     let begun = Instant::now();
-    let arn = run(&cloud, &Fault::TaskHeld { phase: Phase::Running });
+    let arn = run(&cloud, &CloudFault::TaskHeld { phase: CloudTaskPhase::Running });
     let pending = until(&cloud, &arn, "PENDING").await;
     assert!((10.0..25.0).contains(&begun.elapsed().as_secs_f64()), "{:?}", begun.elapsed());
     assert_eq!(pending["attachments"][0]["status"], "ATTACHED");
@@ -115,8 +127,8 @@ async fn a_task_goes_through_its_states_by_time_and_its_timestamps_are_in_order(
 
 #[tokio::test(start_paused = true)]
 async fn reading_does_not_move_a_task_on() {
-    let cloud = Cloud::for_tests(REAL, false);
-    let arn = run(&cloud, &Fault::TaskHeld { phase: Phase::Running });
+    let cloud = CloudInstance::for_tests(REAL, false);
+    let arn = run(&cloud, &CloudFault::TaskHeld { phase: CloudTaskPhase::Running });
     for _ in 0..1000 {
         assert_eq!(describe(&cloud, &arn)["tasks"][0]["lastStatus"], "PROVISIONING");
     }
@@ -124,8 +136,8 @@ async fn reading_does_not_move_a_task_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_task_is_shown_for_an_hour_and_is_then_missing() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
-    let arn = run(&cloud, &Fault::TaskHeld { phase: Phase::Pending });
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
+    let arn = run(&cloud, &CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
     until(&cloud, &arn, "PENDING").await;
     stop(&cloud, &arn);
     until(&cloud, &arn, "STOPPED").await;
@@ -149,14 +161,14 @@ async fn a_stopped_task_is_shown_for_an_hour_and_is_then_missing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_can_be_told_to_fail_in_every_state_with_the_words_of_ecs() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     let reason = "CannotPullContainerError: pull image manifest has been retried 5 time(s)";
     for (phase, attachment, started) in
-        [(Phase::Provisioning, 1, false), (Phase::Pending, 5, false)]
+        [(CloudTaskPhase::Provisioning, 1, false), (CloudTaskPhase::Pending, 5, false)]
     {
         let arn = run(
             &cloud,
-            &Fault::TaskStops {
+            &CloudFault::TaskStops {
                 phase,
                 after: Duration::from_secs(289),
                 stop_code: "TaskFailedToStart".to_owned(),
@@ -180,13 +192,13 @@ async fn a_task_can_be_told_to_fail_in_every_state_with_the_words_of_ecs() {
 
 #[tokio::test(start_paused = true)]
 async fn a_held_task_stays_until_it_is_stopped() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     for (phase, status) in [
-        (Phase::Provisioning, "PROVISIONING"),
-        (Phase::Pending, "PENDING"),
-        (Phase::Running, "RUNNING"),
+        (CloudTaskPhase::Provisioning, "PROVISIONING"),
+        (CloudTaskPhase::Pending, "PENDING"),
+        (CloudTaskPhase::Running, "RUNNING"),
     ] {
-        let arn = run(&cloud, &Fault::TaskHeld { phase });
+        let arn = run(&cloud, &CloudFault::TaskHeld { phase });
         until(&cloud, &arn, status).await;
         sleep(Duration::from_secs(7200)).await;
         assert_eq!(describe(&cloud, &arn)["tasks"][0]["lastStatus"], status);
@@ -199,9 +211,9 @@ async fn a_held_task_stays_until_it_is_stopped() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_lags_behind_misses_a_new_task() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     cloud.faults.set_lag(Duration::from_secs(2), cloud.clock.now());
-    let arn = run(&cloud, &Fault::TaskHeld { phase: Phase::Running });
+    let arn = run(&cloud, &CloudFault::TaskHeld { phase: CloudTaskPhase::Running });
     assert_eq!(describe(&cloud, &arn)["failures"][0]["reason"], "MISSING");
     tokio::time::advance(Duration::from_millis(2001)).await;
     assert_eq!(describe(&cloud, &arn)["tasks"][0]["taskArn"], json!(arn));
@@ -209,18 +221,18 @@ async fn a_reader_that_lags_behind_misses_a_new_task() {
 
 #[tokio::test(start_paused = true)]
 async fn a_subnet_without_free_addresses_fails_the_task_and_not_the_call() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     for _ in 0..251 {
-        run(&cloud, &Fault::TaskHeld { phase: Phase::Running });
+        run(&cloud, &CloudFault::TaskHeld { phase: CloudTaskPhase::Running });
     }
-    let arn = run(&cloud, &Fault::TaskHeld { phase: Phase::Running });
+    let arn = run(&cloud, &CloudFault::TaskHeld { phase: CloudTaskPhase::Running });
     let task = until(&cloud, &arn, "STOPPED").await;
     let reason = task["stoppedReason"].as_str().expect("a reason");
     assert!(reason.ends_with("InsufficientFreeAddressesInSubnet"), "{reason}");
 }
 
 /// RunTask without a fault of its own.
-fn run_one(cloud: &Arc<Cloud>) -> String {
+fn run_one(cloud: &Arc<CloudInstance>) -> String {
     let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-0a1b2c3d4e5f60718"]}});
     let body = json!({
         "cluster": "ci", "taskDefinition": "ci-job", "launchType": "FARGATE",
@@ -230,14 +242,14 @@ fn run_one(cloud: &Arc<Cloud>) -> String {
     answer["tasks"][0]["taskArn"].as_str().expect("an ARN").to_owned()
 }
 
-fn give(cloud: &Arc<Cloud>, rules: &str) {
+fn give(cloud: &Arc<CloudInstance>, rules: &str) {
     let rules = rules.parse().unwrap_or_else(|error| panic!("{error}"));
     cloud.faults.replace(rules, cloud.clock.now());
 }
 
 #[tokio::test(start_paused = true)]
 async fn moving_the_clock_ends_all_delays_that_are_then_over() {
-    let cloud = Cloud::for_tests(REAL, false);
+    let cloud = CloudInstance::for_tests(REAL, false);
     give(&cloud, "every task at RUNNING: hold");
     let arn = run_one(&cloud);
     let begun = Instant::now();
@@ -258,7 +270,7 @@ async fn moving_the_clock_ends_all_delays_that_are_then_over() {
 
 #[tokio::test(start_paused = true)]
 async fn rules_for_tasks_strike_their_tasks_and_no_others() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     give(
         &cloud,
         "task 1 at PROVISIONING + 3s: stop TaskFailedToStart \"no network\"\n\
@@ -291,7 +303,7 @@ async fn rules_for_tasks_strike_their_tasks_and_no_others() {
 
 #[tokio::test(start_paused = true)]
 async fn rules_reach_tasks_that_live_and_what_was_taken_back_does_not_strike() {
-    let cloud = Cloud::for_tests(Pace::Instant, false);
+    let cloud = CloudInstance::for_tests(TaskTiming::Instant, false);
     give(&cloud, "every task at RUNNING: hold");
     let (one, two) = (run_one(&cloud), run_one(&cloud));
     until(&cloud, &two, "RUNNING").await;
@@ -309,7 +321,7 @@ async fn rules_reach_tasks_that_live_and_what_was_taken_back_does_not_strike() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stale_reader_sees_tasks_as_they_were_and_none_that_is_younger() {
-    let cloud = Cloud::for_tests(REAL, false);
+    let cloud = CloudInstance::for_tests(REAL, false);
     give(&cloud, "every task at RUNNING: hold");
     let arn = run_one(&cloud);
     until(&cloud, &arn, "RUNNING").await;
@@ -346,8 +358,9 @@ async fn a_stale_reader_sees_tasks_as_they_were_and_none_that_is_younger() {
 
 #[tokio::test(start_paused = true)]
 async fn launches_are_limited_by_task_and_a_repeated_token_launches_nothing() {
-    let limits = Limits::none().with_launches(false, Rate { burst: 12, per_second: 1.0 });
-    let cloud = Cloud::with_limits(limits);
+    let limits =
+        CloudRateLimits::none().with_launches(false, BucketRate { burst: 12, per_second: 1.0 });
+    let cloud = CloudInstance::with_limits(limits);
     give(&cloud, "every task at PROVISIONING: hold");
     let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-0a1b2c3d4e5f60718"]}});
     let ask = |count: u32, token: &str| {
@@ -355,10 +368,12 @@ async fn launches_are_limited_by_task_and_a_repeated_token_launches_nothing() {
             "cluster": "ci", "taskDefinition": "ci-job", "launchType": "FARGATE", "count": count,
             "clientToken": token, "networkConfiguration": network.clone(),
         });
-        let (now, principal) = (cloud.clock.now(), &Principal::User);
-        let (fault, view, region, cloud) = (None, View::default(), "eu-west-1", &cloud);
-        Action::decode("RunTask", body)
-            .and_then(|it| it.perform(&Scene { cloud, region, now, fault, view, principal }))
+        let (now, principal) = (cloud.clock.now(), &CallerPrincipal::User);
+        let (fault, view, region, cloud) = (None, ReaderLag::default(), "eu-west-1", &cloud);
+        EcsAction::decode("RunTask", body)
+            .and_then(|it| {
+                it.perform(&RequestContext { cloud, region, now, fault, view, principal })
+            })
             .map(|answer| answer["tasks"].as_array().map_or(0, Vec::len))
             .map_err(|refusal| format!("{}: {}", refusal.code, refusal.message))
     };
@@ -374,7 +389,7 @@ async fn launches_are_limited_by_task_and_a_repeated_token_launches_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_status_that_is_behind_is_all_that_is_old() {
-    let cloud = Cloud::for_tests(REAL, false);
+    let cloud = CloudInstance::for_tests(REAL, false);
     give(&cloud, "every task at RUNNING: hold");
     let arn = run_one(&cloud);
     until(&cloud, &arn, "RUNNING").await;

@@ -21,7 +21,7 @@ pub fn public_of(private: IpAddr) -> Option<Ipv4Addr> {
 
 /// The family of a subnet's addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Family {
+pub enum SubnetAddressFamily {
     #[default]
     Four,
     Six,
@@ -29,26 +29,31 @@ pub enum Family {
 
 /// The blocks of all subnets, each given away at the first use of its subnet.
 #[derive(Debug, Default)]
-pub struct Blocks {
-    blocks: BTreeMap<(String, String), Block>,
+pub struct AddressBlocks {
+    blocks: BTreeMap<(String, String), AddressBlock>,
     six_taken: bool,
 }
 
 #[derive(Debug)]
-struct Block {
+struct AddressBlock {
     number: u8,
     last: u8,
     taken: BTreeSet<u8>,
 }
 
-impl Blocks {
+impl AddressBlocks {
     /// A free address of the subnet, or `None` when it is full (or there are no more blocks).
     ///
     /// It goes round the block, so that an address comes again as late as possible.
-    pub fn take(&mut self, region: &str, subnet: &str, family: Family) -> Option<IpAddr> {
+    pub fn take(
+        &mut self,
+        region: &str,
+        subnet: &str,
+        family: SubnetAddressFamily,
+    ) -> Option<IpAddr> {
         match family {
-            Family::Four => self.take_four(region, subnet).map(IpAddr::V4),
-            Family::Six => {
+            SubnetAddressFamily::Four => self.take_four(region, subnet).map(IpAddr::V4),
+            SubnetAddressFamily::Six => {
                 let free = !std::mem::replace(&mut self.six_taken, true);
                 free.then_some(IpAddr::V6(Ipv6Addr::LOCALHOST))
             }
@@ -59,7 +64,7 @@ impl Blocks {
         let key = (region.to_owned(), subnet.to_owned());
         if !self.blocks.contains_key(&key) {
             let number = BLOCKS.clone().nth(self.blocks.len())?;
-            let block = Block { number, last: *HOSTS.end(), taken: BTreeSet::new() };
+            let block = AddressBlock { number, last: *HOSTS.end(), taken: BTreeSet::new() };
             self.blocks.insert(key.clone(), block);
         }
         let block = self.blocks.get_mut(&key).expect("put there above");
@@ -90,8 +95,10 @@ mod tests {
 
     #[test]
     fn an_address_is_unique_while_taken_and_comes_again_only_after_a_round() {
-        let mut blocks = Blocks::default();
-        let take = |blocks: &mut Blocks, subnet| blocks.take("r", subnet, Family::Four);
+        let mut blocks = AddressBlocks::default();
+        let take = |blocks: &mut AddressBlocks, subnet| {
+            blocks.take("r", subnet, SubnetAddressFamily::Four)
+        };
         let first = take(&mut blocks, "a").expect("room");
         assert_eq!(first, IpAddr::from([127, 80, 1, 4]));
         assert_eq!(public_of(first), Some(Ipv4Addr::new(127, 81, 1, 4)));
@@ -104,17 +111,17 @@ mod tests {
         assert_eq!(take(&mut blocks, "a"), Some(first));
         assert_eq!(take(&mut blocks, "a"), None, "251 addresses, as in a real /24");
         assert_eq!(take(&mut blocks, "b"), Some(IpAddr::from([127, 80, 2, 4])));
-        let other = blocks.take("other", "a", Family::Four);
+        let other = blocks.take("other", "a", SubnetAddressFamily::Four);
         assert_eq!(other, Some(IpAddr::from([127, 80, 3, 4])));
     }
 
     #[test]
     fn there_is_one_ipv6_address_and_it_comes_again_once_given_back() {
-        let mut blocks = Blocks::default();
-        let six = blocks.take("r", "six", Family::Six).expect("room");
+        let mut blocks = AddressBlocks::default();
+        let six = blocks.take("r", "six", SubnetAddressFamily::Six).expect("room");
         assert_eq!((six, public_of(six)), (IpAddr::V6(Ipv6Addr::LOCALHOST), None));
-        assert_eq!(blocks.take("other", "six", Family::Six), None);
+        assert_eq!(blocks.take("other", "six", SubnetAddressFamily::Six), None);
         blocks.give_back(six);
-        assert_eq!(blocks.take("r", "six", Family::Six), Some(six));
+        assert_eq!(blocks.take("r", "six", SubnetAddressFamily::Six), Some(six));
     }
 }

@@ -15,10 +15,10 @@ pub const MAX_TOKEN: usize = 64;
 
 /// The tokens of one cluster.
 #[derive(Debug, Default)]
-pub struct ClientTokens(BTreeMap<String, Use>);
+pub struct ClientTokens(BTreeMap<String, ClientTokenUse>);
 
 #[derive(Debug)]
-struct Use {
+struct ClientTokenUse {
     parameters: Value,
     tasks: Vec<String>,
     at: SystemTime,
@@ -26,7 +26,7 @@ struct Use {
 
 /// What a token says about a request.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum ClientTokenStatus {
     /// It is new.
     Never,
     /// The same request started these tasks.
@@ -37,12 +37,14 @@ pub enum Seen {
 
 impl ClientTokens {
     /// Looks a token up.
-    pub fn seen(&mut self, token: &str, parameters: &Value, now: SystemTime) -> Seen {
+    pub fn seen(&mut self, token: &str, parameters: &Value, now: SystemTime) -> ClientTokenStatus {
         self.0.retain(|_, used| used.at + TOKEN_LIFE > now);
         match self.0.get(token) {
-            None => Seen::Never,
-            Some(used) if used.parameters == *parameters => Seen::Same(used.tasks.clone()),
-            Some(used) => Seen::Other(used.tasks.clone()),
+            None => ClientTokenStatus::Never,
+            Some(used) if used.parameters == *parameters => {
+                ClientTokenStatus::Same(used.tasks.clone())
+            }
+            Some(used) => ClientTokenStatus::Other(used.tasks.clone()),
         }
     }
 
@@ -54,7 +56,7 @@ impl ClientTokens {
         tasks: Vec<String>,
         now: SystemTime,
     ) {
-        self.0.insert(token, Use { parameters, tasks, at: now });
+        self.0.insert(token, ClientTokenUse { parameters, tasks, at: now });
     }
 }
 
@@ -69,12 +71,12 @@ mod tests {
         let mut tokens = ClientTokens::default();
         let start = SystemTime::UNIX_EPOCH;
         let (one, two) = (json!({"count": 1}), json!({"count": 2}));
-        assert_eq!(tokens.seen("t", &one, start), Seen::Never);
+        assert_eq!(tokens.seen("t", &one, start), ClientTokenStatus::Never);
         tokens.remember("t".to_owned(), one.clone(), vec!["a".to_owned()], start);
         let late = start + TOKEN_LIFE - Duration::from_secs(1);
-        assert_eq!(tokens.seen("t", &one, late), Seen::Same(vec!["a".to_owned()]));
-        assert_eq!(tokens.seen("t", &two, late), Seen::Other(vec!["a".to_owned()]));
-        assert_eq!(tokens.seen("other", &one, late), Seen::Never);
-        assert_eq!(tokens.seen("t", &two, start + TOKEN_LIFE), Seen::Never);
+        assert_eq!(tokens.seen("t", &one, late), ClientTokenStatus::Same(vec!["a".to_owned()]));
+        assert_eq!(tokens.seen("t", &two, late), ClientTokenStatus::Other(vec!["a".to_owned()]));
+        assert_eq!(tokens.seen("other", &one, late), ClientTokenStatus::Never);
+        assert_eq!(tokens.seen("t", &two, start + TOKEN_LIFE), ClientTokenStatus::Never);
     }
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::client_token::ClientTokens;
-use super::tags::Tags;
-use crate::wire::member::{Member, without_nulls};
+use super::tags::ResourceTags;
+use crate::wire::member::{ShapeMember, without_nulls};
 use crate::wire::shape::cluster::{
     ClusterConfiguration, ClusterServiceConnectDefaults, ClusterSetting,
 };
@@ -12,11 +12,11 @@ use crate::wire::shape::common::CapacityProviderStrategyItem;
 
 /// A cluster; a deleted one stays, INACTIVE.
 #[derive(Debug, Default)]
-pub struct Cluster {
+pub struct CloudCluster {
     pub name: String,
     pub arn: String,
     pub deleted: bool,
-    pub tags: Tags,
+    pub tags: ResourceTags,
     pub settings: Vec<ClusterSetting>,
     pub configuration: Option<ClusterConfiguration>,
     pub service_connect: Option<ClusterServiceConnectDefaults>,
@@ -27,29 +27,29 @@ pub struct Cluster {
 
 /// Tasks of a cluster by state, as `DescribeClusters` counts them.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
+pub struct ClusterTaskCounts {
     pub running: usize,
     pub pending: usize,
 }
 
 /// The optional parts of a cluster that a request includes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Include {
+pub struct IncludedClusterParts {
     pub tags: bool,
     pub settings: bool,
     pub statistics: bool,
     pub configuration: bool,
 }
 
-impl Include {
+impl IncludedClusterParts {
     /// Everything, as the answers to changes show it.
     pub const ALL: Self =
         Self { tags: true, settings: true, statistics: false, configuration: true };
 }
 
-impl Cluster {
+impl CloudCluster {
     /// How the API shows it.
-    pub fn view(&self, counts: Counts, include: Include) -> Value {
+    pub fn view(&self, counts: ClusterTaskCounts, include: IncludedClusterParts) -> Value {
         let tags = if include.tags { self.tags.to_vec() } else { Vec::new() };
         let settings = if include.settings { self.settings.clone() } else { Vec::new() };
         let statistics = if include.statistics { statistics(counts) } else { json!([]) };
@@ -67,13 +67,13 @@ impl Cluster {
             "settings": settings.write(),
             "capacityProviders": self.capacity_providers.write(),
             "defaultCapacityProviderStrategy": self.default_strategy.write(),
-            "configuration": configuration.map(Member::write),
-            "serviceConnectDefaults": self.service_connect.as_ref().map(Member::write),
+            "configuration": configuration.map(ShapeMember::write),
+            "serviceConnectDefaults": self.service_connect.as_ref().map(ShapeMember::write),
         }))
     }
 }
 
-fn statistics(counts: Counts) -> Value {
+fn statistics(counts: ClusterTaskCounts) -> Value {
     let pairs = [
         ("runningEC2TasksCount", 0),
         ("runningFargateTasksCount", counts.running),

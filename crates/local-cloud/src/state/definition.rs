@@ -4,9 +4,9 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::tags::Tags;
+use super::tags::ResourceTags;
 use crate::clock::epoch_seconds;
-use crate::wire::member::{Member, without_nulls};
+use crate::wire::member::{ShapeMember, without_nulls};
 use crate::wire::shape::definition::{ContainerDefinition, RegisterTaskDefinition, Volume};
 
 /// Where a task definition stands.
@@ -34,7 +34,7 @@ pub struct TaskDefinition {
     pub family: String,
     pub revision: i32,
     pub status: DefinitionStatus,
-    pub tags: Tags,
+    pub tags: ResourceTags,
     /// What was registered, checked, with defaults filled in.
     pub shape: RegisterTaskDefinition,
     pub registered_at: SystemTime,

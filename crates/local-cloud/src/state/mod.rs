@@ -2,47 +2,47 @@
 //! behind one lock; no clock, no processes, no HTTP.
 
 pub mod address;
+pub mod arns;
 pub mod client_token;
 pub mod cluster;
 pub mod definition;
-pub mod names;
 pub mod network;
 pub mod page;
-pub mod past;
 pub mod random;
 pub mod region;
 pub mod tags;
 pub mod task;
+pub mod task_history;
 pub mod task_view;
 
 use std::collections::BTreeMap;
 
-use address::Blocks;
-use region::Region;
-use task::Task;
+use address::AddressBlocks;
+use region::CloudRegion;
+use task::CloudTask;
 
 use crate::seed;
 
 /// Everything of one cloud.
-pub struct State {
-    regions: BTreeMap<String, Region>,
+pub struct CloudResources {
+    regions: BTreeMap<String, CloudRegion>,
     /// Addresses are of this machine, so all Regions share them.
-    pub blocks: Blocks,
+    pub blocks: AddressBlocks,
     started: u64,
     empty: bool,
 }
 
-impl State {
+impl CloudResources {
     /// With `empty`, Regions come without resources.
     pub fn new(empty: bool) -> Self {
-        Self { regions: BTreeMap::new(), blocks: Blocks::default(), started: 0, empty }
+        Self { regions: BTreeMap::new(), blocks: AddressBlocks::default(), started: 0, empty }
     }
 
     /// The Region, made and furnished at its first use.
-    pub fn region(&mut self, name: &str, now: std::time::SystemTime) -> &mut Region {
+    pub fn region(&mut self, name: &str, now: std::time::SystemTime) -> &mut CloudRegion {
         let empty = self.empty;
         self.regions.entry(name.to_owned()).or_insert_with(|| {
-            let mut region = Region::new(name, empty);
+            let mut region = CloudRegion::new(name, empty);
             if !empty {
                 seed::furnish(&mut region, now);
             }
@@ -55,7 +55,7 @@ impl State {
         &mut self,
         name: &str,
         now: std::time::SystemTime,
-    ) -> (&mut Region, &mut Blocks) {
+    ) -> (&mut CloudRegion, &mut AddressBlocks) {
         self.region(name, now);
         let region = self.regions.get_mut(name).expect("made above");
         (region, &mut self.blocks)
@@ -68,12 +68,12 @@ impl State {
     }
 
     /// The task, if it is in `region`.
-    pub fn task(&mut self, region: &str, id: &str) -> Option<&mut Task> {
+    pub fn task(&mut self, region: &str, id: &str) -> Option<&mut CloudTask> {
         self.regions.get_mut(region)?.tasks.get_mut(id)
     }
 
     /// The task with this ARN, wherever it is.
-    pub fn task_by_arn(&mut self, arn: &str) -> Option<&mut Task> {
+    pub fn task_by_arn(&mut self, arn: &str) -> Option<&mut CloudTask> {
         self.regions
             .values_mut()
             .flat_map(|region| region.tasks.values_mut())
@@ -81,14 +81,14 @@ impl State {
     }
 
     /// Every task, oldest first.
-    pub fn tasks(&self) -> Vec<&Task> {
+    pub fn tasks(&self) -> Vec<&CloudTask> {
         let mut tasks: Vec<_> = self.regions.values().flat_map(|r| r.tasks.values()).collect();
         tasks.sort_by_key(|task| task.sequence);
         tasks
     }
 
     /// Decides for every live task how it ends, and tells it.
-    pub fn order_all(&mut self, ending: &task::Ending, now: std::time::SystemTime) {
+    pub fn order_all(&mut self, ending: &task::CloudTaskEnding, now: std::time::SystemTime) {
         for task in self.regions.values_mut().flat_map(|region| region.tasks.values_mut()) {
             task.order(ending.clone(), now);
         }

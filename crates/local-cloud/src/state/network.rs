@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::address::Family;
-use crate::wire::refusal::Refusal;
+use super::address::SubnetAddressFamily;
+use crate::wire::exception::ServiceException;
 use crate::wire::shape::common::AwsvpcConfiguration;
 
 /// Subnets of one request. Source: Amazon ECS API Reference, `AwsVpcConfiguration`.
@@ -13,9 +13,9 @@ const MAX_SECURITY_GROUPS: usize = 5;
 
 /// The network of one Region; all of it is one VPC.
 #[derive(Clone, Debug, Default)]
-pub struct Network {
+pub struct RegionNetwork {
     /// By id.
-    subnets: BTreeMap<String, Place>,
+    subnets: BTreeMap<String, CloudSubnet>,
     security_groups: Vec<String>,
     /// Every well-formed id exists.
     open: bool,
@@ -23,26 +23,26 @@ pub struct Network {
 
 /// Where a task is placed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct CloudSubnet {
     pub subnet: String,
     /// The last letter of the availability zone.
     pub zone: char,
-    pub family: Family,
+    pub family: SubnetAddressFamily,
 }
 
-impl Network {
+impl RegionNetwork {
     /// A network in which every well-formed id exists.
     pub fn open() -> Self {
         Self { open: true, ..Self::default() }
     }
 
-    pub fn add_subnet(&mut self, id: &str, zone: char, family: Family) {
-        let subnet = Place { subnet: id.to_owned(), zone, family };
+    pub fn add_subnet(&mut self, id: &str, zone: char, family: SubnetAddressFamily) {
+        let subnet = CloudSubnet { subnet: id.to_owned(), zone, family };
         self.subnets.insert(id.to_owned(), subnet);
     }
 
     /// The subnets of these ids, all known ones for none; the first id that is not known.
-    pub fn subnets(&self, ids: &[String]) -> Result<Vec<Place>, String> {
+    pub fn subnets(&self, ids: &[String]) -> Result<Vec<CloudSubnet>, String> {
         if ids.is_empty() {
             return Ok(self.subnets.values().cloned().collect());
         }
@@ -54,26 +54,29 @@ impl Network {
     }
 
     /// The places that a request allows, in its order.
-    pub fn places(&self, asked: &AwsvpcConfiguration) -> Result<Vec<Place>, Refusal> {
+    pub fn places(
+        &self,
+        asked: &AwsvpcConfiguration,
+    ) -> Result<Vec<CloudSubnet>, ServiceException> {
         let subnets = asked.subnets.as_deref().unwrap_or_default();
         if subnets.is_empty() {
-            return Err(Refusal::parameter("subnets can not be empty."));
+            return Err(ServiceException::parameter("subnets can not be empty."));
         }
         if subnets.len() > MAX_SUBNETS {
-            return Err(Refusal::parameter(format!(
+            return Err(ServiceException::parameter(format!(
                 "subnets can have at most {MAX_SUBNETS} items."
             )));
         }
         let groups = asked.security_groups.as_deref().unwrap_or_default();
         if groups.len() > MAX_SECURITY_GROUPS {
-            return Err(Refusal::parameter(format!(
+            return Err(ServiceException::parameter(format!(
                 "securityGroups can have at most {MAX_SECURITY_GROUPS} items."
             )));
         }
         match asked.assign_public_ip.as_deref() {
             None | Some("ENABLED" | "DISABLED") => {}
             Some(_) => {
-                return Err(Refusal::parameter(
+                return Err(ServiceException::parameter(
                     "AssignPublicIp must be either ENABLED or DISABLED.",
                 ));
             }
@@ -84,9 +87,9 @@ impl Network {
         subnets.iter().map(|subnet| self.place(subnet, subnets)).collect()
     }
 
-    fn place(&self, subnet: &str, all: &[String]) -> Result<Place, Refusal> {
+    fn place(&self, subnet: &str, all: &[String]) -> Result<CloudSubnet, ServiceException> {
         self.known(subnet).ok_or_else(|| {
-            Refusal::parameter(format!(
+            ServiceException::parameter(format!(
                 "Error retrieving subnet information for [{}]: The subnet ID '{subnet}' does not \
                  exist (ErrorCode: InvalidSubnetID.NotFound)",
                 all.join(", ")
@@ -94,23 +97,23 @@ impl Network {
         })
     }
 
-    fn known(&self, subnet: &str) -> Option<Place> {
+    fn known(&self, subnet: &str) -> Option<CloudSubnet> {
         let open = || {
             // Spread over three zones, the same subnet always in the same one.
             let sum: u32 = subnet.bytes().map(u32::from).sum();
             let zone = ['a', 'b', 'c'][usize::try_from(sum % 3).expect("0 to 2")];
-            Place { subnet: subnet.to_owned(), zone, family: Family::Four }
+            CloudSubnet { subnet: subnet.to_owned(), zone, family: SubnetAddressFamily::Four }
         };
         let known = self.subnets.get(subnet).cloned();
         known.or_else(|| (self.open && is_id(subnet, "subnet-")).then(open))
     }
 
-    fn check_group(&self, group: &str) -> Result<(), Refusal> {
+    fn check_group(&self, group: &str) -> Result<(), ServiceException> {
         let known = self.security_groups.iter().any(|known| known == group);
         if known || self.open && is_id(group, "sg-") {
             return Ok(());
         }
-        Err(Refusal::parameter(format!(
+        Err(ServiceException::parameter(format!(
             "Error retrieving security group information for [{group}]: The security group \
              '{group}' does not exist (ErrorCode: InvalidGroup.NotFound)"
         )))
@@ -138,7 +141,7 @@ mod tests {
 
     #[test]
     fn an_open_network_takes_well_formed_ids_only() {
-        let network = Network::open();
+        let network = RegionNetwork::open();
         let good = asked(&["subnet-0123456789abcdef0"], &["sg-01234567"]);
         assert_eq!(network.places(&good).expect("places").len(), 1);
         for (subnet, group) in [
@@ -152,8 +155,8 @@ mod tests {
 
     #[test]
     fn a_furnished_network_says_which_subnet_or_group_is_missing() {
-        let mut network = Network::default();
-        network.add_subnet("subnet-0123456789abcdef0", 'b', Family::Four);
+        let mut network = RegionNetwork::default();
+        network.add_subnet("subnet-0123456789abcdef0", 'b', SubnetAddressFamily::Four);
         network.add_security_group("sg-0123456789abcdef0");
         let good = asked(&["subnet-0123456789abcdef0"], &["sg-0123456789abcdef0"]);
         let places = network.places(&good).expect("places");
@@ -172,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_numbers_of_subnets_and_groups_are_limited() {
-        let network = Network::open();
+        let network = RegionNetwork::open();
         let subnets = vec!["subnet-01234567"; 17];
         assert!(network.places(&asked(&subnets, &[])).is_err());
         assert!(network.places(&asked(&subnets[..16], &["sg-01234567"; 6])).is_err());

@@ -1,11 +1,11 @@
 //! Pages of a listing. A token names the last entry of the page before, so that an entry
 //! which comes or goes in between neither repeats nor hides another.
 
-use crate::wire::refusal::Refusal;
+use crate::wire::exception::ServiceException;
 
 /// One page.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct ListPage {
     pub items: Vec<String>,
     pub next_token: Option<String>,
 }
@@ -18,22 +18,23 @@ pub fn page(
     max_results: Option<i32>,
     token: Option<&str>,
     limit: usize,
-) -> Result<Page, Refusal> {
+) -> Result<ListPage, ServiceException> {
     let wanted = max_results.map_or(Ok(limit), usize::try_from).unwrap_or(0);
     if !(1..=limit).contains(&wanted) {
-        return Err(Refusal::parameter(format!(
+        return Err(ServiceException::parameter(format!(
             "Invalid maxResults: it must be between 1 and {limit}"
         )));
     }
     let from = match token {
         None => 0,
-        Some(token) => after(&items, token)
-            .ok_or_else(|| Refusal::parameter("Invalid token: it is of another listing"))?,
+        Some(token) => after(&items, token).ok_or_else(|| {
+            ServiceException::parameter("Invalid token: it is of another listing")
+        })?,
     };
     let next_token = (from + wanted < items.len())
         .then(|| hex::encode(format!("{} {}", from + wanted - 1, items[from + wanted - 1])));
     let items = items.into_iter().skip(from).take(wanted).collect();
-    Ok(Page { items, next_token })
+    Ok(ListPage { items, next_token })
 }
 
 /// The index after the entry that `token` names, or where it was when it is gone.
@@ -62,7 +63,7 @@ mod tests {
         assert_eq!(second.items, ["c", "d"]);
         let token = second.next_token.expect("there is more");
         let third = page(items("acde"), Some(2), Some(&token), 100).expect("a page");
-        assert_eq!(third, Page { items: items("e"), next_token: None });
+        assert_eq!(third, ListPage { items: items("e"), next_token: None });
     }
 
     #[test]

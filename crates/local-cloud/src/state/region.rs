@@ -5,35 +5,35 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::cluster::{Cluster, Counts};
+use super::arns::RegionArns;
+use super::cluster::{CloudCluster, ClusterTaskCounts};
 use super::definition::{DefinitionStatus, TaskDefinition};
-use super::names::Names;
-use super::network::Network;
-use super::task::Task;
-use crate::fault::View;
-use crate::wire::refusal::Refusal;
-use fargate_model::task::Status;
+use super::network::RegionNetwork;
+use super::task::CloudTask;
+use crate::fault::ReaderLag;
+use crate::wire::exception::ServiceException;
+use fargate_model::task::TaskStatus;
 
 /// One Region.
-pub struct Region {
-    pub names: Names,
-    pub network: Network,
-    pub clusters: BTreeMap<String, Cluster>,
+pub struct CloudRegion {
+    pub names: RegionArns,
+    pub network: RegionNetwork,
+    pub clusters: BTreeMap<String, CloudCluster>,
     /// By family; the revision is the index plus one.
     pub families: BTreeMap<String, Vec<Arc<TaskDefinition>>>,
     /// By id.
-    pub tasks: BTreeMap<String, Task>,
+    pub tasks: BTreeMap<String, CloudTask>,
 }
 
 /// Stopped tasks that a Region keeps for the record; older ones are forgotten.
 const KEPT_TASKS: usize = 20_000;
 
-impl Region {
+impl CloudRegion {
     /// A Region without resources; with `open`, every well-formed subnet exists.
     pub fn new(name: &str, open: bool) -> Self {
         Self {
-            names: Names { region: name.to_owned() },
-            network: if open { Network::open() } else { Network::default() },
+            names: RegionArns { region: name.to_owned() },
+            network: if open { RegionNetwork::open() } else { RegionNetwork::default() },
             clusters: BTreeMap::new(),
             families: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -41,11 +41,11 @@ impl Region {
     }
 
     /// The active cluster with this name or ARN; without either, `default`.
-    pub fn cluster(&self, reference: Option<&str>) -> Result<&Cluster, Refusal> {
+    pub fn cluster(&self, reference: Option<&str>) -> Result<&CloudCluster, ServiceException> {
         let name = self.names.cluster_name(reference)?;
         match self.clusters.get(name) {
-            None => Err(Refusal::no_cluster()),
-            Some(cluster) if cluster.deleted => Err(Refusal::new(
+            None => Err(ServiceException::no_cluster()),
+            Some(cluster) if cluster.deleted => Err(ServiceException::new(
                 "ClusterNotFoundException",
                 "The referenced cluster was inactive.",
             )),
@@ -53,19 +53,24 @@ impl Region {
         }
     }
 
-    /// As [`Region::cluster`], to change it.
-    pub fn cluster_mut(&mut self, reference: Option<&str>) -> Result<&mut Cluster, Refusal> {
+    /// As [`CloudRegion::cluster`], to change it.
+    pub fn cluster_mut(
+        &mut self,
+        reference: Option<&str>,
+    ) -> Result<&mut CloudCluster, ServiceException> {
         let name = self.cluster(reference)?.name.clone();
         Ok(self.clusters.get_mut(&name).expect("found above"))
     }
 
     /// Tasks of a cluster by state.
-    pub fn counts(&self, cluster: &str) -> Counts {
-        let mut counts = Counts::default();
+    pub fn counts(&self, cluster: &str) -> ClusterTaskCounts {
+        let mut counts = ClusterTaskCounts::default();
         for task in self.tasks.values().filter(|task| task.cluster == cluster) {
             match task.last_status {
-                Status::Running => counts.running += 1,
-                Status::Provisioning | Status::Pending | Status::Activating => counts.pending += 1,
+                TaskStatus::Running => counts.running += 1,
+                TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating => {
+                    counts.pending += 1
+                }
                 _ => {}
             }
         }
@@ -82,7 +87,7 @@ impl Region {
         }
     }
 
-    /// As [`Region::definition`], to change it. Running tasks keep what they were started with.
+    /// As [`CloudRegion::definition`], to change it. Running tasks keep what they were started with.
     pub fn definition_mut(&mut self, reference: &str) -> Option<&mut TaskDefinition> {
         let found = self.definition(reference)?;
         let (family, index) = (found.family.clone(), usize::try_from(found.revision).ok()? - 1);
@@ -95,8 +100,8 @@ impl Region {
         cluster: &str,
         id: &str,
         now: SystemTime,
-        view: View,
-    ) -> Option<Cow<'_, Task>> {
+        view: ReaderLag,
+    ) -> Option<Cow<'_, CloudTask>> {
         let task = self.tasks.get(id).filter(|task| task.cluster == cluster)?;
         task.seen(now, view)
     }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, SystemTime};
 
-use fargate_model::task::Status;
+use fargate_model::task::TaskStatus;
 use tokio::sync::watch;
 
 use super::definition::TaskDefinition;
-use super::network::Place;
-use super::past::Past;
-use super::tags::Tags;
-use crate::fault::Named;
+use super::network::CloudSubnet;
+use super::tags::ResourceTags;
+use super::task_history::TaskHistory;
+use crate::fault::CloudTaskIdentity;
 use crate::wire::shape::common::TaskOverride;
 
 /// How long a stopped task can still be described.
@@ -27,7 +27,7 @@ pub const JOB_VARIABLE: &str = "FARGATE_RUNNER_JOB";
 
 /// One task.
 #[derive(Clone)]
-pub struct Task {
+pub struct CloudTask {
     pub id: String,
     pub arn: String,
     pub sequence: u64,
@@ -44,26 +44,26 @@ pub struct Task {
     pub started_by: Option<String>,
     pub client_token: Option<String>,
     pub execute_command: bool,
-    pub tags: Tags,
-    pub place: Place,
-    pub interface: Interface,
-    pub containers: Vec<Container>,
-    pub last_status: Status,
+    pub tags: ResourceTags,
+    pub place: CloudSubnet,
+    pub interface: TaskNetworkInterface,
+    pub containers: Vec<CloudContainer>,
+    pub last_status: TaskStatus,
     pub version: u64,
-    pub times: Times,
+    pub times: CloudTaskTimes,
     /// Why it ends, from the moment that is known.
-    pub ending: Option<Ending>,
+    pub ending: Option<CloudTaskEnding>,
     /// The API does not know it any more.
     pub forgotten: bool,
     /// As it was before.
-    pub past: Past,
+    pub past: TaskHistory,
     /// Tells its lifecycle to end it.
-    pub orders: watch::Sender<Option<Ending>>,
+    pub orders: watch::Sender<Option<CloudTaskEnding>>,
 }
 
 /// When what happened.
 #[derive(Clone, Copy, Debug)]
-pub struct Times {
+pub struct CloudTaskTimes {
     pub created: SystemTime,
     pub connected: Option<SystemTime>,
     pub pull_started: Option<SystemTime>,
@@ -74,7 +74,7 @@ pub struct Times {
     pub stopped: Option<SystemTime>,
 }
 
-impl Times {
+impl CloudTaskTimes {
     pub fn created(created: SystemTime) -> Self {
         Self {
             created,
@@ -91,7 +91,7 @@ impl Times {
 
 /// The elastic network interface of a task.
 #[derive(Clone, Debug)]
-pub struct Interface {
+pub struct TaskNetworkInterface {
     pub attachment_id: String,
     pub status: InterfaceStatus,
     pub interface_id: String,
@@ -126,11 +126,11 @@ impl InterfaceStatus {
 
 /// One container of a task.
 #[derive(Clone, Debug)]
-pub struct Container {
+pub struct CloudContainer {
     pub arn: String,
     pub name: String,
     pub runtime_id: Option<String>,
-    pub last_status: Status,
+    pub last_status: TaskStatus,
     pub exit_code: Option<i32>,
     pub reason: Option<String>,
     /// Its first process on this machine, while it runs.
@@ -141,7 +141,7 @@ pub struct Container {
 
 /// Why and how a task ends.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ending {
+pub struct CloudTaskEnding {
     pub stop_code: String,
     pub stopped_reason: String,
     pub container_reason: Option<String>,
@@ -160,7 +160,7 @@ pub struct Ending {
 /// Source: Amazon ECS Developer Guide, "Amazon ECS clusters for Fargate", termination notices.
 const SPOT: (&str, &str) = ("SpotInterruption", "Your Spot Task was interrupted.");
 
-impl Ending {
+impl CloudTaskEnding {
     /// Fargate Spot takes its capacity back.
     pub fn spot(grace: Option<Duration>) -> Self {
         let (stop_code, stopped_reason) = SPOT;
@@ -181,18 +181,18 @@ impl Ending {
     }
 }
 
-impl Task {
+impl CloudTask {
     /// Not STOPPED.
     pub fn is_live(&self) -> bool {
-        self.last_status != Status::Stopped
+        self.last_status != TaskStatus::Stopped
     }
 
     /// As rules name it.
-    pub fn named(&self) -> Named {
+    pub fn named(&self) -> CloudTaskIdentity {
         let overrides = self.overrides.container_overrides.iter().flatten();
         let mut pairs = overrides.flat_map(|one| one.environment.iter().flatten());
         let job = pairs.find(|pair| pair.name.as_deref() == Some(JOB_VARIABLE));
-        Named {
+        CloudTaskIdentity {
             number: Some(self.sequence),
             arn: Some(self.arn.clone()),
             job: job.and_then(|pair| pair.value.clone()),
@@ -213,7 +213,7 @@ impl Task {
     }
 
     /// Decides how it ends; only the first decision counts. False if it was decided before.
-    pub fn decide(&mut self, ending: Ending, now: SystemTime) -> bool {
+    pub fn decide(&mut self, ending: CloudTaskEnding, now: SystemTime) -> bool {
         if self.ending.is_some() {
             return false;
         }
@@ -226,7 +226,7 @@ impl Task {
 
     /// Decides how it ends and tells its lifecycle. False if it was decided before; an order to
     /// end it at once reaches the lifecycle even then.
-    pub fn order(&mut self, ending: Ending, now: SystemTime) -> bool {
+    pub fn order(&mut self, ending: CloudTaskEnding, now: SystemTime) -> bool {
         let first = self.decide(ending.clone(), now);
         if first || ending.at_once {
             self.orders.send_replace(Some(ending));

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
-use super::task::{Container, Interface, InterfaceStatus, Task};
+use super::task::{CloudContainer, CloudTask, InterfaceStatus, TaskNetworkInterface};
 use crate::clock::epoch_seconds;
 use crate::record::{ContainerRecord, TaskRecord};
-use crate::wire::member::{Member, without_nulls};
+use crate::wire::member::{ShapeMember, without_nulls};
 use crate::wire::shape::common::ContainerOverride;
 
 /// Disk of a task without a size of its own, in GiB.
@@ -16,7 +16,7 @@ use crate::wire::shape::common::ContainerOverride;
 /// Source: Amazon ECS Developer Guide, "Fargate task ephemeral storage".
 const DEFAULT_DISK_GIB: i32 = 20;
 
-impl Task {
+impl CloudTask {
     /// How the API shows it; with tags only where the request includes them.
     pub fn view(&self, with_tags: bool) -> Value {
         let times = &self.times;
@@ -97,7 +97,7 @@ impl Task {
         })
     }
 
-    fn container_view(&self, container: &Container) -> Value {
+    fn container_view(&self, container: &CloudContainer) -> Value {
         let definition =
             self.definition.containers().iter().find(|d| d.name.as_ref() == Some(&container.name));
         let changed = self.container_override(&container.name);
@@ -175,7 +175,7 @@ impl Task {
             public_address: self.interface.visible_public_address(),
             public_connections: self.interface.public_connections.load(Ordering::Relaxed),
             execute_command: self.execute_command,
-            containers: self.containers.iter().map(Container::record).collect(),
+            containers: self.containers.iter().map(CloudContainer::record).collect(),
             stop_code: ending.map(|ending| ending.stop_code.clone()),
             stopped_reason: ending.map(|ending| ending.stopped_reason.clone()),
             created_at: self.times.created,
@@ -185,7 +185,7 @@ impl Task {
     }
 }
 
-impl Interface {
+impl TaskNetworkInterface {
     /// The address, from ATTACHED on.
     pub fn visible_address(&self) -> Option<IpAddr> {
         self.address.filter(|_| self.status != InterfaceStatus::Precreated)
@@ -197,7 +197,7 @@ impl Interface {
     }
 }
 
-impl Container {
+impl CloudContainer {
     fn record(&self) -> ContainerRecord {
         ContainerRecord {
             name: self.name.clone(),

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor};
 
-use crate::clock::Clock;
+use crate::clock::CloudClock;
 
 /// Connections at one time; further ones wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 1024;
@@ -25,24 +25,24 @@ const MAX_CONNECTIONS: usize = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts up to [`MAX_CONNECTIONS`].
-pub struct Door {
+pub struct EndpointListener {
     listener: TcpListener,
     listens_on: IpAddr,
     tls: Option<TlsAcceptor>,
     room: Arc<Semaphore>,
 }
 
-impl Door {
+impl EndpointListener {
     pub fn new(listener: TcpListener, listens_on: IpAddr, tls: Option<TlsAcceptor>) -> Self {
         Self { listener, listens_on, tls, room: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
     }
 }
 
-impl Listener for Door {
-    type Io = Connection;
+impl Listener for EndpointListener {
+    type Io = EndpointConnection;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+    async fn accept(&mut self) -> (EndpointConnection, SocketAddr) {
         let room = Arc::clone(&self.room).acquire_owned().await;
         let room = room.expect("the semaphore is never closed");
         loop {
@@ -51,12 +51,12 @@ impl Listener for Door {
                     // Small answers at once; a failure only makes them slower.
                     let _ = stream.set_nodelay(true);
                     let (listens_on, way) = (self.listens_on, Arc::default());
-                    let link = Link { peer: address, listens_on, way };
+                    let link = ConnectionControl { peer: address, listens_on, way };
                     let stream = match &self.tls {
-                        Some(tls) => Stream::Greeting(Box::new(tls.accept(stream))),
-                        None => Stream::Plain(stream),
+                        Some(tls) => EndpointStream::Greeting(Box::new(tls.accept(stream))),
+                        None => EndpointStream::Plain(stream),
                     };
-                    let connection = Connection { stream, link, pause: None, _room: room };
+                    let connection = EndpointConnection { stream, link, pause: None, _room: room };
                     return (connection, address);
                 }
                 Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -70,9 +70,9 @@ impl Listener for Door {
 }
 
 /// One connection; it holds its place under the limit.
-pub struct Connection {
-    stream: Stream,
-    link: Link,
+pub struct EndpointConnection {
+    stream: EndpointStream,
+    link: ConnectionControl,
     /// Until the next byte of an answer that trickles.
     pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     _room: OwnedSemaphorePermit,
@@ -80,18 +80,21 @@ pub struct Connection {
 
 /// The bytes of a connection, in the clear or through TLS, whose greeting takes place at the first
 /// use so that nobody else waits for it.
-enum Stream {
+enum EndpointStream {
     Plain(TcpStream),
     Greeting(Box<Accept<TcpStream>>),
     Secure(Box<TlsStream<TcpStream>>),
 }
 
 /// Either kind of stream, ready for bytes.
-trait Bytes: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Bytes for T {}
+trait AsyncByteStream: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncByteStream for T {}
 
-impl Stream {
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Bytes>>> {
+impl EndpointStream {
+    fn poll_ready(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Pin<&mut dyn AsyncByteStream>>> {
         if let Self::Greeting(greeting) = self {
             match ready!(Pin::new(greeting.as_mut()).poll(cx)) {
                 Ok(stream) => *self = Self::Secure(Box::new(stream)),
@@ -108,24 +111,24 @@ impl Stream {
 
 /// Lets whoever answers decide on the way of the answer.
 #[derive(Clone)]
-pub struct Link {
+pub struct ConnectionControl {
     peer: SocketAddr,
     listens_on: IpAddr,
-    way: Arc<Mutex<Way>>,
+    way: Arc<Mutex<WriteMode>>,
 }
 
 /// How bytes are written.
 #[derive(Clone, Default)]
-enum Way {
+enum WriteMode {
     #[default]
     Freely,
     /// One at a time, by the cloud's clock.
-    Trickling(Arc<Clock>, Duration),
+    Trickling(Arc<CloudClock>, Duration),
     /// Not at all: the next write resets the connection.
     Cut,
 }
 
-impl Link {
+impl ConnectionControl {
     /// Who is at the other end.
     pub fn peer(&self) -> SocketAddr {
         self.peer
@@ -138,35 +141,35 @@ impl Link {
 
     /// From now on nothing is written; the next write resets the connection.
     pub fn cut(&self) {
-        self.go(Way::Cut);
+        self.go(WriteMode::Cut);
     }
 
     /// From now on one byte is written at a time, with this pause after each.
-    pub fn trickle(&self, clock: &Arc<Clock>, pause: Duration) {
-        self.go(Way::Trickling(Arc::clone(clock), pause));
+    pub fn trickle(&self, clock: &Arc<CloudClock>, pause: Duration) {
+        self.go(WriteMode::Trickling(Arc::clone(clock), pause));
     }
 
     /// From now on everything is written at once.
     pub fn flow(&self) {
-        self.go(Way::Freely);
+        self.go(WriteMode::Freely);
     }
 
-    fn go(&self, way: Way) {
+    fn go(&self, way: WriteMode) {
         *self.way.lock().expect("no one panics with the way") = way;
     }
 
-    fn way(&self) -> Way {
+    fn way(&self) -> WriteMode {
         self.way.lock().expect("no one panics with the way").clone()
     }
 }
 
-impl Connected<IncomingStream<'_, Door>> for Link {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+impl Connected<IncomingStream<'_, EndpointListener>> for ConnectionControl {
+    fn connect_info(stream: IncomingStream<'_, EndpointListener>) -> Self {
         stream.io().link.clone()
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for EndpointConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -176,13 +179,13 @@ impl AsyncRead for Connection {
     }
 }
 
-impl Connection {
+impl EndpointConnection {
     /// Makes the end of the connection a reset, as of a peer that is gone.
     fn reset(&self) -> io::Error {
         let stream = match &self.stream {
-            Stream::Plain(stream) => Some(stream),
-            Stream::Secure(stream) => Some(stream.get_ref().0),
-            Stream::Greeting(_) => None,
+            EndpointStream::Plain(stream) => Some(stream),
+            EndpointStream::Secure(stream) => Some(stream.get_ref().0),
+            EndpointStream::Greeting(_) => None,
         };
         // A failure makes it an orderly end, which is no answer either.
         let _ = stream.map(TcpStream::set_zero_linger);
@@ -194,7 +197,7 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
         bytes: &[u8],
-        (clock, each): (Arc<Clock>, Duration),
+        (clock, each): (Arc<CloudClock>, Duration),
     ) -> Poll<io::Result<usize>> {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
@@ -207,16 +210,16 @@ impl Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for EndpointConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.link.way() {
-            Way::Freely => ready!(self.stream.poll_ready(cx))?.poll_write(cx, bytes),
-            Way::Trickling(clock, each) => self.poll_trickle(cx, bytes, (clock, each)),
-            Way::Cut => Poll::Ready(Err(self.reset())),
+            WriteMode::Freely => ready!(self.stream.poll_ready(cx))?.poll_write(cx, bytes),
+            WriteMode::Trickling(clock, each) => self.poll_trickle(cx, bytes, (clock, each)),
+            WriteMode::Cut => Poll::Ready(Err(self.reset())),
         }
     }
 
@@ -225,7 +228,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if matches!(self.link.way(), Way::Freely) {
+        if matches!(self.link.way(), WriteMode::Freely) {
             return ready!(self.stream.poll_ready(cx))?.poll_write_vectored(cx, parts);
         }
         let first = parts.iter().find(|part| !part.is_empty());
@@ -233,7 +236,7 @@ impl AsyncWrite for Connection {
     }
 
     fn is_write_vectored(&self) -> bool {
-        matches!(self.stream, Stream::Plain(_))
+        matches!(self.stream, EndpointStream::Plain(_))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -241,7 +244,7 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Stream::Greeting(_) = self.stream {
+        if let EndpointStream::Greeting(_) = self.stream {
             return Poll::Ready(Ok(()));
         }
         ready!(self.stream.poll_ready(cx))?.poll_shutdown(cx)

@@ -12,13 +12,13 @@ use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::connection::Link;
+use super::connection::ConnectionControl;
 use super::member::without_nulls;
-use super::page_guard::{PageRefusal, keep_pages_out};
+use super::page_guard::{BrowserRequestError, keep_pages_out};
 use crate::clock::epoch_seconds;
-use crate::cloud::Cloud;
-use crate::fault::{FaultCount, Rules, RulesError, Struck};
-use crate::record::{Request, TaskRecord};
+use crate::cloud::CloudInstance;
+use crate::fault::{FaultCount, FaultRecord, FaultRules, FaultRulesError};
+use crate::record::{RequestRecord, TaskRecord};
 
 /// Where everything here is.
 const ROOT: &str = "/_local";
@@ -46,11 +46,11 @@ X-Local-Cloud, with any value.
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
+enum ControlEndpointError {
     #[error("the control endpoint is for this machine alone, and this came from {0}")]
     Stranger(IpAddr),
     #[error(transparent)]
-    Page(#[from] PageRefusal),
+    Page(#[from] BrowserRequestError),
     #[error("{method} {path} changes something, so it carries the header X-Local-Cloud: 1")]
     NoHeader { method: Method, path: String },
     #[error("{path} is not there\n\n{HELP}")]
@@ -58,7 +58,7 @@ enum Refused {
     #[error("{path} knows no {method}; allowed: {allowed}")]
     Method { method: Method, path: String, allowed: &'static str },
     #[error(transparent)]
-    Rules(#[from] RulesError),
+    Rules(#[from] FaultRulesError),
     #[error(
         "moving the clock by `{given}`; a duration of at most 366 days is expected, as in 90s or \
          1h30m"
@@ -66,7 +66,7 @@ enum Refused {
     Duration { given: String },
 }
 
-impl Refused {
+impl ControlEndpointError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Stranger(_) | Self::Page(_) | Self::NoHeader { .. } => StatusCode::FORBIDDEN,
@@ -78,7 +78,7 @@ impl Refused {
 }
 
 /// What is answered.
-enum Told {
+enum ControlEndpointAnswer {
     Text(String),
     Json(Value),
 }
@@ -89,11 +89,20 @@ pub fn is_for(path: &str) -> bool {
 }
 
 /// Answers a request that came over `link`.
-pub fn answer(cloud: &Arc<Cloud>, link: &Link, parts: &Parts, body: &[u8]) -> Response {
+pub fn answer(
+    cloud: &Arc<CloudInstance>,
+    link: &ConnectionControl,
+    parts: &Parts,
+    body: &[u8],
+) -> Response {
     let told = admit(link, parts).and_then(|()| act(cloud, &parts.method, &parts.uri, body));
     let (status, kind, body) = match told {
-        Ok(Told::Text(text)) => (StatusCode::OK, "text/plain; charset=utf-8", text),
-        Ok(Told::Json(value)) => (StatusCode::OK, "application/json", format!("{value:#}\n")),
+        Ok(ControlEndpointAnswer::Text(text)) => {
+            (StatusCode::OK, "text/plain; charset=utf-8", text)
+        }
+        Ok(ControlEndpointAnswer::Json(value)) => {
+            (StatusCode::OK, "application/json", format!("{value:#}\n"))
+        }
         Err(refused) => (refused.status(), "text/plain; charset=utf-8", format!("{refused}\n")),
     };
     Response::builder()
@@ -106,33 +115,39 @@ pub fn answer(cloud: &Arc<Cloud>, link: &Link, parts: &Parts, body: &[u8]) -> Re
 }
 
 /// Lets programs of this machine in, and no page of a browser.
-fn admit(link: &Link, parts: &Parts) -> Result<(), Refused> {
+fn admit(link: &ConnectionControl, parts: &Parts) -> Result<(), ControlEndpointError> {
     // Whoever asks a machine at one of its addresses from that machine comes from that address.
     let peer = link.peer().ip().to_canonical();
     if !peer.is_loopback() && peer != link.listens_on().to_canonical() {
-        return Err(Refused::Stranger(peer));
+        return Err(ControlEndpointError::Stranger(peer));
     }
     keep_pages_out(parts, link.listens_on())?;
     if parts.method != Method::GET && !parts.headers.contains_key(HEADER) {
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        return Err(Refused::NoHeader { method, path });
+        return Err(ControlEndpointError::NoHeader { method, path });
     }
     Ok(())
 }
 
-fn act(cloud: &Cloud, method: &Method, uri: &Uri, body: &[u8]) -> Result<Told, Refused> {
+fn act(
+    cloud: &CloudInstance,
+    method: &Method,
+    uri: &Uri,
+    body: &[u8],
+) -> Result<ControlEndpointAnswer, ControlEndpointError> {
     let path = uri.path();
     let now = cloud.clock.now();
-    let other =
-        |allowed| Err(Refused::Method { method: method.clone(), path: path.to_owned(), allowed });
+    let other = |allowed| {
+        Err(ControlEndpointError::Method { method: method.clone(), path: path.to_owned(), allowed })
+    };
     match (path.strip_prefix(ROOT).unwrap_or(path).trim_end_matches('/'), method.as_str()) {
-        ("", "GET") => Ok(Told::Text(HELP.to_owned())),
+        ("", "GET") => Ok(ControlEndpointAnswer::Text(HELP.to_owned())),
         ("/faults", "PUT") => {
-            cloud.faults.replace(Rules::from_bytes(body)?, now);
+            cloud.faults.replace(FaultRules::from_bytes(body)?, now);
             Ok(faults(cloud))
         }
         ("/faults", "POST") => {
-            cloud.faults.add(Rules::from_bytes(body)?, now)?;
+            cloud.faults.add(FaultRules::from_bytes(body)?, now)?;
             Ok(faults(cloud))
         }
         ("/faults", "DELETE") => {
@@ -140,12 +155,16 @@ fn act(cloud: &Cloud, method: &Method, uri: &Uri, body: &[u8]) -> Result<Told, R
             Ok(faults(cloud))
         }
         ("/faults", "GET") => Ok(faults(cloud)),
-        ("/struck", "GET") => Ok(Told::Json(cloud.faults.struck().iter().map(struck).collect())),
+        ("/struck", "GET") => {
+            Ok(ControlEndpointAnswer::Json(cloud.faults.struck().iter().map(struck).collect()))
+        }
         ("/tasks", "GET") => {
             let tasks: Vec<_> = cloud.state().tasks().iter().map(|task| task.record()).collect();
-            Ok(Told::Json(tasks.iter().map(task).collect()))
+            Ok(ControlEndpointAnswer::Json(tasks.iter().map(task).collect()))
         }
-        ("/requests", "GET") => Ok(Told::Json(cloud.requests.all().iter().map(request).collect())),
+        ("/requests", "GET") => {
+            Ok(ControlEndpointAnswer::Json(cloud.requests.all().iter().map(request).collect()))
+        }
         ("/clock", "GET") => Ok(clock(cloud)),
         ("/clock", "POST") => {
             cloud.clock.advance(duration(body)?);
@@ -154,34 +173,36 @@ fn act(cloud: &Cloud, method: &Method, uri: &Uri, body: &[u8]) -> Result<Told, R
         ("/faults", _) => other("GET, PUT, POST, DELETE"),
         ("/clock", _) => other("GET, POST"),
         ("" | "/struck" | "/tasks" | "/requests", _) => other("GET"),
-        _ => Err(Refused::NotThere { path: path.to_owned() }),
+        _ => Err(ControlEndpointError::NotThere { path: path.to_owned() }),
     }
 }
 
 /// The rules, as text that is rules again.
-fn faults(cloud: &Cloud) -> Told {
+fn faults(cloud: &CloudInstance) -> ControlEndpointAnswer {
     let line = |FaultCount { rule, struck }: FaultCount| {
         let times = if struck == 1 { "time" } else { "times" };
         format!("{rule}  # struck {struck} {times}\n")
     };
-    Told::Text(cloud.faults.counts().into_iter().map(line).collect())
+    ControlEndpointAnswer::Text(cloud.faults.counts().into_iter().map(line).collect())
 }
 
-fn clock(cloud: &Cloud) -> Told {
+fn clock(cloud: &CloudInstance) -> ControlEndpointAnswer {
     let (now, moved) = (epoch_seconds(cloud.clock.now()), cloud.clock.moved().as_secs_f64());
-    Told::Json(json!({ "now": now, "movedSeconds": moved }))
+    ControlEndpointAnswer::Json(json!({ "now": now, "movedSeconds": moved }))
 }
 
-fn duration(body: &[u8]) -> Result<Duration, Refused> {
+fn duration(body: &[u8]) -> Result<Duration, ControlEndpointError> {
     let given = String::from_utf8_lossy(body);
     let given = given.trim();
     humantime::parse_duration(given.strip_prefix('+').unwrap_or(given))
         .ok()
         .filter(|duration| *duration <= FARTHEST)
-        .ok_or_else(|| Refused::Duration { given: given.escape_debug().take(60).collect() })
+        .ok_or_else(|| ControlEndpointError::Duration {
+            given: given.escape_debug().take(60).collect(),
+        })
 }
 
-fn struck(struck: &Struck) -> Value {
+fn struck(struck: &FaultRecord) -> Value {
     without_nulls(json!({
         "rule": struck.rule,
         "operation": struck.operation,
@@ -219,7 +240,7 @@ fn task(task: &TaskRecord) -> Value {
 }
 
 /// Without its body, which may hold such things too.
-fn request(request: &Request) -> Value {
+fn request(request: &RequestRecord) -> Value {
     without_nulls(json!({
         "number": request.number,
         "operation": request.operation,

@@ -8,7 +8,7 @@ use std::sync::RwLock;
 use std::time::{Duration, SystemTime};
 
 use crate::options::ServeError;
-use crate::state::names::ACCOUNT;
+use crate::state::arns::ACCOUNT;
 use crate::state::random;
 
 /// Shortest secret that counts as unknown to strangers. Secrets of AWS have 40 characters.
@@ -77,7 +77,7 @@ impl AccessKeyPair {
 
 /// Short-lived credentials that the cloud issued.
 #[derive(Clone)]
-pub struct Credentials {
+pub struct IssuedCredentials {
     /// For `AWS_ACCESS_KEY_ID`.
     pub access_key_id: String,
     /// For `AWS_SECRET_ACCESS_KEY`.
@@ -88,9 +88,9 @@ pub struct Credentials {
     pub expires_at: SystemTime,
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for IssuedCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
+        f.debug_struct("IssuedCredentials")
             .field("access_key_id", &self.access_key_id)
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
@@ -99,14 +99,14 @@ impl fmt::Debug for Credentials {
 
 /// Whose key it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Principal {
+pub(crate) enum CallerPrincipal {
     /// The one user of the account.
     User,
     /// A session of a role, by the names of both.
     Session { role: String, session: String },
 }
 
-impl Principal {
+impl CallerPrincipal {
     /// Its ARN in a partition.
     pub fn arn(&self, partition: &str) -> String {
         match self {
@@ -120,24 +120,24 @@ impl Principal {
 
 /// One accepted key.
 #[derive(Clone)]
-pub(crate) struct Key {
-    pub principal: Principal,
+pub(crate) struct AcceptedKey {
+    pub principal: CallerPrincipal,
     pub secret: String,
     pub session_token: Option<String>,
     pub expires_at: Option<SystemTime>,
 }
 
 /// All accepted keys, by access key id.
-pub(crate) struct Keyring {
-    keys: RwLock<BTreeMap<String, Key>>,
+pub(crate) struct AcceptedKeys {
+    keys: RwLock<BTreeMap<String, AcceptedKey>>,
 }
 
-impl Keyring {
+impl AcceptedKeys {
     /// Accepts this pair.
     pub fn new(pair: &AccessKeyPair) -> Self {
         let AccessKeyPair { access_key_id, secret_access_key, session_token } = pair.clone();
-        let key = Key {
-            principal: Principal::User,
+        let key = AcceptedKey {
+            principal: CallerPrincipal::User,
             secret: secret_access_key,
             session_token,
             expires_at: None,
@@ -146,14 +146,19 @@ impl Keyring {
     }
 
     /// Makes credentials for `principal` that end after `lifetime`.
-    pub fn issue(&self, principal: Principal, now: SystemTime, lifetime: Duration) -> Credentials {
-        let credentials = Credentials {
+    pub fn issue(
+        &self,
+        principal: CallerPrincipal,
+        now: SystemTime,
+        lifetime: Duration,
+    ) -> IssuedCredentials {
+        let credentials = IssuedCredentials {
             access_key_id: format!("ASIA{}", random::hex_digits(16).to_uppercase()),
             secret_access_key: random::hex_digits(40),
             session_token: random::hex_digits(200),
             expires_at: now + lifetime,
         };
-        let key = Key {
+        let key = AcceptedKey {
             principal,
             secret: credentials.secret_access_key.clone(),
             session_token: Some(credentials.session_token.clone()),
@@ -173,7 +178,7 @@ impl Keyring {
         }
     }
 
-    pub fn find(&self, access_key_id: &str) -> Option<Key> {
+    pub fn find(&self, access_key_id: &str) -> Option<AcceptedKey> {
         let keys = self.keys.read().expect("no one panics while holding the keys");
         keys.get(access_key_id).cloned()
     }
@@ -204,7 +209,7 @@ mod tests {
     fn a_drawn_pair_is_another_each_time_and_no_stranger_guesses_it() {
         let (one, other) = (AccessKeyPair::draw(), AccessKeyPair::draw());
         assert!(one != other && !one.is_guessable() && !other.is_guessable());
-        assert!(Keyring::new(&one).find("test").is_none());
+        assert!(AcceptedKeys::new(&one).find("test").is_none());
         assert!(!format!("{one:?}").contains(&one.secret_access_key));
         for known in [
             "test",

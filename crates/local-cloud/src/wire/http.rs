@@ -13,16 +13,16 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::calendar;
-use super::connection::Link;
+use super::connection::ConnectionControl;
 use super::control;
+use super::exception::ServiceException;
 use super::page_guard::keep_pages_out;
 use super::query;
-use super::refusal::Refusal;
-use super::service::{Answer, Call, Done, Service, TARGET};
-use super::signature::{self, Signed, Signer, Times};
-use crate::actions::{Action, Scene, concerned, perform_of_logs};
-use crate::cloud::Cloud;
-use crate::fault::{Fault, Meeting, Met};
+use super::service::{CloudService, OperationOutput, ServiceAnswer, ServiceOperation, TARGET};
+use super::signature::{self, SignatureTimes, UnverifiedRequest, VerifiedSigner};
+use crate::actions::{EcsAction, RequestContext, concerned, perform_of_logs};
+use crate::cloud::CloudInstance;
+use crate::fault::{CallEffect, CloudFault, ObservedCall};
 use crate::record;
 use crate::state::random;
 
@@ -32,18 +32,18 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What becomes of a request.
-enum Reply {
-    Answer(Answer),
+enum EndpointReply {
+    Answer(ServiceAnswer),
     /// As above, byte by byte with this pause between.
-    Trickle(Answer, Duration),
+    Trickle(ServiceAnswer, Duration),
     /// Its connection is reset.
     Reset,
 }
 
 /// Answers one request.
 pub async fn handle(
-    State(cloud): State<Arc<Cloud>>,
-    ConnectInfo(link): ConnectInfo<Link>,
+    State(cloud): State<Arc<CloudInstance>>,
+    ConnectInfo(link): ConnectInfo<ConnectionControl>,
     request: Request,
 ) -> Response {
     // The answer before may have trickled.
@@ -51,28 +51,32 @@ pub async fn handle(
     let (parts, body) = request.into_parts();
     let body = match receive(body).await {
         Ok(body) => body,
-        Err(refusal) => return respond(&cloud, Service::Ecs.refusal(&refusal)),
+        Err(refusal) => return respond(&cloud, CloudService::Ecs.refusal(&refusal)),
     };
     if control::is_for(parts.uri.path()) {
         return control::answer(&cloud, &link, &parts, &body);
     }
-    let call = Call::of(&parts.headers, &body);
+    let call = ServiceOperation::of(&parts.headers, &body);
     if let Err(refused) = keep_pages_out(&parts, link.listens_on()) {
-        let refusal = Refusal::new("AccessDeniedException", refused.to_string());
-        return respond(&cloud, call.service.refusal(&Refusal { status: 403, ..refusal }));
+        let refusal = ServiceException::new("AccessDeniedException", refused.to_string());
+        return respond(&cloud, call.service.refusal(&ServiceException { status: 403, ..refusal }));
     }
-    let signed =
-        Signed { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: &body };
+    let signed = UnverifiedRequest {
+        method: &parts.method,
+        uri: &parts.uri,
+        headers: &parts.headers,
+        body: &body,
+    };
     // Whoever signs lives by the clock of this machine, however far the cloud's was moved, unless it
     // took the time from the `Date` of an answer, as some SDKs do.
     let verify = |signing| {
-        let times = Times { signing, expiry: cloud.clock.now() };
+        let times = SignatureTimes { signing, expiry: cloud.clock.now() };
         signature::verify(&signed, call.service, &cloud.keys, times)
     };
     let signer = verify(cloud.clock.machine())
         .or_else(|refusal| verify(cloud.clock.now()).map_err(|_| refusal));
     let known = signer.as_ref().ok();
-    let request = record::Request {
+    let request = record::RequestRecord {
         number: 0,
         operation: call.operation.clone(),
         service: call.service.name(),
@@ -85,28 +89,30 @@ pub async fn handle(
     let number = cloud.requests.came(request, body.len());
     let reply = match route(&parts.method, parts.uri.path()).and(signer) {
         Ok(signer) => perform(&cloud, &call, &signer, &body, number).await,
-        Err(refusal) => Reply::Answer(call.service.refusal(&refusal)),
+        Err(refusal) => EndpointReply::Answer(call.service.refusal(&refusal)),
     };
     match reply {
-        Reply::Answer(answer) => {
+        EndpointReply::Answer(answer) => {
             cloud.requests.answered(number, answer.status);
             respond(&cloud, answer)
         }
-        Reply::Trickle(answer, pause) => {
+        EndpointReply::Trickle(answer, pause) => {
             cloud.requests.answered(number, answer.status);
             link.trickle(&cloud.clock, pause);
             respond(&cloud, answer)
         }
-        Reply::Reset => {
+        EndpointReply::Reset => {
             link.cut();
             respond(&cloud, call.service.shaped(500, String::new()))
         }
     }
 }
 
-async fn receive(body: Body) -> Result<Bytes, Refusal> {
-    let refuse =
-        |status, code: &str, message: String| Refusal { status, ..Refusal::new(code, message) };
+async fn receive(body: Body) -> Result<Bytes, ServiceException> {
+    let refuse = |status, code: &str, message: String| ServiceException {
+        status,
+        ..ServiceException::new(code, message)
+    };
     match timeout(BODY_DEADLINE, to_bytes(body, MAX_BODY_BYTES)).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => Err(refuse(
@@ -123,49 +129,55 @@ async fn receive(body: Body) -> Result<Bytes, Refusal> {
 }
 
 /// All of each service is one address.
-fn route(method: &Method, path: &str) -> Result<(), Refusal> {
+fn route(method: &Method, path: &str) -> Result<(), ServiceException> {
     if *method == Method::POST && path == "/" {
         return Ok(());
     }
     let message = format!("{method} {path} is no ECS request; all of them are POST /.");
-    Err(Refusal { status: 404, ..Refusal::new("UnknownOperationException", message) })
+    Err(ServiceException {
+        status: 404,
+        ..ServiceException::new("UnknownOperationException", message)
+    })
 }
 
 /// Plays the fault of this call, if it has one, around what the operation does.
 async fn perform(
-    cloud: &Arc<Cloud>,
-    call: &Call,
-    signer: &Signer,
+    cloud: &Arc<CloudInstance>,
+    call: &ServiceOperation,
+    signer: &VerifiedSigner,
     body: &[u8],
     number: u64,
-) -> Reply {
+) -> EndpointReply {
     let service = call.service;
-    let refuse = |refusal: &Refusal| Reply::Answer(service.refusal(refusal));
+    let refuse = |refusal: &ServiceException| EndpointReply::Answer(service.refusal(refusal));
     let mut clearing = cloud.faults.clearing();
-    let Meeting { fault, view, until } = meet(cloud, call, &signer.region, body, number);
+    let CallEffect { fault, view, until } = meet(cloud, call, &signer.region, body, number);
     match &fault {
-        Some(Fault::Exception { status, code, message }) => {
-            return refuse(&Refusal { status: *status, ..Refusal::new(code, message) });
+        Some(CloudFault::Exception { status, code, message }) => {
+            return refuse(&ServiceException {
+                status: *status,
+                ..ServiceException::new(code, message)
+            });
         }
-        Some(Fault::KeyExpires) => {
+        Some(CloudFault::KeyExpires) => {
             cloud.keys.expire(&signer.access_key_id, cloud.clock.now());
-            return refuse(&Refusal::expired());
+            return refuse(&ServiceException::expired());
         }
-        Some(Fault::Answer { status, body }) => {
-            return Reply::Answer(service.shaped(*status, body.clone()));
+        Some(CloudFault::Answer { status, body }) => {
+            return EndpointReply::Answer(service.shaped(*status, body.clone()));
         }
-        Some(Fault::LostRequest) => return Reply::Reset,
-        Some(Fault::Hang) => tokio::select! {
+        Some(CloudFault::LostRequest) => return EndpointReply::Reset,
+        Some(CloudFault::Hang) => tokio::select! {
             // An error means that the cloud itself is going, and the connection with it.
-            changed = clearing.changed() => if changed.is_err() { return Reply::Reset },
+            changed = clearing.changed() => if changed.is_err() { return EndpointReply::Reset },
             () = over(cloud, until) => {}
         },
         _ => {}
     }
     if !cloud.buckets.call(&signer.region, &call.operation, cloud.clock.now()) {
-        return refuse(&Refusal::throttled());
+        return refuse(&ServiceException::throttled());
     }
-    let scene = Scene {
+    let scene = RequestContext {
         cloud,
         region: &signer.region,
         now: cloud.clock.now(),
@@ -174,9 +186,9 @@ async fn perform(
         principal: &signer.principal,
     };
     let outcome = act(call, body, &scene).map(|done| match (&fault, done) {
-        (Some(Fault::Altered(edit)), Done::Json(mut body)) => {
+        (Some(CloudFault::Altered(edit)), OperationOutput::Json(mut body)) => {
             edit.apply(&mut body);
-            Done::Json(body)
+            OperationOutput::Json(body)
         }
         (_, done) => done,
     });
@@ -185,40 +197,52 @@ async fn perform(
         Err(refusal) => service.refusal(&refusal),
     };
     match fault {
-        Some(Fault::Slow(delay)) => cloud.clock.sleep(delay).await,
-        Some(Fault::Trickle(pause)) => return Reply::Trickle(answer, pause),
-        Some(Fault::LostAnswer) => return Reply::Reset,
+        Some(CloudFault::Slow(delay)) => cloud.clock.sleep(delay).await,
+        Some(CloudFault::Trickle(pause)) => return EndpointReply::Trickle(answer, pause),
+        Some(CloudFault::LostAnswer) => return EndpointReply::Reset,
         _ => {}
     }
-    Reply::Answer(answer)
+    EndpointReply::Answer(answer)
 }
 
 /// Asks the rules about this call.
-fn meet(cloud: &Cloud, call: &Call, region: &str, body: &[u8], number: u64) -> Meeting {
+fn meet(
+    cloud: &CloudInstance,
+    call: &ServiceOperation,
+    region: &str,
+    body: &[u8],
+    number: u64,
+) -> CallEffect {
     let operation = call.operation.as_str();
     let tasks = match cloud.faults.ask_for_tasks(operation) {
         true => concerned(&mut cloud.state(), region, operation, &call.service.recorded(body)),
         false => Vec::new(),
     };
-    cloud.faults.meet(&Met { operation, request: number, tasks: &tasks }, cloud.clock.now())
+    cloud
+        .faults
+        .meet(&ObservedCall { operation, request: number, tasks: &tasks }, cloud.clock.now())
 }
 
 /// Waits until a rule's time is over, if it has an end.
-async fn over(cloud: &Cloud, until: Option<SystemTime>) {
+async fn over(cloud: &CloudInstance, until: Option<SystemTime>) {
     match until {
         Some(until) => cloud.clock.sleep_until(until).await,
         None => pending().await,
     }
 }
 
-fn act(call: &Call, body: &[u8], scene: &Scene<'_>) -> Result<Done, Refusal> {
-    if matches!(call.service, Service::Ec2 | Service::Sts) {
+fn act(
+    call: &ServiceOperation,
+    body: &[u8],
+    scene: &RequestContext<'_>,
+) -> Result<OperationOutput, ServiceException> {
+    if matches!(call.service, CloudService::Ec2 | CloudService::Sts) {
         scene.allowed(&call.right(), None)?;
         let members = query::members(body);
-        return crate::actions::query::perform(call, &members, scene).map(Done::Xml);
+        return crate::actions::query::perform(call, &members, scene).map(OperationOutput::Xml);
     }
     if call.operation.is_empty() {
-        return Err(Refusal::new(
+        return Err(ServiceException::new(
             "UnknownOperationException",
             format!("The header X-Amz-Target names no operation of {TARGET}*"),
         ));
@@ -226,17 +250,17 @@ fn act(call: &Call, body: &[u8], scene: &Scene<'_>) -> Result<Done, Refusal> {
     let body = match body {
         [] => json!({}),
         bytes => serde_json::from_slice(bytes)
-            .map_err(|error| Refusal::new("SerializationException", error.to_string()))?,
+            .map_err(|error| ServiceException::new("SerializationException", error.to_string()))?,
     };
-    if call.service == Service::Logs {
-        return perform_of_logs(&call.operation, body, scene).map(Done::Json);
+    if call.service == CloudService::Logs {
+        return perform_of_logs(&call.operation, body, scene).map(OperationOutput::Json);
     }
-    let action = Action::decode(&call.operation, body)?;
+    let action = EcsAction::decode(&call.operation, body)?;
     scene.allowed(&call.right(), Some("*"))?;
-    action.perform(scene).map(Done::Json)
+    action.perform(scene).map(OperationOutput::Json)
 }
 
-fn respond(cloud: &Cloud, answer: Answer) -> Response {
+fn respond(cloud: &CloudInstance, answer: ServiceAnswer) -> Response {
     Response::builder()
         .header(header::DATE, calendar::http_date(cloud.clock.now()))
         .status(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))

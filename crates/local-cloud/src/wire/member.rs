@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 pub struct WrongType(pub String);
 
 /// A value that can stand in a request or an answer.
-pub trait Member: Sized {
+pub trait ShapeMember: Sized {
     /// Reads it; `value` is not null.
     fn read(value: Value) -> Result<Self, WrongType>;
     /// Writes it, without absent members.
@@ -35,7 +35,7 @@ fn unexpected(found: &Value, wanted: &str) -> WrongType {
     WrongType(format!("{word} can not be converted to {wanted}"))
 }
 
-impl Member for String {
+impl ShapeMember for String {
     fn read(value: Value) -> Result<Self, WrongType> {
         match value {
             Value::String(text) => Ok(text),
@@ -47,7 +47,7 @@ impl Member for String {
     }
 }
 
-impl Member for bool {
+impl ShapeMember for bool {
     fn read(value: Value) -> Result<Self, WrongType> {
         value.as_bool().ok_or_else(|| unexpected(&value, "a Boolean"))
     }
@@ -56,7 +56,7 @@ impl Member for bool {
     }
 }
 
-impl Member for i32 {
+impl ShapeMember for i32 {
     fn read(value: Value) -> Result<Self, WrongType> {
         let number = value.as_i64().and_then(|number| Self::try_from(number).ok());
         number.ok_or_else(|| unexpected(&value, "an Integer"))
@@ -66,7 +66,7 @@ impl Member for i32 {
     }
 }
 
-impl Member for i64 {
+impl ShapeMember for i64 {
     fn read(value: Value) -> Result<Self, WrongType> {
         value.as_i64().ok_or_else(|| unexpected(&value, "a Long"))
     }
@@ -75,7 +75,7 @@ impl Member for i64 {
     }
 }
 
-impl<T: Member> Member for Vec<T> {
+impl<T: ShapeMember> ShapeMember for Vec<T> {
     fn read(value: Value) -> Result<Self, WrongType> {
         match value {
             Value::Array(items) => {
@@ -89,7 +89,7 @@ impl<T: Member> Member for Vec<T> {
     }
 }
 
-impl<T: Member> Member for BTreeMap<String, T> {
+impl<T: ShapeMember> ShapeMember for BTreeMap<String, T> {
     fn read(value: Value) -> Result<Self, WrongType> {
         structure(value)?
             .into_iter()
@@ -103,7 +103,7 @@ impl<T: Member> Member for BTreeMap<String, T> {
 }
 
 /// A part of the protocol that this cloud reads and does nothing with.
-impl Member for Value {
+impl ShapeMember for Value {
     fn read(value: Value) -> Result<Self, WrongType> {
         Ok(value)
     }
@@ -121,7 +121,7 @@ pub fn structure(value: Value) -> Result<Map<String, Value>, WrongType> {
 }
 
 /// Takes one member out, if it is there and not null.
-pub fn take<T: Member>(
+pub fn take<T: ShapeMember>(
     members: &mut Map<String, Value>,
     name: &str,
 ) -> Result<Option<T>, WrongType> {
@@ -132,7 +132,7 @@ pub fn take<T: Member>(
 }
 
 /// Puts one member in, if it is there.
-pub fn put<T: Member>(members: &mut Map<String, Value>, name: &str, value: Option<&T>) {
+pub fn put<T: ShapeMember>(members: &mut Map<String, Value>, name: &str, value: Option<&T>) {
     if let Some(value) = value {
         members.insert(name.to_owned(), value.write());
     }
@@ -160,7 +160,7 @@ macro_rules! shapes {
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct $shape { $( pub $member: Option<$kind>, )* }
 
-        impl $crate::wire::member::Member for $shape {
+        impl $crate::wire::member::ShapeMember for $shape {
             fn read(value: serde_json::Value) -> Result<Self, $crate::wire::member::WrongType> {
                 let mut members = $crate::wire::member::structure(value)?;
                 Ok(Self { $( $member: $crate::wire::member::take(&mut members, $name)?, )* })

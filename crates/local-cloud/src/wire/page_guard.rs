@@ -14,7 +14,7 @@ use super::tls::PUBLIC_NAME;
 
 /// Why a request may come from a web page.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PageRefusal {
+pub enum BrowserRequestError {
     /// It names another host, or none.
     #[error(
         "the local cloud is asked at a loopback address or at the one that it listens on; the request \
@@ -27,22 +27,22 @@ pub enum PageRefusal {
 }
 
 /// Refuses what a browser may have sent for a page; the cloud listens on `listens_on`.
-pub fn keep_pages_out(parts: &Parts, listens_on: IpAddr) -> Result<(), PageRefusal> {
+pub fn keep_pages_out(parts: &Parts, listens_on: IpAddr) -> Result<(), BrowserRequestError> {
     let as_text = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(255).collect();
     let headers = parts.headers.get_all(header::HOST).into_iter();
     let mut hosts: Vec<String> = headers.map(|value| as_text(value.as_bytes())).collect();
     // An absolute address in the request line stands above the header, and a proxy may send both.
     hosts.extend(parts.uri.authority().map(|authority| as_text(authority.as_str().as_bytes())));
     if hosts.is_empty() {
-        return Err(PageRefusal::Host(String::new()));
+        return Err(BrowserRequestError::Host(String::new()));
     }
     if let Some(other) = hosts.into_iter().find(|host| !is_ours(host, listens_on)) {
-        return Err(PageRefusal::Host(other));
+        return Err(BrowserRequestError::Host(other));
     }
     let site = parts.headers.get("sec-fetch-site").map(|value| value.as_bytes());
     let is_typed_in = matches!(site, None | Some(b"none" | b"same-origin"));
     if parts.headers.contains_key(header::ORIGIN) || !is_typed_in {
-        return Err(PageRefusal::Page);
+        return Err(BrowserRequestError::Page);
     }
     Ok(())
 }
@@ -120,10 +120,10 @@ mod tests {
         };
         assert_eq!(judge("/", &["127.0.0.1"]), Ok(()));
         assert_eq!(judge("http://127.0.0.1/", &["localhost"]), Ok(()));
-        let other = Err(PageRefusal::Host("evil.example".to_owned()));
+        let other = Err(BrowserRequestError::Host("evil.example".to_owned()));
         assert_eq!(judge("/", &["evil.example"]), other);
         assert_eq!(judge("/", &["127.0.0.1", "evil.example"]), other);
         assert_eq!(judge("http://evil.example/", &["127.0.0.1"]), other);
-        assert_eq!(judge("/", &[]), Err(PageRefusal::Host(String::new())));
+        assert_eq!(judge("/", &[]), Err(BrowserRequestError::Host(String::new())));
     }
 }

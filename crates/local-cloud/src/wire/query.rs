@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 /// The members of one request; a name that comes twice has its last value.
-pub type Members = BTreeMap<String, String>;
+pub type FormFields = BTreeMap<String, String>;
 
 /// Reads a form; what cannot be read as text is replaced, as a service that refuses it would say
 /// so by its name.
-pub fn members(body: &[u8]) -> Members {
+pub fn members(body: &[u8]) -> FormFields {
     let text = String::from_utf8_lossy(body);
     text.split('&')
         .filter(|pair| !pair.is_empty())
@@ -20,7 +20,7 @@ pub fn members(body: &[u8]) -> Members {
 }
 
 /// The values of `NAME.1`, `NAME.2` and so on, in their order.
-pub fn list(members: &Members, name: &str) -> Vec<String> {
+pub fn list(members: &FormFields, name: &str) -> Vec<String> {
     (1..).map_while(|number| members.get(&format!("{name}.{number}")).cloned()).collect()
 }
 

@@ -8,9 +8,9 @@
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
+use super::exception::ServiceException;
 use super::query;
-use super::refusal::Refusal;
-use super::xml::Element;
+use super::xml::XmlElement;
 use crate::state::random;
 
 /// What stands before the operation in `X-Amz-Target`.
@@ -24,7 +24,7 @@ const STS_VERSION: &str = "2011-06-15";
 
 /// A service by the name that its requests are signed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
+pub enum CloudService {
     Ecs,
     Ec2,
     Sts,
@@ -33,39 +33,39 @@ pub enum Service {
 
 /// Which operation of which service a request names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    pub service: Service,
+pub struct ServiceOperation {
+    pub service: CloudService,
     /// Empty where the request names none.
     pub operation: String,
 }
 
 /// An answer before it is sent.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ServiceAnswer {
     pub status: u16,
     pub content_type: &'static str,
     pub body: String,
 }
 
-impl Call {
+impl ServiceOperation {
     /// What a request is for; without any sign it is ECS's, which then refuses it.
     pub fn of(headers: &HeaderMap, body: &[u8]) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(operation) = text("x-amz-target").and_then(|target| target.strip_prefix(TARGET))
         {
-            return Self { service: Service::Ecs, operation: operation.to_owned() };
+            return Self { service: CloudService::Ecs, operation: operation.to_owned() };
         }
         let of_logs = text("x-amz-target").and_then(|target| target.strip_prefix(LOGS_TARGET));
         if let Some(operation) = of_logs {
-            return Self { service: Service::Logs, operation: operation.to_owned() };
+            return Self { service: CloudService::Logs, operation: operation.to_owned() };
         }
         let is_form = text("content-type")
             .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
-        let members = if is_form { query::members(body) } else { query::Members::new() };
+        let members = if is_form { query::members(body) } else { query::FormFields::new() };
         let service = match members.get("Version").map(String::as_str) {
-            Some(EC2_VERSION) => Service::Ec2,
-            Some(STS_VERSION) => Service::Sts,
-            _ => return Self { service: Service::Ecs, operation: String::new() },
+            Some(EC2_VERSION) => CloudService::Ec2,
+            Some(STS_VERSION) => CloudService::Sts,
+            _ => return Self { service: CloudService::Ecs, operation: String::new() },
         };
         let operation = members.get("Action").cloned().unwrap_or_default();
         Self { service, operation }
@@ -77,7 +77,7 @@ impl Call {
     }
 }
 
-impl Service {
+impl CloudService {
     /// The name in the scope of a signature and before the colon of a right.
     pub fn name(self) -> &'static str {
         match self {
@@ -97,20 +97,22 @@ impl Service {
     }
 
     /// The answer of an operation that was done. XML answers name the operation.
-    pub fn answer(self, operation: &str, done: Done) -> Answer {
+    pub fn answer(self, operation: &str, done: OperationOutput) -> ServiceAnswer {
         let body = match (self, done) {
-            (_, Done::Json(body)) => body.to_string(),
-            (Self::Sts, Done::Xml(inner)) => Element::new(&format!("{operation}Response"))
-                .of("https://sts.amazonaws.com/doc/2011-06-15/")
-                .with(Element::new(&format!("{operation}Result")).with_all(inner))
-                .with(
-                    Element::new("ResponseMetadata")
-                        .with(Element::text("RequestId", random::uuid())),
-                )
-                .document(),
-            (_, Done::Xml(inner)) => Element::new(&format!("{operation}Response"))
+            (_, OperationOutput::Json(body)) => body.to_string(),
+            (Self::Sts, OperationOutput::Xml(inner)) => {
+                XmlElement::new(&format!("{operation}Response"))
+                    .of("https://sts.amazonaws.com/doc/2011-06-15/")
+                    .with(XmlElement::new(&format!("{operation}Result")).with_all(inner))
+                    .with(
+                        XmlElement::new("ResponseMetadata")
+                            .with(XmlElement::text("RequestId", random::uuid())),
+                    )
+                    .document()
+            }
+            (_, OperationOutput::Xml(inner)) => XmlElement::new(&format!("{operation}Response"))
                 .of("http://ec2.amazonaws.com/doc/2016-11-15/")
-                .with(Element::text("requestId", random::uuid()))
+                .with(XmlElement::text("requestId", random::uuid()))
                 .with_all(inner)
                 .document(),
         };
@@ -118,25 +120,25 @@ impl Service {
     }
 
     /// An error, in the shape and with the name that this service gives it.
-    pub fn refusal(self, refusal: &Refusal) -> Answer {
+    pub fn refusal(self, refusal: &ServiceException) -> ServiceAnswer {
         let (status, code) = self.translated(refusal);
-        let error = |fields: Vec<Element>| Element::new("Error").with_all(fields);
+        let error = |fields: Vec<XmlElement>| XmlElement::new("Error").with_all(fields);
         let code_and_message =
-            || vec![Element::text("Code", &code), Element::text("Message", &refusal.message)];
+            || vec![XmlElement::text("Code", &code), XmlElement::text("Message", &refusal.message)];
         let body = match self {
             Self::Ecs | Self::Logs => refusal.body().to_string(),
-            Self::Ec2 => Element::new("Response")
-                .with(Element::new("Errors").with(error(code_and_message())))
-                .with(Element::text("RequestID", random::uuid()))
+            Self::Ec2 => XmlElement::new("Response")
+                .with(XmlElement::new("Errors").with(error(code_and_message())))
+                .with(XmlElement::text("RequestID", random::uuid()))
                 .document(),
             Self::Sts => {
                 let fault = if status < 500 { "Sender" } else { "Receiver" };
-                let mut fields = vec![Element::text("Type", fault)];
+                let mut fields = vec![XmlElement::text("Type", fault)];
                 fields.extend(code_and_message());
-                Element::new("ErrorResponse")
+                XmlElement::new("ErrorResponse")
                     .of("https://sts.amazonaws.com/doc/2011-06-15/")
                     .with(error(fields))
-                    .with(Element::text("RequestId", random::uuid()))
+                    .with(XmlElement::text("RequestId", random::uuid()))
                     .document()
             }
         };
@@ -144,17 +146,17 @@ impl Service {
     }
 
     /// A body that is sent as it is.
-    pub fn shaped(self, status: u16, body: String) -> Answer {
+    pub fn shaped(self, status: u16, body: String) -> ServiceAnswer {
         let content_type = match self {
             Self::Ecs | Self::Logs => "application/x-amz-json-1.1",
             Self::Ec2 => "text/xml;charset=UTF-8",
             Self::Sts => "text/xml",
         };
-        Answer { status, content_type, body }
+        ServiceAnswer { status, content_type, body }
     }
 
     /// The status and the name that this service has for what ECS calls otherwise.
-    fn translated(self, refusal: &Refusal) -> (u16, String) {
+    fn translated(self, refusal: &ServiceException) -> (u16, String) {
         let as_is = (refusal.status, refusal.code.clone());
         if matches!(self, Self::Ecs | Self::Logs) {
             return as_is;
@@ -182,9 +184,9 @@ impl Service {
 
 /// What an operation gives: JSON, or the elements inside its answer.
 #[derive(Debug)]
-pub enum Done {
+pub enum OperationOutput {
     Json(Value),
-    Xml(Vec<Element>),
+    Xml(Vec<XmlElement>),
 }
 
 #[cfg(test)]
@@ -199,31 +201,31 @@ mod tests {
     fn a_request_is_known_by_its_target_or_by_its_version() {
         let form = headers(&[("content-type", "application/x-www-form-urlencoded; charset=utf-8")]);
         let call = |headers: &HeaderMap, body: &[u8]| {
-            let call = Call::of(headers, body);
+            let call = ServiceOperation::of(headers, body);
             (call.service, call.operation)
         };
         let target = headers(&[("x-amz-target", "AmazonEC2ContainerServiceV20141113.RunTask")]);
-        assert_eq!(call(&target, b"{}"), (Service::Ecs, "RunTask".to_owned()));
+        assert_eq!(call(&target, b"{}"), (CloudService::Ecs, "RunTask".to_owned()));
         let target = headers(&[("x-amz-target", "Logs_20140328.GetLogEvents")]);
-        assert_eq!(call(&target, b"{}"), (Service::Logs, "GetLogEvents".to_owned()));
+        assert_eq!(call(&target, b"{}"), (CloudService::Logs, "GetLogEvents".to_owned()));
         let body = b"Action=AssumeRole&Version=2011-06-15";
-        assert_eq!(call(&form, body), (Service::Sts, "AssumeRole".to_owned()));
+        assert_eq!(call(&form, body), (CloudService::Sts, "AssumeRole".to_owned()));
         let body = b"Version=2016-11-15&Action=DescribeSubnets";
-        assert_eq!(call(&form, body), (Service::Ec2, "DescribeSubnets".to_owned()));
+        assert_eq!(call(&form, body), (CloudService::Ec2, "DescribeSubnets".to_owned()));
         for body in [&b"Action=AssumeRole"[..], b"", b"\xff\xfe=%zz"] {
-            assert_eq!(call(&form, body), (Service::Ecs, String::new()));
+            assert_eq!(call(&form, body), (CloudService::Ecs, String::new()));
         }
     }
 
     #[test]
     fn the_same_refusal_has_the_name_of_each_service() {
-        let denied = Refusal::new("AccessDeniedException", "no <right> & more");
-        let said = |service: Service| {
-            let Answer { status, body, .. } = service.refusal(&denied);
+        let denied = ServiceException::new("AccessDeniedException", "no <right> & more");
+        let said = |service: CloudService| {
+            let ServiceAnswer { status, body, .. } = service.refusal(&denied);
             (status, body.replace(&uuid_of(&body), "UUID"))
         };
         assert_eq!(
-            said(Service::Ec2),
+            said(CloudService::Ec2),
             (
                 403,
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error>\
@@ -233,7 +235,7 @@ mod tests {
             )
         );
         assert_eq!(
-            said(Service::Sts),
+            said(CloudService::Sts),
             (
                 403,
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ErrorResponse \

@@ -12,9 +12,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::calendar;
-use super::credentials::{Key, Keyring, Principal};
-use super::refusal::Refusal;
-use super::service::Service;
+use super::credentials::{AcceptedKey, AcceptedKeys, CallerPrincipal};
+use super::exception::ServiceException;
+use super::service::CloudService;
 
 /// The algorithm in the `Authorization` header.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -22,7 +22,7 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// A request before anything in it is believed.
-pub struct Signed<'a> {
+pub struct UnverifiedRequest<'a> {
     pub method: &'a Method,
     pub uri: &'a Uri,
     pub headers: &'a HeaderMap,
@@ -31,15 +31,15 @@ pub struct Signed<'a> {
 
 /// Who signed a request, and for where.
 #[derive(Clone, Debug)]
-pub struct Signer {
+pub struct VerifiedSigner {
     pub region: String,
     pub access_key_id: String,
-    pub principal: Principal,
+    pub principal: CallerPrincipal,
 }
 
 /// The clocks that a signature is held against.
 #[derive(Clone, Copy, Debug)]
-pub struct Times {
+pub struct SignatureTimes {
     /// When it was made.
     pub signing: SystemTime,
     /// Whether its key still holds.
@@ -48,12 +48,12 @@ pub struct Times {
 
 /// Checks the signature for `service` against `keys`.
 pub fn verify(
-    request: &Signed<'_>,
-    service: Service,
-    keys: &Keyring,
-    times: Times,
-) -> Result<Signer, Refusal> {
-    let authorization = Authorization::read(request.headers)?;
+    request: &UnverifiedRequest<'_>,
+    service: CloudService,
+    keys: &AcceptedKeys,
+    times: SignatureTimes,
+) -> Result<VerifiedSigner, ServiceException> {
+    let authorization = AuthorizationHeader::read(request.headers)?;
     let date = request_time(request.headers)?;
     let key = known_key(&authorization, request.headers, keys, times.expiry)?;
     within_skew(&date, times.signing)?;
@@ -71,14 +71,14 @@ pub fn verify(
         .chain_update(to_sign.as_bytes())
         .verify_slice(&signature)
         .map_err(|_| {
-            Refusal::new(
+            ServiceException::new(
                 "InvalidSignatureException",
                 "The request signature we calculated does not match the signature you provided. \
                  Check your AWS Secret Access Key and signing method. Consult the service \
                  documentation for details.",
             )
         })?;
-    Ok(Signer {
+    Ok(VerifiedSigner {
         region: (*region).to_owned(),
         access_key_id: authorization.access_key_id.to_owned(),
         principal: key.principal,
@@ -86,7 +86,7 @@ pub fn verify(
 }
 
 /// The parts of the `Authorization` header.
-struct Authorization<'a> {
+struct AuthorizationHeader<'a> {
     access_key_id: &'a str,
     /// Day, Region, service, terminator.
     scope: [&'a str; 4],
@@ -94,15 +94,15 @@ struct Authorization<'a> {
     signature: &'a str,
 }
 
-impl<'a> Authorization<'a> {
-    fn read(headers: &'a HeaderMap) -> Result<Self, Refusal> {
+impl<'a> AuthorizationHeader<'a> {
+    fn read(headers: &'a HeaderMap) -> Result<Self, ServiceException> {
         let Some(header) = headers.get("authorization") else {
-            return Err(Refusal::new(
+            return Err(ServiceException::new(
                 "MissingAuthenticationTokenException",
                 "Missing Authentication Token",
             ));
         };
-        let incomplete = |what: &str| Refusal::new("IncompleteSignatureException", what);
+        let incomplete = |what: &str| ServiceException::new("IncompleteSignatureException", what);
         let text = header.to_str().map_err(|_| incomplete("Authorization header is not text."))?;
         let Some(fields) = text.strip_prefix(ALGORITHM) else {
             return Err(incomplete("Unsupported AWS 'algorithm'."));
@@ -141,11 +141,11 @@ struct RequestTime<'a> {
     time: SystemTime,
 }
 
-fn request_time(headers: &HeaderMap) -> Result<RequestTime<'_>, Refusal> {
+fn request_time(headers: &HeaderMap) -> Result<RequestTime<'_>, ServiceException> {
     let text = headers.get("x-amz-date").and_then(|value| value.to_str().ok()).unwrap_or_default();
     match calendar::parse(text) {
         Some(time) => Ok(RequestTime { text, time }),
-        None => Err(Refusal::new(
+        None => Err(ServiceException::new(
             "IncompleteSignatureException",
             "Date must be in ISO-8601 'basic format', in a 'X-Amz-Date' header.",
         )),
@@ -154,13 +154,13 @@ fn request_time(headers: &HeaderMap) -> Result<RequestTime<'_>, Refusal> {
 
 /// The key of the request, with the session token that belongs to it.
 fn known_key(
-    authorization: &Authorization<'_>,
+    authorization: &AuthorizationHeader<'_>,
     headers: &HeaderMap,
-    keys: &Keyring,
+    keys: &AcceptedKeys,
     now: SystemTime,
-) -> Result<Key, Refusal> {
+) -> Result<AcceptedKey, ServiceException> {
     let unknown = || {
-        Refusal::new(
+        ServiceException::new(
             "InvalidClientTokenId",
             "The security token included in the request is invalid.",
         )
@@ -177,13 +177,13 @@ fn known_key(
         return Err(unknown());
     }
     if key.expires_at.is_some_and(|end| end <= now) {
-        return Err(Refusal::expired());
+        return Err(ServiceException::expired());
     }
     Ok(key)
 }
 
-fn within_skew(date: &RequestTime<'_>, now: SystemTime) -> Result<(), Refusal> {
-    let refuse = |message| Err(Refusal::new("InvalidSignatureException", message));
+fn within_skew(date: &RequestTime<'_>, now: SystemTime) -> Result<(), ServiceException> {
+    let refuse = |message| Err(ServiceException::new("InvalidSignatureException", message));
     let (given, ours) = (date.text, calendar::format(now));
     let minutes = CLOCK_SKEW.as_secs() / 60;
     if date.time + CLOCK_SKEW < now {
@@ -203,10 +203,10 @@ fn within_skew(date: &RequestTime<'_>, now: SystemTime) -> Result<(), Refusal> {
 }
 
 fn check_scope(
-    authorization: &Authorization<'_>,
-    expected: Service,
+    authorization: &AuthorizationHeader<'_>,
+    expected: CloudService,
     date: &RequestTime<'_>,
-) -> Result<(), Refusal> {
+) -> Result<(), ServiceException> {
     let [day, region, service, terminator] = authorization.scope;
     let expected = expected.name();
     let mut wrong = Vec::new();
@@ -233,7 +233,7 @@ fn check_scope(
     if wrong.is_empty() {
         return Ok(());
     }
-    Err(Refusal::new("InvalidSignatureException", wrong.concat().trim_end()))
+    Err(ServiceException::new("InvalidSignatureException", wrong.concat().trim_end()))
 }
 
 /// Lower-case words and a number, as in `us-gov-east-1`.
@@ -248,15 +248,15 @@ fn is_region(text: &str) -> bool {
 }
 
 fn canonical_request(
-    request: &Signed<'_>,
-    authorization: &Authorization<'_>,
-) -> Result<String, Refusal> {
+    request: &UnverifiedRequest<'_>,
+    authorization: &AuthorizationHeader<'_>,
+) -> Result<String, ServiceException> {
     let signed = &authorization.signed_headers;
     for (name, _) in request.headers {
         let name = name.as_str();
         let must = name == "host" || (name.starts_with("x-amz-") && !is_added_by_transport(name));
         if must && !signed.contains(&name) {
-            return Err(Refusal::new(
+            return Err(ServiceException::new(
                 "InvalidSignatureException",
                 format!("'{name}' must be a 'SignedHeader' in the AWS Authorization."),
             ));
@@ -294,7 +294,7 @@ fn trimmed(value: &axum::http::HeaderValue) -> String {
 }
 
 /// A code that is keyed for this day, Region and service, to which the text to sign is still to be given.
-fn signing_mac(secret: &str, day: &str, region: &str, service: Service) -> Hmac<Sha256> {
+fn signing_mac(secret: &str, day: &str, region: &str, service: CloudService) -> Hmac<Sha256> {
     let keyed = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).expect("any length is a key");
     let mut key = format!("AWS4{secret}").into_bytes();
     for part in [day, region, service.name(), "aws4_request"] {

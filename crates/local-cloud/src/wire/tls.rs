@@ -18,7 +18,7 @@ pub const PUBLIC_NAME: &str = "cloud.example";
 const NAMES: [&str; 4] = ["localhost", "127.0.0.1", "::1", PUBLIC_NAME];
 
 /// What an endpoint with TLS needs.
-pub struct Identity {
+pub struct TlsIdentity {
     /// The authority's certificate, in PEM.
     pub authority_pem: String,
     /// Takes TLS connections.
@@ -36,7 +36,7 @@ pub enum TlsError {
     Use(#[from] rustls::Error),
 }
 
-impl Identity {
+impl TlsIdentity {
     /// Makes an authority and a certificate that it signed.
     pub fn make() -> Result<Self, TlsError> {
         let key = KeyPair::generate()?;

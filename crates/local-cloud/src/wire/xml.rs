@@ -3,14 +3,14 @@
 
 /// One element.
 #[derive(Clone, Debug)]
-pub struct Element {
+pub struct XmlElement {
     name: String,
     namespace: Option<String>,
     text: String,
-    children: Vec<Element>,
+    children: Vec<XmlElement>,
 }
 
-impl Element {
+impl XmlElement {
     /// An element without content.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), namespace: None, text: String::new(), children: Vec::new() }
@@ -27,13 +27,13 @@ impl Element {
     }
 
     /// Adds a child.
-    pub fn with(mut self, child: Element) -> Self {
+    pub fn with(mut self, child: XmlElement) -> Self {
         self.children.push(child);
         self
     }
 
     /// Adds children.
-    pub fn with_all(mut self, children: impl IntoIterator<Item = Element>) -> Self {
+    pub fn with_all(mut self, children: impl IntoIterator<Item = XmlElement>) -> Self {
         self.children.extend(children);
         self
     }

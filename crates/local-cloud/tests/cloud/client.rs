@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
-use fargate_local_cloud::{AccessKeyPair, LocalCloud, Options};
+use fargate_local_cloud::{AccessKeyPair, CloudOptions, LocalCloud};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -24,9 +24,9 @@ pub const KEY: (&str, &str) =
     ("AKIAIOSFODNN7NEIGHBOR", "nobody-guesses-what-these-tests-sign-with");
 
 /// For a cloud with instant states that takes [`KEY`]; no test here needs the agent.
-pub fn options() -> Options {
+pub fn options() -> CloudOptions {
     let access_keys = Some(AccessKeyPair::new(KEY.0, KEY.1));
-    Options { access_keys, ..Options::new("no-agent-here") }
+    CloudOptions { access_keys, ..CloudOptions::new("no-agent-here") }
 }
 
 /// As above, served.
@@ -36,13 +36,13 @@ pub async fn serve() -> LocalCloud {
 
 /// An answer.
 #[derive(Debug)]
-pub struct Answer {
+pub struct CloudTestAnswer {
     pub status: u16,
     pub headers: String,
     pub text: String,
 }
 
-impl Answer {
+impl CloudTestAnswer {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).expect("JSON")
     }
@@ -56,7 +56,7 @@ pub async fn call(endpoint: &str, operation: &str, body: Value) -> Value {
 }
 
 /// Sends one signed request.
-pub async fn send(endpoint: &str, operation: &str, body: String) -> io::Result<Answer> {
+pub async fn send(endpoint: &str, operation: &str, body: String) -> io::Result<CloudTestAnswer> {
     let (host, operation) = (endpoint.replace("http://", ""), operation.to_owned());
     spawn_blocking(move || exchange(&host, &request(&host, &operation, &body)))
         .await
@@ -70,7 +70,7 @@ pub async fn send_otherwise(
     service: &'static str,
     host: &str,
     more_headers: &str,
-) -> Answer {
+) -> CloudTestAnswer {
     let form = |text: &str| {
         let headers = vec![("content-type", "application/x-www-form-urlencoded")];
         (headers, text.to_owned())
@@ -92,7 +92,7 @@ pub async fn send_otherwise(
 }
 
 /// Sends bytes as they are.
-pub async fn send_raw(endpoint: &str, request: String) -> io::Result<Answer> {
+pub async fn send_raw(endpoint: &str, request: String) -> io::Result<CloudTestAnswer> {
     let host = endpoint.replace("http://", "");
     spawn_blocking(move || exchange(&host, &request)).await.expect("no panic in the client")
 }
@@ -116,7 +116,7 @@ fn form_request(
     host: &str,
     service: &str,
     form: &str,
-    keys: &fargate_local_cloud::Credentials,
+    keys: &fargate_local_cloud::IssuedCredentials,
 ) -> String {
     let headers = vec![("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())];
     let token = Some(keys.session_token.clone()).filter(|token| !token.is_empty());
@@ -161,7 +161,7 @@ fn signed(
     )
 }
 
-fn exchange(host: &str, request: &str) -> io::Result<Answer> {
+fn exchange(host: &str, request: &str) -> io::Result<CloudTestAnswer> {
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(request.as_bytes())?;
@@ -171,7 +171,7 @@ fn exchange(host: &str, request: &str) -> io::Result<Answer> {
         .split_once("\r\n\r\n")
         .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "no answer"))?;
     let status = headers.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-    Ok(Answer { status, headers: headers.to_lowercase(), text: body.to_owned() })
+    Ok(CloudTestAnswer { status, headers: headers.to_lowercase(), text: body.to_owned() })
 }
 
 /// RunTask for the seeded resources.
@@ -211,7 +211,7 @@ where
 }
 
 /// Calls an operation of CloudWatch Logs, and gives the answer as it is.
-pub async fn logs(endpoint: &str, operation: &str, body: Value) -> Answer {
+pub async fn logs(endpoint: &str, operation: &str, body: Value) -> CloudTestAnswer {
     let host = endpoint.replace("http://", "");
     let headers = vec![
         ("content-type".to_owned(), "application/x-amz-json-1.1".to_owned()),
@@ -230,8 +230,8 @@ pub async fn query(
     endpoint: &str,
     service: &'static str,
     form: &str,
-    keys: &fargate_local_cloud::Credentials,
-) -> Answer {
+    keys: &fargate_local_cloud::IssuedCredentials,
+) -> CloudTestAnswer {
     let host = endpoint.replace("http://", "");
     let request = form_request(&host, service, form, keys);
     spawn_blocking(move || exchange(&host, &request))

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::client::{
-    Answer, PATIENCE, call, eventually, kept_open, options, query, run_task, send, send_raw, serve,
+    CloudTestAnswer, PATIENCE, call, eventually, kept_open, options, query, run_task, send,
+    send_raw, serve,
 };
-use fargate_local_cloud::{Limits, LocalCloud, Options, Rate, Rules};
+use fargate_local_cloud::{BucketRate, CloudOptions, CloudRateLimits, FaultRules, LocalCloud};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -18,7 +19,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// One request of the control endpoint, with these headers.
-async fn control(cloud: &LocalCloud, what: &str, headers: &str, body: &str) -> Answer {
+async fn control(cloud: &LocalCloud, what: &str, headers: &str, body: &str) -> CloudTestAnswer {
     let host = cloud.endpoint().replace("http://", "");
     let length = body.len();
     let request = format!(
@@ -69,7 +70,7 @@ async fn rules_are_given_shown_with_their_strikes_added_to_and_taken_back() {
     ListTasks next call: hang  # struck 0 times
     ");
     assert_eq!(control(&cloud, "GET /_local/faults", "", "").await.text, shown);
-    assert!(shown.parse::<Rules>().is_ok(), "what is shown can be given");
+    assert!(shown.parse::<FaultRules>().is_ok(), "what is shown can be given");
     let endpoint = cloud.endpoint();
     let waiting = tokio::spawn(async move { call(&endpoint, "ListTasks", list).await });
     eventually("the hanging call", || (cloud.struck().len() == 3).then_some(())).await;
@@ -362,9 +363,9 @@ async fn an_answer_is_changed_where_the_rule_says() {
 
 #[tokio::test]
 async fn a_realistic_cloud_throttles_in_the_words_of_aws_and_a_moved_clock_fills_its_buckets() {
-    let limits =
-        Limits::of_aws().with_calls(&["ListClusters"], Rate { burst: 3, per_second: 0.001 });
-    let options = Options { limits, ..options() };
+    let limits = CloudRateLimits::of_aws()
+        .with_calls(&["ListClusters"], BucketRate { burst: 3, per_second: 0.001 });
+    let options = CloudOptions { limits, ..options() };
     let cloud = LocalCloud::serve(options).await.expect("a cloud");
     let mut said = Vec::new();
     for _ in 0..5 {
@@ -402,7 +403,7 @@ async fn each_service_has_its_own_name_for_a_caller_who_is_too_fast() {
 
 #[tokio::test]
 async fn through_tls_a_connection_is_reset_and_an_answer_trickles_as_well() {
-    let options = Options { tls: true, ..options() };
+    let options = CloudOptions { tls: true, ..options() };
     let cloud = LocalCloud::serve(options).await.expect("a cloud");
     let rules = "ListClusters call 1: reset after commit\nListClusters call 2: trickle 1h";
     cloud.set_faults(rules.parse().expect("rules"));
@@ -423,7 +424,7 @@ async fn through_tls_a_connection_is_reset_and_an_answer_trickles_as_well() {
 
 #[tokio::test]
 async fn through_tls_a_page_reaches_no_service_either() {
-    let options = Options { tls: true, ..options() };
+    let options = CloudOptions { tls: true, ..options() };
     let cloud = LocalCloud::serve(options).await.expect("a cloud");
     let request = kept_open("evil.example", "ListClusters", "{}");
     let answer = secure_as(&cloud, &request, |answer| answer.ends_with('}')).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Answer, call, eventually, eventually_found, logs, run_task, serve};
+use crate::client::{CloudTestAnswer, call, eventually, eventually_found, logs, run_task, serve};
 use fargate_local_cloud::LocalCloud;
 
 const GROUP: &str = "/ci/jobs";
@@ -33,13 +33,13 @@ async fn wrote(cloud: &LocalCloud, script: &str) -> String {
     format!("p/job/{id}")
 }
 
-async fn read(cloud: &LocalCloud, stream: &str, more: Value) -> Answer {
+async fn read(cloud: &LocalCloud, stream: &str, more: Value) -> CloudTestAnswer {
     let mut body = json!({ "logGroupName": GROUP, "logStreamName": stream });
     body.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
     logs(&cloud.endpoint(), "GetLogEvents", body).await
 }
 
-fn messages(answer: &Answer) -> Vec<String> {
+fn messages(answer: &CloudTestAnswer) -> Vec<String> {
     assert_eq!(answer.status, 200, "{answer:?}");
     let answer = answer.json();
     let events = answer["events"].as_array().expect("events").iter();
@@ -95,7 +95,7 @@ async fn a_stream_is_read_from_its_end_or_its_head_and_page_by_page() {
 #[tokio::test]
 async fn it_refuses_as_cloudwatch_logs_does() {
     let cloud = serve().await;
-    let refused = |answer: Answer| {
+    let refused = |answer: CloudTestAnswer| {
         assert_eq!(answer.status, 400, "{answer:?}");
         let body = answer.json();
         let text = |name: &str| body[name].as_str().expect("text").to_owned();

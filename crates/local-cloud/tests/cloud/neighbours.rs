@@ -4,11 +4,11 @@
 use std::time::{Duration, SystemTime};
 
 use crate::client::{KEY, call, eventually, query, run_task, send, serve};
-use fargate_local_cloud::{Credentials, Fault, Phase};
+use fargate_local_cloud::{CloudFault, CloudTaskPhase, IssuedCredentials};
 
 /// The pair that a cloud takes from the start.
-fn own_keys() -> Credentials {
-    Credentials {
+fn own_keys() -> IssuedCredentials {
+    IssuedCredentials {
         access_key_id: KEY.0.to_owned(),
         secret_access_key: KEY.1.to_owned(),
         session_token: String::new(),
@@ -37,7 +37,7 @@ async fn a_role_gives_keys_that_every_service_takes_with_their_token() {
     let answer = query(&endpoint, "sts", &assume(&role, "x-1"), &own_keys()).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(inner(&answer.text, "Arn"), "arn:aws:sts::123456789012:assumed-role/ci/a-test");
-    let keys = Credentials {
+    let keys = IssuedCredentials {
         access_key_id: inner(&answer.text, "AccessKeyId"),
         secret_access_key: inner(&answer.text, "SecretAccessKey"),
         session_token: inner(&answer.text, "SessionToken"),
@@ -49,7 +49,7 @@ async fn a_role_gives_keys_that_every_service_takes_with_their_token() {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.text.matches("<subnetId>").count(), 3, "{}", answer.text);
     assert!(answer.text.contains("<availabilityZone>eu-west-1b</availabilityZone>"));
-    let without_token = Credentials { session_token: String::new(), ..keys };
+    let without_token = IssuedCredentials { session_token: String::new(), ..keys };
     let answer = query(&endpoint, "ec2", subnets, &without_token).await;
     assert_eq!((answer.status, inner(&answer.text, "Code").as_str()), (401, "AuthFailure"));
     cloud.shutdown().await;
@@ -105,7 +105,7 @@ async fn the_interface_of_a_task_has_its_public_address_once_ec2_reports_it() {
     let endpoint = cloud.endpoint();
     let mut request = run_task();
     request["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"] = "ENABLED".into();
-    cloud.fail("RunTask", Fault::TaskHeld { phase: Phase::Pending });
+    cloud.fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
     let task = call(&endpoint, "RunTask", request).await["tasks"][0]["taskArn"].clone();
     let public = eventually("its public address", || cloud.tasks()[0].public_address).await;
     let described =
@@ -117,7 +117,7 @@ async fn the_interface_of_a_task_has_its_public_address_once_ec2_reports_it() {
     let id = id.and_then(|detail| detail["value"].as_str()).expect("an id");
     let form =
         format!("Action=DescribeNetworkInterfaces&Version=2016-11-15&NetworkInterfaceId.1={id}");
-    let late = Fault::Failure { reason: String::new(), detail: None };
+    let late = CloudFault::Failure { reason: String::new(), detail: None };
     cloud.fail("DescribeNetworkInterfaces", late);
     let answer = query(&endpoint, "ec2", &form, &own_keys()).await;
     assert!(answer.status == 200 && !answer.text.contains("association"), "{answer:?}");

@@ -3,16 +3,16 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 
-use fargate_local_cloud::{AccessKeyPair, LocalCloud, Options};
+use fargate_local_cloud::{AccessKeyPair, CloudOptions, LocalCloud};
 
 use crate::client::{KEY, options, send_otherwise, send_raw, serve};
 
-async fn refused(options: Options) -> String {
+async fn refused(options: CloudOptions) -> String {
     LocalCloud::serve(options).await.err().expect("a refusal").to_string()
 }
 
-fn at(listen: &str) -> Options {
-    Options { listen: listen.parse().expect("an address"), ..options() }
+fn at(listen: &str) -> CloudOptions {
+    CloudOptions { listen: listen.parse().expect("an address"), ..options() }
 }
 
 #[tokio::test]
@@ -25,12 +25,12 @@ async fn a_cloud_that_cannot_listen_says_where_and_why() {
     );
     for allow_remote in [false, true] {
         assert_eq!(
-            refused(Options { allow_remote, ..at("0.0.0.0:4000") }).await,
+            refused(CloudOptions { allow_remote, ..at("0.0.0.0:4000") }).await,
             "listening on 0.0.0.0:4000 would take the port from every task, which has an address of \
              its own; give one address, for example 127.0.0.1:4000"
         );
         for listen in ["[::]:4000", "[::ffff:0.0.0.0]:4000"] {
-            let said = refused(Options { allow_remote, ..at(listen) }).await;
+            let said = refused(CloudOptions { allow_remote, ..at(listen) }).await;
             assert!(said.contains("would take the port from every task"), "{said}");
         }
     }
@@ -55,7 +55,7 @@ async fn an_address_that_other_machines_reach_is_refused_with_keys_that_stranger
     let known = ["test", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"];
     for secret in known {
         let access_keys = Some(AccessKeyPair::new("test", secret));
-        let options = Options { access_keys, allow_remote: true, ..at("192.0.2.7:4000") };
+        let options = CloudOptions { access_keys, allow_remote: true, ..at("192.0.2.7:4000") };
         assert_eq!(
             refused(options).await,
             "listening on 192.0.2.7:4000 with access key test, whose secret is well known or easily \
@@ -80,7 +80,7 @@ async fn where_it_is_allowed_the_cloud_is_asked_by_that_address_and_no_other_nam
         return;
     };
     let listen = SocketAddr::new(address, 0);
-    let options = Options { listen, allow_remote: true, ..options() };
+    let options = CloudOptions { listen, allow_remote: true, ..options() };
     let cloud = LocalCloud::serve(options).await.expect("a cloud");
     let (endpoint, host) = (cloud.endpoint(), cloud.endpoint().replace("http://", ""));
     assert_eq!(send_otherwise(&endpoint, "ec2", &host, "").await.status, 200);
@@ -97,7 +97,7 @@ async fn a_cloud_draws_keys_of_its_own_and_the_public_ones_open_nothing() {
         eprintln!("SKIPPED: the environment names a key pair, which the cloud takes");
         return;
     }
-    let options = || Options::new("no-agent-here");
+    let options = || CloudOptions::new("no-agent-here");
     let cloud = LocalCloud::serve(options()).await.expect("a cloud");
     let other = LocalCloud::serve(options()).await.expect("a cloud");
     let keys = cloud.drawn_keys().expect("keys of its own");
@@ -122,7 +122,7 @@ async fn a_cloud_draws_keys_of_its_own_and_the_public_ones_open_nothing() {
 async fn the_folder_of_a_cloud_is_for_its_owner_alone() {
     let parent = tempfile::tempdir().expect("a folder");
     for folder in [None, Some(parent.path().join("made").join("here"))] {
-        let cloud = LocalCloud::serve(Options { folder, ..options() }).await.expect("a cloud");
+        let cloud = LocalCloud::serve(CloudOptions { folder, ..options() }).await.expect("a cloud");
         let mode = cloud.folder().metadata().expect("a folder").permissions().mode();
         assert_eq!(mode & 0o777, 0o700, "{}", cloud.folder().display());
         cloud.shutdown().await;

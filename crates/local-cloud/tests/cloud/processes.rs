@@ -371,9 +371,9 @@ async fn a_shutdown_and_a_drop_leave_no_process() {
 }
 
 /// A cloud in a process of its own, which ends with the test whatever comes of the test.
-struct OwnProcess(Child);
+struct SeparateCloudProcess(Child);
 
-impl OwnProcess {
+impl SeparateCloudProcess {
     /// Kills it, waits for its end, and returns what it wrote to stderr.
     fn killed(mut self) -> String {
         self.0.kill().expect("SIGKILL");
@@ -385,7 +385,7 @@ impl OwnProcess {
     }
 }
 
-impl Drop for OwnProcess {
+impl Drop for SeparateCloudProcess {
     fn drop(&mut self) {
         // Ended already is what is wanted.
         self.0.kill().ok();
@@ -395,7 +395,7 @@ impl Drop for OwnProcess {
 
 /// The example as a process of its own, and its endpoint. Killed, it cannot delete its folder, which
 /// lies in `folder`.
-fn spawn_cloud(path: &str, folder: &Path) -> (OwnProcess, String) {
+fn spawn_cloud(path: &str, folder: &Path) -> (SeparateCloudProcess, String) {
     let cloud = Command::new(example("serve"))
         .env("PATH", path)
         .env("TMPDIR", folder)
@@ -404,7 +404,7 @@ fn spawn_cloud(path: &str, folder: &Path) -> (OwnProcess, String) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the example was built with these tests");
-    let mut cloud = OwnProcess(cloud);
+    let mut cloud = SeparateCloudProcess(cloud);
     let mut line = String::new();
     let output = cloud.0.stdout.take().expect("a pipe");
     BufReader::new(output).read_line(&mut line).expect("a line");

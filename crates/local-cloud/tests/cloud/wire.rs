@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::client::{PATIENCE, call, eventually, run_task, send, send_raw, serve};
-use fargate_local_cloud::{Fault, Phase};
+use fargate_local_cloud::{CloudFault, CloudTaskPhase};
 use serde_json::json;
 use tokio::time::timeout;
 
-const HELD: Fault = Fault::TaskHeld { phase: Phase::Pending };
+const HELD: CloudFault = CloudFault::TaskHeld { phase: CloudTaskPhase::Pending };
 
 #[tokio::test]
 async fn every_answer_is_json_1_1_with_a_request_id_and_is_recorded() {
@@ -71,17 +71,17 @@ async fn what_is_no_ecs_request_is_told_so() {
 async fn the_three_shapes_of_failure_come_over_the_wire() {
     let cloud = serve().await;
     let endpoint = cloud.endpoint();
-    let throttled = Fault::Exception {
+    let throttled = CloudFault::Exception {
         status: 400,
         code: "ThrottlingException".to_owned(),
         message: "Rate exceeded".to_owned(),
     };
-    let no_room = Fault::Failure {
+    let no_room = CloudFault::Failure {
         reason: "Capacity is unavailable at this time.".to_owned(),
         detail: Some("zone a".to_owned()),
     };
-    let stops = Fault::TaskStops {
-        phase: Phase::Provisioning,
+    let stops = CloudFault::TaskStops {
+        phase: CloudTaskPhase::Provisioning,
         after: Duration::ZERO,
         stop_code: "TaskFailedToStart".to_owned(),
         stopped_reason: "no".to_owned(),
@@ -119,7 +119,7 @@ async fn an_answer_can_be_lost_after_its_effect_and_the_token_finds_the_task_aga
     let endpoint = cloud.endpoint();
     let mut request = run_task();
     request["clientToken"] = json!("launch-1");
-    cloud.fail("RunTask", Fault::LostAnswer);
+    cloud.fail("RunTask", CloudFault::LostAnswer);
     let lost = send(&endpoint, "RunTask", request.to_string()).await;
     assert!(lost.is_err(), "{lost:?}");
     assert_eq!(cloud.tasks().len(), 1);
@@ -134,15 +134,16 @@ async fn an_answer_can_be_lost_after_its_effect_and_the_token_finds_the_task_aga
 async fn a_call_can_hang_be_slow_or_get_an_odd_answer() {
     let cloud = serve().await;
     let endpoint = cloud.endpoint();
-    cloud.fail("ListTasks", Fault::Answer { status: 200, body: "{\"taskArns\":7}".to_owned() });
-    cloud.fail("ListTasks", Fault::Slow(Duration::from_millis(200)));
+    cloud
+        .fail("ListTasks", CloudFault::Answer { status: 200, body: "{\"taskArns\":7}".to_owned() });
+    cloud.fail("ListTasks", CloudFault::Slow(Duration::from_millis(200)));
     let request = json!({"cluster": "ci"});
     assert_eq!(call(&endpoint, "ListTasks", request.clone()).await, json!({"taskArns": 7}));
     let begun = Instant::now();
     assert_eq!(call(&endpoint, "ListTasks", request.clone()).await, json!({"taskArns": []}));
     assert!(begun.elapsed() >= Duration::from_millis(200));
 
-    cloud.fail_until_cleared("ListTasks", Fault::Hang);
+    cloud.fail_until_cleared("ListTasks", CloudFault::Hang);
     let waiting = {
         let endpoint = endpoint.clone();
         tokio::spawn(async move { call(&endpoint, "ListTasks", request).await })
@@ -158,7 +159,7 @@ async fn a_call_can_hang_be_slow_or_get_an_odd_answer() {
 #[tokio::test]
 async fn a_cloud_that_hangs_can_be_shut_down() {
     let cloud = serve().await;
-    cloud.fail_until_cleared("ListTasks", Fault::Hang);
+    cloud.fail_until_cleared("ListTasks", CloudFault::Hang);
     let endpoint = cloud.endpoint();
     let waiting = tokio::spawn(async move { send(&endpoint, "ListTasks", "{}".to_owned()).await });
     eventually("the request", || (cloud.requests().len() == 1).then_some(())).await;
@@ -175,7 +176,7 @@ async fn a_task_can_be_forgotten_or_missed() {
     let arn = call(&endpoint, "RunTask", run_task()).await["tasks"][0]["taskArn"].clone();
     let arn = arn.as_str().expect("an ARN");
     let describe = json!({"cluster": "ci", "tasks": [arn]});
-    cloud.fail("DescribeTasks", Fault::Failure { reason: "MISSING".to_owned(), detail: None });
+    cloud.fail("DescribeTasks", CloudFault::Failure { reason: "MISSING".to_owned(), detail: None });
     let missed = call(&endpoint, "DescribeTasks", describe.clone()).await;
     assert_eq!(missed["failures"], json!([{"arn": arn, "reason": "MISSING"}]));
     let seen = call(&endpoint, "DescribeTasks", describe.clone()).await;

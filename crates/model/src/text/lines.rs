@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::escape_within;
-use crate::why::Colour;
+use crate::cause::ColourMode;
 
 /// Longest part of a line, in characters; what is longer is cut in the middle.
 const LONGEST_PART: usize = 4000;
@@ -19,7 +19,7 @@ pub enum LinePart<'a> {
     /// Text without any colour.
     Plain(&'a str),
     /// Text within the colour that this SGR code chooses, such as `1;31`.
-    Painted(Colour, &'static str, &'a str),
+    Painted(ColourMode, &'static str, &'a str),
 }
 
 /// See the module. Each line has its end.
@@ -113,8 +113,8 @@ mod tests {
     fn nothing_but_our_own_marks_moves_a_cursor_or_ends_a_line() {
         let mut lines = CleanLines::line(HOSTILE);
         lines.push(&[
-            LinePart::Painted(Colour::On, "36", HOSTILE),
-            LinePart::Painted(Colour::Off, "36", HOSTILE),
+            LinePart::Painted(ColourMode::On, "36", HOSTILE),
+            LinePart::Painted(ColourMode::Off, "36", HOSTILE),
         ]);
         let folded = lines.folded(HOSTILE, HOSTILE, 7).to_string();
         assert_eq!(folded.lines().count(), 4, "{folded:?}");

@@ -1,6 +1,6 @@
 //! The jobs of the demo: what they do, and how each of them must end.
 
-use crate::runner::{Exit, GitInfo, Job, Outcome, Verdict};
+use crate::runner::{DriverProcessExit, GitInfo, GitLabJob, GitLabVerdict, PlayedJob};
 
 /// Lines of the big log.
 const BIG_LOG_LINES: u32 = 100_000;
@@ -53,7 +53,7 @@ pub const REPOSITORY: [(&str, &str); 4] = [
 
 /// How a job must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub enum ExpectedJobEnd {
     /// It passes.
     Passed,
     /// Its script exits with this code, and GitLab is told so.
@@ -66,16 +66,16 @@ pub enum Expected {
 
 /// A job of the demo.
 #[derive(Clone, Debug)]
-pub struct Planned {
+pub struct DemoJobPlan {
     /// The job.
-    pub job: Job,
+    pub job: GitLabJob,
     /// How it must end.
-    pub expected: Expected,
+    pub expected: ExpectedJobEnd,
 }
 
 /// The jobs, in the order in which they begin; the repository is at `host` and has `commit`.
 #[must_use]
-pub fn jobs(host: &str, commit: &str) -> Vec<Planned> {
+pub fn jobs(host: &str, commit: &str) -> Vec<DemoJobPlan> {
     let mut id = 4000;
     let mut plan = |name: &str, script: &[&str], expected| {
         id += 1;
@@ -86,21 +86,25 @@ pub fn jobs(host: &str, commit: &str) -> Vec<Planned> {
             refspecs: vec!["+refs/heads/main:refs/remotes/origin/main".to_owned()],
             depth: 20,
         };
-        let mut job = Job::new(id, name, git, script);
+        let mut job = GitLabJob::new(id, name, git, script);
         job.runner_info.timeout = 60;
-        Planned { job: job.with_variable("CI_COMMIT_SHA", commit), expected }
+        DemoJobPlan { job: job.with_variable("CI_COMMIT_SHA", commit), expected }
     };
     let seq = format!("seq -f '%0{}.0f' 1 {BIG_LOG_LINES}", BIG_LOG_WIDTH - 1);
     let mut jobs = vec![
-        plan("lint", &["sh lint.sh"], Expected::Passed),
-        plan("fails-with-3", &["echo 'this job fails on purpose'", "exit 3"], Expected::Exit(3)),
-        plan("cancelled", &["echo started", "sleep 50"], Expected::Cancelled),
-        plan("build", &["sh build.sh", "cksum out/app"], Expected::Passed),
-        plan("tests", &["sh test.sh"], Expected::Passed),
-        plan("big-log", &[&seq], Expected::BigLog),
+        plan("lint", &["sh lint.sh"], ExpectedJobEnd::Passed),
+        plan(
+            "fails-with-3",
+            &["echo 'this job fails on purpose'", "exit 3"],
+            ExpectedJobEnd::Exit(3),
+        ),
+        plan("cancelled", &["echo started", "sleep 50"], ExpectedJobEnd::Cancelled),
+        plan("build", &["sh build.sh", "cksum out/app"], ExpectedJobEnd::Passed),
+        plan("tests", &["sh test.sh"], ExpectedJobEnd::Passed),
+        plan("big-log", &[&seq], ExpectedJobEnd::BigLog),
     ];
     for planned in &mut jobs {
-        if planned.expected == Expected::Cancelled {
+        if planned.expected == ExpectedJobEnd::Cancelled {
             let after = ["echo \"after_script of a job that was $CI_JOB_STATUS\""];
             planned.job = planned.job.clone().with_after_script(&after);
         }
@@ -108,10 +112,10 @@ pub fn jobs(host: &str, commit: &str) -> Vec<Planned> {
     jobs
 }
 
-impl Planned {
+impl DemoJobPlan {
     /// What differs from the plan, in words.
     #[must_use]
-    pub fn differs(&self, outcome: &Outcome) -> Option<String> {
+    pub fn differs(&self, outcome: &PlayedJob) -> Option<String> {
         let (shown, expected) = (shown(outcome), self.expected());
         if shown != expected {
             return Some(format!("expected: {expected}, got: {shown}"));
@@ -120,10 +124,10 @@ impl Planned {
             return Some(wrong);
         }
         match self.expected {
-            Expected::Cancelled if !after_script_passed(outcome) => {
+            ExpectedJobEnd::Cancelled if !after_script_passed(outcome) => {
                 Some("after_script did not pass".to_owned())
             }
-            Expected::BigLog if !has_big_log(outcome) => Some(OTHER_LOG.to_owned()),
+            ExpectedJobEnd::BigLog if !has_big_log(outcome) => Some(OTHER_LOG.to_owned()),
             _ => None,
         }
     }
@@ -131,64 +135,66 @@ impl Planned {
     /// What differs where faults were injected, and what none of them explains: they can keep a job
     /// from its end, but make none pass and change no log.
     #[must_use]
-    pub fn is_unexplained(&self, outcome: &Outcome) -> Option<String> {
+    pub fn is_unexplained(&self, outcome: &PlayedJob) -> Option<String> {
         if let Some(wrong) = cleanup_failed(outcome) {
             return Some(wrong);
         }
-        let passed = outcome.verdict == Verdict::Success && !outcome.cancelled;
+        let passed = outcome.verdict == GitLabVerdict::Success && !outcome.cancelled;
         match self.expected {
-            Expected::Exit(_) | Expected::Cancelled if passed => {
+            ExpectedJobEnd::Exit(_) | ExpectedJobEnd::Cancelled if passed => {
                 Some(format!("expected: {}, got: passed", self.expected()))
             }
-            Expected::BigLog if passed && !has_big_log(outcome) => Some(OTHER_LOG.to_owned()),
+            ExpectedJobEnd::BigLog if passed && !has_big_log(outcome) => Some(OTHER_LOG.to_owned()),
             _ => None,
         }
     }
 
     /// How the job ended otherwise than it does without faults.
     #[must_use]
-    pub fn instead(&self, outcome: &Outcome) -> Option<String> {
+    pub fn instead(&self, outcome: &PlayedJob) -> Option<String> {
         let (shown, expected) = (shown(outcome), self.expected());
         (shown != expected).then(|| format!("{shown} instead of {expected}"))
     }
 
     fn expected(&self) -> String {
         match self.expected {
-            Expected::Passed | Expected::BigLog => "passed".to_owned(),
-            Expected::Exit(code) => format!("script_failure with exit {code}"),
-            Expected::Cancelled => "cancelled".to_owned(),
+            ExpectedJobEnd::Passed | ExpectedJobEnd::BigLog => "passed".to_owned(),
+            ExpectedJobEnd::Exit(code) => format!("script_failure with exit {code}"),
+            ExpectedJobEnd::Cancelled => "cancelled".to_owned(),
         }
     }
 }
 
 /// The verdict in words.
-fn shown(outcome: &Outcome) -> String {
+fn shown(outcome: &PlayedJob) -> String {
     match (outcome.verdict, outcome.cancelled) {
         (_, true) => "cancelled".to_owned(),
-        (Verdict::Success, _) => "passed".to_owned(),
-        (Verdict::Failed { reason, exit_code: Some(code) }, _) => {
+        (GitLabVerdict::Success, _) => "passed".to_owned(),
+        (GitLabVerdict::Failed { reason, exit_code: Some(code) }, _) => {
             format!("{reason} with exit {code}")
         }
-        (Verdict::Failed { reason, exit_code: None }, _) => reason.to_string(),
+        (GitLabVerdict::Failed { reason, exit_code: None }, _) => reason.to_string(),
     }
 }
 
 /// What is said of a big log that is not whole.
 const OTHER_LOG: &str = "its log is not the one that was written";
 
-fn cleanup_failed(outcome: &Outcome) -> Option<String> {
+fn cleanup_failed(outcome: &PlayedJob) -> Option<String> {
     let cleanup = outcome.calls.iter().find(|call| call.name() == "cleanup")?;
-    (cleanup.exit != Exit::Code(0)).then(|| format!("cleanup ended with {:?}", cleanup.exit))
+    (cleanup.exit != DriverProcessExit::Code(0))
+        .then(|| format!("cleanup ended with {:?}", cleanup.exit))
 }
 
-fn after_script_passed(outcome: &Outcome) -> bool {
+fn after_script_passed(outcome: &PlayedJob) -> bool {
     outcome.call("after_script").is_some_and(|call| {
-        call.exit == Exit::Code(0) && String::from_utf8_lossy(&call.stdout).contains("was canceled")
+        call.exit == DriverProcessExit::Code(0)
+            && String::from_utf8_lossy(&call.stdout).contains("was canceled")
     })
 }
 
 /// Whether the script wrote exactly what the log holds: all lines, in order, nothing between.
-fn has_big_log(outcome: &Outcome) -> bool {
+fn has_big_log(outcome: &PlayedJob) -> bool {
     let Some(call) = outcome.call("build_script") else { return false };
     let width = BIG_LOG_WIDTH - 1;
     let expected: String = (1..=BIG_LOG_LINES).map(|n| format!("{n:0width$}\n")).collect();
@@ -217,7 +223,7 @@ mod tests {
 
     #[test]
     fn faults_explain_a_job_that_failed_and_none_that_passed() {
-        let outcome = |verdict| Outcome {
+        let outcome = |verdict| PlayedJob {
             verdict,
             cancelled: false,
             calls: Vec::new(),
@@ -226,23 +232,27 @@ mod tests {
             took: std::time::Duration::ZERO,
         };
         let reason = crate::runner::FailureReason::RunnerSystemFailure;
-        let lost = outcome(Verdict::Failed { reason, exit_code: None });
+        let lost = outcome(GitLabVerdict::Failed { reason, exit_code: None });
         for planned in jobs("127.0.0.1:1", "abc") {
             assert_eq!(planned.is_unexplained(&lost), None, "{planned:?}");
             assert!(
                 planned.instead(&lost).expect("otherwise").starts_with("runner_system_failure")
             );
             assert!(planned.differs(&lost).is_some());
-            let passed = planned.is_unexplained(&outcome(Verdict::Success));
-            assert_eq!(passed.is_none(), planned.expected == Expected::Passed, "{planned:?}");
+            let passed = planned.is_unexplained(&outcome(GitLabVerdict::Success));
+            assert_eq!(passed.is_none(), planned.expected == ExpectedJobEnd::Passed, "{planned:?}");
         }
     }
 
     #[test]
     fn every_kind_of_end_is_in_the_plan() {
         let jobs = jobs("127.0.0.1:1", "abc");
-        for expected in [Expected::Passed, Expected::Exit(3), Expected::Cancelled, Expected::BigLog]
-        {
+        for expected in [
+            ExpectedJobEnd::Passed,
+            ExpectedJobEnd::Exit(3),
+            ExpectedJobEnd::Cancelled,
+            ExpectedJobEnd::BigLog,
+        ] {
             assert!(jobs.iter().any(|planned| planned.expected == expected));
         }
     }

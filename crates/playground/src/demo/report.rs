@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use fargate_model::text::{bytes, duration};
 
-use super::injection::Injected;
-use crate::leftovers::Leftovers;
-use crate::runner::{Outcome, Verdict};
-use crate::terminal::Abilities;
+use super::fault_rules::DemoFaultCounts;
+use crate::leftovers::JobLeftovers;
+use crate::runner::{GitLabVerdict, PlayedJob};
+use crate::terminal::TerminalCapabilities;
 
 /// One job that is over.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct DemoReportRow {
     /// Its name.
     pub name: String,
     /// What came of it; none where it never ended.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<PlayedJob>,
     /// From its first call to the end of `prepare`.
     pub started_in: Option<Duration>,
     /// What it left.
-    pub leftovers: Leftovers,
+    pub leftovers: JobLeftovers,
     /// How it differs from the plan; with faults, in what none of them explains.
     pub differs: Option<String>,
     /// How it ended otherwise than it does without faults.
@@ -29,18 +29,18 @@ pub struct Row {
 
 /// The end of the demo.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct DemoReport {
     /// All jobs.
-    pub rows: Vec<Row>,
+    pub rows: Vec<DemoReportRow>,
     /// How long all of them took.
     pub took: Duration,
     /// What is left of anything.
-    pub leftovers: Leftovers,
+    pub leftovers: JobLeftovers,
     /// The faults that it was played with.
-    pub injected: Option<Injected>,
+    pub injected: Option<DemoFaultCounts>,
 }
 
-struct Column {
+struct DemoReportColumn {
     head: &'static str,
     width: usize,
     right: bool,
@@ -48,30 +48,35 @@ struct Column {
     drop: u8,
 }
 
-const COLUMNS: [Column; 7] = [
-    Column { head: "JOB", width: 12, right: false, drop: 0 },
-    Column { head: "VERDICT", width: 9, right: false, drop: 0 },
-    Column { head: "EXIT", width: 4, right: true, drop: 0 },
-    Column { head: "STARTED IN", width: 10, right: true, drop: 3 },
-    Column { head: "STAGES", width: 6, right: true, drop: 2 },
-    Column { head: "LOG", width: 7, right: true, drop: 1 },
-    Column { head: "LEFT BEHIND", width: 11, right: false, drop: 0 },
+const COLUMNS: [DemoReportColumn; 7] = [
+    DemoReportColumn { head: "JOB", width: 12, right: false, drop: 0 },
+    DemoReportColumn { head: "VERDICT", width: 9, right: false, drop: 0 },
+    DemoReportColumn { head: "EXIT", width: 4, right: true, drop: 0 },
+    DemoReportColumn { head: "STARTED IN", width: 10, right: true, drop: 3 },
+    DemoReportColumn { head: "STAGES", width: 6, right: true, drop: 2 },
+    DemoReportColumn { head: "LOG", width: 7, right: true, drop: 1 },
+    DemoReportColumn { head: "LEFT BEHIND", width: 11, right: false, drop: 0 },
 ];
 
 /// Space between two columns.
 const GAP: usize = 2;
 
-impl Report {
+impl DemoReport {
     /// Whether everything went as planned, or as faults explain it, and nothing is left.
     #[must_use]
     pub fn as_planned(&self) -> bool {
-        self.leftovers.is_none() && self.rows.iter().all(Row::as_planned)
+        self.leftovers.is_none() && self.rows.iter().all(DemoReportRow::as_planned)
     }
 
     /// The whole text, no line wider than `columns`. `kept` is the folder with the logs, which
     /// stays where something differs.
     #[must_use]
-    pub fn text(&self, columns: Option<usize>, kept: &Path, abilities: Abilities) -> Vec<String> {
+    pub fn text(
+        &self,
+        columns: Option<usize>,
+        kept: &Path,
+        abilities: TerminalCapabilities,
+    ) -> Vec<String> {
         let width = columns.unwrap_or(usize::MAX);
         let planned = self.as_planned();
         let mut lines = Vec::new();
@@ -102,7 +107,7 @@ impl Report {
     /// Whether somebody may want to read the logs.
     #[must_use]
     pub fn keeps_logs(&self) -> bool {
-        let otherwise = |row: &Row| row.instead.is_some();
+        let otherwise = |row: &DemoReportRow| row.instead.is_some();
         !self.as_planned() || (self.injected.is_some() && self.rows.iter().any(otherwise))
     }
 
@@ -180,7 +185,7 @@ impl Report {
         format!("{} passed, {} failed and {cancelled}", count("passed"), count("failed"))
     }
 
-    fn table(&self, width: usize, planned: bool, abilities: Abilities) -> Vec<String> {
+    fn table(&self, width: usize, planned: bool, abilities: TerminalCapabilities) -> Vec<String> {
         // Marks get a column of their own where there is something to mark.
         let margin = if planned { 0 } else { 2 };
         let columns = fitting(width.saturating_sub(margin));
@@ -200,7 +205,7 @@ impl Report {
     }
 }
 
-impl Row {
+impl DemoReportRow {
     fn as_planned(&self) -> bool {
         self.differs.is_none() && self.leftovers.is_none()
     }
@@ -209,7 +214,7 @@ impl Row {
         match &self.outcome {
             None => "no end",
             Some(outcome) if outcome.cancelled => "cancelled",
-            Some(outcome) if outcome.verdict == Verdict::Success => "passed",
+            Some(outcome) if outcome.verdict == GitLabVerdict::Success => "passed",
             Some(_) => "failed",
         }
     }
@@ -217,9 +222,9 @@ impl Row {
     fn cells(&self) -> Vec<String> {
         let dash = || "-".to_owned();
         let exit = self.outcome.as_ref().map_or_else(dash, |outcome| match outcome.verdict {
-            Verdict::Success => "0".to_owned(),
-            Verdict::Failed { exit_code: Some(code), .. } => code.to_string(),
-            Verdict::Failed { exit_code: None, .. } => dash(),
+            GitLabVerdict::Success => "0".to_owned(),
+            GitLabVerdict::Failed { exit_code: Some(code), .. } => code.to_string(),
+            GitLabVerdict::Failed { exit_code: None, .. } => dash(),
         });
         vec![
             self.name.clone(),
@@ -247,7 +252,7 @@ fn fitting(width: usize) -> Vec<usize> {
 
 fn line(cells: &[String], columns: &[usize]) -> String {
     let padded = columns.iter().map(|&at| {
-        let Column { width, right, .. } = COLUMNS[at];
+        let DemoReportColumn { width, right, .. } = COLUMNS[at];
         match right {
             true => format!("{:>width$}", cells[at]),
             false => format!("{:width$}", cells[at]),
@@ -274,10 +279,11 @@ mod tests {
     use super::*;
     use crate::runner::FailureReason;
 
-    const PLAIN: Abilities = Abilities { live: false, colour: false, unicode: true };
+    const PLAIN: TerminalCapabilities =
+        TerminalCapabilities { live: false, colour: false, unicode: true };
 
-    fn row(name: &str, verdict: Verdict, cancelled: bool, log: u64) -> Row {
-        let outcome = Outcome {
+    fn row(name: &str, verdict: GitLabVerdict, cancelled: bool, log: u64) -> DemoReportRow {
+        let outcome = PlayedJob {
             verdict,
             cancelled,
             calls: Vec::new(),
@@ -285,27 +291,27 @@ mod tests {
             trace_bytes: log,
             took: Duration::from_secs(2),
         };
-        Row {
+        DemoReportRow {
             name: name.to_owned(),
             outcome: Some(outcome),
             started_in: Some(Duration::from_millis(1020)),
-            leftovers: Leftovers::default(),
+            leftovers: JobLeftovers::default(),
             differs: None,
             instead: None,
         }
     }
 
-    fn report() -> Report {
-        let failed = |reason, exit_code| Verdict::Failed { reason, exit_code };
-        Report {
+    fn report() -> DemoReport {
+        let failed = |reason, exit_code| GitLabVerdict::Failed { reason, exit_code };
+        DemoReport {
             rows: vec![
-                row("lint", Verdict::Success, false, 2_100),
+                row("lint", GitLabVerdict::Success, false, 2_100),
                 row("fails-with-3", failed(FailureReason::ScriptFailure, Some(3)), false, 1_200),
                 row("cancelled", failed(FailureReason::UnknownFailure, None), true, 1_000),
-                row("big-log", Verdict::Success, false, 5_000_321),
+                row("big-log", GitLabVerdict::Success, false, 5_000_321),
             ],
             took: Duration::from_millis(7_900),
-            leftovers: Leftovers::default(),
+            leftovers: JobLeftovers::default(),
             injected: None,
         }
     }
@@ -315,9 +321,9 @@ mod tests {
         let mut report = report();
         let counts = [("RunTask call 2: throttle", 1), ("any 1% seed 7: hang", 0)];
         let counts = counts.map(|(rule, struck)| (rule.to_owned(), struck)).to_vec();
-        report.injected = Some(Injected { file: "rainy-day".to_owned(), counts });
+        report.injected = Some(DemoFaultCounts { file: "rainy-day".to_owned(), counts });
         let failed =
-            Verdict::Failed { reason: FailureReason::RunnerSystemFailure, exit_code: None };
+            GitLabVerdict::Failed { reason: FailureReason::RunnerSystemFailure, exit_code: None };
         report.rows[0] = row("lint", failed, false, 900);
         report.rows[0].instead = Some("runner_system_failure instead of passed".to_owned());
         assert!(report.as_planned() && report.keeps_logs());

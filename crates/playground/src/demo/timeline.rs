@@ -10,7 +10,7 @@ const LABEL_EVERY: usize = 8;
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
+pub enum DemoJobPhase {
     /// No task was asked for yet.
     Waits,
     /// The task has no network interface yet.
@@ -25,7 +25,7 @@ pub enum Phase {
     Job,
 }
 
-impl Phase {
+impl DemoJobPhase {
     fn letter(self) -> char {
         match self {
             Self::Waits => '.',
@@ -53,7 +53,7 @@ impl Phase {
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
+pub enum DemoJobEnd {
     /// It passed.
     Passed,
     /// It did not.
@@ -64,49 +64,49 @@ pub enum Finish {
 
 /// The phases of one job; times count from the start of the demo.
 #[derive(Clone, Debug, Default)]
-pub struct Timeline {
-    changes: Vec<(Duration, Phase)>,
-    end: Option<(Duration, Finish)>,
+pub struct DemoJobTimeline {
+    changes: Vec<(Duration, DemoJobPhase)>,
+    end: Option<(Duration, DemoJobEnd)>,
 }
 
-impl Timeline {
+impl DemoJobTimeline {
     /// The job is in `phase` since `at`. Phases only go forward; an earlier one changes nothing.
-    pub fn enter(&mut self, phase: Phase, at: Duration) {
+    pub fn enter(&mut self, phase: DemoJobPhase, at: Duration) {
         if self.end.is_none() && phase > self.phase() {
             self.changes.push((at, phase));
         }
     }
 
     /// The job ended.
-    pub fn finish(&mut self, finish: Finish, at: Duration) {
+    pub fn finish(&mut self, finish: DemoJobEnd, at: Duration) {
         self.end.get_or_insert((at, finish));
     }
 
     /// Where the job stands.
     #[must_use]
-    pub fn phase(&self) -> Phase {
-        self.changes.last().map_or(Phase::Waits, |(_, phase)| *phase)
+    pub fn phase(&self) -> DemoJobPhase {
+        self.changes.last().map_or(DemoJobPhase::Waits, |(_, phase)| *phase)
     }
 
     /// How the job ended, if it did.
     #[must_use]
-    pub fn finished(&self) -> Option<Finish> {
+    pub fn finished(&self) -> Option<DemoJobEnd> {
         self.end.map(|(_, finish)| finish)
     }
 
     /// The bar of this job at the time `now`; a phase that fills no middle of a cell is left out.
     #[must_use]
-    pub fn bar(&self, now: Duration, axis: Axis) -> String {
+    pub fn bar(&self, now: Duration, axis: TimelineAxis) -> String {
         let until = self.end.map_or(now, |(at, _)| at);
         let mut bar = String::with_capacity(axis.cells);
         for cell in 0..axis.cells {
             let begin = axis.at(cell);
             if begin + axis.cell > until {
                 bar.push(match self.end {
-                    Some((_, Finish::Passed)) => '|',
-                    Some((_, Finish::Failed)) => 'x',
-                    Some((_, Finish::Cancelled)) => '-',
-                    None if self.phase() == Phase::Waits => '.',
+                    Some((_, DemoJobEnd::Passed)) => '|',
+                    Some((_, DemoJobEnd::Failed)) => 'x',
+                    Some((_, DemoJobEnd::Cancelled)) => '-',
+                    None if self.phase() == DemoJobPhase::Waits => '.',
                     None => '>',
                 });
                 break;
@@ -116,22 +116,22 @@ impl Timeline {
         bar
     }
 
-    fn phase_at(&self, at: Duration) -> Phase {
+    fn phase_at(&self, at: Duration) -> DemoJobPhase {
         let before = self.changes.iter().rev().find(|(since, _)| *since <= at);
-        before.map_or(Phase::Waits, |(_, phase)| *phase)
+        before.map_or(DemoJobPhase::Waits, |(_, phase)| *phase)
     }
 }
 
 /// The shared axis: so many cells of so much time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Axis {
+pub struct TimelineAxis {
     /// How many cells a bar has.
     pub cells: usize,
     /// What one cell stands for.
     pub cell: Duration,
 }
 
-impl Axis {
+impl TimelineAxis {
     /// The axis on which `now` has its place: cells double until it has.
     #[must_use]
     pub fn holding(now: Duration, cells: usize) -> Self {
@@ -169,41 +169,41 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    fn job() -> Timeline {
-        let mut timeline = Timeline::default();
-        timeline.enter(Phase::Network, ms(250));
-        timeline.enter(Phase::Pull, ms(500));
-        timeline.enter(Phase::Start, ms(1000));
-        timeline.enter(Phase::Agent, ms(1030));
-        timeline.enter(Phase::Job, ms(1060));
-        timeline.enter(Phase::Pull, ms(1100));
+    fn job() -> DemoJobTimeline {
+        let mut timeline = DemoJobTimeline::default();
+        timeline.enter(DemoJobPhase::Network, ms(250));
+        timeline.enter(DemoJobPhase::Pull, ms(500));
+        timeline.enter(DemoJobPhase::Start, ms(1000));
+        timeline.enter(DemoJobPhase::Agent, ms(1030));
+        timeline.enter(DemoJobPhase::Job, ms(1060));
+        timeline.enter(DemoJobPhase::Pull, ms(1100));
         timeline
     }
 
     #[test]
     fn a_bar_shows_each_phase_that_fills_a_cell_and_how_the_job_ended() {
-        let axis = Axis::holding(ms(2700), 36);
+        let axis = TimelineAxis::holding(ms(2700), 36);
         let mut timeline = job();
         assert_eq!(timeline.bar(ms(2300), axis), ".npp=====>");
-        timeline.finish(Finish::Failed, ms(2300));
-        timeline.finish(Finish::Passed, ms(2400));
+        timeline.finish(DemoJobEnd::Failed, ms(2300));
+        timeline.finish(DemoJobEnd::Passed, ms(2400));
         assert_eq!(timeline.bar(ms(8000), axis), ".npp=====x");
-        assert_eq!(Timeline::default().bar(ms(600), axis), "...");
+        assert_eq!(DemoJobTimeline::default().bar(ms(600), axis), "...");
     }
 
     #[test]
     fn the_axis_doubles_when_it_is_full() {
-        let axis = Axis::holding(ms(8999), 36);
+        let axis = TimelineAxis::holding(ms(8999), 36);
         assert_eq!(
             (axis.cell, axis.labels().as_str()),
             (ms(250), "0s      2s      4s      6s      8s")
         );
-        let axis = Axis::holding(ms(9000), 36);
+        let axis = TimelineAxis::holding(ms(9000), 36);
         assert_eq!(
             (axis.cell, axis.labels().as_str()),
             (ms(500), "0s      4s      8s      12s     16s")
         );
-        assert_eq!(Axis::holding(ms(3000), 16).labels(), "0s      2s");
-        assert_eq!(job().bar(ms(3_600_000), Axis::holding(ms(3_600_000), 16)).len(), 15);
+        assert_eq!(TimelineAxis::holding(ms(3000), 16).labels(), "0s      2s");
+        assert_eq!(job().bar(ms(3_600_000), TimelineAxis::holding(ms(3_600_000), 16)).len(), 15);
     }
 }

@@ -10,8 +10,11 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::{Control, Cut, Fault, Find, Line, READ, Shared, Side, Way, What, socket};
-use crate::kept::{OF_A_CONVERSATION, keep};
+use super::{
+    ConnectionCut, READ, RelayBehaviour, RelayControl, RelayFault, RelayFaultKind, RelaySide,
+    RelayTarget, SharedRelayState, TargetLookup, socket,
+};
+use crate::first_bytes::{OF_A_CONVERSATION, keep};
 
 /// How long the ends of a closed connection may take to close their own sides.
 const LAST_BYTES: Duration = Duration::from_secs(5);
@@ -19,20 +22,20 @@ const LAST_BYTES: Duration = Duration::from_secs(5);
 pub(super) async fn serve(
     mut client: TcpStream,
     id: usize,
-    fault: Option<Fault>,
-    shared: Arc<Shared>,
+    fault: Option<RelayFault>,
+    shared: Arc<SharedRelayState>,
 ) {
     let (way, always) = {
         let control = shared.control.borrow();
         (control.way.clone(), control.always)
     };
     let target = match way {
-        Way::To(target) => target,
-        Way::Found(Find(find)) => match find() {
+        RelayTarget::To(target) => target,
+        RelayTarget::Found(TargetLookup(find)) => match find() {
             Some(target) => target,
             None => return reset(&client),
         },
-        Way::Says(words) => {
+        RelayTarget::Says(words) => {
             let (mut read, mut write) = client.split();
             let swallow = async {
                 let mut buffer = [0; 4096];
@@ -44,26 +47,26 @@ pub(super) async fn serve(
             let _ = tokio::join!(write.write_all(&words), swallow);
             return;
         }
-        Way::SaysAndCloses(words) => {
+        RelayTarget::SaysAndCloses(words) => {
             let _ = client.write_all(&words).await;
             let _ = client.shutdown().await;
             return;
         }
     };
-    let connection = Connection { id, fault: fault.or(always), shared };
+    let connection = RelayedConnection { id, fault: fault.or(always), shared };
     connection.pass(client, target).await;
 }
 
-struct Connection {
+struct RelayedConnection {
     id: usize,
-    fault: Option<Fault>,
-    shared: Arc<Shared>,
+    fault: Option<RelayFault>,
+    shared: Arc<SharedRelayState>,
 }
 
-impl Connection {
+impl RelayedConnection {
     async fn pass(self, mut client: TcpStream, target: SocketAddr) {
         let mut control = self.shared.control.subscribe();
-        let passes = |control: &Control| control.line != Line::Silent;
+        let passes = |control: &RelayControl| control.line != RelayBehaviour::Silent;
         if control.wait_for(passes).await.is_err() {
             return;
         }
@@ -76,8 +79,8 @@ impl Connection {
         let how = {
             let (client_read, client_write) = client.split();
             let (task_read, task_write) = task.split();
-            let up = self.direction(Side::Client, client_read, task_write);
-            let down = self.direction(Side::Task, task_read, client_write);
+            let up = self.direction(RelaySide::Client, client_read, task_write);
+            let down = self.direction(RelaySide::Task, task_read, client_write);
             tokio::select! {
                 passed = async { tokio::try_join!(up, down) } => match passed {
                     Ok(_) => return,
@@ -90,10 +93,10 @@ impl Connection {
     }
 
     /// Returns once the test wants this connection cut.
-    async fn cut_from_outside(&self) -> Cut {
+    async fn cut_from_outside(&self) -> ConnectionCut {
         let mut control = self.shared.control.subscribe();
-        let cut = |control: &Control| match (control.line, control.cut) {
-            (Line::Cutting(how), _) => Some(how),
+        let cut = |control: &RelayControl| match (control.line, control.cut) {
+            (RelayBehaviour::Cutting(how), _) => Some(how),
             (_, Some((last, how))) if self.id <= last => Some(how),
             _ => None,
         };
@@ -108,9 +111,10 @@ impl Connection {
     }
 
     /// Returns once bytes may pass.
-    async fn passes(&self, control: &mut watch::Receiver<Control>) {
-        let passes =
-            |control: &Control| control.line != Line::Silent && control.forgotten < self.id;
+    async fn passes(&self, control: &mut watch::Receiver<RelayControl>) {
+        let passes = |control: &RelayControl| {
+            control.line != RelayBehaviour::Silent && control.forgotten < self.id
+        };
         if control.wait_for(passes).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -118,10 +122,10 @@ impl Connection {
 
     async fn direction(
         &self,
-        side: Side,
+        side: RelaySide,
         mut from: ReadHalf<'_>,
         mut to: WriteHalf<'_>,
-    ) -> Result<(), Cut> {
+    ) -> Result<(), ConnectionCut> {
         let mut control = self.shared.control.subscribe();
         let mut fault = self.fault.filter(|fault| fault.from == side);
         let mut buffer = vec![0; READ];
@@ -138,11 +142,11 @@ impl Connection {
                     }
                 },
             };
-            if side == Side::Task && self.id == 1 {
+            if side == RelaySide::Task && self.id == 1 {
                 keep(&mut self.shared.said().by_task, &buffer[..n], OF_A_CONVERSATION);
             }
             let mut rest = &mut buffer[..n];
-            if let Some(Fault { after, what, .. }) = fault
+            if let Some(RelayFault { after, what, .. }) = fault
                 && after < passed + n as u64
             {
                 let before = usize::try_from(after - passed).expect("within what was read");
@@ -151,10 +155,10 @@ impl Connection {
                 fault = None;
                 self.shared.counts.send_modify(|counts| counts.struck += 1);
                 match what {
-                    What::Cut(how) => return Err(how),
-                    What::Stall => self.stall(&mut control).await,
-                    What::Pause(pause) => sleep(pause).await,
-                    What::Flip => behind[0] ^= 1,
+                    RelayFaultKind::Cut(how) => return Err(how),
+                    RelayFaultKind::Stall => self.stall(&mut control).await,
+                    RelayFaultKind::Pause(pause) => sleep(pause).await,
+                    RelayFaultKind::Flip => behind[0] ^= 1,
                 }
                 rest = behind;
             }
@@ -163,7 +167,7 @@ impl Connection {
         }
     }
 
-    async fn stall(&self, control: &mut watch::Receiver<Control>) {
+    async fn stall(&self, control: &mut watch::Receiver<RelayControl>) {
         self.shared.counts.send_modify(|counts| counts.stalls += 1);
         let own = self.shared.counts.borrow().stalls;
         if control.wait_for(|control| control.released >= own).await.is_err() {
@@ -173,21 +177,21 @@ impl Connection {
 
     async fn write(
         &self,
-        side: Side,
+        side: RelaySide,
         to: &mut WriteHalf<'_>,
         bytes: &[u8],
-        control: &mut watch::Receiver<Control>,
-    ) -> Result<(), Cut> {
+        control: &mut watch::Receiver<RelayControl>,
+    ) -> Result<(), ConnectionCut> {
         let piece = control.borrow().piece;
         for piece in bytes.chunks(piece) {
             self.passes(control).await;
             if to.write_all(piece).await.is_err() {
-                return Err(Cut::Rst);
+                return Err(ConnectionCut::Rst);
             }
             self.shared.counts.send_modify(|counts| {
                 let count = match side {
-                    Side::Client => &mut counts.from_client,
-                    Side::Task => &mut counts.from_task,
+                    RelaySide::Client => &mut counts.from_client,
+                    RelaySide::Task => &mut counts.from_task,
                 };
                 *count += piece.len() as u64;
             });
@@ -196,10 +200,10 @@ impl Connection {
     }
 }
 
-async fn end(mut client: TcpStream, mut task: TcpStream, how: Cut) {
+async fn end(mut client: TcpStream, mut task: TcpStream, how: ConnectionCut) {
     match how {
-        Cut::Rst => [&client, &task].into_iter().for_each(reset),
-        Cut::Fin => {
+        ConnectionCut::Rst => [&client, &task].into_iter().for_each(reset),
+        ConnectionCut::Fin => {
             for stream in [&mut client, &mut task] {
                 let _ = stream.shutdown().await;
             }

@@ -11,20 +11,20 @@ use std::time::Duration;
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use super::Runner;
-use super::control::{Limits, Scope};
-use super::job::Job;
-use super::journal::{Event, Journal, Opened, Verb};
-use super::process::{self, Ended, Exit, Invocation, Stream};
-use super::script::{Dialect, Subject};
-use super::stages::Stage;
-use super::variables::{Places, Status, Variables, project_dir};
-use super::verdict::{BUILD_FAILURE, Failure, SYSTEM_FAILURE, judge};
+use super::RunnerImitation;
+use super::control::{CancelScope, PlayedJobLimits};
+use super::job::GitLabJob;
+use super::journal::{DriverCallEvent, DriverCallKind, JobJournal, StartedCall};
+use super::process::{self, DriverInvocation, DriverOutputStream, DriverProcessExit, EndedCall};
+use super::script::{ShellDialect, StageScriptInput};
+use super::stages::BuildStage;
+use super::variables::{CiJobStatus, JobFolders, StageVariables, project_dir};
+use super::verdict::{BUILD_FAILURE, SYSTEM_FAILURE, StageFailure, judge};
 
 /// What `config` may answer; unknown keys are ignored.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct Configured {
+struct ConfigStageAnswer {
     driver: Option<DriverName>,
     hostname: Option<String>,
     builds_dir: Option<String>,
@@ -42,26 +42,26 @@ struct DriverName {
 }
 
 /// One attempt, from its folder to its `cleanup`.
-pub(super) struct Attempt<'a> {
-    runner: &'a Runner,
-    job: &'a Job,
-    limits: &'a Limits,
-    journal: &'a Journal,
+pub(super) struct JobAttempt<'a> {
+    runner: &'a RunnerImitation,
+    job: &'a GitLabJob,
+    limits: &'a PlayedJobLimits,
+    journal: &'a JobJournal,
     folder: TempDir,
-    configured: Configured,
-    places: Places,
-    dialect: Dialect,
+    configured: ConfigStageAnswer,
+    places: JobFolders,
+    dialect: ShellDialect,
 }
 
-impl<'a> Attempt<'a> {
+impl<'a> JobAttempt<'a> {
     /// Makes the folder and writes the response into it. `places` are those of the try before:
     /// its `config` sees them.
     pub(super) fn new(
-        runner: &'a Runner,
-        job: &'a Job,
-        limits: &'a Limits,
-        journal: &'a Journal,
-        places: Places,
+        runner: &'a RunnerImitation,
+        job: &'a GitLabJob,
+        limits: &'a PlayedJobLimits,
+        journal: &'a JobJournal,
+        places: JobFolders,
     ) -> io::Result<Self> {
         let folder =
             tempfile::Builder::new().prefix("custom-executor").tempdir_in(&runner.folder)?;
@@ -73,14 +73,14 @@ impl<'a> Attempt<'a> {
             limits,
             journal,
             folder,
-            configured: Configured::default(),
+            configured: ConfigStageAnswer::default(),
             places,
-            dialect: Dialect::default(),
+            dialect: ShellDialect::default(),
         })
     }
 
     /// `config`, then `prepare`.
-    pub(super) async fn prepare(&mut self) -> Result<(), Failure> {
+    pub(super) async fn prepare(&mut self) -> Result<(), StageFailure> {
         if !self.runner.driver.config.is_empty() {
             self.configure().await?;
         }
@@ -95,88 +95,94 @@ impl<'a> Attempt<'a> {
             return Ok(());
         }
         let longest = self.runner.times.prepare;
-        let (ended, _) = self.call(Verb::Prepare, None, Status::Running, Scope::Job, longest).await;
+        let (ended, _) = self
+            .call(DriverCallKind::Prepare, None, CiJobStatus::Running, CancelScope::Job, longest)
+            .await;
         self.judge_preparation(&ended)
     }
 
-    async fn configure(&mut self) -> Result<(), Failure> {
+    async fn configure(&mut self) -> Result<(), StageFailure> {
         let longest = self.runner.times.config;
-        let (ended, stdout) =
-            self.call(Verb::Config, None, Status::Running, Scope::Job, longest).await;
+        let (ended, stdout) = self
+            .call(DriverCallKind::Config, None, CiJobStatus::Running, CancelScope::Job, longest)
+            .await;
         self.judge_preparation(&ended)?;
         if stdout.is_empty() {
             return Ok(());
         }
-        self.configured = serde_json::from_slice(&stdout)
-            .map_err(|error| Failure::System(format!("parsing the answer of config: {error}")))?;
+        self.configured = serde_json::from_slice(&stdout).map_err(|error| {
+            StageFailure::System(format!("parsing the answer of config: {error}"))
+        })?;
         Ok(())
     }
 
     /// The runner believes a driver that answers SIGTERM with exit 0.
-    fn judge_preparation(&self, ended: &Ended) -> Result<(), Failure> {
+    fn judge_preparation(&self, ended: &EndedCall) -> Result<(), StageFailure> {
         match ended.exit {
-            Exit::Code(0) => Ok(()),
+            DriverProcessExit::Code(0) => Ok(()),
             _ => judge(ended, &self.exit_code_file()).map_err(|failure| match failure {
-                Failure::Stopped(stop) if !stop.ends_job() => {
-                    Failure::System("the time for it is over".to_owned())
+                StageFailure::Stopped(stop) if !stop.ends_job() => {
+                    StageFailure::System("the time for it is over".to_owned())
                 }
                 failure => failure,
             }),
         }
     }
 
-    fn place(&mut self) -> Result<(), Failure> {
+    fn place(&mut self) -> Result<(), StageFailure> {
         let chosen =
             |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.to_owned());
         let builds_dir = chosen(&self.configured.builds_dir, &self.runner.builds_dir);
         let cache_dir = chosen(&self.configured.cache_dir, &self.runner.cache_dir);
         for (name, folder) in [("builds_dir", &builds_dir), ("cache_dir", &cache_dir)] {
             if folder.is_empty() {
-                return Err(Failure::Configuration(format!("the {name} is not configured")));
+                return Err(StageFailure::Configuration(format!("the {name} is not configured")));
             }
         }
         let shell = self.configured.shell.as_deref();
-        self.dialect = Dialect::named(shell).ok_or_else(|| {
+        self.dialect = ShellDialect::named(shell).ok_or_else(|| {
             let given = shell.unwrap_or_default();
-            Failure::Configuration(format!("shell {given:?} is not known here: bash, sh"))
+            StageFailure::Configuration(format!("shell {given:?} is not known here: bash, sh"))
         })?;
         let shared = self.configured.builds_dir_is_shared.unwrap_or(false);
         let project_dir = project_dir(self.job, &builds_dir, shared, &self.runner.short_token);
-        self.places = Places { builds_dir, cache_dir, project_dir };
+        self.places = JobFolders { builds_dir, cache_dir, project_dir };
         Ok(())
     }
 
     /// One stage of the job, its script written first.
     pub(super) async fn stage(
         &self,
-        stage: &Stage,
-        status: Status,
-        scope: Scope,
+        stage: &BuildStage,
+        status: CiJobStatus,
+        scope: CancelScope,
         longest: Duration,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), StageFailure> {
         if let Some(stop) = self.limits.over(scope) {
-            return Err(Failure::Stopped(stop));
+            return Err(StageFailure::Stopped(stop));
         }
         let name = stage.to_string();
         let script = self.write_script(stage, &name, status)?;
-        let (ended, _) = self.call(Verb::Run, Some((name, script)), status, scope, longest).await;
+        let (ended, _) =
+            self.call(DriverCallKind::Run, Some((name, script)), status, scope, longest).await;
         judge(&ended, &self.exit_code_file())
     }
 
     /// `cleanup`, whose failure changes nothing; then the folder goes.
-    pub(super) async fn cleanup(&self, status: Status) {
+    pub(super) async fn cleanup(&self, status: CiJobStatus) {
         if self.runner.driver.cleanup.is_empty() {
             return;
         }
         let longest = self.runner.times.cleanup;
-        let (ended, _) = self.call(Verb::Cleanup, None, status, Scope::Cleanup, longest).await;
+        let (ended, _) =
+            self.call(DriverCallKind::Cleanup, None, status, CancelScope::Cleanup, longest).await;
         if let Err(failure) = judge(&ended, &self.exit_code_file()) {
             self.journal.say(&format!("WARNING: Cleanup script failed: {failure}"));
         }
     }
 
     /// Where the job's files lie, as far as it is known.
-    pub(super) fn places(&self) -> &Places {
+    pub(super) fn places(&self) -> &JobFolders {
         &self.places
     }
 
@@ -184,9 +190,15 @@ impl<'a> Attempt<'a> {
         self.folder.path().join("build_exit_code")
     }
 
-    fn write_script(&self, stage: &Stage, name: &str, status: Status) -> Result<PathBuf, Failure> {
-        let variables = Variables::of(self.job, &self.places, status, &self.runner.short_token);
-        let subject = Subject {
+    fn write_script(
+        &self,
+        stage: &BuildStage,
+        name: &str,
+        status: CiJobStatus,
+    ) -> Result<PathBuf, StageFailure> {
+        let variables =
+            StageVariables::of(self.job, &self.places, status, &self.runner.short_token);
+        let subject = StageScriptInput {
             job: self.job,
             variables: &variables,
             places: &self.places,
@@ -195,7 +207,10 @@ impl<'a> Attempt<'a> {
         };
         let nth = self.journal.count(name);
         let text = self.runner.scripts.script(stage, nth, &subject).ok_or_else(|| {
-            Failure::Configuration(format!("the recording has no script {} of {name}", nth + 1))
+            StageFailure::Configuration(format!(
+                "the recording has no script {} of {name}",
+                nth + 1
+            ))
         })?;
         let write_it = || {
             let folder =
@@ -205,12 +220,12 @@ impl<'a> Attempt<'a> {
             Ok(path)
         };
         write_it().map_err(|error: io::Error| {
-            Failure::System(format!("writing the script of {name}: {error}"))
+            StageFailure::System(format!("writing the script of {name}: {error}"))
         })
     }
 
     /// The environment that the contract adds to the runner's own, in its order.
-    fn contract(&self, verb: Verb, status: Status) -> Vec<(String, String)> {
+    fn contract(&self, verb: DriverCallKind, status: CiJobStatus) -> Vec<(String, String)> {
         let inside = |name: &str| self.folder.path().join(name).to_string_lossy().into_owned();
         let mut environment = vec![
             ("TMPDIR".to_owned(), self.folder.path().to_string_lossy().into_owned()),
@@ -219,22 +234,23 @@ impl<'a> Attempt<'a> {
             ("BUILD_EXIT_CODE_FILE".to_owned(), inside("build_exit_code")),
             ("JOB_RESPONSE_FILE".to_owned(), inside("response.json")),
         ];
-        if verb != Verb::Config {
+        if verb != DriverCallKind::Config {
             environment.extend(self.configured.job_env.clone());
         }
-        let variables = Variables::of(self.job, &self.places, status, &self.runner.short_token);
+        let variables =
+            StageVariables::of(self.job, &self.places, status, &self.runner.short_token);
         environment.extend(variables.for_driver(self.job));
         environment
     }
 
     async fn call(
         &self,
-        verb: Verb,
+        verb: DriverCallKind,
         stage: Option<(String, PathBuf)>,
-        status: Status,
-        scope: Scope,
+        status: CiJobStatus,
+        scope: CancelScope,
         longest: Duration,
-    ) -> (Ended, Vec<u8>) {
+    ) -> (EndedCall, Vec<u8>) {
         let (stage, script) = stage.unzip();
         let mut argv = self.runner.driver.words(verb).to_vec();
         argv.extend(script.iter().map(|path| path.clone().into_os_string()));
@@ -242,7 +258,7 @@ impl<'a> Attempt<'a> {
         let contract = self.contract(verb, status);
         let mut environment = self.runner.environment.clone();
         environment.extend(contract.iter().map(|(k, v)| (k.into(), v.into())));
-        let opened = Opened {
+        let opened = StartedCall {
             verb,
             stage,
             script,
@@ -252,15 +268,16 @@ impl<'a> Attempt<'a> {
         };
         let name = opened.name().to_owned();
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        self.journal.see(&Event::Began { name: &name });
-        let invocation = Invocation { argv, environment, folder: self.folder.path().to_owned() };
+        self.journal.see(&DriverCallEvent::Began { name: &name });
+        let invocation =
+            DriverInvocation { argv, environment, folder: self.folder.path().to_owned() };
         let stop = self.limits.ended(scope, longest);
         let (kill, reading) = (self.runner.times.kill, self.runner.times.reading);
         let ended = process::run(&invocation, stop, kill, reading, |stream, bytes| {
-            self.journal.see(&Event::Output { name: &name, stream, bytes });
+            self.journal.see(&DriverCallEvent::Output { name: &name, stream, bytes });
             let kept = match stream {
-                Stream::Stdout => &mut stdout,
-                Stream::Stderr => &mut stderr,
+                DriverOutputStream::Stdout => &mut stdout,
+                DriverOutputStream::Stderr => &mut stderr,
             };
             self.journal.keep(kept, bytes);
             if shown(verb, stream) {
@@ -274,11 +291,11 @@ impl<'a> Attempt<'a> {
 }
 
 /// Whether the job's log shows this stream of this call.
-fn shown(verb: Verb, stream: Stream) -> bool {
+fn shown(verb: DriverCallKind, stream: DriverOutputStream) -> bool {
     match verb {
-        Verb::Config => stream == Stream::Stderr,
-        Verb::Prepare | Verb::Run => true,
-        Verb::Cleanup => false,
+        DriverCallKind::Config => stream == DriverOutputStream::Stderr,
+        DriverCallKind::Prepare | DriverCallKind::Run => true,
+        DriverCallKind::Cleanup => false,
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// One job, from its response or built by hand.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Job {
+pub struct GitLabJob {
     /// GitLab's number of the job.
     pub id: u64,
     /// The job's token. A secret.
@@ -23,28 +23,28 @@ pub struct Job {
     pub runner_info: RunnerInfo,
     /// The job's variables, in order; a later one of the same name wins.
     #[serde(default, deserialize_with = "null_is_empty")]
-    pub variables: Vec<Variable>,
+    pub variables: Vec<JobVariable>,
     /// The scripts of the job: `script`, `after_script` and steps that the server adds.
     #[serde(default, deserialize_with = "null_is_empty")]
-    pub steps: Vec<Step>,
+    pub steps: Vec<JobStep>,
     /// The image that the job asks for.
     #[serde(default)]
-    pub image: Option<Image>,
+    pub image: Option<JobImage>,
     /// The services that the job asks for, as GitLab wrote them.
     #[serde(default, deserialize_with = "null_is_empty")]
-    pub services: Vec<Service>,
+    pub services: Vec<JobService>,
     /// What is uploaded after the scripts.
     #[serde(default, deserialize_with = "null_is_empty")]
-    pub artifacts: Vec<Artifact>,
+    pub artifacts: Vec<JobArtifact>,
     /// What is kept between jobs.
     #[serde(default, deserialize_with = "null_is_empty")]
-    pub cache: Vec<Cache>,
+    pub cache: Vec<JobCache>,
     /// Jobs whose artifacts are fetched first.
     #[serde(default, deserialize_with = "null_is_empty")]
-    pub dependencies: Vec<Dependency>,
+    pub dependencies: Vec<JobDependency>,
     /// Scripts before and after the sources are fetched.
     #[serde(default, deserialize_with = "null_is_empty")]
-    pub hooks: Vec<Hook>,
+    pub hooks: Vec<JobHook>,
     /// The response that this job was read from, byte for byte.
     #[serde(skip)]
     received: Option<String>,
@@ -92,7 +92,7 @@ pub struct RunnerInfo {
 
 /// One variable of a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Variable {
+pub struct JobVariable {
     /// Its name.
     pub key: String,
     /// Its value; not expanded yet.
@@ -110,7 +110,7 @@ pub struct Variable {
 
 /// One script of a job.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Step {
+pub struct JobStep {
     /// `script`, `after_script`, or a name that the server chose.
     pub name: String,
     /// The lines, each echoed before it runs.
@@ -120,7 +120,7 @@ pub struct Step {
 
 /// The image of a job.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Image {
+pub struct JobImage {
     /// Its reference; empty where the job names none.
     #[serde(default)]
     pub name: String,
@@ -128,7 +128,7 @@ pub struct Image {
 
 /// One service of a job.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Service {
+pub struct JobService {
     /// Reference of its image.
     pub name: String,
     /// Host names, separated by comma or blank.
@@ -145,7 +145,7 @@ pub struct Service {
 /// When artifacts or a cache are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum When {
+pub enum UploadCondition {
     /// After a job that passed.
     #[default]
     OnSuccess,
@@ -155,7 +155,7 @@ pub enum When {
     Always,
 }
 
-impl When {
+impl UploadCondition {
     /// Whether this applies to a job that passed, or that did not.
     #[must_use]
     pub fn applies(self, passed: bool) -> bool {
@@ -168,7 +168,7 @@ impl When {
 
 /// One set of artifacts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Artifact {
+pub struct JobArtifact {
     /// Name of the archive.
     #[serde(default)]
     pub name: String,
@@ -177,12 +177,12 @@ pub struct Artifact {
     pub paths: Vec<String>,
     /// When it is uploaded.
     #[serde(default, deserialize_with = "empty_is_default")]
-    pub when: When,
+    pub when: UploadCondition,
 }
 
 /// One cache.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Cache {
+pub struct JobCache {
     /// Which jobs share it.
     pub key: String,
     /// What goes in.
@@ -193,12 +193,12 @@ pub struct Cache {
     pub policy: String,
     /// When it is written.
     #[serde(default, deserialize_with = "empty_is_default")]
-    pub when: When,
+    pub when: UploadCondition,
 }
 
 /// A job whose artifacts are fetched first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Dependency {
+pub struct JobDependency {
     /// GitLab's number of that job.
     pub id: u64,
     /// The token that may fetch them.
@@ -213,7 +213,7 @@ pub struct Dependency {
 
 /// A script before or after the sources are fetched.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Hook {
+pub struct JobHook {
     /// `pre_get_sources_script` or `post_get_sources_script`.
     pub name: String,
     /// Its lines.
@@ -221,7 +221,7 @@ pub struct Hook {
     pub script: Vec<String>,
 }
 
-impl Job {
+impl GitLabJob {
     /// A job of our own: `script` and nothing else, in the repository at `repo_url`.
     #[must_use]
     pub fn new(id: u64, name: &str, git_info: GitInfo, script: &[&str]) -> Self {
@@ -237,8 +237,8 @@ impl Job {
             git_info,
             runner_info: RunnerInfo { timeout: 3600 },
             variables: Vec::new(),
-            steps: vec![Step::new("script", script)],
-            image: Some(Image::default()),
+            steps: vec![JobStep::new("script", script)],
+            image: Some(JobImage::default()),
             services: Vec::new(),
             artifacts: Vec::new(),
             cache: Vec::new(),
@@ -248,7 +248,7 @@ impl Job {
         }
     }
 
-    /// Reads a response as GitLab sent it; [`Job::response`] gives the same bytes back.
+    /// Reads a response as GitLab sent it; [`GitLabJob::response`] gives the same bytes back.
     ///
     /// # Errors
     ///
@@ -271,11 +271,11 @@ impl Job {
     /// The same job with one more variable, which references are not expanded in.
     #[must_use]
     pub fn with_variable(mut self, key: &str, value: &str) -> Self {
-        let variable = Variable {
+        let variable = JobVariable {
             key: key.to_owned(),
             value: value.to_owned(),
             raw: true,
-            ..Variable::default()
+            ..JobVariable::default()
         };
         self.variables.push(variable);
         self
@@ -284,7 +284,7 @@ impl Job {
     /// The same job with an `after_script`.
     #[must_use]
     pub fn with_after_script(mut self, script: &[&str]) -> Self {
-        self.steps.push(Step::new("after_script", script));
+        self.steps.push(JobStep::new("after_script", script));
         self
     }
 
@@ -311,7 +311,7 @@ impl Job {
 
     /// The lines of the step `name`, if it has any.
     #[must_use]
-    pub fn step(&self, name: &str) -> Option<&Step> {
+    pub fn step(&self, name: &str) -> Option<&JobStep> {
         self.steps.iter().find(|step| step.name == name && !step.script.is_empty())
     }
 
@@ -331,7 +331,7 @@ impl Job {
     }
 }
 
-impl Step {
+impl JobStep {
     /// A step of these lines.
     #[must_use]
     pub fn new(name: &str, script: &[&str]) -> Self {
@@ -374,12 +374,14 @@ where
 }
 
 /// GitLab writes an empty text, or `null`, for the usual `when`.
-fn empty_is_default<'de, D: Deserializer<'de>>(deserializer: D) -> Result<When, D::Error> {
+fn empty_is_default<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<UploadCondition, D::Error> {
     let text: Option<String> = Option::deserialize(deserializer)?;
     match text.as_deref() {
-        None | Some("" | "on_success") => Ok(When::OnSuccess),
-        Some("on_failure") => Ok(When::OnFailure),
-        Some("always") => Ok(When::Always),
+        None | Some("" | "on_success") => Ok(UploadCondition::OnSuccess),
+        Some("on_failure") => Ok(UploadCondition::OnFailure),
+        Some("always") => Ok(UploadCondition::Always),
         Some(other) => Err(serde::de::Error::custom(format!(
             "`when` is {other:?}; it can be on_success, on_failure or always"
         ))),
@@ -390,12 +392,12 @@ fn empty_is_default<'de, D: Deserializer<'de>>(deserializer: D) -> Result<When, 
 mod tests {
     use super::*;
 
-    fn job() -> Job {
+    fn job() -> GitLabJob {
         let git = GitInfo {
             repo_url: "http://gitlab-ci-token:x@127.0.0.1:8080/group/sub/project.git".to_owned(),
             ..GitInfo::default()
         };
-        Job::new(7, "lint", git, &["true"])
+        GitLabJob::new(7, "lint", git, &["true"])
     }
 
     #[test]
@@ -408,7 +410,7 @@ mod tests {
         let text = serde_json::to_string_pretty(&job())
             .unwrap()
             .replace("\"hooks\": []", "\"hooks\": null");
-        assert_eq!(Job::read(&text).unwrap().response(), text);
+        assert_eq!(GitLabJob::read(&text).unwrap().response(), text);
     }
 
     #[test]

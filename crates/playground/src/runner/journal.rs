@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::process::{Ended, Exit, Sent, Stream};
-use crate::kept::keep;
+use super::process::{DriverOutputStream, DriverProcessExit, EndedCall, SentSignal};
+use crate::first_bytes::keep;
 
 /// Which of the four programs a call starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub enum DriverCallKind {
     /// `config_exec`
     Config,
     /// `prepare_exec`
@@ -25,7 +25,7 @@ pub enum Verb {
     Cleanup,
 }
 
-impl Verb {
+impl DriverCallKind {
     /// The word in gitlab-runner's configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -38,7 +38,7 @@ impl Verb {
     }
 }
 
-impl fmt::Display for Verb {
+impl fmt::Display for DriverCallKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -46,9 +46,9 @@ impl fmt::Display for Verb {
 
 /// One call of the driver.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct DriverCall {
     /// Which program.
-    pub verb: Verb,
+    pub verb: DriverCallKind,
     /// The stage's name, for `run`.
     pub stage: Option<String>,
     /// The script's file, for `run`.
@@ -62,16 +62,16 @@ pub struct Call {
     /// How long it took.
     pub took: Duration,
     /// How it ended.
-    pub exit: Exit,
+    pub exit: DriverProcessExit,
     /// The signals that its group was sent.
-    pub signals: Vec<Sent>,
+    pub signals: Vec<SentSignal>,
     /// Its standard output, cut at the log's limit.
     pub stdout: Vec<u8>,
     /// Its standard error, cut at the log's limit.
     pub stderr: Vec<u8>,
 }
 
-impl Call {
+impl DriverCall {
     /// `config`, `prepare`, `cleanup`, or the stage's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -81,10 +81,10 @@ impl Call {
 
 /// Something that just happened, for whoever looks on.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum DriverCallEvent<'a> {
     /// A call begins.
     Began {
-        /// Its name, as [`Call::name`] gives it.
+        /// Its name, as [`DriverCall::name`] gives it.
         name: &'a str,
     },
     /// A call wrote something.
@@ -92,41 +92,41 @@ pub enum Event<'a> {
         /// Its name.
         name: &'a str,
         /// Where it wrote.
-        stream: Stream,
+        stream: DriverOutputStream,
         /// What it wrote.
         bytes: &'a [u8],
     },
     /// A call is over.
     Ended {
         /// The call.
-        call: &'a Call,
+        call: &'a DriverCall,
     },
 }
 
 /// Looks on while a job is played. It must return at once.
-pub type Watch = Arc<dyn Fn(&Event) + Send + Sync>;
+pub type DriverCallObserver = Arc<dyn Fn(&DriverCallEvent) + Send + Sync>;
 
 /// The record of one job.
-pub(super) struct Journal {
+pub(super) struct JobJournal {
     begun: Instant,
     limit: usize,
-    watch: Watch,
-    pages: Mutex<Pages>,
+    watch: DriverCallObserver,
+    pages: Mutex<JobJournalContent>,
 }
 
 #[derive(Default)]
-struct Pages {
-    calls: Vec<Call>,
+struct JobJournalContent {
+    calls: Vec<DriverCall>,
     trace: Vec<u8>,
     trace_bytes: u64,
 }
 
-impl Journal {
-    pub(super) fn new(limit: usize, watch: Watch) -> Self {
+impl JobJournal {
+    pub(super) fn new(limit: usize, watch: DriverCallObserver) -> Self {
         Self { begun: Instant::now(), limit, watch, pages: Mutex::default() }
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
+    fn pages(&self) -> MutexGuard<'_, JobJournalContent> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,7 +134,7 @@ impl Journal {
         self.begun.elapsed()
     }
 
-    pub(super) fn see(&self, event: &Event) {
+    pub(super) fn see(&self, event: &DriverCallEvent) {
         (self.watch)(event);
     }
 
@@ -143,8 +143,8 @@ impl Journal {
         self.pages().calls.iter().filter(|call| call.name() == name).count()
     }
 
-    pub(super) fn add(&self, call: Call) {
-        self.see(&Event::Ended { call: &call });
+    pub(super) fn add(&self, call: DriverCall) {
+        self.see(&DriverCallEvent::Ended { call: &call });
         self.pages().calls.push(call);
     }
 
@@ -166,7 +166,7 @@ impl Journal {
     }
 
     /// Everything that was recorded: the calls, the log and the count of its bytes.
-    pub(super) fn close(self) -> (Vec<Call>, Vec<u8>, u64, Duration) {
+    pub(super) fn close(self) -> (Vec<DriverCall>, Vec<u8>, u64, Duration) {
         let took = self.begun.elapsed();
         let pages = self.pages.into_inner().unwrap_or_else(PoisonError::into_inner);
         (pages.calls, pages.trace, pages.trace_bytes, took)
@@ -174,8 +174,8 @@ impl Journal {
 }
 
 /// A call that begins.
-pub(super) struct Opened {
-    pub(super) verb: Verb,
+pub(super) struct StartedCall {
+    pub(super) verb: DriverCallKind,
     pub(super) stage: Option<String>,
     pub(super) script: Option<PathBuf>,
     pub(super) folder: PathBuf,
@@ -183,14 +183,14 @@ pub(super) struct Opened {
     pub(super) started: Duration,
 }
 
-impl Opened {
+impl StartedCall {
     pub(super) fn name(&self) -> &str {
         self.stage.as_deref().unwrap_or(self.verb.as_str())
     }
 
     /// The record of this call, now that it is over.
-    pub(super) fn close(self, ended: &Ended, stdout: Vec<u8>, stderr: Vec<u8>) -> Call {
-        Call {
+    pub(super) fn close(self, ended: &EndedCall, stdout: Vec<u8>, stderr: Vec<u8>) -> DriverCall {
+        DriverCall {
             verb: self.verb,
             stage: self.stage,
             script: self.script,

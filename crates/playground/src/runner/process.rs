@@ -18,18 +18,18 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep_until};
 
-use super::control::Stop;
+use super::control::CallStopReason;
 
 /// How the pipes of a call are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct PipeReadSpeed {
     /// Largest number of bytes that is read at once.
     pub piece: usize,
     /// Pause after each piece.
     pub pause: Duration,
 }
 
-impl Default for Reading {
+impl Default for PipeReadSpeed {
     /// As fast as they are written.
     fn default() -> Self {
         Self { piece: 64 * 1024, pause: Duration::ZERO }
@@ -54,7 +54,7 @@ impl Default for KillTimes {
 
 /// What is started: the words of a command, its whole environment and its folder.
 #[derive(Clone, Debug)]
-pub struct Invocation {
+pub struct DriverInvocation {
     /// Program and arguments.
     pub argv: Vec<OsString>,
     /// The environment, in order; a later name replaces an earlier one.
@@ -65,7 +65,7 @@ pub struct Invocation {
 
 /// One of the two streams of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub enum DriverOutputStream {
     /// Standard output.
     Stdout,
     /// Standard error.
@@ -74,7 +74,7 @@ pub enum Stream {
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub enum DriverProcessExit {
     /// By itself, with this code.
     Code(i32),
     /// By this signal.
@@ -87,7 +87,7 @@ pub enum Exit {
 
 /// A signal that a process group was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sent {
+pub struct SentSignal {
     /// Which one.
     pub signal: Signal,
     /// How long after the start of the call.
@@ -96,33 +96,33 @@ pub struct Sent {
 
 /// A call that is over.
 #[derive(Clone, Debug)]
-pub struct Ended {
+pub struct EndedCall {
     /// How the process ended.
-    pub exit: Exit,
+    pub exit: DriverProcessExit,
     /// The signals that were sent, in order.
-    pub signals: Vec<Sent>,
+    pub signals: Vec<SentSignal>,
     /// How long the call took, until its pipes were closed.
     pub took: Duration,
     /// Why it was ended from outside, if it was.
-    pub stopped: Option<Stop>,
+    pub stopped: Option<CallStopReason>,
 }
 
 /// Runs `invocation` to its end; when `stop` resolves, its group gets the kill sequence.
 ///
 /// `output` sees the bytes of both streams as they are read.
 pub async fn run(
-    invocation: &Invocation,
-    stop: impl Future<Output = Stop>,
+    invocation: &DriverInvocation,
+    stop: impl Future<Output = CallStopReason>,
     kill: KillTimes,
-    reading: Reading,
-    mut output: impl FnMut(Stream, &[u8]),
-) -> Ended {
+    reading: PipeReadSpeed,
+    mut output: impl FnMut(DriverOutputStream, &[u8]),
+) -> EndedCall {
     let begun = Instant::now();
     let mut child = match start(invocation) {
         Ok(child) => child,
         Err(error) => {
-            let exit = Exit::NotStarted(error.to_string());
-            return Ended { exit, signals: Vec::new(), took: begun.elapsed(), stopped: None };
+            let exit = DriverProcessExit::NotStarted(error.to_string());
+            return EndedCall { exit, signals: Vec::new(), took: begun.elapsed(), stopped: None };
         }
     };
     let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
@@ -131,7 +131,7 @@ pub async fn run(
     let (mut from_stdout, mut from_stderr) = (vec![0; reading.piece], vec![0; reading.piece]);
     let mut reads_again = begun;
     let mut status = None;
-    let mut killing = Killing { group, kill, begun, signals: Vec::new(), next: None };
+    let mut killing = KillSequence { group, kill, begun, signals: Vec::new(), next: None };
     let mut stopped = None;
     let mut stop = pin!(stop);
 
@@ -142,14 +142,14 @@ pub async fn run(
             count = read(&mut stdout, &mut from_stdout), if reads && stdout.is_some() => match count {
                 0 => stdout = None,
                 count => {
-                    output(Stream::Stdout, &from_stdout[..count]);
+                    output(DriverOutputStream::Stdout, &from_stdout[..count]);
                     reads_again = Instant::now() + reading.pause;
                 }
             },
             count = read(&mut stderr, &mut from_stderr), if reads && stderr.is_some() => match count {
                 0 => stderr = None,
                 count => {
-                    output(Stream::Stderr, &from_stderr[..count]);
+                    output(DriverOutputStream::Stderr, &from_stderr[..count]);
                     reads_again = Instant::now() + reading.pause;
                 }
             },
@@ -169,13 +169,13 @@ pub async fn run(
     let through = stdout.is_none() && stderr.is_none();
     let exit = match status {
         Some(Ok(status)) if through || stopped.is_some() => exit_of(status),
-        Some(Err(error)) => Exit::NotStarted(error.to_string()),
-        _ => Exit::GivenUp,
+        Some(Err(error)) => DriverProcessExit::NotStarted(error.to_string()),
+        _ => DriverProcessExit::GivenUp,
     };
-    Ended { exit, signals: killing.signals, took: begun.elapsed(), stopped }
+    EndedCall { exit, signals: killing.signals, took: begun.elapsed(), stopped }
 }
 
-fn start(invocation: &Invocation) -> std::io::Result<Child> {
+fn start(invocation: &DriverInvocation) -> std::io::Result<Child> {
     let (program, arguments) = invocation.argv.split_first().ok_or_else(|| {
         std::io::Error::new(
             std::io::ErrorKind::InvalidInput,
@@ -206,39 +206,41 @@ async fn read(pipe: &mut Option<impl AsyncReadExt + Unpin>, buffer: &mut [u8]) -
     }
 }
 
-fn exit_of(status: ExitStatus) -> Exit {
+fn exit_of(status: ExitStatus) -> DriverProcessExit {
     match (status.code(), status.signal()) {
-        (Some(code), _) => Exit::Code(code),
-        (None, Some(signal)) => Exit::Signal(signal),
-        (None, None) => Exit::GivenUp,
+        (Some(code), _) => DriverProcessExit::Code(code),
+        (None, Some(signal)) => DriverProcessExit::Signal(signal),
+        (None, None) => DriverProcessExit::GivenUp,
     }
 }
 
 /// The kill sequence of one process group.
-struct Killing {
+struct KillSequence {
     group: Option<Pid>,
     kill: KillTimes,
     begun: Instant,
-    signals: Vec<Sent>,
-    next: Option<Step>,
+    signals: Vec<SentSignal>,
+    next: Option<KillStep>,
 }
 
-struct Step {
+struct KillStep {
     at: Instant,
     /// The signal that is due then; none means giving up.
     signal: Option<Signal>,
 }
 
-impl Killing {
+impl KillSequence {
     fn send(&mut self, signal: Signal) {
         if let Some(group) = self.group {
             // A group that has ended meanwhile is what was wanted.
             let _ = killpg(group, signal);
         }
-        self.signals.push(Sent { signal, after: self.begun.elapsed() });
+        self.signals.push(SentSignal { signal, after: self.begun.elapsed() });
         self.next = Some(match signal {
-            Signal::SIGKILL => Step { at: Instant::now() + self.kill.force, signal: None },
-            _ => Step { at: Instant::now() + self.kill.graceful, signal: Some(Signal::SIGKILL) },
+            Signal::SIGKILL => KillStep { at: Instant::now() + self.kill.force, signal: None },
+            _ => {
+                KillStep { at: Instant::now() + self.kill.graceful, signal: Some(Signal::SIGKILL) }
+            }
         });
     }
 
@@ -260,8 +262,8 @@ mod tests {
 
     use super::*;
 
-    fn shell(script: &str) -> Invocation {
-        Invocation {
+    fn shell(script: &str) -> DriverInvocation {
+        DriverInvocation {
             argv: ["/bin/sh", "-c", script].map(OsString::from).to_vec(),
             environment: vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default())],
             folder: std::env::temp_dir(),
@@ -277,12 +279,21 @@ mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let call = shell("echo one; echo two >&2; exit 7");
         let ended =
-            run(&call, pending(), quick(), Reading::default(), |stream, bytes| match stream {
-                Stream::Stdout => out.extend_from_slice(bytes),
-                Stream::Stderr => err.extend_from_slice(bytes),
-            })
+            run(
+                &call,
+                pending(),
+                quick(),
+                PipeReadSpeed::default(),
+                |stream, bytes| match stream {
+                    DriverOutputStream::Stdout => out.extend_from_slice(bytes),
+                    DriverOutputStream::Stderr => err.extend_from_slice(bytes),
+                },
+            )
             .await;
-        assert_eq!((ended.exit, out, err), (Exit::Code(7), b"one\n".to_vec(), b"two\n".to_vec()));
+        assert_eq!(
+            (ended.exit, out, err),
+            (DriverProcessExit::Code(7), b"one\n".to_vec(), b"two\n".to_vec())
+        );
     }
 
     #[tokio::test]
@@ -292,38 +303,43 @@ mod tests {
         let call = shell("trap '' TERM; echo ready; while :; do sleep 0.05; done");
         let stop = async {
             let _ = is_ready.await;
-            Stop::Aborted
+            CallStopReason::Aborted
         };
-        let ended = run(&call, stop, quick(), Reading::default(), |_, _| {
+        let ended = run(&call, stop, quick(), PipeReadSpeed::default(), |_, _| {
             ready_sender.take();
         })
         .await;
         let signals: Vec<_> = ended.signals.iter().map(|sent| sent.signal).collect();
         assert_eq!(signals, [Signal::SIGTERM, Signal::SIGKILL]);
-        assert_eq!(ended.exit, Exit::Signal(9));
+        assert_eq!(ended.exit, DriverProcessExit::Signal(9));
     }
 
     #[tokio::test]
     async fn a_call_lasts_until_every_holder_of_its_pipes_has_closed_them() {
-        let ended =
-            run(&shell("(sleep 0.3) & exit 0"), pending(), quick(), Reading::default(), |_, _| {})
-                .await;
-        assert_eq!(ended.exit, Exit::Code(0));
+        let ended = run(
+            &shell("(sleep 0.3) & exit 0"),
+            pending(),
+            quick(),
+            PipeReadSpeed::default(),
+            |_, _| {},
+        )
+        .await;
+        assert_eq!(ended.exit, DriverProcessExit::Code(0));
         assert!(ended.took >= Duration::from_millis(300), "{:?}", ended.took);
     }
 
     #[tokio::test]
     async fn a_slow_reader_holds_the_writer_up_and_gets_every_byte() {
-        let reading = Reading { piece: 4096, pause: Duration::from_millis(5) };
+        let reading = PipeReadSpeed { piece: 4096, pause: Duration::from_millis(5) };
         let mut pieces = Vec::new();
         let call = shell("head -c 200000 /dev/zero; echo through >&2");
         let ended = run(&call, pending(), quick(), reading, |stream, bytes| {
             pieces.push((stream, bytes.len()));
         })
         .await;
-        assert_eq!(ended.exit, Exit::Code(0));
+        assert_eq!(ended.exit, DriverProcessExit::Code(0));
         let of = |wanted| pieces.iter().filter(move |(stream, _)| *stream == wanted);
-        assert_eq!(of(Stream::Stdout).map(|(_, count)| count).sum::<usize>(), 200_000);
+        assert_eq!(of(DriverOutputStream::Stdout).map(|(_, count)| count).sum::<usize>(), 200_000);
         assert!(pieces.iter().all(|(_, count)| *count <= 4096), "{pieces:?}");
         // More than a pipe holds was still to come when the reader began.
         assert!(ended.took >= 48 * reading.pause, "{:?}", ended.took);
@@ -333,7 +349,14 @@ mod tests {
     async fn a_program_that_is_not_there_was_not_started() {
         let mut call = shell("");
         call.argv[0] = "/nonexistent/driver".into();
-        let ended = run(&call, ready(Stop::Aborted), quick(), Reading::default(), |_, _| {}).await;
-        assert!(matches!(ended.exit, Exit::NotStarted(_)), "{:?}", ended.exit);
+        let ended = run(
+            &call,
+            ready(CallStopReason::Aborted),
+            quick(),
+            PipeReadSpeed::default(),
+            |_, _| {},
+        )
+        .await;
+        assert!(matches!(ended.exit, DriverProcessExit::NotStarted(_)), "{:?}", ended.exit);
     }
 }

@@ -6,14 +6,14 @@
 //! fails without `exit` gives 1 under bash, as it does with gitlab-runner: `errexit` inside an
 //! `eval` that is part of a pipeline loses the code.
 
-use super::job::{Job, Variable};
+use super::job::{GitLabJob, JobVariable};
 use super::sources;
-use super::stages::Stage;
-use super::variables::{Places, Variables};
+use super::stages::BuildStage;
+use super::variables::{JobFolders, StageVariables};
 
 /// Which shell a script is written for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dialect {
+pub enum ShellDialect {
     /// GNU bash, the usual one.
     #[default]
     Bash,
@@ -21,7 +21,7 @@ pub enum Dialect {
     Sh,
 }
 
-impl Dialect {
+impl ShellDialect {
     /// The dialect that `config` named; bash where it named none.
     #[must_use]
     pub fn named(shell: Option<&str>) -> Option<Self> {
@@ -75,28 +75,28 @@ fn ansi_c(text: &str) -> String {
 
 /// What a stage's script is made from.
 #[derive(Debug)]
-pub struct Subject<'a> {
+pub struct StageScriptInput<'a> {
     /// The job.
-    pub job: &'a Job,
+    pub job: &'a GitLabJob,
     /// Its variables, expanded.
-    pub variables: &'a Variables,
+    pub variables: &'a StageVariables,
     /// Where its files lie.
-    pub places: &'a Places,
+    pub places: &'a JobFolders,
     /// What `config` announced as host; shown by `prepare_script`.
     pub hostname: &'a str,
     /// The shell.
-    pub dialect: Dialect,
+    pub dialect: ShellDialect,
 }
 
 /// Lines of a script that is being written.
 #[derive(Debug)]
-pub(super) struct Body {
+pub(super) struct StageScriptBuilder {
     lines: String,
     /// The shell that the lines are for.
-    pub(super) dialect: Dialect,
+    pub(super) dialect: ShellDialect,
 }
 
-impl Body {
+impl StageScriptBuilder {
     /// One line, as it is.
     pub(super) fn line(&mut self, line: impl AsRef<str>) {
         self.lines.push_str(line.as_ref());
@@ -107,8 +107,8 @@ impl Body {
     pub(super) fn notice(&mut self, text: &str) {
         let word = self.dialect.quoted(&format!("\x1b[32;1m{text}\x1b[0;m"));
         match self.dialect {
-            Dialect::Bash => self.line(format!("echo {word}")),
-            Dialect::Sh => self.line(format!("printf '%s\\n' {word}")),
+            ShellDialect::Bash => self.line(format!("echo {word}")),
+            ShellDialect::Sh => self.line(format!("printf '%s\\n' {word}")),
         }
     }
 
@@ -117,7 +117,7 @@ impl Body {
         self.dialect.quoted(text)
     }
 
-    fn export(&mut self, variable: &Variable, folder: &str) {
+    fn export(&mut self, variable: &JobVariable, folder: &str) {
         if !is_name(&variable.key) {
             return;
         }
@@ -133,7 +133,7 @@ impl Body {
     }
 
     /// All variables, then those that earlier stages left in the file behind `GITLAB_ENV`.
-    pub(super) fn variables(&mut self, subject: &Subject) {
+    pub(super) fn variables(&mut self, subject: &StageScriptInput) {
         let folder = subject.places.temporary();
         for variable in subject.variables.iter() {
             self.export(variable, &folder);
@@ -160,37 +160,37 @@ impl Body {
 
 /// The script of `stage`, ready to be written to its file.
 #[must_use]
-pub fn write(stage: &Stage, subject: &Subject) -> String {
-    let mut body = Body { lines: String::new(), dialect: subject.dialect };
+pub fn write(stage: &BuildStage, subject: &StageScriptInput) -> String {
+    let mut body = StageScriptBuilder { lines: String::new(), dialect: subject.dialect };
     match stage {
-        Stage::PrepareScript => prepare(&mut body, subject),
-        Stage::GetSources => sources::get(&mut body, subject),
-        Stage::ClearWorktree => sources::clear(&mut body, subject),
-        Stage::CleanupFileVariables => sources::forget(&mut body, subject),
-        Stage::Step(name) => {
+        BuildStage::PrepareScript => prepare(&mut body, subject),
+        BuildStage::GetSources => sources::get(&mut body, subject),
+        BuildStage::ClearWorktree => sources::clear(&mut body, subject),
+        BuildStage::CleanupFileVariables => sources::forget(&mut body, subject),
+        BuildStage::Step(name) => {
             body.variables(subject);
             body.line(format!("cd {}", body.word(&subject.places.project_dir)));
             let lines = subject.job.step(name).map_or(&[][..], |step| &step.script);
             body.user_lines(lines);
         }
-        Stage::AfterScript => {
+        BuildStage::AfterScript => {
             body.variables(subject);
             body.line(format!("cd {}", body.word(&subject.places.project_dir)));
             body.notice("Running after script...");
             let lines = subject.job.step("after_script").map_or(&[][..], |step| &step.script);
             body.user_lines(lines);
         }
-        Stage::RestoreCache
-        | Stage::DownloadArtifacts
-        | Stage::ArchiveCache { .. }
-        | Stage::UploadArtifacts { .. } => transfer(&mut body, subject, stage),
+        BuildStage::RestoreCache
+        | BuildStage::DownloadArtifacts
+        | BuildStage::ArchiveCache { .. }
+        | BuildStage::UploadArtifacts { .. } => transfer(&mut body, subject, stage),
     }
     framed(&body.lines, subject.dialect)
 }
 
 /// The trap is gitlab-runner's own: `exit` at the signals 1 and TERM, so with the status of the user's
 /// lines, which may have traps of their own.
-fn framed(lines: &str, dialect: Dialect) -> String {
+fn framed(lines: &str, dialect: ShellDialect) -> String {
     format!(
         "#!/usr/bin/env {program}\n\
          trap exit 1 TERM\n\
@@ -204,7 +204,7 @@ fn framed(lines: &str, dialect: Dialect) -> String {
     )
 }
 
-fn prepare(body: &mut Body, subject: &Subject) {
+fn prepare(body: &mut StageScriptBuilder, subject: &StageScriptInput) {
     let hostname = body.word(subject.hostname);
     body.line(format!("echo \"Running on $(uname -n) via \"{hostname}..."));
     let folder = subject.places.temporary();
@@ -212,7 +212,7 @@ fn prepare(body: &mut Body, subject: &Subject) {
 }
 
 /// The stages that `gitlab-runner` itself carries out inside the task.
-fn transfer(body: &mut Body, subject: &Subject, stage: &Stage) {
+fn transfer(body: &mut StageScriptBuilder, subject: &StageScriptInput, stage: &BuildStage) {
     body.variables(subject);
     body.line(format!("cd {}", body.word(&subject.places.project_dir)));
     body.line("if gitlab-runner --version > /dev/null 2>&1; then");
@@ -221,7 +221,7 @@ fn transfer(body: &mut Body, subject: &Subject, stage: &Stage) {
         let command = format!("gitlab-runner {}", words.join(" "));
         body.line(match stage {
             // A cache that cannot be read or written costs time, not the job.
-            Stage::RestoreCache | Stage::ArchiveCache { .. } => {
+            BuildStage::RestoreCache | BuildStage::ArchiveCache { .. } => {
                 format!("  {command} || echo '{stage} did not work, the job goes on.'")
             }
             _ => format!("  {command}"),
@@ -233,7 +233,7 @@ fn transfer(body: &mut Body, subject: &Subject, stage: &Stage) {
     body.line("fi");
 }
 
-fn transfers(subject: &Subject, stage: &Stage) -> Vec<Vec<String>> {
+fn transfers(subject: &StageScriptInput, stage: &BuildStage) -> Vec<Vec<String>> {
     let job = subject.job;
     let server = job.git_info.repo_url.split_once("://").map_or("", |(_, rest)| rest);
     let host = server.split('/').next().unwrap_or_default();
@@ -246,7 +246,7 @@ fn transfers(subject: &Subject, stage: &Stage) -> Vec<Vec<String>> {
         words
     };
     match stage {
-        Stage::RestoreCache => job
+        BuildStage::RestoreCache => job
             .cache
             .iter()
             .map(|cache| {
@@ -254,7 +254,7 @@ fn transfers(subject: &Subject, stage: &Stage) -> Vec<Vec<String>> {
                 texts(&["cache-extractor", "--file", &file, "--timeout", "10"])
             })
             .collect(),
-        Stage::DownloadArtifacts => job
+        BuildStage::DownloadArtifacts => job
             .dependencies
             .iter()
             .filter(|dependency| dependency.artifacts_file.is_some())
@@ -263,7 +263,7 @@ fn transfers(subject: &Subject, stage: &Stage) -> Vec<Vec<String>> {
                 texts(&["artifacts-downloader", "--url", &url, "--token", &from.token, "--id", &id])
             })
             .collect(),
-        Stage::ArchiveCache { passed } => job
+        BuildStage::ArchiveCache { passed } => job
             .cache
             .iter()
             .filter(|cache| cache.when.applies(*passed))
@@ -273,7 +273,7 @@ fn transfers(subject: &Subject, stage: &Stage) -> Vec<Vec<String>> {
                 with_paths(words, &cache.paths)
             })
             .collect(),
-        Stage::UploadArtifacts { passed } => job
+        BuildStage::UploadArtifacts { passed } => job
             .artifacts
             .iter()
             .filter(|artifact| artifact.when.applies(*passed))
@@ -307,31 +307,36 @@ mod tests {
     use std::process::Command;
 
     use super::super::job::GitInfo;
-    use super::super::variables::Status;
+    use super::super::variables::CiJobStatus;
     use super::*;
 
-    fn run(dialect: Dialect, job: &Job) -> (String, Option<i32>) {
+    fn run(dialect: ShellDialect, job: &GitLabJob) -> (String, Option<i32>) {
         let folder = tempfile::tempdir().unwrap();
         let project_dir = folder.path().join("project").to_string_lossy().into_owned();
         std::fs::create_dir(&project_dir).unwrap();
-        let places = Places { project_dir, ..Places::default() };
-        let variables = Variables::of(job, &places, Status::Running, "t");
-        let subject =
-            Subject { job, variables: &variables, places: &places, hostname: "h", dialect };
+        let places = JobFolders { project_dir, ..JobFolders::default() };
+        let variables = StageVariables::of(job, &places, CiJobStatus::Running, "t");
+        let subject = StageScriptInput {
+            job,
+            variables: &variables,
+            places: &places,
+            hostname: "h",
+            dialect,
+        };
         let path = folder.path().join("script");
-        std::fs::write(&path, write(&Stage::Step("script".to_owned()), &subject)).unwrap();
+        std::fs::write(&path, write(&BuildStage::Step("script".to_owned()), &subject)).unwrap();
         let output = Command::new(dialect.program()).arg(&path).output().unwrap();
         (String::from_utf8(output.stdout).unwrap(), output.status.code())
     }
 
-    fn job(script: &[&str]) -> Job {
-        Job::new(1, "a", GitInfo::default(), script)
+    fn job(script: &[&str]) -> GitLabJob {
+        GitLabJob::new(1, "a", GitInfo::default(), script)
     }
 
     #[test]
     fn a_value_with_every_kind_of_quote_arrives_unchanged_in_both_shells() {
         let odd = "one\ntwo \"three\" 'four' `five` $SIX\\ \t\u{1b}[1m 7% Grüße";
-        for dialect in [Dialect::Bash, Dialect::Sh] {
+        for dialect in [ShellDialect::Bash, ShellDialect::Sh] {
             let (output, code) =
                 run(dialect, &job(&["printf '%s|' \"$ODD\""]).with_variable("ODD", odd));
             assert_eq!(
@@ -344,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_line_that_exits_ends_the_script_with_its_code() {
-        for dialect in [Dialect::Bash, Dialect::Sh] {
+        for dialect in [ShellDialect::Bash, ShellDialect::Sh] {
             let (output, code) = run(dialect, &job(&["echo before", "exit 3", "echo never"]));
             assert_eq!(code, Some(3));
             assert!(output.contains("before\n") && !output.contains("\nnever"), "{output}");
@@ -353,7 +358,7 @@ mod tests {
 
     #[test]
     fn user_lines_are_shown_before_they_run_and_have_no_stdin() {
-        let (output, code) = run(Dialect::Bash, &job(&["cat", "echo one\necho two"]));
+        let (output, code) = run(ShellDialect::Bash, &job(&["cat", "echo one\necho two"]));
         assert_eq!(code, Some(0));
         let shown = "\x1b[32;1m$ cat\x1b[0;m\n\x1b[32;1m$ echo one # collapsed multi-line command\x1b[0;m\none\ntwo\n";
         assert_eq!(output, shown);
@@ -362,14 +367,14 @@ mod tests {
     #[test]
     fn a_file_variable_is_the_path_of_a_file_with_its_content() {
         let mut job = job(&["cat \"$CONFIG\""]);
-        job.variables.push(Variable {
+        job.variables.push(JobVariable {
             key: "CONFIG".to_owned(),
             value: "a: b\nc: 'd'\n".to_owned(),
             file: true,
             raw: true,
-            ..Variable::default()
+            ..JobVariable::default()
         });
-        let (output, _) = run(Dialect::Sh, &job);
+        let (output, _) = run(ShellDialect::Sh, &job);
         assert!(output.ends_with("a: b\nc: 'd'\n"), "{output}");
     }
 }

@@ -3,26 +3,26 @@
 use std::io;
 use std::path::Path;
 
-use super::script::{self, Subject};
-use super::stages::Stage;
+use super::script::{self, StageScriptInput};
+use super::stages::BuildStage;
 
 /// The source of a job's scripts.
 #[derive(Clone, Debug, Default)]
-pub enum Scripts {
+pub enum ScriptSource {
     /// Written for the job as it is.
     #[default]
     Written,
     /// Those of a recording, in its order.
-    Recorded(Recorded),
+    Recorded(RecordedScripts),
 }
 
 /// The scripts of one recorded job, by stage.
 #[derive(Clone, Debug)]
-pub struct Recorded {
+pub struct RecordedScripts {
     scripts: Vec<(String, Vec<u8>)>,
 }
 
-impl Recorded {
+impl RecordedScripts {
     /// Reads a folder of files named `NN-stage`; each `(old, new)` of `changes` is replaced.
     ///
     /// # Errors
@@ -67,9 +67,14 @@ fn replaced(content: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     out
 }
 
-impl Scripts {
+impl ScriptSource {
     /// The script of the `nth` call of `stage`; none where the recording has none.
-    pub(super) fn script(&self, stage: &Stage, nth: usize, subject: &Subject) -> Option<Vec<u8>> {
+    pub(super) fn script(
+        &self,
+        stage: &BuildStage,
+        nth: usize,
+        subject: &StageScriptInput,
+    ) -> Option<Vec<u8>> {
         match self {
             Self::Written => Some(script::write(stage, subject).into_bytes()),
             Self::Recorded(recorded) => {
@@ -91,7 +96,7 @@ mod tests {
         {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let recorded = Recorded::read(folder.path(), &[("OLD", "new")]).unwrap();
+        let recorded = RecordedScripts::read(folder.path(), &[("OLD", "new")]).unwrap();
         assert_eq!(recorded.script("get_sources", 0), Some(&b"first"[..]));
         assert_eq!(recorded.script("get_sources", 1), Some(&b"second new"[..]));
         assert_eq!(recorded.script("get_sources", 2), None);

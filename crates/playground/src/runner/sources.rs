@@ -1,9 +1,9 @@
 //! The scripts that fetch a job's sources, throw a work tree away, and forget what was fetched.
 
-use super::script::{Body, Subject};
+use super::script::{StageScriptBuilder, StageScriptInput};
 
 /// Fetches the commit of the job into its project folder.
-pub(super) fn get(body: &mut Body, subject: &Subject) {
+pub(super) fn get(body: &mut StageScriptBuilder, subject: &StageScriptInput) {
     let job = subject.job;
     let project = body.word(&subject.places.project_dir);
     body.variables(subject);
@@ -20,7 +20,7 @@ pub(super) fn get(body: &mut Body, subject: &Subject) {
     hook(body, subject, "post_get_sources_script");
 }
 
-fn fetch(body: &mut Body, subject: &Subject) {
+fn fetch(body: &mut StageScriptBuilder, subject: &StageScriptInput) {
     let git = &subject.job.git_info;
     let project = body.word(&subject.places.project_dir);
     let url = body.word(&git.repo_url);
@@ -52,12 +52,12 @@ fn fetch(body: &mut Body, subject: &Subject) {
     body.line("git clean -ffdx");
 }
 
-fn hook(body: &mut Body, subject: &Subject, name: &str) {
+fn hook(body: &mut StageScriptBuilder, subject: &StageScriptInput, name: &str) {
     body.user_lines(subject.job.hook(name));
 }
 
 /// Deletes all files of the work tree, before the sources are fetched again.
-pub(super) fn clear(body: &mut Body, subject: &Subject) {
+pub(super) fn clear(body: &mut StageScriptBuilder, subject: &StageScriptInput) {
     let project = body.word(&subject.places.project_dir);
     body.variables(subject);
     body.notice("Deleting tracked and untracked files...");
@@ -67,14 +67,14 @@ pub(super) fn clear(body: &mut Body, subject: &Subject) {
 }
 
 /// Removes what a stage may have left, and the variables that earlier stages set.
-pub(super) fn forget(body: &mut Body, subject: &Subject) {
+pub(super) fn forget(body: &mut StageScriptBuilder, subject: &StageScriptInput) {
     let variables = format!("{}/gitlab_runner_env", subject.places.temporary());
     body.line(format!("rm -f {}", body.word(&variables)));
     unlock(body, subject);
 }
 
 /// Removes git's locks, hooks and configuration: a stage that was killed may have left any.
-fn unlock(body: &mut Body, subject: &Subject) {
+fn unlock(body: &mut StageScriptBuilder, subject: &StageScriptInput) {
     let git = format!("{}/.git", subject.places.project_dir);
     for name in ["index.lock", "shallow.lock", "HEAD.lock", "config.lock", "config"] {
         body.line(format!("rm -f {}", body.word(&format!("{git}/{name}"))));

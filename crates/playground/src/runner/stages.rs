@@ -6,25 +6,25 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::Runner;
-use super::attempt::Attempt;
-use super::control::{Scope, Stop, UNLIMITED};
-use super::job::{Cache, Job};
-use super::journal::Journal;
-use super::variables::Status;
-use super::verdict::Failure;
+use super::RunnerImitation;
+use super::attempt::JobAttempt;
+use super::control::{CallStopReason, CancelScope, UNLIMITED};
+use super::job::{GitLabJob, JobCache};
+use super::journal::JobJournal;
+use super::variables::CiJobStatus;
+use super::verdict::StageFailure;
 
 /// Longest pause between two tries of a stage (`helpers/retry/retry.go`).
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// One stage of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum BuildStage {
     /// Says where the job runs.
     PrepareScript,
     /// Fetches the commit.
     GetSources,
-    /// Empties the work tree before the second try of [`Stage::GetSources`].
+    /// Empties the work tree before the second try of [`BuildStage::GetSources`].
     ClearWorktree,
     /// Unpacks the caches.
     RestoreCache,
@@ -48,7 +48,7 @@ pub enum Stage {
     CleanupFileVariables,
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for BuildStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::PrepareScript => "prepare_script",
@@ -70,51 +70,52 @@ impl fmt::Display for Stage {
 }
 
 /// The stages of one prepared attempt.
-pub(super) struct Build<'a> {
-    runner: &'a Runner,
-    job: &'a Job,
-    journal: &'a Journal,
-    attempt: &'a Attempt<'a>,
-    progress: Mutex<Progress>,
+pub(super) struct AttemptStages<'a> {
+    runner: &'a RunnerImitation,
+    job: &'a GitLabJob,
+    journal: &'a JobJournal,
+    attempt: &'a JobAttempt<'a>,
+    progress: Mutex<AttemptProgress>,
 }
 
 /// How far a job has come.
-struct Progress {
+struct AttemptProgress {
     /// What `CI_JOB_STATUS` says.
-    status: Status,
+    status: CiJobStatus,
     /// What ended the job, so that only `cleanup` may follow.
-    over: Option<Stop>,
+    over: Option<CallStopReason>,
 }
 
-impl<'a> Build<'a> {
+impl<'a> AttemptStages<'a> {
     pub(super) fn new(
-        runner: &'a Runner,
-        job: &'a Job,
-        journal: &'a Journal,
-        attempt: &'a Attempt<'a>,
+        runner: &'a RunnerImitation,
+        job: &'a GitLabJob,
+        journal: &'a JobJournal,
+        attempt: &'a JobAttempt<'a>,
     ) -> Self {
-        let progress = Mutex::new(Progress { status: Status::Running, over: None });
+        let progress = Mutex::new(AttemptProgress { status: CiJobStatus::Running, over: None });
         Self { runner, job, journal, attempt, progress }
     }
 
     /// What `CI_JOB_STATUS` says now.
-    pub(super) fn status(&self) -> Status {
+    pub(super) fn status(&self) -> CiJobStatus {
         self.progress().status
     }
 
-    fn over(&self) -> Option<Stop> {
+    fn over(&self) -> Option<CallStopReason> {
         self.progress().over
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
+    fn progress(&self) -> MutexGuard<'_, AttemptProgress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All stages, from `prepare_script` to `cleanup_file_variables`.
-    pub(super) async fn run(&self) -> Result<(), Failure> {
-        self.stage(Stage::PrepareScript, Scope::Job).await?;
+    pub(super) async fn run(&self) -> Result<(), StageFailure> {
+        self.stage(BuildStage::PrepareScript, CancelScope::Job).await?;
         let result = self.prepared().await;
-        if let Err(failure) = self.stage(Stage::CleanupFileVariables, Scope::Afterwards).await
+        if let Err(failure) =
+            self.stage(BuildStage::CleanupFileVariables, CancelScope::Afterwards).await
             && self.over().is_none()
         {
             self.journal.say(&format!("WARNING: cleanup_file_variables failed: {failure}"));
@@ -122,22 +123,22 @@ impl<'a> Build<'a> {
         result
     }
 
-    async fn prepared(&self) -> Result<(), Failure> {
+    async fn prepared(&self) -> Result<(), StageFailure> {
         let job = self.job;
-        self.tried(&Stage::GetSources, job.attempts("GET_SOURCES_ATTEMPTS")).await?;
+        self.tried(&BuildStage::GetSources, job.attempts("GET_SOURCES_ATTEMPTS")).await?;
         if job.cache.iter().any(|cache| cache.policy != "push") {
-            self.tried(&Stage::RestoreCache, job.attempts("RESTORE_CACHE_ATTEMPTS")).await?;
+            self.tried(&BuildStage::RestoreCache, job.attempts("RESTORE_CACHE_ATTEMPTS")).await?;
         }
         if job.dependencies.iter().any(|from| from.artifacts_file.is_some()) {
             let attempts = job.attempts("ARTIFACT_DOWNLOAD_ATTEMPTS");
-            self.tried(&Stage::DownloadArtifacts, attempts).await?;
+            self.tried(&BuildStage::DownloadArtifacts, attempts).await?;
         }
         let scripts = self.user_scripts().await;
         self.progress().status = match &scripts {
-            Ok(()) => Status::Success,
-            Err(Failure::Stopped(Stop::Cancelled)) => Status::Canceled,
-            Err(Failure::Stopped(Stop::CallTimedOut)) => Status::TimedOut,
-            Err(_) => Status::Failed,
+            Ok(()) => CiJobStatus::Success,
+            Err(StageFailure::Stopped(CallStopReason::Cancelled)) => CiJobStatus::Canceled,
+            Err(StageFailure::Stopped(CallStopReason::CallTimedOut)) => CiJobStatus::TimedOut,
+            Err(_) => CiJobStatus::Failed,
         };
         if self.over().is_some() {
             return scripts;
@@ -150,12 +151,12 @@ impl<'a> Build<'a> {
     }
 
     /// The user's `script` and the steps that the server added, in their order.
-    async fn user_scripts(&self) -> Result<(), Failure> {
+    async fn user_scripts(&self) -> Result<(), StageFailure> {
         let longest = self.job.own_timeout("RUNNER_SCRIPT_TIMEOUT").unwrap_or(UNLIMITED);
         for step in &self.job.steps {
             if step.name != "after_script" && !step.script.is_empty() {
-                let stage = Stage::Step(step.name.clone());
-                self.timed(&stage, Scope::UserScript, longest).await?;
+                let stage = BuildStage::Step(step.name.clone());
+                self.timed(&stage, CancelScope::UserScript, longest).await?;
             }
         }
         Ok(())
@@ -167,31 +168,33 @@ impl<'a> Build<'a> {
         }
         let own = self.job.own_timeout("RUNNER_AFTER_SCRIPT_TIMEOUT");
         let longest = own.unwrap_or(self.runner.times.after_script);
-        if let Err(failure) = self.timed(&Stage::AfterScript, Scope::Afterwards, longest).await {
+        if let Err(failure) =
+            self.timed(&BuildStage::AfterScript, CancelScope::Afterwards, longest).await
+        {
             let text = "after_script failed, but job will continue unaffected";
             self.journal.say(&format!("WARNING: {text}: {failure}"));
         }
     }
 
-    async fn archive(&self, passed: bool) -> Result<(), Failure> {
-        let wanted = |cache: &Cache| cache.policy != "pull" && cache.when.applies(passed);
+    async fn archive(&self, passed: bool) -> Result<(), StageFailure> {
+        let wanted = |cache: &JobCache| cache.policy != "pull" && cache.when.applies(passed);
         if !self.job.cache.iter().any(wanted) {
             return Ok(());
         }
-        self.stage(Stage::ArchiveCache { passed }, Scope::Afterwards).await
+        self.stage(BuildStage::ArchiveCache { passed }, CancelScope::Afterwards).await
     }
 
-    async fn upload(&self, passed: bool) -> Result<(), Failure> {
+    async fn upload(&self, passed: bool) -> Result<(), StageFailure> {
         if !self.job.artifacts.iter().any(|artifact| artifact.when.applies(passed)) {
             return Ok(());
         }
-        self.stage(Stage::UploadArtifacts { passed }, Scope::Afterwards).await
+        self.stage(BuildStage::UploadArtifacts { passed }, CancelScope::Afterwards).await
     }
 
     /// A stage that is tried several times; the runner also waits after the last try.
-    async fn tried(&self, stage: &Stage, attempts: u32) -> Result<(), Failure> {
+    async fn tried(&self, stage: &BuildStage, attempts: u32) -> Result<(), StageFailure> {
         let mut pause = self.runner.times.stage_pause;
-        let mut result = self.stage(stage.clone(), Scope::Job).await;
+        let mut result = self.stage(stage.clone(), CancelScope::Job).await;
         for attempt in 2..=attempts + 1 {
             if result.is_ok() || self.over().is_some() || attempts == 1 {
                 break;
@@ -202,25 +205,30 @@ impl<'a> Build<'a> {
             if attempt > attempts {
                 break;
             }
-            if attempt == 2 && *stage == Stage::GetSources {
+            if attempt == 2 && *stage == BuildStage::GetSources {
                 // What it could not delete, the next try will name.
-                let _ = self.stage(Stage::ClearWorktree, Scope::Job).await;
+                let _ = self.stage(BuildStage::ClearWorktree, CancelScope::Job).await;
             }
-            result = self.stage(stage.clone(), Scope::Job).await;
+            result = self.stage(stage.clone(), CancelScope::Job).await;
         }
         result
     }
 
-    async fn stage(&self, stage: Stage, scope: Scope) -> Result<(), Failure> {
+    async fn stage(&self, stage: BuildStage, scope: CancelScope) -> Result<(), StageFailure> {
         self.timed(&stage, scope, UNLIMITED).await
     }
 
-    async fn timed(&self, stage: &Stage, scope: Scope, longest: Duration) -> Result<(), Failure> {
+    async fn timed(
+        &self,
+        stage: &BuildStage,
+        scope: CancelScope,
+        longest: Duration,
+    ) -> Result<(), StageFailure> {
         if let Some(stop) = self.over() {
-            return Err(Failure::Stopped(stop));
+            return Err(StageFailure::Stopped(stop));
         }
         let result = self.attempt.stage(stage, self.status(), scope, longest).await;
-        if let Err(Failure::Stopped(stop)) = &result
+        if let Err(StageFailure::Stopped(stop)) = &result
             && stop.ends_job()
         {
             self.progress().over = Some(*stop);

@@ -5,11 +5,11 @@
 
 use std::path::Path;
 
-use super::job::{Job, Service, Variable};
+use super::job::{GitLabJob, JobService, JobVariable};
 
 /// What `CI_JOB_STATUS` says while a stage runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum CiJobStatus {
     /// No user script has ended yet.
     Running,
     /// The user's scripts passed.
@@ -22,7 +22,7 @@ pub enum Status {
     TimedOut,
 }
 
-impl Status {
+impl CiJobStatus {
     /// GitLab's word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -38,7 +38,7 @@ impl Status {
 
 /// Where a job's files lie inside the task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
+pub struct JobFolders {
     /// Folder of all builds; empty before `config` ended.
     pub builds_dir: String,
     /// Folder of all caches.
@@ -47,7 +47,7 @@ pub struct Places {
     pub project_dir: String,
 }
 
-impl Places {
+impl JobFolders {
     /// The folder beside the project for what must outlive a stage.
     #[must_use]
     pub fn temporary(&self) -> String {
@@ -56,26 +56,31 @@ impl Places {
 
     /// The file of the cache `key`.
     #[must_use]
-    pub fn cache_file(&self, job: &Job, key: &str) -> String {
+    pub fn cache_file(&self, job: &GitLabJob, key: &str) -> String {
         format!("{}/{}/{key}/cache.zip", self.cache_dir, job.project_path())
     }
 }
 
 /// All variables of one stage, expanded.
 #[derive(Clone, Debug)]
-pub struct Variables(Vec<Variable>);
+pub struct StageVariables(Vec<JobVariable>);
 
-impl Variables {
+impl StageVariables {
     /// The variables of `job` at `places`, on the runner whose short token is `short_token`.
     #[must_use]
-    pub fn of(job: &Job, places: &Places, status: Status, short_token: &str) -> Self {
+    pub fn of(
+        job: &GitLabJob,
+        places: &JobFolders,
+        status: CiJobStatus,
+        short_token: &str,
+    ) -> Self {
         let mut all = Vec::new();
         let mut fixed = |key: &str, value: &str| {
-            all.push(Variable {
+            all.push(JobVariable {
                 key: key.to_owned(),
                 value: value.to_owned(),
                 raw: true,
-                ..Variable::default()
+                ..JobVariable::default()
             });
         };
         fixed("FF_TIMESTAMPS", "false");
@@ -92,11 +97,11 @@ impl Variables {
         }
         all.extend(job.variables.iter().cloned());
         let mut fixed = |key: &str, value: &str| {
-            all.push(Variable {
+            all.push(JobVariable {
                 key: key.to_owned(),
                 value: value.to_owned(),
                 raw: true,
-                ..Variable::default()
+                ..JobVariable::default()
             });
         };
         fixed("CI_JOB_TOKEN", &job.token);
@@ -107,7 +112,7 @@ impl Variables {
     }
 
     /// Every variable once, the last one of each name.
-    pub fn iter(&self) -> impl Iterator<Item = &Variable> {
+    pub fn iter(&self) -> impl Iterator<Item = &JobVariable> {
         self.0.iter().enumerate().filter_map(|(at, variable)| {
             let again = self.0[at + 1..].iter().any(|later| later.key == variable.key);
             (!again).then_some(variable)
@@ -116,7 +121,7 @@ impl Variables {
 
     /// The environment of a driver: `CUSTOM_ENV_` before every name, and the services.
     #[must_use]
-    pub fn for_driver(&self, job: &Job) -> Vec<(String, String)> {
+    pub fn for_driver(&self, job: &GitLabJob) -> Vec<(String, String)> {
         let mut environment: Vec<_> =
             self.iter().map(|v| (format!("CUSTOM_ENV_{}", v.key), v.value.clone())).collect();
         environment.push(("CUSTOM_ENV_CI_JOB_SERVICES".to_owned(), services(&job.services)));
@@ -126,7 +131,7 @@ impl Variables {
 
 /// The folder of a project: below the short token where several runners share `builds_dir`.
 #[must_use]
-pub fn project_dir(job: &Job, builds_dir: &str, shared: bool, short_token: &str) -> String {
+pub fn project_dir(job: &GitLabJob, builds_dir: &str, shared: bool, short_token: &str) -> String {
     let mut path = Path::new(builds_dir).to_path_buf();
     if shared {
         path.push(short_token);
@@ -137,7 +142,7 @@ pub fn project_dir(job: &Job, builds_dir: &str, shared: bool, short_token: &str)
 }
 
 /// `CI_JOB_SERVICES`: a JSON array with the first alias of each service, empty without services.
-fn services(services: &[Service]) -> String {
+fn services(services: &[JobService]) -> String {
     if services.is_empty() {
         return String::new();
     }
@@ -157,7 +162,7 @@ fn services(services: &[Service]) -> String {
     serde_json::Value::Array(items).to_string()
 }
 
-fn expanded(all: &[Variable]) -> Vec<Variable> {
+fn expanded(all: &[JobVariable]) -> Vec<JobVariable> {
     let value_of = |name: &str| {
         all.iter().rev().find(|v| v.key == name).map_or_else(String::new, |v| v.value.clone())
     };
@@ -167,7 +172,7 @@ fn expanded(all: &[Variable]) -> Vec<Variable> {
                 true => variable.value.clone(),
                 false => expand(&variable.value, &value_of),
             };
-            Variable { value, ..variable.clone() }
+            JobVariable { value, ..variable.clone() }
         })
         .collect()
 }
@@ -204,13 +209,13 @@ mod tests {
     use super::super::job::GitInfo;
     use super::*;
 
-    fn job() -> Job {
+    fn job() -> GitLabJob {
         let git =
             GitInfo { repo_url: "http://h/group/project.git".to_owned(), ..GitInfo::default() };
-        Job::new(1, "a", git, &["true"])
+        GitLabJob::new(1, "a", git, &["true"])
     }
 
-    fn value(variables: &Variables, key: &str) -> Option<String> {
+    fn value(variables: &StageVariables, key: &str) -> Option<String> {
         variables.iter().find(|v| v.key == key).map(|v| v.value.clone())
     }
 
@@ -218,8 +223,12 @@ mod tests {
     fn references_are_expanded_once_and_raw_values_are_left_alone() {
         let mut job = job().with_variable("A", "one").with_variable("RAW", "$A");
         let text = "${A}-$A-$$A-$MISSING-100%$".to_owned();
-        job.variables.push(Variable { key: "B".to_owned(), value: text, ..Variable::default() });
-        let variables = Variables::of(&job, &Places::default(), Status::Running, "t");
+        job.variables.push(JobVariable {
+            key: "B".to_owned(),
+            value: text,
+            ..JobVariable::default()
+        });
+        let variables = StageVariables::of(&job, &JobFolders::default(), CiJobStatus::Running, "t");
         assert_eq!(value(&variables, "B").as_deref(), Some("one-one-$A--100%$"));
         assert_eq!(value(&variables, "RAW").as_deref(), Some("$A"));
     }
@@ -230,8 +239,8 @@ mod tests {
             .with_variable("CI_CONCURRENT_ID", "../x")
             .with_variable("RUNNER_TEMP_PROJECT_DIR", "/");
         let places =
-            Places { project_dir: "/builds/group/project".to_owned(), ..Places::default() };
-        let variables = Variables::of(&job, &places, Status::Running, "t");
+            JobFolders { project_dir: "/builds/group/project".to_owned(), ..JobFolders::default() };
+        let variables = StageVariables::of(&job, &places, CiJobStatus::Running, "t");
         assert_eq!(value(&variables, "CI_CONCURRENT_ID").as_deref(), Some("../x"));
         assert_eq!(
             value(&variables, "RUNNER_TEMP_PROJECT_DIR").as_deref(),

@@ -6,9 +6,9 @@ use std::io;
 use std::path::PathBuf;
 
 use super::harm::JobHarm;
-use super::plan::Guest;
-use super::windows::Windows;
-use crate::runner::{Driver, Verb};
+use super::plan::TortureJob;
+use super::timeout_presets::TimeoutPreset;
+use crate::runner::{DriverCallKind, DriverCommands};
 
 /// What all drivers of a torture have in common.
 pub struct DriverSetup {
@@ -28,8 +28,8 @@ impl DriverSetup {
     /// # Errors
     ///
     /// What kept its configuration from being written.
-    pub fn usual(&self) -> io::Result<Driver> {
-        self.driver("usual", Windows::Usual, &JobHarm::None)
+    pub fn usual(&self) -> io::Result<DriverCommands> {
+        self.driver("usual", TimeoutPreset::Usual, &JobHarm::None)
     }
 
     /// The driver of one job: where its harm ends calls, words before it see to that.
@@ -37,10 +37,10 @@ impl DriverSetup {
     /// # Errors
     ///
     /// As above.
-    pub fn of(&self, guest: &Guest) -> io::Result<Driver> {
-        let windows = Windows::of(&guest.network);
+    pub fn of(&self, guest: &TortureJob) -> io::Result<DriverCommands> {
+        let windows = TimeoutPreset::of(&guest.network);
         let mut driver = self.driver(&guest.number.to_string(), windows, &guest.harm)?;
-        let (verb, before): (Verb, Vec<OsString>) = match &guest.harm {
+        let (verb, before): (DriverCallKind, Vec<OsString>) = match &guest.harm {
             JobHarm::Killed { verb, after_ms } => {
                 let seconds = format!("{}.{:03}", after_ms / 1000, after_ms % 1000);
                 let words = ["timeout", "--foreground", "-s", "KILL", &seconds];
@@ -53,19 +53,24 @@ impl DriverSetup {
             _ => return Ok(driver),
         };
         let words = match verb {
-            Verb::Config => &mut driver.config,
-            Verb::Prepare => &mut driver.prepare,
-            Verb::Run => &mut driver.run,
-            Verb::Cleanup => &mut driver.cleanup,
+            DriverCallKind::Config => &mut driver.config,
+            DriverCallKind::Prepare => &mut driver.prepare,
+            DriverCallKind::Run => &mut driver.run,
+            DriverCallKind::Cleanup => &mut driver.cleanup,
         };
         words.splice(0..0, before);
         Ok(driver)
     }
 
-    fn driver(&self, name: &str, windows: Windows, harm: &JobHarm) -> io::Result<Driver> {
+    fn driver(
+        &self,
+        name: &str,
+        windows: TimeoutPreset,
+        harm: &JobHarm,
+    ) -> io::Result<DriverCommands> {
         let file = self.folder.join(format!("config-{name}.toml"));
         std::fs::write(&file, format!("{}{windows}", self.configuration(harm)))?;
-        Ok(Driver::new(&self.program, &["custom"], &["-c", &file.to_string_lossy()]))
+        Ok(DriverCommands::new(&self.program, &["custom"], &["-c", &file.to_string_lossy()]))
     }
 
     fn configuration(&self, harm: &JobHarm) -> String {

@@ -6,7 +6,7 @@ use std::fmt;
 use fastrand::Rng;
 
 use super::sidecar::SidecarContainer;
-use crate::runner::Verb;
+use crate::runner::DriverCallKind;
 
 /// What is done to a job from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,14 +16,14 @@ pub enum JobHarm {
     /// SIGKILL of every call of this program that lives so long, in milliseconds.
     Killed {
         /// Which program.
-        verb: Verb,
+        verb: DriverCallKind,
         /// Milliseconds of its life.
         after_ms: u64,
     },
     /// A signal to every call of this program behind its `step`th step; debug builds only.
     Ended {
         /// Which program.
-        verb: Verb,
+        verb: DriverCallKind,
         /// `KILL` or `TERM`.
         signal: &'static str,
         /// Counted from 1.
@@ -59,7 +59,7 @@ pub enum JobHarm {
         rules: &'static str,
     },
     /// The task ends, and ECS shows why while its `lastStatus` stays behind.
-    KnownEarly(&'static KnownEarly),
+    KnownEarly(&'static AnnouncedTaskEnd),
     /// What the local cloud does to the job's calls or tasks: a rule of its language.
     Rule {
         /// With [`JOB`] in the place of the job's tasks.
@@ -80,7 +80,7 @@ pub enum StopOrigin {
 
 /// An end of a task that ECS knows before it says STOPPED.
 #[derive(Debug, PartialEq, Eq)]
-pub struct KnownEarly {
+pub struct AnnouncedTaskEnd {
     /// For the report.
     name: &'static str,
     /// How the task ends once the script runs; empty where it never comes so far.
@@ -134,35 +134,35 @@ const EXPIRING: [&str; 6] = [
 ];
 /// Ends of which ECS shows the code and the reason, or the exit code, and says something else of the
 /// state.
-const KNOWN_EARLY: [KnownEarly; 5] = [
-    KnownEarly {
+const KNOWN_EARLY: [AnnouncedTaskEnd; 5] = [
+    AnnouncedTaskEnd {
         name: "stopped by a person",
         ends: "JOB at RUNNING: stop UserInitiated \"Task stopped by user\"",
         shows: "DescribeTasks for JOB: behind 20s",
         says: "Task stopped by user",
     },
-    KnownEarly {
+    AnnouncedTaskEnd {
         name: "stopped by a person, and it is to run",
         ends: "JOB at RUNNING: stop UserInitiated \"Task stopped by user\"",
         shows: "DescribeTasks for JOB: behind 20s\n\
                 DescribeTasks for JOB: set /tasks/*/desiredStatus = \"RUNNING\"",
         says: "Task stopped by user",
     },
-    KnownEarly {
+    AnnouncedTaskEnd {
         name: "interrupted, and it is to run",
         ends: "JOB at RUNNING: interrupt 500ms",
         shows: "DescribeTasks for JOB: behind 20s\n\
                 DescribeTasks for JOB: set /tasks/*/desiredStatus = \"RUNNING\"",
         says: "Your Spot Task was interrupted",
     },
-    KnownEarly {
+    AnnouncedTaskEnd {
         name: "out of memory, without a stop code",
         ends: "JOB at RUNNING: stop EssentialContainerExited \"Essential container in task exited\" container \"OutOfMemoryError: Container killed due to memory usage\" exit 137",
         shows: "DescribeTasks for JOB: behind 20s\n\
                 DescribeTasks for JOB: remove /tasks/*/stopCode",
         says: "OutOfMemoryError",
     },
-    KnownEarly {
+    AnnouncedTaskEnd {
         name: "no image",
         ends: "",
         shows: "JOB at PENDING: stop TaskFailedToStart \"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref registry.example/ci/job:1: not found\"\n\
@@ -196,7 +196,8 @@ impl fmt::Display for JobHarm {
 impl JobHarm {
     /// One of them.
     pub fn draw(rng: &mut Rng) -> Self {
-        let verb = [Verb::Prepare, Verb::Run, Verb::Cleanup][rng.usize(0..3)];
+        let verb = [DriverCallKind::Prepare, DriverCallKind::Run, DriverCallKind::Cleanup]
+            [rng.usize(0..3)];
         match rng.u8(0..33) {
             0..=3 => Self::None,
             4..=5 => Self::Killed { verb, after_ms: rng.u64(5..400) },
@@ -262,7 +263,9 @@ impl JobHarm {
             Self::None => false,
             Self::Rule { costs, .. } => *costs,
             // What ends a clean-up cannot change a verdict that is told already.
-            Self::Killed { verb, .. } | Self::Ended { verb, .. } => *verb != Verb::Cleanup,
+            Self::Killed { verb, .. } | Self::Ended { verb, .. } => {
+                *verb != DriverCallKind::Cleanup
+            }
             Self::SidecarEnds(sidecar) => sidecar.essential,
             Self::KeysExpire { rules } => rules.contains(": stop "),
             Self::Cancelled
@@ -291,7 +294,7 @@ impl JobHarm {
     /// Whether `cleanup` itself is ended by it.
     #[must_use]
     pub fn ends_cleanup(&self) -> bool {
-        matches!(self, Self::Killed { verb, .. } | Self::Ended { verb, .. } if *verb == Verb::Cleanup)
+        matches!(self, Self::Killed { verb, .. } | Self::Ended { verb, .. } if *verb == DriverCallKind::Cleanup)
     }
 }
 
@@ -304,7 +307,9 @@ mod tests {
         let early = KNOWN_EARLY.iter().flat_map(|known| [&known.shows, &known.ends]);
         for rules in RIDDEN_OUT.iter().chain(&COSTS).chain(&EXPIRING).chain(early) {
             let rules = rules.replace(JOB, "task of job 5f3ac07e");
-            rules.parse::<fargate_local_cloud::Rules>().unwrap_or_else(|error| panic!("{error}"));
+            rules
+                .parse::<fargate_local_cloud::FaultRules>()
+                .unwrap_or_else(|error| panic!("{error}"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The link from a job's driver to its task, which breaks as its [`Network`] says: a relay of this
+//! The link from a job's driver to its task, which breaks as its [`NetworkHarm`] says: a relay of this
 //! job alone, and the machine that answers in the task's place.
 //!
 //! ECS shows the relay's address for the task's, by a rule of the local cloud.
@@ -8,12 +8,12 @@ use std::sync::OnceLock;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::Error;
+use super::TortureError;
 use super::harm::JOB;
-use super::network::{Moment, Network, Other};
-use crate::impostor::{Heard, Impostor};
-use crate::relay::{Cut, Find, Line, Relay, Way};
-use crate::runner::{Call, Exit, Verb};
+use super::network::{NetworkHarm, ReplacementMachine, ReplacementMoment};
+use crate::impostor::{ImpostorRecord, ImpostorServer};
+use crate::relay::{ConnectionCut, FaultyRelay, RelayBehaviour, RelayTarget, TargetLookup};
+use crate::runner::{DriverCall, DriverCallKind, DriverProcessExit};
 
 /// The fifth detail of an interface is its private address.
 const SHOWS: &str = "set /tasks/*/attachments/*/details/4/value = ";
@@ -25,21 +25,21 @@ pub fn only_leads(rule: &str) -> bool {
 }
 
 /// Who finds the task of a job, and that of another one.
-pub struct Places {
+pub struct LinkTargets {
     /// The job's own task.
-    pub own: Find,
+    pub own: TargetLookup,
     /// The task of another job.
-    pub neighbour: Find,
+    pub neighbour: TargetLookup,
     /// Where tasks listen.
     pub port: u16,
 }
 
 /// See the module.
-pub struct Link {
-    network: Network,
-    relay: Option<Relay>,
-    impostor: Option<Impostor>,
-    places: Places,
+pub struct DriverTaskLink {
+    network: NetworkHarm,
+    relay: Option<FaultyRelay>,
+    impostor: Option<ImpostorServer>,
+    places: LinkTargets,
     script_runs: Notify,
     /// How many connections came before another machine answered, once one does.
     before: OnceLock<usize>,
@@ -47,31 +47,35 @@ pub struct Link {
 
 /// What is known of a link when its job is over.
 #[derive(Clone, Debug, Default)]
-pub struct Traffic {
+pub struct LinkTraffic {
     /// Cuts, pauses and changes that were reached.
     pub struck: usize,
     /// Connections that led to another machine.
     pub misled: usize,
     /// What another machine heard, decrypted where it could.
-    pub heard: Heard,
+    pub heard: ImpostorRecord,
     /// What was said in clear to a machine that only replays.
     pub swallowed: Vec<u8>,
 }
 
-impl Link {
+impl DriverTaskLink {
     /// Opens it; a plain one has no relay.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]
-    pub async fn open(network: Network, places: Places) -> Result<Self, Error> {
+    /// [`TortureError::Io`]
+    pub async fn open(network: NetworkHarm, places: LinkTargets) -> Result<Self, TortureError> {
         let impostor = match &network {
-            Network::Replaced(_, Other::Impostor) => Some(Impostor::listen().await?),
+            NetworkHarm::Replaced(_, ReplacementMachine::Impostor) => {
+                Some(ImpostorServer::listen().await?)
+            }
             _ => None,
         };
         let relay = match &network {
-            Network::Plain | Network::SlowReader => None,
-            _ => Some(Relay::listen(Way::Found(places.own.clone()), places.port).await?),
+            NetworkHarm::Plain | NetworkHarm::SlowReader => None,
+            _ => Some(
+                FaultyRelay::listen(RelayTarget::Found(places.own.clone()), places.port).await?,
+            ),
         };
         let (script_runs, before) = (Notify::new(), OnceLock::new());
         let link = Self { network, relay, impostor, places, script_runs, before };
@@ -82,14 +86,16 @@ impl Link {
     }
 
     /// What is known before the first connection.
-    fn plan(&self, relay: &Relay) {
+    fn plan(&self, relay: &FaultyRelay) {
         match &self.network {
-            Network::Faults(faults) => {
+            NetworkHarm::Faults(faults) => {
                 faults.iter().for_each(|(nth, fault)| relay.plan_for(*nth, *fault));
             }
-            Network::Changed(nth, fault) => relay.plan_for(*nth, *fault),
-            Network::Pieces(bytes) => relay.in_pieces_of(*bytes),
-            Network::Replaced(Moment::Beginning, other) => self.replace(relay, *other),
+            NetworkHarm::Changed(nth, fault) => relay.plan_for(*nth, *fault),
+            NetworkHarm::Pieces(bytes) => relay.in_pieces_of(*bytes),
+            NetworkHarm::Replaced(ReplacementMoment::Beginning, other) => {
+                self.replace(relay, *other)
+            }
             _ => {}
         }
     }
@@ -102,12 +108,12 @@ impl Link {
         Some(format!("RunTask, DescribeTasks for {JOB}: {SHOWS}\"{shown}\""))
     }
 
-    fn replace(&self, relay: &Relay, other: Other) {
+    fn replace(&self, relay: &FaultyRelay, other: ReplacementMachine) {
         self.before.get_or_init(|| relay.accepted());
         relay.lead(match (other, &self.impostor) {
-            (Other::Impostor, Some(impostor)) => Way::To(impostor.address),
-            (Other::Replay, _) => Way::Says(relay.said_by_task()),
-            _ => Way::Found(self.places.neighbour.clone()),
+            (ReplacementMachine::Impostor, Some(impostor)) => RelayTarget::To(impostor.address),
+            (ReplacementMachine::Replay, _) => RelayTarget::Says(relay.said_by_task()),
+            _ => RelayTarget::Found(self.places.neighbour.clone()),
         });
     }
 
@@ -117,16 +123,17 @@ impl Link {
     }
 
     /// A call of the job is over.
-    pub fn call_ended(&self, call: &Call) {
+    pub fn call_ended(&self, call: &DriverCall) {
         let Some(relay) = &self.relay else { return };
         match &self.network {
-            Network::Replaced(Moment::Prepared, other)
-                if call.verb == Verb::Prepare && call.exit == Exit::Code(0) =>
+            NetworkHarm::Replaced(ReplacementMoment::Prepared, other)
+                if call.verb == DriverCallKind::Prepare
+                    && call.exit == DriverProcessExit::Code(0) =>
             {
                 self.replace(relay, *other);
             }
             // What was given up stays so; the stages behind it find their task again.
-            Network::Gone(_) if call.name() == "build_script" => relay.set(Line::Up),
+            NetworkHarm::Gone(_) if call.name() == "build_script" => relay.set(RelayBehaviour::Up),
             _ => {}
         }
     }
@@ -136,22 +143,22 @@ impl Link {
         self.script_runs.notified().await;
         if let Some(relay) = &self.relay {
             match &self.network {
-                Network::Down(line, long) => {
+                NetworkHarm::Down(line, long) => {
                     relay.set(*line);
-                    if *line == Line::Refusing {
-                        relay.cut(Cut::Rst);
+                    if *line == RelayBehaviour::Refusing {
+                        relay.cut(ConnectionCut::Rst);
                     }
                     sleep(*long).await;
-                    relay.set(Line::Up);
+                    relay.set(RelayBehaviour::Up);
                 }
-                Network::HalfOpen => relay.forget(),
-                Network::Gone(line) => {
+                NetworkHarm::HalfOpen => relay.forget(),
+                NetworkHarm::Gone(line) => {
                     relay.set(*line);
-                    relay.cut(Cut::Rst);
+                    relay.cut(ConnectionCut::Rst);
                 }
-                Network::Replaced(Moment::Running, other) => {
+                NetworkHarm::Replaced(ReplacementMoment::Running, other) => {
                     self.replace(relay, *other);
-                    relay.cut(Cut::Rst);
+                    relay.cut(ConnectionCut::Rst);
                 }
                 _ => {}
             }
@@ -167,13 +174,14 @@ impl Link {
 
     /// What happened on it.
     #[must_use]
-    pub fn close(&self) -> Traffic {
-        let misled = |relay: &Relay| self.before.get().map(|before| relay.accepted() - before);
-        Traffic {
+    pub fn close(&self) -> LinkTraffic {
+        let misled =
+            |relay: &FaultyRelay| self.before.get().map(|before| relay.accepted() - before);
+        LinkTraffic {
             misled: self.relay.as_ref().and_then(misled).unwrap_or_default(),
-            struck: self.relay.as_ref().map_or(0, Relay::struck),
-            heard: self.impostor.as_ref().map(Impostor::heard).unwrap_or_default(),
-            swallowed: self.relay.as_ref().map(Relay::swallowed).unwrap_or_default(),
+            struck: self.relay.as_ref().map_or(0, FaultyRelay::struck),
+            heard: self.impostor.as_ref().map(ImpostorServer::heard).unwrap_or_default(),
+            swallowed: self.relay.as_ref().map(FaultyRelay::swallowed).unwrap_or_default(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::relay::{Cut, Fault, Line, Side, What};
+use crate::relay::{ConnectionCut, RelayBehaviour, RelayFault, RelayFaultKind, RelaySide};
 
 /// Connections of a job: of `prepare` and of five stages, `build_script` the fourth of all.
 const CONNECTIONS: usize = 6;
@@ -14,31 +14,31 @@ const SCRIPT: usize = 3;
 
 /// What the network does to one job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Network {
+pub enum NetworkHarm {
     /// Nothing; the job goes past the relay.
     #[default]
     Plain,
     /// Connections, counted from 0, are cut or pause at a byte.
-    Faults(Vec<(usize, Fault)>),
+    Faults(Vec<(usize, RelayFault)>),
     /// A byte arrives changed.
-    Changed(usize, Fault),
+    Changed(usize, RelayFault),
     /// Bytes pass in pieces of so many at most.
     Pieces(usize),
     /// gitlab-runner reads the log slowly.
     SlowReader,
     /// Once the script runs, this for so long; short enough for the window.
-    Down(Line, Duration),
+    Down(RelayBehaviour, Duration),
     /// Once the script runs, the connection falls silent for ever; the next one passes.
     HalfOpen,
     /// Once the script runs, this until the driver has given up.
-    Gone(Line),
+    Gone(RelayBehaviour),
     /// Another machine answers in the task's place.
-    Replaced(Moment, Other),
+    Replaced(ReplacementMoment, ReplacementMachine),
 }
 
 /// Since when another machine answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub enum ReplacementMoment {
     /// From the beginning: `prepare` meets it.
     Beginning,
     /// After `prepare`: no script has begun.
@@ -49,7 +49,7 @@ pub enum Moment {
 
 /// Which machine that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Other {
+pub enum ReplacementMachine {
     /// One with a key of its own, which lets everybody in.
     Impostor,
     /// One that says what the task said before.
@@ -58,12 +58,14 @@ pub enum Other {
     Neighbour,
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for NetworkHarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain => f.write_str("nothing"),
             Self::Faults(faults) => match &faults[..] {
-                [(_, Fault { what: What::Cut(how), .. })] => write!(f, "cut at a byte by {how}"),
+                [(_, RelayFault { what: RelayFaultKind::Cut(how), .. })] => {
+                    write!(f, "cut at a byte by {how}")
+                }
                 [(_, _)] => f.write_str("pause at a byte"),
                 _ => f.write_str("several cuts and pauses"),
             },
@@ -76,14 +78,14 @@ impl fmt::Display for Network {
             Self::Gone(line) => write!(f, "{line} for longer than the window"),
             Self::Replaced(moment, other) => {
                 let other = match other {
-                    Other::Impostor => "an impostor",
-                    Other::Replay => "a replay",
-                    Other::Neighbour => "another task",
+                    ReplacementMachine::Impostor => "an impostor",
+                    ReplacementMachine::Replay => "a replay",
+                    ReplacementMachine::Neighbour => "another task",
                 };
                 let moment = match moment {
-                    Moment::Beginning => "from the beginning",
-                    Moment::Prepared => "after prepare",
-                    Moment::Running => "after a cut",
+                    ReplacementMoment::Beginning => "from the beginning",
+                    ReplacementMoment::Prepared => "after prepare",
+                    ReplacementMoment::Running => "after a cut",
                 };
                 write!(f, "{other} {moment}")
             }
@@ -91,21 +93,21 @@ impl fmt::Display for Network {
     }
 }
 
-impl Network {
+impl NetworkHarm {
     /// For a job whose script writes so many bytes.
     pub fn draw(rng: &mut Rng, output: u64) -> Self {
-        let how = if rng.bool() { Cut::Rst } else { Cut::Fin };
+        let how = if rng.bool() { ConnectionCut::Rst } else { ConnectionCut::Fin };
         let line = match rng.u8(0..3) {
-            0 => Line::Silent,
-            1 => Line::Refusing,
-            _ => Line::Cutting(how),
+            0 => RelayBehaviour::Silent,
+            1 => RelayBehaviour::Refusing,
+            _ => RelayBehaviour::Cutting(how),
         };
         match rng.u8(0..40) {
-            0..=4 => Self::Faults(vec![fault(rng, output, What::Cut(how))]),
+            0..=4 => Self::Faults(vec![fault(rng, output, RelayFaultKind::Cut(how))]),
             5..=6 => Self::Faults((0..rng.usize(2..5)).map(|_| any_fault(rng, output)).collect()),
             7 => Self::Faults(vec![pause(rng, output)]),
             8 => {
-                let (connection, fault) = fault(rng, output, What::Flip);
+                let (connection, fault) = fault(rng, output, RelayFaultKind::Flip);
                 Self::Changed(connection, fault)
             }
             // A large log byte by byte would only keep this machine busy.
@@ -116,13 +118,19 @@ impl Network {
             12 => Self::HalfOpen,
             13 => Self::Gone(line),
             14..=15 => {
-                let others = [Other::Impostor, Other::Replay, Other::Neighbour];
+                let others = [
+                    ReplacementMachine::Impostor,
+                    ReplacementMachine::Replay,
+                    ReplacementMachine::Neighbour,
+                ];
                 match (rng.u8(0..3), others[rng.usize(0..3)]) {
                     // Nothing was said before that could be replayed.
-                    (0, Other::Replay) => Self::Replaced(Moment::Beginning, Other::Impostor),
-                    (0, other) => Self::Replaced(Moment::Beginning, other),
-                    (1, other) => Self::Replaced(Moment::Prepared, other),
-                    (_, other) => Self::Replaced(Moment::Running, other),
+                    (0, ReplacementMachine::Replay) => {
+                        Self::Replaced(ReplacementMoment::Beginning, ReplacementMachine::Impostor)
+                    }
+                    (0, other) => Self::Replaced(ReplacementMoment::Beginning, other),
+                    (1, other) => Self::Replaced(ReplacementMoment::Prepared, other),
+                    (_, other) => Self::Replaced(ReplacementMoment::Running, other),
                 }
             }
             _ => Self::Plain,
@@ -138,33 +146,36 @@ impl Network {
     /// Whether no script of the job may have started.
     #[must_use]
     pub fn lets_nothing_start(&self) -> bool {
-        matches!(self, Self::Replaced(Moment::Beginning | Moment::Prepared, _))
+        matches!(
+            self,
+            Self::Replaced(ReplacementMoment::Beginning | ReplacementMoment::Prepared, _)
+        )
     }
 }
 
-fn any_fault(rng: &mut Rng, output: u64) -> (usize, Fault) {
+fn any_fault(rng: &mut Rng, output: u64) -> (usize, RelayFault) {
     match rng.u8(0..3) {
         0 => pause(rng, output),
-        1 => fault(rng, output, What::Cut(Cut::Fin)),
-        _ => fault(rng, output, What::Cut(Cut::Rst)),
+        1 => fault(rng, output, RelayFaultKind::Cut(ConnectionCut::Fin)),
+        _ => fault(rng, output, RelayFaultKind::Cut(ConnectionCut::Rst)),
     }
 }
 
-fn pause(rng: &mut Rng, output: u64) -> (usize, Fault) {
-    let pause = What::Pause(Duration::from_millis(rng.u64(20..2500)));
+fn pause(rng: &mut Rng, output: u64) -> (usize, RelayFault) {
+    let pause = RelayFaultKind::Pause(Duration::from_millis(rng.u64(20..2500)));
     fault(rng, output, pause)
 }
 
 /// At a byte of the login, of the script or of its output; every second one while the script runs.
-fn fault(rng: &mut Rng, output: u64, what: What) -> (usize, Fault) {
+fn fault(rng: &mut Rng, output: u64, what: RelayFaultKind) -> (usize, RelayFault) {
     let connection = if rng.bool() { SCRIPT } else { rng.usize(0..CONNECTIONS) };
-    let from = if rng.u8(0..3) == 0 { Side::Client } else { Side::Task };
+    let from = if rng.u8(0..3) == 0 { RelaySide::Client } else { RelaySide::Task };
     let login = 5000;
     let end = match from {
-        Side::Task if rng.bool() => login + output,
+        RelaySide::Task if rng.bool() => login + output,
         _ => login,
     };
-    (connection, Fault { from, after: rng.u64(0..end), what })
+    (connection, RelayFault { from, after: rng.u64(0..end), what })
 }
 
 #[cfg(test)]
@@ -178,7 +189,7 @@ mod tests {
         let mut rng = Rng::with_seed(1);
         let sizes = [4000, 100_000].into_iter().cycle().take(4000);
         let drawn: BTreeSet<_> =
-            sizes.map(|output| Network::draw(&mut rng, output).to_string()).collect();
+            sizes.map(|output| NetworkHarm::draw(&mut rng, output).to_string()).collect();
         let drawn: Vec<_> = drawn.into_iter().collect();
         insta::assert_snapshot!(drawn.join("\n"), @"
         a bit changed
@@ -212,11 +223,13 @@ mod tests {
 
     #[test]
     fn what_costs_no_job_leaves_it_its_task_and_its_window() {
-        assert!(!Network::HalfOpen.may_cost_the_job());
-        assert!(!Network::Down(Line::Silent, Duration::from_secs(1)).may_cost_the_job());
-        assert!(Network::Gone(Line::Silent).may_cost_the_job());
-        let replaced = |moment| Network::Replaced(moment, Other::Replay);
-        assert!(replaced(Moment::Prepared).lets_nothing_start());
-        assert!(!replaced(Moment::Running).lets_nothing_start());
+        assert!(!NetworkHarm::HalfOpen.may_cost_the_job());
+        assert!(
+            !NetworkHarm::Down(RelayBehaviour::Silent, Duration::from_secs(1)).may_cost_the_job()
+        );
+        assert!(NetworkHarm::Gone(RelayBehaviour::Silent).may_cost_the_job());
+        let replaced = |moment| NetworkHarm::Replaced(moment, ReplacementMachine::Replay);
+        assert!(replaced(ReplacementMoment::Prepared).lets_nothing_start());
+        assert!(!replaced(ReplacementMoment::Running).lets_nothing_start());
     }
 }

@@ -4,8 +4,8 @@ use fastrand::Rng;
 
 use super::harm::JobHarm;
 use super::job_script::{JobScript, ScriptKind, TaskKiller};
-use super::network::Network;
-use crate::runner::{Artifact, GitInfo, Job, When};
+use super::network::NetworkHarm;
+use crate::runner::{GitInfo, GitLabJob, JobArtifact, UploadCondition};
 
 /// Written before the job's own bytes; the command that is echoed does not hold it in one piece.
 pub const BEGIN: &str = "begin-of-data\n";
@@ -17,20 +17,20 @@ const OUTLASTS_MS: u32 = 13_000;
 
 /// One job and what is done to it.
 #[derive(Clone, Debug)]
-pub struct Guest {
+pub struct TortureJob {
     /// Its place in the torture, from 0.
     pub number: u64,
     /// The job.
-    pub job: Job,
+    pub job: GitLabJob,
     /// Its script.
     pub script: JobScript,
     /// What is done to it.
     pub harm: JobHarm,
     /// What the network does to it.
-    pub network: Network,
+    pub network: NetworkHarm,
 }
 
-impl Guest {
+impl TortureJob {
     /// Whether the job may end as the system's failure because of what is done to it.
     #[must_use]
     pub fn may_be_lost(&self) -> bool {
@@ -40,13 +40,13 @@ impl Guest {
 
 /// The `number`th job of the torture of `seed`.
 #[must_use]
-pub fn guest(seed: u64, number: u64) -> Guest {
+pub fn guest(seed: u64, number: u64) -> TortureJob {
     let mut rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(number));
     let kind = ScriptKind::draw(&mut rng);
-    let network = Network::draw(&mut rng, kind.bytes());
+    let network = NetworkHarm::draw(&mut rng, kind.bytes());
     let mut harm = JobHarm::draw(&mut rng);
     // A network that breaks is harm enough for every second job.
-    if network != Network::Plain && (rng.bool() || !harm.is_one_of_a_pair()) {
+    if network != NetworkHarm::Plain && (rng.bool() || !harm.is_one_of_a_pair()) {
         harm = JobHarm::None;
     }
     let script = draw_script(&mut rng, kind, &harm);
@@ -55,7 +55,7 @@ pub fn guest(seed: u64, number: u64) -> Guest {
         ..GitInfo::default()
     };
     let id = number + 1;
-    let mut job = Job::new(id, &format!("job-{number}"), git, &[&script.text(id)])
+    let mut job = GitLabJob::new(id, &format!("job-{number}"), git, &[&script.text(id)])
         .with_variable("GIT_STRATEGY", "none")
         // What a job sets selects nothing.
         .with_variable("FARGATE_TASK_DEFINITION", "another:1")
@@ -66,9 +66,9 @@ pub fn guest(seed: u64, number: u64) -> Guest {
     }
     if harm == JobHarm::EndsItself {
         // A stage behind the script whose failure is the job's.
-        job.artifacts.push(Artifact { when: When::Always, ..Artifact::default() });
+        job.artifacts.push(JobArtifact { when: UploadCondition::Always, ..JobArtifact::default() });
     }
-    Guest { number, job, script, harm, network }
+    TortureJob { number, job, script, harm, network }
 }
 
 /// A script that is told to end is one that saves in most cases, and works until it hears of it or
@@ -117,7 +117,7 @@ mod tests {
         let guests: Vec<_> = (0..2000).map(|number| guest(1, number)).collect();
         let pairs: Vec<_> = guests
             .iter()
-            .filter(|guest| guest.network != Network::Plain && guest.harm != JobHarm::None)
+            .filter(|guest| guest.network != NetworkHarm::Plain && guest.harm != JobHarm::None)
             .collect();
         assert!(pairs.len() > 200, "{}", pairs.len());
         assert!(pairs.iter().all(|guest| guest.harm.is_one_of_a_pair()));

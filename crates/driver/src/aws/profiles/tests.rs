@@ -24,7 +24,8 @@ async fn key_of(profiles: &AwsProfiles) -> Option<String> {
     use aws_config::profile::ProfileFileCredentialsProvider;
     use aws_config::provider_config::ProviderConfig;
     use aws_credential_types::provider::ProvideCredentials;
-    let http = crate::aws::http::Http::new(&fargate_config::Account::default()).unwrap();
+    let http =
+        crate::aws::http::AwsHttpClient::new(&fargate_config::AccountSettings::default()).unwrap();
     let provider = ProfileFileCredentialsProvider::builder()
         .configure(&ProviderConfig::without_region().with_http_client(http))
         .profile_files(profiles.files())

@@ -8,11 +8,11 @@
 //! Source of the texts: Amazon ECS Developer Guide, "Stopped tasks error codes", "`CannotPullContainer`
 //! task errors" and "`ResourceInitializationError`", and messages seen in public issue trackers.
 
-use fargate_model::why::Cause;
+use fargate_model::cause::FailureCause;
 
 /// The cause that these words of ECS's and of a container's stand for, if a rule knows them.
-pub fn of_failed_start(text: &str) -> Option<Cause> {
-    let said = ReasonWords(text.to_lowercase());
+pub fn of_failed_start(text: &str) -> Option<FailureCause> {
+    let said = LowercaseReason(text.to_lowercase());
     // The narrow ones first.
     let rules = [
         of_role,
@@ -32,9 +32,9 @@ pub fn of_failed_start(text: &str) -> Option<Cause> {
 }
 
 /// A reason in lower case, because its capitals differ from one surface of AWS to the next.
-struct ReasonWords(String);
+struct LowercaseReason(String);
 
-impl ReasonWords {
+impl LowercaseReason {
     fn has(&self, any: &[&str]) -> bool {
         any.iter().any(|words| self.0.contains(words))
     }
@@ -85,7 +85,12 @@ impl ReasonWords {
     }
 
     /// Three ways in which a service fails whoever asks it.
-    fn trouble(&self, denied: Cause, unreachable: Cause, missing: Cause) -> Option<Cause> {
+    fn trouble(
+        &self,
+        denied: FailureCause,
+        unreachable: FailureCause,
+        missing: FailureCause,
+    ) -> Option<FailureCause> {
         if self.is_denied() {
             Some(denied)
         } else if self.is_unreachable() {
@@ -96,55 +101,60 @@ impl ReasonWords {
     }
 }
 
-fn of_role(said: &ReasonWords) -> Option<Cause> {
+fn of_role(said: &LowercaseReason) -> Option<FailureCause> {
     if said
         .has(&["unable to assume the service linked role", "unable to assume the service-linked"])
     {
-        return Some(Cause::ServiceRoleMissing);
+        return Some(FailureCause::ServiceRoleMissing);
     }
-    said.has(&["unable to assume the role"]).then_some(Cause::RoleUnassumed)
+    said.has(&["unable to assume the role"]).then_some(FailureCause::RoleUnassumed)
 }
 
-fn of_key(said: &ReasonWords) -> Option<Cause> {
+fn of_key(said: &LowercaseReason) -> Option<FailureCause> {
     let is_key = said.has(&["kms:decrypt", "access to kms is not allowed", "ciphertext refers to"]);
-    is_key.then_some(Cause::KeyDenied)
+    is_key.then_some(FailureCause::KeyDenied)
 }
 
-fn of_environment_file(said: &ReasonWords) -> Option<Cause> {
+fn of_environment_file(said: &LowercaseReason) -> Option<FailureCause> {
     if !said.has(&["env file", "environment file", "envfile"]) {
         return None;
     }
-    said.trouble(Cause::EnvFileDenied, Cause::EnvFileUnreachable, Cause::EnvFileMissing)
+    said.trouble(
+        FailureCause::EnvFileDenied,
+        FailureCause::EnvFileUnreachable,
+        FailureCause::EnvFileMissing,
+    )
 }
 
-fn of_log(said: &ReasonWords) -> Option<Cause> {
+fn of_log(said: &LowercaseReason) -> Option<FailureCause> {
     let is_log =
         said.has(&["logger args", "logging driver", "log driver", "log group", "log stream"]);
     if !is_log {
         return None;
     }
     let of_group = said.has(&["log group", "log stream", "cloudwatch", "awslogs"]);
-    let known = said.trouble(Cause::LogDenied, Cause::LogUnreachable, Cause::LogGroup);
-    known.filter(|_| of_group).or(Some(Cause::LogDriver))
+    let known =
+        said.trouble(FailureCause::LogDenied, FailureCause::LogUnreachable, FailureCause::LogGroup);
+    known.filter(|_| of_group).or(Some(FailureCause::LogDriver))
 }
 
-fn of_mount(said: &ReasonWords) -> Option<Cause> {
+fn of_mount(said: &LowercaseReason) -> Option<FailureCause> {
     if !said.has(&["efs utils", "efs volume", "mount.nfs4", "mount attempt", ".efs."]) {
         return None;
     }
     if said.has(&["failed to resolve", "no mount target"]) {
-        Some(Cause::EfsName)
+        Some(FailureCause::EfsName)
     } else if said.is_denied() {
-        Some(Cause::EfsDenied)
+        Some(FailureCause::EfsDenied)
     } else if said.has(&["no such file or directory"]) || said.is_missing() {
-        Some(Cause::EfsPath)
+        Some(FailureCause::EfsPath)
     } else {
         let blocked = said.has(&["due to timeout", "mount system call failed"]);
-        (blocked || said.is_unreachable()).then_some(Cause::EfsBlocked)
+        (blocked || said.is_unreachable()).then_some(FailureCause::EfsBlocked)
     }
 }
 
-fn of_ecr_login(said: &ReasonWords) -> Option<Cause> {
+fn of_ecr_login(said: &LowercaseReason) -> Option<FailureCause> {
     let is_login = said.has(&[
         "ecr registry auth",
         "auth from amazon ecr",
@@ -155,12 +165,12 @@ fn of_ecr_login(said: &ReasonWords) -> Option<Cause> {
         return None;
     }
     if said.is_denied() {
-        return Some(Cause::EcrDenied);
+        return Some(FailureCause::EcrDenied);
     }
-    said.is_unreachable().then_some(Cause::EcrUnreachable)
+    said.is_unreachable().then_some(FailureCause::EcrUnreachable)
 }
 
-fn of_parameter(said: &ReasonWords) -> Option<Cause> {
+fn of_parameter(said: &LowercaseReason) -> Option<FailureCause> {
     let is_parameter = said.has(&[
         "from ssm",
         "ssm:getparameter",
@@ -174,26 +184,26 @@ fn of_parameter(said: &ReasonWords) -> Option<Cause> {
         return None;
     }
     if said.has(&["invalid parameters:", "invalid ssm parameters"]) {
-        return Some(Cause::ParameterMissing);
+        return Some(FailureCause::ParameterMissing);
     }
-    let (denied, unreachable) = (Cause::ParameterDenied, Cause::ParameterUnreachable);
-    said.trouble(denied, unreachable, Cause::ParameterMissing)
+    let (denied, unreachable) = (FailureCause::ParameterDenied, FailureCause::ParameterUnreachable);
+    said.trouble(denied, unreachable, FailureCause::ParameterMissing)
 }
 
-fn of_secret(said: &ReasonWords) -> Option<Cause> {
+fn of_secret(said: &LowercaseReason) -> Option<FailureCause> {
     if said.has(&["from asm", "secrets manager", "secretsmanager", "fetch secret"]) {
         if said.has(&["did not contain json key", "invalid character", "unmarshal"]) {
-            return Some(Cause::SecretShape);
+            return Some(FailureCause::SecretShape);
         }
-        let (denied, unreachable) = (Cause::SecretDenied, Cause::SecretUnreachable);
-        return said.trouble(denied, unreachable, Cause::SecretMissing);
+        let (denied, unreachable) = (FailureCause::SecretDenied, FailureCause::SecretUnreachable);
+        return said.trouble(denied, unreachable, FailureCause::SecretMissing);
     }
     // Whatever it was asked for: a login or a secret, and nothing answered.
     let any = said.has(&["unable to pull secrets or registry auth"]) && said.is_unreachable();
-    any.then_some(Cause::StartUnreachable)
+    any.then_some(FailureCause::StartUnreachable)
 }
 
-fn of_pull(said: &ReasonWords) -> Option<Cause> {
+fn of_pull(said: &LowercaseReason) -> Option<FailureCause> {
     let is_pull =
         said.has(&["cannotpull", "pull image manifest", "unable to pull image", "image pull"]);
     if !is_pull {
@@ -203,38 +213,38 @@ fn of_pull(said: &ReasonWords) -> Option<Cause> {
     let of_aws = of_ecr || said.has(&[".s3.", "s3.amazonaws", "starport-layer-bucket"]);
     let of_layer = said.has(&["failed to copy", "httpreaderseeker", "httpreadseeker"]);
     let cause = if said.has(&["toomanyrequests", "too many requests", "pull rate limit"]) {
-        Cause::RegistryLimit
+        FailureCause::RegistryLimit
     } else if said.has(&["manifest unknown"]) {
         // Before the status of whoever passed it on.
-        Cause::ImageNotFound
+        FailureCause::ImageNotFound
     } else if said.has(&[
         "descriptor matching platform",
         "no matching manifest",
         "no match for platform",
     ]) {
-        Cause::ImageArch
+        FailureCause::ImageArch
     } else if said.has(&["no space left"]) {
-        Cause::ImageDisk
+        FailureCause::ImageDisk
     } else if said.has(&["x509:", "certificate signed by unknown authority"]) {
-        Cause::RegistryUntrusted
+        FailureCause::RegistryUntrusted
     } else if of_layer && (of_aws || !said.has(&["https://"])) {
         // Layers of ECR lie in S3, to which the way is another one.
-        Cause::RegistryBlob
+        FailureCause::RegistryBlob
     } else if said.is_denied() || is_refused_login(said) {
-        Cause::ImageDenied
+        FailureCause::ImageDenied
     } else if is_error_of_server(said) {
-        Cause::RegistryFailed
+        FailureCause::RegistryFailed
     } else if said.is_unreachable() {
-        if of_ecr { Cause::EcrUnreachable } else { Cause::RegistryNoRoute }
+        if of_ecr { FailureCause::EcrUnreachable } else { FailureCause::RegistryNoRoute }
     } else if said.is_missing() || said.has(&["404 not"]) {
-        Cause::ImageNotFound
+        FailureCause::ImageNotFound
     } else {
         return None;
     };
     Some(cause)
 }
 
-fn is_refused_login(said: &ReasonWords) -> bool {
+fn is_refused_login(said: &LowercaseReason) -> bool {
     said.has(&[
         "pull access denied",
         "denied:",
@@ -247,7 +257,7 @@ fn is_refused_login(said: &ReasonWords) -> bool {
     ])
 }
 
-fn is_error_of_server(said: &ReasonWords) -> bool {
+fn is_error_of_server(said: &LowercaseReason) -> bool {
     said.has(&[
         "internal server error",
         "bad gateway",
@@ -262,9 +272,9 @@ fn is_error_of_server(said: &ReasonWords) -> bool {
     ])
 }
 
-fn of_interface(said: &ReasonWords) -> Option<Cause> {
+fn of_interface(said: &LowercaseReason) -> Option<FailureCause> {
     if said.has(&["insufficientfreeaddresses"]) {
-        return Some(Cause::SubnetFull);
+        return Some(FailureCause::SubnetFull);
     }
     if !said.has(&["network interface"]) {
         return None;
@@ -272,21 +282,22 @@ fn of_interface(said: &ReasonWords) -> Option<Cause> {
     let passes =
         ["timeout waiting", "rate limit exceeded", "requestlimitexceeded", "internalerror"];
     if said.has(&["networkinterfacelimitexceeded"]) {
-        Some(Cause::InterfaceQuota)
+        Some(FailureCause::InterfaceQuota)
     } else if said.has(&passes) || said.has(&["unavailable"]) {
-        Some(Cause::EniTimeout)
+        Some(FailureCause::EniTimeout)
     } else {
-        said.has(&["ec2 error", "create network interface"]).then_some(Cause::InterfaceRefused)
+        said.has(&["ec2 error", "create network interface"])
+            .then_some(FailureCause::InterfaceRefused)
     }
 }
 
-fn of_engine(said: &ReasonWords) -> Option<Cause> {
+fn of_engine(said: &LowercaseReason) -> Option<FailureCause> {
     let slow = ["dockertimeouterror", "containerruntimetimeouterror", "could not transition to"];
     if said.has(&slow) {
-        return Some(Cause::ContainerSlow);
+        return Some(FailureCause::ContainerSlow);
     }
     if said.has(&["cannotcreatevolume"]) {
-        return Some(Cause::VolumeFailed);
+        return Some(FailureCause::VolumeFailed);
     }
     let start = [
         "cannotstartcontainer",
@@ -296,15 +307,16 @@ fn of_engine(said: &ReasonWords) -> Option<Cause> {
         "oci runtime",
         "container runtime task",
     ];
-    said.has(&start).then_some(Cause::ContainerStart)
+    said.has(&start).then_some(FailureCause::ContainerStart)
 }
 
-fn of_aws(said: &ReasonWords) -> Option<Cause> {
+fn of_aws(said: &LowercaseReason) -> Option<FailureCause> {
     if said.has(&["capacity is unavailable"]) {
-        return Some(Cause::NoCapacity);
+        return Some(FailureCause::NoCapacity);
     }
     if said.has(&["limit on the number of vcpus"]) {
-        return Some(Cause::QuotaVcpu);
+        return Some(FailureCause::QuotaVcpu);
     }
-    said.has(&["ephemeralstorage provisioning", "internalerror"]).then_some(Cause::AwsInternal)
+    said.has(&["ephemeralstorage provisioning", "internalerror"])
+        .then_some(FailureCause::AwsInternal)
 }

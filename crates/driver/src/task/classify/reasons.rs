@@ -5,7 +5,7 @@
 //! errors", "`ResourceInitializationError`"; Amazon ECS API Reference; public issue trackers.
 
 use super::*;
-use fargate_model::why::Next::{self, Final, Retry, Wait};
+use fargate_model::cause::RetryDecision::{self, Final, Retry, Wait};
 
 const SECRETS: &str = "ResourceInitializationError: unable to pull secrets or registry auth: ";
 const RETRIEVAL: &str = "ResourceInitializationError: unable to pull secrets or registry auth: execution \
@@ -18,9 +18,9 @@ const EC2: &str = "Unexpected EC2 error while attempting to Create Network Inter
 const LOGGER: &str = "ResourceInitializationError: failed to validate logger args: ";
 
 /// What stands before, the rest, the cause's slug, what follows.
-type Row = (&'static str, &'static str, &'static str, Next);
+type KnownStopReason = (&'static str, &'static str, &'static str, RetryDecision);
 
-const IMAGE: &[Row] = &[
+const IMAGE: &[KnownStopReason] = &[
     (PULL, "failed to resolve ref docker.io/acme/ci:x: not found", "image-not-found", Final),
     (
         PULL,
@@ -79,7 +79,7 @@ const IMAGE: &[Row] = &[
     ),
 ];
 
-const REGISTRY: &[Row] = &[
+const REGISTRY: &[KnownStopReason] = &[
     (
         "CannotPullContainerError: ",
         "toomanyrequests: You have reached your pull rate limit",
@@ -151,7 +151,7 @@ const REGISTRY: &[Row] = &[
     ),
 ];
 
-const SECRET: &[Row] = &[
+const SECRET: &[KnownStopReason] = &[
     (
         SECRETS,
         "unable to retrieve secret from asm: There is a connection issue between the task and AWS Secrets Manager. Check your task network configuration. failed to fetch secret arn:x from secrets manager: operation error Secrets Manager: GetSecretValue, context deadline exceeded",
@@ -233,7 +233,7 @@ const SECRET: &[Row] = &[
     (SECRETS, "pull command failed: : signal: killed", "start-unreachable", Retry),
 ];
 
-const AROUND: &[Row] = &[
+const AROUND: &[KnownStopReason] = &[
     (
         "ResourceInitializationError: ",
         "failed to initialize logging driver: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist.",
@@ -369,7 +369,7 @@ const AROUND: &[Row] = &[
 ];
 
 /// What several reasons begin with, cut before what decides; and what nobody has seen.
-const UNRECOGNISED: &[Row] = &[
+const UNRECOGNISED: &[KnownStopReason] = &[
     (SECRETS, "", "unknown", Final),
     (
         RETRIEVAL,

@@ -1,8 +1,8 @@
 use super::*;
-use fargate_model::why::Next;
+use fargate_model::cause::RetryDecision;
 
 /// A task that stopped with this code, these words and this exit code.
-fn ended(code: Option<&StopCode>, words: &str, exit: Option<i32>) -> Cause {
+fn ended(code: Option<&StopCode>, words: &str, exit: Option<i32>) -> FailureCause {
     let own = words.to_owned();
     of_stop(&TaskEnd { code, reason: words, all: words, own, exit, is_alone: true })
 }
@@ -12,45 +12,46 @@ fn a_running_task_that_ended_is_told_apart_by_who_ended_it() {
     let by = |code, text, exit| ended(Some(&code), text, exit);
     let exited = StopCode::EssentialContainerExited;
     let oom = "OutOfMemoryError: Container killed due to memory usage";
-    assert_eq!(by(exited.clone(), oom, Some(137)), Cause::OutOfMemory);
-    assert_eq!(by(exited.clone(), "", Some(143)), Cause::EnvironmentEnded);
-    assert_eq!(by(exited.clone(), "", Some(71)), Cause::MaxLifetime);
-    assert_eq!(by(exited, "CannotStartContainerError: exec", None), Cause::ContainerStart);
-    assert_eq!(by(StopCode::UserInitiated, "by Ada", None), Cause::StoppedBy);
-    assert_eq!(by(StopCode::SpotInterruption, "", None), Cause::Spot);
+    assert_eq!(by(exited.clone(), oom, Some(137)), FailureCause::OutOfMemory);
+    assert_eq!(by(exited.clone(), "", Some(143)), FailureCause::EnvironmentEnded);
+    assert_eq!(by(exited.clone(), "", Some(71)), FailureCause::MaxLifetime);
+    assert_eq!(by(exited, "CannotStartContainerError: exec", None), FailureCause::ContainerStart);
+    assert_eq!(by(StopCode::UserInitiated, "by Ada", None), FailureCause::StoppedBy);
+    assert_eq!(by(StopCode::SpotInterruption, "", None), FailureCause::Spot);
     assert_eq!(
         by(StopCode::TaskFailedToStart, "Your Spot Task was interrupted.", None),
-        Cause::Spot
+        FailureCause::Spot
     );
-    assert_eq!(by(StopCode::Other("New".into()), "", None), Cause::Unknown);
+    assert_eq!(by(StopCode::Other("New".into()), "", None), FailureCause::Unknown);
 }
 
 #[test]
 fn a_reason_that_no_rule_knows_is_quoted_and_blames_nobody() {
-    let seen = crate::task::example(fargate_model::task::Status::Stopped);
+    let seen = crate::task::example(fargate_model::task::TaskStatus::Stopped);
     let said =
         "ResourceInitializationError: unable to pull secrets or registry auth: the moon is full";
-    let seen = Observation {
+    let seen = ObservedTask {
         stop_code: Some(StopCode::TaskFailedToStart),
         stopped_reason: Some(said.to_owned()),
         ..seen
     };
-    let why = stopped(&seen, "job", &Place::default());
-    assert_eq!((why.who_can_mend(), why.entry().next), (None, Next::Final));
-    insta::assert_snapshot!(why.block(fargate_model::why::Colour::Off), @r#"
+    let why = stopped(&seen, "job", &FailureContext::default());
+    assert_eq!((why.who_can_mend(), why.entry().next), (None, RetryDecision::Final));
+    insta::assert_snapshot!(why.block(fargate_model::cause::ColourMode::Off), @r#"
     error: the task ended for a reason that is not recognised
       ECS: "ResourceInitializationError: unable to pull secrets or registry auth: the moon is full"
       Task 5a7c1e90 is STOPPED: TaskFailedToStart.
       Fix: read what ECS said; look at the task in its console
         fargate-runner config show
     "#);
-    let silent = stopped(&Observation { stopped_reason: None, ..seen }, "job", &Place::default());
+    let silent =
+        stopped(&ObservedTask { stopped_reason: None, ..seen }, "job", &FailureContext::default());
     assert_eq!(silent.evidence[0].text, "ECS gave no reason.");
 }
 
 #[test]
 fn the_words_of_a_container_that_is_not_the_job_s_count_too() {
-    let mut seen = crate::task::example(fargate_model::task::Status::Stopped);
+    let mut seen = crate::task::example(fargate_model::task::TaskStatus::Stopped);
     seen.stop_code = Some(StopCode::TaskFailedToStart);
     seen.stopped_reason = Some("Task failed to start".to_owned());
     let reason =
@@ -59,14 +60,14 @@ fn the_words_of_a_container_that_is_not_the_job_s_count_too() {
     sidecar.name = "logs".to_owned();
     sidecar.reason = Some(reason.to_owned());
     seen.containers.push(sidecar);
-    let why = stopped(&seen, "job", &Place::default());
-    assert_eq!(why.cause, Cause::ImageDenied);
+    let why = stopped(&seen, "job", &FailureContext::default());
+    assert_eq!(why.cause, FailureCause::ImageDenied);
     assert_eq!(why.evidence[1].text, "Container logs");
 }
 
 #[test]
 fn exceptions_and_failures_say_what_can_be_done() {
-    let place = Place::default();
+    let place = FailureContext::default();
     let answered = |code: &str, message: &str| CallError::Answered {
         code: code.into(),
         message: message.into(),
@@ -74,14 +75,17 @@ fn exceptions_and_failures_say_what_can_be_done() {
         request_id: None,
     };
     let next = |code, message| exception(&answered(code, message), &place).entry().next;
-    assert_eq!(next("ThrottlingException", "Rate exceeded"), Next::Wait);
-    assert_eq!(next("ServerException", ""), Next::Retry);
-    assert_eq!(next("ClientException", "TaskDefinition is inactive"), Next::Final);
-    assert_eq!(next("ClientException", "ECS was unable to assume the role 'x'"), Next::Retry);
+    assert_eq!(next("ThrottlingException", "Rate exceeded"), RetryDecision::Wait);
+    assert_eq!(next("ServerException", ""), RetryDecision::Retry);
+    assert_eq!(next("ClientException", "TaskDefinition is inactive"), RetryDecision::Final);
+    assert_eq!(
+        next("ClientException", "ECS was unable to assume the role 'x'"),
+        RetryDecision::Retry
+    );
     let service = "Unable to assume the service linked role. Please verify that the ECS service \
                    linked role exists.";
     for code in ["InvalidParameterException", "ClientException"] {
-        assert_eq!(next(code, service), Next::Retry);
+        assert_eq!(next(code, service), RetryDecision::Retry);
     }
     let denied = answered(
         "AccessDeniedException",
@@ -89,14 +93,14 @@ fn exceptions_and_failures_say_what_can_be_done() {
     );
     assert_eq!(exception(&denied, &place).headline(), "this host's role may not ecs:RunTask");
     let full = failure("RESOURCE:ENI", "", &place);
-    assert_eq!(full.cause, Cause::SubnetFull);
+    assert_eq!(full.cause, FailureCause::SubnetFull);
     let quota = "You\u{2019}ve reached the limit on the number of vCPUs you can run concurrently";
-    assert_eq!(failure(quota, "", &place).cause, Cause::QuotaVcpu);
+    assert_eq!(failure(quota, "", &place).cause, FailureCause::QuotaVcpu);
 }
 
 #[test]
 fn what_keeps_a_call_on_this_host_has_a_cause_of_its_own() {
-    let mut place = Place::default();
+    let mut place = FailureContext::default();
     place.set("endpoint", "https://ecs.eu-west-1.amazonaws.com".to_owned());
     let proxy = |asks_for_login| CallError::Proxy {
         proxy: "http://p:3128".to_owned(),
@@ -134,7 +138,8 @@ fn what_keeps_a_call_on_this_host_has_a_cause_of_its_own() {
         unreadable.headline(),
         "the answer of https://ecs.eu-west-1.amazonaws.com cannot be read"
     );
-    let profile = Why::new(Cause::AwsProfile).with("profile", "ci").with("path", "/x");
+    let profile =
+        CauseReport::new(FailureCause::AwsProfile).with("profile", "ci").with("path", "/x");
     let profile = CallError::Credentials { why: Box::new(profile), passing: false };
     assert_eq!(said(&profile), "the AWS profile ci gives no credentials");
     assert_eq!(said(&role(profile)), "the AWS profile ci gives no credentials");
@@ -144,5 +149,5 @@ fn what_keeps_a_call_on_this_host_has_a_cause_of_its_own() {
         status: 502,
         request_id: None,
     };
-    assert_eq!(exception(&odd, &place).cause, Cause::AwsInternal);
+    assert_eq!(exception(&odd, &place).cause, FailureCause::AwsInternal);
 }

@@ -8,24 +8,29 @@ fn at(seconds: u64) -> SystemTime {
     START + Duration::from_secs(seconds)
 }
 
-fn faults(text: &str) -> Faults {
-    let faults = Faults::none();
+fn faults(text: &str) -> FaultEngine {
+    let faults = FaultEngine::none();
     faults.replace(text.parse().unwrap_or_else(|error| panic!("{error}")), START);
     faults
 }
 
-fn meet_about(faults: &Faults, operation: &str, tasks: &[Named], now: SystemTime) -> Meeting {
-    faults.meet(&Met { operation, request: 1, tasks }, now)
+fn meet_about(
+    faults: &FaultEngine,
+    operation: &str,
+    tasks: &[CloudTaskIdentity],
+    now: SystemTime,
+) -> CallEffect {
+    faults.meet(&ObservedCall { operation, request: 1, tasks }, now)
 }
 
 /// The fault of a call, as rules write it; empty without one.
-fn met(faults: &Faults, operation: &str, now: SystemTime) -> String {
+fn met(faults: &FaultEngine, operation: &str, now: SystemTime) -> String {
     let fault = meet_about(faults, operation, &[], now).fault;
     fault.map(|fault| fault.to_string()).unwrap_or_default()
 }
 
-fn task(number: u64) -> Named {
-    Named {
+fn task(number: u64) -> CloudTaskIdentity {
+    CloudTaskIdentity {
         number: Some(number),
         arn: Some(format!("arn:aws:ecs:x:1:task/{number}")),
         job: Some(format!("{number:x}").repeat(32)),
@@ -35,18 +40,18 @@ fn task(number: u64) -> Named {
 
 #[test]
 fn queued_faults_come_first_then_the_standing_one_until_cleared() {
-    let faults = Faults::none();
+    let faults = FaultEngine::none();
     let take = |operation| meet_about(&faults, operation, &[], START).fault;
-    faults.stand("RunTask", Fault::Hang, START);
-    faults.push("RunTask", Fault::LostAnswer, START);
-    faults.push("RunTask", Fault::LostRequest, START);
+    faults.stand("RunTask", CloudFault::Hang, START);
+    faults.push("RunTask", CloudFault::LostAnswer, START);
+    faults.push("RunTask", CloudFault::LostRequest, START);
     assert_eq!(take("StopTask"), None);
-    assert_eq!(take("RunTask"), Some(Fault::LostAnswer));
-    assert_eq!(take("RunTask"), Some(Fault::LostRequest));
-    assert_eq!(take("RunTask"), Some(Fault::Hang));
-    assert_eq!(take("RunTask"), Some(Fault::Hang));
-    faults.stand("RunTask", Fault::throttled(), START);
-    assert_eq!(take("RunTask"), Some(Fault::throttled()));
+    assert_eq!(take("RunTask"), Some(CloudFault::LostAnswer));
+    assert_eq!(take("RunTask"), Some(CloudFault::LostRequest));
+    assert_eq!(take("RunTask"), Some(CloudFault::Hang));
+    assert_eq!(take("RunTask"), Some(CloudFault::Hang));
+    faults.stand("RunTask", CloudFault::throttled(), START);
+    assert_eq!(take("RunTask"), Some(CloudFault::throttled()));
     assert_eq!(faults.counts().len(), 1, "what was worked off or replaced is gone");
     let mut clearing = faults.clearing();
     faults.clear();
@@ -58,7 +63,7 @@ fn queued_faults_come_first_then_the_standing_one_until_cleared() {
 #[test]
 fn the_faults_of_a_test_come_before_those_of_a_text() {
     let faults = faults("RunTask: hang\nRunTask next call: throttle");
-    faults.push("RunTask", Fault::LostAnswer, START);
+    faults.push("RunTask", CloudFault::LostAnswer, START);
     assert_eq!(met(&faults, "RunTask", START), "reset after commit");
     assert_eq!(met(&faults, "RunTask", START), "hang");
 }
@@ -85,7 +90,7 @@ fn time_begins_when_a_rule_is_given() {
     let struck: Vec<_> = (0..25).filter(|s| !met(&faults, "RunTask", at(*s)).is_empty()).collect();
     assert_eq!(struck, (5..20).collect::<Vec<_>>());
     let hang = meet_about(&faults, "StopTask", &[], at(104));
-    assert_eq!((hang.fault, hang.until), (Some(Fault::Hang), Some(at(105))));
+    assert_eq!((hang.fault, hang.until), (Some(CloudFault::Hang), Some(at(105))));
     assert_eq!(met(&faults, "StopTask", at(105)), "");
 }
 
@@ -112,8 +117,8 @@ fn chance_is_the_same_for_the_same_seed_and_counts_only_calls_in_its_time() {
 fn what_a_call_sees_adds_to_what_becomes_of_it() {
     let faults = faults("any call 1: throttle\nListTasks: lag 5s\nDescribeTasks: stale 3s");
     let first = meet_about(&faults, "ListTasks", &[], START);
-    assert_eq!(first.fault, Some(Fault::throttled()));
-    assert_eq!(first.view, View { lag: Duration::from_secs(5), ..View::default() });
+    assert_eq!(first.fault, Some(CloudFault::throttled()));
+    assert_eq!(first.view, ReaderLag { lag: Duration::from_secs(5), ..ReaderLag::default() });
     let other = meet_about(&faults, "DescribeTasks", &[], START);
     assert_eq!((other.fault, other.view.stale), (None, Duration::from_secs(3)));
     faults.set_lag(Duration::from_secs(9), START);
@@ -158,11 +163,11 @@ fn the_earliest_deed_is_due_and_holding_is_apart() {
         "task 1 at RUNNING + 9s: forget\ntask 1 at RUNNING + 2s: interrupt 5s\n\
          every task at RUNNING: hold\ntask 2 at PENDING: hold",
     );
-    let due = faults.due(&task(1), Phase::Running, at(10)).expect("due");
-    assert_eq!((due.at, &due.deed), (at(12), &Deed::Interrupt(Some(Duration::from_secs(5)))));
-    assert_eq!(faults.due(&task(1), Phase::Pending, at(10)), None);
-    assert!(faults.holds(&task(1), Phase::Running, at(10)).is_some());
-    assert!(faults.holds(&task(1), Phase::Pending, at(10)).is_none());
+    let due = faults.due(&task(1), CloudTaskPhase::Running, at(10)).expect("due");
+    assert_eq!((due.at, &due.deed), (at(12), &TaskEffect::Interrupt(Some(Duration::from_secs(5)))));
+    assert_eq!(faults.due(&task(1), CloudTaskPhase::Pending, at(10)), None);
+    assert!(faults.holds(&task(1), CloudTaskPhase::Running, at(10)).is_some());
+    assert!(faults.holds(&task(1), CloudTaskPhase::Pending, at(10)).is_none());
     assert!(faults.done(&due, &task(1), at(12)));
     faults.clear();
     assert!(!faults.done(&due, &task(1), at(12)), "its rule is gone");
@@ -175,10 +180,10 @@ fn the_earliest_deed_is_due_and_holding_is_apart() {
 
 #[test]
 fn a_rule_that_comes_late_strikes_a_task_that_is_there_and_never_before_it_was_given() {
-    let faults = Faults::none();
+    let faults = FaultEngine::none();
     let rules = "task 1 at RUNNING + 2s: forget\ntask 2 at RUNNING until 5s: forget";
     faults.add(rules.parse().expect("rules"), at(100)).expect("room");
-    let due = |number, entered| faults.due(&task(number), Phase::Running, at(entered));
+    let due = |number, entered| faults.due(&task(number), CloudTaskPhase::Running, at(entered));
     assert_eq!(due(1, 10).map(|due| due.at), Some(at(100)));
     assert_eq!(due(1, 200).map(|due| due.at), Some(at(202)));
     assert_eq!(due(2, 200), None, "its time is over");
@@ -189,7 +194,7 @@ fn a_share_of_the_tasks_is_the_same_for_the_same_seed() {
     let drawn = |text: &str| {
         let faults = faults(text);
         (1..=1000)
-            .filter(|number| faults.due(&task(*number), Phase::Running, START).is_some())
+            .filter(|number| faults.due(&task(*number), CloudTaskPhase::Running, START).is_some())
             .collect::<Vec<_>>()
     };
     let fifth = drawn("every task 20% seed 3 at RUNNING: forget");
@@ -202,9 +207,9 @@ fn a_share_of_the_tasks_is_the_same_for_the_same_seed() {
 fn strikes_are_recorded_with_their_call_and_rules_with_their_count() {
     let faults = faults("RunTask call 2: throttle");
     for request in 1..=3 {
-        faults.meet(&Met { operation: "RunTask", request, tasks: &[] }, at(request));
+        faults.meet(&ObservedCall { operation: "RunTask", request, tasks: &[] }, at(request));
     }
-    let struck = Struck {
+    let struck = FaultRecord {
         rule: "RunTask call 2: throttle".to_owned(),
         operation: Some("RunTask".to_owned()),
         request: Some(2),
@@ -214,7 +219,7 @@ fn strikes_are_recorded_with_their_call_and_rules_with_their_count() {
     assert_eq!(faults.struck(), [struck]);
     assert_eq!(faults.counts()[0].struck, 1);
     for _ in 0..KEPT_STRIKES {
-        faults.push("StopTask", Fault::Hang, START);
+        faults.push("StopTask", CloudFault::Hang, START);
         met(&faults, "StopTask", START);
     }
     assert_eq!(faults.struck().len(), KEPT_STRIKES);
@@ -223,10 +228,10 @@ fn strikes_are_recorded_with_their_call_and_rules_with_their_count() {
 
 #[test]
 fn no_more_rules_are_kept_than_anybody_can_follow() {
-    let faults = Faults::none();
-    let many: Rules = "any: hang\n".repeat(MAX_RULES - 1).parse().expect("rules");
+    let faults = FaultEngine::none();
+    let many: FaultRules = "any: hang\n".repeat(MAX_RULES - 1).parse().expect("rules");
     faults.add(many, START).expect("room");
-    let two: Rules = "any: hang\nany: hang".parse().expect("rules");
-    assert_eq!(faults.add(two, START), Err(RulesError::TooMany { given: MAX_RULES + 1 }));
+    let two: FaultRules = "any: hang\nany: hang".parse().expect("rules");
+    assert_eq!(faults.add(two, START), Err(FaultRulesError::TooMany { given: MAX_RULES + 1 }));
     assert_eq!(faults.counts().len(), MAX_RULES - 1, "none of them was added");
 }

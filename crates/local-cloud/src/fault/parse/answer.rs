@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::refused::Wrong;
-use super::super::rule::Operations;
-use super::super::words::Words;
-use super::super::{Edit, Fault, Phase};
-use super::{Turn, turn, value};
+use super::super::rule::OperationSelector;
+use super::super::rule_errors::RuleLineError;
+use super::super::words::RuleWords;
+use super::super::{AnswerEdit, CloudFault, CloudTaskPhase};
+use super::{FaultTiming, turn, value};
 use crate::actions::QUERY_OPERATIONS;
-use crate::limits::Rate;
+use crate::limits::BucketRate;
 
 /// What can happen to a call.
 const OF_CALLS: &str = "throttle, server error, error STATUS CODE \"MESSAGE\", failure \"REASON\", \
@@ -21,71 +21,82 @@ const OF_TASKS: &str = "stop CODE \"REASON\", interrupt, hold, forget";
 const OLDEST: Duration = Duration::from_secs(600);
 
 /// What happens to calls of these operations.
-pub(super) fn of_call(words: &mut Words<'_>, operations: &Operations) -> Result<Fault, Wrong> {
+pub(super) fn of_call(
+    words: &mut RuleWords<'_>,
+    operations: &OperationSelector,
+) -> Result<CloudFault, RuleLineError> {
     let kind = words.take();
     fits(kind, operations)?;
     Ok(match kind {
-        "throttle" => Fault::throttled(),
+        "throttle" => CloudFault::throttled(),
         "server" => match words.take() {
-            "error" => Fault::server_error(),
+            "error" => CloudFault::server_error(),
             given => return Err(value::expected("server", "`error`", given)),
         },
         "error" => exception(words)?,
-        "failure" => Fault::Failure { reason: text("failure", words)?, detail: detail(words)? },
-        "limit" => Fault::Limit(rate(words)?),
-        "expire" => Fault::KeyExpires,
+        "failure" => {
+            CloudFault::Failure { reason: text("failure", words)?, detail: detail(words)? }
+        }
+        "limit" => CloudFault::Limit(rate(words)?),
+        "expire" => CloudFault::KeyExpires,
         "reset" => match (words.take(), words.take()) {
-            ("before", "commit") => Fault::LostRequest,
-            ("after", "commit") => Fault::LostAnswer,
+            ("before", "commit") => CloudFault::LostRequest,
+            ("after", "commit") => CloudFault::LostAnswer,
             (given, _) => {
                 return Err(value::expected("reset", "`before commit` or `after commit`", given));
             }
         },
-        "hang" => Fault::Hang,
-        "slow" => Fault::Slow(value::some_time("slow", words.take())?),
-        "trickle" => Fault::Trickle(value::some_time("trickle", words.take())?),
-        "answer" => {
-            Fault::Answer { status: status("answer", words.take())?, body: text("answer", words)? }
+        "hang" => CloudFault::Hang,
+        "slow" => CloudFault::Slow(value::some_time("slow", words.take())?),
+        "trickle" => CloudFault::Trickle(value::some_time("trickle", words.take())?),
+        "answer" => CloudFault::Answer {
+            status: status("answer", words.take())?,
+            body: text("answer", words)?,
+        },
+        "set" => CloudFault::Altered(set(words)?),
+        "remove" => {
+            CloudFault::Altered(AnswerEdit::Remove { pointer: pointer("remove", words.take())? })
         }
-        "set" => Fault::Altered(set(words)?),
-        "remove" => Fault::Altered(Edit::Remove { pointer: pointer("remove", words.take())? }),
-        "lag" => Fault::Lag(value::some_time("lag", words.take())?),
-        "stale" => Fault::Stale(age("stale", words.take())?),
-        "behind" => Fault::StatusBehind(age("behind", words.take())?),
+        "lag" => CloudFault::Lag(value::some_time("lag", words.take())?),
+        "stale" => CloudFault::Stale(age("stale", words.take())?),
+        "behind" => CloudFault::StatusBehind(age("behind", words.take())?),
         "at" => {
             let turn = turn(words)?;
             of_task(words, turn)?
         }
         given => {
             let given = given.to_owned();
-            return Err(Wrong::Answer { given, about: "a call", allowed: OF_CALLS });
+            return Err(RuleLineError::Answer { given, about: "a call", allowed: OF_CALLS });
         }
     })
 }
 
 /// What happens to a task at its turn.
-pub(super) fn of_task(words: &mut Words<'_>, (phase, after): Turn) -> Result<Fault, Wrong> {
+pub(super) fn of_task(
+    words: &mut RuleWords<'_>,
+    (phase, after): FaultTiming,
+) -> Result<CloudFault, RuleLineError> {
     Ok(match words.take() {
         "stop" => stop(words, phase, after)?,
-        "hold" if after.is_zero() => Fault::TaskHeld { phase },
-        "hold" => return Err(Wrong::HeldLater),
+        "hold" if after.is_zero() => CloudFault::TaskHeld { phase },
+        "hold" => return Err(RuleLineError::HeldLater),
         "interrupt" => {
             let grace = match words.is_done() {
                 true => None,
                 false => Some(value::duration("interrupt", words.take())?),
             };
-            Fault::TaskInterrupted { phase, after, grace }
+            CloudFault::TaskInterrupted { phase, after, grace }
         }
-        "forget" => Fault::TaskForgotten { phase, after },
+        "forget" => CloudFault::TaskForgotten { phase, after },
         given => {
             let given = given.to_owned();
-            return Err(Wrong::Answer { given, about: "a task", allowed: OF_TASKS });
+            return Err(RuleLineError::Answer { given, about: "a task", allowed: OF_TASKS });
         }
     })
 }
 
 /// Some answers make sense for some operations only.
-fn fits(kind: &str, operations: &Operations) -> Result<(), Wrong> {
+fn fits(kind: &str, operations: &OperationSelector) -> Result<(), RuleLineError> {
     let no_query = |name: &str| !QUERY_OPERATIONS.contains(&name);
     let (what, allowed, fits): (_, &dyn Fn(&str) -> bool, _) = match kind {
         "failure" => (
@@ -105,12 +116,16 @@ fn fits(kind: &str, operations: &Operations) -> Result<(), Wrong> {
         _ => return Ok(()),
     };
     let operation = match operations {
-        Operations::Any => Some("any"),
-        Operations::These(names) => names.iter().map(String::as_str).find(|name| !allowed(name)),
+        OperationSelector::Any => Some("any"),
+        OperationSelector::These(names) => {
+            names.iter().map(String::as_str).find(|name| !allowed(name))
+        }
     };
     match operation {
         None => Ok(()),
-        Some(operation) => Err(Wrong::Unfit { what, operation: operation.to_owned(), fits }),
+        Some(operation) => {
+            Err(RuleLineError::Unfit { what, operation: operation.to_owned(), fits })
+        }
     }
 }
 
@@ -119,30 +134,30 @@ fn sees_tasks(name: &str) -> bool {
 }
 
 /// `[STATUS] CODE ["MESSAGE"]`
-fn exception(words: &mut Words<'_>) -> Result<Fault, Wrong> {
+fn exception(words: &mut RuleWords<'_>) -> Result<CloudFault, RuleLineError> {
     let has_status = words.peek().starts_with(|c: char| c.is_ascii_digit());
     let status = if has_status { status("error", words.take())? } else { 400 };
     let code = value::name("error", words.take())?;
     let message = words.quoted()?.unwrap_or_default();
-    Ok(Fault::Exception { status, code, message })
+    Ok(CloudFault::Exception { status, code, message })
 }
 
-fn status(after: &'static str, given: &str) -> Result<u16, Wrong> {
+fn status(after: &'static str, given: &str) -> Result<u16, RuleLineError> {
     let status = given.parse().ok().filter(|status| (200..=599).contains(status));
     status.ok_or_else(|| value::expected(after, "an HTTP status from 200 to 599", given))
 }
 
-fn text(after: &'static str, words: &mut Words<'_>) -> Result<String, Wrong> {
+fn text(after: &'static str, words: &mut RuleWords<'_>) -> Result<String, RuleLineError> {
     let quoted = words.quoted()?;
     quoted.ok_or_else(|| value::expected(after, "a text in quotes", words.peek()))
 }
 
-fn detail(words: &mut Words<'_>) -> Result<Option<String>, Wrong> {
+fn detail(words: &mut RuleWords<'_>) -> Result<Option<String>, RuleLineError> {
     words.take_if("detail").then(|| text("detail", words)).transpose()
 }
 
 /// `N/s [burst M]`
-fn rate(words: &mut Words<'_>) -> Result<Rate, Wrong> {
+fn rate(words: &mut RuleWords<'_>) -> Result<BucketRate, RuleLineError> {
     let expected = "a rate above 0 and up to 1000000/s, as in `5/s`,";
     let given = words.take();
     let number = given.strip_suffix("/s").and_then(|number| number.parse::<f64>().ok());
@@ -158,25 +173,27 @@ fn rate(words: &mut Words<'_>) -> Result<Rate, Wrong> {
             burst.ok_or_else(|| value::expected("burst", "a number from 1 to 1000000", given))?
         }
     };
-    Ok(Rate { burst, per_second })
+    Ok(BucketRate { burst, per_second })
 }
 
 /// `POINTER = JSON`, to the end of the line.
-fn set(words: &mut Words<'_>) -> Result<Edit, Wrong> {
+fn set(words: &mut RuleWords<'_>) -> Result<AnswerEdit, RuleLineError> {
     let pointer = pointer("set", words.take())?;
     if !words.take_if("=") {
         let expected = "`=` and a JSON value";
         return Err(value::expected("the pointer", expected, words.peek()));
     }
     let given = words.rest();
-    let json =
-        |why: serde_json::Error| Wrong::Json { given: given.to_owned(), why: why.to_string() };
+    let json = |why: serde_json::Error| RuleLineError::Json {
+        given: given.to_owned(),
+        why: why.to_string(),
+    };
     let value = serde_json::from_str(given).map_err(json)?;
-    *words = Words::of("");
-    Ok(Edit::Set { pointer, value })
+    *words = RuleWords::of("");
+    Ok(AnswerEdit::Set { pointer, value })
 }
 
-fn pointer(after: &'static str, given: &str) -> Result<String, Wrong> {
+fn pointer(after: &'static str, given: &str) -> Result<String, RuleLineError> {
     // A quote would begin a text.
     match given.starts_with('/') && !given.contains('"') {
         true => Ok(given.to_owned()),
@@ -184,7 +201,7 @@ fn pointer(after: &'static str, given: &str) -> Result<String, Wrong> {
     }
 }
 
-fn age(after: &'static str, given: &str) -> Result<Duration, Wrong> {
+fn age(after: &'static str, given: &str) -> Result<Duration, RuleLineError> {
     let age = value::some_time(after, given)?;
     match age <= OLDEST {
         true => Ok(age),
@@ -193,16 +210,27 @@ fn age(after: &'static str, given: &str) -> Result<Duration, Wrong> {
 }
 
 /// `CODE "REASON" [container "REASON"] [exit N]`
-fn stop(words: &mut Words<'_>, phase: Phase, after: Duration) -> Result<Fault, Wrong> {
+fn stop(
+    words: &mut RuleWords<'_>,
+    phase: CloudTaskPhase,
+    after: Duration,
+) -> Result<CloudFault, RuleLineError> {
     let stop_code = value::name("stop", words.take())?;
     let stopped_reason = text("the stop code", words)?;
     let container_reason =
         words.take_if("container").then(|| text("container", words)).transpose()?;
     let exit_code = words.take_if("exit").then(|| exit_code(words.take())).transpose()?;
-    Ok(Fault::TaskStops { phase, after, stop_code, stopped_reason, container_reason, exit_code })
+    Ok(CloudFault::TaskStops {
+        phase,
+        after,
+        stop_code,
+        stopped_reason,
+        container_reason,
+        exit_code,
+    })
 }
 
-fn exit_code(given: &str) -> Result<i32, Wrong> {
+fn exit_code(given: &str) -> Result<i32, RuleLineError> {
     let code = given.parse().ok().filter(|code| (0..=255).contains(code));
     code.ok_or_else(|| value::expected("exit", "an exit code from 0 to 255", given))
 }

@@ -5,31 +5,36 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::rule::{Chance, Count, Operations, Rule, Tasks, When, Whom};
+use super::super::rule::{
+    CallSelector, FaultProbability, FaultRule, OperationSelector, RuleConditions, RuleTarget,
+    TaskSelector,
+};
 use super::super::rules::MAX_RULES;
-use super::super::{Edit, FAULT_REFERENCE, Fault, Phase, Rules, RulesError};
+use super::super::{
+    AnswerEdit, CloudFault, CloudTaskPhase, FAULT_REFERENCE, FaultRules, FaultRulesError,
+};
 use crate::actions::CALLABLE;
-use crate::limits::Rate;
+use crate::limits::BucketRate;
 
-fn one(line: &str) -> Rule {
-    let rules: Rules = line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+fn one(line: &str) -> FaultRule {
+    let rules: FaultRules = line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
     assert_eq!(rules.len(), 1, "{line}");
     rules.iter().next().expect("one").clone()
 }
 
 /// The reason why a line is refused.
 fn reason(line: &str) -> String {
-    match line.parse::<Rules>() {
-        Err(RulesError::Lines(wrong)) => wrong[0].reason.clone(),
+    match line.parse::<FaultRules>() {
+        Err(FaultRulesError::Lines(wrong)) => wrong[0].reason.clone(),
         other => panic!("{line}: {other:?}"),
     }
 }
 
 #[test]
 fn every_example_of_the_reference_is_a_rule_and_names_each_word_of_the_language() {
-    let rules: Rules = FAULT_REFERENCE.parse().expect("the reference is right");
+    let rules: FaultRules = FAULT_REFERENCE.parse().expect("the reference is right");
     assert!(rules.len() > 40, "{}", rules.len());
-    let again: Rules = rules.to_string().parse().expect("what is written can be read");
+    let again: FaultRules = rules.to_string().parse().expect("what is written can be read");
     assert_eq!(again, rules);
     let written = rules.to_string();
     for word in [
@@ -83,18 +88,21 @@ fn a_rule_is_read_into_its_parts() {
         one("DescribeTasks,StopTask for task 3 10% until 20s seed 7 after 5s: slow 200ms # x");
     assert_eq!(
         rule,
-        Rule {
-            whom: Whom::Calls {
-                operations: Operations::These(vec!["DescribeTasks".into(), "StopTask".into()]),
-                concerning: Some(Tasks::Numbers { from: 3, to: Some(3) }),
+        FaultRule {
+            whom: RuleTarget::Calls {
+                operations: OperationSelector::These(vec![
+                    "DescribeTasks".into(),
+                    "StopTask".into()
+                ]),
+                concerning: Some(TaskSelector::Numbers { from: 3, to: Some(3) }),
             },
-            when: When {
-                count: Count::Every,
-                chance: Some(Chance { percent: 10.0, seed: Some(7) }),
+            when: RuleConditions {
+                count: CallSelector::Every,
+                chance: Some(FaultProbability { percent: 10.0, seed: Some(7) }),
                 after: Some(Duration::from_secs(5)),
                 until: Some(Duration::from_secs(20)),
             },
-            fault: Fault::Slow(Duration::from_millis(200)),
+            fault: CloudFault::Slow(Duration::from_millis(200)),
         }
     );
 }
@@ -195,14 +203,14 @@ fn a_line_that_makes_no_sense_is_told_what_was_given_and_what_is_allowed() {
 #[test]
 fn every_wrong_line_is_told_with_its_number() {
     let text = "# three of five\n\nRunTsk call 2: throttle\nRunTask: hang\n\tany 200%: \u{1b}[31m\nStopTask: hold\n";
-    let error = text.parse::<Rules>().expect_err("three are wrong");
+    let error = text.parse::<FaultRules>().expect_err("three are wrong");
     insta::assert_snapshot!(error, @r#"
     line 3, `RunTsk call 2: throttle`: `RunTsk` is no operation of this cloud (did you mean RunTask?); allowed: any, AssumeRole, CreateCluster, DeleteCluster, DeleteTaskDefinitions, DeregisterTaskDefinition, DescribeClusters, DescribeNetworkInterfaces, DescribeSubnets, DescribeTaskDefinition, DescribeTasks, GetLogEvents, ListClusters, ListTagsForResource, ListTaskDefinitionFamilies, ListTaskDefinitions, ListTasks, PutClusterCapacityProviders, RegisterTaskDefinition, RunTask, StopTask, TagResource, UntagResource
     line 5, `any 200%: \x1b[31m`: a probability above 0% and up to 100% is expected; given: `200%`
     line 6, `StopTask: hold`: `hold` is nothing that can happen to a call; allowed: throttle, server error, error STATUS CODE "MESSAGE", failure "REASON", limit N/s, expire, reset before commit, reset after commit, hang, slow DURATION, trickle DURATION, answer STATUS "BODY", set POINTER = JSON, remove POINTER, lag DURATION, stale DURATION, behind DURATION, at PHASE + DURATION ...
     "#);
     let many = "x\n".repeat(25);
-    let told = many.parse::<Rules>().expect_err("all are wrong").to_string();
+    let told = many.parse::<FaultRules>().expect_err("all are wrong").to_string();
     assert_eq!(told.lines().count(), 11);
     assert!(told.ends_with("\nand 15 more lines are wrong"), "{told}");
 }
@@ -210,9 +218,9 @@ fn every_wrong_line_is_told_with_its_number() {
 #[test]
 fn what_is_no_file_of_rules_is_refused_and_one_without_rules_is_not() {
     for empty in ["", "\n\n", "# nothing\r\n  # here", "\u{a0}"] {
-        assert!(empty.parse::<Rules>().expect("no rules").is_empty(), "{empty:?}");
+        assert!(empty.parse::<FaultRules>().expect("no rules").is_empty(), "{empty:?}");
     }
-    let said = |bytes: &[u8]| Rules::from_bytes(bytes).expect_err("no rules").to_string();
+    let said = |bytes: &[u8]| FaultRules::from_bytes(bytes).expect_err("no rules").to_string();
     assert_eq!(
         said(b"RunTask: hang\n\x7fELF\xff\xfe"),
         "reading fault rules: byte 19 is not UTF-8, and rules are lines of text"
@@ -223,7 +231,7 @@ fn what_is_no_file_of_rules_is_refused_and_one_without_rules_is_not() {
         "taking 1,001 fault rules; at most 1,000 are kept at a time"
     );
     let windows =
-        "\u{feff}RunTask: hang\r\nStopTask: hang\r\n".parse::<Rules>().expect("two rules");
+        "\u{feff}RunTask: hang\r\nStopTask: hang\r\n".parse::<FaultRules>().expect("two rules");
     assert_eq!(windows.len(), 2);
 }
 
@@ -247,29 +255,29 @@ fn range() -> BoxedStrategy<(u64, Option<u64>)> {
         .boxed()
 }
 
-fn tasks() -> BoxedStrategy<Tasks> {
+fn tasks() -> BoxedStrategy<TaskSelector> {
     prop_oneof![
-        Just(Tasks::Every),
-        range().prop_map(|(from, to)| Tasks::Numbers { from, to }),
-        "[0-9a-f]{8,64}".prop_map(Tasks::Job),
-        "[A-Za-z0-9_-]{1,30}".prop_map(Tasks::Family),
-        "[a-z0-9/]{1,20}".prop_map(|id| Tasks::Arn(format!("arn:aws:ecs:x:1:task/{id}"))),
+        Just(TaskSelector::Every),
+        range().prop_map(|(from, to)| TaskSelector::Numbers { from, to }),
+        "[0-9a-f]{8,64}".prop_map(TaskSelector::Job),
+        "[A-Za-z0-9_-]{1,30}".prop_map(TaskSelector::Family),
+        "[a-z0-9/]{1,20}".prop_map(|id| TaskSelector::Arn(format!("arn:aws:ecs:x:1:task/{id}"))),
     ]
     .boxed()
 }
 
-fn when(of_calls: bool) -> BoxedStrategy<When> {
+fn when(of_calls: bool) -> BoxedStrategy<RuleConditions> {
     let count = prop_oneof![
-        Just(Count::Every),
-        (1..9_u64).prop_map(Count::Next),
-        range().prop_map(|(from, to)| Count::Calls { from, to }),
+        Just(CallSelector::Every),
+        (1..9_u64).prop_map(CallSelector::Next),
+        range().prop_map(|(from, to)| CallSelector::Calls { from, to }),
     ];
     let chance = (1..=1000_u32, proptest::option::of(any::<u64>()))
-        .prop_map(|(tenths, seed)| Chance { percent: f64::from(tenths) / 10.0, seed });
+        .prop_map(|(tenths, seed)| FaultProbability { percent: f64::from(tenths) / 10.0, seed });
     let window = (proptest::option::of(duration()), proptest::option::of(some_time()));
     (count, proptest::option::of(chance), window)
-        .prop_map(move |(count, chance, (after, longer))| When {
-            count: if of_calls { count } else { Count::Every },
+        .prop_map(move |(count, chance, (after, longer))| RuleConditions {
+            count: if of_calls { count } else { CallSelector::Every },
             chance,
             after,
             until: longer.map(|longer| after.unwrap_or_default() + longer),
@@ -277,15 +285,20 @@ fn when(of_calls: bool) -> BoxedStrategy<When> {
         .boxed()
 }
 
-fn phase() -> BoxedStrategy<Phase> {
-    prop_oneof![Just(Phase::Provisioning), Just(Phase::Pending), Just(Phase::Running)].boxed()
+fn phase() -> BoxedStrategy<CloudTaskPhase> {
+    prop_oneof![
+        Just(CloudTaskPhase::Provisioning),
+        Just(CloudTaskPhase::Pending),
+        Just(CloudTaskPhase::Running)
+    ]
+    .boxed()
 }
 
-fn of_task() -> BoxedStrategy<Fault> {
+fn of_task() -> BoxedStrategy<CloudFault> {
     let stop = ("[A-Za-z][A-Za-z0-9._-]{0,20}", text(), proptest::option::of(text()))
         .prop_flat_map(|stop| (Just(stop), phase(), duration(), proptest::option::of(0..=255)))
         .prop_map(|((stop_code, stopped_reason, container_reason), phase, after, exit_code)| {
-            Fault::TaskStops {
+            CloudFault::TaskStops {
                 phase,
                 after,
                 stop_code,
@@ -297,34 +310,31 @@ fn of_task() -> BoxedStrategy<Fault> {
     let grace = proptest::option::of(duration());
     prop_oneof![
         stop,
-        phase().prop_map(|phase| Fault::TaskHeld { phase }),
-        (phase(), duration(), grace).prop_map(|(phase, after, grace)| Fault::TaskInterrupted {
-            phase,
-            after,
-            grace
-        }),
-        (phase(), duration()).prop_map(|(phase, after)| Fault::TaskForgotten { phase, after }),
+        phase().prop_map(|phase| CloudFault::TaskHeld { phase }),
+        (phase(), duration(), grace)
+            .prop_map(|(phase, after, grace)| CloudFault::TaskInterrupted { phase, after, grace }),
+        (phase(), duration()).prop_map(|(phase, after)| CloudFault::TaskForgotten { phase, after }),
     ]
     .boxed()
 }
 
 /// A fault, and an operation that it fits; `None` where it fits any.
-fn of_call() -> BoxedStrategy<(Fault, Option<&'static str>)> {
-    let anywhere: BoxedStrategy<Fault> = prop_oneof![
+fn of_call() -> BoxedStrategy<(CloudFault, Option<&'static str>)> {
+    let anywhere: BoxedStrategy<CloudFault> = prop_oneof![
         ((200..600_u16), "[A-Za-z][A-Za-z0-9]{0,20}", text())
-            .prop_map(|(status, code, message)| Fault::Exception { status, code, message }),
-        Just(Fault::throttled()),
-        Just(Fault::server_error()),
+            .prop_map(|(status, code, message)| CloudFault::Exception { status, code, message }),
+        Just(CloudFault::throttled()),
+        Just(CloudFault::server_error()),
         ((1..1000_u32), (1..1_000_000_u32)).prop_map(|(tenths, burst)| {
-            Fault::Limit(Rate { burst, per_second: f64::from(tenths) / 10.0 })
+            CloudFault::Limit(BucketRate { burst, per_second: f64::from(tenths) / 10.0 })
         }),
-        Just(Fault::KeyExpires),
-        Just(Fault::LostRequest),
-        Just(Fault::LostAnswer),
-        Just(Fault::Hang),
-        some_time().prop_map(Fault::Slow),
-        some_time().prop_map(Fault::Trickle),
-        ((200..600_u16), text()).prop_map(|(status, body)| Fault::Answer { status, body }),
+        Just(CloudFault::KeyExpires),
+        Just(CloudFault::LostRequest),
+        Just(CloudFault::LostAnswer),
+        Just(CloudFault::Hang),
+        some_time().prop_map(CloudFault::Slow),
+        some_time().prop_map(CloudFault::Trickle),
+        ((200..600_u16), text()).prop_map(|(status, body)| CloudFault::Answer { status, body }),
     ]
     .boxed();
     let pointer = "/[!#-~]{0,10}";
@@ -336,39 +346,41 @@ fn of_call() -> BoxedStrategy<(Fault, Option<&'static str>)> {
     prop_oneof![
         anywhere.prop_map(|fault| (fault, None)),
         (text(), proptest::option::of(text()))
-            .prop_map(|(reason, detail)| (Fault::Failure { reason, detail }, Some("RunTask"))),
+            .prop_map(|(reason, detail)| (CloudFault::Failure { reason, detail }, Some("RunTask"))),
         (pointer, value).prop_map(|(pointer, value)| {
-            (Fault::Altered(Edit::Set { pointer, value }), Some("StopTask"))
+            (CloudFault::Altered(AnswerEdit::Set { pointer, value }), Some("StopTask"))
         }),
         pointer.prop_map(|pointer| {
-            (Fault::Altered(Edit::Remove { pointer }), Some("DescribeClusters"))
+            (CloudFault::Altered(AnswerEdit::Remove { pointer }), Some("DescribeClusters"))
         }),
-        some_time().prop_map(|lag| (Fault::Lag(lag), Some("ListTasks"))),
-        (1..600_u64)
-            .prop_map(|age| { (Fault::Stale(Duration::from_secs(age)), Some("DescribeTasks")) }),
+        some_time().prop_map(|lag| (CloudFault::Lag(lag), Some("ListTasks"))),
         (1..600_u64).prop_map(|age| {
-            (Fault::StatusBehind(Duration::from_secs(age)), Some("DescribeTasks"))
+            (CloudFault::Stale(Duration::from_secs(age)), Some("DescribeTasks"))
+        }),
+        (1..600_u64).prop_map(|age| {
+            (CloudFault::StatusBehind(Duration::from_secs(age)), Some("DescribeTasks"))
         }),
         of_task().prop_map(|fault| (fault, Some("RunTask"))),
     ]
     .boxed()
 }
 
-fn rule() -> BoxedStrategy<Rule> {
+fn rule() -> BoxedStrategy<FaultRule> {
     let names = proptest::sample::subsequence(CALLABLE.to_vec(), 0..4);
     let of_calls = (of_call(), names, when(true)).prop_map(|((fault, only), names, when)| {
         let names = only.map_or(names, |only| vec![only]);
         let names: Vec<_> = names.into_iter().map(str::to_owned).collect();
-        let operations = if names.is_empty() { Operations::Any } else { Operations::These(names) };
-        Rule { whom: Whom::Calls { operations, concerning: None }, when, fault }
+        let operations =
+            if names.is_empty() { OperationSelector::Any } else { OperationSelector::These(names) };
+        FaultRule { whom: RuleTarget::Calls { operations, concerning: None }, when, fault }
     });
     let concerning = (tasks(), when(true)).prop_map(|(tasks, when)| {
-        let operations = Operations::These(vec!["StopTask".to_owned()]);
-        let whom = Whom::Calls { operations, concerning: Some(tasks) };
-        Rule { whom, when, fault: Fault::Hang }
+        let operations = OperationSelector::These(vec!["StopTask".to_owned()]);
+        let whom = RuleTarget::Calls { operations, concerning: Some(tasks) };
+        FaultRule { whom, when, fault: CloudFault::Hang }
     });
-    let of_tasks = (tasks(), when(false), of_task()).prop_map(|(tasks, when, fault)| Rule {
-        whom: Whom::Tasks(tasks),
+    let of_tasks = (tasks(), when(false), of_task()).prop_map(|(tasks, when, fault)| FaultRule {
+        whom: RuleTarget::Tasks(tasks),
         when,
         fault,
     });
@@ -380,21 +392,21 @@ proptest! {
     fn what_is_written_is_read_as_the_same_rule(rule in rule()) {
         let written = rule.to_string();
         prop_assert!(!written.contains('\n'), "{}", written);
-        let read = Rules::from_bytes(written.as_bytes());
-        prop_assert_eq!(read, Ok(Rules(vec![rule])), "{}", written);
+        let read = FaultRules::from_bytes(written.as_bytes());
+        prop_assert_eq!(read, Ok(FaultRules(vec![rule])), "{}", written);
     }
 
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Rules::from_bytes(&bytes);
+        let _ = FaultRules::from_bytes(&bytes);
     }
 
     #[test]
     fn no_words_of_the_language_in_any_order_make_it_panic(
         words in proptest::collection::vec(word(), 0..12),
     ) {
-        if let Ok(rules) = words.join(" ").parse::<Rules>() {
-            prop_assert_eq!(rules.to_string().parse::<Rules>(), Ok(rules));
+        if let Ok(rules) = words.join(" ").parse::<FaultRules>() {
+            prop_assert_eq!(rules.to_string().parse::<FaultRules>(), Ok(rules));
         }
     }
 }

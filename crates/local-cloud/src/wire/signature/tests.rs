@@ -9,7 +9,7 @@ use super::*;
 const BODY: &[u8] = b"{\"cluster\":\"ci\"}";
 
 /// What a client signs with, and when.
-struct Client {
+struct SignatureTestClient {
     key: &'static str,
     secret: String,
     token: Option<String>,
@@ -18,7 +18,7 @@ struct Client {
     at: SystemTime,
 }
 
-impl Default for Client {
+impl Default for SignatureTestClient {
     fn default() -> Self {
         Self {
             key: "test",
@@ -36,7 +36,7 @@ fn now() -> SystemTime {
 }
 
 /// A request that the signer of the AWS SDK signed.
-fn signed(client: &Client) -> Request<Vec<u8>> {
+fn signed(client: &SignatureTestClient) -> Request<Vec<u8>> {
     let identity =
         Credentials::new(client.key, client.secret.clone(), client.token.clone(), None, "a test")
             .into();
@@ -72,52 +72,56 @@ fn signed(client: &Client) -> Request<Vec<u8>> {
     request
 }
 
-fn keyring() -> Keyring {
-    Keyring::new(&AccessKeyPair::new("test", "test"))
+fn keyring() -> AcceptedKeys {
+    AcceptedKeys::new(&AccessKeyPair::new("test", "test"))
 }
 
 /// Both clocks show this.
-fn at(time: SystemTime) -> Times {
-    Times { signing: time, expiry: time }
+fn at(time: SystemTime) -> SignatureTimes {
+    SignatureTimes { signing: time, expiry: time }
 }
 
-fn judge(request: &Request<Vec<u8>>, keys: &Keyring) -> Result<String, String> {
-    let signed = Signed {
+fn judge(request: &Request<Vec<u8>>, keys: &AcceptedKeys) -> Result<String, String> {
+    let signed = UnverifiedRequest {
         method: request.method(),
         uri: request.uri(),
         headers: request.headers(),
         body: request.body(),
     };
-    verify(&signed, Service::Ecs, keys, at(now()))
+    verify(&signed, CloudService::Ecs, keys, at(now()))
         .map(|signer| signer.region)
         .map_err(|refusal| refusal.code + ": " + &refusal.message)
 }
 
 #[test]
 fn a_request_signed_by_the_sdk_is_accepted_for_its_region() {
-    assert_eq!(judge(&signed(&Client::default()), &keyring()), Ok("eu-west-1".to_owned()));
+    assert_eq!(
+        judge(&signed(&SignatureTestClient::default()), &keyring()),
+        Ok("eu-west-1".to_owned())
+    );
 }
 
 #[test]
 fn another_secret_region_service_or_body_breaks_the_signature() {
-    let wrong_secret = Client { secret: "Test".to_owned(), ..Client::default() };
+    let wrong_secret =
+        SignatureTestClient { secret: "Test".to_owned(), ..SignatureTestClient::default() };
     let error = judge(&signed(&wrong_secret), &keyring()).unwrap_err();
     assert!(error.starts_with("InvalidSignatureException: The request signature we"), "{error}");
 
-    let wrong_service = Client { service: "ec2", ..Client::default() };
+    let wrong_service = SignatureTestClient { service: "ec2", ..SignatureTestClient::default() };
     insta::assert_snapshot!(
         judge(&signed(&wrong_service), &keyring()).unwrap_err(),
         @"InvalidSignatureException: Credential should be scoped to correct service: 'ecs'."
     );
-    let wrong_region = Client { region: "nowhere", ..Client::default() };
+    let wrong_region = SignatureTestClient { region: "nowhere", ..SignatureTestClient::default() };
     insta::assert_snapshot!(
         judge(&signed(&wrong_region), &keyring()).unwrap_err(),
         @"InvalidSignatureException: Credential should be scoped to a valid Region, not 'nowhere'."
     );
-    let mut changed = signed(&Client::default());
+    let mut changed = signed(&SignatureTestClient::default());
     changed.body_mut().push(b' ');
     assert!(judge(&changed, &keyring()).unwrap_err().starts_with("InvalidSignature"));
-    let mut changed = signed(&Client::default());
+    let mut changed = signed(&SignatureTestClient::default());
     let stop = "AmazonEC2ContainerServiceV20141113.StopTask".parse().expect("a header");
     changed.headers_mut().insert("x-amz-target", stop);
     assert!(judge(&changed, &keyring()).unwrap_err().starts_with("InvalidSignature"));
@@ -125,7 +129,7 @@ fn another_secret_region_service_or_body_breaks_the_signature() {
 
 #[test]
 fn an_unknown_key_is_told_from_a_wrong_signature() {
-    let unknown = Client { key: "AKIAUNKNOWN", ..Client::default() };
+    let unknown = SignatureTestClient { key: "AKIAUNKNOWN", ..SignatureTestClient::default() };
     insta::assert_snapshot!(
         judge(&signed(&unknown), &keyring()).unwrap_err(),
         @"InvalidClientTokenId: The security token included in the request is invalid."
@@ -134,7 +138,7 @@ fn an_unknown_key_is_told_from_a_wrong_signature() {
 
 #[test]
 fn a_request_without_a_signature_or_with_half_of_one_is_refused() {
-    let mut request = signed(&Client::default());
+    let mut request = signed(&SignatureTestClient::default());
     request.headers_mut().remove("authorization");
     insta::assert_snapshot!(
         judge(&request, &keyring()).unwrap_err(),
@@ -157,7 +161,9 @@ fn a_request_without_a_signature_or_with_half_of_one_is_refused() {
 
 #[test]
 fn a_clock_may_be_five_minutes_off_and_no_more() {
-    let at = |at| judge(&signed(&Client { at, ..Client::default() }), &keyring());
+    let at = |at| {
+        judge(&signed(&SignatureTestClient { at, ..SignatureTestClient::default() }), &keyring())
+    };
     let (near, far) = (Duration::from_secs(299), Duration::from_secs(301));
     assert!(at(now() - near).is_ok() && at(now() + near).is_ok());
     insta::assert_snapshot!(
@@ -173,13 +179,13 @@ fn a_clock_may_be_five_minutes_off_and_no_more() {
 #[test]
 fn session_credentials_need_their_token_and_end() {
     let keys = keyring();
-    let issued = keys.issue(Principal::User, now(), Duration::from_secs(60));
+    let issued = keys.issue(CallerPrincipal::User, now(), Duration::from_secs(60));
     let key: &'static str = Box::leak(issued.access_key_id.clone().into_boxed_str());
-    let with = |token| Client {
+    let with = |token| SignatureTestClient {
         key,
         secret: issued.secret_access_key.clone(),
         token,
-        ..Client::default()
+        ..SignatureTestClient::default()
     };
     let request = signed(&with(Some(issued.session_token.clone())));
     assert!(judge(&request, &keys).is_ok());
@@ -187,7 +193,7 @@ fn session_credentials_need_their_token_and_end() {
         let error = judge(&signed(&with(wrong)), &keys).unwrap_err();
         assert!(error.starts_with("InvalidClientTokenId"), "{error}");
     }
-    let signed = Signed {
+    let signed = UnverifiedRequest {
         method: request.method(),
         uri: request.uri(),
         headers: request.headers(),
@@ -195,14 +201,14 @@ fn session_credentials_need_their_token_and_end() {
     };
     let late = now() + Duration::from_secs(61);
     assert_eq!(
-        verify(&signed, Service::Ecs, &keys, at(late)).unwrap_err().code,
+        verify(&signed, CloudService::Ecs, &keys, at(late)).unwrap_err().code,
         "ExpiredTokenException"
     );
 }
 
 #[test]
 fn a_header_that_counts_must_be_signed() {
-    let mut request = signed(&Client::default());
+    let mut request = signed(&SignatureTestClient::default());
     request.headers_mut().insert("x-amz-security-token", "x".parse().expect("a header"));
     assert!(judge(&request, &keyring()).unwrap_err().starts_with("InvalidClientTokenId"));
     request.headers_mut().remove("x-amz-security-token");

@@ -1,0 +1,274 @@
+//! `pause`, `drain` and `resume`: whether this host takes new jobs. Only words, so all on stderr.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use fargate_config::{LoadedConfig, UnknownKeyPolicy};
+use fargate_controller::idle::{self, DrainOutcome, UnreadableRecord};
+use fargate_driver::state::{JobAdmission, JobHold, JobHoldKind, StateError, StateFolder};
+use fargate_model::text::{duration, shell_word, ticking};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{DrainArgs, GlobalFlags, PauseArgs};
+use crate::exit::CommandExit;
+use crate::status::StatusLine;
+use crate::streams::tell;
+use crate::{config_command, folder_owner, log};
+
+/// Most jobs that a line names.
+const NAMED: usize = 4;
+
+/// `pause`.
+pub fn pause(global: &GlobalFlags, args: &PauseArgs) -> ExitCode {
+    told(folder(global).and_then(|(folder, root)| {
+        let before = hold(&folder, &root, JobHoldKind::Pause, &args.note)?;
+        tell!("{}", changed(&before, &folder.intake(), JobHoldKind::Pause));
+        Ok(CommandExit::Done)
+    }))
+}
+
+/// `resume`.
+pub fn resume(global: &GlobalFlags) -> ExitCode {
+    told(folder(global).and_then(|(folder, root)| {
+        let before = folder.release_hold().map_err(|error| words(&error, &root))?;
+        tracing::info!(event = "intake.resumed", who = who());
+        match before {
+            JobAdmission::Open => tell!("new jobs were not held"),
+            JobAdmission::Held(held) => {
+                let age = ticking(held.age());
+                tell!("new jobs are taken again; {} held them for {age}", held.who);
+            }
+            JobAdmission::Unreadable { .. } => {
+                tell!("new jobs are taken again; the file that held them could not be read");
+            }
+        }
+        Ok(CommandExit::Done)
+    }))
+}
+
+/// `drain`.
+pub fn drain(global: &GlobalFlags, args: &DrainArgs) -> ExitCode {
+    told(folder(global).and_then(|(folder, root)| {
+        let before = hold(&folder, &root, JobHoldKind::Drain, &args.hold.note)?;
+        tell!("{}", changed(&before, &folder.intake(), JobHoldKind::Drain));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("starting an event loop: {error}"))?;
+        runtime.block_on(until_idle(&folder, args)).map_err(|error| words(&error, &root))
+    }))
+}
+
+fn told(result: Result<CommandExit, String>) -> ExitCode {
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            tell!("error: {error}");
+            CommandExit::Not.into()
+        }
+    }
+}
+
+fn folder(global: &GlobalFlags) -> Result<(StateFolder, PathBuf), String> {
+    let (_, LoadedConfig { config, warnings, notices }) =
+        config_command::load(global, UnknownKeyPolicy::Warn)?;
+    for warning in warnings.iter().chain(&notices) {
+        tell!("warning: {warning}");
+    }
+    let debug = if global.debug { log::DebugMode::Stderr } else { log::DebugMode::Off };
+    log::start(&config, debug, &[]);
+    let lock = fargate_config::JobTimeouts::default().lock;
+    let root = config.state_dir;
+    // Before anything is made in it.
+    folder_owner::by_this_user(&root)?;
+    let folder = StateFolder::open(&root, lock).map_err(|error| words(&error, &root))?;
+    Ok((folder, root))
+}
+
+fn words(error: &StateError, root: &Path) -> String {
+    let source = std::error::Error::source(error).map(|source| format!(": {source}"));
+    let hint = folder_owner::hint(error, root).map(|hint| format!("\nhint: {hint}"));
+    format!("{error}{}{}", source.unwrap_or_default(), hint.unwrap_or_default())
+}
+
+/// Writes the file; what was there before.
+fn hold(
+    folder: &StateFolder,
+    root: &Path,
+    hold: JobHoldKind,
+    note: &str,
+) -> Result<JobAdmission, String> {
+    let wanted = JobHold::now(hold, &who(), note);
+    let before = folder.hold(wanted).map_err(|error| words(&error, root))?;
+    tracing::info!(event = "intake.held", who = who(), note);
+    Ok(before)
+}
+
+/// The person, not the user that the file must belong to.
+fn who() -> String {
+    let named = ["SUDO_USER", "DOAS_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    named.unwrap_or_else(|| format!("user {}", nix::unistd::getuid()))
+}
+
+/// What holds new jobs now, and what of it is new.
+fn changed(before: &JobAdmission, now: &JobAdmission, asked: JobHoldKind) -> String {
+    let JobAdmission::Held(held) = now else {
+        return "new jobs are taken again already: somebody resumed".to_owned();
+    };
+    let is = |hold| if hold == JobHoldKind::Drain { "draining" } else { "paused" };
+    let note = match held.note.as_str() {
+        "" => String::new(),
+        note => format!(": \"{note}\""),
+    };
+    let age = ticking(held.age());
+    match before {
+        JobAdmission::Held(_) if before == now && held.hold == asked => {
+            format!("already {} by {} for {age}{note}", is(held.hold), held.who)
+        }
+        JobAdmission::Held(_) if held.hold != asked => {
+            format!("this host is draining by {} for {age}, and goes on doing so{note}", held.who)
+        }
+        JobAdmission::Open | JobAdmission::Held(_) | JobAdmission::Unreadable { .. } => {
+            let what = is(held.hold);
+            format!("{what} by {}{note}; new jobs wait, running jobs go on", held.who)
+        }
+    }
+}
+
+/// The hold stays whatever comes of the wait, unless somebody resumes.
+async fn until_idle(folder: &StateFolder, args: &DrainArgs) -> Result<CommandExit, StateError> {
+    let begun = Instant::now();
+    let mut interrupt =
+        signal(SignalKind::interrupt()).map_err(StateError::host("listening for signals"))?;
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(StateError::host("listening for signals"))?;
+    tracing::info!(event = "drain.waiting", within_s = args.timeout.as_secs());
+    let mut status = StatusLine::new(false);
+    let mut told = |jobs: &[idle::HostJob]| {
+        let what = format!("waiting for {}", named(jobs));
+        status.show(&what, &format!("{what}, {}", ticking(begun.elapsed())));
+    };
+    let waited = tokio::select! {
+        waited = idle::wait(folder, args.timeout, &mut told) => Some(waited?),
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+    };
+    drop(status);
+    let took = begun.elapsed();
+    Ok(match waited {
+        None => {
+            tell!("{}", left_alone(&folder.intake(), took));
+            CommandExit::Interrupted
+        }
+        Some(DrainOutcome::Idle) => {
+            tell!("drained in {}: no job is left on this host", duration(took));
+            CommandExit::Done
+        }
+        Some(DrainOutcome::Resumed) => {
+            tell!("error: `fargate-runner resume` ended the drain after {}", duration(took));
+            CommandExit::Not
+        }
+        Some(DrainOutcome::Late(left)) => {
+            let (jobs, took) = (named(&left), duration(took));
+            tell!("error: {jobs} still here after {took}; the drain goes on");
+            for hint in hints(&left) {
+                tell!("hint: {hint}");
+            }
+            CommandExit::TooLate
+        }
+    })
+}
+
+/// What ends the jobs that are left. Nothing judges a job whose record cannot be read, so a person must.
+fn hints(left: &[idle::HostJob]) -> Vec<String> {
+    let mut hints: Vec<String> = left
+        .iter()
+        .filter_map(|job| Some((&job.name, job.unread.as_ref()?)))
+        .take(NAMED)
+        .map(|(name, unread)| match unread {
+            UnreadableRecord::Damaged(path) => {
+                let path = shell_word(&path.display().to_string());
+                format!("the record of {name} cannot be read: once its task has ended, `rm {path}`")
+            }
+            UnreadableRecord::Newer => format!(
+                "the record of {name} was written by a newer version: its job's `cleanup`, or \
+                 `fargate-runner tasks reap` of that version, ends it"
+            ),
+        })
+        .collect();
+    if left.iter().any(|job| job.unread.is_none()) {
+        hints.push("`fargate-runner tasks reap` ends those that nobody needs any more".to_owned());
+    }
+    hints
+}
+
+/// Whoever waits no longer learns whether new jobs are held all the same.
+fn left_alone(now: &JobAdmission, took: Duration) -> String {
+    let took = duration(took);
+    match now {
+        JobAdmission::Open => {
+            format!("left after {took}; `fargate-runner resume` has ended the drain")
+        }
+        JobAdmission::Held(_) | JobAdmission::Unreadable { .. } => {
+            format!("left after {took}; the drain goes on until `fargate-runner resume`")
+        }
+    }
+}
+
+fn named(jobs: &[idle::HostJob]) -> String {
+    let names: Vec<&str> = jobs.iter().take(NAMED).map(|job| job.name.as_str()).collect();
+    let names = names.join(", ");
+    match jobs.len() {
+        1 => format!("1 job ({names})"),
+        n if n <= NAMED => format!("{n} jobs ({names})"),
+        n => format!("{n} jobs ({names} and {} more)", n - NAMED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_says_who_why_and_what_is_new() {
+        let held = |hold, who: &str, note: &str| {
+            JobAdmission::Held(JobHold { since_unix_s: u64::MAX, ..JobHold::now(hold, who, note) })
+        };
+        let line = |before: &JobAdmission, now: &JobAdmission, asked| changed(before, now, asked);
+        let paused = held(JobHoldKind::Pause, "anna", "new disk");
+        let draining = held(JobHoldKind::Drain, "anna", "");
+        insta::assert_snapshot!(line(&JobAdmission::Open, &paused, JobHoldKind::Pause), @r#"paused by anna: "new disk"; new jobs wait, running jobs go on"#);
+        insta::assert_snapshot!(line(&paused, &paused, JobHoldKind::Pause), @r#"already paused by anna for 0 s: "new disk""#);
+        insta::assert_snapshot!(line(&paused, &draining, JobHoldKind::Drain), @"draining by anna; new jobs wait, running jobs go on");
+        insta::assert_snapshot!(line(&draining, &draining, JobHoldKind::Pause), @"this host is draining by anna for 0 s, and goes on doing so");
+    }
+
+    #[test]
+    fn an_interrupted_drain_goes_on_only_if_nobody_resumed() {
+        let line = |now| left_alone(&now, Duration::from_secs(3));
+        insta::assert_snapshot!(line(JobAdmission::Open), @"left after 3.0 s; `fargate-runner resume` has ended the drain");
+        let held = JobAdmission::Held(JobHold::now(JobHoldKind::Drain, "anna", ""));
+        insta::assert_snapshot!(line(held), @"left after 3.0 s; the drain goes on until `fargate-runner resume`");
+    }
+
+    #[test]
+    fn a_job_whose_record_cannot_be_read_is_nothing_that_reap_could_end() {
+        let job = |unread| idle::HostJob { name: "0a1b2c3d".to_owned(), unread };
+        let damaged = job(Some(UnreadableRecord::Damaged("/s/my jobs/0a1b2c3d.json".into())));
+        let reap = "`fargate-runner tasks reap` ends those that nobody needs any more";
+        insta::assert_snapshot!(hints(std::slice::from_ref(&damaged)).join("\n"), @"the record of 0a1b2c3d cannot be read: once its task has ended, `rm '/s/my jobs/0a1b2c3d.json'`");
+        insta::assert_snapshot!(hints(&[job(Some(UnreadableRecord::Newer))]).join("\n"), @"the record of 0a1b2c3d was written by a newer version: its job's `cleanup`, or `fargate-runner tasks reap` of that version, ends it");
+        assert_eq!(hints(&[damaged, job(None)]).last().unwrap(), reap);
+        assert_eq!(hints(&[job(None)]), [reap]);
+    }
+
+    #[test]
+    fn many_jobs_are_counted_and_the_first_are_named() {
+        let jobs = |n: usize| -> Vec<idle::HostJob> {
+            (0..n).map(|n| idle::HostJob { name: format!("gl-{n}"), unread: None }).collect()
+        };
+        assert_eq!(named(&jobs(1)), "1 job (gl-0)");
+        assert_eq!(named(&jobs(6)), "6 jobs (gl-0, gl-1, gl-2, gl-3 and 2 more)");
+    }
+}

@@ -1,0 +1,150 @@
+//! Where tasks of this host may be: the clusters, Regions and accounts that the configuration names.
+
+use std::sync::Arc;
+
+use fargate_config::{AccountSettings, JobProfile};
+use fargate_driver::state::{JobRecord, StateFolder};
+use fargate_driver::task::{CallError, EcsClient, ObservedTask, RateLimiter};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::judge::may_be_of;
+use crate::report::ReapedCluster;
+
+/// One cluster as one account sees it.
+#[derive(Debug)]
+pub(crate) struct AccountCluster {
+    /// Calls that change something wait for their turn.
+    pub ecs: EcsClient,
+    /// As the profile names it.
+    pub cluster: String,
+    /// The profile that leads here first.
+    pub profile: JobProfile,
+    /// The names of all profiles that lead here.
+    profiles: Vec<String>,
+}
+
+/// What makes two profiles lead to the same place.
+fn is_same(place: &AccountCluster, region: &str, cluster: &str, account: &AccountSettings) -> bool {
+    place.ecs.region() == region
+        && name(&place.cluster) == name(cluster)
+        && place.profile.account == *account
+}
+
+/// The name in a cluster's ARN, or what is a name already.
+fn name(cluster: &str) -> &str {
+    cluster.rsplit('/').next().unwrap_or(cluster)
+}
+
+impl AccountCluster {
+    /// The cluster, by its name and Region.
+    pub fn cluster(&self) -> ReapedCluster {
+        ReapedCluster { name: self.cluster_name().to_owned(), region: self.ecs.region().to_owned() }
+    }
+
+    /// For people.
+    pub fn words(&self) -> String {
+        self.cluster().to_string()
+    }
+
+    /// The cluster's name.
+    pub fn cluster_name(&self) -> &str {
+        name(&self.cluster)
+    }
+}
+
+/// Connects to each place once. What does not work is told in words. Questions are counted in the
+/// turns of `folder`, or nowhere, for who must change nothing.
+pub(crate) async fn open(
+    folder: Option<&StateFolder>,
+    profiles: Vec<JobProfile>,
+    pace: &RateLimiter,
+) -> (Vec<Arc<AccountCluster>>, Vec<String>) {
+    let mut places: Vec<AccountCluster> = Vec::new();
+    let mut problems = Vec::new();
+    for profile in profiles {
+        let ecs = match EcsClient::connect(&profile).await {
+            Ok(ecs) => match folder {
+                Some(folder) => ecs.paced(pace.clone()).sharing(folder, &profile),
+                None => ecs.paced(pace.clone()),
+            },
+            Err(why) => {
+                let name = profile.name.as_deref().unwrap_or("defaults");
+                problems.push(format!("profile {name}: {}", why.line()));
+                continue;
+            }
+        };
+        let (region, cluster) = (ecs.region().to_owned(), profile.cluster.clone());
+        let known = places.iter_mut().find(|p| is_same(p, &region, &cluster, &profile.account));
+        match known {
+            Some(place) => place.profiles.extend(profile.name.clone()),
+            None => {
+                let profiles = profile.name.clone().into_iter().collect();
+                places.push(AccountCluster { ecs, cluster, profile, profiles });
+            }
+        }
+    }
+    (places.into_iter().map(Arc::new).collect(), problems)
+}
+
+/// The place in which a record's tasks are: where one of them was seen, else the one of the profile
+/// that its launches name, else any with its Region and cluster.
+pub(crate) fn of_record(
+    places: &[Arc<AccountCluster>],
+    record: &JobRecord,
+    seen: &[(usize, ObservedTask)],
+) -> Option<usize> {
+    let mut own = seen.iter().filter(|(_, task)| task.job.as_deref() == Some(record.job.as_str()));
+    let listed = own.find(|(_, task)| may_be_of(record, task));
+    if let Some((place, _)) = listed {
+        return Some(*place);
+    }
+    let core = &record.core;
+    let fits = |place: &AccountCluster| {
+        place.ecs.region() == core.region && name(&place.cluster) == name(&core.cluster)
+    };
+    let tag = |profile: &String| {
+        let mut launches = record.launches.iter();
+        launches.any(|launch| launch.tags.get("fargate-runner:profile") == Some(profile))
+    };
+    let mut fitting = places.iter().enumerate().filter(|(_, place)| fits(place));
+    let first = fitting.next()?;
+    let mut all = std::iter::once(first).chain(fitting);
+    let named = all.find(|(_, place)| place.profiles.iter().any(tag));
+    Some(named.map_or(first.0, |(index, _)| index))
+}
+
+/// Asks in all places at once; what was answered, each with the place's number. Who does not answer
+/// becomes a problem.
+pub(crate) async fn survey_each<T, F>(
+    places: &[Arc<AccountCluster>],
+    ask: impl Fn(Arc<AccountCluster>, Instant) -> F,
+    problems: &mut Vec<String>,
+) -> Vec<(usize, T)>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, CallError>> + Send + 'static,
+{
+    let mut surveys = JoinSet::new();
+    for (index, place) in places.iter().enumerate() {
+        let deadline = Instant::now() + place.profile.timeouts.api_operation;
+        let (asked, place) = (ask(Arc::clone(place), deadline), Arc::clone(place));
+        surveys.spawn(async move { (index, place, asked.await) });
+    }
+    let mut answers = Vec::new();
+    while let Some(ended) = surveys.join_next().await {
+        match ended.expect("a survey does not panic") {
+            (index, _, Ok(answer)) => answers.push((index, answer)),
+            (_, place, Err(error)) => problems.push(not_surveyed(&place, &error)),
+        }
+    }
+    answers
+}
+
+fn not_surveyed(place: &AccountCluster, error: &CallError) -> String {
+    let words = place.words();
+    match ["ecs:ListTasks", "ecs:DescribeTasks"].into_iter().find(|right| error.denies(right)) {
+        Some(right) => format!("{words}: this host's role may not {right}: {error}"),
+        None => format!("{words}: its tasks could not be listed: {error}"),
+    }
+}

@@ -1,0 +1,282 @@
+//! The reaper of a whole cluster: for hosts that are gone for good, with their records and their name.
+//!
+//! It knows nothing of jobs, so it goes by one thing alone: the deadline that a task of ours carries as
+//! a tag, when it is over by far. A task without our tags is never touched, and ECS's clock counts, not
+//! this host's. Every task ends itself at its deadline; what is found here is one whose agent did not.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fargate_config::JobProfile;
+use fargate_driver::task::{ObservedTask, RateLimiter, TaggedTasks, reason, survey_tagged};
+use fargate_model::job::JobKey;
+
+use crate::account_cluster::{self, AccountCluster};
+use crate::finding::{FoundOrphan, OrphanIdentity, OrphanSubject};
+use crate::host_reaper::STOPS_PER_SECOND;
+use crate::judge::{self, OrphanReason, UnjudgedReason};
+use crate::report::{OrphanOutcome, OrphanReport, ReapedCluster, SweepReport, UnjudgedTask};
+use crate::sightings::OrphanSightings;
+use crate::stop_orphans::{self, OrphanStopper, ReapMode, SkipReason};
+
+/// How long a deadline must be over. The tag was written by the clock of a host that nobody here
+/// knows, and an agent may need minutes to end what runs.
+pub const MARGIN: Duration = Duration::from_secs(3600);
+
+/// Finds tasks in whole clusters whose deadline is over, and ends them.
+#[derive(Debug)]
+pub struct ClusterReaper {
+    places: Vec<Arc<AccountCluster>>,
+    unreachable: Vec<String>,
+    sightings: OrphanSightings<OrphanIdentity>,
+    apart: Duration,
+}
+
+/// What the tags of a task say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct JobTags {
+    job: JobKey,
+    deadline: SystemTime,
+}
+
+impl JobTags {
+    /// `None` for a task that does not carry all of them: it is none of ours to judge.
+    fn of(task: &ObservedTask) -> Option<Self> {
+        let tag = |name: &str| task.tags.get(name).filter(|value| !value.is_empty());
+        tag("owner")?;
+        let job = JobKey::try_from(tag("job")?.clone()).ok()?;
+        let seconds: u64 = tag("deadline")?.parse().ok()?;
+        // Whatever is not as a driver of ours writes it is somebody else's.
+        let is_as_written = job.as_str() == tag("job")? && seconds.to_string() == *tag("deadline")?;
+        let deadline = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
+        (is_as_written && seconds > 0).then_some(Self { job, deadline })
+    }
+}
+
+/// Whether the task has outlived its deadline by far. Where ECS knows when it began and how long it may
+/// live, that must be over too: the clock of the host that wrote the tag may have been wrong.
+fn is_overdue(task: &ObservedTask, tags: &JobTags, now: SystemTime) -> bool {
+    let over = |end: Option<SystemTime>| {
+        end.and_then(|end| end.checked_add(MARGIN)).is_some_and(|end| end < now)
+    };
+    // A task whose beginning nobody can read is left alone.
+    let Some(from) = task.timeline.created else { return false };
+    over(Some(tags.deadline)) && task.lifetime.is_none_or(|life| over(from.checked_add(life)))
+}
+
+impl ClusterReaper {
+    /// Connects to the clusters of these profiles. No state folder is needed, and none is looked at.
+    pub async fn open(profiles: Vec<JobProfile>) -> Self {
+        let apart = profiles.iter().map(|profile| profile.timeouts.second_sighting).max();
+        let apart = apart.unwrap_or_default();
+        let (places, unreachable) =
+            account_cluster::open(None, profiles, &RateLimiter::per_second(STOPS_PER_SECOND)).await;
+        Self { places, unreachable, sightings: OrphanSightings::new(apart), apart }
+    }
+
+    /// The clusters that are looked at; empty where no profile led to one.
+    #[must_use]
+    pub fn clusters(&self) -> Vec<ReapedCluster> {
+        self.places.iter().map(|place| place.cluster()).collect()
+    }
+
+    /// How far apart two sightings must be.
+    #[must_use]
+    pub fn apart(&self) -> Duration {
+        self.apart
+    }
+
+    /// Looks at everything once, and ends what was seen overdue before as well. `told` hears how many of
+    /// how many have been dealt with.
+    pub async fn sweep(
+        &mut self,
+        intent: ReapMode,
+        told: &mut dyn FnMut(usize, usize),
+    ) -> SweepReport {
+        let mut sweep =
+            SweepReport { problems: self.unreachable.clone(), ..SweepReport::default() };
+        let found = self.survey(&mut sweep).await;
+        let due = self.sightings.note(found.iter().map(FoundOrphan::mark).collect());
+        let hand = |place: &Arc<AccountCluster>| {
+            let (place, refused) = (Arc::clone(place), SkipReason::default());
+            ClusterTaskStopper { place, refused }
+        };
+        sweep.orphans = stop_orphans::settle(&self.places, (found, due), intent, hand, told).await;
+        sweep.log("reap.cluster_swept");
+        sweep
+    }
+
+    async fn survey(&self, sweep: &mut SweepReport) -> Vec<FoundOrphan> {
+        let ask = |place: Arc<AccountCluster>, deadline| async move {
+            survey_tagged(&place.ecs, &place.cluster, deadline).await
+        };
+        let listed = account_cluster::survey_each(&self.places, ask, &mut sweep.problems).await;
+        let overdue = |(index, tagged): (usize, TaggedTasks)| {
+            judged(index, &self.places[index], &tagged, sweep)
+        };
+        listed.into_iter().flat_map(overdue).collect()
+    }
+}
+
+/// Every overdue task of one cluster.
+fn judged(
+    index: usize,
+    place: &AccountCluster,
+    tagged: &TaggedTasks,
+    sweep: &mut SweepReport,
+) -> Vec<FoundOrphan> {
+    let TaggedTasks { tasks, now } = tagged;
+    let Some(now) = *now else {
+        // Without any task there was nothing to ask about, and no answer to take the time from.
+        match tasks.is_empty() {
+            true => sweep.clusters += 1,
+            false => sweep.problems.push(format!(
+                "{}: ECS did not tell the time, and this host's clock is not believed",
+                place.words()
+            )),
+        }
+        return Vec::new();
+    };
+    sweep.clusters += 1;
+    let mut found = Vec::new();
+    for task in tasks.iter().filter(|task| !task.stopping) {
+        let Some(tags) = JobTags::of(task) else {
+            sweep
+                .left_alone
+                .push(UnjudgedTask { task: task.task.clone(), doubt: UnjudgedReason::NoDeadline });
+            continue;
+        };
+        if !is_overdue(task, &tags, now) {
+            sweep.needed += 1;
+            continue;
+        }
+        let orphan = OrphanReport {
+            task: Some(task.task.clone()),
+            job: tags.job,
+            job_id: None,
+            cluster: place.cluster_name().to_owned(),
+            region: place.ecs.region().to_owned(),
+            age: judge::age(task, now),
+            reason: OrphanReason::Overdue,
+            done: OrphanOutcome::SeenOnce,
+        };
+        found.push(FoundOrphan {
+            finding: OrphanSubject::Task(Box::new(task.clone())),
+            place: index,
+            orphan,
+        });
+    }
+    found
+}
+
+/// One of those who work through the queue of a place.
+struct ClusterTaskStopper {
+    place: Arc<AccountCluster>,
+    refused: SkipReason,
+}
+
+impl OrphanStopper for ClusterTaskStopper {
+    async fn end(&self, found: FoundOrphan) -> OrphanReport {
+        let FoundOrphan { finding, mut orphan, .. } = found;
+        let OrphanSubject::Task(task) = finding else { return orphan };
+        let words = reason("orphaned, seen twice: the deadline of its tag is over");
+        orphan.done = match stop_orphans::refused(&self.refused) {
+            Some(words) => OrphanOutcome::NotDone(words),
+            None => stop_orphans::stop_task(&self.place, &self.refused, &task, &words).await,
+        };
+        stop_orphans::log(&orphan);
+        orphan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::example;
+    use proptest::prelude::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn tagged(pairs: &[(&str, &str)]) -> ObservedTask {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        ObservedTask { tags: pairs.iter().map(own).collect(), ..example() }
+    }
+
+    const JOB: &str = "0707070707070707070707070707070707070707070707070707070707070707";
+    const DEADLINE: u64 = 1_700_000_000;
+
+    fn ours() -> ObservedTask {
+        tagged(&[("owner", "host-9"), ("job", JOB), ("deadline", "1700000000")])
+    }
+
+    #[test]
+    fn only_a_deadline_that_is_over_by_far_counts() {
+        let mut task = ours();
+        let tags = JobTags::of(&task).unwrap();
+        let margin = MARGIN.as_secs();
+        assert!(!is_overdue(&task, &tags, at(DEADLINE + margin + 1)), "nobody knows when it began");
+        task.timeline.created = Some(at(DEADLINE - 7200));
+        assert!(!is_overdue(&task, &tags, at(DEADLINE)));
+        assert!(!is_overdue(&task, &tags, at(DEADLINE + margin)));
+        assert!(is_overdue(&task, &tags, at(DEADLINE + margin + 1)));
+    }
+
+    #[test]
+    fn a_tag_of_a_host_whose_clock_was_behind_ends_no_task() {
+        let mut task = ours();
+        task.lifetime = Some(Duration::from_secs(7200));
+        // Begun a day after the deadline that its host wrote.
+        let begun = DEADLINE + 86_400;
+        task.timeline.created = Some(at(begun));
+        let tags = JobTags::of(&task).unwrap();
+        assert!(!is_overdue(&task, &tags, at(begun + 7200)));
+        assert!(is_overdue(&task, &tags, at(begun + 7200 + MARGIN.as_secs() + 1)));
+    }
+
+    #[test]
+    fn a_task_that_lacks_one_of_our_tags_is_not_judged() {
+        let all = [("owner", "host-9"), ("job", JOB), ("deadline", "1700000000")];
+        assert!(JobTags::of(&tagged(&all)).is_some());
+        for left_out in 0..all.len() {
+            let mut some = all.to_vec();
+            some.remove(left_out);
+            assert_eq!(JobTags::of(&tagged(&some)), None, "{some:?}");
+        }
+        for (name, odd) in [
+            ("deadline", ""),
+            ("deadline", "-1"),
+            ("deadline", "soon"),
+            ("deadline", "0"),
+            ("deadline", "+1700000000"),
+            ("deadline", "01700000000"),
+            ("deadline", "1.5"),
+            ("deadline", "99999999999999999999"),
+            ("deadline", "18446744073709551615"),
+            ("job", "x"),
+            ("owner", ""),
+        ] {
+            let changed = all.map(|(tag, value)| (tag, if tag == name { odd } else { value }));
+            assert_eq!(JobTags::of(&tagged(&changed)), None, "{name}={odd}");
+        }
+        assert_eq!(JobTags::of(&example()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_tag_and_no_clock_panics_or_ends_a_task_early(
+            deadline in any::<u64>(), now in 0..u64::MAX / 4, text in "\\PC{0,20}",
+        ) {
+            let given = deadline.to_string();
+            let task = tagged(&[("owner", "h"), ("job", JOB), ("deadline", &given)]);
+            if let Some(tags) = JobTags::of(&task)
+                && let Some(now) = UNIX_EPOCH.checked_add(Duration::from_secs(now))
+                && is_overdue(&task, &tags, now)
+            {
+                prop_assert!(now.duration_since(tags.deadline).unwrap() > MARGIN);
+            }
+            let _ = JobTags::of(&tagged(&[("owner", "h"), ("job", JOB), ("deadline", &text)]));
+        }
+    }
+}

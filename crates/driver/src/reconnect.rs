@@ -1,0 +1,49 @@
+//! The way back to a task that a state file names.
+//!
+//! It reads what `prepare` wrote and never changes it.
+
+use std::net::SocketAddr;
+
+use fargate_config::JobTimeouts;
+use fargate_model::cause::{CauseReport, FailureCause};
+
+use crate::mask;
+use crate::session::{
+    ClientKey, HostKeyPolicy, LoginError, TaskConnector, TaskLogin, parse_host_key,
+};
+use crate::state::{JobRecord, TaskServer};
+use crate::task::{FailureContext, login_failed};
+
+/// Where the task of `record` answers, with the host key that was pinned.
+///
+/// # Errors
+///
+/// A [`CauseReport`] if the record lacks something.
+pub fn to(record: &JobRecord, timeouts: &JobTimeouts) -> Result<TaskConnector, CauseReport> {
+    let damaged = |what: &str| {
+        CauseReport::new(FailureCause::StateDamaged).because(format!("No usable {what}."))
+    };
+    let address = record.address.ok_or_else(|| damaged("address"))?;
+    let pinned = parse_host_key(&record.host_key).map_err(|_| damaged("host key"))?;
+    let host = match &record.peer {
+        Some(TaskServer::Agent(_)) => HostKeyPolicy::Agent(pinned),
+        Some(TaskServer::Sshd(_)) => HostKeyPolicy::Pinned(pinned),
+        None => return Err(damaged("peer")),
+    };
+    mask::remember(record.client_key.expose());
+    let login = TaskLogin {
+        user: record.user.clone(),
+        key: ClientKey::parse(record.client_key.expose()).map_err(|_| damaged("client key"))?,
+        host,
+    };
+    Ok(TaskConnector { address, login, timeouts: timeouts.clone() })
+}
+
+/// Why nobody is let in at `address` any more; another host key is an event for the operator.
+pub fn shut(error: &LoginError, address: SocketAddr) -> CauseReport {
+    let why = login_failed(error, address, &FailureContext::default());
+    if why.cause == FailureCause::WrongHost {
+        tracing::error!(event = "security.wrong_host", address = %address, "{error}");
+    }
+    why
+}

@@ -1,0 +1,555 @@
+//! One script through an open session: uploaded whole, its output passed on and acknowledged, its
+//! end reported exactly as the agent told it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fargate_model::id::RandomToken;
+use fargate_protocol::{
+    AgentMessage, AgentNotice, AgentRefusal, ClientMessage, FrameDecoder, FrameError, MAX_CHUNK,
+    RunAcceptance, RunCommand, RunRequest, ScriptExit,
+};
+use russh::client::Msg;
+use russh::{ChannelReadHalf, ChannelWriteHalf};
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::info;
+
+use super::agent::{AgentSession, next, send, send_within};
+use super::cancel::{CancelRequest, CancelSignals};
+use super::console::{ConsoleError, ConsoleProgress, ConsoleWriter};
+use super::login::LoginError;
+use super::script_progress::{ConnectionOutcome, ScriptProgress, ScriptStartMode};
+use crate::fail_point::FailPoint;
+
+/// Acknowledgements are sent at least this often, in bytes of output; one sixteenth of the window.
+const ACK_EVERY: u64 = 256 * 1024;
+/// From the last byte of a script to its start, beyond the grace of a former script.
+pub(super) const START_WITHIN: Duration = Duration::from_secs(30);
+
+/// What is run.
+#[derive(Clone, Debug)]
+pub enum TaskCommand {
+    /// A script for a shell.
+    Script {
+        /// The shell.
+        shell: String,
+        /// The script.
+        bytes: Vec<u8>,
+    },
+    /// A program and its arguments.
+    Argv(Vec<String>),
+}
+
+/// What was known of the task when its script had ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskCondition {
+    /// Nothing spoke of an end.
+    Alive,
+    /// The agent had said that the task is to end: this may not be the script's own end.
+    Ending,
+    /// As above, and the agent knows that nothing of that had reached the script.
+    EndingUnfelt,
+    /// The stock server was gone, so the task may be ending.
+    Gone,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub enum ScriptOutcome {
+    /// The script ended and all its output was written.
+    Ended {
+        /// How.
+        ending: ScriptExit,
+        /// What was known of the task by then.
+        sign: TaskCondition,
+        /// We had asked for an end.
+        stopped: bool,
+        /// A process that the script left behind still holds its output.
+        output_left: bool,
+    },
+    /// We asked for an end and do not wait for it; the agent sees to it, with or without us.
+    Left,
+    /// The agent does not run it; nothing was started.
+    Refused(AgentRefusal),
+    /// A stock server's login shell did not run our program; nothing was started.
+    NoShell {
+        /// What was seen instead.
+        how: String,
+    },
+    /// Another `run` took this one's place.
+    Superseded {
+        /// Bytes of output that arrived.
+        received: u64,
+        /// True if the script may have been started.
+        started: bool,
+    },
+    /// The connection is gone and nobody said how the script ended.
+    Lost {
+        /// In words.
+        how: String,
+        /// Bytes of output that arrived.
+        received: u64,
+        /// True if the script may have been started.
+        started: bool,
+        /// The agent had said that the task is to end.
+        warned: bool,
+    },
+    /// Whoever reads our output is gone.
+    OutputClosed,
+    /// Nobody answered, so nothing was sent.
+    Unreached {
+        /// In words.
+        how: String,
+    },
+    /// The connection is gone, and whoever answers now does not let us back: another machine, or one
+    /// that takes our key no more.
+    Shut {
+        /// What the login came to.
+        error: LoginError,
+        /// Where.
+        address: SocketAddr,
+        /// In words.
+        how: String,
+        /// Bytes of output that arrived.
+        received: u64,
+        /// True if the script may have been started.
+        started: bool,
+    },
+}
+
+impl ScriptOutcome {
+    /// Nothing was sent: whoever answers at `address` does not let us in.
+    #[must_use]
+    pub fn shut(error: LoginError, address: SocketAddr) -> Self {
+        Self::Shut { how: error.to_string(), error, address, received: 0, started: false }
+    }
+
+    /// The script may have been started.
+    #[must_use]
+    pub fn may_have_run(&self) -> bool {
+        match self {
+            Self::Ended { .. } | Self::Left | Self::OutputClosed => true,
+            Self::Superseded { started, .. }
+            | Self::Lost { started, .. }
+            | Self::Shut { started, .. } => *started,
+            Self::Refused(_) | Self::NoShell { .. } | Self::Unreached { .. } => false,
+        }
+    }
+}
+
+/// From the wish to attach to its answer.
+const ATTACH_WITHIN: Duration = Duration::from_secs(10);
+
+impl AgentSession {
+    /// Runs `job`, or attaches to it; `stops` brings wishes to end it.
+    ///
+    /// The future returns when the script ended, the connection is lost, or a wish to end was passed
+    /// on and its time is over. The agent's own deadlines bound the script.
+    pub(super) async fn attend(
+        mut self,
+        run_id: &RandomToken,
+        job: &TaskCommand,
+        begin: ScriptStartMode,
+        course: &ScriptProgress,
+        console: &mut ConsoleWriter,
+        stops: &mut CancelSignals,
+    ) -> ConnectionOutcome {
+        let begun = match begin {
+            ScriptStartMode::Send => self.start(run_id, job, course, stops).await,
+            ScriptStartMode::Attach { cut_at } => {
+                self.attach(run_id, job, course, stops, cut_at).await
+            }
+        };
+        let attended = match begun {
+            Ok(()) => {
+                let Self { read, write, decoder, patience, .. } = &mut self;
+                let writer = AgentWriter { write, stall: patience.send };
+                listen(read, &writer, decoder, course, console, stops).await
+            }
+            Err(attended) => attended,
+        };
+        if matches!(attended, ConnectionOutcome::Done(_)) {
+            self.close().await;
+        }
+        attended
+    }
+
+    /// From the request to the running script.
+    async fn start(
+        &mut self,
+        run_id: &RandomToken,
+        job: &TaskCommand,
+        course: &ScriptProgress,
+        stops: &mut CancelSignals,
+    ) -> Result<(), ConnectionOutcome> {
+        let (run, script) = request(run_id, job, None, course.join_streams);
+        let Self { read, write, decoder, patience, .. } = self;
+        let answer = next(read, decoder);
+        tokio::pin!(answer);
+        let uploaded = tokio::select! {
+            uploaded = upload(write, run, script, patience.send) => uploaded,
+            early = &mut answer => return Err(refused_early(early, course)),
+            stop = stops.next() => return Err(leave_early(write, stop).await),
+        };
+        // From here on all of it may arrive; a piece that was not taken is one that it lacks.
+        uploaded.map_err(ConnectionOutcome::Cut)?;
+        course.sent.set(true);
+        FailPoint::ScriptSent.reached();
+        let answer = tokio::select! {
+            answer = timeout(patience.start, answer) => answer,
+            stop = stops.next() => return Err(leave_early(write, stop).await),
+        };
+        match answer {
+            Ok(Ok(Some(AgentMessage::Accepted(
+                RunAcceptance::Started | RunAcceptance::Resumed,
+            )))) => {
+                course.set_started();
+                FailPoint::ScriptStarted.reached();
+                Ok(())
+            }
+            Ok(Ok(Some(AgentMessage::Accepted(RunAcceptance::Superseded)))) => {
+                course.sent.set(false);
+                Err(ConnectionOutcome::Done(course.superseded()))
+            }
+            Ok(Ok(Some(AgentMessage::Refused(refusal)))) => {
+                course.sent.set(false);
+                Err(ConnectionOutcome::Done(ScriptOutcome::Refused(refusal)))
+            }
+            Ok(Ok(Some(_))) => {
+                Err(ConnectionOutcome::Done(course.lost("the agent answered out of turn")))
+            }
+            Ok(Ok(None)) => Err(cut("the connection was cut")),
+            Ok(Err(error)) => Err(ConnectionOutcome::Done(course.lost(error.to_string()))),
+            Err(_) => Err(cut("the agent did not start the script in time")),
+        }
+    }
+
+    /// Asks to be attached; a wish to end is kept for whoever answers.
+    async fn ask_for(
+        &mut self,
+        run: RunRequest,
+        course: &ScriptProgress,
+        stops: &mut CancelSignals,
+    ) -> Result<AgentReply, ConnectionOutcome> {
+        let Self { read, write, decoder, patience, .. } = self;
+        let stall = patience.send;
+        send_within(stall, write, &ClientMessage::Run(run))
+            .await
+            .map_err(ConnectionOutcome::Cut)?;
+        let answer = timeout(ATTACH_WITHIN, next(read, decoder));
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return Ok(answer),
+                stop = stops.next() => {
+                    if !course.wish(stop) {
+                        return Err(ConnectionOutcome::Done(ScriptOutcome::Left));
+                    }
+                }
+                () = at(course.leave_at()) => return Err(ConnectionOutcome::Done(ScriptOutcome::Left)),
+            }
+        }
+    }
+
+    /// From a new session to the script that a former one has left behind; one that the agent has
+    /// never seen whole is sent again.
+    async fn attach(
+        &mut self,
+        run_id: &RandomToken,
+        job: &TaskCommand,
+        course: &ScriptProgress,
+        stops: &mut CancelSignals,
+        cut_at: Instant,
+    ) -> Result<(), ConnectionOutcome> {
+        let offset = course.received();
+        let (run, _) = request(run_id, job, Some(offset), course.join_streams);
+        let answer = self.ask_for(run, course, stops).await?;
+        let away_ms = u64::try_from(cut_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let lost = |how: &str| Err(ConnectionOutcome::Done(course.lost(how)));
+        match answer {
+            Ok(Ok(Some(AgentMessage::Accepted(
+                RunAcceptance::Started | RunAcceptance::Resumed,
+            )))) => {
+                info!(event = "session.resumed", offset, away_ms);
+                course.set_started();
+                Ok(())
+            }
+            Ok(Ok(Some(AgentMessage::Accepted(RunAcceptance::Unknown))))
+                if course.started.get() =>
+            {
+                lost("the agent knows nothing of the script that it has started")
+            }
+            Ok(Ok(Some(AgentMessage::Accepted(RunAcceptance::Unknown)))) => {
+                info!(event = "session.sent_again", away_ms, "the script had not arrived whole");
+                course.sent.set(false);
+                if course.leave_at().is_some() {
+                    return Err(ConnectionOutcome::Done(ScriptOutcome::Left));
+                }
+                self.start(run_id, job, course, stops).await
+            }
+            Ok(Ok(Some(AgentMessage::Accepted(RunAcceptance::Superseded)))) => {
+                Err(ConnectionOutcome::Done(course.superseded()))
+            }
+            Ok(Ok(Some(AgentMessage::Accepted(RunAcceptance::Abandoned)))) => {
+                lost("the agent has ended the script, because nobody listened for too long")
+            }
+            Ok(Ok(Some(AgentMessage::Refused(refusal)))) => {
+                lost(&format!("the agent refused: {refusal}"))
+            }
+            Ok(Ok(Some(_))) => lost("the agent answered out of turn"),
+            Ok(Ok(None)) => Err(cut("the connection was cut")),
+            Ok(Err(error)) => lost(&error.to_string()),
+            Err(_) => Err(cut("the agent did not answer in time")),
+        }
+    }
+}
+
+/// What the agent says to a request, unless it stays silent.
+type AgentReply = Result<Result<Option<AgentMessage>, FrameError>, Elapsed>;
+
+fn cut(how: &str) -> ConnectionOutcome {
+    ConnectionOutcome::Cut(how.to_owned())
+}
+
+/// Before the whole script was sent, the agent can only have refused it, or have got it through a
+/// former connection: then it is attached to.
+fn refused_early(
+    answer: Result<Option<AgentMessage>, FrameError>,
+    course: &ScriptProgress,
+) -> ConnectionOutcome {
+    match answer {
+        Ok(Some(AgentMessage::Refused(refusal))) => {
+            ConnectionOutcome::Done(ScriptOutcome::Refused(refusal))
+        }
+        Ok(Some(AgentMessage::Accepted(RunAcceptance::Superseded))) => {
+            ConnectionOutcome::Done(course.superseded())
+        }
+        Ok(Some(AgentMessage::Accepted(_))) => cut("the agent has the script already"),
+        Ok(None) => cut("the agent left before it had the whole script"),
+        Ok(Some(_)) | Err(_) => {
+            ConnectionOutcome::Done(course.lost("the agent answered out of turn"))
+        }
+    }
+}
+
+/// Between the request and its answer: a script that has started hears of it, one that has not is
+/// not started, because the upload ends here.
+async fn leave_early(write: &ChannelWriteHalf<Msg>, stop: CancelRequest) -> ConnectionOutcome {
+    let _ = timeout(stop.leave_after, send(write, &signal(stop))).await;
+    ConnectionOutcome::Done(ScriptOutcome::Left)
+}
+
+fn signal(stop: CancelRequest) -> ClientMessage {
+    let grace_ms = u64::try_from(stop.grace.as_millis()).unwrap_or(u64::MAX);
+    ClientMessage::Signal { signal: stop.signal, grace_ms }
+}
+
+fn request<'a>(
+    run_id: &RandomToken,
+    job: &'a TaskCommand,
+    resume_from: Option<u64>,
+    join_streams: bool,
+) -> (RunRequest, &'a [u8]) {
+    let (what, script): (RunCommand, &[u8]) = match job {
+        TaskCommand::Script { shell, bytes } => {
+            let sha256 = Sha256::digest(bytes).to_vec();
+            let length = bytes.len() as u64;
+            (RunCommand::Script { shell: shell.clone(), length, sha256 }, bytes)
+        }
+        TaskCommand::Argv(argv) => (RunCommand::Argv { argv: argv.clone() }, &[]),
+    };
+    let run_id = run_id.clone();
+    let (target, env, cwd) = (None, Vec::new(), None);
+    (RunRequest { run_id, target, what, env, cwd, resume_from, join_streams }, script)
+}
+
+/// Sends the request and the script, each piece within `stall`.
+async fn upload(
+    write: &ChannelWriteHalf<Msg>,
+    run: RunRequest,
+    script: &[u8],
+    stall: Duration,
+) -> Result<(), String> {
+    send_within(stall, write, &ClientMessage::Run(run)).await?;
+    for bytes in script.chunks(MAX_CHUNK) {
+        send_within(stall, write, &ClientMessage::Script { bytes: bytes.to_vec() }).await?;
+    }
+    Ok(())
+}
+
+/// The way to the agent.
+struct AgentWriter<'a> {
+    write: &'a ChannelWriteHalf<Msg>,
+    /// How long it may take nothing.
+    stall: Duration,
+}
+
+/// The time between a script's start and its end.
+///
+/// Hearing and speaking go on side by side, and neither waits for the other: the SSH library stops
+/// reading the network while what it has read is not taken, so whoever hears must never send.
+async fn listen(
+    read: &mut ChannelReadHalf,
+    writer: &AgentWriter<'_>,
+    decoder: &mut FrameDecoder,
+    course: &ScriptProgress,
+    console: &mut ConsoleWriter,
+    stops: &mut CancelSignals,
+) -> ConnectionOutcome {
+    let progress = console.progress();
+    let heard = hear(read, decoder, course, console);
+    tokio::pin!(heard);
+    let spoken = tokio::select! {
+        heard = &mut heard => return heard,
+        spoken = speak(writer, course, progress, &mut *stops) => spoken,
+    };
+    match spoken {
+        // The agent has said how it ended; nothing that it could still be told changes that.
+        ConnectionOutcome::Cut(_) if course.has_ended.get() => tokio::select! {
+            heard = &mut heard => heard,
+            _ = stops.next() => ConnectionOutcome::Done(ScriptOutcome::Left),
+        },
+        spoken => spoken,
+    }
+}
+
+/// Sends acknowledgements and wishes to end; returns when it is time to leave.
+async fn speak(
+    writer: &AgentWriter<'_>,
+    course: &ScriptProgress,
+    mut progress: watch::Receiver<ConsoleProgress>,
+    stops: &mut CancelSignals,
+) -> ConnectionOutcome {
+    let mut acknowledged = 0;
+    let mut first = course.stop.get().map(signal);
+    if course.received() > 0 {
+        // A former connection may have lost acknowledgements that the agent waits for.
+        acknowledged = progress.borrow().written;
+        let ack = ClientMessage::Ack { offset: acknowledged };
+        if let Err(how) = send_within(writer.stall, writer.write, &ack).await {
+            return ConnectionOutcome::Cut(how);
+        }
+    }
+    loop {
+        let message = match first.take() {
+            Some(message) => message,
+            None => tokio::select! {
+                biased;
+                stop = stops.next() => {
+                    if !course.wish(stop) {
+                        return ConnectionOutcome::Done(ScriptOutcome::Left);
+                    }
+                    signal(stop)
+                }
+                () = at(course.leave_at()) => return ConnectionOutcome::Done(ScriptOutcome::Left),
+                Ok(()) = progress.changed() => {
+                    let now = *progress.borrow_and_update();
+                    if now.closed {
+                        return ConnectionOutcome::Done(ScriptOutcome::OutputClosed);
+                    }
+                    let caught_up = now.written == course.received();
+                    if now.written - acknowledged < ACK_EVERY && !caught_up {
+                        continue;
+                    }
+                    acknowledged = now.written;
+                    ClientMessage::Ack { offset: now.written }
+                }
+            },
+        };
+        let sent = tokio::select! {
+            sent = send_within(writer.stall, writer.write, &message) => sent,
+            () = at(course.leave_at()) => return ConnectionOutcome::Done(ScriptOutcome::Left),
+        };
+        if let Err(how) = sent {
+            return ConnectionOutcome::Cut(how);
+        }
+    }
+}
+
+pub(super) async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Hears what the agent says, and sends nothing.
+async fn hear(
+    read: &mut ChannelReadHalf,
+    decoder: &mut FrameDecoder,
+    course: &ScriptProgress,
+    console: &mut ConsoleWriter,
+) -> ConnectionOutcome {
+    loop {
+        let (ending, by_itself) = match next(read, decoder).await {
+            Ok(Some(message)) => match take_in(message, course, console) {
+                Ok(None) => continue,
+                Ok(Some(ended)) => ended,
+                Err(outcome) => return ConnectionOutcome::Done(outcome),
+            },
+            Ok(None) => return cut("the connection was cut"),
+            Err(error) => return ConnectionOutcome::Done(course.lost(error.to_string())),
+        };
+        course.has_ended.set(true);
+        // The script has ended; its last output may still wait for a slow reader.
+        if console.drained().await.closed {
+            return ConnectionOutcome::Done(ScriptOutcome::OutputClosed);
+        }
+        return ConnectionOutcome::Done(ScriptOutcome::Ended {
+            ending,
+            sign: match (course.is_terminating(), by_itself) {
+                (false, _) => TaskCondition::Alive,
+                (true, false) => TaskCondition::Ending,
+                (true, true) => TaskCondition::EndingUnfelt,
+            },
+            stopped: course.leave_at().is_some(),
+            output_left: course.output_left.get(),
+        });
+    }
+}
+
+/// How the script ended, and whether by itself, once the agent said so.
+fn take_in(
+    message: AgentMessage,
+    course: &ScriptProgress,
+    console: &mut ConsoleWriter,
+) -> Result<Option<(ScriptExit, bool)>, ScriptOutcome> {
+    let received = course.received();
+    match message {
+        AgentMessage::Output { offset, stream, bytes } => {
+            if offset != received {
+                let gap = format!("output at {offset} where {received} was expected");
+                return Err(course.lost(gap));
+            }
+            let length = bytes.len() as u64;
+            match console.put(stream, bytes) {
+                Ok(()) => course.received.set(received + length),
+                Err(ConsoleError::Closed) => return Err(ScriptOutcome::OutputClosed),
+                Err(error @ ConsoleError::Overrun) => return Err(course.lost(error.to_string())),
+            }
+            Ok(None)
+        }
+        AgentMessage::Exit { ending, offset, by_itself } if offset == received => {
+            Ok(Some((ending, by_itself)))
+        }
+        AgentMessage::Exit { offset, .. } => {
+            Err(course.lost(format!("{received} of {offset} bytes of output arrived")))
+        }
+        AgentMessage::Notice(AgentNotice::Terminating | AgentNotice::LeaseEnded { .. }) => {
+            course.terminating.set(true);
+            Ok(None)
+        }
+        AgentMessage::Notice(AgentNotice::OutputLeft) => {
+            course.output_left.set(true);
+            Ok(None)
+        }
+        AgentMessage::Notice(AgentNotice::Superseded) => Err(course.superseded()),
+        AgentMessage::Refused(refusal) => Err(course.lost(format!("the agent refused: {refusal}"))),
+        AgentMessage::HelloOk { .. } | AgentMessage::Accepted(_) => {
+            Err(course.lost("the agent answered out of turn"))
+        }
+    }
+}

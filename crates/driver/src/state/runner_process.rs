@@ -1,0 +1,253 @@
+//! Who calls the stages of a job, as a process: noted when its record is begun, so that it can be known
+//! later that no stage can come any more, although nobody cleaned up.
+//!
+//! It is sure or it says nothing. A process is known by its id and the moment of its start, so that an
+//! id that was given away again deceives nobody; where it cannot be looked up, it counts as alive.
+//!
+//! The caller is not always the parent: a shell around each stage is gone with the stage. It is the
+//! nearest process above that was there before the job's response was written, because it wrote it.
+
+use std::time::{Duration, SystemTime};
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+/// Ticks per second of the times in `/proc`. Source: proc(5); the kernel shows every program 100.
+const TICKS_PER_SECOND: u64 = 100;
+/// Most ancestors that are looked at.
+const MAX_ANCESTORS: usize = 32;
+/// So much older than the response must its writer be: far more than what the clocks and their
+/// rounding can make of a shell that was started right after it.
+const OLDER_TICKS: u64 = TICKS_PER_SECOND;
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunnerProcess {
+    /// The boot of the host; after another one, no process of this one is left.
+    boot: String,
+    /// Process ids mean something only in here.
+    pid_namespace: String,
+    /// While it lives, a stage may come. None: it is not known.
+    process: Option<ProcessIdentity>,
+    /// Those between it and the stage, which may be the caller as well: one that was started right
+    /// before its first job looks like a shell around the stage.
+    #[serde(default)]
+    between: Vec<ProcessIdentity>,
+}
+
+/// One process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct ProcessIdentity {
+    id: i32,
+    /// Ticks since the host's boot.
+    started_ticks: u64,
+}
+
+/// What is left of a manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunnerLiveness {
+    /// It is there, or it cannot be known.
+    Possible,
+    /// Its process is gone.
+    Ended,
+    /// The host was started anew.
+    Rebooted,
+}
+
+impl RunnerProcess {
+    /// The process above this one that wrote the job's response, which was `written` then.
+    #[must_use]
+    pub fn of_stage(written: SystemTime) -> Option<Self> {
+        let since = SystemTime::now().duration_since(written).unwrap_or_default();
+        let latest = ticks_up()?.saturating_sub(ticks(since)).saturating_sub(OLDER_TICKS);
+        let mut next = nix::unistd::getppid().as_raw();
+        let mut between = Vec::new();
+        for _ in 0..MAX_ANCESTORS {
+            // The first process of a host or a container adopts whoever lost its parent.
+            let Some(stat) = ProcessStat::of(next).filter(|_| next > 1) else { break };
+            let process = ProcessIdentity { id: next, started_ticks: stat.started_ticks };
+            if stat.started_ticks <= latest {
+                return Self::with(Some(process), between);
+            }
+            between.push(process);
+            next = stat.parent;
+        }
+        Self::with(None, between)
+    }
+
+    /// This very process, where it does everything itself.
+    #[must_use]
+    pub fn this_process() -> Option<Self> {
+        let id = nix::unistd::getpid().as_raw();
+        let started_ticks = ProcessStat::of(id)?.started_ticks;
+        Self::with(Some(ProcessIdentity { id, started_ticks }), Vec::new())
+    }
+
+    fn with(process: Option<ProcessIdentity>, between: Vec<ProcessIdentity>) -> Option<Self> {
+        Some(Self { boot: boot()?, pid_namespace: pid_namespace()?, process, between })
+    }
+
+    /// Looks for it.
+    #[must_use]
+    pub fn presence(&self) -> RunnerLiveness {
+        if boot().is_some_and(|boot| boot != self.boot) {
+            return RunnerLiveness::Rebooted;
+        }
+        let comparable = pid_namespace().is_some_and(|here| here == self.pid_namespace);
+        let gone = comparable
+            && self.process.is_some_and(ProcessIdentity::is_gone)
+            && self.between.iter().all(|process| process.is_gone());
+        if gone { RunnerLiveness::Ended } else { RunnerLiveness::Possible }
+    }
+}
+
+impl ProcessIdentity {
+    fn is_gone(self) -> bool {
+        if kill(Pid::from_raw(self.id), None) == Err(Errno::ESRCH) {
+            return true;
+        }
+        // A /proc that hides other users' processes says nothing.
+        ProcessStat::of(self.id)
+            .is_some_and(|stat| stat.started_ticks != self.started_ticks || stat.is_over)
+    }
+}
+
+/// What `/proc/ID/stat` tells.
+struct ProcessStat {
+    parent: i32,
+    started_ticks: u64,
+    /// A zombie: it has ended and nobody has asked how.
+    is_over: bool,
+}
+
+impl ProcessStat {
+    fn of(id: i32) -> Option<Self> {
+        Self::parse(&std::fs::read(format!("/proc/{id}/stat")).ok()?)
+    }
+
+    /// Source: `proc_pid_stat(5)`. The name, which may hold anything, ends with the last parenthesis;
+    /// after it stand fields 3 (state), 4 (parent) and 22 (start).
+    fn parse(line: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(line);
+        let (_, rest) = text.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        Some(Self {
+            parent: fields.get(1)?.parse().ok()?,
+            started_ticks: fields.get(19)?.parse().ok()?,
+            is_over: matches!(*fields.first()?, "Z" | "X"),
+        })
+    }
+}
+
+fn ticks(duration: Duration) -> u64 {
+    let whole = duration.as_secs().saturating_mul(TICKS_PER_SECOND);
+    whole.saturating_add(u64::from(duration.subsec_millis()) * TICKS_PER_SECOND / 1000)
+}
+
+/// Since the host's boot.
+fn ticks_up() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/uptime").ok()?;
+    let seconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok().map(ticks)
+}
+
+fn boot() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+fn pid_namespace() -> Option<String> {
+    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(link.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Child, Command, Stdio};
+
+    fn sleeper() -> (Child, RunnerProcess) {
+        let child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
+        let id = i32::try_from(child.id()).unwrap();
+        let started_ticks = ProcessStat::of(id).unwrap().started_ticks;
+        (
+            child,
+            RunnerProcess::with(Some(ProcessIdentity { id, started_ticks }), Vec::new()).unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_process_that_ended_is_gone_also_before_anybody_asked_how() {
+        let (mut child, manager) = sleeper();
+        assert_eq!(manager.presence(), RunnerLiveness::Possible);
+        child.kill().unwrap();
+        // Waits for its end without asking how it ended, so that it stays a zombie.
+        let flags = nix::sys::wait::WaitPidFlag::WEXITED | nix::sys::wait::WaitPidFlag::WNOWAIT;
+        let id = nix::sys::wait::Id::Pid(Pid::from_raw(i32::try_from(child.id()).unwrap()));
+        nix::sys::wait::waitid(id, flags).unwrap();
+        assert_eq!(manager.presence(), RunnerLiveness::Ended);
+        child.wait().unwrap();
+        assert_eq!(manager.presence(), RunnerLiveness::Ended);
+    }
+
+    #[test]
+    fn while_one_between_it_and_the_stage_lives_it_is_not_gone() {
+        let (mut child, manager) = sleeper();
+        let (mut younger, between) = sleeper();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let manager = RunnerProcess { between: between.process.into_iter().collect(), ..manager };
+        assert_eq!(manager.presence(), RunnerLiveness::Possible);
+        younger.kill().unwrap();
+        younger.wait().unwrap();
+        assert_eq!(manager.presence(), RunnerLiveness::Ended);
+    }
+
+    #[test]
+    fn an_id_that_was_given_away_again_deceives_nobody() {
+        let (mut child, mut manager) = sleeper();
+        manager.process.as_mut().unwrap().started_ticks -= 1;
+        assert_eq!(manager.presence(), RunnerLiveness::Ended);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn another_boot_ends_it_and_another_namespace_says_nothing() {
+        let (mut child, manager) = sleeper();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let elsewhere = RunnerProcess { pid_namespace: "pid:[1]".to_owned(), ..manager.clone() };
+        assert_eq!(elsewhere.presence(), RunnerLiveness::Possible);
+        let before = RunnerProcess { boot: "another".to_owned(), ..elsewhere };
+        assert_eq!(before.presence(), RunnerLiveness::Rebooted);
+        let nobody = RunnerProcess { process: None, ..manager };
+        assert_eq!(nobody.presence(), RunnerLiveness::Possible);
+    }
+
+    #[test]
+    fn the_caller_is_the_nearest_above_that_was_there_well_before_the_response() {
+        let started =
+            |process: &ProcessIdentity| ProcessStat::of(process.id).unwrap().started_ticks;
+        let now = RunnerProcess::of_stage(SystemTime::now()).unwrap();
+        let process = now.process.expect("whoever started the tests is older");
+        assert_eq!(process.started_ticks, started(&process));
+        assert!(process.started_ticks + OLDER_TICKS <= ticks_up().unwrap());
+        assert_eq!(now.presence(), RunnerLiveness::Possible);
+        // Nobody was there before the host was.
+        let early = RunnerProcess::of_stage(SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!((early.presence(), early.process), (RunnerLiveness::Possible, None));
+    }
+
+    #[test]
+    fn a_hostile_name_does_not_shift_the_fields() {
+        let line = b"7 (a) R 1 (b) S 42 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
+        let stat = ProcessStat::parse(line).unwrap();
+        assert_eq!((stat.parent, stat.started_ticks, stat.is_over), (42, 12345, false));
+        for cut in 0..line.len() {
+            let _ = ProcessStat::parse(&line[..cut]);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What a container wrote before it ended without ever having answered, or ended its task: the last
+//! lines of its log.
+//!
+//! It is asked for only then, within a few seconds, and never changes what is told beside it: a host
+//! whose role lacks the rights works as before, and says once which ones these are.
+
+use std::time::Duration;
+
+use fargate_model::cause::{CauseReport, FailureCause};
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::warn;
+
+use super::client::EcsClient;
+use super::observation::ObservedTask;
+use super::release::retry;
+use super::spec::LaunchRequest;
+use crate::aws::{CallError, LogStream};
+use crate::mask;
+use crate::state::StateFolder;
+
+/// Lines that are shown.
+const LINES: usize = 20;
+/// Longest line that is shown, in characters.
+const LONGEST_LINE: usize = 300;
+/// For all of it. Container runtimes pass lines on within 5 s.
+const WITHIN: Duration = Duration::from_secs(6);
+/// Before a log that has nothing yet is read again.
+const AGAIN: Duration = Duration::from_millis(500);
+/// To know where the log is.
+const DEFINITION_RIGHT: &str = "ecs:DescribeTaskDefinition";
+
+/// Adds to `why` what is left of the log of the container that ended, if one did: the one that it
+/// names, else the job's.
+pub async fn add_last_lines(
+    why: CauseReport,
+    ecs: &EcsClient,
+    folder: &StateFolder,
+    launch: &LaunchRequest,
+    seen: &ObservedTask,
+    deadline: Instant,
+) -> CauseReport {
+    let own = launch.containers.first().map_or("", |container| container.name.as_str());
+    let other = why.facts.get("other").filter(|_| why.cause == FailureCause::ContainerEnded);
+    let own = other.map_or(own, String::as_str);
+    let ended = |name: Option<&str>| {
+        let mut containers = seen.containers.iter().filter(|c| c.exit_code.is_some());
+        containers.find(|container| name.is_none_or(|name| container.name == name))
+    };
+    let Some(container) = ended(Some(own)).or_else(|| ended(None)) else { return why };
+    let refused = |right| folder.was_refused(right, ecs.region(), &launch.cluster);
+    if [DEFINITION_RIGHT, LogStream::RIGHT].into_iter().any(refused) {
+        return why;
+    }
+    let deadline = deadline.min(Instant::now() + WITHIN);
+    let definition = seen.definition.as_deref().unwrap_or(&launch.task_definition);
+    let task_id = seen.task.task_id();
+    let find = || ecs.log_stream(definition, &container.name, task_id);
+    let stream = match retry(deadline, find).await {
+        Ok(None) => return why,
+        Ok(Some(stream)) => stream,
+        Err(error) => return unread(why, &error, ecs, folder, launch),
+    };
+    let place = format!("group {}, stream {}", stream.group, stream.stream);
+    match read(ecs, &stream, deadline).await {
+        Ok(lines) if lines.is_empty() => why.because(format!("Its log is empty: {place}.")),
+        Ok(lines) => why.with("log", place).ending_with(lines),
+        Err(error) => unread(why, &error, ecs, folder, launch),
+    }
+}
+
+fn too_late() -> CallError {
+    CallError::NoAnswer { text: format!("no answer within {} s", WITHIN.as_secs()) }
+}
+
+/// The last lines, once there are any: the log may be behind the container's end.
+async fn read(
+    ecs: &EcsClient,
+    stream: &LogStream,
+    deadline: Instant,
+) -> Result<Vec<String>, CallError> {
+    let mut last = Err(too_late());
+    loop {
+        match timeout_at(deadline, ecs.account().last_events(stream, LINES)).await {
+            Err(_) => return last,
+            Ok(Ok(events)) if !events.is_empty() => return Ok(shown(&events)),
+            Ok(Ok(_)) => last = Ok(Vec::new()),
+            Ok(Err(error)) if error.is_transient() || is_not_there(&error) => last = Err(error),
+            Ok(Err(error)) => return Err(error),
+        }
+        if Instant::now() + AGAIN >= deadline {
+            return last;
+        }
+        sleep(AGAIN).await;
+    }
+}
+
+fn is_not_there(error: &CallError) -> bool {
+    match error {
+        CallError::Elsewhere { error, .. } => is_not_there(error),
+        CallError::Answered { code, .. } => code == "ResourceNotFoundException",
+        _ => false,
+    }
+}
+
+/// Without secrets, which may lie across two events, and without anything that moves a cursor.
+fn shown(events: &[String]) -> Vec<String> {
+    let masked = mask::pieces(events);
+    let line = |event: &String| mask::within(event.trim_end(), LONGEST_LINE);
+    masked.iter().skip(events.len().saturating_sub(LINES)).map(line).collect()
+}
+
+/// Says why there are no lines, and what right is missing; that is asked for again after an hour.
+fn unread(
+    why: CauseReport,
+    error: &CallError,
+    ecs: &EcsClient,
+    folder: &StateFolder,
+    launch: &LaunchRequest,
+) -> CauseReport {
+    for right in [DEFINITION_RIGHT, LogStream::RIGHT] {
+        if error.denies(right) {
+            folder.remember_refusal(right, ecs.region(), &launch.cluster);
+            warn!(
+                event = "right.missing",
+                action = right,
+                "the log of a container that ended is not shown: {error}"
+            );
+            return why.because(format!(
+                "Its log was not read: this host's role may not {right}, which would show its last lines here."
+            ));
+        }
+    }
+    warn!(event = "log.unread", request_id = error.request_id(), "{error}");
+    why.quoting("Its log could not be read", error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_move_no_cursor_show_no_secret_and_are_few_and_short() {
+        mask::remember("canary-last-words-secret");
+        let mut events: Vec<String> = (0..LINES).map(|n| format!("line {n}\r\n")).collect();
+        events.extend(
+            ["\x1b[2Jred canary-last-words", "-secret", &"x".repeat(1000)].map(str::to_owned),
+        );
+        let lines = shown(&events);
+        assert_eq!((lines.len(), lines[0].as_str()), (LINES, "line 3"));
+        assert_eq!(lines[LINES - 3..LINES - 1], ["\\x1b[2Jred [MASKED]", "[MASKED]"]);
+        assert_eq!(lines[LINES - 1].chars().count(), LONGEST_LINE);
+    }
+}

@@ -1,0 +1,41 @@
+//! Which tasks a request is about, for whoever names tasks in a rule. It refuses nothing: what
+//! names no task is about none.
+
+use serde_json::Value;
+
+use crate::fault::CloudTaskIdentity;
+use crate::state::CloudResources;
+use crate::state::arns::RegionArns;
+use crate::state::task::JOB_VARIABLE;
+
+/// The tasks that a request of ECS names; for RunTask, the one that is to be.
+pub fn concerned(
+    state: &mut CloudResources,
+    region: &str,
+    operation: &str,
+    body: &Value,
+) -> Vec<CloudTaskIdentity> {
+    if operation == "RunTask" {
+        return vec![to_be(region, body)];
+    }
+    let one = ["task", "resourceArn"].into_iter().filter_map(|member| body[member].as_str());
+    let many = body["tasks"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    one.chain(many)
+        .filter_map(|reference| {
+            let id = reference.rsplit('/').next().unwrap_or(reference);
+            state.task(region, id).map(|task| task.named())
+        })
+        .collect()
+}
+
+/// The task that a RunTask asks for.
+fn to_be(region: &str, body: &Value) -> CloudTaskIdentity {
+    let names = RegionArns { region: region.to_owned() };
+    let definition = body["taskDefinition"].as_str().unwrap_or_default();
+    let family = names.family_and_revision(definition).map(|(family, _)| family.to_owned());
+    let containers = body["overrides"]["containerOverrides"].as_array().into_iter().flatten();
+    let mut pairs = containers.flat_map(|one| one["environment"].as_array().into_iter().flatten());
+    let job = pairs.find(|pair| pair["name"] == JOB_VARIABLE);
+    let job = job.and_then(|pair| pair["value"].as_str()).map(str::to_owned);
+    CloudTaskIdentity { job, family: family.unwrap_or_default(), ..CloudTaskIdentity::default() }
+}

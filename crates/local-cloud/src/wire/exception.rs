@@ -1,0 +1,74 @@
+//! An error as ECS answers it: a status, a name and a message.
+
+use serde_json::{Value, json};
+
+use super::member::WrongType;
+
+/// An error answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceException {
+    /// HTTP status.
+    pub status: u16,
+    /// The exception's name.
+    pub code: String,
+    /// What a person reads.
+    pub message: String,
+    /// `resourceIds` of a `ConflictException`.
+    pub resource_ids: Option<Vec<String>>,
+}
+
+impl ServiceException {
+    /// An error of the caller, status 400.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { status: 400, code: code.to_owned(), message: message.into(), resource_ids: None }
+    }
+
+    /// `ClientException`: an action or a resource that cannot be used so.
+    pub fn client(message: impl Into<String>) -> Self {
+        Self::new("ClientException", message)
+    }
+
+    /// `InvalidParameterException`: a parameter that cannot be so.
+    pub fn parameter(message: impl Into<String>) -> Self {
+        Self::new("InvalidParameterException", message)
+    }
+
+    /// The caller is too fast.
+    ///
+    /// Source: Amazon ECS API Reference, "Request throttling for the Amazon ECS API".
+    pub fn throttled() -> Self {
+        Self::new("ThrottlingException", "Rate exceeded")
+    }
+
+    /// The time of the caller's key is over.
+    pub fn expired() -> Self {
+        let message = "The security token included in the request is expired";
+        Self::new("ExpiredTokenException", message)
+    }
+
+    /// The cluster is not there.
+    pub fn no_cluster() -> Self {
+        Self::new("ClusterNotFoundException", "Cluster not found.")
+    }
+
+    /// The client token was used with other parameters; `tasks` are what it started then.
+    pub fn conflict(tasks: Vec<String>) -> Self {
+        let message = "The client token was already used with different request parameters.";
+        Self { resource_ids: Some(tasks), ..Self::new("ConflictException", message) }
+    }
+
+    /// The body.
+    pub fn body(&self) -> Value {
+        let mut body = json!({ "__type": self.code, "message": self.message });
+        if let Some(ids) = &self.resource_ids {
+            body["resourceIds"] = json!(ids);
+        }
+        body
+    }
+}
+
+impl From<WrongType> for ServiceException {
+    fn from(WrongType(message): WrongType) -> Self {
+        Self::new("SerializationException", message)
+    }
+}
