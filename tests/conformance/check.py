@@ -1,6 +1,6 @@
 """Plays all operations of a local cloud through boto3 and judges every byte by botocore's models.
 
-Started by tests/tests/local_cloud.rs, which also sets the faults that `faults` expects, in its
+Started by tests/tests/local_cloud_api.rs, which also sets the faults that `faults` expects, in its
 order. The endpoint is the first argument; LOCAL_CLOUD_SESSION and LOCAL_CLOUD_EXPIRED each hold
 "key secret token" of credentials that the cloud issued.
 """

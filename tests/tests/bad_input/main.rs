@@ -1,15 +1,15 @@
 //! Bad input: exactly one `error:` line that suffices by itself, the right exit class, no panic,
 //! nothing left running.
 
-mod clocks;
-mod configuration;
-mod environment;
-mod host;
-mod limits;
+mod clock_changes;
+mod configuration_file;
+mod first_commands;
+mod host_settings;
+mod job_environment;
+mod job_response_file;
 mod log_file;
-mod newcomer;
 mod private_memory;
-mod response;
+mod process_limits;
 mod state_folder;
 
 use fargate_tests::{SYSTEM_FAILURE, TestJob, TestProcessResult};

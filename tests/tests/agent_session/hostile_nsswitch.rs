@@ -1,0 +1,59 @@
+//! The static agent in an image whose look-ups of users and hosts lead to libraries that it cannot
+//! load.
+
+use std::fs;
+use std::process::Stdio;
+
+use fargate_tests::{TestHost, agent, have, until};
+use tokio::process::Command;
+
+use crate::openssh_client::DebugLogin;
+use crate::quiet_address;
+
+#[tokio::test]
+async fn a_hostile_nsswitch_does_not_keep_it_from_serving() {
+    if !have("bwrap") || !have("ssh") {
+        return;
+    }
+    let site = TestHost::open().await;
+    let job = site.prepared().await;
+    let state = job.state().expect("a state file");
+    let hostile = "passwd: systemd no_such_module\ngroup: no_such_module\n\
+                   hosts: no_such_module resolve\nshadow: no_such_module\n";
+    let nsswitch = site.folder().join("nsswitch.conf");
+    fs::write(&nsswitch, hostile).expect("a writable folder");
+    let (host, port) = quiet_address(&site);
+    // The same keys as the job's own task, so that the same client finds it right.
+    let task = site.task_of(&job).environment;
+    let mut other = Command::new("bwrap")
+        .args(["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"])
+        .args(["--unshare-pid", "--as-pid-1", "--die-with-parent"])
+        .args(["--ro-bind".as_ref(), nsswitch.as_os_str(), "/etc/nsswitch.conf".as_ref()])
+        .args(["--ro-bind".as_ref(), agent().as_os_str(), "/tmp/agent".as_ref()])
+        .args(["--", "/tmp/agent"])
+        .env_clear()
+        .env("SSH_PUBLIC_KEY", &task["SSH_PUBLIC_KEY"])
+        .env("FARGATE_RUNNER_HOST_KEY_SEED", &task["FARGATE_RUNNER_HOST_KEY_SEED"])
+        .env("FARGATE_RUNNER_ADDRESS", host)
+        .env("FARGATE_RUNNER_PORT", &port)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("bwrap starts");
+    let address = format!("{host}:{port}");
+    until("the agent listens", || std::net::TcpStream::connect(&address).is_ok()).await;
+    job.change_state(|state| state["address"] = address.as_str().into());
+    let look = "tail -n 1 /etc/nsswitch.conf; echo $HOME; whoami; exit 0";
+    let ended = job.run(look).await.with_code(0);
+    assert!(ended.out().starts_with("shadow: no_such_module\n/"), "{}", ended.out());
+    let text = |name: &str| state[name].as_str().expect("a text").to_owned();
+    let keys = (text("client_key"), text("host_key"));
+    let ssh = DebugLogin::with(&site, &job, &keys.0, &keys.1, host, &port);
+    let ended = ssh.start(&[], &["echo by hand; exit 4"]).ended().await.with_code(4);
+    assert_eq!(ended.out(), "by hand\n");
+    assert!(other.try_wait().expect("a child of ours").is_none(), "the agent still runs");
+    other.kill().await.expect("a child of ours");
+    job.change_state(|changed| changed["address"] = state["address"].clone());
+    site.close().await;
+}

@@ -1,4 +1,0 @@
-//! `cleanup` in every order and over every ruin of the state folder.
-
-mod damaged;
-mod order;

@@ -1,0 +1,56 @@
+//! The three shapes of a start that fails, over the wire: an exception, `failures[]`, a task that
+//! stops; answers that are lost, late or odd; an agent that does not answer.
+
+mod agent_not_answering;
+mod container_logs;
+mod driver_crowds;
+mod fault_rules;
+mod masked_secrets;
+mod microburst_faults;
+mod odd_ecs_answers;
+mod run_task_exceptions;
+mod run_task_failures;
+mod stopped_task;
+mod task_states;
+
+use fargate_local_cloud::{CloudFault, CloudTaskPhase};
+use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost, TestJob, TestProcessResult, redacted};
+
+/// An exception of ECS's.
+pub fn exception(status: u16, code: &str, message: &str) -> CloudFault {
+    CloudFault::Exception { status, code: code.to_owned(), message: message.to_owned() }
+}
+
+/// A task that stops by itself in `phase`, without ever having run.
+pub fn stops(phase: CloudTaskPhase, stop_code: &str, stopped_reason: &str) -> CloudFault {
+    CloudFault::TaskStops {
+        phase,
+        after: std::time::Duration::ZERO,
+        stop_code: stop_code.to_owned(),
+        stopped_reason: stopped_reason.to_owned(),
+        container_reason: None,
+        exit_code: None,
+    }
+}
+
+/// The error block of a `prepare` that failed, without what differs from run to run.
+pub fn block(ended: &TestProcessResult) -> String {
+    let text = redacted(&ended.out());
+    let from = text.find("error: ").unwrap_or_else(|| panic!("no error in {text}"));
+    text[from..].to_owned()
+}
+
+/// What comes after a final failure: tries 2 and 3, with clean-up between, as gitlab-runner makes
+/// them. Neither may ask for a task or wait for anything.
+pub async fn the_next_tries_are_short(site: &TestHost, job: &TestJob, headline: &str) {
+    let asked = site.calls("RunTask");
+    for _ in 0..2 {
+        job.cleanup().await.passed();
+        let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+        assert!(ended.took < PATIENCE, "{:?}", ended.took);
+        let expected =
+            format!("error: same cause as the first try, no task was started: {headline}");
+        assert_eq!(ended.error_line(), expected);
+    }
+    assert_eq!(site.calls("RunTask"), asked);
+}
