@@ -8,6 +8,7 @@ use fargate_driver::host;
 use fargate_driver::provision::DriverSettings;
 use fargate_driver::session::ConsoleWriter;
 use fargate_driver::state::{StateError, StateFolder};
+use fargate_events::{EventEmitter, JobEvent};
 use fargate_model::cause::{CauseReport, ColourMode, FailureCause};
 use tracing::Instrument;
 
@@ -83,14 +84,14 @@ fn stage(
         }
     };
     let common = [("job", response.name()), ("stage", name(&custom.stage))];
-    log::start(&setup.config, debug(global, setup.config.grammar()), &common);
+    let events = log::start(&setup.config, debug(global, setup.config.grammar()), &common);
     let result = match &custom.stage {
         CustomStage::Config => config_json(&setup.settings, &response),
-        CustomStage::Prepare => prepare(global, &mut setup, &response),
+        CustomStage::Prepare => prepare(global, &mut setup, &response, &events),
         CustomStage::Run(run) => run_script(&setup.settings, &response, run),
         CustomStage::Cleanup => cleanup(&setup.settings, &response),
     };
-    conclude(environment, result)
+    conclude(environment, &events, result)
 }
 
 /// With a file of GitLab's driver nothing of the log reaches stderr, which is the job's log.
@@ -134,9 +135,10 @@ fn prepare(
     global: &GlobalFlags,
     setup: &mut StageSetup,
     response: &JobResponse,
+    events: &EventEmitter,
 ) -> Result<(), StageError> {
     for told in setup.warnings.iter().chain(&setup.notices) {
-        tracing::warn!(event = "configuration.noticed", "{told}");
+        events.emit(&JobEvent::ConfigurationNoticed { message: told.to_string() });
     }
     let lookup = |name: &str| std::env::var_os(name);
     let profile = &mut setup.settings.profile;
@@ -209,14 +211,17 @@ fn cleanup(settings: &DriverSettings, response: &JobResponse) -> Result<(), Stag
 }
 
 /// The exit code, and the file that goes with the job's own failure.
-fn conclude(environment: &StageEnvironment, result: Result<(), StageError>) -> u8 {
+fn conclude(
+    environment: &StageEnvironment,
+    events: &EventEmitter,
+    result: Result<(), StageError>,
+) -> u8 {
     let Err(error) = result else { return 0 };
-    tracing::info!(
-        event = "stage.ended",
-        cause = error.why().map(|why| why.entry().slug),
-        exit = error.exit_code(environment.codes),
-        "{error}"
-    );
+    events.emit(&JobEvent::StageEnded {
+        cause: error.why().map(|why| why.cause),
+        exit: error.exit_code(environment.codes),
+        message: error.to_string(),
+    });
     if let Some(status) = error.build_exit_code()
         && let Err(error) = environment.write_exit_code(status)
     {

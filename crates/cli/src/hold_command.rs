@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use fargate_config::{LoadedConfig, UnknownKeyPolicy};
 use fargate_controller::idle::{self, DrainOutcome, UnreadableRecord};
 use fargate_driver::state::{JobAdmission, JobHold, JobHoldKind, StateError, StateFolder};
+use fargate_events::{JobEvent, emit};
 use fargate_model::text::{duration, shell_word, ticking};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,7 +33,7 @@ pub fn pause(global: &GlobalFlags, args: &PauseArgs) -> ExitCode {
 pub fn resume(global: &GlobalFlags) -> ExitCode {
     told(folder(global).and_then(|(folder, root)| {
         let before = folder.release_hold().map_err(|error| words(&error, &root))?;
-        tracing::info!(event = "intake.resumed", who = who());
+        emit(JobEvent::IntakeResumed { who: who() });
         match before {
             JobAdmission::Open => tell!("new jobs were not held"),
             JobAdmission::Held(held) => {
@@ -99,7 +100,12 @@ fn hold(
 ) -> Result<JobAdmission, String> {
     let wanted = JobHold::now(hold, &who(), note);
     let before = folder.hold(wanted).map_err(|error| words(&error, root))?;
-    tracing::info!(event = "intake.held", who = who(), note);
+    emit(JobEvent::IntakeHeld {
+        who: Some(who()),
+        note: Some(note.to_owned()),
+        cause: None,
+        message: None,
+    });
     Ok(before)
 }
 
@@ -143,7 +149,7 @@ async fn until_idle(folder: &StateFolder, args: &DrainArgs) -> Result<CommandExi
         signal(SignalKind::interrupt()).map_err(StateError::host("listening for signals"))?;
     let mut terminate =
         signal(SignalKind::terminate()).map_err(StateError::host("listening for signals"))?;
-    tracing::info!(event = "drain.waiting", within_s = args.timeout.as_secs());
+    emit(JobEvent::DrainWaiting { within_s: args.timeout.as_secs() });
     let mut status = StatusLine::new(false);
     let mut told = |jobs: &[idle::HostJob]| {
         let what = format!("waiting for {}", named(jobs));

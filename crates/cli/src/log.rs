@@ -1,6 +1,9 @@
 //! The operator's log: lines in a file, or journald's socket. Never the job's log, and stderr only
 //! where `--debug` asks for it. How a line is written is in `log_line`.
 //!
+//! It takes events in two ways: as a sink of typed events, and as the subscriber of `tracing`, where
+//! the fields of the span stand beside those of the event. What libraries say comes that way too.
+//!
 //! Secrets that this process knows are masked in every text of it, but not within names of ours: a job
 //! that masks a part of its task's ARN hides nothing but what an operator needs.
 //!
@@ -8,11 +11,12 @@
 //! lines are dropped, counted, and told by the next one that can be written. How it is written is in
 //! `log_sink`.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use fargate_config::{LogFormat, LogLevel, RunnerConfig};
 use fargate_driver::mask;
+use fargate_events::{EventEmitter, EventSink, FieldValue, JobEvent};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -24,13 +28,17 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::log_line::{self, LineDestination};
 use crate::log_sink::{LogSink, to_stderr_now};
 
-struct LogLayer {
+struct OperatorLog {
     sink: Mutex<LogSink>,
     stderr: bool,
     level: Level,
     format: LogFormat,
+    /// Fields of every line.
     common: Map<String, Value>,
 }
+
+/// The log as a subscriber of `tracing`.
+struct LogLayer(Arc<OperatorLog>);
 
 /// What `--debug` does beside raising the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,22 +51,25 @@ pub enum DebugMode {
     Stderr,
 }
 
-/// Starts the log that a configuration asks for. `common` goes into each line.
-pub fn start(config: &RunnerConfig, debug: DebugMode, common: &[(&str, String)]) {
+/// Starts the log that a configuration asks for. `common` goes into each line. The emitter's events
+/// go to this log alone, without the fields of a span.
+pub fn start(config: &RunnerConfig, debug: DebugMode, common: &[(&str, String)]) -> EventEmitter {
     let mut level = tracing_level(config.log_level);
     if debug != DebugMode::Off {
         level = level.max(Level::DEBUG);
     }
     let common = common.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into()));
-    let lines = LogLayer {
+    let log = Arc::new(OperatorLog {
         sink: Mutex::new(LogSink::new(config.log_file.clone())),
         stderr: debug == DebugMode::Stderr,
         level,
         format: config.log_format,
         common: common.collect(),
-    };
+    });
+    let lines = LogLayer(Arc::clone(&log));
     // Only a second call could fail, and the first one's log is as good.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
+    EventEmitter::new([log as Arc<dyn EventSink>])
 }
 
 fn tracing_level(level: LogLevel) -> Level {
@@ -80,7 +91,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         // Libraries only when something is wrong: at TRACE they have been seen to log credentials.
         let ours = metadata.target().starts_with("fargate_");
-        let limit = if ours { self.level } else { self.level.min(Level::WARN) };
+        let limit = if ours { self.0.level } else { self.0.level.min(Level::WARN) };
         *metadata.level() <= limit
     }
 
@@ -101,16 +112,33 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut fields = LogFields(self.common.clone());
-        // Masked at last, once every name of ours is known that stands beside.
+        let mut fields = LogFields(self.0.common.clone());
         for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
             if let Some(known) = span.extensions().get::<LogFields>() {
                 fields.0.extend(known.0.clone());
             }
         }
         event.record(&mut fields);
+        self.0.take_line(fields, *event.metadata().level());
+    }
+}
+
+impl EventSink for OperatorLog {
+    fn take(&self, event: &JobEvent) {
+        let level = event.schema().level.as_tracing();
+        if level > self.level {
+            return;
+        }
+        let mut fields = LogFields(self.common.clone());
+        fields.add(event);
+        self.take_line(fields, level);
+    }
+}
+
+impl OperatorLog {
+    fn take_line(&self, mut fields: LogFields, level: Level) {
+        // Masked at last, once every name of ours is known that stands beside.
         fields.mask();
-        let level = *event.metadata().level();
         if self.stderr {
             to_stderr_now(&self.line(&mut fields.0, level, LineDestination::Plain));
         }
@@ -123,9 +151,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
             sink.count_dropped();
         }
     }
-}
 
-impl LogLayer {
     fn line(
         &self,
         fields: &mut Map<String, Value>,
@@ -144,10 +170,9 @@ impl LogLayer {
     }
 
     fn told_dropped(&self, lines: u64) -> Map<String, Value> {
-        let mut fields = self.common.clone();
-        fields.insert("event".into(), "log.dropped".into());
-        fields.insert("lines".into(), lines.into());
-        fields
+        let mut fields = LogFields(self.common.clone());
+        fields.add(&JobEvent::LogDropped { lines });
+        fields.0
     }
 }
 
@@ -179,6 +204,18 @@ struct LogFields(Map<String, Value>);
 impl LogFields {
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn add(&mut self, event: &JobEvent) {
+        self.0.insert("event".into(), event.schema().name.into());
+        for (name, value) in event.fields() {
+            let value = match value {
+                FieldValue::Text(text) => Value::from(text),
+                FieldValue::Number(number) => number.into(),
+                FieldValue::Flag(flag) => flag.into(),
+            };
+            self.0.insert(name.to_owned(), value);
+        }
     }
 
     /// Masks every text but our own words and names, and these wherever they stand.
@@ -226,18 +263,67 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    /// What one event is written as.
-    fn written(format: LogFormat, emit: impl FnOnce()) -> String {
+    /// What `tell` makes a log write; it may tell the log itself or the subscriber.
+    fn logged(format: LogFormat, level: Level, tell: impl FnOnce(&OperatorLog)) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let lines = LogLayer {
+        let log = Arc::new(OperatorLog {
             sink: Mutex::new(LogSink::new(Some(file.path().to_owned()))),
             stderr: false,
-            level: Level::TRACE,
+            level,
             format,
             common: Map::from_iter([("job".to_owned(), "gl-4000-canary".into())]),
-        };
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), emit);
+        });
+        let lines = tracing_subscriber::registry().with(LogLayer(Arc::clone(&log)));
+        tracing::subscriber::with_default(lines, || tell(&log));
         std::fs::read_to_string(file.path()).unwrap()
+    }
+
+    /// What one event is written as.
+    fn written(format: LogFormat, emit: impl FnOnce()) -> String {
+        logged(format, Level::TRACE, |_| emit())
+    }
+
+    #[test]
+    fn an_event_is_the_same_line_on_either_way_and_none_below_the_level() {
+        let task = fargate_model::id::TaskArn("arn:aws:ecs:eu-west-1:1:task/ci/0a1b".into());
+        let events = [
+            JobEvent::ReadsSlowed { per_second: 2.5 },
+            JobEvent::OrphanSpared { task: None, job: "gl-1".into(), reason: "job-over".into() },
+            JobEvent::TaskStopping { task, message: Some("the job is over".into()) },
+            JobEvent::SshdFound { server: "x".into(), group: true, watchdog: false },
+            JobEvent::SessionRekeyed { times: 3 },
+        ];
+        let without_time = |line: String| {
+            let mut line: Map<String, Value> = serde_json::from_str(&line).unwrap();
+            assert!(line.remove("time").is_some_and(|time| time.is_u64()));
+            Value::Object(line).to_string()
+        };
+        let json = LogFormat::Json;
+        let lines = events.map(|event| {
+            let sent = logged(json, Level::DEBUG, |_| fargate_events::emit(event.clone()));
+            let taken = logged(json, Level::DEBUG, |log| log.take(&event));
+            assert_eq!(without_time(sent.clone()), without_time(taken));
+            if event.schema().level.as_tracing() == Level::DEBUG {
+                assert_eq!(logged(json, Level::INFO, |log| log.take(&event)), "");
+                assert_eq!(logged(json, Level::INFO, |_| fargate_events::emit(event)), "");
+            }
+            without_time(sent)
+        });
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        {"event":"reads.slowed","job":"gl-4000-canary","level":"warn","message":"ECS answers fewer questions","per_second":"2.5"}
+        {"event":"orphan.spared","job":"gl-1","level":"info","reason":"job-over"}
+        {"event":"task.stopping","job":"gl-4000-canary","level":"info","message":"the job is over","task":"arn:aws:ecs:eu-west-1:1:task/ci/0a1b"}
+        {"event":"sshd.found","group":true,"job":"gl-4000-canary","level":"info","server":"x","watchdog":false}
+        {"event":"session.rekeyed","job":"gl-4000-canary","level":"debug","message":"the connection has new keys","times":3}
+        "#);
+    }
+
+    #[test]
+    fn no_name_of_ours_is_masked() {
+        let fields = JobEvent::SCHEMAS.iter().flat_map(|schema| schema.fields);
+        for field in fields.filter(|field| field.kind == fargate_events::FieldKind::Id) {
+            assert!(IDS.contains(&field.name), "{}", field.name);
+        }
     }
 
     #[test]

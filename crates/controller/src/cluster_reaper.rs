@@ -15,7 +15,9 @@ use crate::account_cluster::{self, AccountCluster};
 use crate::finding::{FoundOrphan, OrphanIdentity, OrphanSubject};
 use crate::host_reaper::STOPS_PER_SECOND;
 use crate::judge::{self, OrphanReason, UnjudgedReason};
-use crate::report::{OrphanOutcome, OrphanReport, ReapedCluster, SweepReport, UnjudgedTask};
+use crate::report::{
+    OrphanOutcome, OrphanReport, ReapedCluster, SweepReport, SweepScope, UnjudgedTask,
+};
 use crate::sightings::OrphanSightings;
 use crate::stop_orphans::{self, OrphanStopper, ReapMode, SkipReason};
 
@@ -102,7 +104,7 @@ impl ClusterReaper {
             ClusterTaskStopper { place, refused }
         };
         sweep.orphans = stop_orphans::settle(&self.places, (found, due), intent, hand, told).await;
-        sweep.log("reap.cluster_swept");
+        sweep.log(SweepScope::Cluster);
         sweep
     }
 

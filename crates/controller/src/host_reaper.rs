@@ -12,14 +12,14 @@ use std::time::{Duration, SystemTime};
 use fargate_config::JobProfile;
 use fargate_driver::state::{FileLock, FolderOrigin, JobRecord, JobState, StateError, StateFolder};
 use fargate_driver::task::{ObservedTask, RateLimiter, survey};
+use fargate_events::{JobEvent, emit};
 use fargate_model::id::TaskOwner;
 use fargate_model::job::JobKey;
-use tracing::warn;
 
 use crate::account_cluster::{self, AccountCluster};
 use crate::finding::{FoundOrphan, OrphanIdentity, OrphanSubject};
 use crate::judge::{self, OrphanJudge, OrphanReason, OrphanVerdict};
-use crate::report::{OrphanOutcome, OrphanReport, SweepReport, UnjudgedTask};
+use crate::report::{OrphanOutcome, OrphanReport, SweepReport, SweepScope, UnjudgedTask};
 use crate::sightings::OrphanSightings;
 use crate::stop_orphans::{self, ReapMode};
 
@@ -193,7 +193,7 @@ impl HostReaper {
         let due = self.sightings.note(found.iter().map(FoundOrphan::mark).collect());
         let hand = |place: &Arc<AccountCluster>| self.hand(place);
         sweep.orphans = stop_orphans::settle(&self.places, (found, due), intent, hand, told).await;
-        sweep.log("reap.swept");
+        sweep.log(SweepScope::Host);
         sweep
     }
 
@@ -343,7 +343,7 @@ fn sole(folder: &StateFolder) -> Result<Option<FileLock>, ReapError> {
         Ok(lock) => Ok(Some(lock)),
         Err(error @ StateError::Held { .. }) => Err(error.into()),
         Err(error) => {
-            warn!(event = "state.not_written", "{error}");
+            emit(JobEvent::StateNotWritten { message: error.to_string() });
             Ok(None)
         }
     }

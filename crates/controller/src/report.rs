@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use fargate_events::{JobEvent, emit};
 use fargate_model::id::TaskArn;
 use fargate_model::job::JobKey;
-use tracing::{info, warn};
 
 use crate::judge::{OrphanReason, UnjudgedReason};
 
@@ -72,6 +72,15 @@ pub struct UnjudgedTask {
     pub doubt: UnjudgedReason,
 }
 
+/// What a sweep looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SweepScope {
+    /// The tasks and records of this host.
+    Host,
+    /// The tasks of whole clusters.
+    Cluster,
+}
+
 /// One look at everything, and what came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SweepReport {
@@ -94,18 +103,19 @@ impl SweepReport {
         self.orphans.iter().filter(|orphan| orphan.done == OrphanOutcome::SeenOnce).count()
     }
 
-    /// For the operator's log; `event` says who swept.
-    pub(crate) fn log(&self, event: &str) {
+    /// Tells the operator's log what came of a sweep.
+    pub(crate) fn log(&self, scope: SweepScope) {
         for problem in &self.problems {
-            warn!(event = "reap.problem", "{problem}");
+            emit(JobEvent::ReapProblem { message: problem.clone() });
         }
-        info!(
-            event,
-            needed = self.needed,
-            orphans = self.orphans.len(),
-            seen_once = self.seen_once(),
-            left_alone = self.left_alone.len()
-        );
+        let (needed, orphans) = (self.needed, self.orphans.len());
+        let (seen_once, left_alone) = (self.seen_once(), self.left_alone.len());
+        emit(match scope {
+            SweepScope::Host => JobEvent::ReapSwept { needed, orphans, seen_once, left_alone },
+            SweepScope::Cluster => {
+                JobEvent::ReapClusterSwept { needed, orphans, seen_once, left_alone }
+            }
+        });
     }
 
     /// Whether everything was looked at, and everything that was to be ended was.

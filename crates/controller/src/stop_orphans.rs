@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use fargate_driver::state::{JobRecord, JobState, StateError, StateFolder};
 use fargate_driver::task::{ObservedTask, reason, release, stop};
+use fargate_events::{JobEvent, emit};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{info, warn};
 
 use crate::account_cluster::AccountCluster;
 use crate::finding::{FoundOrphan, OrphanSubject};
@@ -211,7 +211,7 @@ impl HostOrphanStopper {
             }
             // A `prepare` that has begun meanwhile keeps its own record.
             if let Err(error) = self.folder.keep_taken(&taken) {
-                warn!(event = "state.not_written", "{error}");
+                emit(JobEvent::StateNotWritten { message: error.to_string() });
             }
             return OrphanOutcome::NotDone(first.clone());
         }
@@ -230,18 +230,19 @@ fn words(why: OrphanReason) -> String {
 }
 
 pub(crate) fn log(orphan: &OrphanReport) {
-    let task = orphan.task.as_ref().map(ToString::to_string);
-    let job = orphan.job_id.as_deref().unwrap_or(orphan.job.as_str());
-    let reason = orphan.reason.slug();
-    match &orphan.done {
+    let task = orphan.task.clone();
+    let job = orphan.job_id.clone().unwrap_or_else(|| orphan.job.to_string());
+    let reason = orphan.reason.slug().to_owned();
+    emit(match &orphan.done {
         OrphanOutcome::Stopped | OrphanOutcome::Settled => {
-            info!(event = "orphan.stopped", task, job, reason, "{}", orphan.reason.words());
+            let message = orphan.reason.words().to_owned();
+            JobEvent::OrphanStopped { task, job, reason, message }
         }
         OrphanOutcome::NotDone(words) => {
-            warn!(event = "orphan.stays", task, job, reason, "{words}")
+            JobEvent::OrphanStays { task, job, reason, message: words.clone() }
         }
         OrphanOutcome::SeenOnce | OrphanOutcome::WouldStop | OrphanOutcome::Changed => {
-            info!(event = "orphan.spared", task, job, reason);
+            JobEvent::OrphanSpared { task, job, reason }
         }
-    }
+    });
 }

@@ -10,11 +10,11 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::{HostKey, JobProfile, JobTimeouts, Shell};
+use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, FailureCause, ResponsibleParty, RetryDecision};
 use fargate_model::job::JobKey;
 use fargate_model::lifetime::FIRST_LIFETIME;
 use tokio::time::Instant;
-use tracing::{info, warn};
 
 pub use cancelled::CancelledTask;
 
@@ -116,7 +116,7 @@ fn nothing_begun(folder: &StateFolder, order: &TaskRequest, why: CauseReport) ->
     if let Ok(None) = folder.record(&order.job)
         && let Err(error) = folder.bury(&order.job, None)
     {
-        warn!(event = "state.not_written", "{error}");
+        emit(JobEvent::StateNotWritten { message: error.to_string() });
     }
     why
 }
@@ -343,19 +343,10 @@ async fn give_terms(
             let terms = StockTaskSettings { lifetime: order.lifetime, idle: order.idle, shell };
             let found = stock.ready(&terms, timeouts.hello).await?;
             FailPoint::TermsGiven.reached();
-            info!(
-                event = "sshd.found",
-                server = stock.server,
-                group = found.group,
-                watchdog = found.watchdog
-            );
-            if !found.watchdog || !found.group {
-                warn!(
-                    event = "sshd.less",
-                    watchdog = found.watchdog,
-                    group = found.group,
-                    "the task cannot end itself, or a script in it as a whole: its deadline rests on this host"
-                );
+            let (group, watchdog) = (found.group, found.watchdog);
+            emit(JobEvent::SshdFound { server: stock.server.clone(), group, watchdog });
+            if !watchdog || !group {
+                emit(JobEvent::SshdLess { watchdog, group });
             }
             Ok(TaskServer::Sshd(stock.server.clone()))
         }
@@ -363,11 +354,11 @@ async fn give_terms(
 }
 
 fn tell_age(agent: &AgentInfo) {
-    let name = agent.name.as_str();
+    let name = agent.name.clone();
     if let Some(words) = agent.too_old() {
-        warn!(event = "agent.old", agent = name, "{words}");
+        emit(JobEvent::AgentOld { agent: name, message: words });
     } else if agent.is_ahead(version::this().day) {
-        info!(event = "agent.newer", agent = name, "the agent is newer than this driver");
+        emit(JobEvent::AgentNewer { agent: name });
     }
 }
 
@@ -431,7 +422,7 @@ async fn take_back(
         })
     };
     if let Err(error) = written {
-        warn!(event = "state.not_written", "{error}");
+        emit(JobEvent::StateNotWritten { message: error.to_string() });
     }
     error
 }

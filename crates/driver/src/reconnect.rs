@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use fargate_config::JobTimeouts;
+use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, FailureCause};
 
 use crate::mask;
@@ -43,7 +44,7 @@ pub fn to(record: &JobRecord, timeouts: &JobTimeouts) -> Result<TaskConnector, C
 pub fn shut(error: &LoginError, address: SocketAddr) -> CauseReport {
     let why = login_failed(error, address, &FailureContext::default());
     if why.cause == FailureCause::WrongHost {
-        tracing::error!(event = "security.wrong_host", address = %address, "{error}");
+        emit(JobEvent::SecurityWrongHost { address, message: error.to_string() });
     }
     why
 }

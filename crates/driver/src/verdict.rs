@@ -11,11 +11,11 @@ mod judge;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::JobProfile;
+use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::task::TaskStatus;
 use fargate_protocol::{AgentRefusal, ENDED_FROM_INSIDE};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
-use tracing::warn;
 
 use crate::random;
 use crate::session::ScriptOutcome;
@@ -151,7 +151,7 @@ pub async fn until_over(folder: &StateFolder, record: &JobRecord, profile: &JobP
     match watch(folder, record, profile).await {
         Ok(why) => why.to_owned(),
         Err(why) => {
-            warn!(event = "describe.failed", "{why}");
+            emit(JobEvent::DescribeFailed { request_id: None, message: why });
             std::future::pending().await
         }
     }
@@ -192,7 +192,9 @@ async fn watch(
                     return Ok("ECS does not know the task any more");
                 }
             }
-            Err(error) if error.is_transient() => warn!(event = "describe.failed", "{error}"),
+            Err(error) if error.is_transient() => {
+                emit(JobEvent::DescribeFailed { request_id: None, message: error.to_string() });
+            }
             Err(error) => return Err(error.to_string()),
         }
         sleep(random::jittered(pause)).await;
@@ -259,7 +261,7 @@ async fn look(
             Err(_) => Some("no answer".to_owned()),
         };
         if let Some(error) = &error {
-            warn!(event = "describe.failed", "{error}");
+            emit(JobEvent::DescribeFailed { request_id: None, message: error.clone() });
         }
         let next = Instant::now() + random::jittered(interval);
         if next >= deadline {

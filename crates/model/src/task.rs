@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Where a task stands in its life.
 ///
 /// Source: Amazon ECS Developer Guide, "Task lifecycle".
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum TaskStatus {
     /// The network interface is being made.
     Provisioning,
@@ -82,6 +85,18 @@ impl fmt::Display for TaskStatus {
             Self::Deleted => "DELETED",
             Self::Other(word) => return f.write_str(&crate::text::escape_within(word, 40)),
         })
+    }
+}
+
+impl From<String> for TaskStatus {
+    fn from(word: String) -> Self {
+        Self::of(&word)
+    }
+}
+
+impl From<TaskStatus> for String {
+    fn from(status: TaskStatus) -> Self {
+        status.to_string()
     }
 }
 

@@ -12,8 +12,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{
     ProvideCredentials, Result, SharedCredentialsProvider, future,
 };
+use fargate_events::{JobEvent, emit};
 use tokio::sync::Mutex;
-use tracing::warn;
 
 use super::call::CallError;
 use super::source::as_passing;
@@ -71,7 +71,7 @@ impl CredentialCache {
             // What is kept may be good for a moment yet; the next call asks again.
             Err(error) if state.has_given => {
                 let words = CallError::of_credentials(&error);
-                warn!(event = "credentials.not_renewed", "{words}");
+                emit(JobEvent::CredentialsNotRenewed { message: words.to_string() });
                 last_until(Duration::ZERO).ok_or_else(|| as_passing(error))
             }
             Err(error) => Err(error),

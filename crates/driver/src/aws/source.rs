@@ -25,10 +25,10 @@ use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::text;
 use tokio::time::timeout;
-use tracing::{info, warn};
 
 use super::call::{CallError, chain, find};
 use super::endpoints::check_of_credentials;
@@ -162,7 +162,7 @@ impl HostCredentials {
         let profiles = AwsProfiles::read();
         profiles.check().map_err(|why| none(why, false))?;
         for line in profiles.harmless() {
-            warn!(event = "aws_profile.wrong_line", "passed over: {line}");
+            emit(JobEvent::AwsProfileWrongLine { message: format!("passed over: {line}") });
         }
         if profiles.asks_a_service() {
             check_of_credentials(&profiles).map_err(|why| none(why, false))?;
@@ -304,7 +304,7 @@ pub fn as_passing(error: CredentialsError) -> CredentialsError {
 }
 
 fn told(credentials: Credentials, source: &str) -> Credentials {
-    info!(event = "credentials.loaded", source = source);
+    emit(JobEvent::CredentialsLoaded { source: source.to_owned() });
     credentials
 }
 

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use fargate_config::AccountSettings;
+use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, FailureCause};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tracing::warn;
 
 use super::regular_file::read_at_most;
 
@@ -78,7 +78,7 @@ fn certificates(path: &Path) -> Result<String, String> {
         });
     }
     if bad > 0 {
-        warn!(event = "ca_bundle.partly_read", path = %path.display(), unreadable = bad);
+        emit(JobEvent::CaBundlePartlyRead { path: path.display().to_string(), unreadable: bad });
     }
     Ok(good)
 }

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use fargate_config::JobTimeouts;
+use fargate_events::{JobEvent, emit};
 use fargate_model::job::JobKey;
 use fargate_model::text::duration;
 use tokio::time::{Instant, sleep_until};
-use tracing::info;
 
 use super::StageError;
 use super::joblog::JobLog;
@@ -45,7 +45,12 @@ pub async fn enter(
         let Some(why) = folder.intake().why() else { return Ok((sole, begun.elapsed())) };
         drop(sole);
         if !told {
-            info!(event = "intake.held", cause = why.entry().slug, "{}", why.headline());
+            emit(JobEvent::IntakeHeld {
+                who: None,
+                note: None,
+                cause: Some(why.cause),
+                message: Some(why.headline()),
+            });
             told = true;
         }
         log.held(&why, begun.elapsed(), timeouts.paused);

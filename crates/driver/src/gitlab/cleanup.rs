@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use fargate_config::JobProfile;
+use fargate_events::{JobEvent, emit};
 use fargate_model::id::TaskArn;
 use fargate_model::job::JobKey;
 use tokio::time::Instant;
-use tracing::{info, warn};
 
 use super::StageError;
 use crate::provision::DriverSettings;
@@ -31,6 +31,7 @@ pub async fn cleanup(
     settings: &DriverSettings,
     key: &JobKey,
 ) -> Result<CleanupFailures, StageError> {
+    emit(JobEvent::CleanupStarted {});
     let timeouts = &settings.profile.timeouts;
     let folder = StateFolder::open(&settings.state_dir, timeouts.lock)?;
     let undone = match folder.take_over(key) {
@@ -39,14 +40,15 @@ pub async fn cleanup(
         Ok(None) => without_state(&folder, settings, key).await?.unwrap_or_default(),
         Err(error) => {
             if !matches!(error, StateError::Newer { .. }) {
-                warn!(event = "state.damaged", "{error}");
+                emit(JobEvent::StateDamaged { message: error.to_string() });
             }
             with_core(&folder, settings, key, &folder.core_at_least(key, &error)).await?
         }
     };
+    emit(JobEvent::CleanupDone { undone: undone.len() });
     folder.sweep(key, timeouts.tombstone);
     for what in &undone {
-        warn!(event = "cleanup.undone", "{what}");
+        emit(JobEvent::CleanupUndone { message: what.clone() });
     }
     Ok(undone)
 }
@@ -75,7 +77,6 @@ async fn with_record(
     } else {
         folder.keep_undone(record)?;
     }
-    info!(event = "cleanup.done", undone = undone.len());
     Ok(undone)
 }
 
@@ -89,11 +90,11 @@ async fn without_state(
     let owner = match folder.owner(settings.owner.as_deref()) {
         // Then the name is lost, and not taken from a stranger.
         Err(error @ StateError::Distrusted { .. }) => {
-            warn!(event = "state.distrusted", "{error}");
+            emit(JobEvent::StateDistrusted { message: error.to_string() });
             None
         }
         Err(error @ StateError::HostName { .. }) => {
-            warn!(event = "state.damaged", "{error}");
+            emit(JobEvent::StateDamaged { message: error.to_string() });
             None
         }
         owner => Some(owner?).filter(|owner| !owner.is_new),
@@ -112,11 +113,11 @@ async fn without_state(
         match find(&ecs, cluster, owner, key, deadline).await {
             Ok(found) => tasks = found,
             Err(error) if error.denies("ecs:ListTasks") => {
-                warn!(
-                    event = "right.missing",
-                    action = "ecs:ListTasks",
-                    "a task of this job, if there is one, is left to its own timers: {error}"
-                );
+                let lost = "a task of this job, if there is one, is left to its own timers";
+                emit(JobEvent::RightMissing {
+                    action: "ecs:ListTasks".to_owned(),
+                    message: format!("{lost}: {error}"),
+                });
                 return Ok(None);
             }
             Err(error) => {
@@ -131,7 +132,7 @@ async fn without_state(
     for task in tasks {
         let why = reason("clean-up of a job whose state was lost");
         match stop(&ecs, cluster, &task.task, &why, deadline, || false).await {
-            Ok(()) => info!(event = "task.stopping", task = %task.task),
+            Ok(()) => emit(JobEvent::TaskStopping { task: task.task, message: None }),
             Err(error) => undone.push(format!("stopping task {}: {error}", task.task)),
         }
     }

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
+use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, ColourMode, FailureCause};
 use fargate_model::job::JobKey;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
 
 use super::StageError;
 use super::admission;
@@ -40,25 +40,27 @@ pub async fn prepare(
     let began = Instant::now();
     let result = match bring_up(settings, response, began, &mut log).await {
         Ok((ProvisionedTask { acquired, .. }, stops)) => {
-            let task = acquired.seen.task.short();
+            let task = acquired.seen.task.clone();
             if let TaskSession::Agent(agent) = &acquired.session {
                 let words = agent.agent.too_old();
                 words.iter().for_each(|words| log.note(&format!("Warning: {words}")));
             }
-            log.ready(&acquired, settings.profile.host_key, began.elapsed());
+            let took = began.elapsed();
+            log.ready(&acquired, settings.profile.host_key, took);
             acquired.session.close().await;
-            unless_cancelled(stops, task).await
+            let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            let ended = unless_cancelled(stops, task.short()).await;
+            ended.inspect(|()| emit(JobEvent::PrepareDone { task, took_ms }))
         }
         Err(error) => Err(error),
     };
     match result {
         Ok(()) => Ok(()),
         Err(error) => {
-            error!(
-                event = "prepare.failed",
-                cause = error.why().map(|why| why.entry().slug),
-                "{error}"
-            );
+            emit(JobEvent::PrepareFailed {
+                cause: error.why().map(|why| why.cause),
+                message: error.to_string(),
+            });
             log.failed(&error);
             Err(error)
         }
@@ -91,16 +93,22 @@ async fn bring_up(
         leave_after: Duration::ZERO,
     };
     let mut stops = CancelSignals::new(stop).map_err(StateError::host("listening for signals"))?;
+    emit(JobEvent::JobReceived {
+        project: response.identity.project,
+        timeout_s: response.timeout.map(|timeout| timeout.as_secs()),
+    });
     if response.untrusted {
-        warn!(event = "identity.untrusted");
+        emit(JobEvent::IdentityUntrusted {});
         log.note("Warning: gitlab-runner gave no response file, so this job is known only by variables that it can set itself");
     }
     let folder = StateFolder::open(&settings.state_dir, timeouts.lock)?;
     if let Some(shared) = StateFolder::shared_with_others(&settings.state_dir) {
-        warn!(event = "state.shared", "{}: {}", settings.state_dir.display(), shared.what);
+        let message = format!("{}: {}", settings.state_dir.display(), shared.what);
+        emit(JobEvent::StateShared { message });
     }
     let key = response.identity.key();
     let (_sole, held) = admission::enter(&folder, &key, timeouts, &mut stops, log).await?;
+    emit(JobEvent::JobAdmitted { waited_ms: u64::try_from(held.as_millis()).unwrap_or(u64::MAX) });
     let tries = folder.tombstone(&key).unwrap_or_default().tries;
     clear_former(settings, &folder, &key).await?;
     let order = order(settings, response, key, tries);
@@ -147,7 +155,7 @@ async fn clear_former(
     let undone = match folder.record(job) {
         Ok(None) => return Ok(()),
         Ok(Some(former)) => {
-            info!(event = "former.found", launches = former.launches.len());
+            emit(JobEvent::FormerFound { launches: former.launches.len() });
             let ecs =
                 EcsClient::in_region(Some(former.core.region.clone()), &settings.profile).await?;
             let why = reason("the job is prepared again");
@@ -155,7 +163,7 @@ async fn clear_former(
             release(&ecs, &former.launches, &why, deadline, timeouts.visible).await.undone
         }
         Err(error) => {
-            warn!(event = "former.damaged", "{error}");
+            emit(JobEvent::FormerDamaged { message: error.to_string() });
             let core = folder.core_at_least(job, &error);
             stop_what_is_known(settings, folder, job, &core, &error).await?
         }

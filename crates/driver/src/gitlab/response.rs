@@ -10,11 +10,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use fargate_events::{JobEvent, emit};
 use fargate_model::job::JobIdentity;
 use fargate_model::lifetime::MAX_JOB_TIMEOUT;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use tracing::warn;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -179,7 +179,7 @@ fn remember_secrets(bytes: &[u8], repository: &str) {
         all &= mask::remember_within(&secret, &mut room);
     }
     if !all {
-        warn!(event = "secrets.unmasked", "this job has more masked variables than are looked for");
+        emit(JobEvent::SecretsUnmasked {});
     }
 }
 

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use fargate_config::JobProfile;
+use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::job::JobKey;
 use fargate_model::text::duration;
 use fargate_protocol::{MAX_SCRIPT, ScriptSignal};
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
 
 use super::StageError;
 use crate::fail_point::FailPoint;
@@ -77,7 +77,7 @@ pub async fn run(
     }
     if let ScriptOutcome::Ended { ending, output_left, .. } = outcome {
         FailPoint::ScriptEnded.reached();
-        info!(event = "script.ended", status = ending.status());
+        emit(JobEvent::ScriptEnded { status: ending.status() });
         if output_left {
             console.say(OUTPUT_LEFT);
             let _ = timeout(LAST_WORD, console.drained()).await;
@@ -102,7 +102,7 @@ fn mark(folder: &StateFolder, record: &JobRecord) -> bool {
         Ok(()) => true,
         Err(error) => {
             // Only a verdict that the job does not deserve is lost with it.
-            warn!(event = "mark.not_written", "{error}");
+            emit(JobEvent::MarkNotWritten { message: error.to_string() });
             false
         }
     }

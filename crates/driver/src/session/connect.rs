@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fargate_config::JobTimeouts;
+use fargate_events::{JobEvent, emit};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
-use tracing::info;
 
 use super::dial::{DialError, dial, once};
 use super::login::{LoginError, TaskLogin};
@@ -66,7 +66,8 @@ impl TaskConnector {
         let mut first = true;
         let mut missed = |why: TaskConnectError| {
             if std::mem::take(&mut first) {
-                info!(event = "task.unreachable", address = %self.address, "{why}; trying on");
+                let message = format!("{why}; trying on");
+                emit(JobEvent::TaskUnreachable { address: self.address, message });
             }
             missed(why);
         };

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fargate_config::JobTimeouts;
+use fargate_events::{JobEvent, emit};
 use russh::client::{self, ChannelOpenHandle, Handle, Msg};
 use russh::keys::key::PrivateKeyWithHashAlg;
 use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, Limits, Names, Preferred};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tracing::debug;
 
 use super::algorithms;
 use super::keys::ClientKey;
@@ -196,8 +196,7 @@ impl client::Handler for HostKeyVerifier {
         session: &mut client::Session,
     ) -> Result<(), Self::Error> {
         if self.exchanges > 0 {
-            let times = self.exchanges;
-            debug!(event = "session.rekeyed", times, "the connection has new keys");
+            emit(JobEvent::SessionRekeyed { times: self.exchanges });
         }
         self.exchanges = self.exchanges.saturating_add(1);
         let server = String::from_utf8_lossy(session.remote_sshid());
@@ -301,7 +300,7 @@ impl client::Handler for HostKeyVerifier {
 
 /// The end of a channel that the peer wanted to open.
 fn turned_away(kind: &str) -> Result<(), russh::Error> {
-    debug!(event = "session.channel_refused", kind, "the task wanted to open a channel to us");
+    emit(JobEvent::SessionChannelRefused { kind: kind.to_owned() });
     Ok(())
 }
 

@@ -7,10 +7,10 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use fargate_events::{JobEvent, emit};
 use fargate_model::id::RandomToken;
 use fargate_model::text::duration;
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{info, warn};
 
 use super::agent::AgentSession;
 use super::cancel::CancelSignals;
@@ -49,8 +49,10 @@ pub async fn run(
         TaskSession::Agent(agent) => {
             let resumes = agent.resumes();
             if !resumes {
-                let agent = &agent.agent.name;
-                info!(event = "session.no_resume", agent, "{OLDER}: a cut costs the job");
+                emit(JobEvent::SessionNotResumable {
+                    agent: agent.agent.name.clone(),
+                    message: format!("{OLDER}: a cut costs the job"),
+                });
             }
             let course = ScriptProgress::new(console.joins_streams());
             let mut line = ResumableRun { reach, run_id, job, course, resumes, over };
@@ -63,7 +65,7 @@ pub async fn run(
                     if started {
                         how += "; a stock SSH server cannot resume it";
                     }
-                    warn!(event = "session.lost", offset = received, "{how}");
+                    emit(JobEvent::SessionLost { offset: received, message: how.clone() });
                     ScriptOutcome::Lost { how, received, started, warned }
                 }
                 // A server may close the connection of its own accord, and let in the next one.
@@ -158,7 +160,8 @@ impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
             let how = match agent.attend(run_id, job, begin, course, console, stops).await {
                 ConnectionOutcome::Done(outcome) => {
                     if let ScriptOutcome::Lost { how, received, .. } = &outcome {
-                        warn!(event = "session.broken", offset = received, "{how}");
+                        let (offset, message) = (*received, how.clone());
+                        emit(JobEvent::SessionBroken { offset, message });
                     }
                     return outcome;
                 }
@@ -168,10 +171,10 @@ impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
             if !self.resumes || self.course.is_terminating() {
                 let why = if self.resumes { "the task is ending" } else { OLDER };
                 let how = format!("{how}; {why}");
-                warn!(event = "session.lost", offset, "{how}");
+                emit(JobEvent::SessionLost { offset, message: how.clone() });
                 return self.course.lost(how);
             }
-            warn!(event = "session.cut", offset, "{how}");
+            emit(JobEvent::SessionCut { offset, message: how.clone() });
             // A peer that lets us in and then says nothing holds no connection.
             let attached_at = self.course.attached_at.get();
             let held = offset > before || attached_at.is_some_and(|at| at.elapsed() > HELD);

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use fargate_events::{JobEvent, emit};
 use fargate_model::id::RandomToken;
 use fargate_protocol::{
     AgentMessage, AgentNotice, AgentRefusal, ClientMessage, FrameDecoder, FrameError, MAX_CHUNK,
@@ -15,7 +16,6 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::info;
 
 use super::agent::{AgentSession, next, send, send_within};
 use super::cancel::{CancelRequest, CancelSignals};
@@ -208,6 +208,7 @@ impl AgentSession {
             )))) => {
                 course.set_started();
                 FailPoint::ScriptStarted.reached();
+                emit(JobEvent::ScriptStarted {});
                 Ok(())
             }
             Ok(Ok(Some(AgentMessage::Accepted(RunAcceptance::Superseded)))) => {
@@ -273,7 +274,7 @@ impl AgentSession {
             Ok(Ok(Some(AgentMessage::Accepted(
                 RunAcceptance::Started | RunAcceptance::Resumed,
             )))) => {
-                info!(event = "session.resumed", offset, away_ms);
+                emit(JobEvent::SessionResumed { offset, away_ms });
                 course.set_started();
                 Ok(())
             }
@@ -283,7 +284,7 @@ impl AgentSession {
                 lost("the agent knows nothing of the script that it has started")
             }
             Ok(Ok(Some(AgentMessage::Accepted(RunAcceptance::Unknown)))) => {
-                info!(event = "session.sent_again", away_ms, "the script had not arrived whole");
+                emit(JobEvent::SessionSentAgain { away_ms });
                 course.sent.set(false);
                 if course.leave_at().is_some() {
                     return Err(ConnectionOutcome::Done(ScriptOutcome::Left));

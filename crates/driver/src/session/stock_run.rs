@@ -7,13 +7,13 @@ use std::cell::Cell;
 use std::str::FromStr;
 use std::time::Duration;
 
+use fargate_events::{JobEvent, emit};
 use fargate_model::id::RandomToken;
 use fargate_protocol::{AgentRefusal, MAX_CHUNK, ScriptExit, ScriptStream};
 use russh::client::{Handle, Msg};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
-use tracing::info;
 
 use super::agent::{part, taken_within};
 use super::cancel::CancelSignals;
@@ -137,6 +137,7 @@ impl StockRunState {
     fn set_started(&self) {
         if !self.started.replace(true) {
             FailPoint::ScriptStarted.reached();
+            emit(JobEvent::ScriptStarted {});
             self.start.notify_one();
         }
     }
@@ -423,10 +424,7 @@ async fn is_there(server: &Handle<HostKeyVerifier>) -> bool {
 async fn silence(ended_at: Instant, server: &Handle<HostKeyVerifier>) -> bool {
     let quiet = Instant::now() + LINGER;
     sleep_until(quiet.min(ended_at + LINGER_ALTOGETHER)).await;
-    info!(
-        event = "session.silent",
-        "the script has ended and its output has not; asking the server"
-    );
+    emit(JobEvent::SessionSilent {});
     is_there(server).await
 }
 

@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::text::{escape_within, ticking};
 use serde::{Deserialize, Serialize};
@@ -125,7 +126,7 @@ impl StateFolder {
             Ok(Some(bytes)) => bytes,
             // Who takes new jobs is decided by whoever looks after this host, and by nobody else.
             Err(error @ StateError::Distrusted { .. }) => {
-                tracing::warn!(event = "state.distrusted", "{error}");
+                emit(JobEvent::StateDistrusted { message: error.to_string() });
                 return JobAdmission::Open;
             }
             Err(StateError::Damaged { what, .. }) => {

@@ -4,6 +4,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fargate_events::{JobEvent, emit};
 use fargate_model::id::TaskOwner;
 use fargate_model::job::JobKey;
 
@@ -204,7 +205,7 @@ impl StateFolder {
             // A full disk must not keep a task alive. What was read is still true, and is still what
             // lies there: `bury` must know it again, or the keys in it would stay.
             Err(error) => {
-                tracing::warn!(event = "state.not_written", "{error}");
+                emit(JobEvent::StateNotWritten { message: error.to_string() });
                 Ok(Some(JobRecord { ready: false, ..record }))
             }
         }

@@ -1,6 +1,7 @@
 //! On which machine a state folder was made. A copy of it, on an image of that machine for example, has
 //! the same name for its tasks, and must not take the other one's for its own orphans.
 
+use fargate_events::{JobEvent, emit};
 use fargate_model::text::escape_within;
 use sha2::{Digest, Sha256};
 
@@ -54,11 +55,8 @@ impl StateFolder {
         let lock = FileLock::take(&self.root().join("locks").join("machine"), self.lock_within());
         let write = |_lock| atomic::write(&self.root().join("machine"), here.as_bytes());
         if let Err(error) = lock.and_then(write) {
-            tracing::warn!(
-                event = "state.not_written",
-                "{}",
-                escape_within(&error.to_string(), 300)
-            );
+            let message = escape_within(&error.to_string(), 300);
+            emit(JobEvent::StateNotWritten { message });
         }
     }
 }

@@ -5,8 +5,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use fargate_events::{JobEvent, emit};
+
 use sha2::{Digest, Sha256};
-use tracing::debug;
 
 use super::atomic;
 use super::folder::StateFolder;
@@ -26,7 +27,7 @@ impl StateFolder {
     pub fn remember_refusal(&self, right: &str, region: &str, cluster: &str) {
         let path = self.tombstones().join(name(right, region, cluster));
         if let Err(error) = atomic::write(&path, b"") {
-            debug!(event = "refusal.not_kept", "{error}");
+            emit(JobEvent::RefusalNotKept { message: error.to_string() });
         }
     }
 }

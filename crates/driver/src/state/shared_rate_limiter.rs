@@ -18,13 +18,13 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fargate_events::{JobEvent, emit};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
-use tracing::{debug, warn};
 
 use super::StateFolder;
 use crate::random;
@@ -154,7 +154,8 @@ impl SharedRateLimiter {
             _ => Ok(()),
         });
         if let Err(error) = taken {
-            debug!(event = "turns.unusable", "{}: {error}", self.path.display());
+            let message = format!("{}: {error}", self.path.display());
+            emit(JobEvent::TurnsUnusable { message });
         }
     }
 
@@ -168,7 +169,7 @@ impl SharedRateLimiter {
     pub async fn slow_down(&self) {
         let slowed = self.change(|line| line.slow_down(now_ms(), self.per_second)).await;
         if let Some(Some(rate)) = slowed {
-            warn!(event = "reads.slowed", per_second = rate, "ECS answers fewer questions");
+            emit(JobEvent::ReadsSlowed { per_second: rate });
         }
     }
 
@@ -177,7 +178,8 @@ impl SharedRateLimiter {
         match self.locked().await.and_then(|file| rewrite(&file, change)) {
             Ok(done) => Some(done),
             Err(error) => {
-                debug!(event = "turns.unusable", "{}: {error}", self.path.display());
+                let message = format!("{}: {error}", self.path.display());
+                emit(JobEvent::TurnsUnusable { message });
                 None
             }
         }

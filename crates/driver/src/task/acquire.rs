@@ -9,11 +9,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fargate_config::{JobTimeouts, PublicIp};
+use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, FailureCause, RetryDecision};
 use fargate_model::task::{StopCode, TaskStatus};
 use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tracing::{info, warn};
 
 use super::classify::{AGENT_SETTINGS, FailureContext, exception, stopped};
 use super::client::EcsClient;
@@ -108,7 +108,7 @@ pub async fn acquire(
             return Err(add_last_lines(why, ecs, folder, &launch, &seen, deadline).await.into());
         };
         launcher.turn_from(&why);
-        warn!(event = "task.relaunch", cause = why.entry().slug, n = another.n);
+        emit(JobEvent::TaskRelaunched { cause: why.cause, n: another.n });
         report(TaskStartEvent::Relaunching {
             why: &why,
             n: another.n,
@@ -238,7 +238,7 @@ impl<'a> TaskStartWatcher<'a> {
                     let (address, session, host_key, login) =
                         answered.map_err(|why| AcquireFailure::open(*why))?;
                     let answered_after = self.born.elapsed();
-                    info!(event = "agent.answered", task = %task, peer = session.peer());
+                    emit(JobEvent::AgentAnswered { task: task.clone(), peer: session.peer().to_owned() });
                     self.look_once_more().await;
                     // A task whose end ECS has told is of no use, though its agent answers.
                     if self.seen.is_decided(own_container(launch)) {
@@ -298,7 +298,10 @@ impl<'a> TaskStartWatcher<'a> {
                 self.refused_since = None;
                 if seen.status != self.seen.status {
                     self.state_since = Instant::now();
-                    info!(event = "task.status", task = %seen.task, status = %seen.status);
+                    emit(JobEvent::TaskStatusChanged {
+                        task: seen.task.clone(),
+                        status: seen.status.clone(),
+                    });
                 }
                 let address = seen.address.or(self.seen.address);
                 self.seen = ObservedTask { address, ..seen };
@@ -308,7 +311,10 @@ impl<'a> TaskStartWatcher<'a> {
             }
             Ok(None) => {}
             Err(error) if error.is_transient() && !self.is_refused_too_long(&error) => {
-                warn!(event = "describe.failed", request_id = error.request_id(), "{error}");
+                emit(JobEvent::DescribeFailed {
+                    request_id: error.request_id().map(Into::into),
+                    message: error.to_string(),
+                });
                 self.interval = self.interval.mul_f64(SLOWER).min(self.terms.timeouts.poll_max);
             }
             Err(error) => return open(exception(&error, &self.place)),
@@ -473,7 +479,7 @@ async fn knock(
             Ok((session, key)) => return Ok((address, session, key, connected.elapsed())),
             Err(error) => error,
         };
-        warn!(event = "login.failed", address = %address, "{error}");
+        emit(JobEvent::LoginFailed { address, message: error.to_string() });
         stalls += u32::from(matches!(error, LoginError::Stalled { .. }));
         if !matches!(error, LoginError::Broken { .. } | LoginError::Stalled { .. })
             || stalls >= STALLS

@@ -13,9 +13,9 @@ use aws_sdk_ecs::types::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use fargate_config::{JobProfile, PublicIp};
+use fargate_events::{JobEvent, emit};
 use fargate_model::cause::CauseReport;
 use fargate_model::id::{TaskArn, TaskOwner};
-use tracing::warn;
 
 use super::observation::ObservedTask;
 use super::rate_limiter::RateLimiter;
@@ -237,14 +237,17 @@ impl EcsClient {
         let used = self.account.ready().await?;
         let again = match send().await {
             Err(error) if error.is_of_clock() => {
-                warn!(event = "clock.differs", "this host's clock differs from AWS's");
+                emit(JobEvent::ClockDiffers {});
                 send().await
             }
             answer => answer,
         };
         match again {
             Err(error) if error.is_of_credentials() => {
-                warn!(event = "credentials.refused", request_id = error.request_id(), "{error}");
+                emit(JobEvent::CredentialsRefused {
+                    request_id: error.request_id().map(Into::into),
+                    message: error.to_string(),
+                });
                 match self.account.has_others_than(&used).await? {
                     true => send().await.map_err(|error| self.account.judged(error)),
                     false => Err(self.account.judged(error)),
@@ -305,7 +308,10 @@ impl EcsClient {
                         Ok(address) => address,
                         // What ECS said still counts; EC2 is asked again with the next look.
                         Err(error) if error.is_transient() => {
-                            warn!(event = "address.unknown", interface = interface, "{error}");
+                            emit(JobEvent::AddressUnknown {
+                                interface: interface.clone(),
+                                message: error.to_string(),
+                            });
                             None
                         }
                         Err(error) => return Err(error),

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::task::{StopCode, TaskStatus};
 use fargate_protocol::ENDED_FROM_INSIDE;
-use tracing::warn;
 
 use super::classify::{AGENT_IDLE, AGENT_LIFETIME, is_out_of_memory};
 use super::client::{EcsClient, sent};
@@ -199,7 +199,10 @@ impl EssentialFlags {
                     if !error.is_transient() {
                         self.0 = Some(BTreeMap::new());
                     }
-                    warn!(event = "definition.unread", request_id = error.request_id(), "{error}");
+                    emit(JobEvent::DefinitionUnread {
+                        request_id: error.request_id().map(Into::into),
+                        message: error.to_string(),
+                    });
                 }
             }
         }

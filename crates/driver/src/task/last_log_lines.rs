@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
+use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, FailureCause};
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::warn;
 
 use super::client::EcsClient;
 use super::observation::ObservedTask;
@@ -120,17 +120,19 @@ fn unread(
     for right in [DEFINITION_RIGHT, LogStream::RIGHT] {
         if error.denies(right) {
             folder.remember_refusal(right, ecs.region(), &launch.cluster);
-            warn!(
-                event = "right.missing",
-                action = right,
-                "the log of a container that ended is not shown: {error}"
-            );
+            emit(JobEvent::RightMissing {
+                action: right.to_owned(),
+                message: format!("the log of a container that ended is not shown: {error}"),
+            });
             return why.because(format!(
                 "Its log was not read: this host's role may not {right}, which would show its last lines here."
             ));
         }
     }
-    warn!(event = "log.unread", request_id = error.request_id(), "{error}");
+    emit(JobEvent::LogUnread {
+        request_id: error.request_id().map(Into::into),
+        message: error.to_string(),
+    });
     why.quoting("Its log could not be read", error.to_string())
 }
 

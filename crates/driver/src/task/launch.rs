@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
+use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, FailureCause, RetryDecision};
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tracing::{info, warn};
 
 use super::classify::{FailureContext, exception, failure};
 use super::client::{EcsClient, RunTaskOutcome};
@@ -101,7 +101,10 @@ impl<'a> TaskLauncher<'a> {
                     request.settled = true;
                     request.task = Some(task.task.clone());
                     self.ledger.record(&request)?;
-                    info!(event = "task.accepted", task = %task.task, launch = %request.token);
+                    emit(JobEvent::TaskAccepted {
+                        task: task.task.clone(),
+                        launch: request.token.clone(),
+                    });
                     return Ok((request, *task));
                 }
                 Ok(RunTaskOutcome::Failure { reason, detail }) => {
@@ -135,12 +138,11 @@ impl<'a> TaskLauncher<'a> {
                 Err(error) => {
                     in_doubt |= error.leaves_doubt();
                     let why = exception(&error, &place);
-                    warn!(
-                        event = "run_task.failed",
-                        cause = why.entry().slug,
-                        request_id = error.request_id(),
-                        "{error}"
-                    );
+                    emit(JobEvent::RunTaskFailed {
+                        cause: why.cause,
+                        request_id: error.request_id().map(Into::into),
+                        message: error.to_string(),
+                    });
                     // Nothing is open while the next try is waited for, whoever ends this process.
                     self.give_up(request.clone(), in_doubt)?;
                     let is_over = patience.is_over(&error, &why, begun);
@@ -181,6 +183,7 @@ impl<'a> TaskLauncher<'a> {
         if !self.ledger.record_now().launches.contains(request) {
             self.ledger.record(request)?;
         }
+        emit(JobEvent::TaskRequested { launch: request.token.clone() });
         Ok(self.ecs.run_task(request).await)
     }
 
@@ -211,11 +214,11 @@ impl<'a> TaskLauncher<'a> {
         in_doubt: bool,
         error: &CallError,
     ) -> Result<LaunchRequest, LaunchError> {
-        warn!(
-            event = "right.missing",
-            action = TAG_RIGHT,
-            "tasks are started without tags, so costs cannot be told apart by them: {error}"
-        );
+        let lost = "tasks are started without tags, so costs cannot be told apart by them";
+        emit(JobEvent::RightMissing {
+            action: TAG_RIGHT.to_owned(),
+            message: format!("{lost}: {error}"),
+        });
         self.untagged = true;
         let folder = self.ledger.folder();
         folder.remember_refusal(TAG_RIGHT, self.ecs.region(), &self.spec.cluster);
@@ -266,7 +269,11 @@ impl<'a> TaskLauncher<'a> {
             self.ledger.record(request)?;
             let reason = super::release::reason("a token used twice");
             if let Err(error) = self.ecs.stop(&request.cluster, task, &reason).await {
-                warn!(event = "stop.failed", task = %task, "{error}");
+                emit(JobEvent::StopFailed {
+                    task: task.clone(),
+                    request_id: None,
+                    message: error.to_string(),
+                });
                 stopped = false;
             }
         }

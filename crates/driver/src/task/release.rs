@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use fargate_events::{JobEvent, emit};
 use fargate_model::id::{TaskArn, TaskOwner};
 use fargate_model::job::JobKey;
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::{info, warn};
 
 use super::client::{EcsClient, RunTaskOutcome, StopTaskOutcome};
 use super::observation::ObservedTask;
@@ -186,11 +186,18 @@ pub async fn release(
             let may_be_new = || launch.is_younger_than(visible);
             match stop(ecs, &launch.cluster, &task, why, deadline, may_be_new).await {
                 Ok(()) => {
-                    info!(event = "task.stopping", task = %task, "{why}");
+                    emit(JobEvent::TaskStopping {
+                        task: task.clone(),
+                        message: Some(why.to_owned()),
+                    });
                     released.stopped.push(task);
                 }
                 Err(error) => {
-                    warn!(event = "stop.failed", task = %task, request_id = error.request_id(), "{error}");
+                    emit(JobEvent::StopFailed {
+                        task: task.clone(),
+                        request_id: error.request_id().map(Into::into),
+                        message: error.to_string(),
+                    });
                     released.refused |= !error.is_transient();
                     released.undone.push(format!("stopping task {task}: {}", harmless(&error)));
                 }
