@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fargate_model::text::{error_chain, escape_within};
 use fargate_protocol::SUBSYSTEM;
 use russh::keys::PublicKey;
 use russh::server::{
@@ -281,7 +282,7 @@ async fn serve_channel(task: Arc<AgentTask>, handle: Handle, mut channel: Channe
         match message {
             ChannelMsg::RequestSubsystem { name, .. } if name == SUBSYSTEM => {
                 if let Err(error) = session::serve(&task, channel).await {
-                    eprintln!("session ended: {}", chain(&error));
+                    eprintln!("session ended: {}", escape_within(&error_chain(&error), 300));
                 }
                 break;
             }
@@ -298,14 +299,4 @@ async fn serve_channel(task: Arc<AgentTask>, handle: Handle, mut channel: Channe
         }
     }
     let _ = handle.close(id).await;
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    fargate_model::text::escape_within(&text, 300)
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fargate_model::id::RandomToken;
+use fargate_model::optional::or_never;
 use fargate_protocol::{ScriptExit, ScriptStream};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -238,13 +239,13 @@ impl StageSupervisor {
                     let at = Instant::now() + order.grace;
                     kill_at = Some(kill_at.map_or(at, |before| before.min(at)));
                 }
-                () = at(kill_at) => {
+                () = or_never(kill_at.map(sleep_until)) => {
                     signal(Signal::SIGKILL);
                     kill_at = None;
                 }
                 // Only wakes: the loop looks again.
                 _ = self.audience.changed() => {}
-                () = at(gone_at) => {
+                () = or_never(gone_at.map(sleep_until)) => {
                     gone_at = None;
                     if stage.abandon() {
                         stage.output.discard();
@@ -252,7 +253,7 @@ impl StageSupervisor {
                         kill_at = Some(Instant::now() + SHORT_GRACE);
                     }
                 }
-                () = at(ended.as_ref().map(|ended| ended.look_again)) => {
+                () = or_never(ended.as_ref().map(|ended| ended.look_again).map(sleep_until)) => {
                     if let Some(seen) = &mut ended
                         && seen.is_complete(&stage.output)
                     {
@@ -279,7 +280,7 @@ impl StageSupervisor {
                     let at = Instant::now() + order.grace;
                     kill_at = Some(kill_at.map_or(at, |before| before.min(at)));
                 }
-                () = at(kill_at), if pending => {
+                () = or_never(kill_at.map(sleep_until)), if pending => {
                     signal(Signal::SIGKILL);
                     kill_at = None;
                     patience = Some(Instant::now() + KILLED_WITHIN);
@@ -287,13 +288,6 @@ impl StageSupervisor {
                 () = tokio::time::sleep(LOOK_AGAIN), if pending => {}
             }
         }
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -7,6 +7,7 @@
 use std::io::{PipeWriter, Write};
 use std::os::fd::AsFd;
 
+use fargate_model::optional::or_never;
 use nix::libc::signalfd_siginfo;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -112,16 +113,11 @@ impl TaskEndReceiver {
     /// The next wish.
     pub async fn next(&mut self) -> TaskEndOrigin {
         loop {
-            let told = async {
-                match &mut self.init {
-                    Some(pipe) => pipe.read_u8().await.ok(),
-                    None => std::future::pending().await,
-                }
-            };
+            let told = or_never(self.init.as_mut().map(|pipe| pipe.read_u8()));
             tokio::select! {
                 _ = self.terminate.recv() => return self.of_signal(),
                 _ = self.interrupt.recv() => return self.of_signal(),
-                told = told => match told {
+                told = told => match told.ok() {
                     Some(byte) => return TaskEndOrigin::of_byte(byte),
                     None => self.init = None,
                 },

@@ -7,8 +7,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use fargate_config::{ConfigProblem, RunnerConfig};
-use fargate_driver::state::{StateFolder, is_trusted_owner, others_may_write, user_name};
 use fargate_model::text::{escape, shell_word};
+use fargate_state::{StateFolder, is_trusted_owner, others_may_write, user_name};
 
 /// Everything that is noticed, for `config check`.
 pub fn doubts(path: &Path, config: &RunnerConfig) -> Vec<ConfigProblem> {

@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use fargate_config::{ConfigGrammar, ConfigProblem, LoadedConfig, RunnerConfig, UnknownKeyPolicy};
 use fargate_driver::gitlab::{self, FALLBACK_CODES, JobResponse, StageEnvironment, StageError};
-use fargate_driver::host;
 use fargate_driver::provision::DriverSettings;
 use fargate_driver::session::ConsoleWriter;
-use fargate_driver::state::{StateError, StateFolder};
 use fargate_events::{EventEmitter, JobEvent};
 use fargate_model::cause::{CauseReport, ColourMode, FailureCause};
+use fargate_model::text::{error_chain, escape};
+use fargate_state::host;
+use fargate_state::{StateError, StateFolder};
 use tracing::Instrument;
 
 use crate::args::{CustomArgs, CustomStage, GlobalFlags, RunArgs};
@@ -79,7 +80,7 @@ fn stage(
         Ok(response) => response,
         Err(error) => {
             let error = StageError::from(error);
-            say(&custom.stage, &format!("error: {}", gitlab::chain(&error)));
+            say(&custom.stage, &format!("error: {}", escape(&error_chain(&error))));
             return error.exit_code(environment.codes);
         }
     };
@@ -151,8 +152,8 @@ fn prepare(
     // GitLab renders colour, so it is on where no terminal is.
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = if plain { ColourMode::Off } else { ColourMode::On };
-    let runtime =
-        runtime().inspect_err(|error| to_job_log(&format!("error: {}", gitlab::chain(error))))?;
+    let runtime = runtime()
+        .inspect_err(|error| to_job_log(&format!("error: {}", escape(&error_chain(error)))))?;
     let mut out = std::io::stdout();
     let prepared = gitlab::prepare(settings, response, &mut out, colour);
     runtime.block_on(prepared.instrument(log::stage()))
@@ -198,7 +199,7 @@ fn cleanup(settings: &DriverSettings, response: &JobResponse) -> Result<(), Stag
     match cleaned {
         Ok(undone) => {
             for what in undone {
-                let what = fargate_model::text::escape(&what);
+                let what = escape(&what);
                 tell!("warning: {what}; the task is left to its own timers");
             }
             Ok(())

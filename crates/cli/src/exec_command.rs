@@ -1,12 +1,12 @@
 //! `exec`: one command in one fresh task, told on stderr; stdout is the command's alone.
 
-use std::io::Read;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use fargate_config::{LoadedConfig, UnknownKeyPolicy};
 use fargate_driver::exec::{ExecReport, ExecStep, exec};
 use fargate_driver::provision::DriverSettings;
+use fargate_driver::script_file::read_script;
 use fargate_driver::session::{ConsoleWriter, TaskCommand, shell_for};
 use fargate_driver::task::{TaskStartEvent, relaunch_words};
 use fargate_model::cause::ColourMode;
@@ -22,8 +22,6 @@ use crate::{config_command, log};
 const NEVER_RAN: u8 = 125;
 /// Exit code after an interrupt: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
-/// Largest script that is read, in bytes; the agent's own limit.
-const MAX_SCRIPT: u64 = 256 * 1024 * 1024;
 
 /// Runs it.
 pub fn run(global: &GlobalFlags, args: &ExecArgs) -> ExitCode {
@@ -58,7 +56,7 @@ fn prepare(
     let (job, name) = match &args.script {
         None => (TaskCommand::Argv(args.command.clone()), args.command.join(" ")),
         Some(script) => {
-            let bytes = read_script(script)?;
+            let bytes = script_bytes(script)?;
             let shell = shell_for(profile.shell.as_str(), &bytes).map_err(|e| e.to_string())?;
             (TaskCommand::Script { shell, bytes }, script.display().to_string())
         }
@@ -69,23 +67,15 @@ fn prepare(
     Ok((settings, job, escape_within(&name, 60)))
 }
 
-fn read_script(path: &std::path::Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().take(MAX_SCRIPT + 1).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(MAX_SCRIPT + 1).read_to_end(&mut bytes))
-    };
-    let shown = path.display();
-    read.map_err(|error| {
-        format!("reading the script {shown}: {error}\nhint: name a file that this user can read, or `-` for standard input")
-    })?;
-    if bytes.len() as u64 > MAX_SCRIPT {
-        return Err(format!(
-            "the script {shown} is larger than 256 MiB\nhint: let it fetch its data inside the task"
-        ));
-    }
-    Ok(bytes)
+fn script_bytes(path: &std::path::Path) -> Result<Vec<u8>, String> {
+    read_script(path).map_err(|error| {
+        let shown = path.display();
+        let hint = match error.kind() {
+            std::io::ErrorKind::FileTooLarge => "let it fetch its data inside the task",
+            _ => "name a file that this user can read, or `-` for standard input",
+        };
+        format!("reading the script {shown}: {error}\nhint: {hint}")
+    })
 }
 
 fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &str) -> ExitCode {

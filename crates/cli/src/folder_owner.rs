@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use fargate_driver::state::{StateError, StateFolder, user_name};
 use fargate_model::text::{escape, shell_word};
+use fargate_state::{StateError, StateFolder, user_name};
 use nix::unistd::geteuid;
 
 /// Refuses a folder in which another user's jobs keep their state.

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use fargate_config::{LoadedConfig, UnknownKeyPolicy};
 use fargate_controller::idle::{self, DrainOutcome, UnreadableRecord};
-use fargate_driver::state::{JobAdmission, JobHold, JobHoldKind, StateError, StateFolder};
 use fargate_events::{JobEvent, emit};
 use fargate_model::text::{duration, shell_word, ticking};
+use fargate_state::{JobAdmission, JobHold, JobHoldKind, StateError, StateFolder};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{DrainArgs, GlobalFlags, PauseArgs};
@@ -32,7 +32,8 @@ pub fn pause(global: &GlobalFlags, args: &PauseArgs) -> ExitCode {
 /// `resume`.
 pub fn resume(global: &GlobalFlags) -> ExitCode {
     told(folder(global).and_then(|(folder, root)| {
-        let before = folder.release_hold().map_err(|error| words(&error, &root))?;
+        let before =
+            runtime()?.block_on(folder.release_hold()).map_err(|error| words(&error, &root))?;
         emit(JobEvent::IntakeResumed { who: who() });
         match before {
             JobAdmission::Open => tell!("new jobs were not held"),
@@ -53,10 +54,13 @@ pub fn drain(global: &GlobalFlags, args: &DrainArgs) -> ExitCode {
     told(folder(global).and_then(|(folder, root)| {
         let before = hold(&folder, &root, JobHoldKind::Drain, &args.hold.note)?;
         tell!("{}", changed(&before, &folder.intake(), JobHoldKind::Drain));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| format!("starting an event loop: {error}"))?;
-        runtime.block_on(until_idle(&folder, args)).map_err(|error| words(&error, &root))
+        runtime()?.block_on(until_idle(&folder, args)).map_err(|error| words(&error, &root))
     }))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| format!("starting an event loop: {error}"))
 }
 
 fn told(result: Result<CommandExit, String>) -> ExitCode {
@@ -99,7 +103,7 @@ fn hold(
     note: &str,
 ) -> Result<JobAdmission, String> {
     let wanted = JobHold::now(hold, &who(), note);
-    let before = folder.hold(wanted).map_err(|error| words(&error, root))?;
+    let before = runtime()?.block_on(folder.hold(wanted)).map_err(|error| words(&error, root))?;
     emit(JobEvent::IntakeHeld {
         who: Some(who()),
         note: Some(note.to_owned()),

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use fargate_config::{LogFormat, LogLevel, RunnerConfig};
-use fargate_driver::mask;
 use fargate_events::{EventEmitter, EventSink, FieldValue, JobEvent};
+use fargate_mask as mask;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};

@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use fargate_driver::state::is_trusted_owner;
+use fargate_state::is_trusted_owner;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, readlinkat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

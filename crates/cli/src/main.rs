@@ -24,10 +24,9 @@ mod tasks_command;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use args::{RunnerCli, RunnerCommand};
 use clap::Parser;
 use clap::error::ErrorKind;
-
-use args::{RunnerCli, RunnerCommand};
 use streams::tell;
 
 /// Exit code of a command line that makes no sense, where no stage is asked for; clap's own.
@@ -52,7 +51,7 @@ fn told_by_clap(error: &clap::Error) {
 fn main() -> ExitCode {
     file_size::fail_instead_of_ending();
     // It is refused nowhere; and where it would be, a job that runs is worth more.
-    let _ = fargate_driver::host::keep_memory_private();
+    let _ = fargate_state::host::keep_memory_private();
     panic::guard(|| {
         let line: Vec<OsString> = std::env::args_os().collect();
         let called_as_theirs = normalize_args::is_called_as_theirs(&line);

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use fargate_driver::mask;
+use fargate_mask as mask;
 use fargate_model::text::escape_within;
 
 /// At most ten frames a second on a terminal.

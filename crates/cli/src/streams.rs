@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 
-use fargate_driver::mask;
+use fargate_mask as mask;
 use fargate_model::text::CleanLines;
 
 /// Lines on stderr, in one write, clean and without any secret; dropped where nobody can read them.
@@ -14,7 +14,7 @@ macro_rules! tell {
     ($($words:tt)*) => {
         // Masked first: what is cut may be the middle of a secret.
         $crate::streams::to_stderr(&fargate_model::text::CleanLines::of(
-            &fargate_driver::mask::text(&format!($($words)*)),
+            &fargate_mask::text(&format!($($words)*)),
         ))
     };
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use fargate_aws::CallError;
 use fargate_config::{AccountSettings, JobProfile};
-use fargate_driver::state::{JobRecord, StateFolder};
-use fargate_driver::task::{CallError, EcsClient, ObservedTask, RateLimiter};
+use fargate_driver::task::{EcsClient, ObservedTask, RateLimiter};
+use fargate_state::{JobRecord, StateFolder};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 

@@ -2,10 +2,10 @@
 //!
 //! It judges nothing, and does nothing about it.
 
-use fargate_driver::state::JobRecord;
 use fargate_driver::task::ObservedTask;
 use fargate_model::id::{RandomToken, TaskArn};
 use fargate_model::job::JobKey;
+use fargate_state::JobRecord;
 
 use crate::judge::OrphanReason;
 use crate::report::OrphanReport;

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fargate_config::JobProfile;
-use fargate_driver::state::{FileLock, FolderOrigin, JobRecord, JobState, StateError, StateFolder};
 use fargate_driver::task::{ObservedTask, RateLimiter, survey};
 use fargate_events::{JobEvent, emit};
 use fargate_model::id::TaskOwner;
 use fargate_model::job::JobKey;
+use fargate_model::text::error_chain;
+use fargate_state::{FileLock, FolderOrigin, JobRecord, JobState, StateError, StateFolder};
 
 use crate::account_cluster::{self, AccountCluster};
 use crate::finding::{FoundOrphan, OrphanIdentity, OrphanSubject};
@@ -64,18 +65,11 @@ pub enum ReapError {
         path: PathBuf,
     },
     /// The folder cannot be used.
-    #[error("{}", chain(.0))]
+    #[error("{}", error_chain(.0))]
     State(StateError),
     /// Somebody stops orphans already.
     #[error("another `tasks reap` is at work on this host")]
     Busy,
-}
-
-fn chain(error: &StateError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }
 
 impl From<StateError> for ReapError {
@@ -125,14 +119,14 @@ impl HostReaper {
         let folder = StateFolder::existing(&host.state_dir, lock)?;
         match (folder.made()?, intent) {
             (FolderOrigin::Elsewhere, _) => return Err(ReapError::Copied { path: host.state_dir }),
-            (FolderOrigin::Unknown, ReapMode::End) => folder.learn_machine(),
+            (FolderOrigin::Unknown, ReapMode::End) => folder.learn_machine().await,
             (FolderOrigin::Unknown, ReapMode::Look) | (FolderOrigin::Here, _) => {}
         }
         let _sole = match intent {
             ReapMode::Look => None,
             ReapMode::End => sole(&folder)?,
         };
-        let owner = folder.owner(host.owner.as_deref())?.owner;
+        let owner = folder.owner(host.owner.as_deref()).await?.owner;
         let pace = RateLimiter::per_second(STOPS_PER_SECOND);
         let (places, mut unreachable) = account_cluster::open(
             Some(&folder).filter(|_| intent == ReapMode::End),
@@ -141,10 +135,10 @@ impl HostReaper {
         )
         .await;
         // Without an id of its own every task that names one is another folder's, and left alone.
-        let folder_id = match folder.owner(None) {
+        let folder_id = match folder.owner(None).await {
             Ok(id) => id.owner.to_string(),
             Err(error) => {
-                unreachable.push(chain(&error));
+                unreachable.push(error_chain(&error));
                 String::new()
             }
         };
@@ -276,7 +270,7 @@ impl HostReaper {
         sweep: &mut SweepReport,
     ) -> HashMap<JobKey, JobState> {
         let recorded = self.folder.keys().unwrap_or_else(|error| {
-            sweep.problems.push(chain(&error));
+            sweep.problems.push(error_chain(&error));
             Vec::new()
         });
         let of_tasks = seen.iter().filter_map(|(_, task)| judge::job_of(task));

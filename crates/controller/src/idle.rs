@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fargate_driver::state::{JobAdmission, JobState, StateError, StateFolder};
 use fargate_model::job::JobKey;
+use fargate_state::{JobAdmission, JobState, StateError, StateFolder};
 use tokio::time::{Instant, sleep_until};
 
 /// Between two looks.
@@ -105,7 +105,7 @@ pub async fn wait(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fargate_driver::state::{JobHold, JobHoldKind};
+    use fargate_state::{JobHold, JobHoldKind};
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_ends_as_drained_only_while_new_jobs_are_held() {
@@ -116,7 +116,7 @@ mod tests {
         // Nobody holds new jobs, so that no job being left means nothing.
         let waited = wait(&folder, within, &mut |_| looks += 1).await.unwrap();
         assert_eq!((waited, looks), (DrainOutcome::Resumed, 0));
-        folder.hold(JobHold::now(JobHoldKind::Drain, "anna", "")).unwrap();
+        folder.hold(JobHold::now(JobHoldKind::Drain, "anna", "")).await.unwrap();
         assert_eq!(wait(&folder, within, &mut |_| {}).await.unwrap(), DrainOutcome::Idle);
         let key = JobKey::from_bits([7; 32]);
         let path = root.path().join("jobs").join(format!("{key}.json"));
@@ -128,7 +128,7 @@ mod tests {
         // With jobs or without, it ends at the look after the hold was taken away.
         let mut resumes = |_: &[HostJob]| {
             looks += 1;
-            folder.release_hold().unwrap();
+            folder.release_hold().await.unwrap();
         };
         let waited = wait(&folder, within, &mut resumes).await.unwrap();
         assert_eq!((waited, looks), (DrainOutcome::Resumed, 1));

@@ -6,10 +6,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use fargate_driver::state::{JobRecord, JobState, RunnerLiveness};
 use fargate_driver::task::ObservedTask;
 use fargate_model::id::TaskOwner;
 use fargate_model::job::JobKey;
+use fargate_state::{JobRecord, JobState, RunnerLiveness};
 
 /// How far a clock may be off before a deadline is believed to be over. Records hold it by the host's
 /// clock, because it has to outlive the process and the boot; a clock that was wrong when `prepare`

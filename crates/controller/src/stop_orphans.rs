@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::iter::zip;
 use std::sync::{Arc, Mutex};
 
-use fargate_driver::state::{JobRecord, JobState, StateError, StateFolder};
 use fargate_driver::task::{ObservedTask, reason, release, stop};
 use fargate_events::{JobEvent, emit};
+use fargate_state::{JobRecord, JobState, StateError, StateFolder};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -194,7 +194,7 @@ impl HostOrphanStopper {
             JobState::Record(now) if self.judge.record(&now) == OrphanVerdict::Orphan(why) => {}
             _ => return OrphanOutcome::Changed,
         }
-        let (taken, unwritten) = match self.folder.take_over_seen(seen) {
+        let (taken, unwritten) = match self.folder.take_over_seen(seen).await {
             Ok(Some(taken)) => (taken, None),
             Ok(None) => return OrphanOutcome::Changed,
             // A full disk must not keep a task alive, and no `prepare` begins on one.
@@ -210,12 +210,15 @@ impl HostOrphanStopper {
                 refuse(&self.refused, first);
             }
             // A `prepare` that has begun meanwhile keeps its own record.
-            if let Err(error) = self.folder.keep_taken(&taken) {
+            if let Err(error) = self.folder.keep_taken(&taken).await {
                 emit(JobEvent::StateNotWritten { message: error.to_string() });
             }
             return OrphanOutcome::NotDone(first.clone());
         }
-        let buried = unwritten.map_or_else(|| self.folder.bury_taken(&taken), Err);
+        let buried = match unwritten {
+            None => self.folder.bury_taken(&taken).await,
+            Some(error) => Err(error),
+        };
         match buried {
             Ok(()) | Err(StateError::TakenOver) => OrphanOutcome::Stopped,
             Err(error) => {

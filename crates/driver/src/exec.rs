@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use fargate_model::cause::CauseReport;
 use fargate_model::job::JobKey;
+use fargate_model::random;
+use fargate_state::{RunnerProcess, StateError, StateFolder, TaskOrigin};
 use tokio::time::Instant;
 
 use crate::provision::{
     CancelledTask, DriverSettings, ProvisionError, ProvisionedTask, TaskRequest, provision,
 };
+use crate::reconnect;
 use crate::session::{
     self, CancelRequest, CancelSignals, ConsoleWriter, ScriptOutcome, ScriptSignal, TaskCommand,
 };
-use crate::state::{RunnerProcess, StateError, StateFolder, TaskOrigin};
 use crate::task::{TaskStartEvent, reason, release};
 use crate::verdict::{self, ScriptVerdict};
-use crate::{random, reconnect};
 
 /// How long an interrupted command has before KILL.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
@@ -122,14 +123,14 @@ async fn bring_up(
             let record = folder.record(&order.job).ok().flatten();
             match &record {
                 Some(record) if !record.launches.is_empty() => {
-                    let _ = folder.keep_undone(record);
+                    let _ = folder.keep_undone(record).await;
                     undone.push(match &record.core.task {
                         Some(task) => format!("task {} could not be stopped", task.short()),
                         None => "ECS did not say whether a task was started".to_owned(),
                     });
                 }
                 record => {
-                    let _ = folder.bury(&order.job, record.as_ref());
+                    let _ = folder.bury(&order.job, record.as_ref()).await;
                 }
             }
             Err(error)
@@ -184,9 +185,9 @@ async fn run(
     let why = reason("the command has ended");
     report.undone = release(&ecs, &record.launches, &why, deadline, timeouts.visible).await.undone;
     let written = if report.undone.is_empty() {
-        folder.bury(&record.job, Some(&record))
+        folder.bury(&record.job, Some(&record)).await
     } else {
-        folder.keep_undone(&record)
+        folder.keep_undone(&record).await
     };
     report.unwritten = written.err().map(|error| error.to_string());
 }

@@ -11,28 +11,30 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::{HostKey, JobProfile, JobTimeouts, Shell};
 use fargate_events::{JobEvent, emit};
+use fargate_mask as mask;
 use fargate_model::cause::{CauseReport, FailureCause, ResponsibleParty, RetryDecision};
 use fargate_model::job::JobKey;
 use fargate_model::lifetime::FIRST_LIFETIME;
+use fargate_model::random;
+use fargate_state::version;
 use tokio::time::Instant;
 
 pub use cancelled::CancelledTask;
 
-use crate::fail_point::FailPoint;
 use crate::session::{
     AgentInfo, CancelSignals, ClientKey, HostKeyPolicy, HostKeySeed, LoginError, StockTaskSettings,
     TaskLogin, TaskSession, parse_host_key,
-};
-use crate::state::{
-    JobRecord, RecordWriter, RunnerProcess, SecretString, StateError, StateFolder, TaskLocation,
-    TaskOrigin, TaskServer,
 };
 use crate::task::{
     AcquireOptions, AcquiredTask, EcsClient, FOLDER_VARIABLE, FailureContext, LEASE_VARIABLE,
     LIFETIME_VARIABLE, LaunchError, TAG_PREFIX, TaskLauncher, TaskSpec, TaskStartEvent, acquire,
     login_failed, reason, release,
 };
-use crate::{mask, random, version};
+use fargate_fail_point::FailPoint;
+use fargate_state::{
+    JobRecord, RecordWriter, RunnerProcess, SecretString, StateError, StateFolder, TaskLocation,
+    TaskOrigin, TaskServer,
+};
 
 /// Settings that were already read and checked.
 #[derive(Clone, Debug)]
@@ -112,9 +114,9 @@ impl From<LaunchError> for ProvisionError {
 }
 
 /// Leaves word for the clean-up that nothing was started, so that it need not ask.
-fn nothing_begun(folder: &StateFolder, order: &TaskRequest, why: CauseReport) -> CauseReport {
+async fn nothing_begun(folder: &StateFolder, order: &TaskRequest, why: CauseReport) -> CauseReport {
     if let Ok(None) = folder.record(&order.job)
-        && let Err(error) = folder.bury(&order.job, None)
+        && let Err(error) = folder.bury(&order.job, None).await
     {
         emit(JobEvent::StateNotWritten { message: error.to_string() });
     }
@@ -142,25 +144,25 @@ pub async fn provision(
 ) -> Result<ProvisionedTask, ProvisionError> {
     let profile = &settings.profile;
     let timeouts = &profile.timeouts;
-    let owner = folder.owner(settings.owner.as_deref())?.owner;
+    let owner = folder.owner(settings.owner.as_deref()).await?.owner;
     let keys = TaskKeys::draw(profile)?;
     let mut spec = TaskSpec::new(profile, owner, order.job.clone());
     spec.containers[0].environment = environment(profile, order, &keys);
     if settings.owner.is_some() {
         // Hosts may share a configured name; the folder's own tells their tasks apart.
-        let folder_id = folder.owner(None)?.owner.to_string();
+        let folder_id = folder.owner(None).await?.owner.to_string();
         spec.containers[0].environment.insert(FOLDER_VARIABLE.to_owned(), folder_id);
     }
     spec.tags.extend(tags(order, &spec));
     let ecs = tokio::select! {
         ecs = EcsClient::connect(profile) => match ecs {
             Ok(ecs) => ecs.sharing(folder, profile),
-            Err(why) => return Err(nothing_begun(folder, order, why).into()),
+            Err(why) => return Err(nothing_begun(folder, order, why).await.into()),
         },
         _ = stops.next() => return Err(cancelled()),
     };
     let record = first_record(profile, order, &spec, &ecs, &keys)?;
-    let mut ledger = RecordWriter::begin(folder, record)?;
+    let mut ledger = RecordWriter::begin(folder, record).await?;
     let brought_up = {
         let terms = AcquireOptions { login: &keys.login, port: profile.ssh.port, timeouts };
         let mut launcher = TaskLauncher::new(&ecs, &spec, &mut ledger, deadline);
@@ -192,7 +194,7 @@ struct TaskKeys {
 }
 
 fn broken_key(error: russh::keys::ssh_key::Error) -> StateError {
-    StateError::Host { doing: "making a key", source: std::io::Error::other(error) }
+    StateError::host("making a key")(std::io::Error::other(error))
 }
 
 impl TaskKeys {
@@ -307,18 +309,20 @@ async fn hand_over(
     order: &TaskRequest,
 ) -> Result<AcquiredTask, ProvisionError> {
     let host_key = acquired.host_key.to_openssh().map_err(broken_key)?;
-    ledger.update(|record| record.host_key = host_key)?;
+    ledger.update(|record| record.host_key = host_key).await?;
     let peer = match give_terms(&acquired.session, profile, order).await {
         Ok(peer) => peer,
         Err(error) => {
             return Err(login_failed(&error, acquired.address, &FailureContext::default()).into());
         }
     };
-    ledger.update(|record| {
-        record.address = Some(acquired.address);
-        record.peer = Some(peer);
-        record.ready = true;
-    })?;
+    ledger
+        .update(|record| {
+            record.address = Some(acquired.address);
+            record.peer = Some(peer);
+            record.ready = true;
+        })
+        .await?;
     Ok(acquired)
 }
 
@@ -414,12 +418,14 @@ async fn take_back(
         error => error,
     };
     let written = if released.undone.is_empty() {
-        ledger.bury(failure)
+        ledger.bury(failure).await
     } else {
-        ledger.update(|record| {
-            record.failure = failure;
-            record.ready = false;
-        })
+        ledger
+            .update(|record| {
+                record.failure = failure;
+                record.ready = false;
+            })
+            .await
     };
     if let Err(error) = written {
         emit(JobEvent::StateNotWritten { message: error.to_string() });

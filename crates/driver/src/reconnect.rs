@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 
 use fargate_config::JobTimeouts;
 use fargate_events::{JobEvent, emit};
+use fargate_mask as mask;
 use fargate_model::cause::{CauseReport, FailureCause};
+use fargate_state::{JobRecord, TaskServer};
 
-use crate::mask;
 use crate::session::{
     ClientKey, HostKeyPolicy, LoginError, TaskConnector, TaskLogin, parse_host_key,
 };
-use crate::state::{JobRecord, TaskServer};
 use crate::task::{FailureContext, login_failed};
 
 /// Where the task of `record` answers, with the host key that was pinned.

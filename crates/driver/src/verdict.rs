@@ -12,17 +12,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::JobProfile;
 use fargate_events::{JobEvent, emit};
+use fargate_model::backoff::{Backoff, jittered, up_to};
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::task::TaskStatus;
 use fargate_protocol::{AgentRefusal, ENDED_FROM_INSIDE};
+use fargate_state::{JobRecord, LaunchRequest, StateFolder, TaskServer};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::random;
 use crate::session::ScriptOutcome;
-use crate::state::{JobRecord, StateFolder, TaskServer};
 use crate::task::{
-    EcsClient, EssentialFlags, FailureContext, LaunchRequest, ObservedTask, add_last_lines,
-    stopped, unless_other,
+    EcsClient, EssentialFlags, FailureContext, ObservedTask, add_last_lines, stopped, unless_other,
 };
 
 pub use judge::{ScriptVerdict, VerdictFacts, judge};
@@ -164,8 +163,8 @@ async fn watch(
 ) -> Result<&'static str, String> {
     let timeouts = &profile.timeouts;
     let Some(task) = &record.core.task else { return Err("no task is known".to_owned()) };
-    let mut pause = FIRST_LOOK;
-    sleep(pause + random::up_to(pause)).await;
+    let mut backoff = Backoff::doubling(FIRST_LOOK, timeouts.poll_max * GENTLE);
+    sleep(FIRST_LOOK + up_to(FIRST_LOOK)).await;
     let ecs = EcsClient::in_region(Some(record.core.region.clone()), profile)
         .await
         .map_err(|why| why.headline())?
@@ -197,8 +196,7 @@ async fn watch(
             }
             Err(error) => return Err(error.to_string()),
         }
-        sleep(random::jittered(pause)).await;
-        pause = (pause * 2).min(timeouts.poll_max * GENTLE);
+        sleep(jittered(backoff.next_pause())).await;
     }
 }
 
@@ -238,7 +236,7 @@ async fn look(
         .await
         .map_err(|why| format!("ECS could not be asked: {}.", why.headline()))?
         .sharing(folder, profile);
-    let mut interval = timeouts.poll_min;
+    let mut backoff = Backoff::doubling(timeouts.poll_min, timeouts.poll_max);
     let mut last = None;
     let mut flags = EssentialFlags::unasked();
     loop {
@@ -263,7 +261,7 @@ async fn look(
         if let Some(error) = &error {
             emit(JobEvent::DescribeFailed { request_id: None, message: error.clone() });
         }
-        let next = Instant::now() + random::jittered(interval);
+        let next = Instant::now() + jittered(backoff.next_pause());
         if next >= deadline {
             return match (last, error) {
                 (Some(seen), _) => Ok(Some(seen)),
@@ -272,7 +270,6 @@ async fn look(
             };
         }
         sleep_until(next).await;
-        interval = (interval * 2).min(timeouts.poll_max);
     }
 }
 
@@ -334,8 +331,8 @@ mod tests {
     use fargate_model::task::StopCode;
 
     use super::*;
-    use crate::state::example;
     use crate::task::{ObservedContainer, example as task};
+    use fargate_state::examples::record_of;
 
     fn stopped_task(code: StopCode, exit: Option<i32>, reason: &str) -> ObservedTask {
         let container = ObservedContainer {
@@ -353,7 +350,7 @@ mod tests {
     }
 
     fn decided(seen: &ObservedTask) -> (String, Option<u8>) {
-        let (verdict, status) = match decide(&example(&seen.task), seen, "cut", false) {
+        let (verdict, status) = match decide(&record_of(&seen.task), seen, "cut", false) {
             InferredVerdict::Job(status, why) => (why, Some(status)),
             InferredVerdict::System(why) => (why, None),
         };
@@ -386,7 +383,7 @@ mod tests {
     #[test]
     fn what_a_stock_server_s_watchdog_has_ended_is_not_the_job_s_failure() {
         let seen = stopped_task(StopCode::EssentialContainerExited, Some(0), "");
-        let mut record = example(&seen.task);
+        let mut record = record_of(&seen.task);
         record.peer = Some(TaskServer::Sshd("SSH-2.0-OpenSSH_9.2p1".to_owned()));
         record.deadline_unix_s = u64::MAX;
         assert!(matches!(decide(&record, &seen, "cut", false), InferredVerdict::Job(1, _)));

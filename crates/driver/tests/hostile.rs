@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use fargate_driver::gitlab::{JobResponse, StageEnvironment};
 use fargate_driver::session::{ClientKey, parse_host_key, shell_for};
-use fargate_driver::state::StateFolder;
 use fargate_model::job::{JobIdentity, JobKey};
+use fargate_state::StateFolder;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -47,6 +47,11 @@ fn response(bytes: &[u8]) -> String {
 
 /// Reads a record and a tombstone of these bytes in every way that stages do.
 fn state(bytes: &[u8]) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("an event loop").block_on(state_read_in_every_way(bytes))
+}
+
+async fn state_read_in_every_way(bytes: &[u8]) -> Vec<String> {
     let root = tempfile::tempdir().expect("a folder");
     let folder = StateFolder::open(root.path(), Duration::from_secs(5)).expect("a state folder");
     let key = key();
@@ -56,10 +61,10 @@ fn state(bytes: &[u8]) -> Vec<String> {
     let mut said = Vec::new();
     let mut note = |error: Option<String>| said.extend(error);
     note(folder.record(&key).err().map(|error| error.to_string()));
-    note(folder.take_over(&key).err().map(|error| error.to_string()));
+    note(folder.take_over(&key).await.err().map(|error| error.to_string()));
     let _ = folder.known(&key);
     let _ = folder.tombstone(&key);
-    folder.bury(&key, None).expect("a writable folder");
+    folder.bury(&key, None).await.expect("a writable folder");
     assert!(!at("jobs").exists(), "the record, and the key in it, are gone");
     said
 }

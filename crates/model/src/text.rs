@@ -151,6 +151,22 @@ fn is_unseen(c: char) -> bool {
     )
 }
 
+/// An error and all that caused it, in one line. A cause whose words stand there already is not
+/// repeated.
+#[must_use]
+pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = String::new();
+    for cause in std::iter::successors(Some(error), |error| error.source()) {
+        let words = cause.to_string();
+        if line.is_empty() {
+            line = words;
+        } else if !line.contains(&words) {
+            line = format!("{line}: {words}");
+        }
+    }
+    line
+}
+
 /// One word of a command line for a person's shell: as it is where it is plain, else in single quotes;
 /// what would move a cursor becomes its bytes within `$'...'`.
 ///

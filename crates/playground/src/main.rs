@@ -61,14 +61,8 @@ fn main() -> ExitCode {
 }
 
 /// One line with the whole chain of causes.
-fn report(error: &dyn Error) -> ExitCode {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    eprintln!("error: {text}");
+fn report(error: &(dyn Error + 'static)) -> ExitCode {
+    eprintln!("error: {}", fargate_model::text::error_chain(error));
     ExitCode::FAILURE
 }
 

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use fargate_config::JobTimeouts;
 use fargate_events::{JobEvent, emit};
+use fargate_model::backoff::jittered;
 use fargate_model::job::JobKey;
 use fargate_model::text::duration;
+use fargate_state::{FileLock, StateFolder};
 use tokio::time::{Instant, sleep_until};
 
 use super::StageError;
 use super::joblog::JobLog;
-use crate::random;
 use crate::session::CancelSignals;
-use crate::state::{FileLock, StateFolder};
 
 /// Longest pause between two looks at the file that holds jobs.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub async fn enter(
     let mut told = false;
     loop {
         // Taken before the look at the file, so that whoever writes it sees this job or is seen by it.
-        let sole = folder.lock_prepare(key)?;
+        let sole = folder.lock_prepare(key).await?;
         if let Some(failure) = folder.tombstone(key).and_then(|tombstone| tombstone.failure) {
             return Err(StageError::SameAsBefore(Box::new(failure)));
         }
@@ -54,7 +54,7 @@ pub async fn enter(
             told = true;
         }
         log.held(&why, begun.elapsed(), timeouts.paused);
-        let again = Instant::now() + random::jittered(timeouts.poll_max.min(LONGEST_LOOK));
+        let again = Instant::now() + jittered(timeouts.poll_max.min(LONGEST_LOOK));
         if again >= begun + timeouts.paused {
             let waited = duration(timeouts.paused);
             return Err(why.because(format!("Waited {waited}, then gave up.")).into());

@@ -7,11 +7,11 @@ use fargate_config::JobProfile;
 use fargate_events::{JobEvent, emit};
 use fargate_model::id::TaskArn;
 use fargate_model::job::JobKey;
+use fargate_state::{JobRecord, StateError, StateFolder, TaskLocation};
 use tokio::time::Instant;
 
 use super::StageError;
 use crate::provision::DriverSettings;
-use crate::state::{JobRecord, StateError, StateFolder, TaskLocation};
 use crate::task::{EcsClient, find, reason, release, stop};
 
 /// For a job of which nothing is known here: a look at ECS must not hold a pipeline up.
@@ -34,7 +34,7 @@ pub async fn cleanup(
     emit(JobEvent::CleanupStarted {});
     let timeouts = &settings.profile.timeouts;
     let folder = StateFolder::open(&settings.state_dir, timeouts.lock)?;
-    let undone = match folder.take_over(key) {
+    let undone = match folder.take_over(key).await {
         Ok(Some(record)) => with_record(&folder, &record, &settings.profile).await?,
         Ok(None) if folder.tombstone(key).is_some() => Vec::new(),
         Ok(None) => without_state(&folder, settings, key).await?.unwrap_or_default(),
@@ -46,7 +46,7 @@ pub async fn cleanup(
         }
     };
     emit(JobEvent::CleanupDone { undone: undone.len() });
-    folder.sweep(key, timeouts.tombstone);
+    folder.sweep(key, timeouts.tombstone).await;
     for what in &undone {
         emit(JobEvent::CleanupUndone { message: what.clone() });
     }
@@ -73,9 +73,9 @@ async fn with_record(
         }
     }
     if undone.is_empty() {
-        folder.bury(&record.job, Some(record))?;
+        folder.bury(&record.job, Some(record)).await?;
     } else {
-        folder.keep_undone(record)?;
+        folder.keep_undone(record).await?;
     }
     Ok(undone)
 }
@@ -87,7 +87,7 @@ async fn without_state(
     settings: &DriverSettings,
     key: &JobKey,
 ) -> Result<Option<CleanupFailures>, StageError> {
-    let owner = match folder.owner(settings.owner.as_deref()) {
+    let owner = match folder.owner(settings.owner.as_deref()).await {
         // Then the name is lost, and not taken from a stranger.
         Err(error @ StateError::Distrusted { .. }) => {
             emit(JobEvent::StateDistrusted { message: error.to_string() });
@@ -159,7 +159,7 @@ async fn with_core(
         }),
     };
     if undone.is_empty() {
-        folder.bury(key, None)?;
+        folder.bury(key, None).await?;
     }
     Ok(undone)
 }

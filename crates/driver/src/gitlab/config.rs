@@ -1,10 +1,10 @@
 //! `config`: what gitlab-runner is to know before the job, as JSON and nothing else.
 
 use fargate_config::{JobProfile, Shell};
+use fargate_state::version;
 use serde::Serialize;
 
 use super::response::JobResponse;
-use crate::version;
 
 #[derive(Serialize)]
 struct DriverInfo {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::fail_point::FailPoint;
+use fargate_fail_point::FailPoint;
 
 /// The two codes by which a stage says who is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

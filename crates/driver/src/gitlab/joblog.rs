@@ -7,12 +7,12 @@ use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::{HostKey, PublicIp};
+use fargate_mask as mask;
 use fargate_model::cause::{CauseEvidence, CauseReport, ColourMode, ResponsibleParty};
 use fargate_model::text::{self, CleanLines, LinePart, ticking};
 use russh::keys::HashAlg;
 
 use super::StageError;
-use crate::mask;
 use crate::provision::CancelledTask;
 use crate::session::TaskSession;
 use crate::task::{AcquiredTask, ObservedTask, TaskStartEvent, relaunch_words};
@@ -189,7 +189,7 @@ impl<'a> JobLog<'a> {
             }
             StageError::System(why) | StageError::Job { why, .. } => block(why, self.colour),
             other => {
-                let said = chain(other);
+                let said = escaped_chain(other);
                 let parts = [self.colour.error(), LinePart::Plain(" "), LinePart::Plain(&said)];
                 CleanLines::default().with(&parts)
             }
@@ -213,19 +213,8 @@ impl<'a> JobLog<'a> {
     }
 }
 
-/// An error and its causes in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let next = cause.to_string();
-        if !line.contains(&next) {
-            line = format!("{line}: {next}");
-        }
-        source = cause.source();
-    }
-    text::escape(&line)
+fn escaped_chain(error: &StageError) -> String {
+    text::escape(&text::error_chain(error))
 }
 
 fn block(why: &CauseReport, colour: ColourMode) -> CleanLines {
@@ -348,7 +337,7 @@ pub fn run_line(error: &StageError) -> Option<String> {
             let fix = if fix.is_empty() { fix } else { format!(". {}", capital(&fix)) };
             Some(format!("error: {}{fix}{}", why.line(), last_lines(why)))
         }
-        other => Some(format!("error: {}", chain(other))),
+        other => Some(format!("error: {}", escaped_chain(other))),
     }
 }
 

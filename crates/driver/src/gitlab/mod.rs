@@ -18,13 +18,13 @@ use fargate_model::cause::CauseReport;
 pub use cleanup::cleanup;
 pub use config::config;
 pub use environment::{EnvironmentError, ExitCodes, FALLBACK_CODES, StageEnvironment};
-pub use joblog::{chain, run_line};
+pub use joblog::run_line;
 pub use prepare::prepare;
 pub use response::{JobResponse, ResponseError};
 pub use run::run;
 
 use crate::provision::CancelledTask;
-use crate::state::StateError;
+use fargate_state::{HostError, StateError};
 
 /// How a stage ended, if not well.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,12 @@ impl From<CauseReport> for StageError {
 impl From<StateError> for StageError {
     fn from(error: StateError) -> Self {
         Self::System(Box::new(error.why()))
+    }
+}
+
+impl From<HostError> for StageError {
+    fn from(error: HostError) -> Self {
+        StateError::from(error).into()
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, ColourMode, FailureCause};
 use fargate_model::job::JobKey;
+use fargate_state::{RunnerProcess, StateError, StateFolder, TaskLocation, TaskOrigin};
 use tokio::time::Instant;
 
 use super::StageError;
@@ -21,7 +22,6 @@ use crate::provision::{
     CancelledTask, DriverSettings, ProvisionError, ProvisionedTask, TaskRequest, provision,
 };
 use crate::session::{CancelRequest, CancelSignals, ScriptSignal, TaskSession};
-use crate::state::{RunnerProcess, StateError, StateFolder, TaskLocation, TaskOrigin};
 use crate::task::{EcsClient, find, reason, release};
 
 /// Brings up the job's task and writes the job's log to `out`.
@@ -192,7 +192,7 @@ async fn stop_what_is_known(
         None => Vec::new(),
     };
     let ecs = EcsClient::connect(&settings.profile).await?.sharing(folder, &settings.profile);
-    let owner = folder.owner(settings.owner.as_deref())?.owner;
+    let owner = folder.owner(settings.owner.as_deref()).await?.owner;
     let cluster = &settings.profile.cluster;
     // A record that was whole once names its last task; of a damaged one nobody knows that.
     let is_newer = matches!(damaged, StateError::Newer { .. });

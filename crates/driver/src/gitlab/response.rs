@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use fargate_events::{JobEvent, emit};
+use fargate_mask as mask;
 use fargate_model::job::JobIdentity;
 use fargate_model::lifetime::MAX_JOB_TIMEOUT;
 use serde::Deserialize;
@@ -19,7 +20,6 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::environment::StageEnvironment;
-use crate::mask;
 
 /// Largest response that is read, in bytes; GitLab's own limit for a job's payload is far below.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;

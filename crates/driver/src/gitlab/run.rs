@@ -1,28 +1,28 @@
 //! `run`: one generated script in the job's task. Silent but for the script's own bytes.
 
 use std::cell::RefCell;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use fargate_config::JobProfile;
 use fargate_events::{JobEvent, emit};
+use fargate_fail_point::FailPoint;
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::job::JobKey;
+use fargate_model::random;
 use fargate_model::text::duration;
-use fargate_protocol::{MAX_SCRIPT, ScriptSignal};
+use fargate_protocol::ScriptSignal;
+use fargate_state::{JobRecord, StateError, StateFolder};
 use tokio::time::{sleep, timeout};
 
 use super::StageError;
-use crate::fail_point::FailPoint;
+use crate::reconnect;
+use crate::script_file::read_script_file;
 use crate::session::{
     self, CancelRequest, CancelSignals, ConsoleWriter, LoginError, ScriptOutcome, TaskCommand,
     TaskConnectError, TaskConnector, TaskSession, shell_for,
 };
-use crate::state::{JobRecord, StateError, StateFolder};
 use crate::verdict::{self, ScriptVerdict};
-use crate::{random, reconnect};
 
 /// Between two looks whether somebody cleaned up after the job, while its task is out of reach.
 const LOOK_FOR_CLEANUP: Duration = Duration::from_millis(500);
@@ -50,7 +50,7 @@ pub async fn run(
         leave_after: timeouts.cancel_return,
     })
     .map_err(StateError::host("listening for signals"))?;
-    let bytes = read_script(script)
+    let bytes = read_script_file(script)
         .map_err(|source| StageError::ScriptFile { path: script.to_owned(), source })?;
     let record = prepared(folder, key)?;
     record.note_in_log();
@@ -67,7 +67,7 @@ pub async fn run(
         _ = stops.next() => return Err(StageError::Cancelled { task: None }),
     };
     let ran_before = folder.has_script_mark(&record);
-    let marked = !ran_before && connected.is_ok() && mark(folder, &record);
+    let marked = !ran_before && connected.is_ok() && mark(folder, &record).await;
     let outcome = match connected {
         Ok(session) => session::run(session, &reach, run_id, &job, console, &mut stops, over).await,
         Err(outcome) => outcome,
@@ -97,8 +97,8 @@ pub async fn run(
 }
 
 /// Notes that a script may run in the task from here on; true if it stands there now.
-fn mark(folder: &StateFolder, record: &JobRecord) -> bool {
-    match folder.mark_script(record) {
+async fn mark(folder: &StateFolder, record: &JobRecord) -> bool {
+    match folder.mark_script(record).await {
         Ok(()) => true,
         Err(error) => {
             // Only a verdict that the job does not deserve is lost with it.
@@ -106,23 +106,6 @@ fn mark(folder: &StateFolder, record: &JobRecord) -> bool {
             false
         }
     }
-}
-
-/// The whole script; only a regular file ends, and only one that the agent takes is read.
-fn read_script(path: &Path) -> std::io::Result<Vec<u8>> {
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_SCRIPT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_SCRIPT {
-        return Err(std::io::Error::other("it is larger than 256 MiB"));
-    }
-    Ok(bytes)
 }
 
 /// The job's record, once `prepare` is done with it.

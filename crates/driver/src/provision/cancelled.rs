@@ -1,6 +1,7 @@
 //! What is told of the task of a start that was cancelled: what is known, and no more.
 
-use crate::state::JobRecord;
+use fargate_state::JobRecord;
+
 use crate::task::TaskReleaseReport;
 
 /// What is known of the task of a start that was cancelled. A task is named by the first 8 characters

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use fargate_config::JobTimeouts;
+use fargate_mask as mask;
+use fargate_model::random;
 use fargate_model::text::duration;
 use fargate_protocol::{
     AgentMessage, AgentRefusal, CalendarDay, ClientMessage, FrameDecoder, FrameError, RESUME,
     SUBSYSTEM, VERSIONS, encode,
 };
+use fargate_state::version;
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::time::timeout;
@@ -15,7 +18,6 @@ use tokio::time::timeout;
 use super::login::{HostKeyVerifier, LoginError, SshConnection, broken};
 use super::run_script::START_WITHIN;
 use super::version_skew::AgentInfo;
-use crate::{mask, random, version};
 
 /// Longest that a farewell takes; a peer that does not answer is not waited for.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);

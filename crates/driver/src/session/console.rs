@@ -11,11 +11,10 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use fargate_mask as mask;
 use fargate_model::text::CleanLines;
 use fargate_protocol::{MAX_CHUNK, ScriptStream, WINDOW};
 use tokio::sync::watch;
-
-use crate::mask;
 
 struct ConsoleChunk {
     stream: ScriptStream,

@@ -7,13 +7,12 @@
 use std::sync::Arc;
 
 use fargate_config::ClientKeyKind;
+use fargate_model::random;
+use fargate_state::StateError;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::private::{Ed25519Keypair, RsaKeypair};
 use russh::keys::{PrivateKey, PublicKey};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
-
-use crate::random;
-use crate::state::StateError;
 
 /// Bits of an RSA client key. Source: NIST SP 800-57 part 1, for use until 2030 and after.
 const RSA_BITS: usize = 3072;

@@ -201,7 +201,7 @@ impl client::Handler for HostKeyVerifier {
         self.exchanges = self.exchanges.saturating_add(1);
         let server = String::from_utf8_lossy(session.remote_sshid());
         self.note(|shown| {
-            shown.server = crate::mask::within(&server, MAX_VERSION);
+            shown.server = fargate_mask::within(&server, MAX_VERSION);
             shown.knows_curve25519 = algorithms::is_of_curve25519(names);
         });
         let strict = names.strict_kex();
@@ -396,7 +396,7 @@ async fn shake_hands(
 }
 
 pub(super) fn broken(step: &'static str, error: &dyn std::error::Error) -> LoginError {
-    LoginError::Broken { step, error: crate::mask::within(&error.to_string(), 200) }
+    LoginError::Broken { step, error: fargate_mask::within(&error.to_string(), 200) }
 }
 
 pub(super) async fn within<T>(

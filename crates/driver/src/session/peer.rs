@@ -1,13 +1,13 @@
 //! Who answers in the task: our agent, or a stock SSH server with less.
 
 use fargate_config::JobTimeouts;
+use fargate_fail_point::FailPoint;
 use russh::keys::PublicKey;
 use tokio::net::TcpStream;
 
 use super::agent::{AgentProbeResult, AgentSession, greet, not_an_agent};
 use super::login::{HostKeyPolicy, LoginError, SshConnection, TaskLogin};
 use super::stock::StockSession;
-use crate::fail_point::FailPoint;
 
 /// An open conversation with a proven task.
 pub enum TaskSession {

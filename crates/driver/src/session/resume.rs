@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use fargate_events::{JobEvent, emit};
 use fargate_model::id::RandomToken;
+use fargate_model::optional::or_never;
 use fargate_model::text::duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -17,7 +18,7 @@ use super::cancel::CancelSignals;
 use super::connect::{TaskConnectError, TaskConnector};
 use super::console::ConsoleWriter;
 use super::peer::TaskSession;
-use super::run_script::{ScriptOutcome, TaskCommand, TaskCondition, at};
+use super::run_script::{ScriptOutcome, TaskCommand, TaskCondition};
 use super::script_progress::{ConnectionOutcome, ScriptProgress, ScriptStartMode};
 
 /// A connection that brought nothing and ended sooner is part of the same trouble, so that a peer
@@ -231,7 +232,7 @@ impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
                         return Err(Box::new(ScriptOutcome::Left));
                     }
                 }
-                () = at(self.course.leave_at()) => return Err(Box::new(ScriptOutcome::Left)),
+                () = or_never(self.course.leave_at().map(sleep_until)) => return Err(Box::new(ScriptOutcome::Left)),
             }
         }
     }

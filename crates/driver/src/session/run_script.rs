@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fargate_events::{JobEvent, emit};
+use fargate_fail_point::FailPoint;
 use fargate_model::id::RandomToken;
+use fargate_model::optional::or_never;
 use fargate_protocol::{
     AgentMessage, AgentNotice, AgentRefusal, ClientMessage, FrameDecoder, FrameError, MAX_CHUNK,
     RunAcceptance, RunCommand, RunRequest, ScriptExit,
@@ -22,7 +24,6 @@ use super::cancel::{CancelRequest, CancelSignals};
 use super::console::{ConsoleError, ConsoleProgress, ConsoleWriter};
 use super::login::LoginError;
 use super::script_progress::{ConnectionOutcome, ScriptProgress, ScriptStartMode};
-use crate::fail_point::FailPoint;
 
 /// Acknowledgements are sent at least this often, in bytes of output; one sixteenth of the window.
 const ACK_EVERY: u64 = 256 * 1024;
@@ -250,7 +251,7 @@ impl AgentSession {
                         return Err(ConnectionOutcome::Done(ScriptOutcome::Left));
                     }
                 }
-                () = at(course.leave_at()) => return Err(ConnectionOutcome::Done(ScriptOutcome::Left)),
+                () = or_never(course.leave_at().map(sleep_until)) => return Err(ConnectionOutcome::Done(ScriptOutcome::Left)),
             }
         }
     }
@@ -445,7 +446,7 @@ async fn speak(
                     }
                     signal(stop)
                 }
-                () = at(course.leave_at()) => return ConnectionOutcome::Done(ScriptOutcome::Left),
+                () = or_never(course.leave_at().map(sleep_until)) => return ConnectionOutcome::Done(ScriptOutcome::Left),
                 Ok(()) = progress.changed() => {
                     let now = *progress.borrow_and_update();
                     if now.closed {
@@ -462,18 +463,11 @@ async fn speak(
         };
         let sent = tokio::select! {
             sent = send_within(writer.stall, writer.write, &message) => sent,
-            () = at(course.leave_at()) => return ConnectionOutcome::Done(ScriptOutcome::Left),
+            () = or_never(course.leave_at().map(sleep_until)) => return ConnectionOutcome::Done(ScriptOutcome::Left),
         };
         if let Err(how) = sent {
             return ConnectionOutcome::Cut(how);
         }
-    }
-}
-
-pub(super) async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use fargate_config::JobTimeouts;
+use fargate_mask as mask;
+use fargate_model::random;
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg};
 use tokio::time::timeout;
@@ -15,7 +17,6 @@ use tokio::time::timeout;
 use super::agent::FAREWELL;
 use super::login::{HostKeyVerifier, LoginError, SshConnection, broken};
 use super::marker::{FilteredOutput, StartMarker};
-use crate::{mask, random};
 
 /// The two programs without their comments and indentation.
 static START: LazyLock<String> = LazyLock::new(|| compact(include_str!("stock_start.sh")));

@@ -8,7 +8,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use fargate_events::{JobEvent, emit};
+use fargate_fail_point::FailPoint;
 use fargate_model::id::RandomToken;
+use fargate_model::optional::or_never;
 use fargate_protocol::{AgentRefusal, MAX_CHUNK, ScriptExit, ScriptStream};
 use russh::client::{Handle, Msg};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
@@ -20,9 +22,8 @@ use super::cancel::CancelSignals;
 use super::console::{ConsoleError, ConsoleProgress, ConsoleWriter};
 use super::login::HostKeyVerifier;
 use super::marker::{FilteredOutput, StartMarker};
-use super::run_script::{START_WITHIN, ScriptOutcome, TaskCommand, TaskCondition, at};
+use super::run_script::{START_WITHIN, ScriptOutcome, TaskCommand, TaskCondition};
 use super::stock::{StockSession, StockTimeouts, unusual};
-use crate::fail_point::FailPoint;
 
 /// Once a script has ended: silence after which what still holds its output is left behind.
 const LINGER: Duration = Duration::from_secs(1);
@@ -175,14 +176,14 @@ async fn speak(
         let stop = tokio::select! {
             biased;
             stop = stops.next() => stop,
-            () = at(shared.leave_at.get()) => return ScriptOutcome::Left,
+            () = or_never(shared.leave_at.get().map(sleep_until)) => return ScriptOutcome::Left,
             Ok(()) = progress.changed() => {
                 if progress.borrow_and_update().closed {
                     return ScriptOutcome::OutputClosed;
                 }
                 continue;
             }
-            () = at(unstarted) => {
+            () = or_never(unstarted.map(sleep_until)) => {
                 if shared.started.get() {
                     continue;
                 }

@@ -2,8 +2,7 @@
 //! counts. Nobody is refused for age: what both can do was agreed on when they met.
 
 use fargate_protocol::{CalendarDay, FEATURES, RESUME};
-
-use crate::version;
+use fargate_state::version;
 
 /// An agent may be so many months older than the driver. Older ones work as well as what they have
 /// in common allows, and are named.

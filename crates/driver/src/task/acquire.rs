@@ -8,10 +8,14 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use fargate_aws::CallError;
 use fargate_config::{JobTimeouts, PublicIp};
 use fargate_events::{JobEvent, emit};
+use fargate_model::backoff::{Backoff, jittered};
 use fargate_model::cause::{CauseReport, FailureCause, RetryDecision};
+use fargate_model::optional::or_never;
 use fargate_model::task::{StopCode, TaskStatus};
+use fargate_state::LaunchRequest;
 use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -23,8 +27,6 @@ use super::last_log_lines::add_last_lines;
 use super::launch::{LaunchError, RENEWAL_SETTLES, TaskLauncher};
 use super::observation::ObservedTask;
 use super::relaunch::RelaunchPlan;
-use super::spec::LaunchRequest;
-use crate::random;
 use crate::session::{DialError, HostKeyPolicy, LoginError, TaskLogin, TaskSession, dial};
 
 /// How much slower each look at a task is than the one before.
@@ -173,7 +175,7 @@ struct TaskStartWatcher<'a> {
     /// Since when ECS says that the agent's container has ended.
     lost_since: Option<Instant>,
     deadline: Instant,
-    interval: Duration,
+    backoff: Backoff,
 }
 
 impl<'a> TaskStartWatcher<'a> {
@@ -200,7 +202,7 @@ impl<'a> TaskStartWatcher<'a> {
             refused_since: None,
             lost_since: None,
             deadline: deadline.min(now + terms.timeouts.start),
-            interval: terms.timeouts.poll_min,
+            backoff: Backoff::growing(terms.timeouts.poll_min, terms.timeouts.poll_max, SLOWER),
         }
     }
 
@@ -217,7 +219,7 @@ impl<'a> TaskStartWatcher<'a> {
         let mut looking = Box::pin(ecs.look(launch, &task, public_ip, None));
         // Where nothing can be done before RUNNING, what RunTask just said is new enough.
         let mut look_at =
-            (!self.may_dial()).then(|| Instant::now() + random::jittered(self.interval));
+            (!self.may_dial()).then(|| Instant::now() + jittered(self.backoff.pause()));
         loop {
             if knocking.is_none()
                 && self.may_dial()
@@ -229,12 +231,7 @@ impl<'a> TaskStartWatcher<'a> {
                 knocking = Some(Box::pin(knock(address, terms, place, &last_refusal)));
             }
             tokio::select! {
-                answered = async {
-                    match &mut knocking {
-                        Some(knocking) => knocking.await,
-                        None => std::future::pending().await,
-                    }
-                } => {
+                answered = or_never(knocking.as_mut()) => {
                     let (address, session, host_key, login) =
                         answered.map_err(|why| AcquireFailure::open(*why))?;
                     let answered_after = self.born.elapsed();
@@ -253,8 +250,8 @@ impl<'a> TaskStartWatcher<'a> {
                 }
                 looked = &mut looking, if look_at.is_none() => {
                     self.take_in(looked, &last_refusal, report)?;
-                    look_at = Some(Instant::now() + random::jittered(self.interval));
-                    self.interval = self.interval.mul_f64(SLOWER).min(terms.timeouts.poll_max);
+                    look_at = Some(Instant::now() + jittered(self.backoff.pause()));
+                    self.backoff.grow();
                 }
                 () = sleep_until(look_at.unwrap_or(self.deadline)), if look_at.is_some() => {
                     looking.set(ecs.look(launch, &task, public_ip, self.seen.address));
@@ -269,7 +266,7 @@ impl<'a> TaskStartWatcher<'a> {
     }
 
     /// True if credentials that have ended were not renewed for so long that nobody renews them.
-    fn is_refused_too_long(&mut self, error: &super::CallError) -> bool {
+    fn is_refused_too_long(&mut self, error: &CallError) -> bool {
         if !error.is_expired() && !error.is_without_credentials() {
             self.refused_since = None;
             return false;
@@ -288,7 +285,7 @@ impl<'a> TaskStartWatcher<'a> {
     /// What a look brought: news, nothing yet, or the end.
     fn take_in(
         &mut self,
-        looked: Result<Option<ObservedTask>, super::CallError>,
+        looked: Result<Option<ObservedTask>, CallError>,
         last_refusal: &RefCell<Option<FirstConnectError>>,
         report: &mut dyn FnMut(TaskStartEvent<'_>),
     ) -> Result<(), AcquireFailure> {
@@ -315,7 +312,7 @@ impl<'a> TaskStartWatcher<'a> {
                     request_id: error.request_id().map(Into::into),
                     message: error.to_string(),
                 });
-                self.interval = self.interval.mul_f64(SLOWER).min(self.terms.timeouts.poll_max);
+                self.backoff.grow();
             }
             Err(error) => return open(exception(&error, &self.place)),
         }

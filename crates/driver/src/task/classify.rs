@@ -7,16 +7,16 @@
 mod failed_start;
 mod names;
 
+use fargate_aws::{CallError, is_of_clock, is_throttling};
+use fargate_mask as mask;
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::task::StopCode;
+use fargate_state::LaunchRequest;
 
 use self::failed_start::of_failed_start;
 use self::names::names_in;
 use super::first_end::{KILLED, is_ordered};
 use super::observation::{ObservedContainer, ObservedTask};
-use super::spec::LaunchRequest;
-use crate::aws::{CallError, is_of_clock, is_throttling};
-use crate::mask;
 
 /// The names that the sentences and commands of a cause are filled with.
 #[derive(Clone, Debug, Default)]

@@ -4,25 +4,24 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_ecs::operation::RequestId;
+use aws_sdk_ecs::error::SdkError;
 use aws_sdk_ecs::operation::run_task::{RunTaskError, RunTaskOutput};
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
     DesiredStatus, KeyValuePair, LaunchType, LogDriver, NetworkConfiguration, Tag, TaskOverride,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use fargate_aws::sent;
+use fargate_aws::{AwsAccount, CallError, LogStream};
 use fargate_config::{JobProfile, PublicIp};
 use fargate_events::{JobEvent, emit};
+use fargate_fail_point::FailPoint;
 use fargate_model::cause::CauseReport;
 use fargate_model::id::{TaskArn, TaskOwner};
+use fargate_state::{LaunchRequest, SharedRateLimiter, StateFolder, TaskCapacity};
 
 use super::observation::ObservedTask;
 use super::rate_limiter::RateLimiter;
-use super::spec::{LaunchRequest, TaskCapacity};
-use crate::aws::{AwsAccount, CallError, LogStream};
-use crate::fail_point::FailPoint;
-use crate::state::{SharedRateLimiter, StateFolder};
 
 /// Most tasks per DescribeTasks. Source: Amazon ECS API Reference, `DescribeTasks`.
 pub(super) const DESCRIBE_LIMIT: usize = 100;
@@ -122,7 +121,7 @@ impl EcsClient {
         task_id: &str,
     ) -> Result<Option<LogStream>, CallError> {
         let call = self.client.describe_task_definition().task_definition(definition);
-        let answer = self.call(|| sent(call.clone().send())).await?;
+        let answer = self.account.call(|| sent(call.clone().send())).await?;
         let containers = answer.task_definition().map_or(&[][..], |d| d.container_definitions());
         let own = containers.iter().find(|own| own.name() == Some(container));
         let log = own.and_then(|own| own.log_configuration());
@@ -213,7 +212,7 @@ impl EcsClient {
             }
         };
         self.turn().await;
-        let ran = self.call(|| ran(call.clone().send())).await;
+        let ran = self.account.call(|| ran(call.clone().send())).await;
         FailPoint::RunTaskAnswered.reached();
         ran
     }
@@ -225,36 +224,6 @@ impl EcsClient {
     /// [`CallError`]; nothing was sent to ECS.
     pub async fn ready(&self) -> Result<(), CallError> {
         self.account.ready().await.map(drop)
-    }
-
-    /// Makes a call with credentials that are there, and makes it once more if this host's clock or
-    /// its credentials were the reason for a refusal: AWS tells the time with every answer, by which
-    /// the SDK signs from then on, and the source of the credentials may have others by now.
-    pub(super) async fn call<T, F>(&self, send: impl Fn() -> F) -> Result<T, CallError>
-    where
-        F: Future<Output = Result<T, CallError>>,
-    {
-        let used = self.account.ready().await?;
-        let again = match send().await {
-            Err(error) if error.is_of_clock() => {
-                emit(JobEvent::ClockDiffers {});
-                send().await
-            }
-            answer => answer,
-        };
-        match again {
-            Err(error) if error.is_of_credentials() => {
-                emit(JobEvent::CredentialsRefused {
-                    request_id: error.request_id().map(Into::into),
-                    message: error.to_string(),
-                });
-                match self.account.has_others_than(&used).await? {
-                    true => send().await.map_err(|error| self.account.judged(error)),
-                    false => Err(self.account.judged(error)),
-                }
-            }
-            answer => answer,
-        }
     }
 
     /// DescribeTasks for one task, ahead of all who wait for their turn; `None` if ECS does not know
@@ -348,7 +317,7 @@ impl EcsClient {
         arns: Vec<String>,
     ) -> Result<Vec<ObservedTask>, CallError> {
         let call = self.client.describe_tasks().cluster(cluster).set_tasks(Some(arns));
-        match self.call(|| sent(call.clone().send())).await {
+        match self.account.call(|| sent(call.clone().send())).await {
             Ok(answer) => Ok(answer.tasks().iter().filter_map(ObservedTask::of).collect()),
             Err(error) => Err(self.read_refused(error).await),
         }
@@ -373,7 +342,7 @@ impl EcsClient {
                 None => call.desired_status(DesiredStatus::Running),
             };
             self.read_ahead().await;
-            let answer = match self.call(|| sent(call.clone().send())).await {
+            let answer = match self.account.call(|| sent(call.clone().send())).await {
                 Ok(answer) => answer,
                 Err(error) => return Err(self.read_refused(error).await),
             };
@@ -400,7 +369,7 @@ impl EcsClient {
         let reason: String = why.chars().take(REASON_LIMIT).collect();
         let call = self.client.stop_task().cluster(cluster).task(&task.0).reason(reason);
         self.turn().await;
-        let answer = self.call(|| sent(call.clone().send())).await;
+        let answer = self.account.call(|| sent(call.clone().send())).await;
         FailPoint::StopTaskAnswered.reached();
         match answer {
             Ok(_) => Ok(StopTaskOutcome::Accepted),
@@ -412,16 +381,6 @@ impl EcsClient {
             Err(error) => Err(error),
         }
     }
-}
-
-/// Sorts what became of a call.
-pub(super) async fn sent<T, E>(
-    answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-) -> Result<T, CallError>
-where
-    E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
-{
-    answer.await.map_err(|error| CallError::of(&error))
 }
 
 /// Sorts what became of RunTask.

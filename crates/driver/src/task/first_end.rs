@@ -6,17 +6,17 @@
 
 use std::collections::BTreeMap;
 
+use fargate_aws::{CallError, sent};
 use fargate_events::{JobEvent, emit};
+use fargate_mask as mask;
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::task::{StopCode, TaskStatus};
 use fargate_protocol::ENDED_FROM_INSIDE;
+use fargate_state::StateFolder;
 
 use super::classify::{AGENT_IDLE, AGENT_LIFETIME, is_out_of_memory};
-use super::client::{EcsClient, sent};
+use super::client::EcsClient;
 use super::observation::{ObservedContainer, ObservedTask};
-use crate::aws::CallError;
-use crate::mask;
-use crate::state::StateFolder;
 
 /// Tells which containers are essential.
 const RIGHT: &str = "ecs:DescribeTaskDefinition";
@@ -217,7 +217,7 @@ impl EcsClient {
     /// Whether each container of this definition is essential.
     async fn essential(&self, definition: &str) -> Result<BTreeMap<String, bool>, CallError> {
         let call = self.client().describe_task_definition().task_definition(definition);
-        let answer = self.call(|| sent(call.clone().send())).await?;
+        let answer = self.account().call(|| sent(call.clone().send())).await?;
         let containers = answer.task_definition().map_or(&[][..], |d| d.container_definitions());
         let flag = |own: &aws_sdk_ecs::types::ContainerDefinition| {
             Some((own.name()?.to_owned(), own.essential() != Some(false)))

@@ -6,17 +6,16 @@
 
 use std::time::Duration;
 
+use fargate_aws::{CallError, LogStream, retry};
 use fargate_events::{JobEvent, emit};
+use fargate_mask as mask;
 use fargate_model::cause::{CauseReport, FailureCause};
+use fargate_state::LaunchRequest;
+use fargate_state::StateFolder;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::client::EcsClient;
 use super::observation::ObservedTask;
-use super::release::retry;
-use super::spec::LaunchRequest;
-use crate::aws::{CallError, LogStream};
-use crate::mask;
-use crate::state::StateFolder;
 
 /// Lines that are shown.
 const LINES: usize = 20;

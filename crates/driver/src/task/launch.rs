@@ -6,18 +6,20 @@
 
 use std::time::Duration;
 
+use fargate_aws::CallError;
 use fargate_events::{JobEvent, emit};
+use fargate_model::backoff::{Backoff, up_to};
 use fargate_model::cause::{CauseReport, FailureCause, RetryDecision};
+use fargate_model::random;
+use fargate_state::LaunchRequest;
+use fargate_state::{RecordWriter, StateError};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::classify::{FailureContext, exception, failure};
 use super::client::{EcsClient, RunTaskOutcome};
 use super::event::TaskStartEvent;
 use super::observation::ObservedTask;
-use super::spec::{LaunchRequest, TAG_RIGHT, TaskSpec};
-use crate::aws::CallError;
-use crate::random;
-use crate::state::{RecordWriter, StateError};
+use super::spec::{TAG_RIGHT, TaskSpec, is_refused_for_tags};
 
 /// First pause after a refusal; it doubles up to [`LONGEST_PAUSE`], with full jitter. A refused
 /// RunTask counts against the account's bucket of 20 per second.
@@ -42,7 +44,7 @@ pub struct TaskLauncher<'a> {
     /// When to give up.
     pub deadline: Instant,
     subnet: usize,
-    pause: Duration,
+    backoff: Backoff,
     /// Tags were refused, now or to another job lately, and are left out from then on.
     untagged: bool,
 }
@@ -73,7 +75,15 @@ impl<'a> TaskLauncher<'a> {
         deadline: Instant,
     ) -> Self {
         let untagged = ledger.folder().was_refused(TAG_RIGHT, ecs.region(), &spec.cluster);
-        Self { ecs, spec, ledger, deadline, subnet: 0, pause: FIRST_PAUSE, untagged }
+        Self {
+            ecs,
+            spec,
+            ledger,
+            deadline,
+            subnet: 0,
+            backoff: Backoff::doubling(FIRST_PAUSE, LONGEST_PAUSE),
+            untagged,
+        }
     }
 
     /// Starts one task; waits out what passes by itself.
@@ -100,7 +110,7 @@ impl<'a> TaskLauncher<'a> {
                 Ok(RunTaskOutcome::Task(task)) => {
                     request.settled = true;
                     request.task = Some(task.task.clone());
-                    self.ledger.record(&request)?;
+                    self.ledger.record(&request).await?;
                     emit(JobEvent::TaskAccepted {
                         task: task.task.clone(),
                         launch: request.token.clone(),
@@ -109,7 +119,7 @@ impl<'a> TaskLauncher<'a> {
                 }
                 Ok(RunTaskOutcome::Failure { reason, detail }) => {
                     let why = failure(&reason, &detail, &place);
-                    request = self.next_launch(request, &why)?;
+                    request = self.next_launch(request, &why).await?;
                     in_doubt = false;
                     is_final(why)
                 }
@@ -122,7 +132,7 @@ impl<'a> TaskLauncher<'a> {
                     if !stopped {
                         return Err(why.into());
                     }
-                    request = self.next_launch(request, &why)?;
+                    request = self.next_launch(request, &why).await?;
                     in_doubt = false;
                     is_final(why)
                 }
@@ -131,8 +141,8 @@ impl<'a> TaskLauncher<'a> {
                     let words = "ECS answered with neither a task nor a failure.";
                     is_final(place.why(FailureCause::AwsInternal).because(words))
                 }
-                Err(error) if request.is_refused_for_tags(&error) => {
-                    request = self.without_tags(request, in_doubt, &error)?;
+                Err(error) if is_refused_for_tags(&request, &error) => {
+                    request = self.without_tags(request, in_doubt, &error).await?;
                     continue;
                 }
                 Err(error) => {
@@ -144,7 +154,7 @@ impl<'a> TaskLauncher<'a> {
                         message: error.to_string(),
                     });
                     // Nothing is open while the next try is waited for, whoever ends this process.
-                    self.give_up(request.clone(), in_doubt)?;
+                    self.give_up(request.clone(), in_doubt).await?;
                     let is_over = patience.is_over(&error, &why, begun);
                     met_before = (!is_over).then_some(error);
                     (why, is_over)
@@ -152,12 +162,12 @@ impl<'a> TaskLauncher<'a> {
             };
             refusals += 1;
             if is_over {
-                self.give_up(request, in_doubt)?;
+                self.give_up(request, in_doubt).await?;
                 return Err(if refusals > 1 { gave_up(why, refusals, begun) } else { why }.into());
             }
             report(TaskStartEvent::Refused { why: &why, tries: refusals, waited: begun.elapsed() });
             if let Err(too_late) = self.wait_or(why, refusals, begun).await {
-                self.give_up(request, in_doubt)?;
+                self.give_up(request, in_doubt).await?;
                 return Err(too_late);
             }
         }
@@ -181,7 +191,7 @@ impl<'a> TaskLauncher<'a> {
             }
         }
         if !self.ledger.record_now().launches.contains(request) {
-            self.ledger.record(request)?;
+            self.ledger.record(request).await?;
         }
         emit(JobEvent::TaskRequested { launch: request.token.clone() });
         Ok(self.ecs.run_task(request).await)
@@ -208,7 +218,7 @@ impl<'a> TaskLauncher<'a> {
     /// What follows when the tags of a launch are refused. ECS checks rights before it starts
     /// anything, so the launch is over and another one takes its place. Unless an answer was lost
     /// before: then the same token goes on, because it alone finds the task that may be there.
-    fn without_tags(
+    async fn without_tags(
         &mut self,
         request: LaunchRequest,
         in_doubt: bool,
@@ -226,17 +236,17 @@ impl<'a> TaskLauncher<'a> {
             // The ledger takes it with the next send; until then either of the two names the task.
             return Ok(request.untagged());
         }
-        self.settle_as_nothing(request)?;
+        self.settle_as_nothing(request).await?;
         self.new_launch()
     }
 
     /// Closes a launch that started nothing, and opens one in the next subnet if that may help.
-    fn next_launch(
+    async fn next_launch(
         &mut self,
         request: LaunchRequest,
         why: &CauseReport,
     ) -> Result<LaunchRequest, LaunchError> {
-        self.settle_as_nothing(request)?;
+        self.settle_as_nothing(request).await?;
         self.turn_from(why);
         self.new_launch()
     }
@@ -248,13 +258,13 @@ impl<'a> TaskLauncher<'a> {
     }
 
     /// A launch in doubt stays open in the ledger, for whoever takes the job back.
-    fn give_up(&mut self, request: LaunchRequest, in_doubt: bool) -> Result<(), LaunchError> {
-        if in_doubt { Ok(()) } else { self.settle_as_nothing(request) }
+    async fn give_up(&mut self, request: LaunchRequest, in_doubt: bool) -> Result<(), LaunchError> {
+        if in_doubt { Ok(()) } else { self.settle_as_nothing(request).await }
     }
 
-    fn settle_as_nothing(&mut self, mut request: LaunchRequest) -> Result<(), LaunchError> {
+    async fn settle_as_nothing(&mut self, mut request: LaunchRequest) -> Result<(), LaunchError> {
         request.settled = true;
-        Ok(self.ledger.record(&request)?)
+        Ok(self.ledger.record(&request).await?)
     }
 
     /// False if one of them may still run; then no other may be started.
@@ -266,7 +276,7 @@ impl<'a> TaskLauncher<'a> {
         let mut stopped = true;
         for task in tasks {
             request.task = Some(task.clone());
-            self.ledger.record(request)?;
+            self.ledger.record(request).await?;
             let reason = super::release::reason("a token used twice");
             if let Err(error) = self.ecs.stop(&request.cluster, task, &reason).await {
                 emit(JobEvent::StopFailed {
@@ -291,8 +301,7 @@ impl<'a> TaskLauncher<'a> {
         if untried && is_of_subnet(&why) {
             return Ok(());
         }
-        let until = Instant::now() + random::up_to(self.pause);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        let until = Instant::now() + up_to(self.backoff.next_pause());
         if until >= self.deadline {
             return Err(gave_up(why, tries, begun).into());
         }

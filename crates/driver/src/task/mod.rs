@@ -16,18 +16,18 @@ mod release;
 mod spec;
 mod tagged;
 
-pub use crate::aws::CallError;
 pub(crate) use acquire::login_failed;
 pub use acquire::{AcquireOptions, AcquiredTask, acquire};
 pub use client::{EcsClient, StopTaskOutcome};
 pub use event::{TaskStartEvent, relaunch_words};
+pub use fargate_aws::CallError;
 pub(crate) use first_end::{EssentialFlags, unless_other};
 pub(crate) use last_log_lines::add_last_lines;
 pub use launch::{LaunchError, TaskLauncher};
 pub use observation::{ObservedContainer, ObservedTask, TaskStartTimeline};
 pub use rate_limiter::RateLimiter;
 pub use release::{TaskReleaseReport, find, reason, release, stop, survey};
-pub use spec::{CapacityProviderShare, ContainerSpec, LaunchRequest, TaskCapacity, TaskSpec};
+pub use spec::TaskSpec;
 pub(crate) use spec::{FOLDER_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
 pub use tagged::{TaggedTasks, survey_tagged};
 

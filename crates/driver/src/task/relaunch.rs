@@ -6,10 +6,9 @@
 use std::time::Duration;
 
 use fargate_config::JobTimeouts;
+use fargate_model::backoff::jittered;
 use fargate_model::cause::{CauseReport, FailureCause, ResponsibleParty, RetryDecision};
 use tokio::time::Instant;
-
-use crate::random;
 
 /// Longest pause after a registry limited pulls. Their windows are minutes to hours.
 const LONGEST_OF_REGISTRY: Duration = Duration::from_secs(5 * 60);
@@ -46,7 +45,7 @@ impl<'a> RelaunchPlan<'a> {
         if why.entry().next == RetryDecision::Final || self.done >= of {
             return None;
         }
-        let after = random::jittered(self.pause(why));
+        let after = jittered(self.pause(why));
         if Instant::now() + after >= deadline {
             return None;
         }

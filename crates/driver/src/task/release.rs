@@ -4,21 +4,22 @@
 
 use std::time::Duration;
 
+use fargate_aws::{CallError, retry};
 use fargate_events::{JobEvent, emit};
+use fargate_mask as mask;
+use fargate_model::backoff::jittered;
 use fargate_model::id::{TaskArn, TaskOwner};
 use fargate_model::job::JobKey;
-use tokio::time::{Instant, sleep, timeout_at};
+use fargate_state::LaunchRequest;
+use tokio::time::{Instant, sleep};
 
 use super::client::{EcsClient, RunTaskOutcome, StopTaskOutcome};
 use super::observation::ObservedTask;
-use super::spec::LaunchRequest;
-use crate::aws::CallError;
-use crate::{mask, random};
+use super::spec::is_refused_for_tags;
 
 /// How every StopTask reason of ours begins, so that it is known again.
 pub const OUR_REASON: &str = "fargate-runner:";
 
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Between two tries to stop a task that ECS does not know yet.
 const NEW_TASK_PAUSE: Duration = Duration::from_secs(1);
@@ -70,33 +71,8 @@ pub async fn stop(
                 let text = "ECS does not know the task yet".to_owned();
                 return Err(CallError::NoAnswer { text });
             }
-            StopTaskOutcome::Unknown => sleep(random::jittered(NEW_TASK_PAUSE)).await,
+            StopTaskOutcome::Unknown => sleep(jittered(NEW_TASK_PAUSE)).await,
         }
-    }
-}
-
-/// Calls until it succeeds, fails for good, or `deadline` passes, which covers the call as well. What a
-/// call said before is told rather than that the last one had no time left.
-pub(super) async fn retry<T, F>(
-    deadline: Instant,
-    mut call: impl FnMut() -> F,
-) -> Result<T, CallError>
-where
-    F: Future<Output = Result<T, CallError>>,
-{
-    let mut pause = FIRST_PAUSE;
-    let mut last = CallError::NoAnswer { text: "no answer before the deadline".to_owned() };
-    loop {
-        last = match timeout_at(deadline, call()).await {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => error,
-            Err(_) => return Err(last),
-        };
-        if !last.is_transient() || Instant::now() + pause >= deadline {
-            return Err(last);
-        }
-        sleep(random::jittered(pause)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -142,7 +118,7 @@ async fn settle(
     deadline: Instant,
 ) -> Result<RunTaskOutcome, CallError> {
     match retry(deadline, || ecs.run_task(launch)).await {
-        Err(error) if launch.is_refused_for_tags(&error) => {
+        Err(error) if is_refused_for_tags(launch, &error) => {
             let bare = launch.untagged();
             retry(deadline, || ecs.run_task(&bare)).await
         }

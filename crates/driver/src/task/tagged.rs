@@ -10,13 +10,12 @@ use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+use fargate_aws::{CallError, date_of, retry, sent};
 use fargate_model::id::TaskArn;
 use tokio::time::Instant;
 
-use super::client::{DESCRIBE_LIMIT, EcsClient, sent};
+use super::client::{DESCRIBE_LIMIT, EcsClient};
 use super::observation::ObservedTask;
-use super::release::retry;
-use crate::aws::{CallError, date_of};
 
 /// What a cluster holds of ours.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +79,7 @@ async fn describe_tagged(
         let call = ecs.client().describe_tasks().cluster(cluster).set_tasks(Some(arns));
         let call = call.include(TaskField::Tags);
         let send = || sent(call.clone().customize().interceptor(clock.clone()).send());
-        let answer = ecs.call(send).await?;
+        let answer = ecs.account().call(send).await?;
         found.extend(answer.tasks().iter().filter_map(ObservedTask::of));
     }
     Ok(found)

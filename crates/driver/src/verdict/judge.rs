@@ -6,11 +6,11 @@
 
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_protocol::{AgentRefusal, ScriptExit};
+use fargate_state::JobRecord;
 
 use super::{EcsReport, InferredVerdict, is_alive, of_ecs, of_refusal, own_container};
 use crate::reconnect;
 use crate::session::{ScriptOutcome, TaskCondition};
-use crate::state::JobRecord;
 
 /// What is known once a session with the task is over.
 pub struct VerdictFacts<'a> {
@@ -163,8 +163,9 @@ mod tests {
 
     use super::*;
     use crate::session::LoginError;
-    use crate::state::{TaskServer, example};
     use crate::task::{ObservedContainer, ObservedTask, example as task};
+    use fargate_state::TaskServer;
+    use fargate_state::examples::record_of as example;
 
     fn ended(ending: ScriptExit, sign: TaskCondition, stopped: bool) -> ScriptOutcome {
         ScriptOutcome::Ended { ending, sign, stopped, output_left: false }

@@ -1,0 +1,187 @@
+//! Where calls to a service go, as the environment and the AWS profile of this host say, and which of
+//! the two it is. An empty variable is none. It knows no endpoint of AWS's own.
+//!
+//! The SDK asks here as well: it would take an empty setting for an endpoint.
+//!
+//! Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints", with the names and their
+//! order.
+
+use std::collections::BTreeMap;
+
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use fargate_model::cause::{CauseReport, FailureCause};
+use fargate_model::text::escape;
+use http::Uri;
+
+use crate::profiles::{AwsProfiles, ProfileSetting};
+
+/// The services that are asked by us, each with its name in a setting.
+const SERVICES: [(&str, &str); 4] =
+    [("ecs", "ecs"), ("sts", "sts"), ("ec2", "ec2"), ("logs", "cloudwatch_logs")];
+/// Those that the SDK asks for credentials, whose settings it reads itself.
+const OF_CREDENTIALS: [&str; 3] = ["sts", "sso", "sso_oidc"];
+const VARIABLE: &str = "AWS_ENDPOINT_URL";
+const SETTING: &str = "endpoint_url";
+
+/// The endpoints that this host's settings name.
+#[derive(Clone, Debug, Default)]
+pub struct NamedEndpoints {
+    named: BTreeMap<&'static str, NamedEndpoint>,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+struct NamedEndpoint {
+    value: String,
+    place: EndpointSource,
+}
+
+/// Which setting names it.
+#[derive(Clone, Debug)]
+enum EndpointSource {
+    Variable(String),
+    Profile(ProfileSetting),
+}
+
+impl NamedEndpoints {
+    /// Of this process's environment, and of the profile that is used.
+    pub fn read(profiles: &AwsProfiles) -> Self {
+        Self::of_all(|name| std::env::var(name).ok(), profiles)
+    }
+
+    pub(crate) fn of_all(
+        variable: impl Fn(&str) -> Option<String>,
+        profiles: &AwsProfiles,
+    ) -> Self {
+        let variable = |name: String| {
+            let value = variable(&name).filter(|value| !value.is_empty())?;
+            Some(NamedEndpoint { value, place: EndpointSource::Variable(name) })
+        };
+        let ignored = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS".to_owned())
+            .map(|named| named.value)
+            .or_else(|| Some(profiles.setting("ignore_configured_endpoint_urls")?.value.clone()));
+        if ignored.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return Self::default();
+        }
+        let of_profile = |setting: &ProfileSetting| NamedEndpoint {
+            value: setting.value.clone(),
+            place: EndpointSource::Profile(setting.clone()),
+        };
+        let of = |name: &str| {
+            variable(format!("{VARIABLE}_{}", name.to_ascii_uppercase()))
+                .or_else(|| variable(VARIABLE.to_owned()))
+                .or_else(|| profiles.service_setting(name, SETTING).map(of_profile))
+                .or_else(|| profiles.setting(SETTING).map(of_profile))
+        };
+        let named = SERVICES.into_iter().filter_map(|(service, name)| Some((service, of(name)?)));
+        Self { named: named.collect() }
+    }
+
+    /// The one of a service (`ecs`, `ec2`, `sts`, `logs`), if a setting names it.
+    pub fn of(&self, service: &str) -> Option<String> {
+        self.named.get(service).map(|named| named.value.clone())
+    }
+
+    /// Refuses an endpoint that can never be reached.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureCause::EndpointUnusable`], with the setting and its value.
+    pub fn check(&self) -> Result<(), CauseReport> {
+        SERVICES.into_iter().filter_map(|(service, _)| self.named.get(service)).try_for_each(check)
+    }
+}
+
+impl LoadServiceConfig for NamedEndpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        self.of(&key.service_id().to_ascii_lowercase()).filter(|_| key.env() == VARIABLE)
+    }
+}
+
+/// Refuses an empty setting that the SDK will read when it asks STS or SSO for credentials, because it
+/// panics with one.
+///
+/// # Errors
+///
+/// [`FailureCause::EndpointUnusable`], with the setting.
+pub fn check_of_credentials(profiles: &AwsProfiles) -> Result<(), CauseReport> {
+    for name in OF_CREDENTIALS {
+        let variables = [format!("{VARIABLE}_{}", name.to_ascii_uppercase()), VARIABLE.to_owned()];
+        let variable = variables.into_iter().find_map(|variable| {
+            let value = std::env::var(&variable).ok()?;
+            Some(NamedEndpoint { value, place: EndpointSource::Variable(variable) })
+        });
+        let of_profile = || {
+            let setting = profiles.service_setting(name, SETTING);
+            let setting = setting.or_else(|| profiles.setting(SETTING))?.clone();
+            let value = setting.value.clone();
+            Some(NamedEndpoint { value, place: EndpointSource::Profile(setting) })
+        };
+        variable
+            .or_else(of_profile)
+            .filter(|named| named.value.is_empty())
+            .iter()
+            .try_for_each(check)?;
+    }
+    Ok(())
+}
+
+fn check(named: &NamedEndpoint) -> Result<(), CauseReport> {
+    let Some(rule) = broken_rule(&named.value) else { return Ok(()) };
+    // Whatever may be a login is not shown.
+    let shown = named.value.rsplit('@').next().unwrap_or_default();
+    let why = CauseReport::new(FailureCause::EndpointUnusable);
+    let (why, of) = match &named.place {
+        EndpointSource::Variable(name) => (why.with("variable", name), "It".to_owned()),
+        EndpointSource::Profile(ProfileSetting { path, line, .. }) => {
+            let of = format!("Line {line} of {}: it", path.display());
+            (why.with("path", path.to_string_lossy()), of)
+        }
+    };
+    let text = match (shown.is_empty(), shown.len() == named.value.len()) {
+        (true, true) => format!("{of} is empty."),
+        (_, true) => format!("{of} is {shown:?}, and {rule}."),
+        (_, false) => format!("{of} is for {shown:?}, and {rule}."),
+    };
+    Err(why.because(escape(&text)))
+}
+
+/// What keeps a URL from being an endpoint.
+fn broken_rule(endpoint: &str) -> Option<&'static str> {
+    if crate::signed_request::host(endpoint).is_none() {
+        return Some("an endpoint is http:// or https:// with a host");
+    }
+    let uri: Uri = endpoint.parse().ok()?;
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Some("an endpoint has no login");
+    }
+    uri.host().is_none_or(str::is_empty).then_some("a host is missing")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_has_a_host_and_no_login() {
+        for good in ["http://[::1]:4000/", "https://ecs.x.example", "http://h:1/path"] {
+            assert_eq!(broken_rule(good), None, "{good}");
+        }
+        for odd in ["", "foo", "https://:443", "http://u:p@host", "ftp://host", "http://"] {
+            assert!(broken_rule(odd).is_some(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_setting_that_names_no_endpoint_is_shown_with_its_value_and_without_its_login() {
+        let said = |value: &str| {
+            let variable = |name: &str| (name == "AWS_ENDPOINT_URL_ECS").then(|| value.to_owned());
+            let why =
+                NamedEndpoints::of_all(variable, &AwsProfiles::default()).check().unwrap_err();
+            format!("{}: {}", why.headline(), why.evidence[0])
+        };
+        insta::assert_snapshot!(said("foo"), @r#"AWS_ENDPOINT_URL_ECS names no endpoint: It is "foo", and an endpoint is http:// or https:// with a host."#);
+        insta::assert_snapshot!(said("https://:443"), @r#"AWS_ENDPOINT_URL_ECS names no endpoint: It is "https://:443", and a host is missing."#);
+        insta::assert_snapshot!(said("http://canary:canary@host"), @r#"AWS_ENDPOINT_URL_ECS names no endpoint: It is for "host", and an endpoint has no login."#);
+    }
+}

@@ -1,0 +1,147 @@
+//! The one question for CloudWatch Logs: what a container wrote last. It asks once; whoever needs the
+//! answer asks again.
+//!
+//! Source: Amazon CloudWatch Logs API Reference, version 2014-03-28, `GetLogEvents` and "Common
+//! errors".
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::account::AwsAccount;
+use crate::call::CallError;
+use crate::signed_request::{RawResponse, UnsignedRequest};
+use fargate_mask as mask;
+
+const WHO: &str = "CloudWatch Logs";
+const HEADERS: &[(&str, &str)] = &[
+    ("content-type", "application/x-amz-json-1.1"),
+    ("x-amz-target", "Logs_20140328.GetLogEvents"),
+];
+/// Longest answer that is read: an answer holds at most 1 MB of messages, and JSON escapes some.
+const LONGEST: usize = 4 * 1024 * 1024;
+
+/// Where a container's output goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogStream {
+    /// Its Region, where the definition names one.
+    pub region: Option<String>,
+    /// The group.
+    pub group: String,
+    /// The stream in it.
+    pub stream: String,
+}
+
+impl LogStream {
+    /// The right that reading one needs.
+    pub const RIGHT: &'static str = "logs:GetLogEvents";
+}
+
+impl AwsAccount {
+    /// The last events of a stream, oldest first, at most so many; word for word.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn last_events(
+        &self,
+        stream: &LogStream,
+        most: usize,
+    ) -> Result<Vec<String>, CallError> {
+        let region = stream.region.as_deref().unwrap_or(&self.region);
+        let endpoint = self.endpoint_in(region, "logs");
+        let body = json!({
+            "logGroupName": stream.group, "logStreamName": stream.stream, "limit": most,
+        });
+        let question = UnsignedRequest {
+            who: WHO,
+            service: "logs",
+            region,
+            endpoint: endpoint.clone(),
+            headers: HEADERS,
+            body: body.to_string(),
+            longest: LONGEST,
+        };
+        let answer = self.ask(question).await.and_then(|said| match said.status {
+            200..300 => messages(&said.body),
+            _ => Err(self.judged(refusal(&said))),
+        });
+        answer.map_err(|error| CallError::Elsewhere {
+            service: WHO,
+            endpoint,
+            right: LogStream::RIGHT,
+            error: Box::new(error),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct ContainerLogResponse {
+    events: Vec<ContainerLogEvent>,
+}
+
+#[derive(Deserialize)]
+struct ContainerLogEvent {
+    #[serde(default)]
+    message: String,
+}
+
+fn messages(body: &str) -> Result<Vec<String>, CallError> {
+    let read: ContainerLogResponse = serde_json::from_str(body).map_err(|error| {
+        // Its own words might repeat a part of the log.
+        let (line, column) = (error.line(), error.column());
+        let text = format!("{WHO}'s answer is not as documented at line {line}, column {column}");
+        CallError::Unreadable { text }
+    })?;
+    Ok(read.events.into_iter().map(|event| event.message).collect())
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CloudWatchErrorResponse {
+    #[serde(rename = "__type")]
+    code: String,
+    #[serde(alias = "Message")]
+    message: String,
+}
+
+fn refusal(said: &RawResponse) -> CallError {
+    let read: CloudWatchErrorResponse = serde_json::from_str(&said.body).unwrap_or_default();
+    // The name may stand behind that of its model.
+    let code = read.code.rsplit('#').next().unwrap_or_default().to_owned();
+    let status = said.status;
+    let code = if code.is_empty() { format!("HTTP status {status}") } else { code };
+    let message = mask::text(&read.message).into_owned();
+    CallError::Answered { code, message, status, request_id: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_messages_are_read_in_their_order() {
+        let body = r#"{"events": [{"timestamp": 1, "message": "one\u001b[2J"}, {"message": "two"}, {}],
+            "nextForwardToken": "f/1"}"#;
+        assert_eq!(messages(body).unwrap(), ["one\u{1b}[2J", "two", ""]);
+    }
+
+    #[test]
+    fn odd_answers_are_errors_that_repeat_nothing_and_never_a_panic() {
+        let deep = "[".repeat(100_000);
+        for odd in ["", "{}", r#"{"events": "canary"}"#, r#"{"events": [{"message": 5}]}"#, &deep] {
+            let error = messages(odd).unwrap_err().to_string();
+            assert!(!error.contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_keeps_the_services_own_words() {
+        let said = |body: &str| RawResponse { status: 400, body: body.to_owned(), time: None };
+        let body = r#"{"__type": "com.amazonaws.logs#ResourceNotFoundException", "message": "no"}"#;
+        assert_eq!(refusal(&said(body)).to_string(), "ResourceNotFoundException: no");
+        let denied = r#"{"__type": "AccessDeniedException",
+            "Message": "User: x is not authorized to perform: logs:GetLogEvents on resource: y"}"#;
+        assert!(refusal(&said(denied)).denies(LogStream::RIGHT));
+        assert_eq!(refusal(&said("<html>")).to_string(), "HTTP status 400: ");
+    }
+}

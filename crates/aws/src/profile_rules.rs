@@ -1,0 +1,73 @@
+//! Settings of one profile by which it can give no credentials, found before a source is asked: what
+//! the SDK says of them names neither file nor line.
+//!
+//! It knows settings, and asks of the file system only whether a token is there. How profiles lead to
+//! each other is in `profiles`.
+
+use std::collections::BTreeMap;
+
+use crate::profiles::ProfileSetting;
+
+/// Where a role of a profile may take its keys from. Source: AWS SDKs and Tools Reference Guide,
+/// "Assume role credential provider".
+const CREDENTIAL_SOURCES: [&str; 3] = ["Environment", "Ec2InstanceMetadata", "EcsContainer"];
+/// Every setting by which a profile gives credentials.
+const WAYS: [&str; 7] = [
+    "aws_access_key_id",
+    "role_arn",
+    "credential_process",
+    "sso_session",
+    "sso_start_url",
+    "sso_account_id",
+    "login_session",
+];
+
+/// The settings of one profile, by their names.
+pub type ProfileSettings = BTreeMap<String, ProfileSetting>;
+
+/// True if there is a setting by which this profile may give credentials.
+pub fn gives_credentials(settings: &ProfileSettings) -> bool {
+    WAYS.iter().any(|way| settings.contains_key(*way))
+}
+
+/// The setting by which a profile can give nothing, and what is wrong with it. `has_keys`: its keys
+/// win over everything else.
+pub fn broken_rule(
+    settings: &ProfileSettings,
+    has_keys: bool,
+) -> Option<(&ProfileSetting, String)> {
+    match settings.contains_key("role_arn") && !has_keys {
+        true => unknown_source(settings).or_else(|| missing_token(settings)),
+        false => half_pair(settings),
+    }
+}
+
+fn unknown_source(settings: &ProfileSettings) -> Option<(&ProfileSetting, String)> {
+    let source = settings.get("credential_source")?;
+    let is_known = CREDENTIAL_SOURCES.contains(&source.value.as_str());
+    let rule = || format!("credential_source is one of {}", CREDENTIAL_SOURCES.join(", "));
+    (!is_known).then(|| (source, rule()))
+}
+
+/// A token that a role is asked for with, where nothing else is named for it.
+fn missing_token(settings: &ProfileSettings) -> Option<(&ProfileSetting, String)> {
+    let others = ["source_profile", "credential_source"];
+    let token = settings.get("web_identity_token_file")?;
+    let error = std::fs::metadata(&token.value).err()?;
+    let is_alone = !others.iter().any(|other| settings.contains_key(*other));
+    is_alone.then(|| (token, format!("the file {} cannot be read: {error}", token.value)))
+}
+
+fn half_pair(settings: &ProfileSettings) -> Option<(&ProfileSetting, String)> {
+    let others = ["credential_process", "sso_session", "sso_start_url", "web_identity_token_file"];
+    if others.iter().any(|other| settings.contains_key(*other)) {
+        return None;
+    }
+    let (id, secret) = ("aws_access_key_id", "aws_secret_access_key");
+    let (there, missing) = match (settings.get(id), settings.get(secret)) {
+        (Some(there), None) => (there, secret),
+        (None, Some(there)) => (there, id),
+        _ => return None,
+    };
+    Some((there, format!("{missing} is missing beside it")))
+}

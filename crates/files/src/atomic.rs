@@ -1,0 +1,126 @@
+//! Files that appear whole or not at all, 0600, never through a symbolic link.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use fargate_fail_point::FailPoint;
+use nix::fcntl::OFlag;
+
+use crate::FileError;
+use crate::ownership::{require_own_file, unopened};
+
+/// Largest file that is read, in bytes: many times what a job needs.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Writes `bytes` to `path`: a new file beside it, fsync, rename, fsync of the folder. The caller
+/// holds the lock of `path`, so the new file's name can be fixed and a crash leaves at most one.
+///
+/// # Errors
+///
+/// [`FileError::Disk`].
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let new = beside(path);
+    // Always a file of its own: into one that somebody has left there, others may write as well.
+    let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new);
+    let put = || -> io::Result<()> {
+        let mut file = match create() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                std::fs::remove_file(&new)?;
+                create()?
+            }
+            created => created?,
+        };
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        FailPoint::FileWritten.reached();
+        std::fs::rename(&new, path)?;
+        FailPoint::FileRenamed.reached();
+        sync_folder(path)
+    };
+    put().map_err(|error| {
+        // Half a file may hold a key; the first error is the one to tell.
+        let _ = std::fs::remove_file(&new);
+        FileError::disk("writing", path)(error)
+    })
+}
+
+/// Reads `path`; `None` if it is not there. What cannot be read counts as damaged, and what others
+/// may have written is not believed.
+///
+/// # Errors
+///
+/// [`FileError::Damaged`] and [`FileError::Distrusted`].
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    let damaged = |what: String| FileError::Damaged { path: path.to_owned(), what };
+    let unread = |error: io::Error| match error.raw_os_error() {
+        // Only the last part of the path is not followed, so this is what stands there.
+        Some(nix::libc::ELOOP) => damaged("it is a symbolic link".to_owned()),
+        _ => damaged(error.to_string()),
+    };
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unopened(path).unwrap_or_else(|| unread(error))),
+    };
+    let metadata = file.metadata().map_err(unread)?;
+    require_own_file(path, &metadata)?;
+    if !metadata.is_file() {
+        return Err(damaged("it is not a regular file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unread)?;
+    match bytes.len() as u64 > MAX_BYTES {
+        true => Err(damaged("larger than 1 MiB".to_owned())),
+        false => Ok(Some(bytes)),
+    }
+}
+
+/// Removes `path` and what a crash may have left beside it; nothing there is a success, and a folder
+/// that somebody put in its place goes as well.
+///
+/// # Errors
+///
+/// [`FileError::Disk`].
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    for path in [&beside(path), path] {
+        let removed = match std::fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                std::fs::remove_dir_all(path)
+            }
+            removed => removed,
+        };
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(FileError::disk("removing", path)(error));
+            }
+            Ok(()) => FailPoint::FileRemoved.reached(),
+            Err(_) => {}
+        }
+    }
+    sync_folder(path).map_err(FileError::disk("syncing the folder of", path))
+}
+
+/// Removes what a crash may have left beside `path`; the caller holds the lock of `path`.
+pub fn remove_beside(path: &Path) {
+    // What cannot be removed is there for the next sweep.
+    let _ = std::fs::remove_file(beside(path));
+}
+
+fn beside(path: &Path) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,330 @@
+//! The state folder of one host: `jobs`, `locks`, `tombstones` and the host's own name.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fargate_events::{JobEvent, emit};
+use fargate_files as files;
+use fargate_files::{FileError, FileLock, require_own_folder};
+use fargate_model::id::TaskOwner;
+use fargate_model::job::JobKey;
+use fargate_model::random;
+
+use crate::StateError;
+use crate::record::{JobRecord, TaskLocation};
+use crate::tombstone::{self, JobTombstone};
+
+/// Longer than anybody takes to see whether a `prepare` runs, by trying its lock.
+const PROBE: Duration = Duration::from_millis(200);
+
+/// The folders in it that hold keys and locks.
+pub(crate) const PARTS: [&str; 3] = ["jobs", "locks", "tombstones"];
+
+/// The state folder.
+#[derive(Clone, Debug)]
+pub struct StateFolder {
+    root: PathBuf,
+    lock_within: Duration,
+}
+
+/// The owner of this host's tasks, and whether that name was made just now.
+#[derive(Clone, Debug)]
+pub struct HostOwner {
+    /// The name.
+    pub owner: TaskOwner,
+    /// True if the folder held none: then tasks of this host may carry another name.
+    pub is_new: bool,
+}
+
+impl StateFolder {
+    /// Makes what is missing of the folder, 0700. Locks are waited for at most `lock_within`.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Disk`], and [`StateError::Distrusted`] for a folder in it that is not of this user
+    /// alone.
+    pub fn open(root: &Path, lock_within: Duration) -> Result<Self, StateError> {
+        make_folder(root)?;
+        for folder in PARTS.map(|part| root.join(part)) {
+            // A link that leads nowhere is there as well, and is not a disk that is full.
+            if folder.symlink_metadata().is_err() {
+                make_folder(&folder)?;
+            }
+            require_own_folder(&folder)?;
+        }
+        Ok(Self::at(root, lock_within))
+    }
+
+    pub(crate) fn at(root: &Path, lock_within: Duration) -> Self {
+        Self { root: root.to_owned(), lock_within }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn lock_within(&self) -> Duration {
+        self.lock_within
+    }
+
+    /// Where the job's record lies, if there is one.
+    #[must_use]
+    pub fn record_path(&self, key: &JobKey) -> PathBuf {
+        self.root.join("jobs").join(format!("{key}.json"))
+    }
+
+    pub(crate) fn tombstones(&self) -> PathBuf {
+        self.root.join("tombstones")
+    }
+
+    /// What is known of the core of a record that was `unread`: all of it where a newer version wrote
+    /// the record, else what can still be read; empty where nothing can.
+    #[must_use]
+    pub fn core_at_least(&self, key: &JobKey, unread: &StateError) -> TaskLocation {
+        match unread {
+            StateError::Newer { core, .. } => core.as_ref().clone(),
+            _ => self.core_of_damaged(key),
+        }
+    }
+
+    fn core_of_damaged(&self, key: &JobKey) -> TaskLocation {
+        let bytes = files::read(&self.record_path(key)).ok().flatten().unwrap_or_default();
+        let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let core = value.get("core").cloned().unwrap_or_default();
+        serde_json::from_value(core).unwrap_or_default()
+    }
+
+    fn tombstone_path(&self, key: &JobKey) -> PathBuf {
+        self.root.join("tombstones").join(format!("{key}.json"))
+    }
+
+    /// The configured owner, else the one kept here, else a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub async fn owner(&self, configured: Option<&str>) -> Result<HostOwner, StateError> {
+        self.kept_owner(configured).await.map_err(|error| match error {
+            StateError::Damaged { path, what } => StateError::HostName { path, what },
+            other => other,
+        })
+    }
+
+    async fn kept_owner(&self, configured: Option<&str>) -> Result<HostOwner, StateError> {
+        let path = self.root.join("owner");
+        let damaged =
+            |what: &str| StateError::Damaged { path: path.clone(), what: what.to_owned() };
+        if let Some(configured) = configured {
+            let owner = TaskOwner::try_from(configured.to_owned());
+            let owner = owner.map_err(|error| damaged(&error.to_string()))?;
+            return Ok(HostOwner { owner, is_new: false });
+        }
+        let mut is_new = false;
+        let mut text = files::read(&path)?;
+        if text.is_none() {
+            is_new = self.keep_new_owner(&path).await?;
+            text = files::read(&path)?;
+        }
+        let text = text.ok_or_else(|| damaged("it is gone"))?;
+        let text = String::from_utf8_lossy(&text).trim().to_owned();
+        let owner = TaskOwner::try_from(text).map_err(|error| damaged(&error.to_string()))?;
+        Ok(HostOwner { owner, is_new })
+    }
+
+    /// Of processes that start together, exactly one's name is kept.
+    async fn keep_new_owner(&self, path: &Path) -> Result<bool, StateError> {
+        let _lock =
+            FileLock::take(&self.root.join("locks").join("owner"), self.lock_within).await?;
+        if files::read(path)?.is_some() {
+            return Ok(false);
+        }
+        let bits = random::token().map_err(StateError::host("drawing random bytes"))?;
+        self.learn_machine().await;
+        files::write(path, format!("host-{bits}").as_bytes())?;
+        Ok(true)
+    }
+
+    /// The lock that guards a job's files for the moments of a change.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub async fn lock(&self, key: &JobKey) -> Result<FileLock, StateError> {
+        let path = self.root.join("locks").join(key.as_str());
+        Ok(FileLock::take(&path, self.lock_within).await?)
+    }
+
+    /// The lock that a `prepare` holds from its beginning to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Held`] soon if another one holds it.
+    pub async fn lock_prepare(&self, key: &JobKey) -> Result<FileLock, StateError> {
+        Ok(FileLock::take(&self.prepare_lock(key), PROBE).await?)
+    }
+
+    pub(crate) fn prepare_lock(&self, key: &JobKey) -> PathBuf {
+        self.root.join("locks").join(format!("{key}.prepare"))
+    }
+
+    /// The job's record, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub fn record(&self, key: &JobKey) -> Result<Option<JobRecord>, StateError> {
+        JobRecord::read(&self.record_path(key))
+    }
+
+    /// What an earlier clean-up of this job left.
+    #[must_use]
+    pub fn tombstone(&self, key: &JobKey) -> Option<JobTombstone> {
+        JobTombstone::read(&self.tombstone_path(key))
+    }
+
+    /// Writes the first record of a `prepare`, in place of any former one.
+    pub(crate) async fn put(&self, record: &JobRecord) -> Result<(), StateError> {
+        let _lock = self.lock(&record.job).await?;
+        self.remove_script_mark(&record.job);
+        record.write(&self.record_path(&record.job))
+    }
+
+    /// Takes the job's record over: from here on the writes of the `prepare` that began it are
+    /// refused, so that it cannot start anything that this caller does not see.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`], for a record that cannot be read.
+    pub async fn take_over(&self, key: &JobKey) -> Result<Option<JobRecord>, StateError> {
+        let _lock = self.lock(key).await?;
+        let path = self.record_path(key);
+        let Some(record) = JobRecord::read(&path)? else { return Ok(None) };
+        let prepared_by = random::token().map_err(StateError::host("drawing random bytes"))?;
+        let taken = JobRecord { prepared_by, ready: false, ..record.clone() };
+        match taken.write(&path) {
+            Ok(()) => Ok(Some(taken)),
+            // A full disk must not keep a task alive. What was read is still true, and is still what
+            // lies there: `bury` must know it again, or the keys in it would stay.
+            Err(error) => {
+                emit(JobEvent::StateNotWritten { message: error.to_string() });
+                Ok(Some(JobRecord { ready: false, ..record }))
+            }
+        }
+    }
+
+    /// Puts a tombstone in the place of the record, unless another `prepare` has begun since
+    /// `seen` was taken over. The record, and the keys in it, go even if no tombstone can be made.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub async fn bury(&self, key: &JobKey, seen: Option<&JobRecord>) -> Result<(), StateError> {
+        let _lock = self.lock(key).await?;
+        let path = self.record_path(key);
+        let now = JobRecord::read(&path);
+        if let (Some(seen), Ok(Some(now))) = (seen, &now)
+            && (now.prepared_by != seen.prepared_by
+                || now.launches.iter().any(|launch| !seen.launches.contains(launch)))
+        {
+            return Ok(());
+        }
+        let failure = seen.and_then(|seen| seen.failure.clone());
+        self.replace_by_tombstone(key, !matches!(now, Ok(None)), failure)
+    }
+
+    /// As [`Self::bury`], for the `prepare` that began the record and nobody else's.
+    pub(crate) async fn bury_own(
+        &self,
+        key: &JobKey,
+        prepared_by: &fargate_model::id::RandomToken,
+        failure: Option<fargate_model::cause::CauseReport>,
+    ) -> Result<(), StateError> {
+        let _lock = self.lock(key).await?;
+        match JobRecord::read(&self.record_path(key))? {
+            Some(record) if record.prepared_by == *prepared_by => {
+                self.replace_by_tombstone(key, true, failure)
+            }
+            _ => Err(StateError::TakenOver),
+        }
+    }
+
+    /// The caller holds the job's lock.
+    fn replace_by_tombstone(
+        &self,
+        key: &JobKey,
+        was_there: bool,
+        failure: Option<fargate_model::cause::CauseReport>,
+    ) -> Result<(), StateError> {
+        let mut tombstone = self.tombstone(key).unwrap_or_default();
+        tombstone.tries += u32::from(was_there);
+        tombstone.failure = failure.or(tombstone.failure);
+        let written = tombstone.write(&self.tombstone_path(key));
+        self.remove_script_mark(key);
+        files::remove(&self.record_path(key))?;
+        written
+    }
+
+    /// Keeps a record whose tasks could not all be stopped, for the next clean-up or `prepare`:
+    /// without the key, and without the variables of launches whose task is known.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub async fn keep_undone(&self, record: &JobRecord) -> Result<(), StateError> {
+        let _lock = self.lock(&record.job).await?;
+        let path = self.record_path(&record.job);
+        let Some(mut now) = JobRecord::read(&path)? else { return Ok(()) };
+        now.forget_secrets();
+        now.write(&path)
+    }
+
+    /// Removes tombstones that are older than `age`, and what killed processes of this job have
+    /// left: a file half way to its place, which may hold a key, and the lock of a `prepare`.
+    pub async fn sweep(&self, key: &JobKey, age: Duration) {
+        // Who holds the lock is about to put its own file in place.
+        if let Ok(_lock) = self.lock(key).await {
+            files::remove_beside(&self.record_path(key));
+            files::remove_beside(&self.tombstone_path(key));
+            if !self.record_path(key).exists() {
+                self.remove_script_mark(key);
+            }
+        }
+        tombstone::sweep(&self.root.join("tombstones"), age);
+        // Taking a lock that nobody holds and letting it go takes its file away.
+        drop(FileLock::take_now(&self.prepare_lock(key)));
+    }
+
+    pub(crate) async fn update(
+        &self,
+        key: &JobKey,
+        prepared_by: &fargate_model::id::RandomToken,
+        change: impl FnOnce(&mut JobRecord),
+    ) -> Result<JobRecord, StateError> {
+        self.update_if(key, prepared_by, |_| true, change).await
+    }
+
+    pub(crate) async fn update_if(
+        &self,
+        key: &JobKey,
+        prepared_by: &fargate_model::id::RandomToken,
+        may: impl FnOnce(&JobRecord) -> bool,
+        change: impl FnOnce(&mut JobRecord),
+    ) -> Result<JobRecord, StateError> {
+        let _lock = self.lock(key).await?;
+        let path = self.record_path(key);
+        match JobRecord::read(&path)? {
+            Some(mut record) if record.prepared_by == *prepared_by && may(&record) => {
+                change(&mut record);
+                record.write(&path)?;
+                Ok(record)
+            }
+            _ => Err(StateError::TakenOver),
+        }
+    }
+}
+
+fn make_folder(folder: &Path) -> Result<(), StateError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    Ok(made.map_err(FileError::disk("making the folder", folder))?)
+}

@@ -1,0 +1,126 @@
+//! One launch of a task, as it is written down before it is asked for.
+//!
+//! It is what RunTask gets and nothing else: whether ECS accepts it is not known here.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use fargate_model::id::{RandomToken, TaskArn, TaskOwner};
+use serde::{Deserialize, Serialize};
+
+/// One container of the task, by its name in the definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// Name in the task definition.
+    pub name: String,
+    /// Variables on top of the definition's. Whoever may call DescribeTasks can read them.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// How the task is paid for and placed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskCapacity {
+    /// A launch type.
+    LaunchType(String),
+    /// A capacity provider strategy.
+    Strategy(Vec<CapacityProviderShare>),
+    /// The cluster's default capacity provider strategy.
+    ClusterDefault,
+}
+
+/// One item of a capacity provider strategy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapacityProviderShare {
+    /// For example `FARGATE_SPOT`.
+    pub name: String,
+    /// Its share.
+    pub weight: u32,
+    /// Tasks that it gets before shares count.
+    pub base: u32,
+}
+
+/// One RunTask with its exact parameters, kept in the state file before it is sent: sent again with
+/// the same token it can only name the same task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchRequest {
+    /// The client token.
+    pub token: RandomToken,
+    /// Cluster.
+    pub cluster: String,
+    /// Task definition.
+    pub task_definition: String,
+    /// One subnet.
+    pub subnet: String,
+    /// Security groups.
+    pub security_groups: Vec<String>,
+    /// Launch type or strategy.
+    pub purchase: TaskCapacity,
+    /// Platform version.
+    pub platform_version: Option<String>,
+    /// CPU units.
+    pub cpu_units: Option<u32>,
+    /// Memory in MiB.
+    pub memory_mib: Option<u32>,
+    /// Containers with their variables, among them the seed of the host key.
+    pub containers: Vec<ContainerSpec>,
+    /// The owner.
+    pub started_by: TaskOwner,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// A public address is asked for.
+    #[serde(default)]
+    pub assign_public_ip: bool,
+    /// ECS Exec is asked for.
+    #[serde(default)]
+    pub execute_command: bool,
+    /// When it was made, in seconds since 1970: a task that ECS does not know may be too new.
+    #[serde(default)]
+    pub sent_unix_s: u64,
+    /// True once it is known which task this launch has started, or that it started none.
+    #[serde(default)]
+    pub settled: bool,
+    /// The task, when it is known.
+    #[serde(default)]
+    pub task: Option<TaskArn>,
+}
+
+impl LaunchRequest {
+    /// True if ECS may not know this launch's task everywhere yet. A clock that was set back does
+    /// not keep a launch young.
+    #[must_use]
+    pub fn is_younger_than(&self, age: Duration) -> bool {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        now.as_secs().checked_sub(self.sent_unix_s).is_some_and(|since| since <= age.as_secs())
+    }
+
+    /// The same launch without tags, for an account in which they may not be set. Under the same
+    /// token it starts a task only if none was started before; else ECS names that one.
+    #[must_use]
+    pub fn untagged(&self) -> Self {
+        Self { tags: BTreeMap::new(), ..self.clone() }
+    }
+
+    /// The variables held a seed; once the task is known, nobody needs them again.
+    pub fn forget_variables(&mut self) {
+        if self.task.is_some() {
+            self.containers.iter_mut().for_each(|container| container.environment.clear());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples::record_of;
+
+    #[test]
+    fn a_launch_of_an_older_version_is_read_as_what_that_version_sent() {
+        let launch = record_of(&TaskArn("arn:x".to_owned())).launches.remove(0);
+        let mut written = serde_json::to_value(&launch).unwrap();
+        let members = written.as_object_mut().unwrap();
+        assert!(members.remove("assign_public_ip").is_some());
+        assert!(members.remove("execute_command").is_some());
+        assert_eq!(serde_json::from_value::<LaunchRequest>(written).unwrap(), launch);
+    }
+}

@@ -1,0 +1,358 @@
+//! Turns at asking ECS about tasks, which all processes of this host share: a token bucket with a
+//! line before it, in one small file for each account and Region, among the tombstones, where it is
+//! swept once nobody uses it.
+//!
+//! AWS counts such questions for the account as a whole, and refuses whoever comes too fast. Two
+//! hundred drivers that wait for their tasks would take each other's answers away; here each gets its
+//! turn in the order in which it asked. When AWS refuses all the same, because others ask as well, the
+//! pace is halved, and grows back within [`RECOVERY`].
+//!
+//! It is a courtesy, and no job ever depends on it: who cannot read, write or lock the file goes on
+//! at once, what is damaged counts as a bucket that is full, and the lock is held for moments by
+//! processes whose end lets it go. Who goes away gives its turn back; that of a killed process passes
+//! unused. Nothing is synced to disk, because nothing is lost with it.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fargate_events::{JobEvent, emit};
+use fargate_model::backoff::{Backoff, jittered};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep};
+
+use crate::StateFolder;
+
+/// A bucket that was not used for this long is full. Source of the proportion, 100 at once and 20 a
+/// second: Amazon ECS API Reference, "Request throttling for the Amazon ECS API".
+const FULL_AFTER: Duration = Duration::from_secs(5);
+/// After a refusal, the pace is back where it was after this long at the latest.
+const RECOVERY: Duration = Duration::from_secs(60);
+/// The pace is halved once for all the refusals within this time: they answer to questions that were
+/// asked at the old pace.
+const ONE_REFUSAL: Duration = Duration::from_secs(1);
+/// The slowest pace, as a part of the configured one.
+const SLOWEST: f64 = 0.01;
+/// Longest line, in turns; who comes later asks again after a while. Twice as many drivers as one host
+/// is meant to run.
+const LONGEST_LINE: f64 = 1000.0;
+/// Longest pause between two looks at the line, whose pace may change.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Between two tries to lock the file; each time twice as long, up to the second of them.
+const LOCK_AGAIN: Duration = Duration::from_millis(2);
+const LONGEST_LOCK_AGAIN: Duration = Duration::from_millis(100);
+/// So long somebody may hold the lock, on a machine that has more to do than it can, before the others
+/// go on without it.
+const LOCK_WITHIN: Duration = Duration::from_secs(5);
+/// Years of turns at the fastest pace.
+const MOST_GIVEN: u32 = 1 << 31;
+/// Largest file that is read, in bytes.
+const MAX_BYTES: usize = 16 * 1024;
+/// Bytes that the file has from its beginning, so that a disk that fills up later leaves it usable
+/// and takes nothing from a job's record.
+const FIRST_BYTES: usize = 256;
+
+/// The turns of one account in one Region.
+#[derive(Clone, Debug)]
+pub struct SharedRateLimiter {
+    path: PathBuf,
+    per_second: f64,
+}
+
+/// What the file holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct SharedLimiterState {
+    /// Turns that were given out; from [`MOST_GIVEN`] on, it begins anew.
+    given: u32,
+    /// Turns that have come; at most a burst more than were given out.
+    come: f64,
+    /// Turns that come each second, at the moment.
+    rate: f64,
+    /// When this was so, in milliseconds since the host's boot.
+    at_ms: u64,
+    /// When the pace was halved, on the same clock.
+    slowed_ms: u64,
+    /// Turns that were given back before they came, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    back: Vec<u32>,
+}
+
+/// What a look at the line says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum QueuePosition {
+    /// It is this one's turn.
+    First,
+    /// Not yet: this number stands in line, and has so long to wait at the present pace.
+    Behind(u32, Duration),
+    /// The line is as long as it may be.
+    Full,
+}
+
+impl StateFolder {
+    /// The turns of whoever asks ECS in `region`, as `role` or as the host itself. Profiles that ask
+    /// for another pace have turns of their own, or they would undo each other's.
+    #[must_use]
+    pub fn turns(&self, region: &str, role: Option<&str>, per_second: u32) -> SharedRateLimiter {
+        let account = format!("{region} {} {per_second}", role.unwrap_or_default());
+        let account = Sha256::digest(account);
+        let name = format!("turns-{}", hex::encode(&account[..8]));
+        let turns = SharedRateLimiter {
+            path: self.tombstones().join(name),
+            per_second: f64::from(per_second),
+        };
+        turns.take_room();
+        turns
+    }
+}
+
+impl SharedRateLimiter {
+    /// Returns when it is the caller's turn. A caller that goes away gives its turn back.
+    pub async fn wait(&self) {
+        let mut waiting = QueuedCaller { turns: self, number: None };
+        loop {
+            if let Some(pause) = waiting.number.and_then(|own| self.far_behind(own)) {
+                sleep(pause.min(LOOK_AGAIN)).await;
+                continue;
+            }
+            let number = waiting.number;
+            let looked = self.change(|line| line.ask(number, now_ms(), self.per_second)).await;
+            let pause = match looked {
+                Some(QueuePosition::First) | None => {
+                    waiting.number = None;
+                    return;
+                }
+                Some(QueuePosition::Behind(own, pause)) => {
+                    waiting.number = Some(own);
+                    pause
+                }
+                Some(QueuePosition::Full) => LOOK_AGAIN,
+            };
+            sleep(pause.min(LOOK_AGAIN)).await;
+        }
+    }
+
+    /// How long the one with this number has to wait, seen without the lock, for which many may wait;
+    /// none if it may be its turn.
+    fn far_behind(&self, own: u32) -> Option<Duration> {
+        let mut line = read(&self.open().ok()?).ok()?.0?;
+        match line.ask(Some(own), now_ms(), self.per_second) {
+            QueuePosition::Behind(number, pause) if number == own => Some(pause),
+            QueuePosition::Behind(..) | QueuePosition::First | QueuePosition::Full => None,
+        }
+    }
+
+    /// Makes the file where there is none.
+    fn take_room(&self) {
+        let taken = self.open().and_then(|file| match file.metadata()?.len() {
+            0 => file.write_all_at(&[b' '; FIRST_BYTES], 0),
+            _ => Ok(()),
+        });
+        if let Err(error) = taken {
+            let message = format!("{}: {error}", self.path.display());
+            emit(JobEvent::TurnsUnusable { message });
+        }
+    }
+
+    /// Counts a question that waits for nobody, because a verdict or the end of a task depends on it:
+    /// all who wait, wait so much longer.
+    pub async fn go_ahead(&self) {
+        self.change(|line| line.go_ahead(now_ms(), self.per_second)).await;
+    }
+
+    /// AWS refused a question as too fast.
+    pub async fn slow_down(&self) {
+        let slowed = self.change(|line| line.slow_down(now_ms(), self.per_second)).await;
+        if let Some(Some(rate)) = slowed {
+            emit(JobEvent::ReadsSlowed { per_second: rate });
+        }
+    }
+
+    /// `None` where the file cannot be used.
+    async fn change<T>(&self, change: impl FnOnce(&mut SharedLimiterState) -> T) -> Option<T> {
+        match self.locked().await.and_then(|file| rewrite(&file, change)) {
+            Ok(done) => Some(done),
+            Err(error) => {
+                let message = format!("{}: {error}", self.path.display());
+                emit(JobEvent::TurnsUnusable { message });
+                None
+            }
+        }
+    }
+
+    /// Gives a turn back that has not come. Nobody can wait here, so a lock that is held leaves it
+    /// to pass unused.
+    fn give_back(&self, number: u32) {
+        let locked = self.open().map(|file| Flock::lock(file, FlockArg::LockExclusiveNonblock));
+        if let Ok(Ok(file)) = locked {
+            let _ = rewrite(&file, |line| line.give_back(number));
+        }
+    }
+
+    fn open(&self) -> io::Result<File> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+            .open(&self.path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        Ok(file)
+    }
+
+    async fn locked(&self) -> io::Result<Flock<File>> {
+        let mut file = self.open()?;
+        let deadline = Instant::now() + LOCK_WITHIN;
+        let mut again = Backoff::doubling(LOCK_AGAIN, LONGEST_LOCK_AGAIN);
+        while Instant::now() < deadline {
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(locked) => return Ok(locked),
+                Err((file, Errno::EWOULDBLOCK)) => file,
+                Err((_, error)) => return Err(error.into()),
+            };
+            sleep(jittered(again.next_pause())).await;
+        }
+        Err(io::Error::other("somebody holds it"))
+    }
+}
+
+/// One who stands in line, with its number.
+struct QueuedCaller<'a> {
+    turns: &'a SharedRateLimiter,
+    number: Option<u32>,
+}
+
+impl Drop for QueuedCaller<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.turns.give_back(number);
+        }
+    }
+}
+
+/// What the file holds, if it can be understood, and in how many bytes.
+fn read(file: &File) -> io::Result<(Option<SharedLimiterState>, usize)> {
+    let mut bytes = [0; MAX_BYTES];
+    let read = file.read_at(&mut bytes, 0)?;
+    Ok((serde_json::from_slice(&bytes[..read]).ok(), read))
+}
+
+fn rewrite<T>(file: &File, change: impl FnOnce(&mut SharedLimiterState) -> T) -> io::Result<T> {
+    let (line, read) = read(file)?;
+    let mut line = line.unwrap_or_default();
+    let done = change(&mut line);
+    let mut text = serde_json::to_vec(&line).expect("numbers can be written");
+    // What was there before is covered, so that the file need not be cut to its length.
+    text.resize(text.len().max(read), b' ');
+    if text.len() > MAX_BYTES {
+        return Err(io::Error::other("too much to remember"));
+    }
+    file.write_all_at(&text, 0)?;
+    Ok(done)
+}
+
+/// Milliseconds since the host's boot: nobody sets that clock.
+fn now_ms() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl SharedLimiterState {
+    /// False for a new file, after another boot, in another time namespace, and for what nobody has
+    /// written so.
+    fn is_possible(&self, now_ms: u64, per_second: f64) -> bool {
+        let longest = LONGEST_LINE + 1.0;
+        now_ms >= self.at_ms
+            && self.given < MOST_GIVEN
+            && self.rate >= per_second * SLOWEST / 2.0
+            && self.come >= f64::from(self.given) - longest
+    }
+
+    /// What has come since the last look; what cannot be so becomes a bucket that is full.
+    fn flow(&mut self, now_ms: u64, per_second: f64) {
+        let burst = per_second * FULL_AFTER.as_secs_f64();
+        if !self.is_possible(now_ms, per_second) {
+            let given = if self.given >= MOST_GIVEN { 0 } else { self.given };
+            let come = f64::from(given) + burst;
+            *self = Self { given, come, rate: per_second, at_ms: now_ms, ..Self::default() };
+        }
+        let passed = Duration::from_millis(now_ms - self.at_ms).as_secs_f64();
+        let given = f64::from(self.given);
+        self.come += self.rate * passed;
+        // A turn that was given back takes no time.
+        while self.back.first().is_some_and(|back| f64::from(*back) <= self.come) {
+            self.back.remove(0);
+            self.come += 1.0;
+        }
+        self.come = self.come.clamp(given - LONGEST_LINE, given + burst);
+        let back = per_second * passed / RECOVERY.as_secs_f64();
+        self.rate = (self.rate + back).clamp(per_second * SLOWEST, per_second);
+        self.at_ms = now_ms;
+    }
+
+    /// A look of one who has this number, or none yet.
+    fn ask(&mut self, number: Option<u32>, now_ms: u64, per_second: f64) -> QueuePosition {
+        self.flow(now_ms, per_second);
+        // A number that was not given out is of a file that is gone.
+        let own = match number.filter(|number| *number < self.given) {
+            Some(number) => number,
+            None if f64::from(self.given) + 1.0 - self.come > LONGEST_LINE => {
+                return QueuePosition::Full;
+            }
+            None => {
+                self.given += 1;
+                self.given - 1
+            }
+        };
+        let back = self.back.iter().filter(|back| **back < own).count();
+        let back = f64::from(u32::try_from(back).unwrap_or(u32::MAX));
+        let missing = f64::from(own) + 1.0 - self.come - back;
+        // Sums of fractions miss whole numbers by a hair.
+        if missing <= 1e-6 {
+            return QueuePosition::First;
+        }
+        QueuePosition::Behind(
+            own,
+            Duration::from_secs_f64((missing / self.rate).clamp(0.001, 3600.0)),
+        )
+    }
+
+    fn give_back(&mut self, number: u32) {
+        // What has come already was somebody's turn, and is not saved up.
+        if number < self.given && f64::from(number) + 1.0 > self.come {
+            let at = self.back.binary_search(&number).unwrap_or_else(|at| at);
+            self.back.insert(at, number);
+        }
+    }
+
+    fn go_ahead(&mut self, now_ms: u64, per_second: f64) {
+        self.flow(now_ms, per_second);
+        self.come = (self.come - 1.0).max(f64::from(self.given) - LONGEST_LINE);
+    }
+
+    /// The new pace, unless it was slowed for the same reason already.
+    fn slow_down(&mut self, now_ms: u64, per_second: f64) -> Option<f64> {
+        self.flow(now_ms, per_second);
+        let since = Duration::from_millis(now_ms.saturating_sub(self.slowed_ms));
+        if self.slowed_ms > 0 && since < ONE_REFUSAL {
+            return None;
+        }
+        // The account's bucket is empty, so what this one holds is worth nothing.
+        self.come = self.come.min(f64::from(self.given));
+        self.rate = (self.rate / 2.0).max(per_second * SLOWEST);
+        self.slowed_ms = now_ms;
+        Some(self.rate)
+    }
+}
+
+#[cfg(test)]
+mod tests;
