@@ -1,7 +1,7 @@
-//! Serves a local cloud until it is interrupted, and prints its endpoint and the keys that it drew: the
-//! smallest program around the library, to look at it with any ECS client.
+//! Serves a local cloud until it is interrupted, and prints its endpoint and its random keys: the smallest
+//! program around the library, for use with any ECS client.
 //!
-//! `FARGATE_AGENT` names the agent; tasks with a command of their own do without.
+//! `FARGATE_AGENT` names the agent. Tasks with a command of their own do not need it.
 
 use std::path::PathBuf;
 

@@ -1,17 +1,18 @@
-//! Numbers that look like chance and are the same everywhere: splitmix64, enough for delays and
-//! faults, and for no secret.
+//! Numbers that look like chance and are the same for the same seed: for delays and faults, and for no
+//! secret.
 
-/// What is added for each further number of a sequence.
+use fastrand::Rng;
+
+/// How far the seeds of neighbouring numbers lie apart: 2^64 divided by the golden ratio, which
+/// spreads them evenly.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Number `n` of the sequence of `seed`, from 0 up to 1.
+///
+/// Any number of a sequence can be asked for at once: a rule draws by the number of a task.
 pub(crate) fn fraction(seed: u64, n: u64) -> f64 {
-    let mut z = seed.wrapping_add(STEP.wrapping_mul(n.wrapping_add(1)));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^= z >> 31;
-    let high = u32::try_from(z >> 32).expect("the upper half of 64 bits has 32");
-    f64::from(high) / (f64::from(u32::MAX) + 1.0)
+    let own_seed = seed.wrapping_add(STEP.wrapping_mul(n.wrapping_add(1)));
+    Rng::with_seed(own_seed).f64()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The cloud's clock: wall time that never goes back, that follows a paused test clock, and that
-//! whoever owns the cloud can move forward. It moves nothing else: processes keep their own time.
+//! The cloud's clock: wall time that never goes back, follows a paused test clock, and can be moved
+//! forward by the owner of the cloud. Processes still use the machine's clock.
 
 use std::time::{Duration, SystemTime};
 
@@ -30,7 +30,7 @@ impl CloudClock {
         self.machine() + *self.moved.borrow()
     }
 
-    /// The time on this machine, which is what the cloud's neighbours here go by.
+    /// The time on this machine, which clients use.
     pub fn machine(&self) -> SystemTime {
         self.origin + self.started.elapsed()
     }
@@ -40,17 +40,17 @@ impl CloudClock {
         *self.moved.borrow()
     }
 
-    /// Moves the clock forward, up to [`FARTHEST`] in all; whoever sleeps until a time that is now
-    /// over wakes up.
+    /// Moves the clock forward, up to [`FARTHEST`] in all. Everything that sleeps until a time that is
+    /// now over wakes up.
     pub fn advance(&self, by: Duration) {
         self.moved.send_modify(|moved| *moved = moved.saturating_add(by).min(FARTHEST));
     }
 
-    /// Waits until it is `at` in this cloud, by itself or because the clock was moved.
+    /// Waits until it is `at` in this cloud, because time passes or because the clock is moved.
     pub async fn sleep_until(&self, at: SystemTime) {
         let mut moved = self.moved.subscribe();
         loop {
-            // Seen before the time is read, so that no move is missed.
+            // The mark is set before the time is read, so that no move in between is missed.
             moved.borrow_and_update();
             let Ok(left) = at.duration_since(self.now()) else { return };
             if left.is_zero() {
@@ -58,13 +58,13 @@ impl CloudClock {
             }
             tokio::select! {
                 () = tokio::time::sleep(left) => {}
-                // The sender is ours, so it is there.
+                // This clock holds the sender, so there is no error.
                 _ = moved.changed() => {}
             }
         }
     }
 
-    /// Waits for so long, as above. No time takes none.
+    /// Waits for so long, as above. A duration of zero returns at once.
     pub async fn sleep(&self, duration: Duration) {
         match self.now().checked_add(duration) {
             Some(at) => self.sleep_until(at).await,

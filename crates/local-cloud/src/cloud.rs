@@ -1,19 +1,18 @@
-//! What every request and every task of one cloud shares.
+//! What every request and every task of one cloud shares. It knows no service: each keeps its own
+//! state in [`ServiceStates`].
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::future::Future;
+use std::sync::{Arc, Mutex};
 
 use tokio::task::JoinSet;
 
 use crate::backend::ContainerBackend;
 use crate::clock::CloudClock;
 use crate::fault::FaultEngine;
-use crate::lifecycle::{self, LifecycleStart};
 use crate::limits::{CloudRateLimits, TokenBuckets};
 use crate::record::RequestLog;
 use crate::rights::AccessRights;
-use crate::state::CloudResources;
-use crate::state::task::CloudTaskEnding;
-use crate::task_timing::DelayGenerator;
+use crate::services::states::ServiceStates;
 use crate::wire::credentials::AcceptedKeys;
 
 /// One cloud.
@@ -24,39 +23,17 @@ pub(crate) struct CloudInstance {
     pub buckets: TokenBuckets,
     pub rights: AccessRights,
     pub requests: RequestLog,
-    pub timetable: DelayGenerator,
     pub backend: ContainerBackend,
-    state: Mutex<CloudResources>,
-    lives: Mutex<JoinSet<()>>,
+    pub states: ServiceStates,
+    work: Mutex<JoinSet<()>>,
 }
 
 impl CloudInstance {
-    /// A cloud without a server and without an agent.
-    #[cfg(test)]
-    pub fn for_tests(pace: crate::TaskTiming, empty: bool) -> Arc<Self> {
-        Self::without_server(pace, CloudRateLimits::none(), empty)
-    }
-
-    /// As above, furnished and without delays.
-    #[cfg(test)]
-    pub fn with_limits(limits: CloudRateLimits) -> Arc<Self> {
-        Self::without_server(crate::TaskTiming::Instant, limits, false)
-    }
-
-    #[cfg(test)]
-    fn without_server(pace: crate::TaskTiming, limits: CloudRateLimits, empty: bool) -> Arc<Self> {
-        let keys = AcceptedKeys::new(&crate::AccessKeyPair::new("test", "test"));
-        let folder = std::env::temp_dir().join("fargate-local-without-server");
-        let backend = ContainerBackend::new("no-agent".into(), folder, 4000).expect("a backend");
-        Arc::new(Self::new(keys, DelayGenerator::new(pace, 1), limits, backend, empty))
-    }
-
     pub fn new(
         keys: AcceptedKeys,
-        timetable: DelayGenerator,
         limits: CloudRateLimits,
         backend: ContainerBackend,
-        empty: bool,
+        states: ServiceStates,
     ) -> Self {
         Self {
             clock: Arc::new(CloudClock::start()),
@@ -65,42 +42,27 @@ impl CloudInstance {
             buckets: TokenBuckets::new(limits),
             rights: AccessRights::default(),
             requests: RequestLog::default(),
-            timetable,
             backend,
-            state: Mutex::new(CloudResources::new(empty)),
-            lives: Mutex::default(),
+            states,
+            work: Mutex::default(),
         }
     }
 
-    /// The state. Never held across an await.
-    pub fn state(&self) -> MutexGuard<'_, CloudResources> {
-        self.state.lock().expect("no one panics while holding the state")
+    /// Runs what goes on after a request is answered, for example the life of a task.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut all = self.work.lock().expect("no one panics while holding the work");
+        // Drops what has ended, so that the set does not grow with every task.
+        while all.try_join_next().is_some() {}
+        all.spawn(work);
     }
 
-    /// Lets a task that RunTask made live its life.
-    pub fn live(self: &Arc<Self>, start: LifecycleStart) {
-        let mut lives = self.lives.lock().expect("no one panics while holding the lives");
-        while lives.try_join_next().is_some() {}
-        lives.spawn(lifecycle::live(Arc::clone(self), start));
-    }
-
-    /// Tells every task to end at once.
-    pub fn order_all_to_end(&self) {
-        let ending = CloudTaskEnding {
-            at_once: true,
-            ..CloudTaskEnding::gentle("InfrastructureHealth", "The local cloud was shut down.")
+    /// Waits until all that was spawned has ended.
+    pub async fn join_work(&self) {
+        // The lock is not held while waiting: work that still runs may spawn more.
+        let mut all = {
+            let mut all = self.work.lock().expect("no one panics while holding the work");
+            std::mem::take(&mut *all)
         };
-        self.state().order_all(&ending, self.clock.now());
-    }
-
-    /// Ends every task at once and waits for their lives to end.
-    pub async fn end_all_tasks(&self) {
-        self.order_all_to_end();
-        self.backend.kill_all();
-        let mut lives = {
-            let mut lives = self.lives.lock().expect("no one panics while holding the lives");
-            std::mem::take(&mut *lives)
-        };
-        while lives.join_next().await.is_some() {}
+        while all.join_next().await.is_some() {}
     }
 }

@@ -1,43 +1,51 @@
-//! An ECS that lives in one process: the wire protocol, the states, the errors and the checks of
-//! the real service for the operations that Fargate Runner uses, with tasks that really run.
+//! ECS in one process: the wire protocol, the states, the errors and the checks of the real service, for
+//! the operations that Fargate Runner uses, with tasks that really run.
 //!
-//! What goes wrong with a call or a task is asked for by rules ([`FaultRules`]), in process or over the
-//! control endpoint `/_local`; how fast callers may be, by [`CloudRateLimits`]. Its clock can be moved.
+//! Fault rules ([`FaultRules`]) say what goes wrong with a call or a task; they are given in process or
+//! over the control endpoint `/_local`. [`CloudRateLimits`] say how fast callers may be. The cloud's
+//! clock can be moved.
 //!
-//! Beside ECS it plays what an ECS client needs of its neighbours: `AssumeRole` of STS,
-//! `DescribeNetworkInterfaces` and `DescribeSubnets` of EC2, and `GetLogEvents` of CloudWatch Logs.
+//! Besides ECS it plays what an ECS client needs of other services: `AssumeRole` of STS,
+//! `DescribeNetworkInterfaces` and `DescribeSubnets` of EC2, and `GetLogEvents` of CloudWatch Logs. To
+//! add a service, see `services`.
 //!
-//! It is reached by its endpoint only; no product crate links it. It does not run images (a task
-//! is the agent, or the container's own command), plays no further service, schedules nothing, and
-//! keeps nothing after its end but the folders it was given.
+//! Clients reach it by its endpoint only; no product crate links it. It does not run images: a task is
+//! the agent, or the container's own command. After its end it keeps nothing but the folders that it was
+//! given.
 
-mod actions;
+mod account;
 mod backend;
 mod chance;
 mod clock;
 mod cloud;
 mod configuration;
+mod endpoint;
 mod fault;
-mod lifecycle;
+mod fault_language;
 mod limits;
-mod log_streams;
 mod options;
+mod random_id;
 mod record;
 mod rights;
 mod seed;
+mod serve_error;
 mod server;
-mod state;
+mod services;
 mod task_timing;
+#[cfg(test)]
+mod test_cloud;
 mod wire;
 
 pub use fault::{
-    AnswerEdit, CloudFault, CloudTaskPhase, FAULT_REFERENCE, FaultCount, FaultRecord, FaultRule,
-    FaultRules, FaultRulesError, InvalidRuleLine,
+    AnswerEdit, CloudFault, CloudTaskPhase, FaultCount, FaultRecord, FaultRule, FaultRules,
+    FaultRulesError, InvalidRuleLine,
 };
+pub use fault_language::FAULT_REFERENCE;
 pub use limits::{BucketRate, CloudRateLimits};
-pub use options::{CloudOptions, ServeError};
+pub use options::CloudOptions;
 pub use record::{ContainerRecord, RequestRecord, TaskRecord};
 pub use seed::IPV6_SUBNET;
+pub use serve_error::ServeError;
 pub use server::LocalCloud;
 pub use task_timing::TaskTiming;
 pub use wire::credentials::{AccessKeyPair, IssuedCredentials};

@@ -1,7 +1,7 @@
-//! How fast callers may be: token buckets for the operations of ECS and for launches on Fargate.
+//! How fast callers may be: token buckets for operations and for launches on Fargate.
 //!
-//! One set of buckets for each Region, as in an account. A call that finds a bucket empty takes
-//! nothing from any. This room knows rates, not what is answered to a caller who is too fast.
+//! Each Region has its own buckets, as in an account. A call that finds one of its buckets empty takes
+//! nothing from any. This module knows rates, not what a caller that is too fast is answered.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,9 +10,9 @@ use std::time::SystemTime;
 /// The size of a token bucket, and how fast it fills.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BucketRate {
-    /// Calls that are taken at once when nobody called for a while.
+    /// Calls that are accepted at once when nobody called for a while.
     pub burst: u32,
-    /// Calls that are taken each second in the long run.
+    /// Calls that are accepted each second in the long run.
     pub per_second: f64,
 }
 
@@ -35,7 +35,7 @@ impl TokenBucket {
         self.at = self.at.max(now);
         let filled = self.tokens + passed.as_secs_f64() * self.rate.per_second;
         self.tokens = filled.min(f64::from(self.rate.burst));
-        // Sums of fractions miss whole numbers by a hair.
+        // Sums of fractions miss whole numbers by very little.
         self.tokens + 1e-9 >= f64::from(count)
     }
 
@@ -67,13 +67,13 @@ enum TokenConsumer {
 }
 
 impl CloudRateLimits {
-    /// Callers may be as fast as they can.
+    /// No limits.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Those of an account that asked for no others. `ListTagsForResource` has none here.
+    /// The limits of an account that did not ask for others. `ListTagsForResource` has none here.
     ///
     /// Source: Amazon CloudWatch Logs quotas, `GetLogEvents`; Amazon ECS API Reference, "Request
     /// throttling for the Amazon ECS API"; Amazon ECS Developer Guide, "AWS Fargate throttling quotas".
@@ -101,7 +101,7 @@ impl CloudRateLimits {
             .with_calls(&["GetLogEvents"], rate(25, 25.0))
     }
 
-    /// These, and one bucket more for all calls of these operations together.
+    /// Adds one bucket for all calls of these operations together.
     #[must_use]
     pub fn with_calls(mut self, operations: &[&str], rate: BucketRate) -> Self {
         let operations = operations.iter().map(|operation| (*operation).to_owned()).collect();
@@ -109,7 +109,7 @@ impl CloudRateLimits {
         self
     }
 
-    /// These, and one bucket more for tasks that are launched: on Spot, or on demand.
+    /// Adds one bucket for tasks that are launched: on Spot, or on demand.
     #[must_use]
     pub fn with_launches(mut self, spot: bool, rate: BucketRate) -> Self {
         self.0.push((TokenConsumer::Launches { spot }, rate));

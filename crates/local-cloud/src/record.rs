@@ -1,5 +1,5 @@
-//! What a test can ask of a cloud afterwards: every request, every task. Plain copies; changing
-//! them changes nothing.
+//! What a test can read of a cloud afterwards: every request and every task. They are copies; to change
+//! one changes nothing in the cloud.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,7 +17,7 @@ pub struct RequestRecord {
     /// The operation, as the `X-Amz-Target` header or the form's `Action` named it; empty without
     /// one.
     pub operation: String,
-    /// The service: `ecs`, `ec2`, `sts` or `logs`.
+    /// The service, by its name in the scope of a signature, for example `ecs`.
     pub service: &'static str,
     /// The key that it was signed with; empty when the signature was refused.
     pub access_key_id: String,
@@ -25,10 +25,10 @@ pub struct RequestRecord {
     pub region: String,
     /// The body, the members of a form as strings; `Null` when it was neither.
     pub body: Value,
-    /// When it came.
+    /// When it arrived.
     pub time: SystemTime,
-    /// HTTP status of the answer; `None` when the connection was closed without one, or the
-    /// answer is still to come.
+    /// HTTP status of the answer; `None` when the connection was closed without an answer, or
+    /// there is no answer yet.
     pub status: Option<u16>,
 }
 
@@ -43,7 +43,7 @@ pub struct TaskRecord {
     pub cluster: String,
     /// The Region it is in.
     pub region: String,
-    /// ECS's word for where it stands.
+    /// Its `lastStatus`.
     pub last_status: String,
     /// `RUNNING` or `STOPPED`.
     pub desired_status: String,
@@ -59,8 +59,8 @@ pub struct TaskRecord {
     pub tags: BTreeMap<String, String>,
     /// Its private address, once it has one.
     pub address: Option<IpAddr>,
-    /// Its public address, once it has one. It leads to the private one, at the port of the
-    /// cloud's own endpoint.
+    /// Its public address, once it has one. Connections to it reach the private one, at the port
+    /// of the cloud's own endpoint.
     pub public_address: Option<Ipv4Addr>,
     /// Connections that came by its public address.
     pub public_connections: usize,
@@ -68,9 +68,9 @@ pub struct TaskRecord {
     pub execute_command: bool,
     /// Its containers, in the order of the task definition.
     pub containers: Vec<ContainerRecord>,
-    /// Why it stopped, in ECS's code.
+    /// Why it stopped: ECS's `stopCode`.
     pub stop_code: Option<String>,
-    /// Why it stopped, in ECS's words.
+    /// Why it stopped: ECS's `stoppedReason`.
     pub stopped_reason: Option<String>,
     /// When RunTask was answered.
     pub created_at: SystemTime,
@@ -85,7 +85,7 @@ pub struct TaskRecord {
 pub struct ContainerRecord {
     /// Its name in the task definition.
     pub name: String,
-    /// ECS's word for where it stands.
+    /// Its `lastStatus`.
     pub last_status: String,
     /// Its exit code, once it ended.
     pub exit_code: Option<i32>,
@@ -97,7 +97,7 @@ pub struct ContainerRecord {
     pub log: Option<PathBuf>,
 }
 
-/// Requests that are kept; older ones are forgotten.
+/// Requests that are kept; older ones are dropped.
 const KEPT_REQUESTS: usize = 20_000;
 /// Bytes of their bodies that are kept.
 const KEPT_BYTES: usize = 64 * 1024 * 1024;

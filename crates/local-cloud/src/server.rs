@@ -1,4 +1,5 @@
-//! The running server, as its owner sees it: where it listens, what it saw, what is to go wrong.
+//! The running cloud as a test or a program uses it: where it listens, what it saw, and what should go
+//! wrong.
 
 use std::fs::{DirBuilder, Permissions};
 use std::future::Future;
@@ -17,32 +18,32 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::actions::{EcsAction, RequestContext};
+use crate::account::ACCOUNT;
 use crate::backend::ContainerBackend;
 use crate::cloud::CloudInstance;
 use crate::configuration;
-use crate::fault::{CloudFault, FaultCount, FaultRecord, FaultRules, FaultRulesError, ReaderLag};
-use crate::options::{CloudOptions, ServeError};
+use crate::endpoint::connection::{ConnectionControl, EndpointListener};
+use crate::endpoint::http::handle;
+use crate::endpoint::tls::TlsIdentity;
+use crate::fault::{CloudFault, FaultCount, FaultRecord, FaultRules, FaultRulesError};
+use crate::options::CloudOptions;
 use crate::record::{RequestRecord, TaskRecord};
 use crate::seed::REGION;
-use crate::state::arns::ACCOUNT;
-use crate::state::task::CloudTaskEnding;
-use crate::task_timing::DelayGenerator;
-use crate::wire::connection::{ConnectionControl, EndpointListener};
+use crate::serve_error::ServeError;
+use crate::services::ecs::lifecycle::run::order_all_to_end;
+use crate::services::ecs::state::task_ending::CloudTaskEnding;
+use crate::services::sts::roles::AssumableRoles;
+use crate::services::{ecs, new_states};
 use crate::wire::credentials::{AcceptedKeys, AccessKeyPair, CallerPrincipal, IssuedCredentials};
 use crate::wire::exception::ServiceException;
-use crate::wire::http::handle;
-use crate::wire::tls::TlsIdentity;
 
-/// Where the delays of every cloud begin; the same cloud played twice takes the same times.
-const SEED: u64 = 0x0FA2_6A7E;
-/// The mode of folders that only their owner enters.
+/// The mode of folders that only their owner can enter.
 const OWNER_ONLY: u32 = 0o700;
-/// How long connections get to end by themselves at a shutdown.
+/// How long connections may take to end by themselves at a shutdown.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
-/// A running cloud. Dropping it ends its tasks as well, but [`LocalCloud::shutdown`] waits until
-/// they are gone.
+/// A running cloud. Dropping it ends its tasks, too; [`LocalCloud::shutdown`] also waits until they have
+/// ended.
 pub struct LocalCloud {
     cloud: Arc<CloudInstance>,
     address: SocketAddr,
@@ -51,17 +52,19 @@ pub struct LocalCloud {
     authority_pem: Option<String>,
     closing: watch::Sender<bool>,
     server: JoinHandle<()>,
-    /// Kept for its end, which deletes the folder.
+    /// Deletes the folder when it is dropped.
     _temporary: Option<TempDir>,
 }
 
 impl LocalCloud {
-    /// Serves a cloud; it is bound and ready when this returns. Needs a runtime with time and I/O.
+    /// Starts a cloud, which is ready for requests when this returns. Needs a runtime with time and I/O.
     ///
     /// # Errors
     ///
-    /// [`ServeError`], before anything was started.
+    /// [`ServeError`], if the address, the keys, the folder or TLS cannot be used. Nothing was started
+    /// then.
     pub async fn serve(options: CloudOptions) -> Result<Self, ServeError> {
+        let states = new_states(&options);
         let given = match options.access_keys {
             Some(given) => Some(given),
             None => AccessKeyPair::from_environment(|name| std::env::var(name).ok())?,
@@ -73,18 +76,16 @@ impl LocalCloud {
         let bind = |source| ServeError::Bind { listen: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let backend = ContainerBackend::new(options.agent, folder, address.port());
+        let backend = ContainerBackend::processes(options.agent, folder, address.port());
         let backend = backend.map_err(ServeError::Processes)?;
         let tls = options.tls.then(TlsIdentity::make).transpose();
         let tls = tls.map_err(|error| ServeError::Tls(error.into()))?;
         let (authority_pem, acceptor) = tls.map(|tls| (tls.authority_pem, tls.acceptor)).unzip();
-        let timetable = DelayGenerator::new(options.pace, SEED);
         let keys = AcceptedKeys::new(&access_keys);
-        let cloud =
-            Arc::new(CloudInstance::new(keys, timetable, options.limits, backend, options.empty));
+        let cloud = Arc::new(CloudInstance::new(keys, options.limits, backend, states));
         let (closing, closed) = watch::channel(false);
-        let door = EndpointListener::new(listener, address.ip(), acceptor);
-        let server = tokio::spawn(answer(door, Arc::clone(&cloud), closed));
+        let endpoint = EndpointListener::new(listener, address.ip(), acceptor);
+        let server = tokio::spawn(answer(endpoint, Arc::clone(&cloud), closed));
         Ok(Self {
             cloud,
             address,
@@ -97,21 +98,21 @@ impl LocalCloud {
         })
     }
 
-    /// `http://ADDRESS:PORT`, or `https://` with TLS. All services that the cloud plays are there:
-    /// it works as `AWS_ENDPOINT_URL`.
+    /// `http://ADDRESS:PORT`, or `https://` with TLS. Every service of the cloud answers
+    /// there, so it works as `AWS_ENDPOINT_URL`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         let scheme = if self.authority_pem.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
-    /// The pair of keys that the cloud takes; whoever has it runs commands on this machine.
+    /// The pair of keys that the cloud accepts. Who has it can run commands on this machine.
     #[must_use]
     pub fn access_keys(&self) -> &AccessKeyPair {
         &self.access_keys
     }
 
-    /// The pair, if the cloud drew it, so that nobody knows it who is not told.
+    /// The pair, if the cloud chose it at random, so that nobody else knows it.
     #[must_use]
     pub fn drawn_keys(&self) -> Option<&AccessKeyPair> {
         self.keys_are_drawn.then_some(&self.access_keys)
@@ -130,52 +131,41 @@ impl LocalCloud {
         self.cloud.rights.deny(right);
     }
 
-    /// Gives back what [`LocalCloud::deny`] took.
+    /// Gives back a right that [`LocalCloud::deny`] took away.
     pub fn allow(&self, right: &str) {
         self.cloud.rights.allow(right);
     }
 
-    /// Makes a role that may be assumed, with this external id where one is given; its ARN in the
-    /// partition of `region`. There is none at the start.
+    /// Adds a role that callers may assume, with this external id where one is given. Returns its ARN in
+    /// the partition of `region`. A cloud starts without roles.
     #[must_use]
     pub fn add_role(&self, region: &str, name: &str, external_id: Option<&str>) -> String {
-        self.cloud.rights.add_role(name, external_id);
+        self.cloud.states.of::<AssumableRoles>().add(name, external_id);
         format!("arn:{}:iam::{ACCOUNT}:role/{name}", AwsPartition::of(region).name())
     }
 
     /// Registers a task definition in the Region of the configuration that this cloud writes, as
-    /// `RegisterTaskDefinition` with this body does; its ARN.
+    /// `RegisterTaskDefinition` with this body does. Returns its ARN.
     ///
     /// # Errors
     ///
-    /// What ECS would answer, in one line.
+    /// If ECS would refuse the body: what it would answer, in one line.
     pub fn register(&self, body: Value) -> Result<String, String> {
         let told = |refusal: ServiceException| format!("{}: {}", refusal.code, refusal.message);
-        let action = EcsAction::decode("RegisterTaskDefinition", body).map_err(told)?;
-        let scene = RequestContext {
-            cloud: &self.cloud,
-            region: REGION,
-            now: self.cloud.clock.now(),
-            fault: None,
-            view: ReaderLag::default(),
-            principal: &CallerPrincipal::User,
-        };
-        let answer = action.perform(&scene).map_err(told)?;
-        let arn = answer["taskDefinition"]["taskDefinitionArn"].as_str();
-        Ok(arn.expect("every definition has an ARN").to_owned())
+        ecs::register(&self.cloud, REGION, body).map_err(told)
     }
 
     /// Text of a configuration file of `fargate-runner` that works with this cloud, unless it was
-    /// started empty. Its first line says which environment belongs to it, with the keys if the cloud
-    /// drew them: then the file is for its owner alone.
+    /// started empty. Its first line says which environment belongs to it. If the cloud chose the
+    /// keys, they are in this line, and only the owner should be able to read the file.
     #[must_use]
     pub fn configuration(&self, state_dir: &Path) -> String {
         let port = self.address.port();
         configuration::text(&self.endpoint(), self.drawn_keys(), port, state_dir)
     }
 
-    /// One sentence for the person who started the cloud: that tasks run unprotected and one at a
-    /// time, and why. `None` where every task has its own sandbox.
+    /// One sentence for the person who started the cloud, if tasks run unprotected and one at a time:
+    /// why. `None` where every task has its own sandbox.
     #[must_use]
     pub fn notice(&self) -> Option<&str> {
         self.cloud.backend.notice()
@@ -187,40 +177,40 @@ impl LocalCloud {
         self.cloud.backend.folder()
     }
 
-    /// The next call of `operation` (for example `RunTask`) meets `fault`; a queue, so that several
-    /// faults meet several calls.
+    /// The next call of `operation` (for example `RunTask`) meets `fault`. Several faults are a queue
+    /// and meet one call each.
     pub fn fail(&self, operation: &str, fault: CloudFault) {
         self.cloud.faults.push(operation, fault, self.cloud.clock.now());
     }
 
-    /// Every call of `operation` that no queued fault meets, meets `fault` until
-    /// [`LocalCloud::clear_faults`].
+    /// Every call of `operation` meets `fault` until [`LocalCloud::clear_faults`], except calls that a
+    /// queued fault meets.
     pub fn fail_until_cleared(&self, operation: &str, fault: CloudFault) {
         self.cloud.faults.stand(operation, fault, self.cloud.clock.now());
     }
 
-    /// These rules in place of every fault there was; their time begins now. Hanging calls go on.
+    /// Replaces all faults by these rules, whose time begins now. Hanging calls continue.
     pub fn set_faults(&self, rules: FaultRules) {
         self.cloud.faults.replace(rules, self.cloud.clock.now());
     }
 
-    /// These rules after the ones that are there; their time begins now.
+    /// Adds these rules after the present ones. Their time begins now.
     ///
     /// # Errors
     ///
-    /// [`FaultRulesError::TooMany`], and none is added.
+    /// [`FaultRulesError::TooMany`] if there would be too many rules; then none is added.
     pub fn add_faults(&self, rules: FaultRules) -> Result<(), FaultRulesError> {
         self.cloud.faults.add(rules, self.cloud.clock.now())
     }
 
-    /// Every rule, in the order in which they are asked, and how often each struck. Those of
-    /// [`LocalCloud::fail`] are gone once they did.
+    /// Every rule, in the order in which they are asked, and how often each was used. A fault of
+    /// [`LocalCloud::fail`] is removed once it was used.
     #[must_use]
     pub fn faults(&self) -> Vec<FaultCount> {
         self.cloud.faults.counts()
     }
 
-    /// What was injected: the last 20,000 strikes of all rules, oldest first.
+    /// What was injected: the last 20,000 uses of all rules, oldest first.
     #[must_use]
     pub fn struck(&self) -> Vec<FaultRecord> {
         self.cloud.faults.struck()
@@ -232,21 +222,21 @@ impl LocalCloud {
         self.cloud.clock.now()
     }
 
-    /// Moves the cloud's clock forward, at most a hundred years in all. Delays that are over then
-    /// end at once, credentials expire, buckets fill, stopped tasks are forgotten. Processes of
-    /// tasks and signatures of requests go by the clock of the machine, as before.
+    /// Moves the cloud's clock forward, at most a hundred years in all. Delays that are then over end at
+    /// once, credentials expire, rate limits recover, stopped tasks disappear. The processes of tasks
+    /// and the signatures of requests still use the clock of the machine.
     pub fn advance(&self, by: Duration) {
         self.cloud.clock.advance(by);
     }
 
-    /// Forgets all faults, the read lag among them, and lets hanging calls go on. Tasks that a
-    /// fault holds stay held.
+    /// Removes all faults, including the read lag, and lets hanging calls continue. A task that a fault
+    /// holds stays held.
     pub fn clear_faults(&self) {
         self.cloud.faults.clear();
     }
 
-    /// `DescribeTasks` and `ListTasks` do not see a task that is younger than `lag`: eventual
-    /// consistency. Zero at the start. It adds to what else a call meets.
+    /// Plays eventual consistency: `DescribeTasks` and `ListTasks` do not see a task that is younger than
+    /// `lag`. It is zero at the start. A call can meet another fault as well.
     pub fn set_read_lag(&self, lag: Duration) {
         self.cloud.faults.set_lag(lag, self.cloud.clock.now());
     }
@@ -258,7 +248,7 @@ impl LocalCloud {
     /// `OutOfMemoryError: Container killed due to memory usage`) and they are killed at once with
     /// exit code 137.
     ///
-    /// False if there is no such task, or it is ending already.
+    /// Returns false if there is no such task, or if it is ending already.
     pub fn stop_task_from_outside(&self, arn: &str, stop_code: &str, reason: &str) -> bool {
         let ending = match stop_code {
             "EssentialContainerExited" => CloudTaskEnding {
@@ -270,14 +260,14 @@ impl LocalCloud {
             _ => CloudTaskEnding::gentle(stop_code, reason),
         };
         let now = self.cloud.clock.now();
-        self.cloud.state().task_by_arn(arn).is_some_and(|task| task.order(ending, now))
+        self.cloud.ecs().task_by_arn(arn).is_some_and(|task| task.order(ending, now))
     }
 
-    /// From now on the API does not know the task: `MISSING`, not found, not listed. Its processes
-    /// are ended. False if there is no such task.
+    /// From now on the API does not know the task (`MISSING`, not found, not listed), and its processes
+    /// end. Returns false if there is no such task.
     pub fn forget(&self, arn: &str) -> bool {
         let now = self.cloud.clock.now();
-        let mut state = self.cloud.state();
+        let mut state = self.cloud.ecs();
         let Some(task) = state.task_by_arn(arn) else { return false };
         task.forgotten = true;
         let ending = CloudTaskEnding::gentle("InfrastructureHealth", "The task was forgotten.");
@@ -300,25 +290,27 @@ impl LocalCloud {
     /// Every task ever started, oldest first (the last 20,000 of each Region).
     #[must_use]
     pub fn tasks(&self) -> Vec<TaskRecord> {
-        self.cloud.state().tasks().into_iter().map(|task| task.record()).collect()
+        self.cloud.ecs().tasks().into_iter().map(|task| task.record()).collect()
     }
 
     /// Tasks that are not STOPPED.
     #[must_use]
     pub fn live_tasks(&self) -> usize {
-        self.cloud.state().live_tasks()
+        self.cloud.ecs().live_tasks()
     }
 
-    /// Ends the server and every task; returns when all their processes are gone.
+    /// Ends the server and every task. Returns when all their processes have ended.
     pub async fn shutdown(mut self) {
         self.closing.send_replace(true);
         self.cloud.faults.clear();
         if timeout(CLOSE_DEADLINE, &mut self.server).await.is_err() {
             self.server.abort();
-            // The only way to fail is the abort itself.
+            // An error here can only be the abort itself.
             let _ = (&mut self.server).await;
         }
-        self.cloud.end_all_tasks().await;
+        order_all_to_end(&self.cloud);
+        self.cloud.backend.kill_all();
+        self.cloud.join_work().await;
         self.cloud.backend.close().await;
     }
 }
@@ -326,12 +318,12 @@ impl LocalCloud {
 impl Drop for LocalCloud {
     fn drop(&mut self) {
         self.server.abort();
-        self.cloud.order_all_to_end();
+        order_all_to_end(&self.cloud);
         self.cloud.backend.kill_all();
     }
 }
 
-/// Refuses an address that would let strangers run commands on this machine.
+/// Refuses an address at which strangers could run commands on this machine.
 fn check_address(
     listen: SocketAddr,
     allow_remote: bool,
@@ -354,8 +346,8 @@ fn check_address(
     Ok(())
 }
 
-/// The folder to use, and the temporary one if it is that. What is made here is for its owner alone:
-/// it holds what tasks keep and print.
+/// The folder to use, and the handle of a temporary one. Only its owner can enter a folder that is made
+/// here, because it holds what tasks write and print.
 fn folder(given: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>), ServeError> {
     let Some(folder) = given else {
         let made = tempfile::Builder::new()
@@ -377,7 +369,7 @@ fn folder(given: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>), ServeErr
 
 /// Answers requests until the cloud closes.
 fn answer(
-    door: EndpointListener,
+    listener: EndpointListener,
     cloud: Arc<CloudInstance>,
     mut closed: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> {
@@ -387,11 +379,11 @@ fn answer(
         .into_make_service_with_connect_info::<ConnectionControl>();
     async move {
         let closing = async move {
-            // An error means that the owner is gone, which closes as well.
+            // An error means that the owner was dropped, which closes as well.
             let _ = closed.wait_for(|closed| *closed).await;
         };
-        let served = axum::serve(door, service).with_graceful_shutdown(closing);
-        // It never fails: accepting goes on after errors.
+        let served = axum::serve(listener, service).with_graceful_shutdown(closing);
+        // It never fails: the listener continues to accept after errors.
         let _ = served.await;
     }
 }

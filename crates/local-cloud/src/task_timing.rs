@@ -1,4 +1,4 @@
-//! How long each state of a task lasts. It knows delays, not what happens when they are over.
+//! How long each state of a task lasts. It knows delays, not what happens after them.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::chance::fraction;
 /// How long the states of a task last.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TaskTiming {
-    /// No delay of ours: a task is RUNNING when its processes run and STOPPED when they are gone.
+    /// No delays: a task is RUNNING when its processes run, and STOPPED when they have ended.
     Instant,
     /// The delays measured on Fargate, times `factor`, with a small seeded jitter.
     Measured {
@@ -39,7 +39,7 @@ pub(crate) struct TaskDelays {
     pub deprovision: Duration,
 }
 
-/// Draws the delays of task after task from one seeded sequence.
+/// Takes the delays of each task from one sequence with a seed.
 pub(crate) struct DelayGenerator {
     pace: TaskTiming,
     seed: u64,

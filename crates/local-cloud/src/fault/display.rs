@@ -1,14 +1,14 @@
-//! Rules as text, in one way of writing each, which parses to the same rule.
+//! Writes rules as text. The text can be read as the same rule.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::parse::written;
+use super::cloud_fault::{CloudFault, CloudTaskPhase};
+use super::edit::AnswerEdit;
 use super::rule::{
     CallSelector, FaultRule, OperationSelector, RuleConditions, RuleTarget, TaskSelector,
 };
-use super::words::in_quotes;
-use super::{AnswerEdit, CloudFault, CloudTaskPhase};
+use super::text::{in_quotes, written};
 
 impl fmt::Display for FaultRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,7 +96,7 @@ impl fmt::Display for RuleConditions {
     }
 }
 
-/// What happens, without the turn of a task.
+/// What happens, without the state and time of a task.
 impl fmt::Display for CloudFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! A change to a JSON answer, at the places that a pointer names.
+//! Changes a JSON answer at the places that a pointer names.
 
 use serde_json::Value;
 
@@ -8,14 +8,14 @@ use serde_json::Value;
 /// list and every member of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnswerEdit {
-    /// A value is put there; the last member of the pointer is made if it is missing.
+    /// Puts a value there. The last member of the pointer is added if it is missing.
     Set {
         /// Where.
         pointer: String,
         /// What.
         value: Value,
     },
-    /// What is there is taken away.
+    /// Removes what is there.
     Remove {
         /// Where.
         pointer: String,
@@ -23,7 +23,7 @@ pub enum AnswerEdit {
 }
 
 impl AnswerEdit {
-    /// Changes `answer`. Where the pointer leads nowhere, nothing is changed.
+    /// Changes `answer`. A pointer to a place that does not exist changes nothing.
     pub(crate) fn apply(&self, answer: &mut Value) {
         let (pointer, value) = match self {
             Self::Set { pointer, value } => (pointer, Some(value)),
@@ -34,7 +34,7 @@ impl AnswerEdit {
     }
 }
 
-/// `~1` is a slash and `~0` a tilde, as RFC 6901 says.
+/// `~1` means a slash and `~0` a tilde, as RFC 6901 says.
 fn unescaped(step: &str) -> String {
     step.replace("~1", "/").replace("~0", "~")
 }

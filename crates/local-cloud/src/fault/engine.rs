@@ -1,5 +1,5 @@
-//! The rules of one cloud: which of them strikes a call or a task, how often each did, and the
-//! record of all that was injected.
+//! The rules of one cloud: which rule changes a call or a task, how often each did so, and the record
+//! of all that was injected.
 
 mod active_rule;
 
@@ -9,84 +9,54 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use super::rule_errors::FaultRulesError;
-use super::rules::{FaultRules, MAX_RULES};
-use super::{CloudFault, CloudTaskPhase, FaultRule, ReaderLag, TaskStopEffect};
+use super::cloud_fault::{CloudFault, CloudTaskPhase, ReaderLag, TaskEffect};
+use super::observed::{CloudTaskIdentity, ObservedCall};
+use super::rule::FaultRule;
+use super::rules::FaultRules;
+use super::rules_error::{FaultRulesError, MAX_RULES};
 use active_rule::{ActiveRule, RuleOrigin};
 
-/// Strikes that are kept; older ones are forgotten.
+/// Uses of rules that are kept in the record; older ones are dropped.
 const KEPT_STRIKES: usize = 20_000;
 
-/// A call, as rules see it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ObservedCall<'a> {
-    pub operation: &'a str,
-    /// The number of the request in the record.
-    pub request: u64,
-    /// The tasks that it is about, as far as rules ask for them.
-    pub tasks: &'a [CloudTaskIdentity],
-}
-
-/// A task, as rules name it. RunTask has no number and no ARN yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CloudTaskIdentity {
-    pub number: Option<u64>,
-    pub arn: Option<String>,
-    pub job: Option<String>,
-    pub family: String,
-}
-
-/// What meets a call.
+/// What happens to a call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct CallEffect {
     pub fault: Option<CloudFault>,
     pub view: ReaderLag,
-    /// When the time of the rule is over.
+    /// When the rule ends.
     pub until: Option<SystemTime>,
 }
 
-/// What becomes of a task.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum TaskEffect {
-    /// Its processes are killed.
-    Stop(TaskStopEffect),
-    /// Spot's interruption: from SIGTERM to SIGKILL.
-    Interrupt(Option<Duration>),
-    /// It goes on no further.
-    Hold,
-    /// The API does not know it any more.
-    Forget,
-}
-
-/// A deed of a rule that is due for a task.
+/// What a rule does to a task, and when.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DueTaskEffect {
     pub at: SystemTime,
-    pub deed: TaskEffect,
+    pub effect: TaskEffect,
     rule: u64,
 }
 
-/// One strike of a rule.
+/// One use of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultRecord {
     /// The rule's text.
     pub rule: String,
-    /// The operation of the call that it struck; `None` where it struck a task.
+    /// The operation of the call that the rule changed; `None` if it changed a task.
     pub operation: Option<String>,
     /// The number of the request, as [`crate::RequestRecord::number`] has it.
     pub request: Option<u64>,
-    /// The ARN of the task that it struck.
+    /// The ARN of the task that the rule changed.
     pub task: Option<String>,
     /// When, by the cloud's clock.
     pub time: SystemTime,
 }
 
-/// One rule, and how often it struck.
+/// One rule, and how often it was used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultCount {
     /// The rule.
     pub rule: FaultRule,
-    /// Calls and tasks that it struck.
+    /// Calls and tasks that it changed.
     pub struck: u64,
 }
 
@@ -99,8 +69,8 @@ pub(crate) struct FaultEngine {
 
 #[derive(Default)]
 struct FaultEngineState {
-    /// Those of a test's calls first, then those of a text.
-    armed: Vec<ActiveRule>,
+    /// First those that a test gave for single operations, then those of a text.
+    active: Vec<ActiveRule>,
     given: u64,
     struck: VecDeque<FaultRecord>,
 }
@@ -117,28 +87,28 @@ impl FaultEngine {
         changed
     }
 
-    /// Meets one call: the next one that no earlier fault meets.
+    /// Adds a fault for one call: the next call that no earlier fault meets.
     pub fn push(&self, operation: &str, fault: CloudFault, now: SystemTime) {
         let rule = FaultRule::next(operation, fault);
-        self.change(|inner| inner.arm(RuleOrigin::Queued, rule, now));
+        self.change(|inner| inner.add_rule(RuleOrigin::Queued, rule, now));
     }
 
-    /// Meets every call that no queued fault meets, until the faults are cleared.
+    /// Adds a fault for every call that no queued fault meets, until the faults are cleared.
     pub fn stand(&self, operation: &str, fault: CloudFault, now: SystemTime) {
         self.change(|inner| {
             let origin = RuleOrigin::Standing(operation.to_owned());
-            inner.armed.retain(|armed| armed.origin != origin);
-            inner.arm(origin, FaultRule::always(&[operation], fault), now);
+            inner.active.retain(|active| active.origin != origin);
+            inner.add_rule(origin, FaultRule::always(&[operation], fault), now);
         });
     }
 
     /// From now on readers of tasks do not see those younger than `lag`.
     pub fn set_lag(&self, lag: Duration, now: SystemTime) {
         self.change(|inner| {
-            inner.armed.retain(|armed| armed.origin != RuleOrigin::Lag);
+            inner.active.retain(|active| active.origin != RuleOrigin::Lag);
             if !lag.is_zero() {
                 let rule = FaultRule::always(&["DescribeTasks", "ListTasks"], CloudFault::Lag(lag));
-                inner.arm(RuleOrigin::Lag, rule, now);
+                inner.add_rule(RuleOrigin::Lag, rule, now);
             }
         });
     }
@@ -146,36 +116,39 @@ impl FaultEngine {
     /// Adds rules after those that are there.
     pub fn add(&self, rules: FaultRules, now: SystemTime) -> Result<(), FaultRulesError> {
         self.change(|inner| {
-            let there = inner.armed.iter().filter(|armed| armed.origin == RuleOrigin::Text).count();
+            let there =
+                inner.active.iter().filter(|active| active.origin == RuleOrigin::Text).count();
             let given = there + rules.len();
             if given > MAX_RULES {
                 return Err(FaultRulesError::TooMany { given });
             }
-            rules.0.into_iter().for_each(|rule| inner.arm(RuleOrigin::Text, rule, now));
+            rules.0.into_iter().for_each(|rule| inner.add_rule(RuleOrigin::Text, rule, now));
             Ok(())
         })
     }
 
-    /// Forgets all rules and lets hanging calls go on; then takes these.
+    /// Replaces all rules by these and lets hanging calls continue.
     pub fn replace(&self, rules: FaultRules, now: SystemTime) {
         self.change(|inner| {
-            inner.armed.clear();
-            rules.0.into_iter().for_each(|rule| inner.arm(RuleOrigin::Text, rule, now));
+            inner.active.clear();
+            rules.0.into_iter().for_each(|rule| inner.add_rule(RuleOrigin::Text, rule, now));
         });
         self.cleared.send_modify(|generation| *generation += 1);
     }
 
-    /// Forgets them all and lets hanging calls go on.
+    /// Removes all rules and lets hanging calls continue.
     pub fn clear(&self) {
         self.replace(FaultRules::default(), SystemTime::UNIX_EPOCH);
     }
 
-    /// Told each time the faults are cleared. Take it before [`FaultEngine::meet`].
+    /// Hears each time the faults are cleared. Take it before [`FaultEngine::meet`], so that no
+    /// change is missed.
     pub fn clearing(&self) -> watch::Receiver<u64> {
         self.cleared.subscribe()
     }
 
-    /// Told each time the rules change. Take it before [`FaultEngine::due`].
+    /// Hears each time the rules change. Take it before [`FaultEngine::due`], so that no change is
+    /// missed.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
@@ -184,61 +157,62 @@ impl FaultEngine {
     pub fn counts(&self) -> Vec<FaultCount> {
         let inner = self.inner.lock().expect("no one panics with the faults");
         let count =
-            |armed: &ActiveRule| FaultCount { rule: armed.rule.clone(), struck: armed.struck };
-        inner.armed.iter().map(count).collect()
+            |active: &ActiveRule| FaultCount { rule: active.rule.clone(), struck: active.struck };
+        inner.active.iter().map(count).collect()
     }
 
-    /// The last strikes, oldest first.
+    /// The record of what was injected, oldest first.
     pub fn struck(&self) -> Vec<FaultRecord> {
         let inner = self.inner.lock().expect("no one panics with the faults");
         inner.struck.iter().cloned().collect()
     }
 
-    /// Some rule has to know which tasks a call of `operation` is about.
+    /// Whether some rule has to know which tasks a call of `operation` names.
     pub fn ask_for_tasks(&self, operation: &str) -> bool {
         let inner = self.inner.lock().expect("no one panics with the faults");
-        inner.armed.iter().any(|armed| armed.rule.asks_for_tasks(operation))
+        inner.active.iter().any(|active| active.rule.asks_for_tasks(operation))
     }
 
-    /// What meets this call: the first rule that strikes it, and the first that changes its view.
+    /// What happens to this call: by the first rule that applies, and by the first that changes what
+    /// the call sees.
     pub fn meet(&self, call: &ObservedCall<'_>, now: SystemTime) -> CallEffect {
         let mut inner = self.inner.lock().expect("no one panics with the faults");
-        let FaultEngineState { armed, struck, .. } = &mut *inner;
+        let FaultEngineState { active, struck, .. } = &mut *inner;
         let mut meeting = CallEffect::default();
         let mut view_is_taken = false;
-        for armed in armed.iter_mut().filter(|armed| armed.rule.meets_call(call)) {
-            let of_view = armed.rule.fault.is_of_view();
+        for active in active.iter_mut().filter(|active| active.rule.meets_call(call)) {
+            let of_view = active.rule.fault.is_of_view();
             let free = if of_view { !view_is_taken } else { meeting.fault.is_none() };
-            if !armed.strikes(free, now) {
+            if !active.strikes(free, now) {
                 continue;
             }
-            note(struck, armed, Some(call), None, now);
-            match &armed.rule.fault {
+            note(struck, active, Some(call), None, now);
+            match &active.rule.fault {
                 CloudFault::Lag(lag) => meeting.view.lag = *lag,
                 CloudFault::Stale(stale) => meeting.view.stale = *stale,
                 CloudFault::StatusBehind(behind) => meeting.view.behind = *behind,
-                // The rule is about the bucket, the call only learns that it was too fast.
+                // The limit belongs to the rule. The call learns only that it was too fast.
                 CloudFault::Limit(_) => meeting.fault = Some(CloudFault::throttled()),
                 other => {
                     meeting.fault = Some(other.clone());
-                    meeting.until = armed.ends();
+                    meeting.until = active.ends();
                 }
             }
             view_is_taken |= of_view;
         }
-        // A queue that was worked off is no rule any more.
-        armed.retain(|armed| armed.origin != RuleOrigin::Queued || !armed.is_spent());
+        // A queued fault that was used up is removed.
+        active.retain(|active| active.origin != RuleOrigin::Queued || !active.is_spent());
         meeting
     }
 
-    /// The deed that ends this task first, if it stays in `phase`, where it is since `entered`.
+    /// What ends this task first, if it stays in `phase`, which it entered at `entered`.
     pub fn due(
         &self,
         task: &CloudTaskIdentity,
         phase: CloudTaskPhase,
         entered: SystemTime,
     ) -> Option<DueTaskEffect> {
-        self.deeds(task, phase, entered, false)
+        self.due_effect(task, phase, entered, false)
     }
 
     /// The rule that holds this task in `phase`.
@@ -248,10 +222,10 @@ impl FaultEngine {
         phase: CloudTaskPhase,
         entered: SystemTime,
     ) -> Option<DueTaskEffect> {
-        self.deeds(task, phase, entered, true)
+        self.due_effect(task, phase, entered, true)
     }
 
-    fn deeds(
+    fn due_effect(
         &self,
         task: &CloudTaskIdentity,
         phase: CloudTaskPhase,
@@ -259,45 +233,45 @@ impl FaultEngine {
         holds: bool,
     ) -> Option<DueTaskEffect> {
         let inner = self.inner.lock().expect("no one panics with the faults");
-        let due = inner.armed.iter().filter_map(|armed| {
-            let fault = armed.rule.fault.of_task().filter(|fault| fault.phase == phase)?;
-            let at = armed.due(task, entered, fault.after)?;
-            ((fault.deed == TaskEffect::Hold) == holds).then_some(DueTaskEffect {
+        let due = inner.active.iter().filter_map(|active| {
+            let fault = active.rule.fault.of_task().filter(|fault| fault.phase == phase)?;
+            let at = active.due(task, entered, fault.after)?;
+            ((fault.effect == TaskEffect::Hold) == holds).then_some(DueTaskEffect {
                 at,
-                deed: fault.deed,
-                rule: armed.number,
+                effect: fault.effect,
+                rule: active.number,
             })
         });
-        // The first of the earliest.
+        // `min_by_key` gives the first of several at the same time, which is the order of the rules.
         due.min_by_key(|due| due.at)
     }
 
-    /// Notes that a deed was done; false if its rule is gone.
+    /// Notes that a rule did this to a task; false if the rule was removed meanwhile.
     pub fn done(&self, due: &DueTaskEffect, task: &CloudTaskIdentity, now: SystemTime) -> bool {
         let mut inner = self.inner.lock().expect("no one panics with the faults");
-        let FaultEngineState { armed, struck, .. } = &mut *inner;
-        let Some(armed) = armed.iter_mut().find(|armed| armed.number == due.rule) else {
+        let FaultEngineState { active, struck, .. } = &mut *inner;
+        let Some(active) = active.iter_mut().find(|active| active.number == due.rule) else {
             return false;
         };
-        armed.struck += 1;
-        note(struck, armed, None, task.arn.clone(), now);
+        active.struck += 1;
+        note(struck, active, None, task.arn.clone(), now);
         true
     }
 }
 
 impl FaultEngineState {
-    fn arm(&mut self, origin: RuleOrigin, rule: FaultRule, now: SystemTime) {
+    fn add_rule(&mut self, origin: RuleOrigin, rule: FaultRule, now: SystemTime) {
         self.given += 1;
-        let armed = ActiveRule::new(self.given, origin, rule, now);
-        let rank = armed.origin.rank();
-        let at = self.armed.partition_point(|other| other.origin.rank() <= rank);
-        self.armed.insert(at, armed);
+        let active = ActiveRule::new(self.given, origin, rule, now);
+        let rank = active.origin.rank();
+        let at = self.active.partition_point(|other| other.origin.rank() <= rank);
+        self.active.insert(at, active);
     }
 }
 
 fn note(
     struck: &mut VecDeque<FaultRecord>,
-    armed: &ActiveRule,
+    active: &ActiveRule,
     call: Option<&ObservedCall<'_>>,
     task: Option<String>,
     time: SystemTime,
@@ -306,7 +280,7 @@ fn note(
         struck.pop_front();
     }
     struck.push_back(FaultRecord {
-        rule: armed.rule.to_string(),
+        rule: active.rule.to_string(),
         operation: call.map(|call| call.operation.to_owned()),
         request: call.map(|call| call.request),
         task,

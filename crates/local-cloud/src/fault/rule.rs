@@ -1,38 +1,38 @@
-//! One rule: whom it meets, when, and with what. Plain values; counting is the engine's.
+//! One rule: which calls or tasks it fits, when, and what it does. Plain values; the engine counts.
 
 use std::time::Duration;
 
-use super::CloudFault;
-use super::engine::{CloudTaskIdentity, ObservedCall};
+use super::cloud_fault::CloudFault;
+use super::observed::{CloudTaskIdentity, ObservedCall};
 
 /// One rule of the fault language. It is made by parsing its text, and its `Display` is text that
 /// parses to the same rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultRule {
-    pub(super) whom: RuleTarget,
-    pub(super) when: RuleConditions,
-    pub(super) fault: CloudFault,
+    pub(crate) whom: RuleTarget,
+    pub(crate) when: RuleConditions,
+    pub(crate) fault: CloudFault,
 }
 
-/// Whom a rule meets.
+/// Which calls or tasks a rule fits.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum RuleTarget {
-    /// Calls of these operations; with `concerning`, those that are about these tasks.
+pub(crate) enum RuleTarget {
+    /// Calls of these operations; with `concerning`, only those that name these tasks.
     Calls { operations: OperationSelector, concerning: Option<TaskSelector> },
-    /// Tasks, whoever calls.
+    /// Tasks, whatever is called.
     Tasks(TaskSelector),
 }
 
 /// Operations by name.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum OperationSelector {
+pub(crate) enum OperationSelector {
     Any,
     These(Vec<String>),
 }
 
 /// Which tasks.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum TaskSelector {
+pub(crate) enum TaskSelector {
     Every,
     /// In the order in which the cloud started them, the first is 1. Both ends are included.
     Numbers {
@@ -46,45 +46,45 @@ pub(super) enum TaskSelector {
     Family(String),
 }
 
-/// When a rule strikes those that it meets.
+/// When a rule changes the calls or tasks that it fits.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct RuleConditions {
+pub(crate) struct RuleConditions {
     pub count: CallSelector,
     pub chance: Option<FaultProbability>,
     /// Since the rule was given.
     pub after: Option<Duration>,
-    /// As above; not included.
+    /// Since the rule was given; the end itself is not included.
     pub until: Option<Duration>,
 }
 
-/// Which of the calls that a rule meets.
+/// Which of the calls that a rule fits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum CallSelector {
+pub(crate) enum CallSelector {
     #[default]
     Every,
-    /// So many of those that no rule before this one strikes; then the rule is spent.
+    /// So many calls that no earlier rule changes; then the rule is used up.
     Next(u64),
     /// From this one to that one, the first is 1. Both ends are included.
     Calls { from: u64, to: Option<u64> },
 }
 
-/// By chance, the same for the same seed.
+/// A probability; the same seed chooses the same calls.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct FaultProbability {
+pub(crate) struct FaultProbability {
     /// Above 0, at most 100.
     pub percent: f64,
     pub seed: Option<u64>,
 }
 
 impl FaultRule {
-    /// The next call of `operation` that no rule before this one strikes.
-    pub(super) fn next(operation: &str, fault: CloudFault) -> Self {
+    /// For the next call of `operation` that no earlier rule changes.
+    pub(crate) fn next(operation: &str, fault: CloudFault) -> Self {
         let when = RuleConditions { count: CallSelector::Next(1), ..RuleConditions::default() };
         Self { when, ..Self::always(&[operation], fault) }
     }
 
-    /// Every call of these operations.
-    pub(super) fn always(operations: &[&str], fault: CloudFault) -> Self {
+    /// For every call of these operations.
+    pub(crate) fn always(operations: &[&str], fault: CloudFault) -> Self {
         let operations = operations.iter().map(|operation| (*operation).to_owned()).collect();
         let whom = RuleTarget::Calls {
             operations: OperationSelector::These(operations),
@@ -93,15 +93,15 @@ impl FaultRule {
         Self { whom, when: RuleConditions::default(), fault }
     }
 
-    /// It has to know which tasks a call of `operation` is about.
-    pub(super) fn asks_for_tasks(&self, operation: &str) -> bool {
+    /// Whether it has to know which tasks a call of `operation` names.
+    pub(crate) fn asks_for_tasks(&self, operation: &str) -> bool {
         match &self.whom {
             RuleTarget::Calls { operations, concerning: Some(_) } => operations.include(operation),
             RuleTarget::Calls { .. } | RuleTarget::Tasks(_) => false,
         }
     }
 
-    pub(super) fn meets_call(&self, call: &ObservedCall<'_>) -> bool {
+    pub(crate) fn meets_call(&self, call: &ObservedCall<'_>) -> bool {
         match &self.whom {
             RuleTarget::Calls { operations, concerning } => {
                 let about =
@@ -112,7 +112,7 @@ impl FaultRule {
         }
     }
 
-    pub(super) fn meets_task(&self, task: &CloudTaskIdentity) -> bool {
+    pub(crate) fn meets_task(&self, task: &CloudTaskIdentity) -> bool {
         matches!(&self.whom, RuleTarget::Tasks(tasks) if tasks.include(task))
     }
 }
@@ -141,8 +141,8 @@ impl TaskSelector {
 }
 
 impl CallSelector {
-    /// The `n`th call that is met, the first is 1, of which `struck` were struck before.
-    pub(super) fn includes(self, n: u64, struck: u64) -> bool {
+    /// Whether it includes the `n`th call that fits, counted from 1, after `struck` were changed.
+    pub(crate) fn includes(self, n: u64, struck: u64) -> bool {
         match self {
             Self::Every => true,
             Self::Next(count) => struck < count,

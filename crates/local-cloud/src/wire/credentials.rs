@@ -1,27 +1,27 @@
-//! Whose signatures are accepted: the pair that the cloud was given, else that of its environment, else a
-//! random one; and the short-lived credentials that the cloud issued. No pair is accepted that everybody
-//! knows, unless whoever starts the cloud names it.
+//! The keys whose signatures are accepted: the pair that the cloud was given, or the pair of its
+//! environment, or a random pair; and the short-lived credentials that the cloud issued. A pair that
+//! everybody knows is accepted only if the owner of the cloud names it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::RwLock;
 use std::time::{Duration, SystemTime};
 
-use crate::options::ServeError;
-use crate::state::arns::ACCOUNT;
-use crate::state::random;
+use crate::account::ACCOUNT;
+use crate::random_id;
+use crate::serve_error::ServeError;
 
 /// Shortest secret that counts as unknown to strangers. Secrets of AWS have 40 characters.
 const SHORTEST_SECRET: usize = 20;
 
-/// The pair of keys that a cloud takes from its start on.
+/// The pair of keys that a cloud accepts from its start on.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessKeyPair {
     /// For `AWS_ACCESS_KEY_ID`.
     pub access_key_id: String,
     /// For `AWS_SECRET_ACCESS_KEY`.
     pub secret_access_key: String,
-    /// For `AWS_SESSION_TOKEN`; requests carry it as well where there is one.
+    /// For `AWS_SESSION_TOKEN`. Where there is one, requests must carry it.
     pub session_token: Option<String>,
 }
 
@@ -42,8 +42,8 @@ impl AccessKeyPair {
 
     /// A random pair in the shape of those of AWS.
     pub(crate) fn draw() -> Self {
-        let name = format!("AKIA{}", random::hex_digits(16).to_uppercase());
-        Self::new(name, random::hex_digits(40))
+        let name = format!("AKIA{}", random_id::hex_digits(16).to_uppercase());
+        Self::new(name, random_id::hex_digits(40))
     }
 
     /// Reads the pair with `variable`, which answers as the environment does; `None` without one.
@@ -65,7 +65,8 @@ impl AccessKeyPair {
         }
     }
 
-    /// Whether a stranger may know or guess the secret: test/test, the pairs of documentations, a word.
+    /// Whether a stranger may know or guess the secret, for example `test`, a secret of AWS's
+    /// documentation, or a word.
     pub(crate) fn is_guessable(&self) -> bool {
         let secret = &self.secret_access_key;
         let letters: BTreeSet<char> = secret.chars().collect();
@@ -84,7 +85,7 @@ pub struct IssuedCredentials {
     pub secret_access_key: String,
     /// For `AWS_SESSION_TOKEN`.
     pub session_token: String,
-    /// From then on they are answered with `ExpiredTokenException`.
+    /// From then on, calls with them are answered with `ExpiredTokenException`.
     pub expires_at: SystemTime,
 }
 
@@ -97,7 +98,7 @@ impl fmt::Debug for IssuedCredentials {
     }
 }
 
-/// Whose key it is.
+/// Who signs with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CallerPrincipal {
     /// The one user of the account.
@@ -145,7 +146,7 @@ impl AcceptedKeys {
         Self { keys: RwLock::new(BTreeMap::from([(access_key_id, key)])) }
     }
 
-    /// Makes credentials for `principal` that end after `lifetime`.
+    /// Issues credentials for `principal` that expire after `lifetime`.
     pub fn issue(
         &self,
         principal: CallerPrincipal,
@@ -153,9 +154,9 @@ impl AcceptedKeys {
         lifetime: Duration,
     ) -> IssuedCredentials {
         let credentials = IssuedCredentials {
-            access_key_id: format!("ASIA{}", random::hex_digits(16).to_uppercase()),
-            secret_access_key: random::hex_digits(40),
-            session_token: random::hex_digits(200),
+            access_key_id: format!("ASIA{}", random_id::hex_digits(16).to_uppercase()),
+            secret_access_key: random_id::hex_digits(40),
+            session_token: random_id::hex_digits(200),
             expires_at: now + lifetime,
         };
         let key = AcceptedKey {
@@ -169,7 +170,7 @@ impl AcceptedKeys {
         credentials
     }
 
-    /// Ends the time of a key that was issued; the account's own pair has no end.
+    /// Makes an issued key expire now. The account's own pair never expires.
     pub fn expire(&self, access_key_id: &str, now: SystemTime) {
         let mut keys = self.keys.write().expect("no one panics while holding the keys");
         let key = keys.get_mut(access_key_id);

@@ -1,4 +1,5 @@
-//! An error as ECS answers it: a status, a name and a message.
+//! An error as a service answers it: a status, a name and a message. The errors of one service alone
+//! stand in its folder.
 
 use serde_json::{Value, json};
 
@@ -23,38 +24,22 @@ impl ServiceException {
         Self { status: 400, code: code.to_owned(), message: message.into(), resource_ids: None }
     }
 
-    /// `ClientException`: an action or a resource that cannot be used so.
-    pub fn client(message: impl Into<String>) -> Self {
-        Self::new("ClientException", message)
-    }
-
-    /// `InvalidParameterException`: a parameter that cannot be so.
+    /// `InvalidParameterException`: a parameter has a value that the service does not accept.
     pub fn parameter(message: impl Into<String>) -> Self {
         Self::new("InvalidParameterException", message)
     }
 
-    /// The caller is too fast.
+    /// The caller sends requests too fast.
     ///
     /// Source: Amazon ECS API Reference, "Request throttling for the Amazon ECS API".
     pub fn throttled() -> Self {
         Self::new("ThrottlingException", "Rate exceeded")
     }
 
-    /// The time of the caller's key is over.
+    /// The caller's key has expired.
     pub fn expired() -> Self {
         let message = "The security token included in the request is expired";
         Self::new("ExpiredTokenException", message)
-    }
-
-    /// The cluster is not there.
-    pub fn no_cluster() -> Self {
-        Self::new("ClusterNotFoundException", "Cluster not found.")
-    }
-
-    /// The client token was used with other parameters; `tasks` are what it started then.
-    pub fn conflict(tasks: Vec<String>) -> Self {
-        let message = "The client token was already used with different request parameters.";
-        Self { resource_ids: Some(tasks), ..Self::new("ConflictException", message) }
     }
 
     /// The body.

@@ -1,6 +1,6 @@
-//! Reads and writes the members of requests and answers the way the service's own protocol layer
-//! does: a null counts as absent, a member that is not known is ignored, a wrong type ends the
-//! request. It checks types only; what a value may be is checked where the value is used.
+//! Reads and writes the members of requests and answers as the protocol layer of the service does: a
+//! null counts as absent, an unknown member is ignored, a wrong type is an error. It checks types only;
+//! each operation checks its values.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub trait ShapeMember: Sized {
     fn write(&self) -> Value;
 }
 
-/// Says what was found in place of `wanted`, which carries its article.
+/// The error that something else was found than `wanted`, which includes its article.
 fn unexpected(found: &Value, wanted: &str) -> WrongType {
     let word = match found {
         Value::Array(_) => return WrongType("Start of list found where not expected".into()),
@@ -102,7 +102,7 @@ impl<T: ShapeMember> ShapeMember for BTreeMap<String, T> {
     }
 }
 
-/// A part of the protocol that this cloud reads and does nothing with.
+/// A part of the protocol that this cloud reads but does not use.
 impl ShapeMember for Value {
     fn read(value: Value) -> Result<Self, WrongType> {
         Ok(value)
@@ -120,7 +120,7 @@ pub fn structure(value: Value) -> Result<Map<String, Value>, WrongType> {
     }
 }
 
-/// Takes one member out, if it is there and not null.
+/// Takes one member out, if it is present and not null.
 pub fn take<T: ShapeMember>(
     members: &mut Map<String, Value>,
     name: &str,
@@ -131,7 +131,7 @@ pub fn take<T: ShapeMember>(
     }
 }
 
-/// Puts one member in, if it is there.
+/// Adds one member, if there is a value.
 pub fn put<T: ShapeMember>(members: &mut Map<String, Value>, name: &str, value: Option<&T>) {
     if let Some(value) = value {
         members.insert(name.to_owned(), value.write());

@@ -1,17 +1,10 @@
-//! The wire: HTTP and TLS, signatures, JSON 1.1 and the query protocols. It knows no cluster and
-//! no task.
+//! The formats of AWS: signatures and keys, members of JSON and of forms, XML, timestamps, errors. It
+//! knows no HTTP connection and no service.
 
-pub mod calendar;
-pub mod connection;
-pub mod control;
 pub mod credentials;
 pub mod exception;
-pub mod http;
+pub mod form;
 pub mod member;
-pub mod page_guard;
-pub mod query;
-pub mod service;
-pub mod shape;
 pub mod signature;
-pub mod tls;
+pub mod timestamp;
 pub mod xml;

@@ -1,9 +1,9 @@
-//! Verifies Signature Version 4, as the service does: never an unsigned request, never a header
-//! that the signature does not cover where it must.
+//! Verifies Signature Version 4 as AWS does: every request must be signed, and the signature must cover
+//! `host` and every `x-amz-` header.
 //!
-//! Source: AWS Identity and Access Management User Guide, "Create a signed AWS API request". No
-//! pre-signed addresses, no `aws-chunked` bodies, no asymmetric signatures: none of the services
-//! here has a use for them.
+//! Source: AWS Identity and Access Management User Guide, "Create a signed AWS API request". It
+//! accepts no pre-signed addresses, no `aws-chunked` bodies and no asymmetric signatures, because no
+//! client of the services here uses them.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,17 +11,16 @@ use axum::http::{HeaderMap, Method, Uri};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use super::calendar;
 use super::credentials::{AcceptedKey, AcceptedKeys, CallerPrincipal};
 use super::exception::ServiceException;
-use super::service::CloudService;
+use super::timestamp;
 
 /// The algorithm in the `Authorization` header.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// How far a request's time may be from ours, in either direction. Source: as above.
 const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
-/// A request before anything in it is believed.
+/// A request whose signature is not yet verified.
 pub struct UnverifiedRequest<'a> {
     pub method: &'a Method,
     pub uri: &'a Uri,
@@ -29,7 +28,7 @@ pub struct UnverifiedRequest<'a> {
     pub body: &'a [u8],
 }
 
-/// Who signed a request, and for where.
+/// Who signed a request, and for which Region.
 #[derive(Clone, Debug)]
 pub struct VerifiedSigner {
     pub region: String,
@@ -37,19 +36,19 @@ pub struct VerifiedSigner {
     pub principal: CallerPrincipal,
 }
 
-/// The clocks that a signature is held against.
+/// The times with which a signature is compared.
 #[derive(Clone, Copy, Debug)]
 pub struct SignatureTimes {
-    /// When it was made.
+    /// For the time at which it was made.
     pub signing: SystemTime,
-    /// Whether its key still holds.
+    /// For the end of its key's validity.
     pub expiry: SystemTime,
 }
 
 /// Checks the signature for `service` against `keys`.
 pub fn verify(
     request: &UnverifiedRequest<'_>,
-    service: CloudService,
+    service: &str,
     keys: &AcceptedKeys,
     times: SignatureTimes,
 ) -> Result<VerifiedSigner, ServiceException> {
@@ -143,7 +142,7 @@ struct RequestTime<'a> {
 
 fn request_time(headers: &HeaderMap) -> Result<RequestTime<'_>, ServiceException> {
     let text = headers.get("x-amz-date").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match calendar::parse(text) {
+    match timestamp::parse(text) {
         Some(time) => Ok(RequestTime { text, time }),
         None => Err(ServiceException::new(
             "IncompleteSignatureException",
@@ -169,7 +168,7 @@ fn known_key(
     let given = headers.get("x-amz-security-token").map(axum::http::HeaderValue::as_bytes);
     let right = match (&key.session_token, given) {
         (None, None) => true,
-        // Comparing digests takes the same time wherever the first difference is.
+        // Comparing digests takes the same time wherever the tokens differ, so the time tells nothing.
         (Some(expected), Some(given)) => Sha256::digest(expected) == Sha256::digest(given),
         _ => false,
     };
@@ -184,16 +183,16 @@ fn known_key(
 
 fn within_skew(date: &RequestTime<'_>, now: SystemTime) -> Result<(), ServiceException> {
     let refuse = |message| Err(ServiceException::new("InvalidSignatureException", message));
-    let (given, ours) = (date.text, calendar::format(now));
+    let (given, ours) = (date.text, timestamp::format(now));
     let minutes = CLOCK_SKEW.as_secs() / 60;
     if date.time + CLOCK_SKEW < now {
-        let bound = calendar::format(now - CLOCK_SKEW);
+        let bound = timestamp::format(now - CLOCK_SKEW);
         return refuse(format!(
             "Signature expired: {given} is now earlier than {bound} ({ours} - {minutes} min.)"
         ));
     }
     if now + CLOCK_SKEW < date.time {
-        let bound = calendar::format(now + CLOCK_SKEW);
+        let bound = timestamp::format(now + CLOCK_SKEW);
         return refuse(format!(
             "Signature not yet current: {given} is still later than {bound} ({ours} + {minutes} \
              min.)"
@@ -204,11 +203,10 @@ fn within_skew(date: &RequestTime<'_>, now: SystemTime) -> Result<(), ServiceExc
 
 fn check_scope(
     authorization: &AuthorizationHeader<'_>,
-    expected: CloudService,
+    expected: &str,
     date: &RequestTime<'_>,
 ) -> Result<(), ServiceException> {
     let [day, region, service, terminator] = authorization.scope;
-    let expected = expected.name();
     let mut wrong = Vec::new();
     if !is_region(region) {
         wrong.push(format!("Credential should be scoped to a valid Region, not '{region}'. "));
@@ -293,11 +291,11 @@ fn trimmed(value: &axum::http::HeaderValue) -> String {
     text.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// A code that is keyed for this day, Region and service, to which the text to sign is still to be given.
-fn signing_mac(secret: &str, day: &str, region: &str, service: CloudService) -> Hmac<Sha256> {
+/// The authentication code with the key for this day, Region and service. The caller adds the text.
+fn signing_mac(secret: &str, day: &str, region: &str, service: &str) -> Hmac<Sha256> {
     let keyed = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).expect("any length is a key");
     let mut key = format!("AWS4{secret}").into_bytes();
-    for part in [day, region, service.name(), "aws4_request"] {
+    for part in [day, region, service, "aws4_request"] {
         key = keyed(&key).chain_update(part.as_bytes()).finalize().into_bytes().to_vec();
     }
     keyed(&key)

@@ -1,6 +1,12 @@
 //! Writes the XML of the query protocols: elements with text or children, one namespace. It reads
 //! nothing.
 
+use std::io;
+
+use quick_xml::Writer;
+use quick_xml::escape::partial_escape;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+
 /// One element.
 #[derive(Clone, Debug)]
 pub struct XmlElement {
@@ -40,27 +46,27 @@ impl XmlElement {
 
     /// The whole document with this as its root.
     pub fn document(&self) -> String {
-        let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
-        self.write(&mut out);
-        out
+        let mut writer = Writer::new(Vec::new());
+        let written = writer
+            .write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))
+            .and_then(|()| writer.write_event(Event::Text(BytesText::new("\n"))))
+            .and_then(|()| self.write(&mut writer));
+        written.expect("a vector takes every byte");
+        String::from_utf8(writer.into_inner()).expect("every part of it is text")
     }
 
-    fn write(&self, out: &mut String) {
-        out.push('<');
-        out.push_str(&self.name);
+    fn write(&self, writer: &mut Writer<Vec<u8>>) -> io::Result<()> {
+        let mut start = BytesStart::new(&self.name);
         if let Some(namespace) = &self.namespace {
-            out.push_str(&format!(" xmlns=\"{namespace}\""));
+            start.push_attribute(("xmlns", namespace.as_str()));
         }
-        out.push('>');
-        for c in self.text.chars() {
-            match c {
-                '<' => out.push_str("&lt;"),
-                '>' => out.push_str("&gt;"),
-                '&' => out.push_str("&amp;"),
-                c => out.push(c),
-            }
+        writer.write_event(Event::Start(start))?;
+        // AWS leaves quotes in text as they are, so only the three signs of markup are escaped.
+        let text = BytesText::from_escaped(partial_escape(&self.text));
+        writer.write_event(Event::Text(text))?;
+        for child in &self.children {
+            child.write(writer)?;
         }
-        self.children.iter().for_each(|child| child.write(out));
-        out.push_str(&format!("</{}>", self.name));
+        writer.write_event(Event::End(BytesEnd::new(&self.name)))
     }
 }

@@ -1,5 +1,5 @@
-//! A small client: signs with the AWS SDK's signer and speaks HTTP over a plain socket, so that a
-//! test sees every byte.
+//! A small client. It signs with the AWS SDK's signer and speaks HTTP over a plain socket, so that a test
+//! sees every byte.
 
 use std::future::ready;
 use std::io::{self, Read, Write};
@@ -19,17 +19,17 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two checks.
 const AGAIN: Duration = Duration::from_millis(5);
 
-/// The keys that the clouds of these tests take.
+/// The keys that the clouds of these tests accept.
 pub const KEY: (&str, &str) =
     ("AKIAIOSFODNN7NEIGHBOR", "nobody-guesses-what-these-tests-sign-with");
 
-/// For a cloud with instant states that takes [`KEY`]; no test here needs the agent.
+/// Options of a cloud without delays that accepts [`KEY`]. No test here needs the agent.
 pub fn options() -> CloudOptions {
     let access_keys = Some(AccessKeyPair::new(KEY.0, KEY.1));
     CloudOptions { access_keys, ..CloudOptions::new("no-agent-here") }
 }
 
-/// As above, served.
+/// Starts a cloud with these options.
 pub async fn serve() -> LocalCloud {
     LocalCloud::serve(options()).await.expect("a cloud")
 }
@@ -63,8 +63,8 @@ pub async fn send(endpoint: &str, operation: &str, body: String) -> io::Result<C
         .expect("no panic in the client")
 }
 
-/// Sends a signed request of `service` that names another host than the one that it goes to, or carries
-/// more headers.
+/// Sends a signed request of `service` that names another host than the one it is sent to, or has more
+/// headers.
 pub async fn send_otherwise(
     endpoint: &str,
     service: &'static str,
@@ -97,7 +97,7 @@ pub async fn send_raw(endpoint: &str, request: String) -> io::Result<CloudTestAn
     spawn_blocking(move || exchange(&host, &request)).await.expect("no panic in the client")
 }
 
-/// A signed request after which the connection stays open.
+/// Sends a signed request and keeps the connection open.
 pub fn kept_open(host: &str, operation: &str, body: &str) -> String {
     request(host, operation, body).replace("connection: close\r\n", "")
 }
@@ -196,7 +196,7 @@ where
     Check: Future<Output = Option<T>>,
 {
     let mut checks = interval(AGAIN);
-    // After a check that took long comes a pause all the same.
+    // The pause comes even after a check that took long.
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let found = timeout(PATIENCE, async {
         loop {

@@ -1,4 +1,4 @@
-//! The control endpoint over the wire, and the faults that only a wire can show.
+//! The control endpoint over the wire, and the faults that can only be seen over the wire.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -31,7 +31,7 @@ async fn control(cloud: &LocalCloud, what: &str, headers: &str, body: &str) -> C
 
 const MINE: &str = "x-local-cloud: 1\r\n";
 
-/// Asks with the header, and expects 200.
+/// Sends a request with the header, and expects 200.
 async fn ask(cloud: &LocalCloud, what: &str, body: &str) -> String {
     let answer = control(cloud, what, MINE, body).await;
     assert_eq!(answer.status, 200, "{what}: {answer:?}");
@@ -120,7 +120,7 @@ async fn pages_of_other_sites_reach_nothing() {
     };
     assert_eq!(
         refused(what, "content-type: text/plain\r\n").await,
-        "PUT /_local/faults changes something, so it carries the header X-Local-Cloud: 1\n"
+        "PUT /_local/faults changes the cloud, so the request needs the header X-Local-Cloud: 1\n"
     );
     for what in ["POST /_local/faults", "DELETE /_local/faults", "POST /_local/clock"] {
         refused(what, "").await;
@@ -128,7 +128,7 @@ async fn pages_of_other_sites_reach_nothing() {
     refused(what, "x-local-cloud: 1\r\norigin: https://example.org\r\n").await;
     refused("GET /_local/faults", "origin: null\r\n").await;
     refused("GET /_local/tasks", "sec-fetch-site: cross-site\r\n").await;
-    // What a browser asks before it sends such a header.
+    // A browser asks this before it sends such a header.
     refused("OPTIONS /_local/faults", "access-control-request-headers: x-local-cloud\r\n").await;
     for host in ["example.org", "127.0.0.1.example.org:80", "10.0.0.1", ""] {
         let raw =
@@ -146,12 +146,12 @@ async fn what_is_not_there_is_told_with_what_is() {
     let cloud = serve().await;
     let answer = control(&cloud, "GET /_local/fault", MINE, "").await;
     assert_eq!(answer.status, 404);
-    assert!(answer.text.contains("/_local/fault is not there"), "{}", answer.text);
+    assert!(answer.text.contains("/_local/fault does not exist"), "{}", answer.text);
     assert!(answer.text.contains("PUT    /_local/faults "), "{}", answer.text);
     let answer = control(&cloud, "DELETE /_local/tasks", MINE, "").await;
     assert_eq!(
         (answer.status, answer.text.as_str()),
-        (405, "/_local/tasks knows no DELETE; allowed: GET\n")
+        (405, "/_local/tasks does not take DELETE; allowed: GET\n")
     );
     for wrong in ["", "soon", "-5s", "9999y", "\u{1b}[2J"] {
         let answer = control(&cloud, "POST /_local/clock", MINE, wrong).await;
@@ -312,7 +312,7 @@ async fn after_an_answer_that_trickled_its_connection_is_as_fast_as_before() {
         answered.try_recv().ok()
     })
     .await;
-    // Nobody moves the clock any more.
+    // From here on the clock is not moved.
     asking.await.expect("the second answer");
     cloud.shutdown().await;
 }
@@ -433,7 +433,7 @@ async fn through_tls_a_page_reaches_no_service_either() {
     cloud.shutdown().await;
 }
 
-/// Asks for the clusters through TLS; the whole answer.
+/// Asks for the clusters through TLS. Returns the whole answer.
 async fn secure(cloud: &LocalCloud) -> std::io::Result<String> {
     let host = cloud.endpoint().replace("https://", "");
     let request = kept_open(&host, "ListClusters", "{}");

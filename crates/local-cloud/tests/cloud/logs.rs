@@ -7,7 +7,7 @@ use fargate_local_cloud::LocalCloud;
 
 const GROUP: &str = "/ci/jobs";
 
-/// Runs a script whose output goes to a stream; the stream's name once the task has stopped.
+/// Runs a script whose output goes to a stream. Returns the stream's name once the task has stopped.
 async fn wrote(cloud: &LocalCloud, script: &str) -> String {
     let endpoint = cloud.endpoint();
     let log = json!({ "logDriver": "awslogs", "options": {
@@ -51,7 +51,7 @@ async fn a_stream_is_read_from_its_end_or_its_head_and_page_by_page() {
     let cloud = serve().await;
     let stream = wrote(&cloud, "seq 5; printf '\\n\\033[1mlast'").await;
     let all = ["1", "2", "3", "4", "5", " ", "\u{1b}[1mlast"];
-    // The reader of the output may be behind the task's end by a moment.
+    // The task may end a moment before its output is read.
     eventually_found("all of it", || async {
         (messages(&read(&cloud, &stream, json!({})).await) == all).then_some(())
     })
@@ -68,7 +68,7 @@ async fn a_stream_is_read_from_its_end_or_its_head_and_page_by_page() {
         let first = json!({ "limit": 3, "startFromHead": from_head });
         let mut page = read(&cloud, &stream, first).await;
         let mut sizes = vec![messages(&page).len()];
-        // At the end the token that was given comes back.
+        // At the end of the stream the given token comes back.
         let end = loop {
             let token = page.json()[way].clone();
             let more = json!({ "limit": 3, "nextToken": token });

@@ -1,10 +1,10 @@
-//! The local cloud as its owner and its clients meet it, in one process and over the wire.
+//! Tests of the local cloud from outside: in process as its owner, and over the wire as a client.
 
 mod client;
 mod control;
+mod listen_addresses;
 mod logs;
-mod neighbours;
-mod pages;
-mod places;
+mod other_services;
 mod processes;
+mod web_pages;
 mod wire;

@@ -1,7 +1,6 @@
 //! Tasks as processes of this machine: what they see, what they share, how they end.
 //!
-//! These tests need `bubblewrap`; where it is missing they fail, because then the cloud cannot do
-//! what it says.
+//! These tests need `bubblewrap` and fail without it, because then the cloud cannot keep its promises.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -30,7 +29,7 @@ async fn define(endpoint: &str, family: &str, script: &str, more: Value) {
     call(endpoint, "RegisterTaskDefinition", body).await;
 }
 
-/// Starts a task; its ARN.
+/// Starts a task. Returns its ARN.
 async fn start(endpoint: &str, family: &str, overrides: Value) -> String {
     let mut request = run_task();
     request["taskDefinition"] = json!(family);
@@ -55,7 +54,7 @@ fn log(task: &TaskRecord) -> String {
     std::fs::read_to_string(log).expect("a readable log")
 }
 
-/// Returns once the task's script has said `up`: from then on its traps are set.
+/// Returns once the task's script has printed `up`, after it set its traps.
 async fn up(cloud: &LocalCloud, arn: &str) {
     let said = || {
         let log = record(cloud, arn).containers[0].log.clone()?;
@@ -65,7 +64,7 @@ async fn up(cloud: &LocalCloud, arn: &str) {
     until(cloud, arn, "RUNNING").await;
 }
 
-/// Runs a script to its end; exit code and output.
+/// Runs a script to its end. Returns its exit code and output.
 async fn run(cloud: &LocalCloud, script: &str, overrides: Value) -> (Option<i32>, String) {
     define(&cloud.endpoint(), "script", script, json!({})).await;
     let arn = start(&cloud.endpoint(), "script", overrides).await;
@@ -75,7 +74,7 @@ async fn run(cloud: &LocalCloud, script: &str, overrides: Value) -> (Option<i32>
 
 fn is_running(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // After the name in brackets comes the state; a zombie has ended.
+    // The state stands after the name in brackets. A zombie has ended.
     stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
 }
 
@@ -365,12 +364,12 @@ async fn a_shutdown_and_a_drop_leave_no_process() {
             cloud.shutdown().await;
             assert!(!is_running(pid));
         }
-        // The task by itself would last for a minute.
+        // Without the shutdown the task would last for a minute.
         assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
     }
 }
 
-/// A cloud in a process of its own, which ends with the test whatever comes of the test.
+/// A cloud in a process of its own, which ends with the test, even if the test fails.
 struct SeparateCloudProcess(Child);
 
 impl SeparateCloudProcess {
@@ -387,14 +386,14 @@ impl SeparateCloudProcess {
 
 impl Drop for SeparateCloudProcess {
     fn drop(&mut self) {
-        // Ended already is what is wanted.
+        // An error means that it has ended already.
         self.0.kill().ok();
         self.0.wait().ok();
     }
 }
 
-/// The example as a process of its own, and its endpoint. Killed, it cannot delete its folder, which
-/// lies in `folder`.
+/// Starts the example as a process of its own. Returns it and its endpoint. If it is killed, it cannot
+/// delete its folder, which is in `folder`.
 fn spawn_cloud(path: &str, folder: &Path) -> (SeparateCloudProcess, String) {
     let cloud = Command::new(example("serve"))
         .env("PATH", path)
@@ -469,7 +468,7 @@ fn processes_with(argument: &str) -> Vec<i32> {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).into_owned();
         let mut words = line.split('\0');
-        // Not `setpriv ... sleep`, which has not yet made itself die with its parent.
+        // `setpriv ... sleep` is not counted: it has not yet asked to die with its parent.
         let is_sleep = words.next().is_some_and(|program| program.ends_with("sleep"));
         if is_sleep && words.next() == Some(argument) {
             found.push(pid);

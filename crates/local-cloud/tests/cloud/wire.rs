@@ -1,4 +1,4 @@
-//! The endpoint as a client meets it: HTTP, signatures, and the failures that a test asks for.
+//! The endpoint from a client's view: HTTP, signatures, and the faults that a test asks for.
 
 use std::time::{Duration, Instant};
 

@@ -1,13 +1,14 @@
-//! A rule that was given to a cloud, with what it counts.
+//! A rule that is in force, with its counts.
 
 use std::time::{Duration, SystemTime};
 
-use super::super::rule::CallSelector;
-use super::{CloudFault, CloudTaskIdentity, FaultRule};
 use crate::chance::fraction;
+use crate::fault::cloud_fault::CloudFault;
+use crate::fault::observed::CloudTaskIdentity;
+use crate::fault::rule::{CallSelector, FaultRule};
 use crate::limits::TokenBucket;
 
-/// Where a rule came from.
+/// Who gave a rule, which decides its place in the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RuleOrigin {
     /// For one call of an operation.
@@ -21,7 +22,7 @@ pub(super) enum RuleOrigin {
 }
 
 impl RuleOrigin {
-    /// Lower ones are asked first.
+    /// Rules with a lower rank are asked first.
     pub fn rank(&self) -> u8 {
         match self {
             Self::Queued => 0,
@@ -37,7 +38,7 @@ pub(super) struct ActiveRule {
     pub origin: RuleOrigin,
     pub rule: FaultRule,
     given: SystemTime,
-    /// Calls that it met in its time.
+    /// Calls that fitted the rule in its time.
     met: u64,
     pub struck: u64,
     bucket: Option<TokenBucket>,
@@ -52,7 +53,7 @@ impl ActiveRule {
         Self { number, origin, rule, given, met: 0, struck: 0, bucket }
     }
 
-    /// When its time is over.
+    /// When the rule ends.
     pub fn ends(&self) -> Option<SystemTime> {
         self.given.checked_add(self.rule.when.until?)
     }
@@ -62,12 +63,13 @@ impl ActiveRule {
         begins.is_some_and(|begins| at >= begins) && self.ends().is_none_or(|ends| at < ends)
     }
 
-    /// Nothing is left of its count.
+    /// Whether it has changed as many calls as it may.
     pub fn is_spent(&self) -> bool {
         matches!(self.rule.when.count, CallSelector::Next(count) if self.struck >= count)
     }
 
-    /// Counts a call that it meets, and decides; a call that is not `free` was struck before.
+    /// Counts a call that fits, and decides whether to change it. A call that is not `free` was
+    /// changed by an earlier rule.
     pub fn strikes(&mut self, free: bool, now: SystemTime) -> bool {
         if !self.is_in_time(now) {
             return false;
@@ -82,14 +84,14 @@ impl ActiveRule {
         strikes
     }
 
-    /// The draw for number `n`, which counts from 1.
+    /// Whether chance chooses number `n`, which counts from 1.
     fn hits(&self, n: u64) -> bool {
         self.rule.when.chance.is_none_or(|chance| {
             fraction(chance.seed.unwrap_or_default(), n - 1) * 100.0 < chance.percent
         })
     }
 
-    /// When it is due for this task, which is where it is since `entered`.
+    /// When it is due for this task, which entered its state at `entered`.
     pub fn due(
         &self,
         task: &CloudTaskIdentity,
@@ -97,7 +99,7 @@ impl ActiveRule {
         after: Duration,
     ) -> Option<SystemTime> {
         let drawn = || task.number.is_some_and(|number| number > 0 && self.hits(number));
-        // A rule cannot have struck before it was given.
+        // A rule has no effect before it was given.
         let at = entered.checked_add(after)?.max(self.given);
         (self.rule.meets_task(task) && self.is_in_time(at) && drawn()).then_some(at)
     }

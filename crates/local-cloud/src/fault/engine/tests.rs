@@ -1,4 +1,4 @@
-//! Which rule strikes which call, and what is told of it afterwards.
+//! Which rule changes which call, and what the record says of it.
 
 use super::*;
 
@@ -164,7 +164,10 @@ fn the_earliest_deed_is_due_and_holding_is_apart() {
          every task at RUNNING: hold\ntask 2 at PENDING: hold",
     );
     let due = faults.due(&task(1), CloudTaskPhase::Running, at(10)).expect("due");
-    assert_eq!((due.at, &due.deed), (at(12), &TaskEffect::Interrupt(Some(Duration::from_secs(5)))));
+    assert_eq!(
+        (due.at, &due.effect),
+        (at(12), &TaskEffect::Interrupt(Some(Duration::from_secs(5))))
+    );
     assert_eq!(faults.due(&task(1), CloudTaskPhase::Pending, at(10)), None);
     assert!(faults.holds(&task(1), CloudTaskPhase::Running, at(10)).is_some());
     assert!(faults.holds(&task(1), CloudTaskPhase::Pending, at(10)).is_none());

@@ -1,0 +1,9 @@
+//! The endpoint that clients connect to: HTTP, TLS, the check of each signature, the faults of the
+//! connection, and the control endpoint. It gives each request to its service and knows no operation.
+
+pub mod connection;
+pub mod http;
+pub mod tls;
+
+mod control;
+mod page_guard;

@@ -1,0 +1,130 @@
+//! What each container of a task runs, in which order they start, and what each waits for.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::backend::container::{ContainerPlan, FileSystemPlace, VolumeMount, VolumeSource};
+use crate::cloud::CloudInstance;
+use crate::services::ecs::definition_checks::start_order;
+use crate::services::ecs::shape::common::KeyValue;
+use crate::services::ecs::shape::definition::{ContainerDefinition, MountPoint, Volume};
+use crate::services::ecs::state::task::CloudTask;
+use crate::services::logs::streams::{CloudLogStreams, LogStreamName, LogStreamWriter};
+
+/// One container, ready to start.
+pub(super) struct PlannedContainer {
+    pub index: usize,
+    pub essential: bool,
+    pub waits_for: Vec<StartDependency>,
+    pub workload: ContainerWorkload,
+}
+
+/// What a container runs.
+pub(super) enum ContainerWorkload {
+    Program(Box<ContainerPlan>),
+    /// A second container without a command: images are not run, so there is nothing to run. It
+    /// counts as running until the task ends.
+    Nothing,
+}
+
+/// What has to be true of another container first.
+pub(super) struct StartDependency {
+    pub index: usize,
+    pub condition: String,
+}
+
+/// The containers of a task in the order in which they start.
+pub(super) fn all_plans(task: &CloudTask, cloud: &CloudInstance) -> Vec<PlannedContainer> {
+    let definitions = task.definition.containers();
+    let order = start_order(definitions).unwrap_or_else(|| (0..definitions.len()).collect());
+    let argvs: Vec<_> = definitions.iter().map(|definition| argv(task, definition)).collect();
+    // The agent listens at the task's address, so only the first container without a command is it.
+    let agent = argvs.iter().position(Vec::is_empty);
+    let planned = |index: usize| {
+        let definition = &definitions[index];
+        let runs = !argvs[index].is_empty() || agent == Some(index);
+        let workload = match task.interface.address {
+            Some(address) if runs => ContainerWorkload::Program(Box::new(ContainerPlan {
+                task: task.id.clone(),
+                container: definition.name.clone().unwrap_or_default(),
+                argv: argvs[index].clone(),
+                environment: environment(task, definition),
+                working_directory: definition.working_directory.clone(),
+                mounts: mounts(task, definition),
+                address,
+                log_stream: log_stream(task, definition, cloud),
+            })),
+            _ => ContainerWorkload::Nothing,
+        };
+        let dependency = |name: &Option<String>, condition: &Option<String>| {
+            let index = definitions.iter().position(|other| other.name == *name)?;
+            Some(StartDependency { index, condition: condition.clone().unwrap_or_default() })
+        };
+        let waits_for = definition.depends_on.iter().flatten();
+        let waits_for = waits_for.filter_map(|d| dependency(&d.container_name, &d.condition));
+        let essential = definition.essential != Some(false);
+        PlannedContainer { index, essential, waits_for: waits_for.collect(), workload }
+    };
+    order.into_iter().map(planned).collect()
+}
+
+/// Where the output goes by the log driver `awslogs`.
+///
+/// Source: Amazon ECS Developer Guide, "Send Amazon ECS logs to CloudWatch", whose names these are.
+fn log_stream(
+    task: &CloudTask,
+    definition: &ContainerDefinition,
+    cloud: &CloudInstance,
+) -> Option<LogStreamWriter> {
+    let log = definition.log_configuration.as_ref()?;
+    let options = log.options.as_ref().filter(|_| log.log_driver.as_deref() == Some("awslogs"))?;
+    let prefix = options.get("awslogs-stream-prefix")?;
+    let container = definition.name.as_deref().unwrap_or_default();
+    let name = LogStreamName {
+        region: options.get("awslogs-region").unwrap_or(&task.region).clone(),
+        group: options.get("awslogs-group")?.clone(),
+        stream: format!("{prefix}/{container}/{}", task.id),
+    };
+    Some(LogStreamWriter { streams: Arc::clone(cloud.states.of::<Arc<CloudLogStreams>>()), name })
+}
+
+/// An override's command replaces the definition's; the entry point stays.
+fn argv(task: &CloudTask, definition: &ContainerDefinition) -> Vec<String> {
+    let name = definition.name.as_deref().unwrap_or_default();
+    let own = task.container_override(name).and_then(|one| one.command.clone());
+    let command = own.or_else(|| definition.command.clone()).unwrap_or_default();
+    definition.entry_point.iter().flatten().cloned().chain(command).collect()
+}
+
+fn environment(task: &CloudTask, definition: &ContainerDefinition) -> Vec<(String, String)> {
+    let name = definition.name.as_deref().unwrap_or_default();
+    let own = task.container_override(name).and_then(|one| one.environment.as_ref());
+    let pair = |pair: &KeyValue| {
+        (pair.name.clone().unwrap_or_default(), pair.value.clone().unwrap_or_default())
+    };
+    definition.environment.iter().flatten().chain(own.into_iter().flatten()).map(pair).collect()
+}
+
+fn mounts(task: &CloudTask, definition: &ContainerDefinition) -> Vec<VolumeMount> {
+    let mount = |point: &MountPoint| {
+        let volume = task.definition.volumes().iter().find(|v| v.name == point.source_volume)?;
+        Some(VolumeMount {
+            source: volume_source(volume),
+            path: PathBuf::from(point.container_path.as_deref()?),
+            read_only: point.read_only == Some(true),
+        })
+    };
+    definition.mount_points.iter().flatten().filter_map(mount).collect()
+}
+
+fn volume_source(volume: &Volume) -> VolumeSource {
+    let Some(efs) = &volume.efs_volume_configuration else {
+        return VolumeSource::Task { name: volume.name.clone().unwrap_or_default() };
+    };
+    let point = efs.authorization_config.as_ref().and_then(|own| own.access_point_id.clone());
+    let place = match point {
+        Some(point) => FileSystemPlace::AccessPoint(point),
+        None => FileSystemPlace::Directory(efs.root_directory.clone().unwrap_or_default()),
+    };
+    VolumeSource::FileSystem { id: efs.file_system_id.clone().unwrap_or_default(), place }
+}

@@ -1,0 +1,14 @@
+//! What makes a task move on: time, its containers, faults, and orders to end. Each task has one
+//! lifecycle; no task moves because somebody looked.
+
+mod container_plans;
+mod exits;
+mod faults;
+pub(crate) mod run;
+mod running_containers;
+mod steps;
+mod stop;
+pub(crate) mod task_lifecycle;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! From PROVISIONING to RUNNING, and what happens while a task runs.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use fargate_model::task::TaskStatus;
+
+use super::container_plans::{ContainerWorkload, all_plans};
+use super::faults::until;
+use super::running_containers::RunningContainers;
+use super::task_lifecycle::{TaskLifecycle, ordered};
+use crate::backend::container::ContainerStartError;
+use crate::fault::CloudTaskPhase;
+use crate::random_id;
+use crate::services::ec2::network::CloudSubnet;
+use crate::services::ecs::state::network_interface::InterfaceStatus;
+use crate::services::ecs::state::task_ending::CloudTaskEnding;
+
+impl TaskLifecycle {
+    /// PROVISIONING: waits until the network interface is made.
+    pub(super) async fn provision(&mut self) -> Result<(), CloudTaskEnding> {
+        self.spend(self.delays.provision).await?;
+        self.play_faults(CloudTaskPhase::Provisioning).await?;
+        let full = self.read(|task| task.interface.address.is_none().then(|| task.place.clone()));
+        match full.flatten() {
+            None => Ok(()),
+            Some(CloudSubnet { subnet, .. }) => Err(CloudTaskEnding::gentle(
+                "TaskFailedToStart",
+                &format!(
+                    "Unexpected EC2 error while attempting to Create Network Interface with public \
+                     IP assignment disabled in subnet '{subnet}': InsufficientFreeAddressesInSubnet"
+                ),
+            )),
+        }
+    }
+
+    /// PENDING: attaches the network interface, and waits for images and file systems.
+    pub(super) async fn prepare(&mut self) -> Result<(), CloudTaskEnding> {
+        self.open_public_address().await;
+        self.change(|task, now| {
+            task.interface.status = InterfaceStatus::Attached;
+            task.last_status = TaskStatus::Pending;
+            task.times.connected = Some(now);
+            task.times.pull_started = Some(now);
+        });
+        self.spend(self.delays.pull).await?;
+        self.pull_images().await?;
+        self.note(|task, now| {
+            task.times.pull_stopped = Some(now);
+            task.interface.seen_by_containers = true;
+        });
+        self.spend(self.delays.start).await?;
+        self.play_faults(CloudTaskPhase::Pending).await
+    }
+
+    /// Makes the public address reach the private one, if the task has a public one. Where this machine
+    /// refuses the address, nobody gets an answer there, as if a security group dropped the packets.
+    async fn open_public_address(&mut self) {
+        let interface = self.read(|task| task.interface.clone());
+        let Some(interface) = interface else { return };
+        let (Some(public), Some(private)) = (interface.public_address, interface.address) else {
+            return;
+        };
+        let connections = interface.public_connections;
+        self.relay = self.cloud.backend.open_public_address(public, private, connections).await;
+    }
+
+    /// Fetches the images, unless an order to end comes first.
+    async fn pull_images(&mut self) -> Result<(), CloudTaskEnding> {
+        let images = self.read(|task| task.definition.images()).unwrap_or_default();
+        let pulled = tokio::select! {
+            biased;
+            pulled = self.cloud.backend.pull_images(&images) => pulled,
+            ending = ordered(&mut self.start.orders) => return Err(ending),
+        };
+        pulled.map_err(|error| CloudTaskEnding::gentle("TaskFailedToStart", &error.to_string()))
+    }
+
+    /// Starts the containers, each after those it depends on; then the task is RUNNING.
+    pub(super) async fn run_containers(
+        &mut self,
+        containers: &mut RunningContainers,
+    ) -> Result<(), CloudTaskEnding> {
+        let Some(plans) = self.read(|task| all_plans(task, &self.cloud)) else {
+            return Err(CloudTaskEnding::gentle("TaskFailedToStart", "Task is gone."));
+        };
+        // A task that a fault holds shows RUNNING, but none of its programs is started.
+        let held = self.holds(CloudTaskPhase::Running);
+        for planned in plans {
+            for dependency in &planned.waits_for {
+                self.until_met(containers, dependency).await?;
+            }
+            match planned.workload {
+                ContainerWorkload::Program(plan) if !held => {
+                    let started =
+                        self.cloud.backend.start(&plan, planned.index, containers.exits()).await;
+                    let container =
+                        started.map_err(|error| self.cannot_start(planned.index, &error))?;
+                    let local = container.local.clone();
+                    self.note(|task, _| task.containers[planned.index].local = Some(local));
+                    containers.add(planned.index, Some(container), planned.essential);
+                }
+                _ => containers.add(planned.index, None, planned.essential),
+            }
+            self.note(|task, _| {
+                let container = &mut task.containers[planned.index];
+                let (id, instance) = (&task.id, random_id::decimal_digits(10));
+                container.runtime_id = Some(format!("{id}-{instance}"));
+                container.last_status = TaskStatus::Running;
+            });
+        }
+        let started = self.change(|task, now| {
+            task.last_status = TaskStatus::Running;
+            task.times.started = Some(now);
+            now
+        });
+        // Starting took real time, so the next state does not begin where the delays ended.
+        self.entered = started.unwrap_or(self.entered);
+        Ok(())
+    }
+
+    fn cannot_start(&self, index: usize, error: &ContainerStartError) -> CloudTaskEnding {
+        let text = error.to_string();
+        self.note(|task, _| task.containers[index].reason = Some(text.clone()));
+        CloudTaskEnding { at_once: true, ..CloudTaskEnding::gentle("TaskFailedToStart", &text) }
+    }
+
+    /// RUNNING: waits until an essential container ends, an order comes, or a fault ends the task.
+    pub(super) async fn watch(
+        &mut self,
+        containers: &mut RunningContainers,
+    ) -> Result<Infallible, CloudTaskEnding> {
+        loop {
+            // Subscribed before the rules are asked, so that a change in between is not missed.
+            let mut changes = self.cloud.faults.changes();
+            let due = self.due(CloudTaskPhase::Running);
+            let cloud = Arc::clone(&self.cloud);
+            tokio::select! {
+                exit = self.one_exit(containers) => exit?,
+                () = until(&cloud, due.as_ref()) => self.apply_fault(due)?,
+                // The cloud holds the sender, so there is no error.
+                _ = changes.changed() => {}
+            }
+        }
+    }
+}

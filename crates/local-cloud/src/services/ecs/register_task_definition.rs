@@ -1,0 +1,40 @@
+//! `RegisterTaskDefinition`: keeps a definition that ECS accepts as the next revision of its family.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::definition_checks::check;
+use super::state::tags::ResourceTags;
+use crate::cloud::CloudInstance;
+use crate::services::context::{ActionResult, RequestContext};
+use crate::services::definition::JsonRequest;
+use crate::services::ecs::shape::definition::RegisterTaskDefinition;
+use crate::wire::exception::ServiceException;
+use crate::wire::member::{ShapeMember, without_nulls};
+
+impl JsonRequest for RegisterTaskDefinition {
+    fn perform(mut self, context: &RequestContext<'_>) -> ActionResult {
+        check(&mut self)?;
+        let tags = ResourceTags::checked(self.tags.take())?;
+        let shown = tags.to_vec();
+        let shown = (!shown.is_empty()).then(|| shown.write());
+        let mut resources = context.cloud.ecs();
+        let region = resources.region(context.region, context.now);
+        let definition = region.register(self, tags, context.now);
+        let body = json!({ "taskDefinition": definition.view(), "tags": shown });
+        Ok(without_nulls(body))
+    }
+}
+
+/// Registers a definition without a request over the wire. Returns its ARN.
+pub(crate) fn register(
+    cloud: &Arc<CloudInstance>,
+    region: &str,
+    body: Value,
+) -> Result<String, ServiceException> {
+    let request = RegisterTaskDefinition::read(body)?;
+    let answer = request.perform(&RequestContext::of_user(cloud, region))?;
+    let arn = answer["taskDefinition"]["taskDefinitionArn"].as_str();
+    Ok(arn.expect("every definition has an ARN").to_owned())
+}

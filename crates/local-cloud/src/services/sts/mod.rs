@@ -1,0 +1,44 @@
+//! AWS STS: temporary keys for a role.
+
+mod assume_role;
+pub mod roles;
+
+use assume_role::assume_role;
+use roles::AssumableRoles;
+
+use super::definition::OperationRight::NoResource;
+use super::definition::{CloudService, ServiceOperation};
+use super::protocol::{ErrorName, ServiceProtocol};
+
+/// The service.
+pub(crate) const SERVICE: CloudService = CloudService {
+    errors: ERRORS,
+    prepare: |states, _| states.add(AssumableRoles::default()),
+    ..CloudService::new(
+        "sts",
+        ServiceProtocol::AwsQuery {
+            version: "2011-06-15",
+            namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+        },
+        OPERATIONS,
+    )
+};
+
+const OPERATIONS: &[ServiceOperation] =
+    &[ServiceOperation::query("AssumeRole", NoResource, assume_role)];
+
+/// Source: AWS Security Token Service API Reference, "Common errors".
+const ERRORS: &[ErrorName] = &[
+    ErrorName {
+        common: "MissingAuthenticationTokenException",
+        status: 403,
+        name: "MissingAuthenticationToken",
+    },
+    ErrorName { common: "IncompleteSignatureException", status: 400, name: "IncompleteSignature" },
+    ErrorName { common: "InvalidSignatureException", status: 403, name: "SignatureDoesNotMatch" },
+    ErrorName { common: "InvalidClientTokenId", status: 403, name: "InvalidClientTokenId" },
+    ErrorName { common: "ExpiredTokenException", status: 403, name: "ExpiredToken" },
+    ErrorName { common: "AccessDeniedException", status: 403, name: "AccessDenied" },
+    ErrorName { common: "UnknownOperationException", status: 400, name: "InvalidAction" },
+    ErrorName { common: "ServerException", status: 500, name: "InternalFailure" },
+];
