@@ -1,7 +1,7 @@
-//! Tasks as real containers: a Docker Engine of its own, an ECS that others wrote on it, and in that
-//! what an installation of GitLab's Fargate driver has in its account.
+//! Tasks as real containers: a Docker Engine for the tests alone, an ECS emulator that others wrote, and in
+//! it the account of an installation of GitLab's Fargate driver.
 //!
-//! `tests/containers/serve.py` starts and ends all of it; here is only what tests see of it.
+//! `tests/containers/serve.py` starts and ends all of it. This module only gives tests access to it.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::site::agent;
+use crate::checked_host::agent;
 use crate::wait::until_found;
 
 /// Longest wait for the engine's answer.
@@ -74,7 +74,7 @@ impl ContainerEngine {
     ///
     /// # Errors
     ///
-    /// What this machine lacks, in words for people.
+    /// If this machine lacks something; the text says what.
     pub fn start() -> Result<Self, String> {
         install()?;
         let target = target();
@@ -176,7 +176,7 @@ impl ContainerEngine {
             .security_groups(&self.facts.security_group)
             .build()
             .expect("it has a subnet");
-        // The image asks for a key; nobody logs in with this one.
+        // The image needs a key, and nobody logs in with this one.
         let key = KeyValuePair::builder().name("SSH_PUBLIC_KEY").value("ssh-ed25519 none").build();
         let container = ContainerOverride::builder().name(&self.facts.container).environment(key);
         RunTaskInput::builder()
@@ -228,7 +228,7 @@ impl Drop for ContainerEngine {
     }
 }
 
-/// Its input ends, so it ends what it started; then it is over.
+/// Closes its input, so that it ends what it started, and waits until it has ended.
 fn end(server: &mut Child) {
     drop(server.stdin.take());
     let _ = server.wait();

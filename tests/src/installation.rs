@@ -1,7 +1,7 @@
-//! A manager host with GitLab's Fargate driver, on which only the path of the binary was changed,
-//! or one that was set up for us.
+//! A host with an installation of GitLab's Fargate driver on which only the path of the binary was
+//! changed, or with an installation of ours.
 //!
-//! The old configuration is the one that GitLab's guide shows, so nothing of ours stands in it.
+//! The old configuration is the one in GitLab's guide, so it has no key of ours.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,15 +15,15 @@ use fargate_playground::runner::DriverCommands;
 use fargate_playground::{environment, leftovers};
 use tempfile::TempDir;
 
+use crate::checked_host::runner;
 use crate::containers::{ContainerEngine, EngineFacts};
 use crate::job::TestJob;
-use crate::site::runner;
 use crate::wait::until_found;
 
 /// Number of the first job that is called stage by stage.
 const FIRST_JOB: u64 = 9000;
 
-/// See the module.
+/// A host that runs GitLab's driver or ours, with its files in one folder.
 pub struct RunnerInstallation<'a> {
     on: &'a ContainerEngine,
     folder: TempDir,

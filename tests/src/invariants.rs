@@ -1,24 +1,23 @@
-//! What must hold after every test, whatever it was about: no orphan, no double, no verdict that
-//! contradicts itself, no panic, no secret out, no tenant beyond the wall.
+//! What must hold after every test: no orphan, no double, no verdict that contradicts itself, no panic, no
+//! secret out, and nothing that the operator did not name.
 //!
-//! What a script wrote, and to whom, is known to its test alone, which asserts that; `torture` judges all
-//! eight at once. That each call ends in time is seen where it is waited for.
+//! It does not check what a script wrote and who received it: only its test knows that. `torture` checks all
+//! eight invariants. Who waits for a call checks that it ends in time.
 
 use std::ffi::OsStr;
 use std::rc::Rc;
 
 use fargate_local_cloud::TaskRecord;
-pub use fargate_playground::invariants::job_of;
 use fargate_playground::invariants::{
     self, BrokenInvariant, ProductInvariant, SecretText, files_below,
 };
 use fargate_playground::leftovers;
 
+use crate::checked_host::CheckedHost;
 use crate::job::{StageExitCodes, StageResult, TestJob};
-use crate::site::TestHost;
 use crate::wait::until;
 
-/// Of the driver, in builds with debug assertions: where it ends, maybe by a panic.
+/// The variable that makes a debug build of the driver end at a certain step.
 pub const END_AT: &str = "FARGATE_RUNNER_END_AT";
 
 #[track_caller]
@@ -28,7 +27,7 @@ fn hold(broken: &[BrokenInvariant]) {
 }
 
 /// I1: every task stops, no state file and no process stays, neither here nor of a task.
-pub async fn no_orphan(site: &TestHost) {
+pub async fn no_orphan(site: &CheckedHost) {
     let cloud = site.cloud();
     until("every task stopped", || cloud.live_tasks() == 0).await;
     let left = || leftovers::of_all(site.folder(), &site.state_dir(), &cloud.tasks());
@@ -38,7 +37,7 @@ pub async fn no_orphan(site: &TestHost) {
 
 /// I2: at most one task of a job is meant to live at a time.
 #[track_caller]
-pub fn no_double(site: &TestHost) {
+pub fn no_double(site: &CheckedHost) {
     hold(&invariants::no_double(&site.cloud().tasks(), &site.cloud().requests()));
 }
 
@@ -57,7 +56,7 @@ pub fn secrets(jobs: &[Rc<TestJob>], tasks: &[TaskRecord]) -> Vec<SecretText> {
 
 /// I6: no secret in files that stay, in what the stages said, or in what AWS was told.
 #[track_caller]
-pub fn no_secret_out(site: &TestHost, jobs: &[Rc<TestJob>], secrets: &[SecretText]) {
+pub fn no_secret_out(site: &CheckedHost, jobs: &[Rc<TestJob>], secrets: &[SecretText]) {
     let inputs = site.folder().join("runner");
     let mut files = files_below(site.folder());
     files.retain(|path| !path.starts_with(&inputs));
@@ -80,8 +79,8 @@ pub fn no_odd_end(jobs: &[Rc<TestJob>]) {
     hold(&verdicts.chain(panicked).collect::<Vec<_>>());
 }
 
-/// What `run` says by its code and by the file beside it, where the two differ: a script's failure
-/// has its status there, and nothing else has one.
+/// What is wrong if the exit code of `run` and the exit code file contradict each other: a script's failure
+/// has its status in the file, and nothing else has one.
 fn contradiction(heard: &StageResult) -> Option<String> {
     let StageExitCodes { build_failure, system_failure, exit_code } = heard.beside.as_ref()?;
     let (code, arguments) = (heard.ended.code, &heard.ended.arguments);
@@ -101,12 +100,12 @@ fn contradiction(heard: &StageResult) -> Option<String> {
 
 /// I8: every RunTask asked for what the operator named, in a configuration or as a flag.
 #[track_caller]
-pub fn tenant_wall(site: &TestHost, jobs: &[Rc<TestJob>]) {
+pub fn tenant_wall(site: &CheckedHost, jobs: &[Rc<TestJob>]) {
     let mut allowed = site.named_by_the_operator();
     let flags = jobs.iter().flat_map(|job| &job.arguments);
     allowed.extend(flags.map(|flag| flag.to_string_lossy().into_owned()));
     let mut requests = site.cloud().requests();
-    // What a test launches by itself names no owner.
+    // A task that a test itself starts has no `startedBy`.
     requests.retain(|request| request.body["startedBy"].is_string());
     hold(&invariants::tenant_wall(&requests, |name| allowed.contains(name)));
 }

@@ -11,6 +11,7 @@ use fargate_model::job::{JobIdentity, JobKey};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::files::write_whole;
 use crate::process::{PipeReading, TestProcess, TestProcessResult};
 
 /// What `BUILD_FAILURE_EXIT_CODE` says.
@@ -18,14 +19,14 @@ pub const BUILD_FAILURE: i32 = 1;
 /// What `SYSTEM_FAILURE_EXIT_CODE` says.
 pub const SYSTEM_FAILURE: i32 = 2;
 
-/// How a stage ended, and what gitlab-runner finds beside that.
+/// How a stage ended, and the exit codes that gitlab-runner compares it with.
 #[derive(Clone, Debug)]
 pub(crate) struct StageResult {
     pub ended: TestProcessResult,
     pub beside: Option<StageExitCodes>,
 }
 
-/// See [`StageResult`].
+/// The exit codes of a stage's environment, and the file with the script's exit code.
 #[derive(Clone, Debug)]
 pub(crate) struct StageExitCodes {
     /// Its code for a script that failed.
@@ -44,9 +45,9 @@ pub struct TestJob {
     pub environment: BTreeMap<OsString, OsString>,
     /// Arguments before the stage's own.
     pub arguments: Vec<OsString>,
-    /// The token in its response, which must show nowhere.
+    /// The token in its response, which must not appear anywhere else.
     pub token: String,
-    /// The `fargate-runner` that its stages are.
+    /// The `fargate-runner` that its stages call.
     pub program: PathBuf,
     state_dir: PathBuf,
     number: u64,
@@ -94,7 +95,7 @@ impl TestJob {
         }
     }
 
-    /// The same job with the same files, and nothing said yet.
+    /// The same job with the same files, and with no results yet.
     pub(crate) fn again(&self) -> Self {
         Self {
             folder: self.folder.clone(),
@@ -104,7 +105,7 @@ impl TestJob {
             program: self.program.clone(),
             state_dir: self.state_dir.clone(),
             number: self.number,
-            // Far from the numbers of the other view's scripts.
+            // The scripts of the two views must not have the same numbers.
             scripts: RefCell::new(*self.scripts.borrow() + 1000),
             heard: RefCell::default(),
             keys: RefCell::default(),
@@ -161,7 +162,7 @@ impl TestJob {
         ended
     }
 
-    /// What stands beside the end of a stage, where the environment of the job is gitlab-runner's.
+    /// The exit codes beside the end of a stage, if the environment of the job is as gitlab-runner sets it.
     fn beside(&self) -> Option<StageExitCodes> {
         let value = |name: &str| self.environment.get(OsStr::new(name));
         let code = |name| value(name)?.to_str()?.parse::<NonZeroU8>().ok();
@@ -185,19 +186,19 @@ impl TestJob {
         self.keys.borrow_mut().extend(key.and_then(|key| key.lines().nth(3)).map(str::to_owned));
     }
 
-    /// A part of every private key that was seen in its state file.
+    /// A part of every private key that its state file has had.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         self.keys.borrow().iter().cloned().collect()
     }
 
-    /// Everything that the stages of this job have said so far.
+    /// The results of all stages of this job so far.
     #[must_use]
     pub fn said(&self) -> Vec<TestProcessResult> {
         self.heard.borrow().iter().map(|heard| heard.ended.clone()).collect()
     }
 
-    /// How all of them ended, for the judge.
+    /// The same with their exit codes, for the checks.
     pub(crate) fn all_heard(&self) -> Vec<StageResult> {
         self.heard.borrow().clone()
     }
@@ -299,11 +300,11 @@ impl TestJob {
     pub fn change_state(&self, change: impl FnOnce(&mut Value)) {
         let mut state = self.state().expect("a state file");
         change(&mut state);
-        fs::write(self.state_file(), state.to_string()).expect("a writable state file");
+        write_whole(&self.state_file(), state.to_string()).expect("a writable state folder");
     }
 }
 
-/// A response as GitLab sends it, with what the product reads and a secret that it must not repeat.
+/// A response as GitLab sends it: what the product reads, and a secret that it must not repeat.
 fn response_of(number: u64, token: &str) -> Value {
     json!({
         "id": number,

@@ -2,9 +2,11 @@
 //! real processes, and the invariants that hold after every fault.
 //!
 //! It asserts, so it panics; it is no place for product code and knows no internals of it. A test
-//! opens a [`TestHost`], plays jobs on it, and ends with [`TestHost::close`], which checks what must always
+//! opens a [`CheckedHost`], plays jobs on it, and ends with [`CheckedHost::close`], which checks what
+//! must always
 //! hold.
 
+mod checked_host;
 mod containers;
 mod ecs;
 mod files;
@@ -18,18 +20,19 @@ mod process;
 mod python;
 mod redact;
 pub mod scenes;
-mod site;
 mod size;
 mod sshd;
+mod toml_key;
 mod wait;
 
+pub use checked_host::{CheckedHost, agent, runner};
 pub use containers::ContainerEngine;
 pub use ecs::client as ecs_client;
 pub use fargate_playground::invariants::{contains, files_below};
 pub use fargate_playground::relay::{
     ConnectionCut, FaultyRelay, RelayBehaviour, RelayFault, RelayFaultKind, RelaySide, RelayTarget,
 };
-pub use files::replace_in;
+pub use files::{copy_program, replace_in, write_program, write_whole};
 pub use installation::RunnerInstallation;
 pub use invariants::END_AT;
 pub use job::{BUILD_FAILURE, SYSTEM_FAILURE, TestJob};
@@ -42,7 +45,7 @@ pub use process::{
 };
 pub use python::python;
 pub use redact::redacted;
-pub use site::{TestHost, agent, runner};
 pub use size::megabytes;
 pub use sshd::SshdSetup;
+pub use toml_key::set_key;
 pub use wait::{PATIENCE, until, until_found};

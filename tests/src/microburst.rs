@@ -1,5 +1,5 @@
-//! `microburst`, a proxy that others wrote: it injects faults in AWS's own wire format between the
-//! product and a cloud, and tells what it injected. Its rules are its own language.
+//! `microburst`, a proxy that others wrote. It injects faults in the wire format of AWS between the product
+//! and a cloud, and reports what it injected. Its rules have a language of their own.
 
 use std::fs;
 use std::future::ready;
@@ -39,7 +39,7 @@ pub struct MicroburstFault {
 }
 
 impl MicroburstProxy {
-    /// Starts it before `endpoint` with these rules; `None` where it cannot be had.
+    /// Starts it before `endpoint` with these rules. `None` if it is not installed.
     ///
     /// # Panics
     ///
@@ -48,7 +48,7 @@ impl MicroburstProxy {
         let python = python()?;
         // It takes no port 0.
         let address = free_place();
-        // Its first call is answered by itself: the cloud may live in this thread.
+        // It answers its first call itself, because the cloud may run in this thread.
         let own = json!({ "code": "ServerException", "status": 500 });
         rules.insert(0, json!({ "service": "ecs", "operation": WARM_UP, "error": own }));
         // JSON is YAML.
@@ -65,7 +65,7 @@ impl MicroburstProxy {
                 "--port",
                 &address.port().to_string(),
             ])
-            // The name of the host is part of what is signed.
+            // The signature covers the name of the host.
             .args(["--upstream", endpoint.trim_end_matches('/'), "--resign", "--config"])
             .arg(&config)
             .env_clear()
@@ -79,7 +79,7 @@ impl MicroburstProxy {
         let process = command.spawn().expect("just installed");
         let proxy = Self { address, _process: process, _folder: folder };
         until("microburst answers", || proxy.get("health").is_ok()).await;
-        // With the first call that it sees it reads the models of ECS: seconds, on a busy machine.
+        // At its first call it reads the models of ECS, which takes seconds on a busy machine.
         until_found("it knows ECS", || ready(proxy.warm_up())).await;
         Some(proxy)
     }

@@ -2,8 +2,8 @@
 
 use std::env;
 
-/// True if `program` is on PATH. Where it is not, says `SKIPPED` and is false, except in CI (the
-/// variable `CI` is set), where nothing is skipped.
+/// True if `program` is on PATH. If it is not, prints `SKIPPED`. In CI (the variable `CI` is set) nothing is
+/// skipped.
 ///
 /// # Panics
 ///
@@ -18,7 +18,7 @@ pub fn have(program: &str) -> bool {
     there
 }
 
-/// Says why a check cannot be made here.
+/// Prints why a check is skipped here.
 ///
 /// # Panics
 ///

@@ -1,14 +1,14 @@
-//! Places of this machine at which nobody else listens.
+//! Addresses of this machine at which nobody else listens.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// A free port at an address of this process, whose last byte goes round: no other test takes the port
-/// before somebody listens there.
+/// A free port at an address of this process. Each call takes the next last byte of the address, so that no
+/// other test takes the port before somebody listens there.
 ///
 /// # Panics
 ///
-/// If the machine has no loopback to spare.
+/// If the machine has no free loopback address.
 #[must_use]
 pub fn free_place() -> SocketAddr {
     static NEXT: AtomicU8 = AtomicU8::new(1);

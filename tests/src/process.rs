@@ -1,5 +1,5 @@
-//! A stage as gitlab-runner sees it: a process of its own with two pipes, waited for until it ended
-//! and every holder of its pipes is gone.
+//! A stage as gitlab-runner sees it: a process with two pipes. It is over when the process has ended and
+//! every process with an end of its pipes is gone.
 
 use std::ffi::OsString;
 use std::fs;
@@ -37,7 +37,7 @@ pub enum PipeReading {
     OnDemand,
 }
 
-/// True if this process ignores the signal `number`, and so hands that on to all that it starts.
+/// True if this process ignores the signal `number`. Then every process that it starts ignores it, too.
 ///
 /// # Panics
 ///
@@ -50,7 +50,7 @@ pub fn is_ignored(number: u32) -> bool {
     mask.expect("a mask of signals") >> (number - 1) & 1 == 1
 }
 
-/// Starts `command` in a group of its own; what it was called with, and the child.
+/// Starts `command` in a process group of its own. Gives its arguments and the child.
 fn spawn(mut command: Command) -> (Vec<OsString>, Child) {
     command.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
     let arguments = command.as_std().get_args().map(ToOwned::to_owned).collect();
@@ -179,7 +179,7 @@ impl TestProcess {
         self.stdout.bytes.borrow().len()
     }
 
-    /// Returns once `text` stands in what it wrote to stdout.
+    /// Returns when its stdout contains `text`.
     ///
     /// # Panics
     ///
@@ -189,7 +189,7 @@ impl TestProcess {
         self.expect(seen, text);
     }
 
-    /// The same of stderr.
+    /// Returns when its stderr contains `text`.
     ///
     /// # Panics
     ///
@@ -306,8 +306,8 @@ pub fn is_error(line: &str) -> bool {
     line.strip_prefix("fargate-runner: ").unwrap_or(line).starts_with("error: ")
 }
 
-/// True if the process may still do something: it is there and no zombie, and neither ends nor was
-/// sent KILL, after which nothing of it runs, however long a busy machine takes to bury it.
+/// True if the process may still run: it exists, is no zombie, does not end, and was not sent KILL. After KILL
+/// it runs no more, although a busy machine may take long to remove it.
 #[must_use]
 pub fn alive(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -323,7 +323,7 @@ pub fn alive(pid: Pid) -> bool {
         && pending & PENDING_KILL == 0
 }
 
-/// The same look as a condition of `sh` in a task, at the process whose id `pid` expands to.
+/// The same check as a condition of `sh` in a task, for the process whose id `pid` expands to.
 #[must_use]
 pub fn alive_in_task(pid: &str) -> String {
     format!(
@@ -345,7 +345,7 @@ pub fn memory_kib(pid: Pid) -> u64 {
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number of KiB")
 }
 
-/// The name of a process that no other test on this machine has.
+/// A name for a process that no other test on this machine uses.
 #[must_use]
 pub fn mark(name: &str) -> String {
     format!("{name}-of-{}.", std::process::id())
@@ -367,7 +367,7 @@ pub fn wait_at(gate: &str) -> String {
     format!("(exec -a {gate} sleep 1000)")
 }
 
-/// Lets a script go on that waits at `gate`.
+/// Lets the script go on that waits at `gate`.
 ///
 /// # Panics
 ///
@@ -375,7 +375,7 @@ pub fn wait_at(gate: &str) -> String {
 pub async fn pass(gate: &str) {
     until("the script waits", || process(gate).is_some()).await;
     let sleeper = process(gate).expect("just seen");
-    // The one signal whose work a shell does not report.
+    // A shell reports nothing about a process that ended by this signal.
     nix::sys::signal::kill(sleeper, Signal::SIGPIPE).expect("a process of ours");
     until("the script goes on", || process(gate).is_none()).await;
 }

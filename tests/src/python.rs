@@ -1,4 +1,4 @@
-//! A Python with the judges that others wrote in it, installed for these tests alone.
+//! A Python with the libraries that these tests compare the product with. It is installed for them alone.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Makes what people read the same in every run, so that it can be compared as a whole.
+//! Replaces what differs from run to run, so that a test can compare a text as a whole.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use regex::Regex;
 /// What differs from run to run, and what is shown in its place. In order.
 static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
-        // Before the shorter ids that stand in them.
+        // These contain shorter ids, so they come first.
         (r"[0-9a-f]{32}", "TASK"),
         (r"\b[Tt]ask [0-9a-f]{8}\b", "task ID"),
         (r"section_(start|end):\d+", "section_$1:TIME"),

@@ -1,22 +1,22 @@
-//! Scenes of a job that go the same way whichever SSH server stands in its task.
+//! Parts of tests that are the same for every SSH server in a job's task.
 
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
 
+use crate::checked_host::CheckedHost;
 use crate::files::replace_in;
 use crate::job::{BUILD_FAILURE, SYSTEM_FAILURE, TestJob};
 use crate::process::{TestProcessResult, mark, process};
-use crate::site::TestHost;
 use crate::wait::{PATIENCE, until};
 
-/// A script that is told to end says its last words, and its job goes on with the next stage.
+/// A script that is told to end prints its last line, and its job goes on with the next stage.
 ///
 /// # Panics
 ///
 /// If it goes otherwise.
-pub async fn a_cancelled_script_ends(site: &TestHost) {
-    // What would keep the stage longer than it may take lasts longer than that.
+pub async fn a_cancelled_script_ends(site: &CheckedHost) {
+    // The process sleeps for longer than the stage may take.
     site.set("defaults.timeouts.cancel_return", "1m");
     site.set("defaults.timeouts.cancel_grace", "1m");
     let job = site.prepared().await;
@@ -40,7 +40,7 @@ pub async fn a_cancelled_script_ends(site: &TestHost) {
 ///
 /// If it goes otherwise.
 pub async fn what_ignores_term_is_gone_before_the_next_stage(
-    site: &TestHost,
+    site: &CheckedHost,
     script: &str,
     marks: &[&str],
 ) {
@@ -70,12 +70,12 @@ pub async fn what_ignores_term_is_gone_before_the_next_stage(
     job.heard(next).await.with_code(SYSTEM_FAILURE);
 }
 
-/// The second signal ends the stage, however long the script would be let be.
+/// The second signal ends the stage at once, however long the script has to end.
 ///
 /// # Panics
 ///
 /// If it goes otherwise.
-pub async fn a_second_signal_returns_at_once(site: &TestHost) {
+pub async fn a_second_signal_returns_at_once(site: &CheckedHost) {
     site.set("defaults.timeouts.cancel_return", "1m");
     site.set("defaults.timeouts.cancel_grace", "1m");
     let job = site.prepared().await;
@@ -83,7 +83,7 @@ pub async fn a_second_signal_returns_at_once(site: &TestHost) {
     let mut running = job.start_run(script);
     running.wrote("started").await;
     running.signal(Signal::SIGTERM);
-    // Two signals that are one after the other, not merged into one.
+    // The system would merge two signals that come at once.
     running.wrote("told to end").await;
     let told = Instant::now();
     running.signal(Signal::SIGTERM);
@@ -113,7 +113,7 @@ pub async fn killed_while_it_runs(job: &TestJob, before: &str, name: &str) {
 /// # Panics
 ///
 /// If it goes otherwise.
-pub async fn a_script_without_its_client_ends(site: &TestHost) {
+pub async fn a_script_without_its_client_ends(site: &CheckedHost) {
     site.set("defaults.timeouts.client_gone", "1s");
     let job = site.prepared().await;
     let abandoned = mark("abandoned");
@@ -143,7 +143,7 @@ pub async fn of_two_runs_the_later_one_wins(job: &TestJob) -> TestProcessResult 
 ///
 /// Unless the stage ends with `code` and one line of our own.
 pub async fn stopped_while_running(
-    site: &TestHost,
+    site: &CheckedHost,
     job: &TestJob,
     code: i32,
     (stop_code, reason): (&str, &str),
@@ -178,7 +178,7 @@ pub const TAKEN_AWAY: [((&str, &str), &str); 5] = [
 /// # Panics
 ///
 /// If it goes otherwise.
-pub async fn taken_away(site: &TestHost, job: &TestJob, stop: (&str, &str), cause: &str) {
+pub async fn taken_away(site: &CheckedHost, job: &TestJob, stop: (&str, &str), cause: &str) {
     let line = stopped_while_running(site, job, SYSTEM_FAILURE, stop).await;
     let prefix = format!("fargate-runner: error: {cause} (ECS: \"{}\")", stop.1);
     assert!(line.starts_with(&prefix), "{line}");
@@ -191,7 +191,7 @@ pub async fn taken_away(site: &TestHost, job: &TestJob, stop: (&str, &str), caus
 /// # Panics
 ///
 /// If it goes otherwise.
-pub async fn a_task_reaches_its_maximum_lifetime(site: &TestHost) {
+pub async fn a_task_reaches_its_maximum_lifetime(site: &CheckedHost) {
     site.set("defaults.timeouts.lifetime_margin", "5s");
     let job = site.job();
     replace_in(&job.response(), "\"timeout\":3600", "\"timeout\":1");

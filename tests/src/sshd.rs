@@ -13,9 +13,9 @@ use std::path::Path;
 use aws_sdk_ecs::types::{ContainerDefinition, EfsVolumeConfiguration, MountPoint, Volume};
 use fargate_local_cloud::LocalCloud;
 
+use crate::checked_host::CheckedHost;
 use crate::ecs;
 use crate::neighbour::skip;
-use crate::site::TestHost;
 
 /// Where `sshd` and `dropbear` lie; neither has to be on PATH.
 const SERVERS: [(&str, &str); 2] =
@@ -207,7 +207,7 @@ impl SshdSetup {
     }
 
     /// Registers it and lets the jobs to come use it, whatever host key it shows first.
-    pub async fn serve(&self, site: &TestHost) {
+    pub async fn serve(&self, site: &CheckedHost) {
         let family = self.register(site.cloud(), "stock-sshd").await;
         site.set("defaults.task_definition", family);
         site.set("defaults.host_key", "first_use");

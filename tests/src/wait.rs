@@ -1,14 +1,12 @@
-//! Waiting for a condition, with a deadline and with words for its failure.
+//! Waiting for a condition in a test: one that does not come in time fails the test with words for it.
 
 use std::future::ready;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use fargate_playground::wait::{AGAIN, look_until};
 
 /// Longest wait for what should happen soon: generous, because tests share two cores.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two looks.
-const AGAIN: Duration = Duration::from_millis(5);
 
 /// Returns once `condition` holds.
 ///
@@ -24,23 +22,10 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 /// # Panics
 ///
 /// With `what` and with what was seen last, if nothing is found within [`PATIENCE`].
-pub async fn until_found<T, Look>(what: &str, mut look: impl FnMut() -> Look) -> T
+pub async fn until_found<T, Look>(what: &str, look: impl FnMut() -> Look) -> T
 where
     Look: Future<Output = Result<T, String>>,
 {
-    let mut looks = interval(AGAIN);
-    // After a look that took long comes a pause all the same.
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seen = String::new();
-    let found = timeout(PATIENCE, async {
-        loop {
-            looks.tick().await;
-            match look().await {
-                Ok(found) => break found,
-                Err(instead) => seen = instead,
-            }
-        }
-    })
-    .await;
-    found.unwrap_or_else(|_| panic!("{what}: not within {} s; {seen}", PATIENCE.as_secs()))
+    let found = look_until(PATIENCE, AGAIN, look).await;
+    found.unwrap_or_else(|seen| panic!("{what}: not within {} s; {seen}", PATIENCE.as_secs()))
 }

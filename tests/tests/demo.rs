@@ -1,20 +1,20 @@
-//! The demo as a newcomer sees it: the real binaries, as lines in a pipe and live on a terminal.
+//! The demo as a new user sees it: the real binaries, as lines in a pipe and live on a terminal.
 
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use fargate_playground::programs;
+use fargate_tests::write_program;
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Longest time that a demo may take here; unhurried it takes a tenth.
+/// Longest time for a demo on a busy machine. On an idle one it takes a tenth of this.
 const DEADLINE: Duration = Duration::from_secs(100);
 
 fn demo() -> Command {
@@ -33,7 +33,7 @@ fn ended(child: &mut Child) -> i32 {
     std::thread::scope(|scope| {
         scope.spawn(move || sender.send(child.wait()).ok());
         let status = status.recv_timeout(DEADLINE).unwrap_or_else(|_| {
-            // The thread that waits for it is joined before anybody hears of this.
+            // The thread that waits for the demo is joined before this is seen.
             kill(pid, Signal::SIGKILL).ok();
             panic!("the demo still ran after {} s", DEADLINE.as_secs())
         });
@@ -66,7 +66,7 @@ impl DemoTerminal {
         let (sender, pieces) = channel();
         std::thread::spawn(move || {
             let mut buffer = vec![0; 65536];
-            // The last holder of the other side being gone reads as an error here.
+            // A read fails when the last process with the other side of the terminal is gone.
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 if sender.send(buffer[..count].to_vec()).is_err() {
                     break;
@@ -110,7 +110,7 @@ impl DemoTerminal {
 
 impl Drop for DemoTerminal {
     fn drop(&mut self) {
-        // Ended already is what is wanted.
+        // If it has ended already, there is nothing to do.
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -157,8 +157,7 @@ fn a_driver_that_forgets_to_clean_up_is_found_out() {
     let real = programs::runner(None).unwrap();
     let script =
         format!("#!/bin/sh\n[ \"$2\" = cleanup ] && exit 0\nexec {} \"$@\"\n", real.display());
-    std::fs::write(&forgetful, script).unwrap();
-    std::fs::set_permissions(&forgetful, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&forgetful, &script);
     let output =
         demo().arg("--runner").arg(&forgetful).env("TMPDIR", folder.path()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -1,18 +1,18 @@
-//! `exec`: one command in one fresh task, for a person.
+//! `exec`: a person runs one command in one new task.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
 
 use fargate_local_cloud::CloudFault;
-use fargate_tests::{PATIENCE, TestHost, TestJob, TestProcessResult, until};
+use fargate_tests::{CheckedHost, PATIENCE, TestJob, TestProcessResult, until};
 use nix::sys::signal::Signal;
 
 /// Exit code when the command never ran.
 const NEVER_RAN: i32 = 125;
 
 /// A person at this host: the configuration, and no gitlab-runner.
-fn person(site: &TestHost) -> Rc<TestJob> {
+fn person(site: &CheckedHost) -> Rc<TestJob> {
     site.job_with(|job| {
         job.environment.retain(|name, _| {
             let name = name.to_string_lossy();
@@ -31,7 +31,7 @@ async fn exec(person: &TestJob, arguments: &[&str]) -> TestProcessResult {
 
 #[tokio::test]
 async fn stdout_is_the_command_s_alone_byte_for_byte() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let person = person(&site);
     let ended = exec(&person, &["-q", "--", "printf", "x"]).await.with_code(0);
     assert_eq!((ended.stdout.as_slice(), ended.err().as_str()), (&b"x"[..], ""));
@@ -49,7 +49,7 @@ async fn stdout_is_the_command_s_alone_byte_for_byte() {
 
 #[tokio::test]
 async fn the_exit_code_is_the_command_s() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let person = person(&site);
     for code in [1, 3, 124, 126, 255] {
         let command = format!("echo out; echo err >&2; exit {code}");
@@ -63,7 +63,7 @@ async fn the_exit_code_is_the_command_s() {
 
 #[tokio::test]
 async fn a_script_comes_from_a_file() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let person = person(&site);
     let script = site.folder().join("runner").join("script.sh");
     fs::write(&script, "echo one; exit 4").expect("a writable folder");
@@ -77,7 +77,7 @@ async fn a_script_comes_from_a_file() {
 
 #[tokio::test]
 async fn its_task_has_the_size_and_the_short_idle_time_that_were_asked_for() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let person = person(&site);
     let size = ["-q", "--cpu", "512", "--memory", "2048", "--", "true"];
     exec(&person, &size).await.passed();
@@ -92,7 +92,7 @@ async fn its_task_has_the_size_and_the_short_idle_time_that_were_asked_for() {
 
 #[tokio::test]
 async fn what_keeps_a_command_from_running_gives_125() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let person = person(&site);
     let ended = exec(&person, &["--cpu", "3", "--memory", "4", "--", "true"]).await;
     insta::assert_snapshot!(ended.with_code(NEVER_RAN).err(), @"
@@ -122,7 +122,7 @@ async fn what_keeps_a_command_from_running_gives_125() {
 
 #[tokio::test]
 async fn an_interrupt_ends_the_command_and_its_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let person = person(&site);
     let command = "trap 'echo interrupted; exit 130' INT; echo up; sleep 1000 & wait";
     let mut running = person.start(&["--", "bash", "-c", command]);
@@ -138,7 +138,7 @@ async fn an_interrupt_ends_the_command_and_its_task() {
 
 #[tokio::test]
 async fn an_interrupt_while_the_task_starts_stops_it() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let phase = fargate_local_cloud::CloudTaskPhase::Pending;
     site.cloud().fail("RunTask", CloudFault::TaskHeld { phase });
     let person = person(&site);
@@ -154,7 +154,7 @@ async fn an_interrupt_while_the_task_starts_stops_it() {
 
 #[tokio::test]
 async fn a_task_that_is_stopped_from_outside_is_told_as_that() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let person = person(&site);
     let mut running = person.start(&["--", "sh", "-c", "echo up; exec sleep 1000"]);
     running.wrote("up").await;
@@ -172,7 +172,7 @@ async fn a_task_that_is_stopped_from_outside_is_told_as_that() {
 
 #[tokio::test]
 async fn a_command_that_leaves_with_0_when_its_task_is_taken_back_has_not_passed() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let person = person(&site);
     let program = "import signal, sys, time\n\
                    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n\
@@ -189,7 +189,7 @@ async fn a_command_that_leaves_with_0_when_its_task_is_taken_back_has_not_passed
 
 #[tokio::test]
 async fn its_state_is_gone_afterwards() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let person = person(&site);
     exec(&person, &["-q", "--", "true"]).await.passed();
     let jobs = fs::read_dir(site.state_dir().join("jobs")).expect("a folder").count();

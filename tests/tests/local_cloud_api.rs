@@ -1,4 +1,4 @@
-//! The local cloud judged by someone else's client and someone else's model of the API: boto3 and
+//! The local cloud, checked with a client and a model of the API that others wrote: boto3 and
 //! botocore.
 
 use std::path::{Path, PathBuf};

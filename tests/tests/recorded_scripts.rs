@@ -1,5 +1,5 @@
-//! Recorded jobs of a real gitlab-runner, replayed through the real binaries on the local cloud:
-//! the same stages in the same order, the same verdict, and every script byte in the task.
+//! Recorded jobs of a real gitlab-runner, played through the real binaries on the local cloud: the
+//! same stages in the same order, the same verdict, and every byte of the scripts in the task.
 
 mod recorded_jobs;
 
@@ -10,13 +10,12 @@ use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, EfsVolumeConfiguration, KeyValuePair, MountPoint,
     NetworkMode, Volume,
 };
-use fargate_local_cloud::{CloudOptions, LocalCloud};
+use fargate_local_cloud::LocalCloud;
 use fargate_playground::git_server::{GitServer, make_repository};
-use fargate_playground::runner::{
-    DriverCommands, PlayedJob, RecordedScripts, RunnerImitation, ScriptSource,
-};
-use fargate_playground::{environment, leftovers, programs};
-use fargate_tests::until;
+use fargate_playground::runner::{PlayedJob, RecordedScripts, RunnerImitation, ScriptSource};
+use fargate_playground::test_host::{TestHost, TestHostOptions};
+use fargate_playground::{leftovers, programs};
+use fargate_tests::{PATIENCE, until};
 use recorded_jobs::replayed::{CHECKSUM, FILES, every_recorded_job, play, scripts, times};
 use sha2::{Digest, Sha256};
 
@@ -26,58 +25,40 @@ const HELPER: &str = "/opt/helper";
 
 /// Everything one replayed job needs.
 struct ReplaySetup {
-    folder: tempfile::TempDir,
-    cloud: LocalCloud,
+    host: TestHost,
     git: GitServer,
     runner: RunnerImitation,
 }
 
 impl ReplaySetup {
     async fn open(name: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let repositories = folder.path().join("repositories");
+        let options = TestHostOptions::new(&driver(), &programs::agent().unwrap(), "replay-");
+        let host = TestHost::open(options).await.unwrap();
+        let repositories = host.folder().join("repositories");
         make_repository(&repositories, "group/project.git", &FILES).await.unwrap();
         let git = GitServer::serve(&repositories).await.unwrap();
-        let options = CloudOptions {
-            folder: Some(folder.path().join("cloud")),
-            ..CloudOptions::new(programs::agent().unwrap())
-        };
-        let cloud = LocalCloud::serve(options).await.unwrap();
-        let family = register_definition_with_helper(&cloud).await;
-        let configuration = folder.path().join("config.toml");
-        let text = cloud
-            .configuration(&folder.path().join("state"))
-            .replace("\"ci-job\"", &format!("\"{family}\""));
+        let family = register_definition_with_helper(host.cloud()).await;
+        let text = host.usual_configuration().replace("\"ci-job\"", &format!("\"{family}\""));
         assert!(text.contains(&family), "the configuration names the task definition");
-        let text = environment::with_log_file(&text, &folder.path().join("driver.log"));
-        std::fs::write(&configuration, text).unwrap();
-        let jobs = folder.path().join("jobs");
-        std::fs::create_dir(&jobs).unwrap();
-        let configuration = configuration.to_string_lossy();
+        host.configure(&text).unwrap();
         let runner = RunnerImitation {
-            driver: DriverCommands::new(&driver(), &["custom"], &["-c", &configuration]),
-            environment: environment::of_driver(&cloud.endpoint(), cloud.access_keys()),
-            builds_dir: "/builds".to_owned(),
-            cache_dir: "/cache".to_owned(),
-            short_token: "testtestt".to_owned(),
-            folder: jobs,
-            times: times(),
             output_limit: 16 * 1024 * 1024,
             scripts: scripts(name, &git.host()),
+            ..host.runner("testtestt", times()).unwrap()
         };
-        Self { folder, cloud, git, runner }
+        Self { host, git, runner }
     }
 
     /// Waits until all tasks have stopped, and checks that nothing else is left.
-    async fn close(self) {
-        until("the end of every task", || self.cloud.live_tasks() == 0).await;
-        let tasks = self.cloud.tasks();
+    async fn close(mut self) {
+        until("the end of every task", || self.host.cloud().live_tasks() == 0).await;
+        let tasks = self.host.cloud().tasks();
         self.git.shutdown().await;
-        let (jobs, state) = (self.folder.path().join("jobs"), self.folder.path().join("state"));
+        let (jobs, state) = (&self.runner.folder, self.host.state_dir());
         // A sandbox ends a moment after its task.
-        let left = || leftovers::of_all(&jobs, &state, &tasks);
+        let left = || leftovers::of_all(jobs, &state, &tasks);
         until(&format!("nothing left of {:?}", left()), || left().is_none()).await;
-        self.cloud.shutdown().await;
+        self.host.shut_down(PATIENCE).await.unwrap();
     }
 }
 

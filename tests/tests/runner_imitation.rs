@@ -1,11 +1,10 @@
-//! The imitation of gitlab-runner against what a real one did: the recorded jobs whose driver
-//! was told to misbehave are played through a driver that misbehaves the same way.
+//! The imitation of gitlab-runner, compared with a real one: it plays the recorded jobs through a
+//! driver that misbehaves in the same way.
 
 mod recorded_jobs;
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use fargate_playground::runner::{
     GitLabJob, JobControl, KillTimes, OUTPUT_LIMIT, PlayedJob, RunnerImitation, RunnerTimes,
     ScriptSource,
 };
+use fargate_tests::write_program;
 use recorded_jobs::JobRecording;
 use serde_json::Value;
 
@@ -72,8 +72,7 @@ impl RunnerSetup {
     fn set(recording: &JobRecording, (call, how): (String, String)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let driver = folder.path().join("driver");
-        fs::write(&driver, RECORDER).unwrap();
-        fs::set_permissions(&driver, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&driver, RECORDER);
         let jobs = folder.path().join("jobs");
         fs::create_dir(&jobs).unwrap();
         let usual = serde_json::json!({"driver": {"name": "recorder", "version": "1"}, "hostname": "task-1"});

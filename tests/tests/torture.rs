@@ -1,13 +1,13 @@
-//! The product tortures itself: no invariant breaks, whatever is drawn, and one that breaks is told.
+//! `fargate-local torture` itself: no invariant breaks for any draw, and it reports one that
+//! breaks.
 
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use fargate_tests::{agent, contains, runner, until};
+use fargate_tests::{agent, contains, runner, until, write_program};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::timeout;
@@ -102,8 +102,7 @@ fn no_invariant_breaks_in_the_seeds_of_ci() {
 fn untrue_driver(folder: &Path, lines: &str) -> String {
     let program = folder.join("fargate-runner");
     let text = format!("#!/bin/sh\ntrue_one={}\n{lines}\n", runner().display());
-    fs::write(&program, text).expect("a script");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+    write_program(&program, &text);
     program.to_string_lossy().into_owned()
 }
 

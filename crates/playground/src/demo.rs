@@ -1,13 +1,13 @@
 //! `fargate-local demo`: a cloud, a git server and six jobs on this machine.
 //!
-//! The jobs are played stage by stage, as gitlab-runner would, through the real `fargate-runner`,
-//! several at a time. Afterwards everything that must be gone is looked for. Nothing is built
-//! here and nothing outside a temporary folder is written.
+//! It plays the jobs stage by stage, as gitlab-runner does, through the real `fargate-runner`, several at
+//! a time. Afterwards it checks that nothing is left. It builds nothing, and writes nothing outside a
+//! temporary folder.
 
 mod demo_display;
+mod demo_run;
 mod display_rows;
 mod fault_rules;
-mod host;
 mod plan;
 mod progress;
 mod report;
@@ -17,15 +17,15 @@ mod timeline;
 use std::io;
 use std::path::PathBuf;
 
-use fargate_local_cloud::ServeError;
 use fargate_model::id::IdError;
 
 use crate::faults;
 use crate::programs::{self, MissingProgram};
 use crate::signals::TerminationSignals;
 use crate::terminal::{ProgressMode, TerminalCapabilities, TerminalColourMode};
+use crate::test_host::{CloudStillRuns, TestHostError};
+use demo_run::DemoRun;
 use fault_rules::DemoFaultRules;
-use host::DemoHost;
 
 /// Play six jobs on a local cloud, and check that nothing is left.
 #[derive(Clone, Debug, clap::Args)]
@@ -53,18 +53,13 @@ pub enum DemoError {
     /// The rules for what goes wrong cannot be used.
     #[error(transparent)]
     Faults(#[from] faults::FaultFileError),
-    /// The cloud did not start.
-    #[error("starting the local cloud")]
-    Cloud(#[from] ServeError),
+    /// The host or its cloud did not start.
+    #[error(transparent)]
+    Host(#[from] TestHostError),
     /// The cloud did not end.
-    #[error(
-        "the local cloud still ran {seconds} s after it was told to end; look for `bwrap` processes"
-    )]
-    CloudStays {
-        /// How long it was waited for.
-        seconds: u64,
-    },
-    /// A folder, a repository, a signal or standard output cannot be used.
+    #[error(transparent)]
+    CloudStays(#[from] CloudStillRuns),
+    /// A repository, a signal or standard output cannot be used.
     #[error("{doing}")]
     Io {
         /// What was being done.
@@ -73,7 +68,7 @@ pub enum DemoError {
         #[source]
         source: io::Error,
     },
-    /// The repository's address names no host. A bug of this program.
+    /// The address of the repository names no host: a bug of this program.
     #[error("naming the jobs")]
     Identity(#[from] IdError),
     /// Ctrl-C or SIGTERM.
@@ -85,12 +80,12 @@ fn io_error(doing: &'static str) -> impl Fn(io::Error) -> DemoError {
     move |source| DemoError::Io { doing, source }
 }
 
-/// Plays the demo; true if everything went as planned, or with faults, if no job came to a verdict
-/// that none of them explains and nothing is left.
+/// Plays the demo. True if everything went as planned and nothing is left. With faults, true if a fault
+/// explains each verdict that was not planned.
 ///
 /// # Errors
 ///
-/// [`DemoError`]
+/// [`DemoError`], if the demo cannot be played to its end.
 pub async fn run(args: DemoArgs) -> Result<bool, DemoError> {
     let faults = args.faults.map(DemoFaultRules::read).transpose()?;
     programs::installed("git", "git")?;
@@ -99,7 +94,7 @@ pub async fn run(args: DemoArgs) -> Result<bool, DemoError> {
     let agent = programs::agent()?;
     let abilities = TerminalCapabilities::of_stdout(args.color, args.progress);
     let mut signals = TerminationSignals::catch().map_err(io_error("catching signals"))?;
-    let house = DemoHost::build(&driver, agent, faults).await?;
-    let played = house.play(abilities, &mut signals).await;
-    house.close(played, abilities).await
+    let demo = DemoRun::start(&driver, &agent, faults).await?;
+    let played = demo.play(abilities, &mut signals).await;
+    demo.close(played, abilities).await
 }

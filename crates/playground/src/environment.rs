@@ -5,13 +5,12 @@ use std::path::Path;
 
 use fargate_local_cloud::AccessKeyPair;
 
-/// The Region in which the local cloud is addressed where the environment names none.
+/// The Region of the local cloud if the environment names none.
 const REGION: &str = "eu-west-1";
 
-/// The environment of this process, in which the AWS variables lead to the cloud at `endpoint` with the
-/// keys that it takes.
+/// The environment of this process, with AWS variables that lead to the cloud at `endpoint` with its keys.
 ///
-/// Profiles, keys and other endpoints of this process are left out: a demo must reach no real account.
+/// Profiles, keys and other endpoints of this process are left out, so that no job reaches a real account.
 #[must_use]
 pub fn of_driver(endpoint: &str, keys: &AccessKeyPair) -> Vec<(OsString, OsString)> {
     from(std::env::vars_os().collect(), endpoint, keys)
@@ -42,7 +41,7 @@ fn from(
     environment
 }
 
-/// The configuration `text` with the operator's log in the file `log`.
+/// The configuration `text`, changed so that the operator's log is the file `log`.
 #[must_use]
 pub fn with_log_file(text: &str, log: &Path) -> String {
     if text.lines().any(|line| line.trim_start().starts_with("log_file")) {

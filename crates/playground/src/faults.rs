@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fargate_local_cloud::{FAULT_REFERENCE, FaultRules, FaultRulesError};
 
-/// Bytes that are read of a file: more than rules may have, so that a longer one is found out.
+/// How many bytes of a file are read: more than rules may have, so that a file that is too long is refused.
 const READ: u64 = 2 * 1024 * 1024;
 
 /// Explain the rules for what goes wrong in the local cloud, or check a file of them.
@@ -47,7 +47,7 @@ pub enum FaultFileError {
 ///
 /// # Errors
 ///
-/// [`FaultFileError`]
+/// [`FaultFileError`], if the file cannot be used or standard output cannot be written.
 pub fn run(args: FaultsArgs) -> Result<(), FaultFileError> {
     let text = match args.file {
         None => FAULT_REFERENCE.to_owned(),
@@ -60,7 +60,7 @@ pub fn run(args: FaultsArgs) -> Result<(), FaultFileError> {
 ///
 /// # Errors
 ///
-/// [`FaultFileError::Read`] and [`FaultFileError::Rules`]
+/// [`FaultFileError::Read`] if the file cannot be read, and [`FaultFileError::Rules`] if it holds no rules.
 pub fn read(path: &Path) -> Result<FaultRules, FaultFileError> {
     let mut bytes = Vec::new();
     File::open(path)

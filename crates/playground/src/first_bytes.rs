@@ -1,6 +1,6 @@
-//! The first bytes of something that may go on for ever. It forgets the rest, and does not count it.
+//! Keeps the first bytes of a stream that may never end. It drops the rest and does not count it.
 
-/// Bytes that are kept of what was said over the network.
+/// How many bytes of a conversation over the network are kept.
 pub(crate) const OF_A_CONVERSATION: usize = 64 * 1024;
 
 /// Adds as much of `bytes` to `kept` as `limit` allows.

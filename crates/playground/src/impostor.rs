@@ -1,7 +1,7 @@
-//! A machine in a task's place: an SSH server with a key of its own, which lets everybody in, says
-//! yes to everything and writes down what it hears. Whoever proves the host key tells it nothing.
+//! Another machine in a task's place: an SSH server with a key of its own, which accepts every login and
+//! every request, and records what it hears. A driver that checks the host key tells it nothing.
 //!
-//! It runs nothing of what it hears, and leads nobody on to the task.
+//! It runs nothing of what it hears, and passes nothing on to the task.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,18 +18,18 @@ use russh::{Channel, ChannelId};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use crate::accept::next_connection;
 use crate::first_bytes::{OF_A_CONVERSATION, keep};
-use crate::relay::ACCEPT_AGAIN;
 
-/// Longest that it listens to one client.
+/// Longest time for one client.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What it was told by those who trusted it.
+/// What clients told the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImpostorRecord {
-    /// Connections, of whoever came.
+    /// How many clients connected.
     pub connections: usize,
     /// Requests after the key exchange: logins, channels, commands.
     pub requests: Vec<String>,
@@ -39,7 +39,7 @@ pub struct ImpostorRecord {
 
 type SharedImpostorRecord = Arc<watch::Sender<ImpostorRecord>>;
 
-/// See the module. It listens until it is dropped.
+/// An SSH server that records what clients tell it. It listens until it is dropped.
 pub struct ImpostorServer {
     /// Where it listens.
     pub address: SocketAddr,
@@ -52,7 +52,7 @@ impl ImpostorServer {
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// If the system gives no port.
     pub async fn listen() -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -86,11 +86,7 @@ async fn listen(listener: TcpListener, config: Arc<Config>, heard: SharedImposto
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((stream, _)) = accepted else {
-                    sleep(ACCEPT_AGAIN).await;
-                    continue;
-                };
+            stream = next_connection(&listener) => {
                 heard.send_modify(|heard| heard.connections += 1);
                 let ear = ImpostorHandler { heard: heard.clone() };
                 connections.spawn(timeout(PATIENCE, converse(config.clone(), stream, ear)));
@@ -100,7 +96,7 @@ async fn listen(listener: TcpListener, config: Arc<Config>, heard: SharedImposto
     }
 }
 
-/// However it ends: what was heard is written down.
+/// Records what one client says, until the connection ends in any way.
 async fn converse(config: Arc<Config>, stream: TcpStream, ear: ImpostorHandler) {
     if let Ok(running) = run_stream(config, stream, ear).await {
         let _ = running.await;
@@ -210,7 +206,7 @@ mod tests {
 
     use super::*;
 
-    /// A client that trusts whom it meets, or nobody.
+    /// A client that trusts every host, or none.
     struct ImpostorTestClient {
         trusts: bool,
     }

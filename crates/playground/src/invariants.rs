@@ -1,8 +1,8 @@
-//! The eight invariants, and those of them that can be judged from what a cloud has recorded and
-//! what lies on the disk, whatever the jobs were about.
+//! The eight invariants, and the check of those that show in the records of a cloud and in the files on
+//! the disk, whatever the jobs did.
 //!
-//! It looks and tells, with the evidence. It does not know what was meant to happen: whoever plays
-//! a job judges its verdict, its bytes and its bounds.
+//! It reports what is broken, with the evidence. It does not know what a job should have done: who plays
+//! the job checks its verdict, its output and its deadlines.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -66,12 +66,12 @@ impl fmt::Display for ProductInvariant {
     }
 }
 
-/// An invariant that did not hold, and how that shows.
+/// An invariant that did not hold, and the evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenInvariant {
-    /// Which.
+    /// The invariant.
     pub invariant: ProductInvariant,
-    /// What was seen.
+    /// What shows that it did not hold.
     pub evidence: String,
 }
 
@@ -133,18 +133,18 @@ fn ordered_to_end(task: &TaskRecord, requests: &[RequestRecord]) -> Option<Syste
     told.into_iter().chain(task.stopped_at).min()
 }
 
-/// A text that must not be where it does not belong.
+/// A secret, and where it may be.
 #[derive(Clone, Debug)]
 pub struct SecretText {
-    /// What it is, for the evidence, which does not hold the text.
+    /// What kind of secret it is. The evidence names this and never the text.
     pub what: &'static str,
     /// The text.
     pub text: String,
-    /// The one operation of ECS that may carry it.
+    /// The one operation of ECS whose request may hold it.
     pub allowed_in: Option<&'static str>,
 }
 
-/// The seeds of host keys, which RunTask alone may carry.
+/// The seeds of host keys. Only the request of RunTask may hold them.
 #[must_use]
 pub fn seeds(tasks: &[TaskRecord]) -> Vec<SecretText> {
     let seed = |task: &TaskRecord| task.environment.get("FARGATE_RUNNER_HOST_KEY_SEED").cloned();
@@ -153,9 +153,8 @@ pub fn seeds(tasks: &[TaskRecord]) -> Vec<SecretText> {
     tasks.iter().filter_map(seed).map(secret).collect()
 }
 
-/// I6: no secret in a file that stays, in what was said, or in what AWS was told.
-///
-/// `files` are looked through whole; `said` is what the stages printed.
+/// I6: no secret in a file that stays, in what the stages printed (`said`), or in a request to AWS.
+/// Each of `files` is searched whole.
 #[must_use]
 pub fn no_secret_out(
     files: &[PathBuf],
@@ -168,7 +167,7 @@ pub fn no_secret_out(
     for path in files {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
-            // Gone since it was listed.
+            // The file is gone since it was listed.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
                 found.insert(format!("{} cannot be looked through: {error}", path.display()));
@@ -195,7 +194,7 @@ pub fn no_secret_out(
     found.into_iter().map(|what| broken(ProductInvariant::NoSecretOut, what)).collect()
 }
 
-/// Secrets that are looked for all at once: hundreds of jobs have hundreds of them.
+/// A search for all secrets in one pass: hundreds of jobs have hundreds of them.
 struct SecretSearch<'a> {
     secrets: Vec<&'a SecretText>,
     automaton: AhoCorasick,
@@ -209,15 +208,14 @@ impl<'a> SecretSearch<'a> {
         Self { secrets, automaton }
     }
 
-    /// Those that occur in `bytes`, each once or more.
+    /// The secrets that occur in `bytes`; one that occurs again may be named again.
     fn in_bytes(&self, bytes: &[u8]) -> impl Iterator<Item = &'a SecretText> {
         let found = self.automaton.find_overlapping_iter(bytes);
         found.map(|found| self.secrets[found.pattern()])
     }
 }
 
-/// I8: every RunTask asked for a task definition and subnets that are `allowed`, and for no role of
-/// its own.
+/// I8: every RunTask asked for a task definition and subnets that are `allowed`, and replaced no role.
 #[must_use]
 pub fn tenant_wall(
     requests: &[RequestRecord],
@@ -243,10 +241,10 @@ pub fn tenant_wall(
     found
 }
 
-/// What a program of ours says when it panics, and what Rust says where nothing of ours hears it.
+/// What our programs print for a panic, and what Rust prints where our handler does not run.
 const OF_A_PANIC: [&str; 2] = ["a bug in fargate-runner", "panicked at"];
 
-/// I5: no panic shows in what a call of `name` said.
+/// I5: a call of `name` printed no panic.
 #[must_use]
 pub fn no_panic(name: &str, said: &[u8]) -> Option<BrokenInvariant> {
     OF_A_PANIC.iter().any(|words| contains(said, words.as_bytes())).then(|| {
@@ -304,7 +302,7 @@ mod tests {
             |what, text: &str, allowed_in| SecretText { what, text: text.to_owned(), allowed_in };
         let secrets = [
             secret("a token", "glcbt-1", None),
-            // One that holds another, and one that was never set.
+            // One secret that contains another, and one that was never set.
             secret("a long token", "glcbt-1-long", None),
             secret("a seed", "5eed", Some("RunTask")),
             secret("nothing", "", None),

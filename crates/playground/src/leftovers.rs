@@ -1,4 +1,4 @@
-//! What a job must not leave behind: a task, a state file, a process. It only looks.
+//! Finds what a job must not leave behind: a task, a state file, a process. It removes nothing.
 
 use std::fmt;
 use std::fs;
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use fargate_local_cloud::TaskRecord;
 
-/// What a state folder keeps on purpose: tombstones, locks, the name of the owner, and which machine
-/// it is.
+/// What stays in a state folder on purpose: tombstones, locks, the name of the host, and the id of the
+/// machine.
 const KEPT: [&str; 4] = ["tombstones", "locks", "owner", "machine"];
 
-/// The variable that holds the secret of one task; no two tasks have the same.
+/// The variable that holds the seed of a task's host key. No two tasks have the same seed.
 const SEED: &str = "FARGATE_RUNNER_HOST_KEY_SEED";
 
 /// Depth to which the state folder is searched.
@@ -28,7 +28,7 @@ pub struct JobLeftovers {
 }
 
 impl JobLeftovers {
-    /// Adds what `other` found; what both found counts once.
+    /// Adds what `other` found. What both found counts once.
     pub fn merge(&mut self, other: &Self) {
         self.tasks.extend(other.tasks.iter().cloned());
         self.files.extend(other.files.iter().cloned());
@@ -64,7 +64,7 @@ impl fmt::Display for JobLeftovers {
     }
 }
 
-/// What is left of the job whose key is `job`, whose tries had their folders in `folder`.
+/// What is left of the job with the key `job`. The folders of its attempts were in `folder`.
 #[must_use]
 pub fn of_job(job: &str, folder: &Path, state_dir: &Path, tasks: &[TaskRecord]) -> JobLeftovers {
     let of_job = |task: &&TaskRecord| {
@@ -78,8 +78,8 @@ pub fn of_job(job: &str, folder: &Path, state_dir: &Path, tasks: &[TaskRecord]) 
     }
 }
 
-/// What is left of everything below `folder`, and of `tasks`, whose processes know nothing of the
-/// folder. They are known by their seeds, because another cloud's jobs may have the same keys.
+/// What is left of all jobs below `folder` and of `tasks`. The processes of tasks do not name the folder.
+/// Their seeds tell them apart, because jobs of another cloud may have the same keys.
 #[must_use]
 pub fn of_all(folder: &Path, state_dir: &Path, tasks: &[TaskRecord]) -> JobLeftovers {
     let folder = folder.to_string_lossy();
@@ -97,7 +97,7 @@ fn lives(task: &&TaskRecord) -> bool {
     task.last_status != "STOPPED"
 }
 
-/// Every file below `state_dir`, an empty one too, but for what is kept at its top on purpose.
+/// Every file below `state_dir`, except what stays at its top on purpose. Empty files count.
 fn state_files(state_dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![(state_dir.to_owned(), 0)];

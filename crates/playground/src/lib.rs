@@ -1,9 +1,11 @@
 //! What a newcomer plays with: the local cloud for a person, the demo, the torture, and an imitation
 //! of gitlab-runner that plays jobs through a driver. Never shipped to production.
 
+mod accept;
 pub mod demo;
 pub mod environment;
 pub mod faults;
+pub mod files;
 mod first_bytes;
 pub mod git_server;
 pub mod impostor;
@@ -15,4 +17,6 @@ pub mod runner;
 pub mod serve;
 pub mod signals;
 pub mod terminal;
+pub mod test_host;
 pub mod torture;
+pub mod wait;

@@ -1,20 +1,21 @@
-//! The programs that the playground needs, and what to type where one is missing.
+//! Finds the programs that the playground needs, and says what to type if one is missing. It installs
+//! nothing.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// A program that is not there; the text names the command that mends it.
+/// A program that is missing. The text names the command that installs or builds it.
 #[derive(Debug, thiserror::Error)]
 pub enum MissingProgram {
-    /// A program of the system.
+    /// A program of the operating system.
     #[error("{program} is not installed; `apt-get install {package}` brings it")]
     Installed {
         /// Its name.
         program: &'static str,
-        /// Debian's package.
+        /// The Debian package that has it.
         package: &'static str,
     },
-    /// The driver.
+    /// The driver was not built.
     #[error(
         "no fargate-runner beside {}; `cargo build -p fargate-runner` builds it, --runner names another",
         beside.display()
@@ -23,7 +24,7 @@ pub enum MissingProgram {
         /// Where it was looked for.
         beside: PathBuf,
     },
-    /// A path that was given and is not there.
+    /// A path that the user gave and that is no file.
     #[error("{} is not a file; {from} must name the {what} program", path.display())]
     Given {
         /// What was given.
@@ -33,7 +34,7 @@ pub enum MissingProgram {
         /// What it should name.
         what: &'static str,
     },
-    /// The agent.
+    /// The agent was not built.
     #[error("no fargate-agent in {}; `make agent` builds it, FARGATE_AGENT names another", looked.join(", "))]
     Agent {
         /// Where it was looked for.
@@ -41,11 +42,11 @@ pub enum MissingProgram {
     },
 }
 
-/// A program of the system on PATH.
+/// Finds a program of the operating system on PATH.
 ///
 /// # Errors
 ///
-/// [`MissingProgram::Installed`]
+/// [`MissingProgram::Installed`] if no folder of PATH has it.
 pub fn installed(program: &'static str, package: &'static str) -> Result<PathBuf, MissingProgram> {
     let path = env::var_os("PATH").unwrap_or_default();
     let found =
@@ -57,7 +58,8 @@ pub fn installed(program: &'static str, package: &'static str) -> Result<PathBuf
 ///
 /// # Errors
 ///
-/// [`MissingProgram::Given`] and [`MissingProgram::Runner`]
+/// [`MissingProgram::Given`] if the given path is no file, and [`MissingProgram::Runner`] if none is beside
+/// this program.
 pub fn runner(given: Option<&Path>) -> Result<PathBuf, MissingProgram> {
     if let Some(path) = given {
         return file(path, "--runner", "fargate-runner");
@@ -71,13 +73,14 @@ pub fn runner(given: Option<&Path>) -> Result<PathBuf, MissingProgram> {
 ///
 /// # Errors
 ///
-/// [`MissingProgram::Given`] and [`MissingProgram::Agent`]
+/// [`MissingProgram::Given`] if `FARGATE_AGENT` names no file, and [`MissingProgram::Agent`] if none is
+/// found.
 pub fn agent() -> Result<PathBuf, MissingProgram> {
     if let Some(path) = env::var_os("FARGATE_AGENT").filter(|path| !path.is_empty()) {
         return file(Path::new(&path), "FARGATE_AGENT", "fargate-agent");
     }
     let mut candidates = candidates(&beside(), "fargate-agent");
-    // An agent in `static` is static for certain; one beside a debug binary may not be.
+    // The agent in `static` is a static binary. One beside a debug binary may not be.
     candidates.sort_by_key(|path| !path.ends_with("static/fargate-agent"));
     candidates.iter().find(|file| file.is_file()).cloned().ok_or_else(|| MissingProgram::Agent {
         looked: candidates.iter().map(|path| path.display().to_string()).collect(),

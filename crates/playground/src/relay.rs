@@ -1,8 +1,8 @@
-//! A network that can be broken: a TCP relay in this process, between a driver and its task or its
-//! cloud, that cuts, stalls, swallows, changes or slows down what passes, at any byte.
+//! A network that a test can break: a TCP relay in this process, between a driver and its task or its
+//! cloud. It cuts, stalls, swallows, changes or slows down what passes, at any byte.
 //!
-//! It knows bytes and no protocol. A job is led through it by what ECS shows or by its state file, a
-//! client of the cloud by its endpoint.
+//! It knows bytes and no protocol. A driver dials the relay because ECS or the job's state file names its
+//! address; a client of the cloud dials it because the endpoint names it.
 
 mod connection;
 
@@ -18,32 +18,31 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
+
+use crate::accept::next_connection;
 
 /// Bytes read at once.
 const READ: usize = 16 * 1024;
-/// Connections that may wait to be taken.
+/// Connections that may wait until the relay accepts them.
 const BACKLOG: u32 = 64;
-/// Pause after a connection that the system did not hand over, for example for want of descriptors: it
-/// stays the next one in line.
-pub(crate) const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-/// Longest wait of [`FaultyRelay::until_passed`]: generous, because whoever waits shares the machine.
+/// Longest wait of [`FaultyRelay::until_passed`]: generous, because other tests use the machine, too.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where the connections to come lead.
+/// Where new connections lead.
 #[derive(Clone, Debug)]
 pub enum RelayTarget {
     /// To this machine.
     To(SocketAddr),
-    /// To the machine that is found when a connection comes; without one it is reset.
+    /// To the machine that is found when a connection comes. If none is found, the connection is reset.
     Found(TargetLookup),
-    /// They hear this, and then nothing; what they say is swallowed.
+    /// Nowhere: the client gets these bytes and then nothing more, and what it sends is dropped.
     Says(Vec<u8>),
-    /// They hear this and are closed.
+    /// Nowhere: the client gets these bytes, and the connection is closed.
     SaysAndCloses(Vec<u8>),
 }
 
-/// Says where a connection leads, when it comes.
+/// Finds out where a connection leads, when it comes.
 #[derive(Clone)]
 pub struct TargetLookup(Arc<dyn Fn() -> Option<SocketAddr> + Send + Sync>);
 
@@ -65,18 +64,18 @@ impl fmt::Debug for TargetLookup {
 pub enum RelayBehaviour {
     /// It passes bytes on.
     Up,
-    /// It passes nothing on, and tells nobody. What waits goes on once it is up again.
+    /// It passes nothing on and closes nothing. What waits is passed on when it is up again.
     Silent,
-    /// Nobody listens: connections to come are refused. Those that stand go on.
+    /// Nobody listens: new connections are refused. Open connections go on.
     Refusing,
-    /// Every connection is cut, those to come as soon as they stand.
+    /// Every connection is cut; a new one is cut as soon as it is open.
     Cutting(ConnectionCut),
 }
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionCut {
-    /// In good order.
+    /// By a FIN, as a program ends its side.
     Fin,
     /// By a reset.
     Rst,
@@ -102,34 +101,34 @@ impl fmt::Display for ConnectionCut {
     }
 }
 
-/// Who sends.
+/// The side that sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelaySide {
-    /// Who dialled.
+    /// The side that dialled.
     Client,
-    /// Who is behind the relay.
+    /// The side behind the relay.
     Task,
 }
 
 /// What happens once in one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelayFault {
-    /// To the bytes that this side sends.
+    /// Whose bytes it happens to.
     pub from: RelaySide,
-    /// After so many of them.
+    /// After how many bytes of that side.
     pub after: u64,
-    /// What.
+    /// What happens.
     pub what: RelayFaultKind,
 }
 
-/// See [`RelayFault`].
+/// What a [`RelayFault`] does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelayFaultKind {
     /// The connection ends.
     Cut(ConnectionCut),
     /// Nothing of this side passes until [`FaultyRelay::go_on`].
     Stall,
-    /// Nothing of this side passes for so long.
+    /// Nothing of this side passes for this long.
     Pause(Duration),
     /// The next byte arrives with its lowest bit flipped.
     Flip,
@@ -141,13 +140,13 @@ struct RelayControl {
     line: RelayBehaviour,
     /// Largest piece that is passed on at once.
     piece: usize,
-    /// Connections up to this one are cut so.
+    /// Connections up to this number are cut in this way.
     cut: Option<(usize, ConnectionCut)>,
-    /// Connections up to this one are silent for ever.
+    /// Connections up to this number stay silent for ever.
     forgotten: usize,
-    /// Stalls up to this one are over.
+    /// Stalls up to this number are over.
     released: usize,
-    /// Happens to every connection to come.
+    /// Happens to every new connection.
     always: Option<RelayFault>,
 }
 
@@ -170,7 +169,7 @@ impl RelayCounts {
     }
 }
 
-/// What was said, as far as it is kept.
+/// The first bytes that passed in each direction.
 #[derive(Default)]
 struct RelayTranscript {
     by_task: Vec<u8>,
@@ -182,7 +181,7 @@ struct SharedRelayState {
     segment: Option<u32>,
     control: watch::Sender<RelayControl>,
     counts: watch::Sender<RelayCounts>,
-    /// Of the connections to come, in their order.
+    /// For the next connections, in their order.
     faults: Mutex<VecDeque<Option<RelayFault>>>,
     said: Mutex<RelayTranscript>,
 }
@@ -197,7 +196,7 @@ impl SharedRelayState {
     }
 }
 
-/// A relay that listens, until this is dropped.
+/// A relay. It listens until this is dropped.
 pub struct FaultyRelay {
     /// Where it listens.
     pub address: SocketAddr,
@@ -215,8 +214,8 @@ impl FaultyRelay {
         Self::new(RelayTarget::To(target)).await
     }
 
-    /// Passes everything on to `target`, in TCP segments of so many bytes at most, either way and on
-    /// both sides, as where the network carries no larger packets.
+    /// Passes everything on to `target`, in TCP segments of at most this many bytes, in both directions and
+    /// on both sides, as a network does that carries no larger packets.
     ///
     /// # Panics
     ///
@@ -239,7 +238,7 @@ impl FaultyRelay {
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// If the system refuses to listen there.
     pub async fn listen(way: RelayTarget, port: u16) -> io::Result<Self> {
         Self::start(way, port, None).await
     }
@@ -271,7 +270,7 @@ impl FaultyRelay {
         self.shared.control.send_modify(change);
     }
 
-    /// Where the connections to come lead.
+    /// Where new connections lead.
     pub fn lead(&self, way: RelayTarget) {
         self.change(|control| control.way = way);
     }
@@ -281,24 +280,24 @@ impl FaultyRelay {
         self.change(|control| control.line = line);
     }
 
-    /// Cuts every connection that stands; those to come pass.
+    /// Cuts every open connection. New ones pass.
     pub fn cut(&self, how: ConnectionCut) {
         let last = self.accepted();
         self.change(|control| control.cut = Some((last, how)));
     }
 
-    /// Lets every connection that stands fall silent for ever; those to come pass.
+    /// Passes no byte more in any open connection, and does not close it. New ones pass.
     pub fn forget(&self) {
         let last = self.accepted();
         self.change(|control| control.forgotten = last);
     }
 
-    /// Happens to the next connection for which nothing is planned yet.
+    /// Plans this for the next connection that has no plan yet.
     pub fn plan(&self, fault: RelayFault) {
         self.shared.faults().push_back(Some(fault));
     }
 
-    /// Happens to the `nth` connection to come, counted from 0, instead of what was planned for it.
+    /// Plans this for the `nth` new connection, counted from 0, in place of what was planned for it.
     pub fn plan_for(&self, nth: usize, fault: RelayFault) {
         let mut faults = self.shared.faults();
         if faults.len() <= nth {
@@ -307,12 +306,12 @@ impl FaultyRelay {
         faults[nth] = Some(fault);
     }
 
-    /// Happens to every connection to come that has no plan of its own.
+    /// Plans this for every new connection that has no plan of its own.
     pub fn always(&self, fault: Option<RelayFault>) {
         self.change(|control| control.always = fault);
     }
 
-    /// Passes on pieces of so many bytes at most.
+    /// Passes on pieces of at most this many bytes.
     pub fn in_pieces_of(&self, bytes: usize) {
         self.change(|control| control.piece = bytes);
     }
@@ -347,25 +346,25 @@ impl FaultyRelay {
         self.shared.counts.borrow().struck
     }
 
-    /// The first bytes, at most 64 KiB, that the task said in the first connection.
+    /// The first bytes, at most 64 KiB, that the task sent in the first connection.
     #[must_use]
     pub fn said_by_task(&self) -> Vec<u8> {
         self.shared.said().by_task.clone()
     }
 
-    /// The first bytes, at most 64 KiB, that clients said and that led nowhere.
+    /// The first bytes, at most 64 KiB, that clients sent and that were passed to nobody.
     #[must_use]
     pub fn swallowed(&self) -> Vec<u8> {
         self.shared.said().swallowed.clone()
     }
 
-    /// How many bytes of this side were passed on, over all connections.
+    /// How many bytes of this side were passed on, in all connections together.
     #[must_use]
     pub fn passed(&self, from: RelaySide) -> u64 {
         self.shared.counts.borrow().of(from)
     }
 
-    /// Returns once so many bytes of this side were passed on.
+    /// Returns when this many bytes of this side were passed on.
     ///
     /// # Panics
     ///
@@ -384,7 +383,7 @@ impl Drop for FaultyRelay {
     }
 }
 
-/// At an address of this process, whose last byte goes round.
+/// Listens at a loopback address that only this process uses; each call takes the next last byte.
 fn listen_on_a_free_one(port: u16, segment: Option<u32>) -> io::Result<TcpListener> {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let process = u8::try_from(std::process::id() % 256).expect("less than 256");
@@ -399,7 +398,7 @@ fn listen_on_a_free_one(port: u16, segment: Option<u32>) -> io::Result<TcpListen
     }
 }
 
-/// A socket for this kind of address that takes and sends no larger segments.
+/// A socket for this kind of address that takes and sends no segments larger than `segment`.
 fn socket(address: SocketAddr, segment: Option<u32>) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if let Some(bytes) = segment {
@@ -429,16 +428,12 @@ async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<SharedRe
         }
         let accepted = async {
             match &listener {
-                Some(listener) => listener.accept().await,
+                Some(listener) => next_connection(listener).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            accepted = accepted => {
-                let Ok((client, _)) = accepted else {
-                    sleep(ACCEPT_AGAIN).await;
-                    continue;
-                };
+            client = accepted => {
                 let segment = SockRef::from(&client).tcp_mss().unwrap_or_default();
                 shared.counts.send_modify(|counts| {
                     counts.accepted += 1;

@@ -4,7 +4,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use fargate_local_cloud::{
 use tokio::time::timeout;
 
 use crate::faults;
+use crate::files::write_whole;
 use crate::programs::{self, MissingProgram};
 use crate::signals::TerminationSignals;
 
@@ -119,7 +120,8 @@ pub enum ServeCommandError {
 ///
 /// # Errors
 ///
-/// [`ServeCommandError`]
+/// [`ServeCommandError`], if a program is missing, the cloud does not start or end, or a file cannot be
+/// written.
 pub async fn run(args: ServeArgs) -> Result<(), ServeCommandError> {
     let mut signals = TerminationSignals::catch()?;
     let rules = args.faults.as_deref().map(faults::read).transpose()?;
@@ -148,7 +150,7 @@ pub async fn run(args: ServeArgs) -> Result<(), ServeCommandError> {
 fn announce(cloud: &LocalCloud, args: &ServeArgs) -> Result<(), ServeCommandError> {
     let endpoint = cloud.endpoint();
     let mut use_it = format!("export AWS_ENDPOINT_URL={endpoint}");
-    // A pair of the environment is known to whoever set it, and may be one of a real account.
+    // Keys from the environment are not printed: the user knows them, and a real account may have them.
     if let Some(AccessKeyPair { access_key_id, secret_access_key, .. }) = cloud.drawn_keys() {
         use_it += &format!(
             " AWS_ACCESS_KEY_ID={access_key_id} AWS_SECRET_ACCESS_KEY={secret_access_key}"
@@ -160,23 +162,13 @@ fn announce(cloud: &LocalCloud, args: &ServeArgs) -> Result<(), ServeCommandErro
             Some(folder) => std::path::absolute(folder)?,
             None => path.with_extension("state"),
         };
-        write(&path, &cloud.configuration(&state_dir))
+        write_whole(&path, cloud.configuration(&state_dir))
             .map_err(|source| ServeCommandError::Configuration { path: path.clone(), source })?;
         use_it += &format!(" FARGATE_RUNNER_CONFIG={}", path.display());
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "ready: {use_it}")?;
     Ok(out.flush()?)
-}
-
-/// Writes the whole file or nothing: whoever waits for it never reads half of it. Only its owner reads it,
-/// because a temporary file has the mode 0600.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! SIGINT, SIGTERM, SIGHUP and SIGQUIT, which end what this program started in good order.
+//! SIGINT, SIGTERM, SIGHUP and SIGQUIT: after one of them this program ends what it started, and then
+//! itself.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals, caught from now on.
+/// Catches the signals from when it is made.
 #[derive(Debug)]
 pub struct TerminationSignals {
     interrupt: Signal,
@@ -14,11 +15,11 @@ pub struct TerminationSignals {
 }
 
 impl TerminationSignals {
-    /// Catches them.
+    /// Catches the signals.
     ///
     /// # Errors
     ///
-    /// What the system answered.
+    /// If the system refuses a handler.
     pub fn catch() -> io::Result<Self> {
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
@@ -26,7 +27,7 @@ impl TerminationSignals {
         Ok(Self { interrupt, terminate, hang_up, quit })
     }
 
-    /// Returns when one of them comes.
+    /// Returns when one of the signals comes.
     pub async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

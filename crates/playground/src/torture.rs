@@ -1,15 +1,14 @@
-//! `fargate-local torture`: the product plays jobs on the local cloud while they are killed,
-//! cancelled, refused and cut off, while their tasks are told to end, their sidecars end and their
-//! keys expire, and while another machine answers in their task's place, all drawn from one seed;
-//! afterwards each invariant is judged.
+//! `fargate-local torture`: plays jobs on the local cloud and harms them. It kills, cancels, refuses and
+//! cuts off their calls. It tells their tasks to end, ends their sidecars, lets their keys expire, and
+//! lets another machine answer in a task's place. One seed decides all of that. Afterwards it checks each
+//! invariant.
 //!
-//! What is done to a job and what the network does to it are two draws, so that they come in pairs.
-//! Both are the same whenever seed and number are, so that a counter-example is one command. It does
-//! not play packets: who drops, delays or reorders those, TCP rides it out.
+//! What happens to a job and what the network does to it are drawn apart, so that they come in pairs. The
+//! same seed and number draw the same, so that one command shows a counter-example again. It does not drop,
+//! delay or reorder packets: TCP hides that from the product.
 
 mod driver_setup;
 mod harm;
-mod host;
 mod job_script;
 mod link;
 mod network;
@@ -18,6 +17,7 @@ mod plan;
 mod script_observer;
 mod sidecar;
 mod timeout_presets;
+mod torture_run;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -26,14 +26,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fargate_local_cloud::{FaultRulesError, ServeError, TaskRecord};
+use fargate_local_cloud::{FaultRulesError, TaskRecord};
 use fargate_model::id::IdError;
 use fargate_model::text::duration;
 
 use crate::invariants::{BrokenInvariant, ProductInvariant};
 use crate::programs::{self, MissingProgram};
 use crate::signals::TerminationSignals;
-use host::{TortureHost, TortureJobResult};
+use crate::test_host::TestHostError;
+use torture_run::{TortureJobResult, TortureRun};
 
 /// Kill, cancel, refuse and cut off the product's jobs on a local cloud, tell their tasks to end, end
 /// their sidecars, let their keys expire, and judge what must always hold.
@@ -65,23 +66,23 @@ pub enum TortureError {
     /// Something is not installed or not built.
     #[error(transparent)]
     Missing(#[from] MissingProgram),
-    /// The cloud did not start.
-    #[error("starting the local cloud")]
-    Cloud(#[from] ServeError),
+    /// The host or its cloud did not start.
+    #[error(transparent)]
+    Host(#[from] TestHostError),
     /// A folder, a process or standard output cannot be used.
     #[error("playing the jobs")]
     Io(#[from] io::Error),
-    /// The repository's address names no host. A bug of this program.
+    /// The address of the repository names no host: a bug of this program.
     #[error("naming the jobs")]
     Identity(#[from] IdError),
-    /// The local cloud refuses a rule. A bug of this program, or more jobs than it takes rules.
+    /// The local cloud refuses a rule: a bug of this program, or more rules than the cloud takes.
     #[error("harming a job")]
     Rules(#[from] FaultRulesError),
-    /// The local cloud refuses a task definition. A bug of this program.
+    /// The local cloud refuses a task definition: a bug of this program.
     #[error("registering a task definition with a sidecar: {0}")]
     Definition(String),
-    /// A job reached its task and not the relay before it. A bug of this program, whose network
-    /// would break nothing.
+    /// A job reached its task directly and not through the relay: a bug of this program, because then its
+    /// network breaks nothing.
     #[error("job {number} of seed {seed} reached its task past the network that was to break")]
     PassedBy {
         /// Which job.
@@ -94,7 +95,7 @@ pub enum TortureError {
     Interrupted,
 }
 
-/// Jobs that share a cloud, whose record of requests has an end, and which takes 1,000 rules.
+/// How many jobs share one cloud. Its record of requests is limited, and it takes 1,000 rules.
 const TOGETHER: u64 = 300;
 
 /// A counter-example: what broke, and the jobs that are played to see it again.
@@ -119,11 +120,11 @@ struct TortureSummary {
     kept: Vec<PathBuf>,
 }
 
-/// Plays and judges; true if no invariant broke.
+/// Plays and judges the jobs. True if no invariant broke.
 ///
 /// # Errors
 ///
-/// [`TortureError`]
+/// [`TortureError`], if the jobs cannot be played or judged.
 pub async fn run(args: TortureArgs) -> Result<bool, TortureError> {
     programs::installed("bwrap", "bubblewrap")?;
     let driver = programs::runner(args.runner.as_deref())?;
@@ -132,8 +133,8 @@ pub async fn run(args: TortureArgs) -> Result<bool, TortureError> {
     let mut signals = TerminationSignals::catch()?;
     writeln!(io::stdout(), "seed {seed}")?;
     let (began, mut tally) = (Instant::now(), TortureSummary::default());
-    let played = play_all(&args, (&driver, agent), seed, &mut signals, &mut tally).await;
-    // Whatever ended it, what was judged is told.
+    let played = play_all(&args, (&driver, &agent), seed, &mut signals, &mut tally).await;
+    // What was judged is reported, even if an error or a signal ended the rest.
     if played.is_ok() || tally.jobs > 0 {
         let mut out = io::stdout().lock();
         out.write_all(report(&args, seed, &tally, began.elapsed()).as_bytes())?;
@@ -143,7 +144,7 @@ pub async fn run(args: TortureArgs) -> Result<bool, TortureError> {
 
 async fn play_all(
     args: &TortureArgs,
-    (driver, agent): (&Path, PathBuf),
+    (driver, agent): (&Path, &Path),
     seed: u64,
     signals: &mut TerminationSignals,
     tally: &mut TortureSummary,
@@ -154,16 +155,16 @@ async fn play_all(
     while first < end {
         let jobs = first..end.min(first.saturating_add(TOGETHER));
         first = jobs.end;
-        let house = Arc::new(TortureHost::build(driver, agent.clone(), seed).await?);
+        let run = Arc::new(TortureRun::start(driver, agent, seed).await?);
         let at_once = usize::from(args.at_once);
-        let judged = play(&house, jobs, at_once, signals, tally).await;
-        let house = Arc::into_inner(house).expect("every job was joined");
+        let judged = play(&run, jobs, at_once, signals, tally).await;
+        let run = Arc::into_inner(run).expect("every job was joined");
         let broke = matches!(judged, Ok(broke) if broke);
-        tally.kept.extend(house.close(args.keep || broke).await);
+        tally.kept.extend(run.close(args.keep || broke).await);
         judged?;
         if args.jobs > TOGETHER {
             let (took, broken) = (duration(began.elapsed()), tally.examples.len());
-            // Who does not read how far it is may still read what came of it.
+            // If stderr cannot be written, the report on stdout still can.
             let _ = writeln!(
                 io::stderr(),
                 "{} of {} jobs in {took}, {broken} broken",
@@ -177,40 +178,40 @@ async fn play_all(
 
 /// True if something broke.
 async fn play(
-    house: &Arc<TortureHost>,
+    run: &Arc<TortureRun>,
     jobs: Range<u64>,
     at_once: usize,
     signals: &mut TerminationSignals,
     tally: &mut TortureSummary,
 ) -> Result<bool, TortureError> {
-    let all_played = house.play(jobs.clone(), at_once, signals).await?;
-    // First all that must end by itself, then the clean-up that comes at last.
+    let all_played = run.play(jobs.clone(), at_once, signals).await?;
+    // First what must end by itself, and then the last clean-up.
     tokio::select! {
-        () = house.settle() => {}
+        () = run.settle() => {}
         () = signals.next() => return Err(TortureError::Interrupted),
     }
     let before = tally.examples.len();
     for played in &all_played {
         tally.count(played);
-        tally.saved += usize::from(house.witness().of(played.guest.job.id).saved);
-        let number = played.guest.number;
+        tally.saved += usize::from(run.observer().of(played.planned.job.id).saved);
+        let number = played.planned.number;
         let mut tell =
             |broken| tally.examples.push(CounterExample { broken, jobs: number..number + 1 });
-        oracle::judge(house, played).into_iter().for_each(&mut tell);
+        oracle::judge(run, played).into_iter().for_each(&mut tell);
         let lives = |task: &TaskRecord| task.last_status != "STOPPED";
-        for task in house.tasks_of(&played.key).into_iter().filter(lives) {
+        for task in run.host().tasks_of(&played.key).into_iter().filter(lives) {
             let evidence = format!("task {} still lives", task.arn);
             tell(BrokenInvariant { invariant: ProductInvariant::NoOrphan, evidence });
         }
     }
-    for number in house.clean_up(&all_played, at_once).await? {
+    for number in run.clean_up(&all_played, at_once).await? {
         let evidence = "the last clean-up failed".to_owned();
         let broken = BrokenInvariant { invariant: ProductInvariant::NoOrphan, evidence };
         tally.examples.push(CounterExample { broken, jobs: number..number + 1 });
     }
-    let of_all = oracle::judge_all(house, &all_played).into_iter();
+    let of_all = oracle::judge_all(run, &all_played).into_iter();
     tally.examples.extend(of_all.map(|broken| CounterExample { broken, jobs: jobs.clone() }));
-    let struck = house.cloud().struck().into_iter();
+    let struck = run.cloud().struck().into_iter();
     tally.strikes += struck.filter(|struck| !link::only_leads(&struck.rule)).count();
     Ok(tally.examples.len() > before)
 }
@@ -218,12 +219,12 @@ async fn play(
 impl TortureSummary {
     fn count(&mut self, played: &TortureJobResult) {
         self.jobs += 1;
-        *self.harms.entry(played.guest.harm.to_string()).or_default() += 1;
-        *self.networks.entry(played.guest.network.to_string()).or_default() += 1;
+        *self.harms.entry(played.planned.harm.to_string()).or_default() += 1;
+        *self.networks.entry(played.planned.network.to_string()).or_default() += 1;
         self.breaks += played.traffic.struck;
         self.misled += played.traffic.misled;
         *self.verdicts.entry(played.verdict()).or_default() += 1;
-        let took = played.outcome.as_ref().map(|outcome| (outcome.took, played.guest.number));
+        let took = played.outcome.as_ref().map(|outcome| (outcome.took, played.planned.number));
         self.slowest = self.slowest.max(took);
     }
 }

@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use crate::bench_job::BenchJob;
 use crate::figure::{BenchFigure, BenchReport, FigureGoal, median};
-use crate::house::{BenchHost, BenchJob};
 use crate::measured::words;
 use crate::openssh::{self, OpenSshServer};
 use crate::processes::{descendants, peak_resident};
 use crate::run::megabytes;
 use crate::stock;
+use fargate_playground::test_host::TestHost;
 
 /// Bytes of the log.
 const BYTES: u64 = 1_000_000_000;
@@ -43,26 +44,26 @@ const SHORT_LINES: u64 = 1_000_000;
 const BESIDE_SSH: &str = "gigabyte-speed-beside-ssh";
 const STOCK_BESIDE_SSH: &str = "gigabyte-stock-speed-beside-ssh";
 
-/// See the module.
-pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+/// Measures it, and adds the figures to `report`.
+pub fn measure(host: &TestHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let expected = hash_of_log();
-    with_agent(house, &expected, report)?;
-    with_stock_server(house, &expected, report)
+    with_agent(host, &expected, report)?;
+    with_stock_server(host, &expected, report)
 }
 
 fn with_agent(
-    house: &BenchHost,
+    host: &TestHost,
     expected: &[u8],
     report: &mut BenchReport,
 ) -> Result<(), Box<dyn Error>> {
-    let job = house.job(JOB)?;
+    let job = BenchJob::new(host, JOB)?;
     job.prepare()?;
-    let script = house.folder.join("gigabyte");
+    let script = host.folder().join("gigabyte");
     std::fs::write(&script, self::script())?;
     let missing = openssh::missing();
     let server = match &missing {
         Some(_) => None,
-        None => Some(OpenSshServer::start(&house.folder.join("openssh-for-a-gigabyte"))?),
+        None => Some(OpenSshServer::start(&host.folder().join("openssh-for-a-gigabyte"))?),
     };
     let mut pair = TransferComparison::default();
     let mut agent = 0;
@@ -101,7 +102,7 @@ fn with_agent(
 }
 
 fn with_stock_server(
-    house: &BenchHost,
+    host: &TestHost,
     expected: &[u8],
     report: &mut BenchReport,
 ) -> Result<(), Box<dyn Error>> {
@@ -109,8 +110,8 @@ fn with_stock_server(
         report.skip(STOCK_BESIDE_SSH, &why);
         return Ok(());
     }
-    let (job, login) = stock::prepare(house, STOCK_JOB)?;
-    let script = house.folder.join("gigabyte");
+    let (job, login) = stock::prepare(host, STOCK_JOB)?;
+    let script = host.folder().join("gigabyte");
     let mut pair = TransferComparison::default();
     for _ in 0..PAIRS {
         pair.ours.push(read(&mut job.script(&self::script())?, 0)?.expecting(expected)?);

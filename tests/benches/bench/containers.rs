@@ -16,8 +16,8 @@ use fargate_tests::{ContainerEngine, RunnerInstallation};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
+use crate::bench_job::trivial;
 use crate::figure::{BenchFigure, BenchReport, FigureGoal, median, ms};
-use crate::house::trivial;
 
 /// Jobs that are played, one after the other.
 const TIMES: u64 = 10;
@@ -30,7 +30,7 @@ const FIRST: u64 = 3000;
 /// Of the figures.
 const NAMES: [&str; 2] = ["container-job-wall", "eight-container-jobs-wall"];
 
-/// See the module.
+/// Measures it, and adds the figures to `report`.
 pub fn measure(report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let containers = match ContainerEngine::start() {
         Ok(containers) => containers,

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use fargate_local_cloud::{CloudRateLimits, TaskTiming};
 use fargate_playground::runner::{
-    DriverCallKind, GitLabJob, GitLabVerdict, JobControl, JobStep, PlayedJob,
+    DriverCallKind, GitLabJob, GitLabVerdict, JobControl, JobStep, PlayedJob, RunnerTimes,
 };
+use fargate_playground::test_host::TestHost;
 use tokio::task::JoinSet;
 
+use crate::bench_job::{open_host_with, trivial};
 use crate::figure::{BenchFigure, BenchReport, FigureGoal, median, percentile};
-use crate::house::{BenchHost, trivial};
-use crate::job;
 use crate::processes::{descendants, private};
 use crate::run::megabytes;
 
@@ -33,23 +33,23 @@ const LOOK: Duration = Duration::from_millis(250);
 /// The longest that 200 jobs may take here.
 const DEADLINE: Duration = Duration::from_secs(600);
 
-/// See the module.
-pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
-    let house = BenchHost::open_with(&house.folder.join("crowd"), |options| {
+/// Measures it, and adds the figures to `report`.
+pub fn measure(host: &TestHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+    let host = open_host_with(&host.folder().join("crowd"), |options| {
         options.pace = TaskTiming::Measured { factor: 1.0 };
         options.limits = CloudRateLimits::of_aws();
     })?;
-    let measured = measure_in(&house, report);
-    house.close();
+    let measured = measure_in(&host, report);
+    host.close_thread();
     measured
 }
 
-fn measure_in(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+fn measure_in(host: &TestHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let over = AtomicBool::new(false);
     let began = Instant::now();
     let (outcomes, memory) = scope(|scope| {
         let looking = scope.spawn(|| look(&over));
-        let outcomes = play(house).map_err(|error| error.to_string());
+        let outcomes = play(host).map_err(|error| error.to_string());
         over.store(true, Ordering::Relaxed);
         (outcomes, looking.join().expect("looking does not panic"))
     });
@@ -59,7 +59,7 @@ fn measure_in(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn
         return Err("no driver was seen".into());
     }
     report.add(succeeded(&outcomes, took));
-    report.add(calls(house));
+    report.add(calls(host));
     report.add(BenchFigure {
         name: "200-jobs-private-memory",
         value: percentile(&memory, 95),
@@ -76,9 +76,9 @@ fn measure_in(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn
 }
 
 /// Plays all jobs; each task must have been told to stop.
-fn play(house: &BenchHost) -> Result<Vec<PlayedJob>, Box<dyn Error>> {
+fn play(host: &TestHost) -> Result<Vec<PlayedJob>, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let runner = Arc::new(job::runner(house)?);
+    let runner = Arc::new(host.runner("benchmark", RunnerTimes::default())?);
     let outcomes = runtime.block_on(async {
         let mut jobs = JoinSet::new();
         for number in FIRST..FIRST + JOBS {
@@ -89,7 +89,7 @@ fn play(house: &BenchHost) -> Result<Vec<PlayedJob>, Box<dyn Error>> {
         }
         tokio::time::timeout(DEADLINE, jobs.join_all()).await
     })?;
-    let mut tasks = house.cloud.tasks();
+    let mut tasks = host.cloud().tasks();
     tasks.retain(|task| task.desired_status != "STOPPED");
     match tasks.len() {
         0 => Ok(outcomes),
@@ -153,8 +153,8 @@ fn succeeded(outcomes: &[PlayedJob], took: Duration) -> BenchFigure {
 }
 
 /// Calls of ECS for each job, and how many of all were throttled.
-fn calls(house: &BenchHost) -> BenchFigure {
-    let requests = house.cloud.requests();
+fn calls(host: &TestHost) -> BenchFigure {
+    let requests = host.cloud().requests();
     let mut counts = BTreeMap::new();
     for request in &requests {
         *counts.entry(request.operation.as_str()).or_insert(0_u64) += 1;

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use toml::Table;
 
+use crate::bench_job::BenchJob;
 use crate::figure::{BenchFigure, BenchReport, FigureGoal, median};
-use crate::house::{BenchHost, BenchJob};
 use crate::measured::{measure as finish, until_found};
 use crate::processes::{cpu, private, proportional};
 use crate::run::megabytes;
+use fargate_playground::test_host::TestHost;
 
 /// Drivers, each with a job and a task of its own.
 const DRIVERS: u64 = 500;
@@ -26,11 +27,11 @@ const SCRIPT: &str = "echo up; exec sleep 1000";
 /// How long they are watched while nothing happens.
 const WATCHED: Duration = Duration::from_secs(5);
 
-/// See the module.
-pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
-    let configurations = halves(house)?;
+/// Measures it, and adds the figures to `report`.
+pub fn measure(host: &TestHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+    let configurations = halves(host)?;
     let jobs = (FIRST..FIRST + DRIVERS).zip(configurations.iter().cycle());
-    let jobs = jobs.map(|(number, configuration)| house.job_with(number, configuration));
+    let jobs = jobs.map(|(number, configuration)| BenchJob::with(host, number, configuration));
     let jobs = jobs.collect::<Result<Vec<_>, _>>()?;
     let drivers = each(&jobs, begin)?;
     let ids: Vec<_> = drivers.iter().map(Child::id).collect();
@@ -47,7 +48,7 @@ pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dy
         driver.wait()?;
     }
     each(&jobs, |job| finish(&mut job.stage(&["cleanup"])))?;
-    let gone = || (house.cloud.live_tasks() == 0).then_some(());
+    let gone = || (host.cloud().live_tasks() == 0).then_some(());
     until_found("every task to stop", WATCHED / 50, gone)?;
     report.add(BenchFigure {
         name: "500-idle-drivers-memory",
@@ -65,15 +66,15 @@ pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dy
 }
 
 /// A subnet holds no more than 251 tasks, so every other job begins with the second one.
-fn halves(house: &BenchHost) -> Result<[PathBuf; 2], Box<dyn Error>> {
-    let mut settings: Table = std::fs::read_to_string(&house.configuration)?.parse()?;
+fn halves(host: &TestHost) -> Result<[PathBuf; 2], Box<dyn Error>> {
+    let mut settings: Table = std::fs::read_to_string(host.config())?.parse()?;
     let defaults = settings.get_mut("defaults").and_then(toml::Value::as_table_mut);
     let subnets = defaults.and_then(|defaults| defaults.get_mut("subnets"));
     let subnets = subnets.and_then(toml::Value::as_array_mut);
     subnets.ok_or("the cloud's configuration has no subnets")?.reverse();
-    let other = house.folder.join("other-subnet-first.toml");
+    let other = host.folder().join("other-subnet-first.toml");
     std::fs::write(&other, settings.to_string())?;
-    Ok([house.configuration.clone(), other])
+    Ok([host.config(), other])
 }
 
 /// A driver whose script has begun.

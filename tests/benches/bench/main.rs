@@ -4,11 +4,11 @@
 //! that a ratio says something on any machine. A goal that is missed stands in the table and in the
 //! file as `holds: false` and is no failure; what could not be measured is one.
 
+mod bench_job;
 mod bulk;
 mod containers;
 mod crowd;
 mod figure;
-mod house;
 mod idle;
 mod job;
 mod measured;
@@ -26,10 +26,12 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bench_job::open_host;
+use fargate_playground::programs;
+use fargate_playground::test_host::TestHost;
 use figure::BenchReport;
-use house::BenchHost;
 
-type BenchFunction = fn(&BenchHost, &mut BenchReport) -> Result<(), Box<dyn Error>>;
+type BenchFunction = fn(&TestHost, &mut BenchReport) -> Result<(), Box<dyn Error>>;
 
 /// Everything, in an order in which no section meets the tasks of another.
 const SECTIONS: [(&str, BenchFunction); 12] = [
@@ -76,11 +78,11 @@ fn chosen() -> Result<Vec<BenchFunction>, Box<dyn Error>> {
 
 fn measure(sections: &[BenchFunction]) -> Result<BenchReport, Box<dyn Error>> {
     let folder = tempfile::Builder::new().prefix("fargate-bench-").tempdir()?;
-    let house = BenchHost::open(folder.path())?;
-    eprintln!("measuring {} and {}", house.driver.display(), house.agent.display());
+    let host = open_host(folder.path())?;
+    eprintln!("measuring {} and {}", host.driver().display(), programs::agent()?.display());
     let mut report = BenchReport::default();
-    let measured = sections.iter().try_for_each(|section| section(&house, &mut report));
-    house.close();
+    let measured = sections.iter().try_for_each(|section| section(&host, &mut report));
+    host.close_thread();
     measured?;
     let file = target().join("bench.json");
     std::fs::write(&file, report.to_json())

@@ -1,12 +1,11 @@
 //! One process from its start to its end: how long it took, and what it cost.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::io::Read;
 use std::process::{Child, Command};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use fargate_playground::wait::look_until_blocking;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
@@ -99,18 +98,8 @@ pub fn until(what: &str, mut seen: impl FnMut() -> bool) -> Result<(), Box<dyn E
 pub fn until_found<T>(
     what: &str,
     every: Duration,
-    mut look: impl FnMut() -> Option<T>,
+    look: impl FnMut() -> Option<T>,
 ) -> Result<T, Box<dyn Error>> {
-    // Nothing comes through it: that nothing came in time is the tick of this clock.
-    let (_held, ticks) = mpsc::channel::<Infallible>();
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        if let Some(found) = look() {
-            return Ok(found);
-        }
-        if Instant::now() > deadline {
-            return Err(format!("waited {DEADLINE:?} for {what}").into());
-        }
-        ticks.recv_timeout(every).ok();
-    }
+    let found = look_until_blocking(DEADLINE, every, look);
+    found.ok_or_else(|| format!("waited {DEADLINE:?} for {what}").into())
 }

@@ -11,11 +11,12 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use fargate_local_cloud::{CloudFault, CloudTaskPhase, LocalCloud};
+use fargate_playground::test_host::TestHost;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::bench_job::BenchJob;
 use crate::figure::{BenchFigure, BenchReport, FigureGoal, ms, percentile};
-use crate::house::BenchHost;
 use crate::measured::{peak_private, until, until_found};
 use crate::run::megabytes;
 
@@ -30,11 +31,11 @@ const DIAL_AGAIN: Duration = Duration::from_micros(500);
 /// Looks of the driver at a task that is held, before its memory counts as that of a waiting one.
 const DESCRIBED: usize = 3;
 
-/// See the module.
-pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+/// Measures it, and adds the figures to `report`.
+pub fn measure(host: &TestHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let mut after_answer = Vec::new();
     for number in FIRST..FIRST + TIMES {
-        after_answer.push(ms(one(house, number)?));
+        after_answer.push(ms(one(host, number)?));
     }
     for (name, percent, goal) in
         [("prepare-after-answer-p50", 50, 100.0), ("prepare-after-answer-p99", 99, 400.0)]
@@ -47,14 +48,14 @@ pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dy
             note: format!("from the first accepted connection to the end; p{percent} of {TIMES}"),
         });
     }
-    memory(house, report)
+    memory(host, report)
 }
 
 /// One task; the time from its first accepted connection to the end of `prepare`.
-fn one(house: &BenchHost, number: u64) -> Result<Duration, Box<dyn Error>> {
-    let job = house.job(number)?;
+fn one(host: &TestHost, number: u64) -> Result<Duration, Box<dyn Error>> {
+    let job = BenchJob::new(host, number)?;
     let (prepared, answered) = std::thread::scope(|scope| {
-        let answer = scope.spawn(|| first_answer(&house.cloud).map_err(|error| error.to_string()));
+        let answer = scope.spawn(|| first_answer(host.cloud()).map_err(|error| error.to_string()));
         let prepared = job.prepare();
         (prepared, answer.join().expect("dialling does not panic"))
     });
@@ -76,23 +77,23 @@ fn first_answer(cloud: &LocalCloud) -> Result<Instant, Box<dyn Error>> {
     })
 }
 
-fn memory(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+fn memory(host: &TestHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let mut peak = 0;
     for look in 0..LOOKS {
-        let job = house.job(FIRST + TIMES + look)?;
+        let job = BenchJob::new(host, FIRST + TIMES + look)?;
         let mut child = job.stage(&["prepare"]).spawn()?;
         peak = peak.max(peak_private(&mut child)?);
         job.cleanup()?;
     }
     let mut held = 0;
     for look in 0..LOOKS {
-        let job = house.job(FIRST + TIMES + LOOKS + look)?;
-        house.cloud.fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
-        let before = house.cloud.requests().len();
+        let job = BenchJob::new(host, FIRST + TIMES + LOOKS + look)?;
+        host.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
+        let before = host.cloud().requests().len();
         let mut child = job.stage(&["prepare"]).spawn()?;
         held = held.max(std::thread::scope(|scope| {
             let id = child.id();
-            let ending = scope.spawn(move || end_when_described(house, before, id));
+            let ending = scope.spawn(move || end_when_described(host, before, id));
             let peak = peak_private(&mut child).map_err(|error| error.to_string());
             ending.join().expect("waiting does not panic").and(peak)
         })?);
@@ -114,9 +115,9 @@ fn memory(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Err
 }
 
 /// Ends the process `id` once it has looked at its task a few times.
-fn end_when_described(house: &BenchHost, before: usize, id: u32) -> Result<(), String> {
+fn end_when_described(host: &TestHost, before: usize, id: u32) -> Result<(), String> {
     let described = || {
-        let requests = house.cloud.requests();
+        let requests = host.cloud().requests();
         let since = requests.iter().skip(before);
         since.filter(|request| request.operation == "DescribeTasks").count() >= DESCRIBED
     };

@@ -12,9 +12,10 @@ use aws_sdk_ecs::types::{
     TaskOverride,
 };
 use fargate_local_cloud::{CloudFault, CloudOptions, CloudRateLimits, CloudTaskPhase};
+use fargate_playground::test_host::TestHost;
 
+use crate::bench_job::{BenchJob, open_host_with};
 use crate::figure::{BenchFigure, BenchReport, FigureGoal};
-use crate::house::BenchHost;
 use crate::measured::{measure as run, until};
 
 /// The number of the job that makes the host's name.
@@ -27,40 +28,40 @@ const PER_CALL: u32 = 10;
 /// What passes on the cloud's clock between two launches of ten tasks, at 20 tasks a second.
 const BETWEEN_LAUNCHES: Duration = Duration::from_secs(1);
 
-/// See the module.
-pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+/// Measures it, and adds the figures to `report`.
+pub fn measure(host: &TestHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let limits = |options: &mut CloudOptions| options.limits = CloudRateLimits::of_aws();
-    let house = BenchHost::open_with(&house.folder.join("reap"), limits)?;
-    let measured = measure_in(&house, report);
-    house.close();
+    let host = open_host_with(&host.folder().join("reap"), limits)?;
+    let measured = measure_in(&host, report);
+    host.close_thread();
     measured
 }
 
-fn measure_in(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
-    house.job(FIRST)?.cleanup()?;
-    let owner = std::fs::read_to_string(house.folder.join("state").join("owner"))?;
+fn measure_in(host: &TestHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+    BenchJob::new(host, FIRST)?.cleanup()?;
+    let owner = std::fs::read_to_string(host.folder().join("state").join("owner"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    house.cloud.fail_until_cleared(
+    host.cloud().fail_until_cleared(
         "RunTask",
         CloudFault::TaskHeld { phase: CloudTaskPhase::Provisioning },
     );
-    let started = runtime.block_on(start(house, owner.trim()));
-    house.cloud.clear_faults();
+    let started = runtime.block_on(start(host, owner.trim()));
+    host.cloud().clear_faults();
     started?;
-    let live = house.cloud.live_tasks();
+    let live = host.cloud().live_tasks();
     if live != usize::try_from(ORPHANS)? {
         return Err(format!("{live} live tasks, where {ORPHANS} were started").into());
     }
-    let before = house.cloud.requests().len();
-    let mut reap = Command::new(&house.driver);
-    reap.arg("-c").arg(&house.configuration).args(["tasks", "reap"]);
-    reap.env_clear().envs(house.environment());
+    let before = host.cloud().requests().len();
+    let mut reap = Command::new(host.driver());
+    reap.arg("-c").arg(host.config()).args(["tasks", "reap"]);
+    reap.env_clear().envs(host.environment());
     let took = run(reap.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()))?.wall;
-    let requests = house.cloud.requests();
+    let requests = host.cloud().requests();
     let calls = |operation: &str| {
         requests.iter().skip(before).filter(|request| request.operation == operation).count()
     };
-    until("every orphan to stop", || house.cloud.live_tasks() == 0)?;
+    until("every orphan to stop", || host.cloud().live_tasks() == 0)?;
     let refused = requests.iter().skip(before).filter(|request| request.status == Some(400));
     report.add(BenchFigure {
         name: "reap-1000-orphans",
@@ -79,8 +80,8 @@ fn measure_in(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn
     Ok(())
 }
 
-async fn start(house: &BenchHost, owner: &str) -> Result<(), Box<dyn Error>> {
-    let ecs = fargate_tests::ecs_client(&house.cloud);
+async fn start(host: &TestHost, owner: &str) -> Result<(), Box<dyn Error>> {
+    let ecs = fargate_tests::ecs_client(host.cloud());
     let vpc = AwsVpcConfiguration::builder()
         .subnets("subnet-0a1b2c3d4e5f60718")
         .security_groups("sg-0c3d4e5f60718293b")
@@ -88,7 +89,7 @@ async fn start(house: &BenchHost, owner: &str) -> Result<(), Box<dyn Error>> {
     let network = NetworkConfiguration::builder().awsvpc_configuration(vpc).build();
     for number in 0..ORPHANS / PER_CALL {
         // They were started long ago: what was taken from the buckets then has flowed in since.
-        house.cloud.advance(BETWEEN_LAUNCHES);
+        host.cloud().advance(BETWEEN_LAUNCHES);
         let job =
             KeyValuePair::builder().name("FARGATE_RUNNER_JOB").value(format!("{number:064x}"));
         let container = ContainerOverride::builder().name("job").environment(job.build()).build();

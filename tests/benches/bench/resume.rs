@@ -7,15 +7,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use fargate_tests::{ConnectionCut, FaultyRelay, RelayBehaviour};
+use fargate_playground::test_host::TestHost;
+use fargate_tests::{ConnectionCut, FaultyRelay, RelayBehaviour, write_whole};
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
 use tokio::time::timeout;
 use toml::Table;
 
+use crate::bench_job::BenchJob;
 use crate::figure::{BenchFigure, BenchReport, FigureGoal, ms, percentile};
-use crate::house::BenchHost;
 
 /// The job's number.
 const JOB: u64 = 4;
@@ -31,14 +32,14 @@ const SCRIPT: &str = "while :; do echo x; sleep 0.005; done";
 /// Nothing takes longer unless it is broken.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// See the module.
-pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+/// Measures it, and adds the figures to `report`.
+pub fn measure(host: &TestHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let job = house.job_with(JOB, &configuration(house)?)?;
+    let job = BenchJob::with(host, JOB, &configuration(host)?)?;
     job.prepare()?;
     let mut lost = Vec::new();
     runtime.block_on(async {
-        let relay = lead(house).await?;
+        let relay = lead(host).await?;
         let mut command = tokio::process::Command::from(job.script(SCRIPT)?);
         let mut driver = command.kill_on_drop(true).spawn()?;
         let mut stdout = driver.stdout.take().ok_or("the driver's output is a pipe")?;
@@ -110,34 +111,34 @@ async fn some(stdout: &mut ChildStdout) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// The house's configuration with a state folder of its own, and a driver that notices silence
+/// The host's configuration with a state folder of its own, and a driver that notices silence
 /// within the outage.
-fn configuration(house: &BenchHost) -> Result<PathBuf, Box<dyn Error>> {
-    let mut settings: Table = fs::read_to_string(&house.configuration)?.parse()?;
-    settings.insert("state_dir".into(), state(house).to_string_lossy().into_owned().into());
+fn configuration(host: &TestHost) -> Result<PathBuf, Box<dyn Error>> {
+    let mut settings: Table = fs::read_to_string(host.config())?.parse()?;
+    settings.insert("state_dir".into(), state(host).to_string_lossy().into_owned().into());
     let defaults = settings.get_mut("defaults").and_then(toml::Value::as_table_mut);
     let defaults = defaults.ok_or("the cloud's configuration has no defaults")?;
     let timeouts = defaults.entry("timeouts").or_insert_with(|| Table::new().into());
     let timeouts = timeouts.as_table_mut().ok_or("`timeouts` is a table")?;
     timeouts.insert("keepalive".into(), "200ms".into());
     timeouts.insert("keepalive_tries".into(), 2.into());
-    let path = house.folder.join("resume.toml");
+    let path = host.folder().join("resume.toml");
     fs::write(&path, settings.to_string())?;
     Ok(path)
 }
 
-fn state(house: &BenchHost) -> PathBuf {
-    house.folder.join("resume-state")
+fn state(host: &TestHost) -> PathBuf {
+    host.folder().join("resume-state")
 }
 
 /// Puts a relay between the one job that is prepared and its task.
-async fn lead(house: &BenchHost) -> Result<FaultyRelay, Box<dyn Error>> {
-    let mut jobs = fs::read_dir(state(house).join("jobs"))?;
+async fn lead(host: &TestHost) -> Result<FaultyRelay, Box<dyn Error>> {
+    let mut jobs = fs::read_dir(state(host).join("jobs"))?;
     let file = jobs.next().ok_or("no state file of the job")??.path();
     let mut state: Value = serde_json::from_slice(&fs::read(&file)?)?;
     let target: SocketAddr = state["address"].as_str().ok_or("no address")?.parse()?;
     let relay = FaultyRelay::to(target).await;
     state["address"] = relay.address.to_string().into();
-    fs::write(&file, state.to_string())?;
+    write_whole(&file, state.to_string())?;
     Ok(relay)
 }

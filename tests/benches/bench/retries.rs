@@ -6,9 +6,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use fargate_local_cloud::{CloudFault, CloudTaskPhase};
+use fargate_playground::test_host::TestHost;
 
+use crate::bench_job::BenchJob;
 use crate::figure::{BenchFigure, BenchReport, FigureGoal, ms, percentile};
-use crate::house::{BenchHost, BenchJob};
 
 /// Number of the first job.
 const FIRST: u64 = 7000;
@@ -19,11 +20,11 @@ const TRIES: usize = 2;
 /// What a stage is told to exit with on a system failure.
 const SYSTEM_FAILURE: i32 = 2;
 
-/// See the module.
-pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+/// Measures it, and adds the figures to `report`.
+pub fn measure(host: &TestHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let reason = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed \
                   to resolve ref registry.example/ci/job:1: registry.example/ci/job:1: not found";
-    house.cloud.fail_until_cleared(
+    host.cloud().fail_until_cleared(
         "RunTask",
         CloudFault::TaskStops {
             phase: CloudTaskPhase::Pending,
@@ -35,8 +36,8 @@ pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dy
         },
     );
     let tried: Result<Vec<_>, Box<dyn Error>> =
-        (FIRST..FIRST + JOBS).map(|number| tries(house, &house.job(number)?)).collect();
-    house.cloud.clear_faults();
+        (FIRST..FIRST + JOBS).map(|number| tries(host, &BenchJob::new(host, number)?)).collect();
+    host.cloud().clear_faults();
     let took = tried?.concat();
     report.add(BenchFigure {
         name: "prepare-after-lasting-failure",
@@ -53,10 +54,10 @@ pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dy
 }
 
 /// The tries of one job after its first, in ms.
-fn tries(house: &BenchHost, job: &BenchJob<'_>) -> Result<Vec<f64>, Box<dyn Error>> {
+fn tries(host: &TestHost, job: &BenchJob<'_>) -> Result<Vec<f64>, Box<dyn Error>> {
     failed_prepare(job)?;
     let launches = || {
-        let requests = house.cloud.requests();
+        let requests = host.cloud().requests();
         requests.iter().filter(|request| request.operation == "RunTask").count()
     };
     let before = launches();

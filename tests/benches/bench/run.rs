@@ -2,10 +2,11 @@
 
 use std::error::Error;
 
+use crate::bench_job::BenchJob;
 use crate::figure::{BenchFigure, BenchReport, FigureGoal, median, ms};
-use crate::house::{BenchHost, BenchJob};
 use crate::measured::{measure as time, peak_private, words};
 use crate::openssh::{self, OpenSshServer};
+use fargate_playground::test_host::TestHost;
 
 /// Pairs of one `run` and one `ssh`.
 const PAIRS: usize = 60;
@@ -16,26 +17,26 @@ const LOOKS: usize = 5;
 /// Long enough for hundreds of looks at a process that has nothing left to do.
 const WAITING: &str = "echo up; sleep 0.3";
 
-/// See the module.
-pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
-    let job = house.job(1)?;
+/// Measures it, and adds the figures to `report`.
+pub fn measure(host: &TestHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+    let job = BenchJob::new(host, 1)?;
     job.prepare()?;
-    beside_ssh(house, &job, report)?;
+    beside_ssh(host, &job, report)?;
     memory(&job, report)?;
     job.cleanup()
 }
 
 fn beside_ssh(
-    house: &BenchHost,
+    host: &TestHost,
     job: &BenchJob<'_>,
     report: &mut BenchReport,
 ) -> Result<(), Box<dyn Error>> {
-    let empty = house.folder.join("empty");
+    let empty = host.folder().join("empty");
     std::fs::write(&empty, "")?;
     let missing = openssh::missing();
     let server = match &missing {
         Some(_) => None,
-        None => Some(OpenSshServer::start(&house.folder.join("openssh"))?),
+        None => Some(OpenSshServer::start(&host.folder().join("openssh"))?),
     };
     let (mut ours, mut cpu, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for pair in 0..WARM_UPS + PAIRS {

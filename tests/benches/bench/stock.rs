@@ -6,12 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use fargate_playground::programs;
+use fargate_playground::test_host::TestHost;
 use fargate_tests::SshdSetup;
 use serde_json::Value;
 use toml::Table;
 
+use crate::bench_job::BenchJob;
 use crate::figure::{BenchFigure, BenchReport, FigureGoal, median, ms};
-use crate::house::{BenchHost, BenchJob};
 use crate::measured::measure as time;
 use crate::openssh::{self, OpenSshLogin};
 
@@ -24,14 +25,14 @@ const JOB: u64 = 3;
 /// Of the figures.
 const NAMES: [&str; 2] = ["stock-run-wall-beside-ssh", "stock-run-cpu"];
 
-/// See the module.
-pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+/// Measures it, and adds the figures to `report`.
+pub fn measure(host: &TestHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     if let Some(why) = missing() {
         NAMES.iter().for_each(|name| report.skip(name, &why));
         return Ok(());
     }
-    let (job, login) = prepare(house, JOB)?;
-    let empty = house.folder.join("empty-for-stock");
+    let (job, login) = prepare(host, JOB)?;
+    let empty = host.folder().join("empty-for-stock");
     fs::write(&empty, "")?;
     let (mut ours, mut cpu, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for pair in 0..WARM_UPS + PAIRS {
@@ -70,42 +71,42 @@ pub fn missing() -> Option<String> {
 
 /// A job whose task is a stock `sshd`, and OpenSSH's own way to it. One at a time.
 pub fn prepare(
-    house: &BenchHost,
+    host: &TestHost,
     number: u64,
 ) -> Result<(BenchJob<'_>, OpenSshLogin), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let server = SshdSetup::open_ssh().line("UseDNS no");
-    let family = runtime.block_on(server.register(&house.cloud, "stock-sshd"));
-    let job = house.job_with(number, &configuration(house, &family)?)?;
+    let family = runtime.block_on(server.register(host.cloud(), "stock-sshd"));
+    let job = BenchJob::with(host, number, &configuration(host, &family)?)?;
     job.prepare()?;
-    Ok((job, login(house)?))
+    Ok((job, login(host)?))
 }
 
-/// The house's configuration for tasks of `family`, with a state folder of its own.
-fn configuration(house: &BenchHost, family: &str) -> Result<PathBuf, Box<dyn Error>> {
-    let mut settings: Table = fs::read_to_string(&house.configuration)?.parse()?;
-    settings.insert("state_dir".into(), state(house).to_string_lossy().into_owned().into());
+/// The host's configuration for tasks of `family`, with a state folder of its own.
+fn configuration(host: &TestHost, family: &str) -> Result<PathBuf, Box<dyn Error>> {
+    let mut settings: Table = fs::read_to_string(host.config())?.parse()?;
+    settings.insert("state_dir".into(), state(host).to_string_lossy().into_owned().into());
     let defaults = settings.get_mut("defaults").and_then(toml::Value::as_table_mut);
     let defaults = defaults.ok_or("the cloud's configuration has no defaults")?;
     defaults.insert("task_definition".into(), family.into());
     defaults.insert("host_key".into(), "first_use".into());
-    let path = house.folder.join("stock.toml");
+    let path = host.folder().join("stock.toml");
     fs::write(&path, settings.to_string())?;
     Ok(path)
 }
 
-fn state(house: &BenchHost) -> PathBuf {
-    house.folder.join("stock-state")
+fn state(host: &TestHost) -> PathBuf {
+    host.folder().join("stock-state")
 }
 
 /// OpenSSH's client with the key and the host key of the one job that is prepared.
-fn login(house: &BenchHost) -> Result<OpenSshLogin, Box<dyn Error>> {
-    let mut jobs = fs::read_dir(state(house).join("jobs"))?;
+fn login(host: &TestHost) -> Result<OpenSshLogin, Box<dyn Error>> {
+    let mut jobs = fs::read_dir(state(host).join("jobs"))?;
     let file = jobs.next().ok_or("no state file of the job")??.path();
     let state: Value = serde_json::from_slice(&fs::read(file)?)?;
     let text = |name: &str| state[name].as_str().ok_or(format!("no {name} in the state file"));
     let place: std::net::SocketAddr = text("address")?.parse()?;
-    let file = |name: &str| house.folder.join(name);
+    let file = |name: &str| host.folder().join(name);
     let host_key: Vec<_> = text("host_key")?.split(' ').take(2).collect();
     let known = format!("[{}]:{} {}\n", place.ip(), place.port(), host_key.join(" "));
     fs::write(file("stock-known-hosts"), known)?;

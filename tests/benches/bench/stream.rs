@@ -4,10 +4,11 @@ use std::error::Error;
 use std::io::Read;
 use std::time::Instant;
 
+use crate::bench_job::BenchJob;
 use crate::figure::{BenchFigure, BenchReport, FigureGoal, median};
-use crate::house::{BenchHost, BenchJob};
 use crate::measured::{kib, words};
 use crate::run::megabytes;
+use fargate_playground::test_host::TestHost;
 
 /// Bytes of the log.
 const BYTES: u64 = 200_000_000;
@@ -16,9 +17,9 @@ const TIMES: usize = 3;
 /// Bytes between two looks at the driver's memory; the last look comes before its end.
 const LOOK_EVERY: u64 = 10_000_000;
 
-/// See the module.
-pub fn measure(house: &BenchHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
-    let job = house.job(2)?;
+/// Measures it, and adds the figures to `report`.
+pub fn measure(host: &TestHost, report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
+    let job = BenchJob::new(host, 2)?;
     job.prepare()?;
     let (mut speeds, mut peak) = (Vec::new(), 0);
     for _ in 0..TIMES {

@@ -1,10 +1,10 @@
-//! The static agent in an image whose look-ups of users and hosts lead to libraries that it cannot
-//! load.
+//! The static agent serves in an image whose settings for the look-up of users and hosts name
+//! libraries that the agent cannot load.
 
 use std::fs;
 use std::process::Stdio;
 
-use fargate_tests::{TestHost, agent, have, until};
+use fargate_tests::{CheckedHost, agent, have, until};
 use tokio::process::Command;
 
 use crate::openssh_client::DebugLogin;
@@ -15,7 +15,7 @@ async fn a_hostile_nsswitch_does_not_keep_it_from_serving() {
     if !have("bwrap") || !have("ssh") {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let state = job.state().expect("a state file");
     let hostile = "passwd: systemd no_such_module\ngroup: no_such_module\n\
@@ -23,7 +23,7 @@ async fn a_hostile_nsswitch_does_not_keep_it_from_serving() {
     let nsswitch = site.folder().join("nsswitch.conf");
     fs::write(&nsswitch, hostile).expect("a writable folder");
     let (host, port) = quiet_address(&site);
-    // The same keys as the job's own task, so that the same client finds it right.
+    // It has the same keys as the job's own task, so that the driver accepts it.
     let task = site.task_of(&job).environment;
     let mut other = Command::new("bwrap")
         .args(["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"])

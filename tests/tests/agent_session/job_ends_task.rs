@@ -1,10 +1,11 @@
-//! S4: a job that ends its task between two of its scripts, or has no memory left there, fails by it:
-//! word and verdict agree, and no job can choose a system failure.
+//! S4: a job that ends its task between two of its scripts, or whose task has no memory left there,
+//! fails by its own fault. The message and the verdict agree, and no job can choose a system
+//! failure.
 
-use fargate_tests::{BUILD_FAILURE, SYSTEM_FAILURE, TestHost, TestJob, scenes, until};
+use fargate_tests::{BUILD_FAILURE, CheckedHost, SYSTEM_FAILURE, TestJob, scenes, until};
 
 /// Runs `command` in the background of a script that passes; returns once the task has stopped.
-async fn end_after_a_script(site: &TestHost, job: &TestJob, command: &str) {
+async fn end_after_a_script(site: &CheckedHost, job: &TestJob, command: &str) {
     let script =
         format!("(setsid sh -c 'sleep 0.5; {command}' >/dev/null 2>&1 </dev/null &); exit 0");
     job.run(script).await.passed();
@@ -22,7 +23,7 @@ async fn what_a_script_has_left_behind_to_end_the_task_fails_the_job_with_the_ne
         ("kill -HUP 1", 72, "143\n"),
         ("kill -9 -1", 137, "137\n"),
     ] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let job = site.prepared().await;
         end_after_a_script(&site, &job, command).await;
         assert_eq!(site.task_of(&job).containers[0].exit_code, Some(exit), "{command}");
@@ -37,7 +38,7 @@ async fn what_a_script_has_left_behind_to_end_the_task_fails_the_job_with_the_ne
 
 #[tokio::test]
 async fn a_script_that_meets_an_agent_on_its_way_out_fails_the_job_as_well() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     // The first script's driver leaves at once; its script keeps the agent for its grace.
     let script = "trap '' TERM; echo up; kill -TERM 1; sleep 1000";
@@ -53,7 +54,7 @@ async fn a_script_that_meets_an_agent_on_its_way_out_fails_the_job_as_well() {
 
 #[tokio::test]
 async fn memory_that_runs_out_between_two_scripts_fails_the_job() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     job.run("true").await.passed();
     let (code, reason) = scenes::OUT_OF_MEMORY;
@@ -68,7 +69,7 @@ async fn memory_that_runs_out_between_two_scripts_fails_the_job() {
 #[tokio::test]
 async fn spot_and_a_person_between_two_scripts_fail_the_system() {
     for ((code, reason), cause) in scenes::TAKEN_AWAY {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let job = site.prepared().await;
         job.run("true").await.passed();
         assert!(site.cloud().stop_task_from_outside(&site.task_of(&job).arn, code, reason));
@@ -80,7 +81,7 @@ async fn spot_and_a_person_between_two_scripts_fail_the_system() {
 
 #[tokio::test]
 async fn a_task_that_ends_before_the_first_script_is_nobody_s_failure() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let arn = site.task_of(&job).arn;
     assert!(site.cloud().stop_task_from_outside(&arn, "EssentialContainerExited", "gone"));

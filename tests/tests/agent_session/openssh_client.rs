@@ -1,10 +1,10 @@
-//! OpenSSH's own client, for a task that is not ours to trust.
+//! OpenSSH's own client, which tests use to reach a task beside the driver. It holds no test.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use fargate_tests::{TestHost, TestJob, TestProcess};
+use fargate_tests::{CheckedHost, TestJob, TestProcess};
 
 /// What a person needs to debug a job's task with `ssh`.
 pub struct DebugLogin<'a> {
@@ -17,7 +17,7 @@ pub struct DebugLogin<'a> {
 
 impl<'a> DebugLogin<'a> {
     /// With the key and the host key of the job's state file.
-    pub fn to(site: &TestHost, job: &'a TestJob) -> Self {
+    pub fn to(site: &CheckedHost, job: &'a TestJob) -> Self {
         let state = job.state().expect("a state file");
         let text = |name: &str| state[name].as_str().expect("a text").to_owned();
         let address = text("address");
@@ -27,7 +27,7 @@ impl<'a> DebugLogin<'a> {
 
     /// With all that by hand.
     pub fn with(
-        site: &TestHost,
+        site: &CheckedHost,
         job: &'a TestJob,
         client_key: &str,
         host_key: &str,

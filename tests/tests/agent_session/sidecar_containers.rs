@@ -1,12 +1,12 @@
-//! Tasks of several containers, as log routers, service meshes and monitoring make them: one that ends
-//! beside the job's takes the task with it, and is named.
+//! Tasks with several containers, as log routers, service meshes and monitoring have them. If an
+//! essential container beside the job's ends, the task ends, and the message names that container.
 
 use std::rc::Rc;
 
 use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, LogConfiguration, LogDriver, NetworkMode,
 };
-use fargate_tests::{BUILD_FAILURE, SYSTEM_FAILURE, TestHost, TestJob, scenes};
+use fargate_tests::{BUILD_FAILURE, CheckedHost, SYSTEM_FAILURE, TestJob, scenes};
 
 /// A container whose output is kept.
 fn container(name: &str, script: Option<&str>) -> ContainerDefinition {
@@ -26,7 +26,7 @@ fn container(name: &str, script: Option<&str>) -> ContainerDefinition {
 }
 
 /// A job whose task has these containers.
-async fn with_containers(site: &TestHost, containers: Vec<ContainerDefinition>) -> Rc<TestJob> {
+async fn with_containers(site: &CheckedHost, containers: Vec<ContainerDefinition>) -> Rc<TestJob> {
     site.ecs()
         .register_task_definition()
         .family("several")
@@ -48,7 +48,7 @@ async fn with_containers(site: &TestHost, containers: Vec<ContainerDefinition>) 
 async fn a_container_that_ends_beside_a_script_is_named_with_its_code_and_its_last_lines() {
     for exit in [1, 0, 137] {
         for first in [true, false] {
-            let site = TestHost::open().await;
+            let site = CheckedHost::open().await;
             let script = format!("echo serving; sleep 4; echo giving up; exit {exit}");
             let mut containers = vec![container("job", None), container("proxy", Some(&script))];
             if first {
@@ -73,7 +73,7 @@ async fn a_container_that_ends_beside_a_script_is_named_with_its_code_and_its_la
 
 #[tokio::test]
 async fn a_script_that_fails_because_its_sidecar_is_gone_has_not_failed_by_itself() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let proxy = container("proxy", Some("sleep 3; exit 1"));
     let job = with_containers(&site, vec![container("job", None), proxy]).await;
     job.prepare().await.passed();
@@ -95,7 +95,7 @@ async fn a_job_beside_other_containers_is_still_to_blame_for_what_it_ends_itself
         ("trap '' TERM; echo up; kill -TERM 1; sleep 0.5; kill -9 2; sleep 100", "143\n"),
         ("trap '' TERM; echo up; kill -TERM 2; sleep 0.5; kill -9 2; sleep 100", "143\n"),
     ] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let proxy = container("proxy", Some("trap 'exit 0' TERM; sleep 1000 & wait"));
         // Its end is none of the task's.
         let init = container("init", Some("exit 0"));
@@ -117,7 +117,7 @@ async fn a_job_beside_other_containers_is_still_to_blame_for_what_it_ends_itself
 
 #[tokio::test]
 async fn in_prepare_a_wrong_program_in_the_jobs_own_container_is_blamed_on_no_other() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let proxy = container("proxy", Some("trap 'exit 143' TERM; sleep 1000 & wait"));
     let job = with_containers(&site, vec![proxy, container("job", Some("exit 0"))]).await;
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -127,7 +127,7 @@ async fn in_prepare_a_wrong_program_in_the_jobs_own_container_is_blamed_on_no_ot
 
 #[tokio::test]
 async fn words_of_memory_about_the_task_are_no_words_about_the_job_s_container() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let proxy = container("proxy", Some("sleep 1000"));
     let job = with_containers(&site, vec![proxy, container("job", None)]).await;
     let (code, reason) = scenes::OUT_OF_MEMORY;
@@ -142,7 +142,7 @@ async fn words_of_memory_about_the_task_are_no_words_about_the_job_s_container()
 #[tokio::test]
 async fn in_prepare_a_container_that_ends_is_named_and_not_the_agent() {
     for exit in [1, 0] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let script = format!("echo no configuration; sleep 1; exit {exit}");
         let proxy = container("proxy", Some(&script));
         // What would be the agent has not come so far yet.

@@ -1,11 +1,11 @@
-//! A stock `ssh` client against the agent: what it may and what it may not.
+//! A stock `ssh` client against the agent: what the agent allows and what it refuses.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use fargate_tests::{PATIENCE, TestHost, have, mark, process, until};
+use fargate_tests::{CheckedHost, PATIENCE, have, mark, process, until};
 
 use crate::openssh_client::DebugLogin;
 use crate::quiet_address;
@@ -15,7 +15,7 @@ async fn it_runs_commands_as_with_any_ssh_server() {
     if !have("ssh") {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let ssh = DebugLogin::to(&site, &job);
     for code in [0, 1, 7, 127, 255] {
@@ -45,7 +45,7 @@ async fn what_a_client_left_running_ends_with_its_connection() {
     if !have("ssh") {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let mark = mark("left-by-ssh");
     let command = format!("echo up; exec bash -c 'exec -a {mark} sleep 1000'");
@@ -62,7 +62,7 @@ async fn a_wrong_user_key_or_password_is_refused() {
     if !have("ssh") || !have("ssh-keygen") {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let ssh = DebugLogin::to(&site, &job);
     for user in ["admin", "ROOT"] {
@@ -96,7 +96,7 @@ async fn nothing_is_forwarded_in_either_direction() {
     if !have("ssh") {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let ssh = DebugLogin::to(&site, &job);
     let forbidden = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -149,7 +149,7 @@ async fn nothing_is_forwarded_in_either_direction() {
 
 #[tokio::test]
 async fn stray_connections_and_garbage_do_not_end_the_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let state = job.state().expect("a state file");
     let address = state["address"].as_str().expect("an address").to_owned();

@@ -1,5 +1,5 @@
-//! Strangers at a task's port, who come by the hundred, hold their connections at one step of the login,
-//! and come again when they are sent away.
+//! Hundreds of clients at a task's port that hold their connections at one step of the login and
+//! come again when they are sent away. It holds no test.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

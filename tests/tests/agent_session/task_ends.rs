@@ -1,10 +1,10 @@
-//! Tasks that end from outside, by their own limits, or by their own job: who is to blame.
+//! Tasks that end from outside, by their own limits, or by their own job: whom the verdict blames.
 
-use fargate_tests::{BUILD_FAILURE, SYSTEM_FAILURE, TestHost, scenes, until};
+use fargate_tests::{BUILD_FAILURE, CheckedHost, SYSTEM_FAILURE, scenes, until};
 
 #[tokio::test]
 async fn out_of_memory_is_the_job_s_failure_with_137() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let stop = scenes::OUT_OF_MEMORY;
     let line = scenes::stopped_while_running(&site, &job, BUILD_FAILURE, stop).await;
@@ -16,7 +16,7 @@ async fn out_of_memory_is_the_job_s_failure_with_137() {
 #[tokio::test]
 async fn spot_a_person_and_a_lost_host_are_system_failures() {
     for (stop, cause) in scenes::TAKEN_AWAY {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let job = site.prepared().await;
         scenes::taken_away(&site, &job, stop, cause).await;
         site.close().await;
@@ -25,7 +25,7 @@ async fn spot_a_person_and_a_lost_host_are_system_failures() {
 
 #[tokio::test]
 async fn a_job_that_ends_pid_1_is_to_blame_for_it() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let ended = job.run("echo up; kill 1; sleep 30").await.with_code(BUILD_FAILURE);
     assert_eq!(ended.out(), "up\n");
@@ -38,7 +38,7 @@ async fn a_job_that_ends_pid_1_is_to_blame_for_it() {
 
 #[tokio::test]
 async fn a_job_that_stops_the_agent_s_server_does_not_stop_its_timers() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     // PID 1 starts the server, so it is the first child; PID 1 lets it go on at once.
     let script = "kill -STOP 2; kill -STOP 2; echo on; exit 8";
@@ -50,7 +50,7 @@ async fn a_job_that_stops_the_agent_s_server_does_not_stop_its_timers() {
 
 #[tokio::test]
 async fn a_signal_without_a_name_ends_no_task_unnoticed() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     // A real-time signal ends the server; PID 1 must notice and end the task with it.
     let ended = job.run("kill -40 2; sleep 30").await.with_code(BUILD_FAILURE);
@@ -62,7 +62,7 @@ async fn a_signal_without_a_name_ends_no_task_unnoticed() {
 
 #[tokio::test]
 async fn a_script_that_hears_of_the_end_may_still_say_why() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let script = "trap 'echo saving; exit 9' TERM; echo up; sleep 1000 & wait";
     let mut running = job.start_run(script);
@@ -82,7 +82,7 @@ async fn a_script_that_hears_of_the_end_may_still_say_why() {
 
 #[tokio::test]
 async fn a_task_that_ecs_has_forgotten_is_a_system_failure() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.visible", "500ms");
     let job = site.prepared().await;
     let mut running = job.start_run("echo up; exec sleep 1000");
@@ -99,7 +99,7 @@ async fn a_task_that_ecs_has_forgotten_is_a_system_failure() {
 
 #[tokio::test]
 async fn where_ecs_cannot_be_asked_it_is_a_system_failure() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.verdict", "500ms");
     site.set("defaults.timeouts.resume", "1s");
     let job = site.prepared().await;
@@ -126,7 +126,7 @@ async fn where_ecs_cannot_be_asked_it_is_a_system_failure() {
 
 #[tokio::test]
 async fn a_task_that_nobody_talks_to_ends_itself() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.idle", "3s");
     site.set("defaults.timeouts.handshake", "3s");
     let job = site.prepared().await;
@@ -142,7 +142,7 @@ async fn a_task_that_nobody_talks_to_ends_itself() {
 
 #[tokio::test]
 async fn a_task_ends_itself_at_its_maximum_lifetime_whatever_runs_in_it() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     scenes::a_task_reaches_its_maximum_lifetime(&site).await;
     assert_eq!(site.cloud().tasks()[0].containers[0].exit_code, Some(71));
     site.close().await;

@@ -1,10 +1,10 @@
-//! Another machine in the task's place: not a byte of a script may reach it.
+//! Another machine answers in the task's place. It gets no byte of a script.
 
 use std::net::TcpListener;
 use std::process::Stdio;
 
 use aws_sdk_ecs::types::ContainerDefinition;
-use fargate_tests::{SYSTEM_FAILURE, TestHost, agent, until};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE, agent, until};
 use tokio::process::{Child, Command};
 
 const HEADLINE: &str = "error: another machine answered in the task's place";
@@ -35,7 +35,7 @@ fn free_address() -> String {
 
 #[tokio::test]
 async fn run_sends_nothing_to_another_host_key_and_says_so() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let address = free_address();
     let mut other = impostor(&site.task_of(&job).environment["SSH_PUBLIC_KEY"], &address);
@@ -60,7 +60,7 @@ async fn run_sends_nothing_to_another_host_key_and_says_so() {
 
 #[tokio::test]
 async fn prepare_refuses_a_task_with_another_host_key_at_once_and_stops_it() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let other_seed = "FARGATE_RUNNER_HOST_KEY_SEED=$(printf %064d 7) exec /.fargate/fargate-agent";
     let container = ContainerDefinition::builder().command("sh").command("-c").command(other_seed);
     site.set("defaults.task_definition", site.register("other-host", container).await);

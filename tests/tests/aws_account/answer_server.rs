@@ -1,5 +1,5 @@
-//! A server of HTTP on this machine that answers as a test says: the sources of credentials that the
-//! local cloud does not play, and services that answer with what no service should.
+//! An HTTP server on this machine that answers as a test says. It plays the sources of credentials
+//! that the local cloud does not have, and services whose answers are wrong.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ pub enum CannedAnswer {
     Announced(u64),
 }
 
-/// See the module. It ends with this value.
+/// An HTTP server that answers as a test says. It ends when this is dropped.
 pub struct AnswerServer {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,

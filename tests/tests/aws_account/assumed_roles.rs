@@ -1,13 +1,14 @@
-//! `assume_role_arn`: the host's own keys open the role, and the role's open everything else.
+//! `assume_role_arn`: the host's own keys may only assume the role, and the role's keys do
+//! everything else.
 
 use fargate_local_cloud::CloudFault;
-use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost};
+use fargate_tests::{CheckedHost, PATIENCE, SYSTEM_FAILURE};
 
 use crate::{block, hurry, plays, reaches_all};
 
 const REGION: &str = "eu-west-1";
 
-fn assumes(site: &TestHost, external_id: Option<&str>) -> String {
+fn assumes(site: &CheckedHost, external_id: Option<&str>) -> String {
     let role = site.cloud().add_role(REGION, "ci-manager", Some("tenant-7"));
     site.set("defaults.assume_role_arn", role.clone());
     if let Some(external_id) = external_id {
@@ -18,7 +19,7 @@ fn assumes(site: &TestHost, external_id: Option<&str>) -> String {
 
 #[tokio::test]
 async fn every_call_to_ecs_is_made_with_the_roles_temporary_keys() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     assumes(&site, Some("tenant-7"));
     let job = site.job_with(reaches_all(&site));
     plays(&job).await;
@@ -41,7 +42,7 @@ async fn every_call_to_ecs_is_made_with_the_roles_temporary_keys() {
 
 #[tokio::test]
 async fn the_session_has_the_name_that_the_file_gives_it() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     assumes(&site, Some("tenant-7"));
     site.set("defaults.assume_role_session_name", "ci@host-1");
     let job = site.job_with(reaches_all(&site));
@@ -54,7 +55,7 @@ async fn the_session_has_the_name_that_the_file_gives_it() {
 
 #[tokio::test]
 async fn a_wrong_external_id_is_final_and_names_the_role() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     assumes(&site, Some("tenant-8"));
     let job = site.job_with(reaches_all(&site));
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -76,7 +77,7 @@ async fn a_wrong_external_id_is_final_and_names_the_role() {
 
 #[tokio::test]
 async fn a_role_that_is_not_there_is_refused_in_the_same_words() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let role = "arn:aws:iam::123456789012:role/nobody";
     site.set("defaults.assume_role_arn", role);
     let job = site.job_with(reaches_all(&site));
@@ -87,7 +88,7 @@ async fn a_role_that_is_not_there_is_refused_in_the_same_words() {
 
 #[tokio::test]
 async fn an_sts_that_does_not_answer_is_named_and_never_waited_for_forever() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     assumes(&site, Some("tenant-7"));
     hurry(&site);
     site.cloud().fail_until_cleared("AssumeRole", CloudFault::Hang);
@@ -106,7 +107,7 @@ async fn an_sts_that_does_not_answer_is_named_and_never_waited_for_forever() {
 
 #[tokio::test]
 async fn an_sts_that_throttles_is_waited_out() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     assumes(&site, Some("tenant-7"));
     let fault = CloudFault::Exception {
         status: 400,

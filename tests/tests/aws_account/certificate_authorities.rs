@@ -1,13 +1,13 @@
-//! HTTPS with an authority of one's own: `ca_bundle` and `AWS_CA_BUNDLE`.
+//! HTTPS with a private certificate authority: `ca_bundle` and `AWS_CA_BUNDLE`.
 
 use std::path::PathBuf;
 
-use fargate_tests::{SYSTEM_FAILURE, TestHost};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE};
 
 use crate::{block, plays, reaches_all};
 
-async fn site() -> (TestHost, PathBuf) {
-    let site = TestHost::open_with(|options| options.tls = true).await;
+async fn site() -> (CheckedHost, PathBuf) {
+    let site = CheckedHost::open_with(|options| options.tls = true).await;
     let path = site.folder().join("authority.pem");
     let pem = site.cloud().authority().expect("a cloud with TLS").to_owned();
     std::fs::write(&path, pem).expect("a writable folder");

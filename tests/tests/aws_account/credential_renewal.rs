@@ -1,4 +1,4 @@
-//! Credentials that end while a job lives: loaded anew, in every stage, from whatever gave them.
+//! Credentials that expire while a job runs: each stage loads new ones from the same source.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fargate_local_cloud::IssuedCredentials;
-use fargate_tests::{BUILD_FAILURE, PATIENCE, TestHost, TestJob, until};
+use fargate_tests::{BUILD_FAILURE, CheckedHost, PATIENCE, TestJob, until};
 
 use crate::credential_sources::{aws_file, printed, without_keys};
 use crate::reaches_all;
@@ -26,7 +26,7 @@ fn refused_once(operations: &[&str]) -> fargate_local_cloud::FaultRules {
 
 #[tokio::test]
 async fn a_role_is_assumed_again_in_every_stage() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let role = site.cloud().add_role("eu-west-1", "ci", None);
     site.set("defaults.assume_role_arn", role);
     site.cloud().set_faults(refused_once(&["RunTask", "DescribeTasks", "StopTask"]));
@@ -46,7 +46,7 @@ async fn a_role_is_assumed_again_in_every_stage() {
 
 #[tokio::test]
 async fn a_role_whose_session_really_ends_is_assumed_again() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let role = site.cloud().add_role("eu-west-1", "ci", None);
     site.set("defaults.assume_role_arn", role);
     // It starts late, so that the clock is moved while `prepare` waits.
@@ -68,7 +68,7 @@ async fn a_role_whose_session_really_ends_is_assumed_again() {
 
 /// A job whose credentials a process prints: the first time the first ones, and then the others.
 fn with_process(
-    site: &TestHost,
+    site: &CheckedHost,
     first: &IssuedCredentials,
     then: &IssuedCredentials,
 ) -> (Rc<TestJob>, PathBuf) {
@@ -91,7 +91,7 @@ fn with_process(
 
 #[tokio::test]
 async fn a_process_whose_credentials_have_ended_is_run_again_in_every_stage() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let ended = site.cloud().issue_credentials(Duration::ZERO);
     let good = site.cloud().issue_credentials(HOUR);
     let (job, asked) = with_process(&site, &ended, &good);
@@ -105,7 +105,7 @@ async fn a_process_whose_credentials_have_ended_is_run_again_in_every_stage() {
 }
 
 /// The keys of a file, which the SDK would read once.
-fn keys_file(site: &TestHost, keys: &IssuedCredentials) {
+fn keys_file(site: &CheckedHost, keys: &IssuedCredentials) {
     let text = format!(
         "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\naws_session_token = {}\n",
         keys.access_key_id, keys.secret_access_key, keys.session_token
@@ -115,7 +115,7 @@ fn keys_file(site: &TestHost, keys: &IssuedCredentials) {
 
 #[tokio::test]
 async fn a_file_that_is_renewed_while_a_stage_waits_is_heard_by_prepare_and_by_cleanup() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job_with(without_keys);
     for stage in ["prepare", "cleanup"] {
         keys_file(&site, &site.cloud().issue_credentials(Duration::ZERO));
@@ -138,7 +138,7 @@ async fn a_file_that_is_renewed_while_a_stage_waits_is_heard_by_prepare_and_by_c
 
 #[tokio::test]
 async fn cleanup_uses_its_time_before_it_warns_of_credentials_that_nobody_renews() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.cleanup", "3s");
     let job = site.job_with(without_keys);
     keys_file(&site, &site.cloud().issue_credentials(HOUR));

@@ -1,13 +1,13 @@
-//! Every source of credentials that GitLab's driver took: profiles with keys, a process, roles, SSO and
-//! a web identity; the environment; the metadata of an instance. What a source does wrong is told with
-//! file, profile and line, and without a word of a secret.
+//! Every source of credentials that GitLab's driver took: profiles with keys, a process, roles, SSO
+//! and a web identity; the environment; the metadata of an instance. If a source is wrong, the
+//! message names the file, the profile and the line, and no part of a secret.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use fargate_local_cloud::IssuedCredentials;
-use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost, TestJob, TestProcessResult};
+use fargate_tests::{CheckedHost, PATIENCE, SYSTEM_FAILURE, TestJob, TestProcessResult};
 
 use crate::answer_server::{AnswerServer, CannedAnswer};
 use crate::{block, plays};
@@ -15,7 +15,7 @@ use crate::{block, plays};
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Writes a file of the folder `.aws` in the home of the site.
-pub fn aws_file(site: &TestHost, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+pub fn aws_file(site: &CheckedHost, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     let path = site.folder().join(".aws").join(name);
     fs::create_dir_all(path.parent().expect("a folder")).expect("a writable folder");
     fs::write(&path, text).expect("a writable folder");
@@ -42,7 +42,7 @@ pub fn printed(keys: &IssuedCredentials) -> String {
 }
 
 /// A whole job whose credentials come from the profile `ci`.
-async fn plays_as_ci(site: &TestHost, change: impl FnOnce(&mut TestJob)) {
+async fn plays_as_ci(site: &CheckedHost, change: impl FnOnce(&mut TestJob)) {
     let job = site.job_with(|job| {
         without_keys(job);
         job.set("AWS_PROFILE", "ci");
@@ -53,7 +53,7 @@ async fn plays_as_ci(site: &TestHost, change: impl FnOnce(&mut TestJob)) {
 }
 
 /// Whose keys signed the requests to ECS.
-fn signed_by(site: &TestHost, key: &str) -> bool {
+fn signed_by(site: &CheckedHost, key: &str) -> bool {
     let requests = site.cloud().requests();
     let mut ecs = requests.iter().filter(|request| request.service == "ecs");
     ecs.all(|request| request.access_key_id.starts_with(key))
@@ -63,7 +63,7 @@ const STATIC: &str = "aws_access_key_id = test\naws_secret_access_key = test\n";
 
 #[tokio::test]
 async fn keys_in_a_file_with_a_byte_order_mark_beside_a_broken_line_work() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     aws_file(&site, "credentials", format!("\u{feff}[ci]\n{STATIC}\n[other]\nbroken line\n"));
     plays_as_ci(&site, |_| {}).await;
     assert!(site.log().contains("aws_profile.wrong_line"));
@@ -72,7 +72,7 @@ async fn keys_in_a_file_with_a_byte_order_mark_beside_a_broken_line_work() {
 
 #[tokio::test]
 async fn a_process_that_is_slower_than_a_call_may_be_is_waited_for() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let keys = site.cloud().issue_credentials(HOUR);
     let output = aws_file(&site, "output.json", printed(&keys));
     let process = format!("sleep 1; cat {}", output.display());
@@ -86,7 +86,7 @@ async fn a_process_that_is_slower_than_a_call_may_be_is_waited_for() {
 
 #[tokio::test]
 async fn a_process_that_is_missing_is_asked_once_and_one_with_a_child_of_its_own_is_taken() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     aws_file(&site, "config", "[profile ci]\ncredential_process = /no/such/program\n");
     let ended = fails_as_ci(&site).await;
     assert!(ended.out().contains("a command that is not there"), "{}", ended.out());
@@ -100,7 +100,7 @@ async fn a_process_that_is_missing_is_asked_once_and_one_with_a_child_of_its_own
     site.close().await;
 }
 
-async fn fails_as_ci(site: &TestHost) -> TestProcessResult {
+async fn fails_as_ci(site: &CheckedHost) -> TestProcessResult {
     let job = site.job_with(|job| {
         without_keys(job);
         job.set("AWS_PROFILE", "ci");
@@ -123,7 +123,7 @@ async fn a_process_that_gives_nothing_is_named_by_file_profile_and_line_and_neve
         ("yes canary", "printed more than 64 KiB."),
         ("exec sleep 1000", "did not end within 0.90 s."),
     ] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         site.set("defaults.timeouts.api_connect", "500ms");
         site.set("defaults.timeouts.api_attempt", "500ms");
         site.set("defaults.timeouts.api_operation", "1s");
@@ -143,7 +143,7 @@ async fn a_process_that_gives_nothing_is_named_by_file_profile_and_line_and_neve
 
 #[tokio::test]
 async fn a_profile_that_cannot_work_is_refused_at_once_by_name() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     aws_file(&site, "credentials", "[ci]\naws_access_key_id = AKIA1\nsecret canary\n");
     let ended = fails_as_ci(&site).await;
     let told = block(&ended).replace(site.folder().to_str().expect("text"), "HOME");
@@ -159,7 +159,7 @@ async fn a_profile_that_cannot_work_is_refused_at_once_by_name() {
 
 #[tokio::test]
 async fn a_chain_of_roles_begins_with_keys_or_with_a_process() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let [first, second] =
         ["first", "second"].map(|role| site.cloud().add_role("eu-west-1", role, None));
     let keys = site.cloud().issue_credentials(HOUR);
@@ -204,7 +204,7 @@ async fn metadata(keys: &IssuedCredentials) -> AnswerServer {
 
 #[tokio::test]
 async fn an_instance_gives_its_role_by_itself_and_as_the_source_of_a_profile() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let keys = site.cloud().issue_credentials(HOUR);
     let metadata = metadata(&keys).await;
     let on_instance = |job: &mut TestJob| {
@@ -232,7 +232,7 @@ async fn an_instance_gives_its_role_by_itself_and_as_the_source_of_a_profile() {
 
 #[tokio::test]
 async fn a_web_identity_is_exchanged_for_keys_from_the_environment_and_from_a_profile() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let keys = site.cloud().issue_credentials(HOUR);
     let answer = format!(
         "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
@@ -281,7 +281,7 @@ async fn what_sources_of_the_environment_lack_is_named_in_our_own_words() {
         ),
     ];
     for (variables, words) in cases {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let job = site.job_with(|job| {
             without_keys(job);
             for (name, value) in variables {
@@ -298,7 +298,7 @@ async fn what_sources_of_the_environment_lack_is_named_in_our_own_words() {
 
 #[tokio::test]
 async fn a_login_by_sso_gives_keys_with_and_without_a_session() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let keys = site.cloud().issue_credentials(HOUR);
     let answer = serde_json::json!({ "roleCredentials": {
         "accessKeyId": keys.access_key_id,
@@ -335,7 +335,7 @@ const SSO_SESSION_SHA1: &str = "d25187dc137f35c88bc80ec8c3ffbdb17b5eb873";
 
 #[tokio::test]
 async fn a_login_by_sso_that_is_over_names_its_profile() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let account = "sso_account_id = 123456789012\nsso_role_name = ci\n";
     let place = "sso_region = eu-west-1\nsso_start_url = https://x.example/start\n";
     aws_file(&site, "config", format!("[profile ci]\n{account}{place}"));

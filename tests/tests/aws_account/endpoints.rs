@@ -1,6 +1,7 @@
-//! The endpoints that the settings of a host name: empty ones, which name none, and wrong ones.
+//! The endpoints that the settings of a host name: an empty one counts as none, and a wrong one is
+//! refused.
 
-use fargate_tests::{SYSTEM_FAILURE, TestHost};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE};
 
 use crate::credential_sources::{aws_file, without_keys};
 use crate::{block, plays, reaches_all};
@@ -10,7 +11,7 @@ const EMPTY: [&str; 3] = ["AWS_ENDPOINT_URL_ECS", "AWS_ENDPOINT_URL_STS", "AWS_E
 
 #[tokio::test]
 async fn an_empty_variable_of_a_service_names_no_endpoint_and_is_passed_over() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let role = site.cloud().add_role("eu-west-1", "ci", None);
     site.set("defaults.assume_role_arn", role);
     let job = site.job_with(|job| {
@@ -30,7 +31,7 @@ async fn an_empty_variable_of_a_service_names_no_endpoint_and_is_passed_over() {
 
 #[tokio::test]
 async fn an_empty_variable_of_all_services_names_no_endpoint_and_is_passed_over() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job_with(|job| job.set("AWS_ENDPOINT_URL", ""));
     plays(&job).await;
     site.close().await;
@@ -38,7 +39,7 @@ async fn an_empty_variable_of_all_services_names_no_endpoint_and_is_passed_over(
 
 #[tokio::test]
 async fn a_cleanup_stops_the_task_also_where_a_variable_became_empty() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job_with(reaches_all(&site));
     job.prepare().await.passed();
     let mut later = job.beside_itself();
@@ -54,7 +55,7 @@ async fn a_profile_with_an_empty_endpoint_is_refused_by_file_and_line() {
         "[profile ci]\naws_access_key_id = test\naws_secret_access_key = test\nendpoint_url =\n",
         "[profile ci]\nservices = s\n[services s]\nsts =\n  endpoint_url =\n",
     ] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let config = aws_file(&site, "config", text);
         let job = site.job_with(|job| job.set("AWS_PROFILE", "ci"));
         let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -78,7 +79,7 @@ async fn a_profile_with_an_empty_endpoint_is_refused_by_file_and_line() {
 
 #[tokio::test]
 async fn an_empty_variable_that_the_source_of_credentials_would_read_is_refused_by_name() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let role = site.cloud().add_role("eu-west-1", "ci", None);
     let text = format!(
         "[profile ci]\nrole_arn = {role}\nsource_profile = base\n\

@@ -1,5 +1,5 @@
-//! An HTTP proxy in this process, in several moods: it opens tunnels, passes plain requests on, or
-//! does not. Whatever is asked for, it leads to one place: the local cloud, under any name.
+//! An HTTP proxy in this process: it opens tunnels, passes plain requests on, or refuses, as a test
+//! says. Every request goes to the local cloud, whatever name it asks for.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -1,20 +1,20 @@
-//! The rights of old installations are enough: RunTask, DescribeTasks, StopTask and `PassRole`. Each
-//! further one that is missing costs something, is named once, and fails no job.
+//! The rights of old installations are enough: RunTask, DescribeTasks, StopTask and `PassRole`. If
+//! another right is missing, the driver names it once, and the job passes.
 
 use aws_sdk_ecs::types::{Compatibility, ContainerDefinition, NetworkMode};
 use fargate_local_cloud::CloudFault;
-use fargate_tests::{SYSTEM_FAILURE, TestHost, until};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE, until};
 use nix::sys::signal::Signal;
 
 use crate::plays;
 
 /// Lines of the operator's log that name a missing right.
-fn named(site: &TestHost, right: &str) -> usize {
+fn named(site: &CheckedHost, right: &str) -> usize {
     let log = site.log();
     log.lines().filter(|line| line.contains("right.missing") && line.contains(right)).count()
 }
 
-fn tokens(site: &TestHost) -> Vec<(String, bool)> {
+fn tokens(site: &CheckedHost) -> Vec<(String, bool)> {
     let requests = site.cloud().requests();
     let asked = requests.iter().filter(|request| request.operation == "RunTask");
     let token = |body: &serde_json::Value| body["clientToken"].as_str().unwrap().to_owned();
@@ -23,7 +23,7 @@ fn tokens(site: &TestHost) -> Vec<(String, bool)> {
 
 #[tokio::test]
 async fn with_the_rights_of_old_installations_a_job_runs_from_end_to_end() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     for right in ["ecs:TagResource", "ecs:ListTasks", "ec2:DescribeNetworkInterfaces"] {
         site.cloud().deny(right);
     }
@@ -36,7 +36,7 @@ async fn with_the_rights_of_old_installations_a_job_runs_from_end_to_end() {
 
 #[tokio::test]
 async fn without_the_right_to_tag_the_task_is_another_launch_without_tags() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().deny("ecs:TagResource");
     let job = site.job();
     let ended = job.prepare().await.with_code(0);
@@ -60,7 +60,7 @@ async fn without_the_right_to_tag_the_task_is_another_launch_without_tags() {
 
 #[tokio::test]
 async fn a_launch_in_doubt_goes_on_under_its_token_when_tags_are_refused() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     // The task is there, its answer is lost, and then the right is taken away.
     site.cloud().fail("RunTask", CloudFault::LostAnswer);
     let denied = CloudFault::Exception {
@@ -85,7 +85,7 @@ async fn a_launch_in_doubt_goes_on_under_its_token_when_tags_are_refused() {
 
 #[tokio::test]
 async fn a_launch_that_was_cut_off_is_settled_without_the_right_to_tag() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().deny("ecs:TagResource");
     site.cloud().fail_until_cleared("RunTask", CloudFault::Hang);
     let job = site.job();
@@ -101,7 +101,7 @@ async fn a_launch_that_was_cut_off_is_settled_without_the_right_to_tag() {
 
 #[tokio::test]
 async fn a_clean_up_without_state_goes_on_without_the_right_to_list() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().deny("ecs:ListTasks");
     let job = site.job();
     let ended = job.cleanup().await.with_code(0);
@@ -113,7 +113,7 @@ async fn a_clean_up_without_state_goes_on_without_the_right_to_list() {
 
 /// A state file of which nothing can be read, and nobody may ask ECS: the task may still run, so
 /// nothing is forgotten and no second one is started until somebody may look.
-async fn lost_state(site: &TestHost) {
+async fn lost_state(site: &CheckedHost) {
     let job = site.prepared().await;
     std::fs::write(job.state_file(), "{").expect("a writable state file");
     let ended = job.cleanup().await.with_code(0);
@@ -131,7 +131,7 @@ async fn lost_state(site: &TestHost) {
 
 #[tokio::test]
 async fn what_is_left_of_a_damaged_record_is_enough_to_stop_its_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().deny("ecs:ListTasks");
     let job = site.prepared().await;
     job.change_state(|state| state["launches"] = "gone".into());
@@ -144,7 +144,7 @@ async fn what_is_left_of_a_damaged_record_is_enough_to_stop_its_task() {
 
 #[tokio::test]
 async fn exec_is_enabled_where_the_file_says_so() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let container = ContainerDefinition::builder().name("job").image("registry.example/job:1");
     let call = site.ecs().register_task_definition().family("with-role");
     call.network_mode(NetworkMode::Awsvpc)

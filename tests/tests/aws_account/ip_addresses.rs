@@ -1,7 +1,8 @@
-//! Endpoints and tasks over IPv6; tasks with a public address, dialled there or not.
+//! Endpoints and tasks over IPv6, and tasks with a public address, which the driver dials or does
+//! not dial.
 
 use fargate_local_cloud::{CloudFault, IPV6_SUBNET};
-use fargate_tests::{SYSTEM_FAILURE, TestHost};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE};
 
 use crate::{block, plays, reaches_all};
 
@@ -10,7 +11,7 @@ fn not_yet() -> CloudFault {
     CloudFault::Failure { reason: String::new(), detail: None }
 }
 
-fn asked_for(site: &TestHost, operation: &str) -> serde_json::Value {
+fn asked_for(site: &CheckedHost, operation: &str) -> serde_json::Value {
     let requests = site.cloud().requests();
     let request = requests.iter().find(|request| request.operation == operation);
     request.unwrap_or_else(|| panic!("no {operation}")).body.clone()
@@ -18,7 +19,7 @@ fn asked_for(site: &TestHost, operation: &str) -> serde_json::Value {
 
 #[tokio::test]
 async fn an_endpoint_may_be_an_ipv6_address() {
-    let site = TestHost::open_with(|options| options.listen = "[::1]:0".parse().unwrap()).await;
+    let site = CheckedHost::open_with(|options| options.listen = "[::1]:0".parse().unwrap()).await;
     assert!(site.cloud().endpoint().starts_with("http://[::1]:"));
     site.set("defaults.public_ip", "dialled");
     let job = site.job_with(reaches_all(&site));
@@ -28,7 +29,7 @@ async fn an_endpoint_may_be_an_ipv6_address() {
 
 #[tokio::test]
 async fn an_https_endpoint_may_be_an_ipv6_address() {
-    let site = TestHost::open_with(|options| {
+    let site = CheckedHost::open_with(|options| {
         options.listen = "[::1]:0".parse().unwrap();
         options.tls = true;
     })
@@ -43,7 +44,7 @@ async fn an_https_endpoint_may_be_an_ipv6_address() {
 
 #[tokio::test]
 async fn a_task_without_ipv4_is_dialled_at_its_ipv6_address() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.subnets", vec![IPV6_SUBNET]);
     let job = site.job();
     job.prepare().await.passed();
@@ -57,7 +58,7 @@ async fn a_task_without_ipv4_is_dialled_at_its_ipv6_address() {
 
 #[tokio::test]
 async fn a_public_address_is_dialled_where_the_file_says_so() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.public_ip", "dialled");
     let job = site.job_with(|job| job.set("AWS_ENDPOINT_URL_EC2", site.cloud().endpoint()));
     let ended = job.prepare().await.with_code(0);
@@ -80,7 +81,7 @@ async fn a_public_address_is_dialled_where_the_file_says_so() {
 
 #[tokio::test]
 async fn an_assigned_public_address_is_for_egress_and_ec2_is_not_asked() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.public_ip", "assigned");
     let job = site.job_with(reaches_all(&site));
     let ended = job.prepare().await.with_code(0);
@@ -95,7 +96,7 @@ async fn an_assigned_public_address_is_for_egress_and_ec2_is_not_asked() {
 
 #[tokio::test]
 async fn without_the_key_a_task_gets_no_public_address() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let network = &asked_for(&site, "RunTask")["networkConfiguration"]["awsvpcConfiguration"];
     assert_eq!(network["assignPublicIp"], "DISABLED");
@@ -105,7 +106,7 @@ async fn without_the_key_a_task_gets_no_public_address() {
 
 #[tokio::test]
 async fn ec2_is_asked_again_while_it_knows_no_public_address_or_answers_oddly() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.public_ip", "dialled");
     let answer = |status, body: &str| CloudFault::Answer { status, body: body.to_owned() };
     let gone = "<Response><Errors><Error><Code>InvalidNetworkInterfaceID.NotFound</Code>\
@@ -136,7 +137,7 @@ async fn ec2_is_asked_again_while_it_knows_no_public_address_or_answers_oddly() 
 
 #[tokio::test]
 async fn a_task_that_never_gets_its_public_address_is_stopped_with_that_reason() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.public_ip", "dialled");
     site.set("defaults.timeouts.ready", "300ms");
     site.cloud().fail_until_cleared("DescribeNetworkInterfaces", not_yet());
@@ -152,7 +153,7 @@ async fn a_task_that_never_gets_its_public_address_is_stopped_with_that_reason()
 
 #[tokio::test]
 async fn without_the_right_to_ask_ec2_the_right_is_named() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.public_ip", "dialled");
     site.cloud().deny("ec2:DescribeNetworkInterfaces");
     let job = site.job_with(reaches_all(&site));
@@ -170,7 +171,7 @@ async fn without_the_right_to_ask_ec2_the_right_is_named() {
 
 #[tokio::test]
 async fn an_ec2_without_words_for_a_denial_has_its_right_named_all_the_same() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.public_ip", "dialled");
     let fault = CloudFault::Exception {
         status: 403,

@@ -1,5 +1,6 @@
-//! The account as an installation has it: credentials and how they end, roles, authorities, proxies,
-//! addresses, partitions, odd answers, and rights that are missing. Each through the real stages, against the local cloud.
+//! The AWS account as an installation has it: credentials and their end, roles, certificate
+//! authorities, proxies, addresses, partitions, odd answers, and missing rights. Each test calls
+//! the real stages against the local cloud.
 
 mod answer_server;
 mod assumed_roles;
@@ -15,7 +16,7 @@ mod odd_aws_answers;
 mod partitions;
 mod proxy_settings;
 
-use fargate_tests::{TestHost, TestJob, TestProcessResult, redacted};
+use fargate_tests::{CheckedHost, TestJob, TestProcessResult, redacted};
 
 /// The error block of a `prepare` that failed, without what differs from run to run.
 pub fn block(ended: &TestProcessResult) -> String {
@@ -25,7 +26,7 @@ pub fn block(ended: &TestProcessResult) -> String {
 }
 
 /// A job that reaches every service of the site's cloud.
-pub fn reaches_all(site: &TestHost) -> impl FnOnce(&mut TestJob) + '_ {
+pub fn reaches_all(site: &CheckedHost) -> impl FnOnce(&mut TestJob) + '_ {
     |job| job.set("AWS_ENDPOINT_URL", site.cloud().endpoint())
 }
 
@@ -38,7 +39,7 @@ pub async fn plays(job: &TestJob) {
 }
 
 /// Waits for calls no longer than a test does.
-pub fn hurry(site: &TestHost) {
+pub fn hurry(site: &CheckedHost) {
     for (key, value) in [
         ("prepare", "2s"),
         ("start", "2s"),

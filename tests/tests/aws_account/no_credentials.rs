@@ -1,8 +1,6 @@
-//! A host that has no credentials: told as that, soon, and with nothing left to be settled.
+//! A host without credentials: the driver says so soon, and leaves nothing to settle.
 
-use std::time::Duration;
-
-use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost, TestJob, free_place, until};
+use fargate_tests::{CheckedHost, PATIENCE, SYSTEM_FAILURE, TestJob, free_place, until};
 use nix::sys::signal::Signal;
 
 use crate::answer_server::{AnswerServer, CannedAnswer};
@@ -24,7 +22,7 @@ fn sees(metadata: &AnswerServer) -> impl FnOnce(&mut TestJob) + '_ {
 
 #[tokio::test]
 async fn metadata_that_never_answers_are_asked_a_few_times_and_named() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let metadata = silent_metadata().await;
     let job = site.job_with(sees(&metadata));
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -47,7 +45,7 @@ async fn metadata_that_never_answers_are_asked_a_few_times_and_named() {
 
 #[tokio::test]
 async fn a_signal_while_credentials_are_looked_for_leaves_nothing() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let metadata = silent_metadata().await;
     let job = site.job_with(sees(&metadata));
     let prepare = job.start(&["prepare"]);
@@ -56,14 +54,14 @@ async fn a_signal_while_credentials_are_looked_for_leaves_nothing() {
     prepare.signal(Signal::SIGTERM);
     let ended = job.heard(prepare).await.with_code(SYSTEM_FAILURE);
     assert!(ended.out().ends_with("Cancelled: no task was started\n"), "{}", ended.out());
-    assert!(ended.took < Duration::from_secs(5), "{:?}", ended.took);
+    assert!(ended.took < PATIENCE, "{:?}", ended.took);
     job.cleanup().await.passed();
     site.close().await;
 }
 
 #[tokio::test]
 async fn a_command_that_is_interrupted_while_credentials_are_looked_for_leaves_nothing() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let metadata = silent_metadata().await;
     let job = site.job_with(|job| {
         sees(&metadata)(job);
@@ -75,18 +73,18 @@ async fn a_command_that_is_interrupted_while_credentials_are_looked_for_leaves_n
     let ended = running.ended().await;
     assert!(!ended.all().contains("could not be stopped"), "{}", ended.all());
     assert!(!ended.all().contains("did not say"), "{}", ended.all());
-    assert!(ended.took < Duration::from_secs(5), "{:?}", ended.took);
+    assert!(ended.took < PATIENCE, "{:?}", ended.took);
     site.close().await;
 }
 
 #[tokio::test]
 async fn an_endpoint_that_is_none_is_refused_at_once_by_the_name_of_its_variable() {
     for name in ["AWS_ENDPOINT_URL_ECS", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let job = site.job_with(|job| job.set(name, "nonsense"));
         let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
         assert_eq!(ended.error_line(), format!("error: {name} names no endpoint"));
-        assert!(ended.took < Duration::from_secs(5), "{:?}", ended.took);
+        assert!(ended.took < PATIENCE, "{:?}", ended.took);
         assert_eq!(site.cloud().requests().len(), 0);
         site.close().await;
     }
@@ -94,7 +92,7 @@ async fn an_endpoint_that_is_none_is_refused_at_once_by_the_name_of_its_variable
 
 #[tokio::test]
 async fn a_region_that_can_be_none_is_refused_at_once_by_name() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     fargate_tests::replace_in(&site.config(), "region = \"eu-west-1\"\n", "");
     let job = site.job_with(|job| job.set("AWS_REGION", "eu west 1"));
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -105,7 +103,7 @@ async fn a_region_that_can_be_none_is_refused_at_once_by_name() {
 
 #[tokio::test]
 async fn a_launch_that_met_no_connection_is_none_whoever_ends_the_stage() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     // Nobody listens where somebody did a moment ago.
     let nobody = free_place();
     let job = site.job_with(|job| job.set("AWS_ENDPOINT_URL_ECS", format!("http://{nobody}")));

@@ -1,7 +1,7 @@
-//! Services that answer with what no service should, and services whose answer to RunTask is lost: a
-//! limit for memory, and words for what is known.
+//! Services that give wrong answers, and services whose answer to RunTask is lost: the driver
+//! limits its memory, and says what it knows.
 
-use fargate_tests::{SYSTEM_FAILURE, TestHost, TestJob, memory_kib, until};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE, TestJob, memory_kib, until};
 use nix::sys::signal::Signal;
 
 use crate::answer_server::{AnswerServer, CannedAnswer};
@@ -13,7 +13,7 @@ const MEMORY_LIMIT_KIB: u64 = 96 * 1024;
 
 /// Runs `prepare` for some tries and gives what it says in the end, and the most memory that it took.
 async fn prepares(
-    site: &TestHost,
+    site: &CheckedHost,
     job: &TestJob,
     server: &AnswerServer,
     tries: usize,
@@ -31,7 +31,7 @@ async fn an_answer_without_end_takes_little_memory_and_is_told_as_that() {
     let endless: [fn() -> CannedAnswer; 2] =
         [|| CannedAnswer::Endless, || CannedAnswer::Announced(1 << 40)];
     for answer in endless {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         site.set("defaults.timeouts.prepare", "4s");
         site.set("defaults.timeouts.start", "4s");
         site.set("defaults.timeouts.stop", "1s");
@@ -53,7 +53,7 @@ async fn an_answer_without_end_takes_little_memory_and_is_told_as_that() {
 
 #[tokio::test]
 async fn a_source_of_credentials_without_end_takes_little_memory() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let server = AnswerServer::start(|_| CannedAnswer::Endless).await;
     let job = site.job_with(|job| {
         without_keys(job);
@@ -68,7 +68,7 @@ async fn a_source_of_credentials_without_end_takes_little_memory() {
 
 #[tokio::test]
 async fn an_answer_that_is_none_of_ecs_is_told_as_that_and_not_as_no_answer() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.prepare", "2s");
     site.set("defaults.timeouts.start", "2s");
     site.set("defaults.timeouts.stop", "500ms");
@@ -85,7 +85,7 @@ async fn an_answer_that_is_none_of_ecs_is_told_as_that_and_not_as_no_answer() {
 
 #[tokio::test]
 async fn a_cancelled_start_whose_answer_was_lost_says_what_is_known() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.stop", "1s");
     let rules = "RunTask call 1: reset after commit\nRunTask calls 2-: hang\n";
     site.cloud().set_faults(rules.parse().expect("rules"));
@@ -105,7 +105,7 @@ async fn a_cancelled_start_whose_answer_was_lost_says_what_is_known() {
 
 #[tokio::test]
 async fn a_cancelled_start_whose_task_is_found_again_names_it() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let rules = "RunTask call 1: reset after commit\nRunTask call 2 until 2s: hang\n";
     site.cloud().set_faults(rules.parse().expect("rules"));
     let job = site.job();

@@ -1,13 +1,13 @@
-//! China and GovCloud: other ARNs, the same product.
+//! China and GovCloud: the ARNs differ, and the product behaves the same.
 
-use fargate_tests::TestHost;
+use fargate_tests::CheckedHost;
 
 use crate::reaches_all;
 
 #[tokio::test]
 async fn jobs_run_in_the_regions_of_other_partitions() {
     for (region, partition) in [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let role = site.cloud().add_role(region, "ci", None);
         assert!(role.starts_with(&format!("arn:{partition}:iam::")));
         site.set("defaults.region", region);

@@ -1,5 +1,5 @@
-//! Proxies of the environment: used where they are named, not used where they must not be, and
-//! blamed only for what is theirs.
+//! Proxies that the environment names: the driver uses them where it should, and nowhere else, and
+//! blames them only for their own failures.
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fargate_local_cloud::IssuedCredentials;
-use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost, TestJob};
+use fargate_tests::{CheckedHost, PATIENCE, SYSTEM_FAILURE, TestJob};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -24,8 +24,8 @@ const PASSWORD: &str = "canary-of-the-proxy";
 /// The name under which the proxy knows the cloud; nobody else does.
 const NAME: &str = "cloud.example";
 
-async fn secure_site() -> (TestHost, PathBuf) {
-    let site = TestHost::open_with(|options| options.tls = true).await;
+async fn secure_site() -> (CheckedHost, PathBuf) {
+    let site = CheckedHost::open_with(|options| options.tls = true).await;
     let path = site.folder().join("authority.pem");
     let pem = site.cloud().authority().expect("a cloud with TLS").to_owned();
     std::fs::write(&path, pem).expect("a writable folder");
@@ -33,13 +33,13 @@ async fn secure_site() -> (TestHost, PathBuf) {
 }
 
 /// Where the cloud listens.
-fn place(site: &TestHost) -> SocketAddr {
+fn place(site: &CheckedHost) -> SocketAddr {
     let endpoint = site.cloud().endpoint();
     endpoint.rsplit('/').next().and_then(|place| place.parse().ok()).expect("an address")
 }
 
 /// The endpoint as a job names it that comes through a proxy.
-fn named(site: &TestHost) -> String {
+fn named(site: &CheckedHost) -> String {
     site.cloud().endpoint().replace("127.0.0.1", NAME)
 }
 
@@ -66,7 +66,7 @@ async fn https_goes_through_a_tunnel_with_its_login_which_shows_nowhere() {
 #[tokio::test]
 async fn plain_http_goes_through_a_proxy_too_in_either_spelling() {
     for variable in ["HTTP_PROXY", "http_proxy"] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let proxy = HttpProxy::start(ProxyBehaviour::Helpful, place(&site)).await;
         let job = site.job_with(|job| {
             job.set("AWS_ENDPOINT_URL_ECS", named(&site));
@@ -102,7 +102,7 @@ async fn every_service_is_reached_through_the_proxy() {
 
 #[tokio::test]
 async fn this_machine_and_the_hosts_of_no_proxy_are_reached_without_it() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let proxy = HttpProxy::start(ProxyBehaviour::Helpful, place(&site)).await;
     let job = site.job_with(|job| job.set("HTTP_PROXY", proxy.url()));
     plays(&job).await;
@@ -124,7 +124,7 @@ async fn this_machine_and_the_hosts_of_no_proxy_are_reached_without_it() {
 }
 
 /// Cleans up after a job whose way to AWS is broken.
-async fn cleaned_up_directly(site: &TestHost, job: &TestJob) {
+async fn cleaned_up_directly(site: &CheckedHost, job: &TestJob) {
     let mended = site.same_job(job, |job| job.set("AWS_ENDPOINT_URL_ECS", site.cloud().endpoint()));
     mended.cleanup().await.passed();
 }
@@ -145,7 +145,7 @@ async fn a_proxy_that_asks_for_a_login_is_named_without_one() {
     assert_eq!(site.cloud().requests().len(), 0);
     site.close().await;
     // The same of plain HTTP.
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job_with(|job| {
         job.set("AWS_ENDPOINT_URL_ECS", named(&site));
         job.set("HTTP_PROXY", proxy.url());
@@ -184,7 +184,7 @@ async fn a_proxy_that_gives_no_way_is_named_and_tried_until_the_deadline() {
 
 #[tokio::test]
 async fn a_variable_that_names_no_proxy_is_refused_and_not_passed_over() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job_with(|job| job.set("https_proxy", format!("socks5://u:{PASSWORD}@p:1")));
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
     insta::assert_snapshot!(block(&ended), @r"
@@ -200,7 +200,7 @@ async fn a_variable_that_names_no_proxy_is_refused_and_not_passed_over() {
 
 #[tokio::test]
 async fn the_hosts_own_credentials_never_go_through_a_proxy() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let proxy = HttpProxy::start(ProxyBehaviour::Helpful, place(&site)).await;
     let keys = site.cloud().issue_credentials(Duration::from_secs(3600));
     let own = CredentialServer::start(&keys).await;

@@ -1,11 +1,11 @@
-//! A host whose clock is set while a job runs: by ten minutes, forward and back.
+//! The clock of a host is set ten minutes forward or back while a job runs.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use fargate_tests::{
-    BUILD_FAILURE, SYSTEM_FAILURE, TestHost, TestJob, TestProcess, TestProcessResult, have, until,
+    BUILD_FAILURE, CheckedHost, SYSTEM_FAILURE, TestJob, TestProcess, TestProcessResult, have,
+    until, write_whole,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -18,8 +18,8 @@ const FOLDERS: [&str; 4] = [
     "/usr/lib/faketime",
 ];
 
-/// The clock of the driver's processes of one test, which others do not see. What is measured, as
-/// against told, by a clock goes on as before.
+/// The clock that only the driver's processes of one test see. The monotonic clock
+/// goes on as before.
 struct DriverClock {
     file: PathBuf,
     library: PathBuf,
@@ -27,7 +27,7 @@ struct DriverClock {
 
 impl DriverClock {
     /// One that is right, or none where the library is missing.
-    fn right(site: &TestHost) -> Option<Self> {
+    fn right(site: &CheckedHost) -> Option<Self> {
         if !have("faketime") {
             return None;
         }
@@ -40,9 +40,7 @@ impl DriverClock {
 
     /// Sets it, for processes that run as well.
     fn set(&self, offset: &str) {
-        let new = self.file.with_extension("new");
-        fs::write(&new, offset).expect("a writable folder");
-        fs::rename(&new, &self.file).expect("a writable folder");
+        write_whole(&self.file, offset).expect("a writable folder");
     }
 
     /// Starts `fargate-runner` with these arguments under this clock.
@@ -73,7 +71,7 @@ impl DriverClock {
         self.stage(job, &[OsStr::new("run"), script.as_os_str(), OsStr::new("build_script")])
     }
 
-    async fn reap(&self, site: &TestHost, job: &TestJob) -> Value {
+    async fn reap(&self, site: &CheckedHost, job: &TestJob) -> Value {
         let config = site.config();
         let words = [OsStr::new("-c"), config.as_os_str(), OsStr::new("tasks"), OsStr::new("reap")];
         let ended: TestProcessResult = job.heard(self.start(job, &words)).await.with_code(0);
@@ -84,7 +82,7 @@ impl DriverClock {
 #[tokio::test]
 async fn set_by_ten_minutes_in_mid_job_it_ends_no_wait_and_no_task() {
     for [offset, back] in [["+10m", "-10m"], ["-10m", "+10m"]] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let Some(clock) = DriverClock::right(&site) else { return site.close().await };
         site.set("defaults.timeouts.second_sighting", "20ms");
         // Less than the clock is set by.
@@ -103,7 +101,7 @@ async fn set_by_ten_minutes_in_mid_job_it_ends_no_wait_and_no_task() {
         job.heard(preparing).await.with_code(0);
         assert_eq!(site.tasks_of(&job).len(), 1);
 
-        // A reaper of the wrong time leaves a live job alone, and the script hears nothing of it.
+        // A reaper with a wrong clock leaves a live job alone, and its script goes on.
         let mut running =
             clock.run(&job, "trap 'echo told; exit 3' TERM; echo up; sleep 1000 & wait");
         running.wrote("up").await;

@@ -1,17 +1,17 @@
-//! The configuration file, through the binary. That each key has its own message is held by the
-//! configuration's own tests.
+//! A wrong configuration file, through the binary. The tests of the configuration check that each
+//! key has its own message.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use fargate_tests::TestHost;
+use fargate_tests::CheckedHost;
 use toml::Value;
 
 use crate::{every_stage, refused};
 
 #[tokio::test]
 async fn a_file_that_is_no_configuration_is_refused_by_every_stage() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let path = site.config();
     let good = fs::read(&path).expect("a configuration");
     let mut cut = good.clone();
@@ -78,7 +78,7 @@ async fn each_wrong_key_is_named_with_what_was_given() {
         ("log_level", "loud".into(), "log_level"),
     ];
     for (key, value, words) in rows {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         site.set(key, value);
         let job = site.job();
         let prepare = job.prepare().await;
@@ -90,7 +90,7 @@ async fn each_wrong_key_is_named_with_what_was_given() {
 
 #[tokio::test]
 async fn a_missing_key_and_an_unknown_profile_are_named() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let good = fs::read_to_string(site.config()).expect("a configuration");
     for key in ["cluster", "subnets", "security_groups", "task_definition"] {
         let without: Vec<_> =
@@ -108,7 +108,7 @@ async fn a_missing_key_and_an_unknown_profile_are_named() {
 
 #[tokio::test]
 async fn a_key_that_no_version_knows_is_a_warning_in_a_job() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.tiemouts.prepare", "1m");
     let job = site.job();
     let ended = job.prepare().await.with_code(0);

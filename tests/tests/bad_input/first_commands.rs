@@ -1,11 +1,11 @@
-//! A newcomer's first commands with wrong input: whatever goes wrong, the last words say what to do.
+//! The first commands of a new user, with wrong input: the last line always says what to do.
 
 use std::rc::Rc;
 
-use fargate_tests::{TestHost, TestJob};
+use fargate_tests::{CheckedHost, TestJob};
 
 /// A person at this host without any configuration.
-fn person(site: &TestHost) -> Rc<TestJob> {
+fn person(site: &CheckedHost) -> Rc<TestJob> {
     site.job_with(|job| {
         job.environment.retain(|name, _| {
             let name = name.to_string_lossy();
@@ -17,7 +17,7 @@ fn person(site: &TestHost) -> Rc<TestJob> {
 }
 
 /// What each command prints, behind its own line; folders as `FOLDER`.
-async fn told(site: &TestHost, person: &TestJob, lines: &[&str]) -> String {
+async fn told(site: &CheckedHost, person: &TestJob, lines: &[&str]) -> String {
     let folder = site.folder().display().to_string();
     let mut all = String::new();
     for line in lines {
@@ -33,7 +33,7 @@ async fn told(site: &TestHost, person: &TestJob, lines: &[&str]) -> String {
 
 #[tokio::test]
 async fn each_message_about_a_first_configuration_names_the_next_step() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let person = person(&site);
     let lines = [
         "-c FOLDER/no/such/c.toml config init",
@@ -81,7 +81,7 @@ async fn each_message_about_a_first_configuration_names_the_next_step() {
 
 #[tokio::test]
 async fn each_message_about_a_first_command_names_the_next_step() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let person = person(&site);
     let lines = [
         "exce -- true",

@@ -1,18 +1,18 @@
-//! Credentials, Region and clock of the host.
+//! Wrong credentials, Region or clock of the host.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::time::Duration;
 
 use fargate_local_cloud::CloudFault;
-use fargate_tests::{PATIENCE, TestHost, TestJob, TestProcessResult, have, replace_in};
+use fargate_tests::{CheckedHost, PATIENCE, TestJob, TestProcessResult, have, replace_in};
 
 use crate::refused;
 
 const CREDENTIALS: &str = "error: the AWS credentials of this host do not work";
 
 /// The job's `prepare` fails for good with this line, and no task is started.
-async fn fails_with(site: &TestHost, job: &TestJob, line: &str) -> TestProcessResult {
+async fn fails_with(site: &CheckedHost, job: &TestJob, line: &str) -> TestProcessResult {
     let ended = job.prepare().await;
     refused(&[("prepare", ended.clone())], line);
     assert_eq!(site.cloud().tasks().len(), 0);
@@ -21,7 +21,7 @@ async fn fails_with(site: &TestHost, job: &TestJob, line: &str) -> TestProcessRe
 
 #[tokio::test]
 async fn credentials_that_aws_refuses_are_told_as_that() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let expired = site.cloud().issue_credentials(Duration::ZERO);
     let rows: [&[(&str, &str)]; 3] = [
         &[("AWS_SECRET_ACCESS_KEY", "not the secret")],
@@ -42,7 +42,7 @@ async fn credentials_that_aws_refuses_are_told_as_that() {
         for (_, value) in variables.iter().filter(|(name, _)| *name != "AWS_ACCESS_KEY_ID") {
             assert!(!ended.all().contains(value), "a secret in {}", ended.all());
         }
-        // A clean-up that may not ask does not fail the job.
+        // A clean-up that may not ask ECS does not make the job fail.
         let ended = job.cleanup().await.with_code(0);
         assert!(!ended.all().contains("panic"), "{}", ended.all());
     }
@@ -51,7 +51,7 @@ async fn credentials_that_aws_refuses_are_told_as_that() {
 
 #[tokio::test]
 async fn without_credentials_nothing_is_sent_and_it_says_so_soon() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job_with(|job| {
         for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
             job.environment.remove(OsStr::new(name));
@@ -66,7 +66,7 @@ async fn without_credentials_nothing_is_sent_and_it_says_so_soon() {
 
 #[tokio::test]
 async fn without_a_region_it_says_where_it_looked() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     replace_in(&site.config(), "region = \"eu-west-1\"\n", "");
     let job = site.job();
     let ended = fails_with(&site, &job, "error: no AWS Region is known").await;
@@ -85,7 +85,7 @@ async fn without_a_region_it_says_where_it_looked() {
 
 #[tokio::test]
 async fn what_aws_says_of_a_clock_is_told_as_the_clock() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     for message in [
         "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z (20260101T001500Z - 5 min.)",
         "Signature not yet current: 20260101T003000Z is still later than 20260101T002000Z",
@@ -113,7 +113,7 @@ async fn a_clock_that_is_off_is_corrected_by_what_aws_tells_and_the_operator_hea
     if !have("faketime") {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     for offset in ["-2 hours", "+2 hours"] {
         let job = site.job();
         let program = fargate_tests::runner().display().to_string();
@@ -135,7 +135,7 @@ async fn a_clock_that_is_off_is_corrected_by_what_aws_tells_and_the_operator_hea
 
 #[tokio::test]
 async fn a_log_that_cannot_be_written_fails_no_job() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("log_file", "/no/such/folder/log.jsonl");
     let job = site.prepared().await;
     job.run("true").await.passed();

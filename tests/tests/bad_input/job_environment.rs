@@ -1,16 +1,16 @@
-//! Variables, scripts and streams that are not as the contract says.
+//! Variables, scripts and streams that break the contract of gitlab-runner.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use fargate_tests::{BUILD_FAILURE, SYSTEM_FAILURE, TestHost};
+use fargate_tests::{BUILD_FAILURE, CheckedHost, SYSTEM_FAILURE};
 
 use crate::{every_stage, refused};
 
 #[tokio::test]
 async fn exit_codes_that_are_missing_or_no_numbers_are_never_guessed() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     for variable in ["BUILD_FAILURE_EXIT_CODE", "SYSTEM_FAILURE_EXIT_CODE"] {
         for value in [None, Some(""), Some("0"), Some("256"), Some("-1"), Some("one"), Some("1;2")]
         {
@@ -21,7 +21,7 @@ async fn exit_codes_that_are_missing_or_no_numbers_are_never_guessed() {
             let mut stages = every_stage(&job).await;
             let (_, cleanup) = stages.pop().expect("four stages");
             refused(&stages, variable);
-            // A clean-up goes on: better than a task that is left.
+            // A clean-up goes on all the same, because a task must not be left behind.
             assert_eq!((cleanup.code, cleanup.all().as_str()), (0, ""), "{variable} {value:?}");
         }
         let bytes = OsStr::from_bytes(b"\xff");
@@ -34,7 +34,7 @@ async fn exit_codes_that_are_missing_or_no_numbers_are_never_guessed() {
 
 #[tokio::test]
 async fn odd_values_of_other_variables_change_nothing() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job_with(|job| {
         job.set("CUSTOM_ENV_BYTES", OsStr::from_bytes(b"\xff\xfe\x80"));
         job.set("CUSTOM_ENV_LINES", "a\nerror: b\n");
@@ -56,7 +56,7 @@ async fn odd_values_of_other_variables_change_nothing() {
 
 #[tokio::test]
 async fn an_exit_code_file_that_cannot_be_written_keeps_the_verdict() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job_with(|job| job.set("BUILD_EXIT_CODE_FILE", "/no/such/folder/code"));
     job.prepare().await.passed();
     let ended = job.run("exit 6").await.with_code(BUILD_FAILURE);
@@ -70,7 +70,7 @@ async fn an_exit_code_file_that_cannot_be_written_keeps_the_verdict() {
 
 #[tokio::test]
 async fn a_script_that_cannot_be_read_is_a_system_failure() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let folder = site.folder().join("a folder");
     fs::create_dir(&folder).expect("a folder");
@@ -107,7 +107,7 @@ async fn without_a_reader(
 
 #[tokio::test]
 async fn output_that_nobody_reads_is_a_system_failure_and_no_panic() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let script = job.script("sleep 0.3; seq 100000").display().to_string();
     let ended = without_a_reader(&job, &["run", &script, "build_script"]).await;
@@ -122,7 +122,7 @@ async fn output_that_nobody_reads_is_a_system_failure_and_no_panic() {
     let ended = without_a_reader(&job, &["prepare"]).await;
     assert_eq!((ended.code, ended.all().as_str()), (0, ""));
     job.cleanup().await.passed();
-    // Nothing to say is no reason to fail, and something is no reason to panic.
+    // Without output the stage passes. With output it fails, and does not panic.
     let refused = site.job_with(|job| job.set("SYSTEM_FAILURE_EXIT_CODE", "x"));
     let ended = without_a_reader(&refused, &["prepare"]).await;
     assert_eq!((ended.code, ended.all().as_str()), (SYSTEM_FAILURE, ""));
@@ -131,7 +131,7 @@ async fn output_that_nobody_reads_is_a_system_failure_and_no_panic() {
 
 #[tokio::test]
 async fn closed_streams_are_no_panic_in_any_stage() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job();
     let program = fargate_tests::runner().display().to_string();
     let arguments: Vec<_> = job.arguments.iter().map(|word| word.to_string_lossy()).collect();

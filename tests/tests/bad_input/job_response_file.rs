@@ -1,14 +1,14 @@
-//! `JOB_RESPONSE_FILE`: the only place from which the job's identity is taken.
+//! `JOB_RESPONSE_FILE`: the identity of a job is read from it and from nowhere else.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use fargate_tests::{TestHost, replace_in};
+use fargate_tests::{CheckedHost, replace_in};
 use serde_json::json;
 
 use crate::{every_stage, refused};
 
-/// A job that could be known by variables that it sets itself.
+/// A job with variables that claim to be another job.
 fn with_variables(job: &mut fargate_tests::TestJob) {
     job.set("CUSTOM_ENV_CI_JOB_ID", "4711");
     job.set("CUSTOM_ENV_CI_PROJECT_ID", "7");
@@ -17,7 +17,7 @@ fn with_variables(job: &mut fargate_tests::TestJob) {
 
 #[tokio::test]
 async fn cut_off_anywhere_it_is_refused_and_variables_are_no_substitute() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job_with(with_variables);
     let good = fs::read(job.response()).expect("a response");
     for share in [0, 1, 25, 50, 75, 99] {
@@ -31,7 +31,7 @@ async fn cut_off_anywhere_it_is_refused_and_variables_are_no_substitute() {
 
 #[tokio::test]
 async fn hostile_content_is_refused() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job_with(with_variables);
     let good: serde_json::Value =
         serde_json::from_slice(&fs::read(job.response()).expect("a response")).expect("JSON");
@@ -66,7 +66,7 @@ async fn hostile_content_is_refused() {
 
 #[tokio::test]
 async fn a_file_that_is_huge_or_no_file_is_refused() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job_with(with_variables);
     let file = fs::File::create(job.response()).expect("a writable file");
     file.set_len(65 << 20).expect("a sparse file");
@@ -87,7 +87,7 @@ async fn a_file_that_is_huge_or_no_file_is_refused() {
 
 #[tokio::test]
 async fn where_there_is_none_variables_are_taken_with_a_warning() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let bare = site.job();
     fs::remove_file(bare.response()).expect("a file");
     refused(&every_stage(&bare).await, "JOB_RESPONSE_FILE");
@@ -106,7 +106,7 @@ async fn where_there_is_none_variables_are_taken_with_a_warning() {
 
 #[tokio::test]
 async fn nothing_that_a_job_sets_selects_its_identity_or_its_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job_with(|job| {
         for (name, value) in [
             ("CUSTOM_ENV_CI_JOB_ID", "1"),

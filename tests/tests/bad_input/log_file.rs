@@ -1,5 +1,5 @@
-//! Logs that are no regular files, that nobody reads, or that are somebody else's. None of them holds
-//! a stage.
+//! Logs that are not regular files, that nobody reads, or that belong to another user. None of them
+//! delays a stage.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -7,22 +7,22 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
 use fargate_local_cloud::{CloudFault, CloudTaskPhase};
-use fargate_tests::{PATIENCE, PipeReading, TestHost, TestJob, have, replace_in};
+use fargate_tests::{CheckedHost, PATIENCE, PipeReading, TestJob, have, replace_in};
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
-/// The user that nobody is.
+/// The user `nobody`.
 const NOBODY: u32 = 65534;
 
-fn pipe_in(site: &TestHost, name: &str) -> PathBuf {
+fn pipe_in(site: &CheckedHost, name: &str) -> PathBuf {
     let path = site.folder().join(name);
     let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
     nix::unistd::mkfifo(&path, mode).expect("a named pipe");
     path
 }
 
-fn set_log(site: &TestHost, path: &Path) {
+fn set_log(site: &CheckedHost, path: &Path) {
     site.set("log_file", path.display().to_string());
 }
 
@@ -41,12 +41,12 @@ fn read(mut pipe: &File) -> String {
 }
 
 /// The next task never runs.
-fn hold_tasks(site: &TestHost) {
+fn hold_tasks(site: &CheckedHost) {
     site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
 }
 
 /// Plays a job; no stage may take longer than with any other log.
-async fn play(site: &TestHost) {
+async fn play(site: &CheckedHost) {
     let job = site.job();
     for ended in [job.config().await, job.prepare().await, job.run("true").await] {
         assert!(ended.took < PATIENCE, "{:?}", ended.took);
@@ -57,7 +57,7 @@ async fn play(site: &TestHost) {
 
 #[tokio::test]
 async fn a_pipe_without_a_reader_and_one_whose_reader_stopped_hold_no_stage() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("log_level", "trace");
     let path = pipe_in(&site, "pipe");
     set_log(&site, &path);
@@ -67,7 +67,7 @@ async fn a_pipe_without_a_reader_and_one_whose_reader_stopped_hold_no_stage() {
         assert!(ended.took < PATIENCE, "{command}: {:?}", ended.took);
     }
     let reader = reader_of(&path);
-    // Until the pipe is full: 64 KiB.
+    // The pipe holds 64 KiB: fill it.
     let mut full = OpenOptions::new();
     let mut full = full.write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).expect("it");
     while std::io::Write::write(&mut full, &[b'\n'; 4096]).is_ok() {}
@@ -81,9 +81,9 @@ async fn a_journald_that_hangs_holds_no_stage() {
     if !have("bwrap") {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("log_level", "trace");
-    let log = site.folder().join("log.jsonl").display().to_string();
+    let log = site.log_file().display().to_string();
     replace_in(&site.config(), &format!("log_file = \"{log}\"\n"), "");
     let folder = site.folder().join("journal");
     fs::create_dir(&folder).expect("a folder");
@@ -111,7 +111,7 @@ async fn a_journald_that_hangs_holds_no_stage() {
 
 #[tokio::test]
 async fn a_signal_ends_each_stage_in_time_whatever_the_log_does() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let path = pipe_in(&site, "pipe");
     set_log(&site, &path);
     hold_tasks(&site);
@@ -133,7 +133,7 @@ async fn a_signal_ends_each_stage_in_time_whatever_the_log_does() {
 
 #[tokio::test]
 async fn lines_that_were_dropped_are_counted_once_the_log_takes_lines_again() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let path = pipe_in(&site, "pipe");
     set_log(&site, &path);
     hold_tasks(&site);
@@ -160,7 +160,7 @@ async fn lines_that_were_dropped_are_counted_once_the_log_takes_lines_again() {
 
 #[tokio::test]
 async fn devices_take_what_they_can_and_the_stream_of_errors_is_a_log_like_another() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     for device in ["/dev/full", "/dev/null"] {
         set_log(&site, Path::new(device));
         play(&site).await;
@@ -188,7 +188,7 @@ async fn with_full_stderr(job: &TestJob, stage: &[&str]) -> fargate_tests::TestP
 
 #[tokio::test]
 async fn the_copy_on_stderr_that_debug_asks_for_holds_no_stage_either() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job();
     let ended = with_full_stderr(&job, &["--debug", "prepare"]).await.with_code(0);
     assert!(ended.took < PATIENCE, "{:?}", ended.took);
@@ -201,7 +201,7 @@ async fn a_link_of_another_user_leads_no_line_anywhere() {
     if !geteuid().is_root() {
         return println!("SKIPPED: only root can make a link of another user");
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let (link, victim) = (site.folder().join("link"), site.folder().join("victim"));
     fs::write(&victim, "").expect("a writable folder");
     symlink(&victim, &link).expect("a link");
@@ -216,7 +216,7 @@ async fn a_link_of_another_user_leads_no_line_anywhere() {
 }
 
 /// What `config check` notices; the site's folder has the same name in every run.
-async fn noticed(site: &TestHost) -> String {
+async fn noticed(site: &CheckedHost) -> String {
     let ended = site.start(&["config", "check"]).ended().await.with_code(0);
     assert!(ended.out().ends_with("config.toml: in order, no profiles\n"), "{}", ended.out());
     ended.err().replace(&site.folder().display().to_string(), "SITE")
@@ -224,7 +224,7 @@ async fn noticed(site: &TestHost) -> String {
 
 #[tokio::test]
 async fn a_check_names_a_log_that_is_no_regular_file() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     assert_eq!(noticed(&site).await, "");
     set_log(&site, &pipe_in(&site, "pipe"));
     insta::assert_snapshot!(noticed(&site).await, @"warning: SITE/config.toml: `log_file` is SITE/pipe: a named pipe, no regular file; lines that it does not take at once are dropped");
@@ -246,7 +246,7 @@ async fn a_check_names_a_log_that_is_no_regular_file() {
 
 #[tokio::test]
 async fn a_check_names_a_configuration_and_a_state_folder_that_others_may_change() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let set_mode = |path: &Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
     };
@@ -286,7 +286,7 @@ async fn a_check_names_a_configuration_and_a_state_folder_that_others_may_change
 
 #[tokio::test]
 async fn nobody_who_reads_late_misses_a_line_of_a_regular_log() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job();
     let running = job.start_reading(&["--debug", "prepare"], PipeReading::OnDemand);
     job.heard(running).await.with_code(0);

@@ -1,5 +1,5 @@
-//! Bad input: exactly one `error:` line that suffices by itself, the right exit class, no panic,
-//! nothing left running.
+//! Bad input: the driver prints exactly one `error:` line that explains itself, exits with the
+//! right class, does not panic, and leaves nothing running.
 
 mod clock_changes;
 mod configuration_file;

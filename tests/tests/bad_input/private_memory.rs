@@ -1,4 +1,5 @@
-//! What the driver knows stays in its memory: no core file, and nobody of the same user who reads it.
+//! The secrets of the driver stay in its memory: it writes no core file, and no process of the same
+//! user can read it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -6,11 +7,11 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use fargate_tests::{TestHost, until};
+use fargate_tests::{CheckedHost, copy_program, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
-/// The user that nobody is.
+/// The user `nobody`.
 const NOBODY: u32 = 65534;
 
 /// Starts `program` where a core file of any size may be written, with a stdin that stays open.
@@ -19,13 +20,14 @@ fn start(program: &Path, arguments: &[&str], folder: &Path) -> Child {
     command.args(["-c", "ulimit -c unlimited; exec \"$@\"", "sh"]).arg(program).args(arguments);
     command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     if geteuid().is_root() {
-        // To root everything in /proc belongs to root.
+        // For a process of root, everything in /proc belongs to root.
         command.uid(NOBODY).gid(NOBODY);
     }
     command.spawn().expect("sh")
 }
 
-/// The kernel's word on what the owner of a process may see of it: root's it is where nobody may.
+/// The user that `/proc` shows as the owner of a process's memory. It is root if no other process may
+/// read it.
 fn owner_of_memory(child: &Child) -> Option<u32> {
     Some(fs::metadata(format!("/proc/{}/environ", child.id())).ok()?.uid())
 }
@@ -45,11 +47,11 @@ fn abort(mut child: Child) -> std::process::ExitStatus {
 
 #[tokio::test]
 async fn what_the_driver_knows_is_in_no_core_file_and_no_other_process_reads_it() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     fs::set_permissions(site.folder(), fs::Permissions::from_mode(0o755)).expect("ours");
-    // Where nobody may reach it, whatever folder it was built in.
+    // The user `nobody` can run it here, whatever folder it was built in.
     let program = site.folder().join("fargate-runner");
-    fs::copy(fargate_tests::runner(), &program).expect("the driver");
+    copy_program(&fargate_tests::runner(), &program, "");
     let cores = site.folder().join("cores");
     fs::create_dir(&cores).expect("a folder");
     fs::set_permissions(&cores, fs::Permissions::from_mode(0o777)).expect("ours");
@@ -65,7 +67,7 @@ async fn what_the_driver_knows_is_in_no_core_file_and_no_other_process_reads_it(
     let ended = abort(driver);
     assert_eq!((ended.signal(), ended.core_dumped()), (Some(Signal::SIGABRT as i32), false));
     assert_eq!(fs::read_dir(&cores).expect("a folder").count(), 0);
-    // Any other program shows both, so that this test can fail.
+    // Other programs allow both, so that this test can fail.
     let other = start(Path::new("sleep"), &["1000"], &cores);
     until("it runs", || core_limits(&other).starts_with("unlimited")).await;
     let own = if geteuid().is_root() { NOBODY } else { geteuid().as_raw() };

@@ -1,26 +1,31 @@
-//! Limits of the process: open files, threads, memory. What is too little is told in one line before
-//! anything is started; what is enough is enough to the end.
+//! Limits of the process: open files, threads, memory. If a limit is too low, the driver says so in
+//! one line before it starts anything. If it is high enough, the whole job passes.
 
 use std::fs::File;
 use std::path::Path;
 
-use fargate_tests::{BUILD_FAILURE, SYSTEM_FAILURE, TestHost, TestJob, TestProcessResult, have};
+use fargate_tests::{BUILD_FAILURE, CheckedHost, SYSTEM_FAILURE, TestJob, TestProcessResult, have};
 
 use crate::refused;
 
-/// What a process of 64 MiB may have for itself, in KiB, as `ulimit -d` takes it. Its address space is
+/// The data of a process of 64 MiB, in KiB, for `ulimit -d`. Its address space is
 /// no measure: most of it is reserved and never used.
 const MEMORY_KIB: u32 = 64 * 1024;
 
-/// A stage that begins behind `prefix`, words of a shell.
+/// Runs its arguments without the descriptors that whoever started this test left open: they would count
+/// against the limit.
+const CLOSE_INHERITED: &str = "for fd in /proc/self/fd/*; do fd=${fd##*/}; \
+                               [ \"$fd\" -le 2 ] || eval \"exec $fd>&-\"; done; exec \"$@\"";
+
+/// Runs a stage after `prefix`, which are words of a shell.
 async fn behind(job: &TestJob, prefix: &str, words: &[&str]) -> TestProcessResult {
     let program = fargate_tests::runner().display().to_string();
     let arguments: Vec<_> = job.arguments.iter().map(|word| word.to_string_lossy()).collect();
     let script = format!("{prefix} \"$@\"");
-    let mut line = vec!["-c", script.as_str(), "sh", program.as_str()];
+    let mut line = vec!["-c", CLOSE_INHERITED, "bash", "sh", "-c", &script, "sh", &program];
     line.extend(arguments.iter().map(AsRef::as_ref));
     line.extend(words);
-    job.heard(job.start_other("sh", &line)).await
+    job.heard(job.start_other("bash", &line)).await
 }
 
 /// The three stages that reach for the task, each behind `prefix`.
@@ -41,7 +46,7 @@ async fn stages(
 async fn with_too_few_open_files_it_says_so_and_with_enough_a_job_passes() {
     /// Limits at which a whole job is played once they suffice.
     const ENOUGH: usize = 3;
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let (mut refusals, mut passes) = (0, 0);
     // With three a program cannot even be loaded.
     for files in (4..=40).filter(|files| files % 2 == 0) {
@@ -66,7 +71,7 @@ async fn with_too_few_open_files_it_says_so_and_with_enough_a_job_passes() {
         }
     }
     assert!(refusals >= 5 && passes == ENOUGH, "{refusals} refusals, {passes} passes");
-    // A limit that this process may raise itself is none.
+    // The driver may raise this limit itself, so it does no harm.
     let job = site.job();
     let script = job.script("exit 3");
     let all = stages(&job, "ulimit -S -n 6 && exec", &script).await;
@@ -77,7 +82,7 @@ async fn with_too_few_open_files_it_says_so_and_with_enough_a_job_passes() {
 
 #[tokio::test]
 async fn a_log_that_may_grow_no_further_costs_no_verdict_and_no_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let log = site.folder().join("full.jsonl");
     std::fs::write(&log, vec![b'\n'; 64 * 1024]).expect("a log");
     site.set("log_file", log.display().to_string());
@@ -102,8 +107,8 @@ async fn where_no_thread_can_be_started_it_says_so() {
     if !have("setpriv") || !have("prlimit") {
         return;
     }
-    let site = TestHost::open().await;
-    // The limit counts all processes of a user, and does not bind root: so another real user, who
+    let site = CheckedHost::open().await;
+    // The limit counts all processes of a user, and root has no limit: so this is another real user, who
     // keeps root's rights to files.
     let user = match nix::unistd::geteuid().is_root() {
         true => "exec setpriv --ruid 65533 --bounding-set -sys_resource,-sys_admin",
@@ -128,7 +133,7 @@ async fn where_no_thread_can_be_started_it_says_so() {
 
 #[tokio::test]
 async fn in_64_mib_a_job_passes_and_a_script_that_does_not_fit_is_told_as_that() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job();
     let prefix = format!("ulimit -d {MEMORY_KIB} && exec");
     behind(&job, &prefix, &["prepare"]).await.passed();

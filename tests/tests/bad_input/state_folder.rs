@@ -1,15 +1,15 @@
-//! A state folder that cannot be written: refused before RunTask.
+//! A state folder that the driver cannot write: it refuses the job before RunTask.
 
 use std::ffi::OsStr;
 use std::fs;
 
-use fargate_tests::{SYSTEM_FAILURE, TestHost, TestJob, TestProcessResult, have, until};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE, TestJob, TestProcessResult, have, until};
 
 use crate::refused;
 
 #[tokio::test]
 async fn a_file_in_its_place_is_refused_before_run_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let blocked = site.folder().join("blocked");
     fs::write(&blocked, "").expect("a writable folder");
     for path in [blocked.clone(), blocked.join("below")] {
@@ -37,9 +37,14 @@ async fn a_file_in_its_place_is_refused_before_run_task() {
     site.close().await;
 }
 
-/// Runs a stage in a mount namespace of its own, in which `mount` makes the state folder what the
+/// Runs a stage in a mount namespace of its own, in which `mount` changes the state folder as the
 /// test wants.
-async fn mounted(site: &TestHost, job: &TestJob, mount: &[&str], stage: &str) -> TestProcessResult {
+async fn mounted(
+    site: &CheckedHost,
+    job: &TestJob,
+    mount: &[&str],
+    stage: &str,
+) -> TestProcessResult {
     let state = site.state_dir().display().to_string();
     let runner = fargate_tests::runner().display().to_string();
     let mut words = vec!["--dev-bind", "/", "/"];
@@ -56,7 +61,7 @@ async fn a_read_only_disk_is_refused_before_run_task() {
     if !have("bwrap") {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let state = site.state_dir().display().to_string();
     fs::create_dir(&state).expect("a folder");
     let job = site.job();
@@ -74,10 +79,10 @@ async fn a_full_disk_starts_no_task_that_it_cannot_write_down() {
     if !have("bwrap") {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     fs::create_dir(site.state_dir()).expect("a folder");
     let mut refusals = 0;
-    // From room for nothing but the owner's name to room for all.
+    // From room for the name of the host only, up to room for everything.
     for pages in 1..=8 {
         let size = (pages * 4096).to_string();
         let job = site.job();
@@ -106,7 +111,7 @@ async fn a_file_system_without_inodes_starts_no_task_that_it_cannot_write_down()
     if !have("unshare") || !have("mount") {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     fs::create_dir(site.state_dir()).expect("a folder");
     let (mut refusals, mut passes) = (0, 0);
     for inodes in 1..40 {
@@ -140,7 +145,7 @@ async fn a_disk_that_fills_up_in_mid_job_keeps_neither_the_task_nor_the_keys() {
     if !have("unshare") || !have("mount") {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     fs::create_dir(site.state_dir()).expect("a folder");
     let job = site.job();
     // The clean-up may say that no tombstone could be made.
@@ -158,13 +163,13 @@ async fn a_disk_that_fills_up_in_mid_job_keeps_neither_the_task_nor_the_keys() {
 
 /// `prepare` behind the words `mount` of a shell in a mount namespace of its own; `$0` is the state
 /// folder there, and `$@` the command.
-async fn in_own_mounts(site: &TestHost, job: &TestJob, mount: &str) -> TestProcessResult {
+async fn in_own_mounts(site: &CheckedHost, job: &TestJob, mount: &str) -> TestProcessResult {
     in_own_mounts_of(site, job, mount, &["prepare"]).await
 }
 
 /// The same, with these `stages` behind the command.
 async fn in_own_mounts_of(
-    site: &TestHost,
+    site: &CheckedHost,
     job: &TestJob,
     mount: &str,
     stages: &[&str],
@@ -180,7 +185,7 @@ async fn in_own_mounts_of(
 }
 
 /// A library for `LD_PRELOAD` that lets the disk below one folder die.
-fn dying_disk(site: &TestHost) -> std::path::PathBuf {
+fn dying_disk(site: &CheckedHost) -> std::path::PathBuf {
     let (source, library) =
         (site.folder().join("dying_disk.c"), site.folder().join("dying_disk.so"));
     fs::write(&source, include_str!("dying_disk.c")).expect("a writable folder");
@@ -198,7 +203,7 @@ async fn a_disk_that_dies_before_the_launch_is_written_down_starts_no_task() {
     if !have("cc") {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     // Who this host is stands there already; how often a record is written is the same each time.
     site.job().cleanup().await.passed();
     let library = dying_disk(&site);

@@ -1,10 +1,10 @@
-//! `cleanup` before, twice, ten at once, beside a `run`, and without its state.
+//! `cleanup` before `prepare`, twice, ten at once, beside a `run`, and without its state.
 
 use std::fs;
 
 use fargate_local_cloud::{CloudFault, CloudTaskPhase};
 use fargate_tests::{
-    PATIENCE, SYSTEM_FAILURE, TestHost, contains, files_below, mark, process, until,
+    CheckedHost, PATIENCE, SYSTEM_FAILURE, contains, files_below, mark, process, until,
 };
 use nix::sys::signal::{Signal, kill};
 
@@ -18,7 +18,7 @@ fn throttled() -> CloudFault {
 
 #[tokio::test]
 async fn before_prepare_it_is_silent_and_short() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job();
     for _ in 0..2 {
         let ended = job.cleanup().await.with_code(0);
@@ -34,7 +34,7 @@ async fn before_prepare_it_is_silent_and_short() {
 
 #[tokio::test]
 async fn it_stops_the_task_with_a_reason_and_does_not_wait_for_its_end() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     // The script keeps the agent busy after TERM.
     let busy = mark("busy");
@@ -56,7 +56,7 @@ async fn it_stops_the_task_with_a_reason_and_does_not_wait_for_its_end() {
 
 #[tokio::test]
 async fn a_run_that_is_active_ends_as_a_system_failure_with_one_line() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let mut running = job.start_run("echo up; exec sleep 1000");
     running.wrote("up").await;
@@ -76,7 +76,7 @@ async fn a_run_that_is_active_ends_as_a_system_failure_with_one_line() {
 
 #[tokio::test]
 async fn twice_and_ten_at_once_it_stops_the_task_and_says_nothing() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let all: Vec<_> = (0..10).map(|_| job.start(&["cleanup"])).collect();
     for running in all {
@@ -93,7 +93,7 @@ async fn twice_and_ten_at_once_it_stops_the_task_and_says_nothing() {
 
 #[tokio::test]
 async fn what_it_leaves_holds_no_secret_and_no_address() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let state = job.state().expect("a state file");
     let task = site.task_of(&job);
@@ -121,7 +121,7 @@ async fn what_it_leaves_holds_no_secret_and_no_address() {
 #[tokio::test]
 async fn without_the_state_folder_the_task_is_found_in_ecs() {
     for owner in [None, Some("ci-host-1")] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         if let Some(owner) = owner {
             site.set("owner", owner);
         }
@@ -141,7 +141,7 @@ async fn without_the_state_folder_the_task_is_found_in_ecs() {
 
 #[tokio::test]
 async fn a_stop_that_is_throttled_is_tried_again() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     for _ in 0..3 {
         site.cloud().fail("StopTask", throttled());
@@ -154,7 +154,7 @@ async fn a_stop_that_is_throttled_is_tried_again() {
 
 #[tokio::test]
 async fn a_stop_that_never_succeeds_is_a_warning_and_the_agent_ends_the_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.cleanup", "500ms");
     site.set("defaults.timeouts.idle", "5s");
     let job = site.prepared().await;
@@ -185,7 +185,7 @@ async fn a_stop_that_never_succeeds_is_a_warning_and_the_agent_ends_the_task() {
 
 #[tokio::test]
 async fn a_task_that_ecs_has_forgotten_is_cleaned_up_all_the_same() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.visible", "500ms");
     let job = site.prepared().await;
     assert!(site.cloud().forget(&site.task_of(&job).arn));
@@ -197,7 +197,7 @@ async fn a_task_that_ecs_has_forgotten_is_cleaned_up_all_the_same() {
 
 #[tokio::test]
 async fn beside_a_prepare_that_still_waits_it_ends_the_task_and_the_prepare_gives_up() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
     let job = site.job();
     let mut running = job.start(&["prepare"]);
@@ -211,7 +211,7 @@ async fn beside_a_prepare_that_still_waits_it_ends_the_task_and_the_prepare_give
 
 #[tokio::test]
 async fn an_exit_code_variable_that_is_missing_does_not_leak_a_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let mut environment = job.environment.clone();
     environment.retain(|name, _| !name.to_string_lossy().ends_with("_EXIT_CODE"));

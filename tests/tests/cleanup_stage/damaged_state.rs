@@ -1,14 +1,14 @@
-//! A state file that is not as it was written.
+//! A damaged state file: `cleanup` prints one line and finds the task.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use fargate_tests::{SYSTEM_FAILURE, TestHost, TestJob};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE, TestJob};
 use serde_json::json;
 
 /// What `run` and `cleanup` do over a ruin of the state file, which `ruin` makes.
-async fn over(site: &TestHost, what: &str, ruin: impl Fn(&Path, &[u8])) {
+async fn over(site: &CheckedHost, what: &str, ruin: impl Fn(&Path, &[u8])) {
     let job = site.prepared().await;
     let good = fs::read(job.state_file()).expect("a state file");
     job.note_key();
@@ -40,7 +40,7 @@ async fn one_line(job: &TestJob) -> String {
 
 #[tokio::test]
 async fn cut_off_at_any_byte_it_is_one_line_and_the_task_is_found() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     for share in [0, 1, 10, 30, 50, 70, 90, 99] {
         over(&site, &format!("{share} %"), |path, good| {
             fs::write(path, &good[..good.len() * share / 100]).expect("a writable file");
@@ -52,7 +52,7 @@ async fn cut_off_at_any_byte_it_is_one_line_and_the_task_is_found() {
 
 #[tokio::test]
 async fn garbage_is_one_line_and_the_task_is_found() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let garbage: [(&str, &[u8]); 6] = [
         ("NULs", &[0; 4096]),
         ("bytes", b"\xff\xfe\x00\x01"),
@@ -73,7 +73,7 @@ async fn garbage_is_one_line_and_the_task_is_found() {
 
 #[tokio::test]
 async fn a_field_of_another_type_is_one_line_and_the_task_is_found() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     for field in ["origin", "job", "launches", "client_key", "address", "ready", "owner"] {
         over(&site, field, |path, good| {
             let mut state: serde_json::Value = serde_json::from_slice(good).expect("JSON");
@@ -87,7 +87,7 @@ async fn a_field_of_another_type_is_one_line_and_the_task_is_found() {
 
 #[tokio::test]
 async fn a_link_or_a_folder_in_its_place_is_not_followed() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let elsewhere = site.folder().join("elsewhere.json");
     over(&site, "a link", |path, good| {
         fs::write(&elsewhere, good).expect("a writable folder");
@@ -106,7 +106,7 @@ async fn a_link_or_a_folder_in_its_place_is_not_followed() {
 
 #[tokio::test]
 async fn a_newer_version_s_file_is_refused_by_run_and_cleaned_up_by_its_core() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     job.change_state(|state| {
         *state = json!({
@@ -130,7 +130,7 @@ async fn a_newer_version_s_file_is_refused_by_run_and_cleaned_up_by_its_core() {
 
 #[tokio::test]
 async fn fields_of_another_version_are_kept() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     job.change_state(|state| state["from_the_future"] = json!({ "a": [1, 2] }));
     job.run("true").await.passed();
@@ -141,7 +141,7 @@ async fn fields_of_another_version_are_kept() {
 
 #[tokio::test]
 async fn prepare_over_a_damaged_file_first_ends_the_task_that_ecs_knows() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     job.note_key();
     fs::write(job.state_file(), "{\"schema\": 1, ").expect("a writable file");
@@ -154,7 +154,7 @@ async fn prepare_over_a_damaged_file_first_ends_the_task_that_ecs_knows() {
 
 #[tokio::test]
 async fn a_damaged_tombstone_and_a_damaged_owner_cost_no_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     job.cleanup().await.passed();
     fs::write(job.tombstone(), "{\"tries\": ").expect("a writable file");

@@ -1,4 +1,4 @@
-//! `cleanup` in every order and over every ruin of the state folder.
+//! `cleanup` in every order of calls, and with every damage of the state folder.
 
 mod call_order;
 mod damaged_state;

@@ -1,13 +1,14 @@
-//! The driver ended behind each step that changes the world outside it, by SIGKILL, by SIGTERM and by
-//! a panic, in each stage: the next clean-up makes all good, and where nobody calls it, the task's own timers.
+//! The driver ends after each step that changes the world outside it, by SIGKILL, by SIGTERM and by
+//! a panic, in each stage. The next clean-up ends everything, and without a clean-up the timers of
+//! the task do.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::rc::Rc;
 
 use fargate_tests::{
-    BUILD_FAILURE, END_AT, SYSTEM_FAILURE, SshdSetup, TestHost, TestJob, TestProcessResult, skip,
-    until,
+    BUILD_FAILURE, CheckedHost, END_AT, SYSTEM_FAILURE, SshdSetup, TestJob, TestProcessResult,
+    skip, until,
 };
 
 /// Of the driver, in builds with debug assertions: what it reached.
@@ -46,9 +47,9 @@ impl KillMethod {
     fn codes(self, stage: KilledStage) -> &'static [i32] {
         match (self, stage) {
             (Self::Kill, _) => &[137],
-            // Before anybody listens for it, the signal itself ends the process.
+            // Before the driver handles signals, the signal itself ends the process.
             (Self::Term, KilledStage::Run) => &[BUILD_FAILURE, SYSTEM_FAILURE, 143],
-            // What was done already may stay done: `cleanup` follows either.
+            // What was done may stay done: `cleanup` follows in both cases.
             (Self::Term, KilledStage::Prepare) => &[0, SYSTEM_FAILURE, 143],
             (Self::Term, KilledStage::Cleanup) => &[0, 143],
             (Self::Panic, _) => &[SYSTEM_FAILURE],
@@ -57,7 +58,7 @@ impl KillMethod {
 }
 
 /// A job of which `stage` is about to come.
-async fn before(site: &TestHost, stage: KilledStage) -> Rc<TestJob> {
+async fn before(site: &CheckedHost, stage: KilledStage) -> Rc<TestJob> {
     let job = site.job();
     if stage != KilledStage::Prepare {
         job.prepare().await.passed();
@@ -75,7 +76,7 @@ async fn play(job: &TestJob, stage: KilledStage) -> TestProcessResult {
 
 /// Plays `stage` of a new job, which `signal` ends behind its `step`th step; `None` if it has fewer.
 async fn ended_behind(
-    site: &TestHost,
+    site: &CheckedHost,
     stage: KilledStage,
     signal: KillMethod,
     step: usize,
@@ -104,7 +105,7 @@ async fn ended_behind(
 
 /// Plays `stage` again and again, ended behind one step after the other, each time with a clean-up;
 /// gives the names of the steps.
-async fn each_step(site: &TestHost, stage: KilledStage, signal: KillMethod) -> BTreeSet<String> {
+async fn each_step(site: &CheckedHost, stage: KilledStage, signal: KillMethod) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for step in 1..MOST {
         let Some((job, name)) = ended_behind(site, stage, signal, step).await else { return names };
@@ -135,12 +136,12 @@ fn can_end_anywhere() -> bool {
 const STAGES: [KilledStage; 4] =
     [KilledStage::Prepare, KilledStage::Prepare, KilledStage::Run, KilledStage::Cleanup];
 
-async fn each_step_of_each_stage(site: TestHost, signal: KillMethod) -> BTreeSet<String> {
+async fn each_step_of_each_stage(site: CheckedHost, signal: KillMethod) -> BTreeSet<String> {
     each_step_of(site, &STAGES, signal).await
 }
 
 async fn each_step_of(
-    site: TestHost,
+    site: CheckedHost,
     stages: &[KilledStage],
     signal: KillMethod,
 ) -> BTreeSet<String> {
@@ -158,8 +159,8 @@ async fn sigkill_behind_each_step_leaves_nothing_that_the_next_clean_up_does_not
     if !can_end_anywhere() {
         return;
     }
-    let names = each_step_of_each_stage(TestHost::open().await, KillMethod::Kill).await;
-    // A step that is added shows here once it is reached.
+    let names = each_step_of_each_stage(CheckedHost::open().await, KillMethod::Kill).await;
+    // A new step shows up here when a test reaches it.
     let names = names.into_iter().collect::<Vec<_>>().join(" ");
     insta::assert_snapshot!(names, @"ExitCodeWritten FileRemoved FileRenamed FileWritten LoggedIn RunTaskAnswered ScriptEnded ScriptSent ScriptStarted StopTaskAnswered TermsGiven");
 }
@@ -167,7 +168,7 @@ async fn sigkill_behind_each_step_leaves_nothing_that_the_next_clean_up_does_not
 #[tokio::test]
 async fn sigterm_behind_each_step_leaves_nothing_that_the_next_clean_up_does_not_end() {
     if can_end_anywhere() {
-        each_step_of_each_stage(TestHost::open().await, KillMethod::Term).await;
+        each_step_of_each_stage(CheckedHost::open().await, KillMethod::Term).await;
     }
 }
 
@@ -176,7 +177,7 @@ async fn a_panic_behind_each_step_is_one_line_and_a_system_failure_and_leaves_no
     if !can_end_anywhere() {
         return;
     }
-    let names = each_step_of(TestHost::open().await, &STAGES[1..], KillMethod::Panic).await;
+    let names = each_step_of(CheckedHost::open().await, &STAGES[1..], KillMethod::Panic).await;
     assert!(names.len() >= 10, "{names:?}");
 }
 
@@ -186,7 +187,7 @@ async fn the_same_with_a_stock_server() {
         return;
     }
     for signal in [KillMethod::Kill, KillMethod::Term] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         SshdSetup::open_ssh().serve(&site).await;
         each_step_of_each_stage(site, signal).await;
     }
@@ -198,7 +199,7 @@ async fn where_nobody_cleans_up_the_task_ends_itself_whatever_the_step() {
         return;
     }
     for stage in [KilledStage::Prepare, KilledStage::Run] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         // Long enough for the `run` that follows a `prepare`, on a busy machine too.
         site.set("defaults.timeouts.idle", "6s");
         site.set("defaults.timeouts.client_gone", "1s");

@@ -1,7 +1,8 @@
 //! Installations of GitLab's Fargate driver on real containers, in which only the path of the
-//! binary was changed: its own file, an image with a stock `sshd`, and an ECS that others wrote.
+//! binary was changed: the old configuration file, an image with a stock `sshd`, and an ECS
+//! emulator that others wrote.
 //!
-//! One engine serves all tests of this program, and ends with it.
+//! All tests of this program share one Docker Engine, which ends with the program.
 
 #[path = "../recorded_jobs/mod.rs"]
 mod recorded_jobs;

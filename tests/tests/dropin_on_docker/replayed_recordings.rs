@@ -1,5 +1,5 @@
 //! The recorded jobs of a real gitlab-runner: the same stages in the same order, the same verdict,
-//! and what the script printed.
+//! and the same output of the script.
 
 use fargate_playground::git_server::{GitServer, make_repository};
 use fargate_tests::RunnerInstallation;

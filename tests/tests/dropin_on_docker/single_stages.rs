@@ -1,4 +1,5 @@
-//! Stages called one by one: exit codes, `BUILD_EXIT_CODE_FILE`, bytes, and what shows in the task.
+//! Stages called one by one: exit codes, `BUILD_EXIT_CODE_FILE`, output bytes, and what processes
+//! in the task can see.
 
 use fargate_tests::{BUILD_FAILURE, RunnerInstallation, SYSTEM_FAILURE, contains};
 
@@ -117,7 +118,7 @@ async fn a_job_that_ends_its_own_task_fails_by_its_own_fault() {
     let installation = RunnerInstallation::on(containers);
     let job = installation.job(0);
     job.prepare().await.passed();
-    // What sshd has not passed on yet goes with it.
+    // Output that sshd has not passed on yet is lost.
     let script = "echo so far; sleep 2; kill -TERM 1; sleep 60";
     let ended = job.run(script).await.with_code(BUILD_FAILURE);
     assert!(ended.out().starts_with("so far\n"), "{}", ended.all());

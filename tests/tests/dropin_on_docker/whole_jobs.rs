@@ -1,4 +1,4 @@
-//! Whole jobs of our own: many at once, one that is cancelled, and one whose image nobody has.
+//! Whole jobs: many at once, one that is cancelled, and one whose image does not exist.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,15 +1,15 @@
 //! Bad input on an installation of GitLab's driver: one clear line, a system failure, nothing left
-//! running. That each key has its own message is held by the configuration's own tests.
+//! running. The tests of the configuration check that each key has its own message.
 
 use std::fs;
 
-use fargate_tests::{TestHost, TestJob};
+use fargate_tests::{CheckedHost, TestJob};
 use toml::Value;
 
 use crate::{OldStyleHost, refused};
 
 /// Every stage refuses with the same words, and nothing was asked of the cloud.
-async fn every_stage_refuses(site: &TestHost, job: &TestJob, words: &str) {
+async fn every_stage_refuses(site: &CheckedHost, job: &TestJob, words: &str) {
     let asked = site.cloud().requests().len();
     refused(&job.config().await, words);
     refused(&job.prepare().await, words);

@@ -1,4 +1,4 @@
-//! Every flag, short name and form, through the binary.
+//! Every flag, short name and form of GitLab's driver, through the binary.
 
 use std::fs;
 
@@ -44,7 +44,7 @@ async fn each_flag_in_each_form_comes_before_the_file() {
             assert_eq!(line, format!("{key} = {expected} # --{flag}"), "{form:?}");
         }
     }
-    // An empty flag is one that is not there.
+    // An empty flag counts as absent.
     let line = shown(&old, &["--task-def="], "task_definition").await;
     assert!(line.starts_with("task_definition = \"test-task\" # line"), "{line}");
     old.site.close().await;

@@ -46,7 +46,7 @@ async fn the_import_of_gitlabs_example_is_a_file_of_ours_that_passes() {
         (checked.out().as_str(), checked.err().as_str()),
         ("new.toml: in order, no profiles\n", "")
     );
-    // What both have in force is the same, but for where it stands.
+    // Both files set the same values; only the places of the values differ.
     let shown = |text: String| -> Vec<String> {
         let settings = text.lines().filter(|line| !line.starts_with('#'));
         settings.map(|line| line.split(" # ").next().unwrap_or_default().to_owned()).collect()

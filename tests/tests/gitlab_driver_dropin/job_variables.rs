@@ -1,4 +1,4 @@
-//! What a job may choose: nothing, unless the file lists that value.
+//! A job may choose nothing, unless the configuration allows that value.
 
 use toml::Value;
 

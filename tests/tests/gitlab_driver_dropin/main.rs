@@ -1,5 +1,5 @@
 //! The command line and the configuration file of GitLab's Fargate driver, through the real binary:
-//! only its path was changed.
+//! only the path of the binary was changed.
 
 mod bad_input;
 mod command_line;
@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use aws_sdk_ecs::types::{CapacityProviderStrategyItem, ContainerDefinition};
-use fargate_tests::{SYSTEM_FAILURE, TestHost, TestJob, TestProcessResult};
+use fargate_tests::{
+    CheckedHost, SYSTEM_FAILURE, TestJob, TestProcessResult, set_key, write_whole,
+};
 use toml::{Table, Value};
 
 /// The container that GitLab's driver demands.
@@ -25,14 +27,14 @@ pub const FAMILY: &str = "test-task";
 /// a task definition with that driver's container.
 pub struct OldStyleHost {
     /// The host and its cloud.
-    pub site: TestHost,
+    pub site: CheckedHost,
     settings: Table,
 }
 
 impl OldStyleHost {
     /// With everything that GitLab's guide asks for.
     pub async fn open() -> Self {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let text = fs::read_to_string(site.config()).expect("the cloud's own file");
         let own: Table = text.parse().expect("the cloud's own file");
         let defaults = own["defaults"].as_table().expect("a table");
@@ -50,7 +52,7 @@ impl OldStyleHost {
         old.set("TaskMetadata.Directory", old.site.state_dir().display().to_string());
         old.set("SSH.Username", "root");
         old.set("SSH.Port", defaults["ssh"]["port"].clone());
-        // The one thing that the image tells: it starts our agent, not a stock sshd.
+        // The only thing that the image has to say: it starts our agent and no stock sshd.
         old.set("Fargate.HostKey", "seed");
         for key in ["PollMin", "PollMax"] {
             old.set(&format!("Fargate.Timeouts.{key}"), "50ms");
@@ -72,14 +74,8 @@ impl OldStyleHost {
 
     /// Sets a key of the file, for the calls to come.
     pub fn set(&mut self, dotted: &str, value: impl Into<Value>) {
-        let mut table = &mut self.settings;
-        let (tables, key) = dotted.rsplit_once('.').unwrap_or(("", dotted));
-        for name in tables.split('.').filter(|name| !name.is_empty()) {
-            let entry = table.entry(name).or_insert_with(|| Table::new().into());
-            table = entry.as_table_mut().expect("a table");
-        }
-        table.insert(key.to_owned(), value.into());
-        fs::write(self.file(), self.settings.to_string()).expect("a writable folder");
+        set_key(&mut self.settings, dotted, value);
+        write_whole(&self.file(), self.settings.to_string()).expect("a writable folder");
     }
 
     /// Takes a key out of the file.
@@ -89,7 +85,7 @@ impl OldStyleHost {
             name => self.settings.get_mut(name).and_then(Value::as_table_mut),
         };
         table.and_then(|table| table.remove(key)).expect("a key that is there");
-        fs::write(self.file(), self.settings.to_string()).expect("a writable folder");
+        write_whole(&self.file(), self.settings.to_string()).expect("a writable folder");
     }
 
     /// The configuration file.
@@ -99,7 +95,7 @@ impl OldStyleHost {
 
     /// `LogFile`.
     pub fn log_file(&self) -> PathBuf {
-        self.site.folder().join("log.jsonl")
+        self.site.log_file()
     }
 
     /// A job whose stages are called as GitLab's guide says: flags first, then `custom`.

@@ -1,4 +1,5 @@
-//! Where the operator's log goes with a file of GitLab's driver: never into the job's.
+//! The operator's log with a configuration file of GitLab's driver: it never goes into the job's
+//! log.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -57,7 +58,7 @@ async fn debug_raises_the_level_of_their_file_and_writes_to_stderr_only_with_our
     let log = old.site.log();
     assert!(log.contains("task.accepted"), "{log}");
     job.cleanup().await.passed();
-    // The same installation with a file of ours.
+    // The same installation with a configuration file of ours.
     let job = old.site.job_with(|job| job.arguments.insert(0, "--debug".into()));
     old.site.set("defaults.task_definition", "ci-job");
     assert!(job.prepare().await.with_code(0).err().contains("task.accepted"));

@@ -67,7 +67,7 @@ async fn a_link_by_their_name_finds_its_file_in_the_working_directory() {
         }
     }
     until("its task stopped", || old.site.cloud().live_tasks() == 0).await;
-    // By its own name the product does not look there.
+    // Under its own name the product does not read that file.
     let own = fargate_tests::runner();
     let ended = call(&job, &own, &["custom", "config"]).await;
     assert!(!ended.all().contains("\"driver\""), "{}", ended.all());

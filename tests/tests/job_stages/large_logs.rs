@@ -1,12 +1,12 @@
-//! E1 and E2: logs of any size and shape, passed on while they are written, in little memory, with our
-//! agent and with a stock `sshd`.
+//! E1 and E2: logs of any size and shape, with our agent and with a stock `sshd`. The driver passes
+//! them on while the script writes them, and needs little memory.
 //!
 //! `FARGATE_TEST_MEGABYTES` makes them larger.
 
 use std::rc::Rc;
 
 use fargate_tests::{
-    BUILD_FAILURE, SshdSetup, TestHost, TestJob, TestProcess, mark, megabytes, memory_kib, pass,
+    BUILD_FAILURE, CheckedHost, SshdSetup, TestJob, TestProcess, mark, megabytes, memory_kib, pass,
     until, wait_at,
 };
 use sha2::{Digest, Sha256};
@@ -17,7 +17,7 @@ const MEMORY_KIB: u64 = 48 << 10;
 /// Bytes that come soon.
 const STRETCH: usize = 10_000_000;
 
-/// Who serves a task.
+/// What serves a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TaskServerKind {
     Agent,
@@ -25,13 +25,13 @@ enum TaskServerKind {
 }
 
 /// A prepared job with each peer that can be had here.
-async fn jobs() -> Vec<(TaskServerKind, TestHost, Rc<TestJob>)> {
+async fn jobs() -> Vec<(TaskServerKind, CheckedHost, Rc<TestJob>)> {
     let mut jobs = Vec::new();
     for peer in [TaskServerKind::Agent, TaskServerKind::Stock] {
         if peer == TaskServerKind::Stock && !SshdSetup::can_run() {
             continue;
         }
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         if peer == TaskServerKind::Stock {
             SshdSetup::open_ssh().serve(&site).await;
         }
@@ -41,7 +41,7 @@ async fn jobs() -> Vec<(TaskServerKind, TestHost, Rc<TestJob>)> {
     jobs
 }
 
-/// Returns once so many bytes of output have come; a stretch of them must not take long.
+/// Returns when this many bytes of output have come. It fails if no more bytes come for a while.
 async fn received(running: &TestProcess, bytes: usize) {
     for stretch in 1..=bytes.div_ceil(STRETCH) {
         let least = bytes.min(stretch * STRETCH);

@@ -1,4 +1,4 @@
-//! The contract of the four stages, as gitlab-runner would see it: streams, codes, signals.
+//! The contract of the four stages as gitlab-runner sees it: streams, exit codes, signals.
 
 mod invariant_checks;
 mod large_logs;

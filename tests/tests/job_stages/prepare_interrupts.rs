@@ -1,14 +1,14 @@
-//! A `prepare` that is told to end, or is killed without a word, at every stage of a start.
+//! A `prepare` that is told to end, or gets SIGKILL, at every step of the start of a task.
 
 use std::time::{Duration, Instant};
 
 use fargate_local_cloud::{CloudFault, CloudTaskPhase};
-use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost, until};
+use fargate_tests::{CheckedHost, PATIENCE, SYSTEM_FAILURE, until};
 use nix::sys::signal::Signal;
 
 /// Starts `prepare` with a task that stays in `phase`, and ends it there with SIGTERM.
 async fn cancelled_in(phase: CloudTaskPhase, status: &str) {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().fail("RunTask", CloudFault::TaskHeld { phase });
     let job = site.job();
     let mut running = job.start(&["prepare"]);
@@ -24,7 +24,7 @@ async fn cancelled_in(phase: CloudTaskPhase, status: &str) {
     assert!(ended.out().ends_with(&last), "{:?}", ended.out());
     assert_eq!(ended.err(), "");
     assert_eq!(task.desired_status, "STOPPED", "stopped before prepare returned");
-    // gitlab-runner cleans up after it, and may not: the task ends in both cases.
+    // The task must end, with the clean-up of gitlab-runner and without it.
     until("the task stopped", || site.cloud().live_tasks() == 0).await;
     job.cleanup().await.passed();
     site.close().await;
@@ -47,7 +47,7 @@ async fn sigterm_while_the_agent_does_not_answer_stops_the_task() {
 
 #[tokio::test]
 async fn sigterm_while_run_task_is_not_answered_stops_the_task_it_started() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().fail("RunTask", CloudFault::Slow(Duration::from_secs(30)));
     let job = site.job();
     let running = job.start(&["prepare"]);
@@ -62,7 +62,7 @@ async fn sigterm_while_run_task_is_not_answered_stops_the_task_it_started() {
 
 #[tokio::test]
 async fn sigterm_while_run_task_is_refused_starts_nothing() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.stop", "1s");
     let throttled = CloudFault::Exception {
         status: 400,
@@ -81,8 +81,8 @@ async fn sigterm_while_run_task_is_refused_starts_nothing() {
     site.close().await;
 }
 
-/// Kills `prepare` when its RunTask has started a task that nobody was told of.
-async fn killed_after_run_task(site: &TestHost) -> std::rc::Rc<fargate_tests::TestJob> {
+/// Kills `prepare` when RunTask has started a task and its answer has not arrived yet.
+async fn killed_after_run_task(site: &CheckedHost) -> std::rc::Rc<fargate_tests::TestJob> {
     site.cloud().fail("RunTask", CloudFault::Slow(Duration::from_secs(30)));
     let job = site.job();
     let running = job.start(&["prepare"]);
@@ -94,7 +94,7 @@ async fn killed_after_run_task(site: &TestHost) -> std::rc::Rc<fargate_tests::Te
 
 #[tokio::test]
 async fn a_task_whose_prepare_was_killed_before_it_knew_of_it_is_cleaned_up() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = killed_after_run_task(&site).await;
     job.cleanup().await.passed();
     assert_eq!(site.task_of(&job).desired_status, "STOPPED");
@@ -103,7 +103,7 @@ async fn a_task_whose_prepare_was_killed_before_it_knew_of_it_is_cleaned_up() {
 
 #[tokio::test]
 async fn a_second_prepare_first_ends_the_task_of_one_that_was_killed() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = killed_after_run_task(&site).await;
     job.prepare().await.passed();
     let tasks = site.tasks_of(&job);
@@ -115,7 +115,7 @@ async fn a_second_prepare_first_ends_the_task_of_one_that_was_killed() {
 
 #[tokio::test]
 async fn a_prepare_that_was_killed_before_run_task_took_effect_leaves_nothing() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().fail("RunTask", CloudFault::Hang);
     let job = site.job();
     let running = job.start(&["prepare"]);
@@ -131,7 +131,7 @@ async fn a_prepare_that_was_killed_before_run_task_took_effect_leaves_nothing() 
 #[tokio::test]
 async fn a_prepare_that_was_killed_while_its_task_started_is_cleaned_up() {
     for phase in [CloudTaskPhase::Provisioning, CloudTaskPhase::Pending, CloudTaskPhase::Running] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         site.cloud().fail("RunTask", CloudFault::TaskHeld { phase });
         let job = site.job();
         let mut running = job.start(&["prepare"]);
@@ -147,7 +147,7 @@ async fn a_prepare_that_was_killed_while_its_task_started_is_cleaned_up() {
 
 #[tokio::test]
 async fn a_prepare_that_is_repeated_after_it_passed_leaves_one_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     job.prepare().await.passed();
     let tasks = site.tasks_of(&job);
@@ -159,7 +159,7 @@ async fn a_prepare_that_is_repeated_after_it_passed_leaves_one_task() {
 
 #[tokio::test]
 async fn of_two_prepares_of_one_job_at_once_one_is_refused() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
     let job = site.job();
     let mut first = job.start(&["prepare"]);

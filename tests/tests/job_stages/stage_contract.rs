@@ -1,15 +1,15 @@
-//! What each stage prints and how it ends, when nothing interferes.
+//! What each stage prints and how it ends when nothing goes wrong.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use fargate_tests::{BUILD_FAILURE, PipeReading, TestHost, files_below, is_ignored, redacted};
+use fargate_tests::{BUILD_FAILURE, CheckedHost, PipeReading, files_below, is_ignored, redacted};
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn config_writes_one_json_object_and_nothing_else_to_stdout() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.builds_dir", "/builds");
     site.set("defaults.cache_dir", "/cache");
     // A key that no version knows is a warning, and must not reach the JSON.
@@ -35,17 +35,17 @@ async fn config_writes_one_json_object_and_nothing_else_to_stdout() {
 
 #[tokio::test]
 async fn folders_that_are_not_configured_are_left_to_gitlab_runner() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let ended = site.job().config().await.with_code(0);
     let output: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
-    // Present but empty would be an error of gitlab-runner's.
+    // gitlab-runner takes an empty value for an error, so the key must be absent.
     assert_eq!((&output["builds_dir"], &output["cache_dir"]), (&Value::Null, &Value::Null));
     site.close().await;
 }
 
 #[tokio::test]
 async fn prepare_tells_a_usual_start_in_two_lines_and_a_fold() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job();
     let ended = job.prepare().await.with_code(0);
     assert_eq!(ended.err(), "");
@@ -65,7 +65,7 @@ async fn prepare_tells_a_usual_start_in_two_lines_and_a_fold() {
 
 #[tokio::test]
 async fn prepare_asks_ecs_for_exactly_what_the_configuration_says() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("owner", "ci-host-1");
     site.set("defaults.tags.team", "shop");
     site.set("defaults.cpu", 512);
@@ -114,7 +114,7 @@ async fn prepare_asks_ecs_for_exactly_what_the_configuration_says() {
 #[tokio::test]
 async fn state_is_private_and_on_disk_before_run_task() {
     use std::os::unix::fs::PermissionsExt;
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().fail("RunTask", fargate_local_cloud::CloudFault::Slow(Duration::from_secs(1)));
     let job = site.job();
     let running = job.start(&["prepare"]);
@@ -135,7 +135,7 @@ async fn state_is_private_and_on_disk_before_run_task() {
 
 #[tokio::test]
 async fn run_is_silent_but_for_the_script_and_its_code_is_told_exactly() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let ended = job.run("exit 0").await.with_code(0);
     assert_eq!((ended.stdout, ended.stderr), (vec![], vec![]));
@@ -157,11 +157,12 @@ async fn run_is_silent_but_for_the_script_and_its_code_is_told_exactly() {
 
 #[tokio::test]
 async fn a_script_that_dies_of_a_signal_gives_128_and_its_number() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     // Not 3: bash ignores SIGQUIT.
     for number in [1, 2, 6, 9, 11, 13, 14, 15] {
-        // Who ignores a signal hands that on, as `nohup` does, and no script can undo it.
+        // A process that ignores a signal passes that on to its children, as `nohup` does, and no
+        // script can undo it.
         if is_ignored(number) {
             continue;
         }
@@ -175,7 +176,7 @@ async fn a_script_that_dies_of_a_signal_gives_128_and_its_number() {
 
 #[tokio::test]
 async fn the_build_code_is_the_one_that_gitlab_runner_names() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job_with(|job| {
         job.set("BUILD_FAILURE_EXIT_CODE", "17");
         job.set("SYSTEM_FAILURE_EXIT_CODE", "18");
@@ -191,7 +192,7 @@ async fn the_build_code_is_the_one_that_gitlab_runner_names() {
 
 #[tokio::test]
 async fn every_stage_name_is_accepted_whatever_it_holds() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let long = "x".repeat(100_000);
     let names: Vec<&[u8]> = vec![
@@ -229,7 +230,7 @@ async fn every_stage_name_is_accepted_whatever_it_holds() {
 
 #[tokio::test]
 async fn scripts_run_in_the_shell_that_config_announced() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.shell", "sh");
     let job = site.prepared().await;
     // The file may change meanwhile; the job keeps what it was told.
@@ -246,17 +247,17 @@ async fn scripts_run_in_the_shell_that_config_announced() {
 
 #[tokio::test]
 async fn the_system_line_of_a_stage_stands_on_a_line_of_its_own() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let ended = job.run("printf 'no newline'; sleep 2; kill -9 -1").await.with_code(BUILD_FAILURE);
     assert_eq!(ended.out(), "no newline");
     let said = ended.err();
     assert!(said.starts_with("\nfargate-runner: "), "{said:?}");
     insta::assert_snapshot!(ended.error_line(), @r#"fargate-runner: error: the job ended its own environment (ECS: "Essential container in task exited"). Look for kill, reboot or firewall commands in the script"#);
-    // Nobody else may be blamed for it, and the code is never 0.
+    // The verdict must not blame anything else, and the exit code is never 0.
     assert_ne!(job.exit_code().as_deref(), Some("0\n"));
     assert!(job.exit_code().is_some());
-    // What comes after in the same job fails by the same cause: a job cannot choose another one.
+    // Later stages of the job fail by the same cause: a job cannot choose another one.
     site.set("defaults.timeouts.handshake", "1s");
     let line = job.run("echo never").await.with_code(BUILD_FAILURE).error_line();
     let expected = "fargate-runner: error: the job ended its own environment";

@@ -1,17 +1,18 @@
-//! D3, D4, D8 and B6 while the network is away: whoever wants an end gets it.
+//! D3, D4, D8 and B6: a job is cancelled, killed or stopped while the network to its task is away.
+//! It ends all the same.
 
 use std::time::{Duration, Instant};
 
 use fargate_tests::{
-    BUILD_FAILURE, ConnectionCut, FaultyRelay, PATIENCE, RelayBehaviour, SYSTEM_FAILURE, TestHost,
-    TestJob, TestProcess, process, until,
+    BUILD_FAILURE, CheckedHost, ConnectionCut, FaultyRelay, PATIENCE, RelayBehaviour,
+    SYSTEM_FAILURE, TestJob, TestProcess, process, until,
 };
 use nix::sys::signal::Signal;
 
 use crate::{STARTS, events, lead, mark, missing_line, past_relays, relayed, site, starts};
 
-/// A script that runs on while its driver looks for the way back.
-async fn away(site: &TestHost, job: &TestJob, relay: &FaultyRelay, name: &str) -> TestProcess {
+/// A script that goes on while its driver tries to connect again.
+async fn away(site: &CheckedHost, job: &TestJob, relay: &FaultyRelay, name: &str) -> TestProcess {
     let trap = "trap 'echo told to end; exit 7' TERM";
     let script = format!("{STARTS}; {trap}; echo up; (exec -a {name} sleep 1000) & wait");
     let mut running = job.start_run(script);
@@ -64,7 +65,7 @@ async fn a_second_signal_ends_the_search_at_once() {
     let (job, relay) = relayed(&site).await;
     let mut running = away(&site, &job, &relay, &mark("twice")).await;
     let told = Instant::now();
-    // Two signals that came at once would be one.
+    // The system would merge two signals that come at once.
     until("it has left", || {
         let runs = running.runs();
         if runs {

@@ -1,18 +1,18 @@
-//! The network between driver and cloud: answers that are lost, late or come byte by byte start no
-//! second task.
+//! The network between driver and cloud: answers that are lost, late or come in single bytes start
+//! no second task.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
 use fargate_tests::{
-    ConnectionCut, FaultyRelay, RelayFault, RelayFaultKind, RelaySide, TestHost, TestJob,
+    CheckedHost, ConnectionCut, FaultyRelay, PATIENCE, RelayFault, RelayFaultKind, RelaySide,
+    TestJob,
 };
 
 use crate::site;
 
 /// A job whose stages reach the cloud through a relay.
-async fn relayed_to_cloud(site: &TestHost) -> (Rc<TestJob>, FaultyRelay) {
+async fn relayed_to_cloud(site: &CheckedHost) -> (Rc<TestJob>, FaultyRelay) {
     let endpoint = site.cloud().endpoint();
     let target = endpoint.trim_start_matches("http://").trim_end_matches('/');
     let target: SocketAddr = target.parse().expect("an address with a port");
@@ -45,7 +45,7 @@ async fn an_answer_of_the_cloud_that_stalls_is_asked_for_again() {
         let (job, relay) = relayed_to_cloud(&site).await;
         relay.plan(RelayFault { from: RelaySide::Task, after, what: RelayFaultKind::Stall });
         let ended = job.prepare().await.with_code(0);
-        assert!(ended.took < Duration::from_secs(20), "{after}: {:?}", ended.took);
+        assert!(ended.took < PATIENCE, "{after}: {:?}", ended.took);
         assert_eq!((relay.stalls(), site.tasks_of(&job).len()), (1, 1), "{after}");
         site.close().await;
     }

@@ -1,4 +1,4 @@
-//! C5: a connection that is cut while a script runs, at any byte, by a close or a reset.
+//! C5: the connection is cut while a script runs, at any byte, by a close or by a reset.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use fargate_tests::{
     BUILD_FAILURE, ConnectionCut, FaultyRelay, PATIENCE, PipeReading, RelayBehaviour, RelayFault,
     RelayFaultKind, RelaySide, TestJob, memory_kib, process, until,
 };
+use fastrand::Rng;
 
-use crate::random::{SplitMix64, seeds};
+use crate::test_seeds::seeds;
 use crate::{
     STARTS, address_of, events, lead, mark, pass, relayed, site, starts, wait_at, written_by,
 };
@@ -25,13 +26,13 @@ async fn a_binary_log_of_5_mb_that_is_cut_at_random_bytes_arrives_whole() {
     let expected = written_by(BINARY);
     assert!(expected.len() > 3_000_000, "{}", expected.len());
     for seed in seeds(4) {
-        let mut random = SplitMix64::new(seed);
+        let mut random = Rng::with_seed(seed);
         let site = site().await;
         let (job, relay) = relayed(&site).await;
-        let cuts = 1 + random.below(4);
+        let cuts = 1 + random.u64(..4);
         for _ in 0..cuts {
-            let how = if random.below(2) == 0 { ConnectionCut::Fin } else { ConnectionCut::Rst };
-            relay.plan(cut_after(random.below(expected.len() as u64 / 4), how));
+            let how = if random.bool() { ConnectionCut::Fin } else { ConnectionCut::Rst };
+            relay.plan(cut_after(random.u64(..expected.len() as u64 / 4), how));
         }
         let script = format!("{STARTS}; {BINARY}; seq 30000 >&2; exit 7");
         let ended = job.run(script).await.with_code(BUILD_FAILURE);

@@ -1,4 +1,5 @@
-//! A network that does not come back in time: one mark, the rule for verdicts, and no script left.
+//! The network does not come back in time: the log has one mark, the verdict follows the rule, and
+//! no script goes on.
 
 use fargate_tests::{BUILD_FAILURE, ConnectionCut, RelayBehaviour, SYSTEM_FAILURE, process, until};
 
@@ -43,7 +44,7 @@ async fn who_comes_back_after_the_agent_gave_up_says_so_and_takes_no_signal_for_
     let site = site().await;
     site.set("defaults.timeouts.client_gone", "1s");
     let (job, relay) = relayed(&site).await;
-    // The task was told a second; this driver would wait for longer.
+    // The task has a window of one second. This driver would wait longer.
     site.set("defaults.timeouts.client_gone", "1m");
     let name = mark("given-up");
     let mut running = job.start_run(format!("{STARTS}; echo up; exec -a {name} sleep 1000"));
@@ -64,7 +65,7 @@ async fn who_comes_back_after_the_agent_gave_up_says_so_and_takes_no_signal_for_
 async fn a_job_that_ends_its_own_task_is_told_so_at_once_and_not_after_the_window() {
     let site = site().await;
     let job = site.prepared().await;
-    // A signal without a name ends the agent before it can say a word.
+    // A signal without a name ends the agent before it can report anything.
     let ended = job.run("echo up; kill -40 2; sleep 1000").await.with_code(BUILD_FAILURE);
     let line = ended.error_line();
     assert!(line.starts_with("fargate-runner: error: the job ended its own environment"), "{line}");

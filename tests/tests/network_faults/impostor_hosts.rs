@@ -1,4 +1,4 @@
-//! C4: another machine in the task's place after a cut. Not a byte of a script reaches it.
+//! C4: another machine answers in the task's place after a cut. It gets no byte of a script.
 
 use std::process::Stdio;
 
@@ -14,7 +14,7 @@ async fn another_machine_after_a_cut_gets_no_byte_and_is_asked_once() {
     let site = site().await;
     let (job, relay) = relayed(&site).await;
     let real = past_relays(&site, &job);
-    // It would let the job's key in, and has another host key.
+    // It would accept the job's key, and has another host key.
     let place = free_place();
     let _impostor = Command::new(agent())
         .env_clear()
@@ -48,7 +48,7 @@ async fn another_machine_after_a_cut_gets_no_byte_and_is_asked_once() {
     assert!(line.starts_with(expected), "{line}");
     missing_line(&ended);
     assert_eq!(events(&site, "security.wrong_host").len(), 1, "{}", site.log());
-    // Once, and a second time beside that where the first login took long.
+    // Once, or twice if the first login took long.
     let asked = relay.accepted() - asked;
     assert!((1..=2).contains(&asked), "{asked}");
     // A version line and a key exchange: no more.

@@ -1,16 +1,16 @@
-//! C9: keys that are exchanged anew in the middle of a transfer, whoever asks for it, with scripts and
-//! logs much larger than what one pair of keys may encrypt.
+//! C9: driver or server exchanges keys anew during a transfer, with scripts and logs much larger
+//! than one pair of keys may encrypt.
 //!
 //! `FARGATE_TEST_MEGABYTES` makes the logs larger.
 
 use aws_sdk_ecs::types::{ContainerDefinition, KeyValuePair};
 use fargate_tests::{
-    BUILD_FAILURE, ConnectionCut, FaultyRelay, PipeReading, RelayFault, RelayFaultKind, RelaySide,
-    SshdSetup, TestHost, TestJob, megabytes,
+    BUILD_FAILURE, CheckedHost, ConnectionCut, FaultyRelay, PipeReading, RelayFault,
+    RelayFaultKind, RelaySide, SshdSetup, TestJob, megabytes,
 };
+use fastrand::Rng;
 use sha2::{Digest, Sha256};
 
-use crate::random::SplitMix64;
 use crate::{STARTS, address_of, events, lead, relayed, site, starts};
 
 /// Megabytes of a log.
@@ -39,7 +39,7 @@ fn large(megabytes: u64) -> LargeLogScript {
 }
 
 /// A site whose driver and whose agents exchange keys so often, after MiB.
-async fn site_with(driver: u32, agent: u32) -> TestHost {
+async fn site_with(driver: u32, agent: u32) -> CheckedHost {
     let site = site().await;
     site.set("defaults.timeouts.rekey_mib", i64::from(driver));
     let variable = KeyValuePair::builder().name("FARGATE_RUNNER_REKEY_MIB");
@@ -49,8 +49,9 @@ async fn site_with(driver: u32, agent: u32) -> TestHost {
     site
 }
 
-/// Runs it and holds it against what it must write; how often keys were exchanged anew.
-async fn run(site: &TestHost, job: &TestJob, large: &LargeLogScript) -> usize {
+/// Runs the script and compares its output with what it must write. Gives how often keys were
+/// exchanged anew.
+async fn run(site: &CheckedHost, job: &TestJob, large: &LargeLogScript) -> usize {
     let before = events(site, "session.rekeyed").len();
     let ended = job.run(&large.script).await;
     assert_eq!(ended.code, BUILD_FAILURE, "{}", ended.err());
@@ -89,13 +90,13 @@ async fn cuts_among_exchanges_of_keys_cost_no_byte() {
     let large = large(LOG);
     let site = site_with(OFTEN, OFTEN).await;
     let (job, relay) = relayed(&site).await;
-    let mut random = SplitMix64::new(1);
+    let mut random = Rng::with_seed(1);
     for n in 0..6 {
         let from = if n % 2 == 0 { RelaySide::Task } else { RelaySide::Client };
         let among = if n % 2 == 0 { 8_000_000 } else { 3_000_000 };
         let what =
             RelayFaultKind::Cut(if n % 3 == 0 { ConnectionCut::Fin } else { ConnectionCut::Rst });
-        relay.plan(RelayFault { from, after: random.below(among), what });
+        relay.plan(RelayFault { from, after: random.u64(..among), what });
     }
     run(&site, &job, &large).await;
     assert!(relay.accepted() > 1, "{} connections", relay.accepted());

@@ -1,6 +1,5 @@
-//! The network between driver, task and cloud as it is on bad days: cut, silent, slow, changed, and
-//! back again. A script is never run twice, and no byte of its output is lost while the way is open
-//! again in time.
+//! A bad network between driver, task and cloud: cut, silent, slow or damaged, and good again. No
+//! script runs twice, and if the network is good again in time, no byte of output is lost.
 
 mod cancel_while_away;
 mod cloud_answers;
@@ -10,39 +9,39 @@ mod first_connection;
 mod impostor_hosts;
 mod key_exchange;
 mod odd_agents;
-mod random;
 mod script_upload;
 mod segments_and_damage;
 mod silent_network;
 mod stock_server;
+mod test_seeds;
 
 use std::net::SocketAddr;
 use std::process::Command;
 use std::rc::Rc;
 
-use fargate_tests::{FaultyRelay, TestHost, TestJob, TestProcessResult, mark, pass, wait_at};
+use fargate_tests::{CheckedHost, FaultyRelay, TestJob, TestProcessResult, mark, pass, wait_at};
 use serde_json::Value;
 
 /// Each script writes down its start here, inside its task.
 const STARTS: &str = "echo start >> /builds/starts";
 
-/// A site whose stages end soon where nothing comes of them.
-async fn site() -> TestHost {
-    let site = TestHost::open().await;
+/// A host whose stages end soon if the task does not come back.
+async fn site() -> CheckedHost {
+    let site = CheckedHost::open().await;
     // A task that still runs after a cut is not watched for long.
     site.set("defaults.timeouts.verdict", "2s");
     site
 }
 
 /// A prepared job whose `run`s go through a relay.
-async fn relayed(site: &TestHost) -> (Rc<TestJob>, FaultyRelay) {
+async fn relayed(site: &CheckedHost) -> (Rc<TestJob>, FaultyRelay) {
     let job = site.prepared().await;
     let relay = FaultyRelay::to(address_of(&job)).await;
     lead(&job, relay.address);
     (job, relay)
 }
 
-/// Where the job's task answers.
+/// The address of the job's task.
 fn address_of(job: &TestJob) -> SocketAddr {
     let state = job.state().expect("a state file");
     state["address"].as_str().expect("an address").parse().expect("ours")
@@ -52,8 +51,8 @@ fn lead(job: &TestJob, address: SocketAddr) {
     job.change_state(|state| state["address"] = address.to_string().into());
 }
 
-/// Where the job's task answers, past every relay.
-fn past_relays(site: &TestHost, job: &TestJob) -> SocketAddr {
+/// The address of the job's task itself, not of a relay.
+fn past_relays(site: &CheckedHost, job: &TestJob) -> SocketAddr {
     let ip = site.task_of(job).address.expect("it runs");
     let endpoint = site.cloud().endpoint();
     let port = endpoint.trim_end_matches('/').rsplit(':').next().expect("a URL with a port");
@@ -61,7 +60,7 @@ fn past_relays(site: &TestHost, job: &TestJob) -> SocketAddr {
 }
 
 /// The lines of the operator's log about one event.
-fn events(site: &TestHost, event: &str) -> Vec<Value> {
+fn events(site: &CheckedHost, event: &str) -> Vec<Value> {
     let lines: Vec<Value> =
         site.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     lines.into_iter().filter(|line| line["event"] == event).collect()

@@ -1,4 +1,5 @@
-//! C10 and skew: agents that are older than the driver, and what only pretends to be one.
+//! C10 and version skew: agents that are older than the driver, and programs that only pretend to
+//! be an agent.
 
 use std::fs;
 use std::net::TcpStream;
@@ -8,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fargate_tests::{
-    BUILD_FAILURE, ConnectionCut, FaultyRelay, PipeReading, SYSTEM_FAILURE, SshdSetup, TestHost,
+    BUILD_FAILURE, CheckedHost, ConnectionCut, FaultyRelay, PipeReading, SYSTEM_FAILURE, SshdSetup,
     TestJob, TestProcessResult, free_place, memory_kib, until,
 };
 use tokio::process::{Child, Command};
@@ -16,7 +17,7 @@ use tokio::process::{Child, Command};
 use crate::{events, lead, missing_line, site};
 
 /// Nothing here may take longer, whatever the peer does.
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(30);
 /// Largest driver beside such a peer.
 const MEMORY_KIB: u64 = 64 << 10;
 
@@ -30,8 +31,8 @@ struct OddAgentServer {
 
 impl OddAgentServer {
     /// Takes the place of the task of `job`, with a host key that is pinned.
-    async fn set(site: &TestHost, job: &TestJob, oddity: &str) -> Self {
-        // Where the secrets of a job may lie.
+    async fn set(site: &CheckedHost, job: &TestJob, oddity: &str) -> Self {
+        // This folder may hold a job's secrets.
         let folder = site.folder().join("runner").join(oddity);
         fs::create_dir_all(&folder).expect("a writable folder");
         let file = |name: &str| folder.join(name).display().to_string();
@@ -85,7 +86,7 @@ impl OddAgentServer {
 }
 
 /// A job whose task's place such an agent has taken; none where there is no `sshd`.
-async fn beside(oddity: &str) -> Option<(TestHost, Rc<TestJob>, OddAgentServer)> {
+async fn beside(oddity: &str) -> Option<(CheckedHost, Rc<TestJob>, OddAgentServer)> {
     if !SshdSetup::can_run() {
         return None;
     }

@@ -1,13 +1,14 @@
-//! Cuts while a script is on its way: it starts once, and only when it is whole.
+//! Cuts while a script is sent: the script starts once, and only when the agent has all of it.
 
 use fargate_tests::{
     BUILD_FAILURE, ConnectionCut, RelayBehaviour, RelayFault, RelayFaultKind, RelaySide, until,
 };
+use fastrand::Rng;
 
-use crate::random::{SplitMix64, seeds};
+use crate::test_seeds::seeds;
 use crate::{STARTS, events, relayed, site, starts};
 
-/// A script of about so many bytes.
+/// A script of about this many bytes.
 fn long_script(bytes: usize) -> String {
     let mut script = format!("{STARTS}\n");
     while script.len() < bytes {
@@ -21,11 +22,11 @@ async fn a_script_that_is_cut_on_its_way_at_any_byte_starts_once_and_whole() {
     let script = long_script(300_000);
     let site = site().await;
     let (job, relay) = relayed(&site).await;
-    let mut random = SplitMix64::new(5);
+    let mut random = Rng::with_seed(5);
     let mut runs = 0;
     // From the first byte of the handshake to the last ones of the script.
     let edges = [0, 1, 21, 22, 1000, 2000, 3000, 4000, 300_000, 301_000, 302_000];
-    let others = seeds(12).map(|_| random.below(303_000)).collect::<Vec<_>>();
+    let others = seeds(12).map(|_| random.u64(..303_000)).collect::<Vec<_>>();
     for (n, after) in edges.into_iter().chain(others).enumerate() {
         let how = if n % 2 == 0 { ConnectionCut::Rst } else { ConnectionCut::Fin };
         relay.plan(RelayFault { from: RelaySide::Client, after, what: RelayFaultKind::Cut(how) });
@@ -51,7 +52,7 @@ async fn two_cuts_of_the_same_upload_and_one_of_its_answer_start_it_once() {
             what: RelayFaultKind::Cut(ConnectionCut::Rst),
         });
     }
-    // The agent has it whole and answers; the answer does not arrive.
+    // The agent has the whole script and answers, and the answer does not arrive.
     relay.plan(RelayFault {
         from: RelaySide::Task,
         after: 2600,

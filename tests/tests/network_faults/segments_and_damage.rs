@@ -1,5 +1,4 @@
-//! C9 and bytes that change: how the network cuts a stream up is of no matter, what it changes is
-//! never shown.
+//! C9: the size of TCP segments changes nothing, and a byte that changes on the way is never shown.
 
 use fargate_tests::{BUILD_FAILURE, FaultyRelay, RelayFault, RelayFaultKind, RelaySide};
 

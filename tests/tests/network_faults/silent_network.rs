@@ -1,10 +1,10 @@
-//! C3 and C6: a network that says nothing, before the script was sent and while it runs.
+//! C3 and C6: the network is silent, before the script is sent and while it runs.
 
 use std::time::Duration;
 
 use fargate_tests::{
-    BUILD_FAILURE, ConnectionCut, PATIENCE, RelayBehaviour, RelayFault, RelayFaultKind, RelaySide,
-    TestHost, until,
+    BUILD_FAILURE, CheckedHost, ConnectionCut, PATIENCE, RelayBehaviour, RelayFault,
+    RelayFaultKind, RelaySide, until,
 };
 
 use crate::{STARTS, events, mark, pass, relayed, site, starts, wait_at, written_by};
@@ -12,8 +12,8 @@ use crate::{STARTS, events, mark, pass, relayed, site, starts, wait_at, written_
 /// How long a login has for itself before another one is tried beside it.
 const ALONE: Duration = Duration::from_secs(4);
 
-/// A site whose drivers notice silence soon, and do not take a busy machine for it.
-async fn attentive() -> TestHost {
+/// A host whose drivers notice silence soon, and do not mistake a busy machine for silence.
+async fn attentive() -> CheckedHost {
     let site = site().await;
     site.set("defaults.timeouts.keepalive", "1s");
     site.set("defaults.timeouts.keepalive_tries", 2);
@@ -94,7 +94,7 @@ async fn stalled_after_any_byte_of_the_login_it_dials_anew() {
 }
 
 /// Every fourth of the stalls, from the one with this number on; how many of them were reached.
-async fn stalled(site: &TestHost, from: usize) -> usize {
+async fn stalled(site: &CheckedHost, from: usize) -> usize {
     let (job, relay) = relayed(site).await;
     let script = format!("{STARTS}; echo said; exit 5");
     job.run(&script).await.with_code(BUILD_FAILURE);

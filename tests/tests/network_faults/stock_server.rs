@@ -1,16 +1,16 @@
-//! A stock `sshd` in the task: nothing comes back to a script there, and both logs say so.
+//! A stock `sshd` in the task: after a cut no driver can go on with a script, and both logs say so.
 
 use std::rc::Rc;
 
 use fargate_tests::{
-    ConnectionCut, FaultyRelay, RelayBehaviour, RelayFault, RelayFaultKind, RelaySide,
-    SYSTEM_FAILURE, SshdSetup, TestHost, TestJob, process, until,
+    CheckedHost, ConnectionCut, FaultyRelay, RelayBehaviour, RelayFault, RelayFaultKind, RelaySide,
+    SYSTEM_FAILURE, SshdSetup, TestJob, process, until,
 };
 
 use crate::{STARTS, address_of, events, lead, mark, missing_line, site, starts};
 
 /// A job on a stock server, which is reached through a relay; none where there is no such server.
-async fn stock() -> Option<(TestHost, Rc<TestJob>, FaultyRelay)> {
+async fn stock() -> Option<(CheckedHost, Rc<TestJob>, FaultyRelay)> {
     if !SshdSetup::can_run() {
         return None;
     }
@@ -61,7 +61,7 @@ async fn cut_anywhere_near_its_end_a_job_passes_only_with_all_of_its_output() {
     let whole = job.run(script).await.with_code(0).out();
     let bytes = relay.passed(RelaySide::Task) - before;
     let mut costs = 0;
-    // The status, the end of the output and the farewell lie among the last bytes.
+    // The status, the end of the output and the end of the connection are among the last bytes.
     for back in (0..400).step_by(25) {
         let what = RelayFaultKind::Cut(ConnectionCut::Rst);
         relay.plan(RelayFault { from: RelaySide::Task, after: bytes - back, what });
@@ -83,7 +83,7 @@ fn writes_behind_its_end(and: &str) -> String {
 async fn a_cut_between_the_status_and_the_end_of_the_output_passes_no_job() {
     let Some((site, job, relay)) = stock().await else { return };
     let mut running = job.start_run(writes_behind_its_end("while echo late; do sleep 0.02; done"));
-    // The server tells the status as soon as the script is gone, and the writer goes on.
+    // The server sends the status when the script has ended, although a writer goes on.
     running.wrote(&"late\n".repeat(20)).await;
     relay.cut(ConnectionCut::Rst);
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);

@@ -1,7 +1,7 @@
-//! What AWS or the disk refuses: one clear line, and what can be done is done.
+//! AWS or the disk refuses a step: the command prints one clear line, and does everything else.
 
 use fargate_local_cloud::CloudFault;
-use fargate_tests::{TestHost, have};
+use fargate_tests::{CheckedHost, have};
 
 use crate::{ReapOutput, owner, reap, site, stray};
 
@@ -22,7 +22,7 @@ fn throttled() -> CloudFault {
 }
 
 /// Ends every task that is left, as the test itself.
-async fn stop_all(site: &TestHost) {
+async fn stop_all(site: &CheckedHost) {
     for task in site.cloud().tasks().into_iter().filter(|task| task.desired_status == "RUNNING") {
         site.ecs().stop_task().cluster("ci").task(task.arn).send().await.expect("a stop");
     }
@@ -117,7 +117,7 @@ async fn a_place_that_cannot_be_reached_does_not_keep_another_from_being_swept()
         "{}",
         seen.ended.err()
     );
-    // Asked for by its name, the other one is all there is.
+    // If the other cluster is named, only that one is looked at.
     assert!(reap(&site, &["--profile", "gone"], 1).await.orphans().is_empty());
     site.close().await;
 }

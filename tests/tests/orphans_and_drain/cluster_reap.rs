@@ -1,15 +1,16 @@
-//! `tasks reap --cluster`: hosts that are gone for good, with their records and their name.
+//! `tasks reap --cluster`: the tasks of hosts that are gone for good, with their records and their
+//! names.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_ecs::types::Tag;
-use fargate_tests::TestHost;
+use fargate_tests::CheckedHost;
 
 use crate::{ReapOutput, desired, exception, job_key, reap, reap_with, site, stray, stray_tagged};
 
-/// Seconds since 1970 by the cloud's clock, so many later.
-fn by_then(site: &TestHost, seconds: i64) -> String {
+/// Seconds since 1970 by the cloud's clock, this many seconds from now.
+fn by_then(site: &CheckedHost, seconds: i64) -> String {
     let now = site.cloud().now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     now.checked_add_signed(seconds).expect("a time").to_string()
 }
@@ -25,13 +26,13 @@ fn tags(deadline: &str) -> BTreeMap<&'static str, String> {
     ])
 }
 
-async fn with_tags(site: &TestHost, tags: &BTreeMap<&'static str, String>) -> String {
+async fn with_tags(site: &CheckedHost, tags: &BTreeMap<&'static str, String>) -> String {
     let tag = |(name, value): (&&str, &String)| Tag::builder().key(*name).value(value).build();
     stray_tagged(site, "host-gone", &[], tags.iter().map(tag).collect()).await
 }
 
 /// A configuration of a host that has never run a job.
-fn of_a_new_host(site: &TestHost) -> std::path::PathBuf {
+fn of_a_new_host(site: &CheckedHost) -> std::path::PathBuf {
     let text = std::fs::read_to_string(site.config()).expect("a configuration");
     let mut settings: toml::Table = text.parse().expect("TOML");
     let state = site.folder().join("no-such-folder");
@@ -42,7 +43,7 @@ fn of_a_new_host(site: &TestHost) -> std::path::PathBuf {
 }
 
 /// One `tasks reap --cluster` of such a host.
-async fn reap_cluster(site: &TestHost, arguments: &[&str], code: i32) -> ReapOutput {
+async fn reap_cluster(site: &CheckedHost, arguments: &[&str], code: i32) -> ReapOutput {
     let all = [&["--cluster"], arguments].concat();
     reap_with(site, &of_a_new_host(site), &all, code).await
 }
@@ -58,7 +59,7 @@ async fn only_tasks_of_ours_whose_deadline_is_long_over_are_ended_whoever_starte
         with_tags(&site, &tags("soon")).await,
         with_tags(&site, &BTreeMap::from([("deadline", "1000".to_owned())])).await,
         stray(&site, "somebody", &[]).await,
-        // As where ecs:TagResource is refused.
+        // The same happens where ecs:TagResource is refused.
         stray(&site, "host-gone", &[("FARGATE_RUNNER_JOB", &job_key(8))]).await,
     ];
     let mut some = tags("1000");
@@ -70,7 +71,7 @@ async fn only_tasks_of_ours_whose_deadline_is_long_over_are_ended_whoever_starte
     let seen = reap_cluster(&site, &[], 0).await;
     assert_eq!(seen.orphans(), ["stopped overdue"], "{}", seen.document);
     assert_eq!(seen.ended_for("overdue"), [job_key(7)]);
-    // All that cannot be judged carry something of ours; the job here and two others go on.
+    // Each task that cannot be judged has a tag or a variable of ours. The job here and two others go on.
     assert_eq!((seen.needed(), seen.left_alone()), (3, vec!["no-deadline"; 3]));
     let clusters = serde_json::json!([{ "cluster": "ci", "region": "eu-west-1" }]);
     assert!(seen.document["host"].is_null() && seen.document["clusters"] == clusters);
@@ -119,7 +120,7 @@ async fn what_may_not_be_stopped_is_told_once_for_all() {
     site.cloud().fail("ListTasks", exception(500, "ServerException", "Service Unavailable."));
     assert_eq!(reap_cluster(&site, &[], 0).await.orphans().len(), 2);
     assert!(strays.iter().all(|arn| desired(&site, arn) == "STOPPED"));
-    // Of this host's own reaper they were never anything.
+    // The reaper of this host itself never touched them.
     site.job().cleanup().await.passed();
     assert_eq!(reap(&site, &[], 0).await.orphans().len(), 0);
     site.close().await;

@@ -1,4 +1,4 @@
-//! What these commands say when a step of theirs did not work, or somebody else undid it.
+//! What these commands print when one of their steps fails, or when somebody else undoes it.
 
 use std::os::unix::fs::{MetadataExt, chown};
 
@@ -46,7 +46,7 @@ async fn a_refused_stop_is_told_by_exec_and_moves_no_cursor() {
     let last = told.lines().last().expect("a line");
     assert!(last.ends_with(", task not stopped; it ends by itself within 2m 00s"), "{told}");
     assert!(site.cloud().tasks().iter().all(|task| task.desired_status == "RUNNING"));
-    // A clean-up says the same words, on a stream that gitlab-runner shows.
+    // A clean-up prints the same text, on the stream that gitlab-runner shows.
     site.set("defaults.timeouts.cleanup", "300ms");
     let job = site.prepared().await;
     job.note_key();
@@ -127,7 +127,7 @@ async fn root_makes_nothing_in_a_state_folder_of_another_user() {
     }
     let site = site().await;
     let state = site.state_dir();
-    // Neither in an empty folder, nor in its place, nor in one that jobs have used.
+    // Not in an empty folder, not where the folder is missing, and not in a folder that jobs have used.
     let home = site.folder().join("home");
     site.set("state_dir", home.join("state").display().to_string());
     std::fs::create_dir(&home).expect("a writable folder");

@@ -1,10 +1,10 @@
-//! State folders that others write to as well: what a stranger puts there steers nothing.
+//! State folders that other users may write to: what they put there changes nothing.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
-use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost};
+use fargate_tests::{CheckedHost, PATIENCE, SYSTEM_FAILURE};
 use nix::unistd::geteuid;
 
 use crate::site;
@@ -16,7 +16,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
 }
 
-/// Makes a file as another user would; where only root can, as one of ours that all may write.
+/// Makes a file of another user. Only root can do that; otherwise it is a file that all may write.
 fn plant(path: &Path, text: &str) {
     fs::write(path, text).expect("a writable folder");
     match geteuid().is_root() {
@@ -26,7 +26,7 @@ fn plant(path: &Path, text: &str) {
 }
 
 /// A second state folder, which everybody may write to as to /tmp.
-fn shared_folder(site: &TestHost) -> PathBuf {
+fn shared_folder(site: &CheckedHost) -> PathBuf {
     let folder = site.folder().join("shared");
     for name in ["", "jobs", "locks", "tombstones"] {
         fs::create_dir(folder.join(name)).expect("a folder");
@@ -85,7 +85,7 @@ async fn a_folder_from_which_others_may_take_records_costs_no_job_and_stops_no_t
     let site = site().await;
     let job = site.prepared().await;
     set_mode(&site.state_dir(), 0o757);
-    // Whoever may write the folder can do this, and every task looks like one without a record.
+    // Everyone who may write to the folder can do this. Then no task has a record.
     let (jobs, locks) = (site.state_dir().join("jobs"), site.state_dir().join("locks"));
     let aside = site.state_dir().join("aside");
     fs::rename(&jobs, &aside).expect("a folder");
@@ -101,7 +101,7 @@ async fn a_folder_from_which_others_may_take_records_costs_no_job_and_stops_no_t
     fs::remove_dir_all(&jobs).expect("a folder");
     fs::rename(&aside, &jobs).expect("a folder");
     job.run("echo still here").await.passed();
-    // An old installation may have such a mode: its jobs go on, and its operator reads of it.
+    // An old installation may have such a mode. Its jobs go on, and the operator's log has a warning.
     let other = site.prepared().await;
     assert!(site.log().contains("\"event\":\"state.shared\""));
     other.run("true").await.passed();
@@ -111,8 +111,8 @@ async fn a_folder_from_which_others_may_take_records_costs_no_job_and_stops_no_t
     site.close().await;
 }
 
-/// What `prepare` and `config check` say about a state folder that is not as jobs need it.
-async fn told_of_folder(site: &TestHost) -> String {
+/// What `prepare` and `config check` print about a state folder that jobs cannot use.
+async fn told_of_folder(site: &CheckedHost) -> String {
     let job = site.job();
     let prepare = job.prepare().await.with_code(SYSTEM_FAILURE);
     let check = site.start(&["config", "check"]).ended().await.with_code(0);

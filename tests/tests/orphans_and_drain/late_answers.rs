@@ -1,4 +1,4 @@
-//! Late answers of ECS, stops that did not work, and two at once.
+//! Late answers of ECS, stops that did not work, and two `tasks reap` at once.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn a_task_that_ecs_does_not_show_yet_is_not_taken_for_anything() {
     job.run("echo still here").await.passed();
     site.cloud().set_read_lag(Duration::ZERO);
     assert_eq!(reap(&site, &[], 0).await.needed(), 1);
-    // Orphaned and not shown yet: its record leads to it all the same.
+    // It is an orphan and ECS does not show it yet. Its record names it all the same.
     site.cloud().set_read_lag(Duration::from_secs(600));
     job.change_state(|state| state["manager"]["boot"] = "another".into());
     job.note_key();
@@ -46,7 +46,7 @@ async fn a_task_that_ecs_still_shows_after_its_end_is_stopped_again_which_harms_
     assert_eq!(reap(&site, &[], 0).await.orphans(), ["stopped cleaned-up"]);
     assert_eq!(site.calls("StopTask"), 2);
     site.cloud().clear_faults();
-    // The next try of the job has nothing to fear from it.
+    // It does not hinder the next attempt of the job.
     job.prepare().await.passed();
     job.run("true").await.passed();
     site.close().await;
@@ -100,7 +100,7 @@ async fn of_two_at_once_one_says_so_and_ends() {
     ");
     assert_eq!(second.out(), "");
     assert_eq!(reap(&site, &["--dry-run"], 0).await.orphans(), ["would-stop host-rebooted"]);
-    // Its lock ends with it, whatever ends it.
+    // Its lock ends with its process, however that ends.
     first.signal(Signal::SIGKILL);
     first.ended().await.with_code(128 + 9);
     assert_eq!(reap(&site, &[], 0).await.orphans(), ["stopped host-rebooted"]);

@@ -1,10 +1,10 @@
-//! Jobs that live while orphans are looked for again and again.
+//! `tasks reap` runs again and again beside live jobs, and harms none.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use fargate_tests::TestHost;
+use fargate_tests::CheckedHost;
 use tokio::task::LocalSet;
 
 use crate::{owner, reap, site, stray};
@@ -16,7 +16,7 @@ const JOBS: usize = 20;
 type LiveJobKeys = Rc<RefCell<BTreeSet<String>>>;
 
 /// A whole job, from `prepare` to `cleanup`.
-async fn whole(site: Rc<TestHost>, left: Rc<Cell<usize>>, cleaned: LiveJobKeys) {
+async fn whole(site: Rc<CheckedHost>, left: Rc<Cell<usize>>, cleaned: LiveJobKeys) {
     let job = site.job();
     job.prepare().await.passed();
     for stage in 0..3 {
@@ -49,12 +49,12 @@ async fn twenty_live_jobs_are_not_harmed_and_the_orphans_among_them_are_stopped(
         let (mut reaps, mut stopped, mut needed) = (0, 0, 0);
         while left.get() > 0 {
             let seen = reap(&site, &[], 0).await;
-            // A clean-up that is under way looks like one that was cut short, and wants the same.
+            // A clean-up that still runs looks like one that was killed, and both end with the same state.
             for job in seen.ended_for("cut-short") {
                 assert!(cleaned.borrow().contains(&job), "{job}: {}", seen.document);
             }
             for orphan in seen.orphans() {
-                // A task that is being cleaned up may be seen; only strays are stopped for no record.
+                // `tasks reap` may see a task that is being cleaned up. Only the strays have no record.
                 assert!(
                     ["stopped no-record", "stopped cleaned-up", "seen-once cleaned-up"]
                         .contains(&orphan.as_str())

@@ -1,14 +1,15 @@
-//! State that is lost, damaged, or not this user's: what can be told from it, and what cannot.
+//! State that is lost, damaged, or of another user: what `tasks reap` can still tell from it, and
+//! what not.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use fargate_tests::TestHost;
+use fargate_tests::CheckedHost;
 
 use crate::{reap, site};
 
 /// `tasks reap` cannot begin; what it says, with the site's folder made the same in every run.
-async fn refused(site: &TestHost) -> String {
+async fn refused(site: &CheckedHost) -> String {
     let before = site.cloud().requests().len();
     let ended = site.start(&["tasks", "reap"]).ended().await.with_code(1);
     assert_eq!(ended.out(), "");
@@ -58,7 +59,7 @@ async fn a_copy_of_the_folder_on_another_machine_stops_nothing_of_the_original()
         println!("SKIPPED: this machine has no id, so copies are not known");
         return site.close().await;
     }
-    // As the copy sees it: another machine, and another boot than that of the record.
+    // The copy sees another machine, and another boot than the one in the record.
     fs::write(&machine, "0".repeat(64)).expect("a writable file");
     job.change_state(|state| state["manager"]["boot"] = "another".into());
     insta::assert_snapshot!(refused(&site).await, @r"
@@ -83,7 +84,7 @@ async fn a_new_folder_under_the_same_name_leaves_the_tasks_of_the_lost_one_to_th
     let seen = reap(&site, &[], 0).await;
     assert_eq!((seen.orphans().len(), seen.needed()), (0, 1), "{}", seen.document);
     assert_eq!(seen.left_alone(), ["another-folder"]);
-    // Its own clean-up finds it, if it still comes.
+    // If its own clean-up still comes, that finds the task.
     lost.cleanup().await.passed();
     assert_eq!(site.task_of(&lost).desired_status, "STOPPED");
     job.run("true").await.passed();

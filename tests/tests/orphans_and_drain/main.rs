@@ -1,4 +1,4 @@
-//! `fargate-runner tasks reap`, `pause`, `drain` and `resume`: what looks after a whole host.
+//! `fargate-runner tasks reap`, `pause`, `drain` and `resume`: the commands for a whole host.
 
 mod aws_refusals;
 mod cluster_reap;
@@ -17,7 +17,7 @@ use aws_sdk_ecs::types::{
     AwsVpcConfiguration, ContainerOverride, KeyValuePair, NetworkConfiguration, Tag, TaskOverride,
 };
 use fargate_local_cloud::{CloudFault, CloudTaskPhase};
-use fargate_tests::{TestHost, TestProcessResult};
+use fargate_tests::{CheckedHost, TestProcessResult};
 use serde_json::Value;
 
 /// What one `tasks reap` said.
@@ -45,7 +45,7 @@ impl ReapOutput {
         words
     }
 
-    /// The keys of the jobs whose tasks or records were ended for this reason.
+    /// The keys of the jobs whose tasks were stopped or whose records were settled for this reason.
     fn ended_for(&self, reason: &str) -> Vec<String> {
         let orphans = self.document["orphans"].as_array().expect("a list");
         let ended = orphans.iter().filter(|orphan| {
@@ -66,38 +66,38 @@ impl ReapOutput {
     }
 }
 
-/// A site on which two sightings are soon apart.
-async fn site() -> TestHost {
-    let site = TestHost::open().await;
+/// A host with a short wait between two sightings of an orphan.
+async fn site() -> CheckedHost {
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.second_sighting", "20ms");
     site
 }
 
 /// One `tasks reap` with these arguments, which must end with `code`.
-async fn reap(site: &TestHost, arguments: &[&str], code: i32) -> ReapOutput {
+async fn reap(site: &CheckedHost, arguments: &[&str], code: i32) -> ReapOutput {
     reap_with(site, &site.config(), arguments, code).await
 }
 
 /// The same with another host's configuration.
-async fn reap_with(site: &TestHost, config: &Path, arguments: &[&str], code: i32) -> ReapOutput {
+async fn reap_with(site: &CheckedHost, config: &Path, arguments: &[&str], code: i32) -> ReapOutput {
     let all = [&["tasks", "reap"], arguments].concat();
     ReapOutput::of(site.start_with(config, &all).ended().await.with_code(code))
 }
 
 /// The name of the site's host, which its first job made.
-fn owner(site: &TestHost) -> String {
+fn owner(site: &CheckedHost) -> String {
     let name = std::fs::read_to_string(site.state_dir().join("owner"));
     name.expect("a job has made the owner's name").trim().to_owned()
 }
 
-/// Starts a task as a lost driver has left it: without any process, and nothing on disk knows it.
-async fn stray(site: &TestHost, owner: &str, variables: &[(&str, &str)]) -> String {
+/// Starts a task as a lost driver leaves it: no process and no file of this host knows it.
+async fn stray(site: &CheckedHost, owner: &str, variables: &[(&str, &str)]) -> String {
     stray_tagged(site, owner, variables, Vec::new()).await
 }
 
 /// The same with tags.
 async fn stray_tagged(
-    site: &TestHost,
+    site: &CheckedHost,
     owner: &str,
     variables: &[(&str, &str)],
     tags: Vec<Tag>,
@@ -133,13 +133,13 @@ fn exception(status: u16, code: &str, message: &str) -> CloudFault {
     CloudFault::Exception { status, code: code.to_owned(), message: message.to_owned() }
 }
 
-/// The key of a job that nothing else has.
+/// The key of a job that has nothing but this key.
 fn job_key(number: usize) -> String {
     format!("{number:064x}")
 }
 
 /// What a task is meant to be: `RUNNING` or `STOPPED`.
-fn desired(site: &TestHost, arn: &str) -> String {
+fn desired(site: &CheckedHost, arn: &str) -> String {
     let task = site.cloud().tasks().into_iter().find(|task| task.arn == arn);
     task.expect("a task").desired_status
 }

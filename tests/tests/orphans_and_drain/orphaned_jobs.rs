@@ -1,14 +1,14 @@
-//! Jobs whose processes are gone without a clean-up.
+//! Jobs whose processes are gone and that nobody cleaned up.
 
 use std::time::{Duration, Instant};
 
 use fargate_local_cloud::CloudFault;
-use fargate_tests::{TestHost, TestJob, TestProcess, until};
+use fargate_tests::{CheckedHost, TestJob, TestProcess, until};
 use nix::sys::signal::Signal;
 
 use crate::{desired, owner, reap, site, stray};
 
-/// So much older than the response its writer must be, and a little.
+/// The writer of the response must be older than the response by this much.
 const OLD_ENOUGH: Duration = Duration::from_millis(1200);
 
 /// Starts a process that writes the job's response, calls `prepare`, and stays, as gitlab-runner does.
@@ -36,7 +36,7 @@ async fn a_runner_that_was_killed_is_noticed_and_its_task_is_stopped() {
     let site = site().await;
     let job = site.job();
     let manager = manager(&job).await;
-    // The shell around `prepare` is gone, the runner above it is not.
+    // The shell that called `prepare` has ended; the runner that started the shell has not.
     let seen = reap(&site, &[], 0).await;
     assert_eq!((seen.orphans().len(), seen.needed()), (0, 1), "{}", seen.document);
     job.note_key();
@@ -55,7 +55,7 @@ async fn a_runner_that_was_killed_is_noticed_and_its_task_is_stopped() {
     let tombstone = std::fs::read_to_string(job.tombstone()).expect("a tombstone");
     assert!(tombstone.contains("\"tries\":1,"), "{tombstone}");
     assert!(site.log().contains("\"event\":\"orphan.stopped\""), "{}", site.log());
-    // A clean-up that comes after all finds nothing to do.
+    // A clean-up that comes later finds nothing to do.
     job.cleanup().await.passed();
     site.close().await;
 }
@@ -67,7 +67,7 @@ async fn a_prepare_that_was_killed_before_it_knew_its_task_is_settled() {
     let job = site.job();
     let running = job.start(&["prepare"]);
     until("a task", || site.tasks_of(&job).len() == 1).await;
-    // While it lives it is nobody's orphan, although its record says nothing of a task yet.
+    // While it lives, its task is no orphan, although the record does not name the task yet.
     let seen = reap(&site, &[], 0).await;
     assert_eq!((seen.orphans().len(), seen.needed()), (0, 1), "{}", seen.document);
     running.signal(Signal::SIGKILL);
@@ -124,7 +124,7 @@ async fn a_task_beside_the_records_is_stopped_and_one_that_is_none_of_ours_is_no
     let retried = site.prepared().await;
     let former = site.task_of(&retried).arn;
     retried.note_key();
-    // As if another try of the job had begun, with another task.
+    // This looks as if another attempt of the job had begun, with another task.
     let next = former.replace(&former[former.len() - 32..], &"0".repeat(32));
     retried.change_state(|state| {
         state["core"]["task"] = next.clone().into();
@@ -168,7 +168,7 @@ async fn two_sightings_are_apart_and_what_changed_between_them_is_spared() {
     site.set("defaults.timeouts.second_sighting", "2s");
     let running = site.start(&["tasks", "reap"]);
     until("it has looked once", || site.log().contains("reap.swept")).await;
-    // A new try of the job begins, and is none of those whose host was rebooted.
+    // A new attempt of the job begins; the reboot of its host was before that.
     job.prepare().await.passed();
     let seen = crate::ReapOutput::of(running.ended().await.with_code(0));
     assert_eq!((seen.orphans(), seen.needed()), (Vec::<String>::new(), 1));
@@ -194,7 +194,7 @@ async fn stops_are_evenly_spaced_15_a_second() {
     let times: Vec<_> =
         requests.iter().filter(|r| r.operation == "StopTask").map(|r| r.time).collect();
     assert_eq!(times.len(), count, "each once");
-    // Requests may be late, never early, and eight are on their way at most.
+    // A request may be late and is never early, and at most eight are on their way.
     for (number, from) in times.iter().enumerate() {
         for (further, to) in times[number..].iter().enumerate() {
             let between = to.duration_since(*from).unwrap_or_default() + Duration::from_millis(700);
@@ -220,7 +220,7 @@ async fn a_command_whose_process_was_killed_is_noticed() {
 }
 
 /// Every record of a site, as text.
-pub(crate) fn records(site: &TestHost) -> Vec<String> {
+pub(crate) fn records(site: &CheckedHost) -> Vec<String> {
     let entries = std::fs::read_dir(site.state_dir().join("jobs")).expect("a folder");
     entries.flatten().filter_map(|entry| std::fs::read_to_string(entry.path()).ok()).collect()
 }

@@ -1,18 +1,18 @@
-//! `pause`, `drain` and `resume`: what a `prepare` makes of them.
+//! `pause`, `drain` and `resume`, and what `prepare` does meanwhile.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use fargate_tests::{SYSTEM_FAILURE, TestHost, TestProcessResult, until};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE, TestProcessResult, until};
 use nix::sys::signal::Signal;
 
 use crate::site;
 
-async fn say(site: &TestHost, arguments: &[&str]) -> TestProcessResult {
+async fn say(site: &CheckedHost, arguments: &[&str]) -> TestProcessResult {
     site.start(arguments).ended().await
 }
 
-/// The site's environment names nobody, so the user is told by its number.
+/// The environment of the host names no user, so the message has the number of the user.
 fn without_who(text: &str) -> String {
     text.replace(&format!("user {}", nix::unistd::getuid()), "WHO")
 }
@@ -59,7 +59,7 @@ async fn a_job_that_waited_too_long_fails_with_who_and_why() {
     assert!(ended.out().contains("    \x1b[36mfargate-runner resume\x1b[0m\n"), "{}", ended.out());
     assert_eq!(site.calls("RunTask"), 0);
     job.cleanup().await.passed();
-    // It is no failure that the next try would meet again.
+    // The next attempt may succeed, so the failure is not final.
     say(&site, &["resume"]).await.with_code(0);
     job.prepare().await.passed();
     site.close().await;
@@ -122,7 +122,7 @@ async fn a_drain_waits_for_the_jobs_that_are_here_and_no_new_one_comes() {
     let ended = drain.ended().await.with_code(0);
     assert!(ended.err().contains("waiting for 1 job (gl-4000), "), "{}", ended.err());
     assert!(ended.err().contains("\ndrained in "), "{}", ended.err());
-    // A pause does not weaken it, and the job that waits is none that is here.
+    // A pause does not end the drain, and a job that waits does not count as one that runs.
     let pause = say(&site, &["pause"]).await.with_code(0);
     assert!(pause.err().starts_with("this host is draining by "), "{}", pause.err());
     say(&site, &["drain", "--timeout", "1s"]).await.with_code(0);

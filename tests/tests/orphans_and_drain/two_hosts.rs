@@ -1,14 +1,14 @@
-//! Two hosts that share one cluster, with names of their own or with the same one.
+//! Two hosts that share one cluster, with different names or with the same name.
 
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use fargate_tests::{TestHost, TestJob};
+use fargate_tests::{CheckedHost, TestJob};
 
 use crate::{desired, reap, reap_with, site, stray};
 
 /// Another host on the same cloud: a state folder and a configuration of its own.
-fn another_host(site: &TestHost) -> PathBuf {
+fn another_host(site: &CheckedHost) -> PathBuf {
     let text = std::fs::read_to_string(site.config()).expect("a configuration");
     let state = site.folder().join("other-state");
     let mut settings: toml::Table = text.parse().expect("TOML");
@@ -18,7 +18,7 @@ fn another_host(site: &TestHost) -> PathBuf {
     config
 }
 
-async fn prepared_by(site: &TestHost, config: &PathBuf) -> Rc<TestJob> {
+async fn prepared_by(site: &CheckedHost, config: &PathBuf) -> Rc<TestJob> {
     let job = site.job_with(|job| {
         job.arguments = vec!["custom".into(), "-c".into(), config.into()];
     });
@@ -72,7 +72,7 @@ async fn under_one_name_the_state_folder_tells_their_tasks_apart() {
     );
     let seen = reap_with(&site, &other, &[], 0).await;
     assert_eq!((seen.orphans().len(), seen.needed()), (0, 1), "{}", seen.document);
-    // Of its own orphans each is sure.
+    // Each host knows its own orphans.
     here.note_key();
     here.change_state(|state| state["manager"]["boot"] = "another".into());
     assert_eq!(reap(&site, &[], 0).await.orphans(), ["stopped host-rebooted"]);

@@ -1,4 +1,5 @@
-//! What was recorded from a real gitlab-runner, and the same facts of a job that we played.
+//! The recordings of jobs of a real gitlab-runner, and the same facts of a job that the imitation
+//! played.
 
 #[allow(
     dead_code,

@@ -1,5 +1,5 @@
-//! A recorded job that was played again: with which scripts, what happens to it meanwhile, and what
-//! must be the same in the end.
+//! Plays a recorded job again: with which scripts, what happens to it meanwhile, and what must be
+//! the same in the end.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A `run` on a stock server that is told to end, or is killed without a word.
+//! A `run` on a stock server that is told to end, or gets SIGKILL.
 
 use std::time::Instant;
 
@@ -7,8 +7,9 @@ use nix::sys::signal::Signal;
 
 use crate::{prepared_on, site_with};
 
-/// Servers whose cancel differs: who forwards a signal, who reaps, whose shell waits, whose user may
-/// end what.
+/// Servers on which a cancel works differently: which process forwards a signal, which one reaps,
+/// whose shell waits,
+/// and which processes the user may end.
 fn servers() -> [(&'static str, SshdSetup); 4] {
     [
         ("bash", SshdSetup::open_ssh()),

@@ -1,18 +1,18 @@
-//! First use: the first host key counts, and from then on no other one. Not a byte of a script
-//! reaches another machine.
+//! `first_use`: the driver takes the first host key that a task shows, and no other one later.
+//! Another machine gets no byte of a script.
 
 use std::net::SocketAddr;
 
 use fargate_local_cloud::{CloudFault, CloudTaskPhase};
 use fargate_tests::{
-    FaultyRelay, RelayTarget, SYSTEM_FAILURE, SshdSetup, TestHost, TestJob, TestProcessResult,
+    CheckedHost, FaultyRelay, RelayTarget, SYSTEM_FAILURE, SshdSetup, TestJob, TestProcessResult,
     until,
 };
 
 use crate::key_trap::RecordingSshServer;
 use crate::{prepared_on, site_with};
 
-/// Where the job's task answers.
+/// The address of the job's task.
 fn address_of(job: &TestJob) -> SocketAddr {
     let state = job.state().expect("a state file");
     state["address"].as_str().expect("an address").parse().expect("ours")
@@ -22,12 +22,12 @@ fn move_to(job: &TestJob, address: SocketAddr) {
     job.change_state(|state| state["address"] = address.to_string().into());
 }
 
-fn events(site: &TestHost) -> usize {
+fn events(site: &CheckedHost) -> usize {
     site.log().lines().filter(|line| line.contains("\"security.wrong_host\"")).count()
 }
 
 /// The one line for the job, the event for the operator, and no verdict on the script.
-fn refused(site: &TestHost, job: &TestJob, ended: &TestProcessResult) {
+fn refused(site: &CheckedHost, job: &TestJob, ended: &TestProcessResult) {
     assert_eq!(ended.out(), "");
     let line = "fargate-runner: error: another machine answered in the task's place. Treat as an \
                 incident; find who holds the address";
@@ -51,7 +51,7 @@ async fn a_machine_that_comes_in_between_after_the_first_stage_gets_no_byte() {
     refused(&site, &job, &ended);
     assert_eq!(relay.accepted(), before + 1, "it was asked once and not again");
     assert_eq!((trap.logins_asked_for(), trap.received()), (0, None));
-    // The task is not given up: once the way is clear it still works.
+    // The task is not given up: when the other machine is gone, it still works.
     relay.lead(RelayTarget::To(real));
     assert_eq!(job.run("echo second").await.with_code(0).out(), "second\n");
     trap.takes_the_key_of(&job).await;
@@ -78,7 +78,8 @@ async fn a_server_that_comes_back_with_another_host_key_is_another_machine() {
 
 #[tokio::test]
 async fn another_kind_of_host_key_is_another_key() {
-    // A server with three keys shows the same one each time, and a thief cannot choose another.
+    // A server with three host keys shows the same one each time, and an attacker cannot make it show
+    // another.
     let server = SshdSetup::open_ssh()
         .before("for kind in rsa ecdsa; do ssh-keygen -q -t $kind -N '' -f /run/$kind; done")
         .line("HostKey /run/rsa")
@@ -95,7 +96,7 @@ async fn another_kind_of_host_key_is_another_key() {
 #[tokio::test]
 async fn nothing_is_dialled_before_ecs_says_running() {
     for (host_key, dialled) in [("first_use", false), ("seed", true)] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         site.set("defaults.host_key", host_key);
         site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
         let job = site.job();
@@ -127,7 +128,7 @@ async fn nothing_is_dialled_before_ecs_says_running() {
 
 #[tokio::test]
 async fn the_agent_under_first_use_is_known_as_an_agent() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.host_key", "first_use");
     let job = site.prepared().await;
     let state = job.state().expect("a state file");
@@ -144,11 +145,11 @@ async fn an_agent_never_turns_into_a_plain_server() {
     if !SshdSetup::can_run() {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.host_key", "first_use");
     let job = site.prepared().await;
     let trap = RecordingSshServer::set(&site, &job).await;
-    // As if the thief had the agent's own host key, so that only what it is can give it away.
+    // The other machine has the agent's own host key, so that only its behaviour shows that it is no agent.
     job.change_state(|state| {
         state["address"] = trap.address.to_string().into();
         state["host_key"] = trap.host_key().into();
@@ -160,7 +161,7 @@ async fn an_agent_never_turns_into_a_plain_server() {
     let expected = "fargate-runner: error: the agent in the image is too old or too new";
     assert!(line.starts_with(expected), "{line}");
     assert_eq!(job.exit_code(), None);
-    // It was let in there, so it is this that held it back: no command was started.
+    // That machine accepted the login, so the driver itself stopped: it started no command.
     assert!(trap.logins_asked_for() > 0);
     assert_eq!(trap.received(), None);
     drop(trap);
@@ -169,7 +170,7 @@ async fn an_agent_never_turns_into_a_plain_server() {
 
 #[tokio::test]
 async fn a_plain_server_never_gets_what_only_an_agent_may_have() {
-    // In the mode of the seed a stock server cannot know the key, whatever it serves.
+    // With `host_key = "seed"`, a stock server cannot have the right host key.
     let Some(site) = site_with(&SshdSetup::open_ssh()).await else { return };
     site.set("defaults.host_key", "seed");
     let job = site.job();

@@ -1,18 +1,18 @@
-//! An installation of GitLab's own driver whose binary alone was exchanged: its file, its command
-//! line, its container.
+//! An installation of GitLab's own driver in which only the binary was replaced: its configuration
+//! file, its command line, its container.
 
 use std::fs;
 use std::rc::Rc;
 
 use aws_sdk_ecs::types::CapacityProviderStrategyItem;
-use fargate_tests::{BUILD_FAILURE, SshdSetup, TestHost, TestJob};
+use fargate_tests::{BUILD_FAILURE, CheckedHost, SshdSetup, TestJob};
 
 /// A job that is called as that driver was, with a file as its documentation shows it.
-async fn old_installation(server: SshdSetup) -> Option<(TestHost, Rc<TestJob>)> {
+async fn old_installation(server: SshdSetup) -> Option<(CheckedHost, Rc<TestJob>)> {
     if !SshdSetup::can_run() {
         return None;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let family = server.container("ci-coordinator").register(site.cloud(), "old-image").await;
     // That driver says neither launch type nor strategy, so its clusters have one of their own.
     let strategy = CapacityProviderStrategyItem::builder().capacity_provider("FARGATE").weight(1);
@@ -45,7 +45,7 @@ async fn old_installation(server: SshdSetup) -> Option<(TestHost, Rc<TestJob>)> 
          [SSH]\n\
          Username = \"root\"\n\
          Port = {port}\n",
-        site.folder().join("log.jsonl"),
+        site.log_file(),
         site.state_dir(),
     );
     let file = site.folder().join("fargate.toml");

@@ -1,12 +1,12 @@
-//! A wrong server outside any sandbox that would let a job's key in, and that writes down whatever
-//! it is told.
+//! A wrong server outside any sandbox. It accepts the key of a job, and records what it is told. It
+//! holds no test.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use fargate_tests::{TestHost, TestJob, until};
+use fargate_tests::{CheckedHost, TestJob, until};
 use tokio::process::{Child, Command};
 
 /// It is ended when this is dropped.
@@ -19,8 +19,8 @@ pub struct RecordingSshServer {
 
 impl RecordingSshServer {
     /// Lets in the key of `job`, whose task runs. Its host key is new.
-    pub async fn set(site: &TestHost, job: &TestJob) -> Self {
-        // Where the secrets of a job may lie: what it writes down is what a thief would.
+    pub async fn set(site: &CheckedHost, job: &TestJob) -> Self {
+        // This folder may hold a job's secrets, because the server records what it is told.
         let folder = site.folder().join("runner").join("trap");
         fs::create_dir_all(&folder).expect("a writable folder");
         let file = |name: &str| folder.join(name).display().to_string();
@@ -67,18 +67,18 @@ impl RecordingSshServer {
         line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
     }
 
-    /// How often somebody asked to be let in, with whatever key.
+    /// How often a client tried to log in, with any key.
     pub fn logins_asked_for(&self) -> usize {
         let log = fs::read_to_string(self.folder.join("log")).expect("its log");
         log.lines().filter(|line| line.contains("userauth-request for user")).count()
     }
 
-    /// What its commands were fed, if one was started at all.
+    /// What its commands got on stdin, if it started one.
     pub fn received(&self) -> Option<Vec<u8>> {
         fs::read(self.folder.join("received")).ok()
     }
 
-    /// Shows that the trap would have snapped: with the job's key it takes a script.
+    /// Shows that the server accepts a script with the job's key, so that the test can fail.
     pub async fn takes_the_key_of(&self, job: &TestJob) {
         let state = job.state().expect("a state file");
         let key = self.folder.join("stolen");

@@ -1,4 +1,4 @@
-//! Jobs in tasks whose SSH server others wrote, as in images for GitLab's own Fargate driver.
+//! Jobs in tasks with a stock SSH server, as in images for GitLab's own Fargate driver.
 
 mod cancel_and_kill;
 mod first_use_host_key;
@@ -14,20 +14,20 @@ mod wrong_setup;
 
 use std::rc::Rc;
 
-use fargate_tests::{SshdSetup, TestHost, TestJob};
+use fargate_tests::{CheckedHost, SshdSetup, TestJob};
 
 /// A site whose jobs get tasks of `server`; none where such tasks cannot run.
-async fn site_with(server: &SshdSetup) -> Option<TestHost> {
+async fn site_with(server: &SshdSetup) -> Option<CheckedHost> {
     if !SshdSetup::can_run() {
         return None;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     server.serve(&site).await;
     Some(site)
 }
 
 /// A site with a job whose `prepare` has passed.
-async fn prepared_on(server: &SshdSetup) -> Option<(TestHost, Rc<TestJob>)> {
+async fn prepared_on(server: &SshdSetup) -> Option<(CheckedHost, Rc<TestJob>)> {
     let site = site_with(server).await?;
     let job = site.prepared().await;
     Some((site, job))

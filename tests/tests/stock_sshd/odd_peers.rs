@@ -1,4 +1,5 @@
-//! Whatever answers in a task's place and is no SSH server, or a very odd one: one line, in time.
+//! A peer in the task's place that is not an SSH server, or a very odd one: the driver prints one
+//! line, in time.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use fargate_local_cloud::{CloudFault, CloudTaskPhase};
 use fargate_tests::{
-    FaultyRelay, PATIENCE, RelayTarget, SYSTEM_FAILURE, SshdSetup, TestHost, TestJob,
+    CheckedHost, FaultyRelay, PATIENCE, RelayTarget, SYSTEM_FAILURE, SshdSetup, TestJob,
     TestProcessResult,
 };
 
@@ -42,7 +43,7 @@ fn oddities() -> Vec<(&'static str, RelayTarget)> {
     ]
 }
 
-fn short_waits(site: &TestHost) {
+fn short_waits(site: &CheckedHost) {
     let short = [
         ("handshake", "300ms"),
         ("dial", "100ms"),
@@ -53,18 +54,18 @@ fn short_waits(site: &TestHost) {
     waits(site, short);
 }
 
-fn long_waits(site: &TestHost) {
+fn long_waits(site: &CheckedHost) {
     waits(site, ["handshake", "dial", "ready", "verdict", "resume"].map(|name| (name, "1m")));
 }
 
-fn waits(site: &TestHost, waits: [(&str, &str); 5]) {
+fn waits(site: &CheckedHost, waits: [(&str, &str); 5]) {
     for (name, wait) in waits {
         site.set(&format!("defaults.timeouts.{name}"), wait);
     }
 }
 
 /// `prepare` of a job whose task, as ECS says, answers at `address`.
-async fn prepare_at(site: &TestHost, address: SocketAddr) -> (Rc<TestJob>, TestProcessResult) {
+async fn prepare_at(site: &CheckedHost, address: SocketAddr) -> (Rc<TestJob>, TestProcessResult) {
     site.set("defaults.host_key", "first_use");
     site.set("defaults.ssh.port", i64::from(address.port()));
     site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
@@ -79,7 +80,7 @@ async fn prepare_at(site: &TestHost, address: SocketAddr) -> (Rc<TestJob>, TestP
 #[tokio::test]
 async fn prepare_says_in_one_line_that_no_server_answers() {
     for (what, way) in oddities() {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         short_waits(&site);
         let relay = FaultyRelay::new(way).await;
         let (job, ended) = prepare_at(&site, relay.address).await;

@@ -1,11 +1,11 @@
-//! The servers themselves, without the product: each kind lets a plain `ssh` in. Where one of these
-//! fails, the tests beside it say nothing about the product.
+//! The servers themselves, without the product: a plain `ssh` can log in to each kind. If one of
+//! these tests fails, the other tests of that server prove nothing.
 
 use std::fs;
 use std::net::TcpStream;
 
 use aws_sdk_ecs::types::{ContainerOverride, KeyValuePair, LaunchType, TaskOverride};
-use fargate_tests::{SshdSetup, TestHost, until};
+use fargate_tests::{CheckedHost, SshdSetup, until};
 
 /// Each kind of server, by the name that a failure shows.
 pub fn kinds() -> Vec<(&'static str, SshdSetup)> {
@@ -27,7 +27,7 @@ pub fn kinds() -> Vec<(&'static str, SshdSetup)> {
 }
 
 /// Starts a task of `family` as the product would, without the product.
-async fn start(site: &TestHost, family: &str, public_key: &str) {
+async fn start(site: &CheckedHost, family: &str, public_key: &str) {
     let key = KeyValuePair::builder().name("SSH_PUBLIC_KEY").value(public_key).build();
     let container = ContainerOverride::builder().name("job").environment(key).build();
     let network = aws_sdk_ecs::types::AwsVpcConfiguration::builder()
@@ -56,7 +56,7 @@ async fn each_kind_lets_a_plain_client_in() {
     if !SshdSetup::can_run() || !fargate_tests::have("ssh") {
         return;
     }
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let folder = site.folder().join("runner");
     fs::create_dir_all(&folder).expect("a writable folder");
     let job = site.job();

@@ -1,4 +1,5 @@
-//! Servers that are set up unlike the defaults, and a reader who does not read: the job is the same.
+//! Servers with settings that differ from the defaults, and a log that nobody reads: the job passes
+//! all the same.
 
 use fargate_tests::{
     PATIENCE, PipeReading, SYSTEM_FAILURE, SshdSetup, alive, mark, memory_kib, process, until,

@@ -1,5 +1,5 @@
-//! Tasks with a stock server that end from outside, by their own watchdog, or by their own job: who
-//! is to blame.
+//! Tasks with a stock server that end from outside, by their own watchdog, or by their own job:
+//! whom the verdict blames.
 
 use fargate_tests::{
     BUILD_FAILURE, PATIENCE, SYSTEM_FAILURE, SshdSetup, mark, process, scenes, until,
@@ -53,7 +53,7 @@ async fn a_script_that_leaves_with_0_because_its_task_ends_has_not_passed() {
     }
 }
 
-/// What is asked to know that the server is still there costs no call of AWS.
+/// The driver asks the server whether it is still there, and needs no call of AWS for that.
 #[tokio::test]
 async fn a_script_that_ends_asks_only_its_server() {
     for server in [SshdSetup::open_ssh(), SshdSetup::dropbear()] {
@@ -97,7 +97,7 @@ async fn a_job_that_ends_pid_1_is_to_blame_for_it() {
 
 #[tokio::test]
 async fn a_job_that_ends_its_own_connection_is_a_system_failure() {
-    // Nobody knows then how the script ends, and the task still runs.
+    // Then nobody knows how the script ends, and the task still runs.
     let Some((site, job)) = prepared_on(&SshdSetup::open_ssh()).await else { return };
     site.set("defaults.timeouts.verdict", "500ms");
     let ended = job.run("echo up; kill -KILL $PPID; sleep 30").await.with_code(SYSTEM_FAILURE);
@@ -175,7 +175,7 @@ async fn the_watchdog_holds_no_session_open() {
             ended.out().lines().filter(|line| line.starts_with(name)).count()
         };
         let mut counts = Vec::new();
-        // A session that has just ended may still be on its way out.
+        // The process of a session that has just ended may still be there.
         while counts.last() != Some(&2) && counts.len() < 50 {
             counts.push(sessions().await);
         }

@@ -1,6 +1,6 @@
-//! A whole job on each kind of server: output, codes and sizes are the script's own.
+//! A whole job on each kind of server: output, exit codes and sizes are the script's own.
 
-use fargate_tests::{BUILD_FAILURE, SshdSetup, TestHost, TestJob};
+use fargate_tests::{BUILD_FAILURE, CheckedHost, SshdSetup, TestJob};
 
 use crate::{prepared_on, site_with};
 
@@ -14,13 +14,8 @@ const LONGER_SCRIPT: usize = 5 << 20;
 /// Text without a line end that no compression or repetition makes look right by chance.
 fn random_text(len: usize, seed: u64) -> String {
     let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/";
-    let mut state = seed;
-    let letter = |_| {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        char::from(letters[usize::try_from(state >> 58).expect("six bits")])
-    };
-    (0..len).map(letter).collect()
+    let mut random = fastrand::Rng::with_seed(seed);
+    (0..len).map(|_| char::from(letters[random.usize(..letters.len())])).collect()
 }
 
 async fn streams(job: &TestJob) {
@@ -160,7 +155,7 @@ async fn a_script_runs_as_the_user_that_is_configured_and_sees_nothing_of_ours()
 #[tokio::test]
 async fn two_jobs_at_once_have_each_its_own_task_and_output() {
     let Some(site) = site_with(&SshdSetup::open_ssh()).await else { return };
-    let site: TestHost = site;
+    let site: CheckedHost = site;
     let (first, second) = (site.job(), site.job());
     let (one, two) = tokio::join!(first.prepare(), second.prepare());
     one.passed();

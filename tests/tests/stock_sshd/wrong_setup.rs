@@ -1,15 +1,15 @@
-//! Tasks that are set up wrong: one clear line, the right exit class, nothing left running, and
-//! all that within the deadlines.
+//! Tasks that are set up wrong: one clear line, the right exit class, nothing left running, and all
+//! of it in time.
 
 use std::time::Duration;
 
-use fargate_tests::{PATIENCE, SYSTEM_FAILURE, SshdSetup, TestHost, TestJob, TestProcessResult};
+use fargate_tests::{CheckedHost, PATIENCE, SYSTEM_FAILURE, SshdSetup, TestJob, TestProcessResult};
 
 use crate::{prepared_on, site_with};
 
 /// A `prepare` that fails, soon, with one line and a stopped task.
 async fn fails(
-    site: &TestHost,
+    site: &CheckedHost,
     within: Duration,
 ) -> (std::rc::Rc<TestJob>, TestProcessResult, String) {
     let job = site.job();
@@ -24,7 +24,7 @@ async fn fails(
     (job, ended, line)
 }
 
-/// What no server that answers at all should take.
+/// Longest time for a server that answers at all.
 const SOON: Duration = PATIENCE;
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_user_that_the_image_lacks_or_that_may_not_log_in() {
 
 #[tokio::test]
 async fn a_login_shell_that_does_not_exist() {
-    // OpenSSH lets such a user in nowhere.
+    // OpenSSH never accepts such a user.
     let Some(site) = site_with(&SshdSetup::open_ssh().login("root", "/no/such/shell")).await else {
         return;
     };
@@ -170,7 +170,7 @@ async fn a_server_that_answers_and_then_never_stops_writing() {
                  END_OF_FILE";
     let server = SshdSetup::open_ssh().before(flood).line("ForceCommand sh /run/flood");
     let Some(site) = site_with(&server).await else { return };
-    // Its own deadline is no part of it.
+    // The message does not mention the deadline of `prepare`.
     site.set("defaults.timeouts.hello", "5m");
     let (_, ended, line) = fails(&site, SOON).await;
     assert_eq!(line, "error: the login shell in the task ran none of our commands");
@@ -234,7 +234,7 @@ async fn a_shell_that_the_image_lacks() {
     let Some(site) = site_with(&server).await else { return };
     let (_, _, line) = fails(&site, SOON).await;
     assert_eq!(line, "error: the image has no bash");
-    // With what it has it works.
+    // With the shell that it has, the same job passes.
     site.set("defaults.shell", "sh");
     let job = site.prepared().await;
     assert_eq!(job.run("echo $0; command -v bash").await.with_code(1).out(), "sh\n");
@@ -275,7 +275,7 @@ async fn a_disk_that_is_full_stops_only_what_needs_it() {
         let ended = job.run("echo out; echo err >&2; exit 6").await.with_code(1);
         assert_eq!((ended.out().as_str(), ended.err().as_str()), ("out\n", "err\n"));
         assert_eq!(job.exit_code().as_deref(), Some("6\n"));
-        // The job's own need of room is its own failure, in its own words.
+        // If the job itself needs too much room, that is the job's failure, and its own program says so.
         let ended = job.run("echo x >/tmp/file").await.with_code(1);
         assert!(ended.err().contains("No space left on device"), "{}", ended.err());
         assert_eq!(job.exit_code().as_deref(), Some("1\n"));

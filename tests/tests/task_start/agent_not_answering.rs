@@ -1,16 +1,16 @@
-//! A task that runs and whose agent does not answer, or is not the right one.
+//! A task that runs, but whose agent does not answer or is not the right one.
 
 use std::net::IpAddr;
 
 use aws_sdk_ecs::types::{ContainerDefinition, KeyValuePair};
 use fargate_local_cloud::{CloudFault, CloudTaskPhase};
-use fargate_tests::{SYSTEM_FAILURE, TestHost};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE};
 
 use crate::fault_rules::give;
 use crate::{block, the_next_tries_are_short};
 
-async fn with_command(site: &TestHost, command: &[&str]) {
-    // What is no agent does not know that PID 1 has to heed SIGTERM.
+async fn with_command(site: &CheckedHost, command: &[&str]) {
+    // A program that is not our agent may ignore SIGTERM as PID 1.
     let container = ContainerDefinition::builder().stop_timeout(2);
     let container = command.iter().fold(container, |container, word| container.command(*word));
     site.set("defaults.task_definition", site.register("own-command", container).await);
@@ -18,7 +18,7 @@ async fn with_command(site: &TestHost, command: &[&str]) {
 
 #[tokio::test]
 async fn a_port_on_which_nobody_listens_is_told_as_refused() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.ready", "700ms");
     with_command(&site, &["sleep", "1000"]).await;
     let job = site.job();
@@ -38,14 +38,14 @@ async fn a_port_on_which_nobody_listens_is_told_as_refused() {
 
 #[tokio::test]
 async fn an_address_that_swallows_dials_is_told_as_blocked() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.ready", "700ms");
     site.set("defaults.timeouts.dial", "100ms");
     site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Running });
     let job = site.job();
     let mut running = job.start(&["prepare"]);
     running.wrote("accepted").await;
-    // Nothing answers for addresses that are kept for documentation.
+    // No machine has an address that is reserved for documentation.
     site.say_it_runs_at(&job, IpAddr::from([192, 0, 2, 1]));
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     let line = ended.error_line();
@@ -55,7 +55,7 @@ async fn an_address_that_swallows_dials_is_told_as_blocked() {
 
 #[tokio::test]
 async fn a_running_task_without_an_address_blames_no_firewall() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.ready", "700ms");
     give(&site, "DescribeTasks: throttle");
     let job = site.job();
@@ -82,7 +82,7 @@ async fn a_running_task_without_an_address_blames_no_firewall() {
 
 #[tokio::test]
 async fn an_agent_that_ends_at_once_is_told_with_its_exit_code() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     with_command(&site, &["sh", "-c", "exit 126"]).await;
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -100,8 +100,8 @@ async fn an_agent_that_ends_at_once_is_told_with_its_exit_code() {
 
 #[tokio::test]
 async fn an_agent_that_refuses_its_settings_is_told_as_that() {
-    let site = TestHost::open().await;
-    // As an older agent ends that takes less than this driver tells it.
+    let site = CheckedHost::open().await;
+    // An older agent ends like this if the driver sends it more than it accepts.
     let variable = KeyValuePair::builder().name("FARGATE_RUNNER_REKEY_MIB").value("5000").build();
     let container = ContainerDefinition::builder().environment(variable);
     site.set("defaults.task_definition", site.register("bad-settings", container).await);
@@ -120,7 +120,7 @@ async fn an_agent_that_refuses_its_settings_is_told_as_that() {
 
 #[tokio::test]
 async fn a_program_that_the_image_lacks_is_told_with_ecs_s_words() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     with_command(&site, &["no-such-program"]).await;
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -131,7 +131,7 @@ async fn a_program_that_the_image_lacks_is_told_with_ecs_s_words() {
 
 #[tokio::test]
 async fn an_agent_that_serves_another_user_refuses_our_key() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let variable = KeyValuePair::builder().name("FARGATE_RUNNER_USER").value("ci").build();
     let container = ContainerDefinition::builder().environment(variable);
     site.set("defaults.task_definition", site.register("other-user", container).await);
@@ -149,7 +149,7 @@ async fn an_agent_that_serves_another_user_refuses_our_key() {
 
 #[tokio::test]
 async fn something_else_that_answers_on_the_port_is_not_taken_for_the_agent() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.handshake", "300ms");
     site.set("defaults.timeouts.dial", "100ms");
     site.set("defaults.timeouts.ready", "1s");

@@ -1,17 +1,17 @@
-//! B5: what a container wrote last, where it ended before its agent answered.
+//! B5: the last lines of a container that ended before its agent answered.
 
 use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, LogConfiguration, LogDriver, NetworkMode,
 };
 use fargate_local_cloud::CloudFault;
-use fargate_tests::{SYSTEM_FAILURE, TestHost, TestJob};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE, TestJob};
 use std::rc::Rc;
 
 use crate::fault_rules::give;
 use crate::{block, exception};
 
 /// A job whose container runs `script` and has its output kept.
-async fn logged(site: &TestHost, script: &str) -> Rc<TestJob> {
+async fn logged(site: &CheckedHost, script: &str) -> Rc<TestJob> {
     let log = LogConfiguration::builder()
         .log_driver(LogDriver::Awslogs)
         .options("awslogs-group", "/ci/jobs")
@@ -41,14 +41,14 @@ async fn logged(site: &TestHost, script: &str) -> Rc<TestJob> {
 }
 
 /// A job that finds CloudWatch Logs in the cloud of its site.
-fn beside(site: &TestHost) -> Rc<TestJob> {
+fn beside(site: &CheckedHost) -> Rc<TestJob> {
     let endpoint = site.cloud().endpoint();
     site.job_with(|job| job.set("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", endpoint))
 }
 
 #[tokio::test]
 async fn the_last_lines_of_a_container_that_ended_at_once_are_shown_and_harmless() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     // What it writes holds the job's own token, which the definition does not: as it is, and in base64.
     let script = "for n in $(seq 19); do echo line $n; done; printf '\\033[2Jred\\r\\n'; \
                   t=glcbt-; t=${t}canary-4000-$PARENT; echo \"no $t here\"; \
@@ -79,7 +79,7 @@ async fn the_last_lines_of_a_container_that_ended_at_once_are_shown_and_harmless
 /// What ECS says of a task is shown in a fold of the job's log, and could end that fold.
 #[tokio::test]
 async fn no_word_of_ecs_moves_a_cursor_in_the_jobs_log_or_in_the_operators() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let hostile =
         "\u{1b}[0Ksection_end:1:x\r\u{1b}[0K\u{9b}2J\u{202e}\u{2028}\u{200b}\u{feff}\u{e0041}\n";
     let value = serde_json::json!(hostile);
@@ -108,7 +108,7 @@ async fn a_right_that_is_missing_is_named_once_and_changes_nothing_else() {
         ("logs:GetLogEvents", "GetLogEvents"),
         ("ecs:DescribeTaskDefinition", "DescribeTaskDefinition"),
     ] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let first = logged(&site, "echo canary; exit 3").await;
         let before = site.calls(operation);
         site.cloud().deny(right);
@@ -127,7 +127,7 @@ async fn a_right_that_is_missing_is_named_once_and_changes_nothing_else() {
 
 #[tokio::test]
 async fn a_log_that_is_throttled_or_late_is_read_again_within_its_seconds() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let throttled = exception(400, "ThrottlingException", "Rate exceeded");
     site.cloud().fail("GetLogEvents", throttled);
     let missing = "The specified log stream does not exist.";
@@ -142,7 +142,7 @@ async fn a_log_that_is_throttled_or_late_is_read_again_within_its_seconds() {
 
 #[tokio::test]
 async fn a_log_that_hangs_costs_no_more_than_what_is_left_of_prepare() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.start", "3s");
     site.set("defaults.timeouts.prepare", "3s");
     site.cloud().fail_until_cleared("GetLogEvents", CloudFault::Hang);
@@ -155,7 +155,7 @@ async fn a_log_that_hangs_costs_no_more_than_what_is_left_of_prepare() {
 
 #[tokio::test]
 async fn nothing_is_asked_where_no_container_ended_or_its_output_goes_elsewhere() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     // It runs, and has such a log; nobody reads it.
     let job = logged(&site, "exit 3").await;
     site.set("defaults.task_definition", "ci-job");

@@ -1,11 +1,11 @@
-//! Crowds of drivers at once against buckets that are far too small for them: nobody fails, and
-//! nobody makes it worse by asking blindly.
+//! Many drivers at once and rate limits that are far too low for them: no job fails, and no driver
+//! asks too often.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use fargate_local_cloud::{CloudTaskPhase, FaultRecord};
-use fargate_tests::{SYSTEM_FAILURE, TestHost, TestJob, until};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE, TestJob, until};
 use nix::sys::signal::Signal;
 use tokio::sync::Mutex;
 
@@ -15,12 +15,12 @@ use crate::stops;
 /// The variable by which a task names its job.
 const JOB: &str = "FARGATE_RUNNER_JOB";
 
-/// One crowd at a time, so that none of them takes the machine from another.
+/// Only one of these tests runs at a time, because each needs the whole machine.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// A site whose cloud may be slow to answer so many at once on a busy machine.
-async fn patient_site() -> TestHost {
-    let site = TestHost::open().await;
+async fn patient_site() -> CheckedHost {
+    let site = CheckedHost::open().await;
     for (key, value) in [("connect", "1m"), ("attempt", "1m"), ("operation", "2m")] {
         site.set(&format!("defaults.timeouts.api_{key}"), value);
     }
@@ -28,7 +28,7 @@ async fn patient_site() -> TestHost {
 }
 
 /// Calls of DescribeTasks, and those of them that were refused as too fast.
-fn reads(site: &TestHost) -> (usize, usize) {
+fn reads(site: &CheckedHost) -> (usize, usize) {
     let is_read = |one: &FaultRecord| one.operation.as_deref() == Some("DescribeTasks");
     let refused = site
         .cloud()
@@ -53,7 +53,7 @@ async fn a_hundred_jobs_at_once_share_a_slow_bucket_and_none_is_told_of_throttli
         assert_eq!(site.tasks_of(job).len(), 1);
     }
     assert_eq!(site.cloud().tasks().len(), JOBS);
-    // Five at once and 25 a second is the most that they were given.
+    // The limit allows five at once and 25 a second.
     let started: Vec<_> = site.cloud().tasks().iter().map(|task| task.created_at).collect();
     let took = started[JOBS - 1].duration_since(started[0]).expect("in order");
     assert!(took > Duration::from_millis(3600), "{took:?}");
@@ -92,7 +92,7 @@ async fn two_hundred_waiting_drivers_ask_no_faster_than_ecs_answers() {
         running.wrote(" accepted: ").await;
     }
     assert_eq!(site.cloud().tasks().len(), JOBS);
-    // Twenty at once were allowed to ask, and each of the first refusals halves the pace.
+    // Twenty may ask at once, and each of the first refusals halves the rate.
     let (asked, refused) = reads(&site);
     let answered = || {
         let (asked_now, refused_now) = reads(&site);
@@ -103,7 +103,7 @@ async fn two_hundred_waiting_drivers_ask_no_faster_than_ecs_answers() {
     // 200 drivers that ask every 200 ms, as they are told to here, would be refused 1,000 times a second.
     let (asked, refused) = (asked_now - asked, refused_now - refused);
     assert!(asked <= 4 * ANSWERS && refused <= 3 * ANSWERS, "{asked} asked, {refused} refused");
-    // One that had to ask for its launch again was told the address with it, and has no need to wait.
+    // A driver that had to repeat RunTask got the address with the answer, and need not wait.
     let mut early = 0;
     while let Some(at) = waiting.iter_mut().position(|(_, running)| !running.runs()) {
         let (job, running) = waiting.swap_remove(at);
@@ -111,7 +111,7 @@ async fn two_hundred_waiting_drivers_ask_no_faster_than_ecs_answers() {
         early += 1;
     }
 
-    // Who is cancelled makes room in the line for those who stay.
+    // A cancelled driver makes room in the queue for the others.
     let tasks = site.cloud().tasks();
     let whole: Vec<_> =
         tasks[..WHOLE].iter().filter_map(|task| task.environment.get(JOB)).collect();
@@ -133,8 +133,8 @@ async fn two_hundred_waiting_drivers_ask_no_faster_than_ecs_answers() {
     site.close().await;
 }
 
-/// The one file of shared turns.
-fn turns_of(site: &TestHost) -> PathBuf {
+/// The one file of the shared rate limiter.
+fn turns_of(site: &CheckedHost) -> PathBuf {
     let mut turns: Vec<_> = std::fs::read_dir(site.state_dir().join("tombstones"))
         .expect("a state folder")
         .flatten()
@@ -145,17 +145,17 @@ fn turns_of(site: &TestHost) -> PathBuf {
     turns.remove(0)
 }
 
-/// Standing in our own line is nothing that ECS is to blame for.
+/// A wait in our own queue is not the fault of ECS.
 #[tokio::test]
 async fn what_became_of_a_task_while_its_driver_stood_in_line_is_asked_for_before_ecs_is_blamed() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.reads_per_second", 1);
     site.prepared().await.cleanup().await.passed();
     let turns = turns_of(&site);
     let text = std::fs::read(&turns).expect("the turns");
     let mut line: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
     let given = line["given"].as_u64().expect("a number");
-    // Far more stand before it than come in the time that it has.
+    // More drivers are before it in the queue than get their turn in the time that it has.
     line["given"] = (given + 500).into();
     std::fs::write(&turns, line.to_string()).expect("the turns");
     site.set("defaults.timeouts.start", "3s");
@@ -172,7 +172,7 @@ async fn what_became_of_a_task_while_its_driver_stood_in_line_is_asked_for_befor
 
 #[tokio::test]
 async fn what_stands_in_the_way_of_the_shared_turns_costs_no_job() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.reads_per_second", 1);
     site.prepared().await.cleanup().await.passed();
     let turns = &turns_of(&site);

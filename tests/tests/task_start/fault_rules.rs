@@ -1,24 +1,24 @@
-//! The real driver against rules of the fault language: lost answers, readers that are behind, and
-//! a task that is taken away.
+//! The real driver and the rules of the fault language: lost answers, late reads, and a task that
+//! is taken away.
 
 use std::time::Duration;
 
 use fargate_local_cloud::FaultRecord;
-use fargate_tests::{SYSTEM_FAILURE, TestHost};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE};
 
 /// From now on these rules, and no others.
-pub fn give(site: &TestHost, rules: &str) {
+pub fn give(site: &CheckedHost, rules: &str) {
     site.cloud().set_faults(rules.parse().unwrap_or_else(|error| panic!("{error}")));
 }
 
-/// How often a rule that begins so struck.
+/// How often a rule with this beginning took effect.
 pub fn strikes(struck: &[FaultRecord], rule: &str) -> usize {
     struck.iter().filter(|one| one.rule.starts_with(rule)).count()
 }
 
 #[tokio::test]
 async fn an_answer_that_is_lost_after_the_launch_starts_no_second_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     give(&site, "RunTask calls 1-2: reset after commit\nRunTask call 3: reset before commit");
     let job = site.job();
     job.prepare().await.passed();
@@ -34,7 +34,7 @@ async fn an_answer_that_is_lost_after_the_launch_starts_no_second_task() {
 
 #[tokio::test]
 async fn a_reader_that_is_behind_is_waited_for() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     give(&site, "DescribeTasks: stale 1s\nListTasks: lag 5s");
     let job = site.job();
     job.prepare().await.passed();
@@ -46,7 +46,7 @@ async fn a_reader_that_is_behind_is_waited_for() {
 
 #[tokio::test]
 async fn a_task_that_spot_takes_back_fails_the_system_and_not_the_script() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.prepared().await;
     give(&site, "task 1 at RUNNING: interrupt 0s");
     let ended = job.run("sleep 60").await.with_code(SYSTEM_FAILURE);

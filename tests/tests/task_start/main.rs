@@ -1,5 +1,5 @@
-//! The three shapes of a start that fails, over the wire: an exception, `failures[]`, a task that
-//! stops; answers that are lost, late or odd; an agent that does not answer.
+//! Starts that fail: RunTask answers with an exception, with `failures[]`, or with a task that
+//! stops; answers are lost, late or odd; an agent does not answer.
 
 mod agent_not_answering;
 mod container_logs;
@@ -14,7 +14,7 @@ mod stopped_task;
 mod task_states;
 
 use fargate_local_cloud::{CloudFault, CloudTaskPhase};
-use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost, TestJob, TestProcessResult, redacted};
+use fargate_tests::{CheckedHost, PATIENCE, SYSTEM_FAILURE, TestJob, TestProcessResult, redacted};
 
 /// An exception of ECS's.
 pub fn exception(status: u16, code: &str, message: &str) -> CloudFault {
@@ -40,9 +40,9 @@ pub fn block(ended: &TestProcessResult) -> String {
     text[from..].to_owned()
 }
 
-/// What comes after a final failure: tries 2 and 3, with clean-up between, as gitlab-runner makes
-/// them. Neither may ask for a task or wait for anything.
-pub async fn the_next_tries_are_short(site: &TestHost, job: &TestJob, headline: &str) {
+/// After a final failure: tries 2 and 3, with a clean-up between them, as gitlab-runner does.
+/// Neither may ask for a task or wait for anything.
+pub async fn the_next_tries_are_short(site: &CheckedHost, job: &TestJob, headline: &str) {
     let asked = site.calls("RunTask");
     for _ in 0..2 {
         job.cleanup().await.passed();

@@ -1,10 +1,10 @@
-//! E5: what others say may repeat a secret of the job; what we print of it does not. A job's own bytes
-//! pass through as they are.
+//! E5: text from others may contain a secret of the job, and the driver masks it. The job's own
+//! bytes are passed on unchanged.
 
 use std::rc::Rc;
 
 use fargate_local_cloud::CloudTaskPhase;
-use fargate_tests::{BUILD_FAILURE, SYSTEM_FAILURE, TestHost, TestJob};
+use fargate_tests::{BUILD_FAILURE, CheckedHost, SYSTEM_FAILURE, TestJob};
 use serde_json::{Value, json};
 
 use crate::{exception, stops};
@@ -17,7 +17,7 @@ const IN_BASE64: &str = "dXNlcjptYXNrZWQvY2FuYXJ5KzQ3MTE/dmFsdWU=";
 const IN_A_URL: &str = "masked%2Fcanary%2B4711%3Fvalue";
 
 /// A job with such a variable.
-fn job(site: &TestHost) -> Rc<TestJob> {
+fn job(site: &CheckedHost) -> Rc<TestJob> {
     let job = site.job();
     let text = std::fs::read(job.response()).expect("a response");
     let mut response: Value = serde_json::from_slice(&text).expect("JSON");
@@ -28,7 +28,7 @@ fn job(site: &TestHost) -> Rc<TestJob> {
     job
 }
 
-/// Words of others that repeat it in each form, and something that is no secret.
+/// Text from others that contains the secret in each form, and something that is no secret.
 fn repeating(job: &TestJob) -> String {
     format!(
         "no {MASKED} or {IN_BASE64} at https://u:{IN_A_URL}@x/ or {} open-canary-value",
@@ -36,7 +36,7 @@ fn repeating(job: &TestJob) -> String {
     )
 }
 
-/// Nothing of the secret is in `text`, and what is none still is.
+/// `text` has no part of the secret, and still has what is no secret.
 #[track_caller]
 fn is_masked(text: &str) {
     for secret in ["canary+4711", "ZWQvY2FuYXJ5", "canary%2B4711", "glcbt-canary"] {
@@ -47,7 +47,7 @@ fn is_masked(text: &str) {
 
 #[tokio::test]
 async fn what_ecs_repeats_of_a_secret_reaches_no_log_of_ours_and_no_file() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let first = job(&site);
     site.cloud()
         .fail("RunTask", stops(CloudTaskPhase::Pending, "TaskFailedToStart", &repeating(&first)));
@@ -64,10 +64,10 @@ async fn what_ecs_repeats_of_a_secret_reaches_no_log_of_ours_and_no_file() {
     site.close().await;
 }
 
-/// A job's author may mask what is a part of our names; an operator still finds the task.
+/// The author of a job may mask a part of our names. The operator still finds the task.
 #[tokio::test]
 async fn a_masked_variable_blanks_no_name_of_ours_in_the_operators_log() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job();
     let text = std::fs::read(job.response()).expect("a response");
     let mut response: Value = serde_json::from_slice(&text).expect("JSON");
@@ -90,7 +90,7 @@ async fn a_masked_variable_blanks_no_name_of_ours_in_the_operators_log() {
 
 #[tokio::test]
 async fn a_clean_up_and_a_stage_repeat_none_and_the_jobs_own_bytes_pass_through() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.cleanup", "1s");
     site.set("defaults.timeouts.resume", "1s");
     let job = job(&site);

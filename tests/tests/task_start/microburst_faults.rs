@@ -1,9 +1,9 @@
-//! The faults of AWS as others play them: jobs go through `microburst` before the local cloud.
+//! AWS faults from a program that others wrote: calls go through `microburst` to the local cloud.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use fargate_tests::{BUILD_FAILURE, MicroburstProxy, SYSTEM_FAILURE, TestHost, TestJob};
+use fargate_tests::{BUILD_FAILURE, CheckedHost, MicroburstProxy, SYSTEM_FAILURE, TestJob};
 use serde_json::{Value, json};
 
 use crate::block;
@@ -12,16 +12,16 @@ use crate::block;
 const JOBS: usize = 6;
 
 /// The site's jobs reach its cloud through this proxy.
-async fn behind(site: &TestHost, rules: Vec<Value>) -> Option<MicroburstProxy> {
+async fn behind(site: &CheckedHost, rules: Vec<Value>) -> Option<MicroburstProxy> {
     MicroburstProxy::before(&site.cloud().endpoint(), rules).await
 }
 
-fn job_behind(proxy: &MicroburstProxy, site: &TestHost) -> Rc<TestJob> {
+fn job_behind(proxy: &MicroburstProxy, site: &CheckedHost) -> Rc<TestJob> {
     site.job_with(|job| job.set("AWS_ENDPOINT_URL_ECS", proxy.endpoint()))
 }
 
 /// From `prepare` to `cleanup`.
-async fn whole(site: &TestHost, job: &TestJob) {
+async fn whole(site: &CheckedHost, job: &TestJob) {
     job.prepare().await.passed();
     assert_eq!(job.run("echo first").await.with_code(0).all(), "first\n");
     assert_eq!(job.run("echo second; exit 7").await.with_code(BUILD_FAILURE).all(), "second\n");
@@ -40,7 +40,7 @@ fn error(code: &str, status: u16) -> (&'static str, Value) {
 
 #[tokio::test]
 async fn jobs_behind_a_proxy_of_aws_shaped_faults_succeed_with_one_task_each() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.api_connect", "2s");
     site.set("defaults.timeouts.api_attempt", "2s");
     let reset = || ("reset", json!(true));
@@ -79,13 +79,13 @@ async fn jobs_behind_a_proxy_of_aws_shaped_faults_succeed_with_one_task_each() {
     let count = |operation: &str| {
         let mut counts = BTreeMap::<_, usize>::new();
         let of = fired.iter().filter(|fired| fired.operation == operation);
-        // How late a call is may be anything; how often none of the others strikes, too.
+        // Any number of calls may be late, and any number may pass without a fault.
         for fired in of.filter(|fired| !fired.action.starts_with("latency")) {
             *counts.entry(fired.action.clone()).or_default() += 1;
         }
         counts
     };
-    // Each was asked for again, so all of them struck.
+    // Each call was repeated after a fault, so every fault has happened.
     insta::assert_debug_snapshot!(count("RunTask"), @r#"
     {
         "error:ServerException": 2,
@@ -107,7 +107,7 @@ async fn jobs_behind_a_proxy_of_aws_shaped_faults_succeed_with_one_task_each() {
     assert!(count("DescribeTasks").values().sum::<usize>() >= JOBS, "{fired:?}");
     assert!(fired.iter().any(|fired| fired.action.starts_with("latency")), "{fired:?}");
     assert!(proxy.counter("microburst_faults_total") >= fired.len());
-    // What did not reach the cloud was not answered by it.
+    // The cloud has not answered calls that did not reach it.
     assert!(proxy.counter("microburst_requests_total") > site.cloud().requests().len());
     site.close().await;
 }
@@ -115,7 +115,7 @@ async fn jobs_behind_a_proxy_of_aws_shaped_faults_succeed_with_one_task_each() {
 #[tokio::test]
 async fn credentials_that_are_refused_in_the_front_layers_own_form_are_told_as_that() {
     for code in ["ExpiredTokenException", "UnrecognizedClientException"] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let rules = vec![rule("RunTask", 100, error(code, 400))];
         let Some(proxy) = behind(&site, rules).await else { return site.close().await };
         let job = job_behind(&proxy, &site);

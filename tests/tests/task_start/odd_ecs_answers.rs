@@ -1,9 +1,9 @@
-//! Answers that are odd, late or not yet true.
+//! ECS answers that are odd, late or not yet true.
 
 use std::time::Duration;
 
 use fargate_local_cloud::{CloudFault, CloudTaskPhase};
-use fargate_tests::{SYSTEM_FAILURE, TestHost, until};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE, until};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn answer(body: &str) -> CloudFault {
 
 #[tokio::test]
 async fn odd_answers_to_run_task_are_tried_again_with_the_same_token() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let odd = [
         r#"{"tasks": [], "failures": []}"#,
         "{}",
@@ -36,7 +36,7 @@ async fn odd_answers_to_run_task_are_tried_again_with_the_same_token() {
 
 #[tokio::test]
 async fn odd_answers_to_describe_tasks_are_no_news() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let arn = "arn:aws:ecs:eu-west-1:123456789012:task/ci/0123456789abcdef0123456789abcdef";
     let odd = [
         json!({ "tasks": [] }),
@@ -74,7 +74,7 @@ async fn odd_answers_to_describe_tasks_are_no_news() {
 
 #[tokio::test]
 async fn a_task_that_ecs_does_not_show_yet_is_waited_for() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().set_read_lag(Duration::from_secs(1));
     let job = site.job();
     job.prepare().await.passed();
@@ -84,7 +84,7 @@ async fn a_task_that_ecs_does_not_show_yet_is_waited_for() {
 
 #[tokio::test]
 async fn a_task_that_ecs_never_shows_is_given_up_and_stopped() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.visible", "500ms");
     site.cloud().set_read_lag(Duration::from_secs(600));
     let job = site.job();
@@ -96,7 +96,7 @@ async fn a_task_that_ecs_never_shows_is_given_up_and_stopped() {
 
 #[tokio::test]
 async fn a_slow_start_is_told_with_its_state_and_ends_at_its_deadline() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.slow_start", "300ms");
     site.set("defaults.timeouts.progress", "600ms");
     site.set("defaults.timeouts.start", "2s");
@@ -114,7 +114,7 @@ async fn a_slow_start_is_told_with_its_state_and_ends_at_its_deadline() {
 
 #[tokio::test]
 async fn a_token_that_names_other_parameters_stops_the_tasks_that_hold_it() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let first = site.prepared().await;
     let held = site.task_of(&first).arn;
     let conflict = json!({
@@ -132,7 +132,7 @@ async fn a_token_that_names_other_parameters_stops_the_tasks_that_hold_it() {
 
 #[tokio::test]
 async fn an_edited_configuration_between_two_tries_leaves_one_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().fail("RunTask", CloudFault::Slow(Duration::from_secs(30)));
     let job = site.job();
     let running = job.start(&["prepare"]);
@@ -178,7 +178,7 @@ fn spoilt(value: &Value, others: &[Value]) -> Vec<Value> {
 
 #[tokio::test]
 async fn an_answer_with_any_part_replaced_is_no_panic_and_costs_no_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.poll_max", "20ms");
     let arn = "arn:aws:ecs:eu-west-1:123456789012:task/ci/0123456789abcdef0123456789abcdef";
     let answers = json!({ "failures": [], "tasks": [{

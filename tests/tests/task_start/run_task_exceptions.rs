@@ -1,15 +1,15 @@
-//! RunTask answered with an exception, or with nothing.
+//! RunTask answers with an exception, or does not answer.
 
 use std::time::Duration;
 
 use fargate_local_cloud::CloudFault;
-use fargate_tests::{PATIENCE, SYSTEM_FAILURE, TestHost, free_place};
+use fargate_tests::{CheckedHost, PATIENCE, SYSTEM_FAILURE, free_place};
 
 use crate::{block, exception, the_next_tries_are_short};
 
 #[tokio::test]
 async fn throttling_is_waited_out_and_told_seldom() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     for _ in 0..3 {
         let fault = exception(400, "ThrottlingException", "Rate exceeded");
         site.cloud().fail("RunTask", fault);
@@ -18,7 +18,7 @@ async fn throttling_is_waited_out_and_told_seldom() {
     let ended = job.prepare().await.with_code(0);
     assert_eq!(site.calls("RunTask"), 4);
     assert_eq!(site.tasks_of(&job).len(), 1);
-    // Each try carries the same token: until it is answered, it is one launch.
+    // Each try has the same token: until ECS answers, they are one launch.
     let requests = site.cloud().requests();
     let asked = requests.iter().filter(|request| request.operation == "RunTask");
     let tokens: Vec<_> = asked.map(|request| request.body["clientToken"].clone()).collect();
@@ -29,7 +29,7 @@ async fn throttling_is_waited_out_and_told_seldom() {
 
 #[tokio::test]
 async fn errors_of_ecs_itself_are_waited_out() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().fail("RunTask", exception(500, "ServerException", "Service Unavailable."));
     site.cloud().fail("RunTask", exception(503, "ServiceUnavailable", "Slow down."));
     let trust = "ECS was unable to assume the role 'x' that was provided for this task.";
@@ -40,10 +40,11 @@ async fn errors_of_ecs_itself_are_waited_out() {
     site.close().await;
 }
 
-/// The first task ever in an account makes ECS's own role, which is not known everywhere at once.
+/// The first task in a new account makes ECS create its own role, which AWS does not know everywhere
+/// at once.
 #[tokio::test]
 async fn a_service_linked_role_that_is_new_is_waited_for() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let words = "Unable to assume the service linked role. Please verify that the ECS service linked \
                  role exists.";
     site.cloud().fail("RunTask", exception(400, "InvalidParameterException", words));
@@ -56,7 +57,7 @@ async fn a_service_linked_role_that_is_new_is_waited_for() {
 
 #[tokio::test]
 async fn a_service_linked_role_that_does_not_come_is_told_with_the_command_that_makes_it() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.prepare", "1s");
     site.set("defaults.timeouts.start", "1s");
     let words = "Unable to assume the service linked role. Please verify that the ECS service linked \
@@ -74,7 +75,7 @@ async fn a_service_linked_role_that_does_not_come_is_told_with_the_command_that_
 
 #[tokio::test]
 async fn throttling_that_does_not_end_is_told_and_ends_at_the_deadline() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.prepare", "2s");
     site.set("defaults.timeouts.start", "2s");
     site.set("defaults.timeouts.progress", "300ms");
@@ -88,7 +89,7 @@ async fn throttling_that_does_not_end_is_told_and_ends_at_the_deadline() {
     assert!((1..=8).contains(&told), "{}", ended.out());
     assert_eq!(ended.error_line(), "error: AWS limits how fast tasks start");
     site.cloud().clear_faults();
-    // It passes by itself, so the next try is a real one.
+    // The cause goes away by itself, so the next try calls RunTask again.
     job.cleanup().await.passed();
     site.set("defaults.timeouts.prepare", "1m");
     job.prepare().await.passed();
@@ -97,7 +98,7 @@ async fn throttling_that_does_not_end_is_told_and_ends_at_the_deadline() {
 
 #[tokio::test]
 async fn a_missing_permission_is_final_and_names_the_action() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let message = "User: arn:aws:iam::123456789012:user/ci is not authorized to perform: \
                    ecs:RunTask on resource: arn:aws:ecs:eu-west-1:123456789012:task-definition/ci-job:1";
     site.cloud().fail_until_cleared("RunTask", exception(400, "AccessDeniedException", message));
@@ -117,7 +118,7 @@ async fn a_missing_permission_is_final_and_names_the_action() {
 
 #[tokio::test]
 async fn a_cluster_that_does_not_exist_is_final() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.cluster", "no-such-cluster");
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -135,7 +136,7 @@ async fn a_cluster_that_does_not_exist_is_final() {
 
 #[tokio::test]
 async fn a_task_definition_that_is_not_there_is_final() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.task_definition", "no-such-family:7");
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -153,7 +154,7 @@ async fn a_task_definition_that_is_not_there_is_final() {
 
 #[tokio::test]
 async fn a_container_that_the_definition_lacks_is_final() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.container", "no-such-container");
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -183,7 +184,7 @@ async fn what_ecs_refuses_is_final_whatever_it_is() {
         ),
         ("SomethingNewException", "Nobody knows this one.", "ECS refused to start the task"),
     ] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         site.cloud().fail_until_cleared("RunTask", exception(400, code, message));
         let job = site.job();
         let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -197,7 +198,7 @@ async fn what_ecs_refuses_is_final_whatever_it_is() {
 
 #[tokio::test]
 async fn what_aws_may_mend_meanwhile_is_tried_again_by_the_next_try() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job();
     for (code, headline) in [
         ("BlockedException", "error: AWS has blocked this account"),
@@ -214,7 +215,7 @@ async fn what_aws_may_mend_meanwhile_is_tried_again_by_the_next_try() {
 
 #[tokio::test]
 async fn an_answer_that_is_lost_after_the_task_started_finds_the_same_task() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().fail("RunTask", CloudFault::LostAnswer);
     site.cloud().fail("RunTask", CloudFault::LostAnswer);
     let job = site.job();
@@ -226,7 +227,7 @@ async fn an_answer_that_is_lost_after_the_task_started_finds_the_same_task() {
 
 #[tokio::test]
 async fn an_endpoint_that_hangs_is_given_up_per_attempt_and_tried_again() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.api_connect", "200ms");
     site.set("defaults.timeouts.api_attempt", "300ms");
     site.cloud().fail("RunTask", CloudFault::Hang);
@@ -240,7 +241,7 @@ async fn an_endpoint_that_hangs_is_given_up_per_attempt_and_tried_again() {
 
 #[tokio::test]
 async fn an_endpoint_that_nobody_answers_is_named() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.prepare", "1s");
     site.set("defaults.timeouts.start", "1s");
     site.set("defaults.timeouts.stop", "500ms");

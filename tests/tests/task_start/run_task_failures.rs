@@ -1,7 +1,7 @@
-//! RunTask answered with `failures[]`: HTTP 200, and no task.
+//! RunTask answers with `failures[]`: HTTP 200, and no task.
 
 use fargate_local_cloud::CloudFault;
-use fargate_tests::{SYSTEM_FAILURE, TestHost};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE};
 
 use crate::{block, the_next_tries_are_short};
 
@@ -13,7 +13,7 @@ fn failure(reason: &str) -> CloudFault {
 }
 
 /// The subnets that were asked for, in order, and the token of each.
-fn asked(site: &TestHost) -> Vec<(String, String)> {
+fn asked(site: &CheckedHost) -> Vec<(String, String)> {
     let requests = site.cloud().requests();
     let asked = requests.iter().filter(|request| request.operation == "RunTask");
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
@@ -27,7 +27,7 @@ fn asked(site: &TestHost) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn without_capacity_the_next_subnet_is_tried_with_another_token() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.cloud().fail("RunTask", failure(NO_CAPACITY));
     let job = site.job();
     job.prepare().await.passed();
@@ -41,7 +41,7 @@ async fn without_capacity_the_next_subnet_is_tried_with_another_token() {
 
 #[tokio::test]
 async fn without_capacity_anywhere_it_waits_and_goes_round() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     for _ in 0..3 {
         site.cloud().fail("RunTask", failure(NO_CAPACITY));
     }
@@ -56,13 +56,13 @@ async fn without_capacity_anywhere_it_waits_and_goes_round() {
 
 #[tokio::test]
 async fn a_quota_that_is_used_up_waits_for_other_tasks_to_end() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let reason = "You've reached the limit on the number of vCPUs you can run concurrently";
     site.cloud().fail("RunTask", failure(reason));
     site.cloud().fail("RunTask", failure(reason));
     let job = site.job();
     job.prepare().await.passed();
-    // Another zone has no other quota.
+    // The quota is the same in every zone.
     let subnets: Vec<_> = asked(&site).into_iter().map(|(subnet, _)| subnet).collect();
     assert_eq!(subnets, ["subnet-0a1b2c3d4e5f60718"; 3]);
     site.close().await;
@@ -70,7 +70,7 @@ async fn a_quota_that_is_used_up_waits_for_other_tasks_to_end() {
 
 #[tokio::test]
 async fn capacity_that_never_comes_is_told_with_its_zones_and_is_not_remembered() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.prepare", "1s");
     site.set("defaults.timeouts.start", "1s");
     site.cloud().fail_until_cleared("RunTask", failure(NO_CAPACITY));
@@ -99,7 +99,7 @@ async fn a_failure_that_no_wait_can_mend_is_final() {
         ("TaskDefinition is inactive", "task definition ci-job is missing or inactive"),
         ("Something that nobody has seen", "ECS refused to start the task"),
     ] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         site.cloud().fail_until_cleared("RunTask", failure(reason));
         let job = site.job();
         let ended = job.prepare().await.with_code(SYSTEM_FAILURE);

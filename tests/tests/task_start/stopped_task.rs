@@ -1,7 +1,7 @@
-//! A task that was accepted and stops before its agent answers.
+//! ECS accepts a task, and the task stops before its agent answers.
 
 use fargate_local_cloud::{CloudFault, CloudTaskPhase};
-use fargate_tests::{SYSTEM_FAILURE, TestHost};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE};
 
 use crate::{block, stops, the_next_tries_are_short};
 
@@ -9,7 +9,7 @@ const FAILED: &str = "TaskFailedToStart";
 
 #[tokio::test]
 async fn an_image_that_does_not_exist_is_final() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let reason = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed \
                   to resolve ref registry.example/ci/job:1: registry.example/ci/job:1: not found";
     site.cloud().fail_until_cleared("RunTask", stops(CloudTaskPhase::Pending, FAILED, reason));
@@ -31,7 +31,7 @@ async fn an_image_that_does_not_exist_is_final() {
 
 #[tokio::test]
 async fn a_network_interface_that_came_too_late_is_tried_again_one_task_at_a_time() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let reason = "Timeout waiting for network interface provisioning to complete.";
     for _ in 0..2 {
         site.cloud().fail("RunTask", stops(CloudTaskPhase::Provisioning, FAILED, reason));
@@ -55,7 +55,7 @@ async fn a_network_interface_that_came_too_late_is_tried_again_one_task_at_a_tim
 /// ECS accepts a task for a subnet without a free address, and tells so when it has stopped.
 #[tokio::test]
 async fn a_task_for_which_a_subnet_has_no_address_is_followed_by_one_in_the_next_subnet() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let reason = "Unexpected EC2 error while attempting to Create Network Interface with public IP \
                   assignment disabled in subnet 'subnet-0a1b2c3d4e5f60718': \
                   InsufficientFreeAddressesInSubnet";
@@ -78,7 +78,7 @@ async fn a_task_for_which_a_subnet_has_no_address_is_followed_by_one_in_the_next
 
 #[tokio::test]
 async fn what_stays_wrong_is_given_up_after_a_few_tasks() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.relaunches", 2);
     let reason = "Timeout waiting for network interface provisioning to complete.";
     site.cloud().fail_until_cleared("RunTask", stops(CloudTaskPhase::Provisioning, FAILED, reason));
@@ -86,7 +86,7 @@ async fn what_stays_wrong_is_given_up_after_a_few_tasks() {
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
     assert_eq!(ended.error_line(), "error: AWS did not attach a network interface in time");
     assert_eq!(site.tasks_of(&job).len(), 3);
-    // It may be over by the next try, so that one is made.
+    // The cause may be gone at the next try, so the driver tries again.
     site.cloud().clear_faults();
     job.cleanup().await.passed();
     job.prepare().await.passed();
@@ -97,7 +97,7 @@ async fn what_stays_wrong_is_given_up_after_a_few_tasks() {
 /// limit as well.
 #[tokio::test]
 async fn a_registry_that_limits_pulls_meets_no_more_tasks_than_any_other_reason() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.registry_pause", "1s");
     let reason = "CannotPullContainerError: inspect image has been retried 5 time(s): 429 Too Many \
                   Requests - Server message: toomanyrequests: You have reached your pull rate limit";
@@ -136,7 +136,7 @@ fn told_again(line: &str) -> Option<String> {
 
 #[tokio::test]
 async fn subnets_that_stay_full_are_given_up_after_a_few_tasks() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let reason = "Unexpected EC2 error while attempting to Create Network Interface in subnet \
                   'subnet-0a1b2c3d4e5f60718': InsufficientFreeAddressesInSubnet";
     site.cloud().fail_until_cleared("RunTask", stops(CloudTaskPhase::Provisioning, FAILED, reason));
@@ -233,13 +233,13 @@ async fn each_reason_has_its_headline() {
             false,
         ),
     ];
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.registry_pause", "20ms");
     for (reason, headline, again) in rows {
         let fault = stops(CloudTaskPhase::Pending, FAILED, reason);
         let job = site.job();
         if again {
-            // The second task starts, so the first one's cause is told as a line.
+            // The second task starts, so the cause of the first one's end is one line of the log.
             site.cloud().fail("RunTask", fault);
             let out = job.prepare().await.with_code(0).out();
             let told = out.to_lowercase().contains(&headline.to_lowercase());
@@ -275,7 +275,7 @@ async fn a_task_that_ends_while_it_starts_is_no_job_s_failure() {
             "the agent ended at once",
         ),
     ] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let fault = CloudFault::TaskStops {
             phase: CloudTaskPhase::Pending,
             after: std::time::Duration::ZERO,

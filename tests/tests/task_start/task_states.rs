@@ -1,9 +1,9 @@
-//! A task that stops by itself while ECS shows it in each state there is, and while each stage is at
-//! work: eight states and three stages.
+//! A task stops by itself, in each state that ECS can show and during each stage: eight states and
+//! three stages.
 
 use fargate_local_cloud::CloudFault;
 use fargate_tests::{
-    BUILD_FAILURE, SYSTEM_FAILURE, TestHost, TestJob, TestProcessResult, scenes, until,
+    BUILD_FAILURE, CheckedHost, SYSTEM_FAILURE, TestJob, TestProcessResult, scenes, until,
 };
 use nix::sys::signal::Signal;
 
@@ -31,7 +31,7 @@ fn holding(state: &str) -> &str {
 }
 
 /// From now on tasks do not get beyond `state`, and ECS shows them in it.
-fn hold_in(site: &TestHost, state: &str) {
+fn hold_in(site: &CheckedHost, state: &str) {
     let hold = format!("every task at {}: hold", holding(state));
     // A task that is shown as STOPPED before it stops has no reason yet.
     let shown = Some(shown(state)).filter(|_| state != "STOPPED").unwrap_or_default();
@@ -43,20 +43,20 @@ fn shown(state: &str) -> String {
     format!("DescribeTasks: set /tasks/*/lastStatus = \"{state}\"")
 }
 
-fn stop(site: &TestHost, job: &TestJob, (code, reason): (&str, &str)) {
+fn stop(site: &CheckedHost, job: &TestJob, (code, reason): (&str, &str)) {
     let arn = site.task_of(job).arn;
     assert!(site.cloud().stop_task_from_outside(&arn, code, reason));
 }
 
 /// Returns once the task of `job` was seen by a question that was asked after this call.
-async fn seen_again(site: &TestHost) {
+async fn seen_again(site: &CheckedHost) {
     let asked = site.calls("DescribeTasks");
     until("ECS was asked again", || site.calls("DescribeTasks") > asked + 1).await;
 }
 
 /// `prepare` of a job whose first task stops while it is shown in `state`; the next one would start.
 async fn stopped_during_prepare(
-    site: &TestHost,
+    site: &CheckedHost,
     state: &str,
     stopping: (&str, &str),
 ) -> TestProcessResult {
@@ -91,7 +91,7 @@ async fn in_prepare_what_passes_is_tried_again_and_all_else_is_told() {
         ),
         (("UserInitiated", "Task stopped by alice"), Some("someone stopped the task in AWS")),
     ];
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     for state in STATES {
         for (stopping, headline) in reasons {
             let ended = stopped_during_prepare(&site, state, stopping).await;
@@ -127,7 +127,7 @@ async fn in_prepare_what_ecs_knows_counts_however_far_its_state_is_behind() {
             "the registry refused the image",
         ),
     ] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let job = site.job();
         hold_in(&site, state);
         let running = job.start(&["prepare"]);
@@ -149,7 +149,7 @@ async fn in_prepare_what_ecs_knows_counts_however_far_its_state_is_behind() {
 /// is known, and told if nothing more comes.
 #[tokio::test]
 async fn in_prepare_a_passing_reason_is_told_where_the_state_stays_behind_to_the_end() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.start", "4s");
     site.set("defaults.timeouts.prepare", "5s");
     let job = site.job();
@@ -171,7 +171,7 @@ async fn in_prepare_a_passing_reason_is_told_where_the_state_stays_behind_to_the
 
 /// `run` of a job whose task stops, of which ECS still shows `state` for a while.
 async fn stopped_during_run(
-    site: &TestHost,
+    site: &CheckedHost,
     state: &str,
     stopping: (&str, &str),
 ) -> (TestProcessResult, Option<String>) {
@@ -196,14 +196,14 @@ async fn stopped_during_run(
 async fn in_run_the_stop_code_decides_whatever_state_is_shown() {
     let spot = ("SpotInterruption", "Your Spot Task was interrupted.");
     for state in STATES {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let (ended, code) = stopped_during_run(&site, state, spot).await;
         assert_eq!((ended.code, code), (SYSTEM_FAILURE, None), "{state}: {}", ended.all());
         let line = ended.error_line();
         let told = "fargate-runner: error: AWS took the Spot task back";
         assert!(line.starts_with(told), "{state}: {line}");
         site.close().await;
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let (ended, code) = stopped_during_run(&site, state, scenes::OUT_OF_MEMORY).await;
         assert_eq!(ended.code, BUILD_FAILURE, "{state}: {}", ended.all());
         assert_eq!(code.as_deref(), Some("137\n"), "{state}");
@@ -218,7 +218,7 @@ async fn in_run_what_ecs_knows_counts_however_far_its_state_is_behind() {
     let spot = ("SpotInterruption", "Your Spot Task was interrupted.");
     let behind = ["lastStatus = \"RUNNING\"", "desiredStatus = \"RUNNING\""];
     for field in behind {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         let job = site.prepared().await;
         let mut running = job.start_run("echo up; exec sleep 1000");
         running.wrote("up").await;
@@ -242,10 +242,10 @@ async fn in_run_an_exit_code_counts_while_the_state_is_behind() {
         (137, oom, BUILD_FAILURE, Some("137\n"), "fargate-runner: error: out of memory"),
         (72, "", BUILD_FAILURE, Some("143\n"), own),
         (70, "", SYSTEM_FAILURE, None, "fargate-runner: error: nobody talked to the task"),
-        // By an order of whom, nobody said.
+        // Nobody said who ordered the stop.
         (143, "", SYSTEM_FAILURE, None, "fargate-runner: error: the task ended for a reason"),
     ] {
-        let site = TestHost::open().await;
+        let site = CheckedHost::open().await;
         site.set("defaults.timeouts.verdict", "8s");
         let job = site.prepared().await;
         let mut running = job.start_run("echo up; exec sleep 1000");
@@ -270,7 +270,7 @@ async fn in_run_an_exit_code_counts_while_the_state_is_behind() {
 
 #[tokio::test]
 async fn in_cleanup_it_is_no_failure() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     for state in STATES {
         let job = site.job();
         hold_in(&site, state);

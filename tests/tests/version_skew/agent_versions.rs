@@ -1,12 +1,12 @@
-//! Agents that are older or newer than the driver, by the days of their versions.
+//! Agents that are older or newer than the driver, by the dates of their versions.
 
-use fargate_tests::TestHost;
+use fargate_tests::CheckedHost;
 use serde_json::json;
 
 use crate::BinaryFolder;
 
 /// Plays a short job with a driver of this day; the log of its `prepare`.
-async fn played(site: &TestHost, day: &str) -> String {
+async fn played(site: &CheckedHost, day: &str) -> String {
     let binaries = BinaryFolder::new();
     let claim = json!({ "version": "7.0.0", "day": day });
     let program = binaries.make("fargate-runner", Some(&claim));
@@ -19,7 +19,7 @@ async fn played(site: &TestHost, day: &str) -> String {
 
 #[tokio::test]
 async fn an_agent_of_more_than_a_year_works_and_is_named_with_its_age_and_the_next_step() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let told = played(&site, "2030-01-21").await;
     let named: Vec<&str> = told.lines().filter(|line| line.starts_with("Warning: ")).collect();
     insta::assert_snapshot!(named.join("\n"), @"Warning: fargate-agent 0.1.0 of 2026-11-21 is more than 12 months older than this driver. Rebuild the image with fargate-agent 7.0.0");
@@ -29,7 +29,7 @@ async fn an_agent_of_more_than_a_year_works_and_is_named_with_its_age_and_the_ne
 
 #[tokio::test]
 async fn an_agent_of_less_than_a_year_and_one_of_the_future_are_nothing_to_complain_of() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     for (day, events) in [("2027-11-21", 0), ("2020-02-29", 1)] {
         let told = played(&site, day).await;
         assert!(!told.contains("Warning"), "{told}");

@@ -1,24 +1,23 @@
-//! D17: drivers, agents and state files of different versions, and binaries that are put in each
-//! other's place under running jobs.
+//! D17: drivers, agents and state files of different versions, and binaries that are replaced while
+//! jobs run.
 //!
-//! A debug build may claim to be another version, see `fargate_driver::version`: the other version is
-//! a file of its own, not a mood of the environment.
+//! A debug build may claim another version (see `fargate_driver::version`): the claim is in the
+//! file of the binary, and not in its environment.
 
 mod agent_versions;
 mod neighbour_versions;
 mod replaced_binary;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use fargate_tests::runner;
+use fargate_tests::{copy_program, runner};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What stands before a claim.
+/// The text before a claim in the file.
 const MARK: &str = "\nfargate-runner claims: ";
 
-/// Binaries beside each other, outside of what a site looks through for secrets.
+/// A folder of binaries. It is not in a host's folder, which is searched for secrets.
 struct BinaryFolder(TempDir);
 
 impl BinaryFolder {
@@ -30,25 +29,18 @@ impl BinaryFolder {
         self.0.path().join(name)
     }
 
-    /// A copy of the binary that is tested, which claims this; as it is without a claim.
+    /// A copy of the tested binary with this claim, or an exact copy if there is none.
     fn make(&self, name: &str, claim: Option<&Value>) -> PathBuf {
         let path = self.path(name);
         let claim = claim.map(|claim| format!("{MARK}{claim}")).unwrap_or_default();
-        let script = "cp \"$1\" \"$2\" && printf %s \"$3\" >> \"$2\"";
-        written(Command::new("sh").args(["-c", script, "sh"]).args([&runner(), &path]).arg(claim));
+        copy_program(&runner(), &path, &claim);
         path
     }
 }
 
 /// A new file with the same bytes and rights.
 fn copy(from: &Path, to: &Path) {
-    written(Command::new("cp").args([from, to]));
-}
-
-/// By a process of its own: what this one opens to write, a child that another test starts in the same
-/// moment holds open for a while, and a binary that is open to be written cannot be run.
-fn written(command: &mut Command) {
-    assert!(command.status().expect("a program of every system").success(), "{command:?}");
+    copy_program(from, to, "");
 }
 
 /// The version after this one: it writes a field more, and reads what the next one will write.

@@ -1,18 +1,18 @@
-//! State files of the version before and after, at each stage; and of one too far away.
+//! State files of the version before and after, at each stage, and of a version too far away.
 
-use fargate_tests::{SYSTEM_FAILURE, TestHost, TestJob};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE, TestJob};
 use serde_json::{Value, json};
 use std::rc::Rc;
 
 use crate::{BinaryFolder, after_next, next};
 
 /// The same job, its stages called with another binary.
-fn by(site: &TestHost, job: &TestJob, binary: &std::path::Path) -> Rc<TestJob> {
+fn by(site: &CheckedHost, job: &TestJob, binary: &std::path::Path) -> Rc<TestJob> {
     site.same_job(job, |job| job.program = binary.to_owned())
 }
 
 /// What one `tasks reap` of this binary says.
-async fn reaped(site: &TestHost, job: &TestJob, code: i32) -> Value {
+async fn reaped(site: &CheckedHost, job: &TestJob, code: i32) -> Value {
     let config = site.config();
     let arguments = ["-c", &config.display().to_string(), "tasks", "reap"].map(str::to_owned);
     let program = job.program.display().to_string();
@@ -25,7 +25,7 @@ async fn each_stage_reads_what_the_version_before_and_after_wrote() {
     let binaries = BinaryFolder::new();
     let [this, next, last] = [("this", None), ("next", Some(next())), ("last", Some(after_next()))]
         .map(|(name, claim)| binaries.make(name, claim.as_ref()));
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.second_sighting", "20ms");
     for (before, after) in [(&this, &next), (&next, &this), (&next, &last), (&last, &next)] {
         let first = site.job_with(|job| job.program.clone_from(before));
@@ -36,7 +36,7 @@ async fn each_stage_reads_what_the_version_before_and_after_wrote() {
             assert_eq!(job.run(format!("echo {n}")).await.with_code(0).out(), format!("{n}\n"));
         }
         assert_eq!(reaped(&site, &second, 0).await["needed"], 1);
-        // A try of the other version takes the former one's task back and starts its own.
+        // An attempt of the other version stops the earlier attempt's task and starts its own.
         second.prepare().await.passed();
         first.run("echo again").await.passed();
         let tasks = site.tasks_of(&first);
@@ -57,7 +57,7 @@ async fn each_stage_reads_what_the_version_before_and_after_wrote() {
         second.cleanup().await.passed();
         assert!(!first.state_file().exists());
         assert_eq!(site.tasks_of(&first)[1].desired_status, "STOPPED");
-        // The tombstone of one is the other's too: nothing is left to be done.
+        // Each version reads the other's tombstone, so nothing is left to do.
         first.cleanup().await.passed();
     }
     site.close().await;
@@ -67,7 +67,7 @@ async fn each_stage_reads_what_the_version_before_and_after_wrote() {
 async fn a_file_of_a_version_too_new_is_told_and_every_way_to_its_task_s_end_works() {
     let binaries = BinaryFolder::new();
     let new = binaries.make("new", Some(&after_next()));
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     site.set("defaults.timeouts.second_sighting", "20ms");
     let newer = site.job_with(|job| job.program.clone_from(&new));
     let older = by(&site, &newer, &fargate_tests::runner());
@@ -77,7 +77,7 @@ async fn a_file_of_a_version_too_new_is_told_and_every_way_to_its_task_s_end_wor
     assert_eq!(told.out(), "");
     let words = "written by a newer version (schema 2, this one reads up to 1)";
     assert!(told.err().contains(words), "{}", told.err());
-    // Whoever looks after the host spares it, and says so.
+    // `tasks reap` leaves it alone, and says so.
     let seen = reaped(&site, &older, 0).await;
     assert_eq!(
         (&seen["orphans"], &seen["left_alone"][0]["reason"]),
@@ -96,7 +96,7 @@ async fn a_file_of_a_version_too_new_is_told_and_every_way_to_its_task_s_end_wor
 async fn a_try_of_an_older_version_first_ends_the_task_of_a_newer_one_without_the_right_to_list() {
     let binaries = BinaryFolder::new();
     let new = binaries.make("new", Some(&after_next()));
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let newer = site.job_with(|job| job.program.clone_from(&new));
     let older = by(&site, &newer, &fargate_tests::runner());
     newer.prepare().await.passed();

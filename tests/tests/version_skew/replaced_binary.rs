@@ -1,11 +1,11 @@
-//! Another binary in the place of the one that jobs run with, and back again, under many jobs at once.
+//! The binary is replaced by another version, and replaced back, while many jobs run.
 
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use fargate_tests::{TestHost, TestJob, TestProcess};
+use fargate_tests::{CheckedHost, TestJob, TestProcess};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -109,7 +109,7 @@ async fn another_version_in_the_place_of_the_binary_loses_no_running_job_nor_doe
     let (this, next) = (binaries.make("this", None), binaries.make("next", Some(&next())));
     let place = binaries.path("fargate-runner");
     copy(&this, &place);
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let jobs: Vec<Rc<TestJob>> =
         (0..count).map(|_| site.job_with(|job| job.program.clone_from(&place))).collect();

@@ -30,7 +30,7 @@ impl DemoFaultRules {
     ///
     /// # Errors
     ///
-    /// [`faults::FaultFileError`]
+    /// [`faults::FaultFileError`], if the file cannot be read or holds no rules.
     pub fn read(path: PathBuf) -> Result<Self, faults::FaultFileError> {
         let rules = faults::read(&path)?;
         Ok(Self { file: escape(&path.to_string_lossy()), rules })

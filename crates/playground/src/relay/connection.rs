@@ -1,4 +1,5 @@
-//! One connection through a relay: both directions, and what breaks in them.
+//! One connection through a relay: it passes bytes in both directions and makes the planned faults
+//! happen. It does not accept connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub(super) async fn serve(
                     keep(&mut shared.said().swallowed, &buffer[..n], OF_A_CONVERSATION);
                 }
             };
-            // A client that hears enough may leave in the middle of it.
+            // A client that has read enough may close before it has read all.
             let _ = tokio::join!(write.write_all(&words), swallow);
             return;
         }
@@ -70,7 +71,7 @@ impl RelayedConnection {
         if control.wait_for(passes).await.is_err() {
             return;
         }
-        // Who is refused there is refused here, as far as that can still be said.
+        // The target refused, so the client is reset: the relay has already accepted it.
         let Ok(task) = socket(target, self.shared.segment) else { return reset(&client) };
         let Ok(mut task) = task.connect(target).await else { return reset(&client) };
         for stream in [&client, &task] {
@@ -92,7 +93,7 @@ impl RelayedConnection {
         end(client, task, how).await;
     }
 
-    /// Returns once the test wants this connection cut.
+    /// Returns when the test wants this connection cut.
     async fn cut_from_outside(&self) -> ConnectionCut {
         let mut control = self.shared.control.subscribe();
         let cut = |control: &RelayControl| match (control.line, control.cut) {
@@ -110,7 +111,7 @@ impl RelayedConnection {
         }
     }
 
-    /// Returns once bytes may pass.
+    /// Returns when bytes may pass.
     async fn passes(&self, control: &mut watch::Receiver<RelayControl>) {
         let passes = |control: &RelayControl| {
             control.line != RelayBehaviour::Silent && control.forgotten < self.id
@@ -218,7 +219,7 @@ async fn end(mut client: TcpStream, mut task: TcpStream, how: ConnectionCut) {
     }
 }
 
-/// Whoever closes it next resets it.
+/// The next close of this socket sends a reset.
 fn reset(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
     socket.set_linger(Some(Duration::ZERO)).expect("an open socket");

@@ -1,5 +1,6 @@
-//! The driver of each job of a torture: its configuration, which is the cloud's own with windows that
-//! are scaled down and with what the job's harm needs, and words before it that end its calls.
+//! The driver of each job of a torture: its configuration, and the words before it that end its calls.
+//!
+//! The configuration is the cloud's own, with shorter time limits and with what the job's harm needs.
 
 use std::ffi::OsString;
 use std::io;
@@ -18,29 +19,29 @@ pub struct DriverSetup {
     pub text: String,
     /// ARN of a role that may be assumed.
     pub role: String,
-    /// Where the configuration files lie.
+    /// The folder of the configuration files.
     pub folder: PathBuf,
 }
 
 impl DriverSetup {
-    /// The driver of a job to which nothing is done.
+    /// The driver of a job that is not harmed.
     ///
     /// # Errors
     ///
-    /// What kept its configuration from being written.
+    /// If its configuration cannot be written.
     pub fn usual(&self) -> io::Result<DriverCommands> {
         self.driver("usual", TimeoutPreset::Usual, &JobHarm::None)
     }
 
-    /// The driver of one job: where its harm ends calls, words before it see to that.
+    /// The driver of one job. If the harm ends calls, words before the program do that.
     ///
     /// # Errors
     ///
-    /// As above.
-    pub fn of(&self, guest: &TortureJob) -> io::Result<DriverCommands> {
-        let windows = TimeoutPreset::of(&guest.network);
-        let mut driver = self.driver(&guest.number.to_string(), windows, &guest.harm)?;
-        let (verb, before): (DriverCallKind, Vec<OsString>) = match &guest.harm {
+    /// If its configuration cannot be written.
+    pub fn of(&self, planned: &TortureJob) -> io::Result<DriverCommands> {
+        let windows = TimeoutPreset::of(&planned.network);
+        let mut driver = self.driver(&planned.number.to_string(), windows, &planned.harm)?;
+        let (verb, before): (DriverCallKind, Vec<OsString>) = match &planned.harm {
             JobHarm::Killed { verb, after_ms } => {
                 let seconds = format!("{}.{:03}", after_ms / 1000, after_ms % 1000);
                 let words = ["timeout", "--foreground", "-s", "KILL", &seconds];

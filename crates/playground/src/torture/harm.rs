@@ -1,5 +1,5 @@
-//! What is done to a job from outside, drawn from the seed: what must be ridden out, and what may
-//! cost the job.
+//! What is done to a job from outside, drawn from the seed. Some harms may make the job fail; the others
+//! must not.
 
 use std::fmt;
 
@@ -13,14 +13,14 @@ use crate::runner::DriverCallKind;
 pub enum JobHarm {
     /// Nothing.
     None,
-    /// SIGKILL of every call of this program that lives so long, in milliseconds.
+    /// Every call of this program gets SIGKILL when it has run for this long.
     Killed {
         /// Which program.
         verb: DriverCallKind,
-        /// Milliseconds of its life.
+        /// Milliseconds from its start.
         after_ms: u64,
     },
-    /// A signal to every call of this program behind its `step`th step; debug builds only.
+    /// Every call of this program gets a signal after its `step`th step. Only debug builds can do that.
     Ended {
         /// Which program.
         verb: DriverCallKind,
@@ -29,31 +29,31 @@ pub enum JobHarm {
         /// Counted from 1.
         step: usize,
     },
-    /// The button of GitLab, once the script runs.
+    /// The cancel button of GitLab, when the script runs.
     Cancelled,
-    /// A cancel that waits for nothing, when this stage begins.
+    /// A cancel at once, when this stage begins.
     Aborted {
         /// `prepare`, or the name of a stage.
         stage: &'static str,
     },
-    /// gitlab-runner itself is told to end, once the script runs.
+    /// gitlab-runner itself is told to end, when the script runs.
     RunnerStopped,
-    /// gitlab-runner and the host die once the script runs, and nobody ever cleans up.
+    /// gitlab-runner and the host die when the script runs, and nobody cleans up.
     HostLost,
-    /// AWS ends the task once the script runs.
+    /// AWS ends the task when the script runs.
     TaskStopped {
         /// ECS's `stopCode`.
         code: &'static str,
         /// ECS's words.
         reason: &'static str,
     },
-    /// The task is told to end once the script runs, and has ECS's usual 30 s for it.
+    /// The task is told to end when the script runs, and has the usual 30 s of ECS.
     ToldToEnd(StopOrigin),
     /// The script leaves a process behind that ends the agent, and with it the task.
     EndsItself,
     /// A second container of the task ends.
     SidecarEnds(SidecarContainer),
-    /// The driver works as a role whose keys end with a certain call; a new one works.
+    /// The driver uses a role whose keys stop working at a certain call. New keys of the role work.
     KeysExpire {
         /// With [`JOB`] in the place of the job's tasks.
         rules: &'static str,
@@ -69,7 +69,7 @@ pub enum JobHarm {
     },
 }
 
-/// Who tells a task to end.
+/// The origin of the order to end a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopOrigin {
     /// AWS, for Spot; the task shows RUNNING until it has ended.
@@ -87,14 +87,14 @@ pub struct AnnouncedTaskEnd {
     pub ends: &'static str,
     /// From the start, what ECS shows; both with [`JOB`] in the place of the job's tasks.
     shows: &'static str,
-    /// What a driver that is true repeats of it.
+    /// What the driver must repeat of it.
     pub says: &'static str,
 }
 
-/// Stands for the tasks of the job in a rule.
+/// Placeholder for the tasks of the job in a rule.
 pub const JOB: &str = "JOB";
 
-/// What must be ridden out: it costs no job anything.
+/// Harms that must not make a job fail.
 const RIDDEN_OUT: [&str; 18] = [
     "RunTask for JOB call 1: throttle",
     "RunTask for JOB calls 1-2: server error",
@@ -115,7 +115,7 @@ const RIDDEN_OUT: [&str; 18] = [
     "StopTask for JOB call 1: reset after commit",
     "StopTask for JOB call 1: server error",
 ];
-/// What may cost the job, and then is the system's failure.
+/// Harms that may make the job fail, and then as a system failure.
 const COSTS: [&str; 4] = [
     "JOB at RUNNING + 500ms: interrupt 1s",
     "JOB at RUNNING + 800ms: stop SpotInterruption \"Your Spot Task was interrupted.\"",
@@ -132,8 +132,8 @@ const EXPIRING: [&str; 6] = [
     "JOB at RUNNING + 600ms: stop UserInitiated \"Task stopped by user\"\n\
      DescribeTasks for JOB 50%: expire",
 ];
-/// Ends of which ECS shows the code and the reason, or the exit code, and says something else of the
-/// state.
+/// Ends for which ECS shows the code and the reason, or the exit code, while `lastStatus` says something
+/// else.
 const KNOWN_EARLY: [AnnouncedTaskEnd; 5] = [
     AnnouncedTaskEnd {
         name: "stopped by a person",
@@ -262,7 +262,7 @@ impl JobHarm {
         match self {
             Self::None => false,
             Self::Rule { costs, .. } => *costs,
-            // What ends a clean-up cannot change a verdict that is told already.
+            // The verdict is known before the clean-up, so ending the clean-up cannot change it.
             Self::Killed { verb, .. } | Self::Ended { verb, .. } => {
                 *verb != DriverCallKind::Cleanup
             }

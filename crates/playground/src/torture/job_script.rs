@@ -1,9 +1,9 @@
 //! The script of each job of a torture: what it writes, how it ends by itself, and what it does when
-//! it is told to end. It tells the witness what it did.
+//! it is told to end. It tells the observer what it did.
 
 use fastrand::Rng;
 
-use super::plan::{BEGIN, WITNESS};
+use super::plan::{BEGIN, OBSERVER_PORT};
 
 /// Ends the agent's server, the first child of the first process of the task; or tells that first
 /// process to end.
@@ -105,7 +105,7 @@ impl JobScript {
     #[must_use]
     pub fn text(self, id: u64) -> String {
         let Self { kind, saves, works_ms, killer } = self;
-        let tell = |what: &str| format!("echo {id} {what} >/dev/tcp/127.0.0.1/${WITNESS}");
+        let tell = |what: &str| format!("echo {id} {what} >/dev/tcp/127.0.0.1/${OBSERVER_PORT}");
         let works = format!("sleep {}.{:03}", works_ms / 1000, works_ms % 1000);
         let (name, end) = BEGIN.trim_end().rsplit_once('-').expect("two words");
         let (handler, works) = match saves {
@@ -154,14 +154,14 @@ mod tests {
             killer: Some(TaskKiller { at_end: true, command: KILLERS[0] }),
         };
         insta::assert_snapshot!(script.text(7), @r"
-        trap 'echo 7 saved >/dev/tcp/127.0.0.1/$TORTURE_WITNESS; exit 0' TERM
-        echo 7 started >/dev/tcp/127.0.0.1/$TORTURE_WITNESS
+        trap 'echo 7 saved >/dev/tcp/127.0.0.1/$TORTURE_OBSERVER_PORT; exit 0' TERM
+        echo 7 started >/dev/tcp/127.0.0.1/$TORTURE_OBSERVER_PORT
         printf 'begin-of-%s\n' data
         :
         sleep 1.250 & wait $!
         seq -f %07.0f 1 2
         (setsid sh -c 'sleep 0.06; kill -9 2' </dev/null >/dev/null 2>&1 &)
-        echo 7 ended 0 >/dev/tcp/127.0.0.1/$TORTURE_WITNESS
+        echo 7 ended 0 >/dev/tcp/127.0.0.1/$TORTURE_OBSERVER_PORT
         exit 0
         ");
     }

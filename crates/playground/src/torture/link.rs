@@ -1,7 +1,7 @@
-//! The link from a job's driver to its task, which breaks as its [`NetworkHarm`] says: a relay of this
-//! job alone, and the machine that answers in the task's place.
+//! The link from a job's driver to its task, which breaks as its [`NetworkHarm`] says. It has a relay for
+//! this job alone, and may have a machine that answers in the task's place.
 //!
-//! ECS shows the relay's address for the task's, by a rule of the local cloud.
+//! A rule of the local cloud makes ECS show the address of the relay in place of the task's.
 
 use std::sync::OnceLock;
 
@@ -18,13 +18,13 @@ use crate::runner::{DriverCall, DriverCallKind, DriverProcessExit};
 /// The fifth detail of an interface is its private address.
 const SHOWS: &str = "set /tasks/*/attachments/*/details/4/value = ";
 
-/// Whether a rule of the local cloud is one that leads a job through its relay, and no harm.
+/// Whether a rule of the local cloud only leads a job through its relay, and harms nothing.
 #[must_use]
 pub fn only_leads(rule: &str) -> bool {
     rule.contains(SHOWS)
 }
 
-/// Who finds the task of a job, and that of another one.
+/// Finds the task of a job, and the task of another job.
 pub struct LinkTargets {
     /// The job's own task.
     pub own: TargetLookup,
@@ -34,14 +34,14 @@ pub struct LinkTargets {
     pub port: u16,
 }
 
-/// See the module.
+/// The link of one job: a relay, or nothing if its network is not harmed.
 pub struct DriverTaskLink {
     network: NetworkHarm,
     relay: Option<FaultyRelay>,
     impostor: Option<ImpostorServer>,
     places: LinkTargets,
     script_runs: Notify,
-    /// How many connections came before another machine answered, once one does.
+    /// How many connections came before another machine answered. None while no other machine answers.
     before: OnceLock<usize>,
 }
 
@@ -59,11 +59,11 @@ pub struct LinkTraffic {
 }
 
 impl DriverTaskLink {
-    /// Opens it; a plain one has no relay.
+    /// Opens it. A link whose network is not harmed has no relay.
     ///
     /// # Errors
     ///
-    /// [`TortureError::Io`]
+    /// [`TortureError::Io`], if the system gives no port.
     pub async fn open(network: NetworkHarm, places: LinkTargets) -> Result<Self, TortureError> {
         let impostor = match &network {
             NetworkHarm::Replaced(_, ReplacementMachine::Impostor) => {
@@ -104,7 +104,7 @@ impl DriverTaskLink {
     #[must_use]
     pub fn rule(&self) -> Option<String> {
         let shown = self.relay.as_ref()?.address.ip();
-        // A launch that is asked for again is answered with a task that has its address.
+        // If a launch is asked for again, the answer already has the address of the task.
         Some(format!("RunTask, DescribeTasks for {JOB}: {SHOWS}\"{shown}\""))
     }
 
@@ -132,13 +132,13 @@ impl DriverTaskLink {
             {
                 self.replace(relay, *other);
             }
-            // What was given up stays so; the stages behind it find their task again.
+            // A stage that was given up stays so. Later stages find their task again.
             NetworkHarm::Gone(_) if call.name() == "build_script" => relay.set(RelayBehaviour::Up),
             _ => {}
         }
     }
 
-    /// Does what comes once the script runs; never returns.
+    /// Does what the harm does while the script runs. It never returns.
     pub async fn harm(&self) {
         self.script_runs.notified().await;
         if let Some(relay) = &self.relay {
@@ -166,7 +166,7 @@ impl DriverTaskLink {
         std::future::pending().await
     }
 
-    /// Whether nobody ever came by, where there is a relay to come by.
+    /// Whether there is a relay and nobody connected to it.
     #[must_use]
     pub fn was_passed_by(&self) -> bool {
         self.relay.as_ref().is_some_and(|relay| relay.accepted() == 0)

@@ -1,5 +1,5 @@
-//! What the network between driver and task does to a job, drawn from the seed: what must be ridden
-//! out, what may cost the job, and another machine in the task's place.
+//! What the network between driver and task does to a job, drawn from the seed. Some harms may make the
+//! job fail, the others must not, and some put another machine in the task's place.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const SCRIPT: usize = 3;
 /// What the network does to one job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum NetworkHarm {
-    /// Nothing; the job goes past the relay.
+    /// Nothing: the job has no relay.
     #[default]
     Plain,
     /// Connections, counted from 0, are cut or pause at a byte.
@@ -110,7 +110,7 @@ impl NetworkHarm {
                 let (connection, fault) = fault(rng, output, RelayFaultKind::Flip);
                 Self::Changed(connection, fault)
             }
-            // A large log byte by byte would only keep this machine busy.
+            // A large log in single bytes would only keep this machine busy.
             9 if output < 4096 => Self::Pieces(1),
             9 => Self::Pieces([64, 536][rng.usize(0..2)]),
             10 => Self::SlowReader,
@@ -124,7 +124,7 @@ impl NetworkHarm {
                     ReplacementMachine::Neighbour,
                 ];
                 match (rng.u8(0..3), others[rng.usize(0..3)]) {
-                    // Nothing was said before that could be replayed.
+                    // There is no earlier conversation to replay.
                     (0, ReplacementMachine::Replay) => {
                         Self::Replaced(ReplacementMoment::Beginning, ReplacementMachine::Impostor)
                     }

@@ -7,12 +7,12 @@ use super::job_script::{JobScript, ScriptKind, TaskKiller};
 use super::network::NetworkHarm;
 use crate::runner::{GitInfo, GitLabJob, JobArtifact, UploadCondition};
 
-/// Written before the job's own bytes; the command that is echoed does not hold it in one piece.
+/// Printed before the job's own bytes. The command that the shell echoes does not contain it in one piece.
 pub const BEGIN: &str = "begin-of-data\n";
-/// The job's variable that holds the port of the witness.
-pub const WITNESS: &str = "TORTURE_WITNESS";
-/// A script that works so long hears that its task was told to end, however late the agent passes
-/// that on; the task has ECS's 30 s.
+/// The job's variable that holds the port of the observer.
+pub const OBSERVER_PORT: &str = "TORTURE_OBSERVER_PORT";
+/// Milliseconds of work of a script that hears that its task was told to end, even if the agent passes that
+/// on late. ECS gives the task 30 s.
 const OUTLASTS_MS: u32 = 13_000;
 
 /// One job and what is done to it.
@@ -40,12 +40,12 @@ impl TortureJob {
 
 /// The `number`th job of the torture of `seed`.
 #[must_use]
-pub fn guest(seed: u64, number: u64) -> TortureJob {
+pub fn draw_job(seed: u64, number: u64) -> TortureJob {
     let mut rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(number));
     let kind = ScriptKind::draw(&mut rng);
     let network = NetworkHarm::draw(&mut rng, kind.bytes());
     let mut harm = JobHarm::draw(&mut rng);
-    // A network that breaks is harm enough for every second job.
+    // Half of the jobs with a broken network are not harmed otherwise.
     if network != NetworkHarm::Plain && (rng.bool() || !harm.is_one_of_a_pair()) {
         harm = JobHarm::None;
     }
@@ -57,7 +57,7 @@ pub fn guest(seed: u64, number: u64) -> TortureJob {
     let id = number + 1;
     let mut job = GitLabJob::new(id, &format!("job-{number}"), git, &[&script.text(id)])
         .with_variable("GIT_STRATEGY", "none")
-        // What a job sets selects nothing.
+        // What a job sets must select nothing.
         .with_variable("FARGATE_TASK_DEFINITION", "another:1")
         .with_variable("FARGATE_SUBNETS", "subnet-another");
     job.token = format!("glcbt-canary-{seed:x}-{number:x}-{:x}", rng.u64(..));
@@ -71,15 +71,14 @@ pub fn guest(seed: u64, number: u64) -> TortureJob {
     TortureJob { number, job, script, harm, network }
 }
 
-/// A script that is told to end is one that saves in most cases, and works until it hears of it or
-/// ends before.
+/// A script that is told to end saves its work in most cases. It works until it is told, or it ends before.
 fn draw_script(rng: &mut Rng, kind: ScriptKind, harm: &JobHarm) -> JobScript {
     let saves = rng.u8(0..4) < if matches!(harm, JobHarm::ToldToEnd(_)) { 3 } else { 1 };
     let works_ms = match harm {
-        // Any other would only die of it late.
+        // A script that does not save would only die later.
         JobHarm::ToldToEnd(_) if saves && rng.u8(0..3) == 0 => OUTLASTS_MS,
         JobHarm::ToldToEnd(_) | JobHarm::SidecarEnds(_) | JobHarm::EndsItself => rng.u32(0..1500),
-        // What comes once it runs comes before it ends.
+        // It must still run when the harm comes.
         JobHarm::KnownEarly(_) => 1500,
         _ => rng.u32(0..300),
     };
@@ -94,9 +93,9 @@ mod tests {
     #[test]
     fn a_job_is_the_same_whenever_it_is_drawn_and_seeds_differ() {
         let told = |seed, number| {
-            let guest = guest(seed, number);
-            let (script, harm, network) = (guest.script, guest.harm, guest.network);
-            format!("{script:?} {harm:?} {network:?} {}", guest.job.response())
+            let planned = draw_job(seed, number);
+            let (script, harm, network) = (planned.script, planned.harm, planned.network);
+            format!("{script:?} {harm:?} {network:?} {}", planned.job.response())
         };
         assert_eq!(told(7, 3), told(7, 3));
         assert_ne!(told(7, 3), told(8, 3));
@@ -106,7 +105,7 @@ mod tests {
     #[test]
     fn every_kind_of_harm_is_drawn_within_a_few_hundred_jobs() {
         let drawn: std::collections::BTreeSet<_> = (0..500)
-            .map(|n| std::mem::discriminant(&guest(1, n).harm))
+            .map(|n| std::mem::discriminant(&draw_job(1, n).harm))
             .map(|d| format!("{d:?}"))
             .collect();
         assert_eq!(drawn.len(), if cfg!(debug_assertions) { 14 } else { 13 });
@@ -114,14 +113,16 @@ mod tests {
 
     #[test]
     fn pairs_are_drawn_and_none_of_them_hides_the_relay() {
-        let guests: Vec<_> = (0..2000).map(|number| guest(1, number)).collect();
-        let pairs: Vec<_> = guests
+        let drawn: Vec<_> = (0..2000).map(|number| draw_job(1, number)).collect();
+        let pairs: Vec<_> = drawn
             .iter()
-            .filter(|guest| guest.network != NetworkHarm::Plain && guest.harm != JobHarm::None)
+            .filter(|planned| {
+                planned.network != NetworkHarm::Plain && planned.harm != JobHarm::None
+            })
             .collect();
         assert!(pairs.len() > 200, "{}", pairs.len());
-        assert!(pairs.iter().all(|guest| guest.harm.is_one_of_a_pair()));
-        let with = |harm: fn(&JobHarm) -> bool| pairs.iter().any(|guest| harm(&guest.harm));
+        assert!(pairs.iter().all(|planned| planned.harm.is_one_of_a_pair()));
+        let with = |harm: fn(&JobHarm) -> bool| pairs.iter().any(|planned| harm(&planned.harm));
         assert!(with(|harm| *harm == JobHarm::Cancelled));
         assert!(with(|harm| matches!(harm, JobHarm::Killed { .. })));
         assert!(with(|harm| matches!(harm, JobHarm::Rule { .. })));

@@ -1,5 +1,5 @@
-//! Hears from the scripts themselves, past everything that is tortured: each says over a connection
-//! of its own that it started, and how it is about to end.
+//! Hears from the scripts themselves, over connections that nothing here breaks: each script says that
+//! it started, and how it is about to end.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,13 +11,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// Longest that one line takes to come, and its longest length in bytes.
+use crate::accept::next_connection;
+use crate::wait::{AGAIN, look_until};
+
+/// Longest time for one line to come, and the largest number of bytes in it.
 const LINE: (Duration, u64) = (Duration::from_secs(5), 64);
 
-/// Of no job: their numbers begin with 1.
+/// A line of no job: the numbers of jobs begin with 1.
 const MARK: &str = "0 started";
-/// Between two looks whether it was heard.
-const AGAIN: Duration = Duration::from_millis(5);
 
 /// What the scripts of one job said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,13 +27,13 @@ pub struct ScriptReport {
     pub starts: usize,
     /// The status with which the last one was about to end.
     pub ended: Option<i32>,
-    /// Whether one was told to end, and was about to end with 0 without having done its work.
+    /// Whether one was told to end, and was about to end with 0 although its work was not done.
     pub saved: bool,
 }
 
 type SharedScriptReports = Arc<Mutex<BTreeMap<u64, ScriptReport>>>;
 
-/// See the module.
+/// Listens for what scripts say, and keeps it by job.
 pub struct ScriptObserver {
     port: u16,
     told: SharedScriptReports,
@@ -44,7 +45,7 @@ impl ScriptObserver {
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// If the system gives no port.
     pub async fn listen() -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
@@ -65,20 +66,20 @@ impl ScriptObserver {
         lock(&self.told).get(&id).copied().unwrap_or_default()
     }
 
-    /// Returns once everything that was said so far is heard: what is said last is heard last.
+    /// Returns when everything that scripts have said so far is recorded: the lines are read in order.
     pub async fn all_heard(&self) {
-        let heard = async {
+        let said = async {
             let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
             stream.write_all(MARK.as_bytes()).await?;
             drop(stream);
-            while self.of(0).starts == 0 {
-                tokio::time::sleep(AGAIN).await;
-            }
-            lock(&self.told).remove(&0);
             io::Result::Ok(())
         };
-        // Who cannot be heard is missed by the oracle.
-        let _ = timeout(LINE.0, heard).await;
+        // If the observer cannot be reached, the judge misses what it should have heard.
+        if let Ok(Ok(())) = timeout(LINE.0, said).await {
+            let heard = async || (self.of(0).starts > 0).then_some(()).ok_or_else(String::new);
+            let _ = look_until(LINE.0, AGAIN, heard).await;
+            lock(&self.told).remove(&0);
+        }
     }
 
     /// Listens no more.
@@ -95,8 +96,8 @@ fn lock(told: &SharedScriptReports) -> MutexGuard<'_, BTreeMap<u64, ScriptReport
 
 async fn listen(listener: TcpListener, told: SharedScriptReports) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        // A script that was killed in the middle of its line has said nothing.
+        let stream = next_connection(&listener).await;
+        // A line that is not whole does not count: the script was killed while it wrote.
         if let Ok(Ok(line)) = timeout(LINE.0, line(stream)).await {
             note(&mut lock(&told), &line);
         }
@@ -113,11 +114,11 @@ async fn line(stream: TcpStream) -> io::Result<String> {
 fn note(told: &mut BTreeMap<u64, ScriptReport>, line: &str) {
     let words: Vec<_> = line.split_whitespace().collect();
     let Some(Ok(id)) = words.first().map(|id| id.parse()) else { return };
-    let testimony: &mut ScriptReport = told.entry(id).or_default();
+    let report: &mut ScriptReport = told.entry(id).or_default();
     match words[1..] {
-        ["started"] => testimony.starts += 1,
-        ["saved"] => testimony.saved = true,
-        ["ended", status] => testimony.ended = status.parse().ok(),
+        ["started"] => report.starts += 1,
+        ["saved"] => report.saved = true,
+        ["ended", status] => report.ended = status.parse().ok(),
         _ => {}
     }
 }

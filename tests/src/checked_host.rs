@@ -1,20 +1,20 @@
-//! A manager host with its cloud: a local cloud of its own, a configuration file, a state folder.
+//! A [`TestHost`] that knows its jobs, and checks at its end what must always hold.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
-use std::env;
-use std::ffi::{OsStr, OsString};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
-use fargate_local_cloud::{AccessKeyPair, CloudFault, CloudOptions, LocalCloud, TaskRecord};
+use fargate_local_cloud::{AccessKeyPair, CloudFault, CloudOptions, TaskRecord};
 use fargate_playground::invariants::files_below;
 use fargate_playground::programs;
-use tempfile::TempDir;
+use fargate_playground::test_host::{HostEnvironment, TestHost, TestHostOptions};
 use tokio::process::Command;
 use toml::{Table, Value};
 
@@ -22,16 +22,17 @@ use crate::ecs;
 use crate::invariants;
 use crate::job::TestJob;
 use crate::process::{PipeReading, TestProcess};
+use crate::toml_key::set_key;
+use crate::wait::PATIENCE;
 
 /// The first job's id.
 const FIRST_JOB: u64 = 4000;
 
-/// One host and one cloud, for one test.
-pub struct TestHost {
-    folder: TempDir,
-    cloud: Option<LocalCloud>,
+/// One host and one cloud, for one test. It is a [`TestHost`] for everything but its jobs and its settings.
+pub struct CheckedHost {
+    host: TestHost,
     settings: RefCell<Table>,
-    /// Every text that a configuration has held.
+    /// Every text that has been in a configuration.
     named: RefCell<BTreeSet<String>>,
     jobs: RefCell<Vec<Rc<TestJob>>>,
     next_job: Cell<u64>,
@@ -41,7 +42,7 @@ pub struct TestHost {
 ///
 /// # Panics
 ///
-/// If it was not built; the words say how.
+/// If it was not built. The message says how to build it.
 #[must_use]
 pub fn runner() -> PathBuf {
     programs::runner(None).unwrap_or_else(|error| panic!("{error}; `make build` builds all"))
@@ -51,75 +52,38 @@ pub fn runner() -> PathBuf {
 ///
 /// # Panics
 ///
-/// If it was not built; the words say how.
+/// If it was not built. The message says how to build it.
 #[must_use]
 pub fn agent() -> PathBuf {
     programs::agent().unwrap_or_else(|error| panic!("{error}; `make build` builds all"))
 }
 
-impl TestHost {
+impl CheckedHost {
     /// Serves a cloud without delays and writes a configuration file for it.
     pub async fn open() -> Self {
         Self::open_with(|_| {}).await
     }
 
-    /// As [`TestHost::open`], with a cloud that is served otherwise.
+    /// As [`CheckedHost::open`], with other options of the cloud.
     pub async fn open_with(change: impl FnOnce(&mut CloudOptions)) -> Self {
-        let folder = tempfile::Builder::new().prefix("site-").tempdir().expect("a folder");
-        let mut options = CloudOptions::new(agent());
-        options.access_keys = Some(AccessKeyPair::new("test", "test"));
-        change(&mut options);
-        let cloud = LocalCloud::serve(options).await.expect("a cloud");
-        let text = cloud.configuration(&folder.path().join("state"));
-        let mut settings: Table = text.parse().expect("the cloud's own file");
-        let log = folder.path().join("log.jsonl");
-        settings.insert("log_file".into(), log.display().to_string().into());
-        settings.insert("log_level".into(), "debug".into());
+        let mut options = TestHostOptions::new(&runner(), &agent(), "site-");
+        options.cloud.access_keys = Some(AccessKeyPair::new("test", "test"));
+        options.holds_cloud_files = false;
+        options.environment = HostEnvironment::Minimal;
+        change(&mut options.cloud);
+        let host = TestHost::open(options).await.expect("a host");
+        let settings = host.usual_configuration().parse().expect("the cloud's own file");
         let site = Self {
-            folder,
-            cloud: Some(cloud),
+            host,
             settings: RefCell::new(settings),
             named: RefCell::default(),
             jobs: RefCell::default(),
             next_job: Cell::new(FIRST_JOB),
         };
+        site.set("log_level", "debug");
         site.set("defaults.timeouts.poll_min", "20ms");
         site.set("defaults.timeouts.poll_max", "200ms");
         site
-    }
-
-    /// The cloud.
-    ///
-    /// # Panics
-    ///
-    /// Never: it is there until the site is closed.
-    #[must_use]
-    pub fn cloud(&self) -> &LocalCloud {
-        self.cloud.as_ref().expect("it is there until the site is closed")
-    }
-
-    /// The site's folder, in which the others lie.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// The state folder.
-    #[must_use]
-    pub fn state_dir(&self) -> PathBuf {
-        self.folder().join("state")
-    }
-
-    /// The configuration file.
-    #[must_use]
-    pub fn config(&self) -> PathBuf {
-        self.folder().join("config.toml")
-    }
-
-    /// The operator's log so far.
-    #[must_use]
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.folder().join("log.jsonl")).unwrap_or_default()
     }
 
     /// Sets one key of the configuration, for the calls to come.
@@ -129,18 +93,13 @@ impl TestHost {
     /// If part of the key is no table.
     pub fn set(&self, dotted: &str, value: impl Into<Value>) {
         let mut settings = self.settings.borrow_mut();
-        let mut table = &mut *settings;
-        let (tables, key) = dotted.rsplit_once('.').unwrap_or(("", dotted));
-        for name in tables.split('.').filter(|name| !name.is_empty()) {
-            let entry = table.entry(name).or_insert_with(|| Table::new().into());
-            table = entry.as_table_mut().expect("a table");
-        }
-        table.insert(key.to_owned(), value.into());
-        fs::write(self.config(), settings.to_string()).expect("a writable folder");
+        set_key(&mut settings, dotted, value);
+        self.configure(&settings.to_string()).expect("a writable folder");
         note_texts(&Value::Table(settings.clone()), &mut self.named.borrow_mut());
     }
 
-    /// Every text that stood in a configuration of this site: what [`TestHost::set`] wrote, and what lies
+    /// Every text that stood in a configuration of this site: what [`CheckedHost::set`] wrote, and
+    /// what lies
     /// here now.
     #[must_use]
     pub fn named_by_the_operator(&self) -> BTreeSet<String> {
@@ -158,25 +117,31 @@ impl TestHost {
         named
     }
 
-    /// A job of its own, known to nobody yet.
+    /// A new job, for which no stage was called yet.
     pub fn job(&self) -> Rc<TestJob> {
         self.job_with(|_| {})
     }
 
-    /// As [`TestHost::job`], changed before its first call.
+    /// As [`CheckedHost::job`], changed before its first call.
     pub fn job_with(&self, change: impl FnOnce(&mut TestJob)) -> Rc<TestJob> {
         let number = self.next_job.replace(self.next_job.get() + 1);
         let folder = self.folder().join("runner").join(number.to_string());
         let state_dir = self.state_dir();
-        let mut job =
-            TestJob::new(folder, number, runner(), &self.config(), &state_dir, self.environment());
+        let mut job = TestJob::new(
+            folder,
+            number,
+            runner(),
+            &self.config(),
+            &state_dir,
+            self.environment().into_iter().collect(),
+        );
         change(&mut job);
         let job = Rc::new(job);
         self.jobs.borrow_mut().push(job.clone());
         job
     }
 
-    /// Another view of `job`: the same folder and files, called otherwise.
+    /// The same job with the same folder and files, and with another way to call its stages.
     pub fn same_job(&self, job: &TestJob, change: impl FnOnce(&mut TestJob)) -> Rc<TestJob> {
         let mut other = job.again();
         change(&mut other);
@@ -192,34 +157,17 @@ impl TestHost {
         job
     }
 
-    /// What every process of the product finds in its environment here.
-    #[must_use]
-    pub fn environment(&self) -> BTreeMap<OsString, OsString> {
-        let own = |name: &str| env::var_os(name);
-        let keys = self.cloud().access_keys();
-        [
-            ("PATH", own("PATH").unwrap_or_default()),
-            ("HOME", self.folder().into()),
-            ("AWS_ENDPOINT_URL_ECS", self.cloud().endpoint().into()),
-            ("AWS_ACCESS_KEY_ID", keys.access_key_id.clone().into()),
-            ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key.clone().into()),
-            ("AWS_EC2_METADATA_DISABLED", "true".into()),
-        ]
-        .map(|(name, value)| (name.into(), value))
-        .into()
-    }
-
     /// Starts `fargate-runner` with this site's configuration and these arguments, for no job.
     pub fn start<A: AsRef<OsStr>>(&self, arguments: &[A]) -> TestProcess {
         self.start_with(&self.config(), arguments)
     }
 
-    /// As [`TestHost::start`], with one pipe for stdout and stderr.
+    /// As [`CheckedHost::start`], with one pipe for stdout and stderr.
     pub fn start_joined<A: AsRef<OsStr>>(&self, arguments: &[A]) -> TestProcess {
         TestProcess::start_joined(self.command(&self.config(), arguments))
     }
 
-    /// As [`TestHost::start`], with another configuration file.
+    /// As [`CheckedHost::start`], with another configuration file.
     pub fn start_with<A: AsRef<OsStr>>(&self, config: &Path, arguments: &[A]) -> TestProcess {
         TestProcess::start(self.command(config, arguments), PipeReading::Always)
     }
@@ -231,7 +179,7 @@ impl TestHost {
         command
     }
 
-    /// A client of the cloud that is not the product's.
+    /// A client of the cloud that is not ours.
     #[must_use]
     pub fn ecs(&self) -> aws_sdk_ecs::Client {
         ecs::client(self.cloud())
@@ -249,10 +197,7 @@ impl TestHost {
     /// Every task of `job`, oldest first.
     #[must_use]
     pub fn tasks_of(&self, job: &TestJob) -> Vec<TaskRecord> {
-        let key = job.key();
-        let mut tasks = self.cloud().tasks();
-        tasks.retain(|task| invariants::job_of(task) == Some(key.as_str()));
-        tasks
+        self.host.tasks_of(job.key().as_str())
     }
 
     /// The one task of `job`.
@@ -280,13 +225,6 @@ impl TestHost {
         self.cloud().fail_until_cleared("DescribeTasks", fault);
     }
 
-    /// How often an operation was asked for.
-    #[must_use]
-    pub fn calls(&self, operation: &str) -> usize {
-        let requests = self.cloud().requests();
-        requests.iter().filter(|request| request.operation == operation).count()
-    }
-
     /// Cleans up after every job, checks what must always hold, and shuts the cloud down.
     ///
     /// # Panics
@@ -307,8 +245,7 @@ impl TestHost {
         invariants::no_odd_end(&jobs);
         invariants::no_secret_out(&self, &jobs, &secrets);
         invariants::tenant_wall(&self, &jobs);
-        let cloud = self.cloud.take().expect("it is there until here");
-        cloud.shutdown().await;
+        self.host.shut_down(PATIENCE).await.expect("a cloud that ends");
     }
 }
 
@@ -321,12 +258,20 @@ fn note_texts(value: &Value, texts: &mut BTreeSet<String>) {
     }
 }
 
-impl Drop for TestHost {
+impl Deref for CheckedHost {
+    type Target = TestHost;
+
+    fn deref(&self) -> &TestHost {
+        &self.host
+    }
+}
+
+impl Drop for CheckedHost {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("the operator's log:\n{}", self.log());
         } else {
-            assert!(self.cloud.is_none(), "a test ends with `TestHost::close`");
+            assert!(self.is_shut_down(), "a test ends with `CheckedHost::close`");
         }
     }
 }

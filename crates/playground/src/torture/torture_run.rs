@@ -1,69 +1,63 @@
-//! The cloud and the runner of one torture, in one temporary folder; plays jobs and harms them.
+//! The host and the runner of one torture: plays jobs and harms them.
 
-use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fargate_local_cloud::{CloudOptions, FaultRulesError, LocalCloud, TaskRecord};
+use fargate_local_cloud::{FaultRulesError, LocalCloud, TaskRecord};
 use fargate_model::job::JobIdentity;
-use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 
 use super::TortureError;
 use super::driver_setup::DriverSetup;
 use super::harm::{JOB, JobHarm, StopOrigin};
 use super::link::{DriverTaskLink, LinkTargets, LinkTraffic};
 use super::network::NetworkHarm;
-use super::plan::{TortureJob, WITNESS, guest};
+use super::plan::{OBSERVER_PORT, TortureJob, draw_job};
 use super::script_observer::ScriptObserver;
-use crate::environment;
 use crate::invariants::job_of;
 use crate::relay::TargetLookup;
 use crate::runner::{
     DriverCallEvent, DriverCallObserver, DriverProcessExit, GitLabVerdict, JobControl, KillTimes,
-    OUTPUT_LIMIT, PipeReadSpeed, PlayedJob, RunnerImitation, RunnerTimes, ScriptSource,
+    PipeReadSpeed, PlayedJob, RunnerImitation, RunnerTimes,
 };
 use crate::signals::TerminationSignals;
+use crate::test_host::{TestHost, TestHostOptions};
 
-/// How the log is read by who reads it slowly: about 1 MB a second.
+/// How a slow gitlab-runner reads the log: about 1 MB a second.
 const SLOWLY: PipeReadSpeed = PipeReadSpeed { piece: 8 * 1024, pause: Duration::from_millis(8) };
-/// For tasks to stop after the last job: the windows above, and a busy machine.
+/// Longest wait for tasks to stop after the last job. The windows are shorter; the machine may be busy.
 const SETTLE: Duration = Duration::from_secs(60);
-/// For the cloud to end.
+/// Longest wait for the cloud to end.
 const GOODBYE: Duration = Duration::from_secs(20);
-/// What drivers whose keys expire work as, in the Region of the cloud's own configuration.
+/// The role of drivers whose keys expire, and the Region of the cloud's own configuration.
 const ROLE: &str = "ci-manager";
 const REGION: &str = "eu-west-1";
-/// Between two looks at the tasks.
-const AGAIN: Duration = Duration::from_millis(25);
 
-/// See the module.
-pub struct TortureHost {
-    folder: TempDir,
-    cloud: LocalCloud,
+/// One host whose jobs are harmed.
+pub struct TortureRun {
+    host: TestHost,
     setup: DriverSetup,
     runner: RunnerImitation,
-    witness: ScriptObserver,
+    observer: ScriptObserver,
     seed: u64,
 }
 
-/// One job that is over, and what is known of it.
+/// What is known of one job that is over.
 pub struct TortureJobResult {
     /// The job and its harm.
-    pub guest: TortureJob,
+    pub planned: TortureJob,
     /// The key that its task and its state carry.
     pub key: String,
-    /// What came of it; none where its host was lost.
+    /// What came of it. None if its host was lost.
     pub outcome: Option<PlayedJob>,
     /// What happened between its driver and its task.
     pub traffic: LinkTraffic,
-    /// Its tasks that nobody had told to end when it was over.
+    /// Its tasks that were not told to end when it was over.
     pub left: Vec<String>,
 }
 
@@ -80,51 +74,36 @@ impl TortureJobResult {
     }
 }
 
-impl TortureHost {
-    /// Starts a cloud and writes the configuration.
+impl TortureRun {
+    /// Starts a host with its cloud.
     ///
     /// # Errors
     ///
-    /// [`TortureError`]
-    pub async fn build(driver: &Path, agent: PathBuf, seed: u64) -> Result<Self, TortureError> {
-        let folder = tempfile::Builder::new()
-            .prefix("fargate-torture-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir()?;
-        let options =
-            CloudOptions { folder: Some(folder.path().join("cloud")), ..CloudOptions::new(agent) };
-        let cloud = LocalCloud::serve(options).await?;
-        let log = folder.path().join("fargate-runner.log");
-        let text = cloud.configuration(&folder.path().join("state"));
-        let text = environment::with_log_file(&text, &log);
-        let role = cloud.add_role(REGION, ROLE, None);
-        let program = driver.to_owned();
-        let setup = DriverSetup { program, text, role, folder: folder.path().to_owned() };
-        let runner = RunnerImitation {
-            driver: setup.usual()?,
-            environment: environment::of_driver(&cloud.endpoint(), cloud.access_keys()),
-            builds_dir: "/builds".to_owned(),
-            cache_dir: "/cache".to_owned(),
-            short_token: "torture".to_owned(),
-            folder: folder.path().join("jobs"),
-            times: RunnerTimes {
-                kill: KillTimes { graceful: Duration::from_secs(15), force: GOODBYE },
-                prepare_pause: Duration::from_millis(100),
-                ..RunnerTimes::default()
-            },
-            output_limit: OUTPUT_LIMIT,
-            scripts: ScriptSource::Written,
+    /// [`TortureError`], if it does not start.
+    pub async fn start(driver: &Path, agent: &Path, seed: u64) -> Result<Self, TortureError> {
+        let host = TestHost::open(TestHostOptions::new(driver, agent, "fargate-torture-")).await?;
+        let setup = DriverSetup {
+            program: driver.to_owned(),
+            text: host.usual_configuration(),
+            role: host.cloud().add_role(REGION, ROLE, None),
+            folder: host.folder().to_owned(),
         };
-        std::fs::create_dir(&runner.folder)?;
-        let witness = ScriptObserver::listen().await?;
-        Ok(Self { folder, cloud, setup, runner, witness, seed })
+        let times = RunnerTimes {
+            kill: KillTimes { graceful: Duration::from_secs(15), force: GOODBYE },
+            prepare_pause: Duration::from_millis(100),
+            ..RunnerTimes::default()
+        };
+        let runner = host.runner("torture", times)?;
+        let runner = RunnerImitation { driver: setup.usual()?, ..runner };
+        let observer = ScriptObserver::listen().await?;
+        Ok(Self { host, setup, runner, observer, seed })
     }
 
-    /// Plays these jobs, so many at once.
+    /// Plays these jobs, `at_once` of them at the same time.
     ///
     /// # Errors
     ///
-    /// [`TortureError`]
+    /// [`TortureError`], if a signal comes or a job cannot be played.
     pub async fn play(
         self: &Arc<Self>,
         numbers: impl Iterator<Item = u64>,
@@ -136,10 +115,10 @@ impl TortureHost {
             played = self.play_in(&mut playing, numbers, at_once) => played,
             () = signals.next() => Err(TortureError::Interrupted),
         };
-        // Whatever ended it, no job is left to hold this house.
+        // Whatever ended it: no job may still use this run.
         playing.shutdown().await;
         let mut played = played?;
-        played.sort_by_key(|played| played.guest.number);
+        played.sort_by_key(|played| played.planned.number);
         Ok(played)
     }
 
@@ -155,8 +134,8 @@ impl TortureHost {
                 let Some(joined) = playing.join_next().await else { break };
                 played.push(joined.expect("a job that is played does not panic")?);
             }
-            let house = self.clone();
-            playing.spawn(async move { house.play_one(guest(house.seed, number)).await });
+            let run = self.clone();
+            playing.spawn(async move { run.play_one(draw_job(run.seed, number)).await });
         }
         while let Some(joined) = playing.join_next().await {
             played.push(joined.expect("a job that is played does not panic")?);
@@ -166,31 +145,34 @@ impl TortureHost {
 
     async fn play_one(
         self: &Arc<Self>,
-        guest: TortureJob,
+        planned: TortureJob,
     ) -> Result<TortureJobResult, TortureError> {
-        let url = &guest.job.git_info.repo_url;
+        let url = &planned.job.git_info.repo_url;
         let identity =
-            JobIdentity::from_repository(url, guest.job.job_info.project_id, guest.job.id)?;
+            JobIdentity::from_repository(url, planned.job.job_info.project_id, planned.job.id)?;
         let key = identity.key().as_str().to_owned();
-        let link = Arc::new(DriverTaskLink::open(guest.network.clone(), self.places(&key)).await?);
-        let harm = guest.harm.rules().map(str::to_owned);
+        let link =
+            Arc::new(DriverTaskLink::open(planned.network.clone(), self.places(&key)).await?);
+        let harm = planned.harm.rules().map(str::to_owned);
         for rules in [harm, link.rule()].into_iter().flatten() {
             self.add_rules(&rules, &key)?;
         }
-        if let JobHarm::SidecarEnds(sidecar) = guest.harm {
-            self.cloud.register(sidecar.definition()).map_err(TortureError::Definition)?;
+        if let JobHarm::SidecarEnds(sidecar) = planned.harm {
+            self.cloud().register(sidecar.definition()).map_err(TortureError::Definition)?;
         }
-        let mut runner = RunnerImitation { driver: self.setup.of(&guest)?, ..self.runner.clone() };
-        if guest.network == NetworkHarm::SlowReader {
+        let mut runner =
+            RunnerImitation { driver: self.setup.of(&planned)?, ..self.runner.clone() };
+        if planned.network == NetworkHarm::SlowReader {
             runner.times.reading = SLOWLY;
         }
         let control = JobControl::default();
         let running = Arc::new(Notify::new());
-        let watch = watch(&guest.harm, &control, &running, &link);
-        let job = guest.job.clone().with_variable(WITNESS, &self.witness.port().to_string());
+        let watch = watch(&planned.harm, &control, &running, &link);
+        let job =
+            planned.job.clone().with_variable(OBSERVER_PORT, &self.observer.port().to_string());
         let outcome = tokio::select! {
             outcome = runner.play(&job, &control, watch) => Some(outcome),
-            lost = self.harm_from_outside(&guest.harm, &key, &running) => match lost {
+            lost = self.harm_from_outside(&planned.harm, &key, &running) => match lost {
                 Ok(()) => None,
                 Err(error) => return Err(error),
             },
@@ -200,29 +182,30 @@ impl TortureHost {
             outcome.call("prepare").is_some_and(|call| call.exit == DriverProcessExit::Code(0))
         };
         if outcome.as_ref().is_some_and(prepared) && link.was_passed_by() {
-            return Err(TortureError::PassedBy { number: guest.number, seed: self.seed });
+            return Err(TortureError::PassedBy { number: planned.number, seed: self.seed });
         }
         let lives_on = |task: &TaskRecord| task.desired_status != "STOPPED";
-        let left = self.tasks_of(&key).into_iter().filter(lives_on).map(|task| task.arn).collect();
-        Ok(TortureJobResult { guest, key, outcome, traffic: link.close(), left })
+        let left =
+            self.host.tasks_of(&key).into_iter().filter(lives_on).map(|task| task.arn).collect();
+        Ok(TortureJobResult { planned, key, outcome, traffic: link.close(), left })
     }
 
     /// Gives the cloud rules for the tasks of a job.
     fn add_rules(&self, rules: &str, key: &str) -> Result<(), FaultRulesError> {
-        self.cloud.add_faults(rules.replace(JOB, &format!("task of job {key}")).parse()?)
+        self.cloud().add_faults(rules.replace(JOB, &format!("task of job {key}")).parse()?)
     }
 
-    /// Where the tasks of a job and of the others are to be found.
+    /// Finds the tasks of a job and those of other jobs.
     fn places(self: &Arc<Self>, key: &str) -> LinkTargets {
         let find = |wanted: fn(&TaskRecord, &str) -> bool| {
-            let (house, key) = (Arc::downgrade(self), key.to_owned());
+            let (run, key) = (Arc::downgrade(self), key.to_owned());
             TargetLookup::by(move || {
-                let house = house.upgrade()?;
+                let run = run.upgrade()?;
                 let lives = |task: &TaskRecord| task.last_status != "STOPPED";
-                let tasks = house.cloud.tasks().into_iter();
+                let tasks = run.cloud().tasks().into_iter();
                 let found = tasks.filter(|task| lives(task) && wanted(task, &key));
                 let address = found.filter_map(|task| task.address).next_back()?;
-                Some(SocketAddr::new(address, house.port()))
+                Some(SocketAddr::new(address, run.port()))
             })
         };
         LinkTargets {
@@ -234,12 +217,12 @@ impl TortureHost {
 
     /// The port of the cloud's endpoint, at which tasks listen as well.
     fn port(&self) -> u16 {
-        let endpoint = self.cloud.endpoint();
+        let endpoint = self.cloud().endpoint();
         let port = endpoint.trim_end_matches('/').rsplit(':').next();
         port.and_then(|port| port.parse().ok()).expect("the endpoint of a cloud names its port")
     }
 
-    /// Returns if the job's host is lost; then the calls of it are killed and none follows.
+    /// Returns if the job's host is lost. Then its calls are killed and no call follows.
     async fn harm_from_outside(
         &self,
         harm: &JobHarm,
@@ -248,8 +231,8 @@ impl TortureHost {
     ) -> Result<(), TortureError> {
         running.notified().await;
         let stop = |code: &str, reason: &str| {
-            for task in self.tasks_of(key) {
-                self.cloud.stop_task_from_outside(&task.arn, code, reason);
+            for task in self.host.tasks_of(key) {
+                self.cloud().stop_task_from_outside(&task.arn, code, reason);
             }
         };
         match harm {
@@ -266,53 +249,33 @@ impl TortureHost {
         std::future::pending().await
     }
 
-    /// Every task of a job.
+    /// Hears what the scripts say.
     #[must_use]
-    pub fn tasks_of(&self, key: &str) -> Vec<TaskRecord> {
-        self.cloud.tasks().into_iter().filter(|task| job_of(task) == Some(key)).collect()
-    }
-
-    /// Whom the scripts told.
-    #[must_use]
-    pub fn witness(&self) -> &ScriptObserver {
-        &self.witness
+    pub fn observer(&self) -> &ScriptObserver {
+        &self.observer
     }
 
     /// The cloud.
     #[must_use]
     pub fn cloud(&self) -> &LocalCloud {
-        &self.cloud
+        self.host.cloud()
     }
 
-    /// Where everything lies.
+    /// The host.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// The state folder.
-    #[must_use]
-    pub fn state_dir(&self) -> PathBuf {
-        self.folder().join("state")
+    pub fn host(&self) -> &TestHost {
+        &self.host
     }
 
     /// Waits until every task has stopped by itself, as long as the windows allow.
     pub async fn settle(&self) {
-        self.cloud.clear_faults();
-        self.witness.all_heard().await;
-        let mut looks = interval(AGAIN);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let stopped = async {
-            while self.cloud.live_tasks() > 0 {
-                looks.tick().await;
-            }
-        };
-        // Tasks that still live are what the oracle tells of.
-        let _ = timeout(SETTLE, stopped).await;
+        self.cloud().clear_faults();
+        self.observer.all_heard().await;
+        self.host.settle(SETTLE).await;
     }
 
-    /// `cleanup` of each job, so many at once, as the next call of those that nobody cleaned up; the
-    /// numbers of those where it failed.
+    /// Calls `cleanup` for each job, `at_once` at the same time, also for those that were cleaned up. Gives
+    /// the numbers of the jobs for which it failed.
     ///
     /// # Errors
     ///
@@ -325,11 +288,12 @@ impl TortureHost {
         let mut failed = Vec::new();
         for some in played.chunks(at_once) {
             let mut calls = JoinSet::new();
-            for TortureJobResult { guest, .. } in some {
-                let (house, number, response) = (self.clone(), guest.number, guest.job.response());
-                calls.spawn(async move {
-                    io::Result::Ok((number, house.clean_up_one(&response).await?))
-                });
+            for TortureJobResult { planned, .. } in some {
+                let (run, number, response) =
+                    (self.clone(), planned.number, planned.job.response());
+                calls.spawn(
+                    async move { io::Result::Ok((number, run.clean_up_one(&response).await?)) },
+                );
             }
             for ended in calls.join_all().await {
                 let (number, passed) = ended?;
@@ -361,14 +325,15 @@ impl TortureHost {
 
     /// Ends the cloud; keeps the folder where `keep`.
     pub async fn close(self, keep: bool) -> Option<PathBuf> {
-        let Self { folder, cloud, witness, .. } = self;
-        witness.close().await;
-        let _ = timeout(GOODBYE, cloud.shutdown()).await;
-        keep.then(|| folder.keep())
+        let Self { mut host, observer, .. } = self;
+        observer.close().await;
+        // What still runs then is named by the judge.
+        let _ = host.shut_down(GOODBYE).await;
+        keep.then(|| host.keep())
     }
 }
 
-/// Gives the orders of a harm when their moment comes, and tells that the script runs.
+/// Cancels, stops or aborts the job when its harm says so, and notifies when the script runs.
 fn watch(
     harm: &JobHarm,
     control: &JobControl,

@@ -1,18 +1,15 @@
-//! Everything that the demo starts, in one temporary folder, and its end.
+//! One demo: the host, the git server and the jobs that it starts, and their end.
 
-use std::fs::Permissions;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fargate_local_cloud::{CloudOptions, LocalCloud, TaskRecord, TaskTiming};
+use fargate_local_cloud::{TaskRecord, TaskTiming};
 use fargate_model::job::JobIdentity;
-use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::demo_display::DemoDisplay;
 use super::fault_rules::{DemoFaultCounts, DemoFaultRules};
@@ -20,15 +17,15 @@ use super::plan::{self, DemoJobPlan, ExpectedJobEnd};
 use super::progress::DemoProgress;
 use super::report::{DemoReport, DemoReportRow};
 use super::{DemoError, io_error};
-use crate::environment;
 use crate::git_server::{GitServer, make_repository};
 use crate::leftovers::{self, JobLeftovers};
 use crate::runner::{
-    DriverCallEvent, DriverCallObserver, DriverCommands, DriverOutputStream, JobControl, KillTimes,
-    PlayedJob, RunnerImitation, RunnerTimes, ScriptSource,
+    DriverCallEvent, DriverCallObserver, DriverOutputStream, JobControl, KillTimes, PlayedJob,
+    RunnerImitation, RunnerTimes,
 };
 use crate::signals::TerminationSignals;
 use crate::terminal::{TerminalCapabilities, size};
+use crate::test_host::{TestHost, TestHostOptions};
 
 /// The demo plays ECS at this part of its measured delays, so that a start can be seen.
 const PACE: f64 = 1.0 / 40.0;
@@ -43,10 +40,9 @@ const GOODBYE: Duration = Duration::from_secs(20);
 /// Room for the log of a job: more than the largest of the demo.
 const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;
 
-/// What runs beside the jobs.
-pub struct DemoHost {
-    folder: TempDir,
-    cloud: LocalCloud,
+/// The jobs of one demo, and what runs beside them.
+pub struct DemoRun {
+    host: TestHost,
     git: GitServer,
     jobs: Vec<DemoJob>,
     runner: RunnerImitation,
@@ -57,7 +53,7 @@ pub struct DemoHost {
 struct DemoJob {
     planned: DemoJobPlan,
     key: String,
-    /// Where its tries have their folders.
+    /// Where the folders of its attempts are.
     folder: PathBuf,
 }
 
@@ -75,54 +71,54 @@ struct RunningDemoJobs {
     controls: Vec<JobControl>,
 }
 
-impl DemoHost {
-    /// Makes the repository, starts the git server and the cloud, and writes the configuration.
+impl DemoRun {
+    /// Starts the host with its cloud, and the git server with its repository.
     ///
     /// # Errors
     ///
-    /// [`DemoError`]
-    pub async fn build(
+    /// [`DemoError`], if one of them does not start.
+    pub async fn start(
         driver: &Path,
-        agent: PathBuf,
+        agent: &Path,
         faults: Option<DemoFaultRules>,
     ) -> Result<Self, DemoError> {
-        let folder = tempfile::Builder::new()
-            .prefix("fargate-demo-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir()
-            .map_err(io_error("making a temporary folder"))?;
-        let repositories = folder.path().join("repositories");
+        let mut options = TestHostOptions::new(driver, agent, "fargate-demo-");
+        options.cloud.pace = TaskTiming::Measured { factor: PACE };
+        let host = TestHost::open(options).await?;
+        let repositories = host.folder().join("repositories");
         let commit = make_repository(&repositories, "group/project.git", &plan::REPOSITORY)
             .await
             .map_err(io_error("making the git repository"))?;
         let git =
             GitServer::serve(&repositories).await.map_err(io_error("starting the git server"))?;
-        let options = CloudOptions {
-            pace: TaskTiming::Measured { factor: PACE },
-            folder: Some(folder.path().join("cloud")),
-            ..CloudOptions::new(agent)
-        };
-        let cloud = LocalCloud::serve(options).await?;
         if let Some(faults) = &faults {
-            cloud.set_faults(faults.rules.clone());
+            host.cloud().set_faults(faults.rules.clone());
         }
-        let jobs = guests(plan::jobs(&git.host(), &commit), &folder.path().join("jobs"))?;
-        let runner = runner(driver, folder.path(), &cloud)
-            .map_err(io_error("writing the configuration of the driver"))?;
-        Ok(Self { folder, cloud, git, jobs, runner, faults })
+        let times = RunnerTimes {
+            kill: KillTimes { graceful: Duration::from_secs(15), force: Duration::from_secs(5) },
+            prepare_pause: Duration::from_millis(200),
+            ..RunnerTimes::default()
+        };
+        let runner =
+            host.runner("localdemo", times).map_err(io_error("making the folder of the jobs"))?;
+        let runner = RunnerImitation { output_limit: OUTPUT_LIMIT, ..runner };
+        let jobs = with_folders(plan::jobs(&git.host(), &commit), &runner.folder)?;
+        Ok(Self { host, git, jobs, runner, faults })
     }
 
     /// Plays all jobs and shows them meanwhile.
     ///
     /// # Errors
     ///
-    /// [`DemoError`]
+    /// [`DemoError`], if standard output cannot be written.
     pub async fn play(
         &self,
         abilities: TerminalCapabilities,
         signals: &mut TerminationSignals,
     ) -> Result<DemoOutcome, DemoError> {
-        let names = |guest: &DemoJob| (guest.planned.job.job_info.name.clone(), guest.key.clone());
+        let names = |planned_job: &DemoJob| {
+            (planned_job.planned.job.job_info.name.clone(), planned_job.key.clone())
+        };
         let board = Arc::new(DemoProgress::new(self.jobs.iter().map(names).collect()));
         let faults = self.faults.as_ref().map(DemoFaultRules::words);
         let mut show = DemoDisplay::open(abilities, self.jobs.len(), faults.as_deref())
@@ -136,15 +132,17 @@ impl DemoHost {
     }
 
     fn begin(&self, board: &Arc<DemoProgress>) -> RunningDemoJobs {
-        let seats = Arc::new(Semaphore::new(AT_ONCE));
+        let permits = Arc::new(Semaphore::new(AT_ONCE));
         let mut playing = RunningDemoJobs { jobs: JoinSet::new(), controls: Vec::new() };
-        for (index, guest) in self.jobs.iter().enumerate() {
+        for (index, planned_job) in self.jobs.iter().enumerate() {
             let control = JobControl::default();
             playing.controls.push(control.clone());
-            let runner = RunnerImitation { folder: guest.folder.clone(), ..self.runner.clone() };
-            let (planned, board, seats) = (guest.planned.clone(), board.clone(), seats.clone());
+            let runner =
+                RunnerImitation { folder: planned_job.folder.clone(), ..self.runner.clone() };
+            let (planned, board, permits) =
+                (planned_job.planned.clone(), board.clone(), permits.clone());
             playing.jobs.spawn(async move {
-                let _seat = seats.acquire_owned().await;
+                let _permit = permits.acquire_owned().await;
                 let watch = watch(index, &planned, &control, &board);
                 let outcome = runner.play(&planned.job, &control, watch).await;
                 board.finished(index, &outcome);
@@ -154,7 +152,7 @@ impl DemoHost {
         playing
     }
 
-    /// Until the last job has ended, or was given up after a signal.
+    /// Shows the jobs until the last one has ended, or was given up after a signal.
     async fn look_on(
         &self,
         mut playing: RunningDemoJobs,
@@ -188,31 +186,32 @@ impl DemoHost {
     }
 
     fn look(&self, board: &DemoProgress, show: &mut DemoDisplay) {
-        board.see(&self.cloud.tasks());
+        board.see(&self.host.cloud().tasks());
         // A terminal that went away does not keep the jobs from ending.
-        let _ = show.update(board, self.cloud.requests().len());
+        let _ = show.update(board, self.host.cloud().requests().len());
     }
 
     /// Waits until the tasks have stopped, looks for what is left, ends everything and reports.
     ///
     /// # Errors
     ///
-    /// [`DemoError`]
+    /// [`DemoError`], if the demo was interrupted, the cloud did not end, or standard output cannot be
+    /// written.
     pub async fn close(
         self,
         played: Result<DemoOutcome, DemoError>,
         abilities: TerminalCapabilities,
     ) -> Result<bool, DemoError> {
-        self.settle().await;
-        let Self { folder, cloud, git, jobs, faults, .. } = self;
-        let tasks = cloud.tasks();
-        let injected = faults.map(|faults| faults.injected(&cloud.faults()));
+        self.host.settle(SETTLE).await;
+        let Self { mut host, git, jobs, faults, .. } = self;
+        let tasks = host.cloud().tasks();
+        let injected = faults.map(|faults| faults.injected(&host.cloud().faults()));
         git.shutdown().await;
         let report = played.map(|played| {
             let interrupted = played.interrupted;
-            (report(played, &jobs, folder.path(), &tasks, injected), interrupted)
+            (report(played, &jobs, &host, &tasks, injected), interrupted)
         });
-        let closed = timeout(GOODBYE, cloud.shutdown()).await;
+        let closed = host.shut_down(GOODBYE).await;
         let (report, interrupted) = report?;
         if interrupted {
             return Err(DemoError::Interrupted(match report.leftovers.is_none() {
@@ -220,64 +219,26 @@ impl DemoHost {
                 false => format!("left behind: {}", report.leftovers),
             }));
         }
-        closed.map_err(|_| DemoError::CloudStays { seconds: GOODBYE.as_secs() })?;
-        print(&report, folder, abilities)
-    }
-
-    async fn settle(&self) {
-        let stopped = async {
-            while self.cloud.live_tasks() > 0 {
-                tokio::time::sleep(FRAME / 4).await;
-            }
-        };
-        // Tasks that do not stop in time are what the report is about.
-        let _ = timeout(SETTLE, stopped).await;
+        closed?;
+        print(&report, host, abilities)
     }
 }
 
-fn state_dir(folder: &Path) -> PathBuf {
-    folder.join("state")
-}
-
-/// The jobs of the plan with their keys and folders, which are made.
-fn guests(jobs: Vec<DemoJobPlan>, folder: &Path) -> Result<Vec<DemoJob>, DemoError> {
-    let mut guests = Vec::new();
+/// The jobs of the plan with their keys, and with folders, which this makes.
+fn with_folders(jobs: Vec<DemoJobPlan>, folder: &Path) -> Result<Vec<DemoJob>, DemoError> {
+    let mut with_folders = Vec::new();
     for planned in jobs {
         let job = &planned.job;
         let url = &job.git_info.repo_url;
         let identity = JobIdentity::from_repository(url, job.job_info.project_id, job.id)?;
         let folder = folder.join(&job.job_info.name);
         std::fs::create_dir_all(&folder).map_err(io_error("making the folder of a job"))?;
-        guests.push(DemoJob { key: identity.key().as_str().to_owned(), folder, planned });
+        with_folders.push(DemoJob { key: identity.key().as_str().to_owned(), folder, planned });
     }
-    Ok(guests)
+    Ok(with_folders)
 }
 
-/// The runner of all jobs, with the driver's configuration written.
-fn runner(driver: &Path, folder: &Path, cloud: &LocalCloud) -> io::Result<RunnerImitation> {
-    let configuration = folder.join("config.toml");
-    let log = folder.join("fargate-runner.log");
-    let text = environment::with_log_file(&cloud.configuration(&state_dir(folder)), &log);
-    std::fs::write(&configuration, text)?;
-    let configuration = configuration.to_string_lossy();
-    Ok(RunnerImitation {
-        driver: DriverCommands::new(driver, &["custom"], &["-c", &configuration]),
-        environment: environment::of_driver(&cloud.endpoint(), cloud.access_keys()),
-        builds_dir: "/builds".to_owned(),
-        cache_dir: "/cache".to_owned(),
-        short_token: "localdemo".to_owned(),
-        folder: folder.to_owned(),
-        times: RunnerTimes {
-            kill: KillTimes { graceful: Duration::from_secs(15), force: Duration::from_secs(5) },
-            prepare_pause: Duration::from_millis(200),
-            ..RunnerTimes::default()
-        },
-        output_limit: OUTPUT_LIMIT,
-        scripts: ScriptSource::Written,
-    })
-}
-
-/// Tells the board what happens, and cancels the job that must be cancelled once its script runs.
+/// Records what happens, and cancels the job that the plan cancels as soon as its script runs.
 fn watch(
     index: usize,
     planned: &DemoJobPlan,
@@ -303,28 +264,30 @@ fn watch(
 fn report(
     played: DemoOutcome,
     jobs: &[DemoJob],
-    folder: &Path,
+    host: &TestHost,
     tasks: &[TaskRecord],
     injected: Option<DemoFaultCounts>,
 ) -> DemoReport {
-    let state_dir = state_dir(folder);
-    let mut leftovers: JobLeftovers = leftovers::of_all(folder, &state_dir, tasks);
+    let state_dir = host.state_dir();
+    let mut leftovers: JobLeftovers = leftovers::of_all(host.folder(), &state_dir, tasks);
     let ends = played.outcomes.into_iter().zip(played.started_in);
-    let row =
-        |(guest, (outcome, started_in)): (&DemoJob, (Option<PlayedJob>, Option<Duration>))| {
-            DemoReportRow {
-                name: guest.planned.job.job_info.name.clone(),
-                differs: match (&outcome, &injected) {
-                    (Some(outcome), None) => guest.planned.differs(outcome),
-                    (Some(outcome), Some(_)) => guest.planned.is_unexplained(outcome),
-                    (None, _) => Some("it did not end".to_owned()),
-                },
-                instead: outcome.as_ref().and_then(|outcome| guest.planned.instead(outcome)),
-                outcome,
-                started_in,
-                leftovers: leftovers::of_job(&guest.key, &guest.folder, &state_dir, tasks),
-            }
-        };
+    let row = |(planned_job, (outcome, started_in)): (
+        &DemoJob,
+        (Option<PlayedJob>, Option<Duration>),
+    )| {
+        DemoReportRow {
+            name: planned_job.planned.job.job_info.name.clone(),
+            differs: match (&outcome, &injected) {
+                (Some(outcome), None) => planned_job.planned.differs(outcome),
+                (Some(outcome), Some(_)) => planned_job.planned.is_unexplained(outcome),
+                (None, _) => Some("it did not end".to_owned()),
+            },
+            instead: outcome.as_ref().and_then(|outcome| planned_job.planned.instead(outcome)),
+            outcome,
+            started_in,
+            leftovers: leftovers::of_job(&planned_job.key, &planned_job.folder, &state_dir, tasks),
+        }
+    };
     let rows: Vec<DemoReportRow> = jobs.iter().zip(ends).map(row).collect();
     rows.iter().for_each(|row| leftovers.merge(&row.leftovers));
     DemoReport { rows, took: played.took, leftovers, injected }
@@ -333,11 +296,11 @@ fn report(
 /// Prints the report; where something differs the folder stays, with the logs in it.
 fn print(
     report: &DemoReport,
-    folder: TempDir,
+    host: TestHost,
     abilities: TerminalCapabilities,
 ) -> Result<bool, DemoError> {
     let planned = report.as_planned();
-    let path = folder.path().to_owned();
+    let path = host.folder().to_owned();
     if report.keeps_logs() {
         for row in &report.rows {
             if let Some(outcome) = &row.outcome {
@@ -345,7 +308,7 @@ fn print(
                 let _ = std::fs::write(path.join(format!("{}.log", row.name)), &outcome.trace);
             }
         }
-        let _kept = folder.keep();
+        let _kept = host.keep();
     }
     let columns = size().map(|size| size.columns);
     let text = report.text(columns, &path, abilities).join("\n");
