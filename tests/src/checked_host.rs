@@ -81,8 +81,8 @@ impl CheckedHost {
             next_job: Cell::new(FIRST_JOB),
         };
         site.set("log_level", "debug");
-        site.set("defaults.timeouts.poll_min", "20ms");
-        site.set("defaults.timeouts.poll_max", "200ms");
+        site.set("defaults.timeouts.ecs_poll_min", "20ms");
+        site.set("defaults.timeouts.ecs_poll_max", "200ms");
         site
     }
 

@@ -48,7 +48,7 @@ impl AwsAccount {
     /// with the CA bundle or the proxies.
     pub async fn open(region: Option<String>, profile: &JobProfile) -> Result<Self, CauseReport> {
         let timeouts = &profile.timeouts;
-        let http = AwsHttpClient::new(&profile.account)?;
+        let http = AwsHttpClient::new(&profile.account())?;
         let profiles = AwsProfiles::read();
         if !is_environment() {
             profiles.check()?;
@@ -57,7 +57,7 @@ impl AwsAccount {
         endpoints.check()?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http.clone())
-            .timeout_config(limits(timeouts, timeouts.api_attempt))
+            .timeout_config(limits(timeouts, timeouts.aws_attempt))
             .profile_files(profiles.files())
             .profile_name(profiles.selected_for_sdk())
             .no_credentials()
@@ -85,21 +85,21 @@ impl AwsAccount {
             config,
             http,
             region,
-            attempt: timeouts.api_attempt,
+            attempt: timeouts.aws_attempt,
             endpoints,
-            connect: timeouts.api_connect,
+            connect: timeouts.aws_connect,
             kept: Vec::new(),
         };
         // Its keys are masked from here on, also where they only sign for a role.
         account.take_credentials_from(SharedCredentialsProvider::new(HostCredentials {
             http: account.http.clone(),
             region: account.region.clone(),
-            timeouts: limits(timeouts, timeouts.api_attempt),
-            limit: timeouts.api_operation,
+            timeouts: limits(timeouts, timeouts.aws_attempt),
+            limit: timeouts.aws_call,
         }));
-        if let Some(role) = &profile.account.role {
+        if let Some(role) = &profile.account().role {
             // Within the time of the call that waits for it, so that STS is named and not ECS.
-            let limits = limits(timeouts, timeouts.api_attempt.mul_f64(0.8));
+            let limits = limits(timeouts, timeouts.aws_attempt.mul_f64(0.8));
             let base = account.config.to_builder().timeout_config(limits).build();
             let provider = RoleProvider::new(role, account.endpoint("sts"), &base).await;
             account.take_credentials_from(SharedCredentialsProvider::new(provider));
@@ -216,10 +216,10 @@ fn is_region(name: &str) -> bool {
 
 fn limits(timeouts: &JobTimeouts, attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(timeouts.api_connect)
-        .read_timeout(timeouts.api_attempt)
+        .connect_timeout(timeouts.aws_connect)
+        .read_timeout(timeouts.aws_attempt)
         .operation_attempt_timeout(attempt)
-        .operation_timeout(timeouts.api_operation)
+        .operation_timeout(timeouts.aws_call)
         .build()
 }
 

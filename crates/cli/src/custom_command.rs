@@ -175,8 +175,8 @@ fn run_script(
             return Err(error);
         }
     };
-    let result =
-        StateFolder::open(&settings.state_dir, profile.timeouts.lock).map_err(StageError::from);
+    let result = StateFolder::open(&settings.state_dir, profile.timeouts.state_lock)
+        .map_err(StageError::from);
     let result = result.and_then(|folder| {
         let key = response.identity.key();
         let ran = gitlab::run(&folder, &key, profile, run.script(), &mut console);

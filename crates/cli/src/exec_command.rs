@@ -94,7 +94,7 @@ fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &s
     };
     let report = runtime.block_on(exec(settings, job, &mut console, &mut told));
     drop(status);
-    conclude(args, name, &report, console.is_mid_line(), settings.profile.timeouts.exec_idle)
+    conclude(args, name, &report, console.is_mid_line(), settings.profile.timeouts.exec_task_idle)
 }
 
 fn tell(status: &mut StatusLine, event: &TaskStartEvent<'_>) {

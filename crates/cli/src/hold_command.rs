@@ -81,7 +81,7 @@ fn folder(global: &GlobalFlags) -> Result<(StateFolder, PathBuf), String> {
     }
     let debug = if global.debug { log::DebugMode::Stderr } else { log::DebugMode::Off };
     log::start(&config, debug, &[]);
-    let lock = fargate_config::JobTimeouts::default().lock;
+    let lock = fargate_config::JobTimeouts::default().state_lock;
     let root = config.state_dir;
     // Before anything is made in it.
     folder_owner::by_this_user(&root)?;

@@ -1,7 +1,7 @@
 //! One value at a time: what it may be, and what is allowed instead.
 //!
 //! A check knows neither the key nor the file; `reader` adds both. Rules that need a second value
-//! are in `fit`.
+//! are in `conflicts`; values that are one of a few words are in `keyword`.
 
 use fargate_model::id::TaskOwner;
 use fargate_model::region::AwsPartition;
@@ -46,36 +46,9 @@ impl ValueRefusal {
 
 pub(crate) type CheckResult<T> = Result<T, ValueRefusal>;
 
-/// A closed set of words.
-pub(crate) trait ConfigKeyword: Copy + 'static {
-    fn all() -> &'static [Self];
-    fn word(self) -> &'static str;
-}
-
 /// What was given, harmless and short, in quotes.
 pub(crate) fn quoted(given: &str) -> String {
     format!("\"{}\"", escape_within(given, 60))
-}
-
-pub(crate) fn word<T: ConfigKeyword>(given: &str) -> CheckResult<T> {
-    let known = T::all().iter().copied().find(|value| value.word() == given);
-    known.ok_or_else(|| {
-        let words: Vec<_> = T::all().iter().map(|value| format!("`{}`", value.word())).collect();
-        let is = if words.len() == 1 { "allowed is" } else { "allowed are" };
-        let refusal = ValueRefusal::new(format!("{is} {}", words.join(", ")));
-        let same = T::all().iter().find(|value| value.word().eq_ignore_ascii_case(given));
-        match same {
-            Some(value) => refusal.hint(format!("write it as `\"{}\"`", value.word())),
-            None => refusal,
-        }
-    })
-}
-
-pub(crate) fn host_key(given: &str) -> CheckResult<crate::HostKey> {
-    word(given).map_err(|refusal| match given {
-        "sts" => ValueRefusal::new(format!("which is for a later version; {}", refusal.allowed)),
-        _ => refusal,
-    })
 }
 
 pub(crate) fn owner(given: &str) -> CheckResult<String> {

@@ -1,52 +1,14 @@
-//! What a whole file says, and the profiles one can ask it for.
+//! The top of the file, what a whole file says, and the profiles one can ask it for.
 
 use std::path::PathBuf;
 
-use crate::check_profile;
-use crate::document::ConfigDocument;
+use crate::document::{ConfigDocument, ConfigGrammar};
+use crate::keyword::{LogFormat, LogLevel};
 use crate::problem::{ConfigError, ConfigProblem};
-use crate::profile::{JobProfile, words};
-use crate::{import, keys, show};
-
-/// Where the state of jobs is kept unless the file says otherwise.
-pub(crate) const DEFAULT_STATE_DIR: &str = "/var/lib/fargate-runner";
-
-words! {
-    /// How much goes into the operator's log.
-    LogLevel {
-        /// What ended a stage.
-        Error = "error",
-        /// Also what was worked round.
-        Warn = "warn",
-        /// Also each step.
-        Info = "info",
-        /// Also each AWS call.
-        Debug = "debug",
-        /// Also each frame of the session protocol, without its contents.
-        Trace = "trace",
-    }
-}
-
-words! {
-    /// How a line of the operator's log is written.
-    LogFormat {
-        /// One JSON object.
-        Json = "json",
-        /// For people, with colours.
-        Text = "text",
-        /// For people, without colours.
-        TextSimple = "text-simple",
-    }
-}
-
-/// The grammar that a file is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfigGrammar {
-    /// Our own: the file has `config_version`.
-    Own,
-    /// That of GitLab's Fargate driver, with what of ours may stand in it.
-    GitLab,
-}
+use crate::row::{keyword, path, text};
+use crate::settings::JobProfile;
+use crate::table::settings_table;
+use crate::{check, conflicts, unknown_key};
 
 /// A configuration together with what was noticed while it was read.
 #[derive(Clone, Debug)]
@@ -59,37 +21,48 @@ pub struct LoadedConfig {
     pub notices: Vec<ConfigProblem>,
 }
 
-/// A whole configuration file, checked.
-#[derive(Clone, Debug)]
-pub struct RunnerConfig {
-    /// The manager host's name in `startedBy`; `None` for the id kept in the state folder.
-    pub owner: Option<String>,
-    /// Folder for the state of jobs.
-    pub state_dir: PathBuf,
-    /// The operator's log; `None` for journald. Only in a file of GitLab's driver it may be
-    /// relative, and is then meant from the working directory.
-    pub log_file: Option<PathBuf>,
-    /// How much goes into the operator's log.
-    pub log_level: LogLevel,
-    /// How its lines are written.
-    pub log_format: LogFormat,
-    pub(crate) document: ConfigDocument,
+settings_table! {
+    /// A whole configuration file, checked. The fields are the keys at its top, which no profile has.
+    #[derive(Clone, Debug)]
+    pub struct RunnerConfig {
+        beside {
+            /// Everything else in the file.
+            pub(crate) document: ConfigDocument,
+        }
+        /// Who starts tasks, as ECS shows it in `startedBy`: one name per manager host, 1 to 128 ASCII
+        /// letters, digits, `-`, `_` and `/`.
+        pub owner: Option<String> = text(check::owner)
+            .or_absent("an id made once and kept in the state folder")
+            .example("\"ci-host-1\""),
+        /// Folder on this host for the state of jobs. An absolute path; the user of gitlab-runner
+        /// writes it.
+        pub state_dir: PathBuf =
+            path(check::absolute_path).or_text("/var/lib/fargate-runner"),
+        /// The operator's log. An absolute path.
+        // Only in a file of GitLab's driver, or from a flag, it may be relative. It is then meant from
+        // the working directory.
+        pub log_file: Option<PathBuf> = path(check::absolute_path)
+            .or_absent("journald")
+            .example("\"/var/log/fargate-runner.jsonl\""),
+        /// How much goes into the operator's log: `"error"`, `"warn"`, `"info"`, `"debug"` or `"trace"`.
+        pub log_level: LogLevel = keyword::<LogLevel>().or_text("info"),
+        /// How a line of that log is written: `"json"`, or for people `"text"` (with colours) or
+        /// `"text-simple"`.
+        pub log_format: LogFormat = keyword::<LogFormat>().or_text("json"),
+    }
 }
 
 impl RunnerConfig {
+    /// What the layers of a file make; they have been checked.
+    pub(crate) fn of(document: ConfigDocument) -> Self {
+        let values = document.top.clone();
+        Self::from_values(&values, document).expect("no key at the top of the file is required")
+    }
+
     /// The grammar that the file is written in.
     #[must_use]
     pub fn grammar(&self) -> ConfigGrammar {
         self.document.grammar
-    }
-
-    /// The same settings as a file in our own grammar, with comments on what can be better.
-    ///
-    /// What flags said is part of it. A relative `LogFile` cannot be said in our grammar and
-    /// becomes a comment.
-    #[must_use]
-    pub fn import(&self) -> String {
-        import::config(self)
     }
 
     /// The settings of `[profile.NAME]` on top of `[defaults]`, or of `[defaults]` alone.
@@ -102,20 +75,16 @@ impl RunnerConfig {
         let Some(name) = name else {
             return self.defaults_alone();
         };
-        let layer = self.document.profiles.iter().find(|(known, _)| known == name);
-        let (known, layer) = layer.ok_or_else(|| self.no_such_profile(name))?;
-        check_profile::profile(
-            self.document.merged(Some((known.as_str(), layer))),
-            &self.document.path,
-        )
+        let layer = self.document.profile(name).ok_or_else(|| self.no_such_profile(name))?;
+        conflicts::profile(self.document.merged(Some(layer)), &self.document.path)
     }
 
     fn defaults_alone(&self) -> Result<JobProfile, ConfigError> {
         let document = &self.document;
         let defaults = document.merged(None);
-        check_profile::profile(defaults.clone(), &document.path).map_err(|problems| {
+        conflicts::profile(defaults.clone(), &document.path).map_err(|problems| {
             let names = self.profile_names();
-            let missing: Vec<&str> = check_profile::missing_names(&defaults);
+            let missing: Vec<&str> = conflicts::missing_names(&defaults);
             let message = format!(
                 "`[defaults]` alone lacks `{}`; the file has {}",
                 missing.join("`, `"),
@@ -135,20 +104,10 @@ impl RunnerConfig {
         self.document.profiles.iter().map(|(name, _)| name.as_str()).collect()
     }
 
-    /// The effective settings as TOML in our grammar, each with where it comes from: those of one
-    /// profile, or for `None` of `[defaults]` and every profile.
-    ///
-    /// A profile that the file lacks is shown as a comment that says so; ask
-    /// [`RunnerConfig::profile`] first.
-    #[must_use]
-    pub fn show(&self, profile: Option<&str>) -> String {
-        show::config(self, profile)
-    }
-
     fn no_such_profile(&self, name: &str) -> ConfigError {
         let names = self.profile_names();
-        let nearest = keys::nearest(name, names.iter().copied());
-        let given = crate::check::quoted(name);
+        let nearest = unknown_key::nearest(name, names.iter().copied());
+        let given = check::quoted(name);
         let path = self.document.path.clone();
         if self.grammar() == ConfigGrammar::GitLab {
             let message =

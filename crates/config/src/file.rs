@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use fargate_model::text::escape;
 
 use crate::config::LoadedConfig;
-use crate::document::{UnknownKeyPolicy, parse_with};
 use crate::overrides::FlagOverrides;
+use crate::parse::parse_with;
 use crate::problem::{ConfigError, ConfigProblem};
+use crate::unknown_key::UnknownKeyPolicy;
 
 /// Where the file is looked for unless told otherwise.
 pub const DEFAULT_PATH: &str = "/etc/fargate-runner/config.toml";

@@ -10,25 +10,25 @@
 //!
 //! Source: the driver's `config/global.go` and `docs/README.md`.
 
-pub(crate) mod keys;
-
 use std::path::Path;
 
 use toml::de::DeValue;
 
-use crate::check::{self, CheckResult, ValueRefusal};
-use crate::check_profile;
-use crate::config::{ConfigGrammar, LoadedConfig, LogFormat, LogLevel, RunnerConfig};
-use crate::document::ConfigDocument;
-use crate::keys::ConfigSection;
+use crate::check;
+use crate::config::{LoadedConfig, RunnerConfig};
+use crate::document::{ConfigDocument, ConfigGrammar};
+use crate::gitlab_keys::{FARGATE, SSH, TASK_METADATA, TOP, known_sections, settings_keys};
+use crate::keyword::{self, HostKey, LaunchWord, LogFormat, PublicIp, Shell};
 use crate::layer::SettingsLayer;
 use crate::overrides::FlagOverrides;
 use crate::problem::{ConfigError, ConfigProblem};
-use crate::profile::{HostKey, LaunchMode, PublicIp, Shell};
-use crate::reader::{ConfigReader, ConfigTable, KeyLocation, LocatedValue};
+use crate::reader::{ConfigReader, ConfigTable};
+use crate::settings::SshSettings;
+use crate::table::SettingKind;
+use crate::value::{KeyLocation, LocatedValue, SettingValue, SettingsTable};
 
 /// The container into which that driver puts the public key.
-pub(crate) const CONTAINER: &str = "ci-coordinator";
+const CONTAINER: &str = "ci-coordinator";
 
 /// Its format of the log where the file names none.
 const DEFAULT_LOG_FORMAT: LogFormat = LogFormat::Text;
@@ -44,17 +44,12 @@ enum OptionalTable<'t> {
 }
 
 impl<'t> OptionalTable<'t> {
-    fn read(
-        reader: &mut ConfigReader<'_>,
-        top: &ConfigTable<'t>,
-        name: &str,
-        section: ConfigSection,
-    ) -> Self {
+    fn read(reader: &mut ConfigReader<'_>, top: &ConfigTable<'t>, name: &str) -> Self {
         if reader.value(top, name).is_none() {
             return Self::Absent;
         }
         let Some(table) = reader.table(top, name) else { return Self::Refused };
-        reader.unknown_keys(&table, section);
+        reader.unknown_keys(&table, name);
         Self::There(table)
     }
 
@@ -68,71 +63,79 @@ impl<'t> OptionalTable<'t> {
 
 /// Reads a file whose grammar is known to be this one.
 pub(crate) fn read(
-    mut reader: ConfigReader<'_>,
+    reader: ConfigReader<'_>,
     top: &ConfigTable<'_>,
     path: &Path,
     flags: &FlagOverrides,
 ) -> Result<LoadedConfig, ConfigError> {
-    reader.unknown_keys(top, ConfigSection::GitLabTop);
-    let fargate = OptionalTable::read(&mut reader, top, "Fargate", ConfigSection::Fargate);
-    let metadata =
-        OptionalTable::read(&mut reader, top, "TaskMetadata", ConfigSection::TaskMetadata);
-    let ssh = OptionalTable::read(&mut reader, top, "SSH", ConfigSection::GitLabSsh);
+    let mut reader = reader.loose().knowing(known_sections());
+    reader.unknown_keys(top, TOP);
+    let fargate = OptionalTable::read(&mut reader, top, FARGATE);
+    let metadata = OptionalTable::read(&mut reader, top, TASK_METADATA);
+    let ssh = OptionalTable::read(&mut reader, top, SSH);
     let mut notices = Vec::new();
     let defaults = layer(&mut reader, &fargate, &ssh, &mut notices);
-    let owner = reader.text(top, "owner", check::owner);
-    let directory =
-        metadata.table().and_then(|table| reader.text(table, "Directory", check::absolute_path));
-    let state_dir = reader.text(top, "state_dir", check::absolute_path).or(directory);
-    let log_file = reader.text(top, "LogFile", check::path);
-    notices.extend(log_file.as_ref().and_then(|given| relative_log_file(&reader, given)));
-    let log_level = reader.text(top, "LogLevel", log_level);
-    let log_format = reader.text(top, "LogFormat", log_format);
+    let values = top_values(&mut reader, top, &metadata);
+    notices.extend(relative_log_file(&reader, &values));
     let missing = missing(&reader, top, [&fargate, &metadata, &ssh], flags);
-    let places = [
-        ("owner", place(owner.as_ref())),
-        ("state_dir", place(state_dir.as_ref())),
-        ("log_file", place(log_file.as_ref())),
-        ("log_level", place(log_level.as_ref())),
-        ("log_format", Some(log_format.as_ref().map_or_else(implied, |given| given.place.clone()))),
-    ];
     let document = ConfigDocument {
         path: path.to_owned(),
         grammar: ConfigGrammar::GitLab,
-        flags: flags.layer(),
+        version: None,
+        top: flags.top().clone().over(values),
+        flags: flags.settings().clone(),
         defaults,
         profiles: Vec::new(),
-        top: places.into_iter().filter_map(|(name, place)| Some((name, place?))).collect(),
     };
     let (mut problems, mut warnings) = (reader.problems, reader.warnings);
     if problems.is_empty() {
-        problems.extend(check_profile::misfits(&document.merged(None), path));
+        problems.extend(document.conflicts());
     }
     problems.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
     problems.extend(missing);
-    let (Some(state_dir), true) = (state_dir, problems.is_empty()) else {
+    if !problems.is_empty() {
         return Err(ConfigError { problems });
-    };
+    }
     warnings.sort_by_key(|warning| warning.line);
-    let mut config = RunnerConfig {
-        owner: owner.map(|given| given.value),
-        state_dir: state_dir.value.into(),
-        log_file: log_file.map(|given| given.value.into()),
-        log_level: log_level.map_or(LogLevel::Info, |given| given.value),
-        log_format: log_format.map_or(DEFAULT_LOG_FORMAT, |given| given.value),
-        document,
-    };
-    flags.apply(&mut config);
-    Ok(LoadedConfig { config, warnings, notices })
+    Ok(LoadedConfig { config: RunnerConfig::of(document), warnings, notices })
 }
 
-fn place<T>(given: Option<&LocatedValue<T>>) -> Option<KeyLocation> {
-    given.map(|given| given.place.clone())
+/// The top of the file, and the folder of `[TaskMetadata]` for the state of jobs.
+fn top_values(
+    reader: &mut ConfigReader<'_>,
+    top: &ConfigTable<'_>,
+    metadata: &OptionalTable<'_>,
+) -> SettingsTable {
+    // The log has that driver's words and paths.
+    let (log, ours): (Vec<_>, Vec<_>) =
+        RunnerConfig::SECTION.keys.iter().partition(|key| key.name.starts_with("log_"));
+    let mut values = reader.values_of(top, ours);
+    let directory =
+        metadata.table().and_then(|table| reader.text(table, "Directory", check::absolute_path));
+    if let Some(directory) = directory {
+        values.set_if_absent("state_dir", || directory.map(|path| SettingValue::Path(path.into())));
+    }
+    for key in log {
+        let given = match key.name {
+            "log_level" => reader.text(top, key.name, keyword::logrus_level),
+            "log_format" => reader.text(top, key.name, keyword::log_format_in_any_case),
+            _ => reader.text(top, key.name, check::path),
+        };
+        let value = |text: String| match key.kind {
+            SettingKind::Path(_) => SettingValue::Path(text.into()),
+            _ => SettingValue::Text(text),
+        };
+        if let Some(given) = given {
+            values.set(key.name, given.map(value));
+        }
+    }
+    values.set_if_absent("log_format", || word(DEFAULT_LOG_FORMAT.as_str()));
+    values
 }
 
-/// The place of what the grammar says without a word in the file.
-fn implied() -> KeyLocation {
-    KeyLocation { line: None, key: String::new() }
+/// What the grammar says without a word in the file.
+fn word(text: &str) -> LocatedValue<SettingValue> {
+    LocatedValue::implied(SettingValue::text(text))
 }
 
 /// `[Fargate]` and `[SSH]` as one layer of ours.
@@ -143,16 +146,30 @@ fn layer(
     notices: &mut Vec<ConfigProblem>,
 ) -> SettingsLayer {
     let mut layer = match fargate.table() {
-        Some(table) => settings(reader, table, notices),
-        None => SettingsLayer::empty(None, KeyLocation { line: None, key: "Fargate".to_owned() }),
+        Some(table) => SettingsLayer {
+            name: None,
+            place: table.place.clone(),
+            values: settings(reader, table, notices),
+        },
+        None => SettingsLayer::empty(None, KeyLocation::without_line(FARGATE)),
     };
     if let Some(ssh) = ssh.table() {
-        let user = reader.text(ssh, "Username", check::user);
-        layer.user = reader.text(ssh, "User", check::user).or(user);
-        layer.port = port(reader, ssh);
-        layer.client_key = reader.text(ssh, "ClientKey", check::word);
+        let value = SettingValue::Table(ssh_values(reader, ssh));
+        layer.values.set("ssh", LocatedValue { value, place: ssh.place.clone() });
     }
     layer
+}
+
+fn ssh_values(reader: &mut ConfigReader<'_>, ssh: &ConfigTable<'_>) -> SettingsTable {
+    let keys = SshSettings::SECTION.keys.iter().filter(|key| key.name != "port");
+    let mut values = reader.values_of(ssh, keys);
+    if let Some(user) = reader.text(ssh, "Username", check::user) {
+        values.set_if_absent("user", || user.map(SettingValue::Text));
+    }
+    if let Some(port) = port(reader, ssh) {
+        values.set("port", port.map(SettingValue::Number));
+    }
+    values
 }
 
 /// `[Fargate]`, with what that driver does without being told.
@@ -160,29 +177,32 @@ fn settings(
     reader: &mut ConfigReader<'_>,
     table: &ConfigTable<'_>,
     notices: &mut Vec<ConfigProblem>,
-) -> SettingsLayer {
-    let mut layer = SettingsLayer::settings(reader, table, None);
-    let as_list =
-        |one: LocatedValue<String>| LocatedValue { value: vec![one.value], place: one.place };
-    let subnet = reader.text(table, "Subnet", check::subnet).map(as_list);
-    let group = reader.text(table, "SecurityGroup", check::security_group).map(as_list);
-    let addressed = public_ip(reader, table, layer.public_ip.is_some(), notices);
-    layer.subnets = layer.subnets.or(subnet);
-    layer.security_groups = layer.security_groups.or(group);
-    layer.public_ip = layer.public_ip.or(addressed);
-    layer.container = layer
-        .container
-        .or_else(|| Some(LocatedValue { value: CONTAINER.to_owned(), place: implied() }));
-    layer.launch = layer
-        .launch
-        .or_else(|| Some(LocatedValue { value: LaunchMode::ClusterDefault, place: implied() }));
-    layer.shell =
-        layer.shell.or_else(|| Some(LocatedValue { value: Shell::Runner, place: implied() }));
+) -> SettingsTable {
+    let mut values = reader.values_of(table, settings_keys());
+    let as_list = |one: LocatedValue<String>| {
+        one.map(|text| SettingValue::List(vec![SettingValue::Text(text)]))
+    };
+    if let Some(subnet) = reader.text(table, "Subnet", check::subnet) {
+        values.set_if_absent("subnets", || as_list(subnet));
+    }
+    if let Some(group) = reader.text(table, "SecurityGroup", check::security_group) {
+        values.set_if_absent("security_groups", || as_list(group));
+    }
+    let addressed = public_ip(reader, table, values.has("public_ip"), notices);
+    if let Some(addressed) = addressed {
+        let value = |meant: PublicIp| SettingValue::text(meant.as_str());
+        values.set_if_absent("public_ip", || addressed.map(value));
+    }
+    values.set_if_absent("container", || word(CONTAINER));
+    if !values.has("capacity_provider_strategy") {
+        values.set_if_absent("launch_type", || word(LaunchWord::Cluster.as_str()));
+    }
+    values.set_if_absent("shell", || word(Shell::Runner.as_str()));
     if reader.value(table, "HostKey").is_none() {
-        layer.host_key = Some(LocatedValue { value: HostKey::FirstUse, place: implied() });
+        values.set("host_key", word(HostKey::FirstUse.as_str()));
         notices.push(first_use(reader, table));
     }
-    layer
+    values
 }
 
 /// What `EnablePublicIP` and `UsePublicIP` mean together. Alone, the first one also decided which
@@ -238,16 +258,14 @@ fn first_use(reader: &ConfigReader<'_>, table: &ConfigTable<'_>) -> ConfigProble
     reader.problem(&table.place, message, Some(hint))
 }
 
-fn relative_log_file(
-    reader: &ConfigReader<'_>,
-    given: &LocatedValue<String>,
-) -> Option<ConfigProblem> {
-    (!given.value.starts_with('/')).then(|| {
+fn relative_log_file(reader: &ConfigReader<'_>, values: &SettingsTable) -> Option<ConfigProblem> {
+    let given: LocatedValue<std::path::PathBuf> = values.get("log_file")?;
+    given.value.is_relative().then(|| {
         let message = format!(
             "key `{}` is {}, a path from the working directory: gitlab-runner starts each stage in \
              a folder that it removes with the job, and the log with it",
             given.place.key,
-            check::quoted(&given.value)
+            check::quoted(&given.value.to_string_lossy())
         );
         let hint = "write an absolute path, or leave it out for journald".to_owned();
         reader.problem(&given.place, message, Some(hint))
@@ -262,14 +280,14 @@ fn missing(
     flags: &FlagOverrides,
 ) -> Option<ConfigProblem> {
     let state_dir = reader.value(top, "StateDir").is_some();
-    let task_definition = flags.layer().task_definition.is_some();
+    let task_definition = flags.settings().has("task_definition");
     let required: [(&OptionalTable<'_>, &str, &[&str], bool); 6] = [
-        (fargate, "Fargate", &["Cluster"], false),
-        (fargate, "Fargate", &["Subnet", "Subnets"], false),
-        (fargate, "Fargate", &["SecurityGroup", "SecurityGroups"], false),
-        (fargate, "Fargate", &["TaskDefinition"], task_definition),
-        (metadata, "TaskMetadata", &["Directory"], state_dir),
-        (ssh, "SSH", &["Username", "User"], false),
+        (fargate, FARGATE, &["Cluster"], false),
+        (fargate, FARGATE, &["Subnet", "Subnets"], false),
+        (fargate, FARGATE, &["SecurityGroup", "SecurityGroups"], false),
+        (fargate, FARGATE, &["TaskDefinition"], task_definition),
+        (metadata, TASK_METADATA, &["Directory"], state_dir),
+        (ssh, SSH, &["Username", "User"], false),
     ];
     let lacks = |given: &OptionalTable<'_>, names: &[&str]| match given {
         OptionalTable::Absent => true,
@@ -291,7 +309,7 @@ fn missing(
     let names: Vec<&str> = missing.iter().map(|(key, _)| key.as_str()).collect();
     let is = if verb == "key" { "is" } else { "are" };
     let message = format!("{verb} `{}` {is} missing", names.join("`, `"));
-    let place = KeyLocation { line: None, key: key.unwrap_or_default() };
+    let place = KeyLocation::without_line(&key.unwrap_or_default());
     let hint = why_missing(reader, top, &missing);
     Some(reader.problem(&place, message, hint))
 }
@@ -318,28 +336,7 @@ fn why_missing(
         );
     }
     let (_, name) = missing.first()?;
-    let section = [ConfigSection::Fargate, ConfigSection::TaskMetadata, ConfigSection::GitLabSsh];
-    let example = section.iter().find_map(|section| section.example(name));
+    let example =
+        [FARGATE, TASK_METADATA, SSH].iter().find_map(|table| reader.example(table, name));
     example.map(|line| format!("for example `{line}`"))
-}
-
-/// A level of logrus, in any case.
-///
-/// Source: logrus, `ParseLevel`.
-pub(crate) fn log_level(given: &str) -> CheckResult<LogLevel> {
-    match given.to_ascii_lowercase().as_str() {
-        "panic" | "fatal" | "error" => Ok(LogLevel::Error),
-        "warn" | "warning" => Ok(LogLevel::Warn),
-        "info" => Ok(LogLevel::Info),
-        "debug" => Ok(LogLevel::Debug),
-        "trace" => Ok(LogLevel::Trace),
-        _ => Err(ValueRefusal::new(
-            "allowed are `trace`, `debug`, `info`, `warn`, `warning`, `error`, `fatal`, `panic`",
-        )),
-    }
-}
-
-/// A format of the log, in any case.
-pub(crate) fn log_format(given: &str) -> CheckResult<LogFormat> {
-    check::word(&given.to_ascii_lowercase())
 }

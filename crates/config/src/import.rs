@@ -8,167 +8,84 @@ use std::fmt::Write as _;
 
 use fargate_model::text::escape;
 
-use crate::config::{DEFAULT_STATE_DIR, LogFormat, LogLevel, RunnerConfig};
-use crate::layer::SettingsLayer;
-use crate::profile::{HostKey, LaunchMode, PublicIp};
-use crate::reader::LocatedValue;
-use crate::show::{amount, key, launch_setting, string, strings};
-use crate::timeouts::TIMEOUT_KEYS;
+use crate::check::quoted;
+use crate::config::RunnerConfig;
+use crate::settings::{JobProfile, JobTimeouts};
+use crate::table::{SettingKey, SettingKind, SettingSection, duration, plain};
+use crate::toml_text::{toml_comment, toml_key};
+use crate::value::{SettingValue, SettingsTable};
 
-/// The whole text.
-pub(crate) fn config(config: &RunnerConfig) -> String {
-    let mut page = ImportText(String::new());
-    let path = escape(&config.document.path.display().to_string());
-    page.comment(&format!(
-        "The settings of {path} in Fargate Runner's own grammar.\n\
-         `fargate-runner config init` writes the reference, with every key there is."
-    ));
-    page.set("config_version", "1");
-    top(config, &mut page);
-    page.header("defaults");
-    let layer = config.document.merged(None);
-    place(&layer, &mut page);
-    task(&layer, &mut page);
-    trust(&layer, &mut page);
-    choices(&layer, &mut page);
-    account(&layer, &mut page);
-    tables(&layer, &mut page);
-    page.0
-}
-
-fn top(config: &RunnerConfig, page: &mut ImportText) {
-    if let Some(owner) = &config.owner {
-        page.set("owner", &string(owner));
-    }
-    let state_dir = config.state_dir.to_str().unwrap_or(DEFAULT_STATE_DIR);
-    page.about("The state of jobs, where `TaskMetadata.Directory` was.");
-    page.set("state_dir", &string(state_dir));
-    match config.log_file.as_ref().map(|path| (path.is_absolute(), path.to_str())) {
-        None => {}
-        Some((true, Some(path))) => page.set("log_file", &string(path)),
-        Some((_, path)) => page.about(&format!(
-            "The log file {} is relative and was lost with each job: here the log goes to journald.",
-            crate::check::quoted(path.unwrap_or("?"))
-        )),
-    }
-    if config.log_level != LogLevel::Info {
-        page.set("log_level", &string(config.log_level.as_str()));
-    }
-    if config.log_format != LogFormat::Json {
-        page.about("Better: \"json\", the default, which tools can search.");
-        page.set("log_format", &string(config.log_format.as_str()));
-    }
-}
-
-/// Cluster and network.
-fn place(layer: &SettingsLayer, page: &mut ImportText) {
-    page.text("cluster", layer.cluster.as_ref());
-    page.text("region", layer.region.as_ref());
-    if let Some(LocatedValue { value, .. }) = &layer.subnets {
-        if value.len() == 1 {
-            page.about(
-                "Better: several subnets, in different zones. They are tried in this order when one \
-                 has no capacity or no address left.",
-            );
+impl RunnerConfig {
+    /// The same settings as a file in our own grammar, with comments on what can be better.
+    ///
+    /// What flags said is part of it. A relative `LogFile` cannot be said in our grammar and
+    /// becomes a comment.
+    #[must_use]
+    pub fn import(&self) -> String {
+        let mut page = ImportText(String::new());
+        let path = escape(&self.document.path.display().to_string());
+        page.comment(&format!(
+            "The settings of {path} in Fargate Runner's own grammar.\n\
+             `fargate-runner config init` writes the reference, with every key there is."
+        ));
+        page.put(format_args!("config_version = 1"));
+        for key in RunnerConfig::SECTION.keys {
+            let given = self.document.top.value(key.name).map(|given| &given.value);
+            if let Some(value) = given.filter(|value| key.default_value().as_ref() != Some(value)) {
+                page.key(key, value);
+            }
         }
-        page.set("subnets", &strings(value));
-    }
-    page.list("security_groups", layer.security_groups.as_ref());
-    if let Some(LocatedValue { value, .. }) = &layer.public_ip {
-        if *value != PublicIp::None {
-            page.about("Better: \"none\", with private subnets behind a NAT gateway.");
-        }
-        page.set("public_ip", &string(value.as_str()));
+        page.header("defaults");
+        page.keys(JobProfile::SECTION, &self.document.merged(None).values, "defaults");
+        page.0
     }
 }
 
-/// What runs, and on what.
-fn task(layer: &SettingsLayer, page: &mut ImportText) {
-    page.text("task_definition", layer.task_definition.as_ref());
-    page.text("container", layer.container.as_ref());
-    if let Some(LocatedValue { value, .. }) = &layer.launch {
-        let (key, setting) = launch_setting(value);
-        if *value == LaunchMode::ClusterDefault {
-            page.about(
-                "The cluster's default capacity provider strategy decides. Better: \"FARGATE\", or a \
-                 `capacity_provider_strategy` of its own.",
-            );
+/// What a person should know about a value.
+fn advice(key: &str, value: &SettingValue) -> Option<&'static str> {
+    let is = |text: &str| *value == SettingValue::text(text);
+    match key {
+        "state_dir" => Some("The state of jobs, where `TaskMetadata.Directory` was."),
+        "log_format" => Some("Better: \"json\", the default, which tools can search."),
+        "subnets" if matches!(value, SettingValue::List(items) if items.len() == 1) => Some(
+            "Better: several subnets, in different zones. They are tried in this order when one \
+             has no capacity or no address left.",
+        ),
+        "public_ip" if !is("none") => {
+            Some("Better: \"none\", with private subnets behind a NAT gateway.")
         }
-        page.set(key, &setting);
-    }
-    page.text("platform_version", layer.platform_version.as_ref());
-    page.number("cpu", layer.cpu.as_ref());
-    page.number("memory", layer.memory.as_ref());
-    if let Some(LocatedValue { value, .. }) = &layer.enable_execute_command {
-        page.set("enable_execute_command", &value.to_string());
-    }
-    if let Some(LocatedValue { value, .. }) = &layer.shell {
-        page.set("shell", &string(value.as_str()));
-    }
-    page.text("builds_dir", layer.builds_dir.as_ref());
-    page.text("cache_dir", layer.cache_dir.as_ref());
-}
-
-fn trust(layer: &SettingsLayer, page: &mut ImportText) {
-    let Some(LocatedValue { value, .. }) = &layer.host_key else { return };
-    if *value == HostKey::FirstUse {
-        page.about(
+        "launch_type" if is("CLUSTER") => Some(
+            "The cluster's default capacity provider strategy decides. Better: \"FARGATE\", or a \
+             `capacity_provider_strategy` of its own.",
+        ),
+        "host_key" if is("first_use") => Some(
             "The first host key that a task shows is taken and pinned. Better: \"seed\", once the \
              image starts fargate-agent instead of sshd: then the key is proven before the first \
              byte, and a job starts sooner.",
-        );
+        ),
+        _ => None,
     }
-    page.set("host_key", &string(value.as_str()));
 }
 
-/// What a job may choose.
-fn choices(layer: &SettingsLayer, page: &mut ImportText) {
-    match &layer.job_task_definitions {
-        Some(LocatedValue { value, .. }) => page.set("job_task_definitions", &strings(value)),
-        None => page.about(
+/// What a person should know about a key that the file does not have.
+fn advice_on_absent(key: &str) -> Option<String> {
+    match key {
+        "job_task_definitions" => Some(
             "A job's variable FARGATE_TASK_DEFINITION chooses only what stands here, and so does \
              FARGATE_PLATFORM_VERSION with `job_platform_versions`. To allow some:\n\
-             job_task_definitions = [\"family:revision\"]",
+             job_task_definitions = [\"family:revision\"]"
+                .to_owned(),
         ),
-    }
-    page.list("job_platform_versions", layer.job_platform_versions.as_ref());
-}
-
-fn account(layer: &SettingsLayer, page: &mut ImportText) {
-    page.text("assume_role_arn", layer.role_arn.as_ref());
-    page.text("assume_role_external_id", layer.role_external_id.as_ref());
-    page.text("assume_role_session_name", layer.role_session_name.as_ref());
-    page.text("ca_bundle", layer.ca_bundle.as_ref());
-}
-
-/// The tables below `[defaults]`.
-fn tables(layer: &SettingsLayer, page: &mut ImportText) {
-    page.header("defaults.ssh");
-    page.text("user", layer.user.as_ref());
-    page.number("port", layer.port.as_ref());
-    if let Some(LocatedValue { value, .. }) = &layer.client_key {
-        page.set("client_key", &string(value.as_str()));
-    }
-    if layer.timeouts.is_empty() {
-        page.about(
-            "Every wait has a limit of its own, such as `start` (10m, from RunTask to the task's \
+        "timeouts" => Some(format!(
+            "Every wait has a limit of its own, such as `task_start` ({}, from RunTask to the task's \
              answer), under [defaults.timeouts].",
-        );
-    } else {
-        page.header("defaults.timeouts");
-        for given in TIMEOUT_KEYS {
-            if let Some(LocatedValue { value, .. }) = layer.timeouts.get(given.name) {
-                page.set(given.name, &amount(*value));
-            }
-        }
-    }
-    if layer.tags.is_empty() {
-        page.about("Tags for cost reports, such as team = \"build\", stand under [defaults.tags].");
-    } else {
-        page.header("defaults.tags");
-        for (tag, LocatedValue { value, .. }) in &layer.tags {
-            page.set(&key(tag), &string(value));
-        }
+            duration(JobTimeouts::default().task_start)
+        )),
+        "tags" => Some(
+            "Tags for cost reports, such as team = \"build\", stand under [defaults.tags]."
+                .to_owned(),
+        ),
+        _ => None,
     }
 }
 
@@ -183,20 +100,8 @@ impl ImportText {
         writeln!(self.0, "{line}").expect("a String takes all that is written");
     }
 
-    /// Lines of a comment, broken between words.
     fn comment(&mut self, text: &str) {
-        for paragraph in text.lines() {
-            let mut line = "#".to_owned();
-            for word in paragraph.split(' ') {
-                if line.chars().count() + 1 + word.chars().count() > WIDTH {
-                    self.put(format_args!("{line}"));
-                    line = "#".to_owned();
-                }
-                line.push(' ');
-                line.push_str(word);
-            }
-            self.put(format_args!("{line}"));
-        }
+        self.0.push_str(&toml_comment(text, WIDTH));
     }
 
     /// A comment on the setting that follows, after an empty line.
@@ -209,25 +114,47 @@ impl ImportText {
         self.put(format_args!("\n[{name}]"));
     }
 
-    fn set(&mut self, key: &str, value: &str) {
-        self.put(format_args!("{key} = {value}"));
-    }
-
-    fn text(&mut self, key: &str, given: Option<&LocatedValue<String>>) {
-        if let Some(given) = given {
-            self.set(key, &string(&given.value));
+    /// The keys of a section that the file has, and the tables below it.
+    fn keys(&mut self, section: &SettingSection, values: &SettingsTable, header: &str) {
+        for key in section.keys {
+            let given = values.value(key.name).map(|given| &given.value);
+            match given {
+                Some(SettingValue::Table(below)) if below.len() > 0 => {
+                    self.table(key, below, &format!("{header}.{}", key.name));
+                }
+                None | Some(SettingValue::Table(_)) => {
+                    if let Some(text) = advice_on_absent(key.name) {
+                        self.about(&text);
+                    }
+                }
+                Some(value) => self.key(key, value),
+            }
         }
     }
 
-    fn list(&mut self, key: &str, given: Option<&LocatedValue<Vec<String>>>) {
-        if let Some(given) = given {
-            self.set(key, &strings(&given.value));
+    fn table(&mut self, key: &SettingKey, below: &SettingsTable, header: &str) {
+        self.header(header);
+        if let SettingKind::Table(section) = key.kind {
+            return self.keys(section, below, header);
+        }
+        for (name, given) in below.iter() {
+            self.put(format_args!("{} = {}", toml_key(name), plain(&given.value)));
         }
     }
 
-    fn number(&mut self, key: &str, given: Option<&LocatedValue<u32>>) {
-        if let Some(given) = given {
-            self.set(key, &given.value.to_string());
+    fn key(&mut self, key: &SettingKey, value: &SettingValue) {
+        if let SettingValue::Path(path) = value
+            && (path.is_relative() || path.to_str().is_none())
+        {
+            return self.about(&format!(
+                "The log file {} is relative and was lost with each job: here the log goes to \
+                 journald.",
+                quoted(path.to_str().unwrap_or("?"))
+            ));
         }
+        if let Some(text) = advice(key.name, value) {
+            self.about(text);
+        }
+        self.put(format_args!("{} = {}", key.name, key.written(value)));
     }
 }

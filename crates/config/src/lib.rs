@@ -1,43 +1,58 @@
 //! The configuration file: its keys, defaults, checks and profiles.
 //!
 //! Two grammars are read: our own, and that of GitLab's Fargate driver (`gitlab`), which `import`
-//! writes again in ours. A file is read once, checked as a whole, and every problem is reported with its line, its dotted
-//! key, what was given and what is allowed. This crate reads that one file and nothing else: the
-//! environment, flags, AWS and the job are the business of its callers.
+//! writes again in ours. A file is read once and checked as a whole. Every problem is reported with its
+//! line, its dotted key, what was given and what is allowed. This crate reads that one file and nothing
+//! else: the environment, flags, AWS and the job are the business of its callers.
 //!
-//! Each key has one description (`keys` and `timeouts`), each value one check (`check`), and what
-//! only shows once a profile is put together is checked there (`fit`).
+//! Each key is one row of the settings table (`settings`, and `config` for the top of the file). To
+//! add a key, add a row and write the reference file anew, as `reference` says. Each value has one
+//! check (`check`, `keyword`, `role`), and what only shows once a profile is put together is checked
+//! in `conflicts`.
 
 mod check;
-mod check_profile;
 mod config;
+mod conflicts;
 mod document;
 mod file;
 mod gitlab;
+mod gitlab_keys;
 mod import;
-mod keys;
+mod keyword;
 mod layer;
 mod overrides;
+mod own_grammar;
+mod parse;
 mod problem;
-mod profile;
 mod reader;
+#[cfg(test)]
+mod reference;
 mod role;
+mod row;
+mod settings;
 mod show;
-mod strategy;
-mod timeouts;
+mod table;
+mod table_reader;
+#[cfg(test)]
+mod table_tests;
+mod toml_text;
+mod unknown_key;
+mod value;
 
-pub use config::{ConfigGrammar, LoadedConfig, LogFormat, LogLevel, RunnerConfig};
-pub use document::{UnknownKeyPolicy, parse, parse_with};
+pub use config::{LoadedConfig, RunnerConfig};
+pub use document::ConfigGrammar;
 pub use file::{
     DEFAULT_PATH, GITLAB_DEFAULT_PATH, MAX_FILE_BYTES, PATH_VARIABLE, load, load_with, locate,
 };
+pub use keyword::{ClientKeyKind, HostKey, LaunchType, LogFormat, LogLevel, PublicIp, Shell};
 pub use overrides::{FlagError, FlagOverrides};
+pub use parse::{parse, parse_with};
 pub use problem::{ConfigError, ConfigProblem};
-pub use profile::{
-    AccountSettings, ClientKeyKind, HostKey, JobProfile, LaunchMode, LaunchType, PublicIp,
-    RoleSettings, Shell, SshSettings, StrategyItem,
+pub use settings::{
+    AccountSettings, JobLimits, JobProfile, JobTimeouts, LaunchMode, RoleSettings, SshSettings,
+    StrategyItem,
 };
-pub use timeouts::JobTimeouts;
+pub use unknown_key::UnknownKeyPolicy;
 
 /// The commented default file: every key with its meaning, unit, allowed values and default. It is
 /// what `config init` writes, and the reference of the grammar.

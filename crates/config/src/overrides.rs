@@ -3,11 +3,10 @@
 
 use std::path::PathBuf;
 
-use crate::check::{self, CheckResult, quoted};
-use crate::config::{LogFormat, LogLevel, RunnerConfig};
-use crate::gitlab;
-use crate::layer::SettingsLayer;
-use crate::reader::{KeyLocation, LocatedValue};
+use crate::check::{self, ValueRefusal, quoted};
+use crate::keyword;
+use crate::table::TextCheck;
+use crate::value::{KeyLocation, LocatedValue, SettingValue, SettingsTable};
 
 /// A flag with a value that it cannot have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,11 +21,10 @@ pub struct FlagError {
 /// does for GitLab's driver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlagOverrides {
-    log_level: Option<LogLevel>,
-    log_file: Option<PathBuf>,
-    log_format: Option<LogFormat>,
-    task_definition: Option<String>,
-    platform_version: Option<String>,
+    /// Over the top of the file.
+    top: SettingsTable,
+    /// Over every profile.
+    settings: SettingsTable,
 }
 
 impl FlagOverrides {
@@ -36,14 +34,17 @@ impl FlagOverrides {
     ///
     /// If the word is another.
     pub fn log_level(mut self, given: Option<&str>) -> Result<Self, FlagError> {
-        self.log_level = checked("--log-level", given, gitlab::log_level)?;
+        set(&mut self.top, "log_level", "--log-level", given, keyword::logrus_level)?;
         Ok(self)
     }
 
     /// `--log-file`; a relative path is meant from the working directory.
     #[must_use]
     pub fn log_file(mut self, given: Option<PathBuf>) -> Self {
-        self.log_file = given.filter(|path| !path.as_os_str().is_empty());
+        if let Some(path) = given.filter(|path| !path.as_os_str().is_empty()) {
+            let place = KeyLocation::without_line("--log-file");
+            self.top.set("log_file", LocatedValue { value: SettingValue::Path(path), place });
+        }
         self
     }
 
@@ -53,7 +54,8 @@ impl FlagOverrides {
     ///
     /// If it is no format.
     pub fn log_format(mut self, given: Option<&str>) -> Result<Self, FlagError> {
-        self.log_format = checked("--log-format", given, gitlab::log_format)?;
+        let check = keyword::log_format_in_any_case;
+        set(&mut self.top, "log_format", "--log-format", given, check)?;
         Ok(self)
     }
 
@@ -63,7 +65,8 @@ impl FlagOverrides {
     ///
     /// If it cannot be a task definition.
     pub fn task_definition(mut self, given: Option<&str>) -> Result<Self, FlagError> {
-        self.task_definition = checked("--task-def", given, check::task_definition)?;
+        let check = check::task_definition;
+        set(&mut self.settings, "task_definition", "--task-def", given, check)?;
         Ok(self)
     }
 
@@ -73,54 +76,32 @@ impl FlagOverrides {
     ///
     /// If it is no platform version.
     pub fn platform_version(mut self, given: Option<&str>) -> Result<Self, FlagError> {
-        self.platform_version = checked("--platform-version", given, check::platform_version)?;
+        let check = check::platform_version;
+        set(&mut self.settings, "platform_version", "--platform-version", given, check)?;
         Ok(self)
     }
 
-    /// The settings of a profile among them.
-    pub(crate) fn layer(&self) -> SettingsLayer {
-        let placed = |value: &Option<String>, flag| {
-            value.clone().map(|value| LocatedValue { value, place: KeyLocation::of_flag(flag) })
-        };
-        SettingsLayer {
-            task_definition: placed(&self.task_definition, "--task-def"),
-            platform_version: placed(&self.platform_version, "--platform-version"),
-            ..SettingsLayer::empty(None, KeyLocation::of_flag("the flags"))
-        }
+    pub(crate) fn top(&self) -> &SettingsTable {
+        &self.top
     }
 
-    /// Puts those of the top level into a configuration.
-    pub(crate) fn apply(&self, config: &mut RunnerConfig) {
-        let mut said = |name: &'static str, flag| {
-            let top = &mut config.document.top;
-            top.retain(|(known, _)| *known != name);
-            top.push((name, KeyLocation::of_flag(flag)));
-        };
-        if let Some(level) = self.log_level {
-            said("log_level", "--log-level");
-            config.log_level = level;
-        }
-        if let Some(format) = self.log_format {
-            said("log_format", "--log-format");
-            config.log_format = format;
-        }
-        if let Some(file) = &self.log_file {
-            said("log_file", "--log-file");
-            config.log_file = Some(file.clone());
-        }
+    pub(crate) fn settings(&self) -> &SettingsTable {
+        &self.settings
     }
 }
 
-fn checked<T>(
+/// Sets a key to what a flag says, if it says something.
+fn set(
+    values: &mut SettingsTable,
+    name: &str,
     flag: &'static str,
     given: Option<&str>,
-    check: impl Fn(&str) -> CheckResult<T>,
-) -> Result<Option<T>, FlagError> {
-    let Some(given) = given.filter(|given| !given.is_empty()) else { return Ok(None) };
-    let refused = |refusal: check::ValueRefusal| FlagError {
-        flag,
-        given: quoted(given),
-        allowed: refusal.allowed,
-    };
-    check(given).map(Some).map_err(refused)
+    check: TextCheck,
+) -> Result<(), FlagError> {
+    let Some(given) = given.filter(|given| !given.is_empty()) else { return Ok(()) };
+    let refused =
+        |refusal: ValueRefusal| FlagError { flag, given: quoted(given), allowed: refusal.allowed };
+    let value = SettingValue::Text(check(given).map_err(refused)?);
+    values.set(name, LocatedValue { value, place: KeyLocation::without_line(flag) });
+    Ok(())
 }

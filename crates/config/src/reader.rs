@@ -1,6 +1,7 @@
 //! Walks a parsed TOML document by hand and keeps an account of every problem with its line.
 //!
-//! It knows kinds of values and how problems are worded, not which keys there are.
+//! It knows kinds of values and how problems are worded, not which keys there are: `table_reader`
+//! reads whole tables by the rows of the settings table.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -10,72 +11,13 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::check::{CheckResult, ValueRefusal, quoted};
-use crate::document::UnknownKeyPolicy;
-use crate::keys::{ConfigSection, UnknownKey};
 use crate::problem::ConfigProblem;
+use crate::unknown_key::{KeyMatching, KnownSection, UnknownKey, UnknownKeyPolicy};
+use crate::value::{KeyLocation, LocatedValue};
 
 /// After this many reports, unknown keys are named without a search for what was meant: a file of
 /// another kind, full of them, is answered as soon as any other.
 const MAX_EXPLAINED: usize = 100;
-
-/// How the keys of a file are compared with those that are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyMatching {
-    /// As they are written. What has an empty value is there.
-    Exact,
-    /// Without regard to case, `_` and `-`, as GitLab's driver takes `subnet` for `Subnet` and our
-    /// own names fit in. A key with an empty text counts as absent, as it does there.
-    Loose,
-}
-
-impl KeyMatching {
-    /// Whether a key of the file is the one that is known as `name`.
-    pub(crate) fn same(self, given: &str, name: &str) -> bool {
-        fn plain(text: &str) -> impl Iterator<Item = char> {
-            text.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase())
-        }
-        match self {
-            Self::Exact => given == name,
-            Self::Loose => plain(given).eq(plain(name)),
-        }
-    }
-}
-
-/// Where something stands in the file. Without a line, it is not in the file: a flag said it, or
-/// the grammar implies it.
-#[derive(Clone, Debug)]
-pub(crate) struct KeyLocation {
-    pub(crate) line: Option<usize>,
-    pub(crate) key: String,
-}
-
-impl KeyLocation {
-    /// Where a flag said it.
-    pub(crate) fn of_flag(flag: &str) -> Self {
-        Self { line: None, key: flag.to_owned() }
-    }
-
-    /// Where the value comes from, for a person who reads the effective settings.
-    pub(crate) fn origin(&self) -> String {
-        match self.line {
-            Some(line) => format!("line {line}"),
-            None if self.key.starts_with("--") => self.key.clone(),
-            None => "implied".to_owned(),
-        }
-    }
-
-    /// The key without its tables, in its own spelling.
-    pub(crate) fn own_name(&self) -> &str {
-        self.key.rsplit('.').next().unwrap_or_default()
-    }
-}
-
-/// A value and where it stands.
-#[derive(Clone, Debug)]
-pub(crate) struct LocatedValue<T> {
-    pub(crate) value: T,
-    pub(crate) place: KeyLocation,
-}
 
 /// A table of the document.
 #[derive(Clone, Debug)]
@@ -92,24 +34,44 @@ pub(crate) struct ConfigReader<'a> {
     lines: Vec<usize>,
     unknown: UnknownKeyPolicy,
     naming: KeyMatching,
+    /// Every section of the grammar; empty until the grammar is known.
+    known: Vec<KnownSection>,
     pub(crate) problems: Vec<ConfigProblem>,
     pub(crate) warnings: Vec<ConfigProblem>,
     /// Keys that a refused, unknown key probably meant.
-    pub(crate) meant: Vec<&'static str>,
+    pub(crate) meant: Vec<String>,
 }
 
 impl<'a> ConfigReader<'a> {
     pub(crate) fn new(path: &'a Path, text: &str, unknown: UnknownKeyPolicy) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(ends).collect();
-        let (problems, warnings, meant) = (Vec::new(), Vec::new(), Vec::new());
-        Self { path, lines, unknown, naming: KeyMatching::Exact, problems, warnings, meant }
+        Self {
+            path,
+            lines,
+            unknown,
+            naming: KeyMatching::Exact,
+            known: Vec::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            meant: Vec::new(),
+        }
+    }
+
+    /// The same account, for a grammar that has these sections.
+    pub(crate) fn knowing(self, known: Vec<KnownSection>) -> Self {
+        Self { known, ..self }
     }
 
     /// The same account, for a file whose keys are compared loosely and whose unknown keys are
     /// never more than a warning.
     pub(crate) fn loose(self) -> Self {
         Self { naming: KeyMatching::Loose, unknown: UnknownKeyPolicy::Warn, ..self }
+    }
+
+    /// A line that shows how a key of a section is written.
+    pub(crate) fn example(&self, section: &str, name: &str) -> Option<&str> {
+        self.known.iter().find(|known| known.name == section)?.example(name)
     }
 
     /// The line, from 1, of a byte offset.
@@ -313,10 +275,12 @@ impl<'a> ConfigReader<'a> {
         }
     }
 
-    /// Reports every key of `table` that `section` does not have, and keys that are the same one.
-    pub(crate) fn unknown_keys(&mut self, table: &ConfigTable<'_>, section: ConfigSection) {
-        let names = section.names();
-        let mut known: Vec<(&str, KeyLocation)> = Vec::new();
+    /// Reports every key of `table` that the section does not have, and keys that are the same one.
+    pub(crate) fn unknown_keys(&mut self, table: &ConfigTable<'_>, section: &str) {
+        let known = self.known.iter().find(|known| known.name == section);
+        let names: Vec<String> =
+            known.iter().flat_map(|known| known.keys.iter().map(|key| key.name.clone())).collect();
+        let mut seen: Vec<(&str, KeyLocation)> = Vec::new();
         let mut keys: Vec<_> = table.entries.keys().collect();
         keys.sort_by_key(|key| key.span().start);
         for key in keys {
@@ -324,8 +288,8 @@ impl<'a> ConfigReader<'a> {
             let place = self.place(table, given, key.span().start);
             match names.iter().find(|name| self.naming.same(given, name)) {
                 None => self.unknown_key(&place, given, section),
-                Some(name) => match known.iter().find(|(former, _)| former == name) {
-                    None => known.push((name, place)),
+                Some(name) => match seen.iter().find(|(former, _)| former == name) {
+                    None => seen.push((name, place)),
                     Some((_, former)) => {
                         let line = former.line.unwrap_or_default();
                         let rest = format!("is the same key as `{}` (line {line})", former.key);
@@ -336,18 +300,18 @@ impl<'a> ConfigReader<'a> {
         }
     }
 
-    fn unknown_key(&mut self, place: &KeyLocation, given: &str, section: ConfigSection) {
-        let stranger = match self.problems.len() + self.warnings.len() < MAX_EXPLAINED {
-            true => UnknownKey::in_section(section, given, self.naming),
+    fn unknown_key(&mut self, place: &KeyLocation, given: &str, section: &str) {
+        let answer = match self.problems.len() + self.warnings.len() < MAX_EXPLAINED {
+            true => UnknownKey::in_section(&self.known, section, given, self.naming),
             false => UnknownKey::unexplained(),
         };
-        let message = format!("key `{}` {}", place.key, stranger.rest);
-        let problem = self.problem(place, message, stranger.hint);
+        let message = format!("key `{}` {}", place.key, answer.rest);
+        let problem = self.problem(place, message, answer.hint);
         match self.unknown {
             UnknownKeyPolicy::Warn => self.warnings.push(problem),
             UnknownKeyPolicy::Refuse => {
                 self.problems.push(problem);
-                self.meant.extend(stranger.meant);
+                self.meant.extend(answer.meant);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The role that is assumed before any call: what its ARN, external id and session name may be.
 //!
-//! Whether the role fits the Region is asked in `fit`.
+//! Whether the role fits the Region is asked in `conflicts`.
 
 use crate::check::{CheckResult, ValueRefusal};
 

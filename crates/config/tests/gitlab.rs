@@ -52,9 +52,9 @@ fn what_the_file_does_not_say_is_as_that_driver_did_it() {
     assert_eq!((config.log_level, config.log_format), (LogLevel::Info, LogFormat::Text));
     assert_eq!(config.state_dir, Path::new("/opt/gitlab-runner/metadata"));
     let profile = config.profile(None).unwrap();
-    assert_eq!((profile.name, profile.region), (None, None));
+    assert_eq!((&profile.name, &profile.region), (&None, &None));
     assert_eq!(profile.container, "ci-coordinator");
-    assert_eq!(profile.launch, LaunchMode::ClusterDefault);
+    assert_eq!(profile.launch(), LaunchMode::ClusterDefault);
     assert_eq!((profile.host_key, profile.public_ip), (HostKey::FirstUse, PublicIp::None));
     assert_eq!(profile.ssh.client_key, ClientKeyKind::Ed25519);
     assert_eq!((profile.platform_version, profile.enable_execute_command), (None, false));
@@ -114,13 +114,13 @@ const ADDITIVE: &[AddedSetting] = &[
     ("", "Owner", "\"ci/1\"", |config, _| config.owner.as_deref() == Some("ci/1")),
     ("Fargate", "Container", "\"job\"", |_, p| p.container == "job"),
     ("Fargate", "LaunchType", "\"FARGATE\"", |_, p| {
-        p.launch == LaunchMode::Type(LaunchType::Fargate)
+        p.launch() == LaunchMode::Type(LaunchType::Fargate)
     }),
     (
         "Fargate",
         "CapacityProviderStrategy",
         "[{ Provider = \"FARGATE_SPOT\", WEIGHT = 2 }]",
-        |_, p| matches!(&p.launch, LaunchMode::Strategy(items) if items[0].weight == 2),
+        |_, p| matches!(&p.launch(), LaunchMode::Strategy(items) if items[0].weight == 2),
     ),
     ("Fargate", "CPU", "1024", |_, p| p.cpu_units == Some(1024)),
     ("Fargate", "Memory", "2048", |_, p| p.memory_mib == Some(2048)),
@@ -135,12 +135,12 @@ const ADDITIVE: &[AddedSetting] = &[
     }),
     ("Fargate", "JobPlatformVersions", "[\"1.4.0\"]", |_, p| p.job_platform_versions == ["1.4.0"]),
     ("Fargate", "AssumeRoleArn", "\"arn:aws:iam::123456789012:role/ci\"", |_, p| {
-        p.account.role.is_some()
+        p.account().role.is_some()
     }),
     ("Fargate", "CaBundle", "\"/etc/ca.pem\"", |_, p| {
-        p.account.ca_bundle.as_deref() == Some(Path::new("/etc/ca.pem"))
+        p.account().ca_bundle.as_deref() == Some(Path::new("/etc/ca.pem"))
     }),
-    ("Fargate.Timeouts", "PollMin", "\"1ms\"", |_, p| p.timeouts.poll_min.as_millis() == 1),
+    ("Fargate.Timeouts", "EcsPollMin", "\"1ms\"", |_, p| p.timeouts.ecs_poll_min.as_millis() == 1),
     ("Fargate.Tags", "Cost-Centre", "\"7\"", |_, p| p.tags["Cost-Centre"] == "7"),
     ("SSH", "ClientKey", "\"rsa\"", |_, p| p.ssh.client_key == ClientKeyKind::Rsa),
 ];
@@ -286,7 +286,7 @@ fn what_is_in_force_is_shown_in_our_grammar_with_its_origin() {
     insta::assert_snapshot!(upto, @r#"
     # effective settings of config.toml, a file of GitLab's Fargate driver
     config_version = 1 # default
-    # owner is not set: an id kept in the state folder
+    # owner is not set: an id made once and kept in the state folder
     state_dir = "/opt/gitlab-runner/metadata" # line 18
     log_file = "/var/log/fargate.log" # line 1
     log_level = "debug" # line 3
@@ -301,24 +301,26 @@ fn what_is_in_force_is_shown_in_our_grammar_with_its_origin() {
     container = "ci-coordinator" # implied
     launch_type = "CLUSTER" # implied
     platform_version = "1.4.0" # line 8
-    # cpu is not set
-    # memory is not set
+    # cpu is not set: that of the task definition
+    # memory is not set: that of the task definition
     host_key = "first_use" # implied
     public_ip = "assigned" # line 7
     enable_execute_command = true # line 6
     job_task_definitions = [] # default
     job_platform_versions = [] # default
-    # assume_role_arn is not set
-    # assume_role_external_id is not set
-    # assume_role_session_name is not set
-    # ca_bundle is not set
+    # assume_role_arn is not set: the credentials of this host
+    # assume_role_external_id is not set: the driver sends none
+    # assume_role_session_name is not set: "fargate-runner"
+    # ca_bundle is not set: AWS_CA_BUNDLE
     shell = "runner" # implied
-    # builds_dir is not set
-    # cache_dir is not set
+    # builds_dir is not set: the driver chooses
+    # cache_dir is not set: the driver chooses
 
     [defaults.ssh]
     user = "root" # line 16
     port = 2222 # line 15
     client_key = "ed25519" # default
+    keepalive_tries = 3 # default
+    rekey_after_mib = 1024 # default
     "#);
 }

@@ -54,15 +54,17 @@ const KEYS: &[(&str, &str, SettingKind)] = &[
     ("Fargate", "BuildsDir", SettingKind::Text),
     ("Fargate", "CacheDir", SettingKind::Text),
     ("Fargate", "Timeouts", SettingKind::Table),
+    ("Fargate", "Limits", SettingKind::Table),
     ("Fargate", "Tags", SettingKind::Table),
-    ("Fargate.Timeouts", "PollMin", SettingKind::Text),
-    ("Fargate.Timeouts", "Relaunches", SettingKind::Number),
+    ("Fargate.Timeouts", "EcsPollMin", SettingKind::Text),
+    ("Fargate.Limits", "TaskRelaunches", SettingKind::Number),
     ("Fargate.Tags", "team", SettingKind::Text),
     ("TaskMetadata", "Directory", SettingKind::Text),
     ("SSH", "Username", SettingKind::Text),
     ("SSH", "User", SettingKind::Text),
     ("SSH", "Port", SettingKind::Number),
     ("SSH", "ClientKey", SettingKind::Text),
+    ("SSH", "KeepaliveTries", SettingKind::Number),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]

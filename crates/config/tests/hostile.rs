@@ -58,7 +58,7 @@ fn full_of_theirs() -> String {
         .set("Fargate", "PublicIP", "\"none\"")
         .set("Fargate", "JobTaskDefinitions", "[\"a\"]")
         .set("Fargate", "AssumeRoleArn", "\"arn:aws:iam::123456789012:role/ci\"")
-        .set("Fargate.Timeouts", "PollMin", "\"1ms\"")
+        .set("Fargate.Timeouts", "EcsPollMin", "\"1ms\"")
         .set("Fargate.Tags", "team", "\"x\"")
         .set("SSH", "ClientKey", "\"rsa\"")
         .text()

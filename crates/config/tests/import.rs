@@ -44,9 +44,9 @@ const LINES: &[(&str, &str, &str)] = &[
     ("Fargate", "AssumeRoleArn", "\"arn:aws-us-gov:iam::123456789012:role/ci\""),
     ("Fargate", "CaBundle", "\"/etc/ca.pem\""),
     ("Fargate", "unknown", "1"),
-    ("Fargate.Timeouts", "Idle", "\"1h 30m\""),
-    ("Fargate.Timeouts", "poll-min", "\"1ms 5us\""),
-    ("Fargate.Timeouts", "RELAUNCHES", "0"),
+    ("Fargate.Timeouts", "TaskIdle", "\"1h 30m\""),
+    ("Fargate.Timeouts", "ecs-poll-min", "\"1ms 5us\""),
+    ("Fargate.Limits", "TASKRELAUNCHES", "0"),
     ("Fargate.Tags", "Team", "\"build\""),
     ("Fargate.Tags", "\"cost: centre\"", "\"\\u00e9 = 1\""),
     ("SSH", "Port", "0"),
@@ -154,9 +154,6 @@ fn an_import_says_what_can_be_better() {
     # or no address left.
     subnets = ["subnet-0a1"]
     security_groups = ["sg-0a1"]
-
-    # Better: "none", with private subnets behind a NAT gateway.
-    public_ip = "dialled"
     task_definition = "my-task-definition:1"
     container = "ci-coordinator"
 
@@ -164,23 +161,26 @@ fn an_import_says_what_can_be_better() {
     # `capacity_provider_strategy` of its own.
     launch_type = "CLUSTER"
     platform_version = "LATEST"
-    shell = "runner"
 
     # The first host key that a task shows is taken and pinned. Better: "seed", once the image starts
     # fargate-agent instead of sshd: then the key is proven before the first byte, and a job starts
     # sooner.
     host_key = "first_use"
 
+    # Better: "none", with private subnets behind a NAT gateway.
+    public_ip = "dialled"
+
     # A job's variable FARGATE_TASK_DEFINITION chooses only what stands here, and so does
     # FARGATE_PLATFORM_VERSION with `job_platform_versions`. To allow some:
     # job_task_definitions = ["family:revision"]
+    shell = "runner"
 
     [defaults.ssh]
     user = "root"
     port = 22
 
-    # Every wait has a limit of its own, such as `start` (10m, from RunTask to the task's answer), under
-    # [defaults.timeouts].
+    # Every wait has a limit of its own, such as `task_start` (10m, from RunTask to the task's answer),
+    # under [defaults.timeouts].
 
     # Tags for cost reports, such as team = "build", stand under [defaults.tags].
     "#);
@@ -193,7 +193,7 @@ fn the_import_of_a_file_with_everything_has_everything() {
         .set("Fargate", "Subnets", "[\"subnet-1\", \"subnet-2\"]")
         .set("Fargate", "HostKey", "\"seed\"")
         .set("Fargate", "JobTaskDefinitions", "[\"large\"]")
-        .set("Fargate.Timeouts", "Start", "\"5m\"")
+        .set("Fargate.Timeouts", "TaskStart", "\"5m\"")
         .set("Fargate.Tags", "team", "\"build\"");
     insta::assert_snapshot!(read(&file.text()).unwrap().config.import(), @r#"
     # The settings of config.toml in Fargate Runner's own grammar.
@@ -214,9 +214,6 @@ fn the_import_of_a_file_with_everything_has_everything() {
     region = "us-east-2"
     subnets = ["subnet-1", "subnet-2"]
     security_groups = ["sg-0a1"]
-
-    # Better: "none", with private subnets behind a NAT gateway.
-    public_ip = "assigned"
     task_definition = "test-task:1"
     container = "ci-coordinator"
 
@@ -224,17 +221,20 @@ fn the_import_of_a_file_with_everything_has_everything() {
     # `capacity_provider_strategy` of its own.
     launch_type = "CLUSTER"
     platform_version = "1.4.0"
-    enable_execute_command = true
-    shell = "runner"
     host_key = "seed"
+
+    # Better: "none", with private subnets behind a NAT gateway.
+    public_ip = "assigned"
+    enable_execute_command = true
     job_task_definitions = ["large"]
+    shell = "runner"
 
     [defaults.ssh]
     user = "root"
     port = 2222
 
     [defaults.timeouts]
-    start = "5m"
+    task_start = "5m"
 
     [defaults.tags]
     team = "build"

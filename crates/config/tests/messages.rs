@@ -29,8 +29,8 @@ fn a_misspelt_key_gets_its_nearest_and_an_example() {
     hint: a list is expected: `security_groups = ["sg-0a1"]`
     "#);
     assert_snapshot!(with("defaults.timeouts", "keep-alive", "\"1s\""), @r#"
-    config.toml:8: key `defaults.timeouts.keep-alive` is not known here, nearest is `keepalive`
-    hint: write it as in `keepalive = "15s"`
+    config.toml:8: key `defaults.timeouts.keep-alive` is not known here, nearest is `keepalive_interval`
+    hint: write it as in `keepalive_interval = "15s"`
     "#);
     assert_snapshot!(with("defaults.ssh", "Username", "\"root\""), @r#"
     config.toml:8: key `defaults.ssh.Username` is not known here, nearest is `user`
@@ -74,8 +74,8 @@ fn a_value_of_another_kind_is_named_with_what_is_expected() {
     config.toml:5: key `defaults.subnets` is a string, a list of 1 to 16 strings is expected
     hint: `subnets = ["subnet-0a1"]`
     "#);
-    assert_snapshot!(with("defaults.timeouts", "start", "600"), @r#"
-    config.toml:8: key `defaults.timeouts.start` is a whole number, a duration from 10ms to 6h in quotes is expected
+    assert_snapshot!(with("defaults.timeouts", "task_start", "600"), @r#"
+    config.toml:8: key `defaults.timeouts.task_start` is a whole number, a duration from 10ms to 6h in quotes is expected
     hint: write the unit: `"600s"`
     "#);
     assert_snapshot!(with("defaults", "ssh", "22"), @r#"
@@ -88,8 +88,8 @@ fn a_value_of_another_kind_is_named_with_what_is_expected() {
 #[test]
 fn a_value_outside_its_limits_is_named_with_what_is_allowed() {
     assert_snapshot!(with("defaults.ssh", "port", "70000"), @r#"config.toml:8: key `defaults.ssh.port` is 70000, a number from 1 to 65535 is expected"#);
-    assert_snapshot!(with("defaults.timeouts", "idle", "\"1500ms\""), @r#"config.toml:8: key `defaults.timeouts.idle` is "1500ms", whole seconds are expected, 1s to 1day"#);
-    assert_snapshot!(with("defaults.timeouts", "poll_min", "\"0s\""), @r#"config.toml:8: key `defaults.timeouts.poll_min` is "0s", allowed is 1ms to 1m"#);
+    assert_snapshot!(with("defaults.timeouts", "task_idle", "\"1500ms\""), @r#"config.toml:8: key `defaults.timeouts.task_idle` is "1500ms", whole seconds are expected, 1s to 1day"#);
+    assert_snapshot!(with("defaults.timeouts", "ecs_poll_min", "\"0s\""), @r#"config.toml:8: key `defaults.timeouts.ecs_poll_min` is "0s", allowed is 1ms to 1m"#);
     assert_snapshot!(with("defaults.timeouts", "prepare", "\"a while\""), @r#"
     config.toml:8: key `defaults.timeouts.prepare` is "a while", a duration from 10ms to 6h is expected
     hint: a number and its unit, such as `"200ms"`, `"30s"` or `"1h 30m"`
@@ -122,13 +122,13 @@ fn values_that_do_not_fit_each_other_name_both_and_the_place_of_the_other() {
     config.toml:12: key `profile.odd.memory` is 16384, which does not fit cpu 1024 (line 11), allowed: 2048, 3072, 4096, 5120, 6144, 7168, 8192
     hint: `memory = 8192`
     "#);
-    assert_snapshot!(file("defaults.timeouts", "start = \"20m\"\n"), @r#"
-    config.toml:8: key `defaults.timeouts.start` is 20m, more than `prepare` with 15m (default)
-    hint: `start` is at most `prepare`
+    assert_snapshot!(file("defaults.timeouts", "task_start = \"20m\"\n"), @r#"
+    config.toml:8: key `defaults.timeouts.task_start` is 20m, more than `prepare` with 15m (default)
+    hint: `task_start` is at most `prepare`
     "#);
-    assert_snapshot!(file("defaults.timeouts", "start = \"5m\"\n[profile.a.timeouts]\nprepare = \"1m\"\n"), @r#"
-    config.toml:10: key `profile.a.timeouts.prepare` is 1m, less than `start` with 5m (line 8)
-    hint: `start` is at most `prepare`
+    assert_snapshot!(file("defaults.timeouts", "task_start = \"5m\"\n[profile.a.timeouts]\nprepare = \"1m\"\n"), @r#"
+    config.toml:10: key `profile.a.timeouts.prepare` is 1m, less than `task_start` with 5m (line 8)
+    hint: `task_start` is at most `prepare`
     "#);
     assert_snapshot!(with("defaults", "launch_type", "\"FARGATE\"\ncapacity_provider_strategy = [{ provider = \"FARGATE\" }]"), @r#"
     config.toml:5: key `defaults.capacity_provider_strategy` stands beside `launch_type`, ECS takes one of the two
@@ -163,17 +163,17 @@ fn what_says_how_a_role_is_assumed_needs_one_of_the_right_partition() {
         "assume_role_external_id",
         "\"ci\"",
     );
-    let role = inherited.read().unwrap().config.profile(Some("a")).unwrap().account.role.unwrap();
+    let role = inherited.read().unwrap().config.profile(Some("a")).unwrap().account().role.unwrap();
     assert_eq!(role.external_id.as_deref(), Some("ci"));
 }
 
 #[test]
 fn the_reference_as_written_lacks_only_what_it_marks_as_required() {
     assert_snapshot!(report(REFERENCE), @r#"
-    config.toml:33: key `defaults.cluster` is missing
-      config.toml:33: key `defaults.subnets` is missing
-      config.toml:33: key `defaults.security_groups` is missing
-      config.toml:33: key `defaults.task_definition` is missing
+    config.toml:35: key `defaults.cluster` is missing
+      config.toml:35: key `defaults.subnets` is missing
+      config.toml:35: key `defaults.security_groups` is missing
+      config.toml:35: key `defaults.task_definition` is missing
     hint: for example `cluster = "ci"`
     "#);
 }

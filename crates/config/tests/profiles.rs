@@ -12,14 +12,14 @@ use insta::assert_snapshot;
 fn a_profile_inherits_key_by_key_and_tables_key_by_key_but_lists_as_a_whole() {
     let draft = ConfigDraft::least()
         .set("defaults.ssh", "user", "\"ci\"")
-        .set("defaults.timeouts", "idle", "\"3m\"")
-        .set("defaults.timeouts", "hello", "\"3s\"")
+        .set("defaults.timeouts", "task_idle", "\"3m\"")
+        .set("defaults.timeouts", "session_open", "\"3s\"")
         .set("defaults.tags", "team", "\"build\"")
         .set("defaults.tags", "cost", "\"1\"")
         .set("profile.big", "subnets", "[\"subnet-b\"]")
         .set("profile.big", "cpu", "4096")
         .set("profile.big.ssh", "port", "2222")
-        .set("profile.big.timeouts", "hello", "\"4s\"")
+        .set("profile.big.timeouts", "session_open", "\"4s\"")
         .set("profile.big.tags", "cost", "\"2\"");
     let config = draft.read().unwrap().config;
     let big = config.profile(Some("big")).unwrap();
@@ -27,9 +27,9 @@ fn a_profile_inherits_key_by_key_and_tables_key_by_key_but_lists_as_a_whole() {
     assert_eq!((big.cluster.as_str(), big.task_definition.as_str()), ("ci", "ci:7"));
     assert_eq!(big.subnets, ["subnet-b"]);
     assert_eq!((big.ssh.user.as_str(), big.ssh.port), ("ci", 2222));
-    assert_eq!(big.timeouts.idle, Duration::from_secs(180));
-    assert_eq!(big.timeouts.hello, Duration::from_secs(4));
-    assert_eq!(big.timeouts.start, Duration::from_secs(600));
+    assert_eq!(big.timeouts.task_idle, Duration::from_secs(180));
+    assert_eq!(big.timeouts.session_open, Duration::from_secs(4));
+    assert_eq!(big.timeouts.task_start, Duration::from_secs(600));
     let tags: Vec<_> = big.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(tags, [("cost", "2"), ("team", "build")]);
 
@@ -50,11 +50,11 @@ fn launch_type_and_strategy_are_one_choice_that_a_profile_may_turn_round() {
     let item =
         |provider: &str, weight, base| StrategyItem { provider: provider.into(), weight, base };
     assert_eq!(
-        config.profile(Some("spot")).unwrap().launch,
+        config.profile(Some("spot")).unwrap().launch(),
         LaunchMode::Strategy(vec![item("FARGATE_SPOT", 2, 0), item("FARGATE", 1, 1)])
     );
     assert_eq!(
-        config.profile(Some("plain")).unwrap().launch,
+        config.profile(Some("plain")).unwrap().launch(),
         LaunchMode::Type(LaunchType::Fargate)
     );
 }

@@ -111,13 +111,16 @@ fn the_reference_passes_once_its_required_lines_are_in_use() {
 
 #[test]
 fn every_limit_in_the_reference_is_the_one_that_is_compiled_in() {
-    let timeouts: Vec<_> =
-        paragraphs().into_iter().filter(|p| p.table == "defaults.timeouts").collect();
+    let limited = |paragraph: &ReferenceParagraph| {
+        ["defaults.timeouts", "defaults.limits"].contains(&paragraph.table.as_str())
+            || paragraph.settings.iter().any(|(key, _)| key == "keepalive_tries")
+            || paragraph.settings.iter().any(|(key, _)| key == "rekey_after_mib")
+    };
     let mut compared = 0;
-    for paragraph in timeouts {
+    for paragraph in paragraphs().into_iter().filter(limited) {
         for (key, value) in &paragraph.settings {
             let beyond = if value.starts_with('"') { "\"999days\"" } else { "999999" };
-            let draft = ConfigDraft::least().set("defaults.timeouts", key, beyond);
+            let draft = ConfigDraft::least().set(&paragraph.table, key, beyond);
             let said = draft.read().expect_err(key).to_string();
             let limits = said.rsplit_once("allowed is ").or(said.rsplit_once("a number from "));
             let limits = limits.expect(&said).1.trim_end_matches(" is expected");

@@ -32,9 +32,9 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("defaults", "builds_dir", "\"/my builds\""),
     ("defaults.ssh", "port", "2222"),
     ("defaults.ssh", "client_key", "\"rsa\""),
-    ("defaults.timeouts", "idle", "\"1h 30m\""),
-    ("defaults.timeouts", "poll_min", "\"1ms 5us 3ns\""),
-    ("defaults.timeouts", "relaunches", "0"),
+    ("defaults.timeouts", "task_idle", "\"1h 30m\""),
+    ("defaults.timeouts", "ecs_poll_min", "\"1ms 5us 3ns\""),
+    ("defaults.limits", "task_relaunches", "0"),
     ("defaults.tags", "team", "\"build\""),
     ("defaults.tags", "\"cost: centre\"", "\"\\u00e9 = 1\""),
     ("profile.a", "cluster", "\"other\""),
@@ -44,8 +44,8 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("profile.a", "cache_dir", "\"/cache\""),
     ("profile.a", "job_task_definitions", "[]"),
     ("profile.a.ssh", "user", "\"ci\""),
-    ("profile.a.timeouts", "idle", "\"20m\""),
-    ("profile.a.timeouts", "keepalive_tries", "7"),
+    ("profile.a.timeouts", "task_idle", "\"20m\""),
+    ("profile.a.ssh", "keepalive_tries", "7"),
     ("profile.a.tags", "team", "\"\""),
     ("profile.b-2", "host_key", "\"seed\""),
     ("profile.b-2", "launch_type", "\"CLUSTER\""),
@@ -92,7 +92,7 @@ proptest! {
 #[test]
 fn every_line_says_where_its_value_comes_from() {
     let config = ConfigDraft::least()
-        .set("defaults.timeouts", "idle", "\"3m\"")
+        .set("defaults.timeouts", "task_idle", "\"3m\"")
         .set("defaults.tags", "team", "\"build\"")
         .set("profile.spot", "capacity_provider_strategy", "[{ provider = \"FARGATE_SPOT\" }]")
         .read()
@@ -101,7 +101,7 @@ fn every_line_says_where_its_value_comes_from() {
     assert_snapshot!(config.show(Some("spot")), @r#"
     # effective settings of config.toml
     config_version = 1 # line 1
-    # owner is not set: an id kept in the state folder
+    # owner is not set: an id made once and kept in the state folder
     state_dir = "/var/lib/fargate-runner" # default
     # log_file is not set: journald
     log_level = "info" # default
@@ -109,73 +109,75 @@ fn every_line_says_where_its_value_comes_from() {
 
     [profile.spot]
     cluster = "ci" # line 3
-    # region is not set
+    # region is not set: AWS_REGION and the rest of the AWS SDK's own chain
     subnets = ["subnet-0a1"] # line 5
     security_groups = ["sg-0a1"] # line 4
     task_definition = "ci:7" # line 6
     container = "job" # default
     capacity_provider_strategy = [{ provider = "FARGATE_SPOT", weight = 1, base = 0 }] # line 12
-    # platform_version is not set
-    # cpu is not set
-    # memory is not set
+    # platform_version is not set: ECS takes LATEST
+    # cpu is not set: that of the task definition
+    # memory is not set: that of the task definition
     host_key = "seed" # default
     public_ip = "none" # default
     enable_execute_command = false # default
     job_task_definitions = [] # default
     job_platform_versions = [] # default
-    # assume_role_arn is not set
-    # assume_role_external_id is not set
-    # assume_role_session_name is not set
-    # ca_bundle is not set
+    # assume_role_arn is not set: the credentials of this host
+    # assume_role_external_id is not set: the driver sends none
+    # assume_role_session_name is not set: "fargate-runner"
+    # ca_bundle is not set: AWS_CA_BUNDLE
     shell = "bash" # default
-    # builds_dir is not set
-    # cache_dir is not set
+    # builds_dir is not set: the driver chooses
+    # cache_dir is not set: the driver chooses
 
     [profile.spot.ssh]
     user = "root" # default
     port = 22 # default
     client_key = "ed25519" # default
+    keepalive_tries = 3 # default
+    rekey_after_mib = 1024 # default
 
     [profile.spot.timeouts]
     prepare = "15m" # default
-    start = "10m" # default
-    ready = "2m" # default
-    dial = "1s" # default
-    dial_again = "50ms" # default
-    handshake = "15s" # default
-    authenticate = "15s" # default
-    hello = "10s" # default
+    task_start = "10m" # default
+    agent_start = "2m" # default
+    connect_attempt = "1s" # default
+    connect_retry_pause = "50ms" # default
+    ssh_handshake = "15s" # default
+    ssh_authentication = "15s" # default
+    session_open = "10s" # default
     send_stall = "1m" # default
-    keepalive = "15s" # default
-    keepalive_tries = 3 # default
-    rekey_mib = 1024 # default
-    api_connect = "3s" # default
-    api_attempt = "10s" # default
-    api_operation = "1m" # default
-    poll_min = "200ms" # default
-    poll_max = "5s" # default
-    reads_per_second = 20 # default
-    stop = "10s" # default
+    keepalive_interval = "15s" # default
+    aws_connect = "3s" # default
+    aws_attempt = "10s" # default
+    aws_call = "1m" # default
+    ecs_poll_min = "200ms" # default
+    ecs_poll_max = "5s" # default
+    task_stop = "10s" # default
     cleanup = "1m" # default
     cancel_grace = "10s" # default
     cancel_return = "2s" # default
     next_stage_grace = "2s" # default
     client_gone = "2m" # default
-    resume = "2m" # default
-    idle = "3m" # line 10
-    exec_idle = "2m" # default
+    reconnect = "2m" # default
+    task_idle = "3m" # line 10
+    exec_task_idle = "2m" # default
     lifetime_margin = "15m" # default
-    job_fallback = "1h" # default
-    slow_start = "1m 30s" # default
-    progress = "15s" # default
-    verdict = "2m" # default
-    visible = "1m" # default
-    lock = "10s" # default
-    tombstone = "1day" # default
-    paused = "15m" # default
-    second_sighting = "10s" # default
-    relaunches = 3 # default
-    registry_pause = "30s" # default
+    default_job_timeout = "1h" # default
+    pending_notice = "1m 30s" # default
+    progress_interval = "15s" # default
+    stop_reason = "2m" # default
+    task_visibility = "1m" # default
+    state_lock = "10s" # default
+    tombstone_retention = "1day" # default
+    paused_host = "15m" # default
+    orphan_recheck = "10s" # default
+    registry_retry_pause = "30s" # default
+
+    [profile.spot.limits]
+    ecs_reads_per_second = 20 # default
+    task_relaunches = 3 # default
 
     [profile.spot.tags]
     team = "build" # line 8

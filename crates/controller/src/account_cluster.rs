@@ -29,7 +29,7 @@ pub(crate) struct AccountCluster {
 fn is_same(place: &AccountCluster, region: &str, cluster: &str, account: &AccountSettings) -> bool {
     place.ecs.region() == region
         && name(&place.cluster) == name(cluster)
-        && place.profile.account == *account
+        && place.profile.account() == *account
 }
 
 /// The name in a cluster's ARN, or what is a name already.
@@ -76,7 +76,7 @@ pub(crate) async fn open(
             }
         };
         let (region, cluster) = (ecs.region().to_owned(), profile.cluster.clone());
-        let known = places.iter_mut().find(|p| is_same(p, &region, &cluster, &profile.account));
+        let known = places.iter_mut().find(|p| is_same(p, &region, &cluster, &profile.account()));
         match known {
             Some(place) => place.profiles.extend(profile.name.clone()),
             None => {
@@ -128,7 +128,7 @@ where
 {
     let mut surveys = JoinSet::new();
     for (index, place) in places.iter().enumerate() {
-        let deadline = Instant::now() + place.profile.timeouts.api_operation;
+        let deadline = Instant::now() + place.profile.timeouts.aws_call;
         let (asked, place) = (ask(Arc::clone(place), deadline), Arc::clone(place));
         surveys.spawn(async move { (index, place, asked.await) });
     }

@@ -69,7 +69,7 @@ fn is_overdue(task: &ObservedTask, tags: &JobTags, now: SystemTime) -> bool {
 impl ClusterReaper {
     /// Connects to the clusters of these profiles. No state folder is needed, and none is looked at.
     pub async fn open(profiles: Vec<JobProfile>) -> Self {
-        let apart = profiles.iter().map(|profile| profile.timeouts.second_sighting).max();
+        let apart = profiles.iter().map(|profile| profile.timeouts.orphan_recheck).max();
         let apart = apart.unwrap_or_default();
         let (places, unreachable) =
             account_cluster::open(None, profiles, &RateLimiter::per_second(STOPS_PER_SECOND)).await;

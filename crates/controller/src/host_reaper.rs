@@ -114,8 +114,8 @@ impl HostReaper {
         let longest = |of: fn(&JobProfile) -> Duration| {
             host.profiles.iter().map(of).max().unwrap_or_default()
         };
-        let lock = longest(|profile| profile.timeouts.lock);
-        let apart = longest(|profile| profile.timeouts.second_sighting);
+        let lock = longest(|profile| profile.timeouts.state_lock);
+        let apart = longest(|profile| profile.timeouts.orphan_recheck);
         let folder = StateFolder::existing(&host.state_dir, lock)?;
         match (folder.made()?, intent) {
             (FolderOrigin::Elsewhere, _) => return Err(ReapError::Copied { path: host.state_dir }),

@@ -128,7 +128,7 @@ mod tests {
         // With jobs or without, it ends at the look after the hold was taken away.
         let mut resumes = |_: &[HostJob]| {
             looks += 1;
-            folder.release_hold().await.unwrap();
+            std::fs::remove_file(root.path().join("paused")).unwrap();
         };
         let waited = wait(&folder, within, &mut resumes).await.unwrap();
         assert_eq!((waited, looks), (DrainOutcome::Resumed, 1));

@@ -2,7 +2,7 @@
 //! nothing and stops nothing.
 //!
 //! A doubt is always in favour of the task: each one ends itself at its deadline, and after
-//! `timeouts.idle` without a client.
+//! `timeouts.task_idle` without a client.
 
 use std::time::{Duration, SystemTime};
 

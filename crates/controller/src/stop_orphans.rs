@@ -204,7 +204,8 @@ impl HostOrphanStopper {
         let timeouts = &self.place.profile.timeouts;
         let deadline = Instant::now() + timeouts.cleanup;
         let (ecs, launches) = (&self.place.ecs, &taken.launches);
-        let released = release(ecs, launches, &words(why), deadline, timeouts.visible).await;
+        let released =
+            release(ecs, launches, &words(why), deadline, timeouts.task_visibility).await;
         if let Some(first) = released.undone.first() {
             if released.refused {
                 refuse(&self.refused, first);

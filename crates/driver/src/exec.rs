@@ -102,7 +102,7 @@ async fn bring_up(
         leave_after: INTERRUPT_GRACE,
     };
     let mut stops = CancelSignals::new(stop).map_err(StateError::host("listening for signals"))?;
-    let folder = StateFolder::open(&settings.state_dir, timeouts.lock)?;
+    let folder = StateFolder::open(&settings.state_dir, timeouts.state_lock)?;
     let key = JobKey::from_bits(random::bytes().map_err(StateError::host("drawing random bytes"))?);
     let order = TaskRequest {
         origin: TaskOrigin::Exec,
@@ -110,7 +110,7 @@ async fn bring_up(
         job: key,
         tries: 0,
         lifetime: LIFETIME,
-        idle: timeouts.exec_idle,
+        idle: timeouts.exec_task_idle,
         tags: std::collections::BTreeMap::new(),
         manager: RunnerProcess::this_process(),
     };
@@ -151,7 +151,7 @@ async fn run(
     let timeouts = &settings.profile.timeouts;
     report.task = Some(acquired.seen.task.short());
     let record = ledger.record_now().clone();
-    let reach = reconnect::to(&record, timeouts);
+    let reach = reconnect::to(&record, &settings.profile);
     let outcome = match (random::token(), &reach) {
         (Ok(run_id), Ok(reach)) => {
             let over = || verdict::until_over(&folder, &record, &settings.profile);
@@ -183,7 +183,8 @@ async fn run(
     }
     let deadline = Instant::now() + timeouts.cleanup;
     let why = reason("the command has ended");
-    report.undone = release(&ecs, &record.launches, &why, deadline, timeouts.visible).await.undone;
+    report.undone =
+        release(&ecs, &record.launches, &why, deadline, timeouts.task_visibility).await.undone;
     let written = if report.undone.is_empty() {
         folder.bury(&record.job, Some(&record)).await
     } else {

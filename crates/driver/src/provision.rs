@@ -164,7 +164,8 @@ pub async fn provision(
     let record = first_record(profile, order, &spec, &ecs, &keys)?;
     let mut ledger = RecordWriter::begin(folder, record).await?;
     let brought_up = {
-        let terms = AcquireOptions { login: &keys.login, port: profile.ssh.port, timeouts };
+        let (login, port) = (&keys.login, profile.ssh.port);
+        let terms = AcquireOptions { login, port, timeouts, limits: &profile.limits };
         let mut launcher = TaskLauncher::new(&ecs, &spec, &mut ledger, deadline);
         tokio::select! {
             result = acquire(&mut launcher, &terms, report) => result.map_err(Into::into),
@@ -212,7 +213,13 @@ impl TaskKeys {
         let key = ClientKey::draw(profile.ssh.client_key)?;
         mask::remember(&key.to_secret_text().map_err(broken_key)?);
         let client_line = key.public_line().map_err(broken_key)?;
-        let login = TaskLogin { user: profile.ssh.user.clone(), key, host };
+        let login = TaskLogin {
+            user: profile.ssh.user.clone(),
+            key,
+            host,
+            keepalive_tries: profile.ssh.keepalive_tries,
+            rekey_after_mib: profile.ssh.rekey_after_mib,
+        };
         Ok(Self { login, client_line, seed })
     }
 }
@@ -345,7 +352,7 @@ async fn give_terms(
                 Shell::Runner => Shell::Sh.to_string(),
             };
             let terms = StockTaskSettings { lifetime: order.lifetime, idle: order.idle, shell };
-            let found = stock.ready(&terms, timeouts.hello).await?;
+            let found = stock.ready(&terms, timeouts.session_open).await?;
             FailPoint::TermsGiven.reached();
             let (group, watchdog) = (found.group, found.watchdog);
             emit(JobEvent::SshdFound { server: stock.server.clone(), group, watchdog });
@@ -409,8 +416,9 @@ async fn take_back(
         ProvisionError::Cancelled { .. } => ("the job was cancelled", None),
         ProvisionError::Why(why) => ("the task did not come up", lasting(why)),
     };
-    let deadline = Instant::now() + timeouts.stop;
-    let released = release(ecs, &record.launches, &reason(why), deadline, timeouts.visible).await;
+    let deadline = Instant::now() + timeouts.task_stop;
+    let released =
+        release(ecs, &record.launches, &reason(why), deadline, timeouts.task_visibility).await;
     let error = match error {
         ProvisionError::Cancelled { .. } => {
             ProvisionError::Cancelled { task: CancelledTask::of(record, &released) }

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use fargate_config::JobTimeouts;
+use fargate_config::JobProfile;
 use fargate_events::{JobEvent, emit};
 use fargate_mask as mask;
 use fargate_model::cause::{CauseReport, FailureCause};
@@ -20,7 +20,7 @@ use crate::task::{FailureContext, login_failed};
 /// # Errors
 ///
 /// A [`CauseReport`] if the record lacks something.
-pub fn to(record: &JobRecord, timeouts: &JobTimeouts) -> Result<TaskConnector, CauseReport> {
+pub fn to(record: &JobRecord, profile: &JobProfile) -> Result<TaskConnector, CauseReport> {
     let damaged = |what: &str| {
         CauseReport::new(FailureCause::StateDamaged).because(format!("No usable {what}."))
     };
@@ -36,8 +36,10 @@ pub fn to(record: &JobRecord, timeouts: &JobTimeouts) -> Result<TaskConnector, C
         user: record.user.clone(),
         key: ClientKey::parse(record.client_key.expose()).map_err(|_| damaged("client key"))?,
         host,
+        keepalive_tries: profile.ssh.keepalive_tries,
+        rekey_after_mib: profile.ssh.rekey_after_mib,
     };
-    Ok(TaskConnector { address, login, timeouts: timeouts.clone() })
+    Ok(TaskConnector { address, login, timeouts: profile.timeouts.clone() })
 }
 
 /// Why nobody is let in at `address` any more; another host key is an event for the operator.

@@ -32,7 +32,7 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// Before ECS is asked for the first time about a task whose connection was cut: most cuts are over
 /// by then.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
-/// How much longer than `timeouts.poll_max` the pauses between such looks grow: many jobs may be
+/// How much longer than `timeouts.ecs_poll_max` the pauses between such looks grow: many jobs may be
 /// cut at once, and ECS answers 20 DescribeTasks a second for all of an account.
 const GENTLE: u32 = 3;
 /// Exit status of a process that the kernel killed for its memory: 128 + SIGKILL.
@@ -129,7 +129,7 @@ async fn with_last_lines(
     let Ok(ecs) = EcsClient::in_region(Some(record.core.region.clone()), profile).await else {
         return why;
     };
-    let deadline = Instant::now() + profile.timeouts.verdict;
+    let deadline = Instant::now() + profile.timeouts.stop_reason;
     add_last_lines(why, &ecs, folder, launch, seen, deadline).await
 }
 
@@ -163,7 +163,7 @@ async fn watch(
 ) -> Result<&'static str, String> {
     let timeouts = &profile.timeouts;
     let Some(task) = &record.core.task else { return Err("no task is known".to_owned()) };
-    let mut backoff = Backoff::doubling(FIRST_LOOK, timeouts.poll_max * GENTLE);
+    let mut backoff = Backoff::doubling(FIRST_LOOK, timeouts.ecs_poll_max * GENTLE);
     sleep(FIRST_LOOK + up_to(FIRST_LOOK)).await;
     let ecs = EcsClient::in_region(Some(record.core.region.clone()), profile)
         .await
@@ -187,7 +187,7 @@ async fn watch(
             }
             Ok(None) => {
                 let since = *unknown_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= timeouts.visible {
+                if since.elapsed() >= timeouts.task_visibility {
                     return Ok("ECS does not know the task any more");
                 }
             }
@@ -231,12 +231,12 @@ async fn look(
     let timeouts = &profile.timeouts;
     let Some(task) = &record.core.task else { return Ok(None) };
     let begun = Instant::now();
-    let deadline = begun + timeouts.verdict;
+    let deadline = begun + timeouts.stop_reason;
     let ecs = EcsClient::in_region(Some(record.core.region.clone()), profile)
         .await
         .map_err(|why| format!("ECS could not be asked: {}.", why.headline()))?
         .sharing(folder, profile);
-    let mut backoff = Backoff::doubling(timeouts.poll_min, timeouts.poll_max);
+    let mut backoff = Backoff::doubling(timeouts.ecs_poll_min, timeouts.ecs_poll_max);
     let mut last = None;
     let mut flags = EssentialFlags::unasked();
     loop {
@@ -246,7 +246,7 @@ async fn look(
                 // What is not known in time counts as essential.
                 let _ = timeout_at(deadline, filled).await;
                 let own = own_container(record, &seen);
-                let settled = begun.elapsed() > SETTLE.min(timeouts.verdict / 4);
+                let settled = begun.elapsed() > SETTLE.min(timeouts.stop_reason / 4);
                 if seen.is_decided(own) || settled && (is_alive(&seen, own) || seen.has_lost(own)) {
                     return Ok(Some(seen));
                 }

@@ -183,7 +183,7 @@ job_events! {
     SessionBroken("session.broken", 1, Warn) { offset: u64, message: String }
     /// A script on a stock SSH server ended, but its output did not. The driver asks whether the server still answers.
     SessionSilent("session.silent", 1, Info, "the script has ended and its output has not; asking the server") {}
-    /// A connection has new keys, as after `timeouts.rekey_mib` or an hour.
+    /// A connection has new keys, as after `ssh.rekey_after_mib` or an hour.
     SessionRekeyed("session.rekeyed", 1, Debug, "the connection has new keys") { times: u32 }
     /// The task wanted to open a channel to this host. The driver refused.
     SessionChannelRefused("session.channel_refused", 1, Debug, "the task wanted to open a channel to us") { kind: String }

@@ -118,10 +118,14 @@ fn configuration(host: &TestHost) -> Result<PathBuf, Box<dyn Error>> {
     settings.insert("state_dir".into(), state(host).to_string_lossy().into_owned().into());
     let defaults = settings.get_mut("defaults").and_then(toml::Value::as_table_mut);
     let defaults = defaults.ok_or("the cloud's configuration has no defaults")?;
-    let timeouts = defaults.entry("timeouts").or_insert_with(|| Table::new().into());
-    let timeouts = timeouts.as_table_mut().ok_or("`timeouts` is a table")?;
-    timeouts.insert("keepalive".into(), "200ms".into());
-    timeouts.insert("keepalive_tries".into(), 2.into());
+    for (table, key, value) in [
+        ("timeouts", "keepalive_interval", toml::Value::from("200ms")),
+        ("ssh", "keepalive_tries", 2.into()),
+    ] {
+        let table = defaults.entry(table).or_insert_with(|| Table::new().into());
+        let table = table.as_table_mut().ok_or("a table of settings")?;
+        table.insert(key.into(), value);
+    }
     let path = host.folder().join("resume.toml");
     fs::write(&path, settings.to_string())?;
     Ok(path)

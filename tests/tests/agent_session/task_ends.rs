@@ -83,7 +83,7 @@ async fn a_script_that_hears_of_the_end_may_still_say_why() {
 #[tokio::test]
 async fn a_task_that_ecs_has_forgotten_is_a_system_failure() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.visible", "500ms");
+    site.set("defaults.timeouts.task_visibility", "500ms");
     let job = site.prepared().await;
     let mut running = job.start_run("echo up; exec sleep 1000");
     running.wrote("up").await;
@@ -100,8 +100,8 @@ async fn a_task_that_ecs_has_forgotten_is_a_system_failure() {
 #[tokio::test]
 async fn where_ecs_cannot_be_asked_it_is_a_system_failure() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.verdict", "500ms");
-    site.set("defaults.timeouts.resume", "1s");
+    site.set("defaults.timeouts.stop_reason", "500ms");
+    site.set("defaults.timeouts.reconnect", "1s");
     let job = site.prepared().await;
     let mut running = job.start_run("echo up; exec sleep 1000");
     running.wrote("up").await;
@@ -127,8 +127,8 @@ async fn where_ecs_cannot_be_asked_it_is_a_system_failure() {
 #[tokio::test]
 async fn a_task_that_nobody_talks_to_ends_itself() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.idle", "3s");
-    site.set("defaults.timeouts.handshake", "3s");
+    site.set("defaults.timeouts.task_idle", "3s");
+    site.set("defaults.timeouts.ssh_handshake", "3s");
     let job = site.prepared().await;
     until("the task ended itself", || site.cloud().live_tasks() == 0).await;
     let task = site.task_of(&job);

@@ -77,8 +77,8 @@ async fn a_process_that_is_slower_than_a_call_may_be_is_waited_for() {
     let output = aws_file(&site, "output.json", printed(&keys));
     let process = format!("sleep 1; cat {}", output.display());
     aws_file(&site, "config", format!("[profile ci]\ncredential_process = {process}\n"));
-    site.set("defaults.timeouts.api_connect", "300ms");
-    site.set("defaults.timeouts.api_attempt", "500ms");
+    site.set("defaults.timeouts.aws_connect", "300ms");
+    site.set("defaults.timeouts.aws_attempt", "500ms");
     plays_as_ci(&site, |_| {}).await;
     assert!(signed_by(&site, &keys.access_key_id));
     site.close().await;
@@ -124,9 +124,9 @@ async fn a_process_that_gives_nothing_is_named_by_file_profile_and_line_and_neve
         ("exec sleep 1000", "did not end within 0.90 s."),
     ] {
         let site = CheckedHost::open().await;
-        site.set("defaults.timeouts.api_connect", "500ms");
-        site.set("defaults.timeouts.api_attempt", "500ms");
-        site.set("defaults.timeouts.api_operation", "1s");
+        site.set("defaults.timeouts.aws_connect", "500ms");
+        site.set("defaults.timeouts.aws_attempt", "500ms");
+        site.set("defaults.timeouts.aws_call", "1s");
         let config = aws_file(
             &site,
             "config",

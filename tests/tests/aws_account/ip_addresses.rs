@@ -139,7 +139,7 @@ async fn ec2_is_asked_again_while_it_knows_no_public_address_or_answers_oddly() 
 async fn a_task_that_never_gets_its_public_address_is_stopped_with_that_reason() {
     let site = CheckedHost::open().await;
     site.set("defaults.public_ip", "dialled");
-    site.set("defaults.timeouts.ready", "300ms");
+    site.set("defaults.timeouts.agent_start", "300ms");
     site.cloud().fail_until_cleared("DescribeNetworkInterfaces", not_yet());
     let job = site.job_with(reaches_all(&site));
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);

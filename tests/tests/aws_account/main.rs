@@ -42,11 +42,11 @@ pub async fn plays(job: &TestJob) {
 pub fn hurry(site: &CheckedHost) {
     for (key, value) in [
         ("prepare", "2s"),
-        ("start", "2s"),
-        ("stop", "500ms"),
+        ("task_start", "2s"),
+        ("task_stop", "500ms"),
         ("cleanup", "500ms"),
-        ("api_connect", "200ms"),
-        ("api_attempt", "300ms"),
+        ("aws_connect", "200ms"),
+        ("aws_attempt", "300ms"),
     ] {
         site.set(&format!("defaults.timeouts.{key}"), value);
     }

@@ -33,8 +33,8 @@ async fn an_answer_without_end_takes_little_memory_and_is_told_as_that() {
     for answer in endless {
         let site = CheckedHost::open().await;
         site.set("defaults.timeouts.prepare", "4s");
-        site.set("defaults.timeouts.start", "4s");
-        site.set("defaults.timeouts.stop", "1s");
+        site.set("defaults.timeouts.task_start", "4s");
+        site.set("defaults.timeouts.task_stop", "1s");
         let server = AnswerServer::start(move |_| answer()).await;
         let job = site.job_with(|job| job.set("AWS_ENDPOINT_URL_ECS", server.url()));
         let (told, memory) = prepares(&site, &job, &server, 3).await;
@@ -70,8 +70,8 @@ async fn a_source_of_credentials_without_end_takes_little_memory() {
 async fn an_answer_that_is_none_of_ecs_is_told_as_that_and_not_as_no_answer() {
     let site = CheckedHost::open().await;
     site.set("defaults.timeouts.prepare", "2s");
-    site.set("defaults.timeouts.start", "2s");
-    site.set("defaults.timeouts.stop", "500ms");
+    site.set("defaults.timeouts.task_start", "2s");
+    site.set("defaults.timeouts.task_stop", "500ms");
     let server = AnswerServer::start(|_| CannedAnswer::Body("<html>".to_owned())).await;
     let job = site.job_with(|job| job.set("AWS_ENDPOINT_URL_ECS", server.url()));
     let (told, _) = prepares(&site, &job, &server, 1).await;
@@ -86,7 +86,7 @@ async fn an_answer_that_is_none_of_ecs_is_told_as_that_and_not_as_no_answer() {
 #[tokio::test]
 async fn a_cancelled_start_whose_answer_was_lost_says_what_is_known() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.stop", "1s");
+    site.set("defaults.timeouts.task_stop", "1s");
     let rules = "RunTask call 1: reset after commit\nRunTask calls 2-: hang\n";
     site.cloud().set_faults(rules.parse().expect("rules"));
     let job = site.job();

@@ -84,9 +84,9 @@ async fn set_by_ten_minutes_in_mid_job_it_ends_no_wait_and_no_task() {
     for [offset, back] in [["+10m", "-10m"], ["-10m", "+10m"]] {
         let site = CheckedHost::open().await;
         let Some(clock) = DriverClock::right(&site) else { return site.close().await };
-        site.set("defaults.timeouts.second_sighting", "20ms");
+        site.set("defaults.timeouts.orphan_recheck", "20ms");
         // Less than the clock is set by.
-        for key in ["prepare", "start", "ready", "visible"] {
+        for key in ["prepare", "task_start", "agent_start", "task_visibility"] {
             site.set(&format!("defaults.timeouts.{key}"), "3m");
         }
         // What does not show yet has to be asked for again and again.

@@ -156,7 +156,7 @@ async fn a_stop_that_is_throttled_is_tried_again() {
 async fn a_stop_that_never_succeeds_is_a_warning_and_the_agent_ends_the_task() {
     let site = CheckedHost::open().await;
     site.set("defaults.timeouts.cleanup", "500ms");
-    site.set("defaults.timeouts.idle", "5s");
+    site.set("defaults.timeouts.task_idle", "5s");
     let job = site.prepared().await;
     let denied = CloudFault::Exception {
         status: 400,
@@ -186,7 +186,7 @@ async fn a_stop_that_never_succeeds_is_a_warning_and_the_agent_ends_the_task() {
 #[tokio::test]
 async fn a_task_that_ecs_has_forgotten_is_cleaned_up_all_the_same() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.visible", "500ms");
+    site.set("defaults.timeouts.task_visibility", "500ms");
     let job = site.prepared().await;
     assert!(site.cloud().forget(&site.task_of(&job).arn));
     let ended = job.cleanup().await.with_code(0);

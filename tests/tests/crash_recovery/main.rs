@@ -201,7 +201,7 @@ async fn where_nobody_cleans_up_the_task_ends_itself_whatever_the_step() {
     for stage in [KilledStage::Prepare, KilledStage::Run] {
         let site = CheckedHost::open().await;
         // Long enough for the `run` that follows a `prepare`, on a busy machine too.
-        site.set("defaults.timeouts.idle", "6s");
+        site.set("defaults.timeouts.task_idle", "6s");
         site.set("defaults.timeouts.client_gone", "1s");
         let mut step = 1;
         while ended_behind(&site, stage, KillMethod::Kill, step).await.is_some() {

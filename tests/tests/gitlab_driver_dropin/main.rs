@@ -54,7 +54,7 @@ impl OldStyleHost {
         old.set("SSH.Port", defaults["ssh"]["port"].clone());
         // The only thing that the image has to say: it starts our agent and no stock sshd.
         old.set("Fargate.HostKey", "seed");
-        for key in ["PollMin", "PollMax"] {
+        for key in ["EcsPollMin", "EcsPollMax"] {
             old.set(&format!("Fargate.Timeouts.{key}"), "50ms");
         }
         let cluster = defaults["cluster"].as_str().expect("a name");

@@ -63,7 +63,7 @@ async fn sigterm_while_run_task_is_not_answered_stops_the_task_it_started() {
 #[tokio::test]
 async fn sigterm_while_run_task_is_refused_starts_nothing() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.stop", "1s");
+    site.set("defaults.timeouts.task_stop", "1s");
     let throttled = CloudFault::Exception {
         status: 400,
         code: "ThrottlingException".to_owned(),

@@ -258,7 +258,7 @@ async fn the_system_line_of_a_stage_stands_on_a_line_of_its_own() {
     assert_ne!(job.exit_code().as_deref(), Some("0\n"));
     assert!(job.exit_code().is_some());
     // Later stages of the job fail by the same cause: a job cannot choose another one.
-    site.set("defaults.timeouts.handshake", "1s");
+    site.set("defaults.timeouts.ssh_handshake", "1s");
     let line = job.run("echo never").await.with_code(BUILD_FAILURE).error_line();
     let expected = "fargate-runner: error: the job ended its own environment";
     assert!(line.starts_with(expected), "{line}");

@@ -40,8 +40,8 @@ async fn an_answer_of_the_cloud_that_is_cut_at_any_byte_starts_one_task() {
 async fn an_answer_of_the_cloud_that_stalls_is_asked_for_again() {
     for after in [0, 30, 300] {
         let site = site().await;
-        site.set("defaults.timeouts.api_connect", "500ms");
-        site.set("defaults.timeouts.api_attempt", "500ms");
+        site.set("defaults.timeouts.aws_connect", "500ms");
+        site.set("defaults.timeouts.aws_attempt", "500ms");
         let (job, relay) = relayed_to_cloud(&site).await;
         relay.plan(RelayFault { from: RelaySide::Task, after, what: RelayFaultKind::Stall });
         let ended = job.prepare().await.with_code(0);

@@ -24,8 +24,8 @@ async fn a_task_that_refuses_for_a_while_and_then_listens_gets_its_script() {
 #[tokio::test]
 async fn where_no_packet_is_answered_it_ends_at_the_window_and_says_so() {
     let site = site().await;
-    site.set("defaults.timeouts.resume", "1s");
-    site.set("defaults.timeouts.dial", "200ms");
+    site.set("defaults.timeouts.reconnect", "1s");
+    site.set("defaults.timeouts.connect_attempt", "200ms");
     let job = site.prepared().await;
     let real = address_of(&job);
     // A listener whose queue is full lets the kernel drop every further packet.

@@ -41,7 +41,7 @@ fn large(megabytes: u64) -> LargeLogScript {
 /// A site whose driver and whose agents exchange keys so often, after MiB.
 async fn site_with(driver: u32, agent: u32) -> CheckedHost {
     let site = site().await;
-    site.set("defaults.timeouts.rekey_mib", i64::from(driver));
+    site.set("defaults.ssh.rekey_after_mib", i64::from(driver));
     let variable = KeyValuePair::builder().name("FARGATE_RUNNER_REKEY_MIB");
     let variable = variable.value(agent.to_string()).build();
     let container = ContainerDefinition::builder().environment(variable);
@@ -129,7 +129,7 @@ async fn a_stock_server_that_exchanges_keys_costs_no_byte() {
     let large = large(log);
     for (driver, line) in [(SELDOM, "RekeyLimit 1M"), (OFTEN, "RekeyLimit default none")] {
         let site = site().await;
-        site.set("defaults.timeouts.rekey_mib", i64::from(driver));
+        site.set("defaults.ssh.rekey_after_mib", i64::from(driver));
         SshdSetup::open_ssh().line(line).serve(&site).await;
         let job = site.prepared().await;
         let relay = FaultyRelay::to(address_of(&job)).await;

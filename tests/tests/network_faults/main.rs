@@ -29,7 +29,7 @@ const STARTS: &str = "echo start >> /builds/starts";
 async fn site() -> CheckedHost {
     let site = CheckedHost::open().await;
     // A task that still runs after a cut is not watched for long.
-    site.set("defaults.timeouts.verdict", "2s");
+    site.set("defaults.timeouts.stop_reason", "2s");
     site
 }
 

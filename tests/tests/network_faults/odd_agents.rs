@@ -91,8 +91,8 @@ async fn beside(oddity: &str) -> Option<(CheckedHost, Rc<TestJob>, OddAgentServe
         return None;
     }
     let site = site().await;
-    site.set("defaults.timeouts.resume", "4s");
-    site.set("defaults.timeouts.verdict", "500ms");
+    site.set("defaults.timeouts.reconnect", "4s");
+    site.set("defaults.timeouts.stop_reason", "500ms");
     let job = site.prepared().await;
     let odd = OddAgentServer::set(&site, &job, oddity).await;
     Some((site, job, odd))

@@ -69,7 +69,7 @@ async fn a_script_that_never_arrived_whole_is_not_started_and_not_blamed() {
     // More than may be on its way at once.
     let script = long_script(6 << 20);
     let site = site().await;
-    site.set("defaults.timeouts.resume", "1s");
+    site.set("defaults.timeouts.reconnect", "1s");
     let (job, relay) = relayed(&site).await;
     relay.plan(RelayFault {
         from: RelaySide::Client,

@@ -15,8 +15,8 @@ const ALONE: Duration = Duration::from_secs(4);
 /// A host whose drivers notice silence soon, and do not mistake a busy machine for silence.
 async fn attentive() -> CheckedHost {
     let site = site().await;
-    site.set("defaults.timeouts.keepalive", "1s");
-    site.set("defaults.timeouts.keepalive_tries", 2);
+    site.set("defaults.timeouts.keepalive_interval", "1s");
+    site.set("defaults.ssh.keepalive_tries", 2);
     site
 }
 
@@ -82,8 +82,8 @@ async fn a_short_silence_is_no_cut() {
 #[tokio::test]
 async fn stalled_after_any_byte_of_the_login_it_dials_anew() {
     let site = attentive().await;
-    site.set("defaults.timeouts.dial", "300ms");
-    for step in ["handshake", "authenticate", "hello"] {
+    site.set("defaults.timeouts.connect_attempt", "300ms");
+    for step in ["ssh_handshake", "ssh_authentication", "session_open"] {
         site.set(&format!("defaults.timeouts.{step}"), "2s");
     }
     // Side by side, because each of them mostly waits.

@@ -89,10 +89,10 @@ async fn of_two_at_once_one_says_so_and_ends() {
     let site = site().await;
     let job = site.prepared().await;
     job.change_state(|state| state["manager"]["boot"] = "another".into());
-    site.set("defaults.timeouts.second_sighting", "50s");
+    site.set("defaults.timeouts.orphan_recheck", "50s");
     let first = site.start(&["tasks", "reap"]);
     until("it has looked once", || site.log().contains("reap.swept")).await;
-    site.set("defaults.timeouts.second_sighting", "20ms");
+    site.set("defaults.timeouts.orphan_recheck", "20ms");
     let second = site.start(&["tasks", "reap"]).ended().await.with_code(1);
     insta::assert_snapshot!(second.err(), @r"
     error: another `tasks reap` is at work on this host

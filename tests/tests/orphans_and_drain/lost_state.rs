@@ -94,7 +94,7 @@ async fn a_new_folder_under_the_same_name_leaves_the_tasks_of_the_lost_one_to_th
 #[tokio::test]
 async fn with_the_name_of_the_host_its_tasks_are_lost_to_it_and_the_agent_ends_them() {
     let site = site().await;
-    site.set("defaults.timeouts.idle", "3s");
+    site.set("defaults.timeouts.task_idle", "3s");
     let lost = site.prepared().await;
     lost.note_key();
     fs::remove_dir_all(site.state_dir()).expect("a state folder");

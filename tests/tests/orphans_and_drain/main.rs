@@ -69,7 +69,7 @@ impl ReapOutput {
 /// A host with a short wait between two sightings of an orphan.
 async fn site() -> CheckedHost {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.second_sighting", "20ms");
+    site.set("defaults.timeouts.orphan_recheck", "20ms");
     site
 }
 

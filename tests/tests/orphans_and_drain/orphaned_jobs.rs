@@ -105,7 +105,7 @@ async fn after_a_reboot_and_after_its_deadline_a_job_is_over() {
 #[tokio::test]
 async fn a_record_whose_task_is_long_gone_becomes_a_tombstone() {
     let site = site().await;
-    site.set("defaults.timeouts.visible", "20ms");
+    site.set("defaults.timeouts.task_visibility", "20ms");
     let job = site.prepared().await;
     job.note_key();
     assert!(site.cloud().forget(&site.task_of(&job).arn));
@@ -118,7 +118,7 @@ async fn a_record_whose_task_is_long_gone_becomes_a_tombstone() {
 #[tokio::test]
 async fn a_task_beside_the_records_is_stopped_and_one_that_is_none_of_ours_is_not() {
     let site = site().await;
-    site.set("defaults.timeouts.visible", "20ms");
+    site.set("defaults.timeouts.task_visibility", "20ms");
     let job = site.prepared().await;
     let owner = owner(&site);
     let retried = site.prepared().await;
@@ -165,7 +165,7 @@ async fn two_sightings_are_apart_and_what_changed_between_them_is_spared() {
     let site = site().await;
     let job = site.prepared().await;
     job.change_state(|state| state["manager"]["boot"] = "another".into());
-    site.set("defaults.timeouts.second_sighting", "2s");
+    site.set("defaults.timeouts.orphan_recheck", "2s");
     let running = site.start(&["tasks", "reap"]);
     until("it has looked once", || site.log().contains("reap.swept")).await;
     // A new attempt of the job begins; the reboot of its host was before that.

@@ -50,7 +50,7 @@ async fn a_new_job_waits_while_the_host_is_paused_and_starts_once_it_is_resumed(
 #[tokio::test]
 async fn a_job_that_waited_too_long_fails_with_who_and_why() {
     let site = site().await;
-    site.set("defaults.timeouts.paused", "300ms");
+    site.set("defaults.timeouts.paused_host", "300ms");
     say(&site, &["pause", "--reason", "new disk"]).await.with_code(0);
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -83,7 +83,7 @@ async fn a_job_that_waits_can_be_cancelled() {
 #[tokio::test]
 async fn a_file_that_cannot_be_read_is_a_pause_and_resume_takes_it_away() {
     let site = site().await;
-    site.set("defaults.timeouts.paused", "100ms");
+    site.set("defaults.timeouts.paused_host", "100ms");
     site.job().cleanup().await.passed();
     let path = site.state_dir().join("paused");
     let elsewhere = site.folder().join("elsewhere");

@@ -45,17 +45,18 @@ fn oddities() -> Vec<(&'static str, RelayTarget)> {
 
 fn short_waits(site: &CheckedHost) {
     let short = [
-        ("handshake", "300ms"),
-        ("dial", "100ms"),
-        ("ready", "1s"),
-        ("verdict", "500ms"),
-        ("resume", "1s"),
+        ("ssh_handshake", "300ms"),
+        ("connect_attempt", "100ms"),
+        ("agent_start", "1s"),
+        ("stop_reason", "500ms"),
+        ("reconnect", "1s"),
     ];
     waits(site, short);
 }
 
 fn long_waits(site: &CheckedHost) {
-    waits(site, ["handshake", "dial", "ready", "verdict", "resume"].map(|name| (name, "1m")));
+    let names = ["ssh_handshake", "connect_attempt", "agent_start", "stop_reason", "reconnect"];
+    waits(site, names.map(|name| (name, "1m")));
 }
 
 fn waits(site: &CheckedHost, waits: [(&str, &str); 5]) {

@@ -99,7 +99,7 @@ async fn a_job_that_ends_pid_1_is_to_blame_for_it() {
 async fn a_job_that_ends_its_own_connection_is_a_system_failure() {
     // Then nobody knows how the script ends, and the task still runs.
     let Some((site, job)) = prepared_on(&SshdSetup::open_ssh()).await else { return };
-    site.set("defaults.timeouts.verdict", "500ms");
+    site.set("defaults.timeouts.stop_reason", "500ms");
     let ended = job.run("echo up; kill -KILL $PPID; sleep 30").await.with_code(SYSTEM_FAILURE);
     assert!("up\n".starts_with(&ended.out()), "{}", ended.out());
     let line = ended.error_line();
@@ -113,8 +113,8 @@ async fn a_job_that_ends_its_own_connection_is_a_system_failure() {
 #[tokio::test]
 async fn a_server_that_falls_silent_is_noticed_and_its_script_is_ended_by_the_next_stage() {
     let Some(site) = site_with(&SshdSetup::open_ssh()).await else { return };
-    site.set("defaults.timeouts.keepalive", "1s");
-    site.set("defaults.timeouts.verdict", "500ms");
+    site.set("defaults.timeouts.keepalive_interval", "1s");
+    site.set("defaults.timeouts.stop_reason", "500ms");
     let job = site.prepared().await;
     let silent = mark("silent");
     let script = format!("kill -STOP $PPID; exec -a {silent} sleep 1000");
@@ -141,8 +141,8 @@ async fn a_task_ends_itself_at_its_maximum_lifetime_whatever_runs_in_it() {
 #[tokio::test]
 async fn a_task_that_nobody_talks_to_ends_itself() {
     let Some(site) = site_with(&SshdSetup::open_ssh()).await else { return };
-    site.set("defaults.timeouts.idle", "3s");
-    site.set("defaults.timeouts.handshake", "3s");
+    site.set("defaults.timeouts.task_idle", "3s");
+    site.set("defaults.timeouts.ssh_handshake", "3s");
     let job = site.prepared().await;
     until("the task ended itself", || site.cloud().live_tasks() == 0).await;
     assert_eq!(site.calls("StopTask"), 0);
@@ -154,8 +154,8 @@ async fn a_task_that_nobody_talks_to_ends_itself() {
 #[tokio::test]
 async fn a_script_that_runs_longer_than_a_task_may_be_idle_is_let_be() {
     let Some(site) = site_with(&SshdSetup::open_ssh()).await else { return };
-    site.set("defaults.timeouts.idle", "2s");
-    site.set("defaults.timeouts.handshake", "2s");
+    site.set("defaults.timeouts.task_idle", "2s");
+    site.set("defaults.timeouts.ssh_handshake", "2s");
     let job = site.prepared().await;
     let ended = job.run("sleep 6; echo done").await.with_code(0);
     assert_eq!((ended.out().as_str(), ended.err().as_str()), ("done\n", ""));
@@ -189,7 +189,7 @@ async fn a_user_that_is_not_root_gets_no_watchdog_and_works_all_the_same() {
     let Some(site) = site_with(&SshdSetup::open_ssh().login("ci", "/bin/bash")).await else {
         return;
     };
-    site.set("defaults.timeouts.idle", "1s");
+    site.set("defaults.timeouts.task_idle", "1s");
     let job = site.prepared().await;
     let name = mark("keeper");
     let ended = job.run(format!("exec -a {name} sleep 4")).await.with_code(0);

@@ -171,7 +171,7 @@ async fn a_server_that_answers_and_then_never_stops_writing() {
     let server = SshdSetup::open_ssh().before(flood).line("ForceCommand sh /run/flood");
     let Some(site) = site_with(&server).await else { return };
     // The message does not mention the deadline of `prepare`.
-    site.set("defaults.timeouts.hello", "5m");
+    site.set("defaults.timeouts.session_open", "5m");
     let (_, ended, line) = fails(&site, SOON).await;
     assert_eq!(line, "error: the login shell in the task ran none of our commands");
     assert!(ended.out().contains("it only writes"), "{}", ended.out());
@@ -183,7 +183,7 @@ async fn a_server_that_runs_its_own_command_whatever_it_is_asked() {
     for command in ["echo welcome", "cat", "sleep 1000"] {
         let line = format!("ForceCommand {command}");
         let Some(site) = site_with(&SshdSetup::open_ssh().line(&line)).await else { return };
-        site.set("defaults.timeouts.hello", "1s");
+        site.set("defaults.timeouts.session_open", "1s");
         let (_, ended, line) = fails(&site, SOON).await;
         assert!(line.starts_with("error: "), "{line}");
         assert!(!ended.out().contains("panicked"), "{command}: {}", ended.out());
@@ -216,7 +216,7 @@ async fn a_login_shell_that_leaves_or_reads_before_it_comes_to_the_command() {
     for line in ["exit 3", "exec false", "cat >/dev/null", "read -r first"] {
         let server = SshdSetup::open_ssh().before(&format!("echo '{line}' >$HOME/.bashrc"));
         let Some(site) = site_with(&server).await else { return };
-        site.set("defaults.timeouts.hello", "1s");
+        site.set("defaults.timeouts.session_open", "1s");
         let (_, ended, said) = fails(&site, SOON).await;
         let known = [
             "error: the login shell in the task ran none of our commands",
@@ -257,7 +257,7 @@ async fn a_small_banner_is_not_the_job_s_output_and_a_large_one_is_refused() {
         site.close().await;
     }
     let Some(site) = site_with(&banner(1_000_000)).await else { return };
-    site.set("defaults.timeouts.ready", "2s");
+    site.set("defaults.timeouts.agent_start", "2s");
     let (_, ended, line) = fails(&site, SOON).await;
     assert!(line.starts_with("error: "), "{line}");
     assert!(ended.out().len() < 4096, "{}", ended.out().len());

@@ -19,7 +19,7 @@ async fn with_command(site: &CheckedHost, command: &[&str]) {
 #[tokio::test]
 async fn a_port_on_which_nobody_listens_is_told_as_refused() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.ready", "700ms");
+    site.set("defaults.timeouts.agent_start", "700ms");
     with_command(&site, &["sleep", "1000"]).await;
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -39,8 +39,8 @@ async fn a_port_on_which_nobody_listens_is_told_as_refused() {
 #[tokio::test]
 async fn an_address_that_swallows_dials_is_told_as_blocked() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.ready", "700ms");
-    site.set("defaults.timeouts.dial", "100ms");
+    site.set("defaults.timeouts.agent_start", "700ms");
+    site.set("defaults.timeouts.connect_attempt", "100ms");
     site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Running });
     let job = site.job();
     let mut running = job.start(&["prepare"]);
@@ -56,7 +56,7 @@ async fn an_address_that_swallows_dials_is_told_as_blocked() {
 #[tokio::test]
 async fn a_running_task_without_an_address_blames_no_firewall() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.ready", "700ms");
+    site.set("defaults.timeouts.agent_start", "700ms");
     give(&site, "DescribeTasks: throttle");
     let job = site.job();
     let mut running = job.start(&["prepare"]);
@@ -150,9 +150,9 @@ async fn an_agent_that_serves_another_user_refuses_our_key() {
 #[tokio::test]
 async fn something_else_that_answers_on_the_port_is_not_taken_for_the_agent() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.handshake", "300ms");
-    site.set("defaults.timeouts.dial", "100ms");
-    site.set("defaults.timeouts.ready", "1s");
+    site.set("defaults.timeouts.ssh_handshake", "300ms");
+    site.set("defaults.timeouts.connect_attempt", "100ms");
+    site.set("defaults.timeouts.agent_start", "1s");
     // A server that says nothing, and one that speaks something else.
     for greeting in ["pass", "c.sendall(b'220 mail.example ESMTP\\r\\n')"] {
         let server = format!(

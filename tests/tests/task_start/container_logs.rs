@@ -143,7 +143,7 @@ async fn a_log_that_is_throttled_or_late_is_read_again_within_its_seconds() {
 #[tokio::test]
 async fn a_log_that_hangs_costs_no_more_than_what_is_left_of_prepare() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.start", "3s");
+    site.set("defaults.timeouts.task_start", "3s");
     site.set("defaults.timeouts.prepare", "3s");
     site.cloud().fail_until_cleared("GetLogEvents", CloudFault::Hang);
     let job = logged(&site, "exit 3").await;

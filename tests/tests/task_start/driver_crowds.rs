@@ -81,9 +81,9 @@ async fn two_hundred_waiting_drivers_ask_no_faster_than_ecs_answers() {
     let _alone = ALONE.lock().await;
     let site = patient_site().await;
     // A fifth of the default, so that the pace is down at what is answered within seconds.
-    site.set("defaults.timeouts.reads_per_second", 4);
+    site.set("defaults.limits.ecs_reads_per_second", 4);
     // What does not show yet has to be asked for again and again.
-    site.set("defaults.timeouts.visible", "10m");
+    site.set("defaults.timeouts.task_visibility", "10m");
     let limited = "tasks 21- at PENDING: hold\nDescribeTasks: limit 1/s burst 1";
     give(&site, &format!("{limited}\nDescribeTasks: lag 1h"));
     let jobs: Vec<_> = (0..JOBS).map(|_| site.job()).collect();
@@ -149,7 +149,7 @@ fn turns_of(site: &CheckedHost) -> PathBuf {
 #[tokio::test]
 async fn what_became_of_a_task_while_its_driver_stood_in_line_is_asked_for_before_ecs_is_blamed() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.reads_per_second", 1);
+    site.set("defaults.limits.ecs_reads_per_second", 1);
     site.prepared().await.cleanup().await.passed();
     let turns = turns_of(&site);
     let text = std::fs::read(&turns).expect("the turns");
@@ -158,7 +158,7 @@ async fn what_became_of_a_task_while_its_driver_stood_in_line_is_asked_for_befor
     // More drivers are before it in the queue than get their turn in the time that it has.
     line["given"] = (given + 500).into();
     std::fs::write(&turns, line.to_string()).expect("the turns");
-    site.set("defaults.timeouts.start", "3s");
+    site.set("defaults.timeouts.task_start", "3s");
     let reason = "CannotPullContainerError: registry.example/ci/job:1: not found";
     site.cloud().fail("RunTask", stops(CloudTaskPhase::Pending, "TaskFailedToStart", reason));
     let (job, asked) = (site.job(), site.calls("DescribeTasks"));
@@ -173,7 +173,7 @@ async fn what_became_of_a_task_while_its_driver_stood_in_line_is_asked_for_befor
 #[tokio::test]
 async fn what_stands_in_the_way_of_the_shared_turns_costs_no_job() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.reads_per_second", 1);
+    site.set("defaults.limits.ecs_reads_per_second", 1);
     site.prepared().await.cleanup().await.passed();
     let turns = &turns_of(&site);
     let damaged: [fn(&std::path::Path); 3] = [

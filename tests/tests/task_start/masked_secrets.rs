@@ -92,7 +92,7 @@ async fn a_masked_variable_blanks_no_name_of_ours_in_the_operators_log() {
 async fn a_clean_up_and_a_stage_repeat_none_and_the_jobs_own_bytes_pass_through() {
     let site = CheckedHost::open().await;
     site.set("defaults.timeouts.cleanup", "1s");
-    site.set("defaults.timeouts.resume", "1s");
+    site.set("defaults.timeouts.reconnect", "1s");
     let job = job(&site);
     job.prepare().await.passed();
     let script = format!("echo 'mine: {MASKED}'; exit 3");

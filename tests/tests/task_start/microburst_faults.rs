@@ -41,8 +41,8 @@ fn error(code: &str, status: u16) -> (&'static str, Value) {
 #[tokio::test]
 async fn jobs_behind_a_proxy_of_aws_shaped_faults_succeed_with_one_task_each() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.api_connect", "2s");
-    site.set("defaults.timeouts.api_attempt", "2s");
+    site.set("defaults.timeouts.aws_connect", "2s");
+    site.set("defaults.timeouts.aws_attempt", "2s");
     let reset = || ("reset", json!(true));
     // The call took effect, and its answer breaks off.
     let broken_off = || ("response", json!({ "abort_bytes": 20 }));

@@ -85,7 +85,7 @@ async fn a_task_that_ecs_does_not_show_yet_is_waited_for() {
 #[tokio::test]
 async fn a_task_that_ecs_never_shows_is_given_up_and_stopped() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.visible", "500ms");
+    site.set("defaults.timeouts.task_visibility", "500ms");
     site.cloud().set_read_lag(Duration::from_secs(600));
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -97,9 +97,9 @@ async fn a_task_that_ecs_never_shows_is_given_up_and_stopped() {
 #[tokio::test]
 async fn a_slow_start_is_told_with_its_state_and_ends_at_its_deadline() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.slow_start", "300ms");
-    site.set("defaults.timeouts.progress", "600ms");
-    site.set("defaults.timeouts.start", "2s");
+    site.set("defaults.timeouts.pending_notice", "300ms");
+    site.set("defaults.timeouts.progress_interval", "600ms");
+    site.set("defaults.timeouts.task_start", "2s");
     site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
@@ -179,7 +179,7 @@ fn spoilt(value: &Value, others: &[Value]) -> Vec<Value> {
 #[tokio::test]
 async fn an_answer_with_any_part_replaced_is_no_panic_and_costs_no_task() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.poll_max", "20ms");
+    site.set("defaults.timeouts.ecs_poll_max", "20ms");
     let arn = "arn:aws:ecs:eu-west-1:123456789012:task/ci/0123456789abcdef0123456789abcdef";
     let answers = json!({ "failures": [], "tasks": [{
         "taskArn": arn, "lastStatus": "PENDING", "desiredStatus": "RUNNING",

@@ -59,7 +59,7 @@ async fn a_service_linked_role_that_is_new_is_waited_for() {
 async fn a_service_linked_role_that_does_not_come_is_told_with_the_command_that_makes_it() {
     let site = CheckedHost::open().await;
     site.set("defaults.timeouts.prepare", "1s");
-    site.set("defaults.timeouts.start", "1s");
+    site.set("defaults.timeouts.task_start", "1s");
     let words = "Unable to assume the service linked role. Please verify that the ECS service linked \
                  role exists.";
     let fault = exception(400, "InvalidParameterException", words);
@@ -77,9 +77,9 @@ async fn a_service_linked_role_that_does_not_come_is_told_with_the_command_that_
 async fn throttling_that_does_not_end_is_told_and_ends_at_the_deadline() {
     let site = CheckedHost::open().await;
     site.set("defaults.timeouts.prepare", "2s");
-    site.set("defaults.timeouts.start", "2s");
-    site.set("defaults.timeouts.progress", "300ms");
-    site.set("defaults.timeouts.stop", "500ms");
+    site.set("defaults.timeouts.task_start", "2s");
+    site.set("defaults.timeouts.progress_interval", "300ms");
+    site.set("defaults.timeouts.task_stop", "500ms");
     let fault = exception(400, "ThrottlingException", "Rate exceeded");
     site.cloud().fail_until_cleared("RunTask", fault);
     let job = site.job();
@@ -228,8 +228,8 @@ async fn an_answer_that_is_lost_after_the_task_started_finds_the_same_task() {
 #[tokio::test]
 async fn an_endpoint_that_hangs_is_given_up_per_attempt_and_tried_again() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.api_connect", "200ms");
-    site.set("defaults.timeouts.api_attempt", "300ms");
+    site.set("defaults.timeouts.aws_connect", "200ms");
+    site.set("defaults.timeouts.aws_attempt", "300ms");
     site.cloud().fail("RunTask", CloudFault::Hang);
     site.cloud().fail("RunTask", CloudFault::Slow(Duration::from_secs(60)));
     let job = site.job();
@@ -243,8 +243,8 @@ async fn an_endpoint_that_hangs_is_given_up_per_attempt_and_tried_again() {
 async fn an_endpoint_that_nobody_answers_is_named() {
     let site = CheckedHost::open().await;
     site.set("defaults.timeouts.prepare", "1s");
-    site.set("defaults.timeouts.start", "1s");
-    site.set("defaults.timeouts.stop", "500ms");
+    site.set("defaults.timeouts.task_start", "1s");
+    site.set("defaults.timeouts.task_stop", "500ms");
     site.set("defaults.timeouts.cleanup", "500ms");
     let nobody = format!("http://{}", free_place());
     let job = site.job_with(|job| job.set("AWS_ENDPOINT_URL_ECS", &nobody));

@@ -72,7 +72,7 @@ async fn a_quota_that_is_used_up_waits_for_other_tasks_to_end() {
 async fn capacity_that_never_comes_is_told_with_its_zones_and_is_not_remembered() {
     let site = CheckedHost::open().await;
     site.set("defaults.timeouts.prepare", "1s");
-    site.set("defaults.timeouts.start", "1s");
+    site.set("defaults.timeouts.task_start", "1s");
     site.cloud().fail_until_cleared("RunTask", failure(NO_CAPACITY));
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);

@@ -79,7 +79,7 @@ async fn a_task_for_which_a_subnet_has_no_address_is_followed_by_one_in_the_next
 #[tokio::test]
 async fn what_stays_wrong_is_given_up_after_a_few_tasks() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.relaunches", 2);
+    site.set("defaults.limits.task_relaunches", 2);
     let reason = "Timeout waiting for network interface provisioning to complete.";
     site.cloud().fail_until_cleared("RunTask", stops(CloudTaskPhase::Provisioning, FAILED, reason));
     let job = site.job();
@@ -98,11 +98,11 @@ async fn what_stays_wrong_is_given_up_after_a_few_tasks() {
 #[tokio::test]
 async fn a_registry_that_limits_pulls_meets_no_more_tasks_than_any_other_reason() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.registry_pause", "1s");
+    site.set("defaults.timeouts.registry_retry_pause", "1s");
     let reason = "CannotPullContainerError: inspect image has been retried 5 time(s): 429 Too Many \
                   Requests - Server message: toomanyrequests: You have reached your pull rate limit";
     site.cloud().fail_until_cleared("RunTask", stops(CloudTaskPhase::Pending, FAILED, reason));
-    site.set("defaults.timeouts.relaunches", 2);
+    site.set("defaults.limits.task_relaunches", 2);
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
     assert_eq!(site.tasks_of(&job).len(), 3, "{}", ended.out());
@@ -113,7 +113,7 @@ async fn a_registry_that_limits_pulls_meets_no_more_tasks_than_any_other_reason(
     error: the registry limits pulls from this address
       ECS: "CannotPullContainerError: inspect image has been retried 5 time(s): 429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit"
       task ID is STOPPED: TaskFailedToStart.
-      Gave up after 3 tasks: `timeouts.relaunches` is 2.
+      Gave up after 3 tasks: `limits.task_relaunches` is 2.
       Fix: log in to the registry or mirror the image
         aws ecs describe-task-definition --task-definition ci-job
       Who can mend it: whoever runs the CI platform. Your script did not start.
@@ -234,7 +234,7 @@ async fn each_reason_has_its_headline() {
         ),
     ];
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.registry_pause", "20ms");
+    site.set("defaults.timeouts.registry_retry_pause", "20ms");
     for (reason, headline, again) in rows {
         let fault = stops(CloudTaskPhase::Pending, FAILED, reason);
         let job = site.job();

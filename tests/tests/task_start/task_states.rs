@@ -150,7 +150,7 @@ async fn in_prepare_what_ecs_knows_counts_however_far_its_state_is_behind() {
 #[tokio::test]
 async fn in_prepare_a_passing_reason_is_told_where_the_state_stays_behind_to_the_end() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.start", "4s");
+    site.set("defaults.timeouts.task_start", "4s");
     site.set("defaults.timeouts.prepare", "5s");
     let job = site.job();
     hold_in(&site, "PENDING");
@@ -246,7 +246,7 @@ async fn in_run_an_exit_code_counts_while_the_state_is_behind() {
         (143, "", SYSTEM_FAILURE, None, "fargate-runner: error: the task ended for a reason"),
     ] {
         let site = CheckedHost::open().await;
-        site.set("defaults.timeouts.verdict", "8s");
+        site.set("defaults.timeouts.stop_reason", "8s");
         let job = site.prepared().await;
         let mut running = job.start_run("echo up; exec sleep 1000");
         running.wrote("up").await;

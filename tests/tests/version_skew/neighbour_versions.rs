@@ -26,7 +26,7 @@ async fn each_stage_reads_what_the_version_before_and_after_wrote() {
     let [this, next, last] = [("this", None), ("next", Some(next())), ("last", Some(after_next()))]
         .map(|(name, claim)| binaries.make(name, claim.as_ref()));
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.second_sighting", "20ms");
+    site.set("defaults.timeouts.orphan_recheck", "20ms");
     for (before, after) in [(&this, &next), (&next, &this), (&next, &last), (&last, &next)] {
         let first = site.job_with(|job| job.program.clone_from(before));
         let second = by(&site, &first, after);
@@ -68,7 +68,7 @@ async fn a_file_of_a_version_too_new_is_told_and_every_way_to_its_task_s_end_wor
     let binaries = BinaryFolder::new();
     let new = binaries.make("new", Some(&after_next()));
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.second_sighting", "20ms");
+    site.set("defaults.timeouts.orphan_recheck", "20ms");
     let newer = site.job_with(|job| job.program.clone_from(&new));
     let older = by(&site, &newer, &fargate_tests::runner());
     newer.prepare().await.passed();

@@ -1,7 +1,7 @@
 //! The door of `prepare`: one at a time for a job, and none while a person holds new jobs.
 //!
 //! A held job waits, because gitlab-runner gives a job that fails to start only three tries within
-//! seconds; it fails only once `timeouts.paused` is over.
+//! seconds; it fails only once `timeouts.paused_host` is over.
 
 use std::time::Duration;
 
@@ -53,10 +53,10 @@ pub async fn enter(
             });
             told = true;
         }
-        log.held(&why, begun.elapsed(), timeouts.paused);
-        let again = Instant::now() + jittered(timeouts.poll_max.min(LONGEST_LOOK));
-        if again >= begun + timeouts.paused {
-            let waited = duration(timeouts.paused);
+        log.held(&why, begun.elapsed(), timeouts.paused_host);
+        let again = Instant::now() + jittered(timeouts.ecs_poll_max.min(LONGEST_LOOK));
+        if again >= begun + timeouts.paused_host {
+            let waited = duration(timeouts.paused_host);
             return Err(why.because(format!("Waited {waited}, then gave up.")).into());
         }
         tokio::select! {

@@ -33,7 +33,7 @@ pub async fn cleanup(
 ) -> Result<CleanupFailures, StageError> {
     emit(JobEvent::CleanupStarted {});
     let timeouts = &settings.profile.timeouts;
-    let folder = StateFolder::open(&settings.state_dir, timeouts.lock)?;
+    let folder = StateFolder::open(&settings.state_dir, timeouts.state_lock)?;
     let undone = match folder.take_over(key).await {
         Ok(Some(record)) => with_record(&folder, &record, &settings.profile).await?,
         Ok(None) if folder.tombstone(key).is_some() => Vec::new(),
@@ -46,7 +46,7 @@ pub async fn cleanup(
         }
     };
     emit(JobEvent::CleanupDone { undone: undone.len() });
-    folder.sweep(key, timeouts.tombstone).await;
+    folder.sweep(key, timeouts.tombstone_retention).await;
     for what in &undone {
         emit(JobEvent::CleanupUndone { message: what.clone() });
     }
@@ -67,7 +67,8 @@ async fn with_record(
         match EcsClient::in_region(Some(record.core.region.clone()), profile).await {
             Ok(ecs) => {
                 let launches = &record.launches;
-                undone = release(&ecs, launches, &why, deadline, timeouts.visible).await.undone;
+                undone =
+                    release(&ecs, launches, &why, deadline, timeouts.task_visibility).await.undone;
             }
             Err(why) => undone.push(why.headline()),
         }

@@ -36,7 +36,7 @@ pub async fn prepare(
     colour: ColourMode,
 ) -> Result<(), StageError> {
     let timeouts = &settings.profile.timeouts;
-    let mut log = JobLog::new(out, colour, timeouts.progress, timeouts.slow_start);
+    let mut log = JobLog::new(out, colour, timeouts.progress_interval, timeouts.pending_notice);
     let began = Instant::now();
     let result = match bring_up(settings, response, began, &mut log).await {
         Ok((ProvisionedTask { acquired, .. }, stops)) => {
@@ -101,7 +101,7 @@ async fn bring_up(
         emit(JobEvent::IdentityUntrusted {});
         log.note("Warning: gitlab-runner gave no response file, so this job is known only by variables that it can set itself");
     }
-    let folder = StateFolder::open(&settings.state_dir, timeouts.lock)?;
+    let folder = StateFolder::open(&settings.state_dir, timeouts.state_lock)?;
     if let Some(shared) = StateFolder::shared_with_others(&settings.state_dir) {
         let message = format!("{}: {}", settings.state_dir.display(), shared.what);
         emit(JobEvent::StateShared { message });
@@ -138,8 +138,9 @@ fn order(
         job,
         job_id: response.name(),
         tries,
-        lifetime: response.timeout.unwrap_or(timeouts.job_fallback) + timeouts.lifetime_margin,
-        idle: timeouts.idle,
+        lifetime: response.timeout.unwrap_or(timeouts.default_job_timeout)
+            + timeouts.lifetime_margin,
+        idle: timeouts.task_idle,
         tags,
         manager: response.written.and_then(RunnerProcess::of_stage),
     }
@@ -159,8 +160,8 @@ async fn clear_former(
             let ecs =
                 EcsClient::in_region(Some(former.core.region.clone()), &settings.profile).await?;
             let why = reason("the job is prepared again");
-            let deadline = Instant::now() + timeouts.stop;
-            release(&ecs, &former.launches, &why, deadline, timeouts.visible).await.undone
+            let deadline = Instant::now() + timeouts.task_stop;
+            release(&ecs, &former.launches, &why, deadline, timeouts.task_visibility).await.undone
         }
         Err(error) => {
             emit(JobEvent::FormerDamaged { message: error.to_string() });
@@ -185,7 +186,7 @@ async fn stop_what_is_known(
     core: &TaskLocation,
     damaged: &StateError,
 ) -> Result<Vec<String>, StageError> {
-    let deadline = Instant::now() + settings.profile.timeouts.stop;
+    let deadline = Instant::now() + settings.profile.timeouts.task_stop;
     let why = reason("the job is prepared again");
     let mut undone = match &core.task {
         Some(task) => stop_one(settings, (&core.cluster, &core.region), task, &why, deadline).await,

@@ -60,7 +60,7 @@ pub async fn run(
     })?;
     let job = TaskCommand::Script { shell, bytes };
     let run_id = random::token().map_err(StateError::host("drawing random bytes"))?;
-    let reach = reconnect::to(&record, timeouts)?;
+    let reach = reconnect::to(&record, profile)?;
     let over = || over(folder, key, &record, profile);
     let connected = tokio::select! {
         connected = connect(&reach, over()) => connected,
@@ -130,7 +130,7 @@ async fn connect(
     reach: &TaskConnector,
     over: impl Future<Output = String>,
 ) -> Result<TaskSession, ScriptOutcome> {
-    let window = reach.timeouts.resume_window();
+    let window = reach.timeouts.reconnect_window();
     let last: RefCell<Option<TaskConnectError>> = RefCell::default();
     let opening = reach.open(|missed| drop(last.replace(Some(missed))));
     let why = tokio::select! {

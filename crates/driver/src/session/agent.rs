@@ -59,7 +59,7 @@ pub(super) async fn greet(
     connection: SshConnection,
     timeouts: &JobTimeouts,
 ) -> Result<AgentProbeResult, LoginError> {
-    let limit = timeouts.hello;
+    let limit = timeouts.session_open;
     let start = START_WITHIN + timeouts.next_stage_grace;
     let patience = SessionTimeouts { start, send: timeouts.send_stall };
     match timeout(limit, call(connection, patience)).await {

@@ -113,7 +113,7 @@ impl TaskConnector {
     #[must_use]
     pub fn again(&self) -> Self {
         let mut again = self.clone();
-        again.timeouts.dial /= 2;
+        again.timeouts.connect_attempt /= 2;
         again
     }
 }

@@ -20,13 +20,12 @@ pub enum DialError {
     Unreachable(std::io::ErrorKind),
 }
 
-/// One attempt. What is sent later and not acknowledged for as long as keepalives would take ends
-/// the connection, also while the SSH library is busy sending.
+/// One attempt.
 pub(super) async fn once(
     address: SocketAddr,
     timeouts: &JobTimeouts,
 ) -> Result<TcpStream, DialError> {
-    let stream = match timeout(timeouts.dial, TcpStream::connect(address)).await {
+    let stream = match timeout(timeouts.connect_attempt, TcpStream::connect(address)).await {
         Err(_) => return Err(DialError::Silent),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             return Err(DialError::Refused);
@@ -37,8 +36,6 @@ pub(super) async fn once(
     // Matters of speed and patience; a kernel that refuses them still connects.
     let _ = stream.set_nodelay(true);
     let _ = socket2::SockRef::from(&stream).set_tcp_quickack(true);
-    let patience = timeouts.keepalive * timeouts.keepalive_tries.saturating_add(1);
-    let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(patience));
     Ok(stream)
 }
 
@@ -55,7 +52,7 @@ pub async fn dial(
             Err(error) => {
                 seen(error);
                 if error != DialError::Silent {
-                    sleep(timeouts.dial_again).await;
+                    sleep(timeouts.connect_retry_pause).await;
                 }
             }
         }

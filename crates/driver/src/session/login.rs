@@ -30,6 +30,10 @@ pub struct TaskLogin {
     pub key: ClientKey,
     /// How the host is proven.
     pub host: HostKeyPolicy,
+    /// After so many probes without an answer the connection counts as lost.
+    pub keepalive_tries: u32,
+    /// After so many MiB the keys are exchanged anew.
+    pub rekey_after_mib: u32,
 }
 
 /// How the host is proven.
@@ -307,19 +311,19 @@ fn turned_away(kind: &str) -> Result<(), russh::Error> {
 /// When keys are exchanged anew: after so much in either direction, or an hour.
 ///
 /// Source of the hour, and of 1 GiB as the most: RFC 4253, section 9.
-fn limits(rekey_mib: u32) -> Limits {
-    let mib = usize::try_from(rekey_mib).unwrap_or(usize::MAX);
+fn limits(rekey_after_mib: u32) -> Limits {
+    let mib = usize::try_from(rekey_after_mib).unwrap_or(usize::MAX);
     let bytes = mib.saturating_mul(1 << 20).min(1 << 30);
     Limits::new(bytes, bytes, Duration::from_secs(3600))
 }
 
-fn configuration(preferred: Preferred, timeouts: &JobTimeouts) -> Arc<client::Config> {
+fn configuration(login: &TaskLogin, timeouts: &JobTimeouts) -> Arc<client::Config> {
     Arc::new(client::Config {
-        keepalive_interval: Some(timeouts.keepalive),
-        keepalive_max: usize::try_from(timeouts.keepalive_tries).unwrap_or(usize::MAX),
+        keepalive_interval: Some(timeouts.keepalive_interval),
+        keepalive_max: usize::try_from(login.keepalive_tries).unwrap_or(usize::MAX),
         nodelay: true,
-        limits: limits(timeouts.rekey_mib),
-        preferred,
+        limits: limits(login.rekey_after_mib),
+        preferred: login.host.offer(),
         ..client::Config::default()
     })
 }
@@ -335,10 +339,14 @@ impl SshConnection {
         login: &TaskLogin,
         timeouts: &JobTimeouts,
     ) -> Result<Self, LoginError> {
+        // What is not acknowledged for as long as keepalives would take ends the connection, also
+        // while the SSH library is busy sending.
+        let patience = timeouts.keepalive_interval * login.keepalive_tries.saturating_add(1);
+        let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(patience));
         let (mut handle, shown) = shake_hands(stream, login, timeouts).await?;
         let step = "authentication";
         let user = login.user.clone();
-        let accepted = within(step, timeouts.authenticate, async {
+        let accepted = within(step, timeouts.ssh_authentication, async {
             let key = login.key.private();
             let hash = match key.algorithm() {
                 Algorithm::Rsa { .. } => handle.best_supported_rsa_hash().await?.flatten(),
@@ -385,9 +393,9 @@ async fn shake_hands(
 ) -> Result<(Handle<HostKeyVerifier>, HandshakeFacts), LoginError> {
     let shown = Arc::new(Mutex::new(HandshakeFacts::default()));
     let verifier = HostKeyVerifier { host: login.host.clone(), shown: shown.clone(), exchanges: 0 };
-    let configuration = configuration(login.host.offer(), timeouts);
+    let configuration = configuration(login, timeouts);
     let connecting = client::connect_stream(configuration, QuickAckStream(stream), verifier);
-    let connected = within("the handshake", timeouts.handshake, connecting).await;
+    let connected = within("the handshake", timeouts.ssh_handshake, connecting).await;
     let mut shown = std::mem::take(&mut *shown.lock().unwrap_or_else(PoisonError::into_inner));
     match shown.refusal.take() {
         Some(refused) => Err(refused),

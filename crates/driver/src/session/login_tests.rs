@@ -39,7 +39,13 @@ async fn logged_in() -> (SshConnection, Handle) {
     let connecting = async {
         let stream = TcpStream::connect(address).await.unwrap();
         let key = ClientKey::draw(ClientKeyKind::Ed25519).unwrap();
-        let login = TaskLogin { user: "root".to_owned(), key, host: HostKeyPolicy::FirstUse };
+        let login = TaskLogin {
+            user: "root".to_owned(),
+            key,
+            host: HostKeyPolicy::FirstUse,
+            keepalive_tries: 3,
+            rekey_after_mib: 1024,
+        };
         SshConnection::open(stream, &login, &JobTimeouts::default()).await.unwrap()
     };
     tokio::join!(connecting, serving)

@@ -197,7 +197,7 @@ impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
         stops: &mut CancelSignals,
     ) -> Result<Box<AgentSession>, Box<ScriptOutcome>> {
         let reach = self.reach.again();
-        let window = reach.timeouts.resume_window();
+        let window = reach.timeouts.reconnect_window();
         let last: RefCell<Option<TaskConnectError>> = RefCell::default();
         let opening = async {
             sleep(trouble.pause).await;

@@ -99,7 +99,7 @@ impl StockSession {
     pub(super) fn new(connection: SshConnection, timeouts: &JobTimeouts) -> Self {
         let SshConnection { handle, user, server, .. } = connection;
         let windows = StockTimeouts {
-            open: timeouts.hello,
+            open: timeouts.session_open,
             send: timeouts.send_stall,
             next_stage_grace: timeouts.next_stage_grace,
             client_gone: timeouts.client_gone,

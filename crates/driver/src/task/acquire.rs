@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fargate_aws::CallError;
-use fargate_config::{JobTimeouts, PublicIp};
+use fargate_config::{JobLimits, JobTimeouts, PublicIp};
 use fargate_events::{JobEvent, emit};
 use fargate_model::backoff::{Backoff, jittered};
 use fargate_model::cause::{CauseReport, FailureCause, RetryDecision};
@@ -68,6 +68,8 @@ pub struct AcquireOptions<'a> {
     pub port: u16,
     /// Deadlines and polls.
     pub timeouts: &'a JobTimeouts,
+    /// How often another task may follow.
+    pub limits: &'a JobLimits,
 }
 
 /// Brings up one task.
@@ -80,7 +82,7 @@ pub async fn acquire(
     terms: &AcquireOptions<'_>,
     report: &mut dyn FnMut(TaskStartEvent<'_>),
 ) -> Result<AcquiredTask, LaunchError> {
-    let mut plan = RelaunchPlan::new(terms.timeouts);
+    let mut plan = RelaunchPlan::new(terms.timeouts, terms.limits);
     loop {
         let asked = Instant::now();
         let (launch, mut task) = launcher.launch(report).await?;
@@ -201,8 +203,12 @@ impl<'a> TaskStartWatcher<'a> {
             state_since: now,
             refused_since: None,
             lost_since: None,
-            deadline: deadline.min(now + terms.timeouts.start),
-            backoff: Backoff::growing(terms.timeouts.poll_min, terms.timeouts.poll_max, SLOWER),
+            deadline: deadline.min(now + terms.timeouts.task_start),
+            backoff: Backoff::growing(
+                terms.timeouts.ecs_poll_min,
+                terms.timeouts.ecs_poll_max,
+                SLOWER,
+            ),
         }
     }
 
@@ -303,7 +309,7 @@ impl<'a> TaskStartWatcher<'a> {
                 let address = seen.address.or(self.seen.address);
                 self.seen = ObservedTask { address, ..seen };
             }
-            Ok(None) if self.born.elapsed() > self.terms.timeouts.visible => {
+            Ok(None) if self.born.elapsed() > self.terms.timeouts.task_visibility => {
                 return open(self.place.why(FailureCause::Expired));
             }
             Ok(None) => {}
@@ -326,7 +332,7 @@ impl<'a> TaskStartWatcher<'a> {
             }
         }
         let in_state = self.state_since.elapsed();
-        if self.seen.status == TaskStatus::Running && in_state > self.terms.timeouts.ready {
+        if self.seen.status == TaskStatus::Running && in_state > self.terms.timeouts.agent_start {
             return open(self.too_late(last_refusal.borrow().as_ref()));
         }
         report(TaskStartEvent::Waiting { seen: &self.seen, age: self.born.elapsed(), in_state });
@@ -349,7 +355,7 @@ impl<'a> TaskStartWatcher<'a> {
             return false;
         }
         let since = *self.lost_since.get_or_insert_with(Instant::now);
-        since.elapsed() >= SETTLE.min(self.terms.timeouts.start / 4)
+        since.elapsed() >= SETTLE.min(self.terms.timeouts.task_start / 4)
     }
 
     fn why_ended(&self) -> CauseReport {
@@ -402,7 +408,7 @@ impl<'a> TaskStartWatcher<'a> {
         }
         let age = fargate_model::text::duration(self.born.elapsed());
         let mut place = self.place.clone();
-        place.set("limit", fargate_model::text::duration(self.terms.timeouts.start));
+        place.set("limit", fargate_model::text::duration(self.terms.timeouts.task_start));
         let own = self.launch.containers.first().and_then(|own| self.seen.container(&own.name));
         if let Some(image) = own.and_then(|own| own.image.clone()) {
             place.set("image", image);

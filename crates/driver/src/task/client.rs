@@ -139,8 +139,8 @@ impl EcsClient {
     /// share.
     #[must_use]
     pub fn sharing(self, folder: &StateFolder, profile: &JobProfile) -> Self {
-        let role = profile.account.role.as_ref().map(|role| role.arn.as_str());
-        let turns = folder.turns(self.region(), role, profile.timeouts.reads_per_second);
+        let role = profile.assume_role_arn.as_deref();
+        let turns = folder.turns(self.region(), role, profile.limits.ecs_reads_per_second);
         Self { turns: Some(turns), ..self }
     }
 

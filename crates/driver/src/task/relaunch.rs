@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use fargate_config::JobTimeouts;
+use fargate_config::{JobLimits, JobTimeouts};
 use fargate_model::backoff::jittered;
 use fargate_model::cause::{CauseReport, FailureCause, ResponsibleParty, RetryDecision};
 use tokio::time::Instant;
@@ -18,6 +18,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// See the module.
 pub struct RelaunchPlan<'a> {
     timeouts: &'a JobTimeouts,
+    limits: &'a JobLimits,
     done: u32,
 }
 
@@ -34,14 +35,14 @@ pub struct PlannedRelaunch {
 
 impl<'a> RelaunchPlan<'a> {
     /// One for the tasks of one job.
-    pub fn new(timeouts: &'a JobTimeouts) -> Self {
-        Self { timeouts, done: 0 }
+    pub fn new(timeouts: &'a JobTimeouts, limits: &'a JobLimits) -> Self {
+        Self { timeouts, limits, done: 0 }
     }
 
     /// What follows a task that ended with this cause and is known to have stopped; nothing where it
     /// would come after `deadline`.
     pub fn next(&mut self, why: &CauseReport, deadline: Instant) -> Option<PlannedRelaunch> {
-        let of = self.timeouts.relaunches;
+        let of = self.limits.task_relaunches;
         if why.entry().next == RetryDecision::Final || self.done >= of {
             return None;
         }
@@ -55,12 +56,12 @@ impl<'a> RelaunchPlan<'a> {
 
     /// The cause, and that the limit was reached with it.
     pub fn given_up(&self, why: CauseReport) -> CauseReport {
-        let of = self.timeouts.relaunches;
+        let of = self.limits.task_relaunches;
         if why.entry().next == RetryDecision::Final || self.done == 0 || self.done < of {
             return why;
         }
         let tasks = self.done + 1;
-        why.because(format!("Gave up after {tasks} tasks: `timeouts.relaunches` is {of}."))
+        why.because(format!("Gave up after {tasks} tasks: `limits.task_relaunches` is {of}."))
     }
 
     /// It doubles with each task. What mends itself at once gets a short one, what must become free a
@@ -69,11 +70,13 @@ impl<'a> RelaunchPlan<'a> {
         let entry = why.entry();
         let (first, longest) = match (why.cause, entry.next, entry.who) {
             (FailureCause::RegistryLimit, ..) => {
-                (self.timeouts.registry_pause, LONGEST_OF_REGISTRY)
+                (self.timeouts.registry_retry_pause, LONGEST_OF_REGISTRY)
             }
             // The next task lies on another machine of AWS's.
-            (_, RetryDecision::Retry, ResponsibleParty::Aws) => (self.timeouts.poll_min, LONGEST),
-            _ => (self.timeouts.poll_max, LONGEST),
+            (_, RetryDecision::Retry, ResponsibleParty::Aws) => {
+                (self.timeouts.ecs_poll_min, LONGEST)
+            }
+            _ => (self.timeouts.ecs_poll_max, LONGEST),
         };
         first.saturating_mul(1 << self.done.min(16)).min(longest.max(first))
     }
@@ -90,8 +93,9 @@ mod tests {
     /// The tasks that follow one another while this cause does not go away, and their pauses without
     /// jitter, in seconds.
     fn followed(cause: FailureCause, relaunches: u32) -> Vec<(u32, u64)> {
-        let timeouts = JobTimeouts { relaunches, ..JobTimeouts::default() };
-        let mut plan = RelaunchPlan::new(&timeouts);
+        let timeouts = JobTimeouts::default();
+        let limits = JobLimits { task_relaunches: relaunches, ..JobLimits::default() };
+        let mut plan = RelaunchPlan::new(&timeouts, &limits);
         let mut all = Vec::new();
         loop {
             let pause = plan.pause(&CauseReport::new(cause));
@@ -127,15 +131,16 @@ mod tests {
 
     #[test]
     fn the_last_words_name_the_limit_only_where_it_was_reached() {
-        let timeouts = JobTimeouts { relaunches: 1, ..JobTimeouts::default() };
-        let mut plan = RelaunchPlan::new(&timeouts);
+        let timeouts = JobTimeouts::default();
+        let limits = JobLimits { task_relaunches: 1, ..JobLimits::default() };
+        let mut plan = RelaunchPlan::new(&timeouts, &limits);
         let why = || CauseReport::new(FailureCause::EniTimeout);
         assert!(plan.given_up(why()).evidence.is_empty());
         assert_eq!(plan.next(&why(), Instant::now()), None, "its time would be over");
         assert!(plan.given_up(why()).evidence.is_empty());
         assert!(plan.next(&why(), in_a_day()).is_some());
         let said = &plan.given_up(why()).evidence[0].text;
-        assert_eq!(said, "Gave up after 2 tasks: `timeouts.relaunches` is 1.");
+        assert_eq!(said, "Gave up after 2 tasks: `limits.task_relaunches` is 1.");
         assert!(plan.given_up(CauseReport::new(FailureCause::ImageDenied)).evidence.is_empty());
     }
 }

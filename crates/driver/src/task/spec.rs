@@ -70,7 +70,7 @@ impl TaskSpec {
     /// What the profile says, for this job; the containers' variables are still to come.
     #[must_use]
     pub fn new(profile: &JobProfile, owner: TaskOwner, job: JobKey) -> Self {
-        let purchase = match &profile.launch {
+        let purchase = match profile.launch() {
             LaunchMode::Type(kind) => TaskCapacity::LaunchType(kind.to_string()),
             LaunchMode::ClusterDefault => TaskCapacity::ClusterDefault,
             LaunchMode::Strategy(items) => TaskCapacity::Strategy(

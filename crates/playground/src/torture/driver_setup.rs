@@ -70,7 +70,9 @@ impl DriverSetup {
         harm: &JobHarm,
     ) -> io::Result<DriverCommands> {
         let file = self.folder.join(format!("config-{name}.toml"));
-        std::fs::write(&file, format!("{}{windows}", self.configuration(harm)))?;
+        let ssh = "[defaults.ssh]\n";
+        let text = self.configuration(harm).replace(ssh, &format!("{ssh}{}", windows.ssh_lines()));
+        std::fs::write(&file, format!("{text}{windows}"))?;
         Ok(DriverCommands::new(&self.program, &["custom"], &["-c", &file.to_string_lossy()]))
     }
 

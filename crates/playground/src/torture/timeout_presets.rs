@@ -7,35 +7,33 @@ use super::network::NetworkHarm;
 
 /// Those that end what nobody talks to are long enough for a machine that stands still for seconds.
 const USUAL: [(&str, &str); 9] = [
-    ("poll_min", "\"20ms\""),
-    ("poll_max", "\"300ms\""),
+    ("ecs_poll_min", "\"20ms\""),
+    ("ecs_poll_max", "\"300ms\""),
     ("client_gone", "\"4s\""),
-    ("idle", "\"8s\""),
+    ("task_idle", "\"8s\""),
     ("cancel_grace", "\"1s\""),
     ("next_stage_grace", "\"500ms\""),
-    ("visible", "\"3s\""),
-    ("verdict", "\"10s\""),
-    ("dial", "\"300ms\""),
+    ("task_visibility", "\"3s\""),
+    ("stop_reason", "\"10s\""),
+    ("connect_attempt", "\"300ms\""),
 ];
 /// A cut is noticed soon, and waited out for longer than a busy machine needs.
-const PATIENT: [(&str, &str); 7] = [
-    ("keepalive", "\"1s\""),
-    ("keepalive_tries", "2"),
-    ("handshake", "\"3s\""),
-    ("authenticate", "\"3s\""),
-    ("hello", "\"3s\""),
+const PATIENT: [(&str, &str); 6] = [
+    ("keepalive_interval", "\"1s\""),
+    ("ssh_handshake", "\"3s\""),
+    ("ssh_authentication", "\"3s\""),
+    ("session_open", "\"3s\""),
     ("client_gone", "\"10s\""),
-    ("idle", "\"12s\""),
+    ("task_idle", "\"12s\""),
 ];
 /// A login may take seconds: on a busy machine it does, byte by byte.
-const SLOW: [(&str, &str); 2] = [("client_gone", "\"20s\""), ("idle", "\"20s\"")];
+const SLOW: [(&str, &str); 2] = [("client_gone", "\"20s\""), ("task_idle", "\"20s\"")];
 /// A cut is noticed soon, and given up soon.
-const SHORT: [(&str, &str); 5] = [
-    ("keepalive", "\"1s\""),
-    ("keepalive_tries", "2"),
-    ("handshake", "\"1s\""),
+const SHORT: [(&str, &str); 4] = [
+    ("keepalive_interval", "\"1s\""),
+    ("ssh_handshake", "\"1s\""),
     ("client_gone", "\"2s\""),
-    ("resume", "\"700ms\""),
+    ("reconnect", "\"700ms\""),
 ];
 
 /// One of the configurations of a torture.
@@ -60,6 +58,15 @@ impl TimeoutPreset {
             NetworkHarm::Pieces(_) => Self::Slow,
             NetworkHarm::Gone(_) | NetworkHarm::Replaced(..) => Self::Short,
             _ => Self::Patient,
+        }
+    }
+
+    /// What it says under `[defaults.ssh]`: where a cut is noticed soon, fewer probes go unanswered.
+    #[must_use]
+    pub fn ssh_lines(self) -> &'static str {
+        match self {
+            Self::Patient | Self::Short => "keepalive_tries = 2\n",
+            Self::Usual | Self::Slow => "",
         }
     }
 
@@ -111,19 +118,19 @@ mod tests {
         insta::assert_snapshot!(TimeoutPreset::Short, @r#"
 
         [defaults.timeouts]
-        poll_min = "20ms"
-        poll_max = "300ms"
-        idle = "8s"
+        ecs_poll_min = "20ms"
+        ecs_poll_max = "300ms"
+        task_idle = "8s"
         cancel_grace = "1s"
         next_stage_grace = "500ms"
-        visible = "3s"
-        verdict = "10s"
-        dial = "300ms"
-        keepalive = "1s"
-        keepalive_tries = 2
-        handshake = "1s"
+        task_visibility = "3s"
+        stop_reason = "10s"
+        connect_attempt = "300ms"
+        keepalive_interval = "1s"
+        ssh_handshake = "1s"
         client_gone = "2s"
-        resume = "700ms"
+        reconnect = "700ms"
         "#);
+        assert_eq!(TimeoutPreset::Short.ssh_lines(), "keepalive_tries = 2\n");
     }
 }

@@ -1,0 +1,121 @@
+//! Our own grammar: the top of the file, `[defaults]` and every `[profile.NAME]`.
+
+use std::path::Path;
+
+use crate::check;
+use crate::config::{LoadedConfig, RunnerConfig};
+use crate::document::{ConfigDocument, ConfigGrammar};
+use crate::layer::SettingsLayer;
+use crate::overrides::FlagOverrides;
+use crate::problem::{ConfigError, ConfigProblem};
+use crate::reader::{ConfigReader, ConfigTable};
+use crate::settings::JobProfile;
+use crate::unknown_key::{KnownKey, KnownSection};
+use crate::value::KeyLocation;
+
+/// Every section of a file, with its keys.
+pub(crate) fn known_sections() -> Vec<KnownSection> {
+    let below = KnownSection::with_sections_below(
+        JobProfile::SECTION,
+        &["defaults".to_owned(), "profile.NAME".to_owned()],
+    );
+    let mut top = vec![KnownKey::new("config_version", "config_version = 1")];
+    top.extend(RunnerConfig::SECTION.keys.iter().map(|key| {
+        let value = key.example_value().unwrap_or_default();
+        KnownKey::new(key.name, &format!("{} = {value}", key.name))
+    }));
+    top.push(KnownKey::new("defaults", "[defaults]"));
+    top.push(KnownKey::new("profile", "[profile.NAME]"));
+    let mut known =
+        vec![KnownSection::new(RunnerConfig::SECTION.name, "at the top of the file", top)];
+    known.extend(below);
+    known
+}
+
+/// Reads a file whose grammar is known to be this one.
+pub(crate) fn read(
+    reader: ConfigReader<'_>,
+    top: &ConfigTable<'_>,
+    path: &Path,
+    flags: &FlagOverrides,
+) -> Result<LoadedConfig, ConfigError> {
+    let mut reader = reader.knowing(known_sections());
+    let values = reader.settings(top, RunnerConfig::SECTION);
+    let defaults = match reader.table(top, "defaults") {
+        Some(table) => layer(&mut reader, &table, None),
+        None => SettingsLayer::empty(None, KeyLocation::without_line("defaults")),
+    };
+    let document = ConfigDocument {
+        path: path.to_owned(),
+        grammar: ConfigGrammar::Own,
+        version: reader.value(top, "config_version").map(|(place, _)| place),
+        top: flags.top().clone().over(values),
+        flags: flags.settings().clone(),
+        defaults,
+        profiles: profiles(&mut reader, top),
+    };
+    let mut problems = reader.problems;
+    // Without the refused values nothing can be said about how values fit each other.
+    let mut later = if problems.is_empty() { document.conflicts() } else { Vec::new() };
+    later.extend(document.missing().into_iter().filter(|missing| {
+        let name = last_part(missing);
+        !reader.meant.iter().any(|meant| meant == name)
+            && problems.iter().all(|refused| last_part(refused) != name)
+    }));
+    problems.append(&mut later);
+    if !problems.is_empty() {
+        problems.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
+        return Err(ConfigError { problems });
+    }
+    let mut warnings = reader.warnings;
+    warnings.sort_by_key(|warning| warning.line);
+    Ok(LoadedConfig { config: RunnerConfig::of(document), warnings, notices: Vec::new() })
+}
+
+fn layer(
+    reader: &mut ConfigReader<'_>,
+    table: &ConfigTable<'_>,
+    name: Option<String>,
+) -> SettingsLayer {
+    let values = reader.settings(table, JobProfile::SECTION);
+    SettingsLayer { name, place: table.place.clone(), values }
+}
+
+/// The key of a problem without its tables.
+fn last_part(problem: &ConfigProblem) -> &str {
+    problem.key.as_deref().and_then(|key| key.rsplit('.').next()).unwrap_or_default()
+}
+
+fn profiles(reader: &mut ConfigReader<'_>, top: &ConfigTable<'_>) -> Vec<(String, SettingsLayer)> {
+    let Some(table) = reader.table(top, "profile") else { return Vec::new() };
+    let mut keys: Vec<_> = table.entries.keys().collect();
+    keys.sort_by_key(|key| key.span().start);
+    let mut profiles = Vec::with_capacity(keys.len());
+    for key in keys {
+        let name: &str = key.get_ref();
+        let place = reader.place(&table, name, key.span().start);
+        if let Err(refusal) = check::profile_name(name) {
+            let rest = format!("has a name that no profile may have: {}", refusal.allowed);
+            reader.report(&place, &rest, refusal.hint);
+        } else if let Some(settings) = profile_table(reader, &table, name) {
+            let layer = layer(reader, &settings, Some(name.to_owned()));
+            profiles.push((name.to_owned(), layer));
+        }
+    }
+    profiles
+}
+
+/// The table of a profile; for a setting right under `[profile]` says that a name is missing.
+fn profile_table<'t>(
+    reader: &mut ConfigReader<'_>,
+    table: &ConfigTable<'t>,
+    name: &str,
+) -> Option<ConfigTable<'t>> {
+    let (place, value) = reader.value(table, name)?;
+    if JobProfile::SECTION.key(name).is_some() && !value.get_ref().is_table() {
+        let rest = "stands right under `[profile]`, a profile has a name";
+        reader.report(&place, rest, Some("`[profile.NAME]`".to_owned()));
+        return None;
+    }
+    reader.table(table, name)
+}

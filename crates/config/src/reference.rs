@@ -1,0 +1,115 @@
+//! Makes the reference file, `default-config.toml`, from the settings table, and holds the two
+//! together. To write the file anew after a change of the table:
+//! `UPDATE_REFERENCE=1 cargo test -p fargate-config reference`.
+
+use std::path::Path;
+
+use crate::config::RunnerConfig;
+use crate::settings::JobProfile;
+use crate::table::{SettingDefault, SettingKey, SettingKind, SettingSection, limits_of_time};
+use crate::toml_text::toml_comment as comment;
+
+/// Longest line, in characters.
+const WIDTH: usize = 100;
+
+const ABOUT: &str = "\
+# The configuration of Fargate Runner, with every key there is.
+#
+# A line that begins with `# ` explains. A line that begins with `#` and a key is that key with its
+# default. To change a setting, remove the `#` and edit the value. The lines marked REQUIRED must be
+# filled in; then `fargate-runner config check` says whether the file is right, and
+# `fargate-runner config show` prints what is in effect, line by line.
+#
+# The file is read from /etc/fargate-runner/config.toml unless `-c FILE` or the variable
+# FARGATE_RUNNER_CONFIG names another. It holds no secrets. Durations are written with their unit,
+# such as \"200ms\", \"30s\", \"15m\" or \"1h 30m\".
+
+# The version of this grammar. Always 1, always there.
+config_version = 1
+";
+
+const ABOUT_DEFAULTS: &str =
+    "The settings of every job. Each [profile.NAME] further down begins with them.";
+
+const ABOUT_PROFILES: &str = "A profile, chosen by `--profile spot` in the arguments of each stage, \
+    so that several [[runners]] share this file. It has the keys of [defaults]; what it leaves out \
+    comes from there, tables key by key, lists as a whole. No default. Example:";
+
+/// The whole file.
+fn reference() -> String {
+    let mut out = ABOUT.to_owned();
+    keys(RunnerConfig::SECTION, "", &mut out);
+    out.push_str(&format!("\n\n{}[defaults]\n", comment(ABOUT_DEFAULTS, WIDTH)));
+    keys(JobProfile::SECTION, "defaults", &mut out);
+    out.push_str(&format!("\n\n{}#[profile.spot]\n", comment(ABOUT_PROFILES, WIDTH)));
+    for key in JobProfile::SECTION.keys.iter().filter(|key| key.instead_of.is_some()) {
+        out.push_str(&paragraph(key));
+    }
+    out
+}
+
+/// The keys of a section, and the tables below it. A key that is given instead of another one stands
+/// in the profile at the end: the two cannot be in one table.
+fn keys(section: &SettingSection, header: &str, out: &mut String) {
+    for key in section.keys.iter().filter(|key| key.instead_of.is_none()) {
+        let about = |rest: &str| comment(&format!("{}{rest}", key.doc.trim()), WIDTH);
+        match key.kind {
+            SettingKind::Table(below) => {
+                let header = format!("{header}.{}", key.name);
+                out.push_str(&format!("\n\n{}[{header}]\n", about("")));
+                keys(below, &header, out);
+            }
+            SettingKind::FreeTable(..) => {
+                let about = about(" No default. Example:");
+                out.push_str(&format!("\n\n{about}[{header}.{}]\n#team = \"build\"\n", key.name));
+            }
+            _ => out.push_str(&paragraph(key)),
+        }
+    }
+}
+
+/// One key under the comment that explains it.
+fn paragraph(key: &SettingKey) -> String {
+    let mut text = key.doc.trim().to_owned();
+    text.push_str(&match key.kind {
+        SettingKind::Number(min, max) => format!(" From {min} to {max}."),
+        SettingKind::Time(min, max) => format!(" From {}.", limits_of_time(&(min..=max))),
+        SettingKind::Seconds(min, max) => {
+            format!(" Whole seconds, from {}.", limits_of_time(&(min..=max)))
+        }
+        SettingKind::Texts(min, max, _) => format!(" {min} to {max} items."),
+        SettingKind::Tables(list) => format!(" {} to {} items.", list.min, list.max),
+        _ => String::new(),
+    });
+    if let Some(other) = key.at_most {
+        text.push_str(&format!(" At most `{other}`."));
+    }
+    let value = match key.default {
+        SettingDefault::Required => {
+            text = format!("REQUIRED. {text}");
+            key.example_value()
+        }
+        SettingDefault::Absent(what) => {
+            text.push_str(&format!(" No default: {what}. Example:"));
+            key.example_value()
+        }
+        _ => key.default_value().map(|value| key.written(&value)),
+    };
+    let value = value.expect("a key that is no table has a default or an example");
+    format!("\n{}#{} = {value}\n", comment(&text, WIDTH), key.name)
+}
+
+#[test]
+fn the_reference_file_is_what_the_settings_table_makes() {
+    let made = reference();
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("default-config.toml");
+        std::fs::write(path, &made).expect("the reference file can be written");
+        return;
+    }
+    assert!(
+        made == crate::REFERENCE,
+        "default-config.toml is not what the settings table makes; write it anew with \
+         `UPDATE_REFERENCE=1 cargo test -p fargate-config reference`"
+    );
+}

@@ -1,0 +1,22 @@
+//! `[limits]`: how often something may be done. Times are in `timeouts`.
+
+use crate::row::number;
+use crate::table::{settings_table, table_with_defaults};
+
+settings_table! {
+    /// How often something may be done.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct JobLimits {
+        /// Requests to ECS about tasks that all jobs of this host together may send each second, and
+        /// five times as many at once after a quiet time. AWS answers 20 a second, and 100 at once,
+        /// for a whole account in a Region: with several hosts, give each its share.
+        // Source: Amazon ECS API Reference, "Request throttling for the Amazon ECS API".
+        pub ecs_reads_per_second: u32 = number(1, 1000).or_number(20),
+        /// New tasks that one `prepare` may start after a task that did not come up for a reason that
+        /// passes, whatever the reason. When ECS refuses before there is a task, for example for lack
+        /// of capacity, `prepare` waits instead.
+        pub task_relaunches: u32 = number(0, 20).or_number(3),
+    }
+}
+
+table_with_defaults!(JobLimits);

@@ -1,0 +1,230 @@
+//! `[defaults]` and `[profile.NAME]`: the settings under which jobs run.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use fargate_model::size::{CPU_UNITS, allowed_memory_mib};
+
+use super::limits::JobLimits;
+use super::ssh::SshSettings;
+use super::strategy::{MAX_STRATEGY_ITEMS, StrategyItem, check_strategy};
+use super::timeouts::JobTimeouts;
+use crate::keyword::{self as words, HostKey, LaunchType, LaunchWord, PublicIp, Shell};
+use crate::row::{flag, free_table, keyword, offered, path, table, tables, text, texts};
+use crate::table::settings_table;
+use crate::{check, role};
+
+/// Most subnets and security groups of a task. Source: Amazon ECS API Reference,
+/// `AwsVpcConfiguration`.
+const MAX_SUBNETS: usize = 16;
+const MAX_SECURITY_GROUPS: usize = 5;
+
+/// Most values that a job may choose from. Ours: a longer list is no list of names any more.
+const MAX_JOB_CHOICES: usize = 100;
+
+settings_table! {
+    /// The settings under which jobs run: `[defaults]`, or one `[profile.NAME]` on top of them.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct JobProfile {
+        beside {
+            /// The profile's name; `None` for `[defaults]` alone.
+            pub name: Option<String>,
+        }
+        /// The ECS cluster: its name or ARN.
+        pub cluster: String = text(check::cluster).example("\"ci\""),
+        /// The AWS Region.
+        pub region: Option<String> = text(check::region)
+            .or_absent("AWS_REGION and the rest of the AWS SDK's own chain")
+            .example("\"eu-west-1\""),
+        /// Subnets of one VPC, tried in this order. They need a route to the internet through a NAT
+        /// gateway, because a task gets no public IP address unless `public_ip` says so.
+        pub subnets: Vec<String> =
+            texts(1, MAX_SUBNETS, check::subnet).example("[\"subnet-0a1\"]"),
+        /// Security groups of every task. They must let this host in on the port below.
+        pub security_groups: Vec<String> =
+            texts(1, MAX_SECURITY_GROUPS, check::security_group).example("[\"sg-0a1\"]"),
+        /// The task definition: `"family"` (its newest active revision), `"family:revision"` or ARN.
+        pub task_definition: String = text(check::task_definition).example("\"ci\""),
+        /// The container of the task definition that runs the scripts.
+        pub container: String = text(check::container).or_text("job"),
+        /// On what a task runs: `"FARGATE"`, or `"CLUSTER"` for whatever the cluster's default capacity
+        /// provider strategy says. Give this or `capacity_provider_strategy`, which is how Spot is
+        /// used; see the profile at the end.
+        pub(crate) launch_type: LaunchWord = text(words::launch_type).or_text("FARGATE"),
+        /// Shares of tasks among capacity providers instead of `launch_type`. Each item has a
+        /// `provider`, `"FARGATE"` or `"FARGATE_SPOT"`; a `weight` of 0 to 1000 (default 1); and a `base`
+        /// of 0 to 100000 tasks before weights count (default 0).
+        pub(crate) capacity_provider_strategy: Option<Vec<StrategyItem>> =
+            tables(1, MAX_STRATEGY_ITEMS, StrategyItem::SECTION, check_strategy)
+                .or_absent("`launch_type` decides")
+                .example("[{ provider = \"FARGATE_SPOT\", weight = 1 }]")
+                .instead_of("launch_type", "ECS takes one of the two"),
+        /// Fargate platform version: `"LATEST"`, or a version such as `"1.4.0"`.
+        pub platform_version: Option<String> = text(check::platform_version)
+            .or_absent("ECS takes LATEST")
+            .example("\"1.4.0\""),
+        /// CPU units of the task instead of those of its task definition; 1024 are one vCPU: 256,
+        /// 512, 1024, 2048, 4096, 8192, 16384 or 32768.
+        pub cpu_units: Option<u32> = offered(cpu_expected, check_cpu)
+            .named("cpu")
+            .in_gitlabs_file("CPU")
+            .or_absent("that of the task definition")
+            .example("1024"),
+        /// Memory in MiB; it must fit the CPU.
+        pub memory_mib: Option<u32> = offered(memory_expected, check_memory)
+            .named("memory")
+            .or_absent("that of the task definition")
+            .example("2048"),
+        /// How the host key of a task is proven before any script is sent to it. `"seed"`: a one-time
+        /// seed from which fargate-agent makes its key; it stops anyone on the network, not someone
+        /// who may read DescribeTasks. `"first_use"`, for images with an sshd of their own: the key that
+        /// the task shows first is pinned for all later stages; it stops nobody who stands in the way
+        /// from the beginning, and the driver connects only once ECS says RUNNING.
+        pub host_key: HostKey = text(words::host_key).or_text("seed"),
+        /// Whether a task gets a public IP address: `"none"`, `"assigned"` (for its way out; it is reached
+        /// by its private address) or `"dialled"` (it is reached by the public one too, which needs the
+        /// right to ec2:DescribeNetworkInterfaces).
+        pub public_ip: PublicIp =
+            keyword::<PublicIp>().in_gitlabs_file("PublicIP").or_text("none"),
+        /// Whether `aws ecs execute-command` may open a shell in a task. The task role needs the
+        /// rights of Systems Manager for it.
+        pub enable_execute_command: bool = flag().or_flag(false),
+        /// Task definitions that a job may choose by its variable `FARGATE_TASK_DEFINITION`, each
+        /// written as the job writes it. Whoever writes a pipeline can then run jobs under their task
+        /// roles.
+        pub job_task_definitions: Vec<String> =
+            texts(0, MAX_JOB_CHOICES, check::task_definition).or_empty()
+                .example("[\"ci-large\"]"),
+        /// Platform versions that a job may choose by its variable `FARGATE_PLATFORM_VERSION`.
+        pub job_platform_versions: Vec<String> =
+            texts(0, MAX_JOB_CHOICES, check::platform_version).or_empty()
+                .example("[\"1.4.0\"]"),
+        /// A role to assume before any call to AWS.
+        pub assume_role_arn: Option<String> = text(role::arn)
+            .or_absent("the credentials of this host")
+            .example("\"arn:aws:iam::123456789012:role/ci-runner\""),
+        /// What the role's trust policy asks for: 2 to 1224 ASCII letters, digits and
+        /// `_ + = , . @ : / -`.
+        pub assume_role_external_id: Option<String> =
+            text(role::external_id).or_absent("the driver sends none").example("\"ci\""),
+        /// The name of the role's session, as `CloudTrail` shows it: 2 to 64 ASCII letters, digits and
+        /// `_ + = , . @ -`.
+        pub assume_role_session_name: Option<String> =
+            text(role::session_name).or_absent("\"fargate-runner\"").example("\"ci-host-1\""),
+        /// A PEM file with the authorities to trust for calls to AWS instead of this machine's, for a
+        /// proxy that opens TLS. An absolute path.
+        pub ca_bundle: Option<PathBuf> = path(check::absolute_path)
+            .or_absent("AWS_CA_BUNDLE")
+            .example("\"/etc/ssl/certs/proxy.pem\""),
+        /// The shell that gitlab-runner is told to write scripts for: `"bash"` or `"sh"`; `"runner"` tells it
+        /// nothing, its own configuration decides. The image must have it.
+        pub shell: Shell = keyword::<Shell>().or_text("bash"),
+        /// Folder inside the task for builds. An absolute path.
+        pub builds_dir: Option<String> =
+            text(check::absolute_path).or_absent("the driver chooses").example("\"/builds\""),
+        /// Folder inside the task for caches. An absolute path.
+        pub cache_dir: Option<String> =
+            text(check::absolute_path).or_absent("the driver chooses").example("\"/cache\""),
+        /// How a task is reached.
+        pub ssh: SshSettings = table(SshSettings::SECTION),
+        /// Every wait, deadline and pause. The limits are wide; `config check` knows them.
+        pub timeouts: JobTimeouts = table(JobTimeouts::SECTION),
+        /// How often something may be done.
+        pub limits: JobLimits = table(JobLimits::SECTION),
+        /// Tags of every task, for cost reports: up to 40, names of 1 to 128 and values of up to 256
+        /// letters, digits, spaces and `_ . : / = + - @`. Names that begin with `aws:` or
+        /// `fargate-runner:` are reserved.
+        pub tags: BTreeMap<String, String> = free_table(check::tag_key, check::tag_value),
+    }
+}
+
+/// On what a task runs. ECS takes a launch type or a strategy, never both.
+///
+/// Source: Amazon ECS API Reference, `RunTask`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LaunchMode {
+    /// A launch type.
+    Type(LaunchType),
+    /// A capacity provider strategy, 1 to 20 items.
+    Strategy(Vec<StrategyItem>),
+    /// Neither: the cluster's default capacity provider strategy decides.
+    ClusterDefault,
+}
+
+/// How AWS is reached and as whom, beside what the SDK reads from its own environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountSettings {
+    /// A role to assume before any call.
+    pub role: Option<RoleSettings>,
+    /// A PEM file with the authorities to trust instead of the built-in ones; `None` leaves it to
+    /// `AWS_CA_BUNDLE`.
+    pub ca_bundle: Option<PathBuf>,
+}
+
+/// A role that is assumed before any call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleSettings {
+    /// Its ARN.
+    pub arn: String,
+    /// What the role's trust policy may ask for.
+    pub external_id: Option<String>,
+    /// The name of its session, as AWS keeps it in its record of calls.
+    pub session_name: Option<String>,
+}
+
+impl JobProfile {
+    /// On what a task runs: one choice that two keys make.
+    #[must_use]
+    pub fn launch(&self) -> LaunchMode {
+        match (&self.capacity_provider_strategy, self.launch_type) {
+            (Some(items), _) => LaunchMode::Strategy(items.clone()),
+            (None, LaunchWord::Fargate) => LaunchMode::Type(LaunchType::Fargate),
+            (None, LaunchWord::Cluster) => LaunchMode::ClusterDefault,
+        }
+    }
+
+    /// How AWS is reached and as whom.
+    #[must_use]
+    pub fn account(&self) -> AccountSettings {
+        let role = self.assume_role_arn.clone().map(|arn| RoleSettings {
+            arn,
+            external_id: self.assume_role_external_id.clone(),
+            session_name: self.assume_role_session_name.clone(),
+        });
+        AccountSettings { role, ca_bundle: self.ca_bundle.clone() }
+    }
+}
+
+fn cpu_expected() -> String {
+    let allowed: Vec<_> = CPU_UNITS.iter().map(u32::to_string).collect();
+    format!("one of the numbers {}", allowed.join(", "))
+}
+
+fn check_cpu(units: u32) -> Result<(), Option<String>> {
+    CPU_UNITS.contains(&units).then_some(()).ok_or(None)
+}
+
+/// Every size of memory that Fargate offers with some CPU, in MiB, sorted.
+fn memory_offers() -> Vec<u32> {
+    let mut offers: Vec<u32> =
+        CPU_UNITS.iter().filter_map(|&cpu| allowed_memory_mib(cpu)).flatten().collect();
+    offers.sort_unstable();
+    offers
+}
+
+fn memory_expected() -> String {
+    let offers = memory_offers();
+    let [least, .., most] = offers.as_slice() else { return "a number of MiB".to_owned() };
+    format!("a number of MiB that Fargate offers, from {least} to {most},")
+}
+
+fn check_memory(mib: u32) -> Result<(), Option<String>> {
+    let offers = memory_offers();
+    match offers.binary_search(&mib) {
+        Ok(_) => Ok(()),
+        Err(above) => {
+            let nearest = offers.get(above).or(offers.last());
+            Err(nearest.map(|nearest| format!("`memory = {nearest}`")))
+        }
+    }
+}
