@@ -4,7 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use fargate_config::{FlagError, FlagOverrides};
+use fargate_config::{ChoiceFlags, FlagError, FlagOverrides};
+use fargate_terminal::OutputFormat;
 
 /// Runs CI jobs as private AWS Fargate tasks.
 #[derive(Debug, Parser)]
@@ -19,42 +20,44 @@ pub struct RunnerCli {
 /// Flags of every command.
 #[derive(Debug, Args)]
 pub struct GlobalFlags {
-    /// The configuration file [default: `FARGATE_RUNNER_CONFIG`, else /etc/fargate-runner/config.toml]
+    /// Read this configuration file [default: the file that `FARGATE_RUNNER_CONFIG` names, else
+    /// /etc/fargate-runner/config.toml]
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The profile of the configuration file
+    /// Use this profile of the configuration file
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
-    /// Log each AWS call, and write the log to stderr as well (in a job, not with a file of GitLab's
-    /// driver)
+    /// Log each AWS call, and write the log to stderr as well; a job with a configuration file of
+    /// GitLab's driver writes no log to stderr
     #[arg(long, global = true)]
     pub debug: bool,
-    /// How much is logged, instead of what the file says
+    /// Log at this level, whatever the configuration file says
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<String>,
-    /// Where to log, instead of what the file says
+    /// Log to this file, whatever the configuration file says
     #[arg(long, global = true, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
-    /// How a line of the log is written, instead of what the file says
+    /// Write each line of the log in this format, whatever the configuration file says
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<String>,
-    /// The task definition, instead of what the file says
+    /// Use this task definition, whatever the configuration file says
     #[arg(long, global = true, value_name = "FAMILY[:REVISION]")]
     pub task_def: Option<String>,
-    /// The Fargate platform version, instead of what the file says
+    /// Use this Fargate platform version, whatever the configuration file says
     #[arg(long, global = true, value_name = "VERSION")]
     pub platform_version: Option<String>,
-    /// Called by the name of GitLab's driver, which looks for its file in the working directory.
+    /// The program was called by the name of GitLab's driver, which looks for its file in the working
+    /// directory.
     #[arg(skip)]
     pub called_as_theirs: bool,
 }
 
 impl GlobalFlags {
-    /// What the flags say over what the file says.
+    /// The values of the flags, which go before the values of the file.
     ///
     /// # Errors
     ///
-    /// The first flag with a value that it cannot have.
+    /// The first flag whose value is not allowed.
     pub fn overrides(&self) -> Result<FlagOverrides, FlagError> {
         FlagOverrides::default()
             .log_file(self.log_file.clone())
@@ -63,24 +66,33 @@ impl GlobalFlags {
             .task_definition(self.task_def.as_deref())?
             .platform_version(self.platform_version.as_deref())
     }
+
+    /// Which of the settings that a job may choose are decided by a flag.
+    pub fn choice_flags(&self) -> ChoiceFlags {
+        let is_given = |flag: &Option<String>| flag.as_ref().is_some_and(|value| !value.is_empty());
+        ChoiceFlags {
+            task_definition: is_given(&self.task_def),
+            platform_version: is_given(&self.platform_version),
+        }
+    }
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum RunnerCommand {
-    /// The stages that gitlab-runner's custom executor calls [short: c]
+    /// Run one stage of a job, as gitlab-runner's custom executor asks [short: c]
     Custom(CustomArgs),
-    /// The configuration file
+    /// Write, check, show or import the configuration file
     Config(ConfigArgs),
-    /// Run one command in one fresh task
+    /// Run one command in a new task
     Exec(ExecArgs),
-    /// The tasks of this host
+    /// Look after the tasks of this host
     Tasks(TasksArgs),
-    /// Take no new jobs: they wait in `prepare`, those that run go on
+    /// Take no new jobs; they wait in `prepare`, and running jobs continue
     Pause(PauseArgs),
-    /// Take no new jobs, and wait until none is left on this host
+    /// Take no new jobs, and wait until no job is left on this host
     Drain(DrainArgs),
-    /// Take new jobs again, after `pause` or `drain`
+    /// Take new jobs again after `pause` or `drain`
     Resume,
 }
 
@@ -94,7 +106,7 @@ pub struct CustomArgs {
 /// A stage of the custom executor.
 #[derive(Debug, Subcommand)]
 pub enum CustomStage {
-    /// Tell gitlab-runner what it must know, as JSON [short: co]
+    /// Print what gitlab-runner must know about the job, as JSON [short: co]
     Config,
     /// Start the job's task and wait until its agent answers [short: p]
     Prepare,
@@ -107,9 +119,9 @@ pub enum CustomStage {
 /// What gitlab-runner appends to `run_args`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The script file and the name of the stage; every name is accepted, and whatever a later
-    /// gitlab-runner may add
-    // One list, because from the script on nothing is a flag of ours: not even a stage `--help`.
+    /// The script file and the name of the stage; any name is accepted, and so are more arguments,
+    /// which a later gitlab-runner may add
+    // One list, because nothing after the script is a flag of ours, not even a stage `--help`.
     #[arg(value_names = ["SCRIPT", "STAGE"], num_args = 2.., required = true, trailing_var_arg = true)]
     given: Vec<OsString>,
 }
@@ -136,36 +148,36 @@ pub struct ConfigArgs {
 /// What to do with the configuration file.
 #[derive(Debug, Subcommand)]
 pub enum ConfigAction {
-    /// Write the commented default file
+    /// Write the default file, with a comment for each key
     Init,
-    /// Check the file and name every problem
+    /// Check the file, and report every problem
     Check,
     /// Print the settings that are in force
     Show,
-    /// Print the settings of a file of GitLab's Fargate driver in our own grammar
+    /// Print the settings of a file of GitLab's Fargate driver as a file of Fargate Runner
     Import(ImportArgs),
 }
 
 /// `config import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The file of GitLab's driver
+    /// The configuration file of GitLab's Fargate driver
     pub old: PathBuf,
 }
 
 /// `exec`.
 #[derive(Debug, Args)]
 pub struct ExecArgs {
-    /// CPU units of the task; 1024 are one vCPU
+    /// CPU units of the task; 1024 units are one vCPU
     #[arg(long, value_name = "UNITS")]
     pub cpu: Option<u32>,
-    /// Memory of the task in MiB
+    /// Memory of the task, in MiB
     #[arg(long, value_name = "MIB")]
     pub memory: Option<u32>,
-    /// Run this script instead of a command; `-` reads standard input
+    /// Run this script instead of a command; `-` reads it from standard input
     #[arg(long, value_name = "FILE", conflicts_with = "command")]
     pub script: Option<PathBuf>,
-    /// Nothing of our own on stderr but errors
+    /// Print errors only, beside the command's own output
     #[arg(short, long)]
     pub quiet: bool,
     /// The command and its arguments, after `--`
@@ -184,40 +196,29 @@ pub struct TasksArgs {
 #[derive(Debug, Subcommand)]
 pub enum TasksAction {
     /// Stop the tasks of this host that no job needs any more, once, in the clusters of all profiles
-    /// or of `--profile`; with `--cluster` those of hosts that are gone
+    /// or of `--profile`; with `--cluster`, stop the tasks of hosts that are gone
     Reap(ReapArgs),
 }
 
 /// `tasks reap`.
 #[derive(Debug, Args)]
 pub struct ReapArgs {
-    /// Look as often as otherwise, and change nothing
+    /// Report what would be stopped; change nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Instead: the tasks of all hosts in these clusters whose deadline, by the tag that they carry, was
-    /// over more than an hour ago
+    /// Look at the tasks of all hosts in these clusters instead, and stop those whose deadline, which
+    /// a tag of the task tells, passed more than an hour ago
     #[arg(long)]
     pub cluster: bool,
-    /// How it is shown [default: a table on a terminal, else JSON]
+    /// Print the result in this format [default: a table on a terminal, else JSON]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<OutputFormat>,
-}
-
-/// How data is written to stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum OutputFormat {
-    /// For people.
-    Table,
-    /// One document.
-    Json,
-    /// One line each, without a head.
-    Tsv,
 }
 
 /// `pause`.
 #[derive(Debug, Args)]
 pub struct PauseArgs {
-    /// Why; jobs that wait show it
+    /// Why; jobs that wait show this text
     #[arg(
         long,
         alias = "reason",
@@ -233,7 +234,7 @@ pub struct PauseArgs {
 pub struct DrainArgs {
     #[command(flatten)]
     pub hold: PauseArgs,
-    /// How long to wait for the jobs that are here, as in `90m`
+    /// How long to wait for the jobs on this host, for example `90m`
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
     pub timeout: std::time::Duration,
 }

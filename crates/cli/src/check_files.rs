@@ -1,5 +1,5 @@
-//! What `config check` sees of the files that a configuration is and names: who else may change them,
-//! and whether the log can hold what is written to it. Nothing is opened, made or refused here.
+//! Looks at the configuration file and at the files that it names, for `config check`: who else may
+//! change them, and whether the log can be written. It opens, makes and refuses nothing.
 
 use std::fs::{self, FileType, Metadata};
 use std::io::ErrorKind;
@@ -10,7 +10,7 @@ use fargate_config::{ConfigProblem, RunnerConfig};
 use fargate_model::text::{escape, shell_word};
 use fargate_state::{StateFolder, is_trusted_owner, others_may_write, user_name};
 
-/// Everything that is noticed, for `config check`.
+/// Everything that is noticed.
 pub fn doubts(path: &Path, config: &RunnerConfig) -> Vec<ConfigProblem> {
     let problem =
         |(key, (message, hint)): (Option<&str>, (String, Option<String>))| ConfigProblem {
@@ -26,18 +26,31 @@ pub fn doubts(path: &Path, config: &RunnerConfig) -> Vec<ConfigProblem> {
     own.chain(state).chain(log).map(problem).collect()
 }
 
-/// Others than this user who may change what the state folder holds.
+/// Who else may change what the state folder holds, or make files in it.
 fn state_folder(root: &Path) -> Option<(String, Option<String>)> {
     let shared = StateFolder::shared_with_others(root).map(|doubt| (root.to_owned(), doubt));
-    let (path, doubt) = shared.or_else(|| StateFolder::distrusted_part(root))?;
+    let Some((path, doubt)) = shared.or_else(|| StateFolder::distrusted_part(root)) else {
+        return open_to_all(root);
+    };
     let [root, path] = [root, &path].map(|path| escape(&path.display().to_string()));
     let part = if path == root { String::new() } else { format!(", and no job can use {path}") };
     let message = format!("`state_dir` is {root}{part}: {}", doubt.what);
     Some((message, Some(format!("`{}`", doubt.mend))))
 }
 
-/// Others than root and the user of gitlab-runner who may change the file: it says who this host is in
-/// AWS, and which program gives the keys.
+/// A folder such as /tmp, where everybody may make files and only their owners remove them. Jobs run
+/// with it, but a stranger can make files there that stop them, for example one named `owner`.
+fn open_to_all(root: &Path) -> Option<(String, Option<String>)> {
+    let metadata = fs::metadata(root).ok().filter(others_may_write)?;
+    let (shown, mode) = (escape(&root.display().to_string()), metadata.mode() & 0o7777);
+    let message = format!(
+        "`state_dir` is {shown}: others than its owner may make files in it (mode {mode:04o})"
+    );
+    Some((message, Some(format!("`chmod go-w {}`", shell_word(&root.display().to_string())))))
+}
+
+/// Others than root and the user of gitlab-runner who may change the file. The file says who this host
+/// is in AWS, and which program gives the keys.
 fn writers(path: &Path, state_dir: &Path) -> Vec<(String, Option<String>)> {
     let Ok(path) = fs::canonicalize(path) else { return Vec::new() };
     let runner = fs::metadata(state_dir).ok().map(|metadata| metadata.uid());
@@ -66,7 +79,7 @@ fn writers(path: &Path, state_dir: &Path) -> Vec<(String, Option<String>)> {
     doubts
 }
 
-/// What is odd about the log.
+/// Why the log may not hold what is written to it.
 fn log_file(path: &Path) -> Option<(String, Option<String>)> {
     let shown = escape(&path.display().to_string());
     let doubt = |what: String| Some((format!("`log_file` is {shown}: {what}"), None));
@@ -81,13 +94,13 @@ fn log_file(path: &Path) -> Option<(String, Option<String>)> {
         Ok(metadata) if metadata.is_file() => None,
         Ok(metadata) if metadata.is_dir() => doubt("a folder; nothing is logged".to_owned()),
         Ok(metadata) => doubt(format!(
-            "{}, no regular file; lines that it does not take at once are dropped",
+            "{}, not a regular file; a line that it does not take at once is lost",
             kind(metadata.file_type())
         )),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
             let missing = !folder.is_dir();
-            missing.then(|| doubt("its folder is not there, so nothing is logged".to_owned()))?
+            missing.then(|| doubt("its folder does not exist, so nothing is logged".to_owned()))?
         }
         Err(error) => doubt(format!("{error}; nothing is logged")),
     }
@@ -100,5 +113,31 @@ fn kind(file: FileType) -> &'static str {
         "a socket"
     } else {
         "a device"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_state_folder_in_which_everybody_may_make_files_is_not_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |mode| {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let doubt = state_folder(folder.path());
+            doubt.map(|(message, hint)| {
+                let text = format!("{message}\nhint: {}", hint.unwrap_or_default());
+                text.replace(&folder.path().display().to_string(), "FOLDER")
+            })
+        };
+        assert_eq!((told(0o700), told(0o755)), (None, None));
+        insta::assert_snapshot!(told(0o1777).unwrap(), @r"
+        `state_dir` is FOLDER: others than its owner may make files in it (mode 1777)
+        hint: `chmod go-w FOLDER`
+        ");
+        assert!(told(0o777).unwrap().contains("may take files out of it (mode 0777)"));
     }
 }

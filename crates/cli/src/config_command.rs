@@ -1,34 +1,35 @@
-//! `config init | check | show | import`.
+//! `config init | check | show | import`. What a configuration means is the config crate's business.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use fargate_config::{
     ConfigGrammar, ConfigProblem, DEFAULT_PATH, GITLAB_DEFAULT_PATH, LoadedConfig, PATH_VARIABLE,
     REFERENCE, UnknownKeyPolicy,
 };
-
 use fargate_model::text;
+use nix::unistd::{AccessFlags, eaccess};
 
 use crate::args::{ConfigAction, ConfigArgs, GlobalFlags};
 use crate::check_files;
-use crate::streams::{tell, to_stdout};
+use crate::exit::CommandExit;
+use crate::streams::{tell, to_stdout, unwritten};
 
 /// The configuration file that flags and environment name.
 pub fn path(global: &GlobalFlags) -> PathBuf {
     let variable = std::env::var_os(PATH_VARIABLE);
     let default = if global.called_as_theirs { GITLAB_DEFAULT_PATH } else { DEFAULT_PATH };
-    // An empty flag is one that is not there, as for GitLab's driver.
+    // An empty flag counts as not given, as it does for GitLab's driver.
     let flag = global.config.as_deref().filter(|path| !path.as_os_str().is_empty());
     fargate_config::locate(flag, variable.as_deref(), default)
 }
 
-/// The path of that file, and what is in force: the file, and the flags over it.
+/// The path of that file, and the settings in force: those of the flags, else those of the file.
 ///
 /// # Errors
 ///
-/// Words of several lines: what follows `error: `.
+/// If the file cannot be used. The words may have several lines; the caller writes `error: ` before
+/// them.
 pub fn load(
     global: &GlobalFlags,
     unknown: UnknownKeyPolicy,
@@ -40,7 +41,7 @@ pub fn load(
 }
 
 /// Runs one action.
-pub fn run(global: &GlobalFlags, args: &ConfigArgs) -> ExitCode {
+pub fn run(global: &GlobalFlags, args: &ConfigArgs) -> CommandExit {
     let result = match &args.action {
         ConfigAction::Init => init(global),
         ConfigAction::Check => check(global),
@@ -48,19 +49,19 @@ pub fn run(global: &GlobalFlags, args: &ConfigArgs) -> ExitCode {
         ConfigAction::Import(import) => self::import(&import.old),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => CommandExit::Done,
         Err(error) => {
             tell!("error: {error}");
-            ExitCode::FAILURE
+            CommandExit::NothingDone
         }
     }
 }
 
-/// Writes the reference, and never over a file that is there.
+/// Writes the reference file. A file that exists already is never overwritten.
 fn init(global: &GlobalFlags) -> Result<(), String> {
     let path = path(global);
     let made = std::fs::File::create_new(&path).and_then(|mut file| {
-        // Half a file would be in the way of the next try.
+        // The next try would meet half a file, and refuse to overwrite it.
         file.write_all(REFERENCE.as_bytes()).inspect_err(|_| drop(std::fs::remove_file(&path)))
     });
     match made {
@@ -74,7 +75,7 @@ fn init(global: &GlobalFlags) -> Result<(), String> {
             Ok(())
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(format!(
-            "{} is there already, and is not overwritten\nhint: `fargate-runner -c FILE config init` writes another one",
+            "{} exists already, and is not overwritten\nhint: `fargate-runner -c FILE config init` writes another one",
             path.display()
         )),
         Err(error) => Err(not_made(&path, &error)),
@@ -89,8 +90,9 @@ fn not_made(path: &Path, error: &std::io::Error) -> String {
     let missing = folder.filter(|folder| !folder.exists());
     match (missing, error.kind()) {
         (Some(folder), std::io::ErrorKind::NotFound) => format!(
-            "writing {shown}: there is no folder {}\nhint: make it: `mkdir -p {}`, or {elsewhere}",
+            "writing {shown}: there is no folder {}\nhint: make it: `{}mkdir -p {}`, or {elsewhere}",
             folder.display(),
+            if may_make(folder) { "" } else { "sudo " },
             text::shell_word(&folder.display().to_string())
         ),
         (_, std::io::ErrorKind::PermissionDenied) => format!(
@@ -98,6 +100,17 @@ fn not_made(path: &Path, error: &std::io::Error) -> String {
         ),
         _ => format!("writing {shown}: {error}\nhint: {elsewhere}"),
     }
+}
+
+/// Whether this user may make a folder that does not exist.
+fn may_make(folder: &Path) -> bool {
+    let mut parents =
+        folder.ancestors().skip(1).map(|parent| match parent.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => parent,
+        });
+    let nearest = parents.find(|parent| parent.exists());
+    nearest.is_some_and(|parent| eaccess(parent, AccessFlags::W_OK | AccessFlags::X_OK).is_ok())
 }
 
 fn check(global: &GlobalFlags) -> Result<(), String> {
@@ -127,14 +140,15 @@ fn show(global: &GlobalFlags) -> Result<(), String> {
     to_stdout(loaded.config.show(global.profile.as_deref()).trim_end()).map_err(unwritten)
 }
 
-/// Prints a file of GitLab's driver in our grammar. Flags are about this host's own file, so they say
-/// nothing here.
+/// Prints a file of GitLab's driver in our grammar. Flags belong to this host's own file, so none of
+/// them counts here.
 fn import(old: &Path) -> Result<(), String> {
+    is_file(old)?;
     let loaded =
         fargate_config::load(old, UnknownKeyPolicy::Warn).map_err(|error| error.to_string())?;
     if loaded.config.grammar() == ConfigGrammar::Own {
         return Err(format!(
-            "{} has `config_version`: it is in our grammar already\nhint: `fargate-runner -c FILE config check`",
+            "{} has `config_version`: it is a file of Fargate Runner already\nhint: `fargate-runner -c FILE config check`",
             old.display()
         ));
     }
@@ -142,7 +156,27 @@ fn import(old: &Path) -> Result<(), String> {
     to_stdout(loaded.config.import().trim_end()).map_err(unwritten)
 }
 
-/// What was noticed, one line each, and what to do about it.
+/// Refuses a path that names no file, with a hint for the argument of `import`.
+fn is_file(old: &Path) -> Result<(), String> {
+    let shown = text::escape(&old.display().to_string());
+    match std::fs::metadata(old) {
+        Ok(metadata) if metadata.is_dir() => {
+            let file = text::shell_word(&old.join("fargate.toml").display().to_string());
+            Err(format!(
+                "{shown}: this is a folder, a file is expected\nhint: name a file in it: \
+                 `fargate-runner config import {file}`"
+            ))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(format!(
+            "{shown}: there is no such file\nhint: name the file of GitLab's Fargate driver: \
+             `fargate-runner config import FILE`"
+        )),
+        // Whatever else is wrong, whoever reads the file says.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Tells what was noticed, one line each, and what to do about it.
 fn told(loaded: &LoadedConfig) {
     for warning in loaded.warnings.iter().chain(&loaded.notices) {
         tell!("{}", noticed(warning));
@@ -154,6 +188,20 @@ fn noticed(warning: &ConfigProblem) -> String {
     format!("warning: {warning}{}", hint.unwrap_or_default())
 }
 
-fn unwritten(error: std::io::Error) -> String {
-    format!("writing to stdout: {error}")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_this_user_may_not_make_needs_sudo() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(may_make(&folder.path().join("a/b")));
+        assert!(may_make(Path::new("no-such-folder/b")));
+        if nix::unistd::geteuid().is_root() {
+            return println!("SKIPPED: root may make every folder");
+        }
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let told = not_made(Path::new("/etc/no-such-folder/c.toml"), &missing);
+        assert!(told.contains("`sudo mkdir -p /etc/no-such-folder`"), "{told}");
+    }
 }

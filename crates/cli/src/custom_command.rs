@@ -1,6 +1,5 @@
-//! `custom`: the stages, wired to their environment and their streams.
-
-use std::process::ExitCode;
+//! `custom`: calls a stage with its environment and its streams. What a stage does is the driver's
+//! business.
 
 use fargate_config::{ConfigGrammar, ConfigProblem, LoadedConfig, RunnerConfig, UnknownKeyPolicy};
 use fargate_driver::gitlab::{self, FALLBACK_CODES, JobResponse, StageEnvironment, StageError};
@@ -14,21 +13,22 @@ use fargate_state::{StateError, StateFolder};
 use tracing::Instrument;
 
 use crate::args::{CustomArgs, CustomStage, GlobalFlags, RunArgs};
+use crate::exit::CommandExit;
 use crate::streams::{tell, to_job_log, to_stdout};
-use crate::{config_command, job_choice, log};
+use crate::{config_command, log};
 
-/// What a stage needs to know of its configuration.
+/// The part of the configuration that a stage needs.
 struct StageSetup {
     config: RunnerConfig,
     settings: DriverSettings,
-    /// For whoever reads the job's log.
+    /// Warnings for everyone who reads the job's log.
     warnings: Vec<ConfigProblem>,
-    /// For the operator alone.
+    /// Warnings for the operator alone.
     notices: Vec<ConfigProblem>,
 }
 
 /// Runs one stage.
-pub fn run(global: &GlobalFlags, custom: &CustomArgs) -> ExitCode {
+pub fn run(global: &GlobalFlags, custom: &CustomArgs) -> CommandExit {
     let lookup = |name: &str| std::env::var_os(name);
     let is_cleanup = matches!(custom.stage, CustomStage::Cleanup);
     let environment = match StageEnvironment::read(lookup) {
@@ -36,7 +36,7 @@ pub fn run(global: &GlobalFlags, custom: &CustomArgs) -> ExitCode {
         Err(_) if is_cleanup => StageEnvironment::read_for_cleanup(lookup),
         Err(error) => {
             say(&custom.stage, &format!("error: {error}"));
-            return ExitCode::from(FALLBACK_CODES.system_failure);
+            return CommandExit::Stage(FALLBACK_CODES.system_failure);
         }
     };
     if matches!(custom.stage, CustomStage::Run(_)) {
@@ -45,7 +45,7 @@ pub fn run(global: &GlobalFlags, custom: &CustomArgs) -> ExitCode {
     if let Err(error) = host::check() {
         let error = StageError::from(error);
         say(&custom.stage, &gitlab::run_line(&error).unwrap_or_default());
-        return ExitCode::from(error.exit_code(environment.codes));
+        return CommandExit::Stage(error.exit_code(environment.codes));
     }
     let code = match set_up(global) {
         Ok(setup) => stage(global, custom, &environment, setup),
@@ -54,7 +54,7 @@ pub fn run(global: &GlobalFlags, custom: &CustomArgs) -> ExitCode {
             environment.codes.system_failure
         }
     };
-    ExitCode::from(code)
+    CommandExit::Stage(code)
 }
 
 fn set_up(global: &GlobalFlags) -> Result<StageSetup, String> {
@@ -95,7 +95,7 @@ fn stage(
     conclude(environment, &events, result)
 }
 
-/// With a file of GitLab's driver nothing of the log reaches stderr, which is the job's log.
+/// Stderr is the job's log. With a file of GitLab's driver, no line of the operator's log goes there.
 fn debug(global: &GlobalFlags, grammar: ConfigGrammar) -> log::DebugMode {
     match (global.debug, grammar) {
         (false, _) => log::DebugMode::Off,
@@ -104,7 +104,7 @@ fn debug(global: &GlobalFlags, grammar: ConfigGrammar) -> log::DebugMode {
     }
 }
 
-/// The name in the log; a stage's own name comes from gitlab-runner and is made harmless.
+/// The stage's name in the operator's log. That of a script comes from gitlab-runner, so it is escaped.
 fn name(stage: &CustomStage) -> String {
     match stage {
         CustomStage::Config => "config".to_owned(),
@@ -116,7 +116,7 @@ fn name(stage: &CustomStage) -> String {
     }
 }
 
-/// Without the JSON gitlab-runner would go on with settings of its own, so it has to be written.
+/// Writes the JSON for gitlab-runner, or fails: without it gitlab-runner would use settings of its own.
 fn config_json(settings: &DriverSettings, response: &JobResponse) -> Result<(), StageError> {
     to_stdout(&gitlab::config(&settings.profile, response)).map_err(|error| {
         let why =
@@ -143,13 +143,15 @@ fn prepare(
     }
     let lookup = |name: &str| std::env::var_os(name);
     let profile = &mut setup.settings.profile;
-    let ignored = job_choice::apply(profile, setup.config.grammar(), global, lookup);
-    let warnings = setup.warnings.iter().map(|warning| format!("Warning: {warning}"));
-    for line in warnings.chain(ignored) {
-        to_job_log(&line);
+    let variable = |name: &str| gitlab::job_variable(lookup, name);
+    let ignored =
+        profile.apply_job_choices(setup.config.grammar(), global.choice_flags(), variable);
+    let warnings = setup.warnings.iter().map(ToString::to_string);
+    for warning in warnings.chain(ignored.iter().map(ToString::to_string)) {
+        to_job_log(&format!("Warning: {warning}"));
     }
     let settings = &setup.settings;
-    // GitLab renders colour, so it is on where no terminal is.
+    // GitLab renders colours, so they are on although there is no terminal.
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = if plain { ColourMode::Off } else { ColourMode::On };
     let runtime = runtime()
@@ -200,7 +202,7 @@ fn cleanup(settings: &DriverSettings, response: &JobResponse) -> Result<(), Stag
         Ok(undone) => {
             for what in undone {
                 let what = escape(&what);
-                tell!("warning: {what}; the task is left to its own timers");
+                tell!("warning: {what}; the task stops by itself when its time is over");
             }
             Ok(())
         }
@@ -211,7 +213,7 @@ fn cleanup(settings: &DriverSettings, response: &JobResponse) -> Result<(), Stag
     }
 }
 
-/// The exit code, and the file that goes with the job's own failure.
+/// The exit code. If the job's own script failed, writes its status to gitlab-runner's file as well.
 fn conclude(
     environment: &StageEnvironment,
     events: &EventEmitter,
@@ -231,7 +233,7 @@ fn conclude(
     error.exit_code(environment.codes)
 }
 
-/// Words of a stage that has not begun. In `prepare` everything goes to one stream, in order.
+/// Tells why a stage does not begin. `prepare` writes everything to one stream, to keep the order.
 fn say(stage: &CustomStage, words: &str) {
     match stage {
         CustomStage::Prepare => to_job_log(words),

@@ -1,6 +1,6 @@
-//! `exec`: one command in one fresh task, told on stderr; stdout is the command's alone.
+//! `exec`: runs one command in a new task. What it says goes to stderr; stdout is the command's alone.
 
-use std::process::ExitCode;
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use fargate_config::{LoadedConfig, UnknownKeyPolicy};
@@ -12,24 +12,21 @@ use fargate_driver::task::{TaskStartEvent, relaunch_words};
 use fargate_model::cause::ColourMode;
 use fargate_model::size::FargateSize;
 use fargate_model::text::{duration, escape, escape_within, ticking};
+use fargate_terminal::StateMark;
 
 use crate::args::{ExecArgs, GlobalFlags};
-use crate::status::StatusLine;
+use crate::exit::CommandExit;
+use crate::status::{self, StatusLine};
 use crate::streams::{tell, to_stderr};
 use crate::{config_command, log};
 
-/// Exit code when the task never ran the command, as Docker's own.
-const NEVER_RAN: u8 = 125;
-/// Exit code after an interrupt: 128 + SIGINT.
-const INTERRUPTED: u8 = 130;
-
 /// Runs it.
-pub fn run(global: &GlobalFlags, args: &ExecArgs) -> ExitCode {
+pub fn run(global: &GlobalFlags, args: &ExecArgs) -> CommandExit {
     match prepare(global, args) {
         Ok((settings, job, name)) => start(args, &settings, &job, &name),
         Err(error) => {
             tell!("error: {error}");
-            ExitCode::from(NEVER_RAN)
+            CommandExit::NeverRan
         }
     }
 }
@@ -78,13 +75,13 @@ fn script_bytes(path: &std::path::Path) -> Result<Vec<u8>, String> {
     })
 }
 
-fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &str) -> ExitCode {
+fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &str) -> CommandExit {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let (runtime, mut console) = match (runtime, ConsoleWriter::of_this_process()) {
         (Ok(runtime), Ok(console)) => (runtime, console),
         (Err(error), _) | (_, Err(error)) => {
             tell!("error: starting: {error}");
-            return ExitCode::from(NEVER_RAN);
+            return CommandExit::NeverRan;
         }
     };
     let mut status = StatusLine::new(args.quiet);
@@ -126,18 +123,23 @@ fn conclude(
     report: &ExecReport,
     mid_line: bool,
     idle: Duration,
-) -> ExitCode {
-    if mid_line && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+) -> CommandExit {
+    let terminal = status::on_stderr();
+    if mid_line && std::io::stderr().is_terminal() {
         tell!("");
     }
     for line in warnings(report, idle) {
         tell!("{line}");
     }
     if let Some(why) = &report.why {
-        to_stderr(&why.block(colour()));
+        let colour = if terminal.colour { ColourMode::On } else { ColourMode::Off };
+        to_stderr(&why.block(colour));
     }
     if report.cancelled {
-        let code = report.status.filter(|status| *status != 0).unwrap_or(INTERRUPTED);
+        // A command that has passed all the same was interrupted.
+        let status = report.status.filter(|status| *status != 0);
+        let exit = status.map_or(CommandExit::Interrupted, CommandExit::Command);
+        let code = exit.code();
         match &report.task {
             Some(task) => {
                 let end = end_of_task(report, idle, "is being stopped");
@@ -145,63 +147,45 @@ fn conclude(
             }
             None => tell!("- {name}: interrupted before a task was known. Exit {code}"),
         }
-        return ExitCode::from(code);
+        return exit;
     }
     let Some(status) = report.status else {
         let left = match report.undone.is_empty() {
             true => "No task is left".to_owned(),
             false => format!("Task {}", end_of_task(report, idle, "stopped")),
         };
-        tell!("! {name}: no exit code arrived. {left}. Exit {NEVER_RAN}");
-        return ExitCode::from(NEVER_RAN);
+        let exit = CommandExit::NeverRan;
+        tell!("! {name}: no exit code arrived. {left}. Exit {}", exit.code());
+        return exit;
     };
     if !args.quiet {
-        let mark = match (status, utf8()) {
-            (0, true) => "✓",
-            (0, false) => "+",
-            (_, true) => "✗",
-            (_, false) => "x",
-        };
+        let mark = if status == 0 { StateMark::Passed } else { StateMark::Failed };
+        let mark = mark.symbol(terminal.unicode);
         let started = report.started_in.map(|d| format!(", started in {}", duration(d)));
         let took = duration(report.took);
         let started = started.unwrap_or_default();
         let end = end_of_task(report, idle, "stopped");
         tell!("{mark} {name}: exit {status} after {took}{started}, task {end}");
     }
-    ExitCode::from(status)
+    CommandExit::Command(status)
 }
 
-/// What is left undone, and stays so with `--quiet` as well.
+/// What could not be done. `--quiet` does not hide it.
 fn warnings(report: &ExecReport, idle: Duration) -> Vec<String> {
     let idle = duration(idle);
     let undone = report.undone.iter().map(|undone| {
         format!("warning: {}; the task ends by itself within {idle}", escape(undone))
     });
-    let record = report
-        .unwritten
-        .iter()
-        .map(|error| format!("warning: the record of the task stays: {}", escape(error)));
+    let record = report.unwritten.iter().map(|error| {
+        format!("warning: the record of the task could not be removed: {}", escape(error))
+    });
     undone.chain(record).collect()
 }
 
-/// What became of the task: `done`, if it is.
+/// What became of the task: `done`, if nothing is left to do.
 fn end_of_task(report: &ExecReport, idle: Duration, done: &str) -> String {
     match report.undone.is_empty() {
         true => done.to_owned(),
         false => format!("not stopped; it ends by itself within {}", duration(idle)),
     }
-}
-
-fn utf8() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-    locale.is_some_and(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"))
-}
-
-fn colour() -> ColourMode {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
-    if set("NO_COLOR") || !terminal || dumb { ColourMode::Off } else { ColourMode::On }
 }

@@ -1,30 +1,45 @@
-//! How a command that is no stage of a job ends, as an exit code. The stages have codes of their own,
-//! which gitlab-runner names.
+//! How the program ends, as an exit code. Every code is decided in [`CommandExit::code`].
 
 use std::process::ExitCode;
 
-/// See the module.
+use crate::panic;
+
+/// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandExit {
-    /// All that was asked for is done, or was so already.
+    /// All that was asked for is done, or was done before.
     Done,
-    /// Part of it is done; what is not was told.
+    /// A part of it is done; the command has told what is not.
     Partly,
-    /// Nothing is done: the configuration, the state folder, or somebody else who is at it.
-    Not,
-    /// What was waited for did not come in time.
+    /// Nothing is done, because of the configuration, the state folder, or another command at work.
+    NothingDone,
+    /// What the command waited for did not come in time.
     TooLate,
-    /// A signal ended the wait: 128 + SIGINT.
+    /// A signal ended the command.
     Interrupted,
+    /// The command line makes no sense.
+    Usage,
+    /// A stage of a job ended with this code. gitlab-runner names the codes of failures.
+    Stage(u8),
+    /// `exec`: the command in the task ended with this status.
+    Command(u8),
+    /// `exec`: the command never ran in a task.
+    NeverRan,
 }
 
 impl CommandExit {
-    /// The code; 2 stays clap's, for a command line that makes no sense.
+    /// The exit code.
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Partly | Self::Not | Self::TooLate => 1,
+            Self::Partly | Self::NothingDone | Self::TooLate => 1,
+            // 128 + SIGINT, as of a shell.
             Self::Interrupted => 130,
+            // 2 is clap's own. Where gitlab-runner calls, a wrong line is not the fault of the job.
+            Self::Usage => panic::system_code().unwrap_or(2),
+            Self::Stage(code) | Self::Command(code) => code,
+            // As of `docker run`.
+            Self::NeverRan => 125,
         }
     }
 }

@@ -1,13 +1,13 @@
-//! A limit on the size of files (`ulimit -f`, systemd's `LimitFSIZE=`): the write that meets it fails, as
-//! on a full disk, and the process lives on to say so. Nothing here changes the limit.
+//! Handles a limit on the size of files (`ulimit -f`, systemd's `LimitFSIZE=`): a write beyond the limit
+//! fails, as on a full disk, and the process stays alive to say so. The limit itself is not changed.
 
 use nix::sys::signal::{SigSet, Signal};
 
-/// Holds back the signal by which the system ends a process that writes too much. To be called before
-/// threads are started.
+/// Blocks the signal with which the system ends a process that writes too much. Call it before any
+/// thread is started.
 pub fn fail_instead_of_ending() {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGXFSZ);
-    // Where it is refused, the limit ends the process, as it would have.
+    // If the system refuses this, the limit ends the process as usual.
     let _ = signals.thread_block();
 }

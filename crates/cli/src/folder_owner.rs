@@ -1,4 +1,4 @@
-//! Whether the state folder is this user's own, and what to do where it is not.
+//! Tells whether the state folder belongs to this user, and what to do if it does not.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -8,11 +8,11 @@ use fargate_model::text::{escape, shell_word};
 use fargate_state::{StateError, StateFolder, user_name};
 use nix::unistd::geteuid;
 
-/// Refuses a folder in which another user's jobs keep their state.
+/// Refuses a state folder of another user, whose jobs use it.
 ///
 /// # Errors
 ///
-/// One line that names that user.
+/// If the folder belongs to another user; the line names that user.
 pub fn by_this_user(root: &Path) -> Result<(), String> {
     match StateFolder::owned_by_another(root) {
         None => Ok(()),
@@ -25,14 +25,14 @@ pub fn by_this_user(root: &Path) -> Result<(), String> {
     }
 }
 
-/// What to do about an error for which this user's rights are the reason.
+/// What to do about an error, if the reason is that this user lacks rights.
 pub fn hint(error: &StateError, root: &Path) -> Option<String> {
     match error {
         StateError::Disk { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
             let root = escape(&root.display().to_string());
             Some(format!("run it as the user that owns {root}"))
         }
-        // To give one part of another user's folder away would only stop that one's jobs.
+        // In another user's folder, a part that changes its owner would stop that user's jobs.
         StateError::Distrusted { path, .. } if path != root && is_of_another(root) => {
             let root = escape(&root.display().to_string());
             Some(format!("run it as the user that owns {root}"))

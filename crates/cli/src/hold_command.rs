@@ -1,7 +1,7 @@
-//! `pause`, `drain` and `resume`: whether this host takes new jobs. Only words, so all on stderr.
+//! `pause`, `drain` and `resume`: whether this host takes new jobs. They print words and no data, so
+//! everything goes to stderr.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use fargate_config::{LoadedConfig, UnknownKeyPolicy};
@@ -21,7 +21,7 @@ use crate::{config_command, folder_owner, log};
 const NAMED: usize = 4;
 
 /// `pause`.
-pub fn pause(global: &GlobalFlags, args: &PauseArgs) -> ExitCode {
+pub fn pause(global: &GlobalFlags, args: &PauseArgs) -> CommandExit {
     told(folder(global).and_then(|(folder, root)| {
         let before = hold(&folder, &root, JobHoldKind::Pause, &args.note)?;
         tell!("{}", changed(&before, &folder.intake(), JobHoldKind::Pause));
@@ -30,19 +30,25 @@ pub fn pause(global: &GlobalFlags, args: &PauseArgs) -> ExitCode {
 }
 
 /// `resume`.
-pub fn resume(global: &GlobalFlags) -> ExitCode {
+pub fn resume(global: &GlobalFlags) -> CommandExit {
     told(folder(global).and_then(|(folder, root)| {
         let before =
             runtime()?.block_on(folder.release_hold()).map_err(|error| words(&error, &root))?;
         emit(JobEvent::IntakeResumed { who: who() });
         match before {
-            JobAdmission::Open => tell!("new jobs were not held"),
+            JobAdmission::Open => tell!("this host takes new jobs already"),
             JobAdmission::Held(held) => {
+                let did = match held.hold {
+                    JobHoldKind::Pause => "paused",
+                    JobHoldKind::Drain => "drained",
+                };
                 let age = ticking(held.age());
-                tell!("new jobs are taken again; {} held them for {age}", held.who);
+                tell!("this host takes new jobs again; {} {did} it for {age}", held.who);
             }
             JobAdmission::Unreadable { .. } => {
-                tell!("new jobs are taken again; the file that held them could not be read");
+                tell!(
+                    "this host takes new jobs again; the file that stopped them could not be read"
+                );
             }
         }
         Ok(CommandExit::Done)
@@ -50,7 +56,7 @@ pub fn resume(global: &GlobalFlags) -> ExitCode {
 }
 
 /// `drain`.
-pub fn drain(global: &GlobalFlags, args: &DrainArgs) -> ExitCode {
+pub fn drain(global: &GlobalFlags, args: &DrainArgs) -> CommandExit {
     told(folder(global).and_then(|(folder, root)| {
         let before = hold(&folder, &root, JobHoldKind::Drain, &args.hold.note)?;
         tell!("{}", changed(&before, &folder.intake(), JobHoldKind::Drain));
@@ -63,14 +69,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
     runtime.map_err(|error| format!("starting an event loop: {error}"))
 }
 
-fn told(result: Result<CommandExit, String>) -> ExitCode {
-    match result {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            tell!("error: {error}");
-            CommandExit::Not.into()
-        }
-    }
+fn told(result: Result<CommandExit, String>) -> CommandExit {
+    result.unwrap_or_else(|error| {
+        tell!("error: {error}");
+        CommandExit::NothingDone
+    })
 }
 
 fn folder(global: &GlobalFlags) -> Result<(StateFolder, PathBuf), String> {
@@ -95,7 +98,7 @@ fn words(error: &StateError, root: &Path) -> String {
     format!("{error}{}{}", source.unwrap_or_default(), hint.unwrap_or_default())
 }
 
-/// Writes the file; what was there before.
+/// Writes the file that holds new jobs. The answer is what held them before.
 fn hold(
     folder: &StateFolder,
     root: &Path,
@@ -113,7 +116,7 @@ fn hold(
     Ok(before)
 }
 
-/// The person, not the user that the file must belong to.
+/// The person who runs the command. The file must belong to another user: that of gitlab-runner.
 fn who() -> String {
     let named = ["SUDO_USER", "DOAS_USER", "USER", "LOGNAME"]
         .into_iter()
@@ -121,12 +124,13 @@ fn who() -> String {
     named.unwrap_or_else(|| format!("user {}", nix::unistd::getuid()))
 }
 
-/// What holds new jobs now, and what of it is new.
+/// Tells what holds new jobs now, and what of it is new.
 fn changed(before: &JobAdmission, now: &JobAdmission, asked: JobHoldKind) -> String {
     let JobAdmission::Held(held) = now else {
-        return "new jobs are taken again already: somebody resumed".to_owned();
+        return "this host takes new jobs again already: somebody ran `fargate-runner resume`"
+            .to_owned();
     };
-    let is = |hold| if hold == JobHoldKind::Drain { "draining" } else { "paused" };
+    let is = |hold| if hold == JobHoldKind::Drain { "being drained" } else { "paused" };
     let note = match held.note.as_str() {
         "" => String::new(),
         note => format!(": \"{note}\""),
@@ -137,16 +141,20 @@ fn changed(before: &JobAdmission, now: &JobAdmission, asked: JobHoldKind) -> Str
             format!("already {} by {} for {age}{note}", is(held.hold), held.who)
         }
         JobAdmission::Held(_) if held.hold != asked => {
-            format!("this host is draining by {} for {age}, and goes on doing so{note}", held.who)
+            let who = &held.who;
+            format!(
+                "this host is already being drained by {who} for {age}; the drain continues{note}"
+            )
         }
         JobAdmission::Open | JobAdmission::Held(_) | JobAdmission::Unreadable { .. } => {
             let what = is(held.hold);
-            format!("{what} by {}{note}; new jobs wait, running jobs go on", held.who)
+            format!("{what} by {}{note}; new jobs wait, running jobs continue", held.who)
         }
     }
 }
 
-/// The hold stays whatever comes of the wait, unless somebody resumes.
+/// Waits until no job is left. However the wait ends, the host takes no new jobs until somebody
+/// resumes.
 async fn until_idle(folder: &StateFolder, args: &DrainArgs) -> Result<CommandExit, StateError> {
     let begun = Instant::now();
     let mut interrupt =
@@ -177,11 +185,11 @@ async fn until_idle(folder: &StateFolder, args: &DrainArgs) -> Result<CommandExi
         }
         Some(DrainOutcome::Resumed) => {
             tell!("error: `fargate-runner resume` ended the drain after {}", duration(took));
-            CommandExit::Not
+            CommandExit::NothingDone
         }
         Some(DrainOutcome::Late(left)) => {
             let (jobs, took) = (named(&left), duration(took));
-            tell!("error: {jobs} still here after {took}; the drain goes on");
+            tell!("error: {jobs} still on this host after {took}; the drain continues");
             for hint in hints(&left) {
                 tell!("hint: {hint}");
             }
@@ -190,7 +198,8 @@ async fn until_idle(folder: &StateFolder, args: &DrainArgs) -> Result<CommandExi
     })
 }
 
-/// What ends the jobs that are left. Nothing judges a job whose record cannot be read, so a person must.
+/// What ends the jobs that are left. No command can judge a job whose record cannot be read, so a
+/// person must.
 fn hints(left: &[idle::HostJob]) -> Vec<String> {
     let mut hints: Vec<String> = left
         .iter()
@@ -208,20 +217,24 @@ fn hints(left: &[idle::HostJob]) -> Vec<String> {
         })
         .collect();
     if left.iter().any(|job| job.unread.is_none()) {
-        hints.push("`fargate-runner tasks reap` ends those that nobody needs any more".to_owned());
+        hints.push(
+            "`fargate-runner tasks reap` ends the jobs that nobody needs any more".to_owned(),
+        );
     }
     hints
 }
 
-/// Whoever waits no longer learns whether new jobs are held all the same.
+/// Tells a person who stops waiting whether the host still takes no new jobs.
 fn left_alone(now: &JobAdmission, took: Duration) -> String {
     let took = duration(took);
     match now {
         JobAdmission::Open => {
-            format!("left after {took}; `fargate-runner resume` has ended the drain")
+            format!("stopped waiting after {took}; `fargate-runner resume` has ended the drain")
         }
         JobAdmission::Held(_) | JobAdmission::Unreadable { .. } => {
-            format!("left after {took}; the drain goes on until `fargate-runner resume`")
+            format!(
+                "stopped waiting after {took}; the drain continues until `fargate-runner resume`"
+            )
         }
     }
 }
@@ -248,25 +261,25 @@ mod tests {
         let line = |before: &JobAdmission, now: &JobAdmission, asked| changed(before, now, asked);
         let paused = held(JobHoldKind::Pause, "anna", "new disk");
         let draining = held(JobHoldKind::Drain, "anna", "");
-        insta::assert_snapshot!(line(&JobAdmission::Open, &paused, JobHoldKind::Pause), @r#"paused by anna: "new disk"; new jobs wait, running jobs go on"#);
+        insta::assert_snapshot!(line(&JobAdmission::Open, &paused, JobHoldKind::Pause), @r#"paused by anna: "new disk"; new jobs wait, running jobs continue"#);
         insta::assert_snapshot!(line(&paused, &paused, JobHoldKind::Pause), @r#"already paused by anna for 0 s: "new disk""#);
-        insta::assert_snapshot!(line(&paused, &draining, JobHoldKind::Drain), @"draining by anna; new jobs wait, running jobs go on");
-        insta::assert_snapshot!(line(&draining, &draining, JobHoldKind::Pause), @"this host is draining by anna for 0 s, and goes on doing so");
+        insta::assert_snapshot!(line(&paused, &draining, JobHoldKind::Drain), @"being drained by anna; new jobs wait, running jobs continue");
+        insta::assert_snapshot!(line(&draining, &draining, JobHoldKind::Pause), @"this host is already being drained by anna for 0 s; the drain continues");
     }
 
     #[test]
     fn an_interrupted_drain_goes_on_only_if_nobody_resumed() {
         let line = |now| left_alone(&now, Duration::from_secs(3));
-        insta::assert_snapshot!(line(JobAdmission::Open), @"left after 3.0 s; `fargate-runner resume` has ended the drain");
+        insta::assert_snapshot!(line(JobAdmission::Open), @"stopped waiting after 3.0 s; `fargate-runner resume` has ended the drain");
         let held = JobAdmission::Held(JobHold::now(JobHoldKind::Drain, "anna", ""));
-        insta::assert_snapshot!(line(held), @"left after 3.0 s; the drain goes on until `fargate-runner resume`");
+        insta::assert_snapshot!(line(held), @"stopped waiting after 3.0 s; the drain continues until `fargate-runner resume`");
     }
 
     #[test]
     fn a_job_whose_record_cannot_be_read_is_nothing_that_reap_could_end() {
         let job = |unread| idle::HostJob { name: "0a1b2c3d".to_owned(), unread };
         let damaged = job(Some(UnreadableRecord::Damaged("/s/my jobs/0a1b2c3d.json".into())));
-        let reap = "`fargate-runner tasks reap` ends those that nobody needs any more";
+        let reap = "`fargate-runner tasks reap` ends the jobs that nobody needs any more";
         insta::assert_snapshot!(hints(std::slice::from_ref(&damaged)).join("\n"), @"the record of 0a1b2c3d cannot be read: once its task has ended, `rm '/s/my jobs/0a1b2c3d.json'`");
         insta::assert_snapshot!(hints(&[job(Some(UnreadableRecord::Newer))]).join("\n"), @"the record of 0a1b2c3d was written by a newer version: its job's `cleanup`, or `fargate-runner tasks reap` of that version, ends it");
         assert_eq!(hints(&[damaged, job(None)]).last().unwrap(), reap);

@@ -1,27 +1,60 @@
 //! Puts a command line into the shape that the parser knows: GitLab's driver takes one dash or two,
 //! a space or `=`, `--debug=false`, short names of its sub-commands, and the last of two equal flags.
 //!
-//! Flags of every command are taken from wherever they stand and put in front, once each. What is
-//! not one of them stays where it is, for the parser to judge. From the script of `run` on, and after
-//! `--`, nothing is touched: what stands there is not ours.
+//! The flags of every command, whose names come from clap's own command, are taken from wherever they
+//! stand and put in front, once each. Everything else stays where it is, for the parser to judge. From
+//! the script of `run` on, and after `--`, nothing is changed: those words are not ours.
 //!
 //! Source: the documentation of Go's package `flag`, "Command line flag syntax".
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// Flags of every command that take a value.
-const WITH_VALUE: [&str; 7] =
-    ["config", "profile", "log-level", "log-file", "log-format", "task-def", "platform-version"];
+use clap::ArgAction;
 
-/// The flag of every command that takes none.
-const SWITCH: &str = "debug";
+/// The names of the flags that clap's command knows, without dashes.
+#[derive(Debug)]
+pub struct FlagNames {
+    /// Flags of every command that take a value.
+    with_value: Vec<String>,
+    /// Their short names, with the long ones that they stand for.
+    short: Vec<(char, String)>,
+    /// Flags of every command that take none.
+    switches: Vec<String>,
+    /// Flags that are asked where they stand: help is about the command before it.
+    asked: Vec<String>,
+    /// Flags of `exec` that take a value, which is no word to look at; with their dashes.
+    of_exec: Vec<String>,
+}
 
-/// Flags that are asked where they stand: help is about the command before it.
-const ASKED: [&str; 2] = ["help", "version"];
-
-/// Flags of `exec` that take a value, which is no word to look at.
-const OF_EXEC: [&str; 3] = ["--cpu", "--memory", "--script"];
+impl FlagNames {
+    /// Those of the whole program. `command` must be built, so that it has the flags of clap's own.
+    pub fn of(command: &clap::Command) -> Self {
+        let mut names = Self {
+            with_value: Vec::new(),
+            short: Vec::new(),
+            switches: Vec::new(),
+            asked: Vec::new(),
+            of_exec: Vec::new(),
+        };
+        for flag in command.get_arguments() {
+            let Some(name) = flag.get_long().map(str::to_owned) else { continue };
+            match flag.get_action() {
+                ArgAction::Help | ArgAction::Version => names.asked.push(name),
+                action if action.takes_values() => {
+                    names.short.extend(flag.get_short().map(|short| (short, name.clone())));
+                    names.with_value.push(name);
+                }
+                _ => names.switches.push(name),
+            }
+        }
+        let exec =
+            command.find_subcommand("exec").into_iter().flat_map(|exec| exec.get_arguments());
+        let own = exec.filter(|flag| !flag.is_global_set() && flag.get_action().takes_values());
+        names.of_exec.extend(own.filter_map(|flag| Some(format!("--{}", flag.get_long()?))));
+        names
+    }
+}
 
 /// What GitLab's driver is called, and a link to this one may be.
 const THEIR_NAME: &str = "fargate";
@@ -37,7 +70,10 @@ pub fn is_called_as_theirs(line: &[OsString]) -> bool {
 /// # Errors
 ///
 /// A switch with a value that is neither true nor false, in words.
-pub fn normalized(line: impl IntoIterator<Item = OsString>) -> Result<Vec<OsString>, String> {
+pub fn normalized(
+    line: impl IntoIterator<Item = OsString>,
+    names: &FlagNames,
+) -> Result<Vec<OsString>, String> {
     let mut words = line.into_iter();
     let program = words.next().unwrap_or_else(|| "fargate-runner".into());
     let mut flags = CollectedFlags::default();
@@ -58,10 +94,11 @@ pub fn normalized(line: impl IntoIterator<Item = OsString>) -> Result<Vec<OsStri
         } else if word == "-v" && place == WordPosition::Command {
             // Short for the version there. Source: urfave/cli, `VersionFlag`.
             rest.push("--version".into());
-        } else if let Some(flag) = WrittenFlag::read(&word) {
+        } else if let Some(flag) = WrittenFlag::read(&word, names) {
             rest.extend(flags.take(flag, &mut words)?);
         } else if word.as_bytes().starts_with(b"-") && word.len() > 1 {
-            let takes = place == WordPosition::Exec && OF_EXEC.iter().any(|flag| word == *flag);
+            let takes = place == WordPosition::Exec
+                && names.of_exec.iter().any(|flag| word == flag.as_str());
             rest.push(word);
             rest.extend(takes.then(|| words.next()).flatten());
         } else {
@@ -109,54 +146,61 @@ impl WordPosition {
     }
 }
 
-/// A flag of every command as it was written.
-enum WrittenFlag {
-    /// Its name, and its value where it stands in the same word.
-    Value(&'static str, Option<OsString>),
-    Switch(Option<OsString>),
+/// A flag of every command as it was written, by its long name.
+enum WrittenFlag<'n> {
+    /// With its value, where that stands in the same word.
+    Value(&'n str, Option<OsString>),
+    /// With a value that may switch it off.
+    Switch(&'n str, Option<OsString>),
     /// Help or version, with a value that may deny it.
-    Asked(&'static str, Option<OsString>),
+    Asked(&'n str, Option<OsString>),
 }
 
-impl WrittenFlag {
-    fn read(word: &OsStr) -> Option<Self> {
+impl<'n> WrittenFlag<'n> {
+    fn read(word: &OsStr, names: &'n FlagNames) -> Option<Self> {
         let bytes = word.as_bytes();
         let long = bytes.strip_prefix(b"--").or_else(|| bytes.strip_prefix(b"-"))?;
         let (name, value) = match long.iter().position(|&b| b == b'=') {
             None => (long, None),
             Some(at) => (&long[..at], Some(OsString::from_vec(long[at + 1..].to_vec()))),
         };
-        let is = |known: &&'static str| known.as_bytes() == name;
-        if let Some(known) = WITH_VALUE.iter().copied().find(is) {
+        let among = |known: &'n [String]| {
+            known.iter().map(String::as_str).find(|known| known.as_bytes() == name)
+        };
+        if let Some(known) = among(&names.with_value) {
             return Some(Self::Value(known, value));
         }
-        if name == SWITCH.as_bytes() {
-            return Some(Self::Switch(value));
+        if let Some(known) = among(&names.switches) {
+            return Some(Self::Switch(known, value));
         }
-        if let Some(known) = ASKED.iter().copied().find(is) {
+        if let Some(known) = among(&names.asked) {
             return Some(Self::Asked(known, value));
         }
-        // Ours: `-c FILE`, `-c=FILE` and `-cFILE`.
-        let short = bytes.strip_prefix(b"-c")?;
-        let value = short.strip_prefix(b"=").unwrap_or(short);
-        let value = (!short.is_empty()).then(|| OsString::from_vec(value.to_vec()));
-        Some(Self::Value("config", value))
+        names.short.iter().find_map(|(short, known)| Self::read_short(bytes, *short, known))
+    }
+
+    /// Ours, as `-c`: `-c FILE`, `-c=FILE` and `-cFILE`.
+    fn read_short(word: &[u8], short: char, name: &'n str) -> Option<Self> {
+        let given = word.strip_prefix(format!("-{short}").as_bytes())?;
+        let value = given.strip_prefix(b"=").unwrap_or(given);
+        let value = (!given.is_empty()).then(|| OsString::from_vec(value.to_vec()));
+        Some(Self::Value(name, value))
     }
 }
 
 /// The flags of every command that were seen, the last of each.
 #[derive(Default)]
-struct CollectedFlags {
-    values: Vec<(&'static str, OsString)>,
-    debug: bool,
+struct CollectedFlags<'n> {
+    values: Vec<(&'n str, OsString)>,
+    switches: Vec<&'n str>,
 }
 
-impl CollectedFlags {
+impl<'n> CollectedFlags<'n> {
     /// Takes a flag, and its value from the words that follow where it needs one. What it gives back
     /// stays in its place.
     fn take(
         &mut self,
-        flag: WrittenFlag,
+        flag: WrittenFlag<'n>,
         words: &mut impl Iterator<Item = OsString>,
     ) -> Result<Option<OsString>, String> {
         match flag {
@@ -168,7 +212,11 @@ impl CollectedFlags {
                 // The parser says that a value is missing.
                 None => return Ok(Some(format!("--{name}").into())),
             },
-            WrittenFlag::Switch(value) => self.debug = is_true(SWITCH, value.as_deref())?,
+            WrittenFlag::Switch(name, value) => {
+                let is_on = is_true(name, value.as_deref())?;
+                self.switches.retain(|known| *known != name);
+                self.switches.extend(is_on.then_some(name));
+            }
             WrittenFlag::Asked(name, value) => {
                 let asked = is_true(name, value.as_deref())?;
                 return Ok(asked.then(|| format!("--{name}").into()));
@@ -183,8 +231,8 @@ impl CollectedFlags {
             word.push(value);
             word
         };
-        let debug = self.debug.then(|| format!("--{SWITCH}").into());
-        self.values.into_iter().map(joined).chain(debug)
+        let switches = self.switches.into_iter().map(|name| format!("--{name}").into());
+        self.values.into_iter().map(joined).chain(switches)
     }
 }
 
@@ -204,6 +252,37 @@ fn is_true(name: &str, value: Option<&OsStr>) -> Result<bool, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
+
+    fn names() -> FlagNames {
+        let mut command = crate::args::RunnerCli::command();
+        command.build();
+        FlagNames::of(&command)
+    }
+
+    fn normalized(line: impl IntoIterator<Item = OsString>) -> Result<Vec<OsString>, String> {
+        super::normalized(line, &names())
+    }
+
+    #[test]
+    fn the_names_are_those_that_clap_knows() {
+        let names = names();
+        assert_eq!(
+            names.with_value,
+            [
+                "config",
+                "profile",
+                "log-level",
+                "log-file",
+                "log-format",
+                "task-def",
+                "platform-version"
+            ]
+        );
+        assert_eq!(names.short, [('c', "config".to_owned())]);
+        assert_eq!((names.switches, names.asked.len()), (vec!["debug".to_owned()], 2));
+        assert_eq!(names.of_exec, ["--cpu", "--memory", "--script"]);
+    }
 
     fn line(words: &str) -> Vec<String> {
         let words = words.split(' ').filter(|word| !word.is_empty()).map(OsString::from);
@@ -213,9 +292,9 @@ mod tests {
 
     #[test]
     fn every_flag_is_taken_in_every_form_and_place() {
-        for name in WITH_VALUE {
+        for name in names().with_value {
             for form in ["-N=a", "--N=a", "-N a", "--N a"] {
-                let flag = form.replace('N', name);
+                let flag = form.replace('N', &name);
                 let front = format!("--{name}=a");
                 for (place, words) in [
                     (format!("{flag} custom prepare"), "custom prepare"),

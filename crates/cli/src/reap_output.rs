@@ -1,4 +1,4 @@
-//! What `tasks reap` saw and did, as a table, as JSON, as TSV, and in words.
+//! What `tasks reap` saw and did: as a table, as JSON, as TSV, and in words.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,20 +6,19 @@ use std::time::Duration;
 
 use fargate_controller::{OrphanOutcome, OrphanReport, ReapedCluster, SweepReport};
 use fargate_model::text::{count, duration, escape, ticking};
+use fargate_terminal::{TableColumn, table_lines};
 use serde_json::{Value, json};
 
-use crate::table::{self, TableColumn};
-
 const COLUMNS: [TableColumn; 6] = [
-    TableColumn { head: "TASK", drop: None },
-    TableColumn { head: "JOB", drop: None },
-    TableColumn { head: "AGE", drop: Some(1) },
-    TableColumn { head: "CLUSTER", drop: Some(0) },
-    TableColumn { head: "RESULT", drop: None },
-    TableColumn { head: "WHY", drop: None },
+    TableColumn::new("TASK"),
+    TableColumn::new("JOB"),
+    TableColumn::new("AGE").dropped(1),
+    TableColumn::new("CLUSTER").dropped(0),
+    TableColumn::new("RESULT"),
+    TableColumn::new("WHY"),
 ];
 
-/// Whose tasks were looked at.
+/// Whose tasks were checked.
 pub enum ReapScope {
     /// Those of this host, by its name.
     Host(String),
@@ -41,12 +40,13 @@ impl fmt::Display for ReapScope {
 }
 
 /// For a terminal; empty where there is no orphan.
-pub fn table(sweep: &SweepReport, width: usize) -> String {
+pub fn table(sweep: &SweepReport, width: Option<usize>) -> String {
     if sweep.orphans.is_empty() {
         return String::new();
     }
-    let rows: Vec<Vec<String>> = sweep.orphans.iter().map(row).collect();
-    table::lines(&COLUMNS, &rows, width).join("\n")
+    let safe = |orphan| row(orphan).iter().map(|cell| escape(cell)).collect();
+    let rows: Vec<Vec<String>> = sweep.orphans.iter().map(safe).collect();
+    table_lines(&COLUMNS, &rows, width).join("\n")
 }
 
 fn row(orphan: &OrphanReport) -> Vec<String> {
@@ -61,13 +61,13 @@ fn row(orphan: &OrphanReport) -> Vec<String> {
     ]
 }
 
-/// Its id on its forge, else the beginning of its key.
+/// The job's id on its forge, else the beginning of its key.
 fn job(orphan: &OrphanReport) -> String {
     let short = || orphan.job.as_str().chars().take(8).collect();
     orphan.job_id.clone().unwrap_or_else(short)
 }
 
-/// One word for what became of it; never renamed.
+/// One word for what became of an orphan. Programs read it, so it is never renamed.
 fn slug(done: &OrphanOutcome) -> &'static str {
     match done {
         OrphanOutcome::SeenOnce => "seen-once",
@@ -190,17 +190,17 @@ fn sentence(scope: &ReapScope, sweep: &SweepReport, took: Duration) -> String {
         .map(|(n, what)| format!("{} {what}", number(*n)))
         .collect();
     let needed = match sweep.needed {
-        _ if sweep.clusters == 0 => "no cluster could be looked at".to_owned(),
-        0 if !sweep.problems.is_empty() => "no task of a job was seen".to_owned(),
+        _ if sweep.clusters == 0 => "no cluster could be checked".to_owned(),
+        0 if !sweep.problems.is_empty() => "no task of a job was found".to_owned(),
         0 => "no task of a job".to_owned(),
-        1 => "1 task of a job goes on".to_owned(),
-        n => format!("{} tasks of jobs go on", number(n)),
+        1 => "1 task of a job keeps running".to_owned(),
+        n => format!("{} tasks of jobs keep running", number(n)),
     };
     let took = duration(took);
     match told.is_empty() {
         true if sweep.clusters == 0 => format!("{needed} for {scope}"),
         true if !sweep.problems.is_empty() => {
-            format!("no orphan was seen on {scope}, but not everything was looked at: {needed}")
+            format!("no orphan was found on {scope}, but not everything could be checked: {needed}")
         }
         true => format!("no orphan on {scope}: {needed}"),
         false => format!("orphans of {scope}: {} in {took}; {needed}", told.join(", ")),
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_terminal_shows_a_table_and_stderr_says_each_thing_once() {
-        insta::assert_snapshot!(table(&sweep(), 120), @r"
+        insta::assert_snapshot!(table(&sweep(), Some(120)), @r"
         TASK      JOB       AGE     CLUSTER        RESULT       WHY
         55555555  gl-4411   2h 05m  ci, eu-west-1  stopped      the runner that called its stages is gone
         66666666  07070707  2h 05m  ci, eu-west-1  not-stopped  this host has no record of its job
@@ -281,23 +281,23 @@ mod tests {
         warning: cluster old in eu-west-1: its tasks could not be listed
         warning: 2 orphans not stopped: StopTask: AccessDeniedException: not authorized
         1 task was left alone: another state folder than this one knows it
-        orphans of host ci-1: 1 stopped, 2 not stopped in 11.0 s; 20 tasks of jobs go on
+        orphans of host ci-1: 1 stopped, 2 not stopped in 11.0 s; 20 tasks of jobs keep running
         ");
         let nothing = SweepReport { clusters: 1, needed: 1, ..SweepReport::default() };
-        assert_eq!(table(&nothing, 80), "");
+        assert_eq!(table(&nothing, Some(80)), "");
         let words = super::words(&host(), &nothing, Duration::ZERO).join("\n");
-        assert_eq!(words, "no orphan on host ci-1: 1 task of a job goes on");
+        assert_eq!(words, "no orphan on host ci-1: 1 task of a job keeps running");
     }
 
     #[test]
     fn where_no_cluster_was_looked_at_nothing_is_said_of_its_tasks() {
         let blind = SweepReport::default();
         let line = |sweep| sentence(&host(), sweep, Duration::from_secs(2));
-        assert_eq!(line(&blind), "no cluster could be looked at for host ci-1");
+        assert_eq!(line(&blind), "no cluster could be checked for host ci-1");
         let nowhere = sentence(&ReapScope::Clusters(Vec::new()), &blind, Duration::ZERO);
-        assert_eq!(nowhere, "no cluster could be looked at for all hosts");
+        assert_eq!(nowhere, "no cluster could be checked for all hosts");
         let settled = SweepReport { clusters: 0, needed: 0, ..sweep() };
-        insta::assert_snapshot!(line(&settled), @"orphans of host ci-1: 1 stopped, 2 not stopped in 2.0 s; no cluster could be looked at");
+        insta::assert_snapshot!(line(&settled), @"orphans of host ci-1: 1 stopped, 2 not stopped in 2.0 s; no cluster could be checked");
     }
 
     #[test]
@@ -323,7 +323,7 @@ mod tests {
     fn where_something_was_not_looked_at_no_orphan_is_no_all_clear() {
         let problems = vec!["cluster old in us-east-1: no profile leads there".to_owned()];
         let partly = SweepReport { clusters: 1, problems, ..SweepReport::default() };
-        insta::assert_snapshot!(sentence(&host(), &partly, Duration::ZERO), @"no orphan was seen on host ci-1, but not everything was looked at: no task of a job was seen");
+        insta::assert_snapshot!(sentence(&host(), &partly, Duration::ZERO), @"no orphan was found on host ci-1, but not everything could be checked: no task of a job was found");
         let whole = SweepReport { clusters: 1, ..SweepReport::default() };
         let clusters = clusters();
         insta::assert_snapshot!(sentence(&clusters, &whole, Duration::ZERO), @"no orphan on all hosts in cluster ci in eu-west-1: no task of a job");

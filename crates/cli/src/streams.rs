@@ -1,7 +1,7 @@
-//! Words on this process's own streams, which may be a job's log. Unlike the standard macros it never
-//! panics: a reader that is gone is no bug of ours.
+//! Writes words to this process's own streams, which may be a job's log. Unlike the standard macros
+//! this never panics: if nobody reads the stream, that is no bug of ours.
 //!
-//! All words are cleaned and masked here, where they are written; only data on stdout is passed as it
+//! All words are cleaned and masked here, where they are written. Only data on stdout is written as it
 //! is.
 
 use std::io::{self, Write};
@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use fargate_mask as mask;
 use fargate_model::text::CleanLines;
 
-/// Lines on stderr, in one write, clean and without any secret; dropped where nobody can read them.
+/// Writes lines to stderr, in one write, clean and without any secret. Where nobody reads stderr they
+/// are lost.
 macro_rules! tell {
     ($($words:tt)*) => {
         // Masked first: what is cut may be the middle of a secret.
@@ -20,12 +21,12 @@ macro_rules! tell {
 }
 pub(crate) use tell;
 
-/// See [`tell`].
+/// Writes clean lines to stderr; [`tell`] makes them.
 pub fn to_stderr(lines: &CleanLines) {
     let _ = io::stderr().write_all(mask::text(lines.as_str()).as_bytes());
 }
 
-/// The same on stdout, where a stage tells everything on one stream, in order.
+/// Writes lines to stdout, where a stage tells everything on one stream, in order.
 pub fn to_job_log(words: &str) {
     let lines = CleanLines::of(&mask::text(words));
     let mut stdout = io::stdout().lock();
@@ -33,15 +34,20 @@ pub fn to_job_log(words: &str) {
     let _ = stdout.flush();
 }
 
-/// Data on stdout, byte for byte, which the caller's success may depend on.
+/// Data on stdout, byte for byte, on which the caller's success may depend.
 ///
 /// # Errors
 ///
-/// The operating system's.
+/// If stdout takes not all of it: nobody reads it, or its disk is full.
 pub fn to_stdout(data: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{data}")?;
     stdout.flush()
+}
+
+/// In words, why data was not written to stdout.
+pub fn unwritten(error: io::Error) -> String {
+    format!("writing to stdout: {error}")
 }
 
 #[cfg(test)]
@@ -49,23 +55,25 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// Where a stream of this process, or a log, is written to. Each cleans what it writes, or passes
-    /// bytes of a script or data on.
+    /// The files that write to a stream of this process or to a log. Each cleans what it writes, or
+    /// passes on data or the bytes of a script.
     const WRITERS: [&str; 10] = [
         "cli/src/streams.rs",
-        "cli/src/status.rs",
         "cli/src/log.rs",
         // One line of our own words and a place in our source.
         "cli/src/panic.rs",
-        // Words of clap's in colours, on a terminal alone.
-        "cli/src/main.rs",
+        // What clap says: help and version, and on a terminal what is wrong with the command line.
+        "cli/src/command_line.rs",
         // Hands stdout to a stage, which has a log of its own for it.
         "cli/src/custom_command.rs",
         // The lines of the operator's log, which `log_line` has cleaned.
         "cli/src/log_sink.rs",
-        // A terminal is asked for its width, or whether it is one.
-        "cli/src/table.rs",
-        "cli/src/tasks_command.rs",
+        // A terminal is asked for its size.
+        "terminal/src/size.rs",
+        // Lines of progress, which the caller has cleaned.
+        "terminal/src/progress_line.rs",
+        // The same in several lines, on a terminal; and the cursor after a panic.
+        "terminal/src/progress_region.rs",
         // The script's own bytes, and lines of ours that are cleaned.
         "driver/src/session/console.rs",
     ];
@@ -85,7 +93,7 @@ mod tests {
     fn nothing_writes_to_a_stream_but_what_cleans_its_words() {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut files = Vec::new();
-        for name in ["cli", "controller", "driver", "config", "model"] {
+        for name in ["cli", "controller", "driver", "config", "model", "terminal"] {
             sources(&crates.join(name).join("src"), &mut files);
         }
         let mut others = Vec::new();

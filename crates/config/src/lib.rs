@@ -18,6 +18,7 @@ mod file;
 mod gitlab;
 mod gitlab_keys;
 mod import;
+mod job_choice;
 mod keyword;
 mod layer;
 mod overrides;
@@ -44,6 +45,7 @@ pub use document::ConfigGrammar;
 pub use file::{
     DEFAULT_PATH, GITLAB_DEFAULT_PATH, MAX_FILE_BYTES, PATH_VARIABLE, load, load_with, locate,
 };
+pub use job_choice::{ChoiceFlags, IgnoredChoice, IgnoredReason};
 pub use keyword::{ClientKeyKind, HostKey, LaunchType, LogFormat, LogLevel, PublicIp, Shell};
 pub use overrides::{FlagError, FlagOverrides};
 pub use parse::{parse, parse_with};

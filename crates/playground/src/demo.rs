@@ -11,18 +11,17 @@ mod fault_rules;
 mod plan;
 mod progress;
 mod report;
-mod terminal_region;
 mod timeline;
 
 use std::io;
 use std::path::PathBuf;
 
 use fargate_model::id::IdError;
+use fargate_terminal::{ProgressMode, TerminalCapabilities, TerminalColourMode};
 
 use crate::faults;
 use crate::programs::{self, MissingProgram};
 use crate::signals::TerminationSignals;
-use crate::terminal::{ProgressMode, TerminalCapabilities, TerminalColourMode};
 use crate::test_host::{CloudStillRuns, TestHostError};
 use demo_run::DemoRun;
 use fault_rules::DemoFaultRules;

@@ -16,7 +16,6 @@ pub mod relay;
 pub mod runner;
 pub mod serve;
 pub mod signals;
-pub mod terminal;
 pub mod test_host;
 pub mod torture;
 pub mod wait;

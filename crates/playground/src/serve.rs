@@ -11,6 +11,7 @@ use std::time::Duration;
 use fargate_local_cloud::{
     AccessKeyPair, CloudOptions, CloudRateLimits, LocalCloud, ServeError, TaskTiming,
 };
+use fargate_model::text::shell_word;
 use tokio::time::timeout;
 
 use crate::faults;
@@ -164,7 +165,7 @@ fn announce(cloud: &LocalCloud, args: &ServeArgs) -> Result<(), ServeCommandErro
         };
         write_whole(&path, cloud.configuration(&state_dir))
             .map_err(|source| ServeCommandError::Configuration { path: path.clone(), source })?;
-        use_it += &format!(" FARGATE_RUNNER_CONFIG={}", path.display());
+        use_it += &format!(" FARGATE_RUNNER_CONFIG={}", shell_word(&path.display().to_string()));
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "ready: {use_it}")?;

@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 use fargate_local_cloud::{FaultRulesError, TaskRecord};
 use fargate_model::id::IdError;
 use fargate_model::text::duration;
+use fargate_terminal::{ProgressLine, ProgressMode, TerminalCapabilities, TerminalColourMode};
 
 use crate::invariants::{BrokenInvariant, ProductInvariant};
 use crate::programs::{self, MissingProgram};
@@ -150,6 +151,9 @@ async fn play_all(
     tally: &mut TortureSummary,
 ) -> Result<(), TortureError> {
     let began = Instant::now();
+    let abilities =
+        TerminalCapabilities::of_stderr(TerminalColourMode::default(), ProgressMode::default());
+    let mut progress = ProgressLine::on_stderr(abilities);
     let end = args.first.saturating_add(args.jobs);
     let mut first = args.first;
     while first < end {
@@ -164,13 +168,8 @@ async fn play_all(
         judged?;
         if args.jobs > TOGETHER {
             let (took, broken) = (duration(began.elapsed()), tally.examples.len());
-            // If stderr cannot be written, the report on stdout still can.
-            let _ = writeln!(
-                io::stderr(),
-                "{} of {} jobs in {took}, {broken} broken",
-                tally.jobs,
-                args.jobs
-            );
+            let line = format!("{} of {} jobs in {took}, {broken} broken", tally.jobs, args.jobs);
+            progress.show(&line, &line);
         }
     }
     Ok(())

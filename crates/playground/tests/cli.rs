@@ -63,7 +63,7 @@ fn a_demo_without_its_programs_names_the_command_that_brings_them() {
 #[test]
 fn serve_says_in_one_line_how_to_use_it_and_ends_at_a_signal() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("local.toml");
+    let file = folder.path().join("my local.toml");
     std::fs::write(&file, "what was there").unwrap();
     std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     let mut secrets = HashSet::new();
@@ -81,7 +81,7 @@ fn serve_says_in_one_line_how_to_use_it_and_ends_at_a_signal() {
         let endpoint =
             line.strip_prefix("ready: export AWS_ENDPOINT_URL=http://127.0.0.1:").unwrap();
         let port = endpoint.split(' ').next().unwrap();
-        assert!(line.ends_with(&format!("FARGATE_RUNNER_CONFIG={}\n", file.display())), "{line}");
+        assert!(line.ends_with(&format!("FARGATE_RUNNER_CONFIG='{}'\n", file.display())), "{line}");
         let configuration = std::fs::read_to_string(&file).unwrap();
         assert!(configuration.contains(&format!("port = {port}\n")), "{configuration}");
         let secret = line.split("AWS_SECRET_ACCESS_KEY=").nth(1).unwrap();

@@ -117,8 +117,8 @@ async fn lost_state(site: &CheckedHost) {
     let job = site.prepared().await;
     std::fs::write(job.state_file(), "{").expect("a writable state file");
     let ended = job.cleanup().await.with_code(0);
-    let told = "warning: the record names no task, and ecs:ListTasks is refused; the task is left \
-                to its own timers\n";
+    let told = "warning: the record names no task, and ecs:ListTasks is refused; the task stops \
+                by itself when its time is over\n";
     assert_eq!(ended.err(), told);
     assert!(job.state_file().exists());
     job.prepare().await.with_code(SYSTEM_FAILURE);

@@ -43,6 +43,8 @@ async fn each_message_about_a_first_configuration_names_the_next_step() {
         "-c FOLDER/new.toml config check",
         "-c FOLDER/none.toml config check",
         "-c FOLDER config show",
+        "config import FOLDER/none.toml",
+        "config import FOLDER",
     ];
     insta::assert_snapshot!(told(&site, &person, &lines).await, @r#"
     $ -c FOLDER/no/such/c.toml config init
@@ -57,7 +59,7 @@ async fn each_message_about_a_first_configuration_names_the_next_step() {
     Fill in the lines marked REQUIRED, then: fargate-runner -c FOLDER/new.toml config check
     [0]
     $ -c FOLDER/new.toml config init
-    error: FOLDER/new.toml is there already, and is not overwritten
+    error: FOLDER/new.toml exists already, and is not overwritten
     hint: `fargate-runner -c FILE config init` writes another one
     [1]
     $ -c FOLDER/new.toml config check
@@ -74,6 +76,14 @@ async fn each_message_about_a_first_configuration_names_the_next_step() {
     $ -c FOLDER config show
     error: FOLDER: this is a folder, a file is expected
     hint: name a file in it: `-c FOLDER/config.toml`
+    [1]
+    $ config import FOLDER/none.toml
+    error: FOLDER/none.toml: there is no such file
+    hint: name the file of GitLab's Fargate driver: `fargate-runner config import FILE`
+    [1]
+    $ config import FOLDER
+    error: FOLDER: this is a folder, a file is expected
+    hint: name a file in it: `fargate-runner config import FOLDER/fargate.toml`
     [1]
     "#);
     site.close().await;

@@ -151,5 +151,10 @@ async fn closed_streams_are_no_panic_in_any_stage() {
     let ended = job.heard(job.start_other("bash", &words)).await.with_code(SYSTEM_FAILURE);
     let line = ended.error_line();
     assert!(line.starts_with("error: the job's log could not be written"), "{line}");
+    // So it is for a person who keeps the help in a file.
+    let ended =
+        job.heard(job.start_other("bash", &["-c", script, "bash", &program, "--help"])).await;
+    let told = "error: writing to stdout: No space left on device (os error 28)\n";
+    assert_eq!((ended.code, ended.err().as_str()), (1, told));
     site.close().await;
 }

@@ -227,13 +227,13 @@ async fn a_check_names_a_log_that_is_no_regular_file() {
     let site = CheckedHost::open().await;
     assert_eq!(noticed(&site).await, "");
     set_log(&site, &pipe_in(&site, "pipe"));
-    insta::assert_snapshot!(noticed(&site).await, @"warning: SITE/config.toml: `log_file` is SITE/pipe: a named pipe, no regular file; lines that it does not take at once are dropped");
+    insta::assert_snapshot!(noticed(&site).await, @"warning: SITE/config.toml: `log_file` is SITE/pipe: a named pipe, not a regular file; a line that it does not take at once is lost");
     set_log(&site, Path::new("/dev/null"));
-    insta::assert_snapshot!(noticed(&site).await, @"warning: SITE/config.toml: `log_file` is /dev/null: a device, no regular file; lines that it does not take at once are dropped");
+    insta::assert_snapshot!(noticed(&site).await, @"warning: SITE/config.toml: `log_file` is /dev/null: a device, not a regular file; a line that it does not take at once is lost");
     set_log(&site, site.folder());
     insta::assert_snapshot!(noticed(&site).await, @"warning: SITE/config.toml: `log_file` is SITE: a folder; nothing is logged");
     set_log(&site, Path::new("/no/such/folder/log"));
-    insta::assert_snapshot!(noticed(&site).await, @"warning: SITE/config.toml: `log_file` is /no/such/folder/log: its folder is not there, so nothing is logged");
+    insta::assert_snapshot!(noticed(&site).await, @"warning: SITE/config.toml: `log_file` is /no/such/folder/log: its folder does not exist, so nothing is logged");
     if geteuid().is_root() {
         let link = site.folder().join("link");
         symlink("elsewhere", &link).expect("a link");

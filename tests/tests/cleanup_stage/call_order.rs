@@ -170,7 +170,7 @@ async fn a_stop_that_never_succeeds_is_a_warning_and_the_agent_ends_the_task() {
         // Only a busy machine takes so long that the task has ended before the second call.
         if tries == 0 || site.cloud().live_tasks() > 0 {
             assert!(ended.err().starts_with("warning: stopping task "), "{}", ended.err());
-            assert!(ended.err().ends_with("the task is left to its own timers\n"));
+            assert!(ended.err().ends_with("the task stops by itself when its time is over\n"));
         }
     }
     // The next clean-up finds what is needed to try again.

@@ -82,7 +82,7 @@ async fn what_cannot_be_imported_is_said_in_one_line() {
     let runner = fargate_tests::runner();
     let ours = old.site.config().display().to_string();
     let own = call(&job, &runner, &["config", "import", &ours]).await.with_code(1);
-    assert!(own.error_line().contains("in our grammar already"), "{}", own.all());
+    assert!(own.error_line().contains("a file of Fargate Runner already"), "{}", own.all());
     let gone = call(&job, &runner, &["config", "import", "/no/such.toml"]).await.with_code(1);
     assert!(gone.error_line().contains("there is no such file"), "{}", gone.all());
     let (cut, _) = EXAMPLE.split_once("-0a1b2c3d").expect("an id");

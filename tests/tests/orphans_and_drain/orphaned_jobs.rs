@@ -172,7 +172,7 @@ async fn two_sightings_are_apart_and_what_changed_between_them_is_spared() {
     job.prepare().await.passed();
     let seen = crate::ReapOutput::of(running.ended().await.with_code(0));
     assert_eq!((seen.orphans(), seen.needed()), (Vec::<String>::new(), 1));
-    assert!(seen.ended.err().contains("seen 1 orphan once, looking at it again in 2.0 s\n"));
+    assert!(seen.ended.err().contains("found 1 orphan; checking it again in 2.0 s\n"));
     assert!(seen.ended.took >= Duration::from_secs(2), "{:?}", seen.ended.took);
     job.run("true").await.passed();
     site.close().await;

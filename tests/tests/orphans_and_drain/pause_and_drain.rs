@@ -22,7 +22,7 @@ async fn a_new_job_waits_while_the_host_is_paused_and_starts_once_it_is_resumed(
     let site = site().await;
     let before = site.prepared().await;
     let paused = say(&site, &["pause", "--note", "new disk"]).await.with_code(0);
-    insta::assert_snapshot!(without_who(&paused.err()), @r#"paused by WHO: "new disk"; new jobs wait, running jobs go on"#);
+    insta::assert_snapshot!(without_who(&paused.err()), @r#"paused by WHO: "new disk"; new jobs wait, running jobs continue"#);
     assert_eq!(paused.out(), "");
     let again = say(&site, &["pause"]).await.with_code(0);
     assert!(again.err().starts_with("already paused by "), "{}", again.err());
@@ -30,20 +30,20 @@ async fn a_new_job_waits_while_the_host_is_paused_and_starts_once_it_is_resumed(
     let job = site.job();
     let mut running = job.start(&["prepare"]);
     running
-        .wrote("with the note \"new disk\"; running jobs go on. Waiting for at most 15m 00s\n")
+        .wrote("with the note \"new disk\"; running jobs go on. Waiting for at most 15m 00s.\n")
         .await;
     // Those that run go on, and end.
     before.run("true").await.passed();
     before.cleanup().await.passed();
     assert_eq!(site.calls("RunTask"), 1);
     let resumed = say(&site, &["resume"]).await.with_code(0);
-    assert!(resumed.err().starts_with("new jobs are taken again; "), "{}", resumed.err());
+    assert!(resumed.err().starts_with("this host takes new jobs again; "), "{}", resumed.err());
     let ended = job.heard(running).await.with_code(0);
     assert!(ended.out().starts_with("Intake is paused by "), "{}", ended.out());
     assert!(ended.out().contains("Ready in "), "{}", ended.out());
     job.run("true").await.passed();
     let again = say(&site, &["resume"]).await.with_code(0);
-    assert_eq!(again.err(), "new jobs were not held\n");
+    assert_eq!(again.err(), "this host takes new jobs already\n");
     site.close().await;
 }
 
@@ -124,7 +124,7 @@ async fn a_drain_waits_for_the_jobs_that_are_here_and_no_new_one_comes() {
     assert!(ended.err().contains("\ndrained in "), "{}", ended.err());
     // A pause does not end the drain, and a job that waits does not count as one that runs.
     let pause = say(&site, &["pause"]).await.with_code(0);
-    assert!(pause.err().starts_with("this host is draining by "), "{}", pause.err());
+    assert!(pause.err().starts_with("this host is already being drained by "), "{}", pause.err());
     say(&site, &["drain", "--timeout", "1s"]).await.with_code(0);
     say(&site, &["resume"]).await.with_code(0);
     next.heard(waiting).await.with_code(0);
@@ -136,12 +136,16 @@ async fn a_drain_that_takes_too_long_or_is_interrupted_goes_on_without_its_comma
     let site = site().await;
     let job = site.prepared().await;
     let ended = say(&site, &["drain", "--timeout", "50ms"]).await.with_code(1);
-    assert!(ended.err().contains("error: 1 job (gl-4000) still here after "), "{}", ended.err());
+    assert!(
+        ended.err().contains("error: 1 job (gl-4000) still on this host after "),
+        "{}",
+        ended.err()
+    );
     let drain = site.start(&["drain"]);
     until("it waits", || site.log().matches("drain.waiting").count() == 2).await;
     drain.signal(Signal::SIGINT);
     let told = drain.ended().await.with_code(130).err();
-    assert!(told.contains("; the drain goes on until `fargate-runner resume`\n"), "{told}");
+    assert!(told.contains("; the drain continues until `fargate-runner resume`\n"), "{told}");
     assert!(site.state_dir().join("paused").exists());
     say(&site, &["resume"]).await.with_code(0);
     job.run("true").await.passed();

@@ -28,6 +28,17 @@ pub struct EnvironmentError {
     pub problem: String,
 }
 
+/// What gitlab-runner puts before the name of each variable of a job.
+///
+/// Source: gitlab-runner's documentation, "The Custom executor".
+const JOB_PREFIX: &str = "CUSTOM_ENV_";
+
+/// The value of a variable of the job. Without the prefix it would be a variable of this host, which
+/// no job may set.
+pub fn job_variable(lookup: impl Fn(&str) -> Option<OsString>, name: &str) -> Option<OsString> {
+    lookup(&format!("{JOB_PREFIX}{name}"))
+}
+
 /// The variables of one stage.
 #[derive(Clone, Debug)]
 pub struct StageEnvironment {
@@ -107,6 +118,14 @@ mod tests {
         StageEnvironment::read(|name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
         })
+    }
+
+    #[test]
+    fn a_variable_of_this_host_is_none_of_the_job() {
+        let host = |name: &str| (name == "FARGATE_TASK_DEFINITION").then(|| "large".into());
+        assert_eq!(job_variable(host, "FARGATE_TASK_DEFINITION"), None);
+        let job = |name: &str| (name == "CUSTOM_ENV_FARGATE_TASK_DEFINITION").then(|| "x".into());
+        assert_eq!(job_variable(job, "FARGATE_TASK_DEFINITION"), Some("x".into()));
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl<'a> JobLog<'a> {
             self.held = true;
             let limit = text::duration(limit);
             let evidence: Vec<_> = why.evidence.iter().map(CauseEvidence::to_string).collect();
-            self.line(&format!("{headline}. {} Waiting for at most {limit}", evidence.join(" ")));
+            self.line(&format!("{headline}. {} Waiting for at most {limit}.", evidence.join(" ")));
         } else if self.is_due(waited) {
             self.told_at = waited;
             self.line(&format!("{headline}: waiting for {}", ticking(waited)));
@@ -420,7 +420,7 @@ mod tests {
             }
         });
         insta::assert_snapshot!(log, @r"
-        Intake is paused by anna. Held by anna for 2.0 s. Waiting for at most 15m 00s
+        Intake is paused by anna. Held by anna for 2.0 s. Waiting for at most 15m 00s.
         Intake is paused by anna: waiting for 15 s
         Intake is paused by anna: waiting for 30 s
         Intake is paused by anna: waiting for 45 s

@@ -17,7 +17,9 @@ use fargate_model::cause::CauseReport;
 
 pub use cleanup::cleanup;
 pub use config::config;
-pub use environment::{EnvironmentError, ExitCodes, FALLBACK_CODES, StageEnvironment};
+pub use environment::{
+    EnvironmentError, ExitCodes, FALLBACK_CODES, StageEnvironment, job_variable,
+};
 pub use joblog::run_line;
 pub use prepare::prepare;
 pub use response::{JobResponse, ResponseError};

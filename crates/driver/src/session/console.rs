@@ -4,6 +4,7 @@
 //! signals. What waits for it is bounded by the window of unacknowledged output.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -14,6 +15,7 @@ use std::thread::JoinHandle;
 use fargate_mask as mask;
 use fargate_model::text::CleanLines;
 use fargate_protocol::{MAX_CHUNK, ScriptStream, WINDOW};
+use nix::errno::Errno;
 use tokio::sync::watch;
 
 struct ConsoleChunk {
@@ -84,8 +86,29 @@ impl ConsoleQueue {
 pub struct ConsoleProgress {
     /// Bytes that the reader of our streams has taken.
     pub written: u64,
-    /// The reader is gone; nothing more can be written.
-    pub closed: bool,
+    /// Why nothing more can be written, if that is so.
+    pub closed: Option<OutputFailure>,
+}
+
+/// Why the output of this process could not be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputFailure {
+    /// The number of the operating system's error; none if there was no error to see.
+    errno: Option<i32>,
+}
+
+impl OutputFailure {
+    /// Nobody reads the output any more.
+    pub const READER_GONE: Self = Self { errno: None };
+}
+
+impl fmt::Display for OutputFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.errno.map(Errno::from_raw) {
+            None | Some(Errno::EPIPE) => f.write_str("Whoever read this process's output is gone"),
+            Some(errno) => write!(f, "Writing this process's output: {}", errno.desc()),
+        }
+    }
 }
 
 /// See the module.
@@ -104,9 +127,9 @@ pub enum ConsoleError {
     /// More than the window without an acknowledgement: the peer broke the protocol.
     #[error("the task sent more than {WINDOW} bytes that were not acknowledged")]
     Overrun,
-    /// The writer ended, because the reader of our streams is gone.
-    #[error("the reader of the output is gone")]
-    Closed,
+    /// The writer ended, because a stream of ours cannot be written any more.
+    #[error("{0}")]
+    Closed(OutputFailure),
 }
 
 impl ConsoleWriter {
@@ -157,8 +180,8 @@ impl ConsoleWriter {
     pub fn put(&mut self, stream: ScriptStream, bytes: Vec<u8>) -> Result<(), ConsoleError> {
         let length = bytes.len() as u64;
         let progress = *self.progress.borrow();
-        if progress.closed {
-            return Err(ConsoleError::Closed);
+        if let Some(failure) = progress.closed {
+            return Err(ConsoleError::Closed(failure));
         }
         if self.accepted + length - progress.written > WINDOW as u64 {
             return Err(ConsoleError::Overrun);
@@ -212,11 +235,12 @@ impl ConsoleWriter {
     /// Returns once everything that was taken is written, or cannot be any more.
     pub async fn drained(&mut self) -> ConsoleProgress {
         let accepted = self.accepted;
-        let done = |progress: &ConsoleProgress| progress.written >= accepted || progress.closed;
+        let done =
+            |progress: &ConsoleProgress| progress.written >= accepted || progress.closed.is_some();
         if let Ok(progress) = self.progress.wait_for(done).await {
             return *progress;
         }
-        ConsoleProgress { closed: true, ..*self.progress.borrow() }
+        ConsoleProgress { closed: Some(OutputFailure::READER_GONE), ..*self.progress.borrow() }
     }
 }
 
@@ -250,8 +274,9 @@ fn write_all(
             ScriptStream::Stdout => &mut stdout,
             ScriptStream::Stderr => &mut stderr,
         };
-        if sink.write_all(&piece.bytes).is_err() {
-            report.send_modify(|progress| progress.closed = true);
+        if let Err(error) = sink.write_all(&piece.bytes) {
+            let failure = OutputFailure { errno: error.raw_os_error() };
+            report.send_modify(|progress| progress.closed = Some(failure));
             return;
         }
         report.send_modify(|progress| progress.written += piece.bytes.len() as u64);
@@ -274,12 +299,25 @@ mod tests {
         let (mut console, mut out, mut err) = console();
         console.put(ScriptStream::Stdout, b"one".to_vec()).unwrap();
         console.put(ScriptStream::Stderr, b"\xff\0two".to_vec()).unwrap();
-        assert_eq!(console.drained().await, ConsoleProgress { written: 8, closed: false });
+        assert_eq!(console.drained().await, ConsoleProgress { written: 8, closed: None });
         drop(console);
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         out.read_to_end(&mut stdout).unwrap();
         err.read_to_end(&mut stderr).unwrap();
         assert_eq!((stdout, stderr), (b"one".to_vec(), b"\xff\0two".to_vec()));
+    }
+
+    const GONE: &str = "Whoever read this process's output is gone";
+
+    #[tokio::test]
+    async fn a_full_disk_is_named_as_such() {
+        let full = || File::options().write(true).open("/dev/full").unwrap();
+        let mut console = ConsoleWriter::new(full(), full()).unwrap();
+        console.put(ScriptStream::Stdout, b"x".to_vec()).unwrap();
+        let failure = console.drained().await.closed.unwrap();
+        assert_eq!(failure.to_string(), "Writing this process's output: No space left on device");
+        let refused = console.put(ScriptStream::Stdout, b"x".to_vec());
+        assert_eq!(refused, Err(ConsoleError::Closed(failure)));
     }
 
     #[test]
@@ -341,6 +379,6 @@ mod tests {
         let (mut console, out, _err) = console();
         drop(out);
         console.put(ScriptStream::Stdout, b"lost".to_vec()).unwrap();
-        assert!(console.drained().await.closed);
+        assert_eq!(console.drained().await.closed.unwrap().to_string(), GONE);
     }
 }

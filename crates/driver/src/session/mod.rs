@@ -28,7 +28,7 @@ mod version_skew;
 
 pub use cancel::{CancelRequest, CancelSignals};
 pub use connect::{TaskConnectError, TaskConnector};
-pub use console::{ConsoleError, ConsoleProgress, ConsoleWriter};
+pub use console::{ConsoleError, ConsoleProgress, ConsoleWriter, OutputFailure};
 pub use dial::{DialError, dial};
 pub use fargate_protocol::ScriptSignal;
 pub use keys::{ClientKey, HostKeySeed, parse_host_key};

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::agent::{AgentSession, next, send, send_within};
 use super::cancel::{CancelRequest, CancelSignals};
-use super::console::{ConsoleError, ConsoleProgress, ConsoleWriter};
+use super::console::{ConsoleError, ConsoleProgress, ConsoleWriter, OutputFailure};
 use super::login::LoginError;
 use super::script_progress::{ConnectionOutcome, ScriptProgress, ScriptStartMode};
 
@@ -99,7 +99,7 @@ pub enum ScriptOutcome {
         warned: bool,
     },
     /// Whoever reads our output is gone.
-    OutputClosed,
+    OutputClosed(OutputFailure),
     /// Nobody answered, so nothing was sent.
     Unreached {
         /// In words.
@@ -132,7 +132,7 @@ impl ScriptOutcome {
     #[must_use]
     pub fn may_have_run(&self) -> bool {
         match self {
-            Self::Ended { .. } | Self::Left | Self::OutputClosed => true,
+            Self::Ended { .. } | Self::Left | Self::OutputClosed(_) => true,
             Self::Superseded { started, .. }
             | Self::Lost { started, .. }
             | Self::Shut { started, .. } => *started,
@@ -449,8 +449,8 @@ async fn speak(
                 () = or_never(course.leave_at().map(sleep_until)) => return ConnectionOutcome::Done(ScriptOutcome::Left),
                 Ok(()) = progress.changed() => {
                     let now = *progress.borrow_and_update();
-                    if now.closed {
-                        return ConnectionOutcome::Done(ScriptOutcome::OutputClosed);
+                    if let Some(failure) = now.closed {
+                        return ConnectionOutcome::Done(ScriptOutcome::OutputClosed(failure));
                     }
                     let caught_up = now.written == course.received();
                     if now.written - acknowledged < ACK_EVERY && !caught_up {
@@ -490,8 +490,8 @@ async fn hear(
         };
         course.has_ended.set(true);
         // The script has ended; its last output may still wait for a slow reader.
-        if console.drained().await.closed {
-            return ConnectionOutcome::Done(ScriptOutcome::OutputClosed);
+        if let Some(failure) = console.drained().await.closed {
+            return ConnectionOutcome::Done(ScriptOutcome::OutputClosed(failure));
         }
         return ConnectionOutcome::Done(ScriptOutcome::Ended {
             ending,
@@ -522,7 +522,9 @@ fn take_in(
             let length = bytes.len() as u64;
             match console.put(stream, bytes) {
                 Ok(()) => course.received.set(received + length),
-                Err(ConsoleError::Closed) => return Err(ScriptOutcome::OutputClosed),
+                Err(ConsoleError::Closed(failure)) => {
+                    return Err(ScriptOutcome::OutputClosed(failure));
+                }
                 Err(error @ ConsoleError::Overrun) => return Err(course.lost(error.to_string())),
             }
             Ok(None)

@@ -178,8 +178,9 @@ async fn speak(
             stop = stops.next() => stop,
             () = or_never(shared.leave_at.get().map(sleep_until)) => return ScriptOutcome::Left,
             Ok(()) = progress.changed() => {
-                if progress.borrow_and_update().closed {
-                    return ScriptOutcome::OutputClosed;
+                let closed = progress.borrow_and_update().closed;
+                if let Some(failure) = closed {
+                    return ScriptOutcome::OutputClosed(failure);
                 }
                 continue;
             }
@@ -361,7 +362,7 @@ impl<'a> StockOutputReader<'a> {
                 self.received += length;
                 Ok(())
             }
-            Err(ConsoleError::Closed) => Err(ScriptOutcome::OutputClosed),
+            Err(ConsoleError::Closed(failure)) => Err(ScriptOutcome::OutputClosed(failure)),
             Err(error @ ConsoleError::Overrun) => Err(self.lost(error.to_string())),
         }
     }
@@ -385,8 +386,8 @@ impl<'a> StockOutputReader<'a> {
         if !self.is_started() {
             return self.unstarted();
         }
-        if console.drained().await.closed {
-            return ScriptOutcome::OutputClosed;
+        if let Some(failure) = console.drained().await.closed {
+            return ScriptOutcome::OutputClosed(failure);
         }
         let sign = match server {
             Some(server) if !is_there(server).await => TaskCondition::Gone,
@@ -436,7 +437,7 @@ async fn room(console: &ConsoleWriter, shared: &StockRunState) -> Duration {
     let mut progress = console.progress();
     while !console.has_room(PIECE) && shared.leave_at.get().is_none() {
         let changed = timeout(LINGER, progress.changed()).await;
-        if matches!(changed, Ok(Err(_))) || progress.borrow_and_update().closed {
+        if matches!(changed, Ok(Err(_))) || progress.borrow_and_update().closed.is_some() {
             break;
         }
     }

@@ -116,9 +116,9 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
             let why = CauseReport::new(FailureCause::Superseded);
             return Some(system(why.because("Another `run` of this job took its place.")));
         }
-        ScriptOutcome::OutputClosed => {
+        ScriptOutcome::OutputClosed(failure) => {
             let why = CauseReport::new(FailureCause::Output);
-            return Some(system(why.because("Whoever read this process's output is gone.")));
+            return Some(system(why.because(format!("{failure}."))));
         }
         ScriptOutcome::Shut { error, address, .. } => {
             return Some(system(reconnect::shut(error, *address)));
@@ -162,7 +162,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::session::LoginError;
+    use crate::session::{LoginError, OutputFailure};
     use crate::task::{ObservedContainer, ObservedTask, example as task};
     use fargate_state::TaskServer;
     use fargate_state::examples::record_of as example;
@@ -207,7 +207,7 @@ mod tests {
             ("refused: busy", ScriptOutcome::Refused(AgentRefusal::Busy)),
             ("no shell", ScriptOutcome::NoShell { how: "noise".to_owned() }),
             ("another run", ScriptOutcome::Superseded { received: 0, started: true }),
-            ("reader gone", ScriptOutcome::OutputClosed),
+            ("reader gone", ScriptOutcome::OutputClosed(OutputFailure::READER_GONE)),
             ("shut out", shut()),
         ]
     }

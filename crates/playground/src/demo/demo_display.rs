@@ -3,23 +3,22 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use fargate_terminal::{
+    ProgressRegion, TerminalCapabilities, TerminalSize, restore_cursor_on_panic, stdout_size, wrap,
+};
+
 use super::display_rows;
 use super::progress::DemoProgress;
-use super::terminal_region::{self, TerminalRegion};
-use crate::terminal::{TerminalCapabilities, TerminalSize, size, wrap};
 
 /// Time between two lines on what still goes on, where the display is not live.
 const STILL: Duration = Duration::from_secs(15);
-
-/// The size that is taken for a terminal that does not tell its own.
-const USUAL: TerminalSize = TerminalSize { columns: 80, rows: 24 };
 
 /// The display of one demo.
 pub enum DemoDisplay {
     /// In place.
     Live {
         /// The region.
-        screen: TerminalRegion<io::Stdout>,
+        screen: ProgressRegion,
         /// What stands above it.
         intro: String,
         /// What the terminal can show.
@@ -48,9 +47,9 @@ impl DemoDisplay {
              No AWS account, no Docker.\n{}",
             faults.map(|faults| format!("What goes wrong: {faults}.\n")).unwrap_or_default()
         );
-        if abilities.live && size().is_some() {
-            terminal_region::restore_on_panic();
-            return Ok(Self::Live { screen: TerminalRegion::new(io::stdout()), intro, abilities });
+        if abilities.live && stdout_size().is_some() {
+            restore_cursor_on_panic();
+            return Ok(Self::Live { screen: ProgressRegion::on_stdout(), intro, abilities });
         }
         let mut out = io::stdout().lock();
         writeln!(out, "{intro}")?;
@@ -67,7 +66,7 @@ impl DemoDisplay {
         let now = board.now();
         match self {
             Self::Live { screen, intro, abilities } => {
-                let size = size().unwrap_or(USUAL);
+                let size = stdout_size().unwrap_or(TerminalSize::USUAL);
                 let mut head = wrap(intro, size.columns);
                 head.push(String::new());
                 let lines = display_rows::frame(&board.jobs(), now, calls, size, *abilities);

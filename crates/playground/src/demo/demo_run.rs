@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fargate_local_cloud::{TaskRecord, TaskTiming};
 use fargate_model::job::JobIdentity;
+use fargate_terminal::{TerminalCapabilities, stdout_size};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -24,7 +25,6 @@ use crate::runner::{
     RunnerImitation, RunnerTimes,
 };
 use crate::signals::TerminationSignals;
-use crate::terminal::{TerminalCapabilities, size};
 use crate::test_host::{TestHost, TestHostOptions};
 
 /// The demo plays ECS at this part of its measured delays, so that a start can be seen.
@@ -310,7 +310,7 @@ fn print(
         }
         let _kept = host.keep();
     }
-    let columns = size().map(|size| size.columns);
+    let columns = stdout_size().map(|size| size.columns);
     let text = report.text(columns, &path, abilities).join("\n");
     let mut out = io::stdout().lock();
     writeln!(out, "\n{text}").map_err(io_error("writing to standard output"))?;

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use fargate_model::text::{count, duration};
+use fargate_terminal::{
+    StateMark, Style, TableColumn, TerminalCapabilities, TerminalSize, cut, style, table_lines,
+};
 
 use super::progress::{DemoJobChange, JobView, word};
 use super::timeline::{DemoJobEnd, DemoJobPhase, TimelineAxis};
-use crate::terminal::{TerminalCapabilities, TerminalSize};
 
 /// Cells of a bar on a terminal of 80 columns and more.
 const WIDE_BAR: usize = 36;
@@ -17,8 +19,11 @@ const WIDE: usize = 80;
 /// Columns below which there are no bars.
 const NARROW: usize = 60;
 
-const NAME_WIDTH: usize = 14;
-const STATE_WIDTH: usize = 11;
+/// Names are cut to this, so that states begin below each other from the first frame on.
+const NAME_WIDTH: usize = 12;
+const STATE_WIDTH: usize = 9;
+/// Where the state begins in a row: after the name and the gap between columns.
+const STATE_AT: usize = NAME_WIDTH + 2;
 /// Head of the table, an empty line and the legend.
 const LINES_AROUND: usize = 3;
 
@@ -31,8 +36,6 @@ pub fn frame(
     size: TerminalSize,
     abilities: TerminalCapabilities,
 ) -> Vec<String> {
-    let axis = axis(now, size);
-    let mut lines = vec![head(axis, size)];
     let room = size.rows.saturating_sub(2 + LINES_AROUND).max(1);
     let mut order: Vec<&JobView> = jobs.iter().collect();
     if order.len() > room {
@@ -40,7 +43,7 @@ pub fn frame(
         order.sort_by_key(|job| job.timeline.finished().is_some());
     }
     let hidden = if order.len() > room { order.split_off(room - 1) } else { Vec::new() };
-    lines.extend(order.iter().map(|job| row(job, now, axis, size, abilities)));
+    let mut lines = table(&order, now, size, abilities);
     if !hidden.is_empty() {
         let running = hidden.iter().filter(|job| job.timeline.finished().is_none()).count();
         let over = hidden.len() - running;
@@ -67,53 +70,59 @@ fn axis(now: Duration, size: TerminalSize) -> Option<TimelineAxis> {
     Some(TimelineAxis::holding(now, cells))
 }
 
-fn head(axis: Option<TimelineAxis>, size: TerminalSize) -> String {
-    let names = format!("  {:NAME_WIDTH$}{:STATE_WIDTH$}", "JOB", "STATE");
-    let line = match axis {
-        Some(axis) => format!("{names}{:width$}  NOTE", axis.labels(), width = axis.cells),
-        None => format!("{names}NOTE"),
-    };
-    cut(&line, size.columns)
-}
-
-fn row(
-    job: &JobView,
+/// The head and one row for each job, with its mark before it.
+fn table(
+    jobs: &[&JobView],
     now: Duration,
-    axis: Option<TimelineAxis>,
     size: TerminalSize,
     abilities: TerminalCapabilities,
-) -> String {
-    let (mark, sgr) = mark(job, abilities);
-    let state = word(&job.timeline, job.begun.is_some());
-    let name = cut(&job.name, NAME_WIDTH - 1);
-    let bar =
-        axis.map(|axis| format!("{:width$}  ", job.timeline.bar(now, axis), width = axis.cells));
-    let plain = format!(
-        "{mark} {name:NAME_WIDTH$}{state:STATE_WIDTH$}{}{}",
-        bar.unwrap_or_default(),
-        job.note,
-    );
-    let plain = cut(&plain, size.columns);
-    // Colours go in last, so that they count for nothing in the width.
-    let painted_mark = abilities.paint(sgr, mark);
-    let rest = plain.strip_prefix(mark).unwrap_or_default();
-    match rest.split_once(state).filter(|_| !state.is_empty()) {
-        Some((before, after)) => {
-            format!("{painted_mark}{before}{}{after}", abilities.paint(sgr, state))
-        }
-        None => format!("{painted_mark}{rest}"),
+) -> Vec<String> {
+    let axis = axis(now, size);
+    let mut columns = vec![
+        TableColumn::new("JOB").at_least(NAME_WIDTH),
+        TableColumn::new("STATE").at_least(STATE_WIDTH),
+    ];
+    columns.extend(axis.map(|axis| TableColumn::headed(axis.labels()).at_least(axis.cells)));
+    columns.push(TableColumn::new("NOTE"));
+    let cells = |job: &&JobView| {
+        let mut cells = vec![cut(&job.name, NAME_WIDTH), state(job).to_owned()];
+        cells.extend(axis.map(|axis| job.timeline.bar(now, axis)));
+        cells.push(job.note.clone());
+        cells
+    };
+    let rows: Vec<Vec<String>> = jobs.iter().map(cells).collect();
+    // Two columns are for the mark and the space after it.
+    let mut lines = table_lines(&columns, &rows, Some(size.columns.saturating_sub(2))).into_iter();
+    let head = lines.next().map(|head| format!("  {head}"));
+    let rows = lines.zip(jobs).map(|(line, job)| painted(&line, job, abilities));
+    head.into_iter().chain(rows).collect()
+}
+
+/// A line of the table with its mark. Colours go in last, so that they count for nothing in the width.
+fn painted(line: &str, job: &JobView, abilities: TerminalCapabilities) -> String {
+    let (mark, style) = mark(job);
+    let mark = abilities.paint(style, mark.symbol(abilities.unicode));
+    let state = state(job);
+    match line.split_at_checked(STATE_AT).map(|(name, rest)| (name, rest.strip_prefix(state))) {
+        Some((name, Some(rest))) => format!("{mark} {name}{}{rest}", abilities.paint(style, state)),
+        // The terminal is too narrow for the state.
+        _ => format!("{mark} {line}"),
     }
 }
 
+fn state(job: &JobView) -> &'static str {
+    word(&job.timeline, job.begun.is_some())
+}
+
 /// The mark of a job and the colour of it.
-fn mark(job: &JobView, abilities: TerminalCapabilities) -> (&'static str, &'static str) {
+fn mark(job: &JobView) -> (StateMark, Style) {
     match (job.timeline.finished(), job.timeline.phase()) {
-        (Some(DemoJobEnd::Passed), _) => (if abilities.unicode { "✓" } else { "+" }, "32"),
-        (Some(DemoJobEnd::Failed), _) => (if abilities.unicode { "✗" } else { "x" }, "31"),
-        (Some(DemoJobEnd::Cancelled), _) => ("-", ""),
-        (None, DemoJobPhase::Job) => (">", ""),
-        (None, DemoJobPhase::Waits) if job.begun.is_none() => (".", "33"),
-        (None, _) => ("~", ""),
+        (Some(DemoJobEnd::Passed), _) => (StateMark::Passed, style::PASSED),
+        (Some(DemoJobEnd::Failed), _) => (StateMark::Failed, style::FAILED),
+        (Some(DemoJobEnd::Cancelled), _) => (StateMark::Cancelled, style::NONE),
+        (None, DemoJobPhase::Job) => (StateMark::Running, style::NONE),
+        (None, DemoJobPhase::Waits) if job.begun.is_none() => (StateMark::Waiting, style::WAITING),
+        (None, _) => (StateMark::Starting, style::NONE),
     }
 }
 
@@ -142,18 +151,6 @@ pub fn still(jobs: &[JobView], now: Duration) -> String {
         .map(|job| job.name.as_str())
         .collect();
     format!("{:>7}  still going on: {}", duration(now), names.join(", "))
-}
-
-/// The first `width` characters.
-fn cut(text: &str, width: usize) -> String {
-    match text.chars().count() <= width {
-        true => text.trim_end().to_owned(),
-        false if width > 3 => {
-            let kept: String = text.chars().take(width - 3).collect();
-            format!("{}...", kept.trim_end())
-        }
-        false => text.chars().take(width).collect(),
-    }
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use fargate_model::text::{bytes, duration};
+use fargate_terminal::{TableColumn, TerminalCapabilities, cut, style, table_lines, wrap};
 
 use super::fault_rules::DemoFaultCounts;
 use crate::leftovers::JobLeftovers;
 use crate::runner::{GitLabVerdict, PlayedJob};
-use crate::terminal::TerminalCapabilities;
 
 /// One job that is over.
 #[derive(Clone, Debug)]
@@ -40,26 +40,15 @@ pub struct DemoReport {
     pub injected: Option<DemoFaultCounts>,
 }
 
-struct DemoReportColumn {
-    head: &'static str,
-    width: usize,
-    right: bool,
-    /// Columns go in this order when the terminal is narrow; 0 stays.
-    drop: u8,
-}
-
-const COLUMNS: [DemoReportColumn; 7] = [
-    DemoReportColumn { head: "JOB", width: 12, right: false, drop: 0 },
-    DemoReportColumn { head: "VERDICT", width: 9, right: false, drop: 0 },
-    DemoReportColumn { head: "EXIT", width: 4, right: true, drop: 0 },
-    DemoReportColumn { head: "STARTED IN", width: 10, right: true, drop: 3 },
-    DemoReportColumn { head: "STAGES", width: 6, right: true, drop: 2 },
-    DemoReportColumn { head: "LOG", width: 7, right: true, drop: 1 },
-    DemoReportColumn { head: "LEFT BEHIND", width: 11, right: false, drop: 0 },
+const COLUMNS: [TableColumn; 7] = [
+    TableColumn::new("JOB").at_least(12),
+    TableColumn::new("VERDICT").at_least(9),
+    TableColumn::new("EXIT").number(),
+    TableColumn::new("STARTED IN").number().dropped(3),
+    TableColumn::new("STAGES").number().dropped(2),
+    TableColumn::new("LOG").number().at_least(7).dropped(1),
+    TableColumn::new("LEFT BEHIND"),
 ];
-
-/// Space between two columns.
-const GAP: usize = 2;
 
 impl DemoReport {
     /// Whether everything went as planned, or as faults explain it, and nothing is left.
@@ -81,7 +70,7 @@ impl DemoReport {
         let planned = self.as_planned();
         let mut lines = Vec::new();
         if !planned {
-            lines.push(format!("{} {}", abilities.paint("1;31", "error:"), self.complaint()));
+            lines.push(format!("{} {}", abilities.paint(style::ERROR, "error:"), self.complaint()));
             lines.push(String::new());
         }
         lines.extend(self.table(width, planned, abilities));
@@ -115,7 +104,7 @@ impl DemoReport {
     fn injection(&self, width: usize) -> Vec<String> {
         let Some(injected) = &self.injected else { return Vec::new() };
         let mut lines =
-            sentence(&format!("What went wrong, by the rules of {}:", injected.file), width);
+            wrap(&format!("What went wrong, by the rules of {}:", injected.file), width);
         for (often, rule) in injected.lines() {
             lines.extend(indented(&format!("{often}: {rule}"), width));
         }
@@ -144,7 +133,7 @@ impl DemoReport {
                     .to_owned(),
             ],
         };
-        sentences.iter().flat_map(|text| sentence(text, width)).collect()
+        sentences.iter().flat_map(|text| wrap(text, width)).collect()
     }
 
     fn complaint(&self) -> String {
@@ -186,22 +175,18 @@ impl DemoReport {
     }
 
     fn table(&self, width: usize, planned: bool, abilities: TerminalCapabilities) -> Vec<String> {
-        // Marks get a column of their own where there is something to mark.
-        let margin = if planned { 0 } else { 2 };
-        let columns = fitting(width.saturating_sub(margin));
-        let heads: Vec<_> = COLUMNS.iter().map(|column| column.head.to_owned()).collect();
-        let mut lines = vec![format!("{:margin$}{}", "", line(&heads, &columns))];
-        for row in &self.rows {
-            let mark = match (planned, row.as_planned()) {
-                (true, _) => String::new(),
-                (false, true) => "  ".to_owned(),
-                (false, false) => format!("{} ", abilities.paint("31", "!")),
-            };
-            let text = line(&row.cells(), &columns);
-            let kept: String = text.chars().take(width.saturating_sub(margin)).collect();
-            lines.push(format!("{mark}{}", kept.trim_end()));
+        let rows: Vec<Vec<String>> = self.rows.iter().map(DemoReportRow::cells).collect();
+        if planned {
+            return table_lines(&COLUMNS, &rows, Some(width));
         }
-        lines
+        // Marks get a column of their own where there is something to mark.
+        let lines = table_lines(&COLUMNS, &rows, Some(width.saturating_sub(2)));
+        let differs = std::iter::once(false).chain(self.rows.iter().map(|row| !row.as_planned()));
+        let marked = lines.iter().zip(differs).map(|(line, differs)| match differs {
+            false => format!("  {line}"),
+            true => format!("{} {line}", abilities.paint(style::FAILED, "!")),
+        });
+        marked.map(|line| cut(&line, width)).collect()
     }
 }
 
@@ -238,40 +223,12 @@ impl DemoReportRow {
     }
 }
 
-/// The numbers of the columns that fit `width`.
-fn fitting(width: usize) -> Vec<usize> {
-    let mut kept: Vec<usize> = (0..COLUMNS.len()).collect();
-    for drop in 1..=3 {
-        let total: usize = kept.iter().map(|&at| COLUMNS[at].width + GAP).sum();
-        if total - GAP > width {
-            kept.retain(|&at| COLUMNS[at].drop != drop);
-        }
-    }
-    kept
-}
-
-fn line(cells: &[String], columns: &[usize]) -> String {
-    let padded = columns.iter().map(|&at| {
-        let DemoReportColumn { width, right, .. } = COLUMNS[at];
-        match right {
-            true => format!("{:>width$}", cells[at]),
-            false => format!("{:width$}", cells[at]),
-        }
-    });
-    let gap = " ".repeat(GAP);
-    padded.collect::<Vec<_>>().join(&gap).trim_end().to_owned()
-}
-
-/// As [`sentence`], set in, and its further lines more so.
+/// In lines of at most `width` columns, set in, and further lines more so.
 fn indented(text: &str, width: usize) -> Vec<String> {
-    let lines = sentence(text, width.saturating_sub(4)).into_iter().enumerate();
+    let lines = wrap(text, width.saturating_sub(4)).into_iter().enumerate();
     lines
         .map(|(at, line)| if at == 0 { format!("  {line}") } else { format!("    {line}") })
         .collect()
-}
-
-fn sentence(text: &str, width: usize) -> Vec<String> {
-    crate::terminal::wrap(text, width)
 }
 
 #[cfg(test)]
@@ -398,8 +355,8 @@ mod tests {
             let lines = report().text(Some(width), Path::new("/tmp/demo"), PLAIN);
             assert!(lines.iter().all(|line| line.chars().count() <= width), "{lines:#?}");
         }
-        assert_eq!(fitting(71).len(), 7);
-        assert_eq!(fitting(70).len(), 6);
-        assert_eq!(fitting(44).len(), 4);
+        let heads = |width| report().table(width, true, PLAIN)[0].clone();
+        assert!(heads(71).contains("LOG") && !heads(70).contains("LOG"));
+        assert_eq!(heads(44), "JOB           VERDICT    EXIT  LEFT BEHIND");
     }
 }

@@ -1,8 +1,10 @@
-//! What standard output can show: movement of the cursor, colours, marks, and how wide it is.
+//! What a stream can show: movement of the cursor, colours, and characters outside ASCII.
 //!
 //! Only the eight basic colours are used, and removing them loses nothing.
 
 use std::io::IsTerminal;
+
+use anstyle::Style;
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -26,7 +28,7 @@ pub enum ProgressMode {
     Plain,
 }
 
-/// What may be written to standard output.
+/// What may be written to a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TerminalCapabilities {
     /// The cursor may be moved.
@@ -37,21 +39,33 @@ pub struct TerminalCapabilities {
     pub unicode: bool,
 }
 
-/// Columns and rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TerminalSize {
-    /// Characters in a line.
-    pub columns: usize,
-    /// Lines.
-    pub rows: usize,
+/// The styles of all commands.
+pub mod style {
+    use anstyle::{AnsiColor, Style};
+
+    /// Something passed.
+    pub const PASSED: Style = AnsiColor::Green.on_default();
+    /// Something failed.
+    pub const FAILED: Style = AnsiColor::Red.on_default();
+    /// Something waits.
+    pub const WAITING: Style = AnsiColor::Yellow.on_default();
+    /// The word `error:`.
+    pub const ERROR: Style = AnsiColor::Red.on_default().bold();
+    /// Plain text.
+    pub const NONE: Style = Style::new();
 }
 
 impl TerminalCapabilities {
-    /// Those of standard output in this environment.
+    /// What standard output can show in this environment.
     #[must_use]
     pub fn of_stdout(colour: TerminalColourMode, progress: ProgressMode) -> Self {
-        let variable = |name: &str| std::env::var(name).ok();
         Self::decide(std::io::stdout().is_terminal(), colour, progress, variable)
+    }
+
+    /// What standard error can show in this environment.
+    #[must_use]
+    pub fn of_stderr(colour: TerminalColourMode, progress: ProgressMode) -> Self {
+        Self::decide(std::io::stderr().is_terminal(), colour, progress, variable)
     }
 
     fn decide(
@@ -69,6 +83,7 @@ impl TerminalCapabilities {
         let colour = match colour {
             TerminalColourMode::Always => true,
             TerminalColourMode::Never => false,
+            // Source: no-color.org and bixense.com/clicolors.
             TerminalColourMode::Auto if set("NO_COLOR") => false,
             TerminalColourMode::Auto => forced || capable,
         };
@@ -80,43 +95,18 @@ impl TerminalCapabilities {
         Self { live: capable && !plain && !set("CI"), colour, unicode }
     }
 
-    /// `text` in the colour `sgr`, where colours may be used.
+    /// `text` in this style, where colours may be used.
     #[must_use]
-    pub fn paint(self, sgr: &str, text: &str) -> String {
-        match self.colour && !sgr.is_empty() {
-            true => format!("\x1b[{sgr}m{text}\x1b[0m"),
+    pub fn paint(self, style: Style, text: &str) -> String {
+        match self.colour && !style.is_plain() {
+            true => format!("{style}{text}{style:#}"),
             false => text.to_owned(),
         }
     }
 }
 
-/// The size of the terminal on standard output; none where there is no terminal.
-#[must_use]
-pub fn size() -> Option<TerminalSize> {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    let size = TerminalSize { columns: usize::from(size.ws_col), rows: usize::from(size.ws_row) };
-    (size.columns > 0 && size.rows > 0).then_some(size)
-}
-
-/// `text` in lines of at most `width` characters, broken between words.
-#[must_use]
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for paragraph in text.lines() {
-        let mut line = String::new();
-        for word in paragraph.split(' ') {
-            let needed = line.chars().count() + 1 + word.chars().count();
-            if !line.is_empty() && needed > width {
-                lines.push(std::mem::take(&mut line));
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        lines.push(line);
-    }
-    lines
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 #[cfg(test)]
@@ -156,7 +146,10 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_broken_between_words() {
-        assert_eq!(wrap("one two three\nfour", 8), ["one two", "three", "four"]);
+    fn a_style_is_closed_and_costs_nothing_where_colours_are_off() {
+        let on = with(true, &[("TERM", "xterm")]);
+        assert_eq!(on.paint(style::FAILED, "x"), "\x1b[31mx\x1b[0m");
+        assert_eq!(on.paint(style::NONE, "x"), "x");
+        assert_eq!(with(false, &[]).paint(style::FAILED, "x"), "x");
     }
 }

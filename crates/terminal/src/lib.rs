@@ -1,0 +1,22 @@
+//! How every command writes for people: tables, progress, colours, marks, and the size of a terminal.
+//!
+//! Data for programs (JSON, TSV) is the business of each command; [`OutputFormat`] only says which one
+//! is asked for. This crate cleans and masks nothing: callers pass words that are safe to show.
+
+mod capabilities;
+mod frame_terminal;
+mod output_format;
+mod progress_line;
+mod progress_region;
+mod size;
+mod state_mark;
+mod table;
+
+pub use anstyle::Style;
+pub use capabilities::{ProgressMode, TerminalCapabilities, TerminalColourMode, style};
+pub use output_format::OutputFormat;
+pub use progress_line::ProgressLine;
+pub use progress_region::{ProgressRegion, restore_cursor_on_panic};
+pub use size::{TerminalSize, cut, stdout_size, wrap};
+pub use state_mark::StateMark;
+pub use table::{TableColumn, table_lines};
