@@ -93,7 +93,19 @@ mod tests {
     fn nothing_writes_to_a_stream_but_what_cleans_its_words() {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut files = Vec::new();
-        for name in ["cli", "controller", "driver", "config", "model", "terminal"] {
+        for name in [
+            "cli",
+            "controller",
+            "driver",
+            "aws",
+            "state",
+            "files",
+            "mask",
+            "events",
+            "config",
+            "model",
+            "terminal",
+        ] {
             sources(&crates.join(name).join("src"), &mut files);
         }
         let mut others = Vec::new();

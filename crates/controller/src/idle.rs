@@ -126,11 +126,13 @@ mod tests {
         let waited = wait(&folder, within, &mut |jobs| assert_eq!(jobs, left)).await.unwrap();
         assert_eq!(waited, DrainOutcome::Late(left.clone()));
         // With jobs or without, it ends at the look after the hold was taken away.
-        let mut resumes = |_: &[HostJob]| {
-            looks += 1;
-            std::fs::remove_file(root.path().join("paused")).unwrap();
-        };
-        let waited = wait(&folder, within, &mut resumes).await.unwrap();
+        let mut told = |_: &[HostJob]| looks += 1;
+        let (waited, released) = tokio::join!(wait(&folder, within, &mut told), async {
+            tokio::time::sleep(LOOK / 2).await;
+            folder.release_hold().await
+        });
+        released.unwrap();
+        let waited = waited.unwrap();
         assert_eq!((waited, looks), (DrainOutcome::Resumed, 1));
         let core = r#"{"cluster": "ci", "region": "eu-west-1", "endpoint": null, "task": null}"#;
         std::fs::write(&path, format!(r#"{{"schema": 99, "core": {core}}}"#)).unwrap();

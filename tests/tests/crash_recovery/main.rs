@@ -95,7 +95,7 @@ async fn ended_behind(
     if signal == KillMethod::Panic {
         let lines = ended.err();
         let told =
-            "fargate-runner: error: a bug in fargate-runner at crates/driver/src/fail_point.rs:";
+            "fargate-runner: error: a bug in fargate-runner at crates/fail-point/src/lib.rs:";
         assert_eq!(lines.matches(told).count(), 1, "{stage:?} at {name}: {lines}");
         assert_eq!(lines.lines().count(), 1, "{stage:?} at {name}: {lines}");
         assert!(!ended.all().contains("panicked") && !ended.all().contains("the test asked"));

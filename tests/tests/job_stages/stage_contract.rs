@@ -264,3 +264,37 @@ async fn the_system_line_of_a_stage_stands_on_a_line_of_its_own() {
     assert!(line.starts_with(expected), "{line}");
     site.close().await;
 }
+
+/// Steps that a job has once, in order. What ECS shows of the task between them depends on when it is
+/// asked.
+const JOB_LIFE: [&str; 11] = [
+    "job.received",
+    "job.admitted",
+    "task.requested",
+    "task.accepted",
+    "agent.answered",
+    "prepare.done",
+    "script.started",
+    "script.ended",
+    "cleanup.started",
+    "task.stopping",
+    "cleanup.done",
+];
+
+#[tokio::test]
+async fn the_operators_log_tells_the_life_of_a_job_from_received_to_cleaned_up() {
+    let site = TestHost::open().await;
+    let job = site.job();
+    job.prepare().await.passed();
+    job.run("exit 0").await.passed();
+    job.cleanup().await.passed();
+    let log = site.log();
+    let lines: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let events = lines.iter().filter_map(|line| line["event"].as_str());
+    let told: Vec<&str> = events.filter(|event| JOB_LIFE.contains(event)).collect();
+    assert_eq!(told, JOB_LIFE, "{log}");
+    let line = |event| lines.iter().find(|line| line["event"] == event).expect(&log);
+    assert_eq!(line("task.accepted")["task"], line("task.stopping")["task"], "{log}");
+    site.close().await;
+}
