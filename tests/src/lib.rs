@@ -10,6 +10,7 @@ mod checked_host;
 mod containers;
 mod ecs;
 mod files;
+mod host_sshd;
 mod installation;
 mod invariants;
 mod job;
@@ -33,6 +34,7 @@ pub use fargate_playground::relay::{
     ConnectionCut, FaultyRelay, RelayBehaviour, RelayFault, RelayFaultKind, RelaySide, RelayTarget,
 };
 pub use files::{copy_program, replace_in, write_program, write_whole};
+pub use host_sshd::HostSshd;
 pub use installation::RunnerInstallation;
 pub use invariants::END_AT;
 pub use job::{BUILD_FAILURE, SYSTEM_FAILURE, TestJob};

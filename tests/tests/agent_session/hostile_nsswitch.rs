@@ -2,13 +2,12 @@
 //! libraries that the agent cannot load.
 
 use std::fs;
-use std::process::Stdio;
 
-use fargate_tests::{CheckedHost, agent, have, until};
+use fargate_tests::{CheckedHost, agent, have};
 use tokio::process::Command;
 
 use crate::openssh_client::DebugLogin;
-use crate::quiet_address;
+use crate::{quiet_address, second_agent};
 
 #[tokio::test]
 async fn a_hostile_nsswitch_does_not_keep_it_from_serving() {
@@ -22,28 +21,16 @@ async fn a_hostile_nsswitch_does_not_keep_it_from_serving() {
                    hosts: no_such_module resolve\nshadow: no_such_module\n";
     let nsswitch = site.folder().join("nsswitch.conf");
     fs::write(&nsswitch, hostile).expect("a writable folder");
-    let (host, port) = quiet_address(&site);
-    // It has the same keys as the job's own task, so that the driver accepts it.
-    let task = site.task_of(&job).environment;
-    let mut other = Command::new("bwrap")
+    let mut command = Command::new("bwrap");
+    command
         .args(["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"])
         .args(["--unshare-pid", "--as-pid-1", "--die-with-parent"])
         .args(["--ro-bind".as_ref(), nsswitch.as_os_str(), "/etc/nsswitch.conf".as_ref()])
         .args(["--ro-bind".as_ref(), agent().as_os_str(), "/tmp/agent".as_ref()])
-        .args(["--", "/tmp/agent"])
-        .env_clear()
-        .env("SSH_PUBLIC_KEY", &task["SSH_PUBLIC_KEY"])
-        .env("FARGATE_RUNNER_HOST_KEY_SEED", &task["FARGATE_RUNNER_HOST_KEY_SEED"])
-        .env("FARGATE_RUNNER_ADDRESS", host)
-        .env("FARGATE_RUNNER_PORT", &port)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("bwrap starts");
-    let address = format!("{host}:{port}");
-    until("the agent listens", || std::net::TcpStream::connect(&address).is_ok()).await;
-    job.change_state(|state| state["address"] = address.as_str().into());
+        // The agent has no PATH, as in an image that sets none.
+        .args(["--unsetenv", "PATH", "--", "/tmp/agent"]);
+    let (mut other, _) = second_agent(&site, &job, command).await;
+    let (host, port) = quiet_address(&site);
     let look = "tail -n 1 /etc/nsswitch.conf; echo $HOME; whoami; exit 0";
     let ended = job.run(look).await.with_code(0);
     assert!(ended.out().starts_with("shadow: no_such_module\n/"), "{}", ended.out());

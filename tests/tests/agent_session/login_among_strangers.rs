@@ -1,7 +1,6 @@
 //! The driver logs in while other clients at the same address hold or flood the port.
 
 use std::net::SocketAddr;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use fargate_tests::{CheckedHost, PATIENCE, TestJob, agent, until};
@@ -11,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use crate::quiet_address;
+use crate::second_agent;
 use crate::stranger_connections::{StrangerBehaviour, StrangerClients};
 
 /// Longest that a stage may take beside strangers: less than the 15 s for which a stranger may hold a
@@ -104,26 +103,9 @@ async fn with_few_open_files_strangers_keep_no_login_of_ours_out_either() {
     let site = CheckedHost::open().await;
     let job = site.prepared().await;
     let real = job.state().expect("a state file")["address"].clone();
-    let (host, port) = quiet_address(&site);
-    // It has the same keys as the job's own task, so that the driver accepts it.
-    let task = site.task_of(&job).environment;
-    let few_files = format!("ulimit -n 256 && exec {}", agent().display());
-    let mut other = Command::new("sh")
-        .args(["-c", &few_files])
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("SSH_PUBLIC_KEY", &task["SSH_PUBLIC_KEY"])
-        .env("FARGATE_RUNNER_HOST_KEY_SEED", &task["FARGATE_RUNNER_HOST_KEY_SEED"])
-        .env("FARGATE_RUNNER_ADDRESS", host)
-        .env("FARGATE_RUNNER_PORT", &port)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("a shell starts");
-    let address = format!("{host}:{port}");
-    until("the agent listens", || std::net::TcpStream::connect(&address).is_ok()).await;
-    job.change_state(|state| state["address"] = address.as_str().into());
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -n 256 && exec {}", agent().display())]);
+    let (mut other, address) = second_agent(&site, &job, command).await;
     let address = address.parse().expect("an address");
     gets_in(&job, address, StrangerBehaviour::Says(Vec::new())).await;
     gets_in(&job, address, StrangerBehaviour::ExchangesKeys).await;

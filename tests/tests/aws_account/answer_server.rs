@@ -1,12 +1,12 @@
 //! An HTTP server on this machine that answers as a test says. It plays the sources of credentials
 //! that the local cloud does not have, and services whose answers are wrong.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpStream;
+
+use crate::loopback_server::LoopbackServer;
 
 /// What a request is answered with.
 pub enum CannedAnswer {
@@ -24,42 +24,30 @@ pub enum CannedAnswer {
 
 /// An HTTP server that answers as a test says. It ends when this is dropped.
 pub struct AnswerServer {
-    address: SocketAddr,
+    server: LoopbackServer,
     asked: Arc<Mutex<Vec<String>>>,
-    accepting: JoinHandle<()>,
 }
 
 impl AnswerServer {
     /// Answers each request by its text: its head and its body.
     pub async fn start(answer: impl Fn(&str) -> CannedAnswer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("a bound socket");
         let asked = Arc::<Mutex<Vec<String>>>::default();
         let (noted, answer) = (Arc::clone(&asked), Arc::new(answer));
-        let accepting = tokio::spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((client, _)) = listener.accept().await {
-                let (noted, answer) = (Arc::clone(&noted), Arc::clone(&answer));
-                connections.spawn(async move { serve(client, &noted, &*answer).await });
-            }
+        let server = LoopbackServer::start(move |client| {
+            let (noted, answer) = (Arc::clone(&noted), Arc::clone(&answer));
+            async move { serve(client, &noted, &*answer).await }
         });
-        Self { address, asked, accepting }
+        Self { server: server.await, asked }
     }
 
     /// `http://` and its address.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.server.url()
     }
 
     /// Every request so far.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("no one panics while noting").clone()
-    }
-}
-
-impl Drop for AnswerServer {
-    fn drop(&mut self) {
-        self.accepting.abort();
     }
 }
 

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpStream;
 
-/// How it treats whoever comes.
+use crate::loopback_server::LoopbackServer;
+
+/// How it treats a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyBehaviour {
     /// Passes everything on.
@@ -23,31 +24,27 @@ pub enum ProxyBehaviour {
 
 /// A proxy that listens until this is dropped.
 pub struct HttpProxy {
-    /// Where it listens.
-    pub address: SocketAddr,
+    server: LoopbackServer,
     asked: Arc<Mutex<Vec<String>>>,
-    accepting: JoinHandle<()>,
 }
 
 impl HttpProxy {
     /// Starts one before `to`.
-    pub async fn start(mood: ProxyBehaviour, to: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("a bound socket");
-        let asked = Arc::new(Mutex::new(Vec::new()));
+    pub async fn start(behaviour: ProxyBehaviour, to: SocketAddr) -> Self {
+        let asked = Arc::<Mutex<Vec<String>>>::default();
         let noted = Arc::clone(&asked);
-        let accepting = tokio::spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(serve(client, mood, to, Arc::clone(&noted)));
-            }
-        });
-        Self { address, asked, accepting }
+        let serve = move |client| serve(client, behaviour, to, Arc::clone(&noted));
+        Self { server: LoopbackServer::start(serve).await, asked }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
     }
 
     /// `http://` and its address.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.server.url()
     }
 
     /// The first line of every request that a connection began with.
@@ -56,15 +53,9 @@ impl HttpProxy {
     }
 }
 
-impl Drop for HttpProxy {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
 async fn serve(
     mut client: TcpStream,
-    mood: ProxyBehaviour,
+    behaviour: ProxyBehaviour,
     to: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
 ) {
@@ -75,7 +66,7 @@ async fn serve(
         let (name, value) = line.split_once(": ")?;
         name.eq_ignore_ascii_case("proxy-authorization").then_some(value)
     });
-    let refusal = match mood {
+    let refusal = match behaviour {
         ProxyBehaviour::Helpful => None,
         ProxyBehaviour::Strict(expected) if login == Some(expected) => None,
         ProxyBehaviour::Strict(_) => Some("407 Proxy Authentication Required"),

@@ -11,6 +11,7 @@ mod endpoints;
 mod http_proxy;
 mod iam_rights;
 mod ip_addresses;
+mod loopback_server;
 mod no_credentials;
 mod odd_aws_answers;
 mod partitions;

@@ -4,16 +4,12 @@
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fargate_local_cloud::IssuedCredentials;
 use fargate_tests::{CheckedHost, PATIENCE, SYSTEM_FAILURE, TestJob};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
+use crate::answer_server::{AnswerServer, CannedAnswer};
 use crate::http_proxy::{HttpProxy, ProxyBehaviour};
 use crate::{block, hurry, plays};
 
@@ -51,7 +47,7 @@ async fn https_goes_through_a_tunnel_with_its_login_which_shows_nowhere() {
     let job = site.job_with(|job| {
         job.set("AWS_CA_BUNDLE", pem);
         job.set("AWS_ENDPOINT_URL_ECS", named(&site));
-        job.set("HTTPS_PROXY", format!("http://user:{PASSWORD}@{}", proxy.address));
+        job.set("HTTPS_PROXY", format!("http://user:{PASSWORD}@{}", proxy.address()));
     });
     plays(&job).await;
     let asked = proxy.asked();
@@ -71,7 +67,7 @@ async fn plain_http_goes_through_a_proxy_too_in_either_spelling() {
         let job = site.job_with(|job| {
             job.set("AWS_ENDPOINT_URL_ECS", named(&site));
             // A place alone means http.
-            job.set(variable, proxy.address.to_string());
+            job.set(variable, proxy.address().to_string());
         });
         plays(&job).await;
         let asked = proxy.asked();
@@ -136,7 +132,7 @@ async fn a_proxy_that_asks_for_a_login_is_named_without_one() {
     let job = site.job_with(|job| {
         job.set("AWS_CA_BUNDLE", &pem);
         job.set("AWS_ENDPOINT_URL_ECS", named(&site));
-        job.set("HTTPS_PROXY", format!("http://user:wrong-{PASSWORD}@{}", proxy.address));
+        job.set("HTTPS_PROXY", format!("http://user:wrong-{PASSWORD}@{}", proxy.address()));
     });
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
     let expected = format!("error: the proxy {} asks for a login", proxy.url());
@@ -157,12 +153,12 @@ async fn a_proxy_that_asks_for_a_login_is_named_without_one() {
 
 #[tokio::test]
 async fn a_proxy_that_gives_no_way_is_named_and_tried_until_the_deadline() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let nobody = closed.local_addr().expect("a bound socket");
     drop(closed);
     let lost = HttpProxy::start(ProxyBehaviour::Lost, nobody).await;
     let silent = HttpProxy::start(ProxyBehaviour::Silent, nobody).await;
-    for address in [nobody, lost.address, silent.address] {
+    for address in [nobody, lost.address(), silent.address()] {
         let (site, pem) = secure_site().await;
         hurry(&site);
         let job = site.job_with(|job| {
@@ -203,17 +199,17 @@ async fn the_hosts_own_credentials_never_go_through_a_proxy() {
     let site = CheckedHost::open().await;
     let proxy = HttpProxy::start(ProxyBehaviour::Helpful, place(&site)).await;
     let keys = site.cloud().issue_credentials(Duration::from_secs(3600));
-    let own = CredentialServer::start(&keys).await;
+    let own = credential_server(&keys).await;
     let job = site.job_with(|job| {
         job.environment.remove("AWS_ACCESS_KEY_ID".as_ref() as &OsStr);
         job.environment.remove("AWS_SECRET_ACCESS_KEY".as_ref() as &OsStr);
-        job.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{}/keys", own.address));
+        job.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/keys", own.url()));
         job.set("AWS_ENDPOINT_URL_ECS", named(&site));
         job.set("HTTP_PROXY", proxy.url());
     });
     plays(&job).await;
-    assert!(own.asked.load(Ordering::Relaxed) >= 2);
-    let place = own.address.to_string();
+    assert!(own.asked().len() >= 2);
+    let place = own.url().replace("http://", "");
     let asked = proxy.asked();
     assert!(!asked.is_empty() && asked.iter().all(|line| !line.contains(&place)), "{asked:?}");
     let requests = site.cloud().requests();
@@ -222,44 +218,12 @@ async fn the_hosts_own_credentials_never_go_through_a_proxy() {
 }
 
 /// The credential endpoint of a container, as ECS and EKS have it.
-struct CredentialServer {
-    address: SocketAddr,
-    asked: Arc<AtomicUsize>,
-    serving: JoinHandle<()>,
-}
-
-impl CredentialServer {
-    async fn start(keys: &IssuedCredentials) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("a bound socket");
-        let asked = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&asked);
-        let body = serde_json::json!({
-            "AccessKeyId": keys.access_key_id,
-            "SecretAccessKey": keys.secret_access_key,
-            "Token": keys.session_token,
-            "Expiration": "2096-01-01T00:00:00Z",
-        })
-        .to_string();
-        let serving = tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                let mut buffer = [0; 4096];
-                let _ = client.read(&mut buffer).await;
-                count.fetch_add(1, Ordering::Relaxed);
-                let answer = format!(
-                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: \
-                     {}\r\nconnection: close\r\n\r\n{body}",
-                    body.len()
-                );
-                let _ = client.write_all(answer.as_bytes()).await;
-            }
-        });
-        Self { address, asked, serving }
-    }
-}
-
-impl Drop for CredentialServer {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
+async fn credential_server(keys: &IssuedCredentials) -> AnswerServer {
+    let body = serde_json::json!({
+        "AccessKeyId": keys.access_key_id,
+        "SecretAccessKey": keys.secret_access_key,
+        "Token": keys.session_token,
+        "Expiration": "2096-01-01T00:00:00Z",
+    });
+    AnswerServer::start(move |_| CannedAnswer::Body(body.to_string())).await
 }

@@ -283,7 +283,7 @@ const JOB_LIFE: [&str; 11] = [
 
 #[tokio::test]
 async fn the_operators_log_tells_the_life_of_a_job_from_received_to_cleaned_up() {
-    let site = TestHost::open().await;
+    let site = CheckedHost::open().await;
     let job = site.job();
     job.prepare().await.passed();
     job.run("exit 0").await.passed();

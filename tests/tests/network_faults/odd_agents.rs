@@ -2,17 +2,14 @@
 //! be an agent.
 
 use std::fs;
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use fargate_tests::{
-    BUILD_FAILURE, CheckedHost, ConnectionCut, FaultyRelay, PipeReading, SYSTEM_FAILURE, SshdSetup,
-    TestJob, TestProcessResult, free_place, memory_kib, until,
+    BUILD_FAILURE, CheckedHost, ConnectionCut, FaultyRelay, HostSshd, PipeReading, SYSTEM_FAILURE,
+    SshdSetup, TestJob, TestProcessResult, memory_kib, until,
 };
-use tokio::process::{Child, Command};
 
 use crate::{events, lead, missing_line, site};
 
@@ -21,67 +18,34 @@ const SOON: Duration = Duration::from_secs(30);
 /// Largest driver beside such a peer.
 const MEMORY_KIB: u64 = 64 << 10;
 
-/// A real `sshd` outside any sandbox whose subsystem is an odd agent. It is ended when this is
-/// dropped.
+/// A stock `sshd` whose subsystem is an odd agent, behind a relay. It ends when this is dropped.
 struct OddAgentServer {
     relay: FaultyRelay,
-    folder: PathBuf,
-    server: Child,
+    server: HostSshd,
 }
 
 impl OddAgentServer {
     /// Takes the place of the task of `job`, with a host key that is pinned.
     async fn set(site: &CheckedHost, job: &TestJob, oddity: &str) -> Self {
-        // This folder may hold a job's secrets.
-        let folder = site.folder().join("runner").join(oddity);
-        fs::create_dir_all(&folder).expect("a writable folder");
-        let file = |name: &str| folder.join(name).display().to_string();
-        let made = ["-q", "-t", "ed25519", "-N", "", "-f", &file("host")];
-        job.start_other("ssh-keygen", &made).ended().await.passed();
-        let key = site.task_of(job).environment["SSH_PUBLIC_KEY"].clone();
-        fs::write(file("authorized_keys"), key).expect("a writable folder");
-        let address = free_place();
         let program = env!("CARGO_BIN_EXE_odd_agent");
-        let configuration = format!(
-            "ListenAddress {address}\n\
-             HostKey {}\n\
-             AuthorizedKeysFile {}\n\
-             Subsystem fargate-runner {program} {oddity} {}\n\
-             PermitRootLogin yes\n\
-             StrictModes no\n\
-             PidFile none\n\
-             UsePAM no\n",
-            file("host"),
-            file("authorized_keys"),
-            folder.display(),
-        );
-        fs::write(file("sshd_config"), configuration).expect("a writable folder");
-        // Without it a root sshd refuses to start; the packages of most systems make it at boot.
-        fs::create_dir_all("/run/sshd").expect("root may make it");
-        let server = Command::new("/usr/sbin/sshd")
-            .args(["-D", "-e", "-f", &file("sshd_config")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("sshd starts");
-        until("it listens", || TcpStream::connect(address).is_ok()).await;
-        let host_key = fs::read_to_string(file("host.pub")).expect("a public key");
-        let host_key: Vec<_> = host_key.split_whitespace().take(2).collect();
-        job.change_state(|state| state["host_key"] = host_key.join(" ").into());
-        let relay = FaultyRelay::to(address).await;
+        let subsystem = |folder: &Path| {
+            format!("Subsystem fargate-runner {program} {oddity} {}", folder.display())
+        };
+        let server = HostSshd::start(site, job, oddity, subsystem).await;
+        job.change_state(|state| state["host_key"] = server.host_key().into());
+        let relay = FaultyRelay::to(server.address).await;
         lead(job, relay.address);
-        Self { relay, folder, server }
+        Self { relay, server }
     }
 
-    /// Ends it, so that the site finds nothing left.
-    async fn end(mut self) {
-        self.server.kill().await.expect("a child of ours");
+    /// Ends it, so that the checks of the host find nothing left.
+    async fn end(self) {
+        self.server.end().await;
     }
 
     fn count(&self, file: &str) -> usize {
-        fs::read_to_string(self.folder.join(file)).unwrap_or_default().lines().count()
+        let file = self.server.folder().join(file);
+        fs::read_to_string(file).unwrap_or_default().lines().count()
     }
 }
 

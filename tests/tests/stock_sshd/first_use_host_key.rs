@@ -45,7 +45,7 @@ async fn a_machine_that_comes_in_between_after_the_first_stage_gets_no_byte() {
     move_to(&job, relay.address);
     assert_eq!(job.run("echo first").await.with_code(0).out(), "first\n");
     let trap = RecordingSshServer::set(&site, &job).await;
-    relay.lead(RelayTarget::To(trap.address));
+    relay.lead(RelayTarget::To(trap.address()));
     let before = relay.accepted();
     let ended = job.run("echo canary-of-a-script").await.with_code(SYSTEM_FAILURE);
     refused(&site, &job, &ended);
@@ -151,7 +151,7 @@ async fn an_agent_never_turns_into_a_plain_server() {
     let trap = RecordingSshServer::set(&site, &job).await;
     // The other machine has the agent's own host key, so that only its behaviour shows that it is no agent.
     job.change_state(|state| {
-        state["address"] = trap.address.to_string().into();
+        state["address"] = trap.address().to_string().into();
         state["host_key"] = trap.host_key().into();
     });
     let ended = job.run("echo canary-of-a-script").await.with_code(SYSTEM_FAILURE);
