@@ -1,4 +1,7 @@
-//! Takes the connections at the agent's port, and sees them off.
+//! Accepts connections at the agent's port, and collects those that have ended.
+//!
+//! It does not decide who may stay: `admission` does. What a connection does is the matter of
+//! `connection`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,22 +16,22 @@ use crate::connection::{self, AuthorizedClient};
 use crate::settings::AgentSettings;
 use crate::task::AgentTask;
 
-/// Before another connection is taken, after one could not be.
+/// How long to wait after a connection could not be accepted.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// All connections, and the port by which they come.
+/// The listening port and all connections that came through it.
 pub struct ConnectionAcceptor {
     listener: TcpListener,
     admission: Arc<LoginAdmission>,
     task: Arc<AgentTask>,
     gate: Arc<AuthorizedClient>,
     config: Arc<Config>,
-    /// Those that are served.
+    /// The connections that are being served.
     connections: JoinSet<()>,
 }
 
 impl ConnectionAcceptor {
-    /// Serves `task` to whoever `settings` let in.
+    /// Makes an acceptor that serves `task` to the client that `settings` name.
     pub fn new(listener: TcpListener, settings: &AgentSettings, task: Arc<AgentTask>) -> Self {
         let gate =
             AuthorizedClient { user: settings.user.clone(), key: settings.client_key.clone() };
@@ -42,7 +45,8 @@ impl ConnectionAcceptor {
         }
     }
 
-    /// Takes one connection, or sees one off that has ended. Nothing is lost if this is dropped.
+    /// Accepts one connection, or collects one that has ended. It may be dropped at any time: no
+    /// connection is lost.
     pub async fn next(&mut self) {
         let opens_at = self.admission.opens_at();
         let next = async {
@@ -59,8 +63,8 @@ impl ConnectionAcceptor {
                             connection::serve(task, gate, self.config.clone(), stream, place);
                         self.connections.spawn(served);
                     }
-                    // A connection that broke before it was taken is no reason to stop; too many
-                    // open files would make this loop spin.
+                    // One broken connection is no reason to stop. Without the pause, this loop
+                    // would spin while too many files are open.
                     Err(_) => sleep(ACCEPT_AGAIN).await,
                 }
             }
@@ -68,7 +72,7 @@ impl ConnectionAcceptor {
         }
     }
 
-    /// Closes the port; those who came by it are still served.
+    /// Closes the port. The connections that are open stay open, and the caller gets them.
     pub fn close(self) -> JoinSet<()> {
         self.connections
     }

@@ -1,16 +1,16 @@
-//! Who may wait for a login at the agent's port, and who has to go.
+//! Decides which connections may wait for a login, and which one must leave when there is no room.
 //!
-//! Whoever reaches the port may connect, and a job itself can as well, but only a client with the job's key
-//! logs in. Strangers must not keep it out, at no step of the login and however many they are. So each
-//! step has places of its own, and whoever comes to a step that is full sends one away there: of the
-//! address that holds most places the one that has been there longest. Those who are logged in have
-//! other places.
+//! Anyone who reaches the port can connect, and so can the job itself, but only the client that has
+//! the job's key can log in. However many strangers connect, they must not keep that client out. So
+//! each step of the login has its own places. When a step is full, one connection there must leave:
+//! the oldest one from the address that holds most places. Clients that are logged in have places
+//! of their own.
 //!
-//! Strangers who come again as soon as they are sent away would empty a step faster than a login of ours
-//! gets through it. So each one who is sent away puts off the next connection a little; it waits in
-//! the kernel's queue, where nobody is sent away.
+//! Strangers who reconnect at once would push out a login of ours before it is done. So each
+//! connection that is sent away delays the next accept a little. Waiting connections stay in the
+//! kernel's queue, from which nobody is sent away.
 //!
-//! It counts. It knows no socket and no SSH.
+//! It only counts. It knows neither sockets nor SSH.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -20,31 +20,31 @@ use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
-/// Most connections that are logged in. The places of the steps are in proportion to it.
+/// Most connections that may be logged in. The places of each step are a multiple of it.
 const MOST_PLACES: usize = 64;
-/// Fewest, however few files the process may open.
+/// Fewest connections that may be logged in, however few files the process may open.
 const FEWEST_PLACES: usize = 4;
-/// One connection in so many open files that the process may have is logged in. With the places of the
-/// steps, and two files for each connection, that is two thirds; the rest is left for scripts.
+/// Open files that the process may have for each place. With the places of the steps and two files
+/// per connection, connections use two thirds of all files. The rest is left for scripts.
 const FILES_TO_A_PLACE: usize = 16;
-/// How long the exchange of keys may take, at least, before strangers can send a login away: two or three
-/// times the way there and back, and some work.
+/// The least time that a login has for the key exchange before strangers can push it out: two or
+/// three round trips, and the computation.
 const TIME_FOR_KEYS: Duration = Duration::from_millis(128);
-/// So many may be sent away at once before the next connection is put off.
+/// How many connections may be sent away before the next accept is delayed.
 const SENT_AWAY_AT_ONCE: u32 = 16;
 
-/// How far a connection has come that is not logged in.
+/// How far the login of a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LoginStep {
-    /// It is connected, and has not said that it speaks SSH.
+    /// It is connected, and has not yet said that it speaks SSH.
     Connected,
-    /// It has; keys are being exchanged.
+    /// It has said so, and keys are being exchanged.
     Identified,
     /// Keys are exchanged, and it tries to log in.
     Encrypted,
 }
 
-/// How many steps there are.
+/// The number of steps.
 const STEPS: usize = 3;
 
 /// How many connections there may be.
@@ -52,14 +52,14 @@ const STEPS: usize = 3;
 pub struct AdmissionLimits {
     /// At each step of the login.
     waiting: [usize; STEPS],
-    /// That are logged in.
+    /// Logged in.
     logged_in: usize,
-    /// That were sent away and are not gone yet.
+    /// Sent away, but not closed yet.
     leaving: usize,
 }
 
 impl AdmissionLimits {
-    /// What fits the open files of this process.
+    /// Limits that fit the number of files that this process may open.
     pub fn of_this_process() -> Self {
         let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
         Self::for_files(usize::try_from(files).unwrap_or(usize::MAX))
@@ -67,12 +67,12 @@ impl AdmissionLimits {
 
     fn for_files(files: usize) -> Self {
         let places = (files / FILES_TO_A_PLACE).clamp(FEWEST_PLACES, MOST_PLACES);
-        // Most time passes at the second step.
+        // The key exchange takes most of the time, so most connections are at the second step.
         let waiting = [places, places * 2, places];
         Self { waiting, logged_in: places, leaving: places / 4 }
     }
 
-    /// By how much each one who is sent away puts off the next connection.
+    /// How long each connection that is sent away delays the next accept.
     fn pause(&self) -> Duration {
         let places =
             u32::try_from(self.waiting[LoginStep::Identified as usize]).unwrap_or(u32::MAX);
@@ -80,29 +80,29 @@ impl AdmissionLimits {
     }
 }
 
-/// All who are at the port.
+/// All connections at the port, counted by step.
 pub struct LoginAdmission {
     limits: AdmissionLimits,
     present: Mutex<AdmissionState>,
 }
 
 struct AdmissionState {
-    /// Per step, longest there first.
+    /// The waiting connections of each step, oldest first.
     waiting: [Vec<WaitingClient>; STEPS],
     logged_in: usize,
     next_number: u64,
-    /// A pause for each one who was sent away has passed by then.
+    /// The moment at which the delays of all connections that were sent away have passed.
     calm_at: Instant,
 }
 
 struct WaitingClient {
     number: u64,
     from: SourceNetwork,
-    /// Dropped with this, which is how the connection hears that it has to go.
+    /// The connection sees that this was dropped, and leaves.
     _stay: oneshot::Sender<()>,
 }
 
-/// Where a connection comes from: one machine or one network that a machine may have for itself.
+/// The source of a connection: one machine, or one network that a single machine may own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct SourceNetwork(IpAddr);
 
@@ -111,14 +111,14 @@ impl SourceNetwork {
         Self(match address.to_canonical() {
             address if address.is_loopback() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V4(address) => address.into(),
-            // A machine picks its address within its network as it likes. Source: RFC 4291, 2.5.1.
+            // A machine may choose any address within its /64 network. Source: RFC 4291, 2.5.1.
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         })
     }
 }
 
 impl AdmissionState {
-    /// Puts a client behind all others at `step`, for whom one has to go if it is full.
+    /// Adds a client as the newest at `step`. If the step is full, one client must leave.
     fn put(&mut self, step: LoginStep, client: WaitingClient, limits: &AdmissionLimits) {
         let waiting = &mut self.waiting[step as usize];
         waiting.push(client);
@@ -136,8 +136,8 @@ impl AdmissionState {
     }
 }
 
-/// Of the source with most places the client that has been there longest; of two such sources, the one
-/// with the oldest client.
+/// Chooses the client that must leave: the oldest one of the source that holds most places. If two
+/// sources hold as many, the oldest client of both.
 fn who_goes(waiting: &[WaitingClient]) -> usize {
     let mut places = BTreeMap::<SourceNetwork, usize>::new();
     for client in waiting {
@@ -148,7 +148,7 @@ fn who_goes(waiting: &[WaitingClient]) -> usize {
 }
 
 impl LoginAdmission {
-    /// Nobody is there yet.
+    /// Makes an admission without any connection.
     pub fn new(limits: AdmissionLimits) -> Arc<Self> {
         let present = AdmissionState {
             waiting: Default::default(),
@@ -159,7 +159,7 @@ impl LoginAdmission {
         Arc::new(Self { limits, present: Mutex::new(present) })
     }
 
-    /// Lets a new connection wait for its login. Somebody else may have to go for it.
+    /// Registers a new connection, which waits for its login. Another one may have to leave.
     pub fn enter(self: &Arc<Self>, from: IpAddr) -> LoginSlot {
         let (stay, leave) = oneshot::channel();
         let mut present = self.present();
@@ -171,14 +171,15 @@ impl LoginAdmission {
         LoginSlot { progress: LoginProgress { admission: self.clone(), number }, leave }
     }
 
-    /// Whether `connections`, with those among them that are about to go, leave room for one more.
+    /// Whether there is room for one more beside `connections`, which include those that are
+    /// leaving.
     pub fn has_room(&self, connections: usize) -> bool {
         let present = self.present();
         let staying = present.waiting.iter().map(Vec::len).sum::<usize>() + present.logged_in;
         connections < staying + self.limits.leaving
     }
 
-    /// When the next connection may be taken; it may be over.
+    /// The moment from which the next connection may be accepted. It may be in the past.
     pub fn opens_at(&self) -> Instant {
         let ahead = self.limits.pause() * SENT_AWAY_AT_ONCE;
         let calm_at = self.present().calm_at;
@@ -196,7 +197,7 @@ pub struct LoginSlot {
     leave: oneshot::Receiver<()>,
 }
 
-/// Tells how far a login has come.
+/// Reports how far a login has come.
 #[derive(Clone)]
 pub struct LoginProgress {
     admission: Arc<LoginAdmission>,
@@ -204,8 +205,8 @@ pub struct LoginProgress {
 }
 
 impl LoginProgress {
-    /// The login has come to `step`. Somebody else may have to go for it. A step that it has behind it
-    /// changes nothing.
+    /// Notes that the login has reached `step`. Another connection may have to leave. An earlier
+    /// step than the present one changes nothing, so nobody can gain time by going back.
     pub fn reached(&self, step: LoginStep) {
         let mut present = self.admission.present();
         let further = &present.waiting[step as usize..];
@@ -219,18 +220,18 @@ impl LoginProgress {
 }
 
 impl LoginSlot {
-    /// For whoever sees how far the login has come.
+    /// A handle for the code that sees how far the login has come.
     pub fn progress(&self) -> LoginProgress {
         self.progress.clone()
     }
 
-    /// Returns when this connection has to go for another one.
+    /// Returns when this connection must leave.
     pub async fn has_to_go(&mut self) {
         // Nothing is ever sent: the other end is dropped.
         let _ = (&mut self.leave).await;
     }
 
-    /// The login has succeeded. `None` if too many are logged in.
+    /// Notes that the login has succeeded. Returns `None` if too many connections are logged in.
     pub fn log_in(self) -> Option<ConnectionSlot> {
         let admission = self.progress.admission.clone();
         let mut present = admission.present();
@@ -249,7 +250,7 @@ impl Drop for LoginSlot {
     }
 }
 
-/// The place of a connection that is logged in, for as long as this lives.
+/// The place of a connection that is logged in. Dropping it frees the place.
 pub struct ConnectionSlot {
     admission: Arc<LoginAdmission>,
 }

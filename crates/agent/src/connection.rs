@@ -1,6 +1,6 @@
-//! One SSH connection: exactly one client key and one user, sessions only, nothing forwarded.
+//! One SSH connection: one client key, one user, sessions only. Nothing is forwarded.
 //!
-//! A wrong key or a stray connection is dropped; it never ends the task.
+//! A connection with a wrong key is closed. It never ends the task.
 
 use std::borrow::Cow;
 use std::pin::pin;
@@ -28,18 +28,18 @@ use crate::settings::AgentSettings;
 use crate::task::AgentTask;
 use crate::{plain_exec, session};
 
-/// From the connection to a proven client key.
+/// Longest time from the connection to the proof of the client's key.
 const LOGIN: Duration = Duration::from_secs(15);
-/// Sessions at once in one connection.
+/// Most sessions at a time in one connection.
 const CHANNELS: usize = 8;
-/// From the opening of a session to what it is for.
+/// Longest time from opening a session to the request that says what it is for.
 const REQUEST: Duration = Duration::from_secs(15);
-/// TCP's own judgement of a client that is gone without a word.
+/// After this much silence, TCP asks whether the client is still there.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_TRIES: u32 = 3;
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The longest that one pair of keys is used.
+/// Longest use of one pair of keys.
 ///
 /// Source: RFC 4253, section 9.
 const REKEY_AFTER: Duration = Duration::from_secs(3600);
@@ -53,11 +53,12 @@ const KEX: &[kex::Name] = &[
 ];
 const CIPHERS: &[cipher::Name] = &[cipher::AES_256_GCM, cipher::CHACHA20_POLY1305];
 
-/// What the SSH library needs to know, once for all connections.
+/// The configuration of the SSH library, the same for all connections.
 pub fn configuration(settings: &AgentSettings) -> Arc<Config> {
     Arc::new(Config {
         methods: MethodSet::from(&[MethodKind::PublicKey][..]),
-        // Nobody guesses a key, however fast, and a connection that has to go must not stay for a pause.
+        // A pause would not protect a key, which nobody can guess, and a connection that must leave
+        // would stay longer.
         auth_rejection_time: Duration::ZERO,
         keys: vec![settings.host_key.clone()],
         max_auth_attempts: 3,
@@ -68,13 +69,14 @@ pub fn configuration(settings: &AgentSettings) -> Arc<Config> {
         },
         nodelay: true,
         limits: Limits::new(settings.rekey_bytes, settings.rekey_bytes, REKEY_AFTER),
-        // TCP judges a dead client; a quiet one may be a person who reads.
+        // TCP finds out whether the client is gone. A client that says nothing may be a person who
+        // reads.
         inactivity_timeout: None,
         ..Config::default()
     })
 }
 
-/// Who may come in.
+/// The client that may log in.
 pub struct AuthorizedClient {
     pub user: String,
     pub key: PublicKey,
@@ -125,8 +127,8 @@ impl Handler for SshHandler {
         Ok(())
     }
 
-    // Requests are answered here, at once: an answer that came later could be taken for that of the
-    // next request, because clients do not wait for each.
+    // These functions answer each request at once. Clients send the next request without waiting,
+    // so a late answer would be taken for the answer to the next one.
     async fn exec_request(
         &mut self,
         id: ChannelId,
@@ -203,8 +205,8 @@ impl Handler for SshHandler {
     }
 }
 
-/// Serves one connection until its client leaves or the task ends; before the login also until its time
-/// for that is over, or until it has to go for another connection.
+/// Serves one connection until its client leaves or the task ends. A connection that is not logged
+/// in is also closed when its time is over, or when it must leave for another one.
 pub async fn serve(
     task: Arc<AgentTask>,
     gate: Arc<AuthorizedClient>,
@@ -212,23 +214,25 @@ pub async fn serve(
     stream: TcpStream,
     mut place: LoginSlot,
 ) {
-    let Ok(line) = watch_for_dead_client(&stream) else { return };
+    let Ok(socket) = watch_for_dead_client(&stream) else { return };
     let (logged_in, mut login) = watch::channel(false);
     let (channels, mut opened) = mpsc::channel(CHANNELS);
     let progress = place.progress();
-    let door = SshHandler { gate, progress: progress.clone(), logged_in, channels };
+    let handler = SshHandler { gate, progress: progress.clone(), logged_in, channels };
     let entered = {
         let mut given_up = pin!(timeout(LOGIN, place.has_to_go()));
         let mut running = tokio::select! {
-            running = run_stream(config, stream, door) => match running {
+            running = run_stream(config, stream, handler) => match running {
                 Ok(running) => running,
                 Err(_) => return,
             },
             _ = &mut given_up => return,
         };
+        // From here on the library exchanges keys. A stranger who stops in the middle holds one
+        // place of this step, until its time is over or another connection needs the place.
         progress.reached(LoginStep::Identified);
         tokio::select! {
-            // A proven key counts, even if it had to go in the same moment.
+            // If the key is proven and the place is taken away in the same moment, the key counts.
             biased;
             _ = &mut running => return,
             entered = proven(&mut login) => (running, entered),
@@ -237,12 +241,14 @@ pub async fn serve(
     };
     let (mut running, entered) = entered;
     let Some(_place) = entered.then(|| place.log_in()).flatten() else {
-        // The SSH library would keep a stalled key exchange, and its socket, for ever.
-        let _ = line.shutdown(std::net::Shutdown::Both);
+        // The SSH library never gives up a key exchange that has stalled, so the socket must be
+        // closed here.
+        let _ = socket.shutdown(std::net::Shutdown::Both);
         let _ = running.await;
         return;
     };
     let handle = running.handle();
+    // The idle time of the task starts when this is dropped, so it lives as long as the connection.
     let _present = task.lease.client();
     let mut sessions = JoinSet::new();
     loop {
@@ -254,7 +260,7 @@ pub async fn serve(
             _ = sessions.join_next(), if !sessions.is_empty() => {}
         }
     }
-    // The connection is gone: what the sessions waited for will not come.
+    // Without the connection, the sessions would wait for nothing.
     sessions.shutdown().await;
 }
 
@@ -262,7 +268,8 @@ async fn proven(login: &mut watch::Receiver<bool>) -> bool {
     login.wait_for(|logged_in| *logged_in).await.is_ok()
 }
 
-/// Arms TCP's own judgement, and returns a second handle on the connection to cut it with.
+/// Lets TCP find out that a client is gone. Returns a second handle, with which the connection can
+/// be closed.
 fn watch_for_dead_client(stream: &TcpStream) -> std::io::Result<socket2::Socket> {
     let keepalive = socket2::TcpKeepalive::new()
         .with_time(KEEPALIVE)

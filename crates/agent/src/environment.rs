@@ -1,17 +1,19 @@
-//! What scripts see: the container's own environment without what was meant for the agent, and
-//! HOME, USER, SHELL and PATH where the image names none.
+//! The environment of scripts.
+//!
+//! It is the container's own environment without the variables of the agent. HOME, USER, SHELL and
+//! PATH are added if the image does not set them. No variable is changed, and NSS is never asked.
 
 use std::ffi::{OsStr, OsString};
 
-/// PATH where the image sets none. Source: Docker's default for Linux containers.
+/// PATH if the image sets none. Source: Docker's default for Linux containers.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Variables that only the agent reads; scripts do not see them.
+/// Whether only the agent reads this variable. Scripts do not see it.
 fn is_ours(name: &OsStr) -> bool {
     name == "SSH_PUBLIC_KEY" || name.as_encoded_bytes().starts_with(b"FARGATE_RUNNER_")
 }
 
-/// One line of `/etc/passwd`, read by hand: a static binary must not ask NSS.
+/// One line of `/etc/passwd`. We parse it ourselves, because a static binary must not use NSS.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct PasswdEntry {
     name: String,
@@ -35,7 +37,7 @@ fn user(passwd: &str, uid: u32) -> Option<PasswdEntry> {
 #[derive(Clone, Debug)]
 pub struct ScriptEnvironment {
     variables: Vec<(OsString, OsString)>,
-    /// The user's shell, for plain `exec` requests; it exists.
+    /// The user's shell, for plain `exec` requests. This file exists.
     pub login_shell: String,
 }
 
@@ -65,7 +67,7 @@ impl ScriptEnvironment {
         Self { variables, login_shell }
     }
 
-    /// The variables, with those of one stage on top.
+    /// The variables, with those of one stage added.
     pub fn with(&self, more: &[(String, String)]) -> Vec<(OsString, OsString)> {
         let mut variables = self.variables.clone();
         variables.extend(more.iter().map(|(name, value)| (name.into(), value.into())));

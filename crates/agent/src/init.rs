@@ -1,6 +1,8 @@
-//! PID 1: starts this program again as the server, tells it who wants the task to end, forwards all
-//! other signals to it, reaps every orphan of the job, and ends with the server's code. It does
-//! nothing else, so that it cannot hang.
+//! Process 1 of the container: starts this program again as the server, and waits for it.
+//!
+//! It tells the server who wants the task to end, forwards all other signals, reaps the job's
+//! orphans, and ends with the server's exit code. It does nothing else, so that nothing can block
+//! it.
 
 use std::process::{Command, ExitCode};
 
@@ -13,9 +15,9 @@ use nix::unistd::Pid;
 
 use crate::task_end::{TaskEndOrigin, TaskEndSender};
 
-/// Exit status when the server cannot be started: the shell's "cannot execute".
+/// Exit status if the server cannot be started: a shell's code for "cannot execute".
 const CANNOT_START: u8 = 126;
-/// Exit status when a signal without a name ended the server; told like KILL.
+/// Exit status if a signal without a name ended the server: the same as after KILL.
 const KILLED: u8 = 128 + 9;
 
 pub fn run() -> ExitCode {
@@ -29,37 +31,38 @@ pub fn run() -> ExitCode {
 }
 
 fn start_and_reap() -> std::io::Result<u8> {
-    // Signals are blocked before the server exists, so that none is lost. The server inherits that
-    // and begins by taking it back.
+    // Block all signals before the server exists, so that none is lost. The server inherits the
+    // blocked signals, and first unblocks them.
     let signals = SigSet::all();
     signals.thread_block()?;
-    let (ear, mouth) = std::io::pipe()?;
-    let server = Command::new("/proc/self/exe").arg(crate::WITH_INIT).stdin(ear).spawn()?;
+    let (reader, writer) = std::io::pipe()?;
+    let server = Command::new("/proc/self/exe").arg(crate::WITH_INIT).stdin(reader).spawn()?;
     let server = Pid::from_raw(i32::try_from(server.id()).map_err(std::io::Error::other)?);
     hide_environment();
-    // Not `sigwait`: real-time signals have no name, and anybody in the task may send one.
+    // `sigwait` would fail on a real-time signal, which has no name, and any process of the task
+    // may send one.
     let arrived = SignalFd::new(&signals)?;
-    let mut teller = TaskEndSender::new(mouth);
+    let mut sender = TaskEndSender::new(writer);
     loop {
         let Some(signal) = arrived.read_signal()? else { continue };
         let origin = TaskEndOrigin::of(&signal);
         match i32::try_from(signal.ssi_signo).ok().and_then(|n| Signal::try_from(n).ok()) {
             Some(Signal::SIGCHLD) => {
                 if let Some(end) = reap(server) {
-                    return Ok(end.exit_code(teller.told_from_inside_only()));
+                    return Ok(end.exit_code(sender.told_from_inside_only()));
                 }
             }
-            // Not passed on: whoever started this process may have had SIGHUP ignored, as `nohup` does, and
-            // the server would be deaf to it.
-            Some(Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP) => teller.tell(origin),
-            // An image may name any signal as its stop signal, also one that has no name.
+            // These are not forwarded. The program that started this one may have made it ignore
+            // SIGHUP, as `nohup` does; the server inherits that and would not see it.
+            Some(Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP) => sender.tell(origin),
+            // An image may choose any signal as its stop signal, even one without a name.
             Some(Signal::SIGQUIT | Signal::SIGUSR1 | Signal::SIGUSR2)
                 if origin == TaskEndOrigin::Outside =>
             {
-                teller.tell(origin);
+                sender.tell(origin);
             }
-            None => teller.tell(origin),
-            // It may have ended a moment ago; then SIGCHLD is already pending.
+            None => sender.tell(origin),
+            // If the server has just ended, SIGCHLD is already waiting.
             Some(signal) => drop(kill(server, signal)),
         }
     }
@@ -67,15 +70,16 @@ fn start_and_reap() -> std::io::Result<u8> {
 
 /// How the server ended.
 enum ServerEnd {
-    /// With this code of its own.
+    /// It exited with this code.
     Exited(u8),
-    /// A signal killed it; 128 and its number.
+    /// A signal killed it: 128 and the signal's number.
     Killed(u8),
 }
 
 impl ServerEnd {
-    /// A server that was told to end by its job, and then killed, could not say so itself. Whoever ends
-    /// the task from outside kills process 1, and all others with it.
+    /// The exit code to end with. If the job told the server to end and then killed it, the server
+    /// could not say so, and this code says it. Someone outside who kills the task kills process 1
+    /// as well.
     fn exit_code(&self, told_from_inside_only: bool) -> u8 {
         match self {
             Self::Killed(_) if told_from_inside_only => ENDED_FROM_INSIDE,
@@ -84,11 +88,11 @@ impl ServerEnd {
     }
 }
 
-/// Reaps whatever ended; the server's end if it was among it.
+/// Reaps all children that have ended. Returns how the server ended, if it did.
 fn reap(server: Pid) -> Option<ServerEnd> {
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)) {
-            // A script that stops the server would stop its timers, and the task would never end.
+            // If a script stops the server, the server's timers stop, and the task would never end.
             Ok(WaitStatus::Stopped(pid, _)) if pid == server => {
                 let _ = kill(server, Signal::SIGCONT);
             }
@@ -99,23 +103,29 @@ fn reap(server: Pid) -> Option<ServerEnd> {
                 return Some(ServerEnd::Killed(u8::try_from(128 + signal as i32).unwrap_or(255)));
             }
             Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => break,
-            // Another child, or one that a signal without a name ended: it is reaped all the same.
+            // Another child ended, or one was killed by a signal without a name. It is reaped in
+            // any case.
             Ok(_) | Err(_) => {}
         }
     }
+    // `nix` cannot name a real-time signal, so `waitpid` reports a server that such a signal killed
+    // as an error. The server is reaped and gone all the same.
     (kill(server, None) == Err(Errno::ESRCH)).then_some(ServerEnd::Killed(KILLED))
 }
 
-/// Takes back what [`run`] has blocked, before the first handler or script of the server.
+/// Unblocks the signals that [`run`] blocked. Call it before the server sets a handler or starts a
+/// script.
 pub fn unblock_signals() -> std::io::Result<()> {
     Ok(SigSet::all().thread_unblock()?)
 }
 
-/// Other processes of the same user can then not read this one's environment, which holds the
-/// seed of the host key. A root user with `CAP_SYS_PTRACE`, which Fargate gives only where the task
-/// definition adds it, still can.
+/// Keeps other processes of the same user from reading this process's environment, which holds the
+/// seed of the host key.
+///
+/// A root user with `CAP_SYS_PTRACE` can still read it, but Fargate gives that right only if the
+/// task definition adds it.
 pub fn hide_environment() {
     if let Err(error) = nix::sys::prctl::set_dumpable(false) {
-        eprintln!("warning: the agent's environment stays readable in /proc: {error}");
+        eprintln!("warning: other processes can read the agent's environment in /proc: {error}");
     }
 }

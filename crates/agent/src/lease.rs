@@ -1,6 +1,8 @@
-//! When the task ends by itself: no client for too long, or its whole lifetime is over.
+//! The lease: when the task ends by itself. It ends when no client is connected for too long, or
+//! when its lifetime is over.
 //!
-//! These timers are the last line against a task that nobody stops. They need no network.
+//! If nobody else stops a task, these timers do. They need no network. What still runs is ended by
+//! `task`.
 
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep_until};
@@ -8,7 +10,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 use crate::settings::LeaseDefaults;
 use crate::stage::SHORT_GRACE;
 
-/// Which limit was reached.
+/// The limit that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseLimit {
     Idle,
@@ -24,7 +26,7 @@ impl LeaseLimit {
         }
     }
 
-    /// The exit code of the agent, which ECS reports. Free codes of ours.
+    /// The agent's exit code for it, which ECS reports. No other program uses these codes here.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Idle => 70,
@@ -47,13 +49,13 @@ struct ClientActivity {
     last_seen: Instant,
 }
 
-/// The terms of this task and who is connected.
+/// The terms of the lease, and who is connected.
 pub struct LeaseTracker {
     terms: watch::Sender<LeaseTerms>,
     clients: watch::Sender<ClientActivity>,
 }
 
-/// A client that is connected, for as long as this lives.
+/// A connected client. Dropping it counts the client out.
 pub struct ConnectedClient<'a>(&'a LeaseTracker);
 
 impl Drop for ConnectedClient<'_> {
@@ -66,7 +68,7 @@ impl Drop for ConnectedClient<'_> {
 }
 
 impl LeaseTracker {
-    /// The terms from the container's environment, until a client brings others.
+    /// Starts with the terms from the container's environment. A client may send others.
     pub fn new(limits: LeaseDefaults) -> Self {
         let now = Instant::now();
         Self {
@@ -80,7 +82,7 @@ impl LeaseTracker {
         }
     }
 
-    /// Takes the terms of a client; times longer than a year count as a year.
+    /// Takes new terms from a client. A time of more than a year counts as a year.
     pub fn renew(&self, lease: &fargate_protocol::TaskLease) {
         const YEAR_MS: u64 = 365 * 24 * 3600 * 1000;
         let time = |ms: u64| Duration::from_millis(ms.min(YEAR_MS));
@@ -92,12 +94,12 @@ impl LeaseTracker {
         });
     }
 
-    /// How long a stage may go on without its client.
+    /// How long a stage may run without its client.
     pub fn client_gone(&self) -> Duration {
         self.terms.borrow().client_gone
     }
 
-    /// How long a former stage has between TERM and KILL once a next one wants its place.
+    /// How long a former stage has between TERM and KILL when the next one needs its place.
     pub fn next_stage_grace(&self) -> Duration {
         self.terms.borrow().next_stage_grace
     }

@@ -1,8 +1,9 @@
-//! What runs inside the task: an SSH server for exactly one client key and one user, which runs
-//! one script at a time in its own process group and tells how it ended.
+//! The agent: the program in the task. It is an SSH server for one client key and one user. It runs
+//! one script at a time in a process group of its own, and reports how the script ended.
 //!
-//! It forwards nothing, looks up no user and no host (a static glibc must never touch NSS), and
-//! ends by itself at the idle limit and at the maximum lifetime, whatever becomes of its driver.
+//! It forwards no connections. It looks up no users and no hosts, because a static glibc must not
+//! use NSS. It ends by itself at the idle limit and at the end of its lifetime, even if its driver
+//! never comes back.
 
 mod accept;
 mod admission;
@@ -23,16 +24,16 @@ mod task_end;
 
 use std::process::ExitCode;
 
-/// Name and version, as `fargate-agent --version` and the protocol say it.
+/// Name and version, as shown by `fargate-agent --version` and sent to the driver.
 pub const VERSION: &str = concat!("fargate-agent ", env!("CARGO_PKG_VERSION"));
 
-/// The one argument of the server below our own process 1. Nobody else gives it.
+/// The argument that process 1 gives to the server. Nobody else uses it.
 const WITH_INIT: &str = "with-init";
 
-/// Runs the agent until the task is to end.
+/// Runs the agent until the task ends.
 ///
-/// As PID 1 it becomes a small reaper and runs itself again as the server: one process that waits
-/// for any child *and* for its own would steal exit statuses from itself.
+/// As process 1 it starts itself again as the server, and only reaps. One process cannot do both:
+/// if it waits for any child, it takes the exit statuses of its own scripts away from itself.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -45,7 +46,7 @@ pub fn run() -> ExitCode {
         [] => server::run(false),
         [WITH_INIT] => server::run(true),
         _ => {
-            eprintln!("error: fargate-agent takes no argument but `--version`");
+            eprintln!("error: the only argument of fargate-agent is `--version`");
             ExitCode::from(2)
         }
     }

@@ -1,5 +1,7 @@
-//! A script as a file that exists only in memory: nothing on disk outlives the stage, and a shell
-//! reads it ten times faster than a pipe.
+//! A script in a file that exists only in memory.
+//!
+//! It leaves nothing on disk, and a shell reads it ten times faster than a pipe. Nothing is handed
+//! out before the hash matches.
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -8,7 +10,7 @@ use std::process::Stdio;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use sha2::{Digest, Sha256};
 
-/// A script that arrives piece by piece.
+/// A script that arrives in pieces.
 pub struct IncomingScript {
     file: File,
     hash: Sha256,
@@ -17,18 +19,18 @@ pub struct IncomingScript {
 }
 
 impl IncomingScript {
-    /// Makes room for `length` bytes whose SHA-256 must be `sha256`.
+    /// Expects `length` bytes whose SHA-256 is `sha256`.
     pub fn new(length: u64, sha256: Vec<u8>) -> std::io::Result<Self> {
         let file = File::from(memfd_create(c"script", MFdFlags::MFD_CLOEXEC)?);
         Ok(Self { file, hash: Sha256::new(), expected: sha256, missing: length })
     }
 
-    /// True when all announced bytes have arrived.
+    /// Whether all announced bytes have arrived.
     pub fn is_complete(&self) -> bool {
         self.missing == 0
     }
 
-    /// Takes the next bytes; `Ok(false)` if they are more than was announced.
+    /// Adds the next bytes. Returns `Ok(false)` if they are more than announced.
     pub fn push(&mut self, bytes: &[u8]) -> std::io::Result<bool> {
         let Some(missing) = self.missing.checked_sub(bytes.len() as u64) else {
             return Ok(false);
@@ -39,7 +41,7 @@ impl IncomingScript {
         Ok(true)
     }
 
-    /// The whole script as the standard input of a shell, or `None` if the hash differs.
+    /// The whole script as the standard input of a shell. Returns `None` if the hash differs.
     pub fn into_stdin(mut self) -> std::io::Result<Option<Stdio>> {
         if self.hash.finalize().as_slice() != self.expected {
             return Ok(None);

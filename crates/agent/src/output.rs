@@ -1,5 +1,7 @@
-//! What a script wrote and the client has not acknowledged: at most [`WINDOW`] bytes, then the
-//! script's writes block. Nothing spills to disk.
+//! The output of a script that the client has not acknowledged yet.
+//!
+//! It holds at most [`WINDOW`] bytes in memory. If it is full, the script's writes block. It never
+//! writes to disk.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use fargate_protocol::{MAX_CHUNK, ScriptExit, ScriptStream, WINDOW};
 use tokio::sync::watch;
 
-/// Most chunks held at once: bounds the bookkeeping when a script alternates between its streams.
+/// Most pieces held at a time. It limits the memory if a script switches between its streams often.
 const MAX_CHUNKS: usize = 16 * 1024;
 
 struct OutputChunk {
@@ -32,12 +34,12 @@ struct OutputState {
     left: Option<OutputLeftover>,
 }
 
-/// What a script that ended has left of its output.
+/// What a script left behind when it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputLeftover {
-    /// Nothing holds it any more: it is complete.
+    /// Nobody can write any more, so the output is complete.
     Nothing,
-    /// A process that still may write.
+    /// A process that may still write.
     Writers,
 }
 
@@ -51,7 +53,7 @@ impl OutputState {
     }
 }
 
-/// The output of one stage, written by its pumps and read by the session that is attached.
+/// The output of one stage. The pumps write it, and the attached session reads it.
 pub struct StageOutput {
     state: Mutex<OutputState>,
     changes: watch::Sender<()>,
@@ -60,13 +62,13 @@ pub struct StageOutput {
 /// What a reader finds at an offset.
 #[derive(Debug, PartialEq, Eq)]
 pub enum OutputRead {
-    /// Bytes from that offset on.
+    /// Bytes that start at the offset.
     Bytes(ScriptStream, Vec<u8>),
-    /// Nothing yet.
+    /// No bytes yet.
     NotYet,
-    /// The script ended and this offset is the end of its output.
+    /// The script has ended, and the offset is the end of its output.
     End(ScriptExit),
-    /// The client has acknowledged bytes beyond this offset, so they are gone.
+    /// The bytes are gone, because the client acknowledged bytes beyond this offset.
     Gone,
 }
 
@@ -75,7 +77,7 @@ impl StageOutput {
         Self { state: Mutex::default(), changes: watch::Sender::new(()) }
     }
 
-    /// Sees every change after this call.
+    /// Watches all changes from now on.
     pub fn subscribe(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
@@ -84,7 +86,7 @@ impl StageOutput {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds what the script wrote; waits while the window is full.
+    /// Adds output of the script. Waits while the window is full.
     pub async fn write(&self, stream: ScriptStream, mut bytes: &[u8]) {
         let mut changes = self.subscribe();
         while !bytes.is_empty() {
@@ -125,7 +127,7 @@ impl StageOutput {
         taken
     }
 
-    /// What stands at `offset`.
+    /// Returns what is at `offset`.
     pub fn read(&self, offset: u64) -> OutputRead {
         let state = self.state();
         if offset < state.chunks.front().map_or(state.end, |first| first.offset) {
@@ -145,7 +147,8 @@ impl StageOutput {
         }
     }
 
-    /// Forgets what lies below `offset`. An offset beyond the end is the client's error: `false`.
+    /// Forgets everything below `offset`. Returns `false` if the offset is beyond the end, which is
+    /// an error of the client.
     pub fn acknowledge(&self, offset: u64) -> bool {
         let mut state = self.state();
         if offset > state.end {
@@ -160,13 +163,13 @@ impl StageOutput {
         true
     }
 
-    /// From here on output is thrown away, so that a script nobody listens to can end.
+    /// From now on throws output away, so that a script whose client is gone can end.
     pub fn discard(&self) {
         self.state().discarding = true;
         self.changes.send_replace(());
     }
 
-    /// The script ended; what it wrote until now is all that is passed on.
+    /// Notes that the script ended. Later output is not sent.
     pub fn finish(&self, ending: ScriptExit, left: OutputLeftover) {
         let mut state = self.state();
         state.ending = Some(ending);
@@ -175,7 +178,7 @@ impl StageOutput {
         self.changes.send_replace(());
     }
 
-    /// What was left, once the script has ended.
+    /// What the script left behind, once it has ended.
     pub fn left(&self) -> Option<OutputLeftover> {
         self.state().left
     }
@@ -185,7 +188,7 @@ impl StageOutput {
         self.state().end
     }
 
-    /// True while the script's writes block.
+    /// Whether the script's writes block.
     pub fn is_full(&self) -> bool {
         self.state().is_full()
     }

@@ -1,4 +1,7 @@
-//! A plain `exec` request, as `sshd` answers it: `ssh task command` works for whoever debugs one.
+//! Answers a plain SSH `exec` request, as `sshd` does, so that a person can run `ssh task command`
+//! to look for an error.
+//!
+//! Nothing here serves jobs. The command has no window and cannot be resumed.
 
 use std::process::Stdio;
 
@@ -15,16 +18,17 @@ use crate::task::AgentTask;
 
 const STDERR: Option<u32> = Some(1);
 const READ: usize = 16 * 1024;
-/// Exit status of a command that could not be started, as a shell reports it.
+/// Exit status if the command could not be started, as a shell reports it.
 const CANNOT_START: u32 = 126;
 
-/// Runs `command` in the user's shell, or the shell itself without one, until it ends or the
-/// client leaves; then nothing of it is left. A command that does not read what the client sends
-/// holds up its own output as well.
+/// Runs `command` in the user's shell, or only the shell if there is no command. It returns when
+/// the command ends or the client leaves, and ends every process of the command.
+///
+/// A command that does not read its input also delays its own output.
 ///
 /// # Errors
 ///
-/// The SSH channel's.
+/// Returns an error if the SSH channel is closed or broken.
 pub async fn serve(
     task: &AgentTask,
     channel: Channel<Msg>,
@@ -34,7 +38,7 @@ pub async fn serve(
     let arguments = match command.map(String::from_utf8) {
         None => Vec::new(),
         Some(Ok(command)) => vec!["-c".to_owned(), command],
-        Some(Err(_)) => return refuse(&write, "a command in UTF-8 is expected").await,
+        Some(Err(_)) => return refuse(&write, "the command must be UTF-8").await,
     };
     let started = start(ProcessSpec {
         program: &task.environment.login_shell,
@@ -72,7 +76,7 @@ pub async fn serve(
     }
 }
 
-/// However a session ends, nothing of its command is left.
+/// Kills the command's processes when it is dropped, however the session ends.
 struct KillTreeOnDrop(Option<ProcessTree>);
 
 impl Drop for KillTreeOnDrop {
@@ -109,7 +113,7 @@ async fn pump(
     }
 }
 
-/// Passes the client's bytes and signals on; returns when the client is gone.
+/// Forwards the client's bytes and signals. Returns when the client is gone.
 async fn feed(
     read: &mut ChannelReadHalf,
     mut stdin: Option<ChildStdin>,

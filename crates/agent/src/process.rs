@@ -1,6 +1,6 @@
-//! Processes of a job: started in a group of their own, ended as a whole tree.
+//! Starts a job's processes in a group of their own, and ends them as a whole tree.
 //!
-//! It starts what it is told with the environment it is told; it waits for nothing.
+//! It takes program and environment as given. It waits for nothing.
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, ChildStdout, Command};
 
-/// What is started, and with what.
+/// What to start, and with what.
 pub struct ProcessSpec<'a> {
     pub program: &'a str,
     pub arguments: &'a [String],
@@ -19,18 +19,19 @@ pub struct ProcessSpec<'a> {
     pub stdin: Stdio,
 }
 
-/// Starts it in a new process group, its output in two pipes.
+/// Starts it in a new process group, with one pipe for each output stream.
 pub fn start(start: ProcessSpec<'_>) -> std::io::Result<Child> {
     let mut command = command(start);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
 
-/// The same with one pipe for both streams, which keeps their order; it is the child's stdout.
+/// Starts it with one pipe for both streams, so that their order is kept. The pipe is the child's
+/// stdout.
 pub fn start_joined(start: ProcessSpec<'_>) -> std::io::Result<Child> {
     let (reader, writer) = std::io::pipe()?;
     let mut command = command(start);
     let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
-    // It holds the pipe open, which would never end.
+    // The command holds the write end open, so the pipe would never end.
     drop(command);
     child.stdout = Some(ChildStdout::from_std(OwnedFd::from(reader).into())?);
     Ok(child)
@@ -51,30 +52,32 @@ fn command(start: ProcessSpec<'_>) -> Command {
     command
 }
 
-/// A process group, and what its leader has started beside it.
+/// A process group, and all descendants of its leader.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessTree {
     leader: Pid,
 }
 
 impl ProcessTree {
-    /// The tree under a child that was just started; `None` if it was already reaped.
+    /// The tree of a child that was just started. `None` if the child was already reaped.
     pub fn of(child: &Child) -> Option<Self> {
         let id = i32::try_from(child.id()?).ok()?;
         Some(Self { leader: Pid::from_raw(id) })
     }
 
-    /// Sends `signal` to the group and to every descendant that left it.
+    /// Sends `signal` to the group, and to every descendant that left the group.
     pub fn signal(self, signal: Signal) {
+        // Find the descendants first: once their parent is dead, they belong to process 1, and
+        // nothing shows any more whose they are.
         let strays = self.descendants();
-        // Gone already is what was wanted.
+        // A group that is already gone is what the caller wants.
         let _ = killpg(self.leader, signal);
         for pid in strays {
             let _ = kill(pid, signal);
         }
     }
 
-    /// True while a process of the group exists.
+    /// Whether a process of the group exists.
     pub fn is_alive(self) -> bool {
         killpg(self.leader, None).is_ok()
     }
@@ -95,14 +98,14 @@ impl ProcessTree {
     }
 }
 
-/// Every process that can be seen, with its parent.
+/// All processes that can be seen, each with its parent.
 fn parents() -> Vec<(Pid, Pid)> {
     let Ok(folder) = std::fs::read_dir("/proc") else { return Vec::new() };
     folder
         .filter_map(|entry| {
             let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // The name in parentheses may hold anything, so fields are counted from its end.
+            // The name in parentheses may hold any character, so count the fields from its end.
             let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
             let parent: i32 = fields.nth(1)?.parse().ok()?;
             Some((Pid::from_raw(pid), Pid::from_raw(parent)))
@@ -155,7 +158,7 @@ mod tests {
         }
         let tree = ProcessTree::of(&child).unwrap();
         tree.signal(Signal::SIGKILL);
-        // Both hold the pipe, so its end means that both are gone.
+        // Both processes hold the pipe, so its end means that both are gone.
         let mut rest = Vec::new();
         stdout.read_to_end(&mut rest).await.unwrap();
         child.wait().await.unwrap();

@@ -1,5 +1,6 @@
-//! The server half: listens, serves connections, and ends when it is told to or when the lease is
-//! over. Its exit code says which.
+//! The server: listens, serves connections, and ends when it is told to or when the lease is over.
+//!
+//! Its exit code says why it ended. It runs no scripts itself.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -17,23 +18,27 @@ use crate::settings::AgentSettings;
 use crate::task::AgentTask;
 use crate::task_end::{TaskEndOrigin, TaskEndReceiver};
 
-/// The settings cannot be used; `EX_CONFIG` of `sysexits.h`.
+/// Exit status if the settings cannot be used: `EX_CONFIG` of `sysexits.h`.
 const BAD_SETTINGS: u8 = 78;
-/// It cannot listen; `EX_CANTCREAT` of `sysexits.h`, because `EX_OSERR` is a code of [`LeaseLimit`].
+/// Exit status if it cannot listen: `EX_CANTCREAT` of `sysexits.h`. `EX_OSERR` is already a code of
+/// [`LeaseLimit`].
 const CANNOT_LISTEN: u8 = 73;
 /// 128 + SIGTERM.
 const TERMINATED: u8 = 143;
-/// From SIGTERM of the task to SIGTERM of its script, while a client listens: a script that ends by
-/// itself meanwhile gives a true verdict. With the grace it stays within the 30 s that ECS gives by
-/// default. Source: Amazon ECS API Reference, `ContainerDefinition`, `stopTimeout`.
+/// Time from SIGTERM of the task to SIGTERM of its script while a client listens. A script that
+/// ends by itself within it gives its own verdict.
+///
+/// With the grace, it stays below the 30 s that ECS gives by default. Source: Amazon ECS API
+/// Reference, `ContainerDefinition`, `stopTimeout`.
 const END_PATIENCE: Duration = Duration::from_secs(10);
-/// From SIGTERM of a script to its KILL.
+/// Time from SIGTERM of a script to its KILL.
 const END_GRACE: Duration = Duration::from_secs(10);
-/// For the last frames to reach a client that still listens.
+/// Time in which the last frames may reach a client that still listens.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Connections that wait to be taken. The kernel allows no more than `net.core.somaxconn`, which is 4096
-/// since Linux 5.4. At the pace at which strangers are sent away, it is empty again within a second.
+/// Most connections that wait in the kernel to be accepted. The kernel's own limit is
+/// `net.core.somaxconn`, 4096 since Linux 5.4. Even if strangers fill it, it is empty again within
+/// a second.
 const QUEUE: u32 = 1024;
 
 /// Why the server ends.
@@ -58,7 +63,7 @@ impl ShutdownReason {
         }
     }
 
-    /// How long what runs may still end by itself.
+    /// How long a script may go on to end by itself.
     fn patience(&self) -> Duration {
         match self {
             Self::Told(TaskEndOrigin::Outside) => END_PATIENCE,
@@ -67,7 +72,7 @@ impl ShutdownReason {
     }
 }
 
-/// Serves until the task is to end; `has_init` below our own process 1.
+/// Serves until the task must end. `has_init` says that our own process 1 started this one.
 pub fn run(has_init: bool) -> ExitCode {
     crate::init::hide_environment();
     let settings = match AgentSettings::from_environment() {
@@ -95,22 +100,22 @@ async fn serve(settings: &AgentSettings, has_init: bool) -> std::io::Result<u8> 
     eprintln!("{} listens on {}", crate::VERSION, settings.listen);
     let task =
         Arc::new(AgentTask::new(ScriptEnvironment::of_this_process(), settings.limits, has_init));
-    let mut intake = ConnectionAcceptor::new(listener, settings, task.clone());
+    let mut acceptor = ConnectionAcceptor::new(listener, settings, task.clone());
     let end = loop {
         tokio::select! {
-            () = intake.next() => {}
+            () = acceptor.next() => {}
             origin = orders.next() => break ShutdownReason::Told(origin),
             limit = task.lease.over() => break ShutdownReason::Limit(limit),
         }
     };
-    // From here on a dial is refused, which is better than an answer that never comes.
-    let mut connections = intake.close();
+    // From here on, new connections are refused. That is better than an answer that never comes.
+    let mut connections = acceptor.close();
     say_goodbye(&task, &mut connections, &end).await;
     Ok(end.exit_code())
 }
 
-/// Strangers whose connections wait to be taken must leave room for ours: where the queue is full, the
-/// kernel drops a client's first packet, which then comes again after 1 s, 2 s, 4 s and so on.
+/// Opens the port with a long queue. If strangers filled a short one, the kernel would drop our
+/// client's first packet, and the client would repeat it only after 1 s, 2 s, 4 s and so on.
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),

@@ -1,7 +1,9 @@
-//! One client's conversation over frames: hello, lease, one run, its output and its end.
+//! The conversation with one client over frames: hello, lease, one run, its output and its end.
 //!
-//! Reading and writing go on side by side: a client that reads slowly must still be heard, or its
-//! acknowledgements would wait behind the output that waits for them.
+//! It reads and writes at the same time. If it did not read while it writes, the acknowledgements
+//! of a slow client would wait behind the output that waits for them.
+//!
+//! Processes and deadlines are the matter of `stage`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,37 +22,40 @@ use crate::output::{OutputLeftover, OutputRead};
 use crate::stage::{SignalRequest, StageAttachment, StageRun};
 use crate::task::{AgentTask, RunLookup};
 
-/// From the subsystem's start to `Hello`.
+/// Longest time from the start of the subsystem to `Hello`.
 const HELLO: Duration = Duration::from_secs(15);
-/// Between two pieces of a script.
+/// Longest time between two pieces of a script.
 const UPLOAD_STALL: Duration = Duration::from_secs(60);
-/// From `Exit` to the client's goodbye.
+/// Longest time from `Exit` until the client closes the channel.
 const GOODBYE: Duration = Duration::from_secs(10);
-/// Longest grace that a client may give, in ms: an hour.
+/// Longest grace that a client may ask for, in ms: an hour.
 const MAX_GRACE_MS: u64 = 3_600_000;
 
-/// Why a conversation ended early. The client sees a closed channel; this is for the log.
+/// Why a conversation ended early. The client only sees that the channel is closed, so this is for
+/// the log.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     #[error("the client left")]
     Left,
-    #[error("the client stayed silent")]
+    #[error("the client sent nothing in time")]
     Silent,
-    #[error("the client came back through another connection")]
+    #[error("the client returned through another connection")]
     Displaced,
-    #[error("the client's frames")]
+    #[error("reading the client's frames")]
     Frame(#[from] FrameError),
-    #[error("the SSH channel")]
+    #[error("using the SSH channel")]
     Channel(#[from] russh::Error),
     #[error("keeping the script in memory")]
     Memory(#[from] std::io::Error),
 }
 
-/// Holds the conversation until one side leaves.
+/// Talks with a client until one side leaves.
 ///
 /// # Errors
 ///
-/// [`SessionError`]; what runs is left to its own deadline for a lost client.
+/// Returns [`SessionError`] if the client leaves early, stays silent, sends bytes that are no
+/// frames, or returns through another connection. The script runs on until
+/// [`LeaseTracker::client_gone`](crate::lease::LeaseTracker::client_gone) has passed.
 pub async fn serve(task: &AgentTask, channel: Channel<Msg>) -> Result<(), SessionError> {
     let (read, write) = channel.split();
     let mut inbox = FrameReader { read, decoder: FrameDecoder::default() };
@@ -69,7 +74,7 @@ pub async fn serve(task: &AgentTask, channel: Channel<Msg>) -> Result<(), Sessio
                 return outbox.refuse(AgentRefusal::Version { speaks: VERSIONS.to_vec() }).await;
             }
         },
-        _ => return outbox.refuse(AgentRefusal::Protocol { what: "hello first".into() }).await,
+        _ => return outbox.refuse(AgentRefusal::Protocol { what: "a hello first".into() }).await,
     }
     loop {
         match inbox.next().await? {
@@ -85,7 +90,8 @@ pub async fn serve(task: &AgentTask, channel: Channel<Msg>) -> Result<(), Sessio
                         outbox.send(&AgentMessage::Accepted(how)).await?;
                         return attend(task, &stage, &attached, offset, inbox, outbox).await;
                     }
-                    // What it knows nothing of may be sent to it now.
+                    // The client asked whether its script was started here. It was not, so the
+                    // client may send it now.
                     RunRequestOutcome::Nothing(RunAcceptance::Unknown) => {
                         outbox.send(&AgentMessage::Accepted(RunAcceptance::Unknown)).await?;
                     }
@@ -102,7 +108,8 @@ pub async fn serve(task: &AgentTask, channel: Channel<Msg>) -> Result<(), Sessio
     }
 }
 
-/// Talks about a stage with its client until one of them is done.
+/// Sends the output of a stage to its client, and reads the client's messages, until one of both is
+/// done.
 async fn attend(
     task: &AgentTask,
     stage: &StageRun,
@@ -119,22 +126,22 @@ async fn attend(
         () = attached.displaced() => return Err(SessionError::Displaced),
     }
     outbox.leave().await?;
-    // The client's last words, or the reset of its connection: both mean that it is done.
+    // The client closes the channel, or its connection breaks. Either way it is done.
     let _ = timeout(GOODBYE, listening).await;
     Ok(())
 }
 
-/// How a request for a run was taken.
+/// What came of a request for a run.
 enum RunRequestOutcome {
-    /// It runs, or has run, and its output is wanted from `offset` on.
+    /// The stage runs or has run. The client wants its output from `offset` on.
     Stage { stage: Arc<StageRun>, how: RunAcceptance, offset: u64 },
-    /// There is nothing to attach to.
+    /// There is no stage to attach to.
     Nothing(RunAcceptance),
     /// Nothing was started.
     Refused(AgentRefusal),
 }
 
-/// Attaches to the stage that this id has started, or starts one.
+/// Attaches to the stage that this id started, or starts a new one.
 async fn take(
     task: &AgentTask,
     run: &RunRequest,
@@ -175,7 +182,8 @@ async fn take(
     })
 }
 
-/// The whole script as standard input; nothing of it runs before all of it is here and right.
+/// Receives the whole script as standard input. No part of it runs before all of it is here and its
+/// hash matches.
 async fn receive_script(
     what: &RunCommand,
     inbox: &mut FrameReader,
@@ -202,7 +210,7 @@ async fn receive_script(
     }
     match script.into_stdin()? {
         Some(stdin) => Ok(Ok(stdin)),
-        None => script_is("not what its hash says"),
+        None => script_is("not the announced one: its hash differs"),
     }
 }
 
@@ -215,6 +223,7 @@ async fn tell(
 ) -> Result<(), SessionError> {
     let mut changes = stage.output.subscribe();
     let mut ending = task.ending.subscribe();
+    // The task may have begun to end before this client attached. Tell it all the same.
     ending.mark_changed();
     let mut superseded = stage.superseded.subscribe();
     loop {
@@ -228,6 +237,7 @@ async fn tell(
             outbox.send(&AgentMessage::Notice(AgentNotice::Superseded)).await?;
             return Ok(());
         }
+        // Mark before reading: output that arrives after the read wakes the wait below.
         changes.mark_unchanged();
         match stage.output.read(offset) {
             OutputRead::Bytes(stream, bytes) => {
@@ -255,7 +265,7 @@ async fn tell(
     }
 }
 
-/// Hears acknowledgements and signals until the client leaves.
+/// Takes acknowledgements and signals until the client leaves.
 async fn listen(
     task: &AgentTask,
     stage: &StageRun,
@@ -278,7 +288,7 @@ async fn listen(
                 stage.order(SignalRequest { signal, grace });
             }
             ClientMessage::Lease(lease) => task.lease.renew(&lease),
-            // Of a script that had arrived before, through a connection that was lost.
+            // The rest of a script that arrived before, through a connection that broke.
             ClientMessage::Script { .. } => {}
             ClientMessage::Hello { .. } | ClientMessage::Run(_) => return Err(SessionError::Left),
         }
@@ -292,7 +302,7 @@ struct FrameReader {
 }
 
 impl FrameReader {
-    /// The next message, or `None` when the client said goodbye.
+    /// The next message, or `None` if the client closed the channel.
     async fn next(&mut self) -> Result<Option<ClientMessage>, SessionError> {
         loop {
             if let Some(message) = self.decoder.take()? {

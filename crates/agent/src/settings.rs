@@ -1,4 +1,7 @@
-//! What the driver tells the agent through the container's environment, checked once.
+//! The settings that the driver gives the agent by variables of the container, checked once at the
+//! start.
+//!
+//! It reads no file, and scripts do not see these variables.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,31 +11,31 @@ use fargate_model::lifetime::MAX_LIFETIME_S;
 use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::keys::{PrivateKey, PublicKey};
 
-/// Port where the container's environment names none: images and security groups expect SSH there.
+/// Port if no variable names one. Images and security groups expect SSH there.
 const DEFAULT_PORT: u16 = 22;
-/// The user that the client must name.
+/// The user name with which the client must log in.
 const DEFAULT_USER: &str = "root";
 
-/// What is allowed for a duration. It repeats [`MAX_LIFETIME_S`], and a test compares them.
+/// The allowed durations. This text repeats [`MAX_LIFETIME_S`], and a test compares both.
 const SECONDS: &str = "must be a number of seconds from 1 to 2764800";
 
-/// The most that one pair of keys encrypts.
+/// Most data that one pair of keys may encrypt.
 ///
 /// Source: RFC 4253, section 9: a gigabyte.
 const MAX_REKEY_MIB: usize = 1024;
 
-/// How long the task may live, until a client sends a lease.
+/// How long the task may live until a client sends a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseDefaults {
-    /// Without a client.
+    /// Longest time without a client.
     pub idle: Duration,
-    /// In all.
+    /// Longest time in all.
     pub lifetime: Duration,
-    /// What runs, without its client.
+    /// Longest time that a script runs without its client.
     pub client_gone: Duration,
 }
 
-/// Everything that the agent is told at its start.
+/// All settings of the agent.
 #[derive(Debug)]
 pub struct AgentSettings {
     pub listen: SocketAddr,
@@ -40,11 +43,12 @@ pub struct AgentSettings {
     pub client_key: PublicKey,
     pub host_key: PrivateKey,
     pub limits: LeaseDefaults,
-    /// Bytes through one connection, either way, after which its keys are exchanged anew.
+    /// After this many bytes in one direction of a connection, new keys are exchanged.
     pub rekey_bytes: usize,
 }
 
-/// A variable that is missing or holds what it should not. Values are not repeated: one is secret.
+/// A variable is missing or has a value that is not allowed. The value is not repeated, because one
+/// of them is secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the container's variable {variable} {problem}")]
 pub struct SettingsError {
@@ -57,7 +61,8 @@ impl AgentSettings {
     ///
     /// # Errors
     ///
-    /// [`SettingsError`] names the variable and what is allowed.
+    /// Returns [`SettingsError`], which names the variable and what is allowed, if a variable is
+    /// missing or wrong.
     pub fn from_environment() -> Result<Self, SettingsError> {
         Self::new(|name| std::env::var_os(name))
     }
@@ -125,13 +130,13 @@ fn listen(address: Option<String>, port: Option<String>) -> Result<SocketAddr, S
 
 fn client_key(line: Option<String>) -> Result<PublicKey, SettingsError> {
     let error = |problem| SettingsError { variable: "SSH_PUBLIC_KEY", problem };
-    let line = line.ok_or(error("is missing: without it nobody could log in"))?;
+    let line = line.ok_or(error("is missing, so nobody could log in"))?;
     PublicKey::from_openssh(&line)
         .map_err(|_| error("must be one public key in the format of authorized_keys"))
 }
 
-/// The key derived from the seed, which the driver knows as well; a random one where nobody gave
-/// a seed, for clients that trust the first key they see.
+/// The host key. It is derived from the seed, which the driver knows as well. Without a seed it is
+/// random, for clients that trust the first key that they see.
 fn host_key(seed: Option<String>) -> Result<PrivateKey, SettingsError> {
     let error = |problem| SettingsError { variable: "FARGATE_RUNNER_HOST_KEY_SEED", problem };
     let mut bytes = [0; 32];
@@ -139,7 +144,7 @@ fn host_key(seed: Option<String>) -> Result<PrivateKey, SettingsError> {
         Some(seed) => hex::decode_to_slice(seed, &mut bytes)
             .map_err(|_| error("must be 64 hexadecimal digits"))?,
         None => getrandom::fill(&mut bytes)
-            .map_err(|_| error("is missing, and there is no randomness"))?,
+            .map_err(|_| error("is missing, and the system gave no random bytes"))?,
     }
     Ok(PrivateKey::from(Ed25519Keypair::from_seed(&bytes)))
 }

@@ -1,4 +1,5 @@
-//! One script of a job, from its start to the last byte of its output, whoever listens.
+//! One script of a job, from its start to the last byte of its output, whether a client listens or
+//! not.
 //!
 //! It knows processes, signals and deadlines. It knows neither SSH nor frames.
 
@@ -18,23 +19,23 @@ use tokio::time::{Instant, sleep_until};
 use crate::output::{OutputLeftover, StageOutput};
 use crate::process::ProcessTree;
 
-/// How long a script whose client is gone, or that a newer one replaces, has between TERM and KILL.
+/// Time between TERM and KILL for a script whose client is gone, or that a newer script replaces.
 pub const SHORT_GRACE: Duration = Duration::from_secs(2);
-/// After the script ended, its output counts as complete when nothing came for this long though
-/// a process that it left behind still holds the pipe.
+/// If a process that the script left behind holds its output open, the output counts as complete
+/// after this much silence.
 const QUIET: Duration = Duration::from_secs(1);
 /// Longest wait for such a process.
 const LINGER: Duration = Duration::from_secs(5);
-/// How long a killed group is waited for; a process that hangs in storage may take for ever.
+/// Longest wait for a group that was killed. A process that waits for storage may never end.
 const KILLED_WITHIN: Duration = Duration::from_secs(2);
-/// How often it is looked whether a group that was told to end is gone.
+/// How often to check whether a group that must end is gone.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Signals waiting for a stage; one that does not fit finds the stage ending anyway.
+/// Signals that may wait for a stage. If there is no room for one more, the stage is ending anyway.
 const ORDERS: usize = 16;
-/// Bytes read from a pipe at once.
+/// Bytes read from a pipe at a time.
 const READ: usize = 32 * 1024;
 
-/// A signal now, KILL after the grace.
+/// A signal to send now, and the time until KILL follows.
 #[derive(Clone, Copy, Debug)]
 pub struct SignalRequest {
     pub signal: Signal,
@@ -51,9 +52,9 @@ pub struct StageRun {
     by_itself: AtomicBool,
     cleared: watch::Sender<bool>,
     audience: watch::Sender<StageListeners>,
-    /// The conversation that attached last, by its number.
+    /// The number of the conversation that attached last.
     latest: watch::Sender<u64>,
-    /// A newer run took this one's place.
+    /// A newer run has replaced this one.
     pub superseded: watch::Sender<bool>,
 }
 
@@ -61,19 +62,19 @@ pub struct StageRun {
 #[derive(Clone, Copy, Default)]
 struct StageListeners {
     listening: usize,
-    /// Nobody did for too long, so the script was ended and its output thrown away.
+    /// Nobody listened for too long, so the script was ended and its output thrown away.
     abandoned: bool,
 }
 
-/// A client that listens to a stage, for as long as this lives.
+/// A client that listens to a stage. Dropping it counts the client out.
 pub struct StageAttachment<'a> {
     stage: &'a StageRun,
     number: u64,
 }
 
 impl StageAttachment<'_> {
-    /// Returns once a later conversation has attached: this one's client is gone, and only its
-    /// connection does not know yet.
+    /// Returns when a later conversation has attached. Then the client of this one has gone, but
+    /// its connection does not know it yet.
     pub async fn displaced(&self) {
         let mut latest = self.stage.latest.subscribe();
         // The sender lives as long as the stage.
@@ -89,7 +90,7 @@ impl Drop for StageAttachment<'_> {
     }
 }
 
-/// The half of a stage that lives it: see [`StageSupervisor::live`].
+/// The part of a stage that runs it, see [`StageSupervisor::run`].
 pub struct StageSupervisor {
     orders: mpsc::Receiver<SignalRequest>,
     audience: watch::Receiver<StageListeners>,
@@ -99,7 +100,7 @@ impl StageRun {
     pub fn new(run_id: RandomToken) -> (Self, StageSupervisor) {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let audience = watch::Sender::new(StageListeners::default());
-        let life = StageSupervisor { orders: inbox, audience: audience.subscribe() };
+        let supervisor = StageSupervisor { orders: inbox, audience: audience.subscribe() };
         let stage = Self {
             run_id,
             output: StageOutput::new(),
@@ -112,11 +113,13 @@ impl StageRun {
             latest: watch::Sender::new(0),
             superseded: watch::Sender::new(false),
         };
-        (stage, life)
+        (stage, supervisor)
     }
 
-    /// Counts a listening client in, unless the script was ended because there was none for too
-    /// long. Of several conversations the one with the highest number is the client's own.
+    /// Counts a listening client in. Returns `None` if the script was ended because nobody listened
+    /// for too long.
+    ///
+    /// If there are several conversations, the client is in the one with the highest number.
     pub fn attach(&self, number: u64) -> Option<StageAttachment<'_>> {
         let attached = self.audience.send_if_modified(|audience| {
             audience.listening += usize::from(!audience.abandoned);
@@ -133,7 +136,8 @@ impl StageRun {
         Some(StageAttachment { stage: self, number })
     }
 
-    /// From here on nobody can attach, unless somebody did just now: then `false`.
+    /// Forbids everybody to attach from now on. Returns `false`, and forbids nothing, if somebody
+    /// has just attached.
     fn abandon(&self) -> bool {
         self.audience.send_if_modified(|audience| {
             audience.abandoned = audience.listening == 0;
@@ -141,13 +145,13 @@ impl StageRun {
         })
     }
 
-    /// Asks for an end; later orders can only shorten the grace.
+    /// Asks the stage to end. A later order can only shorten the grace.
     pub fn order(&self, order: SignalRequest) {
         self.ordered.store(true, Ordering::Relaxed);
         let _ = self.orders.try_send(order);
     }
 
-    /// True if the script ended before the agent sent it any signal.
+    /// Whether the script ended before the agent sent it any signal.
     pub fn ended_by_itself(&self) -> bool {
         self.by_itself.load(Ordering::Relaxed)
     }
@@ -159,14 +163,14 @@ impl StageRun {
         let _ = audience.wait_for(|audience| audience.listening == 0).await;
     }
 
-    /// True while something of it is still to be ended before another stage may start: the script
-    /// itself, or processes of an end that was asked for.
+    /// Whether this stage must still end before another may start: the script itself, or processes
+    /// that somebody ordered to end.
     pub fn is_in_the_way(&self) -> bool {
         self.output.ending().is_none()
             || self.ordered.load(Ordering::Relaxed) && !*self.cleared.borrow()
     }
 
-    /// Returns when the script has ended and every end that was asked for is carried out.
+    /// Returns when the script has ended and every ordered end is done.
     pub async fn out_of_the_way(&self) {
         let mut cleared = self.cleared.subscribe();
         // The sender lives as long as this stage.
@@ -188,9 +192,9 @@ impl StageRun {
 }
 
 impl StageSupervisor {
-    /// Reads the script's output, obeys orders, ends it when its client is gone for too long, and
-    /// returns when the last process that holds its pipes is gone.
-    pub async fn live(
+    /// Reads the script's output, carries out orders, and ends the script if its client is gone for
+    /// too long. Returns when the last process that holds its pipes is gone.
+    pub async fn run(
         mut self,
         stage: &std::sync::Arc<StageRun>,
         mut child: Child,
@@ -211,6 +215,8 @@ impl StageSupervisor {
             pumps.spawn(pump(stage.clone(), ScriptStream::Stderr, pipe));
         }
         let mut kill_at: Option<Instant> = None;
+        // The client's time runs from the start, because it may never attach, and again from each
+        // moment at which the last one leaves.
         let mut was_attached = false;
         let mut gone_at = Some(Instant::now() + client_gone);
         let mut ended: Option<ExitedScript> = None;
@@ -229,6 +235,8 @@ impl StageSupervisor {
             }
             tokio::select! {
                 status = child.wait(), if ended.is_none() => {
+                    // `signal` sets this flag before it sends anything, so an end that was seen
+                    // without it is the script's own.
                     let by_itself = !stage.signalled.load(Ordering::Relaxed);
                     stage.by_itself.store(by_itself, Ordering::Relaxed);
                     ended = Some(ExitedScript::now(status, &stage.output));
@@ -243,7 +251,7 @@ impl StageSupervisor {
                     signal(Signal::SIGKILL);
                     kill_at = None;
                 }
-                // Only wakes: the loop looks again.
+                // This only wakes the loop, which looks again at its top.
                 _ = self.audience.changed() => {}
                 () = or_never(gone_at.map(sleep_until)) => {
                     gone_at = None;
@@ -255,6 +263,8 @@ impl StageSupervisor {
                 }
                 () = or_never(ended.as_ref().map(|ended| ended.look_again).map(sleep_until)) => {
                     if let Some(seen) = &mut ended
+                        // A background process of the script may hold the pipes for ever. The stage
+                        // must not wait for it.
                         && seen.is_complete(&stage.output)
                     {
                         stage.output.finish(seen.ending, OutputLeftover::Writers);
@@ -263,8 +273,9 @@ impl StageSupervisor {
                 }
             }
         }
-        // What the script left behind may write on into the void; an end that was asked for still
-        // reaches it, and is over when the group is gone.
+        // From here on nothing more is sent. Processes that the script left behind may still write,
+        // and their output is thrown away. An ordered end still reaches them; it is done when the
+        // group is gone.
         let mut patience: Option<Instant> = None;
         loop {
             let ending = kill_at.is_some() || patience.is_some_and(|until| Instant::now() < until);
@@ -291,7 +302,7 @@ impl StageSupervisor {
     }
 }
 
-/// A script whose process ended while something still holds its pipes.
+/// A script that has ended while another process still holds its pipes.
 struct ExitedScript {
     ending: ScriptExit,
     since: Instant,
@@ -309,7 +320,7 @@ impl ExitedScript {
         let quiet = output.end() == self.seen;
         self.seen = output.end();
         self.look_again = Instant::now() + QUIET;
-        // A full window means that the client is slow, not that the script said all.
+        // If the window is full, the client is slow. It does not mean that the script has said all.
         !output.is_full() && (quiet || self.since.elapsed() >= LINGER)
     }
 }
@@ -324,7 +335,7 @@ fn ending(status: std::io::Result<std::process::ExitStatus>) -> ScriptExit {
                 ScriptExit::Signal { number: byte(signal.unwrap_or(Signal::SIGKILL as i32)) }
             }
         },
-        // Only if someone else had reaped it, which `init` and `server` rule out.
+        // This happens only if another part of the program reaped the child, and none does.
         Err(_) => ScriptExit::Signal { number: byte(Signal::SIGKILL as i32) },
     }
 }
@@ -350,7 +361,7 @@ mod tests {
 
     struct RunningStage {
         stage: Arc<StageRun>,
-        life: tokio::task::JoinHandle<()>,
+        supervisor: tokio::task::JoinHandle<()>,
     }
 
     fn run(script: &str, client_gone: Duration) -> RunningStage {
@@ -364,13 +375,13 @@ mod tests {
             stdin: Stdio::null(),
         })
         .unwrap();
-        let (stage, life) = StageRun::new(RandomToken::from_bits([7; 16]));
+        let (stage, supervisor) = StageRun::new(RandomToken::from_bits([7; 16]));
         let stage = Arc::new(stage);
-        let life = tokio::spawn({
+        let supervisor = tokio::spawn({
             let stage = stage.clone();
-            async move { life.live(&stage, child, client_gone).await }
+            async move { supervisor.run(&stage, child, client_gone).await }
         });
-        RunningStage { stage, life }
+        RunningStage { stage, supervisor }
     }
 
     const LONG: Duration = Duration::from_secs(100);
@@ -390,7 +401,7 @@ mod tests {
         let OutputRead::Bytes(_, pid) = running.stage.output.read(0) else { panic!("no output") };
         let pid: i32 = String::from_utf8(pid).unwrap().trim().parse().unwrap();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).unwrap();
-        running.life.await.unwrap();
+        running.supervisor.await.unwrap();
     }
 
     #[tokio::test]
@@ -399,7 +410,7 @@ mod tests {
         running.stage.ended().await;
         let expected = OutputRead::Bytes(ScriptStream::Stdout, b"last words\n".to_vec());
         assert_eq!(running.stage.output.read(0), expected);
-        running.life.await.unwrap();
+        running.supervisor.await.unwrap();
     }
 
     #[tokio::test]
@@ -410,7 +421,7 @@ mod tests {
         running.stage.order(SignalRequest { signal: Signal::SIGTERM, grace });
         assert_eq!(running.stage.ended().await, ScriptExit::Signal { number: 9 });
         assert!(!running.stage.ended_by_itself());
-        running.life.await.unwrap();
+        running.supervisor.await.unwrap();
     }
 
     #[tokio::test]
@@ -425,7 +436,7 @@ mod tests {
         assert_eq!(running.stage.ended().await, ScriptExit::Code { code: 1 });
         assert!(running.stage.is_in_the_way());
         running.stage.out_of_the_way().await;
-        running.life.await.unwrap();
+        running.supervisor.await.unwrap();
         let OutputRead::Bytes(_, pid) = running.stage.output.read(0) else { panic!("no output") };
         let pid: i32 = String::from_utf8(pid).unwrap().trim().parse().unwrap();
         let alive = std::fs::read_to_string(format!("/proc/{pid}/stat"));
@@ -436,7 +447,7 @@ mod tests {
     async fn a_stage_whose_client_is_gone_is_ended() {
         let running = run("echo up; sleep 1000", Duration::from_millis(50));
         assert_eq!(running.stage.ended().await, ScriptExit::Signal { number: 15 });
-        running.life.await.unwrap();
+        running.supervisor.await.unwrap();
     }
 
     #[tokio::test]
@@ -445,7 +456,7 @@ mod tests {
         let attachment = running.stage.attach(1);
         assert_eq!(running.stage.ended().await, ScriptExit::Code { code: 4 });
         drop(attachment);
-        running.life.await.unwrap();
+        running.supervisor.await.unwrap();
     }
 
     #[tokio::test]
@@ -453,7 +464,7 @@ mod tests {
         let running = run("echo up; sleep 1000", Duration::from_millis(50));
         running.stage.ended().await;
         assert!(running.stage.attach(1).is_none());
-        running.life.await.unwrap();
+        running.supervisor.await.unwrap();
     }
 
     #[tokio::test]
@@ -461,7 +472,7 @@ mod tests {
         let running = run("echo out; exit 4", LONG);
         drop(running.stage.attach(1).unwrap());
         running.stage.ended().await;
-        running.life.await.unwrap();
+        running.supervisor.await.unwrap();
         let _back = running.stage.attach(2).unwrap();
         let said = OutputRead::Bytes(ScriptStream::Stdout, b"out\n".to_vec());
         assert_eq!(running.stage.output.read(0), said);

@@ -1,4 +1,7 @@
-//! What all connections of one task share: its lease, the stage that runs, and its coming end.
+//! What all connections of one task share: the lease, the stage that runs, and whether the task is
+//! about to end.
+//!
+//! It decides which script may start, and starts at most one at a time. It knows no connections.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -19,44 +22,43 @@ use crate::process::{ProcessSpec, start, start_joined};
 use crate::settings::LeaseDefaults;
 use crate::stage::{SignalRequest, StageRun};
 
-/// Beyond the grace, for a process that even KILL cannot end at once.
+/// Time in addition to the grace, for a process that even KILL does not end at once.
 const KILL_MARGIN: Duration = Duration::from_secs(3);
 
 /// One Fargate task, seen from inside.
 pub struct AgentTask {
     pub environment: ScriptEnvironment,
     pub lease: LeaseTracker,
-    /// No signal from outside reaches a script but through the agent: another init may pass one on
-    /// to every process.
+    /// Whether signals from outside reach a script only through the agent. Another process 1 may
+    /// forward a signal to every process.
     pub is_alone: bool,
     /// Set once, when the task is about to end.
     pub ending: watch::Sender<Option<AgentNotice>>,
     stages: Mutex<StageHistory>,
     conversations: AtomicU64,
     starting: tokio::sync::Mutex<()>,
-    lives: Mutex<JoinSet<()>>,
+    supervisors: Mutex<JoinSet<()>>,
 }
 
-/// Runs whose place a newer one took and that are remembered by their ids; far more than any job
-/// has stages.
+/// How many replaced runs are remembered by their ids. No job has nearly as many stages.
 const MAX_FORMER: usize = 64 * 1024;
 
-/// The stages of this task, as far as they are of use to anybody.
+/// The stages of this task that still matter.
 #[derive(Default)]
 struct StageHistory {
-    /// The one that was started last.
+    /// The stage that was started last.
     current: Option<Arc<StageRun>>,
     /// The number of the conversation that asked for it.
     asked: u64,
-    /// The ids of those before it.
+    /// The ids of the runs before it.
     former: BTreeSet<RandomToken>,
 }
 
-/// What is known here of one run.
+/// What the agent knows of one run.
 pub enum RunLookup {
     /// It was started last.
     Stage(Arc<StageRun>),
-    /// It was started, and then another one.
+    /// It was started, and then replaced by another one.
     Former,
     /// It has started nothing.
     Nothing,
@@ -76,7 +78,7 @@ impl AgentTask {
             stages: Mutex::default(),
             conversations: AtomicU64::new(0),
             starting: tokio::sync::Mutex::default(),
-            lives: Mutex::default(),
+            supervisors: Mutex::default(),
         }
     }
 
@@ -85,24 +87,26 @@ impl AgentTask {
         lock(&self.stages).current.clone()
     }
 
-    /// What this run has started here.
+    /// Looks up what this run has started here.
     pub fn find(&self, run_id: &RandomToken) -> RunLookup {
         let stages = lock(&self.stages);
         match &stages.current {
             Some(stage) if stage.run_id == *run_id => RunLookup::Stage(stage.clone()),
             _ if stages.former.contains(run_id) => RunLookup::Former,
-            // What was forgotten may have been this one, and nothing is ever started twice.
+            // This run may be one of those that were forgotten. No script may start twice, so do
+            // not start it.
             _ if stages.former.len() >= MAX_FORMER => RunLookup::Former,
             _ => RunLookup::Nothing,
         }
     }
 
-    /// A number for the conversation that asks for a run; later ones have higher numbers.
+    /// A new number for a conversation that asks for a run. Later conversations have higher
+    /// numbers.
     pub fn next_conversation(&self) -> u64 {
         self.conversations.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Ends what still runs, because `run_id` wants its place; returns at once.
+    /// Orders the end of what still runs, because `run_id` needs its place. Returns at once.
     pub fn make_way_for(&self, run_id: &RandomToken) {
         if let Some(former) = self.current()
             && former.run_id != *run_id
@@ -115,13 +119,16 @@ impl AgentTask {
         }
     }
 
-    /// Starts what `run` asks for in the conversation of this `number`, once the former stage has
-    /// ended, unless it was started before. A script whose last bytes come late, from a client that is
-    /// gone, does not take the place of one that was asked for since.
+    /// Starts what `run` asks for, once the former stage has ended. If this run was started before,
+    /// nothing starts. `number` is the number of the conversation that asks.
+    ///
+    /// If a client is gone and the last bytes of its script arrive late, the script does not
+    /// replace one that was asked for later.
     ///
     /// # Errors
     ///
-    /// [`AgentRefusal`]; then nothing was started.
+    /// Returns [`AgentRefusal`] if the program cannot be started, if the former stage does not end
+    /// in time, or if the task is about to end. Then nothing was started.
     pub async fn start(
         &self,
         run: &RunRequest,
@@ -129,7 +136,8 @@ impl AgentTask {
         stdin: Stdio,
     ) -> Result<RunLookup, AgentRefusal> {
         let within = self.lease.next_stage_grace() + KILL_MARGIN;
-        // The same script may be on its way twice, through a connection that was lost and a new one.
+        // The same script may arrive twice: through a connection that broke, and through a new one.
+        // Only one of them may start it.
         let _alone = timeout(within, self.starting.lock()).await.map_err(|_| AgentRefusal::Busy)?;
         match self.find(&run.run_id) {
             RunLookup::Nothing => {}
@@ -168,14 +176,14 @@ impl AgentTask {
     }
 
     fn adopt(&self, run: &RunRequest, number: u64, child: tokio::process::Child) -> Arc<StageRun> {
-        let (stage, life) = StageRun::new(run.run_id.clone());
+        let (stage, supervisor) = StageRun::new(run.run_id.clone());
         let stage = Arc::new(stage);
         let client_gone = self.lease.client_gone();
-        let mut lives = lock(&self.lives);
-        while lives.try_join_next().is_some() {}
-        lives.spawn({
+        let mut supervisors = lock(&self.supervisors);
+        while supervisors.try_join_next().is_some() {}
+        supervisors.spawn({
             let stage = stage.clone();
-            async move { life.live(&stage, child, client_gone).await }
+            async move { supervisor.run(&stage, child, client_gone).await }
         });
         let mut stages = lock(&self.stages);
         stages.asked = number;
@@ -188,8 +196,8 @@ impl AgentTask {
         stage
     }
 
-    /// Says why to whoever listens, gives what runs and is listened to `patience` to end by itself,
-    /// ends it within `grace`, and waits for it.
+    /// Tells all listeners `why`, gives the script `patience` to end by itself while somebody
+    /// listens, then ends it within `grace`, and waits for its end.
     pub async fn end(&self, why: AgentNotice, patience: Duration, grace: Duration) {
         self.ending.send_replace(Some(why));
         if let Some(stage) = self.current()
@@ -205,6 +213,6 @@ impl AgentTask {
                 let _ = timeout(grace + KILL_MARGIN, stage.ended()).await;
             }
         }
-        lock(&self.lives).abort_all();
+        lock(&self.supervisors).abort_all();
     }
 }

@@ -1,8 +1,10 @@
-//! Where a wish to end the task came from: a process of the task itself, or somebody outside.
+//! Who wants the task to end: a process of the task itself, or somebody outside.
 //!
-//! A job can end its own task, and then it is to blame; it cannot make its signal look like one of
-//! ECS's. Where another init stands before the agent, that one passes on what it is sent, and nobody
-//! can say who sent it: then it counts as sent from outside.
+//! A job that ends its own task is to blame for it, and it cannot send a signal that looks like one
+//! of ECS's. If another process 1 stands between, it forwards signals and nobody can say who sent
+//! them; then they count as sent from outside.
+//!
+//! It only finds the origin. `server` decides what follows.
 
 use std::io::{PipeWriter, Write};
 use std::os::fd::AsFd;
@@ -15,24 +17,25 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// `si_code` of a signal that `kill` has sent, for which the kernel itself fills the sender in.
-/// Source: `sigaction(2)` and `asm-generic/siginfo.h` of Linux.
+/// `si_code` of a signal that `kill` sent. The kernel itself writes the sender into it. Source:
+/// `sigaction(2)` and `asm-generic/siginfo.h` of Linux.
 const SI_USER: i32 = 0;
-/// The same of a signal of the kernel's own, such as a terminal's.
+/// `si_code` of a signal of the kernel's own, for example of a terminal.
 const SI_KERNEL: i32 = 0x80;
 
-/// Who wants the end of the task.
+/// Who wants the task to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskEndOrigin {
-    /// ECS, a person or whoever else is no process of the task.
+    /// ECS, a person, or anyone else that is not a process of the task.
     Outside,
     /// A process of the task.
     Inside,
 }
 
 impl TaskEndOrigin {
-    /// Of a signal to process 1. The kernel names a sender outside of the PID namespace 0. Whoever
-    /// queues a signal by `sigqueue` fills the sender in by himself, so nothing else is believed.
+    /// The origin of a signal to process 1. For a sender outside the PID namespace the kernel
+    /// writes process id 0. With `sigqueue` the sender writes the id itself, so such a signal is
+    /// not believed.
     pub fn of(signal: &signalfd_siginfo) -> Self {
         match (signal.ssi_code, signal.ssi_pid) {
             (SI_USER, 0) | (SI_KERNEL, _) => Self::Outside,
@@ -52,7 +55,7 @@ impl TaskEndOrigin {
     }
 }
 
-/// Process 1's way to tell its server; each origin is told once, so that it never blocks.
+/// Used by process 1 to tell its server. Each origin is told once, so that a write never blocks.
 pub struct TaskEndSender {
     pipe: PipeWriter,
     told: Vec<TaskEndOrigin>,
@@ -63,37 +66,38 @@ impl TaskEndSender {
         Self { pipe, told: Vec::new() }
     }
 
-    /// True if processes of the task have wanted the end, and nobody outside.
+    /// Whether processes of the task asked for the end, and nobody outside did.
     pub fn told_from_inside_only(&self) -> bool {
         self.told == [TaskEndOrigin::Inside]
     }
 
-    /// Tells the server that its end is wanted.
+    /// Tells the server that somebody wants the task to end.
     pub fn tell(&mut self, origin: TaskEndOrigin) {
         if !self.told.contains(&origin) {
             self.told.push(origin);
-            // A server that has just ended hears nothing, and needs nothing.
+            // A server that has just ended does not need to hear it.
             let _ = self.pipe.write_all(&[origin.byte()]);
         }
     }
 }
 
-/// The server's ear for wishes to end the task.
+/// Used by the server to hear that somebody wants the task to end.
 pub struct TaskEndReceiver {
     terminate: Signal,
     interrupt: Signal,
-    /// From our own process 1, which passes no such signal on.
+    /// The pipe from our own process 1, which does not forward such signals.
     init: Option<pipe::Receiver>,
     has_init: bool,
 }
 
 impl TaskEndReceiver {
-    /// From here on SIGTERM and SIGINT do not end this process. Our own process 1 speaks through
+    /// From now on, SIGTERM and SIGINT do not end this process. Our own process 1 writes to
     /// standard input.
     ///
     /// # Errors
     ///
-    /// The operating system's.
+    /// Returns the error of the operating system if a handler cannot be set or standard input
+    /// cannot be used.
     pub fn new(has_init: bool) -> std::io::Result<Self> {
         let init = match has_init {
             true => {
@@ -110,7 +114,7 @@ impl TaskEndReceiver {
         })
     }
 
-    /// The next wish.
+    /// Waits until somebody wants the task to end, and returns who.
     pub async fn next(&mut self) -> TaskEndOrigin {
         loop {
             let told = or_never(self.init.as_mut().map(|pipe| pipe.read_u8()));
@@ -125,13 +129,16 @@ impl TaskEndReceiver {
         }
     }
 
-    /// Under our own process 1 only a process of the task sends a signal to this one. Process 1 is told,
-    /// before any client is: it speaks for this server if that is killed in the middle of its end.
+    /// The origin of a signal to this process. Under our own process 1, only a process of the task
+    /// sends signals to this one.
+    ///
+    /// Process 1 is told before any client: if this server is killed while it ends, process 1
+    /// speaks for it.
     fn of_signal(&self) -> TaskEndOrigin {
         if !self.has_init {
             return TaskEndOrigin::Outside;
         }
-        // It lives as long as this process: its end is that of the PID namespace.
+        // The parent lives as long as this process: if it ends, the whole PID namespace ends.
         let _ = kill(Pid::parent(), nix::sys::signal::SIGTERM);
         TaskEndOrigin::Inside
     }
@@ -141,7 +148,7 @@ impl TaskEndReceiver {
 mod tests {
     use super::*;
 
-    /// What `signalfd` tells of a signal, by its `si_code` and sender.
+    /// The origin that `signalfd` shows for a signal with this `si_code` and sender.
     fn sent(code: i32, sender: u32) -> TaskEndOrigin {
         use nix::sys::signal::{SigSet, Signal, raise};
         use nix::sys::signalfd::SignalFd;
@@ -169,12 +176,12 @@ mod tests {
     fn each_origin_is_told_once_however_often_it_is_heard() {
         use std::io::Read;
         let (mut reader, writer) = std::io::pipe().unwrap();
-        let mut teller = TaskEndSender::new(writer);
+        let mut sender = TaskEndSender::new(writer);
         for _ in 0..100_000 {
-            teller.tell(TaskEndOrigin::Inside);
-            teller.tell(TaskEndOrigin::Outside);
+            sender.tell(TaskEndOrigin::Inside);
+            sender.tell(TaskEndOrigin::Outside);
         }
-        drop(teller);
+        drop(sender);
         let mut told = Vec::new();
         reader.read_to_end(&mut told).unwrap();
         assert_eq!(told, b"io");

@@ -1,8 +1,8 @@
-//! One account in one Region: what every client of an AWS service is made from.
+//! One AWS account in one Region. Every client of an AWS service is made from it.
 //!
-//! It reads the SDK's usual environment and files. Time-outs are always set, and nothing is tried
-//! again here: one policy is in charge, and it is the caller's. Credentials are there before a request
-//! is made, so what their sources do wrong is never taken for a service's fault.
+//! It reads the usual environment and files of the SDK, and always sets time-outs. It retries
+//! nothing: the caller has the one retry policy. It gets credentials before a request is made, so a
+//! failure of their source is never reported as a failure of the service.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::profiles::AwsProfiles;
 use crate::role::RoleProvider;
 use crate::source::{HostCredentials, is_environment};
 
-/// See the module.
+/// One AWS account in one Region, as this host reaches it.
 #[derive(Clone, Debug)]
 pub struct AwsAccount {
     pub(crate) config: SdkConfig,
@@ -34,18 +34,19 @@ pub struct AwsAccount {
     pub(crate) attempt: Duration,
     endpoints: NamedEndpoints,
     connect: Duration,
-    /// The host's own credentials, then those of the role.
+    /// The cached credentials of the host, then those of the role.
     kept: Vec<CredentialCache>,
 }
 
 impl AwsAccount {
-    /// Opens the profile's account in `region`, or in the Region of the environment. No call is
-    /// made, but the Region may be asked for.
+    /// Opens the profile's account in `region`, or in the Region of the environment. It makes no
+    /// call, except that it may ask the instance for the Region.
     ///
     /// # Errors
     ///
-    /// [`FailureCause::RegionMissing`], [`FailureCause::RegionUnusable`], [`FailureCause::AwsProfile`] or [`FailureCause::EndpointUnusable`], or what is wrong
-    /// with the CA bundle or the proxies.
+    /// Returns [`FailureCause::RegionMissing`], [`FailureCause::RegionUnusable`],
+    /// [`FailureCause::AwsProfile`] or [`FailureCause::EndpointUnusable`] if that setting is
+    /// missing or wrong, or the cause of a CA bundle or a proxy that cannot be used.
     pub async fn open(region: Option<String>, profile: &JobProfile) -> Result<Self, CauseReport> {
         let timeouts = &profile.timeouts;
         let http = AwsHttpClient::new(&profile.account())?;
@@ -61,14 +62,14 @@ impl AwsAccount {
             .profile_files(profiles.files())
             .profile_name(profiles.selected_for_sdk())
             .no_credentials()
-            // They are kept by us, until a service refuses them.
+            // Our own cache keeps credentials until a service refuses them.
             .identity_cache(IdentityCache::no_cache())
             .retry_config(RetryConfig::disabled());
         if let Some(region) = region {
             loader = loader.region(aws_config::Region::new(region));
         }
         let config = loader.load().await;
-        // The SDK itself takes an empty setting for an endpoint, and panics with it.
+        // The SDK takes an empty setting for an endpoint, and panics on it.
         let mut config = config.to_builder().service_config(endpoints.clone());
         config.set_endpoint_url(None);
         let config = config.build();
@@ -90,7 +91,7 @@ impl AwsAccount {
             connect: timeouts.aws_connect,
             kept: Vec::new(),
         };
-        // Its keys are masked from here on, also where they only sign for a role.
+        // From here on the host's keys are masked, even if they are only used to assume a role.
         account.take_credentials_from(SharedCredentialsProvider::new(HostCredentials {
             http: account.http.clone(),
             region: account.region.clone(),
@@ -98,7 +99,8 @@ impl AwsAccount {
             limit: timeouts.aws_call,
         }));
         if let Some(role) = &profile.account().role {
-            // Within the time of the call that waits for it, so that STS is named and not ECS.
+            // Less time than the call that waits for it has, so that the error names STS and not
+            // ECS.
             let limits = limits(timeouts, timeouts.aws_attempt.mul_f64(0.8));
             let base = account.config.to_builder().timeout_config(limits).build();
             let provider = RoleProvider::new(role, account.endpoint("sts"), &base).await;
@@ -114,7 +116,7 @@ impl AwsAccount {
         self.config = self.config.to_builder().credentials_provider(kept).build();
     }
 
-    /// What a client of a service is made from.
+    /// The settings from which a client of a service is made.
     #[must_use]
     pub fn config(&self) -> &SdkConfig {
         &self.config
@@ -126,14 +128,15 @@ impl AwsAccount {
         &self.region
     }
 
-    /// Where calls to `service` (`ecs`, `ec2`, `sts`, `logs`) go: where this host's settings say, else AWS's
-    /// own endpoint for this Region's partition.
+    /// The endpoint of `service` (`ecs`, `ec2`, `sts`, `logs`): the one in this host's settings,
+    /// else AWS's own in this Region.
     #[must_use]
     pub fn endpoint(&self, service: &str) -> String {
         self.endpoint_in(&self.region, service)
     }
 
-    /// The same in another Region; what this host names is for every Region.
+    /// The endpoint in another Region. An endpoint in this host's settings is used for every
+    /// Region.
     pub(crate) fn endpoint_in(&self, region: &str, service: &str) -> String {
         self.endpoints.of(service).unwrap_or_else(|| {
             let is = |choice: Option<bool>| choice.unwrap_or(false);
@@ -142,15 +145,15 @@ impl AwsAccount {
         })
     }
 
-    /// The credentials of the next call, from their source where none are kept, in its own time and
-    /// not in that of the call.
+    /// The credentials for the next call. If none are cached, their source is asked, which has a
+    /// time limit of its own.
     ///
     /// # Errors
     ///
-    /// [`CallError`]; nothing was then sent to the service.
+    /// Returns [`CallError`] if the source gives none. Then nothing was sent to the service.
     pub async fn ready(&self) -> Result<Credentials, CallError> {
         match self.credentials().await {
-            // STS refused those of the host, for which their source may have others.
+            // STS refused the host's credentials. Their source may have newer ones.
             Err(error) if error.is_of_credentials() && !is_environment() => {
                 self.forget().await;
                 self.credentials().await.map_err(CallError::passing_if_expired)
@@ -159,7 +162,8 @@ impl AwsAccount {
         }
     }
 
-    /// Asks the sources anew, because a service refused `used`; true if something else came of it.
+    /// Asks the sources again, because a service refused `used`. Returns whether they gave other
+    /// credentials.
     ///
     /// # Errors
     ///
@@ -177,13 +181,14 @@ impl AwsAccount {
         Ok(of(&now) != of(used))
     }
 
-    /// A refusal of the service, which passes where credentials have ended and others may come.
+    /// Marks a refusal of the service as temporary, if the credentials have expired and new ones
+    /// may come.
     pub(crate) fn judged(&self, error: CallError) -> CallError {
         if self.may_have_others() { error.passing_if_expired() } else { error }
     }
 
     fn may_have_others(&self) -> bool {
-        // A role is assumed anew, whatever it is assumed with.
+        // A role can be assumed again, whatever credentials the host has.
         self.kept.len() > 1 || !is_environment()
     }
 
@@ -208,7 +213,7 @@ impl AwsAccount {
     }
 }
 
-/// True if a Region may have this name, which becomes part of a host's.
+/// Whether a Region may have this name. It becomes part of a host name.
 fn is_region(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     (1..=63).contains(&name.len()) && name.bytes().all(allowed)

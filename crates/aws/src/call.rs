@@ -1,4 +1,7 @@
-//! A call to AWS that did not succeed, in one shape for every operation of every service.
+//! A call to AWS that failed, in one type for all operations of all services.
+//!
+//! It says what is known: whether the request was sent, and whether it may have had an effect.
+//! Which cause a person is shown is decided elsewhere.
 
 use std::error::Error;
 use std::fmt;
@@ -16,99 +19,100 @@ use crate::http::{ProxyError, ResponseReadError};
 use crate::role::RoleCredentialsError;
 use crate::source::NoCredentials;
 
-/// Longest text of an error that is kept, in characters.
+/// Longest error text that is kept, in characters.
 const LONGEST_TEXT: usize = 400;
 
-/// What kept a call from its result.
+/// Why a call has no result.
 #[derive(Clone, Debug)]
 pub enum CallError {
     /// The service answered with an exception.
     Answered {
-        /// Name of the exception, such as `ClientException`.
+        /// The name of the exception, for example `ClientException`.
         code: String,
-        /// The service's words.
+        /// The message of the service.
         message: String,
-        /// HTTP status.
+        /// The HTTP status.
         status: u16,
-        /// AWS's id of the request, for its support.
+        /// AWS's id of the request, for AWS Support.
         request_id: Option<String>,
     },
     /// No connection was made, so nothing was sent.
     NotReached {
-        /// What went wrong, with its causes.
+        /// The error with its causes.
         text: String,
     },
-    /// No answer arrived, so it is not known whether the request took effect.
+    /// No answer came, so nobody knows whether the request had an effect.
     NoAnswer {
-        /// What went wrong, with its causes.
+        /// The error with its causes.
         text: String,
     },
-    /// An answer arrived that could not be read, so it is not known what took effect.
+    /// The answer cannot be read, so nobody knows whether the request had an effect.
     Unreadable {
-        /// What is wrong with it.
+        /// What is wrong with the answer.
         text: String,
     },
-    /// Nothing was sent: the request could not be made.
+    /// The request could not be made, so nothing was sent.
     NotSent {
         /// What is wrong.
         text: String,
     },
-    /// Nothing was sent: there are no credentials.
+    /// There are no credentials, so nothing was sent.
     Credentials {
-        /// Why, in the words of the catalogue.
+        /// The cause.
         why: Box<CauseReport>,
-        /// True if they may be there a moment later: their source did not answer, for example.
+        /// Whether credentials may come a moment later, for example because their source did not
+        /// answer.
         passing: bool,
     },
-    /// The service says that credentials have ended, and their source gave no others yet. It may do so
-    /// a moment later.
+    /// The service says that the credentials have expired, and their source has not given others
+    /// yet. It may do so a moment later.
     Expired {
-        /// The service's words.
+        /// The answer of the service.
         error: Box<CallError>,
     },
-    /// Nothing was sent: the endpoint that the environment names is no URL.
+    /// The endpoint in the settings is not a URL, so nothing was sent.
     Endpoint {
         /// What is wrong with it.
         text: String,
     },
-    /// Nothing was sent: the proxy of the environment gave no way.
+    /// The proxy in the settings did not connect, so nothing was sent.
     Proxy {
-        /// Its URL without its login.
+        /// The proxy's URL without its login.
         proxy: String,
-        /// It asks for a login that it was not given.
+        /// Whether the proxy asks for a login that it did not get.
         asks_for_login: bool,
         /// What went wrong.
         text: String,
     },
-    /// Nothing was sent: the certificate of whoever answered is not trusted here.
+    /// The certificate of the server is not trusted, so nothing was sent.
     Untrusted {
         /// What is wrong with it.
         text: String,
     },
-    /// ECS was not the one: another service did not answer a question that was needed.
+    /// Another service than ECS failed, whose answer the call needed.
     Elsewhere {
-        /// For people, for example `EC2`.
+        /// The service's name for people, for example `EC2`.
         service: &'static str,
-        /// Where it was asked.
+        /// The endpoint that was called.
         endpoint: String,
         /// The right that the question needs.
         right: &'static str,
-        /// What came of it.
+        /// The error.
         error: Box<CallError>,
     },
-    /// Nothing was sent: STS did not give the role.
+    /// STS did not give the role, so nothing was sent.
     Role {
-        /// Its ARN.
+        /// The role's ARN.
         role: String,
-        /// Where STS was asked.
+        /// The endpoint of STS.
         endpoint: String,
-        /// What came of it.
+        /// The error.
         error: Box<CallError>,
     },
 }
 
 impl CallError {
-    /// Sorts what the SDK gives.
+    /// Makes one from an error of the SDK.
     pub fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
         E: Error + ProvideErrorMetadata + RequestId + 'static,
@@ -128,7 +132,7 @@ impl CallError {
             SdkError::DispatchFailure(failure) if failure.is_user() => {
                 Self::NotSent { text: text() }
             }
-            // The SDK gives these no type.
+            // The SDK has no type for these errors.
             SdkError::DispatchFailure(_) if text().contains("failed to apply endpoint") => {
                 Self::Endpoint { text: text() }
             }
@@ -142,20 +146,20 @@ impl CallError {
         }
     }
 
-    /// Sorts what a connection gives.
+    /// Makes one from an error of a connection.
     pub(crate) fn of_connector(error: &ConnectorError) -> Self {
         let text = mask::within(&error_chain(error), LONGEST_TEXT);
         Self::known(error).unwrap_or(Self::NoAnswer { text })
     }
 
-    /// Sorts what a source of credentials gives.
+    /// Makes one from an error of a source of credentials.
     pub(crate) fn of_credentials(error: &CredentialsError) -> Self {
         Self::known(error).unwrap_or_else(|| Self::NotSent {
             text: mask::within(&error_chain(error), LONGEST_TEXT),
         })
     }
 
-    /// What went wrong, where one of our own types or a library's says it.
+    /// Looks for an error of our own, or of a library that we know, among the causes.
     fn known(error: &(dyn Error + 'static)) -> Option<Self> {
         if let Some(RoleCredentialsError { role, endpoint, error }) = find(error) {
             let (role, endpoint) = (role.clone(), endpoint.clone());
@@ -182,7 +186,7 @@ impl CallError {
         })
     }
 
-    /// True if the service says that the caller lacks this right.
+    /// Whether the service says that the caller lacks this right.
     #[must_use]
     pub fn denies(&self, right: &str) -> bool {
         if let Self::Elsewhere { error, .. } = self {
@@ -197,7 +201,7 @@ impl CallError {
         denied.contains(&code.as_str()) && message.match_indices(right).any(|(at, _)| named(at))
     }
 
-    /// True if the same request may succeed when it is sent again.
+    /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -214,14 +218,14 @@ impl CallError {
         }
     }
 
-    /// True if the service says that this host's clock differs from its own.
+    /// Whether the service says that this host's clock differs from its own.
     #[must_use]
     pub fn is_of_clock(&self) -> bool {
         let Self::Answered { code, message, .. } = self else { return false };
         is_of_clock(code, message)
     }
 
-    /// True if the service does not take the credentials, for which their source may have others.
+    /// Whether the service refuses the credentials. Their source may have others.
     #[must_use]
     pub fn is_of_credentials(&self) -> bool {
         match self {
@@ -231,8 +235,7 @@ impl CallError {
         }
     }
 
-    /// The same error, which passes once other credentials are there, if the service says that these
-    /// ones have ended.
+    /// The same error as [`Self::Expired`], if the service says that the credentials have expired.
     #[must_use]
     pub(crate) fn passing_if_expired(self) -> Self {
         match self {
@@ -246,7 +249,7 @@ impl CallError {
         }
     }
 
-    /// True if only other credentials help, which may be there a moment later.
+    /// Whether only other credentials help, which may come a moment later.
     #[must_use]
     pub fn is_expired(&self) -> bool {
         match self {
@@ -256,7 +259,7 @@ impl CallError {
         }
     }
 
-    /// True if there are no credentials, so that nothing was sent to anybody but their source.
+    /// Whether there are no credentials. Then only their source was called.
     #[must_use]
     pub fn is_without_credentials(&self) -> bool {
         match self {
@@ -268,13 +271,13 @@ impl CallError {
         }
     }
 
-    /// True if the service says that it is asked too fast.
+    /// Whether the service says that the caller asks too fast.
     #[must_use]
     pub fn is_throttled(&self) -> bool {
         matches!(self, Self::Answered { code, .. } if is_throttling(code))
     }
 
-    /// True if the request may have taken effect all the same.
+    /// Whether the request may have had an effect in spite of the error.
     #[must_use]
     pub fn leaves_doubt(&self) -> bool {
         match self {
@@ -292,7 +295,7 @@ impl CallError {
         }
     }
 
-    /// AWS's id of the request, where it gave one.
+    /// AWS's id of the request, if AWS gave one.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         match self {
@@ -305,20 +308,20 @@ impl CallError {
     }
 }
 
-/// Exceptions that a signature gets whose time is not the service's, and others.
+/// Exceptions that services give for a signature with a wrong time, and for other reasons.
 pub const OF_SIGNATURES: [&str; 3] =
     ["InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired"];
 
-/// True for an exception that a signature gets whose time is not the service's.
+/// Whether this exception means that the time of the signature is wrong.
 pub fn is_of_clock(code: &str, message: &str) -> bool {
     OF_SIGNATURES.contains(&code)
         && ["expired", "not yet current"].iter().any(|words| message.contains(words))
 }
 
-/// Exceptions that credentials get which have ended.
+/// Exceptions for credentials that have expired.
 const EXPIRED: [&str; 2] = ["ExpiredTokenException", "ExpiredToken"];
 
-/// Exceptions that credentials get which are not, or no longer, those of anybody.
+/// Exceptions for credentials that nobody has, or no longer has.
 ///
 /// Source: the common errors of the API references of ECS, STS, EC2 and CloudWatch Logs.
 pub const OF_CREDENTIALS: [&str; 8] = [
@@ -332,7 +335,7 @@ pub const OF_CREDENTIALS: [&str; 8] = [
     "RequestExpired",
 ];
 
-/// True for an exception that says that other credentials may help.
+/// Whether this exception says that other credentials may help.
 fn is_of_credentials(code: &str, message: &str) -> bool {
     OF_CREDENTIALS.contains(&code) && !is_of_clock(code, message)
 }
@@ -375,8 +378,8 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
-/// The error and everything that caused it, outermost first. A cause that an I/O error wraps is not
-/// skipped, as its own `source` would.
+/// The error and all its causes, outermost first. The cause inside an I/O error is included, which
+/// its `source` would skip.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| match error.downcast_ref::<std::io::Error>() {
         Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
@@ -389,15 +392,15 @@ pub(crate) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// True if no connection was made. Whatever is sent is sent over one.
+/// Whether no connection was made. Nothing is sent without one.
 pub(crate) fn was_not_connected(error: &(dyn Error + 'static)) -> bool {
     find::<hyper_util::client::legacy::Error>(error)
         .is_some_and(hyper_util::client::legacy::Error::is_connect)
-        // The HTTP client has no public type for this one.
+        // The HTTP client has no public type for this error.
         || error_chain(error).contains("connect timeout")
 }
 
-/// Why the certificate of whoever answered is refused, if it is.
+/// Why the server's certificate is not trusted, if that is the cause.
 pub(crate) fn untrusted(error: &(dyn Error + 'static)) -> Option<String> {
     match find::<rustls::Error>(error)? {
         refusal @ rustls::Error::InvalidCertificate(_) => Some(refusal.to_string()),

@@ -1,9 +1,11 @@
-//! Credentials that all clients of a process share: their source is asked once, again shortly before
-//! they end, and again when a service refuses them. The SDK keeps them per client and until they end,
-//! and the instance's metadata has a rate limit.
+//! Caches credentials for all clients of a process.
 //!
-//! A source that gave credentials once and gives none now may give them a moment later: whoever renews
-//! a file in place empties it first.
+//! It asks their source once, again shortly before they expire, and again if a service refuses
+//! them. The SDK would keep them per client and until they expire, but the instance's metadata has
+//! a rate limit.
+//!
+//! If a source gave credentials before and gives none now, it may give some a moment later: a
+//! program that renews a file in place first empties it.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,10 +21,10 @@ use crate::call::CallError;
 use crate::source::as_passing;
 use fargate_mask as mask;
 
-/// Credentials that end sooner are replaced.
+/// Credentials that expire sooner than this are replaced.
 const SPARE: Duration = Duration::from_secs(120);
 
-/// See the module. Clones share what is kept.
+/// The cached credentials of one source. Clones share them.
 #[derive(Clone, Debug)]
 pub struct CredentialCache {
     source: SharedCredentialsProvider,
@@ -31,19 +33,19 @@ pub struct CredentialCache {
 
 #[derive(Debug, Default)]
 struct CredentialCacheState {
-    /// What the source gave last, until a service refuses it.
+    /// What the source gave last, unless a service refused it.
     credentials: Option<Credentials>,
-    /// True once the source gave any.
+    /// Whether the source ever gave any.
     has_given: bool,
 }
 
 impl CredentialCache {
-    /// Keeps what `source` gives.
+    /// Makes a cache for `source`.
     pub fn new(source: SharedCredentialsProvider) -> Self {
         Self { source, state: Arc::default() }
     }
 
-    /// Asks the source with the next use, because a service refused what is kept.
+    /// Forgets the credentials, because a service refused them. The next use asks the source.
     pub async fn forget(&self) {
         self.state.lock().await.credentials = None;
     }
@@ -68,7 +70,7 @@ impl CredentialCache {
                 };
                 Ok(credentials)
             }
-            // What is kept may be good for a moment yet; the next call asks again.
+            // The cached credentials may still work for a moment. The next call asks again.
             Err(error) if state.has_given => {
                 let words = CallError::of_credentials(&error);
                 emit(JobEvent::CredentialsNotRenewed { message: words.to_string() });
@@ -98,7 +100,7 @@ mod tests {
     use super::*;
     use crate::source::NoCredentials;
 
-    /// Gives credentials that last so long, as often as it may, and counts.
+    /// A source for tests. It gives credentials with this lifetime as often as it may, and counts.
     #[derive(Debug)]
     struct CountingCredentialSource {
         lifetime: Duration,

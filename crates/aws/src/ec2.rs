@@ -1,7 +1,7 @@
-//! The one question for EC2: which public address a network interface has. EC2 speaks its query
-//! protocol: a signed form goes out, XML comes back.
+//! The one call to EC2: the public address of a network interface.
 //!
-//! It asks once; whoever needs the answer asks again.
+//! EC2 uses its query protocol: a signed form in the request, XML in the answer. The call is made
+//! once; the caller repeats it if needed.
 //!
 //! Source: Amazon EC2 API Reference, version 2016-11-15, `DescribeNetworkInterfaces` and "Error
 //! codes".
@@ -15,19 +15,19 @@ use crate::call::CallError;
 use crate::signed_request::{RawResponse, UnsignedRequest};
 use fargate_mask as mask;
 
-/// The right that the question needs.
+/// The right that the call needs.
 const RIGHT: &str = "ec2:DescribeNetworkInterfaces";
 /// Longest answer that is read. One interface takes 4 KiB.
 const LONGEST: usize = 1024 * 1024;
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
 impl AwsAccount {
-    /// The public address that is associated with a network interface; `None` while EC2 reports
-    /// none, or does not know the interface yet.
+    /// The public address of a network interface. `None` if EC2 reports none, or does not know the
+    /// interface yet.
     ///
     /// # Errors
     ///
-    /// [`CallError`].
+    /// Returns [`CallError`] if EC2 refuses the call, or if no usable answer comes.
     pub async fn public_address(&self, interface: &str) -> Result<Option<IpAddr>, CallError> {
         let answer = self.describe_interface(interface).await;
         match answer {

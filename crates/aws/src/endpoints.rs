@@ -1,10 +1,11 @@
-//! Where calls to a service go, as the environment and the AWS profile of this host say, and which of
-//! the two it is. An empty variable is none. It knows no endpoint of AWS's own.
+//! The endpoints that the environment and the AWS profile of this host name for services, and which
+//! setting names each one.
 //!
-//! The SDK asks here as well: it would take an empty setting for an endpoint.
+//! An empty variable counts as none. AWS's own endpoints are not known here. The SDK gets its
+//! endpoints from here as well, because it would take an empty setting for an endpoint.
 //!
-//! Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints", with the names and their
-//! order.
+//! Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints", for the names and
+//! their order.
 
 use std::collections::BTreeMap;
 
@@ -15,28 +16,28 @@ use http::Uri;
 
 use crate::profiles::{AwsProfiles, ProfileSetting};
 
-/// The services that are asked by us, each with its name in a setting.
+/// The services that we call, each with its name in a setting.
 const SERVICES: [(&str, &str); 4] =
     [("ecs", "ecs"), ("sts", "sts"), ("ec2", "ec2"), ("logs", "cloudwatch_logs")];
-/// Those that the SDK asks for credentials, whose settings it reads itself.
+/// The services that the SDK asks for credentials. It reads their settings itself.
 const OF_CREDENTIALS: [&str; 3] = ["sts", "sso", "sso_oidc"];
 const VARIABLE: &str = "AWS_ENDPOINT_URL";
 const SETTING: &str = "endpoint_url";
 
-/// The endpoints that this host's settings name.
+/// All endpoints that this host's settings name.
 #[derive(Clone, Debug, Default)]
 pub struct NamedEndpoints {
     named: BTreeMap<&'static str, NamedEndpoint>,
 }
 
-/// One of them.
+/// One endpoint.
 #[derive(Clone, Debug)]
 struct NamedEndpoint {
     value: String,
     place: EndpointSource,
 }
 
-/// Which setting names it.
+/// The setting that names it.
 #[derive(Clone, Debug)]
 enum EndpointSource {
     Variable(String),
@@ -44,7 +45,7 @@ enum EndpointSource {
 }
 
 impl NamedEndpoints {
-    /// Of this process's environment, and of the profile that is used.
+    /// Reads the environment of this process and the AWS profile in use.
     pub fn read(profiles: &AwsProfiles) -> Self {
         Self::of_all(|name| std::env::var(name).ok(), profiles)
     }
@@ -77,16 +78,17 @@ impl NamedEndpoints {
         Self { named: named.collect() }
     }
 
-    /// The one of a service (`ecs`, `ec2`, `sts`, `logs`), if a setting names it.
+    /// The endpoint of a service (`ecs`, `ec2`, `sts`, `logs`), if a setting names one.
     pub fn of(&self, service: &str) -> Option<String> {
         self.named.get(service).map(|named| named.value.clone())
     }
 
-    /// Refuses an endpoint that can never be reached.
+    /// Refuses an endpoint that cannot work.
     ///
     /// # Errors
     ///
-    /// [`FailureCause::EndpointUnusable`], with the setting and its value.
+    /// Returns [`FailureCause::EndpointUnusable`] with the setting and its value if a value is not
+    /// a URL.
     pub fn check(&self) -> Result<(), CauseReport> {
         SERVICES.into_iter().filter_map(|(service, _)| self.named.get(service)).try_for_each(check)
     }
@@ -98,12 +100,12 @@ impl LoadServiceConfig for NamedEndpoints {
     }
 }
 
-/// Refuses an empty setting that the SDK will read when it asks STS or SSO for credentials, because it
-/// panics with one.
+/// Refuses an empty setting that the SDK reads when it asks STS or SSO for credentials, because it
+/// panics on it.
 ///
 /// # Errors
 ///
-/// [`FailureCause::EndpointUnusable`], with the setting.
+/// Returns [`FailureCause::EndpointUnusable`] with the setting if it is empty.
 pub fn check_of_credentials(profiles: &AwsProfiles) -> Result<(), CauseReport> {
     for name in OF_CREDENTIALS {
         let variables = [format!("{VARIABLE}_{}", name.to_ascii_uppercase()), VARIABLE.to_owned()];
@@ -128,7 +130,7 @@ pub fn check_of_credentials(profiles: &AwsProfiles) -> Result<(), CauseReport> {
 
 fn check(named: &NamedEndpoint) -> Result<(), CauseReport> {
     let Some(rule) = broken_rule(&named.value) else { return Ok(()) };
-    // Whatever may be a login is not shown.
+    // The part before `@` may be a login, so it is not shown.
     let shown = named.value.rsplit('@').next().unwrap_or_default();
     let why = CauseReport::new(FailureCause::EndpointUnusable);
     let (why, of) = match &named.place {
@@ -146,7 +148,7 @@ fn check(named: &NamedEndpoint) -> Result<(), CauseReport> {
     Err(why.because(escape(&text)))
 }
 
-/// What keeps a URL from being an endpoint.
+/// The rule that a URL breaks, so that it is not an endpoint.
 fn broken_rule(endpoint: &str) -> Option<&'static str> {
     if crate::signed_request::host(endpoint).is_none() {
         return Some("an endpoint is http:// or https:// with a host");
@@ -180,8 +182,8 @@ mod tests {
                 NamedEndpoints::of_all(variable, &AwsProfiles::default()).check().unwrap_err();
             format!("{}: {}", why.headline(), why.evidence[0])
         };
-        insta::assert_snapshot!(said("foo"), @r#"AWS_ENDPOINT_URL_ECS names no endpoint: It is "foo", and an endpoint is http:// or https:// with a host."#);
-        insta::assert_snapshot!(said("https://:443"), @r#"AWS_ENDPOINT_URL_ECS names no endpoint: It is "https://:443", and a host is missing."#);
-        insta::assert_snapshot!(said("http://canary:canary@host"), @r#"AWS_ENDPOINT_URL_ECS names no endpoint: It is for "host", and an endpoint has no login."#);
+        insta::assert_snapshot!(said("foo"), @r#"AWS_ENDPOINT_URL_ECS is not the URL of an endpoint: It is "foo", and an endpoint is http:// or https:// with a host."#);
+        insta::assert_snapshot!(said("https://:443"), @r#"AWS_ENDPOINT_URL_ECS is not the URL of an endpoint: It is "https://:443", and a host is missing."#);
+        insta::assert_snapshot!(said("http://canary:canary@host"), @r#"AWS_ENDPOINT_URL_ECS is not the URL of an endpoint: It is for "host", and an endpoint has no login."#);
     }
 }

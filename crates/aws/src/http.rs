@@ -1,9 +1,9 @@
-//! The HTTP client of every call to AWS and of every source of credentials: one pool per way, each
-//! way chosen by where a request goes.
+//! The HTTP client of all calls to AWS and of all sources of credentials. There is one pool of
+//! connections per way, and the destination of a request decides its way.
 //!
-//! It makes connections as late as it can: a connection in the clear never reads certificates. It
-//! reads each answer to its end, up to [`LONGEST_ANSWER`], so whoever answers cannot fill the memory
-//! of this process.
+//! It sets connections up as late as it can, and without TLS it reads no certificates. It reads
+//! each answer completely, up to [`LONGEST_ANSWER`], so a server cannot fill the memory of this
+//! process. It retries nothing.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,14 +27,14 @@ use http::Uri;
 use crate::proxy::{ProxySettings, ProxyUrl};
 use crate::trust;
 
-/// What a proxy answers to a request without, or with a wrong, login.
+/// The status of a proxy that asks for a login, or refuses the one it got.
 const LOGIN_REQUIRED: u16 = 407;
 
-/// Longest answer that is read, in bytes. The longest that AWS gives is 1 MB of log events, in which
-/// JSON may make six bytes of one.
+/// Longest answer that is read, in bytes. The longest of AWS is 1 MB of log events, and JSON may
+/// turn one byte into six.
 pub const LONGEST_ANSWER: usize = 8 * 1024 * 1024;
 
-/// See the module. Clones share their connections.
+/// The HTTP client. Clones share its connections.
 #[derive(Clone)]
 pub struct AwsHttpClient {
     shared: Arc<HttpClientState>,
@@ -46,7 +46,7 @@ struct HttpClientState {
     connectors: Mutex<Vec<(ConnectorKey, SharedHttpConnector)>>,
 }
 
-/// What one pool of connections is for.
+/// What one pool of connections is used for.
 #[derive(Clone, PartialEq, Eq)]
 struct ConnectorKey {
     way: ConnectionRoute,
@@ -61,22 +61,22 @@ enum ConnectionRoute {
     Through(ProxyUrl),
 }
 
-/// A proxy did not do its part.
+/// A proxy failed.
 #[derive(Debug, thiserror::Error)]
 #[error("through the proxy {proxy}")]
 pub struct ProxyError {
-    /// Without its login.
+    /// The proxy's URL without its login.
     pub proxy: String,
-    /// It asks for a login that it was not given.
+    /// Whether it asks for a login that it did not get.
     pub asks_for_login: bool,
     #[source]
     source: ConnectorError,
 }
 
-/// An answer began and could not be read to its end.
+/// An answer began but could not be read completely.
 #[derive(Debug, thiserror::Error)]
 pub enum ResponseReadError {
-    /// It has no end, or nobody could mean it.
+    /// The answer does not end, or is longer than any answer of AWS.
     #[error("the answer is longer than {} MiB", LONGEST_ANSWER / 1024 / 1024)]
     TooLong,
     /// The connection ended before the answer did.
@@ -91,11 +91,11 @@ impl fmt::Debug for AwsHttpClient {
 }
 
 impl AwsHttpClient {
-    /// Reads the environment and the CA bundle. No connection is made.
+    /// Reads the environment and the CA bundle. It makes no connection.
     ///
     /// # Errors
     ///
-    /// What is wrong with either.
+    /// Returns the cause if a proxy setting or the CA bundle cannot be used.
     pub fn new(account: &AccountSettings) -> Result<Self, CauseReport> {
         let shared = HttpClientState {
             trust: trust::configured(account)?,
@@ -157,7 +157,7 @@ impl AwsHttpClient {
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
             .tls_context(trust);
         if let ConnectionRoute::Through(proxy) = way {
-            // It was checked when it was read.
+            // The URL was checked when it was read.
             let proxy = ProxyConfig::all(proxy.url.as_str());
             builder.set_proxy_config(Some(proxy.expect("it was checked when it was read")));
         }
@@ -178,7 +178,7 @@ impl HttpClient for AwsHttpClient {
     }
 }
 
-/// Sends each request the way that its destination asks for.
+/// Sends each request on the way that its destination needs.
 #[derive(Debug)]
 struct RoutingConnector {
     http: AwsHttpClient,
@@ -205,8 +205,8 @@ impl HttpConnector for RoutingConnector {
     }
 }
 
-/// The same answer with all of its body in memory. No caller reads an answer by parts, and every
-/// caller has a time limit for the whole.
+/// Reads the whole body of the answer into memory. No caller reads in parts, and every caller has a
+/// time limit for the whole.
 async fn read(mut answer: HttpResponse) -> Result<HttpResponse, ConnectorError> {
     let unread = |error: ResponseReadError| ConnectorError::other(error.into(), None);
     let told = answer.body().content_length();
@@ -227,7 +227,7 @@ async fn read(mut answer: HttpResponse) -> Result<HttpResponse, ConnectorError> 
     Ok(answer)
 }
 
-/// Tells the proxy's failures from those of what is behind it.
+/// Tells a failure of the proxy from a failure behind it.
 fn blame(proxy: &ProxyUrl, error: ConnectorError) -> ConnectorError {
     if crate::call::untrusted(&error).is_some() {
         return error;

@@ -1,9 +1,10 @@
-//! The AWS account as this host reaches it: the way there, whom to trust on it, and as whom to
-//! call. All clients get these from one [`AwsAccount`].
+//! How this host reaches AWS: the network way, the certificates it trusts, and the credentials it
+//! calls with. All clients get these from one [`AwsAccount`].
 //!
 //! It knows no task and no state. Its calls are made once; [`retry`] is the one policy by
 //! which callers make them again, and [`AwsAccount::call`] corrects this host's clock and renews
 //! credentials.
+//! It knows no task and no state. It retries nothing: the caller has the one retry policy.
 
 mod account;
 mod call;

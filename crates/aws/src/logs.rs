@@ -1,5 +1,7 @@
-//! The one question for CloudWatch Logs: what a container wrote last. It asks once; whoever needs the
-//! answer asks again.
+//! The one call to CloudWatch Logs: the last lines that a container wrote.
+//!
+//! The call is made once; the caller repeats it if needed. The lines are not masked or escaped
+//! here.
 //!
 //! Source: Amazon CloudWatch Logs API Reference, version 2014-03-28, `GetLogEvents` and "Common
 //! errors".
@@ -17,31 +19,32 @@ const HEADERS: &[(&str, &str)] = &[
     ("content-type", "application/x-amz-json-1.1"),
     ("x-amz-target", "Logs_20140328.GetLogEvents"),
 ];
-/// Longest answer that is read: an answer holds at most 1 MB of messages, and JSON escapes some.
+/// Longest answer that is read. An answer holds at most 1 MB of messages, and JSON escapes some
+/// characters.
 const LONGEST: usize = 4 * 1024 * 1024;
 
-/// Where a container's output goes.
+/// The log stream that gets a container's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogStream {
-    /// Its Region, where the definition names one.
+    /// Its Region, if the task definition names one.
     pub region: Option<String>,
-    /// The group.
+    /// The log group.
     pub group: String,
-    /// The stream in it.
+    /// The stream in the group.
     pub stream: String,
 }
 
 impl LogStream {
-    /// The right that reading one needs.
+    /// The right that is needed to read a stream.
     pub const RIGHT: &'static str = "logs:GetLogEvents";
 }
 
 impl AwsAccount {
-    /// The last events of a stream, oldest first, at most so many; word for word.
+    /// The last events of a stream, oldest first, at most this many, unchanged.
     ///
     /// # Errors
     ///
-    /// [`CallError`].
+    /// Returns [`CallError`] if the call is refused, or if no usable answer comes.
     pub async fn last_events(
         &self,
         stream: &LogStream,
@@ -87,7 +90,7 @@ struct ContainerLogEvent {
 
 fn messages(body: &str) -> Result<Vec<String>, CallError> {
     let read: ContainerLogResponse = serde_json::from_str(body).map_err(|error| {
-        // Its own words might repeat a part of the log.
+        // The error's own message might repeat a part of the log.
         let (line, column) = (error.line(), error.column());
         let text = format!("{WHO}'s answer is not as documented at line {line}, column {column}");
         CallError::Unreadable { text }
@@ -106,7 +109,7 @@ struct CloudWatchErrorResponse {
 
 fn refusal(said: &RawResponse) -> CallError {
     let read: CloudWatchErrorResponse = serde_json::from_str(&said.body).unwrap_or_default();
-    // The name may stand behind that of its model.
+    // The name may follow the name of its model and a `#`.
     let code = read.code.rsplit('#').next().unwrap_or_default().to_owned();
     let status = said.status;
     let code = if code.is_empty() { format!("HTTP status {status}") } else { code };

@@ -1,9 +1,11 @@
-//! A command of a profile that prints credentials: started, given its time, read up to a limit, and
-//! gone with all that it started when it is not waited for any more. So is what it
-//! leaves running with its output open; a service that closes that is left alone.
+//! Runs the `credential_process` of a profile, a command that prints credentials.
 //!
-//! Nothing of its output is ever repeated: what it prints is secret, and what it says of a failure may
-//! hold parts of that. Whoever wants to see it runs it by hand.
+//! The command has a time limit, and its output has a size limit. When nobody waits for it any
+//! more, it is killed with everything that it started. A process that it leaves behind with its
+//! output open is killed as well; a process that closed the output is left alone.
+//!
+//! Its output is never repeated, not even in an error: it holds secrets. Whoever wants to see it
+//! runs the command by hand.
 //!
 //! Source: AWS SDKs and Tools Reference Guide, "Process credential provider".
 
@@ -29,22 +31,22 @@ use crate::source::NoCredentials;
 
 /// Longest output that is read, in bytes. Session tokens have a few kilobytes.
 const LONGEST_OUTPUT: u64 = 64 * 1024;
-/// How long the rest of the output is waited for after the end of a process.
+/// How long to wait for the rest of the output after the process has ended.
 const AFTER_END: Duration = Duration::from_secs(1);
-/// How `sh` ends where it cannot run the command. Source: POSIX, "Exit Status for Commands".
+/// The exit status of `sh` if it cannot run the command. Source: POSIX, "Exit Status for Commands".
 const NOT_EXECUTABLE: i32 = 126;
 const NOT_FOUND: i32 = 127;
 
-/// Gives what one process prints.
+/// Gets credentials from one process.
 #[derive(Debug)]
 pub struct ProcessProvider {
     /// The process.
     pub setting: ProcessSetting,
-    /// How long it is waited for.
+    /// How long to wait for it.
     pub limit: Duration,
 }
 
-/// What a process did wrong, in words, and whether it may do better a moment later.
+/// What the process did wrong, and whether it may do better a moment later.
 struct ProcessError {
     text: String,
     passing: bool,
@@ -101,7 +103,7 @@ impl ProvideCredentials for ProcessProvider {
     }
 }
 
-/// A child and whatever it started. All of it ends with this.
+/// A child and everything that it started. Dropping this kills all of them.
 struct ProcessGroup {
     child: Child,
 }
@@ -115,7 +117,8 @@ impl ProcessGroup {
             let mut reading = pin!(read(stdout, &mut bytes));
             tokio::select! {
                 biased;
-                // More than the limit ends it, and whoever closes this ends soon.
+                // The output is longer than the limit, so kill it; or it was closed, and the
+                // process will end soon.
                 all = &mut reading => {
                     all?;
                     self.child.wait().await
@@ -123,7 +126,8 @@ impl ProcessGroup {
                 ended = self.child.wait() => {
                     match timeout(AFTER_END, &mut reading).await {
                         Ok(all) => all?,
-                        // What it started holds this open, so the group still has its id.
+                        // A process that it started holds the output open, so the group still
+                        // exists under this id.
                         Err(_) => end_group(id),
                     }
                     ended
@@ -139,13 +143,13 @@ impl ProcessGroup {
             Some(NOT_FOUND) => {
                 Err(ProcessError::lasting("names a command that is not there (exit status 127)"))
             }
-            // What it asks may be down for a moment.
+            // The service that the process asks may be down for a moment.
             _ => Err(ProcessError::passing(format!("failed: {status}"))),
         }
     }
 }
 
-/// Reads all, up to a limit.
+/// Reads everything, up to a limit.
 async fn read(stdout: Option<ChildStdout>, bytes: &mut Vec<u8>) -> Result<(), ProcessError> {
     let Some(stdout) = stdout else { return Ok(()) };
     let read = stdout.take(LONGEST_OUTPUT + 1).read_to_end(bytes).await;
@@ -159,7 +163,7 @@ async fn read(stdout: Option<ChildStdout>, bytes: &mut Vec<u8>) -> Result<(), Pr
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        // Not reaped yet, so the id is still that of this group.
+        // The child is not reaped yet, so its id still belongs to this group.
         end_group(self.child.id());
     }
 }
@@ -170,7 +174,7 @@ fn end_group(id: Option<u32>) {
     }
 }
 
-/// What a process prints.
+/// What the process prints.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct ProcessOutput {
@@ -183,7 +187,7 @@ struct ProcessOutput {
 
 fn credentials(output: &[u8]) -> Result<Credentials, ProcessError> {
     let read: ProcessOutput = serde_json::from_slice(output).map_err(|error| {
-        // Its own words might repeat a part of the output.
+        // The error's own message might repeat a part of the output.
         let (line, column) = (error.line(), error.column());
         ProcessError::lasting(format!(
             "printed no JSON that can be read, from line {line}, column {column} on"
@@ -206,7 +210,7 @@ fn credentials(output: &[u8]) -> Result<Credentials, ProcessError> {
         let time = time.and_then(|time| SystemTime::try_from(time).ok());
         match time {
             Some(time) if time > SystemTime::now() => Ok(time),
-            // It may print others a moment later.
+            // A moment later it may print new ones.
             Some(_) => Err(ProcessError::passing("printed an Expiration that is in the past")),
             None => Err(ProcessError::lasting("printed an Expiration that is no time of RFC 3339")),
         }
@@ -299,14 +303,15 @@ mod tests {
     async fn a_process_that_does_not_end_is_ended_with_all_that_it_started() {
         let folder = tempfile::tempdir().unwrap();
         let pid = folder.path().join("pid");
-        // It writes its id before it waits, so the time is enough for that and the wait is not real.
+        // The process writes its id before it waits. The wait is cut short, so the test does not
+        // really wait.
         let command = format!("sleep 1000 & echo $! >{}; wait", pid.display());
         let error = of(&command, Duration::from_millis(500)).await.unwrap_err();
         assert!(error.contains("did not end within 0.50 s"), "{error}");
         assert_is_gone(&pid);
     }
 
-    /// Waits for the end of the process whose id stands in this file.
+    /// Waits until the process whose id is in this file has ended.
     fn assert_is_gone(pid: &std::path::Path) {
         let id: i32 = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
         for _ in 0..1000 {

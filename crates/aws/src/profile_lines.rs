@@ -1,15 +1,17 @@
-//! The lines of a profile file: which are good, and what they say. It knows no file and no profile.
+//! Reads the lines of a profile file: which are valid, and what they say.
+//!
+//! It opens no file, and does not know which profile is used.
 
-/// What headings begin with that name no profile.
+/// The words that begin a heading which names no profile.
 pub const NAMED_KINDS: [&str; 2] = ["sso-session", "services"];
 
 /// What a line is.
 pub enum ProfileLine {
-    /// A comment, a blank, or more of a value.
+    /// A comment, an empty line, or the continuation of a value.
     Kept,
-    /// More of what was wrong.
+    /// The continuation of a wrong line.
     Dropped,
-    /// The name of the section that begins.
+    /// The heading of a section, with its name.
     Heading(String),
     /// A name and its value.
     Setting(String, String),
@@ -17,26 +19,26 @@ pub enum ProfileLine {
     Nested(String, String, String),
 }
 
-/// The setting that a line goes on with which is indented deeper.
+/// The setting that a more deeply indented line continues.
 struct OpenSetting {
     name: String,
     indent: usize,
-    /// Its value is, so such lines are settings themselves.
+    /// Its value is empty, so the lines below it are settings themselves.
     is_empty: bool,
 }
 
-/// Where in a file the next line stands.
+/// The position in a file.
 #[derive(Default)]
 pub struct LineReader {
     /// The section, unless its heading cannot be read.
     pub section: Option<String>,
     open: Option<OpenSetting>,
-    /// What follows belongs to a line that was wrong.
+    /// Whether the next lines belong to a wrong line.
     drops: bool,
 }
 
 impl LineReader {
-    /// Sorts the next line; what is wrong with it otherwise.
+    /// Reads the next line. Returns what is wrong with it if it is not valid.
     pub fn read(&mut self, line: &str) -> Result<ProfileLine, &'static str> {
         let text = line.trim_matches([' ', '\t']);
         if text.is_empty() || line.starts_with(['#', ';']) {
@@ -88,7 +90,7 @@ impl LineReader {
     }
 }
 
-/// The name and the value of a line, without the comment at its end.
+/// The name and the value of a line, without a comment at the end.
 pub fn setting(line: &str) -> Option<(String, String)> {
     let end = line.match_indices(['#', ';']).map(|(at, _)| at);
     let end = end.into_iter().find(|at| line[..*at].ends_with(char::is_whitespace));
@@ -97,8 +99,8 @@ pub fn setting(line: &str) -> Option<(String, String)> {
     (!name.is_empty()).then(|| (name.to_ascii_lowercase(), value.to_owned()))
 }
 
-/// The profile that a heading names, or `sso-session NAME` and the like; without one pair of quotes, as
-/// `aws configure` writes names with blanks. What stands behind the `]` counts for nothing.
+/// The profile that a heading names, or `sso-session NAME` and the like. One pair of quotes is
+/// removed, as `aws configure` writes it around names with blanks. Text behind the `]` is ignored.
 pub fn heading_of(line: &str) -> Option<String> {
     let (name, _) = line.trim_matches([' ', '\t']).strip_prefix('[')?.split_once(']')?;
     let name = name.trim();

@@ -1,17 +1,17 @@
-//! Settings of one profile by which it can give no credentials, found before a source is asked: what
-//! the SDK says of them names neither file nor line.
+//! Finds settings of a profile with which it cannot give credentials, before a source is asked. The
+//! SDK's own messages name neither file nor line.
 //!
-//! It knows settings, and asks of the file system only whether a token is there. How profiles lead to
-//! each other is in `profiles`.
+//! It reads settings, and checks only whether a token file exists. How one profile leads to another
+//! is in `profiles`.
 
 use std::collections::BTreeMap;
 
 use crate::profiles::ProfileSetting;
 
-/// Where a role of a profile may take its keys from. Source: AWS SDKs and Tools Reference Guide,
+/// Where the role of a profile may take its keys from. Source: AWS SDKs and Tools Reference Guide,
 /// "Assume role credential provider".
 const CREDENTIAL_SOURCES: [&str; 3] = ["Environment", "Ec2InstanceMetadata", "EcsContainer"];
-/// Every setting by which a profile gives credentials.
+/// All settings with which a profile gives credentials.
 const WAYS: [&str; 7] = [
     "aws_access_key_id",
     "role_arn",
@@ -22,16 +22,16 @@ const WAYS: [&str; 7] = [
     "login_session",
 ];
 
-/// The settings of one profile, by their names.
+/// The settings of one profile, by name.
 pub type ProfileSettings = BTreeMap<String, ProfileSetting>;
 
-/// True if there is a setting by which this profile may give credentials.
+/// Whether a setting lets this profile give credentials.
 pub fn gives_credentials(settings: &ProfileSettings) -> bool {
     WAYS.iter().any(|way| settings.contains_key(*way))
 }
 
-/// The setting by which a profile can give nothing, and what is wrong with it. `has_keys`: its keys
-/// win over everything else.
+/// The setting with which the profile cannot give credentials, and what is wrong with it.
+/// `has_keys` says that the profile has keys, which win over everything else.
 pub fn broken_rule(
     settings: &ProfileSettings,
     has_keys: bool,
@@ -49,7 +49,7 @@ fn unknown_source(settings: &ProfileSettings) -> Option<(&ProfileSetting, String
     (!is_known).then(|| (source, rule()))
 }
 
-/// A token that a role is asked for with, where nothing else is named for it.
+/// Checks the token file with which a role is asked for, if nothing else is named for it.
 fn missing_token(settings: &ProfileSettings) -> Option<(&ProfileSetting, String)> {
     let others = ["source_profile", "credential_source"];
     let token = settings.get("web_identity_token_file")?;

@@ -1,11 +1,12 @@
-//! The AWS profiles of this host: the files `config` and `credentials`, as an administrator wrote them.
+//! The AWS profiles of this host: the files `config` and `credentials`, as an administrator wrote
+//! them.
 //!
-//! The SDK gives up the whole of a file for one wrong line. Here a byte order mark is no part of a
-//! line, a wrong line harms nothing but the profile that it stands in, and where that one is used,
-//! file, profile and line are named. The line itself is never repeated: it may hold a secret.
+//! For one wrong line, the SDK refuses the whole file. Here a wrong line only harms the profile
+//! that contains it. If that profile is used, the error names file, profile and line, but never the
+//! line's text, which may be secret. A byte order mark is ignored.
 //!
-//! What the SDK is then given is the text without its wrong lines. A `credential_process` is taken out
-//! of it and run by us. As GitLab's driver did, a profile is found with or without the word `profile`
+//! The SDK then gets the text without its wrong lines, and without each `credential_process`, which
+//! we run ourselves. As in GitLab's driver, a profile is found with or without the word `profile`
 //! in its heading, and keys win over a process.
 //!
 //! Source: AWS SDKs and Tools Reference Guide, "Shared config and credentials files" and "Process
@@ -25,13 +26,14 @@ use fargate_files::read_at_most;
 
 /// Longest file that is read. One with a thousand profiles has 200 KiB.
 const LONGEST: u64 = 4 * 1024 * 1024;
-/// The profile that is used where nobody names one.
+/// The profile that is used if nobody names one.
 const DEFAULT: &str = "default";
-/// What the heading of a login by SSO begins with.
+/// The word that begins the heading of an SSO login.
 const SSO_SESSION: &str = "sso-session";
-/// What stands in the text for a process that is run by us, with its number.
+/// In the text for the SDK, this and a number stand for a process that we run.
 const PROCESS_SOURCE: &str = "fargate-runner-process-";
-/// What stands in the text for the name of a profile that the SDK does not read, with a number.
+/// In the text for the SDK, this and a number replace the name of a profile that the SDK does not
+/// accept.
 const MADE_UP_NAME: &str = "fargate-runner-profile-";
 /// Settings that win over a process in the same profile.
 const BEFORE_PROCESS: [&str; 8] = [
@@ -45,19 +47,19 @@ const BEFORE_PROCESS: [&str; 8] = [
     "login_session",
 ];
 
-/// What both files say.
+/// The content of both files.
 #[derive(Debug, Default)]
 pub struct AwsProfiles {
-    /// The one that is used.
+    /// The profile that is used.
     pub selected: String,
-    /// True if the environment names it.
+    /// Whether the environment names it.
     is_named: bool,
     config: ProfileFile,
     credentials: ProfileFile,
-    /// By the name of the profile, or by `sso-session NAME`.
+    /// The sections, by the name of the profile or by `sso-session NAME`.
     sections: BTreeMap<String, BTreeMap<String, ProfileSetting>>,
     wrong: Vec<WrongProfileLine>,
-    /// The names that the SDK does not read, each with one that it does.
+    /// The names that the SDK does not accept, each with its replacement.
     made_up: BTreeMap<String, String>,
 }
 
@@ -66,18 +68,18 @@ pub struct AwsProfiles {
 struct ProfileFile {
     path: PathBuf,
     text: String,
-    /// Why it was not read, where it is there.
+    /// Why the file was not read, if it exists.
     unread: Option<String>,
 }
 
-/// The value of a name, and where it stands.
+/// The value of a setting, and its position.
 #[derive(Clone, Debug)]
 pub struct ProfileSetting {
-    /// Without the comment at its end.
+    /// The value without a comment at its end.
     pub value: String,
     /// The file.
     pub path: PathBuf,
-    /// The line in it, from 1.
+    /// The line in the file, from 1.
     pub line: usize,
 }
 
@@ -86,7 +88,7 @@ pub struct ProfileSetting {
 struct WrongProfileLine {
     path: PathBuf,
     line: usize,
-    /// None if nobody can say which section it belongs to.
+    /// `None` if nobody can say to which section it belongs.
     section: Option<String>,
     rule: &'static str,
 }
@@ -94,21 +96,21 @@ struct WrongProfileLine {
 /// A command that prints credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessSetting {
-    /// For the SDK.
+    /// The name that the SDK knows it by.
     pub source: String,
-    /// Run by `sh`.
+    /// The command, for `sh`.
     pub command: String,
-    /// The profile that it stands in.
+    /// The profile that contains it.
     pub profile: String,
     /// The file.
     pub path: PathBuf,
-    /// The line in it, from 1.
+    /// The line in the file, from 1.
     pub line: usize,
 }
 
 impl AwsProfiles {
     /// Reads the files that the environment of this process names, else those in the home folder. A
-    /// file that is not there is empty.
+    /// missing file counts as empty.
     pub fn read() -> Self {
         Self::of(|name| std::env::var_os(name), home())
     }
@@ -138,7 +140,7 @@ impl AwsProfiles {
         profiles
     }
 
-    /// Notes what a file says, and gives it back without its wrong lines.
+    /// Notes the content of a file, and returns the file without its wrong lines.
     fn take_in(&mut self, file: ProfileFile, kind: EnvConfigFileKind) -> ProfileFile {
         let mut clean = String::new();
         let mut reader = LineReader::default();
@@ -185,10 +187,10 @@ impl AwsProfiles {
         ProfileFile { text: clean, ..file }
     }
 
-    /// What the SDK shall call a section: itself, or a made-up name where it would not read that one.
+    /// The name of a section for the SDK: its own, or a replacement if the SDK does not accept it.
     fn for_sdk(&mut self, section: &str) -> String {
         let kind = section.split_once(' ').filter(|(kind, _)| NAMED_KINDS.contains(kind));
-        // The file of a login has the name of its session, so that one stays.
+        // The file that caches a login is named after the session, so that name must stay.
         if kind.is_some() || is_known_name(section) {
             return section.to_owned();
         }
@@ -197,12 +199,12 @@ impl AwsProfiles {
         made_up.or_insert_with(|| format!("{MADE_UP_NAME}{next}")).clone()
     }
 
-    /// What the SDK calls the profile that is used.
+    /// The name of the used profile for the SDK.
     pub fn selected_for_sdk(&self) -> &str {
         self.made_up.get(&self.selected).unwrap_or(&self.selected)
     }
 
-    /// Puts a source of ours in the place of each process.
+    /// Replaces each process by a source of ours.
     fn put_processes_aside(&mut self) {
         let mut processes = self.processes();
         for process in &mut processes {
@@ -233,7 +235,7 @@ impl AwsProfiles {
         self.credentials.text = replaced(&self.credentials.text);
     }
 
-    /// The processes that may be asked. One beside which another source stands is not.
+    /// The processes that may be run. One is left out if another source stands beside it.
     pub fn processes(&self) -> Vec<ProcessSetting> {
         let with_process = self.sections.iter().filter_map(|(profile, settings)| {
             let has = |name: &str| settings.contains_key(name);
@@ -253,7 +255,7 @@ impl AwsProfiles {
             .collect()
     }
 
-    /// What the SDK shall read.
+    /// The files for the SDK.
     pub fn files(&self) -> EnvConfigFiles {
         EnvConfigFiles::builder()
             .with_contents(EnvConfigFileKind::Config, self.config.text.clone())
@@ -261,28 +263,28 @@ impl AwsProfiles {
             .build()
     }
 
-    /// True if a file has the profile that is used.
+    /// Whether a file has the used profile.
     pub fn has_selected(&self) -> bool {
         self.sections.contains_key(&self.selected)
     }
 
-    /// True if STS or SSO is asked for the credentials of the profile that is used.
+    /// Whether the credentials of the used profile come from STS or SSO.
     pub fn asks_a_service(&self) -> bool {
         ["role_arn", "sso_session", "sso_start_url"].iter().any(|name| self.setting(name).is_some())
     }
 
-    /// A setting of the profile that is used.
+    /// A setting of the used profile.
     pub fn setting(&self, name: &str) -> Option<&ProfileSetting> {
         self.sections.get(&self.selected)?.get(name)
     }
 
-    /// A setting of one service, in the section that the profile names for its services.
+    /// A setting of one service, from the section that the profile names for its services.
     pub fn service_setting(&self, service: &str, name: &str) -> Option<&ProfileSetting> {
         let section = format!("services {}", self.setting("services")?.value);
         self.sections.get(&section)?.get(&format!("{service}.{name}"))
     }
 
-    /// Both paths, for people, and why one was not read.
+    /// Both paths, for people, and why a file was not read.
     pub fn places(&self) -> String {
         let place = |file: &ProfileFile| match &file.unread {
             None => file.path.display().to_string(),
@@ -291,7 +293,7 @@ impl AwsProfiles {
         format!("{} and {}", place(&self.config), place(&self.credentials))
     }
 
-    /// The profile that is used, for people: its name and the file that has most to say of it.
+    /// The used profile, for people: its name, and the file that says most about it.
     pub fn blamed(&self) -> CauseReport {
         let in_credentials = self.sections.get(&self.selected).is_some_and(|settings| {
             settings.values().all(|setting| setting.path == self.credentials.path)
@@ -302,12 +304,12 @@ impl AwsProfiles {
             .with("path", file.path.to_string_lossy())
     }
 
-    /// Looks at the profile that is used, and at those that it names, before anything is sent.
+    /// Checks the used profile and the ones that it names, before anything is sent.
     ///
     /// # Errors
     ///
-    /// [`FailureCause::AwsProfile`]: it is not there, or a line of it is wrong, or it names one that is not
-    /// there.
+    /// Returns [`FailureCause::AwsProfile`] if a profile does not exist, has a wrong line, or
+    /// cannot give credentials.
     pub fn check(&self) -> Result<(), CauseReport> {
         let mut used = BTreeSet::new();
         let followed = self.follow(&mut used);
@@ -316,12 +318,12 @@ impl AwsProfiles {
         if let Some(wrong) = self.wrong.iter().find(in_used) {
             return Err(self.blamed_for(wrong));
         }
-        // Only now: what is missing may stand in a line that cannot be read.
+        // Only after the wrong lines: a missing setting may be in a line that cannot be read.
         followed?;
         if self.has_selected() || !self.is_named {
             return Ok(());
         }
-        // A heading that cannot be read may be the one that is looked for.
+        // A heading that cannot be read may be the one that is missing.
         if let Some(wrong) = self.wrong.iter().find(|wrong| wrong.section.is_none()) {
             return Err(self.blamed_for(wrong));
         }
@@ -336,8 +338,8 @@ impl AwsProfiles {
         self.blamed().with("path", path.to_string_lossy()).because(escape(&text))
     }
 
-    /// Adds the profile that is used, those that it takes its credentials from, and their SSO sessions,
-    /// up to the first that can give nothing.
+    /// Adds the used profile, the ones from which it takes credentials, and their SSO sessions.
+    /// Stops at the first one that cannot give credentials.
     fn follow(&self, used: &mut BTreeSet<String>) -> Result<(), CauseReport> {
         let mut next = Some(self.selected.clone());
         while let Some(name) = next.take() {
@@ -374,7 +376,7 @@ impl AwsProfiles {
         Ok(())
     }
 
-    /// The setting of a profile by which it can give nothing, and what is wrong with it.
+    /// The setting with which a profile cannot give credentials, and what is wrong with it.
     fn contradiction<'a>(
         &self,
         profile: &str,
@@ -394,7 +396,7 @@ impl AwsProfiles {
             let rule = "a name of an sso-session with blanks or quotes is unknown here; rename it";
             return Some((session, rule.to_owned()));
         }
-        // After the one that is used, keys win over everything else.
+        // In every profile after the used one, keys win over everything else.
         let has_keys = profile != self.selected && has("aws_access_key_id");
         if let Some(role) = settings.get("role_arn").filter(|_| !has_keys) {
             let web = has("web_identity_token_file");
@@ -421,7 +423,7 @@ impl AwsProfiles {
         self.blamed().with("path", path.to_string_lossy()).because(escape(&text))
     }
 
-    /// Wrong lines that harm nobody, for the operator.
+    /// Wrong lines in profiles that are not used, for the operator.
     pub fn harmless(&self) -> impl Iterator<Item = String> {
         self.wrong
             .iter()
@@ -439,23 +441,23 @@ impl ProfileFile {
     }
 }
 
-/// True if the SDK reads a section of this name. Source: its `validate_identifier`.
+/// Whether the SDK accepts a section of this name. Source: its `validate_identifier`.
 fn is_known_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-/.%@:+".contains(&b);
     !name.is_empty() && name.bytes().all(allowed)
 }
 
-/// The profile that a role of this one is opened with.
+/// The profile from which this one takes the keys to assume its role.
 fn source_of(settings: &BTreeMap<String, ProfileSetting>) -> Option<&ProfileSetting> {
     settings.get("source_profile").filter(|_| settings.contains_key("role_arn"))
 }
 
-/// The text of a file; of one that is not there no error.
+/// The text of a file. A missing file is no error.
 fn contents(path: &Path) -> Result<String, Option<String>> {
     let bytes = read_at_most(path, LONGEST).map_err(|error| {
         (error.kind() != std::io::ErrorKind::NotFound).then(|| error.to_string())
     })?;
-    // As some editors of Windows write it.
+    // Some editors on Windows write UTF-16.
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(Some("it is in UTF-16; write it in UTF-8".to_owned()));
     }
@@ -465,13 +467,13 @@ fn contents(path: &Path) -> Result<String, Option<String>> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The home folder of this process's user, where no variable names one, as in a service.
+/// The user's home folder if no variable names one, as in a service.
 fn home() -> Option<PathBuf> {
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten()?;
     Some(user.dir)
 }
 
-/// The heading of a section as the SDK wants it in a file of this kind.
+/// The heading of a section as the SDK wants it in this kind of file.
 fn heading(name: &str, kind: EnvConfigFileKind) -> String {
     match kind {
         EnvConfigFileKind::Config if name != DEFAULT && !name.contains(' ') => {

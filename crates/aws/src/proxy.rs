@@ -1,9 +1,9 @@
-//! The proxies that the environment names: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in capitals or
-//! not, as GitLab's driver read them. `ALL_PROXY` is not read.
+//! The proxies that the environment names: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in upper or
+//! lower case, as GitLab's driver reads them. `ALL_PROXY` is not read.
 //!
-//! Whatever the environment says, no proxy ever sees a request for this machine's own credentials:
-//! the instance's metadata and the credential endpoints of containers. Nor is one asked for this
-//! machine itself, which it could not reach; Go, in which GitLab's driver is written, does the same.
+//! Requests for this machine's own credentials never go through a proxy: neither to the instance's
+//! metadata nor to the credential endpoints of containers. Neither do requests to this machine
+//! itself, which a proxy could not reach. Go, the language of GitLab's driver, does the same.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,22 +14,22 @@ use hyper_util::client::proxy::matcher::Matcher;
 
 use fargate_mask as mask;
 
-/// What the variables say.
+/// The content of the variables.
 #[derive(Default)]
 pub struct ProxySettings {
     http: Option<ProxyUrl>,
     https: Option<ProxyUrl>,
     matcher: Option<Matcher>,
-    /// Host and port of the endpoints of credentials that the environment names.
+    /// Host and port of the credential endpoints that the environment names.
     own: Vec<String>,
 }
 
 /// One proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl {
-    /// As a client dials it, with user and password.
+    /// The URL for the client, with user and password.
     pub url: String,
-    /// For people: without them.
+    /// The URL for people, without them.
     pub shown: String,
 }
 
@@ -44,15 +44,15 @@ impl ProxySettings {
     ///
     /// # Errors
     ///
-    /// [`FailureCause::ProxyUnusable`]: a value that is no HTTP proxy is never passed over in silence,
-    /// because calls would then leave this host another way than was wanted.
+    /// Returns [`FailureCause::ProxyUnusable`] if a value is not the URL of an HTTP proxy. It must
+    /// not be ignored, because calls would then leave this host on a way that nobody wanted.
     pub fn from_environment() -> Result<Self, CauseReport> {
-        // A value that is no text is then no URL either, and refused as such.
+        // A value that is not text is not a URL either, and is refused.
         Self::read(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, CauseReport> {
-        // The name as it is written, and the value.
+        // The name as it is written, and its value.
         let named = |name: &str| {
             let value = |name: &str| variable(name).map(|value| value.trim().to_owned());
             [name.to_owned(), name.to_ascii_lowercase()].into_iter().find_map(|name| {
@@ -65,7 +65,7 @@ impl ProxySettings {
             |name| named(name).map(|(name, value)| ProxyUrl::parse(&name, &value)).transpose();
         let (http, https) = (proxy("HTTP_PROXY")?, proxy("HTTPS_PROXY")?);
         let no_proxy = given("NO_PROXY").unwrap_or_default();
-        // The matcher takes a star for host names only.
+        // The matcher accepts a star only for host names.
         let none_at_all = no_proxy.split(',').any(|entry| entry.trim() == "*");
         if http.is_none() && https.is_none() || none_at_all {
             return Ok(Self::default());
@@ -81,7 +81,7 @@ impl ProxySettings {
         Ok(Self { http, https, matcher: Some(matcher), own })
     }
 
-    /// The proxy that stands before `destination`.
+    /// The proxy for `destination`, if there is one.
     pub fn before(&self, destination: &Uri) -> Option<&ProxyUrl> {
         let matcher = self.matcher.as_ref()?;
         let authority = destination.authority()?;
@@ -118,7 +118,7 @@ impl ProxyUrl {
     }
 }
 
-/// This machine, a link-local address, or an IPv6 address of the same endpoints.
+/// Whether it is this machine, a link-local address, or an IPv6 address of the same endpoints.
 ///
 /// Source: Amazon EC2 User Guide, "Access instance metadata" (169.254.169.254, `fd00:ec2::254`);
 /// Amazon ECS Developer Guide, "Task IAM role" (169.254.170.2); Amazon EKS User Guide, "EKS Pod
@@ -204,7 +204,7 @@ mod tests {
         assert!(before(&proxies(&lower).unwrap(), "https://a/").is_some());
         for wrong in ["socks5://u:canary@p:1080", "http://", "ftp://canary", "ht tp://canary"] {
             let why = proxies(&[("HTTPS_PROXY", wrong)]).err().unwrap();
-            assert_eq!(why.headline(), "HTTPS_PROXY names no HTTP proxy", "{wrong}");
+            assert_eq!(why.headline(), "HTTPS_PROXY is not the URL of an HTTP proxy", "{wrong}");
             assert!(!format!("{why:?}").contains("canary"));
         }
         let url = &proxies(&[("HTTPS_PROXY", "http://u:canary@p:1")]).unwrap();

@@ -1,4 +1,6 @@
-//! Credentials of a role, from STS. Who may ask, and how, is the account's; nothing is kept here.
+//! Gets the credentials of a role from STS.
+//!
+//! With which credentials and how STS is asked, the account decides. Nothing is cached here.
 
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -12,7 +14,7 @@ use fargate_config::RoleSettings;
 
 use crate::call::{CallError, find};
 
-/// How a session is called in `CloudTrail` when the configuration says nothing.
+/// The name of a session in `CloudTrail` if the configuration names none.
 const SESSION_NAME: &str = "fargate-runner";
 
 /// Gives the credentials of one role.
@@ -20,7 +22,7 @@ const SESSION_NAME: &str = "fargate-runner";
 pub struct RoleProvider {
     arn: String,
     endpoint: String,
-    /// As whom STS is asked.
+    /// The credentials with which STS is called.
     base: Option<SharedCredentialsProvider>,
     sts: AssumeRoleProvider,
 }
@@ -29,17 +31,17 @@ pub struct RoleProvider {
 #[derive(Debug, thiserror::Error)]
 #[error("assuming the role {role}")]
 pub struct RoleCredentialsError {
-    /// Its ARN.
+    /// The role's ARN.
     pub role: String,
-    /// Where STS was asked.
+    /// The endpoint of STS.
     pub endpoint: String,
-    /// What came of it.
+    /// The error.
     #[source]
     pub error: CallError,
 }
 
 impl RoleProvider {
-    /// Asks STS at `endpoint` as `base` says.
+    /// Makes a provider that calls STS at `endpoint` with the settings of `base`.
     pub async fn new(role: &RoleSettings, endpoint: String, base: &SdkConfig) -> Self {
         let mut builder = AssumeRoleProvider::builder(&role.arn)
             .configure(base)
@@ -53,12 +55,12 @@ impl RoleProvider {
     }
 
     async fn credentials(&self) -> Result<Credentials, CredentialsError> {
-        // On their own time: a source may be slower than a call to STS may be.
+        // Get them first: a source of credentials may take longer than a call to STS is given.
         if let Some(base) = &self.base {
             base.provide_credentials().await?;
         }
         match self.sts.provide_credentials().await.map_err(|error| self.failed(error)) {
-            // The answer told the time, by which the SDK signs from then on.
+            // The answer told the time. From now on the SDK signs with it.
             Err(error) if is_of_clock(&error) => {
                 self.sts.provide_credentials().await.map_err(|error| self.failed(error))
             }
@@ -66,7 +68,7 @@ impl RoleProvider {
         }
     }
 
-    /// The refusal of STS, or why it could not be asked.
+    /// The refusal of STS, or the reason why it could not be called.
     fn failed(&self, error: CredentialsError) -> CredentialsError {
         let Some(call) = find::<SdkError<AssumeRoleError, HttpResponse>>(&error) else {
             return error;

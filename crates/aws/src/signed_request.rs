@@ -1,10 +1,10 @@
-//! A request of a service whose SDK crate is not linked: signed, sent, its answer read to the end.
+//! Sends a signed request to a service whose SDK crate is not linked, and reads the whole answer.
 //!
-//! It is sent once, and once more where the service says that this host's clock is off and what time
-//! it is.
+//! It sends the request once, and once more if the service says that this host's clock is wrong and
+//! what time it is. Nothing else is retried.
 //!
-//! One question of such a service does not pay for its crate: each costs minutes to compile (EC2's, 8 of
-//! CPU and 7.6 GB of memory) and pages in every process of a job.
+//! A single call is not worth the SDK's crate: that costs minutes to compile (EC2's takes 8 minutes
+//! of CPU and 7.6 GB of memory), and memory in every process of a job.
 
 use std::time::SystemTime;
 
@@ -20,19 +20,19 @@ use tokio::time::timeout;
 use crate::account::AwsAccount;
 use crate::call::{CallError, OF_CREDENTIALS, OF_SIGNATURES, is_of_clock};
 
-/// One request, before it is signed.
+/// One request before it is signed.
 pub struct UnsignedRequest<'a> {
-    /// The service in people's words.
+    /// The service's name for people.
     pub who: &'static str,
-    /// Its name in the scope of a signature.
+    /// The service's name in the signature.
     pub service: &'static str,
-    /// The Region that it is signed for.
+    /// The Region of the signature.
     pub region: &'a str,
-    /// Where it goes.
+    /// The URL.
     pub endpoint: String,
-    /// Beside `Host` and what the signature adds.
+    /// Headers in addition to `Host` and those of the signature.
     pub headers: &'a [(&'static str, &'static str)],
-    /// What is asked.
+    /// The body.
     pub body: String,
     /// Longest answer that is read, in bytes.
     pub longest: usize,
@@ -40,11 +40,11 @@ pub struct UnsignedRequest<'a> {
 
 /// An answer, whatever it says.
 pub struct RawResponse {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// All of it.
+    /// The whole body.
     pub body: String,
-    /// The time of whoever answered, if it was told.
+    /// The server's time, if it told it.
     pub time: Option<SystemTime>,
 }
 
@@ -60,11 +60,11 @@ impl RawResponse {
 }
 
 impl AwsAccount {
-    /// Asks, within the time of one attempt.
+    /// Sends the request. It takes at most the time of one attempt.
     ///
     /// # Errors
     ///
-    /// [`CallError`] where no whole answer came.
+    /// Returns [`CallError`] if no complete answer came.
     pub(crate) async fn ask(
         &self,
         question: UnsignedRequest<'_>,
@@ -153,21 +153,21 @@ impl AwsAccount {
     }
 }
 
-/// What the `Date` of an answer says: whole seconds, and the moment of the answer.
+/// The time in the `Date` header of an answer, in whole seconds, and the moment when it came.
 #[must_use]
 pub fn date_of(answer: &HttpResponse) -> Option<SystemTime> {
     let date = DateTime::from_str(answer.headers().get("date")?, Format::HttpDate).ok()?;
     SystemTime::try_from(date).ok()
 }
 
-/// What the `Host` header of a request to this URL says.
+/// The `Host` header of a request to this URL.
 pub(crate) fn host(endpoint: &str) -> Option<String> {
     let uri: Uri = endpoint.parse().ok()?;
     uri.scheme().filter(|scheme| ["http", "https"].contains(&scheme.as_str()))?;
     Some(uri.authority()?.as_str().rsplit('@').next()?.to_owned())
 }
 
-/// The HTTP client has read all of it.
+/// The HTTP client has already read all of it.
 fn body(who: &str, answer: HttpResponse, longest: usize) -> Result<String, CallError> {
     let unreadable = |text: String| CallError::Unreadable { text };
     let bytes = answer.body().bytes().unwrap_or_default();

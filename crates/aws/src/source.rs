@@ -1,8 +1,8 @@
-//! Where credentials come from: the sources of the AWS SDK, in its order, each with a time limit and
-//! with words for what it lacks.
+//! The sources of credentials: those of the AWS SDK in its order, each with a time limit and with
+//! words for what it lacks.
 //!
-//! Every load begins anew, also with the profile files, so that whoever renews a key in them is heard
-//! by a process that already runs. Nothing is kept here.
+//! Each load starts again, with the profile files as well, so a running process sees a renewed key.
+//! Nothing is cached here.
 //!
 //! Source: AWS SDKs and Tools Reference Guide, "Standardized credential providers".
 
@@ -39,38 +39,39 @@ use fargate_mask as mask;
 
 /// Longest text of a source that is repeated, in characters.
 const LONGEST_TEXT: usize = 400;
-/// The names of the pair, the SDK's first; GitLab's driver read the other ones as well.
+/// The variables of the key pair. The SDK's name comes first; GitLab's driver reads the second as
+/// well.
 const KEY_IDS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"];
 const SECRETS: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"];
 const WEB_TOKEN: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 const METADATA: &str = "instance metadata";
-/// Of the time for one source, the part that a process in it may take, so that it is named first.
+/// The part of a source's time that a process in it may take, so that the error names the process.
 const OF_PROCESS: f64 = 0.9;
 
 /// There are no credentials.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .why.headline())]
 pub struct NoCredentials {
-    /// Why.
+    /// The cause.
     pub why: Box<CauseReport>,
-    /// True if they may be there a moment later.
+    /// Whether credentials may come a moment later.
     pub passing: bool,
 }
 
 /// The sources of this host.
 #[derive(Clone, Debug)]
 pub struct HostCredentials {
-    /// The way to them.
+    /// The HTTP client.
     pub http: AwsHttpClient,
-    /// Of the STS that gives roles.
+    /// The Region of the STS that gives roles.
     pub region: String,
-    /// Of each request.
+    /// The time-outs of each request.
     pub timeouts: TimeoutConfig,
-    /// Of each source.
+    /// The time limit of each source.
     pub limit: Duration,
 }
 
-/// True if the environment holds a pair of keys, which never changes while a process runs.
+/// Whether the environment holds a key pair. It does not change while a process runs.
 pub fn is_environment() -> bool {
     of_environment().is_some()
 }
@@ -134,7 +135,7 @@ impl HostCredentials {
                 Err(SourceError::Known(error)) => return Err(error),
             }
         }
-        // Where it does not answer, this host may be no instance at all.
+        // If the metadata does not answer, this host may not be an instance.
         let (text, is_silent) = match self.ask(&instance).await {
             Ok(credentials) => return Ok(told(credentials, METADATA)),
             Err(SourceError::Absent(text) | SourceError::Failed { text, .. }) => of_metadata(&text),
@@ -153,7 +154,7 @@ impl HostCredentials {
             .with_timeout_config(self.timeouts.clone())
     }
 
-    /// What the profile gives that is used, if it is there and gives anything.
+    /// What the used profile gives, if it exists and gives anything.
     async fn of_profile(
         &self,
         config: &ProviderConfig,
@@ -194,7 +195,7 @@ impl HostCredentials {
         }
     }
 
-    /// Asks one source within its time.
+    /// Asks one source within its time limit.
     async fn ask(&self, source: &dyn ProvideCredentials) -> Result<Credentials, SourceError> {
         match timeout(self.limit, source.provide_credentials()).await {
             Ok(Ok(credentials)) => Ok(credentials),
@@ -207,13 +208,13 @@ impl HostCredentials {
     }
 }
 
-/// How a source gave nothing.
+/// Why a source gave nothing.
 enum SourceError {
-    /// It is not there.
+    /// It does not exist on this host.
     Absent(String),
-    /// It is there and failed.
+    /// It exists, but failed.
     Failed { text: String, passing: bool },
-    /// It failed, and the error says all that there is to say.
+    /// It failed, and the error already says everything.
     Known(CredentialsError),
 }
 
@@ -222,11 +223,11 @@ impl SourceError {
         if find::<NoCredentials>(&error).is_some() {
             return Self::Known(error);
         }
-        // Its own words say no more than that it is an error of credentials.
+        // The outer message only says that it is an error of credentials.
         let cause = error.source();
         let said = cause.map_or_else(|| error.to_string(), text::error_chain);
         let said = said.strip_prefix("ProfileFile provider could not be built: ").unwrap_or(&said);
-        // Some errors of the SDK quote a request as Rust prints it.
+        // Some messages of the SDK quote a request in Rust's debug format.
         let said = said.split(['{', '\n']).next().unwrap_or_default().trim_end();
         let all = || mask::within(said.trim_end_matches('.'), LONGEST_TEXT);
         if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
@@ -252,7 +253,8 @@ fn lacks_of_web_identity() -> &'static str {
     }
 }
 
-/// The file of a web identity that the environment names is there; the SDK's words do not name it.
+/// Checks that the web identity file named by the environment exists. The SDK's message does not
+/// name it.
 fn check_token() -> Result<(), CauseReport> {
     let Some(path) = variable(&[WEB_TOKEN]).filter(|_| variable(&["AWS_ROLE_ARN"]).is_some())
     else {
@@ -267,7 +269,7 @@ fn check_token() -> Result<(), CauseReport> {
     }
 }
 
-/// The answer of STS, where a role was asked for.
+/// The answer of STS, if a role was requested.
 fn of_sts(error: &CredentialsError) -> Option<CallError> {
     let role = find::<SdkError<AssumeRoleError, HttpResponse>>(error).map(CallError::of);
     role.or_else(|| {
@@ -275,8 +277,8 @@ fn of_sts(error: &CredentialsError) -> Option<CallError> {
     })
 }
 
-/// Why the instance's metadata gave nothing, and whether it only did not answer, as it may do while an
-/// instance starts.
+/// Why the instance's metadata gave nothing, and whether it only did not answer, which may happen
+/// while an instance starts.
 fn of_metadata(text: &str) -> (String, bool) {
     let lower = text.to_ascii_lowercase();
     let has = |words: &str| lower.contains(words);
@@ -295,7 +297,7 @@ fn none(why: CauseReport, passing: bool) -> CredentialsError {
     CredentialsError::provider_error(NoCredentials { why: Box::new(why), passing })
 }
 
-/// The same error, which the caller may wait out: the source may give credentials a moment later.
+/// Marks the error as temporary: the source may give credentials a moment later.
 pub fn as_passing(error: CredentialsError) -> CredentialsError {
     match find::<NoCredentials>(&error).map(|none| none.why.as_ref().clone()) {
         Some(why) => none(why, true),

@@ -1,8 +1,9 @@
-//! Whom to trust: the certificates of a PEM file that the configuration or `AWS_CA_BUNDLE` names,
-//! else those of this machine.
+//! The certificates that this host trusts: those in the PEM file that the configuration or
+//! `AWS_CA_BUNDLE` names, else those of this machine.
 //!
-//! The file is read as the HTTP client will read it, because that one panics at what it cannot
-//! read. A file that gives nothing is an error and never the machine's own certificates instead.
+//! The file is checked first in the way in which the HTTP client reads it, because the client
+//! panics on a bad file. If the file has no usable certificate, that is an error; the machine's
+//! certificates are never used instead.
 
 use std::path::{Path, PathBuf};
 
@@ -21,11 +22,11 @@ const LONGEST: u64 = 16 * 1024 * 1024;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// The trust that is configured; `None` leaves it to this machine.
+/// The configured trust. `None` means this machine's certificates.
 ///
 /// # Errors
 ///
-/// [`FailureCause::CaBundle`], which names the file.
+/// Returns [`FailureCause::CaBundle`], which names the file, if the file cannot be used.
 pub fn configured(account: &AccountSettings) -> Result<Option<TlsContext>, CauseReport> {
     let variable = || std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty());
     let path = account.ca_bundle.clone().or_else(|| variable().map(PathBuf::from));
@@ -42,13 +43,13 @@ pub fn configured(account: &AccountSettings) -> Result<Option<TlsContext>, Cause
     })
 }
 
-/// Nobody is trusted: for connections without TLS, which then cost no reading of certificates.
+/// Trusts nobody. For connections without TLS, so that no certificates are read.
 pub fn nobody() -> TlsContext {
     let store = TrustStore::empty();
     TlsContext::builder().with_trust_store(store).build().unwrap_or_default()
 }
 
-/// The certificates of the file that can be used, as PEM; why there is none in one sentence.
+/// The usable certificates of the file, as PEM, or one sentence that says why there are none.
 fn certificates(path: &Path) -> Result<String, String> {
     let bytes =
         read_at_most(path, LONGEST).map_err(|error| format!("It cannot be read: {error}."))?;
@@ -87,7 +88,7 @@ fn certificates(path: &Path) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    /// An authority made for this test, valid until 2096.
+    /// A certificate authority for this test, valid until 2096.
     const AUTHORITY: &str = "-----BEGIN CERTIFICATE-----
 MIIBlTCCATugAwIBAgIUHRwbsVEG+YRdF0c7ltM0QmuDlqwwCgYIKoZIzj0EAwIw
 HzEdMBsGA1UEAwwUQXV0aG9yaXR5IGZvciBhIHRlc3QwIBcNMjYxMTIxMTIxNDU2

@@ -280,7 +280,7 @@ mod tests {
         insta::assert_snapshot!(words, @r"
         warning: cluster old in eu-west-1: its tasks could not be listed
         warning: 2 orphans not stopped: StopTask: AccessDeniedException: not authorized
-        1 task was left alone: another state folder than this one knows it
+        1 task was left alone: it belongs to another state folder
         orphans of host ci-1: 1 stopped, 2 not stopped in 11.0 s; 20 tasks of jobs keep running
         ");
         let nothing = SweepReport { clusters: 1, needed: 1, ..SweepReport::default() };

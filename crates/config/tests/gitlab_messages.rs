@@ -17,58 +17,58 @@ fn with(table: &str, key: &str, value: &str) -> String {
 }
 
 /// Every key with what it is, theirs and ours.
-const KEYS: &[(&str, &str, SettingKind)] = &[
-    ("", "LogLevel", SettingKind::Text),
-    ("", "LogFile", SettingKind::Text),
-    ("", "LogFormat", SettingKind::Text),
-    ("", "Owner", SettingKind::Text),
-    ("", "StateDir", SettingKind::Text),
-    ("", "Fargate", SettingKind::Table),
-    ("", "TaskMetadata", SettingKind::Table),
-    ("", "SSH", SettingKind::Table),
-    ("Fargate", "Cluster", SettingKind::Text),
-    ("Fargate", "Region", SettingKind::Text),
-    ("Fargate", "Subnet", SettingKind::Text),
-    ("Fargate", "SecurityGroup", SettingKind::Text),
-    ("Fargate", "TaskDefinition", SettingKind::Text),
-    ("Fargate", "EnablePublicIP", SettingKind::Switch),
-    ("Fargate", "UsePublicIP", SettingKind::Switch),
-    ("Fargate", "PlatformVersion", SettingKind::Text),
-    ("Fargate", "EnableExecuteCommand", SettingKind::Switch),
-    ("Fargate", "Subnets", SettingKind::List),
-    ("Fargate", "SecurityGroups", SettingKind::List),
-    ("Fargate", "Container", SettingKind::Text),
-    ("Fargate", "LaunchType", SettingKind::Text),
-    ("Fargate", "CapacityProviderStrategy", SettingKind::List),
-    ("Fargate", "CPU", SettingKind::Number),
-    ("Fargate", "Memory", SettingKind::Number),
-    ("Fargate", "HostKey", SettingKind::Text),
-    ("Fargate", "PublicIP", SettingKind::Text),
-    ("Fargate", "JobTaskDefinitions", SettingKind::List),
-    ("Fargate", "JobPlatformVersions", SettingKind::List),
-    ("Fargate", "AssumeRoleArn", SettingKind::Text),
-    ("Fargate", "AssumeRoleExternalId", SettingKind::Text),
-    ("Fargate", "AssumeRoleSessionName", SettingKind::Text),
-    ("Fargate", "CaBundle", SettingKind::Text),
-    ("Fargate", "Shell", SettingKind::Text),
-    ("Fargate", "BuildsDir", SettingKind::Text),
-    ("Fargate", "CacheDir", SettingKind::Text),
-    ("Fargate", "Timeouts", SettingKind::Table),
-    ("Fargate", "Limits", SettingKind::Table),
-    ("Fargate", "Tags", SettingKind::Table),
-    ("Fargate.Timeouts", "EcsPollMin", SettingKind::Text),
-    ("Fargate.Limits", "TaskRelaunches", SettingKind::Number),
-    ("Fargate.Tags", "team", SettingKind::Text),
-    ("TaskMetadata", "Directory", SettingKind::Text),
-    ("SSH", "Username", SettingKind::Text),
-    ("SSH", "User", SettingKind::Text),
-    ("SSH", "Port", SettingKind::Number),
-    ("SSH", "ClientKey", SettingKind::Text),
-    ("SSH", "KeepaliveTries", SettingKind::Number),
+const KEYS: &[(&str, &str, TomlValueKind)] = &[
+    ("", "LogLevel", TomlValueKind::Text),
+    ("", "LogFile", TomlValueKind::Text),
+    ("", "LogFormat", TomlValueKind::Text),
+    ("", "Owner", TomlValueKind::Text),
+    ("", "StateDir", TomlValueKind::Text),
+    ("", "Fargate", TomlValueKind::Table),
+    ("", "TaskMetadata", TomlValueKind::Table),
+    ("", "SSH", TomlValueKind::Table),
+    ("Fargate", "Cluster", TomlValueKind::Text),
+    ("Fargate", "Region", TomlValueKind::Text),
+    ("Fargate", "Subnet", TomlValueKind::Text),
+    ("Fargate", "SecurityGroup", TomlValueKind::Text),
+    ("Fargate", "TaskDefinition", TomlValueKind::Text),
+    ("Fargate", "EnablePublicIP", TomlValueKind::Switch),
+    ("Fargate", "UsePublicIP", TomlValueKind::Switch),
+    ("Fargate", "PlatformVersion", TomlValueKind::Text),
+    ("Fargate", "EnableExecuteCommand", TomlValueKind::Switch),
+    ("Fargate", "Subnets", TomlValueKind::List),
+    ("Fargate", "SecurityGroups", TomlValueKind::List),
+    ("Fargate", "Container", TomlValueKind::Text),
+    ("Fargate", "LaunchType", TomlValueKind::Text),
+    ("Fargate", "CapacityProviderStrategy", TomlValueKind::List),
+    ("Fargate", "CPU", TomlValueKind::Number),
+    ("Fargate", "Memory", TomlValueKind::Number),
+    ("Fargate", "HostKey", TomlValueKind::Text),
+    ("Fargate", "PublicIP", TomlValueKind::Text),
+    ("Fargate", "JobTaskDefinitions", TomlValueKind::List),
+    ("Fargate", "JobPlatformVersions", TomlValueKind::List),
+    ("Fargate", "AssumeRoleArn", TomlValueKind::Text),
+    ("Fargate", "AssumeRoleExternalId", TomlValueKind::Text),
+    ("Fargate", "AssumeRoleSessionName", TomlValueKind::Text),
+    ("Fargate", "CaBundle", TomlValueKind::Text),
+    ("Fargate", "Shell", TomlValueKind::Text),
+    ("Fargate", "BuildsDir", TomlValueKind::Text),
+    ("Fargate", "CacheDir", TomlValueKind::Text),
+    ("Fargate", "Timeouts", TomlValueKind::Table),
+    ("Fargate", "Limits", TomlValueKind::Table),
+    ("Fargate", "Tags", TomlValueKind::Table),
+    ("Fargate.Timeouts", "EcsPollMin", TomlValueKind::Text),
+    ("Fargate.Limits", "TaskRelaunches", TomlValueKind::Number),
+    ("Fargate.Tags", "team", TomlValueKind::Text),
+    ("TaskMetadata", "Directory", TomlValueKind::Text),
+    ("SSH", "Username", TomlValueKind::Text),
+    ("SSH", "User", TomlValueKind::Text),
+    ("SSH", "Port", TomlValueKind::Number),
+    ("SSH", "ClientKey", TomlValueKind::Text),
+    ("SSH", "KeepaliveTries", TomlValueKind::Number),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum SettingKind {
+enum TomlValueKind {
     Text,
     Number,
     Switch,
@@ -77,15 +77,15 @@ enum SettingKind {
 }
 
 /// A value of every kind of TOML.
-const VALUES: &[(SettingKind, &str)] = &[
-    (SettingKind::Text, "\"x y\""),
-    (SettingKind::Number, "7"),
-    (SettingKind::Switch, "true"),
-    (SettingKind::List, "[{ a = [] }]"),
-    (SettingKind::Table, "{ a = 1 }"),
+const VALUES: &[(TomlValueKind, &str)] = &[
+    (TomlValueKind::Text, "\"x y\""),
+    (TomlValueKind::Number, "7"),
+    (TomlValueKind::Switch, "true"),
+    (TomlValueKind::List, "[{ a = [] }]"),
+    (TomlValueKind::Table, "{ a = 1 }"),
     // No key is one of these.
-    (SettingKind::Table, "1.5"),
-    (SettingKind::Table, "1979-05-27"),
+    (TomlValueKind::Table, "1.5"),
+    (TomlValueKind::Table, "1979-05-27"),
 ];
 
 #[test]
@@ -94,7 +94,7 @@ fn every_key_with_every_wrong_type_has_one_problem_with_its_line_and_its_own_spe
         let wrong = VALUES.iter().filter(|(other, value)| {
             (other != kind || ["1.5", "1979-05-27"].contains(value))
                 // An empty table of a table's own kind is none of the wrong ones.
-                && !(*kind == SettingKind::Table && *value == "{ a = 1 }")
+                && !(*kind == TomlValueKind::Table && *value == "{ a = 1 }")
         });
         for (_, value) in wrong {
             for name in [(*key).to_owned(), key.to_lowercase(), key.to_uppercase()] {

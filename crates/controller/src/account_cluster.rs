@@ -1,4 +1,7 @@
-//! Where tasks of this host may be: the clusters, Regions and accounts that the configuration names.
+//! The clusters in which tasks of this host may be, each with its Region and account, as the
+//! configuration names them.
+//!
+//! It connects and lists. It does not judge or stop a task.
 
 use std::sync::Arc;
 
@@ -12,38 +15,38 @@ use tokio::time::Instant;
 use crate::judge::may_be_of;
 use crate::report::ReapedCluster;
 
-/// One cluster as one account sees it.
+/// One cluster, seen with the rights of one account.
 #[derive(Debug)]
 pub(crate) struct AccountCluster {
-    /// Calls that change something wait for their turn.
+    /// Calls that change something are rate limited.
     pub ecs: EcsClient,
-    /// As the profile names it.
+    /// The cluster as the profile names it.
     pub cluster: String,
-    /// The profile that leads here first.
+    /// The first profile that uses this cluster.
     pub profile: JobProfile,
-    /// The names of all profiles that lead here.
+    /// The names of all profiles that use this cluster.
     profiles: Vec<String>,
 }
 
-/// What makes two profiles lead to the same place.
+/// Whether a profile with these values uses the same cluster.
 fn is_same(place: &AccountCluster, region: &str, cluster: &str, account: &AccountSettings) -> bool {
     place.ecs.region() == region
         && name(&place.cluster) == name(cluster)
         && place.profile.account() == *account
 }
 
-/// The name in a cluster's ARN, or what is a name already.
+/// The name of a cluster, which may be given as an ARN.
 fn name(cluster: &str) -> &str {
     cluster.rsplit('/').next().unwrap_or(cluster)
 }
 
 impl AccountCluster {
-    /// The cluster, by its name and Region.
+    /// The name and the Region of the cluster.
     pub fn cluster(&self) -> ReapedCluster {
         ReapedCluster { name: self.cluster_name().to_owned(), region: self.ecs.region().to_owned() }
     }
 
-    /// For people.
+    /// The cluster in words, for people.
     pub fn words(&self) -> String {
         self.cluster().to_string()
     }
@@ -54,8 +57,10 @@ impl AccountCluster {
     }
 }
 
-/// Connects to each place once. What does not work is told in words. Questions are counted in the
-/// turns of `folder`, or nowhere, for who must change nothing.
+/// Connects to each cluster once. A cluster that cannot be reached becomes a text for the operator.
+///
+/// With a `folder`, questions count in the rate limiter that all drivers of the host share. Without
+/// one, nothing is written.
 pub(crate) async fn open(
     folder: Option<&StateFolder>,
     profiles: Vec<JobProfile>,
@@ -88,8 +93,8 @@ pub(crate) async fn open(
     (places.into_iter().map(Arc::new).collect(), problems)
 }
 
-/// The place in which a record's tasks are: where one of them was seen, else the one of the profile
-/// that its launches name, else any with its Region and cluster.
+/// The cluster of a record's tasks: the one in which one of them was seen, else the one of the
+/// profile that its launches name, else any with its Region and name.
 pub(crate) fn of_record(
     places: &[Arc<AccountCluster>],
     record: &JobRecord,
@@ -110,13 +115,15 @@ pub(crate) fn of_record(
     };
     let mut fitting = places.iter().enumerate().filter(|(_, place)| fits(place));
     let first = fitting.next()?;
+    // Two accounts may have clusters of the same name, so prefer the profile with which the task
+    // was started.
     let mut all = std::iter::once(first).chain(fitting);
     let named = all.find(|(_, place)| place.profiles.iter().any(tag));
     Some(named.map_or(first.0, |(index, _)| index))
 }
 
-/// Asks in all places at once; what was answered, each with the place's number. Who does not answer
-/// becomes a problem.
+/// Asks all clusters at the same time. Each answer comes with the index of its cluster. A cluster
+/// that does not answer becomes a problem.
 pub(crate) async fn survey_each<T, F>(
     places: &[Arc<AccountCluster>],
     ask: impl Fn(Arc<AccountCluster>, Instant) -> F,

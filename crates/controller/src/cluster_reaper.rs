@@ -1,8 +1,12 @@
-//! The reaper of a whole cluster: for hosts that are gone for good, with their records and their name.
+//! The reaper of whole clusters: for tasks of hosts that no longer exist. Their records and names
+//! are gone with them.
 //!
-//! It knows nothing of jobs, so it goes by one thing alone: the deadline that a task of ours carries as
-//! a tag, when it is over by far. A task without our tags is never touched, and ECS's clock counts, not
-//! this host's. Every task ends itself at its deadline; what is found here is one whose agent did not.
+//! It knows no jobs. It judges by one thing alone: a task of ours carries its deadline as a tag,
+//! and this deadline passed long ago. Each task ends itself at its deadline, so only tasks whose
+//! agent failed are found here.
+//!
+//! It never touches a task without our tags, and it uses the clock of ECS, not the one of this
+//! host.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,11 +25,11 @@ use crate::report::{
 use crate::sightings::OrphanSightings;
 use crate::stop_orphans::{self, OrphanStopper, ReapMode, SkipReason};
 
-/// How long a deadline must be over. The tag was written by the clock of a host that nobody here
-/// knows, and an agent may need minutes to end what runs.
+/// How long ago a deadline must have passed. The clock of the host that wrote it may have been
+/// wrong, and an agent may need minutes to end what runs.
 pub const MARGIN: Duration = Duration::from_secs(3600);
 
-/// Finds tasks in whole clusters whose deadline is over, and ends them.
+/// Finds tasks in whole clusters whose deadline passed long ago, and stops them.
 #[derive(Debug)]
 pub struct ClusterReaper {
     places: Vec<Arc<AccountCluster>>,
@@ -34,7 +38,7 @@ pub struct ClusterReaper {
     apart: Duration,
 }
 
-/// What the tags of a task say.
+/// What the tags of a task say about its job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct JobTags {
     job: JobKey,
@@ -42,32 +46,34 @@ struct JobTags {
 }
 
 impl JobTags {
-    /// `None` for a task that does not carry all of them: it is none of ours to judge.
+    /// Returns `None` if a tag is missing or is not as a driver writes it. Such a task is not
+    /// judged.
     fn of(task: &ObservedTask) -> Option<Self> {
         let tag = |name: &str| task.tags.get(name).filter(|value| !value.is_empty());
         tag("owner")?;
         let job = JobKey::try_from(tag("job")?.clone()).ok()?;
         let seconds: u64 = tag("deadline")?.parse().ok()?;
-        // Whatever is not as a driver of ours writes it is somebody else's.
+        // A value that our driver would write in another form was written by somebody else.
         let is_as_written = job.as_str() == tag("job")? && seconds.to_string() == *tag("deadline")?;
         let deadline = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
         (is_as_written && seconds > 0).then_some(Self { job, deadline })
     }
 }
 
-/// Whether the task has outlived its deadline by far. Where ECS knows when it began and how long it may
-/// live, that must be over too: the clock of the host that wrote the tag may have been wrong.
+/// Whether the deadline of the task passed long ago. If ECS knows when the task began and how long
+/// it may live, that time must have passed as well, because the clock of the host that wrote the
+/// tag may have been wrong.
 fn is_overdue(task: &ObservedTask, tags: &JobTags, now: SystemTime) -> bool {
     let over = |end: Option<SystemTime>| {
         end.and_then(|end| end.checked_add(MARGIN)).is_some_and(|end| end < now)
     };
-    // A task whose beginning nobody can read is left alone.
+    // Leave a task alone if nobody knows when it began.
     let Some(from) = task.timeline.created else { return false };
     over(Some(tags.deadline)) && task.lifetime.is_none_or(|life| over(from.checked_add(life)))
 }
 
 impl ClusterReaper {
-    /// Connects to the clusters of these profiles. No state folder is needed, and none is looked at.
+    /// Connects to the clusters of these profiles. It neither needs nor reads a state folder.
     pub async fn open(profiles: Vec<JobProfile>) -> Self {
         let apart = profiles.iter().map(|profile| profile.timeouts.orphan_recheck).max();
         let apart = apart.unwrap_or_default();
@@ -76,20 +82,20 @@ impl ClusterReaper {
         Self { places, unreachable, sightings: OrphanSightings::new(apart), apart }
     }
 
-    /// The clusters that are looked at; empty where no profile led to one.
+    /// The clusters that are searched. Empty if no profile leads to one.
     #[must_use]
     pub fn clusters(&self) -> Vec<ReapedCluster> {
         self.places.iter().map(|place| place.cluster()).collect()
     }
 
-    /// How far apart two sightings must be.
+    /// The least time between two sightings.
     #[must_use]
     pub fn apart(&self) -> Duration {
         self.apart
     }
 
-    /// Looks at everything once, and ends what was seen overdue before as well. `told` hears how many of
-    /// how many have been dealt with.
+    /// Looks at everything once. Stops the tasks that were overdue at an earlier look as well.
+    /// `told` gets how many of how many are done.
     pub async fn sweep(
         &mut self,
         intent: ReapMode,
@@ -99,11 +105,12 @@ impl ClusterReaper {
             SweepReport { problems: self.unreachable.clone(), ..SweepReport::default() };
         let found = self.survey(&mut sweep).await;
         let due = self.sightings.note(found.iter().map(FoundOrphan::mark).collect());
-        let hand = |place: &Arc<AccountCluster>| {
+        let make_stopper = |place: &Arc<AccountCluster>| {
             let (place, refused) = (Arc::clone(place), SkipReason::default());
             ClusterTaskStopper { place, refused }
         };
-        sweep.orphans = stop_orphans::settle(&self.places, (found, due), intent, hand, told).await;
+        sweep.orphans =
+            stop_orphans::settle(&self.places, (found, due), intent, make_stopper, told).await;
         sweep.log(SweepScope::Cluster);
         sweep
     }
@@ -120,7 +127,7 @@ impl ClusterReaper {
     }
 }
 
-/// Every overdue task of one cluster.
+/// Finds all overdue tasks of one cluster.
 fn judged(
     index: usize,
     place: &AccountCluster,
@@ -129,11 +136,11 @@ fn judged(
 ) -> Vec<FoundOrphan> {
     let TaggedTasks { tasks, now } = tagged;
     let Some(now) = *now else {
-        // Without any task there was nothing to ask about, and no answer to take the time from.
+        // If there is no task, nothing was asked, and so there is no answer that tells the time.
         match tasks.is_empty() {
             true => sweep.clusters += 1,
             false => sweep.problems.push(format!(
-                "{}: ECS did not tell the time, and this host's clock is not believed",
+                "{}: the answer of ECS had no time, and this host's clock is not used",
                 place.words()
             )),
         }
@@ -171,7 +178,7 @@ fn judged(
     found
 }
 
-/// One of those who work through the queue of a place.
+/// One worker on the queue of a cluster.
 struct ClusterTaskStopper {
     place: Arc<AccountCluster>,
     refused: SkipReason,
@@ -181,7 +188,7 @@ impl OrphanStopper for ClusterTaskStopper {
     async fn end(&self, found: FoundOrphan) -> OrphanReport {
         let FoundOrphan { finding, mut orphan, .. } = found;
         let OrphanSubject::Task(task) = finding else { return orphan };
-        let words = reason("orphaned, seen twice: the deadline of its tag is over");
+        let words = reason("orphaned, seen twice: the deadline in its tag is over");
         orphan.done = match stop_orphans::refused(&self.refused) {
             Some(words) => OrphanOutcome::NotDone(words),
             None => stop_orphans::stop_task(&self.place, &self.refused, &task, &words).await,
@@ -229,7 +236,7 @@ mod tests {
     fn a_tag_of_a_host_whose_clock_was_behind_ends_no_task() {
         let mut task = ours();
         task.lifetime = Some(Duration::from_secs(7200));
-        // Begun a day after the deadline that its host wrote.
+        // The task began a day after the deadline that its host wrote.
         let begun = DEADLINE + 86_400;
         task.timeline.created = Some(at(begun));
         let tags = JobTags::of(&task).unwrap();

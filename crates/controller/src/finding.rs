@@ -1,6 +1,6 @@
-//! What a sweep finds that nobody needs, and by what it is known again when it is seen once more.
+//! What a sweep found, and how the same thing is recognised at the next sweep.
 //!
-//! It judges nothing, and does nothing about it.
+//! It does not judge, and it changes nothing.
 
 use fargate_driver::task::ObservedTask;
 use fargate_model::id::{RandomToken, TaskArn};
@@ -10,24 +10,24 @@ use fargate_state::JobRecord;
 use crate::judge::OrphanReason;
 use crate::report::OrphanReport;
 
-/// What is found orphaned, before it is known whether anything is done about it.
+/// A task or record that is an orphan, before anything is done about it.
 #[derive(Clone, Debug)]
 pub(crate) enum OrphanSubject {
-    /// A task beside any record.
+    /// A task without a record that names it.
     Task(Box<ObservedTask>),
-    /// A record with everything that it names.
+    /// A record, with all tasks that it names.
     Record(Box<JobRecord>),
 }
 
-/// What makes two sightings ones of the same thing.
+/// What two sightings of the same thing have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum OrphanIdentity {
     Task(TaskArn, OrphanReason),
-    /// Whoever changes a record to whom it belongs changes the token.
+    /// Whoever takes a record over writes a new token, so the taken record counts as another one.
     Record(JobKey, RandomToken, OrphanReason),
 }
 
-/// A finding with what is needed to act on it and to tell of it.
+/// An orphan, with what is needed to stop it and to report it.
 #[derive(Clone, Debug)]
 pub(crate) struct FoundOrphan {
     pub finding: OrphanSubject,

@@ -1,8 +1,11 @@
-//! One look at all tasks and all records of this host, and the end of those that nobody needs.
+//! The reaper of one host: looks at all its tasks and records once, and ends those that nobody
+//! needs.
 //!
-//! ECS is asked before the records are read. A record is written before its task is started, so a task
-//! that is seen has its record already, however new it is; and a task that a late answer of ECS does
-//! not show yet is not judged at all.
+//! It asks ECS before it reads the records. A record is written before its task starts, so each
+//! task that ECS shows already has its record, however new it is. A task that ECS does not show yet
+//! is not judged.
+//!
+//! Which task is an orphan is decided in `judge`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -24,40 +27,42 @@ use crate::report::{OrphanOutcome, OrphanReport, SweepReport, SweepScope, Unjudg
 use crate::sightings::OrphanSightings;
 use crate::stop_orphans::{self, ReapMode};
 
-/// Most StopTask calls of a sweep, with the RunTask calls that settle a launch.
+/// Most calls a second to StopTask, and to RunTask when a launch is settled.
 ///
-/// Ours. They share 40 a second with every RunTask and StopTask of the account and Region (source:
-/// Amazon ECS API Reference, "Request throttling"), and jobs must go on starting meanwhile.
+/// The number is ours. All RunTask and StopTask calls of an account and Region share 40 a second
+/// (source: Amazon ECS API Reference, "Request throttling"), and jobs must be able to start at the
+/// same time.
 pub const STOPS_PER_SECOND: u32 = 15;
 
-/// The host that is looked after.
+/// What the reaper must know about its host.
 #[derive(Clone, Debug)]
 pub struct ReaperSettings {
     /// This host's name, if the configuration gives one.
     pub owner: Option<String>,
-    /// Where state is kept.
+    /// The folder that holds the records.
     pub state_dir: PathBuf,
-    /// The profiles whose clusters are looked at.
+    /// The profiles whose clusters are searched.
     pub profiles: Vec<JobProfile>,
-    /// Whether these are all profiles that jobs run under.
+    /// Whether these are all profiles under which jobs run.
     pub is_whole: bool,
 }
 
-/// Why nothing was looked at.
+/// Why the reaper did not look at anything.
 #[derive(Debug, thiserror::Error)]
 pub enum ReapError {
-    /// Without the records every live task would look like an orphan.
+    /// The folder is missing. Without the records, every live task would look like an orphan.
     #[error(
-        "the state folder {} is not there, so no task can be told from an orphan; is its disk mounted, and is `state_dir` the one that jobs run with?",
+        "the state folder {} does not exist, so every task would look like an orphan; check that its disk is mounted and that jobs use the same `state_dir`",
         path.display()
     )]
     NoFolder {
-        /// The folder, or the part of it that is missing.
+        /// The folder, or the missing part of its path.
         path: PathBuf,
     },
-    /// A copy of the folder knows the same tasks as the original, and cannot tell which of them live.
+    /// The folder is a copy. It knows the same tasks as the original, but not which of them jobs
+    /// still use.
     #[error(
-        "the state folder {} was made on another machine, whose tasks may still be in use",
+        "the state folder {} is a copy from another machine, and jobs there may still use its tasks",
         path.display()
     )]
     Copied {
@@ -67,8 +72,8 @@ pub enum ReapError {
     /// The folder cannot be used.
     #[error("{}", error_chain(.0))]
     State(StateError),
-    /// Somebody stops orphans already.
-    #[error("another `tasks reap` is at work on this host")]
+    /// Another process already stops orphans on this host.
+    #[error("another `tasks reap` is running on this host")]
     Busy,
 }
 
@@ -86,8 +91,8 @@ impl From<StateError> for ReapError {
     }
 }
 
-/// Finds orphans of one host and ends them. It keeps what it saw from sweep to sweep, so whoever
-/// calls it again and again keeps it.
+/// Finds the orphans of one host and stops them. It remembers what it saw, so use the same one for
+/// every sweep.
 #[derive(Debug)]
 pub struct HostReaper {
     pub(crate) folder: StateFolder,
@@ -96,7 +101,7 @@ pub struct HostReaper {
     is_named: bool,
     places: Vec<Arc<AccountCluster>>,
     is_whole: bool,
-    /// What is not looked at, in words.
+    /// What cannot be searched, in words for the operator.
     unreachable: Vec<String>,
     sightings: OrphanSightings<OrphanIdentity>,
     apart: Duration,
@@ -104,12 +109,13 @@ pub struct HostReaper {
 }
 
 impl HostReaper {
-    /// Reads who this host is and connects to where its tasks may be. One that may end anything is
-    /// the only one of its host for as long as it lives.
+    /// Reads who this host is, and connects to its clusters. Only one reaper of a host may stop
+    /// tasks at a time.
     ///
     /// # Errors
     ///
-    /// [`ReapError`].
+    /// Returns [`ReapError`] if the state folder is missing, copied or unusable, or if another
+    /// reaper stops orphans on this host.
     pub async fn open(host: ReaperSettings, intent: ReapMode) -> Result<Self, ReapError> {
         let longest = |of: fn(&JobProfile) -> Duration| {
             host.profiles.iter().map(of).max().unwrap_or_default()
@@ -134,7 +140,8 @@ impl HostReaper {
             &pace,
         )
         .await;
-        // Without an id of its own every task that names one is another folder's, and left alone.
+        // Without an id of this folder, each task that names a folder counts as one of another
+        // folder and is left alone.
         let folder_id = match folder.owner(None).await {
             Ok(id) => id.owner.to_string(),
             Err(error) => {
@@ -162,7 +169,7 @@ impl HostReaper {
         &self.owner
     }
 
-    /// How far apart two sightings must be.
+    /// The least time between two sightings.
     #[must_use]
     pub fn apart(&self) -> Duration {
         self.apart
@@ -173,8 +180,8 @@ impl HostReaper {
         OrphanJudge { owner, folder, is_named: self.is_named, now: SystemTime::now() }
     }
 
-    /// Looks at everything once, and ends what was seen orphaned before as well. `told` hears how many
-    /// of how many have been dealt with.
+    /// Looks at everything once. Stops the orphans that an earlier look found as well. `told` gets
+    /// how many of how many are done.
     pub async fn sweep(
         &mut self,
         intent: ReapMode,
@@ -185,13 +192,14 @@ impl HostReaper {
         let seen = self.survey(&mut sweep).await;
         let found = self.judge_all(&seen, &mut sweep);
         let due = self.sightings.note(found.iter().map(FoundOrphan::mark).collect());
-        let hand = |place: &Arc<AccountCluster>| self.hand(place);
-        sweep.orphans = stop_orphans::settle(&self.places, (found, due), intent, hand, told).await;
+        let make_stopper = |place: &Arc<AccountCluster>| self.stopper(place);
+        sweep.orphans =
+            stop_orphans::settle(&self.places, (found, due), intent, make_stopper, told).await;
         sweep.log(SweepScope::Host);
         sweep
     }
 
-    fn hand(&self, place: &Arc<AccountCluster>) -> stop_orphans::HostOrphanStopper {
+    fn stopper(&self, place: &Arc<AccountCluster>) -> stop_orphans::HostOrphanStopper {
         let (place, folder) = (Arc::clone(place), self.folder.clone());
         stop_orphans::HostOrphanStopper {
             place,
@@ -201,7 +209,7 @@ impl HostReaper {
         }
     }
 
-    /// Every task of this owner that is meant to run, with its place.
+    /// All tasks of this owner that should run, each with the index of its cluster.
     async fn survey(&self, sweep: &mut SweepReport) -> Vec<(usize, ObservedTask)> {
         let ask = |place: Arc<AccountCluster>, deadline| {
             let owner = self.owner.clone();
@@ -215,7 +223,7 @@ impl HostReaper {
         listed.into_iter().flat_map(of_place).collect()
     }
 
-    /// Everything that nobody needs; a record stands for all the tasks that it names.
+    /// Everything that nobody needs. A record stands for all tasks that it names.
     fn judge_all(
         &self,
         seen: &[(usize, ObservedTask)],
@@ -232,12 +240,15 @@ impl HostReaper {
                 OrphanVerdict::LeftAlone(doubt) => {
                     sweep.left_alone.push(UnjudgedTask { task: task.task.clone(), doubt });
                 }
+                // The record below stands for this task. To report both would stop it twice.
                 OrphanVerdict::Orphan(_) if is_named(known, task) => {}
                 OrphanVerdict::Orphan(reason) => {
                     found.extend(self.found_task(*place, task, reason, judge.now));
                 }
             }
         }
+        // Jobs in clusters that no profile names any more. Nobody can look at them, so the operator
+        // must know.
         let mut elsewhere: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for known in jobs.values() {
             let JobState::Record(record) = known else { continue };
@@ -246,7 +257,7 @@ impl HostReaper {
                     found.push(self.found_record(place, record, reason, seen, judge.now));
                 }
                 (OrphanVerdict::Orphan(_), None) if self.is_whole => sweep.problems.push(format!(
-                    "job {}: no profile leads to its cluster {} in {}",
+                    "job {}: no profile uses its cluster {} in {}",
                     record.job_id, record.core.cluster, record.core.region
                 )),
                 (OrphanVerdict::Needed, None) if self.is_whole => {
@@ -258,12 +269,12 @@ impl HostReaper {
         }
         sweep.problems.extend(elsewhere.iter().map(|((cluster, region), jobs)| {
             let jobs = if *jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") };
-            format!("cluster {cluster} in {region}: no profile leads there, so its {jobs} cannot be looked at")
+            format!("cluster {cluster} in {region}: no profile uses this cluster, so its {jobs} cannot be checked")
         }));
         found
     }
 
-    /// What is known of every job that has a record or a task. Read after the tasks were seen.
+    /// What is known of each job that has a record or a task. Call it after the tasks were listed.
     fn known_jobs(
         &self,
         seen: &[(usize, ObservedTask)],
@@ -331,7 +342,8 @@ impl HostReaper {
     }
 }
 
-/// A disk on which no lock can be made hinders nobody from stopping tasks, which may be done twice.
+/// Takes the lock of the only reaper. If the disk allows no lock, tasks are stopped all the same,
+/// because it does no harm to stop a task twice.
 fn sole(folder: &StateFolder) -> Result<Option<FileLock>, ReapError> {
     match folder.lock_reap() {
         Ok(lock) => Ok(Some(lock)),

@@ -1,4 +1,6 @@
 //! Whether a host is idle: no job is left on it, and none is being prepared.
+//!
+//! It only looks. It neither holds new jobs nor ends old ones.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,46 +9,46 @@ use fargate_model::job::JobKey;
 use fargate_state::{JobAdmission, JobState, StateError, StateFolder};
 use tokio::time::{Instant, sleep_until};
 
-/// Between two looks.
+/// Time between two looks.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// A job that is on the host.
+/// A job on the host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostJob {
-    /// Its id on its forge, or the beginning of its key where only that is known.
+    /// The job's id on its forge, or the beginning of its key if nothing else is known.
     pub name: String,
-    /// Why its record cannot be read, so that nothing ends the job by itself.
+    /// Why the record cannot be read. Then nothing ends the job by itself.
     pub unread: Option<UnreadableRecord>,
 }
 
 /// A record that this version cannot read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UnreadableRecord {
-    /// This file is not as it was written.
+    /// The file is damaged.
     Damaged(PathBuf),
-    /// A newer version wrote it, and can read it.
+    /// A newer version wrote it.
     Newer,
 }
 
-/// How a wait ended.
+/// How a wait for an idle host ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DrainOutcome {
-    /// No job is left, and new ones are still held.
+    /// No job is left, and new jobs are still held.
     Idle,
-    /// Time is over, and these jobs are left.
+    /// The time is over, and these jobs are left.
     Late(Vec<HostJob>),
-    /// New jobs are taken again, so that a host without any may have some in the next moment.
+    /// New jobs are allowed again, so an idle host may get one at any moment.
     Resumed,
 }
 
-/// All jobs on the host, whose stages or whose clean-up are still to come. A job whose `prepare` waits
-/// for its turn is none.
+/// All jobs on the host that still have a stage or their clean-up before them. A job whose
+/// `prepare` is still held does not count.
 ///
 /// # Errors
 ///
-/// [`StateError::Disk`].
+/// Returns [`StateError::Disk`] if the folder cannot be read.
 pub fn jobs(folder: &StateFolder) -> Result<Vec<HostJob>, StateError> {
-    // In this order: a `prepare` that ends between the two looks has left its record.
+    // The order matters: a `prepare` that ends between the two looks has left a record.
     let mut keys = folder.preparing()?;
     keys.extend(folder.keys()?);
     keys.sort_by(|a, b| a.as_str().cmp(b.as_str()));
@@ -73,12 +75,12 @@ fn job(folder: &StateFolder, key: &JobKey) -> HostJob {
     }
 }
 
-/// Waits until no job is left, for at most `within`, and for as long as new jobs are held. `told` hears
-/// of each look.
+/// Waits until no job is left, for at most `within`. It ends early if new jobs are allowed again.
+/// `told` gets the jobs of each look.
 ///
 /// # Errors
 ///
-/// [`StateError::Disk`].
+/// Returns [`StateError::Disk`] if the folder cannot be read.
 pub async fn wait(
     folder: &StateFolder,
     within: Duration,
@@ -87,7 +89,7 @@ pub async fn wait(
     let deadline = Instant::now() + within;
     loop {
         let jobs = jobs(folder)?;
-        // After the jobs: a host that was resumed since they were looked at is not drained.
+        // Check this after the jobs: if somebody resumed the host in between, it is not drained.
         if folder.intake() == JobAdmission::Open {
             return Ok(DrainOutcome::Resumed);
         }
@@ -113,7 +115,7 @@ mod tests {
         let folder = StateFolder::open(root.path(), Duration::from_secs(1)).unwrap();
         let within = Duration::from_secs(60);
         let mut looks = 0;
-        // Nobody holds new jobs, so that no job being left means nothing.
+        // New jobs are not held, so that an empty host means nothing.
         let waited = wait(&folder, within, &mut |_| looks += 1).await.unwrap();
         assert_eq!((waited, looks), (DrainOutcome::Resumed, 0));
         folder.hold(JobHold::now(JobHoldKind::Drain, "anna", "")).await.unwrap();
@@ -125,7 +127,7 @@ mod tests {
         let left = vec![HostJob { name: key.as_str()[..8].to_owned(), unread }];
         let waited = wait(&folder, within, &mut |jobs| assert_eq!(jobs, left)).await.unwrap();
         assert_eq!(waited, DrainOutcome::Late(left.clone()));
-        // With jobs or without, it ends at the look after the hold was taken away.
+        // With or without jobs, the wait ends at the look after the hold is gone.
         let mut told = |_: &[HostJob]| looks += 1;
         let (waited, released) = tokio::join!(wait(&folder, within, &mut told), async {
             tokio::time::sleep(LOOK / 2).await;

@@ -1,8 +1,8 @@
-//! Whether a task or a record is still needed by anybody. It decides from what was read; it reads
-//! nothing and stops nothing.
+//! Decides whether somebody still needs a task or a record. It reads nothing and stops nothing.
 //!
-//! A doubt is always in favour of the task: each one ends itself at its deadline, and after
 //! `timeouts.task_idle` without a client.
+//! In doubt, the task is left alone: it ends itself at its deadline, and after `timeouts.task_idle`
+//! without a client.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,33 +11,34 @@ use fargate_model::id::TaskOwner;
 use fargate_model::job::JobKey;
 use fargate_state::{JobRecord, JobState, RunnerLiveness};
 
-/// How far a clock may be off before a deadline is believed to be over. Records hold it by the host's
-/// clock, because it has to outlive the process and the boot; a clock that was wrong when `prepare`
-/// wrote it down, or is set by as much since, must end no live job. A live job is further from it by
-/// `timeouts.lifetime_margin`, because GitLab ends it at its own time limit.
+/// How wrong a clock may be before a deadline counts as passed.
+///
+/// A record holds its deadline by the host's clock, because it must outlive the process and the
+/// boot. A clock that was wrong then, or was set since, must not end a live job. A live job is
+/// `timeouts.lifetime_margin` away from its deadline, because GitLab ends it at its own time limit.
 const CLOCK_MARGIN: Duration = Duration::from_secs(600);
 
 /// Why nobody needs it any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OrphanReason {
-    /// Its deadline is over, and it should have ended itself.
+    /// Its deadline has passed, and it should have ended itself.
     Overdue,
-    /// This host was started anew, so that no process of the job is left.
+    /// The host has restarted, so no process of the job is left.
     Rebooted,
-    /// Every process that could call a stage of the job is gone.
+    /// No process that could call a stage of the job is left.
     ManagerGone,
-    /// Its `prepare` or its clean-up ended before it was done, and no stage can enter it.
+    /// Its `prepare` or clean-up was interrupted, and no stage can use it.
     CutShort,
-    /// The job was cleaned up.
+    /// The job has been cleaned up.
     CleanedUp,
-    /// There is no record of its job, without which no stage can enter it.
+    /// Its job has no record, and without a record no stage can use it.
     NoRecord,
-    /// It is of an earlier try of a job that has another task now.
+    /// An earlier try of the job started it, and the job has another task now.
     FormerTry,
 }
 
 impl OrphanReason {
-    /// The name for programs; never renamed.
+    /// The name for programs. It is never changed.
     #[must_use]
     pub fn slug(self) -> &'static str {
         match self {
@@ -51,14 +52,14 @@ impl OrphanReason {
         }
     }
 
-    /// For people; it follows "because".
+    /// The words for people, to stand after "because".
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
             Self::Overdue => "its deadline is over",
-            Self::Rebooted => "this host was started anew",
+            Self::Rebooted => "this host has restarted",
             Self::ManagerGone => "the runner that called its stages is gone",
-            Self::CutShort => "its prepare or its clean-up was cut short",
+            Self::CutShort => "its prepare or its clean-up was interrupted",
             Self::CleanedUp => "its job was cleaned up",
             Self::NoRecord => "this host has no record of its job",
             Self::FormerTry => "its job has another task now",
@@ -69,20 +70,20 @@ impl OrphanReason {
 /// Why a task of this owner is not judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UnjudgedReason {
-    /// Its `startedBy` is another owner, whatever was asked for.
+    /// Its `startedBy` names another owner, although ECS was asked for this one.
     AnotherOwner,
-    /// It names no job, so it is none of ours.
+    /// It names no job, so it is not ours.
     NoJob,
-    /// Another state folder knows it: that of a host with the same owner, or one that was lost.
+    /// It belongs to another state folder: one of a host with the same owner, or one that was lost.
     AnotherFolder,
-    /// The record of its job cannot be read by this version.
+    /// This version cannot read the record of its job.
     Unreadable,
-    /// It is one of ours and carries not all of our tags, or no deadline that can be read.
+    /// It is ours, but some of our tags are missing, or its deadline cannot be read.
     NoDeadline,
 }
 
 impl UnjudgedReason {
-    /// The name for programs; never renamed.
+    /// The name for programs. It is never changed.
     #[must_use]
     pub fn slug(self) -> &'static str {
         match self {
@@ -94,56 +95,56 @@ impl UnjudgedReason {
         }
     }
 
-    /// For people.
+    /// The words for people.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
             Self::AnotherOwner => "another owner started it",
             Self::NoJob => "it names no job of Fargate Runner",
-            Self::AnotherFolder => "another state folder than this one knows it",
+            Self::AnotherFolder => "it belongs to another state folder",
             Self::Unreadable => "the record of its job cannot be read",
-            Self::NoDeadline => "no readable deadline among its tags",
+            Self::NoDeadline => "its tags have no readable deadline",
         }
     }
 }
 
-/// What was found.
+/// What the judge decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OrphanVerdict {
-    /// A job needs it, or may.
+    /// A job needs it, or may need it.
     Needed,
-    /// Nobody does.
+    /// Nobody needs it.
     Orphan(OrphanReason),
-    /// It is left alone.
+    /// It is not judged.
     LeftAlone(UnjudgedReason),
 }
 
-/// Who judges, and when.
+/// Judges at one moment, for one host.
 #[derive(Clone, Debug)]
 pub(crate) struct OrphanJudge {
-    /// What `startedBy` must say.
+    /// The value that `startedBy` must have.
     pub owner: TaskOwner,
     /// The id of the state folder.
     pub folder: String,
-    /// Whether the configuration names the owner. Then other hosts may share it, and tasks name the
-    /// folder that knows them.
+    /// Whether the configuration names the owner. Then other hosts may have the same one, and each
+    /// task says which folder knows it.
     pub is_named: bool,
     /// This host's clock.
     pub now: SystemTime,
 }
 
-/// The job that a task says it belongs to.
+/// The job that the task names.
 pub(crate) fn job_of(task: &ObservedTask) -> Option<JobKey> {
     JobKey::try_from(task.job.clone()?).ok()
 }
 
-/// How old it is by the clocks of ECS and this host.
+/// The age of the task, by the clocks of ECS and of this host.
 pub(crate) fn age(task: &ObservedTask, now: SystemTime) -> Option<Duration> {
     now.duration_since(task.timeline.created?).ok()
 }
 
 impl OrphanJudge {
-    /// Whether a record on which no `prepare` works is still needed.
+    /// Judges a record on which no `prepare` works.
     pub fn record(&self, record: &JobRecord) -> OrphanVerdict {
         self.record_with(record, record.manager.as_ref().map(|manager| manager.presence()))
     }
@@ -154,14 +155,16 @@ impl OrphanJudge {
         match manager {
             _ if deadline < now => OrphanVerdict::Orphan(OrphanReason::Overdue),
             Some(RunnerLiveness::Rebooted) => OrphanVerdict::Orphan(OrphanReason::Rebooted),
+            // Checked before the runner: a `prepare` that was interrupted left a task that no stage
+            // can use, even while its runner lives.
             _ if !record.ready => OrphanVerdict::Orphan(OrphanReason::CutShort),
             Some(RunnerLiveness::Ended) => OrphanVerdict::Orphan(OrphanReason::ManagerGone),
             Some(RunnerLiveness::Possible) | None => OrphanVerdict::Needed,
         }
     }
 
-    /// Whether a task that is meant to run is still needed. `known` was read after the task was seen:
-    /// a record is written before its task is started, so that a task without one has lost it.
+    /// Judges a task that should run. `known` must be read after the task was seen: a record is
+    /// written before its task starts, so a task without a record has lost it.
     pub fn task(&self, task: &ObservedTask, known: &JobState) -> OrphanVerdict {
         if task.started_by.as_deref() != Some(self.owner.as_str()) {
             return OrphanVerdict::LeftAlone(UnjudgedReason::AnotherOwner);
@@ -169,6 +172,8 @@ impl OrphanJudge {
         if job_of(task).is_none() {
             return OrphanVerdict::LeftAlone(UnjudgedReason::NoJob);
         }
+        // The record of such a task is in the other folder, so this folder cannot know whether a
+        // job needs it.
         if task.folder.as_ref().is_some_and(|folder| *folder != self.folder) {
             return self.unless_overdue(task, UnjudgedReason::AnotherFolder);
         }
@@ -178,7 +183,7 @@ impl OrphanJudge {
             JobState::Record(_) => OrphanVerdict::Orphan(OrphanReason::FormerTry),
             JobState::Unreadable { .. } => self.unless_overdue(task, UnjudgedReason::Unreadable),
             JobState::Buried => OrphanVerdict::Orphan(OrphanReason::CleanedUp),
-            // A driver of another host, which is older than that variable, may have started it.
+            // A driver on another host that is older than this variable may have started it.
             JobState::Nothing if self.is_named && task.folder.is_none() => {
                 self.unless_overdue(task, UnjudgedReason::AnotherFolder)
             }
@@ -199,7 +204,7 @@ impl OrphanJudge {
     }
 }
 
-/// Whether the record names the task, or has a launch of which it is not known what it started.
+/// Whether the record names the task, or has a launch whose task is not known.
 pub(crate) fn may_be_of(record: &JobRecord, task: &ObservedTask) -> bool {
     let named = |known: Option<&fargate_model::id::TaskArn>| known == Some(&task.task);
     named(record.core.task.as_ref())
@@ -209,7 +214,7 @@ pub(crate) fn may_be_of(record: &JobRecord, task: &ObservedTask) -> bool {
             .any(|launch| named(launch.task.as_ref()) || (launch.task.is_none() && !launch.settled))
 }
 
-/// A task of which nothing is known but that it runs, for tests.
+/// A task that runs and of which nothing else is known, for tests.
 #[cfg(test)]
 pub(crate) fn example() -> ObservedTask {
     ObservedTask {
@@ -254,7 +259,7 @@ mod tests {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
     }
 
-    /// The record of a job that runs.
+    /// The record of a running job.
     fn running() -> JobRecord {
         let token = "0123456789abcdef0123456789abcdef";
         let written = json!({
@@ -274,7 +279,7 @@ mod tests {
         serde_json::from_value(written).unwrap()
     }
 
-    /// Its task.
+    /// The task of that record.
     fn own() -> ObservedTask {
         let (started_by, job) = (Some("host-1".to_owned()), Some(running().job.to_string()));
         ObservedTask { started_by, job, task: TaskArn(ARN.to_owned()), ..example() }
@@ -298,7 +303,7 @@ mod tests {
         let unready = JobRecord { ready: false, ..running() };
         let since = CLOCK_MARGIN.as_secs() + 5;
         let overdue = JobRecord { deadline_unix_s: seconds_since_1970() - since, ..running() };
-        // A clock that is off by less than the margin ends no job.
+        // If a clock is wrong by less than the margin, no job ends.
         let just_over =
             JobRecord { deadline_unix_s: seconds_since_1970() - since + 60, ..running() };
         let rows = [
@@ -337,7 +342,7 @@ mod tests {
         next.core.task = Some(TaskArn("arn:another".to_owned()));
         next.launches[0].task.clone_from(&next.core.task);
         row(known(next.clone()), OrphanReason::FormerTry);
-        // A launch that may have started it spares it.
+        // A launch that may have started the task protects it.
         next.launches[0].task = None;
         next.launches[0].settled = false;
         assert_eq!(judge().task(&own(), &known(next)), OrphanVerdict::Needed);
@@ -373,7 +378,7 @@ mod tests {
         let mut task = own();
         let left = OrphanVerdict::LeftAlone(UnjudgedReason::AnotherFolder);
         assert_eq!(named.task(&task, &JobState::Nothing), left);
-        // What this folder knows of its job makes it one of this host.
+        // The folder has a record of the job, so the task belongs to this host.
         assert_eq!(
             named.task(&task, &JobState::Buried),
             OrphanVerdict::Orphan(OrphanReason::CleanedUp)

@@ -1,9 +1,11 @@
-//! What looks after a whole host rather than one job.
+//! Looks after a whole host, where the driver looks after one job.
 //!
-//! [`HostReaper`] finds tasks of this host that nobody needs any more, and ends them; [`ClusterReaper`] those
-//! of any host whose deadline is long over; [`idle`] tells when no job is left. None is a daemon: each is
-//! called, by hand, from a timer, or later by one that stays.
-//! What a task or a record is, and how it ends, is `fargate_driver`'s.
+//! [`HostReaper`] finds tasks of this host that nobody needs, and stops them. [`ClusterReaper`]
+//! does the same for tasks of any host whose deadline passed long ago. [`idle`] tells when no job
+//! is left.
+//!
+//! Nothing here runs by itself: a person, a timer or a service calls it. What a task or a record
+//! is, and how it ends, is the matter of `fargate_driver`.
 
 mod account_cluster;
 mod cluster_reaper;

@@ -1,4 +1,6 @@
-//! What one sweep saw and did, for whoever tells it to people or programs.
+//! What one sweep saw and did.
+//!
+//! It holds facts. Who shows them to people or programs chooses the form.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use fargate_model::job::JobKey;
 
 use crate::judge::{OrphanReason, UnjudgedReason};
 
-/// A cluster that is looked at.
+/// A cluster that is searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReapedCluster {
     /// Its name.
@@ -24,51 +26,52 @@ impl fmt::Display for ReapedCluster {
     }
 }
 
-/// What became of an orphan.
+/// What happened to an orphan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrphanOutcome {
-    /// It was seen for the first time; it is judged again later.
+    /// It was seen for the first time. A later sweep judges it again.
     SeenOnce,
-    /// It was seen twice, and nothing is to be changed.
+    /// It was seen twice, but nothing may be changed.
     WouldStop,
-    /// Its end was accepted by ECS, and its record, if it had one, became a tombstone.
+    /// ECS accepted its stop. If it had a record, this became a tombstone.
     Stopped,
-    /// ECS showed no task of it; whatever its record names was told to stop, and the record became a
-    /// tombstone.
+    /// ECS showed no task of it. All tasks that its record names were told to stop, and the record
+    /// became a tombstone.
     Settled,
     /// A job needs it after all.
     Changed,
-    /// It could not be ended, in words for the operator. The next sweep begins anew with it.
+    /// It could not be stopped; the text says why. The next sweep counts its sightings from the
+    /// beginning.
     NotDone(String),
 }
 
-/// A task or a record that nobody needs any more.
+/// A task or a record that nobody needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrphanReport {
-    /// The task, where one is known.
+    /// The task, if one is known.
     pub task: Option<TaskArn>,
     /// The job.
     pub job: JobKey,
-    /// The job's id on its forge, where a record tells it.
+    /// The job's id on its forge, if a record tells it.
     pub job_id: Option<String>,
     /// The cluster's name.
     pub cluster: String,
     /// Its Region.
     pub region: String,
-    /// Since ECS accepted the task.
+    /// The time since ECS accepted the task.
     pub age: Option<Duration>,
     /// Why nobody needs it.
     pub reason: OrphanReason,
-    /// What became of it.
+    /// What happened to it.
     pub done: OrphanOutcome,
 }
 
-/// A task of this owner that is not judged.
+/// A task of this owner that was not judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnjudgedTask {
-    /// Which.
+    /// The task.
     pub task: TaskArn,
-    /// Why.
+    /// The reason.
     pub doubt: UnjudgedReason,
 }
 
@@ -81,23 +84,23 @@ pub(crate) enum SweepScope {
     Cluster,
 }
 
-/// One look at everything, and what came of it.
+/// What one sweep saw and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SweepReport {
-    /// Clusters whose tasks were listed, each once for each account that sees it.
+    /// How many clusters were listed. A cluster that two accounts see counts twice.
     pub clusters: usize,
-    /// Tasks that jobs need.
+    /// How many tasks jobs need.
     pub needed: usize,
-    /// Tasks that nobody judged.
+    /// Tasks that were not judged.
     pub left_alone: Vec<UnjudgedTask>,
-    /// What nobody needs.
+    /// Tasks and records that nobody needs.
     pub orphans: Vec<OrphanReport>,
-    /// What could not be looked at, in words for the operator.
+    /// What could not be searched, in words for the operator.
     pub problems: Vec<String>,
 }
 
 impl SweepReport {
-    /// How many orphans wait for their second sighting.
+    /// How many orphans still need a second sighting.
     #[must_use]
     pub fn seen_once(&self) -> usize {
         self.orphans.iter().filter(|orphan| orphan.done == OrphanOutcome::SeenOnce).count()
@@ -118,7 +121,7 @@ impl SweepReport {
         });
     }
 
-    /// Whether everything was looked at, and everything that was to be ended was.
+    /// Whether everything was searched and every orphan that was due was stopped.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let undone = |orphan: &OrphanReport| matches!(orphan.done, OrphanOutcome::NotDone(_));

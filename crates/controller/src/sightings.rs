@@ -1,5 +1,7 @@
-//! What was seen orphaned before, and when. It is kept in memory on a clock that never steps: a
-//! file of it could be lost, forged, or judged by a clock that was set.
+//! What was seen as an orphan before, and since when.
+//!
+//! It is kept in memory, by a clock that is never set. A file could be lost or forged, and a clock
+//! that is set would judge it wrongly. What a sighting means is not known here.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Marks of what was seen, with the moment of the first sighting in a row.
+/// What was seen, each with the moment of its first sighting without a gap.
 #[derive(Clone, Debug)]
 pub struct OrphanSightings<M> {
     apart: Duration,
@@ -15,13 +17,13 @@ pub struct OrphanSightings<M> {
 }
 
 impl<M: Eq + Hash> OrphanSightings<M> {
-    /// Two sightings count if they are at least `apart`.
+    /// Two sightings count if at least `apart` lies between them.
     pub fn new(apart: Duration) -> Self {
         Self { apart, first: HashMap::new() }
     }
 
-    /// Notes everything that is seen now, and forgets what is not: it must be seen twice in a row.
-    /// True for each that was first seen long enough ago.
+    /// Notes what is seen now, and forgets what is not, because two sightings must have no gap.
+    /// Returns `true` for each that was first seen long enough ago.
     pub fn note(&mut self, seen: Vec<M>) -> Vec<bool> {
         let now = Instant::now();
         let before = std::mem::take(&mut self.first);

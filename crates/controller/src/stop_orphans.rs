@@ -1,4 +1,6 @@
-//! The end of orphans: judged once more at the last moment, in turn, a few at a time in each place.
+//! Stops orphans, a few at a time in each cluster. Each one is judged once more just before.
+//!
+//! How an orphan is found is the matter of the two reapers.
 
 use std::collections::VecDeque;
 use std::iter::zip;
@@ -19,32 +21,32 @@ use crate::report::{OrphanOutcome, OrphanReport};
 /// What a sweep may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReapMode {
-    /// Look, and change nothing at all.
+    /// Report what would be stopped; change nothing.
     Look,
-    /// End what was seen orphaned twice.
+    /// Stop what was seen as an orphan twice.
     End,
 }
 
-/// Calls of one place that wait for an answer at a time. Turns are shared evenly among places,
-/// whatever each has to do.
-const HANDS: usize = 8;
+/// How many orphans of one cluster are stopped at the same time. The clusters share the rate limit
+/// evenly, so one with many orphans does not delay the others.
+const AT_ONCE: usize = 8;
 
-/// Why the rest of a place is not tried.
+/// Why the other orphans of a cluster are not tried.
 pub(crate) type SkipReason = Arc<Mutex<Option<String>>>;
 
-/// Whoever ends what was found.
+/// Stops orphans of one cluster.
 pub(crate) trait OrphanStopper: Send + Sync + 'static {
-    /// Ends it, if it still may; what became of it.
+    /// Stops an orphan if it still is one. Returns what happened to it.
     fn end(&self, found: FoundOrphan) -> impl Future<Output = OrphanReport> + Send;
 }
 
-/// Ends what is `due` of what was found, if that is what is meant; the rest was seen once. `hand` makes
-/// who does so in a place.
+/// Stops the orphans that are `due`, if the mode allows it. The others have been seen once.
+/// `make_stopper` makes the stopper of a cluster.
 pub(crate) async fn settle<W: OrphanStopper>(
     places: &[Arc<AccountCluster>],
     (found, due): (Vec<FoundOrphan>, Vec<bool>),
     intent: ReapMode,
-    hand: impl Fn(&Arc<AccountCluster>) -> W,
+    make_stopper: impl Fn(&Arc<AccountCluster>) -> W,
     told: &mut dyn FnMut(usize, usize),
 ) -> Vec<OrphanReport> {
     let (mut again, mut once) = (Vec::new(), Vec::new());
@@ -59,17 +61,17 @@ pub(crate) async fn settle<W: OrphanStopper>(
             };
             again.into_iter().map(spared).collect()
         }
-        ReapMode::End => in_turn(places, again, hand, told).await,
+        ReapMode::End => in_turn(places, again, make_stopper, told).await,
     };
     orphans.extend(once);
     orphans
 }
 
-/// Ends everything in `due`, a few at a time in each place.
+/// Stops everything in `due`, a few at a time in each cluster.
 async fn in_turn<W: OrphanStopper>(
     places: &[Arc<AccountCluster>],
     due: Vec<FoundOrphan>,
-    hand: impl Fn(&Arc<AccountCluster>) -> W,
+    make_stopper: impl Fn(&Arc<AccountCluster>) -> W,
     told: &mut dyn FnMut(usize, usize),
 ) -> Vec<OrphanReport> {
     let all = due.len();
@@ -77,18 +79,18 @@ async fn in_turn<W: OrphanStopper>(
     for found in due {
         queues[found.place].push_back(found);
     }
-    let (sender, mut ended) = mpsc::channel(HANDS);
-    let mut hands = JoinSet::new();
+    let (sender, mut ended) = mpsc::channel(AT_ONCE);
+    let mut workers = JoinSet::new();
     for (place, queue) in places.iter().zip(queues) {
-        let count = queue.len().min(HANDS);
-        let (queue, hand) = (Arc::new(Mutex::new(queue)), Arc::new(hand(place)));
+        let count = queue.len().min(AT_ONCE);
+        let (queue, stopper) = (Arc::new(Mutex::new(queue)), Arc::new(make_stopper(place)));
         for _ in 0..count {
-            let hand = Arc::clone(&hand);
+            let stopper = Arc::clone(&stopper);
             let (queue, sender) = (Arc::clone(&queue), sender.clone());
-            hands.spawn(async move {
+            workers.spawn(async move {
                 while let Some(found) = next(&queue) {
-                    // Nobody listens only when the sweep was given up.
-                    if sender.send(hand.end(found).await).await.is_err() {
+                    // This fails only if the sweep was dropped.
+                    if sender.send(stopper.end(found).await).await.is_err() {
                         break;
                     }
                 }
@@ -101,8 +103,8 @@ async fn in_turn<W: OrphanStopper>(
         orphans.push(orphan);
         told(orphans.len(), all);
     }
-    while let Some(hand) = hands.join_next().await {
-        hand.expect("ending an orphan does not panic");
+    while let Some(worker) = workers.join_next().await {
+        worker.expect("ending an orphan does not panic");
     }
     orphans
 }
@@ -111,18 +113,18 @@ fn next(queue: &Mutex<VecDeque<FoundOrphan>>) -> Option<FoundOrphan> {
     queue.lock().expect("no one panics while holding the queue").pop_front()
 }
 
-/// In what words a call was refused for good, if one was.
+/// The reason why no call to the cluster is tried any more, if there is one.
 pub(crate) fn refused(refused: &SkipReason) -> Option<String> {
     refused.lock().expect("no one panics while holding it").clone()
 }
 
-/// Keeps the first of such words.
+/// Notes such a reason. The first one stays.
 fn refuse(refused: &SkipReason, words: &str) {
     let mut refused = refused.lock().expect("no one panics while holding it");
     refused.get_or_insert_with(|| words.to_owned());
 }
 
-/// Stops one task; a refusal for good spares the rest of its place the same.
+/// Stops one task. If a call is refused for a lasting reason, the rest of the cluster is not tried.
 pub(crate) async fn stop_task(
     place: &AccountCluster,
     refused: &SkipReason,
@@ -142,7 +144,7 @@ pub(crate) async fn stop_task(
     }
 }
 
-/// One of those who work through the queue of a place.
+/// One worker on the queue of a cluster.
 pub(crate) struct HostOrphanStopper {
     pub place: Arc<AccountCluster>,
     pub folder: StateFolder,
@@ -161,7 +163,7 @@ impl OrphanStopper for HostOrphanStopper {
             OrphanSubject::Task(task) => self.end_task(task, orphan.reason).await,
             OrphanSubject::Record(record) => {
                 let done = self.end_record(record, orphan.reason).await;
-                // ECS forgets a stopped task after an hour, and may not have shown a live one.
+                // ECS forgets a stopped task after an hour, and it may not have shown a live one.
                 if done == OrphanOutcome::Stopped && orphan.task.is_none() {
                     OrphanOutcome::Settled
                 } else {
@@ -175,7 +177,7 @@ impl OrphanStopper for HostOrphanStopper {
 }
 
 impl HostOrphanStopper {
-    /// A new `prepare` of the job, or anything else that changed its verdict, spares the task.
+    /// Stops a task, unless a new `prepare` of the job or anything else has changed the judgement.
     async fn end_task(&self, task: &ObservedTask, why: OrphanReason) -> OrphanOutcome {
         let known = match judge::job_of(task) {
             Some(job) => self.folder.known(&job),
@@ -187,8 +189,8 @@ impl HostOrphanStopper {
         stop_task(&self.place, &self.refused, task, &words(why)).await
     }
 
-    /// The record is taken over first, so that its stages and a late `prepare` see that it is over,
-    /// and ends as a clean-up would leave it.
+    /// Stops all tasks of a record. It takes the record over first, so that stages and a late
+    /// `prepare` see that the job is over. At the end the record is as after a clean-up.
     async fn end_record(&self, seen: &JobRecord, why: OrphanReason) -> OrphanOutcome {
         match self.folder.known(&seen.job) {
             JobState::Record(now) if self.judge.record(&now) == OrphanVerdict::Orphan(why) => {}
@@ -197,7 +199,8 @@ impl HostOrphanStopper {
         let (taken, unwritten) = match self.folder.take_over_seen(seen).await {
             Ok(Some(taken)) => (taken, None),
             Ok(None) => return OrphanOutcome::Changed,
-            // A full disk must not keep a task alive, and no `prepare` begins on one.
+            // A full disk must not keep a task alive. No `prepare` can begin on a full disk, so the
+            // task may be stopped without the record.
             Err(error @ StateError::Disk { .. }) => (seen.clone(), Some(error)),
             Err(error) => return OrphanOutcome::NotDone(error.to_string()),
         };
@@ -210,7 +213,7 @@ impl HostOrphanStopper {
             if released.refused {
                 refuse(&self.refused, first);
             }
-            // A `prepare` that has begun meanwhile keeps its own record.
+            // If a `prepare` has begun in between, it keeps its own record.
             if let Err(error) = self.folder.keep_taken(&taken).await {
                 emit(JobEvent::StateNotWritten { message: error.to_string() });
             }
@@ -222,9 +225,9 @@ impl HostOrphanStopper {
         };
         match buried {
             Ok(()) | Err(StateError::TakenOver) => OrphanOutcome::Stopped,
-            Err(error) => {
-                OrphanOutcome::NotDone(format!("its task was stopped, its record stays: {error}"))
-            }
+            Err(error) => OrphanOutcome::NotDone(format!(
+                "its task was stopped, but its record remains: {error}"
+            )),
         }
     }
 }

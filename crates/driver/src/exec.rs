@@ -1,4 +1,7 @@
-//! One command in one fresh task, for a person: started, streamed, and gone afterwards.
+//! Runs one command in one fresh task, for a person: starts the task, passes the output on, and
+//! stops the task afterwards.
+//!
+//! It does not print anything by itself, apart from the command's output.
 
 use std::time::Duration;
 
@@ -18,7 +21,7 @@ use crate::session::{
 use crate::task::{TaskStartEvent, reason, release};
 use crate::verdict::{self, ScriptVerdict};
 
-/// How long an interrupted command has before KILL.
+/// How long an interrupted command has until KILL.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 /// Longest life of such a task.
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -26,29 +29,29 @@ const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// How it went.
 #[derive(Debug)]
 pub struct ExecReport {
-    /// The command's status as a shell reports it; none if the task never ran it.
+    /// The command's status, as a shell reports it. `None` if the task never ran the command.
     pub status: Option<u8>,
     /// Why there is no status, or why it is not the command's own.
     pub why: Option<CauseReport>,
-    /// True if a signal ended it.
+    /// Whether a signal ended it.
     pub cancelled: bool,
-    /// From the call to the agent's answer.
+    /// Time from the call to the agent's answer.
     pub started_in: Option<Duration>,
-    /// From the agent's answer to the command's end.
+    /// Time from the agent's answer to the command's end.
     pub took: Duration,
-    /// The task, as people see it.
+    /// The short name of the task.
     pub task: Option<String>,
-    /// What could not be stopped; such a task ends by itself.
+    /// What could not be stopped. Such a task ends by itself.
     pub undone: Vec<String>,
-    /// Why the record stays although nothing of it is left to be done.
+    /// Why the record remains, although nothing is left to do for it.
     pub unwritten: Option<String>,
 }
 
 /// What happens on the way.
 pub enum ExecStep<'a> {
-    /// The task is coming up.
+    /// The task is starting.
     Starting(TaskStartEvent<'a>),
-    /// The command starts now; from here on the terminal is its own.
+    /// The command starts now. From here on, the terminal belongs to it.
     Running,
 }
 
@@ -119,7 +122,7 @@ async fn bring_up(
     match provision(settings, &order, &folder, &mut stops, deadline, &mut report).await {
         Ok(provisioned) => Ok((folder, stops, provisioned)),
         Err(error) => {
-            // What could not be stopped stays in the record; the task ends by itself.
+            // What could not be stopped stays in the record, and the task ends by itself.
             let record = folder.record(&order.job).ok().flatten();
             match &record {
                 Some(record) if !record.launches.is_empty() => {
@@ -161,7 +164,7 @@ async fn run(
         (_, Err(why)) => not_sent(why.headline()),
     };
     match &outcome {
-        // Whoever interrupts a command sees how it ended.
+        // A person who interrupts a command wants to see how it ended.
         ScriptOutcome::Ended { ending, stopped: true, .. } => {
             report.status = Some(ending.status());
             report.cancelled = true;
@@ -193,7 +196,7 @@ async fn run(
     report.unwritten = written.err().map(|error| error.to_string());
 }
 
-/// Nothing was sent, for a reason of this host's.
+/// Nothing was sent, for a reason on this host.
 fn not_sent(how: String) -> ScriptOutcome {
     ScriptOutcome::Lost { how, received: 0, started: false, warned: false }
 }

@@ -1,7 +1,7 @@
-//! A task of one's own: its keys, its first record, its launch, its lease; and taken back whole if
-//! any of it fails.
+//! Brings up a task for one job: its keys, its first record, its launch and its lease. If a part
+//! fails, everything is undone.
 //!
-//! It knows no forge. Who asked is a word in the record, how it went is told by events.
+//! It knows no forge. The record says who asked, and events tell how it went.
 
 mod cancelled;
 
@@ -36,12 +36,12 @@ use fargate_state::{
     TaskOrigin, TaskServer,
 };
 
-/// Settings that were already read and checked.
+/// Settings that were read and checked before.
 #[derive(Clone, Debug)]
 pub struct DriverSettings {
     /// This host's name, if the configuration gives one.
     pub owner: Option<String>,
-    /// Where state is kept.
+    /// The state folder.
     pub state_dir: PathBuf,
     /// The profile that was asked for.
     pub profile: JobProfile,
@@ -52,33 +52,33 @@ pub struct DriverSettings {
 pub struct TaskRequest {
     /// Who asks.
     pub origin: TaskOrigin,
-    /// The job.
+    /// The job's key.
     pub job: JobKey,
     /// The job's name for people.
     pub job_id: String,
-    /// Attempts before this one.
+    /// The number of tries before this one.
     pub tries: u32,
-    /// The task ends after this, whatever happens.
+    /// The task ends after this time in any case.
     pub lifetime: Duration,
-    /// The task ends when no client came for this long.
+    /// The task ends if no client is connected for this long.
     pub idle: Duration,
-    /// Tags beside those of every task; names without our prefix.
+    /// Tags in addition to those of every task. The names have no prefix.
     pub tags: BTreeMap<&'static str, String>,
-    /// Whose processes call the stages.
+    /// The process that calls the stages.
     pub manager: Option<RunnerProcess>,
 }
 
 /// A task that is ours and answers.
 pub struct ProvisionedTask {
-    /// The task and an open session.
+    /// The task and an open session with it.
     pub acquired: AcquiredTask,
     /// Its record.
     pub ledger: RecordWriter,
-    /// For the calls that follow.
+    /// The client for further calls.
     pub ecs: EcsClient,
 }
 
-/// Why there is none.
+/// Why there is no task.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvisionError {
     /// A cause of the catalogue.
@@ -113,7 +113,7 @@ impl From<LaunchError> for ProvisionError {
     }
 }
 
-/// Leaves word for the clean-up that nothing was started, so that it need not ask.
+/// Writes down for the clean-up that nothing was started, so that it need not ask ECS.
 async fn nothing_begun(folder: &StateFolder, order: &TaskRequest, why: CauseReport) -> CauseReport {
     if let Ok(None) = folder.record(&order.job)
         && let Err(error) = folder.bury(&order.job, None).await
@@ -123,7 +123,7 @@ async fn nothing_begun(folder: &StateFolder, order: &TaskRequest, why: CauseRepo
     why
 }
 
-/// Before anything was asked for.
+/// Cancelled before anything was asked for.
 fn cancelled() -> ProvisionError {
     ProvisionError::Cancelled { task: CancelledTask::NotStarted }
 }
@@ -132,8 +132,8 @@ fn cancelled() -> ProvisionError {
 ///
 /// # Errors
 ///
-/// [`ProvisionError`]. Then what was started is being stopped, or the record names it for a
-/// clean-up.
+/// Returns [`ProvisionError`] if the task did not come up or a signal came. What was started is
+/// then being stopped, or the record names it for a clean-up.
 pub async fn provision(
     settings: &DriverSettings,
     order: &TaskRequest,
@@ -149,7 +149,7 @@ pub async fn provision(
     let mut spec = TaskSpec::new(profile, owner, order.job.clone());
     spec.containers[0].environment = environment(profile, order, &keys);
     if settings.owner.is_some() {
-        // Hosts may share a configured name; the folder's own tells their tasks apart.
+        // Several hosts may share a configured name. The folder's own name tells their tasks apart.
         let folder_id = folder.owner(None).await?.owner.to_string();
         spec.containers[0].environment.insert(FOLDER_VARIABLE.to_owned(), folder_id);
     }
@@ -190,7 +190,8 @@ pub async fn provision(
 struct TaskKeys {
     login: TaskLogin,
     client_line: String,
-    /// What the host key is derived from, and its public half; none at first use.
+    /// The seed of the host key, and the public half of the key. `None` for a key that is accepted
+    /// at first use.
     seed: Option<(HostKeySeed, String)>,
 }
 
@@ -224,7 +225,8 @@ impl TaskKeys {
     }
 }
 
-/// What the agent is told. Readers of DescribeTasks see it; the seed is the one documented secret.
+/// The variables for the agent. Everybody who may call DescribeTasks sees them. The seed is the
+/// only secret among them, which the documentation says.
 fn environment(
     profile: &JobProfile,
     order: &TaskRequest,
@@ -256,7 +258,7 @@ fn tags(order: &TaskRequest, spec: &TaskSpec) -> BTreeMap<String, String> {
     tags.insert("owner", spec.owner.to_string());
     tags.insert("job", spec.job.to_string());
     tags.insert("deadline", unix_s(order.lifetime).to_string());
-    // Source of what a tag may hold: Amazon ECS API Reference, `Tag`.
+    // Source of the characters that a tag may hold: Amazon ECS API Reference, `Tag`.
     let allowed = |c: char| c.is_alphanumeric() || " _.:/=+-@".contains(c);
     tags.into_iter()
         .map(|(name, value)| {
@@ -307,7 +309,7 @@ fn first_record(
     })
 }
 
-/// Gives the peer its terms and writes down what later processes need: the host key before all, so
+/// Gives the peer its terms, and writes down what later stages need. The host key comes first, so
 /// that it is pinned from here on.
 async fn hand_over(
     acquired: AcquiredTask,
@@ -384,10 +386,11 @@ fn lease(timeouts: &JobTimeouts, order: &TaskRequest) -> fargate_protocol::TaskL
     }
 }
 
-/// The cause, if the next try would meet it again: what is wrong with the set-up does not mend itself
-/// within seconds. Credentials may, an address that EC2 was slow to tell, and a container beside the
-/// job's. Another machine in the
-/// task's place is never tried again.
+/// Returns the cause if the next try would meet it again.
+///
+/// A wrong set-up stays wrong for more than a few seconds. Other causes may pass: missing
+/// credentials, an address that EC2 told late, and a container beside the job's. Another machine in
+/// the task's place is never tried again.
 fn lasting(why: &CauseReport) -> Option<CauseReport> {
     let entry = why.entry();
     let set_up = entry.next == RetryDecision::Final && entry.who == ResponsibleParty::Setup;
@@ -403,8 +406,8 @@ fn lasting(why: &CauseReport) -> Option<CauseReport> {
     lasts.then(|| why.clone())
 }
 
-/// Stops what was started, on a deadline of its own, and remembers a cause that the next try would
-/// meet again.
+/// Stops what was started, with a deadline of its own, and remembers a cause that the next try
+/// would meet again.
 async fn take_back(
     ecs: &EcsClient,
     ledger: &mut RecordWriter,

@@ -1,6 +1,6 @@
-//! The way back to a task that a state file names.
+//! Connects again to a task that a state file names.
 //!
-//! It reads what `prepare` wrote and never changes it.
+//! It reads what `prepare` wrote, and never changes it.
 
 use std::net::SocketAddr;
 
@@ -15,11 +15,11 @@ use crate::session::{
 };
 use crate::task::{FailureContext, login_failed};
 
-/// Where the task of `record` answers, with the host key that was pinned.
+/// A connector to the task of `record`, which must show the pinned host key.
 ///
 /// # Errors
 ///
-/// A [`CauseReport`] if the record lacks something.
+/// Returns a [`CauseReport`] if the record lacks an address or a valid key.
 pub fn to(record: &JobRecord, profile: &JobProfile) -> Result<TaskConnector, CauseReport> {
     let damaged = |what: &str| {
         CauseReport::new(FailureCause::StateDamaged).because(format!("No usable {what}."))
@@ -42,7 +42,8 @@ pub fn to(record: &JobRecord, profile: &JobProfile) -> Result<TaskConnector, Cau
     Ok(TaskConnector { address, login, timeouts: profile.timeouts.clone() })
 }
 
-/// Why nobody is let in at `address` any more; another host key is an event for the operator.
+/// Why the server at `address` no longer lets us in. If it shows another host key, that is written
+/// to the operator's log.
 pub fn shut(error: &LoginError, address: SocketAddr) -> CauseReport {
     let why = login_failed(error, address, &FailureContext::default());
     if why.cause == FailureCause::WrongHost {

@@ -1,10 +1,12 @@
-//! What is told of a script. Where nobody said how it ended, ECS is asked why its task stopped.
+//! The verdict on a script. If nobody said how the script ended, ECS is asked why its task stopped.
 //!
-//! The rule there: our own stop, Spot, maintenance, a lost host, a limit of ours or another container
-//! that ended is a system failure. A task whose own container exited for none of these, once a script
-//! of its job has run in it, was ended by its job, and that is the job's failure: a job that could
-//! force a system failure could farm automatic retries. Where ECS cannot be asked, it is a system
-//! failure, and the doubt is printed.
+//! These ends are a system failure: our own stop, Spot, maintenance, a lost host, one of our
+//! limits, or another container that ended. If the task's own container exited for none of these
+//! reasons, and a script of the job has run in it, the job ended the task itself. That is the job's
+//! failure, because a job that could force a system failure could collect automatic retries.
+//!
+//! If ECS cannot be asked, it is a system failure, and the log says that the reason is not known.
+//! It starts and stops nothing.
 
 mod judge;
 
@@ -26,37 +28,38 @@ use crate::task::{
 
 pub use judge::{ScriptVerdict, VerdictFacts, judge};
 
-/// How long a task that ECS still calls RUNNING is watched after its connection was lost: a
-/// container's end takes moments to reach ECS.
+/// How long a task is watched that ECS still calls RUNNING after its connection was lost. The end
+/// of a container reaches ECS only after a moment.
 const SETTLE: Duration = Duration::from_secs(10);
-/// Before ECS is asked for the first time about a task whose connection was cut: most cuts are over
-/// by then.
+/// How long to wait before ECS is asked the first time about a task whose connection was cut. Most
+/// cuts are over by then.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// How much longer than `timeouts.ecs_poll_max` the pauses between such looks grow: many jobs may be
-/// cut at once, and ECS answers 20 DescribeTasks a second for all of an account.
+/// How many times `timeouts.ecs_poll_max` the pauses between these looks may grow to. Many jobs may be
+/// cut at once, and ECS answers 20 DescribeTasks a second for the whole account.
 const GENTLE: u32 = 3;
-/// Exit status of a process that the kernel killed for its memory: 128 + SIGKILL.
+/// Exit status of a process that the kernel killed for lack of memory: 128 + SIGKILL.
 const OUT_OF_MEMORY_STATUS: u8 = 137;
-/// What is told of a job whose process told its agent to end: 128 + SIGTERM.
+/// Status for a job whose own process told the agent to end: 128 + SIGTERM.
 const TERMINATED_STATUS: u8 = 143;
 
-/// How a script ended that nobody saw end. It never says that one passed.
+/// A verdict on a script whose end nobody saw. It never says that a script passed.
 #[derive(Debug)]
 enum InferredVerdict {
-    /// The job ended its own task; the status that is told for it, never 0.
+    /// The job ended its own task. The status is never 0.
     Job(u8, Box<CauseReport>),
-    /// Ours, AWS's or a person's doing.
+    /// Caused by us, by AWS or by a person.
     System(Box<CauseReport>),
 }
 
-/// Why a script that the agent refused was not started.
+/// Why the agent refused to start the script.
 fn of_refusal(refusal: &AgentRefusal) -> CauseReport {
     let why = |cause| CauseReport::new(cause).quoting("The task", refusal.to_string());
     match refusal {
         AgentRefusal::Start { program, .. } => {
             why(FailureCause::ShellMissing).with("program", program)
         }
-        // ECS knows why it ends.
+        // ECS knows why the task ends.
         AgentRefusal::Ending => why(FailureCause::ConnectionLost),
         AgentRefusal::Busy => why(FailureCause::TaskBusy),
         AgentRefusal::Script { .. } => why(FailureCause::ScriptTooLarge),
@@ -69,17 +72,19 @@ fn of_refusal(refusal: &AgentRefusal) -> CauseReport {
 /// What ECS says of a task whose script nobody saw end.
 #[derive(Clone, Debug)]
 pub enum EcsReport {
-    /// This.
+    /// This description.
     Seen(Box<ObservedTask>),
     /// It does not know the task.
     Unknown,
-    /// Nothing, in words.
+    /// It could not be asked, for this reason.
     Nothing(String),
 }
 
-/// What is told of the script of `record`'s job, whose session came to `outcome`; asks ECS where
-/// nobody else can say how the script ended. `cleaned_up`: the job was, meanwhile; `ran_before`: an
-/// earlier script of the job may have run in the task.
+/// The verdict on the script of `record`'s job, whose session ended with `outcome`. Asks ECS if
+/// nobody else can say how the script ended.
+///
+/// `cleaned_up`: the job was cleaned up in the meantime. `ran_before`: an earlier script of the job
+/// may have run in the task.
 pub async fn of_outcome(
     folder: &StateFolder,
     record: &JobRecord,
@@ -111,13 +116,13 @@ fn launch_of<'a>(record: &'a JobRecord, seen: &ObservedTask) -> Option<&'a Launc
     record.launches.iter().find(|launch| launch.task.as_ref() == Some(&seen.task))
 }
 
-/// The name of the job's container, where the record says it.
+/// The name of the job's container, if the record says it.
 fn own_container<'a>(record: &'a JobRecord, seen: &ObservedTask) -> &'a str {
     let container = launch_of(record, seen).and_then(|launch| launch.containers.first());
     container.map_or("", |container| container.name.as_str())
 }
 
-/// What the container that ended has written last.
+/// Adds the last lines that the ended container wrote.
 async fn with_last_lines(
     why: CauseReport,
     folder: &StateFolder,
@@ -133,8 +138,8 @@ async fn with_last_lines(
     add_last_lines(why, &ecs, folder, launch, seen, deadline).await
 }
 
-/// What ECS's word about the task of `record` makes of its script. `heard`: the peer had said that the
-/// task is to end.
+/// The verdict that follows from what ECS says of the task. `heard`: the peer had said that the
+/// task would end.
 fn of_ecs(record: &JobRecord, says: &EcsReport, how: &str, heard: bool) -> InferredVerdict {
     let system = |why: CauseReport| InferredVerdict::System(Box::new(why));
     match says {
@@ -144,8 +149,8 @@ fn of_ecs(record: &JobRecord, says: &EcsReport, how: &str, heard: bool) -> Infer
     }
 }
 
-/// Watches the task of `record`, whose connection was cut, and returns once ECS says that it has
-/// ended, in words. Where ECS cannot be asked it never returns.
+/// Watches the task of `record`, whose connection was cut. Returns the reason once ECS says that
+/// the task has ended. Never returns if ECS cannot be asked.
 pub async fn until_over(folder: &StateFolder, record: &JobRecord, profile: &JobProfile) -> String {
     match watch(folder, record, profile).await {
         Ok(why) => why.to_owned(),
@@ -178,7 +183,7 @@ async fn watch(
             }
             Ok(Some(seen)) => {
                 unknown_since = None;
-                // An exit code without any other word is given time for one.
+                // If there is only an exit code so far, ECS may still add a reason, so wait for it.
                 let is_lost = seen.has_lost(own_container(record, &seen));
                 lost_since = is_lost.then(|| lost_since.unwrap_or_else(Instant::now));
                 if lost_since.is_some_and(|since| since.elapsed() >= SETTLE) {
@@ -214,7 +219,7 @@ fn lost(record: &JobRecord, how: &str) -> CauseReport {
     place(record).why(FailureCause::ConnectionLost).because(format!("{how}."))
 }
 
-/// Looks until ECS calls the task over, or plainly alive.
+/// Looks until ECS says that the task has ended, or that it is clearly alive.
 async fn observe(folder: &StateFolder, record: &JobRecord, profile: &JobProfile) -> EcsReport {
     match look(folder, record, profile).await {
         Ok(Some(seen)) => EcsReport::Seen(Box::new(seen)),
@@ -243,7 +248,7 @@ async fn look(
         let error = match timeout_at(deadline, ecs.describe(&record.core.cluster, task)).await {
             Ok(Ok(Some(mut seen))) => {
                 let filled = flags.fill_in(&mut seen, &ecs, folder, &record.core.cluster);
-                // What is not known in time counts as essential.
+                // A container of which this is not known in time counts as essential.
                 let _ = timeout_at(deadline, filled).await;
                 let own = own_container(record, &seen);
                 let settled = begun.elapsed() > SETTLE.min(timeouts.stop_reason / 4);
@@ -273,7 +278,7 @@ async fn look(
     }
 }
 
-/// ECS knows of no end, neither of the task nor of its own container.
+/// Whether ECS knows of no end, neither of the task nor of the job's container.
 fn is_alive(seen: &ObservedTask, own: &str) -> bool {
     let is_running = seen.status == TaskStatus::Running && !seen.stopping;
     is_running && seen.stop_code.is_none() && !seen.has_lost(own)
@@ -293,20 +298,20 @@ fn decide(record: &JobRecord, seen: &ObservedTask, how: &str, heard: bool) -> In
     let exit = seen.container(container).and_then(|container| container.exit_code);
     match why.cause {
         FailureCause::OutOfMemory => InferredVerdict::Job(OUT_OF_MEMORY_STATUS, Box::new(why)),
-        // A watchdog beside a stock server ends the task with no exit code of ours.
+        // A watchdog beside a stock server ends the task without an exit code of ours.
         FailureCause::EnvironmentEnded if is_past_watchdog(record) => {
             why.cause = FailureCause::MaxLifetime;
             InferredVerdict::System(Box::new(why))
         }
         FailureCause::EnvironmentEnded => {
-            // Only an agent says so.
+            // Only an agent says this.
             let was_warned = heard || !matches!(record.peer, Some(TaskServer::Agent(_)));
             let mut why = unless_other(why, seen, container, was_warned);
             match exit.map(|code| u8::try_from(code).unwrap_or(1)) {
                 _ if why.cause == FailureCause::ContainerEnded => {
                     InferredVerdict::System(Box::new(why))
                 }
-                // 0 would say that a script passed, and nobody said so.
+                // 0 would say that the script passed, and nobody said that.
                 Some(0) => InferredVerdict::Job(1, Box::new(why)),
                 Some(ENDED_FROM_INSIDE) => InferredVerdict::Job(TERMINATED_STATUS, Box::new(why)),
                 Some(code) => InferredVerdict::Job(code, Box::new(why)),
@@ -320,7 +325,7 @@ fn decide(record: &JobRecord, seen: &ObservedTask, how: &str, heard: bool) -> In
     }
 }
 
-/// True from the moment on at which a stock server's watchdog ends the task.
+/// Whether the watchdog of a stock server has ended the task by now.
 fn is_past_watchdog(record: &JobRecord) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     matches!(record.peer, Some(TaskServer::Sshd(_))) && now.as_secs() >= record.deadline_unix_s

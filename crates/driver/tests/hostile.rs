@@ -1,5 +1,5 @@
-//! What lies on the disk of a host and in the hands of a job, as a hostile disk or job would have
-//! it: nothing panics, nothing is half read, no value is quoted that may be a secret.
+//! Files of a host and values of a job, as a hostile disk or job could make them. Nothing may
+//! panic, be half read, or repeat a value that may be secret.
 
 use std::ffi::OsString;
 use std::fs;
@@ -24,7 +24,7 @@ fn key() -> JobKey {
         .key()
 }
 
-/// Says what was read, or why not.
+/// What was read, or why it was not.
 fn response(bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("response.json");
@@ -45,7 +45,7 @@ fn response(bytes: &[u8]) -> String {
     }
 }
 
-/// Reads a record and a tombstone of these bytes in every way that stages do.
+/// Reads a record and a tombstone from these bytes in every way in which stages do.
 fn state(bytes: &[u8]) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.expect("an event loop").block_on(state_read_in_every_way(bytes))
@@ -74,7 +74,7 @@ fn is_one_plain_line(said: &str) {
     assert!(!said.contains("canary"), "{said}");
 }
 
-/// `text` with some of its bytes replaced, taken out or put in.
+/// `text` with some bytes replaced, removed or added.
 fn spoilt(text: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let change = (any::<prop::sample::Index>(), any::<u8>(), 0..3_u8);
     vec(change, 1..4).prop_map(move |changes| {
@@ -91,7 +91,7 @@ fn spoilt(text: &'static str) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A variable that is not set, looks right, or has any bytes that an environment can hold.
+/// A variable that is missing, valid, or has any bytes that an environment can hold.
 fn variable(right: &'static str) -> impl Strategy<Value = Option<OsString>> {
     prop_oneof![
         Just(None),
@@ -139,7 +139,7 @@ proptest! {
         let lookup = |name: &str| match name {
             "BUILD_FAILURE_EXIT_CODE" => codes[0].clone(),
             "SYSTEM_FAILURE_EXIT_CODE" => codes[1].clone(),
-            // Whichever others are asked for.
+            // The name of the variable chooses one of the other values.
             name => others[name.bytes().map(usize::from).sum::<usize>() % others.len()].clone(),
         };
         match StageEnvironment::read(lookup) {

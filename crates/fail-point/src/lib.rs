@@ -1,11 +1,11 @@
-//! Points behind every step that changes the world outside this process, at which a test may end
-//! it: by SIGKILL, as a host that dies, by SIGTERM, as a job that is cancelled, or by a panic, as by
-//! a bug of ours.
+//! Points after each step that changes something outside this process. At each of them a test may
+//! end the process: by SIGKILL as when a host dies, by SIGTERM as when a job is cancelled, or by a
+//! panic as from an error of ours.
 //!
-//! A release binary has none. What follows from an end is no business of this module.
+//! A release binary has no such points. What happens after the end is not decided here.
 
-/// The signal, or `PANIC`, and the number of the point, such as `KILL 7`: it comes behind the seventh
-/// point that is reached.
+/// The signal or `PANIC`, and the number of the point. `KILL 7` ends the process at the seventh
+/// point that it reaches.
 pub const END_AT: &str = "FARGATE_RUNNER_END_AT";
 /// A file to which the name of each reached point is appended.
 pub const REACHED: &str = "FARGATE_RUNNER_REACHED";
@@ -15,35 +15,35 @@ pub const REACHED: &str = "FARGATE_RUNNER_REACHED";
 pub enum FailPoint {
     /// A new file lies beside the one that it will replace.
     FileWritten,
-    /// A file is in its place, its folder not synced yet.
+    /// The file has its final name, but its folder is not synced yet.
     FileRenamed,
     /// A file was removed.
     FileRemoved,
-    /// RunTask was answered, and nothing of that is written down.
+    /// ECS answered RunTask, and nothing of it is written down yet.
     RunTaskAnswered,
-    /// The host is proven, and somebody is logged in.
+    /// The host key is proven, and the driver is logged in.
     LoggedIn,
     /// The task knows how long it may live.
     TermsGiven,
-    /// The script is on its way, whole.
+    /// The whole script was sent.
     ScriptSent,
-    /// The script was heard to have started.
+    /// The driver has learned that the script started.
     ScriptStarted,
-    /// The script's ending was heard.
+    /// The driver has learned how the script ended.
     ScriptEnded,
-    /// The exit code lies in the file that gitlab-runner named.
+    /// The exit code is in the file that gitlab-runner named.
     ExitCodeWritten,
-    /// StopTask was answered.
+    /// ECS answered StopTask.
     StopTaskAnswered,
 }
 
 impl FailPoint {
-    /// Tells that this point is reached.
+    /// Says that the process has reached this point.
     #[cfg(not(debug_assertions))]
     #[inline]
     pub fn reached(self) {}
 
-    /// Tells that this point is reached.
+    /// Says that the process has reached this point.
     #[cfg(debug_assertions)]
     pub fn reached(self) {
         debug::reached(self);

@@ -1,4 +1,7 @@
-//! Files that appear whole or not at all, 0600, never through a symbolic link.
+//! Writes files so that they appear whole or not at all, with mode 0600, and reads them. It never
+//! follows a symbolic link.
+//!
+//! It does not know what a file means.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -22,7 +25,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// [`FileError::Disk`].
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let new = beside(path);
-    // Always a file of its own: into one that somebody has left there, others may write as well.
+    // Always create the file: if somebody left one there, others may be able to write to it.
     let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new);
     let put = || -> io::Result<()> {
         let mut file = match create() {
@@ -40,7 +43,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         sync_folder(path)
     };
     put().map_err(|error| {
-        // Half a file may hold a key; the first error is the one to tell.
+        // Half a file may hold a key, so remove it. The first error is the one to report.
         let _ = std::fs::remove_file(&new);
         FileError::disk("writing", path)(error)
     })
@@ -55,7 +58,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     let damaged = |what: String| FileError::Damaged { path: path.to_owned(), what };
     let unread = |error: io::Error| match error.raw_os_error() {
-        // Only the last part of the path is not followed, so this is what stands there.
+        // Only for the last part of the path are links forbidden, so the link is the file itself.
         Some(nix::libc::ELOOP) => damaged("it is a symbolic link".to_owned()),
         _ => damaged(error.to_string()),
     };
@@ -106,9 +109,9 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
     sync_folder(path).map_err(FileError::disk("syncing the folder of", path))
 }
 
-/// Removes what a crash may have left beside `path`; the caller holds the lock of `path`.
+/// Removes what a crash may have left beside `path`. The caller holds the lock of `path`.
 pub fn remove_beside(path: &Path) {
-    // What cannot be removed is there for the next sweep.
+    // What cannot be removed stays for the next sweep.
     let _ = std::fs::remove_file(beside(path));
 }
 

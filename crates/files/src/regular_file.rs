@@ -1,15 +1,19 @@
-//! Small files of this host that hold settings: read whole, and never waited for.
+//! Reads small files that hold settings. It reads the whole file, and never waits for one.
+//!
+//! It does not check who may have written a file.
 
 use std::fs::OpenOptions;
 use std::io::{Error, Read, Result};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// The bytes of a regular file, at most `longest` and one more, so that a longer one is seen as such.
+/// Reads a regular file, at most `longest` bytes and one more, so that the caller sees if it is
+/// longer.
 ///
 /// # Errors
 ///
-/// Those of the operating system; and a pipe or a device is refused, because it could be waited for.
+/// Returns the operating system's error if the file cannot be read. A pipe or a device is refused,
+/// because a read of it might wait.
 pub fn read_at_most(path: &Path, longest: u64) -> Result<Vec<u8>> {
     let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;

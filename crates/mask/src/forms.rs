@@ -1,5 +1,7 @@
-//! The forms in which a secret may be written: as it is, in base64 wherever it begins, percent-encoded,
-//! and as JSON or a log escapes it.
+//! The forms in which a secret may be written: unchanged, in base64 at any position,
+//! percent-encoded, and escaped as in JSON or a log.
+//!
+//! It only lists forms. `masker` searches for them.
 
 use std::fmt::Write as _;
 
@@ -7,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 use super::SHORTEST;
 
-/// Every form of `secret` that differs from the others and is long enough to be known again.
+/// All different forms of `secret` that are long enough to be recognised.
 pub fn all(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![secret.to_vec()];
     for shift in 0..3 {
@@ -31,8 +33,8 @@ pub fn all(secret: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// The characters that are the secret's alone, if so many bytes stand before it in a group of three:
-/// those at both ends hold bits of its neighbours.
+/// The base64 characters that depend on the secret alone, if `shift` bytes stand before it in a
+/// group of three. The characters at both ends also hold bits of its neighbours.
 fn inside(alphabet: &impl base64::Engine, secret: &[u8], shift: usize) -> Vec<u8> {
     let mut bytes = vec![0; shift];
     bytes.extend_from_slice(secret);

@@ -1,7 +1,9 @@
-//! Finds every form of some secrets in a text and puts one word in their place.
+//! Finds all forms of some secrets in a text, and replaces each by one word.
 //!
-//! All bytes that belong to any find are masked, so that of two secrets that overlap neither shows a
-//! rest. Half a secret at the very beginning or end of a text is one that was cut there.
+//! Each byte of a match is masked, so no rest shows if two secrets overlap. A part of a secret at
+//! the beginning or end of a text counts as a secret that was cut there.
+//!
+//! It does not know where secrets come from.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,21 +12,21 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::{SHORTEST, forms};
 
-/// What stands in a secret's place; as gitlab-runner writes it.
+/// The word that replaces a secret. gitlab-runner writes the same.
 pub const MASK: &str = "[MASKED]";
 
-/// Bytes of a form that are searched for; from there on it is compared. A long key would else cost each
-/// process of a job more memory than all the rest of it.
+/// Bytes of a form that the search automaton contains; the rest is compared. Otherwise one long key
+/// would cost each process of a job more memory than everything else.
 const SEARCHED: usize = 32;
 
 /// Bytes that are compared for any text, however short; see [`ComparisonBudget`].
 const PATIENCE: usize = 1024 * 1024;
 
-/// See the module.
+/// Masks a fixed set of secrets.
 pub struct SecretMasker {
-    /// Finds how forms begin; none where no secret is known.
+    /// Finds beginnings of forms. `None` if no secret is known.
     finder: Option<AhoCorasick>,
-    /// In order, so that those that begin alike stand together.
+    /// The forms in order, so that those with the same beginning are neighbours.
     forms: Vec<Vec<u8>>,
     /// For each beginning, the forms that have it.
     beginnings: Vec<Range<usize>>,
@@ -43,13 +45,14 @@ impl Drop for SecretMasker {
 }
 
 impl SecretMasker {
-    /// One for these secrets. Those that are too short are left out, see [`SHORTEST`].
+    /// Makes a masker of these secrets. Secrets below [`SHORTEST`] are left out.
     pub fn of<'a>(secrets: impl Iterator<Item = &'a [u8]>) -> Self {
         let long_enough = secrets.filter(|secret| secret.len() >= SHORTEST);
         let mut forms: Vec<Vec<u8>> = long_enough.flat_map(forms::all).collect();
         forms.sort();
         forms.dedup();
-        // Small before fast: the texts are short, and every process of a job holds one.
+        // Prefer a small automaton to a fast one: the texts are short, and every process of a job
+        // has one.
         let kind = AhoCorasickKind::ContiguousNFA;
         let mut beginnings: Vec<Range<usize>> = Vec::new();
         for (n, form) in forms.iter().enumerate() {
@@ -61,19 +64,19 @@ impl SecretMasker {
         let searched = beginnings.iter().map(|alike| beginning(&forms[alike.start]));
         let finder = (!forms.is_empty())
             .then(|| AhoCorasick::builder().kind(Some(kind)).prefilter(false).build(searched));
-        // It fails only beyond what the limits on secrets leave.
+        // It fails only for more than the limits on secrets allow.
         let finder = finder.map(|built| built.expect("the forms are few and short"));
         Self { finder, forms, beginnings }
     }
 
-    /// `text` with every secret masked.
+    /// Returns `text` with all secrets masked.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.text_beside(text, &[])
     }
 
-    /// The same, but for what lies within one of `ids`: a secret that is part of a name of ours hides
-    /// nothing by being hidden there.
+    /// Masks all secrets, except where they lie within one of `ids`. If a secret is part of our own
+    /// name, it cannot be hidden there anyway.
     #[must_use]
     pub fn text_beside<'a>(&self, text: &'a str, ids: &[&str]) -> Cow<'a, str> {
         let mut found = self.found(text.as_bytes());
@@ -91,7 +94,7 @@ impl SecretMasker {
         Cow::Owned(masked(text.as_bytes(), 0..text.len(), &found))
     }
 
-    /// The same of each piece of a text that came in pieces, as if they were one.
+    /// Masks each piece of a text that came in pieces, as if they were one text.
     #[must_use]
     pub fn pieces(&self, pieces: &[String]) -> Vec<String> {
         let whole = pieces.concat();
@@ -102,13 +105,13 @@ impl SecretMasker {
             .map(|piece| {
                 let part = begin..begin + piece.len();
                 begin = part.end;
-                // A piece may also end within a secret whose rest never came.
+                // A piece may also end within a secret of which no more came.
                 self.text(&masked(whole.as_bytes(), part, &found)).into_owned()
             })
             .collect()
     }
 
-    /// The parts of `text` that belong to secrets, in order and apart from each other.
+    /// The parts of `text` that belong to secrets, in order and without overlap.
     fn found(&self, text: &[u8]) -> Vec<Range<usize>> {
         let Some(finder) = &self.finder else { return Vec::new() };
         let mut budget = ComparisonBudget(PATIENCE + text.len() * 16);
@@ -137,12 +140,13 @@ fn beginning(form: &[u8]) -> &[u8] {
     &form[..form.len().min(SEARCHED)]
 }
 
-/// Bytes that may still be compared. A secret that repeats itself, in a text that repeats it, would
-/// else take a time that grows by the square; from there on, what may be a secret counts as one.
+/// How many more bytes may be compared. A secret that repeats itself, in a text that repeats it,
+/// would otherwise take quadratic time. When the budget is used up, everything that may be a secret
+/// counts as one.
 struct ComparisonBudget(usize);
 
 impl ComparisonBudget {
-    /// Bytes in which both begin alike.
+    /// How many bytes both have in common at their beginning.
     fn agreeing(&mut self, text: &[u8], form: &[u8]) -> usize {
         let most = text.len().min(form.len());
         if self.0 == 0 {
@@ -164,7 +168,7 @@ impl ComparisonBudget {
         text == part
     }
 
-    /// The end of a form with which the text begins; the longest, if it is long enough.
+    /// The longest end of a form with which the text begins, if it is long enough.
     fn begins_within(&mut self, text: &[u8], form: &[u8]) -> Option<Range<usize>> {
         let longest = (form.len() - 1).min(text.len());
         let mut lengths = (SHORTEST..=longest).rev();
@@ -173,7 +177,7 @@ impl ComparisonBudget {
         Some(0..length)
     }
 
-    /// The beginning of a form with which the text ends; the longest, if it is long enough.
+    /// The longest beginning of a form with which the text ends, if it is long enough.
     fn ends_within(&mut self, text: &[u8], form: &[u8]) -> Option<Range<usize>> {
         let longest = (form.len() - 1).min(text.len());
         let mut lengths = (SHORTEST..=longest).rev();
@@ -183,7 +187,7 @@ impl ComparisonBudget {
     }
 }
 
-/// The part of `whole`, with one word for whatever of `found` lies in it.
+/// Returns this part of `whole`, with one word for each match that lies in it.
 fn masked(whole: &[u8], part: Range<usize>, found: &[Range<usize>]) -> String {
     let mut out = Vec::with_capacity(part.len());
     let mut at = part.start;
@@ -193,7 +197,7 @@ fn masked(whole: &[u8], part: Range<usize>, found: &[Range<usize>]) -> String {
         at = range.end.min(part.end);
     }
     out.extend_from_slice(&whole[at..part.end]);
-    // A secret that is no text may have been cut out of the middle of a character.
+    // A secret that is not text may have been cut out of the middle of a character.
     String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
@@ -241,7 +245,7 @@ mod tests {
         let told = format!("task {arn} said production");
         assert_eq!(beside(&told), format!("task {arn} said [MASKED]"));
         assert_eq!(beside("task/production/0a1c"), "task/[MASKED]/0a1c");
-        // What goes beyond the name is no part of it.
+        // What reaches beyond the name is not part of it.
         let masker = self::masker(&["0a1b-secret"]);
         let told = format!("{arn}-secret");
         let shown = masker.text_beside(&told, &[arn]).into_owned();
@@ -283,12 +287,12 @@ mod tests {
         let masker = masker(&[&long, &alike]);
         assert_eq!(masker.text(&format!("<{long}>")), "<[MASKED]>");
         assert_eq!(masker.text(&format!("<{alike}>")), "<[MASKED]>");
-        // What is left of one that was cut in the middle is shown no further than it differs.
+        // Of a secret that was cut in the middle, only the part that differs is shown.
         assert_eq!(masker.text(&format!("<{}...>", &long[..200])), "<[MASKED]...>");
         assert_eq!(masker.text(&format!("<{}>", &long[..20])), format!("<{}>", &long[..20]));
     }
 
-    /// Secrets and text of the same few characters, so that they meet by chance as well.
+    /// Secrets and text from the same few characters, so that they also match by chance.
     fn words() -> impl Strategy<Value = (String, String, String, usize)> {
         ("[a-c/+ %\"ü]{8,24}", "[a-c/+ %\"ü]{0,40}", "[a-c/+ %\"ü]{0,40}", 0..3_usize)
     }
@@ -305,7 +309,7 @@ mod tests {
                 1 => STANDARD.encode(&secret),
                 _ => URL_SAFE_NO_PAD.encode(&secret),
             };
-            // Not a form that is too short to be known.
+            // The form is too short to be recognised.
             prop_assume!(written.len() >= SHORTEST);
             let text = format!("{before}{written}{after}");
             let whole = masker.text(&text);
@@ -316,7 +320,7 @@ mod tests {
             at.sort_unstable();
             let pieces: Vec<String> = at.windows(2).map(|w| text[w[0]..w[1]].to_owned()).collect();
             let shown = masker.pieces(&pieces);
-            // Together and alone, and also where the pieces after a cut never came.
+            // Together, alone, and if the pieces after a cut never came.
             prop_assert!(!shown.concat().contains(&secret), "{shown:?}");
             for n in 0..pieces.len() {
                 let cut = masker.pieces(&pieces[..n]).concat();
@@ -335,7 +339,7 @@ mod tests {
             let text = STANDARD_NO_PAD.encode(format!("{before}{secret}{after}"));
             let shown = masker(&[&secret]).text(&text).into_owned();
             prop_assert!(shown.contains(MASK), "{shown}");
-            // What is left around it are characters that hold bits of its neighbours too.
+            // The characters that remain around it also hold bits of its neighbours.
             let room = (before.len() + after.len()) * 8 / 6 + 4;
             prop_assert!(shown.len() <= MASK.len() + room, "{shown}");
         }

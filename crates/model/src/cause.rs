@@ -1,6 +1,8 @@
-//! The catalogue of causes: why a job waits or failed, in the same words on every surface.
+//! The catalogue of causes: why a job waits or why it failed, in the same words wherever it is shown.
 //!
-//! Nothing else writes such text. A new cause is one new entry; slugs are never renamed.
+//! No other code writes such text. A new cause is one new entry of the catalogue; a slug is never
+//! renamed, because logs, files and metrics hold it. This module does not decide which cause a case
+//! has: the driver does.
 
 mod catalogue;
 mod render;
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use catalogue::FailureCause;
 pub use render::{ColourMode, RepeatedCause};
 
-/// Who can mend it.
+/// Who can correct the cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponsibleParty {
     /// The job's author.
@@ -23,44 +25,46 @@ pub enum ResponsibleParty {
     Aws,
     /// Fargate Runner itself.
     Runner,
-    /// A person who acted.
+    /// The person who did something, such as a stop.
     Person,
-    /// It is not known.
+    /// Nobody knows who.
     Nobody,
 }
 
-/// What follows by itself.
+/// What Fargate Runner does next, without a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
-    /// It waits and tries again until its deadline.
+    /// Wait and try again, until the deadline.
     Wait,
-    /// It tries again a few times.
+    /// Try again a few times.
     Retry,
-    /// Final for this try. Where the set-up is to blame, the next try would fail the same way.
+    /// End this try. If the set-up is to blame, the next try would fail in the same way.
     Final,
 }
 
-/// One entry of the catalogue. `{x}` is filled from the facts. Of wordings with ` || ` between them the
-/// first counts whose facts are all known, so the last one needs none.
+/// One entry of the catalogue.
+///
+/// Each text is a list of wordings in which a fact fills each `{x}`. The first wording whose facts are
+/// all known is shown. The last one names no fact, so there is always one to show.
 #[derive(Clone, Copy, Debug)]
 pub struct CatalogueEntry {
-    /// The name in pages, logs, metrics and URLs.
+    /// The short name in pages, logs, metrics and URLs.
     pub slug: &'static str,
     /// The label in metrics.
     pub class: &'static str,
-    /// Who can mend it.
+    /// Who can correct it.
     pub who: ResponsibleParty,
-    /// What follows by itself.
+    /// What Fargate Runner does next.
     pub next: RetryDecision,
-    /// Lower case, no full stop; reads well after `error: `.
-    pub headline: &'static str,
-    /// One sentence in the imperative, without full stop.
-    pub action: &'static str,
-    /// Works as pasted once filled; empty where there is none.
-    pub command: &'static str,
+    /// What happened: lower case, no full stop, to stand after `error: `.
+    pub headline: &'static [&'static str],
+    /// What to do: one sentence in the imperative, no full stop. Empty if there is nothing to do.
+    pub action: &'static [&'static str],
+    /// A command or a text to paste. Empty if there is none.
+    pub command: &'static [&'static str],
 }
 
-/// A sentence of evidence, and what AWS or the task said, word for word.
+/// A sentence of evidence, and the exact words of AWS or of the task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CauseEvidence {
     /// Our words, with the numbers in them.
@@ -71,7 +75,7 @@ pub struct CauseEvidence {
 }
 
 impl std::fmt::Display for CauseEvidence {
-    /// Our words, and theirs in quotation marks.
+    /// Writes our words, then theirs in quotation marks.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.quote {
             Some(quote) => write!(f, "{}: \"{quote}\"", self.text),
@@ -83,27 +87,28 @@ impl std::fmt::Display for CauseEvidence {
 /// One cause with the facts of one case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CauseReport {
-    /// Which entry.
+    /// The entry of the catalogue.
     pub cause: FailureCause,
-    /// What fills the entry's `{x}`.
+    /// The facts by name; they fill the entry's `{x}`.
     #[serde(default)]
     pub facts: BTreeMap<String, String>,
-    /// What is known, in order.
+    /// What is known about this case, in the order in which it is shown.
     #[serde(default)]
     pub evidence: Vec<CauseEvidence>,
-    /// What a container wrote last, made harmless; shown and never written down.
+    /// The last lines that a container wrote, escaped. They are shown, but never stored: a file of ours
+    /// must not hold what a job wrote.
     #[serde(skip)]
     pub last_lines: Vec<String>,
 }
 
 impl CauseReport {
-    /// This cause without any fact yet.
+    /// Makes a report without facts.
     #[must_use]
     pub fn new(cause: FailureCause) -> Self {
         Self { cause, facts: BTreeMap::new(), evidence: Vec::new(), last_lines: Vec::new() }
     }
 
-    /// Adds a fact. Control characters in it are made harmless.
+    /// Adds a fact, with its control characters escaped. An empty value counts as unknown.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
         let value = crate::text::escape_within(value.as_ref(), 300);
@@ -113,14 +118,14 @@ impl CauseReport {
         self
     }
 
-    /// Adds a sentence of our own.
+    /// Adds a sentence of our own as evidence.
     #[must_use]
     pub fn because(mut self, text: impl Into<String>) -> Self {
         self.evidence.push(CauseEvidence { text: text.into(), quote: None });
         self
     }
 
-    /// Adds what `speaker` said, word for word but for control characters.
+    /// Adds the exact words of `speaker`, with their control characters escaped.
     #[must_use]
     pub fn quoting(mut self, speaker: &str, words: impl AsRef<str>) -> Self {
         let quote = crate::text::escape_within(words.as_ref().trim(), 1024);
@@ -128,61 +133,62 @@ impl CauseReport {
         self
     }
 
-    /// Adds what a container wrote last; control characters in it are made harmless.
+    /// Adds the last lines of a container, with their control characters escaped.
     #[must_use]
     pub fn ending_with(mut self, lines: impl IntoIterator<Item = String>) -> Self {
         self.last_lines.extend(lines.into_iter().map(|line| crate::text::escape(&line)));
         self
     }
 
-    /// The catalogue's entry.
+    /// The entry of the catalogue.
     #[must_use]
     pub fn entry(&self) -> CatalogueEntry {
         self.cause.entry()
     }
 
-    /// The headline with its facts.
+    /// The headline, filled with the facts.
     #[must_use]
     pub fn headline(&self) -> String {
         self.fill(self.entry().headline)
     }
 
-    /// The action with its facts.
+    /// The action, filled with the facts.
     #[must_use]
     pub fn action(&self) -> String {
         self.fill(self.entry().action)
     }
 
-    /// The command with its facts, or `None` where there is none. Each word of a fact is one word for
-    /// a shell; the name of a profile and a path are one, blanks and all.
+    /// The command, filled with the facts, or `None` if the entry has none.
+    ///
+    /// Each word of a fact becomes one quoted word for a shell. A profile's name and a path may hold
+    /// blanks, so each of them becomes one word as a whole.
     #[must_use]
     pub fn command(&self) -> Option<String> {
-        let command = Some(self.entry().command).filter(|command| !command.is_empty())?;
+        let command = self.entry().command;
         let words = |name: &str, text: &str| match name {
             "profile" | "path" => crate::text::shell_word(text),
             _ => text.split(' ').map(crate::text::shell_word).collect::<Vec<_>>().join(" "),
         };
-        Some(wording(command, |name| self.facts.get(name).map(|fact| words(name, fact))))
+        first_known(command, |name| self.facts.get(name).map(|fact| words(name, fact)))
     }
 
-    /// `{x}` becomes the fact, in the first wording of which all facts are known.
-    fn fill(&self, template: &str) -> String {
-        wording(template, |name| self.facts.get(name).cloned())
+    fn fill(&self, wordings: &[&str]) -> String {
+        first_known(wordings, |name| self.facts.get(name).cloned()).unwrap_or_default()
     }
 }
 
-/// The first wording of a template whose facts are all known, with them in it.
-fn wording(template: &str, fact: impl Fn(&str) -> Option<String>) -> String {
-    let known = template.split(" || ").find_map(|wording| filled(wording, &fact));
-    known.unwrap_or_else(|| template.rsplit(" || ").next().unwrap_or_default().to_owned())
+/// The first wording whose facts are all known, filled with them.
+fn first_known(wordings: &[&str], fact: impl Fn(&str) -> Option<String>) -> Option<String> {
+    wordings.iter().find_map(|wording| filled(wording, &fact))
 }
 
-/// `None` where a fact is missing. Braces around anything but a fact's name stay as they are.
-fn filled(template: &str, fact: &impl Fn(&str) -> Option<String>) -> Option<String> {
+/// Fills a wording, or returns `None` if a fact is missing. Braces around other text than the name of a
+/// fact stay as they are, because a command may have braces of its own.
+fn filled(wording: &str, fact: &impl Fn(&str) -> Option<String>) -> Option<String> {
     let is_name =
         |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    let mut out = String::with_capacity(template.len());
-    let mut rest = template;
+    let mut out = String::with_capacity(wording.len());
+    let mut rest = wording;
     while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
         match after.split_once('}').filter(|(name, _)| is_name(name)) {

@@ -1,14 +1,16 @@
-//! The ids that parts exchange, each checked once where it enters.
+//! The ids that the crates exchange. Each is checked once, where it is read.
+//!
+//! It makes no random bits: the caller gives them.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not such an id.
+/// Why a text is not a valid id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not {expected}")]
 pub struct IdError {
-    /// What was given, cut to 80 characters.
+    /// The text that was given, cut to 80 characters.
     pub given: String,
     /// What is allowed, as a noun phrase.
     pub expected: &'static str,
@@ -18,16 +20,17 @@ fn refuse(given: &str, expected: &'static str) -> IdError {
     IdError { given: crate::text::escape_within(given, 80), expected }
 }
 
-/// 128 random bits as 32 hexadecimal digits.
+/// 128 random bits, written as 32 hexadecimal digits.
 ///
-/// A *launch* is one RunTask with its exact parameters: it is the client token. A *run* is one
-/// `run` process: the same id attaches to its script, never starts it again.
+/// As the client token of a *launch*, it stands for one RunTask with its exact parameters. As the
+/// id of a *run*, it stands for one `run` process: the same id attaches to the script that it
+/// started, and never starts it again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RandomToken(String);
 
 impl RandomToken {
-    /// The token of these random bits.
+    /// Makes the token of these random bits.
     #[must_use]
     pub fn from_bits(bits: [u8; 16]) -> Self {
         Self(hex::encode(bits))
@@ -60,8 +63,8 @@ impl fmt::Display for RandomToken {
     }
 }
 
-/// The manager host that started a task: the `startedBy` of every task of ours, and nothing else
-/// goes in there, because ECS can filter only by its exact value.
+/// The name of the manager host that started a task. Every task of ours has it as `startedBy`, and
+/// nothing else, because ECS filters only by the exact value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TaskOwner(String);
@@ -108,13 +111,13 @@ impl fmt::Display for TaskOwner {
 pub struct TaskArn(pub String);
 
 impl TaskArn {
-    /// The part after the last slash: 32 hexadecimal digits on ECS.
+    /// The part after the last slash. On ECS these are 32 hexadecimal digits.
     #[must_use]
     pub fn task_id(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
-    /// The first 8 characters of the task's id, which is how people see it.
+    /// The first 8 characters of the task's id, to show to people.
     #[must_use]
     pub fn short(&self) -> String {
         crate::text::escape(self.task_id()).chars().take(8).collect()

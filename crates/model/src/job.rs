@@ -1,4 +1,6 @@
-//! Which job a task belongs to, from the trusted response alone.
+//! The identity of a job, and the key by which its task, files and tags are found.
+//!
+//! It is taken from the response of the forge alone. Variables that a job can set are never read.
 
 use std::fmt;
 
@@ -7,11 +9,11 @@ use sha2::{Digest, Sha256};
 
 use crate::id::IdError;
 
-/// What identifies a job: the forge's host, the project and the job, from the response that the
-/// forge sent and never from a variable that the job can set.
+/// What identifies a job: the forge's host, the project and the job. It comes from the response
+/// that the forge sent, and never from a variable that the job can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobIdentity {
-    /// Host, and port if it is not the scheme's own, of the forge, in lower case.
+    /// The forge's host in lower case, with its port unless it is the default one.
     pub host: String,
     /// The project's id on that forge.
     pub project: u64,
@@ -20,11 +22,12 @@ pub struct JobIdentity {
 }
 
 impl JobIdentity {
-    /// Takes the host from a repository's URL; a login or password in it is dropped.
+    /// Takes the host from the URL of a repository. A login or password in the URL is dropped.
     ///
     /// # Errors
     ///
-    /// [`IdError`] if the URL has no host. The URL itself is not repeated: it holds a token.
+    /// Returns [`IdError`] if the URL has no host. The error does not repeat the URL, because it
+    /// holds a token.
     pub fn from_repository(url: &str, project: u64, job: u64) -> Result<Self, IdError> {
         let refused =
             || IdError { given: "git_info.repo_url".into(), expected: "a URL with a host" };
@@ -37,7 +40,7 @@ impl JobIdentity {
         Ok(Self { host, project, job })
     }
 
-    /// The key under which this job's state, tags and lock are kept.
+    /// The key that names this job's state file, tags and lock.
     #[must_use]
     pub fn key(&self) -> JobKey {
         let mut hash = Sha256::new();
@@ -49,13 +52,13 @@ impl JobIdentity {
     }
 }
 
-/// SHA-256 over a [`JobIdentity`], as 64 hexadecimal digits. Safe as a file name and a tag.
+/// SHA-256 of a [`JobIdentity`], as 64 hexadecimal digits. It is safe as a file name and as a tag.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct JobKey(String);
 
 impl JobKey {
-    /// A key for a task that belongs to no forge's job, from 32 random bytes.
+    /// Makes a key from 32 random bytes, for a task that belongs to no job of a forge.
     #[must_use]
     pub fn from_bits(bits: [u8; 32]) -> Self {
         Self(hex::encode(bits))

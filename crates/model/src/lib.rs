@@ -1,10 +1,12 @@
-//! The words that every part shares: ids, job identity, task states, Fargate sizes, the partition
-//! of a region, limits of a task's life, how figures are written for people, and the catalogue of causes.
+//! The types and words that all crates share: ids, the identity of a job, states of a task, Fargate
+//! sizes, the partition of a Region, the limits of a task's life, how figures are written for
+//! people, and the catalogue of causes.
 //!
 //! It also has the small helpers that every part would else write again: random numbers, growing
 //! pauses, waits that may be absent.
 //!
-//! A leaf: serde and plain values, no I/O, no clock, no async runtime.
+//! It does no I/O, reads no clock, uses no async runtime, and depends on no other crate of this
+//! workspace.
 
 pub mod backoff;
 pub mod cause;

@@ -1,4 +1,6 @@
-//! The partition of an AWS Region: ARNs and host names follow it.
+//! The partition of an AWS Region, and the host names and ARNs that follow from it.
+//!
+//! It knows naming rules only. It does not know whether a Region exists or offers a service.
 
 /// A group of AWS Regions with its own accounts, ARNs and host names.
 ///
@@ -24,7 +26,7 @@ pub enum AwsPartition {
 }
 
 impl AwsPartition {
-    /// The partition of `region`; a Region that is not known counts as commercial.
+    /// The partition of `region`. An unknown Region counts as commercial.
     #[must_use]
     pub fn of(region: &str) -> Self {
         match region {
@@ -83,15 +85,17 @@ impl AwsPartition {
     }
 }
 
-/// Where a service answers in a Region: `https://HOST`. `service` is the first word of the host
-/// name; `fips` and `dual_stack` are what the environment of the SDKs asks for.
+/// The endpoint of a service in a Region, as `https://HOST`.
 ///
-/// Source: the endpoint rules of ECS and EC2, as the SDKs carry them.
+/// `service` is the first word of the host name. `fips` and `dual_stack` are the variants that the
+/// SDKs also offer.
+///
+/// Source: the endpoint rules of ECS and EC2 in the SDKs.
 #[must_use]
 pub fn endpoint(service: &str, region: &str, fips: bool, dual_stack: bool) -> String {
     let partition = AwsPartition::of(region);
     let suffix = if dual_stack { partition.dual_stack_suffix() } else { partition.dns_suffix() };
-    // EC2 has one name in GovCloud, and it is the validated one.
+    // In GovCloud, EC2 has only one name, and that one is already validated for FIPS.
     let named_so = partition == AwsPartition::GovCloud && service == "ec2" && !dual_stack;
     let fips = if fips && !named_so { "-fips" } else { "" };
     format!("https://{service}{fips}.{region}.{suffix}")

@@ -1,4 +1,6 @@
-//! The sizes that Fargate offers. It knows the table, not which Region already rolled a row out.
+//! The CPU and memory sizes that Fargate offers.
+//!
+//! It does not know which Region offers which size already.
 
 /// CPU units that Fargate accepts; 1024 units are one vCPU.
 ///
@@ -38,26 +40,26 @@ pub struct FargateSize {
 /// A pair that Fargate does not offer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
-    /// No row of the table has this CPU value.
+    /// The table has no row with this CPU value.
     #[error("cpu {cpu_units} is not a Fargate size; allowed: {}", list(&CPU_UNITS))]
     Cpu {
-        /// What was given, in CPU units.
+        /// The CPU units that were given.
         cpu_units: u32,
     },
     /// The CPU value exists, but not with this memory.
     #[error("memory {memory_mib} does not fit cpu {cpu_units}; allowed: {}", list(allowed))]
     Memory {
-        /// What was given, in CPU units.
+        /// The CPU units that were given.
         cpu_units: u32,
-        /// What was given, in MiB.
+        /// The memory that was given, in MiB.
         memory_mib: u32,
-        /// What the row offers, in MiB.
+        /// The memory sizes that fit this CPU value, in MiB.
         allowed: Vec<u32>,
     },
 }
 
 impl SizeError {
-    /// The nearest pair that Fargate offers and that is not smaller, or the largest.
+    /// The nearest size that Fargate offers and that is not smaller. If there is none, the largest.
     #[must_use]
     pub fn nearest(&self) -> FargateSize {
         let (cpu, memory) = match *self {
@@ -71,11 +73,11 @@ impl SizeError {
 }
 
 impl FargateSize {
-    /// Accepts a pair that Fargate offers.
+    /// Checks that Fargate offers this pair.
     ///
     /// # Errors
     ///
-    /// [`SizeError`] with what is allowed.
+    /// Returns [`SizeError`] with the allowed values if it does not.
     pub fn check(cpu_units: u32, memory_mib: u32) -> Result<Self, SizeError> {
         let allowed = allowed_memory_mib(cpu_units).ok_or(SizeError::Cpu { cpu_units })?;
         if allowed.contains(&memory_mib) {

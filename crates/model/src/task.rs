@@ -1,39 +1,42 @@
-//! The states of a task and why it stopped, as ECS words them; what is not known is kept as text.
+//! The states of a task and the codes of its end, in ECS's words.
+//!
+//! A word that this version does not know is kept as text. What follows from a state is decided
+//! elsewhere.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a task stands in its life.
+/// The state of a task.
 ///
 /// Source: Amazon ECS Developer Guide, "Task lifecycle".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum TaskStatus {
-    /// The network interface is being made.
+    /// ECS creates the network interface.
     Provisioning,
-    /// Image pull, secrets, file systems.
+    /// ECS pulls the image, reads secrets and mounts file systems.
     Pending,
-    /// Load balancer or service discovery; not seen on standalone tasks.
+    /// ECS registers the task with load balancers. Standalone tasks do not show this state.
     Activating,
     /// The containers run.
     Running,
-    /// Leaves load balancers.
+    /// ECS removes the task from load balancers.
     Deactivating,
-    /// SIGTERM was sent.
+    /// ECS sent SIGTERM.
     Stopping,
-    /// The network interface is being removed.
+    /// ECS removes the network interface.
     Deprovisioning,
-    /// Over.
+    /// The task has ended.
     Stopped,
-    /// Over, and soon forgotten.
+    /// The task has ended, and ECS will forget it soon.
     Deleted,
     /// A state that this version does not know.
     Other(String),
 }
 
 impl TaskStatus {
-    /// Reads ECS's word.
+    /// Reads the word that ECS uses.
     #[must_use]
     pub fn of(word: &str) -> Self {
         match word {
@@ -50,7 +53,7 @@ impl TaskStatus {
         }
     }
 
-    /// Not running yet, and not on its way out.
+    /// Whether the task does not run yet, and is not about to end.
     #[must_use]
     pub fn is_starting(&self) -> bool {
         match self {
@@ -64,7 +67,7 @@ impl TaskStatus {
         }
     }
 
-    /// Nothing of it runs any more.
+    /// Whether nothing of the task runs any more.
     #[must_use]
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Stopped | Self::Deleted | Self::Deprovisioning)
@@ -100,31 +103,31 @@ impl From<TaskStatus> for String {
     }
 }
 
-/// Who ended a task.
+/// Who or what ended a task.
 ///
 /// Source: Amazon ECS API Reference, `Task`, `stopCode`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StopCode {
-    /// It never ran.
+    /// The task never ran.
     TaskFailedToStart,
-    /// A process of the task ended.
+    /// A container's main process ended.
     EssentialContainerExited,
-    /// StopTask was called.
+    /// Somebody called StopTask.
     UserInitiated,
-    /// A service's scheduler; not ours.
+    /// The scheduler of an ECS service; tasks of ours belong to none.
     ServiceSchedulerInitiated,
-    /// Spot took it back.
+    /// AWS took the Spot task back.
     SpotInterruption,
-    /// Older word for a Spot or maintenance notice.
+    /// An older word for a notice of Spot or of maintenance.
     TerminationNotice,
-    /// The machine under it was replaced.
+    /// AWS replaced the machine under the task.
     InfrastructureHealth,
     /// A code that this version does not know.
     Other(String),
 }
 
 impl StopCode {
-    /// Reads ECS's word.
+    /// Reads the word that ECS uses.
     #[must_use]
     pub fn of(word: &str) -> Self {
         match word {

@@ -1,4 +1,6 @@
-//! How durations, sizes and foreign text are written for people, the same on every surface.
+//! How durations, sizes and the text of others are written for people, in one way everywhere.
+//!
+//! It knows nothing of colours, languages or terminal widths, and it masks no secrets.
 
 mod lines;
 
@@ -7,7 +9,8 @@ use std::time::Duration;
 
 pub use lines::{CleanLines, LinePart};
 
-/// `40 ms`, `0.24 s`, `41.2 s`, `4m 12s`, `2h 05m`, `3d 04h`. Never rounded up into the next unit.
+/// Writes a duration: `40 ms`, `0.24 s`, `41.2 s`, `4m 12s`, `2h 05m`, `3d 04h`. It never rounds
+/// up.
 #[must_use]
 pub fn duration(d: Duration) -> String {
     let ms = d.as_millis();
@@ -22,13 +25,14 @@ pub fn duration(d: Duration) -> String {
     }
 }
 
-/// Whole seconds while a wait is still going on: `9 s`, `1m 03s`.
+/// Writes a wait that still goes on, in whole seconds: `9 s`, `1m 03s`.
 #[must_use]
 pub fn ticking(d: Duration) -> String {
     if d.as_secs() < 60 { format!("{} s", d.as_secs()) } else { duration(d) }
 }
 
-/// Powers of 1000, two or three digits: `412 MB`, `5.0 MB`, `840 B`.
+/// Writes a number of bytes in powers of 1000, with two or three digits: `412 MB`, `5.0 MB`, `840
+/// B`.
 #[must_use]
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
@@ -46,7 +50,7 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
-/// `1 vCPU`, `0.25 vCPU`.
+/// Writes CPU units as `1 vCPU` or `0.25 vCPU`.
 #[must_use]
 pub fn vcpu(cpu_units: u32) -> String {
     let thousandths = u64::from(cpu_units) * 1000 / 1024;
@@ -54,7 +58,7 @@ pub fn vcpu(cpu_units: u32) -> String {
     format!("{} vCPU", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// `2 GB` when a multiple of 1024 MiB, else `512 MiB`.
+/// Writes a multiple of 1024 MiB as `2 GB`, and any other amount as `512 MiB`.
 #[must_use]
 pub fn memory(memory_mib: u32) -> String {
     if memory_mib != 0 && memory_mib.is_multiple_of(1024) {
@@ -64,7 +68,7 @@ pub fn memory(memory_mib: u32) -> String {
     }
 }
 
-/// `1,204`.
+/// Writes a number with commas: `1,204`.
 #[must_use]
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -78,8 +82,10 @@ pub fn count(n: u64) -> String {
     out
 }
 
-/// Text that a job, an image or AWS controls, made harmless as [`escape`] does and cut in the middle
-/// after `limit` characters. It costs no more than the limit, however long the text is.
+/// Escapes a text as [`escape`] does, and cuts it in the middle if it is longer than `limit`
+/// characters. Use it for text that a job, an image or AWS controls.
+///
+/// Time and memory depend on the limit, not on the length of the text.
 #[must_use]
 pub fn escape_within(text: &str, limit: usize) -> String {
     let is_long = text.len() > limit && text.chars().nth(2 * limit).is_some();
@@ -91,13 +97,14 @@ pub fn escape_within(text: &str, limit: usize) -> String {
             cut(&escaped, &escaped, limit)
         };
     }
-    // No character becomes less than one, so no more of either end is ever shown.
+    // A character never becomes shorter when it is escaped, so `limit` characters of each end
+    // suffice.
     let head: String = text.chars().take(limit).collect();
     let tail_at = text.char_indices().rev().nth(limit).map_or(0, |(at, _)| at);
     cut(&escape(&head), &escape(&text[tail_at..]), limit)
 }
 
-/// The beginning of one text and the end of another, `limit` characters with the dots between.
+/// Joins the beginning of one text and the end of another by `...`, in `limit` characters.
 fn cut(head: &str, tail: &str, limit: usize) -> String {
     let keep = limit.saturating_sub(3);
     let head: String = head.chars().take(keep - keep / 2).collect();
@@ -106,9 +113,10 @@ fn cut(head: &str, tail: &str, limit: usize) -> String {
     format!("{head}...{tail}")
 }
 
-/// What a reader cannot see becomes what he can: control characters, among them line ends, as `\x1b`
-/// style escapes; line and paragraph ends, direction marks and characters without width as
-/// `\u{202e}`. Escaped twice, a text stays what it is.
+/// Replaces each character that a reader cannot see by one that he can.
+///
+/// Control characters, including line ends, become `\x1b`. Line and paragraph separators, direction
+/// marks and characters without width become `\u{202e}`. A second pass changes nothing.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -124,11 +132,11 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// True for what a terminal or a page obeys, or shows as nothing.
+/// Whether a terminal or a page obeys this character, or shows nothing for it.
 ///
 /// Source: Unicode Standard, `DerivedCoreProperties`, `Default_Ignorable_Code_Point`, and the
-/// categories Zl and Zp; without U+FE00 to U+FE0F, which choose between two pictures of the character
-/// before them.
+/// categories Zl and Zp. U+FE00 to U+FE0F are left out: they only choose how the character before
+/// them looks.
 fn is_unseen(c: char) -> bool {
     matches!(
         c,
@@ -167,8 +175,10 @@ pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
     line
 }
 
-/// One word of a command line for a person's shell: as it is where it is plain, else in single quotes;
-/// what would move a cursor becomes its bytes within `$'...'`.
+/// Writes a text as one word of a shell's command line, for a person to paste.
+///
+/// A plain text stays as it is, and other text is put in single quotes. If it holds characters that
+/// could move a cursor, it becomes `$'...'` with these bytes as numbers.
 ///
 /// Source: POSIX.1-2024, Shell Command Language, 2.2.
 #[must_use]

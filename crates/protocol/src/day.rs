@@ -1,4 +1,6 @@
-//! The day of a version, by which two versions tell how far apart they are without any clock.
+//! The day of a version. Two versions compare their days to tell how far apart they are.
+//!
+//! It reads no clock, because a clock of one side may be wrong.
 
 use std::fmt;
 
@@ -11,7 +13,7 @@ pub struct CalendarDay {
 }
 
 impl CalendarDay {
-    /// Reads `YYYY-MM-DD` and nothing else.
+    /// Reads `YYYY-MM-DD`. Any other text gives `None`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = |from: usize, to: usize| {
@@ -26,7 +28,7 @@ impl CalendarDay {
         Some(Self { year: digits(0, 4)?, month, day })
     }
 
-    /// Whether this day is later than so many months after `earlier`.
+    /// Whether this day comes later than `months` months after `earlier`.
     #[must_use]
     pub fn is_beyond(self, months: u32, earlier: Self) -> bool {
         (self.months(), self.day) > (earlier.months() + months, earlier.day)

@@ -1,4 +1,7 @@
-//! Frames as bytes. It keeps a length field from allocating: a longer one is refused unread.
+//! Messages as bytes, and bytes as messages.
+//!
+//! It does not read or write a connection. It allocates nothing for a length that a peer announces:
+//! a length above the limit is refused at once.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,28 +11,29 @@ pub const MAX_FRAME: usize = 64 * 1024;
 
 const HEADER: usize = 4;
 
-/// Why bytes are no frame, or a message does not fit in one.
+/// Why bytes are not a frame, or why a message does not fit into one.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
-    /// A message or a length field above [`MAX_FRAME`].
-    #[error("a frame of {length} bytes; at most {MAX_FRAME} are allowed")]
+    /// A message, or an announced length, is longer than [`MAX_FRAME`].
+    #[error("a frame has {length} bytes, but at most {MAX_FRAME} are allowed")]
     TooLong {
-        /// The length that was announced or needed.
+        /// The length in bytes.
         length: usize,
     },
     /// The payload is not a message of this protocol.
-    #[error("a frame that is no message of this protocol")]
+    #[error("a frame is not a message of this protocol")]
     Payload(#[source] rmp_serde::decode::Error),
-    /// A message that cannot be written as MessagePack.
-    #[error("encoding a frame")]
+    /// The message cannot be written as MessagePack.
+    #[error("a message cannot be encoded")]
     Encode(#[source] rmp_serde::encode::Error),
 }
 
-/// One message as a whole frame.
+/// Writes one message as a frame.
 ///
 /// # Errors
 ///
-/// [`FrameError::TooLong`] if it does not fit.
+/// Returns [`FrameError::TooLong`] if the message does not fit, and [`FrameError::Encode`] if it
+/// cannot be written as MessagePack.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
     let mut frame = vec![0; HEADER];
     message
@@ -43,7 +47,7 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
     Ok(frame)
 }
 
-/// Cuts a stream of bytes, however it arrives, into messages.
+/// Reads messages from a stream of bytes, which may arrive in pieces of any size.
 #[derive(Debug, Default)]
 pub struct FrameDecoder {
     buffer: Vec<u8>,
@@ -51,7 +55,7 @@ pub struct FrameDecoder {
 }
 
 impl FrameDecoder {
-    /// Takes what arrived.
+    /// Adds bytes that arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.start > 0 {
             self.buffer.drain(..self.start);
@@ -60,11 +64,12 @@ impl FrameDecoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole message, or `None` until more bytes arrive.
+    /// Takes the next complete message. Returns `None` if more bytes are needed.
     ///
     /// # Errors
     ///
-    /// [`FrameError`]; after it the stream is lost and nothing more should be read from it.
+    /// Returns [`FrameError`] if the bytes are not a message. Then nobody knows where the next
+    /// frame begins, so do not read from this stream again.
     pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let unread = &self.buffer[self.start..];
         let Some((header, rest)) = unread.split_first_chunk::<HEADER>() else { return Ok(None) };
@@ -122,7 +127,10 @@ mod tests {
         let mut decoder = FrameDecoder::default();
         decoder.push(&[0xff; 4]);
         let error = decoder.take::<AgentMessage>().unwrap_err();
-        assert_eq!(error.to_string(), "a frame of 4294967295 bytes; at most 65536 are allowed");
+        assert_eq!(
+            error.to_string(),
+            "a frame has 4294967295 bytes, but at most 65536 are allowed"
+        );
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! What driver and agent say to each other inside one SSH session, and in which versions.
+//! The messages that driver and agent send each other in one SSH session, and the versions of them.
 //!
-//! Each frame is a length (u32, big-endian) and that many bytes of MessagePack with field names,
-//! at most [`MAX_FRAME`] bytes. Fields that a side does not know are skipped, so a version number
-//! grows only when a meaning changes. A leaf: it encodes and decodes, it does no I/O.
+//! A frame is a length (u32, big-endian) and that many bytes of MessagePack with field names, at
+//! most [`MAX_FRAME`] bytes. A side skips fields that it does not know. So the version number grows
+//! only when the meaning of something changes.
+//!
+//! This crate encodes and decodes. It does no I/O.
 
 mod day;
 mod frame;
@@ -18,36 +20,39 @@ pub use message::{
 /// The name of the SSH subsystem in which frames are exchanged.
 pub const SUBSYSTEM: &str = "fargate-runner";
 
-/// The versions that this build speaks, best last.
+/// The versions that this build speaks. The best one is last.
 pub const VERSIONS: &[u16] = &[1];
 
-/// A feature that an agent names in its hello: [`RunRequest::resume_from`] attaches to what a lost
-/// connection has left running. Without the name a client must not use it.
+/// A feature that an agent names in its hello: [`RunRequest::resume_from`] attaches to a script
+/// that still runs after a connection was lost. A client must not use it if the agent does not name
+/// it.
 pub const RESUME: &str = "resume";
 
-/// The day of this version, `YYYY-MM-DD`: when its number was given, whenever and wherever it is
-/// built, so that two builds of it are alike. It changes with the number.
+/// The day on which this version got its number, as `YYYY-MM-DD`. It changes with the number only,
+/// so two builds of one version are equal.
 pub const RELEASED: &str = "2026-11-21";
 
-/// The features that this build's agent has beyond its version.
+/// The features that the agent of this build has beyond its version.
 pub const FEATURES: &[&str] = &[RESUME];
 
-/// Exit code of an agent that was told to end by a process of its own task, which ECS reports. Told
-/// from outside, or by it knows not whom, it ends with 143, as agents of before this code do for
-/// both. A free code of ours, beside those of the agent's limits.
+/// Exit code of an agent that a process of its own task told to end; ECS reports it.
+///
+/// If the signal came from outside, or if nobody knows from where, the agent ends with 143. Older
+/// agents end with 143 in both cases. No other code of the agent has this number.
 pub const ENDED_FROM_INSIDE: u8 = 72;
 
-/// Output that the agent holds while the driver has not acknowledged it, in bytes. When it is
-/// full, the script's writes block.
+/// Most output, in bytes, that the agent holds until the driver acknowledges it. If it is full, the
+/// writes of the script block.
 pub const WINDOW: usize = 4 * 1024 * 1024;
 
-/// Longest piece of output or script in one frame, in bytes; leaves room for the frame's fields.
+/// Longest piece of output or of a script in one frame, in bytes. It leaves room for the other
+/// fields.
 pub const MAX_CHUNK: usize = 32 * 1024;
 
 /// Largest script that an agent accepts, in bytes.
 pub const MAX_SCRIPT: u64 = 256 * 1024 * 1024;
 
-/// The best version that both sides speak.
+/// The best version that both sides speak, or `None` if there is none.
 #[must_use]
 pub fn common_version(theirs: &[u16]) -> Option<u16> {
     VERSIONS.iter().rev().copied().find(|version| theirs.contains(version))

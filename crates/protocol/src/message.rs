@@ -1,13 +1,16 @@
-//! The messages, in both directions, and what each promises.
+//! The messages in both directions, and what each of them promises.
+//!
+//! How they become bytes is the matter of `frame`; when they are sent is the matter of driver and
+//! agent.
 
 use fargate_model::id::RandomToken;
 use serde::{Deserialize, Serialize};
 
-/// What the driver, or any other client, says.
+/// What a client says to the agent. The driver is a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClientMessage {
-    /// First message: the versions that the client speaks and the challenge that a proof of the
-    /// host key must contain.
+    /// The first message. It names the versions that the client speaks, and a challenge that a
+    /// proof of the host key must contain.
     Hello {
         /// Versions that the client speaks.
         versions: Vec<u16>,
@@ -17,10 +20,12 @@ pub enum ClientMessage {
         /// Name and version of the client, for the agent's log.
         client: String,
     },
-    /// How long the task may go on without a client, and in all.
+    /// How long the task may live without a client, and how long in all.
     Lease(TaskLease),
-    /// Starts something, or attaches to what this id has started. A new id first ends the former.
-    /// After [`RunAcceptance::Unknown`] another may follow in the same conversation.
+    /// Starts something, or attaches to what the same id started before. A new id first ends the
+    /// former run.
+    ///
+    /// After [`RunAcceptance::Unknown`] the client may send another `Run` in the same conversation.
     Run(RunRequest),
     /// The next bytes of the script that [`RunCommand::Script`] announced.
     Script {
@@ -28,107 +33,109 @@ pub enum ClientMessage {
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
-    /// Everything below this offset has been written by the client and may be forgotten.
+    /// The client has written all output below this offset, so the agent may forget it.
     Ack {
-        /// Offset over both streams, in bytes.
+        /// Position in bytes, counted over both streams.
         offset: u64,
     },
-    /// Ends what runs: the signal now, KILL after the grace. The agent owns both from here on,
-    /// also when the client leaves.
+    /// Ends what runs: sends the signal at once, and KILL after the grace. The agent does both from
+    /// here on, even if the client leaves.
     Signal {
-        /// What is sent at once to the whole process group.
+        /// The signal that the whole process group gets at once.
         signal: ScriptSignal,
-        /// Milliseconds until KILL.
+        /// Time until KILL, in ms.
         grace_ms: u64,
     },
 }
 
-/// What the agent says.
+/// What the agent says to a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AgentMessage {
-    /// Answer to `Hello`.
+    /// The answer to `Hello`.
     HelloOk {
-        /// The version that both speak from here on.
+        /// The version that both sides speak from now on.
         version: u16,
         /// Name and version of the agent.
         agent: String,
-        /// Proof of the host key that contains the challenge; none in the `seed` mode, where the
-        /// key itself is the proof.
+        /// Proof of the host key, which contains the challenge. `None` in the `seed` mode, where
+        /// the key itself is the proof.
         proof: Option<serde_bytes::ByteBuf>,
-        /// What the agent can do beyond its version, see [`crate::FEATURES`]; unknown names mean
-        /// nothing. Agents of before this field name none.
+        /// What the agent can do beyond its version, see [`crate::FEATURES`]. Ignore a name that
+        /// you do not know. Agents from before this field name nothing.
         #[serde(default)]
         features: Vec<String>,
-        /// The day of its version, see [`crate::RELEASED`]. Agents of before this field tell none.
+        /// The day of the agent's version, see [`crate::RELEASED`]. Agents from before this field
+        /// name none.
         #[serde(default)]
         released: Option<String>,
     },
-    /// Answer to `Run`.
+    /// The answer to `Run`.
     Accepted(RunAcceptance),
     /// Bytes that the script wrote.
     Output {
         /// Position of the first byte, counted over both streams.
         offset: u64,
-        /// Where the script wrote them.
+        /// The stream to which the script wrote them.
         stream: ScriptStream,
         /// At most [`crate::MAX_CHUNK`].
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
-    /// The script ended and all its output was sent.
+    /// The script ended, and all its output was sent.
     Exit {
         /// How it ended.
         ending: ScriptExit,
-        /// Bytes of output in all.
+        /// All bytes of its output.
         offset: u64,
-        /// It ended before any signal of the agent's or from outside of the task reached it, so this
-        /// is its own end even if [`AgentNotice::Terminating`] came before. Agents of before this field,
-        /// and those that cannot know it, say no.
+        /// Whether the script ended before any signal from the agent or from outside the task
+        /// reached it. Then this is its own end, even if [`AgentNotice::Terminating`] came before.
+        ///
+        /// Agents from before this field say no, and so do agents that cannot know it.
         #[serde(default)]
         by_itself: bool,
     },
-    /// Something that the client should know about the task, such as its coming end.
+    /// Something that the client should know about the task, for example that it will end.
     Notice(AgentNotice),
-    /// The request cannot be served; nothing was started.
+    /// The agent refuses the request. Nothing was started.
     Refused(AgentRefusal),
 }
 
-/// See [`ClientMessage::Lease`].
+/// How long the task may live: the body of [`ClientMessage::Lease`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskLease {
-    /// The task ends when no client came for this long since the last one was lost, in ms.
+    /// The task ends if no client is connected for this long, in ms.
     pub idle_ms: u64,
-    /// The task ends this long from now, whatever happens, in ms.
+    /// The task ends this long from now in any case, in ms.
     pub deadline_ms: u64,
-    /// What runs is ended when its client was gone for this long, in ms.
+    /// The script is ended if its client is gone for this long, in ms.
     pub client_gone_ms: u64,
-    /// What still runs when a next run comes has this long between TERM and KILL, in ms; none
-    /// leaves it to the agent.
+    /// When another run comes, the script that still runs has this long between TERM and KILL, in
+    /// ms. `None` lets the agent choose.
     #[serde(default)]
     pub next_stage_grace_ms: Option<u64>,
-    /// Names that the job's containers reach each other by. Not used by this version.
+    /// Names by which the job's containers reach each other. This version does not use them.
     #[serde(default)]
     pub hosts: Vec<(String, String)>,
 }
 
-/// See [`ClientMessage::Run`].
+/// What to start or to attach to: the body of [`ClientMessage::Run`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRequest {
-    /// Of one `run` process.
+    /// The id of one `run` process of the driver.
     pub run_id: RandomToken,
-    /// A container of the task; none is the one that the agent lives in.
+    /// A container of the task. `None` is the container in which the agent runs.
     pub target: Option<String>,
-    /// What is started.
+    /// What to start.
     pub what: RunCommand,
-    /// Variables on top of the container's own.
+    /// Variables, in addition to those of the container.
     pub env: Vec<(String, String)>,
-    /// Working directory; none is the container's own.
+    /// Working directory. `None` is the one of the container.
     pub cwd: Option<String>,
-    /// `Some` only attaches, and asks for the output from this offset on; no script follows. Whoever
-    /// attaches last is the one that is told. Needs [`crate::RESUME`].
+    /// `Some` attaches only, and asks for the output from this offset on; no script follows. If
+    /// several clients attach, the last one gets the output. The agent must name [`crate::RESUME`].
     pub resume_from: Option<u64>,
-    /// One pipe for both streams, so that their order is the script's; all of it is then told as
-    /// [`ScriptStream::Stdout`]. Agents of before this field keep them apart.
+    /// Use one pipe for both streams, so that their order is kept. All output is then
+    /// [`ScriptStream::Stdout`]. Agents from before this field keep the streams apart.
     #[serde(default)]
     pub join_streams: bool,
 }
@@ -136,11 +143,11 @@ pub struct RunRequest {
 /// What a [`RunRequest`] starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunCommand {
-    /// A script for a shell; it starts only when all of it has arrived and the hash matches.
+    /// A script for a shell. It starts only after all of it has arrived and its hash matches.
     Script {
         /// Name or path of the shell.
         shell: String,
-        /// Bytes that follow in `Script` messages.
+        /// How many bytes follow in `Script` messages.
         length: u64,
         /// SHA-256 of the script.
         #[serde(with = "serde_bytes")]
@@ -148,24 +155,26 @@ pub enum RunCommand {
     },
     /// A program and its arguments.
     Argv {
-        /// At least one.
+        /// The program and its arguments; at least one.
         argv: Vec<String>,
     },
 }
 
-/// How a [`RunRequest`] was taken.
+/// How the agent took a [`RunRequest`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunAcceptance {
-    /// A new process was started.
+    /// It started a new process.
     Started,
-    /// The process that this id started before; output follows from the offset asked for.
+    /// It attached the client to the process that this id started before. The output from the
+    /// requested offset on follows.
     Resumed,
-    /// This id's process was ended because a newer id came.
+    /// It ended the process of this id, because a newer id came.
     Superseded,
     /// This id has started nothing here.
     Unknown,
-    /// This id's process was ended because no client was there for [`TaskLease::client_gone_ms`], and
-    /// what it wrote is gone. Only an answer to [`RunRequest::resume_from`].
+    /// It ended the process of this id, because no client was connected for
+    /// [`TaskLease::client_gone_ms`]. The output is gone. It is only an answer to
+    /// [`RunRequest::resume_from`].
     Abandoned,
 }
 
@@ -183,7 +192,7 @@ pub enum ScriptStream {
 pub enum ScriptSignal {
     /// SIGTERM.
     Term,
-    /// SIGINT, for a person's Ctrl-C.
+    /// SIGINT, for Ctrl-C.
     Int,
     /// SIGKILL.
     Kill,
@@ -205,7 +214,7 @@ pub enum ScriptExit {
 }
 
 impl ScriptExit {
-    /// The exit status as a shell would report it: 128 + n for a signal.
+    /// The exit status as a shell reports it: 128 + n for a signal.
     #[must_use]
     pub fn status(self) -> u8 {
         match self {
@@ -215,60 +224,60 @@ impl ScriptExit {
     }
 }
 
-/// See [`AgentMessage::Notice`].
+/// What happened in the task: the body of [`AgentMessage::Notice`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AgentNotice {
-    /// The task got SIGTERM: by StopTask, Spot or maintenance, because another container ended, or
-    /// from a process of its own. The script may get its own only a while after this.
+    /// The task got SIGTERM: from StopTask, Spot or maintenance, because another container ended,
+    /// or from a process of the task. The script may get its signal some time later.
     Terminating,
-    /// The lease ran out.
+    /// The lease is over.
     LeaseEnded {
-        /// Which limit: `idle` or `lifetime`.
+        /// The limit that was reached: `idle` or `lifetime`.
         limit: String,
     },
-    /// A newer run took this one's place.
+    /// A newer run replaced this one.
     Superseded,
-    /// The script ended, and a process that it left behind still holds its output: what it writes
-    /// from here on is not passed on.
+    /// The script ended, but a process that it left behind still holds its output. What that
+    /// process writes from now on is not sent.
     OutputLeft,
 }
 
-/// Why a request is refused.
+/// Why the agent refuses a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum AgentRefusal {
-    /// No common version.
+    /// Driver and agent have no version in common.
     #[error("it speaks versions {speaks:?}")]
     Version {
-        /// What the agent speaks.
+        /// The versions that the agent speaks.
         speaks: Vec<u16>,
     },
-    /// No such container, or it cannot be reached from here.
-    #[error("no container {target:?} can be reached")]
+    /// There is no such container, or the agent cannot reach it.
+    #[error("it cannot reach container {target:?}")]
     Target {
-        /// What was asked for.
+        /// The container that was requested.
         target: String,
     },
-    /// What was asked for cannot be started; nothing ran.
+    /// The program could not be started. Nothing ran.
     #[error("{program} could not be started: {error}")]
     Start {
         /// The program or shell.
         program: String,
-        /// The operating system's words.
+        /// The message of the operating system.
         error: String,
     },
-    /// The script is larger than the agent takes, or its hash does not match.
+    /// The script is too large for the agent, or its hash does not match.
     #[error("the script is {what}")]
     Script {
         /// What is wrong with it.
         what: String,
     },
-    /// Something else is being started or ended at this moment.
-    #[error("what ran before has not ended yet")]
+    /// The agent is still starting or ending something else.
+    #[error("the script before this one has not ended yet")]
     Busy,
-    /// The message does not fit at this point.
+    /// The agent did not expect this message now.
     #[error("it expected {what}")]
     Protocol {
-        /// What was expected.
+        /// What the agent expected.
         what: String,
     },
     /// The task is about to end.

@@ -1,10 +1,11 @@
-//! Bytes that no peer of ours sends: nothing panics, nothing is believed, memory stays bounded.
+//! Bytes that our own programs never send. The decoder must not panic, must not accept them as
+//! messages, and must keep its memory small.
 
 use fargate_protocol::{AgentMessage, ClientMessage, FrameDecoder, MAX_FRAME, encode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Reads as a session does, until the stream is lost; gives the number of messages.
+/// Reads as a session does until an error, and returns the number of messages.
 fn read<T: serde::de::DeserializeOwned>(bytes: &[u8], piece: usize) -> usize {
     let mut decoder = FrameDecoder::default();
     let mut messages = 0;
@@ -25,7 +26,7 @@ fn read<T: serde::de::DeserializeOwned>(bytes: &[u8], piece: usize) -> usize {
     messages
 }
 
-/// A frame around whatever it is.
+/// Makes a frame of any payload.
 fn framed(payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a short payload");
     [&length.to_be_bytes()[..], payload].concat()

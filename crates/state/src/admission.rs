@@ -1,8 +1,11 @@
-//! Whether this host takes new jobs: one small file that `pause` and `drain` write, `resume` removes
-//! and every `prepare` obeys, with or without anything else running.
+//! Whether this host takes new jobs. It is one small file: `pause` and `drain` write it, `resume`
+//! removes it, and every `prepare` obeys it.
 //!
-//! What cannot be read counts as a pause: somebody wanted no new jobs, and only a person may take that
-//! back. What another user may have written holds nothing: the operator's log names it.
+//! If the file cannot be read, it counts as a pause: somebody wanted no new jobs, and only a person
+//! may take that back. If another user may have written it, it holds nothing, and the operator's
+//! log names it.
+//!
+//! Nothing here waits.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,21 +19,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{StateError, StateFolder};
 
-/// Longest name and longest note that are kept, in characters.
+/// Longest name that is kept, in characters. The next constant limits the note.
 const MAX_WHO: usize = 60;
 const MAX_NOTE: usize = 200;
 
-/// What is wanted of the host.
+/// What the person wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobHoldKind {
-    /// No new jobs for a while.
+    /// No new jobs for some time.
     Pause,
-    /// No new jobs, so that those that run can end and the host be worked on.
+    /// No new jobs, so that the running ones can end and the host can be serviced.
     Drain,
 }
 
-/// A hold on new jobs.
+/// A person's order that new jobs wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobHold {
     /// What is wanted.
@@ -39,7 +42,7 @@ pub struct JobHold {
     pub who: String,
     /// Since when, in seconds since 1970.
     pub since_unix_s: u64,
-    /// Why, in that person's words; empty where none were given.
+    /// The person's reason. Empty if none was given.
     #[serde(default)]
     pub note: String,
 }
@@ -47,13 +50,13 @@ pub struct JobHold {
 /// What the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobAdmission {
-    /// There is none: new jobs are taken.
+    /// There is no hold: new jobs are taken.
     Open,
-    /// They are held.
+    /// New jobs are held.
     Held(JobHold),
-    /// There is one that cannot be read, so they are held too.
+    /// The file exists, but cannot be read. New jobs are held as well.
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
@@ -61,7 +64,7 @@ pub enum JobAdmission {
 }
 
 impl JobHold {
-    /// One that begins now.
+    /// A hold that begins now.
     #[must_use]
     pub fn now(hold: JobHoldKind, who: &str, note: &str) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -69,14 +72,14 @@ impl JobHold {
         Self { hold, who, since_unix_s: since.as_secs(), note }
     }
 
-    /// For how many whole seconds; none where the clock was set back.
+    /// How long it has lasted, in whole seconds. `None` if the clock was set back.
     #[must_use]
     pub fn age(&self) -> Duration {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Duration::from_secs(now.as_secs().saturating_sub(self.since_unix_s))
     }
 
-    /// What was not written by this program may hold anything.
+    /// Escapes all texts: somebody else may have written the file.
     fn made_harmless(self) -> Self {
         let (who, note) = (escape_within(&self.who, MAX_WHO), escape_within(&self.note, MAX_NOTE));
         Self { who, note, ..self }
@@ -84,7 +87,7 @@ impl JobHold {
 }
 
 impl JobAdmission {
-    /// The catalogue's words for it; none where jobs are taken.
+    /// The cause for a person. `None` if jobs are taken.
     #[must_use]
     pub fn why(&self) -> Option<CauseReport> {
         match self {
@@ -126,7 +129,7 @@ impl StateFolder {
         let bytes = match files::read(&path) {
             Ok(None) => return JobAdmission::Open,
             Ok(Some(bytes)) => bytes,
-            // Who takes new jobs is decided by whoever looks after this host, and by nobody else.
+            // Only the user who looks after this host decides whether it takes jobs.
             Err(error @ FileError::Distrusted { .. }) => {
                 emit(JobEvent::StateDistrusted { message: error.to_string() });
                 return JobAdmission::Open;
@@ -149,12 +152,14 @@ impl StateFolder {
         Ok(FileLock::take(&path, self.lock_within()).await?)
     }
 
-    /// Asks for a hold; what was there before. A drain is not weakened to a pause, and who holds
-    /// already goes on doing so unless a new note is given.
+    /// Holds new jobs. Returns what was there before.
+    ///
+    /// A drain does not become a pause. A hold that exists stays as it is, unless a new note is
+    /// given.
     ///
     /// # Errors
     ///
-    /// [`StateError`].
+    /// Returns [`StateError`] if the file cannot be read or written.
     pub async fn hold(&self, wanted: JobHold) -> Result<JobAdmission, StateError> {
         let _lock = self.lock_intake().await?;
         let before = self.intake();
@@ -174,11 +179,11 @@ impl StateFolder {
         Ok(before)
     }
 
-    /// Takes new jobs again; what was there before.
+    /// Takes new jobs again. Returns what was there before.
     ///
     /// # Errors
     ///
-    /// [`StateError`].
+    /// Returns [`StateError`] if the file cannot be removed.
     pub async fn release_hold(&self) -> Result<JobAdmission, StateError> {
         let _lock = self.lock_intake().await?;
         let before = self.intake();

@@ -1,4 +1,7 @@
-//! The state folder of one host: `jobs`, `locks`, `tombstones` and the host's own name.
+//! The state folder of one host: the folders `jobs`, `locks` and `tombstones`, and the host's name.
+//!
+//! It reads, replaces and removes records. What a record holds, and whether a job needs it, is
+//! known elsewhere.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +18,7 @@ use crate::StateError;
 use crate::record::{JobRecord, TaskLocation};
 use crate::tombstone::{self, JobTombstone};
 
-/// Longer than anybody takes to see whether a `prepare` runs, by trying its lock.
+/// Longer than another process needs to test whether a `prepare` runs, by taking its lock.
 const PROBE: Duration = Duration::from_millis(200);
 
 /// The folders in it that hold keys and locks.
@@ -28,26 +31,28 @@ pub struct StateFolder {
     lock_within: Duration,
 }
 
-/// The owner of this host's tasks, and whether that name was made just now.
+/// The owner of this host's tasks, and whether the name is new.
 #[derive(Clone, Debug)]
 pub struct HostOwner {
     /// The name.
     pub owner: TaskOwner,
-    /// True if the folder held none: then tasks of this host may carry another name.
+    /// Whether the folder had no name before. Then tasks of this host may have another one.
     pub is_new: bool,
 }
 
 impl StateFolder {
-    /// Makes what is missing of the folder, 0700. Locks are waited for at most `lock_within`.
+    /// Opens the folder, and creates what is missing with mode 0700. `lock_within` limits the wait
+    /// for a lock.
     ///
     /// # Errors
     ///
-    /// [`StateError::Disk`], and [`StateError::Distrusted`] for a folder in it that is not of this user
-    /// alone.
+    /// Returns [`StateError::Disk`] if something cannot be created, and [`StateError::Distrusted`]
+    /// if other users can write to a folder in it.
     pub fn open(root: &Path, lock_within: Duration) -> Result<Self, StateError> {
         make_folder(root)?;
         for folder in PARTS.map(|part| root.join(part)) {
-            // A link that leads nowhere is there as well, and is not a disk that is full.
+            // A link whose target is missing exists as well. It must not be reported as a full
+            // disk.
             if folder.symlink_metadata().is_err() {
                 make_folder(&folder)?;
             }
@@ -68,7 +73,7 @@ impl StateFolder {
         self.lock_within
     }
 
-    /// Where the job's record lies, if there is one.
+    /// The path of the job's record, if there is one.
     #[must_use]
     pub fn record_path(&self, key: &JobKey) -> PathBuf {
         self.root.join("jobs").join(format!("{key}.json"))
@@ -78,8 +83,8 @@ impl StateFolder {
         self.root.join("tombstones")
     }
 
-    /// What is known of the core of a record that was `unread`: all of it where a newer version wrote
-    /// the record, else what can still be read; empty where nothing can.
+    /// What is known of a record's core that was `unread`. If a newer version wrote the record,
+    /// that is everything; else it is what can still be read, or nothing.
     #[must_use]
     pub fn core_at_least(&self, key: &JobKey, unread: &StateError) -> TaskLocation {
         match unread {
@@ -99,11 +104,12 @@ impl StateFolder {
         self.root.join("tombstones").join(format!("{key}.json"))
     }
 
-    /// The configured owner, else the one kept here, else a new one.
+    /// The owner's name: the configured one, else the one that this folder holds, else a new one.
     ///
     /// # Errors
     ///
-    /// [`StateError`].
+    /// Returns [`StateError`] if the name cannot be read or written, or if the configured one is
+    /// not valid.
     pub async fn owner(&self, configured: Option<&str>) -> Result<HostOwner, StateError> {
         self.kept_owner(configured).await.map_err(|error| match error {
             StateError::Damaged { path, what } => StateError::HostName { path, what },
@@ -132,7 +138,7 @@ impl StateFolder {
         Ok(HostOwner { owner, is_new })
     }
 
-    /// Of processes that start together, exactly one's name is kept.
+    /// If several processes start together, exactly one of their names is kept.
     async fn keep_new_owner(&self, path: &Path) -> Result<bool, StateError> {
         let _lock =
             FileLock::take(&self.root.join("locks").join("owner"), self.lock_within).await?;
@@ -145,11 +151,11 @@ impl StateFolder {
         Ok(true)
     }
 
-    /// The lock that guards a job's files for the moments of a change.
+    /// The lock that guards a job's files for the short time of a change.
     ///
     /// # Errors
     ///
-    /// [`StateError`].
+    /// Returns [`StateError`] if the lock is held for too long or cannot be created.
     pub async fn lock(&self, key: &JobKey) -> Result<FileLock, StateError> {
         let path = self.root.join("locks").join(key.as_str());
         Ok(FileLock::take(&path, self.lock_within).await?)
@@ -159,7 +165,7 @@ impl StateFolder {
     ///
     /// # Errors
     ///
-    /// [`StateError::Held`] soon if another one holds it.
+    /// Returns [`StateError::Held`] after a short time if another `prepare` holds it.
     pub async fn lock_prepare(&self, key: &JobKey) -> Result<FileLock, StateError> {
         Ok(FileLock::take(&self.prepare_lock(key), PROBE).await?)
     }
@@ -172,30 +178,30 @@ impl StateFolder {
     ///
     /// # Errors
     ///
-    /// [`StateError`].
+    /// Returns [`StateError`] if the record cannot be read or must not be trusted.
     pub fn record(&self, key: &JobKey) -> Result<Option<JobRecord>, StateError> {
         JobRecord::read(&self.record_path(key))
     }
 
-    /// What an earlier clean-up of this job left.
+    /// The tombstone that an earlier clean-up of this job left.
     #[must_use]
     pub fn tombstone(&self, key: &JobKey) -> Option<JobTombstone> {
         JobTombstone::read(&self.tombstone_path(key))
     }
 
-    /// Writes the first record of a `prepare`, in place of any former one.
+    /// Writes the first record of a `prepare`. It replaces an older one.
     pub(crate) async fn put(&self, record: &JobRecord) -> Result<(), StateError> {
         let _lock = self.lock(&record.job).await?;
         self.remove_script_mark(&record.job);
         record.write(&self.record_path(&record.job))
     }
 
-    /// Takes the job's record over: from here on the writes of the `prepare` that began it are
-    /// refused, so that it cannot start anything that this caller does not see.
+    /// Takes the job's record over. From now on, writes of the `prepare` that began it are refused,
+    /// so it cannot start anything that this caller does not know.
     ///
     /// # Errors
     ///
-    /// [`StateError`], for a record that cannot be read.
+    /// Returns [`StateError`] if the record cannot be read.
     pub async fn take_over(&self, key: &JobKey) -> Result<Option<JobRecord>, StateError> {
         let _lock = self.lock(key).await?;
         let path = self.record_path(key);
@@ -204,8 +210,8 @@ impl StateFolder {
         let taken = JobRecord { prepared_by, ready: false, ..record.clone() };
         match taken.write(&path) {
             Ok(()) => Ok(Some(taken)),
-            // A full disk must not keep a task alive. What was read is still true, and is still what
-            // lies there: `bury` must know it again, or the keys in it would stay.
+            // A full disk must not keep a task alive. The record that was read is still true, and
+            // it is still the file on disk: `bury` must recognise it, or its keys would stay.
             Err(error) => {
                 emit(JobEvent::StateNotWritten { message: error.to_string() });
                 Ok(Some(JobRecord { ready: false, ..record }))
@@ -213,12 +219,12 @@ impl StateFolder {
         }
     }
 
-    /// Puts a tombstone in the place of the record, unless another `prepare` has begun since
-    /// `seen` was taken over. The record, and the keys in it, go even if no tombstone can be made.
+    /// Replaces the record by a tombstone, unless another `prepare` has begun since `seen` was
+    /// taken over. The record and its keys are removed even if the tombstone cannot be written.
     ///
     /// # Errors
     ///
-    /// [`StateError`].
+    /// Returns [`StateError`] if the record cannot be removed or the tombstone cannot be written.
     pub async fn bury(&self, key: &JobKey, seen: Option<&JobRecord>) -> Result<(), StateError> {
         let _lock = self.lock(key).await?;
         let path = self.record_path(key);
@@ -233,7 +239,7 @@ impl StateFolder {
         self.replace_by_tombstone(key, !matches!(now, Ok(None)), failure)
     }
 
-    /// As [`Self::bury`], for the `prepare` that began the record and nobody else's.
+    /// Does the same for the `prepare` that began the record, and for no other.
     pub(crate) async fn bury_own(
         &self,
         key: &JobKey,
@@ -265,12 +271,12 @@ impl StateFolder {
         written
     }
 
-    /// Keeps a record whose tasks could not all be stopped, for the next clean-up or `prepare`:
-    /// without the key, and without the variables of launches whose task is known.
+    /// Keeps a record whose tasks could not all be stopped, for the next clean-up or `prepare`. The
+    /// key is removed, and so are the variables of launches whose task is known.
     ///
     /// # Errors
     ///
-    /// [`StateError`].
+    /// Returns [`StateError`] if the record cannot be written.
     pub async fn keep_undone(&self, record: &JobRecord) -> Result<(), StateError> {
         let _lock = self.lock(&record.job).await?;
         let path = self.record_path(&record.job);
@@ -279,10 +285,10 @@ impl StateFolder {
         now.write(&path)
     }
 
-    /// Removes tombstones that are older than `age`, and what killed processes of this job have
-    /// left: a file half way to its place, which may hold a key, and the lock of a `prepare`.
+    /// Removes tombstones that are older than `age`. Also removes what killed processes of this job
+    /// left: a half-written file, which may hold a key, and the lock of a `prepare`.
     pub async fn sweep(&self, key: &JobKey, age: Duration) {
-        // Who holds the lock is about to put its own file in place.
+        // The holder of the lock may be about to rename its own file.
         if let Ok(_lock) = self.lock(key).await {
             files::remove_beside(&self.record_path(key));
             files::remove_beside(&self.tombstone_path(key));
@@ -291,7 +297,7 @@ impl StateFolder {
             }
         }
         tombstone::sweep(&self.root.join("tombstones"), age);
-        // Taking a lock that nobody holds and letting it go takes its file away.
+        // A lock that nobody holds removes its file when it is taken and dropped.
         drop(FileLock::take_now(&self.prepare_lock(key)));
     }
 

@@ -1,5 +1,8 @@
-//! On which machine a state folder was made. A copy of it, on an image of that machine for example, has
-//! the same name for its tasks, and must not take the other one's for its own orphans.
+//! On which machine a state folder was made.
+//!
+//! If a machine is copied, for example as an image, the copy of the folder has the same name for
+//! its tasks. It must not take the tasks of the original for orphans. This module only compares;
+//! the caller decides.
 
 use fargate_events::{JobEvent, emit};
 use fargate_files as files;
@@ -9,25 +12,25 @@ use sha2::{Digest, Sha256};
 
 use crate::{StateError, StateFolder};
 
-/// What tells machines apart and stays through their restarts: systemd's id, and the asset tag, which on
-/// EC2 is the id of the instance.
+/// Files that identify a machine and do not change when it restarts: systemd's id, and the asset
+/// tag, which is the instance id on EC2.
 ///
 /// Source: machine-id(5); Amazon EC2 User Guide, "Identify EC2 instances".
 const IDS: [&str; 2] = ["/etc/machine-id", "/sys/devices/virtual/dmi/id/board_asset_tag"];
 
-/// Whether a folder was made on this machine.
+/// Where a folder was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FolderOrigin {
-    /// On this one, or nothing tells machines apart here.
+    /// On this machine, or nothing identifies machines here.
     Here,
-    /// The folder does not say: an older version made it.
+    /// Unknown: an older version made the folder.
     Unknown,
-    /// On another one.
+    /// On another machine.
     Elsewhere,
 }
 
-/// A hash, so that the folder does not repeat what others may take for a secret. None where nothing
-/// tells machines apart.
+/// A hash, so that the folder does not repeat an id that others may treat as a secret. `None` if
+/// nothing identifies this machine.
 fn this_machine() -> Option<String> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     let ids = IDS.map(read);
@@ -36,11 +39,11 @@ fn this_machine() -> Option<String> {
 }
 
 impl StateFolder {
-    /// Compares the machine that the folder knows with this one.
+    /// Compares the machine in the folder with this one.
     ///
     /// # Errors
     ///
-    /// [`StateError`], for a file that cannot be read.
+    /// Returns [`StateError`] if the file cannot be read.
     pub fn made(&self) -> Result<FolderOrigin, StateError> {
         let path = self.root().join("machine");
         let Some(here) = this_machine() else { return Ok(FolderOrigin::Here) };
@@ -51,7 +54,8 @@ impl StateFolder {
         }
     }
 
-    /// Writes this machine down. It only guards against copies, so a disk that is full is no failure.
+    /// Writes this machine into the folder. It only protects against copies, so a full disk is no
+    /// failure.
     pub async fn learn_machine(&self) {
         let Some(here) = this_machine() else { return };
         let path = self.root().join("locks").join("machine");
@@ -83,7 +87,7 @@ mod tests {
         std::fs::write(&path, "0".repeat(64)).unwrap();
         assert_eq!(folder.made().unwrap(), FolderOrigin::Elsewhere);
         std::fs::remove_file(&path).unwrap();
-        // It is learned together with the host's name.
+        // It is written together with the host's name.
         folder.owner(None).await.unwrap();
         assert_eq!(folder.made().unwrap(), FolderOrigin::Here);
     }

@@ -1,11 +1,11 @@
-//! What a process needs of its host before it begins: some open files and a thread. Seen before
-//! anything is started, so that a limit is told in one line, and not by a library that panics in the
-//! middle of a job.
+//! Checks before the start that this host gives what a process needs: some open files and a thread.
+//! A limit is then reported in one line, and not by a library that panics in the middle of a job.
 //!
-//! It promises nothing for later: a limit that is met then ends the stage as any other refusal.
+//! It also keeps the memory of this process private, before a secret is read: no core files, and no
+//! access for other processes.
 //!
-//! And what this process takes from its host before it reads a secret: core files, and other
-//! processes' looks at its memory.
+//! It promises nothing for later. If a limit is reached later, the stage fails as for any other
+//! reason.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -32,12 +32,12 @@ impl HostError {
     }
 }
 
-/// Files that a stage has open at once, the most that was seen, and half as many again: its streams,
-/// event loop, log, state and connections.
+/// Most files that a stage was seen to have open, and half as many again: streams, event loop, log,
+/// state and connections.
 const FILES: usize = 24;
 
-/// Sees whether this process may open what a stage needs, and start a thread. Where only its own
-/// limit forbids the files, that is raised.
+/// Checks that this process can open enough files and start a thread. It raises its own soft limit
+/// of open files if that is too low.
 ///
 /// # Errors
 ///
@@ -50,16 +50,19 @@ pub fn check() -> Result<(), HostError> {
     start_thread().map_err(HostError::of("starting a thread"))
 }
 
-/// Keeps the memory of this process to itself: no core file is written of it, and no other process
-/// of this user can read its memory or its environment in `/proc`, or attach to it; root still can.
-/// To be called before anything secret is read. Programs that it starts, such as a
-/// `credential_process`, write no core files either.
+/// Keeps the memory of this process private. The kernel writes no core file of it, and no other
+/// process of this user can read its memory or its environment in `/proc`, or attach to it. Root
+/// still can.
+///
+/// Call it before a secret is read. Programs that it starts, for example a `credential_process`,
+/// write no core files either.
 ///
 /// # Errors
 ///
-/// The operating system's: the rest is done all the same.
+/// Returns the operating system's error if one of the two is refused. The other one is done all the
+/// same.
 pub fn keep_memory_private() -> io::Result<()> {
-    // The limit for where a pattern of the kernel pipes cores of processes that are not dumpable.
+    // This limit is for kernels whose core pattern also receives cores of protected processes.
     let limited = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     set_dumpable(false)?;
     Ok(limited?)
@@ -69,17 +72,17 @@ fn open_some() -> io::Result<()> {
     let any = io::stdin();
     let opened: io::Result<Vec<_>> = (0..FILES).map(|_| any.as_fd().try_clone_to_owned()).collect();
     match opened {
-        // A stream that was closed says nothing about limits.
+        // A closed stream says nothing about limits.
         Err(error) if error.raw_os_error() == Some(Errno::EBADF as i32) => Ok(()),
         opened => opened.map(drop),
     }
 }
 
-/// The soft limit of open files grows by twice what a stage needs, as far as the hard one allows.
+/// Raises the soft limit of open files by twice what a stage needs, if the hard limit allows it.
 fn raise_limit() {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     let wanted = soft.saturating_add(FILES as u64 * 2).min(hard);
-    // Where it is refused, the second look tells.
+    // If it is refused, the second check reports it.
     let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard);
 }
 
@@ -88,7 +91,7 @@ fn start_thread() -> io::Result<()> {
     thread.join().map_err(|_| io::Error::other("it ended at once"))
 }
 
-/// True if the host gave too little of what processes share, and not a disk.
+/// Whether the host lacks something that processes share, other than disk space.
 pub(crate) fn is_short_of(error: &io::Error) -> bool {
     let short = [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::EAGAIN];
     error.raw_os_error().is_some_and(|code| short.contains(&Errno::from_raw(code)))

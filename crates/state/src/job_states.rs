@@ -1,7 +1,8 @@
-//! What whoever looks after a host sees of its jobs, and how it ends one that nobody ends any more.
+//! The jobs of a host as a reaper or a person sees them, and how the record of a job is ended that
+//! nobody will end.
 //!
-//! It changes a record only if it is still the one that was judged: a `prepare` that began meanwhile
-//! keeps what it wrote.
+//! It changes a record only if it is still the one that was judged. A `prepare` that began in
+//! between keeps its record. It does not judge itself.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -16,32 +17,32 @@ use crate::StateError;
 use crate::folder::{PARTS, StateFolder};
 use crate::record::JobRecord;
 
-/// What is known here of a job.
+/// What this host knows of a job.
 #[derive(Clone, Debug)]
 pub enum JobState {
-    /// Nothing: no job, or one whose files are lost.
+    /// Nothing: there is no such job, or its files are lost.
     Nothing,
-    /// It was cleaned up.
+    /// The job was cleaned up.
     Buried,
-    /// A `prepare` works on it at this moment.
+    /// A `prepare` of the job is running.
     Preparing,
-    /// Its record; no `prepare` works on it.
+    /// Its record. No `prepare` of the job is running.
     Record(Box<JobRecord>),
-    /// Its record, which this version cannot read.
+    /// It has a record that this version cannot read.
     Unreadable {
-        /// Whether a newer one wrote it, and can.
+        /// Whether a newer version wrote it, and can read it.
         is_newer: bool,
     },
 }
 
 impl StateFolder {
-    /// The folder as jobs have left it; nothing is made.
+    /// Opens the folder as jobs left it. Nothing is created.
     ///
     /// # Errors
     ///
-    /// [`StateError::Disk`] where it is not there or not complete, and [`StateError::Distrusted`] where
-    /// it is not this user's own or others may take records away: what has none counts as needed by
-    /// nobody.
+    /// Returns [`StateError::Disk`] if the folder or a part of it does not exist, and
+    /// [`StateError::Distrusted`] if another user owns it or may remove records: a task without a
+    /// record looks like one that no job needs.
     pub fn existing(root: &Path, lock_within: Duration) -> Result<Self, StateError> {
         for folder in PARTS.map(|part| root.join(part)) {
             require_own_folder(&folder)?;
@@ -50,9 +51,11 @@ impl StateFolder {
         Ok(Self::at(root, lock_within))
     }
 
-    /// The other user to whom the folder belongs, if it does. What this user made in it, that one's
-    /// jobs could not use. Where nothing is made yet, it belongs to whoever owns the place for it;
-    /// that is asked of root alone, because everybody else makes only what the rights allow.
+    /// The other user who owns the folder, if there is one. Jobs of that user could not use what
+    /// this user creates in it.
+    ///
+    /// If the folder does not exist yet, it belongs to the owner of its place. This matters only
+    /// for root, because other users can create only what their rights allow.
     #[must_use]
     pub fn owned_by_another(root: &Path) -> Option<nix::unistd::Uid> {
         let this = nix::unistd::geteuid();
@@ -76,23 +79,23 @@ impl StateFolder {
     ///
     /// # Errors
     ///
-    /// [`StateError::Disk`].
+    /// Returns [`StateError::Disk`] if the folder cannot be read.
     pub fn keys(&self) -> Result<Vec<JobKey>, StateError> {
         self.names("jobs", ".json")
     }
 
-    /// The keys of all jobs that a `prepare` works on at this moment.
+    /// The keys of all jobs of which a `prepare` is running.
     ///
     /// # Errors
     ///
-    /// [`StateError::Disk`].
+    /// Returns [`StateError::Disk`] if the folder cannot be read.
     pub fn preparing(&self) -> Result<Vec<JobKey>, StateError> {
         let mut keys = self.names("locks", ".prepare")?;
         keys.retain(|key| self.is_preparing(key));
         Ok(keys)
     }
 
-    /// What else lies there, such as half a file of a write that was cut off, is nobody's job.
+    /// Other files, for example a half-written one, belong to no job.
     fn names(&self, below: &str, ending: &str) -> Result<Vec<JobKey>, StateError> {
         let folder = self.root().join(below);
         let entries =
@@ -101,8 +104,9 @@ impl StateFolder {
         Ok(entries.flatten().filter_map(|entry| key(entry.file_name().to_str()?)).collect())
     }
 
-    /// Whether a `prepare` of this job runs, or may: a lock that cannot be tried counts as held. It is
-    /// held for a moment here, which [`StateFolder::lock_prepare`] waits out.
+    /// Whether a `prepare` of this job is running, or may be: a lock that cannot be tried counts as
+    /// held. This holds the lock for a moment, and [`StateFolder::lock_prepare`] waits longer than
+    /// that.
     fn is_preparing(&self, key: &JobKey) -> bool {
         let path = self.prepare_lock(key);
         path.exists() && FileLock::take_now(&path).is_err()
@@ -125,7 +129,7 @@ impl StateFolder {
         if self.is_preparing(key) {
             return JobState::Preparing;
         }
-        // A `prepare` that ended between the two looks has written its last word by now.
+        // A `prepare` that ended between the two looks has finished its record by now.
         self.look(key)
     }
 
@@ -140,20 +144,21 @@ impl StateFolder {
         }
     }
 
-    /// The lock of whoever stops orphans on this host.
+    /// The lock of the process that stops orphans on this host.
     ///
     /// # Errors
     ///
-    /// [`StateError::Held`] at once if somebody does.
+    /// Returns [`StateError::Held`] at once if another process holds it.
     pub fn lock_reap(&self) -> Result<FileLock, StateError> {
         Ok(FileLock::take_now(&self.root().join("locks").join("reap"))?)
     }
 
-    /// As [`StateFolder::take_over`], but only if the record is still as it was `seen`; `None` if not.
+    /// Takes the record over as [`StateFolder::take_over`] does, but only if it is still as it was
+    /// `seen`; else returns `None`.
     ///
     /// # Errors
     ///
-    /// [`StateError`].
+    /// Returns [`StateError`] if the record cannot be read or written.
     pub async fn take_over_seen(&self, seen: &JobRecord) -> Result<Option<JobRecord>, StateError> {
         let mine = random::token().map_err(StateError::host("drawing random bytes"))?;
         let unchanged = |now: &JobRecord| now.ready == seen.ready && now.launches == seen.launches;
@@ -170,20 +175,20 @@ impl StateFolder {
         }
     }
 
-    /// Puts a tombstone in the place of a record that [`StateFolder::take_over_seen`] gave.
+    /// Replaces a record that [`StateFolder::take_over_seen`] returned by a tombstone.
     ///
     /// # Errors
     ///
-    /// [`StateError::TakenOver`] if a `prepare` has begun since then.
+    /// Returns [`StateError::TakenOver`] if a `prepare` has begun since then.
     pub async fn bury_taken(&self, taken: &JobRecord) -> Result<(), StateError> {
         self.bury_own(&taken.job, &taken.prepared_by, taken.failure.clone()).await
     }
 
-    /// Keeps such a record for the next attempt, without its secrets.
+    /// Keeps such a record for the next sweep, without its secrets.
     ///
     /// # Errors
     ///
-    /// [`StateError::TakenOver`] if a `prepare` has begun since then.
+    /// Returns [`StateError::TakenOver`] if a `prepare` has begun since then.
     pub async fn keep_taken(&self, taken: &JobRecord) -> Result<(), StateError> {
         self.update_if(&taken.job, &taken.prepared_by, |_| true, JobRecord::forget_secrets)
             .await
@@ -283,7 +288,7 @@ mod tests {
         }
         RecordWriter::begin(&folder, seen.clone()).await.unwrap();
         let taken = folder.take_over_seen(&seen).await.unwrap().unwrap();
-        // A `prepare` that begins now owns the record, although it has launched nothing yet.
+        // A `prepare` that begins now owns the record, although it has not launched anything.
         RecordWriter::begin(&folder, JobRecord { launches: Vec::new(), ..record() }).await.unwrap();
         assert!(matches!(folder.bury_taken(&taken).await, Err(StateError::TakenOver)));
         assert!(matches!(folder.keep_taken(&taken).await, Err(StateError::TakenOver)));

@@ -1,9 +1,13 @@
 //! What the processes of one host must know of each other: a small file per job, written before anything
 //! is started, and a tombstone without secrets after it; whether new jobs are held; whose turn it is to
 //! ask ECS. It calls nobody.
+//! What the processes of a job must know of each other. A job has one small file, written before
+//! anything is started, and after it a tombstone without secrets.
 //!
-//! Only `prepare` and `cleanup` write, under a lock that is held for moments. Files appear whole or
-//! not at all, and survive a power cut. `run` leaves no more than a mark beside the record.
+//! Only `prepare` and `cleanup` write it, under a lock that they hold for moments. `run` only
+//! leaves a mark beside it. Files appear whole or not at all, and survive a power failure.
+//!
+//! This module calls no service. It does not decide what becomes of a task.
 
 mod admission;
 #[cfg(any(test, feature = "examples"))]
@@ -46,45 +50,45 @@ pub use tombstone::JobTombstone;
 /// Why the state could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The disk, or the rights on it.
+    /// The disk refused, or rights are missing.
     #[error("{doing} {}", path.display())]
     Disk {
-        /// What was being done.
+        /// What the process was doing.
         doing: &'static str,
-        /// With which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// The operating system's words.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// The file is there, but cannot be read, or is not as we wrote it.
+    /// The file exists, but cannot be read, or is not as we wrote it.
     #[error("reading {}: {what}", path.display())]
     Damaged {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
     },
-    /// The name that this host's tasks carry cannot be read.
+    /// The file with the host's name cannot be read.
     #[error("reading {}: {what}", path.display())]
     HostName {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
     },
-    /// Another user may have written it, so it is not believed.
+    /// Another user may have written it, so it is not trusted.
     #[error("not using {}: {}", path.display(), why.what)]
     Distrusted {
-        /// Which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// Who, and what mends it.
+        /// Who may have written it, and how to correct that.
         why: DistrustedPath,
     },
-    /// Written by a newer version, with the part that every version understands.
+    /// A newer version wrote it. The part that every version understands is known.
     #[error("reading {}: written by a newer version (schema {schema}, this one reads up to {})", path.display(), version::this().reads)]
     Newer {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Its schema.
         schema: u64,
@@ -97,7 +101,7 @@ pub enum StateError {
         /// The lock.
         path: PathBuf,
     },
-    /// `cleanup`, or another `prepare`, has taken the job over in the meantime.
+    /// `cleanup` or another `prepare` has taken the job over.
     #[error("this job was cleaned up, or prepared again, in the meantime")]
     TakenOver,
     /// This host refused something that every process needs.
@@ -117,12 +121,12 @@ impl From<FileError> for StateError {
 }
 
 impl StateError {
-    /// For `map_err`, where the operating system refuses something.
+    /// Makes one in `map_err`, for what the operating system refused.
     pub fn host(doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Host(HostError { doing, source })
     }
 
-    /// The catalogue's words for it.
+    /// The cause for a person.
     #[must_use]
     pub fn why(&self) -> CauseReport {
         let at =

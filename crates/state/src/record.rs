@@ -1,4 +1,6 @@
-//! What the state file of one job holds.
+//! The content of a job's state file.
+//!
+//! It reads and writes one file. When that may happen is decided in `folder` and `record_writer`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,22 +23,22 @@ use crate::version;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskOrigin {
-    /// A GitLab job.
+    /// A job of GitLab.
     Gitlab,
-    /// A person's `exec`.
+    /// A person, with `exec`.
     Exec,
 }
 
-/// The part that never changes: any version can clean up with it.
+/// The part that never changes, so that every version can clean up with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskLocation {
-    /// Name or ARN.
+    /// The cluster's name or ARN.
     #[serde(default)]
     pub cluster: String,
-    /// Region.
+    /// The Region.
     #[serde(default)]
     pub region: String,
-    /// Where calls went, if not to AWS's own endpoint; for people.
+    /// The endpoint of the calls if it is not AWS's own, for people.
     #[serde(default)]
     pub endpoint: Option<String>,
     /// The task that was started last.
@@ -44,29 +46,29 @@ pub struct TaskLocation {
     pub task: Option<TaskArn>,
 }
 
-/// Who answers in the task.
+/// The server that answers in the task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskServer {
-    /// Our agent, with its name and version. Such a peer never falls back to less.
+    /// Our agent, with its name and version. Later sessions never use a weaker server.
     Agent(String),
-    /// A stock SSH server, as it calls itself.
+    /// A stock SSH server, with the name that it tells.
     Sshd(String),
 }
 
-/// A secret text: not shown by `Debug`, wiped when dropped.
+/// A secret text. `Debug` does not show it, and dropping it wipes it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SecretString(Zeroizing<String>);
 
 impl SecretString {
-    /// Wraps it.
+    /// Makes one.
     #[must_use]
     pub fn new(text: Zeroizing<String>) -> Self {
         Self(text)
     }
 
-    /// The text, for the one use that it is meant for.
+    /// The text, for its one purpose.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -82,57 +84,58 @@ impl fmt::Debug for SecretString {
 /// One job, from its first launch to its clean-up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct JobRecord {
-    /// [`WRITES`](crate::version::WRITES) of who began it.
+    /// [`WRITES`](crate::version::WRITES) of the version that began it.
     pub schema: u64,
-    /// Who asked.
+    /// Who asked for the task.
     pub origin: TaskOrigin,
-    /// What any version needs.
+    /// The part that every version needs.
     pub core: TaskLocation,
-    /// The host.
+    /// The name of the host.
     pub owner: TaskOwner,
-    /// The job.
+    /// The job's key.
     pub job: JobKey,
     /// The job's id on its forge, for people.
     pub job_id: String,
-    /// Which `prepare` of this job wrote it, from 1.
+    /// The number of the `prepare` that wrote it, from 1.
     pub attempt: u32,
-    /// Of the process that prepares; another one's writes are refused.
+    /// The process that prepares the job. Writes of any other are refused.
     pub prepared_by: RandomToken,
-    /// Every launch, the open ones among them.
+    /// All launches, including those whose result is not known.
     pub launches: Vec<LaunchRequest>,
-    /// The private key that opens the task, in OpenSSH's format.
+    /// The private key for the login to the task, in OpenSSH's format.
     pub client_key: SecretString,
-    /// The host key that the task must show, as one line of OpenSSH; empty until first use.
+    /// The host key that the task must show, as one line of OpenSSH. Empty until the first use.
     pub host_key: String,
-    /// The user to log in as.
+    /// The user name for the login.
     pub user: String,
-    /// Who answers; none until it did.
+    /// The server that answered. `None` until one did.
     pub peer: Option<TaskServer>,
-    /// Where it answers.
+    /// The address at which it answered.
     pub address: Option<SocketAddr>,
-    /// The task ends itself at this moment, in seconds since 1970.
+    /// When the task ends itself, in seconds since 1970.
     pub deadline_unix_s: u64,
-    /// True once `prepare` is done.
+    /// Whether `prepare` is done.
     pub ready: bool,
     /// The shell that `config` announced.
     pub shell: String,
-    /// Why this attempt failed for good, if it did.
+    /// Why this try failed for a lasting reason, if it did.
     #[serde(default, deserialize_with = "known")]
     pub failure: Option<CauseReport>,
-    /// Whose processes call its stages, where that is known.
+    /// The process that calls the stages, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manager: Option<RunnerProcess>,
-    /// Fields of other versions, kept as they are.
+    /// Fields of other versions. They are kept unchanged.
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_json::Value>,
 }
 
 impl JobRecord {
-    /// Reads a state file; `None` if there is none.
+    /// Reads a state file. Returns `None` if there is none.
     ///
     /// # Errors
     ///
-    /// [`StateError`]; never a panic, whatever the file holds.
+    /// Returns [`StateError`] if the file cannot be read, is damaged, is not trusted, or is from a
+    /// newer version. It never panics, whatever the file holds.
     pub fn read(path: &Path) -> Result<Option<Self>, StateError> {
         files::read(path)?.map(|bytes| Self::parse(path, &bytes)).transpose()
     }
@@ -149,7 +152,7 @@ impl JobRecord {
                 Err(StateError::Newer { path: path.to_owned(), schema, core: Box::new(core) })
             }
             Some(_) => {
-                // The message names fields, never their values.
+                // The message names fields, but never their values.
                 let record: Self =
                     serde_json::from_value(value).map_err(|error| damaged(field_error(&error)))?;
                 if record.core.cluster.is_empty() || record.core.region.is_empty() {
@@ -161,15 +164,15 @@ impl JobRecord {
         }
     }
 
-    /// What is left once nobody may enter the task any more: no key, and no variables of launches
-    /// whose task is known.
+    /// Removes what nobody needs once the task can no longer be used: the key, and the variables of
+    /// launches whose task is known.
     pub(crate) fn forget_secrets(&mut self) {
         self.ready = false;
         self.client_key = SecretString::new(Zeroizing::default());
         self.launches.iter_mut().for_each(LaunchRequest::forget_variables);
     }
 
-    /// Attempt and task stand in every later line of the operator's log.
+    /// Adds try and task to all later lines of the operator's log.
     pub fn note_in_log(&self) {
         let span = tracing::Span::current();
         span.record("attempt", self.attempt);
@@ -178,11 +181,11 @@ impl JobRecord {
         }
     }
 
-    /// Writes it; the caller holds the job's lock.
+    /// Writes the file. The caller holds the job's lock.
     ///
     /// # Errors
     ///
-    /// [`StateError::Disk`].
+    /// Returns [`StateError::Disk`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), StateError> {
         let bytes = Zeroizing::new(
             serde_json::to_vec(self).expect("a record holds nothing that JSON cannot"),
@@ -191,13 +194,13 @@ impl JobRecord {
     }
 }
 
-/// A cause that only another version knows counts as none: it only saves time.
+/// A cause that only another version knows counts as none. It would only save time.
 pub(crate) fn known<'de, D: Deserializer<'de>>(given: D) -> Result<Option<CauseReport>, D::Error> {
     let value = serde_json::Value::deserialize(given)?;
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
-/// Serde's message may quote a value; only its part about the shape is kept.
+/// Serde's message may quote a value, so only the part about the form is kept.
 fn field_error(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.split_once(": ") {
@@ -249,8 +252,7 @@ mod tests {
 
     #[test]
     fn a_file_of_the_first_version_is_read_by_every_later_one() {
-        // As version 0.1.0 wrote it. A field that this version needs and that one lacks must have
-        // a default.
+        // A file that version 0.1.0 wrote. A field that it lacks must have a default.
         let record = JobRecord::parse(Path::new("job.json"), include_bytes!("record_0_1_0.json"));
         let record = record.unwrap();
         assert_eq!((record.job_id.as_str(), record.ready), ("gl-4411", true));

@@ -1,4 +1,6 @@
-//! A job's record in the hands of the `prepare` that began it.
+//! A job's record, written by the `prepare` that began it.
+//!
+//! No other stage writes through it.
 
 use fargate_model::cause::CauseReport;
 
@@ -7,7 +9,7 @@ use crate::folder::StateFolder;
 use crate::launch_request::LaunchRequest;
 use crate::record::JobRecord;
 
-/// See the module. Every change is on disk when its call returns.
+/// Writes one record. Each change is on disk when the call returns.
 #[derive(Clone, Debug)]
 pub struct RecordWriter {
     folder: StateFolder,
@@ -15,41 +17,41 @@ pub struct RecordWriter {
 }
 
 impl RecordWriter {
-    /// Writes the first record of a `prepare`, in place of any former one.
+    /// Writes the first record of a `prepare`. It replaces an older one.
     ///
     /// # Errors
     ///
-    /// [`StateError`].
+    /// Returns [`StateError`] if the record cannot be written.
     pub async fn begin(folder: &StateFolder, record: JobRecord) -> Result<Self, StateError> {
         folder.put(&record).await?;
         record.note_in_log();
         Ok(Self { folder: folder.clone(), record })
     }
 
-    /// What was written last.
+    /// The record as it was written last.
     #[must_use]
     pub fn record_now(&self) -> &JobRecord {
         &self.record
     }
 
-    /// The folder that it is kept in.
+    /// The folder of the record.
     #[must_use]
     pub fn folder(&self) -> &StateFolder {
         &self.folder
     }
 
-    /// Writes a launch down, or what became of it.
+    /// Writes a launch, or what became of it.
     ///
     /// # Errors
     ///
-    /// [`StateError::TakenOver`] if the job is not ours any more.
+    /// Returns [`StateError::TakenOver`] if another process has taken the job over.
     pub async fn record(&mut self, launch: &LaunchRequest) -> Result<(), StateError> {
         self.update(|record| {
             match record.launches.iter_mut().find(|known| known.token == launch.token) {
                 Some(known) => *known = launch.clone(),
                 None => record.launches.push(launch.clone()),
             }
-            // Settled launches that started nothing are of no use to anybody.
+            // Nobody needs a settled launch that started nothing.
             record.launches.retain(|known| !known.settled || known.task.is_some());
             if launch.task.is_some() {
                 record.core.task.clone_from(&launch.task);
@@ -58,12 +60,12 @@ impl RecordWriter {
         .await
     }
 
-    /// Ends the record: all of it was taken back, and `failure` is what the next try would meet
-    /// again. No key outlives a `prepare` that failed, also where no clean-up follows.
+    /// Ends the record: everything was undone. `failure` is what the next try would meet again. No
+    /// key stays after a `prepare` that failed, even if no clean-up follows.
     ///
     /// # Errors
     ///
-    /// [`StateError::TakenOver`] if the job is not ours any more.
+    /// Returns [`StateError::TakenOver`] if another process has taken the job over.
     pub async fn bury(&mut self, failure: Option<CauseReport>) -> Result<(), StateError> {
         self.folder.bury_own(&self.record.job, &self.record.prepared_by, failure).await
     }
@@ -72,7 +74,7 @@ impl RecordWriter {
     ///
     /// # Errors
     ///
-    /// [`StateError::TakenOver`] if the job is not ours any more.
+    /// Returns [`StateError::TakenOver`] if another process has taken the job over.
     pub async fn update(&mut self, change: impl FnOnce(&mut JobRecord)) -> Result<(), StateError> {
         let (key, prepared_by) = (self.record.job.clone(), self.record.prepared_by.clone());
         self.record = self.folder.update(&key, &prepared_by, change).await?;

@@ -1,6 +1,7 @@
-//! Rights that AWS refused this host lately, as empty files among the tombstones: without this every
-//! job would ask again, and each refusal is an alarm in somebody's audit. It decides nothing, and
-//! losing it costs one more refusal.
+//! Remembers which rights AWS refused this host, as empty files beside the tombstones.
+//!
+//! Otherwise each job would ask again, and each refusal may be an alarm in an audit. Nothing is
+//! decided here. If a file is lost, that costs one more refusal.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,11 +13,12 @@ use sha2::{Digest, Sha256};
 
 use crate::folder::StateFolder;
 
-/// How long a refusal is remembered. Whoever grants the right waits no longer for its effect.
+/// How long a refusal is remembered. After the right is granted, it has an effect after this time
+/// at the latest.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
 impl StateFolder {
-    /// True if `right` was refused lately in this cluster of this Region.
+    /// Whether `right` was refused in this cluster and Region within that time.
     #[must_use]
     pub fn was_refused(&self, right: &str, region: &str, cluster: &str) -> bool {
         let path = self.tombstones().join(name(right, region, cluster));
@@ -34,7 +36,7 @@ impl StateFolder {
 
 fn was_lately(path: &Path) -> bool {
     let modified = std::fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
-    // A clock that was set back makes it a thing of the future, which is forgotten too.
+    // If the clock was set back, the file is from the future, and does not count either.
     modified.is_ok_and(|at| at.elapsed().is_ok_and(|since| since < REMEMBERED))
 }
 

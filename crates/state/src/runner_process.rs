@@ -1,11 +1,12 @@
-//! Who calls the stages of a job, as a process: noted when its record is begun, so that it can be known
-//! later that no stage can come any more, although nobody cleaned up.
+//! The process that calls the stages of a job. It is noted when the record is begun, so that a
+//! reaper can tell later that no stage will come any more, although nobody cleaned up.
 //!
-//! It is sure or it says nothing. A process is known by its id and the moment of its start, so that an
-//! id that was given away again deceives nobody; where it cannot be looked up, it counts as alive.
+//! It is certain, or it says nothing. A process is known by its id and its start time, so an id
+//! that was reused deceives nobody. A process that cannot be looked up counts as alive.
 //!
-//! The caller is not always the parent: a shell around each stage is gone with the stage. It is the
-//! nearest process above that was there before the job's response was written, because it wrote it.
+//! The caller is not always the parent: a shell around a stage ends with the stage. It is the
+//! nearest ancestor that existed before the job's response was written, because it wrote the
+//! response.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,25 +15,25 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-/// Ticks per second of the times in `/proc`. Source: proc(5); the kernel shows every program 100.
+/// Ticks per second in the times of `/proc`. Source: proc(5); the kernel shows 100 to all programs.
 const TICKS_PER_SECOND: u64 = 100;
-/// Most ancestors that are looked at.
+/// Most ancestors that are checked.
 const MAX_ANCESTORS: usize = 32;
-/// So much older than the response must its writer be: far more than what the clocks and their
-/// rounding can make of a shell that was started right after it.
+/// How much older than the response its writer must be. A shell that starts right after the
+/// response can never look that old, whatever the clocks and their rounding do.
 const OLDER_TICKS: u64 = TICKS_PER_SECOND;
 
-/// See the module.
+/// The process that calls the stages of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunnerProcess {
-    /// The boot of the host; after another one, no process of this one is left.
+    /// The boot of the host. After another boot, no process of this one exists.
     boot: String,
-    /// Process ids mean something only in here.
+    /// The namespace in which the process ids are valid.
     pid_namespace: String,
-    /// While it lives, a stage may come. None: it is not known.
+    /// While this process lives, a stage may come. `None` if it is not known.
     process: Option<ProcessIdentity>,
-    /// Those between it and the stage, which may be the caller as well: one that was started right
-    /// before its first job looks like a shell around the stage.
+    /// The processes between it and the stage. One of them may be the caller: a runner that started
+    /// right before its first job looks like a shell around the stage.
     #[serde(default)]
     between: Vec<ProcessIdentity>,
 }
@@ -41,23 +42,23 @@ pub struct RunnerProcess {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct ProcessIdentity {
     id: i32,
-    /// Ticks since the host's boot.
+    /// Start time, in ticks since the host's boot.
     started_ticks: u64,
 }
 
-/// What is left of a manager.
+/// Whether a runner process still exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunnerLiveness {
-    /// It is there, or it cannot be known.
+    /// It exists, or nobody can know.
     Possible,
-    /// Its process is gone.
+    /// The process has ended.
     Ended,
-    /// The host was started anew.
+    /// The host has restarted.
     Rebooted,
 }
 
 impl RunnerProcess {
-    /// The process above this one that wrote the job's response, which was `written` then.
+    /// The ancestor of this process that wrote the job's response, at the time `written`.
     #[must_use]
     pub fn of_stage(written: SystemTime) -> Option<Self> {
         let since = SystemTime::now().duration_since(written).unwrap_or_default();
@@ -65,7 +66,7 @@ impl RunnerProcess {
         let mut next = nix::unistd::getppid().as_raw();
         let mut between = Vec::new();
         for _ in 0..MAX_ANCESTORS {
-            // The first process of a host or a container adopts whoever lost its parent.
+            // Process 1 of a host or container adopts all orphans, so it is no caller.
             let Some(stat) = ProcessStat::of(next).filter(|_| next > 1) else { break };
             let process = ProcessIdentity { id: next, started_ticks: stat.started_ticks };
             if stat.started_ticks <= latest {
@@ -77,7 +78,7 @@ impl RunnerProcess {
         Self::with(None, between)
     }
 
-    /// This very process, where it does everything itself.
+    /// This process itself, if it does all stages itself.
     #[must_use]
     pub fn this_process() -> Option<Self> {
         let id = nix::unistd::getpid().as_raw();
@@ -89,7 +90,7 @@ impl RunnerProcess {
         Some(Self { boot: boot()?, pid_namespace: pid_namespace()?, process, between })
     }
 
-    /// Looks for it.
+    /// Checks whether it still exists.
     #[must_use]
     pub fn presence(&self) -> RunnerLiveness {
         if boot().is_some_and(|boot| boot != self.boot) {
@@ -108,17 +109,17 @@ impl ProcessIdentity {
         if kill(Pid::from_raw(self.id), None) == Err(Errno::ESRCH) {
             return true;
         }
-        // A /proc that hides other users' processes says nothing.
+        // If `/proc` hides processes of other users, it says nothing.
         ProcessStat::of(self.id)
             .is_some_and(|stat| stat.started_ticks != self.started_ticks || stat.is_over)
     }
 }
 
-/// What `/proc/ID/stat` tells.
+/// The content of `/proc/ID/stat`.
 struct ProcessStat {
     parent: i32,
     started_ticks: u64,
-    /// A zombie: it has ended and nobody has asked how.
+    /// A zombie: it has ended, and its parent has not reaped it.
     is_over: bool,
 }
 
@@ -127,8 +128,8 @@ impl ProcessStat {
         Self::parse(&std::fs::read(format!("/proc/{id}/stat")).ok()?)
     }
 
-    /// Source: `proc_pid_stat(5)`. The name, which may hold anything, ends with the last parenthesis;
-    /// after it stand fields 3 (state), 4 (parent) and 22 (start).
+    /// Source: `proc_pid_stat(5)`. The name may hold any character, and ends with the last
+    /// parenthesis. After it come fields 3 (state), 4 (parent) and 22 (start).
     fn parse(line: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(line);
         let (_, rest) = text.rsplit_once(')')?;
@@ -146,7 +147,7 @@ fn ticks(duration: Duration) -> u64 {
     whole.saturating_add(u64::from(duration.subsec_millis()) * TICKS_PER_SECOND / 1000)
 }
 
-/// Since the host's boot.
+/// Ticks since the host's boot.
 fn ticks_up() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/uptime").ok()?;
     let seconds: f64 = text.split_whitespace().next()?.parse().ok()?;
@@ -183,7 +184,7 @@ mod tests {
         let (mut child, manager) = sleeper();
         assert_eq!(manager.presence(), RunnerLiveness::Possible);
         child.kill().unwrap();
-        // Waits for its end without asking how it ended, so that it stays a zombie.
+        // Waits for its end without reaping it, so that it stays a zombie.
         let flags = nix::sys::wait::WaitPidFlag::WEXITED | nix::sys::wait::WaitPidFlag::WNOWAIT;
         let id = nix::sys::wait::Id::Pid(Pid::from_raw(i32::try_from(child.id()).unwrap()));
         nix::sys::wait::waitid(id, flags).unwrap();
@@ -236,7 +237,7 @@ mod tests {
         assert_eq!(process.started_ticks, started(&process));
         assert!(process.started_ticks + OLDER_TICKS <= ticks_up().unwrap());
         assert_eq!(now.presence(), RunnerLiveness::Possible);
-        // Nobody was there before the host was.
+        // No process is older than the host's boot.
         let early = RunnerProcess::of_stage(SystemTime::UNIX_EPOCH).unwrap();
         assert_eq!((early.presence(), early.process), (RunnerLiveness::Possible, None));
     }

@@ -1,8 +1,9 @@
-//! A mark beside a job's record: a script of the job may have run in the record's task.
+//! A mark beside a job's record, which says that a script of the job may have run in the record's
+//! task.
 //!
-//! `run` writes it, because the record is written by `prepare` and `cleanup` alone. It holds the
-//! task's ARN and no secret, and goes with the record. Losing it costs no verdict that was earned: an
-//! end of the task counts then as nobody's.
+//! `run` writes it, because only `prepare` and `cleanup` write the record. It holds the task's ARN
+//! and no secret, and it is removed with the record. If it is lost, no right verdict changes: an
+//! end of the task then counts as nobody's fault.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -21,7 +22,7 @@ impl StateFolder {
         self.record_path(key).with_extension("ran")
     }
 
-    /// True if a script of the job may have run in the task of `record`.
+    /// Whether a script of the job may have run in the task of `record`.
     #[must_use]
     pub fn has_script_mark(&self, record: &JobRecord) -> bool {
         let Some(task) = &record.core.task else { return false };
@@ -29,12 +30,12 @@ impl StateFolder {
         mark.ok().flatten().is_some_and(|mark| mark == task.0.as_bytes())
     }
 
-    /// Notes that a script of the job is about to be sent to the task of `record`, unless the job was
-    /// cleaned up or prepared anew.
+    /// Notes that a script of the job is about to be sent to the task of `record`, unless the job
+    /// was cleaned up or prepared again.
     ///
     /// # Errors
     ///
-    /// [`StateError`].
+    /// Returns [`StateError`] if the job was taken over or the mark cannot be written.
     pub async fn mark_script(&self, record: &JobRecord) -> Result<(), StateError> {
         let _lock = self.lock(&record.job).await?;
         let now = JobRecord::read(&self.record_path(&record.job))?;
@@ -43,7 +44,7 @@ impl StateFolder {
             return Ok(());
         }
         let path = self.mark_path(&record.job);
-        // Without a wait for the disk: a host that loses it loses the job's processes as well.
+        // There is no need to sync: a host that loses the file also loses the job's processes.
         let put = || {
             let mut file = OpenOptions::new()
                 .write(true)
@@ -57,10 +58,11 @@ impl StateFolder {
         Ok(put().map_err(FileError::disk("writing", &path))?)
     }
 
-    /// Takes the mark away: the script was not started after all, or its record is gone. The caller
-    /// need not hold the job's lock, because whoever writes the next mark still has its script to send.
+    /// Removes the mark: the script did not start after all, or its record is gone. The caller need
+    /// not hold the job's lock, because the next process that writes a mark has not sent its script
+    /// yet.
     pub fn remove_script_mark(&self, key: &JobKey) {
-        // What is not there need not go; what cannot go names a task that no later record names.
+        // If the mark cannot be removed, it names a task that no later record names.
         let _ = std::fs::remove_file(self.mark_path(key));
     }
 }
@@ -92,7 +94,7 @@ mod tests {
         let record = some_record();
         folder.mark_script(&record).await.unwrap();
         assert_eq!(root.path().join("jobs").read_dir().unwrap().count(), 0);
-        // What a crash between the two left goes with the next clean-up of the job.
+        // A mark that a crash left behind is removed by the job's next clean-up.
         std::fs::write(folder.mark_path(&record.job), "arn").unwrap();
         folder.sweep(&record.job, std::time::Duration::ZERO).await;
         assert_eq!(root.path().join("jobs").read_dir().unwrap().count(), 0);

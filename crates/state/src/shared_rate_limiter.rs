@@ -1,16 +1,16 @@
-//! Turns at asking ECS about tasks, which all processes of this host share: a token bucket with a
-//! line before it, in one small file for each account and Region, among the tombstones, where it is
-//! swept once nobody uses it.
+//! A rate limiter for questions to ECS about tasks, shared by all processes of this host. It is a
+//! token bucket with a queue, in one small file for each account and Region. The file lies beside
+//! the tombstones, where it is swept when nobody uses it.
 //!
-//! AWS counts such questions for the account as a whole, and refuses whoever comes too fast. Two
-//! hundred drivers that wait for their tasks would take each other's answers away; here each gets its
-//! turn in the order in which it asked. When AWS refuses all the same, because others ask as well, the
-//! pace is halved, and grows back within [`RECOVERY`].
+//! AWS counts these questions for the whole account, and refuses those that come too fast. If two
+//! hundred drivers wait for their tasks, they would use up each other's answers. Here each gets its
+//! turn in the order in which it asked. If AWS still refuses because others ask as well, the rate
+//! is halved, and grows back within [`RECOVERY`].
 //!
-//! It is a courtesy, and no job ever depends on it: who cannot read, write or lock the file goes on
-//! at once, what is damaged counts as a bucket that is full, and the lock is held for moments by
-//! processes whose end lets it go. Who goes away gives its turn back; that of a killed process passes
-//! unused. Nothing is synced to disk, because nothing is lost with it.
+//! No job depends on it. A process that cannot read, write or lock the file goes on at once, and
+//! damaged content counts as a full bucket. The lock is held for moments, and ends with its
+//! process. A caller that leaves returns its turn; the turn of a killed process expires unused. The
+//! file is not synced, because nothing is lost with it.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -29,74 +29,74 @@ use tokio::time::{Instant, sleep};
 
 use crate::StateFolder;
 
-/// A bucket that was not used for this long is full. Source of the proportion, 100 at once and 20 a
+/// After this time without use, a bucket is full. Source of the relation, 100 at once and 20 a
 /// second: Amazon ECS API Reference, "Request throttling for the Amazon ECS API".
 const FULL_AFTER: Duration = Duration::from_secs(5);
-/// After a refusal, the pace is back where it was after this long at the latest.
+/// After a refusal, the rate is back to normal within this time.
 const RECOVERY: Duration = Duration::from_secs(60);
-/// The pace is halved once for all the refusals within this time: they answer to questions that were
-/// asked at the old pace.
+/// All refusals within this time halve the rate once, because they answer questions that were asked
+/// at the old rate.
 const ONE_REFUSAL: Duration = Duration::from_secs(1);
-/// The slowest pace, as a part of the configured one.
+/// The lowest rate, as a part of the configured one.
 const SLOWEST: f64 = 0.01;
-/// Longest line, in turns; who comes later asks again after a while. Twice as many drivers as one host
-/// is meant to run.
+/// Longest queue, in turns. A process that finds it full asks again later. It is twice as long as
+/// the number of drivers that one host should run.
 const LONGEST_LINE: f64 = 1000.0;
-/// Longest pause between two looks at the line, whose pace may change.
+/// Longest pause between two looks at the queue. The rate may change in between.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// Between two tries to lock the file; each time twice as long, up to the second of them.
+/// Time between two tries to lock the file. It doubles up to the second value.
 const LOCK_AGAIN: Duration = Duration::from_millis(2);
 const LONGEST_LOCK_AGAIN: Duration = Duration::from_millis(100);
-/// So long somebody may hold the lock, on a machine that has more to do than it can, before the others
-/// go on without it.
+/// How long another process may hold the lock, on an overloaded machine, before the others go on
+/// without it.
 const LOCK_WITHIN: Duration = Duration::from_secs(5);
-/// Years of turns at the fastest pace.
+/// Years of turns at the highest rate.
 const MOST_GIVEN: u32 = 1 << 31;
 /// Largest file that is read, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
-/// Bytes that the file has from its beginning, so that a disk that fills up later leaves it usable
-/// and takes nothing from a job's record.
+/// The file has this many bytes from the start. So it stays usable when the disk fills up, and
+/// takes no room from a job's record.
 const FIRST_BYTES: usize = 256;
 
-/// The turns of one account in one Region.
+/// The limiter of one account and Region.
 #[derive(Clone, Debug)]
 pub struct SharedRateLimiter {
     path: PathBuf,
     per_second: f64,
 }
 
-/// What the file holds.
+/// The content of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct SharedLimiterState {
-    /// Turns that were given out; from [`MOST_GIVEN`] on, it begins anew.
+    /// Turns that were given out. At [`MOST_GIVEN`] the count starts again.
     given: u32,
-    /// Turns that have come; at most a burst more than were given out.
+    /// Turns that have come. At most a burst more than were given out.
     come: f64,
-    /// Turns that come each second, at the moment.
+    /// The present rate, in turns per second.
     rate: f64,
-    /// When this was so, in milliseconds since the host's boot.
+    /// The moment of these values, in milliseconds since the host's boot.
     at_ms: u64,
-    /// When the pace was halved, on the same clock.
+    /// The moment at which the rate was halved, on the same clock.
     slowed_ms: u64,
-    /// Turns that were given back before they came, in order.
+    /// Turns that were returned before they came, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     back: Vec<u32>,
 }
 
-/// What a look at the line says.
+/// The position of a caller in the queue.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum QueuePosition {
-    /// It is this one's turn.
+    /// It is the caller's turn.
     First,
-    /// Not yet: this number stands in line, and has so long to wait at the present pace.
+    /// The caller has this number, and must wait this long at the present rate.
     Behind(u32, Duration),
-    /// The line is as long as it may be.
+    /// The queue is full.
     Full,
 }
 
 impl StateFolder {
-    /// The turns of whoever asks ECS in `region`, as `role` or as the host itself. Profiles that ask
-    /// for another pace have turns of their own, or they would undo each other's.
+    /// The limiter for calls in `region`, as `role` or as the host itself. Profiles with another
+    /// rate use a limiter of their own, because they would change each other's rate.
     #[must_use]
     pub fn turns(&self, region: &str, role: Option<&str>, per_second: u32) -> SharedRateLimiter {
         let account = format!("{region} {} {per_second}", role.unwrap_or_default());
@@ -112,7 +112,7 @@ impl StateFolder {
 }
 
 impl SharedRateLimiter {
-    /// Returns when it is the caller's turn. A caller that goes away gives its turn back.
+    /// Returns when it is the caller's turn. A caller that stops waiting returns its turn.
     pub async fn wait(&self) {
         let mut waiting = QueuedCaller { turns: self, number: None };
         loop {
@@ -137,8 +137,8 @@ impl SharedRateLimiter {
         }
     }
 
-    /// How long the one with this number has to wait, seen without the lock, for which many may wait;
-    /// none if it may be its turn.
+    /// How long the caller with this number must wait. `None` if it may be its turn. It reads
+    /// without the lock, for which many may wait.
     fn far_behind(&self, own: u32) -> Option<Duration> {
         let mut line = read(&self.open().ok()?).ok()?.0?;
         match line.ask(Some(own), now_ms(), self.per_second) {
@@ -147,7 +147,7 @@ impl SharedRateLimiter {
         }
     }
 
-    /// Makes the file where there is none.
+    /// Creates the file if it does not exist.
     fn take_room(&self) {
         let taken = self.open().and_then(|file| match file.metadata()?.len() {
             0 => file.write_all_at(&[b' '; FIRST_BYTES], 0),
@@ -159,13 +159,13 @@ impl SharedRateLimiter {
         }
     }
 
-    /// Counts a question that waits for nobody, because a verdict or the end of a task depends on it:
-    /// all who wait, wait so much longer.
+    /// Counts a question that does not wait, because a verdict or the end of a task depends on it.
+    /// All who wait then wait longer.
     pub async fn go_ahead(&self) {
         self.change(|line| line.go_ahead(now_ms(), self.per_second)).await;
     }
 
-    /// AWS refused a question as too fast.
+    /// Notes that AWS refused a question as too fast.
     pub async fn slow_down(&self) {
         let slowed = self.change(|line| line.slow_down(now_ms(), self.per_second)).await;
         if let Some(Some(rate)) = slowed {
@@ -173,7 +173,7 @@ impl SharedRateLimiter {
         }
     }
 
-    /// `None` where the file cannot be used.
+    /// Changes the file under its lock. Returns `None` if the file cannot be used.
     async fn change<T>(&self, change: impl FnOnce(&mut SharedLimiterState) -> T) -> Option<T> {
         match self.locked().await.and_then(|file| rewrite(&file, change)) {
             Ok(done) => Some(done),
@@ -185,8 +185,8 @@ impl SharedRateLimiter {
         }
     }
 
-    /// Gives a turn back that has not come. Nobody can wait here, so a lock that is held leaves it
-    /// to pass unused.
+    /// Returns a turn that has not come. `Drop` cannot wait, so if the lock is held, the turn
+    /// expires unused.
     fn give_back(&self, number: u32) {
         let locked = self.open().map(|file| Flock::lock(file, FlockArg::LockExclusiveNonblock));
         if let Ok(Ok(file)) = locked {
@@ -225,7 +225,7 @@ impl SharedRateLimiter {
     }
 }
 
-/// One who stands in line, with its number.
+/// A caller in the queue, with its number.
 struct QueuedCaller<'a> {
     turns: &'a SharedRateLimiter,
     number: Option<u32>,
@@ -239,7 +239,7 @@ impl Drop for QueuedCaller<'_> {
     }
 }
 
-/// What the file holds, if it can be understood, and in how many bytes.
+/// Reads the file. Returns its content if it is valid, and its length in bytes.
 fn read(file: &File) -> io::Result<(Option<SharedLimiterState>, usize)> {
     let mut bytes = [0; MAX_BYTES];
     let read = file.read_at(&mut bytes, 0)?;
@@ -251,7 +251,7 @@ fn rewrite<T>(file: &File, change: impl FnOnce(&mut SharedLimiterState) -> T) ->
     let mut line = line.unwrap_or_default();
     let done = change(&mut line);
     let mut text = serde_json::to_vec(&line).expect("numbers can be written");
-    // What was there before is covered, so that the file need not be cut to its length.
+    // Cover the old content with blanks, so that the file need not be truncated.
     text.resize(text.len().max(read), b' ');
     if text.len() > MAX_BYTES {
         return Err(io::Error::other("too much to remember"));
@@ -260,15 +260,15 @@ fn rewrite<T>(file: &File, change: impl FnOnce(&mut SharedLimiterState) -> T) ->
     Ok(done)
 }
 
-/// Milliseconds since the host's boot: nobody sets that clock.
+/// Milliseconds since the host's boot, a clock that nobody sets.
 fn now_ms() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl SharedLimiterState {
-    /// False for a new file, after another boot, in another time namespace, and for what nobody has
-    /// written so.
+    /// Returns `false` for a new file, after another boot, in another time namespace, and for
+    /// values that no process of ours wrote.
     fn is_possible(&self, now_ms: u64, per_second: f64) -> bool {
         let longest = LONGEST_LINE + 1.0;
         now_ms >= self.at_ms
@@ -277,7 +277,7 @@ impl SharedLimiterState {
             && self.come >= f64::from(self.given) - longest
     }
 
-    /// What has come since the last look; what cannot be so becomes a bucket that is full.
+    /// Adds the turns that have come since the last look. Impossible values become a full bucket.
     fn flow(&mut self, now_ms: u64, per_second: f64) {
         let burst = per_second * FULL_AFTER.as_secs_f64();
         if !self.is_possible(now_ms, per_second) {
@@ -288,7 +288,7 @@ impl SharedLimiterState {
         let passed = Duration::from_millis(now_ms - self.at_ms).as_secs_f64();
         let given = f64::from(self.given);
         self.come += self.rate * passed;
-        // A turn that was given back takes no time.
+        // A turn that was returned takes no time.
         while self.back.first().is_some_and(|back| f64::from(*back) <= self.come) {
             self.back.remove(0);
             self.come += 1.0;
@@ -299,10 +299,10 @@ impl SharedLimiterState {
         self.at_ms = now_ms;
     }
 
-    /// A look of one who has this number, or none yet.
+    /// The position of a caller that has this number, or none yet.
     fn ask(&mut self, number: Option<u32>, now_ms: u64, per_second: f64) -> QueuePosition {
         self.flow(now_ms, per_second);
-        // A number that was not given out is of a file that is gone.
+        // A number that was not given out belongs to a file that is gone.
         let own = match number.filter(|number| *number < self.given) {
             Some(number) => number,
             None if f64::from(self.given) + 1.0 - self.come > LONGEST_LINE => {
@@ -316,7 +316,7 @@ impl SharedLimiterState {
         let back = self.back.iter().filter(|back| **back < own).count();
         let back = f64::from(u32::try_from(back).unwrap_or(u32::MAX));
         let missing = f64::from(own) + 1.0 - self.come - back;
-        // Sums of fractions miss whole numbers by a hair.
+        // Sums of fractions miss whole numbers by a little.
         if missing <= 1e-6 {
             return QueuePosition::First;
         }
@@ -327,7 +327,7 @@ impl SharedLimiterState {
     }
 
     fn give_back(&mut self, number: u32) {
-        // What has come already was somebody's turn, and is not saved up.
+        // A turn that has already come was another caller's, and is not saved for later.
         if number < self.given && f64::from(number) + 1.0 > self.come {
             let at = self.back.binary_search(&number).unwrap_or_else(|at| at);
             self.back.insert(at, number);
@@ -339,14 +339,14 @@ impl SharedLimiterState {
         self.come = (self.come - 1.0).max(f64::from(self.given) - LONGEST_LINE);
     }
 
-    /// The new pace, unless it was slowed for the same reason already.
+    /// Halves the rate, unless it was already halved for the same reason. Returns the new rate.
     fn slow_down(&mut self, now_ms: u64, per_second: f64) -> Option<f64> {
         self.flow(now_ms, per_second);
         let since = Duration::from_millis(now_ms.saturating_sub(self.slowed_ms));
         if self.slowed_ms > 0 && since < ONE_REFUSAL {
             return None;
         }
-        // The account's bucket is empty, so what this one holds is worth nothing.
+        // The account's own bucket is empty, so saved turns are worth nothing.
         self.come = self.come.min(f64::from(self.given));
         self.rate = (self.rate / 2.0).max(per_second * SLOWEST);
         self.slowed_ms = now_ms;

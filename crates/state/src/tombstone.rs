@@ -1,5 +1,7 @@
-//! What stays of a job after its clean-up: how often it was tried, and a failure that the next try
-//! would meet again. No secret, no address.
+//! What stays of a job after its clean-up: how many tries it had, and a failure that the next try
+//! would meet again.
+//!
+//! It holds no secret and no address.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,42 +14,42 @@ use serde::{Deserialize, Serialize};
 use crate::StateError;
 use crate::record::known;
 
-/// Most tombstones that one sweep looks at, so that a clean-up stays short.
+/// Most tombstones that one sweep checks, so that a clean-up stays short.
 const SWEEP_LIMIT: usize = 1000;
 
-/// See the module.
+/// The file that replaces a record.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct JobTombstone {
-    /// How often the job was prepared.
+    /// How many times the job was prepared.
     pub tries: u32,
     /// Why every further try would fail.
     #[serde(default, deserialize_with = "known")]
     pub failure: Option<CauseReport>,
-    /// Fields of other versions, kept as they are.
+    /// Fields of other versions. They are kept unchanged.
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_json::Value>,
 }
 
 impl JobTombstone {
-    /// Reads it; one that cannot be read counts as none, because it only saves time.
+    /// Reads a tombstone. One that cannot be read counts as none, because it only saves time.
     #[must_use]
     pub fn read(path: &Path) -> Option<Self> {
         serde_json::from_slice(&files::read(path).ok()??).ok()
     }
 
-    /// Writes it; the caller holds the job's lock.
+    /// Writes it. The caller holds the job's lock.
     ///
     /// # Errors
     ///
-    /// [`StateError::Disk`].
+    /// Returns [`StateError::Disk`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), StateError> {
         let bytes = serde_json::to_vec(self).expect("a tombstone holds nothing that JSON cannot");
         Ok(files::write(path, &bytes)?)
     }
 }
 
-/// Removes tombstones in `folder` that are older than `age`. Best effort: the next clean-up
-/// sweeps again.
+/// Removes tombstones in `folder` that are older than `age`. If one cannot be removed, the next
+/// clean-up tries again.
 pub fn sweep(folder: &Path, age: Duration) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let old = |modified: SystemTime| modified.elapsed().is_ok_and(|elapsed| elapsed > age);

@@ -1,8 +1,8 @@
-//! What this build says of itself to others: its version, the day of it, and which state files it
-//! writes and reads.
+//! What this build says about itself: its version, the day of it, and which state files it writes
+//! and reads.
 //!
-//! A debug build may claim to be another version: a test appends a claim to a copy of the binary, and
-//! so has two real files to put in each other's place. A release build reads no claim.
+//! A debug build may claim to be another version. A test appends a claim to a copy of the binary,
+//! and so has two real files that can replace each other. A release build reads no claim.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,26 +11,27 @@ use fargate_protocol::{CalendarDay, RELEASED};
 
 /// The schema of the state files that this version writes.
 ///
-/// It grows only when an older version could misread a file: for a new meaning, or a new word where
-/// one of several is expected. A version that writes a new schema comes after one that reads it, so
-/// that neighbours always understand each other; a new field needs no new schema.
+/// It grows only if an older version could misread a file: because a word has a new meaning, or
+/// because there is a new word where one of several is expected. A version that writes a new schema
+/// is released only after one that reads it, so that versions side by side understand each other. A
+/// new field needs no new schema.
 pub const WRITES: u64 = 1;
 /// The newest schema that this version reads.
 pub const READS: u64 = 1;
 const _: () = assert!(WRITES <= READS, "whatever is written is read by the same version");
 
-/// See the module.
+/// What a build claims to be.
 #[derive(Clone, Debug)]
 pub struct BuildInfo {
-    /// As in `0.1.0`.
+    /// The version, for example `0.1.0`.
     pub version: String,
-    /// Its day.
+    /// The day of the version.
     pub day: CalendarDay,
     /// See [`WRITES`].
     pub writes: u64,
     /// See [`READS`].
     pub reads: u64,
-    /// Fields of state files that no other version knows.
+    /// Fields of state files that only this version knows. A test adds them.
     pub adds: BTreeMap<String, serde_json::Value>,
 }
 
@@ -45,7 +46,7 @@ static THIS: LazyLock<BuildInfo> = LazyLock::new(|| {
     claimed(own)
 });
 
-/// This build.
+/// The claim of this build.
 #[must_use]
 pub fn this() -> &'static BuildInfo {
     &THIS
@@ -72,9 +73,9 @@ mod debug {
 
     use super::BuildInfo;
 
-    /// What stands before a claim, which is the end of the file.
+    /// The text before a claim. The claim is the end of the file.
     const MARK: &[u8] = b"\nfargate-runner claims: ";
-    /// Longest claim with its mark.
+    /// Longest claim, with this text.
     const LONGEST: i64 = 1024;
 
     #[derive(Deserialize)]
@@ -101,7 +102,7 @@ mod debug {
         }
     }
 
-    /// The claim in this very file, also where another has taken its place meanwhile.
+    /// The claim in the file of this very process, even if another file has replaced it.
     pub fn claim() -> Option<ClaimedBuild> {
         let mut end = Vec::new();
         let mut file = File::open("/proc/self/exe").ok()?;
@@ -121,7 +122,7 @@ mod tests {
         assert_eq!(this().day.to_string(), RELEASED);
         let changes = include_str!("../../../CHANGELOG.md");
         let heading = format!("## {} - ", this().version);
-        // Until it is released it stands under "Unreleased".
+        // Before the release, the version is under "Unreleased".
         if let Some(day) = changes.lines().find_map(|line| line.strip_prefix(&heading)) {
             assert_eq!(day, RELEASED);
         }

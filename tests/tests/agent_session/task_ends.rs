@@ -135,7 +135,7 @@ async fn a_task_that_nobody_talks_to_ends_itself() {
     assert_eq!(task.containers[0].exit_code, Some(70));
     assert_eq!(site.calls("StopTask"), 0);
     let line = job.run("echo never").await.with_code(SYSTEM_FAILURE).error_line();
-    let expected = "fargate-runner: error: nobody talked to the task for too long";
+    let expected = "fargate-runner: error: no client connected to the task for too long";
     assert!(line.starts_with(expected), "{line}");
     site.close().await;
 }

@@ -62,7 +62,7 @@ async fn a_wrong_external_id_is_final_and_names_the_role() {
     insta::assert_snapshot!(block(&ended), @r#"
     error: this host may not assume arn:aws:iam::123456789012:role/ci-manager
       STS: "AccessDenied: User: arn:aws:iam::123456789012:user/ci is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/ci-manager"
-      Fix: allow sts:AssumeRole on it, and let its trust policy name this host and the external id
+      Fix: allow sts:AssumeRole on the role, and name this host and the external id in the role's trust policy
         aws sts get-caller-identity
       Who can mend it: whoever runs the CI platform. Your script did not start.
     "#);

@@ -150,7 +150,7 @@ async fn a_profile_that_cannot_work_is_refused_at_once_by_name() {
     insta::assert_snapshot!(told, @r"
     error: the AWS profile ci gives no credentials
       Line 3 of HOME/.aws/credentials, in [ci]: a setting is NAME = VALUE.
-      Fix: correct it in HOME/.aws/credentials, or log in again
+      Fix: correct the profile in HOME/.aws/credentials, or log in again
         aws sts get-caller-identity --profile ci
       Who can mend it: whoever runs the CI platform. Your script did not start.
     ");

@@ -64,7 +64,7 @@ async fn a_profile_with_an_empty_endpoint_is_refused_by_file_and_line() {
         assert_eq!(
             told.lines().take(4).collect::<Vec<_>>(),
             [
-                "error: endpoint_url in HOME/.aws/config names no endpoint".to_owned(),
+                "error: endpoint_url in HOME/.aws/config is not the URL of an endpoint".to_owned(),
                 format!("  Line {line} of HOME/.aws/config: it is empty."),
                 "  Fix: write it as https://HOST, or unset it for this host's runner".to_owned(),
                 "    grep -n endpoint_url HOME/.aws/config".to_owned(),
@@ -92,7 +92,7 @@ async fn an_empty_variable_that_the_source_of_credentials_would_read_is_refused_
         job.set("AWS_ENDPOINT_URL_STS", "");
     });
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
-    assert_eq!(ended.error_line(), "error: AWS_ENDPOINT_URL_STS names no endpoint");
+    assert_eq!(ended.error_line(), "error: AWS_ENDPOINT_URL_STS is not the URL of an endpoint");
     assert!(ended.out().contains("It is empty."), "{}", ended.out());
     site.close().await;
 }

@@ -83,7 +83,7 @@ async fn an_endpoint_that_is_none_is_refused_at_once_by_the_name_of_its_variable
         let site = CheckedHost::open().await;
         let job = site.job_with(|job| job.set(name, "nonsense"));
         let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
-        assert_eq!(ended.error_line(), format!("error: {name} names no endpoint"));
+        assert_eq!(ended.error_line(), format!("error: {name} is not the URL of an endpoint"));
         assert!(ended.took < PATIENCE, "{:?}", ended.took);
         assert_eq!(site.cloud().requests().len(), 0);
         site.close().await;
@@ -96,7 +96,7 @@ async fn a_region_that_can_be_none_is_refused_at_once_by_name() {
     fargate_tests::replace_in(&site.config(), "region = \"eu-west-1\"\n", "");
     let job = site.job_with(|job| job.set("AWS_REGION", "eu west 1"));
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
-    assert_eq!(ended.error_line(), "error: eu west 1 is no AWS Region");
+    assert_eq!(ended.error_line(), "error: eu west 1 is not an AWS Region");
     assert_eq!(site.cloud().requests().len(), 0);
     site.close().await;
 }

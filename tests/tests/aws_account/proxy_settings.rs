@@ -168,7 +168,7 @@ async fn a_proxy_that_gives_no_way_is_named_and_tried_until_the_deadline() {
         });
         let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
         let endpoint = named(&site);
-        let expected = format!("error: the proxy http://{address} gives no way to {endpoint}");
+        let expected = format!("error: the proxy http://{address} does not connect to {endpoint}");
         assert_eq!(ended.error_line(), expected);
         assert!(ended.took < PATIENCE, "{:?}", ended.took);
         // Nothing was sent, so nothing is left to be cleaned up.
@@ -184,7 +184,7 @@ async fn a_variable_that_names_no_proxy_is_refused_and_not_passed_over() {
     let job = site.job_with(|job| job.set("https_proxy", format!("socks5://u:{PASSWORD}@p:1")));
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
     insta::assert_snapshot!(block(&ended), @r"
-    error: https_proxy names no HTTP proxy
+    error: https_proxy is not the URL of an HTTP proxy
       Fix: write it as http://HOST:PORT, or unset it for this host's runner
         printenv https_proxy
       Who can mend it: whoever runs the CI platform. Your script did not start.

@@ -69,7 +69,7 @@ async fn without_a_region_it_says_where_it_looked() {
     let site = CheckedHost::open().await;
     replace_in(&site.config(), "region = \"eu-west-1\"\n", "");
     let job = site.job();
-    let ended = fails_with(&site, &job, "error: no AWS Region is known").await;
+    let ended = fails_with(&site, &job, "error: the AWS Region is not known").await;
     assert!(ended.out().contains("AWS_REGION"), "{}", ended.out());
     job.cleanup().await.with_code(0);
     // The SDK's own variable is enough.

@@ -152,7 +152,7 @@ async fn a_disk_that_takes_no_write_keeps_no_task_alive() {
     ];
     let ended = job.start_other("bwrap", &words).ended().await.with_code(1);
     let told = ended.err();
-    assert!(told.contains("its task was stopped, its record stays: "), "{told}");
+    assert!(told.contains("its task was stopped, but its record remains: "), "{told}");
     let seen = ReapOutput { document: serde_json::from_slice(&ended.stdout).expect("JSON"), ended };
     assert_eq!(seen.orphans(), ["not-stopped host-rebooted", "stopped no-record"]);
     assert_eq!(site.task_of(&job).desired_status, "STOPPED");

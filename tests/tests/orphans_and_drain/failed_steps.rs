@@ -94,7 +94,9 @@ async fn jobs_in_a_region_that_no_profile_names_are_told_and_no_orphan_is_no_all
     let seen = reap(&site, &[], 1).await;
     let told = seen.ended.err();
     assert!(
-        told.contains("warning: cluster ci in eu-west-1: no profile leads there, so its 1 job "),
+        told.contains(
+            "warning: cluster ci in eu-west-1: no profile uses this cluster, so its 1 job "
+        ),
         "{told}"
     );
     let last = told.lines().last().expect("a line");

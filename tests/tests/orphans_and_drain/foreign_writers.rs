@@ -136,7 +136,7 @@ async fn a_folder_of_keys_that_is_not_ours_alone_is_told_by_its_owner_or_mode_an
             insta::assert_snapshot!(told, @r#"
             error: another user may have written SITE/shared/PART
               SITE/shared/PART: "others than its owner may take files out of it (mode 0777)"
-              Fix: look at it with `ls -ld SITE/shared/PART`, then mend it
+              Fix: look at it with `ls -ld SITE/shared/PART`, then correct it
                 chmod 700 SITE/shared/PART
               Who can mend it: whoever runs the CI platform. Your script did not start.
             $ config check
@@ -151,7 +151,7 @@ async fn a_folder_of_keys_that_is_not_ours_alone_is_told_by_its_owner_or_mode_an
         insta::assert_snapshot!(told_of_folder(&site).await, @r#"
         error: another user may have written SITE/shared/jobs
           SITE/shared/jobs: "it belongs to user 4000000, and a folder of user root alone is expected"
-          Fix: look at it with `ls -ld SITE/shared/jobs`, then mend it
+          Fix: look at it with `ls -ld SITE/shared/jobs`, then correct it
             chown -h 0 SITE/shared/jobs
           Who can mend it: whoever runs the CI platform. Your script did not start.
         $ config check

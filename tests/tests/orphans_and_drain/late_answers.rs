@@ -95,7 +95,7 @@ async fn of_two_at_once_one_says_so_and_ends() {
     site.set("defaults.timeouts.orphan_recheck", "20ms");
     let second = site.start(&["tasks", "reap"]).ended().await.with_code(1);
     insta::assert_snapshot!(second.err(), @r"
-    error: another `tasks reap` is at work on this host
+    error: another `tasks reap` is running on this host
     hint: wait for its end; `--dry-run` may run beside it
     ");
     assert_eq!(second.out(), "");

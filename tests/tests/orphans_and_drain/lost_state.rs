@@ -26,7 +26,7 @@ async fn without_the_state_folder_nothing_is_judged_and_nothing_is_made() {
     let elsewhere = site.folder().join("elsewhere");
     fs::rename(site.state_dir(), &elsewhere).expect("a state folder");
     insta::assert_snapshot!(refused(&site).await, @r"
-    error: the state folder SITE/state/jobs is not there, so no task can be told from an orphan; is its disk mounted, and is `state_dir` the one that jobs run with?
+    error: the state folder SITE/state/jobs does not exist, so every task would look like an orphan; check that its disk is mounted and that jobs use the same `state_dir`
     hint: `fargate-runner config show` names `state_dir`
     ");
     assert!(!site.state_dir().exists());
@@ -63,7 +63,7 @@ async fn a_copy_of_the_folder_on_another_machine_stops_nothing_of_the_original()
     fs::write(&machine, "0".repeat(64)).expect("a writable file");
     job.change_state(|state| state["manager"]["boot"] = "another".into());
     insta::assert_snapshot!(refused(&site).await, @r"
-    error: the state folder SITE/state was made on another machine, whose tasks may still be in use
+    error: the state folder SITE/state is a copy from another machine, and jobs there may still use its tasks
     hint: of a copy, remove `owner`, `machine` and `jobs` in it; if this machine took the other one's place, `rm SITE/state/machine`
     ");
     job.run("echo still here").await.passed();

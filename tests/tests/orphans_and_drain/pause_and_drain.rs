@@ -54,7 +54,7 @@ async fn a_job_that_waited_too_long_fails_with_who_and_why() {
     say(&site, &["pause", "--reason", "new disk"]).await.with_code(0);
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
-    assert!(ended.error_line().starts_with("error: intake is paused by "), "{}", ended.out());
+    assert!(ended.error_line().starts_with("error: new jobs are paused by "), "{}", ended.out());
     assert!(ended.out().contains("  Waited 0.30 s, then gave up.\n"), "{}", ended.out());
     assert!(ended.out().contains("    \x1b[36mfargate-runner resume\x1b[0m\n"), "{}", ended.out());
     assert_eq!(site.calls("RunTask"), 0);
@@ -97,7 +97,7 @@ async fn a_file_that_cannot_be_read_is_a_pause_and_resume_takes_it_away() {
         ruin();
         let job = site.job();
         let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
-        assert_eq!(ended.error_line(), "error: intake is paused by a file that cannot be read");
+        assert_eq!(ended.error_line(), "error: new jobs are paused by a file that cannot be read");
         assert_eq!(site.calls("RunTask"), 0);
         say(&site, &["resume"]).await.with_code(0);
         assert!(fs::symlink_metadata(&path).is_err());

@@ -90,7 +90,7 @@ async fn prepare_says_in_one_line_that_no_server_answers() {
         let line = ended.error_line();
         let known = [
             "error: the connection to the task was lost",
-            "error: the SSH handshake did not end",
+            "error: the SSH handshake did not finish",
             "error: no SSH server answers in the task",
         ];
         assert!(known.contains(&line.as_str()), "{what}: {line}");

@@ -220,7 +220,7 @@ async fn a_login_shell_that_leaves_or_reads_before_it_comes_to_the_command() {
         let (_, ended, said) = fails(&site, SOON).await;
         let known = [
             "error: the login shell in the task ran none of our commands",
-            "error: the SSH handshake did not end",
+            "error: the SSH handshake did not finish",
         ];
         assert!(known.contains(&said.as_str()), "{line}: {}", ended.out());
         site.close().await;

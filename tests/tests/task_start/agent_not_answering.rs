@@ -69,9 +69,9 @@ async fn a_running_task_without_an_address_blames_no_firewall() {
     give(&site, &format!("DescribeTasks: answer 200 {}", serde_json::json!(answer)));
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     insta::assert_snapshot!(block(&ended), @r"
-    error: ECS named no address for the running task
+    error: ECS gave no address for the running task
       Its description named none in T, so nobody was dialled.
-      Fix: start the job again; look at the task's network interface if it repeats
+      Fix: start the job again; if it happens again, look at the task's network interface
         aws ecs describe-tasks --cluster ci --tasks TASK
       Who can mend it: AWS. Your script did not start.
     ");
@@ -90,7 +90,7 @@ async fn an_agent_that_ends_at_once_is_told_with_its_exit_code() {
     error: the agent ended at once
       ECS: "Essential container in task exited"
       task ID is STOPPED: EssentialContainerExited, exit 126.
-      Fix: look at the container's log; a wrong architecture or a read-only root are the usual reasons
+      Fix: look at the container's log; the usual reasons are a wrong architecture and a read-only root file system
         docker run --rm registry.example/job:2 fargate-agent --version
       Who can mend it: whoever runs the CI platform. Your script did not start.
     "#);

@@ -125,7 +125,7 @@ async fn a_cluster_that_does_not_exist_is_final() {
     insta::assert_snapshot!(block(&ended), @r#"
     error: cluster no-such-cluster does not exist in eu-west-1
       ECS: "ClusterNotFoundException: Cluster not found."
-      Fix: correct `cluster` or create it
+      Fix: correct `cluster`, or create the cluster
         aws ecs create-cluster --cluster-name no-such-cluster
       Who can mend it: whoever runs the CI platform. Your script did not start.
     "#);
@@ -170,7 +170,7 @@ async fn what_ecs_refuses_is_final_whatever_it_is() {
         (
             "ClientException",
             "No Fargate configuration exists for given values.",
-            "this CPU and memory is not a Fargate size",
+            "Fargate does not offer this pair of CPU and memory",
         ),
         (
             "InvalidParameterException",
@@ -180,7 +180,7 @@ async fn what_ecs_refuses_is_final_whatever_it_is() {
         (
             "InvalidParameterException",
             "Security group sg-1 does not appear to belong to the same VPC as the input subnets.",
-            "the security groups and the subnet are in different networks",
+            "the security groups and the subnet are in different VPCs",
         ),
         ("SomethingNewException", "Nobody knows this one.", "ECS refused to start the task"),
     ] {

@@ -59,7 +59,7 @@ async fn a_flood_from_one_address_sends_away_only_its_own() {
     let mut flood: Vec<_> = (0..1000).map(|_| admission.enter(address("192.0.2.1"))).collect();
     assert!(!has_to_go(&mut ours).await);
     assert!(!has_to_go(&mut flood[999]).await && has_to_go(&mut flood[0]).await);
-    // A second address of the same kind does not displace ours either.
+    // A second flood from another address does not push ours out either.
     flood.extend((0..1000).map(|_| admission.enter(address("192.0.2.2"))));
     assert!(!has_to_go(&mut ours).await);
 }
@@ -144,7 +144,7 @@ async fn strangers_who_come_again_and_again_leave_a_login_its_time() {
     }
     let time = begun.elapsed();
     assert!(time >= TIME_FOR_KEYS - limits.pause() * SENT_AWAY_AT_ONCE, "{time:?}");
-    // A quiet port is open.
+    // After a quiet second the port accepts at once.
     sleep(Duration::from_secs(1)).await;
     assert!(admission.opens_at() <= Instant::now());
 }
@@ -153,6 +153,6 @@ async fn strangers_who_come_again_and_again_leave_a_login_its_time() {
 fn those_who_are_about_to_go_are_waited_for_before_more_come() {
     let admission = LoginAdmission::new(LIMITS);
     let _places: Vec<_> = (0..10).map(|_| admission.enter(address("192.0.2.1"))).collect();
-    // Eight wait; two have to go.
+    // Eight wait, two must leave.
     assert!(admission.has_room(9) && !admission.has_room(10));
 }

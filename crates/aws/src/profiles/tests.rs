@@ -1,6 +1,6 @@
 use super::*;
 
-/// What both files say, with `AWS_PROFILE`.
+/// Profiles with this content of both files and this `AWS_PROFILE`.
 fn profiles(config: &[u8], credentials: &[u8], named: Option<&str>) -> AwsProfiles {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join(".aws")).unwrap();
@@ -10,7 +10,7 @@ fn profiles(config: &[u8], credentials: &[u8], named: Option<&str>) -> AwsProfil
     AwsProfiles::of(|name| named.filter(|_| name == "AWS_PROFILE").map(OsString::from), Some(home))
 }
 
-/// Why the profile is refused, in one line, with the files' own names.
+/// Why the profile is refused, in one line, with short file names.
 fn refused(profiles: &AwsProfiles) -> String {
     let why = profiles.check().unwrap_err();
     let evidence: Vec<_> = why.evidence.iter().map(ToString::to_string).collect();
@@ -19,7 +19,7 @@ fn refused(profiles: &AwsProfiles) -> String {
     text.replace(folder, "~/.aws")
 }
 
-/// What the SDK makes of the text.
+/// The key that the SDK reads from the text.
 async fn key_of(profiles: &AwsProfiles) -> Option<String> {
     use aws_config::profile::ProfileFileCredentialsProvider;
     use aws_config::provider_config::ProviderConfig;
@@ -47,7 +47,7 @@ async fn what_harms_no_profile_in_use_is_passed_over() {
         format!("[other]\n  indented = 1\n{default}"),
         format!("{default}[other]\n= no name\n"),
         default.replace('\n', "\r\n"),
-        // botocore takes these.
+        // botocore accepts these.
         default.replace("\naws", "\n  aws"),
         default.replace("[default]", "[default] /* why */"),
         default.replace("[default]", "[default]\n  # why"),
@@ -131,7 +131,8 @@ fn a_profile_that_contradicts_itself_is_refused_by_its_line() {
     insta::assert_snapshot!(said("[profile a]\naws_secret_access_key = x\n"), @"Line 2 of ~/.aws/config, in [a]: aws_access_key_id is missing beside it.");
     insta::assert_snapshot!(said("[profile a]\nrole_arn = r\nsource_profile = a\n"), @"Line 3 of ~/.aws/config, in [a]: source_profile is this profile itself, which has no keys.");
     insta::assert_snapshot!(said("[profile a]\nrole_arn = r\nsource_profile = b\n[profile b]\nregion = x\n"), @r#"Line 3 of ~/.aws/config, in [a]: profile "b" has no credentials."#);
-    // What the SDK takes is taken: keys of a source win, and a profile may be its own source.
+    // What the SDK accepts, we accept: the keys of a source win, and a profile may be its own
+    // source.
     for good in [
         format!("[profile a]\nrole_arn = r\nsource_profile = b\n[profile b]\nrole_arn = r\n{KEYS}"),
         format!("[profile a]\nrole_arn = r\nsource_profile = a\n{KEYS}"),

@@ -1,7 +1,8 @@
-//! The door of `prepare`: one at a time for a job, and none while a person holds new jobs.
+//! Lets a `prepare` begin: only one at a time for a job, and none while a person holds new jobs.
 //!
-//! A held job waits, because gitlab-runner gives a job that fails to start only three tries within
 //! seconds; it fails only once `timeouts.paused_host` is over.
+//! A held job waits, because gitlab-runner tries a failed start only three times, within seconds.
+//! It fails only after `timeouts.paused_host`. Who holds jobs and why is known in `state::admission`.
 
 use std::time::Duration;
 
@@ -20,13 +21,13 @@ use crate::session::CancelSignals;
 /// Longest pause between two looks at the file that holds jobs.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
-/// Waits until new jobs are taken; then this `prepare` is the job's only one. Also says how long that
-/// took.
+/// Waits until new jobs are taken. From then on, this `prepare` is the only one of its job. Also
+/// returns how long that took.
 ///
 /// # Errors
 ///
-/// [`StageError`]: another `prepare` of this job runs, a signal came, the time for waiting is over, or
-/// an earlier try has failed for good.
+/// Returns [`StageError`] if another `prepare` of this job runs, if a signal comes, if the wait
+/// takes too long, or if an earlier try failed for a lasting reason.
 pub async fn enter(
     folder: &StateFolder,
     key: &JobKey,
@@ -37,7 +38,8 @@ pub async fn enter(
     let begun = Instant::now();
     let mut told = false;
     loop {
-        // Taken before the look at the file, so that whoever writes it sees this job or is seen by it.
+        // Take the lock before looking at the file. Then a person who writes the file either sees
+        // this job, or this job sees the file.
         let sole = folder.lock_prepare(key).await?;
         if let Some(failure) = folder.tombstone(key).and_then(|tombstone| tombstone.failure) {
             return Err(StageError::SameAsBefore(Box::new(failure)));

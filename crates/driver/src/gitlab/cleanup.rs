@@ -1,5 +1,7 @@
-//! `cleanup`: stops the job's task and leaves a tombstone. It may come before `prepare`, twice, ten
-//! times at once, or while `run` is active; it never waits for STOPPED.
+//! The stage `cleanup`: stops the job's task and leaves a tombstone.
+//!
+//! It may come before `prepare`, twice, ten times at once, or while `run` is active. It never waits
+//! until the task is STOPPED.
 
 use std::time::Duration;
 
@@ -14,19 +16,19 @@ use super::StageError;
 use crate::provision::DriverSettings;
 use crate::task::{EcsClient, find, reason, release, stop};
 
-/// For a job of which nothing is known here: a look at ECS must not hold a pipeline up.
+/// Longest look at ECS for a job of which nothing is known here. It must not delay a pipeline.
 const BLIND_LOOK: Duration = Duration::from_secs(10);
 
-/// What a clean-up could not do, in words for the operator; empty if all is done.
+/// What a clean-up could not do, in words for the operator. Empty if everything is done.
 pub type CleanupFailures = Vec<String>;
 
-/// Cleans up after `key`.
+/// Cleans up after the job `key`.
 ///
 /// # Errors
 ///
-/// [`StageError`] where not even the state folder can be used. What could not be stopped is no
-/// error: the job's verdict stays what it was, its record stays for the next clean-up, and the
-/// agent's own timers end the task.
+/// Returns [`StageError`] if not even the state folder can be used. If something could not be
+/// stopped, that is no error: the job's verdict does not change, the record remains for the next
+/// clean-up, and the agent's own timers end the task.
 pub async fn cleanup(
     settings: &DriverSettings,
     key: &JobKey,
@@ -81,15 +83,16 @@ async fn with_record(
     Ok(undone)
 }
 
-/// Nothing is known here, so ECS is asked: for this host's tasks, then for all of the cluster's where
-/// this host's name may have been lost as well and made anew. `None` if nobody may look.
+/// Cleans up when this host knows nothing of the job. It asks ECS for tasks of this host. If the
+/// host's name was lost as well, and a new one made, it asks for all tasks of the cluster. Returns
+/// `None` if this host may not list tasks.
 async fn without_state(
     folder: &StateFolder,
     settings: &DriverSettings,
     key: &JobKey,
 ) -> Result<Option<CleanupFailures>, StageError> {
     let owner = match folder.owner(settings.owner.as_deref()).await {
-        // Then the name is lost, and not taken from a stranger.
+        // The name counts as lost. A name that a stranger wrote is not used.
         Err(error @ StateError::Distrusted { .. }) => {
             emit(JobEvent::StateDistrusted { message: error.to_string() });
             None
@@ -140,8 +143,8 @@ async fn without_state(
     Ok(Some(undone))
 }
 
-/// The record cannot be read, because it is damaged or a newer version wrote it; what is known of its
-/// core is enough to stop the task.
+/// Cleans up with a record that cannot be read, because it is damaged or from a newer version. The
+/// part of its core that is known is enough to stop the task.
 async fn with_core(
     folder: &StateFolder,
     settings: &DriverSettings,
@@ -165,7 +168,7 @@ async fn with_core(
     Ok(undone)
 }
 
-/// Stops a task of this cluster and Region.
+/// Stops a task in this cluster and Region.
 pub(super) async fn stop_one(
     settings: &DriverSettings,
     (cluster, region): (&str, &str),

@@ -1,4 +1,5 @@
-//! `config`: what gitlab-runner is to know before the job, as JSON and nothing else.
+//! The stage `config`: what gitlab-runner must know before the job, as JSON. It prints nothing
+//! else.
 
 use fargate_config::{JobProfile, Shell};
 use fargate_state::version;
@@ -24,8 +25,8 @@ struct ConfigStageOutput {
     shell: Option<&'static str>,
 }
 
-/// The JSON for gitlab-runner. `builds_dir` and `cache_dir` only where they are configured, because
-/// gitlab-runner's own file usually sets them.
+/// The JSON for gitlab-runner. It names `builds_dir` and `cache_dir` only if they are configured,
+/// because gitlab-runner's own file usually sets them.
 ///
 /// Source of the keys: gitlab-runner documentation, "The Custom executor", `config_exec`.
 #[must_use]

@@ -1,4 +1,6 @@
-//! What gitlab-runner tells a stage by variables, and the one file it reads back.
+//! The variables that gitlab-runner gives to a stage, and the one file that it reads back.
+//!
+//! Variables that a job can set are not read here.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -6,23 +8,23 @@ use std::path::PathBuf;
 
 use fargate_fail_point::FailPoint;
 
-/// The two codes by which a stage says who is to blame.
+/// The two exit codes by which a stage says who is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExitCodes {
-    /// The job's failure.
+    /// The job failed.
     pub build_failure: u8,
-    /// Everything else.
+    /// Anything else failed.
     pub system_failure: u8,
 }
 
-/// What gitlab-runner's source fixes them to; used where it did not say.
+/// The values in gitlab-runner's source, for a gitlab-runner that does not tell them.
 pub const FALLBACK_CODES: ExitCodes = ExitCodes { build_failure: 1, system_failure: 2 };
 
-/// A variable that gitlab-runner must give.
+/// A variable that gitlab-runner must give is missing or wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the variable {variable} {problem}; gitlab-runner sets it for each stage")]
 pub struct EnvironmentError {
-    /// Which.
+    /// The variable.
     pub variable: &'static str,
     /// What is wrong with it.
     pub problem: String,
@@ -42,11 +44,12 @@ pub fn job_variable(lookup: impl Fn(&str) -> Option<OsString>, name: &str) -> Op
 /// The variables of one stage.
 #[derive(Clone, Debug)]
 pub struct StageEnvironment {
-    /// Who is to blame.
+    /// The exit codes.
     pub codes: ExitCodes,
-    /// Where the script's exit code goes; gitlab-runner before 17.9 names none.
+    /// The file for the script's exit code. gitlab-runner before 17.9 names none.
     pub exit_code_file: Option<PathBuf>,
-    /// The trusted job; none only where gitlab-runner before 14.1 names none.
+    /// The file with the job's response, which can be trusted. gitlab-runner before 14.1 names
+    /// none.
     pub response_file: Option<PathBuf>,
 }
 
@@ -65,7 +68,7 @@ impl StageEnvironment {
     ///
     /// # Errors
     ///
-    /// [`EnvironmentError`] for an exit code that is missing or no number.
+    /// Returns [`EnvironmentError`] if an exit code is missing or is not a number.
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, EnvironmentError> {
         let build = code("BUILD_FAILURE_EXIT_CODE", lookup("BUILD_FAILURE_EXIT_CODE"))?;
         let system = code("SYSTEM_FAILURE_EXIT_CODE", lookup("SYSTEM_FAILURE_EXIT_CODE"))?;
@@ -73,7 +76,8 @@ impl StageEnvironment {
         Ok(Self::with_codes(codes, lookup))
     }
 
-    /// As [`Self::read`], but a clean-up goes on with the usual codes rather than leak a task.
+    /// Reads them as [`Self::read`] does. If that fails, a clean-up goes on with the usual codes,
+    /// because it must not leave a task behind.
     pub fn read_for_cleanup(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
         Self::read(&lookup).unwrap_or_else(|_| Self::with_codes(FALLBACK_CODES, lookup))
     }
@@ -87,8 +91,8 @@ impl StageEnvironment {
         }
     }
 
-    /// Takes back what an earlier stage of the same attempt may have written: the file is the same
-    /// for all of them.
+    /// Removes the file that an earlier stage of the same try may have written. All stages have the
+    /// same file.
     pub fn forget_exit_code(&self) {
         let is_file = |path: &&PathBuf| std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file());
         if let Some(path) = self.exit_code_file.as_ref().filter(is_file) {
@@ -96,11 +100,12 @@ impl StageEnvironment {
         }
     }
 
-    /// Writes the script's code as the file's first line.
+    /// Writes the script's exit code as the first line of the file.
     ///
     /// # Errors
     ///
-    /// The operating system's; the stage then still exits with the build code.
+    /// Returns the operating system's error if the file cannot be written. The stage then still
+    /// exits with the code for a failed job.
     pub fn write_exit_code(&self, status: u8) -> std::io::Result<()> {
         let Some(path) = &self.exit_code_file else { return Ok(()) };
         let mut file = std::fs::File::create(path)?;

@@ -1,7 +1,8 @@
-//! What `prepare` writes into the job's log: at most three lines when the start is usual, a fold of
-//! facts once the outcome is known, the error last.
+//! What `prepare` writes into the job's log: at most three lines if the start is as usual, a
+//! section with facts when the outcome is known, and an error last.
 //!
-//! Everything goes through [`CleanLines`], which let no foreign text move a cursor or end a line.
+//! It writes only [`CleanLines`], so no foreign text can move a cursor or end a line. It does not
+//! decide what happens.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,14 +18,14 @@ use crate::provision::CancelledTask;
 use crate::session::TaskSession;
 use crate::task::{AcquiredTask, ObservedTask, TaskStartEvent, relaunch_words};
 
-/// A phase that lasts longer than this is told when it changes.
+/// A phase that lasts longer than this is reported when it ends.
 const LONG_PHASE: Duration = Duration::from_secs(10);
-/// How often a wait is told after its first minute.
+/// How often a wait is reported after its first minute.
 const SLOW_PROGRESS: Duration = Duration::from_secs(60);
-/// Cells of the start's bar.
+/// Characters of the bar that shows the start.
 const BAR: usize = 30;
 
-/// The job's log. Write errors are dropped: a log that nobody reads must not fail a start.
+/// The job's log. Write errors are ignored: a start must not fail because nobody reads the log.
 pub struct JobLog<'a> {
     out: &'a mut (dyn Write + Send),
     colour: ColourMode,
@@ -39,8 +40,8 @@ pub struct JobLog<'a> {
 }
 
 impl<'a> JobLog<'a> {
-    /// `progress` is how often a wait is told in its first minute, `slow_start` when it is called
-    /// slow.
+    /// `progress` is how often a wait is reported in its first minute. `slow_start` is when it is
+    /// called slow.
     pub fn new(
         out: &'a mut (dyn Write + Send),
         colour: ColourMode,
@@ -65,13 +66,14 @@ impl<'a> JobLog<'a> {
         self.write(&CleanLines::line(line));
     }
 
-    /// In one write. What came from outside was masked then; this is for what was overlooked.
+    /// Writes all lines at once. Foreign text was masked when it arrived; here everything is masked
+    /// again, in case that was forgotten.
     fn write(&mut self, lines: &CleanLines) {
         let _ = self.out.write_all(mask::text(lines.as_str()).as_bytes());
         let _ = self.out.flush();
     }
 
-    /// Tells what happens on the way, as seldom as its rules say.
+    /// Reports what happens on the way, as often as the rules say.
     pub fn tell(&mut self, event: &TaskStartEvent<'_>) {
         match event {
             TaskStartEvent::Accepted(seen) => {
@@ -98,7 +100,7 @@ impl<'a> JobLog<'a> {
         }
     }
 
-    /// Tells that a person holds new jobs: who and why at first, then as seldom as any wait.
+    /// Reports that a person holds new jobs: first who and why, then as often as any wait.
     pub fn held(&mut self, why: &CauseReport, waited: Duration, limit: Duration) {
         let headline = capital(&why.headline());
         if !self.held {
@@ -141,7 +143,7 @@ impl<'a> JobLog<'a> {
         }
     }
 
-    /// The lines of a start that went well.
+    /// Writes the lines of a start that succeeded.
     pub fn ready(&mut self, acquired: &AcquiredTask, host_key: HostKey, began: Duration) {
         let parts = parts(acquired);
         let total = began;
@@ -177,7 +179,7 @@ impl<'a> JobLog<'a> {
         self.fold(seen.task.task_id(), &facts);
     }
 
-    /// The lines of a start that failed: the facts first, the error last.
+    /// Writes the lines of a start that failed: first the facts, then the error.
     pub fn failed(&mut self, error: &StageError) {
         if let Some(seen) = self.facts.take() {
             self.fold(seen.task.task_id(), &facts(&seen));
@@ -197,12 +199,13 @@ impl<'a> JobLog<'a> {
         self.write(&lines);
     }
 
-    /// A remark that stands by itself.
+    /// Writes a remark.
     pub fn note(&mut self, text: &str) {
         self.line(text);
     }
 
-    /// Facts that open on a click; in one write, so that nothing comes between its markers.
+    /// Writes facts that open on a click. They are written at once, so that nothing comes between
+    /// their markers.
     fn fold(&mut self, task: &str, facts: &[(&str, String)]) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut lines = CleanLines::default();
@@ -239,7 +242,7 @@ fn accepted(seen: &ObservedTask) -> String {
     format!("Task {} accepted: {}", seen.task.short(), parts.join(", "))
 }
 
-/// What ECS is doing, as far as its description tells.
+/// What ECS is doing, as far as its description says.
 fn phase(seen: &ObservedTask) -> &'static str {
     let timeline = &seen.timeline;
     match seen.address {
@@ -268,7 +271,7 @@ struct TaskStartPhase {
     took: Duration,
 }
 
-/// The parts of a start; one that ECS did not report is left out.
+/// The parts of a start. A part that ECS did not report is left out.
 fn parts(acquired: &AcquiredTask) -> Vec<TaskStartPhase> {
     let timeline = &acquired.seen.timeline;
     let by_ecs = [
@@ -279,7 +282,7 @@ fn parts(acquired: &AcquiredTask) -> Vec<TaskStartPhase> {
     let mut parts =
         vec![TaskStartPhase { name: "RunTask", mark: '/', took: acquired.accepted_after }];
     let reported: Duration = by_ecs.iter().filter_map(|(_, _, took)| *took).sum();
-    // Parts of a clock that counts whole seconds may be longer than the whole.
+    // ECS's times have whole seconds, so their sum may be longer than the whole.
     let (by_ecs, reported) = match reported <= acquired.answered_after {
         true => (by_ecs, reported),
         false => (by_ecs.map(|(name, mark, _)| (name, mark, None)), Duration::ZERO),
@@ -326,8 +329,8 @@ fn capital(sentence: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// The one line of a `run` that ended for another reason than its script; none for the script's own
-/// failure and for a cancel, which speak for themselves.
+/// The line of a `run` that ended for another reason than its script. `None` for the script's own
+/// failure and for a cancel, which need no explanation.
 #[must_use]
 pub fn run_line(error: &StageError) -> Option<String> {
     match error {
@@ -341,7 +344,7 @@ pub fn run_line(error: &StageError) -> Option<String> {
     }
 }
 
-/// What a container wrote last, on lines of their own.
+/// The last lines of a container, each on a line of its own.
 fn last_lines(why: &CauseReport) -> String {
     if why.last_lines.is_empty() {
         return String::new();
@@ -494,7 +497,7 @@ mod tests {
             .quoting(HOSTILE, HOSTILE)
             .ending_with([HOSTILE.to_owned()]);
         let mut raw = why.clone();
-        // As a file may hold it, which nobody cleaned.
+        // As a file may hold it that nobody cleaned.
         raw.facts.insert("task".to_owned(), HOSTILE.to_owned());
         raw.last_lines.push(HOSTILE.to_owned());
         let log = told(|log| {

@@ -1,8 +1,8 @@
 //! The four stages of GitLab's custom executor.
 //!
-//! The contract: gitlab-runner's documentation "The Custom executor" and what a real gitlab-runner
-//! was seen to do. Each stage is a process of its own; `run` and `prepare` say how they ended by
-//! their exit code alone.
+//! They follow gitlab-runner's documentation "The Custom executor", and what a real gitlab-runner
+//! was seen to do. Each stage is a process of its own. `run` and `prepare` report by their exit
+//! code alone. What is not GitLab's, such as the life of a task, is done elsewhere.
 
 mod admission;
 mod cleanup;
@@ -28,47 +28,47 @@ pub use run::run;
 use crate::provision::CancelledTask;
 use fargate_state::{HostError, StateError};
 
-/// How a stage ended, if not well.
+/// Why a stage failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
-    /// The script failed; its status is what GitLab is told.
+    /// The script failed. GitLab gets its status.
     #[error("the script failed with exit {status}")]
     Script {
-        /// 128 + n for a signal.
+        /// The status; 128 + n for a signal.
         status: u8,
     },
     /// The job ended its own task.
     #[error("{}", why.headline())]
     Job {
-        /// Never 0.
+        /// The status, never 0.
         status: u8,
-        /// Why.
+        /// The cause.
         why: Box<CauseReport>,
     },
-    /// Ours, AWS's or a person's doing.
+    /// Caused by us, by AWS or by a person.
     #[error("{}", .0.headline())]
     System(Box<CauseReport>),
-    /// The first try failed for good, so this one was not made.
+    /// The first try failed for a lasting reason, so this one started nothing.
     #[error("{}", fargate_model::cause::RepeatedCause(.0))]
     SameAsBefore(Box<CauseReport>),
-    /// Someone cancelled.
+    /// Somebody cancelled.
     #[error("cancelled{}", task.as_ref().map(ToString::to_string).unwrap_or_default())]
     Cancelled {
         /// What became of the task, in `prepare`.
         task: Option<CancelledTask>,
     },
-    /// The environment that gitlab-runner gives is not as its contract says.
+    /// The environment does not follow gitlab-runner's contract.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
-    /// The job's response file.
+    /// The job's response file cannot be used.
     #[error(transparent)]
     Response(#[from] ResponseError),
-    /// The script file that gitlab-runner names.
+    /// The script file that gitlab-runner names cannot be read.
     #[error("reading the script {}", path.display())]
     ScriptFile {
         /// Its path.
         path: std::path::PathBuf,
-        /// The operating system's words.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
@@ -93,7 +93,8 @@ impl From<HostError> for StageError {
 }
 
 impl StageError {
-    /// Who is to blame, and so the exit code. No wildcard: a new error must choose.
+    /// The exit code, which says who is to blame. The match has no wildcard, so a new error must
+    /// choose.
     #[must_use]
     pub fn exit_code(&self, codes: ExitCodes) -> u8 {
         match self {
@@ -107,7 +108,7 @@ impl StageError {
         }
     }
 
-    /// What `BUILD_EXIT_CODE_FILE` is to hold.
+    /// The content for `BUILD_EXIT_CODE_FILE`.
     #[must_use]
     pub fn build_exit_code(&self) -> Option<u8> {
         match self {
@@ -121,7 +122,7 @@ impl StageError {
         }
     }
 
-    /// The cause, where the catalogue has one.
+    /// The cause, if the catalogue has one.
     #[must_use]
     pub fn why(&self) -> Option<&CauseReport> {
         match self {

@@ -1,7 +1,8 @@
-//! `prepare`: from a job to a task whose agent answers, with everything that `run` needs on disk.
+//! The stage `prepare`: from a job to a task whose agent answers. At its end, the state folder
+//! holds everything that `run` needs.
 //!
-//! The state file is written before RunTask. A `prepare` that was interrupted, or that is repeated,
-//! never leaves two tasks.
+//! The state file is written before RunTask. A `prepare` that was interrupted or repeated never
+//! leaves two tasks.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -24,11 +25,12 @@ use crate::provision::{
 use crate::session::{CancelRequest, CancelSignals, ScriptSignal, TaskSession};
 use crate::task::{EcsClient, find, reason, release};
 
-/// Brings up the job's task and writes the job's log to `out`.
+/// Brings up the job's task, and writes the job's log to `out`.
 ///
 /// # Errors
 ///
-/// [`StageError`]. Then no task is left running, or the state file names it for `cleanup`.
+/// Returns [`StageError`] if the task did not come up, or a signal came. Then no task is left
+/// running, or the state file names it for `cleanup`.
 pub async fn prepare(
     settings: &DriverSettings,
     response: &JobResponse,
@@ -67,8 +69,8 @@ pub async fn prepare(
     }
 }
 
-/// A signal that came in the last moments must not be answered by success; `cleanup` follows and
-/// finds the record complete.
+/// Fails if a signal came in the last moments, because it must not be answered by success. The
+/// clean-up that follows finds a complete record.
 async fn unless_cancelled(mut stops: CancelSignals, task: String) -> Result<(), StageError> {
     tokio::select! {
         biased;
@@ -146,7 +148,7 @@ fn order(
     }
 }
 
-/// Stops what an earlier `prepare` of this job has left, before anything new is started.
+/// Stops what an earlier `prepare` of this job left, before anything new is started.
 async fn clear_former(
     settings: &DriverSettings,
     folder: &StateFolder,
@@ -177,8 +179,8 @@ async fn clear_former(
     }
 }
 
-/// The record cannot be read: what is left of its core is stopped, and whatever else ECS knows of the
-/// job. Without the right to list, the core has to be enough.
+/// The record cannot be read. Stops the task that is left of its core, and all tasks of the job
+/// that ECS knows. Without the right to list tasks, the core must be enough.
 async fn stop_what_is_known(
     settings: &DriverSettings,
     folder: &StateFolder,
@@ -195,7 +197,7 @@ async fn stop_what_is_known(
     let ecs = EcsClient::connect(&settings.profile).await?.sharing(folder, &settings.profile);
     let owner = folder.owner(settings.owner.as_deref()).await?.owner;
     let cluster = &settings.profile.cluster;
-    // A record that was whole once names its last task; of a damaged one nobody knows that.
+    // A record from a newer version names its last task. A damaged one may not.
     let is_newer = matches!(damaged, StateError::Newer { .. });
     let tasks = match find(&ecs, cluster, Some(&owner), job, deadline).await {
         Ok(tasks) => tasks,

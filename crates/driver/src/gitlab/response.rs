@@ -1,8 +1,9 @@
-//! Who the job is: from `JOB_RESPONSE_FILE`, which gitlab-runner writes, and from nothing that a
-//! job can set.
+//! Who the job is, from `JOB_RESPONSE_FILE`, which gitlab-runner writes. Nothing that a job can set
+//! is used.
 //!
-//! Only where gitlab-runner gives no such file (before 14.1) do `CUSTOM_ENV_*` count, with a
-//! warning; a file that is there but cannot be read is an error, never a reason to fall back.
+//! Only if gitlab-runner gives no such file (before 14.1), the variables `CUSTOM_ENV_*` are used,
+//! with a warning. A file that exists but cannot be read is an error; the variables are not used
+//! then.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -21,9 +22,9 @@ use zeroize::Zeroizing;
 
 use super::environment::StageEnvironment;
 
-/// Largest response that is read, in bytes; GitLab's own limit for a job's payload is far below.
+/// Largest response that is read, in bytes. GitLab's own limit for a job is much lower.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// Bytes of masked variables that are looked for in our own texts.
+/// Most bytes of masked variables that are searched for in our own texts.
 const MAX_SECRETS: usize = 64 * 1024;
 
 /// Why the job is not known.
@@ -32,41 +33,41 @@ pub enum ResponseError {
     /// The file cannot be read.
     #[error("reading the job's response file {}: {source}", path.display())]
     Unreadable {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// The operating system's words.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The file is not what gitlab-runner writes.
+    /// The file is not as gitlab-runner writes it.
     #[error("reading the job's response file {}: {what}", path.display())]
     NotAJob {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it; no value of it is repeated.
+        /// What is wrong with it. No value in it is repeated.
         what: String,
     },
-    /// No file, and the variables do not tell either.
+    /// There is no file, and the variables do not say it either.
     #[error(
         "JOB_RESPONSE_FILE names no file that is there, and {variable} is not a usable substitute; gitlab-runner 14.1 or newer is expected"
     )]
     NoSubstitute {
-        /// What is missing.
+        /// The variable that is missing.
         variable: &'static str,
     },
 }
 
-/// What the stages need of a job.
+/// What the stages need to know of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobResponse {
-    /// Who it is.
+    /// Its identity.
     pub identity: JobIdentity,
     /// Its time limit, if the response names one.
     pub timeout: Option<Duration>,
-    /// For tags.
+    /// Its pipeline, for a tag.
     pub pipeline: Option<u64>,
-    /// For tags: `group/project`.
+    /// Its project as `group/project`, for a tag.
     pub project_path: Option<String>,
-    /// True if this came from variables that the job can set.
+    /// Whether this came from variables that the job can set.
     pub untrusted: bool,
     /// When gitlab-runner wrote the response.
     pub written: Option<SystemTime>,
@@ -101,8 +102,8 @@ struct RawRunnerInfo {
     timeout: Option<u64>,
 }
 
-/// What is expected, or anything else: whatever is odd in a secret is no reason for a job to fail,
-/// nor to forget the others.
+/// The expected value, or anything else. Something odd in a secret must not fail a job, and must
+/// not make us forget the other secrets.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum LenientValue<T> {
@@ -125,7 +126,7 @@ impl<T> Default for LenientValue<T> {
     }
 }
 
-/// What of a response is secret.
+/// The secret parts of a response.
 #[derive(Deserialize)]
 struct RawSecrets {
     #[serde(default)]
@@ -142,7 +143,7 @@ struct RawVariable {
     key: LenientValue<String>,
     #[serde(default)]
     value: LenientValue<Zeroizing<String>>,
-    /// Missing or null: it is not. Anything odd: it is.
+    /// Missing or null means no. Anything odd means yes.
     #[serde(default)]
     masked: Option<LenientValue<bool>>,
 }
@@ -161,8 +162,8 @@ struct RawCredentials {
     password: LenientValue<Zeroizing<String>>,
 }
 
-/// Has everything masked from here on that GitLab masks in this job's log: tokens, logins, and the
-/// variables that are marked so.
+/// From here on, masks everything that GitLab masks in this job's log: tokens, logins, and the
+/// variables that are marked.
 fn remember_secrets(bytes: &[u8], repository: &str) {
     if let Some(password) = Url::parse(repository).ok().as_ref().and_then(Url::password) {
         mask::remember_of_url(password);
@@ -188,13 +189,14 @@ impl JobResponse {
     ///
     /// # Errors
     ///
-    /// [`ResponseError`].
+    /// Returns [`ResponseError`] if the file cannot be read or is not valid, or if there is no file
+    /// and a variable is missing.
     pub fn read(
         environment: &StageEnvironment,
         lookup: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, ResponseError> {
         match &environment.response_file {
-            // Non-blocking: a pipe in the file's place must not hold the stage.
+            // Non-blocking, because a pipe in the place of the file must not stop the stage.
             Some(path) => match std::fs::OpenOptions::new()
                 .read(true)
                 .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
@@ -270,7 +272,7 @@ impl JobResponse {
         })
     }
 
-    /// How the job is called in logs and state files: `gl-4411`.
+    /// The job's name in logs and state files: `gl-4411`.
     #[must_use]
     pub fn name(&self) -> String {
         format!("gl-{}", self.identity.job)

@@ -1,4 +1,7 @@
-//! `run`: one generated script in the job's task. Silent but for the script's own bytes.
+//! The stage `run`: runs one generated script in the job's task. It prints nothing but the script's
+//! own output.
+//!
+//! Who is to blame for an end is decided in `verdict`.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -24,18 +27,19 @@ use crate::session::{
 };
 use crate::verdict::{self, ScriptVerdict};
 
-/// Between two looks whether somebody cleaned up after the job, while its task is out of reach.
+/// How often to check whether somebody cleaned up the job, while its task cannot be reached.
 const LOOK_FOR_CLEANUP: Duration = Duration::from_millis(500);
-/// For a line of ours behind the script's output; a reader that is slower misses it.
+/// How long to wait until a line of ours behind the script's output is read. A slower reader misses
+/// it.
 const LAST_WORD: Duration = Duration::from_secs(2);
-/// Said once the script has ended, because from there on output is missing.
+/// Written after the script has ended, because output is missing from there on.
 const OUTPUT_LEFT: &str = "fargate-runner: a process that the script left behind still holds its output; what it writes from here on is not shown\n";
 
-/// Runs the script in the file `script` and passes its output on to `console`.
+/// Runs the script in the file `script`, and passes its output on to `console`.
 ///
 /// # Errors
 ///
-/// [`StageError`], whose exit code says who is to blame.
+/// Returns [`StageError`] if the script did not pass. Its exit code says who is to blame.
 pub async fn run(
     folder: &StateFolder,
     key: &JobKey,
@@ -67,6 +71,8 @@ pub async fn run(
         _ = stops.next() => return Err(StageError::Cancelled { task: None }),
     };
     let ran_before = folder.has_script_mark(&record);
+    // The mark must be on disk before the script is sent: if this process dies, a later stage must
+    // know that a script may have run.
     let marked = !ran_before && connected.is_ok() && mark(folder, &record).await;
     let outcome = match connected {
         Ok(session) => session::run(session, &reach, run_id, &job, console, &mut stops, over).await,
@@ -83,6 +89,7 @@ pub async fn run(
             let _ = timeout(LAST_WORD, console.drained()).await;
         }
     }
+    // A clean-up that is done has removed the record. Its stop may have ended the script.
     let cleaned_up = matches!(folder.record(key), Ok(None));
     tokio::select! {
         told = verdict::of_outcome(folder, &record, profile, &outcome, (cleaned_up, ran_before)) => match told {
@@ -96,19 +103,19 @@ pub async fn run(
     }
 }
 
-/// Notes that a script may run in the task from here on; true if it stands there now.
+/// Notes that a script may run in the task from here on. Returns whether this call wrote the mark.
 async fn mark(folder: &StateFolder, record: &JobRecord) -> bool {
     match folder.mark_script(record).await {
         Ok(()) => true,
         Err(error) => {
-            // Only a verdict that the job does not deserve is lost with it.
+            // Without the mark, the job may only get a milder verdict than it deserves.
             emit(JobEvent::MarkNotWritten { message: error.to_string() });
             false
         }
     }
 }
 
-/// The job's record, once `prepare` is done with it.
+/// The job's record, once `prepare` has completed it.
 fn prepared(folder: &StateFolder, key: &JobKey) -> Result<JobRecord, StageError> {
     let missing =
         |text: &str| CauseReport::new(FailureCause::StateMissing).because(text.to_owned());
@@ -124,8 +131,8 @@ fn prepared(folder: &StateFolder, key: &JobKey) -> Result<JobRecord, StageError>
     }
 }
 
-/// Opens a session with the task, whose host key must be the pinned one. Nothing was sent yet, so a
-/// network that is away is waited for as after a cut.
+/// Opens a session with the task, which must show the pinned host key. Nothing was sent yet, so if
+/// the network is gone, this waits as after a cut.
 async fn connect(
     reach: &TaskConnector,
     over: impl Future<Output = String>,
@@ -149,7 +156,8 @@ async fn connect(
     }
 }
 
-/// Returns in words once nobody can come back to the task: it has ended, or the job was cleaned up.
+/// Returns the reason once nobody can connect to the task again: it has ended, or the job was
+/// cleaned up.
 async fn over(
     folder: &StateFolder,
     key: &JobKey,

@@ -1,25 +1,27 @@
-//! What is told of the task of a start that was cancelled: what is known, and no more.
+//! What a cancelled start says about its task.
+//!
+//! It says only what is known, and asks nobody.
 
 use fargate_state::JobRecord;
 
 use crate::task::TaskReleaseReport;
 
-/// What is known of the task of a start that was cancelled. A task is named by the first 8 characters
-/// of its id.
+/// What is known of the task of a cancelled start. A task is named by the first 8 characters of its
+/// id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CancelledTask {
-    /// None was started.
+    /// No task was started.
     NotStarted,
-    /// ECS stops it.
+    /// ECS is stopping it.
     Stopping(String),
-    /// Nobody could stop it yet; the record names it.
+    /// Nobody could stop it yet. The record names it.
     NotStopped(String),
-    /// ECS did not say whether one was started; the record names the launch.
+    /// ECS did not say whether a task was started. The record names the launch.
     Unknown,
 }
 
 impl std::fmt::Display for CancelledTask {
-    /// Goes on after "cancelled".
+    /// Writes the words that follow "cancelled".
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotStarted => f.write_str(": no task was started"),

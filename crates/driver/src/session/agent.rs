@@ -1,4 +1,7 @@
-//! Our agent behind an open connection: the subsystem, hello, the lease, frames.
+//! A conversation with our agent over an open connection: the subsystem, the hello, the lease, and
+//! frames.
+//!
+//! What is said about a script is the matter of `run_script`.
 
 use std::time::Duration;
 
@@ -19,13 +22,13 @@ use super::login::{HostKeyVerifier, LoginError, SshConnection, broken};
 use super::run_script::START_WITHIN;
 use super::version_skew::AgentInfo;
 
-/// Longest that a farewell takes; a peer that does not answer is not waited for.
+/// Longest time for a goodbye. A peer that does not answer is not waited for.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 const STEP: &str = "hello";
 /// Longest name of an agent that is kept, in characters.
 const MAX_NAME: usize = 100;
 
-/// A conversation with an agent that is proven.
+/// A conversation with an agent whose host key is proven.
 pub struct AgentSession {
     pub(super) handle: Handle<HostKeyVerifier>,
     pub(super) read: ChannelReadHalf,
@@ -33,20 +36,20 @@ pub struct AgentSession {
     pub(super) decoder: FrameDecoder,
     /// What the agent said of itself.
     pub agent: AgentInfo,
-    /// What it is waited for.
+    /// How long to wait for the agent.
     pub(super) patience: SessionTimeouts,
 }
 
-/// How long an agent is waited for.
+/// How long to wait for an agent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SessionTimeouts {
-    /// Until it has started a script that it has whole.
+    /// Until it has started a script that it has completely.
     pub(super) start: Duration,
-    /// While it takes nothing of what it is sent.
+    /// While it accepts nothing of what is sent.
     pub(super) send: Duration,
 }
 
-/// Who answers to a call for the agent.
+/// Who answered.
 pub(super) enum AgentProbeResult {
     /// The agent.
     Agent(Box<AgentSession>),
@@ -54,7 +57,7 @@ pub(super) enum AgentProbeResult {
     Other(Box<SshConnection>),
 }
 
-/// Calls for the agent, and says hello to it.
+/// Asks for the agent's subsystem, and says hello to it.
 pub(super) async fn greet(
     connection: SshConnection,
     timeouts: &JobTimeouts,
@@ -93,14 +96,14 @@ async fn call(
     Ok(AgentProbeResult::Agent(Box::new(session)))
 }
 
-/// A server may allow one session at a time, so the refused one ends before the next begins. The
-/// library does not tell of the server's own close, but an answer to a later question comes after it.
-/// Without one the connection itself has ended: `false`.
+/// Ends the refused session, because a server may allow only one at a time. The library does not
+/// tell when the server has closed it, but an answer to a later question comes after that. Returns
+/// `false` if no answer comes, because then the connection itself has ended.
 async fn leave(connection: &SshConnection, channel: &Channel<Msg>) -> bool {
     channel.close().await.is_ok() && is_open(&connection.handle).await
 }
 
-/// True if the connection still brings an answer.
+/// Whether the connection still brings an answer.
 async fn is_open(handle: &Handle<HostKeyVerifier>) -> bool {
     handle.send_ping().await.is_ok() && !handle.is_closed()
 }
@@ -147,13 +150,13 @@ async fn hello(
     }
 }
 
-/// SSH, but nobody behind it that says hello.
+/// The error for an SSH server behind which nobody says hello.
 pub(super) fn not_an_agent() -> LoginError {
     LoginError::NotOurAgent { what: "an SSH server answers, but not fargate-agent".to_owned() }
 }
 
 impl AgentSession {
-    /// Whether it lets a script be attached to again after a cut; older agents do not.
+    /// Whether the agent lets us attach to a script again after a cut. Older agents do not.
     #[must_use]
     pub fn resumes(&self) -> bool {
         self.agent.has(RESUME)
@@ -163,32 +166,32 @@ impl AgentSession {
     ///
     /// # Errors
     ///
-    /// [`LoginError::Broken`].
+    /// Returns [`LoginError::Broken`] if the connection breaks.
     pub async fn lease(&self, lease: fargate_protocol::TaskLease) -> Result<(), LoginError> {
         send(&self.write, &ClientMessage::Lease(lease))
             .await
             .map_err(|error| broken("lease", &error))
     }
 
-    /// The agent's next message; `None` when it ended the conversation.
+    /// The agent's next message. `None` if it ended the conversation.
     async fn next(&mut self) -> Result<Option<AgentMessage>, FrameError> {
         next(&mut self.read, &mut self.decoder).await
     }
 
-    /// Ends the conversation in good order, within a second.
+    /// Ends the conversation properly, within a second.
     pub async fn close(self) {
         let Self { handle, read, write, .. } = self;
         part(handle, read, write).await;
     }
 }
 
-/// Ends a connection in good order, within a second.
+/// Ends a connection properly, within a second.
 pub(super) async fn part(
     handle: Handle<HostKeyVerifier>,
     read: ChannelReadHalf,
     write: ChannelWriteHalf<Msg>,
 ) {
-    // Nobody reads any more; a library that waits for that could not take the farewell.
+    // Nobody reads any more, and a library that waits for a reader could not take the goodbye.
     drop(read);
     let _ = timeout(FAREWELL, async {
         let _ = write.eof().await;
@@ -216,12 +219,12 @@ pub(super) async fn next(
     }
 }
 
-/// Sends what has a peer that takes it. Each piece has `stall`; how long all of it takes is a matter
-/// of the line.
+/// Sends data to a peer that accepts it. Each piece may take `stall`. The time for all of it
+/// depends on the network, and has no limit.
 ///
 /// # Errors
 ///
-/// In words, for a connection that is lost or as good as lost.
+/// Returns words for a connection that is lost, or accepts nothing.
 pub(super) async fn send_within(
     stall: Duration,
     write: &ChannelWriteHalf<Msg>,
@@ -230,7 +233,7 @@ pub(super) async fn send_within(
     taken_within(stall, send(write, message)).await
 }
 
-/// The end of `sending`, or the words for a peer that took nothing for `stall`.
+/// Waits for `sending`. Returns words for a peer that accepted nothing for `stall`.
 pub(super) async fn taken_within(
     stall: Duration,
     sending: impl Future<Output = Result<(), russh::Error>>,

@@ -1,7 +1,7 @@
-//! Which algorithms are offered to whom.
+//! Which SSH algorithms are offered to which server.
 //!
-//! Our own agent is offered what it is built with and nothing else. A stock server may be of any
-//! age: what is fast and sound comes first, SHA-1 last, nothing that is broken at all.
+//! Our own agent is offered only what it is built with. A stock server may be old: fast and secure
+//! algorithms come first, SHA-1 comes last, and broken ones are not offered.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use russh::keys::ssh_key::EcdsaCurve;
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 use russh::{Names, Preferred, cipher, kex, mac};
 
-/// The agent's.
+/// The algorithms for the agent.
 pub(super) const AGENT: Preferred = Preferred {
     kex: Cow::Borrowed(&[
         kex::MLKEM768X25519_SHA256,
@@ -23,7 +23,7 @@ pub(super) const AGENT: Preferred = Preferred {
     ..Preferred::DEFAULT
 };
 
-/// A stock server's: OpenSSH since 5.9, dropbear since 2013.56.
+/// The algorithms for a stock server: OpenSSH since 5.9, dropbear since 2013.56.
 pub(super) const STOCK: Preferred = Preferred {
     kex: Cow::Borrowed(&[
         kex::CURVE25519,
@@ -65,8 +65,8 @@ pub(super) const STOCK: Preferred = Preferred {
     ..Preferred::DEFAULT
 };
 
-/// `offer`, with host keys of the pinned key's kind alone: a server that has several must show the
-/// one that is known.
+/// `offer`, but with host keys only of the pinned key's kind. So a server that has several must
+/// show the known one.
 pub(super) fn pinned(offer: &Preferred, key: &PublicKey) -> Preferred {
     let is_same_kind = |algorithm: &&Algorithm| match (algorithm, key.algorithm()) {
         (Algorithm::Rsa { .. }, Algorithm::Rsa { .. }) => true,
@@ -76,15 +76,15 @@ pub(super) fn pinned(offer: &Preferred, key: &PublicKey) -> Preferred {
     Preferred { key: Cow::Owned(kinds), ..offer.clone() }
 }
 
-/// True if a server that was offered [`STOCK`] chose a key exchange or a host key of curve 25519. One in
-/// FIPS mode has neither, and takes no such client key.
+/// Whether a server that was offered [`STOCK`] chose a key exchange or a host key of curve 25519. A
+/// server in FIPS mode has neither, and does not accept a client key of that kind.
 pub(super) fn is_of_curve25519(names: &Names) -> bool {
     let kex = [kex::MLKEM768X25519_SHA256, kex::CURVE25519, kex::CURVE25519_PRE_RFC_8731];
     kex.contains(&names.kex) || names.key == Algorithm::Ed25519
 }
 
-/// Without strict key exchange, someone on the way can drop the first packets of a connection that
-/// uses this cipher, and nobody notices (CVE-2023-48795).
+/// Whether the connection is open to a prefix attack. Without strict key exchange, somebody in
+/// between can drop its first packets with this cipher, and nobody notices (CVE-2023-48795).
 pub(super) fn is_open_to_cut_off(names: &Names) -> bool {
     !names.strict_kex() && names.cipher == cipher::CHACHA20_POLY1305
 }

@@ -1,21 +1,23 @@
-//! SIGTERM and SIGINT of this process, as wishes to end what runs in the task.
+//! Turns SIGTERM and SIGINT of this process into requests to cancel what runs in the task.
+//!
+//! It only reports them. What follows is decided by whoever waits.
 
 use std::time::Duration;
 
 use tokio::signal::unix::{self, SignalKind, signal};
 
-/// A wish to end what runs.
+/// A request to cancel what runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CancelRequest {
-    /// What is sent at once.
+    /// The signal that is sent at once.
     pub signal: fargate_protocol::ScriptSignal,
-    /// Until KILL, by the agent.
+    /// Time until the agent sends KILL.
     pub grace: Duration,
-    /// After this long nobody here waits any more for the script's end.
+    /// After this time, nobody here waits for the script's end.
     pub leave_after: Duration,
 }
 
-/// See the module. From its making on, neither signal ends this process by itself.
+/// Watches for the two signals. From now on, neither of them ends this process by itself.
 #[derive(Debug)]
 pub struct CancelSignals {
     terminate: unix::Signal,
@@ -24,11 +26,11 @@ pub struct CancelSignals {
 }
 
 impl CancelSignals {
-    /// Each signal asks for `stop`.
+    /// Makes one. Each signal gives the request `stop`.
     ///
     /// # Errors
     ///
-    /// The operating system's.
+    /// Returns the operating system's error if a handler cannot be set.
     pub fn new(stop: CancelRequest) -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -37,7 +39,7 @@ impl CancelSignals {
         })
     }
 
-    /// The next wish. Nothing is lost if the future is dropped.
+    /// The next request. No request is lost if the future is dropped.
     pub async fn next(&mut self) -> CancelRequest {
         tokio::select! {
             _ = self.terminate.recv() => {}

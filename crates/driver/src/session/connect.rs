@@ -1,8 +1,8 @@
-//! From the address of a task that has answered before to an open session with it, through a
-//! network that may be away for a while.
+//! Opens a session with a task that has answered before, through a network that may be gone for a
+//! while.
 //!
-//! It dials anew whatever stalls or breaks. A proven refusal is final, and so is another host key:
-//! that is never tried again.
+//! It dials again after anything that stalls or breaks. A proven refusal is final, and so is
+//! another host key: it is never tried again. How long it tries is the caller's decision.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,47 +17,47 @@ use super::dial::{DialError, dial, once};
 use super::login::{LoginError, TaskLogin};
 use super::peer::TaskSession;
 
-/// Logins that may be under way at once: one that fell silent must not hold up the next.
+/// Most logins at a time. A login that hangs must not delay the next one.
 const LOGINS: usize = 3;
-/// How long a login has for itself before another one is tried beside it.
+/// How long one login runs alone, before another one is tried beside it.
 const ALONE: Duration = Duration::from_secs(4);
-/// Before a login that broke off is tried again.
+/// How long to wait before a login that broke off is tried again.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// Where a task answers, and who it must be.
+/// The address of a task, and who it must be.
 #[derive(Clone)]
 pub struct TaskConnector {
-    /// Where it answers.
+    /// The address.
     pub address: SocketAddr,
-    /// Who logs in, and whom it expects.
+    /// Who logs in, and which host is expected.
     pub login: TaskLogin,
-    /// Deadlines of each step.
+    /// The deadlines of each step.
     pub timeouts: JobTimeouts,
 }
 
-/// Why the last try came to nothing.
+/// Why the last try failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskConnectError {
-    /// No connection.
+    /// There was no connection.
     #[error("{}", match .0 {
         DialError::Refused => "the connection was refused".to_owned(),
         DialError::Silent => "nobody answered".to_owned(),
         DialError::Unreachable(kind) => kind.to_string(),
     })]
     Dial(DialError),
-    /// A connection, but no session.
+    /// There was a connection, but no session.
     #[error(transparent)]
     Login(LoginError),
 }
 
 impl TaskConnector {
-    /// Tries until a session is open; the caller gives the deadline by dropping the future. `missed`
-    /// tells how the last try failed.
+    /// Tries until a session is open. The caller ends it by dropping the future. `missed` gets the
+    /// error of each failed try.
     ///
     /// # Errors
     ///
-    /// [`LoginError`], if another try would not change it: another host key, our key refused, no
-    /// agent of ours.
+    /// Returns [`LoginError`] if another try would end in the same way: another host key, our key
+    /// refused, or no agent of ours.
     pub async fn open(
         &self,
         mut missed: impl FnMut(TaskConnectError),
@@ -71,7 +71,7 @@ impl TaskConnector {
             }
             missed(why);
         };
-        // Dropped with this future, and every login in it.
+        // Dropping this future drops this set, and all logins in it.
         let mut logins = JoinSet::new();
         let mut dial_at = Instant::now();
         loop {
@@ -103,13 +103,13 @@ impl TaskConnector {
         }
     }
 
-    /// True if somebody takes a connection there, within the time for one dial.
+    /// Whether somebody accepts a connection there, within the time for one dial.
     pub(super) async fn is_answered(&self) -> bool {
         once(self.address, &self.timeouts).await.is_ok()
     }
 
-    /// The same for a connection that was lost a moment ago: a dial without an answer is given up
-    /// twice as soon, because the network may come back at any time.
+    /// The same for a connection that was lost a moment ago. A dial without an answer is given up
+    /// in half the time, because the network may be back at any moment.
     #[must_use]
     pub fn again(&self) -> Self {
         let mut again = self.clone();

@@ -1,7 +1,8 @@
-//! Where a script's output goes: this process's own stdout and stderr, byte for byte, in order.
+//! Writes a script's output to this process's own stdout and stderr, unchanged and in order.
 //!
-//! A thread of its own writes, so that a reader who stops reading never stops keepalives or
-//! signals. What waits for it is bounded by the window of unacknowledged output.
+//! It writes in a thread of its own, so a reader that stops reading never stops keepalives or
+//! signals. The window of unacknowledged output limits what may wait. It never masks a script's
+//! output; gitlab-runner does.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -29,12 +30,13 @@ struct ConsoleBuffer {
     over: bool,
 }
 
-/// Pieces that may wait. The agent holds no more of them, see its output window; only one that
+/// Most pieces that may wait. The agent holds no more, see its output window. Only an agent that
 /// breaks the protocol sends more.
 const MAX_PIECES: usize = 32 * 1024;
 
-/// Between the session and the writer. Its bytes are bounded by [`ConsoleWriter::put`], small pieces of one
-/// stream are joined, and their number is bounded where streams alternate.
+/// The queue between session and writer. [`ConsoleWriter::put`] limits its bytes. Small pieces of
+/// one stream are joined, and the number of pieces is limited for output that switches between its
+/// streams.
 #[derive(Default)]
 struct ConsoleQueue {
     pieces: Mutex<ConsoleBuffer>,
@@ -46,7 +48,7 @@ impl ConsoleQueue {
         self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// False if too many pieces wait.
+    /// Adds a piece. Returns `false` if too many wait.
     fn push(&self, stream: ScriptStream, bytes: Vec<u8>) -> bool {
         let mut pieces = self.lock();
         let full = pieces.waiting.len() >= MAX_PIECES;
@@ -66,7 +68,7 @@ impl ConsoleQueue {
         self.filled.notify_one();
     }
 
-    /// The next piece; `None` once the queue is closed and empty.
+    /// The next piece. `None` when the queue is closed and empty.
     fn pop(&self) -> Option<ConsoleChunk> {
         let mut pieces = self.lock();
         loop {
@@ -84,7 +86,7 @@ impl ConsoleQueue {
 /// How far writing has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConsoleProgress {
-    /// Bytes that the reader of our streams has taken.
+    /// How many bytes were written.
     pub written: u64,
     /// Why nothing more can be written, if that is so.
     pub closed: Option<OutputFailure>,
@@ -111,7 +113,7 @@ impl fmt::Display for OutputFailure {
     }
 }
 
-/// See the module.
+/// Writes a script's output.
 pub struct ConsoleWriter {
     queue: Arc<ConsoleQueue>,
     accepted: u64,
@@ -121,10 +123,10 @@ pub struct ConsoleWriter {
     writer: Option<JoinHandle<()>>,
 }
 
-/// Why output is not taken.
+/// Why output is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConsoleError {
-    /// More than the window without an acknowledgement: the peer broke the protocol.
+    /// The peer sent more than the window without an acknowledgement, which breaks the protocol.
     #[error("the task sent more than {WINDOW} bytes that were not acknowledged")]
     Overrun,
     /// The writer ended, because a stream of ours cannot be written any more.
@@ -133,11 +135,11 @@ pub enum ConsoleError {
 }
 
 impl ConsoleWriter {
-    /// Writes to this process's stdout and stderr, past the standard library's buffers.
+    /// Writes to stdout and stderr of this process, without the buffers of the standard library.
     ///
     /// # Errors
     ///
-    /// The operating system's, if a stream is closed or it gives no thread.
+    /// Returns the operating system's error if a stream is closed or no thread can be started.
     pub fn of_this_process() -> io::Result<Self> {
         let own =
             |stream: io::Result<std::os::fd::OwnedFd>| Ok::<_, io::Error>(File::from(stream?));
@@ -172,11 +174,11 @@ impl ConsoleWriter {
         })
     }
 
-    /// Takes bytes; never blocks.
+    /// Accepts bytes. It never blocks.
     ///
     /// # Errors
     ///
-    /// [`ConsoleError`].
+    /// Returns [`ConsoleError`] if the peer sent too much or the reader is gone.
     pub fn put(&mut self, stream: ScriptStream, bytes: Vec<u8>) -> Result<(), ConsoleError> {
         let length = bytes.len() as u64;
         let progress = *self.progress.borrow();
@@ -195,7 +197,7 @@ impl ConsoleWriter {
         Ok(())
     }
 
-    /// True if a piece of `length` bytes would be taken, whatever its stream.
+    /// Whether a piece of `length` bytes would be accepted, in either stream.
     #[must_use]
     pub fn has_room(&self, length: usize) -> bool {
         let waiting = self.accepted.saturating_sub(self.progress.borrow().written);
@@ -203,36 +205,37 @@ impl ConsoleWriter {
         fits && self.queue.lock().waiting.len() < MAX_PIECES
     }
 
-    /// A line of our own on stderr, after all that was taken, on a fresh line.
+    /// Writes a line of our own to stderr, behind all accepted output. If the output did not end a
+    /// line, this begins a new one.
     pub fn say(&mut self, line: &str) {
         let fresh = if self.mid_line { "\n" } else { "" };
-        // Masked first: what is cut may be the middle of a secret.
+        // Mask before cutting: a cut could split a secret.
         let line = CleanLines::line(&mask::text(line.trim_end_matches('\n')));
         let line = format!("{fresh}{}", line.as_str());
-        // A reader that is gone, or far behind, misses it.
+        // A reader that is gone, or too slow, misses it.
         let _ = self.put(ScriptStream::Stderr, line.into_bytes());
     }
 
-    /// True if both streams go into one file: then a script needs one stream as well, or the order of
-    /// what it writes is lost on the way here.
+    /// Whether both streams go into one file. Then the script needs one stream as well, or the
+    /// order of its output would be lost on the way.
     #[must_use]
     pub fn joins_streams(&self) -> bool {
         self.joins_streams
     }
 
-    /// True if the last byte taken did not end a line: a line of our own then needs a fresh one.
+    /// Whether the last byte did not end a line. Then a line of ours must begin a new one.
     #[must_use]
     pub fn is_mid_line(&self) -> bool {
         self.mid_line
     }
 
-    /// Sees how far the writer comes.
+    /// Watches how far the writer comes.
     #[must_use]
     pub fn progress(&self) -> watch::Receiver<ConsoleProgress> {
         self.progress.clone()
     }
 
-    /// Returns once everything that was taken is written, or cannot be any more.
+    /// Returns when everything that was accepted is written, or cannot be written any more.
     pub async fn drained(&mut self) -> ConsoleProgress {
         let accepted = self.accepted;
         let done =
@@ -248,14 +251,14 @@ impl Drop for ConsoleWriter {
     fn drop(&mut self) {
         self.queue.close();
         let all_written = self.progress.borrow().written >= self.accepted;
-        // A writer that is stuck in a full pipe ends with the process.
+        // A writer that hangs in a full pipe ends with the process.
         if let Some(writer) = self.writer.take().filter(|_| all_written) {
             let _ = writer.join();
         }
     }
 }
 
-/// True for two descriptors of one file, pipe or terminal, however each of them was opened.
+/// Whether two descriptors lead to the same file, pipe or terminal, however they were opened.
 fn is_one_file(one: &File, other: &File) -> bool {
     match (one.metadata(), other.metadata()) {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
@@ -340,7 +343,7 @@ mod tests {
         while console.put(ScriptStream::Stdout, piece.clone()).is_ok() {
             taken += piece.len();
         }
-        // What the pipe itself holds comes on top.
+        // The pipe itself holds some more.
         assert!(taken <= WINDOW + 128 * 1024, "{taken}");
         let refused = console.put(ScriptStream::Stdout, piece);
         assert_eq!(refused, Err(ConsoleError::Overrun));
@@ -362,7 +365,7 @@ mod tests {
     #[tokio::test]
     async fn small_pieces_of_alternating_streams_run_out_of_room_before_they_are_refused() {
         let (mut console, _out, _err) = console();
-        // What the pipes themselves hold is written at once.
+        // What the pipes themselves can hold is written at once.
         console.put(ScriptStream::Stdout, vec![b'x'; 128 * 1024]).unwrap();
         console.put(ScriptStream::Stderr, vec![b'x'; 128 * 1024]).unwrap();
         let mut streams = [ScriptStream::Stdout, ScriptStream::Stderr].into_iter().cycle();

@@ -1,7 +1,8 @@
-//! The TCP connection to a task that may not listen yet.
+//! Opens the TCP connection to a task that may not listen yet.
 //!
-//! Refused: again after a moment. Silent: given up soon, because a fresh SYN is answered faster
-//! than the kernel repeats a lost one.
+//! If it is refused, it dials again after a moment. If nothing answers, it soon gives up and dials
+//! again, because a new SYN is answered sooner than the kernel repeats a lost one. It never gives
+//! up for good; the caller does.
 
 use std::net::SocketAddr;
 
@@ -9,18 +10,20 @@ use fargate_config::JobTimeouts;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// Why no connection came about.
+/// Why there is no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DialError {
-    /// The host answers, but nothing listens.
+    /// The host answers, but nothing listens on the port.
     Refused,
-    /// No answer at all: a firewall, or no such host yet.
+    /// Nothing answers: a firewall drops the packets, or the host does not exist yet.
     Silent,
-    /// Something on this host or the way.
+    /// This host or the network reports an error.
     Unreachable(std::io::ErrorKind),
 }
 
 /// One attempt.
+/// Dials once. If data that is sent later is not acknowledged for as long as keepalives would take,
+/// the connection ends, even while the SSH library is busy sending.
 pub(super) async fn once(
     address: SocketAddr,
     timeouts: &JobTimeouts,
@@ -33,14 +36,15 @@ pub(super) async fn once(
         Ok(Err(error)) => return Err(DialError::Unreachable(error.kind())),
         Ok(Ok(stream)) => stream,
     };
-    // Matters of speed and patience; a kernel that refuses them still connects.
+    // These options only make it faster or more patient. A kernel that refuses them connects all
+    // the same.
     let _ = stream.set_nodelay(true);
     let _ = socket2::SockRef::from(&stream).set_tcp_quickack(true);
     Ok(stream)
 }
 
-/// Tries until a connection stands; the caller gives the deadline by dropping it. `seen` tells how
-/// the last attempt failed.
+/// Dials until there is a connection. The caller ends it by dropping the future. `seen` gets the
+/// error of each failed try.
 pub async fn dial(
     address: SocketAddr,
     timeouts: &JobTimeouts,

@@ -1,8 +1,9 @@
-//! The two keys of a task: the client's, which opens it, and the host's, which proves it.
+//! The two keys of a task: the client's key, which opens it, and the host's key, which proves it.
 //!
-//! `seed` mode: the driver draws 32 random bytes, the agent derives its ed25519 host key from them,
-//! so the public half is known before the first dial. It stops anyone on the network; it does not
-//! stop someone who may read DescribeTasks, where the seed stands among the overrides.
+//! In `seed` mode, the driver makes 32 random bytes, and the agent derives its ed25519 host key
+//! from them. So the public half is known before the first dial. This stops everybody on the
+//! network. It does not stop somebody who may call DescribeTasks, because the seed is among the
+//! overrides.
 
 use std::sync::Arc;
 
@@ -14,24 +15,24 @@ use russh::keys::ssh_key::private::{Ed25519Keypair, RsaKeypair};
 use russh::keys::{PrivateKey, PublicKey};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// Bits of an RSA client key. Source: NIST SP 800-57 part 1, for use until 2030 and after.
+/// Bits of an RSA client key. Source: NIST SP 800-57 part 1, for use until 2030 and later.
 const RSA_BITS: usize = 3072;
 
-/// What the host key is derived from.
+/// The bytes from which the host key is derived.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct HostKeySeed([u8; 32]);
 
 impl HostKeySeed {
-    /// Draws a new one.
+    /// Makes a new one.
     ///
     /// # Errors
     ///
-    /// [`StateError::Host`].
+    /// Returns [`StateError::Host`] if the host gives no random bytes.
     pub fn draw() -> Result<Self, StateError> {
         random::bytes().map(Self).map_err(StateError::host("drawing random bytes"))
     }
 
-    /// As the agent reads it: 64 hexadecimal digits.
+    /// The seed as the agent reads it: 64 hexadecimal digits.
     #[must_use]
     pub fn to_variable(&self) -> String {
         hex::encode(self.0)
@@ -41,7 +42,7 @@ impl HostKeySeed {
     ///
     /// # Errors
     ///
-    /// The key library's, for a key that it made itself.
+    /// Returns the key library's error, which it does not give for a key that it made itself.
     pub fn host_key(&self) -> Result<String, russh::keys::ssh_key::Error> {
         let key = PrivateKey::from(Ed25519Keypair::from_seed(&self.0));
         key.public_key().to_openssh()
@@ -52,7 +53,7 @@ impl HostKeySeed {
 ///
 /// # Errors
 ///
-/// The key library's.
+/// Returns the key library's error if the line is not a public key.
 pub fn parse_host_key(line: &str) -> Result<PublicKey, russh::keys::ssh_key::Error> {
     PublicKey::from_openssh(line)
 }
@@ -62,11 +63,11 @@ pub fn parse_host_key(line: &str) -> Result<PublicKey, russh::keys::ssh_key::Err
 pub struct ClientKey(Arc<PrivateKey>);
 
 impl ClientKey {
-    /// Draws a new one.
+    /// Makes a new one.
     ///
     /// # Errors
     ///
-    /// [`StateError::Host`].
+    /// Returns [`StateError::Host`] if the host gives no random bytes, or if no key can be made.
     pub fn draw(kind: ClientKeyKind) -> Result<Self, StateError> {
         match kind {
             ClientKeyKind::Ed25519 => Self::draw_ed25519(),
@@ -93,16 +94,16 @@ impl ClientKey {
     ///
     /// # Errors
     ///
-    /// The key library's.
+    /// Returns the key library's error if the text is not a private key.
     pub fn parse(text: &str) -> Result<Self, russh::keys::ssh_key::Error> {
         Ok(Self(Arc::new(PrivateKey::from_openssh(text)?)))
     }
 
-    /// For the state file.
+    /// The private key as text, for the state file.
     ///
     /// # Errors
     ///
-    /// The key library's, for a key that it made itself.
+    /// Returns the key library's error, which it does not give for a key that it made itself.
     pub fn to_secret_text(&self) -> Result<Zeroizing<String>, russh::keys::ssh_key::Error> {
         self.0.to_openssh(LineEnding::LF)
     }
@@ -111,7 +112,7 @@ impl ClientKey {
     ///
     /// # Errors
     ///
-    /// The key library's, for a key that it made itself.
+    /// Returns the key library's error, which it does not give for a key that it made itself.
     pub fn public_line(&self) -> Result<String, russh::keys::ssh_key::Error> {
         self.0.public_key().to_openssh()
     }

@@ -1,6 +1,7 @@
-//! From a TCP connection to a proven, open SSH connection: key exchange, host key, client key.
+//! From a TCP connection to an open SSH connection with a proven host: key exchange, host key,
+//! client key.
 //!
-//! Each step has its deadline. It does not know who answers behind the login.
+//! Each step has a deadline. Which program answers after the login is not known here.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,7 +22,7 @@ use super::quick_ack::QuickAckStream;
 /// Longest version of a server that is kept, in characters.
 const MAX_VERSION: usize = 80;
 
-/// Who logs in, and whom it expects.
+/// Who logs in, and which host is expected.
 #[derive(Clone)]
 pub struct TaskLogin {
     /// The user that the task serves.
@@ -39,12 +40,12 @@ pub struct TaskLogin {
 /// How the host is proven.
 #[derive(Clone)]
 pub enum HostKeyPolicy {
-    /// Our agent with this key, nobody less: the key is derived from the seed, or was pinned when
+    /// By this key, and it must be our agent. The key is derived from the seed, or was pinned when
     /// the agent showed it.
     Agent(PublicKey),
-    /// A stock server with this key, which was pinned at first use.
+    /// By this key, which a stock server showed at first use.
     Pinned(PublicKey),
-    /// Whoever answers, with whatever key; the caller pins it.
+    /// Not at all: whoever answers is accepted, and the caller pins the key.
     FirstUse,
 }
 
@@ -68,26 +69,26 @@ impl HostKeyPolicy {
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// The peer closed or reset the connection, or broke off; it may just be starting.
+    /// The peer closed or reset the connection, or stopped. It may still be starting.
     #[error("the task broke the connection off during {step}: {error}")]
     Broken {
-        /// What was going on.
+        /// The step.
         step: &'static str,
-        /// The SSH library's words.
+        /// The SSH library's error.
         error: String,
     },
     /// A step did not end in time.
     #[error("{step} did not end within {}", fargate_model::text::duration(*within))]
     Stalled {
-        /// Which step.
+        /// The step.
         step: &'static str,
         /// Its deadline.
         within: Duration,
     },
-    /// Another host key than the expected one.
+    /// The host showed another key than the expected one.
     #[error("another host key, {fingerprint}")]
     WrongHost {
-        /// SHA-256 of what was shown.
+        /// SHA-256 of the key that it showed.
         fingerprint: String,
     },
     /// The agent does not accept our key.
@@ -96,13 +97,13 @@ pub enum LoginError {
         /// The user.
         user: String,
     },
-    /// A stock server does not accept our key; it does not say why.
+    /// A stock server does not accept our key. It does not say why.
     #[error("user {user} was refused")]
     KeyRefused {
         /// The user.
         user: String,
     },
-    /// A stock server does not accept our ed25519 key, and has agreed on nothing of that kind.
+    /// A stock server does not accept our ed25519 key, and has agreed on no algorithm of that kind.
     #[error(
         "user {user} was refused, and the server has neither an ed25519 host key nor curve25519, as in FIPS mode"
     )]
@@ -110,7 +111,7 @@ pub enum LoginError {
         /// The user.
         user: String,
     },
-    /// It is SSH, but no agent that we can talk to.
+    /// It is an SSH server, but not an agent with which we can talk.
     #[error("{what}")]
     NotOurAgent {
         /// What is missing.
@@ -121,10 +122,10 @@ pub enum LoginError {
     NoShell {
         /// The user.
         user: String,
-        /// What was seen instead.
+        /// What came instead.
         how: String,
     },
-    /// A stock server, but the task has no such shell.
+    /// A stock server let us in, but the task has no such shell.
     #[error("there is no {shell} in the task")]
     NoSuchShell {
         /// The configured shell.
@@ -135,11 +136,11 @@ pub enum LoginError {
 /// An open connection to a proven host.
 pub struct SshConnection {
     pub(super) handle: Handle<HostKeyVerifier>,
-    /// The user that we are there.
+    /// The user name of the login.
     pub user: String,
     /// The host key that was shown.
     pub host_key: PublicKey,
-    /// How the server calls itself, such as `SSH-2.0-OpenSSH_9.2p1`.
+    /// The server's name for itself, for example `SSH-2.0-OpenSSH_9.2p1`.
     pub server: String,
 }
 
@@ -147,12 +148,12 @@ pub struct SshConnection {
 struct HandshakeFacts {
     key: Option<PublicKey>,
     server: String,
-    /// The server agreed on something that is made of curve 25519, which we prefer.
+    /// Whether the server agreed on an algorithm of curve 25519, which we prefer.
     knows_curve25519: bool,
     refusal: Option<LoginError>,
 }
 
-/// Checks the host key, and remembers what it saw.
+/// Checks the host key, and notes what happens in the handshake.
 pub struct HostKeyVerifier {
     host: HostKeyPolicy,
     shown: Arc<Mutex<HandshakeFacts>>,
@@ -223,8 +224,8 @@ impl client::Handler for HostKeyVerifier {
         Err(russh::Error::KexInit)
     }
 
-    // A task opens no channel to this host. The library says yes to all of them by itself, and no
-    // where the answer is dropped.
+    // A task may open no channel to this host. The library would accept all of them; if the answer
+    // is dropped, it refuses.
 
     async fn server_channel_open_session(
         &mut self,
@@ -302,13 +303,13 @@ impl client::Handler for HostKeyVerifier {
     }
 }
 
-/// The end of a channel that the peer wanted to open.
+/// Refuses a channel that the peer wants to open.
 fn turned_away(kind: &str) -> Result<(), russh::Error> {
     emit(JobEvent::SessionChannelRefused { kind: kind.to_owned() });
     Ok(())
 }
 
-/// When keys are exchanged anew: after so much in either direction, or an hour.
+/// When keys are exchanged again: after this much data in one direction, or after an hour.
 ///
 /// Source of the hour, and of 1 GiB as the most: RFC 4253, section 9.
 fn limits(rekey_after_mib: u32) -> Limits {
@@ -333,7 +334,8 @@ impl SshConnection {
     ///
     /// # Errors
     ///
-    /// [`LoginError`].
+    /// Returns [`LoginError`] if a step fails or takes too long, if the host key is another one, or
+    /// if our key is refused.
     pub async fn open(
         stream: TcpStream,
         login: &TaskLogin,
@@ -372,10 +374,10 @@ impl SshConnection {
     }
 }
 
-/// Why our key was refused, as far as the handshake lets know.
+/// Why our key was refused, as far as the handshake tells.
 ///
-/// The list of key types that a server sends (RFC 8308) is no help: OpenSSH 9.2 names all that it was
-/// built with there, whatever it is configured to take.
+/// The list of key types that a server sends (RFC 8308) does not help: OpenSSH 9.2 lists everything
+/// that it was built with, and not what it is configured to accept.
 fn refused(login: &TaskLogin, shown: &HandshakeFacts) -> LoginError {
     let user = login.user.clone();
     let is_ed25519 = login.key.private().algorithm() == Algorithm::Ed25519;

@@ -1,4 +1,4 @@
-//! What a server that was let in cannot do to this host.
+//! What a server after the login cannot do to this host.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::keys::ClientKey;
 use super::login::{HostKeyPolicy, SshConnection, TaskLogin};
 
-/// A server that lets everyone in.
+/// A server that accepts every login.
 struct OpenServer;
 
 impl server::Handler for OpenServer {
@@ -26,7 +26,7 @@ impl server::Handler for OpenServer {
     }
 }
 
-/// A client that is logged in, and the server's side of its connection.
+/// A logged-in client, and the server's side of its connection.
 async fn logged_in() -> (SshConnection, Handle) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -66,6 +66,6 @@ async fn a_server_opens_no_channel_of_any_kind_to_this_host() {
     for (kind, opened) in opened {
         assert!(matches!(opened, Err(russh::Error::ChannelOpenFailure(_))), "{kind}: {opened:?}");
     }
-    // The connection itself is well.
+    // The connection itself still works.
     assert!(connection.handle.send_ping().await.is_ok() && !connection.handle.is_closed());
 }

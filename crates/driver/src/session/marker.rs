@@ -1,21 +1,23 @@
-//! Where a script's output begins: what a login shell writes before our program's first word is not
-//! the job's.
+//! Finds where a script's output begins. What a login shell writes before our program's first word
+//! does not belong to the job.
+//!
+//! It does not interpret what follows.
 
-/// Most that a login shell may write before our program begins, in bytes.
+/// Most bytes that a login shell may write before our program begins.
 const MAX_BEFORE: usize = 64 * 1024;
 
-/// What is left of a piece of output.
+/// What remains of a piece of output.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FilteredOutput {
-    /// Nothing; the beginning is still to come.
+    /// Nothing. The script's output has not begun yet.
     Nothing,
-    /// The script's.
+    /// Bytes of the script.
     Bytes(Vec<u8>),
-    /// More than a login shell says.
+    /// More bytes than a login shell writes.
     TooMuch,
 }
 
-/// One stream's beginning.
+/// The beginning of one stream.
 #[derive(Debug)]
 pub(super) struct StartMarker {
     word: Vec<u8>,
@@ -29,7 +31,7 @@ impl StartMarker {
         Self { word, before: Vec::new(), met: false }
     }
 
-    /// True once the beginning was seen.
+    /// Whether the beginning was found.
     pub(super) fn is_met(&self) -> bool {
         self.met
     }
@@ -39,7 +41,7 @@ impl StartMarker {
         &self.before
     }
 
-    /// What of `bytes`, the next piece of the stream, is the script's.
+    /// Takes the next piece of the stream, and returns the script's part of it.
     pub(super) fn pass(&mut self, bytes: Vec<u8>) -> FilteredOutput {
         if self.met {
             return FilteredOutput::Bytes(bytes);

@@ -1,7 +1,8 @@
-//! One conversation with a task, its agent or a stock SSH server: dialled, the host proven, one
-//! script run.
+//! One conversation with a task's server, our agent or a stock SSH server: it dials, proves the
+//! host, and runs one script.
 //!
-//! It knows SSH and the protocol's frames. It knows no forge, no ECS and no exit codes.
+//! It knows SSH and the frames of the protocol. It knows no forge, no ECS and no exit codes of
+//! stages.
 
 mod agent;
 mod algorithms;

@@ -1,4 +1,6 @@
-//! Who answers in the task: our agent, or a stock SSH server with less.
+//! Who answers in the task: our agent, or a stock SSH server, which can do less.
+//!
+//! It only finds out; the two kinds of session are in `agent` and `stock`.
 
 use fargate_config::JobTimeouts;
 use fargate_fail_point::FailPoint;
@@ -18,11 +20,12 @@ pub enum TaskSession {
 }
 
 impl TaskSession {
-    /// Proves the host, logs in and finds out who answers; also the host key that was shown.
+    /// Proves the host, logs in, and finds out who answers. Also returns the host key that was
+    /// shown.
     ///
     /// # Errors
     ///
-    /// [`LoginError`].
+    /// Returns [`LoginError`] if the login fails, or if the server cannot run scripts for us.
     pub async fn open(
         stream: TcpStream,
         login: &TaskLogin,
@@ -39,7 +42,7 @@ impl TaskSession {
                     (AgentProbeResult::Other(connection), HostKeyPolicy::FirstUse) => {
                         stock(*connection)
                     }
-                    // A peer that was an agent never falls back.
+                    // If it was an agent before, a stock server is not accepted.
                     (AgentProbeResult::Other(_), _) => return Err(not_an_agent()),
                 }
             }
@@ -48,7 +51,7 @@ impl TaskSession {
         Ok((session, host_key))
     }
 
-    /// Who answers, for logs: name and version.
+    /// The name and version of who answers, for logs.
     #[must_use]
     pub fn peer(&self) -> &str {
         match self {
@@ -57,7 +60,7 @@ impl TaskSession {
         }
     }
 
-    /// Ends the conversation in good order, within a second.
+    /// Ends the conversation properly, within a second.
     pub async fn close(self) {
         match self {
             Self::Agent(agent) => agent.close().await,

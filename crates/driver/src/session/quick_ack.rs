@@ -1,9 +1,9 @@
-//! A connection whose every piece is acknowledged at once.
+//! A connection on which each piece is acknowledged at once.
 //!
-//! A stock server writes small packets and waits for their acknowledgement before the next one goes
-//! out (RFC 896), and this side's kernel holds acknowledgements back for 40 ms (RFC 1122, 4.2.3.2):
-//! together they cost a login 80 ms, seen with OpenSSH 9.2. The kernel forgets the wish after a
-//! while, so it is told again with each piece.
+//! A stock server sends small packets, and waits for the acknowledgement before it sends the next
+//! one (RFC 896). This side's kernel delays acknowledgements for 40 ms (RFC 1122, 4.2.3.2).
+//! Together they cost a login 80 ms, seen with OpenSSH 9.2. The kernel forgets the option after a
+//! while, so it is set again with each piece.
 
 use std::io;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// See the module.
+/// A TCP stream with immediate acknowledgements.
 pub(super) struct QuickAckStream(pub(super) TcpStream);
 
 impl AsyncRead for QuickAckStream {
@@ -23,7 +23,7 @@ impl AsyncRead for QuickAckStream {
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.0).poll_read(context, buffer);
         if read.is_ready() {
-            // A matter of speed; a kernel that refuses still connects.
+            // It only makes the login faster. A kernel that refuses it connects all the same.
             let _ = socket2::SockRef::from(&self.0).set_tcp_quickack(true);
         }
         read

@@ -1,8 +1,8 @@
-//! One script over as many connections as it takes: after a cut the task is dialled again, proven
-//! again with the pinned key, and its output goes on at the byte where it was.
+//! Runs one script over as many connections as needed. After a cut, it dials the task again, proves
+//! it with the pinned key, and goes on at the byte where the output stopped.
 //!
-//! A script is never started twice: after a cut it is attached to by its run id, and is sent again
-//! only where the agent says that it knows nothing of it.
+//! A script never starts twice. After a cut, it is attached to by its run id. It is sent again only
+//! if the agent says that it does not know the run.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -21,22 +21,23 @@ use super::peer::TaskSession;
 use super::run_script::{ScriptOutcome, TaskCommand, TaskCondition};
 use super::script_progress::{ConnectionOutcome, ScriptProgress, ScriptStartMode};
 
-/// A connection that brought nothing and ended sooner is part of the same trouble, so that a peer
-/// that lets us in and drops us is not asked for ever.
+/// A connection that brought nothing and ended before this time belongs to the same outage. So a
+/// peer that lets us in and drops us is not asked for ever.
 const HELD: Duration = Duration::from_secs(10);
 /// Why a cut is final.
 const OLDER: &str = "this agent is from before resuming";
 /// Why no more output comes.
 const SUPERSEDED: &str = "another `run` of this job took its place";
-/// Pause before such a peer is asked again: the first, doubled each time, and the longest.
+/// Pause before such a peer is asked again. It begins with the first value and doubles up to the
+/// second.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Runs `job` through `session`, and after a cut through new ones that `reach` opens. `over` returns
-/// with the reason once nobody can come back, because the task has ended; it is asked anew at each
-/// cut. `stops` brings wishes to end the job.
+/// Runs `job` through `session`, and after a cut through new sessions that `reach` opens.
 ///
-/// Where bytes of the output may be missing, one line of ours says so behind it.
+/// `over` returns the reason once nobody can connect again, because the task has ended. It is
+/// called again at each cut. `stops` brings requests to cancel the job. If bytes of the output may
+/// be missing, a line of ours behind it says so.
 pub async fn run(
     session: TaskSession,
     reach: &TaskConnector,
@@ -69,7 +70,7 @@ pub async fn run(
                     emit(JobEvent::SessionLost { offset: received, message: how.clone() });
                     ScriptOutcome::Lost { how, received, started, warned }
                 }
-                // A server may close the connection of its own accord, and let in the next one.
+                // A server may close the connection by itself, and still accept the next one.
                 ScriptOutcome::Ended {
                     ending,
                     sign: TaskCondition::Gone,
@@ -103,19 +104,19 @@ pub async fn run(
     outcome
 }
 
-/// Behind all output that came, however slowly it is read.
+/// Writes a line behind all output that came, however slowly it is read.
 async fn say_last(console: &mut ConsoleWriter, line: &str) {
     console.drained().await;
     console.say(line);
     console.drained().await;
 }
 
-/// Marks the place in the job's log behind which bytes are missing.
+/// The line that marks where bytes are missing in the job's log.
 fn missing(received: u64, how: &str) -> String {
     format!("fargate-runner: output may be missing here, after {received} bytes: {how}\n")
 }
 
-/// A script and the way to it.
+/// A script, and how to reach it.
 struct ResumableRun<'a, O> {
     reach: &'a TaskConnector,
     run_id: RandomToken,
@@ -125,7 +126,7 @@ struct ResumableRun<'a, O> {
     over: O,
 }
 
-/// A time in which no connection has held.
+/// A time in which no connection has lasted.
 #[derive(Clone, Copy)]
 struct ConnectionOutage {
     since: Instant,
@@ -133,7 +134,7 @@ struct ConnectionOutage {
 }
 
 impl ConnectionOutage {
-    /// After another connection was cut, which `held` or did not.
+    /// The outage after another connection was cut. `held` says whether that connection had lasted.
     fn after(former: Option<Self>, held: bool) -> Self {
         match former {
             Some(former) if !held => {
@@ -176,10 +177,12 @@ impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
                 return self.course.lost(how);
             }
             emit(JobEvent::SessionCut { offset, message: how.clone() });
-            // A peer that lets us in and then says nothing holds no connection.
+            // A peer that lets us in and then says nothing does not end an outage.
             let attached_at = self.course.attached_at.get();
             let held = offset > before || attached_at.is_some_and(|at| at.elapsed() > HELD);
             let now = ConnectionOutage::after(trouble, held);
+            // The outage goes on until a connection lasts, so its pause grows and its window runs out
+            // even if the peer accepts each new connection.
             trouble = Some(now);
             agent = match self.reconnect(now, &how, stops).await {
                 Ok(agent) => agent,
@@ -189,7 +192,7 @@ impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
         }
     }
 
-    /// A new session with the agent, or how it ended without one.
+    /// Opens a new session with the agent. If that fails for good, returns how the script ended.
     async fn reconnect(
         &self,
         trouble: ConnectionOutage,
@@ -209,7 +212,8 @@ impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
             tokio::select! {
                 opened = &mut opening => return match opened {
                     Ok(TaskSession::Agent(agent)) if agent.resumes() => Ok(agent),
-                    // The same key, and an agent that knows less than before: not what we left.
+                    // The key is the same, but this agent can do less than the one before. It is
+                    // not the one that runs our script.
                     Ok(_) => Err(Box::new(self.course.lost("an older agent came back"))),
                     Err(error) => {
                         let how = format!("{how}, and then {error}");
@@ -227,7 +231,8 @@ impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
                     return Err(Box::new(self.course.lost(how)));
                 }
                 stop = stops.next() => {
-                    // What was not sent whole does not run, and nobody is left to send the rest.
+                    // A script that was not sent completely does not run, and nobody will send the
+                    // rest.
                     if !self.course.wish(stop) || !self.course.may_run() {
                         return Err(Box::new(ScriptOutcome::Left));
                     }

@@ -1,5 +1,7 @@
-//! One script through an open session: uploaded whole, its output passed on and acknowledged, its
-//! end reported exactly as the agent told it.
+//! Runs one script through an open session with our agent: uploads it completely, passes its output
+//! on, acknowledges it, and reports the end exactly as the agent told it.
+//!
+//! It uses one connection. What follows after a cut is decided in `resume`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -25,12 +27,13 @@ use super::console::{ConsoleError, ConsoleProgress, ConsoleWriter, OutputFailure
 use super::login::LoginError;
 use super::script_progress::{ConnectionOutcome, ScriptProgress, ScriptStartMode};
 
-/// Acknowledgements are sent at least this often, in bytes of output; one sixteenth of the window.
+/// Bytes of output after which an acknowledgement is sent at the latest: a sixteenth of the window.
 const ACK_EVERY: u64 = 256 * 1024;
-/// From the last byte of a script to its start, beyond the grace of a former script.
+/// Longest time from the last byte of a script to its start, in addition to the grace of a former
+/// script.
 pub(super) const START_WITHIN: Duration = Duration::from_secs(30);
 
-/// What is run.
+/// What to run.
 #[derive(Clone, Debug)]
 pub enum TaskCommand {
     /// A script for a shell.
@@ -47,88 +50,88 @@ pub enum TaskCommand {
 /// What was known of the task when its script had ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskCondition {
-    /// Nothing spoke of an end.
+    /// Nothing said that it would end.
     Alive,
-    /// The agent had said that the task is to end: this may not be the script's own end.
+    /// The agent had said that the task would end. So this may not be the script's own end.
     Ending,
-    /// As above, and the agent knows that nothing of that had reached the script.
+    /// The agent had said so, but it knows that the script did not notice anything of it.
     EndingUnfelt,
     /// The stock server was gone, so the task may be ending.
     Gone,
 }
 
-/// How it went.
+/// How the run ended.
 #[derive(Debug)]
 pub enum ScriptOutcome {
-    /// The script ended and all its output was written.
+    /// The script ended, and all its output was written.
     Ended {
-        /// How.
+        /// How it ended.
         ending: ScriptExit,
-        /// What was known of the task by then.
+        /// What was known of the task then.
         sign: TaskCondition,
-        /// We had asked for an end.
+        /// Whether we had asked for its end.
         stopped: bool,
-        /// A process that the script left behind still holds its output.
+        /// Whether a process that the script left behind still holds its output.
         output_left: bool,
     },
-    /// We asked for an end and do not wait for it; the agent sees to it, with or without us.
+    /// We asked for its end and do not wait for it. The agent ends it, with or without us.
     Left,
-    /// The agent does not run it; nothing was started.
+    /// The agent refused. Nothing was started.
     Refused(AgentRefusal),
-    /// A stock server's login shell did not run our program; nothing was started.
+    /// The login shell of a stock server did not run our program. Nothing was started.
     NoShell {
-        /// What was seen instead.
+        /// What came instead.
         how: String,
     },
-    /// Another `run` took this one's place.
+    /// Another `run` has replaced this one.
     Superseded {
         /// Bytes of output that arrived.
         received: u64,
-        /// True if the script may have been started.
+        /// Whether the script may have started.
         started: bool,
     },
-    /// The connection is gone and nobody said how the script ended.
+    /// The connection is gone, and nobody said how the script ended.
     Lost {
-        /// In words.
+        /// The reason in words.
         how: String,
         /// Bytes of output that arrived.
         received: u64,
-        /// True if the script may have been started.
+        /// Whether the script may have started.
         started: bool,
-        /// The agent had said that the task is to end.
+        /// Whether the agent had said that the task would end.
         warned: bool,
     },
-    /// Whoever reads our output is gone.
+    /// The reader of our output is gone.
     OutputClosed(OutputFailure),
     /// Nobody answered, so nothing was sent.
     Unreached {
-        /// In words.
+        /// The reason in words.
         how: String,
     },
-    /// The connection is gone, and whoever answers now does not let us back: another machine, or one
-    /// that takes our key no more.
+    /// The connection is gone, and whoever answers now does not let us in: another machine, or one
+    /// that no longer accepts our key.
     Shut {
-        /// What the login came to.
+        /// The error of the login.
         error: LoginError,
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// In words.
+        /// The reason in words.
         how: String,
         /// Bytes of output that arrived.
         received: u64,
-        /// True if the script may have been started.
+        /// Whether the script may have started.
         started: bool,
     },
 }
 
 impl ScriptOutcome {
-    /// Nothing was sent: whoever answers at `address` does not let us in.
+    /// Makes one for a server at `address` that does not let us in. Nothing was sent.
     #[must_use]
     pub fn shut(error: LoginError, address: SocketAddr) -> Self {
         Self::Shut { how: error.to_string(), error, address, received: 0, started: false }
     }
 
-    /// The script may have been started.
+    /// Whether the script may have started.
     #[must_use]
     pub fn may_have_run(&self) -> bool {
         match self {
@@ -141,14 +144,14 @@ impl ScriptOutcome {
     }
 }
 
-/// From the wish to attach to its answer.
+/// Longest time from the request to attach until its answer.
 const ATTACH_WITHIN: Duration = Duration::from_secs(10);
 
 impl AgentSession {
-    /// Runs `job`, or attaches to it; `stops` brings wishes to end it.
+    /// Runs `job`, or attaches to it. `stops` brings requests to cancel it.
     ///
-    /// The future returns when the script ended, the connection is lost, or a wish to end was passed
-    /// on and its time is over. The agent's own deadlines bound the script.
+    /// It returns when the script ended, when the connection is lost, or when a cancel was passed
+    /// on and its time is over. The agent's own deadlines limit the script.
     pub(super) async fn attend(
         mut self,
         run_id: &RandomToken,
@@ -195,7 +198,8 @@ impl AgentSession {
             early = &mut answer => return Err(refused_early(early, course)),
             stop = stops.next() => return Err(leave_early(write, stop).await),
         };
-        // From here on all of it may arrive; a piece that was not taken is one that it lacks.
+        // From here on, everything may arrive. If a piece was not accepted, the agent lacks it and
+        // starts nothing.
         uploaded.map_err(ConnectionOutcome::Cut)?;
         course.sent.set(true);
         FailPoint::ScriptSent.reached();
@@ -229,7 +233,7 @@ impl AgentSession {
         }
     }
 
-    /// Asks to be attached; a wish to end is kept for whoever answers.
+    /// Asks to attach. A cancel that comes in the meantime is kept for whoever answers.
     async fn ask_for(
         &mut self,
         run: RunRequest,
@@ -256,8 +260,8 @@ impl AgentSession {
         }
     }
 
-    /// From a new session to the script that a former one has left behind; one that the agent has
-    /// never seen whole is sent again.
+    /// Attaches a new session to the script that a former session started. If the agent never got
+    /// the whole script, it is sent again.
     async fn attach(
         &mut self,
         run_id: &RandomToken,
@@ -309,7 +313,7 @@ impl AgentSession {
     }
 }
 
-/// What the agent says to a request, unless it stays silent.
+/// The agent's answer to a request. It is an error if none comes.
 type AgentReply = Result<Result<Option<AgentMessage>, FrameError>, Elapsed>;
 
 fn cut(how: &str) -> ConnectionOutcome {
@@ -317,7 +321,7 @@ fn cut(how: &str) -> ConnectionOutcome {
 }
 
 /// Before the whole script was sent, the agent can only have refused it, or have got it through a
-/// former connection: then it is attached to.
+/// former connection. In the second case, attach to it.
 fn refused_early(
     answer: Result<Option<AgentMessage>, FrameError>,
     course: &ScriptProgress,
@@ -337,8 +341,8 @@ fn refused_early(
     }
 }
 
-/// Between the request and its answer: a script that has started hears of it, one that has not is
-/// not started, because the upload ends here.
+/// A cancel came between the request and its answer. A script that has started gets it; one that
+/// has not does not start, because the upload ends here.
 async fn leave_early(write: &ChannelWriteHalf<Msg>, stop: CancelRequest) -> ConnectionOutcome {
     let _ = timeout(stop.leave_after, send(write, &signal(stop))).await;
     ConnectionOutcome::Done(ScriptOutcome::Left)
@@ -368,7 +372,7 @@ fn request<'a>(
     (RunRequest { run_id, target, what, env, cwd, resume_from, join_streams }, script)
 }
 
-/// Sends the request and the script, each piece within `stall`.
+/// Sends the request and the script. Each piece may take `stall`.
 async fn upload(
     write: &ChannelWriteHalf<Msg>,
     run: RunRequest,
@@ -385,14 +389,14 @@ async fn upload(
 /// The way to the agent.
 struct AgentWriter<'a> {
     write: &'a ChannelWriteHalf<Msg>,
-    /// How long it may take nothing.
+    /// How long it may accept nothing.
     stall: Duration,
 }
 
 /// The time between a script's start and its end.
 ///
-/// Hearing and speaking go on side by side, and neither waits for the other: the SSH library stops
-/// reading the network while what it has read is not taken, so whoever hears must never send.
+/// Reading and writing happen at the same time, and neither waits for the other. The SSH library
+/// stops reading the network while nobody takes what it has read, so the reader must never send.
 async fn listen(
     read: &mut ChannelReadHalf,
     writer: &AgentWriter<'_>,
@@ -409,7 +413,8 @@ async fn listen(
         spoken = speak(writer, course, progress, &mut *stops) => spoken,
     };
     match spoken {
-        // The agent has said how it ended; nothing that it could still be told changes that.
+        // The agent has said how the script ended. Nothing that it could still be told changes
+        // that.
         ConnectionOutcome::Cut(_) if course.has_ended.get() => tokio::select! {
             heard = &mut heard => heard,
             _ = stops.next() => ConnectionOutcome::Done(ScriptOutcome::Left),
@@ -418,7 +423,7 @@ async fn listen(
     }
 }
 
-/// Sends acknowledgements and wishes to end; returns when it is time to leave.
+/// Sends acknowledgements and cancels. Returns when it is time to leave.
 async fn speak(
     writer: &AgentWriter<'_>,
     course: &ScriptProgress,
@@ -428,7 +433,7 @@ async fn speak(
     let mut acknowledged = 0;
     let mut first = course.stop.get().map(signal);
     if course.received() > 0 {
-        // A former connection may have lost acknowledgements that the agent waits for.
+        // The agent may still wait for acknowledgements that were lost with a former connection.
         acknowledged = progress.borrow().written;
         let ack = ClientMessage::Ack { offset: acknowledged };
         if let Err(how) = send_within(writer.stall, writer.write, &ack).await {
@@ -471,7 +476,7 @@ async fn speak(
     }
 }
 
-/// Hears what the agent says, and sends nothing.
+/// Reads what the agent says. It sends nothing.
 async fn hear(
     read: &mut ChannelReadHalf,
     decoder: &mut FrameDecoder,
@@ -489,7 +494,7 @@ async fn hear(
             Err(error) => return ConnectionOutcome::Done(course.lost(error.to_string())),
         };
         course.has_ended.set(true);
-        // The script has ended; its last output may still wait for a slow reader.
+        // The script has ended, but a slow reader may still have to read the last output.
         if let Some(failure) = console.drained().await.closed {
             return ConnectionOutcome::Done(ScriptOutcome::OutputClosed(failure));
         }
@@ -506,7 +511,7 @@ async fn hear(
     }
 }
 
-/// How the script ended, and whether by itself, once the agent said so.
+/// How the script ended, and whether by itself, if the agent has said so.
 fn take_in(
     message: AgentMessage,
     course: &ScriptProgress,

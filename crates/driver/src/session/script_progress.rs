@@ -1,6 +1,6 @@
-//! What is known of one script across its connections, and how each of them ended.
+//! What is known of one script over all its connections, and how each connection ended.
 //!
-//! It only remembers; it sends and waits for nothing.
+//! It only remembers. It sends nothing and waits for nothing.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -11,39 +11,39 @@ use super::cancel::CancelRequest;
 use super::login::LoginError;
 use super::run_script::ScriptOutcome;
 
-/// How a script is taken up.
+/// How a session begins with the script.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ScriptStartMode {
-    /// It is sent.
+    /// Send it.
     Send,
-    /// It may run already, and the former connection was lost at that time.
+    /// Attach to it: it may already run, because a former connection was lost.
     Attach {
-        /// The time.
+        /// When that connection was lost.
         cut_at: Instant,
     },
 }
 
 /// How one conversation about a script ended.
 pub(super) enum ConnectionOutcome {
-    /// Nothing is left to say.
+    /// Everything is said.
     Done(ScriptOutcome),
-    /// The connection was lost; in words.
+    /// The connection was lost, for this reason.
     Cut(String),
 }
 
-/// What is known of a script across its connections.
+/// What is known of a script over all its connections.
 #[derive(Default)]
 pub(super) struct ScriptProgress {
-    /// Both its streams go into one file here, so they are one in the task as well.
+    /// Whether both streams go into one file here. Then the script must have one stream as well.
     pub(super) join_streams: bool,
     pub(super) received: Cell<u64>,
-    /// All of it was sent, so it may run.
+    /// Whether the whole script was sent, so that it may run.
     pub(super) sent: Cell<bool>,
-    /// The agent said that it runs.
+    /// Whether the agent said that it runs.
     pub(super) started: Cell<bool>,
-    /// When the agent took it up on the present connection.
+    /// When the agent attached it to the present connection.
     pub(super) attached_at: Cell<Option<Instant>>,
-    /// The agent said how it ended.
+    /// Whether the agent said how it ended.
     pub(super) has_ended: Cell<bool>,
     pub(super) stop: Cell<Option<CancelRequest>>,
     leave_at: Cell<Option<Instant>>,
@@ -52,7 +52,7 @@ pub(super) struct ScriptProgress {
 }
 
 impl ScriptProgress {
-    /// Nothing is known yet.
+    /// Makes one of which nothing is known.
     pub(super) fn new(join_streams: bool) -> Self {
         Self { join_streams, ..Self::default() }
     }
@@ -62,28 +62,28 @@ impl ScriptProgress {
         self.received.get()
     }
 
-    /// The agent said that it runs, on the present connection.
+    /// Notes that the agent said, on the present connection, that the script runs.
     pub(super) fn set_started(&self) {
         self.started.set(true);
         self.attached_at.set(Some(Instant::now()));
     }
 
-    /// True if the script may have been started.
+    /// Whether the script may have started.
     pub(super) fn may_run(&self) -> bool {
         self.sent.get() || self.started.get()
     }
 
-    /// True if the agent said that its task is being ended from outside.
+    /// Whether the agent said that its task is being ended from outside.
     pub(super) fn is_terminating(&self) -> bool {
         self.terminating.get()
     }
 
-    /// When nobody waits any more, once somebody asked for an end.
+    /// When to stop waiting, if somebody cancelled the script.
     pub(super) fn leave_at(&self) -> Option<Instant> {
         self.leave_at.get()
     }
 
-    /// Takes a wish to end the script; `false` if it is the second one.
+    /// Notes a cancel. Returns `false` if it is the second one.
     pub(super) fn wish(&self, stop: CancelRequest) -> bool {
         let first = self.leave_at.get().is_none();
         if first {
@@ -93,19 +93,19 @@ impl ScriptProgress {
         first
     }
 
-    /// The end that nobody saw.
+    /// The outcome if nobody saw the end.
     pub(super) fn lost(&self, how: impl Into<String>) -> ScriptOutcome {
         let received = self.received();
         let warned = self.is_terminating();
         ScriptOutcome::Lost { how: how.into(), received, started: self.may_run(), warned }
     }
 
-    /// The end by another `run`.
+    /// The outcome if another `run` replaced this one.
     pub(super) fn superseded(&self) -> ScriptOutcome {
         ScriptOutcome::Superseded { received: self.received(), started: self.may_run() }
     }
 
-    /// The end behind a door that stays shut.
+    /// The outcome if the server no longer lets us in.
     pub(super) fn shut(
         &self,
         how: String,

@@ -1,22 +1,24 @@
-//! Which shell a script is for, where the configuration leaves that to gitlab-runner.
+//! Chooses the shell of a script, if the configuration leaves that to gitlab-runner.
+//!
+//! It does not check whether the task has the shell.
 
-/// The shells that run in a task.
+/// The shells that can run scripts in a task.
 const SHELLS: [&str; 2] = ["bash", "sh"];
 
-/// A script for a shell that no task has.
+/// A script for another shell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the script is for `{shell}`, bash and sh are run")]
 pub struct UnsupportedShell {
-    /// What its first line names.
+    /// The shell that its first line names.
     pub shell: String,
 }
 
-/// The shell for `script`: the configured one, or for `runner` what the script's first line names,
-/// as gitlab-runner writes it; `sh` where it names none.
+/// The shell for `script`: the configured one. For `runner` it is the one in the script's first
+/// line, as gitlab-runner writes it, or `sh` if there is none.
 ///
 /// # Errors
 ///
-/// [`UnsupportedShell`].
+/// Returns [`UnsupportedShell`] if the first line names another shell.
 pub fn shell_for(configured: &str, script: &[u8]) -> Result<String, UnsupportedShell> {
     if configured != fargate_config::Shell::Runner.as_str() {
         return Ok(configured.to_owned());

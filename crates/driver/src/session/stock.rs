@@ -1,8 +1,11 @@
-//! A stock SSH server behind an open connection: one constant command, its program, its answers.
+//! A conversation with a stock SSH server over an open connection: one constant command, the
+//! program that it starts, and its answers.
 //!
-//! The command never changes and holds no secret; what is to be done comes over its stdin, whole or
-//! not at all. It cannot resume after a cut, and nothing here pretends to. The script's own shell runs
-//! `stock_start.sh`; whatever can be done elsewhere is done by `stock.sh`, in an environment of its own.
+//! The command never changes and holds no secret. What to do comes over its stdin, completely or
+//! not at all. It cannot resume after a cut.
+//!
+//! The script's own shell runs `stock_start.sh`. Everything that can be done elsewhere is done by
+//! `stock.sh`, in an environment of its own.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -18,45 +21,45 @@ use super::agent::FAREWELL;
 use super::login::{HostKeyVerifier, LoginError, SshConnection, broken};
 use super::marker::{FilteredOutput, StartMarker};
 
-/// The two programs without their comments and indentation.
+/// The two programs, without comments and indentation.
 static START: LazyLock<String> = LazyLock::new(|| compact(include_str!("stock_start.sh")));
 static HELPER: LazyLock<String> = LazyLock::new(|| compact(include_str!("stock.sh")));
 /// What the script's shell does: it runs [`START`], and then what that has left.
 const EVALUATE: &str = r#"\eval "$1"; \eval "$fr_script""#;
-/// All that [`START`] calls by a name. A `bash` takes a function that the image exports for each of
-/// them; any `sh` prefers its own.
+/// All names that [`START`] calls. If the image exports a function of such a name, a `bash` would
+/// call that function; any other `sh` prefers its own.
 const OWN_NAMES: [&str; 5] = ["eval", "exec", "exit", "set", "unset"];
 const STEP: &str = "the first command";
 /// Longest answer to `ready`, in bytes.
 const MAX_ANSWER: usize = 4096;
 
-/// What a stock server's task has been found to have.
+/// What the task of a stock server was found to have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StockServerFeatures {
-    /// The configured shell.
+    /// Whether it has the configured shell.
     pub shell: bool,
-    /// A script can be ended as a whole, and the next `run` finds it.
+    /// Whether a script can be ended as a whole, and the next `run` finds it.
     pub group: bool,
-    /// The task ends itself at its deadline.
+    /// Whether the task ends itself at its deadline.
     pub watchdog: bool,
 }
 
 /// What the task is told before its first script.
 #[derive(Clone, Debug)]
 pub struct StockTaskSettings {
-    /// The task ends after this.
+    /// The task ends after this time.
     pub lifetime: Duration,
-    /// The task ends when no client came for this long.
+    /// The task ends if no client is connected for this long.
     pub idle: Duration,
-    /// The shell that scripts are written for.
+    /// The shell for which scripts are written.
     pub shell: String,
 }
 
-/// A conversation with a stock SSH server that is proven.
+/// A conversation with a stock SSH server whose host key is proven.
 pub struct StockSession {
     pub(super) handle: Handle<HostKeyVerifier>,
     user: String,
-    /// How the server calls itself.
+    /// The server's name for itself.
     pub server: String,
     pub(super) windows: StockTimeouts,
 }
@@ -64,13 +67,13 @@ pub struct StockSession {
 /// What the program is told with each script.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StockTimeouts {
-    /// Until the server opens a session.
+    /// Longest time until the server opens a session.
     pub open: Duration,
-    /// What a former script has left once the next begins.
+    /// How long a former script has when the next one begins.
     pub next_stage_grace: Duration,
-    /// How long the server may take nothing of what it is sent.
+    /// How long the server may accept nothing of what is sent.
     pub send: Duration,
-    /// How long a script runs on whose client is gone.
+    /// How long a script runs after its client is gone.
     pub client_gone: Duration,
 }
 
@@ -80,11 +83,11 @@ fn compact(program: &str) -> String {
     lines.join("\n")
 }
 
-/// The command for `shell`, which runs the program and then what the program has read.
+/// The command for `shell`. It runs the program, and then what the program has read.
 pub(super) fn command(shell: &str) -> String {
     let (start, helper) = (START.as_str(), HELPER.as_str());
-    // What a login shell's files set, such as IFS or `set -u`, is not the program's; what they export
-    // reaches it.
+    // Settings in a login shell's files, for example IFS or `set -u`, do not affect the program.
+    // Variables that they export do.
     let (clean, option) = match shell {
         "bash" => {
             let hidden = OWN_NAMES.map(|name| format!(" -u BASH_FUNC_{name}%%")).concat();
@@ -109,17 +112,18 @@ impl StockSession {
 
     pub(super) async fn execute(&self, shell: &str) -> Result<Channel<Msg>, russh::Error> {
         let channel = self.handle.channel_open_session().await?;
-        // The answer is not waited for, but a refusal is heard.
+        // Do not wait for the answer. A refusal is seen later.
         channel.exec(true, command(shell)).await?;
         Ok(channel)
     }
 
-    /// Leaves the watchdog in the task and tells what the task has.
+    /// Starts the watchdog in the task, and finds out what the task has.
     ///
     /// # Errors
     ///
-    /// [`LoginError::NoShell`] if the login shell did not run our program,
-    /// [`LoginError::NoSuchShell`] if the configured shell is missing, and those of a connection.
+    /// Returns [`LoginError::NoShell`] if the login shell did not run our program,
+    /// [`LoginError::NoSuchShell`] if the configured shell is missing, and the error of the
+    /// connection if it breaks.
     pub async fn ready(
         &self,
         terms: &StockTaskSettings,
@@ -186,7 +190,7 @@ impl StockSession {
         }
     }
 
-    /// Ends the conversation in good order, within a second.
+    /// Ends the conversation properly, within a second.
     pub async fn close(self) {
         let handle = self.handle;
         let _ = timeout(FAREWELL, async {
@@ -197,7 +201,7 @@ impl StockSession {
     }
 }
 
-/// What came instead of our program's first word.
+/// Describes what came instead of our program's first word.
 pub(super) fn unusual(status: Option<u32>, errors: &[u8], output: &[u8]) -> String {
     let ended = match status {
         Some(status) => format!("it ended with {status}"),

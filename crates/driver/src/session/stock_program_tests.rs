@@ -1,5 +1,5 @@
-//! The program for stock servers, run by real shells without a server between: its stdin is cut,
-//! told to end what runs, or left.
+//! Tests of the program for stock servers. Real shells run it, without a server: its stdin is cut,
+//! it is told to end what runs, or its client leaves.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -16,21 +16,21 @@ use super::stock::command as command_of;
 const TOKEN: &str = "00112233445566778899aabbccddeeff";
 const MARK: &str = "fargate-runner-started-00112233445566778899aabbccddeeff\n";
 
-/// One shell as a login server would start it, from bash or from `sh`, with a runtime folder of its own.
+/// A shell as a login server starts it, from bash or from `sh`, with a runtime folder of its own.
 struct TestLoginShell {
     folder: TempDir,
-    /// The one that scripts are written for.
+    /// The shell for which scripts are written.
     shell: &'static str,
-    /// The program that is `/bin/sh`; none is this system's own.
+    /// The program that is `/bin/sh`. `None` is this system's own.
     system_shell: Option<&'static str>,
-    /// What the image adds to the environment.
+    /// Variables that the image adds.
     image: Vec<(&'static str, String)>,
 }
 
-/// Every shell that is somewhere `sh`.
+/// All shells that are `/bin/sh` somewhere.
 const SYSTEM_SHELLS: [&str; 5] = ["dash", "bash", "busybox", "mksh", "zsh"];
 
-/// bash for the script beside this system's `sh`, and each [`SYSTEM_SHELLS`] for both.
+/// bash for the script with this system's `sh`, and each of [`SYSTEM_SHELLS`] for both.
 fn places() -> Vec<TestLoginShell> {
     let mut places = vec![TestLoginShell::of("bash", None)];
     for name in SYSTEM_SHELLS {
@@ -46,7 +46,7 @@ fn places() -> Vec<TestLoginShell> {
     places
 }
 
-/// Programs of util-linux that give a process mounts of its own, whoever runs this.
+/// Programs of util-linux that give a process mounts of its own, whoever runs them.
 fn in_own_mounts() -> Command {
     let mut command = Command::new("unshare");
     if !nix::unistd::geteuid().is_root() {
@@ -66,7 +66,7 @@ impl TestLoginShell {
         Self { folder, shell, system_shell, image: Vec::new() }
     }
 
-    /// For messages.
+    /// Names it in messages.
     fn name(&self) -> String {
         format!("{} beside {}", self.shell, self.system_shell.unwrap_or("the system's sh"))
     }
@@ -79,7 +79,8 @@ impl TestLoginShell {
                 let mut command = in_own_mounts();
                 let mount = "mount --bind \"$(command -v \"$0\")\" /bin/sh && exec \"$@\"";
                 command.args([mount, system_shell]);
-                // Mounted in the test's environment, started in the image's.
+                // The mounts are made in the test's environment, and the shell starts in the
+                // image's.
                 command.args(["env", "-i"]);
                 let own = own.display();
                 command.args(["XDG_RUNTIME_DIR", "TMPDIR", "HOME"].map(|n| format!("{n}={own}")));
@@ -99,15 +100,15 @@ impl TestLoginShell {
         command.spawn().unwrap()
     }
 
-    /// Sends `bytes`, and nothing more.
+    /// Sends `bytes` and then closes stdin.
     fn send(&self, bytes: &[u8]) -> Output {
         let mut child = self.start();
-        // A program that has already left does not take the rest.
+        // A program that has already ended does not accept the rest.
         let _ = child.stdin.take().unwrap().write_all(bytes);
         child.wait_with_output().unwrap()
     }
 
-    /// Starts `script` and returns once it has said `up`.
+    /// Starts `script`, and returns when it has written `up`.
     fn up(&self, script: &str) -> Child {
         let mut child = self.start();
         begin(&mut child, script);
@@ -115,7 +116,7 @@ impl TestLoginShell {
     }
 }
 
-/// Sends `script` and returns once it has said `up`.
+/// Sends `script`, and returns when it has written `up`.
 fn begin(child: &mut Child, script: &str) {
     child.stdin.as_mut().unwrap().write_all(&request(script.as_bytes(), 120)).unwrap();
     let (mut said, mut byte) = (Vec::new(), [0]);
@@ -126,11 +127,11 @@ fn begin(child: &mut Child, script: &str) {
     assert_eq!(String::from_utf8(said).unwrap(), format!("{MARK}up\n"));
 }
 
-/// A script whose child says that it is up: mksh catches TERM for itself, and one that comes just before
-/// it waits for a child is forgotten until the child ends.
+/// A script whose child says that it is up. mksh handles TERM itself, and if a TERM comes just
+/// before it waits for a child, it forgets it until the child ends.
 const WAITS: &str = r#"/bin/sh -c "/bin/echo up; exec /bin/sleep 100"; exit 0"#;
 
-/// A condition of `sh`: the process whose id stands in the file `pid` runs, and is no zombie.
+/// A condition for `sh`: the process whose id is in the file `pid` runs, and is not a zombie.
 const ALIVE: &str = "{ read -r pid <pid && read -r stat </proc/$pid/stat; } 2>/dev/null && \
                      case ${stat##*) } in [ZX]*) false;; esac";
 
@@ -187,7 +188,8 @@ fn a_script_finds_nothing_of_the_program_and_its_lines_count_from_1() {
         assert_eq!(ended.status.code(), Some(127));
         assert_eq!(text(&ended.stdout), format!("{MARK}0,{},0\n", place.shell));
         let said = text(&ended.stderr).strip_prefix(MARK).unwrap().to_owned();
-        // busybox counts the lines of an `eval` from 0, zsh counts them as one, mksh tells none.
+        // busybox counts the lines of an `eval` from 0, zsh counts them as one line, and mksh names
+        // none.
         let is_counted = ["2:", "line 2", "line 1"].iter().any(|line| said.contains(line));
         assert!(is_counted || matches!(place.system_shell, Some("mksh" | "zsh")), "{said}");
     }
@@ -236,7 +238,7 @@ fn a_wish_to_end_reaches_the_whole_group_and_is_not_ignored_for_long() {
 #[test]
 fn the_next_script_begins_once_the_former_one_is_gone() {
     for place in places() {
-        // Nobody reads the former one any more; its driver was killed.
+        // Nobody reads the former script's output any more, because its driver was killed.
         let mut former = place.up("echo $$ >pid; trap '' TERM; echo up; sleep 100; exit 0");
         drop(former.stdin.take());
         drop(former.stdout.take());
@@ -281,7 +283,7 @@ fn a_request_that_is_none_is_refused_and_what_the_place_has_is_told() {
         }
         let ended = place.send(format!("ready {TOKEN} 100 100 no-such-shell\n").as_bytes());
         assert!(text(&ended.stdout).ends_with("end\n") && !text(&ended.stdout).contains("shell\n"));
-        // Process 1 of this machine is none of our containers.
+        // Process 1 of this machine does not belong to a container of ours.
         assert!(!text(&ended.stdout).contains("watchdog"), "{}", text(&ended.stdout));
     }
 }
@@ -289,7 +291,7 @@ fn a_request_that_is_none_is_refused_and_what_the_place_has_is_told() {
 #[test]
 fn where_no_record_can_be_kept_a_script_runs_and_ends_as_it_should_all_the_same() {
     for place in places() {
-        // Nobody can write to what is a folder, not even root.
+        // A folder cannot be written like a file, not even by root.
         std::fs::create_dir_all(place.folder.path().join(".fargate-runner/seen")).unwrap();
         let ended = place.send(&request(b"echo out; exit 3", 120));
         assert_eq!(ended.status.code(), Some(3), "{}: {}", place.shell, text(&ended.stderr));
@@ -305,7 +307,8 @@ fn where_no_record_can_be_kept_a_script_runs_and_ends_as_it_should_all_the_same(
 
 #[test]
 fn without_a_group_of_its_own_the_former_script_is_ended_before_the_next_one() {
-    // An image without setsid, and a server that gives commands no session: one shell for both.
+    // An image without setsid, and a server that starts commands without a session. One shell for
+    // both parts.
     if !can_mount() {
         assert!(std::env::var_os("CI").is_none(), "nothing is skipped in CI: mounts of our own");
         println!("SKIPPED: no mounts of our own are to be had here");
@@ -347,7 +350,7 @@ fn streams_that_are_joined_come_as_one_in_their_order() {
 
 /// What images are known to set, and worse: variables, and lines of a file that bash reads.
 ///
-/// A function `exec` is not among them: a login shell that takes it runs no command at all.
+/// A function named `exec` is left out: a login shell that has one cannot run any command.
 fn hostile_images() -> Vec<Vec<(&'static str, String)>> {
     let one = |name, value: &str| vec![(name, value.to_owned())];
     let functions = [
@@ -393,7 +396,7 @@ fn hostile_images() -> Vec<Vec<(&'static str, String)>> {
     ]
 }
 
-/// A file that bash may read before a script, and programs by the names that ours uses.
+/// Makes a file that bash may read before a script, and programs with the names that ours uses.
 fn furnish(place: &TestLoginShell) {
     let own = place.folder.path();
     let lines = "export TMOUT=1; readonly TMOUT; IFS=0123456789/; set -u; set -f\n\
@@ -418,7 +421,8 @@ fn nothing_that_an_image_sets_ends_a_script_early_or_keeps_it_from_being_ended()
             hostile_images().into_iter().map(move |image| {
                 let place = TestLoginShell { image, ..TestLoginShell::of(shell, system_shell) };
                 furnish(&place);
-                // Longer than TMOUT and than a client may be gone, whose connection is open.
+                // Longer than TMOUT, and longer than a client may be gone; but this client's
+                // connection is open.
                 let script = b"/bin/echo up; /bin/sleep 3; /bin/echo end; exit 4";
                 let mut child = place.start();
                 let mut stdin = child.stdin.take().unwrap();

@@ -1,7 +1,9 @@
-//! One script through a stock server: uploaded whole, its output passed on, its exit status told.
+//! Runs one script through a stock server: uploads it completely, passes its output on, and reports
+//! its exit status.
 //!
-//! Nothing is acknowledged and nothing can be resumed: a connection that is cut loses what was on
-//! its way. A status counts only behind the program's own first word; before it, nothing was started.
+//! Nothing is acknowledged, and nothing can be resumed: if the connection is cut, what was on its
+//! way is lost. A status counts only after the program's own first word. Before that, nothing has
+//! started.
 
 use std::cell::Cell;
 use std::str::FromStr;
@@ -25,22 +27,23 @@ use super::marker::{FilteredOutput, StartMarker};
 use super::run_script::{START_WITHIN, ScriptOutcome, TaskCommand, TaskCondition};
 use super::stock::{StockSession, StockTimeouts, unusual};
 
-/// Once a script has ended: silence after which what still holds its output is left behind.
+/// After a script has ended, processes that still hold its output are left behind after this much
+/// silence.
 const LINGER: Duration = Duration::from_secs(1);
-/// The same where it never falls silent; as the agent does.
+/// The same if they never fall silent. The agent has the same limit.
 const LINGER_ALTOGETHER: Duration = Duration::from_secs(5);
-/// OpenSSH's largest piece of output; so much must fit before more is read. Source: RFC 4254, 5.2,
-/// and `CHAN_SES_PACKET_DEFAULT` of OpenSSH.
+/// The largest piece of output of OpenSSH. There must be room for one before more is read. Source:
+/// RFC 4254, 5.2, and `CHAN_SES_PACKET_DEFAULT` of OpenSSH.
 const PIECE: usize = 64 * 1024;
-/// Said where output of a script that is being ended was not read in time.
+/// Written if output of a cancelled script was not read in time.
 const OUTPUT_CUT: &str = "fargate-runner: nobody read the output of the cancelled script; from here on it is not shown\n";
-/// Exit status of our program for a request that was not complete.
+/// Exit status of our program for an incomplete request.
 const INCOMPLETE: u32 = 125;
 
 impl StockSession {
-    /// Runs `job`; `stops` brings wishes to end it.
+    /// Runs `job`. `stops` brings requests to cancel it.
     ///
-    /// The future returns when the script ended, the connection is lost, or a wish to end was passed
+    /// It returns when the script ended, when the connection is lost, or when a cancel was passed
     /// on and its time is over.
     pub async fn run(
         self,
@@ -82,7 +85,7 @@ fn lost(how: &str) -> ScriptOutcome {
     ScriptOutcome::Lost { how: how.to_owned(), received: 0, started: false, warned: false }
 }
 
-/// The shell and the script for it.
+/// The shell, and the script for it.
 fn script(job: &TaskCommand) -> (String, Vec<u8>) {
     match job {
         TaskCommand::Script { shell, bytes } => (shell.clone(), bytes.clone()),
@@ -95,13 +98,13 @@ fn script(job: &TaskCommand) -> (String, Vec<u8>) {
 
 struct StockRunRequest {
     bytes: Vec<u8>,
-    /// What a former script has before this one begins.
+    /// How long a former script has before this one begins.
     grace: Duration,
-    /// How long the server may take nothing of it.
+    /// How long the server may accept nothing.
     stall: Duration,
 }
 
-/// What the program reads, see `stock.sh`.
+/// The input of the program, see `stock.sh`.
 fn request(
     run_id: &RandomToken,
     script: &[u8],
@@ -118,19 +121,19 @@ fn request(
     request
 }
 
-/// Whole seconds, none lost.
+/// The duration in whole seconds, rounded up.
 fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
-/// What hearing and speaking know of each other.
+/// What the reading and the writing part share.
 #[derive(Default)]
 struct StockRunState {
     uploaded: Cell<bool>,
     started: Cell<bool>,
     /// Notified when the script has started.
     start: Notify,
-    /// From here on the output has no reader that counts.
+    /// From then on, it does not matter whether anybody reads the output.
     leave_at: Cell<Option<Instant>>,
 }
 
@@ -150,7 +153,7 @@ impl StockRunState {
     }
 }
 
-/// Sends the script, then wishes to end it; returns when it is time to leave.
+/// Sends the script, and later cancels. Returns when it is time to leave.
 async fn speak(
     write: &ChannelWriteHalf<Msg>,
     shared: &StockRunState,
@@ -160,16 +163,19 @@ async fn speak(
 ) -> ScriptOutcome {
     let uploaded = tokio::select! {
         uploaded = upload(write, &request) => uploaded,
-        // What was not sent whole is not started, and our leaving ends the upload.
+        // A script that was not sent completely does not start, and closing the channel ends the
+        // upload.
         _ = stops.next() => return ScriptOutcome::Left,
     };
     if let Err(how) = uploaded {
-        // The server closed before it had everything: what it said tells why, and is heard first.
+        // The server closed the channel before it had everything. Its output says why, so give the
+        // reader time for it.
         sleep(LINGER).await;
         return lost(&how);
     }
     FailPoint::ScriptSent.reached();
     shared.uploaded.set(true);
+    // The program first ends a former script, which may take the grace.
     let start_by = Instant::now() + START_WITHIN + request.grace;
     loop {
         let unstarted = Some(start_by).filter(|_| !shared.started.get());
@@ -197,7 +203,7 @@ async fn speak(
         }
         let leave_at = Instant::now() + stop.leave_after;
         shared.leave_at.set(Some(leave_at));
-        // A `head` that reads ahead would swallow the line together with the script.
+        // A `head` in the task may read ahead. It would take this line for a part of the script.
         if timeout_at(leave_at.min(start_by), shared.until_started()).await.is_err() {
             continue;
         }
@@ -216,7 +222,7 @@ async fn upload(write: &ChannelWriteHalf<Msg>, request: &StockRunRequest) -> Res
     Ok(())
 }
 
-/// Hears the script, and sends nothing.
+/// Reads the script's output. It sends nothing.
 struct StockOutputReader<'a> {
     shared: &'a StockRunState,
     shell: &'a str,
@@ -228,7 +234,7 @@ struct StockOutputReader<'a> {
     ended_at: Option<Instant>,
     /// The server said that no more output comes.
     is_whole: bool,
-    /// Output was left out; nothing behind a gap is shown.
+    /// Output was left out. Nothing after the gap is shown.
     is_cut: bool,
 }
 
@@ -267,16 +273,18 @@ impl<'a> StockOutputReader<'a> {
     ) -> ScriptOutcome {
         loop {
             let waited = room(console, self.shared).await;
-            // A slow reader of ours is no reason to give up what the script has written.
+            // If our own reader is slow, the script's output must not be given up for it.
             self.ended_at = self.ended_at.map(|ended_at| ended_at + waited);
+            // Once the script has ended, a process that it left behind may hold the output open for
+            // ever. So from then on, wait for silence, and not only for the end of the channel.
             let heard = match self.ended_at {
                 None => read.wait().await,
-                // What never falls silent would be read for ever.
+                // A process that never falls silent would be read for ever.
                 Some(ended_at) if ended_at.elapsed() > LINGER_ALTOGETHER => {
                     return self.over(None, console).await;
                 }
                 Some(ended_at) => tokio::select! {
-                    // What came before the server's word is taken before it.
+                    // Take output before the server's answer, because it came before it.
                     biased;
                     heard = read.wait() => heard,
                     is_there = silence(ended_at, server) => {
@@ -310,13 +318,14 @@ impl<'a> StockOutputReader<'a> {
                     Ok(())
                 }
                 Some(ChannelMsg::Close) => return self.over(Some(server), console).await,
-                // The status may have overtaken output that was still on its way.
+                // The exit status may arrive before output that is still on its way.
                 None if self.ended_at.is_some() && !self.is_whole => {
                     return self.lost("the connection was cut before all output had come");
                 }
                 None => return self.over(Some(server), console).await,
                 Some(_) => Ok(()),
             };
+            // Here ends a run whose output cannot be passed on, or whose server refuses commands.
             if let Err(outcome) = taken {
                 return outcome;
             }
@@ -347,7 +356,7 @@ impl<'a> StockOutputReader<'a> {
             FilteredOutput::TooMuch => return Err(self.not_started("it only writes")),
         };
         self.shared.set_started();
-        // Nobody reads any more, and the server must be heard to the end.
+        // Nobody reads any more, but the server's messages are needed until its end.
         let is_unread = self.shared.leave_at.get().is_some() && !console.has_room(PIECE);
         if is_unread && !self.is_cut {
             console.say(OUTPUT_CUT);
@@ -371,8 +380,9 @@ impl<'a> StockOutputReader<'a> {
         ScriptOutcome::NoShell { how: how.to_owned() }
     }
 
-    /// The server has said all that it says, and is asked whether it is still there; or, where it is
-    /// none, a process that was left behind holds the output, and it has just answered.
+    /// The outcome of a script that has ended. With a `server`, it has said everything, and is
+    /// asked whether it is still there. Without one, a process that the script left behind holds
+    /// the output, and the server has just answered.
     async fn over(
         self,
         server: Option<&Handle<HostKeyVerifier>>,
@@ -397,7 +407,7 @@ impl<'a> StockOutputReader<'a> {
         ScriptOutcome::Ended { ending, sign, stopped, output_left: server.is_none() }
     }
 
-    /// It ended before our program's first word.
+    /// The outcome if it ended before our program's first word.
     fn unstarted(&self) -> ScriptOutcome {
         match self.ending {
             Some(INCOMPLETE) if !self.shared.uploaded.get() => {
@@ -414,15 +424,15 @@ impl<'a> StockOutputReader<'a> {
     }
 }
 
-/// Whether the server still answers. One that goes together with a script's end was told to end, as
-/// the script may have been.
+/// Whether the server still answers. If it ended together with the script, it was told to end, and
+/// the script may have been as well.
 async fn is_there(server: &Handle<HostKeyVerifier>) -> bool {
     let answered = timeout(LINGER_ALTOGETHER, server.send_ping()).await;
     answered.is_ok() && !server.is_closed()
 }
 
-/// Returns once the output of a script that has ended is left behind: true if something still holds
-/// it, false if the server answers no more, so that output may be on its way.
+/// Returns when the output of an ended script is left behind: `true` if a process still holds it,
+/// `false` if the server no longer answers, so that output may be on its way.
 async fn silence(ended_at: Instant, server: &Handle<HostKeyVerifier>) -> bool {
     let quiet = Instant::now() + LINGER;
     sleep_until(quiet.min(ended_at + LINGER_ALTOGETHER)).await;
@@ -430,8 +440,9 @@ async fn silence(ended_at: Instant, server: &Handle<HostKeyVerifier>) -> bool {
     is_there(server).await
 }
 
-/// Returns once another piece fits, or nobody waits for it any more, with how long that took. What
-/// is not read from the connection stops the server, which stops the script.
+/// Waits until there is room for another piece, or nobody waits for it any more. Returns how long
+/// that took. As long as nothing is read from the connection, the server stops, and with it the
+/// script.
 async fn room(console: &ConsoleWriter, shared: &StockRunState) -> Duration {
     let began = Instant::now();
     let mut progress = console.progress();
@@ -461,7 +472,7 @@ fn number(signal: &Sig) -> u8 {
         Sig::Custom(name) => name.split('@').next().unwrap_or_default(),
     };
     let known = nix::sys::signal::Signal::from_str(&format!("SIG{name}"));
-    // One that this system does not know is told as the largest status there is.
+    // A signal that this system does not know becomes the largest status.
     known.ok().and_then(|known| u8::try_from(known as i32).ok()).unwrap_or(127)
 }
 

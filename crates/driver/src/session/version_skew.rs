@@ -1,36 +1,38 @@
-//! How far the agent of a task is behind this driver. Two versions compare their own days, so no clock
-//! counts. Nobody is refused for age: what both can do was agreed on when they met.
+//! How much older than this driver the agent of a task is. Two versions compare their own days, so
+//! no clock matters.
+//!
+//! No agent is refused for its age: what both can do was agreed in the hello.
 
 use fargate_protocol::{CalendarDay, FEATURES, RESUME};
 use fargate_state::version;
 
-/// An agent may be so many months older than the driver. Older ones work as well as what they have
-/// in common allows, and are named.
+/// How many months older than the driver an agent may be. Older ones still work with what both have
+/// in common, and the log names them.
 ///
-/// Ours: long enough for whoever rebuilds images once a year.
+/// The number is ours: long enough for somebody who rebuilds images once a year.
 pub const SUPPORTED_MONTHS: u32 = 12;
-/// The day of the first version whose agents tell theirs.
+/// The day of the first version whose agents tell their day.
 const FIRST_TOLD: &str = "2026-11-21";
 
 /// What an agent said of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AgentInfo {
-    /// Name and version, made harmless.
+    /// Name and version, with control characters escaped.
     pub name: String,
-    /// The day of its version; none for one that is older than such days, or tells nonsense.
+    /// The day of its version. `None` if it is older than such days, or sent no valid one.
     pub day: Option<CalendarDay>,
     /// What it can do beyond its version.
     pub features: Vec<String>,
 }
 
 impl AgentInfo {
-    /// Whether it can do this.
+    /// Whether it has this feature.
     #[must_use]
     pub fn has(&self, feature: &str) -> bool {
         self.features.iter().any(|known| known == feature)
     }
 
-    /// Its day, or the one before which every version was that tells none.
+    /// Its day. For an agent that tells none, the day before which all such versions were made.
     fn at_the_latest(&self) -> CalendarDay {
         self.day.unwrap_or_else(|| CalendarDay::parse(FIRST_TOLD).expect("a test reads it"))
     }
@@ -51,7 +53,8 @@ impl AgentInfo {
             .collect()
     }
 
-    /// The sentence that names an agent older than this driver supports, with the next step.
+    /// The sentence that names an agent that is older than this driver supports, with the next
+    /// step.
     #[must_use]
     pub fn too_old(&self) -> Option<String> {
         let driver = version::this();

@@ -1,8 +1,9 @@
-//! From a description to a task whose agent answers: launched, watched, dialled from the moment
-//! that its address is known.
+//! Brings up a task until its agent answers: launches it, watches it, and dials as soon as its
+//! address is known.
 //!
-//! A task that AWS failed for a passing reason is launched again, a bounded number of times (see
-//! `relaunch`), and only once ECS said that the former one has stopped.
+//! If AWS fails a task for a passing reason, another one is launched, a limited number of times
+//! (see `relaunch`), and only after ECS said that the former one has stopped. It stops no task
+//! itself.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -29,44 +30,45 @@ use super::observation::ObservedTask;
 use super::relaunch::RelaunchPlan;
 use crate::session::{DialError, HostKeyPolicy, LoginError, TaskLogin, TaskSession, dial};
 
-/// How much slower each look at a task is than the one before.
+/// How much the pause grows from one look at a task to the next.
 const SLOWER: f64 = 1.4;
-/// For one last look at what ECS knows, after the agent answered.
+/// Time for a last look at what ECS knows, after the agent has answered.
 const LAST_LOOK: Duration = Duration::from_secs(2);
-/// Before a handshake that broke off is tried again.
+/// How long to wait before a handshake that broke off is tried again.
 const HANDSHAKE_AGAIN: Duration = Duration::from_millis(200);
-/// For ECS's word on a container that ended; one that is known to the agent needs none.
+/// How long to wait for ECS to say why a container ended. If its exit code is one of the agent's,
+/// there is no need to wait.
 const SETTLE: Duration = Duration::from_secs(10);
-/// Handshakes that stall before the way is blamed.
+/// How many handshakes may stall before the network is blamed.
 const STALLS: u32 = 3;
 
-/// A task whose agent answers and is proven.
+/// A task whose agent answers and has proven its host key.
 pub struct AcquiredTask {
-    /// What ECS knew last.
+    /// What ECS said last.
     pub seen: ObservedTask,
-    /// Where the agent answers.
+    /// The address at which the agent answers.
     pub address: SocketAddr,
     /// An open session with it.
     pub session: TaskSession,
     /// The host key that it showed.
     pub host_key: PublicKey,
-    /// RunTask, from the first try to its acceptance.
+    /// Time from the first RunTask until ECS accepted one.
     pub accepted_after: Duration,
-    /// From the acceptance to the agent's answer.
+    /// Time from then until the agent answered.
     pub answered_after: Duration,
-    /// The SSH login with the proof, its part of the above.
+    /// The part of that time that the SSH login and the proof took.
     pub login: Duration,
-    /// Whether it has a public address, and is dialled there.
+    /// Whether the task has a public address, and is dialled there.
     pub public_ip: PublicIp,
 }
 
-/// What is needed beside the launcher.
+/// What is needed in addition to the launcher.
 pub struct AcquireOptions<'a> {
-    /// Who logs in and whom it expects.
+    /// Who logs in, and which host is expected.
     pub login: &'a TaskLogin,
-    /// Port of the agent.
+    /// The agent's port.
     pub port: u16,
-    /// Deadlines and polls.
+    /// Deadlines and intervals.
     pub timeouts: &'a JobTimeouts,
     /// How often another task may follow.
     pub limits: &'a JobLimits,
@@ -76,7 +78,7 @@ pub struct AcquireOptions<'a> {
 ///
 /// # Errors
 ///
-/// [`LaunchError`]. A task may then still run; the ledger knows it.
+/// Returns [`LaunchError`] if no task came up. A task may then still run, and the record names it.
 pub async fn acquire(
     launcher: &mut TaskLauncher<'_>,
     terms: &AcquireOptions<'_>,
@@ -87,7 +89,8 @@ pub async fn acquire(
         let asked = Instant::now();
         let (launch, mut task) = launcher.launch(report).await?;
         let public_ip = launcher.spec.public_ip;
-        // Whoever dials the public address does not dial the private one while that is unknown.
+        // If the public address is dialled, the private one must not be used while the public one
+        // is unknown.
         task.address = task.address.filter(|_| public_ip != PublicIp::Dialled);
         let accepted_after = asked.elapsed();
         report(TaskStartEvent::Accepted(&task));
@@ -123,7 +126,7 @@ pub async fn acquire(
     }
 }
 
-/// The cause, or that another container than the agent's ended the task.
+/// Returns the cause, or that another container than the agent's ended the task.
 async fn of_its_containers(
     why: CauseReport,
     launcher: &TaskLauncher<'_>,
@@ -137,7 +140,7 @@ async fn of_its_containers(
     let folder = launcher.ledger.folder();
     let flags = &mut EssentialFlags::unasked();
     let filled = flags.fill_in(&mut seen, launcher.ecs, folder, &launch.cluster);
-    // What is not known in time counts as essential.
+    // A container of which this is not known in time counts as essential.
     let _ = timeout(LAST_LOOK, filled).await;
     let own = own_container(launch);
     if seen.ended_well_before_others(own) { why } else { unless_other(why, &seen, own, true) }
@@ -147,8 +150,8 @@ fn own_container(launch: &LaunchRequest) -> &str {
     launch.containers.first().map_or("", |container| container.name.as_str())
 }
 
-/// A task that did not come up. `settled`: ECS said that it has stopped, so another may be started;
-/// `ended` is how it did.
+/// A task that did not come up. `settled`: ECS said that it has stopped, so another may be started.
+/// `ended`: how it stopped.
 struct AcquireFailure {
     why: CauseReport,
     settled: bool,
@@ -156,13 +159,13 @@ struct AcquireFailure {
 }
 
 impl AcquireFailure {
-    /// It may still run.
+    /// The task may still run.
     fn open(why: CauseReport) -> Self {
         Self { why, settled: false, ended: None }
     }
 }
 
-/// One task between its acceptance and its agent's answer.
+/// One task, from its acceptance until its agent answers.
 struct TaskStartWatcher<'a> {
     ecs: &'a EcsClient,
     terms: &'a AcquireOptions<'a>,
@@ -172,7 +175,7 @@ struct TaskStartWatcher<'a> {
     seen: ObservedTask,
     born: Instant,
     state_since: Instant,
-    /// For want of credentials.
+    /// Since when calls are refused for lack of credentials.
     refused_since: Option<Instant>,
     /// Since when ECS says that the agent's container has ended.
     lost_since: Option<Instant>,
@@ -221,9 +224,11 @@ impl<'a> TaskStartWatcher<'a> {
         let (terms, ecs, launch) = (self.terms, self.ecs, self.launch);
         let public_ip = self.public_ip;
         let task = self.seen.task.clone();
+        // Two things go on at the same time: looks at ECS, and tries to connect. Each is kept
+        // across the loop, because a wait for one must not start the other again.
         let mut knocking = None;
         let mut looking = Box::pin(ecs.look(launch, &task, public_ip, None));
-        // Where nothing can be done before RUNNING, what RunTask just said is new enough.
+        // If nothing can be done before RUNNING, the answer of RunTask is new enough.
         let mut look_at =
             (!self.may_dial()).then(|| Instant::now() + jittered(self.backoff.pause()));
         loop {
@@ -243,7 +248,8 @@ impl<'a> TaskStartWatcher<'a> {
                     let answered_after = self.born.elapsed();
                     emit(JobEvent::AgentAnswered { task: task.clone(), peer: session.peer().to_owned() });
                     self.look_once_more().await;
-                    // A task whose end ECS has told is of no use, though its agent answers.
+                    // If ECS has already said that the task ends, it is of no use, although its
+                    // agent answers.
                     if self.seen.is_decided(own_container(launch)) {
                         let settled = self.has_stopped();
                         let why = self.why_ended();
@@ -263,6 +269,7 @@ impl<'a> TaskStartWatcher<'a> {
                     looking.set(ecs.look(launch, &task, public_ip, self.seen.address));
                     look_at = None;
                 }
+                // The deadline covers a look that hangs as well, so it stands beside it.
                 () = sleep_until(self.deadline) => {
                     self.look_ahead(&last_refusal, report).await?;
                     return Err(AcquireFailure::open(self.too_late(last_refusal.borrow().as_ref())));
@@ -271,7 +278,7 @@ impl<'a> TaskStartWatcher<'a> {
         }
     }
 
-    /// True if credentials that have ended were not renewed for so long that nobody renews them.
+    /// Whether expired credentials were not renewed for so long that nobody will renew them.
     fn is_refused_too_long(&mut self, error: &CallError) -> bool {
         if !error.is_expired() && !error.is_without_credentials() {
             self.refused_since = None;
@@ -280,7 +287,8 @@ impl<'a> TaskStartWatcher<'a> {
         self.refused_since.get_or_insert_with(Instant::now).elapsed() > RENEWAL_SETTLES
     }
 
-    /// A key that is taken at first use is taken from nobody but a task that ECS calls RUNNING.
+    /// Whether the task may be dialled. A key that is accepted at first use is accepted only from a
+    /// task that ECS calls RUNNING.
     fn may_dial(&self) -> bool {
         match self.terms.login.host {
             HostKeyPolicy::Agent(_) | HostKeyPolicy::Pinned(_) => true,
@@ -288,7 +296,7 @@ impl<'a> TaskStartWatcher<'a> {
         }
     }
 
-    /// What a look brought: news, nothing yet, or the end.
+    /// What a look at the task brought: news, nothing, or its end.
     fn take_in(
         &mut self,
         looked: Result<Option<ObservedTask>, CallError>,
@@ -325,7 +333,7 @@ impl<'a> TaskStartWatcher<'a> {
         let settled = self.has_stopped();
         if settled || self.is_decided() {
             let why = self.why_ended();
-            // Another task may be started only once ECS says that this one has stopped.
+            // Another task may start only after ECS said that this one has stopped.
             if settled || why.entry().next == RetryDecision::Final {
                 let ended = Some(Box::new(self.seen.clone()));
                 return Err(AcquireFailure { why, settled, ended });
@@ -343,8 +351,8 @@ impl<'a> TaskStartWatcher<'a> {
         matches!(self.seen.status, TaskStatus::Stopped | TaskStatus::Deleted)
     }
 
-    /// Why the task ends is known, whatever state ECS shows; an exit code without any other word is
-    /// given time for one.
+    /// Whether it is known why the task ends, whatever state ECS shows. If there is only an exit
+    /// code, ECS gets time to add a reason.
     fn is_decided(&mut self) -> bool {
         let own = own_container(self.launch);
         if self.seen.is_decided(own) {
@@ -370,7 +378,7 @@ impl<'a> TaskStartWatcher<'a> {
             }
         };
         if exited {
-            // Nothing of the job has run yet, so it was not the job.
+            // Nothing of the job has run yet, so the job is not to blame.
             why.cause = match self.seen.container(own).and_then(|own| own.exit_code) {
                 Some(AGENT_SETTINGS) => FailureCause::AgentSettings,
                 _ => FailureCause::AgentExited,
@@ -379,7 +387,7 @@ impl<'a> TaskStartWatcher<'a> {
         why
     }
 
-    /// ECS said something of the task's end, if not all.
+    /// Whether ECS has said something about the task's end.
     fn has_words(&self) -> bool {
         let reason = self.seen.containers.iter().find_map(|container| container.reason.as_ref());
         self.seen.stop_code.is_some()
@@ -388,7 +396,7 @@ impl<'a> TaskStartWatcher<'a> {
             || self.seen.has_lost(own_container(self.launch))
     }
 
-    /// Before ECS is blamed it is asked once more, past all who wait for their turn.
+    /// Asks ECS once more before it is blamed, ahead of all who wait for their turn.
     async fn look_ahead(
         &mut self,
         last_refusal: &RefCell<Option<FirstConnectError>>,
@@ -446,7 +454,8 @@ impl<'a> TaskStartWatcher<'a> {
             .because(format!("Last state {status} for {in_state}; ECS gave no reason."))
     }
 
-    /// For the facts that people read: the digest, and when the parts of the start happened.
+    /// Looks once more for facts that people read: the image digest, and when the parts of the
+    /// start happened.
     async fn look_once_more(&mut self) {
         if self.seen.timeline.started.is_some() {
             return;
@@ -460,13 +469,13 @@ impl<'a> TaskStartWatcher<'a> {
     }
 }
 
-/// How the last knock at a task failed.
+/// How the last try to connect failed.
 enum FirstConnectError {
     Dial(DialError),
     Login(LoginError),
 }
 
-/// Dials until an agent answers that is the right one.
+/// Dials until the right agent answers.
 async fn knock(
     address: SocketAddr,
     terms: &AcquireOptions<'_>,
@@ -494,12 +503,12 @@ async fn knock(
     }
 }
 
-/// Why a stock server refuses a key; it tells nobody which of these it is.
+/// Why a stock server may refuse a key. It does not say which of these it is.
 const USUAL_REFUSALS: &str = "The usual reasons: the image lets another user in; its entry script \
 did not write SSH_PUBLIC_KEY into that user's authorized_keys; the account is locked (`!` in \
 /etc/shadow, with `UsePAM no`); the server's PubkeyAcceptedAlgorithms lack our key's kind.";
 
-/// The catalogue's words for a login that failed.
+/// The cause of a login that failed.
 pub(crate) fn login_failed(
     error: &LoginError,
     address: SocketAddr,

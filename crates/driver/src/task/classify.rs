@@ -1,8 +1,9 @@
-//! From ECS's words to a cause of the catalogue. First match wins: the code, then the reason, then
-//! the containers. What no rule knows is quoted and blamed on nobody.
+//! Finds the cause of the catalogue for what ECS says. The code is checked first, then the reason,
+//! then the containers, and the first rule that matches decides. A text that no rule knows is
+//! quoted, and nobody is blamed.
 //!
-//! Source of the texts: Amazon ECS Developer Guide, "API failure reasons"; those of a task that did not
-//! start stand in `failed_start`.
+//! Source of the texts: Amazon ECS Developer Guide, "API failure reasons". Those of a task that did
+//! not start are in `failed_start`.
 
 mod failed_start;
 mod names;
@@ -18,14 +19,14 @@ use self::names::names_in;
 use super::first_end::{KILLED, is_ordered};
 use super::observation::{ObservedContainer, ObservedTask};
 
-/// The names that the sentences and commands of a cause are filled with.
+/// The names that fill the sentences and commands of a cause.
 #[derive(Clone, Debug, Default)]
 pub struct FailureContext {
     facts: Vec<(&'static str, String)>,
 }
 
 impl FailureContext {
-    /// Of one launch.
+    /// The names of one launch.
     pub fn of(request: &LaunchRequest, region: &str, endpoint: &str) -> Self {
         let container = request.containers.first().map(|c| c.name.clone()).unwrap_or_default();
         Self {
@@ -49,18 +50,18 @@ impl FailureContext {
         self.facts.push((name, value));
     }
 
-    /// A cause, with these names.
+    /// Makes a report of this cause with these names.
     pub fn why(&self, cause: FailureCause) -> CauseReport {
         self.facts.iter().fold(CauseReport::new(cause), |why, (name, value)| why.with(name, value))
     }
 }
 
-/// An exception of ECS's, or no answer at all.
+/// The cause of an exception of ECS, or of a missing answer.
 pub fn exception(error: &CallError, place: &FailureContext) -> CauseReport {
     exception_of("ECS", error, place)
 }
 
-/// As [`exception`], of any service.
+/// The same for any service.
 pub fn exception_of(service: &str, error: &CallError, place: &FailureContext) -> CauseReport {
     match error {
         CallError::Answered { code, message, status, .. } => {
@@ -69,7 +70,7 @@ pub fn exception_of(service: &str, error: &CallError, place: &FailureContext) ->
                 place.set("action", action);
             }
             let cause = match of_exception(code, message) {
-                // Whoever answered so, an error of theirs passes.
+                // Whatever the code is, an error of the server passes.
                 FailureCause::RequestRefused if *status >= 500 => FailureCause::AwsInternal,
                 cause => cause,
             };
@@ -100,7 +101,7 @@ pub fn exception_of(service: &str, error: &CallError, place: &FailureContext) ->
             place.why(cause).because(format!("Nothing was sent: {text}."))
         }
         CallError::Endpoint { text } => {
-            // Which setting it is, is not known: those that are were looked at before.
+            // Nobody knows which setting it is; the known ones were checked before.
             let why = place.why(FailureCause::EndpointUnusable);
             why.because(format!("Nothing was sent to {service}: {text}."))
         }
@@ -113,6 +114,8 @@ pub fn exception_of(service: &str, error: &CallError, place: &FailureContext) ->
             let why = exception_of(service, error, &place);
             let unnamed =
                 why.cause == FailureCause::NotAllowed && !why.facts.contains_key("action");
+            // The other service may refuse without a word about the right, but the question is
+            // known to need this one.
             if unnamed { why.with("action", right) } else { why }
         }
         CallError::Role { role, endpoint, error } => {
@@ -121,7 +124,7 @@ pub fn exception_of(service: &str, error: &CallError, place: &FailureContext) ->
             place.set("endpoint", endpoint.clone());
             let why = exception_of("STS", error, &place);
             match why.cause {
-                // What STS says of the role itself, and not of the way to it.
+                // What STS says about the role itself, and not about the way to it.
                 FailureCause::NotAllowed | FailureCause::RequestRefused => {
                     let cause = FailureCause::RoleRefused;
                     CauseReport { cause, ..why }
@@ -157,8 +160,8 @@ fn of_exception(code: &str, message: &str) -> FailureCause {
         | "MissingAuthenticationToken"
         | "AuthFailure"
         | "IncompleteSignature" => FailureCause::Credentials,
-        // IAM is eventually consistent: a role that was made moments ago is not known everywhere, and
-        // the first task of an account makes the service's own.
+        // IAM is eventually consistent: a new role is not known everywhere at once, and the first
+        // task of an account creates the service's own role.
         _ if has("ssume the service linked role") || has("ssume the service-linked role") => {
             FailureCause::ServiceRoleMissing
         }
@@ -179,13 +182,13 @@ fn of_exception(code: &str, message: &str) -> FailureCause {
     }
 }
 
-/// `... is not authorized to perform: ecs:RunTask on resource ...`
+/// The action in a text such as `... is not authorized to perform: ecs:RunTask on resource ...`
 fn denied_action(message: &str) -> Option<String> {
     let (_, after) = message.split_once("to perform: ")?;
     after.split_whitespace().next().map(|action| action.trim_end_matches('.').to_owned())
 }
 
-/// HTTP 200 with `failures[]`.
+/// The cause of an answer with HTTP 200 and `failures[]`.
 pub fn failure(reason: &str, detail: &str, place: &FailureContext) -> CauseReport {
     let has = |words: &str| reason.contains(words) || detail.contains(words);
     let cause = if has("Capacity is unavailable") || has("No Container Instances") {
@@ -205,7 +208,7 @@ pub fn failure(reason: &str, detail: &str, place: &FailureContext) -> CauseRepor
     place.why(cause).quoting("ECS", mask::text(&words))
 }
 
-/// A task that went STOPPED. `container` is the one whose end is asked about.
+/// The cause of a task that is STOPPED. `container` is the one whose end matters.
 pub fn stopped(seen: &ObservedTask, container: &str, place: &FailureContext) -> CauseReport {
     let mut place = place.clone();
     place.set("task", seen.task.task_id().to_owned());
@@ -264,14 +267,14 @@ pub fn stopped(seen: &ObservedTask, container: &str, place: &FailureContext) -> 
 /// What ECS says of a task's end.
 struct TaskEnd<'a> {
     code: Option<&'a StopCode>,
-    /// Of the task.
+    /// The reason of the task.
     reason: &'a str,
-    /// Of the task and of every container.
+    /// The reasons of the task and of all containers.
     all: &'a str,
-    /// Of the container that is asked about.
+    /// The reason of the container that matters.
     own: String,
     exit: Option<i32>,
-    /// The task has no other container.
+    /// Whether the task has no other container.
     is_alone: bool,
 }
 
@@ -288,26 +291,26 @@ fn of_stop(end: &TaskEnd<'_>) -> FailureCause {
         }
         Some(StopCode::UserInitiated) => FailureCause::StoppedBy,
         Some(StopCode::EssentialContainerExited) => of_exit(end),
-        // Before ECS names a code: what no order to end leaves behind is the container's own doing.
+        // ECS has named no code yet. If no order to end leaves such an exit code, the container
+        // ended by itself.
         None if end.is_out_of_memory() || !end.exit.is_none_or(is_ordered) => of_exit(end),
         Some(StopCode::TaskFailedToStart) | None => by_words(),
         Some(StopCode::ServiceSchedulerInitiated | StopCode::Other(_)) => by_words(),
     }
 }
 
-/// Exit codes of the agent. Source: `fargate-agent`, its idle limit, its maximum lifetime, and
-/// settings that it refuses.
+/// Exit codes of `fargate-agent`: its idle limit, its lifetime, and settings that it refuses.
 pub(super) const AGENT_IDLE: i32 = 70;
 pub(super) const AGENT_LIFETIME: i32 = 71;
 pub const AGENT_SETTINGS: i32 = 78;
 
-/// ECS says that the kernel ended it for its memory.
+/// Whether ECS says that the kernel killed it for lack of memory.
 pub(super) fn is_out_of_memory(text: &str) -> bool {
     text.contains("OutOfMemory")
 }
 
 impl TaskEnd<'_> {
-    /// What ECS says of the whole task may be meant of another container.
+    /// What ECS says of the whole task may be about another container.
     fn is_out_of_memory(&self) -> bool {
         let killed = self.exit.is_none_or(|code| code == KILLED);
         is_out_of_memory(&self.own) || is_out_of_memory(self.reason) && (self.is_alone || killed)
@@ -322,7 +325,7 @@ fn of_exit(end: &TaskEnd<'_>) -> FailureCause {
         Some(AGENT_IDLE) => FailureCause::Idle,
         Some(AGENT_LIFETIME) => FailureCause::MaxLifetime,
         Some(_) => FailureCause::EnvironmentEnded,
-        // It may never have started.
+        // The container may never have started.
         None => of_failed_start(end.all).unwrap_or(FailureCause::EnvironmentEnded),
     }
 }

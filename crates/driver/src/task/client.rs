@@ -1,4 +1,7 @@
-//! The one ECS client. It retries nothing, because one policy is in charge, and it is its caller's.
+//! The one ECS client.
+//!
+//! It retries nothing, because there is only one retry policy, and the caller has it. What an
+//! answer means is decided elsewhere.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -23,7 +26,7 @@ use fargate_state::{LaunchRequest, SharedRateLimiter, StateFolder, TaskCapacity}
 use super::observation::ObservedTask;
 use super::rate_limiter::RateLimiter;
 
-/// Most tasks per DescribeTasks. Source: Amazon ECS API Reference, `DescribeTasks`.
+/// Most tasks of one DescribeTasks. Source: Amazon ECS API Reference, `DescribeTasks`.
 pub(super) const DESCRIBE_LIMIT: usize = 100;
 /// Most pages of ListTasks that are read: 10,000 tasks of one owner.
 const LIST_PAGES: usize = 100;
@@ -46,12 +49,12 @@ pub enum RunTaskOutcome {
     Task(Box<ObservedTask>),
     /// It started none: HTTP 200 with `failures[]`.
     Failure {
-        /// ECS's words.
+        /// The reason in ECS's words.
         reason: String,
-        /// More of them.
+        /// More of ECS's words.
         detail: String,
     },
-    /// The token was used with other parameters; these tasks hold it.
+    /// The token was used before with other parameters. These tasks have it.
     Conflict(Vec<TaskArn>),
     /// Neither a task nor a failure.
     Nothing,
@@ -60,27 +63,29 @@ pub enum RunTaskOutcome {
 /// What StopTask answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopTaskOutcome {
-    /// It is being stopped, or was before.
+    /// ECS stops the task, or stopped it before.
     Accepted,
-    /// ECS does not know it: forgotten, or too new to be seen everywhere.
+    /// ECS does not know the task. It was forgotten, or is too new to be known everywhere.
     Unknown,
 }
 
 impl EcsClient {
-    /// Reads the SDK's usual environment. No call is made, but the Region may be asked for.
+    /// Connects with the usual environment of the SDK. It makes no call, except that it may ask for
+    /// the Region.
     ///
     /// # Errors
     ///
-    /// No Region, or what is wrong with the CA bundle or the proxies of the environment.
+    /// Returns the cause if there is no Region, or if the CA bundle or a proxy of the environment
+    /// cannot be used.
     pub async fn connect(profile: &JobProfile) -> Result<Self, CauseReport> {
         Self::in_region(profile.region.clone(), profile).await
     }
 
-    /// As [`Self::connect`], in a Region that is already known, from a state file.
+    /// Connects to a Region that is known from a state file.
     ///
     /// # Errors
     ///
-    /// No Region, or what is wrong with the CA bundle or the proxies of the environment.
+    /// Returns the cause if the Region, the CA bundle or a proxy of the environment cannot be used.
     pub async fn in_region(
         region: Option<String>,
         profile: &JobProfile,
@@ -89,31 +94,31 @@ impl EcsClient {
         Ok(Self { client: Client::new(account.config()), account, pace: None, turns: None })
     }
 
-    /// The same, with every call that starts or stops a task waiting for its turn.
+    /// The same client, but every call that starts or stops a task waits for its turn.
     #[must_use]
     pub fn paced(self, pace: RateLimiter) -> Self {
         Self { pace: Some(pace), ..self }
     }
 
-    /// The client of ECS itself.
+    /// The SDK's client.
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The account that it is in.
+    /// The account.
     pub(super) fn account(&self) -> &AwsAccount {
         &self.account
     }
 
-    /// Where the output of a container of this task goes by the log driver `awslogs`; `None` where its
-    /// definition says otherwise.
+    /// The log stream of a container of this task, if it uses the log driver `awslogs`. `None` if
+    /// its definition says otherwise.
     ///
-    /// Source: Amazon ECS Developer Guide, "Send Amazon ECS logs to CloudWatch": the stream is named
-    /// by prefix, container and task.
+    /// Source: Amazon ECS Developer Guide, "Send Amazon ECS logs to CloudWatch": the stream's name
+    /// consists of prefix, container and task.
     ///
     /// # Errors
     ///
-    /// [`CallError`].
+    /// Returns [`CallError`] if the definition cannot be read.
     pub async fn log_stream(
         &self,
         definition: &str,
@@ -135,8 +140,8 @@ impl EcsClient {
         }))
     }
 
-    /// The same, with every question about tasks counted in the turns that the processes of this host
-    /// share.
+    /// The same client, but every question about tasks counts in the rate limiter that all
+    /// processes of this host share.
     #[must_use]
     pub fn sharing(self, folder: &StateFolder, profile: &JobProfile) -> Self {
         let role = profile.assume_role_arn.as_deref();
@@ -144,7 +149,7 @@ impl EcsClient {
         Self { turns: Some(turns), ..self }
     }
 
-    /// Waits for a turn at asking about a task that nobody hurries for.
+    /// Waits for a turn to ask about a task. For questions that are not urgent.
     pub async fn turn_to_read(&self) {
         if let Some(turns) = &self.turns {
             turns.wait().await;
@@ -158,7 +163,7 @@ impl EcsClient {
         }
     }
 
-    /// The refusal of a question about tasks.
+    /// Notes that a question about tasks was refused, and returns the error.
     async fn read_refused(&self, error: CallError) -> CallError {
         if let (Some(turns), true) = (&self.turns, error.is_throttled()) {
             turns.slow_down().await;
@@ -178,17 +183,17 @@ impl EcsClient {
         self.account.region()
     }
 
-    /// Where calls go, for people: the endpoint that the environment names, or AWS's own.
+    /// The endpoint of the calls, for people: the one in the environment, or AWS's own.
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.account.endpoint("ecs")
     }
 
-    /// RunTask. Safe to send again: the token names at most one task.
+    /// Calls RunTask. It is safe to send it again, because the token names at most one task.
     ///
     /// # Errors
     ///
-    /// [`CallError`]; after [`CallError::NoAnswer`] the task may exist.
+    /// Returns [`CallError`] if the call failed. After [`CallError::NoAnswer`] the task may exist.
     pub async fn run_task(&self, request: &LaunchRequest) -> Result<RunTaskOutcome, CallError> {
         let mut call = self
             .client
@@ -202,7 +207,7 @@ impl EcsClient {
             .network_configuration(network(request))
             .overrides(overrides(request))
             .set_tags(Some(tags(&request.tags)).filter(|tags| !tags.is_empty()))
-            // Left out where it is not wanted, so that old launches are sent again as they were.
+            // It is left out if it is not wanted, so that old launches are sent again unchanged.
             .set_enable_execute_command(request.execute_command.then_some(true));
         call = match &request.purchase {
             TaskCapacity::LaunchType(kind) => call.launch_type(LaunchType::from(kind.as_str())),
@@ -217,21 +222,21 @@ impl EcsClient {
         ran
     }
 
-    /// Loads the credentials of the calls to come, where none are kept.
+    /// Loads the credentials for the next calls, if none are cached.
     ///
     /// # Errors
     ///
-    /// [`CallError`]; nothing was sent to ECS.
+    /// Returns [`CallError`] if there are none. Then nothing was sent to ECS.
     pub async fn ready(&self) -> Result<(), CallError> {
         self.account.ready().await.map(drop)
     }
 
-    /// DescribeTasks for one task, ahead of all who wait for their turn; `None` if ECS does not know
-    /// it.
+    /// Calls DescribeTasks for one task, ahead of all who wait for their turn. Returns `None` if
+    /// ECS does not know the task.
     ///
     /// # Errors
     ///
-    /// [`CallError`].
+    /// Returns [`CallError`] if the call failed.
     pub async fn describe(
         &self,
         cluster: &str,
@@ -240,11 +245,11 @@ impl EcsClient {
         Ok(self.describe_all(cluster, std::slice::from_ref(task)).await?.into_iter().next())
     }
 
-    /// The same, when it is the caller's turn.
+    /// Does the same when it is the caller's turn.
     ///
     /// # Errors
     ///
-    /// [`CallError`].
+    /// Returns [`CallError`] if the call failed.
     pub async fn describe_in_turn(
         &self,
         cluster: &str,
@@ -255,12 +260,12 @@ impl EcsClient {
         Ok(self.describe_these(cluster, arns).await?.into_iter().next())
     }
 
-    /// As [`Self::describe_in_turn`] for the task of `launch`, with the address at which it is dialled: by
-    /// [`PublicIp::Dialled`] its public one, for which EC2 is asked until it is `known`.
+    /// Does the same for the task of `launch`, and finds the address at which to dial it. With
+    /// [`PublicIp::Dialled`] that is the public one, for which it asks EC2 until it is `known`.
     ///
     /// # Errors
     ///
-    /// [`CallError`].
+    /// Returns [`CallError`] if a call failed.
     pub async fn look(
         &self,
         launch: &LaunchRequest,
@@ -275,7 +280,7 @@ impl EcsClient {
                 (None, Some(interface)) if seen.status.is_starting() || !seen.stopping => {
                     match self.account.public_address(interface).await {
                         Ok(address) => address,
-                        // What ECS said still counts; EC2 is asked again with the next look.
+                        // What ECS said still counts. The next look asks EC2 again.
                         Err(error) if error.is_transient() => {
                             emit(JobEvent::AddressUnknown {
                                 interface: interface.clone(),
@@ -292,11 +297,12 @@ impl EcsClient {
         Ok(seen)
     }
 
-    /// DescribeTasks for many, a hundred per call; those that ECS does not know are left out.
+    /// Calls DescribeTasks for many tasks, a hundred per call. Tasks that ECS does not know are
+    /// left out.
     ///
     /// # Errors
     ///
-    /// [`CallError`].
+    /// Returns [`CallError`] if a call failed.
     pub async fn describe_all(
         &self,
         cluster: &str,
@@ -323,11 +329,11 @@ impl EcsClient {
         }
     }
 
-    /// ListTasks: every task of this owner, or of the whole cluster, that is meant to run.
+    /// Calls ListTasks: all tasks of this owner, or of the whole cluster, that should run.
     ///
     /// # Errors
     ///
-    /// [`CallError`].
+    /// Returns [`CallError`] if a call failed.
     pub async fn list(
         &self,
         cluster: &str,
@@ -355,11 +361,11 @@ impl EcsClient {
         Ok(found)
     }
 
-    /// StopTask. A task that is already stopped may be stopped again.
+    /// Calls StopTask. A task that has already stopped may be stopped again.
     ///
     /// # Errors
     ///
-    /// [`CallError`].
+    /// Returns [`CallError`] if the call failed.
     pub async fn stop(
         &self,
         cluster: &str,
@@ -383,7 +389,7 @@ impl EcsClient {
     }
 }
 
-/// Sorts what became of RunTask.
+/// Turns the result of RunTask into ours.
 async fn ran(
     answer: impl Future<Output = Result<RunTaskOutput, SdkError<RunTaskError, HttpResponse>>>,
 ) -> Result<RunTaskOutcome, CallError> {
@@ -409,7 +415,7 @@ async fn ran(
 }
 
 fn network(request: &LaunchRequest) -> NetworkConfiguration {
-    // `subnets` is the one required member, and it is set.
+    // `subnets` is the only required member, and it is set.
     let vpc = AwsVpcConfiguration::builder()
         .subnets(&request.subnet)
         .set_security_groups(Some(request.security_groups.clone()))

@@ -1,4 +1,7 @@
-//! What happens between a job's wish for a task and the task, for whoever tells people.
+//! What happens between a job's request for a task and the running task, for code that reports it
+//! to people.
+//!
+//! It holds facts, and chooses no words except for the next task.
 
 use std::time::Duration;
 
@@ -7,47 +10,47 @@ use fargate_model::text::ticking;
 
 use super::observation::ObservedTask;
 
-/// A pause before another task that is shorter is not told.
+/// A shorter pause before another task is not reported.
 const TOLD_PAUSE: Duration = Duration::from_secs(1);
 
-/// What is told of another task: `starting another task in 31 s (1 of 3)`.
+/// The words for another task: `starting another task in 31 s (1 of 3)`.
 #[must_use]
 pub fn relaunch_words(n: u32, of: u32, after: Duration) -> String {
     let pause = if after < TOLD_PAUSE { String::new() } else { format!(" in {}", ticking(after)) };
     format!("starting another task{pause} ({n} of {of})")
 }
 
-/// See the module.
+/// One step of a task's start.
 pub enum TaskStartEvent<'a> {
     /// ECS accepted a task.
     Accepted(&'a ObservedTask),
-    /// ECS started none yet; it is being tried again.
+    /// ECS started no task yet. It is tried again.
     Refused {
         /// Why.
         why: &'a CauseReport,
-        /// Tries so far.
+        /// The number of tries so far.
         tries: usize,
-        /// Since the first one.
+        /// The time since the first try.
         waited: Duration,
     },
     /// A look at the task.
     Waiting {
         /// What ECS says.
         seen: &'a ObservedTask,
-        /// Since it was accepted.
+        /// The time since it was accepted.
         age: Duration,
-        /// In this state.
+        /// The time in this state.
         in_state: Duration,
     },
-    /// The task failed for a passing reason; another one is launched.
+    /// The task failed for a passing reason. Another one is launched.
     Relaunching {
         /// Why.
         why: &'a CauseReport,
-        /// Which relaunch, from 1.
+        /// The number of the relaunch, from 1.
         n: u32,
-        /// How many there may be.
+        /// The most relaunches.
         of: u32,
-        /// How long it waits before that.
+        /// The pause before it.
         after: Duration,
     },
 }

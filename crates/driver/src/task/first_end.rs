@@ -1,7 +1,7 @@
-//! Which container of a task ended first, and ended the others with it.
+//! Which container of a task ended first, and so ended the others.
 //!
-//! ECS tells no times of containers, so this goes by signs: one that has ended while the other has
-//! not, and exit codes that no order to end leaves behind. Where no sign is left it says so; then the
+//! ECS tells no times of containers, so it goes by signs: a container has ended while another has
+//! not, or an exit code cannot come from an order to end. If there is no sign, it says so. Then the
 //! end is nobody's in particular, and never the script's.
 
 use std::collections::BTreeMap;
@@ -18,16 +18,16 @@ use super::classify::{AGENT_IDLE, AGENT_LIFETIME, is_out_of_memory};
 use super::client::EcsClient;
 use super::observation::{ObservedContainer, ObservedTask};
 
-/// Tells which containers are essential.
+/// The right to ask which containers are essential.
 const RIGHT: &str = "ecs:DescribeTaskDefinition";
-/// Exit code by SIGTERM: of an agent that was told to end from outside, too.
+/// Exit code after SIGTERM. An agent that was told to end from outside has it as well.
 const TERMINATED: i32 = 143;
-/// Exit code by SIGKILL.
+/// Exit code after SIGKILL.
 pub(super) const KILLED: i32 = 137;
-/// What a container leaves that ECS told to end: it ended well, by SIGTERM, or by SIGKILL.
+/// Exit codes of a container that ECS told to end: it ended well, by SIGTERM, or by SIGKILL.
 const ORDERED: [i32; 3] = [0, TERMINATED, KILLED];
 
-/// True if a container that was told to end leaves this exit code; others may as well.
+/// Whether a container that was told to end may leave this exit code. Others may leave it as well.
 pub fn is_ordered(code: i32) -> bool {
     ORDERED.contains(&code)
 }
@@ -35,22 +35,23 @@ pub fn is_ordered(code: i32) -> bool {
 /// Which container ended first.
 #[derive(Debug, PartialEq, Eq)]
 enum FirstEndedContainer<'a> {
-    /// The job's.
+    /// The job's container.
     Own,
-    /// This one.
+    /// This container.
     Other(&'a ObservedContainer),
-    /// The job's or one of those of which this is one.
+    /// The job's container, or one of several others, of which this is one.
     Unknown(&'a ObservedContainer),
 }
 
 impl ObservedContainer {
-    /// ECS says that it has ended.
+    /// Whether ECS says that it has ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.exit_code.is_some() || self.last_status == Some(TaskStatus::Stopped)
     }
 
-    /// Its end says itself who caused it: an agent's own word, or ECS's of its memory.
+    /// Whether its end already says who caused it: the agent's own exit code, or ECS's word about
+    /// memory.
     fn speaks_for_itself(&self) -> bool {
         let codes = [AGENT_IDLE, AGENT_LIFETIME, i32::from(ENDED_FROM_INSIDE)];
         self.exit_code.is_some_and(|code| codes.contains(&code))
@@ -59,8 +60,8 @@ impl ObservedContainer {
 }
 
 impl ObservedTask {
-    /// Containers beside `own` that have ended and whose end ends the task; none where nobody knows
-    /// which one is the job's.
+    /// Containers other than `own` that have ended, and whose end ends the task. Empty if nobody
+    /// knows which one is the job's.
     fn others_that_ended<'a>(&'a self, own: &str) -> Vec<&'a ObservedContainer> {
         let is_known = self.container(own).is_some();
         let ended = |other: &&ObservedContainer| is_known && other.name != own && other.has_ended();
@@ -68,14 +69,14 @@ impl ObservedTask {
         self.containers.iter().filter(ended).filter(essential).collect()
     }
 
-    /// True once nothing that ECS may still add changes why the task ends, whatever state it shows.
+    /// Whether nothing that ECS may add can change why the task ends, whatever state it shows.
     /// `own` is the job's container.
     #[must_use]
     pub fn is_decided(&self, own: &str) -> bool {
         let own_end = self.container(own).filter(|container| container.has_ended());
         match &self.stop_code {
             _ if matches!(self.status, TaskStatus::Stopped | TaskStatus::Deleted) => true,
-            // Which code it exited with may come later.
+            // ECS may add the exit code later.
             Some(StopCode::EssentialContainerExited) => {
                 own_end.is_some_and(|own| own.exit_code.is_some())
                     || own_end.is_none() && !self.others_that_ended(own).is_empty()
@@ -85,15 +86,15 @@ impl ObservedTask {
         }
     }
 
-    /// ECS says that the container of this name has ended.
+    /// Whether ECS says that the container of this name has ended.
     #[must_use]
     pub fn has_lost(&self, own: &str) -> bool {
         self.container(own).is_some_and(ObservedContainer::has_ended)
     }
 
-    /// True if those beside `own` were ended by a signal, as an order to end does, and `own` ended well: a
-    /// program that was told to end seldom leaves 0, and one that has nothing to do always. It is no
-    /// proof, so no script may be blamed by it.
+    /// Whether the containers other than `own` were ended by a signal, as an order to end does, and
+    /// `own` ended well. A program that is told to end seldom exits with 0, and one that has
+    /// nothing left to do always does. This is no proof, so no script may be blamed for it.
     #[must_use]
     pub fn ended_well_before_others(&self, own: &str) -> bool {
         let ended_well = self.container(own).is_some_and(|own| own.exit_code == Some(0));
@@ -105,7 +106,7 @@ impl ObservedTask {
     fn first_end<'a>(&'a self, own: &str, was_warned: bool) -> FirstEndedContainer<'a> {
         let others = self.others_that_ended(own);
         let unordered = |other: &&&ObservedContainer| !other.exit_code.is_none_or(is_ordered);
-        // Of several the one that no order explains.
+        // If there are several, the one whose exit code no order explains.
         let Some(&other) = others.iter().find(unordered).or(others.first()) else {
             return FirstEndedContainer::Own;
         };
@@ -123,11 +124,11 @@ impl ObservedTask {
     }
 }
 
-/// The cause of the end of `seen`, whose essential container exited: `why`, unless another container
-/// than `own` ended first, or may have.
+/// The cause of the end of `seen`, whose essential container exited: `why`, unless another
+/// container than `own` ended first, or may have.
 ///
-/// `was_warned` is false only of an agent that would have said that it was told to end, or would have
-/// ended by itself long before anybody kills it, and has done neither.
+/// `was_warned` is `false` only for an agent that did not say that it was told to end. It would
+/// have said so, or would have ended by itself long before somebody kills it.
 pub fn unless_other(
     why: CauseReport,
     seen: &ObservedTask,
@@ -161,17 +162,18 @@ pub fn unless_other(
     }
 }
 
-/// What ECS says of the containers of a definition: whether each is essential.
+/// Whether each container of a definition is essential, as ECS says it.
 pub struct EssentialFlags(Option<BTreeMap<String, bool>>);
 
 impl EssentialFlags {
-    /// Nothing asked yet.
+    /// Nothing was asked yet.
     pub fn unasked() -> Self {
         Self(None)
     }
 
-    /// Writes into `seen` which containers are essential, where that matters: of a task with several
-    /// whose container exited. It asks until it is told; where it is refused, all count as essential.
+    /// Notes in `seen` which containers are essential. This matters only for a task with several
+    /// containers of which one exited. It asks until it gets an answer. If it is refused, all count
+    /// as essential.
     pub async fn fill_in(
         &mut self,
         seen: &mut ObservedTask,

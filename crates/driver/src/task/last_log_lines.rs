@@ -1,8 +1,9 @@
-//! What a container wrote before it ended without ever having answered, or ended its task: the last
-//! lines of its log.
+//! The last lines of the log of a container that ended before it ever answered, or that ended its
+//! task.
 //!
-//! It is asked for only then, within a few seconds, and never changes what is told beside it: a host
-//! whose role lacks the rights works as before, and says once which ones these are.
+//! They are read only in these cases, within a few seconds. They never change the cause beside
+//! which they are shown. If the host's role lacks the rights, everything else works as before, and
+//! the log says once which rights are missing.
 
 use std::time::Duration;
 
@@ -17,19 +18,19 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::client::EcsClient;
 use super::observation::ObservedTask;
 
-/// Lines that are shown.
+/// Most lines that are shown.
 const LINES: usize = 20;
 /// Longest line that is shown, in characters.
 const LONGEST_LINE: usize = 300;
-/// For all of it. Container runtimes pass lines on within 5 s.
+/// Time limit for everything. Container runtimes pass lines on within 5 s.
 const WITHIN: Duration = Duration::from_secs(6);
-/// Before a log that has nothing yet is read again.
+/// How long to wait before an empty log is read again.
 const AGAIN: Duration = Duration::from_millis(500);
-/// To know where the log is.
+/// The right to find out where the log is.
 const DEFINITION_RIGHT: &str = "ecs:DescribeTaskDefinition";
 
-/// Adds to `why` what is left of the log of the container that ended, if one did: the one that it
-/// names, else the job's.
+/// Adds to `why` the last lines of the container that ended: the one that `why` names, else the
+/// job's.
 pub async fn add_last_lines(
     why: CauseReport,
     ecs: &EcsClient,
@@ -71,7 +72,7 @@ fn too_late() -> CallError {
     CallError::NoAnswer { text: format!("no answer within {} s", WITHIN.as_secs()) }
 }
 
-/// The last lines, once there are any: the log may be behind the container's end.
+/// Reads the last lines as soon as there are any. The log may arrive after the container's end.
 async fn read(
     ecs: &EcsClient,
     stream: &LogStream,
@@ -101,14 +102,15 @@ fn is_not_there(error: &CallError) -> bool {
     }
 }
 
-/// Without secrets, which may lie across two events, and without anything that moves a cursor.
+/// The lines without secrets, which may reach from one event into the next, and with control
+/// characters escaped.
 fn shown(events: &[String]) -> Vec<String> {
     let masked = mask::pieces(events);
     let line = |event: &String| mask::within(event.trim_end(), LONGEST_LINE);
     masked.iter().skip(events.len().saturating_sub(LINES)).map(line).collect()
 }
 
-/// Says why there are no lines, and what right is missing; that is asked for again after an hour.
+/// Says why there are no lines, and which right is missing. After an hour it is asked for again.
 fn unread(
     why: CauseReport,
     error: &CallError,

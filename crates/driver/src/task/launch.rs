@@ -1,8 +1,9 @@
-//! RunTask until it names a task: the same token while the outcome is open, the next subnet where
-//! one is full, and a new launch only once the former one is settled.
+//! Calls RunTask until it names a task: with the same token while the outcome is open, in the next
+//! subnet if one is full, and with a new launch only after the former one is settled.
 //!
-//! An open launch in the ledger is one whose request may have left this host. It is written down once
-//! the credentials for it are there, and taken out while a refusal or a dead connection is waited out.
+//! An open launch in the record is one whose request may have left this host. It is written once
+//! its credentials are loaded, and removed while a refusal or a dead connection is waited out. It
+//! does not watch the task.
 
 use std::time::Duration;
 
@@ -21,41 +22,41 @@ use super::event::TaskStartEvent;
 use super::observation::ObservedTask;
 use super::spec::{TAG_RIGHT, TaskSpec, is_refused_for_tags};
 
-/// First pause after a refusal; it doubles up to [`LONGEST_PAUSE`], with full jitter. A refused
-/// RunTask counts against the account's bucket of 20 per second.
+/// First pause after a refusal. It doubles up to [`LONGEST_PAUSE`], and a random part of it is
+/// used. A refused RunTask counts in the account's limit of 20 a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// A role that was made moments ago is not known everywhere yet; after this it is missing.
+/// A new role is not known everywhere at once. After this time it counts as missing.
 const ROLE_SETTLES: Duration = Duration::from_secs(60);
 
-/// Tries to get credentials before it is told that there are none. Each waits for all sources.
+/// How often credentials are tried before they count as missing. Each try waits for all sources.
 const CREDENTIAL_TRIES: usize = 3;
-/// Whoever renews credentials may be late by so much.
+/// How late a renewal of credentials may be.
 pub(super) const RENEWAL_SETTLES: Duration = Duration::from_secs(60);
 
-/// Starts tasks for one job, one at a time, each written down before it is asked for.
+/// Starts tasks for one job, one at a time. Each launch is written down before it is sent.
 pub struct TaskLauncher<'a> {
-    /// Where calls go.
+    /// The client.
     pub ecs: &'a EcsClient,
-    /// What the task shall be.
+    /// The task that is wanted.
     pub spec: &'a TaskSpec,
-    /// Where launches are written down.
+    /// The record in which launches are written.
     pub ledger: &'a mut RecordWriter,
     /// When to give up.
     pub deadline: Instant,
     subnet: usize,
     backoff: Backoff,
-    /// Tags were refused, now or to another job lately, and are left out from then on.
+    /// Tags were refused, now or to another job recently, and are left out from then on.
     untagged: bool,
 }
 
-/// Why no task came of it.
+/// Why there is no task.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// A cause of the catalogue.
     #[error("{}", .0.headline())]
     Why(Box<CauseReport>),
-    /// The launch could not be written down, or somebody else took the job over.
+    /// The launch could not be written, or another process took the job over.
     #[error(transparent)]
     State(#[from] StateError),
 }
@@ -86,11 +87,12 @@ impl<'a> TaskLauncher<'a> {
         }
     }
 
-    /// Starts one task; waits out what passes by itself.
+    /// Starts one task. Waits while a cause may pass by itself.
     ///
     /// # Errors
     ///
-    /// [`LaunchError`]; a launch that is still open then stands in the ledger.
+    /// Returns [`LaunchError`] if no task was started, or if nobody knows whether one was. In the
+    /// second case, the record holds the open launch.
     pub async fn launch(
         &mut self,
         report: &mut dyn FnMut(TaskStartEvent<'_>),
@@ -98,11 +100,11 @@ impl<'a> TaskLauncher<'a> {
         let begun = Instant::now();
         let mut refusals = 0;
         let mut request = self.new_launch()?;
-        // A send of this token had no usable answer: it may have started a task, whatever ECS says to
-        // the next one.
+        // A request with this token had no usable answer. It may have started a task, whatever ECS
+        // says to the next request.
         let mut in_doubt = false;
         let mut patience = LaunchRetries::default();
-        // What the try before met.
+        // The error of the try before.
         let mut met_before = None;
         loop {
             let place = self.place(&request);
@@ -124,6 +126,8 @@ impl<'a> TaskLauncher<'a> {
                     is_final(why)
                 }
                 Ok(RunTaskOutcome::Conflict(tasks)) => {
+                    // The token was used for other parameters. Its tasks are not the one that is
+                    // wanted, and there must never be two, so stop them before a new launch.
                     let stopped = self.stop_conflicting(&mut request, &tasks).await?;
                     let why = place.why(FailureCause::AwsInternal).because(format!(
                         "This launch's token already names {} other tasks; they are being stopped.",
@@ -153,7 +157,8 @@ impl<'a> TaskLauncher<'a> {
                         request_id: error.request_id().map(Into::into),
                         message: error.to_string(),
                     });
-                    // Nothing is open while the next try is waited for, whoever ends this process.
+                    // This process may be killed while it waits for the next try. So the record holds no
+                    // open launch then, unless an answer was lost and the launch is in doubt.
                     self.give_up(request.clone(), in_doubt).await?;
                     let is_over = patience.is_over(&error, &why, begun);
                     met_before = (!is_over).then_some(error);
@@ -173,8 +178,8 @@ impl<'a> TaskLauncher<'a> {
         }
     }
 
-    /// Sends a launch, which is written down before that, and not before it can be sent at all. Where the
-    /// deadline comes first, `before` says why: it is what the try before met.
+    /// Writes a launch down and sends it, but only when it can be sent at all. If the deadline
+    /// comes first, `before`, the error of the try before, says why.
     async fn send(
         &mut self,
         request: &mut LaunchRequest,
@@ -215,9 +220,9 @@ impl<'a> TaskLauncher<'a> {
         Ok(request)
     }
 
-    /// What follows when the tags of a launch are refused. ECS checks rights before it starts
-    /// anything, so the launch is over and another one takes its place. Unless an answer was lost
-    /// before: then the same token goes on, because it alone finds the task that may be there.
+    /// What to do when the tags of a launch are refused. ECS checks rights before it starts
+    /// anything, so this launch is over, and another one replaces it. But if an answer was lost
+    /// before, the same token is used again, because only with it the task that may exist is found.
     async fn without_tags(
         &mut self,
         request: LaunchRequest,
@@ -233,14 +238,15 @@ impl<'a> TaskLauncher<'a> {
         let folder = self.ledger.folder();
         folder.remember_refusal(TAG_RIGHT, self.ecs.region(), &self.spec.cluster);
         if in_doubt {
-            // The ledger takes it with the next send; until then either of the two names the task.
+            // The next send writes this launch down. Until then, either of the two names the task.
             return Ok(request.untagged());
         }
         self.settle_as_nothing(request).await?;
         self.new_launch()
     }
 
-    /// Closes a launch that started nothing, and opens one in the next subnet if that may help.
+    /// Closes a launch that started nothing, and makes a new one, in the next subnet if that may
+    /// help.
     async fn next_launch(
         &mut self,
         request: LaunchRequest,
@@ -251,13 +257,12 @@ impl<'a> TaskLauncher<'a> {
         self.new_launch()
     }
 
-    /// The launches to come go to the next subnet, where that may help against what went wrong in
-    /// this one.
+    /// Uses the next subnet for later launches, if that may help against this cause.
     pub(super) fn turn_from(&mut self, why: &CauseReport) {
         self.subnet += usize::from(is_of_subnet(why));
     }
 
-    /// A launch in doubt stays open in the ledger, for whoever takes the job back.
+    /// A launch in doubt stays open in the record, for whoever cleans up the job.
     async fn give_up(&mut self, request: LaunchRequest, in_doubt: bool) -> Result<(), LaunchError> {
         if in_doubt { Ok(()) } else { self.settle_as_nothing(request).await }
     }
@@ -267,7 +272,7 @@ impl<'a> TaskLauncher<'a> {
         Ok(self.ledger.record(&request).await?)
     }
 
-    /// False if one of them may still run; then no other may be started.
+    /// Returns `false` if one of the tasks may still run. Then no other may be started.
     async fn stop_conflicting(
         &mut self,
         request: &mut LaunchRequest,
@@ -290,7 +295,8 @@ impl<'a> TaskLauncher<'a> {
         Ok(stopped)
     }
 
-    /// Full jitter. The other subnets are tried at once before the first pause.
+    /// Waits for a random part of the pause. The other subnets are tried at once before the first
+    /// pause.
     async fn wait_or(
         &mut self,
         why: CauseReport,
@@ -310,7 +316,7 @@ impl<'a> TaskLauncher<'a> {
     }
 }
 
-/// How long what hinders a launch is waited out, beyond what its cause says.
+/// How long a launch is tried again, beyond what its cause says.
 #[derive(Default)]
 struct LaunchRetries {
     without_credentials: usize,
@@ -318,9 +324,9 @@ struct LaunchRetries {
 }
 
 impl LaunchRetries {
-    /// True if no further try follows `error`.
+    /// Whether no further try follows `error`.
     fn is_over(&mut self, error: &CallError, why: &CauseReport, begun: Instant) -> bool {
-        // The former credentials have ended: somebody may be writing new ones at this moment.
+        // The former credentials have expired, and somebody may be writing new ones right now.
         let is_being_renewed =
             self.expired_since.is_some() && error.is_without_credentials() && error.is_transient();
         if error.is_expired() || is_being_renewed {
@@ -342,13 +348,13 @@ fn is_final(why: CauseReport) -> (CauseReport, bool) {
     (why, is_final)
 }
 
-/// Says how often it was tried.
+/// Adds how often it was tried.
 fn gave_up(why: CauseReport, tries: usize, begun: Instant) -> CauseReport {
     let waited = fargate_model::text::duration(begun.elapsed());
     why.because(format!("{tries} tries in {waited}, then gave up."))
 }
 
-/// Another subnet, which may lie in another zone, may have what this one lacks.
+/// Another subnet may be in another zone, and may have what this one lacks.
 fn is_of_subnet(why: &CauseReport) -> bool {
     matches!(why.cause, FailureCause::NoCapacity | FailureCause::SubnetFull)
 }

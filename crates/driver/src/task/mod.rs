@@ -1,6 +1,8 @@
-//! One Fargate task: described, launched, watched until its agent answers, stopped, found again.
+//! One Fargate task: described, launched, watched until its agent answers, stopped, and found
+//! again.
 //!
-//! It knows ECS's states, answers and deadlines. It knows no forge and no exit codes.
+//! It knows the states, answers and deadlines of ECS. It knows no forge, and no exit codes of
+//! stages.
 
 mod acquire;
 mod classify;

@@ -1,4 +1,6 @@
-//! A task as ECS described it at one moment, in our words. Whatever is missing stays missing.
+//! A task as ECS described it at one moment, in our types.
+//!
+//! A value that ECS did not give stays missing. Nothing is guessed.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,17 +16,17 @@ use super::spec::{FOLDER_VARIABLE, JOB_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIAB
 /// What ECS says of one container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedContainer {
-    /// Name in the definition.
+    /// The name in the definition.
     pub name: String,
     /// The image as the definition names it.
     pub image: Option<String>,
-    /// What the tag was resolved to.
+    /// The digest to which the tag was resolved.
     pub digest: Option<String>,
-    /// Where it stands by itself; a task that is being stopped shows it behind the task's own.
+    /// Its own state. While a task is being stopped, this follows the task's own state.
     pub last_status: Option<TaskStatus>,
-    /// Whether its end ends the task; none where nobody asked for the definition.
+    /// Whether its end ends the task. `None` if nobody read the definition.
     pub essential: Option<bool>,
-    /// Only after it ended.
+    /// The exit code, after its end.
     pub exit_code: Option<i32>,
     /// Why it ended or did not start.
     pub reason: Option<String>,
@@ -33,9 +35,9 @@ pub struct ObservedContainer {
 /// When the parts of a start happened, by ECS's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TaskStartTimeline {
-    /// RunTask was accepted.
+    /// ECS accepted RunTask.
     pub created: Option<SystemTime>,
-    /// The first image pull began; the network interface is attached.
+    /// The first image pull began. Before it, ECS attached the network interface.
     pub pull_started: Option<SystemTime>,
     /// The last image pull ended.
     pub pull_stopped: Option<SystemTime>,
@@ -60,7 +62,7 @@ impl TaskStartTimeline {
         Self::between(self.pull_started, self.pull_stopped)
     }
 
-    /// From the pull's end to the running process.
+    /// From the end of the pull to the running process.
     #[must_use]
     pub fn start(&self) -> Option<Duration> {
         Self::between(self.pull_stopped, self.started)
@@ -72,49 +74,50 @@ impl TaskStartTimeline {
 pub struct ObservedTask {
     /// Its ARN.
     pub task: TaskArn,
-    /// Where it stands.
+    /// Its state.
     pub status: TaskStatus,
-    /// True once somebody asked for its end.
+    /// Whether somebody asked for its end.
     pub stopping: bool,
-    /// The private address, from the moment that the network interface is attached: IPv4 where the
-    /// task has both.
+    /// The private address, as soon as the network interface is attached. IPv4 if the task has
+    /// both.
     pub address: Option<IpAddr>,
-    /// The network interface, as EC2 knows it.
+    /// The id of the network interface in EC2.
     pub interface: Option<String>,
-    /// The subnet that it is in.
+    /// The subnet.
     pub subnet: Option<String>,
-    /// Availability zone.
+    /// The availability zone.
     pub zone: Option<String>,
     /// CPU units.
     pub cpu_units: Option<u32>,
     /// Memory in MiB.
     pub memory_mib: Option<u32>,
-    /// `FARGATE_SPOT`, for example.
+    /// The capacity provider, for example `FARGATE_SPOT`.
     pub provider: Option<String>,
-    /// Who ended it.
+    /// Who or what ended it.
     pub stop_code: Option<StopCode>,
-    /// In ECS's words.
+    /// Why, in ECS's words.
     pub stopped_reason: Option<String>,
     /// All containers.
     pub containers: Vec<ObservedContainer>,
-    /// Who started it, as its `startedBy` says.
+    /// Who started it, as `startedBy` says.
     pub started_by: Option<String>,
-    /// The state folder that knows it, where its overrides name one.
+    /// The state folder that knows it, if its overrides name one.
     pub folder: Option<String>,
-    /// After this long it ends itself, where its overrides say so.
+    /// After this time it ends itself, if its overrides say so.
     pub lifetime: Option<Duration>,
-    /// Value of the job variable among the overrides.
+    /// The job's key among its overrides.
     pub job: Option<String>,
     /// The ARN of its definition.
     pub definition: Option<String>,
-    /// Our own tags, without their prefix; empty where they were not asked for, or are refused.
+    /// Our own tags, without their prefix. Empty if they were not asked for, or may not be read.
     pub tags: BTreeMap<String, String>,
-    /// When its parts happened.
+    /// When the parts of its start happened.
     pub timeline: TaskStartTimeline,
 }
 
 impl ObservedTask {
-    /// Reads ECS's description; `None` without an ARN, because nothing could be done with it.
+    /// Reads ECS's description. Returns `None` if it has no ARN, because nothing can be done with
+    /// it.
     #[must_use]
     pub fn of(task: &Task) -> Option<Self> {
         let details = || {
@@ -124,7 +127,7 @@ impl ObservedTask {
                 .filter(|a| a.status() != Some("DELETED"))
                 .flat_map(|a| a.details())
         };
-        // The names differ in their capitals from one answer of ECS to the next.
+        // These names are in upper or lower case, depending on the answer.
         let attached = |name: &str| {
             let is_it = |detail: &&KeyValuePair| {
                 detail.name().is_some_and(|given| given.eq_ignore_ascii_case(name))
@@ -178,7 +181,7 @@ impl ObservedTask {
     }
 }
 
-/// A text that says something: an endpoint that has nothing to say of a task's end may send an empty one.
+/// The text, unless it is empty: an endpoint that has nothing to say may send an empty one.
 fn said(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.trim().is_empty())
 }
@@ -218,7 +221,7 @@ fn time(time: Option<&DateTime>) -> Option<SystemTime> {
     SystemTime::try_from(*time?).ok()
 }
 
-/// A task as ECS would describe it, for tests of those who read it.
+/// A task as ECS would describe it, for tests.
 #[cfg(test)]
 pub fn example(status: TaskStatus) -> ObservedTask {
     ObservedTask {

@@ -1,4 +1,6 @@
-//! Evenly spaced turns, for calls that share a limit with everybody in the account.
+//! Spaces calls evenly that share a limit with the whole account.
+//!
+//! It works within one process. For the whole host, see `state::shared_rate_limiter`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-/// So many turns a second, given in the order in which they were asked for: whoever asks often gets no
-/// more than whoever asked before. Clones share them.
+/// Gives a number of turns a second, in the order in which they were asked for. A caller that asks
+/// often gets no more than one that asked before. Clones share the turns.
 #[derive(Clone, Debug)]
 pub struct RateLimiter {
     interval: Duration,
@@ -15,11 +17,11 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// At most `turns` a second, and no burst.
+    /// Allows at most `turns` a second, without bursts.
     ///
     /// # Panics
     ///
-    /// If it is 0.
+    /// Panics if `turns` is 0.
     #[must_use]
     pub fn per_second(turns: u32) -> Self {
         assert!(turns > 0, "nobody waits for ever");
@@ -27,12 +29,13 @@ impl RateLimiter {
         Self { interval, next: Arc::new(Mutex::new(Instant::now())) }
     }
 
-    /// Returns when it is the caller's turn. A caller that goes away before takes none.
+    /// Returns when it is the caller's turn. A caller that stops waiting uses no turn.
     pub async fn turn(&self) {
-        // The lock is fair, and held while the first in line waits.
+        // The lock is fair, and the first in the queue holds it while it waits.
         let mut next = self.next.lock().await;
         sleep_until(*next).await;
-        // A timer that rang late is made up for, a time without callers is not.
+        // If a timer was late, the next turn makes up for it. A time without callers is not made up
+        // for.
         *next = (*next).max(Instant::now() - self.interval) + self.interval;
     }
 }

@@ -1,7 +1,7 @@
-//! Whether another task follows one that did not come up, and after which pause.
+//! Decides whether another task follows one that did not come up, and after which pause.
 //!
-//! One limit counts for every reason: a task costs money and a pull each time, whoever is to blame. A
-//! refusal that started no task is not counted here; that is waited out by the launcher.
+//! One limit counts for all reasons, because each task costs money and an image pull, whoever is to
+//! blame. A refusal that started no task is not counted here; the launcher waits for it.
 
 use std::time::Duration;
 
@@ -10,37 +10,37 @@ use fargate_model::backoff::jittered;
 use fargate_model::cause::{CauseReport, FailureCause, ResponsibleParty, RetryDecision};
 use tokio::time::Instant;
 
-/// Longest pause after a registry limited pulls. Their windows are minutes to hours.
+/// Longest pause after a registry limited pulls. Its time windows are minutes to hours.
 const LONGEST_OF_REGISTRY: Duration = Duration::from_secs(5 * 60);
 /// Longest pause after anything else.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// See the module.
+/// The relaunches of one job.
 pub struct RelaunchPlan<'a> {
     timeouts: &'a JobTimeouts,
     limits: &'a JobLimits,
     done: u32,
 }
 
-/// Another task.
+/// Another task that will be launched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedRelaunch {
-    /// Which one, from 1; never more than `of`.
+    /// Its number, from 1 to `of`.
     pub n: u32,
-    /// How many there may be.
+    /// The most relaunches.
     pub of: u32,
-    /// How long to wait before it is asked for.
+    /// How long to wait before it.
     pub after: Duration,
 }
 
 impl<'a> RelaunchPlan<'a> {
-    /// One for the tasks of one job.
+    /// Makes a plan for the tasks of one job.
     pub fn new(timeouts: &'a JobTimeouts, limits: &'a JobLimits) -> Self {
         Self { timeouts, limits, done: 0 }
     }
 
-    /// What follows a task that ended with this cause and is known to have stopped; nothing where it
-    /// would come after `deadline`.
+    /// What follows after a task that ended for this cause, and is known to have stopped. `None` if
+    /// no task may follow, or if it would come after `deadline`.
     pub fn next(&mut self, why: &CauseReport, deadline: Instant) -> Option<PlannedRelaunch> {
         let of = self.limits.task_relaunches;
         if why.entry().next == RetryDecision::Final || self.done >= of {
@@ -54,7 +54,7 @@ impl<'a> RelaunchPlan<'a> {
         Some(PlannedRelaunch { n: self.done, of, after })
     }
 
-    /// The cause, and that the limit was reached with it.
+    /// Adds to the cause that the limit was reached.
     pub fn given_up(&self, why: CauseReport) -> CauseReport {
         let of = self.limits.task_relaunches;
         if why.entry().next == RetryDecision::Final || self.done == 0 || self.done < of {
@@ -64,15 +64,16 @@ impl<'a> RelaunchPlan<'a> {
         why.because(format!("Gave up after {tasks} tasks: `limits.task_relaunches` is {of}."))
     }
 
-    /// It doubles with each task. What mends itself at once gets a short one, what must become free a
-    /// longer one, and a registry that was asked too often is left alone.
+    /// The pause. It doubles with each task. It is short for a cause that passes at once, and
+    /// longer if something must become free. A registry that was asked too often gets the longest
+    /// one.
     fn pause(&self, why: &CauseReport) -> Duration {
         let entry = why.entry();
         let (first, longest) = match (why.cause, entry.next, entry.who) {
             (FailureCause::RegistryLimit, ..) => {
                 (self.timeouts.registry_retry_pause, LONGEST_OF_REGISTRY)
             }
-            // The next task lies on another machine of AWS's.
+            // The next task runs on another machine of AWS.
             (_, RetryDecision::Retry, ResponsibleParty::Aws) => {
                 (self.timeouts.ecs_poll_min, LONGEST)
             }
@@ -90,8 +91,8 @@ mod tests {
         Instant::now() + Duration::from_secs(24 * 3600)
     }
 
-    /// The tasks that follow one another while this cause does not go away, and their pauses without
-    /// jitter, in seconds.
+    /// For a cause that does not go away: the number of each task that follows, and its pause in
+    /// seconds without the random part.
     fn followed(cause: FailureCause, relaunches: u32) -> Vec<(u32, u64)> {
         let timeouts = JobTimeouts::default();
         let limits = JobLimits { task_relaunches: relaunches, ..JobLimits::default() };

@@ -1,6 +1,6 @@
-//! The end of a task: found through what is left of its record, and stopped.
+//! Stops tasks: those that the launches of a record started, or may have started.
 //!
-//! Nothing here waits for STOPPED, and every part may be done twice.
+//! Nothing here waits for STOPPED, and each step may be done twice.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use super::client::{EcsClient, RunTaskOutcome, StopTaskOutcome};
 use super::observation::ObservedTask;
 use super::spec::is_refused_for_tags;
 
-/// How every StopTask reason of ours begins, so that it is known again.
+/// The beginning of each StopTask reason of ours, by which it is recognised.
 pub const OUR_REASON: &str = "fargate-runner:";
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Between two tries to stop a task that ECS does not know yet.
+/// Time between two tries to stop a task that ECS does not know yet.
 const NEW_TASK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Longest text of AWS that is repeated, in characters.
 const LONGEST_TEXT: usize = 1024;
 
-/// AWS's words, which may hold anything, for a terminal or a job log.
+/// AWS's words with control characters escaped, for a terminal or a job's log.
 fn harmless(error: &CallError) -> String {
     mask::within(&error.to_string(), LONGEST_TEXT)
 }
 
-/// A StopTask reason of ours.
+/// Makes a StopTask reason of ours.
 #[must_use]
 pub fn reason(why: &str) -> String {
     format!("{OUR_REASON} {why}")
@@ -41,20 +41,22 @@ pub fn reason(why: &str) -> String {
 /// What became of a job's tasks.
 #[derive(Debug, Default)]
 pub struct TaskReleaseReport {
-    /// Stop was accepted for these.
+    /// ECS accepted the stop of these.
     pub stopped: Vec<TaskArn>,
     /// What could not be done before the deadline, in words for the operator.
     pub undone: Vec<String>,
-    /// True if a call was refused for good: another job's would be too.
+    /// Whether a call was refused for a lasting reason, so that the same call for other jobs would
+    /// be refused as well.
     pub refused: bool,
 }
 
-/// Stops `task`, again and again until it is accepted or `deadline` passes. A task that ECS does not
-/// know is one that it has forgotten, unless it `may_be_new`.
+/// Stops `task`: tries until ECS accepts it or `deadline` passes. If ECS does not know the task, it
+/// was forgotten, unless it `may_be_new`.
 ///
 /// # Errors
 ///
-/// The last [`CallError`].
+/// Returns the last [`CallError`] if ECS did not accept the stop in time, or refuses it for a
+/// lasting reason.
 pub async fn stop(
     ecs: &EcsClient,
     cluster: &str,
@@ -76,12 +78,12 @@ pub async fn stop(
     }
 }
 
-/// Tasks of this job that are meant to run: those of the owner, or of the whole cluster where the
-/// owner is not known any more, whose override variable names the job exactly.
+/// The tasks of this job that should run, by the variable that names the job: among those of the
+/// owner, or in the whole cluster if the owner is not known any more.
 ///
 /// # Errors
 ///
-/// [`CallError`].
+/// Returns [`CallError`] if ECS cannot be asked.
 pub async fn find(
     ecs: &EcsClient,
     cluster: &str,
@@ -94,11 +96,11 @@ pub async fn find(
     Ok(tasks)
 }
 
-/// Every task of the owner, or of the whole cluster, that is meant to run.
+/// All tasks of the owner, or of the whole cluster, that should run.
 ///
 /// # Errors
 ///
-/// [`CallError`].
+/// Returns [`CallError`] if ECS cannot be asked.
 pub async fn survey(
     ecs: &EcsClient,
     cluster: &str,
@@ -111,7 +113,7 @@ pub async fn survey(
     Ok(tasks)
 }
 
-/// Sends an open launch again, without its tags where they are refused.
+/// Sends an open launch again, without its tags if they are refused.
 async fn settle(
     ecs: &EcsClient,
     launch: &LaunchRequest,
@@ -126,12 +128,11 @@ async fn settle(
     }
 }
 
-/// Settles every launch that is still open and stops every task of these launches.
+/// Settles all open launches, and stops all tasks of these launches.
 ///
-/// An open launch is sent again: its token can only name the task that it has started, or start
-/// the one that is then stopped at once. Asking ECS's list instead could miss a task that is too
-/// new to be seen. For the same reason a task younger than `visible` that ECS does not know is not
-/// taken for gone.
+/// An open launch is sent again. Its token can only name the task that it started before, or start
+/// one that is stopped at once. A look at ECS's list could miss a task that is too new. For the
+/// same reason, a task that ECS does not know counts as gone only if it is older than `visible`.
 pub async fn release(
     ecs: &EcsClient,
     launches: &[LaunchRequest],
@@ -148,7 +149,7 @@ pub async fn release(
                 Ok(RunTaskOutcome::Task(task)) => vec![task.task],
                 Ok(RunTaskOutcome::Conflict(tasks)) => tasks,
                 Ok(RunTaskOutcome::Failure { .. }) => Vec::new(),
-                // Also a refusal for good: it says nothing about a send before it.
+                // A lasting refusal counts as well: it says nothing about an earlier request.
                 answer => {
                     released.refused |= answer.as_ref().is_err_and(|e| !e.is_transient());
                     let token = &launch.token;

@@ -1,4 +1,7 @@
-//! What a task shall be: a definition, a size, a place, and a list of containers.
+//! What a task should be: a definition, a size, subnets, and a list of containers; and the exact
+//! request of one launch.
+//!
+//! It calls nothing.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -9,65 +12,65 @@ use fargate_model::id::{RandomToken, TaskOwner};
 use fargate_model::job::JobKey;
 use fargate_state::{CapacityProviderShare, ContainerSpec, LaunchRequest, TaskCapacity};
 
-/// Name of the override variable that tells a task's job: DescribeTasks returns it also to callers
-/// without the right to read tags.
+/// The variable that names a task's job. DescribeTasks returns it even to callers that may not read
+/// tags.
 pub const JOB_VARIABLE: &str = "FARGATE_RUNNER_JOB";
 
-/// Name of the override variable that tells which state folder knows a task, where the owner's name
-/// comes from a configuration that several hosts may have.
+/// The variable that names the state folder which knows a task. It matters if several hosts have
+/// the same configured owner.
 pub const FOLDER_VARIABLE: &str = "FARGATE_RUNNER_STATE_FOLDER";
 
-/// Name of the override variable with the seconds after which a task ends itself, until it is
-/// given more.
+/// The variable with the seconds after which a task ends itself, until a lease gives it more.
 pub const LIFETIME_VARIABLE: &str = "FARGATE_RUNNER_LIFETIME_S";
 
-/// Name of the override variable with the seconds that the task is given once its agent answers,
-/// where they are more than every agent takes at its start. Only whoever looks for orphans reads it.
+/// The variable with the seconds that the lease gives the task later, if that is more than every
+/// agent accepts at its start. Only the reapers read it.
 pub const LEASE_VARIABLE: &str = "FARGATE_RUNNER_LEASE_S";
 
-/// How the names of our tags begin.
+/// The beginning of the names of our tags.
 pub const TAG_PREFIX: &str = "fargate-runner:";
 
-/// The right that tags need beside RunTask's own.
+/// The right that tags need, in addition to the right to RunTask.
 ///
 /// Source: Amazon ECS Developer Guide, "Grant permission to tag resources on creation".
 pub const TAG_RIGHT: &str = "ecs:TagResource";
 
-/// A task as the configuration and the job want it; where it runs is chosen at each launch.
+/// A task as the configuration and the job want it. Its subnet is chosen at each launch.
 #[derive(Clone, Debug)]
 pub struct TaskSpec {
     /// Name or ARN of the cluster.
     pub cluster: String,
     /// Family, family and revision, or ARN.
     pub task_definition: String,
-    /// Tried in turn, one per launch.
+    /// The subnets. Each launch uses one, in turn.
     pub subnets: Vec<String>,
-    /// Of the task's network interface.
+    /// The security groups of the task's network interface.
     pub security_groups: Vec<String>,
     /// Launch type or strategy.
     pub purchase: TaskCapacity,
-    /// None leaves it to ECS.
+    /// Platform version. `None` lets ECS choose.
     pub platform_version: Option<String>,
-    /// Override of the definition's CPU units.
+    /// CPU units, if they differ from the definition's.
     pub cpu_units: Option<u32>,
-    /// Override of the definition's memory in MiB.
+    /// Memory in MiB, if it differs from the definition's.
     pub memory_mib: Option<u32>,
-    /// The first one holds the agent.
+    /// The containers. The first one holds the agent.
     pub containers: Vec<ContainerSpec>,
     /// The job's key.
     pub job: JobKey,
-    /// Goes into `startedBy`.
+    /// The owner, for `startedBy`.
     pub owner: TaskOwner,
-    /// Tags, ours and the configuration's.
+    /// Our tags and those of the configuration.
     pub tags: BTreeMap<String, String>,
-    /// Whether it gets a public address, and whether it is dialled there.
+    /// Whether it gets a public address, and whether that is dialled.
     pub public_ip: PublicIp,
-    /// ECS Exec is enabled in it.
+    /// Whether ECS Exec is enabled.
     pub execute_command: bool,
 }
 
 impl TaskSpec {
-    /// What the profile says, for this job; the containers' variables are still to come.
+    /// The task that the profile describes, for this job. The containers' variables are added
+    /// later.
     #[must_use]
     pub fn new(profile: &JobProfile, owner: TaskOwner, job: JobKey) -> Self {
         let purchase = match profile.launch() {

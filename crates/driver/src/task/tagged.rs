@@ -1,5 +1,7 @@
-//! Every task of a cluster that is ours by its tags or its job's key, whoever started it, with the
-//! time by ECS's own clock: what one host may know of the tasks of others.
+//! Lists all tasks of a cluster that are ours by their tags or by their job's key, whoever started
+//! them, with the time by ECS's clock.
+//!
+//! This is all that one host may know of the tasks of others. It does not judge them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -17,17 +19,18 @@ use tokio::time::Instant;
 use super::client::{DESCRIBE_LIMIT, EcsClient};
 use super::observation::ObservedTask;
 
-/// What a cluster holds of ours.
+/// Our tasks in a cluster.
 #[derive(Clone, Debug, Default)]
 pub struct TaggedTasks {
-    /// Tasks that have not ended and carry at least one of our tags, or, where tagging was refused, the
-    /// key of a job among their overrides.
+    /// Tasks that have not ended and that have at least one of our tags. If tags were refused,
+    /// those that have the key of a job among their overrides.
     pub tasks: Vec<ObservedTask>,
-    /// What ECS's clock said with the last answer; none where it said nothing, or there was no answer.
+    /// The time of the last answer by ECS's clock. `None` if there was no answer, or it had no
+    /// time.
     pub now: Option<SystemTime>,
 }
 
-/// Hears what the `Date` of an answer says.
+/// Reads the time in the `Date` of each answer.
 #[derive(Clone, Debug, Default)]
 struct ResponseDateInterceptor(Arc<Mutex<Option<SystemTime>>>);
 
@@ -48,11 +51,11 @@ impl Intercept for ResponseDateInterceptor {
     }
 }
 
-/// Looks at the whole cluster.
+/// Lists the whole cluster.
 ///
 /// # Errors
 ///
-/// [`CallError`].
+/// Returns [`CallError`] if ECS cannot be asked.
 pub async fn survey_tagged(
     ecs: &EcsClient,
     cluster: &str,

@@ -1,8 +1,8 @@
-//! The one function from what is known of a script to what is told of it.
+//! The one function that turns what is known of a script into a verdict.
 //!
-//! It asks nobody and waits for nothing: where ECS must be asked first, it says so. Exit status 0
-//! that was received is the only thing that passes, and only where no end of the task can have made
-//! it: a script that hears of such an end may save its work and leave with 0.
+//! It asks nobody and waits for nothing. If ECS must be asked first, it says so. A script passes
+//! only if exit status 0 was received, and only if no end of the task can have caused it: a script
+//! that hears of such an end may save its work and exit with 0.
 
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_protocol::{AgentRefusal, ScriptExit};
@@ -12,37 +12,37 @@ use super::{EcsReport, InferredVerdict, is_alive, of_ecs, of_refusal, own_contai
 use crate::reconnect;
 use crate::session::{ScriptOutcome, TaskCondition};
 
-/// What is known once a session with the task is over.
+/// What is known when the session with the task is over.
 pub struct VerdictFacts<'a> {
-    /// What the session came to.
+    /// How the session ended.
     pub outcome: &'a ScriptOutcome,
-    /// A stock server's watchdog may have ended the script, before it ends the task.
+    /// Whether the watchdog of a stock server may have ended the script, before it ends the task.
     pub past_watchdog: bool,
-    /// The job was cleaned up meanwhile.
+    /// Whether the job was cleaned up in the meantime.
     pub cleaned_up: bool,
-    /// An earlier script of the job may have run in the task.
+    /// Whether an earlier script of the job may have run in the task.
     pub ran_before: bool,
-    /// What ECS said of the task; none if it was not asked.
+    /// What ECS said of the task. `None` if it was not asked.
     pub ecs: Option<&'a EcsReport>,
 }
 
-/// What is told.
+/// The verdict on a script.
 #[derive(Debug)]
 pub enum ScriptVerdict {
     /// The script passed.
     Passed,
-    /// The script failed with this status, never 0.
+    /// The script failed with this status, which is never 0.
     Script(u8),
-    /// The job ended its own task; the status that is told for it, never 0.
+    /// The job ended its own task. The status is never 0.
     Job(u8, Box<CauseReport>),
-    /// Ours, AWS's or a person's doing.
+    /// Caused by us, by AWS or by a person.
     System(Box<CauseReport>),
-    /// Somebody asked for an end.
+    /// Somebody cancelled the script.
     Cancelled,
 }
 
-/// What is told of the script of `record`'s job; `None` where nobody said how it ended and ECS was
-/// not asked.
+/// The verdict on the script of `record`'s job. `None` if nobody said how the script ended, and ECS
+/// was not asked.
 #[must_use]
 pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdict> {
     let system = |why: CauseReport| ScriptVerdict::System(Box::new(why));
@@ -50,13 +50,14 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
         ScriptOutcome::Ended { stopped: true, .. } | ScriptOutcome::Left => {
             return Some(ScriptVerdict::Cancelled);
         }
-        // Its own end; nothing that happens to the task can take it back.
+        // The script ended by itself. Nothing that happens to the task later changes that.
         ScriptOutcome::Ended {
             ending: ScriptExit::Code { code: 0 },
             sign: TaskCondition::Alive | TaskCondition::EndingUnfelt,
             stopped: false,
             ..
         } => return Some(ScriptVerdict::Passed),
+        // The script may have failed, or left with 0, only because it was told to end.
         ScriptOutcome::Ended { ending, sign: TaskCondition::Ending, stopped: false, .. } => {
             let status = ending.status();
             (format!("The task was told to end before the script ended with {status}"), true)
@@ -65,7 +66,8 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
             ending, sign: TaskCondition::EndingUnfelt, stopped: false, ..
         } => {
             let status = ending.status();
-            // What else ran in the task had heard of its end, and the script may have missed that.
+            // Other containers of the task had heard of its end. The script may have failed because
+            // they left.
             match known.ecs {
                 Some(EcsReport::Seen(seen)) if seen.containers.len() == 1 && !known.cleaned_up => {
                     return Some(ScriptVerdict::Script(status));
@@ -73,6 +75,8 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
                 _ => (format!("The script ended with {status} while the task was ending"), true),
             }
         }
+        // A stock server that is gone may have been told to end, and the script with it. Only if
+        // ECS says that the task lives is the status the script's own.
         ScriptOutcome::Ended { ending, sign: TaskCondition::Gone, stopped: false, .. } => {
             let status = ending.status();
             match known.ecs {
@@ -91,6 +95,7 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
                 ),
             }
         }
+        // The watchdog may have killed the script, so its status says nothing.
         ScriptOutcome::Ended { .. } if known.past_watchdog => {
             ("The script ended after the task's deadline".to_owned(), false)
         }
@@ -124,10 +129,14 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
             return Some(system(reconnect::shut(error, *address)));
         }
     };
+    // Checked before ECS's words: our own clean-up stops the task, and ECS then reports a stop by a
+    // user.
     if known.cleaned_up {
         let why = CauseReport::new(FailureCause::StoppedByCleanup);
         return Some(system(why.because(format!("{how}."))));
     }
+    // An agent that said nothing of an end was not told to end from outside, which ECS's words
+    // alone do not show.
     let heard = match known.outcome {
         ScriptOutcome::Ended { sign, .. } => *sign != TaskCondition::Alive,
         ScriptOutcome::Lost { warned, .. } => *warned,
@@ -138,13 +147,13 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
         InferredVerdict::Job(status, why) if started || known.ran_before => {
             ScriptVerdict::Job(status, why)
         }
-        // Before a script was started, nothing can be the job's failure, nor be told as one.
+        // As long as no script has started, it cannot be the job's failure.
         InferredVerdict::Job(_, why) => ScriptVerdict::System(Box::new(of_nobody(*why))),
         InferredVerdict::System(why) => ScriptVerdict::System(why),
     })
 }
 
-/// The same for a task in which no script of the job has run.
+/// The same cause for a task in which no script of the job has run.
 fn of_nobody(why: CauseReport) -> CauseReport {
     let cause = match why.cause {
         FailureCause::EnvironmentEnded => FailureCause::ConnectionLost,
@@ -180,7 +189,7 @@ mod tests {
         ScriptOutcome::shut(error, SocketAddr::from(([127, 0, 0, 1], 22)))
     }
 
-    /// Every way in which a session ends, with a name for the table.
+    /// All ways in which a session ends, each with a name for the table.
     fn outcomes() -> Vec<(&'static str, ScriptOutcome)> {
         use TaskCondition::{Alive, Ending, EndingUnfelt, Gone};
         let code = |code| fargate_protocol::ScriptExit::Code { code };
@@ -249,7 +258,7 @@ mod tests {
         saying(TaskStatus::Stopping, Some(StopCode::EssentialContainerExited), containers)
     }
 
-    /// Everything that ECS says, with a name for the table.
+    /// Everything that ECS can say, each with a name for the table.
     fn says() -> Vec<(&'static str, EcsReport)> {
         use StopCode::EssentialContainerExited as Exited;
         let stopped = |code, exit, reason| seen(TaskStatus::Stopped, Some(code), exit, reason);
@@ -297,7 +306,7 @@ mod tests {
         example(&seen.task)
     }
 
-    /// The same with a stock server.
+    /// The same job with a stock server.
     fn stock() -> JobRecord {
         let peer = Some(TaskServer::Sshd("SSH-2.0-OpenSSH_9.2p1".to_owned()));
         JobRecord { peer, deadline_unix_s: u64::MAX, ..record() }
@@ -314,7 +323,7 @@ mod tests {
         }
     }
 
-    /// Each combination of all that is known, and what is told.
+    /// Calls `look` with each combination of what can be known, and its verdict.
     fn each(
         record: &JobRecord,
         mut look: impl FnMut(&str, &str, &VerdictFacts<'_>, Option<&ScriptVerdict>),
@@ -336,12 +345,12 @@ mod tests {
         }
     }
 
-    /// ECS says that the task runs on.
+    /// Whether ECS says that the task still runs.
     fn runs(known: &VerdictFacts<'_>) -> bool {
         matches!(known.ecs, Some(EcsReport::Seen(seen)) if is_alive(seen, "job"))
     }
 
-    /// The end is the script's own, whatever becomes of the task.
+    /// Whether the end is the script's own, whatever becomes of the task.
     fn is_own(known: &VerdictFacts<'_>, sign: TaskCondition, status: u8) -> bool {
         match sign {
             TaskCondition::Alive => status == 0 || !known.past_watchdog,
@@ -357,7 +366,7 @@ mod tests {
         }
     }
 
-    /// What holds of each of them.
+    /// Rules that hold for each combination.
     fn hold(place: &str, known: &VerdictFacts<'_>, told: Option<&ScriptVerdict>) {
         let own = match known.outcome {
             ScriptOutcome::Ended { ending, sign, stopped: false, .. } => {
@@ -451,7 +460,7 @@ mod tests {
                 order.push(heard);
             }
         }
-        // What is told of several ends alike stands once.
+        // Combinations with the same verdict share a row.
         let mut kinds: Vec<(Vec<&str>, String)> = Vec::new();
         for heard in order {
             let own = rows.iter().filter(|((other, _), _)| other == heard);

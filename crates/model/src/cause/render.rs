@@ -1,21 +1,23 @@
-//! A cause as lines of a job log or a terminal.
+//! How a cause is written in a job's log or on a terminal.
+//!
+//! It chooses order, indentation and colour. The words stand in the catalogue.
 
 use std::fmt;
 
 use super::{CauseReport, ResponsibleParty};
 use crate::text::{CleanLines, LinePart};
 
-/// Whether SGR colours are written.
+/// Whether colours are written (SGR codes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColourMode {
-    /// The 8 basic colours, closed on the same line.
+    /// Write the 8 basic colours, and end each on its own line.
     On,
-    /// Not a byte of it.
+    /// Write no code at all.
     Off,
 }
 
 impl ColourMode {
-    /// `text` within this SGR code, where there are colours.
+    /// Puts `text` within this SGR code, if colours are on.
     pub(crate) fn paint(self, sgr: &str, text: &str) -> String {
         match self {
             Self::On => format!("\x1b[{sgr}m{text}\x1b[0m"),
@@ -36,7 +38,7 @@ impl ColourMode {
     }
 }
 
-/// The one line of a try that was not started, because the first one failed for good.
+/// The line of a try that starts no task, because the first try failed for a lasting reason.
 #[derive(Debug)]
 pub struct RepeatedCause<'a>(pub &'a CauseReport);
 
@@ -48,7 +50,7 @@ impl fmt::Display for RepeatedCause<'_> {
 }
 
 impl CauseReport {
-    /// Error line, indented evidence, fix and command, each on a line of its own.
+    /// All lines: the error, then indented the evidence, the fix and the command.
     #[must_use]
     pub fn block(&self, colour: ColourMode) -> CleanLines {
         use LinePart::Plain;
@@ -74,7 +76,8 @@ impl CauseReport {
         out
     }
 
-    /// Who can mend it, for a log whose reader is the job's author; nothing when it is the author, and where nobody is known to be to blame.
+    /// Who can correct it, for a log that the job's author reads. `None` if it is the author, or if
+    /// nobody knows who is to blame.
     #[must_use]
     pub fn who_can_mend(&self) -> Option<&'static str> {
         match self.entry().who {
@@ -88,7 +91,7 @@ impl CauseReport {
         }
     }
 
-    /// One line: the headline and the evidence that was quoted first.
+    /// The headline and the first quote, on one line.
     #[must_use]
     pub fn line(&self) -> String {
         let quoted = self.evidence.iter().find_map(|evidence| {

@@ -1,39 +1,39 @@
-//! Lines for a log that people read: our own marks, and text that is cleaned on its way in.
+//! Lines for a log that people read. Text is escaped and cut when it is added.
 //!
-//! Whoever writes a log takes these and no plain text, so no caller can forget to clean. What is said
-//! here is not masked: secrets are the driver's matter.
+//! The functions that write a log take these lines and no plain text, so no caller can forget to
+//! escape. This module masks no secrets: the driver does that.
 
 use std::fmt;
 
 use super::escape_within;
 use crate::cause::ColourMode;
 
-/// Longest part of a line, in characters; what is longer is cut in the middle.
+/// Longest part of a line, in characters. A longer part is cut in the middle.
 const LONGEST_PART: usize = 4000;
-/// Lines of one text; what follows is left out.
+/// Most lines that are taken of one text. The rest is left out.
 const MOST_LINES: usize = 200;
 
-/// A part of a line.
+/// One part of a line.
 #[derive(Clone, Copy, Debug)]
 pub enum LinePart<'a> {
-    /// Text without any colour.
+    /// Text without colour.
     Plain(&'a str),
-    /// Text within the colour that this SGR code chooses, such as `1;31`.
+    /// Text in the colour that this SGR code chooses, such as `1;31`.
     Painted(ColourMode, &'static str, &'a str),
 }
 
-/// See the module. Each line has its end.
+/// Escaped lines, each with its line end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CleanLines(String);
 
 impl CleanLines {
-    /// One line of text: a line end in it is shown, and ends nothing.
+    /// Makes one line. A line end within the text is shown as an escape.
     #[must_use]
     pub fn line(text: &str) -> Self {
         Self::default().with(&[LinePart::Plain(text)])
     }
 
-    /// Text of our own that has line ends of its own.
+    /// Makes lines of our own text, which may hold line ends.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let mut lines = text.split('\n');
@@ -61,20 +61,23 @@ impl CleanLines {
         self.0.push('\n');
     }
 
-    /// The same with one more line.
+    /// Returns these lines with one more.
     #[must_use]
     pub fn with(mut self, parts: &[LinePart<'_>]) -> Self {
         self.push(parts);
         self
     }
 
-    /// Adds the lines of another.
+    /// Adds all lines of `other`.
     pub fn append(&mut self, other: &Self) {
         self.0.push_str(&other.0);
     }
 
-    /// These lines in a fold of GitLab's log, which opens on a click: closed at first, called `title`.
-    /// `name` is reduced to what a fold's name may hold; `now_s` is in seconds since 1970.
+    /// Puts these lines into a section of GitLab's log that is closed at first. `title` is what
+    /// people see of it.
+    ///
+    /// Characters that the name of a section may not hold are replaced. `now_s` is in seconds since
+    /// 1970.
     ///
     /// Source: GitLab documentation, "Expand and collapse job log sections".
     #[must_use]
@@ -89,7 +92,7 @@ impl CleanLines {
         ))
     }
 
-    /// As they are written.
+    /// The lines as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

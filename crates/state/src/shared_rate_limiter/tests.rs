@@ -10,7 +10,7 @@ fn line() -> SharedLimiterState {
     SharedLimiterState::default()
 }
 
-/// How many of so many who come at once need not wait.
+/// How many of these callers, who come at the same moment, need not wait.
 fn first(line: &mut SharedLimiterState, callers: usize, now_ms: u64) -> usize {
     (0..callers).filter(|_| line.ask(None, now_ms, PACE) == QueuePosition::First).count()
 }
@@ -26,10 +26,10 @@ fn a_burst_passes_and_the_others_wait_in_the_order_of_their_coming() {
         let expected = Duration::from_millis(50 * (u64::try_from(index).unwrap() + 1));
         assert!(pause.abs_diff(expected) < Duration::from_millis(2), "{pause:?} {expected:?}");
     }
-    // After a second, 20 of them have their turn, and the 21st has not.
+    // After a second, 20 of them have their turn, and the next one does not.
     assert_eq!(line.ask(Some(119), 2000, PACE), QueuePosition::First);
     assert!(matches!(line.ask(Some(120), 2000, PACE), QueuePosition::Behind(120, _)));
-    // A long quiet time fills the bucket, and no more than that.
+    // A long quiet time fills the bucket, but not more.
     assert_eq!(first(&mut line, 500, 3_600_000), 100);
 }
 
@@ -43,7 +43,7 @@ fn a_refusal_halves_the_pace_once_a_second_and_time_brings_it_back() {
     for second in 2..40 {
         line.slow_down(second * 1000 + 1, PACE);
     }
-    // It climbs by a third a second, and is halved again.
+    // The rate grows by a third each second, and is halved again.
     assert!(line.rate < 0.5 && line.rate >= PACE * SLOWEST, "{}", line.rate);
     line.flow(101_000, PACE);
     assert!((line.rate - PACE).abs() < 1e-6, "{}", line.rate);
@@ -71,14 +71,15 @@ fn who_goes_away_gives_its_turn_to_those_behind_and_to_nobody_before() {
     for number in 110..130 {
         line.give_back(number);
     }
-    // The tenth in line comes after half a second, as before, and the next is number 130.
+    // The tenth in the queue comes after half a second, as before. The next new caller gets number
+    // 130.
     assert!(matches!(line.ask(Some(109), 1450, PACE), QueuePosition::Behind(..)));
     assert_eq!(line.ask(Some(109), 1500, PACE), QueuePosition::First);
     assert!(matches!(line.ask(Some(130), 1510, PACE), QueuePosition::Behind(..)));
     assert_eq!(line.ask(Some(130), 1550, PACE), QueuePosition::First);
     assert!(matches!(line.ask(Some(131), 1550, PACE), QueuePosition::Behind(..)));
     assert_eq!(line.ask(Some(139), 2000, PACE), QueuePosition::First);
-    // The last in line goes away, and whoever comes has its turn.
+    // The last in the queue leaves, and the next new caller gets its turn.
     line.ask(None, 2000, PACE);
     line.give_back(140);
     let QueuePosition::Behind(141, pause) = line.ask(None, 2000, PACE) else { panic!("{line:?}") };
@@ -139,7 +140,7 @@ fn folder() -> (tempfile::TempDir, StateFolder) {
 async fn processes_share_one_file_for_each_account_and_region() {
     const ROLE: Option<&str> = Some("arn:aws:iam::1:role/ci");
     let (_root, folder) = folder();
-    // A value of its own for each question, as each process has one.
+    // A new value for each question, as each process has its own.
     let ask = async |region, role, number, now_ms| {
         let turns = folder.turns(region, role, 1);
         let place = turns.change(|line| line.ask(number, now_ms, turns.per_second)).await;
@@ -148,7 +149,7 @@ async fn processes_share_one_file_for_each_account_and_region() {
     for _ in 0..5 {
         assert_eq!(ask("eu-west-1", None, None, 1000).await, QueuePosition::First);
     }
-    // The burst was used up there, and nowhere else.
+    // The burst was used up in the first one only.
     let next = ask("eu-west-1", None, None, 1000).await;
     assert_eq!(next, QueuePosition::Behind(5, Duration::from_secs(1)));
     assert_eq!(ask("us-east-1", None, None, 1000).await, QueuePosition::First);

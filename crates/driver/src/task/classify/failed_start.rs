@@ -1,19 +1,20 @@
 //! Why a task did not start, from ECS's words.
 //!
-//! Many reasons share a prefix: "unable to pull secrets or registry auth" stands before ECR, Secrets
-//! Manager, Systems Manager and KMS. So the words that name what was reached for decide first, then
-//! those that say what went wrong with it. What no rule knows has no cause here: nobody is blamed by a
+//! Many reasons begin alike: "unable to pull secrets or registry auth" stands before ECR, Secrets
+//! Manager, Systems Manager and KMS. So the words that name the service decide first, then those
+//! that say what went wrong. A text that no rule knows has no cause here: nobody is blamed by a
 //! guess.
 //!
-//! Source of the texts: Amazon ECS Developer Guide, "Stopped tasks error codes", "`CannotPullContainer`
-//! task errors" and "`ResourceInitializationError`", and messages seen in public issue trackers.
+//! Source of the texts: Amazon ECS Developer Guide, "Stopped tasks error codes",
+//! "`CannotPullContainer` task errors" and "`ResourceInitializationError`", and messages in public
+//! issue trackers.
 
 use fargate_model::cause::FailureCause;
 
-/// The cause that these words of ECS's and of a container's stand for, if a rule knows them.
+/// The cause of these words of ECS or of a container, if a rule knows them.
 pub fn of_failed_start(text: &str) -> Option<FailureCause> {
     let said = LowercaseReason(text.to_lowercase());
-    // The narrow ones first.
+    // The specific rules come first.
     let rules = [
         of_role,
         of_key,
@@ -31,7 +32,7 @@ pub fn of_failed_start(text: &str) -> Option<FailureCause> {
     rules.iter().find_map(|rule| rule(&said))
 }
 
-/// A reason in lower case, because its capitals differ from one surface of AWS to the next.
+/// A reason in lower case, because AWS writes it with different capitals in different places.
 struct LowercaseReason(String);
 
 impl LowercaseReason {
@@ -84,7 +85,7 @@ impl LowercaseReason {
         ])
     }
 
-    /// Three ways in which a service fails whoever asks it.
+    /// The three ways in which a service may fail.
     fn trouble(
         &self,
         denied: FailureCause,
@@ -198,7 +199,7 @@ fn of_secret(said: &LowercaseReason) -> Option<FailureCause> {
         let (denied, unreachable) = (FailureCause::SecretDenied, FailureCause::SecretUnreachable);
         return said.trouble(denied, unreachable, FailureCause::SecretMissing);
     }
-    // Whatever it was asked for: a login or a secret, and nothing answered.
+    // Nothing answered, whether for a login or for a secret.
     let any = said.has(&["unable to pull secrets or registry auth"]) && said.is_unreachable();
     any.then_some(FailureCause::StartUnreachable)
 }
@@ -215,7 +216,7 @@ fn of_pull(said: &LowercaseReason) -> Option<FailureCause> {
     let cause = if said.has(&["toomanyrequests", "too many requests", "pull rate limit"]) {
         FailureCause::RegistryLimit
     } else if said.has(&["manifest unknown"]) {
-        // Before the status of whoever passed it on.
+        // Before the status of the proxy that passed it on.
         FailureCause::ImageNotFound
     } else if said.has(&[
         "descriptor matching platform",
@@ -228,7 +229,7 @@ fn of_pull(said: &LowercaseReason) -> Option<FailureCause> {
     } else if said.has(&["x509:", "certificate signed by unknown authority"]) {
         FailureCause::RegistryUntrusted
     } else if of_layer && (of_aws || !said.has(&["https://"])) {
-        // Layers of ECR lie in S3, to which the way is another one.
+        // Layers of ECR images are in S3, which is reached on another way.
         FailureCause::RegistryBlob
     } else if said.is_denied() || is_refused_login(said) {
         FailureCause::ImageDenied

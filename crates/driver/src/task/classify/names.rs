@@ -1,6 +1,8 @@
-//! The names that ECS's words hold: what the sentences of a cause are filled with.
+//! Finds the names in ECS's words that fill the sentences of a cause.
+//!
+//! It does not decide the cause.
 
-/// A name begins after these words. The first one that a text has counts.
+/// A name follows these words. The first of them that the text contains counts.
 const AFTER: [(&str, &[&str]); 4] = [
     (
         "image",
@@ -15,7 +17,7 @@ const AFTER: [(&str, &[&str]); 4] = [
     ("group", &["log group '", ":log-group:"]),
 ];
 
-/// File system, image, parameter, subnet and log group that these words name.
+/// The file system, image, parameter, subnet and log group that these words name.
 pub fn names_in(text: &str) -> Vec<(&'static str, String)> {
     let mut names = Vec::new();
     names.extend(file_system(text).map(|id| ("fs", id)));
@@ -35,7 +37,7 @@ fn file_system(text: &str) -> Option<String> {
     found.find(|id| id.len() > "fs-".len())
 }
 
-/// The word after `words`, without what ends a clause.
+/// The word after `words`, without the characters that end a clause.
 fn after(text: &str, words: &str) -> Option<String> {
     let (_, rest) = text.split_once(words)?;
     let is_end = |c: char| !(c.is_ascii_alphanumeric() || "-_./:@".contains(c));

@@ -1,5 +1,6 @@
-//! Every reason for which ECS was seen to end a task before it ran, the cause that it is told as, and
-//! what follows: a wait, a few more tasks, or nothing.
+//! All known reasons for which ECS ended a task before it ran, each with its cause and with what
+//! follows: a wait, a few more tasks, or nothing. It is a table for tests; the rules are in
+//! `failed_start`.
 //!
 //! Source: Amazon ECS Developer Guide, "Stopped tasks error codes", "`CannotPullContainer` task
 //! errors", "`ResourceInitializationError`"; Amazon ECS API Reference; public issue trackers.
@@ -17,7 +18,7 @@ const EC2: &str = "Unexpected EC2 error while attempting to Create Network Inter
                    assignment disabled in subnet 'subnet-0a1': ";
 const LOGGER: &str = "ResourceInitializationError: failed to validate logger args: ";
 
-/// What stands before, the rest, the cause's slug, what follows.
+/// The beginning of the reason, the rest of it, the slug of the cause, and what follows.
 type KnownStopReason = (&'static str, &'static str, &'static str, RetryDecision);
 
 const IMAGE: &[KnownStopReason] = &[
@@ -368,7 +369,8 @@ const AROUND: &[KnownStopReason] = &[
     ),
 ];
 
-/// What several reasons begin with, cut before what decides; and what nobody has seen.
+/// Beginnings that several reasons share, without the part that decides; and texts that nobody has
+/// seen.
 const UNRECOGNISED: &[KnownStopReason] = &[
     (SECRETS, "", "unknown", Final),
     (
@@ -402,7 +404,7 @@ fn each_reason_that_ecs_is_known_to_give_has_its_own_cause() {
     for rows in [IMAGE, REGISTRY, SECRET, AROUND, UNRECOGNISED] {
         for (before, rest, slug, next) in rows {
             let reason = format!("{before}{rest}");
-            // The older surfaces have other capitals.
+            // AWS writes them with other capitals elsewhere.
             for said in [reason.clone(), reason.to_lowercase()] {
                 let own = String::new();
                 let end = TaskEnd {

@@ -41,7 +41,7 @@ fn a_reason_that_no_rule_knows_is_quoted_and_blames_nobody() {
     error: the task ended for a reason that is not recognised
       ECS: "ResourceInitializationError: unable to pull secrets or registry auth: the moon is full"
       Task 5a7c1e90 is STOPPED: TaskFailedToStart.
-      Fix: read what ECS said; look at the task in its console
+      Fix: read what ECS said; look at the task in the ECS console
         fargate-runner config show
     "#);
     let silent =
@@ -111,7 +111,7 @@ fn what_keeps_a_call_on_this_host_has_a_cause_of_its_own() {
     assert_eq!(said(&proxy(true)), "the proxy http://p:3128 asks for a login");
     assert_eq!(
         said(&proxy(false)),
-        "the proxy http://p:3128 gives no way to https://ecs.eu-west-1.amazonaws.com"
+        "the proxy http://p:3128 does not connect to https://ecs.eu-west-1.amazonaws.com"
     );
     let untrusted = CallError::Untrusted { text: "UnknownIssuer".to_owned() };
     assert_eq!(
