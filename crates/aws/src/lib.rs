@@ -1,10 +1,8 @@
 //! How this host reaches AWS: the network way, the certificates it trusts, and the credentials it
 //! calls with. All clients get these from one [`AwsAccount`].
 //!
-//! It knows no task and no state. Its calls are made once; [`retry`] is the one policy by
-//! which callers make them again, and [`AwsAccount::call`] corrects this host's clock and renews
-//! credentials.
-//! It knows no task and no state. It retries nothing: the caller has the one retry policy.
+//! It knows no task and no state. A call is made once: `retry` is the one policy by which callers
+//! repeat it. [`AwsAccount::call`] corrects this host's clock and renews credentials.
 
 mod account;
 mod call;

@@ -124,7 +124,7 @@ fn conclude(
     mid_line: bool,
     idle: Duration,
 ) -> CommandExit {
-    let terminal = status::on_stderr();
+    let terminal = status::capabilities();
     if mid_line && std::io::stderr().is_terminal() {
         tell!("");
     }
@@ -136,7 +136,7 @@ fn conclude(
         to_stderr(&why.block(colour));
     }
     if report.cancelled {
-        // A command that has passed all the same was interrupted.
+        // Status 0 would say that all is well, although the command was interrupted.
         let status = report.status.filter(|status| *status != 0);
         let exit = status.map_or(CommandExit::Interrupted, CommandExit::Command);
         let code = exit.code();

@@ -14,7 +14,7 @@ pub struct StatusLine(ProgressLine);
 impl StatusLine {
     /// `quiet` shows nothing.
     pub fn new(quiet: bool) -> Self {
-        Self(if quiet { ProgressLine::quiet() } else { ProgressLine::on_stderr(on_stderr()) })
+        Self(if quiet { ProgressLine::quiet() } else { ProgressLine::on_stderr(capabilities()) })
     }
 
     /// Shows `line`; `what` is its part that does not tick.
@@ -29,6 +29,6 @@ impl StatusLine {
 }
 
 /// What stderr can show.
-pub fn on_stderr() -> TerminalCapabilities {
+pub fn capabilities() -> TerminalCapabilities {
     TerminalCapabilities::of_stderr(TerminalColourMode::default(), ProgressMode::default())
 }

@@ -37,7 +37,7 @@ pub fn locate(flag: Option<&Path>, variable: Option<&OsStr>, default: &str) -> P
 ///
 /// # Errors
 ///
-/// Everything that is wrong with it: that it cannot be read, is no text, or what [`crate::parse`] finds.
+/// Everything that is wrong with it: that it cannot be read, is no text, or what [`crate::parse()`] finds.
 pub fn load(path: &Path, unknown: UnknownKeyPolicy) -> Result<LoadedConfig, ConfigError> {
     load_with(path, unknown, &FlagOverrides::default())
 }

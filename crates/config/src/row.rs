@@ -142,7 +142,7 @@ impl SettingKey {
         self
     }
 
-    /// What [`settings_table!`] knows of the row: the field and its doc comment.
+    /// What `settings_table!` knows of the row: the field and its doc comment.
     pub(crate) const fn described(mut self, field: &'static str, doc: &'static str) -> Self {
         if self.name.is_empty() {
             self.name = field;

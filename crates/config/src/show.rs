@@ -1,4 +1,4 @@
-//! The effective settings, written as a file in our own grammar that [`crate::parse`] takes again.
+//! The effective settings, written as a file in our own grammar that [`crate::parse()`] takes again.
 //!
 //! Every line says where its value comes from. There are no secrets in a configuration, so nothing
 //! is hidden.

@@ -1,6 +1,5 @@
 //! Decides whether somebody still needs a task or a record. It reads nothing and stops nothing.
 //!
-//! `timeouts.task_idle` without a client.
 //! In doubt, the task is left alone: it ends itself at its deadline, and after `timeouts.task_idle`
 //! without a client.
 

@@ -132,12 +132,13 @@ mod tests {
         let (began, mut heard) = (Instant::now(), Vec::new());
         let mut reports =
             vec![report(Some(OrphanOutcome::Stopped)), report(Some(OrphanOutcome::SeenOnce))];
-        let mut hear = |progress| heard.push(progress);
-        let second = look_twice(apart, &mut hear, async |told| {
+        let mut told = |progress| heard.push(progress);
+        let sweep = async |told: &mut dyn FnMut(usize, usize)| {
             told(0, 1);
             reports.pop().unwrap()
-        });
-        assert_eq!(second.await, report(Some(OrphanOutcome::Stopped)));
+        };
+        let second = look_twice(apart, &mut told, sweep).await;
+        assert_eq!(second, report(Some(OrphanOutcome::Stopped)));
         assert!(began.elapsed() > apart && reports.is_empty());
         let stopping = ReapProgress::Stopping { done: 0, all: 1 };
         let seen = ReapProgress::SeenOnce { orphans: 1, again_in: apart };

@@ -34,7 +34,6 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// How long to wait before ECS is asked the first time about a task whose connection was cut. Most
 /// cuts are over by then.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
-/// How much longer than `timeouts.ecs_poll_max` the pauses between such looks grow: many jobs may be
 /// How many times `timeouts.ecs_poll_max` the pauses between these looks may grow to. Many jobs may be
 /// cut at once, and ECS answers 20 DescribeTasks a second for the whole account.
 const GENTLE: u32 = 3;

@@ -1,13 +1,11 @@
-//! What the processes of one host must know of each other: a small file per job, written before anything
-//! is started, and a tombstone without secrets after it; whether new jobs are held; whose turn it is to
-//! ask ECS. It calls nobody.
-//! What the processes of a job must know of each other. A job has one small file, written before
-//! anything is started, and after it a tombstone without secrets.
+//! What the processes of one host must know of each other. A job has one small file, written before
+//! anything is started, and after it a tombstone without secrets. Other files say whether new jobs
+//! are held, and whose turn it is to ask ECS.
 //!
-//! Only `prepare` and `cleanup` write it, under a lock that they hold for moments. `run` only
-//! leaves a mark beside it. Files appear whole or not at all, and survive a power failure.
+//! Only `prepare` and `cleanup` write a job's file, under a lock that they hold for moments. `run`
+//! only leaves a mark beside it. Files appear whole or not at all, and survive a power failure.
 //!
-//! This module calls no service. It does not decide what becomes of a task.
+//! This crate calls no service. It does not decide what becomes of a task.
 
 mod admission;
 #[cfg(any(test, feature = "examples"))]

@@ -1,8 +1,7 @@
 //! Lets a `prepare` begin: only one at a time for a job, and none while a person holds new jobs.
 //!
-//! seconds; it fails only once `timeouts.paused_host` is over.
 //! A held job waits, because gitlab-runner tries a failed start only three times, within seconds.
-//! It fails only after `timeouts.paused_host`. Who holds jobs and why is known in `state::admission`.
+//! It fails only after `timeouts.paused_host`. Who holds jobs and why is known in `fargate-state`.
 
 use std::time::Duration;
 

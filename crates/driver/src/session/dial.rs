@@ -21,7 +21,6 @@ pub enum DialError {
     Unreachable(std::io::ErrorKind),
 }
 
-/// One attempt.
 /// Dials once. If data that is sent later is not acknowledged for as long as keepalives would take,
 /// the connection ends, even while the SSH library is busy sending.
 pub(super) async fn once(

@@ -1,4 +1,4 @@
-//! The language in which a person writes fault rules: lines of text that become [`FaultRule`]s, and an
+//! The language in which a person writes fault rules: lines of text that become `FaultRule`s, and an
 //! explanation for each line that is no rule. What each word means stands in `reference.txt`.
 
 mod answer;
