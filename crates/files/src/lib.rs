@@ -21,12 +21,12 @@ pub use regular_file::read_at_most;
 /// Why a file could not be read, written or locked.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The disk, or the rights on it.
+    /// The disk refused, or rights are missing.
     #[error("{doing} {}", path.display())]
     Disk {
         /// What was being done.
         doing: &'static str,
-        /// With which file or folder.
+        /// The file or folder.
         path: PathBuf,
         /// The operating system's words.
         #[source]
@@ -37,15 +37,15 @@ pub enum FileError {
     Damaged {
         /// Which file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the answer.
         what: String,
     },
-    /// Another user may have written it, so it is not believed.
+    /// Another user may have written it, so it is not trusted.
     #[error("not using {}: {}", path.display(), why.what)]
     Distrusted {
         /// Which file or folder.
         path: PathBuf,
-        /// Who, and what mends it.
+        /// Who may have written it, and how to correct that.
         why: DistrustedPath,
     },
     /// Another process holds the lock.
@@ -57,7 +57,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// For `map_err`, where the operating system refuses something.
+    /// Makes one in `map_err`, for what the operating system refused.
     pub fn disk(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Disk { doing, path, source }

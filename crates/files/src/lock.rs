@@ -1,4 +1,6 @@
-//! A lock between processes that ends with its holder, whatever kills it.
+//! A lock between processes. It ends with its holder, whatever kills the holder.
+//!
+//! It knows nothing of what it guards.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -11,10 +13,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::FileError;
 
-/// Between two looks at a lock that is held.
+/// Time between two tries at a lock that is held.
 const AGAIN: Duration = Duration::from_millis(2);
 
-/// A lock that is held, for as long as this lives. Its file goes with it.
+/// A lock that is held as long as this lives. Dropping it removes its file.
 #[derive(Debug)]
 pub struct FileLock {
     path: PathBuf,
@@ -23,8 +25,8 @@ pub struct FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // Still held here, so nobody else can have taken this very file; who waits for it sees
-        // that it is gone and makes another.
+        // The lock is still held here, so nobody else has locked this file. A process that waits
+        // for it sees that the file is gone, and creates another.
         let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -15,25 +15,26 @@ use crate::FileError;
 
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
-/// Names in such a folder are removed and changed by their owners only. Source: inode(7).
+/// In a folder with this bit, only owners may remove or rename their files. Source: inode(7).
 const STICKY: u32 = 0o1000;
-/// Who may not even pass through a folder can open nothing in it.
+/// A user who may not even pass through a folder can open nothing in it.
 const OTHERS_PASS: u32 = 0o011;
 
-/// Why a file or a folder is not believed.
+/// Why a file or folder is not trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DistrustedPath {
     /// Who may have written it.
     pub what: String,
-    /// The command that mends it.
+    /// The command that corrects it.
     pub mend: String,
 }
 
-/// True if others than its owner and root may write it. A group of the owner's own name without
-/// further members is the owner, as user private groups are: with a umask of 002 all that such a user
-/// makes may be written by that group.
+/// Whether others than the owner and root may write it.
 ///
-/// Source: adduser.conf(5), `USERGROUPS`; Debian's sshd judges files by the same thought.
+/// A group counts as the owner if it has the owner's name and no other member. With such user
+/// private groups and a umask of 002, everything that a user creates is writable for that group.
+///
+/// Source: adduser.conf(5), `USERGROUPS`; Debian's sshd judges files in the same way.
 #[must_use]
 pub fn others_may_write(metadata: &Metadata) -> bool {
     let mode = metadata.mode();
@@ -49,13 +50,13 @@ fn is_own_group(group: u32, owner: u32) -> bool {
     })
 }
 
-/// True for this user and root.
+/// Whether it is this user or root.
 #[must_use]
 pub fn is_trusted_owner(owner: u32) -> bool {
     owner == 0 || owner == geteuid().as_raw()
 }
 
-/// `user NAME`, else with the number.
+/// `user NAME`, or the number if there is no name.
 #[must_use]
 pub fn user_name(user: Uid) -> String {
     let named = User::from_uid(user).ok().flatten();
@@ -105,8 +106,8 @@ pub fn require_own_file(path: &Path, file: &Metadata) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Why something that could not be opened is not believed, if its owner is the reason: a link, a pipe
-/// or a locked file of another user.
+/// Why something that could not be opened is not trusted, if its owner is the reason: a link, a
+/// pipe or a locked file of another user.
 pub(crate) fn unopened(path: &Path) -> Option<FileError> {
     let owner = std::fs::symlink_metadata(path).ok()?.uid();
     let why = (!is_trusted_owner(owner)).then(|| of_another(owner, removal(path)))?;
@@ -117,7 +118,7 @@ pub(crate) fn unopened(path: &Path) -> Option<FileError> {
 #[must_use]
 pub fn shared_with_others(root: &Path) -> Option<DistrustedPath> {
     let metadata = std::fs::metadata(root).ok()?;
-    // Who made a link to it may lead it elsewhere.
+    // Whoever made a link to the folder may change its target.
     let link = std::fs::symlink_metadata(root).ok()?;
     let owners = [link.uid(), metadata.uid()];
     if let Some(owner) = owners.into_iter().find(|owner| !is_trusted_owner(*owner)) {
@@ -172,7 +173,7 @@ fn not_ours_alone(folder: &Path, metadata: &Metadata) -> Option<DistrustedPath> 
     })
 }
 
-/// Only root gives files to another user.
+/// Only root can give files to another user.
 fn as_root() -> &'static str {
     if geteuid().is_root() { "" } else { "sudo " }
 }
@@ -183,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_group_of_ones_own_is_nobody_else_and_any_other_group_is() {
-        // Of all systems, only the group of root is known to be one.
+        // Only the group of root exists on all systems.
         assert!(is_own_group(0, 0));
         assert!(!is_own_group(4_000_000, 0) && !is_own_group(0, 4_000_000));
     }

@@ -1,9 +1,9 @@
-//! Secrets that this process knows, kept out of every text that it prints or logs itself: what AWS,
-//! a container's log, a server or a person said may repeat one.
+//! Keeps the secrets that this process knows out of all texts that it prints or logs. The words of
+//! AWS, of a container's log, of a server or of a person may repeat one.
 //!
-//! A job's own bytes never come here: they pass through, and gitlab-runner masks them. Nor does this
-//! find a secret that nobody told it of. Foreign text is masked where it comes in, before it is cut,
-//! and once more where it is written.
+//! A job's own output never comes here: it passes through, and gitlab-runner masks it. A secret
+//! that nobody announced is not found. Foreign text is masked when it arrives, before it is cut,
+//! and again when it is written.
 
 mod forms;
 mod masker;
@@ -17,14 +17,15 @@ use zeroize::Zeroizing;
 
 pub use masker::{MASK, SecretMasker};
 
-/// Shortest secret that is masked, in bytes: what is shorter stands in ordinary words as well.
+/// Shortest secret that is masked, in bytes. A shorter one would also appear in ordinary words.
 ///
 /// Source: GitLab documentation, "Mask a CI/CD variable": a masked value has at least 8 characters.
 pub const SHORTEST: usize = 8;
-/// Bytes of a secret that are looked for. What begins like a longer one is it, for all that is told.
+/// Bytes of a secret that are searched for. A text that begins like a longer secret counts as that
+/// secret.
 const LONGEST: usize = 4096;
 
-/// What any line costs at least, in bytes.
+/// What each line costs at least, in bytes.
 const COST: usize = 128;
 
 /// The secrets that were learned so far, and what finds them. Clones share both, so that a secret which
@@ -104,7 +105,8 @@ impl SharedMasker {
         self.masker().text(text)
     }
 
-    /// The same, but for what lies within one of `ids`, which are names of ours such as a task's.
+    /// Masks all secrets, except where they lie within one of `ids`, which are our own names, for
+    /// example of a task.
     #[must_use]
     pub fn text_beside<'a>(&self, text: &'a str, ids: &[&str]) -> Cow<'a, str> {
         self.masker().text_beside(text, ids)
@@ -116,8 +118,8 @@ impl SharedMasker {
         self.masker().pieces(pieces)
     }
 
-    /// Foreign text that is cut in the middle after `limit` characters: masked first, because half a
-    /// secret would not be found.
+    /// Masks a foreign text, then cuts it in the middle to `limit` characters. In this order, because
+    /// half a secret would not be found.
     #[must_use]
     pub fn within(&self, text: &str, limit: usize) -> String {
         escape_within(&self.text(text), limit)

@@ -51,7 +51,7 @@ pub fn up_to(limit: Duration) -> Duration {
     limit.mul_f64(fastrand::f64())
 }
 
-/// `duration` give or take a fifth.
+/// `duration`, plus or minus up to a fifth.
 #[must_use]
 pub fn jittered(duration: Duration) -> Duration {
     duration.mul_f64(0.8) + up_to(duration.mul_f64(0.4))

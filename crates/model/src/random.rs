@@ -10,7 +10,7 @@ use crate::id::RandomToken;
 ///
 /// # Errors
 ///
-/// The operating system's, which only a broken host gives.
+/// Returns the operating system's error, which only a broken host gives.
 pub fn bytes<const N: usize>() -> std::io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;

@@ -26,7 +26,7 @@ pub struct HostError {
 }
 
 impl HostError {
-    /// For `map_err`, where the operating system refuses something.
+    /// Makes one in `map_err`, for what the operating system refused.
     pub fn of(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self { doing, source }
     }

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 /// One container of the task, by its name in the definition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerSpec {
-    /// Name in the task definition.
+    /// The name in the task definition.
     pub name: String,
-    /// Variables on top of the definition's. Whoever may call DescribeTasks can read them.
+    /// Variables in addition to those of the definition. Everybody who may call DescribeTasks can
+    /// read them.
     pub environment: BTreeMap<String, String>,
 }
 
@@ -36,12 +37,12 @@ pub struct CapacityProviderShare {
     pub name: String,
     /// Its share.
     pub weight: u32,
-    /// Tasks that it gets before shares count.
+    /// How many tasks it gets before weights count.
     pub base: u32,
 }
 
-/// One RunTask with its exact parameters, kept in the state file before it is sent: sent again with
-/// the same token it can only name the same task.
+/// One RunTask with its exact parameters. It is written to the state file before it is sent. Sent
+/// again with the same token, it can only name the same task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchRequest {
     /// The client token.
@@ -62,46 +63,46 @@ pub struct LaunchRequest {
     pub cpu_units: Option<u32>,
     /// Memory in MiB.
     pub memory_mib: Option<u32>,
-    /// Containers with their variables, among them the seed of the host key.
+    /// The containers with their variables, among them the seed of the host key.
     pub containers: Vec<ContainerSpec>,
     /// The owner.
     pub started_by: TaskOwner,
     /// Tags.
     pub tags: BTreeMap<String, String>,
-    /// A public address is asked for.
+    /// Whether a public address is requested.
     #[serde(default)]
     pub assign_public_ip: bool,
-    /// ECS Exec is asked for.
+    /// Whether ECS Exec is requested.
     #[serde(default)]
     pub execute_command: bool,
-    /// When it was made, in seconds since 1970: a task that ECS does not know may be too new.
+    /// When it was made, in seconds since 1970. If ECS does not know the task, it may be too new.
     #[serde(default)]
     pub sent_unix_s: u64,
-    /// True once it is known which task this launch has started, or that it started none.
+    /// Whether it is known which task this launch started, or that it started none.
     #[serde(default)]
     pub settled: bool,
-    /// The task, when it is known.
+    /// The task, if it is known.
     #[serde(default)]
     pub task: Option<TaskArn>,
 }
 
 impl LaunchRequest {
-    /// True if ECS may not know this launch's task everywhere yet. A clock that was set back does
-    /// not keep a launch young.
+    /// Whether this launch is so new that ECS may not know its task everywhere. A clock that was
+    /// set back does not keep a launch new.
     #[must_use]
     pub fn is_younger_than(&self, age: Duration) -> bool {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         now.as_secs().checked_sub(self.sent_unix_s).is_some_and(|since| since <= age.as_secs())
     }
 
-    /// The same launch without tags, for an account in which they may not be set. Under the same
-    /// token it starts a task only if none was started before; else ECS names that one.
+    /// The same launch without tags, for an account in which tags may not be set. With the same
+    /// token, it starts a task only if none was started before; else ECS names that one.
     #[must_use]
     pub fn untagged(&self) -> Self {
         Self { tags: BTreeMap::new(), ..self.clone() }
     }
 
-    /// The variables held a seed; once the task is known, nobody needs them again.
+    /// Removes the variables, which hold a seed. Nobody needs them once the task is known.
     pub fn forget_variables(&mut self) {
         if self.task.is_some() {
             self.containers.iter_mut().for_each(|container| container.environment.clear());

@@ -13,15 +13,16 @@ use crate::folder::PARTS;
 use crate::{StateError, StateFolder};
 
 impl StateFolder {
-    /// Why others may remove and rename what lies in the folder, if they may. Each file is looked at
-    /// when it is read, so that this alone does no harm to a job; but who takes all records away makes
-    /// each task look like one that no job needs.
+    /// Why others may remove and rename what is in the folder, if they may.
+    ///
+    /// This alone does not harm a job, because each file is checked when it is read. But if
+    /// somebody removes all records, every task looks like one that no job needs.
     #[must_use]
     pub fn shared_with_others(root: &Path) -> Option<DistrustedPath> {
         fargate_files::shared_with_others(root)
     }
 
-    /// The first folder in it that this user cannot trust, and why: with it no job is prepared.
+    /// The first folder in it that this user cannot trust, and why. Then no job is prepared.
     #[must_use]
     pub fn distrusted_part(root: &Path) -> Option<(PathBuf, DistrustedPath)> {
         PARTS.into_iter().find_map(|part| match require_own_folder(&root.join(part)) {
@@ -30,7 +31,7 @@ impl StateFolder {
         })
     }
 
-    /// Refuses a folder of which others may take all records away.
+    /// Refuses a folder from which others may remove all records.
     pub(crate) fn require_unshared(root: &Path) -> Result<(), StateError> {
         match Self::shared_with_others(root) {
             None => Ok(()),
@@ -52,7 +53,7 @@ mod tests {
     use crate::examples::empty_folder;
     use fargate_files as files;
 
-    /// The user that nobody is.
+    /// The user id of `nobody`.
     const NOBODY: u32 = 65534;
 
     fn set_mode(path: &Path, mode: u32) {
@@ -66,7 +67,7 @@ mod tests {
         geteuid().is_root()
     }
 
-    /// Each file that steers this host, with what a stranger would like to stand in it.
+    /// Each file that controls this host, with a content that a stranger would like to put there.
     const STEERING: [(&str, &str); 3] = [
         ("owner", "host-of-a-stranger"),
         ("machine", "0000"),
@@ -78,7 +79,7 @@ mod tests {
             "owner" => {
                 folder.owner(None).await.is_ok_and(|own| own.owner.as_str().contains("stranger"))
             }
-            // What it says is compared only where something tells machines apart.
+            // Its content matters only if something identifies machines here.
             "machine" => files::read(&folder.root().join(file)).is_ok_and(|text| text.is_some()),
             _ => folder.intake() != JobAdmission::Open,
         }
@@ -136,7 +137,7 @@ mod tests {
                 assert!(!is_believed(&folder, file).await, "{file}");
                 fs::remove_file(&path).unwrap();
             }
-            // Root's own is believed, as whoever looks after a host may write it.
+            // A file of root is trusted, because root may look after the host.
             fs::write(&path, text).unwrap();
             assert!(is_believed(&folder, file).await, "{file}");
             fs::remove_file(&path).unwrap();
@@ -179,7 +180,7 @@ mod tests {
             set_mode(root.path(), mode);
             assert_eq!(existing().is_ok(), usable, "{mode:o}");
             assert_eq!(StateFolder::shared_with_others(root.path()).is_none(), usable, "{mode:o}");
-            // A job goes on all the same.
+            // A job runs all the same.
             StateFolder::open(root.path(), std::time::Duration::ZERO).unwrap();
         }
         if is_root() {

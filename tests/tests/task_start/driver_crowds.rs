@@ -21,8 +21,8 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 /// A site whose cloud may be slow to answer so many at once on a busy machine.
 async fn patient_site() -> CheckedHost {
     let site = CheckedHost::open().await;
-    for (key, value) in [("connect", "1m"), ("attempt", "1m"), ("operation", "2m")] {
-        site.set(&format!("defaults.timeouts.api_{key}"), value);
+    for (key, value) in [("aws_connect", "1m"), ("aws_attempt", "1m"), ("aws_call", "2m")] {
+        site.set(&format!("defaults.timeouts.{key}"), value);
     }
     site
 }
