@@ -15,12 +15,25 @@ use fargate_mask as mask;
 use fargate_model::cause::CauseReport;
 use fargate_model::text::error_chain;
 
+use crate::causes::{find, untrusted, was_not_connected};
+use crate::credential_error::NoCredentials;
 use crate::http::{ProxyError, ResponseReadError};
-use crate::role::RoleCredentialsError;
-use crate::source::NoCredentials;
 
 /// Longest error text that is kept, in characters.
 const LONGEST_TEXT: usize = 400;
+
+/// STS did not give the role.
+#[derive(Debug, thiserror::Error)]
+#[error("assuming the role {role}")]
+pub struct RoleCredentialsError {
+    /// The role's ARN.
+    pub role: String,
+    /// The endpoint of STS.
+    pub endpoint: String,
+    /// The error.
+    #[source]
+    pub error: CallError,
+}
 
 /// Why a call has no result.
 #[derive(Clone, Debug)]
@@ -377,36 +390,6 @@ impl fmt::Display for CallError {
 }
 
 impl std::error::Error for CallError {}
-
-/// The error and all its causes, outermost first. The cause inside an I/O error is included, which
-/// its `source` would skip.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| match error.downcast_ref::<std::io::Error>() {
-        Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
-        None => error.source(),
-    })
-}
-
-/// The first cause of this type.
-pub(crate) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    causes(error).find_map(|cause| cause.downcast_ref())
-}
-
-/// Whether no connection was made. Nothing is sent without one.
-pub(crate) fn was_not_connected(error: &(dyn Error + 'static)) -> bool {
-    find::<hyper_util::client::legacy::Error>(error)
-        .is_some_and(hyper_util::client::legacy::Error::is_connect)
-        // The HTTP client has no public type for this error.
-        || error_chain(error).contains("connect timeout")
-}
-
-/// Why the server's certificate is not trusted, if that is the cause.
-pub(crate) fn untrusted(error: &(dyn Error + 'static)) -> Option<String> {
-    match find::<rustls::Error>(error)? {
-        refusal @ rustls::Error::InvalidCertificate(_) => Some(refusal.to_string()),
-        _ => None,
-    }
-}
 
 #[cfg(test)]
 mod tests {

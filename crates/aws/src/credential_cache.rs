@@ -18,7 +18,7 @@ use fargate_events::{JobEvent, emit};
 use tokio::sync::Mutex;
 
 use crate::call::CallError;
-use crate::source::as_passing;
+use crate::credential_error::as_passing;
 use fargate_mask as mask;
 
 /// Credentials that expire sooner than this are replaced.
@@ -98,7 +98,7 @@ mod tests {
     use fargate_model::cause::{CauseReport, FailureCause};
 
     use super::*;
-    use crate::source::NoCredentials;
+    use crate::credential_error::NoCredentials;
 
     /// A source for tests. It gives credentials with this lifetime as often as it may, and counts.
     #[derive(Debug)]

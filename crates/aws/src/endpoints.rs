@@ -14,7 +14,8 @@ use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::text::escape;
 use http::Uri;
 
-use crate::profiles::{AwsProfiles, ProfileSetting};
+use crate::profile_rules::ProfileSetting;
+use crate::profiles::AwsProfiles;
 
 /// The services that we call, each with its name in a setting.
 const SERVICES: [(&str, &str); 4] =
@@ -150,7 +151,7 @@ fn check(named: &NamedEndpoint) -> Result<(), CauseReport> {
 
 /// The rule that a URL breaks, so that it is not an endpoint.
 fn broken_rule(endpoint: &str) -> Option<&'static str> {
-    if crate::signed_request::host(endpoint).is_none() {
+    if host(endpoint).is_none() {
         return Some("an endpoint is http:// or https:// with a host");
     }
     let uri: Uri = endpoint.parse().ok()?;
@@ -158,6 +159,13 @@ fn broken_rule(endpoint: &str) -> Option<&'static str> {
         return Some("an endpoint has no login");
     }
     uri.host().is_none_or(str::is_empty).then_some("a host is missing")
+}
+
+/// The `Host` header of a request to this URL.
+pub(crate) fn host(endpoint: &str) -> Option<String> {
+    let uri: Uri = endpoint.parse().ok()?;
+    uri.scheme().filter(|scheme| ["http", "https"].contains(&scheme.as_str()))?;
+    Some(uri.authority()?.as_str().rsplit('@').next()?.to_owned())
 }
 
 #[cfg(test)]

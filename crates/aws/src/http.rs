@@ -24,6 +24,7 @@ use fargate_model::cause::CauseReport;
 use fargate_model::text::error_chain;
 use http::Uri;
 
+use crate::causes::{untrusted, was_not_connected};
 use crate::proxy::{ProxySettings, ProxyUrl};
 use crate::trust;
 
@@ -229,11 +230,11 @@ async fn read(mut answer: HttpResponse) -> Result<HttpResponse, ConnectorError> 
 
 /// Tells a failure of the proxy from a failure behind it.
 fn blame(proxy: &ProxyUrl, error: ConnectorError) -> ConnectorError {
-    if crate::call::untrusted(&error).is_some() {
+    if untrusted(&error).is_some() {
         return error;
     }
     let text = error_chain(&error);
-    if crate::call::was_not_connected(&error) || text.contains("tunnel error") {
+    if was_not_connected(&error) || text.contains("tunnel error") {
         let asks_for_login = text.contains("proxy authorization required");
         return proxy_failed(proxy, error, asks_for_login);
     }

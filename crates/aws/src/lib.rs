@@ -6,7 +6,9 @@
 
 mod account;
 mod call;
+mod causes;
 mod credential_cache;
+mod credential_error;
 mod ec2;
 mod endpoints;
 mod http;

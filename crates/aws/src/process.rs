@@ -26,8 +26,8 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+use crate::credential_error::NoCredentials;
 use crate::profiles::ProcessSetting;
-use crate::source::NoCredentials;
 
 /// Longest output that is read, in bytes. Session tokens have a few kilobytes.
 const LONGEST_OUTPUT: u64 = 64 * 1024;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::profiles::ProfileSetting;
+use std::path::PathBuf;
 
 /// Where the role of a profile may take its keys from. Source: AWS SDKs and Tools Reference Guide,
 /// "Assume role credential provider".
@@ -21,6 +21,17 @@ const WAYS: [&str; 7] = [
     "sso_account_id",
     "login_session",
 ];
+
+/// The value of a setting, and its position.
+#[derive(Clone, Debug)]
+pub struct ProfileSetting {
+    /// The value without a comment at its end.
+    pub value: String,
+    /// The file.
+    pub path: PathBuf,
+    /// The line in the file, from 1.
+    pub line: usize,
+}
 
 /// The settings of one profile, by name.
 pub type ProfileSettings = BTreeMap<String, ProfileSetting>;

@@ -21,7 +21,7 @@ use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::text::escape;
 
 use crate::profile_lines::{LineReader, NAMED_KINDS, ProfileLine, heading_of, setting};
-use crate::profile_rules::{broken_rule, gives_credentials};
+use crate::profile_rules::{ProfileSetting, broken_rule, gives_credentials};
 use fargate_files::read_at_most;
 
 /// Longest file that is read. One with a thousand profiles has 200 KiB.
@@ -70,17 +70,6 @@ struct ProfileFile {
     text: String,
     /// Why the file was not read, if it exists.
     unread: Option<String>,
-}
-
-/// The value of a setting, and its position.
-#[derive(Clone, Debug)]
-pub struct ProfileSetting {
-    /// The value without a comment at its end.
-    pub value: String,
-    /// The file.
-    pub path: PathBuf,
-    /// The line in the file, from 1.
-    pub line: usize,
 }
 
 /// A line that cannot be read.

@@ -12,7 +12,8 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use fargate_config::RoleSettings;
 
-use crate::call::{CallError, find};
+use crate::call::{CallError, RoleCredentialsError};
+use crate::causes::find;
 
 /// The name of a session in `CloudTrail` if the configuration names none.
 const SESSION_NAME: &str = "fargate-runner";
@@ -25,19 +26,6 @@ pub struct RoleProvider {
     /// The credentials with which STS is called.
     base: Option<SharedCredentialsProvider>,
     sts: AssumeRoleProvider,
-}
-
-/// STS did not give the role.
-#[derive(Debug, thiserror::Error)]
-#[error("assuming the role {role}")]
-pub struct RoleCredentialsError {
-    /// The role's ARN.
-    pub role: String,
-    /// The endpoint of STS.
-    pub endpoint: String,
-    /// The error.
-    #[source]
-    pub error: CallError,
 }
 
 impl RoleProvider {

@@ -14,11 +14,11 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
-use http::Uri;
 use tokio::time::timeout;
 
 use crate::account::AwsAccount;
 use crate::call::{CallError, OF_CREDENTIALS, OF_SIGNATURES, is_of_clock};
+use crate::endpoints::host;
 
 /// One request before it is signed.
 pub struct UnsignedRequest<'a> {
@@ -158,13 +158,6 @@ impl AwsAccount {
 pub fn date_of(answer: &HttpResponse) -> Option<SystemTime> {
     let date = DateTime::from_str(answer.headers().get("date")?, Format::HttpDate).ok()?;
     SystemTime::try_from(date).ok()
-}
-
-/// The `Host` header of a request to this URL.
-pub(crate) fn host(endpoint: &str) -> Option<String> {
-    let uri: Uri = endpoint.parse().ok()?;
-    uri.scheme().filter(|scheme| ["http", "https"].contains(&scheme.as_str()))?;
-    Some(uri.authority()?.as_str().rsplit('@').next()?.to_owned())
 }
 
 /// The HTTP client has already read all of it.

@@ -30,7 +30,9 @@ use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::text;
 use tokio::time::timeout;
 
-use crate::call::{CallError, find};
+use crate::call::CallError;
+use crate::causes::find;
+use crate::credential_error::{NoCredentials, none};
 use crate::endpoints::check_of_credentials;
 use crate::http::AwsHttpClient;
 use crate::process::ProcessProvider;
@@ -47,16 +49,6 @@ const WEB_TOKEN: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 const METADATA: &str = "instance metadata";
 /// The part of a source's time that a process in it may take, so that the error names the process.
 const OF_PROCESS: f64 = 0.9;
-
-/// There are no credentials.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .why.headline())]
-pub struct NoCredentials {
-    /// The cause.
-    pub why: Box<CauseReport>,
-    /// Whether credentials may come a moment later.
-    pub passing: bool,
-}
 
 /// The sources of this host.
 #[derive(Clone, Debug)]
@@ -290,18 +282,6 @@ fn of_metadata(text: &str) -> (String, bool) {
         ("no answer; in a container it needs a hop limit of 2".to_owned(), true)
     } else {
         (text.to_owned(), false)
-    }
-}
-
-fn none(why: CauseReport, passing: bool) -> CredentialsError {
-    CredentialsError::provider_error(NoCredentials { why: Box::new(why), passing })
-}
-
-/// Marks the error as temporary: the source may give credentials a moment later.
-pub fn as_passing(error: CredentialsError) -> CredentialsError {
-    match find::<NoCredentials>(&error).map(|none| none.why.as_ref().clone()) {
-        Some(why) => none(why, true),
-        None => error,
     }
 }
 

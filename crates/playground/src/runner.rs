@@ -6,11 +6,13 @@
 //! limit of the call, or by the kill sequence.
 
 mod attempt;
+mod build_stage;
 mod control;
 mod job;
 mod journal;
 mod process;
 mod script;
+mod script_builder;
 mod scripts;
 mod sources;
 mod stages;

@@ -161,7 +161,7 @@ mod tests {
     not using ROOT/owner: others than its owner may write it (mode 0646)
     error: another user may have written ROOT/owner
       ROOT/owner: "others than its owner may write it (mode 0646)"
-      Fix: look at it with `ls -ld ROOT/owner`, then mend it
+      Fix: look at it with `ls -ld ROOT/owner`, then correct it
         chmod go-w ROOT/owner
     "#);
         if is_root() {

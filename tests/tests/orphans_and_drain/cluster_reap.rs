@@ -75,7 +75,7 @@ async fn only_tasks_of_ours_whose_deadline_is_long_over_are_ended_whoever_starte
     assert_eq!((seen.needed(), seen.left_alone()), (3, vec!["no-deadline"; 3]));
     let clusters = serde_json::json!([{ "cluster": "ci", "region": "eu-west-1" }]);
     assert!(seen.document["host"].is_null() && seen.document["clusters"] == clusters);
-    insta::assert_snapshot!(fargate_tests::redacted(seen.ended.err().lines().last().unwrap()), @"orphans of all hosts in cluster ci in eu-west-1: 1 stopped in T; 3 tasks of jobs go on");
+    insta::assert_snapshot!(fargate_tests::redacted(seen.ended.err().lines().last().unwrap()), @"orphans of all hosts in cluster ci in eu-west-1: 1 stopped in T; 3 tasks of jobs keep running");
     assert_eq!(desired(&site, &overdue), "STOPPED");
     assert!(spared.iter().all(|arn| desired(&site, arn) == "RUNNING"));
     assert!(!site.folder().join("no-such-folder").exists());

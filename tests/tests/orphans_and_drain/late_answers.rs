@@ -96,7 +96,7 @@ async fn of_two_at_once_one_says_so_and_ends() {
     let second = site.start(&["tasks", "reap"]).ended().await.with_code(1);
     insta::assert_snapshot!(second.err(), @r"
     error: another `tasks reap` is running on this host
-    hint: wait for its end; `--dry-run` may run beside it
+    hint: wait until it has ended; `--dry-run` can run at the same time
     ");
     assert_eq!(second.out(), "");
     assert_eq!(reap(&site, &["--dry-run"], 0).await.orphans(), ["would-stop host-rebooted"]);

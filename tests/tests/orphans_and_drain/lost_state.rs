@@ -64,7 +64,7 @@ async fn a_copy_of_the_folder_on_another_machine_stops_nothing_of_the_original()
     job.change_state(|state| state["manager"]["boot"] = "another".into());
     insta::assert_snapshot!(refused(&site).await, @r"
     error: the state folder SITE/state is a copy from another machine, and jobs there may still use its tasks
-    hint: of a copy, remove `owner`, `machine` and `jobs` in it; if this machine took the other one's place, `rm SITE/state/machine`
+    hint: if the folder is a copy, remove `owner`, `machine` and `jobs` in it; if this machine replaces the other one, `rm SITE/state/machine`
     ");
     job.run("echo still here").await.passed();
     fs::remove_file(&machine).expect("it is there");

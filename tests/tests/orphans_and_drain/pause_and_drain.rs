@@ -39,7 +39,7 @@ async fn a_new_job_waits_while_the_host_is_paused_and_starts_once_it_is_resumed(
     let resumed = say(&site, &["resume"]).await.with_code(0);
     assert!(resumed.err().starts_with("this host takes new jobs again; "), "{}", resumed.err());
     let ended = job.heard(running).await.with_code(0);
-    assert!(ended.out().starts_with("Intake is paused by "), "{}", ended.out());
+    assert!(ended.out().starts_with("New jobs are paused by "), "{}", ended.out());
     assert!(ended.out().contains("Ready in "), "{}", ended.out());
     job.run("true").await.passed();
     let again = say(&site, &["resume"]).await.with_code(0);

@@ -29,8 +29,8 @@ fn events(site: &CheckedHost) -> usize {
 /// The one line for the job, the event for the operator, and no verdict on the script.
 fn refused(site: &CheckedHost, job: &TestJob, ended: &TestProcessResult) {
     assert_eq!(ended.out(), "");
-    let line = "fargate-runner: error: another machine answered in the task's place. Treat as an \
-                incident; find who holds the address";
+    let line = "fargate-runner: error: another machine answered in the task's place. Treat this \
+                as a security incident; find out which machine has the address";
     assert_eq!(ended.error_line(), line);
     assert_eq!(ended.err().lines().count(), 1);
     assert_eq!(events(site), 1, "the operator is told once: {}", site.log());

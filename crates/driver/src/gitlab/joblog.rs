@@ -423,12 +423,12 @@ mod tests {
             }
         });
         insta::assert_snapshot!(log, @r"
-        Intake is paused by anna. Held by anna for 2.0 s. Waiting for at most 15m 00s.
-        Intake is paused by anna: waiting for 15 s
-        Intake is paused by anna: waiting for 30 s
-        Intake is paused by anna: waiting for 45 s
-        Intake is paused by anna: waiting for 1m 00s
-        Intake is paused by anna: waiting for 2m 00s
+        New jobs are paused by anna. Held by anna for 2.0 s. Waiting for at most 15m 00s.
+        New jobs are paused by anna: waiting for 15 s
+        New jobs are paused by anna: waiting for 30 s
+        New jobs are paused by anna: waiting for 45 s
+        New jobs are paused by anna: waiting for 1m 00s
+        New jobs are paused by anna: waiting for 2m 00s
         ");
     }
 

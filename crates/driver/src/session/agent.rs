@@ -19,7 +19,7 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::time::timeout;
 
 use super::login::{HostKeyVerifier, LoginError, SshConnection, broken};
-use super::run_script::START_WITHIN;
+use super::script_progress::START_WITHIN;
 use super::version_skew::AgentInfo;
 
 /// Longest time for a goodbye. A peer that does not answer is not waited for.

@@ -18,7 +18,7 @@ use super::cancel::CancelSignals;
 use super::connect::{TaskConnectError, TaskConnector};
 use super::console::ConsoleWriter;
 use super::peer::TaskSession;
-use super::run_script::{ScriptOutcome, TaskCommand, TaskCondition};
+use super::script_outcome::{ScriptOutcome, TaskCommand, TaskCondition};
 use super::script_progress::{ConnectionOutcome, ScriptProgress, ScriptStartMode};
 
 /// A connection that brought nothing and ended before this time belongs to the same outage. So a

@@ -3,7 +3,6 @@
 //!
 //! It uses one connection. What follows after a cut is decided in `resume`.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use fargate_events::{JobEvent, emit};
@@ -11,8 +10,8 @@ use fargate_fail_point::FailPoint;
 use fargate_model::id::RandomToken;
 use fargate_model::optional::or_never;
 use fargate_protocol::{
-    AgentMessage, AgentNotice, AgentRefusal, ClientMessage, FrameDecoder, FrameError, MAX_CHUNK,
-    RunAcceptance, RunCommand, RunRequest, ScriptExit,
+    AgentMessage, AgentNotice, ClientMessage, FrameDecoder, FrameError, MAX_CHUNK, RunAcceptance,
+    RunCommand, RunRequest, ScriptExit,
 };
 use russh::client::Msg;
 use russh::{ChannelReadHalf, ChannelWriteHalf};
@@ -23,126 +22,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::agent::{AgentSession, next, send, send_within};
 use super::cancel::{CancelRequest, CancelSignals};
-use super::console::{ConsoleError, ConsoleProgress, ConsoleWriter, OutputFailure};
-use super::login::LoginError;
+use super::console::{ConsoleError, ConsoleProgress, ConsoleWriter};
+use super::script_outcome::{ScriptOutcome, TaskCommand, TaskCondition};
 use super::script_progress::{ConnectionOutcome, ScriptProgress, ScriptStartMode};
 
 /// Bytes of output after which an acknowledgement is sent at the latest: a sixteenth of the window.
 const ACK_EVERY: u64 = 256 * 1024;
-/// Longest time from the last byte of a script to its start, in addition to the grace of a former
-/// script.
-pub(super) const START_WITHIN: Duration = Duration::from_secs(30);
-
-/// What to run.
-#[derive(Clone, Debug)]
-pub enum TaskCommand {
-    /// A script for a shell.
-    Script {
-        /// The shell.
-        shell: String,
-        /// The script.
-        bytes: Vec<u8>,
-    },
-    /// A program and its arguments.
-    Argv(Vec<String>),
-}
-
-/// What was known of the task when its script had ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TaskCondition {
-    /// Nothing said that it would end.
-    Alive,
-    /// The agent had said that the task would end. So this may not be the script's own end.
-    Ending,
-    /// The agent had said so, but it knows that the script did not notice anything of it.
-    EndingUnfelt,
-    /// The stock server was gone, so the task may be ending.
-    Gone,
-}
-
-/// How the run ended.
-#[derive(Debug)]
-pub enum ScriptOutcome {
-    /// The script ended, and all its output was written.
-    Ended {
-        /// How it ended.
-        ending: ScriptExit,
-        /// What was known of the task then.
-        sign: TaskCondition,
-        /// Whether we had asked for its end.
-        stopped: bool,
-        /// Whether a process that the script left behind still holds its output.
-        output_left: bool,
-    },
-    /// We asked for its end and do not wait for it. The agent ends it, with or without us.
-    Left,
-    /// The agent refused. Nothing was started.
-    Refused(AgentRefusal),
-    /// The login shell of a stock server did not run our program. Nothing was started.
-    NoShell {
-        /// What came instead.
-        how: String,
-    },
-    /// Another `run` has replaced this one.
-    Superseded {
-        /// Bytes of output that arrived.
-        received: u64,
-        /// Whether the script may have started.
-        started: bool,
-    },
-    /// The connection is gone, and nobody said how the script ended.
-    Lost {
-        /// The reason in words.
-        how: String,
-        /// Bytes of output that arrived.
-        received: u64,
-        /// Whether the script may have started.
-        started: bool,
-        /// Whether the agent had said that the task would end.
-        warned: bool,
-    },
-    /// The reader of our output is gone.
-    OutputClosed(OutputFailure),
-    /// Nobody answered, so nothing was sent.
-    Unreached {
-        /// The reason in words.
-        how: String,
-    },
-    /// The connection is gone, and whoever answers now does not let us in: another machine, or one
-    /// that no longer accepts our key.
-    Shut {
-        /// The error of the login.
-        error: LoginError,
-        /// The address.
-        address: SocketAddr,
-        /// The reason in words.
-        how: String,
-        /// Bytes of output that arrived.
-        received: u64,
-        /// Whether the script may have started.
-        started: bool,
-    },
-}
-
-impl ScriptOutcome {
-    /// Makes one for a server at `address` that does not let us in. Nothing was sent.
-    #[must_use]
-    pub fn shut(error: LoginError, address: SocketAddr) -> Self {
-        Self::Shut { how: error.to_string(), error, address, received: 0, started: false }
-    }
-
-    /// Whether the script may have started.
-    #[must_use]
-    pub fn may_have_run(&self) -> bool {
-        match self {
-            Self::Ended { .. } | Self::Left | Self::OutputClosed(_) => true,
-            Self::Superseded { started, .. }
-            | Self::Lost { started, .. }
-            | Self::Shut { started, .. } => *started,
-            Self::Refused(_) | Self::NoShell { .. } | Self::Unreached { .. } => false,
-        }
-    }
-}
 
 /// Longest time from the request to attach until its answer.
 const ATTACH_WITHIN: Duration = Duration::from_secs(10);

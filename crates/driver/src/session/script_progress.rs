@@ -7,9 +7,15 @@ use std::net::SocketAddr;
 
 use tokio::time::Instant;
 
+use std::time::Duration;
+
 use super::cancel::CancelRequest;
 use super::login::LoginError;
-use super::run_script::ScriptOutcome;
+use super::script_outcome::ScriptOutcome;
+
+/// Longest time from the last byte of a script to its start, in addition to the grace of a former
+/// script.
+pub(super) const START_WITHIN: Duration = Duration::from_secs(30);
 
 /// How a session begins with the script.
 #[derive(Clone, Copy, Debug)]

@@ -24,7 +24,8 @@ use super::cancel::CancelSignals;
 use super::console::{ConsoleError, ConsoleProgress, ConsoleWriter};
 use super::login::HostKeyVerifier;
 use super::marker::{FilteredOutput, StartMarker};
-use super::run_script::{START_WITHIN, ScriptOutcome, TaskCommand, TaskCondition};
+use super::script_outcome::{ScriptOutcome, TaskCommand, TaskCondition};
+use super::script_progress::START_WITHIN;
 use super::stock::{StockSession, StockTimeouts, unusual};
 
 /// After a script has ended, processes that still hold its output are left behind after this much

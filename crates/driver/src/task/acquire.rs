@@ -20,9 +20,10 @@ use fargate_state::LaunchRequest;
 use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::classify::{AGENT_SETTINGS, FailureContext, exception, stopped};
+use super::classify::{FailureContext, exception, stopped};
 use super::client::EcsClient;
 use super::event::TaskStartEvent;
+use super::exit_codes::AGENT_SETTINGS;
 use super::first_end::{EssentialFlags, unless_other};
 use super::last_log_lines::add_last_lines;
 use super::launch::{LaunchError, RENEWAL_SETTLES, TaskLauncher};

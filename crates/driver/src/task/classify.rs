@@ -16,7 +16,8 @@ use fargate_state::LaunchRequest;
 
 use self::failed_start::of_failed_start;
 use self::names::names_in;
-use super::first_end::{KILLED, is_ordered};
+use super::exit_codes::{AGENT_IDLE, AGENT_LIFETIME, KILLED, is_out_of_memory};
+use super::first_end::is_ordered;
 use super::observation::{ObservedContainer, ObservedTask};
 
 /// The names that fill the sentences and commands of a cause.
@@ -297,16 +298,6 @@ fn of_stop(end: &TaskEnd<'_>) -> FailureCause {
         Some(StopCode::TaskFailedToStart) | None => by_words(),
         Some(StopCode::ServiceSchedulerInitiated | StopCode::Other(_)) => by_words(),
     }
-}
-
-/// Exit codes of `fargate-agent`: its idle limit, its lifetime, and settings that it refuses.
-pub(super) const AGENT_IDLE: i32 = 70;
-pub(super) const AGENT_LIFETIME: i32 = 71;
-pub const AGENT_SETTINGS: i32 = 78;
-
-/// Whether ECS says that the kernel killed it for lack of memory.
-pub(super) fn is_out_of_memory(text: &str) -> bool {
-    text.contains("OutOfMemory")
 }
 
 impl TaskEnd<'_> {

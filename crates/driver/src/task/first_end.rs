@@ -14,16 +14,12 @@ use fargate_model::task::{StopCode, TaskStatus};
 use fargate_protocol::ENDED_FROM_INSIDE;
 use fargate_state::StateFolder;
 
-use super::classify::{AGENT_IDLE, AGENT_LIFETIME, is_out_of_memory};
 use super::client::EcsClient;
+use super::exit_codes::{AGENT_IDLE, AGENT_LIFETIME, KILLED, TERMINATED, is_out_of_memory};
 use super::observation::{ObservedContainer, ObservedTask};
 
 /// The right to ask which containers are essential.
 const RIGHT: &str = "ecs:DescribeTaskDefinition";
-/// Exit code after SIGTERM. An agent that was told to end from outside has it as well.
-const TERMINATED: i32 = 143;
-/// Exit code after SIGKILL.
-pub(super) const KILLED: i32 = 137;
 /// Exit codes of a container that ECS told to end: it ended well, by SIGTERM, or by SIGKILL.
 const ORDERED: [i32; 3] = [0, TERMINATED, KILLED];
 

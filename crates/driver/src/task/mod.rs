@@ -8,6 +8,7 @@ mod acquire;
 mod classify;
 mod client;
 mod event;
+mod exit_codes;
 mod first_end;
 mod last_log_lines;
 mod launch;

@@ -12,12 +12,12 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::RunnerImitation;
+use super::build_stage::BuildStage;
 use super::control::{CancelScope, PlayedJobLimits};
 use super::job::GitLabJob;
 use super::journal::{DriverCallEvent, DriverCallKind, JobJournal, StartedCall};
 use super::process::{self, DriverInvocation, DriverOutputStream, DriverProcessExit, EndedCall};
-use super::script::{ShellDialect, StageScriptInput};
-use super::stages::BuildStage;
+use super::script_builder::{ShellDialect, StageScriptInput};
 use super::variables::{CiJobStatus, JobFolders, StageVariables, project_dir};
 use super::verdict::{BUILD_FAILURE, SYSTEM_FAILURE, StageFailure, judge};
 

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use super::script::{self, StageScriptInput};
-use super::stages::BuildStage;
+use super::build_stage::BuildStage;
+use super::script;
+use super::script_builder::StageScriptInput;
 
 /// The source of a job's scripts.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,6 @@
 //! The scripts that fetch a job's sources, throw a work tree away, and forget what was fetched.
 
-use super::script::{StageScriptBuilder, StageScriptInput};
+use super::script_builder::{StageScriptBuilder, StageScriptInput};
 
 /// Fetches the commit of the job into its project folder.
 pub(super) fn get(body: &mut StageScriptBuilder, subject: &StageScriptInput) {

@@ -3,7 +3,10 @@
 
 use fastrand::Rng;
 
-use super::plan::{BEGIN, OBSERVER_PORT};
+/// Printed before the job's own bytes. The command that the shell echoes does not contain it in one piece.
+pub const BEGIN: &str = "begin-of-data\n";
+/// The job's variable that holds the port of the observer.
+pub const OBSERVER_PORT: &str = "TORTURE_OBSERVER_PORT";
 
 /// Ends the agent's server, the first child of the first process of the task; or tells that first
 /// process to end.

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use super::harm::JobHarm;
+use super::job_script::{BEGIN, OBSERVER_PORT};
 use super::network::NetworkHarm;
-use super::plan::{BEGIN, OBSERVER_PORT, TortureJob};
+use super::plan::TortureJob;
 use super::script_observer::ScriptReport;
 use super::sidecar::{self, SidecarContainer};
 use super::torture_run::{TortureJobResult, TortureRun};

@@ -7,10 +7,6 @@ use super::job_script::{JobScript, ScriptKind, TaskKiller};
 use super::network::NetworkHarm;
 use crate::runner::{GitInfo, GitLabJob, JobArtifact, UploadCondition};
 
-/// Printed before the job's own bytes. The command that the shell echoes does not contain it in one piece.
-pub const BEGIN: &str = "begin-of-data\n";
-/// The job's variable that holds the port of the observer.
-pub const OBSERVER_PORT: &str = "TORTURE_OBSERVER_PORT";
 /// Milliseconds of work of a script that hears that its task was told to end, even if the agent passes that
 /// on late. ECS gives the task 30 s.
 const OUTLASTS_MS: u32 = 13_000;

@@ -15,9 +15,10 @@ use tokio::time::timeout;
 use super::TortureError;
 use super::driver_setup::DriverSetup;
 use super::harm::{JOB, JobHarm, StopOrigin};
+use super::job_script::{BEGIN, OBSERVER_PORT};
 use super::link::{DriverTaskLink, LinkTargets, LinkTraffic};
 use super::network::NetworkHarm;
-use super::plan::{OBSERVER_PORT, TortureJob, draw_job};
+use super::plan::{TortureJob, draw_job};
 use super::script_observer::ScriptObserver;
 use crate::invariants::job_of;
 use crate::relay::TargetLookup;
@@ -350,7 +351,7 @@ fn watch(
             if seen.len() < 64 * 1024 {
                 seen.extend_from_slice(bytes);
             }
-            if crate::invariants::contains(&seen, super::plan::BEGIN.as_bytes()) {
+            if crate::invariants::contains(&seen, BEGIN.as_bytes()) {
                 link.script_runs();
                 match harm {
                     JobHarm::Cancelled => control.cancel(),
