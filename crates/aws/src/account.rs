@@ -14,6 +14,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
 use fargate_config::{JobProfile, JobTimeouts};
+use fargate_mask::SharedMasker;
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::region::endpoint;
 
@@ -32,6 +33,7 @@ pub struct AwsAccount {
     pub(crate) http: AwsHttpClient,
     pub(crate) region: String,
     pub(crate) attempt: Duration,
+    pub(crate) masker: SharedMasker,
     endpoints: NamedEndpoints,
     connect: Duration,
     /// The cached credentials of the host, then those of the role.
@@ -47,9 +49,13 @@ impl AwsAccount {
     /// Returns [`FailureCause::RegionMissing`], [`FailureCause::RegionUnusable`],
     /// [`FailureCause::AwsProfile`] or [`FailureCause::EndpointUnusable`] if that setting is
     /// missing or wrong, or the cause of a CA bundle or a proxy that cannot be used.
-    pub async fn open(region: Option<String>, profile: &JobProfile) -> Result<Self, CauseReport> {
+    pub async fn open(
+        region: Option<String>,
+        profile: &JobProfile,
+        masker: &SharedMasker,
+    ) -> Result<Self, CauseReport> {
         let timeouts = &profile.timeouts;
-        let http = AwsHttpClient::new(&profile.account())?;
+        let http = AwsHttpClient::new(&profile.account(), masker)?;
         let profiles = AwsProfiles::read();
         if !is_environment() {
             profiles.check()?;
@@ -87,12 +93,14 @@ impl AwsAccount {
             http,
             region,
             attempt: timeouts.aws_attempt,
+            masker: masker.clone(),
             endpoints,
             connect: timeouts.aws_connect,
             kept: Vec::new(),
         };
         // From here on the host's keys are masked, even if they are only used to assume a role.
         account.take_credentials_from(SharedCredentialsProvider::new(HostCredentials {
+            masker: masker.clone(),
             http: account.http.clone(),
             region: account.region.clone(),
             timeouts: limits(timeouts, timeouts.aws_attempt),
@@ -103,20 +111,26 @@ impl AwsAccount {
             // ECS.
             let limits = limits(timeouts, timeouts.aws_attempt.mul_f64(0.8));
             let base = account.config.to_builder().timeout_config(limits).build();
-            let provider = RoleProvider::new(role, account.endpoint("sts"), &base).await;
+            let provider = RoleProvider::new(role, account.endpoint("sts"), &base, masker).await;
             account.take_credentials_from(SharedCredentialsProvider::new(provider));
         }
         Ok(account)
     }
 
     fn take_credentials_from(&mut self, source: SharedCredentialsProvider) {
-        let kept = CredentialCache::new(source);
+        let kept = CredentialCache::new(source, self.masker.clone());
         self.kept.push(kept.clone());
         let kept = SharedCredentialsProvider::new(kept);
         self.config = self.config.to_builder().credentials_provider(kept).build();
     }
 
-    /// The settings from which a client of a service is made.
+    /// What masks the words of AWS, and knows the keys of this account.
+    #[must_use]
+    pub fn masker(&self) -> &SharedMasker {
+        &self.masker
+    }
+
+    /// What a client of a service is made from.
     #[must_use]
     pub fn config(&self) -> &SdkConfig {
         &self.config
@@ -202,7 +216,9 @@ impl AwsAccount {
         let Some(kept) = self.kept.last() else {
             return Err(CallError::NotSent { text: "no credentials are configured".to_owned() });
         };
-        kept.provide_credentials().await.map_err(|error| CallError::of_credentials(&error))
+        kept.provide_credentials()
+            .await
+            .map_err(|error| CallError::of_credentials(&error, &self.masker))
     }
 
     pub(crate) fn connection(&self) -> HttpConnectorSettings {
@@ -240,9 +256,14 @@ mod tests {
         let second = Duration::from_secs(1);
         AwsAccount {
             config: config.build(),
-            http: AwsHttpClient::new(&fargate_config::AccountSettings::default()).unwrap(),
+            http: AwsHttpClient::new(
+                &fargate_config::AccountSettings::default(),
+                &SharedMasker::default(),
+            )
+            .unwrap(),
             region: region.to_owned(),
             attempt: second,
+            masker: SharedMasker::default(),
             endpoints: NamedEndpoints::of_all(variable, &AwsProfiles::default()),
             connect: second,
             kept: Vec::new(),

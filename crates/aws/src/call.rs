@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 use fargate_model::cause::CauseReport;
 use fargate_model::text::error_chain;
 
@@ -126,18 +126,18 @@ pub enum CallError {
 
 impl CallError {
     /// Makes one from an error of the SDK.
-    pub fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
+    pub fn of<E>(error: &SdkError<E, HttpResponse>, masker: &SharedMasker) -> Self
     where
         E: Error + ProvideErrorMetadata + RequestId + 'static,
     {
-        let text = || mask::within(&error_chain(error), LONGEST_TEXT);
-        if let Some(known) = Self::known(error) {
+        let text = || masker.within(&error_chain(error), LONGEST_TEXT);
+        if let Some(known) = Self::known(error, masker) {
             return known;
         }
         match error {
             SdkError::ServiceError(service) => Self::Answered {
                 code: service.err().code().unwrap_or("an unnamed exception").to_owned(),
-                message: mask::text(service.err().message().unwrap_or_default()).into_owned(),
+                message: masker.text(service.err().message().unwrap_or_default()).into_owned(),
                 status: service.raw().status().as_u16(),
                 request_id: service.err().request_id().map(str::to_owned),
             },
@@ -160,20 +160,20 @@ impl CallError {
     }
 
     /// Makes one from an error of a connection.
-    pub(crate) fn of_connector(error: &ConnectorError) -> Self {
-        let text = mask::within(&error_chain(error), LONGEST_TEXT);
-        Self::known(error).unwrap_or(Self::NoAnswer { text })
+    pub(crate) fn of_connector(error: &ConnectorError, masker: &SharedMasker) -> Self {
+        let text = masker.within(&error_chain(error), LONGEST_TEXT);
+        Self::known(error, masker).unwrap_or(Self::NoAnswer { text })
     }
 
     /// Makes one from an error of a source of credentials.
-    pub(crate) fn of_credentials(error: &CredentialsError) -> Self {
-        Self::known(error).unwrap_or_else(|| Self::NotSent {
-            text: mask::within(&error_chain(error), LONGEST_TEXT),
+    pub(crate) fn of_credentials(error: &CredentialsError, masker: &SharedMasker) -> Self {
+        Self::known(error, masker).unwrap_or_else(|| Self::NotSent {
+            text: masker.within(&error_chain(error), LONGEST_TEXT),
         })
     }
 
     /// Looks for an error of our own, or of a library that we know, among the causes.
-    fn known(error: &(dyn Error + 'static)) -> Option<Self> {
+    fn known(error: &(dyn Error + 'static), masker: &SharedMasker) -> Option<Self> {
         if let Some(RoleCredentialsError { role, endpoint, error }) = find(error) {
             let (role, endpoint) = (role.clone(), endpoint.clone());
             return Some(Self::Role { role, endpoint, error: Box::new(error.clone()) });
@@ -185,17 +185,17 @@ impl CallError {
             return Some(Self::Untrusted { text });
         }
         if let Some(unread) = find::<ResponseReadError>(error) {
-            let text = mask::within(&error_chain(unread), LONGEST_TEXT);
+            let text = masker.within(&error_chain(unread), LONGEST_TEXT);
             return Some(Self::Unreadable { text });
         }
         let Some(failed) = find::<ProxyError>(error) else {
-            let text = || mask::within(&error_chain(error), LONGEST_TEXT);
+            let text = || masker.within(&error_chain(error), LONGEST_TEXT);
             return was_not_connected(error).then(|| Self::NotReached { text: text() });
         };
         Some(Self::Proxy {
             proxy: failed.proxy.clone(),
             asks_for_login: failed.asks_for_login,
-            text: mask::within(&error_chain(failed), LONGEST_TEXT),
+            text: masker.within(&error_chain(failed), LONGEST_TEXT),
         })
     }
 

@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 
 use crate::call::CallError;
 use crate::credential_error::as_passing;
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 
 /// Credentials that expire sooner than this are replaced.
 const SPARE: Duration = Duration::from_secs(120);
@@ -28,6 +28,7 @@ const SPARE: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug)]
 pub struct CredentialCache {
     source: SharedCredentialsProvider,
+    masker: SharedMasker,
     state: Arc<Mutex<CredentialCacheState>>,
 }
 
@@ -41,8 +42,8 @@ struct CredentialCacheState {
 
 impl CredentialCache {
     /// Makes a cache for `source`.
-    pub fn new(source: SharedCredentialsProvider) -> Self {
-        Self { source, state: Arc::default() }
+    pub fn new(source: SharedCredentialsProvider, masker: SharedMasker) -> Self {
+        Self { source, masker, state: Arc::default() }
     }
 
     /// Forgets the credentials, because a service refused them. The next use asks the source.
@@ -62,8 +63,8 @@ impl CredentialCache {
         }
         match self.source.provide_credentials().await {
             Ok(credentials) => {
-                mask::remember(credentials.secret_access_key());
-                mask::remember(credentials.session_token().unwrap_or_default());
+                self.masker.remember(credentials.secret_access_key());
+                self.masker.remember(credentials.session_token().unwrap_or_default());
                 *state = CredentialCacheState {
                     credentials: Some(credentials.clone()),
                     has_given: true,
@@ -72,7 +73,7 @@ impl CredentialCache {
             }
             // The cached credentials may still work for a moment. The next call asks again.
             Err(error) if state.has_given => {
-                let words = CallError::of_credentials(&error);
+                let words = CallError::of_credentials(&error, &self.masker);
                 emit(JobEvent::CredentialsNotRenewed { message: words.to_string() });
                 last_until(Duration::ZERO).ok_or_else(|| as_passing(error))
             }
@@ -127,7 +128,10 @@ mod tests {
     fn kept(lifetime: Duration, most: usize) -> (CredentialCache, Arc<AtomicUsize>) {
         let asked = Arc::new(AtomicUsize::new(0));
         let source = CountingCredentialSource { lifetime, most, asked: Arc::clone(&asked) };
-        (CredentialCache::new(SharedCredentialsProvider::new(source)), asked)
+        (
+            CredentialCache::new(SharedCredentialsProvider::new(source), SharedMasker::default()),
+            asked,
+        )
     }
 
     #[tokio::test]
@@ -170,7 +174,8 @@ mod tests {
                 kept.provide_credentials().await.unwrap();
             }
             let error = kept.provide_credentials().await.unwrap_err();
-            assert_eq!(CallError::of_credentials(&error).is_transient(), is_transient, "{error:?}");
+            let call = CallError::of_credentials(&error, &SharedMasker::default());
+            assert_eq!(call.is_transient(), is_transient, "{error:?}");
         }
     }
 }

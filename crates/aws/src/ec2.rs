@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::account::AwsAccount;
 use crate::call::CallError;
 use crate::signed_request::{RawResponse, UnsignedRequest};
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 
 /// The right that the call needs.
 const RIGHT: &str = "ec2:DescribeNetworkInterfaces";
@@ -65,7 +65,7 @@ impl AwsAccount {
         if (200..300).contains(&status) {
             public_address(&body)
         } else {
-            Err(self.judged(refusal(status, &body)))
+            Err(self.judged(refusal(status, &body, &self.masker)))
         }
     }
 }
@@ -131,13 +131,13 @@ struct Ec2Error {
     message: String,
 }
 
-fn refusal(status: u16, body: &str) -> CallError {
+fn refusal(status: u16, body: &str, masker: &SharedMasker) -> CallError {
     let read: Option<Ec2ErrorResponse> = quick_xml::de::from_str(body).ok();
     let request_id = read.as_ref().and_then(|read| read.request_id.clone());
     let error = read.and_then(|read| read.errors.errors.into_iter().next());
     let (code, message) = error.map(|error| (error.code, error.message)).unwrap_or_default();
     let code = if code.is_empty() { format!("HTTP status {status}") } else { code };
-    let message = mask::text(&message).into_owned();
+    let message = masker.text(&message).into_owned();
     CallError::Answered { code, message, status, request_id }
 }
 
@@ -189,14 +189,18 @@ mod tests {
         }
     }
 
+    fn refused(status: u16, body: &str) -> CallError {
+        refusal(status, body, &SharedMasker::default())
+    }
+
     #[test]
     fn a_refusal_keeps_ec2s_own_words() {
         let body = "<?xml version=\"1.0\"?><Response><Errors><Error><Code>UnauthorizedOperation</Code>\
                     <Message>no &lt;right&gt;</Message></Error></Errors><RequestID>r-1</RequestID></Response>";
-        assert_eq!(refusal(403, body).to_string(), "UnauthorizedOperation: no <right>");
-        assert_eq!(refusal(403, body).request_id(), Some("r-1"));
+        assert_eq!(refused(403, body).to_string(), "UnauthorizedOperation: no <right>");
+        assert_eq!(refused(403, body).request_id(), Some("r-1"));
         for odd in ["", "<html>Bad Gateway</html>", "<Response><Errors/></Response>"] {
-            let error = refusal(502, odd);
+            let error = refused(502, odd);
             assert_eq!(error.to_string(), "HTTP status 502: ");
             assert!(error.is_transient());
         }

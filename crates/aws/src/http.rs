@@ -20,6 +20,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use fargate_config::AccountSettings;
+use fargate_mask::SharedMasker;
 use fargate_model::cause::CauseReport;
 use fargate_model::text::error_chain;
 use http::Uri;
@@ -97,10 +98,10 @@ impl AwsHttpClient {
     /// # Errors
     ///
     /// Returns the cause if a proxy setting or the CA bundle cannot be used.
-    pub fn new(account: &AccountSettings) -> Result<Self, CauseReport> {
+    pub fn new(account: &AccountSettings, masker: &SharedMasker) -> Result<Self, CauseReport> {
         let shared = HttpClientState {
             trust: trust::configured(account)?,
-            proxies: ProxySettings::from_environment()?,
+            proxies: ProxySettings::from_environment(masker)?,
             connectors: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared) })

@@ -27,5 +27,5 @@ mod trust;
 pub use account::AwsAccount;
 pub use call::{CallError, is_of_clock, is_throttling};
 pub use logs::LogStream;
-pub use retry::{retry, sent};
+pub use retry::retry;
 pub use signed_request::date_of;

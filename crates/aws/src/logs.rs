@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::account::AwsAccount;
 use crate::call::CallError;
 use crate::signed_request::{RawResponse, UnsignedRequest};
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 
 const WHO: &str = "CloudWatch Logs";
 const HEADERS: &[(&str, &str)] = &[
@@ -66,7 +66,7 @@ impl AwsAccount {
         };
         let answer = self.ask(question).await.and_then(|said| match said.status {
             200..300 => messages(&said.body),
-            _ => Err(self.judged(refusal(&said))),
+            _ => Err(self.judged(refusal(&said, &self.masker))),
         });
         answer.map_err(|error| CallError::Elsewhere {
             service: WHO,
@@ -107,13 +107,13 @@ struct CloudWatchErrorResponse {
     message: String,
 }
 
-fn refusal(said: &RawResponse) -> CallError {
+fn refusal(said: &RawResponse, masker: &SharedMasker) -> CallError {
     let read: CloudWatchErrorResponse = serde_json::from_str(&said.body).unwrap_or_default();
     // The name may follow the name of its model and a `#`.
     let code = read.code.rsplit('#').next().unwrap_or_default().to_owned();
     let status = said.status;
     let code = if code.is_empty() { format!("HTTP status {status}") } else { code };
-    let message = mask::text(&read.message).into_owned();
+    let message = masker.text(&read.message).into_owned();
     CallError::Answered { code, message, status, request_id: None }
 }
 
@@ -141,10 +141,16 @@ mod tests {
     fn a_refusal_keeps_the_services_own_words() {
         let said = |body: &str| RawResponse { status: 400, body: body.to_owned(), time: None };
         let body = r#"{"__type": "com.amazonaws.logs#ResourceNotFoundException", "message": "no"}"#;
-        assert_eq!(refusal(&said(body)).to_string(), "ResourceNotFoundException: no");
+        assert_eq!(
+            refusal(&said(body), &SharedMasker::default()).to_string(),
+            "ResourceNotFoundException: no"
+        );
         let denied = r#"{"__type": "AccessDeniedException",
             "Message": "User: x is not authorized to perform: logs:GetLogEvents on resource: y"}"#;
-        assert!(refusal(&said(denied)).denies(LogStream::RIGHT));
-        assert_eq!(refusal(&said("<html>")).to_string(), "HTTP status 400: ");
+        assert!(refusal(&said(denied), &SharedMasker::default()).denies(LogStream::RIGHT));
+        assert_eq!(
+            refusal(&said("<html>"), &SharedMasker::default()).to_string(),
+            "HTTP status 400: "
+        );
     }
 }

@@ -230,6 +230,7 @@ mod tests {
 
     use super::*;
     use crate::call::CallError;
+    use fargate_mask::SharedMasker;
 
     async fn of(command: &str, limit: Duration) -> Result<Credentials, String> {
         let setting = ProcessSetting {
@@ -241,7 +242,9 @@ mod tests {
         };
         let provider = ProcessProvider { setting, limit };
         let given = provider.provide_credentials().await;
-        given.map_err(|error| CallError::of_credentials(&error).to_string())
+        given.map_err(|error| {
+            CallError::of_credentials(&error, &SharedMasker::default()).to_string()
+        })
     }
 
     const PATIENT: Duration = Duration::from_secs(60);

@@ -12,7 +12,7 @@ use fargate_model::cause::{CauseReport, FailureCause};
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 
 /// The content of the variables.
 #[derive(Default)]
@@ -40,18 +40,22 @@ impl fmt::Debug for ProxyUrl {
 }
 
 impl ProxySettings {
-    /// Reads the environment of this process.
+    /// Reads the environment of this process. `masker` learns the passwords in it.
     ///
     /// # Errors
     ///
-    /// Returns [`FailureCause::ProxyUnusable`] if a value is not the URL of an HTTP proxy. It must
-    /// not be ignored, because calls would then leave this host on a way that nobody wanted.
-    pub fn from_environment() -> Result<Self, CauseReport> {
-        // A value that is not text is not a URL either, and is refused.
-        Self::read(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
+    /// [`FailureCause::ProxyUnusable`]: a value that is no HTTP proxy is never passed over in silence,
+    /// because calls would then leave this host another way than was wanted.
+    pub fn from_environment(masker: &SharedMasker) -> Result<Self, CauseReport> {
+        // A value that is no text is then no URL either, and refused as such.
+        let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+        Self::read(variable, masker)
     }
 
-    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, CauseReport> {
+    fn read(
+        variable: impl Fn(&str) -> Option<String>,
+        masker: &SharedMasker,
+    ) -> Result<Self, CauseReport> {
         // The name as it is written, and its value.
         let named = |name: &str| {
             let value = |name: &str| variable(name).map(|value| value.trim().to_owned());
@@ -61,8 +65,9 @@ impl ProxySettings {
             })
         };
         let given = |name: &str| named(name).map(|(_, value)| value);
-        let proxy =
-            |name| named(name).map(|(name, value)| ProxyUrl::parse(&name, &value)).transpose();
+        let proxy = |name| {
+            named(name).map(|(name, value)| ProxyUrl::parse(&name, &value, masker)).transpose()
+        };
         let (http, https) = (proxy("HTTP_PROXY")?, proxy("HTTPS_PROXY")?);
         let no_proxy = given("NO_PROXY").unwrap_or_default();
         // The matcher accepts a star only for host names.
@@ -97,7 +102,7 @@ impl ProxySettings {
 }
 
 impl ProxyUrl {
-    fn parse(variable: &str, value: &str) -> Result<Self, CauseReport> {
+    fn parse(variable: &str, value: &str, masker: &SharedMasker) -> Result<Self, CauseReport> {
         let refused = || CauseReport::new(FailureCause::ProxyUnusable).with("variable", variable);
         let with_scheme =
             if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
@@ -112,7 +117,7 @@ impl ProxyUrl {
         }
         let login = authority.as_str().rsplit_once('@').map(|(login, _)| login);
         if let Some((_, password)) = login.and_then(|login| login.split_once(':')) {
-            mask::remember_of_url(password);
+            masker.remember_of_url(password);
         }
         Ok(Self { url: format!("{scheme}://{authority}"), shown: format!("{scheme}://{place}") })
     }
@@ -140,9 +145,10 @@ mod tests {
     use super::*;
 
     fn proxies(pairs: &[(&str, &str)]) -> Result<ProxySettings, CauseReport> {
-        ProxySettings::read(|asked| {
+        let variable = |asked: &str| {
             pairs.iter().find(|(name, _)| *name == asked).map(|(_, value)| (*value).to_owned())
-        })
+        };
+        ProxySettings::read(variable, &SharedMasker::default())
     }
 
     fn before(proxies: &ProxySettings, uri: &str) -> Option<String> {

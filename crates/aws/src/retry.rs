@@ -54,6 +54,21 @@ impl AwsAccount {
             answer => answer,
         }
     }
+
+    /// Sorts what became of a call.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn sent<T, E>(
+        &self,
+        answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, CallError>
+    where
+        E: Error + ProvideErrorMetadata + RequestId + 'static,
+    {
+        answer.await.map_err(|error| CallError::of(&error, &self.masker))
+    }
 }
 
 /// Calls until it succeeds, fails for good, or `deadline` passes, which covers the call as well. What a
@@ -80,18 +95,4 @@ where
         }
         sleep(jittered(pause)).await;
     }
-}
-
-/// Sorts what became of a call.
-///
-/// # Errors
-///
-/// [`CallError`].
-pub async fn sent<T, E>(
-    answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-) -> Result<T, CallError>
-where
-    E: Error + ProvideErrorMetadata + RequestId + 'static,
-{
-    answer.await.map_err(|error| CallError::of(&error))
 }

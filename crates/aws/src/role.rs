@@ -11,6 +11,7 @@ use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use fargate_config::RoleSettings;
+use fargate_mask::SharedMasker;
 
 use crate::call::{CallError, RoleCredentialsError};
 use crate::causes::find;
@@ -26,11 +27,17 @@ pub struct RoleProvider {
     /// The credentials with which STS is called.
     base: Option<SharedCredentialsProvider>,
     sts: AssumeRoleProvider,
+    masker: SharedMasker,
 }
 
 impl RoleProvider {
     /// Makes a provider that calls STS at `endpoint` with the settings of `base`.
-    pub async fn new(role: &RoleSettings, endpoint: String, base: &SdkConfig) -> Self {
+    pub async fn new(
+        role: &RoleSettings,
+        endpoint: String,
+        base: &SdkConfig,
+        masker: &SharedMasker,
+    ) -> Self {
         let mut builder = AssumeRoleProvider::builder(&role.arn)
             .configure(base)
             .session_name(role.session_name.as_deref().unwrap_or(SESSION_NAME));
@@ -39,7 +46,7 @@ impl RoleProvider {
         }
         let sts = builder.build().await;
         let base = base.credentials_provider();
-        Self { arn: role.arn.clone(), endpoint, base, sts }
+        Self { arn: role.arn.clone(), endpoint, base, sts, masker: masker.clone() }
     }
 
     async fn credentials(&self) -> Result<Credentials, CredentialsError> {
@@ -61,7 +68,7 @@ impl RoleProvider {
         let Some(call) = find::<SdkError<AssumeRoleError, HttpResponse>>(&error) else {
             return error;
         };
-        let error = CallError::of(call);
+        let error = CallError::of(call, &self.masker);
         let (role, endpoint) = (self.arn.clone(), self.endpoint.clone());
         CredentialsError::provider_error(RoleCredentialsError { role, endpoint, error })
     }

@@ -98,7 +98,7 @@ impl AwsAccount {
     ) -> Result<RawResponse, CallError> {
         let request = self.signed(question, time).await?;
         let answer = self.http.send(request, &self.connection()).await;
-        let answer = answer.map_err(|error| CallError::of_connector(&error))?;
+        let answer = answer.map_err(|error| CallError::of_connector(&error, &self.masker))?;
         let status = answer.status().as_u16();
         let time = date_of(&answer);
         Ok(RawResponse { status, body: body(question.who, answer, question.longest)?, time })

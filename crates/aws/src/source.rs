@@ -37,7 +37,7 @@ use crate::endpoints::check_of_credentials;
 use crate::http::AwsHttpClient;
 use crate::process::ProcessProvider;
 use crate::profiles::AwsProfiles;
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 
 /// Longest text of a source that is repeated, in characters.
 const LONGEST_TEXT: usize = 400;
@@ -53,7 +53,9 @@ const OF_PROCESS: f64 = 0.9;
 /// The sources of this host.
 #[derive(Clone, Debug)]
 pub struct HostCredentials {
-    /// The HTTP client.
+    /// Masks what a source says.
+    pub masker: SharedMasker,
+    /// The way to them.
     pub http: AwsHttpClient,
     /// The Region of the STS that gives roles.
     pub region: String,
@@ -191,7 +193,7 @@ impl HostCredentials {
     async fn ask(&self, source: &dyn ProvideCredentials) -> Result<Credentials, SourceError> {
         match timeout(self.limit, source.provide_credentials()).await {
             Ok(Ok(credentials)) => Ok(credentials),
-            Ok(Err(error)) => Err(SourceError::of(error)),
+            Ok(Err(error)) => Err(SourceError::of(error, &self.masker)),
             Err(_) => {
                 let text = format!("No answer within {}", text::duration(self.limit));
                 Err(SourceError::Failed { text, passing: true })
@@ -211,7 +213,7 @@ enum SourceError {
 }
 
 impl SourceError {
-    fn of(error: CredentialsError) -> Self {
+    fn of(error: CredentialsError, masker: &SharedMasker) -> Self {
         if find::<NoCredentials>(&error).is_some() {
             return Self::Known(error);
         }
@@ -221,11 +223,11 @@ impl SourceError {
         let said = said.strip_prefix("ProfileFile provider could not be built: ").unwrap_or(&said);
         // Some messages of the SDK quote a request in Rust's debug format.
         let said = said.split(['{', '\n']).next().unwrap_or_default().trim_end();
-        let all = || mask::within(said.trim_end_matches('.'), LONGEST_TEXT);
+        let all = || masker.within(said.trim_end_matches('.'), LONGEST_TEXT);
         if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
             return Self::Absent(all());
         }
-        if let Some(call) = of_sts(&error) {
+        if let Some(call) = of_sts(&error, masker) {
             return Self::Failed { text: format!("STS: {call}"), passing: call.is_transient() };
         }
         let text = all();
@@ -262,10 +264,12 @@ fn check_token() -> Result<(), CauseReport> {
 }
 
 /// The answer of STS, if a role was requested.
-fn of_sts(error: &CredentialsError) -> Option<CallError> {
-    let role = find::<SdkError<AssumeRoleError, HttpResponse>>(error).map(CallError::of);
+fn of_sts(error: &CredentialsError, masker: &SharedMasker) -> Option<CallError> {
+    let role = find::<SdkError<AssumeRoleError, HttpResponse>>(error)
+        .map(|call| CallError::of(call, masker));
     role.or_else(|| {
-        find::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>(error).map(CallError::of)
+        find::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>(error)
+            .map(|call| CallError::of(call, masker))
     })
 }
 

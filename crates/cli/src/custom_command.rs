@@ -2,9 +2,9 @@
 //! business.
 
 use fargate_config::{ConfigGrammar, ConfigProblem, LoadedConfig, RunnerConfig, UnknownKeyPolicy};
+use fargate_driver::context::{DriverSettings, JobContext, WallClock};
 use fargate_driver::gitlab::{self, FALLBACK_CODES, JobResponse, StageEnvironment, StageError};
-use fargate_driver::provision::DriverSettings;
-use fargate_driver::session::ConsoleWriter;
+use fargate_driver::session::{CancelHandle, ConsoleWriter};
 use fargate_events::{EventEmitter, JobEvent};
 use fargate_model::cause::{CauseReport, ColourMode, FailureCause};
 use fargate_model::text::{error_chain, escape};
@@ -14,13 +14,13 @@ use tracing::Instrument;
 
 use crate::args::{CustomArgs, CustomStage, GlobalFlags, RunArgs};
 use crate::exit::CommandExit;
-use crate::streams::{tell, to_job_log, to_stdout};
-use crate::{config_command, log};
+use crate::streams::{masker, tell, to_job_log, to_stdout};
+use crate::{config_command, log, signals};
 
 /// The part of the configuration that a stage needs.
 struct StageSetup {
     config: RunnerConfig,
-    settings: DriverSettings,
+    context: JobContext,
     /// Warnings for everyone who reads the job's log.
     warnings: Vec<ConfigProblem>,
     /// Warnings for the operator alone.
@@ -67,7 +67,13 @@ fn set_up(global: &GlobalFlags) -> Result<StageSetup, String> {
         state_dir: config.state_dir.clone(),
         profile,
     };
-    Ok(StageSetup { config, settings, warnings, notices })
+    let context = JobContext {
+        settings,
+        masker: masker().clone(),
+        cancel: CancelHandle::never(),
+        clock: WallClock::system(),
+    };
+    Ok(StageSetup { config, context, warnings, notices })
 }
 
 fn stage(
@@ -76,7 +82,7 @@ fn stage(
     environment: &StageEnvironment,
     mut setup: StageSetup,
 ) -> u8 {
-    let response = match JobResponse::read(environment, |name| std::env::var_os(name)) {
+    let response = match JobResponse::read(environment, |name| std::env::var_os(name), masker()) {
         Ok(response) => response,
         Err(error) => {
             let error = StageError::from(error);
@@ -87,10 +93,10 @@ fn stage(
     let common = [("job", response.name()), ("stage", name(&custom.stage))];
     let events = log::start(&setup.config, debug(global, setup.config.grammar()), &common);
     let result = match &custom.stage {
-        CustomStage::Config => config_json(&setup.settings, &response),
+        CustomStage::Config => config_json(&setup.context.settings, &response),
         CustomStage::Prepare => prepare(global, &mut setup, &response, &events),
-        CustomStage::Run(run) => run_script(&setup.settings, &response, run),
-        CustomStage::Cleanup => cleanup(&setup.settings, &response),
+        CustomStage::Run(run) => run_script(setup.context, &response, run),
+        CustomStage::Cleanup => cleanup(&setup.context, &response),
     };
     conclude(environment, &events, result)
 }
@@ -142,7 +148,7 @@ fn prepare(
         events.emit(&JobEvent::ConfigurationNoticed { message: told.to_string() });
     }
     let lookup = |name: &str| std::env::var_os(name);
-    let profile = &mut setup.settings.profile;
+    let profile = &mut setup.context.settings.profile;
     let variable = |name: &str| gitlab::job_variable(lookup, name);
     let ignored =
         profile.apply_job_choices(setup.config.grammar(), global.choice_flags(), variable);
@@ -150,24 +156,25 @@ fn prepare(
     for warning in warnings.chain(ignored.iter().map(ToString::to_string)) {
         to_job_log(&format!("Warning: {warning}"));
     }
-    let settings = &setup.settings;
     // GitLab renders colours, so they are on although there is no terminal.
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = if plain { ColourMode::Off } else { ColourMode::On };
     let runtime = runtime()
         .inspect_err(|error| to_job_log(&format!("error: {}", escape(&error_chain(error)))))?;
     let mut out = std::io::stdout();
-    let prepared = gitlab::prepare(settings, response, &mut out, colour);
-    runtime.block_on(prepared.instrument(log::stage()))
+    let prepared = signals::heard(async |cancel| {
+        let context = JobContext { cancel, ..setup.context.clone() };
+        gitlab::prepare(&context, response, &mut out, colour).await
+    });
+    runtime.block_on(prepared.instrument(log::stage()))?
 }
 
 fn run_script(
-    settings: &DriverSettings,
+    context: JobContext,
     response: &JobResponse,
     run: &RunArgs,
 ) -> Result<(), StageError> {
-    let profile = &settings.profile;
-    let mut console = match ConsoleWriter::of_this_process() {
+    let mut console = match ConsoleWriter::of_this_process(masker().clone()) {
         Ok(console) => console,
         Err(error) => {
             let why =
@@ -177,12 +184,15 @@ fn run_script(
             return Err(error);
         }
     };
-    let result = StateFolder::open(&settings.state_dir, profile.timeouts.state_lock)
-        .map_err(StageError::from);
+    let opened = StateFolder::open(&context.settings.state_dir, context.timeouts().state_lock);
+    let result = opened.map_err(StageError::from);
     let result = result.and_then(|folder| {
         let key = response.identity.key();
-        let ran = gitlab::run(&folder, &key, profile, run.script(), &mut console);
-        runtime()?.block_on(ran.instrument(log::stage()))
+        let ran = signals::heard(async |cancel| {
+            let context = JobContext { cancel, ..context };
+            gitlab::run(&folder, &key, &context, run.script(), &mut console).await
+        });
+        runtime()?.block_on(ran.instrument(log::stage()))?
     });
     if let Err(error) = &result
         && let Some(line) = gitlab::run_line(error)
@@ -193,10 +203,10 @@ fn run_script(
     result
 }
 
-fn cleanup(settings: &DriverSettings, response: &JobResponse) -> Result<(), StageError> {
+fn cleanup(context: &JobContext, response: &JobResponse) -> Result<(), StageError> {
     let key = response.identity.key();
     let cleaned = runtime().and_then(|runtime| {
-        runtime.block_on(gitlab::cleanup(settings, &key).instrument(log::stage()))
+        runtime.block_on(gitlab::cleanup(context, &key).instrument(log::stage()))
     });
     match cleaned {
         Ok(undone) => {

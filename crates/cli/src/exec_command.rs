@@ -1,11 +1,12 @@
 //! `exec`: runs one command in a new task. What it says goes to stderr; stdout is the command's alone.
 
+use fargate_state::StateError;
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use fargate_config::{LoadedConfig, UnknownKeyPolicy};
+use fargate_driver::context::{DriverSettings, JobContext, WallClock};
 use fargate_driver::exec::{ExecReport, ExecStep, exec};
-use fargate_driver::provision::DriverSettings;
 use fargate_driver::script_file::read_script;
 use fargate_driver::session::{ConsoleWriter, TaskCommand, shell_for};
 use fargate_driver::task::{TaskStartEvent, relaunch_words};
@@ -17,8 +18,8 @@ use fargate_terminal::StateMark;
 use crate::args::{ExecArgs, GlobalFlags};
 use crate::exit::CommandExit;
 use crate::status::{self, StatusLine};
-use crate::streams::{tell, to_stderr};
-use crate::{config_command, log};
+use crate::streams::{masker, tell, to_stderr};
+use crate::{config_command, log, signals};
 
 /// Runs it.
 pub fn run(global: &GlobalFlags, args: &ExecArgs) -> CommandExit {
@@ -77,7 +78,7 @@ fn script_bytes(path: &std::path::Path) -> Result<Vec<u8>, String> {
 
 fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &str) -> CommandExit {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let (runtime, mut console) = match (runtime, ConsoleWriter::of_this_process()) {
+    let (runtime, mut console) = match (runtime, ConsoleWriter::of_this_process(masker().clone())) {
         (Ok(runtime), Ok(console)) => (runtime, console),
         (Err(error), _) | (_, Err(error)) => {
             tell!("error: starting: {error}");
@@ -89,7 +90,15 @@ fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &s
         ExecStep::Starting(event) => tell(&mut status, &event),
         ExecStep::Running => status.clear(),
     };
-    let report = runtime.block_on(exec(settings, job, &mut console, &mut told));
+    let heard = signals::heard(async |cancel| {
+        let (settings, masker) = (settings.clone(), masker().clone());
+        let context = JobContext { settings, masker, cancel, clock: WallClock::system() };
+        exec(&context, job, &mut console, &mut told).await
+    });
+    let report = match runtime.block_on(heard) {
+        Ok(report) => report,
+        Err(error) => ExecReport::not_started(StateError::from(error).why()),
+    };
     drop(status);
     conclude(args, name, &report, console.is_mid_line(), settings.profile.timeouts.exec_task_idle)
 }

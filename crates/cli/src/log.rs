@@ -11,12 +11,12 @@
 //! lines are dropped, counted, and told by the next one that can be written. How it is written is in
 //! `log_sink`.
 
+use crate::streams::masker;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use fargate_config::{LogFormat, LogLevel, RunnerConfig};
 use fargate_events::{EventEmitter, EventSink, FieldValue, JobEvent};
-use fargate_mask as mask;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -229,7 +229,7 @@ impl LogFields {
             .filter(|(name, _)| !OURS.contains(&name.as_str()) && !IDS.contains(&name.as_str()));
         for (_, value) in texts {
             if let Value::String(text) = value {
-                *text = mask::text_beside(text, &ids).into_owned();
+                *text = masker().text_beside(text, &ids).into_owned();
             }
         }
     }
@@ -330,7 +330,7 @@ mod tests {
     fn a_masked_variable_blanks_no_name_of_ours() {
         let arn = "arn:aws:ecs:eu-west-1:123456789012:task/canary-cluster/0a1b";
         for secret in ["canary-cluster", "eu-west-1", "4000-canary", "task.stopped"] {
-            mask::remember(secret);
+            masker().remember(secret);
         }
         let line = written(LogFormat::Json, || {
             let span = tracing::info_span!("stage", task = tracing::field::Empty);

@@ -19,6 +19,7 @@ mod log_sink;
 mod normalize_args;
 mod panic;
 mod reap_output;
+mod signals;
 mod status;
 mod streams;
 mod tasks_command;

@@ -1,9 +1,10 @@
 //! One line of progress on stderr, clean and without any secret. How it is drawn is the terminal
 //! crate's business.
 
-use fargate_mask as mask;
 use fargate_model::text::escape_within;
 use fargate_terminal::{ProgressLine, ProgressMode, TerminalCapabilities, TerminalColourMode};
+
+use crate::streams::masker;
 
 /// Longest line, in characters.
 const LONGEST: usize = 400;
@@ -19,7 +20,7 @@ impl StatusLine {
 
     /// Shows `line`; `what` is its part that does not tick.
     pub fn show(&mut self, what: &str, line: &str) {
-        self.0.show(what, &escape_within(&mask::text(line), LONGEST));
+        self.0.show(what, &escape_within(&masker().text(line), LONGEST));
     }
 
     /// Takes the line away.

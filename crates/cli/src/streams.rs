@@ -5,17 +5,26 @@
 //! is.
 
 use std::io::{self, Write};
+use std::sync::LazyLock;
 
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 use fargate_model::text::CleanLines;
 
-/// Writes lines to stderr, in one write, clean and without any secret. Where nobody reads stderr they
-/// are lost.
+/// Masks what this program writes. Its streams, its log and its panic hook are one for the process, so
+/// this is too; the work for a job is handed a clone of it.
+static MASKER: LazyLock<SharedMasker> = LazyLock::new(SharedMasker::default);
+
+/// What masks the words of this program.
+pub fn masker() -> &'static SharedMasker {
+    &MASKER
+}
+
+/// Lines on stderr, in one write, clean and without any secret; dropped where nobody can read them.
 macro_rules! tell {
     ($($words:tt)*) => {
         // Masked first: what is cut may be the middle of a secret.
         $crate::streams::to_stderr(&fargate_model::text::CleanLines::of(
-            &fargate_mask::text(&format!($($words)*)),
+            &$crate::streams::masker().text(&format!($($words)*)),
         ))
     };
 }
@@ -23,12 +32,12 @@ pub(crate) use tell;
 
 /// Writes clean lines to stderr; [`tell`] makes them.
 pub fn to_stderr(lines: &CleanLines) {
-    let _ = io::stderr().write_all(mask::text(lines.as_str()).as_bytes());
+    let _ = io::stderr().write_all(masker().text(lines.as_str()).as_bytes());
 }
 
 /// Writes lines to stdout, where a stage tells everything on one stream, in order.
 pub fn to_job_log(words: &str) {
-    let lines = CleanLines::of(&mask::text(words));
+    let lines = CleanLines::of(&masker().text(words));
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(lines.as_str().as_bytes());
     let _ = stdout.flush();

@@ -14,7 +14,7 @@ use crate::args::{GlobalFlags, ReapArgs, TasksAction, TasksArgs};
 use crate::exit::CommandExit;
 use crate::reap_output::ReapScope;
 use crate::status::StatusLine;
-use crate::streams::{tell, to_stdout, unwritten};
+use crate::streams::{masker, tell, to_stdout, unwritten};
 use crate::{config_command, folder_owner, log, reap_output};
 
 /// Runs it.
@@ -32,7 +32,7 @@ fn reap(global: &GlobalFlags, args: &ReapArgs) -> Result<CommandExit, String> {
     for warning in warnings.iter().chain(&notices) {
         tell!("warning: {warning}");
     }
-    let host = ReaperSettings::of_config(&config, global.profile.as_deref());
+    let host = ReaperSettings::of_config(&config, global.profile.as_deref(), masker());
     let host = host.map_err(|error| error.to_string())?;
     let root = config.state_dir.clone();
     let debug = if global.debug { log::DebugMode::Stderr } else { log::DebugMode::Off };
@@ -65,7 +65,7 @@ async fn look(
     let mut status = StatusLine::new(false);
     let mut told = |progress| tell_progress(&mut status, progress);
     if args.cluster {
-        let mut reaper = ClusterReaper::open(host.profiles).await;
+        let mut reaper = ClusterReaper::open(host.profiles, &host.masker).await;
         let scope = ReapScope::Clusters(reaper.clusters());
         Ok((scope, reaper.reap(intent, &mut told).await))
     } else {

@@ -3,6 +3,7 @@
 //!
 //! It connects and lists. It does not judge or stop a task.
 
+use fargate_mask::SharedMasker;
 use std::sync::Arc;
 
 use fargate_aws::CallError;
@@ -65,11 +66,12 @@ pub(crate) async fn open(
     folder: Option<&StateFolder>,
     profiles: Vec<JobProfile>,
     pace: &RateLimiter,
+    masker: &SharedMasker,
 ) -> (Vec<Arc<AccountCluster>>, Vec<String>) {
     let mut places: Vec<AccountCluster> = Vec::new();
     let mut problems = Vec::new();
     for profile in profiles {
-        let ecs = match EcsClient::connect(&profile).await {
+        let ecs = match EcsClient::connect(&profile, masker).await {
             Ok(ecs) => match folder {
                 Some(folder) => ecs.paced(pace.clone()).sharing(folder, &profile),
                 None => ecs.paced(pace.clone()),

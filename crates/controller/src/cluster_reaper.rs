@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fargate_config::JobProfile;
 use fargate_driver::task::{ObservedTask, RateLimiter, TaggedTasks, reason, survey_tagged};
+use fargate_mask::SharedMasker;
 use fargate_model::job::JobKey;
 
 use crate::account_cluster::{self, AccountCluster};
@@ -74,11 +75,11 @@ fn is_overdue(task: &ObservedTask, tags: &JobTags, now: SystemTime) -> bool {
 
 impl ClusterReaper {
     /// Connects to the clusters of these profiles. It neither needs nor reads a state folder.
-    pub async fn open(profiles: Vec<JobProfile>) -> Self {
+    pub async fn open(profiles: Vec<JobProfile>, masker: &SharedMasker) -> Self {
         let apart = profiles.iter().map(|profile| profile.timeouts.orphan_recheck).max();
         let apart = apart.unwrap_or_default();
-        let (places, unreachable) =
-            account_cluster::open(None, profiles, &RateLimiter::per_second(STOPS_PER_SECOND)).await;
+        let pace = RateLimiter::per_second(STOPS_PER_SECOND);
+        let (places, unreachable) = account_cluster::open(None, profiles, &pace, masker).await;
         Self { places, unreachable, sightings: OrphanSightings::new(apart), apart }
     }
 

@@ -7,6 +7,7 @@
 //!
 //! Which task is an orphan is decided in `judge`.
 
+use fargate_mask::SharedMasker;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub struct ReaperSettings {
     pub profiles: Vec<JobProfile>,
     /// Whether these are all profiles under which jobs run.
     pub is_whole: bool,
+    /// Masks what is told of them.
+    pub masker: SharedMasker,
 }
 
 /// Why the reaper did not look at anything.
@@ -138,6 +141,7 @@ impl HostReaper {
             Some(&folder).filter(|_| intent == ReapMode::End),
             host.profiles,
             &pace,
+            &host.masker,
         )
         .await;
         // Without an id of this folder, each task that names a folder counts as one of another

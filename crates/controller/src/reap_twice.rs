@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use fargate_config::{ConfigError, JobProfile, RunnerConfig};
+use fargate_mask::SharedMasker;
 
 use crate::cluster_reaper::ClusterReaper;
 use crate::host_reaper::{HostReaper, ReaperSettings};
@@ -33,18 +34,23 @@ pub enum ReapProgress {
 }
 
 impl ReaperSettings {
-    /// This host under every profile of the file, or under the one that is asked for.
+    /// This host under every profile of the file, or under the one that is asked for. `masker` masks
+    /// what AWS says, and learns the keys that are read.
     ///
     /// # Errors
     ///
     /// A profile that is not there or lacks a key.
-    pub fn of_config(config: &RunnerConfig, profile: Option<&str>) -> Result<Self, ConfigError> {
+    pub fn of_config(
+        config: &RunnerConfig,
+        profile: Option<&str>,
+        masker: &SharedMasker,
+    ) -> Result<Self, ConfigError> {
         let (profiles, is_whole) = match profile {
             Some(name) => (vec![config.profile(Some(name))?], false),
             None => (all_profiles(config)?, true),
         };
         let (owner, state_dir) = (config.owner.clone(), config.state_dir.clone());
-        Ok(Self { owner, state_dir, profiles, is_whole })
+        Ok(Self { owner, state_dir, profiles, is_whole, masker: masker.clone() })
     }
 }
 
@@ -162,7 +168,8 @@ mod tests {
             "[defaults]\ncluster = \"ci\"\n{keys}\n[profile.big]\ncpu = 1024\nmemory = 2048"
         ));
         let names = |profile| {
-            let settings = ReaperSettings::of_config(&whole, profile).unwrap();
+            let settings =
+                ReaperSettings::of_config(&whole, profile, &SharedMasker::default()).unwrap();
             let names = settings.profiles.into_iter().map(|profile| profile.name);
             (names.collect::<Vec<_>>(), settings.is_whole)
         };
@@ -170,7 +177,10 @@ mod tests {
         assert_eq!(names(Some("big")), (vec![Some("big".to_owned())], false));
         // No job can run under these defaults, so nothing of theirs has to be looked at.
         let own = read(&format!("[profile.big]\ncluster = \"ci\"\n{keys}"));
-        assert_eq!(ReaperSettings::of_config(&own, None).unwrap().profiles.len(), 1);
-        assert!(ReaperSettings::of_config(&whole, Some("none")).is_err());
+        assert_eq!(
+            ReaperSettings::of_config(&own, None, &SharedMasker::default()).unwrap().profiles.len(),
+            1
+        );
+        assert!(ReaperSettings::of_config(&whole, Some("none"), &SharedMasker::default()).is_err());
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! How an orphan is found is the matter of the two reapers.
 
+use fargate_driver::context::WallClock;
 use std::collections::VecDeque;
 use std::iter::zip;
 use std::sync::{Arc, Mutex};
@@ -207,8 +208,15 @@ impl HostOrphanStopper {
         let timeouts = &self.place.profile.timeouts;
         let deadline = Instant::now() + timeouts.cleanup;
         let (ecs, launches) = (&self.place.ecs, &taken.launches);
-        let released =
-            release(ecs, launches, &words(why), deadline, timeouts.task_visibility).await;
+        let released = release(
+            ecs,
+            launches,
+            &words(why),
+            deadline,
+            timeouts.task_visibility,
+            &WallClock::system(),
+        )
+        .await;
         if let Some(first) = released.undone.first() {
             if released.refused {
                 refuse(&self.refused, first);

@@ -11,9 +11,8 @@ use fargate_model::random;
 use fargate_state::{RunnerProcess, StateError, StateFolder, TaskOrigin};
 use tokio::time::Instant;
 
-use crate::provision::{
-    CancelledTask, DriverSettings, ProvisionError, ProvisionedTask, TaskRequest, provision,
-};
+use crate::context::JobContext;
+use crate::provision::{CancelledTask, ProvisionError, ProvisionedTask, TaskRequest, provision};
 use crate::reconnect;
 use crate::session::{
     self, CancelRequest, CancelSignals, ConsoleWriter, ScriptOutcome, ScriptSignal, TaskCommand,
@@ -27,7 +26,7 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// How it went.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ExecReport {
     /// The command's status, as a shell reports it. `None` if the task never ran the command.
     pub status: Option<u8>,
@@ -47,6 +46,14 @@ pub struct ExecReport {
     pub unwritten: Option<String>,
 }
 
+impl ExecReport {
+    /// Of a command that no task was asked for.
+    #[must_use]
+    pub fn not_started(why: CauseReport) -> Self {
+        Self { why: Some(why), ..Self::default() }
+    }
+}
+
 /// What happens on the way.
 pub enum ExecStep<'a> {
     /// The task is starting.
@@ -57,28 +64,19 @@ pub enum ExecStep<'a> {
 
 /// Runs `job` in a fresh task. Its output goes to `console`.
 pub async fn exec(
-    settings: &DriverSettings,
+    context: &JobContext,
     job: &TaskCommand,
     console: &mut ConsoleWriter,
     told: &mut dyn FnMut(ExecStep<'_>),
 ) -> ExecReport {
     let began = Instant::now();
-    let mut report = ExecReport {
-        status: None,
-        why: None,
-        cancelled: false,
-        started_in: None,
-        took: Duration::ZERO,
-        task: None,
-        undone: Vec::new(),
-        unwritten: None,
-    };
-    match bring_up(settings, began, &mut report.undone, told).await {
+    let mut report = ExecReport::default();
+    match bring_up(context, began, &mut report.undone, told).await {
         Ok((folder, mut stops, provisioned)) => {
             report.started_in = Some(began.elapsed());
             told(ExecStep::Running);
             let running = Instant::now();
-            run(settings, folder, provisioned, job, console, &mut stops, &mut report).await;
+            run(context, folder, provisioned, job, console, &mut stops, &mut report).await;
             report.took = running.elapsed();
         }
         Err(ProvisionError::Why(why)) => report.why = Some(*why),
@@ -93,19 +91,19 @@ pub async fn exec(
 }
 
 async fn bring_up(
-    settings: &DriverSettings,
+    context: &JobContext,
     began: Instant,
     undone: &mut Vec<String>,
     told: &mut dyn FnMut(ExecStep<'_>),
 ) -> Result<(StateFolder, CancelSignals, ProvisionedTask), ProvisionError> {
-    let timeouts = &settings.profile.timeouts;
+    let timeouts = context.timeouts();
     let stop = CancelRequest {
         signal: ScriptSignal::Int,
         grace: INTERRUPT_GRACE,
         leave_after: INTERRUPT_GRACE,
     };
-    let mut stops = CancelSignals::new(stop).map_err(StateError::host("listening for signals"))?;
-    let folder = StateFolder::open(&settings.state_dir, timeouts.state_lock)?;
+    let mut stops = CancelSignals::new(&context.cancel, stop);
+    let folder = StateFolder::open(&context.settings.state_dir, timeouts.state_lock)?;
     let key = JobKey::from_bits(random::bytes().map_err(StateError::host("drawing random bytes"))?);
     let order = TaskRequest {
         origin: TaskOrigin::Exec,
@@ -119,7 +117,7 @@ async fn bring_up(
     };
     let deadline = began + timeouts.prepare;
     let mut report = |event: TaskStartEvent<'_>| told(ExecStep::Starting(event));
-    match provision(settings, &order, &folder, &mut stops, deadline, &mut report).await {
+    match provision(context, &order, &folder, &mut stops, deadline, &mut report).await {
         Ok(provisioned) => Ok((folder, stops, provisioned)),
         Err(error) => {
             // What could not be stopped stays in the record, and the task ends by itself.
@@ -142,7 +140,7 @@ async fn bring_up(
 }
 
 async fn run(
-    settings: &DriverSettings,
+    context: &JobContext,
     folder: StateFolder,
     provisioned: ProvisionedTask,
     job: &TaskCommand,
@@ -151,13 +149,13 @@ async fn run(
     report: &mut ExecReport,
 ) {
     let ProvisionedTask { acquired, ledger, ecs, .. } = provisioned;
-    let timeouts = &settings.profile.timeouts;
+    let timeouts = context.timeouts();
     report.task = Some(acquired.seen.task.short());
     let record = ledger.record_now().clone();
-    let reach = reconnect::to(&record, &settings.profile);
+    let reach = reconnect::to(&record, &context.settings.profile, &context.masker);
     let outcome = match (random::token(), &reach) {
         (Ok(run_id), Ok(reach)) => {
-            let over = || verdict::until_over(&folder, &record, &settings.profile);
+            let over = || verdict::until_over(&folder, &record, context);
             session::run(acquired.session, reach, run_id, job, console, stops, over).await
         }
         (Err(error), _) => not_sent(error.to_string()),
@@ -170,9 +168,7 @@ async fn run(
             report.cancelled = true;
         }
         outcome => {
-            match verdict::of_outcome(&folder, &record, &settings.profile, outcome, (false, false))
-                .await
-            {
+            match verdict::of_outcome(&folder, &record, context, outcome, (false, false)).await {
                 ScriptVerdict::Passed => report.status = Some(0),
                 ScriptVerdict::Script(status) => report.status = Some(status),
                 ScriptVerdict::Job(status, why) => {
@@ -185,9 +181,12 @@ async fn run(
         }
     }
     let deadline = Instant::now() + timeouts.cleanup;
+    let clock = &context.clock;
     let why = reason("the command has ended");
     report.undone =
-        release(&ecs, &record.launches, &why, deadline, timeouts.task_visibility).await.undone;
+        release(&ecs, &record.launches, &why, deadline, timeouts.task_visibility, clock)
+            .await
+            .undone;
     let written = if report.undone.is_empty() {
         folder.bury(&record.job, Some(&record)).await
     } else {

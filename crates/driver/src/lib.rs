@@ -9,6 +9,7 @@
 //! or the local cloud answers. `fargate-state` keeps what processes must know of each other, and
 //! `fargate-aws` knows how AWS is reached.
 
+pub mod context;
 pub mod exec;
 pub mod gitlab;
 pub mod provision;

@@ -6,18 +6,19 @@
 mod cancelled;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use fargate_config::{HostKey, JobProfile, JobTimeouts, Shell};
 use fargate_events::{JobEvent, emit};
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 use fargate_model::cause::{CauseReport, FailureCause, ResponsibleParty, RetryDecision};
 use fargate_model::job::JobKey;
 use fargate_model::lifetime::FIRST_LIFETIME;
 use fargate_model::random;
 use fargate_state::version;
 use tokio::time::Instant;
+
+use crate::context::JobContext;
 
 pub use cancelled::CancelledTask;
 
@@ -35,17 +36,6 @@ use fargate_state::{
     JobRecord, RecordWriter, RunnerProcess, SecretString, StateError, StateFolder, TaskLocation,
     TaskOrigin, TaskServer,
 };
-
-/// Settings that were read and checked before.
-#[derive(Clone, Debug)]
-pub struct DriverSettings {
-    /// This host's name, if the configuration gives one.
-    pub owner: Option<String>,
-    /// The state folder.
-    pub state_dir: PathBuf,
-    /// The profile that was asked for.
-    pub profile: JobProfile,
-}
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -135,17 +125,18 @@ fn cancelled() -> ProvisionError {
 /// Returns [`ProvisionError`] if the task did not come up or a signal came. What was started is
 /// then being stopped, or the record names it for a clean-up.
 pub async fn provision(
-    settings: &DriverSettings,
+    context: &JobContext,
     order: &TaskRequest,
     folder: &StateFolder,
     stops: &mut CancelSignals,
     deadline: Instant,
     report: &mut dyn FnMut(TaskStartEvent<'_>),
 ) -> Result<ProvisionedTask, ProvisionError> {
+    let settings = &context.settings;
     let profile = &settings.profile;
     let timeouts = &profile.timeouts;
     let owner = folder.owner(settings.owner.as_deref()).await?.owner;
-    let keys = TaskKeys::draw(profile)?;
+    let keys = TaskKeys::draw(profile, &context.masker)?;
     let mut spec = TaskSpec::new(profile, owner, order.job.clone());
     spec.containers[0].environment = environment(profile, order, &keys);
     if settings.owner.is_some() {
@@ -153,20 +144,20 @@ pub async fn provision(
         let folder_id = folder.owner(None).await?.owner.to_string();
         spec.containers[0].environment.insert(FOLDER_VARIABLE.to_owned(), folder_id);
     }
-    spec.tags.extend(tags(order, &spec));
+    spec.tags.extend(tags(context, order, &spec));
     let ecs = tokio::select! {
-        ecs = EcsClient::connect(profile) => match ecs {
+        ecs = context.ecs() => match ecs {
             Ok(ecs) => ecs.sharing(folder, profile),
             Err(why) => return Err(nothing_begun(folder, order, why).await.into()),
         },
         _ = stops.next() => return Err(cancelled()),
     };
-    let record = first_record(profile, order, &spec, &ecs, &keys)?;
+    let record = first_record(context, order, &spec, &ecs, &keys)?;
     let mut ledger = RecordWriter::begin(folder, record).await?;
     let brought_up = {
         let (login, port) = (&keys.login, profile.ssh.port);
         let terms = AcquireOptions { login, port, timeouts, limits: &profile.limits };
-        let mut launcher = TaskLauncher::new(&ecs, &spec, &mut ledger, deadline);
+        let mut launcher = TaskLauncher::new(&ecs, &spec, &mut ledger, deadline, &context.clock);
         tokio::select! {
             result = acquire(&mut launcher, &terms, report) => result.map_err(Into::into),
             _ = stops.next() => Err(cancelled()),
@@ -182,7 +173,7 @@ pub async fn provision(
     };
     match handed_over {
         Ok(acquired) => Ok(ProvisionedTask { acquired, ledger, ecs }),
-        Err(error) => Err(take_back(&ecs, &mut ledger, error, timeouts).await),
+        Err(error) => Err(take_back(context, &ecs, &mut ledger, error).await),
     }
 }
 
@@ -200,19 +191,19 @@ fn broken_key(error: russh::keys::ssh_key::Error) -> StateError {
 }
 
 impl TaskKeys {
-    fn draw(profile: &JobProfile) -> Result<Self, StateError> {
+    fn draw(profile: &JobProfile, masker: &SharedMasker) -> Result<Self, StateError> {
         let (seed, host) = match profile.host_key {
             HostKey::FirstUse => (None, HostKeyPolicy::FirstUse),
             HostKey::Seed => {
                 let seed = HostKeySeed::draw()?;
-                mask::remember(&seed.to_variable());
+                masker.remember(&seed.to_variable());
                 let line = seed.host_key().map_err(broken_key)?;
                 let key = parse_host_key(&line).map_err(broken_key)?;
                 (Some((seed, line)), HostKeyPolicy::Agent(key))
             }
         };
         let key = ClientKey::draw(profile.ssh.client_key)?;
-        mask::remember(&key.to_secret_text().map_err(broken_key)?);
+        masker.remember(&key.to_secret_text().map_err(broken_key)?);
         let client_line = key.public_line().map_err(broken_key)?;
         let login = TaskLogin {
             user: profile.ssh.user.clone(),
@@ -220,6 +211,7 @@ impl TaskKeys {
             host,
             keepalive_tries: profile.ssh.keepalive_tries,
             rekey_after_mib: profile.ssh.rekey_after_mib,
+            masker: masker.clone(),
         };
         Ok(Self { login, client_line, seed })
     }
@@ -253,11 +245,11 @@ fn environment(
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn tags(order: &TaskRequest, spec: &TaskSpec) -> BTreeMap<String, String> {
+fn tags(context: &JobContext, order: &TaskRequest, spec: &TaskSpec) -> BTreeMap<String, String> {
     let mut tags = order.tags.clone();
     tags.insert("owner", spec.owner.to_string());
     tags.insert("job", spec.job.to_string());
-    tags.insert("deadline", unix_s(order.lifetime).to_string());
+    tags.insert("deadline", (context.clock.since_1970() + order.lifetime).as_secs().to_string());
     // Source of the characters that a tag may hold: Amazon ECS API Reference, `Tag`.
     let allowed = |c: char| c.is_alphanumeric() || " _.:/=+-@".contains(c);
     tags.into_iter()
@@ -268,18 +260,14 @@ fn tags(order: &TaskRequest, spec: &TaskSpec) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn unix_s(from_now: Duration) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    (now + from_now).as_secs()
-}
-
 fn first_record(
-    profile: &JobProfile,
+    context: &JobContext,
     order: &TaskRequest,
     spec: &TaskSpec,
     ecs: &EcsClient,
     keys: &TaskKeys,
 ) -> Result<JobRecord, StateError> {
+    let profile = context.profile();
     Ok(JobRecord {
         schema: version::this().writes,
         origin: order.origin,
@@ -300,7 +288,7 @@ fn first_record(
         user: profile.ssh.user.clone(),
         peer: None,
         address: None,
-        deadline_unix_s: unix_s(order.lifetime),
+        deadline_unix_s: (context.clock.since_1970() + order.lifetime).as_secs(),
         ready: false,
         shell: profile.shell.to_string(),
         failure: None,
@@ -409,19 +397,21 @@ fn lasting(why: &CauseReport) -> Option<CauseReport> {
 /// Stops what was started, with a deadline of its own, and remembers a cause that the next try
 /// would meet again.
 async fn take_back(
+    context: &JobContext,
     ecs: &EcsClient,
     ledger: &mut RecordWriter,
     error: ProvisionError,
-    timeouts: &JobTimeouts,
 ) -> ProvisionError {
     let record = ledger.record_now();
     let (why, failure) = match &error {
         ProvisionError::Cancelled { .. } => ("the job was cancelled", None),
         ProvisionError::Why(why) => ("the task did not come up", lasting(why)),
     };
+    let (timeouts, clock) = (context.timeouts(), &context.clock);
     let deadline = Instant::now() + timeouts.task_stop;
+    let why = reason(why);
     let released =
-        release(ecs, &record.launches, &reason(why), deadline, timeouts.task_visibility).await;
+        release(ecs, &record.launches, &why, deadline, timeouts.task_visibility, clock).await;
     let error = match error {
         ProvisionError::Cancelled { .. } => {
             ProvisionError::Cancelled { task: CancelledTask::of(record, &released) }

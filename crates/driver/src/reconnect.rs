@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use fargate_config::JobProfile;
 use fargate_events::{JobEvent, emit};
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_state::{JobRecord, TaskServer};
 
@@ -20,7 +20,11 @@ use crate::task::{FailureContext, login_failed};
 /// # Errors
 ///
 /// Returns a [`CauseReport`] if the record lacks an address or a valid key.
-pub fn to(record: &JobRecord, profile: &JobProfile) -> Result<TaskConnector, CauseReport> {
+pub fn to(
+    record: &JobRecord,
+    profile: &JobProfile,
+    masker: &SharedMasker,
+) -> Result<TaskConnector, CauseReport> {
     let damaged = |what: &str| {
         CauseReport::new(FailureCause::StateDamaged).because(format!("No usable {what}."))
     };
@@ -31,13 +35,14 @@ pub fn to(record: &JobRecord, profile: &JobProfile) -> Result<TaskConnector, Cau
         Some(TaskServer::Sshd(_)) => HostKeyPolicy::Pinned(pinned),
         None => return Err(damaged("peer")),
     };
-    mask::remember(record.client_key.expose());
+    masker.remember(record.client_key.expose());
     let login = TaskLogin {
         user: record.user.clone(),
         key: ClientKey::parse(record.client_key.expose()).map_err(|_| damaged("client key"))?,
         host,
         keepalive_tries: profile.ssh.keepalive_tries,
         rekey_after_mib: profile.ssh.rekey_after_mib,
+        masker: masker.clone(),
     };
     Ok(TaskConnector { address, login, timeouts: profile.timeouts.clone() })
 }

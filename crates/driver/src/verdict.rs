@@ -10,9 +10,8 @@
 
 mod judge;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use fargate_config::JobProfile;
 use fargate_events::{JobEvent, emit};
 use fargate_model::backoff::{Backoff, jittered, up_to};
 use fargate_model::cause::{CauseReport, FailureCause};
@@ -21,9 +20,10 @@ use fargate_protocol::{AgentRefusal, ENDED_FROM_INSIDE};
 use fargate_state::{JobRecord, LaunchRequest, StateFolder, TaskServer};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use crate::context::JobContext;
 use crate::session::ScriptOutcome;
 use crate::task::{
-    EcsClient, EssentialFlags, FailureContext, ObservedTask, add_last_lines, stopped, unless_other,
+    EssentialFlags, FailureContext, ObservedTask, add_last_lines, stopped, unless_other,
 };
 
 pub use judge::{ScriptVerdict, VerdictFacts, judge};
@@ -87,23 +87,35 @@ pub enum EcsReport {
 pub async fn of_outcome(
     folder: &StateFolder,
     record: &JobRecord,
-    profile: &JobProfile,
+    context: &JobContext,
     outcome: &ScriptOutcome,
     (cleaned_up, ran_before): (bool, bool),
 ) -> ScriptVerdict {
-    let past_watchdog = is_past_watchdog(record);
-    let known = VerdictFacts { outcome, past_watchdog, cleaned_up, ran_before, ecs: None };
+    let masker = &context.masker;
+    let since_1970 = context.clock.since_1970();
+    let past_watchdog = is_past_watchdog(record, since_1970);
+    let known = VerdictFacts {
+        outcome,
+        past_watchdog,
+        cleaned_up,
+        ran_before,
+        ecs: None,
+        masker,
+        since_1970,
+    };
     if let Some(told) = judge(record, &known) {
         return told;
     }
-    let says = observe(folder, record, profile).await;
-    let told = judge(record, &VerdictFacts { ecs: Some(&says), ..known }).expect("ECS was asked");
+    let says = observe(folder, record, context).await;
+    let since_1970 = context.clock.since_1970();
+    let known = VerdictFacts { ecs: Some(&says), since_1970, ..known };
+    let told = judge(record, &known).expect("ECS was asked");
     match (told, &says) {
         (ScriptVerdict::System(why), EcsReport::Seen(seen))
             if why.cause == FailureCause::ContainerEnded =>
         {
             ScriptVerdict::System(Box::new(
-                with_last_lines(*why, folder, record, profile, seen).await,
+                with_last_lines(*why, folder, record, context, seen).await,
             ))
         }
         (told, _) => told,
@@ -126,23 +138,29 @@ async fn with_last_lines(
     why: CauseReport,
     folder: &StateFolder,
     record: &JobRecord,
-    profile: &JobProfile,
+    context: &JobContext,
     seen: &ObservedTask,
 ) -> CauseReport {
     let Some(launch) = launch_of(record, seen) else { return why };
-    let Ok(ecs) = EcsClient::in_region(Some(record.core.region.clone()), profile).await else {
+    let Ok(ecs) = context.ecs_in(Some(record.core.region.clone())).await else {
         return why;
     };
-    let deadline = Instant::now() + profile.timeouts.stop_reason;
+    let deadline = Instant::now() + context.timeouts().stop_reason;
     add_last_lines(why, &ecs, folder, launch, seen, deadline).await
 }
 
 /// The verdict that follows from what ECS says of the task. `heard`: the peer had said that the
 /// task would end.
-fn of_ecs(record: &JobRecord, says: &EcsReport, how: &str, heard: bool) -> InferredVerdict {
+fn of_ecs(
+    record: &JobRecord,
+    known: &VerdictFacts<'_>,
+    says: &EcsReport,
+    how: &str,
+    heard: bool,
+) -> InferredVerdict {
     let system = |why: CauseReport| InferredVerdict::System(Box::new(why));
     match says {
-        EcsReport::Seen(seen) => decide(record, seen, how, heard),
+        EcsReport::Seen(seen) => decide(record, known, seen, how, heard),
         EcsReport::Unknown => system(lost(record, how).because("ECS does not know the task.")),
         EcsReport::Nothing(doubt) => system(lost(record, how).because(doubt.clone())),
     }
@@ -150,8 +168,8 @@ fn of_ecs(record: &JobRecord, says: &EcsReport, how: &str, heard: bool) -> Infer
 
 /// Watches the task of `record`, whose connection was cut. Returns the reason once ECS says that
 /// the task has ended. Never returns if ECS cannot be asked.
-pub async fn until_over(folder: &StateFolder, record: &JobRecord, profile: &JobProfile) -> String {
-    match watch(folder, record, profile).await {
+pub async fn until_over(folder: &StateFolder, record: &JobRecord, context: &JobContext) -> String {
+    match watch(folder, record, context).await {
         Ok(why) => why.to_owned(),
         Err(why) => {
             emit(JobEvent::DescribeFailed { request_id: None, message: why });
@@ -163,16 +181,17 @@ pub async fn until_over(folder: &StateFolder, record: &JobRecord, profile: &JobP
 async fn watch(
     folder: &StateFolder,
     record: &JobRecord,
-    profile: &JobProfile,
+    context: &JobContext,
 ) -> Result<&'static str, String> {
-    let timeouts = &profile.timeouts;
+    let timeouts = context.timeouts();
     let Some(task) = &record.core.task else { return Err("no task is known".to_owned()) };
     let mut backoff = Backoff::doubling(FIRST_LOOK, timeouts.ecs_poll_max * GENTLE);
     sleep(FIRST_LOOK + up_to(FIRST_LOOK)).await;
-    let ecs = EcsClient::in_region(Some(record.core.region.clone()), profile)
+    let ecs = context
+        .ecs_in(Some(record.core.region.clone()))
         .await
         .map_err(|why| why.headline())?
-        .sharing(folder, profile);
+        .sharing(folder, context.profile());
     let mut unknown_since = None;
     let mut lost_since: Option<Instant> = None;
     loop {
@@ -219,8 +238,8 @@ fn lost(record: &JobRecord, how: &str) -> CauseReport {
 }
 
 /// Looks until ECS says that the task has ended, or that it is clearly alive.
-async fn observe(folder: &StateFolder, record: &JobRecord, profile: &JobProfile) -> EcsReport {
-    match look(folder, record, profile).await {
+async fn observe(folder: &StateFolder, record: &JobRecord, context: &JobContext) -> EcsReport {
+    match look(folder, record, context).await {
         Ok(Some(seen)) => EcsReport::Seen(Box::new(seen)),
         Ok(None) => EcsReport::Unknown,
         Err(doubt) => EcsReport::Nothing(doubt),
@@ -230,16 +249,17 @@ async fn observe(folder: &StateFolder, record: &JobRecord, profile: &JobProfile)
 async fn look(
     folder: &StateFolder,
     record: &JobRecord,
-    profile: &JobProfile,
+    context: &JobContext,
 ) -> Result<Option<ObservedTask>, String> {
-    let timeouts = &profile.timeouts;
+    let timeouts = context.timeouts();
     let Some(task) = &record.core.task else { return Ok(None) };
     let begun = Instant::now();
     let deadline = begun + timeouts.stop_reason;
-    let ecs = EcsClient::in_region(Some(record.core.region.clone()), profile)
+    let ecs = context
+        .ecs_in(Some(record.core.region.clone()))
         .await
         .map_err(|why| format!("ECS could not be asked: {}.", why.headline()))?
-        .sharing(folder, profile);
+        .sharing(folder, context.profile());
     let mut backoff = Backoff::doubling(timeouts.ecs_poll_min, timeouts.ecs_poll_max);
     let mut last = None;
     let mut flags = EssentialFlags::unasked();
@@ -283,7 +303,13 @@ fn is_alive(seen: &ObservedTask, own: &str) -> bool {
     is_running && seen.stop_code.is_none() && !seen.has_lost(own)
 }
 
-fn decide(record: &JobRecord, seen: &ObservedTask, how: &str, heard: bool) -> InferredVerdict {
+fn decide(
+    record: &JobRecord,
+    known: &VerdictFacts<'_>,
+    seen: &ObservedTask,
+    how: &str,
+    heard: bool,
+) -> InferredVerdict {
     let container = own_container(record, seen);
     if is_alive(seen, container) {
         let why = lost(record, how).because("ECS says that the task still runs.");
@@ -293,19 +319,19 @@ fn decide(record: &JobRecord, seen: &ObservedTask, how: &str, heard: bool) -> In
     if let Some(launch) = launch_of(record, seen) {
         place.set("task_definition", launch.task_definition.clone());
     }
-    let mut why = stopped(seen, container, &place);
+    let mut why = stopped(seen, container, &place, known.masker);
     let exit = seen.container(container).and_then(|container| container.exit_code);
     match why.cause {
         FailureCause::OutOfMemory => InferredVerdict::Job(OUT_OF_MEMORY_STATUS, Box::new(why)),
         // A watchdog beside a stock server ends the task without an exit code of ours.
-        FailureCause::EnvironmentEnded if is_past_watchdog(record) => {
+        FailureCause::EnvironmentEnded if is_past_watchdog(record, known.since_1970) => {
             why.cause = FailureCause::MaxLifetime;
             InferredVerdict::System(Box::new(why))
         }
         FailureCause::EnvironmentEnded => {
             // Only an agent says this.
             let was_warned = heard || !matches!(record.peer, Some(TaskServer::Agent(_)));
-            let mut why = unless_other(why, seen, container, was_warned);
+            let mut why = unless_other(why, seen, container, was_warned, known.masker);
             match exit.map(|code| u8::try_from(code).unwrap_or(1)) {
                 _ if why.cause == FailureCause::ContainerEnded => {
                     InferredVerdict::System(Box::new(why))
@@ -325,9 +351,9 @@ fn decide(record: &JobRecord, seen: &ObservedTask, how: &str, heard: bool) -> In
 }
 
 /// Whether the watchdog of a stock server has ended the task by now.
-fn is_past_watchdog(record: &JobRecord) -> bool {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    matches!(record.peer, Some(TaskServer::Sshd(_))) && now.as_secs() >= record.deadline_unix_s
+fn is_past_watchdog(record: &JobRecord, since_1970: Duration) -> bool {
+    matches!(record.peer, Some(TaskServer::Sshd(_)))
+        && since_1970.as_secs() >= record.deadline_unix_s
 }
 
 #[cfg(test)]
@@ -335,7 +361,9 @@ mod tests {
     use fargate_model::task::StopCode;
 
     use super::*;
+    use crate::context::WallClock;
     use crate::task::{ObservedContainer, example as task};
+    use fargate_mask::SharedMasker;
     use fargate_state::examples::record_of;
 
     fn stopped_task(code: StopCode, exit: Option<i32>, reason: &str) -> ObservedTask {
@@ -353,8 +381,21 @@ mod tests {
         }
     }
 
+    fn decide_now(record: &JobRecord, seen: &ObservedTask) -> InferredVerdict {
+        let known = VerdictFacts {
+            outcome: &ScriptOutcome::Left,
+            past_watchdog: false,
+            cleaned_up: false,
+            ran_before: false,
+            ecs: None,
+            masker: &SharedMasker::default(),
+            since_1970: WallClock::system().since_1970(),
+        };
+        decide(record, &known, seen, "cut", false)
+    }
+
     fn decided(seen: &ObservedTask) -> (String, Option<u8>) {
-        let (verdict, status) = match decide(&record_of(&seen.task), seen, "cut", false) {
+        let (verdict, status) = match decide_now(&record_of(&seen.task), seen) {
             InferredVerdict::Job(status, why) => (why, Some(status)),
             InferredVerdict::System(why) => (why, None),
         };
@@ -390,14 +431,12 @@ mod tests {
         let mut record = record_of(&seen.task);
         record.peer = Some(TaskServer::Sshd("SSH-2.0-OpenSSH_9.2p1".to_owned()));
         record.deadline_unix_s = u64::MAX;
-        assert!(matches!(decide(&record, &seen, "cut", false), InferredVerdict::Job(1, _)));
+        assert!(matches!(decide_now(&record, &seen), InferredVerdict::Job(1, _)));
         record.deadline_unix_s = 1;
-        let InferredVerdict::System(why) = decide(&record, &seen, "cut", false) else {
-            panic!("the job's")
-        };
+        let InferredVerdict::System(why) = decide_now(&record, &seen) else { panic!("the job's") };
         assert_eq!(why.cause, FailureCause::MaxLifetime);
         record.peer = Some(TaskServer::Agent("fargate-agent".to_owned()));
-        assert!(matches!(decide(&record, &seen, "cut", false), InferredVerdict::Job(1, _)));
+        assert!(matches!(decide_now(&record, &seen), InferredVerdict::Job(1, _)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Files of a host and values of a job, as a hostile disk or job could make them. Nothing may
 //! panic, be half read, or repeat a value that may be secret.
 
+use fargate_mask::SharedMasker;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
@@ -36,7 +37,7 @@ fn response(bytes: &[u8]) -> String {
     ];
     let lookup = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone());
     let environment = StageEnvironment::read(lookup).expect("a whole environment");
-    match JobResponse::read(&environment, lookup) {
+    match JobResponse::read(&environment, lookup, &SharedMasker::default()) {
         Ok(response) => {
             assert!(!response.untrusted, "variables are no substitute for a file that is there");
             response.name()
@@ -147,7 +148,7 @@ proptest! {
             Err(error) => is_one_plain_line(&error.to_string()),
         }
         let environment = StageEnvironment::read_for_cleanup(lookup);
-        match JobResponse::read(&environment, lookup) {
+        match JobResponse::read(&environment, lookup, &SharedMasker::default()) {
             Ok(response) => assert!(response.untrusted, "there is no such file"),
             Err(error) => is_one_plain_line(&error.to_string()),
         }

@@ -10,7 +10,7 @@ mod masker;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fargate_model::text::escape_within;
 use zeroize::Zeroizing;
@@ -124,47 +124,6 @@ impl SharedMasker {
     pub fn within(&self, text: &str, limit: usize) -> String {
         escape_within(&self.text(text), limit)
     }
-}
-
-static KNOWN: LazyLock<SharedMasker> = LazyLock::new(SharedMasker::default);
-
-/// See [`SharedMasker::remember`].
-pub fn remember(secret: &str) {
-    KNOWN.remember(secret);
-}
-
-/// See [`SharedMasker::remember_of_url`].
-pub fn remember_of_url(password: &str) {
-    KNOWN.remember_of_url(password);
-}
-
-/// See [`SharedMasker::remember_within`].
-pub fn remember_within(secret: &str, room: &mut usize) -> bool {
-    KNOWN.remember_within(secret, room)
-}
-
-/// See [`SharedMasker::text`].
-#[must_use]
-pub fn text(text: &str) -> Cow<'_, str> {
-    KNOWN.text(text)
-}
-
-/// See [`SharedMasker::text_beside`].
-#[must_use]
-pub fn text_beside<'a>(text: &'a str, ids: &[&str]) -> Cow<'a, str> {
-    KNOWN.text_beside(text, ids)
-}
-
-/// See [`SharedMasker::pieces`].
-#[must_use]
-pub fn pieces(pieces: &[String]) -> Vec<String> {
-    KNOWN.pieces(pieces)
-}
-
-/// See [`SharedMasker::within`].
-#[must_use]
-pub fn within(text: &str, limit: usize) -> String {
-    KNOWN.within(text, limit)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! It is what RunTask gets and nothing else: whether ECS accepts it is not known here.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use fargate_model::id::{RandomToken, TaskArn, TaskOwner};
 use serde::{Deserialize, Serialize};
@@ -90,9 +90,11 @@ impl LaunchRequest {
     /// Whether this launch is so new that ECS may not know its task everywhere. A clock that was
     /// set back does not keep a launch new.
     #[must_use]
-    pub fn is_younger_than(&self, age: Duration) -> bool {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        now.as_secs().checked_sub(self.sent_unix_s).is_some_and(|since| since <= age.as_secs())
+    pub fn is_younger_than(&self, age: Duration, since_1970: Duration) -> bool {
+        since_1970
+            .as_secs()
+            .checked_sub(self.sent_unix_s)
+            .is_some_and(|since| since <= age.as_secs())
     }
 
     /// The same launch without tags, for an account in which tags may not be set. With the same

@@ -27,7 +27,7 @@ async fn without_the_state_folder_nothing_is_judged_and_nothing_is_made() {
     fs::rename(site.state_dir(), &elsewhere).expect("a state folder");
     insta::assert_snapshot!(refused(&site).await, @r"
     error: the state folder SITE/state/jobs does not exist, so every task would look like an orphan; check that its disk is mounted and that jobs use the same `state_dir`
-    hint: `fargate-runner config show` names `state_dir`
+    hint: `fargate-runner config show` prints `state_dir`
     ");
     assert!(!site.state_dir().exists());
     fs::rename(&elsewhere, site.state_dir()).expect("it is still there");

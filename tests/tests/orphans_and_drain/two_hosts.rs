@@ -66,7 +66,7 @@ async fn under_one_name_the_state_folder_tells_their_tasks_apart() {
     assert_eq!((seen.orphans().len(), seen.needed()), (0, 1), "{}", seen.document);
     assert_eq!(seen.left_alone(), ["another-folder"]);
     assert!(
-        seen.ended.err().contains("1 task was left alone: another state folder than this one"),
+        seen.ended.err().contains("1 task was left alone: it belongs to another state folder"),
         "{}",
         seen.ended.err()
     );

@@ -24,8 +24,11 @@ async fn key_of(profiles: &AwsProfiles) -> Option<String> {
     use aws_config::profile::ProfileFileCredentialsProvider;
     use aws_config::provider_config::ProviderConfig;
     use aws_credential_types::provider::ProvideCredentials;
-    let http =
-        crate::http::AwsHttpClient::new(&fargate_config::AccountSettings::default()).unwrap();
+    let http = crate::http::AwsHttpClient::new(
+        &fargate_config::AccountSettings::default(),
+        &fargate_mask::SharedMasker::default(),
+    )
+    .unwrap();
     let provider = ProfileFileCredentialsProvider::builder()
         .configure(&ProviderConfig::without_region().with_http_client(http))
         .profile_files(profiles.files())

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use fargate_config::JobProfile;
 use fargate_events::{JobEvent, emit};
 use fargate_model::id::TaskArn;
 use fargate_model::job::JobKey;
@@ -13,8 +12,8 @@ use fargate_state::{JobRecord, StateError, StateFolder, TaskLocation};
 use tokio::time::Instant;
 
 use super::StageError;
-use crate::provision::DriverSettings;
-use crate::task::{EcsClient, find, reason, release, stop};
+use crate::context::JobContext;
+use crate::task::{find, reason, release, stop};
 
 /// Longest look at ECS for a job of which nothing is known here. It must not delay a pipeline.
 const BLIND_LOOK: Duration = Duration::from_secs(10);
@@ -29,22 +28,19 @@ pub type CleanupFailures = Vec<String>;
 /// Returns [`StageError`] if not even the state folder can be used. If something could not be
 /// stopped, that is no error: the job's verdict does not change, the record remains for the next
 /// clean-up, and the agent's own timers end the task.
-pub async fn cleanup(
-    settings: &DriverSettings,
-    key: &JobKey,
-) -> Result<CleanupFailures, StageError> {
+pub async fn cleanup(context: &JobContext, key: &JobKey) -> Result<CleanupFailures, StageError> {
     emit(JobEvent::CleanupStarted {});
-    let timeouts = &settings.profile.timeouts;
-    let folder = StateFolder::open(&settings.state_dir, timeouts.state_lock)?;
+    let timeouts = context.timeouts();
+    let folder = StateFolder::open(&context.settings.state_dir, timeouts.state_lock)?;
     let undone = match folder.take_over(key).await {
-        Ok(Some(record)) => with_record(&folder, &record, &settings.profile).await?,
+        Ok(Some(record)) => with_record(&folder, &record, context).await?,
         Ok(None) if folder.tombstone(key).is_some() => Vec::new(),
-        Ok(None) => without_state(&folder, settings, key).await?.unwrap_or_default(),
+        Ok(None) => without_state(&folder, context, key).await?.unwrap_or_default(),
         Err(error) => {
             if !matches!(error, StateError::Newer { .. }) {
                 emit(JobEvent::StateDamaged { message: error.to_string() });
             }
-            with_core(&folder, settings, key, &folder.core_at_least(key, &error)).await?
+            with_core(&folder, context, key, &folder.core_at_least(key, &error)).await?
         }
     };
     emit(JobEvent::CleanupDone { undone: undone.len() });
@@ -58,19 +54,19 @@ pub async fn cleanup(
 async fn with_record(
     folder: &StateFolder,
     record: &JobRecord,
-    profile: &JobProfile,
+    context: &JobContext,
 ) -> Result<CleanupFailures, StageError> {
-    let timeouts = &profile.timeouts;
+    let timeouts = context.timeouts();
     record.note_in_log();
     let deadline = Instant::now() + timeouts.cleanup;
     let mut undone = Vec::new();
     if !record.launches.is_empty() {
         let why = reason(&format!("clean-up of job {}", record.job_id));
-        match EcsClient::in_region(Some(record.core.region.clone()), profile).await {
+        match context.ecs_in(Some(record.core.region.clone())).await {
             Ok(ecs) => {
                 let launches = &record.launches;
-                undone =
-                    release(&ecs, launches, &why, deadline, timeouts.task_visibility).await.undone;
+                let (visible, clock) = (timeouts.task_visibility, &context.clock);
+                undone = release(&ecs, launches, &why, deadline, visible, clock).await.undone;
             }
             Err(why) => undone.push(why.headline()),
         }
@@ -88,10 +84,10 @@ async fn with_record(
 /// `None` if this host may not list tasks.
 async fn without_state(
     folder: &StateFolder,
-    settings: &DriverSettings,
+    context: &JobContext,
     key: &JobKey,
 ) -> Result<Option<CleanupFailures>, StageError> {
-    let owner = match folder.owner(settings.owner.as_deref()).await {
+    let owner = match folder.owner(context.settings.owner.as_deref()).await {
         // The name counts as lost. A name that a stranger wrote is not used.
         Err(error @ StateError::Distrusted { .. }) => {
             emit(JobEvent::StateDistrusted { message: error.to_string() });
@@ -103,15 +99,15 @@ async fn without_state(
         }
         owner => Some(owner?).filter(|owner| !owner.is_new),
     };
-    let timeouts = &settings.profile.timeouts;
+    let timeouts = context.timeouts();
     let deadline = Instant::now() + timeouts.cleanup.min(BLIND_LOOK);
-    let ecs = match EcsClient::connect(&settings.profile).await {
-        Ok(ecs) => ecs.sharing(folder, &settings.profile),
+    let ecs = match context.ecs().await {
+        Ok(ecs) => ecs.sharing(folder, context.profile()),
         Err(why) => return Ok(Some(vec![why.headline()])),
     };
-    let cluster = &settings.profile.cluster;
+    let cluster = &context.profile().cluster;
     let ours = owner.as_ref().map(|owner| Some(&owner.owner));
-    let anyones = settings.owner.is_none().then_some(None);
+    let anyones = context.settings.owner.is_none().then_some(None);
     let mut tasks = Vec::new();
     for owner in ours.into_iter().chain(anyones) {
         match find(&ecs, cluster, owner, key, deadline).await {
@@ -147,18 +143,18 @@ async fn without_state(
 /// part of its core that is known is enough to stop the task.
 async fn with_core(
     folder: &StateFolder,
-    settings: &DriverSettings,
+    context: &JobContext,
     key: &JobKey,
     core: &TaskLocation,
 ) -> Result<CleanupFailures, StageError> {
     let TaskLocation { cluster, region, task, .. } = core;
     let undone = match task {
         Some(task) => {
-            let deadline = Instant::now() + settings.profile.timeouts.cleanup;
+            let deadline = Instant::now() + context.timeouts().cleanup;
             let why = reason("clean-up of a job whose record cannot be read");
-            stop_one(settings, (cluster, region), task, &why, deadline).await
+            stop_one(context, (cluster, region), task, &why, deadline).await
         }
-        None => without_state(folder, settings, key).await?.unwrap_or_else(|| {
+        None => without_state(folder, context, key).await?.unwrap_or_else(|| {
             vec!["the record names no task, and ecs:ListTasks is refused".to_owned()]
         }),
     };
@@ -170,14 +166,14 @@ async fn with_core(
 
 /// Stops a task in this cluster and Region.
 pub(super) async fn stop_one(
-    settings: &DriverSettings,
+    context: &JobContext,
     (cluster, region): (&str, &str),
     task: &TaskArn,
     why: &str,
     deadline: Instant,
 ) -> CleanupFailures {
     let region = Some(region.to_owned()).filter(|region| !region.is_empty());
-    let ecs = match EcsClient::in_region(region, &settings.profile).await {
+    let ecs = match context.ecs_in(region).await {
         Ok(ecs) => ecs,
         Err(why) => return vec![why.headline()],
     };

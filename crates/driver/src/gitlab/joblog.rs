@@ -5,15 +5,16 @@
 //! decide what happens.
 
 use std::io::Write;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use fargate_config::{HostKey, PublicIp};
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 use fargate_model::cause::{CauseEvidence, CauseReport, ColourMode, ResponsibleParty};
 use fargate_model::text::{self, CleanLines, LinePart, ticking};
 use russh::keys::HashAlg;
 
 use super::StageError;
+use crate::context::{JobContext, WallClock};
 use crate::provision::CancelledTask;
 use crate::session::TaskSession;
 use crate::task::{AcquiredTask, ObservedTask, TaskStartEvent, relaunch_words};
@@ -37,16 +38,31 @@ pub struct JobLog<'a> {
     status_told: bool,
     facts: Option<ObservedTask>,
     held: bool,
+    masker: SharedMasker,
+    clock: WallClock,
 }
 
 impl<'a> JobLog<'a> {
     /// `progress` is how often a wait is reported in its first minute. `slow_start` is when it is
     /// called slow.
-    pub fn new(
+    pub fn new(out: &'a mut (dyn Write + Send), colour: ColourMode, context: &JobContext) -> Self {
+        let timeouts = context.timeouts();
+        let (masker, clock) = (context.masker.clone(), context.clock.clone());
+        Self::with(
+            out,
+            colour,
+            (timeouts.progress_interval, timeouts.pending_notice),
+            masker,
+            clock,
+        )
+    }
+
+    fn with(
         out: &'a mut (dyn Write + Send),
         colour: ColourMode,
-        progress: Duration,
-        slow_start: Duration,
+        (progress, slow_start): (Duration, Duration),
+        masker: SharedMasker,
+        clock: WallClock,
     ) -> Self {
         Self {
             out,
@@ -59,6 +75,8 @@ impl<'a> JobLog<'a> {
             status_told: false,
             facts: None,
             held: false,
+            masker,
+            clock,
         }
     }
 
@@ -69,7 +87,7 @@ impl<'a> JobLog<'a> {
     /// Writes all lines at once. Foreign text was masked when it arrived; here everything is masked
     /// again, in case that was forgotten.
     fn write(&mut self, lines: &CleanLines) {
-        let _ = self.out.write_all(mask::text(lines.as_str()).as_bytes());
+        let _ = self.out.write_all(self.masker.text(lines.as_str()).as_bytes());
         let _ = self.out.flush();
     }
 
@@ -207,7 +225,7 @@ impl<'a> JobLog<'a> {
     /// Writes facts that open on a click. They are written at once, so that nothing comes between
     /// their markers.
     fn fold(&mut self, task: &str, facts: &[(&str, String)]) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = self.clock.since_1970().as_secs();
         let mut lines = CleanLines::default();
         for (label, fact) in facts {
             lines.push(&[LinePart::Plain(&format!("{label:<9} ")), LinePart::Plain(fact)]);
@@ -367,7 +385,9 @@ mod tests {
 
     fn told(tell: impl FnOnce(&mut JobLog<'_>)) -> String {
         let mut out = Vec::new();
-        tell(&mut JobLog::new(&mut out, ColourMode::Off, seconds(15), seconds(90)));
+        let (masker, clock) = (SharedMasker::default(), WallClock::system());
+        let pauses = (seconds(15), seconds(90));
+        tell(&mut JobLog::with(&mut out, ColourMode::Off, pauses, masker, clock));
         String::from_utf8(out).unwrap()
     }
 

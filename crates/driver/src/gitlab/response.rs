@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use fargate_events::{JobEvent, emit};
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 use fargate_model::job::JobIdentity;
 use fargate_model::lifetime::MAX_JOB_TIMEOUT;
 use serde::Deserialize;
@@ -164,20 +164,20 @@ struct RawCredentials {
 
 /// From here on, masks everything that GitLab masks in this job's log: tokens, logins, and the
 /// variables that are marked.
-fn remember_secrets(bytes: &[u8], repository: &str) {
+fn remember_secrets(bytes: &[u8], repository: &str, masker: &SharedMasker) {
     if let Some(password) = Url::parse(repository).ok().as_ref().and_then(Url::password) {
-        mask::remember_of_url(password);
+        masker.remember_of_url(password);
     }
     let Ok(secrets) = serde_json::from_slice::<RawSecrets>(bytes) else { return };
     if let Some(token) = secrets.token.right() {
-        mask::remember(&token);
+        masker.remember(&token);
     }
     let logins = secrets.credentials.right().into_iter().flatten().filter_map(LenientValue::right);
     let passwords = logins.filter_map(|login| login.password.right());
     let variables = secrets.variables.right().into_iter().flatten().filter_map(LenientValue::right);
     let (mut room, mut all) = (MAX_SECRETS, true);
     for secret in passwords.chain(variables.filter_map(RawVariable::secret)) {
-        all &= mask::remember_within(&secret, &mut room);
+        all &= masker.remember_within(&secret, &mut room);
     }
     if !all {
         emit(JobEvent::SecretsUnmasked {});
@@ -185,7 +185,7 @@ fn remember_secrets(bytes: &[u8], repository: &str) {
 }
 
 impl JobResponse {
-    /// Reads the job that `environment` names.
+    /// Reads the job that `environment` names. `masker` learns its secrets.
     ///
     /// # Errors
     ///
@@ -194,6 +194,7 @@ impl JobResponse {
     pub fn read(
         environment: &StageEnvironment,
         lookup: impl Fn(&str) -> Option<OsString>,
+        masker: &SharedMasker,
     ) -> Result<Self, ResponseError> {
         match &environment.response_file {
             // Non-blocking, because a pipe in the place of the file must not stop the stage.
@@ -202,17 +203,21 @@ impl JobResponse {
                 .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
                 .open(path)
             {
-                Ok(file) => Self::parse(path, file),
+                Ok(file) => Self::parse(path, file, masker),
                 Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
-                    Self::from_variables(lookup)
+                    Self::from_variables(lookup, masker)
                 }
                 Err(source) => Err(ResponseError::Unreadable { path: path.clone(), source }),
             },
-            None => Self::from_variables(lookup),
+            None => Self::from_variables(lookup, masker),
         }
     }
 
-    fn parse(path: &Path, file: std::fs::File) -> Result<Self, ResponseError> {
+    fn parse(
+        path: &Path,
+        file: std::fs::File,
+        masker: &SharedMasker,
+    ) -> Result<Self, ResponseError> {
         let unreadable = |source| ResponseError::Unreadable { path: path.to_owned(), source };
         let not_a_job = |what: String| ResponseError::NotAJob { path: path.to_owned(), what };
         let metadata = file.metadata().map_err(unreadable)?;
@@ -232,7 +237,7 @@ impl JobResponse {
                 _ => format!("no job of GitLab's at {place}: id, job_info.project_id and git_info.repo_url are expected"),
             })
         })?;
-        remember_secrets(&bytes, &raw.git_info.repo_url);
+        remember_secrets(&bytes, &raw.git_info.repo_url, masker);
         let identity =
             JobIdentity::from_repository(&raw.git_info.repo_url, raw.job_info.project_id, raw.id)
                 .map_err(|error| not_a_job(error.to_string()))?;
@@ -246,7 +251,10 @@ impl JobResponse {
         })
     }
 
-    fn from_variables(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, ResponseError> {
+    fn from_variables(
+        lookup: impl Fn(&str) -> Option<OsString>,
+        masker: &SharedMasker,
+    ) -> Result<Self, ResponseError> {
         let number = |variable: &'static str| {
             let value = lookup(variable).and_then(|value| value.into_string().ok());
             value
@@ -254,7 +262,7 @@ impl JobResponse {
                 .ok_or(ResponseError::NoSubstitute { variable })
         };
         if let Some(token) = lookup("CUSTOM_ENV_CI_JOB_TOKEN") {
-            mask::remember(&token.to_string_lossy());
+            masker.remember(&token.to_string_lossy());
         }
         let url = "CUSTOM_ENV_CI_PROJECT_URL";
         let no_url = || ResponseError::NoSubstitute { variable: url };
@@ -294,6 +302,21 @@ mod tests {
         "runner_info": {"timeout": 3600}}"#;
 
     fn read(text: &[u8], variables: &[(&str, &str)]) -> Result<JobResponse, ResponseError> {
+        read_with(text, variables, &SharedMasker::default())
+    }
+
+    /// What masks the secrets of the job in `text`.
+    fn masker_of(text: &str) -> SharedMasker {
+        let masker = SharedMasker::default();
+        read_with(text.as_bytes(), &[], &masker).unwrap();
+        masker
+    }
+
+    fn read_with(
+        text: &[u8],
+        variables: &[(&str, &str)],
+        masker: &SharedMasker,
+    ) -> Result<JobResponse, ResponseError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("response.json");
         std::fs::write(&path, text).unwrap();
@@ -302,9 +325,10 @@ mod tests {
             exit_code_file: None,
             response_file: Some(path),
         };
-        JobResponse::read(&environment, |name| {
+        let lookup = |name: &str| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
-        })
+        };
+        JobResponse::read(&environment, lookup, masker)
     }
 
     #[test]
@@ -368,14 +392,11 @@ mod tests {
                 {"key": "CI_JOB_TOKEN", "value": "canary-response-job"}, {}],
             "credentials": [{"type": "registry", "password": "canary-response-login"}, {}],"#,
         );
-        read(text.as_bytes(), &[]).unwrap();
+        let mask = masker_of(&text);
         for secret in ["token", "masked", "job", "login"] {
-            assert_eq!(mask::text(&format!("<canary-response-{secret}>")), "<[MASKED]>");
+            assert_eq!(mask.text(&format!("<canary-response-{secret}>")), "<[MASKED]>");
         }
-        assert_eq!(
-            mask::text("glcbt-secret canary-response-open"),
-            "[MASKED] canary-response-open"
-        );
+        assert_eq!(mask.text("glcbt-secret canary-response-open"), "[MASKED] canary-response-open");
     }
 
     #[test]
@@ -384,9 +405,9 @@ mod tests {
             |n| format!(r#"{{"key": "A", "value": "canary-many-{n:06}", "masked": true}},"#);
         let all: String = (0..5000).map(variable).collect();
         let text = JOB.replacen('{', &format!(r#"{{"variables": [{all} {{}}],"#), 1);
-        read(text.as_bytes(), &[]).unwrap();
-        assert_eq!(mask::text("canary-many-000000"), "[MASKED]");
-        assert_eq!(mask::text("canary-many-004999"), "canary-many-004999");
+        let mask = masker_of(&text);
+        assert_eq!(mask.text("canary-many-000000"), "[MASKED]");
+        assert_eq!(mask.text("canary-many-004999"), "canary-many-004999");
     }
 
     #[test]
@@ -405,12 +426,12 @@ mod tests {
         .enumerate()
         {
             let text = format!(r#"{{"variables": [{odd}, {}],"#, masked(n));
-            read(JOB.replacen('{', &text, 1).as_bytes(), &[]).unwrap();
-            assert_eq!(mask::text(&format!("<canary-odd-{n}>")), "<[MASKED]>", "{odd}");
+            let mask = masker_of(&JOB.replacen('{', &text, 1));
+            assert_eq!(mask.text(&format!("<canary-odd-{n}>")), "<[MASKED]>", "{odd}");
         }
         let odd = r#"{"variables": [{"key": "K", "value": "canary-odd-mark", "masked": "yes"}],"#;
-        read(JOB.replacen('{', odd, 1).as_bytes(), &[]).unwrap();
-        assert_eq!(mask::text("<canary-odd-mark>"), "<[MASKED]>");
+        let mask = masker_of(&JOB.replacen('{', odd, 1));
+        assert_eq!(mask.text("<canary-odd-mark>"), "<[MASKED]>");
         for odd in [r#""variables": 5,"#, r#""token": {},"#, r#""credentials": "no","#] {
             let text = JOB.replacen('{', &format!("{{{odd}"), 1).replace(
                 if odd.contains("token") { "\"token\": \"glcbt-secret\"," } else { "\0" },
@@ -430,10 +451,11 @@ mod tests {
             "CUSTOM_ENV_CI_PROJECT_URL" => Some("https://gitlab.example/a/b".into()),
             _ => None,
         };
-        let response = JobResponse::read(&environment, variables).unwrap();
+        let masker = SharedMasker::default();
+        let response = JobResponse::read(&environment, variables, &masker).unwrap();
         assert!(response.untrusted);
         assert_eq!(response.identity.job, 11);
-        let error = JobResponse::read(&environment, |_| None).unwrap_err().to_string();
+        let error = JobResponse::read(&environment, |_| None, &masker).unwrap_err().to_string();
         assert!(error.contains("CUSTOM_ENV_CI_PROJECT_URL"), "{error}");
     }
 }

@@ -7,7 +7,6 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
-use fargate_config::JobProfile;
 use fargate_events::{JobEvent, emit};
 use fargate_fail_point::FailPoint;
 use fargate_model::cause::{CauseReport, FailureCause};
@@ -19,6 +18,7 @@ use fargate_state::{JobRecord, StateError, StateFolder};
 use tokio::time::{sleep, timeout};
 
 use super::StageError;
+use crate::context::JobContext;
 use crate::reconnect;
 use crate::script_file::read_script_file;
 use crate::session::{
@@ -43,17 +43,17 @@ const OUTPUT_LEFT: &str = "fargate-runner: a process that the script left behind
 pub async fn run(
     folder: &StateFolder,
     key: &JobKey,
-    profile: &JobProfile,
+    context: &JobContext,
     script: &Path,
     console: &mut ConsoleWriter,
 ) -> Result<(), StageError> {
-    let timeouts = &profile.timeouts;
-    let mut stops = CancelSignals::new(CancelRequest {
+    let timeouts = context.timeouts();
+    let stop = CancelRequest {
         signal: ScriptSignal::Term,
         grace: timeouts.cancel_grace,
         leave_after: timeouts.cancel_return,
-    })
-    .map_err(StateError::host("listening for signals"))?;
+    };
+    let mut stops = CancelSignals::new(&context.cancel, stop);
     let bytes = read_script_file(script)
         .map_err(|source| StageError::ScriptFile { path: script.to_owned(), source })?;
     let record = prepared(folder, key)?;
@@ -64,8 +64,8 @@ pub async fn run(
     })?;
     let job = TaskCommand::Script { shell, bytes };
     let run_id = random::token().map_err(StateError::host("drawing random bytes"))?;
-    let reach = reconnect::to(&record, profile)?;
-    let over = || over(folder, key, &record, profile);
+    let reach = reconnect::to(&record, context.profile(), &context.masker)?;
+    let over = || over(folder, key, &record, context);
     let connected = tokio::select! {
         connected = connect(&reach, over()) => connected,
         _ = stops.next() => return Err(StageError::Cancelled { task: None }),
@@ -92,7 +92,7 @@ pub async fn run(
     // A clean-up that is done has removed the record. Its stop may have ended the script.
     let cleaned_up = matches!(folder.record(key), Ok(None));
     tokio::select! {
-        told = verdict::of_outcome(folder, &record, profile, &outcome, (cleaned_up, ran_before)) => match told {
+        told = verdict::of_outcome(folder, &record, context, &outcome, (cleaned_up, ran_before)) => match told {
             ScriptVerdict::Passed => Ok(()),
             ScriptVerdict::Script(status) => Err(StageError::Script { status }),
             ScriptVerdict::Job(status, why) => Err(StageError::Job { status, why }),
@@ -162,7 +162,7 @@ async fn over(
     folder: &StateFolder,
     key: &JobKey,
     record: &JobRecord,
-    profile: &JobProfile,
+    context: &JobContext,
 ) -> String {
     let cleaned_up = async {
         while !matches!(folder.record(key), Ok(None)) {
@@ -170,7 +170,7 @@ async fn over(
         }
     };
     tokio::select! {
-        why = verdict::until_over(folder, record, profile) => why,
+        why = verdict::until_over(folder, record, context) => why,
         () = cleaned_up => "the job was cleaned up".to_owned(),
     }
 }

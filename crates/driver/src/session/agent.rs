@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use fargate_config::JobTimeouts;
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 use fargate_model::random;
 use fargate_model::text::duration;
 use fargate_protocol::{
@@ -38,6 +38,7 @@ pub struct AgentSession {
     pub agent: AgentInfo,
     /// How long to wait for the agent.
     pub(super) patience: SessionTimeouts,
+    masker: SharedMasker,
 }
 
 /// How long to wait for an agent.
@@ -76,8 +77,10 @@ async fn call(
     patience: SessionTimeouts,
 ) -> Result<AgentProbeResult, LoginError> {
     let opened = connection.handle.channel_open_session().await;
-    let mut channel: Channel<Msg> = opened.map_err(|error| broken(STEP, &error))?;
-    channel.request_subsystem(true, SUBSYSTEM).await.map_err(|error| broken(STEP, &error))?;
+    let mut channel: Channel<Msg> =
+        opened.map_err(|error| broken(STEP, &error, &connection.masker))?;
+    let asked = channel.request_subsystem(true, SUBSYSTEM).await;
+    asked.map_err(|error| broken(STEP, &error, &connection.masker))?;
     loop {
         match channel.wait().await {
             Some(ChannelMsg::Success) => break,
@@ -92,7 +95,7 @@ async fn call(
             Some(_) => {}
         }
     }
-    let session = hello(connection.handle, channel, patience).await?;
+    let session = hello(connection, channel, patience).await?;
     Ok(AgentProbeResult::Agent(Box::new(session)))
 }
 
@@ -113,26 +116,29 @@ fn ended() -> LoginError {
 }
 
 async fn hello(
-    handle: Handle<HostKeyVerifier>,
+    connection: SshConnection,
     channel: Channel<Msg>,
     patience: SessionTimeouts,
 ) -> Result<AgentSession, LoginError> {
+    let SshConnection { handle, masker, .. } = connection;
+    let broken = |error: &dyn std::error::Error| broken(STEP, error, &masker);
     let (read, write) = channel.split();
-    let challenge = random::bytes::<32>().map_err(|error| broken(STEP, &error))?;
+    let challenge = random::bytes::<32>().map_err(|error| broken(&error))?;
     let hello = ClientMessage::Hello {
         versions: VERSIONS.to_vec(),
         challenge: challenge.to_vec(),
         client: format!("fargate-runner {}", version::this().version),
     };
-    send(&write, &hello).await.map_err(|error| broken(STEP, &error))?;
+    send(&write, &hello).await.map_err(|error| broken(&error))?;
     let decoder = FrameDecoder::default();
     let agent = AgentInfo::default();
-    let mut session = AgentSession { handle, read, write, decoder, agent, patience };
-    match session.next().await.map_err(|error| broken(STEP, &error))? {
+    let mut session =
+        AgentSession { handle, read, write, decoder, agent, patience, masker: masker.clone() };
+    match session.next().await.map_err(|error| broken(&error))? {
         Some(AgentMessage::HelloOk { version, agent, features, released, .. })
             if VERSIONS.contains(&version) =>
         {
-            let name = mask::within(&agent, MAX_NAME);
+            let name = masker.within(&agent, MAX_NAME);
             let day = released.as_deref().and_then(CalendarDay::parse);
             session.agent = AgentInfo { name, day, features };
             Ok(session)
@@ -170,7 +176,7 @@ impl AgentSession {
     pub async fn lease(&self, lease: fargate_protocol::TaskLease) -> Result<(), LoginError> {
         send(&self.write, &ClientMessage::Lease(lease))
             .await
-            .map_err(|error| broken("lease", &error))
+            .map_err(|error| broken("lease", &error, &self.masker))
     }
 
     /// The agent's next message. `None` if it ended the conversation.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tokio::signal::unix::{self, SignalKind, signal};
+use tokio::sync::watch;
 
 /// A request to cancel what runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,34 +17,90 @@ pub struct CancelRequest {
     pub leave_after: Duration,
 }
 
-/// Watches for the two signals. From now on, neither of them ends this process by itself.
+/// By which a caller cancels a job; each call is one wish.
+#[derive(Debug)]
+pub struct CancelSender(watch::Sender<u64>);
+
+/// Hears the wishes of one [`CancelSender`], also those of before it was cloned.
+#[derive(Clone, Debug)]
+pub struct CancelHandle(watch::Receiver<u64>);
+
+impl CancelSender {
+    /// A sender, and the handle that hears it.
+    #[must_use]
+    pub fn new() -> (Self, CancelHandle) {
+        let (sender, receiver) = watch::channel(0);
+        (Self(sender), CancelHandle(receiver))
+    }
+
+    /// Asks the job to end.
+    pub fn cancel(&self) {
+        self.0.send_modify(|wishes| *wishes += 1);
+    }
+}
+
+impl CancelHandle {
+    /// One that hears nothing: for work that nobody cancels.
+    #[must_use]
+    pub fn never() -> Self {
+        CancelSender::new().1
+    }
+}
+
+/// The wishes of a caller, and what each of them asks for.
 #[derive(Debug)]
 pub struct CancelSignals {
-    terminate: unix::Signal,
-    interrupt: unix::Signal,
+    wishes: watch::Receiver<u64>,
     stop: CancelRequest,
 }
 
 impl CancelSignals {
-    /// Makes one. Each signal gives the request `stop`.
-    ///
-    /// # Errors
-    ///
-    /// Returns the operating system's error if a handler cannot be set.
-    pub fn new(stop: CancelRequest) -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            stop,
-        })
+    /// Each wish asks for `stop`.
+    #[must_use]
+    pub fn new(handle: &CancelHandle, stop: CancelRequest) -> Self {
+        Self { wishes: handle.0.clone(), stop }
     }
 
     /// The next request. No request is lost if the future is dropped.
     pub async fn next(&mut self) -> CancelRequest {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        if self.wishes.changed().await.is_err() {
+            // The sender is gone, so no wish can come any more.
+            std::future::pending::<()>().await;
         }
         self.stop
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use fargate_protocol::ScriptSignal;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const STOP: CancelRequest = CancelRequest {
+        signal: ScriptSignal::Term,
+        grace: Duration::ZERO,
+        leave_after: Duration::ZERO,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wish_is_heard_once_by_each_listener_also_if_it_came_before() {
+        let (sender, handle) = CancelSender::new();
+        sender.cancel();
+        let mut early = CancelSignals::new(&handle, STOP);
+        assert_eq!(early.next().await, STOP);
+        assert!(timeout(Duration::from_secs(60), early.next()).await.is_err());
+        assert_eq!(CancelSignals::new(&handle, STOP).next().await, STOP);
+        sender.cancel();
+        assert_eq!(early.next().await, STOP);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_hears_nothing_waits_for_ever() {
+        let mut signals = CancelSignals::new(&CancelHandle::never(), STOP);
+        assert!(timeout(Duration::from_secs(60), signals.next()).await.is_err());
     }
 }

@@ -13,7 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 use fargate_model::text::CleanLines;
 use fargate_protocol::{MAX_CHUNK, ScriptStream, WINDOW};
 use nix::errno::Errno;
@@ -121,6 +121,8 @@ pub struct ConsoleWriter {
     joins_streams: bool,
     progress: watch::Receiver<ConsoleProgress>,
     writer: Option<JoinHandle<()>>,
+    /// For lines of our own; a script's output passes as it is.
+    masker: SharedMasker,
 }
 
 /// Why output is not accepted.
@@ -140,13 +142,13 @@ impl ConsoleWriter {
     /// # Errors
     ///
     /// Returns the operating system's error if a stream is closed or no thread can be started.
-    pub fn of_this_process() -> io::Result<Self> {
+    pub fn of_this_process(masker: SharedMasker) -> io::Result<Self> {
         let own =
             |stream: io::Result<std::os::fd::OwnedFd>| Ok::<_, io::Error>(File::from(stream?));
         let stdout = own(io::stdout().as_fd().try_clone_to_owned())?;
         let stderr = own(io::stderr().as_fd().try_clone_to_owned())?;
         let joins_streams = is_one_file(&stdout, &stderr);
-        let mut console = Self::new(stdout, stderr)?;
+        let mut console = Self::new(stdout, stderr, masker)?;
         console.joins_streams = joins_streams;
         Ok(console)
     }
@@ -154,6 +156,7 @@ impl ConsoleWriter {
     fn new(
         stdout: impl Write + Send + 'static,
         stderr: impl Write + Send + 'static,
+        masker: SharedMasker,
     ) -> io::Result<Self> {
         let queue = Arc::new(ConsoleQueue::default());
         let (report, progress) = watch::channel(ConsoleProgress::default());
@@ -171,6 +174,7 @@ impl ConsoleWriter {
             joins_streams: false,
             progress,
             writer: Some(writer),
+            masker,
         })
     }
 
@@ -210,7 +214,7 @@ impl ConsoleWriter {
     pub fn say(&mut self, line: &str) {
         let fresh = if self.mid_line { "\n" } else { "" };
         // Mask before cutting: a cut could split a secret.
-        let line = CleanLines::line(&mask::text(line.trim_end_matches('\n')));
+        let line = CleanLines::line(&self.masker.text(line.trim_end_matches('\n')));
         let line = format!("{fresh}{}", line.as_str());
         // A reader that is gone, or too slow, misses it.
         let _ = self.put(ScriptStream::Stderr, line.into_bytes());
@@ -294,7 +298,7 @@ mod tests {
     fn console() -> (ConsoleWriter, PipeReader, PipeReader) {
         let (out_reader, out) = pipe().unwrap();
         let (err_reader, err) = pipe().unwrap();
-        (ConsoleWriter::new(out, err).unwrap(), out_reader, err_reader)
+        (ConsoleWriter::new(out, err, SharedMasker::default()).unwrap(), out_reader, err_reader)
     }
 
     #[tokio::test]
@@ -315,7 +319,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_is_named_as_such() {
         let full = || File::options().write(true).open("/dev/full").unwrap();
-        let mut console = ConsoleWriter::new(full(), full()).unwrap();
+        let mut console = ConsoleWriter::new(full(), full(), SharedMasker::default()).unwrap();
         console.put(ScriptStream::Stdout, b"x".to_vec()).unwrap();
         let failure = console.drained().await.closed.unwrap();
         assert_eq!(failure.to_string(), "Writing this process's output: No space left on device");

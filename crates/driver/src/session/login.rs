@@ -3,6 +3,7 @@
 //!
 //! Each step has a deadline. Which program answers after the login is not known here.
 
+use fargate_mask::SharedMasker;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct TaskLogin {
     pub keepalive_tries: u32,
     /// After so many MiB the keys are exchanged anew.
     pub rekey_after_mib: u32,
+    /// Masks what the server says.
+    pub masker: SharedMasker,
 }
 
 /// How the host is proven.
@@ -142,6 +145,7 @@ pub struct SshConnection {
     pub host_key: PublicKey,
     /// The server's name for itself, for example `SSH-2.0-OpenSSH_9.2p1`.
     pub server: String,
+    pub(super) masker: SharedMasker,
 }
 
 #[derive(Default)]
@@ -157,6 +161,7 @@ struct HandshakeFacts {
 pub struct HostKeyVerifier {
     host: HostKeyPolicy,
     shown: Arc<Mutex<HandshakeFacts>>,
+    masker: SharedMasker,
     /// How often keys were exchanged.
     exchanges: u32,
 }
@@ -206,7 +211,7 @@ impl client::Handler for HostKeyVerifier {
         self.exchanges = self.exchanges.saturating_add(1);
         let server = String::from_utf8_lossy(session.remote_sshid());
         self.note(|shown| {
-            shown.server = fargate_mask::within(&server, MAX_VERSION);
+            shown.server = self.masker.within(&server, MAX_VERSION);
             shown.knows_curve25519 = algorithms::is_of_curve25519(names);
         });
         let strict = names.strict_kex();
@@ -348,7 +353,7 @@ impl SshConnection {
         let (mut handle, shown) = shake_hands(stream, login, timeouts).await?;
         let step = "authentication";
         let user = login.user.clone();
-        let accepted = within(step, timeouts.ssh_authentication, async {
+        let accepted = within(step, &login.masker, timeouts.ssh_authentication, async {
             let key = login.key.private();
             let hash = match key.algorithm() {
                 Algorithm::Rsa { .. } => handle.best_supported_rsa_hash().await?.flatten(),
@@ -370,7 +375,7 @@ impl SshConnection {
             step,
             error: "no host key was shown".to_owned(),
         })?;
-        Ok(Self { handle, user, host_key, server })
+        Ok(Self { handle, user, host_key, server, masker: login.masker.clone() })
     }
 }
 
@@ -394,10 +399,16 @@ async fn shake_hands(
     timeouts: &JobTimeouts,
 ) -> Result<(Handle<HostKeyVerifier>, HandshakeFacts), LoginError> {
     let shown = Arc::new(Mutex::new(HandshakeFacts::default()));
-    let verifier = HostKeyVerifier { host: login.host.clone(), shown: shown.clone(), exchanges: 0 };
+    let verifier = HostKeyVerifier {
+        host: login.host.clone(),
+        shown: shown.clone(),
+        masker: login.masker.clone(),
+        exchanges: 0,
+    };
     let configuration = configuration(login, timeouts);
     let connecting = client::connect_stream(configuration, QuickAckStream(stream), verifier);
-    let connected = within("the handshake", timeouts.ssh_handshake, connecting).await;
+    let connected =
+        within("the handshake", &login.masker, timeouts.ssh_handshake, connecting).await;
     let mut shown = std::mem::take(&mut *shown.lock().unwrap_or_else(PoisonError::into_inner));
     match shown.refusal.take() {
         Some(refused) => Err(refused),
@@ -405,18 +416,23 @@ async fn shake_hands(
     }
 }
 
-pub(super) fn broken(step: &'static str, error: &dyn std::error::Error) -> LoginError {
-    LoginError::Broken { step, error: fargate_mask::within(&error.to_string(), 200) }
+pub(super) fn broken(
+    step: &'static str,
+    error: &dyn std::error::Error,
+    masker: &SharedMasker,
+) -> LoginError {
+    LoginError::Broken { step, error: masker.within(&error.to_string(), 200) }
 }
 
 pub(super) async fn within<T>(
     step: &'static str,
+    masker: &SharedMasker,
     limit: Duration,
     work: impl Future<Output = Result<T, russh::Error>>,
 ) -> Result<T, LoginError> {
     match timeout(limit, work).await {
         Err(_) => Err(LoginError::Stalled { step, within: limit }),
-        Ok(Err(error)) => Err(broken(step, &error)),
+        Ok(Err(error)) => Err(broken(step, &error, masker)),
         Ok(Ok(value)) => Ok(value),
     }
 }

@@ -1,5 +1,6 @@
 //! What a server after the login cannot do to this host.
 
+use fargate_mask::SharedMasker;
 use std::sync::Arc;
 
 use fargate_config::{ClientKeyKind, JobTimeouts};
@@ -45,6 +46,7 @@ async fn logged_in() -> (SshConnection, Handle) {
             host: HostKeyPolicy::FirstUse,
             keepalive_tries: 3,
             rekey_after_mib: 1024,
+            masker: SharedMasker::default(),
         };
         SshConnection::open(stream, &login, &JobTimeouts::default()).await.unwrap()
     };

@@ -28,7 +28,7 @@ mod stock_program_tests;
 mod stock_run;
 mod version_skew;
 
-pub use cancel::{CancelRequest, CancelSignals};
+pub use cancel::{CancelHandle, CancelRequest, CancelSender, CancelSignals};
 pub use connect::{TaskConnectError, TaskConnector};
 pub use console::{ConsoleError, ConsoleProgress, ConsoleWriter, OutputFailure};
 pub use dial::{DialError, dial};

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use fargate_config::JobTimeouts;
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 use fargate_model::random;
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg};
@@ -62,6 +62,7 @@ pub struct StockSession {
     /// The server's name for itself.
     pub server: String,
     pub(super) windows: StockTimeouts,
+    pub(super) masker: SharedMasker,
 }
 
 /// What the program is told with each script.
@@ -100,14 +101,14 @@ pub(super) fn command(shell: &str) -> String {
 
 impl StockSession {
     pub(super) fn new(connection: SshConnection, timeouts: &JobTimeouts) -> Self {
-        let SshConnection { handle, user, server, .. } = connection;
+        let SshConnection { handle, user, server, masker, .. } = connection;
         let windows = StockTimeouts {
             open: timeouts.session_open,
             send: timeouts.send_stall,
             next_stage_grace: timeouts.next_stage_grace,
             client_gone: timeouts.client_gone,
         };
-        Self { handle, user, server, windows }
+        Self { handle, user, server, windows, masker }
     }
 
     pub(super) async fn execute(&self, shell: &str) -> Result<Channel<Msg>, russh::Error> {
@@ -129,7 +130,8 @@ impl StockSession {
         terms: &StockTaskSettings,
         limit: Duration,
     ) -> Result<StockServerFeatures, LoginError> {
-        let token = random::token().map_err(|error| broken(STEP, &error))?;
+        let broken = |error: &dyn std::error::Error| broken(STEP, error, &self.masker);
+        let token = random::token().map_err(|error| broken(&error))?;
         let request = format!(
             "ready {token} {} {} {}\n",
             terms.lifetime.as_secs(),
@@ -137,8 +139,8 @@ impl StockSession {
             terms.shell
         );
         let asked = async {
-            let channel = self.execute("sh").await.map_err(|error| broken(STEP, &error))?;
-            channel.data_bytes(request).await.map_err(|error| broken(STEP, &error))?;
+            let channel = self.execute("sh").await.map_err(|error| broken(&error))?;
+            channel.data_bytes(request).await.map_err(|error| broken(&error))?;
             self.answer(channel, token.as_str()).await
         };
         match timeout(limit, asked).await {
@@ -175,7 +177,7 @@ impl StockSession {
                     return Err(no_shell("the server refuses commands".to_owned()));
                 }
                 Some(ChannelMsg::Close) | None => {
-                    return Err(no_shell(unusual(status, &errors, marker.before())));
+                    return Err(no_shell(unusual(&self.masker, status, &errors, marker.before())));
                 }
                 Some(_) => {}
             }
@@ -202,7 +204,12 @@ impl StockSession {
 }
 
 /// Describes what came instead of our program's first word.
-pub(super) fn unusual(status: Option<u32>, errors: &[u8], output: &[u8]) -> String {
+pub(super) fn unusual(
+    masker: &SharedMasker,
+    status: Option<u32>,
+    errors: &[u8],
+    output: &[u8],
+) -> String {
     let ended = match status {
         Some(status) => format!("it ended with {status}"),
         None => "it ended".to_owned(),
@@ -210,7 +217,7 @@ pub(super) fn unusual(status: Option<u32>, errors: &[u8], output: &[u8]) -> Stri
     let said = if errors.is_empty() { output } else { errors };
     match String::from_utf8_lossy(said).trim() {
         "" => format!("{ended} and said nothing"),
-        said => format!("{ended} and said \"{}\"", mask::within(said, 200)),
+        said => format!("{ended} and said \"{}\"", masker.within(said, 200)),
     }
 }
 
@@ -231,8 +238,8 @@ mod tests {
 
     #[test]
     fn what_a_login_shell_said_instead_is_quoted_and_cut() {
-        insta::assert_snapshot!(unusual(Some(127), b"sh: 1: exec: sh: not found\n", b""), @r#"it ended with 127 and said "sh: 1: exec: sh: not found""#);
-        insta::assert_snapshot!(unusual(Some(1), b"", b""), @"it ended with 1 and said nothing");
-        insta::assert_snapshot!(unusual(None, b"", b"\x1b[31mno"), @r#"it ended and said "\x1b[31mno""#);
+        insta::assert_snapshot!(unusual(&SharedMasker::default(), Some(127), b"sh: 1: exec: sh: not found\n", b""), @r#"it ended with 127 and said "sh: 1: exec: sh: not found""#);
+        insta::assert_snapshot!(unusual(&SharedMasker::default(), Some(1), b"", b""), @"it ended with 1 and said nothing");
+        insta::assert_snapshot!(unusual(&SharedMasker::default(), None, b"", b"\x1b[31mno"), @r#"it ended and said "\x1b[31mno""#);
     }
 }

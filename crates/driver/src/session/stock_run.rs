@@ -5,6 +5,7 @@
 //! way is lost. A status counts only after the program's own first word. Before that, nothing has
 //! started.
 
+use fargate_mask::SharedMasker;
 use std::cell::Cell;
 use std::str::FromStr;
 use std::time::Duration;
@@ -72,7 +73,7 @@ impl StockSession {
             stall: self.windows.send,
         };
         let progress = console.progress();
-        let ear = StockOutputReader::new(&shared, &run_id, &shell);
+        let ear = StockOutputReader::new(&shared, &run_id, &shell, &self.masker);
         let outcome = tokio::select! {
             outcome = ear.hear(&mut read, &self.handle, console) => outcome,
             outcome = speak(&write, &shared, request, progress, stops) => outcome,
@@ -227,6 +228,7 @@ async fn upload(write: &ChannelWriteHalf<Msg>, request: &StockRunRequest) -> Res
 struct StockOutputReader<'a> {
     shared: &'a StockRunState,
     shell: &'a str,
+    masker: &'a SharedMasker,
     out: StartMarker,
     err: StartMarker,
     received: u64,
@@ -240,12 +242,18 @@ struct StockOutputReader<'a> {
 }
 
 impl<'a> StockOutputReader<'a> {
-    fn new(shared: &'a StockRunState, run_id: &RandomToken, shell: &'a str) -> Self {
+    fn new(
+        shared: &'a StockRunState,
+        run_id: &RandomToken,
+        shell: &'a str,
+        masker: &'a SharedMasker,
+    ) -> Self {
         let marker = || StartMarker::new(run_id.as_str());
         let (out, err) = (marker(), marker());
         Self {
             shared,
             shell,
+            masker,
             out,
             err,
             received: 0,
@@ -416,10 +424,10 @@ impl<'a> StockOutputReader<'a> {
             }
             Some(126 | 127) => ScriptOutcome::Refused(AgentRefusal::Start {
                 program: self.shell.to_owned(),
-                error: unusual(self.ending, self.err.before(), self.out.before()),
+                error: unusual(self.masker, self.ending, self.err.before(), self.out.before()),
             }),
             _ => ScriptOutcome::NoShell {
-                how: unusual(self.ending, self.err.before(), self.out.before()),
+                how: unusual(self.masker, self.ending, self.err.before(), self.out.before()),
             },
         }
     }

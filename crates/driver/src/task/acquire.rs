@@ -144,7 +144,11 @@ async fn of_its_containers(
     // A container of which this is not known in time counts as essential.
     let _ = timeout(LAST_LOOK, filled).await;
     let own = own_container(launch);
-    if seen.ended_well_before_others(own) { why } else { unless_other(why, &seen, own, true) }
+    if seen.ended_well_before_others(own) {
+        why
+    } else {
+        unless_other(why, &seen, own, true, launcher.ecs.masker())
+    }
 }
 
 fn own_container(launch: &LaunchRequest) -> &str {
@@ -369,7 +373,7 @@ impl<'a> TaskStartWatcher<'a> {
 
     fn why_ended(&self) -> CauseReport {
         let own = own_container(self.launch);
-        let mut why = stopped(&self.seen, own, &self.place);
+        let mut why = stopped(&self.seen, own, &self.place, self.ecs.masker());
         let exited = match self.seen.stop_code {
             Some(StopCode::EssentialContainerExited) => why.cause == FailureCause::EnvironmentEnded,
             Some(_) => false,

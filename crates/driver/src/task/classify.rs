@@ -9,7 +9,7 @@ mod failed_start;
 mod names;
 
 use fargate_aws::{CallError, is_of_clock, is_throttling};
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::task::StopCode;
 use fargate_state::LaunchRequest;
@@ -190,7 +190,12 @@ fn denied_action(message: &str) -> Option<String> {
 }
 
 /// The cause of an answer with HTTP 200 and `failures[]`.
-pub fn failure(reason: &str, detail: &str, place: &FailureContext) -> CauseReport {
+pub fn failure(
+    reason: &str,
+    detail: &str,
+    place: &FailureContext,
+    masker: &SharedMasker,
+) -> CauseReport {
     let has = |words: &str| reason.contains(words) || detail.contains(words);
     let cause = if has("Capacity is unavailable") || has("No Container Instances") {
         FailureCause::NoCapacity
@@ -206,11 +211,16 @@ pub fn failure(reason: &str, detail: &str, place: &FailureContext) -> CauseRepor
         FailureCause::RequestRefused
     };
     let words = if detail.is_empty() { reason.to_owned() } else { format!("{reason}: {detail}") };
-    place.why(cause).quoting("ECS", mask::text(&words))
+    place.why(cause).quoting("ECS", masker.text(&words))
 }
 
 /// The cause of a task that is STOPPED. `container` is the one whose end matters.
-pub fn stopped(seen: &ObservedTask, container: &str, place: &FailureContext) -> CauseReport {
+pub fn stopped(
+    seen: &ObservedTask,
+    container: &str,
+    place: &FailureContext,
+    masker: &SharedMasker,
+) -> CauseReport {
     let mut place = place.clone();
     place.set("task", seen.task.task_id().to_owned());
     if let Some(subnet) = &seen.subnet {
@@ -247,10 +257,10 @@ pub fn stopped(seen: &ObservedTask, container: &str, place: &FailureContext) -> 
     }
     let mut why = place.why(cause);
     if !reason.is_empty() {
-        why = why.quoting("ECS", mask::text(&reason));
+        why = why.quoting("ECS", masker.text(&reason));
     }
     for (name, words) in &words {
-        why = why.quoting(&format!("Container {name}"), mask::text(words));
+        why = why.quoting(&format!("Container {name}"), masker.text(words));
     }
     if all.trim().is_empty() {
         why = why.because("ECS gave no reason.");

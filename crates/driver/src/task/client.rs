@@ -14,11 +14,11 @@ use aws_sdk_ecs::types::{
     DesiredStatus, KeyValuePair, LaunchType, LogDriver, NetworkConfiguration, Tag, TaskOverride,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use fargate_aws::sent;
 use fargate_aws::{AwsAccount, CallError, LogStream};
 use fargate_config::{JobProfile, PublicIp};
 use fargate_events::{JobEvent, emit};
 use fargate_fail_point::FailPoint;
+use fargate_mask::SharedMasker;
 use fargate_model::cause::CauseReport;
 use fargate_model::id::{TaskArn, TaskOwner};
 use fargate_state::{LaunchRequest, SharedRateLimiter, StateFolder, TaskCapacity};
@@ -77,8 +77,8 @@ impl EcsClient {
     ///
     /// Returns the cause if there is no Region, or if the CA bundle or a proxy of the environment
     /// cannot be used.
-    pub async fn connect(profile: &JobProfile) -> Result<Self, CauseReport> {
-        Self::in_region(profile.region.clone(), profile).await
+    pub async fn connect(profile: &JobProfile, masker: &SharedMasker) -> Result<Self, CauseReport> {
+        Self::in_region(profile.region.clone(), profile, masker).await
     }
 
     /// Connects to a Region that is known from a state file.
@@ -89,8 +89,9 @@ impl EcsClient {
     pub async fn in_region(
         region: Option<String>,
         profile: &JobProfile,
+        masker: &SharedMasker,
     ) -> Result<Self, CauseReport> {
-        let account = AwsAccount::open(region, profile).await?;
+        let account = AwsAccount::open(region, profile, masker).await?;
         Ok(Self { client: Client::new(account.config()), account, pace: None, turns: None })
     }
 
@@ -105,7 +106,13 @@ impl EcsClient {
         &self.client
     }
 
-    /// The account.
+    /// What masks the words of AWS.
+    #[must_use]
+    pub fn masker(&self) -> &SharedMasker {
+        self.account.masker()
+    }
+
+    /// The account that it is in.
     pub(super) fn account(&self) -> &AwsAccount {
         &self.account
     }
@@ -126,7 +133,7 @@ impl EcsClient {
         task_id: &str,
     ) -> Result<Option<LogStream>, CallError> {
         let call = self.client.describe_task_definition().task_definition(definition);
-        let answer = self.account.call(|| sent(call.clone().send())).await?;
+        let answer = self.account.call(|| self.account.sent(call.clone().send())).await?;
         let containers = answer.task_definition().map_or(&[][..], |d| d.container_definitions());
         let own = containers.iter().find(|own| own.name() == Some(container));
         let log = own.and_then(|own| own.log_configuration());
@@ -217,12 +224,38 @@ impl EcsClient {
             }
         };
         self.turn().await;
-        let ran = self.account.call(|| ran(call.clone().send())).await;
+        let ran = self.account.call(|| self.ran(call.clone().send())).await;
         FailPoint::RunTaskAnswered.reached();
         ran
     }
 
-    /// Loads the credentials for the next calls, if none are cached.
+    /// Sorts what became of RunTask.
+    async fn ran(
+        &self,
+        answer: impl Future<Output = Result<RunTaskOutput, SdkError<RunTaskError, HttpResponse>>>,
+    ) -> Result<RunTaskOutcome, CallError> {
+        match answer.await {
+            Ok(answer) => Ok(match (answer.tasks().first(), answer.failures().first()) {
+                (Some(task), _) => match ObservedTask::of(task) {
+                    Some(task) => RunTaskOutcome::Task(Box::new(task)),
+                    None => RunTaskOutcome::Nothing,
+                },
+                (None, Some(failure)) => RunTaskOutcome::Failure {
+                    reason: failure.reason().unwrap_or("no reason given").to_owned(),
+                    detail: failure.detail().unwrap_or_default().to_owned(),
+                },
+                (None, None) => RunTaskOutcome::Nothing,
+            }),
+            Err(error) => match error.as_service_error() {
+                Some(RunTaskError::ConflictException(conflict)) => Ok(RunTaskOutcome::Conflict(
+                    conflict.resource_ids().iter().map(|arn| TaskArn(arn.clone())).collect(),
+                )),
+                _ => Err(CallError::of(&error, self.account.masker())),
+            },
+        }
+    }
+
+    /// Loads the credentials of the calls to come, where none are kept.
     ///
     /// # Errors
     ///
@@ -323,7 +356,7 @@ impl EcsClient {
         arns: Vec<String>,
     ) -> Result<Vec<ObservedTask>, CallError> {
         let call = self.client.describe_tasks().cluster(cluster).set_tasks(Some(arns));
-        match self.account.call(|| sent(call.clone().send())).await {
+        match self.account.call(|| self.account.sent(call.clone().send())).await {
             Ok(answer) => Ok(answer.tasks().iter().filter_map(ObservedTask::of).collect()),
             Err(error) => Err(self.read_refused(error).await),
         }
@@ -348,7 +381,7 @@ impl EcsClient {
                 None => call.desired_status(DesiredStatus::Running),
             };
             self.read_ahead().await;
-            let answer = match self.account.call(|| sent(call.clone().send())).await {
+            let answer = match self.account.call(|| self.account.sent(call.clone().send())).await {
                 Ok(answer) => answer,
                 Err(error) => return Err(self.read_refused(error).await),
             };
@@ -375,7 +408,7 @@ impl EcsClient {
         let reason: String = why.chars().take(REASON_LIMIT).collect();
         let call = self.client.stop_task().cluster(cluster).task(&task.0).reason(reason);
         self.turn().await;
-        let answer = self.account.call(|| sent(call.clone().send())).await;
+        let answer = self.account.call(|| self.account.sent(call.clone().send())).await;
         FailPoint::StopTaskAnswered.reached();
         match answer {
             Ok(_) => Ok(StopTaskOutcome::Accepted),
@@ -386,31 +419,6 @@ impl EcsClient {
             }
             Err(error) => Err(error),
         }
-    }
-}
-
-/// Turns the result of RunTask into ours.
-async fn ran(
-    answer: impl Future<Output = Result<RunTaskOutput, SdkError<RunTaskError, HttpResponse>>>,
-) -> Result<RunTaskOutcome, CallError> {
-    match answer.await {
-        Ok(answer) => Ok(match (answer.tasks().first(), answer.failures().first()) {
-            (Some(task), _) => match ObservedTask::of(task) {
-                Some(task) => RunTaskOutcome::Task(Box::new(task)),
-                None => RunTaskOutcome::Nothing,
-            },
-            (None, Some(failure)) => RunTaskOutcome::Failure {
-                reason: failure.reason().unwrap_or("no reason given").to_owned(),
-                detail: failure.detail().unwrap_or_default().to_owned(),
-            },
-            (None, None) => RunTaskOutcome::Nothing,
-        }),
-        Err(error) => match error.as_service_error() {
-            Some(RunTaskError::ConflictException(conflict)) => Ok(RunTaskOutcome::Conflict(
-                conflict.resource_ids().iter().map(|arn| TaskArn(arn.clone())).collect(),
-            )),
-            _ => Err(CallError::of(&error)),
-        },
     }
 }
 

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use fargate_aws::{CallError, sent};
+use fargate_aws::CallError;
 use fargate_events::{JobEvent, emit};
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::task::{StopCode, TaskStatus};
 use fargate_protocol::ENDED_FROM_INSIDE;
@@ -130,6 +130,7 @@ pub fn unless_other(
     seen: &ObservedTask,
     own: &str,
     was_warned: bool,
+    masker: &SharedMasker,
 ) -> CauseReport {
     let told = |container: &ObservedContainer| match container.exit_code {
         Some(code) => format!("exit {code}"),
@@ -153,7 +154,7 @@ pub fn unless_other(
     let why = CauseReport { cause: FailureCause::ContainerEnded, ..why };
     let why = why.with("other", &other.name).with("ended", told(other)).because(sentence);
     match &other.reason {
-        Some(reason) => why.quoting(&format!("Container {}", other.name), mask::text(reason)),
+        Some(reason) => why.quoting(&format!("Container {}", other.name), masker.text(reason)),
         None => why,
     }
 }
@@ -215,7 +216,7 @@ impl EcsClient {
     /// Whether each container of this definition is essential.
     async fn essential(&self, definition: &str) -> Result<BTreeMap<String, bool>, CallError> {
         let call = self.client().describe_task_definition().task_definition(definition);
-        let answer = self.account().call(|| sent(call.clone().send())).await?;
+        let answer = self.account().call(|| self.account().sent(call.clone().send())).await?;
         let containers = answer.task_definition().map_or(&[][..], |d| d.container_definitions());
         let flag = |own: &aws_sdk_ecs::types::ContainerDefinition| {
             Some((own.name()?.to_owned(), own.essential() != Some(false)))
@@ -250,7 +251,7 @@ mod tests {
 
     fn told(containers: Vec<ObservedContainer>) -> String {
         let why = CauseReport::new(FailureCause::EnvironmentEnded);
-        let why = unless_other(why, &seen(containers), "job", true);
+        let why = unless_other(why, &seen(containers), "job", true, &SharedMasker::default());
         let evidence: Vec<_> = why.evidence.iter().map(ToString::to_string).collect();
         format!("{}: {}", why.headline(), evidence.join(" "))
     }
@@ -284,8 +285,11 @@ mod tests {
     fn an_agent_that_was_killed_without_a_word_was_told_nothing() {
         let both = || seen(vec![container("job", Some(137)), container("proxy", Some(0))]);
         let cause = |warned| {
-            unless_other(CauseReport::new(FailureCause::EnvironmentEnded), &both(), "job", warned)
-                .cause
+            {
+                let why = CauseReport::new(FailureCause::EnvironmentEnded);
+                unless_other(why, &both(), "job", warned, &SharedMasker::default())
+            }
+            .cause
         };
         assert_eq!(cause(false), FailureCause::EnvironmentEnded);
         assert_eq!(cause(true), FailureCause::ContainerEnded);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fargate_aws::{CallError, LogStream, retry};
 use fargate_events::{JobEvent, emit};
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_state::LaunchRequest;
 use fargate_state::StateFolder;
@@ -82,7 +82,7 @@ async fn read(
     loop {
         match timeout_at(deadline, ecs.account().last_events(stream, LINES)).await {
             Err(_) => return last,
-            Ok(Ok(events)) if !events.is_empty() => return Ok(shown(&events)),
+            Ok(Ok(events)) if !events.is_empty() => return Ok(shown(&events, ecs.masker())),
             Ok(Ok(_)) => last = Ok(Vec::new()),
             Ok(Err(error)) if error.is_transient() || is_not_there(&error) => last = Err(error),
             Ok(Err(error)) => return Err(error),
@@ -104,9 +104,9 @@ fn is_not_there(error: &CallError) -> bool {
 
 /// The lines without secrets, which may reach from one event into the next, and with control
 /// characters escaped.
-fn shown(events: &[String]) -> Vec<String> {
-    let masked = mask::pieces(events);
-    let line = |event: &String| mask::within(event.trim_end(), LONGEST_LINE);
+fn shown(events: &[String], masker: &SharedMasker) -> Vec<String> {
+    let masked = masker.pieces(events);
+    let line = |event: &String| masker.within(event.trim_end(), LONGEST_LINE);
     masked.iter().skip(events.len().saturating_sub(LINES)).map(line).collect()
 }
 
@@ -143,12 +143,13 @@ mod tests {
 
     #[test]
     fn lines_move_no_cursor_show_no_secret_and_are_few_and_short() {
-        mask::remember("canary-last-words-secret");
+        let masker = SharedMasker::default();
+        masker.remember("canary-last-words-secret");
         let mut events: Vec<String> = (0..LINES).map(|n| format!("line {n}\r\n")).collect();
         events.extend(
             ["\x1b[2Jred canary-last-words", "-secret", &"x".repeat(1000)].map(str::to_owned),
         );
-        let lines = shown(&events);
+        let lines = shown(&events, &masker);
         assert_eq!((lines.len(), lines[0].as_str()), (LINES, "line 3"));
         assert_eq!(lines[LINES - 3..LINES - 1], ["\\x1b[2Jred [MASKED]", "[MASKED]"]);
         assert_eq!(lines[LINES - 1].chars().count(), LONGEST_LINE);

@@ -21,6 +21,7 @@ use super::client::{EcsClient, RunTaskOutcome};
 use super::event::TaskStartEvent;
 use super::observation::ObservedTask;
 use super::spec::{TAG_RIGHT, TaskSpec, is_refused_for_tags};
+use crate::context::WallClock;
 
 /// First pause after a refusal. It doubles up to [`LONGEST_PAUSE`], and a random part of it is
 /// used. A refused RunTask counts in the account's limit of 20 a second.
@@ -44,6 +45,7 @@ pub struct TaskLauncher<'a> {
     pub ledger: &'a mut RecordWriter,
     /// When to give up.
     pub deadline: Instant,
+    clock: &'a WallClock,
     subnet: usize,
     backoff: Backoff,
     /// Tags were refused, now or to another job recently, and are left out from then on.
@@ -74,6 +76,7 @@ impl<'a> TaskLauncher<'a> {
         spec: &'a TaskSpec,
         ledger: &'a mut RecordWriter,
         deadline: Instant,
+        clock: &'a WallClock,
     ) -> Self {
         let untagged = ledger.folder().was_refused(TAG_RIGHT, ecs.region(), &spec.cluster);
         Self {
@@ -81,6 +84,7 @@ impl<'a> TaskLauncher<'a> {
             spec,
             ledger,
             deadline,
+            clock,
             subnet: 0,
             backoff: Backoff::doubling(FIRST_PAUSE, LONGEST_PAUSE),
             untagged,
@@ -120,7 +124,7 @@ impl<'a> TaskLauncher<'a> {
                     return Ok((request, *task));
                 }
                 Ok(RunTaskOutcome::Failure { reason, detail }) => {
-                    let why = failure(&reason, &detail, &place);
+                    let why = failure(&reason, &detail, &place, self.ecs.masker());
                     request = self.next_launch(request, &why).await?;
                     in_doubt = false;
                     is_final(why)
@@ -213,7 +217,7 @@ impl<'a> TaskLauncher<'a> {
         let subnets = &self.spec.subnets;
         let subnet = subnets[self.subnet % subnets.len()].clone();
         let token = random::token().map_err(StateError::host("drawing random bytes"))?;
-        let mut request = self.spec.request(token, &subnet);
+        let mut request = self.spec.request(token, &subnet, self.clock.since_1970());
         if self.untagged {
             request = request.untagged();
         }

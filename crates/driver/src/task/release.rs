@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fargate_aws::{CallError, retry};
 use fargate_events::{JobEvent, emit};
-use fargate_mask as mask;
+use fargate_mask::SharedMasker;
 use fargate_model::backoff::jittered;
 use fargate_model::id::{TaskArn, TaskOwner};
 use fargate_model::job::JobKey;
@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::client::{EcsClient, RunTaskOutcome, StopTaskOutcome};
 use super::observation::ObservedTask;
 use super::spec::is_refused_for_tags;
+use crate::context::WallClock;
 
 /// The beginning of each StopTask reason of ours, by which it is recognised.
 pub const OUR_REASON: &str = "fargate-runner:";
@@ -28,8 +29,8 @@ const NEW_TASK_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_TEXT: usize = 1024;
 
 /// AWS's words with control characters escaped, for a terminal or a job's log.
-fn harmless(error: &CallError) -> String {
-    mask::within(&error.to_string(), LONGEST_TEXT)
+fn harmless(error: &CallError, masker: &SharedMasker) -> String {
+    masker.within(&error.to_string(), LONGEST_TEXT)
 }
 
 /// Makes a StopTask reason of ours.
@@ -139,6 +140,7 @@ pub async fn release(
     why: &str,
     deadline: Instant,
     visible: Duration,
+    clock: &WallClock,
 ) -> TaskReleaseReport {
     let mut released = TaskReleaseReport::default();
     for launch in launches {
@@ -153,14 +155,16 @@ pub async fn release(
                 answer => {
                     released.refused |= answer.as_ref().is_err_and(|e| !e.is_transient());
                     let token = &launch.token;
-                    let how = answer.err().map_or("no task named".to_owned(), |e| harmless(&e));
+                    let how = answer
+                        .err()
+                        .map_or("no task named".to_owned(), |e| harmless(&e, ecs.masker()));
                     released.undone.push(format!("settling launch {token}: {how}"));
                     Vec::new()
                 }
             },
         };
         for task in tasks {
-            let may_be_new = || launch.is_younger_than(visible);
+            let may_be_new = || launch.is_younger_than(visible, clock.since_1970());
             match stop(ecs, &launch.cluster, &task, why, deadline, may_be_new).await {
                 Ok(()) => {
                     emit(JobEvent::TaskStopping {
@@ -176,7 +180,9 @@ pub async fn release(
                         message: error.to_string(),
                     });
                     released.refused |= !error.is_transient();
-                    released.undone.push(format!("stopping task {task}: {}", harmless(&error)));
+                    released
+                        .undone
+                        .push(format!("stopping task {task}: {}", harmless(&error, ecs.masker())));
                 }
             }
         }

@@ -4,7 +4,7 @@
 //! It calls nothing.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use fargate_aws::CallError;
 use fargate_config::{JobProfile, LaunchMode, PublicIp};
@@ -108,9 +108,9 @@ impl TaskSpec {
         }
     }
 
-    /// The exact request of one launch into one subnet.
+    /// The exact request of one launch into one subnet, made at this time.
     #[must_use]
-    pub fn request(&self, token: RandomToken, subnet: &str) -> LaunchRequest {
+    pub fn request(&self, token: RandomToken, subnet: &str, since_1970: Duration) -> LaunchRequest {
         let mut tags = self.tags.clone();
         tags.insert(format!("{TAG_PREFIX}launch"), token.to_string());
         let mut containers = self.containers.clone();
@@ -132,10 +132,7 @@ impl TaskSpec {
             tags,
             assign_public_ip: self.public_ip != PublicIp::None,
             execute_command: self.execute_command,
-            sent_unix_s: SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or_default()
-                .as_secs(),
+            sent_unix_s: since_1970.as_secs(),
             settled: false,
             task: None,
         }

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
-use fargate_aws::{CallError, date_of, retry, sent};
+use fargate_aws::{CallError, date_of, retry};
 use fargate_model::id::TaskArn;
 use tokio::time::Instant;
 
@@ -81,7 +81,10 @@ async fn describe_tagged(
         let arns = some.iter().map(|arn| arn.0.clone()).collect();
         let call = ecs.client().describe_tasks().cluster(cluster).set_tasks(Some(arns));
         let call = call.include(TaskField::Tags);
-        let send = || sent(call.clone().customize().interceptor(clock.clone()).send());
+        let send = || {
+            let asked = call.clone().customize().interceptor(clock.clone());
+            ecs.account().sent(asked.send())
+        };
         let answer = ecs.account().call(send).await?;
         found.extend(answer.tasks().iter().filter_map(ObservedTask::of));
     }

@@ -4,6 +4,9 @@
 //! only if exit status 0 was received, and only if no end of the task can have caused it: a script
 //! that hears of such an end may save its work and exit with 0.
 
+use std::time::Duration;
+
+use fargate_mask::SharedMasker;
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_protocol::{AgentRefusal, ScriptExit};
 use fargate_state::JobRecord;
@@ -24,6 +27,10 @@ pub struct VerdictFacts<'a> {
     pub ran_before: bool,
     /// What ECS said of the task. `None` if it was not asked.
     pub ecs: Option<&'a EcsReport>,
+    /// Masks what ECS said.
+    pub masker: &'a SharedMasker,
+    /// The time of day.
+    pub since_1970: Duration,
 }
 
 /// The verdict on a script.
@@ -143,7 +150,7 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
         ScriptOutcome::Refused(_) => true,
         _ => false,
     };
-    Some(match of_ecs(record, known.ecs?, &how, heard) {
+    Some(match of_ecs(record, known, known.ecs?, &how, heard) {
         InferredVerdict::Job(status, why) if started || known.ran_before => {
             ScriptVerdict::Job(status, why)
         }
@@ -171,6 +178,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::context::WallClock;
     use crate::session::{LoginError, OutputFailure};
     use crate::task::{ObservedContainer, ObservedTask, example as task};
     use fargate_state::TaskServer;
@@ -337,8 +345,17 @@ mod tests {
                     let (past_watchdog, cleaned_up) = (flags & 1 == 1, flags & 2 == 2);
                     let ran_before = flags & 4 == 4;
                     let ecs = *ecs;
-                    let known =
-                        VerdictFacts { outcome, past_watchdog, cleaned_up, ran_before, ecs };
+                    let masker = &SharedMasker::default();
+                    let since_1970 = WallClock::system().since_1970();
+                    let known = VerdictFacts {
+                        outcome,
+                        past_watchdog,
+                        cleaned_up,
+                        ran_before,
+                        ecs,
+                        masker,
+                        since_1970,
+                    };
                     look(heard, said, &known, judge(record, &known).as_ref());
                 }
             }
@@ -629,7 +646,9 @@ mod tests {
             let containers = others.into_iter().chain([named("job", exit)]).collect();
             let says = saying(shown[status].clone(), code_of_stop, containers);
             let ecs = asked.then_some(&says);
-            let known = VerdictFacts { outcome: &outcome, past_watchdog, cleaned_up, ran_before, ecs };
+            let masker = &SharedMasker::default();
+            let since_1970 = WallClock::system().since_1970();
+            let known = VerdictFacts { outcome: &outcome, past_watchdog, cleaned_up, ran_before, ecs, masker, since_1970 };
             let record = if sshd { stock() } else { record() };
             let told = judge(&record, &known);
             hold(&format!("{outcome:?}; {says:?}; {told:?}"), &known, told.as_ref());

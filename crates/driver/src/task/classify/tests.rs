@@ -1,5 +1,6 @@
-use super::*;
 use fargate_model::cause::RetryDecision;
+
+use super::*;
 
 /// A task that stopped with this code, these words and this exit code.
 fn ended(code: Option<&StopCode>, words: &str, exit: Option<i32>) -> FailureCause {
@@ -35,7 +36,7 @@ fn a_reason_that_no_rule_knows_is_quoted_and_blames_nobody() {
         stopped_reason: Some(said.to_owned()),
         ..seen
     };
-    let why = stopped(&seen, "job", &FailureContext::default());
+    let why = stopped(&seen, "job", &FailureContext::default(), &SharedMasker::default());
     assert_eq!((why.who_can_mend(), why.entry().next), (None, RetryDecision::Final));
     insta::assert_snapshot!(why.block(fargate_model::cause::ColourMode::Off), @r#"
     error: the task ended for a reason that is not recognised
@@ -44,8 +45,12 @@ fn a_reason_that_no_rule_knows_is_quoted_and_blames_nobody() {
       Fix: read what ECS said; look at the task in the ECS console
         fargate-runner config show
     "#);
-    let silent =
-        stopped(&ObservedTask { stopped_reason: None, ..seen }, "job", &FailureContext::default());
+    let silent = stopped(
+        &ObservedTask { stopped_reason: None, ..seen },
+        "job",
+        &FailureContext::default(),
+        &SharedMasker::default(),
+    );
     assert_eq!(silent.evidence[0].text, "ECS gave no reason.");
 }
 
@@ -60,7 +65,7 @@ fn the_words_of_a_container_that_is_not_the_job_s_count_too() {
     sidecar.name = "logs".to_owned();
     sidecar.reason = Some(reason.to_owned());
     seen.containers.push(sidecar);
-    let why = stopped(&seen, "job", &FailureContext::default());
+    let why = stopped(&seen, "job", &FailureContext::default(), &SharedMasker::default());
     assert_eq!(why.cause, FailureCause::ImageDenied);
     assert_eq!(why.evidence[1].text, "Container logs");
 }
@@ -92,10 +97,10 @@ fn exceptions_and_failures_say_what_can_be_done() {
         "User: x is not authorized to perform: ecs:RunTask on resource: y",
     );
     assert_eq!(exception(&denied, &place).headline(), "this host's role may not ecs:RunTask");
-    let full = failure("RESOURCE:ENI", "", &place);
+    let full = failure("RESOURCE:ENI", "", &place, &SharedMasker::default());
     assert_eq!(full.cause, FailureCause::SubnetFull);
     let quota = "You\u{2019}ve reached the limit on the number of vCPUs you can run concurrently";
-    assert_eq!(failure(quota, "", &place).cause, FailureCause::QuotaVcpu);
+    assert_eq!(failure(quota, "", &place, &SharedMasker::default()).cause, FailureCause::QuotaVcpu);
 }
 
 #[test]
