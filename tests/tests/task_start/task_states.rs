@@ -241,7 +241,7 @@ async fn in_run_an_exit_code_counts_while_the_state_is_behind() {
     for (exit, reason, code, status, told) in [
         (137, oom, BUILD_FAILURE, Some("137\n"), "fargate-runner: error: out of memory"),
         (72, "", BUILD_FAILURE, Some("143\n"), own),
-        (70, "", SYSTEM_FAILURE, None, "fargate-runner: error: nobody talked to the task"),
+        (70, "", SYSTEM_FAILURE, None, "fargate-runner: error: no client connected to the task"),
         // Nobody said who ordered the stop.
         (143, "", SYSTEM_FAILURE, None, "fargate-runner: error: the task ended for a reason"),
     ] {
