@@ -1,6 +1,7 @@
-//! Turns SIGTERM and SIGINT of this process into requests to cancel what runs in the task.
+//! Requests to cancel what runs in the task, as a caller passes them on: SIGTERM and SIGINT of its
+//! process, or a request to stop one of many jobs. Requests that come together count as one.
 //!
-//! It only reports them. What follows is decided by whoever waits.
+//! It installs no signal handler, and what follows is decided by whoever waits.
 
 use std::time::Duration;
 
@@ -17,11 +18,11 @@ pub struct CancelRequest {
     pub leave_after: Duration,
 }
 
-/// By which a caller cancels a job; each call is one wish.
+/// Cancels a job. Each call is one request.
 #[derive(Debug)]
 pub struct CancelSender(watch::Sender<u64>);
 
-/// Hears the wishes of one [`CancelSender`], also those of before it was cloned.
+/// Hears the requests of one [`CancelSender`], also those from before it was cloned.
 #[derive(Clone, Debug)]
 pub struct CancelHandle(watch::Receiver<u64>);
 
@@ -35,36 +36,36 @@ impl CancelSender {
 
     /// Asks the job to end.
     pub fn cancel(&self) {
-        self.0.send_modify(|wishes| *wishes += 1);
+        self.0.send_modify(|requests| *requests += 1);
     }
 }
 
 impl CancelHandle {
-    /// One that hears nothing: for work that nobody cancels.
+    /// One that hears nothing, for work that nobody cancels.
     #[must_use]
     pub fn never() -> Self {
         CancelSender::new().1
     }
 }
 
-/// The wishes of a caller, and what each of them asks for.
+/// The requests of a caller, and what each of them means for the script.
 #[derive(Debug)]
 pub struct CancelSignals {
-    wishes: watch::Receiver<u64>,
+    requests: watch::Receiver<u64>,
     stop: CancelRequest,
 }
 
 impl CancelSignals {
-    /// Each wish asks for `stop`.
+    /// Each request means `stop`.
     #[must_use]
     pub fn new(handle: &CancelHandle, stop: CancelRequest) -> Self {
-        Self { wishes: handle.0.clone(), stop }
+        Self { requests: handle.0.clone(), stop }
     }
 
     /// The next request. No request is lost if the future is dropped.
     pub async fn next(&mut self) -> CancelRequest {
-        if self.wishes.changed().await.is_err() {
-            // The sender is gone, so no wish can come any more.
+        if self.requests.changed().await.is_err() {
+            // The sender is gone, so no request can come any more.
             std::future::pending::<()>().await;
         }
         self.stop
@@ -87,7 +88,7 @@ mod tests {
     };
 
     #[tokio::test(start_paused = true)]
-    async fn a_wish_is_heard_once_by_each_listener_also_if_it_came_before() {
+    async fn a_request_is_heard_once_by_each_listener_also_if_it_came_before() {
         let (sender, handle) = CancelSender::new();
         sender.cancel();
         let mut early = CancelSignals::new(&handle, STOP);
