@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
-use fargate_model::backoff::{Backoff, jittered};
+use fargate_model::backoff::{RetryBackoff, jittered};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::account::AwsAccount;
@@ -81,7 +81,7 @@ pub async fn retry<T, F>(deadline: Instant, mut call: impl FnMut() -> F) -> Resu
 where
     F: Future<Output = Result<T, CallError>>,
 {
-    let mut backoff = Backoff::doubling(FIRST_PAUSE, LONGEST_PAUSE);
+    let mut backoff = RetryBackoff::doubling(FIRST_PAUSE, LONGEST_PAUSE);
     let mut last = CallError::NoAnswer { text: "no answer before the deadline".to_owned() };
     loop {
         last = match timeout_at(deadline, call()).await {

@@ -13,7 +13,7 @@ mod judge;
 use std::time::Duration;
 
 use fargate_events::{JobEvent, emit};
-use fargate_model::backoff::{Backoff, jittered, up_to};
+use fargate_model::backoff::{RetryBackoff, jittered, up_to};
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::task::TaskStatus;
 use fargate_protocol::{AgentRefusal, ENDED_FROM_INSIDE};
@@ -185,7 +185,7 @@ async fn watch(
 ) -> Result<&'static str, String> {
     let timeouts = context.timeouts();
     let Some(task) = &record.core.task else { return Err("no task is known".to_owned()) };
-    let mut backoff = Backoff::doubling(FIRST_LOOK, timeouts.ecs_poll_max * GENTLE);
+    let mut backoff = RetryBackoff::doubling(FIRST_LOOK, timeouts.ecs_poll_max * GENTLE);
     sleep(FIRST_LOOK + up_to(FIRST_LOOK)).await;
     let ecs = context
         .ecs_in(Some(record.core.region.clone()))
@@ -260,7 +260,7 @@ async fn look(
         .await
         .map_err(|why| format!("ECS could not be asked: {}.", why.headline()))?
         .sharing(folder, context.profile());
-    let mut backoff = Backoff::doubling(timeouts.ecs_poll_min, timeouts.ecs_poll_max);
+    let mut backoff = RetryBackoff::doubling(timeouts.ecs_poll_min, timeouts.ecs_poll_max);
     let mut last = None;
     let mut flags = EssentialFlags::unasked();
     loop {

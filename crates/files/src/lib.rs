@@ -24,11 +24,11 @@ pub enum FileError {
     /// The disk refused, or rights are missing.
     #[error("{doing} {}", path.display())]
     Disk {
-        /// What was being done.
+        /// What the process was doing.
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The operating system's words.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
@@ -37,7 +37,7 @@ pub enum FileError {
     Damaged {
         /// Which file.
         path: PathBuf,
-        /// What is wrong with the answer.
+        /// What is wrong with it.
         what: String,
     },
     /// Another user may have written it, so it is not trusted.

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 /// A pause that grows with each try, up to a limit.
 #[derive(Clone, Copy, Debug)]
-pub struct Backoff {
+pub struct RetryBackoff {
     pause: Duration,
     longest: Duration,
     factor: f64,
 }
 
-impl Backoff {
+impl RetryBackoff {
     /// Begins with `first` and doubles, up to `longest`.
     #[must_use]
     pub fn doubling(first: Duration, longest: Duration) -> Self {
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_pause_grows_up_to_its_limit() {
         let ms = Duration::from_millis;
-        let mut backoff = Backoff::doubling(ms(200), ms(500));
+        let mut backoff = RetryBackoff::doubling(ms(200), ms(500));
         let pauses: Vec<_> = (0..4).map(|_| backoff.next_pause()).collect();
         assert_eq!(pauses, [ms(200), ms(400), ms(500), ms(500)]);
         assert_eq!(backoff.pause(), ms(500));

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fargate_events::{JobEvent, emit};
-use fargate_model::backoff::{Backoff, jittered};
+use fargate_model::backoff::{RetryBackoff, jittered};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::time::{ClockId, clock_gettime};
@@ -212,7 +212,7 @@ impl SharedRateLimiter {
     async fn locked(&self) -> io::Result<Flock<File>> {
         let mut file = self.open()?;
         let deadline = Instant::now() + LOCK_WITHIN;
-        let mut again = Backoff::doubling(LOCK_AGAIN, LONGEST_LOCK_AGAIN);
+        let mut again = RetryBackoff::doubling(LOCK_AGAIN, LONGEST_LOCK_AGAIN);
         while Instant::now() < deadline {
             file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(locked) => return Ok(locked),

@@ -157,8 +157,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_terminal_that_is_gone_is_told() {
-        struct Gone;
-        impl Write for Gone {
+        struct ClosedOutput;
+        impl Write for ClosedOutput {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {
                 Err(io::ErrorKind::BrokenPipe.into())
             }
@@ -166,7 +166,7 @@ pub(crate) mod tests {
                 Ok(())
             }
         }
-        let mut region = ProgressRegion::new(Box::new(Gone));
+        let mut region = ProgressRegion::new(Box::new(ClosedOutput));
         let error = region.frame(&[], &lines(&["a"]), SIZE).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use fargate_aws::CallError;
 use fargate_config::{JobLimits, JobTimeouts, PublicIp};
 use fargate_events::{JobEvent, emit};
-use fargate_model::backoff::{Backoff, jittered};
+use fargate_model::backoff::{RetryBackoff, jittered};
 use fargate_model::cause::{CauseReport, FailureCause, RetryDecision};
 use fargate_model::optional::or_never;
 use fargate_model::task::{StopCode, TaskStatus};
@@ -185,7 +185,7 @@ struct TaskStartWatcher<'a> {
     /// Since when ECS says that the agent's container has ended.
     lost_since: Option<Instant>,
     deadline: Instant,
-    backoff: Backoff,
+    backoff: RetryBackoff,
 }
 
 impl<'a> TaskStartWatcher<'a> {
@@ -212,7 +212,7 @@ impl<'a> TaskStartWatcher<'a> {
             refused_since: None,
             lost_since: None,
             deadline: deadline.min(now + terms.timeouts.task_start),
-            backoff: Backoff::growing(
+            backoff: RetryBackoff::growing(
                 terms.timeouts.ecs_poll_min,
                 terms.timeouts.ecs_poll_max,
                 SLOWER,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fargate_aws::CallError;
 use fargate_events::{JobEvent, emit};
-use fargate_model::backoff::{Backoff, up_to};
+use fargate_model::backoff::{RetryBackoff, up_to};
 use fargate_model::cause::{CauseReport, FailureCause, RetryDecision};
 use fargate_model::random;
 use fargate_state::LaunchRequest;
@@ -47,7 +47,7 @@ pub struct TaskLauncher<'a> {
     pub deadline: Instant,
     clock: &'a WallClock,
     subnet: usize,
-    backoff: Backoff,
+    backoff: RetryBackoff,
     /// Tags were refused, now or to another job recently, and are left out from then on.
     untagged: bool,
 }
@@ -86,7 +86,7 @@ impl<'a> TaskLauncher<'a> {
             deadline,
             clock,
             subnet: 0,
-            backoff: Backoff::doubling(FIRST_PAUSE, LONGEST_PAUSE),
+            backoff: RetryBackoff::doubling(FIRST_PAUSE, LONGEST_PAUSE),
             untagged,
         }
     }
