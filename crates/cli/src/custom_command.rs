@@ -72,6 +72,7 @@ fn set_up(global: &GlobalFlags) -> Result<StageSetup, String> {
         masker: masker().clone(),
         cancel: CancelHandle::never(),
         clock: WallClock::system(),
+        events: EventEmitter::tracing(),
     };
     Ok(StageSetup { config, context, warnings, notices })
 }

@@ -10,6 +10,7 @@ use fargate_driver::exec::{ExecReport, ExecStep, exec};
 use fargate_driver::script_file::read_script;
 use fargate_driver::session::{ConsoleWriter, TaskCommand, shell_for};
 use fargate_driver::task::{TaskStartEvent, relaunch_words};
+use fargate_events::EventEmitter;
 use fargate_model::cause::ColourMode;
 use fargate_model::size::FargateSize;
 use fargate_model::text::{duration, escape, escape_within, ticking};
@@ -92,7 +93,8 @@ fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &s
     };
     let heard = signals::heard(async |cancel| {
         let (settings, masker) = (settings.clone(), masker().clone());
-        let context = JobContext { settings, masker, cancel, clock: WallClock::system() };
+        let (clock, events) = (WallClock::system(), EventEmitter::tracing());
+        let context = JobContext { settings, masker, cancel, clock, events };
         exec(&context, job, &mut console, &mut told).await
     });
     let report = match runtime.block_on(heard) {
@@ -105,6 +107,10 @@ fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &s
 
 fn tell(status: &mut StatusLine, event: &TaskStartEvent<'_>) {
     match event {
+        TaskStartEvent::Held { why, waited, .. } => {
+            let line = format!(". {}: waiting for {}", why.headline(), ticking(*waited));
+            status.show(&why.headline(), &line);
+        }
         TaskStartEvent::Accepted(seen) => {
             let line = format!("~ task {}: accepted", seen.task.short());
             status.show(&line, &line);

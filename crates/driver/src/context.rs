@@ -1,5 +1,5 @@
 //! What the work for one job takes from its caller: whose account, which secrets to mask, who may cancel
-//! it, what time it is.
+//! it, what time it is, and who takes its events.
 //!
 //! Nothing of this is kept for the whole process, so that one process can run many jobs at once. The
 //! caller listens for signals and decides which of them ends which job.
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fargate_config::{JobProfile, JobTimeouts};
+use fargate_events::EventEmitter;
 use fargate_mask::SharedMasker;
 use fargate_model::cause::CauseReport;
 
@@ -38,6 +39,8 @@ pub struct JobContext {
     pub cancel: CancelHandle,
     /// Tells the time of day.
     pub clock: WallClock,
+    /// Takes the events of the job.
+    pub events: EventEmitter,
 }
 
 impl JobContext {

@@ -12,7 +12,7 @@ use fargate_state::{RunnerProcess, StateError, StateFolder, TaskOrigin};
 use tokio::time::Instant;
 
 use crate::context::JobContext;
-use crate::provision::{CancelledTask, ProvisionError, ProvisionedTask, TaskRequest, provision};
+use crate::job::{CancelledTask, ProvisionError, ProvisionedTask, TaskRequest, provision};
 use crate::reconnect;
 use crate::session::{
     self, CancelRequest, CancelSignals, ConsoleWriter, ScriptOutcome, ScriptSignal, TaskCommand,
@@ -69,6 +69,15 @@ pub async fn exec(
     console: &mut ConsoleWriter,
     told: &mut dyn FnMut(ExecStep<'_>),
 ) -> ExecReport {
+    context.events.scope(exec_in_scope(context, job, console, told)).await
+}
+
+async fn exec_in_scope(
+    context: &JobContext,
+    job: &TaskCommand,
+    console: &mut ConsoleWriter,
+    told: &mut dyn FnMut(ExecStep<'_>),
+) -> ExecReport {
     let began = Instant::now();
     let mut report = ExecReport::default();
     match bring_up(context, began, &mut report.undone, told).await {
@@ -109,7 +118,6 @@ async fn bring_up(
         origin: TaskOrigin::Exec,
         job_id: format!("exec-{}", &key.as_str()[..8]),
         job: key,
-        tries: 0,
         lifetime: LIFETIME,
         idle: timeouts.exec_task_idle,
         tags: std::collections::BTreeMap::new(),

@@ -10,10 +10,12 @@ mod field;
 mod job_event;
 mod record;
 mod schema;
+mod scope;
 mod sink;
 
 pub use field::FieldValue;
 pub use job_event::JobEvent;
 pub use record::EventRecord;
 pub use schema::{EventLevel, EventSchema, FieldKind, FieldSchema};
-pub use sink::{EventEmitter, EventSink, TracingSink, emit};
+pub use scope::emit;
+pub use sink::{EventEmitter, EventSink, TracingSink};

@@ -3,6 +3,7 @@
 //! A sink must neither fail nor wait: no job depends on what becomes of an event. Nothing is masked on
 //! the way: a text may repeat what AWS or the task said, so each sink masks what it writes down.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::job_event::JobEvent;
@@ -26,7 +27,8 @@ impl EventEmitter {
         Self { sinks: sinks.into_iter().collect() }
     }
 
-    /// Gives the event to every sink.
+    /// Gives the event to every sink. Code of a job calls [`emit`](crate::emit) instead, which finds the
+    /// job's emitter.
     pub fn emit(&self, event: &JobEvent) {
         self.sinks.iter().for_each(|sink| sink.take(event));
     }
@@ -43,10 +45,10 @@ impl EventSink for TracingSink {
     }
 }
 
-/// Emits an event where no [`EventEmitter`] is at hand, through the current subscriber of `tracing`.
-#[expect(clippy::needless_pass_by_value, reason = "whoever emits an event makes it for this call")]
-pub fn emit(event: JobEvent) {
-    TracingSink.take(&event);
+impl fmt::Debug for EventEmitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventEmitter").field("sinks", &self.sinks.len()).finish()
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use russh::keys::HashAlg;
 
 use super::StageError;
 use crate::context::{JobContext, WallClock};
-use crate::provision::CancelledTask;
+use crate::job::CancelledTask;
 use crate::session::TaskSession;
 use crate::task::{AcquiredTask, ObservedTask, TaskStartEvent, relaunch_words};
 
@@ -94,6 +94,7 @@ impl<'a> JobLog<'a> {
     /// Reports what happens on the way, as often as the rules say.
     pub fn tell(&mut self, event: &TaskStartEvent<'_>) {
         match event {
+            TaskStartEvent::Held { why, waited, limit } => self.held(why, *waited, *limit),
             TaskStartEvent::Accepted(seen) => {
                 self.facts = Some((*seen).clone());
                 self.told_at = Duration::ZERO;
@@ -119,7 +120,7 @@ impl<'a> JobLog<'a> {
     }
 
     /// Reports that a person holds new jobs: first who and why, then as often as any wait.
-    pub fn held(&mut self, why: &CauseReport, waited: Duration, limit: Duration) {
+    fn held(&mut self, why: &CauseReport, waited: Duration, limit: Duration) {
         let headline = capital(&why.headline());
         if !self.held {
             self.held = true;

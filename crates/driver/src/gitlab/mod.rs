@@ -2,9 +2,8 @@
 //!
 //! They follow gitlab-runner's documentation "The Custom executor", and what a real gitlab-runner
 //! was seen to do. Each stage is a process of its own. `run` and `prepare` report by their exit
-//! code alone. What is not GitLab's, such as the life of a task, is done elsewhere.
+//! code alone. What is not GitLab's, such as the life of a job and its task, is done in `job`.
 
-mod admission;
 mod cleanup;
 mod config;
 mod environment;
@@ -25,7 +24,7 @@ pub use prepare::prepare;
 pub use response::{JobResponse, ResponseError};
 pub use run::run;
 
-use crate::provision::CancelledTask;
+use crate::job::{BringUpError, CancelledTask};
 use fargate_state::{HostError, StateError};
 
 /// Why a stage failed.
@@ -77,6 +76,16 @@ pub enum StageError {
 impl From<CauseReport> for StageError {
     fn from(why: CauseReport) -> Self {
         Self::System(Box::new(why))
+    }
+}
+
+impl From<BringUpError> for StageError {
+    fn from(error: BringUpError) -> Self {
+        match error {
+            BringUpError::Why(why) => Self::System(why),
+            BringUpError::SameAsBefore(why) => Self::SameAsBefore(why),
+            BringUpError::Cancelled { task } => Self::Cancelled { task: Some(task) },
+        }
     }
 }
 

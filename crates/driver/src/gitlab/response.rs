@@ -11,7 +11,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use fargate_events::{JobEvent, emit};
 use fargate_mask::SharedMasker;
 use fargate_model::job::JobIdentity;
 use fargate_model::lifetime::MAX_JOB_TIMEOUT;
@@ -71,6 +70,8 @@ pub struct JobResponse {
     pub untrusted: bool,
     /// When gitlab-runner wrote the response.
     pub written: Option<SystemTime>,
+    /// Whether it has more masked variables than are searched for in our own texts.
+    pub has_unmasked: bool,
 }
 
 #[derive(Deserialize)]
@@ -163,12 +164,12 @@ struct RawCredentials {
 }
 
 /// From here on, masks everything that GitLab masks in this job's log: tokens, logins, and the
-/// variables that are marked.
-fn remember_secrets(bytes: &[u8], repository: &str, masker: &SharedMasker) {
+/// variables that are marked. Returns `false` if there are more variables than can be masked.
+fn remember_secrets(bytes: &[u8], repository: &str, masker: &SharedMasker) -> bool {
     if let Some(password) = Url::parse(repository).ok().as_ref().and_then(Url::password) {
         masker.remember_of_url(password);
     }
-    let Ok(secrets) = serde_json::from_slice::<RawSecrets>(bytes) else { return };
+    let Ok(secrets) = serde_json::from_slice::<RawSecrets>(bytes) else { return true };
     if let Some(token) = secrets.token.right() {
         masker.remember(&token);
     }
@@ -179,9 +180,7 @@ fn remember_secrets(bytes: &[u8], repository: &str, masker: &SharedMasker) {
     for secret in passwords.chain(variables.filter_map(RawVariable::secret)) {
         all &= masker.remember_within(&secret, &mut room);
     }
-    if !all {
-        emit(JobEvent::SecretsUnmasked {});
-    }
+    all
 }
 
 impl JobResponse {
@@ -237,7 +236,7 @@ impl JobResponse {
                 _ => format!("no job of GitLab's at {place}: id, job_info.project_id and git_info.repo_url are expected"),
             })
         })?;
-        remember_secrets(&bytes, &raw.git_info.repo_url, masker);
+        let are_masked = remember_secrets(&bytes, &raw.git_info.repo_url, masker);
         let identity =
             JobIdentity::from_repository(&raw.git_info.repo_url, raw.job_info.project_id, raw.id)
                 .map_err(|error| not_a_job(error.to_string()))?;
@@ -248,6 +247,7 @@ impl JobResponse {
             project_path: raw.job_info.project_full_path,
             untrusted: false,
             written: metadata.modified().ok(),
+            has_unmasked: !are_masked,
         })
     }
 
@@ -277,6 +277,7 @@ impl JobResponse {
             project_path: None,
             untrusted: true,
             written: None,
+            has_unmasked: false,
         })
     }
 

@@ -1,39 +1,19 @@
-//! The stage `run`: runs one generated script in the job's task. It prints nothing but the script's
-//! own output.
+//! The stage `run`: reads the script that gitlab-runner generated, and has it run in the job's task.
 //!
-//! Who is to blame for an end is decided in `verdict`.
+//! What GitLab is told of the end is decided by [`StageError`].
 
-use std::cell::RefCell;
 use std::path::Path;
-use std::time::Duration;
 
-use fargate_events::{JobEvent, emit};
-use fargate_fail_point::FailPoint;
-use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::job::JobKey;
-use fargate_model::random;
-use fargate_model::text::duration;
 use fargate_protocol::ScriptSignal;
-use fargate_state::{JobRecord, StateError, StateFolder};
-use tokio::time::{sleep, timeout};
+use fargate_state::StateFolder;
 
 use super::StageError;
 use crate::context::JobContext;
-use crate::reconnect;
+use crate::job::{self, ScriptRunError};
 use crate::script_file::read_script_file;
-use crate::session::{
-    self, CancelRequest, CancelSignals, ConsoleWriter, LoginError, ScriptOutcome, TaskCommand,
-    TaskConnectError, TaskConnector, TaskSession, shell_for,
-};
-use crate::verdict::{self, ScriptVerdict};
-
-/// How often to check whether somebody cleaned up the job, while its task cannot be reached.
-const LOOK_FOR_CLEANUP: Duration = Duration::from_millis(500);
-/// How long to wait until a line of ours behind the script's output is read. A slower reader misses
-/// it.
-const LAST_WORD: Duration = Duration::from_secs(2);
-/// Written after the script has ended, because output is missing from there on.
-const OUTPUT_LEFT: &str = "fargate-runner: a process that the script left behind still holds its output; what it writes from here on is not shown\n";
+use crate::session::{CancelRequest, ConsoleWriter};
+use crate::verdict::ScriptVerdict;
 
 /// Runs the script in the file `script`, and passes its output on to `console`.
 ///
@@ -53,124 +33,22 @@ pub async fn run(
         grace: timeouts.cancel_grace,
         leave_after: timeouts.cancel_return,
     };
-    let mut stops = CancelSignals::new(&context.cancel, stop);
     let bytes = read_script_file(script)
         .map_err(|source| StageError::ScriptFile { path: script.to_owned(), source })?;
-    let record = prepared(folder, key)?;
-    record.note_in_log();
-    let shell = shell_for(&record.shell, &bytes).map_err(|error| {
-        let why = CauseReport::new(FailureCause::ShellMissing).with("program", error.shell.clone());
-        why.because(format!("{error}."))
-    })?;
-    let job = TaskCommand::Script { shell, bytes };
-    let run_id = random::token().map_err(StateError::host("drawing random bytes"))?;
-    let reach = reconnect::to(&record, context.profile(), &context.masker)?;
-    let over = || over(folder, key, &record, context);
-    let connected = tokio::select! {
-        connected = connect(&reach, over()) => connected,
-        _ = stops.next() => return Err(StageError::Cancelled { task: None }),
-    };
-    let ran_before = folder.has_script_mark(&record);
-    // The mark must be on disk before the script is sent: if this process dies, a later stage must
-    // know that a script may have run.
-    let marked = !ran_before && connected.is_ok() && mark(folder, &record).await;
-    let outcome = match connected {
-        Ok(session) => session::run(session, &reach, run_id, &job, console, &mut stops, over).await,
-        Err(outcome) => outcome,
-    };
-    if marked && !outcome.may_have_run() {
-        folder.remove_script_mark(key);
-    }
-    if let ScriptOutcome::Ended { ending, output_left, .. } = outcome {
-        FailPoint::ScriptEnded.reached();
-        emit(JobEvent::ScriptEnded { status: ending.status() });
-        if output_left {
-            console.say(OUTPUT_LEFT);
-            let _ = timeout(LAST_WORD, console.drained()).await;
-        }
-    }
-    // A clean-up that is done has removed the record. Its stop may have ended the script.
-    let cleaned_up = matches!(folder.record(key), Ok(None));
-    tokio::select! {
-        told = verdict::of_outcome(folder, &record, context, &outcome, (cleaned_up, ran_before)) => match told {
-            ScriptVerdict::Passed => Ok(()),
-            ScriptVerdict::Script(status) => Err(StageError::Script { status }),
-            ScriptVerdict::Job(status, why) => Err(StageError::Job { status, why }),
-            ScriptVerdict::System(why) => Err(StageError::System(why)),
-            ScriptVerdict::Cancelled => Err(StageError::Cancelled { task: None }),
-        },
-        _ = stops.next() => Err(StageError::Cancelled { task: None }),
+    match job::run_script(context, folder, key, bytes, stop, console).await? {
+        ScriptVerdict::Passed => Ok(()),
+        ScriptVerdict::Script(status) => Err(StageError::Script { status }),
+        ScriptVerdict::Job(status, why) => Err(StageError::Job { status, why }),
+        ScriptVerdict::System(why) => Err(StageError::System(why)),
+        ScriptVerdict::Cancelled => Err(StageError::Cancelled { task: None }),
     }
 }
 
-/// Notes that a script may run in the task from here on. Returns whether this call wrote the mark.
-async fn mark(folder: &StateFolder, record: &JobRecord) -> bool {
-    match folder.mark_script(record).await {
-        Ok(()) => true,
-        Err(error) => {
-            // Without the mark, the job may only get a milder verdict than it deserves.
-            emit(JobEvent::MarkNotWritten { message: error.to_string() });
-            false
+impl From<ScriptRunError> for StageError {
+    fn from(error: ScriptRunError) -> Self {
+        match error {
+            ScriptRunError::Why(why) => Self::System(why),
+            ScriptRunError::Cancelled => Self::Cancelled { task: None },
         }
-    }
-}
-
-/// The job's record, once `prepare` has completed it.
-fn prepared(folder: &StateFolder, key: &JobKey) -> Result<JobRecord, StageError> {
-    let missing =
-        |text: &str| CauseReport::new(FailureCause::StateMissing).because(text.to_owned());
-    match folder.record(key)? {
-        Some(record) if record.ready => Ok(record),
-        Some(_) => Err(missing("`prepare` of this job did not end well.").into()),
-        None if folder.tombstone(key).is_some() => {
-            Err(CauseReport::new(FailureCause::StoppedByCleanup)
-                .because("This job was already cleaned up.")
-                .into())
-        }
-        None => Err(missing("There is no state file of this job.").into()),
-    }
-}
-
-/// Opens a session with the task, which must show the pinned host key. Nothing was sent yet, so if
-/// the network is gone, this waits as after a cut.
-async fn connect(
-    reach: &TaskConnector,
-    over: impl Future<Output = String>,
-) -> Result<TaskSession, ScriptOutcome> {
-    let window = reach.timeouts.reconnect_window();
-    let last: RefCell<Option<TaskConnectError>> = RefCell::default();
-    let opening = reach.open(|missed| drop(last.replace(Some(missed))));
-    let why = tokio::select! {
-        opened = opening => return opened.map_err(|error| ScriptOutcome::shut(error, reach.address)),
-        why = over => why,
-        () = sleep(window) => format!("nobody answered within {}", duration(window)),
-    };
-    match last.take() {
-        Some(TaskConnectError::Login(error @ LoginError::Stalled { .. })) => {
-            Err(ScriptOutcome::shut(error, reach.address))
-        }
-        last => {
-            let last = last.map_or_else(String::new, |last| format!(" ({last})"));
-            Err(ScriptOutcome::Unreached { how: format!("At {}: {why}{last}", reach.address) })
-        }
-    }
-}
-
-/// Returns the reason once nobody can connect to the task again: it has ended, or the job was
-/// cleaned up.
-async fn over(
-    folder: &StateFolder,
-    key: &JobKey,
-    record: &JobRecord,
-    context: &JobContext,
-) -> String {
-    let cleaned_up = async {
-        while !matches!(folder.record(key), Ok(None)) {
-            sleep(LOOK_FOR_CLEANUP).await;
-        }
-    };
-    tokio::select! {
-        why = verdict::until_over(folder, record, context) => why,
-        () = cleaned_up => "the job was cleaned up".to_owned(),
     }
 }

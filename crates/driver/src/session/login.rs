@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fargate_config::JobTimeouts;
-use fargate_events::{JobEvent, emit};
+use fargate_events::{EventEmitter, JobEvent};
 use russh::client::{self, ChannelOpenHandle, Handle, Msg};
 use russh::keys::key::PrivateKeyWithHashAlg;
 use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
@@ -162,6 +162,8 @@ pub struct HostKeyVerifier {
     host: HostKeyPolicy,
     shown: Arc<Mutex<HandshakeFacts>>,
     masker: SharedMasker,
+    /// Those of the job. The SSH library runs this in a task of its own, outside of the job's scope.
+    events: EventEmitter,
     /// How often keys were exchanged.
     exchanges: u32,
 }
@@ -169,6 +171,12 @@ pub struct HostKeyVerifier {
 impl HostKeyVerifier {
     fn note(&self, change: impl FnOnce(&mut HandshakeFacts)) {
         change(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Refuses a channel that the peer wants to open.
+    fn turned_away(&self, kind: &str) -> Result<(), russh::Error> {
+        self.events.emit(&JobEvent::SessionChannelRefused { kind: kind.to_owned() });
+        Ok(())
     }
 
     fn refuse(&self, error: LoginError) {
@@ -206,7 +214,7 @@ impl client::Handler for HostKeyVerifier {
         session: &mut client::Session,
     ) -> Result<(), Self::Error> {
         if self.exchanges > 0 {
-            emit(JobEvent::SessionRekeyed { times: self.exchanges });
+            self.events.emit(&JobEvent::SessionRekeyed { times: self.exchanges });
         }
         self.exchanges = self.exchanges.saturating_add(1);
         let server = String::from_utf8_lossy(session.remote_sshid());
@@ -238,7 +246,7 @@ impl client::Handler for HostKeyVerifier {
         _reply: ChannelOpenHandle,
         _session: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        turned_away("session")
+        self.turned_away("session")
     }
 
     async fn server_channel_open_forwarded_tcpip(
@@ -251,7 +259,7 @@ impl client::Handler for HostKeyVerifier {
         _reply: ChannelOpenHandle,
         _session: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        turned_away("forwarded-tcpip")
+        self.turned_away("forwarded-tcpip")
     }
 
     async fn server_channel_open_forwarded_streamlocal(
@@ -261,7 +269,7 @@ impl client::Handler for HostKeyVerifier {
         _reply: ChannelOpenHandle,
         _session: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        turned_away("forwarded-streamlocal")
+        self.turned_away("forwarded-streamlocal")
     }
 
     async fn server_channel_open_agent_forward(
@@ -270,7 +278,7 @@ impl client::Handler for HostKeyVerifier {
         _reply: ChannelOpenHandle,
         _session: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        turned_away("auth-agent")
+        self.turned_away("auth-agent")
     }
 
     async fn server_channel_open_direct_tcpip(
@@ -283,7 +291,7 @@ impl client::Handler for HostKeyVerifier {
         _reply: ChannelOpenHandle,
         _session: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        turned_away("direct-tcpip")
+        self.turned_away("direct-tcpip")
     }
 
     async fn server_channel_open_direct_streamlocal(
@@ -293,7 +301,7 @@ impl client::Handler for HostKeyVerifier {
         _reply: ChannelOpenHandle,
         _session: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        turned_away("direct-streamlocal")
+        self.turned_away("direct-streamlocal")
     }
 
     async fn server_channel_open_x11(
@@ -304,14 +312,8 @@ impl client::Handler for HostKeyVerifier {
         _reply: ChannelOpenHandle,
         _session: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        turned_away("x11")
+        self.turned_away("x11")
     }
-}
-
-/// Refuses a channel that the peer wants to open.
-fn turned_away(kind: &str) -> Result<(), russh::Error> {
-    emit(JobEvent::SessionChannelRefused { kind: kind.to_owned() });
-    Ok(())
 }
 
 /// When keys are exchanged again: after this much data in one direction, or after an hour.
@@ -400,6 +402,7 @@ async fn shake_hands(
 ) -> Result<(Handle<HostKeyVerifier>, HandshakeFacts), LoginError> {
     let shown = Arc::new(Mutex::new(HandshakeFacts::default()));
     let verifier = HostKeyVerifier {
+        events: EventEmitter::current(),
         host: login.host.clone(),
         shown: shown.clone(),
         masker: login.masker.clone(),

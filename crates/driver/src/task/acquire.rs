@@ -1,7 +1,7 @@
-//! Brings up a task until its agent answers: launches it, watches it, and dials as soon as its
-//! address is known.
+//! Brings up a task until its agent answers: claims it from its source, watches it, and dials as soon as
+//! its address is known.
 //!
-//! If AWS fails a task for a passing reason, another one is launched, a limited number of times
+//! If AWS fails a task for a passing reason, another one is claimed, a limited number of times
 //! (see `relaunch`), and only after ECS said that the former one has stopped. It stops no task
 //! itself.
 
@@ -16,7 +16,7 @@ use fargate_model::backoff::{RetryBackoff, jittered};
 use fargate_model::cause::{CauseReport, FailureCause, RetryDecision};
 use fargate_model::optional::or_never;
 use fargate_model::task::{StopCode, TaskStatus};
-use fargate_state::LaunchRequest;
+use fargate_state::{LaunchRequest, StateFolder};
 use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -26,9 +26,10 @@ use super::event::TaskStartEvent;
 use super::exit_codes::AGENT_SETTINGS;
 use super::first_end::{EssentialFlags, unless_other};
 use super::last_log_lines::add_last_lines;
-use super::launch::{LaunchError, RENEWAL_SETTLES, TaskLauncher};
+use super::launch::{LaunchError, RENEWAL_SETTLES};
 use super::observation::ObservedTask;
 use super::relaunch::RelaunchPlan;
+use super::source::{ClaimedTask, TaskSource};
 use crate::session::{DialError, HostKeyPolicy, LoginError, TaskLogin, TaskSession, dial};
 
 /// How much the pause grows from one look at a task to the next.
@@ -63,10 +64,15 @@ pub struct AcquiredTask {
     pub public_ip: PublicIp,
 }
 
-/// What is needed in addition to the launcher.
+/// What is needed in addition to the source.
+#[derive(Clone, Copy)]
 pub struct AcquireOptions<'a> {
-    /// Who logs in, and which host is expected.
-    pub login: &'a TaskLogin,
+    /// The client.
+    pub ecs: &'a EcsClient,
+    /// Keeps what all processes of this host know of their account.
+    pub folder: &'a StateFolder,
+    /// When to give up.
+    pub deadline: Instant,
     /// The agent's port.
     pub port: u16,
     /// Deadlines and intervals.
@@ -81,41 +87,38 @@ pub struct AcquireOptions<'a> {
 ///
 /// Returns [`LaunchError`] if no task came up. A task may then still run, and the record names it.
 pub async fn acquire(
-    launcher: &mut TaskLauncher<'_>,
+    source: &mut impl TaskSource,
     terms: &AcquireOptions<'_>,
     report: &mut dyn FnMut(TaskStartEvent<'_>),
 ) -> Result<AcquiredTask, LaunchError> {
     let mut plan = RelaunchPlan::new(terms.timeouts, terms.limits);
     loop {
         let asked = Instant::now();
-        let (launch, mut task) = launcher.launch(report).await?;
-        let public_ip = launcher.spec.public_ip;
+        let mut claimed = source.claim(report).await?;
         // If the public address is dialled, the private one must not be used while the public one
         // is unknown.
-        task.address = task.address.filter(|_| public_ip != PublicIp::Dialled);
+        claimed.seen.address =
+            claimed.seen.address.filter(|_| claimed.public_ip != PublicIp::Dialled);
         let accepted_after = asked.elapsed();
-        report(TaskStartEvent::Accepted(&task));
-        let place = FailureContext::of(&launch, launcher.ecs.region(), &launcher.ecs.endpoint());
-        let mut watch =
-            TaskStartWatcher::new(launcher.ecs, terms, &launch, place, task, launcher.deadline);
-        watch.public_ip = public_ip;
+        report(TaskStartEvent::Accepted(&claimed.seen));
+        let watch = TaskStartWatcher::new(terms, &claimed);
         let failed = match watch.until_answered(accepted_after, report).await {
             Ok(acquired) => return Ok(acquired),
             Err(failed) => failed,
         };
+        let launch = &claimed.launch;
         let why = match failed.ended {
-            Some(ref seen) => of_its_containers(failed.why, launcher, &launch, seen).await,
+            Some(ref seen) => of_its_containers(failed.why, terms, launch, seen).await,
             None => failed.why,
         };
-        let another = failed.settled.then(|| plan.next(&why, launcher.deadline)).flatten();
+        let another = failed.settled.then(|| plan.next(&why, terms.deadline)).flatten();
         let Some(another) = another else {
             let Some(seen) = failed.ended else { return Err(why.into()) };
             let why = plan.given_up(why);
-            let (ecs, folder) = (launcher.ecs, launcher.ledger.folder());
-            let deadline = launcher.deadline;
-            return Err(add_last_lines(why, ecs, folder, &launch, &seen, deadline).await.into());
+            let lines = add_last_lines(why, terms.ecs, terms.folder, launch, &seen, terms.deadline);
+            return Err(lines.await.into());
         };
-        launcher.turn_from(&why);
+        source.turn_from(&why);
         emit(JobEvent::TaskRelaunched { cause: why.cause, n: another.n });
         report(TaskStartEvent::Relaunching {
             why: &why,
@@ -130,7 +133,7 @@ pub async fn acquire(
 /// Returns the cause, or that another container than the agent's ended the task.
 async fn of_its_containers(
     why: CauseReport,
-    launcher: &TaskLauncher<'_>,
+    terms: &AcquireOptions<'_>,
     launch: &LaunchRequest,
     seen: &ObservedTask,
 ) -> CauseReport {
@@ -138,16 +141,15 @@ async fn of_its_containers(
         return why;
     }
     let mut seen = seen.clone();
-    let folder = launcher.ledger.folder();
     let flags = &mut EssentialFlags::unasked();
-    let filled = flags.fill_in(&mut seen, launcher.ecs, folder, &launch.cluster);
+    let filled = flags.fill_in(&mut seen, terms.ecs, terms.folder, &launch.cluster);
     // A container of which this is not known in time counts as essential.
     let _ = timeout(LAST_LOOK, filled).await;
     let own = own_container(launch);
     if seen.ended_well_before_others(own) {
         why
     } else {
-        unless_other(why, &seen, own, true, launcher.ecs.masker())
+        unless_other(why, &seen, own, true, terms.ecs.masker())
     }
 }
 
@@ -175,6 +177,7 @@ struct TaskStartWatcher<'a> {
     ecs: &'a EcsClient,
     terms: &'a AcquireOptions<'a>,
     launch: &'a LaunchRequest,
+    login: &'a TaskLogin,
     public_ip: PublicIp,
     place: FailureContext,
     seen: ObservedTask,
@@ -189,29 +192,25 @@ struct TaskStartWatcher<'a> {
 }
 
 impl<'a> TaskStartWatcher<'a> {
-    fn new(
-        ecs: &'a EcsClient,
-        terms: &'a AcquireOptions<'a>,
-        launch: &'a LaunchRequest,
-        mut place: FailureContext,
-        seen: ObservedTask,
-        deadline: Instant,
-    ) -> Self {
+    fn new(terms: &'a AcquireOptions<'a>, claimed: &'a ClaimedTask) -> Self {
         let now = Instant::now();
+        let (ecs, launch, seen) = (terms.ecs, &claimed.launch, claimed.seen.clone());
+        let mut place = FailureContext::of(launch, ecs.region(), &ecs.endpoint());
         place.set("task", seen.task.task_id().to_owned());
         place.set("port", terms.port.to_string());
         Self {
             ecs,
             terms,
             launch,
-            public_ip: PublicIp::None,
+            login: &claimed.login,
+            public_ip: claimed.public_ip,
             place,
             seen,
             born: now,
             state_since: now,
             refused_since: None,
             lost_since: None,
-            deadline: deadline.min(now + terms.timeouts.task_start),
+            deadline: terms.deadline.min(now + terms.timeouts.task_start),
             backoff: RetryBackoff::growing(
                 terms.timeouts.ecs_poll_min,
                 terms.timeouts.ecs_poll_max,
@@ -226,7 +225,7 @@ impl<'a> TaskStartWatcher<'a> {
         report: &mut dyn FnMut(TaskStartEvent<'_>),
     ) -> Result<AcquiredTask, AcquireFailure> {
         let last_refusal = RefCell::new(None);
-        let (terms, ecs, launch) = (self.terms, self.ecs, self.launch);
+        let (terms, ecs, launch, login) = (self.terms, self.ecs, self.launch, self.login);
         let public_ip = self.public_ip;
         let task = self.seen.task.clone();
         // Two things go on at the same time: looks at ECS, and tries to connect. Each is kept
@@ -244,11 +243,11 @@ impl<'a> TaskStartWatcher<'a> {
                 let address = SocketAddr::new(ip, terms.port);
                 self.place.set("ip", ip.to_string());
                 let place = self.place.clone();
-                knocking = Some(Box::pin(knock(address, terms, place, &last_refusal)));
+                knocking = Some(Box::pin(knock(address, login, terms, place, &last_refusal)));
             }
             tokio::select! {
                 answered = or_never(knocking.as_mut()) => {
-                    let (address, session, host_key, login) =
+                    let (address, session, host_key, login_took) =
                         answered.map_err(|why| AcquireFailure::open(*why))?;
                     let answered_after = self.born.elapsed();
                     emit(JobEvent::AgentAnswered { task: task.clone(), peer: session.peer().to_owned() });
@@ -262,7 +261,8 @@ impl<'a> TaskStartWatcher<'a> {
                     }
                     let seen = self.seen;
                     return Ok(AcquiredTask {
-                        seen, address, session, host_key, accepted_after, answered_after, login, public_ip,
+                        seen, address, session, host_key, accepted_after, answered_after,
+                        login: login_took, public_ip,
                     });
                 }
                 looked = &mut looking, if look_at.is_none() => {
@@ -295,7 +295,7 @@ impl<'a> TaskStartWatcher<'a> {
     /// Whether the task may be dialled. A key that is accepted at first use is accepted only from a
     /// task that ECS calls RUNNING.
     fn may_dial(&self) -> bool {
-        match self.terms.login.host {
+        match self.login.host {
             HostKeyPolicy::Agent(_) | HostKeyPolicy::Pinned(_) => true,
             HostKeyPolicy::FirstUse => self.seen.status == TaskStatus::Running,
         }
@@ -483,6 +483,7 @@ enum FirstConnectError {
 /// Dials until the right agent answers.
 async fn knock(
     address: SocketAddr,
+    login: &TaskLogin,
     terms: &AcquireOptions<'_>,
     place: FailureContext,
     last_refusal: &RefCell<Option<FirstConnectError>>,
@@ -492,7 +493,7 @@ async fn knock(
         let refused = |error| drop(last_refusal.replace(Some(FirstConnectError::Dial(error))));
         let stream = dial(address, terms.timeouts, refused).await;
         let connected = Instant::now();
-        let error = match TaskSession::open(stream, terms.login, terms.timeouts).await {
+        let error = match TaskSession::open(stream, login, terms.timeouts).await {
             Ok((session, key)) => return Ok((address, session, key, connected.elapsed())),
             Err(error) => error,
         };

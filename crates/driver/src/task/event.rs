@@ -22,6 +22,15 @@ pub fn relaunch_words(n: u32, of: u32, after: Duration) -> String {
 
 /// One step of a task's start.
 pub enum TaskStartEvent<'a> {
+    /// A person holds new jobs on this host. Nothing is asked for yet.
+    Held {
+        /// Who holds them, and why.
+        why: &'a CauseReport,
+        /// The time since the job came.
+        waited: Duration,
+        /// The longest wait.
+        limit: Duration,
+    },
     /// ECS accepted a task.
     Accepted(&'a ObservedTask),
     /// ECS started no task yet. It is tried again.

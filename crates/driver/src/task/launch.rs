@@ -20,6 +20,7 @@ use super::classify::{FailureContext, exception, failure};
 use super::client::{EcsClient, RunTaskOutcome};
 use super::event::TaskStartEvent;
 use super::observation::ObservedTask;
+use super::source::{ClaimedTask, JobBinding, TaskSource};
 use super::spec::{TAG_RIGHT, TaskSpec, is_refused_for_tags};
 use crate::context::WallClock;
 
@@ -37,14 +38,15 @@ pub(super) const RENEWAL_SETTLES: Duration = Duration::from_secs(60);
 
 /// Starts tasks for one job, one at a time. Each launch is written down before it is sent.
 pub struct TaskLauncher<'a> {
-    /// The client.
-    pub ecs: &'a EcsClient,
+    ecs: &'a EcsClient,
     /// The task that is wanted.
-    pub spec: &'a TaskSpec,
+    spec: &'a TaskSpec,
+    /// The job that each launch is bound to, from its beginning.
+    binding: &'a JobBinding,
     /// The record in which launches are written.
-    pub ledger: &'a mut RecordWriter,
+    ledger: &'a mut RecordWriter,
     /// When to give up.
-    pub deadline: Instant,
+    deadline: Instant,
     clock: &'a WallClock,
     subnet: usize,
     backoff: RetryBackoff,
@@ -74,6 +76,7 @@ impl<'a> TaskLauncher<'a> {
     pub fn new(
         ecs: &'a EcsClient,
         spec: &'a TaskSpec,
+        binding: &'a JobBinding,
         ledger: &'a mut RecordWriter,
         deadline: Instant,
         clock: &'a WallClock,
@@ -82,6 +85,7 @@ impl<'a> TaskLauncher<'a> {
         Self {
             ecs,
             spec,
+            binding,
             ledger,
             deadline,
             clock,
@@ -92,12 +96,7 @@ impl<'a> TaskLauncher<'a> {
     }
 
     /// Starts one task. Waits while a cause may pass by itself.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`LaunchError`] if no task was started, or if nobody knows whether one was. In the
-    /// second case, the record holds the open launch.
-    pub async fn launch(
+    async fn launch(
         &mut self,
         report: &mut dyn FnMut(TaskStartEvent<'_>),
     ) -> Result<(LaunchRequest, ObservedTask), LaunchError> {
@@ -217,7 +216,8 @@ impl<'a> TaskLauncher<'a> {
         let subnets = &self.spec.subnets;
         let subnet = subnets[self.subnet % subnets.len()].clone();
         let token = random::token().map_err(StateError::host("drawing random bytes"))?;
-        let mut request = self.spec.request(token, &subnet, self.clock.since_1970());
+        let request = self.spec.request(token, &subnet, self.clock.since_1970());
+        let mut request = self.binding.bind(request);
         if self.untagged {
             request = request.untagged();
         }
@@ -259,11 +259,6 @@ impl<'a> TaskLauncher<'a> {
         self.settle_as_nothing(request).await?;
         self.turn_from(why);
         self.new_launch()
-    }
-
-    /// Uses the next subnet for later launches, if that may help against this cause.
-    pub(super) fn turn_from(&mut self, why: &CauseReport) {
-        self.subnet += usize::from(is_of_subnet(why));
     }
 
     /// A launch in doubt stays open in the record, for whoever cleans up the job.
@@ -317,6 +312,22 @@ impl<'a> TaskLauncher<'a> {
         }
         sleep_until(until).await;
         Ok(())
+    }
+}
+
+impl TaskSource for TaskLauncher<'_> {
+    async fn claim(
+        &mut self,
+        report: &mut dyn FnMut(TaskStartEvent<'_>),
+    ) -> Result<ClaimedTask, LaunchError> {
+        let (launch, seen) = self.launch(report).await?;
+        let (login, public_ip) = (self.binding.login.clone(), self.spec.public_ip);
+        Ok(ClaimedTask { launch, seen, login, public_ip })
+    }
+
+    /// Uses the next subnet for later launches, if that may help against this cause.
+    fn turn_from(&mut self, why: &CauseReport) {
+        self.subnet += usize::from(is_of_subnet(why));
     }
 }
 

@@ -16,6 +16,7 @@ mod observation;
 mod rate_limiter;
 mod relaunch;
 mod release;
+mod source;
 mod spec;
 mod tagged;
 
@@ -30,6 +31,7 @@ pub use launch::{LaunchError, TaskLauncher};
 pub use observation::{ObservedContainer, ObservedTask, TaskStartTimeline};
 pub use rate_limiter::RateLimiter;
 pub use release::{TaskReleaseReport, find, reason, release, stop, survey};
+pub use source::{ClaimedTask, JobBinding, TaskSource};
 pub use spec::TaskSpec;
 pub(crate) use spec::{FOLDER_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
 pub use tagged::{TaggedTasks, survey_tagged};

@@ -9,7 +9,6 @@ use std::time::Duration;
 use fargate_aws::CallError;
 use fargate_config::{JobProfile, LaunchMode, PublicIp};
 use fargate_model::id::{RandomToken, TaskOwner};
-use fargate_model::job::JobKey;
 use fargate_state::{CapacityProviderShare, ContainerSpec, LaunchRequest, TaskCapacity};
 
 /// The variable that names a task's job. DescribeTasks returns it even to callers that may not read
@@ -56,8 +55,6 @@ pub struct TaskSpec {
     pub memory_mib: Option<u32>,
     /// The containers. The first one holds the agent.
     pub containers: Vec<ContainerSpec>,
-    /// The job's key.
-    pub job: JobKey,
     /// The owner, for `startedBy`.
     pub owner: TaskOwner,
     /// Our tags and those of the configuration.
@@ -69,10 +66,9 @@ pub struct TaskSpec {
 }
 
 impl TaskSpec {
-    /// The task that the profile describes, for this job. The containers' variables are added
-    /// later.
+    /// The task that the profile describes. The containers' variables are added later.
     #[must_use]
-    pub fn new(profile: &JobProfile, owner: TaskOwner, job: JobKey) -> Self {
+    pub fn new(profile: &JobProfile, owner: TaskOwner) -> Self {
         let purchase = match profile.launch() {
             LaunchMode::Type(kind) => TaskCapacity::LaunchType(kind.to_string()),
             LaunchMode::ClusterDefault => TaskCapacity::ClusterDefault,
@@ -100,7 +96,6 @@ impl TaskSpec {
                 name: profile.container.clone(),
                 environment: BTreeMap::new(),
             }],
-            job,
             owner,
             tags: profile.tags.clone(),
             public_ip: profile.public_ip,
@@ -108,15 +103,11 @@ impl TaskSpec {
         }
     }
 
-    /// The exact request of one launch into one subnet, made at this time.
+    /// The exact request of one launch into one subnet, made at this time. It is bound to no job yet.
     #[must_use]
     pub fn request(&self, token: RandomToken, subnet: &str, since_1970: Duration) -> LaunchRequest {
         let mut tags = self.tags.clone();
         tags.insert(format!("{TAG_PREFIX}launch"), token.to_string());
-        let mut containers = self.containers.clone();
-        if let Some(first) = containers.first_mut() {
-            first.environment.insert(JOB_VARIABLE.to_owned(), self.job.to_string());
-        }
         LaunchRequest {
             token,
             cluster: self.cluster.clone(),
@@ -127,7 +118,7 @@ impl TaskSpec {
             platform_version: self.platform_version.clone(),
             cpu_units: self.cpu_units,
             memory_mib: self.memory_mib,
-            containers,
+            containers: self.containers.clone(),
             started_by: self.owner.clone(),
             tags,
             assign_public_ip: self.public_ip != PublicIp::None,

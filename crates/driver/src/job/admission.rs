@@ -1,7 +1,7 @@
-//! Lets a `prepare` begin: only one at a time for a job, and none while a person holds new jobs.
+//! Lets the start of a job begin: only one at a time for a job, and none while a person holds new jobs.
 //!
-//! A held job waits, because gitlab-runner tries a failed start only three times, within seconds.
-//! It fails only after `timeouts.paused_host`. Who holds jobs and why is known in `fargate-state`.
+//! A held job waits, because a forge may try a failed start again only a few times, within seconds
+//! (gitlab-runner: three times). It fails only after `timeouts.paused_host`. Who holds jobs and why is known in `fargate-state`.
 
 use std::time::Duration;
 
@@ -13,27 +13,28 @@ use fargate_model::text::duration;
 use fargate_state::{FileLock, StateFolder};
 use tokio::time::{Instant, sleep_until};
 
-use super::StageError;
-use super::joblog::JobLog;
+use super::bring_up::BringUpError;
+use super::cancelled_task::CancelledTask;
 use crate::session::CancelSignals;
+use crate::task::TaskStartEvent;
 
 /// Longest pause between two looks at the file that holds jobs.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
-/// Waits until new jobs are taken. From then on, this `prepare` is the only one of its job. Also
-/// returns how long that took.
+/// Waits until new jobs are taken. From then on, this start is the only one of its job. Also returns
+/// how long that took.
 ///
 /// # Errors
 ///
-/// Returns [`StageError`] if another `prepare` of this job runs, if a signal comes, if the wait
+/// Returns [`BringUpError`] if another start of this job runs, if a signal comes, if the wait
 /// takes too long, or if an earlier try failed for a lasting reason.
 pub async fn enter(
     folder: &StateFolder,
     key: &JobKey,
     timeouts: &JobTimeouts,
     stops: &mut CancelSignals,
-    log: &mut JobLog<'_>,
-) -> Result<(FileLock, Duration), StageError> {
+    report: &mut dyn FnMut(TaskStartEvent<'_>),
+) -> Result<(FileLock, Duration), BringUpError> {
     let begun = Instant::now();
     let mut told = false;
     loop {
@@ -41,7 +42,7 @@ pub async fn enter(
         // this job, or this job sees the file.
         let sole = folder.lock_prepare(key).await?;
         if let Some(failure) = folder.tombstone(key).and_then(|tombstone| tombstone.failure) {
-            return Err(StageError::SameAsBefore(Box::new(failure)));
+            return Err(BringUpError::SameAsBefore(Box::new(failure)));
         }
         let Some(why) = folder.intake().why() else { return Ok((sole, begun.elapsed())) };
         drop(sole);
@@ -54,7 +55,8 @@ pub async fn enter(
             });
             told = true;
         }
-        log.held(&why, begun.elapsed(), timeouts.paused_host);
+        let limit = timeouts.paused_host;
+        report(TaskStartEvent::Held { why: &why, waited: begun.elapsed(), limit });
         let again = Instant::now() + jittered(timeouts.ecs_poll_max.min(LONGEST_LOOK));
         if again >= begun + timeouts.paused_host {
             let waited = duration(timeouts.paused_host);
@@ -62,7 +64,11 @@ pub async fn enter(
         }
         tokio::select! {
             () = sleep_until(again) => {}
-            _ = stops.next() => return Err(StageError::Cancelled { task: None }),
+            _ = stops.next() => return Err(cancelled_before_start()),
         }
     }
+}
+
+fn cancelled_before_start() -> BringUpError {
+    BringUpError::Cancelled { task: CancelledTask::NotStarted }
 }

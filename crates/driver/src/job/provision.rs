@@ -3,8 +3,6 @@
 //!
 //! It knows no forge. The record says who asked, and events tell how it went.
 
-mod cancelled;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -20,16 +18,15 @@ use tokio::time::Instant;
 
 use crate::context::JobContext;
 
-pub use cancelled::CancelledTask;
-
+use super::cancelled_task::CancelledTask;
 use crate::session::{
     AgentInfo, CancelSignals, ClientKey, HostKeyPolicy, HostKeySeed, LoginError, StockTaskSettings,
     TaskLogin, TaskSession, parse_host_key,
 };
 use crate::task::{
-    AcquireOptions, AcquiredTask, EcsClient, FOLDER_VARIABLE, FailureContext, LEASE_VARIABLE,
-    LIFETIME_VARIABLE, LaunchError, TAG_PREFIX, TaskLauncher, TaskSpec, TaskStartEvent, acquire,
-    login_failed, reason, release,
+    AcquireOptions, AcquiredTask, EcsClient, FOLDER_VARIABLE, FailureContext, JobBinding,
+    LEASE_VARIABLE, LIFETIME_VARIABLE, LaunchError, TAG_PREFIX, TaskLauncher, TaskSpec,
+    TaskStartEvent, acquire, login_failed, reason, release,
 };
 use fargate_fail_point::FailPoint;
 use fargate_state::{
@@ -46,8 +43,6 @@ pub struct TaskRequest {
     pub job: JobKey,
     /// The job's name for people.
     pub job_id: String,
-    /// The number of tries before this one.
-    pub tries: u32,
     /// The task ends after this time in any case.
     pub lifetime: Duration,
     /// The task ends if no client is connected for this long.
@@ -137,7 +132,7 @@ pub async fn provision(
     let timeouts = &profile.timeouts;
     let owner = folder.owner(settings.owner.as_deref()).await?.owner;
     let keys = TaskKeys::draw(profile, &context.masker)?;
-    let mut spec = TaskSpec::new(profile, owner, order.job.clone());
+    let mut spec = TaskSpec::new(profile, owner);
     spec.containers[0].environment = environment(profile, order, &keys);
     if settings.owner.is_some() {
         // Several hosts may share a configured name. The folder's own name tells their tasks apart.
@@ -152,12 +147,15 @@ pub async fn provision(
         },
         _ = stops.next() => return Err(cancelled()),
     };
-    let record = first_record(context, order, &spec, &ecs, &keys)?;
+    let tries = folder.tombstone(&order.job).unwrap_or_default().tries;
+    let record = first_record(context, order, tries, &spec, &ecs, &keys)?;
     let mut ledger = RecordWriter::begin(folder, record).await?;
     let brought_up = {
-        let (login, port) = (&keys.login, profile.ssh.port);
-        let terms = AcquireOptions { login, port, timeouts, limits: &profile.limits };
-        let mut launcher = TaskLauncher::new(&ecs, &spec, &mut ledger, deadline, &context.clock);
+        let (port, limits) = (profile.ssh.port, &profile.limits);
+        let terms = AcquireOptions { ecs: &ecs, folder, deadline, port, timeouts, limits };
+        let binding = JobBinding { job: order.job.clone(), login: keys.login.clone() };
+        let clock = &context.clock;
+        let mut launcher = TaskLauncher::new(&ecs, &spec, &binding, &mut ledger, deadline, clock);
         tokio::select! {
             result = acquire(&mut launcher, &terms, report) => result.map_err(Into::into),
             _ = stops.next() => Err(cancelled()),
@@ -248,7 +246,6 @@ fn environment(
 fn tags(context: &JobContext, order: &TaskRequest, spec: &TaskSpec) -> BTreeMap<String, String> {
     let mut tags = order.tags.clone();
     tags.insert("owner", spec.owner.to_string());
-    tags.insert("job", spec.job.to_string());
     tags.insert("deadline", (context.clock.since_1970() + order.lifetime).as_secs().to_string());
     // Source of the characters that a tag may hold: Amazon ECS API Reference, `Tag`.
     let allowed = |c: char| c.is_alphanumeric() || " _.:/=+-@".contains(c);
@@ -263,6 +260,7 @@ fn tags(context: &JobContext, order: &TaskRequest, spec: &TaskSpec) -> BTreeMap<
 fn first_record(
     context: &JobContext,
     order: &TaskRequest,
+    tries: u32,
     spec: &TaskSpec,
     ecs: &EcsClient,
     keys: &TaskKeys,
@@ -278,9 +276,9 @@ fn first_record(
             task: None,
         },
         owner: spec.owner.clone(),
-        job: spec.job.clone(),
+        job: order.job.clone(),
         job_id: order.job_id.clone(),
-        attempt: order.tries + 1,
+        attempt: tries + 1,
         prepared_by: random::token().map_err(StateError::host("drawing random bytes"))?,
         launches: Vec::new(),
         client_key: SecretString::new(keys.login.key.to_secret_text().map_err(broken_key)?),

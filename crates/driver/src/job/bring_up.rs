@@ -1,0 +1,97 @@
+//! From a request to a task that answers: waits until new jobs are taken, stops what an earlier start
+//! left, and provisions a task.
+//!
+//! It says nothing to people; `report` is told of each step, and the caller chooses the words.
+
+use fargate_events::{JobEvent, emit};
+use fargate_model::cause::CauseReport;
+use fargate_state::{HostError, StateError, StateFolder};
+use tokio::time::Instant;
+
+use super::admission;
+use super::cancelled_task::CancelledTask;
+use super::former_tasks::clear_former;
+use super::provision::{ProvisionError, ProvisionedTask, TaskRequest, provision};
+use crate::context::JobContext;
+use crate::session::CancelSignals;
+use crate::task::TaskStartEvent;
+
+/// Why a job has no task.
+#[derive(Debug, thiserror::Error)]
+pub enum BringUpError {
+    /// A cause of the catalogue.
+    #[error("{}", .0.headline())]
+    Why(Box<CauseReport>),
+    /// The first try failed for a lasting reason, so this one started nothing.
+    #[error("{}", fargate_model::cause::RepeatedCause(.0))]
+    SameAsBefore(Box<CauseReport>),
+    /// The job was cancelled.
+    #[error("cancelled{task}")]
+    Cancelled {
+        /// What became of the task.
+        task: CancelledTask,
+    },
+}
+
+impl From<CauseReport> for BringUpError {
+    fn from(why: CauseReport) -> Self {
+        Self::Why(Box::new(why))
+    }
+}
+
+impl From<StateError> for BringUpError {
+    fn from(error: StateError) -> Self {
+        error.why().into()
+    }
+}
+
+impl From<HostError> for BringUpError {
+    fn from(error: HostError) -> Self {
+        StateError::from(error).into()
+    }
+}
+
+impl From<ProvisionError> for BringUpError {
+    fn from(error: ProvisionError) -> Self {
+        match error {
+            ProvisionError::Why(why) => Self::Why(why),
+            ProvisionError::Cancelled { task } => Self::Cancelled { task },
+        }
+    }
+}
+
+/// Brings up the task of a job whose start began at `began`. The time in which a person holds new jobs
+/// does not count against `timeouts.prepare`.
+///
+/// # Errors
+///
+/// Returns [`BringUpError`] if the task did not come up, or the job was cancelled. Then no task is left
+/// running, or the record names it for [`clean_up`](super::clean_up).
+pub async fn bring_up(
+    context: &JobContext,
+    request: &TaskRequest,
+    folder: &StateFolder,
+    stops: &mut CancelSignals,
+    began: Instant,
+    report: &mut dyn FnMut(TaskStartEvent<'_>),
+) -> Result<ProvisionedTask, BringUpError> {
+    context.events.scope(bring_up_in_scope(context, request, folder, stops, began, report)).await
+}
+
+async fn bring_up_in_scope(
+    context: &JobContext,
+    request: &TaskRequest,
+    folder: &StateFolder,
+    stops: &mut CancelSignals,
+    began: Instant,
+    report: &mut dyn FnMut(TaskStartEvent<'_>),
+) -> Result<ProvisionedTask, BringUpError> {
+    let timeouts = context.timeouts();
+    // Held until the task answers: a second start of the same job would stop this one's task.
+    let (_only_start, held) =
+        admission::enter(folder, &request.job, timeouts, stops, report).await?;
+    emit(JobEvent::JobAdmitted { waited_ms: u64::try_from(held.as_millis()).unwrap_or(u64::MAX) });
+    clear_former(context, folder, &request.job).await?;
+    let deadline = began + held + timeouts.prepare;
+    Ok(provision(context, request, folder, stops, deadline, report).await?)
+}

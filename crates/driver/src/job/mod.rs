@@ -1,0 +1,22 @@
+//! One job, whichever forge it comes from: brought up, run and cleaned up.
+//!
+//! [`bring_up`] goes from a request to a task that answers, [`run_script`] runs one script in that task,
+//! and [`clean_up`] stops whatever the job's launches may have started. They share nothing but the state
+//! folder, so each may run in a process of its own, and one process may run many jobs.
+//!
+//! Nothing here reads a forge's variables, prints, or chooses an exit code. `task` knows ECS, `session`
+//! knows the server in the task, and `verdict` says who is to blame for an end.
+
+mod admission;
+mod bring_up;
+mod cancelled_task;
+mod clean_up;
+mod former_tasks;
+mod provision;
+mod script_job;
+
+pub use bring_up::{BringUpError, bring_up};
+pub use cancelled_task::CancelledTask;
+pub use clean_up::{CleanupFailures, clean_up};
+pub use provision::{ProvisionError, ProvisionedTask, TaskRequest, provision};
+pub use script_job::{ScriptRunError, run_script};
