@@ -6,7 +6,6 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 
 use crate::job_event::JobEvent;
@@ -27,13 +26,14 @@ impl Drop for FormerEmitter {
 
 impl EventEmitter {
     /// Runs `job` so that [`emit`] within it reaches this emitter, and nothing else does.
-    pub async fn scope<F: Future>(&self, job: F) -> F::Output {
-        let mut job = pin!(job);
-        std::future::poll_fn(|context| {
-            let _former = FormerEmitter(CURRENT.replace(Some(self.clone())));
+    pub fn scope<F: Future>(&self, job: F) -> impl Future<Output = F::Output> + use<F> {
+        let emitter = self.clone();
+        // In a box, because a job's future is large, and scopes stand inside each other.
+        let mut job = Box::pin(job);
+        std::future::poll_fn(move |context| {
+            let _former = FormerEmitter(CURRENT.replace(Some(emitter.clone())));
             job.as_mut().poll(context)
         })
-        .await
     }
 
     /// The emitter of the scope that this code runs in; outside of any, one for `tracing` alone.
