@@ -13,10 +13,10 @@ mod cancelled_task;
 mod clean_up;
 mod former_tasks;
 mod provision;
-mod script_job;
+mod run_script;
 
 pub use bring_up::{BringUpError, bring_up};
 pub use cancelled_task::CancelledTask;
 pub use clean_up::{CleanupFailures, clean_up};
 pub use provision::{ProvisionError, ProvisionedTask, TaskRequest, provision};
-pub use script_job::{ScriptRunError, run_script};
+pub use run_script::{ScriptRunError, run_script};
