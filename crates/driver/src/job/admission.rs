@@ -13,7 +13,7 @@ use fargate_model::text::duration;
 use fargate_state::{FileLock, StateFolder};
 use tokio::time::{Instant, sleep_until};
 
-use super::bring_up::BringUpError;
+use super::bring_up_error::BringUpError;
 use super::cancelled_task::CancelledTask;
 use crate::session::CancelSignals;
 use crate::task::TaskStartEvent;

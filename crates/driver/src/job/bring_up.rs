@@ -4,61 +4,16 @@
 //! It says nothing to people; `report` is told of each step, and the caller chooses the words.
 
 use fargate_events::{JobEvent, emit};
-use fargate_model::cause::CauseReport;
-use fargate_state::{HostError, StateError, StateFolder};
+use fargate_state::StateFolder;
 use tokio::time::Instant;
 
 use super::admission;
-use super::cancelled_task::CancelledTask;
+use super::bring_up_error::BringUpError;
 use super::former_tasks::clear_former;
-use super::provision::{ProvisionError, ProvisionedTask, TaskRequest, provision};
+use super::provision::{ProvisionedTask, TaskRequest, provision};
 use crate::context::JobContext;
 use crate::session::CancelSignals;
 use crate::task::TaskStartEvent;
-
-/// Why a job has no task.
-#[derive(Debug, thiserror::Error)]
-pub enum BringUpError {
-    /// A cause of the catalogue.
-    #[error("{}", .0.headline())]
-    Why(Box<CauseReport>),
-    /// The first try failed for a lasting reason, so this one started nothing.
-    #[error("{}", fargate_model::cause::RepeatedCause(.0))]
-    SameAsBefore(Box<CauseReport>),
-    /// The job was cancelled.
-    #[error("cancelled{task}")]
-    Cancelled {
-        /// What became of the task.
-        task: CancelledTask,
-    },
-}
-
-impl From<CauseReport> for BringUpError {
-    fn from(why: CauseReport) -> Self {
-        Self::Why(Box::new(why))
-    }
-}
-
-impl From<StateError> for BringUpError {
-    fn from(error: StateError) -> Self {
-        error.why().into()
-    }
-}
-
-impl From<HostError> for BringUpError {
-    fn from(error: HostError) -> Self {
-        StateError::from(error).into()
-    }
-}
-
-impl From<ProvisionError> for BringUpError {
-    fn from(error: ProvisionError) -> Self {
-        match error {
-            ProvisionError::Why(why) => Self::Why(why),
-            ProvisionError::Cancelled { task } => Self::Cancelled { task },
-        }
-    }
-}
 
 /// Brings up the task of a job whose start began at `began`. The time in which a person holds new jobs
 /// does not count against `timeouts.prepare`.

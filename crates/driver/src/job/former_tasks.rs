@@ -9,7 +9,7 @@ use fargate_model::job::JobKey;
 use fargate_state::{StateError, StateFolder, TaskLocation};
 use tokio::time::Instant;
 
-use super::bring_up::BringUpError;
+use super::bring_up_error::BringUpError;
 use super::clean_up::stop_one;
 use crate::context::JobContext;
 use crate::task::{find, reason, release};

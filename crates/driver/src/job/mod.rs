@@ -9,13 +9,15 @@
 
 mod admission;
 mod bring_up;
+mod bring_up_error;
 mod cancelled_task;
 mod clean_up;
 mod former_tasks;
 mod provision;
 mod run_script;
 
-pub use bring_up::{BringUpError, bring_up};
+pub use bring_up::bring_up;
+pub use bring_up_error::BringUpError;
 pub use cancelled_task::CancelledTask;
 pub use clean_up::{CleanupFailures, clean_up};
 pub use provision::{ProvisionError, ProvisionedTask, TaskRequest, provision};

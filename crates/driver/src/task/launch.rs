@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::classify::{FailureContext, exception, failure};
 use super::client::{EcsClient, RunTaskOutcome};
 use super::event::TaskStartEvent;
+use super::launch_error::LaunchError;
 use super::observation::ObservedTask;
 use super::source::{ClaimedTask, JobBinding, TaskSource};
 use super::spec::{TAG_RIGHT, TaskSpec, is_refused_for_tags};
@@ -52,23 +53,6 @@ pub struct TaskLauncher<'a> {
     backoff: RetryBackoff,
     /// Tags were refused, now or to another job recently, and are left out from then on.
     untagged: bool,
-}
-
-/// Why there is no task.
-#[derive(Debug, thiserror::Error)]
-pub enum LaunchError {
-    /// A cause of the catalogue.
-    #[error("{}", .0.headline())]
-    Why(Box<CauseReport>),
-    /// The launch could not be written, or another process took the job over.
-    #[error(transparent)]
-    State(#[from] StateError),
-}
-
-impl From<CauseReport> for LaunchError {
-    fn from(why: CauseReport) -> Self {
-        Self::Why(Box::new(why))
-    }
 }
 
 impl<'a> TaskLauncher<'a> {

@@ -11,7 +11,7 @@ use fargate_model::job::JobKey;
 use fargate_state::LaunchRequest;
 
 use super::event::TaskStartEvent;
-use super::launch::LaunchError;
+use super::launch_error::LaunchError;
 use super::observation::ObservedTask;
 use super::spec::{JOB_VARIABLE, TAG_PREFIX};
 use crate::session::TaskLogin;
