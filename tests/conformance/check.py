@@ -16,16 +16,22 @@ import botocore.httpsession
 import botocore.session
 from botocore.config import Config
 
+import secret_calls
 from walker import walk_exchange
 
-OPERATIONS = {
+ECS_OPERATIONS = {
     "RunTask", "DescribeTasks", "ListTasks", "StopTask", "RegisterTaskDefinition",
     "DescribeTaskDefinition", "DeregisterTaskDefinition", "DeleteTaskDefinitions",
     "ListTaskDefinitions", "ListTaskDefinitionFamilies", "TagResource", "UntagResource",
     "ListTagsForResource", "CreateCluster", "DescribeClusters", "ListClusters", "DeleteCluster",
     "PutClusterCapacityProviders",
 }
-TARGET = "AmazonEC2ContainerServiceV20141113"
+# Each service by its name at botocore: what its target begins with, its operations, and an operation
+# that needs no members.
+SERVICES = {
+    "ecs": ("AmazonEC2ContainerServiceV20141113", ECS_OPERATIONS, "list_clusters"),
+    "secretsmanager": ("secretsmanager", secret_calls.OPERATIONS, "list_secrets"),
+}
 # Parts of requests that the local cloud does not play, and so does not look into.
 OPAQUE = {("RunTaskRequest", "volumeConfigurations")}
 REGION = "eu-west-1"
@@ -39,7 +45,7 @@ NETWORK = {
 SOON = {"Delay": 0.1, "MaxAttempts": 100}
 
 endpoint = sys.argv[1]
-service = botocore.session.get_session().get_service_model("ecs")
+models = {name: botocore.session.get_session().get_service_model(name) for name in SERVICES}
 findings = []
 answered = {}
 exchanges = 0
@@ -52,13 +58,15 @@ def capture():
     def captured(self, request):
         global exchanges
         response = send(self, request)
-        operation = request.headers["X-Amz-Target"].decode().split(".")[1]
+        target, operation = request.headers["X-Amz-Target"].decode().split(".")
+        name = next(name for name, (own, _, _) in SERVICES.items() if own == target)
         answer = json.loads(response.content)
         exchanges += 1
         status = response.status_code
-        answered.setdefault(operation, set()).add(status if status == 200 else answer["__type"])
+        outcome = status if status == 200 else answer["__type"]
+        answered.setdefault((name, operation), set()).add(outcome)
         findings.extend(
-            walk_exchange(service, operation, json.loads(request.body), status, answer)
+            walk_exchange(models[name], operation, json.loads(request.body), status, answer)
         )
         expect(response.headers.get("x-amzn-RequestId"), f"{operation}: no request id")
         kind = response.headers.get("Content-Type")
@@ -73,9 +81,9 @@ def expect(holds, what):
         findings.append(what)
 
 
-def client(key="test", secret="test", token=None, region=REGION):
+def client(key="test", secret="test", token=None, region=REGION, name="ecs"):
     return boto3.client(
-        "ecs", endpoint_url=endpoint, region_name=region, aws_access_key_id=key,
+        name, endpoint_url=endpoint, region_name=region, aws_access_key_id=key,
         aws_secret_access_key=secret, aws_session_token=token,
         config=Config(retries={"total_max_attempts": 1}),
     )
@@ -136,9 +144,9 @@ def clusters(ecs):
 
 
 def rich_definition():
-    """Uses as many members as Fargate allows."""
+    """Uses as many members as Fargate allows. The secret is one that secret_calls.py leaves behind."""
     role = "arn:aws:iam::123456789012:role/ci"
-    secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:registry-AbCdEf"
+    secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:registry"
     return {
         "family": "rich", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
         "cpu": "1 vCPU", "memory": "2 GB", "taskRoleArn": role, "executionRoleArn": role,
@@ -373,31 +381,39 @@ def wrong_values(shape, seen=()):
         yield 7 if shape.type_name == "string" else "x"
 
 
-def raw_code(ecs, operation, body):
+def raw_code(caller, operation, body):
     """Sends a body that boto3 itself would refuse; the error's code. Only the answer is judged."""
     global findings
+    name = caller.meta.service_model.service_name
+    target, _, carrier = SERVICES[name]
+
     def replace(request, **_):
-        request.headers.replace_header("X-Amz-Target", f"{TARGET}.{operation}")
+        request.headers.replace_header("X-Amz-Target", f"{target}.{operation}")
         request.data = json.dumps(body).encode()
 
-    ecs.meta.events.register("before-sign.ecs", replace)
+    event = f"before-sign.{caller.meta.service_model.service_id.hyphenize()}"
+    caller.meta.events.register(event, replace)
     try:
-        return code_of(ecs.list_clusters)
+        return code_of(getattr(caller, carrier))
     finally:
-        ecs.meta.events.unregister("before-sign.ecs", replace)
+        caller.meta.events.unregister(event, replace)
         findings = [one for one in findings if not one.startswith(f"{operation} request")]
 
 
-def types(ecs):
+def types(caller):
     count = 0
-    for operation in sorted(OPERATIONS):
-        for body in wrong_values(service.operation_model(operation).input_shape):
-            code = raw_code(ecs, operation, body)
+    name = caller.meta.service_model.service_name
+    for operation in sorted(SERVICES[name][1]):
+        for body in wrong_values(models[name].operation_model(operation).input_shape):
+            code = raw_code(caller, operation, body)
             expect(code == "SerializationException", f"{operation} {body}: {code}")
             count += 1
+    return count
+
+
+def odd_members(ecs):
     expect(raw_code(ecs, "ListClusters", {"noSuchMember": [1]}) is None, "an unknown member")
     expect(raw_code(ecs, "ListClusters", {"maxResults": None}) is None, "a null member")
-    return count
 
 
 def signatures():
@@ -422,14 +438,16 @@ def signatures():
 
 
 def scenario():
-    ecs = client()
+    ecs, secrets = client(), client(name="secretsmanager")
+    secret_calls.play(secrets, expect, refused, code_of)
     clusters(ecs)
     definitions(ecs)
     faults(ecs)
     tasks(ecs)
     wrong_launches(ecs)
     signatures()
-    print(f"{types(ecs)} wrong types")
+    odd_members(ecs)
+    print(f"{types(ecs) + types(secrets)} wrong types")
 
 
 def main():
@@ -438,11 +456,12 @@ def main():
         scenario()
     except Exception:  # whatever it was, what was found before it explains it
         findings.append(traceback.format_exc())
-    for operation in sorted(OPERATIONS):
-        outcomes = answered.get(operation, set())
-        expect(200 in outcomes, f"{operation} never succeeded")
-        expect(len(outcomes) > 1 or operation == "DescribeClusters" or operation == "ListClusters",
-               f"{operation} was never refused")
+    for name, (_, operations, _) in SERVICES.items():
+        for operation in sorted(operations):
+            outcomes = answered.get((name, operation), set())
+            expect(200 in outcomes, f"{operation} never succeeded")
+            expect(len(outcomes) > 1 or operation in ("DescribeClusters", "ListClusters"),
+                   f"{operation} was never refused")
     for finding in findings:
         print(finding, file=sys.stderr)
     errors = sorted({code for codes in answered.values() for code in codes if code != 200})

@@ -1,4 +1,4 @@
-"""Walks a request or an answer along botocore's own model of the ECS API.
+"""Walks a request or an answer along botocore's own model of a service.
 
 It finds what a client library forgives: members that do not exist, required members that are
 missing, wrong types, values outside of an enumeration, lengths and patterns, errors that an
@@ -8,7 +8,8 @@ operation does not declare.
 import re
 
 # Errors that every operation may answer although the model does not list them.
-# Source: Amazon ECS API Reference, "Common Errors", and the JSON 1.1 protocol.
+# Source: Amazon ECS API Reference and AWS Secrets Manager API Reference, "Common Errors", and the JSON
+# 1.1 protocol.
 COMMON_ERRORS = {
     "AccessDeniedException",
     "ExpiredTokenException",
@@ -19,6 +20,7 @@ COMMON_ERRORS = {
     "SerializationException",
     "ThrottlingException",
     "UnknownOperationException",
+    "ValidationException",
 }
 
 # The model has plain strings here.
@@ -40,11 +42,13 @@ PATTERNS = {
     ("Container", "containerArn"):
         r"arn:aws[a-z-]*:ecs:[a-z0-9-]+:\d{12}:container/[\w-]+/[0-9a-f]{32}/[0-9a-f-]{36}",
     ("Container", "runtimeId"): r"[0-9a-f]{32}-\d{10}",
+    ("CreateSecretResponse", "ARN"):
+        r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+-[A-Za-z0-9]{6}",
     ("NetworkInterface", "privateIpv4Address"): r"\d+\.\d+\.\d+\.\d+",
 }
 PYTHON_TYPES = {
     "integer": int, "long": int, "float": (int, float), "double": (int, float),
-    "boolean": bool, "string": str, "timestamp": (int, float),
+    "boolean": bool, "string": str, "blob": str, "timestamp": (int, float),
 }
 
 
@@ -124,7 +128,8 @@ def walk_exchange(service, operation, request, status, answer):
     findings = []
     if 200 <= status < 300:
         walk(model.input_shape, request, f"{operation} request", findings)
-        walk(model.output_shape, answer, f"{operation} answer", findings)
+        if model.output_shape is not None:
+            walk(model.output_shape, answer, f"{operation} answer", findings)
         return findings
     code = answer.get("__type")
     declared = {shape.name: shape for shape in model.error_shapes}
@@ -132,6 +137,7 @@ def walk_exchange(service, operation, request, status, answer):
         walk(declared[code], answer, f"{operation} {code}", findings)
     elif code not in COMMON_ERRORS:
         findings.append(f"{operation}: {code} is not declared for it")
-    if not isinstance(answer.get("message"), str) or not answer["message"]:
+    text = answer.get("message") or answer.get("Message")
+    if not isinstance(text, str):
         findings.append(f"{operation} {code}: no message")
     return findings

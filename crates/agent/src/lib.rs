@@ -9,6 +9,7 @@ mod accept;
 mod admission;
 mod connection;
 mod environment;
+mod host_proof;
 mod init;
 mod lease;
 mod memory_file;
@@ -20,6 +21,7 @@ mod session;
 mod settings;
 mod stage;
 mod task;
+mod task_credentials;
 mod task_end;
 
 use std::process::ExitCode;

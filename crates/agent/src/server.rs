@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::accept::ConnectionAcceptor;
 use crate::environment::ScriptEnvironment;
+use crate::host_proof::TaskRoleProver;
 use crate::lease::LeaseLimit;
 use crate::settings::AgentSettings;
 use crate::task::AgentTask;
@@ -98,8 +99,10 @@ async fn serve(settings: &AgentSettings, has_init: bool) -> std::io::Result<u8> 
     let mut orders = TaskEndReceiver::new(has_init)?;
     let listener = listen(settings.listen)?;
     eprintln!("{} listens on {}", crate::VERSION, settings.listen);
-    let task =
-        Arc::new(AgentTask::new(ScriptEnvironment::of_this_process(), settings.limits, has_init));
+    let prover =
+        settings.proves_host_key.then(|| TaskRoleProver::of(settings.host_key.public_key()));
+    let environment = ScriptEnvironment::of_this_process();
+    let task = Arc::new(AgentTask::new(environment, settings.limits, has_init, prover));
     let mut acceptor = ConnectionAcceptor::new(listener, settings, task.clone());
     let end = loop {
         tokio::select! {

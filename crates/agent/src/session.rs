@@ -8,15 +8,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fargate_model::text::{error_chain, escape_within};
 use fargate_protocol::{
     AgentMessage, AgentNotice, AgentRefusal, ClientMessage, FEATURES, FrameDecoder, FrameError,
-    MAX_SCRIPT, RELEASED, RunAcceptance, RunCommand, RunRequest, ScriptSignal, VERSIONS,
-    common_version, encode,
+    HostProof, HostProofRequest, MAX_SCRIPT, RELEASED, RunAcceptance, RunCommand, RunRequest,
+    ScriptSignal, VERSIONS, common_version, encode,
 };
 use russh::server::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::time::timeout;
 
+use crate::host_proof::HostProofError;
 use crate::memory_file::IncomingScript;
 use crate::output::{OutputLeftover, OutputRead};
 use crate::stage::{SignalRequest, StageAttachment, StageRun};
@@ -28,6 +30,8 @@ const HELLO: Duration = Duration::from_secs(15);
 const UPLOAD_STALL: Duration = Duration::from_secs(60);
 /// Longest time from `Exit` until the client closes the channel.
 const GOODBYE: Duration = Duration::from_secs(10);
+/// Longest reason for a proof that is not given, in characters.
+const LONGEST_REASON: usize = 300;
 /// Longest grace that a client may ask for, in ms: an hour.
 const MAX_GRACE_MS: u64 = 3_600_000;
 
@@ -61,19 +65,30 @@ pub async fn serve(task: &AgentTask, channel: Channel<Msg>) -> Result<(), Sessio
     let mut inbox = FrameReader { read, decoder: FrameDecoder::default() };
     let outbox = FrameWriter { write };
     match timeout(HELLO, inbox.expect()).await.map_err(|_| SessionError::Silent)?? {
-        ClientMessage::Hello { versions, .. } => match common_version(&versions) {
-            Some(version) => {
-                let agent = crate::VERSION.to_owned();
-                let features = FEATURES.iter().map(|&feature| feature.to_owned()).collect();
-                let released = Some(RELEASED.to_owned());
-                let hello =
-                    AgentMessage::HelloOk { version, agent, proof: None, features, released };
-                outbox.send(&hello).await?;
+        ClientMessage::Hello { versions, challenge, prove, .. } => {
+            match common_version(&versions) {
+                Some(version) => {
+                    let (proof, unproven) = prove_host(task, prove.as_ref(), &challenge).await;
+                    let agent = crate::VERSION.to_owned();
+                    let features = FEATURES.iter().map(|&feature| feature.to_owned()).collect();
+                    let released = Some(RELEASED.to_owned());
+                    let hello = AgentMessage::HelloOk {
+                        version,
+                        agent,
+                        proof,
+                        features,
+                        released,
+                        unproven,
+                    };
+                    outbox.send(&hello).await?;
+                }
+                None => {
+                    return outbox
+                        .refuse(AgentRefusal::Version { speaks: VERSIONS.to_vec() })
+                        .await;
+                }
             }
-            None => {
-                return outbox.refuse(AgentRefusal::Version { speaks: VERSIONS.to_vec() }).await;
-            }
-        },
+        }
         _ => return outbox.refuse(AgentRefusal::Protocol { what: "a hello first".into() }).await,
     }
     loop {
@@ -105,6 +120,23 @@ pub async fn serve(task: &AgentTask, channel: Channel<Msg>) -> Result<(), Sessio
                     .await;
             }
         }
+    }
+}
+
+/// The proof of the host key that the client asks for, or why there is none.
+async fn prove_host(
+    task: &AgentTask,
+    asked: Option<&HostProofRequest>,
+    challenge: &[u8],
+) -> (Option<HostProof>, Option<String>) {
+    let Some(asked) = asked else { return (None, None) };
+    let proven = match &task.prover {
+        Some(prover) => prover.prove(asked, challenge).await,
+        None => Err(HostProofError::NotMade),
+    };
+    match proven {
+        Ok(proof) => (Some(proof), None),
+        Err(error) => (None, Some(escape_within(&error_chain(&error), LONGEST_REASON))),
     }
 }
 

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use fargate_model::lifetime::MAX_LIFETIME_S;
+use fargate_protocol::{BY_TASK_ROLE, HOST_KEY_VARIABLE};
 use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::keys::{PrivateKey, PublicKey};
 
@@ -42,6 +43,8 @@ pub struct AgentSettings {
     pub user: String,
     pub client_key: PublicKey,
     pub host_key: PrivateKey,
+    /// Whether the agent proves its host key by the role of the task.
+    pub proves_host_key: bool,
     pub limits: LeaseDefaults,
     /// After this many bytes in one direction of a connection, new keys are exchanged.
     pub rekey_bytes: usize,
@@ -95,11 +98,13 @@ impl AgentSettings {
                 .filter(|mib| (1..=MAX_REKEY_MIB).contains(mib))
                 .ok_or(SettingsError { variable, problem })?,
         };
+        let proves_host_key = proves_host_key(text(HOST_KEY_VARIABLE)?)?;
         Ok(Self {
             listen: listen(text("FARGATE_RUNNER_ADDRESS")?, text("FARGATE_RUNNER_PORT")?)?,
             user: text("FARGATE_RUNNER_USER")?.unwrap_or_else(|| DEFAULT_USER.to_owned()),
             client_key: client_key(text("SSH_PUBLIC_KEY")?)?,
-            host_key: host_key(text("FARGATE_RUNNER_HOST_KEY_SEED")?)?,
+            host_key: host_key(text("FARGATE_RUNNER_HOST_KEY_SEED")?, proves_host_key)?,
+            proves_host_key,
             limits: LeaseDefaults {
                 idle: seconds("FARGATE_RUNNER_IDLE_S", 600)?,
                 lifetime: seconds("FARGATE_RUNNER_LIFETIME_S", 24 * 3600)?,
@@ -135,12 +140,28 @@ fn client_key(line: Option<String>) -> Result<PublicKey, SettingsError> {
         .map_err(|_| error("must be one public key in the format of authorized_keys"))
 }
 
+fn proves_host_key(word: Option<String>) -> Result<bool, SettingsError> {
+    match word.as_deref() {
+        None => Ok(false),
+        Some(BY_TASK_ROLE) => Ok(true),
+        // This text repeats the constant, and a test compares both.
+        Some(_) => Err(SettingsError {
+            variable: HOST_KEY_VARIABLE,
+            problem: "must be `sts`, which makes a key that the task's role proves",
+        }),
+    }
+}
+
 /// The host key. It is derived from the seed, which the driver knows as well. Without a seed it is
-/// random, for clients that trust the first key that they see.
-fn host_key(seed: Option<String>) -> Result<PrivateKey, SettingsError> {
+/// random, for clients that ask for a proof or trust the first key that they see. A key from a seed
+/// is not proven by the role, because everybody who sees the seed has it.
+fn host_key(seed: Option<String>, is_proven: bool) -> Result<PrivateKey, SettingsError> {
     let error = |problem| SettingsError { variable: "FARGATE_RUNNER_HOST_KEY_SEED", problem };
     let mut bytes = [0; 32];
     match seed {
+        Some(_) if is_proven => {
+            return Err(error("stands beside FARGATE_RUNNER_HOST_KEY; set one of the two"));
+        }
         Some(seed) => hex::decode_to_slice(seed, &mut bytes)
             .map_err(|_| error("must be 64 hexadecimal digits"))?,
         None => getrandom::fill(&mut bytes)
@@ -176,6 +197,21 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_the_role_proves_is_another_one_each_time_and_has_no_seed() {
+        let proven = (HOST_KEY_VARIABLE, BY_TASK_ROLE);
+        let key = || {
+            let settings = settings(&[proven]).unwrap();
+            assert!(settings.proves_host_key);
+            settings.host_key.public_key().to_openssh().unwrap()
+        };
+        assert_ne!(key(), key());
+        let seed = "11".repeat(32);
+        let both = settings(&[proven, ("FARGATE_RUNNER_HOST_KEY_SEED", &seed)]).unwrap_err();
+        insta::assert_snapshot!(both, @"the container's variable FARGATE_RUNNER_HOST_KEY_SEED stands beside FARGATE_RUNNER_HOST_KEY; set one of the two");
+        assert!(!settings(&[]).unwrap().proves_host_key);
+    }
+
+    #[test]
     fn a_public_key_alone_is_enough() {
         let settings = settings(&[]).unwrap();
         assert_eq!(settings.listen.to_string(), "0.0.0.0:22");
@@ -203,6 +239,7 @@ mod tests {
             ("FARGATE_RUNNER_PORT", "x", "a number from 1 to 65535"),
             ("FARGATE_RUNNER_ADDRESS", "example.com", "an IP address"),
             ("FARGATE_RUNNER_HOST_KEY_SEED", "abc", "64 hexadecimal digits"),
+            ("FARGATE_RUNNER_HOST_KEY", "seed", "`sts`"),
             ("FARGATE_RUNNER_IDLE_S", "-1", "seconds"),
             ("FARGATE_RUNNER_LIFETIME_S", "0", "seconds"),
             ("FARGATE_RUNNER_CLIENT_GONE_S", "99999999", "seconds"),

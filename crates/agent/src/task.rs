@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::environment::ScriptEnvironment;
+use crate::host_proof::TaskRoleProver;
 use crate::lease::LeaseTracker;
 use crate::process::{ProcessSpec, start, start_joined};
 use crate::settings::LeaseDefaults;
@@ -32,6 +33,8 @@ pub struct AgentTask {
     /// Whether signals from outside reach a script only through the agent. Another process 1 may
     /// forward a signal to every process.
     pub is_alone: bool,
+    /// Proves the host key to clients that ask. `None` if the key is not the agent's own.
+    pub prover: Option<TaskRoleProver>,
     /// Set once, when the task is about to end.
     pub ending: watch::Sender<Option<AgentNotice>>,
     stages: Mutex<StageHistory>,
@@ -69,9 +72,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl AgentTask {
-    pub fn new(environment: ScriptEnvironment, limits: LeaseDefaults, is_alone: bool) -> Self {
+    pub fn new(
+        environment: ScriptEnvironment,
+        limits: LeaseDefaults,
+        is_alone: bool,
+        prover: Option<TaskRoleProver>,
+    ) -> Self {
         Self {
             is_alone,
+            prover,
             environment,
             lease: LeaseTracker::new(limits),
             ending: watch::Sender::new(None),

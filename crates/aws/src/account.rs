@@ -142,7 +142,7 @@ impl AwsAccount {
         &self.region
     }
 
-    /// The endpoint of `service` (`ecs`, `ec2`, `sts`, `logs`): the one in this host's settings,
+    /// The endpoint of `service` (`ecs`, `ec2`, `sts`, `logs`, `secretsmanager`): the one in this host's settings,
     /// else AWS's own in this Region.
     #[must_use]
     pub fn endpoint(&self, service: &str) -> String {

@@ -18,8 +18,13 @@ use crate::profile_rules::ProfileSetting;
 use crate::profiles::AwsProfiles;
 
 /// The services that we call, each with its name in a setting.
-const SERVICES: [(&str, &str); 4] =
-    [("ecs", "ecs"), ("sts", "sts"), ("ec2", "ec2"), ("logs", "cloudwatch_logs")];
+const SERVICES: [(&str, &str); 5] = [
+    ("ecs", "ecs"),
+    ("sts", "sts"),
+    ("ec2", "ec2"),
+    ("logs", "cloudwatch_logs"),
+    ("secretsmanager", "secrets_manager"),
+];
 /// The services that the SDK asks for credentials. It reads their settings itself.
 const OF_CREDENTIALS: [&str; 3] = ["sts", "sso", "sso_oidc"];
 const VARIABLE: &str = "AWS_ENDPOINT_URL";
@@ -79,7 +84,7 @@ impl NamedEndpoints {
         Self { named: named.collect() }
     }
 
-    /// The endpoint of a service (`ecs`, `ec2`, `sts`, `logs`), if a setting names one.
+    /// The endpoint of a service (`ecs`, `ec2`, `sts`, `logs`, `secretsmanager`), if a setting names one.
     pub fn of(&self, service: &str) -> Option<String> {
         self.named.get(service).map(|named| named.value.clone())
     }
@@ -97,7 +102,9 @@ impl NamedEndpoints {
 
 impl LoadServiceConfig for NamedEndpoints {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-        self.of(&key.service_id().to_ascii_lowercase()).filter(|_| key.env() == VARIABLE)
+        // The SDK's name of Secrets Manager has a blank.
+        self.of(&key.service_id().to_ascii_lowercase().replace(' ', ""))
+            .filter(|_| key.env() == VARIABLE)
     }
 }
 

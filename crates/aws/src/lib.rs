@@ -6,11 +6,13 @@
 
 mod account;
 mod call;
+mod caller_identity;
 mod causes;
 mod credential_cache;
 mod credential_error;
 mod ec2;
 mod endpoints;
+mod foreign_request;
 mod http;
 mod logs;
 mod process;
@@ -20,12 +22,15 @@ mod profiles;
 mod proxy;
 mod retry;
 mod role;
+mod secrets;
 mod signed_request;
 mod source;
 mod trust;
 
 pub use account::AwsAccount;
 pub use call::{CallError, is_of_clock, is_throttling};
+pub use caller_identity::{CallerIdentity, IdentityEndpoint};
 pub use logs::LogStream;
 pub use retry::retry;
+pub use secrets::{SecretDescription, SecretText, SecretsClient};
 pub use signed_request::date_of;

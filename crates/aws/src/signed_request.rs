@@ -161,7 +161,7 @@ pub fn date_of(answer: &HttpResponse) -> Option<SystemTime> {
 }
 
 /// The HTTP client has already read all of it.
-fn body(who: &str, answer: HttpResponse, longest: usize) -> Result<String, CallError> {
+pub(crate) fn body(who: &str, answer: HttpResponse, longest: usize) -> Result<String, CallError> {
     let unreadable = |text: String| CallError::Unreadable { text };
     let bytes = answer.body().bytes().unwrap_or_default();
     if bytes.len() > longest {

@@ -12,6 +12,15 @@ use fargate_model::text::escape_within;
 /// Source: Amazon ECS API Reference, `CreateCluster` and `RegisterTaskDefinition`.
 const MAX_NAME: usize = 255;
 
+/// Longest text of an image. Source: Amazon ECS API Reference, `ContainerDefinition`.
+const MAX_IMAGE: usize = 255;
+
+/// Longest name of a secret. Source: AWS Secrets Manager API Reference, `CreateSecret`.
+const MAX_SECRET_NAME: usize = 512;
+
+/// Longest name of a log group. Source: Amazon `CloudWatch` Logs API Reference, `CreateLogGroup`.
+const MAX_LOG_GROUP: usize = 512;
+
 /// Most hexadecimal digits of an id of EC2. AWS makes 8 or 17 of them, emulators fewer.
 const MAX_ID_DIGITS: usize = 17;
 
@@ -80,34 +89,39 @@ pub(crate) fn profile_name(given: &str) -> CheckResult<String> {
     Err(ValueRefusal::new(format!("allowed are 1 to {max} ASCII letters, digits, `-` and `_`")))
 }
 
-/// The parts of an ARN of ECS: `arn:partition:ecs:region:account:resource`.
+/// The parts of an ARN: `arn:partition:service:region:account:resource`.
 ///
 /// Source: AWS General Reference, "Amazon Resource Names".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct EcsArn<'a> {
+pub(crate) struct ResourceArn<'a> {
+    service: &'a str,
     pub(crate) region: &'a str,
     pub(crate) account: &'a str,
     resource: &'a str,
 }
 
-impl<'a> EcsArn<'a> {
+impl<'a> ResourceArn<'a> {
     /// `None` unless every part has the right form and the partition is that of the Region.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.strip_prefix("arn:")?.splitn(5, ':');
         let (partition, service, region) = (parts.next()?, parts.next()?, parts.next()?);
         let (account, resource) = (parts.next()?, parts.next()?);
-        let fits = service == "ecs"
-            && is_region(region)
+        let fits = is_region(region)
             && partition == AwsPartition::of(region).name()
             && account.len() == 12
             && account.bytes().all(|b| b.is_ascii_digit());
-        fits.then_some(Self { region, account, resource })
+        fits.then_some(Self { service, region, account, resource })
+    }
+
+    /// The same, for an ARN of ECS.
+    pub(crate) fn of_ecs(text: &'a str) -> Option<Self> {
+        Self::parse(text).filter(|arn| arn.service == "ecs")
     }
 }
 
 pub(crate) fn cluster(given: &str) -> CheckResult<String> {
     let arn = || {
-        EcsArn::parse(given)
+        ResourceArn::of_ecs(given)
             .is_some_and(|a| a.resource.strip_prefix("cluster/").is_some_and(is_name))
     };
     if is_name(given) || arn() {
@@ -128,7 +142,7 @@ pub(crate) fn task_definition(given: &str) -> CheckResult<String> {
         }
     };
     let arn = || {
-        let resource = EcsArn::parse(given).map(|arn| arn.resource);
+        let resource = ResourceArn::of_ecs(given).map(|arn| arn.resource);
         resource.and_then(|r| r.strip_prefix("task-definition/")).is_some_and(family)
     };
     if family(given) || arn() {
@@ -136,6 +150,78 @@ pub(crate) fn task_definition(given: &str) -> CheckResult<String> {
     }
     let refusal = "allowed are `family`, `family:revision` or the ARN of a task definition";
     Err(ValueRefusal::new(refusal).hint(format!("a family has {}", name_rule())))
+}
+
+pub(crate) fn family(given: &str) -> CheckResult<String> {
+    if is_name(given) {
+        return Ok(given.to_owned());
+    }
+    let refusal = ValueRefusal::new(format!("allowed are {}", name_rule()));
+    Err(match task_definition(given) {
+        Ok(_) => refusal.hint("a family is written without its revision"),
+        Err(_) => refusal,
+    })
+}
+
+/// The templates of task definitions that are part of the program.
+const OWN_TEMPLATES: [&str; 2] = ["ci", "manager"];
+
+pub(crate) fn template(given: &str) -> CheckResult<String> {
+    if OWN_TEMPLATES.contains(&given) {
+        return Ok(given.to_owned());
+    }
+    absolute_path(given).map_err(|_| {
+        ValueRefusal::new("allowed are `ci`, `manager` and the absolute path of a file")
+    })
+}
+
+/// The text of an image as ECS takes it. Whether it names an image is not asked here.
+pub(crate) fn image(given: &str) -> CheckResult<String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/@".contains(&b);
+    let bounded = (1..=MAX_IMAGE).contains(&given.len());
+    if bounded && given.bytes().all(allowed) {
+        return Ok(given.to_owned());
+    }
+    let refusal = ValueRefusal::new(format!(
+        "allowed are 1 to {MAX_IMAGE} ASCII letters, digits and `- _ . : / @`"
+    ));
+    Err(refusal.hint("such as `my-organisation/my-image:latest`"))
+}
+
+pub(crate) fn secret(given: &str) -> CheckResult<String> {
+    let name = |text: &str| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/_+=.@-".contains(&b);
+        (1..=MAX_SECRET_NAME).contains(&text.len()) && text.bytes().all(allowed)
+    };
+    let arn = ResourceArn::parse(given).filter(|arn| arn.service == "secretsmanager");
+    let arn = arn.and_then(|arn| arn.resource.strip_prefix("secret:"));
+    if name(given) || arn.is_some_and(name) {
+        return Ok(given.to_owned());
+    }
+    Err(ValueRefusal::new(format!(
+        "allowed are the ARN of a secret, or its name of 1 to {MAX_SECRET_NAME} ASCII letters, digits \
+         and `/ _ + = . @ -`"
+    )))
+}
+
+pub(crate) fn log_group(given: &str) -> CheckResult<String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-/#".contains(&b);
+    if (1..=MAX_LOG_GROUP).contains(&given.len()) && given.bytes().all(allowed) {
+        return Ok(given.to_owned());
+    }
+    Err(ValueRefusal::new(format!(
+        "allowed are 1 to {MAX_LOG_GROUP} ASCII letters, digits and `. _ - / #`"
+    )))
+}
+
+pub(crate) fn file_system(given: &str) -> CheckResult<String> {
+    let rule = || ValueRefusal::new("an id is expected: `fs-` and lower-case hexadecimal digits");
+    is_id(given, "fs-").then(|| given.to_owned()).ok_or_else(rule)
+}
+
+pub(crate) fn access_point(given: &str) -> CheckResult<String> {
+    let rule = || ValueRefusal::new("an id is expected: `fsap-` and lower-case hexadecimal digits");
+    is_id(given, "fsap-").then(|| given.to_owned()).ok_or_else(rule)
 }
 
 fn is_region(text: &str) -> bool {

@@ -8,7 +8,8 @@ use std::path::Path;
 use fargate_model::region::AwsPartition;
 use fargate_model::size::{FargateSize, allowed_memory_mib};
 
-use crate::check::EcsArn;
+use crate::check::ResourceArn;
+use crate::keyword::HostKey;
 use crate::layer::SettingsLayer;
 use crate::problem::{ConfigError, ConfigProblem};
 use crate::role;
@@ -24,7 +25,11 @@ const MAX_TAGS: usize = 40;
 /// Required keys that a merged layer lacks.
 fn missing_keys(layer: &SettingsLayer) -> impl Iterator<Item = &'static SettingKey> {
     let keys = JobProfile::SECTION.keys.iter();
-    keys.filter(|key| key.is_required() && !layer.values.has(key.name))
+    keys.filter(|key| {
+        let alternative = JobProfile::SECTION.alternative(key.name);
+        let given = |key: &SettingKey| layer.values.has(key.name);
+        key.is_required() && !given(key) && !alternative.is_some_and(given)
+    })
 }
 
 /// The names of required keys that a merged layer lacks.
@@ -40,7 +45,12 @@ pub(crate) fn missing(layer: &SettingsLayer, path: &Path) -> Vec<ConfigProblem> 
         let inherited = if layer.name.is_some() { ", here and in `[defaults]`" } else { "" };
         let message = format!("key `{key}` is missing{inherited}");
         let example = required.example_value();
-        let hint = example.map(|value| format!("for example `{name} = {value}`"));
+        let hint = example.map(|value| {
+            let other = JobProfile::SECTION.alternative(name);
+            let other = other.and_then(|key| Some((key.name, key.example_value()?)));
+            let other = other.map(|(name, value)| format!(", or `{name} = {value}`"));
+            format!("for example `{name} = {value}`{}", other.unwrap_or_default())
+        });
         let line = layer.place.line;
         ConfigProblem { path: path.to_owned(), line, key: Some(key), message, hint }
     };
@@ -53,7 +63,6 @@ pub(crate) fn conflicts(layer: &SettingsLayer, path: &Path) -> Vec<ConfigProblem
     found.extend(size(layer, path));
     found.extend(regions(layer, path));
     found.extend(role_partition(layer, path));
-    found.extend(role_missing(layer, path));
     found.extend(tag_count(layer, path));
     found.extend(times_in_order(&layer.values, JobProfile::SECTION, path));
     found
@@ -63,6 +72,7 @@ pub(crate) fn conflicts(layer: &SettingsLayer, path: &Path) -> Vec<ConfigProblem
 pub(crate) fn profile(layer: SettingsLayer, path: &Path) -> Result<JobProfile, ConfigError> {
     let mut problems = missing(&layer, path);
     problems.extend(conflicts(&layer, path));
+    problems.extend(needed_missing(&layer, path));
     if !problems.is_empty() {
         return Err(ConfigError { problems });
     }
@@ -117,7 +127,7 @@ fn regions(layer: &SettingsLayer, path: &Path) -> Vec<ConfigProblem> {
         ["cluster", "task_definition"].iter().filter_map(|name| layer.values.get(name)).collect();
     let arns: Vec<_> = given
         .iter()
-        .filter_map(|given| Some((&given.place, EcsArn::parse(&given.value)?)))
+        .filter_map(|given| Some((&given.place, ResourceArn::of_ecs(&given.value)?)))
         .collect();
     if let Some(region) = layer.values.get::<String>("region") {
         for (place, arn) in arns.iter().filter(|(_, arn)| arn.region != region.value) {
@@ -163,19 +173,30 @@ fn role_partition(layer: &SettingsLayer, path: &Path) -> Option<ConfigProblem> {
     })
 }
 
-/// What says how a role is assumed needs a role.
-fn role_missing(layer: &SettingsLayer, path: &Path) -> Vec<ConfigProblem> {
-    let role = "assume_role_arn";
-    if layer.values.has(role) {
-        return Vec::new();
+/// A problem for each key that says something only beside another one, which is not there.
+pub(crate) fn needed_missing(layer: &SettingsLayer, path: &Path) -> Vec<ConfigProblem> {
+    let section = JobProfile::SECTION;
+    let lacks = |key: &SettingKey| {
+        let needed = section.key(key.needs?)?;
+        let given = layer.values.value(key.name).filter(|_| !layer.values.has(needed.name))?;
+        let name = needed.name;
+        let hint = needed.example_value().map(|value| format!("`{name} = {value}`"));
+        Some(problem(path, &given.place, &format!("stands without `{name}`"), hint))
+    };
+    section.keys.iter().filter_map(lacks).chain(prover_missing(layer, path)).collect()
+}
+
+/// A host key that the task's role proves needs that role.
+fn prover_missing(layer: &SettingsLayer, path: &Path) -> Option<ConfigProblem> {
+    let (mode, role) = (HostKey::Sts.as_str(), "task_role");
+    let given: LocatedValue<String> = layer.values.get("host_key")?;
+    if given.value != mode || layer.values.has(role) {
+        return None;
     }
     let example = JobProfile::SECTION.key(role).and_then(SettingKey::example_value);
     let hint = example.map(|value| format!("`{role} = {value}`"));
-    ["assume_role_external_id", "assume_role_session_name"]
-        .iter()
-        .filter_map(|name| layer.values.value(name))
-        .map(|given| problem(path, &given.place, &format!("stands without `{role}`"), hint.clone()))
-        .collect()
+    let rest = format!("is \"{mode}\", which needs `{role}`, the role that proves the key");
+    Some(problem(path, &given.place, &rest, hint))
 }
 
 fn tag_count(layer: &SettingsLayer, path: &Path) -> Option<ConfigProblem> {

@@ -64,7 +64,9 @@ impl ConfigDocument {
     pub(crate) fn conflicts(&self) -> Vec<ConfigProblem> {
         let mut found = conflicts::conflicts(&self.merged(None), &self.path);
         for layer in self.profiles_put_together() {
-            for problem in conflicts::conflicts(&layer, &self.path) {
+            // Not asked of `[defaults]` alone: what is needed may stand in each profile.
+            let needed = conflicts::needed_missing(&layer, &self.path);
+            for problem in conflicts::conflicts(&layer, &self.path).into_iter().chain(needed) {
                 if !found.contains(&problem) {
                     found.push(problem);
                 }

@@ -285,7 +285,7 @@ fn missing(
         (fargate, FARGATE, &["Cluster"], false),
         (fargate, FARGATE, &["Subnet", "Subnets"], false),
         (fargate, FARGATE, &["SecurityGroup", "SecurityGroups"], false),
-        (fargate, FARGATE, &["TaskDefinition"], task_definition),
+        (fargate, FARGATE, &["TaskDefinition", "Image"], task_definition),
         (metadata, TASK_METADATA, &["Directory"], state_dir),
         (ssh, SSH, &["Username", "User"], false),
     ];

@@ -105,7 +105,7 @@ impl JobProfile {
         };
         let task_definition = JobChoice {
             variable: "FARGATE_TASK_DEFINITION",
-            setting: Some(&self.task_definition),
+            setting: self.task_definition.as_deref(),
             allowed: &self.job_task_definitions,
             key: key("job_task_definitions", "JobTaskDefinitions"),
             flag: ("--task-def", flags.task_definition),
@@ -121,7 +121,11 @@ impl JobProfile {
             .map(|choice| choice.ask(variable(choice.variable)).transpose());
         let mut ignored = Vec::new();
         match task_definition {
-            Ok(chosen) => self.task_definition = chosen.unwrap_or(self.task_definition.clone()),
+            Ok(Some(chosen)) => {
+                self.image = None;
+                self.task_definition = Some(chosen);
+            }
+            Ok(None) => {}
             Err(choice) => ignored.push(choice),
         }
         match platform_version {
@@ -172,7 +176,7 @@ mod tests {
         let ignored = profile.apply_job_choices(grammar, given, lookup);
         let lines: Vec<String> = ignored.iter().map(IgnoredChoice::to_string).collect();
         let platform_version = profile.platform_version.unwrap_or_default();
-        (profile.task_definition, platform_version, lines.join("\n"))
+        (profile.task_definition.unwrap(), platform_version, lines.join("\n"))
     }
 
     #[test]

@@ -103,6 +103,9 @@ words! {
         /// A one-time seed from which the agent derives its key. It stops anyone on the network,
         /// not someone who may read DescribeTasks.
         Seed = "seed",
+        /// A key that the agent makes itself and proves by the role of its task, before STS. It stops
+        /// also someone who may read DescribeTasks.
+        Sts = "sts",
         /// Whatever key the task shows first, once ECS says that it is RUNNING; it is pinned for
         /// every later stage. It stops nobody who stands in the way from the beginning.
         FirstUse = "first_use",
@@ -118,6 +121,16 @@ words! {
         Assigned = "assigned",
         /// One, and the task is reached by it.
         Dialled = "dialled",
+    }
+}
+
+words! {
+    /// The processor that a task's image is made for.
+    TaskArchitecture {
+        /// 64-bit Intel and AMD.
+        X86_64 = "x86_64",
+        /// 64-bit ARM, Graviton.
+        Arm64 = "arm64",
     }
 }
 
@@ -160,13 +173,6 @@ pub(crate) fn word<T: ConfigKeyword>(given: &str) -> CheckResult<T> {
 /// As [`word`], and gives the word itself.
 pub(crate) fn one_of<T: ConfigKeyword>(given: &str) -> CheckResult<String> {
     word::<T>(given).map(|value| value.word().to_owned())
-}
-
-pub(crate) fn host_key(given: &str) -> CheckResult<String> {
-    one_of::<HostKey>(given).map_err(|refusal| match given {
-        "sts" => ValueRefusal::new(format!("which is for a later version; {}", refusal.allowed)),
-        _ => refusal,
-    })
 }
 
 pub(crate) fn launch_type(given: &str) -> CheckResult<String> {

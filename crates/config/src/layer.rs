@@ -27,15 +27,20 @@ impl SettingsLayer {
     }
 }
 
-/// One table of settings over another. A key that may not stand beside another one takes its place.
+/// One table of settings over another. A key that may not stand beside another one takes its place,
+/// and that of the keys which say something only beside that one.
 pub(crate) fn over(above: SettingsTable, mut base: SettingsTable) -> SettingsTable {
-    let alternatives = JobProfile::SECTION.keys.iter().filter_map(|key| {
-        let (other, _) = key.instead_of?;
-        Some([(key.name, other), (other, key.name)])
-    });
-    for (given, other) in alternatives.flatten() {
-        if above.has(given) {
+    let section = JobProfile::SECTION;
+    for key in section.keys {
+        if let Some((other, _)) = key.instead_of
+            && above.has(key.name)
+        {
             base.remove(other);
+        }
+        let Some(choice) = section.choice_of(key) else { continue };
+        let other = choice.instead_of.map(|(other, _)| other);
+        if other.is_some_and(|other| above.has(other)) {
+            base.remove(key.name);
         }
     }
     above.over(base)

@@ -46,13 +46,15 @@ pub use file::{
     DEFAULT_PATH, GITLAB_DEFAULT_PATH, MAX_FILE_BYTES, PATH_VARIABLE, load, load_with, locate,
 };
 pub use job_choice::{ChoiceFlags, IgnoredChoice, IgnoredReason};
-pub use keyword::{ClientKeyKind, HostKey, LaunchType, LogFormat, LogLevel, PublicIp, Shell};
+pub use keyword::{
+    ClientKeyKind, HostKey, LaunchType, LogFormat, LogLevel, PublicIp, Shell, TaskArchitecture,
+};
 pub use overrides::{FlagError, FlagOverrides};
 pub use parse::{parse, parse_with};
 pub use problem::{ConfigError, ConfigProblem};
 pub use settings::{
-    AccountSettings, JobLimits, JobProfile, JobTimeouts, LaunchMode, RoleSettings, SshSettings,
-    StrategyItem,
+    AccountSettings, DefinitionSource, JobLimits, JobProfile, JobTimeouts, LaunchMode,
+    RoleSettings, SshSettings, StrategyItem,
 };
 pub use unknown_key::UnknownKeyPolicy;
 

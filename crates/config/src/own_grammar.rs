@@ -59,8 +59,11 @@ pub(crate) fn read(
     let mut later = if problems.is_empty() { document.conflicts() } else { Vec::new() };
     later.extend(document.missing().into_iter().filter(|missing| {
         let name = last_part(missing);
-        !reader.meant.iter().any(|meant| meant == name)
-            && problems.iter().all(|refused| last_part(refused) != name)
+        // A refused value of the key that may stand instead counts as given, too.
+        let other = JobProfile::SECTION.alternative(name).map(|key| key.name);
+        let is_given = |given: &str| given == name || Some(given) == other;
+        !reader.meant.iter().any(|meant| is_given(meant))
+            && !problems.iter().any(|refused| is_given(last_part(refused)))
     }));
     problems.append(&mut later);
     if !problems.is_empty() {

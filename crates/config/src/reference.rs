@@ -31,9 +31,23 @@ config_version = 1
 const ABOUT_DEFAULTS: &str =
     "The settings of every job. Each [profile.NAME] further down begins with them.";
 
-const ABOUT_PROFILES: &str = "A profile, chosen by `--profile spot` in the arguments of each stage, \
-    so that several [[runners]] share this file. It has the keys of [defaults]; what it leaves out \
-    comes from there, tables key by key, lists as a whole. No default. Example:";
+/// The profiles at the end, each with the key that it shows: one that cannot be in a table with the
+/// key that it is given instead of.
+const PROFILES: [(&str, &str, &str); 2] = [
+    (
+        "spot",
+        "capacity_provider_strategy",
+        "A profile, chosen by `--profile spot` in the arguments of each stage, so that several \
+         [[runners]] share this file. It has the keys of [defaults]; what it leaves out comes from \
+         there, tables key by key, lists as a whole. No default. Example:",
+    ),
+    (
+        "own-image",
+        "image",
+        "A profile whose task definition is made from a template and registered. No default. \
+         Example:",
+    ),
+];
 
 /// The whole file.
 fn reference() -> String {
@@ -41,17 +55,21 @@ fn reference() -> String {
     keys(RunnerConfig::SECTION, "", &mut out);
     out.push_str(&format!("\n\n{}[defaults]\n", comment(ABOUT_DEFAULTS, WIDTH)));
     keys(JobProfile::SECTION, "defaults", &mut out);
-    out.push_str(&format!("\n\n{}#[profile.spot]\n", comment(ABOUT_PROFILES, WIDTH)));
-    for key in JobProfile::SECTION.keys.iter().filter(|key| key.instead_of.is_some()) {
-        out.push_str(&paragraph(key));
+    for (profile, choice, about) in PROFILES {
+        out.push_str(&format!("\n\n{}#[profile.{profile}]\n", comment(about, WIDTH)));
+        for key in JobProfile::SECTION.keys {
+            if JobProfile::SECTION.choice_of(key).is_some_and(|of| of.name == choice) {
+                out.push_str(&paragraph(key));
+            }
+        }
     }
     out
 }
 
-/// The keys of a section, and the tables below it. A key that is given instead of another one stands
-/// in the profile at the end: the two cannot be in one table.
+/// The keys of a section, and the tables below it. A key that is given instead of another one, and
+/// what belongs to it, stands in a profile at the end: the two cannot be in one table.
 fn keys(section: &SettingSection, header: &str, out: &mut String) {
-    for key in section.keys.iter().filter(|key| key.instead_of.is_none()) {
+    for key in section.keys.iter().filter(|key| section.choice_of(key).is_none()) {
         let about = |rest: &str| comment(&format!("{}{rest}", key.doc.trim()), WIDTH);
         match key.kind {
             SettingKind::Table(below) => {

@@ -1,4 +1,5 @@
-//! The role that is assumed before any call: what its ARN, external id and session name may be.
+//! Roles: what the ARN or the name of one may be, and the external id and session name with which one
+//! is assumed before any call.
 //!
 //! Whether the role fits the Region is asked in `conflicts`.
 
@@ -6,6 +7,9 @@ use crate::check::{CheckResult, ValueRefusal};
 
 /// Length of a role's ARN, in characters. Source: AWS STS API Reference, `AssumeRole`, `RoleArn`.
 const ARN: std::ops::RangeInclusive<usize> = 20..=2048;
+
+/// Length of a role's name. Source: AWS IAM API Reference, `CreateRole`, `RoleName`.
+const NAME: std::ops::RangeInclusive<usize> = 1..=64;
 
 /// Length of an external id. Source: AWS STS API Reference, `AssumeRole`, `ExternalId`.
 const EXTERNAL_ID: std::ops::RangeInclusive<usize> = 2..=1224;
@@ -42,6 +46,21 @@ pub(crate) fn arn(given: &str) -> CheckResult<String> {
         refusal.hint("such as `arn:aws:iam::123456789012:role/ci-runner`")
     };
     partition(given).map(|_| given.to_owned()).ok_or_else(refusal)
+}
+
+/// A role as ECS takes it: by its ARN, or by its name in the account of the call.
+pub(crate) fn name_or_arn(given: &str) -> CheckResult<String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+    let name = NAME.contains(&given.len()) && given.bytes().all(allowed);
+    if name || partition(given).is_some() {
+        return Ok(given.to_owned());
+    }
+    let (min, max) = (NAME.start(), NAME.end());
+    let refusal = ValueRefusal::new(format!(
+        "allowed are the ARN of a role, or its name of {min} to {max} ASCII letters, digits and \
+         `_ + = , . @ -`"
+    ));
+    Err(refusal.hint("such as `arn:aws:iam::123456789012:role/ci-task`"))
 }
 
 pub(crate) fn external_id(given: &str) -> CheckResult<String> {

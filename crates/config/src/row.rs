@@ -22,6 +22,7 @@ const fn row(kind: SettingKind) -> SettingKey {
         example: None,
         gitlab: None,
         instead_of: None,
+        needs: None,
         at_most: None,
     }
 }
@@ -134,6 +135,12 @@ impl SettingKey {
 
     pub(crate) const fn instead_of(mut self, other: &'static str, why: &'static str) -> Self {
         self.instead_of = Some((other, why));
+        self
+    }
+
+    /// The key says something only beside `other`.
+    pub(crate) const fn needs(mut self, other: &'static str) -> Self {
+        self.needs = Some(other);
         self
     }
 

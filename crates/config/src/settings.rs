@@ -9,7 +9,7 @@ mod strategy;
 mod timeouts;
 
 pub use limits::JobLimits;
-pub use profile::{AccountSettings, JobProfile, LaunchMode, RoleSettings};
+pub use profile::{AccountSettings, DefinitionSource, JobProfile, LaunchMode, RoleSettings};
 pub use ssh::SshSettings;
 pub use strategy::StrategyItem;
 pub use timeouts::JobTimeouts;

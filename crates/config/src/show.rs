@@ -122,10 +122,9 @@ impl SettingsText {
     }
 }
 
-/// Whether another key says what this one would say.
-fn is_replaced(section: &SettingSection, key: &SettingKey, values: &SettingsTable) -> bool {
-    let replaces = |other: &&SettingKey| other.instead_of.is_some_and(|(name, _)| name == key.name);
-    let by_another = section.keys.iter().find(replaces);
-    (key.instead_of.is_some() && !values.has(key.name))
-        || by_another.is_some_and(|other| values.has(other.name))
+/// Whether another key says what this one would say, or this one belongs to a choice that was not
+/// made.
+fn is_replaced(section: &SettingSection, key: &'static SettingKey, values: &SettingsTable) -> bool {
+    let not_chosen = section.choice_of(key).is_some_and(|choice| !values.has(choice.name));
+    not_chosen || section.alternative(key.name).is_some_and(|other| values.has(other.name))
 }

@@ -25,6 +25,20 @@ impl SettingSection {
     pub(crate) fn key(&self, name: &str) -> Option<&'static SettingKey> {
         self.keys.iter().find(|key| key.name == name)
     }
+
+    /// The key that may be given instead of this one.
+    pub(crate) fn alternative(&self, name: &str) -> Option<&'static SettingKey> {
+        self.keys.iter().find(|key| key.instead_of.is_some_and(|(other, _)| other == name))
+    }
+
+    /// The key, given instead of another one, that this key is or says something beside.
+    pub(crate) fn choice_of(&self, key: &'static SettingKey) -> Option<&'static SettingKey> {
+        match (key.instead_of, key.needs) {
+            (Some(_), _) => Some(key),
+            (None, Some(needed)) => self.choice_of(self.key(needed)?),
+            (None, None) => None,
+        }
+    }
 }
 
 /// One row of the settings table.
@@ -40,6 +54,8 @@ pub(crate) struct SettingKey {
     pub(crate) gitlab: Option<&'static str>,
     /// A key that must not stand beside this one, and why not.
     pub(crate) instead_of: Option<(&'static str, &'static str)>,
+    /// A key of the same table without which this one says nothing.
+    pub(crate) needs: Option<&'static str>,
     /// A key of the same table whose time this one must not exceed.
     pub(crate) at_most: Option<&'static str>,
 }

@@ -4,6 +4,9 @@
 
 use crate::table::{SettingKind, SettingSection};
 
+/// Most keys that are listed where nothing near was found. The reference file has them all.
+const MAX_LISTED: usize = 24;
+
 /// What a key that is not known means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnknownKeyPolicy {
@@ -165,7 +168,12 @@ impl UnknownKey {
             }
             None => {
                 let names: Vec<&str> = own.names().collect();
-                let rest = format!("is not known here; known are: {}", names.join(", "));
+                let shown = names[..names.len().min(MAX_LISTED)].join(", ");
+                let more = match names.len().saturating_sub(MAX_LISTED) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                let rest = format!("is not known here; known are: {shown}{more}");
                 Self { rest, hint: None, meant: None }
             }
         }

@@ -301,8 +301,9 @@ fn what_is_in_force_is_shown_in_our_grammar_with_its_origin() {
     container = "ci-coordinator" # implied
     launch_type = "CLUSTER" # implied
     platform_version = "1.4.0" # line 8
-    # cpu is not set: that of the task definition
-    # memory is not set: that of the task definition
+    # cpu is not set: that of the task definition; with `image` 1024
+    # memory is not set: that of the task definition; with `image` the least that fits the CPU
+    # task_role is not set: the task definition decides; with `image` there is none
     host_key = "first_use" # implied
     public_ip = "assigned" # line 7
     enable_execute_command = true # line 6

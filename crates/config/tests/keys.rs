@@ -89,7 +89,13 @@ const SETTINGS: &[KeyCase] = &[
     ("platform_version", "\"1.4.0\"", "1.4", &["\"\"", "\"latest\"", "\"1.4\"", "\"1.4.0.0\""]),
     ("cpu", "4096", "\"1024\"", &["0", "-1", "255", "1000", "65536", "4294967296"]),
     ("memory", "8192", "\"2 GB\"", &["0", "-512", "511", "3000", "31744", "249857"]),
-    ("host_key", "\"first_use\"", "22", &["\"\"", "\"none\"", "\"sts\"", "\"firstuse\""]),
+    (
+        "task_role",
+        "\"ci-task\"",
+        "1",
+        &["\"\"", "\"a b\"", "\"{x*65}\"", "\"arn:aws:iam::12345:role/ci\"", "\"role/ci\""],
+    ),
+    ("host_key", "\"first_use\"", "22", &["\"\"", "\"none\"", "\"STS\"", "\"firstuse\""]),
     ("public_ip", "\"assigned\"", "true", &["\"\"", "\"yes\"", "\"Dialled\"", "\"dialed\""]),
     ("enable_execute_command", "true", "\"true\"", &[]),
     (
@@ -181,6 +187,7 @@ const TIMEOUTS: &[KeyCase] = &[
     ("state_lock", "\"10m\"", "10", &["\"9ms\"", "\"11m\""]),
     ("tombstone_retention", "\"1s\"", "24", &["\"999ms\"", "\"31days\""]),
     ("paused_host", "\"1day\"", "15", &["\"9ms\"", "\"24h 1s\""]),
+    ("definition_retention", "\"7days\"", "30", &["\"59m\"", "\"366days\""]),
     ("orphan_recheck", "\"1h\"", "10", &["\"9ms\"", "\"2h\""]),
     ("registry_retry_pause", "\"5m\"", "30", &["\"9ms\"", "\"6m\""]),
 ];
@@ -188,6 +195,36 @@ const TIMEOUTS: &[KeyCase] = &[
 const LIMITS: &[KeyCase] = &[
     ("ecs_reads_per_second", "1000", "\"20\"", &["0", "1001", "-1"]),
     ("task_relaunches", "0", "\"3\"", &["-1", "21"]),
+];
+
+/// `[defaults]` and `[profile.NAME]` with an image.
+const DERIVED: &[KeyCase] = &[
+    (
+        "image",
+        "\"registry.example.com:5000/team/ci@sha256:0a1b\"",
+        "1",
+        &["\"\"", "\"my image\"", "\"ü\"", "\"a\\nb\"", "\"{x*256}\""],
+    ),
+    (
+        "registry_secret",
+        "\"arn:aws:secretsmanager:eu-west-1:123456789012:secret:ci/registry-a1B2c3\"",
+        "1",
+        &["\"\"", "\"a b\"", "\"{x*513}\"", "\"arn:aws:ssm:eu-west-1:123456789012:parameter/x\""],
+    ),
+    (
+        "execution_role",
+        "\"arn:aws:iam::123456789012:role/ci/execution\"",
+        "[]",
+        &["\"\"", "\"a b\"", "\"{x*65}\"", "\"arn:aws:iam::12345:role/ci\""],
+    ),
+    ("architecture", "\"arm64\"", "64", &["\"\"", "\"ARM64\"", "\"amd64\""]),
+    ("ephemeral_storage_gib", "200", "\"50\"", &["0", "20", "201", "-1"]),
+    ("log_group", "\"/ci/tasks#1\"", "1", &["\"\"", "\"a b\"", "\"{x*513}\""]),
+    ("efs_file_system", "\"fs-0a1b2c3d4e5f60718\"", "1", &["\"\"", "\"fs-\"", "\"efs-0a1\""]),
+    ("efs_access_point", "\"fsap-0a1b2c3d\"", "1", &["\"\"", "\"fs-0a1b2c3d\""]),
+    ("efs_mount", "\"/mnt/shared\"", "1", &["\"\"", "\"mnt\""]),
+    ("task_definition_template", "\"/etc/ci.json\"", "1", &["\"\"", "\"ci.json\"", "\"CI\""]),
+    ("task_definition_family", "\"ci-1_a\"", "1", &["\"\"", "\"ci:7\"", "\"{x*256}\""]),
 ];
 
 /// A key, a value that it takes, a value of another kind, and values that it refuses. `{x*N}` stands
@@ -198,6 +235,7 @@ type KeyCase = (&'static str, &'static str, &'static str, &'static [&'static str
 const TABLES: &[(&[KeyCase], &[&str])] = &[
     (TOP, &[""]),
     (SETTINGS, &["defaults", "profile.big"]),
+    (DERIVED, &["defaults", "profile.big"]),
     (SSH, &["defaults.ssh", "profile.big.ssh"]),
     (TIMEOUTS, &["defaults.timeouts", "profile.big.timeouts"]),
     (LIMITS, &["defaults.limits", "profile.big.limits"]),
@@ -268,6 +306,14 @@ fn every_key_takes_its_values_and_explains_what_it_refuses() {
                         draft.set(table, "assume_role_arn", role)
                     }
                     _ => draft,
+                };
+                // The keys that belong to an image need one.
+                let draft = match DERIVED.iter().any(|(derived, ..)| *derived == key) {
+                    false => draft,
+                    true => draft
+                        .without("defaults", "task_definition")
+                        .set(table, "image", "\"ci\"")
+                        .set(table, "efs_file_system", "\"fs-0\""),
                 };
                 draft.set(table, key, &expand(value))
             };

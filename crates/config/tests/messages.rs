@@ -86,6 +86,14 @@ fn a_value_of_another_kind_is_named_with_what_is_expected() {
 }
 
 #[test]
+fn a_host_key_that_a_role_proves_needs_the_role() {
+    assert_snapshot!(with("defaults", "host_key", "\"sts\""), @r#"
+    config.toml:4: key `defaults.host_key` is "sts", which needs `task_role`, the role that proves the key
+    hint: `task_role = "arn:aws:iam::123456789012:role/ci-task"`
+    "#);
+}
+
+#[test]
 fn a_value_outside_its_limits_is_named_with_what_is_allowed() {
     assert_snapshot!(with("defaults.ssh", "port", "70000"), @r#"config.toml:8: key `defaults.ssh.port` is 70000, a number from 1 to 65535 is expected"#);
     assert_snapshot!(with("defaults.timeouts", "task_idle", "\"1500ms\""), @r#"config.toml:8: key `defaults.timeouts.task_idle` is "1500ms", whole seconds are expected, 1s to 1day"#);
@@ -95,7 +103,7 @@ fn a_value_outside_its_limits_is_named_with_what_is_allowed() {
     hint: a number and its unit, such as `"200ms"`, `"30s"` or `"1h 30m"`
     "#);
     assert_snapshot!(with("defaults", "shell", "\"zsh\""), @r#"config.toml:5: key `defaults.shell` is "zsh", allowed are `bash`, `sh`, `runner`"#);
-    assert_snapshot!(with("defaults", "host_key", "\"sts\""), @r#"config.toml:4: key `defaults.host_key` is "sts", which is for a later version; allowed are `seed`, `first_use`"#);
+    assert_snapshot!(with("defaults", "host_key", "\"none\""), @r#"config.toml:4: key `defaults.host_key` is "none", allowed are `seed`, `sts`, `first_use`"#);
     assert_snapshot!(with("defaults", "launch_type", "\"FARGATE_SPOT\""), @r#"
     config.toml:4: key `defaults.launch_type` is "FARGATE_SPOT", allowed are `FARGATE`, `CLUSTER`
     hint: Spot is a provider: `capacity_provider_strategy = [{ provider = "FARGATE_SPOT" }]`
@@ -288,5 +296,41 @@ fn inside_a_jobs_stages_an_unknown_key_is_only_a_warning() {
     assert_snapshot!(problems, @r#"
     config.toml:2: key `defaults.subnets` is missing
     hint: for example `subnets = ["subnet-0a1"]`
+    "#);
+}
+
+#[test]
+fn a_profile_names_a_task_definition_or_an_image_and_exactly_one_of_them() {
+    let both = ConfigDraft::least().set("defaults", "image", "\"team/ci:1\"");
+    assert_snapshot!(both.read().unwrap_err(), @r#"
+    config.toml:4: key `defaults.image` stands beside `task_definition`, one says which task definition, the other makes one
+    hint: leave out `task_definition`
+    "#);
+    let neither = ConfigDraft::least().without("defaults", "task_definition");
+    assert_snapshot!(neither.read().unwrap_err(), @r#"
+    config.toml:2: key `defaults.task_definition` is missing
+    hint: for example `task_definition = "ci"`, or `image = "my-organisation/my-image:latest"`
+    "#);
+    let secret = ConfigDraft::least().set("defaults", "registry_secret", "\"ci/registry\"");
+    assert_snapshot!(secret.read().unwrap_err(), @r#"
+    config.toml:4: key `defaults.registry_secret` stands without `image`
+    hint: `image = "my-organisation/my-image:latest"`
+    "#);
+    let family = ConfigDraft::least()
+        .without("defaults", "task_definition")
+        .set("defaults", "image", "\"team/ci:1\"")
+        .set("defaults", "task_definition_family", "\"ci:7\"");
+    assert_snapshot!(family.read().unwrap_err(), @r#"
+    config.toml:7: key `defaults.task_definition_family` is "ci:7", allowed are 1 to 255 ASCII letters, digits, `-` and `_`
+    hint: a family is written without its revision
+    "#);
+    let image = ConfigDraft::least().without("defaults", "task_definition").set(
+        "defaults",
+        "image",
+        "\"team/my image\"",
+    );
+    assert_snapshot!(image.read().unwrap_err(), @r#"
+    config.toml:4: key `defaults.image` is "team/my image", allowed are 1 to 255 ASCII letters, digits and `- _ . : / @`
+    hint: such as `my-organisation/my-image:latest`
     "#);
 }

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{ConfigDraft, read};
-use fargate_config::{LaunchMode, LaunchType, StrategyItem};
+use fargate_config::{DefinitionSource, LaunchMode, LaunchType, StrategyItem, TaskArchitecture};
 use insta::assert_snapshot;
 
 #[test]
@@ -24,7 +24,7 @@ fn a_profile_inherits_key_by_key_and_tables_key_by_key_but_lists_as_a_whole() {
     let config = draft.read().unwrap().config;
     let big = config.profile(Some("big")).unwrap();
     assert_eq!(big.name.as_deref(), Some("big"));
-    assert_eq!((big.cluster.as_str(), big.task_definition.as_str()), ("ci", "ci:7"));
+    assert_eq!((big.cluster.as_str(), big.definition()), ("ci", DefinitionSource::Fixed("ci:7")));
     assert_eq!(big.subnets, ["subnet-b"]);
     assert_eq!((big.ssh.user.as_str(), big.ssh.port), ("ci", 2222));
     assert_eq!(big.timeouts.task_idle, Duration::from_secs(180));
@@ -111,4 +111,48 @@ fn an_arn_may_stand_for_a_name_where_regions_agree() {
     );
     let profile = draft.read().unwrap().config.profile(None).unwrap();
     assert_eq!(profile.cluster, "arn:aws-cn:ecs:cn-north-1:123456789012:cluster/ci");
+}
+
+#[test]
+fn a_fixed_task_definition_and_an_image_are_one_choice_that_a_profile_may_turn_round() {
+    let draft = ConfigDraft::least()
+        .set("profile.own", "image", "\"team/ci:1\"")
+        .set("profile.own", "registry_secret", "\"ci/registry\"")
+        .set("profile.plain", "shell", "\"sh\"");
+    let config = draft.read().unwrap().config;
+    let own = config.profile(Some("own")).unwrap();
+    assert_eq!(own.definition(), DefinitionSource::Derived("team/ci:1"));
+    assert_eq!(own.task_definition, None);
+    let plain = config.profile(Some("plain")).unwrap();
+    assert_eq!(plain.definition(), DefinitionSource::Fixed("ci:7"));
+
+    let turned = ConfigDraft::least()
+        .without("defaults", "task_definition")
+        .set("defaults", "image", "\"team/ci:1\"")
+        .set("defaults", "registry_secret", "\"ci/registry\"")
+        .set("defaults", "architecture", "\"arm64\"")
+        .set("profile.fixed", "task_definition", "\"ci:7\"")
+        .set("profile.own", "image", "\"team/ci:2\"");
+    let config = turned.read().unwrap().config;
+    let fixed = config.profile(Some("fixed")).unwrap();
+    assert_eq!(fixed.definition(), DefinitionSource::Fixed("ci:7"));
+    assert_eq!((fixed.image, fixed.registry_secret), (None, None));
+    let own = config.profile(Some("own")).unwrap();
+    assert_eq!(own.definition(), DefinitionSource::Derived("team/ci:2"));
+    assert_eq!(own.registry_secret.as_deref(), Some("ci/registry"));
+    assert_eq!(own.architecture, TaskArchitecture::Arm64);
+}
+
+#[test]
+fn what_belongs_to_an_image_may_stand_in_the_defaults_of_profiles_that_name_one() {
+    let draft = ConfigDraft::least().without("defaults", "task_definition").set(
+        "defaults",
+        "registry_secret",
+        "\"ci/registry\"",
+    );
+    let with = draft.clone().set("profile.own", "image", "\"team/ci:1\"");
+    assert!(with.read().is_ok());
+    let without = draft.set("profile.own", "task_definition", "\"ci:7\"");
+    let config = without.read().unwrap().config;
+    assert_eq!(config.profile(Some("own")).unwrap().registry_secret, None);
 }

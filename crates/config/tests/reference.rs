@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 
 use common::{ConfigDraft, read};
-use fargate_config::{REFERENCE, RunnerConfig};
+use fargate_config::{DefinitionSource, REFERENCE, RunnerConfig};
 
 /// A paragraph of the reference: its prose and the settings below it.
 struct ReferenceParagraph {
@@ -52,9 +52,18 @@ fn same(a: &RunnerConfig, b: &RunnerConfig) {
     assert_eq!(a.log_format, b.log_format);
 }
 
+fn with_image(draft: ConfigDraft) -> ConfigDraft {
+    draft.set("profile.own-image", "image", "\"ci\"").set(
+        "profile.own-image",
+        "efs_file_system",
+        "\"fs-0\"",
+    )
+}
+
 #[test]
 fn every_default_in_the_reference_is_the_one_that_is_compiled_in() {
     let least = ConfigDraft::least().read().unwrap().config;
+    let image = with_image(ConfigDraft::least()).read().unwrap().config;
     let mut compared = 0;
     for paragraph in paragraphs() {
         let has_default =
@@ -67,9 +76,19 @@ fn every_default_in_the_reference_is_the_one_that_is_compiled_in() {
                 }
                 _ => ConfigDraft::least(),
             };
+            let draft = match paragraph.table.as_str() {
+                // What belongs to an image is compared with the least that has one.
+                "profile.own-image" => with_image(draft),
+                _ => draft,
+            };
             let config = draft.set(&paragraph.table, &key, &value).read();
             let config = config.unwrap_or_else(|problems| panic!("{problems}")).config;
-            if has_default {
+            if paragraph.table == "profile.own-image" {
+                let name = Some("own-image");
+                let changed = config.profile(name).unwrap() != image.profile(name).unwrap();
+                assert!(changed != has_default || key == "image", "{key}");
+                compared += 1;
+            } else if has_default {
                 same(&config, &least);
                 compared += 1;
             } else if key != "team" && key != "capacity_provider_strategy" {
@@ -88,7 +107,9 @@ fn every_default_in_the_reference_is_the_one_that_is_compiled_in() {
 fn the_reference_with_every_line_in_use_is_a_file_that_passes() {
     let text: String = REFERENCE.lines().map(|line| uncommented(line).to_owned() + "\n").collect();
     let loaded = read(&text).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(loaded.config.profile_names(), ["spot"]);
+    assert_eq!(loaded.config.profile_names(), ["spot", "own-image"]);
+    let image = loaded.config.profile(Some("own-image")).unwrap();
+    assert!(matches!(image.definition(), DefinitionSource::Derived(_)), "{image:?}");
     assert_eq!(loaded.config.profile(Some("spot")).unwrap().tags["team"], "build");
 }
 
@@ -128,7 +149,7 @@ fn every_limit_in_the_reference_is_the_one_that_is_compiled_in() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 39);
+    assert_eq!(compared, 40);
 }
 
 #[test]

@@ -47,6 +47,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("profile.a.timeouts", "task_idle", "\"20m\""),
     ("profile.a.ssh", "keepalive_tries", "7"),
     ("profile.a.tags", "team", "\"\""),
+    ("profile.b-2", "task_role", "\"ci-task\""),
     ("profile.b-2", "host_key", "\"seed\""),
     ("profile.b-2", "launch_type", "\"CLUSTER\""),
     ("profile.b-2", "enable_execute_command", "false"),
@@ -116,8 +117,9 @@ fn every_line_says_where_its_value_comes_from() {
     container = "job" # default
     capacity_provider_strategy = [{ provider = "FARGATE_SPOT", weight = 1, base = 0 }] # line 12
     # platform_version is not set: ECS takes LATEST
-    # cpu is not set: that of the task definition
-    # memory is not set: that of the task definition
+    # cpu is not set: that of the task definition; with `image` 1024
+    # memory is not set: that of the task definition; with `image` the least that fits the CPU
+    # task_role is not set: the task definition decides; with `image` there is none
     host_key = "seed" # default
     public_ip = "none" # default
     enable_execute_command = false # default
@@ -171,6 +173,7 @@ fn every_line_says_where_its_value_comes_from() {
     task_visibility = "1m" # default
     state_lock = "10s" # default
     tombstone_retention = "1day" # default
+    definition_retention = "30days" # default
     paused_host = "15m" # default
     orphan_recheck = "10s" # default
     registry_retry_pause = "30s" # default

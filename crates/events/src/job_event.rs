@@ -189,6 +189,8 @@ job_events! {
     SessionChannelRefused("session.channel_refused", 1, Debug, "the task wanted to open a channel to us") { kind: String }
     /// The address of the job's task shows another host key. It may be another machine. The job fails.
     SecurityWrongHost("security.wrong_host", 1, Error) { address: SocketAddr, message: String }
+    /// STS says that another one than the job's task proved the host key, or that nobody did. It may be another machine. The job fails.
+    SecurityHostUnproven("security.host_unproven", 1, Error) { address: SocketAddr, message: String }
 
     // AWS.
 

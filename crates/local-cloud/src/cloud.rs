@@ -13,6 +13,7 @@ use crate::limits::{CloudRateLimits, TokenBuckets};
 use crate::record::RequestLog;
 use crate::rights::AccessRights;
 use crate::services::states::ServiceStates;
+use crate::task_roles::RunningTaskRoles;
 use crate::wire::credentials::AcceptedKeys;
 
 /// One cloud.
@@ -25,6 +26,7 @@ pub(crate) struct CloudInstance {
     pub requests: RequestLog,
     pub backend: ContainerBackend,
     pub states: ServiceStates,
+    pub task_roles: RunningTaskRoles,
     work: Mutex<JoinSet<()>>,
 }
 
@@ -34,6 +36,7 @@ impl CloudInstance {
         limits: CloudRateLimits,
         backend: ContainerBackend,
         states: ServiceStates,
+        task_roles: RunningTaskRoles,
     ) -> Self {
         Self {
             clock: Arc::new(CloudClock::start()),
@@ -44,6 +47,7 @@ impl CloudInstance {
             requests: RequestLog::default(),
             backend,
             states,
+            task_roles,
             work: Mutex::default(),
         }
     }

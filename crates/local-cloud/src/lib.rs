@@ -5,9 +5,9 @@
 //! over the control endpoint `/_local`. [`CloudRateLimits`] say how fast callers may be. The cloud's
 //! clock can be moved.
 //!
-//! Besides ECS it plays what an ECS client needs of other services: `AssumeRole` of STS,
-//! `DescribeNetworkInterfaces` and `DescribeSubnets` of EC2, and `GetLogEvents` of CloudWatch Logs. To
-//! add a service, see `services`.
+//! Besides ECS it plays Secrets Manager, and what an ECS client needs of other services: `AssumeRole` and
+//! `GetCallerIdentity` of STS, `DescribeNetworkInterfaces` and `DescribeSubnets` of EC2, and `GetLogEvents` of CloudWatch Logs.
+//! To add a service, see `services`.
 //!
 //! Clients reach it by its endpoint only; no product crate links it. It does not run images: a task is
 //! the agent, or the container's own command. After its end it keeps nothing but the folders that it was
@@ -31,6 +31,7 @@ mod seed;
 mod serve_error;
 mod server;
 mod services;
+mod task_roles;
 mod task_timing;
 #[cfg(test)]
 mod test_cloud;

@@ -75,7 +75,7 @@ impl CloudRateLimits {
 
     /// The limits of an account that did not ask for others. `ListTagsForResource` has none here.
     ///
-    /// Source: Amazon CloudWatch Logs quotas, `GetLogEvents`; Amazon ECS API Reference, "Request
+    /// Source: Amazon CloudWatch Logs quotas, `GetLogEvents`; AWS Secrets Manager quotas; Amazon ECS API Reference, "Request
     /// throttling for the Amazon ECS API"; Amazon ECS Developer Guide, "AWS Fargate throttling quotas".
     #[must_use]
     pub fn of_aws() -> Self {
@@ -99,6 +99,10 @@ impl CloudRateLimits {
             )
             .with_calls(&["DescribeClusters", "ListClusters"], rate(50, 20.0))
             .with_calls(&["GetLogEvents"], rate(25, 25.0))
+            .with_calls(&["CreateSecret", "UpdateSecret", "PutSecretValue"], rate(50, 50.0))
+            .with_calls(&["DeleteSecret", "RestoreSecret"], rate(50, 50.0))
+            .with_calls(&["ListSecrets"], rate(100, 100.0))
+            .with_calls(&["secretsmanager:TagResource"], rate(50, 50.0))
     }
 
     /// Adds one bucket for all calls of these operations together.

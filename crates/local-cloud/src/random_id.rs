@@ -21,6 +21,14 @@ pub fn decimal_digits(count: usize) -> String {
     bytes.iter().enumerate().map(digit).collect()
 }
 
+/// `count` random letters and digits, as they end the ARN of a secret.
+pub fn letters_and_digits(count: usize) -> String {
+    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut bytes = vec![0; count];
+    getrandom::fill(&mut bytes).expect("the system has random bits");
+    bytes.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
+}
+
 /// A version 4 UUID.
 pub fn uuid() -> String {
     let digits = hex_digits(30);
@@ -38,6 +46,8 @@ mod tests {
         let lengths: Vec<_> = uuid.split('-').map(str::len).collect();
         assert_eq!(lengths, [8, 4, 4, 4, 12], "{uuid}");
         assert_eq!(hex_digits(17).len(), 17);
+        let letters = letters_and_digits(6);
+        assert!(letters.len() == 6 && letters.bytes().all(|b| b.is_ascii_alphanumeric()));
         let digits = decimal_digits(10);
         assert!(digits.len() == 10 && !digits.starts_with('0'), "{digits}");
     }

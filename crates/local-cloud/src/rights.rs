@@ -1,30 +1,87 @@
-//! What callers may do: everything, except for the rights that a test took away. No policies are
-//! evaluated here.
+//! What callers may do: everything, except for the rights that a test took away, from everybody or from
+//! the sessions of one role. No policies are evaluated here.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-/// The rights that nobody has.
+use crate::wire::credentials::CallerPrincipal;
+
+/// The rights that somebody does not have.
 #[derive(Debug, Default)]
 pub struct AccessRights {
-    denied: Mutex<BTreeSet<String>>,
+    denied: Mutex<BTreeSet<DeniedRight>>,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct DeniedRight {
+    /// `None` for every caller.
+    role: Option<String>,
+    right: String,
+}
+
+impl DeniedRight {
+    fn new(role: Option<&str>, right: &str) -> Self {
+        Self { role: role.map(str::to_owned), right: right.to_owned() }
+    }
 }
 
 impl AccessRights {
-    /// Takes a right away, for example `ecs:TagResource`.
+    /// Takes a right from everybody, for example `ecs:TagResource`.
     pub fn deny(&self, right: &str) {
-        let mut denied = self.denied.lock().expect("no one panics while holding the rights");
-        denied.insert(right.to_owned());
+        self.change(|denied| denied.insert(DeniedRight::new(None, right)));
     }
 
     /// Gives a right back.
     pub fn allow(&self, right: &str) {
-        let mut denied = self.denied.lock().expect("no one panics while holding the rights");
-        denied.remove(right);
+        self.change(|denied| denied.remove(&DeniedRight::new(None, right)));
     }
 
-    pub fn allows(&self, right: &str) -> bool {
-        let denied = self.denied.lock().expect("no one panics while holding the rights");
-        !denied.contains(right)
+    /// Takes a right from the sessions of a role.
+    pub fn deny_role(&self, role: &str, right: &str) {
+        self.change(|denied| denied.insert(DeniedRight::new(Some(role), right)));
+    }
+
+    /// Gives a right back to the sessions of a role.
+    pub fn allow_role(&self, role: &str, right: &str) {
+        self.change(|denied| denied.remove(&DeniedRight::new(Some(role), right)));
+    }
+
+    pub fn allows(&self, principal: &CallerPrincipal, right: &str) -> bool {
+        let role = match principal {
+            CallerPrincipal::User => None,
+            CallerPrincipal::Session { role, .. } => Some(role.as_str()),
+        };
+        self.change(|denied| {
+            [None, role].iter().all(|role| !denied.contains(&DeniedRight::new(*role, right)))
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeSet<DeniedRight>) -> bool) -> bool {
+        change(&mut self.denied.lock().expect("no one panics while holding the rights"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_right_is_taken_from_everybody_or_from_one_role() {
+        let session = |role: &str| CallerPrincipal::Session {
+            role: role.to_owned(),
+            session: "task".to_owned(),
+        };
+        let (rights, right) = (AccessRights::default(), "secretsmanager:GetSecretValue");
+        let allowed = |rights: &AccessRights| {
+            [CallerPrincipal::User, session("execution"), session("other")]
+                .map(|principal| rights.allows(&principal, right))
+        };
+        rights.deny_role("execution", right);
+        assert_eq!(allowed(&rights), [true, false, true]);
+        rights.allow_role("execution", right);
+        rights.deny(right);
+        assert_eq!(allowed(&rights), [false; 3]);
+        rights.allow(right);
+        assert_eq!(allowed(&rights), [true; 3]);
     }
 }

@@ -24,6 +24,7 @@ use crate::cloud::CloudInstance;
 use crate::configuration;
 use crate::endpoint::connection::{ConnectionControl, EndpointListener};
 use crate::endpoint::http::handle;
+use crate::endpoint::task_credentials;
 use crate::endpoint::tls::TlsIdentity;
 use crate::fault::{CloudFault, FaultCount, FaultRecord, FaultRules, FaultRulesError};
 use crate::options::CloudOptions;
@@ -34,6 +35,7 @@ use crate::services::ecs::lifecycle::run::order_all_to_end;
 use crate::services::ecs::state::task_ending::CloudTaskEnding;
 use crate::services::sts::roles::AssumableRoles;
 use crate::services::{ecs, new_states};
+use crate::task_roles::RunningTaskRoles;
 use crate::wire::credentials::{AcceptedKeys, AccessKeyPair, CallerPrincipal, IssuedCredentials};
 use crate::wire::exception::ServiceException;
 
@@ -82,10 +84,19 @@ impl LocalCloud {
         let tls = tls.map_err(|error| ServeError::Tls(error.into()))?;
         let (authority_pem, acceptor) = tls.map(|tls| (tls.authority_pem, tls.acceptor)).unzip();
         let keys = AcceptedKeys::new(&access_keys);
-        let cloud = Arc::new(CloudInstance::new(keys, options.limits, backend, states));
+        let listen = SocketAddr::new(task_credentials::ADDRESS, 0);
+        let bind = |source| ServeError::Bind { listen, source };
+        let of_tasks = TcpListener::bind(listen).await.map_err(bind)?;
+        let task_roles = RunningTaskRoles::at(of_tasks.local_addr().map_err(bind)?);
+        let cloud = CloudInstance::new(keys, options.limits, backend, states, task_roles);
+        let cloud = Arc::new(cloud);
         let (closing, closed) = watch::channel(false);
         let endpoint = EndpointListener::new(listener, address.ip(), acceptor);
-        let server = tokio::spawn(answer(endpoint, Arc::clone(&cloud), closed));
+        let answering = answer(endpoint, Arc::clone(&cloud), closed.clone());
+        let giving = task_credentials::answer(of_tasks, Arc::clone(&cloud), closed);
+        let server = tokio::spawn(async move {
+            tokio::join!(answering, giving);
+        });
         Ok(Self {
             cloud,
             address,
@@ -134,6 +145,17 @@ impl LocalCloud {
     /// Gives back a right that [`LocalCloud::deny`] took away.
     pub fn allow(&self, right: &str) {
         self.cloud.rights.allow(right);
+    }
+
+    /// From now on sessions of this role do not have this right, for example `secretsmanager:GetSecretValue`
+    /// for an execution role. The role need not exist.
+    pub fn deny_role(&self, role: &str, right: &str) {
+        self.cloud.rights.deny_role(role, right);
+    }
+
+    /// Gives back a right that [`LocalCloud::deny_role`] took away.
+    pub fn allow_role(&self, role: &str, right: &str) {
+        self.cloud.rights.allow_role(role, right);
     }
 
     /// Adds a role that callers may assume, with this external id where one is given. Returns its ARN in

@@ -1,5 +1,6 @@
 //! Clouds for unit tests: without a server and without an agent.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::backend::ContainerBackend;
@@ -7,6 +8,7 @@ use crate::cloud::CloudInstance;
 use crate::limits::CloudRateLimits;
 use crate::options::CloudOptions;
 use crate::services::new_states;
+use crate::task_roles::RunningTaskRoles;
 use crate::task_timing::TaskTiming;
 use crate::wire::credentials::{AcceptedKeys, AccessKeyPair};
 
@@ -26,5 +28,6 @@ fn start(options: &CloudOptions) -> Arc<CloudInstance> {
     let backend = ContainerBackend::processes(options.agent.clone(), folder, 4000);
     let backend = backend.expect("a backend");
     let states = new_states(options);
-    Arc::new(CloudInstance::new(keys, options.limits.clone(), backend, states))
+    let task_roles = RunningTaskRoles::at(SocketAddr::from(([127, 0, 0, 1], 4001)));
+    Arc::new(CloudInstance::new(keys, options.limits.clone(), backend, states, task_roles))
 }

@@ -172,6 +172,29 @@ mod tests {
     }
 
     #[test]
+    fn neighbours_from_before_host_proofs_ask_for_none_and_skip_the_question() {
+        #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        enum OlderDriverMessage {
+            Hello { versions: Vec<u16>, challenge: serde_bytes::ByteBuf, client: String },
+        }
+        let challenge = serde_bytes::ByteBuf::from([7; 32]);
+        let client = "driver 0.1".to_owned();
+        let older = OlderDriverMessage::Hello { versions: vec![1], challenge, client };
+        let mut decoder = FrameDecoder::default();
+        decoder.push(&encode(&older).unwrap());
+        let Some(ClientMessage::Hello { versions, challenge, client, prove: None }) =
+            decoder.take().unwrap()
+        else {
+            panic!("no hello, or a question");
+        };
+        let (region, host) = ("eu-west-1".to_owned(), "sts.example".to_owned());
+        let prove = Some(crate::HostProofRequest { region, host });
+        let newer = ClientMessage::Hello { versions, challenge, client, prove };
+        decoder.push(&encode(&newer).unwrap());
+        assert_eq!(decoder.take::<OlderDriverMessage>().unwrap(), Some(older));
+    }
+
+    #[test]
     fn a_run_of_a_driver_from_before_joined_streams_keeps_them_apart() {
         #[derive(serde::Serialize)]
         struct OlderRun {

@@ -8,10 +8,15 @@
 
 mod day;
 mod frame;
+mod host_proof;
 mod message;
 
 pub use day::CalendarDay;
 pub use frame::{FrameDecoder, FrameError, MAX_FRAME, encode};
+pub use host_proof::{
+    BY_TASK_ROLE, CHALLENGE_LENGTH, HOST_KEY_VARIABLE, HostProof, HostProofRequest,
+    HostProofStatement, PROOF_BODY, PROOF_SERVICE,
+};
 pub use message::{
     AgentMessage, AgentNotice, AgentRefusal, ClientMessage, RunAcceptance, RunCommand, RunRequest,
     ScriptExit, ScriptSignal, ScriptStream, TaskLease,
@@ -28,12 +33,16 @@ pub const VERSIONS: &[u16] = &[1];
 /// it.
 pub const RESUME: &str = "resume";
 
+/// A feature that an agent names in its hello: it can prove a host key that it made itself by the
+/// role of its task. An agent without it answers a request for a proof with none.
+pub const HOST_PROOF: &str = "host-proof";
+
 /// The day on which this version got its number, as `YYYY-MM-DD`. It changes with the number only,
 /// so two builds of one version are equal.
 pub const RELEASED: &str = "2026-11-21";
 
 /// The features that the agent of this build has beyond its version.
-pub const FEATURES: &[&str] = &[RESUME];
+pub const FEATURES: &[&str] = &[RESUME, HOST_PROOF];
 
 /// Exit code of an agent that a process of its own task told to end; ECS reports it.
 ///

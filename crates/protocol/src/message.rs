@@ -6,6 +6,8 @@
 use fargate_model::id::RandomToken;
 use serde::{Deserialize, Serialize};
 
+use crate::host_proof::{HostProof, HostProofRequest};
+
 /// What a client says to the agent. The driver is a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClientMessage {
@@ -19,6 +21,10 @@ pub enum ClientMessage {
         challenge: Vec<u8>,
         /// Name and version of the client, for the agent's log.
         client: String,
+        /// Asks for a proof of the host key by the role of the task. Agents from before this field
+        /// give none.
+        #[serde(default)]
+        prove: Option<HostProofRequest>,
     },
     /// How long the task may live without a client, and how long in all.
     Lease(TaskLease),
@@ -57,9 +63,9 @@ pub enum AgentMessage {
         version: u16,
         /// Name and version of the agent.
         agent: String,
-        /// Proof of the host key, which contains the challenge. `None` in the `seed` mode, where
-        /// the key itself is the proof.
-        proof: Option<serde_bytes::ByteBuf>,
+        /// Proof of the host key, which contains the challenge. `None` if the client asked for
+        /// none, for example in the `seed` mode, where the key itself is the proof.
+        proof: Option<HostProof>,
         /// What the agent can do beyond its version, see [`crate::FEATURES`]. Ignore a name that
         /// you do not know. Agents from before this field name nothing.
         #[serde(default)]
@@ -68,6 +74,9 @@ pub enum AgentMessage {
         /// name none.
         #[serde(default)]
         released: Option<String>,
+        /// Why there is no proof although the client asked for one, for people.
+        #[serde(default)]
+        unproven: Option<String>,
     },
     /// The answer to `Run`.
     Accepted(RunAcceptance),

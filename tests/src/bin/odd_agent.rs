@@ -89,7 +89,14 @@ impl OddAgent {
         } else {
             let features = vec!["resume".to_owned(), "of-tomorrow".to_owned()];
             let released = Some("no day at all".to_owned());
-            say(&AgentMessage::HelloOk { version: 1, agent, proof: None, features, released })?;
+            say(&AgentMessage::HelloOk {
+                version: 1,
+                agent,
+                proof: None,
+                features,
+                released,
+                unproven: None,
+            })?;
         }
         let ClientMessage::Run(run) = self.hear()? else { return Err("no run".into()) };
         if run.resume_from.is_some() {

@@ -9,8 +9,10 @@ use super::limits::JobLimits;
 use super::ssh::SshSettings;
 use super::strategy::{MAX_STRATEGY_ITEMS, StrategyItem, check_strategy};
 use super::timeouts::JobTimeouts;
-use crate::keyword::{self as words, HostKey, LaunchType, LaunchWord, PublicIp, Shell};
-use crate::row::{flag, free_table, keyword, offered, path, table, tables, text, texts};
+use crate::keyword::{
+    self as words, HostKey, LaunchType, LaunchWord, PublicIp, Shell, TaskArchitecture,
+};
+use crate::row::{flag, free_table, keyword, number, offered, path, table, tables, text, texts};
 use crate::table::settings_table;
 use crate::{check, role};
 
@@ -18,6 +20,11 @@ use crate::{check, role};
 /// `AwsVpcConfiguration`.
 const MAX_SUBNETS: usize = 16;
 const MAX_SECURITY_GROUPS: usize = 5;
+
+/// Disk of a task in GiB, beyond the 20 that are always there. Source: Amazon ECS API Reference,
+/// `EphemeralStorage`.
+const MIN_DISK_GIB: u32 = 21;
+const MAX_DISK_GIB: u32 = 200;
 
 /// Most values that a job may choose from. Ours: a longer list is no list of names any more.
 const MAX_JOB_CHOICES: usize = 100;
@@ -43,8 +50,15 @@ settings_table! {
         /// Security groups of every task. They must let this host in on the port below.
         pub security_groups: Vec<String> =
             texts(1, MAX_SECURITY_GROUPS, check::security_group).example("[\"sg-0a1\"]"),
-        /// The task definition: `"family"` (its newest active revision), `"family:revision"` or ARN.
-        pub task_definition: String = text(check::task_definition).example("\"ci\""),
+        /// The task definition, made by somebody else: `"family"` (its newest active revision),
+        /// `"family:revision"` or ARN. Give this or `image`; see the profile at the end.
+        pub task_definition: Option<String> = text(check::task_definition).example("\"ci\""),
+        /// The image of the container that runs the scripts. The task definition is then made from a
+        /// template and from the keys of this profile, and registered if ECS does not have it yet.
+        pub image: Option<String> = text(check::image)
+            .or_absent("`task_definition` names a definition")
+            .example("\"my-organisation/my-image:latest\"")
+            .instead_of("task_definition", "one says which task definition, the other makes one"),
         /// The container of the task definition that runs the scripts.
         pub container: String = text(check::container).or_text("job"),
         /// On what a task runs: `"FARGATE"`, or `"CLUSTER"` for whatever the cluster's default capacity
@@ -63,24 +77,77 @@ settings_table! {
         pub platform_version: Option<String> = text(check::platform_version)
             .or_absent("ECS takes LATEST")
             .example("\"1.4.0\""),
-        /// CPU units of the task instead of those of its task definition; 1024 are one vCPU: 256,
-        /// 512, 1024, 2048, 4096, 8192, 16384 or 32768.
+        /// CPU units of the task; 1024 are one vCPU: 256, 512, 1024, 2048, 4096, 8192, 16384 or
+        /// 32768. They replace those of a fixed task definition.
         pub cpu_units: Option<u32> = offered(cpu_expected, check_cpu)
             .named("cpu")
             .in_gitlabs_file("CPU")
-            .or_absent("that of the task definition")
+            .or_absent("that of the task definition; with `image` 1024")
             .example("1024"),
-        /// Memory in MiB; it must fit the CPU.
+        /// Memory in MiB; it must fit the CPU. It replaces that of a fixed task definition.
         pub memory_mib: Option<u32> = offered(memory_expected, check_memory)
             .named("memory")
-            .or_absent("that of the task definition")
+            .or_absent("that of the task definition; with `image` the least that fits the CPU")
             .example("2048"),
+        /// The secret of Secrets Manager with the login of the image's registry: its name or ARN. The
+        /// execution role reads it. An image of ECR needs none.
+        pub registry_secret: Option<String> = text(check::secret)
+            .or_absent("the image is pulled without a login")
+            .example("\"ci/registry\"")
+            .needs("image"),
+        /// The role with which ECS prepares the task: it reads the registry secret, pulls from ECR and
+        /// writes the container's log. A name or an ARN.
+        pub execution_role: Option<String> = text(role::name_or_arn)
+            .or_absent("the task definition names none")
+            .example("\"arn:aws:iam::123456789012:role/ci-execution\"")
+            .needs("image"),
+        /// The role of the programs in the task, scripts included: a name or an ARN. It should allow
+        /// nothing that a job does not need. It does not replace that of a fixed task definition.
+        pub task_role: Option<String> = text(role::name_or_arn)
+            .or_absent("the task definition decides; with `image` there is none")
+            .example("\"arn:aws:iam::123456789012:role/ci-task\""),
+        /// The processor that the image is made for: `"x86_64"` or `"arm64"`.
+        pub architecture: TaskArchitecture =
+            keyword::<TaskArchitecture>().or_text("x86_64").needs("image"),
+        /// Disk of the task in GiB, for the image, compressed and unpacked, and for the job.
+        pub ephemeral_storage_gib: Option<u32> = number(MIN_DISK_GIB, MAX_DISK_GIB)
+            .or_absent("the 20 GiB that every task has")
+            .example("50")
+            .needs("image"),
+        /// The log group of `CloudWatch` Logs for what the containers print. It must exist.
+        pub log_group: Option<String> = text(check::log_group)
+            .or_absent("what the containers print is kept nowhere")
+            .example("\"/ci/tasks\"")
+            .needs("image"),
+        /// The EFS file system that is mounted at `efs_mount`, by its id.
+        pub efs_file_system: Option<String> = text(check::file_system)
+            .or_absent("nothing is mounted")
+            .example("\"fs-0a1b2c3d\"")
+            .needs("image"),
+        /// The access point of that file system, by its id.
+        pub efs_access_point: Option<String> = text(check::access_point)
+            .or_absent("the root of the file system is mounted")
+            .example("\"fsap-0a1b2c3d\"")
+            .needs("efs_file_system"),
+        /// Where the file system is mounted inside the task. An absolute path.
+        pub efs_mount: String =
+            text(check::absolute_path).or_text("/efs").needs("efs_file_system"),
+        /// The template of the task definition: `"ci"` or `"manager"`, which are part of the program,
+        /// or the absolute path of a file. See `task-definitions/README.md`.
+        pub task_definition_template: String =
+            text(check::template).or_text("ci").needs("image"),
+        /// The family under which the task definition is registered. Only revisions of this family
+        /// that this program made are looked up and pruned.
+        pub task_definition_family: String =
+            text(check::family).or_text("fargate-runner-ci").needs("image"),
         /// How the host key of a task is proven before any script is sent to it. `"seed"`: a one-time
         /// seed from which fargate-agent makes its key; it stops anyone on the network, not someone
-        /// who may read DescribeTasks. `"first_use"`, for images with an sshd of their own: the key that
+        /// who may read DescribeTasks. `"sts"`: fargate-agent makes its key itself and proves it by
+        /// `task_role`, and this host asks STS who signed the proof; it stops both, and nothing secret is
+        /// in any call to AWS. `"first_use"`, for images with an sshd of their own: the key that
         /// the task shows first is pinned for all later stages; it stops nobody who stands in the way
         /// from the beginning, and the driver connects only once ECS says RUNNING.
-        pub host_key: HostKey = text(words::host_key).or_text("seed"),
+        pub host_key: HostKey = keyword::<HostKey>().or_text("seed"),
         /// Whether a task gets a public IP address: `"none"`, `"assigned"` (for its way out; it is reached
         /// by its private address) or `"dialled"` (it is reached by the public one too, which needs the
         /// right to ec2:DescribeNetworkInterfaces).
@@ -106,11 +173,17 @@ settings_table! {
         /// What the role's trust policy asks for: 2 to 1224 ASCII letters, digits and
         /// `_ + = , . @ : / -`.
         pub assume_role_external_id: Option<String> =
-            text(role::external_id).or_absent("the driver sends none").example("\"ci\""),
+            text(role::external_id)
+                .or_absent("the driver sends none")
+                .example("\"ci\"")
+                .needs("assume_role_arn"),
         /// The name of the role's session, as `CloudTrail` shows it: 2 to 64 ASCII letters, digits and
         /// `_ + = , . @ -`.
         pub assume_role_session_name: Option<String> =
-            text(role::session_name).or_absent("\"fargate-runner\"").example("\"ci-host-1\""),
+            text(role::session_name)
+                .or_absent("\"fargate-runner\"")
+                .example("\"ci-host-1\"")
+                .needs("assume_role_arn"),
         /// A PEM file with the authorities to trust for calls to AWS instead of this machine's, for a
         /// proxy that opens TLS. An absolute path.
         pub ca_bundle: Option<PathBuf> = path(check::absolute_path)
@@ -151,6 +224,15 @@ pub enum LaunchMode {
     ClusterDefault,
 }
 
+/// Which task definition a task is started from. A profile names exactly one of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefinitionSource<'a> {
+    /// One that somebody else made: family, family and revision, or ARN. Nothing is registered.
+    Fixed(&'a str),
+    /// One that is made from a template for this image.
+    Derived(&'a str),
+}
+
 /// How AWS is reached and as whom, beside what the SDK reads from its own environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountSettings {
@@ -180,6 +262,15 @@ impl JobProfile {
             (Some(items), _) => LaunchMode::Strategy(items.clone()),
             (None, LaunchWord::Fargate) => LaunchMode::Type(LaunchType::Fargate),
             (None, LaunchWord::Cluster) => LaunchMode::ClusterDefault,
+        }
+    }
+
+    /// Which task definition a task is started from: one choice that two keys make.
+    #[must_use]
+    pub fn definition(&self) -> DefinitionSource<'_> {
+        match (&self.image, &self.task_definition) {
+            (Some(image), _) => DefinitionSource::Derived(image),
+            (None, fixed) => DefinitionSource::Fixed(fixed.as_deref().unwrap_or_default()),
         }
     }
 

@@ -99,6 +99,9 @@ settings_table! {
         pub state_lock: Duration = time(ms(10), m(10)).or_time(s(10)),
         /// How long the result of a job is remembered after `cleanup`.
         pub tombstone_retention: Duration = time(s(1), h(720)).or_time(h(24)),
+        /// `fargate-runner task-definition prune` removes a revision that no task was started from for
+        /// so long.
+        pub definition_retention: Duration = time(h(1), h(24 * 365)).or_time(h(24 * 30)),
         /// How long `prepare` waits on a host that is paused or drained, before its own time begins.
         pub paused_host: Duration = time(ms(10), h(24)).or_time(m(15)),
         /// `fargate-runner tasks reap` stops a task only if it finds the task orphaned twice. This is

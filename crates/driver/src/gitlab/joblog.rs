@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use fargate_config::{HostKey, PublicIp};
+use fargate_config::{HostKey, JobProfile, PublicIp};
 use fargate_mask::SharedMasker;
 use fargate_model::cause::{CauseEvidence, CauseReport, ColourMode, ResponsibleParty};
 use fargate_model::text::{self, CleanLines, LinePart, ticking};
@@ -163,7 +163,7 @@ impl<'a> JobLog<'a> {
     }
 
     /// Writes the lines of a start that succeeded.
-    pub fn ready(&mut self, acquired: &AcquiredTask, host_key: HostKey, began: Duration) {
+    pub fn ready(&mut self, acquired: &AcquiredTask, profile: &JobProfile, began: Duration) {
         let parts = parts(acquired);
         let total = began;
         let list: Vec<String> = parts
@@ -185,9 +185,14 @@ impl<'a> JobLog<'a> {
         let mut facts = facts(seen);
         facts.push(("network", network));
         let fingerprint = acquired.host_key.fingerprint(HashAlg::Sha256);
-        let proof = match host_key {
-            HostKey::Seed => "proven by seed",
-            HostKey::FirstUse => "taken at first use",
+        let proof = match profile.host_key {
+            HostKey::Seed => "proven by seed".to_owned(),
+            HostKey::Sts => {
+                // No other identity than this role in a session of this task was accepted.
+                let role = profile.task_role.as_deref().unwrap_or_default();
+                format!("proven by the task role {}", role.rsplit('/').next().unwrap_or_default())
+            }
+            HostKey::FirstUse => "taken at first use".to_owned(),
         };
         facts.push(("host key", format!("{fingerprint} {proof}")));
         if let TaskSession::Stock(stock) = &acquired.session {

@@ -72,7 +72,7 @@ async fn conclude(
         words.iter().for_each(|words| log.note(&format!("Warning: {words}")));
     }
     let took = began.elapsed();
-    log.ready(&acquired, context.profile().host_key, took);
+    log.ready(&acquired, context.profile(), took);
     acquired.session.close().await;
     unless_cancelled(stops, task.short()).await?;
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

@@ -13,6 +13,7 @@ use fargate_model::cause::{CauseReport, FailureCause, ResponsibleParty, RetryDec
 use fargate_model::job::JobKey;
 use fargate_model::lifetime::FIRST_LIFETIME;
 use fargate_model::random;
+use fargate_protocol::{BY_TASK_ROLE, HOST_KEY_VARIABLE};
 use fargate_state::version;
 use tokio::time::Instant;
 
@@ -21,7 +22,7 @@ use crate::context::JobContext;
 use super::cancelled_task::CancelledTask;
 use crate::session::{
     AgentInfo, CancelSignals, ClientKey, HostKeyPolicy, HostKeySeed, LoginError, StockTaskSettings,
-    TaskLogin, TaskSession, parse_host_key,
+    TaskLogin, TaskRoleVerifier, TaskSession, parse_host_key,
 };
 use crate::task::{
     AcquireOptions, AcquiredTask, EcsClient, FOLDER_VARIABLE, FailureContext, JobBinding,
@@ -131,7 +132,14 @@ pub async fn provision(
     let profile = &settings.profile;
     let timeouts = &profile.timeouts;
     let owner = folder.owner(settings.owner.as_deref()).await?.owner;
-    let keys = TaskKeys::draw(profile, &context.masker)?;
+    let ecs = tokio::select! {
+        ecs = context.ecs() => match ecs {
+            Ok(ecs) => ecs.sharing(folder, profile),
+            Err(why) => return Err(nothing_begun(folder, order, why).await.into()),
+        },
+        _ = stops.next() => return Err(cancelled()),
+    };
+    let keys = TaskKeys::draw(profile, &ecs, &context.masker)?;
     let mut spec = TaskSpec::new(profile, owner);
     spec.containers[0].environment = environment(profile, order, &keys);
     if settings.owner.is_some() {
@@ -140,13 +148,6 @@ pub async fn provision(
         spec.containers[0].environment.insert(FOLDER_VARIABLE.to_owned(), folder_id);
     }
     spec.tags.extend(tags(context, order, &spec));
-    let ecs = tokio::select! {
-        ecs = context.ecs() => match ecs {
-            Ok(ecs) => ecs.sharing(folder, profile),
-            Err(why) => return Err(nothing_begun(folder, order, why).await.into()),
-        },
-        _ = stops.next() => return Err(cancelled()),
-    };
     let tries = folder.tombstone(&order.job).unwrap_or_default().tries;
     let record = first_record(context, order, tries, &spec, &ecs, &keys)?;
     let mut ledger = RecordWriter::begin(folder, record).await?;
@@ -179,8 +180,8 @@ pub async fn provision(
 struct TaskKeys {
     login: TaskLogin,
     client_line: String,
-    /// The seed of the host key, and the public half of the key. `None` for a key that is accepted
-    /// at first use.
+    /// The seed of the host key, and the public half of the key. `None` for a key that the task's
+    /// role proves, or that is accepted at first use.
     seed: Option<(HostKeySeed, String)>,
 }
 
@@ -189,9 +190,19 @@ fn broken_key(error: russh::keys::ssh_key::Error) -> StateError {
 }
 
 impl TaskKeys {
-    fn draw(profile: &JobProfile, masker: &SharedMasker) -> Result<Self, StateError> {
+    fn draw(
+        profile: &JobProfile,
+        ecs: &EcsClient,
+        masker: &SharedMasker,
+    ) -> Result<Self, StateError> {
         let (seed, host) = match profile.host_key {
             HostKey::FirstUse => (None, HostKeyPolicy::FirstUse),
+            HostKey::Sts => {
+                // The configuration has one; without one, no proof is accepted.
+                let role = profile.task_role.as_deref().unwrap_or_default();
+                let verifier = TaskRoleVerifier::new(ecs.account(), role);
+                (None, HostKeyPolicy::TaskRole(Box::new(verifier)))
+            }
             HostKey::Seed => {
                 let seed = HostKeySeed::draw()?;
                 masker.remember(&seed.to_variable());
@@ -233,6 +244,9 @@ fn environment(
     }
     if let Some((seed, _)) = &keys.seed {
         variables.insert("FARGATE_RUNNER_HOST_KEY_SEED", seed.to_variable());
+    }
+    if profile.host_key == HostKey::Sts {
+        variables.insert(HOST_KEY_VARIABLE, BY_TASK_ROLE.to_owned());
     }
     if profile.ssh.port != 22 {
         variables.insert("FARGATE_RUNNER_PORT", profile.ssh.port.to_string());
@@ -388,7 +402,8 @@ fn lasting(why: &CauseReport) -> Option<CauseReport> {
             | FailureCause::NoPublicAddress
             | FailureCause::ContainerEnded
     );
-    let lasts = set_up && !may_mend || why.cause == FailureCause::WrongHost;
+    let is_of_security = entry.class == "security";
+    let lasts = set_up && !may_mend || is_of_security;
     lasts.then(|| why.clone())
 }
 

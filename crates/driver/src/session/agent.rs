@@ -10,14 +10,15 @@ use fargate_mask::SharedMasker;
 use fargate_model::random;
 use fargate_model::text::duration;
 use fargate_protocol::{
-    AgentMessage, AgentRefusal, CalendarDay, ClientMessage, FrameDecoder, FrameError, RESUME,
-    SUBSYSTEM, VERSIONS, encode,
+    AgentMessage, AgentRefusal, CalendarDay, ClientMessage, FrameDecoder, FrameError,
+    HostProofRequest, RESUME, SUBSYSTEM, VERSIONS, encode,
 };
 use fargate_state::version;
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::time::timeout;
 
+use super::host_proof::HostProofAnswer;
 use super::login::{HostKeyVerifier, LoginError, SshConnection, broken};
 use super::script_progress::START_WITHIN;
 use super::version_skew::AgentInfo;
@@ -27,6 +28,8 @@ pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 const STEP: &str = "hello";
 /// Longest name of an agent that is kept, in characters.
 const MAX_NAME: usize = 100;
+/// Longest reason of an agent that is kept, in characters.
+const MAX_REASON: usize = 300;
 
 /// A conversation with an agent whose host key is proven.
 pub struct AgentSession {
@@ -52,21 +55,22 @@ pub(super) struct SessionTimeouts {
 
 /// Who answered.
 pub(super) enum AgentProbeResult {
-    /// The agent.
-    Agent(Box<AgentSession>),
+    /// The agent, and what it answered about its host key.
+    Agent(Box<AgentSession>, HostProofAnswer),
     /// An SSH server that does not know the agent's subsystem.
     Other(Box<SshConnection>),
 }
 
-/// Asks for the agent's subsystem, and says hello to it.
+/// Asks for the agent's subsystem, and says hello to it. `prove` asks it for a proof of its host key.
 pub(super) async fn greet(
     connection: SshConnection,
+    prove: Option<HostProofRequest>,
     timeouts: &JobTimeouts,
 ) -> Result<AgentProbeResult, LoginError> {
     let limit = timeouts.session_open;
     let start = START_WITHIN + timeouts.next_stage_grace;
     let patience = SessionTimeouts { start, send: timeouts.send_stall };
-    match timeout(limit, call(connection, patience)).await {
+    match timeout(limit, call(connection, prove, patience)).await {
         Err(_) => Err(LoginError::Stalled { step: STEP, within: limit }),
         Ok(greeted) => greeted,
     }
@@ -74,6 +78,7 @@ pub(super) async fn greet(
 
 async fn call(
     connection: SshConnection,
+    prove: Option<HostProofRequest>,
     patience: SessionTimeouts,
 ) -> Result<AgentProbeResult, LoginError> {
     let opened = connection.handle.channel_open_session().await;
@@ -95,8 +100,8 @@ async fn call(
             Some(_) => {}
         }
     }
-    let session = hello(connection, channel, patience).await?;
-    Ok(AgentProbeResult::Agent(Box::new(session)))
+    let (session, answer) = hello(connection, channel, prove, patience).await?;
+    Ok(AgentProbeResult::Agent(Box::new(session), answer))
 }
 
 /// Ends the refused session, because a server may allow only one at a time. The library does not
@@ -118,8 +123,9 @@ fn ended() -> LoginError {
 async fn hello(
     connection: SshConnection,
     channel: Channel<Msg>,
+    prove: Option<HostProofRequest>,
     patience: SessionTimeouts,
-) -> Result<AgentSession, LoginError> {
+) -> Result<(AgentSession, HostProofAnswer), LoginError> {
     let SshConnection { handle, masker, .. } = connection;
     let broken = |error: &dyn std::error::Error| broken(STEP, error, &masker);
     let (read, write) = channel.split();
@@ -128,6 +134,7 @@ async fn hello(
         versions: VERSIONS.to_vec(),
         challenge: challenge.to_vec(),
         client: format!("fargate-runner {}", version::this().version),
+        prove,
     };
     send(&write, &hello).await.map_err(|error| broken(&error))?;
     let decoder = FrameDecoder::default();
@@ -135,13 +142,15 @@ async fn hello(
     let mut session =
         AgentSession { handle, read, write, decoder, agent, patience, masker: masker.clone() };
     match session.next().await.map_err(|error| broken(&error))? {
-        Some(AgentMessage::HelloOk { version, agent, features, released, .. })
+        Some(AgentMessage::HelloOk { version, agent, features, released, proof, unproven })
             if VERSIONS.contains(&version) =>
         {
             let name = masker.within(&agent, MAX_NAME);
             let day = released.as_deref().and_then(CalendarDay::parse);
             session.agent = AgentInfo { name, day, features };
-            Ok(session)
+            let unproven = unproven.map(|why| masker.within(&why, MAX_REASON));
+            let answer = HostProofAnswer { challenge: hex::encode(challenge), proof, unproven };
+            Ok((session, answer))
         }
         Some(AgentMessage::Refused(AgentRefusal::Version { speaks })) => {
             Err(LoginError::NotOurAgent {

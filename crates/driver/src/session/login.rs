@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use fargate_config::JobTimeouts;
 use fargate_events::{EventEmitter, JobEvent};
+use fargate_model::id::TaskArn;
 use russh::client::{self, ChannelOpenHandle, Handle, Msg};
 use russh::keys::key::PrivateKeyWithHashAlg;
 use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
@@ -17,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::algorithms;
+use super::host_proof::{HostProofFailure, TaskRoleVerifier};
 use super::keys::ClientKey;
 use super::quick_ack::QuickAckStream;
 
@@ -40,6 +42,20 @@ pub struct TaskLogin {
     pub masker: SharedMasker,
 }
 
+impl TaskLogin {
+    /// The same login at this task and no other, where its role proves the host key.
+    #[must_use]
+    pub fn for_task(&self, task: &TaskArn) -> Self {
+        let host = match &self.host {
+            HostKeyPolicy::TaskRole(verifier) => {
+                HostKeyPolicy::TaskRole(Box::new(verifier.for_task(task)))
+            }
+            other => other.clone(),
+        };
+        Self { host, ..self.clone() }
+    }
+}
+
 /// How the host is proven.
 #[derive(Clone)]
 pub enum HostKeyPolicy {
@@ -48,6 +64,9 @@ pub enum HostKeyPolicy {
     Agent(PublicKey),
     /// By this key, which a stock server showed at first use.
     Pinned(PublicKey),
+    /// By the role of the task, once the agent has answered, and it must be our agent. Before that,
+    /// whoever answers learns nothing but that we want to log in.
+    TaskRole(Box<TaskRoleVerifier>),
     /// Not at all: whoever answers is accepted, and the caller pins the key.
     FirstUse,
 }
@@ -56,13 +75,13 @@ impl HostKeyPolicy {
     fn expected(&self) -> Option<&PublicKey> {
         match self {
             Self::Agent(key) | Self::Pinned(key) => Some(key),
-            Self::FirstUse => None,
+            Self::TaskRole(_) | Self::FirstUse => None,
         }
     }
 
     fn offer(&self) -> Preferred {
         match self {
-            Self::Agent(_) => algorithms::AGENT,
+            Self::Agent(_) | Self::TaskRole(_) => algorithms::AGENT,
             Self::Pinned(key) => algorithms::pinned(&algorithms::STOCK, key),
             Self::FirstUse => algorithms::STOCK,
         }
@@ -93,6 +112,14 @@ pub enum LoginError {
     WrongHost {
         /// SHA-256 of the key that it showed.
         fingerprint: String,
+    },
+    /// The role of the task did not prove the host key.
+    #[error("the host key {fingerprint} is not proven: {failure}")]
+    Unproven {
+        /// SHA-256 of the key that it showed.
+        fingerprint: String,
+        /// Why.
+        failure: Box<HostProofFailure>,
     },
     /// The agent does not accept our key.
     #[error("user {user} was refused")]
@@ -224,7 +251,7 @@ impl client::Handler for HostKeyVerifier {
         });
         let strict = names.strict_kex();
         let refused = match &self.host {
-            HostKeyPolicy::Agent(_) => !strict,
+            HostKeyPolicy::Agent(_) | HostKeyPolicy::TaskRole(_) => !strict,
             HostKeyPolicy::Pinned(_) | HostKeyPolicy::FirstUse => {
                 algorithms::is_open_to_cut_off(names)
             }
@@ -389,7 +416,7 @@ fn refused(login: &TaskLogin, shown: &HandshakeFacts) -> LoginError {
     let user = login.user.clone();
     let is_ed25519 = login.key.private().algorithm() == Algorithm::Ed25519;
     match login.host {
-        HostKeyPolicy::Agent(_) => LoginError::Denied { user },
+        HostKeyPolicy::Agent(_) | HostKeyPolicy::TaskRole(_) => LoginError::Denied { user },
         _ if is_ed25519 && !shown.knows_curve25519 => LoginError::KeyKindRefused { user },
         HostKeyPolicy::Pinned(_) | HostKeyPolicy::FirstUse => LoginError::KeyRefused { user },
     }

@@ -1,8 +1,8 @@
 //! One conversation with a task's server, our agent or a stock SSH server: it dials, proves the
 //! host, and runs one script.
 //!
-//! It knows SSH and the frames of the protocol. It knows no forge, no ECS and no exit codes of
-//! stages.
+//! It knows SSH and the frames of the protocol, and asks STS who proved a host key. It knows no forge,
+//! no ECS and no exit codes of stages.
 
 mod agent;
 mod algorithms;
@@ -10,6 +10,7 @@ mod cancel;
 mod connect;
 mod console;
 mod dial;
+mod host_proof;
 mod keys;
 mod login;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use connect::{TaskConnectError, TaskConnector};
 pub use console::{ConsoleError, ConsoleProgress, ConsoleWriter, OutputFailure};
 pub use dial::{DialError, dial};
 pub use fargate_protocol::ScriptSignal;
+pub use host_proof::{HostProofFailure, TaskRoleVerifier};
 pub use keys::{ClientKey, HostKeySeed, parse_host_key};
 pub use login::{HostKeyPolicy, LoginError, TaskLogin};
 pub use peer::TaskSession;

@@ -4,12 +4,39 @@
 
 use fargate_config::JobTimeouts;
 use fargate_fail_point::FailPoint;
-use russh::keys::PublicKey;
+use russh::keys::{HashAlg, PublicKey};
 use tokio::net::TcpStream;
 
 use super::agent::{AgentProbeResult, AgentSession, greet, not_an_agent};
+use super::host_proof::{HostProofFailure, TaskRoleVerifier};
 use super::login::{HostKeyPolicy, LoginError, SshConnection, TaskLogin};
 use super::stock::StockSession;
+
+/// Asks the agent for a proof of its host key, and STS for who signed it. Before STS has answered,
+/// nothing but this question is sent.
+async fn proven_agent(
+    connection: SshConnection,
+    verifier: &TaskRoleVerifier,
+    timeouts: &JobTimeouts,
+) -> Result<Box<AgentSession>, LoginError> {
+    let host_key = connection.host_key.clone();
+    let unproven = |failure| LoginError::Unproven {
+        fingerprint: host_key.fingerprint(HashAlg::Sha256).to_string(),
+        failure: Box::new(failure),
+    };
+    let question = verifier.question().map_err(unproven)?;
+    match greet(connection, Some(question), timeouts).await? {
+        AgentProbeResult::Agent(agent, answer) => {
+            let verified = verifier.verify(&host_key, &agent.agent, answer, timeouts).await;
+            verified.map_err(unproven)?;
+            Ok(agent)
+        }
+        AgentProbeResult::Other(_) => {
+            let why = "an SSH server answers, but not fargate-agent".to_owned();
+            Err(unproven(HostProofFailure::Missing { why }))
+        }
+    }
+}
 
 /// An open conversation with a proven task.
 pub enum TaskSession {
@@ -36,9 +63,12 @@ impl TaskSession {
         let stock = |connection| Self::Stock(Box::new(StockSession::new(connection, timeouts)));
         let session = match &login.host {
             HostKeyPolicy::Pinned(_) => stock(connection),
+            HostKeyPolicy::TaskRole(verifier) => {
+                Self::Agent(proven_agent(connection, verifier, timeouts).await?)
+            }
             HostKeyPolicy::Agent(_) | HostKeyPolicy::FirstUse => {
-                match (greet(connection, timeouts).await?, &login.host) {
-                    (AgentProbeResult::Agent(agent), _) => Self::Agent(agent),
+                match (greet(connection, None, timeouts).await?, &login.host) {
+                    (AgentProbeResult::Agent(agent, _), _) => Self::Agent(agent),
                     (AgentProbeResult::Other(connection), HostKeyPolicy::FirstUse) => {
                         stock(*connection)
                     }

@@ -31,7 +31,9 @@ use super::launch_error::LaunchError;
 use super::observation::ObservedTask;
 use super::relaunch::RelaunchPlan;
 use super::source::{ClaimedTask, TaskSource};
-use crate::session::{DialError, HostKeyPolicy, LoginError, TaskLogin, TaskSession, dial};
+use crate::session::{
+    DialError, HostKeyPolicy, HostProofFailure, LoginError, TaskLogin, TaskSession, dial,
+};
 
 /// How much the pause grows from one look at a task to the next.
 const SLOWER: f64 = 1.4;
@@ -229,6 +231,7 @@ impl<'a> TaskStartWatcher<'a> {
         let (terms, ecs, launch, login) = (self.terms, self.ecs, self.launch, self.login);
         let public_ip = self.public_ip;
         let task = self.seen.task.clone();
+        let login = login.for_task(&task);
         // Two things go on at the same time: looks at ECS, and tries to connect. Each is kept
         // across the loop, because a wait for one must not start the other again.
         let mut knocking = None;
@@ -244,7 +247,7 @@ impl<'a> TaskStartWatcher<'a> {
                 let address = SocketAddr::new(ip, terms.port);
                 self.place.set("ip", ip.to_string());
                 let place = self.place.clone();
-                knocking = Some(Box::pin(knock(address, login, terms, place, &last_refusal)));
+                knocking = Some(Box::pin(knock(address, &login, terms, place, &last_refusal)));
             }
             tokio::select! {
                 answered = or_never(knocking.as_mut()) => {
@@ -297,7 +300,7 @@ impl<'a> TaskStartWatcher<'a> {
     /// task that ECS calls RUNNING.
     fn may_dial(&self) -> bool {
         match self.login.host {
-            HostKeyPolicy::Agent(_) | HostKeyPolicy::Pinned(_) => true,
+            HostKeyPolicy::Agent(_) | HostKeyPolicy::Pinned(_) | HostKeyPolicy::TaskRole(_) => true,
             HostKeyPolicy::FirstUse => self.seen.status == TaskStatus::Running,
         }
     }
@@ -499,6 +502,11 @@ async fn knock(
             Err(error) => error,
         };
         emit(JobEvent::LoginFailed { address, message: error.to_string() });
+        if let LoginError::Unproven { failure, .. } = &error
+            && failure.is_suspicious()
+        {
+            emit(JobEvent::SecurityHostUnproven { address, message: error.to_string() });
+        }
         stalls += u32::from(matches!(error, LoginError::Stalled { .. }));
         if !matches!(error, LoginError::Broken { .. } | LoginError::Stalled { .. })
             || stalls >= STALLS
@@ -515,6 +523,19 @@ const USUAL_REFUSALS: &str = "The usual reasons: the image lets another user in;
 did not write SSH_PUBLIC_KEY into that user's authorized_keys; the account is locked (`!` in \
 /etc/shadow, with `UsePAM no`); the server's PubkeyAcceptedAlgorithms lack our key's kind.";
 
+/// The cause of a host key that the task's role did not prove.
+fn unproven(failure: &HostProofFailure) -> FailureCause {
+    match failure {
+        HostProofFailure::Missing { .. } => FailureCause::HostProofMissing,
+        HostProofFailure::Unchecked { .. } => FailureCause::HostProofUnchecked,
+        HostProofFailure::Odd { .. } | HostProofFailure::Refused { .. } => {
+            FailureCause::HostProofRefused
+        }
+        HostProofFailure::OtherRole { .. } => FailureCause::HostProofRole,
+        HostProofFailure::OtherTask { .. } => FailureCause::HostProofTask,
+    }
+}
+
 /// The cause of a login that failed.
 pub(crate) fn login_failed(
     error: &LoginError,
@@ -528,6 +549,7 @@ pub(crate) fn login_failed(
         LoginError::Denied { .. } => FailureCause::LoginRefused,
         LoginError::KeyRefused { .. } => FailureCause::KeyRefused,
         LoginError::KeyKindRefused { .. } => FailureCause::KeyKindRefused,
+        LoginError::Unproven { failure, .. } => unproven(failure),
         LoginError::NotOurAgent { .. } => FailureCause::AgentVersion,
         LoginError::NoShell { .. } => FailureCause::LoginShell,
         LoginError::NoSuchShell { .. } => FailureCause::ShellMissing,
@@ -536,10 +558,17 @@ pub(crate) fn login_failed(
     if let LoginError::NoSuchShell { shell } = error {
         place.set("program", shell.clone());
     }
+    if let LoginError::Unproven { failure, .. } = error {
+        match &**failure {
+            HostProofFailure::Unchecked { endpoint, .. } => place.set("endpoint", endpoint.clone()),
+            HostProofFailure::OtherRole { role, .. } => place.set("role", role.clone()),
+            _ => {}
+        }
+    }
     place.set("ip", address.ip().to_string());
     let why = place.why(cause).because(format!("At {address}: {error}."));
     match error {
-        LoginError::WrongHost { .. } => {
+        LoginError::WrongHost { .. } | LoginError::Unproven { .. } => {
             why.because("Nothing was sent: 0 bytes of the script.".to_owned())
         }
         LoginError::KeyRefused { .. } => why.because(USUAL_REFUSALS.to_owned()),

@@ -113,7 +113,7 @@ impl EcsClient {
     }
 
     /// The account that it is in.
-    pub(super) fn account(&self) -> &AwsAccount {
+    pub(crate) fn account(&self) -> &AwsAccount {
         &self.account
     }
 

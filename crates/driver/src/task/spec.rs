@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fargate_aws::CallError;
-use fargate_config::{JobProfile, LaunchMode, PublicIp};
+use fargate_config::{DefinitionSource, JobProfile, LaunchMode, PublicIp};
 use fargate_model::id::{RandomToken, TaskOwner};
 use fargate_state::{CapacityProviderShare, ContainerSpec, LaunchRequest, TaskCapacity};
 
@@ -85,7 +85,10 @@ impl TaskSpec {
         };
         Self {
             cluster: profile.cluster.clone(),
-            task_definition: profile.task_definition.clone(),
+            task_definition: match profile.definition() {
+                DefinitionSource::Fixed(name) => name.to_owned(),
+                DefinitionSource::Derived(_) => profile.task_definition_family.clone(),
+            },
             subnets: profile.subnets.clone(),
             security_groups: profile.security_groups.clone(),
             purchase,

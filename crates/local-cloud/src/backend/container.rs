@@ -1,10 +1,12 @@
 //! What the rest of the cloud says to a backend, and what it gets back: a container to start, a
 //! container that runs, and why one did not start.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroize;
 
 use crate::services::logs::streams::LogStreamWriter;
 
@@ -17,6 +19,24 @@ pub enum SubnetAddressFamily {
     #[default]
     Four,
     Six,
+}
+
+/// The login of a private registry. Dropping it overwrites the password in memory.
+pub(crate) struct RegistryLogin {
+    pub username: String,
+    pub password: String,
+}
+
+impl fmt::Debug for RegistryLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegistryLogin").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+impl Drop for RegistryLogin {
+    fn drop(&mut self) {
+        self.password.zeroize();
+    }
 }
 
 /// One container to start.

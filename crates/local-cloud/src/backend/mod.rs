@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use container::{
-    ContainerId, ContainerPlan, ContainerStartError, ExitSender, StartedContainer,
+    ContainerId, ContainerPlan, ContainerStartError, ExitSender, RegistryLogin, StartedContainer,
     SubnetAddressFamily,
 };
 use processes::ProcessBackend;
@@ -96,8 +96,11 @@ impl ContainerBackend {
         }
     }
 
-    /// Fetches the images of a task.
-    pub async fn pull_images(&self, _images: &[String]) -> Result<(), ContainerStartError> {
+    /// Fetches the images of a task, each with the login of its registry where it needs one.
+    pub async fn pull_images(
+        &self,
+        _images: &[(String, Option<RegistryLogin>)],
+    ) -> Result<(), ContainerStartError> {
         match self {
             // A process runs no image; its program is on this machine already.
             Self::Processes(_) => Ok(()),

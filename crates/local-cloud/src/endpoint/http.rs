@@ -82,7 +82,7 @@ pub async fn handle(
         service: call.service.name,
         access_key_id: known.map(|signer| signer.access_key_id.clone()).unwrap_or_default(),
         region: known.map(|signer| signer.region.clone()).unwrap_or_default(),
-        body: call.service.protocol.recorded(&body),
+        body: call.service.recorded(&body),
         time: cloud.clock.now(),
         status: None,
     };
@@ -179,7 +179,8 @@ async fn perform(
         _ => {}
     }
     // After a hang, so that a token is taken when the call really takes place.
-    if !cloud.buckets.call(&signer.region, &call.operation, cloud.clock.now()) {
+    let rule_name = service.rule_name(&call.operation);
+    if !cloud.buckets.call(&signer.region, rule_name, cloud.clock.now()) {
         return refuse(&ServiceException::throttled());
     }
     let context = RequestContext {
@@ -221,11 +222,11 @@ fn meet(
     body: &[u8],
     number: u64,
 ) -> CallEffect {
-    let operation = call.operation.as_str();
+    let operation = call.service.rule_name(&call.operation);
     let tasks = match cloud.faults.ask_for_tasks(operation) {
         true => {
             let members = call.service.protocol.recorded(body);
-            (call.service.tasks_named)(cloud, region, operation, &members)
+            (call.service.tasks_named)(cloud, region, &call.operation, &members)
         }
         false => Vec::new(),
     };

@@ -5,7 +5,7 @@ use crate::services::operations;
 
 /// Every operation that a rule may name, in alphabetical order.
 pub fn callable() -> Vec<&'static str> {
-    operations().iter().map(|operation| operation.name).collect()
+    operations().iter().map(|operation| operation.rule_name).collect()
 }
 
 /// Whether the requests of an operation name tasks that exist.
@@ -24,5 +24,5 @@ pub fn answers_in_json(name: &str) -> bool {
 }
 
 fn is(name: &str, property: impl Fn(&ServiceOperation) -> bool) -> bool {
-    operations().iter().any(|operation| operation.name == name && property(operation))
+    operations().iter().any(|operation| operation.rule_name == name && property(operation))
 }

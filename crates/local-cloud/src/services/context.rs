@@ -51,7 +51,7 @@ impl<'a> RequestContext<'a> {
     ///
     /// Source: messages of the services, as public issue trackers quote them.
     pub fn allowed(&self, right: &str, resource: Option<&str>) -> Result<(), ServiceException> {
-        if self.cloud.rights.allows(right) {
+        if self.cloud.rights.allows(self.principal, right) {
             return Ok(());
         }
         let because = format!(" because no identity-based policy allows the {right} action");

@@ -14,6 +14,9 @@ use crate::wire::form::{self, FormFields};
 use crate::wire::member::{ShapeMember, WrongType};
 use crate::wire::xml::XmlElement;
 
+/// What a record shows in the place of a secret.
+const HIDDEN: &str = "[hidden]";
+
 /// One service of AWS.
 pub(crate) struct CloudService {
     /// The name in the scope of a signature and before the colon of a right.
@@ -24,6 +27,8 @@ pub(crate) struct CloudService {
     pub errors: &'static [ErrorName],
     /// How the message begins that the caller has no right.
     pub denial_opening: &'static str,
+    /// Members of JSON requests whose values are secrets, so that no record shows them.
+    pub secret_members: &'static [&'static str],
     /// Adds what the service keeps to a cloud that is about to start.
     pub prepare: fn(&mut ServiceStates, &CloudOptions),
     /// The tasks that a request names, for fault rules about certain tasks.
@@ -36,6 +41,9 @@ pub(crate) type TaskFinder = fn(&CloudInstance, &str, &str, &Value) -> Vec<Cloud
 /// One operation of a service.
 pub(crate) struct ServiceOperation {
     pub name: &'static str,
+    /// Its name in fault rules and rate limits. It begins with the service where another service has
+    /// an operation of the same name, because a rule names no service.
+    pub rule_name: &'static str,
     pub right: OperationRight,
     pub handler: OperationHandler,
     pub tasks: TaskReference,
@@ -50,6 +58,8 @@ pub(crate) enum OperationRight {
     NoResource,
     /// For a resource that the request names, so the handler checks the right itself.
     NamedResource,
+    /// Everybody with valid keys may do it.
+    NoRight,
 }
 
 /// What does the operation.
@@ -91,18 +101,23 @@ impl ServiceOperation {
             Ok(Box::new(move |context| request.perform(context)))
         }
         let handler = OperationHandler::Json(prepare::<T>);
-        Self { name, right, handler, tasks: TaskReference::NoTask }
+        Self { name, rule_name: name, right, handler, tasks: TaskReference::NoTask }
     }
 
     /// An operation of a query protocol.
     pub const fn query(name: &'static str, right: OperationRight, handler: QueryHandler) -> Self {
         let handler = OperationHandler::Query(handler);
-        Self { name, right, handler, tasks: TaskReference::NoTask }
+        Self { name, rule_name: name, right, handler, tasks: TaskReference::NoTask }
     }
 
     /// The same operation, whose requests name tasks.
     pub const fn with_tasks(self, tasks: TaskReference) -> Self {
         Self { tasks, ..self }
+    }
+
+    /// The same operation under another name in fault rules.
+    pub const fn with_rule_name(self, rule_name: &'static str) -> Self {
+        Self { rule_name, ..self }
     }
 
     /// The answer is JSON, not XML.
@@ -124,6 +139,7 @@ impl CloudService {
             operations,
             errors: &[],
             denial_opening: "",
+            secret_members: &[],
             prepare: |_, _| {},
             tasks_named: |_, _, _, _| Vec::new(),
         }
@@ -164,6 +180,23 @@ impl CloudService {
         }
     }
 
+    /// The name of an operation in fault rules and rate limits; what the request says where there is no
+    /// such operation.
+    pub fn rule_name<'a>(&self, operation: &'a str) -> &'a str {
+        self.find(operation).map_or(operation, |known| known.rule_name)
+    }
+
+    /// The members of a request as JSON for the record, without the values of secrets.
+    pub fn recorded(&self, body: &[u8]) -> Value {
+        let mut recorded = self.protocol.recorded(body);
+        for member in self.secret_members {
+            if let Some(value) = recorded.get_mut(member) {
+                *value = Value::from(HIDDEN);
+            }
+        }
+        recorded
+    }
+
     /// The answer of an operation that was done.
     pub fn answer(&self, operation: &str, output: OperationOutput) -> ServiceAnswer {
         self.protocol.answer(operation, output)
@@ -188,7 +221,7 @@ impl CloudService {
         match operation.right {
             OperationRight::AllResources => context.allowed(&right, Some("*")),
             OperationRight::NoResource => context.allowed(&right, None),
-            OperationRight::NamedResource => Ok(()),
+            OperationRight::NamedResource | OperationRight::NoRight => Ok(()),
         }
     }
 }

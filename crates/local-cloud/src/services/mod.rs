@@ -7,9 +7,11 @@ pub mod context;
 pub mod definition;
 pub mod ec2;
 pub mod ecs;
+pub mod list_page;
 pub mod logs;
 pub mod member_checks;
 pub mod protocol;
+pub mod secrets_manager;
 pub mod states;
 pub mod sts;
 
@@ -21,7 +23,8 @@ use states::ServiceStates;
 use crate::options::CloudOptions;
 
 /// Every service. A request that names no service goes to the first, which then refuses it.
-const SERVICES: &[&CloudService] = &[&ecs::SERVICE, &ec2::SERVICE, &sts::SERVICE, &logs::SERVICE];
+const SERVICES: &[&CloudService] =
+    &[&ecs::SERVICE, &ec2::SERVICE, &sts::SERVICE, &logs::SERVICE, &secrets_manager::SERVICE];
 
 /// Which operation of which service a request names.
 #[derive(Clone)]
@@ -57,11 +60,11 @@ pub(crate) fn new_states(options: &CloudOptions) -> ServiceStates {
     states
 }
 
-/// Every operation of every service, by name.
+/// Every operation of every service, by the name that fault rules give it.
 pub(crate) fn operations() -> Vec<&'static ServiceOperation> {
     let all = SERVICES.iter().flat_map(|service| service.operations);
     let mut operations: Vec<_> = all.collect();
-    operations.sort_by_key(|operation| operation.name);
+    operations.sort_by_key(|operation| operation.rule_name);
     operations
 }
 
@@ -132,7 +135,7 @@ mod tests {
     #[test]
     fn every_operation_that_rules_may_name_is_played() {
         let all = operations();
-        let is_repeated = |pair: &[&ServiceOperation]| pair[0].name == pair[1].name;
+        let is_repeated = |pair: &[&ServiceOperation]| pair[0].rule_name == pair[1].rule_name;
         assert!(!all.windows(2).any(is_repeated), "a rule names an operation without its service");
         for operation in &all {
             if let OperationHandler::Json(prepare) = operation.handler {

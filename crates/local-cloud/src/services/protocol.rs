@@ -15,8 +15,9 @@ use crate::wire::xml::XmlElement;
 
 /// The protocol of one service.
 pub(crate) enum ServiceProtocol {
-    /// JSON 1.1. The header `X-Amz-Target` is `target` and the operation.
-    Json { target: &'static str },
+    /// JSON 1.1. The header `X-Amz-Target` is `target` and the operation. Errors have their text in the
+    /// member `message`, which some services write with a capital.
+    Json { target: &'static str, message: &'static str },
     /// The form of EC2. The members `Version` and `Action` name service and operation.
     Ec2Query { version: &'static str, namespace: &'static str },
     /// The form of STS and of other older services, with members as above.
@@ -60,7 +61,7 @@ impl ServiceProtocol {
     /// for another service.
     pub fn operation_of(&self, headers: &HeaderMap, form: &FormFields) -> Option<String> {
         match self {
-            Self::Json { target } => {
+            Self::Json { target, .. } => {
                 let given = headers.get("x-amz-target").and_then(|value| value.to_str().ok())?;
                 given.strip_prefix(target).map(str::to_owned)
             }
@@ -117,7 +118,7 @@ impl ServiceProtocol {
         let code_and_message =
             || [XmlElement::text("Code", code), XmlElement::text("Message", &refusal.message)];
         let body = match self {
-            Self::Json { .. } => refusal.body().to_string(),
+            Self::Json { message, .. } => refusal.body(message).to_string(),
             Self::Ec2Query { .. } => {
                 let error = XmlElement::new("Error").with_all(code_and_message());
                 XmlElement::new("Response")
@@ -153,7 +154,7 @@ impl ServiceProtocol {
     /// The error that `service` has no such operation here.
     pub fn unknown_operation(&self, service: &str, operation: &str) -> ServiceException {
         let message = match self {
-            Self::Json { target } if operation.is_empty() => {
+            Self::Json { target, .. } if operation.is_empty() => {
                 format!("The header X-Amz-Target names no operation of {target}*")
             }
             Self::Json { .. } => {

@@ -7,6 +7,8 @@ use std::fmt;
 use std::sync::RwLock;
 use std::time::{Duration, SystemTime};
 
+use sha2::{Digest, Sha256};
+
 use crate::account::ACCOUNT;
 use crate::random_id;
 use crate::serve_error::ServeError;
@@ -115,6 +117,22 @@ impl CallerPrincipal {
             Self::Session { role, session } => {
                 format!("arn:{partition}:sts::{ACCOUNT}:assumed-role/{role}/{session}")
             }
+        }
+    }
+}
+
+impl CallerPrincipal {
+    /// Its id, which for a role stays the same: `AIDA...`, or `AROA...:SESSION`.
+    ///
+    /// Source: AWS IAM User Guide, "IAM identifiers".
+    pub fn unique_id(&self) -> String {
+        let of = |prefix: &str, name: &str| {
+            let digits = hex::encode(Sha256::digest(name)).to_uppercase();
+            format!("{prefix}{}", &digits[..17])
+        };
+        match self {
+            Self::User => of("AIDA", "ci"),
+            Self::Session { role, session } => format!("{}:{session}", of("AROA", role)),
         }
     }
 }

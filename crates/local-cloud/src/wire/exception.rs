@@ -42,9 +42,9 @@ impl ServiceException {
         Self::new("ExpiredTokenException", message)
     }
 
-    /// The body.
-    pub fn body(&self) -> Value {
-        let mut body = json!({ "__type": self.code, "message": self.message });
+    /// The body, with the text in the member of this name.
+    pub fn body(&self, message: &str) -> Value {
+        let mut body = json!({ "__type": self.code, message: self.message });
         if let Some(ids) = &self.resource_ids {
             body["resourceIds"] = json!(ids);
         }

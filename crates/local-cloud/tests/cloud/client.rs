@@ -212,13 +212,27 @@ where
 
 /// Calls an operation of CloudWatch Logs, and gives the answer as it is.
 pub async fn logs(endpoint: &str, operation: &str, body: Value) -> CloudTestAnswer {
+    json_call(endpoint, "logs", format!("Logs_20140328.{operation}"), body).await
+}
+
+/// Calls an operation of Secrets Manager, and gives the answer as it is.
+pub async fn secrets(endpoint: &str, operation: &str, body: Value) -> CloudTestAnswer {
+    json_call(endpoint, "secretsmanager", format!("secretsmanager.{operation}"), body).await
+}
+
+async fn json_call(
+    endpoint: &str,
+    service: &'static str,
+    target: String,
+    body: Value,
+) -> CloudTestAnswer {
     let host = endpoint.replace("http://", "");
     let headers = vec![
         ("content-type".to_owned(), "application/x-amz-json-1.1".to_owned()),
-        ("x-amz-target".to_owned(), format!("Logs_20140328.{operation}")),
+        ("x-amz-target".to_owned(), target),
     ];
     let keys = Credentials::new(KEY.0, KEY.1, None, None, "a test");
-    let request = signed(&host, "logs", headers, &body.to_string(), keys);
+    let request = signed(&host, service, headers, &body.to_string(), keys);
     spawn_blocking(move || exchange(&host, &request))
         .await
         .expect("no panic in the client")

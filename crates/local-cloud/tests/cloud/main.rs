@@ -6,5 +6,6 @@ mod listen_addresses;
 mod logs;
 mod other_services;
 mod processes;
+mod secrets;
 mod web_pages;
 mod wire;

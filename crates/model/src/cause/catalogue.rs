@@ -175,6 +175,24 @@ catalogue! {
         action: &["build the image for the architecture of the task definition"],
         command: &["docker buildx imagetools inspect {image}", SHOW_DEFINITION, SHOW_CONFIG],
     }
+    ImageMalformed = "image-malformed", "image", Setup, Final {
+        headline: &["`{image}` names no image", "the configuration names no image"],
+        action: &["correct `image` in the configuration of the manager host"],
+        command: &[SHOW_CONFIG],
+    }
+    RegistryNotAsked = "registry-not-asked", "network", Setup, Retry {
+        headline: &[
+            "the manager host could not ask the registry for image {image}",
+            "the manager host could not ask the registry for the image",
+        ],
+        action: &["let the manager host reach the registry, or set `pin_image = false` so that only the task asks it"],
+        command: &["fargate-runner registry-secret test"],
+    }
+    RegistrySecretUnread = "registry-secret-unread", "secret", Setup, Retry {
+        headline: &["the manager host could not read the registry's login from Secrets Manager"],
+        action: &["allow secretsmanager:GetSecretValue on the secret for the manager host, or set `pin_image = false`"],
+        command: &["fargate-runner registry-secret test"],
+    }
     RegistryLimit = "registry-limit", "image", Setup, Wait {
         headline: &["the registry limits pulls from this address"],
         action: &["log in to the registry or mirror the image"],
@@ -599,6 +617,45 @@ catalogue! {
             "aws ec2 describe-network-interfaces --filters Name=private-ip-address,Values={ip}",
             SHOW_CONFIG,
         ],
+    }
+    /// The proof of `host_key = "sts"` did not come.
+    HostProofMissing = "host-proof-missing", "agent", Setup, Final {
+        headline: &["the task gave no proof of its host key by its role"],
+        action: &["put the agent of this release into the image and name `taskRoleArn` in the task definition, or choose another mode: `host_key = \"seed\"`, or `\"first_use\"` for images with an sshd of their own"],
+        command: &[SHOW_DEFINITION, SHOW_CONFIG],
+    }
+    /// STS could not be asked about the proof of `host_key = "sts"`.
+    HostProofUnchecked = "host-proof-unchecked", "network", Setup, Retry {
+        headline: &[
+            "STS at {endpoint} could not be asked who proved the task's host key",
+            "STS could not be asked who proved the task's host key",
+        ],
+        action: &["let this host reach STS by HTTPS, or choose another mode: `host_key = \"seed\"`, or `\"first_use\"` for images with an sshd of their own"],
+        command: &[CALL_ENDPOINT, SHOW_CONFIG],
+    }
+    /// STS did not accept the proof of `host_key = "sts"`.
+    HostProofRefused = "host-proof-refused", "security", Person, Final {
+        headline: &["STS refused the proof of the task's host key"],
+        action: &["treat this as a security incident, unless STS says that the time is wrong or that it does not know these keys; other modes are `host_key = \"seed\"` and `\"first_use\"`"],
+        command: &[
+            "aws ec2 describe-network-interfaces --filters Name=private-ip-address,Values={ip}",
+            SHOW_CONFIG,
+        ],
+    }
+    /// The proof of `host_key = "sts"` is of another role.
+    HostProofRole = "host-proof-role", "security", Setup, Final {
+        headline: &[
+            "another role than {role} proved the task's host key",
+            "another role than the task's proved its host key",
+        ],
+        action: &["compare `task_role` with `taskRoleArn` of the task definition; if both are one role, treat this as a security incident; other modes are `host_key = \"seed\"` and `\"first_use\"`"],
+        command: &[SHOW_DEFINITION, SHOW_CONFIG],
+    }
+    /// The proof of `host_key = "sts"` is of another task.
+    HostProofTask = "host-proof-task", "security", Person, Final {
+        headline: &["another task than ours proved the host key"],
+        action: &["treat this as a security incident; if the session's name is of another form than the id of a task, choose another mode: `host_key = \"seed\"`, or `\"first_use\"` for images with an sshd of their own"],
+        command: &[SHOW_TASK, SHOW_CONFIG],
     }
     StartTimeout = "start-timeout", "aws", Aws, Final {
         headline: &["the task did not start in {limit}", "the task did not start in time"],

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::services::context::{ActionResult, RequestContext};
 use crate::services::definition::JsonRequest;
-use crate::services::ecs::list_page::page;
+use crate::services::list_page::page;
 use crate::wire::exception::ServiceException;
 use crate::wire::member::{shapes, without_nulls};
 

@@ -17,7 +17,6 @@ mod launch;
 mod launch_checks;
 pub mod lifecycle;
 mod list_clusters;
-mod list_page;
 mod list_tags_for_resource;
 mod list_task_definition_families;
 mod list_task_definitions;
@@ -65,7 +64,7 @@ pub(crate) const SERVICE: CloudService = CloudService {
     tasks_named: request_tasks::tasks_named,
     ..CloudService::new(
         "ecs",
-        ServiceProtocol::Json { target: "AmazonEC2ContainerServiceV20141113." },
+        ServiceProtocol::Json { target: "AmazonEC2ContainerServiceV20141113.", message: "message" },
         OPERATIONS,
     )
 };

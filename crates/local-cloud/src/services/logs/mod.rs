@@ -16,7 +16,11 @@ use super::protocol::ServiceProtocol;
 /// The service.
 pub(crate) const SERVICE: CloudService = CloudService {
     prepare: |states, _| states.add(Arc::<CloudLogStreams>::default()),
-    ..CloudService::new("logs", ServiceProtocol::Json { target: "Logs_20140328." }, OPERATIONS)
+    ..CloudService::new(
+        "logs",
+        ServiceProtocol::Json { target: "Logs_20140328.", message: "message" },
+        OPERATIONS,
+    )
 };
 
 const OPERATIONS: &[ServiceOperation] =

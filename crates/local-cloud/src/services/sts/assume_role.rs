@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::roles::AssumableRoles;
 use crate::account::ACCOUNT;
-use crate::random_id;
 use crate::services::context::RequestContext;
 use crate::wire::credentials::CallerPrincipal;
 use crate::wire::exception::ServiceException;
@@ -39,10 +38,9 @@ pub fn assume_role(
         return Err(context.refused("sts:AssumeRole", Some(arn), ""));
     };
     let principal = CallerPrincipal::Session { role: role.to_owned(), session: session.to_owned() };
-    let own_arn = principal.arn(context.partition());
+    let (own_arn, own_id) = (principal.arn(context.partition()), principal.unique_id());
     let lifetime = Duration::from_secs(lifetime_s);
     let keys = context.cloud.keys.issue(principal, context.now, lifetime);
-    let id = random_id::hex_digits(17).to_uppercase();
     Ok(vec![
         XmlElement::new("Credentials")
             .with(XmlElement::text("AccessKeyId", &keys.access_key_id))
@@ -50,7 +48,7 @@ pub fn assume_role(
             .with(XmlElement::text("SessionToken", &keys.session_token))
             .with(XmlElement::text("Expiration", timestamp::iso_date(keys.expires_at))),
         XmlElement::new("AssumedRoleUser")
-            .with(XmlElement::text("AssumedRoleId", format!("AROA{id}:{session}")))
+            .with(XmlElement::text("AssumedRoleId", own_id))
             .with(XmlElement::text("Arn", own_arn)),
     ])
 }

@@ -1,12 +1,14 @@
-//! AWS STS: temporary keys for a role.
+//! AWS STS: temporary keys for a role, and who signed a request.
 
 mod assume_role;
+mod get_caller_identity;
 pub mod roles;
 
 use assume_role::assume_role;
+use get_caller_identity::get_caller_identity;
 use roles::AssumableRoles;
 
-use super::definition::OperationRight::NoResource;
+use super::definition::OperationRight::{NoResource, NoRight};
 use super::definition::{CloudService, ServiceOperation};
 use super::protocol::{ErrorName, ServiceProtocol};
 
@@ -24,8 +26,10 @@ pub(crate) const SERVICE: CloudService = CloudService {
     )
 };
 
-const OPERATIONS: &[ServiceOperation] =
-    &[ServiceOperation::query("AssumeRole", NoResource, assume_role)];
+const OPERATIONS: &[ServiceOperation] = &[
+    ServiceOperation::query("AssumeRole", NoResource, assume_role),
+    ServiceOperation::query("GetCallerIdentity", NoRight, get_caller_identity),
+];
 
 /// Source: AWS Security Token Service API Reference, "Common errors".
 const ERRORS: &[ErrorName] = &[

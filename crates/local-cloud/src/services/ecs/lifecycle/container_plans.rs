@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use fargate_model::region::AwsPartition;
+
 use crate::backend::container::{ContainerPlan, FileSystemPlace, VolumeMount, VolumeSource};
 use crate::cloud::CloudInstance;
 use crate::services::ecs::definition_checks::start_order;
@@ -48,7 +50,7 @@ pub(super) fn all_plans(task: &CloudTask, cloud: &CloudInstance) -> Vec<PlannedC
                 task: task.id.clone(),
                 container: definition.name.clone().unwrap_or_default(),
                 argv: argvs[index].clone(),
-                environment: environment(task, definition),
+                environment: environment(task, definition, cloud),
                 working_directory: definition.working_directory.clone(),
                 mounts: mounts(task, definition),
                 address,
@@ -96,13 +98,28 @@ fn argv(task: &CloudTask, definition: &ContainerDefinition) -> Vec<String> {
     definition.entry_point.iter().flatten().cloned().chain(command).collect()
 }
 
-fn environment(task: &CloudTask, definition: &ContainerDefinition) -> Vec<(String, String)> {
+/// The variables of the definition, those of the override, and those of ECS itself.
+fn environment(
+    task: &CloudTask,
+    definition: &ContainerDefinition,
+    cloud: &CloudInstance,
+) -> Vec<(String, String)> {
     let name = definition.name.as_deref().unwrap_or_default();
     let own = task.container_override(name).and_then(|one| one.environment.as_ref());
     let pair = |pair: &KeyValue| {
         (pair.name.clone().unwrap_or_default(), pair.value.clone().unwrap_or_default())
     };
-    definition.environment.iter().flatten().chain(own.into_iter().flatten()).map(pair).collect()
+    let given = definition.environment.iter().flatten().chain(own.into_iter().flatten()).map(pair);
+    given.chain(credentials_variable(task, cloud)).collect()
+}
+
+/// Where the containers of a task with a role get its credentials. On Fargate it is a path at
+/// 169.254.170.2, an address that this machine does not have.
+fn credentials_variable(task: &CloudTask, cloud: &CloudInstance) -> Option<(String, String)> {
+    let of_definition = task.definition.shape.task_role_arn.as_deref();
+    let role = task.overrides.task_role_arn.as_deref().or(of_definition)?;
+    let url = cloud.task_roles.url(&task.id, role, AwsPartition::of(&task.region).name())?;
+    Some(("AWS_CONTAINER_CREDENTIALS_FULL_URI".to_owned(), url))
 }
 
 fn mounts(task: &CloudTask, definition: &ContainerDefinition) -> Vec<VolumeMount> {

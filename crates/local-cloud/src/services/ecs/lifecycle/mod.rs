@@ -4,6 +4,7 @@
 mod container_plans;
 mod exits;
 mod faults;
+mod image_logins;
 pub(crate) mod run;
 mod running_containers;
 mod steps;

@@ -67,7 +67,7 @@ impl TaskLifecycle {
 
     /// Fetches the images, unless an order to end comes first.
     async fn pull_images(&mut self) -> Result<(), CloudTaskEnding> {
-        let images = self.read(|task| task.definition.images()).unwrap_or_default();
+        let images = self.images_with_logins()?;
         let pulled = tokio::select! {
             biased;
             pulled = self.cloud.backend.pull_images(&images) => pulled,

@@ -58,6 +58,7 @@ impl TaskLifecycle {
             self.cloud.backend.give_back_address(address);
         }
         self.cloud.backend.remove_volumes(&self.start.id);
+        self.cloud.task_roles.close(&self.start.id);
     }
 
     /// Sends SIGTERM, waits for each container's `stopTimeout`, sends SIGKILL. Returns when all

@@ -400,3 +400,30 @@ async fn a_status_that_is_behind_is_all_that_is_old() {
     );
     assert_eq!(stopped["containers"][0]["exitCode"], 143);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_registry_secret_cannot_be_read_does_not_start() {
+    let cloud = for_tests(TaskTiming::Instant, false);
+    let container = json!({
+        "name": "job", "image": "registry.example/job:1",
+        "repositoryCredentials": {"credentialsParameter": "no-such-secret"},
+    });
+    let definition = json!({
+        "family": "private", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+        "cpu": "256", "memory": "512", "containerDefinitions": [container],
+        "executionRoleArn": "arn:aws:iam::123456789012:role/path/execution",
+    });
+    call(&cloud, "RegisterTaskDefinition", definition, None);
+    let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-0a1b2c3d4e5f60718"]}});
+    let body = json!({
+        "cluster": "ci", "taskDefinition": "private", "launchType": "FARGATE",
+        "networkConfiguration": network,
+    });
+    let started = call(&cloud, "RunTask", body, None);
+    let arn = started["tasks"][0]["taskArn"].as_str().expect("an ARN").to_owned();
+    let task = until(&cloud, &arn, "STOPPED").await;
+    assert_eq!(task["stopCode"], "TaskFailedToStart");
+    let reason = task["stoppedReason"].as_str().expect("a reason");
+    assert!(reason.contains("unable to get registry auth from asm"), "{reason}");
+    assert!(reason.contains("for no-such-secret: ResourceNotFoundException"), "{reason}");
+}

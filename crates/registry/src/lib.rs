@@ -1,0 +1,20 @@
+//! Registries of images: what the text of an image names, which digest it has now, whether a task can run
+//! it, and the secret with the login of the registry.
+//!
+//! It pulls no layers, builds no image and knows no task. How servers are reached is the business of
+//! [`fargate_aws`].
+
+mod challenge;
+mod credentials;
+mod exchange;
+mod image_reference;
+mod manifest;
+mod registry_client;
+mod registry_error;
+mod registry_secret;
+
+pub use credentials::{CredentialsFormError, RegistryCredentials};
+pub use image_reference::{ImageReference, ImageReferenceError, ImageVersion};
+pub use registry_client::{PinnedImage, RegistrySettings, pin_image};
+pub use registry_error::RegistryError;
+pub use registry_secret::{RegistrySecret, RegistrySecretError, SecretChange};

@@ -1,0 +1,304 @@
+//! Asks a registry for the digest of an image, and whether a task can run it.
+//!
+//! It pulls no layers and pushes nothing.
+//!
+//! Source: OCI distribution specification, "Pulling manifests"; "Token Authentication Specification" of
+//! the Distribution project.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use fargate_aws::{AwsAccount, CallError};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::challenge::LoginChallenge;
+use crate::credentials::RegistryCredentials;
+use crate::exchange::{RegistryAnswer, RegistryExchange, RegistryRequest, is_loopback, parse};
+use crate::image_reference::{ImageReference, ImageVersion};
+use crate::manifest::{ACCEPTED, ImagePlatform, ManifestContent, TaskArchitecture};
+use crate::registry_error::RegistryError;
+
+/// How a registry is asked.
+#[derive(Clone, Debug)]
+pub struct RegistrySettings {
+    /// Registries, with their ports, that may be asked without TLS. This machine always may.
+    pub insecure: Vec<String>,
+    /// The processor on which the image must run.
+    pub architecture: TaskArchitecture,
+    /// The longest time of one call to AWS, which a question to a registry may not exceed either.
+    pub limit: Duration,
+}
+
+/// An image by its digest: the same bytes whenever it is pulled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedImage {
+    /// The text for the task definition, `NAME@sha256:...`.
+    pub text: String,
+    /// The digest of the manifest or of the index.
+    pub digest: String,
+    /// For which processors the image is made.
+    pub architectures: Vec<String>,
+}
+
+/// Asks the registry of one image.
+struct RegistrySession<'a> {
+    image: &'a ImageReference,
+    credentials: Option<&'a RegistryCredentials>,
+    exchange: RegistryExchange<'a>,
+    base: Url,
+    authorization: Option<Zeroizing<String>>,
+    account: &'a AwsAccount,
+}
+
+/// Finds the digest of an image, and checks that the image can run.
+///
+/// # Errors
+///
+/// [`RegistryError`].
+pub async fn pin_image(
+    image: &ImageReference,
+    credentials: Option<&RegistryCredentials>,
+    settings: &RegistrySettings,
+    account: &AwsAccount,
+) -> Result<PinnedImage, RegistryError> {
+    let exchange = RegistryExchange::begin(account, settings.limit);
+    let base = exchange.base_url(image.host(), &settings.insecure).await;
+    let base = base.map_err(|error| not_reached(image, error))?;
+    let authorization = None;
+    let mut session =
+        RegistrySession { image, credentials, exchange, base, authorization, account };
+    let manifest = session.manifest().await?;
+    let digest = digest_of(&manifest.body);
+    session.check_digest(&digest, &manifest)?;
+    let offered = match ManifestContent::parse(&manifest.body) {
+        Ok(ManifestContent::Index(platforms)) => platforms,
+        Ok(ManifestContent::Image { config }) => vec![session.platform(&config).await?],
+        Err(what) => return Err(session.unusable(what)),
+    };
+    let architectures: Vec<_> = offered.iter().map(ImagePlatform::shown).collect();
+    // An index may name no platform at all; then ECS finds out.
+    if !offered.is_empty() && !offered.iter().any(|platform| platform.fits(settings.architecture)) {
+        let wanted = settings.architecture.as_str().to_owned();
+        return Err(RegistryError::WrongArchitecture { wanted, offered: architectures });
+    }
+    Ok(PinnedImage { text: image.with_digest(&digest), digest, architectures })
+}
+
+impl RegistrySession<'_> {
+    /// The manifest or the index.
+    async fn manifest(&mut self) -> Result<RegistryAnswer, RegistryError> {
+        let version = match self.image.version() {
+            ImageVersion::Tag(tag) => tag,
+            ImageVersion::Digest(digest) => digest,
+        };
+        let path = format!("{}/manifests/{version}", self.image.repository());
+        let first = self.get(&path, Some(ACCEPTED)).await?;
+        let answer = match first.status {
+            401 => {
+                self.log_in(&first).await?;
+                self.get(&path, Some(ACCEPTED)).await?
+            }
+            _ => first,
+        };
+        self.judged(answer, version)
+    }
+
+    /// The platform that the configuration of an image names.
+    async fn platform(&self, config: &str) -> Result<ImagePlatform, RegistryError> {
+        let path = format!("{}/blobs/{config}", self.image.repository());
+        let answer = self.get(&path, None).await?;
+        let answer = self.judged(answer, config)?;
+        if digest_of(&answer.body) != config {
+            return Err(self.differs(config));
+        }
+        ImagePlatform::of_config(&answer.body).map_err(|what| self.unusable(what))
+    }
+
+    /// Makes the header by which the registry knows the user, as it asks for it.
+    async fn log_in(&mut self, refused: &RegistryAnswer) -> Result<(), RegistryError> {
+        let mut challenges =
+            refused.challenges.iter().filter_map(|line| LoginChallenge::parse(line));
+        match (challenges.next(), self.credentials) {
+            (None, _) => Err(self.unusable("it asks for a login in an unknown way".to_owned())),
+            (Some(LoginChallenge::Basic), None) => {
+                Err(RegistryError::LoginNeeded { registry: self.registry() })
+            }
+            (Some(LoginChallenge::Basic), Some(credentials)) => {
+                self.authorization = Some(basic(credentials));
+                Ok(())
+            }
+            (Some(LoginChallenge::Token { realm, service }), credentials) => {
+                let token = self.token(&realm, service.as_deref(), credentials).await?;
+                self.authorization = Some(Zeroizing::new(format!("Bearer {}", token.as_str())));
+                Ok(())
+            }
+        }
+    }
+
+    /// Asks the token service for the right to pull.
+    async fn token(
+        &self,
+        realm: &str,
+        service: Option<&str>,
+        credentials: Option<&RegistryCredentials>,
+    ) -> Result<Zeroizing<String>, RegistryError> {
+        let mut url = parse(realm).map_err(|error| not_reached(self.image, error))?;
+        // Whoever may be asked without TLS may have such a token service, on this machine alone.
+        if url.scheme() != "https" && !(self.base.scheme() == "http" && is_loopback(&url)) {
+            let what = "its token service has no TLS, so no password is sent there".to_owned();
+            return Err(self.unusable(what));
+        }
+        let scope = format!("repository:{}:pull", self.image.repository());
+        url.query_pairs_mut().append_pair("scope", &scope);
+        if let Some(service) = service {
+            url.query_pairs_mut().append_pair("service", service);
+        }
+        let authorization = credentials.map(basic);
+        let request = RegistryRequest { url, accept: None, authorization };
+        let answer = self.exchange.get(&request).await;
+        let answer = answer.map_err(|error| not_reached(self.image, error))?;
+        match (answer.status, credentials) {
+            (200..300, _) => {}
+            (400 | 401 | 403, Some(credentials)) => return Err(self.login_refused(credentials)),
+            (401 | 403, None) => {
+                return Err(RegistryError::LoginNeeded { registry: self.registry() });
+            }
+            (429, _) => return Err(self.limited(&answer)),
+            (status, _) => {
+                return Err(self.unusable(format!("its token service gave HTTP status {status}")));
+            }
+        }
+        let token = serde_json::from_slice::<TokenAnswer>(&answer.body).ok();
+        let token = token.and_then(|answer| answer.token.or(answer.access_token));
+        let token = token.map(Zeroizing::new).filter(|token| is_token(token));
+        let token =
+            token.ok_or_else(|| self.unusable("its token service gave no token".to_owned()))?;
+        self.account.masker().remember(&token);
+        Ok(token)
+    }
+
+    async fn get(
+        &self,
+        path: &str,
+        accept: Option<&'static str>,
+    ) -> Result<RegistryAnswer, RegistryError> {
+        let url = self.base.join(path);
+        let url = url.map_err(|error| self.unusable(format!("a wrong URL: {error}")))?;
+        let authorization = self.authorization.clone();
+        let request = RegistryRequest { url, accept, authorization };
+        self.exchange.get(&request).await.map_err(|error| not_reached(self.image, error))
+    }
+
+    /// The answer if it has what was asked for, else why not.
+    fn judged(&self, answer: RegistryAnswer, asked: &str) -> Result<RegistryAnswer, RegistryError> {
+        let (registry, repository) = (self.registry(), self.image.repository().to_owned());
+        let is_basic =
+            self.authorization.as_ref().is_some_and(|header| header.starts_with("Basic "));
+        match (answer.status, self.credentials) {
+            (200..300, _) => Ok(answer),
+            // With a token the login was accepted before; without one it is judged here.
+            (401, Some(credentials)) if is_basic => Err(self.login_refused(credentials)),
+            (401 | 403, credentials) => {
+                let who = match credentials {
+                    Some(credentials) => format!("user `{}`", credentials.username()),
+                    None => "those without a login".to_owned(),
+                };
+                Err(RegistryError::PullRefused { registry, who, repository })
+            }
+            (404, _) if RegistryWords::of(&answer.body).code == "NAME_UNKNOWN" => {
+                Err(RegistryError::NoRepository { registry, repository })
+            }
+            (404, _) => {
+                let version = asked.to_owned();
+                Err(RegistryError::NoImage { registry, repository, version })
+            }
+            (429, _) => Err(self.limited(&answer)),
+            (status, _) => Err(self.unusable(format!("HTTP status {status}"))),
+        }
+    }
+
+    /// Compares the digest of the bytes with those that the reference and the registry name.
+    fn check_digest(&self, found: &str, answer: &RegistryAnswer) -> Result<(), RegistryError> {
+        let told = answer.digest.as_deref().filter(|told| told.starts_with("sha256:"));
+        let asked = match self.image.version() {
+            ImageVersion::Digest(digest) => Some(digest.as_str()),
+            ImageVersion::Tag(_) => None,
+        };
+        match [asked, told].into_iter().flatten().find(|named| *named != found) {
+            None => Ok(()),
+            Some(named) => Err(self.differs(named)),
+        }
+    }
+
+    fn registry(&self) -> String {
+        self.image.registry().to_owned()
+    }
+
+    fn login_refused(&self, credentials: &RegistryCredentials) -> RegistryError {
+        let user = credentials.username().to_owned();
+        RegistryError::LoginRefused { registry: self.registry(), user }
+    }
+
+    fn limited(&self, answer: &RegistryAnswer) -> RegistryError {
+        let message = RegistryWords::of(&answer.body).message;
+        let message = self.account.masker().within(&message, 200);
+        RegistryError::Limited { registry: self.registry(), message }
+    }
+
+    fn differs(&self, digest: &str) -> RegistryError {
+        RegistryError::DigestDiffers { registry: self.registry(), digest: digest.to_owned() }
+    }
+
+    fn unusable(&self, what: String) -> RegistryError {
+        RegistryError::Unusable { registry: self.registry(), what }
+    }
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    token: Option<String>,
+    access_token: Option<String>,
+}
+
+/// The first error that a registry names.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RegistryWords {
+    code: String,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct RegistryErrors {
+    errors: Vec<RegistryWords>,
+}
+
+impl RegistryWords {
+    fn of(body: &[u8]) -> Self {
+        let read = serde_json::from_slice::<RegistryErrors>(body).ok();
+        read.and_then(|read| read.errors.into_iter().next()).unwrap_or_default()
+    }
+}
+
+fn not_reached(image: &ImageReference, error: CallError) -> RegistryError {
+    RegistryError::NotReached { registry: image.registry().to_owned(), error }
+}
+
+fn basic(credentials: &RegistryCredentials) -> Zeroizing<String> {
+    let pair = format!("{}:{}", credentials.username(), credentials.password());
+    let pair = Zeroizing::new(pair);
+    Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
+}
+
+/// Whether a header can carry the token.
+fn is_token(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic())
+}
+
+fn digest_of(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}

@@ -1,0 +1,82 @@
+//! A machine in the task's place that shows a proof which a real task has given: earlier, to somebody
+//! else, or a moment ago for the very same question.
+
+use fargate_protocol::{HostProof, HostProofRequest};
+use fargate_tests::{RelayBehaviour, RelayTarget};
+
+use crate::proof_impostor::{ProofImpostor, ProofTrick, ToldToImpostor};
+use crate::stolen_login::StolenLogin;
+use crate::{events, gets_no_script, job, port, real_task, site, take_over, unproven};
+
+/// What the driver asks a task of this site to sign for.
+fn question(site: &fargate_tests::CheckedHost) -> HostProofRequest {
+    HostProofRequest { region: "eu-west-1".to_owned(), host: format!("127.0.0.1:{}", port(site)) }
+}
+
+/// Plays a job whose task's address an impostor has, and gives what the job's author reads. The
+/// impostor has all that the real task of the job tells somebody who logs in with the job's key.
+async fn played(
+    trick: impl FnOnce(StolenLogin, HostProof) -> ProofTrick,
+    asked_sts: usize,
+) -> String {
+    let site = site().await;
+    let relay = take_over(&site, RelayTarget::Says(Vec::new())).await;
+    relay.set(RelayBehaviour::Refusing);
+    let job = job(&site);
+    let running = job.start(&["prepare"]);
+    let real = real_task(&site, &job).await;
+    let login = StolenLogin::of(&job, real).await;
+    let recorded = login.ask([7; 32], question(&site)).await;
+    let impostor = ProofImpostor::listen(trick(login, recorded)).await;
+    relay.lead(RelayTarget::To(impostor.address));
+    relay.set(RelayBehaviour::Up);
+    let block = unproven(&site, job.heard(running).await);
+    assert_eq!(impostor.told(), ToldToImpostor { questions: 1, later: Vec::new() });
+    gets_no_script(&site, &job, &site.folder().join("owned")).await;
+    assert_eq!(site.calls("GetCallerIdentity"), asked_sts);
+    let suspicious = usize::from(!block.contains("gave no proof"));
+    assert_eq!(events(&site, "security.host_unproven").len(), suspicious, "{}", site.log());
+    drop(impostor);
+    site.close().await;
+    block
+}
+
+#[tokio::test]
+async fn a_proof_that_the_task_gave_before_is_worth_nothing_for_another_question() {
+    let block = played(|_, recorded| ProofTrick::Recorded(recorded), 1).await;
+    insta::assert_snapshot!(block, @"");
+}
+
+#[tokio::test]
+async fn a_proof_that_the_task_gives_at_this_moment_is_worth_nothing_for_another_key() {
+    let block = played(|login, _| ProofTrick::Relayed(login, |_| {}), 1).await;
+    assert!(block.contains("SignatureDoesNotMatch"), "{block}");
+}
+
+#[tokio::test]
+async fn a_proof_whose_parts_were_changed_is_worth_nothing() {
+    let changes: [fn(&mut HostProof); 3] = [
+        |proof| proof.signature = "0f".repeat(32),
+        |proof| {
+            proof.date.replace_range(13..15, if proof.date.ends_with("00Z") { "01" } else { "00" })
+        },
+        |proof| proof.session_token.push('0'),
+    ];
+    for change in changes {
+        let block = played(|login, _| ProofTrick::Relayed(login, change), 1).await;
+        assert!(block.starts_with("error: STS refused the proof"), "{block}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_would_become_another_header_never_reaches_sts() {
+    let change = |proof: &mut HostProof| proof.session_token.push_str("\r\nX-Other: 1");
+    let block = played(|login, _| ProofTrick::Relayed(login, change), 0).await;
+    assert!(block.contains("the session token of the proof has another shape"), "{block}");
+}
+
+#[tokio::test]
+async fn an_agent_from_before_proofs_is_named_with_the_way_out() {
+    let block = played(|_, _| ProofTrick::Older, 0).await;
+    insta::assert_snapshot!(block, @"");
+}

@@ -1,0 +1,89 @@
+//! Jobs whose task proves its host key.
+
+use std::collections::BTreeSet;
+
+use fargate_tests::SYSTEM_FAILURE;
+
+use crate::{ROLE, events, gets_no_script, job, register, site, unproven};
+
+#[tokio::test]
+async fn a_job_passes_and_its_log_says_that_the_role_proved_the_host_key() {
+    let site = site().await;
+    let job = job(&site);
+    let ended = job.prepare().await.with_code(0);
+    let line = ended.out().lines().find(|line| line.contains("host key")).map(str::to_owned);
+    let line = line.unwrap_or_else(|| panic!("no host key in {}", ended.out()));
+    assert!(
+        line.contains("SHA256:") && line.ends_with("proven by the task role ci-task"),
+        "{line}"
+    );
+    let state = job.state().expect("a state file");
+    assert!(state["host_key"].as_str().expect("a text").starts_with("ssh-ed25519 "), "{state}");
+    for n in 0..3 {
+        assert_eq!(job.run(format!("echo {n}")).await.with_code(0).all(), format!("{n}\n"));
+    }
+    job.cleanup().await.passed();
+    // Later stages know the key, so they ask nobody.
+    assert_eq!(site.calls("GetCallerIdentity"), 1);
+    assert!(events(&site, "security.host_unproven").is_empty());
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_role_is_named_by_its_arn_or_by_its_name() {
+    let site = site().await;
+    site.set("defaults.task_role", "ci-task");
+    let job = job(&site);
+    job.prepare().await.passed();
+    job.run("true").await.passed();
+    site.close().await;
+}
+
+#[tokio::test]
+async fn each_task_has_a_key_of_its_own_and_scripts_still_have_their_role() {
+    let site = site().await;
+    let mut keys = BTreeSet::new();
+    for _ in 0..2 {
+        let job = job(&site);
+        job.prepare().await.passed();
+        keys.insert(job.state().expect("a state file")["host_key"].to_string());
+        let said = job.run("env | grep -c ^AWS_CONTAINER_CREDENTIALS_; env").await.with_code(0);
+        assert!(said.out().starts_with("1\n") && !said.out().contains("FARGATE_RUNNER_HOST_KEY"));
+    }
+    assert_eq!(keys.len(), 2);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_task_without_a_role_proves_nothing_and_is_told_so() {
+    let site = site().await;
+    site.set("defaults.task_definition", "ci-job");
+    let job = job(&site);
+    let ended = job.prepare().await;
+    insta::assert_snapshot!(unproven(&site, ended), @"");
+    gets_no_script(&site, &job, &site.folder().join("owned")).await;
+    assert_eq!(site.calls("GetCallerIdentity"), 0);
+    // The set-up is wrong, so the next try starts no task.
+    job.cleanup().await.passed();
+    job.prepare().await.with_code(SYSTEM_FAILURE);
+    assert_eq!(site.tasks_of(&job).len(), 1);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_task_of_another_role_is_refused_and_both_roles_are_named() {
+    let site = site().await;
+    register(&site, "other-role", "arn:aws:iam::123456789012:role/deploy").await;
+    site.set("defaults.task_definition", "other-role");
+    let first = job(&site);
+    insta::assert_snapshot!(unproven(&site, first.prepare().await), @"");
+    gets_no_script(&site, &first, &site.folder().join("owned")).await;
+    assert_eq!(events(&site, "security.host_unproven").len(), 1);
+    // The same name in another account is another role.
+    site.set("defaults.task_definition", "proven");
+    site.set("defaults.task_role", ROLE.replace("123456789012", "999999999999"));
+    let second = job(&site);
+    let block = unproven(&site, second.prepare().await);
+    assert!(block.contains("arn:aws:sts::999999999999:assumed-role/ci-task/TASK"), "{block}");
+    site.close().await;
+}
