@@ -13,7 +13,7 @@ FOLDER := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 AGENT := target/static/fargate-agent
 export FARGATE_AGENT ?= $(CURDIR)/$(AGENT)
 
-.PHONY: help demo test build agent lint format bench dist clean
+.PHONY: help demo test build agent lint format bench dist images compose-demo clean
 
 help:
 	@echo "make demo    see jobs run on this machine: no AWS account, no Docker"
@@ -22,6 +22,8 @@ help:
 	@echo "make lint    formatting, clippy, documentation"
 	@echo "make bench   speed and memory, beside OpenSSH in the same run"
 	@echo "make dist    the release binaries in target/dist"
+	@echo "make images  the images with these binaries, on your Docker Engine (images/README.md)"
+	@echo "make compose-demo    a job in a container, with an emulated AWS and a private registry"
 
 demo:
 	@tests/neighbours.sh demo
@@ -68,6 +70,14 @@ dist:
 	@mkdir -p target/dist
 	@cp target/release/fargate-runner target/release/fargate-local $(RELEASE_AGENT) target/dist/
 	@ls -l target/dist
+
+# `make images ONLY=ci BASE=debian:bookworm-slim` builds some, on a base of yours.
+images: dist
+	@FARGATE_AGENT= images/build.sh target/dist $(ONLY)
+
+# On the engine of DOCKER_HOST. WRONG_LOGIN=1 shows how a job fails whose registry refuses the login.
+compose-demo: build
+	@images/compose-demo.sh target/$(FOLDER)
 
 clean:
 	cargo clean

@@ -23,6 +23,7 @@ if [ "${1:-test}" = test ]; then
         [ -f /usr/share/keyrings/debian-archive-keyring.gpg ] ||
             missing="$missing debian-archive-keyring"
         [ -x /sbin/ip ] || need ip iproute2
+        docker compose version >/dev/null 2>&1 || need docker-compose docker-compose
     fi
 fi
 if [ -n "$missing" ]; then

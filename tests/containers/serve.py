@@ -180,8 +180,8 @@ def bridge(stack, folder):
     raise Missing(f"every network of {NETWORKS} is in use on this machine")
 
 
-def engine(stack, folder, bridge_name):
-    """Starts dockerd; gives its client."""
+def engine(stack, folder, bridge_name, *more):
+    """Starts dockerd, with more of its options where they are given; gives its client."""
     host = f"unix://{folder}/docker.sock"
     log = folder / "dockerd.log"
     process = started(stack, [
@@ -190,7 +190,7 @@ def engine(stack, folder, bridge_name):
         # Tasks and this host reach each other over the bridge. Nothing else is reached, so rules
         # and forwarding, which are the whole machine's, stay as they are.
         "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
-        "--userland-proxy=false",
+        "--userland-proxy=false", *more,
     ], log)
 
     def answers():
@@ -302,12 +302,16 @@ def installation(endpoint, registry_host):
             "with_agent": "ci-agent"}
 
 
-def check_machine(tar, agent):
+def check_programs():
     if os.geteuid() != 0:
         raise Missing("dockerd is started by root")
     for program, package in [("dockerd", "docker.io"), ("ip", "iproute2"), ("setpriv", "util-linux")]:
         if shutil.which(program) is None:
             raise Missing(f"{program} is not installed; `apt-get install {package}` brings it")
+
+
+def check_machine(tar, agent):
+    check_programs()
     if not tar.is_file():
         raise Missing(f"{tar} is not there; tests/containers/install.sh makes it")
     if not agent.is_file():

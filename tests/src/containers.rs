@@ -3,9 +3,8 @@
 //!
 //! `tests/containers/serve.py` starts and ends all of it. This module only gives tests access to it.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader};
 use std::net::IpAddr;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -21,16 +20,14 @@ use aws_sdk_ecs::types::{
     TaskOverride,
 };
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::checked_host::agent;
+use crate::engine_socket::ask_engine;
 use crate::wait::until_found;
 
-/// Longest wait for the engine's answer.
-const ENGINE_TIME: Duration = Duration::from_secs(20);
-/// Largest list of containers that is read.
-const LIST_BYTES: u64 = 8 * 1024 * 1024;
 /// The engine's label with the ARN of a container's task.
 const TASK_LABEL: &str = "com.amazonaws.ecs.task-arn";
 
@@ -76,29 +73,13 @@ impl ContainerEngine {
     ///
     /// If this machine lacks something; the text says what.
     pub fn start() -> Result<Self, String> {
-        install()?;
-        let target = target();
-        let mut server = Command::new(target.join("ministack/bin/python"))
-            .arg(folder().join("serve.py"))
-            .arg(target.join("containers/image.tar"))
-            .arg(agent())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("tests/containers/serve.py: {error}"))?;
-        let mut line = String::new();
-        let stdout = server.stdout.take().expect("stdout is piped");
-        let read = BufReader::new(stdout).read_line(&mut line);
-        match (read, serde_json::from_str(&line)) {
-            (Ok(_), Ok(EngineAnswer::Stands(facts))) => Ok(Self { server, facts }),
-            (Ok(_), Ok(EngineAnswer::Missing { missing })) => {
+        install(&[])?;
+        let image = target().join("containers/image.tar");
+        match serve("serve.py", &[image, agent()])? {
+            (server, EngineAnswer::Stands(facts)) => Ok(Self { server, facts }),
+            (mut server, EngineAnswer::Missing { missing }) => {
                 end(&mut server);
                 Err(missing)
-            }
-            (read, _) => {
-                end(&mut server);
-                Err(format!("tests/containers/serve.py answered {read:?} {line:?}"))
             }
         }
     }
@@ -194,13 +175,8 @@ impl ContainerEngine {
     ///
     /// What kept the engine from answering.
     pub fn containers(&self) -> io::Result<Vec<String>> {
-        let mut stream = UnixStream::connect(&self.facts.docker_socket)?;
-        stream.set_read_timeout(Some(ENGINE_TIME))?;
-        stream.write_all(b"GET /containers/json HTTP/1.0\r\nHost: engine\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.take(LIST_BYTES).read_to_string(&mut answer)?;
-        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
-        let list: Vec<Value> = serde_json::from_str(body)?;
+        let list = ask_engine(&self.facts.docker_socket, "/containers/json")?;
+        let list = list.as_array().cloned().unwrap_or_default();
         let label = |container: &Value| container["Labels"][TASK_LABEL].as_str().map(str::to_owned);
         Ok(list.iter().map(|container| label(container).unwrap_or_default()).collect())
     }
@@ -228,15 +204,59 @@ impl Drop for ContainerEngine {
     }
 }
 
+/// Starts a script of `tests/containers`. Gives it, and its first line.
+///
+/// # Errors
+///
+/// If it answers something else.
+pub(crate) fn serve<A: DeserializeOwned>(
+    script: &str,
+    arguments: &[PathBuf],
+) -> Result<(Child, A), String> {
+    let mut server = spawn_script(script, arguments)?;
+    let mut line = String::new();
+    let stdout = server.stdout.take().expect("stdout is piped");
+    let read = BufReader::new(stdout).read_line(&mut line);
+    match (read, serde_json::from_str(&line)) {
+        (Ok(_), Ok(answer)) => Ok((server, answer)),
+        (read, _) => {
+            end(&mut server);
+            Err(format!("tests/containers/{script} answered {read:?} {line:?}"))
+        }
+    }
+}
+
+/// Starts a script of `tests/containers`, with pipes for its input and output.
+pub(crate) fn spawn_script(script: &str, arguments: &[PathBuf]) -> Result<Child, String> {
+    Command::new(target().join("ministack/bin/python"))
+        .arg(folder().join(script))
+        .args(arguments)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("tests/containers/{script}: {error}"))
+}
+
 /// Closes its input, so that it ends what it started, and waits until it has ended.
-fn end(server: &mut Child) {
+pub(crate) fn end(server: &mut Child) {
     drop(server.stdin.take());
     let _ = server.wait();
 }
 
-fn install() -> Result<(), String> {
+/// Installs what the scripts of `tests/containers` need of Python, and no image.
+///
+/// # Errors
+///
+/// What could not be installed.
+pub(crate) fn install_python() -> Result<(), String> {
+    install(&["python"])
+}
+
+pub(crate) fn install(arguments: &[&str]) -> Result<(), String> {
     let script = folder().join("install.sh");
     let output = Command::new(&script)
+        .args(arguments)
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("{}: {error}", script.display()))?;
@@ -251,7 +271,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("containers")
 }
 
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     let given = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"))
 }

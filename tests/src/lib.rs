@@ -8,7 +8,9 @@
 
 mod checked_host;
 mod containers;
+mod docker_engine;
 mod ecs;
+mod engine_socket;
 mod files;
 mod host_sshd;
 mod installation;
@@ -17,6 +19,7 @@ mod job;
 mod microburst;
 mod neighbour;
 mod place;
+mod plain_engine;
 mod process;
 mod python;
 mod redact;
@@ -28,7 +31,8 @@ mod wait;
 
 pub use checked_host::{CheckedHost, agent, runner};
 pub use containers::ContainerEngine;
-pub use ecs::client as ecs_client;
+pub use docker_engine::{EngineContainer, TestEngine};
+pub use ecs::{client as ecs_client, store_login};
 pub use fargate_playground::invariants::{contains, files_below};
 pub use fargate_playground::relay::{
     ConnectionCut, FaultyRelay, RelayBehaviour, RelayFault, RelayFaultKind, RelaySide, RelayTarget,
@@ -41,6 +45,7 @@ pub use job::{BUILD_FAILURE, SYSTEM_FAILURE, TestJob};
 pub use microburst::MicroburstProxy;
 pub use neighbour::{have, skip};
 pub use place::free_place;
+pub use plain_engine::PlainEngine;
 pub use process::{
     PipeReading, TestProcess, TestProcessResult, alive, alive_in_task, is_ignored, mark,
     memory_kib, pass, process, wait_at,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// The documents of the project, by their path from its root.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -19,6 +19,7 @@ const PAGES: [&str; 10] = [
     "docs/LOGGING.md",
     "docs/OPERATIONS.md",
     "docs/PROMISES.md",
+    "images/README.md",
 ];
 
 /// A name of this many parts is a test's name; a shorter one may be a key or a figure.

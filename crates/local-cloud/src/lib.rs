@@ -9,8 +9,9 @@
 //! `GetCallerIdentity` of STS, `DescribeNetworkInterfaces` and `DescribeSubnets` of EC2, and `GetLogEvents` of CloudWatch Logs.
 //! To add a service, see `services`.
 //!
-//! Clients reach it by its endpoint only; no product crate links it. It does not run images: a task is
-//! the agent, or the container's own command. After its end it keeps nothing but the folders that it was
+//! Clients reach it by its endpoint only; no product crate links it. Containers are processes of this
+//! machine, or those of a Docker Engine ([`BackendChoice`]). Processes run no images: a task is the
+//! agent, or the container's own command. After its end it keeps nothing but the folders that it was
 //! given.
 
 mod account;
@@ -37,13 +38,14 @@ mod task_timing;
 mod test_cloud;
 mod wire;
 
+pub use backend::docker::engine_error::EngineUnusable;
 pub use fault::{
     AnswerEdit, CloudFault, CloudTaskPhase, FaultCount, FaultRecord, FaultRule, FaultRules,
     FaultRulesError, InvalidRuleLine,
 };
 pub use fault_language::FAULT_REFERENCE;
 pub use limits::{BucketRate, CloudRateLimits};
-pub use options::CloudOptions;
+pub use options::{BackendChoice, CloudOptions};
 pub use record::{ContainerRecord, RequestRecord, TaskRecord};
 pub use seed::IPV6_SUBNET;
 pub use serve_error::ServeError;

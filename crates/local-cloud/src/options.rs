@@ -4,17 +4,38 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::limits::CloudRateLimits;
+use crate::seed::IMAGE;
 use crate::task_timing::TaskTiming;
 use crate::wire::credentials::AccessKeyPair;
+
+/// What runs the containers of tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BackendChoice {
+    /// Processes of this machine. No image is run: a container is the agent, or its own command.
+    #[default]
+    Processes,
+    /// A Docker Engine of this machine, which runs each container's image.
+    Docker {
+        /// The path of its socket, `unix://PATH` or `tcp://ADDRESS:PORT`; `None` for that of
+        /// `DOCKER_HOST`, or else the usual socket.
+        engine: Option<String>,
+        /// The image of the task definition that a cloud starts with. It holds the agent, and it must be
+        /// one that a registry has, or an id (`sha256:...`) of the engine's own. `None` names one that
+        /// nobody has.
+        image: Option<String>,
+    },
+}
 
 /// How to serve a cloud.
 #[derive(Clone, Debug)]
 pub struct CloudOptions {
     /// Where the endpoint listens; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The static `fargate-agent`, which runs in every container without a command of its own.
+    /// The static `fargate-agent`, which runs in every process container without a command of its own.
     /// The cloud looks for it when a task needs it, not before.
     pub agent: PathBuf,
+    /// What runs the containers.
+    pub backend: BackendChoice,
     /// Start without a cluster, subnets and a task definition, and accept every well-formed id of a
     /// subnet or a security group.
     pub empty: bool,
@@ -44,6 +65,7 @@ impl CloudOptions {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             agent: agent.into(),
+            backend: BackendChoice::default(),
             empty: false,
             pace: TaskTiming::Instant,
             limits: CloudRateLimits::none(),
@@ -51,6 +73,14 @@ impl CloudOptions {
             tls: false,
             access_keys: None,
             allow_remote: false,
+        }
+    }
+
+    /// The image of the task definition that a cloud starts with.
+    pub(crate) fn first_image(&self) -> &str {
+        match &self.backend {
+            BackendChoice::Docker { image: Some(image), .. } => image,
+            BackendChoice::Docker { image: None, .. } | BackendChoice::Processes => IMAGE,
         }
     }
 }

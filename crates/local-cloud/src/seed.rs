@@ -14,5 +14,7 @@ pub const SECURITY_GROUP: &str = "sg-0c3d4e5f60718293b";
 pub const FAMILY: &str = "ci-job";
 /// The container's name.
 pub const CONTAINER: &str = "job";
+/// The image of the task definition, unless another one is given. No registry has it.
+pub const IMAGE: &str = "registry.example/ci/job:1";
 /// The Region of the configuration that the cloud writes.
 pub const REGION: &str = "eu-west-1";

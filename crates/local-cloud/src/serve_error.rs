@@ -60,6 +60,9 @@ pub enum ServeError {
     /// The cloud could not prepare to start and watch processes.
     #[error("preparing to start task processes")]
     Processes(#[source] std::io::Error),
+    /// The Docker Engine that should run the containers cannot be used.
+    #[error(transparent)]
+    Engine(#[from] crate::backend::docker::engine_error::EngineUnusable),
     /// `AWS_ACCESS_KEY_ID` without `AWS_SECRET_ACCESS_KEY`, or the reverse.
     #[error(
         "{missing} is not set although {given} is; set both, or neither (then a random pair is drawn)"

@@ -27,7 +27,7 @@ use crate::endpoint::http::handle;
 use crate::endpoint::task_credentials;
 use crate::endpoint::tls::TlsIdentity;
 use crate::fault::{CloudFault, FaultCount, FaultRecord, FaultRules, FaultRulesError};
-use crate::options::CloudOptions;
+use crate::options::{BackendChoice, CloudOptions};
 use crate::record::{RequestRecord, TaskRecord};
 use crate::seed::REGION;
 use crate::serve_error::ServeError;
@@ -63,7 +63,7 @@ impl LocalCloud {
     ///
     /// # Errors
     ///
-    /// [`ServeError`], if the address, the keys, the folder or TLS cannot be used. Nothing was started
+    /// [`ServeError`], if the address, the keys, the folder, the engine or TLS cannot be used. Nothing was started
     /// then.
     pub async fn serve(options: CloudOptions) -> Result<Self, ServeError> {
         let states = new_states(&options);
@@ -78,8 +78,15 @@ impl LocalCloud {
         let bind = |source| ServeError::Bind { listen: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let backend = ContainerBackend::processes(options.agent, folder, address.port());
-        let backend = backend.map_err(ServeError::Processes)?;
+        let backend = match options.backend {
+            BackendChoice::Processes => {
+                ContainerBackend::processes(options.agent, folder, address.port())
+                    .map_err(ServeError::Processes)?
+            }
+            BackendChoice::Docker { engine, .. } => {
+                ContainerBackend::docker(engine.as_deref(), folder).await?
+            }
+        };
         let tls = options.tls.then(TlsIdentity::make).transpose();
         let tls = tls.map_err(|error| ServeError::Tls(error.into()))?;
         let (authority_pem, acceptor) = tls.map(|tls| (tls.authority_pem, tls.acceptor)).unzip();
@@ -182,7 +189,7 @@ impl LocalCloud {
     /// keys, they are in this line, and only the owner should be able to read the file.
     #[must_use]
     pub fn configuration(&self, state_dir: &Path) -> String {
-        let port = self.address.port();
+        let port = self.cloud.backend.agent_port();
         configuration::text(&self.endpoint(), self.drawn_keys(), port, state_dir)
     }
 
@@ -191,6 +198,13 @@ impl LocalCloud {
     #[must_use]
     pub fn notice(&self) -> Option<&str> {
         self.cloud.backend.notice()
+    }
+
+    /// Sentences for the person who started the cloud, as things change: that the Docker Engine does not
+    /// answer any more, and that it answers again. `None` where nothing can change.
+    #[must_use]
+    pub fn changing_notice(&self) -> Option<watch::Receiver<String>> {
+        self.cloud.backend.changing_notice()
     }
 
     /// Where the folders of file systems (`efs`) and container logs (`logs`) are.

@@ -2,6 +2,7 @@
 //! of gitlab-runner that plays jobs through a driver. Never shipped to production.
 
 mod accept;
+pub mod backend_args;
 pub mod demo;
 pub mod environment;
 pub mod faults;
@@ -16,6 +17,7 @@ pub mod relay;
 pub mod runner;
 pub mod serve;
 pub mod signals;
+pub mod single_job;
 pub mod test_host;
 pub mod torture;
 pub mod wait;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
-use fargate_playground::{demo, faults, serve, torture};
+use fargate_playground::{demo, faults, serve, single_job, torture};
 
 /// Fargate Runner on this machine: a local ECS and a demo, with no AWS account.
 #[derive(Debug, Parser)]
@@ -18,6 +18,7 @@ struct PlaygroundCli {
 enum PlaygroundCommand {
     Serve(serve::ServeArgs),
     Demo(demo::DemoArgs),
+    Job(single_job::SingleJobArgs),
     Torture(torture::TortureArgs),
     Faults(faults::FaultsArgs),
 }
@@ -45,6 +46,11 @@ fn main() -> ExitCode {
                     report(&error);
                     ExitCode::from(130)
                 }
+                Err(error) => report(&error),
+            },
+            PlaygroundCommand::Job(args) => match single_job::run(args).await {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
                 Err(error) => report(&error),
             },
             PlaygroundCommand::Torture(args) => match torture::run(args).await {

@@ -2,6 +2,8 @@
 //!
 //! One line says that it is ready and how to use it; SIGINT and SIGTERM end it and every task.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,9 +16,10 @@ use fargate_local_cloud::{
 use fargate_model::text::shell_word;
 use tokio::time::timeout;
 
+use crate::backend_args::{BackendArgs, EngineFlagError};
 use crate::faults;
 use crate::files::write_whole;
-use crate::programs::{self, MissingProgram};
+use crate::programs::MissingProgram;
 use crate::signals::TerminationSignals;
 
 /// Longest time that the tasks may take to end when the cloud does.
@@ -52,6 +55,11 @@ pub struct ServeArgs {
         conflicts_with = "pace"
     )]
     realistic: Option<DelayFactor>,
+    #[command(flatten)]
+    backend: BackendArgs,
+    /// Folder for file systems and container logs, which stays; a temporary one unless given.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
     /// Rules for what goes wrong from the start; `fargate-local faults` explains them.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
@@ -94,6 +102,9 @@ pub enum ServeCommandError {
     /// Something is not installed or not built.
     #[error(transparent)]
     Missing(#[from] MissingProgram),
+    /// A flag would have no effect.
+    #[error(transparent)]
+    Flags(#[from] EngineFlagError),
     /// The rules for what goes wrong cannot be used.
     #[error(transparent)]
     Faults(#[from] faults::FaultFileError),
@@ -131,8 +142,10 @@ pub async fn run(args: ServeArgs) -> Result<(), ServeCommandError> {
         Some(DelayFactor(factor)) => (TaskTiming::Measured { factor }, CloudRateLimits::of_aws()),
     };
     let (listen, allow_remote, empty) = (args.listen, args.allow_remote, args.empty);
-    let options = CloudOptions::new(programs::agent()?);
-    let options = CloudOptions { listen, allow_remote, empty, pace, limits, ..options };
+    let (backend, folder) = (args.backend.choice()?, args.folder.clone());
+    let options = CloudOptions::new(args.backend.agent()?);
+    let options =
+        CloudOptions { listen, allow_remote, backend, folder, empty, pace, limits, ..options };
     let cloud = LocalCloud::serve(options).await?;
     if let Some(rules) = rules {
         cloud.set_faults(rules);
@@ -142,10 +155,23 @@ pub async fn run(args: ServeArgs) -> Result<(), ServeCommandError> {
     }
     let ready = announce(&cloud, &args);
     if ready.is_ok() {
-        signals.next().await;
+        tokio::select! {
+            _ = signals.next() => {}
+            never = tell_changes(&cloud) => match never {},
+        }
     }
     timeout(GOODBYE, cloud.shutdown()).await.map_err(|_| ServeCommandError::Tasks)?;
     ready
+}
+
+/// Prints what the cloud has to say while it runs; never returns.
+async fn tell_changes(cloud: &LocalCloud) -> Infallible {
+    let Some(mut notice) = cloud.changing_notice() else { return pending().await };
+    // The cloud holds the sender, so there is no error.
+    while notice.changed().await.is_ok() {
+        eprintln!("{}", *notice.borrow_and_update());
+    }
+    pending().await
 }
 
 fn announce(cloud: &LocalCloud, args: &ServeArgs) -> Result<(), ServeCommandError> {

@@ -11,7 +11,9 @@ root=$(cd "$here/../../.." && pwd)
 place="${CARGO_TARGET_DIR:-$root/target}/containers"
 helper="$root/tests/fixtures/helper"
 image="$place/image.tar"
-made_of=$(cat "$0" "$here/entrypoint.sh" "$here/sshd_config" "$helper/bin/gitlab-runner" | sha256sum)
+sshd="$root/images/ci-sshd"
+debian="$root/images/debian-tree.sh"
+made_of=$(cat "$0" "$debian" "$sshd/entrypoint.sh" "$sshd/sshd_config" "$helper/bin/gitlab-runner" | sha256sum)
 
 mkdir -p "$place"
 exec 9>"$place/image.lock"
@@ -27,22 +29,15 @@ chmod 755 "$tree"
 trap 'rm -rf --one-file-system "$tree"' EXIT
 trap 'exit 1' HUP INT TERM
 echo "making the image of the container tests; this takes a minute or two"
-debootstrap --variant=minbase --include=openssh-server,git,bash,ca-certificates,tini,procps \
-    bookworm "$tree" >"$place/image.log" 2>&1 || {
-    tail -n 5 "$place/image.log" >&2
-    exit 1
-}
+"$debian" "$tree" openssh-server,git,bash,ca-certificates,tini,procps
 # A host key that is part of an image is known to whoever has the image.
 rm -f "$tree"/etc/ssh/ssh_host_*
 mkdir -p "$tree/run/sshd" "$tree/builds" "$tree/cache"
-install -m 755 "$here/entrypoint.sh" "$tree/usr/local/bin/entrypoint.sh"
-install -m 644 "$here/sshd_config" "$tree/etc/ssh/sshd_config"
+install -m 755 "$sshd/entrypoint.sh" "$tree/usr/local/bin/entrypoint.sh"
+install -m 644 "$sshd/sshd_config" "$tree/etc/ssh/sshd_config"
 install -m 755 "$helper/bin/gitlab-runner" "$tree/usr/local/bin/gitlab-runner"
 cp -R "$helper/artifacts" "$tree/usr/local/artifacts"
-for waste in var/cache/apt/archives var/lib/apt/lists usr/share/doc usr/share/man usr/share/locale \
-    usr/share/zoneinfo usr/share/info; do
-    find "$tree/$waste" -mindepth 1 -delete
-done
+find "$tree/usr/share/zoneinfo" -mindepth 1 -delete
 tar --create --file "$image.new" --directory "$tree" --numeric-owner \
     --exclude='./dev/*' --exclude='./proc/*' --exclude='./sys/*' .
 mv "$image.new" "$image"

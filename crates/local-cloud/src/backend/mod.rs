@@ -1,10 +1,16 @@
 //! What runs the containers of tasks on this machine. A backend owns all that depends on how they run:
-//! addresses, images, volumes, processes, signals and output. It knows no ECS state and no time-outs.
+//! addresses, images, volumes, processes, signals and output. It knows no ECS state and no time-outs of
+//! ECS.
 
 pub mod container;
 pub mod relay;
 
+mod address_blocks;
+mod container_log;
+pub(crate) mod docker;
 mod processes;
+mod readiness;
+mod volumes;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,17 +18,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use tokio::sync::watch;
+
 use container::{
-    ContainerId, ContainerPlan, ContainerStartError, ExitSender, RegistryLogin, StartedContainer,
-    SubnetAddressFamily,
+    ContainerEventSender, ContainerId, ContainerPlan, ContainerStartError, ImagePull,
+    InterfaceRequest, PulledImage, StartedContainer, SubnetAddressFamily,
 };
+use docker::DockerBackend;
+use docker::engine_error::EngineUnusable;
 use processes::ProcessBackend;
 use relay::PublicAddressRelay;
+
+/// N of 127.N.0.0/16, in which the processes of tasks have their public addresses.
+const PUBLIC_NETWORK: u8 = 81;
 
 /// The backend of one cloud.
 pub(crate) enum ContainerBackend {
     /// Each container is a process of this machine. No image is run.
     Processes(ProcessBackend),
+    /// Each container is one of a Docker Engine on this machine.
+    Docker(Box<DockerBackend>),
 }
 
 impl ContainerBackend {
@@ -32,10 +47,27 @@ impl ContainerBackend {
         ProcessBackend::new(agent, folder, port).map(Self::Processes)
     }
 
+    /// Prepares to run containers on a Docker Engine; logs and file systems are below `folder`. Removes
+    /// what a cloud left there that was killed.
+    pub async fn docker(engine: Option<&str>, folder: PathBuf) -> Result<Self, EngineUnusable> {
+        let backend = DockerBackend::open(engine, folder).await?;
+        Ok(Self::Docker(Box::new(backend)))
+    }
+
     /// What the person who started the cloud should know.
     pub fn notice(&self) -> Option<&str> {
         match self {
             Self::Processes(backend) => backend.notice(),
+            Self::Docker(_) => None,
+        }
+    }
+
+    /// What the person who started the cloud should know now, each time that it changes; empty while
+    /// there is nothing. `None` where nothing can change.
+    pub fn changing_notice(&self) -> Option<watch::Receiver<String>> {
+        match self {
+            Self::Processes(_) => None,
+            Self::Docker(backend) => Some(backend.notice()),
         }
     }
 
@@ -43,6 +75,7 @@ impl ContainerBackend {
     pub fn task_limit(&self) -> Option<usize> {
         match self {
             Self::Processes(backend) => backend.task_limit(),
+            Self::Docker(_) => None,
         }
     }
 
@@ -50,11 +83,29 @@ impl ContainerBackend {
     pub fn folder(&self) -> &Path {
         match self {
             Self::Processes(backend) => backend.folder(),
+            Self::Docker(backend) => backend.folder(),
         }
     }
 
-    /// A free address in a subnet; `None` when the subnet is full.
-    pub fn take_address(
+    /// The port of a task's address on which the agent listens.
+    pub fn agent_port(&self) -> u16 {
+        match self {
+            Self::Processes(backend) => backend.port(),
+            Self::Docker(_) => docker::AGENT_PORT,
+        }
+    }
+
+    /// Whether containers run their images. Otherwise a container without a command runs the agent, and
+    /// only one of a task does.
+    pub fn runs_images(&self) -> bool {
+        match self {
+            Self::Processes(_) => false,
+            Self::Docker(_) => true,
+        }
+    }
+
+    /// A place in a subnet; `None` when the subnet is full.
+    pub fn take_seat(
         &self,
         region: &str,
         subnet: &str,
@@ -62,20 +113,43 @@ impl ContainerBackend {
     ) -> Option<IpAddr> {
         match self {
             Self::Processes(backend) => backend.take_address(region, subnet, family),
+            Self::Docker(backend) => backend.take_seat(region, subnet, family),
         }
     }
 
-    /// The public address that belongs to a private one, where there is one.
-    pub fn public_address_of(&self, private: IpAddr) -> Option<Ipv4Addr> {
+    /// The address that belongs to a seat, where it is known before the interface is attached.
+    pub fn address_of(&self, seat: IpAddr) -> Option<IpAddr> {
         match self {
-            Self::Processes(_) => processes::public_address_of(private),
+            Self::Processes(_) => Some(seat),
+            Self::Docker(_) => None,
         }
     }
 
-    /// Makes an address free again.
-    pub fn give_back_address(&self, address: IpAddr) {
+    /// The public address that belongs to a seat, where there is one.
+    pub fn public_address_of(&self, seat: IpAddr) -> Option<Ipv4Addr> {
         match self {
-            Self::Processes(backend) => backend.give_back_address(address),
+            Self::Processes(_) => address_blocks::public_address_of(seat, PUBLIC_NETWORK),
+            Self::Docker(backend) => backend.public_address_of(seat),
+        }
+    }
+
+    /// Makes a seat free again.
+    pub fn give_back_seat(&self, seat: IpAddr) {
+        match self {
+            Self::Processes(backend) => backend.give_back_address(seat),
+            Self::Docker(backend) => backend.give_back_seat(seat),
+        }
+    }
+
+    /// Makes the network interface of a task, and gives its address.
+    pub async fn attach_interface(
+        &self,
+        request: &InterfaceRequest,
+    ) -> Result<IpAddr, ContainerStartError> {
+        match self {
+            // Every address of the loopback network is there already.
+            Self::Processes(_) => Ok(request.seat),
+            Self::Docker(backend) => backend.attach_interface(request).await,
         }
     }
 
@@ -87,35 +161,35 @@ impl ContainerBackend {
         private: IpAddr,
         connections: Arc<AtomicUsize>,
     ) -> Option<PublicAddressRelay> {
-        match self {
-            Self::Processes(backend) => {
-                let port = backend.port();
-                let (public, private) = ((public, port).into(), (private, port).into());
-                PublicAddressRelay::open(public, private, connections).await.ok()
-            }
-        }
+        let port = self.agent_port();
+        let (public, private) = ((public, port).into(), (private, port).into());
+        PublicAddressRelay::open(public, private, connections).await.ok()
     }
 
-    /// Fetches the images of a task, each with the login of its registry where it needs one.
+    /// Fetches the images of a task, in this order.
     pub async fn pull_images(
         &self,
-        _images: &[(String, Option<RegistryLogin>)],
-    ) -> Result<(), ContainerStartError> {
+        pulls: &[ImagePull],
+    ) -> Result<Vec<PulledImage>, ContainerStartError> {
         match self {
             // A process runs no image; its program is on this machine already.
-            Self::Processes(_) => Ok(()),
+            Self::Processes(_) => {
+                Ok(pulls.iter().map(|pull| PulledImage::unpulled(&pull.image)).collect())
+            }
+            Self::Docker(backend) => backend.pull_images(pulls).await,
         }
     }
 
-    /// Starts a container. Its exit code goes to `exits` together with `index`.
+    /// Starts a container. What happens to it goes to `events` together with `index`.
     pub async fn start(
         &self,
         plan: &ContainerPlan,
         index: usize,
-        exits: ExitSender,
+        events: ContainerEventSender,
     ) -> Result<StartedContainer, ContainerStartError> {
         match self {
-            Self::Processes(backend) => backend.start(plan, index, exits).await,
+            Self::Processes(backend) => backend.start(plan, index, events).await,
+            Self::Docker(backend) => backend.start(plan, index, events).await,
         }
     }
 
@@ -123,34 +197,41 @@ impl ContainerBackend {
     pub async fn request_stop(&self, container: ContainerId) {
         match self {
             Self::Processes(backend) => backend.request_stop(container).await,
+            Self::Docker(backend) => backend.request_stop(container).await,
         }
     }
 
     /// Sends SIGKILL to a container.
-    pub fn kill(&self, container: ContainerId) {
+    pub async fn kill(&self, container: ContainerId) {
         match self {
             Self::Processes(backend) => backend.kill(container),
+            Self::Docker(backend) => backend.kill(container).await,
         }
     }
 
-    /// Sends SIGKILL to every container.
+    /// Sends SIGKILL to every process. Containers of an engine end with their tasks.
     pub fn kill_all(&self) {
         match self {
             Self::Processes(backend) => backend.kill_all(),
+            Self::Docker(_) => {}
         }
     }
 
-    /// Deletes the volumes that only this task used; file systems stay.
-    pub fn remove_volumes(&self, task: &str) {
+    /// Removes what only this task used: its network interface, containers and volumes. File systems
+    /// stay.
+    pub async fn release_task(&self, task: &str) {
         match self {
             Self::Processes(backend) => backend.remove_volumes(task),
+            Self::Docker(backend) => backend.release_task(task).await,
         }
     }
 
-    /// Waits until all output is written, or gives up. Containers must have ended before.
+    /// Waits until all output is written, or gives up, and removes what the cloud itself made.
+    /// Containers must have ended before.
     pub async fn close(&self) {
         match self {
             Self::Processes(backend) => backend.close().await,
+            Self::Docker(backend) => backend.close().await,
         }
     }
 }

@@ -118,7 +118,9 @@ impl DemoProgress {
                     note,
                 });
             }
-            DriverCallEvent::Ended { .. } | DriverCallEvent::Output { .. } => {}
+            DriverCallEvent::Ended { .. }
+            | DriverCallEvent::Output { .. }
+            | DriverCallEvent::Logged { .. } => {}
         }
     }
 

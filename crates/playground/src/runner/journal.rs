@@ -101,6 +101,11 @@ pub enum DriverCallEvent<'a> {
         /// The call.
         call: &'a DriverCall,
     },
+    /// The job's log goes on: with output of a stage, or with a line of the runner.
+    Logged {
+        /// What comes next in the log.
+        bytes: &'a [u8],
+    },
 }
 
 /// Looks on while a job is played. It must return at once.
@@ -150,6 +155,7 @@ impl JobJournal {
 
     /// Adds bytes of a stage to the log.
     pub(super) fn log(&self, bytes: &[u8]) {
+        self.see(&DriverCallEvent::Logged { bytes });
         let mut pages = self.pages();
         pages.trace_bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         keep(&mut pages.trace, bytes, self.limit);

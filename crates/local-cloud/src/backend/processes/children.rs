@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::backend::container::ExitSender;
+use crate::backend::container::{ContainerEvent, ContainerEventSender};
 
 /// The running children and the task that reaps them.
 pub struct ChildProcesses {
@@ -30,7 +30,7 @@ struct RunningChild {
     /// The first process leads a process group, and signals go to the whole group.
     group: bool,
     index: usize,
-    exits: ExitSender,
+    events: ContainerEventSender,
 }
 
 impl ChildProcesses {
@@ -49,10 +49,17 @@ impl ChildProcesses {
         Ok(children)
     }
 
-    /// Watches a child; its exit code goes to `exits`, which has room for it.
-    pub fn add(&self, child: Child, first: i32, group: bool, index: usize, exits: ExitSender) {
+    /// Watches a child; its exit code goes to `events`, which has room for it.
+    pub fn add(
+        &self,
+        child: Child,
+        first: i32,
+        group: bool,
+        index: usize,
+        events: ContainerEventSender,
+    ) {
         let (first, started) = (Pid::from_raw(first), Instant::now());
-        let running = RunningChild { child, first, started, group, index, exits };
+        let running = RunningChild { child, first, started, group, index, events };
         self.lock().insert(running.child.id(), running);
         // The child may have ended before it was in the table, and then SIGCHLD came too early.
         self.reap();
@@ -142,7 +149,7 @@ impl RunningChild {
 
     /// The channel has room for one code per container. An error means that nobody listens any more.
     fn report(&self, code: i32) {
-        let _ = self.exits.try_send((self.index, code));
+        let _ = self.events.try_send(ContainerEvent::exited(self.index, code));
     }
 }
 

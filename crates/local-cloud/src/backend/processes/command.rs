@@ -86,14 +86,8 @@ mod tests {
     fn plan(environment: &[(&str, &str)]) -> ContainerPlan {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         ContainerPlan {
-            log_stream: None,
-            task: "t".to_owned(),
-            container: "c".to_owned(),
-            argv: Vec::new(),
             environment: environment.iter().map(own).collect(),
-            working_directory: None,
-            mounts: Vec::new(),
-            address: IpAddr::from([127, 80, 1, 4]),
+            ..ContainerPlan::bare("t", "c", IpAddr::from([127, 80, 1, 4]))
         }
     }
 

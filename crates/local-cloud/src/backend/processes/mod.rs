@@ -1,14 +1,11 @@
 //! Runs the containers of tasks as processes of this machine, each in its own mount and PID
 //! namespace where the machine allows it.
 
-mod address_blocks;
 mod children;
 mod command;
 mod log;
-mod readiness;
 mod sandbox;
 mod spawner;
-mod volumes;
 
 use std::ffi::OsString;
 use std::io;
@@ -21,18 +18,19 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use address_blocks::AddressBlocks;
-pub(super) use address_blocks::public_address_of;
 use children::ChildProcesses;
 use log::LogReaders;
-use readiness::until_ready_for_term;
 use sandbox::{AGENT, SandboxBuilder};
 use spawner::ProcessSpawner;
 
+use super::address_blocks::AddressBlocks;
 use super::container::{
-    ContainerId, ContainerPlan, ContainerStartError, ExitSender, LocalContainer, StartedContainer,
-    SubnetAddressFamily,
+    ContainerEventSender, ContainerId, ContainerPlan, ContainerStartError, LocalContainer,
+    StartedContainer, SubnetAddressFamily,
 };
+use super::container_log::{ContainerLog, log_path};
+use super::readiness::until_ready_for_term;
+use super::volumes;
 
 /// How long `bwrap` may take to report the container's first process.
 const SPAWN_DEADLINE: Duration = Duration::from_secs(10);
@@ -121,12 +119,12 @@ impl ProcessBackend {
         self.addresses.lock().expect("no one panics while holding the addresses")
     }
 
-    /// Starts a container. Its exit code goes to `exits` together with `index`.
+    /// Starts a container. Its exit code goes to `events` together with `index`.
     pub async fn start(
         &self,
         plan: &ContainerPlan,
         index: usize,
-        exits: ExitSender,
+        events: ContainerEventSender,
     ) -> Result<StartedContainer, ContainerStartError> {
         let variables = command::environment(plan, &self.inherited, self.port);
         let argv = self.argv(plan, &variables)?;
@@ -135,7 +133,7 @@ impl ProcessBackend {
             std::fs::create_dir_all(&mount.source).map_err(system("making a volume's folder"))?;
         }
         let (output, writer) = io::pipe().map_err(system("making a pipe"))?;
-        let log = self.log_path(plan).map_err(system("making the log's folder"))?;
+        let log = log_path(plan, &self.folder).map_err(system("making the log's folder"))?;
         // A second pipe, on which `bwrap` reports the container's first process.
         let (status, said) = io::pipe().map_err(system("making a pipe"))?;
         let mut process = match &self.sandbox {
@@ -145,16 +143,14 @@ impl ProcessBackend {
         // Nothing of the cloud's own environment reaches a container except what was chosen.
         process.env_clear().envs(variables).stdin(Stdio::null());
         process.stdout(writer.try_clone().map_err(system("making a pipe"))?).stderr(writer);
-        let stream = plan.log_stream.clone();
-        if let Some(stream) = &stream {
-            stream.open();
-        }
-        let logged = self.logs.keep(output, &log, stream).map_err(system("opening the log"))?;
+        let opened = ContainerLog::create(&log, plan.log_stream.clone());
+        let opened = opened.and_then(|log| self.logs.keep(output, log));
+        let logged = opened.map_err(system("opening the log"))?;
         let child = self.spawner.spawn(process, said.into()).await.map_err(system("starting"))?;
         let id = child.id();
         let own = i32::try_from(id).expect("a process id fits");
         // Put into the table at once, so that it is reaped even if the next steps fail.
-        self.children.add(child, own, self.sandbox.is_none(), index, exits);
+        self.children.add(child, own, self.sandbox.is_none(), index, events);
         let container = |pid| {
             let local = LocalContainer { pid: Some(pid), log };
             StartedContainer { id: ContainerId(id), local, logged }
@@ -174,12 +170,13 @@ impl ProcessBackend {
         plan: &ContainerPlan,
         variables: &[(OsString, OsString)],
     ) -> Result<Vec<String>, ContainerStartError> {
-        if let Some(program) = plan.argv.first() {
+        let own = plan.argv();
+        if let Some(program) = own.first() {
             let hidden = self.sandbox.as_ref().map(|sandbox| sandbox.hidden(plan));
             if !command::is_program(program, variables, &hidden.unwrap_or_default()) {
                 return Err(ContainerStartError::NoProgram { program: program.clone() });
             }
-            return Ok(plan.argv.clone());
+            return Ok(own);
         }
         if !self.agent.is_file() {
             return Err(ContainerStartError::NoAgent { agent: self.agent.clone() });
@@ -189,12 +186,6 @@ impl ProcessBackend {
             None => self.agent.to_string_lossy().into_owned(),
         };
         Ok(vec![agent])
-    }
-
-    fn log_path(&self, plan: &ContainerPlan) -> io::Result<PathBuf> {
-        let folder = self.folder.join("logs").join(&plan.task);
-        std::fs::create_dir_all(&folder)?;
-        Ok(folder.join(format!("{}.log", plan.container)))
     }
 
     /// Sends SIGTERM to the first process of a container, as soon as it can receive it.

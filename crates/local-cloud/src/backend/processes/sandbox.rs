@@ -17,8 +17,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::time::{sleep, timeout};
 
-use super::volumes::BindMount;
 use crate::backend::container::ContainerPlan;
+use crate::backend::volumes::BindMount;
 
 /// The agent's place in a sandbox.
 pub const AGENT: &str = "/.fargate/fargate-agent";

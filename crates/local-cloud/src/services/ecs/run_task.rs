@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::launch::{CheckedLaunch, plan};
 use super::launch_checks::check;
+use crate::backend::container::ContainerHealth;
 use crate::fault::CloudFault;
 use crate::random_id;
 use crate::services::context::{ActionResult, RequestContext};
@@ -114,10 +115,11 @@ impl RunTask {
         let turn = usize::try_from(sequence % places).expect("less than 16");
         let mut task = self.task(region, launch, turn, sequence, context.now);
         let place = &task.place;
-        task.interface.address = backend.take_address(context.region, &place.subnet, place.family);
+        let seat = backend.take_seat(context.region, &place.subnet, place.family);
+        task.interface.seat = seat;
+        task.interface.address = seat.and_then(|seat| backend.address_of(seat));
         if launch.public_address {
-            task.interface.public_address =
-                task.interface.address.and_then(|private| backend.public_address_of(private));
+            task.interface.public_address = seat.and_then(|seat| backend.public_address_of(seat));
         }
         let orders = task.orders.subscribe();
         let start = LifecycleStart {
@@ -151,6 +153,8 @@ impl RunTask {
             last_status: TaskStatus::Pending,
             exit_code: None,
             reason: None,
+            image_digest: None,
+            health: ContainerHealth::default(),
             local: None,
         };
         CloudTask {
@@ -201,6 +205,7 @@ fn interface() -> TaskNetworkInterface {
         interface_id: format!("eni-{}", random_id::hex_digits(17)),
         // 0a is a locally administered address, as in AWS.
         mac_address: format!("0a:{}", pairs.join(":")),
+        seat: None,
         address: None,
         public_address: None,
         public_connections: Arc::default(),

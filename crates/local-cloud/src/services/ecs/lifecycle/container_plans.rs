@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use fargate_model::region::AwsPartition;
 
-use crate::backend::container::{ContainerPlan, FileSystemPlace, VolumeMount, VolumeSource};
+use super::container_settings::container_settings;
+use crate::backend::container::{
+    ContainerPlan, FileSystemPlace, PulledImage, VolumeMount, VolumeSource,
+};
 use crate::cloud::CloudInstance;
 use crate::services::ecs::definition_checks::start_order;
 use crate::services::ecs::shape::common::KeyValue;
@@ -24,8 +27,8 @@ pub(super) struct PlannedContainer {
 /// What a container runs.
 pub(super) enum ContainerWorkload {
     Program(Box<ContainerPlan>),
-    /// A second container without a command: images are not run, so there is nothing to run. It
-    /// counts as running until the task ends.
+    /// A second container without a command where images are not run, so that there is nothing to run.
+    /// It counts as running until the task ends.
     Nothing,
 }
 
@@ -36,26 +39,40 @@ pub(super) struct StartDependency {
 }
 
 /// The containers of a task in the order in which they start.
-pub(super) fn all_plans(task: &CloudTask, cloud: &CloudInstance) -> Vec<PlannedContainer> {
+pub(super) fn all_plans(
+    task: &CloudTask,
+    images: &[PulledImage],
+    cloud: &CloudInstance,
+) -> Vec<PlannedContainer> {
     let definitions = task.definition.containers();
     let order = start_order(definitions).unwrap_or_else(|| (0..definitions.len()).collect());
-    let argvs: Vec<_> = definitions.iter().map(|definition| argv(task, definition)).collect();
+    let runs_images = cloud.backend.runs_images();
+    let is_bare = |definition: &ContainerDefinition| {
+        definition.entry_point.iter().flatten().next().is_none()
+            && command(task, definition).iter().flatten().next().is_none()
+    };
     // The agent listens at the task's address, so only the first container without a command is it.
-    let agent = argvs.iter().position(Vec::is_empty);
+    let agent = definitions.iter().position(is_bare);
     let planned = |index: usize| {
         let definition = &definitions[index];
-        let runs = !argvs[index].is_empty() || agent == Some(index);
-        let workload = match task.interface.address {
-            Some(address) if runs => ContainerWorkload::Program(Box::new(ContainerPlan {
-                task: task.id.clone(),
-                container: definition.name.clone().unwrap_or_default(),
-                argv: argvs[index].clone(),
-                environment: environment(task, definition, cloud),
-                working_directory: definition.working_directory.clone(),
-                mounts: mounts(task, definition),
-                address,
-                log_stream: log_stream(task, definition, cloud),
-            })),
+        let runs = runs_images || !is_bare(definition) || agent == Some(index);
+        let workload = match (task.interface.address, images.get(index)) {
+            (Some(address), Some(image)) if runs => {
+                ContainerWorkload::Program(Box::new(ContainerPlan {
+                    task: task.id.clone(),
+                    task_arn: task.arn.clone(),
+                    container: definition.name.clone().unwrap_or_default(),
+                    image: image.clone(),
+                    entry_point: definition.entry_point.clone(),
+                    command: command(task, definition),
+                    environment: environment(task, definition, cloud),
+                    working_directory: definition.working_directory.clone(),
+                    mounts: mounts(task, definition),
+                    address,
+                    log_stream: log_stream(task, definition, cloud),
+                    settings: container_settings(task, definition),
+                }))
+            }
             _ => ContainerWorkload::Nothing,
         };
         let dependency = |name: &Option<String>, condition: &Option<String>| {
@@ -91,11 +108,10 @@ fn log_stream(
 }
 
 /// An override's command replaces the definition's; the entry point stays.
-fn argv(task: &CloudTask, definition: &ContainerDefinition) -> Vec<String> {
+fn command(task: &CloudTask, definition: &ContainerDefinition) -> Option<Vec<String>> {
     let name = definition.name.as_deref().unwrap_or_default();
     let own = task.container_override(name).and_then(|one| one.command.clone());
-    let command = own.or_else(|| definition.command.clone()).unwrap_or_default();
-    definition.entry_point.iter().flatten().cloned().chain(command).collect()
+    own.or_else(|| definition.command.clone())
 }
 
 /// The variables of the definition, those of the override, and those of ECS itself.

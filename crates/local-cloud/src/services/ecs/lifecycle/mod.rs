@@ -2,9 +2,11 @@
 //! lifecycle; no task moves because somebody looked.
 
 mod container_plans;
+mod container_settings;
 mod exits;
 mod faults;
-mod image_logins;
+mod image_pulls;
+mod interface_request;
 pub(crate) mod run;
 mod running_containers;
 mod steps;

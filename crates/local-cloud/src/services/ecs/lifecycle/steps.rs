@@ -7,12 +7,12 @@ use fargate_model::task::TaskStatus;
 
 use super::container_plans::{ContainerWorkload, all_plans};
 use super::faults::until;
+use super::interface_request::interface_request;
 use super::running_containers::RunningContainers;
 use super::task_lifecycle::{TaskLifecycle, ordered};
 use crate::backend::container::ContainerStartError;
 use crate::fault::CloudTaskPhase;
 use crate::random_id;
-use crate::services::ec2::network::CloudSubnet;
 use crate::services::ecs::state::network_interface::InterfaceStatus;
 use crate::services::ecs::state::task_ending::CloudTaskEnding;
 
@@ -21,17 +21,15 @@ impl TaskLifecycle {
     pub(super) async fn provision(&mut self) -> Result<(), CloudTaskEnding> {
         self.spend(self.delays.provision).await?;
         self.play_faults(CloudTaskPhase::Provisioning).await?;
-        let full = self.read(|task| task.interface.address.is_none().then(|| task.place.clone()));
-        match full.flatten() {
-            None => Ok(()),
-            Some(CloudSubnet { subnet, .. }) => Err(CloudTaskEnding::gentle(
-                "TaskFailedToStart",
-                &format!(
-                    "Unexpected EC2 error while attempting to Create Network Interface with public \
-                     IP assignment disabled in subnet '{subnet}': InsufficientFreeAddressesInSubnet"
-                ),
-            )),
-        }
+        let Some(request) = self.read(interface_request) else { return Err(gone()) };
+        let attached = match request {
+            // It is not given up half-way, so that nobody has to look for what it made.
+            Ok(request) => self.cloud.backend.attach_interface(&request).await,
+            Err(full) => Err(full),
+        };
+        let address = attached.map_err(|error| not_started(&error))?;
+        self.note(|task, _| task.interface.address = Some(address));
+        Ok(())
     }
 
     /// PENDING: attaches the network interface, and waits for images and file systems.
@@ -67,13 +65,19 @@ impl TaskLifecycle {
 
     /// Fetches the images, unless an order to end comes first.
     async fn pull_images(&mut self) -> Result<(), CloudTaskEnding> {
-        let images = self.images_with_logins()?;
+        let pulls = self.image_pulls()?;
         let pulled = tokio::select! {
             biased;
-            pulled = self.cloud.backend.pull_images(&images) => pulled,
+            pulled = self.cloud.backend.pull_images(&pulls) => pulled,
             ending = ordered(&mut self.start.orders) => return Err(ending),
         };
-        pulled.map_err(|error| CloudTaskEnding::gentle("TaskFailedToStart", &error.to_string()))
+        self.images = pulled.map_err(|error| not_started(&error))?;
+        self.note(|task, _| {
+            for (container, image) in task.containers.iter_mut().zip(&self.images) {
+                container.image_digest.clone_from(&image.digest);
+            }
+        });
+        Ok(())
     }
 
     /// Starts the containers, each after those it depends on; then the task is RUNNING.
@@ -81,9 +85,8 @@ impl TaskLifecycle {
         &mut self,
         containers: &mut RunningContainers,
     ) -> Result<(), CloudTaskEnding> {
-        let Some(plans) = self.read(|task| all_plans(task, &self.cloud)) else {
-            return Err(CloudTaskEnding::gentle("TaskFailedToStart", "Task is gone."));
-        };
+        let plans = self.read(|task| all_plans(task, &self.images, &self.cloud));
+        let Some(plans) = plans else { return Err(gone()) };
         // A task that a fault holds shows RUNNING, but none of its programs is started.
         let held = self.holds(CloudTaskPhase::Running);
         for planned in plans {
@@ -93,7 +96,7 @@ impl TaskLifecycle {
             match planned.workload {
                 ContainerWorkload::Program(plan) if !held => {
                     let started =
-                        self.cloud.backend.start(&plan, planned.index, containers.exits()).await;
+                        self.cloud.backend.start(&plan, planned.index, containers.events()).await;
                     let container =
                         started.map_err(|error| self.cannot_start(planned.index, &error))?;
                     let local = container.local.clone();
@@ -136,11 +139,20 @@ impl TaskLifecycle {
             let due = self.due(CloudTaskPhase::Running);
             let cloud = Arc::clone(&self.cloud);
             tokio::select! {
-                exit = self.one_exit(containers) => exit?,
+                event = self.one_event(containers) => event?,
                 () = until(&cloud, due.as_ref()) => self.apply_fault(due)?,
                 // The cloud holds the sender, so there is no error.
                 _ = changes.changed() => {}
             }
         }
     }
+}
+
+/// The task did not come up.
+fn not_started(error: &ContainerStartError) -> CloudTaskEnding {
+    CloudTaskEnding::gentle("TaskFailedToStart", &error.to_string())
+}
+
+fn gone() -> CloudTaskEnding {
+    CloudTaskEnding::gentle("TaskFailedToStart", "Task is gone.")
 }

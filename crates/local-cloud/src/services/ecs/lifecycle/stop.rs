@@ -43,8 +43,9 @@ impl TaskLifecycle {
         self.cloud.clock.sleep(self.delays.deprovision).await;
         // Closes the public address before the private one can be given to another task.
         self.relay = None;
-        let address = self.change(|task, now| {
-            let address = task.interface.address;
+        self.cloud.backend.release_task(&self.start.id).await;
+        let seat = self.change(|task, now| {
+            let seat = task.interface.seat;
             if task.interface.status == InterfaceStatus::Precreated {
                 // Nobody ever saw an address.
                 task.interface.address = None;
@@ -52,12 +53,11 @@ impl TaskLifecycle {
             task.interface.status = InterfaceStatus::Deleted;
             task.times.stopped = Some(now);
             task.last_status = TaskStatus::Stopped;
-            address
+            seat
         });
-        if let Some(address) = address.flatten() {
-            self.cloud.backend.give_back_address(address);
+        if let Some(seat) = seat.flatten() {
+            self.cloud.backend.give_back_seat(seat);
         }
-        self.cloud.backend.remove_volumes(&self.start.id);
         self.cloud.task_roles.close(&self.start.id);
     }
 
@@ -88,7 +88,7 @@ impl TaskLifecycle {
                 let patience = ending.grace.unwrap_or_else(|| self.patience(index));
                 let deadline = if at_once || hurried { started } else { started + patience };
                 if deadline <= self.cloud.clock.now() {
-                    self.cloud.backend.kill(container);
+                    self.cloud.backend.kill(container).await;
                     killed.push(index);
                 } else {
                     next = Some(next.map_or(deadline, |other| other.min(deadline)));
@@ -101,14 +101,15 @@ impl TaskLifecycle {
     /// Waits for one container to end, for the next deadline, or for an order to hurry.
     async fn one_end(&mut self, containers: &mut RunningContainers, deadline: Option<SystemTime>) {
         let mut hurry = self.start.orders.clone();
-        let exit = tokio::select! {
-            exit = containers.next_exit() => Some(exit),
+        let event = tokio::select! {
+            event = containers.next_event() => Some(event),
             Ok(()) = hurry.changed() => None,
             () = until(&self.cloud, deadline) => None,
         };
-        let Some((index, code)) = exit else { return };
-        containers.note_exit(index, code);
-        self.note(|task, _| task.containers[index].exited(code));
+        if let Some(event) = event {
+            // The task ends already, whichever of its containers this is.
+            let _ = self.note_event(containers, event);
+        }
     }
 
     /// How long a container may take to end after SIGTERM.

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
+use crate::backend::container::PulledImage;
 use crate::backend::relay::PublicAddressRelay;
 use crate::cloud::CloudInstance;
 use crate::fault::{CloudTaskIdentity, TaskFault};
@@ -29,6 +30,8 @@ pub(super) struct TaskLifecycle {
     /// When the present state began, according to the delays. If the clock is moved past the end of
     /// several delays, each begins where the one before ended.
     pub(super) entered: SystemTime,
+    /// What the containers run, in their order, once the images are there.
+    pub(super) images: Vec<PulledImage>,
     /// Present while the task has a public address.
     pub(super) relay: Option<PublicAddressRelay>,
 }

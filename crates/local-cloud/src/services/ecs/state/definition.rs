@@ -50,16 +50,6 @@ impl TaskDefinition {
         self.shape.container_definitions.as_deref().unwrap_or_default()
     }
 
-    /// The images of its containers, each with the secret of its registry where there is one.
-    pub fn images(&self) -> Vec<(String, Option<String>)> {
-        let image_and_secret = |container: &ContainerDefinition| {
-            let credentials = container.repository_credentials.as_ref();
-            let secret = credentials.and_then(|given| given.credentials_parameter.clone());
-            Some((container.image.clone()?, secret))
-        };
-        self.containers().iter().filter_map(image_and_secret).collect()
-    }
-
     pub fn volumes(&self) -> &[Volume] {
         self.shape.volumes.as_deref().unwrap_or_default()
     }

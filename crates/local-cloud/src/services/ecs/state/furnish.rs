@@ -9,8 +9,8 @@ use crate::seed::{CLUSTER, CONTAINER, FAMILY};
 use crate::services::ecs::shape::cluster::ClusterSetting;
 use crate::services::ecs::shape::definition::{ContainerDefinition, RegisterTaskDefinition};
 
-/// Adds the cluster and the task definition to a Region.
-pub fn furnish(region: &mut CloudRegion, now: SystemTime) {
+/// Adds the cluster and the task definition to a Region. The definition names this image.
+pub fn furnish(region: &mut CloudRegion, image: &str, now: SystemTime) {
     let text = |text: &str| Some(text.to_owned());
     let cluster = CloudCluster {
         name: CLUSTER.to_owned(),
@@ -22,7 +22,7 @@ pub fn furnish(region: &mut CloudRegion, now: SystemTime) {
     region.clusters.insert(CLUSTER.to_owned(), cluster);
     let container = ContainerDefinition {
         name: text(CONTAINER),
-        image: text("registry.example/ci/job:1"),
+        image: text(image),
         ..ContainerDefinition::default()
     };
     let definition = RegisterTaskDefinition {

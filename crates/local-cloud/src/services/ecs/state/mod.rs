@@ -41,7 +41,8 @@ pub(crate) struct EcsState {
 
 impl EcsState {
     pub fn new(options: &CloudOptions) -> Self {
-        let resources = Mutex::new(CloudResources::new(options.empty));
+        let furniture = (!options.empty).then(|| options.first_image().to_owned());
+        let resources = Mutex::new(CloudResources::new(furniture));
         Self { resources, delays: DelayGenerator::new(options.pace, SEED) }
     }
 }
@@ -58,22 +59,24 @@ impl CloudInstance {
 pub struct CloudResources {
     regions: BTreeMap<String, CloudRegion>,
     started: u64,
-    empty: bool,
+    /// The image of the task definition with which Regions come; `None` if they come without
+    /// resources.
+    first_image: Option<String>,
 }
 
 impl CloudResources {
-    /// With `empty`, Regions come without resources.
-    pub fn new(empty: bool) -> Self {
-        Self { regions: BTreeMap::new(), started: 0, empty }
+    /// Regions come with a task definition of this image, or without resources.
+    pub fn new(first_image: Option<String>) -> Self {
+        Self { regions: BTreeMap::new(), started: 0, first_image }
     }
 
     /// The Region. It is created, with its first resources, when it is first asked for.
     pub fn region(&mut self, name: &str, now: SystemTime) -> &mut CloudRegion {
-        let empty = self.empty;
+        let first_image = self.first_image.as_deref();
         self.regions.entry(name.to_owned()).or_insert_with(|| {
             let mut region = CloudRegion::new(name);
-            if !empty {
-                furnish::furnish(&mut region, now);
+            if let Some(image) = first_image {
+                furnish::furnish(&mut region, image, now);
             }
             region
         })

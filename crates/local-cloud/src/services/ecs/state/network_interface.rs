@@ -11,6 +11,8 @@ pub struct TaskNetworkInterface {
     pub status: InterfaceStatus,
     pub interface_id: String,
     pub mac_address: String,
+    /// Its place in the subnet; `None` where the subnet was full.
+    pub seat: Option<IpAddr>,
     /// Shown from ATTACHED on.
     pub address: Option<IpAddr>,
     /// Also shown from ATTACHED on, if the request asked for one.

@@ -30,6 +30,12 @@ impl CloudTaskEnding {
         Self { interrupted: true, grace, ..Self::gentle(stop_code, stopped_reason) }
     }
 
+    /// What ran the containers is gone, as when a host of Fargate fails.
+    pub fn machine_lost() -> Self {
+        let reason = "What ran the containers of the task does not answer any more.";
+        Self { at_once: true, ..Self::gentle("InfrastructureHealth", reason) }
+    }
+
     /// An end with SIGTERM first, and without a reason at the containers.
     pub fn gentle(stop_code: &str, stopped_reason: &str) -> Self {
         Self {

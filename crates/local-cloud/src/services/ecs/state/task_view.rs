@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::container::CloudContainer;
 use super::task::CloudTask;
+use crate::backend::container::ContainerHealth;
 use crate::clock::epoch_seconds;
 use crate::record::{ContainerRecord, TaskRecord};
 use crate::services::ecs::shape::common::ContainerOverride;
@@ -40,7 +41,7 @@ impl CloudTask {
             "executionStoppedAt": times.execution_stopped.map(epoch_seconds),
             "fargateEphemeralStorage": {"sizeInGiB": self.disk_gib()},
             "group": self.group,
-            "healthStatus": "UNKNOWN",
+            "healthStatus": self.health().word(),
             "lastStatus": self.last_status.to_string(),
             "launchType": "FARGATE",
             "memory": self.memory,
@@ -60,6 +61,25 @@ impl CloudTask {
             "taskDefinitionArn": self.definition.arn,
             "version": self.version,
         }))
+    }
+
+    /// That of its essential containers: unhealthy if one of them is, healthy if all with a check are.
+    ///
+    /// Source: Amazon ECS Developer Guide, "Determine task health using container health checks".
+    fn health(&self) -> ContainerHealth {
+        let definitions = self.definition.containers().iter().zip(&self.containers);
+        let essential = definitions.filter(|(definition, _)| {
+            definition.essential != Some(false) && definition.health_check.is_some()
+        });
+        let health: Vec<_> = essential.map(|(_, container)| container.health).collect();
+        let any = |wanted| health.contains(&wanted);
+        if any(ContainerHealth::Unhealthy) {
+            ContainerHealth::Unhealthy
+        } else if health.is_empty() || any(ContainerHealth::Unknown) {
+            ContainerHealth::Unknown
+        } else {
+            ContainerHealth::Healthy
+        }
     }
 
     fn architecture(&self) -> String {
@@ -121,13 +141,14 @@ impl CloudTask {
             "taskArn": self.arn,
             "name": container.name,
             "image": definition.and_then(|d| d.image.as_ref()),
+            "imageDigest": container.image_digest,
             "runtimeId": container.runtime_id,
             "lastStatus": container.last_status.to_string(),
             "exitCode": container.exit_code,
             "reason": container.reason,
             "networkBindings": [],
             "networkInterfaces": interfaces,
-            "healthStatus": "UNKNOWN",
+            "healthStatus": container.health.word(),
             "cpu": number(|o| o.cpu, definition.and_then(|d| d.cpu)).unwrap_or_else(|| "0".into()),
             "memory": number(|o| o.memory, definition.and_then(|d| d.memory)),
             "memoryReservation":

@@ -1,4 +1,4 @@
-//! Where the volumes of processes are: folders of this machine below the cloud's own folder.
+//! Where volumes are: folders of this machine below the cloud's own folder.
 
 use std::path::{Path, PathBuf};
 
@@ -25,16 +25,17 @@ pub fn bind_mounts(plan: &ContainerPlan, folder: &Path) -> Vec<BindMount> {
 fn source(volume: &VolumeSource, task: &str, folder: &Path) -> PathBuf {
     match volume {
         VolumeSource::Task { name } => volumes_of(task, folder).join(name),
-        VolumeSource::FileSystem { id, place } => {
-            let system = folder.join("efs").join(id);
-            match place {
-                FileSystemPlace::AccessPoint(point) => system.join("access-points").join(point),
-                // `join` with an absolute path would leave the file system.
-                FileSystemPlace::Directory(root) => {
-                    system.join("root").join(root.trim_start_matches('/'))
-                }
-            }
-        }
+        VolumeSource::FileSystem { id, place } => file_system(id, place, folder),
+    }
+}
+
+/// The folder of a part of a file system, which all tasks share.
+pub fn file_system(id: &str, place: &FileSystemPlace, folder: &Path) -> PathBuf {
+    let system = folder.join("efs").join(id);
+    match place {
+        FileSystemPlace::AccessPoint(point) => system.join("access-points").join(point),
+        // `join` with an absolute path would leave the file system.
+        FileSystemPlace::Directory(root) => system.join("root").join(root.trim_start_matches('/')),
     }
 }
 

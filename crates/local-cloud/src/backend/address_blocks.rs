@@ -1,6 +1,9 @@
-//! The private addresses of tasks. Every subnet is a block 127.80.N.0/24 of the loopback network, so that
-//! only this machine can reach a task. IPv6 has a single loopback address, so a subnet of that family
-//! has room for one task.
+//! Addresses of the loopback network for tasks. Every subnet is a block 127.80.N.0/24, so that only this
+//! machine can reach a task. IPv6 has a single loopback address, so a subnet of that family has room for
+//! one task.
+//!
+//! Processes listen at these addresses. A container has an address of its engine's network, and here
+//! only its place in the subnet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,11 +17,11 @@ const HOSTS: std::ops::RangeInclusive<u8> = 4..=254;
 /// The numbers of all blocks.
 const BLOCKS: std::ops::RangeInclusive<u8> = 1..=254;
 
-/// The public address that belongs to a private one.
-pub fn public_address_of(private: IpAddr) -> Option<Ipv4Addr> {
-    let IpAddr::V4(private) = private else { return None };
-    let [_, _, number, host] = private.octets();
-    Some(Ipv4Addr::new(127, 81, number, host))
+/// The public address that belongs to an address of a block, in 127.`network`.0.0/16.
+pub fn public_address_of(taken: IpAddr, network: u8) -> Option<Ipv4Addr> {
+    let IpAddr::V4(taken) = taken else { return None };
+    let [_, _, number, host] = taken.octets();
+    Some(Ipv4Addr::new(127, network, number, host))
 }
 
 /// The blocks of all subnets. A subnet gets its block when it is first used.
@@ -95,7 +98,7 @@ mod tests {
         };
         let first = take(&mut blocks, "a").expect("room");
         assert_eq!(first, IpAddr::from([127, 80, 1, 4]));
-        assert_eq!(public_address_of(first), Some(Ipv4Addr::new(127, 81, 1, 4)));
+        assert_eq!(public_address_of(first, 81), Some(Ipv4Addr::new(127, 81, 1, 4)));
         blocks.give_back(first);
         let mut seen = BTreeSet::from([first]);
         for _ in 1..251 {
@@ -113,7 +116,7 @@ mod tests {
     fn there_is_one_ipv6_address_and_it_comes_again_once_given_back() {
         let mut blocks = AddressBlocks::default();
         let six = blocks.take("r", "six", SubnetAddressFamily::Six).expect("room");
-        assert_eq!((six, public_address_of(six)), (IpAddr::V6(Ipv6Addr::LOCALHOST), None));
+        assert_eq!((six, public_address_of(six, 81)), (IpAddr::V6(Ipv6Addr::LOCALHOST), None));
         assert_eq!(blocks.take("other", "six", SubnetAddressFamily::Six), None);
         blocks.give_back(six);
         assert_eq!(blocks.take("r", "six", SubnetAddressFamily::Six), Some(six));

@@ -1,0 +1,72 @@
+//! What a task definition says of a container beside its program: user, limits, health check.
+
+use std::time::Duration;
+
+use crate::backend::container::{ContainerSettings, ContainerUlimit, HealthProbe};
+use crate::services::ecs::shape::definition::{ContainerDefinition, HealthCheck};
+use crate::services::ecs::state::task::CloudTask;
+
+/// The open files of each process, unless the definition says otherwise.
+///
+/// Source: Amazon ECS Developer Guide, "Amazon ECS task definition parameters for Fargate", resource
+/// limits.
+const OPEN_FILES: (i32, i32) = (65_535, 65_535);
+
+/// The settings of one container.
+pub(super) fn container_settings(
+    task: &CloudTask,
+    definition: &ContainerDefinition,
+) -> ContainerSettings {
+    let name = definition.name.as_deref().unwrap_or_default();
+    let own = task.container_override(name);
+    let linux = definition.linux_parameters.clone().unwrap_or_default();
+    let capabilities = linux.capabilities.unwrap_or_default();
+    ContainerSettings {
+        user: definition.user.clone(),
+        init_process: linux.init_process_enabled == Some(true),
+        read_only_root: definition.readonly_root_filesystem == Some(true),
+        pseudo_terminal: definition.pseudo_terminal == Some(true),
+        cpu_units: own.and_then(|own| own.cpu).or(definition.cpu),
+        memory_mib: own.and_then(|own| own.memory).or(definition.memory),
+        memory_reservation_mib: own
+            .and_then(|own| own.memory_reservation)
+            .or(definition.memory_reservation),
+        // Written by the check of the size, so both are numbers.
+        task_cpu_units: task.cpu.parse().unwrap_or_default(),
+        task_memory_mib: task.memory.parse().unwrap_or_default(),
+        ulimits: ulimits(definition),
+        added_capabilities: capabilities.add.unwrap_or_default(),
+        dropped_capabilities: capabilities.drop.unwrap_or_default(),
+        labels: definition.docker_labels.clone().unwrap_or_default().into_iter().collect(),
+        health_probe: definition.health_check.as_ref().map(health_probe),
+    }
+}
+
+fn ulimits(definition: &ContainerDefinition) -> Vec<ContainerUlimit> {
+    let given = definition.ulimits.iter().flatten().map(|limit| ContainerUlimit {
+        name: limit.name.clone().unwrap_or_default(),
+        soft: limit.soft_limit.unwrap_or_default(),
+        hard: limit.hard_limit.unwrap_or_default(),
+    });
+    let mut ulimits: Vec<_> = given.collect();
+    if !ulimits.iter().any(|limit| limit.name == "nofile") {
+        let (soft, hard) = OPEN_FILES;
+        ulimits.push(ContainerUlimit { name: "nofile".to_owned(), soft, hard });
+    }
+    ulimits
+}
+
+/// Source of the defaults: Amazon ECS API Reference, `HealthCheck`.
+fn health_probe(check: &HealthCheck) -> HealthProbe {
+    let seconds = |given: Option<i32>, default: u64| {
+        let given = given.and_then(|seconds| u64::try_from(seconds).ok());
+        Duration::from_secs(given.unwrap_or(default))
+    };
+    HealthProbe {
+        command: check.command.clone().unwrap_or_default(),
+        interval: seconds(check.interval, 30),
+        timeout: seconds(check.timeout, 5),
+        retries: check.retries.and_then(|retries| u32::try_from(retries).ok()).unwrap_or(3),
+        start_period: seconds(check.start_period, 0),
+    }
+}

@@ -1,0 +1,219 @@
+//! A Docker Engine and a registry with a password, for tasks of the local cloud. `serve_engine.py` of
+//! `tests/containers` starts and ends both; this module gives tests access to them.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use fargate_local_cloud::{BackendChoice, CloudOptions};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::checked_host::agent;
+use crate::containers::{end, install, spawn_script, target};
+
+/// Longest wait for the engine's answer.
+const ENGINE_TIME: Duration = Duration::from_secs(20);
+/// Largest list that is read.
+const LIST_BYTES: u64 = 8 * 1024 * 1024;
+/// The labels that the local cloud gives its containers.
+const FOLDER_LABEL: &str = "fargate-local.folder";
+const NAME_LABEL: &str = "com.amazonaws.ecs.container-name";
+
+/// The engine and the registry. They end with this value, or with this process.
+#[derive(Debug)]
+pub struct TestEngine {
+    server: Child,
+    said: Mutex<BufReader<ChildStdout>>,
+    pid: Mutex<i32>,
+    facts: EngineFacts,
+}
+
+#[derive(Debug, Deserialize)]
+struct EngineFacts {
+    socket: PathBuf,
+    pid: i32,
+    registry: String,
+    image: String,
+    image_id: String,
+    username: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum EngineAnswer {
+    Stands(EngineFacts),
+    Missing { missing: String },
+}
+
+/// A container that the engine has.
+#[derive(Debug)]
+pub struct EngineContainer {
+    /// The engine's id of it.
+    pub id: String,
+    /// Its name in the task definition; none for the one that holds a task's network.
+    pub name: Option<String>,
+    /// `running`, `exited` and so on.
+    pub state: String,
+}
+
+impl TestEngine {
+    /// Installs what is missing, where it may, and starts both: some seconds, and a minute or two the
+    /// first time.
+    ///
+    /// # Errors
+    ///
+    /// If this machine lacks something; the text says what.
+    pub fn start() -> Result<Self, String> {
+        install(&[])?;
+        let image = target().join("containers/image.tar");
+        let mut server = spawn_script("serve_engine.py", &[image, agent()])?;
+        let mut said = BufReader::new(server.stdout.take().expect("stdout is piped"));
+        match next_answer(&mut said) {
+            Ok(EngineAnswer::Stands(facts)) => {
+                let (said, pid) = (Mutex::new(said), Mutex::new(facts.pid));
+                Ok(Self { server, said, pid, facts })
+            }
+            Ok(EngineAnswer::Missing { missing }) => {
+                end(&mut server);
+                Err(missing)
+            }
+            Err(what) => {
+                end(&mut server);
+                Err(what)
+            }
+        }
+    }
+
+    /// Makes a cloud run its tasks here, and its own task definition the image with the agent.
+    pub fn choose(&self, options: &mut CloudOptions) {
+        let engine = Some(self.socket());
+        options.backend = BackendChoice::Docker { engine, image: Some(self.image_id().to_owned()) };
+    }
+
+    /// The path of its socket.
+    #[must_use]
+    pub fn socket(&self) -> String {
+        self.facts.socket.display().to_string()
+    }
+
+    /// The engine's own id of the image with the agent.
+    #[must_use]
+    pub fn image_id(&self) -> &str {
+        &self.facts.image_id
+    }
+
+    /// The image with the agent in the registry, without a tag. It has the tags `1` and, for another
+    /// processor, `arm`.
+    #[must_use]
+    pub fn image(&self) -> &str {
+        &self.facts.image
+    }
+
+    /// Host and port of the registry.
+    #[must_use]
+    pub fn registry(&self) -> &str {
+        &self.facts.registry
+    }
+
+    /// The user and the password of the registry.
+    #[must_use]
+    pub fn login(&self) -> (&str, &str) {
+        (&self.facts.username, &self.facts.password)
+    }
+
+    /// Kills the engine.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn kill(&self) {
+        let pid = *self.pid.lock().expect("no test panics here");
+        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("an engine that runs");
+    }
+
+    /// Starts the engine again.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn start_again(&self) {
+        let mut input = self.server.stdin.as_ref().expect("stdin is piped");
+        input.write_all(b"start\n").expect("a script that reads");
+        let mut said = self.said.lock().expect("no test panics here");
+        match next_answer(&mut *said) {
+            Ok(EngineAnswer::Stands(facts)) => {
+                *self.pid.lock().expect("no test panics here") = facts.pid;
+            }
+            Ok(EngineAnswer::Missing { missing }) => panic!("{missing}"),
+            Err(what) => panic!("{what}"),
+        }
+    }
+
+    /// Every container of the local cloud with this folder, those that ended as well.
+    ///
+    /// # Errors
+    ///
+    /// What kept the engine from answering.
+    pub fn containers(&self, folder: &Path) -> io::Result<Vec<EngineContainer>> {
+        let list = self.list("/containers/json?all=true")?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let container = |one: &Value| EngineContainer {
+            id: text(&one["Id"]).unwrap_or_default(),
+            name: text(&one["Labels"][NAME_LABEL]),
+            state: text(&one["State"]).unwrap_or_default(),
+        };
+        let all = list.as_array().into_iter().flatten();
+        Ok(all.filter(|one| is_of(one, folder)).map(container).collect())
+    }
+
+    /// The names of every container, network and volume of the local cloud with this folder.
+    ///
+    /// # Errors
+    ///
+    /// What kept the engine from answering.
+    pub fn leftovers(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let mut names: Vec<_> = self.containers(folder)?.into_iter().map(|one| one.id).collect();
+        let networks = self.list("/networks")?;
+        let volumes = self.list("/volumes")?["Volumes"].clone();
+        for list in [networks, volumes] {
+            let all = list.as_array().cloned().unwrap_or_default();
+            let of_cloud = all.iter().filter(|one| is_of(one, folder));
+            names.extend(of_cloud.filter_map(|one| one["Name"].as_str().map(str::to_owned)));
+        }
+        Ok(names)
+    }
+
+    fn list(&self, path: &str) -> io::Result<Value> {
+        let mut stream = UnixStream::connect(&self.facts.socket)?;
+        stream.set_read_timeout(Some(ENGINE_TIME))?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: engine\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.take(LIST_BYTES).read_to_string(&mut answer)?;
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+        Ok(serde_json::from_str(body)?)
+    }
+}
+
+fn is_of(one: &Value, folder: &Path) -> bool {
+    one["Labels"][FOLDER_LABEL].as_str().map(Path::new) == Some(folder)
+}
+
+fn next_answer(said: &mut impl BufRead) -> Result<EngineAnswer, String> {
+    let mut line = String::new();
+    let read = said.read_line(&mut line);
+    serde_json::from_str(&line)
+        .map_err(|error| format!("serve_engine.py answered {read:?} {line:?}: {error}"))
+}
+
+impl Drop for TestEngine {
+    fn drop(&mut self) {
+        end(&mut self.server);
+    }
+}

@@ -1,0 +1,47 @@
+//! Jobs through the driver, in containers.
+
+use fargate_tests::BUILD_FAILURE;
+
+use crate::{close, describe, engine, host_on, output, run_task, shell, start_task, until_status};
+
+#[tokio::test]
+async fn a_job_runs_in_a_container_of_its_image_and_nothing_of_it_stays() {
+    let Some(engine) = engine() else { return };
+    let site = host_on(engine).await;
+    let job = site.job();
+    job.prepare().await.passed();
+    let task = site.task_of(&job);
+    let seen = describe(&site, &task.arn).await;
+    let address = seen.attachments()[0].details().iter().find_map(|detail| {
+        (detail.name() == Some("privateIPv4Address")).then(|| detail.value().unwrap_or_default())
+    });
+    let own = job.run("hostname -i; cat /proc/1/comm; id -u").await;
+    let expected = format!("{}\nfargate-agent\n0\n", address.expect("an address"));
+    assert_eq!((own.out(), own.code), (expected, 0), "{}", own.err());
+    job.run("exit 7").await.with_code(BUILD_FAILURE);
+    assert_eq!(job.exit_code().as_deref(), Some("7\n"));
+    job.cleanup().await.passed();
+    close(engine, site).await;
+}
+
+#[tokio::test]
+async fn containers_of_a_task_share_their_network_and_nothing_else() {
+    let Some(engine) = engine() else { return };
+    let site = host_on(engine).await;
+    let server = "mkdir /tmp/own; exec perl -MIO::Socket::INET -e 'my $s = \
+                  IO::Socket::INET->new(LocalAddr => q(127.0.0.1), LocalPort => 4000, Listen => 1); \
+                  my $c = $s->accept; print $c qq(hello\\n); close $c; sleep 100'";
+    let client = "for i in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/4000 && cat <&3) 2>/dev/null \
+                  && break; sleep 0.1; done; ls /tmp; sleep 100";
+    let client =
+        shell(engine, "client", client).set_entry_point(Some(vec!["/bin/bash".to_owned()]));
+    let arn = start_task(&site, "two", vec![shell(engine, "server", server), client]).await;
+    until_status(&site, &arn, "RUNNING").await;
+    fargate_tests::until("the greeting", || output(&site, &arn, "client") == "hello\n").await;
+    let second = run_task(&site, "two").await;
+    until_status(&site, &second, "RUNNING").await;
+    for arn in [&arn, &second] {
+        site.ecs().stop_task().cluster("ci").task(arn).send().await.expect("a task that runs");
+    }
+    close(engine, site).await;
+}
