@@ -1,6 +1,6 @@
 //! Accepts connections at the agent's port, and collects those that have ended.
 //!
-//! It does not decide who may stay: `admission` does. What a connection does is the matter of
+//! It does not decide who may stay: `login_places` does. What a connection does is the matter of
 //! `connection`.
 
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
-use crate::admission::{AdmissionLimits, LoginAdmission};
 use crate::connection::{self, AuthorizedClient};
+use crate::login_places::{AdmissionLimits, LoginAdmission};
 use crate::settings::AgentSettings;
 use crate::task::AgentTask;
 

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::admission::{LoginProgress, LoginSlot, LoginStep};
+use crate::login_places::{LoginProgress, LoginSlot, LoginStep};
 use crate::settings::AgentSettings;
 use crate::task::AgentTask;
 use crate::{plain_exec, session};

@@ -6,12 +6,12 @@
 //! never comes back.
 
 mod accept;
-mod admission;
 mod connection;
 mod environment;
 mod host_proof;
 mod init;
 mod lease;
+mod login_places;
 mod memory_file;
 mod output;
 mod plain_exec;

@@ -244,8 +244,7 @@ impl StageSupervisor {
                 _ = pumps.join_next(), if !pumps.is_empty() => {}
                 Some(order) = self.orders.recv() => {
                     signal(order.signal);
-                    let at = Instant::now() + order.grace;
-                    kill_at = Some(kill_at.map_or(at, |before| before.min(at)));
+                    kill_at = Some(sooner(kill_at, Instant::now() + order.grace));
                 }
                 () = or_never(kill_at.map(sleep_until)) => {
                     signal(Signal::SIGKILL);
@@ -276,9 +275,10 @@ impl StageSupervisor {
         // From here on nothing more is sent. Processes that the script left behind may still write,
         // and their output is thrown away. An ordered end still reaches them; it is done when the
         // group is gone.
-        let mut patience: Option<Instant> = None;
+        // A killed process may hang in the kernel, so this is how long its end is waited for.
+        let mut killed_by: Option<Instant> = None;
         loop {
-            let ending = kill_at.is_some() || patience.is_some_and(|until| Instant::now() < until);
+            let ending = kill_at.is_some() || killed_by.is_some_and(|until| Instant::now() < until);
             let pending = ending && tree.is_some_and(ProcessTree::is_alive);
             stage.cleared.send_replace(!pending);
             if !pending && pumps.is_empty() {
@@ -288,18 +288,22 @@ impl StageSupervisor {
                 _ = pumps.join_next(), if !pumps.is_empty() => {}
                 Some(order) = self.orders.recv() => {
                     signal(order.signal);
-                    let at = Instant::now() + order.grace;
-                    kill_at = Some(kill_at.map_or(at, |before| before.min(at)));
+                    kill_at = Some(sooner(kill_at, Instant::now() + order.grace));
                 }
                 () = or_never(kill_at.map(sleep_until)), if pending => {
                     signal(Signal::SIGKILL);
                     kill_at = None;
-                    patience = Some(Instant::now() + KILLED_WITHIN);
+                    killed_by = Some(Instant::now() + KILLED_WITHIN);
                 }
                 () = tokio::time::sleep(LOOK_AGAIN), if pending => {}
             }
         }
     }
+}
+
+/// The new time of KILL. A later order may bring it forward, and never puts it off.
+fn sooner(kill_at: Option<Instant>, at: Instant) -> Instant {
+    kill_at.map_or(at, |before| before.min(at))
 }
 
 /// A script that has ended while another process still holds its pipes.

@@ -57,6 +57,7 @@ impl AwsAccount {
         let timeouts = &profile.timeouts;
         let http = AwsHttpClient::new(&profile.account(), masker)?;
         let profiles = AwsProfiles::read();
+        // Keys of the environment come before every profile, so then a wrong profile harms nothing.
         if !is_environment() {
             profiles.check()?;
         }

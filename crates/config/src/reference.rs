@@ -16,9 +16,10 @@ const ABOUT: &str = "\
 # The configuration of Fargate Runner, with every key there is.
 #
 # A line that begins with `# ` explains. A line that begins with `#` and a key is that key with its
-# default. To change a setting, remove the `#` and edit the value. The lines marked REQUIRED must be
-# filled in; then `fargate-runner config check` says whether the file is right, and
-# `fargate-runner config show` prints what is in effect, line by line.
+# default. Where the text above it says REQUIRED or Example, the value is only an example. To change a
+# setting, remove the `#` and edit the value. The lines marked REQUIRED must be filled in; then
+# `fargate-runner config check` says whether the file is right, and `fargate-runner config show` prints
+# what is in effect, line by line.
 #
 # The file is read from /etc/fargate-runner/config.toml unless `-c FILE` or the variable
 # FARGATE_RUNNER_CONFIG names another. It holds no secrets. Durations are written with their unit,

@@ -12,9 +12,9 @@ settings_table! {
         /// for a whole account in a Region: with several hosts, give each its share.
         // Source: Amazon ECS API Reference, "Request throttling for the Amazon ECS API".
         pub ecs_reads_per_second: u32 = number(1, 1000).or_number(20),
-        /// New tasks that one `prepare` may start after a task that did not come up for a reason that
-        /// passes, whatever the reason. When ECS refuses before there is a task, for example for lack
-        /// of capacity, `prepare` waits instead.
+        /// How many more tasks one `prepare` may start if a task does not come up. It counts all reasons
+        /// together. A reason that stays ends `prepare` at once. When ECS refuses before there is a
+        /// task, for example for lack of capacity, `prepare` waits instead.
         pub task_relaunches: u32 = number(0, 20).or_number(3),
     }
 }

@@ -20,8 +20,8 @@ settings_table! {
         /// `keepalive_interval`.
         pub keepalive_tries: u32 = number(1, 100).or_number(3),
         /// After so many MiB through one connection, either way, the driver exchanges its keys anew;
-        /// nobody notices. It does so after an hour as well. The agent goes by
-        /// `FARGATE_RUNNER_REKEY_MIB` of the task definition.
+        /// nobody notices. It does so after an hour as well. The agent has a number of
+        /// its own, `FARGATE_RUNNER_REKEY_MIB`, the one variable of ours that a task definition may set.
         pub rekey_after_mib: u32 = number(1, 1024).or_number(1024),
     }
 }

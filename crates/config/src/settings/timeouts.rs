@@ -71,7 +71,8 @@ settings_table! {
         pub cancel_grace: Duration = time(ms(1), m(10)).or_time(s(10)),
         /// How soon a cancelled `run` stage returns.
         pub cancel_return: Duration = time(ms(1), m(1)).or_time(s(2)),
-        /// How long a former script has left once the next stage begins.
+        /// If an earlier script still runs when the next one begins, it gets TERM, and KILL after this
+        /// time.
         pub next_stage_grace: Duration = time(ms(1), m(10)).or_time(s(2)),
         /// How long the agent lets a script run whose client is gone.
         pub client_gone: Duration = seconds(s(1), h(1)).or_time(m(2)),
@@ -87,7 +88,7 @@ settings_table! {
         pub lifetime_margin: Duration = seconds(s(1), MAX_LIFETIME_MARGIN).or_time(m(15)),
         /// The time-out of a job that names none.
         pub default_job_timeout: Duration = seconds(s(1), h(720)).or_time(h(1)),
-        /// When `prepare` says that the task is still PENDING.
+        /// After how long `prepare` says that the task is still PENDING.
         pub pending_notice: Duration = time(ms(10), h(6)).or_time(s(90)),
         /// How often `prepare` reports while it waits.
         pub progress_interval: Duration = time(ms(10), h(1)).or_time(s(15)),

@@ -452,7 +452,8 @@ impl<'a> TaskStartWatcher<'a> {
                     .why(FailureCause::AgentRefused)
                     .because(format!("{address} refused every dial in {age}.")),
                 _ => place.why(FailureCause::AgentBlocked).because(format!(
-                    "No answer from {address} in {age}: a firewall drops the dials."
+                    "No answer from {address} in {age}. The usual reason is a security group or a \
+                     firewall."
                 )),
             };
         }

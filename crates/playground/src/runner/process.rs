@@ -81,7 +81,7 @@ pub enum DriverProcessExit {
     Signal(i32),
     /// It could not be started; the text says why.
     NotStarted(String),
-    /// It, or a holder of its pipes, was still there after SIGKILL and its wait.
+    /// It was still there after SIGKILL and its wait.
     GivenUp,
 }
 
@@ -160,12 +160,16 @@ pub async fn run(
                 killing.send(Signal::SIGTERM);
             }
             () = sleep_until(next), if killing.next.is_some() => {
+                // SIGKILL was sent and its wait is over. gitlab-runner waits no longer either, so the
+                // call ends here, whoever still lives or holds the pipes.
                 if !killing.escalate() {
                     break;
                 }
             }
         }
     }
+    // `GivenUp` means that no status came: the process outlived SIGKILL. If only something that it
+    // started outlived it and holds the pipes, the status of the process itself counts.
     let through = stdout.is_none() && stderr.is_none();
     let exit = match status {
         Some(Ok(status)) if through || stopped.is_some() => exit_of(status),
