@@ -13,7 +13,7 @@ use fargate_driver::task::{TaskStartEvent, relaunch_words};
 use fargate_events::EventEmitter;
 use fargate_model::cause::ColourMode;
 use fargate_model::size::FargateSize;
-use fargate_model::text::{duration, escape, escape_within, ticking, tried};
+use fargate_model::text::{duration, escape, escape_within, ticking};
 use fargate_terminal::StateMark;
 
 use crate::args::{ExecArgs, GlobalFlags};
@@ -28,7 +28,7 @@ pub fn run(global: &GlobalFlags, args: &ExecArgs) -> CommandExit {
         Ok((settings, job, name)) => start(args, &settings, &job, &name),
         Err(error) => {
             tell!("error: {error}");
-            CommandExit::NoStatus
+            CommandExit::NeverRan
         }
     }
 }
@@ -83,7 +83,7 @@ fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &s
         (Ok(runtime), Ok(console)) => (runtime, console),
         (Err(error), _) | (_, Err(error)) => {
             tell!("error: starting: {error}");
-            return CommandExit::NoStatus;
+            return CommandExit::NeverRan;
         }
     };
     let mut status = StatusLine::new(args.quiet);
@@ -116,8 +116,7 @@ fn tell(status: &mut StatusLine, event: &TaskStartEvent<'_>) {
             status.show(&line, &line);
         }
         TaskStartEvent::Refused { why, tries, waited } => {
-            let tried = tried(*tries, &ticking(*waited));
-            let line = format!(". {}: {tried}; trying again", why.headline());
+            let line = format!(". {}: {tries} tries in {}", why.headline(), ticking(*waited));
             status.show(&why.headline(), &line);
         }
         TaskStartEvent::Waiting { seen, age, .. } => {
@@ -170,7 +169,7 @@ fn conclude(
             true => "No task is left".to_owned(),
             false => format!("Task {}", end_of_task(report, idle, "stopped")),
         };
-        let exit = CommandExit::NoStatus;
+        let exit = CommandExit::NeverRan;
         tell!("! {name}: no exit code arrived. {left}. Exit {}", exit.code());
         return exit;
     };

@@ -1,5 +1,4 @@
-//! How the program ends, as an exit code. [`CommandExit::code`] chooses the code of every command but a
-//! stage of a job, whose code comes from the driver and is passed on.
+//! How the program ends, as an exit code. Every code is decided in [`CommandExit::code`].
 
 use std::process::ExitCode;
 
@@ -24,8 +23,8 @@ pub enum CommandExit {
     Stage(u8),
     /// `exec`: the command in the task ended with this status.
     Command(u8),
-    /// `exec`: no exit status of the command arrived. It may have run.
-    NoStatus,
+    /// `exec`: the command never ran in a task.
+    NeverRan,
 }
 
 impl CommandExit {
@@ -40,7 +39,7 @@ impl CommandExit {
             Self::Usage => panic::system_code().unwrap_or(2),
             Self::Stage(code) | Self::Command(code) => code,
             // As of `docker run`.
-            Self::NoStatus => 125,
+            Self::NeverRan => 125,
         }
     }
 }

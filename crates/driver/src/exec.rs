@@ -18,7 +18,7 @@ use crate::session::{
     self, CancelRequest, CancelSignals, ConsoleWriter, ScriptOutcome, ScriptSignal, TaskCommand,
 };
 use crate::task::{TaskStartEvent, reason, release};
-use crate::verdict::{self, JobFacts, ScriptVerdict};
+use crate::verdict::{self, ScriptVerdict};
 
 /// How long an interrupted command has until KILL.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
@@ -133,7 +133,7 @@ async fn bring_up(
             match &record {
                 Some(record) if !record.launches.is_empty() => {
                     let _ = folder.keep_undone(record).await;
-                    undone.push(match &record.location.task {
+                    undone.push(match &record.core.task {
                         Some(task) => format!("task {} could not be stopped", task.short()),
                         None => "ECS did not say whether a task was started".to_owned(),
                     });
@@ -176,9 +176,7 @@ async fn run(
             report.cancelled = true;
         }
         outcome => {
-            // The command is the first script of its task, and nobody else cleans up its job.
-            let facts = JobFacts::default();
-            match verdict::of_outcome(&folder, &record, context, outcome, facts).await {
+            match verdict::of_outcome(&folder, &record, context, outcome, (false, false)).await {
                 ScriptVerdict::Passed => report.status = Some(0),
                 ScriptVerdict::Script(status) => report.status = Some(status),
                 ScriptVerdict::Job(status, why) => {

@@ -105,7 +105,7 @@ job_events! {
     /// `prepare` found something odd in the configuration, such as a key that is ignored.
     ConfigurationNoticed("configuration.noticed", 1, Warn) { message: String }
     /// A person told this host to hold new jobs (with `who`), or a job waits because of that (with `cause`).
-    JobsHeld("jobs.held", 1, Info) {
+    IntakeHeld("intake.held", 1, Info) {
         who: Option<String>,
         note: Option<String>,
         cause: Option<FailureCause>,
@@ -216,8 +216,8 @@ job_events! {
     LogUnread("log.unread", 1, Warn) { request_id: Option<String>, message: String }
     /// ECS throttles questions about tasks. All drivers of this host ask half as often for a while.
     ReadsSlowed("reads.slowed", 1, Warn, "ECS answers fewer questions") { per_second: f64 }
-    /// The file of the shared rate limiter of this host cannot be used.
-    RateLimiterUnusable("rate_limiter.unusable", 1, Debug) { message: String }
+    /// The file that limits the questions of all drivers of this host cannot be used.
+    TurnsUnusable("turns.unusable", 1, Debug) { message: String }
     /// The driver could not write down that AWS refused a right. It will try again too soon.
     RefusalNotKept("refusal.not_kept", 1, Debug) { message: String }
 
@@ -239,7 +239,7 @@ job_events! {
     // Looking after a host.
 
     /// A person told this host to take new jobs again.
-    JobsResumed("jobs.resumed", 1, Info) { who: String }
+    IntakeResumed("intake.resumed", 1, Info) { who: String }
     /// `drain` waits until no job runs.
     DrainWaiting("drain.waiting", 1, Info) { within_s: u64 }
     /// A sweep could not look at something.

@@ -28,7 +28,7 @@ pub fn record_of(task: &TaskArn) -> JobRecord {
     JobRecord {
         schema: version::WRITES,
         origin: TaskOrigin::Gitlab,
-        location: TaskLocation {
+        core: TaskLocation {
             cluster: "ci".to_owned(),
             region: "eu-west-1".to_owned(),
             endpoint: None,

@@ -155,7 +155,7 @@ impl SharedRateLimiter {
         });
         if let Err(error) = taken {
             let message = format!("{}: {error}", self.path.display());
-            emit(JobEvent::RateLimiterUnusable { message });
+            emit(JobEvent::TurnsUnusable { message });
         }
     }
 
@@ -179,7 +179,7 @@ impl SharedRateLimiter {
             Ok(done) => Some(done),
             Err(error) => {
                 let message = format!("{}: {error}", self.path.display());
-                emit(JobEvent::RateLimiterUnusable { message });
+                emit(JobEvent::TurnsUnusable { message });
                 None
             }
         }
@@ -221,7 +221,7 @@ impl SharedRateLimiter {
             };
             sleep(jittered(again.next_pause())).await;
         }
-        Err(io::Error::other("another process locks it"))
+        Err(io::Error::other("somebody holds it"))
     }
 }
 
@@ -254,7 +254,7 @@ fn rewrite<T>(file: &File, change: impl FnOnce(&mut SharedLimiterState) -> T) ->
     // Cover the old content with blanks, so that the file need not be truncated.
     text.resize(text.len().max(read), b' ');
     if text.len() > MAX_BYTES {
-        return Err(io::Error::other("the file is full"));
+        return Err(io::Error::other("too much to remember"));
     }
     file.write_all_at(&text, 0)?;
     Ok(done)

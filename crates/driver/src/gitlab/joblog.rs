@@ -106,8 +106,8 @@ impl<'a> JobLog<'a> {
                     self.told_at = *waited;
                     let headline = capital(&why.headline());
                     self.line(&format!(
-                        "{headline}: {}; trying again",
-                        text::tried(*tries, &ticking(*waited))
+                        "{headline}: {tries} tries in {}, trying on",
+                        ticking(*waited)
                     ));
                 }
             }
@@ -150,7 +150,7 @@ impl<'a> JobLog<'a> {
             self.told_at = age;
             let slow = text::duration(self.slow_start);
             return self.line(&format!(
-                "Still {} after {slow}. ECS gives no reason yet. If the task cannot reach its registry or secrets, ECS stops it after about 5 minutes and says why.",
+                "Still {} after {slow}. ECS gives no reason yet. A blocked network ends after about 4m 49s",
                 seen.status
             ));
         }
@@ -247,7 +247,7 @@ fn escaped_chain(error: &StageError) -> String {
 fn block(why: &CauseReport, colour: ColourMode) -> CleanLines {
     let mut block = why.block(colour);
     if why.entry().who != ResponsibleParty::Job {
-        let who = why.who_can_fix().map(|who| format!("Who can fix it: {who}. "));
+        let who = why.who_can_mend().map(|who| format!("Who can mend it: {who}. "));
         let who = who.unwrap_or_default();
         block.append(&CleanLines::line(&format!("  {who}Your script did not start.")));
     }
@@ -414,7 +414,7 @@ mod tests {
         PENDING for 40 s: preparing the container
         PENDING for 55 s: preparing the container
         PENDING for 1m 10s: preparing the container
-        Still PENDING after 1m 30s. ECS gives no reason yet. If the task cannot reach its registry or secrets, ECS stops it after about 5 minutes and says why.
+        Still PENDING after 1m 30s. ECS gives no reason yet. A blocked network ends after about 4m 49s
         PENDING for 2m 30s: preparing the container
         PENDING for 3m 30s: preparing the container
         PENDING for 4m 30s: preparing the container
@@ -433,8 +433,8 @@ mod tests {
             }
         });
         insta::assert_snapshot!(log, @r"
-        No Fargate capacity in eu-west-1a, eu-west-1b: tried 15 times in 15 s; trying again
-        No Fargate capacity in eu-west-1a, eu-west-1b: tried 30 times in 30 s; trying again
+        No Fargate capacity in eu-west-1a, eu-west-1b: 15 tries in 15 s, trying on
+        No Fargate capacity in eu-west-1a, eu-west-1b: 30 tries in 30 s, trying on
         ");
     }
 
@@ -476,7 +476,7 @@ mod tests {
           ECS: "CannotPullContainerError: not found"
           Fix: correct the image in the task definition, or push it
             aws ecs describe-task-definition --task-definition ci-job
-          Who can fix it: whoever runs the CI platform. Your script did not start.
+          Who can mend it: whoever runs the CI platform. Your script did not start.
         "#);
     }
 

@@ -7,6 +7,7 @@
 //! Nothing here reads a forge's variables, prints, or chooses an exit code. `task` knows ECS, `session`
 //! knows the server in the task, and `verdict` says who is to blame for an end.
 
+mod admission;
 mod bring_up;
 mod bring_up_error;
 mod cancelled_task;
@@ -14,7 +15,6 @@ mod clean_up;
 mod former_tasks;
 mod provision;
 mod run_script;
-mod wait_for_hold;
 
 pub use bring_up::bring_up;
 pub use bring_up_error::BringUpError;

@@ -283,7 +283,7 @@ fn first_record(
     Ok(JobRecord {
         schema: version::this().writes,
         origin: order.origin,
-        location: TaskLocation {
+        core: TaskLocation {
             cluster: spec.cluster.clone(),
             region: ecs.region().to_owned(),
             endpoint: Some(ecs.endpoint()),

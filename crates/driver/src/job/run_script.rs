@@ -20,7 +20,7 @@ use crate::session::{
     self, CancelRequest, CancelSignals, ConsoleWriter, LoginError, ScriptOutcome, TaskCommand,
     TaskConnectError, TaskConnector, TaskSession, shell_for,
 };
-use crate::verdict::{self, JobFacts, ScriptVerdict};
+use crate::verdict::{self, ScriptVerdict};
 
 /// How often to check whether somebody cleaned up the job, while its task cannot be reached.
 const LOOK_FOR_CLEANUP: Duration = Duration::from_millis(500);
@@ -115,9 +115,8 @@ async fn run_in_scope(
     }
     // A clean-up that is done has removed the record. Its stop may have ended the script.
     let cleaned_up = matches!(folder.record(key), Ok(None));
-    let facts = JobFacts { cleaned_up, ran_before };
     tokio::select! {
-        verdict = verdict::of_outcome(folder, &record, context, &outcome, facts) => Ok(verdict),
+        verdict = verdict::of_outcome(folder, &record, context, &outcome, (cleaned_up, ran_before)) => Ok(verdict),
         _ = stops.next() => Err(ScriptRunError::Cancelled),
     }
 }

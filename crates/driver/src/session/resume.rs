@@ -25,7 +25,7 @@ use super::script_progress::{ConnectionOutcome, ScriptProgress, ScriptStartMode}
 /// peer that lets us in and drops us is not asked for ever.
 const HELD: Duration = Duration::from_secs(10);
 /// Why a cut is final.
-const OLDER: &str = "this agent is too old to resume a script";
+const OLDER: &str = "this agent is from before resuming";
 /// Why no more output comes.
 const SUPERSEDED: &str = "another `run` of this job took its place";
 /// Pause before such a peer is asked again. It begins with the first value and doubles up to the
@@ -53,12 +53,12 @@ pub async fn run(
             if !resumes {
                 emit(JobEvent::SessionNotResumable {
                     agent: agent.agent.name.clone(),
-                    message: format!("{OLDER}: if the connection is cut, the job fails"),
+                    message: format!("{OLDER}: a cut costs the job"),
                 });
             }
             let course = ScriptProgress::new(console.joins_streams());
-            let mut run = ResumableRun { reach, run_id, job, course, resumes, over };
-            run.hold(agent, console, stops).await
+            let mut line = ResumableRun { reach, run_id, job, course, resumes, over };
+            line.hold(agent, console, stops).await
         }
         TaskSession::Stock(stock) => {
             let outcome = stock.run(run_id, job, console, stops).await;
@@ -95,9 +95,9 @@ pub async fn run(
         _ => None,
     };
     if let Some((received, how)) = ended_unseen {
-        let notice = missing(received, how);
+        let line = missing(received, how);
         tokio::select! {
-            () = say_last(console, &notice) => {}
+            () = say_last(console, &line) => {}
             _ = stops.next() => return ScriptOutcome::Left,
         }
     }
@@ -105,9 +105,9 @@ pub async fn run(
 }
 
 /// Writes a line behind all output that came, however slowly it is read.
-async fn say_last(console: &mut ConsoleWriter, notice: &str) {
+async fn say_last(console: &mut ConsoleWriter, line: &str) {
     console.drained().await;
-    console.say(notice);
+    console.say(line);
     console.drained().await;
 }
 
@@ -214,7 +214,7 @@ impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
                     Ok(TaskSession::Agent(agent)) if agent.resumes() => Ok(agent),
                     // The key is the same, but this agent can do less than the one before. It is
                     // not the one that runs our script.
-                    Ok(_) => Err(Box::new(self.course.lost("the agent that answered is older than the one before"))),
+                    Ok(_) => Err(Box::new(self.course.lost("an older agent came back"))),
                     Err(error) => {
                         let how = format!("{how}, and then {error}");
                         Err(Box::new(self.course.shut(how, error, self.reach.address)))

@@ -109,7 +109,9 @@ impl AgentSession {
                 course.sent.set(false);
                 Err(ConnectionOutcome::Done(ScriptOutcome::Refused(refusal)))
             }
-            Ok(Ok(Some(other))) => Err(ConnectionOutcome::Done(course.lost(unexpected(&other)))),
+            Ok(Ok(Some(_))) => {
+                Err(ConnectionOutcome::Done(course.lost("the agent answered out of turn")))
+            }
             Ok(Ok(None)) => Err(cut("the connection was cut")),
             Ok(Err(error)) => Err(ConnectionOutcome::Done(course.lost(error.to_string()))),
             Err(_) => Err(cut("the agent did not start the script in time")),
@@ -188,7 +190,7 @@ impl AgentSession {
             Ok(Ok(Some(AgentMessage::Refused(refusal)))) => {
                 lost(&format!("the agent refused: {refusal}"))
             }
-            Ok(Ok(Some(other))) => lost(&unexpected(&other)),
+            Ok(Ok(Some(_))) => lost("the agent answered out of turn"),
             Ok(Ok(None)) => Err(cut("the connection was cut")),
             Ok(Err(error)) => lost(&error.to_string()),
             Err(_) => Err(cut("the agent did not answer in time")),
@@ -216,21 +218,12 @@ fn refused_early(
         Ok(Some(AgentMessage::Accepted(RunAcceptance::Superseded))) => {
             ConnectionOutcome::Done(course.superseded())
         }
-        Ok(Some(AgentMessage::Accepted(_))) => {
-            cut("the script had already arrived through an earlier connection")
-        }
+        Ok(Some(AgentMessage::Accepted(_))) => cut("the agent has the script already"),
         Ok(None) => cut("the agent left before it had the whole script"),
-        Ok(Some(other)) => ConnectionOutcome::Done(course.lost(unexpected(&other))),
-        Err(error) => ConnectionOutcome::Done(course.lost(error.to_string())),
+        Ok(Some(_)) | Err(_) => {
+            ConnectionOutcome::Done(course.lost("the agent answered out of turn"))
+        }
     }
-}
-
-/// Why a message that has no place here ends the session.
-fn unexpected(message: &AgentMessage) -> String {
-    format!(
-        "the agent broke the protocol: it sent a message that was not expected (`{}`)",
-        message.name()
-    )
 }
 
 /// A cancel came between the request and its answer. A script that has started gets it; one that
@@ -442,8 +435,8 @@ fn take_in(
         }
         AgentMessage::Notice(AgentNotice::Superseded) => Err(course.superseded()),
         AgentMessage::Refused(refusal) => Err(course.lost(format!("the agent refused: {refusal}"))),
-        other @ (AgentMessage::HelloOk { .. } | AgentMessage::Accepted(_)) => {
-            Err(course.lost(unexpected(&other)))
+        AgentMessage::HelloOk { .. } | AgentMessage::Accepted(_) => {
+            Err(course.lost("the agent answered out of turn"))
         }
     }
 }

@@ -452,8 +452,7 @@ impl<'a> TaskStartWatcher<'a> {
                     .why(FailureCause::AgentRefused)
                     .because(format!("{address} refused every dial in {age}.")),
                 _ => place.why(FailureCause::AgentBlocked).because(format!(
-                    "No answer from {address} in {age}. The usual reason is a security group or a \
-                     firewall."
+                    "No answer from {address} in {age}: a firewall drops the dials."
                 )),
             };
         }

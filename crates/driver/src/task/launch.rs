@@ -85,8 +85,7 @@ impl<'a> TaskLauncher<'a> {
         report: &mut dyn FnMut(TaskStartEvent<'_>),
     ) -> Result<(LaunchRequest, ObservedTask), LaunchError> {
         let begun = Instant::now();
-        // Refusals, and answers that were lost.
-        let mut tries = 0;
+        let mut refusals = 0;
         let mut request = self.new_launch()?;
         // A request with this token had no usable answer. It may have started a task, whatever ECS
         // says to the next request.
@@ -117,15 +116,13 @@ impl<'a> TaskLauncher<'a> {
                     // The token was used for other parameters. Its tasks are not the one that is
                     // wanted, and there must never be two, so stop them before a new launch.
                     let stopped = self.stop_conflicting(&mut request, &tasks).await?;
-                    if !stopped {
-                        let why = place.why(FailureCause::FormerTaskStays);
-                        let words = "ECS refused to start a second task under the same token.";
-                        return Err(why.because(words).into());
-                    }
-                    let why = place.why(FailureCause::LaunchChanged).because(format!(
+                    let why = place.why(FailureCause::AwsInternal).because(format!(
                         "This launch's token already names {} other tasks; they are being stopped.",
                         tasks.len()
                     ));
+                    if !stopped {
+                        return Err(why.into());
+                    }
                     request = self.next_launch(request, &why).await?;
                     in_doubt = false;
                     is_final(why)
@@ -149,20 +146,20 @@ impl<'a> TaskLauncher<'a> {
                     });
                     // This process may be killed while it waits for the next try. So the record holds no
                     // open launch then, unless an answer was lost and the launch is in doubt.
-                    self.close_unless_in_doubt(request.clone(), in_doubt).await?;
+                    self.give_up(request.clone(), in_doubt).await?;
                     let is_over = patience.is_over(&error, &why, begun);
                     met_before = (!is_over).then_some(error);
                     (why, is_over)
                 }
             };
-            tries += 1;
+            refusals += 1;
             if is_over {
-                self.close_unless_in_doubt(request, in_doubt).await?;
-                return Err(if tries > 1 { gave_up(why, tries, begun) } else { why }.into());
+                self.give_up(request, in_doubt).await?;
+                return Err(if refusals > 1 { gave_up(why, refusals, begun) } else { why }.into());
             }
-            report(TaskStartEvent::Refused { why: &why, tries, waited: begun.elapsed() });
-            if let Err(too_late) = self.wait_or(why, tries, begun).await {
-                self.close_unless_in_doubt(request, in_doubt).await?;
+            report(TaskStartEvent::Refused { why: &why, tries: refusals, waited: begun.elapsed() });
+            if let Err(too_late) = self.wait_or(why, refusals, begun).await {
+                self.give_up(request, in_doubt).await?;
                 return Err(too_late);
             }
         }
@@ -170,9 +167,6 @@ impl<'a> TaskLauncher<'a> {
 
     /// Writes a launch down and sends it, but only when it can be sent at all. If the deadline
     /// comes first, `before`, the error of the try before, says why.
-    ///
-    /// The inner result is what AWS said, which may be worth another try. The outer error is one of this
-    /// host, such as a record that cannot be written. It ends the launch.
     async fn send(
         &mut self,
         request: &mut LaunchRequest,
@@ -251,13 +245,8 @@ impl<'a> TaskLauncher<'a> {
         self.new_launch()
     }
 
-    /// Closes a launch that started nothing. A launch in doubt stays open in the record, for whoever
-    /// tries again or cleans up the job.
-    async fn close_unless_in_doubt(
-        &mut self,
-        request: LaunchRequest,
-        in_doubt: bool,
-    ) -> Result<(), LaunchError> {
+    /// A launch in doubt stays open in the record, for whoever cleans up the job.
+    async fn give_up(&mut self, request: LaunchRequest, in_doubt: bool) -> Result<(), LaunchError> {
         if in_doubt { Ok(()) } else { self.settle_as_nothing(request).await }
     }
 
@@ -361,8 +350,7 @@ fn is_final(why: CauseReport) -> (CauseReport, bool) {
 /// Adds how often it was tried.
 fn gave_up(why: CauseReport, tries: usize, begun: Instant) -> CauseReport {
     let waited = fargate_model::text::duration(begun.elapsed());
-    let tried = fargate_model::text::tried(tries, &waited);
-    why.because(format!("The driver {tried}, then gave up."))
+    why.because(format!("{tries} tries in {waited}, then gave up."))
 }
 
 /// Another subnet may be in another zone, and may have what this one lacks.

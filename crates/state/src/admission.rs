@@ -109,9 +109,9 @@ impl JobAdmission {
             }
             Self::Unreadable { path, what } => Some(
                 CauseReport::new(FailureCause::Paused)
-                    .with("path", path.display().to_string())
+                    .with("who", "a file that cannot be read")
                     .quoting(&path.display().to_string(), what)
-                    .because("It counts as a pause; `fargate-runner resume` removes it."),
+                    .because("Somebody wanted no new jobs, so none are taken."),
             ),
         }
     }
