@@ -11,9 +11,9 @@
 #
 # With WRONG_LOGIN=1, Secrets Manager gets a login that the registry refuses: to see how such a job fails.
 #
-# PROGRAMS and the other variables are those of images/build.sh. DOCKER_HOST names an engine with a socket on this
-# machine. The images stay on it; nothing else does. The password is in no argument list and no file that
-# outlives the run.
+# PROGRAMS and the other variables are those of images/build.sh. DOCKER_HOST, or the context of Docker, names an
+# engine with a socket on this machine. The images stay on it; nothing else does. The password is in no argument
+# list, and in no file that outlives the run.
 set -eu
 umask 077
 
@@ -30,6 +30,7 @@ fail() {
     exit 1
 }
 
+[ -d "${1:-}" ] || fail "the folder of the binaries is expected, such as target/debug; \`make compose-demo\` builds and names it"
 command -v docker >/dev/null || fail "docker is not installed; \`apt-get install docker.io\` brings it"
 if docker compose version >/dev/null 2>&1; then
     compose="docker compose"
@@ -38,15 +39,18 @@ elif command -v docker-compose >/dev/null; then
 else
     fail "there is neither \`docker compose\` nor docker-compose; \`apt-get install docker-compose\` brings it"
 fi
+# What DOCKER_HOST names, or the context of this user.
+DOCKER_HOST=$(docker context inspect --format '{{.Endpoints.docker.Host}}')
+export DOCKER_HOST
 docker version >/dev/null 2>&1 ||
-    fail "no Docker Engine answers at ${DOCKER_HOST:-unix:///var/run/docker.sock}; start one, or name it in DOCKER_HOST"
-case "${DOCKER_HOST:-unix:///var/run/docker.sock}" in
-unix://*) socket=${DOCKER_HOST:-unix:///var/run/docker.sock} ;;
-*) fail "DOCKER_HOST is $DOCKER_HOST; ministack needs the engine's socket, so it must be unix:///PATH" ;;
+    fail "no Docker Engine answers at $DOCKER_HOST; start one, or name another in DOCKER_HOST"
+case $DOCKER_HOST in
+unix://*) ;;
+*) fail "the engine is at $DOCKER_HOST; ministack needs its socket, so DOCKER_HOST must be unix:///PATH" ;;
 esac
 
 export TAG="${TAG:-local}"
-export ENGINE_SOCKET="${socket#unix://}"
+export ENGINE_SOCKET="${DOCKER_HOST#unix://}"
 export COMPOSE_PROJECT_NAME="fargate-demo-$$"
 folder=$(mktemp -d)
 export REGISTRY_PASSWORD_FILE="$folder/registry-password"
@@ -79,7 +83,9 @@ what_is_left() {
 
 end() {
     status=$?
+    # A second Ctrl-C must not leave half of it behind.
     trap - EXIT
+    trap '' HUP INT TERM
     # If the job began, its own log says what is wrong.
     if [ "$status" != 0 ] && [ "$status" != 130 ] && [ -z "$job_began" ]; then
         echo "compose-demo: failed; what the services said last:" >&2

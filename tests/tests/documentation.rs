@@ -2,7 +2,7 @@
 //!
 //! It reads files only. It does not judge whether a text is right.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
@@ -102,6 +102,77 @@ fn every_test_that_a_page_names_exists() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The names of files, folders, modules and functions below this folder.
+fn names_below(sources: &[(String, String)], folder: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut code = String::new();
+    for (path, text) in sources {
+        let Some(below) = path.strip_prefix(folder) else { continue };
+        names.extend(below.trim_end_matches(".rs").split('/').map(str::to_owned));
+        code += text;
+    }
+    names.extend(all(r"\b(?:fn|mod) (\w+)", &code));
+    names
+}
+
+/// The last cells of the rows of all tables whose last column is "held by".
+fn held_by(page: &str) -> Vec<String> {
+    let mut cells = Vec::new();
+    let mut is_held = false;
+    for line in page.lines() {
+        let Some(last) = line.trim_end().trim_end_matches('|').rsplit('|').next() else { continue };
+        match line.starts_with('|') {
+            false => is_held = false,
+            true if last.trim() == "held by" => is_held = true,
+            true if is_held => cells.push(last.trim().to_owned()),
+            true => {}
+        }
+    }
+    cells
+}
+
+/// Short names: ``state `record` ``, a module or a test of that crate; `` `torture` ``, a folder or file of
+/// tests; `` `task_start` (masked_secrets) ``, a file of that folder.
+#[test]
+fn every_place_that_a_row_names_as_its_holder_exists() {
+    let sources = sources();
+    let tests = names_below(&sources, "tests/");
+    let nothing = BTreeSet::new();
+    let crates: BTreeMap<String, BTreeSet<String>> = std::fs::read_dir(root().join("crates"))
+        .expect("the crates")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .map(|name| (name.clone(), names_below(&sources, &format!("crates/{name}/"))))
+        .collect();
+    let named = Regex::new(r"(?:([a-z-]+) )?`([^`]+)`(?: \(([a-z_]+(?:, [a-z_]+)*)\))?");
+    let named = named.expect("a regular expression");
+    let (mut wrong, mut checked) = (Vec::new(), 0);
+    for page in ["docs/PROMISES.md", "docs/FAULTS.md"] {
+        for cell in held_by(&read(page)) {
+            // A name without a word before it may belong to the crate that was named before.
+            let mut of_crate = &nothing;
+            for found in named.captures_iter(&cell) {
+                let word = found.get(1).map_or("", |word| word.as_str());
+                let place = found[2].split(": ").next().unwrap_or_default();
+                let is_crate = crates.contains_key(word);
+                of_crate = crates.get(word).unwrap_or(of_crate);
+                let inside = found.get(3).map_or("", |inside| inside.as_str()).split(", ");
+                let inside = inside.filter(|name| !name.is_empty() && *name != "shortened");
+                let is_short =
+                    |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                let places = place.split("::").filter(|name| word != "bench" && is_short(name));
+                for name in places.chain(inside) {
+                    checked += 1;
+                    if !of_crate.contains(name) && (is_crate || !tests.contains(name)) {
+                        wrong.push(format!("{page}: {word} `{place}`: there is no `{name}`"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(checked > 100, "the tables were not found: {checked} names");
 }
 
 #[test]

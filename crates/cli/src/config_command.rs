@@ -120,7 +120,8 @@ fn check(global: &GlobalFlags) -> Result<(), String> {
         loaded.config.profile(name).map_err(|error| error.to_string())?;
     }
     told(&loaded);
-    for doubt in check_files::doubts(&path, &loaded.config) {
+    let network = loaded.config.network_doubts();
+    for doubt in network.into_iter().chain(check_files::doubts(&path, &loaded.config)) {
         tell!("{}", noticed(&doubt));
     }
     let what = match (loaded.config.grammar(), names.len()) {

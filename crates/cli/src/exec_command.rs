@@ -9,11 +9,11 @@ use fargate_driver::context::{DriverSettings, JobContext, WallClock};
 use fargate_driver::exec::{ExecReport, ExecStep, exec};
 use fargate_driver::script_file::read_script;
 use fargate_driver::session::{ConsoleWriter, TaskCommand, shell_for};
-use fargate_driver::task::{TaskStartEvent, relaunch_words};
+use fargate_driver::task::{TaskStartEvent, avoided_words, move_words, relaunch_words};
 use fargate_events::EventEmitter;
 use fargate_model::cause::ColourMode;
 use fargate_model::size::FargateSize;
-use fargate_model::text::{duration, escape, escape_within, ticking};
+use fargate_model::text::{duration, escape, escape_within, ticking, tried};
 use fargate_terminal::StateMark;
 
 use crate::args::{ExecArgs, GlobalFlags};
@@ -28,7 +28,7 @@ pub fn run(global: &GlobalFlags, args: &ExecArgs) -> CommandExit {
         Ok((settings, job, name)) => start(args, &settings, &job, &name),
         Err(error) => {
             tell!("error: {error}");
-            CommandExit::NeverRan
+            CommandExit::NoStatus
         }
     }
 }
@@ -83,7 +83,7 @@ fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &s
         (Ok(runtime), Ok(console)) => (runtime, console),
         (Err(error), _) | (_, Err(error)) => {
             tell!("error: starting: {error}");
-            return CommandExit::NeverRan;
+            return CommandExit::NoStatus;
         }
     };
     let mut status = StatusLine::new(args.quiet);
@@ -116,15 +116,24 @@ fn tell(status: &mut StatusLine, event: &TaskStartEvent<'_>) {
             status.show(&line, &line);
         }
         TaskStartEvent::Refused { why, tries, waited } => {
-            let line = format!(". {}: {tries} tries in {}", why.headline(), ticking(*waited));
+            let tried = tried(*tries, &ticking(*waited));
+            let line = format!(". {}: {tried}; trying again", why.headline());
             status.show(&why.headline(), &line);
         }
         TaskStartEvent::Waiting { seen, age, .. } => {
             let what = format!("~ task {}: {}", seen.task.short(), seen.status);
             status.show(&what, &format!("{what} {}", ticking(*age)));
         }
-        TaskStartEvent::Relaunching { why, n, of, after } => {
-            let words = relaunch_words(*n, *of, *after);
+        TaskStartEvent::Avoided { provider, left, next } => {
+            let line = format!(". {}", avoided_words(provider, *left, next));
+            status.show(&line, &line);
+        }
+        TaskStartEvent::Moving { why, tried, next } => {
+            let line = format!(". {}", move_words(why, tried, next));
+            status.show(&line, &line);
+        }
+        TaskStartEvent::Relaunching { why, n, of, after, next } => {
+            let words = relaunch_words(*n, *of, *after, *next);
             let line = format!("~ {}: {words}", why.headline());
             status.show(&line, &line);
         }
@@ -169,7 +178,7 @@ fn conclude(
             true => "No task is left".to_owned(),
             false => format!("Task {}", end_of_task(report, idle, "stopped")),
         };
-        let exit = CommandExit::NeverRan;
+        let exit = CommandExit::NoStatus;
         tell!("! {name}: no exit code arrived. {left}. Exit {}", exit.code());
         return exit;
     };

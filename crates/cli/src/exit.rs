@@ -1,4 +1,5 @@
-//! How the program ends, as an exit code. Every code is decided in [`CommandExit::code`].
+//! How the program ends, as an exit code. [`CommandExit::code`] chooses the code of every command but a
+//! stage of a job, whose code comes from the driver and is passed on.
 
 use std::process::ExitCode;
 
@@ -23,8 +24,8 @@ pub enum CommandExit {
     Stage(u8),
     /// `exec`: the command in the task ended with this status.
     Command(u8),
-    /// `exec`: the command never ran in a task.
-    NeverRan,
+    /// `exec`: no exit status of the command arrived. It may have run.
+    NoStatus,
 }
 
 impl CommandExit {
@@ -39,7 +40,7 @@ impl CommandExit {
             Self::Usage => panic::system_code().unwrap_or(2),
             Self::Stage(code) | Self::Command(code) => code,
             // As of `docker run`.
-            Self::NeverRan => 125,
+            Self::NoStatus => 125,
         }
     }
 }

@@ -34,7 +34,7 @@ pub fn resume(global: &GlobalFlags) -> CommandExit {
     told(folder(global).and_then(|(folder, root)| {
         let before =
             runtime()?.block_on(folder.release_hold()).map_err(|error| words(&error, &root))?;
-        emit(JobEvent::IntakeResumed { who: who() });
+        emit(JobEvent::JobsResumed { who: who() });
         match before {
             JobAdmission::Open => tell!("this host takes new jobs already"),
             JobAdmission::Held(held) => {
@@ -107,7 +107,7 @@ fn hold(
 ) -> Result<JobAdmission, String> {
     let wanted = JobHold::now(hold, &who(), note);
     let before = runtime()?.block_on(folder.hold(wanted)).map_err(|error| words(&error, root))?;
-    emit(JobEvent::IntakeHeld {
+    emit(JobEvent::JobsHeld {
         who: Some(who()),
         note: Some(note.to_owned()),
         cause: None,
@@ -188,8 +188,7 @@ async fn until_idle(folder: &StateFolder, args: &DrainArgs) -> Result<CommandExi
             CommandExit::NothingDone
         }
         Some(DrainOutcome::Late(left)) => {
-            let (jobs, took) = (named(&left), duration(took));
-            tell!("error: {jobs} still on this host after {took}; the drain continues");
+            tell!("error: {}", late(&left, took));
             for hint in hints(&left) {
                 tell!("hint: {hint}");
             }
@@ -233,7 +232,7 @@ fn left_alone(now: &JobAdmission, took: Duration) -> String {
         }
         JobAdmission::Held(_) | JobAdmission::Unreadable { .. } => {
             format!(
-                "stopped waiting after {took}; the drain continues until `fargate-runner resume`"
+                "stopped waiting after {took}; new jobs keep waiting until `fargate-runner resume`"
             )
         }
     }
@@ -247,6 +246,16 @@ fn named(jobs: &[idle::HostJob]) -> String {
         n if n <= NAMED => format!("{n} jobs ({names})"),
         n => format!("{n} jobs ({names} and {} more)", n - NAMED),
     }
+}
+
+/// Tells that `drain` gave up. The hold stays.
+fn late(left: &[idle::HostJob], took: Duration) -> String {
+    let (jobs, took) = (named(left), duration(took));
+    let are = if left.len() == 1 { "is" } else { "are" };
+    format!(
+        "{jobs} {are} still on this host after {took}. New jobs keep waiting until \
+         `fargate-runner resume`."
+    )
 }
 
 #[cfg(test)]
@@ -272,7 +281,7 @@ mod tests {
         let line = |now| left_alone(&now, Duration::from_secs(3));
         insta::assert_snapshot!(line(JobAdmission::Open), @"stopped waiting after 3.0 s; `fargate-runner resume` has ended the drain");
         let held = JobAdmission::Held(JobHold::now(JobHoldKind::Drain, "anna", ""));
-        insta::assert_snapshot!(line(held), @"stopped waiting after 3.0 s; the drain continues until `fargate-runner resume`");
+        insta::assert_snapshot!(line(held), @"stopped waiting after 3.0 s; new jobs keep waiting until `fargate-runner resume`");
     }
 
     #[test]
@@ -292,6 +301,8 @@ mod tests {
             (0..n).map(|n| idle::HostJob { name: format!("gl-{n}"), unread: None }).collect()
         };
         assert_eq!(named(&jobs(1)), "1 job (gl-0)");
+        insta::assert_snapshot!(late(&jobs(1), Duration::from_secs(3600)), @"1 job (gl-0) is still on this host after 1h 00m. New jobs keep waiting until `fargate-runner resume`.");
+        insta::assert_snapshot!(late(&jobs(2), Duration::from_secs(3)), @"2 jobs (gl-0, gl-1) are still on this host after 3.0 s. New jobs keep waiting until `fargate-runner resume`.");
         assert_eq!(named(&jobs(6)), "6 jobs (gl-0, gl-1, gl-2, gl-3 and 2 more)");
     }
 }

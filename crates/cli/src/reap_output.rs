@@ -192,7 +192,7 @@ fn sentence(scope: &ReapScope, sweep: &SweepReport, took: Duration) -> String {
     let needed = match sweep.needed {
         _ if sweep.clusters == 0 => "no cluster could be checked".to_owned(),
         0 if !sweep.problems.is_empty() => "no task of a job was found".to_owned(),
-        0 => "no task of a job".to_owned(),
+        0 => "no job has a task".to_owned(),
         1 => "1 task of a job keeps running".to_owned(),
         n => format!("{} tasks of jobs keep running", number(n)),
     };
@@ -202,7 +202,7 @@ fn sentence(scope: &ReapScope, sweep: &SweepReport, took: Duration) -> String {
         true if !sweep.problems.is_empty() => {
             format!("no orphan was found on {scope}, but not everything could be checked: {needed}")
         }
-        true => format!("no orphan on {scope}: {needed}"),
+        true => format!("no orphan on {scope}; {needed}"),
         false => format!("orphans of {scope}: {} in {took}; {needed}", told.join(", ")),
     }
 }
@@ -286,7 +286,7 @@ mod tests {
         let nothing = SweepReport { clusters: 1, needed: 1, ..SweepReport::default() };
         assert_eq!(table(&nothing, Some(80)), "");
         let words = super::words(&host(), &nothing, Duration::ZERO).join("\n");
-        assert_eq!(words, "no orphan on host ci-1: 1 task of a job keeps running");
+        assert_eq!(words, "no orphan on host ci-1; 1 task of a job keeps running");
     }
 
     #[test]
@@ -326,6 +326,6 @@ mod tests {
         insta::assert_snapshot!(sentence(&host(), &partly, Duration::ZERO), @"no orphan was found on host ci-1, but not everything could be checked: no task of a job was found");
         let whole = SweepReport { clusters: 1, ..SweepReport::default() };
         let clusters = clusters();
-        insta::assert_snapshot!(sentence(&clusters, &whole, Duration::ZERO), @"no orphan on all hosts in cluster ci in eu-west-1: no task of a job");
+        insta::assert_snapshot!(sentence(&clusters, &whole, Duration::ZERO), @"no orphan on all hosts in cluster ci in eu-west-1; no job has a task");
     }
 }

@@ -47,7 +47,7 @@ impl ConfigDocument {
     }
 
     /// `[defaults]` where it is a profile by itself, and each profile, put together.
-    fn profiles_put_together(&self) -> Vec<SettingsLayer> {
+    pub(crate) fn profiles_put_together(&self) -> Vec<SettingsLayer> {
         if self.profiles.is_empty() {
             return vec![self.merged(None)];
         }

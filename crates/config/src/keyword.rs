@@ -135,6 +135,16 @@ words! {
 }
 
 words! {
+    /// Where a task gets tags from, beside our own and those of the configuration.
+    TagPropagation {
+        /// From nowhere.
+        None = "none",
+        /// From its task definition.
+        TaskDefinition = "task_definition",
+    }
+}
+
+words! {
     /// The kind of key that is made for each task.
     ClientKeyKind {
         /// Ed25519.

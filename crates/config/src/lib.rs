@@ -21,6 +21,7 @@ mod import;
 mod job_choice;
 mod keyword;
 mod layer;
+mod network_doubts;
 mod overrides;
 mod own_grammar;
 mod parse;
@@ -47,7 +48,8 @@ pub use file::{
 };
 pub use job_choice::{ChoiceFlags, IgnoredChoice, IgnoredReason};
 pub use keyword::{
-    ClientKeyKind, HostKey, LaunchType, LogFormat, LogLevel, PublicIp, Shell, TaskArchitecture,
+    ClientKeyKind, HostKey, LaunchType, LogFormat, LogLevel, PublicIp, Shell, TagPropagation,
+    TaskArchitecture,
 };
 pub use overrides::{FlagError, FlagOverrides};
 pub use parse::{parse, parse_with};

@@ -107,9 +107,9 @@ pub(crate) fn of_record(
     if let Some((place, _)) = listed {
         return Some(*place);
     }
-    let core = &record.core;
+    let location = &record.location;
     let fits = |place: &AccountCluster| {
-        place.ecs.region() == core.region && name(&place.cluster) == name(&core.cluster)
+        place.ecs.region() == location.region && name(&place.cluster) == name(&location.cluster)
     };
     let tag = |profile: &String| {
         let mut launches = record.launches.iter();

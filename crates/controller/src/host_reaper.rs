@@ -262,11 +262,11 @@ impl HostReaper {
                 }
                 (OrphanVerdict::Orphan(_), None) if self.is_whole => sweep.problems.push(format!(
                     "job {}: no profile uses its cluster {} in {}",
-                    record.job_id, record.core.cluster, record.core.region
+                    record.job_id, record.location.cluster, record.location.region
                 )),
                 (OrphanVerdict::Needed, None) if self.is_whole => {
-                    let core = &record.core;
-                    *elsewhere.entry((&core.cluster, &core.region)).or_default() += 1;
+                    let location = &record.location;
+                    *elsewhere.entry((&location.cluster, &location.region)).or_default() += 1;
                 }
                 _ => {}
             }

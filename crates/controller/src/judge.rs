@@ -206,7 +206,7 @@ impl OrphanJudge {
 /// Whether the record names the task, or has a launch whose task is not known.
 pub(crate) fn may_be_of(record: &JobRecord, task: &ObservedTask) -> bool {
     let named = |known: Option<&fargate_model::id::TaskArn>| known == Some(&task.task);
-    named(record.core.task.as_ref())
+    named(record.location.task.as_ref())
         || record
             .launches
             .iter()
@@ -338,8 +338,8 @@ mod tests {
         row(JobState::Buried, OrphanReason::CleanedUp);
         row(JobState::Nothing, OrphanReason::NoRecord);
         let mut next = running();
-        next.core.task = Some(TaskArn("arn:another".to_owned()));
-        next.launches[0].task.clone_from(&next.core.task);
+        next.location.task = Some(TaskArn("arn:another".to_owned()));
+        next.launches[0].task.clone_from(&next.location.task);
         row(known(next.clone()), OrphanReason::FormerTry);
         // A launch that may have started the task protects it.
         next.launches[0].task = None;

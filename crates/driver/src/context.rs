@@ -13,6 +13,7 @@ use fargate_config::{JobProfile, JobTimeouts};
 use fargate_events::EventEmitter;
 use fargate_mask::SharedMasker;
 use fargate_model::cause::CauseReport;
+use fargate_state::BreakerLimits;
 
 use crate::session::CancelHandle;
 use crate::task::EcsClient;
@@ -54,6 +55,17 @@ impl JobContext {
     #[must_use]
     pub fn timeouts(&self) -> &JobTimeouts {
         &self.settings.profile.timeouts
+    }
+
+    /// When a capacity provider is left alone.
+    #[must_use]
+    pub fn breaker_limits(&self) -> BreakerLimits {
+        let profile = self.profile();
+        BreakerLimits {
+            failures: profile.limits.capacity_failures,
+            window: profile.timeouts.capacity_window,
+            pause: profile.timeouts.capacity_pause,
+        }
     }
 
     /// Opens ECS as [`EcsClient::connect`] does.

@@ -12,13 +12,17 @@ use fargate_state::{RunnerProcess, StateError, StateFolder, TaskOrigin};
 use tokio::time::Instant;
 
 use crate::context::JobContext;
-use crate::job::{CancelledTask, ProvisionError, ProvisionedTask, TaskRequest, provision};
+use crate::job::{
+    CancelledTask, ProvisionError, ProvisionedTask, TaskRequest, count_interruption, provision,
+    spot_notice,
+};
 use crate::reconnect;
+use crate::session::TaskWatch;
 use crate::session::{
     self, CancelRequest, CancelSignals, ConsoleWriter, ScriptOutcome, ScriptSignal, TaskCommand,
 };
 use crate::task::{TaskStartEvent, reason, release};
-use crate::verdict::{self, ScriptVerdict};
+use crate::verdict::{self, JobFacts, ScriptVerdict};
 
 /// How long an interrupted command has until KILL.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
@@ -133,7 +137,7 @@ async fn bring_up(
             match &record {
                 Some(record) if !record.launches.is_empty() => {
                     let _ = folder.keep_undone(record).await;
-                    undone.push(match &record.core.task {
+                    undone.push(match &record.location.task {
                         Some(task) => format!("task {} could not be stopped", task.short()),
                         None => "ECS did not say whether a task was started".to_owned(),
                     });
@@ -163,8 +167,10 @@ async fn run(
     let reach = reconnect::to(&record, &context.settings.profile, &context.masker);
     let outcome = match (random::token(), &reach) {
         (Ok(run_id), Ok(reach)) => {
-            let over = || verdict::until_over(&folder, &record, context);
-            session::run(acquired.session, reach, run_id, job, console, stops, over).await
+            let over = async || verdict::until_over(&folder, &record, context).await;
+            let notice = async || spot_notice(&folder, &record, context).await;
+            let watch = TaskWatch { over, notice };
+            session::run(acquired.session, reach, run_id, job, console, stops, watch).await
         }
         (Err(error), _) => not_sent(error.to_string()),
         (_, Err(why)) => not_sent(why.headline()),
@@ -176,7 +182,11 @@ async fn run(
             report.cancelled = true;
         }
         outcome => {
-            match verdict::of_outcome(&folder, &record, context, outcome, (false, false)).await {
+            // The command is the first script of its task, and nobody else cleans up its job.
+            let facts = JobFacts::default();
+            let verdict = verdict::of_outcome(&folder, &record, context, outcome, facts).await;
+            count_interruption(&folder, &record, context, &verdict).await;
+            match verdict {
                 ScriptVerdict::Passed => report.status = Some(0),
                 ScriptVerdict::Script(status) => report.status = Some(status),
                 ScriptVerdict::Job(status, why) => {

@@ -79,17 +79,23 @@ pub enum EcsReport {
     Nothing(String),
 }
 
+/// What this host knows of a job beside the session of its script.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JobFacts {
+    /// Whether the job was cleaned up in the meantime.
+    pub cleaned_up: bool,
+    /// Whether an earlier script of the job may have run in the task.
+    pub ran_before: bool,
+}
+
 /// The verdict on the script of `record`'s job, whose session ended with `outcome`. Asks ECS if
 /// nobody else can say how the script ended.
-///
-/// `cleaned_up`: the job was cleaned up in the meantime. `ran_before`: an earlier script of the job
-/// may have run in the task.
 pub async fn of_outcome(
     folder: &StateFolder,
     record: &JobRecord,
     context: &JobContext,
     outcome: &ScriptOutcome,
-    (cleaned_up, ran_before): (bool, bool),
+    facts: JobFacts,
 ) -> ScriptVerdict {
     let masker = &context.masker;
     let since_1970 = context.clock.since_1970();
@@ -97,8 +103,8 @@ pub async fn of_outcome(
     let known = VerdictFacts {
         outcome,
         past_watchdog,
-        cleaned_up,
-        ran_before,
+        cleaned_up: facts.cleaned_up,
+        ran_before: facts.ran_before,
         ecs: None,
         masker,
         since_1970,
@@ -142,7 +148,7 @@ async fn with_last_lines(
     seen: &ObservedTask,
 ) -> CauseReport {
     let Some(launch) = launch_of(record, seen) else { return why };
-    let Ok(ecs) = context.ecs_in(Some(record.core.region.clone())).await else {
+    let Ok(ecs) = context.ecs_in(Some(record.location.region.clone())).await else {
         return why;
     };
     let deadline = Instant::now() + context.timeouts().stop_reason;
@@ -184,18 +190,18 @@ async fn watch(
     context: &JobContext,
 ) -> Result<&'static str, String> {
     let timeouts = context.timeouts();
-    let Some(task) = &record.core.task else { return Err("no task is known".to_owned()) };
+    let Some(task) = &record.location.task else { return Err("no task is known".to_owned()) };
     let mut backoff = RetryBackoff::doubling(FIRST_LOOK, timeouts.ecs_poll_max * GENTLE);
     sleep(FIRST_LOOK + up_to(FIRST_LOOK)).await;
     let ecs = context
-        .ecs_in(Some(record.core.region.clone()))
+        .ecs_in(Some(record.location.region.clone()))
         .await
         .map_err(|why| why.headline())?
         .sharing(folder, context.profile());
     let mut unknown_since = None;
     let mut lost_since: Option<Instant> = None;
     loop {
-        match ecs.describe_in_turn(&record.core.cluster, task).await {
+        match ecs.describe_in_turn(&record.location.cluster, task).await {
             Ok(Some(seen)) if seen.is_decided(own_container(record, &seen)) => {
                 return Ok("ECS says that the task has ended");
             }
@@ -225,9 +231,9 @@ async fn watch(
 
 fn place(record: &JobRecord) -> FailureContext {
     let mut place = FailureContext::default();
-    place.set("cluster", record.core.cluster.clone());
-    place.set("region", record.core.region.clone());
-    if let Some(task) = &record.core.task {
+    place.set("cluster", record.location.cluster.clone());
+    place.set("region", record.location.region.clone());
+    if let Some(task) = &record.location.task {
         place.set("task", task.task_id().to_owned());
     }
     place
@@ -252,11 +258,11 @@ async fn look(
     context: &JobContext,
 ) -> Result<Option<ObservedTask>, String> {
     let timeouts = context.timeouts();
-    let Some(task) = &record.core.task else { return Ok(None) };
+    let Some(task) = &record.location.task else { return Ok(None) };
     let begun = Instant::now();
     let deadline = begun + timeouts.stop_reason;
     let ecs = context
-        .ecs_in(Some(record.core.region.clone()))
+        .ecs_in(Some(record.location.region.clone()))
         .await
         .map_err(|why| format!("ECS could not be asked: {}.", why.headline()))?
         .sharing(folder, context.profile());
@@ -264,9 +270,9 @@ async fn look(
     let mut last = None;
     let mut flags = EssentialFlags::unasked();
     loop {
-        let error = match timeout_at(deadline, ecs.describe(&record.core.cluster, task)).await {
+        let error = match timeout_at(deadline, ecs.describe(&record.location.cluster, task)).await {
             Ok(Ok(Some(mut seen))) => {
-                let filled = flags.fill_in(&mut seen, &ecs, folder, &record.core.cluster);
+                let filled = flags.fill_in(&mut seen, &ecs, folder, &record.location.cluster);
                 // A container of which this is not known in time counts as essential.
                 let _ = timeout_at(deadline, filled).await;
                 let own = own_container(record, &seen);

@@ -105,7 +105,7 @@ job_events! {
     /// `prepare` found something odd in the configuration, such as a key that is ignored.
     ConfigurationNoticed("configuration.noticed", 1, Warn) { message: String }
     /// A person told this host to hold new jobs (with `who`), or a job waits because of that (with `cause`).
-    IntakeHeld("intake.held", 1, Info) {
+    JobsHeld("jobs.held", 1, Info) {
         who: Option<String>,
         note: Option<String>,
         cause: Option<FailureCause>,
@@ -127,6 +127,16 @@ job_events! {
     TaskStatusChanged("task.status", 1, Info) { task: TaskArn, status: TaskStatus }
     /// The task failed for a reason that may pass. The driver starts another task; `n` counts these.
     TaskRelaunched("task.relaunch", 1, Warn) { cause: FailureCause, n: u32 }
+    /// A launch had no capacity, or its task was taken back. The next launch uses another subnet or capacity provider.
+    CapacityMoved("capacity.moved", 1, Info) { from: String, to: String, cause: FailureCause }
+    /// A capacity provider failed too often. All jobs of this host leave it alone for `pause_s`.
+    CapacityAvoided("capacity.avoided", 1, Warn, "jobs of this host leave this capacity provider alone for a while") {
+        provider: String,
+        failures: u32,
+        pause_s: u64,
+    }
+    /// The file that remembers failures of a capacity provider cannot be used. Jobs use the provider.
+    BreakerUnusable("breaker.unusable", 1, Debug) { message: String }
     /// EC2 did not tell the public address of the task's network interface. The driver asks again.
     AddressUnknown("address.unknown", 1, Warn) { interface: String, message: String }
     /// The driver connected to the task, but the SSH login failed.
@@ -216,8 +226,8 @@ job_events! {
     LogUnread("log.unread", 1, Warn) { request_id: Option<String>, message: String }
     /// ECS throttles questions about tasks. All drivers of this host ask half as often for a while.
     ReadsSlowed("reads.slowed", 1, Warn, "ECS answers fewer questions") { per_second: f64 }
-    /// The file that limits the questions of all drivers of this host cannot be used.
-    TurnsUnusable("turns.unusable", 1, Debug) { message: String }
+    /// The file of the shared rate limiter of this host cannot be used.
+    RateLimiterUnusable("rate_limiter.unusable", 1, Debug) { message: String }
     /// The driver could not write down that AWS refused a right. It will try again too soon.
     RefusalNotKept("refusal.not_kept", 1, Debug) { message: String }
 
@@ -239,7 +249,7 @@ job_events! {
     // Looking after a host.
 
     /// A person told this host to take new jobs again.
-    IntakeResumed("intake.resumed", 1, Info) { who: String }
+    JobsResumed("jobs.resumed", 1, Info) { who: String }
     /// `drain` waits until no job runs.
     DrainWaiting("drain.waiting", 1, Info) { within_s: u64 }
     /// A sweep could not look at something.

@@ -69,7 +69,7 @@ fn of_another(owner: u32, mend: String) -> DistrustedPath {
         user => format!("{} or root", user_name(user)),
     };
     let what = format!(
-        "it belongs to {}, and only what {this} has made is believed",
+        "it belongs to {}, and only files of {this} are trusted",
         user_name(Uid::from_raw(owner))
     );
     DistrustedPath { what, mend }

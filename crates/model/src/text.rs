@@ -31,6 +31,15 @@ pub fn ticking(d: Duration) -> String {
     if d.as_secs() < 60 { format!("{} s", d.as_secs()) } else { duration(d) }
 }
 
+/// How often something was tried, and for how long: `tried once`, `tried 3 times in 12 s`.
+#[must_use]
+pub fn tried(tries: usize, waited: &str) -> String {
+    match tries {
+        0 | 1 => "tried once".to_owned(),
+        tries => format!("tried {tries} times in {waited}"),
+    }
+}
+
 /// Writes a number of bytes in powers of 1000, with two or three digits: `412 MB`, `5.0 MB`, `840
 /// B`.
 #[must_use]

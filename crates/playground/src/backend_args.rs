@@ -23,7 +23,7 @@ pub struct BackendArgs {
     /// What runs the containers of tasks.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "processes")]
     backend: BackendName,
-    /// Socket of the Docker Engine, `unix://PATH` or `tcp://ADDRESS:PORT`; that of DOCKER_HOST unless
+    /// Socket of the Docker Engine, `unix://PATH` or `tcp://ADDRESS:PORT`; that of `DOCKER_HOST` unless
     /// given.
     #[arg(long, value_name = "SOCKET")]
     engine: Option<String>,

@@ -24,8 +24,8 @@ const KILL_TIMES: KillTimes =
 
 /// Play one job as gitlab-runner would, through `fargate-runner custom`, and print its log.
 ///
-/// The driver gets this environment, so AWS_ENDPOINT_URL and the like lead it to an emulator. Ctrl-C cancels
-/// the job; a second one ends everything but the clean-up.
+/// The driver gets this environment, so its AWS variables may lead to an emulator. Ctrl-C cancels the job; a
+/// second one ends everything but the clean-up.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SingleJobArgs {
     /// The driver's configuration; its own default unless given.

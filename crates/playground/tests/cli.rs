@@ -36,6 +36,33 @@ fn a_pace_that_is_none_is_refused_with_what_is_allowed() {
 }
 
 #[test]
+fn a_job_prints_its_log_and_ends_with_its_verdict() {
+    // A driver that does nothing, so the job passes.
+    let output = local(&["job", "--runner", "/bin/true", "echo one"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "Job succeeded\n");
+}
+
+#[test]
+fn a_job_without_its_driver_or_configuration_names_the_flag() {
+    let missing = ["job", "--runner", "/nonexistent/fargate-runner", "true"];
+    let output = local(&missing).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        text(&output),
+        "error: /nonexistent/fargate-runner is not a file; --runner must name the fargate-runner program\n"
+    );
+    let missing = ["job", "--config", "/nonexistent/config.toml", "true"];
+    let output = local(&missing).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = text(&output);
+    assert!(
+        text.starts_with("error: finding the configuration /nonexistent/config.toml"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_demo_without_its_programs_names_the_command_that_brings_them() {
     let empty = tempfile::tempdir().unwrap();
     let output = local(&["demo"]).env("PATH", empty.path()).output().unwrap();

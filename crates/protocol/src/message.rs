@@ -109,6 +109,21 @@ pub enum AgentMessage {
     Refused(AgentRefusal),
 }
 
+impl AgentMessage {
+    /// The name of the message, as it is in the frame.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::HelloOk { .. } => "HelloOk",
+            Self::Accepted(_) => "Accepted",
+            Self::Output { .. } => "Output",
+            Self::Exit { .. } => "Exit",
+            Self::Notice(_) => "Notice",
+            Self::Refused(_) => "Refused",
+        }
+    }
+}
+
 /// How long the task may live: the body of [`ClientMessage::Lease`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskLease {

@@ -28,7 +28,7 @@ pub fn record_of(task: &TaskArn) -> JobRecord {
     JobRecord {
         schema: version::WRITES,
         origin: TaskOrigin::Gitlab,
-        core: TaskLocation {
+        location: TaskLocation {
             cluster: "ci".to_owned(),
             region: "eu-west-1".to_owned(),
             endpoint: None,
@@ -57,6 +57,8 @@ pub fn record_of(task: &TaskArn) -> JobRecord {
             tags: BTreeMap::new(),
             assign_public_ip: false,
             execute_command: false,
+            propagate_tags: false,
+            managed_tags: false,
             sent_unix_s: 1,
             settled: true,
             task: Some(task.clone()),

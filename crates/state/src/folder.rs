@@ -83,21 +83,21 @@ impl StateFolder {
         self.root.join("tombstones")
     }
 
-    /// What is known of a record's core that was `unread`. If a newer version wrote the record,
+    /// What is known of the location in a record that was `unread`. If a newer version wrote the record,
     /// that is everything; else it is what can still be read, or nothing.
     #[must_use]
-    pub fn core_at_least(&self, key: &JobKey, unread: &StateError) -> TaskLocation {
+    pub fn location_at_least(&self, key: &JobKey, unread: &StateError) -> TaskLocation {
         match unread {
-            StateError::Newer { core, .. } => core.as_ref().clone(),
-            _ => self.core_of_damaged(key),
+            StateError::Newer { location, .. } => location.as_ref().clone(),
+            _ => self.location_of_damaged(key),
         }
     }
 
-    fn core_of_damaged(&self, key: &JobKey) -> TaskLocation {
+    fn location_of_damaged(&self, key: &JobKey) -> TaskLocation {
         let bytes = files::read(&self.record_path(key)).ok().flatten().unwrap_or_default();
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let core = value.get("core").cloned().unwrap_or_default();
-        serde_json::from_value(core).unwrap_or_default()
+        let location = value.get("core").cloned().unwrap_or_default();
+        serde_json::from_value(location).unwrap_or_default()
     }
 
     fn tombstone_path(&self, key: &JobKey) -> PathBuf {

@@ -75,6 +75,12 @@ pub struct LaunchRequest {
     /// Whether ECS Exec is requested.
     #[serde(default)]
     pub execute_command: bool,
+    /// Whether the task gets the tags of its task definition as well.
+    #[serde(default)]
+    pub propagate_tags: bool,
+    /// Whether ECS adds its own tag with the cluster's name.
+    #[serde(default)]
+    pub managed_tags: bool,
     /// When it was made, in seconds since 1970. If ECS does not know the task, it may be too new.
     #[serde(default)]
     pub sent_unix_s: u64,
@@ -84,6 +90,31 @@ pub struct LaunchRequest {
     /// The task, if it is known.
     #[serde(default)]
     pub task: Option<TaskArn>,
+}
+
+impl TaskCapacity {
+    /// Its name for people: `FARGATE_SPOT`, or `FARGATE_SPOT and FARGATE` for a strategy of two.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::LaunchType(kind) => kind.clone(),
+            Self::Strategy(items) => {
+                let names: Vec<_> = items.iter().map(|item| item.name.as_str()).collect();
+                names.join(" and ")
+            }
+            Self::ClusterDefault => "the cluster's default capacity".to_owned(),
+        }
+    }
+
+    /// Whether AWS may take its tasks back.
+    #[must_use]
+    pub fn may_be_interrupted(&self) -> bool {
+        match self {
+            Self::LaunchType(_) => false,
+            Self::Strategy(items) => items.iter().any(|item| item.name == "FARGATE_SPOT"),
+            Self::ClusterDefault => true,
+        }
+    }
 }
 
 impl LaunchRequest {
@@ -101,7 +132,7 @@ impl LaunchRequest {
     /// token, it starts a task only if none was started before; else ECS names that one.
     #[must_use]
     pub fn untagged(&self) -> Self {
-        Self { tags: BTreeMap::new(), ..self.clone() }
+        Self { tags: BTreeMap::new(), propagate_tags: false, managed_tags: false, ..self.clone() }
     }
 
     /// Removes the variables, which hold a seed. Nobody needs them once the task is known.
@@ -124,6 +155,8 @@ mod tests {
         let members = written.as_object_mut().unwrap();
         assert!(members.remove("assign_public_ip").is_some());
         assert!(members.remove("execute_command").is_some());
+        assert!(members.remove("propagate_tags").is_some());
+        assert!(members.remove("managed_tags").is_some());
         assert_eq!(serde_json::from_value::<LaunchRequest>(written).unwrap(), launch);
     }
 }

@@ -7,12 +7,13 @@
 //!
 //! This crate calls no service. It does not decide what becomes of a task.
 
-mod admission;
+mod capacity_breaker;
 #[cfg(any(test, feature = "examples"))]
 pub mod examples;
 mod folder;
 mod folder_origin;
 pub mod host;
+mod job_hold;
 mod job_states;
 mod launch_request;
 mod ownership;
@@ -29,14 +30,16 @@ use std::path::{Path, PathBuf};
 
 use fargate_files::FileError;
 use fargate_model::cause::{CauseReport, FailureCause};
+use nix::unistd::geteuid;
 
 use crate::host::is_short_of;
 
-pub use admission::{JobAdmission, JobHold, JobHoldKind};
+pub use capacity_breaker::{BreakerLimits, CapacityBreaker};
 pub use fargate_files::{DistrustedPath, FileLock, is_trusted_owner, others_may_write, user_name};
 pub use folder::{HostOwner, StateFolder};
 pub use folder_origin::FolderOrigin;
 pub use host::HostError;
+pub use job_hold::{JobAdmission, JobHold, JobHoldKind};
 pub use job_states::JobState;
 pub use launch_request::{CapacityProviderShare, ContainerSpec, LaunchRequest, TaskCapacity};
 pub use record::{JobRecord, SecretString, TaskLocation, TaskOrigin, TaskServer};
@@ -91,7 +94,7 @@ pub enum StateError {
         /// Its schema.
         schema: u64,
         /// What is needed to clean up.
-        core: Box<TaskLocation>,
+        location: Box<TaskLocation>,
     },
     /// Another process holds the job.
     #[error("another process holds {}", path.display())]
@@ -136,6 +139,7 @@ impl StateError {
                     .quoting("This host", source.to_string())
             }
             Self::Disk { doing, path, source } => at(FailureCause::StateFull, path)
+                .with("user", user_name(geteuid()))
                 .quoting(&format!("{doing} {}", path.display()), source.to_string())
                 .because("No task is kept without it."),
             Self::Damaged { path, what } => {
@@ -147,7 +151,7 @@ impl StateError {
             Self::Distrusted { path, why } => at(FailureCause::StateDistrusted, path)
                 .with("mend", &why.mend)
                 .quoting(&path.display().to_string(), &why.what),
-            Self::Newer { path, schema, .. } => at(FailureCause::StateDamaged, path).quoting(
+            Self::Newer { path, schema, .. } => at(FailureCause::StateNewer, path).quoting(
                 &path.display().to_string(),
                 format!(
                     "written by a newer version (schema {schema}, this one reads up to {})",
@@ -164,5 +168,43 @@ impl StateError {
                 .with("doing", doing)
                 .quoting("This host", source.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fargate_model::cause::ColourMode;
+
+    use super::*;
+
+    fn told(error: &StateError) -> String {
+        let user = user_name(geteuid());
+        error.why().block(ColourMode::Off).to_string().replace(&user, "USER")
+    }
+
+    #[test]
+    fn an_error_of_the_disk_does_not_say_that_the_disk_is_full() {
+        let source = std::io::Error::from_raw_os_error(nix::libc::EROFS);
+        let path = PathBuf::from("/var/lib/fargate-runner/jobs");
+        let error = StateError::Disk { doing: "making the folder", path, source };
+        insta::assert_snapshot!(told(&error), @r#"
+        error: the job's state cannot be kept in /var/lib/fargate-runner/jobs
+          making the folder /var/lib/fargate-runner/jobs: "Read-only file system (os error 30)"
+          No task is kept without it.
+          Fix: free the disk, or make it readable and writable for USER
+            df -h /var/lib/fargate-runner/jobs
+        "#);
+    }
+
+    #[test]
+    fn a_file_of_a_newer_version_asks_for_that_version_and_not_for_a_new_job() {
+        let path = PathBuf::from("/state/jobs/1.json");
+        let error = StateError::Newer { path, schema: 99, location: Box::default() };
+        insta::assert_snapshot!(told(&error), @r#"
+        error: a newer Fargate Runner wrote the state of this job
+          /state/jobs/1.json: "written by a newer version (schema 99, this one reads up to 1)"
+          Fix: install that version again
+            fargate-runner --version
+        "#);
     }
 }

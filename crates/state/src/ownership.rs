@@ -166,7 +166,7 @@ mod tests {
     "#);
         if is_root() {
             chown(&owner, Some(4_000_000), None).unwrap();
-            insta::assert_snapshot!(told().await.lines().next().unwrap(), @"not using ROOT/owner: it belongs to user 4000000, and only what root has made is believed");
+            insta::assert_snapshot!(told().await.lines().next().unwrap(), @"not using ROOT/owner: it belongs to user 4000000, and only files of root are trusted");
         }
     }
 

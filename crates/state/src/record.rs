@@ -29,7 +29,7 @@ pub enum TaskOrigin {
     Exec,
 }
 
-/// The part that never changes, so that every version can clean up with it.
+/// The part whose form never changes between versions, so that every version can clean up with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskLocation {
     /// The cluster's name or ARN.
@@ -89,7 +89,8 @@ pub struct JobRecord {
     /// Who asked for the task.
     pub origin: TaskOrigin,
     /// The part that every version needs.
-    pub core: TaskLocation,
+    #[serde(rename = "core")]
+    pub location: TaskLocation,
     /// The name of the host.
     pub owner: TaskOwner,
     /// The job's key.
@@ -147,16 +148,20 @@ impl JobRecord {
         let schema = value.get("schema").and_then(serde_json::Value::as_u64);
         match schema {
             Some(schema) if schema > version::this().reads => {
-                let core = value.get("core").cloned().unwrap_or_default();
-                let core: TaskLocation = serde_json::from_value(core).unwrap_or_default();
-                Err(StateError::Newer { path: path.to_owned(), schema, core: Box::new(core) })
+                let location = value.get("core").cloned().unwrap_or_default();
+                let location: TaskLocation = serde_json::from_value(location).unwrap_or_default();
+                Err(StateError::Newer {
+                    path: path.to_owned(),
+                    schema,
+                    location: Box::new(location),
+                })
             }
             Some(_) => {
                 // The message names fields, but never their values.
                 let record: Self =
                     serde_json::from_value(value).map_err(|error| damaged(field_error(&error)))?;
-                if record.core.cluster.is_empty() || record.core.region.is_empty() {
-                    return Err(damaged("no cluster and Region in its core".to_owned()));
+                if record.location.cluster.is_empty() || record.location.region.is_empty() {
+                    return Err(damaged("no cluster and Region in its location".to_owned()));
                 }
                 Ok(record)
             }
@@ -176,7 +181,7 @@ impl JobRecord {
     pub fn note_in_log(&self) {
         let span = tracing::Span::current();
         span.record("attempt", self.attempt);
-        if let Some(task) = &self.core.task {
+        if let Some(task) = &self.location.task {
             span.record("task", tracing::field::display(task));
         }
     }
@@ -274,10 +279,13 @@ mod tests {
         let path = folder.path().join("job.json");
         let text = r#"{"schema": 9, "core": {"cluster": "ci", "region": "r", "task": "arn:x", "new": 1}, "x": []}"#;
         std::fs::write(&path, text).unwrap();
-        let StateError::Newer { core, .. } = JobRecord::read(&path).unwrap_err() else {
+        let StateError::Newer { location, .. } = JobRecord::read(&path).unwrap_err() else {
             panic!("not newer")
         };
-        assert_eq!((core.cluster.as_str(), core.task), ("ci", Some(TaskArn("arn:x".into()))));
+        assert_eq!(
+            (location.cluster.as_str(), location.task),
+            ("ci", Some(TaskArn("arn:x".into())))
+        );
     }
 
     #[test]

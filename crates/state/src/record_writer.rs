@@ -54,7 +54,7 @@ impl RecordWriter {
             // Nobody needs a settled launch that started nothing.
             record.launches.retain(|known| !known.settled || known.task.is_some());
             if launch.task.is_some() {
-                record.core.task.clone_from(&launch.task);
+                record.location.task.clone_from(&launch.task);
             }
         })
         .await

@@ -25,7 +25,7 @@ impl StateFolder {
     /// Whether a script of the job may have run in the task of `record`.
     #[must_use]
     pub fn has_script_mark(&self, record: &JobRecord) -> bool {
-        let Some(task) = &record.core.task else { return false };
+        let Some(task) = &record.location.task else { return false };
         let mark = files::read(&self.mark_path(&record.job));
         mark.ok().flatten().is_some_and(|mark| mark == task.0.as_bytes())
     }
@@ -39,8 +39,8 @@ impl StateFolder {
     pub async fn mark_script(&self, record: &JobRecord) -> Result<(), StateError> {
         let _lock = self.lock(&record.job).await?;
         let now = JobRecord::read(&self.record_path(&record.job))?;
-        let (Some(now), Some(task)) = (now, &record.core.task) else { return Ok(()) };
-        if now.core.task.as_ref() != Some(task) {
+        let (Some(now), Some(task)) = (now, &record.location.task) else { return Ok(()) };
+        if now.location.task.as_ref() != Some(task) {
             return Ok(());
         }
         let path = self.mark_path(&record.job);
@@ -82,7 +82,7 @@ mod tests {
         folder.mark_script(&record).await.unwrap();
         assert!(folder.has_script_mark(&record));
         let mut other = record.clone();
-        other.core.task = Some(TaskArn("arn:of-another".to_owned()));
+        other.location.task = Some(TaskArn("arn:of-another".to_owned()));
         assert!(!folder.has_script_mark(&other));
         folder.bury(&record.job, Some(&record)).await.unwrap();
         assert_eq!(root.path().join("jobs").read_dir().unwrap().count(), 0);

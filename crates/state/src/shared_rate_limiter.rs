@@ -155,7 +155,7 @@ impl SharedRateLimiter {
         });
         if let Err(error) = taken {
             let message = format!("{}: {error}", self.path.display());
-            emit(JobEvent::TurnsUnusable { message });
+            emit(JobEvent::RateLimiterUnusable { message });
         }
     }
 
@@ -179,7 +179,7 @@ impl SharedRateLimiter {
             Ok(done) => Some(done),
             Err(error) => {
                 let message = format!("{}: {error}", self.path.display());
-                emit(JobEvent::TurnsUnusable { message });
+                emit(JobEvent::RateLimiterUnusable { message });
                 None
             }
         }
@@ -221,7 +221,7 @@ impl SharedRateLimiter {
             };
             sleep(jittered(again.next_pause())).await;
         }
-        Err(io::Error::other("somebody holds it"))
+        Err(io::Error::other("another process locks it"))
     }
 }
 
@@ -254,7 +254,7 @@ fn rewrite<T>(file: &File, change: impl FnOnce(&mut SharedLimiterState) -> T) ->
     // Cover the old content with blanks, so that the file need not be truncated.
     text.resize(text.len().max(read), b' ');
     if text.len() > MAX_BYTES {
-        return Err(io::Error::other("too much to remember"));
+        return Err(io::Error::other("the file is full"));
     }
     file.write_all_at(&text, 0)?;
     Ok(done)

@@ -64,7 +64,7 @@ async fn a_wrong_external_id_is_final_and_names_the_role() {
       STS: "AccessDenied: User: arn:aws:iam::123456789012:user/ci is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/ci-manager"
       Fix: allow sts:AssumeRole on the role, and name this host and the external id in the role's trust policy
         aws sts get-caller-identity
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     "#);
     assert_eq!((site.calls("AssumeRole"), site.calls("RunTask")), (1, 0));
     // The next try would meet the same, so it does not even ask.
@@ -100,7 +100,11 @@ async fn an_sts_that_does_not_answer_is_named_and_never_waited_for_forever() {
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
     let expected = format!("error: this host cannot reach {}", site.cloud().endpoint());
     assert_eq!(ended.error_line(), expected);
-    assert!(ended.out().contains("It was for the role arn:aws:iam::"), "{}", ended.out());
+    assert!(
+        ended.out().contains("This happened while assuming the role arn:aws:iam::"),
+        "{}",
+        ended.out()
+    );
     assert!(ended.took < PATIENCE, "{:?}", ended.took);
     site.close().await;
 }

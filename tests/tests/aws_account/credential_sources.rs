@@ -90,7 +90,7 @@ async fn a_process_that_is_missing_is_asked_once_and_one_with_a_child_of_its_own
     aws_file(&site, "config", "[profile ci]\ncredential_process = /no/such/program\n");
     let ended = fails_as_ci(&site).await;
     assert!(ended.out().contains("a command that is not there"), "{}", ended.out());
-    assert!(!ended.out().contains("tries in"), "{}", ended.out());
+    assert!(!ended.out().contains("then gave up"), "{}", ended.out());
     let keys = site.cloud().issue_credentials(HOUR);
     let output = aws_file(&site, "output.json", printed(&keys));
     let process = format!("sleep 60 & cat {}", output.display());
@@ -152,7 +152,7 @@ async fn a_profile_that_cannot_work_is_refused_at_once_by_name() {
       Line 3 of HOME/.aws/credentials, in [ci]: a setting is NAME = VALUE.
       Fix: correct the profile in HOME/.aws/credentials, or log in again
         aws sts get-caller-identity --profile ci
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     ");
     site.close().await;
 }

@@ -163,7 +163,7 @@ async fn without_the_right_to_ask_ec2_the_right_is_named() {
       EC2: "UnauthorizedOperation: You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/ci is not authorized to perform: ec2:DescribeNetworkInterfaces because no identity-based policy allows the ec2:DescribeNetworkInterfaces action"
       Fix: allow exactly this action
         aws sts get-caller-identity
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     "#);
     job.cleanup().await.passed();
     site.close().await;

@@ -30,10 +30,10 @@ async fn metadata_that_never_answers_are_asked_a_few_times_and_named() {
     insta::assert_snapshot!(told, @r"
     error: this host has no AWS credentials
       Looked in: environment (AWS_ACCESS_KEY_ID is not set), profile default (not in HOME/.aws/config and HOME/.aws/credentials), web identity (AWS_WEB_IDENTITY_TOKEN_FILE is not set), container (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not set), instance metadata (no answer; in a container it needs a hop limit of 2).
-      3 tries in T, then gave up.
+      The driver tried 3 times in T, then gave up.
       Fix: give this host a role, or name a profile in AWS_PROFILE
         aws sts get-caller-identity
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     ");
     assert!(metadata.asked().iter().all(|asked| asked.starts_with("PUT /latest/api/token")));
     assert_eq!(site.cloud().requests().len(), 0);

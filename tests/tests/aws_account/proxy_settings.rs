@@ -187,7 +187,7 @@ async fn a_variable_that_names_no_proxy_is_refused_and_not_passed_over() {
     error: https_proxy is not the URL of an HTTP proxy
       Fix: write it as http://HOST:PORT, or unset it for this host's runner
         printenv https_proxy
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     ");
     assert!(!ended.all().contains(PASSWORD) && !site.log().contains(PASSWORD));
     assert_eq!(site.cloud().requests().len(), 0);

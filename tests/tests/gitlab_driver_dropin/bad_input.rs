@@ -133,7 +133,7 @@ async fn a_metadata_directory_that_cannot_be_one_is_refused_before_run_task() {
     let blocked = old.site.folder().join("blocked");
     fs::write(&blocked, "").expect("a writable folder");
     old.set("TaskMetadata.Directory", blocked.display().to_string());
-    refused(&old.job().prepare().await, "no room to write the job's state");
+    refused(&old.job().prepare().await, "the job's state cannot be kept in ");
     old.set("TaskMetadata.Directory", "relative");
     refused(&old.job().prepare().await, "an absolute path is expected");
     assert_eq!(old.site.calls("RunTask"), 0);

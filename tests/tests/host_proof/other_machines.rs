@@ -56,7 +56,14 @@ async fn a_machine_with_its_own_key_and_no_role_gets_no_byte() {
     let (mut other, place) = machine(&site, &job, &[]).await;
     relay.lead(RelayTarget::To(place));
     relay.set(RelayBehaviour::Up);
-    insta::assert_snapshot!(unproven(&site, job.heard(running).await), @"");
+    insta::assert_snapshot!(unproven(&site, job.heard(running).await), @r#"
+    error: the task gave no proof of its host key by its role
+      At PLACE: the host key SHA256:FINGERPRINT is not proven: the task has no task role: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set in its container.
+      Nothing was sent: 0 bytes of the script.
+      Fix: put the agent of this release into the image and name `taskRoleArn` in the task definition, or choose another mode: `host_key = "seed"`, or `"first_use"` for images with an sshd of their own
+        aws ecs describe-task-definition --task-definition proven
+      Who can mend it: whoever runs the CI platform. Your script did not start.
+    "#);
     assert!(relay.passed(RelaySide::Client) < BEFORE_THE_PROOF);
     gets_no_script(&site, &job, &site.folder().join("owned")).await;
     assert_eq!(site.calls("GetCallerIdentity"), 0);
@@ -78,7 +85,14 @@ async fn a_machine_with_the_credentials_of_another_task_of_the_same_role_gets_no
         machine(&site, &job, &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)]).await;
     relay.lead(RelayTarget::To(place));
     relay.set(RelayBehaviour::Up);
-    insta::assert_snapshot!(unproven(&site, job.heard(running).await), @"");
+    insta::assert_snapshot!(unproven(&site, job.heard(running).await), @r#"
+    error: another task than ours proved the host key
+      At PLACE: the host key SHA256:FINGERPRINT is not proven: arn:aws:sts::123456789012:assumed-role/ci-task/TASK signed the proof; the session of our task has its id as its name, TASK.
+      Nothing was sent: 0 bytes of the script.
+      Fix: treat this as a security incident; if the session's name is of another form than the id of a task, choose another mode: `host_key = "seed"`, or `"first_use"` for images with an sshd of their own
+        aws ecs describe-tasks --cluster ci --tasks TASK
+      Who can mend it: whoever did it. Your script did not start.
+    "#);
     assert!(relay.passed(RelaySide::Client) < BEFORE_THE_PROOF);
     gets_no_script(&site, &job, &site.folder().join("owned")).await;
     assert_eq!(events(&site, "security.host_unproven").len(), 1);

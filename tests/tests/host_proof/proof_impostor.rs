@@ -103,9 +103,9 @@ impl ImpostorSession {
     async fn answer(&self, challenge: Vec<u8>, prove: HostProofRequest) -> Vec<u8> {
         let proof = match &self.trick {
             ProofTrick::Older => {
-                let agent = "fargate-agent 0.0.9".to_owned();
+                let agent = "fargate-agent of old".to_owned();
                 let hello = FirstHello::HelloOk { version: 1, agent };
-                return encode(&hello).expect("a frame").into();
+                return encode(&hello).expect("a frame");
             }
             ProofTrick::Recorded(proof) => proof.clone(),
             ProofTrick::Relayed(real, change) => {
@@ -123,7 +123,7 @@ impl ImpostorSession {
             released: None,
             unproven: None,
         };
-        encode(&hello).expect("a frame").into()
+        encode(&hello).expect("a frame")
     }
 }
 

@@ -44,7 +44,14 @@ async fn played(
 #[tokio::test]
 async fn a_proof_that_the_task_gave_before_is_worth_nothing_for_another_question() {
     let block = played(|_, recorded| ProofTrick::Recorded(recorded), 1).await;
-    insta::assert_snapshot!(block, @"");
+    insta::assert_snapshot!(block, @r#"
+    error: STS refused the proof of the task's host key
+      At PLACE: the host key SHA256:FINGERPRINT is not proven: STS refused the proof: SignatureDoesNotMatch: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.
+      Nothing was sent: 0 bytes of the script.
+      Fix: treat this as a security incident, unless STS says that the time is wrong or that it does not know these keys; other modes are `host_key = "seed"` and `"first_use"`
+        aws ec2 describe-network-interfaces --filters Name=private-ip-address,Values=PLACE
+      Who can mend it: whoever did it. Your script did not start.
+    "#);
 }
 
 #[tokio::test]
@@ -78,5 +85,12 @@ async fn a_part_that_would_become_another_header_never_reaches_sts() {
 #[tokio::test]
 async fn an_agent_from_before_proofs_is_named_with_the_way_out() {
     let block = played(|_, _| ProofTrick::Older, 0).await;
-    insta::assert_snapshot!(block, @"");
+    insta::assert_snapshot!(block, @r#"
+    error: the task gave no proof of its host key by its role
+      At PLACE: the host key SHA256:FINGERPRINT is not proven: fargate-agent of old is from before proofs by the task's role.
+      Nothing was sent: 0 bytes of the script.
+      Fix: put the agent of this release into the image and name `taskRoleArn` in the task definition, or choose another mode: `host_key = "seed"`, or `"first_use"` for images with an sshd of their own
+        aws ecs describe-task-definition --task-definition proven
+      Who can mend it: whoever runs the CI platform. Your script did not start.
+    "#);
 }

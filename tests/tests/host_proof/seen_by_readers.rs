@@ -1,5 +1,5 @@
 //! What somebody sees who may read everything in the account and change nothing: every request that was
-//! made, as CloudTrail keeps it, and what DescribeTasks shows. None of it helps against a task.
+//! made, as `CloudTrail` keeps it, and what DescribeTasks shows. None of it helps against a task.
 
 use std::collections::BTreeSet;
 
@@ -29,6 +29,7 @@ async fn no_request_of_a_job_holds_a_secret() {
         "FARGATE_RUNNER_IDLE_S",
         "FARGATE_RUNNER_JOB",
         "FARGATE_RUNNER_LIFETIME_S",
+        "FARGATE_RUNNER_PORT",
         "SSH_PUBLIC_KEY",
     ]);
     let given: BTreeSet<_> = names.difference(&expected).copied().collect();

@@ -60,7 +60,14 @@ async fn a_task_without_a_role_proves_nothing_and_is_told_so() {
     site.set("defaults.task_definition", "ci-job");
     let job = job(&site);
     let ended = job.prepare().await;
-    insta::assert_snapshot!(unproven(&site, ended), @"");
+    insta::assert_snapshot!(unproven(&site, ended), @r#"
+    error: the task gave no proof of its host key by its role
+      At PLACE: the host key SHA256:FINGERPRINT is not proven: the task has no task role: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set in its container.
+      Nothing was sent: 0 bytes of the script.
+      Fix: put the agent of this release into the image and name `taskRoleArn` in the task definition, or choose another mode: `host_key = "seed"`, or `"first_use"` for images with an sshd of their own
+        aws ecs describe-task-definition --task-definition ci-job
+      Who can mend it: whoever runs the CI platform. Your script did not start.
+    "#);
     gets_no_script(&site, &job, &site.folder().join("owned")).await;
     assert_eq!(site.calls("GetCallerIdentity"), 0);
     // The set-up is wrong, so the next try starts no task.
@@ -76,7 +83,14 @@ async fn a_task_of_another_role_is_refused_and_both_roles_are_named() {
     register(&site, "other-role", "arn:aws:iam::123456789012:role/deploy").await;
     site.set("defaults.task_definition", "other-role");
     let first = job(&site);
-    insta::assert_snapshot!(unproven(&site, first.prepare().await), @"");
+    insta::assert_snapshot!(unproven(&site, first.prepare().await), @r#"
+    error: another role than ci-task proved the task's host key
+      At PLACE: the host key SHA256:FINGERPRINT is not proven: arn:aws:sts::123456789012:assumed-role/deploy/TASK signed the proof, and arn:aws:sts::123456789012:assumed-role/ci-task/TASK was expected.
+      Nothing was sent: 0 bytes of the script.
+      Fix: compare `task_role` with `taskRoleArn` of the task definition; if both are one role, treat this as a security incident; other modes are `host_key = "seed"` and `"first_use"`
+        aws ecs describe-task-definition --task-definition other-role
+      Who can mend it: whoever runs the CI platform. Your script did not start.
+    "#);
     gets_no_script(&site, &first, &site.folder().join("owned")).await;
     assert_eq!(events(&site, "security.host_unproven").len(), 1);
     // The same name in another account is another role.

@@ -158,6 +158,29 @@ async fn a_prepare_that_is_repeated_after_it_passed_leaves_one_task() {
 }
 
 #[tokio::test]
+async fn a_former_task_that_cannot_be_stopped_is_told_as_that_and_the_next_try_begins_anew() {
+    let site = CheckedHost::open().await;
+    site.set("defaults.timeouts.task_stop", "500ms");
+    let job = site.prepared().await;
+    site.cloud().fail_until_cleared(
+        "StopTask",
+        CloudFault::Exception {
+            status: 400,
+            code: "AccessDeniedException".to_owned(),
+            message: "User is not authorized to perform: ecs:StopTask".to_owned(),
+        },
+    );
+    let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
+    assert_eq!(ended.error_line(), "error: a task of an earlier try could not be stopped");
+    assert!(ended.out().contains("ecs:StopTask"), "{}", ended.out());
+    assert_eq!(site.calls("RunTask"), 1);
+    site.cloud().clear_faults();
+    job.prepare().await.passed();
+    assert_eq!(site.tasks_of(&job).len(), 2);
+    site.close().await;
+}
+
+#[tokio::test]
 async fn of_two_prepares_of_one_job_at_once_one_is_refused() {
     let site = CheckedHost::open().await;
     site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });

@@ -83,7 +83,7 @@ async fn a_cut_with_an_agent_from_before_resuming_costs_the_job_and_is_told() {
     odd.relay.cut(ConnectionCut::Rst);
     let ended = job.heard(running).await.with_code(SYSTEM_FAILURE);
     assert_eq!((ended.out().as_str(), job.exit_code()), ("up\n", None));
-    insta::assert_snapshot!(missing_line(&ended), @"fargate-runner: output may be missing here, after 3 bytes: the connection was cut; this agent is from before resuming");
+    insta::assert_snapshot!(missing_line(&ended), @"fargate-runner: output may be missing here, after 3 bytes: the connection was cut; this agent is too old to resume a script");
     assert_eq!(events(&site, "session.lost").len(), 1);
     assert_eq!((odd.count("scripts"), odd.count("resumed")), (1, 0));
     assert_eq!(odd.relay.accepted(), before);

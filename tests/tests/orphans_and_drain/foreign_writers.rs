@@ -49,7 +49,7 @@ async fn a_name_that_a_stranger_gave_this_host_stops_no_job_of_its_true_owner() 
     let told = ended.err().replace(&site.folder().display().to_string(), "SITE");
     if geteuid().is_root() {
         insta::assert_snapshot!(told, @"
-    error: not using SITE/shared/owner: it belongs to user 4000000, and only what root has made is believed
+    error: not using SITE/shared/owner: it belongs to user 4000000, and only files of root are trusted
     hint: look at it with `ls -ld SITE/shared/owner`, then `rm SITE/shared/owner`
     ");
     }
@@ -138,7 +138,7 @@ async fn a_folder_of_keys_that_is_not_ours_alone_is_told_by_its_owner_or_mode_an
               SITE/shared/PART: "others than its owner may take files out of it (mode 0777)"
               Fix: look at it with `ls -ld SITE/shared/PART`, then correct it
                 chmod 700 SITE/shared/PART
-              Who can mend it: whoever runs the CI platform. Your script did not start.
+              Who can fix it: whoever runs the CI platform. Your script did not start.
             $ config check
             warning: SITE/config.toml: `state_dir` is SITE/shared, and no job can use SITE/shared/PART: others than its owner may take files out of it (mode 0777)
             hint: `chmod 700 SITE/shared/PART`
@@ -153,7 +153,7 @@ async fn a_folder_of_keys_that_is_not_ours_alone_is_told_by_its_owner_or_mode_an
           SITE/shared/jobs: "it belongs to user 4000000, and a folder of user root alone is expected"
           Fix: look at it with `ls -ld SITE/shared/jobs`, then correct it
             chown -h 0 SITE/shared/jobs
-          Who can mend it: whoever runs the CI platform. Your script did not start.
+          Who can fix it: whoever runs the CI platform. Your script did not start.
         $ config check
         warning: SITE/config.toml: `state_dir` is SITE/shared, and no job can use SITE/shared/jobs: it belongs to user 4000000, and a folder of user root alone is expected
         hint: `chown -h 0 SITE/shared/jobs`
@@ -206,7 +206,7 @@ async fn a_name_of_this_host_that_cannot_be_read_is_called_so_and_keeps_no_task_
               SITE/state/owner: "larger than 1 MiB"
               Fix: remove SITE/state/owner, so that the next job gives this host a new name
                 ls -ld SITE/state/owner
-              Who can mend it: whoever runs the CI platform. Your script did not start.
+              Who can fix it: whoever runs the CI platform. Your script did not start.
             $ config check
             "#);
         }

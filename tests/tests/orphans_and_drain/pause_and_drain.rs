@@ -97,7 +97,8 @@ async fn a_file_that_cannot_be_read_is_a_pause_and_resume_takes_it_away() {
         ruin();
         let job = site.job();
         let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
-        assert_eq!(ended.error_line(), "error: new jobs are paused by a file that cannot be read");
+        let line = format!("error: new jobs wait, because {} cannot be read", path.display());
+        assert_eq!(ended.error_line(), line);
         assert_eq!(site.calls("RunTask"), 0);
         say(&site, &["resume"]).await.with_code(0);
         assert!(fs::symlink_metadata(&path).is_err());
@@ -137,7 +138,7 @@ async fn a_drain_that_takes_too_long_or_is_interrupted_goes_on_without_its_comma
     let job = site.prepared().await;
     let ended = say(&site, &["drain", "--timeout", "50ms"]).await.with_code(1);
     assert!(
-        ended.err().contains("error: 1 job (gl-4000) still on this host after "),
+        ended.err().contains("error: 1 job (gl-4000) is still on this host after "),
         "{}",
         ended.err()
     );
@@ -145,7 +146,7 @@ async fn a_drain_that_takes_too_long_or_is_interrupted_goes_on_without_its_comma
     until("it waits", || site.log().matches("drain.waiting").count() == 2).await;
     drain.signal(Signal::SIGINT);
     let told = drain.ended().await.with_code(130).err();
-    assert!(told.contains("; the drain continues until `fargate-runner resume`\n"), "{told}");
+    assert!(told.contains("; new jobs keep waiting until `fargate-runner resume`\n"), "{told}");
     assert!(site.state_dir().join("paused").exists());
     say(&site, &["resume"]).await.with_code(0);
     job.run("true").await.passed();

@@ -131,7 +131,7 @@ async fn a_very_old_server_takes_no_rsa_signature_that_we_make_and_that_is_said(
     site.set("defaults.ssh.client_key", "rsa");
     let job = site.job();
     let ended = job.prepare().await.with_code(fargate_tests::SYSTEM_FAILURE);
-    assert_eq!(ended.error_line(), "error: the task refused our key");
+    assert_eq!(ended.error_line(), "error: the SSH server of the image refused our key");
     site.close().await;
 }
 

@@ -54,7 +54,7 @@ async fn a_server_that_knows_somebody_else_s_key() {
     {
         let Some(site) = site_with(&server).await else { return };
         let (_, ended, line) = fails(&site, SOON).await;
-        assert_eq!(line, "error: the task refused our key");
+        assert_eq!(line, "error: the SSH server of the image refused our key");
         assert!(ended.out().contains("user root was refused"), "{}", ended.out());
         site.close().await;
     }
@@ -70,7 +70,7 @@ async fn a_server_that_takes_no_key_of_our_kind_and_says_so_to_nobody() {
     let list = "PubkeyAcceptedAlgorithms rsa-sha2-512,rsa-sha2-256,ecdsa-sha2-nistp256";
     let Some(site) = site_with(&SshdSetup::open_ssh().line(list)).await else { return };
     let (_, ended, line) = fails(&site, SOON).await;
-    assert_eq!(line, "error: the task refused our key");
+    assert_eq!(line, "error: the SSH server of the image refused our key");
     let advice = advice(&ended);
     assert!(advice.contains("set `ssh.client_key = \"rsa\"`"), "{advice}");
     assert!(advice.contains("PubkeyAcceptedAlgorithms"), "{advice}");
@@ -101,7 +101,7 @@ async fn an_account_that_is_locked_is_among_the_reasons() {
         let server = SshdSetup::open_ssh().login(user, "/bin/bash").locked();
         let Some(site) = site_with(&server).await else { return };
         let (_, ended, line) = fails(&site, SOON).await;
-        assert_eq!(line, "error: the task refused our key");
+        assert_eq!(line, "error: the SSH server of the image refused our key");
         let advice = advice(&ended);
         assert!(advice.contains("the account is locked (`!` in /etc/shadow"), "{advice}");
         assert!(advice.contains(&format!("user {user} was refused")), "{advice}");
@@ -118,7 +118,7 @@ async fn a_server_that_only_takes_passwords() {
     for server in [server, SshdSetup::open_ssh().line("AuthenticationMethods publickey,password")] {
         let Some(site) = site_with(&server).await else { return };
         let (_, _, line) = fails(&site, SOON).await;
-        assert_eq!(line, "error: the task refused our key");
+        assert_eq!(line, "error: the SSH server of the image refused our key");
         site.close().await;
     }
 }
@@ -129,7 +129,7 @@ async fn a_user_that_the_image_lacks_or_that_may_not_log_in() {
         let Some(site) = site_with(&SshdSetup::open_ssh().line(line)).await else { return };
         site.set("defaults.ssh.user", user);
         let (_, ended, said) = fails(&site, SOON).await;
-        assert_eq!(said, "error: the task refused our key");
+        assert_eq!(said, "error: the SSH server of the image refused our key");
         assert!(ended.out().contains(&format!("user {user} was refused")), "{}", ended.out());
         site.close().await;
     }
@@ -142,7 +142,7 @@ async fn a_login_shell_that_does_not_exist() {
         return;
     };
     let (_, _, line) = fails(&site, SOON).await;
-    assert_eq!(line, "error: the task refused our key");
+    assert_eq!(line, "error: the SSH server of the image refused our key");
     site.close().await;
 }
 
@@ -174,7 +174,7 @@ async fn a_server_that_answers_and_then_never_stops_writing() {
     site.set("defaults.timeouts.session_open", "5m");
     let (_, ended, line) = fails(&site, SOON).await;
     assert_eq!(line, "error: the login shell in the task ran none of our commands");
-    assert!(ended.out().contains("it only writes"), "{}", ended.out());
+    assert!(ended.out().contains("its answer has more than 4096 bytes"), "{}", ended.out());
     site.close().await;
 }
 

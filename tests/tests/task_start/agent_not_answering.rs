@@ -28,7 +28,7 @@ async fn a_port_on_which_nobody_listens_is_told_as_refused() {
       PLACE refused every dial in T.
       Fix: start the agent by hand in the image
         docker run --rm registry.example/job:2 fargate-agent --version
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     ");
     let headline = ended.error_line().replace("error: ", "");
     the_next_tries_are_short(&site, &job, &headline).await;
@@ -73,7 +73,7 @@ async fn a_running_task_without_an_address_blames_no_firewall() {
       Its description named none in T, so nobody was dialled.
       Fix: start the job again; if it happens again, look at the task's network interface
         aws ecs describe-tasks --cluster ci --tasks TASK
-      Who can mend it: AWS. Your script did not start.
+      Who can fix it: AWS. Your script did not start.
     ");
     site.cloud().clear_faults();
     job.cleanup().await.passed();
@@ -92,7 +92,7 @@ async fn an_agent_that_ends_at_once_is_told_with_its_exit_code() {
       task ID is STOPPED: EssentialContainerExited, exit 126.
       Fix: look at the container's log; the usual reasons are a wrong architecture and a read-only root file system
         docker run --rm registry.example/job:2 fargate-agent --version
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     "#);
     assert_eq!(site.tasks_of(&job).len(), 1);
     site.close().await;
@@ -111,9 +111,9 @@ async fn an_agent_that_refuses_its_settings_is_told_as_that() {
     error: the agent refused its settings
       ECS: "Essential container in task exited"
       task ID is STOPPED: EssentialContainerExited, exit 78.
-      Fix: look at the container's log, which names the variable; put the agent of this release into the image, and no FARGATE_RUNNER_ variable into the task definition
+      Fix: look at the container's log, which names the variable; put the agent of this release into the image; the task definition may set FARGATE_RUNNER_REKEY_MIB and no other FARGATE_RUNNER_ variable
         docker run --rm registry.example/job:2 fargate-agent --version
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     "#);
     site.close().await;
 }
@@ -137,7 +137,7 @@ async fn an_agent_that_serves_another_user_refuses_our_key() {
     site.set("defaults.task_definition", site.register("other-user", container).await);
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
-    assert_eq!(ended.error_line(), "error: the task refused our key");
+    assert_eq!(ended.error_line(), "error: the agent refused our key");
     assert_eq!(site.task_of(&job).desired_status, "STOPPED");
     job.cleanup().await.passed();
     // With the right user it works.

@@ -103,8 +103,8 @@ async fn a_slow_start_is_told_with_its_state_and_ends_at_its_deadline() {
     site.cloud().fail("RunTask", CloudFault::TaskHeld { phase: CloudTaskPhase::Pending });
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
-    let slow = "Still PENDING after 0.30 s. ECS gives no reason yet. A blocked network ends after \
-                about 4m 49s\n";
+    let slow = "Still PENDING after 0.30 s. ECS gives no reason yet. If the task cannot \
+                reach its registry or secrets, ECS stops it after about 5 minutes and says why.\n";
     assert_eq!(ended.out().matches(slow).count(), 1, "{}", ended.out());
     assert!(ended.out().contains("\nPENDING for "), "{}", ended.out());
     assert_eq!(ended.error_line(), "error: the task did not start in 2.0 s");
@@ -127,6 +127,39 @@ async fn a_token_that_names_other_parameters_stops_the_tasks_that_hold_it() {
     job.prepare().await.passed();
     assert_eq!(site.task_of(&first).desired_status, "STOPPED");
     assert_eq!(site.tasks_of(&job).len(), 1);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_token_that_names_other_parameters_is_told_as_a_change_and_not_as_a_fault_of_aws() {
+    let site = CheckedHost::open().await;
+    site.set("defaults.timeouts.progress_interval", "10ms");
+    let first = site.prepared().await;
+    let conflict = json!({
+        "__type": "ConflictException",
+        "message": "The client token was used with other parameters.",
+        "resourceIds": [site.task_of(&first).arn],
+    });
+    let conflict = CloudFault::Answer { status: 400, body: conflict.to_string() };
+    site.cloud().fail_until_cleared("RunTask", conflict.clone());
+    let job = site.job();
+    let mut running = job.start(&["prepare"]);
+    running.wrote("trying again").await;
+    site.cloud().clear_faults();
+    let ended = job.heard(running).await.with_code(0);
+    let told = "The configuration changed between two tries: tried ";
+    assert!(ended.out().contains(told), "{}", ended.out());
+    // If that task cannot be stopped, there must be no other, and the text says why.
+    let denied = CloudFault::Exception {
+        status: 400,
+        code: "AccessDeniedException".to_owned(),
+        message: "User is not authorized to perform: ecs:StopTask".to_owned(),
+    };
+    site.cloud().fail_until_cleared("StopTask", denied);
+    site.cloud().fail_until_cleared("RunTask", conflict);
+    let other = site.job().prepare().await.with_code(SYSTEM_FAILURE);
+    assert_eq!(other.error_line(), "error: a task of an earlier try could not be stopped");
+    site.cloud().clear_faults();
     site.close().await;
 }
 

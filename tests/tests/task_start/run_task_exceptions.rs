@@ -85,7 +85,7 @@ async fn throttling_that_does_not_end_is_told_and_ends_at_the_deadline() {
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
     assert!(ended.took < PATIENCE, "{:?}", ended.took);
-    let told = ended.out().lines().filter(|line| line.ends_with("trying on")).count();
+    let told = ended.out().lines().filter(|line| line.ends_with("trying again")).count();
     assert!((1..=8).contains(&told), "{}", ended.out());
     assert_eq!(ended.error_line(), "error: AWS limits how fast tasks start");
     site.cloud().clear_faults();
@@ -110,7 +110,7 @@ async fn a_missing_permission_is_final_and_names_the_action() {
       ECS: "AccessDeniedException: User: arn:aws:iam::123456789012:user/ci is not authorized to perform: ecs:RunTask on resource: arn:aws:ecs:eu-west-1:123456789012:task-definition/ci-job:1"
       Fix: allow exactly this action
         aws sts get-caller-identity
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     "#);
     the_next_tries_are_short(&site, &job, "this host's role may not ecs:RunTask").await;
     site.close().await;
@@ -127,7 +127,7 @@ async fn a_cluster_that_does_not_exist_is_final() {
       ECS: "ClusterNotFoundException: Cluster not found."
       Fix: correct `cluster`, or create the cluster
         aws ecs create-cluster --cluster-name no-such-cluster
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     "#);
     let headline = "cluster no-such-cluster does not exist in eu-west-1";
     the_next_tries_are_short(&site, &job, headline).await;
@@ -145,7 +145,7 @@ async fn a_task_definition_that_is_not_there_is_final() {
       ECS: "ClientException: TaskDefinition not found."
       Fix: register it again, or correct `task_definition`
         aws ecs describe-task-definition --task-definition no-such-family:7
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     "#);
     let headline = "task definition no-such-family:7 is missing or inactive";
     the_next_tries_are_short(&site, &job, headline).await;

@@ -77,14 +77,14 @@ async fn capacity_that_never_comes_is_told_with_its_zones_and_is_not_remembered(
     let job = site.job();
     let ended = job.prepare().await.with_code(SYSTEM_FAILURE);
     let block = block(&ended);
-    let counted = regex::Regex::new(r"\d+ tries in").expect("a pattern of ours");
-    insta::assert_snapshot!(counted.replace(&block, "N tries in"), @r#"
+    let counted = regex::Regex::new(r"tried \d+ times").expect("a pattern of ours");
+    insta::assert_snapshot!(counted.replace(&block, "tried N times"), @r#"
     error: no Fargate capacity in subnet-0a1b2c3d4e5f60718, subnet-0b2c3d4e5f607182a
       ECS: "Capacity is unavailable at this time. Please try again later or in a different availability zone"
-      N tries in T, then gave up.
+      The driver tried N times in T, then gave up.
       Fix: add a subnet in another zone, or allow Spot or on demand as a second choice
         aws ec2 describe-subnets --subnet-ids subnet-0a1b2c3d4e5f60718 subnet-0b2c3d4e5f607182a --query "Subnets[].[SubnetId,AvailabilityZone]" --output text
-      Who can mend it: AWS. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     "#);
     site.cloud().clear_faults();
     site.set("defaults.timeouts.prepare", "1m");

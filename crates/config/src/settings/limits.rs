@@ -16,6 +16,13 @@ settings_table! {
         /// together. A reason that stays ends `prepare` at once. When ECS refuses before there is a
         /// task, for example for lack of capacity, `prepare` waits instead.
         pub task_relaunches: u32 = number(0, 20).or_number(3),
+        /// So many failures of a capacity provider within `timeouts.capacity_window` make all jobs of
+        /// this host leave it alone for `timeouts.capacity_pause`, if `capacity_fallback` names another
+        /// one. A failure is a Spot interruption, or a refusal for lack of capacity in every subnet. 0:
+        /// never.
+        // Ours: one interruption is chance, and two may have one reason. With three, the provider is
+        // short of capacity, and each further try costs a job.
+        pub capacity_failures: u32 = number(0, 100).or_number(3),
     }
 }
 

@@ -10,7 +10,8 @@ use super::ssh::SshSettings;
 use super::strategy::{MAX_STRATEGY_ITEMS, StrategyItem, check_strategy};
 use super::timeouts::JobTimeouts;
 use crate::keyword::{
-    self as words, HostKey, LaunchType, LaunchWord, PublicIp, Shell, TaskArchitecture,
+    self as words, HostKey, LaunchType, LaunchWord, PublicIp, Shell, TagPropagation,
+    TaskArchitecture,
 };
 use crate::row::{flag, free_table, keyword, number, offered, path, table, tables, text, texts};
 use crate::table::settings_table;
@@ -25,6 +26,9 @@ const MAX_SECURITY_GROUPS: usize = 5;
 /// `EphemeralStorage`.
 const MIN_DISK_GIB: u32 = 21;
 const MAX_DISK_GIB: u32 = 200;
+
+/// Most providers to fall back to: Fargate has two.
+const MAX_FALLBACKS: usize = 2;
 
 /// Most values that a job may choose from. Ours: a longer list is no list of names any more.
 const MAX_JOB_CHOICES: usize = 100;
@@ -43,7 +47,8 @@ settings_table! {
         pub region: Option<String> = text(check::region)
             .or_absent("AWS_REGION and the rest of the AWS SDK's own chain")
             .example("\"eu-west-1\""),
-        /// Subnets of one VPC, tried in this order. They need a route to the internet through a NAT
+        /// Subnets of one VPC, best in several zones. Each task uses one; jobs begin with different ones,
+        /// and go on to the next where there is no capacity or no free address. They need a route to the internet through a NAT
         /// gateway, because a task gets no public IP address unless `public_ip` says so.
         pub subnets: Vec<String> =
             texts(1, MAX_SUBNETS, check::subnet).example("[\"subnet-0a1\"]"),
@@ -73,6 +78,11 @@ settings_table! {
                 .or_absent("`launch_type` decides")
                 .example("[{ provider = \"FARGATE_SPOT\", weight = 1 }]")
                 .instead_of("launch_type", "ECS takes one of the two"),
+        /// Capacity providers for a task that finds no capacity in any subnet, or that Spot took back before
+        /// its job began, tried in this order after `launch_type` or `capacity_provider_strategy`: `"FARGATE"`,
+        /// `"FARGATE_SPOT"`. See `limits.capacity_failures`. A provider that was just tried is left out.
+        pub capacity_fallback: Vec<String> =
+            texts(0, MAX_FALLBACKS, check::provider).or_empty().example("[\"FARGATE\"]"),
         /// Fargate platform version: `"LATEST"`, or a version such as `"1.4.0"`.
         pub platform_version: Option<String> = text(check::platform_version)
             .or_absent("ECS takes LATEST")
@@ -156,6 +166,11 @@ settings_table! {
         /// Whether `aws ecs execute-command` may open a shell in a task. The task role needs the
         /// rights of Systems Manager for it.
         pub enable_execute_command: bool = flag().or_flag(false),
+        /// Whether a task gets the tags of its task definition, for cost reports: `"none"` or
+        /// `"task_definition"`. Like `tags`, it needs the right ecs:TagResource.
+        pub propagate_tags: TagPropagation = keyword::<TagPropagation>().or_text("none"),
+        /// Whether ECS adds its own tag `aws:ecs:clusterName` to each task, for cost reports.
+        pub enable_ecs_managed_tags: bool = flag().or_flag(false),
         /// Task definitions that a job may choose by its variable `FARGATE_TASK_DEFINITION`, each
         /// written as the job writes it. Whoever writes a pipeline can then run jobs under their task
         /// roles.

@@ -35,6 +35,13 @@ settings_table! {
         pub task_start: Duration = time(ms(10), h(6)).or_time(m(10)).at_most("prepare"),
         /// From RUNNING until the agent answers.
         pub agent_start: Duration = time(ms(10), h(6)).or_time(m(2)),
+        /// Failures of a capacity provider count together within this time; see
+        /// `limits.capacity_failures`.
+        pub capacity_window: Duration = time(s(1), h(24)).or_time(m(10)),
+        /// How long jobs then leave that provider alone.
+        // Ours: a shortage lasts longer than some minutes, and a quarter of an hour on demand costs
+        // less than the jobs that would be lost.
+        pub capacity_pause: Duration = time(s(1), h(24)).or_time(m(15)),
         /// How long one attempt to connect to a task waits for an answer. Then a fresh attempt is
         /// made.
         pub connect_attempt: Duration = time(ms(1), m(1)).or_time(s(1)).at_most("ssh_handshake"),

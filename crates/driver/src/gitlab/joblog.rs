@@ -17,7 +17,9 @@ use super::StageError;
 use crate::context::{JobContext, WallClock};
 use crate::job::CancelledTask;
 use crate::session::TaskSession;
-use crate::task::{AcquiredTask, ObservedTask, TaskStartEvent, relaunch_words};
+use crate::task::{
+    AcquiredTask, ObservedTask, TaskStartEvent, avoided_words, move_words, relaunch_words,
+};
 
 /// A phase that lasts longer than this is reported when it ends.
 const LONG_PHASE: Duration = Duration::from_secs(10);
@@ -106,14 +108,20 @@ impl<'a> JobLog<'a> {
                     self.told_at = *waited;
                     let headline = capital(&why.headline());
                     self.line(&format!(
-                        "{headline}: {tries} tries in {}, trying on",
-                        ticking(*waited)
+                        "{headline}: {}; trying again",
+                        text::tried(*tries, &ticking(*waited))
                     ));
                 }
             }
             TaskStartEvent::Waiting { seen, age, in_state } => self.waiting(seen, *age, *in_state),
-            TaskStartEvent::Relaunching { why, n, of, after } => {
-                let words = relaunch_words(*n, *of, *after);
+            TaskStartEvent::Avoided { provider, left, next } => {
+                self.line(&avoided_words(provider, *left, next));
+            }
+            TaskStartEvent::Moving { why, tried, next } => {
+                self.line(&move_words(why, tried, next));
+            }
+            TaskStartEvent::Relaunching { why, n, of, after, next } => {
+                let words = relaunch_words(*n, *of, *after, *next);
                 self.line(&format!("{}: {words}", capital(&why.line())));
             }
         }
@@ -150,7 +158,7 @@ impl<'a> JobLog<'a> {
             self.told_at = age;
             let slow = text::duration(self.slow_start);
             return self.line(&format!(
-                "Still {} after {slow}. ECS gives no reason yet. A blocked network ends after about 4m 49s",
+                "Still {} after {slow}. ECS gives no reason yet. If the task cannot reach its registry or secrets, ECS stops it after about 5 minutes and says why.",
                 seen.status
             ));
         }
@@ -247,7 +255,7 @@ fn escaped_chain(error: &StageError) -> String {
 fn block(why: &CauseReport, colour: ColourMode) -> CleanLines {
     let mut block = why.block(colour);
     if why.entry().who != ResponsibleParty::Job {
-        let who = why.who_can_mend().map(|who| format!("Who can mend it: {who}. "));
+        let who = why.who_can_fix().map(|who| format!("Who can fix it: {who}. "));
         let who = who.unwrap_or_default();
         block.append(&CleanLines::line(&format!("  {who}Your script did not start.")));
     }
@@ -381,12 +389,18 @@ fn last_lines(why: &CauseReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::example;
+    use crate::task::{LaunchPlace, example};
     use fargate_model::cause::FailureCause;
     use fargate_model::task::TaskStatus;
+    use fargate_state::TaskCapacity;
 
     fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
+    }
+
+    fn place(provider: &str, subnet: &str) -> LaunchPlace {
+        let capacity = TaskCapacity::LaunchType(provider.to_owned());
+        LaunchPlace { capacity, subnet: subnet.to_owned() }
     }
 
     fn told(tell: impl FnOnce(&mut JobLog<'_>)) -> String {
@@ -414,7 +428,7 @@ mod tests {
         PENDING for 40 s: preparing the container
         PENDING for 55 s: preparing the container
         PENDING for 1m 10s: preparing the container
-        Still PENDING after 1m 30s. ECS gives no reason yet. A blocked network ends after about 4m 49s
+        Still PENDING after 1m 30s. ECS gives no reason yet. If the task cannot reach its registry or secrets, ECS stops it after about 5 minutes and says why.
         PENDING for 2m 30s: preparing the container
         PENDING for 3m 30s: preparing the container
         PENDING for 4m 30s: preparing the container
@@ -433,8 +447,34 @@ mod tests {
             }
         });
         insta::assert_snapshot!(log, @r"
-        No Fargate capacity in eu-west-1a, eu-west-1b: 15 tries in 15 s, trying on
-        No Fargate capacity in eu-west-1a, eu-west-1b: 30 tries in 30 s, trying on
+        No Fargate capacity in eu-west-1a, eu-west-1b: tried 15 times in 15 s; trying again
+        No Fargate capacity in eu-west-1a, eu-west-1b: tried 30 times in 30 s; trying again
+        ");
+    }
+
+    #[test]
+    fn each_change_of_place_is_one_line_that_says_what_comes_next() {
+        let why = |cause| CauseReport::new(cause).with("zones", "subnet-a, subnet-b");
+        let [spot, other, demand] =
+            [("FARGATE_SPOT", "subnet-a"), ("FARGATE_SPOT", "subnet-b"), ("FARGATE", "subnet-a")]
+                .map(|(provider, subnet)| place(provider, subnet));
+        let log = told(|log| {
+            let left = seconds(754);
+            log.tell(&TaskStartEvent::Avoided { provider: "FARGATE_SPOT", left, next: &demand });
+            let full = why(FailureCause::SubnetFull);
+            log.tell(&TaskStartEvent::Moving { why: &full, tried: &spot, next: &other });
+            let none = why(FailureCause::NoCapacity);
+            log.tell(&TaskStartEvent::Moving { why: &none, tried: &other, next: &demand });
+            let taken = why(FailureCause::Spot);
+            let after = seconds(0);
+            let next = Some(&demand);
+            log.tell(&TaskStartEvent::Relaunching { why: &taken, n: 1, of: 3, after, next });
+        });
+        insta::assert_snapshot!(log, @r"
+        FARGATE_SPOT failed often lately and is left alone for 12m 34s: beginning with FARGATE in subnet-a
+        FARGATE_SPOT in subnet-a: no free address, trying FARGATE_SPOT in subnet-b
+        FARGATE_SPOT in subnet-b: no capacity, trying FARGATE in subnet-a
+        AWS took the Spot task back: starting another task (1 of 3): FARGATE in subnet-a
         ");
     }
 
@@ -476,7 +516,7 @@ mod tests {
           ECS: "CannotPullContainerError: not found"
           Fix: correct the image in the task definition, or push it
             aws ecs describe-task-definition --task-definition ci-job
-          Who can mend it: whoever runs the CI platform. Your script did not start.
+          Who can fix it: whoever runs the CI platform. Your script did not start.
         "#);
     }
 
@@ -517,6 +557,7 @@ mod tests {
     #[test]
     fn nothing_that_others_say_reaches_the_log_uncleaned() {
         let seen = hostile();
+        let place = place("x", HOSTILE);
         let why = CauseReport::new(FailureCause::Unknown)
             .with("task", HOSTILE)
             .because(HOSTILE)
@@ -532,7 +573,15 @@ mod tests {
             log.tell(&TaskStartEvent::Waiting { seen: &seen, age, in_state });
             log.tell(&TaskStartEvent::Refused { why: &raw, tries: 2, waited: seconds(60) });
             let after = seconds(90);
-            log.tell(&TaskStartEvent::Relaunching { why: &raw, n: 1, of: 3, after });
+            log.tell(&TaskStartEvent::Relaunching {
+                why: &raw,
+                n: 1,
+                of: 3,
+                after,
+                next: Some(&place),
+            });
+            log.tell(&TaskStartEvent::Moving { why: &raw, tried: &place, next: &place });
+            log.tell(&TaskStartEvent::Avoided { provider: HOSTILE, left: after, next: &place });
             log.held(&raw, seconds(1), seconds(2));
             log.note(HOSTILE);
             let facts = [("network", HOSTILE.to_owned()), ("image", HOSTILE.repeat(100_000))];
@@ -562,7 +611,7 @@ mod tests {
         let why = CauseReport::new(FailureCause::RegistryLimit);
         let log = told(|log| {
             for (n, after) in [(1, seconds(31)), (2, Duration::from_millis(200))] {
-                log.tell(&TaskStartEvent::Relaunching { why: &why, n, of: 3, after });
+                log.tell(&TaskStartEvent::Relaunching { why: &why, n, of: 3, after, next: None });
             }
         });
         insta::assert_snapshot!(log, @r"

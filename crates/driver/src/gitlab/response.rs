@@ -47,7 +47,7 @@ pub enum ResponseError {
     },
     /// There is no file, and the variables do not say it either.
     #[error(
-        "JOB_RESPONSE_FILE names no file that is there, and {variable} is not a usable substitute; gitlab-runner 14.1 or newer is expected"
+        "the file that JOB_RESPONSE_FILE names does not exist, and {variable} is missing or wrong. Use gitlab-runner 14.1 or newer"
     )]
     NoSubstitute {
         /// The variable that is missing.

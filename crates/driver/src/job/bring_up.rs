@@ -7,10 +7,10 @@ use fargate_events::{JobEvent, emit};
 use fargate_state::StateFolder;
 use tokio::time::Instant;
 
-use super::admission;
 use super::bring_up_error::BringUpError;
 use super::former_tasks::clear_former;
 use super::provision::{ProvisionedTask, TaskRequest, provision};
+use super::wait_for_hold;
 use crate::context::JobContext;
 use crate::session::CancelSignals;
 use crate::task::TaskStartEvent;
@@ -44,7 +44,7 @@ async fn bring_up_in_scope(
     let timeouts = context.timeouts();
     // Held until the task answers: a second start of the same job would stop this one's task.
     let (_only_start, held) =
-        admission::enter(folder, &request.job, timeouts, stops, report).await?;
+        wait_for_hold::enter(folder, &request.job, timeouts, stops, report).await?;
     emit(JobEvent::JobAdmitted { waited_ms: u64::try_from(held.as_millis()).unwrap_or(u64::MAX) });
     clear_former(context, folder, &request.job).await?;
     let deadline = began + held + timeouts.prepare;

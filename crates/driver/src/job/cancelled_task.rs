@@ -39,7 +39,7 @@ impl std::fmt::Display for CancelledTask {
 impl CancelledTask {
     /// What became of the launches of `record`.
     pub(super) fn of(record: &JobRecord, released: &TaskReleaseReport) -> Self {
-        let task = record.core.task.as_ref().or(released.stopped.first());
+        let task = record.location.task.as_ref().or(released.stopped.first());
         match (task, released.undone.is_empty()) {
             (Some(task), true) => Self::Stopping(task.short()),
             (Some(task), false) => Self::NotStopped(task.short()),

@@ -46,7 +46,7 @@ async fn clean_up_in_scope(
             if !matches!(error, StateError::Newer { .. }) {
                 emit(JobEvent::StateDamaged { message: error.to_string() });
             }
-            with_core(&folder, context, key, &folder.core_at_least(key, &error)).await?
+            with_location(&folder, context, key, &folder.location_at_least(key, &error)).await?
         }
     };
     emit(JobEvent::CleanupDone { undone: undone.len() });
@@ -68,7 +68,7 @@ async fn with_record(
     let mut undone = Vec::new();
     if !record.launches.is_empty() {
         let why = reason(&format!("clean-up of job {}", record.job_id));
-        match context.ecs_in(Some(record.core.region.clone())).await {
+        match context.ecs_in(Some(record.location.region.clone())).await {
             Ok(ecs) => {
                 let launches = &record.launches;
                 let (visible, clock) = (timeouts.task_visibility, &context.clock);
@@ -146,14 +146,14 @@ async fn without_state(
 }
 
 /// Cleans up with a record that cannot be read, because it is damaged or from a newer version. The
-/// part of its core that is known is enough to stop the task.
-async fn with_core(
+/// part of its location that is known is enough to stop the task.
+async fn with_location(
     folder: &StateFolder,
     context: &JobContext,
     key: &JobKey,
-    core: &TaskLocation,
+    location: &TaskLocation,
 ) -> Result<CleanupFailures, StateError> {
-    let TaskLocation { cluster, region, task, .. } = core;
+    let TaskLocation { cluster, region, task, .. } = location;
     let undone = match task {
         Some(task) => {
             let deadline = Instant::now() + context.timeouts().cleanup;

@@ -25,7 +25,7 @@ pub async fn clear_former(
         Ok(None) => return Ok(()),
         Ok(Some(former)) => {
             emit(JobEvent::FormerFound { launches: former.launches.len() });
-            let ecs = context.ecs_in(Some(former.core.region.clone())).await?;
+            let ecs = context.ecs_in(Some(former.location.region.clone())).await?;
             let why = reason("the job is started again");
             let deadline = Instant::now() + timeouts.task_stop;
             release(
@@ -41,31 +41,33 @@ pub async fn clear_former(
         }
         Err(error) => {
             emit(JobEvent::FormerDamaged { message: error.to_string() });
-            let core = folder.core_at_least(job, &error);
-            stop_what_is_known(context, folder, job, &core, &error).await?
+            let location = folder.location_at_least(job, &error);
+            stop_what_is_known(context, folder, job, &location, &error).await?
         }
     };
     match undone.first() {
         None => Ok(()),
-        Some(first) => Err(CauseReport::new(FailureCause::AlreadyPrepared)
-            .because(format!("A former task of this job is not stopped: {first}."))
+        Some(first) => Err(CauseReport::new(FailureCause::FormerTaskStays)
+            .because(format!("What could not be done: {first}."))
             .into()),
     }
 }
 
-/// The record cannot be read. Stops the task that is left of its core, and all tasks of the job
-/// that ECS knows. Without the right to list tasks, the core must be enough.
+/// The record cannot be read. Stops the task that its location names, and all tasks of the job
+/// that ECS knows. Without the right to list tasks, the location must be enough.
 async fn stop_what_is_known(
     context: &JobContext,
     folder: &StateFolder,
     job: &JobKey,
-    core: &TaskLocation,
+    location: &TaskLocation,
     damaged: &StateError,
 ) -> Result<Vec<String>, BringUpError> {
     let deadline = Instant::now() + context.timeouts().task_stop;
     let why = reason("the job is started again");
-    let mut undone = match &core.task {
-        Some(task) => stop_one(context, (&core.cluster, &core.region), task, &why, deadline).await,
+    let mut undone = match &location.task {
+        Some(task) => {
+            stop_one(context, (&location.cluster, &location.region), task, &why, deadline).await
+        }
         None => Vec::new(),
     };
     let ecs = context.ecs().await?.sharing(folder, context.profile());
@@ -75,7 +77,7 @@ async fn stop_what_is_known(
     let is_newer = matches!(damaged, StateError::Newer { .. });
     let tasks = match find(&ecs, cluster, Some(&owner), job, deadline).await {
         Ok(tasks) => tasks,
-        Err(error) if is_newer && core.task.is_some() && error.denies("ecs:ListTasks") => {
+        Err(error) if is_newer && location.task.is_some() && error.denies("ecs:ListTasks") => {
             Vec::new()
         }
         Err(_) => return Err(damaged.why().into()),

@@ -7,7 +7,6 @@
 //! Nothing here reads a forge's variables, prints, or chooses an exit code. `task` knows ECS, `session`
 //! knows the server in the task, and `verdict` says who is to blame for an end.
 
-mod admission;
 mod bring_up;
 mod bring_up_error;
 mod cancelled_task;
@@ -15,6 +14,8 @@ mod clean_up;
 mod former_tasks;
 mod provision;
 mod run_script;
+mod spot_interruption;
+mod wait_for_hold;
 
 pub use bring_up::bring_up;
 pub use bring_up_error::BringUpError;
@@ -22,3 +23,4 @@ pub use cancelled_task::CancelledTask;
 pub use clean_up::{CleanupFailures, clean_up};
 pub use provision::{ProvisionError, ProvisionedTask, TaskRequest, provision};
 pub use run_script::{ScriptRunError, run_script};
+pub use spot_interruption::{count_interruption, spot_notice};

@@ -156,7 +156,9 @@ pub async fn provision(
         let terms = AcquireOptions { ecs: &ecs, folder, deadline, port, timeouts, limits };
         let binding = JobBinding { job: order.job.clone(), login: keys.login.clone() };
         let clock = &context.clock;
-        let mut launcher = TaskLauncher::new(&ecs, &spec, &binding, &mut ledger, deadline, clock);
+        let limits = context.breaker_limits();
+        let mut launcher =
+            TaskLauncher::new(&ecs, &spec, &binding, &mut ledger, deadline, clock, limits);
         tokio::select! {
             result = acquire(&mut launcher, &terms, report) => result.map_err(Into::into),
             _ = stops.next() => Err(cancelled()),
@@ -283,7 +285,7 @@ fn first_record(
     Ok(JobRecord {
         schema: version::this().writes,
         origin: order.origin,
-        core: TaskLocation {
+        location: TaskLocation {
             cluster: spec.cluster.clone(),
             region: ecs.region().to_owned(),
             endpoint: Some(ecs.endpoint()),

@@ -18,9 +18,11 @@ use crate::context::JobContext;
 use crate::reconnect;
 use crate::session::{
     self, CancelRequest, CancelSignals, ConsoleWriter, LoginError, ScriptOutcome, TaskCommand,
-    TaskConnectError, TaskConnector, TaskSession, shell_for,
+    TaskConnectError, TaskConnector, TaskSession, TaskWatch, shell_for,
 };
-use crate::verdict::{self, ScriptVerdict};
+use crate::verdict::{self, JobFacts, ScriptVerdict};
+
+use super::spot_interruption::{count_interruption, spot_notice};
 
 /// How often to check whether somebody cleaned up the job, while its task cannot be reached.
 const LOOK_FOR_CLEANUP: Duration = Duration::from_millis(500);
@@ -99,7 +101,11 @@ async fn run_in_scope(
     // know that a script may have run.
     let marked = !ran_before && connected.is_ok() && mark(folder, &record).await;
     let outcome = match connected {
-        Ok(session) => session::run(session, &reach, run_id, &job, console, &mut stops, over).await,
+        Ok(session) => {
+            let notice = async || spot_notice(folder, &record, context).await;
+            let watch = TaskWatch { over, notice };
+            session::run(session, &reach, run_id, &job, console, &mut stops, watch).await
+        }
         Err(outcome) => outcome,
     };
     if marked && !outcome.may_have_run() {
@@ -115,10 +121,13 @@ async fn run_in_scope(
     }
     // A clean-up that is done has removed the record. Its stop may have ended the script.
     let cleaned_up = matches!(folder.record(key), Ok(None));
-    tokio::select! {
-        verdict = verdict::of_outcome(folder, &record, context, &outcome, (cleaned_up, ran_before)) => Ok(verdict),
-        _ = stops.next() => Err(ScriptRunError::Cancelled),
-    }
+    let facts = JobFacts { cleaned_up, ran_before };
+    let verdict = tokio::select! {
+        verdict = verdict::of_outcome(folder, &record, context, &outcome, facts) => verdict,
+        _ = stops.next() => return Err(ScriptRunError::Cancelled),
+    };
+    count_interruption(folder, &record, context, &verdict).await;
+    Ok(verdict)
 }
 
 /// Notes that a script may run in the task from here on. Returns whether this call wrote the mark.

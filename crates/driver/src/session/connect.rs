@@ -66,7 +66,7 @@ impl TaskConnector {
         let mut first = true;
         let mut missed = |why: TaskConnectError| {
             if std::mem::take(&mut first) {
-                let message = format!("{why}; trying on");
+                let message = format!("{why}; trying again");
                 emit(JobEvent::TaskUnreachable { address: self.address, message });
             }
             missed(why);

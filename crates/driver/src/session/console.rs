@@ -22,6 +22,8 @@ use tokio::sync::watch;
 struct ConsoleChunk {
     stream: ScriptStream,
     bytes: Vec<u8>,
+    /// It is a line of ours.
+    is_own: bool,
 }
 
 #[derive(Default)]
@@ -33,6 +35,9 @@ struct ConsoleBuffer {
 /// Most pieces that may wait. The agent holds no more, see its output window. Only an agent that
 /// breaks the protocol sends more.
 const MAX_PIECES: usize = 32 * 1024;
+
+/// Most bytes of our own lines that may wait.
+const MOST_OWN: u64 = 64 * 1024;
 
 /// The queue between session and writer. [`ConsoleWriter::put`] limits its bytes. Small pieces of
 /// one stream are joined, and the number of pieces is limited for output that switches between its
@@ -49,15 +54,19 @@ impl ConsoleQueue {
     }
 
     /// Adds a piece. Returns `false` if too many wait.
-    fn push(&self, stream: ScriptStream, bytes: Vec<u8>) -> bool {
+    fn push(&self, stream: ScriptStream, bytes: Vec<u8>, is_own: bool) -> bool {
         let mut pieces = self.lock();
         let full = pieces.waiting.len() >= MAX_PIECES;
         match pieces.waiting.back_mut() {
-            Some(last) if last.stream == stream && last.bytes.len() + bytes.len() <= MAX_CHUNK => {
+            Some(last)
+                if last.stream == stream
+                    && last.is_own == is_own
+                    && last.bytes.len() + bytes.len() <= MAX_CHUNK =>
+            {
                 last.bytes.extend_from_slice(&bytes);
             }
             _ if full => return false,
-            _ => pieces.waiting.push_back(ConsoleChunk { stream, bytes }),
+            _ => pieces.waiting.push_back(ConsoleChunk { stream, bytes, is_own }),
         }
         self.filled.notify_one();
         true
@@ -88,8 +97,18 @@ impl ConsoleQueue {
 pub struct ConsoleProgress {
     /// How many bytes were written.
     pub written: u64,
+    /// How many of them were lines of ours, of which the task knows nothing.
+    pub own: u64,
     /// Why nothing more can be written, if that is so.
     pub closed: Option<OutputFailure>,
+}
+
+impl ConsoleProgress {
+    /// How many bytes of the script's output were written.
+    #[must_use]
+    pub fn of_script(self) -> u64 {
+        self.written - self.own
+    }
 }
 
 /// Why the output of this process could not be written.
@@ -117,6 +136,8 @@ impl fmt::Display for OutputFailure {
 pub struct ConsoleWriter {
     queue: Arc<ConsoleQueue>,
     accepted: u64,
+    /// How many of them were lines of ours.
+    own: u64,
     mid_line: bool,
     joins_streams: bool,
     progress: watch::Receiver<ConsoleProgress>,
@@ -170,6 +191,7 @@ impl ConsoleWriter {
         Ok(Self {
             queue,
             accepted: 0,
+            own: 0,
             mid_line: false,
             joins_streams: false,
             progress,
@@ -184,19 +206,34 @@ impl ConsoleWriter {
     ///
     /// Returns [`ConsoleError`] if the peer sent too much or the reader is gone.
     pub fn put(&mut self, stream: ScriptStream, bytes: Vec<u8>) -> Result<(), ConsoleError> {
+        self.accept(stream, bytes, false)
+    }
+
+    fn accept(
+        &mut self,
+        stream: ScriptStream,
+        bytes: Vec<u8>,
+        is_own: bool,
+    ) -> Result<(), ConsoleError> {
         let length = bytes.len() as u64;
         let progress = *self.progress.borrow();
         if let Some(failure) = progress.closed {
             return Err(ConsoleError::Closed(failure));
         }
-        if self.accepted + length - progress.written > WINDOW as u64 {
+        // A line of ours takes no room from the task, which counts what it may send by itself.
+        let (waiting, most) = match is_own {
+            false => (self.accepted - self.own - progress.of_script(), WINDOW as u64),
+            true => (self.own - progress.own, MOST_OWN),
+        };
+        if waiting + length > most {
             return Err(ConsoleError::Overrun);
         }
         let mid_line = bytes.last().map_or(self.mid_line, |last| *last != b'\n');
-        if !self.queue.push(stream, bytes) {
+        if !self.queue.push(stream, bytes, is_own) {
             return Err(ConsoleError::Overrun);
         }
         self.accepted += length;
+        self.own += if is_own { length } else { 0 };
         self.mid_line = mid_line;
         Ok(())
     }
@@ -204,7 +241,8 @@ impl ConsoleWriter {
     /// Whether a piece of `length` bytes would be accepted, in either stream.
     #[must_use]
     pub fn has_room(&self, length: usize) -> bool {
-        let waiting = self.accepted.saturating_sub(self.progress.borrow().written);
+        let written = self.progress.borrow().of_script();
+        let waiting = (self.accepted - self.own).saturating_sub(written);
         let fits = usize::try_from(waiting).is_ok_and(|waiting| waiting + length <= WINDOW);
         fits && self.queue.lock().waiting.len() < MAX_PIECES
     }
@@ -217,7 +255,7 @@ impl ConsoleWriter {
         let line = CleanLines::line(&self.masker.text(line.trim_end_matches('\n')));
         let line = format!("{fresh}{}", line.as_str());
         // A reader that is gone, or too slow, misses it.
-        let _ = self.put(ScriptStream::Stderr, line.into_bytes());
+        let _ = self.accept(ScriptStream::Stderr, line.into_bytes(), true);
     }
 
     /// Whether both streams go into one file. Then the script needs one stream as well, or the
@@ -286,7 +324,11 @@ fn write_all(
             report.send_modify(|progress| progress.closed = Some(failure));
             return;
         }
-        report.send_modify(|progress| progress.written += piece.bytes.len() as u64);
+        let length = piece.bytes.len() as u64;
+        report.send_modify(|progress| {
+            progress.written += length;
+            progress.own += if piece.is_own { length } else { 0 };
+        });
     }
 }
 
@@ -306,12 +348,26 @@ mod tests {
         let (mut console, mut out, mut err) = console();
         console.put(ScriptStream::Stdout, b"one".to_vec()).unwrap();
         console.put(ScriptStream::Stderr, b"\xff\0two".to_vec()).unwrap();
-        assert_eq!(console.drained().await, ConsoleProgress { written: 8, closed: None });
+        assert_eq!(console.drained().await, ConsoleProgress { written: 8, own: 0, closed: None });
         drop(console);
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         out.read_to_end(&mut stdout).unwrap();
         err.read_to_end(&mut stderr).unwrap();
         assert_eq!((stdout, stderr), (b"one".to_vec(), b"\xff\0two".to_vec()));
+    }
+
+    /// The agent counts the bytes of the script only, and refuses to be acknowledged more.
+    #[tokio::test]
+    async fn a_line_of_ours_between_two_pieces_does_not_count_as_output_of_the_script() {
+        let (mut console, _out, mut err) = console();
+        console.put(ScriptStream::Stderr, b"one".to_vec()).unwrap();
+        console.say("ours");
+        console.put(ScriptStream::Stderr, b"two\n".to_vec()).unwrap();
+        assert_eq!(console.drained().await.of_script(), 7);
+        drop(console);
+        let mut stderr = String::new();
+        err.read_to_string(&mut stderr).unwrap();
+        assert_eq!(stderr, "one\nours\ntwo\n");
     }
 
     const GONE: &str = "Whoever read this process's output is gone";

@@ -4,7 +4,7 @@
 //! It does not interpret what follows.
 
 /// Most bytes that a login shell may write before our program begins.
-const MAX_BEFORE: usize = 64 * 1024;
+pub(super) const MAX_BEFORE: usize = 64 * 1024;
 
 /// What remains of a piece of output.
 #[derive(Debug, PartialEq, Eq)]

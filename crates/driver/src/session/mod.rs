@@ -38,7 +38,7 @@ pub use host_proof::{HostProofFailure, TaskRoleVerifier};
 pub use keys::{ClientKey, HostKeySeed, parse_host_key};
 pub use login::{HostKeyPolicy, LoginError, TaskLogin};
 pub use peer::TaskSession;
-pub use resume::run;
+pub use resume::{TaskWatch, run};
 pub use script_outcome::{ScriptOutcome, TaskCommand, TaskCondition};
 pub use shell::{UnsupportedShell, shell_for};
 pub use stock::{StockServerFeatures, StockTaskSettings};

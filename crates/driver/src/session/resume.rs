@@ -25,7 +25,7 @@ use super::script_progress::{ConnectionOutcome, ScriptProgress, ScriptStartMode}
 /// peer that lets us in and drops us is not asked for ever.
 const HELD: Duration = Duration::from_secs(10);
 /// Why a cut is final.
-const OLDER: &str = "this agent is from before resuming";
+const OLDER: &str = "this agent is too old to resume a script";
 /// Why no more output comes.
 const SUPERSEDED: &str = "another `run` of this job took its place";
 /// Pause before such a peer is asked again. It begins with the first value and doubles up to the
@@ -33,11 +33,19 @@ const SUPERSEDED: &str = "another `run` of this job took its place";
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
 
+/// What the caller finds out about the task, beside the session.
+pub struct TaskWatch<O, N> {
+    /// Returns the reason once nobody can connect again, because the task has ended. It is called
+    /// again at each cut.
+    pub over: O,
+    /// Returns a line for the console, if there is one, once the task was told to end.
+    pub notice: N,
+}
+
 /// Runs `job` through `session`, and after a cut through new sessions that `reach` opens.
 ///
-/// `over` returns the reason once nobody can connect again, because the task has ended. It is
-/// called again at each cut. `stops` brings requests to cancel the job. If bytes of the output may
-/// be missing, a line of ours behind it says so.
+/// `stops` brings requests to cancel the job. If bytes of the output may be missing, a line of ours
+/// behind it says so.
 pub async fn run(
     session: TaskSession,
     reach: &TaskConnector,
@@ -45,7 +53,7 @@ pub async fn run(
     job: &TaskCommand,
     console: &mut ConsoleWriter,
     stops: &mut CancelSignals,
-    over: impl AsyncFn() -> String,
+    watch: TaskWatch<impl AsyncFn() -> String, impl AsyncFn() -> Option<String>>,
 ) -> ScriptOutcome {
     let outcome = match session {
         TaskSession::Agent(agent) => {
@@ -53,12 +61,12 @@ pub async fn run(
             if !resumes {
                 emit(JobEvent::SessionNotResumable {
                     agent: agent.agent.name.clone(),
-                    message: format!("{OLDER}: a cut costs the job"),
+                    message: format!("{OLDER}: if the connection is cut, the job fails"),
                 });
             }
             let course = ScriptProgress::new(console.joins_streams());
-            let mut line = ResumableRun { reach, run_id, job, course, resumes, over };
-            line.hold(agent, console, stops).await
+            let mut run = ResumableRun { reach, run_id, job, course, resumes, watch };
+            run.hold(agent, console, stops).await
         }
         TaskSession::Stock(stock) => {
             let outcome = stock.run(run_id, job, console, stops).await;
@@ -95,9 +103,9 @@ pub async fn run(
         _ => None,
     };
     if let Some((received, how)) = ended_unseen {
-        let line = missing(received, how);
+        let notice = missing(received, how);
         tokio::select! {
-            () = say_last(console, &line) => {}
+            () = say_last(console, &notice) => {}
             _ = stops.next() => return ScriptOutcome::Left,
         }
     }
@@ -105,9 +113,9 @@ pub async fn run(
 }
 
 /// Writes a line behind all output that came, however slowly it is read.
-async fn say_last(console: &mut ConsoleWriter, line: &str) {
+async fn say_last(console: &mut ConsoleWriter, notice: &str) {
     console.drained().await;
-    console.say(line);
+    console.say(notice);
     console.drained().await;
 }
 
@@ -117,13 +125,13 @@ fn missing(received: u64, how: &str) -> String {
 }
 
 /// A script, and how to reach it.
-struct ResumableRun<'a, O> {
+struct ResumableRun<'a, O, N> {
     reach: &'a TaskConnector,
     run_id: RandomToken,
     job: &'a TaskCommand,
     course: ScriptProgress,
     resumes: bool,
-    over: O,
+    watch: TaskWatch<O, N>,
 }
 
 /// A time in which no connection has lasted.
@@ -146,7 +154,7 @@ impl ConnectionOutage {
     }
 }
 
-impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
+impl<O: AsyncFn() -> String, N: AsyncFn() -> Option<String>> ResumableRun<'_, O, N> {
     async fn hold(
         &mut self,
         mut agent: Box<AgentSession>,
@@ -158,8 +166,12 @@ impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
         loop {
             let before = self.course.received();
             self.course.attached_at.set(None);
-            let Self { run_id, job, course, .. } = self;
-            let how = match agent.attend(run_id, job, begin, course, console, stops).await {
+            let Self { run_id, job, course, watch, .. } = self;
+            let attended = tokio::select! {
+                attended = agent.attend(run_id, job, begin, course, console, stops) => attended,
+                never = course.ask_for_notice(&watch.notice) => match never {},
+            };
+            let how = match attended {
                 ConnectionOutcome::Done(outcome) => {
                     if let ScriptOutcome::Lost { how, received, .. } = &outcome {
                         let (offset, message) = (*received, how.clone());
@@ -206,7 +218,7 @@ impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
             sleep(trouble.pause).await;
             reach.open(|missed| drop(last.replace(Some(missed)))).await
         };
-        let over = (self.over)();
+        let over = (self.watch.over)();
         tokio::pin!(opening, over);
         loop {
             tokio::select! {
@@ -214,7 +226,7 @@ impl<O: AsyncFn() -> String> ResumableRun<'_, O> {
                     Ok(TaskSession::Agent(agent)) if agent.resumes() => Ok(agent),
                     // The key is the same, but this agent can do less than the one before. It is
                     // not the one that runs our script.
-                    Ok(_) => Err(Box::new(self.course.lost("an older agent came back"))),
+                    Ok(_) => Err(Box::new(self.course.lost("the agent that answered is older than the one before"))),
                     Err(error) => {
                         let how = format!("{how}, and then {error}");
                         Err(Box::new(self.course.shut(how, error, self.reach.address)))

@@ -109,9 +109,7 @@ impl AgentSession {
                 course.sent.set(false);
                 Err(ConnectionOutcome::Done(ScriptOutcome::Refused(refusal)))
             }
-            Ok(Ok(Some(_))) => {
-                Err(ConnectionOutcome::Done(course.lost("the agent answered out of turn")))
-            }
+            Ok(Ok(Some(other))) => Err(ConnectionOutcome::Done(course.lost(unexpected(&other)))),
             Ok(Ok(None)) => Err(cut("the connection was cut")),
             Ok(Err(error)) => Err(ConnectionOutcome::Done(course.lost(error.to_string()))),
             Err(_) => Err(cut("the agent did not start the script in time")),
@@ -190,7 +188,7 @@ impl AgentSession {
             Ok(Ok(Some(AgentMessage::Refused(refusal)))) => {
                 lost(&format!("the agent refused: {refusal}"))
             }
-            Ok(Ok(Some(_))) => lost("the agent answered out of turn"),
+            Ok(Ok(Some(other))) => lost(&unexpected(&other)),
             Ok(Ok(None)) => Err(cut("the connection was cut")),
             Ok(Err(error)) => lost(&error.to_string()),
             Err(_) => Err(cut("the agent did not answer in time")),
@@ -218,12 +216,21 @@ fn refused_early(
         Ok(Some(AgentMessage::Accepted(RunAcceptance::Superseded))) => {
             ConnectionOutcome::Done(course.superseded())
         }
-        Ok(Some(AgentMessage::Accepted(_))) => cut("the agent has the script already"),
-        Ok(None) => cut("the agent left before it had the whole script"),
-        Ok(Some(_)) | Err(_) => {
-            ConnectionOutcome::Done(course.lost("the agent answered out of turn"))
+        Ok(Some(AgentMessage::Accepted(_))) => {
+            cut("the script had already arrived through an earlier connection")
         }
+        Ok(None) => cut("the agent left before it had the whole script"),
+        Ok(Some(other)) => ConnectionOutcome::Done(course.lost(unexpected(&other))),
+        Err(error) => ConnectionOutcome::Done(course.lost(error.to_string())),
     }
+}
+
+/// Why a message that has no place here ends the session.
+fn unexpected(message: &AgentMessage) -> String {
+    format!(
+        "the agent broke the protocol: it sent a message that was not expected (`{}`)",
+        message.name()
+    )
 }
 
 /// A cancel came between the request and its answer. A script that has started gets it; one that
@@ -319,7 +326,7 @@ async fn speak(
     let mut first = course.stop.get().map(signal);
     if course.received() > 0 {
         // The agent may still wait for acknowledgements that were lost with a former connection.
-        acknowledged = progress.borrow().written;
+        acknowledged = progress.borrow().of_script();
         let ack = ClientMessage::Ack { offset: acknowledged };
         if let Err(how) = send_within(writer.stall, writer.write, &ack).await {
             return ConnectionOutcome::Cut(how);
@@ -342,12 +349,16 @@ async fn speak(
                     if let Some(failure) = now.closed {
                         return ConnectionOutcome::Done(ScriptOutcome::OutputClosed(failure));
                     }
-                    let caught_up = now.written == course.received();
-                    if now.written - acknowledged < ACK_EVERY && !caught_up {
+                    let written = now.of_script();
+                    let caught_up = written == course.received();
+                    if written - acknowledged < ACK_EVERY && !caught_up {
                         continue;
                     }
-                    acknowledged = now.written;
-                    ClientMessage::Ack { offset: now.written }
+                    if written == acknowledged {
+                        continue;
+                    }
+                    acknowledged = written;
+                    ClientMessage::Ack { offset: written }
                 }
             },
         };
@@ -369,7 +380,16 @@ async fn hear(
     console: &mut ConsoleWriter,
 ) -> ConnectionOutcome {
     loop {
-        let (ending, by_itself) = match next(read, decoder).await {
+        // Nothing is lost where a line of ours comes between: what has arrived stays in the decoder.
+        let heard = tokio::select! {
+            biased;
+            heard = next(read, decoder) => heard,
+            line = course.notice() => {
+                console.say(&line);
+                continue;
+            }
+        };
+        let (ending, by_itself) = match heard {
             Ok(Some(message)) => match take_in(message, course, console) {
                 Ok(None) => continue,
                 Ok(Some(ended)) => ended,
@@ -426,7 +446,7 @@ fn take_in(
             Err(course.lost(format!("{received} of {offset} bytes of output arrived")))
         }
         AgentMessage::Notice(AgentNotice::Terminating | AgentNotice::LeaseEnded { .. }) => {
-            course.terminating.set(true);
+            course.set_terminating();
             Ok(None)
         }
         AgentMessage::Notice(AgentNotice::OutputLeft) => {
@@ -435,8 +455,8 @@ fn take_in(
         }
         AgentMessage::Notice(AgentNotice::Superseded) => Err(course.superseded()),
         AgentMessage::Refused(refusal) => Err(course.lost(format!("the agent refused: {refusal}"))),
-        AgentMessage::HelloOk { .. } | AgentMessage::Accepted(_) => {
-            Err(course.lost("the agent answered out of turn"))
+        other @ (AgentMessage::HelloOk { .. } | AgentMessage::Accepted(_)) => {
+            Err(course.lost(unexpected(&other)))
         }
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! It only remembers. It sends nothing and waits for nothing.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use std::time::Duration;
@@ -53,7 +55,13 @@ pub(super) struct ScriptProgress {
     pub(super) has_ended: Cell<bool>,
     pub(super) stop: Cell<Option<CancelRequest>>,
     leave_at: Cell<Option<Instant>>,
-    pub(super) terminating: Cell<bool>,
+    terminating: Cell<bool>,
+    /// Hears that the task was told to end.
+    told_to_end: Notify,
+    /// A line of ours about it.
+    notice: RefCell<Option<String>>,
+    /// Hears that there is such a line.
+    has_notice: Notify,
     pub(super) output_left: Cell<bool>,
 }
 
@@ -72,6 +80,36 @@ impl ScriptProgress {
     pub(super) fn set_started(&self) {
         self.started.set(true);
         self.attached_at.set(Some(Instant::now()));
+    }
+
+    /// Notes that the agent said that the task was told to end.
+    pub(super) fn set_terminating(&self) {
+        self.terminating.set(true);
+        self.told_to_end.notify_one();
+    }
+
+    /// Asks for a line of ours as soon as the task was told to end. It never returns.
+    pub(super) async fn ask_for_notice(
+        &self,
+        notice: &impl AsyncFn() -> Option<String>,
+    ) -> Infallible {
+        loop {
+            self.told_to_end.notified().await;
+            if let Some(line) = notice().await {
+                self.notice.replace(Some(line));
+                self.has_notice.notify_one();
+            }
+        }
+    }
+
+    /// Returns that line once it is there.
+    pub(super) async fn notice(&self) -> String {
+        loop {
+            if let Some(line) = self.notice.take() {
+                return line;
+            }
+            self.has_notice.notified().await;
+        }
     }
 
     /// Whether the script may have started.

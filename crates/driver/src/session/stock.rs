@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::agent::FAREWELL;
 use super::login::{HostKeyVerifier, LoginError, SshConnection, broken};
-use super::marker::{FilteredOutput, StartMarker};
+use super::marker::{FilteredOutput, MAX_BEFORE, StartMarker};
 
 /// The two programs, without comments and indentation.
 static START: LazyLock<String> = LazyLock::new(|| compact(include_str!("stock_start.sh")));
@@ -167,7 +167,11 @@ impl StockSession {
                 Some(ChannelMsg::Data { data }) => match marker.pass(data.to_vec()) {
                     FilteredOutput::Nothing => {}
                     FilteredOutput::Bytes(bytes) => text.extend(bytes),
-                    FilteredOutput::TooMuch => return Err(no_shell("it only writes".to_owned())),
+                    FilteredOutput::TooMuch => {
+                        let how =
+                            format!("it printed more than {MAX_BEFORE} bytes before our program");
+                        return Err(no_shell(how));
+                    }
                 },
                 Some(ChannelMsg::ExtendedData { data, .. }) if errors.len() < 1000 => {
                     errors.extend_from_slice(&data);
@@ -182,7 +186,7 @@ impl StockSession {
                 Some(_) => {}
             }
             if text.len() > MAX_ANSWER {
-                return Err(no_shell("it only writes".to_owned()));
+                return Err(no_shell(format!("its answer has more than {MAX_ANSWER} bytes")));
             }
             if text.ends_with(b"end\n") {
                 let has = |word: &str| text.split(|b| *b == b'\n').any(|l| l == word.as_bytes());

@@ -24,7 +24,7 @@ use super::agent::{part, taken_within};
 use super::cancel::CancelSignals;
 use super::console::{ConsoleError, ConsoleProgress, ConsoleWriter};
 use super::login::HostKeyVerifier;
-use super::marker::{FilteredOutput, StartMarker};
+use super::marker::{FilteredOutput, MAX_BEFORE, StartMarker};
 use super::script_outcome::{ScriptOutcome, TaskCommand, TaskCondition};
 use super::script_progress::START_WITHIN;
 use super::stock::{StockSession, StockTimeouts, unusual};
@@ -360,9 +360,9 @@ impl<'a> StockOutputReader<'a> {
                 return Ok(());
             }
             FilteredOutput::TooMuch if self.shared.uploaded.get() => {
-                return Err(self.lost("the login shell only writes"));
+                return Err(self.lost(&only_prints()));
             }
-            FilteredOutput::TooMuch => return Err(self.not_started("it only writes")),
+            FilteredOutput::TooMuch => return Err(self.not_started(&only_prints())),
         };
         self.shared.set_started();
         // Nobody reads any more, but the server's messages are needed until its end.
@@ -483,6 +483,11 @@ fn number(signal: &Sig) -> u8 {
     let known = nix::sys::signal::Signal::from_str(&format!("SIG{name}"));
     // A signal that this system does not know becomes the largest status.
     known.ok().and_then(|known| u8::try_from(known as i32).ok()).unwrap_or(127)
+}
+
+/// Why a script did not start although the login shell writes.
+fn only_prints() -> String {
+    format!("the login shell printed more than {MAX_BEFORE} bytes and did not start the script")
 }
 
 #[cfg(test)]

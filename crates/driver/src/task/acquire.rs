@@ -13,7 +13,7 @@ use fargate_aws::CallError;
 use fargate_config::{JobLimits, JobTimeouts, PublicIp};
 use fargate_events::{JobEvent, emit};
 use fargate_model::backoff::{RetryBackoff, jittered};
-use fargate_model::cause::{CauseReport, FailureCause, RetryDecision};
+use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::optional::or_never;
 use fargate_model::task::{StopCode, TaskStatus};
 use fargate_state::{LaunchRequest, StateFolder};
@@ -29,7 +29,7 @@ use super::last_log_lines::add_last_lines;
 use super::launch::RENEWAL_SETTLES;
 use super::launch_error::LaunchError;
 use super::observation::ObservedTask;
-use super::relaunch::RelaunchPlan;
+use super::relaunch::{RelaunchPlan, is_final};
 use super::source::{ClaimedTask, TaskSource};
 use crate::session::{
     DialError, HostKeyPolicy, HostProofFailure, LoginError, TaskLogin, TaskSession, dial,
@@ -114,20 +114,22 @@ pub async fn acquire(
             Some(ref seen) => of_its_containers(failed.why, terms, launch, seen).await,
             None => failed.why,
         };
-        let another = failed.settled.then(|| plan.next(&why, terms.deadline)).flatten();
+        let next = source.turn_from(&why).await;
+        let elsewhere = next.is_some();
+        let another = failed.settled.then(|| plan.next(&why, elsewhere, terms.deadline)).flatten();
         let Some(another) = another else {
             let Some(seen) = failed.ended else { return Err(why.into()) };
             let why = plan.given_up(why);
             let lines = add_last_lines(why, terms.ecs, terms.folder, launch, &seen, terms.deadline);
             return Err(lines.await.into());
         };
-        source.turn_from(&why);
         emit(JobEvent::TaskRelaunched { cause: why.cause, n: another.n });
         report(TaskStartEvent::Relaunching {
             why: &why,
             n: another.n,
             of: another.of,
             after: another.after,
+            next: next.as_ref(),
         });
         sleep(another.after).await;
     }
@@ -182,6 +184,7 @@ struct TaskStartWatcher<'a> {
     launch: &'a LaunchRequest,
     login: &'a TaskLogin,
     public_ip: PublicIp,
+    has_other_capacity: bool,
     place: FailureContext,
     seen: ObservedTask,
     born: Instant,
@@ -207,6 +210,7 @@ impl<'a> TaskStartWatcher<'a> {
             launch,
             login: &claimed.login,
             public_ip: claimed.public_ip,
+            has_other_capacity: claimed.has_other_capacity,
             place,
             seen,
             born: now,
@@ -343,7 +347,7 @@ impl<'a> TaskStartWatcher<'a> {
         if settled || self.is_decided() {
             let why = self.why_ended();
             // Another task may start only after ECS said that this one has stopped.
-            if settled || why.entry().next == RetryDecision::Final {
+            if settled || is_final(&why, self.has_other_capacity) {
                 let ended = Some(Box::new(self.seen.clone()));
                 return Err(AcquireFailure { why, settled, ended });
             }
@@ -452,7 +456,8 @@ impl<'a> TaskStartWatcher<'a> {
                     .why(FailureCause::AgentRefused)
                     .because(format!("{address} refused every dial in {age}.")),
                 _ => place.why(FailureCause::AgentBlocked).because(format!(
-                    "No answer from {address} in {age}: a firewall drops the dials."
+                    "No answer from {address} in {age}. The usual reason is a security group or a \
+                     firewall."
                 )),
             };
         }
@@ -566,7 +571,10 @@ pub(crate) fn login_failed(
         }
     }
     place.set("ip", address.ip().to_string());
-    let why = place.why(cause).because(format!("At {address}: {error}."));
+    // The words of AWS may end in a full stop.
+    let said = error.to_string();
+    let said = said.trim_end_matches('.');
+    let why = place.why(cause).because(format!("At {address}: {said}."));
     match error {
         LoginError::WrongHost { .. } | LoginError::Unproven { .. } => {
             why.because("Nothing was sent: 0 bytes of the script.".to_owned())

@@ -91,7 +91,7 @@ pub fn exception_of(service: &str, error: &CallError, place: &FailureContext) ->
             why
         }
         CallError::Expired { error } => exception_of(service, error, place)
-            .because("Their source was asked anew and gave no others yet.".to_owned()),
+            .because("The credentials have expired, and their source has given no new ones yet."),
         CallError::Proxy { proxy, asks_for_login, text } => {
             let mut place = place.clone();
             place.set("proxy", proxy.clone());
@@ -130,7 +130,7 @@ pub fn exception_of(service: &str, error: &CallError, place: &FailureContext) ->
                     let cause = FailureCause::RoleRefused;
                     CauseReport { cause, ..why }
                 }
-                _ => why.because(format!("It was for the role {role}.")),
+                _ => why.because(format!("This happened while assuming the role {role}.")),
             }
         }
         CallError::NotSent { text } => place
@@ -233,6 +233,8 @@ pub fn stopped(
     let reason = seen.stopped_reason.clone().unwrap_or_default();
     let of_container = |c: &ObservedContainer| c.reason.clone().filter(|reason| !reason.is_empty());
     let others = seen.containers.iter().filter(|other| other.name != container);
+    // The words of other containers decide too: ECS may write the reason for which the task did not
+    // start, such as an image that cannot be pulled, only at the container that it was about.
     let words: Vec<(&str, String)> = own
         .into_iter()
         .chain(others)
@@ -251,6 +253,7 @@ pub fn stopped(
         is_alone: seen.containers.len() == 1,
     };
     let cause = of_stop(&end);
+    // The job's author needs the limit that was reached, to ask for a larger one.
     if cause == FailureCause::OutOfMemory {
         let limit = seen.memory_mib.map(fargate_model::text::memory);
         place.set("memory", limit.unwrap_or_else(|| "not reported by ECS".into()));

@@ -11,7 +11,8 @@ use aws_sdk_ecs::error::SdkError;
 use aws_sdk_ecs::operation::run_task::{RunTaskError, RunTaskOutput};
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
-    DesiredStatus, KeyValuePair, LaunchType, LogDriver, NetworkConfiguration, Tag, TaskOverride,
+    DesiredStatus, KeyValuePair, LaunchType, LogDriver, NetworkConfiguration, PropagateTags, Tag,
+    TaskOverride,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use fargate_aws::{AwsAccount, CallError, LogStream};
@@ -214,8 +215,10 @@ impl EcsClient {
             .network_configuration(network(request))
             .overrides(overrides(request))
             .set_tags(Some(tags(&request.tags)).filter(|tags| !tags.is_empty()))
-            // It is left out if it is not wanted, so that old launches are sent again unchanged.
-            .set_enable_execute_command(request.execute_command.then_some(true));
+            // What is not wanted is left out, so that old launches are sent again unchanged.
+            .set_enable_execute_command(request.execute_command.then_some(true))
+            .set_propagate_tags(request.propagate_tags.then_some(PropagateTags::TaskDefinition))
+            .set_enable_ecs_managed_tags(request.managed_tags.then_some(true));
         call = match &request.purchase {
             TaskCapacity::LaunchType(kind) => call.launch_type(LaunchType::from(kind.as_str())),
             TaskCapacity::ClusterDefault => call,

@@ -5,19 +5,41 @@
 
 use std::time::Duration;
 
-use fargate_model::cause::CauseReport;
+use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::text::ticking;
 
+use super::launch_places::LaunchPlace;
 use super::observation::ObservedTask;
 
 /// A shorter pause before another task is not reported.
 const TOLD_PAUSE: Duration = Duration::from_secs(1);
 
-/// The words for another task: `starting another task in 31 s (1 of 3)`.
+/// The words for another task: `starting another task in 31 s (1 of 3)`, and where, if that is
+/// elsewhere.
 #[must_use]
-pub fn relaunch_words(n: u32, of: u32, after: Duration) -> String {
+pub fn relaunch_words(n: u32, of: u32, after: Duration, next: Option<&LaunchPlace>) -> String {
     let pause = if after < TOLD_PAUSE { String::new() } else { format!(" in {}", ticking(after)) };
-    format!("starting another task{pause} ({n} of {of})")
+    let elsewhere = next.map_or_else(String::new, |next| format!(": {next}"));
+    format!("starting another task{pause} ({n} of {of}){elsewhere}")
+}
+
+/// The words for a launch that failed in one place and goes on in another:
+/// `FARGATE_SPOT in subnet-0a1: no capacity, trying FARGATE in subnet-0a1`.
+#[must_use]
+pub fn move_words(why: &CauseReport, tried: &LaunchPlace, next: &LaunchPlace) -> String {
+    let what = match why.cause {
+        FailureCause::NoCapacity => "no capacity".to_owned(),
+        FailureCause::SubnetFull => "no free address".to_owned(),
+        _ => why.headline(),
+    };
+    format!("{tried}: {what}, trying {next}")
+}
+
+/// The words for a capacity provider that is left alone.
+#[must_use]
+pub fn avoided_words(provider: &str, left: Duration, next: &LaunchPlace) -> String {
+    let left = fargate_model::text::duration(left);
+    format!("{provider} failed often lately and is left alone for {left}: beginning with {next}")
 }
 
 /// One step of a task's start.
@@ -42,6 +64,24 @@ pub enum TaskStartEvent<'a> {
         /// The time since the first try.
         waited: Duration,
     },
+    /// A capacity provider failed often on this host, so the launch begins with another one.
+    Avoided {
+        /// The provider.
+        provider: &'a str,
+        /// How much longer it is left alone.
+        left: Duration,
+        /// Where the launch begins.
+        next: &'a LaunchPlace,
+    },
+    /// ECS started no task in one place. Another one is tried at once.
+    Moving {
+        /// Why.
+        why: &'a CauseReport,
+        /// Where it was tried.
+        tried: &'a LaunchPlace,
+        /// Where it is tried next.
+        next: &'a LaunchPlace,
+    },
     /// A look at the task.
     Waiting {
         /// What ECS says.
@@ -61,5 +101,7 @@ pub enum TaskStartEvent<'a> {
         of: u32,
         /// The pause before it.
         after: Duration,
+        /// Where it is launched, if that is elsewhere.
+        next: Option<&'a LaunchPlace>,
     },
 }

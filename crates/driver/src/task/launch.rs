@@ -1,5 +1,6 @@
 //! Calls RunTask until it names a task: with the same token while the outcome is open, in the next
-//! subnet if one is full, and with a new launch only after the former one is settled.
+//! subnet or on the next capacity provider if one has no room, and with a new launch only after the
+//! former one is settled.
 //!
 //! An open launch in the record is one whose request may have left this host. It is written once
 //! its credentials are loaded, and removed while a refusal or a dead connection is waited out. It
@@ -11,15 +12,18 @@ use fargate_aws::CallError;
 use fargate_events::{JobEvent, emit};
 use fargate_model::backoff::{RetryBackoff, up_to};
 use fargate_model::cause::{CauseReport, FailureCause, RetryDecision};
+use fargate_model::id::RandomToken;
 use fargate_model::random;
-use fargate_state::LaunchRequest;
-use fargate_state::{RecordWriter, StateError};
+use fargate_state::{
+    BreakerLimits, CapacityBreaker, LaunchRequest, RecordWriter, StateError, TaskCapacity,
+};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::classify::{FailureContext, exception, failure};
 use super::client::{EcsClient, RunTaskOutcome};
 use super::event::TaskStartEvent;
 use super::launch_error::LaunchError;
+use super::launch_places::{LaunchPlace, LaunchPlaces, NextPlace};
 use super::observation::ObservedTask;
 use super::source::{ClaimedTask, JobBinding, TaskSource};
 use super::spec::{TAG_RIGHT, TaskSpec, is_refused_for_tags};
@@ -49,14 +53,20 @@ pub struct TaskLauncher<'a> {
     /// When to give up.
     deadline: Instant,
     clock: &'a WallClock,
-    subnet: usize,
+    places: LaunchPlaces,
+    limits: BreakerLimits,
+    /// Capacities that come before the one that is begun with, until they were reported.
+    avoided: Vec<(String, Duration)>,
+    /// The launch of the last claim.
+    claimed: Option<RandomToken>,
     backoff: RetryBackoff,
     /// Tags were refused, now or to another job recently, and are left out from then on.
     untagged: bool,
 }
 
 impl<'a> TaskLauncher<'a> {
-    /// Begins with the first subnet.
+    /// Begins with the subnet that the job's key gives, on the first capacity that did not fail too
+    /// often on this host.
     pub fn new(
         ecs: &'a EcsClient,
         spec: &'a TaskSpec,
@@ -64,7 +74,16 @@ impl<'a> TaskLauncher<'a> {
         ledger: &'a mut RecordWriter,
         deadline: Instant,
         clock: &'a WallClock,
+        limits: BreakerLimits,
     ) -> Self {
+        let left = |capacity: &TaskCapacity| {
+            let breaker = breaker_of(ledger, ecs, capacity, limits);
+            breaker.left(clock.since_1970())
+        };
+        let is_avoided = |capacity: &TaskCapacity| left(capacity).is_some();
+        let places = LaunchPlaces::new(&spec.capacities, &spec.subnets, &binding.job, is_avoided);
+        let passed_over = places.passed_over().iter();
+        let avoided = passed_over.filter_map(|one| Some((one.name(), left(one)?))).collect();
         let untagged = ledger.folder().was_refused(TAG_RIGHT, ecs.region(), &spec.cluster);
         Self {
             ecs,
@@ -73,7 +92,10 @@ impl<'a> TaskLauncher<'a> {
             ledger,
             deadline,
             clock,
-            subnet: 0,
+            places,
+            limits,
+            avoided,
+            claimed: None,
             backoff: RetryBackoff::doubling(FIRST_PAUSE, LONGEST_PAUSE),
             untagged,
         }
@@ -85,7 +107,8 @@ impl<'a> TaskLauncher<'a> {
         report: &mut dyn FnMut(TaskStartEvent<'_>),
     ) -> Result<(LaunchRequest, ObservedTask), LaunchError> {
         let begun = Instant::now();
-        let mut refusals = 0;
+        // Refusals, and answers that were lost.
+        let mut tries = 0;
         let mut request = self.new_launch()?;
         // A request with this token had no usable answer. It may have started a task, whatever ECS
         // says to the next request.
@@ -93,8 +116,15 @@ impl<'a> TaskLauncher<'a> {
         let mut patience = LaunchRetries::default();
         // The error of the try before.
         let mut met_before = None;
+        // From the second round on, each try has its pause, and is reported as seldom as any wait.
+        let mut is_first_round = true;
+        for (provider, left) in self.avoided.drain(..) {
+            report(TaskStartEvent::Avoided { provider: &provider, left, next: &self.places.now() });
+        }
         loop {
             let place = self.place(&request);
+            let tried = self.places.now();
+            let mut next = NextPlace::Same;
             let (why, is_over) = match self.send(&mut request, met_before.take()).await? {
                 Ok(RunTaskOutcome::Task(task)) => {
                     request.settled = true;
@@ -108,7 +138,7 @@ impl<'a> TaskLauncher<'a> {
                 }
                 Ok(RunTaskOutcome::Failure { reason, detail }) => {
                     let why = failure(&reason, &detail, &place, self.ecs.masker());
-                    request = self.next_launch(request, &why).await?;
+                    (request, next) = self.next_launch(request, &why).await?;
                     in_doubt = false;
                     is_final(why)
                 }
@@ -116,14 +146,16 @@ impl<'a> TaskLauncher<'a> {
                     // The token was used for other parameters. Its tasks are not the one that is
                     // wanted, and there must never be two, so stop them before a new launch.
                     let stopped = self.stop_conflicting(&mut request, &tasks).await?;
-                    let why = place.why(FailureCause::AwsInternal).because(format!(
+                    if !stopped {
+                        let why = place.why(FailureCause::FormerTaskStays);
+                        let words = "ECS refused to start a second task under the same token.";
+                        return Err(why.because(words).into());
+                    }
+                    let why = place.why(FailureCause::LaunchChanged).because(format!(
                         "This launch's token already names {} other tasks; they are being stopped.",
                         tasks.len()
                     ));
-                    if !stopped {
-                        return Err(why.into());
-                    }
-                    request = self.next_launch(request, &why).await?;
+                    (request, next) = self.next_launch(request, &why).await?;
                     in_doubt = false;
                     is_final(why)
                 }
@@ -146,20 +178,31 @@ impl<'a> TaskLauncher<'a> {
                     });
                     // This process may be killed while it waits for the next try. So the record holds no
                     // open launch then, unless an answer was lost and the launch is in doubt.
-                    self.give_up(request.clone(), in_doubt).await?;
+                    self.close_unless_in_doubt(request.clone(), in_doubt).await?;
                     let is_over = patience.is_over(&error, &why, begun);
                     met_before = (!is_over).then_some(error);
                     (why, is_over)
                 }
             };
-            refusals += 1;
+            tries += 1;
             if is_over {
-                self.give_up(request, in_doubt).await?;
-                return Err(if refusals > 1 { gave_up(why, refusals, begun) } else { why }.into());
+                self.close_unless_in_doubt(request, in_doubt).await?;
+                return Err(if tries > 1 { gave_up(why, tries, begun) } else { why }.into());
             }
-            report(TaskStartEvent::Refused { why: &why, tries: refusals, waited: begun.elapsed() });
-            if let Err(too_late) = self.wait_or(why, refusals, begun).await {
-                self.give_up(request, in_doubt).await?;
+            is_first_round &= next != NextPlace::RoundOver;
+            let at_once = is_first_round && next == NextPlace::Untried;
+            if at_once {
+                report(TaskStartEvent::Moving {
+                    why: &why,
+                    tried: &tried,
+                    next: &self.places.now(),
+                });
+            } else {
+                let waited = begun.elapsed();
+                report(TaskStartEvent::Refused { why: &why, tries, waited });
+            }
+            if let Err(too_late) = self.wait_or(why, tries, begun, at_once).await {
+                self.close_unless_in_doubt(request, in_doubt).await?;
                 return Err(too_late);
             }
         }
@@ -167,6 +210,9 @@ impl<'a> TaskLauncher<'a> {
 
     /// Writes a launch down and sends it, but only when it can be sent at all. If the deadline
     /// comes first, `before`, the error of the try before, says why.
+    ///
+    /// The inner result is what AWS said, which may be worth another try. The outer error is one of this
+    /// host, such as a record that cannot be written. It ends the launch.
     async fn send(
         &mut self,
         request: &mut LaunchRequest,
@@ -197,10 +243,8 @@ impl<'a> TaskLauncher<'a> {
     }
 
     fn new_launch(&self) -> Result<LaunchRequest, LaunchError> {
-        let subnets = &self.spec.subnets;
-        let subnet = subnets[self.subnet % subnets.len()].clone();
         let token = random::token().map_err(StateError::host("drawing random bytes"))?;
-        let request = self.spec.request(token, &subnet, self.clock.since_1970());
+        let request = self.spec.request(token, self.places.now(), self.clock.since_1970());
         let mut request = self.binding.bind(request);
         if self.untagged {
             request = request.untagged();
@@ -233,20 +277,63 @@ impl<'a> TaskLauncher<'a> {
         self.new_launch()
     }
 
-    /// Closes a launch that started nothing, and makes a new one, in the next subnet if that may
-    /// help.
+    /// Closes a launch that started nothing, and makes a new one, in the next place if that may help.
     async fn next_launch(
         &mut self,
         request: LaunchRequest,
         why: &CauseReport,
-    ) -> Result<LaunchRequest, LaunchError> {
+    ) -> Result<(LaunchRequest, NextPlace), LaunchError> {
+        let token = request.token.clone();
         self.settle_as_nothing(request).await?;
-        self.turn_from(why);
-        self.new_launch()
+        let next = self.move_on(why, Some(&token)).await;
+        Ok((self.new_launch()?, next))
     }
 
-    /// A launch in doubt stays open in the record, for whoever cleans up the job.
-    async fn give_up(&mut self, request: LaunchRequest, in_doubt: bool) -> Result<(), LaunchError> {
+    /// Goes to the next place, if that may help. A capacity that failed is counted: for a Spot
+    /// interruption, and for a refusal in the last of its subnets. One zone without capacity is no
+    /// reason to leave the others.
+    async fn move_on(&mut self, why: &CauseReport, launch: Option<&RandomToken>) -> NextPlace {
+        let now = self.clock.since_1970();
+        let (ledger, ecs, limits) = (&*self.ledger, self.ecs, self.limits);
+        let tried = self.places.now();
+        let has_failed = match why.cause {
+            FailureCause::Spot => true,
+            FailureCause::NoCapacity => self.places.is_last_subnet(),
+            _ => false,
+        };
+        if let Some(launch) = launch.filter(|_| has_failed) {
+            let breaker = breaker_of(ledger, ecs, &tried.capacity, limits);
+            breaker.failed(launch.as_str(), now).await;
+        }
+        let next = self.places.turn_from(why.cause, |capacity| {
+            breaker_of(ledger, ecs, capacity, limits).left(now).is_some()
+        });
+        if next != NextPlace::Same && self.places.now() != tried {
+            emit(JobEvent::CapacityMoved {
+                from: tried.to_string(),
+                to: self.places.now().to_string(),
+                cause: why.cause,
+            });
+        }
+        next
+    }
+
+    /// Adds which capacities were tried, if there are several.
+    fn of_all_places(&self, why: CauseReport) -> CauseReport {
+        let names = self.places.capacity_names();
+        if names.len() < 2 || why.cause != FailureCause::NoCapacity {
+            return why;
+        }
+        why.because(format!("Tried in this order: {}.", names.join(", ")))
+    }
+
+    /// Closes a launch that started nothing. A launch in doubt stays open in the record, for whoever
+    /// tries again or cleans up the job.
+    async fn close_unless_in_doubt(
+        &mut self,
+        request: LaunchRequest,
+        in_doubt: bool,
+    ) -> Result<(), LaunchError> {
         if in_doubt { Ok(()) } else { self.settle_as_nothing(request).await }
     }
 
@@ -278,21 +365,19 @@ impl<'a> TaskLauncher<'a> {
         Ok(stopped)
     }
 
-    /// Waits for a random part of the pause. The other subnets are tried at once before the first
+    /// Waits for a random part of the pause. The other places are tried `at_once` before the first
     /// pause.
     async fn wait_or(
         &mut self,
         why: CauseReport,
         tries: usize,
         begun: Instant,
+        at_once: bool,
     ) -> Result<(), LaunchError> {
-        let untried = tries < self.spec.subnets.len();
-        if untried && is_of_subnet(&why) {
-            return Ok(());
-        }
-        let until = Instant::now() + up_to(self.backoff.next_pause());
+        let pause = if at_once { Duration::ZERO } else { up_to(self.backoff.next_pause()) };
+        let until = Instant::now() + pause;
         if until >= self.deadline {
-            return Err(gave_up(why, tries, begun).into());
+            return Err(self.of_all_places(gave_up(why, tries, begun)).into());
         }
         sleep_until(until).await;
         Ok(())
@@ -306,13 +391,26 @@ impl TaskSource for TaskLauncher<'_> {
     ) -> Result<ClaimedTask, LaunchError> {
         let (launch, seen) = self.launch(report).await?;
         let (login, public_ip) = (self.binding.login.clone(), self.spec.public_ip);
-        Ok(ClaimedTask { launch, seen, login, public_ip })
+        self.claimed = Some(launch.token.clone());
+        let has_other_capacity = self.places.has_another();
+        Ok(ClaimedTask { launch, seen, login, public_ip, has_other_capacity })
     }
 
-    /// Uses the next subnet for later launches, if that may help against this cause.
-    fn turn_from(&mut self, why: &CauseReport) {
-        self.subnet += usize::from(is_of_subnet(why));
+    async fn turn_from(&mut self, why: &CauseReport) -> Option<LaunchPlace> {
+        let (claimed, tried) = (self.claimed.take(), self.places.now());
+        self.move_on(why, claimed.as_ref()).await;
+        Some(self.places.now()).filter(|next| *next != tried)
     }
+}
+
+/// The breaker of this capacity, which all processes of this host share.
+fn breaker_of(
+    ledger: &RecordWriter,
+    ecs: &EcsClient,
+    capacity: &TaskCapacity,
+    limits: BreakerLimits,
+) -> CapacityBreaker {
+    ledger.folder().capacity_breaker(ecs.region(), &capacity.name(), limits)
 }
 
 /// How long a launch is tried again, beyond what its cause says.
@@ -350,10 +448,6 @@ fn is_final(why: CauseReport) -> (CauseReport, bool) {
 /// Adds how often it was tried.
 fn gave_up(why: CauseReport, tries: usize, begun: Instant) -> CauseReport {
     let waited = fargate_model::text::duration(begun.elapsed());
-    why.because(format!("{tries} tries in {waited}, then gave up."))
-}
-
-/// Another subnet may be in another zone, and may have what this one lacks.
-fn is_of_subnet(why: &CauseReport) -> bool {
-    matches!(why.cause, FailureCause::NoCapacity | FailureCause::SubnetFull)
+    let tried = fargate_model::text::tried(tries, &waited);
+    why.because(format!("The driver {tried}, then gave up."))
 }

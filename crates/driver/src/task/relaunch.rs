@@ -40,10 +40,16 @@ impl<'a> RelaunchPlan<'a> {
     }
 
     /// What follows after a task that ended for this cause, and is known to have stopped. `None` if
-    /// no task may follow, or if it would come after `deadline`.
-    pub fn next(&mut self, why: &CauseReport, deadline: Instant) -> Option<PlannedRelaunch> {
+    /// no task may follow, or if it would come after `deadline`. `elsewhere`: it would be launched in
+    /// another place.
+    pub fn next(
+        &mut self,
+        why: &CauseReport,
+        elsewhere: bool,
+        deadline: Instant,
+    ) -> Option<PlannedRelaunch> {
         let of = self.limits.task_relaunches;
-        if why.entry().next == RetryDecision::Final || self.done >= of {
+        if is_final(why, elsewhere) || self.done >= of {
             return None;
         }
         let after = jittered(self.pause(why));
@@ -57,7 +63,7 @@ impl<'a> RelaunchPlan<'a> {
     /// Adds to the cause that the limit was reached.
     pub fn given_up(&self, why: CauseReport) -> CauseReport {
         let of = self.limits.task_relaunches;
-        if why.entry().next == RetryDecision::Final || self.done == 0 || self.done < of {
+        if is_final(&why, true) || self.done == 0 || self.done < of {
             return why;
         }
         let tasks = self.done + 1;
@@ -73,7 +79,8 @@ impl<'a> RelaunchPlan<'a> {
             (FailureCause::RegistryLimit, ..) => {
                 (self.timeouts.registry_retry_pause, LONGEST_OF_REGISTRY)
             }
-            // The next task runs on another machine of AWS.
+            // The next task runs on other capacity, or on another machine of AWS.
+            (FailureCause::Spot, ..) => (self.timeouts.ecs_poll_min, LONGEST),
             (_, RetryDecision::Retry, ResponsibleParty::Aws) => {
                 (self.timeouts.ecs_poll_min, LONGEST)
             }
@@ -81,6 +88,13 @@ impl<'a> RelaunchPlan<'a> {
         };
         first.saturating_mul(1 << self.done.min(16)).min(longest.max(first))
     }
+}
+
+/// Whether no task may follow after this cause. A task that Spot took back before its job began has
+/// cost nothing but time, and only other capacity helps.
+pub(super) fn is_final(why: &CauseReport, elsewhere: bool) -> bool {
+    let other_capacity = elsewhere && why.cause == FailureCause::Spot;
+    why.entry().next == RetryDecision::Final && !other_capacity
 }
 
 #[cfg(test)]
@@ -100,7 +114,9 @@ mod tests {
         let mut all = Vec::new();
         loop {
             let pause = plan.pause(&CauseReport::new(cause));
-            let Some(next) = plan.next(&CauseReport::new(cause), in_a_day()) else { return all };
+            let Some(next) = plan.next(&CauseReport::new(cause), false, in_a_day()) else {
+                return all;
+            };
             assert!(next.n <= next.of, "{next:?}");
             assert!(next.after >= pause.mul_f64(0.8) && next.after <= pause.mul_f64(1.2));
             all.push((next.n, pause.as_secs()));
@@ -131,15 +147,27 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_spot_took_back_is_followed_by_another_one_only_elsewhere() {
+        let (timeouts, limits) = (JobTimeouts::default(), JobLimits::default());
+        let mut plan = RelaunchPlan::new(&timeouts, &limits);
+        let taken = CauseReport::new(FailureCause::Spot);
+        assert_eq!(plan.next(&taken, false, in_a_day()), None);
+        let next = plan.next(&taken, true, in_a_day()).unwrap();
+        assert!(next.n == 1 && next.after < Duration::from_secs(1), "{next:?}");
+        let denied = CauseReport::new(FailureCause::ImageDenied);
+        assert_eq!(plan.next(&denied, true, in_a_day()), None);
+    }
+
+    #[test]
     fn the_last_words_name_the_limit_only_where_it_was_reached() {
         let timeouts = JobTimeouts::default();
         let limits = JobLimits { task_relaunches: 1, ..JobLimits::default() };
         let mut plan = RelaunchPlan::new(&timeouts, &limits);
         let why = || CauseReport::new(FailureCause::EniTimeout);
         assert!(plan.given_up(why()).evidence.is_empty());
-        assert_eq!(plan.next(&why(), Instant::now()), None, "its time would be over");
+        assert_eq!(plan.next(&why(), false, Instant::now()), None, "its time would be over");
         assert!(plan.given_up(why()).evidence.is_empty());
-        assert!(plan.next(&why(), in_a_day()).is_some());
+        assert!(plan.next(&why(), false, in_a_day()).is_some());
         let said = &plan.given_up(why()).evidence[0].text;
         assert_eq!(said, "Gave up after 2 tasks: `limits.task_relaunches` is 1.");
         assert!(plan.given_up(CauseReport::new(FailureCause::ImageDenied)).evidence.is_empty());

@@ -12,6 +12,7 @@ use fargate_state::LaunchRequest;
 
 use super::event::TaskStartEvent;
 use super::launch_error::LaunchError;
+use super::launch_places::LaunchPlace;
 use super::observation::ObservedTask;
 use super::spec::{JOB_VARIABLE, TAG_PREFIX};
 use crate::session::TaskLogin;
@@ -26,6 +27,8 @@ pub struct ClaimedTask {
     pub login: TaskLogin,
     /// Whether it has a public address, and whether that is dialled.
     pub public_ip: PublicIp,
+    /// Whether another task follows on other capacity if AWS takes this one back.
+    pub has_other_capacity: bool,
 }
 
 /// Gives one job its tasks, one at a time.
@@ -43,8 +46,8 @@ pub trait TaskSource {
     ) -> impl Future<Output = Result<ClaimedTask, LaunchError>>;
 
     /// Learns why the task of the last claim did not come up, so that the next one comes from elsewhere
-    /// if that may help.
-    fn turn_from(&mut self, why: &CauseReport);
+    /// if that may help. Returns from where, if so.
+    fn turn_from(&mut self, why: &CauseReport) -> impl Future<Output = Option<LaunchPlace>>;
 }
 
 /// The job of a launch, and who logs in to its task.

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fargate_aws::CallError;
-use fargate_config::{DefinitionSource, JobProfile, LaunchMode, PublicIp};
+use fargate_config::{DefinitionSource, JobProfile, PublicIp, TagPropagation};
 use fargate_model::id::{RandomToken, TaskOwner};
-use fargate_state::{CapacityProviderShare, ContainerSpec, LaunchRequest, TaskCapacity};
+use fargate_state::{ContainerSpec, LaunchRequest, TaskCapacity};
+
+use super::launch_places::{LaunchPlace, capacities};
 
 /// The variable that names a task's job. DescribeTasks returns it even to callers that may not read
 /// tags.
@@ -34,19 +36,19 @@ pub const TAG_PREFIX: &str = "fargate-runner:";
 /// Source: Amazon ECS Developer Guide, "Grant permission to tag resources on creation".
 pub const TAG_RIGHT: &str = "ecs:TagResource";
 
-/// A task as the configuration and the job want it. Its subnet is chosen at each launch.
+/// A task as the configuration and the job want it. Its place is chosen at each launch.
 #[derive(Clone, Debug)]
 pub struct TaskSpec {
     /// Name or ARN of the cluster.
     pub cluster: String,
     /// Family, family and revision, or ARN.
     pub task_definition: String,
-    /// The subnets. Each launch uses one, in turn.
+    /// The subnets. Each launch uses one.
     pub subnets: Vec<String>,
     /// The security groups of the task's network interface.
     pub security_groups: Vec<String>,
-    /// Launch type or strategy.
-    pub purchase: TaskCapacity,
+    /// The launch type or strategy of the first choice, and those that may follow.
+    pub capacities: Vec<TaskCapacity>,
     /// Platform version. `None` lets ECS choose.
     pub platform_version: Option<String>,
     /// CPU units, if they differ from the definition's.
@@ -63,26 +65,16 @@ pub struct TaskSpec {
     pub public_ip: PublicIp,
     /// Whether ECS Exec is enabled.
     pub execute_command: bool,
+    /// Whether it gets the tags of its task definition.
+    pub propagate_tags: bool,
+    /// Whether ECS adds its own tag.
+    pub managed_tags: bool,
 }
 
 impl TaskSpec {
     /// The task that the profile describes. The containers' variables are added later.
     #[must_use]
     pub fn new(profile: &JobProfile, owner: TaskOwner) -> Self {
-        let purchase = match profile.launch() {
-            LaunchMode::Type(kind) => TaskCapacity::LaunchType(kind.to_string()),
-            LaunchMode::ClusterDefault => TaskCapacity::ClusterDefault,
-            LaunchMode::Strategy(items) => TaskCapacity::Strategy(
-                items
-                    .iter()
-                    .map(|item| CapacityProviderShare {
-                        name: item.provider.clone(),
-                        weight: item.weight,
-                        base: item.base,
-                    })
-                    .collect(),
-            ),
-        };
         Self {
             cluster: profile.cluster.clone(),
             task_definition: match profile.definition() {
@@ -91,7 +83,7 @@ impl TaskSpec {
             },
             subnets: profile.subnets.clone(),
             security_groups: profile.security_groups.clone(),
-            purchase,
+            capacities: capacities(profile),
             platform_version: profile.platform_version.clone(),
             cpu_units: profile.cpu_units,
             memory_mib: profile.memory_mib,
@@ -103,21 +95,28 @@ impl TaskSpec {
             tags: profile.tags.clone(),
             public_ip: profile.public_ip,
             execute_command: profile.enable_execute_command,
+            propagate_tags: profile.propagate_tags == TagPropagation::TaskDefinition,
+            managed_tags: profile.enable_ecs_managed_tags,
         }
     }
 
-    /// The exact request of one launch into one subnet, made at this time. It is bound to no job yet.
+    /// The exact request of one launch in this place, made at this time. It is bound to no job yet.
     #[must_use]
-    pub fn request(&self, token: RandomToken, subnet: &str, since_1970: Duration) -> LaunchRequest {
+    pub fn request(
+        &self,
+        token: RandomToken,
+        place: LaunchPlace,
+        since_1970: Duration,
+    ) -> LaunchRequest {
         let mut tags = self.tags.clone();
         tags.insert(format!("{TAG_PREFIX}launch"), token.to_string());
         LaunchRequest {
             token,
             cluster: self.cluster.clone(),
             task_definition: self.task_definition.clone(),
-            subnet: subnet.to_owned(),
+            subnet: place.subnet,
             security_groups: self.security_groups.clone(),
-            purchase: self.purchase.clone(),
+            purchase: place.capacity,
             platform_version: self.platform_version.clone(),
             cpu_units: self.cpu_units,
             memory_mib: self.memory_mib,
@@ -126,6 +125,8 @@ impl TaskSpec {
             tags,
             assign_public_ip: self.public_ip != PublicIp::None,
             execute_command: self.execute_command,
+            propagate_tags: self.propagate_tags,
+            managed_tags: self.managed_tags,
             sent_unix_s: since_1970.as_secs(),
             settled: false,
             task: None,
@@ -136,5 +137,6 @@ impl TaskSpec {
 /// True if this error says that the tags of the launch, and nothing else of it, are refused.
 #[must_use]
 pub fn is_refused_for_tags(launch: &LaunchRequest, error: &CallError) -> bool {
-    !launch.tags.is_empty() && error.denies(TAG_RIGHT)
+    let has_tags = !launch.tags.is_empty() || launch.propagate_tags || launch.managed_tags;
+    has_tags && error.denies(TAG_RIGHT)
 }

@@ -48,12 +48,32 @@ pub enum ScriptVerdict {
     Cancelled,
 }
 
+/// An end of which the session alone does not say who caused it.
+struct UnclearEnd {
+    /// What happened, without a full stop.
+    how: String,
+    /// Only then can it be the failure of this script.
+    script_had_started: bool,
+}
+
+impl UnclearEnd {
+    fn after_start(how: String) -> Self {
+        Self { how, script_had_started: true }
+    }
+
+    fn before_start(how: String) -> Self {
+        Self { how, script_had_started: false }
+    }
+}
+
 /// The verdict on the script of `record`'s job. `None` if nobody said how the script ended, and ECS
 /// was not asked.
 #[must_use]
 pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdict> {
     let system = |why: CauseReport| ScriptVerdict::System(Box::new(why));
-    let (how, started) = match known.outcome {
+    // The order matters: first what the agent itself said of an end, then the watchdog, then the plain
+    // status.
+    let unclear = match known.outcome {
         ScriptOutcome::Ended { stopped: true, .. } | ScriptOutcome::Left => {
             return Some(ScriptVerdict::Cancelled);
         }
@@ -67,7 +87,9 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
         // The script may have failed, or left with 0, only because it was told to end.
         ScriptOutcome::Ended { ending, sign: TaskCondition::Ending, stopped: false, .. } => {
             let status = ending.status();
-            (format!("The task was told to end before the script ended with {status}"), true)
+            UnclearEnd::after_start(format!(
+                "The task was told to end before the script ended with {status}"
+            ))
         }
         ScriptOutcome::Ended {
             ending, sign: TaskCondition::EndingUnfelt, stopped: false, ..
@@ -79,7 +101,9 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
                 Some(EcsReport::Seen(seen)) if seen.containers.len() == 1 && !known.cleaned_up => {
                     return Some(ScriptVerdict::Script(status));
                 }
-                _ => (format!("The script ended with {status} while the task was ending"), true),
+                _ => UnclearEnd::after_start(format!(
+                    "The script ended with {status} while the task was ending"
+                )),
             }
         }
         // A stock server that is gone may have been told to end, and the script with it. Only if
@@ -96,29 +120,28 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
                         ScriptVerdict::Script(status)
                     });
                 }
-                _ => (
-                    format!("The SSH server was gone when the script had ended with {status}"),
-                    true,
-                ),
+                _ => UnclearEnd::after_start(format!(
+                    "The SSH server was gone when the script had ended with {status}"
+                )),
             }
         }
         // The watchdog may have killed the script, so its status says nothing.
         ScriptOutcome::Ended { .. } if known.past_watchdog => {
-            ("The script ended after the task's deadline".to_owned(), false)
+            UnclearEnd::before_start("The script ended after the task's deadline".to_owned())
         }
         ScriptOutcome::Ended { ending, sign: TaskCondition::Alive, stopped: false, .. } => {
             return Some(ScriptVerdict::Script(ending.status()));
         }
-        ScriptOutcome::Lost { how, received, started: true, .. } => {
-            (format!("The connection was cut after {received} bytes of output: {how}"), true)
-        }
-        ScriptOutcome::Lost { how, started: false, .. } => {
-            (format!("The connection was cut before the script started: {how}"), false)
-        }
-        ScriptOutcome::Unreached { how } => (how.clone(), false),
-        ScriptOutcome::Refused(AgentRefusal::Ending) => {
-            ("The agent started nothing, because the task is about to end".to_owned(), false)
-        }
+        ScriptOutcome::Lost { how, received, started: true, .. } => UnclearEnd::after_start(
+            format!("The connection was cut after {received} bytes of output: {how}"),
+        ),
+        ScriptOutcome::Lost { how, started: false, .. } => UnclearEnd::before_start(format!(
+            "The connection was cut before the script started: {how}"
+        )),
+        ScriptOutcome::Unreached { how } => UnclearEnd::before_start(how.clone()),
+        ScriptOutcome::Refused(AgentRefusal::Ending) => UnclearEnd::before_start(
+            "The agent started nothing, because the task is about to end".to_owned(),
+        ),
         ScriptOutcome::Refused(refusal) => return Some(system(of_refusal(refusal))),
         ScriptOutcome::NoShell { how } => {
             let why = CauseReport::new(FailureCause::LoginShell);
@@ -140,7 +163,7 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
     // user.
     if known.cleaned_up {
         let why = CauseReport::new(FailureCause::StoppedByCleanup);
-        return Some(system(why.because(format!("{how}."))));
+        return Some(system(why.because(format!("{}.", unclear.how))));
     }
     // An agent that said nothing of an end was not told to end from outside, which ECS's words
     // alone do not show.
@@ -150,8 +173,8 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
         ScriptOutcome::Refused(_) => true,
         _ => false,
     };
-    Some(match of_ecs(record, known, known.ecs?, &how, heard) {
-        InferredVerdict::Job(status, why) if started || known.ran_before => {
+    Some(match of_ecs(record, known, known.ecs?, &unclear.how, heard) {
+        InferredVerdict::Job(status, why) if unclear.script_had_started || known.ran_before => {
             ScriptVerdict::Job(status, why)
         }
         // As long as no script has started, it cannot be the job's failure.

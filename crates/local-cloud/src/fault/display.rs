@@ -66,6 +66,11 @@ impl fmt::Display for TaskSelector {
             Self::Arn(arn) => write!(f, "task {arn}"),
             Self::Job(key) => write!(f, "task of job {key}"),
             Self::Family(family) => write!(f, "task of family {family}"),
+            Self::Placed { provider, place } => {
+                f.write_str("task")?;
+                provider.iter().try_for_each(|provider| write!(f, " on {provider}"))?;
+                place.iter().try_for_each(|place| write!(f, " in {place}"))
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ pub(crate) use engine::{CallEffect, DueTaskEffect, FaultEngine};
 pub use engine::{FaultCount, FaultRecord};
 pub(crate) use observed::{CloudTaskIdentity, ObservedCall};
 pub use rule::FaultRule;
+pub(crate) use rule::PROVIDERS;
 pub use rules::FaultRules;
 pub(crate) use rules_error::MAX_RULES;
 pub use rules_error::{FaultRulesError, InvalidRuleLine};

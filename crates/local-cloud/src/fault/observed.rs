@@ -17,4 +17,8 @@ pub(crate) struct CloudTaskIdentity {
     pub arn: Option<String>,
     pub job: Option<String>,
     pub family: String,
+    /// The capacity provider; `FARGATE` for the launch type of that name.
+    pub provider: String,
+    /// The subnet and the availability zone; for a RunTask, of each subnet that it allows.
+    pub places: Vec<[String; 2]>,
 }

@@ -30,6 +30,9 @@ pub(crate) enum OperationSelector {
     These(Vec<String>),
 }
 
+/// The capacity providers of Fargate, by which rules name tasks.
+pub(crate) const PROVIDERS: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
+
 /// Which tasks.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TaskSelector {
@@ -44,6 +47,12 @@ pub(crate) enum TaskSelector {
     Job(String),
     /// The family of the task definition.
     Family(String),
+    /// The capacity provider, and the subnet or availability zone. A RunTask fits only if each subnet
+    /// that it allows is there: with another one, the task would start.
+    Placed {
+        provider: Option<String>,
+        place: Option<String>,
+    },
 }
 
 /// When a rule changes the calls or tasks that it fits.
@@ -136,6 +145,13 @@ impl TaskSelector {
             Self::Arn(arn) => task.arn.as_ref() == Some(arn),
             Self::Job(key) => task.job.as_ref().is_some_and(|job| job.starts_with(key.as_str())),
             Self::Family(family) => task.family == *family,
+            Self::Placed { provider, place } => {
+                let is_there = |place: &String| {
+                    !task.places.is_empty() && task.places.iter().all(|one| one.contains(place))
+                };
+                provider.as_ref().is_none_or(|provider| task.provider == *provider)
+                    && place.as_ref().is_none_or(is_there)
+            }
         }
     }
 }

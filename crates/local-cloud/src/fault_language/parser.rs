@@ -109,11 +109,13 @@ fn unknown_operation(given: &str) -> RuleLineError {
     RuleLineError::Operation { given: given.to_owned(), like, allowed: known.join(", ") }
 }
 
-/// `every task`, `task N`, `tasks N-M`, `task ARN`, `task of job KEY`, `task of family NAME`.
+/// `every task`, `task N`, `tasks N-M`, `task ARN`, `task of job KEY`, `task of family NAME`, `task on
+/// PROVIDER in PLACE` with one of the two or both.
 fn tasks(words: &mut RuleWords<'_>) -> Result<TaskSelector, RuleLineError> {
     let expected = |after, given: &str| RuleLineError::Expected {
         after,
-        expected: "a number from 1 on, a range as in `3-5`, an ARN, `of job KEY` or `of family NAME`",
+        expected: "a number from 1 on, a range as in `3-5`, an ARN, `of job KEY`, `of family NAME`, `on \
+                   PROVIDER` or `in PLACE`",
         given: given.to_owned(),
     };
     if words.take_if("every") {
@@ -132,6 +134,11 @@ fn tasks(words: &mut RuleWords<'_>) -> Result<TaskSelector, RuleLineError> {
             given => Err(value::expected("of", "`job KEY` or `family NAME`", given)),
         };
     }
+    let provider = words.take_if("on").then(|| value::provider(words.take())).transpose()?;
+    let place = words.take_if("in").then(|| value::place(words.take())).transpose()?;
+    if provider.is_some() || place.is_some() {
+        return Ok(TaskSelector::Placed { provider, place });
+    }
     let given = words.take();
     if given.starts_with("arn:") {
         return Ok(TaskSelector::Arn(value::task_arn(given)?));
@@ -146,8 +153,11 @@ fn fits_tasks(operations: &OperationSelector, tasks: &TaskSelector) -> Result<()
         OperationSelector::Any => return Ok(()),
         OperationSelector::These(names) => names,
     };
-    let by_parameters =
-        matches!(tasks, TaskSelector::Every | TaskSelector::Job(_) | TaskSelector::Family(_));
+    let by_parameters = match tasks {
+        TaskSelector::Every | TaskSelector::Job(_) | TaskSelector::Family(_) => true,
+        TaskSelector::Placed { .. } => true,
+        TaskSelector::Numbers { .. } | TaskSelector::Arn(_) => false,
+    };
     let fits = |name: &str| names_tasks(name) || (starts_tasks(name) && by_parameters);
     match names.iter().find(|name| !fits(name)) {
         None => Ok(()),
@@ -155,7 +165,7 @@ fn fits_tasks(operations: &OperationSelector, tasks: &TaskSelector) -> Result<()
             what: "for",
             operation: name.clone(),
             fits: "StopTask, DescribeTasks, TagResource, UntagResource and ListTagsForResource, and \
-                   with `of job` and `of family` RunTask; `call N` chooses one RunTask",
+                   with `of job`, `of family`, `on` and `in` RunTask; `call N` chooses one RunTask",
         }),
     }
 }

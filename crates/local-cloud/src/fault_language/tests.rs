@@ -76,6 +76,7 @@ fn every_example_of_the_reference_is_a_rule_and_names_each_word_of_the_language(
         "every task",
         "of job",
         "of family",
+        " on FARGATE_SPOT in ",
         "arn:",
     ] {
         assert!(written.contains(word), "{word} has no example");
@@ -167,6 +168,8 @@ fn a_line_that_makes_no_sense_is_told_what_was_given_and_what_is_allowed() {
         ("every one at PENDING: hold", "`task` is expected after `every`; given: `one`"),
         ("task arn:x at PENDING: hold", "the ARN of a task"),
         ("task of job abc at PENDING: hold", "8 characters or more of its beginning"),
+        ("RunTask for task on EC2: throttle", "FARGATE or FARGATE_SPOT"),
+        ("RunTask for task in A: throttle", "a subnet or an availability zone"),
         ("task of shape x at PENDING: hold", "`job KEY` or `family NAME` is expected after `of`"),
         ("task 1 at STOPPED: hold", "PROVISIONING, PENDING or RUNNING is expected after `at`"),
         ("task 1 at PENDING + 2s: hold", "`hold` takes no delay"),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::line_error::RuleLineError;
+use crate::fault::PROVIDERS;
 
 /// Longest duration of a rule: a leap year.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -79,6 +80,24 @@ pub(super) fn family(given: &str) -> Result<String, RuleLineError> {
     match (1..=255).contains(&given.len()) && given.bytes().all(fits) {
         true => Ok(given.to_owned()),
         false => Err(expected("family", "the name of a task definition's family", given)),
+    }
+}
+
+pub(super) fn provider(given: &str) -> Result<String, RuleLineError> {
+    match PROVIDERS.contains(&given) {
+        true => Ok(given.to_owned()),
+        false => Err(expected("on", "FARGATE or FARGATE_SPOT", given)),
+    }
+}
+
+/// A subnet or an availability zone.
+pub(super) fn place(given: &str) -> Result<String, RuleLineError> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    match (1..=64).contains(&given.len()) && given.bytes().all(fits) {
+        true => Ok(given.to_owned()),
+        false => {
+            Err(expected("in", "a subnet or an availability zone, as in `eu-west-1a`,", given))
+        }
     }
 }
 

@@ -19,7 +19,8 @@ const CALL_ENDPOINT: &str = "curl -sv -m 5 {endpoint}";
 const CALL_THROUGH_PROXY: &str = "curl -sv -m 5 -x {proxy} {endpoint}";
 const RUN_AGENT: &str = "docker run --rm {image} fargate-agent --version";
 const SHOW_RUNNER_LOG: &str = "journalctl -u gitlab-runner";
-const RETRY_ONCE: &str = "retry: { max: 1, when: runner_system_failure }";
+const RETRY_ONCE: &str = "let GitLab start the job again; in `.gitlab-ci.yml`: `retry: { max: 1, when: runner_system_failure }`";
+const RETRY_TWICE: &str = "let GitLab start the job again; in `.gitlab-ci.yml`: `retry: { max: 2, when: runner_system_failure }`";
 
 /// Makes [`FailureCause`], the list of all causes and their entries from one table.
 ///
@@ -100,7 +101,11 @@ const fn names_fact(wording: &str) -> bool {
 
 catalogue! {
     Paused = "paused", "stopped", Person, Wait {
-        headline: &["new jobs are paused by {who}", "new jobs are paused"],
+        headline: &[
+            "new jobs wait, because {path} cannot be read",
+            "new jobs are paused by {who}",
+            "new jobs are paused",
+        ],
         action: &["resume when the reason for the pause is gone"],
         command: &["fargate-runner resume"],
     }
@@ -109,20 +114,20 @@ catalogue! {
         action: &["let another host take the jobs, or end the drain"],
         command: &["fargate-runner resume"],
     }
-    NoCapacity = "no-capacity", "capacity", Aws, Wait {
+    NoCapacity = "no-capacity", "capacity", Setup, Wait {
         headline: &["no Fargate capacity in {zones}", "no Fargate capacity"],
-        action: &["add a subnet in another zone, or allow Spot or on demand as a second choice"],
+        action: &["add a subnet in another zone, or name a second choice in `capacity_fallback`"],
         command: &[
             "aws ec2 describe-subnets --subnet-ids {subnets} --query \"Subnets[].[SubnetId,AvailabilityZone]\" --output text",
             SHOW_CONFIG,
         ],
     }
-    QuotaVcpu = "quota-vcpu", "quota", Aws, Wait {
+    QuotaVcpu = "quota-vcpu", "quota", Setup, Wait {
         headline: &["the account's vCPU quota is used up"],
         action: &["ask AWS for a larger quota"],
         command: &["aws service-quotas get-service-quota --service-code fargate --quota-code L-3032A538"],
     }
-    Throttled = "throttled", "throttled", Aws, Wait {
+    Throttled = "throttled", "throttled", Setup, Wait {
         headline: &["AWS limits how fast tasks start"],
         action: &["find out who else calls ECS in this account"],
         command: &["aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=RunTask --max-results 50"],
@@ -145,7 +150,7 @@ catalogue! {
         action: &["if it happens again, look at the task"],
         command: &[SHOW_TASK, SHOW_CONFIG],
     }
-    InterfaceQuota = "interface-quota", "quota", Aws, Wait {
+    InterfaceQuota = "interface-quota", "quota", Setup, Wait {
         headline: &["the account's quota of network interfaces is used up"],
         action: &["ask AWS for a larger quota, and look for unused interfaces"],
         command: &["aws ec2 describe-network-interfaces --filters Name=status,Values=available"],
@@ -580,7 +585,7 @@ catalogue! {
     }
     AgentSettings = "agent-settings", "agent", Setup, Final {
         headline: &["the agent refused its settings"],
-        action: &["look at the container's log, which names the variable; put the agent of this release into the image, and no FARGATE_RUNNER_ variable into the task definition"],
+        action: &["look at the container's log, which names the variable; put the agent of this release into the image; the task definition may set FARGATE_RUNNER_REKEY_MIB and no other FARGATE_RUNNER_ variable"],
         command: &[RUN_AGENT, SHOW_DEFINITION, SHOW_CONFIG],
     }
     AgentVersion = "agent-version", "agent", Setup, Final {
@@ -589,13 +594,13 @@ catalogue! {
         command: &["fargate-runner --version"],
     }
     LoginRefused = "login-refused", "agent", Setup, Final {
-        headline: &["the task refused our key"],
+        headline: &["the agent refused our key"],
         action: &["set `ssh.user` to the user that the agent of the image serves"],
         command: &[SHOW_CONFIG],
     }
     /// A stock SSH server does not let our key in.
     KeyRefused = "key-refused", "agent", Setup, Final {
-        headline: &["the task refused our key"],
+        headline: &["the SSH server of the image refused our key"],
         action: &["check `ssh.user` and that its account is not locked; if the server takes no ed25519 keys, set `ssh.client_key = \"rsa\"`"],
         command: &["docker run --rm {image} /usr/sbin/sshd -T", SHOW_DEFINITION, SHOW_CONFIG],
     }
@@ -610,7 +615,7 @@ catalogue! {
         action: &["if it happens again, look for a proxy in between"],
         command: &[SHOW_TASK, SHOW_CONFIG],
     }
-    WrongHost = "wrong-host", "security", Person, Final {
+    WrongHost = "wrong-host", "security", Setup, Final {
         headline: &["another machine answered in the task's place"],
         action: &["treat this as a security incident; find out which machine has the address"],
         command: &[
@@ -664,8 +669,8 @@ catalogue! {
     }
     ConnectionLost = "connection-lost", "agent", Runner, Final {
         headline: &["the connection to the task was lost"],
-        action: &["start the job again; Fargate Runner never runs the script twice"],
-        command: &[RETRY_ONCE],
+        action: &["start the job again: Fargate Runner did not repeat the script, because parts of it may have run"],
+        command: &[],
     }
     LoginShell = "login-shell", "image", Setup, Final {
         headline: &["the login shell in the task ran none of our commands"],
@@ -684,13 +689,13 @@ catalogue! {
     }
     Spot = "spot", "spot", Aws, Final {
         headline: &["AWS took the Spot task back"],
-        action: &["let GitLab start the job again"],
-        command: &["retry: { max: 2, when: runner_system_failure }"],
+        action: &[RETRY_TWICE],
+        command: &[],
     }
     HostRetired = "host-retired", "aws", Aws, Final {
         headline: &["AWS replaced the machine under the task"],
-        action: &["start the job again"],
-        command: &[RETRY_ONCE],
+        action: &[RETRY_ONCE],
+        command: &[],
     }
     StoppedBy = "stopped-by", "stopped", Person, Final {
         headline: &["someone stopped the task in AWS"],
@@ -718,8 +723,14 @@ catalogue! {
         command: &[SHOW_RUNNER_LOG],
     }
     StateFull = "state-full", "host", Setup, Final {
-        headline: &["no room to write the job's state"],
-        action: &["free the disk, or make the folder writable"],
+        headline: &[
+            "the job's state cannot be kept in {path}",
+            "the job's state cannot be kept on this host",
+        ],
+        action: &[
+            "free the disk, or make it readable and writable for {user}",
+            "free the disk, or make `state_dir` readable and writable for this user",
+        ],
         command: &["df -h {path}", "df -h"],
     }
     StateDamaged = "state-damaged", "host", Setup, Final {
@@ -732,6 +743,11 @@ catalogue! {
             "start the job again",
         ],
         command: &["ls -ld {path}", SHOW_CONFIG],
+    }
+    StateNewer = "state-newer", "host", Setup, Final {
+        headline: &["a newer Fargate Runner wrote the state of this job"],
+        action: &["install that version again"],
+        command: &["fargate-runner --version"],
     }
     StateDistrusted = "state-distrusted", "host", Setup, Final {
         headline: &[
@@ -755,8 +771,8 @@ catalogue! {
         command: &[SHOW_TASK, SHOW_CONFIG],
     }
     ScriptTooLarge = "script-too-large", "script", Job, Final {
-        headline: &["the script cannot be run as it is"],
-        action: &["make it smaller than 256 MiB"],
+        headline: &["the agent refused the script"],
+        action: &["read what the agent says; the limit is 256 MiB"],
         command: &[],
     }
     StateMissing = "state-missing", "host", Setup, Final {
@@ -768,6 +784,18 @@ catalogue! {
         headline: &["another process is preparing this job"],
         action: &["check whether two runners share one registration"],
         command: &["ps -ef"],
+    }
+    /// No other task of the job may start then.
+    FormerTaskStays = "former-task-stays", "stopped", Setup, Retry {
+        headline: &["a task of an earlier try could not be stopped"],
+        action: &["look at what AWS answered; `fargate-runner tasks reap` stops the task later"],
+        command: &["fargate-runner tasks reap"],
+    }
+    /// A launch was sent again with other parameters, and ECS refused it.
+    LaunchChanged = "launch-changed", "config", Setup, Retry {
+        headline: &["the configuration changed between two tries"],
+        action: &["wait: the former task is being stopped, and then a new one starts"],
+        command: &[SHOW_CONFIG],
     }
     EnvironmentEnded = "environment-ended", "script", Job, Final {
         headline: &["the job ended its own environment"],
@@ -789,8 +817,8 @@ catalogue! {
     }
     Expired = "expired", "aws", Aws, Final {
         headline: &["ECS no longer remembers this task"],
-        action: &["start the job again"],
-        command: &[RETRY_ONCE],
+        action: &[RETRY_ONCE],
+        command: &[],
     }
     Output = "output-closed", "host", Setup, Final {
         headline: &["the job's log could not be written"],
@@ -881,8 +909,8 @@ mod tests {
 
     #[test]
     fn braces_of_a_line_to_paste_are_its_own() {
-        let command = CauseReport::new(FailureCause::Spot).command().unwrap();
-        assert_eq!(command, "retry: { max: 2, when: runner_system_failure }");
+        let action = CauseReport::new(FailureCause::Spot).action();
+        assert!(action.ends_with("`retry: { max: 2, when: runner_system_failure }`"), "{action}");
     }
 
     #[test]

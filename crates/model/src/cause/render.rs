@@ -79,7 +79,7 @@ impl CauseReport {
     /// Who can correct it, for a log that the job's author reads. `None` if it is the author, or if
     /// nobody knows who is to blame.
     #[must_use]
-    pub fn who_can_mend(&self) -> Option<&'static str> {
+    pub fn who_can_fix(&self) -> Option<&'static str> {
         match self.entry().who {
             ResponsibleParty::Job | ResponsibleParty::Nobody => None,
             ResponsibleParty::Setup => Some("whoever runs the CI platform"),

@@ -37,7 +37,7 @@ fn a_reason_that_no_rule_knows_is_quoted_and_blames_nobody() {
         ..seen
     };
     let why = stopped(&seen, "job", &FailureContext::default(), &SharedMasker::default());
-    assert_eq!((why.who_can_mend(), why.entry().next), (None, RetryDecision::Final));
+    assert_eq!((why.who_can_fix(), why.entry().next), (None, RetryDecision::Final));
     insta::assert_snapshot!(why.block(fargate_model::cause::ColourMode::Off), @r#"
     error: the task ended for a reason that is not recognised
       ECS: "ResourceInitializationError: unable to pull secrets or registry auth: the moon is full"

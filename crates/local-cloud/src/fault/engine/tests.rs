@@ -35,6 +35,8 @@ fn task(number: u64) -> CloudTaskIdentity {
         arn: Some(format!("arn:aws:ecs:x:1:task/{number}")),
         job: Some(format!("{number:x}").repeat(32)),
         family: "ci-job".to_owned(),
+        provider: if number.is_multiple_of(2) { "FARGATE" } else { "FARGATE_SPOT" }.to_owned(),
+        places: vec![["subnet-a".to_owned(), format!("eu-west-1{number}")]],
     }
 }
 
@@ -146,6 +148,11 @@ fn a_call_about_a_task_is_known_by_number_arn_job_and_family() {
         ("task of job 33333333", [false, true]),
         ("task of family ci-job", [true, true]),
         ("task of family other", [false, false]),
+        ("task on FARGATE_SPOT", [false, true]),
+        ("task in subnet-a", [true, true]),
+        ("task in eu-west-12", [true, false]),
+        ("task on FARGATE_SPOT in eu-west-12", [false, false]),
+        ("task on FARGATE_SPOT in eu-west-13", [false, true]),
         ("every task", [true, true]),
     ] {
         let faults = faults(&format!("StopTask for {who}: hang"));

@@ -25,6 +25,13 @@ pub struct CloudSubnet {
     pub family: SubnetAddressFamily,
 }
 
+impl CloudSubnet {
+    /// The names by which fault rules know it in `region`: the subnet and the availability zone.
+    pub fn named(&self, region: &str) -> [String; 2] {
+        [self.subnet.clone(), format!("{region}{}", self.zone)]
+    }
+}
+
 impl RegionNetwork {
     /// A network in which every well-formed id exists.
     pub fn open() -> Self {

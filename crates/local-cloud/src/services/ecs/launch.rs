@@ -107,7 +107,7 @@ pub fn plan(
 }
 
 /// The capacity provider that runs the tasks, if a strategy decides. A launch type has none.
-fn capacity_provider(
+pub fn capacity_provider(
     request: &RunTask,
     cluster: &CloudCluster,
 ) -> Result<Option<String>, ServiceException> {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::fault::PROVIDERS;
 use crate::services::context::{ActionResult, RequestContext};
 use crate::services::definition::JsonRequest;
 use crate::services::ecs::shape::common::CapacityProviderStrategyItem;
@@ -9,8 +10,6 @@ use crate::services::ecs::state::cluster::IncludedClusterParts;
 use crate::wire::exception::ServiceException;
 use crate::wire::member::shapes;
 
-/// The providers that Fargate has.
-pub const PROVIDERS: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
 /// Items of a strategy. Source: Amazon ECS API Reference, `RunTask`, `capacityProviderStrategy`.
 const MAX_ITEMS: usize = 20;
 

@@ -77,6 +77,8 @@ impl CloudTask {
             arn: Some(self.arn.clone()),
             job: job.and_then(|pair| pair.value.clone()),
             family: self.definition.family.clone(),
+            provider: self.capacity_provider.clone().unwrap_or_else(|| "FARGATE".to_owned()),
+            places: vec![self.place.named(&self.region)],
         }
     }
 

@@ -109,9 +109,9 @@ impl JobAdmission {
             }
             Self::Unreadable { path, what } => Some(
                 CauseReport::new(FailureCause::Paused)
-                    .with("who", "a file that cannot be read")
+                    .with("path", path.display().to_string())
                     .quoting(&path.display().to_string(), what)
-                    .because("Somebody wanted no new jobs, so none are taken."),
+                    .because("It counts as a pause; `fargate-runner resume` removes it."),
             ),
         }
     }

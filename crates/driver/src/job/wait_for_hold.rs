@@ -47,7 +47,7 @@ pub async fn enter(
         let Some(why) = folder.intake().why() else { return Ok((sole, begun.elapsed())) };
         drop(sole);
         if !told {
-            emit(JobEvent::IntakeHeld {
+            emit(JobEvent::JobsHeld {
                 who: None,
                 note: None,
                 cause: Some(why.cause),
