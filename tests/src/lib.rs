@@ -10,6 +10,7 @@ mod checked_host;
 mod containers;
 mod docker_engine;
 mod ecs;
+mod emulator;
 mod engine_socket;
 mod files;
 mod host_sshd;
@@ -33,6 +34,7 @@ pub use checked_host::{CheckedHost, agent, runner};
 pub use containers::ContainerEngine;
 pub use docker_engine::{EngineContainer, TestEngine};
 pub use ecs::{client as ecs_client, store_login};
+pub use emulator::EcsEmulator;
 pub use fargate_playground::invariants::{contains, files_below};
 pub use fargate_playground::relay::{
     ConnectionCut, FaultyRelay, RelayBehaviour, RelayFault, RelayFaultKind, RelaySide, RelayTarget,

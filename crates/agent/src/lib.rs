@@ -8,6 +8,7 @@
 mod accept;
 mod connection;
 mod environment;
+mod health;
 mod host_proof;
 mod init;
 mod lease;
@@ -44,11 +45,12 @@ pub fn run() -> ExitCode {
             println!("{VERSION}");
             ExitCode::SUCCESS
         }
+        ["--health"] => health::run(),
         [] if std::process::id() == 1 => init::run(),
         [] => server::run(false),
         [WITH_INIT] => server::run(true),
         _ => {
-            eprintln!("error: the only argument of fargate-agent is `--version`");
+            eprintln!("error: the only arguments of fargate-agent are `--version` and `--health`");
             ExitCode::from(2)
         }
     }

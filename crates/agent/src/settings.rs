@@ -115,6 +115,18 @@ impl AgentSettings {
     }
 }
 
+/// Where the agent of this environment listens.
+///
+/// # Errors
+///
+/// Returns [`SettingsError`] if the variable of the address or of the port is wrong.
+pub fn listen_address() -> Result<SocketAddr, SettingsError> {
+    let text = |name: &str| {
+        std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    listen(text("FARGATE_RUNNER_ADDRESS"), text("FARGATE_RUNNER_PORT"))
+}
+
 fn listen(address: Option<String>, port: Option<String>) -> Result<SocketAddr, SettingsError> {
     let address = match address {
         None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),

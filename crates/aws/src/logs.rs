@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::account::AwsAccount;
 use crate::call::CallError;
-use crate::signed_request::{RawResponse, UnsignedRequest};
-use fargate_mask::SharedMasker;
+use crate::json_refusal::refusal;
+use crate::signed_request::UnsignedRequest;
 
 const WHO: &str = "CloudWatch Logs";
 const HEADERS: &[(&str, &str)] = &[
@@ -98,25 +98,6 @@ fn messages(body: &str) -> Result<Vec<String>, CallError> {
     Ok(read.events.into_iter().map(|event| event.message).collect())
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct CloudWatchErrorResponse {
-    #[serde(rename = "__type")]
-    code: String,
-    #[serde(alias = "Message")]
-    message: String,
-}
-
-fn refusal(said: &RawResponse, masker: &SharedMasker) -> CallError {
-    let read: CloudWatchErrorResponse = serde_json::from_str(&said.body).unwrap_or_default();
-    // The name may follow the name of its model and a `#`.
-    let code = read.code.rsplit('#').next().unwrap_or_default().to_owned();
-    let status = said.status;
-    let code = if code.is_empty() { format!("HTTP status {status}") } else { code };
-    let message = masker.text(&read.message).into_owned();
-    CallError::Answered { code, message, status, request_id: None }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,22 +116,5 @@ mod tests {
             let error = messages(odd).unwrap_err().to_string();
             assert!(!error.contains("canary"), "{error}");
         }
-    }
-
-    #[test]
-    fn a_refusal_keeps_the_services_own_words() {
-        let said = |body: &str| RawResponse { status: 400, body: body.to_owned(), time: None };
-        let body = r#"{"__type": "com.amazonaws.logs#ResourceNotFoundException", "message": "no"}"#;
-        assert_eq!(
-            refusal(&said(body), &SharedMasker::default()).to_string(),
-            "ResourceNotFoundException: no"
-        );
-        let denied = r#"{"__type": "AccessDeniedException",
-            "Message": "User: x is not authorized to perform: logs:GetLogEvents on resource: y"}"#;
-        assert!(refusal(&said(denied), &SharedMasker::default()).denies(LogStream::RIGHT));
-        assert_eq!(
-            refusal(&said("<html>"), &SharedMasker::default()).to_string(),
-            "HTTP status 400: "
-        );
     }
 }

@@ -88,6 +88,10 @@ pub enum RunnerCommand {
     Exec(ExecArgs),
     /// Look after the tasks of this host
     Tasks(TasksArgs),
+    /// Write, show or test the secret with the login of the image's registry
+    RegistrySecret(RegistrySecretArgs),
+    /// Render, register, compare, list or prune the task definitions that profiles with `image` make
+    TaskDefinition(DefinitionArgs),
     /// Take no new jobs; they wait in `prepare`, and running jobs continue
     Pause(PauseArgs),
     /// Take no new jobs, and wait until no job is left on this host
@@ -213,6 +217,101 @@ pub struct ReapArgs {
     /// Print the result in this format [default: a table on a terminal, else JSON]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<OutputFormat>,
+}
+
+/// `registry-secret`.
+#[derive(Debug, Args)]
+pub struct RegistrySecretArgs {
+    /// Use this secret, by its name or ARN, instead of `registry_secret` of the profile
+    #[arg(long, global = true, value_name = "SECRET")]
+    pub secret: Option<String>,
+    #[command(subcommand)]
+    pub action: RegistrySecretAction,
+}
+
+/// What to do with the secret.
+#[derive(Debug, Subcommand)]
+pub enum RegistrySecretAction {
+    /// Create the secret, or give it another login; the password is asked for, never an argument
+    Set(SecretSetArgs),
+    /// Print name, ARN, user, last change and version; never the password
+    Show(SecretShowArgs),
+    /// Log in to the registry with it and ask for the image of the profile
+    Test,
+}
+
+/// `registry-secret set`.
+#[derive(Debug, Args)]
+pub struct SecretSetArgs {
+    /// The user at the registry
+    #[arg(value_name = "USER")]
+    pub user: String,
+    /// Read the password from standard input, without its last line break
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// `registry-secret show`.
+#[derive(Debug, Args)]
+pub struct SecretShowArgs {
+    /// Print the result in this format [default: a table on a terminal, else JSON]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<OutputFormat>,
+}
+
+/// `task-definition`.
+#[derive(Debug, Args)]
+pub struct DefinitionArgs {
+    #[command(subcommand)]
+    pub action: DefinitionAction,
+}
+
+/// What to do with the task definitions of the profile.
+#[derive(Debug, Subcommand)]
+pub enum DefinitionAction {
+    /// Print the task definition of the profile, as `aws ecs register-task-definition
+    /// --cli-input-json` takes it; nothing is sent
+    Render,
+    /// Register the task definition of the profile, if ECS does not have it, and print its ARN
+    Register(FormatArgs),
+    /// Print how the task definition of the profile differs from a registered one
+    Diff(DiffArgs),
+    /// List the revisions of the profile's family
+    List(FormatArgs),
+    /// Remove the revisions of the profile's family that Fargate Runner made and nobody needs
+    Prune(PruneArgs),
+}
+
+/// In which form data is printed.
+#[derive(Debug, Args)]
+pub struct FormatArgs {
+    /// Print the result in this format [default: a table on a terminal, else JSON]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<OutputFormat>,
+}
+
+/// `task-definition diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// Compare with this one [default: the newest active revision of the profile's family]
+    #[arg(long, value_name = "FAMILY[:REVISION]")]
+    pub with: Option<String>,
+    #[command(flatten)]
+    pub output: FormatArgs,
+}
+
+/// `task-definition prune`.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// Report what would be removed; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove what was not used for so long, for example `30days` [default:
+    /// `timeouts.definition_retention` of the configuration file]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub unused_for: Option<std::time::Duration>,
+    #[command(flatten)]
+    pub output: FormatArgs,
 }
 
 /// `pause`.

@@ -8,6 +8,7 @@ use fargate_config::{
     REFERENCE, UnknownKeyPolicy,
 };
 use fargate_model::text;
+use fargate_task_definition::RenderedDefinition;
 use nix::unistd::{AccessFlags, eaccess};
 
 use crate::args::{ConfigAction, ConfigArgs, GlobalFlags};
@@ -117,7 +118,10 @@ fn check(global: &GlobalFlags) -> Result<(), String> {
     let (path, loaded) = load(global, UnknownKeyPolicy::Refuse)?;
     let names = loaded.config.profile_names();
     for name in names.iter().copied().map(Some).chain(names.is_empty().then_some(None)) {
-        loaded.config.profile(name).map_err(|error| error.to_string())?;
+        let profile = loaded.config.profile(name).map_err(|error| error.to_string())?;
+        let place = name.map_or("[defaults]".to_owned(), |name| format!("[profile.{name}]"));
+        RenderedDefinition::check(&profile)
+            .map_err(|error| format!("{}: {place}: {error}", path.display()))?;
     }
     told(&loaded);
     let network = loaded.config.network_doubts();

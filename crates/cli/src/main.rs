@@ -8,6 +8,8 @@ mod check_files;
 mod command_line;
 mod config_command;
 mod custom_command;
+mod definition_command;
+mod definition_output;
 mod exec_command;
 mod exit;
 mod file_size;
@@ -18,7 +20,10 @@ mod log_line;
 mod log_sink;
 mod normalize_args;
 mod panic;
+mod password_input;
 mod reap_output;
+mod registry_secret_command;
+mod registry_secret_output;
 mod signals;
 mod status;
 mod streams;
@@ -45,6 +50,8 @@ fn run(RunnerCli { global, command }: &RunnerCli) -> CommandExit {
         RunnerCommand::Config(config) => config_command::run(global, config),
         RunnerCommand::Exec(exec) => exec_command::run(global, exec),
         RunnerCommand::Tasks(tasks) => tasks_command::run(global, tasks),
+        RunnerCommand::RegistrySecret(secret) => registry_secret_command::run(global, secret),
+        RunnerCommand::TaskDefinition(definition) => definition_command::run(global, definition),
         RunnerCommand::Pause(pause) => hold_command::pause(global, pause),
         RunnerCommand::Drain(drain) => hold_command::drain(global, drain),
         RunnerCommand::Resume => hold_command::resume(global),

@@ -107,12 +107,14 @@ mod tests {
             "controller",
             "driver",
             "aws",
+            "registry",
             "state",
             "files",
             "mask",
             "events",
             "config",
             "model",
+            "task-definition",
             "terminal",
         ] {
             sources(&crates.join(name).join("src"), &mut files);

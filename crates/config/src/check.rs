@@ -15,6 +15,9 @@ const MAX_NAME: usize = 255;
 /// Longest text of an image. Source: Amazon ECS API Reference, `ContainerDefinition`.
 const MAX_IMAGE: usize = 255;
 
+/// Longest host name. Source: RFC 1035.
+const MAX_HOST: usize = 253;
+
 /// Longest name of a secret. Source: AWS Secrets Manager API Reference, `CreateSecret`.
 const MAX_SECRET_NAME: usize = 512;
 
@@ -186,6 +189,22 @@ pub(crate) fn image(given: &str) -> CheckResult<String> {
         "allowed are 1 to {MAX_IMAGE} ASCII letters, digits and `- _ . : / @`"
     ));
     Err(refusal.hint("such as `my-organisation/my-image:latest`"))
+}
+
+/// Host and port of a registry, as an image names it.
+pub(crate) fn registry(given: &str) -> CheckResult<String> {
+    let (host, port) = match given.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (given, None),
+    };
+    let has_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
+    if has_port && (1..=MAX_HOST).contains(&host.len()) && host.bytes().all(allowed) {
+        return Ok(given.to_owned());
+    }
+    let refusal =
+        ValueRefusal::new("a host name or address is expected, and a port where it has one");
+    Err(refusal.hint("such as `registry.internal:5000`, without `https://`"))
 }
 
 pub(crate) fn secret(given: &str) -> CheckResult<String> {

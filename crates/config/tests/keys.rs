@@ -211,6 +211,13 @@ const DERIVED: &[KeyCase] = &[
         "1",
         &["\"\"", "\"a b\"", "\"{x*513}\"", "\"arn:aws:ssm:eu-west-1:123456789012:parameter/x\""],
     ),
+    ("pin_image", "false", "\"no\"", &[]),
+    (
+        "insecure_registries",
+        "[\"registry.internal:5000\", \"[fd00::1]:5000\", \"10.0.0.1\"]",
+        "\"registry.internal\"",
+        &["[\"\"]", "[\"http://a\"]", "[\"a:0\"]", "[\"a:x\"]", "[\"a b\"]"],
+    ),
     (
         "execution_role",
         "\"arn:aws:iam::123456789012:role/ci/execution\"",

@@ -117,6 +117,12 @@ job_events! {
     FormerFound("former.found", 1, Info) { launches: usize }
     /// The record of an earlier `prepare` cannot be read; what is known of its task is stopped.
     FormerDamaged("former.damaged", 1, Warn) { message: String }
+    /// ECS has a revision with the content that the profile makes. Tasks are started from it.
+    DefinitionFound("definition.found", 1, Info) { definition: String, content: String }
+    /// ECS had no such revision, so this process registered one.
+    DefinitionRegistered("definition.registered", 1, Info) { definition: String, content: String }
+    /// RunTask refused a revision that this host knew. ECS is asked for it once more.
+    DefinitionRefused("definition.refused", 1, Warn, "ECS takes no tasks from it any more") { definition: String }
     /// The driver sends RunTask. If it sends the same launch again, the token stays the same.
     TaskRequested("task.requested", 1, Debug) { launch: RandomToken }
     /// RunTask failed.

@@ -34,7 +34,7 @@ use crate::serve_error::ServeError;
 use crate::services::ecs::lifecycle::run::order_all_to_end;
 use crate::services::ecs::state::task_ending::CloudTaskEnding;
 use crate::services::sts::roles::AssumableRoles;
-use crate::services::{ecs, new_states};
+use crate::services::{ecs, new_states, secrets_manager};
 use crate::task_roles::RunningTaskRoles;
 use crate::wire::credentials::{AcceptedKeys, AccessKeyPair, CallerPrincipal, IssuedCredentials};
 use crate::wire::exception::ServiceException;
@@ -182,6 +182,17 @@ impl LocalCloud {
     pub fn register(&self, body: Value) -> Result<String, String> {
         let told = |refusal: ServiceException| format!("{}: {}", refusal.code, refusal.message);
         ecs::register(&self.cloud, REGION, body).map_err(told)
+    }
+
+    /// Creates a secret with this text in the Region of the configuration that this cloud writes, or gives
+    /// it a new current version. Returns its ARN.
+    ///
+    /// # Errors
+    ///
+    /// If Secrets Manager would refuse it: what it would answer, in one line.
+    pub fn put_secret(&self, name: &str, text: &str) -> Result<String, String> {
+        let told = |refusal: ServiceException| format!("{}: {}", refusal.code, refusal.message);
+        secrets_manager::put(&self.cloud, REGION, name, text).map_err(told)
     }
 
     /// Text of a configuration file of `fargate-runner` that works with this cloud, unless it was

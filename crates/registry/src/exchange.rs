@@ -65,7 +65,8 @@ impl<'a> RegistryExchange<'a> {
         let request = RegistryRequest { url: secure.clone(), accept: None, authorization: None };
         let until = self.deadline.min(Instant::now() + PROBE);
         match timeout_at(until, self.send(&request)).await {
-            Ok(Ok(_)) => Ok(secure),
+            // A certificate that is not trusted is TLS as well, and the error that a person needs.
+            Ok(Ok(_) | Err(CallError::Untrusted { .. })) => Ok(secure),
             Ok(Err(_)) | Err(_) => url("http"),
         }
     }

@@ -9,12 +9,17 @@ mod credentials;
 mod exchange;
 mod image_reference;
 mod manifest;
+mod profile_image;
+mod registry_check;
 mod registry_client;
 mod registry_error;
 mod registry_secret;
 
 pub use credentials::{CredentialsFormError, RegistryCredentials};
+pub use fargate_aws::SecretDescription;
 pub use image_reference::{ImageReference, ImageReferenceError, ImageVersion};
+pub use profile_image::pinned_profile;
+pub use registry_check::{RegistryCheckError, RegistryCheckStep, check_registry};
 pub use registry_client::{PinnedImage, RegistrySettings, pin_image};
 pub use registry_error::RegistryError;
-pub use registry_secret::{RegistrySecret, RegistrySecretError, SecretChange};
+pub use registry_secret::{RegistrySecret, RegistrySecretError, RegistrySecretFacts, SecretChange};

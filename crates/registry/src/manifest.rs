@@ -3,25 +3,8 @@
 //! Source: OCI image format specification, "Image Manifest" and "Image Index"; Docker, "Image Manifest
 //! Version 2, Schema 2".
 
+use fargate_config::TaskArchitecture;
 use serde::Deserialize;
-
-/// STUB until the merge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TaskArchitecture {
-    /// x
-    X86_64,
-    /// a
-    Arm64,
-}
-impl TaskArchitecture {
-    /// s
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::Arm64 => "arm64",
-        }
-    }
-}
 
 /// The kinds of manifests that are asked for.
 pub const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \

@@ -10,6 +10,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fargate_aws::{AwsAccount, CallError};
+use fargate_config::{JobProfile, TaskArchitecture};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -19,7 +20,7 @@ use crate::challenge::LoginChallenge;
 use crate::credentials::RegistryCredentials;
 use crate::exchange::{RegistryAnswer, RegistryExchange, RegistryRequest, is_loopback, parse};
 use crate::image_reference::{ImageReference, ImageVersion};
-use crate::manifest::{ACCEPTED, ImagePlatform, ManifestContent, TaskArchitecture};
+use crate::manifest::{ACCEPTED, ImagePlatform, ManifestContent};
 use crate::registry_error::RegistryError;
 
 /// How a registry is asked.
@@ -31,6 +32,18 @@ pub struct RegistrySettings {
     pub architecture: TaskArchitecture,
     /// The longest time of one call to AWS, which a question to a registry may not exceed either.
     pub limit: Duration,
+}
+
+impl RegistrySettings {
+    /// Those of a profile.
+    #[must_use]
+    pub fn of(profile: &JobProfile) -> Self {
+        Self {
+            insecure: profile.insecure_registries.clone(),
+            architecture: profile.architecture,
+            limit: profile.timeouts.aws_call,
+        }
+    }
 }
 
 /// An image by its digest: the same bytes whenever it is pulled.

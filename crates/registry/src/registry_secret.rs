@@ -66,13 +66,24 @@ pub enum RegistrySecretError {
     #[error("drawing random bytes: {0}")]
     Random(#[source] std::io::Error),
     /// Secrets Manager did not do it.
-    #[error("calling Secrets Manager for the secret {name}: {error}")]
+    #[error("calling Secrets Manager at {endpoint} for the secret {name}: {error}")]
     Call {
         /// Its name or ARN.
         name: String,
+        /// The endpoint that was called.
+        endpoint: String,
         /// Why.
         error: CallError,
     },
+}
+
+/// What a person may see of a secret.
+#[derive(Debug)]
+pub struct RegistrySecretFacts {
+    /// What Secrets Manager knows without the value.
+    pub description: SecretDescription,
+    /// The user of the login, or why the login cannot be read.
+    pub user: Result<String, RegistrySecretError>,
 }
 
 /// Whether a secret was there before.
@@ -121,6 +132,17 @@ impl RegistrySecret {
             .map_err(|error| self.failed("secretsmanager:DescribeSecret", error))
     }
 
+    /// What a person may see of the secret: everything but the password.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistrySecretError`], if not even its description can be read.
+    pub async fn facts(&self) -> Result<RegistrySecretFacts, RegistrySecretError> {
+        let description = self.describe().await?.ok_or_else(|| self.missing())?;
+        let user = self.read().await.map(|login| login.username().to_owned());
+        Ok(RegistrySecretFacts { description, user })
+    }
+
     /// The login.
     ///
     /// # Errors
@@ -130,10 +152,7 @@ impl RegistrySecret {
         let value = retry(self.deadline(), || self.client.value(&self.name))
             .await
             .map_err(|error| self.failed("secretsmanager:GetSecretValue", error))?;
-        let Some(value) = value else {
-            let region = self.client.account().region().to_owned();
-            return Err(RegistrySecretError::Missing { name: self.name.clone(), region });
-        };
+        let value = value.ok_or_else(|| self.missing())?;
         let read = match &value.text {
             None => Err(CredentialsFormError::Binary),
             Some(text) => RegistryCredentials::from_json(text),
@@ -158,6 +177,10 @@ impl RegistrySecret {
         // One token for all tries, so that a repeated call changes nothing.
         let token = random::token().map_err(RegistrySecretError::Random)?.to_string();
         let Some(found) = self.describe().await? else {
+            // A new secret has a name; its ARN is made by Secrets Manager.
+            if self.name.starts_with("arn:") {
+                return Err(self.missing());
+            }
             let create = || self.client.create(&self.name, &text, DESCRIPTION, &token);
             let created = retry(self.deadline(), create).await;
             created.map_err(|error| self.failed("secretsmanager:CreateSecret", error))?;
@@ -176,6 +199,11 @@ impl RegistrySecret {
         Ok(SecretChange::Rotated)
     }
 
+    fn missing(&self) -> RegistrySecretError {
+        let region = self.client.account().region().to_owned();
+        RegistrySecretError::Missing { name: self.name.clone(), region }
+    }
+
     fn deadline(&self) -> Instant {
         Instant::now() + self.limit
     }
@@ -189,7 +217,7 @@ impl RegistrySecret {
             {
                 RegistrySecretError::MarkedForDeletion { name }
             }
-            _ => RegistrySecretError::Call { name, error },
+            _ => RegistrySecretError::Call { name, endpoint: self.client.endpoint(), error },
         }
     }
 }

@@ -330,7 +330,7 @@ impl StateFolder {
     }
 }
 
-fn make_folder(folder: &Path) -> Result<(), StateError> {
+pub(crate) fn make_folder(folder: &Path) -> Result<(), StateError> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     Ok(made.map_err(FileError::disk("making the folder", folder))?)
 }

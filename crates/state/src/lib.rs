@@ -8,6 +8,7 @@
 //! This crate calls no service. It does not decide what becomes of a task.
 
 mod capacity_breaker;
+mod definitions;
 #[cfg(any(test, feature = "examples"))]
 pub mod examples;
 mod folder;

@@ -8,6 +8,7 @@ mod bench_job;
 mod bulk;
 mod containers;
 mod crowd;
+mod definitions;
 mod figure;
 mod idle;
 mod job;
@@ -34,7 +35,7 @@ use figure::BenchReport;
 type BenchFunction = fn(&TestHost, &mut BenchReport) -> Result<(), Box<dyn Error>>;
 
 /// Everything, in an order in which no section meets the tasks of another.
-const SECTIONS: [(&str, BenchFunction); 12] = [
+const SECTIONS: [(&str, BenchFunction); 13] = [
     ("run", run::measure),
     ("stream", stream::measure),
     ("bulk", bulk::measure),
@@ -44,6 +45,7 @@ const SECTIONS: [(&str, BenchFunction); 12] = [
     ("job", job::measure),
     ("retries", retries::measure),
     ("reap", reap::measure),
+    ("definitions", definitions::measure),
     ("idle", idle::measure),
     ("crowd", crowd::measure),
     ("containers", |_, report| containers::measure(report)),

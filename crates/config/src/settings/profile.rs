@@ -33,6 +33,9 @@ const MAX_FALLBACKS: usize = 2;
 /// Most values that a job may choose from. Ours: a longer list is no list of names any more.
 const MAX_JOB_CHOICES: usize = 100;
 
+/// Most registries that may be asked without TLS. Ours, as above.
+const MAX_INSECURE_REGISTRIES: usize = 20;
+
 settings_table! {
     /// The settings under which jobs run: `[defaults]`, or one `[profile.NAME]` on top of them.
     #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +108,17 @@ settings_table! {
             .or_absent("the image is pulled without a login")
             .example("\"ci/registry\"")
             .needs("image"),
+        /// Whether the driver asks the registry for the digest of `image` and starts the task from that
+        /// digest, so that a tag that is moved in between changes nothing. It needs the right to
+        /// secretsmanager:GetSecretValue on the registry secret. `false` is for a registry that only tasks
+        /// can reach: they get the text as it is. An image of ECR is never asked for.
+        pub pin_image: bool = flag().or_flag(true).needs("image"),
+        /// Registries, each with its port, that the driver may ask without TLS. Whoever is on the way to
+        /// such a registry can read its password. Fargate itself pulls over TLS alone.
+        pub insecure_registries: Vec<String> =
+            texts(0, MAX_INSECURE_REGISTRIES, check::registry).or_empty()
+                .example("[\"registry.internal:5000\"]")
+                .needs("image"),
         /// The role with which ECS prepares the task: it reads the registry secret, pulls from ECR and
         /// writes the container's log. A name or an ARN.
         pub execution_role: Option<String> = text(role::name_or_arn)

@@ -26,8 +26,8 @@ use crate::session::{
 };
 use crate::task::{
     AcquireOptions, AcquiredTask, EcsClient, FOLDER_VARIABLE, FailureContext, JobBinding,
-    LEASE_VARIABLE, LIFETIME_VARIABLE, LaunchError, TAG_PREFIX, TaskLauncher, TaskSpec,
-    TaskStartEvent, acquire, login_failed, reason, release,
+    LEASE_VARIABLE, LIFETIME_VARIABLE, LaunchError, ResolvedDefinition, TAG_PREFIX, TaskLauncher,
+    TaskSpec, TaskStartEvent, acquire, login_failed, reason, release,
 };
 use fargate_fail_point::FailPoint;
 use fargate_state::{
@@ -130,7 +130,6 @@ pub async fn provision(
 ) -> Result<ProvisionedTask, ProvisionError> {
     let settings = &context.settings;
     let profile = &settings.profile;
-    let timeouts = &profile.timeouts;
     let owner = folder.owner(settings.owner.as_deref()).await?.owner;
     let ecs = tokio::select! {
         ecs = context.ecs() => match ecs {
@@ -140,7 +139,14 @@ pub async fn provision(
         _ = stops.next() => return Err(cancelled()),
     };
     let keys = TaskKeys::draw(profile, &ecs, &context.masker)?;
-    let mut spec = TaskSpec::new(profile, owner);
+    let definition = tokio::select! {
+        definition = ResolvedDefinition::of(&ecs, profile, folder, deadline) => match definition {
+            Ok(definition) => definition,
+            Err(why) => return Err(nothing_begun(folder, order, why).await.into()),
+        },
+        _ = stops.next() => return Err(cancelled()),
+    };
+    let mut spec = TaskSpec::new(profile, definition.name(), owner);
     spec.containers[0].environment = environment(profile, order, &keys);
     if settings.owner.is_some() {
         // Several hosts may share a configured name. The folder's own name tells their tasks apart.
@@ -151,19 +157,9 @@ pub async fn provision(
     let tries = folder.tombstone(&order.job).unwrap_or_default().tries;
     let record = first_record(context, order, tries, &spec, &ecs, &keys)?;
     let mut ledger = RecordWriter::begin(folder, record).await?;
-    let brought_up = {
-        let (port, limits) = (profile.ssh.port, &profile.limits);
-        let terms = AcquireOptions { ecs: &ecs, folder, deadline, port, timeouts, limits };
-        let binding = JobBinding { job: order.job.clone(), login: keys.login.clone() };
-        let clock = &context.clock;
-        let limits = context.breaker_limits();
-        let mut launcher =
-            TaskLauncher::new(&ecs, &spec, &binding, &mut ledger, deadline, clock, limits);
-        tokio::select! {
-            result = acquire(&mut launcher, &terms, report) => result.map_err(Into::into),
-            _ = stops.next() => Err(cancelled()),
-        }
-    };
+    let binding = JobBinding { job: order.job.clone(), login: keys.login.clone() };
+    let start = TaskStart { context, ecs: &ecs, folder, binding: &binding, deadline };
+    let brought_up = start.acquire(spec, definition, &mut ledger, stops, report).await;
     let handed_over = match brought_up {
         Ok(acquired) => tokio::select! {
             biased;
@@ -175,6 +171,66 @@ pub async fn provision(
     match handed_over {
         Ok(acquired) => Ok(ProvisionedTask { acquired, ledger, ecs }),
         Err(error) => Err(take_back(context, &ecs, &mut ledger, error).await),
+    }
+}
+
+/// What stays the same while a job's task is brought up.
+struct TaskStart<'a> {
+    context: &'a JobContext,
+    ecs: &'a EcsClient,
+    folder: &'a StateFolder,
+    binding: &'a JobBinding,
+    deadline: Instant,
+}
+
+impl TaskStart<'_> {
+    /// Brings up a task from `definition`. If somebody has deregistered that one since it was looked up,
+    /// another one is looked up or registered, and the launch is tried with it.
+    async fn acquire(
+        &self,
+        mut spec: TaskSpec,
+        mut definition: ResolvedDefinition,
+        ledger: &mut RecordWriter,
+        stops: &mut CancelSignals,
+        report: &mut dyn FnMut(TaskStartEvent<'_>),
+    ) -> Result<AcquiredTask, ProvisionError> {
+        loop {
+            let acquired = tokio::select! {
+                acquired = self.acquire_once(&spec, ledger, report) => acquired,
+                _ = stops.next() => return Err(cancelled()),
+            };
+            let Err(ProvisionError::Why(why)) = &acquired else { return acquired };
+            let other = tokio::select! {
+                other = definition.after(why, self.deadline) => other?,
+                _ = stops.next() => return Err(cancelled()),
+            };
+            let Some(other) = other else { return acquired };
+            spec.task_definition = other.name().to_owned();
+            definition = other;
+        }
+    }
+
+    async fn acquire_once(
+        &self,
+        spec: &TaskSpec,
+        ledger: &mut RecordWriter,
+        report: &mut dyn FnMut(TaskStartEvent<'_>),
+    ) -> Result<AcquiredTask, ProvisionError> {
+        let profile = self.context.profile();
+        let (ecs, deadline, clock) = (self.ecs, self.deadline, &self.context.clock);
+        let terms = AcquireOptions {
+            ecs,
+            folder: self.folder,
+            deadline,
+            port: profile.ssh.port,
+            timeouts: &profile.timeouts,
+            limits: &profile.limits,
+        };
+        let limits = self.context.breaker_limits();
+        let mut launcher =
+            TaskLauncher::new(ecs, spec, self.binding, ledger, deadline, clock, limits);
+        // In a box, because the compiler gives up on the layout of futures that are nested too deep.
+        Ok(Box::pin(acquire(&mut launcher, &terms, report)).await?)
     }
 }
 

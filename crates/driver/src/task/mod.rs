@@ -7,6 +7,7 @@
 mod acquire;
 mod classify;
 mod client;
+mod definition;
 mod event;
 mod exit_codes;
 mod first_end;
@@ -25,6 +26,7 @@ mod tagged;
 pub(crate) use acquire::login_failed;
 pub use acquire::{AcquireOptions, AcquiredTask, acquire};
 pub use client::{EcsClient, StopTaskOutcome};
+pub use definition::ResolvedDefinition;
 pub use event::{TaskStartEvent, avoided_words, move_words, relaunch_words};
 pub use fargate_aws::CallError;
 pub(crate) use first_end::{EssentialFlags, unless_other};

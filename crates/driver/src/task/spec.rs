@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fargate_aws::CallError;
-use fargate_config::{DefinitionSource, JobProfile, PublicIp, TagPropagation};
+use fargate_config::{JobProfile, PublicIp, TagPropagation};
 use fargate_model::id::{RandomToken, TaskOwner};
 use fargate_state::{ContainerSpec, LaunchRequest, TaskCapacity};
 
@@ -72,15 +72,13 @@ pub struct TaskSpec {
 }
 
 impl TaskSpec {
-    /// The task that the profile describes. The containers' variables are added later.
+    /// The task that the profile describes, started from this task definition. The containers'
+    /// variables are added later.
     #[must_use]
-    pub fn new(profile: &JobProfile, owner: TaskOwner) -> Self {
+    pub fn new(profile: &JobProfile, definition: &str, owner: TaskOwner) -> Self {
         Self {
             cluster: profile.cluster.clone(),
-            task_definition: match profile.definition() {
-                DefinitionSource::Fixed(name) => name.to_owned(),
-                DefinitionSource::Derived(_) => profile.task_definition_family.clone(),
-            },
+            task_definition: definition.to_owned(),
             subnets: profile.subnets.clone(),
             security_groups: profile.security_groups.clone(),
             capacities: capacities(profile),

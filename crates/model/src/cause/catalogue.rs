@@ -394,6 +394,14 @@ catalogue! {
         action: &["register it again, or correct `task_definition`"],
         command: &[SHOW_DEFINITION, SHOW_CONFIG],
     }
+    DefinitionUnusable = "definition-unusable", "config", Setup, Final {
+        headline: &["the profile and its template make no task definition that ECS would take"],
+        action: &["correct the keys of the profile, or the file that `task_definition_template` names"],
+        command: &[
+            "fargate-runner --profile {profile} task-definition render",
+            "fargate-runner task-definition render",
+        ],
+    }
     ContainerMissing = "container-missing", "config", Setup, Final {
         headline: &[
             "task definition {task_definition} has no container {container}",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::definition_checks::check;
+use super::state::arns::RegionArns;
 use super::state::tags::ResourceTags;
 use crate::cloud::CloudInstance;
 use crate::services::context::{ActionResult, RequestContext};
@@ -17,6 +18,14 @@ impl JsonRequest for RegisterTaskDefinition {
     fn perform(mut self, context: &RequestContext<'_>) -> ActionResult {
         check(&mut self)?;
         let tags = ResourceTags::checked(self.tags.take())?;
+        if !tags.to_vec().is_empty() {
+            // To add tags needs a right of its own. Source: Amazon ECS Developer Guide, "Grant permission
+            // to tag resources on creation".
+            let names = RegionArns { region: context.region.to_owned() };
+            let family = self.family.as_deref().unwrap_or_default();
+            let any = format!("{}:*", names.definition(family, 0).trim_end_matches(":0"));
+            context.allowed("ecs:TagResource", Some(&any))?;
+        }
         let shown = tags.to_vec();
         let shown = (!shown.is_empty()).then(|| shown.write());
         let mut resources = context.cloud.ecs();

@@ -33,6 +33,8 @@ use store::SecretStore;
 use tag_secret::TagSecret;
 use update_secret::UpdateSecret;
 
+pub(crate) use put_secret_value::put;
+
 use super::definition::OperationRight::{AllResources, NamedResource};
 use super::definition::{CloudService, ServiceOperation};
 use super::protocol::ServiceProtocol;

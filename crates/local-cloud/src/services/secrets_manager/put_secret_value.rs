@@ -1,13 +1,19 @@
 //! `PutSecretValue`.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
+use super::create_secret::CreateSecret;
 use super::errors;
 use super::secret_checks;
 use super::secret_version::BlobMember;
 use super::store::SecretStore;
+use crate::cloud::CloudInstance;
+use crate::random_id;
 use crate::services::context::{ActionResult, RequestContext};
 use crate::services::definition::JsonRequest;
+use crate::wire::exception::ServiceException;
 use crate::wire::member::shapes;
 
 /// Labels that one version can have.
@@ -48,4 +54,35 @@ impl JsonRequest for PutSecretValue {
             }))
         })
     }
+}
+
+/// Creates a secret with this text, or gives it a new current version, as the cloud's owner. Returns its
+/// ARN.
+pub fn put(
+    cloud: &Arc<CloudInstance>,
+    region: &str,
+    name: &str,
+    text: &str,
+) -> Result<String, ServiceException> {
+    let context = RequestContext::of_user(cloud, region);
+    let (token, value) = (Some(random_id::hex_digits(32)), Some(text.to_owned()));
+    let exists = SecretStore::with(&context, |secrets| secrets.by_name(name).is_some());
+    let answer = if exists {
+        let request = PutSecretValue {
+            secret_id: Some(name.to_owned()),
+            client_request_token: token,
+            secret_string: value,
+            ..Default::default()
+        };
+        request.perform(&context)?
+    } else {
+        let request = CreateSecret {
+            name: Some(name.to_owned()),
+            client_request_token: token,
+            secret_string: value,
+            ..Default::default()
+        };
+        request.perform(&context)?
+    };
+    Ok(answer["ARN"].as_str().unwrap_or_default().to_owned())
 }

@@ -1,0 +1,152 @@
+//! `task-definition`: the task definitions that profiles with `image` make. Data on stdout, words on stderr.
+
+use std::time::Duration;
+
+use fargate_config::{DefinitionSource, LoadedConfig, RunnerConfig, UnknownKeyPolicy};
+use fargate_task_definition::{DefinitionError, DefinitionSite, RevisionOrigin};
+use fargate_terminal::{OutputFormat, stdout_size};
+use tokio::time::Instant;
+
+use crate::args::{DefinitionAction, DefinitionArgs, DiffArgs, FormatArgs, GlobalFlags, PruneArgs};
+use crate::exit::CommandExit;
+use crate::streams::{masker, tell, to_stdout, unwritten};
+use crate::{config_command, definition_output as output, log};
+
+/// How many times longer than one call a whole command may take: most lists have some hundred revisions, of
+/// which ECS describes 20 a second, and one a second is removed.
+const CALLS: u32 = 30;
+
+/// Runs one action.
+pub fn run(global: &GlobalFlags, args: &DefinitionArgs) -> CommandExit {
+    perform(global, args).unwrap_or_else(|error| {
+        tell!("error: {error}");
+        CommandExit::NothingDone
+    })
+}
+
+fn perform(global: &GlobalFlags, args: &DefinitionArgs) -> Result<CommandExit, String> {
+    let (_, LoadedConfig { config, warnings, notices }) =
+        config_command::load(global, UnknownKeyPolicy::Warn)?;
+    for warning in warnings.iter().chain(&notices) {
+        tell!("warning: {warning}");
+    }
+    let profile = config.profile(global.profile.as_deref()).map_err(|error| error.to_string())?;
+    if let DefinitionSource::Fixed(name) = profile.definition() {
+        let error = DefinitionError::Fixed { name: name.to_owned() };
+        return Err(format!(
+            "{error}\nhint: choose a profile with `image`: `fargate-runner --profile NAME \
+             task-definition ...`"
+        ));
+    }
+    let (limit, retention) =
+        (profile.timeouts.aws_call * CALLS, profile.timeouts.definition_retention);
+    let debug = if global.debug { log::DebugMode::Stderr } else { log::DebugMode::Off };
+    log::start(&config, debug, &[("stage", "task-definition".into())]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("starting an event loop: {error}"))?;
+    runtime.block_on(async {
+        let site = DefinitionSite::open(profile, &config.state_dir, masker()).await;
+        let site = site.map_err(|error| error.to_string())?;
+        let command = DefinitionCommand { site, config: &config, deadline: Instant::now() + limit };
+        match &args.action {
+            DefinitionAction::Render => command.render(),
+            DefinitionAction::Register(format) => command.register(format).await,
+            DefinitionAction::Diff(diff) => command.diff(diff).await,
+            DefinitionAction::List(format) => command.list(format).await,
+            DefinitionAction::Prune(prune) => command.prune(prune, retention).await,
+        }
+    })
+}
+
+/// One call of the command.
+struct DefinitionCommand<'a> {
+    site: DefinitionSite,
+    config: &'a RunnerConfig,
+    deadline: Instant,
+}
+
+impl DefinitionCommand<'_> {
+    fn render(&self) -> Result<CommandExit, String> {
+        let rendered = self.site.rendered().map_err(|error| error.to_string())?;
+        print(&output::pretty(rendered.input()))?;
+        Ok(CommandExit::Done)
+    }
+
+    async fn register(&self, args: &FormatArgs) -> Result<CommandExit, String> {
+        let registered = self.site.register(self.deadline).await;
+        let registered = registered.map_err(|error| error.to_string())?;
+        print(&match OutputFormat::or_default(args.format) {
+            OutputFormat::Json => output::registered_json(&registered),
+            OutputFormat::Table | OutputFormat::Tsv => registered.arn.clone(),
+        })?;
+        tell!(
+            "{}",
+            match registered.origin {
+                RevisionOrigin::Registered => "registered now",
+                RevisionOrigin::Found => "ECS had it already",
+                RevisionOrigin::Known => "this host registered or found it before",
+            }
+        );
+        Ok(CommandExit::Done)
+    }
+
+    async fn diff(&self, args: &DiffArgs) -> Result<CommandExit, String> {
+        let compared = self.site.compare(args.with.as_deref(), self.deadline).await;
+        let compared = compared.map_err(|error| error.to_string())?;
+        let text = match OutputFormat::or_default(args.output.format) {
+            OutputFormat::Table => output::difference_lines(&compared),
+            OutputFormat::Json => output::difference_json(&compared),
+            OutputFormat::Tsv => output::difference_tsv(&compared),
+        };
+        print(&text)?;
+        match (&compared.revision, compared.differences.len()) {
+            (None, _) => tell!("there is no such revision yet; `register` makes the first one"),
+            (Some(revision), 0) => tell!("{revision} is what the profile makes"),
+            (Some(revision), differences) => {
+                let differences = counted(differences, "difference");
+                tell!("{differences} from {revision}; `register` makes a new revision");
+            }
+        }
+        Ok(CommandExit::Done)
+    }
+
+    async fn list(&self, args: &FormatArgs) -> Result<CommandExit, String> {
+        let listed = self.site.list(self.deadline).await.map_err(|error| error.to_string())?;
+        print(&match OutputFormat::or_default(args.format) {
+            OutputFormat::Table => output::list_table(&listed, width()),
+            OutputFormat::Json => output::list_json(&listed),
+            OutputFormat::Tsv => output::list_tsv(&listed),
+        })?;
+        tell!("{}", counted(listed.len(), "revision"));
+        Ok(CommandExit::Done)
+    }
+
+    async fn prune(&self, args: &PruneArgs, retention: Duration) -> Result<CommandExit, String> {
+        let retention = args.unused_for.unwrap_or(retention);
+        let pruned = self.site.prune(self.config, retention, !args.dry_run, self.deadline).await;
+        let pruned = pruned.map_err(|error| error.to_string())?;
+        print(&match OutputFormat::or_default(args.output.format) {
+            OutputFormat::Table => output::prune_table(&pruned, args.dry_run, width()),
+            OutputFormat::Json => output::prune_json(&pruned, args.dry_run),
+            OutputFormat::Tsv => output::prune_tsv(&pruned, args.dry_run),
+        })?;
+        let refused = pruned.iter().filter(|pruned| pruned.refused.is_some()).count();
+        let gone = pruned.iter().filter(|pruned| pruned.verdict.removes()).count() - refused;
+        let would = if args.dry_run { "would be " } else { "" };
+        tell!("{} {would}removed, {} stay", counted(gone, "revision"), pruned.len() - gone);
+        Ok(if refused == 0 { CommandExit::Done } else { CommandExit::Partly })
+    }
+}
+
+/// `1 revision`, `2 revisions`.
+fn counted(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+}
+
+fn width() -> Option<usize> {
+    stdout_size().map(|size| size.columns)
+}
+
+fn print(text: &str) -> Result<(), String> {
+    if text.is_empty() { Ok(()) } else { to_stdout(text).map_err(unwritten) }
+}

@@ -1,0 +1,130 @@
+//! Which task definition the tasks of a job are started from: the one that the configuration names, or the
+//! one that its profile makes, which is registered if ECS does not have it.
+//!
+//! How one is made and registered is known to `fargate-task-definition`.
+
+use fargate_aws::EcsOperation;
+use fargate_config::{DefinitionSource, JobProfile};
+use fargate_model::cause::{CauseReport, FailureCause};
+use fargate_state::StateFolder;
+use fargate_task_definition::{
+    DefinitionError, DefinitionRegistrar, DefinitionSite, RenderedDefinition,
+};
+use tokio::time::Instant;
+
+use super::classify::{FailureContext, exception};
+use super::client::EcsClient;
+
+/// The task definition of a job.
+#[derive(Debug)]
+pub struct ResolvedDefinition {
+    name: String,
+    /// `None` if somebody else made it, or if it was looked up anew already.
+    derived: Option<DerivedDefinition>,
+}
+
+/// What the profile makes, and who registers it.
+#[derive(Debug)]
+struct DerivedDefinition {
+    rendered: RenderedDefinition,
+    registrar: DefinitionRegistrar,
+    place: FailureContext,
+}
+
+impl ResolvedDefinition {
+    /// The task definition of this profile. A fixed one costs nothing; one that this host registered
+    /// before costs the reading of a file.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`FailureCause::DefinitionUnusable`] if the profile makes none that ECS would take, or the
+    /// cause for which ECS did not register it until the deadline.
+    pub async fn of(
+        ecs: &EcsClient,
+        profile: &JobProfile,
+        folder: &StateFolder,
+        deadline: Instant,
+    ) -> Result<Self, CauseReport> {
+        if let DefinitionSource::Fixed(name) = profile.definition() {
+            return Ok(Self { name: name.to_owned(), derived: None });
+        }
+        let place = place(ecs, profile);
+        let resolved = async {
+            let site = DefinitionSite::new(profile.clone(), ecs.account().clone(), folder.clone())?;
+            let (rendered, registrar) = (site.rendered()?, site.registrar());
+            let name = registrar.revision(&rendered, deadline).await?.arn;
+            Ok::<_, DefinitionError>((name, rendered, registrar))
+        };
+        let (name, rendered, registrar) = resolved.await.map_err(|error| why(&error, &place))?;
+        Ok(Self { name, derived: Some(DerivedDefinition { rendered, registrar, place }) })
+    }
+
+    /// What RunTask is told: family, family and revision, or ARN.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The definition to use after RunTask failed for this cause: `None` if the cause is another one, if
+    /// the configuration names the definition, or if this was asked before. Somebody may have
+    /// deregistered the revision that this host knows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of`].
+    pub async fn after(
+        &mut self,
+        refusal: &CauseReport,
+        deadline: Instant,
+    ) -> Result<Option<Self>, CauseReport> {
+        if refusal.cause != FailureCause::TaskDefMissing {
+            return Ok(None);
+        }
+        let Some(DerivedDefinition { rendered, registrar, place }) = self.derived.take() else {
+            return Ok(None);
+        };
+        let found = registrar.revision_instead_of(&self.name, &rendered, deadline).await;
+        let name = found.map_err(|error| why(&error, &place))?.arn;
+        Ok(Some(Self { name, derived: None }))
+    }
+}
+
+fn place(ecs: &EcsClient, profile: &JobProfile) -> FailureContext {
+    let mut place = FailureContext::default();
+    place.set("region", ecs.region().to_owned());
+    place.set("endpoint", ecs.endpoint());
+    place.set("cluster", profile.cluster.clone());
+    place.set("task_definition", profile.task_definition_family.clone());
+    place.set("profile", profile.name.clone().unwrap_or_default());
+    place
+}
+
+/// The cause of the catalogue.
+fn why(error: &DefinitionError, place: &FailureContext) -> CauseReport {
+    match error {
+        DefinitionError::Account(why) => (**why).clone(),
+        DefinitionError::State(error) => error.why(),
+        DefinitionError::Busy { .. } => CauseReport::new(FailureCause::HostRefused)
+            .with("doing", "looking up the task definition")
+            .because(format!("{error}.")),
+        DefinitionError::Call { operation, error } => {
+            let doing = match operation {
+                EcsOperation::RegisterTaskDefinition => "registering",
+                _ => "looking up",
+            };
+            exception(error, place)
+                .because(format!("It was for {doing} the task definition of the profile."))
+        }
+        DefinitionError::Answer { .. } => {
+            place.why(FailureCause::AnswerUnreadable).because(format!("{error}."))
+        }
+        DefinitionError::Unusable(problems) => {
+            problems.iter().fold(place.why(FailureCause::DefinitionUnusable), |why, problem| {
+                why.because(format!("{problem}."))
+            })
+        }
+        DefinitionError::Template(_) | DefinitionError::Fixed { .. } => {
+            place.why(FailureCause::DefinitionUnusable).because(format!("{error}."))
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The placeholders of a template, and what a profile puts in their place.
+//!
+//! `task-definitions/README.md` explains each to people; a test holds the two together.
+
+use std::collections::BTreeMap;
+
+use fargate_config::{HostKey, JobProfile, TaskArchitecture};
+use fargate_model::size::{CPU_UNITS, allowed_memory_mib};
+use serde_json::Value;
+
+/// CPU units of a task whose profile names neither CPU nor memory: one vCPU, the default of the local
+/// cloud's own definition as well.
+const DEFAULT_CPU_UNITS: u32 = 1024;
+
+/// What one placeholder stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum PlaceholderValue {
+    /// A text, also where ECS writes a number as a text.
+    Text(String),
+    /// A number.
+    Number(u32),
+    /// It is only asked for by `$when`.
+    Condition,
+}
+
+impl PlaceholderValue {
+    /// The value where the placeholder is all of a member.
+    pub(crate) fn whole(&self) -> Option<Value> {
+        match self {
+            Self::Text(text) => Some(Value::from(text.as_str())),
+            Self::Number(number) => Some(Value::from(*number)),
+            Self::Condition => None,
+        }
+    }
+
+    /// The value inside a longer text.
+    pub(crate) fn inside(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.clone()),
+            Self::Number(number) => Some(number.to_string()),
+            Self::Condition => None,
+        }
+    }
+}
+
+/// What a template is filled with: each placeholder by its name. A name whose setting is absent has no
+/// value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlaceholderValues(BTreeMap<&'static str, Option<PlaceholderValue>>);
+
+impl PlaceholderValues {
+    /// What this profile says. `image` is the image as it is to be pulled; `region` is where the
+    /// definition is registered.
+    #[must_use]
+    pub fn new(profile: &JobProfile, image: &str, region: &str) -> Self {
+        let text = |value: &str| Some(PlaceholderValue::Text(value.to_owned()));
+        let optional = |value: &Option<String>| value.as_deref().and_then(text);
+        let condition = |holds: bool| holds.then_some(PlaceholderValue::Condition);
+        let architecture = match profile.architecture {
+            TaskArchitecture::X86_64 => "X86_64",
+            TaskArchitecture::Arm64 => "ARM64",
+        };
+        let (cpu, memory) = size(profile.cpu_units, profile.memory_mib);
+        let stock_sshd = profile.host_key == HostKey::FirstUse;
+        let file_system = profile.efs_file_system.is_some();
+        Self(BTreeMap::from([
+            ("agent", condition(!stock_sshd)),
+            ("architecture", text(architecture)),
+            ("container", text(&profile.container)),
+            ("cpu", text(&cpu.to_string())),
+            ("efs_access_point", optional(&profile.efs_access_point)),
+            ("efs_file_system", optional(&profile.efs_file_system)),
+            ("efs_mount", text(&profile.efs_mount).filter(|_| file_system)),
+            ("ephemeral_storage_gib", profile.ephemeral_storage_gib.map(PlaceholderValue::Number)),
+            ("execution_role", optional(&profile.execution_role)),
+            ("family", text(&profile.task_definition_family)),
+            ("image", text(image)),
+            ("log_group", optional(&profile.log_group)),
+            ("memory", text(&memory.to_string())),
+            ("port", Some(PlaceholderValue::Number(profile.ssh.port.into()))),
+            ("region", text(region)),
+            ("registry_secret", optional(&profile.registry_secret)),
+            ("stock_sshd", condition(stock_sshd)),
+            ("task_role", optional(&profile.task_role)),
+            ("user", text(&profile.ssh.user)),
+        ]))
+    }
+
+    /// Every name, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
+
+    /// What a name stands for; `None` if there is no such placeholder.
+    pub(crate) fn get(&self, name: &str) -> Option<Option<&PlaceholderValue>> {
+        self.0.get(name).map(Option::as_ref)
+    }
+}
+
+/// The size of a task whose profile may name a part of it: what is not named is the least that fits.
+fn size(cpu_units: Option<u32>, memory_mib: Option<u32>) -> (u32, u32) {
+    let offers = |cpu: u32| allowed_memory_mib(cpu).unwrap_or_default();
+    match (cpu_units, memory_mib) {
+        (Some(cpu), Some(memory)) => (cpu, memory),
+        (None, Some(memory)) => {
+            let fits = CPU_UNITS.into_iter().find(|cpu| offers(*cpu).contains(&memory));
+            (fits.unwrap_or(DEFAULT_CPU_UNITS), memory)
+        }
+        (cpu, None) => {
+            let cpu = cpu.unwrap_or(DEFAULT_CPU_UNITS);
+            (cpu, offers(cpu).first().copied().unwrap_or_default())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_that_is_named_in_part_is_the_least_that_fits() {
+        assert_eq!(size(None, None), (1024, 2048));
+        assert_eq!(size(Some(4096), None), (4096, 8192));
+        assert_eq!(size(None, Some(512)), (256, 512));
+        assert_eq!(size(None, Some(249_856)), (32768, 249_856));
+        assert_eq!(size(Some(256), Some(9999)), (256, 9999), "the check names the nearest");
+    }
+}

@@ -1,0 +1,207 @@
+//! Templates, what profiles make of them, and what is said where they cannot.
+
+use std::path::Path;
+
+use fargate_config::{JobProfile, UnknownKeyPolicy, parse};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::{DefinitionError, DefinitionTemplate, PlaceholderValues, RenderedDefinition};
+
+/// A profile with an image and these lines.
+fn profile(lines: &str) -> JobProfile {
+    let text = format!(
+        "config_version = 1\n[defaults]\ncluster = \"ci\"\nsubnets = [\"subnet-1\"]\n\
+         security_groups = [\"sg-1\"]\nimage = \"team/ci:1\"\n{lines}"
+    );
+    let loaded = parse(&text, Path::new("config.toml"), UnknownKeyPolicy::Refuse);
+    loaded.unwrap_or_else(|error| panic!("{error}")).config.profile(None).unwrap()
+}
+
+fn rendered(lines: &str) -> RenderedDefinition {
+    RenderedDefinition::of(&profile(lines), "eu-west-1").unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What is said of a template.
+fn refused(template: &str, lines: &str) -> String {
+    let filled = DefinitionTemplate::parse("ci.json", template).and_then(|template| {
+        let values = PlaceholderValues::new(&profile(lines), "team/ci:1", "eu-west-1");
+        template.fill(&values)
+    });
+    filled.expect_err(template).to_string()
+}
+
+const EVERYTHING: &str = r#"
+    cpu = 2048
+    memory = 4096
+    registry_secret = "ci/registry"
+    execution_role = "arn:aws:iam::123456789012:role/ci-execution"
+    task_role = "ci-task"
+    architecture = "arm64"
+    ephemeral_storage_gib = 50
+    log_group = "/ci/tasks"
+    efs_file_system = "fs-0a1b2c3d"
+    efs_access_point = "fsap-0a1b2c3d"
+    task_definition_family = "ci-large"
+"#;
+
+#[test]
+fn a_profile_that_says_little_makes_a_small_definition() {
+    assert_snapshot!(serde_json::to_string_pretty(rendered("").input()).unwrap(), @"");
+}
+
+#[test]
+fn a_profile_that_says_everything_makes_all_of_the_template() {
+    assert_snapshot!(serde_json::to_string_pretty(rendered(EVERYTHING).input()).unwrap(), @"");
+}
+
+#[test]
+fn a_stock_sshd_gets_an_init_process_and_no_health_check_of_the_agent() {
+    let with = rendered("host_key = \"first_use\"\n[defaults.ssh]\nport = 2222\n");
+    let container = &with.input()["containerDefinitions"][0];
+    assert_eq!(container["linuxParameters"], json!({ "initProcessEnabled": true }));
+    assert_eq!(container.get("healthCheck"), None);
+    assert_eq!(container["portMappings"], json!([{ "containerPort": 2222, "protocol": "tcp" }]));
+}
+
+#[test]
+fn the_template_of_the_manager_makes_a_definition_as_well() {
+    let with = rendered(
+        "task_definition_template = \"manager\"\ntask_definition_family = \"manager\"\n\
+         efs_file_system = \"fs-0a1b2c3d\"\nefs_mount = \"/var/lib/fargate-runner\"\n",
+    );
+    let container = &with.input()["containerDefinitions"][0];
+    assert_eq!(with.family(), "manager");
+    assert_eq!(container["stopTimeout"], 120);
+    assert_eq!(container["mountPoints"][0]["containerPath"], "/var/lib/fargate-runner");
+}
+
+#[test]
+fn equal_profiles_make_equal_content_and_each_setting_another() {
+    let content = |lines: &str| rendered(lines).content().clone();
+    assert_eq!(content(""), content("cpu = 1024\nmemory = 2048\n"));
+    let mut seen = vec![content("")];
+    for lines in [
+        "cpu = 2048\n",
+        "task_role = \"ci-task\"\n",
+        "architecture = \"arm64\"\n",
+        "ephemeral_storage_gib = 21\n",
+        "efs_file_system = \"fs-1\"\n",
+        "container = \"build\"\n",
+        "host_key = \"first_use\"\n",
+        "task_definition_family = \"other\"\n",
+    ] {
+        let content = content(lines);
+        assert!(!seen.contains(&content), "{lines}");
+        seen.push(content);
+    }
+}
+
+#[test]
+fn a_profile_with_a_fixed_task_definition_makes_none() {
+    let mut fixed = profile("");
+    fixed.image = None;
+    fixed.task_definition = Some("ci:7".to_owned());
+    let error = RenderedDefinition::of(&fixed, "eu-west-1").unwrap_err();
+    assert_snapshot!(error, @"");
+}
+
+#[test]
+fn a_template_that_cannot_be_used_is_told_in_one_sentence() {
+    assert_snapshot!(refused("{\n \"family\": ci\n}", ""), @"");
+    assert_snapshot!(refused("[]", ""), @"");
+    assert_snapshot!(refused(r#"{"family": "${famly}"}"#, ""), @"");
+    assert_snapshot!(refused(r#"{"a": [{"b": "${gpu_count}"}]}"#, ""), @"");
+    assert_snapshot!(refused(r#"{"a": {"$when": "logs", "b": 1}}"#, ""), @"");
+    assert_snapshot!(refused(r#"{"a": {"$when": true}}"#, ""), @"");
+    assert_snapshot!(refused(r#"{"a": "x-${log_group}"}"#, ""), @"");
+    assert_snapshot!(refused(r#"{"a": "${agent}"}"#, ""), @"");
+    assert_snapshot!(refused(r#"{"a": "${family"}"#, ""), @"");
+    let missing = DefinitionTemplate::named("/no/such/file.json").unwrap_err();
+    assert_snapshot!(missing, @"");
+    let folder = tempfile::tempdir().unwrap();
+    let long = folder.path().join("long.json");
+    std::fs::write(&long, " ".repeat(200_000)).unwrap();
+    let long = DefinitionTemplate::named(&long.to_string_lossy()).unwrap_err().to_string();
+    assert!(long.ends_with("cannot be read: it is longer than 128 KiB"), "{long}");
+}
+
+#[test]
+fn placeholders_stand_alone_or_inside_a_text_and_may_be_written_out() {
+    let template = r#"{
+        "a": "${family}-${port}", "b": "${port}", "c": "$${HOME} ${image}", "d": "${log_group}",
+        "e": ["${log_group}", "x", "${image}"], "f": {"$when": "log_group", "g": 1},
+        "h": [{"$when": "log_group"}, {"$when": "agent", "i": "$5"}], "j": null
+    }"#;
+    let values = PlaceholderValues::new(&profile(""), "team/ci:1", "eu-west-1");
+    let filled = DefinitionTemplate::parse("t", template).unwrap().fill(&values).unwrap();
+    let expected = json!({
+        "a": "fargate-runner-ci-22", "b": 22, "c": "${HOME} team/ci:1", "e": ["x", "team/ci:1"],
+        "h": [{"i": "$5"}], "j": null,
+    });
+    assert_eq!(filled, expected);
+}
+
+/// What is said of a rendered definition in which one member was replaced.
+fn unusable(pointer: &str, value: Value) -> String {
+    let mut template: Value =
+        serde_json::from_str(include_str!("../../../task-definitions/ci.json")).unwrap();
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    template.pointer_mut(parent).unwrap()[name] = value;
+    let template = DefinitionTemplate::parse("ci.json", &template.to_string()).unwrap();
+    let values = PlaceholderValues::new(&profile(""), "team/ci:1", "eu-west-1");
+    match RenderedDefinition::fill(&template, &values, "job") {
+        Err(error @ DefinitionError::Unusable(_)) => error.to_string(),
+        other => panic!("{pointer}: {other:?}"),
+    }
+}
+
+#[test]
+fn what_ecs_would_refuse_is_told_in_one_sentence_with_what_is_allowed() {
+    let of = |pointer: &str, value: Value| unusable(pointer, value);
+    assert_snapshot!(of("/cpu", json!("1000")), @"");
+    assert_snapshot!(of("/memory", json!("9000")), @"");
+    assert_snapshot!(of("/cpu", json!(1024)), @"");
+    assert_snapshot!(of("/ephemeralStorage", json!({"sizeInGiB": 20})), @"");
+    assert_snapshot!(of("/ephemeralStorage", json!({"sizeInGiB": 201})), @"");
+    assert_snapshot!(of("/executionRoleArn", json!("role/ci")), @"");
+    assert_snapshot!(of("/taskRoleArn", json!("arn:aws:iam::12:role/ci")), @"");
+    assert_snapshot!(of("/family", json!("my family")), @"");
+    assert_snapshot!(of("/networkMode", json!("bridge")), @"");
+    assert_snapshot!(of("/requiresCompatibilities", json!(["EC2"])), @"");
+    assert_snapshot!(of("/runtimePlatform/cpuArchitecture", json!("amd64")), @"");
+    assert_snapshot!(of("/containerDefinitions/0/name", json!("build")), @"");
+    assert_snapshot!(of("/containerDefinitions/0/stopTimeout", json!(121)), @"");
+    assert_snapshot!(of("/containerDefinitions/0/essential", json!(false)), @"");
+    assert_snapshot!(
+        of("/containerDefinitions/0/mountPoints", json!([{"sourceVolume": "x"}])),
+        @""
+    );
+    assert_snapshot!(of("/containerDefinitions/0/privileged", json!(true)), @"");
+    let secret = RenderedDefinition::of(&profile("registry_secret = \"ci/registry\"\n"), "r");
+    assert_snapshot!(secret.unwrap_err(), @"");
+}
+
+#[test]
+fn the_page_about_templates_names_every_placeholder_and_no_other() {
+    let page = include_str!("../../../task-definitions/README.md");
+    let documented: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .filter_map(|line| Some(line.split_once('`')?.0))
+        .collect();
+    let values = PlaceholderValues::new(&profile(""), "i", "r");
+    let known: Vec<&str> = values.names().collect();
+    assert_eq!(documented, known);
+}
+
+#[test]
+fn a_template_of_anything_ends_in_a_definition_or_an_error() {
+    use proptest::prelude::*;
+    let values = PlaceholderValues::new(&profile(EVERYTHING), "i", "r");
+    proptest!(|(text in r#"[\[\]{}":,$a-z_ 0-9]{0,60}"#)| {
+        if let Ok(template) = DefinitionTemplate::parse("t", &text) {
+            let _ = RenderedDefinition::fill(&template, &values, "job");
+        }
+    });
+}

@@ -1,0 +1,215 @@
+//! The login of a private registry: written to Secrets Manager, shown, and tested against Debian's
+//! `docker-registry`. The password is nowhere but in the secret.
+
+mod image_registry;
+mod token_registry;
+
+use std::fs;
+use std::process::Stdio;
+
+use fargate_tests::{CheckedHost, contains, files_below, redacted, runner};
+use image_registry::{ImageRegistry, PASSWORD, USER};
+use serde_json::json;
+use token_registry::TokenRegistry;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+/// What a command said.
+struct SaidByCommand {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+/// A person at a host whose profile names this image and a registry secret.
+struct RegistryOperator {
+    host: CheckedHost,
+    image: String,
+    lines: String,
+}
+
+impl RegistryOperator {
+    async fn at(image: &str) -> Self {
+        let lines = "registry_secret = \"ci/registry\"\n".to_owned();
+        let host = CheckedHost::open().await;
+        // A registry that is gone is asked again until the time of a call is over.
+        for (key, time) in [("aws_connect", "500ms"), ("aws_attempt", "1s"), ("aws_call", "2s")] {
+            host.set(&format!("defaults.timeouts.{key}"), time);
+        }
+        Self { host, image: image.to_owned(), lines }
+    }
+
+    /// Calls `registry-secret` with these arguments and this text on standard input.
+    async fn says(&self, arguments: &[&str], input: &str) -> SaidByCommand {
+        let file = self.host.folder().join("private.toml");
+        let usual = fs::read_to_string(self.host.config()).expect("the configuration");
+        let image = format!("image = \"{}\"\n{}", self.image, self.lines);
+        let text: String = usual
+            .lines()
+            .map(|line| match line.starts_with("task_definition = ") {
+                true => image.clone(),
+                false => format!("{line}\n"),
+            })
+            .collect();
+        fs::write(&file, text).expect("a writable folder");
+        let mut child = Command::new(runner())
+            .arg("--config")
+            .arg(&file)
+            .arg("registry-secret")
+            .args(arguments)
+            .env_clear()
+            .envs(self.host.environment())
+            .env("AWS_ENDPOINT_URL", self.host.cloud().endpoint())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("a program that can be started");
+        let mut stdin = child.stdin.take().expect("piped");
+        // A command that reads nothing may have ended already.
+        let _ = stdin.write_all(input.as_bytes()).await;
+        drop(stdin);
+        let output = child.wait_with_output().await.expect("the end of the command");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let said = SaidByCommand {
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        };
+        for stream in [&said.out, &said.err] {
+            assert!(!stream.contains(PASSWORD), "{arguments:?} shows the password: {stream}");
+        }
+        said
+    }
+
+    /// Writes this text into the secret, as another program may have done.
+    fn write_secret(&self, text: &str) {
+        self.host.cloud().put_secret("ci/registry", text).expect("a name and a value");
+    }
+
+    async fn set(&self, password: &str) -> SaidByCommand {
+        self.says(&["set", USER, "--password-stdin"], password).await
+    }
+}
+
+/// What differs from run to run in what a command says.
+fn steady(text: &str, registry: &ImageRegistry) -> String {
+    redacted(&text.replace(&registry.host(), "REGISTRY"))
+}
+
+#[tokio::test]
+async fn a_login_is_written_shown_and_tested_and_its_password_is_in_the_secret_alone() {
+    let Some(registry) = ImageRegistry::start().await else { return };
+    let digest = registry.push_index("team/ci", "1", &["amd64", "arm64"]);
+    let person = RegistryOperator::at(&format!("{}/team/ci:1", registry.host())).await;
+    let said = person.set(&format!("{PASSWORD}\n")).await;
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (Some(0), "secret ci/registry: created, user `ci`\n")
+    );
+    let arn = said.out.trim().to_owned();
+    assert!(arn.contains(":secret:ci/registry-"), "{arn}");
+    let again = person.set(PASSWORD).await;
+    assert_eq!(again.err, "secret ci/registry: has this login already, user `ci`\n");
+    let shown = person.says(&["show", "--format", "json"], "").await;
+    let shown: serde_json::Value = serde_json::from_str(&shown.out).expect("JSON");
+    assert_eq!((&shown["arn"], &shown["user"]), (&json!(arn), &json!(USER)));
+    let tested = person.says(&["test"], "").await;
+    assert_eq!(tested.code, Some(0), "{}", tested.err);
+    assert!(tested.err.contains(&digest), "{digest} in {}", tested.err);
+    let rotated = person.set("another-password-0815").await;
+    assert!(rotated.err.contains("has a new version"), "{}", rotated.err);
+    let records = format!("{:?}", person.host.cloud().requests());
+    assert!(records.contains("PutSecretValue") && !records.contains("sesame"));
+    for path in files_below(person.host.folder()) {
+        let bytes = fs::read(&path).unwrap_or_default();
+        assert!(!contains(&bytes, PASSWORD.as_bytes()), "{} has the password", path.display());
+    }
+    person.host.close().await;
+}
+
+#[tokio::test]
+async fn the_test_says_in_words_at_which_step_it_ends() {
+    let Some(registry) = ImageRegistry::start().await else { return };
+    registry.push("team/ci", "1", "amd64");
+    registry.push("team/ci", "arm", "arm64");
+    let image = |name: &str| format!("{}/{name}", registry.host());
+    let mut person = RegistryOperator::at(&image("team/ci:1")).await;
+    let mut told = String::new();
+    let mut tell = |what: &str, said: &SaidByCommand| {
+        told += &format!("## {what}\n{}", steady(&said.err, &registry));
+        assert_eq!(said.out, "", "{what}");
+    };
+    tell("no secret", &person.says(&["test"], "").await);
+    person.write_secret("ci:password");
+    tell("no JSON", &person.says(&["test"], "").await);
+    person.write_secret(r#"{"user":"ci","password":"canary-canary"}"#);
+    tell("no user name", &person.says(&["test"], "").await);
+    person.set("wrong-password").await;
+    tell("a wrong password", &person.says(&["test"], "").await);
+    person.set(PASSWORD).await;
+    tell("all is well", &person.says(&["test"], "").await);
+    for (what, name) in [
+        ("no such tag", "team/ci:2"),
+        ("no such repository", "team/other:1"),
+        ("another architecture", "team/ci:arm"),
+        ("a typo", "team/CI:1"),
+    ] {
+        person.image = image(name);
+        tell(what, &person.says(&["test"], "").await);
+    }
+    person.image = image("team/ci:arm");
+    person.lines += "architecture = \"arm64\"\n";
+    tell("the right architecture", &person.says(&["test"], "").await);
+    person.host.cloud().deny("secretsmanager:GetSecretValue");
+    tell("no right to read", &person.says(&["test"], "").await);
+    person.host.cloud().allow("secretsmanager:GetSecretValue");
+    person.lines = String::new();
+    tell("no secret in the profile", &person.says(&["test"], "").await);
+    drop(registry);
+    let gone = person.says(&["test", "--secret", "ci/registry"], "").await;
+    assert!(gone.err.contains("cannot be asked from this host"), "{}", gone.err);
+    insta::assert_snapshot!(told);
+    person.host.close().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_told_in_one_sentence() {
+    let person = RegistryOperator::at("team/ci:1").await;
+    let mut told = String::new();
+    for (arguments, input) in [
+        (&["set", "ci", "--password-stdin"][..], ""),
+        (&["set", "a:b", "--password-stdin"], PASSWORD),
+        (&["set", "ci", "--password-stdin"], "two\nlines\n"),
+        (&["set", "ci"], PASSWORD),
+        (&["show"], ""),
+        (&["set", "ci", "--password-stdin", "--secret", "a b"], PASSWORD),
+    ] {
+        let said = person.says(arguments, input).await;
+        assert_eq!(said.code, Some(1), "{arguments:?}: {}", said.err);
+        told += &format!("## {}\n{}", arguments.join(" "), redacted(&said.err));
+    }
+    insta::assert_snapshot!(told);
+    let help = person.says(&["set", "--help"], "").await;
+    assert!(help.out.len() > 100 && !help.out.contains("--password "), "{}", help.out);
+    person.host.close().await;
+}
+
+#[tokio::test]
+async fn a_token_service_is_asked_for_the_right_to_pull_and_no_login_goes_to_another_server() {
+    let registry = TokenRegistry::start();
+    let person = RegistryOperator::at(&format!("{}/team/ci:1", registry.host())).await;
+    person.set("wrong-password").await;
+    let refused = person.says(&["test"], "").await;
+    assert!(refused.err.contains("login: the registry"), "{}", refused.err);
+    assert!(refused.err.contains("the password or the user is wrong"), "{}", refused.err);
+    person.set(PASSWORD).await;
+    let tested = person.says(&["test"], "").await;
+    assert_eq!(tested.code, Some(0), "{}", tested.err);
+    assert!(tested.err.contains("for x86_64; a task runs x86_64"), "{}", tested.err);
+    let asked = registry.blob_requests();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].contains("/far/away") && !asked[0].contains("authorization"), "{asked:?}");
+    person.host.close().await;
+}

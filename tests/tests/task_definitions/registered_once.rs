@@ -1,0 +1,142 @@
+//! One registration for a host, whatever its processes do at the same time.
+
+use std::collections::BTreeSet;
+
+use fargate_local_cloud::CloudFault;
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE};
+use serde_json::Value;
+
+use crate::{FAMILY, command, host_with_image, launched, own_job};
+
+/// Processes that meet one new definition.
+const PROCESSES: usize = 200;
+/// Jobs whose `prepare` meets one.
+const JOBS: usize = 12;
+
+#[tokio::test]
+async fn prepare_registers_a_new_definition_and_launches_its_revision() {
+    let site = host_with_image().await;
+    let job = own_job(&site);
+    job.prepare().await.passed();
+    job.run("echo works").await.passed();
+    assert_eq!(site.calls("RegisterTaskDefinition"), 1);
+    let definition = launched(&site);
+    assert!(definition.ends_with(":task-definition/made-here:1"), "{definition}");
+
+    // The next job asks ECS nothing about definitions.
+    let asked = site.calls("DescribeTaskDefinition") + site.calls("ListTaskDefinitions");
+    own_job(&site).prepare().await.passed();
+    assert_eq!(site.calls("RegisterTaskDefinition"), 1);
+    assert_eq!(site.calls("DescribeTaskDefinition") + site.calls("ListTaskDefinitions"), asked);
+    assert_eq!(launched(&site), definition);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_fixed_definition_registers_and_looks_up_nothing() {
+    let site = CheckedHost::open().await;
+    site.prepared().await;
+    for operation in ["RegisterTaskDefinition", "ListTaskDefinitions", "DescribeTaskDefinition"] {
+        assert_eq!(site.calls(operation), 0, "{operation}");
+    }
+    assert!(!site.state_dir().join("definitions").exists());
+    site.close().await;
+}
+
+#[tokio::test]
+async fn two_hundred_processes_with_one_new_definition_register_once() {
+    let site = host_with_image().await;
+    let own = ["--profile", "own", "task-definition", "register", "--format", "json"];
+    let processes: Vec<_> = (0..PROCESSES).map(|_| site.start(&own)).collect();
+    let mut seen = BTreeSet::new();
+    let mut registered = 0;
+    for process in processes {
+        let ended = process.ended().await.with_code(0);
+        let answer: Value = serde_json::from_str(&ended.out()).expect("JSON");
+        seen.insert(answer["task_definition"].to_string());
+        registered += usize::from(answer["origin"] == "registered");
+    }
+    assert_eq!((site.calls("RegisterTaskDefinition"), registered, seen.len()), (1, 1, 1));
+    assert_eq!(site.calls("ListTaskDefinitions"), 1, "only one process looks it up");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn jobs_that_begin_together_register_once() {
+    let site = host_with_image().await;
+    let jobs: Vec<_> = (0..JOBS).map(|_| own_job(&site)).collect();
+    let running: Vec<_> = jobs.iter().map(|job| job.start(&["prepare"])).collect();
+    for (job, running) in jobs.iter().zip(running) {
+        job.heard(running).await.passed();
+    }
+    assert_eq!(site.calls("RegisterTaskDefinition"), 1);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn another_host_finds_the_revision_by_its_tag() {
+    let site = host_with_image().await;
+    command(&site, &["register"]).await.with_code(0);
+    // What this host knows is gone, as on another host.
+    std::fs::remove_dir_all(site.state_dir().join("definitions")).unwrap();
+    let ended = command(&site, &["register"]).await.with_code(0);
+    assert!(ended.err().contains("ECS had it already"), "{}", ended.err());
+    assert_eq!(site.calls("RegisterTaskDefinition"), 1);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_deregistered_revision_leads_to_one_new_look() {
+    let site = host_with_image().await;
+    own_job(&site).prepare().await.passed();
+    let first = launched(&site);
+    let ecs = site.ecs();
+    ecs.deregister_task_definition().task_definition(&first).send().await.expect("it is active");
+    let job = own_job(&site);
+    job.prepare().await.passed();
+    assert_eq!(site.calls("RegisterTaskDefinition"), 2);
+    assert!(launched(&site).ends_with(":task-definition/made-here:2"), "{}", launched(&site));
+    assert_eq!(site.tasks_of(&job).len(), 1);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_file_of_this_host_is_looked_up_again() {
+    let site = host_with_image().await;
+    command(&site, &["register"]).await.with_code(0);
+    let folder = site.state_dir().join("definitions");
+    for file in std::fs::read_dir(&folder).unwrap() {
+        std::fs::write(file.unwrap().path(), "{").unwrap();
+    }
+    own_job(&site).prepare().await.passed();
+    assert_eq!(site.calls("RegisterTaskDefinition"), 1);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_missing_right_to_tag_is_named_and_nothing_is_registered() {
+    let site = host_with_image().await;
+    site.cloud().deny("ecs:TagResource");
+    let ended = own_job(&site).prepare().await.with_code(SYSTEM_FAILURE);
+    assert_eq!(ended.error_line(), "error: this host's role may not ecs:TagResource");
+    assert_eq!(site.calls("RunTask"), 0);
+    assert!(ended.out().contains("registering the task definition"), "{}", ended.out());
+    site.close().await;
+}
+
+#[tokio::test]
+async fn throttling_and_lost_answers_are_waited_out() {
+    let site = host_with_image().await;
+    for _ in 0..2 {
+        let fault = CloudFault::Exception {
+            status: 400,
+            code: "ThrottlingException".to_owned(),
+            message: "Rate exceeded".to_owned(),
+        };
+        site.cloud().fail("RegisterTaskDefinition", fault);
+    }
+    own_job(&site).prepare().await.passed();
+    assert_eq!(site.calls("RegisterTaskDefinition"), 3);
+    assert!(launched(&site).contains(FAMILY));
+    site.close().await;
+}
