@@ -6,7 +6,7 @@ use common::ConfigDraft;
 use common::theirs::{self, EXAMPLES};
 use fargate_config::{
     ClientKeyKind, ConfigGrammar, HostKey, JobProfile, LaunchMode, LaunchType, LoadedConfig,
-    LogFormat, LogLevel, PublicIp, RunnerConfig, Shell,
+    LogFormat, LogLevel, PublicIp, RunnerConfig, Shell, TagPropagation,
 };
 use std::path::Path;
 
@@ -122,6 +122,13 @@ const ADDITIVE: &[AddedSetting] = &[
         "[{ Provider = \"FARGATE_SPOT\", WEIGHT = 2 }]",
         |_, p| matches!(&p.launch(), LaunchMode::Strategy(items) if items[0].weight == 2),
     ),
+    ("Fargate", "CapacityFallback", "[\"FARGATE_SPOT\"]", |_, p| {
+        p.capacity_fallback == ["FARGATE_SPOT"]
+    }),
+    ("Fargate", "PropagateTags", "\"task_definition\"", |_, p| {
+        p.propagate_tags == TagPropagation::TaskDefinition
+    }),
+    ("Fargate", "EnableEcsManagedTags", "true", |_, p| p.enable_ecs_managed_tags),
     ("Fargate", "CPU", "1024", |_, p| p.cpu_units == Some(1024)),
     ("Fargate", "Memory", "2048", |_, p| p.memory_mib == Some(2048)),
     ("Fargate", "HostKey", "\"seed\"", |_, p| p.host_key == HostKey::Seed),

@@ -86,6 +86,12 @@ const SETTINGS: &[KeyCase] = &[
             "[{ provider = \"FARGATE\", base = 1 }, { provider = \"FARGATE_SPOT\", base = 1 }]",
         ],
     ),
+    (
+        "capacity_fallback",
+        "[\"FARGATE\"]",
+        "\"FARGATE\"",
+        &["[\"\"]", "[\"EC2\"]", "[1]", "[\"FARGATE\", \"FARGATE\"]"],
+    ),
     ("platform_version", "\"1.4.0\"", "1.4", &["\"\"", "\"latest\"", "\"1.4\"", "\"1.4.0.0\""]),
     ("cpu", "4096", "\"1024\"", &["0", "-1", "255", "1000", "65536", "4294967296"]),
     ("memory", "8192", "\"2 GB\"", &["0", "-512", "511", "3000", "31744", "249857"]),
@@ -98,6 +104,13 @@ const SETTINGS: &[KeyCase] = &[
     ("host_key", "\"first_use\"", "22", &["\"\"", "\"none\"", "\"STS\"", "\"firstuse\""]),
     ("public_ip", "\"assigned\"", "true", &["\"\"", "\"yes\"", "\"Dialled\"", "\"dialed\""]),
     ("enable_execute_command", "true", "\"true\"", &[]),
+    (
+        "propagate_tags",
+        "\"task_definition\"",
+        "true",
+        &["\"\"", "\"service\"", "\"TASK_DEFINITION\""],
+    ),
+    ("enable_ecs_managed_tags", "true", "\"true\"", &[]),
     (
         "job_task_definitions",
         "[\"ci-large\", \"ci:7\"]",
@@ -157,6 +170,8 @@ const TIMEOUTS: &[KeyCase] = &[
     ("prepare", "\"20m\"", "900", &["\"0s\"", "\"9ms\"", "\"7h\"", "\"soon\"", "\"\"", "\"15\""]),
     ("task_start", "\"5m\"", "600", &["\"9ms\"", "\"6h 1ns\""]),
     ("agent_start", "\"5m\"", "600", &["\"9ms\"", "\"6h 1ns\""]),
+    ("capacity_window", "\"1day\"", "600", &["\"999ms\"", "\"24h 1s\""]),
+    ("capacity_pause", "\"1s\"", "900", &["\"0s\"", "\"24h 1s\""]),
     ("connect_attempt", "\"500ms\"", "1", &["\"999us\"", "\"61s\""]),
     ("connect_retry_pause", "\"1ms\"", "{}", &["\"0s\"", "\"61s\""]),
     ("ssh_handshake", "\"5s\"", "[]", &["\"9ms\"", "\"5m 1s\""]),
@@ -195,6 +210,7 @@ const TIMEOUTS: &[KeyCase] = &[
 const LIMITS: &[KeyCase] = &[
     ("ecs_reads_per_second", "1000", "\"20\"", &["0", "1001", "-1"]),
     ("task_relaunches", "0", "\"3\"", &["-1", "21"]),
+    ("capacity_failures", "0", "\"3\"", &["-1", "101"]),
 ];
 
 /// `[defaults]` and `[profile.NAME]` with an image.

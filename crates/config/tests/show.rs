@@ -18,6 +18,8 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("defaults", "subnets", "[\"subnet-1\", \"subnet-2\"]"),
     ("defaults", "container", "\"other\""),
     ("defaults", "launch_type", "\"FARGATE\""),
+    ("defaults", "capacity_fallback", "[\"FARGATE_SPOT\"]"),
+    ("defaults", "propagate_tags", "\"task_definition\""),
     ("defaults", "platform_version", "\"1.4.0\""),
     ("defaults", "cpu", "4096"),
     ("defaults", "memory", "16384"),

@@ -135,7 +135,7 @@ fn ordered_to_end(task: &TaskRecord, requests: &[RequestRecord]) -> Option<Syste
 
 /// A secret, and where it may be.
 #[derive(Clone, Debug)]
-pub struct SecretText {
+pub struct KnownSecret {
     /// What kind of secret it is. The evidence names this and never the text.
     pub what: &'static str,
     /// The text.
@@ -146,10 +146,10 @@ pub struct SecretText {
 
 /// The seeds of host keys. Only the request of RunTask may hold them.
 #[must_use]
-pub fn seeds(tasks: &[TaskRecord]) -> Vec<SecretText> {
+pub fn seeds(tasks: &[TaskRecord]) -> Vec<KnownSecret> {
     let seed = |task: &TaskRecord| task.environment.get("FARGATE_RUNNER_HOST_KEY_SEED").cloned();
     let secret =
-        |text| SecretText { what: "a seed of a host key", text, allowed_in: Some("RunTask") };
+        |text| KnownSecret { what: "a seed of a host key", text, allowed_in: Some("RunTask") };
     tasks.iter().filter_map(seed).map(secret).collect()
 }
 
@@ -160,7 +160,7 @@ pub fn no_secret_out(
     files: &[PathBuf],
     said: &[Vec<u8>],
     requests: &[RequestRecord],
-    secrets: &[SecretText],
+    secrets: &[KnownSecret],
 ) -> Vec<BrokenInvariant> {
     let searched = SecretSearch::new(secrets);
     let mut found = BTreeSet::new();
@@ -196,12 +196,12 @@ pub fn no_secret_out(
 
 /// A search for all secrets in one pass: hundreds of jobs have hundreds of them.
 struct SecretSearch<'a> {
-    secrets: Vec<&'a SecretText>,
+    secrets: Vec<&'a KnownSecret>,
     automaton: AhoCorasick,
 }
 
 impl<'a> SecretSearch<'a> {
-    fn new(secrets: &'a [SecretText]) -> Self {
+    fn new(secrets: &'a [KnownSecret]) -> Self {
         let secrets: Vec<_> = secrets.iter().filter(|secret| !secret.text.is_empty()).collect();
         let texts = secrets.iter().map(|secret| &secret.text);
         let automaton = AhoCorasick::new(texts).expect("so few texts fit into an automaton");
@@ -209,7 +209,7 @@ impl<'a> SecretSearch<'a> {
     }
 
     /// The secrets that occur in `bytes`; one that occurs again may be named again.
-    fn in_bytes(&self, bytes: &[u8]) -> impl Iterator<Item = &'a SecretText> {
+    fn in_bytes(&self, bytes: &[u8]) -> impl Iterator<Item = &'a KnownSecret> {
         let found = self.automaton.find_overlapping_iter(bytes);
         found.map(|found| self.secrets[found.pattern()])
     }
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn a_secret_is_found_wherever_it_does_not_belong_and_without_its_text() {
         let secret =
-            |what, text: &str, allowed_in| SecretText { what, text: text.to_owned(), allowed_in };
+            |what, text: &str, allowed_in| KnownSecret { what, text: text.to_owned(), allowed_in };
         let secrets = [
             secret("a token", "glcbt-1", None),
             // One secret that contains another, and one that was never set.

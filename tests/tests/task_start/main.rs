@@ -2,6 +2,7 @@
 //! stops; answers are lost, late or odd; an agent does not answer.
 
 mod agent_not_answering;
+mod capacity;
 mod container_logs;
 mod driver_crowds;
 mod fault_rules;

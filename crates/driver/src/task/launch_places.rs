@@ -80,8 +80,8 @@ pub(super) fn capacities(profile: &JobProfile) -> Vec<TaskCapacity> {
 /// The place in the list of subnets at which a job begins. It follows from the job's key, so that jobs
 /// spread over the zones, and a job's tries begin alike, without anything to remember.
 fn first_subnet(job: &JobKey, subnets: usize) -> usize {
-    // The key is a hash, so its first digits are as even as all of it.
-    let digits = job.as_str().get(..8).unwrap_or_default();
+    // The key is a hash, so any of its digits are as even as all of it.
+    let digits = job.as_str().get(8..16).unwrap_or_default();
     let number = u32::from_str_radix(digits, 16).unwrap_or_default();
     usize::try_from(number).unwrap_or_default() % subnets.max(1)
 }
@@ -190,8 +190,8 @@ mod tests {
         }])
     }
 
-    fn key(beginning: &str) -> JobKey {
-        JobKey::try_from(format!("{beginning:0<64}")).unwrap()
+    fn key(digits: &str) -> JobKey {
+        JobKey::try_from(format!("00000000{digits:0<56}")).unwrap()
     }
 
     fn places(avoided: &[&str]) -> LaunchPlaces {

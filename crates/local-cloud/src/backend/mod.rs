@@ -35,7 +35,7 @@ const PUBLIC_NETWORK: u8 = 81;
 /// The backend of one cloud.
 pub(crate) enum ContainerBackend {
     /// Each container is a process of this machine. No image is run.
-    Processes(ProcessBackend),
+    Processes(Box<ProcessBackend>),
     /// Each container is one of a Docker Engine on this machine.
     Docker(Box<DockerBackend>),
 }
@@ -44,7 +44,7 @@ impl ContainerBackend {
     /// Prepares to run containers as processes. The agent listens on `port` of each task's address;
     /// volumes and logs are below `folder`.
     pub fn processes(agent: PathBuf, folder: PathBuf, port: u16) -> io::Result<Self> {
-        ProcessBackend::new(agent, folder, port).map(Self::Processes)
+        ProcessBackend::new(agent, folder, port).map(|backend| Self::Processes(Box::new(backend)))
     }
 
     /// Prepares to run containers on a Docker Engine; logs and file systems are below `folder`. Removes
