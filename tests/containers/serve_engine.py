@@ -7,6 +7,8 @@ killed it, and is answered by a line. What it ends and what it leaves alone is a
 """
 
 import contextlib
+import hashlib
+import io
 import json
 import os
 import pathlib
@@ -14,6 +16,7 @@ import shutil
 import signal
 import socket
 import sys
+import tarfile
 import urllib.error
 import urllib.request
 
@@ -34,15 +37,16 @@ POOL = "base=10.214.0.0/16,size=24"
 class Engine:
     """A dockerd that can be killed and started again with the same containers."""
 
-    def __init__(self, stack, folder):
+    def __init__(self, stack, folder, bridge_name):
         self.folder = folder
+        self.bridge_name = bridge_name
         self.stack = stack
         self.start()
 
     def start(self):
         (self.folder / "dockerd.pid").unlink(missing_ok=True)
         self.client, self.host = serve.engine(
-            self.stack, self.folder, "none", "--default-address-pool", POOL)
+            self.stack, self.folder, self.bridge_name, "--default-address-pool", POOL)
 
     def pid(self):
         return int((self.folder / "dockerd.pid").read_text())
@@ -84,14 +88,23 @@ def registry(stack, folder):
     return f"127.0.0.1:{port}"
 
 
-def import_for_arm(client, name, tag):
-    """An image of one file for another processor. Nothing of it ever runs."""
-    empty = bytes(10240)
-    answer = client.api._post(  # pylint: disable=protected-access
-        client.api._url("/images/create"), data=empty,
-        params={"fromSrc": "-", "repo": name, "tag": tag, "platform": "linux/arm64"})
-    client.api._raise_for_status(answer)
-    answer.close()
+def load_for_arm(client, name, tag):
+    """An image without files for another processor. Nothing of it ever runs."""
+    layer = bytes(10240)
+    config = json.dumps({
+        "architecture": "arm64", "os": "linux", "config": {"Cmd": ["/none"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+    }).encode()
+    manifest = json.dumps([
+        {"Config": "config.json", "RepoTags": [f"{name}:{tag}"], "Layers": ["layer.tar"]}]).encode()
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for path, data in [
+            ("config.json", config), ("layer.tar", layer), ("manifest.json", manifest)]:
+            entry = tarfile.TarInfo(path)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    client.images.load(content.getvalue())
 
 
 def fill(client, host, agent):
@@ -101,7 +114,7 @@ def fill(client, host, agent):
     name = f"{host}/{AGENT_IMAGE}"
     image = client.images.get(serve.AGENT_IMAGE)
     image.tag(name, "1")
-    import_for_arm(client, name, "arm")
+    load_for_arm(client, name, "arm")
     for tag in ["1", "arm"]:
         for line in client.images.push(name, tag, auth_config=login, stream=True, decode=True):
             if "error" in line:
@@ -117,14 +130,16 @@ def stand(stack, tar, agent):
         if shutil.which("docker-registry") is None:
             raise serve.Missing(
                 "docker-registry is not installed; `apt-get install docker-registry` brings it")
-        engine = Engine(stack, folder)
+        # Containers reach this machine by the bridge's address, whichever network they are in.
+        bridge_name, address = serve.bridge(stack, folder)
+        engine = Engine(stack, folder, bridge_name)
         stack.callback(engine.remove_all)
         serve.import_image(engine.client, tar)
         host = registry(stack, folder)
         image = fill(engine.client, host, agent)
         return engine, {
             "socket": engine.host.removeprefix("unix://"), "pid": engine.pid(),
-            "registry": host, "image": f"{host}/{AGENT_IMAGE}", "image_id": image,
+            "host_address": address, "registry": host, "image": f"{host}/{AGENT_IMAGE}", "image_id": image,
             "username": USER, "password": PASSWORD,
         }
     except serve.Missing as missing:

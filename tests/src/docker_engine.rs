@@ -2,6 +2,7 @@
 //! `tests/containers` starts and ends both; this module gives tests access to them.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout};
@@ -38,6 +39,7 @@ pub struct TestEngine {
 struct EngineFacts {
     socket: PathBuf,
     pid: i32,
+    host_address: IpAddr,
     registry: String,
     image: String,
     image_id: String,
@@ -114,6 +116,12 @@ impl TestEngine {
     #[must_use]
     pub fn image(&self) -> &str {
         &self.facts.image
+    }
+
+    /// An address by which containers reach this machine.
+    #[must_use]
+    pub fn host_address(&self) -> IpAddr {
+        self.facts.host_address
     }
 
     /// Host and port of the registry.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use fargate_local_cloud::TaskRecord;
 use fargate_playground::invariants::{
-    self, BrokenInvariant, ProductInvariant, SecretText, files_below,
+    self, BrokenInvariant, KnownSecret, ProductInvariant, files_below,
 };
 use fargate_playground::leftovers;
 
@@ -42,21 +42,21 @@ pub fn no_double(site: &CheckedHost) {
 }
 
 /// The secrets of these jobs: tokens, private keys, seeds.
-pub fn secrets(jobs: &[Rc<TestJob>], tasks: &[TaskRecord]) -> Vec<SecretText> {
+pub fn secrets(jobs: &[Rc<TestJob>], tasks: &[TaskRecord]) -> Vec<KnownSecret> {
     let mut found = invariants::seeds(tasks);
     for job in jobs {
         let text = job.token.clone();
-        found.push(SecretText { what: "the job's token", text, allowed_in: None });
+        found.push(KnownSecret { what: "the job's token", text, allowed_in: None });
         job.note_key();
         let keys = job.keys().into_iter();
-        found.extend(keys.map(|text| SecretText { what: "a client key", text, allowed_in: None }));
+        found.extend(keys.map(|text| KnownSecret { what: "a client key", text, allowed_in: None }));
     }
     found
 }
 
 /// I6: no secret in files that stay, in what the stages said, or in what AWS was told.
 #[track_caller]
-pub fn no_secret_out(site: &CheckedHost, jobs: &[Rc<TestJob>], secrets: &[SecretText]) {
+pub fn no_secret_out(site: &CheckedHost, jobs: &[Rc<TestJob>], secrets: &[KnownSecret]) {
     let inputs = site.folder().join("runner");
     let mut files = files_below(site.folder());
     files.retain(|path| !path.starts_with(&inputs));

@@ -3,7 +3,7 @@
 
 use std::fs::{DirBuilder, Permissions};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::endpoint::tls::TlsIdentity;
 use crate::fault::{CloudFault, FaultCount, FaultRecord, FaultRules, FaultRulesError};
 use crate::options::{BackendChoice, CloudOptions};
 use crate::record::{RequestRecord, TaskRecord};
-use crate::seed::REGION;
+use crate::seed::{REGION, SUBNETS};
 use crate::serve_error::ServeError;
 use crate::services::ecs::lifecycle::run::order_all_to_end;
 use crate::services::ecs::state::task_ending::CloudTaskEnding;
@@ -209,6 +209,16 @@ impl LocalCloud {
     #[must_use]
     pub fn notice(&self) -> Option<&str> {
         self.cloud.backend.notice()
+    }
+
+    /// The address of this machine by which tasks in the Region and the subnets of the configuration that
+    /// this cloud writes reach servers here.
+    ///
+    /// # Errors
+    ///
+    /// If the Docker Engine does not make the tasks' network: what it says.
+    pub async fn host_address(&self) -> Result<IpAddr, String> {
+        self.cloud.backend.host_address(REGION, SUBNETS[0]).await
     }
 
     /// Sentences for the person who started the cloud, as things change: that the Docker Engine does not

@@ -16,9 +16,11 @@ mod timeline;
 use std::io;
 use std::path::PathBuf;
 
+use fargate_local_cloud::BackendChoice;
 use fargate_model::id::IdError;
 use fargate_terminal::{ProgressMode, TerminalCapabilities, TerminalColourMode};
 
+use crate::backend_args::{BackendArgs, EngineFlagError};
 use crate::faults;
 use crate::programs::{self, MissingProgram};
 use crate::signals::TerminationSignals;
@@ -38,6 +40,8 @@ pub struct DemoArgs {
     /// How to show progress: in place on a terminal, or as lines.
     #[arg(long, value_enum, value_name = "HOW", default_value = "auto")]
     progress: ProgressMode,
+    #[command(flatten)]
+    backend: BackendArgs,
     /// Rules for what goes wrong meanwhile; `fargate-local faults` explains them.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
@@ -49,6 +53,14 @@ pub enum DemoError {
     /// Something is not installed or not built.
     #[error(transparent)]
     Missing(#[from] MissingProgram),
+    /// A flag would have no effect.
+    #[error(transparent)]
+    Flags(#[from] EngineFlagError),
+    /// The jobs would have no image.
+    #[error(
+        "the jobs of the demo need an image with the agent, bash and git; name one with --image"
+    )]
+    NoImage,
     /// The rules for what goes wrong cannot be used.
     #[error(transparent)]
     Faults(#[from] faults::FaultFileError),
@@ -88,12 +100,17 @@ fn io_error(doing: &'static str) -> impl Fn(io::Error) -> DemoError {
 pub async fn run(args: DemoArgs) -> Result<bool, DemoError> {
     let faults = args.faults.map(DemoFaultRules::read).transpose()?;
     programs::installed("git", "git")?;
-    programs::installed("bwrap", "bubblewrap")?;
+    let backend = args.backend.choice()?;
+    match &backend {
+        BackendChoice::Processes => drop(programs::installed("bwrap", "bubblewrap")?),
+        BackendChoice::Docker { image: None, .. } => return Err(DemoError::NoImage),
+        BackendChoice::Docker { .. } => {}
+    }
     let driver = programs::runner(args.runner.as_deref())?;
-    let agent = programs::agent()?;
+    let agent = args.backend.agent()?;
     let abilities = TerminalCapabilities::of_stdout(args.color, args.progress);
     let mut signals = TerminationSignals::catch().map_err(io_error("catching signals"))?;
-    let demo = DemoRun::start(&driver, &agent, faults).await?;
+    let demo = DemoRun::start(&driver, &agent, backend, faults).await?;
     let played = demo.play(abilities, &mut signals).await;
     demo.close(played, abilities).await
 }

@@ -121,7 +121,7 @@ async fn an_engine_that_is_not_there_is_one_clear_error() {
     command.args(["serve", "--backend", "docker", "--engine", "/nowhere/docker.sock"]);
     let output = timeout(MOMENT, command.output()).await.expect("in time").expect("it was built");
     let said = String::from_utf8_lossy(&output.stderr);
-    insta::assert_snapshot!(said.trim_end(), @"");
+    insta::assert_snapshot!(said.trim_end(), @"error: asking the Docker Engine at /nowhere/docker.sock: Socket not found: /nowhere/docker.sock; start it (Debian: apt-get install docker.io), or name its socket with --engine");
     assert!(!output.status.success());
 }
 

@@ -7,6 +7,9 @@
 mod container_ends;
 mod engine_faults;
 mod image_pulls;
+#[path = "../recorded_jobs/mod.rs"]
+mod recorded_jobs;
+mod replayed_recordings;
 mod whole_jobs;
 
 use std::sync::OnceLock;

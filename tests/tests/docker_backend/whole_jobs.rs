@@ -1,8 +1,16 @@
 //! Jobs through the driver, in containers.
 
-use fargate_tests::BUILD_FAILURE;
+use std::process::Stdio;
+use std::time::Duration;
+
+use fargate_tests::{BUILD_FAILURE, runner};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::{close, describe, engine, host_on, output, run_task, shell, start_task, until_status};
+
+/// Longest time for a demo on a busy machine.
+const DEMO_TIME: Duration = Duration::from_secs(100);
 
 #[tokio::test]
 async fn a_job_runs_in_a_container_of_its_image_and_nothing_of_it_stays() {
@@ -44,4 +52,16 @@ async fn containers_of_a_task_share_their_network_and_nothing_else() {
         site.ecs().stop_task().cluster("ci").task(arn).send().await.expect("a task that runs");
     }
     close(engine, site).await;
+}
+
+#[tokio::test]
+async fn the_demo_passes_in_containers() {
+    let Some(engine) = engine() else { return };
+    let mut command = Command::new(runner().with_file_name("fargate-local"));
+    command.args(["demo", "--backend", "docker", "--engine", &engine.socket()]);
+    command.args(["--image", engine.image_id()]).stdin(Stdio::null()).kill_on_drop(true);
+    let output =
+        timeout(DEMO_TIME, command.output()).await.expect("in time").expect("it was built");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
 }

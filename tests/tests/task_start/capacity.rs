@@ -223,7 +223,7 @@ async fn a_script_that_ends_in_the_two_minutes_of_the_warning_has_its_own_verdic
     let site = on_spot().await;
     let job = site.prepared().await;
     let script = "echo begin; until [ -e /tmp/go ]; do sleep 0.1; done; echo end";
-    let mut running = job.start_run(&format!("(sleep 2; touch /tmp/go) & {script}"));
+    let mut running = job.start_run(format!("(sleep 2; touch /tmp/go) & {script}"));
     running.wrote("begin").await;
     give(&site, "task on FARGATE_SPOT at RUNNING: interrupt 20s");
     let ended = job.heard(running).await.with_code(0);

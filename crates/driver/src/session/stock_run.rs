@@ -360,7 +360,7 @@ impl<'a> StockOutputReader<'a> {
                 return Ok(());
             }
             FilteredOutput::TooMuch if self.shared.uploaded.get() => {
-                return Err(self.lost(&only_prints()));
+                return Err(self.lost(only_prints()));
             }
             FilteredOutput::TooMuch => return Err(self.not_started(&only_prints())),
         };

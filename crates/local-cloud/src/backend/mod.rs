@@ -95,6 +95,18 @@ impl ContainerBackend {
         }
     }
 
+    /// The address by which tasks of a subnet reach this machine; an error is a sentence.
+    pub async fn host_address(&self, region: &str, subnet: &str) -> Result<IpAddr, String> {
+        match self {
+            // They have the machine's own network.
+            Self::Processes(_) => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            Self::Docker(backend) => {
+                let address = backend.host_address(region, subnet).await;
+                address.map_err(|error| error.to_string())
+            }
+        }
+    }
+
     /// Whether containers run their images. Otherwise a container without a command runs the agent, and
     /// only one of a task does.
     pub fn runs_images(&self) -> bool {

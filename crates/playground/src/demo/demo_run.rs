@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fargate_local_cloud::{TaskRecord, TaskTiming};
+use fargate_local_cloud::{BackendChoice, TaskRecord, TaskTiming};
 use fargate_model::job::JobIdentity;
 use fargate_terminal::{TerminalCapabilities, stdout_size};
 use tokio::sync::Semaphore;
@@ -39,6 +39,15 @@ const SETTLE: Duration = Duration::from_secs(10);
 const GOODBYE: Duration = Duration::from_secs(20);
 /// Room for the log of a job: more than the largest of the demo.
 const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;
+
+/// Starts the git server where the tasks reach it.
+async fn git_server(host: &TestHost, repositories: &Path) -> io::Result<GitServer> {
+    match host.cloud().host_address().await {
+        Ok(address) if address.is_loopback() => GitServer::serve(repositories).await,
+        Ok(address) => GitServer::serve_at(repositories, address).await,
+        Err(said) => Err(io::Error::other(said)),
+    }
+}
 
 /// The jobs of one demo, and what runs beside them.
 pub struct DemoRun {
@@ -80,17 +89,19 @@ impl DemoRun {
     pub async fn start(
         driver: &Path,
         agent: &Path,
+        backend: BackendChoice,
         faults: Option<DemoFaultRules>,
     ) -> Result<Self, DemoError> {
         let mut options = TestHostOptions::new(driver, agent, "fargate-demo-");
         options.cloud.pace = TaskTiming::Measured { factor: PACE };
+        options.cloud.backend = backend;
         let host = TestHost::open(options).await?;
         let repositories = host.folder().join("repositories");
         let commit = make_repository(&repositories, "group/project.git", &plan::REPOSITORY)
             .await
             .map_err(io_error("making the git repository"))?;
-        let git =
-            GitServer::serve(&repositories).await.map_err(io_error("starting the git server"))?;
+        let git = git_server(&host, &repositories).await;
+        let git = git.map_err(io_error("starting the git server"))?;
         if let Some(faults) = &faults {
             host.cloud().set_faults(faults.rules.clone());
         }

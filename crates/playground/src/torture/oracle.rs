@@ -12,7 +12,7 @@ use super::script_observer::ScriptReport;
 use super::sidecar::{self, SidecarContainer};
 use super::torture_run::{TortureJobResult, TortureRun};
 use crate::invariants::{
-    self, BrokenInvariant, ProductInvariant, SecretText, contains, files_below, no_double,
+    self, BrokenInvariant, KnownSecret, ProductInvariant, contains, files_below, no_double,
     no_orphan, no_panic, no_secret_out, tenant_wall,
 };
 use crate::leftovers;
@@ -235,7 +235,7 @@ pub fn judge_all(run: &TortureRun, played: &[TortureJobResult]) -> Vec<BrokenInv
     ));
     broken.extend(no_double(&tasks, &requests));
     let mut secrets = invariants::seeds(&tasks);
-    secrets.extend(played.iter().map(|played| SecretText {
+    secrets.extend(played.iter().map(|played| KnownSecret {
         what: "a job's token",
         text: played.planned.job.token.clone(),
         allowed_in: None,

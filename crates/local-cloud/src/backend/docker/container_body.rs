@@ -37,6 +37,11 @@ pub fn container_name(task: &str, container: &str) -> String {
     format!("fargate-local-{task}-{container}")
 }
 
+/// The name of the container that holds a task's network. Names in task definitions have no dot.
+pub fn holder_name(task: &str) -> String {
+    format!("fargate-local-{task}.network")
+}
+
 /// Where nothing is written by the engine itself: the cloud reads the output as it comes.
 pub fn no_log() -> HostConfigLogConfig {
     HostConfigLogConfig { typ: Some("none".to_owned()), config: None }
@@ -45,8 +50,9 @@ pub fn no_log() -> HostConfigLogConfig {
 /// The container of a plan.
 pub fn container_body(plan: &ContainerPlan, place: &ContainerPlace<'_>) -> ContainerCreateBody {
     let settings = &plan.settings;
-    let mut labels = place.labels.clone();
-    labels.extend(settings.labels.iter().cloned());
+    // The cloud's own labels win: by them it finds the container again.
+    let mut labels: Labels = settings.labels.iter().cloned().collect();
+    labels.extend(place.labels.clone());
     labels.insert(CONTAINER_NAME.to_owned(), plan.container.clone());
     ContainerCreateBody {
         image: Some(plan.image.id.clone()),

@@ -34,12 +34,13 @@ pub async fn pull(
     pull: &ImagePull,
 ) -> Result<PulledImage, ContainerStartError> {
     let name = ImageName::parse(&pull.image);
-    let local = match pull.image.starts_with(ID) {
-        true => pull.image.clone(),
-        false => name.local(),
-    };
-    let needs_no_registry = pull.image.starts_with(ID) || name.is_digest() && pull.login.is_none();
-    let known = match needs_no_registry {
+    if pull.image.starts_with(ID) {
+        let missing = || no_image(format!("failed to resolve ref {}: not found", pull.image));
+        let image = inspect(engine, &pull.image).await?.ok_or_else(missing)?;
+        return checked(image, &name, pull.architecture);
+    }
+    let local = name.local();
+    let known = match name.is_digest() && pull.login.is_none() {
         true => inspect(engine, &local).await?,
         false => None,
     };
@@ -201,7 +202,15 @@ mod tests {
             ]
             .map(told)
             .join("\n"),
-            @""
+            @r#"
+        pull image manifest has been retried 1 time(s): failed to resolve ref 127.0.0.1:5000/ci:1: not found
+        pull access denied for 127.0.0.1:5000/ci, repository does not exist or may require 'docker login': Head "http://127.0.0.1:5000/v2/ci/manifests/1": no basic auth credentials
+        pull access denied for 127.0.0.1:5000/ci, repository does not exist or may require 'docker login': Head "http://127.0.0.1:5000/v2/ci/manifests/1": unauthorized: authentication required
+        pull image manifest has been retried 1 time(s): image Manifest does not contain descriptor matching platform 'linux/amd64'
+        pull image manifest has been retried 1 time(s): failed to resolve ref 127.0.0.1:5000/ci:1: failed to do request: Get "http://127.0.0.1:5000/v2/": dial tcp 127.0.0.1:5000: connect: connection refused
+        toomanyrequests: You have reached your pull rate limit
+        pull image manifest has been retried 1 time(s): failed to resolve ref 127.0.0.1:5000/ci:1: received unexpected HTTP status: 503 Service Unavailable
+        "#
         );
     }
 }

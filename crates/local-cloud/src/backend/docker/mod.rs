@@ -24,11 +24,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use engine::{DockerEngine, EngineState};
-use engine_error::EngineUnusable;
+use engine_error::{EngineError, EngineUnusable};
 use labels::{CloudLabels, CloudProcess};
 use subnet_networks::SubnetNetworks;
 use task_containers::TaskContainers;
@@ -53,7 +53,7 @@ pub(crate) struct DockerBackend {
     seats: Mutex<AddressBlocks>,
     containers: TaskContainers,
     /// Copies output, watches containers, and watches the engine.
-    work: Arc<Mutex<JoinSet<()>>>,
+    work: Mutex<JoinSet<()>>,
     notice: watch::Sender<String>,
 }
 
@@ -88,7 +88,7 @@ impl DockerBackend {
             public_network: fastrand::u8(PUBLIC_NETWORKS),
             seats: Mutex::default(),
             containers: TaskContainers::default(),
-            work: Arc::default(),
+            work: Mutex::default(),
             notice: watch::Sender::default(),
         };
         backend.spawn(watch_engine(Arc::clone(&backend.shared), backend.notice.clone()));
@@ -102,6 +102,13 @@ impl DockerBackend {
 
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The address by which tasks of a subnet reach this machine.
+    pub async fn host_address(&self, region: &str, subnet: &str) -> Result<IpAddr, EngineError> {
+        let DockerCloud { engine, labels, networks, .. } = &*self.shared;
+        let network = networks.ensure(engine, labels, region, subnet).await?;
+        networks.gateway(engine, &network).await
     }
 
     /// A place in a subnet; `None` when the subnet is full. Subnets for IPv6 alone are always full: the
@@ -176,10 +183,10 @@ impl DockerBackend {
     }
 
     /// Runs something that ends with its container, or with the cloud.
-    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let mut all = self.work();
         while all.try_join_next().is_some() {}
-        all.spawn(work);
+        all.spawn(work)
     }
 
     fn work(&self) -> MutexGuard<'_, JoinSet<()>> {
@@ -189,7 +196,7 @@ impl DockerBackend {
 
 impl DockerCloud {
     async fn prepare(&self) -> Result<(), EngineUnusable> {
-        let no_answer = |error: engine_error::EngineError| EngineUnusable::NoAnswer {
+        let no_answer = |error: EngineError| EngineUnusable::NoAnswer {
             address: self.engine.address().to_owned(),
             text: error.to_string(),
         };

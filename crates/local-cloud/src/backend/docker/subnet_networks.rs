@@ -2,6 +2,7 @@
 //! engine chooses the addresses, so that no two clouds and nothing else of this machine collide.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use bollard::models::NetworkCreateRequest;
 use tokio::sync::Mutex;
@@ -41,6 +42,21 @@ impl SubnetNetworks {
         engine.ask("making a network", engine.client().create_network(request)).await?;
         made.insert(key, name.clone());
         Ok(name)
+    }
+
+    /// The address by which containers of a network reach this machine.
+    pub async fn gateway(
+        &self,
+        engine: &DockerEngine,
+        network: &str,
+    ) -> Result<IpAddr, EngineError> {
+        let what = "looking at a network";
+        let inspect = engine.client().inspect_network(network, None);
+        let found = engine.ask(what, inspect).await?;
+        let ranges = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+        let gateway = ranges.into_iter().find_map(|range| range.gateway?.parse().ok());
+        gateway
+            .ok_or_else(|| EngineError::NoAnswer { what, text: "it names no gateway".to_owned() })
     }
 
     /// Forgets the networks, because the engine lost one or all are removed.

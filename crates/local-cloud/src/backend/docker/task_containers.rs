@@ -17,7 +17,7 @@ use bollard::query_parameters::{
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 
-use super::container_body::{ContainerPlace, container_body, container_name, no_log};
+use super::container_body::{ContainerPlace, container_body, container_name, holder_name, no_log};
 use super::container_watch::{ContainerWatch, copy_output};
 use super::engine_error::EngineError;
 use super::{DockerBackend, pause_image};
@@ -109,7 +109,7 @@ impl DockerBackend {
             }),
             ..ContainerCreateBody::default()
         };
-        let name = container_name(&request.task, "network");
+        let name = holder_name(&request.task);
         let id = self.create(&name, body).await?;
         let start = engine.client().start_container(&id, None::<StartContainerOptions>);
         engine.ask("starting a container", start).await?;
@@ -147,8 +147,9 @@ impl DockerBackend {
         let id = self.create_of(plan).await.map_err(refused)?;
         let attached = self.attach(&id).await.map_err(refused)?;
         let (done, logged) = oneshot::channel();
-        self.spawn(copy_output(attached, opened, done));
-        let state = self.start_of(&id).await.map_err(refused)?;
+        let copying = self.spawn(copy_output(attached, opened, done));
+        // The output of a container that never starts has no end.
+        let state = self.start_of(&id).await.inspect_err(|_| copying.abort()).map_err(refused)?;
         let pid = state.pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0);
         let killed = watch::Sender::new(false);
         self.spawn(

@@ -6,12 +6,6 @@ use crate::backend::container::{ContainerSettings, ContainerUlimit, HealthProbe}
 use crate::services::ecs::shape::definition::{ContainerDefinition, HealthCheck};
 use crate::services::ecs::state::task::CloudTask;
 
-/// The open files of each process, unless the definition says otherwise.
-///
-/// Source: Amazon ECS Developer Guide, "Amazon ECS task definition parameters for Fargate", resource
-/// limits.
-const OPEN_FILES: (i32, i32) = (65_535, 65_535);
-
 /// The settings of one container.
 pub(super) fn container_settings(
     task: &CloudTask,
@@ -42,18 +36,15 @@ pub(super) fn container_settings(
     }
 }
 
+/// Fargate gives every container 65,535 open files. Not every machine may give so many, so what is not
+/// asked for is left to the engine.
 fn ulimits(definition: &ContainerDefinition) -> Vec<ContainerUlimit> {
     let given = definition.ulimits.iter().flatten().map(|limit| ContainerUlimit {
         name: limit.name.clone().unwrap_or_default(),
         soft: limit.soft_limit.unwrap_or_default(),
         hard: limit.hard_limit.unwrap_or_default(),
     });
-    let mut ulimits: Vec<_> = given.collect();
-    if !ulimits.iter().any(|limit| limit.name == "nofile") {
-        let (soft, hard) = OPEN_FILES;
-        ulimits.push(ContainerUlimit { name: "nofile".to_owned(), soft, hard });
-    }
-    ulimits
+    given.collect()
 }
 
 /// Source of the defaults: Amazon ECS API Reference, `HealthCheck`.
