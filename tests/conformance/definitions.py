@@ -22,7 +22,7 @@ for number, definition in enumerate(definitions):
         findings.append(f"definition {number}: {report.generate_report()}")
     walk(shape, definition, f"definition {number}", findings)
 
-if len(sys.argv) > 1:
+if len(sys.argv) > 1 and not findings:
     client = session.create_client(
         "ecs", region_name="eu-west-1", endpoint_url=sys.argv[1],
         aws_access_key_id="test", aws_secret_access_key="test",

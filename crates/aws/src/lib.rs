@@ -35,5 +35,5 @@ pub use caller_identity::{CallerIdentity, IdentityEndpoint};
 pub use ecs_json::EcsOperation;
 pub use logs::LogStream;
 pub use retry::retry;
-pub use secrets::{SecretDescription, SecretText, SecretsClient};
+pub use secrets::{CurrentSecretValue, SecretDescription, SecretsClient};
 pub use signed_request::date_of;

@@ -42,7 +42,7 @@ pub struct SecretDescription {
 
 /// The current value of a secret.
 #[derive(Debug)]
-pub struct SecretText {
+pub struct CurrentSecretValue {
     /// The secret's ARN.
     pub arn: String,
     /// The text; `None` if the value is bytes.
@@ -108,10 +108,10 @@ impl SecretsClient {
     /// # Errors
     ///
     /// Returns [`CallError`] if the call failed.
-    pub async fn value(&self, secret: &str) -> Result<Option<SecretText>, CallError> {
+    pub async fn value(&self, secret: &str) -> Result<Option<CurrentSecretValue>, CallError> {
         let call = self.client.get_secret_value().secret_id(secret);
         let answer = self.account.call(|| self.account.sent(call.clone().send())).await;
-        Ok(unless_missing(answer)?.map(|found| SecretText {
+        Ok(unless_missing(answer)?.map(|found| CurrentSecretValue {
             arn: found.arn().unwrap_or_default().to_owned(),
             text: found.secret_string().map(|text| Zeroizing::new(text.to_owned())),
         }))

@@ -45,6 +45,16 @@ fn perform(global: &GlobalFlags, args: &DefinitionArgs) -> Result<CommandExit, S
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("starting an event loop: {error}"))?;
     runtime.block_on(async {
+        let profile = match &args.action {
+            // What `prepare` would register, and so with the digest that the image has now.
+            DefinitionAction::Register(_) | DefinitionAction::Diff(_) => {
+                let pinned = fargate_registry::pinned_on_host(&profile, masker()).await;
+                pinned.map_err(|why| why.line())?
+            }
+            DefinitionAction::Render | DefinitionAction::List(_) | DefinitionAction::Prune(_) => {
+                profile
+            }
+        };
         let site = DefinitionSite::open(profile, &config.state_dir, masker()).await;
         let site = site.map_err(|error| error.to_string())?;
         let command = DefinitionCommand { site, config: &config, deadline: Instant::now() + limit };

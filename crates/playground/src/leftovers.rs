@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use fargate_local_cloud::TaskRecord;
 
-/// What stays in a state folder on purpose: tombstones, locks, the name of the host, and the id of the
-/// machine.
-const KEPT: [&str; 4] = ["tombstones", "locks", "owner", "machine"];
+/// What stays in a state folder on purpose: tombstones, locks, which revision of a task definition has
+/// which content, the name of the host, and the id of the machine.
+const KEPT: [&str; 5] = ["tombstones", "locks", "definitions", "owner", "machine"];
 
 /// The variable that holds the seed of a task's host key. No two tasks have the same seed.
 const SEED: &str = "FARGATE_RUNNER_HOST_KEY_SEED";

@@ -5,6 +5,7 @@
 
 use fargate_aws::AwsAccount;
 use fargate_config::JobProfile;
+use fargate_mask::SharedMasker;
 use fargate_model::cause::CauseReport;
 
 use crate::image_reference::{ImageReference, ImageVersion};
@@ -42,6 +43,19 @@ pub async fn pinned_profile(
     let mut profile = profile.clone();
     profile.image = Some(pinned.text);
     Ok(profile)
+}
+
+/// The same for a caller that has no account open.
+///
+/// # Errors
+///
+/// As [`pinned_profile`], or the cause for which AWS cannot be reached from this host.
+pub async fn pinned_on_host(
+    profile: &JobProfile,
+    masker: &SharedMasker,
+) -> Result<JobProfile, CauseReport> {
+    let account = AwsAccount::open(profile.region.clone(), profile, masker).await?;
+    pinned_profile(profile, &account).await
 }
 
 /// Whether the registry is to be asked.

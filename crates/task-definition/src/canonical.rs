@@ -101,9 +101,9 @@ impl CanonicalDefinition {
 fn whole(members: &mut Map<String, Value>) {
     number_of(members, "cpu", "vcpu");
     number_of(members, "memory", "gb");
-    // An emulator answers a mode that nobody chose as an empty text.
-    for mode in ["pidMode", "ipcMode"] {
-        without(members, mode, &json!(""));
+    // An emulator answers what nobody chose as an empty text.
+    for name in ["pidMode", "ipcMode", "executionRoleArn", "taskRoleArn"] {
+        without(members, name, &json!(""));
     }
     if let Some(platform) = members.get_mut("runtimePlatform").and_then(Value::as_object_mut) {
         without(platform, "cpuArchitecture", &json!("X86_64"));

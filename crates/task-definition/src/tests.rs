@@ -47,12 +47,157 @@ const EVERYTHING: &str = r#"
 
 #[test]
 fn a_profile_that_says_little_makes_a_small_definition() {
-    assert_snapshot!(serde_json::to_string_pretty(rendered("").input()).unwrap(), @"");
+    assert_snapshot!(serde_json::to_string_pretty(rendered("").input()).unwrap(), @r#"
+    {
+      "containerDefinitions": [
+        {
+          "essential": true,
+          "healthCheck": {
+            "command": [
+              "CMD",
+              "fargate-agent",
+              "--health"
+            ],
+            "interval": 30,
+            "retries": 3,
+            "startPeriod": 10,
+            "timeout": 5
+          },
+          "image": "team/ci:1",
+          "name": "job",
+          "portMappings": [
+            {
+              "containerPort": 22,
+              "protocol": "tcp"
+            }
+          ],
+          "stopTimeout": 30,
+          "ulimits": [
+            {
+              "hardLimit": 65535,
+              "name": "nofile",
+              "softLimit": 65535
+            }
+          ]
+        }
+      ],
+      "cpu": "1024",
+      "family": "fargate-runner-ci",
+      "memory": "2048",
+      "networkMode": "awsvpc",
+      "requiresCompatibilities": [
+        "FARGATE"
+      ],
+      "runtimePlatform": {
+        "cpuArchitecture": "X86_64",
+        "operatingSystemFamily": "LINUX"
+      },
+      "tags": [
+        {
+          "key": "fargate-runner:content",
+          "value": "f4d462c1dbdb7b1405cda2741787f5fc"
+        }
+      ]
+    }
+    "#);
 }
 
 #[test]
 fn a_profile_that_says_everything_makes_all_of_the_template() {
-    assert_snapshot!(serde_json::to_string_pretty(rendered(EVERYTHING).input()).unwrap(), @"");
+    assert_snapshot!(serde_json::to_string_pretty(rendered(EVERYTHING).input()).unwrap(), @r#"
+    {
+      "containerDefinitions": [
+        {
+          "essential": true,
+          "healthCheck": {
+            "command": [
+              "CMD",
+              "fargate-agent",
+              "--health"
+            ],
+            "interval": 30,
+            "retries": 3,
+            "startPeriod": 10,
+            "timeout": 5
+          },
+          "image": "team/ci:1",
+          "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+              "awslogs-group": "/ci/tasks",
+              "awslogs-region": "eu-west-1",
+              "awslogs-stream-prefix": "fargate-runner",
+              "max-buffer-size": "25m",
+              "mode": "non-blocking"
+            }
+          },
+          "mountPoints": [
+            {
+              "containerPath": "/efs",
+              "readOnly": false,
+              "sourceVolume": "efs"
+            }
+          ],
+          "name": "job",
+          "portMappings": [
+            {
+              "containerPort": 22,
+              "protocol": "tcp"
+            },
+            {
+              "containerPort": 2049,
+              "protocol": "tcp"
+            }
+          ],
+          "repositoryCredentials": {
+            "credentialsParameter": "ci/registry"
+          },
+          "stopTimeout": 30,
+          "ulimits": [
+            {
+              "hardLimit": 65535,
+              "name": "nofile",
+              "softLimit": 65535
+            }
+          ]
+        }
+      ],
+      "cpu": "2048",
+      "ephemeralStorage": {
+        "sizeInGiB": 50
+      },
+      "executionRoleArn": "arn:aws:iam::123456789012:role/ci-execution",
+      "family": "ci-large",
+      "memory": "4096",
+      "networkMode": "awsvpc",
+      "requiresCompatibilities": [
+        "FARGATE"
+      ],
+      "runtimePlatform": {
+        "cpuArchitecture": "ARM64",
+        "operatingSystemFamily": "LINUX"
+      },
+      "tags": [
+        {
+          "key": "fargate-runner:content",
+          "value": "57a9a210d405ed7bcf1f77f841fe28d8"
+        }
+      ],
+      "taskRoleArn": "ci-task",
+      "volumes": [
+        {
+          "efsVolumeConfiguration": {
+            "authorizationConfig": {
+              "accessPointId": "fsap-0a1b2c3d"
+            },
+            "fileSystemId": "fs-0a1b2c3d",
+            "transitEncryption": "ENABLED"
+          },
+          "name": "efs"
+        }
+      ]
+    }
+    "#);
 }
 
 #[test]
@@ -103,22 +248,22 @@ fn a_profile_with_a_fixed_task_definition_makes_none() {
     fixed.image = None;
     fixed.task_definition = Some("ci:7".to_owned());
     let error = RenderedDefinition::of(&fixed, "eu-west-1").unwrap_err();
-    assert_snapshot!(error, @"");
+    assert_snapshot!(error, @r#"the profile names the task definition ci:7, which somebody else made; only one with `image` makes its own"#);
 }
 
 #[test]
 fn a_template_that_cannot_be_used_is_told_in_one_sentence() {
-    assert_snapshot!(refused("{\n \"family\": ci\n}", ""), @"");
-    assert_snapshot!(refused("[]", ""), @"");
-    assert_snapshot!(refused(r#"{"family": "${famly}"}"#, ""), @"");
-    assert_snapshot!(refused(r#"{"a": [{"b": "${gpu_count}"}]}"#, ""), @"");
-    assert_snapshot!(refused(r#"{"a": {"$when": "logs", "b": 1}}"#, ""), @"");
-    assert_snapshot!(refused(r#"{"a": {"$when": true}}"#, ""), @"");
-    assert_snapshot!(refused(r#"{"a": "x-${log_group}"}"#, ""), @"");
-    assert_snapshot!(refused(r#"{"a": "${agent}"}"#, ""), @"");
-    assert_snapshot!(refused(r#"{"a": "${family"}"#, ""), @"");
+    assert_snapshot!(refused("{\n \"family\": ci\n}", ""), @r#"the template ci.json is not JSON as ECS writes a task definition: expected value at line 2 column 12"#);
+    assert_snapshot!(refused("[]", ""), @r#"the template ci.json is not JSON as ECS writes a task definition: it is no object"#);
+    assert_snapshot!(refused(r#"{"family": "${famly}"}"#, ""), @r#"the template ci.json has the unknown placeholder `famly` in `family`, nearest is `family`; allowed: agent, architecture, container, cpu, efs_access_point, efs_file_system, efs_mount, ephemeral_storage_gib, execution_role, family, image, log_group, memory, port, region, registry_secret, stock_sshd, task_role, user"#);
+    assert_snapshot!(refused(r#"{"a": [{"b": "${gpu_count}"}]}"#, ""), @r#"the template ci.json has the unknown placeholder `gpu_count` in `a[0].b`; allowed: agent, architecture, container, cpu, efs_access_point, efs_file_system, efs_mount, ephemeral_storage_gib, execution_role, family, image, log_group, memory, port, region, registry_secret, stock_sshd, task_role, user"#);
+    assert_snapshot!(refused(r#"{"a": {"$when": "logs", "b": 1}}"#, ""), @r#"the template ci.json has the unknown placeholder `logs` in `a`; allowed: agent, architecture, container, cpu, efs_access_point, efs_file_system, efs_mount, ephemeral_storage_gib, execution_role, family, image, log_group, memory, port, region, registry_secret, stock_sshd, task_role, user"#);
+    assert_snapshot!(refused(r#"{"a": {"$when": true}}"#, ""), @r#"the template ci.json is wrong in `a`: `$when` is the name of a placeholder, in quotes"#);
+    assert_snapshot!(refused(r#"{"a": "x-${log_group}"}"#, ""), @r#"the template ci.json is wrong in `a`: `${log_group}` is part of a longer text, and the setting is absent"#);
+    assert_snapshot!(refused(r#"{"a": "${agent}"}"#, ""), @r#"the template ci.json is wrong in `a`: `agent` has no text of its own, it stands only after `$when`"#);
+    assert_snapshot!(refused(r#"{"a": "${family"}"#, ""), @r#"the template ci.json is wrong in `a`: `${` has no `}`; a `${` that is no placeholder is written `$${`"#);
     let missing = DefinitionTemplate::named("/no/such/file.json").unwrap_err();
-    assert_snapshot!(missing, @"");
+    assert_snapshot!(missing, @r#"the template /no/such/file.json cannot be read: No such file or directory (os error 2)"#);
     let folder = tempfile::tempdir().unwrap();
     let long = folder.path().join("long.json");
     std::fs::write(&long, " ".repeat(200_000)).unwrap();
@@ -159,27 +304,27 @@ fn unusable(pointer: &str, value: Value) -> String {
 #[test]
 fn what_ecs_would_refuse_is_told_in_one_sentence_with_what_is_allowed() {
     let of = |pointer: &str, value: Value| unusable(pointer, value);
-    assert_snapshot!(of("/cpu", json!("1000")), @"");
-    assert_snapshot!(of("/memory", json!("9000")), @"");
-    assert_snapshot!(of("/cpu", json!(1024)), @"");
-    assert_snapshot!(of("/ephemeralStorage", json!({"sizeInGiB": 20})), @"");
-    assert_snapshot!(of("/ephemeralStorage", json!({"sizeInGiB": 201})), @"");
-    assert_snapshot!(of("/executionRoleArn", json!("role/ci")), @"");
-    assert_snapshot!(of("/taskRoleArn", json!("arn:aws:iam::12:role/ci")), @"");
-    assert_snapshot!(of("/family", json!("my family")), @"");
-    assert_snapshot!(of("/networkMode", json!("bridge")), @"");
-    assert_snapshot!(of("/requiresCompatibilities", json!(["EC2"])), @"");
-    assert_snapshot!(of("/runtimePlatform/cpuArchitecture", json!("amd64")), @"");
-    assert_snapshot!(of("/containerDefinitions/0/name", json!("build")), @"");
-    assert_snapshot!(of("/containerDefinitions/0/stopTimeout", json!(121)), @"");
-    assert_snapshot!(of("/containerDefinitions/0/essential", json!(false)), @"");
+    assert_snapshot!(of("/cpu", json!("1000")), @r#"cpu 1000 is not a Fargate size; allowed: 256, 512, 1024, 2048, 4096, 8192, 16384, 32768; nearest is `cpu = 1024` with `memory = 2048`"#);
+    assert_snapshot!(of("/memory", json!("9000")), @r#"memory 9000 does not fit cpu 1024; allowed: 2048, 3072, 4096, 5120, 6144, 7168, 8192; nearest is `cpu = 1024` with `memory = 8192`"#);
+    assert_snapshot!(of("/cpu", json!(1024)), @r#"`cpu` is 1024 and `memory` is "2048"; expected are CPU units and MiB as texts, such as "1024" and "2048""#);
+    assert_snapshot!(of("/ephemeralStorage", json!({"sizeInGiB": 20})), @r#"`ephemeralStorage.sizeInGiB` is 20; allowed are 21 to 200; leave it out for the 20 GiB that every task has"#);
+    assert_snapshot!(of("/ephemeralStorage", json!({"sizeInGiB": 201})), @r#"`ephemeralStorage.sizeInGiB` is 201; allowed are 21 to 200; leave it out for the 20 GiB that every task has"#);
+    assert_snapshot!(of("/executionRoleArn", json!("role/ci")), @r#"`executionRoleArn` is "role/ci"; allowed are a role's name and its ARN; such as `execution_role = "arn:aws:iam::123456789012:role/ci"`"#);
+    assert_snapshot!(of("/taskRoleArn", json!("arn:aws:iam::12:role/ci")), @r#"`taskRoleArn` is "arn:aws:iam::12:role/ci"; allowed are a role's name and its ARN; such as `task_role = "arn:aws:iam::123456789012:role/ci"`"#);
+    assert_snapshot!(of("/family", json!("my family")), @r#"`family` is "my family"; allowed are 1 to 255 ASCII letters, digits, `-` and `_`"#);
+    assert_snapshot!(of("/networkMode", json!("bridge")), @r#"`networkMode` is "bridge"; Fargate needs "awsvpc""#);
+    assert_snapshot!(of("/requiresCompatibilities", json!(["EC2"])), @r#"`requiresCompatibilities` is ["EC2"]; a task of Fargate Runner needs ["FARGATE"]"#);
+    assert_snapshot!(of("/runtimePlatform/cpuArchitecture", json!("amd64")), @r#"`runtimePlatform.cpuArchitecture` is "amd64"; allowed are "X86_64" and "ARM64""#);
+    assert_snapshot!(of("/containerDefinitions/0/name", json!("build")), @r#"the template has no container `job`, which runs the scripts; its containers: build"#);
+    assert_snapshot!(of("/containerDefinitions/0/stopTimeout", json!(121)), @r#"`stopTimeout` of container `job` is 121; Fargate allows 2 to 120 seconds"#);
+    assert_snapshot!(of("/containerDefinitions/0/essential", json!(false)), @r#"no container is essential; at least one must be"#);
     assert_snapshot!(
         of("/containerDefinitions/0/mountPoints", json!([{"sourceVolume": "x"}])),
-        @""
+        @r#"a container mounts the volume "x", which is not there"#
     );
-    assert_snapshot!(of("/containerDefinitions/0/privileged", json!(true)), @"");
+    assert_snapshot!(of("/containerDefinitions/0/privileged", json!(true)), @r#"container `job` is privileged, which Fargate does not offer"#);
     let secret = RenderedDefinition::of(&profile("registry_secret = \"ci/registry\"\n"), "r");
-    assert_snapshot!(secret.unwrap_err(), @"");
+    assert_snapshot!(secret.unwrap_err(), @r#"container `job` has the login of its registry, which needs an execution role; `execution_role = "arn:aws:iam::123456789012:role/ci-execution"`"#);
 }
 
 #[test]
@@ -189,6 +334,8 @@ fn the_page_about_templates_names_every_placeholder_and_no_other() {
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))
         .filter_map(|line| Some(line.split_once('`')?.0))
+        // The other table is of commands.
+        .filter(|name| !name.contains(' '))
         .collect();
     let values = PlaceholderValues::new(&profile(""), "i", "r");
     let known: Vec<&str> = values.names().collect();

@@ -6,7 +6,7 @@ use aws_sdk_ecs::types::{
 };
 
 use crate::{
-    MOMENT, close, describe, end_of, engine, host_on, output, shell, start_task, until_status,
+    MOMENT, close, end_of, engine, host_on, output, shell, start_task, stop_task, until_status,
 };
 
 #[tokio::test]
@@ -48,11 +48,11 @@ async fn a_container_that_ignores_sigterm_is_killed_after_its_stop_time_out() {
     let Some(engine) = engine() else { return };
     let site = host_on(engine).await;
     let script = "trap 'echo told' TERM; echo up; while :; do sleep 0.1; done";
-    let container = shell(engine, "job", script).stop_timeout(2);
+    let container = shell(engine, "job", script);
     let arn = start_task(&site, "deaf", vec![container]).await;
     until_status(&site, &arn, "RUNNING").await;
     fargate_tests::until("its trap", || output(&site, &arn, "job") == "up\n").await;
-    site.ecs().stop_task().cluster("ci").task(&arn).reason("enough").send().await.expect("a task");
+    stop_task(&site, &arn).await;
     let task = until_status(&site, &arn, "STOPPED").await;
     assert_eq!(end_of(&task), "UserInitiated: enough\njob: 137, no reason");
     assert_eq!(output(&site, &arn, "job"), "up\ntold\n");
@@ -93,7 +93,8 @@ async fn containers_start_after_those_they_depend_on() {
     };
     assert_eq!((of("init").exit_code(), output(&site, &arn, "init").as_str()), (Some(0), "made\n"));
     assert_eq!(of("server").health_status(), Some(&HealthStatus::Healthy));
-    assert_eq!(describe(&site, &arn).await.health_status(), Some(&HealthStatus::Healthy));
+    assert_eq!(task.health_status(), Some(&HealthStatus::Healthy));
+    stop_task(&site, &arn).await;
     close(engine, site).await;
 }
 

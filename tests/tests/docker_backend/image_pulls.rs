@@ -4,7 +4,9 @@ use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
 use aws_sdk_ecs::types::{ContainerDefinition, RepositoryCredentials};
 use fargate_tests::{CheckedHost, SYSTEM_FAILURE, TestEngine, store_login};
 
-use crate::{close, describe, end_of, engine, host_on, register, shell, start_task, until_status};
+use crate::{
+    close, describe, end_of, engine, host_on, register, shell, start_task, stop_task, until_status,
+};
 
 /// The container of a private image, whose login lies in this secret.
 fn private(engine: &TestEngine, tag: &str, secret: &str) -> ContainerDefinitionBuilder {
@@ -158,5 +160,6 @@ async fn an_image_by_the_engine_s_own_id_needs_no_registry_and_has_no_digest() {
     let task = describe(&site, &arn).await;
     assert_eq!(task.containers()[0].image_digest(), None);
     assert!(task.pull_started_at() <= task.pull_stopped_at());
+    stop_task(&site, &arn).await;
     close(engine, site).await;
 }

@@ -10,6 +10,7 @@ mod image_pulls;
 #[path = "../recorded_jobs/mod.rs"]
 mod recorded_jobs;
 mod replayed_recordings;
+mod shared_folders;
 mod whole_jobs;
 
 use std::sync::OnceLock;
@@ -18,9 +19,8 @@ use std::time::Duration;
 use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
 use aws_sdk_ecs::types::{
     AwsVpcConfiguration, Compatibility, ContainerDefinition, LaunchType, NetworkConfiguration,
-    NetworkMode, Task,
+    NetworkMode, Task, Volume,
 };
-use fargate_local_cloud::CloudOptions;
 use fargate_tests::{CheckedHost, TestEngine, skip, until_found};
 
 /// The cloud's first subnet.
@@ -40,15 +40,7 @@ fn engine() -> Option<&'static TestEngine> {
 
 /// A host whose cloud runs its tasks on the engine.
 async fn host_on(engine: &TestEngine) -> CheckedHost {
-    host_with(engine, |_| {}).await
-}
-
-async fn host_with(engine: &TestEngine, change: impl FnOnce(&mut CloudOptions)) -> CheckedHost {
-    CheckedHost::open_with(|options| {
-        engine.choose(options);
-        change(options);
-    })
-    .await
+    CheckedHost::open_with(|options| engine.choose(options)).await
 }
 
 /// A container of the image with the agent that runs one line of shell instead.
@@ -59,6 +51,8 @@ fn shell(engine: &TestEngine, name: &str, script: &str) -> ContainerDefinitionBu
         .entry_point("/bin/sh")
         .command("-c")
         .command(script)
+        // As process 1, a program that does not catch SIGTERM does not get it.
+        .stop_timeout(2)
 }
 
 /// Registers a task of these containers, with the smallest size, and starts it. Returns its ARN.
@@ -72,6 +66,15 @@ async fn start_task(
 }
 
 async fn register(site: &CheckedHost, family: &str, containers: Vec<ContainerDefinitionBuilder>) {
+    register_with(site, family, containers, Vec::new()).await;
+}
+
+async fn register_with(
+    site: &CheckedHost,
+    family: &str,
+    containers: Vec<ContainerDefinitionBuilder>,
+    volumes: Vec<Volume>,
+) {
     let containers = containers.into_iter().map(ContainerDefinitionBuilder::build).collect();
     let ecs = site.ecs();
     ecs.register_task_definition()
@@ -82,6 +85,7 @@ async fn register(site: &CheckedHost, family: &str, containers: Vec<ContainerDef
         .cpu("256")
         .memory("512")
         .set_container_definitions(Some(containers))
+        .set_volumes(Some(volumes).filter(|volumes| !volumes.is_empty()))
         .send()
         .await
         .expect("a definition that the cloud takes");
@@ -94,6 +98,11 @@ async fn run_task(site: &CheckedHost, family: &str) -> String {
     let run = run.launch_type(LaunchType::Fargate).network_configuration(network);
     let answer = run.send().await.expect("a task that may be started");
     answer.tasks()[0].task_arn().expect("a task has an ARN").to_owned()
+}
+
+async fn stop_task(site: &CheckedHost, arn: &str) {
+    let stop = site.ecs().stop_task().cluster("ci").task(arn).reason("enough");
+    stop.send().await.expect("a task that may be stopped");
 }
 
 async fn describe(site: &CheckedHost, arn: &str) -> Task {

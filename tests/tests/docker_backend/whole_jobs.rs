@@ -7,7 +7,9 @@ use fargate_tests::{BUILD_FAILURE, runner};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::{close, describe, engine, host_on, output, run_task, shell, start_task, until_status};
+use crate::{
+    close, describe, engine, host_on, output, run_task, shell, start_task, stop_task, until_status,
+};
 
 /// Longest time for a demo on a busy machine.
 const DEMO_TIME: Duration = Duration::from_secs(100);
@@ -49,7 +51,7 @@ async fn containers_of_a_task_share_their_network_and_nothing_else() {
     let second = run_task(&site, "two").await;
     until_status(&site, &second, "RUNNING").await;
     for arn in [&arn, &second] {
-        site.ecs().stop_task().cluster("ci").task(arn).send().await.expect("a task that runs");
+        stop_task(&site, arn).await;
     }
     close(engine, site).await;
 }

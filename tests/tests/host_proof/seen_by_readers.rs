@@ -13,7 +13,12 @@ async fn seen(site: &CheckedHost, task: &str) -> String {
     let bodies: Vec<_> = requests.iter().map(|r| format!("{} {}", r.operation, r.body)).collect();
     let told =
         site.ecs().describe_tasks().cluster("ci").tasks(task).send().await.expect("an answer");
-    format!("{}\n{told:?}", bodies.join("\n"))
+    let overrides = told.tasks().iter().filter_map(|task| task.overrides());
+    let pairs =
+        overrides.flat_map(|own| own.container_overrides()).flat_map(|own| own.environment());
+    let shown: Vec<_> = pairs.map(|pair| format!("{:?}={:?}", pair.name(), pair.value())).collect();
+    assert!(!shown.is_empty(), "DescribeTasks shows the variables: {told:?}");
+    format!("{}\n{told:?}\n{}", bodies.join("\n"), shown.join("\n"))
 }
 
 #[tokio::test]
@@ -59,6 +64,8 @@ async fn no_request_of_a_job_holds_a_secret() {
     seeded.prepare().await.passed();
     let task = site.task_of(&seeded);
     let seed = &task.environment["FARGATE_RUNNER_HOST_KEY_SEED"];
-    assert!(seen(&site, &task.arn).await.matches(seed.as_str()).count() >= 2);
+    let all = seen(&site, &task.arn).await;
+    // In RunTask, and in what DescribeTasks shows.
+    assert!(all.matches(seed.as_str()).count() >= 2, "{all}");
     site.close().await;
 }

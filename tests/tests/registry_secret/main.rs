@@ -2,6 +2,7 @@
 //! `docker-registry`. The password is nowhere but in the secret.
 
 mod image_registry;
+mod pinned_jobs;
 mod token_registry;
 
 use std::fs;
@@ -9,6 +10,7 @@ use std::process::Stdio;
 
 use fargate_tests::{CheckedHost, contains, files_below, redacted, runner};
 use image_registry::{ImageRegistry, PASSWORD, USER};
+use regex::Regex;
 use serde_json::json;
 use token_registry::TokenRegistry;
 use tokio::io::AsyncWriteExt;
@@ -95,7 +97,9 @@ impl RegistryOperator {
 
 /// What differs from run to run in what a command says.
 fn steady(text: &str, registry: &ImageRegistry) -> String {
-    redacted(&text.replace(&registry.host(), "REGISTRY"))
+    let suffix = Regex::new("secret:ci/registry-[A-Za-z0-9]{6}").expect("a pattern of ours");
+    let text = text.replace(&registry.host(), "REGISTRY");
+    redacted(&suffix.replace_all(&text, "secret:ci/registry-SUFFIX"))
 }
 
 #[tokio::test]
@@ -170,7 +174,60 @@ async fn the_test_says_in_words_at_which_step_it_ends() {
     drop(registry);
     let gone = person.says(&["test", "--secret", "ci/registry"], "").await;
     assert!(gone.err.contains("cannot be asked from this host"), "{}", gone.err);
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @r##"
+    ## no secret
+    + image: REGISTRY/team/ci:1 of the registry REGISTRY
+    x secret: the secret ci/registry does not exist, or has no value, in eu-west-1
+    hint: write it: `fargate-runner registry-secret set USER`
+    ## no JSON
+    + image: REGISTRY/team/ci:1 of the registry REGISTRY
+    x secret: the secret ci/registry is not the JSON that ECS reads: the value is not a JSON object
+    hint: write it: `fargate-runner registry-secret set USER`
+    ## no user name
+    + image: REGISTRY/team/ci:1 of the registry REGISTRY
+    x secret: the secret ci/registry is not the JSON that ECS reads: the JSON has no `username`
+    hint: write it: `fargate-runner registry-secret set USER`
+    ## a wrong password
+    + image: REGISTRY/team/ci:1 of the registry REGISTRY
+    + secret: ci/registry is the JSON that ECS reads, user `ci`
+    x login: the registry REGISTRY refused the login of user `ci`: the password or the user is wrong
+    hint: write the right login: `fargate-runner registry-secret set USER`
+    ## all is well
+    + image: REGISTRY/team/ci:1 of the registry REGISTRY
+    + secret: ci/registry is the JSON that ECS reads, user `ci`
+    + registry: the image is sha256:TASKTASK, for x86_64; a task runs x86_64
+    ## no such tag
+    + image: REGISTRY/team/ci:2 of the registry REGISTRY
+    + secret: ci/registry is the JSON that ECS reads, user `ci`
+    x registry: the repository team/ci of REGISTRY has no image 2
+    hint: correct `image`, or push the image
+    ## no such repository
+    + image: REGISTRY/team/other:1 of the registry REGISTRY
+    + secret: ci/registry is the JSON that ECS reads, user `ci`
+    x registry: the repository team/other of REGISTRY has no image 1
+    hint: correct `image`, or push the image
+    ## another architecture
+    + image: REGISTRY/team/ci:arm of the registry REGISTRY
+    + secret: ci/registry is the JSON that ECS reads, user `ci`
+    x architecture: the image is made for arm64, and the profile asks for x86_64
+    hint: set `architecture`, or build the image for it
+    ## a typo
+    x image: `REGISTRY/team/CI:1` names no image: the repository `team/CI` has the letter `C`; it may have lower case only
+    hint: did you mean `REGISTRY/team/ci:1`?
+    ## the right architecture
+    + image: REGISTRY/team/ci:arm of the registry REGISTRY
+    + secret: ci/registry is the JSON that ECS reads, user `ci`
+    + registry: the image is sha256:TASKTASK, for arm64; a task runs arm64
+    ## no right to read
+    + image: REGISTRY/team/ci:arm of the registry REGISTRY
+    x secret: this host may not call secretsmanager:GetSecretValue on the secret ci/registry: AccessDeniedException: User: arn:aws:iam::123456789012:user/ci is not authorized to perform: secretsmanager:GetSecretValue on resource: arn:aws:secretsmanager:eu-west-1:123456789012:secret:ci/registry-SUFFIX because no identity-based policy allows the secretsmanager:GetSecretValue action
+    hint: allow secretsmanager:GetSecretValue for this host's role
+    ## no secret in the profile
+    + image: REGISTRY/team/ci:arm of the registry REGISTRY
+    + secret: none is named, so the registry is asked without a login
+    x login: the registry REGISTRY asks for a login, and the profile names no `registry_secret`
+    hint: name the secret with the login as `registry_secret`
+    "##);
     person.host.close().await;
 }
 
@@ -190,7 +247,22 @@ async fn what_cannot_be_written_is_told_in_one_sentence() {
         assert_eq!(said.code, Some(1), "{arguments:?}: {}", said.err);
         told += &format!("## {}\n{}", arguments.join(" "), redacted(&said.err));
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @r##"
+    ## set ci --password-stdin
+    error: the password is empty
+    ## set a:b --password-stdin
+    error: the user name has a colon, which no registry can receive
+    ## set ci --password-stdin
+    error: the password has a control character or a line break
+    ## set ci
+    error: the password is typed at a terminal, and standard input is none
+    hint: `--password-stdin` reads it from standard input
+    ## show
+    error: the secret ci/registry does not exist, or has no value, in eu-west-1
+    hint: write it: `fargate-runner registry-secret set USER`
+    ## set ci --password-stdin --secret a b
+    error: calling Secrets Manager at http://PLACE for the secret a b: ValidationException: Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!
+    "##);
     let help = person.says(&["set", "--help"], "").await;
     assert!(help.out.len() > 100 && !help.out.contains("--password "), "{}", help.out);
     person.host.close().await;

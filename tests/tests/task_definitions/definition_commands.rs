@@ -32,7 +32,12 @@ async fn diff_tells_in_words_what_a_change_of_the_profile_changes() {
     site.set("profile.own.cpu", 2048);
     site.set("profile.own.ephemeral_storage_gib", 50);
     let ended = command(&site, &["diff", "--format", "table"]).await.with_code(0);
-    assert_snapshot!(ended.out().trim_end(), @"");
+    assert_snapshot!(ended.out().trim_end(), @r#"
+    container job: image: "team/ci:1" becomes "team/ci:2"
+    cpu: "1024" becomes "2048"
+    ephemeralStorage: {"sizeInGiB":50} is added
+    memory: "2048" becomes "4096"
+    "#);
     assert!(ended.err().contains("4 differences from made-here:1"), "{}", ended.err());
     assert_eq!(site.calls("RegisterTaskDefinition"), 1);
     site.close().await;
@@ -60,7 +65,12 @@ async fn list_and_prune_know_what_is_current_in_use_and_unused() {
             [cells[0], cells[1], cells[4], cells[5]].join(" ")
         })
         .collect();
-    assert_snapshot!(rows.join("\n"), @"");
+    assert_snapshot!(rows.join("\n"), @r#"
+    made-here:4 active no registry.example/job:2
+    made-here:3 active yes team/ci:3
+    made-here:2 active no team/ci:2
+    made-here:1 active no team/ci:1
+    "#);
 
     let young = command(&site, &["prune", "--format", "tsv"]).await.with_code(0);
     assert!(young.err().contains("0 revisions removed, 4 stay"), "{}", young.err());
@@ -73,11 +83,21 @@ async fn list_and_prune_know_what_is_current_in_use_and_unused() {
     };
     let dry = ["prune", "--unused-for", "0s", "--dry-run", "--format", "tsv"];
     let dry = command(&site, &dry).await.with_code(0);
-    assert_snapshot!(results(&dry.out()), @"");
+    assert_snapshot!(results(&dry.out()), @r#"
+    made-here:4 stays
+    made-here:3 stays
+    made-here:2 would-remove
+    made-here:1 stays
+    "#);
     assert_eq!(site.calls("DeregisterTaskDefinition"), 0);
     let real = command(&site, &["prune", "--unused-for", "0s", "--format", "tsv"]).await;
     let real = real.with_code(0);
-    assert_snapshot!(results(&real.out()), @"");
+    assert_snapshot!(results(&real.out()), @r#"
+    made-here:4 stays
+    made-here:3 stays
+    made-here:2 removed
+    made-here:1 stays
+    "#);
     assert_eq!(
         (site.calls("DeregisterTaskDefinition"), site.calls("DeleteTaskDefinitions")),
         (1, 1)
@@ -89,7 +109,10 @@ async fn list_and_prune_know_what_is_current_in_use_and_unused() {
 async fn a_profile_with_a_fixed_definition_has_nothing_to_render() {
     let site = host_with_image().await;
     let ended = site.start(&["task-definition", "register"]).ended().await.with_code(1);
-    assert_snapshot!(ended.err().trim_end(), @"");
+    assert_snapshot!(ended.err().trim_end(), @r#"
+    error: the profile names the task definition ci-job, which somebody else made; only one with `image` makes its own
+    hint: choose a profile with `image`: `fargate-runner --profile NAME task-definition ...`
+    "#);
     assert_eq!(site.cloud().requests().len(), 0);
     site.close().await;
 }

@@ -17,6 +17,8 @@ pub const FAMILY: &str = "made-here";
 pub async fn host_with_image() -> CheckedHost {
     let site = CheckedHost::open().await;
     site.set("profile.own.image", "team/ci:1");
+    // No registry is asked here; `registry_secret` tests that.
+    site.set("profile.own.pin_image", false);
     site.set("profile.own.task_definition_family", FAMILY);
     site
 }

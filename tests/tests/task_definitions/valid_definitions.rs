@@ -84,7 +84,7 @@ async fn an_emulator_that_others_wrote_takes_every_definition_and_finds_it_again
         let text = format!(
             "config_version = 1\nstate_dir = {state:?}\n[defaults]\ncluster = \"ci\"\n\
              region = \"eu-west-1\"\nsubnets = [\"subnet-1\"]\nsecurity_groups = [\"sg-1\"]\n\
-             image = \"team/ci:1\"\n{settings}"
+             image = \"team/ci:1\"\npin_image = false\n{settings}"
         );
         std::fs::write(&config, text).expect("a writable folder");
         let mut command = Command::new(runner());

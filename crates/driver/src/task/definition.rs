@@ -6,11 +6,12 @@
 use fargate_aws::EcsOperation;
 use fargate_config::{DefinitionSource, JobProfile};
 use fargate_model::cause::{CauseReport, FailureCause};
+use fargate_registry::pinned_profile;
 use fargate_state::StateFolder;
 use fargate_task_definition::{
     DefinitionError, DefinitionRegistrar, DefinitionSite, RenderedDefinition,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::classify::{FailureContext, exception};
 use super::client::EcsClient;
@@ -37,7 +38,7 @@ impl ResolvedDefinition {
     ///
     /// # Errors
     ///
-    /// Returns [`FailureCause::DefinitionUnusable`] if the profile makes none that ECS would take, or the
+    /// Returns the cause for which the image has no digest, [`FailureCause::DefinitionUnusable`] if the profile makes none that ECS would take, or the
     /// cause for which ECS did not register it until the deadline.
     pub async fn of(
         ecs: &EcsClient,
@@ -49,8 +50,9 @@ impl ResolvedDefinition {
             return Ok(Self { name: name.to_owned(), derived: None });
         }
         let place = place(ecs, profile);
+        let pinned = pinned(ecs, profile, deadline).await?;
         let resolved = async {
-            let site = DefinitionSite::new(profile.clone(), ecs.account().clone(), folder.clone())?;
+            let site = DefinitionSite::new(pinned, ecs.account().clone(), folder.clone())?;
             let (rendered, registrar) = (site.rendered()?, site.registrar());
             let name = registrar.revision(&rendered, deadline).await?.arn;
             Ok::<_, DefinitionError>((name, rendered, registrar))
@@ -87,6 +89,21 @@ impl ResolvedDefinition {
         let name = found.map_err(|error| why(&error, &place))?.arn;
         Ok(Some(Self { name, derived: None }))
     }
+}
+
+/// The profile with its image by digest, so that all tasks of the job get the same bytes.
+async fn pinned(
+    ecs: &EcsClient,
+    profile: &JobProfile,
+    deadline: Instant,
+) -> Result<JobProfile, CauseReport> {
+    let asked = timeout_at(deadline, pinned_profile(profile, ecs.account())).await;
+    asked.unwrap_or_else(|_| {
+        let image = profile.image.as_deref().unwrap_or_default();
+        Err(CauseReport::new(FailureCause::RegistryNotAsked)
+            .with("image", image)
+            .because("The time of `prepare` was over before the registry answered."))
+    })
 }
 
 fn place(ecs: &EcsClient, profile: &JobProfile) -> FailureContext {

@@ -395,7 +395,7 @@ catalogue! {
         command: &[SHOW_DEFINITION, SHOW_CONFIG],
     }
     DefinitionUnusable = "definition-unusable", "config", Setup, Final {
-        headline: &["the profile and its template make no task definition that ECS would take"],
+        headline: &["profile and template make no task definition that ECS would take"],
         action: &["correct the keys of the profile, or the file that `task_definition_template` names"],
         command: &[
             "fargate-runner --profile {profile} task-definition render",

@@ -1,0 +1,114 @@
+//! Jobs whose profile has an image: the task starts from the digest that the tag has now, or does not start.
+
+use std::rc::Rc;
+
+use fargate_tests::{CheckedHost, TestJob, redacted};
+
+use crate::image_registry::{ImageRegistry, PASSWORD, USER};
+
+/// A host with a profile `private` for this image, and its registry secret.
+async fn private_host(image: &str, password: &str) -> CheckedHost {
+    let host = CheckedHost::open().await;
+    for (key, time) in [("aws_connect", "500ms"), ("aws_attempt", "1s"), ("aws_call", "2s")] {
+        host.set(&format!("defaults.timeouts.{key}"), time);
+    }
+    host.set("profile.private.image", image);
+    host.set("profile.private.registry_secret", "ci/registry");
+    host.set("profile.private.execution_role", "ci-execution");
+    let login = format!(r#"{{"username":"{USER}","password":"{password}"}}"#);
+    host.cloud().put_secret("ci/registry", &login).expect("a name and a value");
+    host
+}
+
+fn private_job(host: &CheckedHost) -> Rc<TestJob> {
+    host.job_with(|job| {
+        job.set("AWS_ENDPOINT_URL", host.cloud().endpoint());
+        job.arguments.extend(["--profile".into(), "private".into()]);
+    })
+}
+
+/// The image of the one task definition that was registered.
+fn registered_image(host: &CheckedHost) -> String {
+    let requests = host.cloud().requests();
+    let mut registered = requests.iter().filter(|one| one.operation == "RegisterTaskDefinition");
+    let request = registered.next().expect("a task definition was registered");
+    assert!(registered.next().is_none(), "one is enough");
+    request.body["containerDefinitions"][0]["image"].as_str().expect("an image").to_owned()
+}
+
+#[tokio::test]
+async fn a_task_starts_from_the_digest_that_the_tag_has_now() {
+    let Some(registry) = ImageRegistry::start().await else { return };
+    let digest = registry.push_index("team/ci", "1", &["amd64", "arm64"]);
+    let image = format!("{}/team/ci:1", registry.host());
+    let host = private_host(&image, PASSWORD).await;
+    let job = private_job(&host);
+    job.prepare().await.passed();
+    assert_eq!(registered_image(&host), format!("{}/team/ci@{digest}", registry.host()));
+    let ended = job.run("echo from the task").await.with_code(0);
+    assert_eq!(ended.out(), "from the task\n");
+    job.cleanup().await.passed();
+    host.close().await;
+}
+
+#[tokio::test]
+async fn a_registry_that_only_tasks_can_reach_is_not_asked() {
+    let image = "registry.invalid:5000/team/ci:1";
+    let host = private_host(image, PASSWORD).await;
+    host.set("profile.private.pin_image", false);
+    let job = private_job(&host);
+    job.prepare().await.passed();
+    assert_eq!(registered_image(&host), image);
+    job.cleanup().await.passed();
+    host.close().await;
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_pinned_starts_no_task_and_the_job_log_says_why() {
+    let Some(registry) = ImageRegistry::start().await else { return };
+    registry.push("team/ci", "arm", "arm64");
+    let mut told = String::new();
+    for (what, name, password) in [
+        ("no such tag", "team/ci:2", PASSWORD),
+        ("a wrong password", "team/ci:arm", "wrong-password"),
+        ("another architecture", "team/ci:arm", PASSWORD),
+        ("a typo", "team/CI:arm", PASSWORD),
+    ] {
+        let image = format!("{}/{name}", registry.host());
+        let host = private_host(&image, password).await;
+        let job = private_job(&host);
+        let ended = job.prepare().await;
+        let text = redacted(&ended.out().replace(&registry.host(), "REGISTRY"));
+        let from = text.find("error: ").unwrap_or_else(|| panic!("{what}: no error in {text}"));
+        told += &format!("## {what}\n{}", &text[from..]);
+        assert_eq!((host.calls("RunTask"), host.calls("RegisterTaskDefinition")), (0, 0), "{what}");
+        job.cleanup().await.passed();
+        host.close().await;
+    }
+    insta::assert_snapshot!(told, @r##"
+    ## no such tag
+    error: image REGISTRY/team/ci:2 does not exist
+      The repository team/ci of REGISTRY has no image 2; correct `image`, or push the image.
+      Fix: correct the image in the task definition, or push it
+        fargate-runner config show
+      Who can mend it: whoever runs the CI platform. Your script did not start.
+    ## a wrong password
+    error: the registry refused the image
+      The registry REGISTRY refused the login of user `ci`: the password or the user is wrong; write the right login: `fargate-runner registry-secret set USER`.
+      Fix: check that the registry accepts the login of the task definition
+        fargate-runner config show
+      Who can mend it: whoever runs the CI platform. Your script did not start.
+    ## another architecture
+    error: the image is not built for this architecture
+      The image is made for arm64, and the profile asks for x86_64; set `architecture`, or build the image for it.
+      Fix: build the image for the architecture of the task definition
+        docker buildx imagetools inspect REGISTRY/team/ci:arm
+      Who can mend it: whoever runs the CI platform. Your script did not start.
+    ## a typo
+    error: `REGISTRY/team/CI:arm` names no image
+      `REGISTRY/team/CI:arm` names no image: the repository `team/CI` has the letter `C`; it may have lower case only; did you mean `REGISTRY/team/ci:arm`?
+      Fix: correct `image` in the configuration of the manager host
+        fargate-runner config show
+      Who can mend it: whoever runs the CI platform. Your script did not start.
+    "##);
+}
