@@ -15,6 +15,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tarfile
 import urllib.error
@@ -59,6 +60,14 @@ class Engine:
         with contextlib.suppress(docker.errors.DockerException, OSError):
             serve.remove_containers(self.client)
             self.client.networks.prune()
+
+
+def unmount(folder):
+    """Takes away what a dockerd has mounted that was killed: nothing else would ever do so."""
+    for line in pathlib.Path("/proc/mounts").read_text().splitlines()[::-1]:
+        place = line.split()[1]
+        if place.startswith(f"{folder}/"):
+            subprocess.run(["umount", "--lazy", place], **{**serve.TOOL, "check": False})
 
 
 def registry(stack, folder):
@@ -125,6 +134,8 @@ def fill(client, host, agent):
 
 def stand(stack, tar, agent):
     folder = serve.own_folder(stack)
+    # After the end of everything that is started below.
+    stack.callback(unmount, folder)
     try:
         serve.check_machine(tar, agent)
         if shutil.which("docker-registry") is None:

@@ -113,9 +113,25 @@ mod tests {
 
     #[test]
     fn a_secret_is_shown_without_its_password() {
-        insta::assert_snapshot!(lines(&facts(Ok("ci"))));
-        insta::assert_snapshot!(json(&facts(Ok("ci"))));
-        insta::assert_snapshot!(lines(&facts(Err("ci/registry"))));
-        insta::assert_snapshot!(tsv(&facts(Ok("ci\t\u{1b}[2J"))).replace('\t', "<tab>"));
+        insta::assert_snapshot!(lines(&facts(Ok("ci"))), @r##"
+        name     ci/registry
+        arn      arn:aws:secretsmanager:eu-west-1:123456789012:secret:ci/registry-AbCdEf
+        user     ci
+        changed  2026-09-21T14:13:20Z
+        version  0123456789abcdef0123456789abcdef
+        "##);
+        insta::assert_snapshot!(json(&facts(Ok("ci"))), @r##"
+        {"arn":"arn:aws:secretsmanager:eu-west-1:123456789012:secret:ci/registry-AbCdEf","changed":"2026-09-21T14:13:20Z","deleted":null,"name":"ci/registry","user":"ci","version":"0123456789abcdef0123456789abcdef"}
+        "##);
+        insta::assert_snapshot!(lines(&facts(Err("ci/registry"))), @r##"
+        name     ci/registry
+        arn      arn:aws:secretsmanager:eu-west-1:123456789012:secret:ci/registry-AbCdEf
+        user     -
+        changed  2026-09-21T14:13:20Z
+        version  0123456789abcdef0123456789abcdef
+        "##);
+        insta::assert_snapshot!(tsv(&facts(Ok("ci\t\u{1b}[2J"))).replace('\t', "<tab>"), @r##"
+        ci/registry<tab>arn:aws:secretsmanager:eu-west-1:123456789012:secret:ci/registry-AbCdEf<tab>ci\x09\x1b[2J<tab>2026-09-21T14:13:20Z<tab>0123456789abcdef0123456789abcdef
+        "##);
     }
 }

@@ -307,6 +307,7 @@ fn what_is_in_force_is_shown_in_our_grammar_with_its_origin() {
     task_definition = "test-task:1" # line 12
     container = "ci-coordinator" # implied
     launch_type = "CLUSTER" # implied
+    capacity_fallback = [] # default
     platform_version = "1.4.0" # line 8
     # cpu is not set: that of the task definition; with `image` 1024
     # memory is not set: that of the task definition; with `image` the least that fits the CPU
@@ -314,6 +315,8 @@ fn what_is_in_force_is_shown_in_our_grammar_with_its_origin() {
     host_key = "first_use" # implied
     public_ip = "assigned" # line 7
     enable_execute_command = true # line 6
+    propagate_tags = "none" # default
+    enable_ecs_managed_tags = false # default
     job_task_definitions = [] # default
     job_platform_versions = [] # default
     # assume_role_arn is not set: the credentials of this host

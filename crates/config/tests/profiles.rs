@@ -156,3 +156,20 @@ fn what_belongs_to_an_image_may_stand_in_the_defaults_of_profiles_that_name_one(
     let config = without.read().unwrap().config;
     assert_eq!(config.profile(Some("own")).unwrap().registry_secret, None);
 }
+
+#[test]
+fn a_public_address_is_a_doubt_that_is_told_once_however_many_profiles_inherit_it() {
+    let doubts = |draft: &ConfigDraft| draft.read().expect("in order").config.network_doubts();
+    let least = ConfigDraft::least();
+    assert_eq!(doubts(&least), []);
+    assert_eq!(doubts(&least.clone().set("defaults", "public_ip", "\"none\"")), []);
+    let draft = least
+        .set("defaults", "public_ip", "\"assigned\"")
+        .set("profile.a", "cluster", "\"a\"")
+        .set("profile.b", "cluster", "\"b\"")
+        .set("profile.c", "public_ip", "\"dialled\"");
+    let told: Vec<_> = doubts(&draft).iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("key `defaults.public_ip` is \"assigned\": each task gets a public"));
+    assert!(told[1].contains("key `profile.c.public_ip` is \"dialled\""), "{told:?}");
+}

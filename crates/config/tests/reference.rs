@@ -149,7 +149,7 @@ fn every_limit_in_the_reference_is_the_one_that_is_compiled_in() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 40);
+    assert_eq!(compared, 43);
 }
 
 #[test]

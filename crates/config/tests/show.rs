@@ -118,6 +118,7 @@ fn every_line_says_where_its_value_comes_from() {
     task_definition = "ci:7" # line 6
     container = "job" # default
     capacity_provider_strategy = [{ provider = "FARGATE_SPOT", weight = 1, base = 0 }] # line 12
+    capacity_fallback = [] # default
     # platform_version is not set: ECS takes LATEST
     # cpu is not set: that of the task definition; with `image` 1024
     # memory is not set: that of the task definition; with `image` the least that fits the CPU
@@ -125,6 +126,8 @@ fn every_line_says_where_its_value_comes_from() {
     host_key = "seed" # default
     public_ip = "none" # default
     enable_execute_command = false # default
+    propagate_tags = "none" # default
+    enable_ecs_managed_tags = false # default
     job_task_definitions = [] # default
     job_platform_versions = [] # default
     # assume_role_arn is not set: the credentials of this host
@@ -146,6 +149,8 @@ fn every_line_says_where_its_value_comes_from() {
     prepare = "15m" # default
     task_start = "10m" # default
     agent_start = "2m" # default
+    capacity_window = "10m" # default
+    capacity_pause = "15m" # default
     connect_attempt = "1s" # default
     connect_retry_pause = "50ms" # default
     ssh_handshake = "15s" # default
@@ -183,6 +188,7 @@ fn every_line_says_where_its_value_comes_from() {
     [profile.spot.limits]
     ecs_reads_per_second = 20 # default
     task_relaunches = 3 # default
+    capacity_failures = 3 # default
 
     [profile.spot.tags]
     team = "build" # line 8

@@ -257,7 +257,8 @@ fn suggestion(given: &str) -> Option<String> {
     let trimmed = given.trim().trim_start_matches("docker://");
     let trimmed = trimmed.split_once("://").map_or(trimmed, |(_, rest)| rest);
     let trimmed = trimmed.trim_matches(['/', '"', '\'', ':']);
-    let joined: String = trimmed.split_whitespace().collect();
+    // A blank often stands where the colon before the tag should be.
+    let joined = trimmed.split_whitespace().collect::<Vec<_>>().join(":");
     let candidates = [joined.clone(), joined.replace("//", "/"), lower_case(&joined)];
     candidates.into_iter().find(|near| near != given && parse(near).is_ok())
 }
@@ -354,7 +355,23 @@ mod tests {
             let near = error.suggestion.as_deref().unwrap_or("-");
             told += &format!("{error} ({near})\n");
         }
-        insta::assert_snapshot!(told);
+        insta::assert_snapshot!(told, @r##"
+        `` names no image: it is empty (-)
+        `https://registry.example.com/acme/ci:1` names no image: an image is written without a scheme (registry.example.com/acme/ci:1)
+        `acme/My-Image:Latest` names no image: the repository `acme/My-Image` has the letter `M`; it may have lower case only (acme/my-image:Latest)
+        `acme/ci latest` names no image: it has the character ' ', which no image has (acme/ci:latest)
+        `acme//ci` names no image: the repository `acme//ci` has a part without a name beside a `/` (acme/ci)
+        `acme/ci:` names no image: no tag stands behind the colon (acme/ci)
+        `acme/ci:1:2` names no image: the part `ci:1` of the repository must have lower-case letters and digits, with single `.`, `_`, `__` or hyphens between them (-)
+        `acme/ci/` names no image: the repository `acme/ci/` has a part without a name beside a `/` (acme/ci)
+        `acme/-ci` names no image: the part `-ci` of the repository must have lower-case letters and digits, with single `.`, `_`, `__` or hyphens between them (-)
+        `acme/ci:-1` names no image: the tag `-1` must have 1 to 128 letters, digits and `_ . -`, and begin with none of `. -` (-)
+        `registry.example.com:70000/ci` names no image: `70000` is no port of the registry; a port is a number from 1 to 65535 (-)
+        `registry..example/ci` names no image: `registry..example` is no host name of a registry (-)
+        `acme/ci@sha256:12` names no image: the digest must have 64 lower-case hexadecimal digits behind `sha256:`; it has 2 characters (-)
+        `acme/ci@latest` names no image: `latest` is no digest; a digest begins with `sha256:` (-)
+        `acme/ci:1\x1b[2J` names no image: it has the character '\u{1b}', which no image has (-)
+        "##);
     }
 
     proptest::proptest! {

@@ -20,7 +20,7 @@ use crate::revision::DefinitionRevision;
 const LOOKED_AT: usize = 20;
 /// Most pages that are read of any list.
 const PAGES: usize = 100;
-/// Most revisions of one DeleteTaskDefinitions. Source: Amazon ECS API Reference.
+/// Most revisions of one `DeleteTaskDefinitions`. Source: Amazon ECS API Reference.
 const DELETE_LIMIT: usize = 10;
 /// Most tasks of one DescribeTasks. Source: Amazon ECS API Reference.
 const DESCRIBE_LIMIT: usize = 100;

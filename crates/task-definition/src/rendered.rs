@@ -92,7 +92,7 @@ impl RenderedDefinition {
         Ok(Self { input, canonical, content, family })
     }
 
-    /// What RegisterTaskDefinition takes, with the tag that names the content.
+    /// What `RegisterTaskDefinition` takes, with the tag that names the content.
     #[must_use]
     pub fn input(&self) -> &Value {
         &self.input

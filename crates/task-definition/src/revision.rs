@@ -64,7 +64,7 @@ pub struct DefinitionRevision {
 }
 
 impl DefinitionRevision {
-    /// Reads an answer of DescribeTaskDefinition or RegisterTaskDefinition; `None` if it has no
+    /// Reads an answer of `DescribeTaskDefinition` or `RegisterTaskDefinition`; `None` if it has no
     /// revision.
     pub(crate) fn of(answer: &Value) -> Option<Self> {
         let definition = answer.get("taskDefinition")?;

@@ -50,8 +50,7 @@ impl ContainerBackend {
     /// Prepares to run containers on a Docker Engine; logs and file systems are below `folder`. Removes
     /// what a cloud left there that was killed.
     pub async fn docker(engine: Option<&str>, folder: PathBuf) -> Result<Self, EngineUnusable> {
-        let backend = DockerBackend::open(engine, folder).await?;
-        Ok(Self::Docker(Box::new(backend)))
+        DockerBackend::open(engine, folder).await.map(|backend| Self::Docker(Box::new(backend)))
     }
 
     /// What the person who started the cloud should know.

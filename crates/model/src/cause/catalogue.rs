@@ -194,7 +194,7 @@ catalogue! {
         command: &["fargate-runner registry-secret test"],
     }
     RegistrySecretUnread = "registry-secret-unread", "secret", Setup, Retry {
-        headline: &["the manager host could not read the registry's login from Secrets Manager"],
+        headline: &["this host could not read the registry's login"],
         action: &["allow secretsmanager:GetSecretValue on the secret for the manager host, or set `pin_image = false`"],
         command: &["fargate-runner registry-secret test"],
     }

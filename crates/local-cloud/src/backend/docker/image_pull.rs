@@ -116,7 +116,7 @@ fn credentials(login: &RegistryLogin) -> DockerCredentials {
 
 /// What ECS says where the engine says `said`.
 ///
-/// Source: Amazon ECS Developer Guide, "CannotPullContainer task errors in Amazon ECS", and messages in
+/// Source: Amazon ECS Developer Guide, "`CannotPullContainer` task errors in Amazon ECS", and messages in
 /// public issue trackers.
 fn refusal(name: &ImageName, architecture: ImageArchitecture, said: &str) -> String {
     let lower = said.to_lowercase();
