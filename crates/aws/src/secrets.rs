@@ -79,7 +79,7 @@ impl SecretsClient {
         self.account.endpoint(SERVICE)
     }
 
-    /// Calls DescribeSecret. Returns `None` if there is no such secret.
+    /// Calls `DescribeSecret`. Returns `None` if there is no such secret.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl SecretsClient {
         }))
     }
 
-    /// Calls GetSecretValue for the current version. Returns `None` if there is no such secret, or if it
+    /// Calls `GetSecretValue` for the current version. Returns `None` if there is no such secret, or if it
     /// has no value.
     ///
     /// # Errors
@@ -117,7 +117,7 @@ impl SecretsClient {
         }))
     }
 
-    /// Calls CreateSecret. `token` is at least 32 characters; a repeated call with it changes nothing.
+    /// Calls `CreateSecret`. `token` is at least 32 characters; a repeated call with it changes nothing.
     ///
     /// # Errors
     ///
@@ -141,7 +141,7 @@ impl SecretsClient {
         self.account.call(|| self.account.sent(call.clone().send())).await.map(drop)
     }
 
-    /// Calls PutSecretValue: a new version, which becomes the current one. `token` is as above.
+    /// Calls `PutSecretValue`: a new version, which becomes the current one. `token` is as above.
     ///
     /// # Errors
     ///

@@ -15,6 +15,8 @@ async fn private_host(image: &str, password: &str) -> CheckedHost {
     host.set("profile.private.image", image);
     host.set("profile.private.registry_secret", "ci/registry");
     host.set("profile.private.execution_role", "ci-execution");
+    // The checks at the end accept only names that stand in the configuration.
+    host.set("profile.private.task_definition_family", "private-jobs");
     let login = format!(r#"{{"username":"{USER}","password":"{password}"}}"#);
     host.cloud().put_secret("ci/registry", &login).expect("a name and a value");
     host
