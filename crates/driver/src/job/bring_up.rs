@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::bring_up_error::BringUpError;
 use super::former_tasks::clear_former;
-use super::provision::{ProvisionedTask, TaskRequest, provision};
+use super::provision::{ProvisionedTask, provision};
+use super::task_request::TaskRequest;
 use super::wait_for_hold;
 use crate::context::JobContext;
 use crate::session::CancelSignals;

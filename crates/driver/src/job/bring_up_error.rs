@@ -4,7 +4,7 @@ use fargate_model::cause::CauseReport;
 use fargate_state::{HostError, StateError};
 
 use super::cancelled_task::CancelledTask;
-use super::provision::ProvisionError;
+use super::provision_error::ProvisionError;
 
 /// Why a job has no task.
 #[derive(Debug, thiserror::Error)]

@@ -24,6 +24,7 @@ use super::classify::{FailureContext, exception, stopped};
 use super::client::EcsClient;
 use super::event::TaskStartEvent;
 use super::exit_codes::AGENT_SETTINGS;
+use super::first_connect::{FirstConnectError, connect_first, login_failed};
 use super::first_end::{EssentialFlags, unless_other};
 use super::last_log_lines::add_last_lines;
 use super::launch::RENEWAL_SETTLES;
@@ -31,21 +32,15 @@ use super::launch_error::LaunchError;
 use super::observation::ObservedTask;
 use super::relaunch::{RelaunchPlan, is_final};
 use super::source::{ClaimedTask, TaskSource};
-use crate::session::{
-    DialError, HostKeyPolicy, HostProofFailure, LoginError, TaskLogin, TaskSession, dial,
-};
+use crate::session::{DialError, HostKeyPolicy, TaskLogin, TaskSession};
 
 /// How much the pause grows from one look at a task to the next.
 const SLOWER: f64 = 1.4;
 /// Time for a last look at what ECS knows, after the agent has answered.
 const LAST_LOOK: Duration = Duration::from_secs(2);
-/// How long to wait before a handshake that broke off is tried again.
-const HANDSHAKE_AGAIN: Duration = Duration::from_millis(200);
 /// How long to wait for ECS to say why a container ended. If its exit code is one of the agent's,
 /// there is no need to wait.
 const SETTLE: Duration = Duration::from_secs(10);
-/// How many handshakes may stall before the network is blamed.
-const STALLS: u32 = 3;
 
 /// A task whose agent answers and has proven its host key.
 pub struct AcquiredTask {
@@ -238,23 +233,29 @@ impl<'a> TaskStartWatcher<'a> {
         let login = login.for_task(&task);
         // Two things go on at the same time: looks at ECS, and tries to connect. Each is kept
         // across the loop, because a wait for one must not start the other again.
-        let mut knocking = None;
+        let mut connecting = None;
         let mut looking = Box::pin(ecs.look(launch, &task, public_ip, None));
         // If nothing can be done before RUNNING, the answer of RunTask is new enough.
         let mut look_at =
             (!self.may_dial()).then(|| Instant::now() + jittered(self.backoff.pause()));
         loop {
-            if knocking.is_none()
+            if connecting.is_none()
                 && self.may_dial()
                 && let Some(ip) = self.seen.address
             {
                 let address = SocketAddr::new(ip, terms.port);
                 self.place.set("ip", ip.to_string());
                 let place = self.place.clone();
-                knocking = Some(Box::pin(knock(address, &login, terms, place, &last_refusal)));
+                connecting = Some(Box::pin(connect_first(
+                    address,
+                    &login,
+                    terms.timeouts,
+                    place,
+                    &last_refusal,
+                )));
             }
             tokio::select! {
-                answered = or_never(knocking.as_mut()) => {
+                answered = or_never(connecting.as_mut()) => {
                     let (address, session, host_key, login_took) =
                         answered.map_err(|why| AcquireFailure::open(*why))?;
                     let answered_after = self.born.elapsed();
@@ -480,106 +481,5 @@ impl<'a> TaskStartWatcher<'a> {
             let address = seen.address.or(self.seen.address);
             self.seen = ObservedTask { address, ..seen };
         }
-    }
-}
-
-/// How the last try to connect failed.
-enum FirstConnectError {
-    Dial(DialError),
-    Login(LoginError),
-}
-
-/// Dials until the right agent answers.
-async fn knock(
-    address: SocketAddr,
-    login: &TaskLogin,
-    terms: &AcquireOptions<'_>,
-    place: FailureContext,
-    last_refusal: &RefCell<Option<FirstConnectError>>,
-) -> Result<(SocketAddr, TaskSession, PublicKey, Duration), Box<CauseReport>> {
-    let mut stalls = 0;
-    loop {
-        let refused = |error| drop(last_refusal.replace(Some(FirstConnectError::Dial(error))));
-        let stream = dial(address, terms.timeouts, refused).await;
-        let connected = Instant::now();
-        let error = match TaskSession::open(stream, login, terms.timeouts).await {
-            Ok((session, key)) => return Ok((address, session, key, connected.elapsed())),
-            Err(error) => error,
-        };
-        emit(JobEvent::LoginFailed { address, message: error.to_string() });
-        if let LoginError::Unproven { failure, .. } = &error
-            && failure.is_suspicious()
-        {
-            emit(JobEvent::SecurityHostUnproven { address, message: error.to_string() });
-        }
-        stalls += u32::from(matches!(error, LoginError::Stalled { .. }));
-        if !matches!(error, LoginError::Broken { .. } | LoginError::Stalled { .. })
-            || stalls >= STALLS
-        {
-            return Err(Box::new(login_failed(&error, address, &place)));
-        }
-        last_refusal.replace(Some(FirstConnectError::Login(error)));
-        sleep(HANDSHAKE_AGAIN).await;
-    }
-}
-
-/// Why a stock server may refuse a key. It does not say which of these it is.
-const USUAL_REFUSALS: &str = "The usual reasons: the image lets another user in; its entry script \
-did not write SSH_PUBLIC_KEY into that user's authorized_keys; the account is locked (`!` in \
-/etc/shadow, with `UsePAM no`); the server's PubkeyAcceptedAlgorithms lack our key's kind.";
-
-/// The cause of a host key that the task's role did not prove.
-fn unproven(failure: &HostProofFailure) -> FailureCause {
-    match failure {
-        HostProofFailure::Missing { .. } => FailureCause::HostProofMissing,
-        HostProofFailure::Unchecked { .. } => FailureCause::HostProofUnchecked,
-        HostProofFailure::Odd { .. } | HostProofFailure::Refused { .. } => {
-            FailureCause::HostProofRefused
-        }
-        HostProofFailure::OtherRole { .. } => FailureCause::HostProofRole,
-        HostProofFailure::OtherTask { .. } => FailureCause::HostProofTask,
-    }
-}
-
-/// The cause of a login that failed.
-pub(crate) fn login_failed(
-    error: &LoginError,
-    address: SocketAddr,
-    place: &FailureContext,
-) -> CauseReport {
-    let cause = match error {
-        LoginError::Broken { .. } => FailureCause::ConnectionLost,
-        LoginError::Stalled { .. } => FailureCause::Handshake,
-        LoginError::WrongHost { .. } => FailureCause::WrongHost,
-        LoginError::Denied { .. } => FailureCause::LoginRefused,
-        LoginError::KeyRefused { .. } => FailureCause::KeyRefused,
-        LoginError::KeyKindRefused { .. } => FailureCause::KeyKindRefused,
-        LoginError::Unproven { failure, .. } => unproven(failure),
-        LoginError::NotOurAgent { .. } => FailureCause::AgentVersion,
-        LoginError::NoShell { .. } => FailureCause::LoginShell,
-        LoginError::NoSuchShell { .. } => FailureCause::ShellMissing,
-    };
-    let mut place = place.clone();
-    if let LoginError::NoSuchShell { shell } = error {
-        place.set("program", shell.clone());
-    }
-    if let LoginError::Unproven { failure, .. } = error {
-        match &**failure {
-            HostProofFailure::Unchecked { endpoint, .. } => place.set("endpoint", endpoint.clone()),
-            HostProofFailure::OtherRole { role, .. } => place.set("role", role.clone()),
-            _ => {}
-        }
-    }
-    place.set("ip", address.ip().to_string());
-    // The words of AWS may end in a full stop.
-    let said = error.to_string();
-    let said = said.trim_end_matches('.');
-    let why = place.why(cause).because(format!("At {address}: {said}."));
-    match error {
-        LoginError::WrongHost { .. } | LoginError::Unproven { .. } => {
-            why.because("Nothing was sent: 0 bytes of the script.".to_owned())
-        }
-        LoginError::KeyRefused { .. } => why.because(USUAL_REFUSALS.to_owned()),
-        _ => why,
     }
 }

@@ -1,0 +1,96 @@
+//! What happens between the first answer of a task and the end of its start: it gets its lease, and the
+//! record gets what later stages need.
+
+use std::time::Duration;
+
+use fargate_config::{JobProfile, JobTimeouts, Shell};
+use fargate_events::{JobEvent, emit};
+use fargate_fail_point::FailPoint;
+use fargate_state::{RecordWriter, TaskServer, version};
+
+use super::provision_error::ProvisionError;
+use super::task_keys::broken_key;
+use super::task_request::TaskRequest;
+use crate::session::{AgentInfo, LoginError, StockTaskSettings, TaskSession};
+use crate::task::{AcquiredTask, FailureContext, login_failed};
+
+/// Gives the peer its terms, and writes down what later stages need. The host key comes first, so
+/// that it is pinned from here on.
+///
+/// # Errors
+///
+/// Returns [`ProvisionError`] if the peer does not take its terms, or the record cannot be written.
+pub async fn hand_over(
+    acquired: AcquiredTask,
+    ledger: &mut RecordWriter,
+    profile: &JobProfile,
+    order: &TaskRequest,
+) -> Result<AcquiredTask, ProvisionError> {
+    let host_key = acquired.host_key.to_openssh().map_err(broken_key)?;
+    ledger.update(|record| record.host_key = host_key).await?;
+    let peer = match give_terms(&acquired.session, profile, order).await {
+        Ok(peer) => peer,
+        Err(error) => {
+            return Err(login_failed(&error, acquired.address, &FailureContext::default()).into());
+        }
+    };
+    ledger
+        .update(|record| {
+            record.address = Some(acquired.address);
+            record.peer = Some(peer);
+            record.ready = true;
+        })
+        .await?;
+    Ok(acquired)
+}
+
+async fn give_terms(
+    session: &TaskSession,
+    profile: &JobProfile,
+    order: &TaskRequest,
+) -> Result<TaskServer, LoginError> {
+    let timeouts = &profile.timeouts;
+    match session {
+        TaskSession::Agent(agent) => {
+            agent.lease(lease(timeouts, order)).await?;
+            FailPoint::TermsGiven.reached();
+            tell_age(&agent.agent);
+            Ok(TaskServer::Agent(agent.agent.name.clone()))
+        }
+        TaskSession::Stock(stock) => {
+            let shell = match profile.shell {
+                Shell::Bash | Shell::Sh => profile.shell.to_string(),
+                Shell::Runner => Shell::Sh.to_string(),
+            };
+            let terms = StockTaskSettings { lifetime: order.lifetime, idle: order.idle, shell };
+            let found = stock.ready(&terms, timeouts.session_open).await?;
+            FailPoint::TermsGiven.reached();
+            let (group, watchdog) = (found.group, found.watchdog);
+            emit(JobEvent::SshdFound { server: stock.server.clone(), group, watchdog });
+            if !watchdog || !group {
+                emit(JobEvent::SshdLess { watchdog, group });
+            }
+            Ok(TaskServer::Sshd(stock.server.clone()))
+        }
+    }
+}
+
+fn tell_age(agent: &AgentInfo) {
+    let name = agent.name.clone();
+    if let Some(words) = agent.too_old() {
+        emit(JobEvent::AgentOld { agent: name, message: words });
+    } else if agent.is_ahead(version::this().day) {
+        emit(JobEvent::AgentNewer { agent: name });
+    }
+}
+
+fn lease(timeouts: &JobTimeouts, order: &TaskRequest) -> fargate_protocol::TaskLease {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    fargate_protocol::TaskLease {
+        idle_ms: ms(order.idle),
+        deadline_ms: ms(order.lifetime),
+        client_gone_ms: ms(timeouts.client_gone),
+        next_stage_grace_ms: Some(ms(timeouts.next_stage_grace)),
+        hosts: Vec::new(),
+    }
+}
