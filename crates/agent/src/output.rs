@@ -54,7 +54,7 @@ impl OutputState {
 }
 
 /// The output of one stage. The pumps write it, and the attached session reads it.
-pub struct StageOutput {
+pub struct ScriptOutput {
     state: Mutex<OutputState>,
     changes: watch::Sender<()>,
 }
@@ -72,7 +72,7 @@ pub enum OutputRead {
     Gone,
 }
 
-impl StageOutput {
+impl ScriptOutput {
     pub fn new() -> Self {
         Self { state: Mutex::default(), changes: watch::Sender::new(()) }
     }
@@ -212,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn streams_keep_their_order_and_offsets() {
-        let output = StageOutput::new();
+        let output = ScriptOutput::new();
         output.write(ScriptStream::Stdout, b"one ").await;
         output.write(ScriptStream::Stdout, b"two").await;
         output.write(ScriptStream::Stderr, b"three").await;
@@ -226,7 +226,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_window_blocks_the_writer_until_the_client_acknowledges() {
-        let output = StageOutput::new();
+        let output = ScriptOutput::new();
         output.write(ScriptStream::Stdout, &vec![b'x'; WINDOW]).await;
         assert!(output.is_full());
         let mut blocked = pin!(output.write(ScriptStream::Stdout, b"more"));
@@ -238,7 +238,7 @@ mod tests {
 
     #[tokio::test]
     async fn alternating_streams_cannot_grow_the_bookkeeping_without_limit() {
-        let output = StageOutput::new();
+        let output = ScriptOutput::new();
         for _ in 0..MAX_CHUNKS / 2 {
             output.write(ScriptStream::Stdout, b"o").await;
             output.write(ScriptStream::Stderr, b"e").await;
@@ -248,7 +248,7 @@ mod tests {
 
     #[tokio::test]
     async fn acknowledged_bytes_are_gone_and_later_ones_stay() {
-        let output = StageOutput::new();
+        let output = ScriptOutput::new();
         output.write(ScriptStream::Stdout, &vec![1; MAX_CHUNK]).await;
         output.write(ScriptStream::Stdout, b"tail").await;
         assert!(output.acknowledge(MAX_CHUNK as u64 + 1));
@@ -260,7 +260,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_discarded_output_blocks_nobody() {
-        let output = StageOutput::new();
+        let output = ScriptOutput::new();
         output.write(ScriptStream::Stdout, &vec![b'x'; WINDOW]).await;
         let mut blocked = pin!(output.write(ScriptStream::Stdout, b"more"));
         assert!(poll(blocked.as_mut()).is_pending());

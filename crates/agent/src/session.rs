@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::host_proof::HostProofError;
 use crate::memory_file::IncomingScript;
 use crate::output::{OutputLeftover, OutputRead};
-use crate::stage::{SignalRequest, StageAttachment, StageRun};
+use crate::stage::{ScriptRun, SignalRequest, StageAttachment};
 use crate::task::{AgentTask, RunLookup};
 
 /// Longest time from the start of the subsystem to `Hello`.
@@ -144,7 +144,7 @@ async fn prove_host(
 /// done.
 async fn attend(
     task: &AgentTask,
-    stage: &StageRun,
+    stage: &ScriptRun,
     attached: &StageAttachment<'_>,
     offset: u64,
     mut inbox: FrameReader,
@@ -166,7 +166,7 @@ async fn attend(
 /// What came of a request for a run.
 enum RunRequestOutcome {
     /// The stage runs or has run. The client wants its output from `offset` on.
-    Stage { stage: Arc<StageRun>, how: RunAcceptance, offset: u64 },
+    Stage { stage: Arc<ScriptRun>, how: RunAcceptance, offset: u64 },
     /// There is no stage to attach to.
     Nothing(RunAcceptance),
     /// Nothing was started.
@@ -249,7 +249,7 @@ async fn receive_script(
 /// Sends the output from `offset` on, then how the script ended.
 async fn tell(
     task: &AgentTask,
-    stage: &StageRun,
+    stage: &ScriptRun,
     mut offset: u64,
     outbox: &FrameWriter,
 ) -> Result<(), SessionError> {
@@ -300,7 +300,7 @@ async fn tell(
 /// Takes acknowledgements and signals until the client leaves.
 async fn listen(
     task: &AgentTask,
-    stage: &StageRun,
+    stage: &ScriptRun,
     inbox: &mut FrameReader,
 ) -> Result<(), SessionError> {
     while let Some(message) = inbox.next().await? {

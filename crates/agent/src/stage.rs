@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::output::{OutputLeftover, StageOutput};
+use crate::output::{OutputLeftover, ScriptOutput};
 use crate::process::ProcessTree;
 
 /// Time between TERM and KILL for a script whose client is gone, or that a newer script replaces.
@@ -43,9 +43,9 @@ pub struct SignalRequest {
 }
 
 /// A script that was started.
-pub struct StageRun {
+pub struct ScriptRun {
     pub run_id: RandomToken,
-    pub output: StageOutput,
+    pub output: ScriptOutput,
     orders: mpsc::Sender<SignalRequest>,
     ordered: AtomicBool,
     signalled: AtomicBool,
@@ -68,7 +68,7 @@ struct StageListeners {
 
 /// A client that listens to a stage. Dropping it counts the client out.
 pub struct StageAttachment<'a> {
-    stage: &'a StageRun,
+    stage: &'a ScriptRun,
     number: u64,
 }
 
@@ -90,20 +90,20 @@ impl Drop for StageAttachment<'_> {
     }
 }
 
-/// The part of a stage that runs it, see [`StageSupervisor::run`].
-pub struct StageSupervisor {
+/// The part of a stage that runs it, see [`ScriptSupervisor::run`].
+pub struct ScriptSupervisor {
     orders: mpsc::Receiver<SignalRequest>,
     audience: watch::Receiver<StageListeners>,
 }
 
-impl StageRun {
-    pub fn new(run_id: RandomToken) -> (Self, StageSupervisor) {
+impl ScriptRun {
+    pub fn new(run_id: RandomToken) -> (Self, ScriptSupervisor) {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let audience = watch::Sender::new(StageListeners::default());
-        let supervisor = StageSupervisor { orders: inbox, audience: audience.subscribe() };
+        let supervisor = ScriptSupervisor { orders: inbox, audience: audience.subscribe() };
         let stage = Self {
             run_id,
-            output: StageOutput::new(),
+            output: ScriptOutput::new(),
             orders,
             ordered: AtomicBool::new(false),
             signalled: AtomicBool::new(false),
@@ -191,12 +191,12 @@ impl StageRun {
     }
 }
 
-impl StageSupervisor {
+impl ScriptSupervisor {
     /// Reads the script's output, carries out orders, and ends the script if its client is gone for
     /// too long. Returns when the last process that holds its pipes is gone.
     pub async fn run(
         mut self,
-        stage: &std::sync::Arc<StageRun>,
+        stage: &std::sync::Arc<ScriptRun>,
         mut child: Child,
         client_gone: Duration,
     ) {
@@ -315,12 +315,12 @@ struct ExitedScript {
 }
 
 impl ExitedScript {
-    fn now(status: std::io::Result<std::process::ExitStatus>, output: &StageOutput) -> Self {
+    fn now(status: std::io::Result<std::process::ExitStatus>, output: &ScriptOutput) -> Self {
         let now = Instant::now();
         Self { ending: ending(status), since: now, look_again: now + QUIET, seen: output.end() }
     }
 
-    fn is_complete(&mut self, output: &StageOutput) -> bool {
+    fn is_complete(&mut self, output: &ScriptOutput) -> bool {
         let quiet = output.end() == self.seen;
         self.seen = output.end();
         self.look_again = Instant::now() + QUIET;
@@ -345,7 +345,7 @@ fn ending(status: std::io::Result<std::process::ExitStatus>) -> ScriptExit {
 }
 
 async fn pump(
-    stage: std::sync::Arc<StageRun>,
+    stage: std::sync::Arc<ScriptRun>,
     stream: ScriptStream,
     mut pipe: impl AsyncRead + Unpin,
 ) {
@@ -364,7 +364,7 @@ mod tests {
     use std::sync::Arc;
 
     struct RunningStage {
-        stage: Arc<StageRun>,
+        stage: Arc<ScriptRun>,
         supervisor: tokio::task::JoinHandle<()>,
     }
 
@@ -379,7 +379,7 @@ mod tests {
             stdin: Stdio::null(),
         })
         .unwrap();
-        let (stage, supervisor) = StageRun::new(RandomToken::from_bits([7; 16]));
+        let (stage, supervisor) = ScriptRun::new(RandomToken::from_bits([7; 16]));
         let stage = Arc::new(stage);
         let supervisor = tokio::spawn({
             let stage = stage.clone();
@@ -390,7 +390,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(100);
 
-    async fn has_written(stage: &StageRun, bytes: u64) {
+    async fn has_written(stage: &ScriptRun, bytes: u64) {
         let mut changes = stage.output.subscribe();
         while stage.output.end() < bytes {
             changes.changed().await.unwrap();
@@ -485,7 +485,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_later_conversation_takes_the_place_of_an_earlier_one_and_never_the_reverse() {
-        let (stage, _life) = StageRun::new(RandomToken::from_bits([7; 16]));
+        let (stage, _life) = ScriptRun::new(RandomToken::from_bits([7; 16]));
         let former = stage.attach(3).unwrap();
         let later = stage.attach(5).unwrap();
         former.displaced().await;

@@ -21,7 +21,7 @@ use crate::host_proof::TaskRoleProver;
 use crate::lease::LeaseTracker;
 use crate::process::{ProcessSpec, start, start_joined};
 use crate::settings::LeaseDefaults;
-use crate::stage::{SignalRequest, StageRun};
+use crate::stage::{ScriptRun, SignalRequest};
 
 /// Time in addition to the grace, for a process that even KILL does not end at once.
 const KILL_MARGIN: Duration = Duration::from_secs(3);
@@ -50,7 +50,7 @@ const MAX_FORMER: usize = 64 * 1024;
 #[derive(Default)]
 struct StageHistory {
     /// The stage that was started last.
-    current: Option<Arc<StageRun>>,
+    current: Option<Arc<ScriptRun>>,
     /// The number of the conversation that asked for it.
     asked: u64,
     /// The ids of the runs before it.
@@ -60,7 +60,7 @@ struct StageHistory {
 /// What the agent knows of one run.
 pub enum RunLookup {
     /// It was started last.
-    Stage(Arc<StageRun>),
+    Stage(Arc<ScriptRun>),
     /// It was started, and then replaced by another one.
     Former,
     /// It has started nothing.
@@ -92,7 +92,7 @@ impl AgentTask {
     }
 
     /// The stage that was started last.
-    pub fn current(&self) -> Option<Arc<StageRun>> {
+    pub fn current(&self) -> Option<Arc<ScriptRun>> {
         lock(&self.stages).current.clone()
     }
 
@@ -184,8 +184,8 @@ impl AgentTask {
         Ok(RunLookup::Stage(self.adopt(run, number, child)))
     }
 
-    fn adopt(&self, run: &RunRequest, number: u64, child: tokio::process::Child) -> Arc<StageRun> {
-        let (stage, supervisor) = StageRun::new(run.run_id.clone());
+    fn adopt(&self, run: &RunRequest, number: u64, child: tokio::process::Child) -> Arc<ScriptRun> {
+        let (stage, supervisor) = ScriptRun::new(run.run_id.clone());
         let stage = Arc::new(stage);
         let client_gone = self.lease.client_gone();
         let mut supervisors = lock(&self.supervisors);

@@ -9,7 +9,7 @@ use fargate_driver::context::{DriverSettings, JobContext, WallClock};
 use fargate_driver::exec::{ExecReport, ExecStep, exec};
 use fargate_driver::script_file::read_script;
 use fargate_driver::session::{ConsoleWriter, TaskCommand, shell_for};
-use fargate_driver::task::{TaskStartEvent, avoided_words, move_words, relaunch_words};
+use fargate_driver::task::{TaskStartProgress, avoided_words, move_words, relaunch_words};
 use fargate_events::EventEmitter;
 use fargate_model::cause::ColourMode;
 use fargate_model::size::FargateSize;
@@ -105,34 +105,34 @@ fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &s
     conclude(args, name, &report, console.is_mid_line(), settings.profile.timeouts.exec_task_idle)
 }
 
-fn tell(status: &mut StatusLine, event: &TaskStartEvent<'_>) {
+fn tell(status: &mut StatusLine, event: &TaskStartProgress<'_>) {
     match event {
-        TaskStartEvent::Held { why, waited, .. } => {
+        TaskStartProgress::Held { why, waited, .. } => {
             let line = format!(". {}: waiting for {}", why.headline(), ticking(*waited));
             status.show(&why.headline(), &line);
         }
-        TaskStartEvent::Accepted(seen) => {
+        TaskStartProgress::Accepted(seen) => {
             let line = format!("~ task {}: accepted", seen.task.short());
             status.show(&line, &line);
         }
-        TaskStartEvent::Refused { why, tries, waited } => {
+        TaskStartProgress::Refused { why, tries, waited } => {
             let tried = tried(*tries, &ticking(*waited));
             let line = format!(". {}: {tried}; trying again", why.headline());
             status.show(&why.headline(), &line);
         }
-        TaskStartEvent::Waiting { seen, age, .. } => {
+        TaskStartProgress::Waiting { seen, age, .. } => {
             let what = format!("~ task {}: {}", seen.task.short(), seen.status);
             status.show(&what, &format!("{what} {}", ticking(*age)));
         }
-        TaskStartEvent::Avoided { provider, left, next } => {
+        TaskStartProgress::Avoided { provider, left, next } => {
             let line = format!(". {}", avoided_words(provider, *left, next));
             status.show(&line, &line);
         }
-        TaskStartEvent::Moving { why, tried, next } => {
+        TaskStartProgress::Moving { why, tried, next } => {
             let line = format!(". {}", move_words(why, tried, next));
             status.show(&line, &line);
         }
-        TaskStartEvent::Relaunching { why, n, of, after, next } => {
+        TaskStartProgress::Relaunching { why, n, of, after, next } => {
             let words = relaunch_words(*n, *of, *after, *next);
             let line = format!("~ {}: {words}", why.headline());
             status.show(&line, &line);

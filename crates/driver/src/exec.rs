@@ -21,8 +21,8 @@ use crate::session::TaskWatch;
 use crate::session::{
     self, CancelRequest, CancelSignals, ConsoleWriter, ScriptOutcome, ScriptSignal, TaskCommand,
 };
-use crate::task::{TaskStartEvent, reason, release};
-use crate::verdict::{self, JobFacts, ScriptVerdict};
+use crate::task::{TaskStartProgress, reason, release};
+use crate::verdict::{self, JobFacts, RunVerdict};
 
 /// How long an interrupted command has until KILL.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
@@ -61,7 +61,7 @@ impl ExecReport {
 /// What happens on the way.
 pub enum ExecStep<'a> {
     /// The task is starting.
-    Starting(TaskStartEvent<'a>),
+    Starting(TaskStartProgress<'a>),
     /// The command starts now. From here on, the terminal belongs to it.
     Running,
 }
@@ -118,7 +118,7 @@ async fn bring_up(
     let mut stops = CancelSignals::new(&context.cancel, stop);
     let folder = StateFolder::open(&context.settings.state_dir, timeouts.state_lock)?;
     let key = JobKey::from_bits(random::bytes().map_err(StateError::host("drawing random bytes"))?);
-    let order = TaskRequest {
+    let request = TaskRequest {
         origin: TaskOrigin::Exec,
         job_id: format!("exec-{}", &key.as_str()[..8]),
         job: key,
@@ -128,12 +128,12 @@ async fn bring_up(
         manager: RunnerProcess::this_process(),
     };
     let deadline = began + timeouts.prepare;
-    let mut report = |event: TaskStartEvent<'_>| told(ExecStep::Starting(event));
-    match provision(context, &order, &folder, &mut stops, deadline, &mut report).await {
+    let mut report = |event: TaskStartProgress<'_>| told(ExecStep::Starting(event));
+    match provision(context, &request, &folder, &mut stops, deadline, &mut report).await {
         Ok(provisioned) => Ok((folder, stops, provisioned)),
         Err(error) => {
             // What could not be stopped stays in the record, and the task ends by itself.
-            let record = folder.record(&order.job).ok().flatten();
+            let record = folder.record(&request.job).ok().flatten();
             match &record {
                 Some(record) if !record.launches.is_empty() => {
                     let _ = folder.keep_undone(record).await;
@@ -143,7 +143,7 @@ async fn bring_up(
                     });
                 }
                 record => {
-                    let _ = folder.bury(&order.job, record.as_ref()).await;
+                    let _ = folder.bury(&request.job, record.as_ref()).await;
                 }
             }
             Err(error)
@@ -160,10 +160,10 @@ async fn run(
     stops: &mut CancelSignals,
     report: &mut ExecReport,
 ) {
-    let ProvisionedTask { acquired, ledger, ecs, .. } = provisioned;
+    let ProvisionedTask { acquired, record_writer, ecs, .. } = provisioned;
     let timeouts = context.timeouts();
     report.task = Some(acquired.seen.task.short());
-    let record = ledger.record_now().clone();
+    let record = record_writer.record_now().clone();
     let reach = reconnect::to(&record, &context.settings.profile, &context.masker);
     let outcome = match (random::token(), &reach) {
         (Ok(run_id), Ok(reach)) => {
@@ -187,14 +187,14 @@ async fn run(
             let verdict = verdict::of_outcome(&folder, &record, context, outcome, facts).await;
             count_interruption(&folder, &record, context, &verdict).await;
             match verdict {
-                ScriptVerdict::Passed => report.status = Some(0),
-                ScriptVerdict::Script(status) => report.status = Some(status),
-                ScriptVerdict::Job(status, why) => {
+                RunVerdict::Passed => report.status = Some(0),
+                RunVerdict::Script(status) => report.status = Some(status),
+                RunVerdict::Job(status, why) => {
                     report.status = Some(status);
                     report.why = Some(*why);
                 }
-                ScriptVerdict::System(why) => report.why = Some(*why),
-                ScriptVerdict::Cancelled => report.cancelled = true,
+                RunVerdict::System(why) => report.why = Some(*why),
+                RunVerdict::Cancelled => report.cancelled = true,
             }
         }
     }

@@ -13,7 +13,7 @@ use fargate_state::{JobRecord, TaskServer};
 use crate::session::{
     ClientKey, HostKeyPolicy, LoginError, TaskConnector, TaskLogin, parse_host_key,
 };
-use crate::task::{FailureContext, login_failed};
+use crate::task::{CauseFacts, login_failed};
 
 /// A connector to the task of `record`, which must show the pinned host key.
 ///
@@ -50,7 +50,7 @@ pub fn to(
 /// Why the server at `address` no longer lets us in. If it shows another host key, that is written
 /// to the operator's log.
 pub fn shut(error: &LoginError, address: SocketAddr) -> CauseReport {
-    let why = login_failed(error, address, &FailureContext::default());
+    let why = login_failed(error, address, &CauseFacts::default());
     if why.cause == FailureCause::WrongHost {
         emit(JobEvent::SecurityWrongHost { address, message: error.to_string() });
     }

@@ -23,10 +23,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use crate::context::JobContext;
 use crate::session::ScriptOutcome;
 use crate::task::{
-    EssentialFlags, FailureContext, ObservedTask, add_last_lines, stopped, unless_other,
+    CauseFacts, EssentialFlags, ObservedTask, add_last_lines, stopped, unless_other,
 };
 
-pub use judge::{ScriptVerdict, VerdictFacts, judge};
+pub use judge::{RunVerdict, VerdictFacts, judge};
 
 /// How long a task is watched that ECS still calls RUNNING after its connection was lost. The end
 /// of a container reaches ECS only after a moment.
@@ -70,7 +70,7 @@ fn of_refusal(refusal: &AgentRefusal) -> CauseReport {
 
 /// What ECS says of a task whose script nobody saw end.
 #[derive(Clone, Debug)]
-pub enum EcsReport {
+pub enum EcsAnswer {
     /// This description.
     Seen(Box<ObservedTask>),
     /// It does not know the task.
@@ -96,7 +96,7 @@ pub async fn of_outcome(
     context: &JobContext,
     outcome: &ScriptOutcome,
     facts: JobFacts,
-) -> ScriptVerdict {
+) -> RunVerdict {
     let masker = &context.masker;
     let since_1970 = context.clock.since_1970();
     let past_watchdog = is_past_watchdog(record, since_1970);
@@ -117,12 +117,10 @@ pub async fn of_outcome(
     let known = VerdictFacts { ecs: Some(&says), since_1970, ..known };
     let told = judge(record, &known).expect("ECS was asked");
     match (told, &says) {
-        (ScriptVerdict::System(why), EcsReport::Seen(seen))
+        (RunVerdict::System(why), EcsAnswer::Seen(seen))
             if why.cause == FailureCause::ContainerEnded =>
         {
-            ScriptVerdict::System(Box::new(
-                with_last_lines(*why, folder, record, context, seen).await,
-            ))
+            RunVerdict::System(Box::new(with_last_lines(*why, folder, record, context, seen).await))
         }
         (told, _) => told,
     }
@@ -160,15 +158,15 @@ async fn with_last_lines(
 fn of_ecs(
     record: &JobRecord,
     known: &VerdictFacts<'_>,
-    says: &EcsReport,
+    says: &EcsAnswer,
     how: &str,
     heard: bool,
 ) -> InferredVerdict {
     let system = |why: CauseReport| InferredVerdict::System(Box::new(why));
     match says {
-        EcsReport::Seen(seen) => decide(record, known, seen, how, heard),
-        EcsReport::Unknown => system(lost(record, how).because("ECS does not know the task.")),
-        EcsReport::Nothing(doubt) => system(lost(record, how).because(doubt.clone())),
+        EcsAnswer::Seen(seen) => decide(record, known, seen, how, heard),
+        EcsAnswer::Unknown => system(lost(record, how).because("ECS does not know the task.")),
+        EcsAnswer::Nothing(doubt) => system(lost(record, how).because(doubt.clone())),
     }
 }
 
@@ -229,26 +227,26 @@ async fn watch(
     }
 }
 
-fn place(record: &JobRecord) -> FailureContext {
-    let mut place = FailureContext::default();
-    place.set("cluster", record.location.cluster.clone());
-    place.set("region", record.location.region.clone());
+fn facts(record: &JobRecord) -> CauseFacts {
+    let mut facts = CauseFacts::default();
+    facts.set("cluster", record.location.cluster.clone());
+    facts.set("region", record.location.region.clone());
     if let Some(task) = &record.location.task {
-        place.set("task", task.task_id().to_owned());
+        facts.set("task", task.task_id().to_owned());
     }
-    place
+    facts
 }
 
 fn lost(record: &JobRecord, how: &str) -> CauseReport {
-    place(record).why(FailureCause::ConnectionLost).because(format!("{how}."))
+    facts(record).why(FailureCause::ConnectionLost).because(format!("{how}."))
 }
 
 /// Looks until ECS says that the task has ended, or that it is clearly alive.
-async fn observe(folder: &StateFolder, record: &JobRecord, context: &JobContext) -> EcsReport {
+async fn observe(folder: &StateFolder, record: &JobRecord, context: &JobContext) -> EcsAnswer {
     match look(folder, record, context).await {
-        Ok(Some(seen)) => EcsReport::Seen(Box::new(seen)),
-        Ok(None) => EcsReport::Unknown,
-        Err(doubt) => EcsReport::Nothing(doubt),
+        Ok(Some(seen)) => EcsAnswer::Seen(Box::new(seen)),
+        Ok(None) => EcsAnswer::Unknown,
+        Err(doubt) => EcsAnswer::Nothing(doubt),
     }
 }
 
@@ -321,11 +319,11 @@ fn decide(
         let why = lost(record, how).because("ECS says that the task still runs.");
         return InferredVerdict::System(Box::new(why));
     }
-    let mut place = place(record);
+    let mut facts = facts(record);
     if let Some(launch) = launch_of(record, seen) {
-        place.set("task_definition", launch.task_definition.clone());
+        facts.set("task_definition", launch.task_definition.clone());
     }
-    let mut why = stopped(seen, container, &place, known.masker);
+    let mut why = stopped(seen, container, &facts, known.masker);
     let exit = seen.container(container).and_then(|container| container.exit_code);
     match why.cause {
         FailureCause::OutOfMemory => InferredVerdict::Job(OUT_OF_MEMORY_STATUS, Box::new(why)),

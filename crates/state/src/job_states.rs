@@ -199,7 +199,7 @@ impl StateFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RecordWriter;
+    use crate::JobRecordWriter;
     use crate::examples::{empty_folder as folder, some_record as record};
     use fargate_model::id::RandomToken;
 
@@ -231,7 +231,7 @@ mod tests {
         let lock = folder.lock_prepare(&key).await.unwrap();
         assert!(matches!(folder.known(&key), JobState::Preparing));
         assert_eq!(folder.preparing().unwrap(), std::slice::from_ref(&key));
-        RecordWriter::begin(&folder, JobRecord { ready: false, ..record() }).await.unwrap();
+        JobRecordWriter::begin(&folder, JobRecord { ready: false, ..record() }).await.unwrap();
         assert!(matches!(folder.known(&key), JobState::Preparing));
         drop(lock);
         assert!(matches!(folder.known(&key), JobState::Record(_)));
@@ -248,7 +248,7 @@ mod tests {
     async fn a_lock_that_cannot_be_tried_counts_as_held() {
         let (root, folder) = folder();
         let record = JobRecord { ready: false, ..record() };
-        RecordWriter::begin(&folder, record.clone()).await.unwrap();
+        JobRecordWriter::begin(&folder, record.clone()).await.unwrap();
         let lock = root.path().join("locks").join(format!("{}.prepare", record.job));
         std::fs::create_dir(&lock).unwrap();
         assert!(matches!(folder.known(&record.job), JobState::Preparing));
@@ -282,14 +282,16 @@ mod tests {
             ..record()
         };
         for changed in [another, JobRecord { ready: false, ..record() }] {
-            RecordWriter::begin(&folder, changed.clone()).await.unwrap();
+            JobRecordWriter::begin(&folder, changed.clone()).await.unwrap();
             assert!(folder.take_over_seen(&seen).await.unwrap().is_none());
             assert_eq!(folder.record(&key).unwrap().unwrap().prepared_by, changed.prepared_by);
         }
-        RecordWriter::begin(&folder, seen.clone()).await.unwrap();
+        JobRecordWriter::begin(&folder, seen.clone()).await.unwrap();
         let taken = folder.take_over_seen(&seen).await.unwrap().unwrap();
         // A `prepare` that begins now owns the record, although it has not launched anything.
-        RecordWriter::begin(&folder, JobRecord { launches: Vec::new(), ..record() }).await.unwrap();
+        JobRecordWriter::begin(&folder, JobRecord { launches: Vec::new(), ..record() })
+            .await
+            .unwrap();
         assert!(matches!(folder.bury_taken(&taken).await, Err(StateError::TakenOver)));
         assert!(matches!(folder.keep_taken(&taken).await, Err(StateError::TakenOver)));
         assert!(folder.record(&key).unwrap().unwrap().client_key.expose().contains("canary"));
@@ -298,7 +300,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_kept_for_the_next_attempt_holds_no_secret() {
         let (root, folder) = folder();
-        RecordWriter::begin(&folder, record()).await.unwrap();
+        JobRecordWriter::begin(&folder, record()).await.unwrap();
         let taken = folder.take_over_seen(&record()).await.unwrap().unwrap();
         folder.keep_taken(&taken).await.unwrap();
         let path = root.path().join("jobs").join(format!("{}.json", taken.job));

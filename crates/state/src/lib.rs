@@ -44,7 +44,7 @@ pub use job_hold::{JobAdmission, JobHold, JobHoldKind};
 pub use job_states::JobState;
 pub use launch_request::{CapacityProviderShare, ContainerSpec, LaunchRequest, TaskCapacity};
 pub use record::{JobRecord, SecretString, TaskLocation, TaskOrigin, TaskServer};
-pub use record_writer::RecordWriter;
+pub use record_writer::JobRecordWriter;
 pub use runner_process::{RunnerLiveness, RunnerProcess};
 pub use shared_rate_limiter::SharedRateLimiter;
 pub use tombstone::JobTombstone;

@@ -11,12 +11,12 @@ use crate::record::JobRecord;
 
 /// Writes one record. Each change is on disk when the call returns.
 #[derive(Clone, Debug)]
-pub struct RecordWriter {
+pub struct JobRecordWriter {
     folder: StateFolder,
     record: JobRecord,
 }
 
-impl RecordWriter {
+impl JobRecordWriter {
     /// Writes the first record of a `prepare`. It replaces an older one.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ mod tests {
     #[tokio::test]
     async fn after_a_clean_up_the_former_prepare_writes_nothing_more() {
         let (_root, folder) = folder();
-        let mut ledger = RecordWriter::begin(&folder, record()).await.unwrap();
+        let mut ledger = JobRecordWriter::begin(&folder, record()).await.unwrap();
         let key = ledger.record_now().job.clone();
         folder.bury(&key, Some(&record())).await.unwrap();
         let late = ledger.update(|record| record.ready = true).await;
@@ -107,7 +107,7 @@ mod tests {
         let mut next = record();
         next.launches[0].token = RandomToken::from_bits([9; 16]);
         let key = next.job.clone();
-        RecordWriter::begin(&folder, next).await.unwrap();
+        JobRecordWriter::begin(&folder, next).await.unwrap();
         folder.bury(&key, Some(&former)).await.unwrap();
         assert!(folder.record(&key).unwrap().is_some());
     }
@@ -115,7 +115,7 @@ mod tests {
     #[tokio::test]
     async fn a_prepare_whose_job_was_taken_over_cannot_write_a_launch_any_more() {
         let (_root, folder) = folder();
-        let mut ledger = RecordWriter::begin(&folder, record()).await.unwrap();
+        let mut ledger = JobRecordWriter::begin(&folder, record()).await.unwrap();
         let key = ledger.record_now().job.clone();
         let seen = folder.take_over(&key).await.unwrap().unwrap();
         assert_eq!(seen.launches, record().launches);
@@ -127,7 +127,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_kept_for_the_next_clean_up_holds_no_secret() {
         let (root, folder) = folder();
-        RecordWriter::begin(&folder, record()).await.unwrap();
+        JobRecordWriter::begin(&folder, record()).await.unwrap();
         folder.keep_undone(&record()).await.unwrap();
         let key = record().job;
         let path = root.path().join("jobs").join(format!("{key}.json"));
@@ -141,7 +141,7 @@ mod tests {
         let (root, folder) = folder();
         let key = record().job;
         for tries in 1..=3 {
-            RecordWriter::begin(&folder, record()).await.unwrap();
+            JobRecordWriter::begin(&folder, record()).await.unwrap();
             folder.bury(&key, Some(&record())).await.unwrap();
             folder.bury(&key, Some(&record())).await.unwrap();
             assert_eq!(folder.tombstone(&key).unwrap().tries, tries);
@@ -155,7 +155,7 @@ mod tests {
     async fn a_launch_that_started_nothing_is_forgotten_and_an_open_one_is_not() {
         let (_root, folder) = folder();
         let mut ledger =
-            RecordWriter::begin(&folder, JobRecord { launches: Vec::new(), ..record() })
+            JobRecordWriter::begin(&folder, JobRecord { launches: Vec::new(), ..record() })
                 .await
                 .unwrap();
         let mut launch = record().launches.remove(0);

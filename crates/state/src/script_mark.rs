@@ -69,7 +69,7 @@ impl StateFolder {
 
 #[cfg(test)]
 mod tests {
-    use crate::RecordWriter;
+    use crate::JobRecordWriter;
     use crate::examples::{empty_folder, some_record};
     use fargate_model::id::TaskArn;
 
@@ -77,7 +77,7 @@ mod tests {
     async fn a_mark_counts_for_the_task_of_its_record_and_goes_with_it() {
         let (root, folder) = empty_folder();
         let record = some_record();
-        RecordWriter::begin(&folder, record.clone()).await.unwrap();
+        JobRecordWriter::begin(&folder, record.clone()).await.unwrap();
         assert!(!folder.has_script_mark(&record));
         folder.mark_script(&record).await.unwrap();
         assert!(folder.has_script_mark(&record));
@@ -104,9 +104,9 @@ mod tests {
     async fn a_new_prepare_begins_without_a_mark() {
         let (_root, folder) = empty_folder();
         let record = some_record();
-        RecordWriter::begin(&folder, record.clone()).await.unwrap();
+        JobRecordWriter::begin(&folder, record.clone()).await.unwrap();
         folder.mark_script(&record).await.unwrap();
-        RecordWriter::begin(&folder, record.clone()).await.unwrap();
+        JobRecordWriter::begin(&folder, record.clone()).await.unwrap();
         assert!(!folder.has_script_mark(&record));
     }
 }

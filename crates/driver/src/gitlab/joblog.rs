@@ -18,7 +18,7 @@ use crate::context::{JobContext, WallClock};
 use crate::job::CancelledTask;
 use crate::session::TaskSession;
 use crate::task::{
-    AcquiredTask, ObservedTask, TaskStartEvent, avoided_words, move_words, relaunch_words,
+    AcquiredTask, ObservedTask, TaskStartProgress, avoided_words, move_words, relaunch_words,
 };
 
 /// A phase that lasts longer than this is reported when it ends.
@@ -94,16 +94,16 @@ impl<'a> JobLog<'a> {
     }
 
     /// Reports what happens on the way, as often as the rules say.
-    pub fn tell(&mut self, event: &TaskStartEvent<'_>) {
+    pub fn tell(&mut self, event: &TaskStartProgress<'_>) {
         match event {
-            TaskStartEvent::Held { why, waited, limit } => self.held(why, *waited, *limit),
-            TaskStartEvent::Accepted(seen) => {
+            TaskStartProgress::Held { why, waited, limit } => self.held(why, *waited, *limit),
+            TaskStartProgress::Accepted(seen) => {
                 self.facts = Some((*seen).clone());
                 self.told_at = Duration::ZERO;
                 self.told_slow = false;
                 self.line(&accepted(seen));
             }
-            TaskStartEvent::Refused { why, tries, waited } => {
+            TaskStartProgress::Refused { why, tries, waited } => {
                 if self.is_due(*waited) {
                     self.told_at = *waited;
                     let headline = capital(&why.headline());
@@ -113,14 +113,16 @@ impl<'a> JobLog<'a> {
                     ));
                 }
             }
-            TaskStartEvent::Waiting { seen, age, in_state } => self.waiting(seen, *age, *in_state),
-            TaskStartEvent::Avoided { provider, left, next } => {
+            TaskStartProgress::Waiting { seen, age, in_state } => {
+                self.waiting(seen, *age, *in_state)
+            }
+            TaskStartProgress::Avoided { provider, left, next } => {
                 self.line(&avoided_words(provider, *left, next));
             }
-            TaskStartEvent::Moving { why, tried, next } => {
+            TaskStartProgress::Moving { why, tried, next } => {
                 self.line(&move_words(why, tried, next));
             }
-            TaskStartEvent::Relaunching { why, n, of, after, next } => {
+            TaskStartProgress::Relaunching { why, n, of, after, next } => {
                 let words = relaunch_words(*n, *of, *after, *next);
                 self.line(&format!("{}: {words}", capital(&why.line())));
             }
@@ -414,11 +416,11 @@ mod tests {
     #[test]
     fn a_slow_start_is_told_seldom_and_called_slow_once() {
         let log = told(|log| {
-            log.tell(&TaskStartEvent::Accepted(&example(TaskStatus::Provisioning)));
+            log.tell(&TaskStartProgress::Accepted(&example(TaskStatus::Provisioning)));
             for age in 0..300 {
                 let seen = example(TaskStatus::Pending);
                 let (age, in_state) = (seconds(age), seconds(age));
-                log.tell(&TaskStartEvent::Waiting { seen: &seen, age, in_state });
+                log.tell(&TaskStartProgress::Waiting { seen: &seen, age, in_state });
             }
         });
         insta::assert_snapshot!(log, @r"
@@ -443,7 +445,7 @@ mod tests {
             for tries in 1..40 {
                 let waited = seconds(tries);
                 let tries = usize::try_from(tries).unwrap();
-                log.tell(&TaskStartEvent::Refused { why: &why, tries, waited });
+                log.tell(&TaskStartProgress::Refused { why: &why, tries, waited });
             }
         });
         insta::assert_snapshot!(log, @r"
@@ -460,15 +462,15 @@ mod tests {
                 .map(|(provider, subnet)| place(provider, subnet));
         let log = told(|log| {
             let left = seconds(754);
-            log.tell(&TaskStartEvent::Avoided { provider: "FARGATE_SPOT", left, next: &demand });
+            log.tell(&TaskStartProgress::Avoided { provider: "FARGATE_SPOT", left, next: &demand });
             let full = why(FailureCause::SubnetFull);
-            log.tell(&TaskStartEvent::Moving { why: &full, tried: &spot, next: &other });
+            log.tell(&TaskStartProgress::Moving { why: &full, tried: &spot, next: &other });
             let none = why(FailureCause::NoCapacity);
-            log.tell(&TaskStartEvent::Moving { why: &none, tried: &other, next: &demand });
+            log.tell(&TaskStartProgress::Moving { why: &none, tried: &other, next: &demand });
             let taken = why(FailureCause::Spot);
             let after = seconds(0);
             let next = Some(&demand);
-            log.tell(&TaskStartEvent::Relaunching { why: &taken, n: 1, of: 3, after, next });
+            log.tell(&TaskStartProgress::Relaunching { why: &taken, n: 1, of: 3, after, next });
         });
         insta::assert_snapshot!(log, @r"
         FARGATE_SPOT failed often lately and is left alone for 12m 34s: beginning with FARGATE in subnet-a
@@ -505,7 +507,7 @@ mod tests {
             .with("task_definition", "ci-job")
             .quoting("ECS", "CannotPullContainerError: not found");
         let log = told(|log| {
-            log.tell(&TaskStartEvent::Accepted(&example(TaskStatus::Provisioning)));
+            log.tell(&TaskStartProgress::Accepted(&example(TaskStatus::Provisioning)));
             log.failed(&StageError::System(Box::new(why)));
         });
         let (before, error) = log.split_once("section_end").unwrap();
@@ -523,7 +525,7 @@ mod tests {
     #[test]
     fn the_fold_is_one_section_of_gitlab_with_a_name_of_its_own() {
         let log = told(|log| {
-            log.tell(&TaskStartEvent::Accepted(&example(TaskStatus::Running)));
+            log.tell(&TaskStartProgress::Accepted(&example(TaskStatus::Running)));
             log.failed(&StageError::System(Box::new(CauseReport::new(FailureCause::Unknown))));
         });
         let marks: Vec<&str> = log.split("\x1b[0K").collect();
@@ -568,20 +570,20 @@ mod tests {
         raw.facts.insert("task".to_owned(), HOSTILE.to_owned());
         raw.last_lines.push(HOSTILE.to_owned());
         let log = told(|log| {
-            log.tell(&TaskStartEvent::Accepted(&seen));
+            log.tell(&TaskStartProgress::Accepted(&seen));
             let (age, in_state) = (seconds(30), seconds(30));
-            log.tell(&TaskStartEvent::Waiting { seen: &seen, age, in_state });
-            log.tell(&TaskStartEvent::Refused { why: &raw, tries: 2, waited: seconds(60) });
+            log.tell(&TaskStartProgress::Waiting { seen: &seen, age, in_state });
+            log.tell(&TaskStartProgress::Refused { why: &raw, tries: 2, waited: seconds(60) });
             let after = seconds(90);
-            log.tell(&TaskStartEvent::Relaunching {
+            log.tell(&TaskStartProgress::Relaunching {
                 why: &raw,
                 n: 1,
                 of: 3,
                 after,
                 next: Some(&place),
             });
-            log.tell(&TaskStartEvent::Moving { why: &raw, tried: &place, next: &place });
-            log.tell(&TaskStartEvent::Avoided { provider: HOSTILE, left: after, next: &place });
+            log.tell(&TaskStartProgress::Moving { why: &raw, tried: &place, next: &place });
+            log.tell(&TaskStartProgress::Avoided { provider: HOSTILE, left: after, next: &place });
             log.held(&raw, seconds(1), seconds(2));
             log.note(HOSTILE);
             let facts = [("network", HOSTILE.to_owned()), ("image", HOSTILE.repeat(100_000))];
@@ -611,7 +613,13 @@ mod tests {
         let why = CauseReport::new(FailureCause::RegistryLimit);
         let log = told(|log| {
             for (n, after) in [(1, seconds(31)), (2, Duration::from_millis(200))] {
-                log.tell(&TaskStartEvent::Relaunching { why: &why, n, of: 3, after, next: None });
+                log.tell(&TaskStartProgress::Relaunching {
+                    why: &why,
+                    n,
+                    of: 3,
+                    after,
+                    next: None,
+                });
             }
         });
         insta::assert_snapshot!(log, @r"

@@ -123,7 +123,7 @@ async fn bring_up(
         emit(JobEvent::StateShared { message });
     }
     let request = task_request(context, response);
-    let mut report = |event: crate::task::TaskStartEvent<'_>| log.tell(&event);
+    let mut report = |event: crate::task::TaskStartProgress<'_>| log.tell(&event);
     let provisioned =
         job::bring_up(context, &request, &folder, &mut stops, began, &mut report).await?;
     Ok((provisioned, stops))

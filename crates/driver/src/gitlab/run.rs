@@ -13,7 +13,7 @@ use crate::context::JobContext;
 use crate::job::{self, ScriptRunError};
 use crate::script_file::read_script_file;
 use crate::session::{CancelRequest, ConsoleWriter};
-use crate::verdict::ScriptVerdict;
+use crate::verdict::RunVerdict;
 
 /// Runs the script in the file `script`, and passes its output on to `console`.
 ///
@@ -36,11 +36,11 @@ pub async fn run(
     let bytes = read_script_file(script)
         .map_err(|source| StageError::ScriptFile { path: script.to_owned(), source })?;
     match job::run_script(context, folder, key, bytes, stop, console).await? {
-        ScriptVerdict::Passed => Ok(()),
-        ScriptVerdict::Script(status) => Err(StageError::Script { status }),
-        ScriptVerdict::Job(status, why) => Err(StageError::Job { status, why }),
-        ScriptVerdict::System(why) => Err(StageError::System(why)),
-        ScriptVerdict::Cancelled => Err(StageError::Cancelled { task: None }),
+        RunVerdict::Passed => Ok(()),
+        RunVerdict::Script(status) => Err(StageError::Script { status }),
+        RunVerdict::Job(status, why) => Err(StageError::Job { status, why }),
+        RunVerdict::System(why) => Err(StageError::System(why)),
+        RunVerdict::Cancelled => Err(StageError::Cancelled { task: None }),
     }
 }
 

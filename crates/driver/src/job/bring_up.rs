@@ -14,7 +14,7 @@ use super::task_request::TaskRequest;
 use super::wait_for_hold;
 use crate::context::JobContext;
 use crate::session::CancelSignals;
-use crate::task::TaskStartEvent;
+use crate::task::TaskStartProgress;
 
 /// Brings up the task of a job whose start began at `began`. The time in which a person holds new jobs
 /// does not count against `timeouts.prepare`.
@@ -29,7 +29,7 @@ pub async fn bring_up(
     folder: &StateFolder,
     stops: &mut CancelSignals,
     began: Instant,
-    report: &mut dyn FnMut(TaskStartEvent<'_>),
+    report: &mut dyn FnMut(TaskStartProgress<'_>),
 ) -> Result<ProvisionedTask, BringUpError> {
     context.events.scope(bring_up_in_scope(context, request, folder, stops, began, report)).await
 }
@@ -40,7 +40,7 @@ async fn bring_up_in_scope(
     folder: &StateFolder,
     stops: &mut CancelSignals,
     began: Instant,
-    report: &mut dyn FnMut(TaskStartEvent<'_>),
+    report: &mut dyn FnMut(TaskStartProgress<'_>),
 ) -> Result<ProvisionedTask, BringUpError> {
     let timeouts = context.timeouts();
     // Held until the task answers: a second start of the same job would stop this one's task.

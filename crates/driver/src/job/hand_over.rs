@@ -6,13 +6,13 @@ use std::time::Duration;
 use fargate_config::{JobProfile, JobTimeouts, Shell};
 use fargate_events::{JobEvent, emit};
 use fargate_fail_point::FailPoint;
-use fargate_state::{RecordWriter, TaskServer, version};
+use fargate_state::{JobRecordWriter, TaskServer, version};
 
 use super::provision_error::ProvisionError;
 use super::task_keys::broken_key;
 use super::task_request::TaskRequest;
 use crate::session::{AgentInfo, LoginError, StockTaskSettings, TaskSession};
-use crate::task::{AcquiredTask, FailureContext, login_failed};
+use crate::task::{AcquiredTask, CauseFacts, login_failed};
 
 /// Gives the peer its terms, and writes down what later stages need. The host key comes first, so
 /// that it is pinned from here on.
@@ -22,19 +22,19 @@ use crate::task::{AcquiredTask, FailureContext, login_failed};
 /// Returns [`ProvisionError`] if the peer does not take its terms, or the record cannot be written.
 pub async fn hand_over(
     acquired: AcquiredTask,
-    ledger: &mut RecordWriter,
+    record_writer: &mut JobRecordWriter,
     profile: &JobProfile,
-    order: &TaskRequest,
+    request: &TaskRequest,
 ) -> Result<AcquiredTask, ProvisionError> {
     let host_key = acquired.host_key.to_openssh().map_err(broken_key)?;
-    ledger.update(|record| record.host_key = host_key).await?;
-    let peer = match give_terms(&acquired.session, profile, order).await {
+    record_writer.update(|record| record.host_key = host_key).await?;
+    let peer = match give_terms(&acquired.session, profile, request).await {
         Ok(peer) => peer,
         Err(error) => {
-            return Err(login_failed(&error, acquired.address, &FailureContext::default()).into());
+            return Err(login_failed(&error, acquired.address, &CauseFacts::default()).into());
         }
     };
-    ledger
+    record_writer
         .update(|record| {
             record.address = Some(acquired.address);
             record.peer = Some(peer);
@@ -47,12 +47,12 @@ pub async fn hand_over(
 async fn give_terms(
     session: &TaskSession,
     profile: &JobProfile,
-    order: &TaskRequest,
+    request: &TaskRequest,
 ) -> Result<TaskServer, LoginError> {
     let timeouts = &profile.timeouts;
     match session {
         TaskSession::Agent(agent) => {
-            agent.lease(lease(timeouts, order)).await?;
+            agent.lease(lease(timeouts, request)).await?;
             FailPoint::TermsGiven.reached();
             tell_age(&agent.agent);
             Ok(TaskServer::Agent(agent.agent.name.clone()))
@@ -62,7 +62,7 @@ async fn give_terms(
                 Shell::Bash | Shell::Sh => profile.shell.to_string(),
                 Shell::Runner => Shell::Sh.to_string(),
             };
-            let terms = StockTaskSettings { lifetime: order.lifetime, idle: order.idle, shell };
+            let terms = StockTaskSettings { lifetime: request.lifetime, idle: request.idle, shell };
             let found = stock.ready(&terms, timeouts.session_open).await?;
             FailPoint::TermsGiven.reached();
             let (group, watchdog) = (found.group, found.watchdog);
@@ -84,11 +84,11 @@ fn tell_age(agent: &AgentInfo) {
     }
 }
 
-fn lease(timeouts: &JobTimeouts, order: &TaskRequest) -> fargate_protocol::TaskLease {
+fn lease(timeouts: &JobTimeouts, request: &TaskRequest) -> fargate_protocol::TaskLease {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     fargate_protocol::TaskLease {
-        idle_ms: ms(order.idle),
-        deadline_ms: ms(order.lifetime),
+        idle_ms: ms(request.idle),
+        deadline_ms: ms(request.lifetime),
         client_gone_ms: ms(timeouts.client_gone),
         next_stage_grace_ms: Some(ms(timeouts.next_stage_grace)),
         hosts: Vec::new(),

@@ -12,7 +12,7 @@ use fargate_model::lifetime::FIRST_LIFETIME;
 use fargate_model::random;
 use fargate_protocol::{BY_TASK_ROLE, HOST_KEY_VARIABLE};
 use fargate_state::{
-    JobRecord, RecordWriter, SecretString, StateError, StateFolder, TaskLocation, version,
+    JobRecord, JobRecordWriter, SecretString, StateError, StateFolder, TaskLocation, version,
 };
 use tokio::time::Instant;
 
@@ -26,7 +26,7 @@ use crate::context::JobContext;
 use crate::session::CancelSignals;
 use crate::task::{
     AcquireOptions, AcquiredTask, EcsClient, FOLDER_VARIABLE, JobBinding, LEASE_VARIABLE,
-    LIFETIME_VARIABLE, ResolvedDefinition, TAG_PREFIX, TaskLauncher, TaskSpec, TaskStartEvent,
+    LIFETIME_VARIABLE, ResolvedDefinition, TAG_PREFIX, TaskLauncher, TaskSpec, TaskStartProgress,
     acquire,
 };
 
@@ -35,15 +35,19 @@ pub struct ProvisionedTask {
     /// The task and an open session with it.
     pub acquired: AcquiredTask,
     /// Its record.
-    pub ledger: RecordWriter,
+    pub record_writer: JobRecordWriter,
     /// The client for further calls.
     pub ecs: EcsClient,
 }
 
 /// Writes down for the clean-up that nothing was started, so that it need not ask ECS.
-async fn nothing_begun(folder: &StateFolder, order: &TaskRequest, why: CauseReport) -> CauseReport {
-    if let Ok(None) = folder.record(&order.job)
-        && let Err(error) = folder.bury(&order.job, None).await
+async fn nothing_begun(
+    folder: &StateFolder,
+    request: &TaskRequest,
+    why: CauseReport,
+) -> CauseReport {
+    if let Ok(None) = folder.record(&request.job)
+        && let Err(error) = folder.bury(&request.job, None).await
     {
         emit(JobEvent::StateNotWritten { message: error.to_string() });
     }
@@ -63,11 +67,11 @@ fn cancelled() -> ProvisionError {
 /// then being stopped, or the record names it for a clean-up.
 pub async fn provision(
     context: &JobContext,
-    order: &TaskRequest,
+    request: &TaskRequest,
     folder: &StateFolder,
     stops: &mut CancelSignals,
     deadline: Instant,
-    report: &mut dyn FnMut(TaskStartEvent<'_>),
+    report: &mut dyn FnMut(TaskStartProgress<'_>),
 ) -> Result<ProvisionedTask, ProvisionError> {
     let settings = &context.settings;
     let profile = &settings.profile;
@@ -75,7 +79,7 @@ pub async fn provision(
     let ecs = tokio::select! {
         ecs = context.ecs() => match ecs {
             Ok(ecs) => ecs.sharing(folder, profile),
-            Err(why) => return Err(nothing_begun(folder, order, why).await.into()),
+            Err(why) => return Err(nothing_begun(folder, request, why).await.into()),
         },
         _ = stops.next() => return Err(cancelled()),
     };
@@ -83,35 +87,35 @@ pub async fn provision(
     let definition = tokio::select! {
         definition = ResolvedDefinition::of(&ecs, profile, folder, deadline) => match definition {
             Ok(definition) => definition,
-            Err(why) => return Err(nothing_begun(folder, order, why).await.into()),
+            Err(why) => return Err(nothing_begun(folder, request, why).await.into()),
         },
         _ = stops.next() => return Err(cancelled()),
     };
     let mut spec = TaskSpec::new(profile, definition.name(), owner);
-    spec.containers[0].environment = environment(profile, order, &keys);
+    spec.containers[0].environment = environment(profile, request, &keys);
     if settings.owner.is_some() {
         // Several hosts may share a configured name. The folder's own name tells their tasks apart.
         let folder_id = folder.owner(None).await?.owner.to_string();
         spec.containers[0].environment.insert(FOLDER_VARIABLE.to_owned(), folder_id);
     }
-    spec.tags.extend(tags(context, order, &spec));
-    let tries = folder.tombstone(&order.job).unwrap_or_default().tries;
-    let record = first_record(context, order, tries, &spec, &ecs, &keys)?;
-    let mut ledger = RecordWriter::begin(folder, record).await?;
-    let binding = JobBinding { job: order.job.clone(), login: keys.login.clone() };
+    spec.tags.extend(tags(context, request, &spec));
+    let tries = folder.tombstone(&request.job).unwrap_or_default().tries;
+    let record = first_record(context, request, tries, &spec, &ecs, &keys)?;
+    let mut record_writer = JobRecordWriter::begin(folder, record).await?;
+    let binding = JobBinding { job: request.job.clone(), login: keys.login.clone() };
     let start = TaskStart { context, ecs: &ecs, folder, binding: &binding, deadline };
-    let brought_up = start.acquire(spec, definition, &mut ledger, stops, report).await;
+    let brought_up = start.acquire(spec, definition, &mut record_writer, stops, report).await;
     let handed_over = match brought_up {
         Ok(acquired) => tokio::select! {
             biased;
             _ = stops.next() => Err(cancelled()),
-            done = hand_over(acquired, &mut ledger, profile, order) => done,
+            done = hand_over(acquired, &mut record_writer, profile, request) => done,
         },
         Err(error) => Err(error),
     };
     match handed_over {
-        Ok(acquired) => Ok(ProvisionedTask { acquired, ledger, ecs }),
-        Err(error) => Err(take_back(context, &ecs, &mut ledger, error).await),
+        Ok(acquired) => Ok(ProvisionedTask { acquired, record_writer, ecs }),
+        Err(error) => Err(take_back(context, &ecs, &mut record_writer, error).await),
     }
 }
 
@@ -131,13 +135,13 @@ impl TaskStart<'_> {
         &self,
         mut spec: TaskSpec,
         mut definition: ResolvedDefinition,
-        ledger: &mut RecordWriter,
+        record_writer: &mut JobRecordWriter,
         stops: &mut CancelSignals,
-        report: &mut dyn FnMut(TaskStartEvent<'_>),
+        report: &mut dyn FnMut(TaskStartProgress<'_>),
     ) -> Result<AcquiredTask, ProvisionError> {
         loop {
             let acquired = tokio::select! {
-                acquired = self.acquire_once(&spec, ledger, report) => acquired,
+                acquired = self.acquire_once(&spec, record_writer, report) => acquired,
                 _ = stops.next() => return Err(cancelled()),
             };
             let Err(ProvisionError::Why(why)) = &acquired else { return acquired };
@@ -154,8 +158,8 @@ impl TaskStart<'_> {
     async fn acquire_once(
         &self,
         spec: &TaskSpec,
-        ledger: &mut RecordWriter,
-        report: &mut dyn FnMut(TaskStartEvent<'_>),
+        record_writer: &mut JobRecordWriter,
+        report: &mut dyn FnMut(TaskStartProgress<'_>),
     ) -> Result<AcquiredTask, ProvisionError> {
         let profile = self.context.profile();
         let (ecs, deadline, clock) = (self.ecs, self.deadline, &self.context.clock);
@@ -169,7 +173,7 @@ impl TaskStart<'_> {
         };
         let limits = self.context.breaker_limits();
         let mut launcher =
-            TaskLauncher::new(ecs, spec, self.binding, ledger, deadline, clock, limits);
+            TaskLauncher::new(ecs, spec, self.binding, record_writer, deadline, clock, limits);
         // In a box, because the compiler gives up on the layout of futures that are nested too deep.
         Ok(Box::pin(acquire(&mut launcher, &terms, report)).await?)
     }
@@ -179,17 +183,17 @@ impl TaskStart<'_> {
 /// only secret among them, which the documentation says.
 fn environment(
     profile: &JobProfile,
-    order: &TaskRequest,
+    request: &TaskRequest,
     keys: &TaskKeys,
 ) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::from([
         ("SSH_PUBLIC_KEY", keys.client_line.clone()),
-        ("FARGATE_RUNNER_IDLE_S", order.idle.as_secs().to_string()),
-        (LIFETIME_VARIABLE, order.lifetime.min(FIRST_LIFETIME).as_secs().to_string()),
+        ("FARGATE_RUNNER_IDLE_S", request.idle.as_secs().to_string()),
+        (LIFETIME_VARIABLE, request.lifetime.min(FIRST_LIFETIME).as_secs().to_string()),
         ("FARGATE_RUNNER_CLIENT_GONE_S", profile.timeouts.client_gone.as_secs().to_string()),
     ]);
-    if order.lifetime > FIRST_LIFETIME {
-        variables.insert(LEASE_VARIABLE, order.lifetime.as_secs().to_string());
+    if request.lifetime > FIRST_LIFETIME {
+        variables.insert(LEASE_VARIABLE, request.lifetime.as_secs().to_string());
     }
     if let Some((seed, _)) = &keys.seed {
         variables.insert("FARGATE_RUNNER_HOST_KEY_SEED", seed.to_variable());
@@ -206,10 +210,10 @@ fn environment(
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn tags(context: &JobContext, order: &TaskRequest, spec: &TaskSpec) -> BTreeMap<String, String> {
-    let mut tags = order.tags.clone();
+fn tags(context: &JobContext, request: &TaskRequest, spec: &TaskSpec) -> BTreeMap<String, String> {
+    let mut tags = request.tags.clone();
     tags.insert("owner", spec.owner.to_string());
-    tags.insert("deadline", (context.clock.since_1970() + order.lifetime).as_secs().to_string());
+    tags.insert("deadline", (context.clock.since_1970() + request.lifetime).as_secs().to_string());
     // Source of the characters that a tag may hold: Amazon ECS API Reference, `Tag`.
     let allowed = |c: char| c.is_alphanumeric() || " _.:/=+-@".contains(c);
     tags.into_iter()
@@ -222,7 +226,7 @@ fn tags(context: &JobContext, order: &TaskRequest, spec: &TaskSpec) -> BTreeMap<
 
 fn first_record(
     context: &JobContext,
-    order: &TaskRequest,
+    request: &TaskRequest,
     tries: u32,
     spec: &TaskSpec,
     ecs: &EcsClient,
@@ -231,7 +235,7 @@ fn first_record(
     let profile = context.profile();
     Ok(JobRecord {
         schema: version::this().writes,
-        origin: order.origin,
+        origin: request.origin,
         location: TaskLocation {
             cluster: spec.cluster.clone(),
             region: ecs.region().to_owned(),
@@ -239,8 +243,8 @@ fn first_record(
             task: None,
         },
         owner: spec.owner.clone(),
-        job: order.job.clone(),
-        job_id: order.job_id.clone(),
+        job: request.job.clone(),
+        job_id: request.job_id.clone(),
         attempt: tries + 1,
         prepared_by: random::token().map_err(StateError::host("drawing random bytes"))?,
         launches: Vec::new(),
@@ -249,11 +253,11 @@ fn first_record(
         user: profile.ssh.user.clone(),
         peer: None,
         address: None,
-        deadline_unix_s: (context.clock.since_1970() + order.lifetime).as_secs(),
+        deadline_unix_s: (context.clock.since_1970() + request.lifetime).as_secs(),
         ready: false,
         shell: profile.shell.to_string(),
         failure: None,
-        manager: order.manager.clone(),
+        manager: request.manager.clone(),
         others: version::this().adds.clone(),
     })
 }

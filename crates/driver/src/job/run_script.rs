@@ -20,7 +20,7 @@ use crate::session::{
     self, CancelRequest, CancelSignals, ConsoleWriter, LoginError, ScriptOutcome, TaskCommand,
     TaskConnectError, TaskConnector, TaskSession, TaskWatch, shell_for,
 };
-use crate::verdict::{self, JobFacts, ScriptVerdict};
+use crate::verdict::{self, JobFacts, RunVerdict};
 
 use super::spot_interruption::{count_interruption, spot_notice};
 
@@ -69,7 +69,7 @@ pub async fn run_script(
     script: Vec<u8>,
     stop: CancelRequest,
     console: &mut ConsoleWriter,
-) -> Result<ScriptVerdict, ScriptRunError> {
+) -> Result<RunVerdict, ScriptRunError> {
     let stops = CancelSignals::new(&context.cancel, stop);
     context.events.scope(run_in_scope(context, folder, key, script, stops, console)).await
 }
@@ -81,7 +81,7 @@ async fn run_in_scope(
     script: Vec<u8>,
     mut stops: CancelSignals,
     console: &mut ConsoleWriter,
-) -> Result<ScriptVerdict, ScriptRunError> {
+) -> Result<RunVerdict, ScriptRunError> {
     let record = prepared(folder, key)?;
     record.note_in_log();
     let shell = shell_for(&record.shell, &script).map_err(|error| {

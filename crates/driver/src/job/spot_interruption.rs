@@ -10,8 +10,8 @@ use fargate_state::{JobRecord, LaunchRequest, StateFolder};
 use tokio::time::{sleep, timeout};
 
 use crate::context::JobContext;
-use crate::task::{FailureContext, stopped};
-use crate::verdict::ScriptVerdict;
+use crate::task::{CauseFacts, stopped};
+use crate::verdict::RunVerdict;
 
 /// How long ECS is asked why the task was told to end. AWS gives a Spot task two minutes between
 /// SIGTERM and SIGKILL, and often less is left. Source: Amazon ECS Developer Guide, "Amazon ECS
@@ -39,7 +39,7 @@ async fn ask(folder: &StateFolder, record: &JobRecord, context: &JobContext) -> 
     let own = launch(record)?.containers.first().map_or("", |own| own.name.as_str());
     loop {
         if let Ok(Some(seen)) = ecs.describe(&record.location.cluster, task).await {
-            let why = stopped(&seen, own, &FailureContext::default(), &context.masker);
+            let why = stopped(&seen, own, &CauseFacts::default(), &context.masker);
             if why.cause == FailureCause::Spot {
                 return Some(format!(
                     "fargate-runner: AWS takes this Spot task back, and ends it within two minutes \
@@ -60,9 +60,9 @@ pub async fn count_interruption(
     folder: &StateFolder,
     record: &JobRecord,
     context: &JobContext,
-    verdict: &ScriptVerdict,
+    verdict: &RunVerdict,
 ) {
-    let is_spot = matches!(verdict, ScriptVerdict::System(why) if why.cause == FailureCause::Spot);
+    let is_spot = matches!(verdict, RunVerdict::System(why) if why.cause == FailureCause::Spot);
     if let Some(launch) = launch(record).filter(|_| is_spot) {
         let limits = context.breaker_limits();
         let provider = launch.purchase.name();

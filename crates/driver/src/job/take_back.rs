@@ -3,7 +3,7 @@
 
 use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, FailureCause, ResponsibleParty, RetryDecision};
-use fargate_state::RecordWriter;
+use fargate_state::JobRecordWriter;
 use tokio::time::Instant;
 
 use super::cancelled_task::CancelledTask;
@@ -16,10 +16,10 @@ use crate::task::{EcsClient, reason, release};
 pub async fn take_back(
     context: &JobContext,
     ecs: &EcsClient,
-    ledger: &mut RecordWriter,
+    record_writer: &mut JobRecordWriter,
     error: ProvisionError,
 ) -> ProvisionError {
-    let record = ledger.record_now();
+    let record = record_writer.record_now();
     let (why, failure) = match &error {
         ProvisionError::Cancelled { .. } => ("the job was cancelled", None),
         ProvisionError::Why(why) => ("the task did not come up", lasting(why)),
@@ -36,9 +36,9 @@ pub async fn take_back(
         error => error,
     };
     let written = if released.undone.is_empty() {
-        ledger.bury(failure).await
+        record_writer.bury(failure).await
     } else {
-        ledger
+        record_writer
             .update(|record| {
                 record.failure = failure;
                 record.ready = false;

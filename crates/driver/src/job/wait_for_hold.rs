@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::bring_up_error::BringUpError;
 use super::cancelled_task::CancelledTask;
 use crate::session::CancelSignals;
-use crate::task::TaskStartEvent;
+use crate::task::TaskStartProgress;
 
 /// Longest pause between two looks at the file that holds jobs.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ pub async fn enter(
     key: &JobKey,
     timeouts: &JobTimeouts,
     stops: &mut CancelSignals,
-    report: &mut dyn FnMut(TaskStartEvent<'_>),
+    report: &mut dyn FnMut(TaskStartProgress<'_>),
 ) -> Result<(FileLock, Duration), BringUpError> {
     let begun = Instant::now();
     let mut told = false;
@@ -56,7 +56,7 @@ pub async fn enter(
             told = true;
         }
         let limit = timeouts.paused_host;
-        report(TaskStartEvent::Held { why: &why, waited: begun.elapsed(), limit });
+        report(TaskStartProgress::Held { why: &why, waited: begun.elapsed(), limit });
         let again = Instant::now() + jittered(timeouts.ecs_poll_max.min(LONGEST_LOOK));
         if again >= begun + timeouts.paused_host {
             let waited = duration(timeouts.paused_host);

@@ -64,8 +64,8 @@ pub async fn run(
                     message: format!("{OLDER}: if the connection is cut, the job fails"),
                 });
             }
-            let course = ScriptProgress::new(console.joins_streams());
-            let mut run = ResumableRun { reach, run_id, job, course, resumes, watch };
+            let script_progress = ScriptProgress::new(console.joins_streams());
+            let mut run = AgentRun { reach, run_id, job, script_progress, resumes, watch };
             run.hold(agent, console, stops).await
         }
         TaskSession::Stock(stock) => {
@@ -125,11 +125,11 @@ fn missing(received: u64, how: &str) -> String {
 }
 
 /// A script, and how to reach it.
-struct ResumableRun<'a, O, N> {
+struct AgentRun<'a, O, N> {
     reach: &'a TaskConnector,
     run_id: RandomToken,
     job: &'a TaskCommand,
-    course: ScriptProgress,
+    script_progress: ScriptProgress,
     resumes: bool,
     watch: TaskWatch<O, N>,
 }
@@ -154,7 +154,7 @@ impl ConnectionOutage {
     }
 }
 
-impl<O: AsyncFn() -> String, N: AsyncFn() -> Option<String>> ResumableRun<'_, O, N> {
+impl<O: AsyncFn() -> String, N: AsyncFn() -> Option<String>> AgentRun<'_, O, N> {
     async fn hold(
         &mut self,
         mut agent: Box<AgentSession>,
@@ -162,14 +162,14 @@ impl<O: AsyncFn() -> String, N: AsyncFn() -> Option<String>> ResumableRun<'_, O,
         stops: &mut CancelSignals,
     ) -> ScriptOutcome {
         let mut begin = ScriptStartMode::Send;
-        let mut trouble = None;
+        let mut outage = None;
         loop {
-            let before = self.course.received();
-            self.course.attached_at.set(None);
-            let Self { run_id, job, course, watch, .. } = self;
+            let before = self.script_progress.received();
+            self.script_progress.attached_at.set(None);
+            let Self { run_id, job, script_progress, watch, .. } = self;
             let attended = tokio::select! {
-                attended = agent.attend(run_id, job, begin, course, console, stops) => attended,
-                never = course.ask_for_notice(&watch.notice) => match never {},
+                attended = agent.attend(run_id, job, begin, script_progress, console, stops) => attended,
+                never = script_progress.ask_for_notice(&watch.notice) => match never {},
             };
             let how = match attended {
                 ConnectionOutcome::Done(outcome) => {
@@ -181,21 +181,21 @@ impl<O: AsyncFn() -> String, N: AsyncFn() -> Option<String>> ResumableRun<'_, O,
                 }
                 ConnectionOutcome::Cut(how) => how,
             };
-            let offset = self.course.received();
-            if !self.resumes || self.course.is_terminating() {
+            let offset = self.script_progress.received();
+            if !self.resumes || self.script_progress.is_terminating() {
                 let why = if self.resumes { "the task is ending" } else { OLDER };
                 let how = format!("{how}; {why}");
                 emit(JobEvent::SessionLost { offset, message: how.clone() });
-                return self.course.lost(how);
+                return self.script_progress.lost(how);
             }
             emit(JobEvent::SessionCut { offset, message: how.clone() });
             // A peer that lets us in and then says nothing does not end an outage.
-            let attached_at = self.course.attached_at.get();
+            let attached_at = self.script_progress.attached_at.get();
             let held = offset > before || attached_at.is_some_and(|at| at.elapsed() > HELD);
-            let now = ConnectionOutage::after(trouble, held);
+            let now = ConnectionOutage::after(outage, held);
             // The outage goes on until a connection lasts, so its pause grows and its window runs out
             // even if the peer accepts each new connection.
-            trouble = Some(now);
+            outage = Some(now);
             agent = match self.reconnect(now, &how, stops).await {
                 Ok(agent) => agent,
                 Err(outcome) => return *outcome,
@@ -207,7 +207,7 @@ impl<O: AsyncFn() -> String, N: AsyncFn() -> Option<String>> ResumableRun<'_, O,
     /// Opens a new session with the agent. If that fails for good, returns how the script ended.
     async fn reconnect(
         &self,
-        trouble: ConnectionOutage,
+        outage: ConnectionOutage,
         how: &str,
         stops: &mut CancelSignals,
     ) -> Result<Box<AgentSession>, Box<ScriptOutcome>> {
@@ -215,7 +215,7 @@ impl<O: AsyncFn() -> String, N: AsyncFn() -> Option<String>> ResumableRun<'_, O,
         let window = reach.timeouts.reconnect_window();
         let last: RefCell<Option<TaskConnectError>> = RefCell::default();
         let opening = async {
-            sleep(trouble.pause).await;
+            sleep(outage.pause).await;
             reach.open(|missed| drop(last.replace(Some(missed)))).await
         };
         let over = (self.watch.over)();
@@ -226,30 +226,30 @@ impl<O: AsyncFn() -> String, N: AsyncFn() -> Option<String>> ResumableRun<'_, O,
                     Ok(TaskSession::Agent(agent)) if agent.resumes() => Ok(agent),
                     // The key is the same, but this agent can do less than the one before. It is
                     // not the one that runs our script.
-                    Ok(_) => Err(Box::new(self.course.lost("the agent that answered is older than the one before"))),
+                    Ok(_) => Err(Box::new(self.script_progress.lost("the agent that answered is older than the one before"))),
                     Err(error) => {
                         let how = format!("{how}, and then {error}");
-                        Err(Box::new(self.course.shut(how, error, self.reach.address)))
+                        Err(Box::new(self.script_progress.shut(how, error, self.reach.address)))
                     }
                 },
                 why = &mut over => {
-                    return Err(Box::new(self.course.lost(format!("{how}; {why}"))));
+                    return Err(Box::new(self.script_progress.lost(format!("{how}; {why}"))));
                 }
-                () = sleep_until(trouble.since + window) => {
+                () = sleep_until(outage.since + window) => {
                     let last = last.borrow();
                     let last = last.as_ref().map_or_else(String::new, |last| format!(" ({last})"));
                     let window = duration(window);
                     let how = format!("{how}, and it did not come back within {window}{last}");
-                    return Err(Box::new(self.course.lost(how)));
+                    return Err(Box::new(self.script_progress.lost(how)));
                 }
                 stop = stops.next() => {
                     // A script that was not sent completely does not run, and nobody will send the
                     // rest.
-                    if !self.course.wish(stop) || !self.course.may_run() {
+                    if !self.script_progress.wish(stop) || !self.script_progress.may_run() {
                         return Err(Box::new(ScriptOutcome::Left));
                     }
                 }
-                () = or_never(self.course.leave_at().map(sleep_until)) => return Err(Box::new(ScriptOutcome::Left)),
+                () = or_never(self.script_progress.leave_at().map(sleep_until)) => return Err(Box::new(ScriptOutcome::Left)),
             }
         }
     }

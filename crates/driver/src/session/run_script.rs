@@ -42,21 +42,21 @@ impl AgentSession {
         run_id: &RandomToken,
         job: &TaskCommand,
         begin: ScriptStartMode,
-        course: &ScriptProgress,
+        script_progress: &ScriptProgress,
         console: &mut ConsoleWriter,
         stops: &mut CancelSignals,
     ) -> ConnectionOutcome {
         let begun = match begin {
-            ScriptStartMode::Send => self.start(run_id, job, course, stops).await,
+            ScriptStartMode::Send => self.start(run_id, job, script_progress, stops).await,
             ScriptStartMode::Attach { cut_at } => {
-                self.attach(run_id, job, course, stops, cut_at).await
+                self.attach(run_id, job, script_progress, stops, cut_at).await
             }
         };
         let attended = match begun {
             Ok(()) => {
                 let Self { read, write, decoder, patience, .. } = &mut self;
                 let writer = AgentWriter { write, stall: patience.send };
-                listen(read, &writer, decoder, course, console, stops).await
+                listen(read, &writer, decoder, script_progress, console, stops).await
             }
             Err(attended) => attended,
         };
@@ -71,22 +71,22 @@ impl AgentSession {
         &mut self,
         run_id: &RandomToken,
         job: &TaskCommand,
-        course: &ScriptProgress,
+        script_progress: &ScriptProgress,
         stops: &mut CancelSignals,
     ) -> Result<(), ConnectionOutcome> {
-        let (run, script) = request(run_id, job, None, course.join_streams);
+        let (run, script) = request(run_id, job, None, script_progress.join_streams);
         let Self { read, write, decoder, patience, .. } = self;
         let answer = next(read, decoder);
         tokio::pin!(answer);
         let uploaded = tokio::select! {
             uploaded = upload(write, run, script, patience.send) => uploaded,
-            early = &mut answer => return Err(refused_early(early, course)),
+            early = &mut answer => return Err(refused_early(early, script_progress)),
             stop = stops.next() => return Err(leave_early(write, stop).await),
         };
         // From here on, everything may arrive. If a piece was not accepted, the agent lacks it and
         // starts nothing.
         uploaded.map_err(ConnectionOutcome::Cut)?;
-        course.sent.set(true);
+        script_progress.sent.set(true);
         FailPoint::ScriptSent.reached();
         let answer = tokio::select! {
             answer = timeout(patience.start, answer) => answer,
@@ -96,22 +96,24 @@ impl AgentSession {
             Ok(Ok(Some(AgentMessage::Accepted(
                 RunAcceptance::Started | RunAcceptance::Resumed,
             )))) => {
-                course.set_started();
+                script_progress.set_started();
                 FailPoint::ScriptStarted.reached();
                 emit(JobEvent::ScriptStarted {});
                 Ok(())
             }
             Ok(Ok(Some(AgentMessage::Accepted(RunAcceptance::Superseded)))) => {
-                course.sent.set(false);
-                Err(ConnectionOutcome::Done(course.superseded()))
+                script_progress.sent.set(false);
+                Err(ConnectionOutcome::Done(script_progress.superseded()))
             }
             Ok(Ok(Some(AgentMessage::Refused(refusal)))) => {
-                course.sent.set(false);
+                script_progress.sent.set(false);
                 Err(ConnectionOutcome::Done(ScriptOutcome::Refused(refusal)))
             }
-            Ok(Ok(Some(other))) => Err(ConnectionOutcome::Done(course.lost(unexpected(&other)))),
+            Ok(Ok(Some(other))) => {
+                Err(ConnectionOutcome::Done(script_progress.lost(unexpected(&other))))
+            }
             Ok(Ok(None)) => Err(cut("the connection was cut")),
-            Ok(Err(error)) => Err(ConnectionOutcome::Done(course.lost(error.to_string()))),
+            Ok(Err(error)) => Err(ConnectionOutcome::Done(script_progress.lost(error.to_string()))),
             Err(_) => Err(cut("the agent did not start the script in time")),
         }
     }
@@ -120,7 +122,7 @@ impl AgentSession {
     async fn ask_for(
         &mut self,
         run: RunRequest,
-        course: &ScriptProgress,
+        script_progress: &ScriptProgress,
         stops: &mut CancelSignals,
     ) -> Result<AgentReply, ConnectionOutcome> {
         let Self { read, write, decoder, patience, .. } = self;
@@ -134,11 +136,11 @@ impl AgentSession {
             tokio::select! {
                 answer = &mut answer => return Ok(answer),
                 stop = stops.next() => {
-                    if !course.wish(stop) {
+                    if !script_progress.wish(stop) {
                         return Err(ConnectionOutcome::Done(ScriptOutcome::Left));
                     }
                 }
-                () = or_never(course.leave_at().map(sleep_until)) => return Err(ConnectionOutcome::Done(ScriptOutcome::Left)),
+                () = or_never(script_progress.leave_at().map(sleep_until)) => return Err(ConnectionOutcome::Done(ScriptOutcome::Left)),
             }
         }
     }
@@ -149,38 +151,38 @@ impl AgentSession {
         &mut self,
         run_id: &RandomToken,
         job: &TaskCommand,
-        course: &ScriptProgress,
+        script_progress: &ScriptProgress,
         stops: &mut CancelSignals,
         cut_at: Instant,
     ) -> Result<(), ConnectionOutcome> {
-        let offset = course.received();
-        let (run, _) = request(run_id, job, Some(offset), course.join_streams);
-        let answer = self.ask_for(run, course, stops).await?;
+        let offset = script_progress.received();
+        let (run, _) = request(run_id, job, Some(offset), script_progress.join_streams);
+        let answer = self.ask_for(run, script_progress, stops).await?;
         let away_ms = u64::try_from(cut_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let lost = |how: &str| Err(ConnectionOutcome::Done(course.lost(how)));
+        let lost = |how: &str| Err(ConnectionOutcome::Done(script_progress.lost(how)));
         match answer {
             Ok(Ok(Some(AgentMessage::Accepted(
                 RunAcceptance::Started | RunAcceptance::Resumed,
             )))) => {
                 emit(JobEvent::SessionResumed { offset, away_ms });
-                course.set_started();
+                script_progress.set_started();
                 Ok(())
             }
             Ok(Ok(Some(AgentMessage::Accepted(RunAcceptance::Unknown))))
-                if course.started.get() =>
+                if script_progress.started.get() =>
             {
                 lost("the agent knows nothing of the script that it has started")
             }
             Ok(Ok(Some(AgentMessage::Accepted(RunAcceptance::Unknown)))) => {
                 emit(JobEvent::SessionSentAgain { away_ms });
-                course.sent.set(false);
-                if course.leave_at().is_some() {
+                script_progress.sent.set(false);
+                if script_progress.leave_at().is_some() {
                     return Err(ConnectionOutcome::Done(ScriptOutcome::Left));
                 }
-                self.start(run_id, job, course, stops).await
+                self.start(run_id, job, script_progress, stops).await
             }
             Ok(Ok(Some(AgentMessage::Accepted(RunAcceptance::Superseded)))) => {
-                Err(ConnectionOutcome::Done(course.superseded()))
+                Err(ConnectionOutcome::Done(script_progress.superseded()))
             }
             Ok(Ok(Some(AgentMessage::Accepted(RunAcceptance::Abandoned)))) => {
                 lost("the agent has ended the script, because nobody listened for too long")
@@ -207,21 +209,21 @@ fn cut(how: &str) -> ConnectionOutcome {
 /// former connection. In the second case, attach to it.
 fn refused_early(
     answer: Result<Option<AgentMessage>, FrameError>,
-    course: &ScriptProgress,
+    script_progress: &ScriptProgress,
 ) -> ConnectionOutcome {
     match answer {
         Ok(Some(AgentMessage::Refused(refusal))) => {
             ConnectionOutcome::Done(ScriptOutcome::Refused(refusal))
         }
         Ok(Some(AgentMessage::Accepted(RunAcceptance::Superseded))) => {
-            ConnectionOutcome::Done(course.superseded())
+            ConnectionOutcome::Done(script_progress.superseded())
         }
         Ok(Some(AgentMessage::Accepted(_))) => {
             cut("the script had already arrived through an earlier connection")
         }
         Ok(None) => cut("the agent left before it had the whole script"),
-        Ok(Some(other)) => ConnectionOutcome::Done(course.lost(unexpected(&other))),
-        Err(error) => ConnectionOutcome::Done(course.lost(error.to_string())),
+        Ok(Some(other)) => ConnectionOutcome::Done(script_progress.lost(unexpected(&other))),
+        Err(error) => ConnectionOutcome::Done(script_progress.lost(error.to_string())),
     }
 }
 
@@ -293,21 +295,21 @@ async fn listen(
     read: &mut ChannelReadHalf,
     writer: &AgentWriter<'_>,
     decoder: &mut FrameDecoder,
-    course: &ScriptProgress,
+    script_progress: &ScriptProgress,
     console: &mut ConsoleWriter,
     stops: &mut CancelSignals,
 ) -> ConnectionOutcome {
     let progress = console.progress();
-    let heard = hear(read, decoder, course, console);
+    let heard = hear(read, decoder, script_progress, console);
     tokio::pin!(heard);
     let spoken = tokio::select! {
         heard = &mut heard => return heard,
-        spoken = speak(writer, course, progress, &mut *stops) => spoken,
+        spoken = speak(writer, script_progress, progress, &mut *stops) => spoken,
     };
     match spoken {
         // The agent has said how the script ended. Nothing that it could still be told changes
         // that.
-        ConnectionOutcome::Cut(_) if course.has_ended.get() => tokio::select! {
+        ConnectionOutcome::Cut(_) if script_progress.has_ended.get() => tokio::select! {
             heard = &mut heard => heard,
             _ = stops.next() => ConnectionOutcome::Done(ScriptOutcome::Left),
         },
@@ -318,13 +320,13 @@ async fn listen(
 /// Sends acknowledgements and cancels. Returns when it is time to leave.
 async fn speak(
     writer: &AgentWriter<'_>,
-    course: &ScriptProgress,
+    script_progress: &ScriptProgress,
     mut progress: watch::Receiver<ConsoleProgress>,
     stops: &mut CancelSignals,
 ) -> ConnectionOutcome {
     let mut acknowledged = 0;
-    let mut first = course.stop.get().map(signal);
-    if course.received() > 0 {
+    let mut first = script_progress.stop.get().map(signal);
+    if script_progress.received() > 0 {
         // The agent may still wait for acknowledgements that were lost with a former connection.
         acknowledged = progress.borrow().of_script();
         let ack = ClientMessage::Ack { offset: acknowledged };
@@ -338,19 +340,19 @@ async fn speak(
             None => tokio::select! {
                 biased;
                 stop = stops.next() => {
-                    if !course.wish(stop) {
+                    if !script_progress.wish(stop) {
                         return ConnectionOutcome::Done(ScriptOutcome::Left);
                     }
                     signal(stop)
                 }
-                () = or_never(course.leave_at().map(sleep_until)) => return ConnectionOutcome::Done(ScriptOutcome::Left),
+                () = or_never(script_progress.leave_at().map(sleep_until)) => return ConnectionOutcome::Done(ScriptOutcome::Left),
                 Ok(()) = progress.changed() => {
                     let now = *progress.borrow_and_update();
                     if let Some(failure) = now.closed {
                         return ConnectionOutcome::Done(ScriptOutcome::OutputClosed(failure));
                     }
                     let written = now.of_script();
-                    let caught_up = written == course.received();
+                    let caught_up = written == script_progress.received();
                     if written - acknowledged < ACK_EVERY && !caught_up {
                         continue;
                     }
@@ -364,7 +366,7 @@ async fn speak(
         };
         let sent = tokio::select! {
             sent = send_within(writer.stall, writer.write, &message) => sent,
-            () = or_never(course.leave_at().map(sleep_until)) => return ConnectionOutcome::Done(ScriptOutcome::Left),
+            () = or_never(script_progress.leave_at().map(sleep_until)) => return ConnectionOutcome::Done(ScriptOutcome::Left),
         };
         if let Err(how) = sent {
             return ConnectionOutcome::Cut(how);
@@ -376,7 +378,7 @@ async fn speak(
 async fn hear(
     read: &mut ChannelReadHalf,
     decoder: &mut FrameDecoder,
-    course: &ScriptProgress,
+    script_progress: &ScriptProgress,
     console: &mut ConsoleWriter,
 ) -> ConnectionOutcome {
     loop {
@@ -384,34 +386,34 @@ async fn hear(
         let heard = tokio::select! {
             biased;
             heard = next(read, decoder) => heard,
-            line = course.notice() => {
+            line = script_progress.notice() => {
                 console.say(&line);
                 continue;
             }
         };
         let (ending, by_itself) = match heard {
-            Ok(Some(message)) => match take_in(message, course, console) {
+            Ok(Some(message)) => match take_in(message, script_progress, console) {
                 Ok(None) => continue,
                 Ok(Some(ended)) => ended,
                 Err(outcome) => return ConnectionOutcome::Done(outcome),
             },
             Ok(None) => return cut("the connection was cut"),
-            Err(error) => return ConnectionOutcome::Done(course.lost(error.to_string())),
+            Err(error) => return ConnectionOutcome::Done(script_progress.lost(error.to_string())),
         };
-        course.has_ended.set(true);
+        script_progress.has_ended.set(true);
         // The script has ended, but a slow reader may still have to read the last output.
         if let Some(failure) = console.drained().await.closed {
             return ConnectionOutcome::Done(ScriptOutcome::OutputClosed(failure));
         }
         return ConnectionOutcome::Done(ScriptOutcome::Ended {
             ending,
-            sign: match (course.is_terminating(), by_itself) {
+            sign: match (script_progress.is_terminating(), by_itself) {
                 (false, _) => TaskCondition::Alive,
                 (true, false) => TaskCondition::Ending,
                 (true, true) => TaskCondition::EndingUnfelt,
             },
-            stopped: course.leave_at().is_some(),
-            output_left: course.output_left.get(),
+            stopped: script_progress.leave_at().is_some(),
+            output_left: script_progress.output_left.get(),
         });
     }
 }
@@ -419,23 +421,25 @@ async fn hear(
 /// How the script ended, and whether by itself, if the agent has said so.
 fn take_in(
     message: AgentMessage,
-    course: &ScriptProgress,
+    script_progress: &ScriptProgress,
     console: &mut ConsoleWriter,
 ) -> Result<Option<(ScriptExit, bool)>, ScriptOutcome> {
-    let received = course.received();
+    let received = script_progress.received();
     match message {
         AgentMessage::Output { offset, stream, bytes } => {
             if offset != received {
                 let gap = format!("output at {offset} where {received} was expected");
-                return Err(course.lost(gap));
+                return Err(script_progress.lost(gap));
             }
             let length = bytes.len() as u64;
             match console.put(stream, bytes) {
-                Ok(()) => course.received.set(received + length),
+                Ok(()) => script_progress.received.set(received + length),
                 Err(ConsoleError::Closed(failure)) => {
                     return Err(ScriptOutcome::OutputClosed(failure));
                 }
-                Err(error @ ConsoleError::Overrun) => return Err(course.lost(error.to_string())),
+                Err(error @ ConsoleError::Overrun) => {
+                    return Err(script_progress.lost(error.to_string()));
+                }
             }
             Ok(None)
         }
@@ -443,20 +447,22 @@ fn take_in(
             Ok(Some((ending, by_itself)))
         }
         AgentMessage::Exit { offset, .. } => {
-            Err(course.lost(format!("{received} of {offset} bytes of output arrived")))
+            Err(script_progress.lost(format!("{received} of {offset} bytes of output arrived")))
         }
         AgentMessage::Notice(AgentNotice::Terminating | AgentNotice::LeaseEnded { .. }) => {
-            course.set_terminating();
+            script_progress.set_terminating();
             Ok(None)
         }
         AgentMessage::Notice(AgentNotice::OutputLeft) => {
-            course.output_left.set(true);
+            script_progress.output_left.set(true);
             Ok(None)
         }
-        AgentMessage::Notice(AgentNotice::Superseded) => Err(course.superseded()),
-        AgentMessage::Refused(refusal) => Err(course.lost(format!("the agent refused: {refusal}"))),
+        AgentMessage::Notice(AgentNotice::Superseded) => Err(script_progress.superseded()),
+        AgentMessage::Refused(refusal) => {
+            Err(script_progress.lost(format!("the agent refused: {refusal}")))
+        }
         other @ (AgentMessage::HelloOk { .. } | AgentMessage::Accepted(_)) => {
-            Err(course.lost(unexpected(&other)))
+            Err(script_progress.lost(unexpected(&other)))
         }
     }
 }

@@ -20,9 +20,9 @@ use fargate_state::{LaunchRequest, StateFolder};
 use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::classify::{FailureContext, exception, stopped};
+use super::classify::{CauseFacts, exception, stopped};
 use super::client::EcsClient;
-use super::event::TaskStartEvent;
+use super::event::TaskStartProgress;
 use super::exit_codes::AGENT_SETTINGS;
 use super::first_connect::{FirstConnectError, connect_first, login_failed};
 use super::first_end::{EssentialFlags, unless_other};
@@ -87,7 +87,7 @@ pub struct AcquireOptions<'a> {
 pub async fn acquire(
     source: &mut impl TaskSource,
     terms: &AcquireOptions<'_>,
-    report: &mut dyn FnMut(TaskStartEvent<'_>),
+    report: &mut dyn FnMut(TaskStartProgress<'_>),
 ) -> Result<AcquiredTask, LaunchError> {
     let mut plan = RelaunchPlan::new(terms.timeouts, terms.limits);
     loop {
@@ -98,7 +98,7 @@ pub async fn acquire(
         claimed.seen.address =
             claimed.seen.address.filter(|_| claimed.public_ip != PublicIp::Dialled);
         let accepted_after = asked.elapsed();
-        report(TaskStartEvent::Accepted(&claimed.seen));
+        report(TaskStartProgress::Accepted(&claimed.seen));
         let watch = TaskStartWatcher::new(terms, &claimed);
         let failed = match watch.until_answered(accepted_after, report).await {
             Ok(acquired) => return Ok(acquired),
@@ -119,7 +119,7 @@ pub async fn acquire(
             return Err(lines.await.into());
         };
         emit(JobEvent::TaskRelaunched { cause: why.cause, n: another.n });
-        report(TaskStartEvent::Relaunching {
+        report(TaskStartProgress::Relaunching {
             why: &why,
             n: another.n,
             of: another.of,
@@ -180,9 +180,9 @@ struct TaskStartWatcher<'a> {
     login: &'a TaskLogin,
     public_ip: PublicIp,
     has_other_capacity: bool,
-    place: FailureContext,
+    facts: CauseFacts,
     seen: ObservedTask,
-    born: Instant,
+    accepted_at: Instant,
     state_since: Instant,
     /// Since when calls are refused for lack of credentials.
     refused_since: Option<Instant>,
@@ -196,9 +196,9 @@ impl<'a> TaskStartWatcher<'a> {
     fn new(terms: &'a AcquireOptions<'a>, claimed: &'a ClaimedTask) -> Self {
         let now = Instant::now();
         let (ecs, launch, seen) = (terms.ecs, &claimed.launch, claimed.seen.clone());
-        let mut place = FailureContext::of(launch, ecs.region(), &ecs.endpoint());
-        place.set("task", seen.task.task_id().to_owned());
-        place.set("port", terms.port.to_string());
+        let mut facts = CauseFacts::of(launch, ecs.region(), &ecs.endpoint());
+        facts.set("task", seen.task.task_id().to_owned());
+        facts.set("port", terms.port.to_string());
         Self {
             ecs,
             terms,
@@ -206,9 +206,9 @@ impl<'a> TaskStartWatcher<'a> {
             login: &claimed.login,
             public_ip: claimed.public_ip,
             has_other_capacity: claimed.has_other_capacity,
-            place,
+            facts,
             seen,
-            born: now,
+            accepted_at: now,
             state_since: now,
             refused_since: None,
             lost_since: None,
@@ -224,7 +224,7 @@ impl<'a> TaskStartWatcher<'a> {
     async fn until_answered(
         mut self,
         accepted_after: Duration,
-        report: &mut dyn FnMut(TaskStartEvent<'_>),
+        report: &mut dyn FnMut(TaskStartProgress<'_>),
     ) -> Result<AcquiredTask, AcquireFailure> {
         let last_refusal = RefCell::new(None);
         let (terms, ecs, launch, login) = (self.terms, self.ecs, self.launch, self.login);
@@ -244,13 +244,13 @@ impl<'a> TaskStartWatcher<'a> {
                 && let Some(ip) = self.seen.address
             {
                 let address = SocketAddr::new(ip, terms.port);
-                self.place.set("ip", ip.to_string());
-                let place = self.place.clone();
+                self.facts.set("ip", ip.to_string());
+                let facts = self.facts.clone();
                 connecting = Some(Box::pin(connect_first(
                     address,
                     &login,
                     terms.timeouts,
-                    place,
+                    facts,
                     &last_refusal,
                 )));
             }
@@ -258,7 +258,7 @@ impl<'a> TaskStartWatcher<'a> {
                 answered = or_never(connecting.as_mut()) => {
                     let (address, session, host_key, login_took) =
                         answered.map_err(|why| AcquireFailure::open(*why))?;
-                    let answered_after = self.born.elapsed();
+                    let answered_after = self.accepted_at.elapsed();
                     emit(JobEvent::AgentAnswered { task: task.clone(), peer: session.peer().to_owned() });
                     self.look_once_more().await;
                     // If ECS has already said that the task ends, it is of no use, although its
@@ -315,7 +315,7 @@ impl<'a> TaskStartWatcher<'a> {
         &mut self,
         looked: Result<Option<ObservedTask>, CallError>,
         last_refusal: &RefCell<Option<FirstConnectError>>,
-        report: &mut dyn FnMut(TaskStartEvent<'_>),
+        report: &mut dyn FnMut(TaskStartProgress<'_>),
     ) -> Result<(), AcquireFailure> {
         let open = |why| Err(AcquireFailure::open(why));
         match looked {
@@ -331,8 +331,8 @@ impl<'a> TaskStartWatcher<'a> {
                 let address = seen.address.or(self.seen.address);
                 self.seen = ObservedTask { address, ..seen };
             }
-            Ok(None) if self.born.elapsed() > self.terms.timeouts.task_visibility => {
-                return open(self.place.why(FailureCause::Expired));
+            Ok(None) if self.accepted_at.elapsed() > self.terms.timeouts.task_visibility => {
+                return open(self.facts.why(FailureCause::Expired));
             }
             Ok(None) => {}
             Err(error) if error.is_transient() && !self.is_refused_too_long(&error) => {
@@ -342,7 +342,7 @@ impl<'a> TaskStartWatcher<'a> {
                 });
                 self.backoff.grow();
             }
-            Err(error) => return open(exception(&error, &self.place)),
+            Err(error) => return open(exception(&error, &self.facts)),
         }
         let settled = self.has_stopped();
         if settled || self.is_decided() {
@@ -357,7 +357,11 @@ impl<'a> TaskStartWatcher<'a> {
         if self.seen.status == TaskStatus::Running && in_state > self.terms.timeouts.agent_start {
             return open(self.too_late(last_refusal.borrow().as_ref()));
         }
-        report(TaskStartEvent::Waiting { seen: &self.seen, age: self.born.elapsed(), in_state });
+        report(TaskStartProgress::Waiting {
+            seen: &self.seen,
+            age: self.accepted_at.elapsed(),
+            in_state,
+        });
         Ok(())
     }
 
@@ -382,7 +386,7 @@ impl<'a> TaskStartWatcher<'a> {
 
     fn why_ended(&self) -> CauseReport {
         let own = own_container(self.launch);
-        let mut why = stopped(&self.seen, own, &self.place, self.ecs.masker());
+        let mut why = stopped(&self.seen, own, &self.facts, self.ecs.masker());
         let exited = match self.seen.stop_code {
             Some(StopCode::EssentialContainerExited) => why.cause == FailureCause::EnvironmentEnded,
             Some(_) => false,
@@ -414,7 +418,7 @@ impl<'a> TaskStartWatcher<'a> {
     async fn look_ahead(
         &mut self,
         last_refusal: &RefCell<Option<FirstConnectError>>,
-        report: &mut dyn FnMut(TaskStartEvent<'_>),
+        report: &mut dyn FnMut(TaskStartProgress<'_>),
     ) -> Result<(), AcquireFailure> {
         let look = self.ecs.describe(&self.launch.cluster, &self.seen.task);
         match timeout(LAST_LOOK, look).await {
@@ -428,35 +432,35 @@ impl<'a> TaskStartWatcher<'a> {
         if self.has_words() {
             return self.why_ended();
         }
-        let age = fargate_model::text::duration(self.born.elapsed());
-        let mut place = self.place.clone();
-        place.set("limit", fargate_model::text::duration(self.terms.timeouts.task_start));
+        let age = fargate_model::text::duration(self.accepted_at.elapsed());
+        let mut facts = self.facts.clone();
+        facts.set("limit", fargate_model::text::duration(self.terms.timeouts.task_start));
         let own = self.launch.containers.first().and_then(|own| self.seen.container(&own.name));
         if let Some(image) = own.and_then(|own| own.image.clone()) {
-            place.set("image", image);
+            facts.set("image", image);
         }
         let port = self.terms.port;
         let unreachable = self.public_ip == PublicIp::Dialled && self.seen.address.is_none();
         if self.seen.status == TaskStatus::Running && unreachable {
             let interface = self.seen.interface.clone().unwrap_or_default();
-            return place
+            return facts
                 .why(FailureCause::NoPublicAddress)
                 .with("interface", interface)
                 .because(format!("EC2 reported none for its network interface in {age}."));
         }
         if self.seen.status == TaskStatus::Running {
             let Some(ip) = self.seen.address else {
-                return place.why(FailureCause::AddressMissing).because(format!(
+                return facts.why(FailureCause::AddressMissing).because(format!(
                     "Its description named none in {age}, so nobody was dialled."
                 ));
             };
             let address = SocketAddr::new(ip, port);
             return match last_refusal {
-                Some(FirstConnectError::Login(error)) => login_failed(error, address, &place),
-                Some(FirstConnectError::Dial(DialError::Refused)) => place
+                Some(FirstConnectError::Login(error)) => login_failed(error, address, &facts),
+                Some(FirstConnectError::Dial(DialError::Refused)) => facts
                     .why(FailureCause::AgentRefused)
                     .because(format!("{address} refused every dial in {age}.")),
-                _ => place.why(FailureCause::AgentBlocked).because(format!(
+                _ => facts.why(FailureCause::AgentBlocked).because(format!(
                     "No answer from {address} in {age}. The usual reason is a security group or a \
                      firewall."
                 )),
@@ -464,7 +468,7 @@ impl<'a> TaskStartWatcher<'a> {
         }
         let in_state = fargate_model::text::duration(self.state_since.elapsed());
         let status = &self.seen.status;
-        place
+        facts
             .why(FailureCause::StartTimeout)
             .because(format!("Last state {status} for {in_state}; ECS gave no reason."))
     }

@@ -22,11 +22,11 @@ use super::observation::{ObservedContainer, ObservedTask};
 
 /// The names that fill the sentences and commands of a cause.
 #[derive(Clone, Debug, Default)]
-pub struct FailureContext {
+pub struct CauseFacts {
     facts: Vec<(&'static str, String)>,
 }
 
-impl FailureContext {
+impl CauseFacts {
     /// The names of one launch.
     pub fn of(request: &LaunchRequest, region: &str, endpoint: &str) -> Self {
         let container = request.containers.first().map(|c| c.name.clone()).unwrap_or_default();
@@ -58,61 +58,61 @@ impl FailureContext {
 }
 
 /// The cause of an exception of ECS, or of a missing answer.
-pub fn exception(error: &CallError, place: &FailureContext) -> CauseReport {
-    exception_of("ECS", error, place)
+pub fn exception(error: &CallError, facts: &CauseFacts) -> CauseReport {
+    exception_of("ECS", error, facts)
 }
 
 /// The same for any service.
-pub fn exception_of(service: &str, error: &CallError, place: &FailureContext) -> CauseReport {
+pub fn exception_of(service: &str, error: &CallError, facts: &CauseFacts) -> CauseReport {
     match error {
         CallError::Answered { code, message, status, .. } => {
-            let mut place = place.clone();
+            let mut facts = facts.clone();
             if let Some(action) = denied_action(message) {
-                place.set("action", action);
+                facts.set("action", action);
             }
             let cause = match of_exception(code, message) {
                 // Whatever the code is, an error of the server passes.
                 FailureCause::RequestRefused if *status >= 500 => FailureCause::AwsInternal,
                 cause => cause,
             };
-            place.why(cause).quoting(service, format!("{code}: {message}"))
+            facts.why(cause).quoting(service, format!("{code}: {message}"))
         }
         CallError::NotReached { text } | CallError::NoAnswer { text } => {
-            place.why(FailureCause::AwsUnreachable).because(format!("No usable answer: {text}."))
+            facts.why(FailureCause::AwsUnreachable).because(format!("No usable answer: {text}."))
         }
-        CallError::Unreadable { text } => place
+        CallError::Unreadable { text } => facts
             .why(FailureCause::AnswerUnreadable)
             .because(format!("{service} answered: {text}.")),
         CallError::Credentials { why, .. } => {
             let mut why = (**why).clone();
-            for (name, value) in &place.facts {
+            for (name, value) in &facts.facts {
                 why.facts.entry((*name).to_owned()).or_insert_with(|| value.clone());
             }
             why
         }
-        CallError::Expired { error } => exception_of(service, error, place)
+        CallError::Expired { error } => exception_of(service, error, facts)
             .because("The credentials have expired, and their source has given no new ones yet."),
         CallError::Proxy { proxy, asks_for_login, text } => {
-            let mut place = place.clone();
-            place.set("proxy", proxy.clone());
+            let mut facts = facts.clone();
+            facts.set("proxy", proxy.clone());
             let cause = match asks_for_login {
                 true => FailureCause::ProxyRefused,
                 false => FailureCause::ProxyUnreachable,
             };
-            place.why(cause).because(format!("Nothing was sent: {text}."))
+            facts.why(cause).because(format!("Nothing was sent: {text}."))
         }
         CallError::Endpoint { text } => {
             // Nobody knows which setting it is; the known ones were checked before.
-            let why = place.why(FailureCause::EndpointUnusable);
+            let why = facts.why(FailureCause::EndpointUnusable);
             why.because(format!("Nothing was sent to {service}: {text}."))
         }
-        CallError::Untrusted { text } => place
+        CallError::Untrusted { text } => facts
             .why(FailureCause::CertificateUntrusted)
             .because(format!("Nothing was sent: {text}.")),
         CallError::Elsewhere { service, endpoint, right, error } => {
-            let mut place = place.clone();
-            place.set("endpoint", endpoint.clone());
-            let why = exception_of(service, error, &place);
+            let mut facts = facts.clone();
+            facts.set("endpoint", endpoint.clone());
+            let why = exception_of(service, error, &facts);
             let unnamed =
                 why.cause == FailureCause::NotAllowed && !why.facts.contains_key("action");
             // The other service may refuse without a word about the right, but the question is
@@ -120,10 +120,10 @@ pub fn exception_of(service: &str, error: &CallError, place: &FailureContext) ->
             if unnamed { why.with("action", right) } else { why }
         }
         CallError::Role { role, endpoint, error } => {
-            let mut place = place.clone();
-            place.set("role", role.clone());
-            place.set("endpoint", endpoint.clone());
-            let why = exception_of("STS", error, &place);
+            let mut facts = facts.clone();
+            facts.set("role", role.clone());
+            facts.set("endpoint", endpoint.clone());
+            let why = exception_of("STS", error, &facts);
             match why.cause {
                 // What STS says about the role itself, and not about the way to it.
                 FailureCause::NotAllowed | FailureCause::RequestRefused => {
@@ -133,7 +133,7 @@ pub fn exception_of(service: &str, error: &CallError, place: &FailureContext) ->
                 _ => why.because(format!("This happened while assuming the role {role}.")),
             }
         }
-        CallError::NotSent { text } => place
+        CallError::NotSent { text } => facts
             .why(FailureCause::RequestRefused)
             .because(format!("Nothing was sent: {}.", text.trim_end_matches('.'))),
     }
@@ -193,7 +193,7 @@ fn denied_action(message: &str) -> Option<String> {
 pub fn failure(
     reason: &str,
     detail: &str,
-    place: &FailureContext,
+    facts: &CauseFacts,
     masker: &SharedMasker,
 ) -> CauseReport {
     let has = |words: &str| reason.contains(words) || detail.contains(words);
@@ -211,24 +211,24 @@ pub fn failure(
         FailureCause::RequestRefused
     };
     let words = if detail.is_empty() { reason.to_owned() } else { format!("{reason}: {detail}") };
-    place.why(cause).quoting("ECS", masker.text(&words))
+    facts.why(cause).quoting("ECS", masker.text(&words))
 }
 
 /// The cause of a task that is STOPPED. `container` is the one whose end matters.
 pub fn stopped(
     seen: &ObservedTask,
     container: &str,
-    place: &FailureContext,
+    facts: &CauseFacts,
     masker: &SharedMasker,
 ) -> CauseReport {
-    let mut place = place.clone();
-    place.set("task", seen.task.task_id().to_owned());
+    let mut facts = facts.clone();
+    facts.set("task", seen.task.task_id().to_owned());
     if let Some(subnet) = &seen.subnet {
-        place.set("subnet", subnet.clone());
+        facts.set("subnet", subnet.clone());
     }
     let own = seen.container(container);
     if let Some(image) = own.and_then(|own| own.image.clone()) {
-        place.set("image", image);
+        facts.set("image", image);
     }
     let reason = seen.stopped_reason.clone().unwrap_or_default();
     let of_container = |c: &ObservedContainer| c.reason.clone().filter(|reason| !reason.is_empty());
@@ -242,7 +242,7 @@ pub fn stopped(
         .collect();
     let all = words.iter().fold(reason.clone(), |all, (_, words)| format!("{all} {words}"));
     for (name, value) in names_in(&all) {
-        place.set(name, value);
+        facts.set(name, value);
     }
     let end = TaskEnd {
         code: seen.stop_code.as_ref(),
@@ -256,9 +256,9 @@ pub fn stopped(
     // The job's author needs the limit that was reached, to ask for a larger one.
     if cause == FailureCause::OutOfMemory {
         let limit = seen.memory_mib.map(fargate_model::text::memory);
-        place.set("memory", limit.unwrap_or_else(|| "not reported by ECS".into()));
+        facts.set("memory", limit.unwrap_or_else(|| "not reported by ECS".into()));
     }
-    let mut why = place.why(cause);
+    let mut why = facts.why(cause);
     if !reason.is_empty() {
         why = why.quoting("ECS", masker.text(&reason));
     }

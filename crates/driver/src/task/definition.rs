@@ -13,7 +13,7 @@ use fargate_task_definition::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::classify::{FailureContext, exception};
+use super::classify::{CauseFacts, exception};
 use super::client::EcsClient;
 
 /// The task definition of a job.
@@ -29,7 +29,7 @@ pub struct ResolvedDefinition {
 struct DerivedDefinition {
     rendered: RenderedDefinition,
     registrar: DefinitionRegistrar,
-    place: FailureContext,
+    facts: CauseFacts,
 }
 
 impl ResolvedDefinition {
@@ -49,7 +49,7 @@ impl ResolvedDefinition {
         if let DefinitionSource::Fixed(name) = profile.definition() {
             return Ok(Self { name: name.to_owned(), derived: None });
         }
-        let place = place(ecs, profile);
+        let facts = facts(ecs, profile);
         let pinned = pinned(ecs, profile, deadline).await?;
         let resolved = async {
             let site = DefinitionSite::new(pinned, ecs.account().clone(), folder.clone())?;
@@ -57,8 +57,8 @@ impl ResolvedDefinition {
             let name = registrar.revision(&rendered, deadline).await?.arn;
             Ok::<_, DefinitionError>((name, rendered, registrar))
         };
-        let (name, rendered, registrar) = resolved.await.map_err(|error| why(&error, &place))?;
-        Ok(Self { name, derived: Some(DerivedDefinition { rendered, registrar, place }) })
+        let (name, rendered, registrar) = resolved.await.map_err(|error| why(&error, &facts))?;
+        Ok(Self { name, derived: Some(DerivedDefinition { rendered, registrar, facts }) })
     }
 
     /// What RunTask is told: family, family and revision, or ARN.
@@ -82,11 +82,11 @@ impl ResolvedDefinition {
         if refusal.cause != FailureCause::TaskDefMissing {
             return Ok(None);
         }
-        let Some(DerivedDefinition { rendered, registrar, place }) = self.derived.take() else {
+        let Some(DerivedDefinition { rendered, registrar, facts }) = self.derived.take() else {
             return Ok(None);
         };
         let found = registrar.revision_instead_of(&self.name, &rendered, deadline).await;
-        let name = found.map_err(|error| why(&error, &place))?.arn;
+        let name = found.map_err(|error| why(&error, &facts))?.arn;
         Ok(Some(Self { name, derived: None }))
     }
 }
@@ -106,18 +106,18 @@ async fn pinned(
     })
 }
 
-fn place(ecs: &EcsClient, profile: &JobProfile) -> FailureContext {
-    let mut place = FailureContext::default();
-    place.set("region", ecs.region().to_owned());
-    place.set("endpoint", ecs.endpoint());
-    place.set("cluster", profile.cluster.clone());
-    place.set("task_definition", profile.task_definition_family.clone());
-    place.set("profile", profile.name.clone().unwrap_or_default());
-    place
+fn facts(ecs: &EcsClient, profile: &JobProfile) -> CauseFacts {
+    let mut facts = CauseFacts::default();
+    facts.set("region", ecs.region().to_owned());
+    facts.set("endpoint", ecs.endpoint());
+    facts.set("cluster", profile.cluster.clone());
+    facts.set("task_definition", profile.task_definition_family.clone());
+    facts.set("profile", profile.name.clone().unwrap_or_default());
+    facts
 }
 
 /// The cause of the catalogue.
-fn why(error: &DefinitionError, place: &FailureContext) -> CauseReport {
+fn why(error: &DefinitionError, facts: &CauseFacts) -> CauseReport {
     match error {
         DefinitionError::Account(why) => (**why).clone(),
         DefinitionError::State(error) => error.why(),
@@ -129,19 +129,19 @@ fn why(error: &DefinitionError, place: &FailureContext) -> CauseReport {
                 EcsOperation::RegisterTaskDefinition => "registering",
                 _ => "looking up",
             };
-            exception(error, place)
+            exception(error, facts)
                 .because(format!("It was for {doing} the task definition of the profile."))
         }
         DefinitionError::Answer { .. } => {
-            place.why(FailureCause::AnswerUnreadable).because(format!("{error}."))
+            facts.why(FailureCause::AnswerUnreadable).because(format!("{error}."))
         }
         DefinitionError::Unusable(problems) => {
-            problems.iter().fold(place.why(FailureCause::DefinitionUnusable), |why, problem| {
+            problems.iter().fold(facts.why(FailureCause::DefinitionUnusable), |why, problem| {
                 why.because(format!("{problem}."))
             })
         }
         DefinitionError::Template(_) | DefinitionError::Fixed { .. } => {
-            place.why(FailureCause::DefinitionUnusable).because(format!("{error}."))
+            facts.why(FailureCause::DefinitionUnusable).because(format!("{error}."))
         }
     }
 }

@@ -43,7 +43,7 @@ pub fn avoided_words(provider: &str, left: Duration, next: &LaunchPlace) -> Stri
 }
 
 /// One step of a task's start.
-pub enum TaskStartEvent<'a> {
+pub enum TaskStartProgress<'a> {
     /// A person holds new jobs on this host. Nothing is asked for yet.
     Held {
         /// Who holds them, and why.

@@ -11,7 +11,7 @@ use fargate_model::cause::{CauseReport, FailureCause};
 use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep};
 
-use super::classify::FailureContext;
+use super::classify::CauseFacts;
 use crate::session::{DialError, HostProofFailure, LoginError, TaskLogin, TaskSession, dial};
 
 /// How long to wait before a handshake that broke off is tried again.
@@ -36,7 +36,7 @@ pub async fn connect_first(
     address: SocketAddr,
     login: &TaskLogin,
     timeouts: &JobTimeouts,
-    place: FailureContext,
+    facts: CauseFacts,
     last_refusal: &RefCell<Option<FirstConnectError>>,
 ) -> Result<(SocketAddr, TaskSession, PublicKey, Duration), Box<CauseReport>> {
     let mut stalls = 0;
@@ -58,7 +58,7 @@ pub async fn connect_first(
         if !matches!(error, LoginError::Broken { .. } | LoginError::Stalled { .. })
             || stalls >= STALLS
         {
-            return Err(Box::new(login_failed(&error, address, &place)));
+            return Err(Box::new(login_failed(&error, address, &facts)));
         }
         last_refusal.replace(Some(FirstConnectError::Login(error)));
         sleep(HANDSHAKE_AGAIN).await;
@@ -87,7 +87,7 @@ fn unproven(failure: &HostProofFailure) -> FailureCause {
 pub(crate) fn login_failed(
     error: &LoginError,
     address: SocketAddr,
-    place: &FailureContext,
+    facts: &CauseFacts,
 ) -> CauseReport {
     let cause = match error {
         LoginError::Broken { .. } => FailureCause::ConnectionLost,
@@ -101,22 +101,22 @@ pub(crate) fn login_failed(
         LoginError::NoShell { .. } => FailureCause::LoginShell,
         LoginError::NoSuchShell { .. } => FailureCause::ShellMissing,
     };
-    let mut place = place.clone();
+    let mut facts = facts.clone();
     if let LoginError::NoSuchShell { shell } = error {
-        place.set("program", shell.clone());
+        facts.set("program", shell.clone());
     }
     if let LoginError::Unproven { failure, .. } = error {
         match &**failure {
-            HostProofFailure::Unchecked { endpoint, .. } => place.set("endpoint", endpoint.clone()),
-            HostProofFailure::OtherRole { role, .. } => place.set("role", role.clone()),
+            HostProofFailure::Unchecked { endpoint, .. } => facts.set("endpoint", endpoint.clone()),
+            HostProofFailure::OtherRole { role, .. } => facts.set("role", role.clone()),
             _ => {}
         }
     }
-    place.set("ip", address.ip().to_string());
+    facts.set("ip", address.ip().to_string());
     // The words of AWS may end in a full stop.
     let said = error.to_string();
     let said = said.trim_end_matches('.');
-    let why = place.why(cause).because(format!("At {address}: {said}."));
+    let why = facts.why(cause).because(format!("At {address}: {said}."));
     match error {
         LoginError::WrongHost { .. } | LoginError::Unproven { .. } => {
             why.because("Nothing was sent: 0 bytes of the script.".to_owned())

@@ -60,10 +60,10 @@ pub async fn add_last_lines(
         Ok(Some(stream)) => stream,
         Err(error) => return unread(why, &error, ecs, folder, launch),
     };
-    let place = format!("group {}, stream {}", stream.group, stream.stream);
+    let stream_name = format!("group {}, stream {}", stream.group, stream.stream);
     match read(ecs, &stream, deadline).await {
-        Ok(lines) if lines.is_empty() => why.because(format!("Its log is empty: {place}.")),
-        Ok(lines) => why.with("log", place).ending_with(lines),
+        Ok(lines) if lines.is_empty() => why.because(format!("Its log is empty: {stream_name}.")),
+        Ok(lines) => why.with("log", stream_name).ending_with(lines),
         Err(error) => unread(why, &error, ecs, folder, launch),
     }
 }

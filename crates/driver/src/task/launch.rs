@@ -15,13 +15,13 @@ use fargate_model::cause::{CauseReport, FailureCause, RetryDecision};
 use fargate_model::id::RandomToken;
 use fargate_model::random;
 use fargate_state::{
-    BreakerLimits, CapacityBreaker, LaunchRequest, RecordWriter, StateError, TaskCapacity,
+    BreakerLimits, CapacityBreaker, JobRecordWriter, LaunchRequest, StateError, TaskCapacity,
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::classify::{FailureContext, exception, failure};
+use super::classify::{CauseFacts, exception, failure};
 use super::client::{EcsClient, RunTaskOutcome};
-use super::event::TaskStartEvent;
+use super::event::TaskStartProgress;
 use super::launch_error::LaunchError;
 use super::launch_places::{LaunchPlace, LaunchPlaces, NextPlace};
 use super::observation::ObservedTask;
@@ -49,7 +49,7 @@ pub struct TaskLauncher<'a> {
     /// The job that each launch is bound to, from its beginning.
     binding: &'a JobBinding,
     /// The record in which launches are written.
-    ledger: &'a mut RecordWriter,
+    record_writer: &'a mut JobRecordWriter,
     /// When to give up.
     deadline: Instant,
     clock: &'a WallClock,
@@ -71,25 +71,25 @@ impl<'a> TaskLauncher<'a> {
         ecs: &'a EcsClient,
         spec: &'a TaskSpec,
         binding: &'a JobBinding,
-        ledger: &'a mut RecordWriter,
+        record_writer: &'a mut JobRecordWriter,
         deadline: Instant,
         clock: &'a WallClock,
         limits: BreakerLimits,
     ) -> Self {
         let left = |capacity: &TaskCapacity| {
-            let breaker = breaker_of(ledger, ecs, capacity, limits);
+            let breaker = breaker_of(record_writer, ecs, capacity, limits);
             breaker.left(clock.since_1970())
         };
         let is_avoided = |capacity: &TaskCapacity| left(capacity).is_some();
         let places = LaunchPlaces::new(&spec.capacities, &spec.subnets, &binding.job, is_avoided);
         let passed_over = places.passed_over().iter();
         let avoided = passed_over.filter_map(|one| Some((one.name(), left(one)?))).collect();
-        let untagged = ledger.folder().was_refused(TAG_RIGHT, ecs.region(), &spec.cluster);
+        let untagged = record_writer.folder().was_refused(TAG_RIGHT, ecs.region(), &spec.cluster);
         Self {
             ecs,
             spec,
             binding,
-            ledger,
+            record_writer,
             deadline,
             clock,
             places,
@@ -104,7 +104,7 @@ impl<'a> TaskLauncher<'a> {
     /// Starts one task. Waits while a cause may pass by itself.
     async fn launch(
         &mut self,
-        report: &mut dyn FnMut(TaskStartEvent<'_>),
+        report: &mut dyn FnMut(TaskStartProgress<'_>),
     ) -> Result<(LaunchRequest, ObservedTask), LaunchError> {
         let begun = Instant::now();
         // Refusals, and answers that were lost.
@@ -119,17 +119,21 @@ impl<'a> TaskLauncher<'a> {
         // From the second round on, each try has its pause, and is reported as seldom as any wait.
         let mut is_first_round = true;
         for (provider, left) in self.avoided.drain(..) {
-            report(TaskStartEvent::Avoided { provider: &provider, left, next: &self.places.now() });
+            report(TaskStartProgress::Avoided {
+                provider: &provider,
+                left,
+                next: &self.places.now(),
+            });
         }
         loop {
-            let place = self.place(&request);
+            let facts = self.facts(&request);
             let tried = self.places.now();
             let mut next = NextPlace::Same;
             let (why, is_over) = match self.send(&mut request, met_before.take()).await? {
                 Ok(RunTaskOutcome::Task(task)) => {
                     request.settled = true;
                     request.task = Some(task.task.clone());
-                    self.ledger.record(&request).await?;
+                    self.record_writer.record(&request).await?;
                     emit(JobEvent::TaskAccepted {
                         task: task.task.clone(),
                         launch: request.token.clone(),
@@ -137,7 +141,7 @@ impl<'a> TaskLauncher<'a> {
                     return Ok((request, *task));
                 }
                 Ok(RunTaskOutcome::Failure { reason, detail }) => {
-                    let why = failure(&reason, &detail, &place, self.ecs.masker());
+                    let why = failure(&reason, &detail, &facts, self.ecs.masker());
                     (request, next) = self.next_launch(request, &why).await?;
                     in_doubt = false;
                     is_final(why)
@@ -147,11 +151,11 @@ impl<'a> TaskLauncher<'a> {
                     // wanted, and there must never be two, so stop them before a new launch.
                     let stopped = self.stop_conflicting(&mut request, &tasks).await?;
                     if !stopped {
-                        let why = place.why(FailureCause::FormerTaskStays);
+                        let why = facts.why(FailureCause::FormerTaskStays);
                         let words = "ECS refused to start a second task under the same token.";
                         return Err(why.because(words).into());
                     }
-                    let why = place.why(FailureCause::LaunchChanged).because(format!(
+                    let why = facts.why(FailureCause::LaunchChanged).because(format!(
                         "This launch's token already names {} other tasks; they are being stopped.",
                         tasks.len()
                     ));
@@ -162,7 +166,7 @@ impl<'a> TaskLauncher<'a> {
                 Ok(RunTaskOutcome::Nothing) => {
                     in_doubt = true;
                     let words = "ECS answered with neither a task nor a failure.";
-                    is_final(place.why(FailureCause::AwsInternal).because(words))
+                    is_final(facts.why(FailureCause::AwsInternal).because(words))
                 }
                 Err(error) if is_refused_for_tags(&request, &error) => {
                     request = self.without_tags(request, in_doubt, &error).await?;
@@ -170,7 +174,7 @@ impl<'a> TaskLauncher<'a> {
                 }
                 Err(error) => {
                     in_doubt |= error.leaves_doubt();
-                    let why = exception(&error, &place);
+                    let why = exception(&error, &facts);
                     emit(JobEvent::RunTaskFailed {
                         cause: why.cause,
                         request_id: error.request_id().map(Into::into),
@@ -192,14 +196,14 @@ impl<'a> TaskLauncher<'a> {
             is_first_round &= next != NextPlace::RoundOver;
             let at_once = is_first_round && next == NextPlace::Untried;
             if at_once {
-                report(TaskStartEvent::Moving {
+                report(TaskStartProgress::Moving {
                     why: &why,
                     tried: &tried,
                     next: &self.places.now(),
                 });
             } else {
                 let waited = begun.elapsed();
-                report(TaskStartEvent::Refused { why: &why, tries, waited });
+                report(TaskStartProgress::Refused { why: &why, tries, waited });
             }
             if let Err(too_late) = self.wait_or(why, tries, begun, at_once).await {
                 self.close_unless_in_doubt(request, in_doubt).await?;
@@ -228,18 +232,18 @@ impl<'a> TaskLauncher<'a> {
                 return Ok(Err(before.unwrap_or(none)));
             }
         }
-        if !self.ledger.record_now().launches.contains(request) {
-            self.ledger.record(request).await?;
+        if !self.record_writer.record_now().launches.contains(request) {
+            self.record_writer.record(request).await?;
         }
         emit(JobEvent::TaskRequested { launch: request.token.clone() });
         Ok(self.ecs.run_task(request).await)
     }
 
-    fn place(&self, request: &LaunchRequest) -> FailureContext {
-        let mut place = FailureContext::of(request, self.ecs.region(), &self.ecs.endpoint());
-        place.set("subnets", self.spec.subnets.join(" "));
-        place.set("zones", self.spec.subnets.join(", "));
-        place
+    fn facts(&self, request: &LaunchRequest) -> CauseFacts {
+        let mut facts = CauseFacts::of(request, self.ecs.region(), &self.ecs.endpoint());
+        facts.set("subnets", self.spec.subnets.join(" "));
+        facts.set("zones", self.spec.subnets.join(", "));
+        facts
     }
 
     fn new_launch(&self) -> Result<LaunchRequest, LaunchError> {
@@ -267,7 +271,7 @@ impl<'a> TaskLauncher<'a> {
             message: format!("{lost}: {error}"),
         });
         self.untagged = true;
-        let folder = self.ledger.folder();
+        let folder = self.record_writer.folder();
         folder.remember_refusal(TAG_RIGHT, self.ecs.region(), &self.spec.cluster);
         if in_doubt {
             // The next send writes this launch down. Until then, either of the two names the task.
@@ -294,7 +298,7 @@ impl<'a> TaskLauncher<'a> {
     /// reason to leave the others.
     async fn move_on(&mut self, why: &CauseReport, launch: Option<&RandomToken>) -> NextPlace {
         let now = self.clock.since_1970();
-        let (ledger, ecs, limits) = (&*self.ledger, self.ecs, self.limits);
+        let (record_writer, ecs, limits) = (&*self.record_writer, self.ecs, self.limits);
         let tried = self.places.now();
         let has_failed = match why.cause {
             FailureCause::Spot => true,
@@ -302,11 +306,11 @@ impl<'a> TaskLauncher<'a> {
             _ => false,
         };
         if let Some(launch) = launch.filter(|_| has_failed) {
-            let breaker = breaker_of(ledger, ecs, &tried.capacity, limits);
+            let breaker = breaker_of(record_writer, ecs, &tried.capacity, limits);
             breaker.failed(launch.as_str(), now).await;
         }
         let next = self.places.turn_from(why.cause, |capacity| {
-            breaker_of(ledger, ecs, capacity, limits).left(now).is_some()
+            breaker_of(record_writer, ecs, capacity, limits).left(now).is_some()
         });
         if next != NextPlace::Same && self.places.now() != tried {
             emit(JobEvent::CapacityMoved {
@@ -339,7 +343,7 @@ impl<'a> TaskLauncher<'a> {
 
     async fn settle_as_nothing(&mut self, mut request: LaunchRequest) -> Result<(), LaunchError> {
         request.settled = true;
-        Ok(self.ledger.record(&request).await?)
+        Ok(self.record_writer.record(&request).await?)
     }
 
     /// Returns `false` if one of the tasks may still run. Then no other may be started.
@@ -351,7 +355,7 @@ impl<'a> TaskLauncher<'a> {
         let mut stopped = true;
         for task in tasks {
             request.task = Some(task.clone());
-            self.ledger.record(request).await?;
+            self.record_writer.record(request).await?;
             let reason = super::release::reason("a token used twice");
             if let Err(error) = self.ecs.stop(&request.cluster, task, &reason).await {
                 emit(JobEvent::StopFailed {
@@ -387,7 +391,7 @@ impl<'a> TaskLauncher<'a> {
 impl TaskSource for TaskLauncher<'_> {
     async fn claim(
         &mut self,
-        report: &mut dyn FnMut(TaskStartEvent<'_>),
+        report: &mut dyn FnMut(TaskStartProgress<'_>),
     ) -> Result<ClaimedTask, LaunchError> {
         let (launch, seen) = self.launch(report).await?;
         let (login, public_ip) = (self.binding.login.clone(), self.spec.public_ip);
@@ -405,12 +409,12 @@ impl TaskSource for TaskLauncher<'_> {
 
 /// The breaker of this capacity, which all processes of this host share.
 fn breaker_of(
-    ledger: &RecordWriter,
+    record_writer: &JobRecordWriter,
     ecs: &EcsClient,
     capacity: &TaskCapacity,
     limits: BreakerLimits,
 ) -> CapacityBreaker {
-    ledger.folder().capacity_breaker(ecs.region(), &capacity.name(), limits)
+    record_writer.folder().capacity_breaker(ecs.region(), &capacity.name(), limits)
 }
 
 /// How long a launch is tried again, beyond what its cause says.

@@ -27,7 +27,7 @@ mod tagged;
 pub use acquire::{AcquireOptions, AcquiredTask, acquire};
 pub use client::{EcsClient, StopTaskOutcome};
 pub use definition::ResolvedDefinition;
-pub use event::{TaskStartEvent, avoided_words, move_words, relaunch_words};
+pub use event::{TaskStartProgress, avoided_words, move_words, relaunch_words};
 pub use fargate_aws::CallError;
 pub(crate) use first_connect::login_failed;
 pub(crate) use first_end::{EssentialFlags, unless_other};
@@ -43,6 +43,6 @@ pub use spec::TaskSpec;
 pub(crate) use spec::{FOLDER_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
 pub use tagged::{TaggedTasks, survey_tagged};
 
-pub(crate) use classify::{FailureContext, stopped};
+pub(crate) use classify::{CauseFacts, stopped};
 #[cfg(test)]
 pub(crate) use observation::example;

@@ -10,7 +10,7 @@ use fargate_model::cause::CauseReport;
 use fargate_model::job::JobKey;
 use fargate_state::LaunchRequest;
 
-use super::event::TaskStartEvent;
+use super::event::TaskStartProgress;
 use super::launch_error::LaunchError;
 use super::launch_places::LaunchPlace;
 use super::observation::ObservedTask;
@@ -42,7 +42,7 @@ pub trait TaskSource {
     /// second case, the record holds the open launch.
     fn claim(
         &mut self,
-        report: &mut dyn FnMut(TaskStartEvent<'_>),
+        report: &mut dyn FnMut(TaskStartProgress<'_>),
     ) -> impl Future<Output = Result<ClaimedTask, LaunchError>>;
 
     /// Learns why the task of the last claim did not come up, so that the next one comes from elsewhere

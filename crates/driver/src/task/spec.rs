@@ -103,7 +103,7 @@ impl TaskSpec {
     pub fn request(
         &self,
         token: RandomToken,
-        place: LaunchPlace,
+        facts: LaunchPlace,
         since_1970: Duration,
     ) -> LaunchRequest {
         let mut tags = self.tags.clone();
@@ -112,9 +112,9 @@ impl TaskSpec {
             token,
             cluster: self.cluster.clone(),
             task_definition: self.task_definition.clone(),
-            subnet: place.subnet,
+            subnet: facts.subnet,
             security_groups: self.security_groups.clone(),
-            purchase: place.capacity,
+            purchase: facts.capacity,
             platform_version: self.platform_version.clone(),
             cpu_units: self.cpu_units,
             memory_mib: self.memory_mib,

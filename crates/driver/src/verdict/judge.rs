@@ -11,7 +11,7 @@ use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_protocol::{AgentRefusal, ScriptExit};
 use fargate_state::JobRecord;
 
-use super::{EcsReport, InferredVerdict, is_alive, of_ecs, of_refusal, own_container};
+use super::{EcsAnswer, InferredVerdict, is_alive, of_ecs, of_refusal, own_container};
 use crate::reconnect;
 use crate::session::{ScriptOutcome, TaskCondition};
 
@@ -26,7 +26,7 @@ pub struct VerdictFacts<'a> {
     /// Whether an earlier script of the job may have run in the task.
     pub ran_before: bool,
     /// What ECS said of the task. `None` if it was not asked.
-    pub ecs: Option<&'a EcsReport>,
+    pub ecs: Option<&'a EcsAnswer>,
     /// Masks what ECS said.
     pub masker: &'a SharedMasker,
     /// The time of day.
@@ -35,7 +35,7 @@ pub struct VerdictFacts<'a> {
 
 /// The verdict on a script.
 #[derive(Debug)]
-pub enum ScriptVerdict {
+pub enum RunVerdict {
     /// The script passed.
     Passed,
     /// The script failed with this status, which is never 0.
@@ -69,13 +69,13 @@ impl UnclearEnd {
 /// The verdict on the script of `record`'s job. `None` if nobody said how the script ended, and ECS
 /// was not asked.
 #[must_use]
-pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdict> {
-    let system = |why: CauseReport| ScriptVerdict::System(Box::new(why));
+pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<RunVerdict> {
+    let system = |why: CauseReport| RunVerdict::System(Box::new(why));
     // The order matters: first what the agent itself said of an end, then the watchdog, then the plain
     // status.
     let unclear = match known.outcome {
         ScriptOutcome::Ended { stopped: true, .. } | ScriptOutcome::Left => {
-            return Some(ScriptVerdict::Cancelled);
+            return Some(RunVerdict::Cancelled);
         }
         // The script ended by itself. Nothing that happens to the task later changes that.
         ScriptOutcome::Ended {
@@ -83,7 +83,7 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
             sign: TaskCondition::Alive | TaskCondition::EndingUnfelt,
             stopped: false,
             ..
-        } => return Some(ScriptVerdict::Passed),
+        } => return Some(RunVerdict::Passed),
         // The script may have failed, or left with 0, only because it was told to end.
         ScriptOutcome::Ended { ending, sign: TaskCondition::Ending, stopped: false, .. } => {
             let status = ending.status();
@@ -98,8 +98,8 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
             // Other containers of the task had heard of its end. The script may have failed because
             // they left.
             match known.ecs {
-                Some(EcsReport::Seen(seen)) if seen.containers.len() == 1 && !known.cleaned_up => {
-                    return Some(ScriptVerdict::Script(status));
+                Some(EcsAnswer::Seen(seen)) if seen.containers.len() == 1 && !known.cleaned_up => {
+                    return Some(RunVerdict::Script(status));
                 }
                 _ => UnclearEnd::after_start(format!(
                     "The script ended with {status} while the task was ending"
@@ -111,13 +111,13 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
         ScriptOutcome::Ended { ending, sign: TaskCondition::Gone, stopped: false, .. } => {
             let status = ending.status();
             match known.ecs {
-                Some(EcsReport::Seen(seen))
+                Some(EcsAnswer::Seen(seen))
                     if is_alive(seen, own_container(record, seen)) && !known.past_watchdog =>
                 {
                     return Some(if status == 0 {
-                        ScriptVerdict::Passed
+                        RunVerdict::Passed
                     } else {
-                        ScriptVerdict::Script(status)
+                        RunVerdict::Script(status)
                     });
                 }
                 _ => UnclearEnd::after_start(format!(
@@ -130,7 +130,7 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
             UnclearEnd::before_start("The script ended after the task's deadline".to_owned())
         }
         ScriptOutcome::Ended { ending, sign: TaskCondition::Alive, stopped: false, .. } => {
-            return Some(ScriptVerdict::Script(ending.status()));
+            return Some(RunVerdict::Script(ending.status()));
         }
         ScriptOutcome::Lost { how, received, started: true, .. } => UnclearEnd::after_start(
             format!("The connection was cut after {received} bytes of output: {how}"),
@@ -175,11 +175,11 @@ pub fn judge(record: &JobRecord, known: &VerdictFacts<'_>) -> Option<ScriptVerdi
     };
     Some(match of_ecs(record, known, known.ecs?, &unclear.how, heard) {
         InferredVerdict::Job(status, why) if unclear.script_had_started || known.ran_before => {
-            ScriptVerdict::Job(status, why)
+            RunVerdict::Job(status, why)
         }
         // As long as no script has started, it cannot be the job's failure.
-        InferredVerdict::Job(_, why) => ScriptVerdict::System(Box::new(of_nobody(*why))),
-        InferredVerdict::System(why) => ScriptVerdict::System(why),
+        InferredVerdict::Job(_, why) => RunVerdict::System(Box::new(of_nobody(*why))),
+        InferredVerdict::System(why) => RunVerdict::System(why),
     })
 }
 
@@ -257,7 +257,7 @@ mod tests {
         code: Option<StopCode>,
         exit: Option<i32>,
         reason: &str,
-    ) -> EcsReport {
+    ) -> EcsAnswer {
         let reason = Some(reason.to_owned());
         let name = "job".to_owned();
         let job =
@@ -269,9 +269,9 @@ mod tests {
         status: TaskStatus,
         code: Option<StopCode>,
         containers: Vec<ObservedContainer>,
-    ) -> EcsReport {
+    ) -> EcsAnswer {
         let stopping = code.is_some();
-        EcsReport::Seen(Box::new(ObservedTask {
+        EcsAnswer::Seen(Box::new(ObservedTask {
             stopping,
             stop_code: code,
             containers,
@@ -280,7 +280,7 @@ mod tests {
     }
 
     /// A task of two containers that ended with these codes.
-    fn with_sidecar(own: Option<i32>, other: Option<i32>) -> EcsReport {
+    fn with_sidecar(own: Option<i32>, other: Option<i32>) -> EcsAnswer {
         let named = |name: &str, exit_code| {
             let name = name.to_owned();
             ObservedContainer { name, exit_code, ..ObservedContainer::default() }
@@ -290,7 +290,7 @@ mod tests {
     }
 
     /// Everything that ECS can say, each with a name for the table.
-    fn says() -> Vec<(&'static str, EcsReport)> {
+    fn says() -> Vec<(&'static str, EcsAnswer)> {
         use StopCode::EssentialContainerExited as Exited;
         let stopped = |code, exit, reason| seen(TaskStatus::Stopped, Some(code), exit, reason);
         let oom = "OutOfMemoryError: Container killed due to memory usage";
@@ -325,13 +325,13 @@ mod tests {
             ),
             ("running, and exited 9", seen(TaskStatus::Running, None, Some(9), "")),
             ("pending", seen(TaskStatus::Pending, None, None, "")),
-            ("unknown task", EcsReport::Unknown),
-            ("no answer", EcsReport::Nothing("no answer.".to_owned())),
+            ("unknown task", EcsAnswer::Unknown),
+            ("no answer", EcsAnswer::Nothing("no answer.".to_owned())),
         ]
     }
 
     fn record() -> JobRecord {
-        let EcsReport::Seen(seen) = seen(TaskStatus::Running, None, None, "") else {
+        let EcsAnswer::Seen(seen) = seen(TaskStatus::Running, None, None, "") else {
             unreachable!()
         };
         example(&seen.task)
@@ -343,21 +343,21 @@ mod tests {
         JobRecord { peer, deadline_unix_s: u64::MAX, ..record() }
     }
 
-    fn word(told: Option<&ScriptVerdict>) -> String {
+    fn word(told: Option<&RunVerdict>) -> String {
         match told {
             None => "ask ECS".to_owned(),
-            Some(ScriptVerdict::Passed) => "PASSED".to_owned(),
-            Some(ScriptVerdict::Script(status)) => format!("script {status}"),
-            Some(ScriptVerdict::Job(status, why)) => format!("job {status}, {}", why.entry().slug),
-            Some(ScriptVerdict::System(why)) => format!("system, {}", why.entry().slug),
-            Some(ScriptVerdict::Cancelled) => "cancelled".to_owned(),
+            Some(RunVerdict::Passed) => "PASSED".to_owned(),
+            Some(RunVerdict::Script(status)) => format!("script {status}"),
+            Some(RunVerdict::Job(status, why)) => format!("job {status}, {}", why.entry().slug),
+            Some(RunVerdict::System(why)) => format!("system, {}", why.entry().slug),
+            Some(RunVerdict::Cancelled) => "cancelled".to_owned(),
         }
     }
 
     /// Calls `look` with each combination of what can be known, and its verdict.
     fn each(
         record: &JobRecord,
-        mut look: impl FnMut(&str, &str, &VerdictFacts<'_>, Option<&ScriptVerdict>),
+        mut look: impl FnMut(&str, &str, &VerdictFacts<'_>, Option<&RunVerdict>),
     ) {
         let (outcomes, says) = (outcomes(), says());
         let asked = says.iter().map(|(name, says)| (*name, Some(says)));
@@ -387,7 +387,7 @@ mod tests {
 
     /// Whether ECS says that the task still runs.
     fn runs(known: &VerdictFacts<'_>) -> bool {
-        matches!(known.ecs, Some(EcsReport::Seen(seen)) if is_alive(seen, "job"))
+        matches!(known.ecs, Some(EcsAnswer::Seen(seen)) if is_alive(seen, "job"))
     }
 
     /// Whether the end is the script's own, whatever becomes of the task.
@@ -398,7 +398,7 @@ mod tests {
                 status == 0
                     || {
                         let alone = |seen: &ObservedTask| seen.containers.len() == 1;
-                        matches!(known.ecs, Some(EcsReport::Seen(seen)) if alone(seen) && !known.cleaned_up)
+                        matches!(known.ecs, Some(EcsAnswer::Seen(seen)) if alone(seen) && !known.cleaned_up)
                     }
             }
             TaskCondition::Gone => runs(known) && !known.past_watchdog,
@@ -407,37 +407,37 @@ mod tests {
     }
 
     /// Rules that hold for each combination.
-    fn hold(place: &str, known: &VerdictFacts<'_>, told: Option<&ScriptVerdict>) {
+    fn hold(row: &str, known: &VerdictFacts<'_>, told: Option<&RunVerdict>) {
         let own = match known.outcome {
             ScriptOutcome::Ended { ending, sign, stopped: false, .. } => {
                 Some(ending.status()).filter(|status| is_own(known, *sign, *status))
             }
             _ => None,
         };
-        assert_eq!(matches!(told, Some(ScriptVerdict::Passed)), own == Some(0), "{place}");
+        assert_eq!(matches!(told, Some(RunVerdict::Passed)), own == Some(0), "{row}");
         match told {
-            Some(ScriptVerdict::Script(status)) => {
-                assert_eq!((Some(*status), *status == 0), (own, false), "{place}");
+            Some(RunVerdict::Script(status)) => {
+                assert_eq!((Some(*status), *status == 0), (own, false), "{row}");
             }
-            Some(ScriptVerdict::Job(status, _)) => {
-                assert_ne!(*status, 0, "{place}");
+            Some(RunVerdict::Job(status, _)) => {
+                assert_ne!(*status, 0, "{row}");
                 let may_run = known.ran_before
                     || match known.outcome {
                         ScriptOutcome::Ended { sign, .. } => *sign != TaskCondition::Alive,
                         ScriptOutcome::Lost { started, .. } => *started,
                         _ => false,
                     };
-                assert!(may_run && !known.cleaned_up && !runs(known), "{place}");
+                assert!(may_run && !known.cleaned_up && !runs(known), "{row}");
             }
-            Some(ScriptVerdict::System(why)) => {
+            Some(RunVerdict::System(why)) => {
                 assert_ne!(
                     why.cause,
                     FailureCause::EnvironmentEnded,
-                    "word and verdict differ: {place}"
+                    "word and verdict differ: {row}"
                 );
             }
-            None => assert!(known.ecs.is_none() && !known.cleaned_up, "{place}"),
-            Some(ScriptVerdict::Passed | ScriptVerdict::Cancelled) => {}
+            None => assert!(known.ecs.is_none() && !known.cleaned_up, "{row}"),
+            Some(RunVerdict::Passed | RunVerdict::Cancelled) => {}
         }
     }
 
@@ -445,11 +445,11 @@ mod tests {
     fn of_all_combinations_only_a_script_s_own_exit_0_passes_and_each_blame_has_its_reason() {
         let mut combinations = 0;
         let mut look =
-            |heard: &str, said: &str, known: &VerdictFacts<'_>, told: Option<&ScriptVerdict>| {
+            |heard: &str, said: &str, known: &VerdictFacts<'_>, told: Option<&RunVerdict>| {
                 combinations += 1;
-                let place = format!("{heard}; ECS: {said}; {}", word(told));
-                hold(&place, known, told);
-                if let Some(ScriptVerdict::Job(..)) = told {
+                let row = format!("{heard}; ECS: {said}; {}", word(told));
+                hold(&row, known, told);
+                if let Some(RunVerdict::Job(..)) = told {
                     let own = [
                         "exited",
                         "out of memory",
@@ -462,7 +462,7 @@ mod tests {
                     assert!(
                         own || ["from inside, beside a sidecar", "running, and exited 9"]
                             .contains(&said),
-                        "{place}"
+                        "{row}"
                     );
                 }
             };

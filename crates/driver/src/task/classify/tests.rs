@@ -36,7 +36,7 @@ fn a_reason_that_no_rule_knows_is_quoted_and_blames_nobody() {
         stopped_reason: Some(said.to_owned()),
         ..seen
     };
-    let why = stopped(&seen, "job", &FailureContext::default(), &SharedMasker::default());
+    let why = stopped(&seen, "job", &CauseFacts::default(), &SharedMasker::default());
     assert_eq!((why.who_can_fix(), why.entry().next), (None, RetryDecision::Final));
     insta::assert_snapshot!(why.block(fargate_model::cause::ColourMode::Off), @r#"
     error: the task ended for a reason that is not recognised
@@ -48,7 +48,7 @@ fn a_reason_that_no_rule_knows_is_quoted_and_blames_nobody() {
     let silent = stopped(
         &ObservedTask { stopped_reason: None, ..seen },
         "job",
-        &FailureContext::default(),
+        &CauseFacts::default(),
         &SharedMasker::default(),
     );
     assert_eq!(silent.evidence[0].text, "ECS gave no reason.");
@@ -65,21 +65,21 @@ fn the_words_of_a_container_that_is_not_the_job_s_count_too() {
     sidecar.name = "logs".to_owned();
     sidecar.reason = Some(reason.to_owned());
     seen.containers.push(sidecar);
-    let why = stopped(&seen, "job", &FailureContext::default(), &SharedMasker::default());
+    let why = stopped(&seen, "job", &CauseFacts::default(), &SharedMasker::default());
     assert_eq!(why.cause, FailureCause::ImageDenied);
     assert_eq!(why.evidence[1].text, "Container logs");
 }
 
 #[test]
 fn exceptions_and_failures_say_what_can_be_done() {
-    let place = FailureContext::default();
+    let facts = CauseFacts::default();
     let answered = |code: &str, message: &str| CallError::Answered {
         code: code.into(),
         message: message.into(),
         status: 400,
         request_id: None,
     };
-    let next = |code, message| exception(&answered(code, message), &place).entry().next;
+    let next = |code, message| exception(&answered(code, message), &facts).entry().next;
     assert_eq!(next("ThrottlingException", "Rate exceeded"), RetryDecision::Wait);
     assert_eq!(next("ServerException", ""), RetryDecision::Retry);
     assert_eq!(next("ClientException", "TaskDefinition is inactive"), RetryDecision::Final);
@@ -96,23 +96,23 @@ fn exceptions_and_failures_say_what_can_be_done() {
         "AccessDeniedException",
         "User: x is not authorized to perform: ecs:RunTask on resource: y",
     );
-    assert_eq!(exception(&denied, &place).headline(), "this host's role may not ecs:RunTask");
-    let full = failure("RESOURCE:ENI", "", &place, &SharedMasker::default());
+    assert_eq!(exception(&denied, &facts).headline(), "this host's role may not ecs:RunTask");
+    let full = failure("RESOURCE:ENI", "", &facts, &SharedMasker::default());
     assert_eq!(full.cause, FailureCause::SubnetFull);
     let quota = "You\u{2019}ve reached the limit on the number of vCPUs you can run concurrently";
-    assert_eq!(failure(quota, "", &place, &SharedMasker::default()).cause, FailureCause::QuotaVcpu);
+    assert_eq!(failure(quota, "", &facts, &SharedMasker::default()).cause, FailureCause::QuotaVcpu);
 }
 
 #[test]
 fn what_keeps_a_call_on_this_host_has_a_cause_of_its_own() {
-    let mut place = FailureContext::default();
-    place.set("endpoint", "https://ecs.eu-west-1.amazonaws.com".to_owned());
+    let mut facts = CauseFacts::default();
+    facts.set("endpoint", "https://ecs.eu-west-1.amazonaws.com".to_owned());
     let proxy = |asks_for_login| CallError::Proxy {
         proxy: "http://p:3128".to_owned(),
         asks_for_login,
         text: "no".to_owned(),
     };
-    let said = |error: &CallError| exception(error, &place).headline();
+    let said = |error: &CallError| exception(error, &facts).headline();
     assert_eq!(said(&proxy(true)), "the proxy http://p:3128 asks for a login");
     assert_eq!(
         said(&proxy(false)),
@@ -134,11 +134,11 @@ fn what_keeps_a_call_on_this_host_has_a_cause_of_its_own() {
         endpoint: "https://sts".to_owned(),
         error: Box::new(error),
     };
-    let role_refused = exception(&role(denied), &place);
+    let role_refused = exception(&role(denied), &facts);
     assert_eq!(role_refused.headline(), "this host may not assume arn:aws:iam::1:role/ci");
-    let no_answer = exception(&role(CallError::NoAnswer { text: "no".to_owned() }), &place);
+    let no_answer = exception(&role(CallError::NoAnswer { text: "no".to_owned() }), &facts);
     assert_eq!(no_answer.headline(), "this host cannot reach https://sts");
-    let unreadable = exception(&CallError::Unreadable { text: "no JSON".to_owned() }, &place);
+    let unreadable = exception(&CallError::Unreadable { text: "no JSON".to_owned() }, &facts);
     assert_eq!(
         unreadable.headline(),
         "the answer of https://ecs.eu-west-1.amazonaws.com cannot be read"
@@ -154,5 +154,5 @@ fn what_keeps_a_call_on_this_host_has_a_cause_of_its_own() {
         status: 502,
         request_id: None,
     };
-    assert_eq!(exception(&odd, &place).cause, FailureCause::AwsInternal);
+    assert_eq!(exception(&odd, &facts).cause, FailureCause::AwsInternal);
 }
