@@ -1,10 +1,14 @@
 //! Jobs whose profile has an image: the task starts from the digest that the tag has now, or does not start.
 
+use std::net::TcpListener;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fargate_tests::{CheckedHost, TestJob, redacted};
+use fargate_tests::{CheckedHost, TestJob, free_place, redacted};
 
 use crate::image_registry::{ImageRegistry, PASSWORD, USER};
+use crate::token_registry::{answer, serve};
 
 /// A host with a profile `private` for this image, and its registry secret.
 async fn private_host(image: &str, password: &str) -> CheckedHost {
@@ -93,24 +97,63 @@ async fn an_image_that_cannot_be_pinned_starts_no_task_and_the_job_log_says_why(
       The repository team/ci of REGISTRY has no image 2; correct `image`, or push the image.
       Fix: correct the image in the task definition, or push it
         fargate-runner config show
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     ## a wrong password
     error: the registry refused the image
       The registry REGISTRY refused the login of user `ci`: the password or the user is wrong; write the right login: `fargate-runner registry-secret set USER`.
       Fix: check that the registry accepts the login of the task definition
         fargate-runner config show
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     ## another architecture
     error: the image is not built for this architecture
       The image is made for arm64, and the profile asks for x86_64; set `architecture`, or build the image for it.
       Fix: build the image for the architecture of the task definition
         docker buildx imagetools inspect REGISTRY/team/ci:arm
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     ## a typo
     error: `REGISTRY/team/CI:arm` names no image
       `REGISTRY/team/CI:arm` names no image: the repository `team/CI` has the letter `C`; it may have lower case only; did you mean `REGISTRY/team/ci:arm`?
       Fix: correct `image` in the configuration of the manager host
         fargate-runner config show
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     "##);
+}
+
+/// What the job's log says of an image in the registry at this place, from the error on.
+async fn refusal_at(place: &str) -> String {
+    let host = private_host(&format!("{place}/team/ci:1"), PASSWORD).await;
+    let job = private_job(&host);
+    let ended = job.prepare().await;
+    let text = redacted(&ended.out().replace(place, "REGISTRY"));
+    assert_eq!((host.calls("RunTask"), host.calls("RegisterTaskDefinition")), (0, 0), "{text}");
+    job.cleanup().await.passed();
+    host.close().await;
+    let from = text.find("error: ").unwrap_or_else(|| panic!("no error in {text}"));
+    text[from..].to_owned()
+}
+
+#[tokio::test]
+async fn a_registry_that_redirects_for_ever_is_left_after_five() {
+    let place = free_place();
+    let asked = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&asked);
+    serve(place, move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        answer("307 Temporary Redirect", &format!("Location: http://{place}/again\r\n"), "")
+    });
+    let said = refusal_at(&place.to_string()).await;
+    assert!(said.contains("more than 5 redirects"), "{said}");
+    assert_eq!(asked.load(Ordering::Relaxed), 6, "the first request and five redirects");
+}
+
+#[tokio::test]
+async fn a_registry_that_never_answers_costs_a_start_no_more_than_one_call_to_aws() {
+    // Connections are accepted by the system, and nobody reads them.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let place = silent.local_addr().expect("an address").to_string();
+    let begun = std::time::Instant::now();
+    let said = refusal_at(&place).await;
+    assert!(said.contains("REGISTRY"), "{said}");
+    // `timeouts.aws_call` is 2 s here; the rest is room for a slow machine.
+    assert!(begun.elapsed().as_secs() < 20, "{said}");
 }

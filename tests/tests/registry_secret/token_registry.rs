@@ -72,7 +72,8 @@ fn answer_as_registry(request: &str, place: SocketAddr, blobs: SocketAddr) -> St
     answer("200 OK", "", &format!(r#"{{"schemaVersion":2,"config":{{"digest":"{config}"}}}}"#))
 }
 
-fn answer(status: &str, headers: &str, body: &str) -> String {
+/// An answer with these lines of headers and this body.
+pub fn answer(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
@@ -80,7 +81,7 @@ fn answer(status: &str, headers: &str, body: &str) -> String {
 }
 
 /// Answers one request of each connection.
-fn serve(place: SocketAddr, answer: impl Fn(&str) -> String + Send + 'static) {
+pub fn serve(place: SocketAddr, answer: impl Fn(&str) -> String + Send + 'static) {
     let listener = TcpListener::bind(place).expect("a free place");
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {

@@ -25,14 +25,14 @@ async fn a_template_that_cannot_be_used_is_told_in_the_jobs_log() {
       the template FOLDER/template.json is not JSON as ECS writes a task definition: key must be a string at line 1 column 3.
       Fix: correct the keys of the profile, or the file that `task_definition_template` names
         fargate-runner --profile own task-definition render
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     "#);
     assert_snapshot!(refused(&site, r#"{ "family": "${famly}" }"#).await, @r#"
     error: profile and template make no task definition that ECS would take
       the template FOLDER/template.json has the unknown placeholder `famly` in `family`, nearest is `family`; allowed: agent, architecture, container, cpu, efs_access_point, efs_file_system, efs_mount, ephemeral_storage_gib, execution_role, family, image, log_group, memory, port, region, registry_secret, stock_sshd, task_role, user.
       Fix: correct the keys of the profile, or the file that `task_definition_template` names
         fargate-runner --profile own task-definition render
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     "#);
     let impossible = r#"{
         "family": "${family}", "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc",
@@ -47,7 +47,7 @@ async fn a_template_that_cannot_be_used_is_told_in_the_jobs_log() {
       `taskRoleArn` is "role/ci"; allowed are a role's name and its ARN; such as `task_role = "arn:aws:iam::123456789012:role/ci"`.
       Fix: correct the keys of the profile, or the file that `task_definition_template` names
         fargate-runner --profile own task-definition render
-      Who can mend it: whoever runs the CI platform. Your script did not start.
+      Who can fix it: whoever runs the CI platform. Your script did not start.
     "#);
     assert_eq!(site.cloud().requests().len(), 0);
     site.close().await;
