@@ -91,16 +91,13 @@ impl LocalCloud {
         let tls = tls.map_err(|error| ServeError::Tls(error.into()))?;
         let (authority_pem, acceptor) = tls.map(|tls| (tls.authority_pem, tls.acceptor)).unzip();
         let keys = AcceptedKeys::new(&access_keys);
-        let listen = SocketAddr::new(task_credentials::ADDRESS, 0);
-        let bind = |source| ServeError::Bind { listen, source };
-        let of_tasks = TcpListener::bind(listen).await.map_err(bind)?;
-        let task_roles = RunningTaskRoles::at(of_tasks.local_addr().map_err(bind)?);
+        let (task_roles, openings) = RunningTaskRoles::new();
         let cloud = CloudInstance::new(keys, options.limits, backend, states, task_roles);
         let cloud = Arc::new(cloud);
         let (closing, closed) = watch::channel(false);
         let endpoint = EndpointListener::new(listener, address.ip(), acceptor);
         let answering = answer(endpoint, Arc::clone(&cloud), closed.clone());
-        let giving = task_credentials::answer(of_tasks, Arc::clone(&cloud), closed);
+        let giving = task_credentials::answer(openings, Arc::clone(&cloud), closed);
         let server = tokio::spawn(async move {
             tokio::join!(answering, giving);
         });

@@ -7,9 +7,12 @@
 //! Source: Amazon ECS Developer Guide, "Task IAM role".
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
+
+use tokio::sync::{mpsc, oneshot};
 
 use crate::account::ACCOUNT;
 use crate::random_id;
@@ -22,11 +25,21 @@ const RENEWED_BEFORE: Duration = Duration::from_secs(3600);
 /// The beginning of every path. Source: as above.
 const PATH: &str = "/v2/credentials/";
 
+/// Openings that may wait at one time. More tasks wait with theirs.
+const MAX_OPENINGS: usize = 64;
+
 /// The roles of all tasks that run.
 pub(crate) struct RunningTaskRoles {
-    /// Where the credentials endpoint listens.
-    address: SocketAddr,
+    openings: mpsc::Sender<EndpointOpening>,
     roles: Mutex<BTreeMap<String, RunningTaskRole>>,
+}
+
+/// Asks the credentials endpoint to listen at an address, if it does not do so already.
+pub(crate) struct EndpointOpening {
+    /// The address by which a task's containers reach this machine.
+    pub host: IpAddr,
+    /// Takes the address and the port at which it listens.
+    pub opened: oneshot::Sender<io::Result<SocketAddr>>,
 }
 
 /// The role of one task.
@@ -44,13 +57,32 @@ pub(crate) struct RoleCredentials {
 }
 
 impl RunningTaskRoles {
-    pub fn at(address: SocketAddr) -> Self {
-        Self { address, roles: Mutex::default() }
+    /// No roles, and where the endpoint finds what it is asked to open.
+    pub fn new() -> (Self, mpsc::Receiver<EndpointOpening>) {
+        let (openings, asked) = mpsc::channel(MAX_OPENINGS);
+        (Self { openings, roles: Mutex::default() }, asked)
     }
 
-    /// The URL at which the containers of `task` get credentials of the role with this ARN or name. The
-    /// same task gets the same URL. `None` for a role of another account, which ECS cannot assume.
-    pub fn url(&self, task: &str, role: &str, partition: &str) -> Option<String> {
+    /// The URL at which the containers of `task` get credentials of the role with this ARN or name, at the
+    /// address `host` of this machine. The same task gets the same path. `None` for a role of another
+    /// account, which ECS cannot assume. An error means that the endpoint cannot listen there.
+    pub async fn url(
+        &self,
+        host: IpAddr,
+        task: &str,
+        role: &str,
+        partition: &str,
+    ) -> io::Result<Option<String>> {
+        let Some(path) = self.path(task, role, partition) else { return Ok(None) };
+        let closed = || io::Error::other("the cloud ends");
+        let (opened, answer) = oneshot::channel();
+        let asked = self.openings.send(EndpointOpening { host, opened }).await;
+        asked.map_err(|_| closed())?;
+        let address = answer.await.map_err(|_| closed())??;
+        Ok(Some(format!("http://{address}{path}")))
+    }
+
+    fn path(&self, task: &str, role: &str, partition: &str) -> Option<String> {
         let name = match role.strip_prefix("arn:") {
             Some(_) => role.strip_prefix(&format!("arn:{partition}:iam::{ACCOUNT}:role/"))?,
             None => role,
@@ -71,7 +103,7 @@ impl RunningTaskRoles {
             roles.insert(id.clone(), running);
             id
         });
-        Some(format!("http://{}{PATH}{id}", self.address))
+        Some(format!("{PATH}{id}"))
     }
 
     /// The credentials at this path, or `None` if no running task has it.
@@ -105,7 +137,7 @@ mod tests {
     use crate::wire::credentials::AccessKeyPair;
 
     fn at_start() -> (RunningTaskRoles, AcceptedKeys) {
-        let roles = RunningTaskRoles::at(SocketAddr::from(([127, 0, 0, 1], 4001)));
+        let (roles, _) = RunningTaskRoles::new();
         (roles, AcceptedKeys::new(&AccessKeyPair::new("test", "test")))
     }
 
@@ -113,10 +145,10 @@ mod tests {
     fn a_tasks_credentials_are_of_its_role_in_a_session_with_its_id() {
         let (roles, keys) = at_start();
         let role = "arn:aws:iam::123456789012:role/teams/ci-task";
-        let url = roles.url("0f0f", role, "aws").unwrap();
-        assert_eq!(roles.url("0f0f", role, "aws").as_ref(), Some(&url), "one per task");
-        assert_ne!(roles.url("1e1e", "ci-task", "aws").as_ref(), Some(&url));
-        let path = url.strip_prefix("http://127.0.0.1:4001").unwrap();
+        let path = roles.path("0f0f", role, "aws").unwrap();
+        assert_eq!(roles.path("0f0f", role, "aws").as_ref(), Some(&path), "one per task");
+        assert_ne!(roles.path("1e1e", "ci-task", "aws").as_ref(), Some(&path));
+        let path = path.as_str();
         let now = SystemTime::now();
         let given = roles.credentials(path, &keys, now).unwrap();
         let known = keys.find(&given.issued.access_key_id).unwrap();
@@ -136,7 +168,7 @@ mod tests {
         let (roles, _) = at_start();
         for other in ["arn:aws:iam::999999999999:role/x", "arn:aws-cn:iam::123456789012:role/x", ""]
         {
-            assert_eq!(roles.url("0f0f", other, "aws"), None, "{other}");
+            assert_eq!(roles.path("0f0f", other, "aws"), None, "{other}");
         }
     }
 }

@@ -7,6 +7,7 @@
 mod container_ends;
 mod engine_faults;
 mod image_pulls;
+mod proven_hosts;
 #[path = "../recorded_jobs/mod.rs"]
 mod recorded_jobs;
 mod replayed_recordings;

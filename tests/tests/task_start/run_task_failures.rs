@@ -82,7 +82,7 @@ async fn capacity_that_never_comes_is_told_with_its_zones_and_is_not_remembered(
     error: no Fargate capacity in subnet-0a1b2c3d4e5f60718, subnet-0b2c3d4e5f607182a
       ECS: "Capacity is unavailable at this time. Please try again later or in a different availability zone"
       The driver tried N times in T, then gave up.
-      Fix: add a subnet in another zone, or allow Spot or on demand as a second choice
+      Fix: add a subnet in another zone, or name a second choice in `capacity_fallback`
         aws ec2 describe-subnets --subnet-ids subnet-0a1b2c3d4e5f60718 subnet-0b2c3d4e5f607182a --query "Subnets[].[SubnetId,AvailabilityZone]" --output text
       Who can fix it: whoever runs the CI platform. Your script did not start.
     "#);

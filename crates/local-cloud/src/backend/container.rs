@@ -322,4 +322,10 @@ pub(crate) enum ContainerStartError {
     SubnetFull { subnet: String },
     #[error("InternalError: {problem}")]
     Engine { problem: String },
+    #[error(
+        "InternalError: opening the credentials endpoint of the task's role at {host}, the address of \
+         this machine in the task's network: {source}; use an engine whose networks are on this machine, \
+         or a task definition without taskRoleArn"
+    )]
+    NoRoleCredentials { host: IpAddr, source: std::io::Error },
 }

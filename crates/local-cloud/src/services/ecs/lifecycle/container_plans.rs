@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use fargate_model::region::AwsPartition;
-
 use super::container_settings::container_settings;
 use crate::backend::container::{
     ContainerPlan, FileSystemPlace, PulledImage, VolumeMount, VolumeSource,
@@ -15,6 +13,10 @@ use crate::services::ecs::shape::common::KeyValue;
 use crate::services::ecs::shape::definition::{ContainerDefinition, MountPoint, Volume};
 use crate::services::ecs::state::task::CloudTask;
 use crate::services::logs::streams::{CloudLogStreams, LogStreamName, LogStreamWriter};
+
+/// Names the place of the credentials of the task's role. On Fargate it is a path at 169.254.170.2, an
+/// address that this machine does not have, so containers get a whole URL here.
+const CREDENTIALS: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 
 /// One container, ready to start.
 pub(super) struct PlannedContainer {
@@ -38,10 +40,12 @@ pub(super) struct StartDependency {
     pub condition: String,
 }
 
-/// The containers of a task in the order in which they start.
+/// The containers of a task in the order in which they start. All of them get credentials of the task's
+/// role at `credentials_url`.
 pub(super) fn all_plans(
     task: &CloudTask,
     images: &[PulledImage],
+    credentials_url: Option<&str>,
     cloud: &CloudInstance,
 ) -> Vec<PlannedContainer> {
     let definitions = task.definition.containers();
@@ -65,7 +69,7 @@ pub(super) fn all_plans(
                     image: image.clone(),
                     entry_point: definition.entry_point.clone(),
                     command: command(task, definition),
-                    environment: environment(task, definition, cloud),
+                    environment: environment(task, definition, credentials_url),
                     working_directory: definition.working_directory.clone(),
                     mounts: mounts(task, definition),
                     address,
@@ -118,7 +122,7 @@ fn command(task: &CloudTask, definition: &ContainerDefinition) -> Option<Vec<Str
 fn environment(
     task: &CloudTask,
     definition: &ContainerDefinition,
-    cloud: &CloudInstance,
+    credentials_url: Option<&str>,
 ) -> Vec<(String, String)> {
     let name = definition.name.as_deref().unwrap_or_default();
     let own = task.container_override(name).and_then(|one| one.environment.as_ref());
@@ -126,16 +130,8 @@ fn environment(
         (pair.name.clone().unwrap_or_default(), pair.value.clone().unwrap_or_default())
     };
     let given = definition.environment.iter().flatten().chain(own.into_iter().flatten()).map(pair);
-    given.chain(credentials_variable(task, cloud)).collect()
-}
-
-/// Where the containers of a task with a role get its credentials. On Fargate it is a path at
-/// 169.254.170.2, an address that this machine does not have.
-fn credentials_variable(task: &CloudTask, cloud: &CloudInstance) -> Option<(String, String)> {
-    let of_definition = task.definition.shape.task_role_arn.as_deref();
-    let role = task.overrides.task_role_arn.as_deref().or(of_definition)?;
-    let url = cloud.task_roles.url(&task.id, role, AwsPartition::of(&task.region).name())?;
-    Some(("AWS_CONTAINER_CREDENTIALS_FULL_URI".to_owned(), url))
+    let credentials = credentials_url.map(|url| (CREDENTIALS.to_owned(), url.to_owned()));
+    given.chain(credentials).collect()
 }
 
 fn mounts(task: &CloudTask, definition: &ContainerDefinition) -> Vec<VolumeMount> {

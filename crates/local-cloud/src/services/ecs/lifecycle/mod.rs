@@ -7,6 +7,7 @@ mod exits;
 mod faults;
 mod image_pulls;
 mod interface_request;
+mod role_credentials;
 pub(crate) mod run;
 mod running_containers;
 mod steps;

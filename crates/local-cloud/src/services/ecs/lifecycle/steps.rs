@@ -85,7 +85,9 @@ impl TaskLifecycle {
         &mut self,
         containers: &mut RunningContainers,
     ) -> Result<(), CloudTaskEnding> {
-        let plans = self.read(|task| all_plans(task, &self.images, &self.cloud));
+        let credentials = self.credentials_url().await.map_err(|error| not_started(&error))?;
+        let credentials = credentials.as_deref();
+        let plans = self.read(|task| all_plans(task, &self.images, credentials, &self.cloud));
         let Some(plans) = plans else { return Err(gone()) };
         // A task that a fault holds shows RUNNING, but none of its programs is started.
         let held = self.holds(CloudTaskPhase::Running);
