@@ -42,8 +42,11 @@ pub fn measure(report: &mut BenchReport) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let installation = RunnerInstallation::on(&containers);
     let runner = Arc::new(runner(&installation));
-    let walls =
-        |first, rounds, at_once| walls(&runtime, &runner, &installation, first, rounds, at_once);
+    let at_rest = || drop(runtime.block_on(installation.ended()));
+    let walls = |first, rounds, at_once| {
+        let rounds = JobRounds { first, rounds, at_once };
+        rounds.walls(&runtime, &runner, &at_rest)
+    };
     let (alone, alone_parts) = walls(FIRST, TIMES, 1)?;
     let (together, together_parts) = walls(FIRST + TIMES, ROUNDS, AT_ONCE)?;
     runtime.block_on(installation.close((TIMES + ROUNDS * AT_ONCE).try_into()?));
@@ -79,36 +82,46 @@ fn runner(installation: &RunnerInstallation) -> RunnerImitation {
     }
 }
 
-/// Seconds of each of `rounds`, in which `at_once` jobs are played, and the parts of a job.
-fn walls(
-    runtime: &Runtime,
-    runner: &Arc<RunnerImitation>,
-    installation: &RunnerInstallation,
-    first: u64,
-    rounds: u64,
-    at_once: u64,
-) -> Result<(Vec<f64>, String), Box<dyn Error>> {
-    let mut walls = Vec::new();
-    let mut parts = StageTimes::default();
-    for round in 0..rounds {
-        let began = Instant::now();
-        let outcomes = runtime.block_on(async {
-            let mut jobs = JoinSet::new();
-            for job in 0..at_once {
-                let (runner, job) = (runner.clone(), trivial(first + round * at_once + job));
-                jobs.spawn(async move {
-                    runner.play(&job, &JobControl::default(), Arc::new(|_| {})).await
-                });
-            }
-            jobs.join_all().await
-        });
-        walls.push(ms(began.elapsed()) / 1000.0);
-        // A round begins on a quiet machine, not beside the end of the former one's containers.
-        runtime.block_on(installation.ended());
-        outcomes.iter().try_for_each(passed)?;
-        outcomes.iter().for_each(|outcome| parts.add(outcome));
+/// Rounds of trivial jobs that are played at once.
+pub struct JobRounds {
+    /// Number of the first job.
+    pub first: u64,
+    pub rounds: u64,
+    pub at_once: u64,
+}
+
+impl JobRounds {
+    /// Seconds of each round, and the parts of a job. `at_rest` waits after a round until its jobs have left
+    /// nothing.
+    pub fn walls(
+        &self,
+        runtime: &Runtime,
+        runner: &Arc<RunnerImitation>,
+        at_rest: &dyn Fn(),
+    ) -> Result<(Vec<f64>, String), Box<dyn Error>> {
+        let mut walls = Vec::new();
+        let mut parts = StageTimes::default();
+        for round in 0..self.rounds {
+            let began = Instant::now();
+            let outcomes = runtime.block_on(async {
+                let mut jobs = JoinSet::new();
+                for job in 0..self.at_once {
+                    let number = self.first + round * self.at_once + job;
+                    let (runner, job) = (runner.clone(), trivial(number));
+                    jobs.spawn(async move {
+                        runner.play(&job, &JobControl::default(), Arc::new(|_| {})).await
+                    });
+                }
+                jobs.join_all().await
+            });
+            walls.push(ms(began.elapsed()) / 1000.0);
+            // A round begins on a quiet machine, not beside the end of the former one's containers.
+            at_rest();
+            outcomes.iter().try_for_each(passed)?;
+            outcomes.iter().for_each(|outcome| parts.add(outcome));
+        }
+        Ok((walls, parts.in_words()))
     }
-    Ok((walls, parts.in_words()))
 }
 
 /// Where the time of the jobs went, in milliseconds.

@@ -9,6 +9,7 @@ mod bulk;
 mod containers;
 mod crowd;
 mod definitions;
+mod docker;
 mod figure;
 mod idle;
 mod job;
@@ -35,7 +36,7 @@ use figure::BenchReport;
 type BenchFunction = fn(&TestHost, &mut BenchReport) -> Result<(), Box<dyn Error>>;
 
 /// Everything, in an order in which no section meets the tasks of another.
-const SECTIONS: [(&str, BenchFunction); 13] = [
+const SECTIONS: [(&str, BenchFunction); 14] = [
     ("run", run::measure),
     ("stream", stream::measure),
     ("bulk", bulk::measure),
@@ -49,6 +50,7 @@ const SECTIONS: [(&str, BenchFunction); 13] = [
     ("idle", idle::measure),
     ("crowd", crowd::measure),
     ("containers", |_, report| containers::measure(report)),
+    ("docker", docker::measure),
 ];
 
 fn main() -> ExitCode {

@@ -81,7 +81,7 @@ impl OpenSshServer {
         let login = OpenSshLogin {
             ssh: self.ssh.clone(),
             key: self.folder.join("user"),
-            known_hosts: self.folder.join("known_hosts"),
+            known_hosts: Some(self.folder.join("known_hosts")),
             place: (Ipv4Addr::LOCALHOST, self.port).into(),
             user: self.user.clone(),
         };
@@ -101,8 +101,8 @@ pub struct OpenSshLogin {
     pub ssh: PathBuf,
     /// The private key's file.
     pub key: PathBuf,
-    /// The file with the server's host key.
-    pub known_hosts: PathBuf,
+    /// The file with the server's host key; `None` takes any key.
+    pub known_hosts: Option<PathBuf>,
     /// Where it listens.
     pub place: SocketAddr,
     /// As whom.
@@ -112,14 +112,21 @@ pub struct OpenSshLogin {
 impl OpenSshLogin {
     /// Runs `script` in a fresh login, fed to `bash` as GitLab's own driver feeds it.
     pub fn script(&self, script: &Path) -> Result<Command, Box<dyn Error>> {
+        let (checks, known_hosts) = match &self.known_hosts {
+            Some(file) => ("yes", file.as_path()),
+            None => ("no", Path::new("/dev/null")),
+        };
         let mut command = Command::new(&self.ssh);
         command
             .args(["-F", "none", "-T", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"])
-            .args(["-o", "KexAlgorithms=curve25519-sha256", "-o", "StrictHostKeyChecking=yes"])
+            .args(["-o", "KexAlgorithms=curve25519-sha256", "-o"])
+            .arg(format!("StrictHostKeyChecking={checks}"))
+            // It would say on stderr that it takes a key that it did not know.
+            .args(["-o", "LogLevel=ERROR"])
             // What the driver takes first as well.
             .args(["-c", "aes256-gcm@openssh.com"])
             .args(["-o", "GlobalKnownHostsFile=none", "-o"])
-            .arg(format!("UserKnownHostsFile={}", self.known_hosts.display()))
+            .arg(format!("UserKnownHostsFile={}", known_hosts.display()))
             .arg("-i")
             .arg(&self.key)
             .args(["-p", &self.place.port().to_string()])
@@ -133,7 +140,8 @@ impl OpenSshLogin {
     }
 }
 
-fn generate(key: &Path) -> Result<(), Box<dyn Error>> {
+/// Makes a pair of ed25519 keys, `key` and `key.pub`.
+pub fn generate(key: &Path) -> Result<(), Box<dyn Error>> {
     let mut command = Command::new("ssh-keygen");
     command.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(key).stdin(Stdio::null());
     let status = command.status()?;

@@ -329,3 +329,16 @@ pub(crate) enum ContainerStartError {
     )]
     NoRoleCredentials { host: IpAddr, source: std::io::Error },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_that_cannot_be_given_is_told_with_the_way_out() {
+        let source = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+        let host = IpAddr::from([172, 18, 0, 1]);
+        let error = ContainerStartError::NoRoleCredentials { host, source };
+        insta::assert_snapshot!(error, @"InternalError: opening the credentials endpoint of the task's role at 172.18.0.1, the address of this machine in the task's network: address not available; use an engine whose networks are on this machine, or a task definition without taskRoleArn");
+    }
+}
