@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use fargate_config::{DefinitionSource, LoadedConfig, RunnerConfig, UnknownKeyPolicy};
+use fargate_model::cause::CauseReport;
+use fargate_model::text::{error_chain, escape};
 use fargate_task_definition::{DefinitionError, DefinitionSite, RevisionOrigin};
 use fargate_terminal::{OutputFormat, stdout_size};
 use tokio::time::Instant;
@@ -49,14 +51,14 @@ fn perform(global: &GlobalFlags, args: &DefinitionArgs) -> Result<CommandExit, S
             // What `prepare` would register, and so with the digest that the image has now.
             DefinitionAction::Register(_) | DefinitionAction::Diff(_) => {
                 let pinned = fargate_registry::pinned_on_host(&profile, masker()).await;
-                pinned.map_err(|why| why.line())?
+                pinned.map_err(|why| in_words(&why))?
             }
             DefinitionAction::Render | DefinitionAction::List(_) | DefinitionAction::Prune(_) => {
                 profile
             }
         };
         let site = DefinitionSite::open(profile, &config.state_dir, masker()).await;
-        let site = site.map_err(|error| error.to_string())?;
+        let site = site.map_err(|error| error_chain(&error))?;
         let command = DefinitionCommand { site, config: &config, deadline: Instant::now() + limit };
         match &args.action {
             DefinitionAction::Render => command.render(),
@@ -77,14 +79,14 @@ struct DefinitionCommand<'a> {
 
 impl DefinitionCommand<'_> {
     fn render(&self) -> Result<CommandExit, String> {
-        let rendered = self.site.rendered().map_err(|error| error.to_string())?;
+        let rendered = self.site.rendered().map_err(|error| error_chain(&error))?;
         print(&output::pretty(rendered.input()))?;
         Ok(CommandExit::Done)
     }
 
     async fn register(&self, args: &FormatArgs) -> Result<CommandExit, String> {
         let registered = self.site.register(self.deadline).await;
-        let registered = registered.map_err(|error| error.to_string())?;
+        let registered = registered.map_err(|error| error_chain(&error))?;
         print(&match OutputFormat::or_default(args.format) {
             OutputFormat::Json => output::registered_json(&registered),
             OutputFormat::Table | OutputFormat::Tsv => registered.arn.clone(),
@@ -102,7 +104,7 @@ impl DefinitionCommand<'_> {
 
     async fn diff(&self, args: &DiffArgs) -> Result<CommandExit, String> {
         let compared = self.site.compare(args.with.as_deref(), self.deadline).await;
-        let compared = compared.map_err(|error| error.to_string())?;
+        let compared = compared.map_err(|error| error_chain(&error))?;
         let text = match OutputFormat::or_default(args.output.format) {
             OutputFormat::Table => output::difference_lines(&compared),
             OutputFormat::Json => output::difference_json(&compared),
@@ -121,7 +123,7 @@ impl DefinitionCommand<'_> {
     }
 
     async fn list(&self, args: &FormatArgs) -> Result<CommandExit, String> {
-        let listed = self.site.list(self.deadline).await.map_err(|error| error.to_string())?;
+        let listed = self.site.list(self.deadline).await.map_err(|error| error_chain(&error))?;
         print(&match OutputFormat::or_default(args.format) {
             OutputFormat::Table => output::list_table(&listed, width()),
             OutputFormat::Json => output::list_json(&listed),
@@ -134,7 +136,7 @@ impl DefinitionCommand<'_> {
     async fn prune(&self, args: &PruneArgs, retention: Duration) -> Result<CommandExit, String> {
         let retention = args.unused_for.unwrap_or(retention);
         let pruned = self.site.prune(self.config, retention, !args.dry_run, self.deadline).await;
-        let pruned = pruned.map_err(|error| error.to_string())?;
+        let pruned = pruned.map_err(|error| error_chain(&error))?;
         print(&match OutputFormat::or_default(args.output.format) {
             OutputFormat::Table => output::prune_table(&pruned, args.dry_run, width()),
             OutputFormat::Json => output::prune_json(&pruned, args.dry_run),
@@ -146,6 +148,12 @@ impl DefinitionCommand<'_> {
         tell!("{} {would}removed, {} stay", counted(gone, "revision"), pruned.len() - gone);
         Ok(if refused == 0 { CommandExit::Done } else { CommandExit::Partly })
     }
+}
+
+/// The headline of a cause and what is known about it.
+fn in_words(why: &CauseReport) -> String {
+    let evidence = why.evidence.iter().map(|evidence| escape(&evidence.to_string()));
+    std::iter::once(why.headline()).chain(evidence).collect::<Vec<_>>().join("\n  ")
 }
 
 /// `1 revision`, `2 revisions`.

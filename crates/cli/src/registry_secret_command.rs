@@ -72,7 +72,8 @@ fn set(
     let written = runtime()?.block_on(async {
         let secret = RegistrySecret::open(name, profile, masker()).await?;
         let change = secret.write(&login).await?;
-        Ok::<_, RegistrySecretError>((change, secret.describe().await?))
+        // The login is written by now, so a description that fails is no error of this command.
+        Ok::<_, RegistrySecretError>((change, secret.describe().await.ok().flatten()))
     });
     let (change, described) = written.map_err(|error| words(&error))?;
     let done = match change {

@@ -252,6 +252,11 @@ fn check_digest(digest: &str) -> Result<String, String> {
     }
 }
 
+/// Whether the text is a digest of the one kind that is used.
+pub(crate) fn is_digest(text: &str) -> bool {
+    check_digest(text).is_ok()
+}
+
 /// The text without what people often copy along, if it names an image then.
 fn suggestion(given: &str) -> Option<String> {
     let trimmed = given.trim().trim_start_matches("docker://");

@@ -18,7 +18,7 @@ mod registry_secret;
 pub use credentials::{CredentialsFormError, RegistryCredentials};
 pub use fargate_aws::SecretDescription;
 pub use image_reference::{ImageReference, ImageReferenceError, ImageVersion};
-pub use profile_image::{pinned_on_host, pinned_profile};
+pub use profile_image::{check_image, pinned_on_host, pinned_profile};
 pub use registry_check::{RegistryCheckError, RegistryCheckStep, check_registry};
 pub use registry_client::{PinnedImage, RegistrySettings, pin_image};
 pub use registry_error::RegistryError;

@@ -4,7 +4,13 @@
 //! Version 2, Schema 2".
 
 use fargate_config::TaskArchitecture;
+use fargate_model::text::escape_within;
 use serde::Deserialize;
+
+use crate::image_reference::is_digest;
+
+/// Longest name of a platform that is shown, in characters.
+const LONGEST_NAME: usize = 60;
 
 /// The kinds of manifests that are asked for.
 pub const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
@@ -65,6 +71,10 @@ impl ManifestContent {
                     .filter(|platform| platform.architecture != "unknown")
                     .collect(),
             )),
+            // The digest becomes part of a path.
+            (None, Some(config)) if !is_digest(&config.digest) => {
+                Err("the manifest names the image's configuration by no SHA-256 digest".to_owned())
+            }
             (None, Some(config)) => Ok(Self::Image { config: config.digest }),
             (None, None) => Err("the manifest names no image; its form may be too old".to_owned()),
         }
@@ -89,16 +99,18 @@ impl ImagePlatform {
             && (self.architecture.is_empty() || self.architecture == name)
     }
 
-    /// Its name for people, as the configuration writes it where it can.
+    /// Its name for people, as the configuration writes it where it can. It is escaped and cut, because
+    /// whoever made the image chose it.
     pub fn shown(&self) -> String {
         let architecture = match self.architecture.as_str() {
             "amd64" => "x86_64",
             other => other,
         };
-        match self.os.as_str() {
+        let name = match self.os.as_str() {
             "" | "linux" => architecture.to_owned(),
             os => format!("{os} {architecture}"),
-        }
+        };
+        escape_within(&name, LONGEST_NAME)
     }
 }
 
@@ -124,14 +136,22 @@ mod tests {
 
     #[test]
     fn an_odd_manifest_is_an_error_without_its_text() {
-        for odd in
-            ["", "[]", "{}", r#"{"schemaVersion":1,"fsLayers":["canary"]}"#, r#"{"config":7}"#]
-        {
+        for odd in [
+            "",
+            "[]",
+            "{}",
+            r#"{"schemaVersion":1,"fsLayers":["canary"]}"#,
+            r#"{"config":7}"#,
+            r#"{"config":{"digest":"../../canary"}}"#,
+        ] {
             let said = ManifestContent::parse(odd.as_bytes()).unwrap_err();
-            assert!(said.starts_with("the manifest"), "{said}");
+            assert!(said.starts_with("the manifest") && !said.contains("canary"), "{said}");
         }
         let windows = ImagePlatform { os: "windows".into(), architecture: "amd64".into() };
         assert!(!windows.fits(TaskArchitecture::X86_64));
         assert_eq!(windows.shown(), "windows x86_64");
+        let hostile = ImagePlatform { os: "\u{1b}[2J".into(), architecture: "x".repeat(100_000) };
+        let shown = hostile.shown();
+        assert!(shown.len() < 200 && !shown.contains('\u{1b}'), "{shown}");
     }
 }

@@ -58,6 +58,16 @@ pub async fn pinned_on_host(
     pinned_profile(profile, &account).await
 }
 
+/// Checks the text of a profile's image. Nothing is asked.
+///
+/// # Errors
+///
+/// [`RegistryError::Reference`] if it names no image.
+pub fn check_image(profile: &JobProfile) -> Result<(), RegistryError> {
+    let Some(text) = profile.image.as_deref() else { return Ok(()) };
+    Ok(text.parse::<ImageReference>().map(drop)?)
+}
+
 /// Whether the registry is to be asked.
 fn needs_pin(image: &ImageReference, profile: &JobProfile) -> bool {
     let is_tag = matches!(image.version(), ImageVersion::Tag(_));

@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fargate_aws::{AwsAccount, CallError};
 use fargate_config::{JobProfile, TaskArchitecture};
+use fargate_model::text::escape_within;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -22,6 +23,11 @@ use crate::exchange::{RegistryAnswer, RegistryExchange, RegistryRequest, is_loop
 use crate::image_reference::{ImageReference, ImageVersion};
 use crate::manifest::{ACCEPTED, ImagePlatform, ManifestContent};
 use crate::registry_error::RegistryError;
+
+/// Longest digest that is shown, in characters: that of SHA-256 has 71.
+const LONGEST_DIGEST: usize = 80;
+/// Most platforms of an image that are shown.
+const MOST_SHOWN: usize = 20;
 
 /// How a registry is asked.
 #[derive(Clone, Debug)]
@@ -92,7 +98,7 @@ pub async fn pin_image(
         Ok(ManifestContent::Image { config }) => vec![session.platform(&config).await?],
         Err(what) => return Err(session.unusable(what)),
     };
-    let architectures: Vec<_> = offered.iter().map(ImagePlatform::shown).collect();
+    let architectures: Vec<_> = offered.iter().map(ImagePlatform::shown).take(MOST_SHOWN).collect();
     // An index may name no platform at all; then ECS finds out.
     if !offered.is_empty() && !offered.iter().any(|platform| platform.fits(settings.architecture)) {
         let wanted = settings.architecture.as_str().to_owned();
@@ -263,7 +269,8 @@ impl RegistrySession<'_> {
     }
 
     fn differs(&self, digest: &str) -> RegistryError {
-        RegistryError::DigestDiffers { registry: self.registry(), digest: digest.to_owned() }
+        let digest = escape_within(digest, LONGEST_DIGEST);
+        RegistryError::DigestDiffers { registry: self.registry(), digest }
     }
 
     fn unusable(&self, what: String) -> RegistryError {

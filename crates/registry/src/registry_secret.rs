@@ -228,6 +228,11 @@ impl RegistrySecretError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Setup(why) => why.action(),
+            Self::Missing { name, .. } if name.starts_with("arn:") => {
+                "correct the ARN, or create a secret by its name: `fargate-runner registry-secret --secret \
+                 NAME set USER`"
+                    .to_owned()
+            }
             Self::Missing { .. } | Self::Form { .. } => {
                 "write it: `fargate-runner registry-secret set USER`".to_owned()
             }

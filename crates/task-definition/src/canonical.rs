@@ -37,7 +37,8 @@ const UNORDERED: [(&str, &str); 8] = [
 ];
 
 /// Members that are false unless somebody says otherwise.
-const FALSE: [&str; 6] = [
+const FALSE: [&str; 7] = [
+    "enableFaultInjection",
     "readOnly",
     "privileged",
     "interactive",

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::canonical::units;
 use crate::error::DefinitionProblem;
+use crate::rendered::CONTENT_TAG;
 
 /// Longest name of a family or container.
 const MAX_NAME: usize = 255;
@@ -26,6 +27,8 @@ const STOP_TIMEOUT_S: RangeInclusive<u64> = 2..=120;
 /// service quotas".
 const MAX_CONTAINERS: usize = 10;
 const MAX_BYTES: usize = 64 * 1024;
+/// Most tags. Source: Amazon ECS Developer Guide, "Tagging Amazon ECS resources".
+const MAX_TAGS: usize = 50;
 /// Longest name of a role, and longest ARN. Source: AWS IAM API Reference, `CreateRole`.
 const MAX_ROLE: usize = 64;
 const MAX_ARN: usize = 2048;
@@ -42,6 +45,7 @@ pub(crate) fn problems(definition: &Value, container: &str) -> Vec<DefinitionPro
     found.extend(architecture(definition));
     found.extend(containers(definition, container));
     found.extend(volumes(definition));
+    found.extend(tags(definition));
     let bytes = definition.to_string().len();
     if bytes > MAX_BYTES {
         let message = format!("the task definition has {bytes} bytes; allowed are {MAX_BYTES}");
@@ -273,6 +277,23 @@ fn one_container(
         found.push(problem(message, Some(hint)));
     }
     found
+}
+
+/// The tags are a list, in which there is room for the one that names the content.
+fn tags(definition: &Value) -> Option<DefinitionProblem> {
+    let tags = definition.get("tags").filter(|tags| !tags.is_null())?;
+    let Some(list) = tags.as_array() else {
+        return Some(problem(format!("`tags` is {}; a list is expected", given(Some(tags))), None));
+    };
+    let own = |tag: &&Value| tag.get("key").is_some_and(|key| key == CONTENT_TAG);
+    let others = list.len() - list.iter().filter(own).count();
+    (others >= MAX_TAGS).then(|| {
+        let most = MAX_TAGS - 1;
+        problem(
+            format!("{others} tags; allowed are {most}, because `{CONTENT_TAG}` is added"),
+            None,
+        )
+    })
 }
 
 /// Each mounted volume is there.

@@ -18,7 +18,7 @@ use crate::ecs_definitions::EcsDefinitions;
 use crate::error::DefinitionError;
 use crate::kept_definitions::KeptDefinitions;
 use crate::prune::{PruneVerdict, RevisionUse};
-use crate::registration::{DefinitionRegistrar, RegisteredDefinition};
+use crate::registration::{DefinitionRegistrar, RegisteredDefinition, RevisionOrigin};
 use crate::rendered::RenderedDefinition;
 use crate::revision::{DefinitionRevision, RevisionStatus};
 
@@ -63,7 +63,7 @@ pub struct PrunedRevision {
     pub revision: DefinitionRevision,
     /// Whether it stays, and why.
     pub verdict: PruneVerdict,
-    /// Why it could not be removed, in ECS's words.
+    /// Why it could not be removed.
     pub refused: Option<String>,
 }
 
@@ -120,7 +120,9 @@ impl DefinitionSite {
         DefinitionRegistrar::new(self.ecs.clone(), self.kept.clone(), self.folder.clone())
     }
 
-    /// Registers the definition that the profile makes, if ECS does not have it.
+    /// Registers the definition that the profile makes, if ECS does not have it. ECS is asked even if this
+    /// host knows a revision: a person wants to know what is there, and no RunTask follows that could find
+    /// out that the revision was deregistered.
     ///
     /// # Errors
     ///
@@ -129,7 +131,15 @@ impl DefinitionSite {
         &self,
         deadline: Instant,
     ) -> Result<RegisteredDefinition, DefinitionError> {
-        self.registrar().revision(&self.rendered()?, deadline).await
+        let (rendered, registrar) = (self.rendered()?, self.registrar());
+        let found = registrar.revision(&rendered, deadline).await?;
+        if found.origin != RevisionOrigin::Known {
+            return Ok(found);
+        }
+        match self.ecs.describe(&found.arn, deadline).await? {
+            Some(revision) if revision.status == RevisionStatus::Active => Ok(found),
+            _ => registrar.revision_instead_of(&found.arn, &rendered, deadline).await,
+        }
     }
 
     /// Compares the definition that the profile makes with a registered one: the newest active one of
@@ -163,7 +173,7 @@ impl DefinitionSite {
         let rendered = self.rendered()?;
         let revisions = self.ecs.list(rendered.family(), deadline).await?;
         let listed = |revision: DefinitionRevision| ListedRevision {
-            is_current: revision.content.as_deref() == Some(rendered.content().as_str()),
+            is_current: revision.is_of(&rendered),
             last_used: self.last_used(&revision),
             revision,
         };
@@ -182,7 +192,7 @@ impl DefinitionSite {
     /// # Errors
     ///
     /// [`DefinitionError`] if somebody who may need a revision could not be asked; then nothing was
-    /// removed. Also if a removal failed.
+    /// removed. A removal that failed is no error; its revision says why.
     pub async fn prune(
         &self,
         config: &RunnerConfig,
@@ -203,34 +213,31 @@ impl DefinitionSite {
             judged.push(PrunedRevision { revision, verdict, refused: None });
         }
         if removes {
-            self.remove(&mut judged, deadline).await?;
+            self.remove(&mut judged, deadline).await;
         }
         Ok(judged)
     }
 
-    async fn remove(
-        &self,
-        judged: &mut [PrunedRevision],
-        deadline: Instant,
-    ) -> Result<(), DefinitionError> {
+    /// What ECS refuses is noted beside its revision, because others may be gone by then.
+    async fn remove(&self, judged: &mut [PrunedRevision], deadline: Instant) {
         let mut inactive = Vec::new();
-        for PrunedRevision { revision, verdict, .. } in judged.iter() {
-            if !verdict.removes() {
-                continue;
-            }
+        for pruned in judged.iter_mut().filter(|pruned| pruned.verdict.removes()) {
+            let revision = &pruned.revision;
             if let Some(content) = &revision.content {
                 self.kept.forget(&revision.family, content, &revision.arn);
             }
-            if revision.status == RevisionStatus::Active {
-                self.ecs.deregister(&revision.arn, deadline).await?;
+            if revision.status == RevisionStatus::Active
+                && let Err(error) = self.ecs.deregister(&revision.arn, deadline).await
+            {
+                pruned.refused = Some(error.to_string());
+                continue;
             }
             inactive.push(revision.arn.clone());
         }
-        for (arn, reason) in self.ecs.delete(&inactive, deadline).await? {
+        for (arn, reason) in self.ecs.delete(&inactive, deadline).await {
             let refused = judged.iter_mut().find(|pruned| pruned.revision.arn == arn);
             refused.into_iter().for_each(|pruned| pruned.refused = Some(reason.clone()));
         }
-        Ok(())
     }
 
     /// What the profiles of the file make today. A profile that cannot be rendered may need anything.
@@ -253,7 +260,11 @@ impl DefinitionSite {
         deadline: Instant,
     ) -> Result<BTreeSet<String>, DefinitionError> {
         let mut clusters = BTreeSet::from([self.profile.cluster.clone()]);
-        clusters.extend(profiles(config).map(|profile| profile.cluster));
+        // A task runs with a revision of its own Region.
+        let here = |profile: &JobProfile| {
+            profile.region.as_deref().is_none_or(|region| region == self.ecs.region())
+        };
+        clusters.extend(profiles(config).filter(here).map(|profile| profile.cluster));
         let mut referenced = BTreeSet::new();
         for cluster in clusters {
             referenced.extend(self.ecs.in_use(&cluster, family, deadline).await?);

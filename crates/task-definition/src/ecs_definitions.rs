@@ -10,7 +10,6 @@ use fargate_state::SharedRateLimiter;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::canonical::ContentHash;
 use crate::error::DefinitionError;
 use crate::rendered::RenderedDefinition;
 use crate::revision::DefinitionRevision;
@@ -155,22 +154,22 @@ impl EcsDefinitions {
         }
     }
 
-    /// The newest active revision of this family that has this content, among the newest ones.
+    /// The newest active revision that has this content, among the newest ones of its family. A tag alone
+    /// is not believed: the console of AWS copies it to a revision that a person changes, and whoever may
+    /// register revisions could choose the image of every job with it.
     ///
     /// # Errors
     ///
     /// [`DefinitionError`] if a call failed.
     pub async fn find(
         &self,
-        family: &str,
-        content: &ContentHash,
+        rendered: &RenderedDefinition,
         deadline: Instant,
     ) -> Result<Option<DefinitionRevision>, DefinitionError> {
-        for arn in self.arns(family, "ACTIVE", LOOKED_AT, deadline).await? {
+        for arn in self.arns(rendered.family(), "ACTIVE", LOOKED_AT, deadline).await? {
             let revision = self.describe(&arn, deadline).await?;
             let fits = |revision: &DefinitionRevision| {
-                revision.content.as_deref() == Some(content.as_str())
-                    && revision.status == crate::RevisionStatus::Active
+                revision.is_of(rendered) && revision.status == crate::RevisionStatus::Active
             };
             if let Some(revision) = revision.filter(fits) {
                 return Ok(Some(revision));
@@ -229,32 +228,24 @@ impl EcsDefinitions {
     }
 
     /// Deletes inactive revisions. ECS keeps one that a running task has until the task ends. Gives
-    /// those that ECS refused to delete, with its reasons.
-    ///
-    /// # Errors
-    ///
-    /// [`DefinitionError`] if a call failed.
-    pub async fn delete(
-        &self,
-        arns: &[String],
-        deadline: Instant,
-    ) -> Result<Vec<(String, String)>, DefinitionError> {
+    /// those that were not deleted, each with the reason: when one call fails, others may have
+    /// succeeded.
+    pub async fn delete(&self, arns: &[String], deadline: Instant) -> Vec<(String, String)> {
         let mut refused = Vec::new();
         for some in arns.chunks(DELETE_LIMIT) {
             let body = json!({ "taskDefinitions": some });
-            let answer = self.write(EcsOperation::DeleteTaskDefinitions, body, deadline).await?;
-            let failures = answer.get("failures").and_then(Value::as_array);
-            for failure in failures.into_iter().flatten() {
-                let text = |name: &str| {
-                    failure.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-                };
-                refused.push((text("arn"), text("reason")));
+            match self.write(EcsOperation::DeleteTaskDefinitions, body, deadline).await {
+                Ok(answer) => refused.extend(not_deleted(&answer)),
+                Err(error) => {
+                    refused.extend(some.iter().map(|arn| (arn.clone(), error.to_string())));
+                }
             }
         }
-        Ok(refused)
+        refused
     }
 
-    /// The ARNs of the revisions that tasks of this family in this cluster run with.
+    /// The ARNs of the revisions that tasks of this family in this cluster run with. In a cluster that this
+    /// account does not have, no task of its revisions runs.
     ///
     /// # Errors
     ///
@@ -267,7 +258,10 @@ impl EcsDefinitions {
     ) -> Result<BTreeSet<String>, DefinitionError> {
         let body = json!({ "cluster": cluster, "family": family, "desiredStatus": "RUNNING" });
         let operation = EcsOperation::ListTasks;
-        let tasks = self.pages(operation, body, "taskArns", PAGES * 100, deadline).await?;
+        let tasks = match self.pages(operation, body, "taskArns", PAGES * 100, deadline).await {
+            Err(DefinitionError::Call { error, .. }) if has_no_cluster(&error) => Vec::new(),
+            tasks => tasks?,
+        };
         let mut used = BTreeSet::new();
         for some in tasks.chunks(DESCRIBE_LIMIT) {
             let body = json!({ "cluster": cluster, "tasks": some });
@@ -280,10 +274,25 @@ impl EcsDefinitions {
     }
 }
 
+/// The revisions that ECS refused to delete, and its reasons.
+fn not_deleted(answer: &Value) -> Vec<(String, String)> {
+    let failures = answer.get("failures").and_then(Value::as_array);
+    let text = |failure: &Value, name: &str| {
+        failure.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let reason = |failure: &Value| (text(failure, "arn"), text(failure, "reason"));
+    failures.into_iter().flatten().map(reason).collect()
+}
+
 /// Whether ECS says that there is no such task definition.
 fn is_missing(error: &CallError) -> bool {
     matches!(error, CallError::Answered { code, message, .. }
         if code == "ClientException" && message.contains("Unable to describe task definition"))
+}
+
+/// Whether ECS says that there is no such cluster.
+fn has_no_cluster(error: &CallError) -> bool {
+    matches!(error, CallError::Answered { code, .. } if code == "ClusterNotFoundException")
 }
 
 /// The family in the ARN of a revision.

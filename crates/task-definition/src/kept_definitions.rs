@@ -52,6 +52,11 @@ impl KeptDefinitions {
         Ok(Self { folder: folder.definitions()?, account })
     }
 
+    /// The account and Region, and how they are reached.
+    pub(crate) fn account(&self) -> &str {
+        &self.account
+    }
+
     fn path(&self, family: &str, content: &str) -> PathBuf {
         let name = Sha256::digest(format!("{} {family} {content}", self.account));
         self.folder.join(format!("{}.json", hex::encode(&name[..16])))

@@ -74,7 +74,7 @@ impl DefinitionRegistrar {
             if let Some(arn) = known() {
                 return Ok(RegisteredDefinition { arn, origin: RevisionOrigin::Known });
             }
-            match self.folder.lock_definitions() {
+            match self.folder.lock_definitions(self.kept.account(), rendered.family()) {
                 Ok(lock) => break lock,
                 Err(StateError::Held { path }) => {
                     let pause = jittered(backoff.next_pause());
@@ -93,7 +93,7 @@ impl DefinitionRegistrar {
         }
     }
 
-    /// The same after RunTask refused `refused`: what this host knows is wrong, and ECS is asked.
+    /// The same after ECS refused `refused`: what this host knows is wrong, and ECS is asked.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ impl DefinitionRegistrar {
         deadline: Instant,
     ) -> Result<RegisteredDefinition, DefinitionError> {
         let (family, content) = (rendered.family(), rendered.content());
-        let (revision, origin) = match self.ecs.find(family, content, deadline).await? {
+        let (revision, origin) = match self.ecs.find(rendered, deadline).await? {
             Some(found) => (found, RevisionOrigin::Found),
             None => (self.ecs.register(rendered, deadline).await?, RevisionOrigin::Registered),
         };

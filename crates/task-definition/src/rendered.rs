@@ -140,7 +140,10 @@ fn without_empty(value: &mut Value) {
 /// The tags of the template stay, except one of this name.
 fn add_tag(input: &mut Value, content: &str) {
     let Some(members) = input.as_object_mut() else { return };
-    let tags = members.entry("tags").or_insert_with(|| json!([]));
+    let tags = members.entry("tags").or_insert(Value::Null);
+    if tags.is_null() {
+        *tags = json!([]);
+    }
     if let Some(tags) = tags.as_array_mut() {
         tags.retain(|tag| tag.get("key").and_then(Value::as_str) != Some(CONTENT_TAG));
         tags.push(json!({ "key": CONTENT_TAG, "value": content }));

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::canonical::CanonicalDefinition;
-use crate::rendered::CONTENT_TAG;
+use crate::rendered::{CONTENT_TAG, RenderedDefinition};
 
 /// The status of a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +81,13 @@ impl DefinitionRevision {
             images: containers.into_iter().flatten().filter_map(image).collect(),
             canonical: CanonicalDefinition::of(definition),
         })
+    }
+
+    /// Whether it was made from this definition, and says what its tag says.
+    #[must_use]
+    pub fn is_of(&self, rendered: &RenderedDefinition) -> bool {
+        self.content.as_deref() == Some(rendered.content().as_str())
+            && self.canonical == *rendered.canonical()
     }
 
     /// `family:revision`, as people and commands name it.

@@ -136,6 +136,7 @@ impl TemplateFilling<'_> {
     }
 
     fn holds(&self, condition: &Value, at: &str) -> Result<bool, TemplateError> {
+        let at = if at.is_empty() { WHEN } else { at };
         let Some(name) = condition.as_str() else {
             let what = format!("`{WHEN}` is the name of a placeholder, in quotes");
             return Err(self.misused(at, what));

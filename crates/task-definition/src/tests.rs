@@ -287,6 +287,21 @@ fn placeholders_stand_alone_or_inside_a_text_and_may_be_written_out() {
     assert_eq!(filled, expected);
 }
 
+#[test]
+fn a_template_without_tags_of_its_own_gets_the_one_that_names_the_content() {
+    for tags in [json!(null), json!([]), json!([{"key": "fargate-runner:content", "value": "x"}])] {
+        let mut template: Value =
+            serde_json::from_str(include_str!("../../../task-definitions/ci.json")).unwrap();
+        template["tags"] = tags;
+        let template = DefinitionTemplate::parse("ci.json", &template.to_string()).unwrap();
+        let values = PlaceholderValues::new(&profile(""), "team/ci:1", "eu-west-1");
+        let rendered = RenderedDefinition::fill(&template, &values, "job").unwrap();
+        let content = rendered.content().as_str();
+        let own = json!([{"key": "fargate-runner:content", "value": content}]);
+        assert_eq!(rendered.input()["tags"], own);
+    }
+}
+
 /// What is said of a rendered definition in which one member was replaced.
 fn unusable(pointer: &str, value: Value) -> String {
     let mut template: Value =
@@ -323,6 +338,11 @@ fn what_ecs_would_refuse_is_told_in_one_sentence_with_what_is_allowed() {
         @r#"a container mounts the volume "x", which is not there"#
     );
     assert_snapshot!(of("/containerDefinitions/0/privileged", json!(true)), @r#"container `job` is privileged, which Fargate does not offer"#);
+    assert_snapshot!(of("/tags", json!("a=b")), @r#"`tags` is "a=b"; a list is expected"#);
+    assert_snapshot!(
+        of("/tags", json!(vec![json!({"key": "a", "value": "b"}); 50])),
+        @"50 tags; allowed are 49, because `fargate-runner:content` is added"
+    );
     let secret = RenderedDefinition::of(&profile("registry_secret = \"ci/registry\"\n"), "r");
     assert_snapshot!(secret.unwrap_err(), @r#"container `job` has the login of its registry, which needs an execution role; `execution_role = "arn:aws:iam::123456789012:role/ci-execution"`"#);
 }

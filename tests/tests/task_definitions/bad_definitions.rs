@@ -52,3 +52,24 @@ async fn a_template_that_cannot_be_used_is_told_in_the_jobs_log() {
     assert_eq!(site.cloud().requests().len(), 0);
     site.close().await;
 }
+
+#[tokio::test]
+async fn config_check_tells_an_image_that_no_registry_can_have() {
+    let site = host_with_image().await;
+    let file = site.config().to_string_lossy().into_owned();
+    let mut told = std::collections::BTreeSet::new();
+    for pins in [true, false] {
+        site.set("profile.own.pin_image", pins);
+        site.set("profile.own.image", "team/My-Image:1");
+        let ended = site.start(&["config", "check"]).ended().await.with_code(1);
+        told.insert(ended.err().replace(&file, "FILE"));
+    }
+    let told: Vec<String> = told.into_iter().collect();
+    assert_snapshot!(told.concat().trim_end(), @r#"
+    error: FILE: [profile.own]: `team/My-Image:1` names no image: the repository `team/My-Image` has the letter `M`; it may have lower case only
+    hint: did you mean `team/my-image:1`?
+    "#);
+    site.set("profile.own.image", "team/my-image:1");
+    site.start(&["config", "check"]).ended().await.with_code(0);
+    site.close().await;
+}

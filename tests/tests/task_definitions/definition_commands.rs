@@ -116,3 +116,81 @@ async fn a_profile_with_a_fixed_definition_has_nothing_to_render() {
     assert_eq!(site.cloud().requests().len(), 0);
     site.close().await;
 }
+
+#[tokio::test]
+async fn register_names_no_revision_that_somebody_has_deregistered() {
+    let site = host_with_image().await;
+    let first = command(&site, &["register", "--format", "tsv"]).await.with_code(0);
+    let ecs = site.ecs();
+    let revision = first.out().trim().to_owned();
+    ecs.deregister_task_definition().task_definition(revision).send().await.expect("it is active");
+    let second = command(&site, &["register", "--format", "tsv"]).await.with_code(0);
+    assert!(second.out().trim().ends_with(":task-definition/made-here:2"), "{}", second.out());
+    assert!(second.err().contains("registered now"), "{}", second.err());
+    let third = command(&site, &["register", "--format", "tsv"]).await.with_code(0);
+    assert_eq!(third.out(), second.out());
+    assert!(third.err().contains("this host registered or found it before"), "{}", third.err());
+    site.close().await;
+}
+
+#[tokio::test]
+async fn prune_works_beside_profiles_of_other_clusters_and_regions() {
+    let site = host_with_image().await;
+    command(&site, &["register"]).await.with_code(0);
+    // The first is in another account, perhaps; the second is asked for elsewhere.
+    site.set("profile.account.cluster", "of-another-account");
+    site.set("profile.account.task_definition", "fixed");
+    site.set("profile.region.cluster", "arn:aws:ecs:us-east-1:123456789012:cluster/far");
+    site.set("profile.region.region", "us-east-1");
+    site.set("profile.region.task_definition", "fixed");
+    let ended = command(&site, &["prune", "--dry-run"]).await.with_code(0);
+    assert!(ended.err().contains("0 revisions would be removed, 1 stay"), "{}", ended.err());
+    let requests = site.cloud().requests();
+    let asked = requests.iter().filter(|request| request.operation == "ListTasks");
+    let clusters: Vec<_> = asked.map(|request| request.body["cluster"].clone()).collect();
+    assert!(clusters.iter().any(|cluster| cluster == "of-another-account"), "{clusters:?}");
+    assert!(!clusters.iter().any(|cluster| cluster.to_string().contains("far")), "{clusters:?}");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn an_error_of_the_disk_says_what_the_system_said() {
+    let site = host_with_image().await;
+    command(&site, &["register"]).await.with_code(0);
+    let folder = site.state_dir().join("definitions");
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::write(&folder, "a file").unwrap();
+    let ended = command(&site, &["list"]).await.with_code(1);
+    assert!(ended.err().contains("not a directory"), "{}", ended.err());
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_removal_that_fails_does_not_hide_those_that_succeeded() {
+    let site = host_with_image().await;
+    for image in ["team/ci:1", "team/ci:2", "team/ci:3"] {
+        site.set("profile.own.image", image);
+        command(&site, &["register"]).await.with_code(0);
+    }
+    let rules = "DeregisterTaskDefinition call 2: error 400 AccessDeniedException \"not you\"";
+    site.cloud().set_faults(rules.parse().unwrap_or_else(|error| panic!("{error}")));
+    let all = ["prune", "--unused-for", "0s", "--format", "tsv"];
+    let ended = command(&site, &all).await;
+    let rows: Vec<String> = ended
+        .out()
+        .lines()
+        .map(|row| {
+            let cells: Vec<&str> = row.split('\t').collect();
+            [cells[0], cells[2]].join(" ")
+        })
+        .collect();
+    assert_snapshot!(rows.join("\n"), @r#"
+    made-here:3 stays
+    made-here:2 removed
+    made-here:1 not-removed
+    "#);
+    assert!(ended.out().contains("AccessDeniedException: not you"), "{}", ended.out());
+    assert!(ended.err().contains("1 revision removed, 2 stay"), "{}", ended.err());
+    ended.with_code(1);
+    site.close().await;
+}

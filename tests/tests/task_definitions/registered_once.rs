@@ -86,6 +86,29 @@ async fn another_host_finds_the_revision_by_its_tag() {
 }
 
 #[tokio::test]
+async fn a_revision_that_somebody_made_with_our_tag_is_not_used() {
+    let site = host_with_image().await;
+    command(&site, &["register"]).await.with_code(0);
+    // As the console of AWS does it for a person who changes a revision: the tags come along.
+    let ecs = site.ecs();
+    let found = ecs.describe_task_definition().task_definition(FAMILY);
+    let found = found.include(aws_sdk_ecs::types::TaskDefinitionField::Tags).send().await.unwrap();
+    let made = found.task_definition().expect("it is there");
+    let mut container = made.container_definitions()[0].clone();
+    container.image = Some("somebody/else:1".to_owned());
+    let call = ecs.register_task_definition().family(FAMILY).container_definitions(container);
+    let call = call.set_cpu(made.cpu.clone()).set_memory(made.memory.clone());
+    let call = call.set_requires_compatibilities(made.requires_compatibilities.clone());
+    let call = call.set_network_mode(made.network_mode.clone()).set_tags(found.tags.clone());
+    call.send().await.expect("it is a good one");
+    std::fs::remove_dir_all(site.state_dir().join("definitions")).unwrap();
+
+    own_job(&site).prepare().await.passed();
+    assert!(launched(&site).ends_with(":task-definition/made-here:1"), "{}", launched(&site));
+    site.close().await;
+}
+
+#[tokio::test]
 async fn a_deregistered_revision_leads_to_one_new_look() {
     let site = host_with_image().await;
     own_job(&site).prepare().await.passed();
@@ -97,6 +120,26 @@ async fn a_deregistered_revision_leads_to_one_new_look() {
     assert_eq!(site.calls("RegisterTaskDefinition"), 2);
     assert!(launched(&site).ends_with(":task-definition/made-here:2"), "{}", launched(&site));
     assert_eq!(site.tasks_of(&job).len(), 1);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn no_second_task_is_started_while_nobody_knows_whether_there_is_a_first_one() {
+    let site = host_with_image().await;
+    let rules = "RunTask call 1: reset after commit\n\
+                 RunTask call 2: error ClientException \"TaskDefinition is inactive\"";
+    site.cloud().set_faults(rules.parse().unwrap_or_else(|error| panic!("{error}")));
+    let job = own_job(&site);
+    job.prepare().await.with_code(SYSTEM_FAILURE);
+    let requests = site.cloud().requests();
+    let asked = requests.iter().filter(|request| request.operation == "RunTask");
+    let tokens: BTreeSet<String> =
+        asked.map(|request| request.body["clientToken"].to_string()).collect();
+    assert_eq!((tokens.len(), site.tasks_of(&job).len()), (1, 1), "{tokens:?}");
+    // The first task is being stopped, so another try is free to start its own.
+    job.prepare().await.passed();
+    job.run("echo works").await.passed();
+    job.cleanup().await.passed();
     site.close().await;
 }
 

@@ -145,6 +145,10 @@ impl TaskStart<'_> {
                 _ = stops.next() => return Err(cancelled()),
             };
             let Err(ProvisionError::Why(why)) = &acquired else { return acquired };
+            // A launch whose answer was lost may have started a task, so no other launch may follow.
+            if record_writer.record_now().launches.iter().any(|launch| !launch.settled) {
+                return acquired;
+            }
             let other = tokio::select! {
                 other = definition.after(why, self.deadline) => other?,
                 _ = stops.next() => return Err(cancelled()),

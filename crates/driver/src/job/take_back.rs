@@ -24,6 +24,9 @@ pub async fn take_back(
         ProvisionError::Cancelled { .. } => ("the job was cancelled", None),
         ProvisionError::Why(why) => ("the task did not come up", lasting(why)),
     };
+    // What ECS said while the answer to another RunTask was lost may be over once that task is stopped.
+    let is_open = record.launches.iter().any(|launch| !launch.settled);
+    let failure = failure.filter(|_| !is_open);
     let (timeouts, clock) = (context.timeouts(), &context.clock);
     let deadline = Instant::now() + timeouts.task_stop;
     let why = reason(why);
