@@ -10,6 +10,9 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+/// The tag that names the content of a revision.
+pub const CONTENT_TAG: &str = "fargate-runner:content";
+
 /// What ECS tells of a revision beside what was registered, and the tags, which it tells apart.
 const NOT_CONTENT: [&str; 10] = [
     "compatibilities",

@@ -13,9 +13,8 @@ use fargate_model::size::FargateSize;
 use fargate_model::text::escape_within;
 use serde_json::Value;
 
-use crate::canonical::units;
+use crate::canonical::{CONTENT_TAG, units};
 use crate::error::DefinitionProblem;
-use crate::rendered::CONTENT_TAG;
 
 /// Longest name of a family or container.
 const MAX_NAME: usize = 255;

@@ -19,7 +19,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use canonical::{CanonicalDefinition, ContentHash};
+pub use canonical::{CONTENT_TAG, CanonicalDefinition, ContentHash};
 pub use definition_site::{DefinitionComparison, DefinitionSite, ListedRevision, PrunedRevision};
 pub use difference::{DefinitionDifference, differences};
 pub use ecs_definitions::EcsDefinitions;
@@ -28,6 +28,6 @@ pub use kept_definitions::KeptDefinitions;
 pub use placeholder::PlaceholderValues;
 pub use prune::{PruneVerdict, RevisionUse};
 pub use registration::{DefinitionRegistrar, RegisteredDefinition, RevisionOrigin};
-pub use rendered::{CONTENT_TAG, RenderedDefinition};
+pub use rendered::RenderedDefinition;
 pub use revision::{DefinitionRevision, RevisionStatus};
 pub use template::DefinitionTemplate;

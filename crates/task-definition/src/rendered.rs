@@ -5,14 +5,11 @@
 use fargate_config::{DefinitionSource, JobProfile};
 use serde_json::{Value, json};
 
-use crate::canonical::{CanonicalDefinition, ContentHash};
+use crate::canonical::{CONTENT_TAG, CanonicalDefinition, ContentHash};
 use crate::checks;
 use crate::error::DefinitionError;
 use crate::placeholder::PlaceholderValues;
 use crate::template::DefinitionTemplate;
-
-/// The tag that names the content of a revision.
-pub const CONTENT_TAG: &str = "fargate-runner:content";
 
 /// A rendered task definition.
 #[derive(Clone, Debug)]

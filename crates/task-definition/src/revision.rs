@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::canonical::CanonicalDefinition;
-use crate::rendered::{CONTENT_TAG, RenderedDefinition};
+use crate::canonical::{CONTENT_TAG, CanonicalDefinition};
+use crate::rendered::RenderedDefinition;
 
 /// The status of a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
