@@ -4,6 +4,10 @@
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
@@ -33,6 +37,35 @@ impl SilentTerminal {
 impl Drop for SilentTerminal {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSAFLUSH, &self.before);
+    }
+}
+
+/// The signals that ask this process to end, held back while the terminal has no echo: whoever ended it
+/// then would leave the person's shell without one.
+struct HeldSignals {
+    mask: SigSet,
+    arrived: SignalFd,
+}
+
+impl HeldSignals {
+    fn hold() -> Result<Self, String> {
+        let failed = |error: Errno| format!("holding back signals: {error}");
+        let mut mask = SigSet::empty();
+        [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT]
+            .into_iter()
+            .for_each(|signal| mask.add(signal));
+        mask.thread_block().map_err(failed)?;
+        let arrived = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+            .map_err(failed)?;
+        Ok(Self { mask, arrived })
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        // The command has answered the signal with an error of its own.
+        while let Ok(Some(_)) = self.arrived.read_signal() {}
+        let _ = self.mask.thread_unblock();
     }
 }
 
@@ -78,19 +111,46 @@ fn typed(user: &str) -> Result<Zeroizing<Vec<u8>>, String> {
                     `--password-stdin` reads it from standard input"
             .to_owned());
     }
-    let silent = SilentTerminal::enter()?;
+    // Dropped in the other order: the terminal is itself again before a signal can end this process.
+    let held = HeldSignals::hold()?;
+    let _silent = SilentTerminal::enter()?;
     tell!("password of user `{}` (it is not shown):", fargate_model::text::escape(user));
+    let interrupted = || Err("interrupted; nothing was written".to_owned());
     let mut line = TypedLine::default();
-    for byte in io::stdin().lock().bytes() {
-        let byte = byte.map_err(|error| format!("reading the password: {error}"))?;
+    loop {
+        let Some(byte) = next_byte(&held)? else { return interrupted() };
         match line.take(byte) {
             TypingState::Goes => {}
-            TypingState::Done => break,
-            TypingState::Stopped => return Err("interrupted; nothing was written".to_owned()),
+            TypingState::Done => return Ok(line.bytes),
+            TypingState::Stopped => return interrupted(),
         }
     }
-    drop(silent);
-    Ok(line.bytes)
+}
+
+/// The next byte that is typed. `None` if a signal came instead.
+fn next_byte(held: &HeldSignals) -> Result<Option<u8>, String> {
+    let failed = |error: Errno| format!("reading the password: {error}");
+    let stdin = io::stdin();
+    loop {
+        let mut waiting = [
+            PollFd::new(held.arrived.as_fd(), PollFlags::POLLIN),
+            PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut waiting, PollTimeout::NONE) {
+            Err(Errno::EINTR) => continue,
+            ready => ready.map_err(failed)?,
+        };
+        if waiting[0].any() == Some(true) {
+            return Ok(None);
+        }
+        let mut byte = [0];
+        return match nix::unistd::read(stdin.as_fd(), &mut byte) {
+            Err(Errno::EINTR) => continue,
+            // Half a password must not count as a whole one.
+            Ok(0) => Err("the terminal was closed; nothing was written".to_owned()),
+            read => read.map(|_| Some(byte[0])).map_err(failed),
+        };
+    }
 }
 
 /// A line that is typed byte by byte.
