@@ -2,6 +2,7 @@
 //! `docker-registry`. The password is nowhere but in the secret.
 
 mod image_registry;
+mod password_prompt;
 mod pinned_jobs;
 mod token_registry;
 
