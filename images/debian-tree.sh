@@ -5,7 +5,8 @@
 #   images/debian-tree.sh FOLDER PACKAGES
 #
 # SNAPSHOT=20260501T000000Z takes all packages as they were at that time, from snapshot.debian.org: the same
-# packages each time. Without it they come from MIRROR and SECURITY_MIRROR as they are today.
+# packages each time. Without it they come from MIRROR and SECURITY_MIRROR as they are today. Without MIRROR,
+# debootstrap chooses; without SECURITY_MIRROR, it is debian-security beside the mirror.
 set -eu
 umask 022
 PATH="$PATH:/usr/sbin:/sbin"
@@ -13,8 +14,8 @@ PATH="$PATH:/usr/sbin:/sbin"
 tree=$1
 packages=$2
 suite=bookworm
-mirror=${MIRROR:-http://deb.debian.org/debian}
-security=${SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+mirror=${MIRROR:-}
+security=${SECURITY_MIRROR:-}
 if [ -n "${SNAPSHOT:-}" ]; then
     mirror="http://snapshot.debian.org/archive/debian/$SNAPSHOT"
     security="http://snapshot.debian.org/archive/debian-security/$SNAPSHOT"
@@ -31,11 +32,17 @@ fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-debootstrap --variant=minbase --include="$packages" "$suite" "$tree" "$mirror" >"$log" 2>&1 || {
+debootstrap --variant=minbase --include="$packages" "$suite" "$tree" ${mirror:+"$mirror"} >"$log" 2>&1 || {
     echo "making a Debian system in $tree: debootstrap failed; its last lines:" >&2
     tail -n 5 "$log" >&2
     exit 1
 }
+
+if [ -z "$mirror" ]; then
+    mirror=$(awk '$1 == "deb" { print $2; exit }' "$tree/etc/apt/sources.list")
+fi
+mirror=${mirror%/}
+security=${security:-${mirror%/*}/debian-security}
 
 # An old snapshot says itself that it is no longer valid, so apt must not look at the date.
 valid=${SNAPSHOT:+"[check-valid-until=no] "}

@@ -32,11 +32,11 @@ pub struct TestEngine {
     server: Child,
     said: Mutex<BufReader<ChildStdout>>,
     pid: Mutex<i32>,
-    facts: EngineFacts,
+    facts: TestEngineFacts,
 }
 
 #[derive(Debug, Deserialize)]
-struct EngineFacts {
+struct TestEngineFacts {
     socket: PathBuf,
     pid: i32,
     host_address: IpAddr,
@@ -49,8 +49,8 @@ struct EngineFacts {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum EngineAnswer {
-    Stands(EngineFacts),
+enum TestEngineAnswer {
+    Stands(TestEngineFacts),
     Missing { missing: String },
 }
 
@@ -78,11 +78,11 @@ impl TestEngine {
         let mut server = spawn_script("serve_engine.py", &[image, agent()])?;
         let mut said = BufReader::new(server.stdout.take().expect("stdout is piped"));
         match next_answer(&mut said) {
-            Ok(EngineAnswer::Stands(facts)) => {
+            Ok(TestEngineAnswer::Stands(facts)) => {
                 let (said, pid) = (Mutex::new(said), Mutex::new(facts.pid));
                 Ok(Self { server, said, pid, facts })
             }
-            Ok(EngineAnswer::Missing { missing }) => {
+            Ok(TestEngineAnswer::Missing { missing }) => {
                 end(&mut server);
                 Err(missing)
             }
@@ -156,10 +156,10 @@ impl TestEngine {
         input.write_all(b"start\n").expect("a script that reads");
         let mut said = self.said.lock().expect("no test panics here");
         match next_answer(&mut *said) {
-            Ok(EngineAnswer::Stands(facts)) => {
+            Ok(TestEngineAnswer::Stands(facts)) => {
                 *self.pid.lock().expect("no test panics here") = facts.pid;
             }
-            Ok(EngineAnswer::Missing { missing }) => panic!("{missing}"),
+            Ok(TestEngineAnswer::Missing { missing }) => panic!("{missing}"),
             Err(what) => panic!("{what}"),
         }
     }
@@ -213,7 +213,7 @@ fn is_of(one: &Value, folder: &Path) -> bool {
     one["Labels"][FOLDER_LABEL].as_str().map(Path::new) == Some(folder)
 }
 
-fn next_answer(said: &mut impl BufRead) -> Result<EngineAnswer, String> {
+fn next_answer(said: &mut impl BufRead) -> Result<TestEngineAnswer, String> {
     let mut line = String::new();
     let read = said.read_line(&mut line);
     serde_json::from_str(&line)

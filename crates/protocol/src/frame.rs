@@ -206,7 +206,7 @@ mod tests {
             resume_from: Option<u64>,
         }
         #[derive(serde::Serialize)]
-        enum OlderDriverMessage {
+        enum OlderRunMessage {
             Run(OlderRun),
         }
         let (run_id, what) =
@@ -214,7 +214,7 @@ mod tests {
         let older =
             OlderRun { run_id, target: None, what, env: vec![], cwd: None, resume_from: None };
         let mut decoder = FrameDecoder::default();
-        decoder.push(&encode(&OlderDriverMessage::Run(older)).unwrap());
+        decoder.push(&encode(&OlderRunMessage::Run(older)).unwrap());
         let Some(ClientMessage::Run(run)) = decoder.take().unwrap() else { panic!("no run") };
         assert!(!run.join_streams);
     }
