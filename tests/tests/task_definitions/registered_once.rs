@@ -124,6 +124,33 @@ async fn a_deregistered_revision_leads_to_one_new_look() {
 }
 
 #[tokio::test]
+async fn a_launch_that_ecs_denies_leads_to_one_new_look_if_only_this_host_knew_the_revision() {
+    let denied =
+        "error AccessDeniedException \"User: x is not authorized to perform: ecs:RunTask\"";
+    let site = host_with_image().await;
+    own_job(&site).prepare().await.passed();
+    let looks = site.calls("ListTaskDefinitions");
+    // As if the host had the credentials of another account now.
+    let fault = |rules: String| {
+        site.cloud().set_faults(rules.parse().unwrap_or_else(|error| panic!("{error}")));
+    };
+    fault(format!("RunTask call 1: {denied}"));
+    own_job(&site).prepare().await.passed();
+    assert_eq!(site.calls("ListTaskDefinitions"), looks + 1);
+    fault(format!("RunTask: {denied}"));
+    let ended = own_job(&site).prepare().await.with_code(SYSTEM_FAILURE);
+    assert!(ended.out().contains("ecs:RunTask"), "{}", ended.out());
+    assert_eq!(
+        site.calls("ListTaskDefinitions"),
+        looks + 2,
+        "one look, however often it is denied"
+    );
+    assert_eq!(site.calls("RegisterTaskDefinition"), 1);
+    site.cloud().clear_faults();
+    site.close().await;
+}
+
+#[tokio::test]
 async fn no_second_task_is_started_while_nobody_knows_whether_there_is_a_first_one() {
     let site = host_with_image().await;
     let rules = "RunTask call 1: reset after commit\n\

@@ -9,7 +9,7 @@ use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_registry::pinned_profile;
 use fargate_state::StateFolder;
 use fargate_task_definition::{
-    DefinitionError, DefinitionRegistrar, DefinitionSite, RenderedDefinition,
+    DefinitionError, DefinitionRegistrar, DefinitionSite, RenderedDefinition, RevisionOrigin,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -30,6 +30,8 @@ struct DerivedDefinition {
     rendered: RenderedDefinition,
     registrar: DefinitionRegistrar,
     facts: CauseFacts,
+    /// This host knew it, and did not ask ECS.
+    is_kept: bool,
 }
 
 impl ResolvedDefinition {
@@ -38,8 +40,9 @@ impl ResolvedDefinition {
     ///
     /// # Errors
     ///
-    /// Returns the cause for which the image has no digest, [`FailureCause::DefinitionUnusable`] if the profile makes none that ECS would take, or the
-    /// cause for which ECS did not register it until the deadline.
+    /// Returns the cause for which the image has no digest, [`FailureCause::DefinitionUnusable`] if the
+    /// profile makes none that ECS would take, or the cause for which ECS did not register it until the
+    /// deadline.
     pub async fn of(
         ecs: &EcsClient,
         profile: &JobProfile,
@@ -54,11 +57,13 @@ impl ResolvedDefinition {
         let resolved = async {
             let site = DefinitionSite::new(pinned, ecs.account().clone(), folder.clone())?;
             let (rendered, registrar) = (site.rendered()?, site.registrar());
-            let name = registrar.revision(&rendered, deadline).await?.arn;
-            Ok::<_, DefinitionError>((name, rendered, registrar))
+            let found = registrar.revision(&rendered, deadline).await?;
+            let is_kept = found.origin == RevisionOrigin::Known;
+            Ok::<_, DefinitionError>((found.arn, rendered, registrar, is_kept))
         };
-        let (name, rendered, registrar) = resolved.await.map_err(|error| why(&error, &facts))?;
-        Ok(Self { name, derived: Some(DerivedDefinition { rendered, registrar, facts }) })
+        let (name, rendered, registrar, is_kept) =
+            resolved.await.map_err(|error| why(&error, &facts))?;
+        Ok(Self { name, derived: Some(DerivedDefinition { rendered, registrar, facts, is_kept }) })
     }
 
     /// What RunTask is told: family, family and revision, or ARN.
@@ -69,7 +74,8 @@ impl ResolvedDefinition {
 
     /// The definition to use after RunTask failed for this cause: `None` if the cause is another one, if
     /// the configuration names the definition, or if this was asked before. Somebody may have
-    /// deregistered the revision that this host knows.
+    /// deregistered the revision that this host knows. Or the host has the credentials of another
+    /// account now: then ECS denies the use of what the former account registered.
     ///
     /// # Errors
     ///
@@ -79,10 +85,13 @@ impl ResolvedDefinition {
         refusal: &CauseReport,
         deadline: Instant,
     ) -> Result<Option<Self>, CauseReport> {
-        if refusal.cause != FailureCause::TaskDefMissing {
-            return Ok(None);
-        }
-        let Some(DerivedDefinition { rendered, registrar, facts }) = self.derived.take() else {
+        let may_mend = self.derived.as_ref().is_some_and(|derived| match refusal.cause {
+            FailureCause::TaskDefMissing => true,
+            FailureCause::NotAllowed => derived.is_kept,
+            _ => false,
+        });
+        let derived = self.derived.take_if(|_| may_mend);
+        let Some(DerivedDefinition { rendered, registrar, facts, .. }) = derived else {
             return Ok(None);
         };
         let found = registrar.revision_instead_of(&self.name, &rendered, deadline).await;
