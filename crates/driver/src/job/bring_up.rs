@@ -22,7 +22,7 @@ use crate::task::TaskStartProgress;
 /// # Errors
 ///
 /// Returns [`BringUpError`] if the task did not come up, or the job was cancelled. Then no task is left
-/// running, or the record names it for [`clean_up`](super::clean_up).
+/// running, or the record names it for [`clean_up()`](super::clean_up()).
 pub async fn bring_up(
     context: &JobContext,
     request: &TaskRequest,

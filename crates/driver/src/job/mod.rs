@@ -1,7 +1,7 @@
 //! One job, whichever forge it comes from: brought up, run and cleaned up.
 //!
-//! [`bring_up`] goes from a request to a task that answers, [`run_script`] runs one script in that task,
-//! and [`clean_up`] stops whatever the job's launches may have started. They share nothing but the state
+//! [`bring_up()`] goes from a request to a task that answers, [`run_script()`] runs one script in that task,
+//! and [`clean_up()`] stops whatever the job's launches may have started. They share nothing but the state
 //! folder, so each may run in a process of its own, and one process may run many jobs.
 //!
 //! Nothing here reads a forge's variables, prints, or chooses an exit code. `task` knows ECS, `session`
