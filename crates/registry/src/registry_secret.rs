@@ -176,18 +176,16 @@ impl RegistrySecret {
         let text = login.to_json();
         // One token for all tries, so that a repeated call changes nothing.
         let token = random::token().map_err(RegistrySecretError::Random)?.to_string();
-        let Some(found) = self.describe().await? else {
+        match self.describe().await? {
             // A new secret has a name; its ARN is made by Secrets Manager.
-            if self.name.starts_with("arn:") {
-                return Err(self.missing());
+            None if self.name.starts_with("arn:") => return Err(self.missing()),
+            None if self.create(&text, &token).await? => return Ok(SecretChange::Created),
+            // Somebody else has created it since; then this is a new version.
+            None => {}
+            Some(found) if found.deleted_at.is_some() => {
+                return Err(RegistrySecretError::MarkedForDeletion { name: self.name.clone() });
             }
-            let create = || self.client.create(&self.name, &text, DESCRIPTION, &token);
-            let created = retry(self.deadline(), create).await;
-            created.map_err(|error| self.failed("secretsmanager:CreateSecret", error))?;
-            return Ok(SecretChange::Created);
-        };
-        if found.deleted_at.is_some() {
-            return Err(RegistrySecretError::MarkedForDeletion { name: self.name.clone() });
+            Some(_) => {}
         }
         // Who may write need not be able to read; then a new version is made in any case.
         if self.read().await.is_ok_and(|known| known == *login) {
@@ -197,6 +195,16 @@ impl RegistrySecret {
         let put = retry(self.deadline(), put).await;
         put.map_err(|error| self.failed("secretsmanager:PutSecretValue", error))?;
         Ok(SecretChange::Rotated)
+    }
+
+    /// Creates the secret. `false` if there is one of this name by now.
+    async fn create(&self, text: &str, token: &str) -> Result<bool, RegistrySecretError> {
+        let create = || self.client.create(&self.name, text, DESCRIPTION, token);
+        match retry(self.deadline(), create).await {
+            Ok(_) => Ok(true),
+            Err(CallError::Answered { code, .. }) if code == "ResourceExistsException" => Ok(false),
+            Err(error) => Err(self.failed("secretsmanager:CreateSecret", error)),
+        }
     }
 
     fn missing(&self) -> RegistrySecretError {

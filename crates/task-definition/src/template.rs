@@ -62,7 +62,8 @@ impl DefinitionTemplate {
     /// Returns [`TemplateError::NoJson`] if the text is no JSON object.
     pub fn parse(name: &str, text: &str) -> Result<Self, TemplateError> {
         let no_json = |what: String| TemplateError::NoJson { name: name.to_owned(), what };
-        match serde_json::from_str(text) {
+        // Some editors begin a file with this mark, which is no JSON.
+        match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
             Ok(Value::Object(members)) => Ok(Self { name: name.to_owned(), members }),
             Ok(_) => Err(no_json("it is no object".to_owned())),
             Err(error) => Err(no_json(error.to_string())),

@@ -372,3 +372,9 @@ fn a_template_of_anything_ends_in_a_definition_or_an_error() {
         }
     });
 }
+
+#[test]
+fn a_template_may_begin_with_the_mark_that_some_editors_write() {
+    let text = format!("\u{feff}{}", include_str!("../../../task-definitions/ci.json"));
+    assert!(DefinitionTemplate::parse("t", &text).is_ok());
+}

@@ -286,3 +286,15 @@ async fn a_token_service_is_asked_for_the_right_to_pull_and_no_login_goes_to_ano
     assert!(asked[0].contains("/far/away") && !asked[0].contains("authorization"), "{asked:?}");
     person.host.close().await;
 }
+
+#[tokio::test]
+async fn a_secret_that_somebody_else_has_just_created_gets_a_new_version() {
+    let person = RegistryOperator::at("registry.invalid/team/ci:1").await;
+    person.write_secret(&format!(r#"{{"username":"{USER}","password":"older"}}"#));
+    let rule = "DescribeSecret call 1: error ResourceNotFoundException \"Secrets Manager can't find the specified secret.\"";
+    person.host.cloud().set_faults(rule.parse().unwrap_or_else(|error| panic!("{error}")));
+    let said = person.set(PASSWORD).await;
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!((person.host.calls("CreateSecret"), person.host.calls("PutSecretValue")), (1, 1));
+    person.host.close().await;
+}
