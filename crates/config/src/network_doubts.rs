@@ -33,10 +33,16 @@ impl RunnerConfig {
 
 fn doubt(layer: &SettingsLayer) -> Option<(KeyLocation, String, String)> {
     let LocatedValue { value: given, place } = layer.values.get::<String>("public_ip")?;
+    if given == PublicIp::None.as_str() {
+        return None;
+    }
+    // A file of GitLab's driver has a key of another name, which is true or false.
+    let is_gitlabs = place.key.ends_with("EnablePublicIP");
+    let given = if is_gitlabs { "true".to_owned() } else { format!("\"{given}\"") };
     let message = format!(
-        "is \"{given}\": each task gets a public address, and only its security groups keep the \
-         internet out"
+        "is {given}: each task gets a public address, and only its security groups keep the internet out"
     );
-    let hint = "`public_ip = \"none\"`, and a route to a NAT gateway as the way out";
-    (given != PublicIp::None.as_str()).then(|| (place, message, hint.to_owned()))
+    let better = if is_gitlabs { "EnablePublicIP = false" } else { "public_ip = \"none\"" };
+    let hint = format!("`{better}`, and a route to a NAT gateway as the way out");
+    Some((place, message, hint))
 }

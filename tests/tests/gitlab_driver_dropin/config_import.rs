@@ -44,7 +44,11 @@ async fn the_import_of_gitlabs_example_is_a_file_of_ours_that_passes() {
     let checked = call(&job, &runner, &["-c", "new.toml", "config", "check"]).await.with_code(0);
     assert_eq!(
         (checked.out().as_str(), checked.err().as_str()),
-        ("new.toml: in order, no profiles\n", "")
+        (
+            "new.toml: in order, no profiles\n",
+            "warning: new.toml:32: key `defaults.public_ip` is \"assigned\": each task gets a public address, and only its security groups keep the internet out\n\
+             hint: `public_ip = \"none\"`, and a route to a NAT gateway as the way out\n"
+        )
     );
     // Both files set the same values; only the places of the values differ.
     let shown = |text: String| -> Vec<String> {
@@ -71,6 +75,8 @@ async fn check_says_what_it_noticed_and_passes_and_unknown_keys_are_no_failure()
     warning: old.toml:11: key `Fargate.Volumes` is not known here, it is ignored
     warning: old.toml:4: key `Fargate.HostKey` is not there, so that `first_use` is implied: the first host key that a task shows is taken and pinned, whoever shows it
     hint: `HostKey = "seed"` once the image starts fargate-agent instead of sshd
+    warning: old.toml:10: key `Fargate.EnablePublicIP` is true: each task gets a public address, and only its security groups keep the internet out
+    hint: `EnablePublicIP = false`, and a route to a NAT gateway as the way out
     "#);
     old.site.close().await;
 }
