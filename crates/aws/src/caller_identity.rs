@@ -20,6 +20,7 @@ use crate::account::AwsAccount;
 use crate::call::CallError;
 use crate::endpoints::host;
 use crate::signed_request::body;
+use crate::xml_refusal::XmlServiceError;
 
 /// Longest answer that is read, in bytes. That of STS has less than 1 KiB.
 const LONGEST: usize = 64 * 1024;
@@ -175,27 +176,16 @@ struct StsResponseMetadata {}
 #[derive(Deserialize)]
 struct StsErrorResponse {
     #[serde(rename = "Error")]
-    error: StsError,
+    error: XmlServiceError,
     #[serde(rename = "RequestId")]
     request_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct StsError {
-    #[serde(rename = "Code", default)]
-    code: String,
-    #[serde(rename = "Message", default)]
-    message: String,
 }
 
 fn refusal(status: u16, text: &str, masker: &SharedMasker) -> CallError {
     let read: Option<StsErrorResponse> = quick_xml::de::from_str(text).ok();
     let request_id = read.as_ref().and_then(|read| read.request_id.clone());
-    let error = read.map(|read| read.error);
-    let (code, message) = error.map(|error| (error.code, error.message)).unwrap_or_default();
-    let code = if code.is_empty() { format!("HTTP status {status}") } else { code };
-    let message = masker.text(&message).into_owned();
-    CallError::Answered { code, message, status, request_id }
+    let error = read.map(|read| read.error).unwrap_or_default();
+    error.into_call_error(status, request_id, masker)
 }
 
 #[cfg(test)]

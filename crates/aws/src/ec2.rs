@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::account::AwsAccount;
 use crate::call::CallError;
 use crate::signed_request::{RawResponse, UnsignedRequest};
+use crate::xml_refusal::XmlServiceError;
 use fargate_mask::SharedMasker;
 
 /// The right that the call needs.
@@ -120,25 +121,14 @@ struct Ec2ErrorResponse {
 #[derive(Deserialize)]
 struct Ec2ErrorList {
     #[serde(rename = "Error", default)]
-    errors: Vec<Ec2Error>,
-}
-
-#[derive(Deserialize)]
-struct Ec2Error {
-    #[serde(rename = "Code", default)]
-    code: String,
-    #[serde(rename = "Message", default)]
-    message: String,
+    errors: Vec<XmlServiceError>,
 }
 
 fn refusal(status: u16, body: &str, masker: &SharedMasker) -> CallError {
     let read: Option<Ec2ErrorResponse> = quick_xml::de::from_str(body).ok();
     let request_id = read.as_ref().and_then(|read| read.request_id.clone());
-    let error = read.and_then(|read| read.errors.errors.into_iter().next());
-    let (code, message) = error.map(|error| (error.code, error.message)).unwrap_or_default();
-    let code = if code.is_empty() { format!("HTTP status {status}") } else { code };
-    let message = masker.text(&message).into_owned();
-    CallError::Answered { code, message, status, request_id }
+    let error = read.and_then(|read| read.errors.errors.into_iter().next()).unwrap_or_default();
+    error.into_call_error(status, request_id, masker)
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ mod secrets;
 mod signed_request;
 mod source;
 mod trust;
+mod xml_refusal;
 
 pub use account::AwsAccount;
 pub use call::{CallError, is_of_clock, is_throttling};

@@ -135,15 +135,18 @@ mod tests {
 
     #[test]
     fn the_program_is_one_that_waits_and_ends_by_sigterm() {
-        use std::os::unix::fs::PermissionsExt;
         use std::os::unix::process::ExitStatusExt;
         if cfg!(not(target_arch = "x86_64")) && cfg!(not(target_arch = "aarch64")) {
             return;
         }
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("pause");
-        std::fs::write(&path, program(std::env::consts::ARCH)).expect("a file");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+        let bytes = folder.path().join("bytes");
+        std::fs::write(&bytes, program(std::env::consts::ARCH)).expect("a file");
+        // Copied by another process: a program cannot start while anybody has its file open to write, and
+        // a child that another test starts at this moment would inherit such a file of ours.
+        let copied = Command::new("install").args(["-m", "755"]).arg(&bytes).arg(&path).status();
+        assert!(copied.expect("install runs").success());
         let mut child = Command::new(&path).spawn().expect("a program that starts");
         let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
         assert!(child.try_wait().expect("a child").is_none(), "it waits");
