@@ -24,6 +24,19 @@ const MAX_SECRET_NAME: usize = 512;
 /// Longest name of a log group. Source: Amazon `CloudWatch` Logs API Reference, `CreateLogGroup`.
 const MAX_LOG_GROUP: usize = 512;
 
+/// Longest name of a parameter. Source: AWS Systems Manager API Reference, `PutParameter`.
+const MAX_PARAMETER_NAME: usize = 1011;
+
+/// Longest name of a volume, and of the folder that holds volumes. Ours: with the hash of a project they
+/// make the path of an access point, which has at most 100 characters.
+///
+/// Source of that limit: Amazon EFS API Reference, `RootDirectory`.
+const MAX_VOLUME_NAME: usize = 32;
+const MAX_VOLUME_FOLDER: usize = 30;
+
+/// Variables that a task cannot do without.
+const KEPT_VARIABLES: [&str; 5] = ["SSH_PUBLIC_KEY", "PATH", "HOME", "USER", "SHELL"];
+
 /// Most hexadecimal digits of an id of EC2. AWS makes 8 or 17 of them, emulators fewer.
 const MAX_ID_DIGITS: usize = 17;
 
@@ -238,9 +251,97 @@ pub(crate) fn file_system(given: &str) -> CheckResult<String> {
     is_id(given, "fs-").then(|| given.to_owned()).ok_or_else(rule)
 }
 
+/// The id of an access point, or `none`.
 pub(crate) fn access_point(given: &str) -> CheckResult<String> {
-    let rule = || ValueRefusal::new("an id is expected: `fsap-` and lower-case hexadecimal digits");
-    is_id(given, "fsap-").then(|| given.to_owned()).ok_or_else(rule)
+    let rule = || {
+        ValueRefusal::new(
+            "an id is expected, `fsap-` and lower-case hexadecimal digits, or `none` for the root",
+        )
+    };
+    (given == "none" || is_id(given, "fsap-")).then(|| given.to_owned()).ok_or_else(rule)
+}
+
+pub(crate) fn volume_name(given: &str) -> CheckResult<String> {
+    if is_name(given) && given.len() <= MAX_VOLUME_NAME {
+        return Ok(given.to_owned());
+    }
+    let max = MAX_VOLUME_NAME;
+    Err(ValueRefusal::new(format!("allowed are 1 to {max} ASCII letters, digits, `-` and `_`")))
+}
+
+/// Where something is mounted inside a task.
+pub(crate) fn mount_path(given: &str) -> CheckResult<String> {
+    let path = absolute_path(given)?;
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    let is_root = parts.peek().is_none();
+    if is_root || path.contains(':') || parts.any(|part| part == "." || part == "..") {
+        let refusal = "an absolute path below `/` is expected, without `.`, `..` and `:`";
+        return Err(ValueRefusal::new(refusal));
+    }
+    Ok(path)
+}
+
+/// One folder right below the root of a file system.
+pub(crate) fn volume_folder(given: &str) -> CheckResult<String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    let name = given.strip_prefix('/').unwrap_or_default();
+    let is_name = (1..=MAX_VOLUME_FOLDER).contains(&name.len()) && name.bytes().all(allowed);
+    if is_name && name != "." && name != ".." {
+        return Ok(given.to_owned());
+    }
+    Err(ValueRefusal::new(format!(
+        "`/` and one name of 1 to {MAX_VOLUME_FOLDER} ASCII letters, digits and `- _ .` is expected"
+    )))
+}
+
+/// The mode of a folder in octal digits. Source: Amazon EFS API Reference, `CreationInfo`.
+pub(crate) fn folder_mode(given: &str) -> CheckResult<String> {
+    let is_octal = given.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    if (3..=4).contains(&given.len()) && is_octal {
+        return Ok(given.to_owned());
+    }
+    Err(ValueRefusal::new("3 or 4 octal digits are expected").hint("such as `\"0750\"`"))
+}
+
+/// The name of a variable that may hold a secret for scripts.
+pub(crate) fn secret_variable(given: &str) -> CheckResult<String> {
+    let first = given.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    let rest = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if !first || given.len() > MAX_NAME || !given.bytes().all(rest) {
+        return Err(ValueRefusal::new(
+            "the name of a variable is expected: a letter or `_`, then letters, digits and `_`",
+        ));
+    }
+    let kept = given.starts_with("FARGATE_RUNNER_") || KEPT_VARIABLES.contains(&given);
+    if kept {
+        return Err(ValueRefusal::new("allowed is every name but those that a task needs itself"));
+    }
+    Ok(given.to_owned())
+}
+
+/// What ECS reads a secret from. Source: Amazon ECS API Reference, `Secret`, `valueFrom`.
+pub(crate) fn secret_source(given: &str) -> CheckResult<String> {
+    let parameter = |text: &str| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.-/".contains(&b);
+        (1..=MAX_PARAMETER_NAME).contains(&text.len()) && text.bytes().all(allowed)
+    };
+    let is_arn = ResourceArn::parse(given).is_some_and(|arn| match arn.service {
+        "ssm" => arn.resource.strip_prefix("parameter/").is_some_and(parameter),
+        "secretsmanager" => arn.resource.strip_prefix("secret:").is_some_and(|rest| {
+            let parts: Vec<&str> = rest.split(':').collect();
+            matches!(parts.len(), 1 | 4) && secret(parts[0]).is_ok()
+        }),
+        _ => false,
+    });
+    if is_arn || parameter(given) {
+        return Ok(given.to_owned());
+    }
+    let refusal = ValueRefusal::new(
+        "allowed are the ARN of a secret, with `:json-key:version-stage:version-id` or nothing after \
+         it, and the name or ARN of a parameter",
+    );
+    Err(refusal
+        .hint("such as `arn:aws:secretsmanager:eu-west-1:123456789012:secret:ci/npm-a1B2c3`"))
 }
 
 fn is_region(text: &str) -> bool {

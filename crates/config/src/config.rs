@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use crate::document::{ConfigDocument, ConfigGrammar};
 use crate::keyword::{LogFormat, LogLevel};
+use crate::patterns::image_matches;
 use crate::problem::{ConfigError, ConfigProblem};
 use crate::row::{keyword, path, text};
-use crate::settings::JobProfile;
+use crate::settings::{JobProfile, StorageVolume};
 use crate::table::settings_table;
+use crate::value::SettingValue;
+use crate::volume_sections::VolumeSection;
 use crate::{check, conflicts, unknown_key};
 
 /// A configuration together with what was noticed while it was read.
@@ -76,13 +79,15 @@ impl RunnerConfig {
             return self.defaults_alone();
         };
         let layer = self.document.profile(name).ok_or_else(|| self.no_such_profile(name))?;
-        conflicts::profile(self.document.merged(Some(layer)), &self.document.path)
+        let document = &self.document;
+        conflicts::profile(document.merged(Some(layer)), &document.volumes, &document.path)
     }
 
     fn defaults_alone(&self) -> Result<JobProfile, ConfigError> {
         let document = &self.document;
         let defaults = document.merged(None);
-        conflicts::profile(defaults.clone(), &document.path).map_err(|problems| {
+        let whole = conflicts::profile(defaults.clone(), &document.volumes, &document.path);
+        whole.map_err(|problems| {
             let names = self.profile_names();
             let missing: Vec<&str> = conflicts::missing_names(&defaults);
             let message = format!(
@@ -102,6 +107,23 @@ impl RunnerConfig {
     #[must_use]
     pub fn profile_names(&self) -> Vec<&str> {
         self.document.profiles.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The volumes, in the order of the file.
+    pub fn volumes(&self) -> impl Iterator<Item = StorageVolume> {
+        self.document.volumes.iter().filter_map(VolumeSection::volume)
+    }
+
+    /// The name of the profile that `[images]` gives to an image: that of the longest pattern that fits.
+    #[must_use]
+    pub fn profile_of_image(&self, image: &str) -> Option<&str> {
+        let fitting =
+            self.document.images.iter().filter(|(pattern, _)| image_matches(pattern, image));
+        let (_, given) = fitting.max_by_key(|(pattern, _)| pattern.len())?;
+        match &given.value {
+            SettingValue::Text(name) => Some(name),
+            _ => None,
+        }
     }
 
     fn no_such_profile(&self, name: &str) -> ConfigError {

@@ -13,9 +13,10 @@ use crate::keyword::HostKey;
 use crate::layer::SettingsLayer;
 use crate::problem::{ConfigError, ConfigProblem};
 use crate::role;
-use crate::settings::JobProfile;
+use crate::settings::{JobProfile, TaskSecret};
 use crate::table::{SettingKey, SettingKind, SettingSection, duration};
 use crate::value::{KeyLocation, LocatedValue, SettingValue, SettingsTable};
+use crate::volume_sections::{self, VolumeSection};
 
 /// Most tags of ours on a task: ECS takes 50, and the product keeps 10 for its own.
 ///
@@ -68,19 +69,32 @@ pub(crate) fn conflicts(layer: &SettingsLayer, path: &Path) -> Vec<ConfigProblem
     found
 }
 
-/// The profile that a merged layer makes.
-pub(crate) fn profile(layer: SettingsLayer, path: &Path) -> Result<JobProfile, ConfigError> {
+/// The profile that a merged layer makes, with those of these volumes that it names.
+pub(crate) fn profile(
+    layer: SettingsLayer,
+    volumes: &[VolumeSection],
+    path: &Path,
+) -> Result<JobProfile, ConfigError> {
     let mut problems = missing(&layer, path);
     problems.extend(conflicts(&layer, path));
     problems.extend(needed_missing(&layer, path));
+    problems.extend(volume_sections::conflicts(&layer, volumes, path));
     if !problems.is_empty() {
         return Err(ConfigError { problems });
     }
-    let profile = JobProfile::from_values(&layer.values, layer.name);
+    let named: Option<LocatedValue<Vec<String>>> = layer.values.get("volumes");
+    let volume = |name: &String| volumes.iter().find(|volume| volume.name == *name)?.volume();
+    let storage = named.iter().flat_map(|named| &named.value).filter_map(volume).collect();
+    let profile = JobProfile::from_values(&layer.values, layer.name, storage);
     Ok(profile.expect("every required key is there, and each value has its field's type"))
 }
 
-fn problem(path: &Path, place: &KeyLocation, rest: &str, hint: Option<String>) -> ConfigProblem {
+pub(crate) fn problem(
+    path: &Path,
+    place: &KeyLocation,
+    rest: &str,
+    hint: Option<String>,
+) -> ConfigProblem {
     let message = format!("key `{}` {rest}", place.key);
     ConfigProblem {
         path: path.to_owned(),
@@ -183,7 +197,25 @@ pub(crate) fn needed_missing(layer: &SettingsLayer, path: &Path) -> Vec<ConfigPr
         let hint = needed.example_value().map(|value| format!("`{name} = {value}`"));
         Some(problem(path, &given.place, &format!("stands without `{name}`"), hint))
     };
-    section.keys.iter().filter_map(lacks).chain(prover_missing(layer, path)).collect()
+    let others = prover_missing(layer, path).into_iter().chain(file_without_agent(layer, path));
+    section.keys.iter().filter_map(lacks).chain(others).collect()
+}
+
+/// Only fargate-agent writes secrets into files.
+fn file_without_agent(layer: &SettingsLayer, path: &Path) -> Option<ConfigProblem> {
+    let mode: LocatedValue<HostKey> = layer.values.get("host_key")?;
+    let secrets: LocatedValue<Vec<TaskSecret>> = layer.values.get("secrets")?;
+    let file = secrets.value.iter().find(|secret| secret.as_file)?;
+    if mode.value != HostKey::FirstUse {
+        return None;
+    }
+    let rest = format!(
+        "has `{}` with `as_file`, which needs fargate-agent in the image; `host_key` is \"{}\"{}",
+        file.name,
+        mode.value,
+        on_line(&mode.place)
+    );
+    Some(problem(path, &secrets.place, &rest, Some("leave out `as_file`".to_owned())))
 }
 
 /// A host key that the task's role proves needs that role.

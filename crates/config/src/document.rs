@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use crate::check::quoted;
 use crate::conflicts;
 use crate::layer::{SettingsLayer, over};
 use crate::problem::ConfigProblem;
-use crate::value::{KeyLocation, SettingsTable};
+use crate::toml_text::toml_key;
+use crate::unknown_key;
+use crate::value::{KeyLocation, LocatedValue, SettingValue, SettingsTable};
+use crate::volume_sections::{self, VolumeSection};
 
 /// The grammar that a file is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,10 @@ pub(crate) struct ConfigDocument {
     pub(crate) defaults: SettingsLayer,
     /// In the order of the file.
     pub(crate) profiles: Vec<(String, SettingsLayer)>,
+    /// In the order of the file.
+    pub(crate) volumes: Vec<VolumeSection>,
+    /// The patterns of `[images]`, each with the name of a profile.
+    pub(crate) images: SettingsTable,
 }
 
 impl ConfigDocument {
@@ -63,15 +71,36 @@ impl ConfigDocument {
     /// Values that do not fit each other. What profiles inherit is reported once.
     pub(crate) fn conflicts(&self) -> Vec<ConfigProblem> {
         let mut found = conflicts::conflicts(&self.merged(None), &self.path);
+        found.extend(self.images_without_profile());
         for layer in self.profiles_put_together() {
             // Not asked of `[defaults]` alone: what is needed may stand in each profile.
             let needed = conflicts::needed_missing(&layer, &self.path);
-            for problem in conflicts::conflicts(&layer, &self.path).into_iter().chain(needed) {
+            let volumes = volume_sections::conflicts(&layer, &self.volumes, &self.path);
+            let whole = conflicts::conflicts(&layer, &self.path);
+            for problem in whole.into_iter().chain(needed).chain(volumes) {
                 if !found.contains(&problem) {
                     found.push(problem);
                 }
             }
         }
         found
+    }
+
+    /// Patterns of `[images]` that lead to a profile which is not in the file.
+    fn images_without_profile(&self) -> Vec<ConfigProblem> {
+        let unknown = |(pattern, given): (&str, &LocatedValue<SettingValue>)| {
+            let SettingValue::Text(name) = &given.value else { return None };
+            if self.profile(name).is_some() {
+                return None;
+            }
+            let names = self.profiles.iter().map(|(name, _)| name.as_str());
+            let hint = match unknown_key::nearest(name, names) {
+                Some(near) => format!("nearest is `{} = \"{near}\"`", toml_key(pattern)),
+                None => format!("add `[profile.{name}]`"),
+            };
+            let rest = format!("is {}, a profile that is not in the file", quoted(name));
+            Some(conflicts::problem(&self.path, &given.place, &rest, Some(hint)))
+        };
+        self.images.iter().filter_map(unknown).collect()
     }
 }

@@ -79,6 +79,8 @@ pub(crate) fn read(
     notices.extend(relative_log_file(&reader, &values));
     let missing = missing(&reader, top, [&fargate, &metadata, &ssh], flags);
     let document = ConfigDocument {
+        volumes: Vec::new(),
+        images: SettingsTable::default(),
         path: path.to_owned(),
         grammar: ConfigGrammar::GitLab,
         version: None,

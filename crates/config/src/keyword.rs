@@ -135,6 +135,36 @@ words! {
 }
 
 words! {
+    /// Which jobs share one folder of a volume.
+    VolumeSeparation {
+        /// All jobs of the profiles that name the volume.
+        None = "none",
+        /// The jobs of one project on protected refs; and apart from them those on other refs.
+        Project = "project",
+    }
+}
+
+words! {
+    /// Which refs of a project a profile is for.
+    RefBinding {
+        /// All.
+        Any = "any",
+        /// Those that the forge protects.
+        Protected = "protected",
+    }
+}
+
+words! {
+    /// What becomes of a job that asks for something that it does not get.
+    UnsupportedPolicy {
+        /// It runs, and its log says what it does not get.
+        Warn = "warn",
+        /// It fails at once.
+        Refuse = "refuse",
+    }
+}
+
+words! {
     /// Where a task gets tags from, beside our own and those of the configuration.
     TagPropagation {
         /// From nowhere.

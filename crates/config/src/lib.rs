@@ -25,6 +25,7 @@ mod network_doubts;
 mod overrides;
 mod own_grammar;
 mod parse;
+mod patterns;
 mod problem;
 mod reader;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod table_tests;
 mod toml_text;
 mod unknown_key;
 mod value;
+mod volume_sections;
 
 pub use config::{LoadedConfig, RunnerConfig};
 pub use document::ConfigGrammar;
@@ -48,15 +50,16 @@ pub use file::{
 };
 pub use job_choice::{ChoiceFlags, IgnoredChoice, IgnoredReason};
 pub use keyword::{
-    ClientKeyKind, HostKey, LaunchType, LogFormat, LogLevel, PublicIp, Shell, TagPropagation,
-    TaskArchitecture,
+    ClientKeyKind, HostKey, LaunchType, LogFormat, LogLevel, PublicIp, RefBinding, Shell,
+    TagPropagation, TaskArchitecture, UnsupportedPolicy, VolumeSeparation,
 };
 pub use overrides::{FlagError, FlagOverrides};
 pub use parse::{parse, parse_with};
+pub use patterns::{image_matches, is_one_project, project_matches};
 pub use problem::{ConfigError, ConfigProblem};
 pub use settings::{
     AccountSettings, DefinitionSource, JobLimits, JobProfile, JobTimeouts, LaunchMode,
-    RoleSettings, SshSettings, StrategyItem,
+    RoleSettings, SshSettings, StorageVolume, StrategyItem, TaskSecret, TmpfsMount, VolumeAccess,
 };
 pub use unknown_key::UnknownKeyPolicy;
 

@@ -1,4 +1,5 @@
-//! Our own grammar: the top of the file, `[defaults]` and every `[profile.NAME]`.
+//! Our own grammar: the top of the file, `[images]`, every `[volume.NAME]`, `[defaults]` and every
+//! `[profile.NAME]`.
 
 use std::path::Path;
 
@@ -7,11 +8,13 @@ use crate::config::{LoadedConfig, RunnerConfig};
 use crate::document::{ConfigDocument, ConfigGrammar};
 use crate::layer::SettingsLayer;
 use crate::overrides::FlagOverrides;
+use crate::patterns::image_pattern;
 use crate::problem::{ConfigError, ConfigProblem};
 use crate::reader::{ConfigReader, ConfigTable};
-use crate::settings::JobProfile;
+use crate::settings::{JobProfile, StorageVolume};
 use crate::unknown_key::{KnownKey, KnownSection};
-use crate::value::KeyLocation;
+use crate::value::{KeyLocation, SettingValue, SettingsTable};
+use crate::volume_sections;
 
 /// Every section of a file, with its keys.
 pub(crate) fn known_sections() -> Vec<KnownSection> {
@@ -26,9 +29,13 @@ pub(crate) fn known_sections() -> Vec<KnownSection> {
     }));
     top.push(KnownKey::new("defaults", "[defaults]"));
     top.push(KnownKey::new("profile", "[profile.NAME]"));
+    top.push(KnownKey::new("volume", "[volume.NAME]"));
+    top.push(KnownKey::new("images", "[images]"));
     let mut known =
         vec![KnownSection::new(RunnerConfig::SECTION.name, "at the top of the file", top)];
     known.extend(below);
+    let volume = ["volume.NAME".to_owned()];
+    known.extend(KnownSection::with_sections_below(StorageVolume::SECTION, &volume));
     known
 }
 
@@ -53,6 +60,8 @@ pub(crate) fn read(
         flags: flags.settings().clone(),
         defaults,
         profiles: profiles(&mut reader, top),
+        volumes: volume_sections::read(&mut reader, top),
+        images: images(&mut reader, top),
     };
     let mut problems = reader.problems;
     // Without the refused values nothing can be said about how values fit each other.
@@ -73,6 +82,15 @@ pub(crate) fn read(
     let mut warnings = reader.warnings;
     warnings.sort_by_key(|warning| warning.line);
     Ok(LoadedConfig { config: RunnerConfig::of(document), warnings, notices: Vec::new() })
+}
+
+/// `[images]`: which profile runs which image.
+fn images(reader: &mut ConfigReader<'_>, top: &ConfigTable<'_>) -> SettingsTable {
+    let table = reader.free_table(top, "images", image_pattern, check::profile_name);
+    match table.map(|table| table.value) {
+        Some(SettingValue::Table(patterns)) => patterns,
+        _ => SettingsTable::default(),
+    }
 }
 
 fn layer(

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use crate::config::RunnerConfig;
-use crate::settings::JobProfile;
+use crate::settings::{JobProfile, StorageVolume};
 use crate::table::{SettingDefault, SettingKey, SettingKind, SettingSection, limits_of_time};
 use crate::toml_text::toml_comment as comment;
 
@@ -32,6 +32,13 @@ config_version = 1
 const ABOUT_DEFAULTS: &str =
     "The settings of every job. Each [profile.NAME] further down begins with them.";
 
+const ABOUT_IMAGES: &str = "Which profile runs a job that asks for an image by `image:` in its pipeline, where `--profile` names \
+     none: a pattern, in which `*` stands for any characters, and the name of a profile. The longest \
+     pattern that fits decides. The profile runs its own image. No default. Example:";
+
+const ABOUT_VOLUME: &str = "A shared folder on EFS. Profiles name it in `volumes`. `fargate-runner efs apply` makes what it needs. \
+     No default. Example:";
+
 /// The profiles at the end, each with the key that it shows: one that cannot be in a table with the
 /// key that it is given instead of.
 const PROFILES: [(&str, &str, &str); 2] = [
@@ -54,6 +61,12 @@ const PROFILES: [(&str, &str, &str); 2] = [
 fn reference() -> String {
     let mut out = ABOUT.to_owned();
     keys(RunnerConfig::SECTION, "", &mut out);
+    out.push_str(&format!(
+        "\n\n{}[images]\n#\"node:*\" = \"own-image\"\n",
+        comment(ABOUT_IMAGES, WIDTH)
+    ));
+    out.push_str(&format!("\n\n{}#[volume.cache]\n", comment(ABOUT_VOLUME, WIDTH)));
+    keys(StorageVolume::SECTION, "volume.cache", &mut out);
     out.push_str(&format!("\n\n{}[defaults]\n", comment(ABOUT_DEFAULTS, WIDTH)));
     keys(JobProfile::SECTION, "defaults", &mut out);
     for (profile, choice, about) in PROFILES {

@@ -6,10 +6,16 @@ mod limits;
 mod profile;
 mod ssh;
 mod strategy;
+mod task_secret;
 mod timeouts;
+mod tmpfs_mount;
+mod volume;
 
 pub use limits::JobLimits;
 pub use profile::{AccountSettings, DefinitionSource, JobProfile, LaunchMode, RoleSettings};
 pub use ssh::SshSettings;
 pub use strategy::StrategyItem;
+pub use task_secret::TaskSecret;
 pub use timeouts::JobTimeouts;
+pub use tmpfs_mount::TmpfsMount;
+pub use volume::{StorageVolume, VolumeAccess};

@@ -10,7 +10,7 @@ use fargate_model::text::escape;
 use crate::check::quoted;
 use crate::config::RunnerConfig;
 use crate::document::ConfigGrammar;
-use crate::settings::JobProfile;
+use crate::settings::{JobProfile, StorageVolume};
 use crate::table::{SettingDefault, SettingKey, SettingKind, SettingSection, plain};
 use crate::toml_text::toml_key;
 use crate::value::{KeyLocation, SettingValue, SettingsTable};
@@ -33,6 +33,15 @@ impl RunnerConfig {
         out.comment(&format!("effective settings of {path}{kind}"));
         out.line("config_version", "1", document.version.as_ref());
         out.keys(RunnerConfig::SECTION, &document.top, "");
+        if document.images.len() > 0 {
+            out.header("images");
+            out.free_lines(&document.images);
+        }
+        for volume in &document.volumes {
+            let header = format!("volume.{}", volume.name);
+            out.header(&header);
+            out.keys(StorageVolume::SECTION, &volume.values, &header);
+        }
         let mut section = |values: &SettingsTable, header: &str| {
             out.header(header);
             out.keys(JobProfile::SECTION, values, header);
@@ -90,13 +99,18 @@ impl SettingsText {
                 }
                 SettingKind::FreeTable(..) => {
                     self.header(&format!("{header}.{}", key.name));
-                    for (name, given) in below.iter() {
-                        self.line(&toml_key(name), &plain(&given.value), Some(&given.place));
-                    }
+                    self.free_lines(below);
                 }
                 _ if is_replaced(section, key, values) => {}
                 _ => self.key(key, values),
             }
+        }
+    }
+
+    /// The lines of a table whose names are the operator's own.
+    fn free_lines(&mut self, values: &SettingsTable) {
+        for (name, given) in values.iter() {
+            self.line(&toml_key(name), &plain(&given.value), Some(&given.place));
         }
     }
 

@@ -175,7 +175,7 @@ impl ConfigReader<'_> {
         item
     }
 
-    fn free_table(
+    pub(crate) fn free_table(
         &mut self,
         table: &ConfigTable<'_>,
         name: &str,
@@ -204,7 +204,7 @@ impl ConfigReader<'_> {
         value_check: TextCheck,
     ) -> Option<LocatedValue<SettingValue>> {
         if let Err(refusal) = name_check(name) {
-            let rest = format!("has a name that no tag may have: {}", refusal.allowed);
+            let rest = format!("has a name that is not allowed: {}", refusal.allowed);
             self.report(&place, &rest, refusal.hint);
             return None;
         }

@@ -10,20 +10,26 @@ use crate::config::RunnerConfig;
 use crate::own_grammar;
 use crate::reader::{ConfigReader, ConfigTable};
 use crate::row::{flag, number, table, tables, text, texts};
-use crate::settings::{JobLimits, JobProfile, JobTimeouts, SshSettings, StrategyItem};
+use crate::settings::{
+    JobLimits, JobProfile, JobTimeouts, SshSettings, StorageVolume, StrategyItem, TaskSecret,
+    TmpfsMount,
+};
 use crate::table::{
     SettingKey, SettingKind, SettingSection, settings_table, table_field, table_with_defaults,
 };
 use crate::unknown_key::{KeyMatching, KnownSection, UnknownKey, UnknownKeyPolicy};
 use crate::value::{KeyLocation, SettingValue, SettingsTable};
 
-const REAL: [&SettingSection; 6] = [
+const REAL: [&SettingSection; 9] = [
     RunnerConfig::SECTION,
     JobProfile::SECTION,
     SshSettings::SECTION,
     JobTimeouts::SECTION,
     JobLimits::SECTION,
     StrategyItem::SECTION,
+    StorageVolume::SECTION,
+    TaskSecret::SECTION,
+    TmpfsMount::SECTION,
 ];
 
 /// Reads a text as one table of `section`.
@@ -67,7 +73,7 @@ fn the_values_of_every_row_have_the_types_of_their_fields() {
             values = one.over(values);
         }
     }
-    let profile = JobProfile::from_values(&values, None).expect("every type fits");
+    let profile = JobProfile::from_values(&values, None, Vec::new()).expect("every type fits");
     assert_eq!(
         profile.launch(),
         crate::LaunchMode::Strategy(vec![StrategyItem {

@@ -118,6 +118,19 @@ const SETTINGS: &[KeyCase] = &[
         &["[\"\"]", "[1]", "[\"*\"]", "[\"ci\", \"ci\"]", "[{101 families}]"],
     ),
     (
+        "projects",
+        "[\"group/app\", \"group/*\", \"**\"]",
+        "\"group/app\"",
+        &["[\"\"]", "[\"app\"]", "[\"/group/app\"]", "[\"group//app\"]", "[\"**/app\"]"],
+    ),
+    ("refs", "\"protected\"", "true", &["\"\"", "\"main\"", "\"Protected\""]),
+    ("on_unsupported", "\"refuse\"", "true", &["\"\"", "\"ignore\""]),
+    ("job_max_cpu", "4096", "\"4096\"", &["0", "1000", "65536"]),
+    ("job_max_memory", "8192", "\"8192\"", &["0", "1000", "999999"]),
+    ("job_max_ephemeral_storage_gib", "100", "\"50\"", &["20", "201"]),
+    ("job_spot", "true", "\"yes\"", &[]),
+    ("job_max_hold", "\"12h\"", "30", &["\"59s\"", "\"13h\"", "\"1500ms\"", "\"soon\""]),
+    (
         "job_platform_versions",
         "[\"1.4.0\", \"LATEST\"]",
         "{}",
@@ -243,11 +256,49 @@ const DERIVED: &[KeyCase] = &[
     ("architecture", "\"arm64\"", "64", &["\"\"", "\"ARM64\"", "\"amd64\""]),
     ("ephemeral_storage_gib", "200", "\"50\"", &["0", "20", "201", "-1"]),
     ("log_group", "\"/ci/tasks#1\"", "1", &["\"\"", "\"a b\"", "\"{x*513}\""]),
-    ("efs_file_system", "\"fs-0a1b2c3d4e5f60718\"", "1", &["\"\"", "\"fs-\"", "\"efs-0a1\""]),
-    ("efs_access_point", "\"fsap-0a1b2c3d\"", "1", &["\"\"", "\"fs-0a1b2c3d\""]),
-    ("efs_mount", "\"/mnt/shared\"", "1", &["\"\"", "\"mnt\""]),
+    ("volumes", "[]", "\"cache\"", &["[\"\"]", "[\"a b\"]", "[\"{x*33}\"]"]),
+    (
+        "secrets",
+        "[{ name = \"_A\", from = \"/ci/npm\" }, { name = \"B\", from = \"arn:aws:secretsmanager:eu-west-1:123456789012:secret:ci/a:key::\", as_file = true }]",
+        "\"NPM_TOKEN\"",
+        &[
+            "[{ name = \"NPM_TOKEN\" }]",
+            "[{ name = \"A\", from = \"x\" }, { name = \"A\", from = \"y\" }]",
+        ],
+    ),
+    (
+        "tmpfs",
+        "[{ path = \"/scratch\", size_mib = 512 }]",
+        "512",
+        &[
+            "[{ path = \"/a\" }]",
+            "[{ path = \"/a\", size_mib = 1 }, { path = \"/a\", size_mib = 2 }]",
+        ],
+    ),
     ("task_definition_template", "\"/etc/ci.json\"", "1", &["\"\"", "\"ci.json\"", "\"CI\""]),
     ("task_definition_family", "\"ci-1_a\"", "1", &["\"\"", "\"ci:7\"", "\"{x*256}\""]),
+];
+
+/// `[volume.NAME]`.
+const VOLUME: &[KeyCase] = &[
+    ("file_system", "\"fs-0a1b2c3d4e5f60718\"", "1", &["\"\"", "\"fs-\"", "\"efs-0a1\""]),
+    ("path", "\"/mnt/shared\"", "1", &["\"\"", "\"mnt\"", "\"/\"", "\"/a/../b\"", "\"/a:b\""]),
+    ("access_point", "\"none\"", "1", &["\"\"", "\"fs-0a1b2c3d\"", "\"None\""]),
+    ("separation", "\"project\"", "true", &["\"\"", "\"Project\"", "\"job\""]),
+    ("read_only", "true", "\"yes\"", &[]),
+    ("iam", "false", "1", &[]),
+    ("transit_encryption", "true", "1", &[]),
+    ("folder", "\"/ci\"", "1", &["\"\"", "\"ci\"", "\"/\"", "\"/a/b\"", "\"/..\"", "\"/{x*31}\""]),
+    ("uid", "4294967295", "\"0\"", &["-1", "4294967296"]),
+    ("gid", "0", "\"0\"", &["-1", "4294967296"]),
+    ("mode", "\"2770\"", "750", &["\"\"", "\"0o7\"", "\"08\"", "\"rwx\"", "\"00750\""]),
+    (
+        "principals",
+        "[\"arn:aws:iam::123456789012:role/build\"]",
+        "\"arn\"",
+        &["[\"\"]", "[\"build\"]", "[\"arn:aws:iam::123456789012:user/x\"]"],
+    ),
+    ("mount_target_security_groups", "[\"sg-0a1\"]", "\"sg-0a1\"", &["{6 groups}", "[\"x\"]"]),
 ];
 
 /// A key, a value that it takes, a value of another kind, and values that it refuses. `{x*N}` stands
@@ -261,6 +312,7 @@ const TABLES: &[(&[KeyCase], &[&str])] = &[
     (DERIVED, &["defaults", "profile.big"]),
     (SSH, &["defaults.ssh", "profile.big.ssh"]),
     (TIMEOUTS, &["defaults.timeouts", "profile.big.timeouts"]),
+    (VOLUME, &["volume.shared"]),
     (LIMITS, &["defaults.limits", "profile.big.limits"]),
 ];
 
@@ -330,13 +382,20 @@ fn every_key_takes_its_values_and_explains_what_it_refuses() {
                     }
                     _ => draft,
                 };
+                let draft = match table {
+                    "volume.shared" => draft.set(table, "file_system", "\"fs-0\"").set(
+                        table,
+                        "path",
+                        "\"/shared\"",
+                    ),
+                    _ => draft,
+                };
                 // The keys that belong to an image need one.
                 let draft = match DERIVED.iter().any(|(derived, ..)| *derived == key) {
                     false => draft,
-                    true => draft
-                        .without("defaults", "task_definition")
-                        .set(table, "image", "\"ci\"")
-                        .set(table, "efs_file_system", "\"fs-0\""),
+                    true => {
+                        draft.without("defaults", "task_definition").set(table, "image", "\"ci\"")
+                    }
                 };
                 draft.set(table, key, &expand(value))
             };

@@ -117,7 +117,7 @@ fn a_value_outside_its_limits_is_named_with_what_is_allowed() {
     hint: `memory = 3072`
     "#);
     assert_snapshot!(with("defaults", "subnets", "[\"subnet-1\", \"sg-1\"]"), @r#"config.toml:5: key `defaults.subnets` has "sg-1" as item 2, an id is expected: `subnet-` and lower-case hexadecimal digits"#);
-    assert_snapshot!(with("defaults.tags", "\"aws:x\"", "\"y\""), @r#"config.toml:8: key `defaults.tags."aws:x"` has a name that no tag may have: a name that begins with `aws:` is reserved"#);
+    assert_snapshot!(with("defaults.tags", "\"aws:x\"", "\"y\""), @r#"config.toml:8: key `defaults.tags."aws:x"` has a name that is not allowed: a name that begins with `aws:` is reserved"#);
     assert_snapshot!(with("profile.\"a b\"", "cpu", "256"), @r#"config.toml:7: key `profile."a b"` has a name that no profile may have: allowed are 1 to 64 ASCII letters, digits, `-` and `_`"#);
 }
 

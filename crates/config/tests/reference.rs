@@ -53,17 +53,18 @@ fn same(a: &RunnerConfig, b: &RunnerConfig) {
 }
 
 fn with_image(draft: ConfigDraft) -> ConfigDraft {
-    draft.set("profile.own-image", "image", "\"ci\"").set(
-        "profile.own-image",
-        "efs_file_system",
-        "\"fs-0\"",
-    )
+    draft.set("profile.own-image", "image", "\"ci\"")
+}
+
+fn with_volume(draft: ConfigDraft) -> ConfigDraft {
+    draft.set("volume.cache", "file_system", "\"fs-0\"").set("volume.cache", "path", "\"/x\"")
 }
 
 #[test]
 fn every_default_in_the_reference_is_the_one_that_is_compiled_in() {
     let least = ConfigDraft::least().read().unwrap().config;
     let image = with_image(ConfigDraft::least()).read().unwrap().config;
+    let volume = with_volume(ConfigDraft::least()).read().unwrap().config;
     let mut compared = 0;
     for paragraph in paragraphs() {
         let has_default =
@@ -77,13 +78,27 @@ fn every_default_in_the_reference_is_the_one_that_is_compiled_in() {
                 _ => ConfigDraft::least(),
             };
             let draft = match paragraph.table.as_str() {
+                "images" => with_image(draft),
+                "volume.cache" => with_volume(draft),
+                // Its volume is in the file.
+                "profile.own-image" if key == "volumes" => with_volume(with_image(draft)).set(
+                    "profile.own-image",
+                    "task_role",
+                    "\"ci-task\"",
+                ),
                 // What belongs to an image is compared with the least that has one.
                 "profile.own-image" => with_image(draft),
                 _ => draft,
             };
             let config = draft.set(&paragraph.table, &key, &value).read();
             let config = config.unwrap_or_else(|problems| panic!("{problems}")).config;
-            if paragraph.table == "profile.own-image" {
+            if paragraph.table == "volume.cache" {
+                let changed = config.volumes().ne(volume.volumes());
+                assert!(changed != has_default || paragraph.prose.contains("REQUIRED"), "{key}");
+                compared += 1;
+            } else if paragraph.table == "images" {
+                assert_eq!(config.profile_of_image("node:20"), Some("own-image"));
+            } else if paragraph.table == "profile.own-image" {
                 let name = Some("own-image");
                 let changed = config.profile(name).unwrap() != image.profile(name).unwrap();
                 assert!(changed != has_default || key == "image", "{key}");

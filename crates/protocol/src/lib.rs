@@ -37,6 +37,10 @@ pub const RESUME: &str = "resume";
 /// role of its task. An agent without it answers a request for a proof with none.
 pub const HOST_PROOF: &str = "host-proof";
 
+/// The beginning of the name of a variable whose value the agent writes into a file that only the job's
+/// user may read. Scripts get the rest of the name, with the path of the file.
+pub const SECRET_FILE_PREFIX: &str = "FARGATE_RUNNER_SECRET_FILE_";
+
 /// The day on which this version got its number, as `YYYY-MM-DD`. It changes with the number only,
 /// so two builds of one version are equal.
 pub const RELEASED: &str = "2026-11-21";

@@ -4,9 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use fargate_config::{HostKey, JobProfile, TaskArchitecture};
+use fargate_config::{
+    HostKey, JobProfile, StorageVolume, TaskArchitecture, TaskSecret, TmpfsMount, VolumeAccess,
+};
 use fargate_model::size::{CPU_UNITS, allowed_memory_mib};
-use serde_json::Value;
+use fargate_protocol::SECRET_FILE_PREFIX;
+use serde_json::{Value, json};
+
+use self::PlaceholderValue::Whole;
 
 /// CPU units of a task whose profile names neither CPU nor memory: one vCPU, the default of the local
 /// cloud's own definition as well.
@@ -19,6 +24,8 @@ pub(crate) enum PlaceholderValue {
     Text(String),
     /// A number.
     Number(u32),
+    /// A list or a flag, which is all of a member.
+    Whole(Value),
     /// It is only asked for by `$when`.
     Condition,
 }
@@ -29,6 +36,7 @@ impl PlaceholderValue {
         match self {
             Self::Text(text) => Some(Value::from(text.as_str())),
             Self::Number(number) => Some(Value::from(*number)),
+            Self::Whole(value) => Some(value.clone()),
             Self::Condition => None,
         }
     }
@@ -38,7 +46,7 @@ impl PlaceholderValue {
         match self {
             Self::Text(text) => Some(text.clone()),
             Self::Number(number) => Some(number.to_string()),
-            Self::Condition => None,
+            Self::Whole(_) | Self::Condition => None,
         }
     }
 }
@@ -62,27 +70,32 @@ impl PlaceholderValues {
         };
         let (cpu, memory) = size(profile.cpu_units, profile.memory_mib);
         let stock_sshd = profile.host_key == HostKey::FirstUse;
-        let file_system = profile.efs_file_system.is_some();
+        let list = |items: Vec<Value>| (!items.is_empty()).then(|| Whole(Value::from(items)));
+        let tmpfs = list(profile.tmpfs.iter().map(tmpfs).collect());
         Self(BTreeMap::from([
             ("agent", condition(!stock_sshd)),
             ("architecture", text(architecture)),
             ("container", text(&profile.container)),
             ("cpu", text(&cpu.to_string())),
-            ("efs_access_point", optional(&profile.efs_access_point)),
-            ("efs_file_system", optional(&profile.efs_file_system)),
-            ("efs_mount", text(&profile.efs_mount).filter(|_| file_system)),
             ("ephemeral_storage_gib", profile.ephemeral_storage_gib.map(PlaceholderValue::Number)),
             ("execution_role", optional(&profile.execution_role)),
             ("family", text(&profile.task_definition_family)),
             ("image", text(image)),
+            ("init_process", stock_sshd.then(|| Whole(Value::from(true)))),
+            ("linux_parameters", condition(stock_sshd || tmpfs.is_some())),
             ("log_group", optional(&profile.log_group)),
             ("memory", text(&memory.to_string())),
+            ("mount_points", list(profile.storage.iter().map(mount_point).collect())),
+            ("nfs", condition(!profile.storage.is_empty())),
             ("port", Some(PlaceholderValue::Number(profile.ssh.port.into()))),
             ("region", text(region)),
             ("registry_secret", optional(&profile.registry_secret)),
+            ("secrets", list(profile.secrets.iter().map(secret).collect())),
             ("stock_sshd", condition(stock_sshd)),
             ("task_role", optional(&profile.task_role)),
+            ("tmpfs", tmpfs),
             ("user", text(&profile.ssh.user)),
+            ("volumes", list(profile.storage.iter().map(volume).collect())),
         ]))
     }
 
@@ -95,6 +108,43 @@ impl PlaceholderValues {
     pub(crate) fn get(&self, name: &str) -> Option<Option<&PlaceholderValue>> {
         self.0.get(name).map(Option::as_ref)
     }
+}
+
+/// A volume as ECS takes it. With an access point, its folder is the root that is mounted.
+fn volume(volume: &StorageVolume) -> Value {
+    let encryption = if volume.transit_encryption { "ENABLED" } else { "DISABLED" };
+    let iam = if volume.iam { "ENABLED" } else { "DISABLED" };
+    let mut authorization = json!({ "iam": iam });
+    if let VolumeAccess::Fixed(id) = volume.access() {
+        authorization["accessPointId"] = json!(id);
+    }
+    json!({
+        "name": volume.name,
+        "efsVolumeConfiguration": {
+            "fileSystemId": volume.file_system,
+            "transitEncryption": encryption,
+            "authorizationConfig": authorization,
+        },
+    })
+}
+
+fn mount_point(volume: &StorageVolume) -> Value {
+    json!({
+        "sourceVolume": volume.name,
+        "containerPath": volume.path,
+        "readOnly": volume.read_only,
+    })
+}
+
+/// A secret as ECS takes it. fargate-agent writes one whose variable begins with [`SECRET_FILE_PREFIX`]
+/// into a file.
+fn secret(secret: &TaskSecret) -> Value {
+    let prefix = if secret.as_file { SECRET_FILE_PREFIX } else { "" };
+    json!({ "name": format!("{prefix}{}", secret.name), "valueFrom": secret.from })
+}
+
+fn tmpfs(mount: &TmpfsMount) -> Value {
+    json!({ "containerPath": mount.path, "size": mount.size_mib })
 }
 
 /// The size of a task whose profile may name a part of it: what is not named is the least that fits.

@@ -40,9 +40,17 @@ const EVERYTHING: &str = r#"
     architecture = "arm64"
     ephemeral_storage_gib = 50
     log_group = "/ci/tasks"
-    efs_file_system = "fs-0a1b2c3d"
-    efs_access_point = "fsap-0a1b2c3d"
+    volumes = ["cache"]
+    secrets = [
+        { name = "NPM_TOKEN", from = "/ci/npm" },
+        { name = "DEPLOY_KEY", from = "/ci/key", as_file = true },
+    ]
+    tmpfs = [{ path = "/scratch", size_mib = 512 }]
     task_definition_family = "ci-large"
+    [volume.cache]
+    file_system = "fs-0a1b2c3d"
+    access_point = "fsap-0a1b2c3d"
+    path = "/cache"
 "#;
 
 #[test]
@@ -133,9 +141,9 @@ fn a_profile_that_says_everything_makes_all_of_the_template() {
           },
           "mountPoints": [
             {
-              "containerPath": "/efs",
+              "containerPath": "/cache",
               "readOnly": false,
-              "sourceVolume": "efs"
+              "sourceVolume": "cache"
             }
           ],
           "name": "job",
@@ -188,12 +196,13 @@ fn a_profile_that_says_everything_makes_all_of_the_template() {
         {
           "efsVolumeConfiguration": {
             "authorizationConfig": {
-              "accessPointId": "fsap-0a1b2c3d"
+              "accessPointId": "fsap-0a1b2c3d",
+              "iam": "ENABLED"
             },
             "fileSystemId": "fs-0a1b2c3d",
             "transitEncryption": "ENABLED"
           },
-          "name": "efs"
+          "name": "cache"
         }
       ]
     }
@@ -213,7 +222,8 @@ fn a_stock_sshd_gets_an_init_process_and_no_health_check_of_the_agent() {
 fn the_template_of_the_manager_makes_a_definition_as_well() {
     let with = rendered(
         "task_definition_template = \"manager\"\ntask_definition_family = \"manager\"\n\
-         efs_file_system = \"fs-0a1b2c3d\"\nefs_mount = \"/var/lib/fargate-runner\"\n",
+         volumes = [\"state\"]\n[volume.state]\nfile_system = \"fs-0\"\niam = false\n\
+         path = \"/var/lib/fargate-runner\"\n",
     );
     let container = &with.input()["containerDefinitions"][0];
     assert_eq!(with.family(), "manager");
@@ -231,7 +241,11 @@ fn equal_profiles_make_equal_content_and_each_setting_another() {
         "task_role = \"ci-task\"\n",
         "architecture = \"arm64\"\n",
         "ephemeral_storage_gib = 21\n",
-        "efs_file_system = \"fs-1\"\n",
+        "execution_role = \"e\"\n",
+        "execution_role = \"e\"\nsecrets = [{ name = \"A\", from = \"/a\" }]\n",
+        "execution_role = \"e\"\nsecrets = [{ name = \"A\", from = \"/a\", as_file = true }]\n",
+        "tmpfs = [{ path = \"/a\", size_mib = 1 }]\n",
+        "volumes = [\"a\"]\n[volume.a]\nfile_system = \"fs-1\"\npath = \"/a\"\niam = false\n",
         "container = \"build\"\n",
         "host_key = \"first_use\"\n",
         "task_definition_family = \"other\"\n",
@@ -255,9 +269,9 @@ fn a_profile_with_a_fixed_task_definition_makes_none() {
 fn a_template_that_cannot_be_used_is_told_in_one_sentence() {
     assert_snapshot!(refused("{\n \"family\": ci\n}", ""), @r#"the template ci.json is not JSON as ECS writes a task definition: expected value at line 2 column 12"#);
     assert_snapshot!(refused("[]", ""), @r#"the template ci.json is not JSON as ECS writes a task definition: it is no object"#);
-    assert_snapshot!(refused(r#"{"family": "${famly}"}"#, ""), @r#"the template ci.json has the unknown placeholder `famly` in `family`, nearest is `family`; allowed: agent, architecture, container, cpu, efs_access_point, efs_file_system, efs_mount, ephemeral_storage_gib, execution_role, family, image, log_group, memory, port, region, registry_secret, stock_sshd, task_role, user"#);
-    assert_snapshot!(refused(r#"{"a": [{"b": "${gpu_count}"}]}"#, ""), @r#"the template ci.json has the unknown placeholder `gpu_count` in `a[0].b`; allowed: agent, architecture, container, cpu, efs_access_point, efs_file_system, efs_mount, ephemeral_storage_gib, execution_role, family, image, log_group, memory, port, region, registry_secret, stock_sshd, task_role, user"#);
-    assert_snapshot!(refused(r#"{"a": {"$when": "logs", "b": 1}}"#, ""), @r#"the template ci.json has the unknown placeholder `logs` in `a`; allowed: agent, architecture, container, cpu, efs_access_point, efs_file_system, efs_mount, ephemeral_storage_gib, execution_role, family, image, log_group, memory, port, region, registry_secret, stock_sshd, task_role, user"#);
+    assert_snapshot!(refused(r#"{"family": "${famly}"}"#, ""), @r#"the template ci.json has the unknown placeholder `famly` in `family`, nearest is `family`; allowed: agent, architecture, container, cpu, ephemeral_storage_gib, execution_role, family, image, init_process, linux_parameters, log_group, memory, mount_points, nfs, port, region, registry_secret, secrets, stock_sshd, task_role, tmpfs, user, volumes"#);
+    assert_snapshot!(refused(r#"{"a": [{"b": "${gpu_count}"}]}"#, ""), @r#"the template ci.json has the unknown placeholder `gpu_count` in `a[0].b`; allowed: agent, architecture, container, cpu, ephemeral_storage_gib, execution_role, family, image, init_process, linux_parameters, log_group, memory, mount_points, nfs, port, region, registry_secret, secrets, stock_sshd, task_role, tmpfs, user, volumes"#);
+    assert_snapshot!(refused(r#"{"a": {"$when": "logs", "b": 1}}"#, ""), @r#"the template ci.json has the unknown placeholder `logs` in `a`; allowed: agent, architecture, container, cpu, ephemeral_storage_gib, execution_role, family, image, init_process, linux_parameters, log_group, memory, mount_points, nfs, port, region, registry_secret, secrets, stock_sshd, task_role, tmpfs, user, volumes"#);
     assert_snapshot!(refused(r#"{"a": {"$when": true}}"#, ""), @r#"the template ci.json is wrong in `a`: `$when` is the name of a placeholder, in quotes"#);
     assert_snapshot!(refused(r#"{"a": "x-${log_group}"}"#, ""), @r#"the template ci.json is wrong in `a`: `${log_group}` is part of a longer text, and the setting is absent"#);
     assert_snapshot!(refused(r#"{"a": "${agent}"}"#, ""), @r#"the template ci.json is wrong in `a`: `agent` has no text of its own, it stands only after `$when`"#);

@@ -27,8 +27,11 @@ execution_role = "ci-execution"
 task_role = "ci-task"
 ephemeral_storage_gib = 50
 log_group = "/ci/tasks"
-efs_file_system = "fs-0a1b2c3d"
-efs_access_point = "fsap-0a1b2c3d"
+volumes = ["cache"]
+[volume.cache]
+file_system = "fs-0a1b2c3d"
+access_point = "fsap-0a1b2c3d"
+path = "/cache"
 "#;
 
 /// Measures it, and adds the figure to `report`.

@@ -29,7 +29,7 @@ async fn a_template_that_cannot_be_used_is_told_in_the_jobs_log() {
     "#);
     assert_snapshot!(refused(&site, r#"{ "family": "${famly}" }"#).await, @r#"
     error: profile and template make no task definition that ECS would take
-      the template FOLDER/template.json has the unknown placeholder `famly` in `family`, nearest is `family`; allowed: agent, architecture, container, cpu, efs_access_point, efs_file_system, efs_mount, ephemeral_storage_gib, execution_role, family, image, log_group, memory, port, region, registry_secret, stock_sshd, task_role, user.
+      the template FOLDER/template.json has the unknown placeholder `famly` in `family`, nearest is `family`; allowed: agent, architecture, container, cpu, ephemeral_storage_gib, execution_role, family, image, init_process, linux_parameters, log_group, memory, mount_points, nfs, port, region, registry_secret, secrets, stock_sshd, task_role, tmpfs, user, volumes.
       Fix: correct the keys of the profile, or the file that `task_definition_template` names
         fargate-runner --profile own task-definition render
       Who can fix it: whoever runs the CI platform. Your script did not start.

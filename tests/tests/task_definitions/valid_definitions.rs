@@ -19,7 +19,7 @@ const STEPS: [&[(&str, &str)]; 6] = [
         ("registry_secret", "ci/registry"),
     ],
     &[("log_group", "/ci/tasks")],
-    &[("efs_file_system", "fs-0a1b2c3d"), ("efs_access_point", "fsap-0a1b2c3d")],
+    &[],
     &[("host_key", "first_use"), ("task_definition_template", "manager")],
 ];
 

@@ -2,20 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use fargate_model::size::{CPU_UNITS, allowed_memory_mib};
 
 use super::limits::JobLimits;
 use super::ssh::SshSettings;
 use super::strategy::{MAX_STRATEGY_ITEMS, StrategyItem, check_strategy};
+use super::task_secret::{MAX_SECRETS, TaskSecret, check_secrets};
 use super::timeouts::JobTimeouts;
+use super::tmpfs_mount::{MAX_TMPFS, TmpfsMount, check_tmpfs};
+use super::volume::StorageVolume;
 use crate::keyword::{
-    self as words, HostKey, LaunchType, LaunchWord, PublicIp, Shell, TagPropagation,
-    TaskArchitecture,
+    self as words, HostKey, LaunchType, LaunchWord, PublicIp, RefBinding, Shell, TagPropagation,
+    TaskArchitecture, UnsupportedPolicy,
 };
-use crate::row::{flag, free_table, keyword, number, offered, path, table, tables, text, texts};
+use crate::row::{
+    flag, free_table, keyword, number, offered, path, seconds, table, tables, text, texts,
+};
 use crate::table::settings_table;
-use crate::{check, role};
+use crate::{check, patterns, role};
 
 /// Most subnets and security groups of a task. Source: Amazon ECS API Reference,
 /// `AwsVpcConfiguration`.
@@ -33,6 +39,14 @@ const MAX_FALLBACKS: usize = 2;
 /// Most values that a job may choose from. Ours: a longer list is no list of names any more.
 const MAX_JOB_CHOICES: usize = 100;
 
+/// Most volumes and most patterns of projects. Ours, as above.
+const MAX_VOLUMES: usize = 20;
+const MAX_PROJECTS: usize = 1000;
+
+/// How long a task may be kept after its job. Ours: whoever looks for longer pays for longer.
+const MIN_HOLD: Duration = Duration::from_mins(1);
+const MAX_HOLD: Duration = Duration::from_hours(12);
+
 /// Most registries that may be asked without TLS. Ours, as above.
 const MAX_INSECURE_REGISTRIES: usize = 20;
 
@@ -43,6 +57,8 @@ settings_table! {
         beside {
             /// The profile's name; `None` for `[defaults]` alone.
             pub name: Option<String>,
+            /// The volumes that `volumes` names, in its order.
+            pub storage: Vec<StorageVolume>,
         }
         /// The ECS cluster: its name or ARN.
         pub cluster: String = text(check::cluster).example("\"ci\""),
@@ -143,19 +159,24 @@ settings_table! {
             .or_absent("what the containers print is kept nowhere")
             .example("\"/ci/tasks\"")
             .needs("image"),
-        /// The EFS file system that is mounted at `efs_mount`, by its id.
-        pub efs_file_system: Option<String> = text(check::file_system)
-            .or_absent("nothing is mounted")
-            .example("\"fs-0a1b2c3d\"")
+        /// The volumes of EFS that a task mounts, by the names of their `[volume.NAME]`. A task without
+        /// one starts some 20 s sooner.
+        pub volumes: Vec<String> = texts(0, MAX_VOLUMES, check::volume_name).or_empty()
+            .example("[\"cache\"]")
             .needs("image"),
-        /// The access point of that file system, by its id.
-        pub efs_access_point: Option<String> = text(check::access_point)
-            .or_absent("the root of the file system is mounted")
-            .example("\"fsap-0a1b2c3d\"")
-            .needs("efs_file_system"),
-        /// Where the file system is mounted inside the task. An absolute path.
-        pub efs_mount: String =
-            text(check::absolute_path).or_text("/efs").needs("efs_file_system"),
+        /// Secrets that the scripts get, each with a `name`, the variable; `from`, where ECS reads it: the ARN of
+        /// a secret, or the name or ARN of a parameter; and `as_file`, `true` for a file that only the job's
+        /// user may read, whose path the variable holds (default `false`). The execution role reads them.
+        pub secrets: Vec<TaskSecret> =
+            tables(0, MAX_SECRETS, TaskSecret::SECTION, check_secrets).or_empty()
+                .example("[{ name = \"NPM_TOKEN\", from = \"/ci/npm\" }]")
+                .needs("image"),
+        /// Folders in memory, each with a `path` inside the task and a `size_mib`, which counts as memory of the
+        /// task.
+        pub tmpfs: Vec<TmpfsMount> =
+            tables(0, MAX_TMPFS, TmpfsMount::SECTION, check_tmpfs).or_empty()
+                .example("[{ path = \"/scratch\", size_mib = 512 }]")
+                .needs("image"),
         /// The template of the task definition: `"ci"` or `"manager"`, which are part of the program,
         /// or the absolute path of a file. See `task-definitions/README.md`.
         pub task_definition_template: String =
@@ -195,6 +216,40 @@ settings_table! {
         pub job_platform_versions: Vec<String> =
             texts(0, MAX_JOB_CHOICES, check::platform_version).or_empty()
                 .example("[\"1.4.0\"]"),
+        /// The projects that this profile is for: `"group/project"`, with `*` for one part of a path and
+        /// `**` at the end for all that follow. A job without `--profile` gets the first profile of the
+        /// file that is for it; a job with one that is not for it fails. Without this key a profile is
+        /// for every job that names it.
+        pub projects: Vec<String> =
+            texts(0, MAX_PROJECTS, patterns::project_pattern).or_empty()
+                .example("[\"group/project\"]"),
+        /// The refs of those projects that this profile is for: `"any"`, or `"protected"` for
+        /// protected branches and tags alone.
+        pub refs: RefBinding = keyword::<RefBinding>().or_text("any"),
+        /// What becomes of a job that asks for an image, a service or a size that it does not get: `"warn"`
+        /// says so in its log and runs it, `"refuse"` fails it at once.
+        pub on_unsupported: UnsupportedPolicy =
+            keyword::<UnsupportedPolicy>().or_text("warn"),
+        /// Most CPU units that a job may ask for by its variable `FARGATE_CPU`.
+        pub job_max_cpu: Option<u32> = offered(cpu_expected, check_cpu)
+            .in_gitlabs_file("JobMaxCPU")
+            .or_absent("no job chooses")
+            .example("4096"),
+        /// Most memory in MiB that a job may ask for by its variable `FARGATE_MEMORY`.
+        pub job_max_memory: Option<u32> = offered(memory_expected, check_memory)
+            .or_absent("no job chooses")
+            .example("8192"),
+        /// Most disk in GiB that a job may ask for by its variable `FARGATE_EPHEMERAL_STORAGE`.
+        pub job_max_ephemeral_storage_gib: Option<u32> = number(MIN_DISK_GIB, MAX_DISK_GIB)
+            .or_absent("no job chooses")
+            .example("100"),
+        /// Whether a job may choose between Spot and on-demand capacity by its variable `FARGATE_SPOT`.
+        pub job_spot: bool = flag().or_flag(false),
+        /// Longest time that the task of a failed job may be kept for a person to look into it. A job asks
+        /// by its variable `FARGATE_HOLD`, such as `30m`; a person by `fargate-runner jobs hold`.
+        pub job_max_hold: Option<Duration> = seconds(MIN_HOLD, MAX_HOLD)
+            .or_absent("no task is kept")
+            .example("\"30m\""),
         /// A role to assume before any call to AWS.
         pub assume_role_arn: Option<String> = text(role::arn)
             .or_absent("the credentials of this host")
