@@ -52,7 +52,8 @@ pub(crate) fn read(reader: &mut ConfigReader<'_>, top: &ConfigTable<'_>) -> Vec<
 /// Reports required keys that are not there.
 fn required(reader: &mut ConfigReader<'_>, section: &ConfigTable<'_>) {
     for key in StorageVolume::SECTION.keys.iter().filter(|key| key.is_required()) {
-        if reader.value(section, key.name).is_none() {
+        let is_misspelt = reader.meant.iter().any(|meant| meant == key.name);
+        if reader.value(section, key.name).is_none() && !is_misspelt {
             let example = key.example_value().map(|value| format!("`{} = {value}`", key.name));
             reader.report(&section.place, &format!("lacks `{}`", key.name), example);
         }

@@ -225,7 +225,7 @@ fn unknown_keys_are_warnings_wherever_they_stand() {
         .set("", "Cluster", "\"ci\"")
         .set("Fargate", "Subnett", "1")
         .set("Fargate", "Username", "[]")
-        .set("Fargate", "volumes", "[\"/cache\"]")
+        .set("Fargate", "sysctls", "[\"/cache\"]")
         .set("Fargate.Timeouts", "Prepar", "1")
         .set("TaskMetadata", "Dir", "1")
         .set("SSH", "Identity", "1")
@@ -237,7 +237,7 @@ fn unknown_keys_are_warnings_wherever_they_stand() {
     config.toml:2: key `LogFil` is not known here, nearest is `LogFile`
     config.toml:7: key `Fargate.Subnett` is not known here, nearest is `Subnet`
     config.toml:9: key `Fargate.Username` is not known here, it belongs in `[SSH]`
-    config.toml:10: key `Fargate.volumes` is not known here, it is ignored
+    config.toml:10: key `Fargate.sysctls` is not known here, it is ignored
     config.toml:12: key `Fargate.Timeouts.Prepar` is not known here, nearest is `prepare`
     config.toml:13: key `Other` is not known here, it is ignored
     config.toml:16: key `SSH.Identity` is not known here, it is ignored

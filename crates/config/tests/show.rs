@@ -130,6 +130,14 @@ fn every_line_says_where_its_value_comes_from() {
     enable_ecs_managed_tags = false # default
     job_task_definitions = [] # default
     job_platform_versions = [] # default
+    projects = [] # default
+    refs = "any" # default
+    on_unsupported = "warn" # default
+    # job_max_cpu is not set: no job chooses
+    # job_max_memory is not set: no job chooses
+    # job_max_ephemeral_storage_gib is not set: no job chooses
+    job_spot = false # default
+    # job_max_hold is not set: no task is kept
     # assume_role_arn is not set: the credentials of this host
     # assume_role_external_id is not set: the driver sends none
     # assume_role_session_name is not set: "fargate-runner"

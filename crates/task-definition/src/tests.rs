@@ -129,6 +129,14 @@ fn a_profile_that_says_everything_makes_all_of_the_template() {
             "timeout": 5
           },
           "image": "team/ci:1",
+          "linuxParameters": {
+            "tmpfs": [
+              {
+                "containerPath": "/scratch",
+                "size": 512
+              }
+            ]
+          },
           "logConfiguration": {
             "logDriver": "awslogs",
             "options": {
@@ -160,6 +168,16 @@ fn a_profile_that_says_everything_makes_all_of_the_template() {
           "repositoryCredentials": {
             "credentialsParameter": "ci/registry"
           },
+          "secrets": [
+            {
+              "name": "NPM_TOKEN",
+              "valueFrom": "/ci/npm"
+            },
+            {
+              "name": "FARGATE_RUNNER_SECRET_FILE_DEPLOY_KEY",
+              "valueFrom": "/ci/key"
+            }
+          ],
           "stopTimeout": 30,
           "ulimits": [
             {
@@ -188,7 +206,7 @@ fn a_profile_that_says_everything_makes_all_of_the_template() {
       "tags": [
         {
           "key": "fargate-runner:content",
-          "value": "57a9a210d405ed7bcf1f77f841fe28d8"
+          "value": "037f14ed68134bc433b7c922b700447c"
         }
       ],
       "taskRoleArn": "ci-task",
