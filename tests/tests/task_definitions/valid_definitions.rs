@@ -10,25 +10,35 @@ use tokio::process::Command;
 
 use crate::{command, host_with_image};
 
-/// Settings of the profile, each on top of the ones before.
-const STEPS: [&[(&str, &str)]; 6] = [
+/// Settings of the profile as TOML writes them, each step on top of the ones before.
+const STEPS: [&[(&str, &str)]; 8] = [
     &[],
-    &[("architecture", "arm64"), ("task_role", "arn:aws:iam::123456789012:role/ci-task")],
+    &[("architecture", "\"arm64\""), ("task_role", "\"arn:aws:iam::123456789012:role/ci-task\"")],
     &[
-        ("execution_role", "arn:aws:iam::123456789012:role/ci-execution"),
-        ("registry_secret", "ci/registry"),
+        ("execution_role", "\"arn:aws:iam::123456789012:role/ci-execution\""),
+        ("registry_secret", "\"ci/registry\""),
     ],
-    &[("log_group", "/ci/tasks")],
-    &[],
-    &[("host_key", "first_use"), ("task_definition_template", "manager")],
+    &[("log_group", "\"/ci/tasks\"")],
+    &[("volumes", "[\"cache\"]")],
+    &[("secrets", "[{ name = \"A\", from = \"/ci/a\" }, { name = \"B\", from = \"/ci/b\" }]")],
+    &[("tmpfs", "[{ path = \"/scratch\", size_mib = 64 }]")],
+    &[("host_key", "\"first_use\""), ("task_definition_template", "\"manager\"")],
 ];
+
+/// The volume that one of the steps names.
+const VOLUME: [(&str, &str); 3] =
+    [("file_system", "fs-0a1b2c3d"), ("access_point", "fsap-0a1b2c3d"), ("path", "/cache")];
 
 /// What `render` prints after each step.
 async fn rendered(site: &CheckedHost) -> Vec<Value> {
     let mut definitions = Vec::new();
+    for (key, value) in VOLUME {
+        site.set(&format!("volume.cache.{key}"), value);
+    }
     for settings in STEPS {
         for (key, value) in settings {
-            site.set(&format!("profile.own.{key}"), *value);
+            let value: toml::Table = toml::from_str(&format!("value = {value}")).expect("TOML");
+            site.set(&format!("profile.own.{key}"), value["value"].clone());
         }
         let ended = command(site, &["render"]).await.with_code(0);
         definitions.push(serde_json::from_str(&ended.out()).expect("JSON"));
@@ -84,8 +94,11 @@ async fn an_emulator_that_others_wrote_takes_every_definition_and_finds_it_again
         let text = format!(
             "config_version = 1\nstate_dir = {state:?}\n[defaults]\ncluster = \"ci\"\n\
              region = \"eu-west-1\"\nsubnets = [\"subnet-1\"]\nsecurity_groups = [\"sg-1\"]\n\
-             image = \"team/ci:1\"\npin_image = false\n{settings}"
+             image = \"team/ci:1\"\npin_image = false\n{settings}[volume.cache]\n"
         );
+        let volume: String =
+            VOLUME.iter().map(|(key, value)| format!("{key} = {value:?}\n")).collect();
+        let text = text + &volume;
         std::fs::write(&config, text).expect("a writable folder");
         let mut command = Command::new(runner());
         command.env_clear().env("AWS_ENDPOINT_URL", emulator.endpoint());
@@ -99,7 +112,7 @@ async fn an_emulator_that_others_wrote_takes_every_definition_and_finds_it_again
     let mut settings = String::new();
     for step in STEPS {
         for (key, value) in step {
-            settings.push_str(&format!("{key} = {value:?}\n"));
+            settings.push_str(&format!("{key} = {value}\n"));
         }
         let words = call(&settings, &["register"]).await;
         assert!(words.contains("registered now"), "{words}");
