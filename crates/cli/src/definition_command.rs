@@ -53,9 +53,17 @@ fn perform(global: &GlobalFlags, args: &DefinitionArgs) -> Result<CommandExit, S
                 let pinned = fargate_registry::pinned_on_host(&profile, masker()).await;
                 pinned.map_err(|why| in_words(&why))?
             }
-            DefinitionAction::Render | DefinitionAction::List(_) | DefinitionAction::Prune(_) => {
-                profile
+            // A list is of use without the registry, too.
+            DefinitionAction::List(_) => {
+                match fargate_registry::pinned_on_host(&profile, masker()).await {
+                    Ok(pinned) => pinned,
+                    Err(why) => {
+                        tell!("warning: none is marked as current: {}", in_words(&why));
+                        profile
+                    }
+                }
             }
+            DefinitionAction::Render | DefinitionAction::Prune(_) => profile,
         };
         let site = DefinitionSite::open(profile, &config.state_dir, masker()).await;
         let site = site.map_err(|error| error_chain(&error))?;

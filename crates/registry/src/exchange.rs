@@ -93,7 +93,7 @@ impl<'a> RegistryExchange<'a> {
         }
         Err(CallError::Answered {
             code: format!("HTTP status {status}"),
-            message: String::new(),
+            message: "the server failed".to_owned(),
             status,
             request_id: None,
         })

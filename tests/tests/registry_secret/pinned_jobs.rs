@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fargate_tests::{CheckedHost, TestJob, free_place, redacted};
+use fargate_tests::{CheckedHost, TestJob, free_place, redacted, runner};
+use tokio::process::Command;
 
 use crate::image_registry::{ImageRegistry, PASSWORD, USER};
 use crate::token_registry::{answer, serve};
@@ -42,6 +43,19 @@ fn registered_image(host: &CheckedHost) -> String {
     request.body["containerDefinitions"][0]["image"].as_str().expect("an image").to_owned()
 }
 
+/// Whether `task-definition list` calls its only revision current, and its words for people.
+async fn listed(host: &CheckedHost) -> (String, String) {
+    let mut list = Command::new(runner());
+    list.arg("--config").arg(host.config()).env_clear().envs(host.environment());
+    list.env("AWS_ENDPOINT_URL", host.cloud().endpoint());
+    list.args(["--profile", "private", "task-definition", "list", "--format", "tsv"]);
+    let output = list.output().await.expect("a program that can be started");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (rows, words) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{words}");
+    (rows.split('\t').nth(4).expect("a row").to_owned(), words)
+}
+
 #[tokio::test]
 async fn a_task_starts_from_the_digest_that_the_tag_has_now() {
     let Some(registry) = ImageRegistry::start().await else { return };
@@ -54,6 +68,14 @@ async fn a_task_starts_from_the_digest_that_the_tag_has_now() {
     let ended = job.run("echo from the task").await.with_code(0);
     assert_eq!(ended.out(), "from the task\n");
     job.cleanup().await.passed();
+
+    // What a job registered is what the profile makes, by digest.
+    let (current, _) = listed(&host).await;
+    assert_eq!(current, "yes");
+    drop(registry);
+    let (current, words) = listed(&host).await;
+    assert_eq!(current, "no");
+    assert!(words.contains("none is marked as current"), "{words}");
     host.close().await;
 }
 
