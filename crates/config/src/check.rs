@@ -204,6 +204,64 @@ pub(crate) fn image(given: &str) -> CheckResult<String> {
     Err(refusal.hint("such as `my-organisation/my-image:latest`"))
 }
 
+/// Where images are pushed: the text of an image without tag and digest.
+pub(crate) fn repository(given: &str) -> CheckResult<String> {
+    let refusal = || {
+        ValueRefusal::new("a registry and a repository are expected, without tag and digest")
+            .hint("such as `registry.example/team/ci`")
+    };
+    let text = image(given).map_err(|_| refusal())?;
+    let name = text.rsplit('/').next().unwrap_or_default();
+    let is_lower = !name.bytes().any(|b| b.is_ascii_uppercase());
+    let is_right = !text.contains('@') && !name.contains(':') && !name.is_empty() && is_lower;
+    if is_right && text.contains('/') { Ok(text) } else { Err(refusal()) }
+}
+
+/// A path below a folder.
+pub(crate) fn relative_path(given: &str) -> CheckResult<String> {
+    let is_below = !given.is_empty() && !given.starts_with('/');
+    let leaves = given.split('/').any(|part| part == "..");
+    match path(given) {
+        Ok(path) if is_below && !leaves => Ok(path),
+        _ => Err(ValueRefusal::new("a path inside the context is expected, without `..`")),
+    }
+}
+
+/// `NAME=value` of a build argument.
+pub(crate) fn build_argument(given: &str) -> CheckResult<String> {
+    let name = given.split_once('=').map(|(name, _)| name);
+    let is_name = |name: &str| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        !name.is_empty() && name.bytes().all(allowed)
+    };
+    if name.is_some_and(is_name) && !given.contains(char::is_control) {
+        return Ok(given.to_owned());
+    }
+    Err(ValueRefusal::new("`NAME=value` is expected").hint("such as `BASE=debian:bookworm-slim`"))
+}
+
+/// `ID=/path` of a build secret.
+pub(crate) fn build_secret(given: &str) -> CheckResult<String> {
+    let parts = given.split_once('=');
+    let is_right =
+        parts.is_some_and(|(id, file)| container(id).is_ok() && absolute_path(file).is_ok());
+    if is_right {
+        return Ok(given.to_owned());
+    }
+    Err(ValueRefusal::new("`ID=/absolute/path/of/a/file` is expected"))
+}
+
+/// A file with a key, or a key of KMS.
+pub(crate) fn signing_key(given: &str) -> CheckResult<String> {
+    let is_kms = ResourceArn::parse(given).is_some_and(|arn| arn.service == "kms");
+    if is_kms || absolute_path(given).is_ok() {
+        return Ok(given.to_owned());
+    }
+    Err(ValueRefusal::new(
+        "allowed are the absolute path of a PEM file and the ARN of a key of KMS",
+    ))
+}
+
 /// Host and port of a registry, as an image names it.
 pub(crate) fn registry(given: &str) -> CheckResult<String> {
     let (host, port) = match given.rsplit_once(':') {

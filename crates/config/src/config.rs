@@ -7,7 +7,7 @@ use crate::keyword::{LogFormat, LogLevel};
 use crate::patterns::image_matches;
 use crate::problem::{ConfigError, ConfigProblem};
 use crate::row::{keyword, path, text};
-use crate::settings::{JobProfile, StorageVolume};
+use crate::settings::{JobProfile, ManagedImage, StorageVolume};
 use crate::table::settings_table;
 use crate::value::SettingValue;
 use crate::volume_sections::VolumeSection;
@@ -112,6 +112,12 @@ impl RunnerConfig {
     /// The volumes, in the order of the file.
     pub fn volumes(&self) -> impl Iterator<Item = StorageVolume> {
         self.document.volumes.iter().filter_map(VolumeSection::volume)
+    }
+
+    /// The images that this program builds, in the order of the file.
+    pub fn managed_images(&self) -> impl Iterator<Item = ManagedImage> {
+        let images = &self.document.managed_images;
+        images.iter().filter_map(|(name, values)| ManagedImage::from_values(values, name.clone()))
     }
 
     /// The name of the profile that `[images]` gives to an image: that of the longest pattern that fits.

@@ -36,6 +36,8 @@ pub(crate) struct ConfigDocument {
     pub(crate) profiles: Vec<(String, SettingsLayer)>,
     /// In the order of the file.
     pub(crate) volumes: Vec<VolumeSection>,
+    /// The tables `[image.NAME]`, in the order of the file.
+    pub(crate) managed_images: Vec<(String, SettingsTable)>,
     /// The patterns of `[images]`, each with the name of a profile.
     pub(crate) images: SettingsTable,
 }

@@ -80,6 +80,7 @@ pub(crate) fn read(
     let missing = missing(&reader, top, [&fargate, &metadata, &ssh], flags);
     let document = ConfigDocument {
         volumes: Vec::new(),
+        managed_images: Vec::new(),
         images: SettingsTable::default(),
         path: path.to_owned(),
         grammar: ConfigGrammar::GitLab,

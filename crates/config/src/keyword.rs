@@ -135,6 +135,54 @@ words! {
 }
 
 words! {
+    /// How the layers of an image are compressed.
+    LayerCompression {
+        /// zstd where engine, registry and platform take it, else gzip.
+        Auto = "auto",
+        /// zstd.
+        Zstd = "zstd",
+        /// gzip.
+        Gzip = "gzip",
+    }
+}
+
+words! {
+    /// What makes two builds of the same content equal.
+    ReproducibleBuild {
+        /// Times, order and owner names are set.
+        Times = "times",
+        /// Also, logs and caches of package managers are left out.
+        Full = "full",
+    }
+}
+
+words! {
+    /// Whether layers are put together.
+    SquashPolicy {
+        /// They stay.
+        Never = "never",
+        /// Those above the base image become one.
+        Own = "own",
+    }
+}
+
+words! {
+    /// The gravest vulnerability that is accepted.
+    VulnerabilityLimit {
+        /// None at all.
+        None = "none",
+        /// Low.
+        Low = "low",
+        /// Medium.
+        Medium = "medium",
+        /// High.
+        High = "high",
+        /// Critical: every one.
+        Critical = "critical",
+    }
+}
+
+words! {
     /// Which jobs share one folder of a volume.
     VolumeSeparation {
         /// All jobs of the profiles that name the volume.

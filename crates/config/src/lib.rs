@@ -21,6 +21,7 @@ mod import;
 mod job_choice;
 mod keyword;
 mod layer;
+mod named_sections;
 mod network_doubts;
 mod overrides;
 mod own_grammar;
@@ -50,8 +51,9 @@ pub use file::{
 };
 pub use job_choice::{ChoiceFlags, IgnoredChoice, IgnoredReason};
 pub use keyword::{
-    ClientKeyKind, HostKey, LaunchType, LogFormat, LogLevel, PublicIp, RefBinding, Shell,
-    TagPropagation, TaskArchitecture, UnsupportedPolicy, VolumeSeparation,
+    ClientKeyKind, HostKey, LaunchType, LayerCompression, LogFormat, LogLevel, PublicIp,
+    RefBinding, ReproducibleBuild, Shell, SquashPolicy, TagPropagation, TaskArchitecture,
+    UnsupportedPolicy, VolumeSeparation, VulnerabilityLimit,
 };
 pub use overrides::{FlagError, FlagOverrides};
 pub use parse::{parse, parse_with};
@@ -59,7 +61,8 @@ pub use patterns::{image_matches, is_one_project, project_matches};
 pub use problem::{ConfigError, ConfigProblem};
 pub use settings::{
     AccountSettings, DefinitionSource, JobLimits, JobProfile, JobTimeouts, LaunchMode,
-    RoleSettings, SshSettings, StorageVolume, StrategyItem, TaskSecret, TmpfsMount, VolumeAccess,
+    ManagedImage, RoleSettings, SshSettings, StorageVolume, StrategyItem, TaskSecret, TmpfsMount,
+    VolumeAccess,
 };
 pub use unknown_key::UnknownKeyPolicy;
 

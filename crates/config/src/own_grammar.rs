@@ -1,4 +1,4 @@
-//! Our own grammar: the top of the file, `[images]`, every `[volume.NAME]`, `[defaults]` and every
+//! Our own grammar: the top of the file, `[images]`, every `[volume.NAME]` and `[image.NAME]`, `[defaults]` and every
 //! `[profile.NAME]`.
 
 use std::path::Path;
@@ -7,11 +7,12 @@ use crate::check;
 use crate::config::{LoadedConfig, RunnerConfig};
 use crate::document::{ConfigDocument, ConfigGrammar};
 use crate::layer::SettingsLayer;
+use crate::named_sections::NamedSections;
 use crate::overrides::FlagOverrides;
 use crate::patterns::image_pattern;
 use crate::problem::{ConfigError, ConfigProblem};
 use crate::reader::{ConfigReader, ConfigTable};
-use crate::settings::{JobProfile, StorageVolume};
+use crate::settings::{JobProfile, ManagedImage, StorageVolume};
 use crate::unknown_key::{KnownKey, KnownSection};
 use crate::value::{KeyLocation, SettingValue, SettingsTable};
 use crate::volume_sections;
@@ -31,11 +32,14 @@ pub(crate) fn known_sections() -> Vec<KnownSection> {
     top.push(KnownKey::new("profile", "[profile.NAME]"));
     top.push(KnownKey::new("volume", "[volume.NAME]"));
     top.push(KnownKey::new("images", "[images]"));
+    top.push(KnownKey::new("image", "[image.NAME]"));
     let mut known =
         vec![KnownSection::new(RunnerConfig::SECTION.name, "at the top of the file", top)];
     known.extend(below);
     let volume = ["volume.NAME".to_owned()];
     known.extend(KnownSection::with_sections_below(StorageVolume::SECTION, &volume));
+    let image = ["image.NAME".to_owned()];
+    known.extend(KnownSection::with_sections_below(ManagedImage::SECTION, &image));
     known
 }
 
@@ -61,6 +65,7 @@ pub(crate) fn read(
         defaults,
         profiles: profiles(&mut reader, top),
         volumes: volume_sections::read(&mut reader, top),
+        managed_images: managed_images(&mut reader, top),
         images: images(&mut reader, top),
     };
     let mut problems = reader.problems;
@@ -82,6 +87,20 @@ pub(crate) fn read(
     let mut warnings = reader.warnings;
     warnings.sort_by_key(|warning| warning.line);
     Ok(LoadedConfig { config: RunnerConfig::of(document), warnings, notices: Vec::new() })
+}
+
+/// Every `[image.NAME]`.
+fn managed_images(
+    reader: &mut ConfigReader<'_>,
+    top: &ConfigTable<'_>,
+) -> Vec<(String, SettingsTable)> {
+    let named = NamedSections {
+        table: "image",
+        kind: "image",
+        section: ManagedImage::SECTION,
+        name_check: check::volume_name,
+    };
+    named.read(reader, top)
 }
 
 /// `[images]`: which profile runs which image.

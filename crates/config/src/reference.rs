@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use crate::config::RunnerConfig;
-use crate::settings::{JobProfile, StorageVolume};
+use crate::settings::{JobProfile, ManagedImage, StorageVolume};
 use crate::table::{SettingDefault, SettingKey, SettingKind, SettingSection, limits_of_time};
 use crate::toml_text::toml_comment as comment;
 
@@ -39,6 +39,9 @@ const ABOUT_IMAGES: &str = "Which profile runs a job that asks for an image by `
 const ABOUT_VOLUME: &str = "A shared folder on EFS. Profiles name it in `volumes`. `fargate-runner efs apply` makes what it needs. \
      No default. Example:";
 
+const ABOUT_IMAGE: &str = "An image that `fargate-runner image` builds, checks, pushes and promotes. A profile runs it by its \
+     channel: `image = \"ci@stable\"`. No default. Example:";
+
 /// The profiles at the end, each with the key that it shows: one that cannot be in a table with the
 /// key that it is given instead of.
 const PROFILES: [(&str, &str, &str); 2] = [
@@ -67,6 +70,8 @@ fn reference() -> String {
     ));
     out.push_str(&format!("\n\n{}#[volume.cache]\n", comment(ABOUT_VOLUME, WIDTH)));
     keys(StorageVolume::SECTION, "volume.cache", &mut out);
+    out.push_str(&format!("\n\n{}#[image.ci]\n", comment(ABOUT_IMAGE, WIDTH)));
+    keys(ManagedImage::SECTION, "image.ci", &mut out);
     out.push_str(&format!("\n\n{}[defaults]\n", comment(ABOUT_DEFAULTS, WIDTH)));
     keys(JobProfile::SECTION, "defaults", &mut out);
     for (profile, choice, about) in PROFILES {

@@ -3,6 +3,7 @@
 //! What a row can say is in `table`; the keys at the top of the file are in `config`.
 
 mod limits;
+mod managed_image;
 mod profile;
 mod ssh;
 mod strategy;
@@ -12,6 +13,7 @@ mod tmpfs_mount;
 mod volume;
 
 pub use limits::JobLimits;
+pub use managed_image::ManagedImage;
 pub use profile::{AccountSettings, DefinitionSource, JobProfile, LaunchMode, RoleSettings};
 pub use ssh::SshSettings;
 pub use strategy::StrategyItem;

@@ -10,7 +10,7 @@ use fargate_model::text::escape;
 use crate::check::quoted;
 use crate::config::RunnerConfig;
 use crate::document::ConfigGrammar;
-use crate::settings::{JobProfile, StorageVolume};
+use crate::settings::{JobProfile, ManagedImage, StorageVolume};
 use crate::table::{SettingDefault, SettingKey, SettingKind, SettingSection, plain};
 use crate::toml_text::toml_key;
 use crate::value::{KeyLocation, SettingValue, SettingsTable};
@@ -41,6 +41,11 @@ impl RunnerConfig {
             let header = format!("volume.{}", volume.name);
             out.header(&header);
             out.keys(StorageVolume::SECTION, &volume.values, &header);
+        }
+        for (name, values) in &document.managed_images {
+            let header = format!("image.{name}");
+            out.header(&header);
+            out.keys(ManagedImage::SECTION, values, &header);
         }
         let mut section = |values: &SettingsTable, header: &str| {
             out.header(header);

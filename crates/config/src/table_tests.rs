@@ -11,8 +11,8 @@ use crate::own_grammar;
 use crate::reader::{ConfigReader, ConfigTable};
 use crate::row::{flag, number, table, tables, text, texts};
 use crate::settings::{
-    JobLimits, JobProfile, JobTimeouts, SshSettings, StorageVolume, StrategyItem, TaskSecret,
-    TmpfsMount,
+    JobLimits, JobProfile, JobTimeouts, ManagedImage, SshSettings, StorageVolume, StrategyItem,
+    TaskSecret, TmpfsMount,
 };
 use crate::table::{
     SettingKey, SettingKind, SettingSection, settings_table, table_field, table_with_defaults,
@@ -20,7 +20,7 @@ use crate::table::{
 use crate::unknown_key::{KeyMatching, KnownSection, UnknownKey, UnknownKeyPolicy};
 use crate::value::{KeyLocation, SettingValue, SettingsTable};
 
-const REAL: [&SettingSection; 9] = [
+const REAL: [&SettingSection; 10] = [
     RunnerConfig::SECTION,
     JobProfile::SECTION,
     SshSettings::SECTION,
@@ -28,6 +28,7 @@ const REAL: [&SettingSection; 9] = [
     JobLimits::SECTION,
     StrategyItem::SECTION,
     StorageVolume::SECTION,
+    ManagedImage::SECTION,
     TaskSecret::SECTION,
     TmpfsMount::SECTION,
 ];

@@ -6,6 +6,7 @@ use crate::check;
 use crate::conflicts::problem;
 use crate::keyword::VolumeSeparation;
 use crate::layer::SettingsLayer;
+use crate::named_sections::NamedSections;
 use crate::problem::ConfigProblem;
 use crate::reader::{ConfigReader, ConfigTable};
 use crate::settings::{JobProfile, StorageVolume, TmpfsMount};
@@ -29,35 +30,15 @@ impl VolumeSection {
 
 /// Reads every `[volume.NAME]`, in the order of the file.
 pub(crate) fn read(reader: &mut ConfigReader<'_>, top: &ConfigTable<'_>) -> Vec<VolumeSection> {
-    let Some(table) = reader.table(top, "volume") else { return Vec::new() };
-    let mut keys: Vec<_> = table.entries.keys().collect();
-    keys.sort_by_key(|key| key.span().start);
-    let mut volumes = Vec::with_capacity(keys.len());
-    for key in keys {
-        let name: &str = key.get_ref();
-        let place = reader.place(&table, name, key.span().start);
-        if let Err(refusal) = check::volume_name(name) {
-            let rest = format!("has a name that no volume may have: {}", refusal.allowed);
-            reader.report(&place, &rest, refusal.hint);
-        } else if let Some(section) = reader.table(&table, name) {
-            let values = reader.settings(&section, StorageVolume::SECTION);
-            required(reader, &section);
-            fits(reader, &values);
-            volumes.push(VolumeSection { name: name.to_owned(), values });
-        }
-    }
-    volumes
-}
-
-/// Reports required keys that are not there.
-fn required(reader: &mut ConfigReader<'_>, section: &ConfigTable<'_>) {
-    for key in StorageVolume::SECTION.keys.iter().filter(|key| key.is_required()) {
-        let is_misspelt = reader.meant.iter().any(|meant| meant == key.name);
-        if reader.value(section, key.name).is_none() && !is_misspelt {
-            let example = key.example_value().map(|value| format!("`{} = {value}`", key.name));
-            reader.report(&section.place, &format!("lacks `{}`", key.name), example);
-        }
-    }
+    let named = NamedSections {
+        table: "volume",
+        kind: "volume",
+        section: StorageVolume::SECTION,
+        name_check: check::volume_name,
+    };
+    let read = named.read(reader, top);
+    read.iter().for_each(|(_, values)| fits(reader, values));
+    read.into_iter().map(|(name, values)| VolumeSection { name, values }).collect()
 }
 
 /// Reports keys of one volume that do not fit each other.

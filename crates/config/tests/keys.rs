@@ -301,6 +301,43 @@ const VOLUME: &[KeyCase] = &[
     ("mount_target_security_groups", "[\"sg-0a1\"]", "\"sg-0a1\"", &["[{6 groups}]", "[\"x\"]"]),
 ];
 
+/// `[image.NAME]`.
+const IMAGE: &[KeyCase] = &[
+    (
+        "repository",
+        "\"localhost:5000/team/ci\"",
+        "1",
+        &["\"\"", "\"ci\"", "\"a/ci:1\"", "\"a/ci@sha256:1\"", "\"a/\"", "\"a/CI\""],
+    ),
+    ("context", "\"/srv/ci\"", "1", &["\"\"", "\"ci\""]),
+    ("dockerfile", "\"a/Dockerfile\"", "1", &["\"\"", "\"/Dockerfile\"", "\"../Dockerfile\""]),
+    ("manifest", "\"/srv/images.json\"", "1", &["\"\"", "\"images.json\""]),
+    ("registry_secret", "\"ci/registry\"", "1", &["\"\"", "\"a b\""]),
+    ("insecure_registries", "[\"10.0.0.1:5000\"]", "\"a\"", &["[\"http://a\"]"]),
+    ("allow_public", "true", "\"yes\"", &[]),
+    ("replicas", "[\"a.example/ci\"]", "\"a.example/ci\"", &["[\"\"]", "[\"ci:1\"]"]),
+    ("architecture", "\"arm64\"", "64", &["\"amd64\""]),
+    ("build_args", "[\"A=\", \"B=c=d\"]", "\"A=b\"", &["[\"A\"]", "[\"=a\"]", "[\"A-B=c\"]"]),
+    ("build_secrets", "[\"npm=/run/npm\"]", "\"npm\"", &["[\"npm\"]", "[\"npm=run\"]"]),
+    ("compression", "\"gzip\"", "1", &["\"\"", "\"xz\""]),
+    ("compression_level", "19", "\"3\"", &["0", "20"]),
+    ("reproducible", "\"full\"", "true", &["\"\"", "\"none\""]),
+    ("squash", "\"own\"", "true", &["\"\"", "\"all\""]),
+    ("waivers", "\"/srv/waivers.toml\"", "1", &["\"\"", "\"waivers.toml\""]),
+    ("profile", "\"big\"", "1", &["\"\"", "\"a b\""]),
+    ("soak", "\"2days\"", "2", &["\"2 years\""]),
+    ("stale_after", "\"10days\"", "10", &["\"1h\"", "\"2years\""]),
+    ("unneeded_after", "\"10days\"", "10", &["\"1h\""]),
+    ("deprecate_after", "\"90days\"", "90", &["\"1h\""]),
+    ("max_vulnerability", "\"none\"", "1", &["\"\"", "\"grave\""]),
+    (
+        "signing_key",
+        "\"arn:aws:kms:eu-west-1:123456789012:key/0a\"",
+        "1",
+        &["\"\"", "\"key.pem\"", "\"arn:aws:s3:::x\""],
+    ),
+];
+
 /// A key, a value that it takes, a value of another kind, and values that it refuses. `{x*N}` stands
 /// for N letters.
 type KeyCase = (&'static str, &'static str, &'static str, &'static [&'static str]);
@@ -313,6 +350,7 @@ const TABLES: &[(&[KeyCase], &[&str])] = &[
     (SSH, &["defaults.ssh", "profile.big.ssh"]),
     (TIMEOUTS, &["defaults.timeouts", "profile.big.timeouts"]),
     (VOLUME, &["volume.shared"]),
+    (IMAGE, &["image.node"]),
     (LIMITS, &["defaults.limits", "profile.big.limits"]),
 ];
 
@@ -335,14 +373,15 @@ fn dotted(table: &str, key: &str) -> String {
 
 /// The least file in which `key` may stand in `table`, without it.
 fn least_with(table: &str, key: &str) -> ConfigDraft {
-    let required = [("file_system", "\"fs-0\""), ("path", "\"/shared\"")];
-    let others = required.into_iter().filter(|(name, _)| *name != key);
-    match table {
-        "volume.shared" => {
-            others.fold(ConfigDraft::least(), |draft, (name, value)| draft.set(table, name, value))
+    let required: &[(&str, &str)] = match table {
+        "volume.shared" => &[("file_system", "\"fs-0\""), ("path", "\"/shared\"")],
+        "image.node" => {
+            &[("repository", "\"a/ci\""), ("context", "\"/ci\""), ("manifest", "\"/ci.json\"")]
         }
-        _ => ConfigDraft::least(),
-    }
+        _ => &[],
+    };
+    let others = required.iter().filter(|(name, _)| *name != key);
+    others.fold(ConfigDraft::least(), |draft, (name, value)| draft.set(table, name, value))
 }
 
 /// The draft must have exactly one problem: `dotted`, on its line, as `key K {rest}`.
@@ -388,7 +427,9 @@ fn every_key_takes_its_values_and_explains_what_it_refuses() {
                     _ => draft,
                 };
                 // The keys that belong to an image need one.
-                let draft = match DERIVED.iter().any(|(derived, ..)| *derived == key) {
+                let draft = match table != "image.node"
+                    && DERIVED.iter().any(|(derived, ..)| *derived == key)
+                {
                     false => draft,
                     true => {
                         draft.without("defaults", "task_definition").set(table, "image", "\"ci\"")

@@ -36,7 +36,7 @@ fn a_misspelt_key_gets_its_nearest_and_an_example() {
     config.toml:8: key `defaults.ssh.Username` is not known here, nearest is `user`
     hint: write it as in `user = "root"`
     "#);
-    assert_snapshot!(with("", "zzz", "1"), @r#"config.toml:2: key `zzz` is not known here; known are: config_version, owner, state_dir, log_file, log_level, log_format, defaults, profile, volume, images"#);
+    assert_snapshot!(with("", "zzz", "1"), @r#"config.toml:2: key `zzz` is not known here; known are: config_version, owner, state_dir, log_file, log_level, log_format, defaults, profile, volume, images, image"#);
     assert_snapshot!(with("defaults", "EnablePublicIP", "true"), @r#"
     config.toml:3: key `defaults.EnablePublicIP` is not known here, nearest is `public_ip`
     hint: `public_ip = "dialled"` is what `EnablePublicIP = true` was, `public_ip = "assigned"` what it was with `UsePublicIP = false`
@@ -178,10 +178,10 @@ fn what_says_how_a_role_is_assumed_needs_one_of_the_right_partition() {
 #[test]
 fn the_reference_as_written_lacks_only_what_it_marks_as_required() {
     assert_snapshot!(report(REFERENCE), @r#"
-    config.toml:94: key `defaults.cluster` is missing
-      config.toml:94: key `defaults.subnets` is missing
-      config.toml:94: key `defaults.security_groups` is missing
-      config.toml:94: key `defaults.task_definition` is missing
+    config.toml:179: key `defaults.cluster` is missing
+      config.toml:179: key `defaults.subnets` is missing
+      config.toml:179: key `defaults.security_groups` is missing
+      config.toml:179: key `defaults.task_definition` is missing
     hint: for example `cluster = "ci"`
     "#);
 }
@@ -284,10 +284,10 @@ fn inside_a_jobs_stages_an_unknown_key_is_only_a_warning() {
         ConfigDraft::least().set("defaults", "subnett", "1").set("", "future", "{ a = 1 }").text();
     let loaded = parse(&text, Path::new("config.toml"), UnknownKeyPolicy::Warn).unwrap();
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
-    assert_snapshot!(warnings.join("\n"), @r#"
-    config.toml:2: key `future` is not known here; known are: config_version, owner, state_dir, log_file, log_level, log_format, defaults, profile, volume, images
+    assert_snapshot!(warnings.join("\n"), @"
+    config.toml:2: key `future` is not known here; known are: config_version, owner, state_dir, log_file, log_level, log_format, defaults, profile, volume, images, image
     config.toml:7: key `defaults.subnett` is not known here, nearest is `subnets`
-    "#);
+    ");
     let refused = read(&text).unwrap_err();
     assert_eq!(refused.problems, loaded.warnings);
 

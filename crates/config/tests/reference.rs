@@ -62,10 +62,17 @@ fn with_volume(draft: ConfigDraft) -> ConfigDraft {
     draft.set("volume.cache", "file_system", "\"fs-0\"").set("volume.cache", "path", "\"/x\"")
 }
 
+fn with_managed_image(draft: ConfigDraft) -> ConfigDraft {
+    [("repository", "\"a/b\""), ("context", "\"/b\""), ("manifest", "\"/b.json\"")]
+        .into_iter()
+        .fold(draft, |draft, (key, value)| draft.set("image.ci", key, value))
+}
+
 #[test]
 fn every_default_in_the_reference_is_the_one_that_is_compiled_in() {
     let least = ConfigDraft::least().read().unwrap().config;
     let image = with_image(ConfigDraft::least()).read().unwrap().config;
+    let managed = with_managed_image(ConfigDraft::least()).read().unwrap().config;
     let volume = with_volume(ConfigDraft::least()).read().unwrap().config;
     let mut compared = 0;
     for paragraph in paragraphs() {
@@ -82,6 +89,7 @@ fn every_default_in_the_reference_is_the_one_that_is_compiled_in() {
             let draft = match paragraph.table.as_str() {
                 "images" => with_image(draft),
                 "volume.cache" => with_volume(draft),
+                "image.ci" => with_managed_image(draft),
                 // What belongs to an image is compared with the least that has one.
                 "profile.own-image" => with_image(draft),
                 _ => draft,
@@ -90,6 +98,10 @@ fn every_default_in_the_reference_is_the_one_that_is_compiled_in() {
             let config = config.unwrap_or_else(|problems| panic!("{problems}")).config;
             if paragraph.table == "volume.cache" {
                 let changed = config.volumes().ne(volume.volumes());
+                assert!(changed != has_default || paragraph.prose.contains("REQUIRED"), "{key}");
+                compared += 1;
+            } else if paragraph.table == "image.ci" {
+                let changed = config.managed_images().ne(managed.managed_images());
                 assert!(changed != has_default || paragraph.prose.contains("REQUIRED"), "{key}");
                 compared += 1;
             } else if paragraph.table == "images" {
@@ -137,7 +149,7 @@ fn the_reference_passes_once_its_required_lines_are_in_use() {
             if own { format!("{}\n", &line[1..]) } else { format!("{line}\n") }
         })
         .collect();
-    assert_eq!(REFERENCE.matches("# REQUIRED.").count(), 6);
+    assert_eq!(REFERENCE.matches("# REQUIRED.").count(), 9);
     read(&text).unwrap_or_else(|problems| panic!("{problems}")).config.profile(None).unwrap();
 }
 
