@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fargate_model::text::{error_chain, escape_within};
-use fargate_protocol::SUBSYSTEM;
+use fargate_protocol::{MAX_SIDE_SESSIONS, SUBSYSTEM};
 use russh::keys::PublicKey;
 use russh::server::{
     Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, PublicKeyOffer, Session,
@@ -24,9 +24,11 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::login_places::{LoginProgress, LoginSlot, LoginStep};
+use crate::pseudo_terminal::WindowSize;
 use crate::settings::AgentSettings;
 use crate::task::AgentTask;
-use crate::{plain_exec, session};
+use crate::terminal_session::TerminalRequest;
+use crate::{plain_exec, session, terminal_session};
 
 /// Longest time from the connection to the proof of the client's key.
 const LOGIN: Duration = Duration::from_secs(15);
@@ -166,7 +168,7 @@ impl Handler for SshHandler {
         _modes: &[(Pty, u32)],
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        session.channel_failure(id)
+        session.channel_success(id)
     }
 
     async fn env_request(
@@ -248,8 +250,6 @@ pub async fn serve(
         return;
     };
     let handle = running.handle();
-    // The idle time of the task starts when this is dropped, so it lives as long as the connection.
-    let _present = task.lease.client();
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
@@ -284,6 +284,7 @@ fn watch_for_dead_client(stream: &TcpStream) -> std::io::Result<socket2::Socket>
 
 async fn serve_channel(task: Arc<AgentTask>, handle: Handle, mut channel: Channel<Msg>) {
     let id = channel.id();
+    let mut terminal = None;
     loop {
         let Ok(Some(message)) = timeout(REQUEST, channel.wait()).await else { break };
         match message {
@@ -293,12 +294,16 @@ async fn serve_channel(task: Arc<AgentTask>, handle: Handle, mut channel: Channe
                 }
                 break;
             }
+            ChannelMsg::RequestPty { term, col_width, row_height, .. } => {
+                let size = WindowSize { columns: col_width, rows: row_height };
+                terminal = Some(TerminalRequest { kind: term, size });
+            }
             ChannelMsg::Exec { command, .. } => {
-                let _ = plain_exec::serve(&task, channel, Some(command)).await;
+                let _ = serve_person(&task, channel, Some(command), terminal).await;
                 break;
             }
             ChannelMsg::RequestShell { .. } => {
-                let _ = plain_exec::serve(&task, channel, None).await;
+                let _ = serve_person(&task, channel, None, terminal).await;
                 break;
             }
             ChannelMsg::Close => break,
@@ -306,4 +311,24 @@ async fn serve_channel(task: Arc<AgentTask>, handle: Handle, mut channel: Channe
         }
     }
     let _ = handle.close(id).await;
+}
+
+/// Runs a command or a shell for a person, if there is a place for one more.
+async fn serve_person(
+    task: &AgentTask,
+    channel: Channel<Msg>,
+    command: Option<Vec<u8>>,
+    terminal: Option<TerminalRequest>,
+) -> Result<(), russh::Error> {
+    let Ok(_place) = task.side_sessions.try_acquire() else {
+        let (_, write) = channel.split();
+        let why = format!(
+            "{MAX_SIDE_SESSIONS} shells and commands are open in this task, and there may be no more; end one of them"
+        );
+        return plain_exec::refuse(&write, &why).await;
+    };
+    match terminal {
+        Some(terminal) => terminal_session::serve(task, channel, command, terminal).await,
+        None => plain_exec::serve(task, channel, command).await,
+    }
 }

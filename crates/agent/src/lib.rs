@@ -17,6 +17,7 @@ mod memory_file;
 mod output;
 mod plain_exec;
 mod process;
+mod pseudo_terminal;
 mod server;
 mod session;
 mod settings;
@@ -24,6 +25,7 @@ mod stage;
 mod task;
 mod task_credentials;
 mod task_end;
+mod terminal_session;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,10 @@ const WITH_INIT: &str = "with-init";
 /// if it waits for any child, it takes the exit statuses of its own scripts away from itself.
 #[must_use]
 pub fn run() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == pseudo_terminal::IN_TERMINAL) {
+        return pseudo_terminal::become_program(words);
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--version"] => {

@@ -1,7 +1,8 @@
 //! Answers a plain SSH `exec` request, as `sshd` does, so that a person can run `ssh task command`
 //! to look for an error.
 //!
-//! Nothing here serves jobs. The command has no window and cannot be resumed.
+//! Nothing here serves jobs. The command has no terminal, which `terminal_session` gives, and cannot be
+//! resumed.
 
 use std::process::Stdio;
 
@@ -17,7 +18,8 @@ use crate::stage::SHORT_GRACE;
 use crate::task::AgentTask;
 
 const STDERR: Option<u32> = Some(1);
-const READ: usize = 16 * 1024;
+/// Bytes read at a time.
+pub const READ: usize = 16 * 1024;
 /// Exit status if the command could not be started, as a shell reports it.
 const CANNOT_START: u32 = 126;
 
@@ -35,10 +37,9 @@ pub async fn serve(
     command: Option<Vec<u8>>,
 ) -> Result<(), russh::Error> {
     let (mut read, write) = channel.split();
-    let arguments = match command.map(String::from_utf8) {
-        None => Vec::new(),
-        Some(Ok(command)) => vec!["-c".to_owned(), command],
-        Some(Err(_)) => return refuse(&write, "the command must be UTF-8").await,
+    let arguments = match arguments(command) {
+        Ok(arguments) => arguments,
+        Err(why) => return refuse(&write, why).await,
     };
     let started = start(ProcessSpec {
         program: &task.environment.login_shell,
@@ -76,8 +77,21 @@ pub async fn serve(
     }
 }
 
+/// The shell's arguments for `command`, or for no command.
+///
+/// # Errors
+///
+/// In words, if the command is no text.
+pub fn arguments(command: Option<Vec<u8>>) -> Result<Vec<String>, &'static str> {
+    match command.map(String::from_utf8) {
+        None => Ok(Vec::new()),
+        Some(Ok(command)) => Ok(vec!["-c".to_owned(), command]),
+        Some(Err(_)) => Err("the command must be UTF-8"),
+    }
+}
+
 /// Kills the command's processes when it is dropped, however the session ends.
-struct KillTreeOnDrop(Option<ProcessTree>);
+pub struct KillTreeOnDrop(pub Option<ProcessTree>);
 
 impl Drop for KillTreeOnDrop {
     fn drop(&mut self) {
@@ -87,7 +101,12 @@ impl Drop for KillTreeOnDrop {
     }
 }
 
-async fn refuse(write: &ChannelWriteHalf<Msg>, why: &str) -> Result<(), russh::Error> {
+/// Tells the client why nothing was started, and ends the session.
+///
+/// # Errors
+///
+/// Returns an error if the SSH channel is closed or broken.
+pub async fn refuse(write: &ChannelWriteHalf<Msg>, why: &str) -> Result<(), russh::Error> {
     write.extended_data_bytes(1, format!("error: {}\n", escape_within(why, 200))).await?;
     write.exit_status(CANNOT_START).await?;
     write.eof().await?;
@@ -140,7 +159,8 @@ async fn feed(
     }
 }
 
-fn known(signal: &Sig) -> Option<Signal> {
+/// The signal that a client may send by this name.
+pub fn known(signal: &Sig) -> Option<Signal> {
     match signal {
         Sig::TERM => Some(Signal::SIGTERM),
         Sig::INT => Some(Signal::SIGINT),
@@ -152,7 +172,12 @@ fn known(signal: &Sig) -> Option<Signal> {
     }
 }
 
-async fn report(
+/// Tells the client how the program ended, and ends the session.
+///
+/// # Errors
+///
+/// Returns an error if the SSH channel is closed or broken.
+pub async fn report(
     write: &ChannelWriteHalf<Msg>,
     status: std::io::Result<std::process::ExitStatus>,
 ) -> Result<(), russh::Error> {

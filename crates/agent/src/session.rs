@@ -91,11 +91,18 @@ pub async fn serve(task: &AgentTask, channel: Channel<Msg>) -> Result<(), Sessio
         }
         _ => return outbox.refuse(AgentRefusal::Protocol { what: "a hello first".into() }).await,
     }
+    // Only who leases the task or runs a script in it keeps it from being idle. A person who looks into
+    // it, and asks here what the agent can do, does not.
+    let mut present = None;
     loop {
         match inbox.next().await? {
             None => return Ok(()),
-            Some(ClientMessage::Lease(lease)) => task.lease.renew(&lease),
+            Some(ClientMessage::Lease(lease)) => {
+                present.get_or_insert_with(|| task.lease.client());
+                task.lease.renew(&lease);
+            }
             Some(ClientMessage::Run(run)) => {
+                present.get_or_insert_with(|| task.lease.client());
                 let number = task.next_conversation();
                 match take(task, &run, number, &mut inbox).await? {
                     RunRequestOutcome::Stage { stage, how, offset } => {

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fargate_model::id::RandomToken;
-use fargate_protocol::{AgentNotice, AgentRefusal, RunCommand, RunRequest};
+use fargate_protocol::{AgentNotice, AgentRefusal, MAX_SIDE_SESSIONS, RunCommand, RunRequest};
 use nix::sys::signal::Signal;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -37,6 +37,8 @@ pub struct AgentTask {
     pub prover: Option<TaskRoleProver>,
     /// Set once, when the task is about to end.
     pub ending: watch::Sender<Option<AgentNotice>>,
+    /// Places for shells and commands of people, beside the script.
+    pub side_sessions: Semaphore,
     stages: Mutex<StageHistory>,
     conversations: AtomicU64,
     starting: tokio::sync::Mutex<()>,
@@ -84,6 +86,7 @@ impl AgentTask {
             environment,
             lease: LeaseTracker::new(limits),
             ending: watch::Sender::new(None),
+            side_sessions: Semaphore::new(MAX_SIDE_SESSIONS),
             stages: Mutex::default(),
             conversations: AtomicU64::new(0),
             starting: tokio::sync::Mutex::default(),

@@ -34,7 +34,7 @@ pub use account::AwsAccount;
 pub use call::{CallError, is_of_clock, is_throttling};
 pub use caller_identity::{CallerIdentity, IdentityEndpoint};
 pub use ecs_json::EcsOperation;
-pub use logs::LogStream;
+pub use logs::{ContainerLogPage, LogStream};
 pub use retry::retry;
 pub use secrets::{CurrentSecretValue, SecretDescription, SecretsClient};
 pub use signed_request::date_of;

@@ -1,4 +1,4 @@
-//! The one call to CloudWatch Logs: the last lines that a container wrote.
+//! The one call to CloudWatch Logs: what a container wrote, its last lines or page by page.
 //!
 //! The call is made once; the caller repeats it if needed. The lines are not masked or escaped
 //! here.
@@ -50,22 +50,50 @@ impl AwsAccount {
         stream: &LogStream,
         most: usize,
     ) -> Result<Vec<String>, CallError> {
-        let region = stream.region.as_deref().unwrap_or(&self.region);
-        let endpoint = self.endpoint_in(region, "logs");
-        let body = json!({
+        let asked = json!({
             "logGroupName": stream.group, "logStreamName": stream.stream, "limit": most,
         });
+        Ok(self.events(stream, &asked).await?.messages)
+    }
+
+    /// The next events of a stream, oldest first, unchanged. `after` is [`ContainerLogPage::next`] of the
+    /// page before; without it, the first page of the stream.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CallError`] if the call is refused, or if no usable answer comes.
+    pub async fn next_events(
+        &self,
+        stream: &LogStream,
+        after: Option<&str>,
+    ) -> Result<ContainerLogPage, CallError> {
+        let mut asked = json!({
+            "logGroupName": stream.group, "logStreamName": stream.stream, "startFromHead": true,
+        });
+        if let Some(after) = after {
+            asked["nextToken"] = after.into();
+        }
+        self.events(stream, &asked).await
+    }
+
+    async fn events(
+        &self,
+        stream: &LogStream,
+        asked: &serde_json::Value,
+    ) -> Result<ContainerLogPage, CallError> {
+        let region = stream.region.as_deref().unwrap_or(&self.region);
+        let endpoint = self.endpoint_in(region, "logs");
         let question = UnsignedRequest {
             who: WHO,
             service: "logs",
             region,
             endpoint: endpoint.clone(),
             headers: HEADERS,
-            body: body.to_string(),
+            body: asked.to_string(),
             longest: LONGEST,
         };
         let answer = self.ask(question).await.and_then(|said| match said.status {
-            200..300 => messages(&said.body),
+            200..300 => page(&said.body),
             _ => Err(self.judged(refusal(&said, &self.masker))),
         });
         answer.map_err(|error| CallError::Elsewhere {
@@ -77,9 +105,21 @@ impl AwsAccount {
     }
 }
 
+/// A part of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerLogPage {
+    /// What was written, one text for each event.
+    pub messages: Vec<String>,
+    /// Where the next page begins. If it is what was asked for, the stream has no more by now.
+    pub next: Option<String>,
+}
+
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ContainerLogResponse {
     events: Vec<ContainerLogEvent>,
+    #[serde(default)]
+    next_forward_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -88,14 +128,15 @@ struct ContainerLogEvent {
     message: String,
 }
 
-fn messages(body: &str) -> Result<Vec<String>, CallError> {
+fn page(body: &str) -> Result<ContainerLogPage, CallError> {
     let read: ContainerLogResponse = serde_json::from_str(body).map_err(|error| {
         // The error's own message might repeat a part of the log.
         let (line, column) = (error.line(), error.column());
         let text = format!("{WHO}'s answer is not as documented at line {line}, column {column}");
         CallError::Unreadable { text }
     })?;
-    Ok(read.events.into_iter().map(|event| event.message).collect())
+    let messages = read.events.into_iter().map(|event| event.message).collect();
+    Ok(ContainerLogPage { messages, next: read.next_forward_token })
 }
 
 #[cfg(test)]
@@ -106,14 +147,16 @@ mod tests {
     fn the_messages_are_read_in_their_order() {
         let body = r#"{"events": [{"timestamp": 1, "message": "one\u001b[2J"}, {"message": "two"}, {}],
             "nextForwardToken": "f/1"}"#;
-        assert_eq!(messages(body).unwrap(), ["one\u{1b}[2J", "two", ""]);
+        let read = page(body).unwrap();
+        assert_eq!(read.messages, ["one\u{1b}[2J", "two", ""]);
+        assert_eq!(read.next.as_deref(), Some("f/1"));
     }
 
     #[test]
     fn odd_answers_are_errors_that_repeat_nothing_and_never_a_panic() {
         let deep = "[".repeat(100_000);
         for odd in ["", "{}", r#"{"events": "canary"}"#, r#"{"events": [{"message": 5}]}"#, &deep] {
-            let error = messages(odd).unwrap_err().to_string();
+            let error = page(odd).unwrap_err().to_string();
             assert!(!error.contains("canary"), "{error}");
         }
     }

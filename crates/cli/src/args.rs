@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use fargate_config::{ChoiceFlags, FlagError, FlagOverrides};
 use fargate_terminal::OutputFormat;
 
+use crate::jobs_args::JobsArgs;
+
 /// Runs CI jobs as private AWS Fargate tasks.
 #[derive(Debug, Parser)]
 #[command(name = "fargate-runner", version, max_term_width = 100)]
@@ -86,6 +88,8 @@ pub enum RunnerCommand {
     Config(ConfigArgs),
     /// Run one command in a new task
     Exec(ExecArgs),
+    /// List and show the jobs of this host, read a job's log, open a shell in a job's task
+    Jobs(JobsArgs),
     /// Look after the tasks of this host
     Tasks(TasksArgs),
     /// Write, show or test the secret with the login of the image's registry

@@ -18,7 +18,7 @@ use crate::streams::{tell, unwritten};
 /// How the program ends, if there is no command to run. What there is to say is said.
 pub fn read(line: Vec<OsString>) -> Result<RunnerCli, CommandExit> {
     let called_as_theirs = is_called_as_theirs(&line);
-    let names_exec = line.iter().any(|word| word == "exec");
+    let takes_command = command_taker(&line);
     let mut command = RunnerCli::command();
     // Adds the flags of clap's own, which are among the names.
     command.build();
@@ -29,14 +29,24 @@ pub fn read(line: Vec<OsString>) -> Result<RunnerCli, CommandExit> {
     let parsed = command
         .try_get_matches_from_mut(line)
         .and_then(|mut matches| RunnerCli::from_arg_matches_mut(&mut matches));
-    let mut cli = parsed.map_err(|error| answered(&error.format(&mut command), names_exec))?;
+    let mut cli = parsed.map_err(|error| answered(&error.format(&mut command), takes_command))?;
     cli.global.called_as_theirs = called_as_theirs;
     Ok(cli)
 }
 
+/// Which command of the line takes another command after `--`, if one does.
+fn command_taker(line: &[OsString]) -> Option<&'static str> {
+    let has = |name: &str| line.iter().any(|word| word == name);
+    match (has("jobs") && has("shell"), has("exec")) {
+        (true, _) => Some("jobs shell JOB"),
+        (false, true) => Some("exec"),
+        (false, false) => None,
+    }
+}
+
 /// Prints what clap says. On a stream that is no terminal it may be a job's log, so what was given is
 /// made harmless there.
-fn answered(answer: &clap::Error, names_exec: bool) -> CommandExit {
+fn answered(answer: &clap::Error, takes_command: Option<&str>) -> CommandExit {
     if answer.exit_code() == 0 {
         return match answer.print() {
             Ok(()) => CommandExit::Done,
@@ -53,8 +63,8 @@ fn answered(answer: &clap::Error, names_exec: bool) -> CommandExit {
     }
     let is_usage =
         matches!(answer.kind(), ErrorKind::UnknownArgument | ErrorKind::MissingRequiredArgument);
-    if names_exec && is_usage {
-        tell!("hint: the command stands after `--`: `fargate-runner exec -- echo hello`");
+    if let (Some(taker), true) = (takes_command, is_usage) {
+        tell!("hint: the command stands after `--`: `fargate-runner {taker} -- echo hello`");
     }
     CommandExit::Usage
 }

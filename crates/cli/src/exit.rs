@@ -22,10 +22,12 @@ pub enum CommandExit {
     Usage,
     /// A stage of a job ended with this code. gitlab-runner names the codes of failures.
     Stage(u8),
-    /// `exec`: the command in the task ended with this status.
+    /// `exec` and `jobs shell`: the command in the task ended with this status.
     Command(u8),
-    /// `exec`: no exit status of the command arrived. It may have run.
+    /// `exec` and `jobs shell`: no exit status of the command arrived. It may have run.
     NoStatus,
+    /// `jobs shell`: the connection to the task is lost. Job and command may still run.
+    ConnectionLost,
 }
 
 impl CommandExit {
@@ -41,6 +43,8 @@ impl CommandExit {
             Self::Stage(code) | Self::Command(code) => code,
             // As of `docker run`.
             Self::NoStatus => 125,
+            // As of `ssh`.
+            Self::ConnectionLost => 255,
         }
     }
 }

@@ -117,7 +117,7 @@ fn hold(
 }
 
 /// The person who runs the command. The file must belong to another user: that of gitlab-runner.
-fn who() -> String {
+pub fn who() -> String {
     let named = ["SUDO_USER", "DOAS_USER", "USER", "LOGNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));

@@ -15,6 +15,9 @@ mod exit;
 mod file_size;
 mod folder_owner;
 mod hold_command;
+mod jobs_args;
+mod jobs_command;
+mod jobs_output;
 mod log;
 mod log_line;
 mod log_sink;
@@ -24,6 +27,8 @@ mod password_input;
 mod reap_output;
 mod registry_secret_command;
 mod registry_secret_output;
+mod shell_command;
+mod shell_input;
 mod signals;
 mod status;
 mod streams;
@@ -49,6 +54,7 @@ fn run(RunnerCli { global, command }: &RunnerCli) -> CommandExit {
         RunnerCommand::Custom(custom) => custom_command::run(global, custom),
         RunnerCommand::Config(config) => config_command::run(global, config),
         RunnerCommand::Exec(exec) => exec_command::run(global, exec),
+        RunnerCommand::Jobs(jobs) => jobs_command::run(global, jobs),
         RunnerCommand::Tasks(tasks) => tasks_command::run(global, tasks),
         RunnerCommand::RegistrySecret(secret) => registry_secret_command::run(global, secret),
         RunnerCommand::TaskDefinition(definition) => definition_command::run(global, definition),

@@ -17,6 +17,7 @@ pub mod job;
 pub mod script_file;
 pub mod session;
 pub mod task;
+pub mod task_shell;
 pub mod verdict;
 
 mod reconnect;

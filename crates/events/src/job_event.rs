@@ -258,6 +258,10 @@ job_events! {
     JobsResumed("jobs.resumed", 1, Info) { who: String }
     /// `drain` waits until no job runs.
     DrainWaiting("drain.waiting", 1, Info) { within_s: u64 }
+    /// A person opened a shell or ran a command in the task of a job.
+    ShellOpened("shell.opened", 1, Info) { job: String, task: Option<TaskArn>, who: String }
+    /// That shell or command ended.
+    ShellClosed("shell.closed", 1, Info) { job: String, task: Option<TaskArn>, message: String }
     /// A sweep could not look at something.
     ReapProblem("reap.problem", 1, Warn) { message: String }
     /// An orphan was stopped.

@@ -41,12 +41,19 @@ pub const HOST_PROOF: &str = "host-proof";
 /// user may read. Scripts get the rest of the name, with the path of the file.
 pub const SECRET_FILE_PREFIX: &str = "FARGATE_RUNNER_SECRET_FILE_";
 
+/// A feature that an agent names in its hello: a session for a person can have a terminal (`pty-req`,
+/// `shell`, `window-change`). An older agent runs plain commands only.
+pub const TERMINAL: &str = "terminal";
+
+/// Most shells and commands of people at a time in one task, beside the script.
+pub const MAX_SIDE_SESSIONS: usize = 8;
+
 /// The day on which this version got its number, as `YYYY-MM-DD`. It changes with the number only,
 /// so two builds of one version are equal.
 pub const RELEASED: &str = "2026-11-21";
 
 /// The features that the agent of this build has beyond its version.
-pub const FEATURES: &[&str] = &[RESUME, HOST_PROOF];
+pub const FEATURES: &[&str] = &[RESUME, HOST_PROOF, TERMINAL];
 
 /// Exit code of an agent that a process of its own task told to end; ECS reports it.
 ///

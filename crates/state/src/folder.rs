@@ -5,7 +5,7 @@
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use fargate_events::{JobEvent, emit};
 use fargate_files as files;
@@ -189,6 +189,12 @@ impl StateFolder {
         JobTombstone::read(&self.tombstone_path(key))
     }
 
+    /// When the job of this tombstone was cleaned up last.
+    #[must_use]
+    pub fn cleaned_up_at(&self, key: &JobKey) -> Option<SystemTime> {
+        tombstone::written(&self.tombstone_path(key))
+    }
+
     /// Writes the first record of a `prepare`. It replaces an older one.
     pub(crate) async fn put(&self, record: &JobRecord) -> Result<(), StateError> {
         let _lock = self.lock(&record.job).await?;
@@ -236,7 +242,8 @@ impl StateFolder {
             return Ok(());
         }
         let failure = seen.and_then(|seen| seen.failure.clone());
-        self.replace_by_tombstone(key, !matches!(now, Ok(None)), failure)
+        let last = now.as_ref().ok().and_then(Option::as_ref).or(seen);
+        self.replace_by_tombstone(key, last, !matches!(now, Ok(None)), failure)
     }
 
     /// Does the same for the `prepare` that began the record, and for no other.
@@ -249,22 +256,27 @@ impl StateFolder {
         let _lock = self.lock(key).await?;
         match JobRecord::read(&self.record_path(key))? {
             Some(record) if record.prepared_by == *prepared_by => {
-                self.replace_by_tombstone(key, true, failure)
+                self.replace_by_tombstone(key, Some(&record), true, failure)
             }
             _ => Err(StateError::TakenOver),
         }
     }
 
-    /// The caller holds the job's lock.
+    /// The caller holds the job's lock. The tombstone names the job and the task of `last`.
     fn replace_by_tombstone(
         &self,
         key: &JobKey,
+        last: Option<&JobRecord>,
         was_there: bool,
         failure: Option<fargate_model::cause::CauseReport>,
     ) -> Result<(), StateError> {
         let mut tombstone = self.tombstone(key).unwrap_or_default();
         tombstone.tries += u32::from(was_there);
         tombstone.failure = failure.or(tombstone.failure);
+        if let Some(last) = last {
+            tombstone.job_id = Some(last.job_id.clone());
+            tombstone.task = last.location.task.clone().or(tombstone.task);
+        }
         let written = tombstone.write(&self.tombstone_path(key));
         self.remove_script_mark(key);
         files::remove(&self.record_path(key))?;

@@ -84,6 +84,15 @@ impl StateFolder {
         self.names("jobs", ".json")
     }
 
+    /// The keys of all jobs that were cleaned up and are still remembered.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StateError::Disk`] if the folder cannot be read.
+    pub fn buried(&self) -> Result<Vec<JobKey>, StateError> {
+        self.names("tombstones", ".json")
+    }
+
     /// The keys of all jobs of which a `prepare` is running.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use fargate_files as files;
 use fargate_model::cause::CauseReport;
+use fargate_model::id::TaskArn;
 use serde::{Deserialize, Serialize};
 
 use crate::StateError;
@@ -25,6 +26,12 @@ pub struct JobTombstone {
     /// Why every further try would fail.
     #[serde(default, deserialize_with = "known")]
     pub failure: Option<CauseReport>,
+    /// The job's id on its forge, for people. Versions from before this field wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+    /// The task that was started last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskArn>,
     /// Fields of other versions. They are kept unchanged.
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_json::Value>,
@@ -46,6 +53,12 @@ impl JobTombstone {
         let bytes = serde_json::to_vec(self).expect("a tombstone holds nothing that JSON cannot");
         Ok(files::write(path, &bytes)?)
     }
+}
+
+/// When the tombstone at `path` was written last.
+#[must_use]
+pub fn written(path: &Path) -> Option<SystemTime> {
+    std::fs::symlink_metadata(path).ok()?.modified().ok()
 }
 
 /// Removes tombstones in `folder` that are older than `age`. If one cannot be removed, the next

@@ -8,6 +8,7 @@ mod frame_terminal;
 mod output_format;
 mod progress_line;
 mod progress_region;
+mod raw_terminal;
 mod size;
 mod state_mark;
 mod table;
@@ -17,6 +18,7 @@ pub use capabilities::{ProgressMode, TerminalCapabilities, TerminalColourMode, s
 pub use output_format::OutputFormat;
 pub use progress_line::ProgressLine;
 pub use progress_region::{ProgressRegion, restore_cursor_on_panic};
-pub use size::{TerminalSize, cut, stdout_size, wrap};
+pub use raw_terminal::RawTerminal;
+pub use size::{TerminalSize, cut, stdin_size, stdout_size, wrap};
 pub use state_mark::StateMark;
 pub use table::{TableColumn, table_lines};

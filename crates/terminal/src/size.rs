@@ -25,6 +25,12 @@ pub fn stdout_size() -> Option<TerminalSize> {
     size_of(std::io::stdout())
 }
 
+/// The size of the terminal on standard input; none where there is no terminal.
+#[must_use]
+pub fn stdin_size() -> Option<TerminalSize> {
+    size_of(std::io::stdin())
+}
+
 /// The size of the terminal on standard error; none where there is no terminal.
 pub(crate) fn stderr_size() -> Option<TerminalSize> {
     size_of(std::io::stderr())

@@ -12,7 +12,7 @@ use fargate_model::random;
 use fargate_state::StateError;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::private::{Ed25519Keypair, RsaKeypair};
-use russh::keys::{PrivateKey, PublicKey};
+use russh::keys::{HashAlg, PrivateKey, PublicKey};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Bits of an RSA client key. Source: NIST SP 800-57 part 1, for use until 2030 and later.
@@ -56,6 +56,12 @@ impl HostKeySeed {
 /// Returns the key library's error if the line is not a public key.
 pub fn parse_host_key(line: &str) -> Result<PublicKey, russh::keys::ssh_key::Error> {
     PublicKey::from_openssh(line)
+}
+
+/// How people compare a pinned host key: `SHA256:` and its hash. `None` if the line is not a public key.
+#[must_use]
+pub fn host_key_fingerprint(line: &str) -> Option<String> {
+    Some(parse_host_key(line).ok()?.fingerprint(HashAlg::Sha256).to_string())
 }
 
 /// The key that opens one task.

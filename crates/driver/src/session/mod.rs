@@ -23,6 +23,7 @@ mod run_script;
 mod script_outcome;
 mod script_progress;
 mod shell;
+mod side_session;
 mod stock;
 #[cfg(test)]
 mod stock_program_tests;
@@ -35,11 +36,15 @@ pub use console::{ConsoleError, ConsoleProgress, ConsoleWriter, OutputFailure};
 pub use dial::{DialError, dial};
 pub use fargate_protocol::ScriptSignal;
 pub use host_proof::{HostProofFailure, TaskRoleVerifier};
-pub use keys::{ClientKey, HostKeySeed, parse_host_key};
+pub use keys::{ClientKey, HostKeySeed, host_key_fingerprint, parse_host_key};
 pub use login::{HostKeyPolicy, LoginError, TaskLogin};
 pub use peer::TaskSession;
 pub use resume::{TaskWatch, run};
 pub use script_outcome::{ScriptOutcome, TaskCommand, TaskCondition};
 pub use shell::{UnsupportedShell, shell_for};
+pub use side_session::{
+    PersonInput, PersonOrder, PersonTerminal, PersonTerminalSize, SideSession, SideSessionEnd,
+    SideSessionError, SideSessionRequest,
+};
 pub use stock::{StockServerFeatures, StockTaskSettings};
 pub use version_skew::{AgentInfo, SUPPORTED_MONTHS};

@@ -11,11 +11,11 @@ use aws_sdk_ecs::error::SdkError;
 use aws_sdk_ecs::operation::run_task::{RunTaskError, RunTaskOutput};
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
-    DesiredStatus, KeyValuePair, LaunchType, LogDriver, NetworkConfiguration, PropagateTags, Tag,
+    DesiredStatus, KeyValuePair, LaunchType, NetworkConfiguration, PropagateTags, Tag,
     TaskOverride,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use fargate_aws::{AwsAccount, CallError, LogStream};
+use fargate_aws::{AwsAccount, CallError};
 use fargate_config::{JobProfile, PublicIp};
 use fargate_events::{JobEvent, emit};
 use fargate_fail_point::FailPoint;
@@ -116,36 +116,6 @@ impl EcsClient {
     /// The account that it is in.
     pub(crate) fn account(&self) -> &AwsAccount {
         &self.account
-    }
-
-    /// The log stream of a container of this task, if it uses the log driver `awslogs`. `None` if
-    /// its definition says otherwise.
-    ///
-    /// Source: Amazon ECS Developer Guide, "Send Amazon ECS logs to CloudWatch": the stream's name
-    /// consists of prefix, container and task.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`CallError`] if the definition cannot be read.
-    pub async fn log_stream(
-        &self,
-        definition: &str,
-        container: &str,
-        task_id: &str,
-    ) -> Result<Option<LogStream>, CallError> {
-        let call = self.client.describe_task_definition().task_definition(definition);
-        let answer = self.account.call(|| self.account.sent(call.clone().send())).await?;
-        let containers = answer.task_definition().map_or(&[][..], |d| d.container_definitions());
-        let own = containers.iter().find(|own| own.name() == Some(container));
-        let log = own.and_then(|own| own.log_configuration());
-        let log = log.filter(|log| *log.log_driver() == LogDriver::Awslogs);
-        let option = |name: &str| log?.options()?.get(name).cloned();
-        let named = option("awslogs-group").zip(option("awslogs-stream-prefix"));
-        Ok(named.map(|(group, prefix)| LogStream {
-            region: option("awslogs-region"),
-            group,
-            stream: format!("{prefix}/{container}/{task_id}"),
-        }))
     }
 
     /// The same client, but every question about tasks counts in the rate limiter that all

@@ -94,7 +94,8 @@ async fn read(
     }
 }
 
-fn is_not_there(error: &CallError) -> bool {
+/// Whether the group or the stream does not exist, for example because nothing was written yet.
+pub(super) fn is_not_there(error: &CallError) -> bool {
     match error {
         CallError::Elsewhere { error, .. } => is_not_there(error),
         CallError::Answered { code, .. } => code == "ResourceNotFoundException",

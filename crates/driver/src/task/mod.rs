@@ -16,6 +16,7 @@ mod last_log_lines;
 mod launch;
 mod launch_error;
 mod launch_places;
+mod log_streams;
 mod observation;
 mod rate_limiter;
 mod relaunch;
@@ -23,6 +24,7 @@ mod release;
 mod source;
 mod spec;
 mod tagged;
+mod task_log;
 
 pub use acquire::{AcquireOptions, AcquiredTask, acquire};
 pub use client::{EcsClient, StopTaskOutcome};
@@ -35,6 +37,7 @@ pub(crate) use last_log_lines::add_last_lines;
 pub use launch::TaskLauncher;
 pub use launch_error::LaunchError;
 pub use launch_places::LaunchPlace;
+pub use log_streams::ContainerLogPlace;
 pub use observation::{ObservedContainer, ObservedTask, TaskStartTimeline};
 pub use rate_limiter::RateLimiter;
 pub use release::{TaskReleaseReport, find, reason, release, stop, survey};
@@ -42,6 +45,7 @@ pub use source::{ClaimedTask, JobBinding, TaskSource};
 pub use spec::TaskSpec;
 pub(crate) use spec::{FOLDER_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
 pub use tagged::{TaggedTasks, survey_tagged};
+pub use task_log::{TaskLogError, TaskLogReader};
 
 pub(crate) use classify::{CauseFacts, stopped};
 #[cfg(test)]

@@ -1,0 +1,263 @@
+//! What `jobs list` and `jobs show` print: for people, as JSON, as TSV. Never a secret: of a record
+//! only the fields that are named here are printed.
+
+use std::time::SystemTime;
+
+use fargate_controller::host_jobs::{JobPhase, KnownJob};
+use fargate_driver::session::host_key_fingerprint;
+use fargate_model::text::{count, escape, memory, ticking, vcpu};
+use fargate_state::{JobRecord, LaunchRequest, TaskServer};
+use fargate_terminal::{StateMark, TableColumn, table_lines};
+use serde_json::{Value, json};
+
+const LIST: [TableColumn; 7] = [
+    TableColumn::new("STATE"),
+    TableColumn::new("FOR").number(),
+    TableColumn::new("JOB"),
+    TableColumn::new("PROJECT").dropped(0),
+    TableColumn::new("TASK").dropped(1),
+    TableColumn::new("SIZE").dropped(2),
+    TableColumn::new("NOTE"),
+];
+
+/// For a terminal; empty where there is no job.
+pub fn list_table(jobs: &[KnownJob], width: Option<usize>) -> String {
+    if jobs.is_empty() {
+        return String::new();
+    }
+    let safe = |job: &KnownJob| list_row(job, true).iter().map(|cell| escape(cell)).collect();
+    let rows: Vec<Vec<String>> = jobs.iter().map(safe).collect();
+    table_lines(&LIST, &rows, width).join("\n")
+}
+
+/// One line for each job.
+pub fn list_tsv(jobs: &[KnownJob]) -> String {
+    let line = |job: &KnownJob| {
+        let cells = list_row(job, false);
+        cells.iter().map(|cell| escape(cell)).collect::<Vec<_>>().join("\t")
+    };
+    jobs.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// One document.
+pub fn list_json(jobs: &[KnownJob]) -> String {
+    let jobs: Vec<Value> = jobs.iter().map(document).collect();
+    format!("{:#}", json!({ "jobs": jobs }))
+}
+
+/// How many jobs there are, in words.
+pub fn list_words(jobs: &[KnownJob]) -> String {
+    let number = |phase: fn(JobPhase) -> bool| {
+        count(jobs.iter().filter(|job| phase(job.phase)).count() as u64)
+    };
+    if jobs.is_empty() {
+        return "no job is known on this host".to_owned();
+    }
+    let finished = number(|phase| phase == JobPhase::Finished);
+    let alive = number(|phase| phase != JobPhase::Finished);
+    format!("{alive} on this host, {finished} cleaned up")
+}
+
+fn list_row(job: &KnownJob, for_people: bool) -> Vec<String> {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let state = match for_people {
+        true => format!("{} {}", mark(job.phase), job.phase.word()),
+        false => job.phase.word().to_owned(),
+    };
+    let age = match for_people {
+        true => job.since().and_then(|since| since.elapsed().ok()).map(ticking),
+        false => unix_seconds(job.since()).map(|seconds| seconds.to_string()),
+    };
+    let record = job.record.as_deref();
+    let task = match for_people {
+        true => task(job).map(fargate_model::id::TaskArn::short),
+        false => task(job).map(|task| task.0.clone()),
+    };
+    vec![
+        state,
+        or_dash(age),
+        job.name(),
+        or_dash(record.and_then(|record| tag(record, "project"))),
+        or_dash(task),
+        or_dash(record.and_then(last_launch).and_then(size)),
+        note(job),
+    ]
+}
+
+/// What else a person should know, in a few words.
+fn note(job: &KnownJob) -> String {
+    let failure = job.tombstone.as_ref().and_then(|tombstone| tombstone.failure.as_ref());
+    let failure = job.record.as_ref().and_then(|record| record.failure.as_ref()).or(failure);
+    match (job.phase, failure) {
+        (JobPhase::Unreadable { is_newer: true }, _) => {
+            "a newer version wrote its record".to_owned()
+        }
+        (JobPhase::Unreadable { is_newer: false }, _) => "its record is damaged".to_owned(),
+        (_, Some(why)) => why.headline(),
+        (
+            JobPhase::Starting | JobPhase::Running | JobPhase::Stopping | JobPhase::Finished,
+            None,
+        ) => match job.tombstone.as_ref().map(|tombstone| tombstone.tries) {
+            Some(tries @ 2..) => format!("{tries} tries"),
+            _ => "-".to_owned(),
+        },
+    }
+}
+
+/// The mark of a state. How a job ended, only its forge knows, so a job that is over has none.
+fn mark(phase: JobPhase) -> &'static str {
+    let mark = match phase {
+        JobPhase::Starting => StateMark::Starting,
+        JobPhase::Running => StateMark::Running,
+        JobPhase::Stopping => StateMark::Stopping,
+        JobPhase::Unreadable { .. } => StateMark::SystemFailure,
+        JobPhase::Finished => return " ",
+    };
+    mark.symbol(false)
+}
+
+/// For people: a head line, and one line for each fact.
+pub fn show_lines(job: &KnownJob) -> String {
+    let symbol = mark(job.phase);
+    let age = job.since().and_then(|since| since.elapsed().ok()).map(ticking);
+    let age = age.map(|age| match job.phase {
+        JobPhase::Finished => format!(", cleaned up {age} ago"),
+        _ => format!(" for {age}"),
+    });
+    let head = format!("{symbol} {}  {}{}", job.name(), job.phase.word(), age.unwrap_or_default());
+    let facts = facts(job);
+    let widest = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let lines = facts.iter().map(|(name, value)| format!("{name:widest$}  {}", escape(value)));
+    std::iter::once(escape(&head))
+        .chain(std::iter::once(String::new()))
+        .chain(lines)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// One line for each fact: its name and its value.
+pub fn show_tsv(job: &KnownJob) -> String {
+    let state = ("state", job.phase.word().to_owned());
+    let lines = std::iter::once(state).chain(facts(job));
+    lines.map(|(name, value)| format!("{name}\t{}", escape(&value))).collect::<Vec<_>>().join("\n")
+}
+
+/// One document.
+pub fn show_json(job: &KnownJob) -> String {
+    format!("{:#}", document(job))
+}
+
+/// What is known, in the order in which people ask for it.
+fn facts(job: &KnownJob) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("key", job.key.as_str().to_owned())];
+    let mut add =
+        |name: &'static str, value: Option<String>| facts.extend(value.map(|value| (name, value)));
+    let record = job.record.as_deref();
+    let launch = record.and_then(last_launch);
+    add("project", record.and_then(|record| tag(record, "project")));
+    add("pipeline", record.and_then(|record| tag(record, "pipeline")));
+    add("profile", record.and_then(|record| tag(record, "profile")));
+    add("task", task(job).map(|task| task.0.clone()));
+    add("definition", launch.map(|launch| launch.task_definition.clone()));
+    add("size", launch.and_then(size));
+    add("capacity", launch.map(|launch| launch.purchase.name()));
+    add("cluster", record.map(|record| record.location.cluster.clone()));
+    add("region", record.map(|record| record.location.region.clone()));
+    add("subnet", launch.map(|launch| launch.subnet.clone()));
+    add("address", record.and_then(|record| record.address).map(|address| address.to_string()));
+    add("server", record.and_then(|record| record.peer.as_ref()).map(server));
+    add("user", record.map(|record| record.user.clone()));
+    add("host key", record.and_then(|record| host_key_fingerprint(&record.host_key)));
+    add("tries", tries(job).map(|tries| tries.to_string()));
+    add("ends itself", record.and_then(|record| ends_in(record.deadline_unix_s)));
+    add("note", Some(note(job)).filter(|note| note != "-"));
+    facts
+}
+
+/// The same for programs. Names of fields are never renamed.
+fn document(job: &KnownJob) -> Value {
+    let record = job.record.as_deref();
+    let launch = record.and_then(last_launch);
+    let failure = record.and_then(|record| record.failure.as_ref());
+    let failure = failure.or_else(|| job.tombstone.as_ref()?.failure.as_ref());
+    json!({
+        "job": job.name(),
+        "key": job.key.as_str(),
+        "state": job.phase.word(),
+        "since_unix_s": unix_seconds(job.since()),
+        "project": record.and_then(|record| tag(record, "project")),
+        "pipeline": record.and_then(|record| tag(record, "pipeline")),
+        "profile": record.and_then(|record| tag(record, "profile")),
+        "task": task(job).map(|task| task.0.as_str()),
+        "task_definition": launch.map(|launch| launch.task_definition.as_str()),
+        "cpu_units": launch.and_then(|launch| launch.cpu_units),
+        "memory_mib": launch.and_then(|launch| launch.memory_mib),
+        "capacity": launch.map(|launch| launch.purchase.name()),
+        "cluster": record.map(|record| record.location.cluster.as_str()),
+        "region": record.map(|record| record.location.region.as_str()),
+        "subnet": launch.map(|launch| launch.subnet.as_str()),
+        "address": record.and_then(|record| record.address).map(|address| address.to_string()),
+        "server": record.and_then(|record| record.peer.as_ref()).map(server),
+        "user": record.map(|record| record.user.as_str()),
+        "host_key": record.and_then(|record| host_key_fingerprint(&record.host_key)),
+        "tries": tries(job),
+        "deadline_unix_s": record.map(|record| record.deadline_unix_s),
+        "cause": failure.map(|why| why.entry().slug),
+        "headline": failure.map(fargate_model::cause::CauseReport::headline),
+    })
+}
+
+/// Why there is no log of a job without a record.
+pub fn no_record_words(job: &KnownJob) -> String {
+    let name = escape(&job.name());
+    match (job.phase, task(job)) {
+        (JobPhase::Finished, Some(task)) => format!(
+            "job {name} is over, and its record is gone; a log group of its task definition may still hold the stream that ends with {}",
+            escape(task.task_id())
+        ),
+        (JobPhase::Starting, _) => format!("job {name} is still starting: it has no task yet"),
+        _ => format!("job {name} has no record that can be read, so its log cannot be found"),
+    }
+}
+
+fn last_launch(record: &JobRecord) -> Option<&LaunchRequest> {
+    record.launches.last()
+}
+
+fn tag(record: &JobRecord, name: &str) -> Option<String> {
+    last_launch(record)?.tags.get(&format!("fargate-runner:{name}")).cloned()
+}
+
+fn task(job: &KnownJob) -> Option<&fargate_model::id::TaskArn> {
+    let of_record = job.record.as_ref().and_then(|record| record.location.task.as_ref());
+    of_record.or_else(|| job.tombstone.as_ref()?.task.as_ref())
+}
+
+fn tries(job: &KnownJob) -> Option<u32> {
+    let of_record = job.record.as_ref().map(|record| record.attempt);
+    of_record.or_else(|| job.tombstone.as_ref().map(|tombstone| tombstone.tries))
+}
+
+/// What the launch asked for; `None` where the task definition decides.
+fn size(launch: &LaunchRequest) -> Option<String> {
+    let (cpu, memory_mib) = (launch.cpu_units?, launch.memory_mib?);
+    Some(format!("{}, {}", vcpu(cpu), memory(memory_mib)))
+}
+
+fn server(server: &TaskServer) -> String {
+    match server {
+        TaskServer::Agent(name) | TaskServer::Sshd(name) => name.clone(),
+    }
+}
+
+fn ends_in(deadline_unix_s: u64) -> Option<String> {
+    let now = unix_seconds(Some(SystemTime::now()))?;
+    Some(match deadline_unix_s.checked_sub(now) {
+        Some(left) => format!("in {}", ticking(std::time::Duration::from_secs(left))),
+        None => "its time is over".to_owned(),
+    })
+}
+
+fn unix_seconds(time: Option<SystemTime>) -> Option<u64> {
+    Some(time?.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs())
+}
