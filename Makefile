@@ -13,12 +13,13 @@ FOLDER := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 AGENT := target/static/fargate-agent
 export FARGATE_AGENT ?= $(CURDIR)/$(AGENT)
 
-.PHONY: help demo test build agent lint format bench dist images compose-demo clean
+.PHONY: help demo test day build agent lint format bench dist images compose-demo clean
 
 help:
 	@echo "make demo    see jobs run on this machine: no AWS account, no Docker"
 	@echo "             FAULTS=docs/rainy-day.faults  with what goes wrong by these rules"
 	@echo "make test    everything that must hold"
+	@echo "make day     of these, a job of 24 hours on a moved clock"
 	@echo "make lint    formatting, clippy, documentation"
 	@echo "make bench   speed and memory, beside OpenSSH in the same run"
 	@echo "make dist    the release binaries in target/dist"
@@ -33,6 +34,10 @@ demo:
 # The whole-product tests start the real binaries, so those are built first.
 test: neighbours build
 	cargo test --workspace --profile $(PROFILE)
+
+# A job of 24 hours, on a clock that the test moves; part of `make test`.
+day: neighbours build
+	cargo test --workspace --profile $(PROFILE) --test day_long_job
 
 build: agent
 	cargo build --workspace --bins --profile $(PROFILE)

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// The documents of the project, by their path from its root.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -17,6 +17,7 @@ const PAGES: [&str; 11] = [
     "docs/GLOSSARY.md",
     "docs/LIMITS.md",
     "docs/LOGGING.md",
+    "docs/LONG_JOBS.md",
     "docs/OPERATIONS.md",
     "docs/PROMISES.md",
     "images/README.md",

@@ -132,7 +132,9 @@ impl LeaseTracker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::{advance, timeout};
+    use fargate_model::lifetime::MAX_LIFETIME_S;
+    use proptest::prelude::*;
+    use tokio::time::{advance, sleep, timeout};
 
     const LIMITS: LeaseDefaults = LeaseDefaults {
         idle: Duration::from_secs(600),
@@ -162,19 +164,92 @@ mod tests {
         assert_eq!(lost.elapsed().as_secs(), 600);
     }
 
+    fn named(idle_ms: u64, deadline_ms: u64) -> fargate_protocol::TaskLease {
+        let (client_gone_ms, next_stage_grace_ms) = (idle_ms, Some(idle_ms));
+        let hosts = Vec::new();
+        fargate_protocol::TaskLease {
+            idle_ms,
+            deadline_ms,
+            client_gone_ms,
+            next_stage_grace_ms,
+            hosts,
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_lifetime_ends_also_while_a_client_is_connected() {
         let lease = LeaseTracker::new(LIMITS);
         let _client = lease.client();
-        lease.renew(&fargate_protocol::TaskLease {
-            idle_ms: 1000,
-            deadline_ms: 5000,
-            client_gone_ms: 1000,
-            next_stage_grace_ms: None,
-            hosts: Vec::new(),
-        });
+        lease.renew(&named(1000, 5000));
         let start = Instant::now();
         assert_eq!(lease.over().await, LeaseLimit::Lifetime);
         assert_eq!(start.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_names_more_than_any_clock_holds_is_one_of_a_year() {
+        let lease = LeaseTracker::new(LIMITS);
+        lease.renew(&named(u64::MAX, u64::MAX));
+        let year = Duration::from_secs(365 * 24 * 3600);
+        assert_eq!((lease.client_gone(), lease.next_stage_grace()), (year, year));
+        let start = Instant::now();
+        lease.over().await;
+        assert_eq!(start.elapsed(), year);
+    }
+
+    /// Time without a client, and then with one, in s.
+    type ClientVisit = (u64, u64);
+
+    /// When a lease must end, in s, and why. `None` if both limits are reached at once.
+    fn expected_end(
+        idle_s: u64,
+        lifetime_s: u64,
+        visits: &[ClientVisit],
+    ) -> Option<(u64, LeaseLimit)> {
+        let mut last_seen = 0;
+        for &(away, stay) in visits.iter().take_while(|(away, _)| *away < idle_s) {
+            last_seen += away + stay;
+        }
+        match (last_seen + idle_s).cmp(&lifetime_s) {
+            std::cmp::Ordering::Less => Some((last_seen + idle_s, LeaseLimit::Idle)),
+            std::cmp::Ordering::Equal => None,
+            std::cmp::Ordering::Greater => Some((lifetime_s, LeaseLimit::Lifetime)),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_lease_of_any_length_ends_at_its_first_limit_and_at_no_other_time(
+            idle_s in 1..=24 * 3600_u64,
+            lifetime_s in 1..=MAX_LIFETIME_S,
+            visits in prop::collection::vec((0..2 * 24 * 3600_u64, 0..3 * 24 * 3600_u64), 0..30),
+        ) {
+            prop_assume!(visits.iter().all(|(away, _)| *away != idle_s));
+            let expected = expected_end(idle_s, lifetime_s, &visits);
+            prop_assume!(expected.is_some());
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .unwrap();
+            let ended = runtime.block_on(async {
+                let lease = LeaseTracker::new(LIMITS);
+                lease.renew(&named(idle_s * 1000, lifetime_s * 1000));
+                let start = Instant::now();
+                let clients = async {
+                    for (away, stay) in visits {
+                        sleep(Duration::from_secs(away)).await;
+                        let _client = lease.client();
+                        sleep(Duration::from_secs(stay)).await;
+                    }
+                    std::future::pending::<()>().await;
+                };
+                tokio::select! {
+                    limit = lease.over() => (start.elapsed().as_secs(), limit),
+                    () = clients => unreachable!("they never end"),
+                }
+            });
+            prop_assert_eq!(Some(ended), expected);
+        }
     }
 }

@@ -241,6 +241,9 @@ pub(crate) fn example() -> ObservedTask {
 }
 
 #[cfg(test)]
+mod clock_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use fargate_model::id::TaskArn;
@@ -248,7 +251,7 @@ mod tests {
 
     const ARN: &str = "arn:aws:ecs:eu-west-1:123456789012:task/ci/5a7c1e90d1f24f0f";
 
-    fn judge() -> OrphanJudge {
+    pub(super) fn judge() -> OrphanJudge {
         let owner = TaskOwner::try_from("host-1".to_owned()).unwrap();
         let folder = "folder-1".to_owned();
         OrphanJudge { owner, folder, is_named: false, now: SystemTime::now() }
@@ -259,7 +262,7 @@ mod tests {
     }
 
     /// The record of a running job.
-    fn running() -> JobRecord {
+    pub(super) fn running() -> JobRecord {
         let token = "0123456789abcdef0123456789abcdef";
         let written = json!({
             "schema": 1, "origin": "gitlab", "owner": "host-1", "job": "07".repeat(32),

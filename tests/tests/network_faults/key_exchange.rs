@@ -3,6 +3,8 @@
 //!
 //! `FARGATE_TEST_MEGABYTES` makes the logs larger.
 
+use std::rc::Rc;
+
 use aws_sdk_ecs::types::{ContainerDefinition, KeyValuePair};
 use fargate_tests::{
     BUILD_FAILURE, CheckedHost, ConnectionCut, FaultyRelay, PipeReading, RelayFault,
@@ -11,7 +13,7 @@ use fargate_tests::{
 use fastrand::Rng;
 use sha2::{Digest, Sha256};
 
-use crate::{STARTS, address_of, events, lead, relayed, site, starts};
+use crate::{STARTS, events, relayed, site, starts};
 
 /// Megabytes of a log.
 const LOG: u64 = 12;
@@ -120,6 +122,15 @@ async fn a_reader_that_stops_among_exchanges_of_keys_gets_every_byte_later() {
     site.close().await;
 }
 
+/// A job in a stock server with this line of configuration, for a driver that exchanges keys so often.
+async fn on_stock_server(driver: u32, line: &str) -> (CheckedHost, Rc<TestJob>, FaultyRelay) {
+    let site = site().await;
+    site.set("defaults.ssh.rekey_after_mib", i64::from(driver));
+    SshdSetup::open_ssh().line(line).serve(&site).await;
+    let (job, relay) = relayed(&site).await;
+    (site, job, relay)
+}
+
 #[tokio::test]
 async fn a_stock_server_that_exchanges_keys_costs_no_byte() {
     if !SshdSetup::can_run() {
@@ -127,17 +138,48 @@ async fn a_stock_server_that_exchanges_keys_costs_no_byte() {
     }
     let log = megabytes(LOG);
     let large = large(log);
-    for (driver, line) in [(SELDOM, "RekeyLimit 1M"), (OFTEN, "RekeyLimit default none")] {
-        let site = site().await;
-        site.set("defaults.ssh.rekey_after_mib", i64::from(driver));
-        SshdSetup::open_ssh().line(line).serve(&site).await;
-        let job = site.prepared().await;
-        let relay = FaultyRelay::to(address_of(&job)).await;
-        lead(&job, relay.address);
+    for (driver, line) in [
+        (SELDOM, "RekeyLimit 1M"),
+        (OFTEN, "RekeyLimit default none"),
+        (OFTEN, "RekeyLimit 1M 10s"),
+    ] {
+        let (site, job, relay) = on_stock_server(driver, line).await;
         let times = run(&site, &job, &large).await;
         let least = usize::try_from(log / 2).expect("a small number");
         assert!(times >= least, "{times} times with {driver} MiB and {line}");
         assert_eq!((relay.accepted(), starts(&job).await), (1, 1));
         site.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_among_exchanges_with_a_stock_server_gets_every_byte_later() {
+    if !SshdSetup::can_run() {
+        return;
+    }
+    let large = large(LOG);
+    let (site, job, relay) = on_stock_server(OFTEN, "RekeyLimit 1M 10s").await;
+    let running = job.start_stage("build_script", &large.script, PipeReading::OnDemand);
+    relay.until_passed(RelaySide::Task, 3 << 20).await;
+    running.read_on();
+    let ended = job.heard(running).await;
+    assert_eq!(ended.code, BUILD_FAILURE, "{}", ended.err());
+    assert!(ended.stdout == large.expected, "{} bytes", ended.stdout.len());
+    assert!(events(&site, "session.rekeyed").len() >= 12);
+    assert_eq!((relay.accepted(), starts(&job).await), (1, 1));
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_stock_server_that_exchanges_keys_for_their_age_costs_no_line() {
+    if !SshdSetup::can_run() {
+        return;
+    }
+    let (site, job, relay) = on_stock_server(SELDOM, "RekeyLimit default 1s").await;
+    let script = "for n in 1 2 3 4; do sleep 1.2; echo $n; done; exit 7";
+    let ended = job.run(script).await.with_code(BUILD_FAILURE);
+    assert_eq!(ended.all(), "1\n2\n3\n4\n");
+    assert!(events(&site, "session.rekeyed").len() >= 2, "{}", site.log());
+    assert_eq!(relay.accepted(), 1);
+    site.close().await;
 }

@@ -94,3 +94,36 @@ fn lease(timeouts: &JobTimeouts, request: &TaskRequest) -> fargate_protocol::Tas
         hosts: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use fargate_model::lifetime::{MAX_JOB_TIMEOUT, MAX_LIFETIME_MARGIN};
+    use fargate_state::TaskOrigin;
+
+    use super::*;
+
+    #[test]
+    fn the_agent_is_told_the_whole_time_of_a_job_of_a_day_of_a_month_and_of_any_length() {
+        let told = |lifetime, idle| {
+            let request = TaskRequest {
+                origin: TaskOrigin::Exec,
+                job: fargate_model::job::JobKey::from_bits([7; 32]),
+                job_id: "exec-1".to_owned(),
+                lifetime,
+                idle,
+                tags: BTreeMap::new(),
+                manager: None,
+            };
+            let lease = lease(&JobTimeouts::default(), &request);
+            (lease.deadline_ms, lease.idle_ms, lease.client_gone_ms)
+        };
+        let minute = Duration::from_secs(60);
+        let day = Duration::from_secs(24 * 3600);
+        assert_eq!(told(day + 15 * minute, 10 * minute), (87_300_000, 600_000, 120_000));
+        let longest = MAX_JOB_TIMEOUT + MAX_LIFETIME_MARGIN;
+        assert_eq!(told(longest, day), (32 * 86_400_000, 86_400_000, 120_000));
+        assert_eq!(told(Duration::MAX, Duration::MAX).0, u64::MAX);
+    }
+}
