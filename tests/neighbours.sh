@@ -23,6 +23,8 @@ if [ "${1:-test}" = test ]; then
         [ -x /usr/sbin/debootstrap ] || missing="$missing debootstrap"
         [ -f /usr/share/keyrings/debian-archive-keyring.gpg ] ||
             missing="$missing debian-archive-keyring"
+        # Lets the local cloud act as the user of an EFS access point.
+        need bindfs bindfs
         [ -x /sbin/ip ] || need ip iproute2
         docker compose version >/dev/null 2>&1 || need docker-compose docker-compose
     fi

@@ -16,6 +16,7 @@ import botocore.httpsession
 import botocore.session
 from botocore.config import Config
 
+import efs_calls
 import secret_calls
 from walker import walk_exchange
 
@@ -26,10 +27,11 @@ ECS_OPERATIONS = {
     "ListTagsForResource", "CreateCluster", "DescribeClusters", "ListClusters", "DeleteCluster",
     "PutClusterCapacityProviders",
 }
-# Each service by its name at botocore: what its target begins with, its operations, and an operation
-# that needs no members.
+# Each service by its name at botocore: what its target begins with (None for REST), its operations, and
+# an operation that needs no members.
 SERVICES = {
     "ecs": ("AmazonEC2ContainerServiceV20141113", ECS_OPERATIONS, "list_clusters"),
+    "efs": (None, efs_calls.OPERATIONS, "describe_file_systems"),
     "secretsmanager": ("secretsmanager", secret_calls.OPERATIONS, "list_secrets"),
 }
 # Parts of requests that the local cloud does not play, and so does not look into.
@@ -49,6 +51,10 @@ models = {name: botocore.session.get_session().get_service_model(name) for name 
 findings = []
 answered = {}
 exchanges = 0
+# The operation and the members of the request to EFS that is about to be sent.
+asked_of_efs = None
+# The file system and the access point that tasks mount.
+mounted = None
 
 
 def capture():
@@ -58,22 +64,40 @@ def capture():
     def captured(self, request):
         global exchanges
         response = send(self, request)
-        target, operation = request.headers["X-Amz-Target"].decode().split(".")
-        name = next(name for name, (own, _, _) in SERVICES.items() if own == target)
-        answer = json.loads(response.content)
-        exchanges += 1
         status = response.status_code
-        outcome = status if status == 200 else answer["__type"]
+        if "X-Amz-Target" in request.headers:
+            target, operation = request.headers["X-Amz-Target"].decode().split(".")
+            name = next(name for name, (own, _, _) in SERVICES.items() if own == target)
+            asked, wanted = json.loads(request.body), "application/x-amz-json-1.1"
+            answer = json.loads(response.content)
+        else:
+            (operation, asked), name, wanted = asked_of_efs, "efs", "application/json"
+            answer = json.loads(response.content or "{}")
+            if status >= 300:
+                answer["__type"] = response.headers.get("x-amzn-ErrorType")
+                code = answer.get("ErrorCode")
+                expect(code == answer["__type"], f"{operation}: the header names no {code}")
+            succeeded = models[name].operation_model(operation).http["responseCode"]
+            expect(status in (succeeded, *range(300, 600)), f"{operation}: status {status}")
+        exchanges += 1
+        outcome = 200 if status < 300 else answer["__type"]
         answered.setdefault((name, operation), set()).add(outcome)
-        findings.extend(
-            walk_exchange(models[name], operation, json.loads(request.body), status, answer)
-        )
+        findings.extend(walk_exchange(models[name], operation, asked, status, answer))
         expect(response.headers.get("x-amzn-RequestId"), f"{operation}: no request id")
         kind = response.headers.get("Content-Type")
-        expect(kind == "application/x-amz-json-1.1", f"{operation}: content type {kind}")
+        expect(kind == wanted, f"{operation}: content type {kind}")
         return response
 
     botocore.httpsession.URLLib3Session.send = captured
+
+
+def remember_members(caller):
+    """Notes the members of each request to EFS: on the wire they stand in path, query and body."""
+    def note(params, model, **_):
+        global asked_of_efs
+        asked_of_efs = (model.name, params)
+
+    caller.meta.events.register("before-parameter-build.efs", note)
 
 
 def expect(holds, what):
@@ -144,7 +168,9 @@ def clusters(ecs):
 
 
 def rich_definition():
-    """Uses as many members as Fargate allows. The secret is one that secret_calls.py leaves behind."""
+    """Uses as many members as Fargate allows. The secret is one that secret_calls.py leaves behind, the
+    file system and the access point are those of efs_calls.py."""
+    file_system, access_point = mounted
     role = "arn:aws:iam::123456789012:role/ci"
     secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:registry"
     return {
@@ -156,9 +182,8 @@ def rich_definition():
         "volumes": [
             {"name": "scratch"},
             {"name": "shared", "efsVolumeConfiguration": {
-                "fileSystemId": "fs-0123456789abcdef0", "transitEncryption": "ENABLED",
-                "authorizationConfig": {
-                    "accessPointId": "fsap-0123456789abcdef0", "iam": "ENABLED"},
+                "fileSystemId": file_system, "transitEncryption": "ENABLED",
+                "authorizationConfig": {"accessPointId": access_point, "iam": "ENABLED"},
             }},
         ],
         "containerDefinitions": [
@@ -438,7 +463,10 @@ def signatures():
 
 
 def scenario():
-    ecs, secrets = client(), client(name="secretsmanager")
+    global mounted
+    ecs, secrets, efs = client(), client(name="secretsmanager"), client(name="efs")
+    remember_members(efs)
+    mounted = efs_calls.play(efs, expect, refused)
     secret_calls.play(secrets, expect, refused, code_of)
     clusters(ecs)
     definitions(ecs)

@@ -20,6 +20,7 @@ COMMON_ERRORS = {
     "SerializationException",
     "ThrottlingException",
     "UnknownOperationException",
+    "UnrecognizedClientException",
     "ValidationException",
 }
 

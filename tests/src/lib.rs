@@ -10,6 +10,7 @@ mod checked_host;
 mod containers;
 mod docker_engine;
 mod ecs;
+mod efs;
 mod emulator;
 mod engine_socket;
 mod files;
@@ -35,6 +36,7 @@ pub use checked_host::{CheckedHost, agent, runner};
 pub use containers::ContainerEngine;
 pub use docker_engine::{EngineContainer, TestEngine};
 pub use ecs::{client as ecs_client, register as ecs_register, store_login};
+pub use efs::{client as efs_client, make_access_point};
 pub use emulator::EcsEmulator;
 pub use fargate_playground::invariants::{contains, files_below};
 pub use fargate_playground::relay::{

@@ -186,7 +186,7 @@ impl SshdSetup {
     ///
     /// If the cloud refuses it, or its folder cannot be written.
     pub async fn register(&self, cloud: &LocalCloud, family: &str) -> String {
-        let root = cloud.folder().join("efs").join(FILE_SYSTEM).join("root").join(family);
+        let root = cloud.add_file_system(FILE_SYSTEM).join(family);
         self.write_etc(&root);
         let efs = EfsVolumeConfiguration::builder()
             .file_system_id(FILE_SYSTEM)

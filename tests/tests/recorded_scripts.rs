@@ -73,7 +73,7 @@ fn driver() -> PathBuf {
 /// see every folder of this machine.
 async fn register_definition_with_helper(cloud: &LocalCloud) -> String {
     let helper = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/helper");
-    copy(&helper, &cloud.folder().join("efs").join(FILE_SYSTEM).join("root"));
+    copy(&helper, &cloud.add_file_system(FILE_SYSTEM));
     let path = std::env::var("PATH").unwrap();
     let value = format!("{HELPER}/bin:{path}");
     let mount =

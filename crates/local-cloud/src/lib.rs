@@ -5,7 +5,7 @@
 //! over the control endpoint `/_local`. [`CloudRateLimits`] say how fast callers may be. The cloud's
 //! clock can be moved.
 //!
-//! Besides ECS it plays Secrets Manager, and what an ECS client needs of other services: `AssumeRole` and
+//! Besides ECS it plays Secrets Manager, EFS (whose file systems tasks really mount), and what an ECS client needs of other services: `AssumeRole` and
 //! `GetCallerIdentity` of STS, `DescribeNetworkInterfaces` and `DescribeSubnets` of EC2, and `GetLogEvents` of CloudWatch Logs.
 //! To add a service, see `services`.
 //!

@@ -10,6 +10,8 @@ pub const SUBNETS: [&str; 2] = ["subnet-0a1b2c3d4e5f60718", "subnet-0b2c3d4e5f60
 pub const IPV6_SUBNET: &str = "subnet-0d4e5f60718293b4c";
 /// The security group.
 pub const SECURITY_GROUP: &str = "sg-0c3d4e5f60718293b";
+/// The network that the subnets and the security group belong to.
+pub const VPC: &str = "vpc-0e4f5a6b7c8d9e0f1";
 /// The task definition's family.
 pub const FAMILY: &str = "ci-job";
 /// The container's name.

@@ -34,7 +34,7 @@ use crate::serve_error::ServeError;
 use crate::services::ecs::lifecycle::run::order_all_to_end;
 use crate::services::ecs::state::task_ending::CloudTaskEnding;
 use crate::services::sts::roles::AssumableRoles;
-use crate::services::{ecs, new_states, secrets_manager};
+use crate::services::{ecs, efs, new_states, secrets_manager};
 use crate::task_roles::RunningTaskRoles;
 use crate::wire::credentials::{AcceptedKeys, AccessKeyPair, CallerPrincipal, IssuedCredentials};
 use crate::wire::exception::ServiceException;
@@ -190,6 +190,14 @@ impl LocalCloud {
     pub fn put_secret(&self, name: &str, text: &str) -> Result<String, String> {
         let told = |refusal: ServiceException| format!("{}: {}", refusal.code, refusal.message);
         secrets_manager::put(&self.cloud, REGION, name, text).map_err(told)
+    }
+
+    /// Adds an EFS file system with this id (`fs-` and 8 or 17 hexadecimal digits) in the Region of the configuration that
+    /// this cloud writes, with a mount target in each zone, as if `CreateFileSystem` and `CreateMountTarget` had made
+    /// it some time ago. Returns the folder of this machine with its files. One that exists stays as it is.
+    pub fn add_file_system(&self, id: &str) -> PathBuf {
+        efs::add_file_system(&self.cloud, REGION, id);
+        self.folder().join("efs").join(id).join("root")
     }
 
     /// Text of a configuration file of `fargate-runner` that works with this cloud, unless it was

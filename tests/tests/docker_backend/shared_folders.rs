@@ -6,7 +6,7 @@ use aws_sdk_ecs::types::{
 
 use crate::{close, engine, host_on, output, register_with, run_task, shell, until_status};
 
-/// A file system of the cloud; it exists as soon as a task names it.
+/// A file system of the cloud.
 const FILE_SYSTEM: &str = "fs-0a1b2c3d4e5f60718";
 
 fn mount(volume: &str, path: &str, read_only: bool) -> MountPoint {
@@ -17,6 +17,7 @@ fn mount(volume: &str, path: &str, read_only: bool) -> MountPoint {
 async fn a_volume_is_shared_in_its_task_and_a_file_system_by_all_tasks() {
     let Some(engine) = engine() else { return };
     let site = host_on(engine).await;
+    let folder = site.cloud().add_file_system(FILE_SYSTEM);
     let efs = EfsVolumeConfiguration::builder().file_system_id(FILE_SYSTEM).build().expect("an id");
     let volumes = vec![
         Volume::builder().name("scratch").build(),
@@ -42,7 +43,9 @@ async fn a_volume_is_shared_in_its_task_and_a_file_system_by_all_tasks() {
         until_status(&site, &arn, "STOPPED").await;
         assert_eq!(output(&site, &arn, "reader"), seen);
     }
-    let file = site.cloud().folder().join("efs").join(FILE_SYSTEM).join("root/file");
-    assert_eq!(std::fs::read_to_string(file).expect("a file of this machine"), "two\ntwo\n");
+    assert_eq!(
+        std::fs::read_to_string(folder.join("file")).expect("a file of this machine"),
+        "two\ntwo\n"
+    );
     close(engine, site).await;
 }

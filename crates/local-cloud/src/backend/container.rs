@@ -248,17 +248,38 @@ pub(crate) struct VolumeMount {
 /// Where the files of a volume are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum VolumeSource {
-    /// In a file system that all tasks share.
-    FileSystem { id: String, place: FileSystemPlace },
+    /// In this folder of this machine, a part of a file system that tasks share.
+    Folder(PathBuf),
     /// In the task alone, under this name. It ends with the task.
     Task { name: String },
 }
 
-/// Which part of a file system a volume shows.
+/// A part of a file system that a task mounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum FileSystemPlace {
-    AccessPoint(String),
-    Directory(String),
+pub(crate) struct FileSystemVolume {
+    pub id: String,
+    /// The folder in it; begins with `/`.
+    pub directory: String,
+    /// How the folder is made when it is missing.
+    pub making: Option<FolderMaking>,
+    /// Who owns what is made there; `None` for whoever makes it.
+    pub owner: Option<FileOwner>,
+    /// Somebody who is neither root nor the owner works there.
+    pub is_for_all_users: bool,
+}
+
+/// How a missing folder is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FolderMaking {
+    pub owner: FileOwner,
+    pub mode: u32,
+}
+
+/// A user and a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileOwner {
+    pub uid: u32,
+    pub gid: u32,
 }
 
 /// A container that runs.

@@ -8,6 +8,8 @@ pub mod relay;
 mod address_blocks;
 mod container_log;
 pub(crate) mod docker;
+pub(crate) mod file_system_mounts;
+mod identity_mount;
 mod processes;
 mod readiness;
 mod volumes;
@@ -26,6 +28,7 @@ use container::{
 };
 use docker::DockerBackend;
 use docker::engine_error::EngineUnusable;
+use file_system_mounts::FileSystemMounts;
 use processes::ProcessBackend;
 use relay::PublicAddressRelay;
 
@@ -220,12 +223,26 @@ impl ContainerBackend {
         }
     }
 
+    /// The file systems that tasks mount.
+    pub fn file_systems(&self) -> &FileSystemMounts {
+        match self {
+            Self::Processes(backend) => backend.file_systems(),
+            Self::Docker(backend) => backend.file_systems(),
+        }
+    }
+
+    /// Deletes the files of a file system. Tasks that have it mounted lose them.
+    pub fn delete_file_system(&self, id: &str) {
+        volumes::remove_file_system(id, self.folder());
+    }
+
     /// Sends SIGKILL to every process. Containers of an engine end with their tasks.
     pub fn kill_all(&self) {
         match self {
             Self::Processes(backend) => backend.kill_all(),
             Self::Docker(_) => {}
         }
+        self.file_systems().release_all();
     }
 
     /// Removes what only this task used: its network interface, containers and volumes. File systems
@@ -235,6 +252,7 @@ impl ContainerBackend {
             Self::Processes(backend) => backend.remove_volumes(task),
             Self::Docker(backend) => backend.release_task(task).await,
         }
+        self.file_systems().release(task).await;
     }
 
     /// Waits until all output is written, or gives up, and removes what the cloud itself made.

@@ -20,7 +20,7 @@ use crate::random_id;
 use crate::record;
 use crate::services::ServiceCall;
 use crate::services::context::RequestContext;
-use crate::services::protocol::{OperationOutput, ServiceAnswer};
+use crate::services::protocol::{OperationOutput, ServiceAnswer, ServiceProtocol};
 use crate::wire::exception::ServiceException;
 use crate::wire::signature::{self, SignatureTimes, UnverifiedRequest, VerifiedSigner};
 use crate::wire::timestamp;
@@ -56,7 +56,7 @@ pub async fn handle(
         return control::answer(&cloud, &link, &parts, &body);
     }
     // The service is found before anything is checked, because each service writes errors in its own way.
-    let call = ServiceCall::of(&parts.headers, &body);
+    let call = ServiceCall::of(&parts, &body);
     if let Err(refused) = keep_pages_out(&parts, link.listens_on()) {
         let refusal = ServiceException::new("AccessDeniedException", refused.to_string());
         return respond(&cloud, call.service.refusal(&ServiceException { status: 403, ..refusal }));
@@ -82,13 +82,13 @@ pub async fn handle(
         service: call.service.name,
         access_key_id: known.map(|signer| signer.access_key_id.clone()).unwrap_or_default(),
         region: known.map(|signer| signer.region.clone()).unwrap_or_default(),
-        body: call.service.recorded(&body),
+        body: call.recorded(&body),
         time: cloud.clock.now(),
         status: None,
     };
     // Noted before it is answered, refused requests as well, so that a test sees every request.
     let number = cloud.requests.came(request, body.len());
-    let reply = match route(&parts.method, parts.uri.path()).and(signer) {
+    let reply = match route(&call, &parts.method, parts.uri.path()).and(signer) {
         Ok(signer) => perform(&cloud, &call, &signer, &body, number).await,
         Err(refusal) => EndpointReply::Answer(call.service.refusal(&refusal)),
     };
@@ -129,9 +129,10 @@ async fn receive(body: Body) -> Result<Bytes, ServiceException> {
     }
 }
 
-/// Every operation of every service is at one path.
-fn route(method: &Method, path: &str) -> Result<(), ServiceException> {
-    if *method == Method::POST && path == "/" {
+/// Every operation of a service is at one path, unless the service speaks REST.
+fn route(call: &ServiceCall, method: &Method, path: &str) -> Result<(), ServiceException> {
+    let is_rest = matches!(call.service.protocol, ServiceProtocol::RestJson { .. });
+    if is_rest || *method == Method::POST && path == "/" {
         return Ok(());
     }
     let message =
@@ -192,14 +193,14 @@ async fn perform(
         principal: &signer.principal,
         denial_opening: service.denial_opening,
     };
-    let outcome =
-        service.perform(&call.operation, body, &context).map(|done| match (&fault, done) {
-            (Some(CloudFault::Altered(edit)), OperationOutput::Json(mut body)) => {
-                edit.apply(&mut body);
-                OperationOutput::Json(body)
-            }
-            (_, done) => done,
-        });
+    let done = service.perform(&call.operation, &call.located, body, &context);
+    let outcome = done.map(|done| match (&fault, done) {
+        (Some(CloudFault::Altered(edit)), OperationOutput::Json(mut body)) => {
+            edit.apply(&mut body);
+            OperationOutput::Json(body)
+        }
+        (_, done) => done,
+    });
     let answer = match outcome {
         Ok(done) => service.answer(&call.operation, done),
         Err(refusal) => service.refusal(&refusal),
@@ -225,7 +226,7 @@ fn meet(
     let operation = call.service.rule_name(&call.operation);
     let tasks = match cloud.faults.ask_for_tasks(operation) {
         true => {
-            let members = call.service.protocol.recorded(body);
+            let members = call.recorded(body);
             (call.service.tasks_named)(cloud, region, &call.operation, &members)
         }
         false => Vec::new(),
@@ -244,7 +245,11 @@ async fn over(cloud: &CloudInstance, until: Option<SystemTime>) {
 }
 
 fn respond(cloud: &CloudInstance, answer: ServiceAnswer) -> Response {
-    Response::builder()
+    let mut response = Response::builder();
+    if let Some(error_type) = answer.error_type {
+        response = response.header("x-amzn-ErrorType", error_type);
+    }
+    response
         .header(header::DATE, timestamp::http_date(cloud.clock.now()))
         .status(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
         .header(header::CONTENT_TYPE, answer.content_type)

@@ -1,10 +1,11 @@
 //! How a service describes itself to the layers above it: its name, its protocol and the table of its
 //! operations. What the operations do stands in each service's folder.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::context::{ActionResult, RequestContext};
 use super::protocol::{ErrorName, OperationOutput, ServiceAnswer, ServiceProtocol};
+use super::rest_route::RestRoute;
 use super::states::ServiceStates;
 use crate::cloud::CloudInstance;
 use crate::fault::CloudTaskIdentity;
@@ -47,6 +48,8 @@ pub(crate) struct ServiceOperation {
     pub right: OperationRight,
     pub handler: OperationHandler,
     pub tasks: TaskReference,
+    /// Where the operation stands in a service that speaks REST.
+    pub route: Option<RestRoute>,
 }
 
 /// For which resource a caller needs the right `SERVICE:OPERATION`.
@@ -101,13 +104,18 @@ impl ServiceOperation {
             Ok(Box::new(move |context| request.perform(context)))
         }
         let handler = OperationHandler::Json(prepare::<T>);
-        Self { name, rule_name: name, right, handler, tasks: TaskReference::NoTask }
+        Self { name, rule_name: name, right, handler, tasks: TaskReference::NoTask, route: None }
     }
 
     /// An operation of a query protocol.
     pub const fn query(name: &'static str, right: OperationRight, handler: QueryHandler) -> Self {
         let handler = OperationHandler::Query(handler);
-        Self { name, rule_name: name, right, handler, tasks: TaskReference::NoTask }
+        Self { name, rule_name: name, right, handler, tasks: TaskReference::NoTask, route: None }
+    }
+
+    /// The same operation of a service that speaks REST, at this place.
+    pub const fn at(self, route: RestRoute) -> Self {
+        Self { route: Some(route), ..self }
     }
 
     /// The same operation, whose requests name tasks.
@@ -145,17 +153,19 @@ impl CloudService {
         }
     }
 
-    /// Does what a request for `operation` asks.
+    /// Does what a request for `operation` asks. `located` are the members that stand in its path and its
+    /// query.
     pub fn perform(
         &self,
         operation: &str,
+        located: &Map<String, Value>,
         body: &[u8],
         context: &RequestContext<'_>,
     ) -> Result<OperationOutput, ServiceException> {
         let operation = self.find(operation)?;
         match operation.handler {
             OperationHandler::Json(prepare) => {
-                let prepared = prepare(json_body(body)?)?;
+                let prepared = prepare(with_members(json_body(body)?, located))?;
                 self.check_right(operation, context)?;
                 prepared(context).map(OperationOutput::Json)
             }
@@ -186,9 +196,10 @@ impl CloudService {
         self.find(operation).map_or(operation, |known| known.rule_name)
     }
 
-    /// The members of a request as JSON for the record, without the values of secrets.
-    pub fn recorded(&self, body: &[u8]) -> Value {
-        let mut recorded = self.protocol.recorded(body);
+    /// The members of a request as JSON for the record, those of its path and query included, without the
+    /// values of secrets.
+    pub fn recorded(&self, body: &[u8], located: &Map<String, Value>) -> Value {
+        let mut recorded = with_members(self.protocol.recorded(body), located);
         for member in self.secret_members {
             if let Some(value) = recorded.get_mut(member) {
                 *value = Value::from(HIDDEN);
@@ -199,7 +210,9 @@ impl CloudService {
 
     /// The answer of an operation that was done.
     pub fn answer(&self, operation: &str, output: OperationOutput) -> ServiceAnswer {
-        self.protocol.answer(operation, output)
+        let answer = self.protocol.answer(operation, output);
+        let route = self.find(operation).ok().and_then(|operation| operation.route.as_ref());
+        ServiceAnswer { status: route.map_or(answer.status, |route| route.status), ..answer }
     }
 
     /// An error, in the shape and with the name that this service gives it.
@@ -224,6 +237,14 @@ impl CloudService {
             OperationRight::NamedResource | OperationRight::NoRight => Ok(()),
         }
     }
+}
+
+/// The members of a body together with others, which win.
+fn with_members(mut body: Value, located: &Map<String, Value>) -> Value {
+    if let Some(members) = body.as_object_mut() {
+        members.extend(located.clone());
+    }
+    body
 }
 
 /// A body that is empty counts as one without members.

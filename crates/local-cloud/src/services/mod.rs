@@ -7,24 +7,34 @@ pub mod context;
 pub mod definition;
 pub mod ec2;
 pub mod ecs;
+pub mod efs;
 pub mod list_page;
 pub mod logs;
 pub mod member_checks;
 pub mod protocol;
+pub mod rest_route;
 pub mod secrets_manager;
 pub mod states;
 pub mod sts;
 
-use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use serde_json::{Map, Value};
 
 use definition::{CloudService, ServiceOperation};
+use protocol::ServiceProtocol;
 use states::ServiceStates;
 
 use crate::options::CloudOptions;
 
 /// Every service. A request that names no service goes to the first, which then refuses it.
-const SERVICES: &[&CloudService] =
-    &[&ecs::SERVICE, &ec2::SERVICE, &sts::SERVICE, &logs::SERVICE, &secrets_manager::SERVICE];
+const SERVICES: &[&CloudService] = &[
+    &ecs::SERVICE,
+    &ec2::SERVICE,
+    &efs::SERVICE,
+    &sts::SERVICE,
+    &logs::SERVICE,
+    &secrets_manager::SERVICE,
+];
 
 /// Which operation of which service a request names.
 #[derive(Clone)]
@@ -32,22 +42,37 @@ pub(crate) struct ServiceCall {
     pub service: &'static CloudService,
     /// Empty where the request names none.
     pub operation: String,
+    /// The members that stand in its path and its query.
+    pub located: Map<String, Value>,
 }
 
 impl ServiceCall {
     /// What a request is for.
-    pub fn of(headers: &HeaderMap, body: &[u8]) -> Self {
+    pub fn of(request: &Parts, body: &[u8]) -> Self {
+        let (method, uri, headers) = (&request.method, &request.uri, &request.headers);
         let form = protocol::form_of(headers, body);
-        let named = SERVICES.iter().find_map(|&service| {
-            let operation = service.protocol.operation_of(headers, &form)?;
-            Some(Self { service, operation })
+        let named = SERVICES.iter().find_map(|&service| match service.protocol {
+            ServiceProtocol::RestJson { version } => {
+                let (operation, located) =
+                    rest_route::find(service.operations, version, method, uri)?;
+                Some(Self { service, operation, located })
+            }
+            _ => {
+                let operation = service.protocol.operation_of(headers, &form)?;
+                Some(Self { service, operation, located: Map::new() })
+            }
         });
         named.unwrap_or_else(Self::unnamed)
     }
 
     /// A request that names no service.
     pub fn unnamed() -> Self {
-        Self { service: SERVICES[0], operation: String::new() }
+        Self { service: SERVICES[0], operation: String::new(), located: Map::new() }
+    }
+
+    /// The members of the request as JSON for the record, without the values of secrets.
+    pub fn recorded(&self, body: &[u8]) -> Value {
+        self.service.recorded(body, &self.located)
     }
 }
 
@@ -70,7 +95,7 @@ pub(crate) fn operations() -> Vec<&'static ServiceOperation> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderMap;
+    use axum::http::Request;
     use serde_json::json;
 
     use super::definition::{OperationHandler, TaskReference};
@@ -78,14 +103,22 @@ mod tests {
     use super::*;
     use crate::wire::exception::ServiceException;
 
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).expect("a request").into_parts().0
+    }
+
+    fn headers(pairs: &[(&str, &str)]) -> Parts {
+        request("POST", "/", pairs)
     }
 
     #[test]
     fn a_request_is_known_by_its_target_or_by_its_version() {
         let form = headers(&[("content-type", "application/x-www-form-urlencoded; charset=utf-8")]);
-        let call = |headers: &HeaderMap, body: &[u8]| {
+        let call = |headers: &Parts, body: &[u8]| {
             let call = ServiceCall::of(headers, body);
             (call.service.name, call.operation)
         };
@@ -100,6 +133,32 @@ mod tests {
         for body in [&b"Action=AssumeRole"[..], b"", b"\xff\xfe=%zz"] {
             assert_eq!(call(&form, body), ("ecs", String::new()));
         }
+    }
+
+    #[test]
+    fn a_request_of_rest_is_known_by_its_method_and_its_path() {
+        let call = |method: &str, path: &str| {
+            let call = ServiceCall::of(&request(method, path, &[]), b"");
+            (call.service.name, call.operation, Value::Object(call.located))
+        };
+        let efs = |operation: &str, located| ("elasticfilesystem", operation.to_owned(), located);
+        assert_eq!(
+            call("GET", "/2015-02-01/file-systems?MaxItems=3&Marker=a%2Fb"),
+            efs("DescribeFileSystems", json!({"MaxItems": 3, "Marker": "a/b"}))
+        );
+        let arn = "arn%3Aaws%3Aelasticfilesystem%3Aeu-west-1%3A1%3Afile-system%2Ffs-0a";
+        let path = format!("/2015-02-01/file-systems/{arn}/policy");
+        let id = "arn:aws:elasticfilesystem:eu-west-1:1:file-system/fs-0a";
+        assert_eq!(call("PUT", &path), efs("PutFileSystemPolicy", json!({"FileSystemId": id})));
+        let path = "/2015-02-01/resource-tags/fs-0a?tagKeys=a&tagKeys=b+c";
+        assert_eq!(
+            call("DELETE", path),
+            efs("UntagResource", json!({"ResourceId": "fs-0a", "TagKeys": ["a", "b c"]}))
+        );
+        for unknown in ["/2015-02-01/", "/2015-02-01/file-systems/fs-0a/policy/x"] {
+            assert_eq!(call("GET", unknown), efs("", json!({})), "{unknown}");
+        }
+        assert_eq!(call("GET", "/2015-02-02/file-systems").0, "ecs");
     }
 
     #[test]

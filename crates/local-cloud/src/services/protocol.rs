@@ -3,10 +3,10 @@
 //!
 //! Sources: Amazon EC2 API Reference, "Making requests" and "Error codes"; AWS Security Token
 //! Service API Reference, "Common errors"; the protocol notes of the SDKs (`awsJson1_1`,
-//! `ec2Query`, `awsQuery`).
+//! `ec2Query`, `awsQuery`, `restJson1`).
 
 use axum::http::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::random_id;
 use crate::wire::exception::ServiceException;
@@ -22,6 +22,9 @@ pub(crate) enum ServiceProtocol {
     Ec2Query { version: &'static str, namespace: &'static str },
     /// The form of STS and of other older services, with members as above.
     AwsQuery { version: &'static str, namespace: &'static str },
+    /// REST with JSON bodies. Every path begins with `/` and the version; method and path name the
+    /// operation (`rest_route`). An answer has no name of an error in its body alone: clients read it from a header.
+    RestJson { version: &'static str },
 }
 
 /// An answer before it is sent.
@@ -29,6 +32,8 @@ pub(crate) enum ServiceProtocol {
 pub(crate) struct ServiceAnswer {
     pub status: u16,
     pub content_type: &'static str,
+    /// The name of an error, where it stands in the header `x-amzn-ErrorType`.
+    pub error_type: Option<String>,
     pub body: String,
 }
 
@@ -57,8 +62,8 @@ pub(crate) fn form_of(headers: &HeaderMap, body: &[u8]) -> FormFields {
 }
 
 impl ServiceProtocol {
-    /// The operation that a request names, empty where it names none; `None` where the request is
-    /// for another service.
+    /// The operation that a request to `/` names, empty where it names none; `None` where the request
+    /// is for another service.
     pub fn operation_of(&self, headers: &HeaderMap, form: &FormFields) -> Option<String> {
         match self {
             Self::Json { target, .. } => {
@@ -69,6 +74,7 @@ impl ServiceProtocol {
                 let is_ours = form.get("Version").is_some_and(|given| given == version);
                 is_ours.then(|| form.get("Action").cloned().unwrap_or_default())
             }
+            Self::RestJson { .. } => None,
         }
     }
 
@@ -76,6 +82,8 @@ impl ServiceProtocol {
     pub fn recorded(&self, body: &[u8]) -> Value {
         match self {
             Self::Json { .. } => serde_json::from_slice(body).unwrap_or(Value::Null),
+            Self::RestJson { .. } if body.is_empty() => Value::Object(Map::new()),
+            Self::RestJson { .. } => serde_json::from_slice(body).unwrap_or(Value::Null),
             Self::Ec2Query { .. } | Self::AwsQuery { .. } => json!(form::members(body)),
         }
     }
@@ -83,6 +91,7 @@ impl ServiceProtocol {
     /// The answer of an operation that was done. XML answers name the operation.
     pub fn answer(&self, operation: &str, output: OperationOutput) -> ServiceAnswer {
         let body = match (self, output) {
+            (_, OperationOutput::Json(Value::Null)) => String::new(),
             (_, OperationOutput::Json(body)) => body.to_string(),
             (Self::AwsQuery { namespace, .. }, OperationOutput::Xml(inner)) => {
                 XmlElement::new(&format!("{operation}Response"))
@@ -101,7 +110,7 @@ impl ServiceProtocol {
                     .with_all(inner)
                     .document()
             }
-            (Self::Json { .. }, OperationOutput::Xml(_)) => {
+            (Self::Json { .. } | Self::RestJson { .. }, OperationOutput::Xml(_)) => {
                 unreachable!("no table of a JSON service has a handler that gives XML")
             }
         };
@@ -119,6 +128,13 @@ impl ServiceProtocol {
             || [XmlElement::text("Code", code), XmlElement::text("Message", &refusal.message)];
         let body = match self {
             Self::Json { message, .. } => refusal.body(message).to_string(),
+            Self::RestJson { .. } => {
+                let mut body = json!({ "ErrorCode": code, "Message": refusal.message });
+                if let Some(existing) = &refusal.existing {
+                    body[existing.member] = json!(existing.id);
+                }
+                body.to_string()
+            }
             Self::Ec2Query { .. } => {
                 let error = XmlElement::new("Error").with_all(code_and_message());
                 XmlElement::new("Response")
@@ -138,17 +154,19 @@ impl ServiceProtocol {
                     .document()
             }
         };
-        self.shaped(status, body)
+        let error_type = matches!(self, Self::RestJson { .. }).then(|| code.to_owned());
+        ServiceAnswer { error_type, ..self.shaped(status, body) }
     }
 
     /// A body that is sent as it is.
     pub fn shaped(&self, status: u16, body: String) -> ServiceAnswer {
         let content_type = match self {
             Self::Json { .. } => "application/x-amz-json-1.1",
+            Self::RestJson { .. } => "application/json",
             Self::Ec2Query { .. } => "text/xml;charset=UTF-8",
             Self::AwsQuery { .. } => "text/xml",
         };
-        ServiceAnswer { status, content_type, body }
+        ServiceAnswer { status, content_type, error_type: None, body }
     }
 
     /// The error that `service` has no such operation here.
@@ -157,7 +175,10 @@ impl ServiceProtocol {
             Self::Json { target, .. } if operation.is_empty() => {
                 format!("The header X-Amz-Target names no operation of {target}*")
             }
-            Self::Json { .. } => {
+            Self::RestJson { version } if operation.is_empty() => {
+                format!("No operation of {service}, version {version}, has this method and path.")
+            }
+            Self::Json { .. } | Self::RestJson { .. } => {
                 format!("This local cloud does not implement {service}:{operation}.")
             }
             Self::Ec2Query { .. } | Self::AwsQuery { .. } => {

@@ -16,12 +16,28 @@ pub struct ServiceException {
     pub message: String,
     /// `resourceIds` of a `ConflictException`.
     pub resource_ids: Option<Vec<String>>,
+    /// The resource that exists already. Services that speak REST show it.
+    pub existing: Option<Box<ExistingResource>>,
+}
+
+/// A resource that keeps another one from being created.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExistingResource {
+    /// The member of the answer in which its id stands.
+    pub member: &'static str,
+    pub id: String,
 }
 
 impl ServiceException {
     /// An error of the caller, status 400.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { status: 400, code: code.to_owned(), message: message.into(), resource_ids: None }
+        Self {
+            status: 400,
+            code: code.to_owned(),
+            message: message.into(),
+            resource_ids: None,
+            existing: None,
+        }
     }
 
     /// `InvalidParameterException`: a parameter has a value that the service does not accept.

@@ -265,19 +265,36 @@ fn canonical_request(
         let values: Vec<_> = request.headers.get_all(*name).iter().map(trimmed).collect();
         headers += &format!("{name}:{}\n", values.join(","));
     }
-    let path = if request.uri.path().is_empty() { "/" } else { request.uri.path() };
+    let path = encoded_again(request.uri.path());
     let mut query: Vec<_> =
         request.uri.query().unwrap_or_default().split('&').filter(|p| !p.is_empty()).collect();
     query.sort_unstable();
     Ok([
         request.method.as_str(),
-        path,
+        &path,
         &query.join("&"),
         &headers,
         &signed.join(";"),
         &hex::encode(Sha256::digest(request.body)),
     ]
     .join("\n"))
+}
+
+/// The path as a signature has it: encoded once more, because it stands encoded in the request.
+fn encoded_again(path: &str) -> String {
+    if path.is_empty() {
+        return "/".to_owned();
+    }
+    let mut encoded = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded += &format!("%{byte:02X}"),
+        }
+    }
+    encoded
 }
 
 /// Headers that tracing layers between client and service add after the signature.

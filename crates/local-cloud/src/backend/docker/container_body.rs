@@ -1,6 +1,5 @@
 //! A container as the engine takes it: from the task definition's words to those of the engine.
 
-use std::path::Path;
 use std::time::Duration;
 
 use bollard::models::{
@@ -12,7 +11,6 @@ use super::labels::{CONTAINER_NAME, Labels};
 use crate::backend::container::{
     ContainerPlan, ContainerSettings, HealthProbe, VolumeMount, VolumeSource,
 };
-use crate::backend::volumes;
 
 /// Units of cpu that are one processor.
 const UNITS: i64 = 1024;
@@ -24,8 +22,6 @@ const MIB: i64 = 1024 * 1024;
 pub struct ContainerPlace<'a> {
     /// The engine's id of the container that holds the task's network.
     pub network_holder: &'a str,
-    /// The cloud's folder.
-    pub folder: &'a Path,
     /// Labels of everything that belongs to the task.
     pub labels: Labels,
     /// How many processors the machine has.
@@ -133,9 +129,8 @@ fn engine_mount(mount: &VolumeMount, plan: &ContainerPlan, place: &ContainerPlac
     let target = Some(mount.path.to_string_lossy().into_owned());
     let read_only = Some(mount.read_only);
     match &mount.source {
-        VolumeSource::FileSystem { id, place: part } => {
-            let source = volumes::file_system(id, part, place.folder);
-            let source = Some(source.to_string_lossy().into_owned());
+        VolumeSource::Folder(folder) => {
+            let source = Some(folder.to_string_lossy().into_owned());
             Mount { typ: Some(MountType::BIND), source, target, read_only, ..Mount::default() }
         }
         VolumeSource::Task { name } => Mount {
@@ -173,7 +168,7 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::backend::container::{ContainerUlimit, FileSystemPlace};
+    use crate::backend::container::ContainerUlimit;
 
     #[test]
     fn the_words_of_a_task_definition_become_those_of_the_engine() {
@@ -196,21 +191,14 @@ mod tests {
             }),
             ..ContainerSettings::default()
         };
-        let efs = VolumeSource::FileSystem {
-            id: "fs-01234567".to_owned(),
-            place: FileSystemPlace::Directory("/cache".to_owned()),
-        };
+        let efs = VolumeSource::Folder("/cloud/efs/fs-01234567/root/cache".into());
         let task = VolumeSource::Task { name: "scratch".to_owned() };
         plan.mounts = vec![
             VolumeMount { source: efs, path: "/cache".into(), read_only: true },
             VolumeMount { source: task, path: "/scratch".into(), read_only: false },
         ];
-        let place = ContainerPlace {
-            network_holder: "holder",
-            folder: Path::new("/cloud"),
-            labels: Labels::new(),
-            processors: 2,
-        };
+        let place =
+            ContainerPlace { network_holder: "holder", labels: Labels::new(), processors: 2 };
         let body = container_body(&plan, &place);
         assert_eq!(body.env, Some(vec!["B=2".to_owned(), "A=3".to_owned()]));
         let host = body.host_config.expect("it has one");

@@ -35,6 +35,7 @@ use task_containers::TaskContainers;
 
 use super::address_blocks::{self, AddressBlocks};
 use super::container::{ContainerStartError, ImagePull, PulledImage, SubnetAddressFamily};
+use super::file_system_mounts::FileSystemMounts;
 use crate::random_id;
 
 /// Where the agent listens: the port of SSH, as on Fargate. Every task has an address of its own.
@@ -49,6 +50,7 @@ const CLOSE_TIME: Duration = Duration::from_secs(5);
 pub(crate) struct DockerBackend {
     shared: Arc<DockerCloud>,
     folder: PathBuf,
+    file_systems: FileSystemMounts,
     public_network: u8,
     seats: Mutex<AddressBlocks>,
     containers: TaskContainers,
@@ -84,6 +86,7 @@ impl DockerBackend {
         shared.prepare().await?;
         let backend = Self {
             shared,
+            file_systems: FileSystemMounts::new(&folder),
             folder,
             public_network: fastrand::u8(PUBLIC_NETWORKS),
             seats: Mutex::default(),
@@ -98,6 +101,11 @@ impl DockerBackend {
     /// What the person who started the cloud should know of its engine.
     pub fn notice(&self) -> watch::Receiver<String> {
         self.notice.subscribe()
+    }
+
+    /// The file systems that tasks mount.
+    pub fn file_systems(&self) -> &FileSystemMounts {
+        &self.file_systems
     }
 
     pub fn folder(&self) -> &Path {

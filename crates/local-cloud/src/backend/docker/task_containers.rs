@@ -23,11 +23,10 @@ use super::engine_error::EngineError;
 use super::{DockerBackend, pause_image};
 use crate::backend::container::{
     ContainerEventSender, ContainerId, ContainerPlan, ContainerStartError, InterfaceRequest,
-    LocalContainer, StartedContainer, VolumeSource,
+    LocalContainer, StartedContainer,
 };
 use crate::backend::container_log::{ContainerLog, log_path};
 use crate::backend::readiness::until_ready_for_term;
-use crate::backend::volumes;
 
 /// How long a container may take to start.
 ///
@@ -142,7 +141,6 @@ impl DockerBackend {
         let log = log_path(plan, &self.folder).map_err(system("making the log's folder"))?;
         let opened = ContainerLog::create(&log, plan.log_stream.clone());
         let opened = opened.map_err(system("opening the log"))?;
-        self.make_folders(plan)?;
         let refused = |error| not_started(error, plan);
         let id = self.create_of(plan).await.map_err(refused)?;
         let attached = self.attach(&id).await.map_err(refused)?;
@@ -172,22 +170,10 @@ impl DockerBackend {
         Ok(StartedContainer { id: ContainerId(number), local, logged })
     }
 
-    /// The folders of file systems, which the engine does not make.
-    fn make_folders(&self, plan: &ContainerPlan) -> Result<(), ContainerStartError> {
-        for mount in &plan.mounts {
-            if let VolumeSource::FileSystem { id, place } = &mount.source {
-                let folder = volumes::file_system(id, place, &self.folder);
-                std::fs::create_dir_all(folder).map_err(system("making a volume's folder"))?;
-            }
-        }
-        Ok(())
-    }
-
     async fn create_of(&self, plan: &ContainerPlan) -> Result<String, EngineError> {
         let holder = self.containers.holders().get(&plan.task).cloned().unwrap_or_default();
         let place = ContainerPlace {
             network_holder: &holder,
-            folder: &self.folder,
             labels: self.shared.labels.of_task(&plan.task, &plan.task_arn),
             processors: self.shared.engine.processors(),
         };

@@ -29,6 +29,7 @@ use super::container::{
     StartedContainer, SubnetAddressFamily,
 };
 use super::container_log::{ContainerLog, log_path};
+use super::file_system_mounts::FileSystemMounts;
 use super::readiness::until_ready_for_term;
 use super::volumes;
 
@@ -42,6 +43,7 @@ pub(crate) struct ProcessBackend {
     notice: Option<String>,
     agent: PathBuf,
     folder: PathBuf,
+    file_systems: FileSystemMounts,
     port: u16,
     /// The variables that every container takes over from the cloud's own environment.
     inherited: Vec<(OsString, OsString)>,
@@ -71,6 +73,7 @@ impl ProcessBackend {
             sandbox,
             notice,
             agent: std::path::absolute(agent)?,
+            file_systems: FileSystemMounts::new(&folder),
             folder,
             port,
             inherited,
@@ -98,6 +101,11 @@ impl ProcessBackend {
 
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The file systems that tasks mount.
+    pub fn file_systems(&self) -> &FileSystemMounts {
+        &self.file_systems
     }
 
     /// A free address in a subnet; `None` when the subnet is full.

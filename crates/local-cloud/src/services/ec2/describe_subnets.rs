@@ -3,6 +3,7 @@
 //! Source, for shape and errors: Amazon EC2 API Reference, version 2016-11-15.
 
 use crate::account::ACCOUNT;
+use crate::seed::VPC;
 use crate::services::context::RequestContext;
 use crate::services::ec2::network::{CloudSubnet, RegionNetwork};
 use crate::wire::exception::ServiceException;
@@ -28,6 +29,7 @@ pub fn describe_subnets(
         XmlElement::new("item")
             .with(XmlElement::text("subnetId", &place.subnet))
             .with(XmlElement::text("subnetArn", arn))
+            .with(XmlElement::text("vpcId", VPC))
             .with(XmlElement::text("state", "available"))
             .with(XmlElement::text("availabilityZone", format!("{}{}", context.region, place.zone)))
             .with(XmlElement::text("ownerId", ACCOUNT))

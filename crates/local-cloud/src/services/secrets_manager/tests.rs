@@ -276,6 +276,6 @@ async fn ecs_reads_a_registry_secret_as_the_execution_role_and_shows_why_it_cann
 #[test]
 fn the_record_of_a_request_hides_the_value() {
     let body = br#"{"Name":"a","SecretString":"open sesame","SecretBinary":"AAEC"}"#;
-    let recorded = SERVICE.recorded(body).to_string();
+    let recorded = SERVICE.recorded(body, &serde_json::Map::new()).to_string();
     assert_eq!(recorded, r#"{"Name":"a","SecretBinary":"[hidden]","SecretString":"[hidden]"}"#);
 }

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::container_settings::container_settings;
-use crate::backend::container::{
-    ContainerPlan, FileSystemPlace, PulledImage, VolumeMount, VolumeSource,
-};
+use super::file_systems::TaskFileSystems;
+use crate::backend::container::{ContainerPlan, PulledImage, VolumeMount, VolumeSource};
 use crate::cloud::CloudInstance;
 use crate::services::ecs::definition_checks::start_order;
 use crate::services::ecs::shape::common::KeyValue;
-use crate::services::ecs::shape::definition::{ContainerDefinition, MountPoint, Volume};
+use crate::services::ecs::shape::definition::{ContainerDefinition, MountPoint};
 use crate::services::ecs::state::task::CloudTask;
 use crate::services::logs::streams::{CloudLogStreams, LogStreamName, LogStreamWriter};
 
@@ -40,12 +39,19 @@ pub(super) struct StartDependency {
     pub condition: String,
 }
 
-/// The containers of a task in the order in which they start. All of them get credentials of the task's
-/// role at `credentials_url`.
+/// What the containers of a task share.
+pub(super) struct TaskParts<'a> {
+    /// In the order of the containers.
+    pub images: &'a [PulledImage],
+    pub file_systems: &'a TaskFileSystems,
+    /// Where all of them get credentials of the task's role.
+    pub credentials_url: Option<&'a str>,
+}
+
+/// The containers of a task in the order in which they start.
 pub(super) fn all_plans(
     task: &CloudTask,
-    images: &[PulledImage],
-    credentials_url: Option<&str>,
+    parts: &TaskParts<'_>,
     cloud: &CloudInstance,
 ) -> Vec<PlannedContainer> {
     let definitions = task.definition.containers();
@@ -60,7 +66,7 @@ pub(super) fn all_plans(
     let planned = |index: usize| {
         let definition = &definitions[index];
         let runs = runs_images || !is_bare(definition) || agent == Some(index);
-        let workload = match (task.interface.address, images.get(index)) {
+        let workload = match (task.interface.address, parts.images.get(index)) {
             (Some(address), Some(image)) if runs => {
                 ContainerWorkload::Program(Box::new(ContainerPlan {
                     task: task.id.clone(),
@@ -69,9 +75,9 @@ pub(super) fn all_plans(
                     image: image.clone(),
                     entry_point: definition.entry_point.clone(),
                     command: command(task, definition),
-                    environment: environment(task, definition, credentials_url),
+                    environment: environment(task, definition, parts.credentials_url),
                     working_directory: definition.working_directory.clone(),
-                    mounts: mounts(task, definition),
+                    mounts: mounts(task, definition, parts.file_systems),
                     address,
                     log_stream: log_stream(task, definition, cloud),
                     settings: container_settings(task, definition),
@@ -134,26 +140,24 @@ fn environment(
     given.chain(credentials).collect()
 }
 
-fn mounts(task: &CloudTask, definition: &ContainerDefinition) -> Vec<VolumeMount> {
+fn mounts(
+    task: &CloudTask,
+    definition: &ContainerDefinition,
+    file_systems: &TaskFileSystems,
+) -> Vec<VolumeMount> {
     let mount = |point: &MountPoint| {
         let volume = task.definition.volumes().iter().find(|v| v.name == point.source_volume)?;
-        Some(VolumeMount {
-            source: volume_source(volume),
-            path: PathBuf::from(point.container_path.as_deref()?),
-            read_only: point.read_only == Some(true),
+        let name = volume.name.clone().unwrap_or_default();
+        let read_only = point.read_only == Some(true);
+        let path = PathBuf::from(point.container_path.as_deref()?);
+        Some(match file_systems.get(&name) {
+            Some(mounted) => VolumeMount {
+                source: VolumeSource::Folder(mounted.folder.clone()),
+                path,
+                read_only: read_only || !mounted.is_writable,
+            },
+            None => VolumeMount { source: VolumeSource::Task { name }, path, read_only },
         })
     };
     definition.mount_points.iter().flatten().filter_map(mount).collect()
-}
-
-fn volume_source(volume: &Volume) -> VolumeSource {
-    let Some(efs) = &volume.efs_volume_configuration else {
-        return VolumeSource::Task { name: volume.name.clone().unwrap_or_default() };
-    };
-    let point = efs.authorization_config.as_ref().and_then(|own| own.access_point_id.clone());
-    let place = match point {
-        Some(point) => FileSystemPlace::AccessPoint(point),
-        None => FileSystemPlace::Directory(efs.root_directory.clone().unwrap_or_default()),
-    };
-    VolumeSource::FileSystem { id: efs.file_system_id.clone().unwrap_or_default(), place }
 }

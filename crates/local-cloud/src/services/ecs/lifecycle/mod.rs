@@ -5,6 +5,7 @@ mod container_plans;
 mod container_settings;
 mod exits;
 mod faults;
+mod file_systems;
 mod image_pulls;
 mod interface_request;
 mod role_credentials;

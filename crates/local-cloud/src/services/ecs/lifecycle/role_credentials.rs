@@ -25,7 +25,7 @@ impl TaskLifecycle {
 }
 
 /// The ARN or the name of the role; an override counts first.
-fn task_role(task: &CloudTask) -> Option<&str> {
+pub(super) fn task_role(task: &CloudTask) -> Option<&str> {
     let of_definition = task.definition.shape.task_role_arn.as_deref();
     task.overrides.task_role_arn.as_deref().or(of_definition)
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use super::file_systems::TaskFileSystems;
 use super::running_containers::RunningContainers;
 use super::task_lifecycle::{LifecycleStart, TaskLifecycle};
 use crate::cloud::CloudInstance;
@@ -18,8 +19,16 @@ pub(crate) async fn run(cloud: Arc<CloudInstance>, start: LifecycleStart) {
         (task.definition.mounts_file_systems(), task.named(), task.times.created)
     };
     let delays = cloud.states.of::<EcsState>().delays.next(mounts_file_systems);
-    let mut lifecycle =
-        TaskLifecycle { cloud, start, named, delays, entered, images: Vec::new(), relay: None };
+    let mut lifecycle = TaskLifecycle {
+        cloud,
+        start,
+        named,
+        delays,
+        entered,
+        images: Vec::new(),
+        file_systems: TaskFileSystems::new(),
+        relay: None,
+    };
     let mut containers = RunningContainers::default();
     let ending = match lifecycle.until_ending(&mut containers).await {
         Err(ending) => ending,

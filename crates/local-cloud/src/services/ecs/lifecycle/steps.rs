@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fargate_model::task::TaskStatus;
 
-use super::container_plans::{ContainerWorkload, all_plans};
+use super::container_plans::{ContainerWorkload, TaskParts, all_plans};
 use super::faults::until;
 use super::interface_request::interface_request;
 use super::running_containers::RunningContainers;
@@ -48,6 +48,7 @@ impl TaskLifecycle {
             task.interface.seen_by_containers = true;
         });
         self.spend(self.delays.start).await?;
+        self.mount_file_systems().await?;
         self.play_faults(CloudTaskPhase::Pending).await
     }
 
@@ -86,8 +87,12 @@ impl TaskLifecycle {
         containers: &mut RunningContainers,
     ) -> Result<(), CloudTaskEnding> {
         let credentials = self.credentials_url().await.map_err(|error| not_started(&error))?;
-        let credentials = credentials.as_deref();
-        let plans = self.read(|task| all_plans(task, &self.images, credentials, &self.cloud));
+        let parts = TaskParts {
+            images: &self.images,
+            file_systems: &self.file_systems,
+            credentials_url: credentials.as_deref(),
+        };
+        let plans = self.read(|task| all_plans(task, &parts, &self.cloud));
         let Some(plans) = plans else { return Err(gone()) };
         // A task that a fault holds shows RUNNING, but none of its programs is started.
         let held = self.holds(CloudTaskPhase::Running);

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
+use super::file_systems::TaskFileSystems;
 use crate::backend::container::PulledImage;
 use crate::backend::relay::PublicAddressRelay;
 use crate::cloud::CloudInstance;
@@ -32,6 +33,8 @@ pub(super) struct TaskLifecycle {
     pub(super) entered: SystemTime,
     /// What the containers run, in their order, once the images are there.
     pub(super) images: Vec<PulledImage>,
+    /// What is mounted, once that is done.
+    pub(super) file_systems: TaskFileSystems,
     /// Present while the task has a public address.
     pub(super) relay: Option<PublicAddressRelay>,
 }
