@@ -63,6 +63,8 @@ pub struct EngineContainer {
     pub name: Option<String>,
     /// `running`, `exited` and so on.
     pub state: String,
+    /// The network that it is in. `container:` and an id where another container holds it.
+    pub network: String,
 }
 
 impl TestEngine {
@@ -176,9 +178,19 @@ impl TestEngine {
             id: text(&one["Id"]).unwrap_or_default(),
             name: text(&one["Labels"][NAME_LABEL]),
             state: text(&one["State"]).unwrap_or_default(),
+            network: text(&one["HostConfig"]["NetworkMode"]).unwrap_or_default(),
         };
         let all = list.as_array().into_iter().flatten();
         Ok(all.filter(|one| is_of(one, folder)).map(container).collect())
+    }
+
+    /// The names of every network of the local cloud with this folder.
+    ///
+    /// # Errors
+    ///
+    /// What kept the engine from answering.
+    pub fn networks(&self, folder: &Path) -> io::Result<Vec<String>> {
+        Ok(names_of(&self.list("/networks")?, folder))
     }
 
     /// The names of every container, network and volume of the local cloud with this folder.
@@ -188,25 +200,56 @@ impl TestEngine {
     /// What kept the engine from answering.
     pub fn leftovers(&self, folder: &Path) -> io::Result<Vec<String>> {
         let mut names: Vec<_> = self.containers(folder)?.into_iter().map(|one| one.id).collect();
-        let networks = self.list("/networks")?;
-        let volumes = self.list("/volumes")?["Volumes"].clone();
-        for list in [networks, volumes] {
-            let all = list.as_array().cloned().unwrap_or_default();
-            let of_cloud = all.iter().filter(|one| is_of(one, folder));
-            names.extend(of_cloud.filter_map(|one| one["Name"].as_str().map(str::to_owned)));
-        }
+        names.extend(self.networks(folder)?);
+        names.extend(names_of(&self.list("/volumes")?["Volumes"], folder));
         Ok(names)
     }
 
+    /// Kills a container, as the kernel does when memory runs out.
+    ///
+    /// # Errors
+    ///
+    /// What kept the engine from answering.
+    pub fn kill_container(&self, id: &str) -> io::Result<()> {
+        self.ask("POST", &format!("/containers/{id}/kill")).map(drop)
+    }
+
+    /// Removes the images of a repository, whatever their tags; gives how many there were.
+    ///
+    /// # Errors
+    ///
+    /// What kept the engine from answering.
+    pub fn remove_images(&self, repository: &str) -> io::Result<usize> {
+        let list = self.list("/images/json")?;
+        let tags =
+            list.as_array().into_iter().flatten().filter_map(|one| one["RepoTags"].as_array());
+        let tags = tags.flatten().filter_map(Value::as_str);
+        let own =
+            tags.filter(|tag| tag.rsplit_once(':').is_some_and(|(name, _)| name == repository));
+        let removed = own.map(|tag| self.ask("DELETE", &format!("/images/{tag}")));
+        removed.collect::<io::Result<Vec<_>>>().map(|all| all.len())
+    }
+
     fn list(&self, path: &str) -> io::Result<Value> {
-        let mut stream = UnixStream::connect(&self.facts.socket)?;
-        stream.set_read_timeout(Some(ENGINE_TIME))?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: engine\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.take(LIST_BYTES).read_to_string(&mut answer)?;
+        let answer = self.ask("GET", path)?;
         let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
         Ok(serde_json::from_str(body)?)
     }
+
+    fn ask(&self, method: &str, path: &str) -> io::Result<String> {
+        let mut stream = UnixStream::connect(&self.facts.socket)?;
+        stream.set_read_timeout(Some(ENGINE_TIME))?;
+        write!(stream, "{method} {path} HTTP/1.0\r\nHost: engine\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.take(LIST_BYTES).read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+/// The names of what is of this folder, in a list of networks or volumes.
+fn names_of(list: &Value, folder: &Path) -> Vec<String> {
+    let all = list.as_array().into_iter().flatten().filter(|one| is_of(one, folder));
+    all.filter_map(|one| one["Name"].as_str().map(str::to_owned)).collect()
 }
 
 fn is_of(one: &Value, folder: &Path) -> bool {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The container of a private image, whose login lies in this secret.
-fn private(engine: &TestEngine, tag: &str, secret: &str) -> ContainerDefinitionBuilder {
+pub fn private(engine: &TestEngine, tag: &str, secret: &str) -> ContainerDefinitionBuilder {
     let credentials = RepositoryCredentials::builder().credentials_parameter(secret);
     ContainerDefinition::builder()
         .name("job")

@@ -7,11 +7,14 @@
 mod container_ends;
 mod engine_faults;
 mod image_pulls;
+mod job_faults;
 mod proven_hosts;
 #[path = "../recorded_jobs/mod.rs"]
 mod recorded_jobs;
 mod replayed_recordings;
 mod shared_folders;
+mod spare_networks;
+mod start_faults;
 mod whole_jobs;
 
 use std::sync::OnceLock;
@@ -104,6 +107,18 @@ async fn run_task(site: &CheckedHost, family: &str) -> String {
 async fn stop_task(site: &CheckedHost, arn: &str) {
     let stop = site.ecs().stop_task().cluster("ci").task(arn).reason("enough");
     stop.send().await.expect("a task that may be stopped");
+}
+
+/// From now on these rules of the fault language, and no others.
+fn give(site: &CheckedHost, rules: &str) {
+    site.cloud().set_faults(rules.parse().unwrap_or_else(|error| panic!("{error}")));
+}
+
+/// From now on tasks run on Spot, or on demand if that does not work.
+fn prefer_spot(site: &CheckedHost) {
+    let strategy = "it = [{ provider = \"FARGATE_SPOT\" }]".parse::<toml::Table>();
+    site.set("defaults.capacity_provider_strategy", strategy.expect("a strategy")["it"].clone());
+    site.set("defaults.capacity_fallback", vec!["FARGATE"]);
 }
 
 async fn describe(site: &CheckedHost, arn: &str) -> Task {

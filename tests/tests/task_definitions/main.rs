@@ -36,8 +36,13 @@ pub async fn command(site: &CheckedHost, arguments: &[&str]) -> TestProcessResul
 
 /// The task definition that the latest RunTask named.
 pub fn launched(site: &CheckedHost) -> String {
+    launches(site).pop().expect("a RunTask")
+}
+
+/// The task definition that each RunTask named.
+pub fn launches(site: &CheckedHost) -> Vec<String> {
     let requests = site.cloud().requests();
-    let launch = requests.iter().rev().find(|request| request.operation == "RunTask");
-    let definition = &launch.expect("a RunTask").body["taskDefinition"];
-    definition.as_str().expect("it names a task definition").to_owned()
+    let launches = requests.iter().filter(|request| request.operation == "RunTask");
+    let named = launches.map(|request| request.body["taskDefinition"].as_str());
+    named.map(|name| name.expect("it names a task definition").to_owned()).collect()
 }

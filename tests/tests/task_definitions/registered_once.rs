@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use fargate_local_cloud::CloudFault;
-use fargate_tests::{CheckedHost, SYSTEM_FAILURE};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE, TestJob, until};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::{FAMILY, command, host_with_image, launched, own_job};
+use crate::{FAMILY, command, host_with_image, launched, launches, own_job};
 
 /// Processes that meet one new definition.
 const PROCESSES: usize = 200;
-/// Jobs whose `prepare` meets one.
-const JOBS: usize = 12;
+/// Those of 200 jobs whose tasks come up.
+const WHOLE_JOBS: usize = 20;
 
 #[tokio::test]
 async fn prepare_registers_a_new_definition_and_launches_its_revision() {
@@ -61,15 +62,51 @@ async fn two_hundred_processes_with_one_new_definition_register_once() {
     site.close().await;
 }
 
+/// The one registration is held up until the `prepare` of each job has begun. Only a few tasks start their
+/// programs, which is what takes the machine's time; the other jobs are cancelled once ECS has their tasks.
 #[tokio::test]
-async fn jobs_that_begin_together_register_once() {
+async fn two_hundred_prepares_that_begin_before_the_definition_exists_register_it_once() {
     let site = host_with_image().await;
-    let jobs: Vec<_> = (0..JOBS).map(|_| own_job(&site)).collect();
-    let running: Vec<_> = jobs.iter().map(|job| job.start(&["prepare"])).collect();
-    for (job, running) in jobs.iter().zip(running) {
-        job.heard(running).await.passed();
+    for (key, value) in [("aws_connect", "1m"), ("aws_attempt", "1m"), ("aws_call", "2m")] {
+        site.set(&format!("defaults.timeouts.{key}"), value);
     }
-    assert_eq!(site.calls("RegisterTaskDefinition"), 1);
+    let give = |rules: String| {
+        site.cloud().set_faults(rules.parse().unwrap_or_else(|error| panic!("{error}")));
+    };
+    let held = format!("tasks {}- at PENDING: hold", WHOLE_JOBS + 1);
+    give(format!("RegisterTaskDefinition: hang\n{held}"));
+    let jobs: Vec<_> = (0..PROCESSES).map(|_| own_job(&site)).collect();
+    let mut running: Vec<_> = jobs.iter().map(|job| (job, job.start(&["prepare"]))).collect();
+    // A `prepare` holds its job's lock from its beginning to its end.
+    let locks = site.state_dir().join("locks");
+    for job in &jobs {
+        let lock = locks.join(format!("{}.prepare", job.key()));
+        until("the prepare of each job", || lock.exists()).await;
+    }
+    until("the registration", || site.calls("RegisterTaskDefinition") == 1).await;
+    assert_eq!(site.calls("RunTask"), 0, "no task without its definition");
+    assert!(running.iter_mut().all(|(_, prepare)| prepare.runs()));
+    give(held);
+
+    for (_, prepare) in &mut running {
+        prepare.wrote(" accepted: ").await;
+    }
+    assert_eq!((site.calls("RegisterTaskDefinition"), site.calls("ListTaskDefinitions")), (1, 1));
+    let definitions: BTreeSet<_> = launches(&site).into_iter().collect();
+    assert_eq!(definitions.len(), 1, "{definitions:?}");
+    assert_eq!(site.cloud().tasks().len(), PROCESSES);
+    let whole: BTreeSet<_> = site.cloud().tasks()[..WHOLE_JOBS]
+        .iter()
+        .filter_map(|task| task.environment.get("FARGATE_RUNNER_JOB").cloned())
+        .collect();
+    let is_whole = |job: &TestJob| whole.contains(job.key().as_str());
+    running.iter().filter(|(job, _)| !is_whole(job)).for_each(|(_, prepare)| {
+        prepare.signal(Signal::SIGTERM);
+    });
+    for (job, prepare) in running {
+        let ended = job.heard(prepare).await;
+        assert_eq!(ended.code, if is_whole(job) { 0 } else { SYSTEM_FAILURE }, "{}", ended.all());
+    }
     site.close().await;
 }
 

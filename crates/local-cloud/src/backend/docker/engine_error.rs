@@ -72,6 +72,11 @@ impl EngineError {
         matches!(self, Self::Refused { status: 404, .. })
     }
 
+    /// A container cannot be made, because its image is not there.
+    pub fn is_missing_image(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, message } if message.contains("No such image"))
+    }
+
     /// The engine answered, whatever it said.
     pub fn is_answer(&self) -> bool {
         matches!(self, Self::Refused { .. })

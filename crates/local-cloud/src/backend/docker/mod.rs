@@ -1,5 +1,6 @@
 //! Runs the containers of tasks on a Docker Engine of this machine. A task is a container that holds its
-//! network, and beside it one container for each of the task definition.
+//! network, and beside it one container for each of the task definition. One holder of each network is
+//! started ahead (`spare_holders`).
 //!
 //! Everything on the engine carries the labels of its cloud, and is removed with its task or its cloud.
 //! If the cloud is killed, the next cloud that uses the engine removes it.
@@ -12,8 +13,10 @@ mod container_watch;
 mod image_pull;
 mod image_reference;
 mod labels;
+mod network_holders;
 mod pause_image;
 mod removal;
+mod spare_holders;
 mod subnet_networks;
 mod task_containers;
 
@@ -30,6 +33,8 @@ use tokio::time::timeout;
 use engine::{DockerEngine, EngineState};
 use engine_error::{EngineError, EngineUnusable};
 use labels::{CloudLabels, CloudProcess};
+use pause_image::PauseImage;
+use spare_holders::SpareHolders;
 use subnet_networks::SubnetNetworks;
 use task_containers::TaskContainers;
 
@@ -64,8 +69,18 @@ struct DockerCloud {
     engine: Arc<DockerEngine>,
     labels: CloudLabels,
     networks: SubnetNetworks,
-    /// Tasks that have ended, and of which the engine may still have something.
-    unreleased: Mutex<BTreeSet<String>>,
+    pause_image: PauseImage,
+    spares: SpareHolders,
+    unreleased: Mutex<UnreleasedThings>,
+}
+
+/// What nobody needs any more, and what the engine may still have.
+#[derive(Default)]
+struct UnreleasedThings {
+    /// Tasks that have ended.
+    tasks: BTreeSet<String>,
+    /// Network holders, by the engine's ids. A holder that was a spare carries no label of its task.
+    holders: BTreeSet<String>,
 }
 
 impl DockerBackend {
@@ -81,6 +96,8 @@ impl DockerBackend {
             engine,
             labels,
             networks: SubnetNetworks::default(),
+            pause_image: PauseImage::default(),
+            spares: SpareHolders::default(),
             unreleased: Mutex::default(),
         });
         shared.prepare().await?;
@@ -95,6 +112,7 @@ impl DockerBackend {
             notice: watch::Sender::default(),
         };
         backend.spawn(watch_engine(Arc::clone(&backend.shared), backend.notice.clone()));
+        backend.spawn(spare_holders::make_spares(Arc::clone(&backend.shared)));
         Ok(backend)
     }
 
@@ -168,12 +186,13 @@ impl DockerBackend {
     /// Removes the containers and volumes of a task. What an engine that does not answer has of it is
     /// removed once it answers.
     pub async fn release_task(&self, task: &str) {
-        self.containers.forget(task);
-        self.shared.release(task).await;
+        let holder = self.containers.forget(task);
+        self.shared.release(task, holder).await;
     }
 
     /// Ends what goes on, and removes the networks and whatever else is left.
     pub async fn close(&self) {
+        self.shared.spares.close();
         let mut work = std::mem::take(&mut *self.work());
         // The watch of the engine never ends by itself; the others have ended, or wait for an engine
         // that is gone.
@@ -208,7 +227,7 @@ impl DockerCloud {
             address: self.engine.address().to_owned(),
             text: error.to_string(),
         };
-        pause_image::ensure(&self.engine).await.map_err(no_answer)?;
+        self.pause_image.known(&self.engine).await.map_err(no_answer)?;
         let ended = removal::ended_clouds(&self.engine, &self.labels).await.map_err(no_answer)?;
         for cloud in ended {
             removal::remove_cloud(&self.engine, &cloud).await.map_err(no_answer)?;
@@ -216,15 +235,48 @@ impl DockerCloud {
         Ok(())
     }
 
-    async fn release(&self, task: &str) {
-        self.unreleased().insert(task.to_owned());
+    /// Removes what the engine has of a task.
+    async fn release(&self, task: &str, holder: Option<String>) {
+        {
+            let mut unreleased = self.unreleased();
+            unreleased.tasks.insert(task.to_owned());
+            unreleased.holders.extend(holder.clone());
+        }
         if removal::remove_task(&self.engine, &self.labels, task).await.is_ok() {
-            self.unreleased().remove(task);
+            self.unreleased().tasks.remove(task);
+        }
+        if let Some(holder) = holder {
+            self.discard(holder).await;
         }
     }
 
-    fn unreleased(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.unreleased.lock().expect("no one panics while holding the tasks")
+    /// Removes a network holder.
+    async fn discard(&self, holder: String) {
+        self.unreleased().holders.insert(holder.clone());
+        if removal::remove_container(&self.engine, &holder).await.is_ok() {
+            self.unreleased().holders.remove(&holder);
+        }
+    }
+
+    /// Removes what the engine still has of ended tasks, and the spares, which ended with it.
+    async fn release_all(&self) {
+        for spare in self.spares.take_all() {
+            self.discard(spare.id).await;
+        }
+        let (tasks, holders) = {
+            let unreleased = self.unreleased();
+            (unreleased.tasks.clone(), unreleased.holders.clone())
+        };
+        for task in tasks {
+            self.release(&task, None).await;
+        }
+        for holder in holders {
+            self.discard(holder).await;
+        }
+    }
+
+    fn unreleased(&self) -> MutexGuard<'_, UnreleasedThings> {
+        self.unreleased.lock().expect("no one panics while holding what is unreleased")
     }
 }
 
@@ -244,10 +296,7 @@ async fn watch_engine(cloud: Arc<DockerCloud>, notice: watch::Sender<String>) {
                 ));
                 continue;
             }
-            let tasks: Vec<_> = cloud.unreleased().iter().cloned().collect();
-            for task in tasks {
-                cloud.release(&task).await;
-            }
+            cloud.release_all().await;
             notice.send_replace(format!("the Docker Engine at {address} answers again"));
         }
     };

@@ -5,6 +5,7 @@
 
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt;
+use tokio::sync::Mutex;
 use tokio::time::{Duration, timeout};
 
 use super::engine::DockerEngine;
@@ -36,8 +37,33 @@ const AARCH64: [u32; 8] = [
 const EM_X86_64: u16 = 62;
 const EM_AARCH64: u16 = 183;
 
+/// The image's id on one engine, once it was asked for.
+#[derive(Debug, Default)]
+pub struct PauseImage {
+    id: Mutex<Option<String>>,
+}
+
+impl PauseImage {
+    /// The id of the image. The engine is asked once.
+    pub async fn known(&self, engine: &DockerEngine) -> Result<String, EngineError> {
+        let mut id = self.id.lock().await;
+        if let Some(id) = &*id {
+            return Ok(id.clone());
+        }
+        let found = ensure(engine).await?;
+        *id = Some(found.clone());
+        Ok(found)
+    }
+
+    /// The same, after somebody removed the image from the engine.
+    pub async fn make_again(&self, engine: &DockerEngine) -> Result<String, EngineError> {
+        *self.id.lock().await = None;
+        self.known(engine).await
+    }
+}
+
 /// Sees to it that the engine has the image; gives its id.
-pub async fn ensure(engine: &DockerEngine) -> Result<String, EngineError> {
+async fn ensure(engine: &DockerEngine) -> Result<String, EngineError> {
     let (name, tag) = ("fargate-local-pause", format!("1-{}", engine.machine()));
     let full = format!("{name}:{tag}");
     if let Some(id) = find(engine, &full).await? {

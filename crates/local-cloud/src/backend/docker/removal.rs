@@ -61,13 +61,17 @@ async fn remove_containers(engine: &DockerEngine, wanted: &[String]) -> Result<(
         ListContainersOptionsBuilder::default().all(true).filters(&filters(wanted)).build();
     let what = "listing containers";
     for container in engine.ask(what, client.list_containers(Some(options))).await? {
-        let id = container.id.unwrap_or_default();
-        // Together with the volumes that have no name, which images ask for.
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        let what = "removing a container";
-        gone(engine.ask(what, client.remove_container(&id, Some(options))).await)?;
+        remove_container(engine, &container.id.unwrap_or_default()).await?;
     }
     Ok(())
+}
+
+/// Removes one container, by the engine's id of it.
+pub async fn remove_container(engine: &DockerEngine, id: &str) -> Result<(), EngineError> {
+    // Together with the volumes that have no name, which images ask for.
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    let remove = engine.client().remove_container(id, Some(options));
+    gone(engine.ask("removing a container", remove).await)
 }
 
 async fn remove_volumes(engine: &DockerEngine, wanted: &[String]) -> Result<(), EngineError> {

@@ -15,6 +15,8 @@ use super::labels::CloudLabels;
 #[derive(Debug, Default)]
 pub struct SubnetNetworks {
     made: Mutex<BTreeMap<(String, String), String>>,
+    /// The gateways that were asked for, by the network's name. A network keeps its gateway.
+    gateways: Mutex<BTreeMap<String, IpAddr>>,
 }
 
 impl SubnetNetworks {
@@ -50,17 +52,23 @@ impl SubnetNetworks {
         engine: &DockerEngine,
         network: &str,
     ) -> Result<IpAddr, EngineError> {
+        if let Some(known) = self.gateways.lock().await.get(network) {
+            return Ok(*known);
+        }
         let what = "looking at a network";
         let inspect = engine.client().inspect_network(network, None);
         let found = engine.ask(what, inspect).await?;
         let ranges = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         let gateway = ranges.into_iter().find_map(|range| range.gateway?.parse().ok());
-        gateway
-            .ok_or_else(|| EngineError::NoAnswer { what, text: "it names no gateway".to_owned() })
+        let text = "it names no gateway".to_owned();
+        let gateway = gateway.ok_or(EngineError::NoAnswer { what, text })?;
+        self.gateways.lock().await.insert(network.to_owned(), gateway);
+        Ok(gateway)
     }
 
     /// Forgets the networks, because the engine lost one or all are removed.
     pub async fn forget(&self) {
         self.made.lock().await.clear();
+        self.gateways.lock().await.clear();
     }
 }

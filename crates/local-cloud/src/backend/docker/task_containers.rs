@@ -1,29 +1,25 @@
-//! The containers of tasks: the one that holds a task's network, and those of the task definition.
+//! The containers of task definitions: started in the network of their task's holder, and told to end.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bollard::container::AttachContainerResults;
-use bollard::models::{
-    ContainerCreateBody, ContainerState, EndpointSettings, HostConfig, NetworkingConfig,
-};
+use bollard::models::ContainerState;
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
-    StartContainerOptions,
+    AttachContainerOptionsBuilder, KillContainerOptionsBuilder, StartContainerOptions,
 };
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 
-use super::container_body::{ContainerPlace, container_body, container_name, holder_name, no_log};
+use super::DockerBackend;
+use super::container_body::{ContainerPlace, container_body, container_name};
 use super::container_watch::{ContainerWatch, copy_output};
 use super::engine_error::EngineError;
-use super::{DockerBackend, pause_image};
 use crate::backend::container::{
-    ContainerEventSender, ContainerId, ContainerPlan, ContainerStartError, InterfaceRequest,
-    LocalContainer, StartedContainer,
+    ContainerEventSender, ContainerId, ContainerPlan, ContainerStartError, LocalContainer,
+    StartedContainer,
 };
 use crate::backend::container_log::{ContainerLog, log_path};
 use crate::backend::readiness::until_ready_for_term;
@@ -54,17 +50,18 @@ struct RunningEngineContainer {
 }
 
 impl TaskContainers {
-    /// Forgets the containers of a task that has ended.
-    pub fn forget(&self, task: &str) {
+    /// Forgets the containers of a task that has ended. Gives the engine's id of the one that held its
+    /// network.
+    pub fn forget(&self, task: &str) -> Option<String> {
         self.running().retain(|_, container| container.task != task);
-        self.holders().remove(task);
+        self.holders().remove(task)
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<u32, RunningEngineContainer>> {
         self.running.lock().expect("no one panics while holding the containers")
     }
 
-    fn holders(&self) -> MutexGuard<'_, HashMap<String, String>> {
+    pub fn holders(&self) -> MutexGuard<'_, HashMap<String, String>> {
         self.holders.lock().expect("no one panics while holding the containers")
     }
 
@@ -74,63 +71,6 @@ impl TaskContainers {
 }
 
 impl DockerBackend {
-    /// Starts the container that holds the task's network; gives its address.
-    pub async fn attach_interface(
-        &self,
-        request: &InterfaceRequest,
-    ) -> Result<IpAddr, ContainerStartError> {
-        let attached = self.start_holder(request).await;
-        attached.map_err(|error| match error {
-            EngineError::Refused { message, .. }
-                if message.contains("no available IPv4 addresses") =>
-            {
-                ContainerStartError::SubnetFull { subnet: request.subnet.clone() }
-            }
-            error => ContainerStartError::Engine { problem: error.to_string() },
-        })
-    }
-
-    async fn start_holder(&self, request: &InterfaceRequest) -> Result<IpAddr, EngineError> {
-        let (engine, labels) = (&self.shared.engine, &self.shared.labels);
-        let networks = &self.shared.networks;
-        let network = networks.ensure(engine, labels, &request.region, &request.subnet).await?;
-        let image = pause_image::ensure(engine).await?;
-        let endpoints = HashMap::from([(network.clone(), EndpointSettings::default())]);
-        let body = ContainerCreateBody {
-            image: Some(image),
-            entrypoint: Some(vec![pause_image::PROGRAM.to_owned()]),
-            labels: Some(labels.of_task(&request.task, &request.task_arn)),
-            networking_config: Some(NetworkingConfig { endpoints_config: Some(endpoints) }),
-            host_config: Some(HostConfig {
-                network_mode: Some(network.clone()),
-                log_config: Some(no_log()),
-                ..HostConfig::default()
-            }),
-            ..ContainerCreateBody::default()
-        };
-        let name = holder_name(&request.task);
-        let id = self.create(&name, body).await?;
-        let start = engine.client().start_container(&id, None::<StartContainerOptions>);
-        engine.ask("starting a container", start).await?;
-        let inspect = engine.client().inspect_container(&id, None);
-        let found = engine.ask("looking at a container", inspect).await?;
-        let networks = found.network_settings.and_then(|settings| settings.networks);
-        let endpoint = networks.and_then(|mut networks| networks.remove(&network));
-        let address = endpoint.and_then(|endpoint| endpoint.ip_address?.parse().ok());
-        self.containers.holders().insert(request.task.clone(), id);
-        address.ok_or_else(|| EngineError::NoAnswer {
-            what: "looking at a container",
-            text: "it has no address".to_owned(),
-        })
-    }
-
-    async fn create(&self, name: &str, body: ContainerCreateBody) -> Result<String, EngineError> {
-        let options = CreateContainerOptionsBuilder::default().name(name).build();
-        let engine = &self.shared.engine;
-        let create = engine.client().create_container(Some(options), body);
-        Ok(engine.ask("making a container", create).await?.id)
-    }
-
     /// Starts a container. What happens to it goes to `events` together with `index`.
     pub async fn start(
         &self,
@@ -138,6 +78,7 @@ impl DockerBackend {
         index: usize,
         events: ContainerEventSender,
     ) -> Result<StartedContainer, ContainerStartError> {
+        let _starting = self.shared.spares.begin_start();
         let log = log_path(plan, &self.folder).map_err(system("making the log's folder"))?;
         let opened = ContainerLog::create(&log, plan.log_stream.clone());
         let opened = opened.map_err(system("opening the log"))?;
@@ -178,7 +119,7 @@ impl DockerBackend {
             processors: self.shared.engine.processors(),
         };
         let body = container_body(plan, &place);
-        self.create(&container_name(&plan.task, &plan.container), body).await
+        self.shared.create(&container_name(&plan.task, &plan.container), body).await
     }
 
     /// Before the start, so that no output is missed.
