@@ -17,6 +17,7 @@ import botocore.session
 from botocore.config import Config
 
 import efs_calls
+import parameter_calls
 import secret_calls
 from walker import walk_exchange
 
@@ -33,6 +34,7 @@ SERVICES = {
     "ecs": ("AmazonEC2ContainerServiceV20141113", ECS_OPERATIONS, "list_clusters"),
     "efs": (None, efs_calls.OPERATIONS, "describe_file_systems"),
     "secretsmanager": ("secretsmanager", secret_calls.OPERATIONS, "list_secrets"),
+    "ssm": ("AmazonSSM", parameter_calls.OPERATIONS, "describe_parameters"),
 }
 # Parts of requests that the local cloud does not play, and so does not look into.
 OPAQUE = {("RunTaskRequest", "volumeConfigurations")}
@@ -464,10 +466,12 @@ def signatures():
 
 def scenario():
     global mounted
-    ecs, secrets, efs = client(), client(name="secretsmanager"), client(name="efs")
+    ecs, secrets, parameters = client(), client(name="secretsmanager"), client(name="ssm")
+    efs = client(name="efs")
     remember_members(efs)
     mounted = efs_calls.play(efs, expect, refused)
     secret_calls.play(secrets, expect, refused, code_of)
+    parameter_calls.play(parameters, expect, refused, code_of)
     clusters(ecs)
     definitions(ecs)
     faults(ecs)
@@ -475,7 +479,7 @@ def scenario():
     wrong_launches(ecs)
     signatures()
     odd_members(ecs)
-    print(f"{types(ecs) + types(secrets)} wrong types")
+    print(f"{types(ecs) + types(secrets) + types(parameters)} wrong types")
 
 
 def main():

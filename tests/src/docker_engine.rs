@@ -193,6 +193,15 @@ impl TestEngine {
         Ok(names_of(&self.list("/networks")?, folder))
     }
 
+    /// All that the engine tells of a container.
+    ///
+    /// # Errors
+    ///
+    /// What kept the engine from answering.
+    pub fn inspect(&self, id: &str) -> io::Result<Value> {
+        self.list(&format!("/containers/{id}/json"))
+    }
+
     /// The names of every container, network and volume of the local cloud with this folder.
     ///
     /// # Errors

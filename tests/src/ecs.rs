@@ -21,6 +21,20 @@ pub fn client(cloud: &LocalCloud) -> Client {
     Client::from_conf(config)
 }
 
+/// A client of the Secrets Manager of `cloud`, in the same Region.
+#[must_use]
+pub fn secrets_client(cloud: &LocalCloud) -> aws_sdk_secretsmanager::Client {
+    let AccessKeyPair { access_key_id, secret_access_key, .. } = cloud.access_keys();
+    let config = aws_sdk_secretsmanager::Config::builder()
+        .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::latest())
+        .region(aws_sdk_secretsmanager::config::Region::new("eu-west-1"))
+        .endpoint_url(cloud.endpoint())
+        .credentials_provider(Credentials::from_keys(access_key_id, secret_access_key, None))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    aws_sdk_secretsmanager::Client::from_conf(config)
+}
+
 /// Stores a login as ECS reads it from the secret of `repositoryCredentials`. Returns the secret's ARN.
 ///
 /// # Panics
@@ -31,15 +45,7 @@ pub async fn store_login(
     secret: &str,
     (username, password): (&str, &str),
 ) -> String {
-    let AccessKeyPair { access_key_id, secret_access_key, .. } = cloud.access_keys();
-    let config = aws_sdk_secretsmanager::Config::builder()
-        .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::latest())
-        .region(aws_sdk_secretsmanager::config::Region::new("eu-west-1"))
-        .endpoint_url(cloud.endpoint())
-        .credentials_provider(Credentials::from_keys(access_key_id, secret_access_key, None))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    let secrets = aws_sdk_secretsmanager::Client::from_conf(config);
+    let secrets = secrets_client(cloud);
     let login = serde_json::json!({ "username": username, "password": password });
     let made = secrets.create_secret().name(secret).secret_string(login.to_string()).send().await;
     made.expect("a secret that the cloud takes").arn().expect("it has an ARN").to_owned()

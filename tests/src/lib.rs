@@ -35,7 +35,7 @@ mod wait;
 pub use checked_host::{CheckedHost, agent, runner};
 pub use containers::ContainerEngine;
 pub use docker_engine::{EngineContainer, TestEngine};
-pub use ecs::{client as ecs_client, register as ecs_register, store_login};
+pub use ecs::{client as ecs_client, register as ecs_register, secrets_client, store_login};
 pub use efs::{client as efs_client, make_access_point};
 pub use emulator::EcsEmulator;
 pub use fargate_playground::invariants::{contains, files_below};

@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Whether only the agent reads this variable. Scripts do not see it.
-fn is_ours(name: &OsStr) -> bool {
+pub fn is_ours(name: &OsStr) -> bool {
     name == "SSH_PUBLIC_KEY" || name.as_encoded_bytes().starts_with(b"FARGATE_RUNNER_")
 }
 

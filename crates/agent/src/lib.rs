@@ -18,6 +18,7 @@ mod output;
 mod plain_exec;
 mod process;
 mod pseudo_terminal;
+mod secret_files;
 mod server;
 mod session;
 mod settings;
@@ -52,12 +53,24 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         ["--health"] => health::run(),
-        [] if std::process::id() == 1 => init::run(),
-        [] => server::run(false),
+        [] => run_task(),
         [WITH_INIT] => server::run(true),
         _ => {
             eprintln!("error: the only arguments of fargate-agent are `--version` and `--health`");
             ExitCode::from(2)
         }
     }
+}
+
+/// Runs the task's part of this process, and leaves no secret file behind.
+fn run_task() -> ExitCode {
+    if let Err(error) = secret_files::place() {
+        let source = std::error::Error::source(&error);
+        let cause = source.map(|source| format!(": {source}")).unwrap_or_default();
+        eprintln!("error: {error}{cause}");
+        return ExitCode::from(server::BAD_SETTINGS);
+    }
+    let code = if std::process::id() == 1 { init::run() } else { server::run(false) };
+    secret_files::remove();
+    code
 }

@@ -20,7 +20,7 @@ use crate::task::AgentTask;
 use crate::task_end::{TaskEndOrigin, TaskEndReceiver};
 
 /// Exit status if the settings cannot be used: `EX_CONFIG` of `sysexits.h`.
-const BAD_SETTINGS: u8 = 78;
+pub const BAD_SETTINGS: u8 = 78;
 /// Exit status if it cannot listen: `EX_CANTCREAT` of `sysexits.h`. `EX_OSERR` is already a code of
 /// [`LeaseLimit`].
 const CANNOT_LISTEN: u8 = 73;

@@ -34,7 +34,7 @@ use crate::serve_error::ServeError;
 use crate::services::ecs::lifecycle::run::order_all_to_end;
 use crate::services::ecs::state::task_ending::CloudTaskEnding;
 use crate::services::sts::roles::AssumableRoles;
-use crate::services::{ecs, efs, new_states, secrets_manager};
+use crate::services::{ecs, efs, new_states, secrets_manager, ssm};
 use crate::task_roles::RunningTaskRoles;
 use crate::wire::credentials::{AcceptedKeys, AccessKeyPair, CallerPrincipal, IssuedCredentials};
 use crate::wire::exception::ServiceException;
@@ -198,6 +198,17 @@ impl LocalCloud {
     pub fn add_file_system(&self, id: &str) -> PathBuf {
         efs::add_file_system(&self.cloud, REGION, id);
         self.folder().join("efs").join(id).join("root")
+    }
+
+    /// Writes a `SecureString` of the Parameter Store with this text in the Region of the configuration that
+    /// this cloud writes, or gives it a new version. Returns its ARN.
+    ///
+    /// # Errors
+    ///
+    /// If the Parameter Store would refuse it: what it would answer, in one line.
+    pub fn put_parameter(&self, name: &str, text: &str) -> Result<String, String> {
+        let told = |refusal: ServiceException| format!("{}: {}", refusal.code, refusal.message);
+        ssm::put(&self.cloud, REGION, name, text).map_err(told)
     }
 
     /// Text of a configuration file of `fargate-runner` that works with this cloud, unless it was

@@ -37,6 +37,10 @@ pub const RESUME: &str = "resume";
 /// role of its task. An agent without it answers a request for a proof with none.
 pub const HOST_PROOF: &str = "host-proof";
 
+/// A feature that an agent names in its hello: it writes the values of variables that begin with
+/// [`SECRET_FILE_PREFIX`] into files. An agent without it hides such a variable, and scripts get nothing.
+pub const SECRET_FILES: &str = "secret-files";
+
 /// The beginning of the name of a variable whose value the agent writes into a file that only the job's
 /// user may read. Scripts get the rest of the name, with the path of the file.
 pub const SECRET_FILE_PREFIX: &str = "FARGATE_RUNNER_SECRET_FILE_";
@@ -53,7 +57,7 @@ pub const MAX_SIDE_SESSIONS: usize = 8;
 pub const RELEASED: &str = "2026-11-21";
 
 /// The features that the agent of this build has beyond its version.
-pub const FEATURES: &[&str] = &[RESUME, HOST_PROOF, TERMINAL];
+pub const FEATURES: &[&str] = &[RESUME, HOST_PROOF, TERMINAL, SECRET_FILES];
 
 /// Exit code of an agent that a process of its own task told to end; ECS reports it.
 ///

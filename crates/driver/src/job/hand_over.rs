@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use fargate_config::{JobProfile, JobTimeouts, Shell};
+use fargate_config::{JobProfile, JobTimeouts, Shell, TaskSecret};
 use fargate_events::{JobEvent, emit};
 use fargate_fail_point::FailPoint;
+use fargate_model::cause::{CauseReport, FailureCause};
+use fargate_protocol::SECRET_FILES;
 use fargate_state::{JobRecordWriter, TaskServer, version};
 
 use super::provision_error::ProvisionError;
@@ -19,7 +21,8 @@ use crate::task::{AcquiredTask, CauseFacts, login_failed};
 ///
 /// # Errors
 ///
-/// Returns [`ProvisionError`] if the peer does not take its terms, or the record cannot be written.
+/// Returns [`ProvisionError`] if the peer does not take its terms or lacks what the profile needs, or the
+/// record cannot be written.
 pub async fn hand_over(
     acquired: AcquiredTask,
     record_writer: &mut JobRecordWriter,
@@ -27,6 +30,11 @@ pub async fn hand_over(
     request: &TaskRequest,
 ) -> Result<AcquiredTask, ProvisionError> {
     let host_key = acquired.host_key.to_openssh().map_err(broken_key)?;
+    if let TaskSession::Agent(agent) = &acquired.session
+        && let Some(why) = lacks_secret_files(&agent.agent, &profile.secrets)
+    {
+        return Err(why.into());
+    }
     record_writer.update(|record| record.host_key = host_key).await?;
     let peer = match give_terms(&acquired.session, profile, request).await {
         Ok(peer) => peer,
@@ -75,6 +83,18 @@ async fn give_terms(
     }
 }
 
+/// Why an agent is of no use to a profile whose secrets are files. Without them the job's scripts would
+/// fail later and say less.
+fn lacks_secret_files(agent: &AgentInfo, secrets: &[TaskSecret]) -> Option<CauseReport> {
+    let files: Vec<_> = secrets.iter().filter(|own| own.as_file).map(|own| &own.name[..]).collect();
+    if files.is_empty() || agent.has(SECRET_FILES) {
+        return None;
+    }
+    let (names, name) = (files.join(", "), &agent.name);
+    let why = CauseReport::new(FailureCause::AgentWithoutFiles);
+    Some(why.because(format!("The profile gives {names} as files, and {name} makes none.")))
+}
+
 fn tell_age(agent: &AgentInfo) {
     let name = agent.name.clone();
     if let Some(words) = agent.too_old() {
@@ -99,6 +119,7 @@ fn lease(timeouts: &JobTimeouts, request: &TaskRequest) -> fargate_protocol::Tas
 mod tests {
     use std::collections::BTreeMap;
 
+    use fargate_model::cause::ColourMode;
     use fargate_model::lifetime::{MAX_JOB_TIMEOUT, MAX_LIFETIME_MARGIN};
     use fargate_state::TaskOrigin;
 
@@ -125,5 +146,29 @@ mod tests {
         let longest = MAX_JOB_TIMEOUT + MAX_LIFETIME_MARGIN;
         assert_eq!(told(longest, day), (32 * 86_400_000, 86_400_000, 120_000));
         assert_eq!(told(Duration::MAX, Duration::MAX).0, u64::MAX);
+    }
+
+    #[test]
+    fn an_agent_that_makes_no_files_is_refused_only_where_the_profile_has_some() {
+        let agent = |features: &[&str]| AgentInfo {
+            name: "fargate-agent 0.1.0".to_owned(),
+            day: None,
+            features: features.iter().map(|&feature| feature.to_owned()).collect(),
+        };
+        let secret = |as_file| TaskSecret {
+            name: "DEPLOY_KEY".to_owned(),
+            from: "/ci/deploy-key".to_owned(),
+            as_file,
+        };
+        assert_eq!(lacks_secret_files(&agent(&[]), &[]), None);
+        assert_eq!(lacks_secret_files(&agent(&[]), &[secret(false)]), None);
+        assert_eq!(lacks_secret_files(&agent(&[SECRET_FILES]), &[secret(true)]), None);
+        let why = lacks_secret_files(&agent(&["resume"]), &[secret(true)]).expect("a cause");
+        insta::assert_snapshot!(why.block(ColourMode::Off), @"
+        error: the agent in the image does not write secrets into files
+          The profile gives DEPLOY_KEY as files, and fargate-agent 0.1.0 makes none.
+          Fix: put the agent of this release into the image, or leave out `as_file` in `secrets` of the profile
+            fargate-runner --version
+        ");
     }
 }

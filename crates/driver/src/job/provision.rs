@@ -174,6 +174,7 @@ impl TaskStart<'_> {
             port: profile.ssh.port,
             timeouts: &profile.timeouts,
             limits: &profile.limits,
+            secrets: &profile.secrets,
         };
         let limits = self.context.breaker_limits();
         let mut launcher =

@@ -3,7 +3,7 @@
 //!
 //! No agent is refused for its age: what both can do was agreed in the hello.
 
-use fargate_protocol::{CalendarDay, FEATURES, HOST_PROOF, RESUME};
+use fargate_protocol::{CalendarDay, FEATURES, HOST_PROOF, RESUME, SECRET_FILES};
 use fargate_state::version;
 
 /// How many months older than the driver an agent may be. Older ones still work with what both have
@@ -85,6 +85,7 @@ fn words(feature: &str) -> &'static str {
     match feature {
         RESUME => "resuming after a cut",
         HOST_PROOF => "proving its host key by the task's role",
+        SECRET_FILES => "secrets as files",
         _ => "a feature of this version",
     }
 }
@@ -111,19 +112,19 @@ mod tests {
         assert_eq!(told(&whole, "2027-11-21"), None);
         insta::assert_snapshot!(told(&whole, "2027-11-22").unwrap(), @"fargate-agent 0.1.0 of 2026-11-21 is more than 12 months older than this driver. Rebuild the image with fargate-agent 0.9.0");
         let less = agent(Some("2026-11-21"), &["of-yesterday"]);
-        insta::assert_snapshot!(told(&less, "2028-03-22").unwrap(), @"fargate-agent 0.1.0 of 2026-11-21 is more than 12 months older than this driver. It lacks: resuming after a cut, proving its host key by the task's role. Rebuild the image with fargate-agent 0.9.0");
+        insta::assert_snapshot!(told(&less, "2028-03-22").unwrap(), @"fargate-agent 0.1.0 of 2026-11-21 is more than 12 months older than this driver. It lacks: resuming after a cut, proving its host key by the task's role, secrets as files. Rebuild the image with fargate-agent 0.9.0");
     }
 
     #[test]
     fn an_agent_without_a_day_is_as_old_as_the_last_that_told_none() {
         let silent = agent(None, &[]);
         assert_eq!(told(&silent, FIRST_TOLD), None);
-        insta::assert_snapshot!(told(&silent, "2028-01-01").unwrap(), @"fargate-agent 0.1.0, which tells no date, is more than 12 months older than this driver. It lacks: resuming after a cut, proving its host key by the task's role. Rebuild the image with fargate-agent 0.9.0");
+        insta::assert_snapshot!(told(&silent, "2028-01-01").unwrap(), @"fargate-agent 0.1.0, which tells no date, is more than 12 months older than this driver. It lacks: resuming after a cut, proving its host key by the task's role, secrets as files. Rebuild the image with fargate-agent 0.9.0");
     }
 
     #[test]
     fn an_agent_of_the_future_is_nothing_to_complain_of() {
-        let future = agent(Some("2031-01-01"), &[RESUME, HOST_PROOF, "of-tomorrow"]);
+        let future = agent(Some("2031-01-01"), &[RESUME, HOST_PROOF, SECRET_FILES, "of-tomorrow"]);
         assert_eq!(told(&future, "2026-11-21"), None);
         assert!(future.is_ahead(CalendarDay::parse("2026-11-21").unwrap()));
         assert_eq!(future.lacks(), Vec::<&str>::new());

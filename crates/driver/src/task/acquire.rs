@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fargate_aws::CallError;
-use fargate_config::{JobLimits, JobTimeouts, PublicIp};
+use fargate_config::{JobLimits, JobTimeouts, PublicIp, TaskSecret};
 use fargate_events::{JobEvent, emit};
 use fargate_model::backoff::{RetryBackoff, jittered};
 use fargate_model::cause::{CauseReport, FailureCause};
@@ -77,6 +77,8 @@ pub struct AcquireOptions<'a> {
     pub timeouts: &'a JobTimeouts,
     /// How often another task may follow.
     pub limits: &'a JobLimits,
+    /// The secrets that the profile gives to the task.
+    pub secrets: &'a [TaskSecret],
 }
 
 /// Brings up one task.
@@ -199,6 +201,7 @@ impl<'a> TaskStartWatcher<'a> {
         let mut facts = CauseFacts::of(launch, ecs.region(), &ecs.endpoint());
         facts.set("task", seen.task.task_id().to_owned());
         facts.set("port", terms.port.to_string());
+        facts.know_secrets(terms.secrets);
         Self {
             ecs,
             terms,

@@ -7,8 +7,10 @@
 
 mod failed_start;
 mod names;
+mod secret_names;
 
 use fargate_aws::{CallError, is_of_clock, is_throttling};
+use fargate_config::TaskSecret;
 use fargate_mask::SharedMasker;
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::task::StopCode;
@@ -16,6 +18,7 @@ use fargate_state::LaunchRequest;
 
 use self::failed_start::of_failed_start;
 use self::names::names_in;
+use self::secret_names::secrets_in;
 use super::exit_codes::{AGENT_IDLE, AGENT_LIFETIME, KILLED, is_out_of_memory};
 use super::first_end::is_ordered;
 use super::observation::{ObservedContainer, ObservedTask};
@@ -24,6 +27,8 @@ use super::observation::{ObservedContainer, ObservedTask};
 #[derive(Clone, Debug, Default)]
 pub struct CauseFacts {
     facts: Vec<(&'static str, String)>,
+    /// What the profile says of the secrets of a task.
+    secrets: Vec<TaskSecret>,
 }
 
 impl CauseFacts {
@@ -42,6 +47,7 @@ impl CauseFacts {
                 ("zones", request.subnet.clone()),
                 ("security_groups", request.security_groups.join(" ")),
             ],
+            secrets: Vec::new(),
         }
     }
 
@@ -49,6 +55,11 @@ impl CauseFacts {
     pub fn set(&mut self, name: &'static str, value: String) {
         self.facts.retain(|(known, _)| *known != name);
         self.facts.push((name, value));
+    }
+
+    /// Tells which secrets the profile gives to a task, so that a failure can name one.
+    pub fn know_secrets(&mut self, secrets: &[TaskSecret]) {
+        self.secrets = secrets.to_vec();
     }
 
     /// Makes a report of this cause with these names.
@@ -241,7 +252,7 @@ pub fn stopped(
         .filter_map(|c| Some((c.name.as_str(), of_container(c)?)))
         .collect();
     let all = words.iter().fold(reason.clone(), |all, (_, words)| format!("{all} {words}"));
-    for (name, value) in names_in(&all) {
+    for (name, value) in names_in(&all).into_iter().chain(secrets_in(&all, &facts.secrets)) {
         facts.set(name, value);
     }
     let end = TaskEnd {
@@ -264,6 +275,9 @@ pub fn stopped(
     }
     for (name, words) in &words {
         why = why.quoting(&format!("Container {name}"), masker.text(words));
+    }
+    if let Some(variable) = why.facts.get("variable").cloned() {
+        why = why.because(format!("The profile gives this secret to its jobs as {variable}."));
     }
     if all.trim().is_empty() {
         why = why.because("ECS gave no reason.");

@@ -154,11 +154,22 @@ pub(crate) struct ContainerSettings {
     /// The size of the whole task.
     pub task_cpu_units: u32,
     pub task_memory_mib: u32,
+    pub memory_folders: Vec<MemoryFolder>,
     pub ulimits: Vec<ContainerUlimit>,
     pub added_capabilities: Vec<String>,
     pub dropped_capabilities: Vec<String>,
     pub labels: Vec<(String, String)>,
     pub health_probe: Option<HealthProbe>,
+}
+
+/// A folder of a container that lies in memory and ends with the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MemoryFolder {
+    pub path: PathBuf,
+    /// A write beyond it fails.
+    pub size_mib: u32,
+    /// Mount options, as the task definition writes them.
+    pub options: Vec<String>,
 }
 
 /// One limit of the kernel for each process of a container.

@@ -43,7 +43,8 @@ pub struct FaultRecord {
     pub rule: String,
     /// The operation of the call that the rule changed; `None` if it changed a task.
     pub operation: Option<String>,
-    /// The number of the request, as [`crate::RequestRecord::number`] has it.
+    /// The number of the request, as [`crate::RequestRecord::number`] has it; 0 for a call that ECS made
+    /// itself for a task.
     pub request: Option<u64>,
     /// The ARN of the task that the rule changed.
     pub task: Option<String>,

@@ -11,9 +11,11 @@ pub mod efs;
 pub mod list_page;
 pub mod logs;
 pub mod member_checks;
+pub mod own_call;
 pub mod protocol;
 pub mod rest_route;
 pub mod secrets_manager;
+pub mod ssm;
 pub mod states;
 pub mod sts;
 
@@ -34,6 +36,7 @@ const SERVICES: &[&CloudService] = &[
     &sts::SERVICE,
     &logs::SERVICE,
     &secrets_manager::SERVICE,
+    &ssm::SERVICE,
 ];
 
 /// Which operation of which service a request names.

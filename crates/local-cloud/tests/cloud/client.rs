@@ -220,6 +220,11 @@ pub async fn secrets(endpoint: &str, operation: &str, body: Value) -> CloudTestA
     json_call(endpoint, "secretsmanager", format!("secretsmanager.{operation}"), body).await
 }
 
+/// Calls an operation of the Parameter Store.
+pub async fn parameters(endpoint: &str, operation: &str, body: Value) -> CloudTestAnswer {
+    json_call(endpoint, "ssm", format!("AmazonSSM.{operation}"), body).await
+}
+
 async fn json_call(
     endpoint: &str,
     service: &'static str,

@@ -7,5 +7,6 @@ mod logs;
 mod other_services;
 mod processes;
 mod secrets;
+mod task_secrets;
 mod web_pages;
 mod wire;

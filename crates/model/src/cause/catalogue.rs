@@ -249,18 +249,48 @@ catalogue! {
         command: &[SHOW_ROUTES, SHOW_ALL_ROUTES],
     }
     SecretDenied = "secret-denied", "secret", Setup, Final {
-        headline: &["the execution role may not read a secret"],
-        action: &["allow secretsmanager:GetSecretValue on the execution role"],
+        headline: &[
+            "the execution role may not read secret {secret}",
+            "the execution role may not read a secret",
+        ],
+        action: &[
+            "allow secretsmanager:GetSecretValue on {secret_id} for the execution role",
+            "allow secretsmanager:GetSecretValue on the execution role",
+        ],
         command: &[SHOW_DEFINITION, SHOW_CONFIG],
     }
     SecretMissing = "secret-missing", "secret", Setup, Final {
-        headline: &["a secret of the task is empty or not in this Region"],
+        headline: &[
+            "secret {secret} is empty or not in this Region",
+            "a secret of the task is empty or not in this Region",
+        ],
         action: &["write a value for it in this Region"],
-        command: &["aws secretsmanager list-secrets"],
+        command: &[
+            "aws secretsmanager describe-secret --secret-id {secret_id}",
+            "aws secretsmanager list-secrets",
+        ],
+    }
+    SecretDeleted = "secret-deleted", "secret", Setup, Final {
+        headline: &[
+            "secret {secret} is marked for deletion",
+            "a secret of the task is marked for deletion",
+        ],
+        action: &["restore it, or name another secret in the profile"],
+        command: &[
+            "aws secretsmanager restore-secret --secret-id {secret_id}",
+            "aws secretsmanager list-secrets --include-planned-deletion",
+        ],
     }
     SecretShape = "secret-shape", "secret", Setup, Final {
-        headline: &["a secret does not have the form that the task definition expects"],
-        action: &["write the JSON key that the task definition names; a registry login has `username` and `password`"],
+        headline: &[
+            "secret {secret} has no JSON key {key}",
+            "a secret of the task has no JSON key {key}",
+            "a secret does not have the form that the task definition expects",
+        ],
+        action: &[
+            "write the key {key} into the JSON of the secret, or correct the key in `secrets` of the profile",
+            "write the JSON key that the task definition names; a registry login has `username` and `password`",
+        ],
         command: &[SHOW_DEFINITION, SHOW_CONFIG],
     }
     KeyDenied = "key-denied", "secret", Setup, Final {
@@ -274,7 +304,10 @@ catalogue! {
         command: &[SHOW_ROUTES, SHOW_ALL_ROUTES],
     }
     ParameterDenied = "parameter-denied", "secret", Setup, Final {
-        headline: &["the execution role may not read an SSM parameter"],
+        headline: &[
+            "the execution role may not read SSM parameter {parameter}",
+            "the execution role may not read an SSM parameter",
+        ],
         action: &["allow ssm:GetParameters on the execution role"],
         command: &[SHOW_DEFINITION, SHOW_CONFIG],
     }
@@ -599,6 +632,11 @@ catalogue! {
     AgentVersion = "agent-version", "agent", Setup, Final {
         headline: &["the agent in the image is too old or too new for this driver"],
         action: &["put the agent of this release into the image"],
+        command: &["fargate-runner --version"],
+    }
+    AgentWithoutFiles = "agent-without-files", "agent", Setup, Final {
+        headline: &["the agent in the image does not write secrets into files"],
+        action: &["put the agent of this release into the image, or leave out `as_file` in `secrets` of the profile"],
         command: &["fargate-runner --version"],
     }
     LoginRefused = "login-refused", "agent", Setup, Final {

@@ -193,8 +193,16 @@ fn of_parameter(said: &LowercaseReason) -> Option<FailureCause> {
 
 fn of_secret(said: &LowercaseReason) -> Option<FailureCause> {
     if said.has(&["from asm", "secrets manager", "secretsmanager", "fetch secret"]) {
-        if said.has(&["did not contain json key", "invalid character", "unmarshal"]) {
+        if said.has(&[
+            "did not contain json key",
+            "invalid character",
+            "unmarshal",
+            "unexpected end of json",
+        ]) {
             return Some(FailureCause::SecretShape);
+        }
+        if said.has(&["marked for deletion", "scheduled for deletion"]) {
+            return Some(FailureCause::SecretDeleted);
         }
         let (denied, unreachable) = (FailureCause::SecretDenied, FailureCause::SecretUnreachable);
         return said.trouble(denied, unreachable, FailureCause::SecretMissing);

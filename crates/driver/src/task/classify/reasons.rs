@@ -185,6 +185,24 @@ const SECRET: &[KnownStopReason] = &[
     ),
     (
         RETRIEVAL,
+        "unable to retrieve secret from asm: service call has been retried 1 time(s): invalid character 'x' looking for beginning of value",
+        "secret-shape",
+        Final,
+    ),
+    (
+        RETRIEVAL,
+        "unable to retrieve secret from asm: service call has been retried 1 time(s): unexpected end of JSON input",
+        "secret-shape",
+        Final,
+    ),
+    (
+        RETRIEVAL,
+        "unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret arn:x from secrets manager: InvalidRequestException: You can't perform this operation on the secret because it was marked for deletion.",
+        "secret-deleted",
+        Final,
+    ),
+    (
+        RETRIEVAL,
         "unable to retrieve secret from asm: failed to fetch secret arn:x from secrets manager: AccessDeniedException: Access to KMS is not allowed",
         "key-denied",
         Final,

@@ -1,5 +1,6 @@
 //! A container as the engine takes it: from the task definition's words to those of the engine.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::models::{
@@ -9,7 +10,7 @@ use bollard::models::{
 
 use super::labels::{CONTAINER_NAME, Labels};
 use crate::backend::container::{
-    ContainerPlan, ContainerSettings, HealthProbe, VolumeMount, VolumeSource,
+    ContainerPlan, ContainerSettings, HealthProbe, MemoryFolder, VolumeMount, VolumeSource,
 };
 
 /// Units of cpu that are one processor.
@@ -96,6 +97,7 @@ fn host_config(plan: &ContainerPlan, place: &ContainerPlace<'_>) -> HostConfig {
         cap_add: Some(settings.added_capabilities.clone()),
         cap_drop: Some(settings.dropped_capabilities.clone()),
         ulimits: Some(ulimits(settings)),
+        tmpfs: Some(memory_folders(settings)),
         ..HostConfig::default()
     }
 }
@@ -112,6 +114,16 @@ fn memory_bytes(settings: &ContainerSettings) -> Option<i64> {
 fn nano_cpus(settings: &ContainerSettings, processors: u32) -> Option<i64> {
     let asked = i64::from(settings.task_cpu_units) * NANOS / UNITS;
     Some(asked.min(i64::from(processors) * NANOS)).filter(|nanos| *nanos > 0)
+}
+
+/// Each path with its options, the size among them.
+fn memory_folders(settings: &ContainerSettings) -> HashMap<String, String> {
+    let entry = |folder: &MemoryFolder| {
+        let size = format!("size={}m", folder.size_mib);
+        let options: Vec<_> = folder.options.iter().chain([&size]).cloned().collect();
+        (folder.path.to_string_lossy().into_owned(), options.join(","))
+    };
+    settings.memory_folders.iter().map(entry).collect()
 }
 
 fn ulimits(settings: &ContainerSettings) -> Vec<ResourcesUlimits> {
@@ -181,6 +193,11 @@ mod tests {
             memory_mib: Some(512),
             task_cpu_units: 4096,
             task_memory_mib: 8192,
+            memory_folders: vec![MemoryFolder {
+                path: "/scratch".into(),
+                size_mib: 64,
+                options: vec!["noexec".to_owned()],
+            }],
             ulimits: vec![ContainerUlimit { name: "nofile".to_owned(), soft: 1, hard: 2 }],
             health_probe: Some(HealthProbe {
                 command: vec!["CMD-SHELL".to_owned(), "true".to_owned()],
@@ -205,6 +222,8 @@ mod tests {
         assert_eq!(host.network_mode.as_deref(), Some("container:holder"));
         assert_eq!((host.memory, host.memory_swap), (Some(512 << 20), Some(512 << 20)));
         assert_eq!(host.nano_cpus, Some(2_000_000_000), "the machine has no more");
+        let scratch = host.tmpfs.as_ref().and_then(|folders| folders.get("/scratch"));
+        assert_eq!(scratch.map(String::as_str), Some("noexec,size=64m"));
         let mounts = host.mounts.expect("two");
         assert_eq!(mounts[0].source.as_deref(), Some("/cloud/efs/fs-01234567/root/cache"));
         assert_eq!(mounts[1].source.as_deref(), Some("fargate-local-0123-scratch"));

@@ -115,7 +115,10 @@ impl SandboxBuilder {
         agent: &Path,
         info: RawFd,
     ) -> Command {
-        let paths: Vec<_> = mounts.iter().map(|mount| mount.path.as_path()).collect();
+        let in_memory = &plan.settings.memory_folders;
+        let paths = mounts.iter().map(|mount| mount.path.as_path());
+        let paths: Vec<_> =
+            paths.chain(in_memory.iter().map(|folder| folder.path.as_path())).collect();
         let working = plan.working_directory.as_deref().map(Path::new);
         let mut command = Command::new(&self.bwrap);
         command.args(["--info-fd", &info.to_string()]);
@@ -123,6 +126,11 @@ impl SandboxBuilder {
         for mount in mounts {
             command.arg(if mount.read_only { "--ro-bind" } else { "--bind" });
             command.args([&mount.source, &mount.path]);
+        }
+        for folder in in_memory {
+            let size_bytes = u64::from(folder.size_mib) << 20;
+            command.args(["--perms", "1777", "--size", &size_bytes.to_string(), "--tmpfs"]);
+            command.arg(&folder.path);
         }
         if let Some(folder) = working {
             command.arg("--dir").arg(folder).arg("--chdir").arg(folder);
@@ -138,7 +146,8 @@ impl SandboxBuilder {
     pub fn hidden(&self, plan: &ContainerPlan) -> Vec<PathBuf> {
         let private = PRIVATE.iter().map(|(path, _)| PathBuf::from(path));
         let mounted = plan.mounts.iter().map(|mount| mount.path.clone());
-        private.chain([self.home.clone()]).chain(mounted).collect()
+        let in_memory = plan.settings.memory_folders.iter().map(|folder| folder.path.clone());
+        private.chain([self.home.clone()]).chain(mounted).chain(in_memory).collect()
     }
 
     fn arguments(

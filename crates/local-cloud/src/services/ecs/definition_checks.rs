@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::fargate_checks;
+use super::secret_checks::{check_memory_folders, check_secrets};
 use crate::services::ecs::shape::definition::{
     ContainerDefinition, EfsVolume, RegisterTaskDefinition, Volume,
 };
@@ -140,6 +141,8 @@ fn check_container<'a>(
             ));
         }
     }
+    check_secrets(container, definition.execution_role_arn.is_some())?;
+    check_memory_folders(container)?;
     Ok(name)
 }
 

@@ -26,6 +26,7 @@ mod put_cluster_capacity_providers;
 mod register_task_definition;
 mod request_tasks;
 mod run_task;
+mod secret_checks;
 mod shape;
 pub mod state;
 mod stop_task;

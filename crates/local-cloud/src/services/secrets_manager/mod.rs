@@ -1,5 +1,5 @@
-//! AWS Secrets Manager: secrets with versions and staging labels, and what ECS reads of one to log in to a
-//! private registry. It does not encrypt, rotate by itself, or replicate to other Regions.
+//! AWS Secrets Manager: secrets with versions and staging labels, and what ECS reads of one: the login
+//! of a private registry, and secrets of a task. It does not encrypt, rotate by itself, or replicate to other Regions.
 //!
 //! Each operation is one file. Values of secrets appear in answers to `GetSecretValue` alone: the record of
 //! requests hides them.
@@ -20,6 +20,7 @@ mod secret_version;
 mod store;
 mod stored_secret;
 mod tag_secret;
+pub mod task_secret;
 mod update_secret;
 
 use create_secret::CreateSecret;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::container_settings::container_settings;
 use super::file_systems::TaskFileSystems;
+use super::task_secrets::ResolvedSecrets;
 use crate::backend::container::{ContainerPlan, PulledImage, VolumeMount, VolumeSource};
 use crate::cloud::CloudInstance;
 use crate::services::ecs::definition_checks::start_order;
@@ -44,6 +45,7 @@ pub(super) struct TaskParts<'a> {
     /// In the order of the containers.
     pub images: &'a [PulledImage],
     pub file_systems: &'a TaskFileSystems,
+    pub secrets: &'a ResolvedSecrets,
     /// Where all of them get credentials of the task's role.
     pub credentials_url: Option<&'a str>,
 }
@@ -75,7 +77,12 @@ pub(super) fn all_plans(
                     image: image.clone(),
                     entry_point: definition.entry_point.clone(),
                     command: command(task, definition),
-                    environment: environment(task, definition, parts.credentials_url),
+                    environment: environment(
+                        task,
+                        definition,
+                        parts.credentials_url,
+                        parts.secrets.of_container(index),
+                    ),
                     working_directory: definition.working_directory.clone(),
                     mounts: mounts(task, definition, parts.file_systems),
                     address,
@@ -124,11 +131,12 @@ fn command(task: &CloudTask, definition: &ContainerDefinition) -> Option<Vec<Str
     own.or_else(|| definition.command.clone())
 }
 
-/// The variables of the definition, those of the override, and those of ECS itself.
+/// The variables of the definition, those of the override, those of ECS itself, and the secrets.
 fn environment(
     task: &CloudTask,
     definition: &ContainerDefinition,
     credentials_url: Option<&str>,
+    secrets: impl Iterator<Item = (String, String)>,
 ) -> Vec<(String, String)> {
     let name = definition.name.as_deref().unwrap_or_default();
     let own = task.container_override(name).and_then(|one| one.environment.as_ref());
@@ -137,7 +145,7 @@ fn environment(
     };
     let given = definition.environment.iter().flatten().chain(own.into_iter().flatten()).map(pair);
     let credentials = credentials_url.map(|url| (CREDENTIALS.to_owned(), url.to_owned()));
-    given.chain(credentials).collect()
+    given.chain(credentials).chain(secrets).collect()
 }
 
 fn mounts(

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::backend::container::{ContainerSettings, ContainerUlimit, HealthProbe};
-use crate::services::ecs::shape::definition::{ContainerDefinition, HealthCheck};
+use crate::backend::container::{ContainerSettings, ContainerUlimit, HealthProbe, MemoryFolder};
+use crate::services::ecs::shape::definition::{ContainerDefinition, HealthCheck, Tmpfs};
 use crate::services::ecs::state::task::CloudTask;
 
 /// The settings of one container.
@@ -28,6 +28,7 @@ pub(super) fn container_settings(
         // Written by the check of the size, so both are numbers.
         task_cpu_units: task.cpu.parse().unwrap_or_default(),
         task_memory_mib: task.memory.parse().unwrap_or_default(),
+        memory_folders: linux.tmpfs.iter().flatten().filter_map(memory_folder).collect(),
         ulimits: ulimits(definition),
         added_capabilities: capabilities.add.unwrap_or_default(),
         dropped_capabilities: capabilities.drop.unwrap_or_default(),
@@ -45,6 +46,14 @@ fn ulimits(definition: &ContainerDefinition) -> Vec<ContainerUlimit> {
         hard: limit.hard_limit.unwrap_or_default(),
     });
     given.collect()
+}
+
+fn memory_folder(tmpfs: &Tmpfs) -> Option<MemoryFolder> {
+    Some(MemoryFolder {
+        path: tmpfs.container_path.clone()?.into(),
+        size_mib: tmpfs.size.and_then(|size| size.try_into().ok())?,
+        options: tmpfs.mount_options.clone().unwrap_or_default(),
+    })
 }
 
 /// Source of the defaults: Amazon ECS API Reference, `HealthCheck`.

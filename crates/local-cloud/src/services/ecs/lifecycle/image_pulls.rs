@@ -48,7 +48,7 @@ fn architecture(task: &CloudTask) -> ImageArchitecture {
 
 /// The name of the role as which ECS acts for the task; empty without one, which no registered definition
 /// with a registry secret is.
-fn execution_role(task: &CloudTask) -> String {
+pub(super) fn execution_role(task: &CloudTask) -> String {
     let overridden = task.overrides.execution_role_arn.as_deref();
     let arn = overridden.or(task.definition.shape.execution_role_arn.as_deref());
     arn.and_then(|arn| arn.rsplit('/').next()).unwrap_or_default().to_owned()

@@ -14,6 +14,7 @@ mod running_containers;
 mod steps;
 mod stop;
 pub(crate) mod task_lifecycle;
+mod task_secrets;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::file_systems::TaskFileSystems;
 use super::running_containers::RunningContainers;
 use super::task_lifecycle::{LifecycleStart, TaskLifecycle};
+use super::task_secrets::ResolvedSecrets;
 use crate::cloud::CloudInstance;
 use crate::services::ecs::state::EcsState;
 use crate::services::ecs::state::task_ending::CloudTaskEnding;
@@ -27,6 +28,7 @@ pub(crate) async fn run(cloud: Arc<CloudInstance>, start: LifecycleStart) {
         entered,
         images: Vec::new(),
         file_systems: TaskFileSystems::new(),
+        secrets: ResolvedSecrets::default(),
         relay: None,
     };
     let mut containers = RunningContainers::default();

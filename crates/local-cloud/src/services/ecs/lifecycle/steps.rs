@@ -64,9 +64,10 @@ impl TaskLifecycle {
         self.relay = self.cloud.backend.open_public_address(public, private, connections).await;
     }
 
-    /// Fetches the images, unless an order to end comes first.
+    /// Reads the secrets and fetches the images, unless an order to end comes first.
     async fn pull_images(&mut self) -> Result<(), CloudTaskEnding> {
         let pulls = self.image_pulls()?;
+        self.secrets = self.task_secrets()?;
         let pulled = tokio::select! {
             biased;
             pulled = self.cloud.backend.pull_images(&pulls) => pulled,
@@ -90,6 +91,7 @@ impl TaskLifecycle {
         let parts = TaskParts {
             images: &self.images,
             file_systems: &self.file_systems,
+            secrets: &self.secrets,
             credentials_url: credentials.as_deref(),
         };
         let plans = self.read(|task| all_plans(task, &parts, &self.cloud));

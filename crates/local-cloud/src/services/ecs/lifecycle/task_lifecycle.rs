@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 use super::file_systems::TaskFileSystems;
+use super::task_secrets::ResolvedSecrets;
 use crate::backend::container::PulledImage;
 use crate::backend::relay::PublicAddressRelay;
 use crate::cloud::CloudInstance;
@@ -35,6 +36,8 @@ pub(super) struct TaskLifecycle {
     pub(super) images: Vec<PulledImage>,
     /// What is mounted, once that is done.
     pub(super) file_systems: TaskFileSystems,
+    /// What the containers get beside their variables, once ECS has read it.
+    pub(super) secrets: ResolvedSecrets,
     /// Present while the task has a public address.
     pub(super) relay: Option<PublicAddressRelay>,
 }

@@ -1,0 +1,120 @@
+//! Secrets of a profile: they reach the profile's jobs as variables and as files, and nothing else. One that
+//! ECS cannot read ends the task, and the job's log says which one and what to do.
+//!
+//! All tests that need a Docker Engine share one, which ends with the program.
+
+mod failed_secrets;
+mod memory_folders;
+mod nowhere_else;
+#[path = "../agent_session/openssh_client.rs"]
+mod openssh_client;
+mod reach_the_job;
+
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+use fargate_tests::{CheckedHost, TestEngine, TestJob, skip};
+use sha2::{Digest, Sha256};
+use toml::{Table, Value};
+
+/// The value of the secret that jobs get as a variable.
+const TOKEN: &str = "canary-token-71c0";
+/// The value of the secret that jobs get as a file.
+const KEY: &str = "canary-key-line-1\ncanary-key-line-2\n";
+/// The parameter with it.
+const PARAMETER: &str = "/ci/deploy-key";
+/// The name of the execution role.
+const ROLE: &str = "ci-execution";
+
+/// The engine, or `None` after saying why its tests are skipped. In CI nothing is skipped.
+fn engine() -> Option<&'static TestEngine> {
+    static ENGINE: OnceLock<Result<TestEngine, String>> = OnceLock::new();
+    match ENGINE.get_or_init(TestEngine::start) {
+        Ok(engine) => Some(engine),
+        Err(missing) => {
+            skip(missing);
+            None
+        }
+    }
+}
+
+/// A host with the profile `keys`, whose jobs get `NPM_TOKEN` and the file `DEPLOY_KEY`. Its cloud runs
+/// containers as processes, or on the engine.
+async fn host_with(engine: Option<&TestEngine>) -> CheckedHost {
+    let host = CheckedHost::open_with(|options| {
+        if let Some(engine) = engine {
+            engine.choose(options);
+        }
+    })
+    .await;
+    let image = match engine {
+        None => "registry.invalid/team/ci:1".to_owned(),
+        Some(engine) => {
+            let (user, password) = engine.login();
+            let login = serde_json::json!({ "username": user, "password": password });
+            host.cloud().put_secret("ci/registry", &login.to_string()).expect("a login");
+            host.set("profile.keys.registry_secret", "ci/registry");
+            let template = host.folder().join("without-ulimits.json");
+            fs::write(&template, template_without_ulimits()).expect("a writable folder");
+            host.set("profile.keys.task_definition_template", template.display().to_string());
+            format!("{}:1", engine.image())
+        }
+    };
+    host.set("profile.keys.image", image);
+    host.set("profile.keys.pin_image", false);
+    host.set("profile.keys.execution_role", format!("arn:aws:iam::123456789012:role/{ROLE}"));
+    // The checks at the end accept only names that stand in the configuration.
+    host.set("profile.keys.task_definition_family", "jobs-with-keys");
+    let token = serde_json::json!({ "token": TOKEN, "user": "ci" }).to_string();
+    let arn = host.cloud().put_secret("ci/npm", &token).expect("a secret");
+    host.cloud().put_parameter(PARAMETER, KEY).expect("a parameter");
+    let secrets = [
+        ("NPM_TOKEN", format!("{arn}:token::"), false),
+        ("DEPLOY_KEY", PARAMETER.to_owned(), true),
+    ];
+    let secrets = secrets.map(|(name, from, as_file)| {
+        Value::Table(Table::from_iter([
+            ("name".to_owned(), Value::from(name)),
+            ("from".to_owned(), Value::from(from)),
+            ("as_file".to_owned(), Value::from(as_file)),
+        ]))
+    });
+    host.set("profile.keys.secrets", Value::from(secrets.to_vec()));
+    host
+}
+
+/// The template `ci` without its limit of open files, which not every machine lets an engine give.
+fn template_without_ulimits() -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../task-definitions/ci.json");
+    let text = fs::read_to_string(file).expect("the template");
+    let mut template: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let container = template["containerDefinitions"][0].as_object_mut().expect("a container");
+    container.remove("ulimits").expect("it has the limit");
+    template.to_string()
+}
+
+/// A job of that profile.
+fn job_with_keys(host: &CheckedHost) -> Rc<TestJob> {
+    host.job_with(|job| {
+        job.set("AWS_ENDPOINT_URL", host.cloud().endpoint());
+        job.arguments.extend(["--profile".into(), "keys".into()]);
+    })
+}
+
+/// What `sha256sum` says of a text, so that a job can show that it has the text without printing it.
+fn hash(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}
+
+/// The parts of the secrets by which a search finds them, whatever stands around them.
+const PARTS: [&str; 3] = [TOKEN, "canary-key-line-1", "canary-key-line-2"];
+
+/// Panics if a text holds a secret.
+#[track_caller]
+fn holds_no_secret(what: &str, text: &str) {
+    for part in PARTS {
+        assert!(!text.contains(part), "{what} holds {part}");
+    }
+}
