@@ -62,7 +62,12 @@ impl ScriptEnvironment {
         default("USER", &user.name);
         default("LOGNAME", &user.name);
         default("SHELL", &user.shell);
-        let usable = |shell: &str| !shell.is_empty() && std::path::Path::new(shell).exists();
+        // A service's user has a shell that refuses everybody. Who has the job's key may do what its
+        // scripts may.
+        let refuses = |shell: &str| shell.ends_with("/nologin") || shell.ends_with("/false");
+        let usable = |shell: &str| {
+            !shell.is_empty() && !refuses(shell) && std::path::Path::new(shell).exists()
+        };
         let login_shell = if usable(&user.shell) { user.shell } else { "/bin/sh".to_owned() };
         Self { variables, login_shell }
     }
@@ -79,7 +84,8 @@ impl ScriptEnvironment {
 mod tests {
     use super::*;
 
-    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nci:x:1000:1000::/home/ci:/bin/nosuch\n";
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nci:x:1000:1000::/home/ci:/bin/nosuch\n\
+                          web:x:33:33::/srv:/bin/false\n";
 
     fn environment(container: &[(&str, &str)], uid: u32) -> ScriptEnvironment {
         let container = container.iter().map(|(n, v)| (n.into(), v.into()));
@@ -115,6 +121,7 @@ mod tests {
         assert_eq!(value(&ci, "HOME").as_deref(), Some("/home/ci"));
         assert_eq!(value(&ci, "PATH").as_deref(), Some("/opt/bin"));
         assert_eq!(ci.login_shell, "/bin/sh", "a shell that is not there is not used");
+        assert_eq!(environment(&[], 33).login_shell, "/bin/sh", "nor one that refuses");
         let nobody = environment(&[], 4242);
         assert_eq!(value(&nobody, "HOME").as_deref(), Some("/"));
         assert_eq!(value(&nobody, "USER"), None);

@@ -81,7 +81,7 @@ async fn a_lost_connection_has_a_code_of_its_own_and_leaves_the_job_alone() {
 #[tokio::test]
 async fn a_shell_keeps_no_task_from_being_idle() {
     let site = CheckedHost::open().await;
-    site.set("defaults.timeouts.task_idle", "3s");
+    site.set("defaults.timeouts.task_idle", "6s");
     let job = site.prepared().await;
     let person = PersonAtTerminal::in_shell(&site, &name_of(&job)).await;
     let (code, shown) = person.ends().await;
