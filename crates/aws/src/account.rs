@@ -143,8 +143,9 @@ impl AwsAccount {
         &self.region
     }
 
-    /// The endpoint of `service` (`ecs`, `ec2`, `sts`, `logs`, `secretsmanager`): the one in this host's settings,
-    /// else AWS's own in this Region.
+    /// The endpoint of `service`, the first word of its host name (`ecs`, `ec2`, `sts`, `logs`,
+    /// `secretsmanager`, `elasticfilesystem`): the one in this host's settings, else AWS's own in this
+    /// Region.
     #[must_use]
     pub fn endpoint(&self, service: &str) -> String {
         self.endpoint_in(&self.region, service)

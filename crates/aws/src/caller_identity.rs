@@ -25,7 +25,7 @@ use crate::xml_refusal::XmlServiceError;
 /// Longest answer that is read, in bytes. That of STS has less than 1 KiB.
 const LONGEST: usize = 64 * 1024;
 /// The type of every answer of the query protocol.
-const XML: &str = "text/xml";
+pub(crate) const XML: &str = "text/xml";
 
 /// Who signed a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ fn is_believed(url: &str) -> bool {
     uri.scheme_str() == Some("https") || is_loopback
 }
 
-fn read(
+pub(crate) fn read(
     status: u16,
     kind: &str,
     text: &str,

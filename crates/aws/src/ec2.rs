@@ -1,10 +1,10 @@
-//! The one call to EC2: the public address of a network interface.
+//! Calls to EC2: the public address of a network interface, and the zones of subnets.
 //!
-//! EC2 uses its query protocol: a signed form in the request, XML in the answer. The call is made
+//! EC2 uses its query protocol: a signed form in the request, XML in the answer. A call is made
 //! once; the caller repeats it if needed.
 //!
-//! Source: Amazon EC2 API Reference, version 2016-11-15, `DescribeNetworkInterfaces` and "Error
-//! codes".
+//! Source: Amazon EC2 API Reference, version 2016-11-15, `DescribeNetworkInterfaces`,
+//! `DescribeSubnets` and "Error codes".
 
 use std::net::IpAddr;
 
@@ -16,9 +16,10 @@ use crate::signed_request::{RawResponse, UnsignedRequest};
 use crate::xml_refusal::XmlServiceError;
 use fargate_mask::SharedMasker;
 
-/// The right that the call needs.
+/// The rights that the calls need.
 const RIGHT: &str = "ec2:DescribeNetworkInterfaces";
-/// Longest answer that is read. One interface takes 4 KiB.
+const SUBNETS_RIGHT: &str = "ec2:DescribeSubnets";
+/// Longest answer that is read. One interface takes 4 KiB, a subnet 1 KiB.
 const LONGEST: usize = 1024 * 1024;
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
@@ -37,21 +38,34 @@ impl AwsAccount {
             {
                 Ok(None)
             }
-            Err(error) => Err(CallError::Elsewhere {
-                service: "EC2",
-                endpoint: self.endpoint("ec2"),
-                right: RIGHT,
-                error: Box::new(error),
-            }),
+            Err(error) => Err(self.of_ec2(RIGHT, error)),
             Ok(found) => Ok(found),
         }
     }
 
+    /// Where these subnets are, in the order of EC2's answer.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CallError`] if EC2 refuses the call, which it does if one of them does not exist, or if
+    /// no usable answer comes.
+    pub async fn subnets(&self, ids: &[String]) -> Result<Vec<SubnetPlace>, CallError> {
+        let names = (1..=ids.len()).map(|at| format!("SubnetId.{at}"));
+        let named: Vec<(String, &str)> = names.zip(ids.iter().map(String::as_str)).collect();
+        let body = self.ec2("DescribeSubnets", &named).await;
+        body.and_then(|body| places(&body)).map_err(|error| self.of_ec2(SUBNETS_RIGHT, error))
+    }
+
     async fn describe_interface(&self, interface: &str) -> Result<Option<IpAddr>, CallError> {
+        let named = [("NetworkInterfaceId.1".to_owned(), interface)];
+        public_address(&self.ec2("DescribeNetworkInterfaces", &named).await?)
+    }
+
+    async fn ec2(&self, action: &str, members: &[(String, &str)]) -> Result<String, CallError> {
         let form = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("Action", "DescribeNetworkInterfaces")
+            .append_pair("Action", action)
             .append_pair("Version", "2016-11-15")
-            .append_pair("NetworkInterfaceId.1", interface)
+            .extend_pairs(members)
             .finish();
         let question = UnsignedRequest {
             who: "EC2",
@@ -64,11 +78,49 @@ impl AwsAccount {
         };
         let RawResponse { status, body, .. } = self.ask(question).await?;
         if (200..300).contains(&status) {
-            public_address(&body)
+            Ok(body)
         } else {
             Err(self.judged(refusal(status, &body, &self.masker)))
         }
     }
+
+    fn of_ec2(&self, right: &'static str, error: CallError) -> CallError {
+        let endpoint = self.endpoint("ec2");
+        CallError::Elsewhere { service: "EC2", endpoint, right, error: Box::new(error) }
+    }
+}
+
+/// Where a subnet is.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct SubnetPlace {
+    /// The subnet's id.
+    #[serde(rename = "subnetId")]
+    pub subnet: String,
+    /// The VPC.
+    #[serde(rename = "vpcId")]
+    pub vpc: String,
+    /// The zone's name.
+    #[serde(rename = "availabilityZone")]
+    pub zone: String,
+}
+
+#[derive(Deserialize)]
+struct Ec2SubnetsResponse {
+    #[serde(rename = "subnetSet")]
+    set: Ec2SubnetSet,
+}
+
+#[derive(Deserialize)]
+struct Ec2SubnetSet {
+    #[serde(rename = "item", default)]
+    items: Vec<SubnetPlace>,
+}
+
+fn places(body: &str) -> Result<Vec<SubnetPlace>, CallError> {
+    let read: Result<Ec2SubnetsResponse, _> = quick_xml::de::from_str(body);
+    read.map(|read| read.set.items).map_err(|error| CallError::Unreadable {
+        text: format!("EC2's answer is not as documented: {error}"),
+    })
 }
 
 #[derive(Deserialize)]
@@ -177,6 +229,27 @@ mod tests {
         ] {
             assert!(read(odd).is_err(), "{}", &odd[..odd.len().min(40)]);
         }
+    }
+
+    #[test]
+    fn the_places_of_subnets_are_read() {
+        let item = |subnet: &str, zone: &str| {
+            format!(
+                "<item><subnetId>{subnet}</subnetId><state>available</state><vpcId>vpc-1</vpcId>\
+                 <availabilityZone>{zone}</availabilityZone><tagSet/></item>"
+            )
+        };
+        let body = format!(
+            "<DescribeSubnetsResponse><requestId>r</requestId><subnetSet>{}{}</subnetSet>\
+             </DescribeSubnetsResponse>",
+            item("subnet-0a1", "eu-west-1a"),
+            item("subnet-0b2", "eu-west-1b")
+        );
+        let found = places(&body).unwrap();
+        let zones: Vec<&str> = found.iter().map(|place| place.zone.as_str()).collect();
+        assert_eq!(zones, ["eu-west-1a", "eu-west-1b"]);
+        assert_eq!(found[0].vpc, "vpc-1");
+        assert!(places("<html>502</html>").is_err());
     }
 
     fn refused(status: u16, body: &str) -> CallError {

@@ -18,12 +18,13 @@ use crate::profile_rules::ProfileSetting;
 use crate::profiles::AwsProfiles;
 
 /// The services that we call, each with its name in a setting.
-const SERVICES: [(&str, &str); 5] = [
+const SERVICES: [(&str, &str); 6] = [
     ("ecs", "ecs"),
     ("sts", "sts"),
     ("ec2", "ec2"),
     ("logs", "cloudwatch_logs"),
     ("secretsmanager", "secrets_manager"),
+    ("elasticfilesystem", "efs"),
 ];
 /// The services that the SDK asks for credentials. It reads their settings itself.
 const OF_CREDENTIALS: [&str; 3] = ["sts", "sso", "sso_oidc"];
@@ -84,7 +85,7 @@ impl NamedEndpoints {
         Self { named: named.collect() }
     }
 
-    /// The endpoint of a service (`ecs`, `ec2`, `sts`, `logs`, `secretsmanager`), if a setting names one.
+    /// The endpoint of a service (the first word of its host name, such as `ecs`), if a setting names one.
     pub fn of(&self, service: &str) -> Option<String> {
         self.named.get(service).map(|named| named.value.clone())
     }
@@ -102,9 +103,10 @@ impl NamedEndpoints {
 
 impl LoadServiceConfig for NamedEndpoints {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-        // The SDK's name of Secrets Manager has a blank.
-        self.of(&key.service_id().to_ascii_lowercase().replace(' ', ""))
-            .filter(|_| key.env() == VARIABLE)
+        // The SDK's names have blanks, where those of settings have underscores.
+        let name = key.service_id().to_ascii_lowercase().replace(' ', "_");
+        let (service, _) = SERVICES.into_iter().find(|(_, setting)| *setting == name)?;
+        self.of(service).filter(|_| key.env() == VARIABLE)
     }
 }
 

@@ -12,11 +12,14 @@ mod credential_cache;
 mod credential_error;
 mod ec2;
 mod ecs_json;
+mod efs;
+mod efs_resources;
 mod endpoints;
 mod foreign_request;
 mod http;
 mod json_refusal;
 mod logs;
+mod own_identity;
 mod process;
 mod profile_lines;
 mod profile_rules;
@@ -33,7 +36,12 @@ mod xml_refusal;
 pub use account::AwsAccount;
 pub use call::{CallError, is_of_clock, is_throttling};
 pub use caller_identity::{CallerIdentity, IdentityEndpoint};
+pub use ec2::SubnetPlace;
 pub use ecs_json::EcsOperation;
+pub use efs::EfsClient;
+pub use efs_resources::{
+    AccessPointShape, EFS_AVAILABLE, EfsAccessPoint, EfsFileSystem, EfsMountTarget, NewAccessPoint,
+};
 pub use logs::{ContainerLogPage, LogStream};
 pub use retry::retry;
 pub use secrets::{CurrentSecretValue, SecretDescription, SecretsClient};

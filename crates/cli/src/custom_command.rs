@@ -125,13 +125,14 @@ fn name(stage: &CustomStage) -> String {
 
 /// Writes the JSON for gitlab-runner, or fails: without it gitlab-runner would use settings of its own.
 fn config_json(settings: &DriverSettings, response: &JobResponse) -> Result<(), StageError> {
-    to_stdout(&gitlab::config(&settings.profile, response)).map_err(|error| {
-        let why =
-            CauseReport::new(FailureCause::Output).quoting("writing to stdout", error.to_string());
-        let error = StageError::from(why);
-        tell!("{}", gitlab::run_line(&error).unwrap_or_default());
-        error
-    })
+    let written = runtime().and_then(|runtime| {
+        let profile = runtime.block_on(gitlab::with_own_folders(settings))?;
+        to_stdout(&gitlab::config(&profile, response)).map_err(|error| {
+            let why = CauseReport::new(FailureCause::Output);
+            StageError::from(why.quoting("writing to stdout", error.to_string()))
+        })
+    });
+    written.inspect_err(|error| tell!("{}", gitlab::run_line(error).unwrap_or_default()))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, StageError> {

@@ -10,6 +10,8 @@ mod config_command;
 mod custom_command;
 mod definition_command;
 mod definition_output;
+mod efs_command;
+mod efs_output;
 mod exec_command;
 mod exit;
 mod file_size;
@@ -58,6 +60,7 @@ fn run(RunnerCli { global, command }: &RunnerCli) -> CommandExit {
         RunnerCommand::Tasks(tasks) => tasks_command::run(global, tasks),
         RunnerCommand::RegistrySecret(secret) => registry_secret_command::run(global, secret),
         RunnerCommand::TaskDefinition(definition) => definition_command::run(global, definition),
+        RunnerCommand::Efs(efs) => efs_command::run(global, efs),
         RunnerCommand::Pause(pause) => hold_command::pause(global, pause),
         RunnerCommand::Drain(drain) => hold_command::drain(global, drain),
         RunnerCommand::Resume => hold_command::resume(global),

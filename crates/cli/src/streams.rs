@@ -113,6 +113,7 @@ mod tests {
             "mask",
             "events",
             "config",
+            "efs",
             "model",
             "task-definition",
             "terminal",

@@ -35,6 +35,12 @@ pub enum FailPoint {
     ExitCodeWritten,
     /// ECS answered StopTask.
     StopTaskAnswered,
+    /// EFS answered `CreateAccessPoint`.
+    AccessPointAsked,
+    /// EFS has the new policy of a file system.
+    StoragePolicyPut,
+    /// EFS answered `CreateMountTarget`.
+    MountTargetAsked,
 }
 
 impl FailPoint {

@@ -34,6 +34,26 @@ async fn config_writes_one_json_object_and_nothing_else_to_stdout() {
 }
 
 #[tokio::test]
+async fn each_manager_has_its_own_folders_on_a_shared_volume() {
+    let site = CheckedHost::open().await;
+    site.set("owner", "ci/host-1");
+    site.set("profile.shared.image", "team/ci:1");
+    site.set("profile.shared.task_role", "ci-task");
+    site.set("profile.shared.volumes", vec!["cache"]);
+    site.set("profile.shared.builds_dir", "/builds");
+    site.set("profile.shared.cache_dir", "/cache/of-jobs");
+    site.set("volume.cache.file_system", "fs-0a1b2c3d");
+    site.set("volume.cache.path", "/cache");
+    let job = site.job();
+    let arguments = ["config", "--profile", "shared"];
+    let ended = job.heard(job.start(&arguments)).await.with_code(0);
+    let output: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
+    assert_eq!(output["builds_dir"], "/builds", "the task's own disk needs no such part");
+    assert_eq!(output["cache_dir"], "/cache/of-jobs/manager-ci.host-1");
+    site.close().await;
+}
+
+#[tokio::test]
 async fn folders_that_are_not_configured_are_left_to_gitlab_runner() {
     let site = CheckedHost::open().await;
     let ended = site.job().config().await.with_code(0);

@@ -11,6 +11,7 @@ mod joblog;
 mod prepare;
 mod response;
 mod run;
+mod shared_folders;
 
 use fargate_model::cause::CauseReport;
 
@@ -23,6 +24,7 @@ pub use joblog::run_line;
 pub use prepare::prepare;
 pub use response::{JobResponse, ResponseError};
 pub use run::run;
+pub use shared_folders::with_own_folders;
 
 use crate::job::{BringUpError, CancelledTask};
 use fargate_state::{HostError, StateError};

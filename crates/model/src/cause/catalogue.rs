@@ -399,6 +399,25 @@ catalogue! {
             "aws efs describe-access-points",
         ],
     }
+    AccessPointMissing = "access-point-missing", "storage", Setup, Final {
+        headline: &[
+            "the volume `{volume}` has no access point for this job",
+            "a volume has no access point for this job",
+        ],
+        action: &["let someone with the rights of an administrator run `fargate-runner efs apply`"],
+        command: &["{efs_command}", "fargate-runner efs plan"],
+    }
+    AccessPointAmbiguous = "access-point-ambiguous", "storage", Setup, Final {
+        headline: &[
+            "the volume `{volume}` has several access points for this job",
+            "a volume has several access points for this job",
+        ],
+        action: &["look at them, and delete all but one; the files stay"],
+        command: &[
+            "aws efs describe-access-points --file-system-id {fs}",
+            "aws efs describe-access-points",
+        ],
+    }
     ContainerStart = "container-start", "config", Setup, Final {
         headline: &["the container could not start"],
         action: &["run the image's start command by hand"],
