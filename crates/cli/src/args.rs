@@ -310,10 +310,10 @@ pub struct DefinitionArgs {
 #[derive(Debug, Subcommand)]
 pub enum DefinitionAction {
     /// Print the task definition of the profile, as `aws ecs register-task-definition
-    /// --cli-input-json` takes it; nothing is sent
-    Render,
+    /// --cli-input-json` takes it; nothing is registered
+    Render(FolderArgs),
     /// Register the task definition of the profile, if ECS does not have it, and print its ARN
-    Register(FormatArgs),
+    Register(RegisterArgs),
     /// Print how the task definition of the profile differs from a registered one
     Diff(DiffArgs),
     /// List the revisions of the profile's family
@@ -330,12 +330,34 @@ pub struct FormatArgs {
     pub format: Option<OutputFormat>,
 }
 
+/// Whose folders the task definition mounts.
+#[derive(Debug, Args)]
+pub struct FolderArgs {
+    /// Mount the folders of this project, where a volume has one for each
+    #[arg(long, value_name = "GROUP/PROJECT")]
+    pub project: Option<String>,
+    /// Mount the folders of its protected branches and tags
+    #[arg(long, requires = "project")]
+    pub protected: bool,
+}
+
+/// `task-definition register`.
+#[derive(Debug, Args)]
+pub struct RegisterArgs {
+    #[command(flatten)]
+    pub folders: FolderArgs,
+    #[command(flatten)]
+    pub output: FormatArgs,
+}
+
 /// `task-definition diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
     /// Compare with this one [default: the newest active revision of the profile's family]
     #[arg(long, value_name = "FAMILY[:REVISION]")]
     pub with: Option<String>,
+    #[command(flatten)]
+    pub folders: FolderArgs,
     #[command(flatten)]
     pub output: FormatArgs,
 }

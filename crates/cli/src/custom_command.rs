@@ -1,9 +1,13 @@
 //! `custom`: calls a stage with its environment and its streams. What a stage does is the driver's
 //! business.
 
-use fargate_config::{ConfigGrammar, ConfigProblem, LoadedConfig, RunnerConfig, UnknownKeyPolicy};
+use fargate_config::{
+    ConfigGrammar, ConfigProblem, LoadedConfig, ProfileChoice, RunnerConfig, UnknownKeyPolicy,
+};
 use fargate_driver::context::{DriverSettings, JobContext, WallClock};
-use fargate_driver::gitlab::{self, FALLBACK_CODES, JobResponse, StageEnvironment, StageError};
+use fargate_driver::gitlab::{
+    self, FALLBACK_CODES, JobProfileError, JobResponse, StageEnvironment, StageError,
+};
 use fargate_driver::session::{CancelHandle, ConsoleWriter};
 use fargate_events::{EventEmitter, JobEvent};
 use fargate_model::cause::{CauseReport, ColourMode, FailureCause};
@@ -25,6 +29,8 @@ struct StageSetup {
     warnings: Vec<ConfigProblem>,
     /// Warnings for the operator alone.
     notices: Vec<ConfigProblem>,
+    /// The profile of the job, and how it was chosen.
+    choice: ProfileChoice,
 }
 
 /// Runs one stage.
@@ -47,25 +53,54 @@ pub fn run(global: &GlobalFlags, custom: &CustomArgs) -> CommandExit {
         say(&custom.stage, &gitlab::run_line(&error).unwrap_or_default());
         return CommandExit::Stage(error.exit_code(environment.codes));
     }
-    let code = match set_up(global) {
-        Ok(setup) => stage(global, custom, &environment, setup),
+    let loaded = match config_command::load(global, UnknownKeyPolicy::Warn) {
+        Ok((_, loaded)) => loaded,
         Err(problems) => {
             say(&custom.stage, &format!("error: {problems}"));
-            environment.codes.system_failure
+            return CommandExit::Stage(environment.codes.system_failure);
         }
     };
-    CommandExit::Stage(code)
+    CommandExit::Stage(stage(global, custom, &environment, loaded))
 }
 
-fn set_up(global: &GlobalFlags) -> Result<StageSetup, String> {
-    let (_, LoadedConfig { config, warnings, notices }) =
-        config_command::load(global, UnknownKeyPolicy::Warn)?;
-    let profile =
-        config.profile(global.profile.as_deref()).map_err(|problems| problems.to_string())?;
+/// The configuration and the profile under which this stage runs.
+///
+/// # Errors
+///
+/// The outer error are problems of the configuration. The inner one says why no profile is for the job, with
+/// a setup in which that can be told and written down.
+fn set_up(
+    global: &GlobalFlags,
+    stage: &CustomStage,
+    loaded: LoadedConfig,
+    response: &JobResponse,
+) -> Result<(StageSetup, Option<CauseReport>), String> {
+    let LoadedConfig { config, warnings, notices } = loaded;
+    let (named, key) = (global.profile.as_deref(), response.identity.key());
+    let recorded = match stage {
+        CustomStage::Run(_) | CustomStage::Cleanup => {
+            gitlab::recorded_profile(&config, named, &key)
+        }
+        CustomStage::Config | CustomStage::Prepare => None,
+    };
+    let chosen = match recorded {
+        Some(profile) => Ok(ProfileChoice { profile, skipped: Vec::new(), is_of_image: false }),
+        None => gitlab::chosen_profile(&config, named, response),
+    };
+    let (choice, refused) = match chosen {
+        Ok(choice) => (choice, None),
+        Err(JobProfileError::Config(problems)) => return Err(problems.to_string()),
+        Err(JobProfileError::Refused(why)) => {
+            // Some profile gives the deadlines of what is left to do.
+            let any = gitlab::any_profile(&config, named).ok_or_else(|| why.headline())?;
+            let choice = ProfileChoice { profile: any, skipped: Vec::new(), is_of_image: false };
+            (choice, Some(*why))
+        }
+    };
     let settings = DriverSettings {
         owner: config.owner.clone(),
         state_dir: config.state_dir.clone(),
-        profile,
+        profile: choice.profile.clone(),
     };
     let context = JobContext {
         settings,
@@ -74,14 +109,14 @@ fn set_up(global: &GlobalFlags) -> Result<StageSetup, String> {
         clock: WallClock::system(),
         events: EventEmitter::tracing(),
     };
-    Ok(StageSetup { config, context, warnings, notices })
+    Ok((StageSetup { config, context, warnings, notices, choice }, refused))
 }
 
 fn stage(
     global: &GlobalFlags,
     custom: &CustomArgs,
     environment: &StageEnvironment,
-    mut setup: StageSetup,
+    loaded: LoadedConfig,
 ) -> u8 {
     let response = match JobResponse::read(environment, |name| std::env::var_os(name), masker()) {
         Ok(response) => response,
@@ -91,13 +126,23 @@ fn stage(
             return error.exit_code(environment.codes);
         }
     };
+    let (mut setup, refused) = match set_up(global, &custom.stage, loaded, &response) {
+        Ok(set_up) => set_up,
+        Err(problems) => {
+            say(&custom.stage, &format!("error: {problems}"));
+            return environment.codes.system_failure;
+        }
+    };
     let common = [("job", response.name()), ("stage", name(&custom.stage))];
     let events = log::start(&setup.config, debug(global, setup.config.grammar()), &common);
-    let result = match &custom.stage {
-        CustomStage::Config => config_json(&setup.context.settings, &response),
-        CustomStage::Prepare => prepare(global, &mut setup, &response, &events),
-        CustomStage::Run(run) => run_script(setup.context, &response, run),
-        CustomStage::Cleanup => cleanup(&setup.context, &response),
+    let result = match (&custom.stage, refused) {
+        (CustomStage::Config, Some(why)) => refuse_config(&setup.context, &response, why),
+        (CustomStage::Config, None) => config_json(&setup.context.settings, &response),
+        (CustomStage::Prepare, refused) => prepare(global, &mut setup, &response, &events, refused),
+        (CustomStage::Run(_), Some(why)) => refuse_run(why),
+        (CustomStage::Run(run), None) => run_script(setup.context, &response, run),
+        // Whatever is chosen now, what was started is to end.
+        (CustomStage::Cleanup, _) => cleanup(&setup.context, &response),
     };
     conclude(environment, &events, result)
 }
@@ -140,30 +185,54 @@ fn runtime() -> Result<tokio::runtime::Runtime, StageError> {
     Ok(built.map_err(StateError::host("starting an event loop"))?)
 }
 
+/// Ends a job that no profile is for before anything else is done.
+fn refuse_config(
+    context: &JobContext,
+    response: &JobResponse,
+    why: CauseReport,
+) -> Result<(), StageError> {
+    runtime()?.block_on(gitlab::not_begun(context, &response.identity.key()));
+    refuse_run(why)
+}
+
+fn refuse_run(why: CauseReport) -> Result<(), StageError> {
+    let error = StageError::Refused(Box::new(why));
+    tell!("fargate-runner: {}", gitlab::run_line(&error).unwrap_or_default());
+    Err(error)
+}
+
 fn prepare(
     global: &GlobalFlags,
     setup: &mut StageSetup,
     response: &JobResponse,
     events: &EventEmitter,
+    refused: Option<CauseReport>,
 ) -> Result<(), StageError> {
     for told in setup.warnings.iter().chain(&setup.notices) {
         events.emit(&JobEvent::ConfigurationNoticed { message: told.to_string() });
     }
-    let lookup = |name: &str| std::env::var_os(name);
-    let profile = &mut setup.context.settings.profile;
-    let variable = |name: &str| gitlab::job_variable(lookup, name);
-    let ignored =
-        profile.apply_job_choices(setup.config.grammar(), global.choice_flags(), variable);
-    let warnings = setup.warnings.iter().map(ToString::to_string);
-    for warning in warnings.chain(ignored.iter().map(ToString::to_string)) {
-        to_job_log(&format!("Warning: {warning}"));
-    }
+    let refused = refused.or_else(|| {
+        let (lookup, flags) = (|name: &str| std::env::var_os(name), global.choice_flags());
+        let variable = |name: &str| gitlab::job_variable(lookup, name);
+        let grammar = setup.config.grammar();
+        let unmet = gitlab::apply_requests(&mut setup.choice, grammar, flags, response, variable);
+        let warnings = setup.warnings.iter().map(ToString::to_string);
+        for warning in warnings.chain(unmet.warnings) {
+            to_job_log(&format!("Warning: {warning}"));
+        }
+        unmet.refusal
+    });
+    setup.context.settings.profile = setup.choice.profile.clone();
     // GitLab renders colours, so they are on although there is no terminal.
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = if plain { ColourMode::Off } else { ColourMode::On };
     let runtime = runtime()
         .inspect_err(|error| to_job_log(&format!("error: {}", escape(&error_chain(error)))))?;
     let mut out = std::io::stdout();
+    if let Some(why) = refused {
+        let refused = gitlab::refuse(&setup.context, response, why, &mut out, colour);
+        return Err(runtime.block_on(refused.instrument(log::stage())));
+    }
     let prepared = signals::heard(async |cancel| {
         let context = JobContext { cancel, ..setup.context.clone() };
         gitlab::prepare(&context, response, &mut out, colour).await

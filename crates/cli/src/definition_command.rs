@@ -2,14 +2,22 @@
 
 use std::time::Duration;
 
-use fargate_config::{DefinitionSource, LoadedConfig, RunnerConfig, UnknownKeyPolicy};
+use fargate_aws::AwsAccount;
+use fargate_config::{
+    DefinitionSource, JobProfile, LoadedConfig, RunnerConfig, StorageVolume, UnknownKeyPolicy,
+    VolumeAccess, VolumeSeparation,
+};
+use fargate_efs::resolved_profile;
 use fargate_model::cause::CauseReport;
 use fargate_model::text::{error_chain, escape};
 use fargate_task_definition::{DefinitionError, DefinitionSite, RevisionOrigin};
 use fargate_terminal::{OutputFormat, stdout_size};
 use tokio::time::Instant;
 
-use crate::args::{DefinitionAction, DefinitionArgs, DiffArgs, FormatArgs, GlobalFlags, PruneArgs};
+use crate::args::{
+    DefinitionAction, DefinitionArgs, DiffArgs, FolderArgs, FormatArgs, GlobalFlags, PruneArgs,
+    RegisterArgs,
+};
 use crate::exit::CommandExit;
 use crate::streams::{masker, tell, to_stdout, unwritten};
 use crate::{config_command, definition_output as output, log};
@@ -49,9 +57,14 @@ fn perform(global: &GlobalFlags, args: &DefinitionArgs) -> Result<CommandExit, S
     runtime.block_on(async {
         let profile = match &args.action {
             // What `prepare` would register, and so with the digest that the image has now.
-            DefinitionAction::Register(_) | DefinitionAction::Diff(_) => {
+            DefinitionAction::Register(RegisterArgs { folders, .. })
+            | DefinitionAction::Diff(DiffArgs { folders, .. }) => {
                 let pinned = fargate_registry::pinned_on_host(&profile, masker()).await;
-                pinned.map_err(|why| in_words(&why))?
+                let pinned = pinned.map_err(|why| in_words(&why))?;
+                with_access_points(pinned, folders, Instant::now() + limit).await?
+            }
+            DefinitionAction::Render(folders) => {
+                with_access_points(profile, folders, Instant::now() + limit).await?
             }
             // A list is of use without the registry, too.
             DefinitionAction::List(_) => {
@@ -63,19 +76,49 @@ fn perform(global: &GlobalFlags, args: &DefinitionArgs) -> Result<CommandExit, S
                     }
                 }
             }
-            DefinitionAction::Render | DefinitionAction::Prune(_) => profile,
+            DefinitionAction::Prune(_) => profile,
         };
         let site = DefinitionSite::open(profile, &config.state_dir, masker()).await;
         let site = site.map_err(|error| error_chain(&error))?;
         let command = DefinitionCommand { site, config: &config, deadline: Instant::now() + limit };
         match &args.action {
-            DefinitionAction::Render => command.render(),
-            DefinitionAction::Register(format) => command.register(format).await,
+            DefinitionAction::Render(_) => command.render(),
+            DefinitionAction::Register(register) => command.register(&register.output).await,
             DefinitionAction::Diff(diff) => command.diff(diff).await,
             DefinitionAction::List(format) => command.list(format).await,
             DefinitionAction::Prune(prune) => command.prune(prune, retention).await,
         }
     })
+}
+
+/// The profile with the access points of its volumes. Only volumes whose access points `efs apply` makes
+/// are looked up.
+async fn with_access_points(
+    profile: JobProfile,
+    folders: &FolderArgs,
+    deadline: Instant,
+) -> Result<JobProfile, String> {
+    let is_separate =
+        |volume: &StorageVolume| volume.access() == VolumeAccess::Made(VolumeSeparation::Project);
+    let made = |volume: &StorageVolume| matches!(volume.access(), VolumeAccess::Made(_));
+    if !profile.storage.iter().any(made) {
+        return Ok(profile);
+    }
+    let separate = profile.storage.iter().find(|volume| is_separate(volume));
+    if let (Some(volume), None) = (separate, &folders.project) {
+        return Err(format!(
+            "the volume `{}` has a folder for each project, so each project has a task definition of its \
+             own\nhint: name one by `--project group/project`; add `--protected` for its protected \
+             branches and tags",
+            volume.name
+        ));
+    }
+    let account = AwsAccount::open(profile.region.clone(), &profile, masker()).await;
+    let account = account.map_err(|why| in_words(&why))?;
+    let (project, is_protected) = (folders.project.as_deref(), folders.protected);
+    resolved_profile(&profile, &account, project, is_protected, deadline)
+        .await
+        .map_err(|error| error_chain(&error))
 }
 
 /// One call of the command.

@@ -120,16 +120,18 @@ impl RunnerConfig {
         images.iter().filter_map(|(name, values)| ManagedImage::from_values(values, name.clone()))
     }
 
-    /// The name of the profile that `[images]` gives to an image: that of the longest pattern that fits.
+    /// The names of the profiles that `[images]` gives to an image, that of the longest pattern first.
     #[must_use]
-    pub fn profile_of_image(&self, image: &str) -> Option<&str> {
-        let fitting =
-            self.document.images.iter().filter(|(pattern, _)| image_matches(pattern, image));
-        let (_, given) = fitting.max_by_key(|(pattern, _)| pattern.len())?;
-        match &given.value {
-            SettingValue::Text(name) => Some(name),
+    pub fn profiles_of_image(&self, image: &str) -> Vec<&str> {
+        let patterns = self.document.images.iter();
+        let mut fitting: Vec<_> =
+            patterns.filter(|(pattern, _)| image_matches(pattern, image)).collect();
+        fitting.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
+        let names = fitting.into_iter().map(|(_, given)| match &given.value {
+            SettingValue::Text(name) => Some(name.as_str()),
             _ => None,
-        }
+        });
+        names.flatten().collect()
     }
 
     fn no_such_profile(&self, name: &str) -> ConfigError {

@@ -9,6 +9,7 @@ use fargate_model::region::AwsPartition;
 use fargate_model::size::{FargateSize, allowed_memory_mib};
 
 use crate::check::ResourceArn;
+use crate::job_size::JobSize;
 use crate::keyword::HostKey;
 use crate::layer::SettingsLayer;
 use crate::problem::{ConfigError, ConfigProblem};
@@ -85,7 +86,7 @@ pub(crate) fn profile(
     let named: Option<LocatedValue<Vec<String>>> = layer.values.get("volumes");
     let volume = |name: &String| volumes.iter().find(|volume| volume.name == *name)?.volume();
     let storage = named.iter().flat_map(|named| &named.value).filter_map(volume).collect();
-    let profile = JobProfile::from_values(&layer.values, layer.name, storage);
+    let profile = JobProfile::from_values(&layer.values, layer.name, storage, JobSize::default());
     Ok(profile.expect("every required key is there, and each value has its field's type"))
 }
 

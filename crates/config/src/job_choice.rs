@@ -3,7 +3,7 @@
 //! The values come from whoever wrote the pipeline. They are compared, never interpreted, and shown
 //! only escaped and cut. How a forge hands on a job's variables is not known here.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use fargate_model::text::escape_within;
@@ -12,6 +12,9 @@ use crate::{ConfigGrammar, JobProfile};
 
 /// Longest part of a value that is shown, in characters.
 const SHOWN: usize = 60;
+
+/// The variable by which a job chooses between Spot and on-demand capacity.
+const SPOT: &str = "FARGATE_SPOT";
 
 /// Which of the settings that a job may choose were given by a flag. A flag decides before the job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,24 +36,78 @@ pub struct IgnoredChoice {
     pub reason: IgnoredReason,
 }
 
-/// Why a choice is ignored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a choice is ignored. Keys are spelled as the grammar of the file has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IgnoredReason {
     /// This flag decides.
     FlagDecides(&'static str),
-    /// This key, in the grammar of the file, does not list the value.
+    /// This key does not list the value.
     NotListed(&'static str),
+    /// This key lets no job choose.
+    NoneAllowed(&'static str),
+    /// This key allows at most so much.
+    AboveLimit(&'static str, u32),
+    /// It is no size of Fargate's, with what is expected.
+    NoSize(String),
+    /// It needs at least so much of what another variable says, which is more than this key allows.
+    NeedsMore {
+        /// The other variable.
+        other: &'static str,
+        /// The least that fits.
+        least: u32,
+        /// The key of the limit.
+        key: &'static str,
+    },
+    /// It is neither `true` nor `false`.
+    NoSwitch,
 }
 
 impl fmt::Display for IgnoredChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} \"{}\" is ignored: ", self.variable, self.given)?;
-        match self.reason {
-            IgnoredReason::FlagDecides(flag) => write!(f, "the flag `{flag}` decides"),
-            IgnoredReason::NotListed(key) => {
+        write!(f, "{} \"{}\" is ignored: {}", self.variable, self.given, self.reason)
+    }
+}
+
+impl fmt::Display for IgnoredReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FlagDecides(flag) => write!(f, "the flag `{flag}` decides"),
+            Self::NotListed(key) => {
                 write!(f, "a job chooses only from `{key}` in the runner's configuration")
             }
+            Self::NoneAllowed(key) => {
+                write!(f, "`{key}` in the runner's configuration lets no job choose it")
+            }
+            Self::AboveLimit(key, most) => {
+                write!(f, "`{key}` in the runner's configuration allows at most {most}")
+            }
+            Self::NoSize(expected) => f.write_str(expected),
+            Self::NeedsMore { other, least, key } => write!(
+                f,
+                "it needs {other} {least} or more, which `{key}` in the runner's configuration does \
+                 not allow"
+            ),
+            Self::NoSwitch => f.write_str("allowed are `true` and `false`"),
         }
+    }
+}
+
+impl IgnoredChoice {
+    pub(crate) fn of(variable: &'static str, given: &OsStr, reason: IgnoredReason) -> Self {
+        Self { variable, given: escape_within(&given.to_string_lossy(), SHOWN), reason }
+    }
+
+    /// The line for a job that does not run for it.
+    #[must_use]
+    pub fn refusal(&self) -> String {
+        format!("{} \"{}\" is refused: {}", self.variable, self.given, self.reason)
+    }
+
+    /// Whether the job asked for a size or for a capacity, so that `on_unsupported` decides what becomes
+    /// of it. Other choices are only ignored.
+    #[must_use]
+    pub fn is_of_size(&self) -> bool {
+        !matches!(self.reason, IgnoredReason::FlagDecides(_) | IgnoredReason::NotListed(_))
     }
 }
 
@@ -74,11 +131,7 @@ impl JobChoice<'_> {
         if text.is_some() && text == self.setting {
             return None;
         }
-        let ignored = |reason| IgnoredChoice {
-            variable: self.variable,
-            given: escape_within(&given.to_string_lossy(), SHOWN),
-            reason,
-        };
+        let ignored = |reason| IgnoredChoice::of(self.variable, &given, reason);
         let (flag, decides) = self.flag;
         if decides {
             return Some(Err(ignored(IgnoredReason::FlagDecides(flag))));
@@ -132,8 +185,46 @@ impl JobProfile {
             Ok(chosen) => self.platform_version = chosen.or(self.platform_version.take()),
             Err(choice) => ignored.push(choice),
         }
+        ignored.extend(self.apply_job_size(key, &variable));
+        ignored.extend(self.apply_job_spot(key("job_spot", "JobSpot"), variable(SPOT)));
         ignored
     }
+
+    /// Applies the capacity that the job asks for. Spot is followed by `capacity_fallback`; a job that
+    /// wants no Spot gets none as a second choice either.
+    fn apply_job_spot(
+        &mut self,
+        key: &'static str,
+        given: Option<OsString>,
+    ) -> Option<IgnoredChoice> {
+        let given = given.filter(|given| !given.is_empty())?;
+        let ignored = |reason| Some(IgnoredChoice::of(SPOT, &given, reason));
+        let on_spot = match given.to_str() {
+            Some("true" | "1") => true,
+            Some("false" | "0") => false,
+            _ => return ignored(IgnoredReason::NoSwitch),
+        };
+        if self.is_on_spot() == Some(on_spot) {
+            return None;
+        }
+        if !self.job_spot {
+            return ignored(IgnoredReason::NoneAllowed(key));
+        }
+        self.set_spot(on_spot);
+        None
+    }
+}
+
+/// A profile with these keys, for tests.
+#[cfg(test)]
+pub(crate) fn example_profile(keys: &str) -> JobProfile {
+    let text = format!(
+        "config_version = 1\n[defaults]\ncluster = \"ci\"\nsubnets = [\"subnet-1\"]\n\
+         security_groups = [\"sg-1\"]\n{keys}\n"
+    );
+    let path = std::path::Path::new("c");
+    let loaded = crate::parse(&text, path, crate::UnknownKeyPolicy::Refuse).unwrap();
+    loaded.config.profile(None).unwrap()
 }
 
 #[cfg(test)]
@@ -141,7 +232,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    use crate::{FlagOverrides, UnknownKeyPolicy, parse_with};
+    use crate::{FlagOverrides, LaunchMode, LaunchType, UnknownKeyPolicy, parse_with};
 
     const FILE: &str = r#"
         config_version = 1
@@ -229,5 +320,40 @@ mod tests {
         FARGATE_TASK_DEFINITION "large" is ignored: the flag `--task-def` decides
         FARGATE_PLATFORM_VERSION "1.4.0" is ignored: the flag `--platform-version` decides
         "#);
+    }
+
+    /// The capacities that a job with this value of `FARGATE_SPOT` gets, and the line about it.
+    fn capacity(keys: &str, given: &str) -> (LaunchMode, Vec<String>, String) {
+        let mut profile = example_profile(&format!("task_definition = \"ci\"\n{keys}"));
+        let lookup = |name: &str| (name == SPOT).then(|| OsString::from(given));
+        let ignored = profile.apply_job_choices(ConfigGrammar::Own, ChoiceFlags::default(), lookup);
+        let lines: Vec<String> = ignored.iter().map(IgnoredChoice::to_string).collect();
+        (profile.launch(), profile.capacity_fallback, lines.join("\n"))
+    }
+
+    #[test]
+    fn a_job_gets_spot_first_or_no_spot_at_all() {
+        let keys = "job_spot = true\ncapacity_fallback = [\"FARGATE_SPOT\", \"FARGATE\"]";
+        let (launch, fallback, said) = capacity(keys, "true");
+        let LaunchMode::Strategy(items) = launch else { panic!("{launch:?}") };
+        assert_eq!((items.len(), items[0].provider.as_str()), (1, "FARGATE_SPOT"));
+        assert_eq!((fallback.len(), said.as_str()), (2, ""));
+        for own in ["", "capacity_provider_strategy = [{ provider = \"FARGATE_SPOT\" }]"] {
+            let (launch, fallback, said) = capacity(&format!("{keys}\n{own}"), "false");
+            assert_eq!(launch, LaunchMode::Type(LaunchType::Fargate));
+            assert_eq!((fallback, said.as_str()), (vec!["FARGATE".to_owned()], ""));
+        }
+    }
+
+    #[test]
+    fn spot_is_for_jobs_to_choose_only_where_the_profile_says_so() {
+        let (launch, _, said) = capacity("", "true");
+        assert_eq!(launch, LaunchMode::Type(LaunchType::Fargate));
+        insta::assert_snapshot!(said, @r#"FARGATE_SPOT "true" is ignored: `job_spot` in the runner's configuration lets no job choose it"#);
+        let (_, _, said) = capacity("job_spot = true", "maybe");
+        insta::assert_snapshot!(said, @r#"FARGATE_SPOT "maybe" is ignored: allowed are `true` and `false`"#);
+        for same in ["false", "0", ""] {
+            assert_eq!(capacity("", same).2, "");
+        }
     }
 }

@@ -19,6 +19,7 @@ mod gitlab;
 mod gitlab_keys;
 mod import;
 mod job_choice;
+mod job_size;
 mod keyword;
 mod layer;
 mod named_sections;
@@ -28,6 +29,7 @@ mod own_grammar;
 mod parse;
 mod patterns;
 mod problem;
+mod profile_choice;
 mod reader;
 #[cfg(test)]
 mod reference;
@@ -50,6 +52,7 @@ pub use file::{
     DEFAULT_PATH, GITLAB_DEFAULT_PATH, MAX_FILE_BYTES, PATH_VARIABLE, load, load_with, locate,
 };
 pub use job_choice::{ChoiceFlags, IgnoredChoice, IgnoredReason};
+pub use job_size::JobSize;
 pub use keyword::{
     ClientKeyKind, HostKey, LaunchType, LayerCompression, LogFormat, LogLevel, PublicIp,
     RefBinding, ReproducibleBuild, Shell, SquashPolicy, TagPropagation, TaskArchitecture,
@@ -59,6 +62,9 @@ pub use overrides::{FlagError, FlagOverrides};
 pub use parse::{parse, parse_with};
 pub use patterns::{image_matches, is_one_project, project_matches};
 pub use problem::{ConfigError, ConfigProblem};
+pub use profile_choice::{
+    BindingRefusal, ProfileChoice, ProfileChoiceError, SkippedProfile, TrustedFacts,
+};
 pub use settings::{
     AccountSettings, DefinitionSource, JobLimits, JobProfile, JobTimeouts, LaunchMode,
     ManagedImage, RoleSettings, SshSettings, StorageVolume, StrategyItem, TaskSecret, TmpfsMount,

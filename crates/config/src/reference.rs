@@ -34,7 +34,8 @@ const ABOUT_DEFAULTS: &str =
 
 const ABOUT_IMAGES: &str = "Which profile runs a job that asks for an image by `image:` in its pipeline, where `--profile` names \
      none: a pattern, in which `*` stands for any characters, and the name of a profile. The longest \
-     pattern that fits decides. The profile runs its own image. No default. Example:";
+     pattern that fits decides, among the profiles that are for the job: where some have `projects` that \
+     name its project, among those alone. The profile runs its own image. No default. Example:";
 
 const ABOUT_VOLUME: &str = "A shared folder on EFS. Profiles name it in `volumes`. `fargate-runner efs apply` makes what it needs. \
      No default. Example:";

@@ -15,6 +15,7 @@ mod volume;
 pub use limits::JobLimits;
 pub use managed_image::ManagedImage;
 pub use profile::{AccountSettings, DefinitionSource, JobProfile, LaunchMode, RoleSettings};
+pub(crate) use profile::{MAX_DISK_GIB, MIN_DISK_GIB};
 pub use ssh::SshSettings;
 pub use strategy::StrategyItem;
 pub use task_secret::TaskSecret;

@@ -7,6 +7,7 @@ use toml::de::DeTable;
 
 use crate::check::{self, ValueRefusal};
 use crate::config::RunnerConfig;
+use crate::job_size::JobSize;
 use crate::own_grammar;
 use crate::reader::{ConfigReader, ConfigTable};
 use crate::row::{flag, number, table, tables, text, texts};
@@ -74,7 +75,8 @@ fn the_values_of_every_row_have_the_types_of_their_fields() {
             values = one.over(values);
         }
     }
-    let profile = JobProfile::from_values(&values, None, Vec::new()).expect("every type fits");
+    let profile = JobProfile::from_values(&values, None, Vec::new(), JobSize::default());
+    let profile = profile.expect("every type fits");
     assert_eq!(
         profile.launch(),
         crate::LaunchMode::Strategy(vec![StrategyItem {

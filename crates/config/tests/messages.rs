@@ -178,10 +178,10 @@ fn what_says_how_a_role_is_assumed_needs_one_of_the_right_partition() {
 #[test]
 fn the_reference_as_written_lacks_only_what_it_marks_as_required() {
     assert_snapshot!(report(REFERENCE), @r#"
-    config.toml:179: key `defaults.cluster` is missing
-      config.toml:179: key `defaults.subnets` is missing
-      config.toml:179: key `defaults.security_groups` is missing
-      config.toml:179: key `defaults.task_definition` is missing
+    config.toml:181: key `defaults.cluster` is missing
+      config.toml:181: key `defaults.subnets` is missing
+      config.toml:181: key `defaults.security_groups` is missing
+      config.toml:181: key `defaults.task_definition` is missing
     hint: for example `cluster = "ci"`
     "#);
 }

@@ -105,7 +105,7 @@ fn every_default_in_the_reference_is_the_one_that_is_compiled_in() {
                 assert!(changed != has_default || paragraph.prose.contains("REQUIRED"), "{key}");
                 compared += 1;
             } else if paragraph.table == "images" {
-                assert_eq!(config.profile_of_image("node:20"), Some("own-image"));
+                assert_eq!(config.profiles_of_image("node:20"), ["own-image"]);
             } else if paragraph.table == "profile.own-image" {
                 let name = Some("own-image");
                 let changed = config.profile(name).unwrap() != image.profile(name).unwrap();

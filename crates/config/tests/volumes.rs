@@ -103,8 +103,8 @@ fn the_longest_pattern_that_fits_an_image_leads_to_its_profile() {
     let file =
         "[images]\n\"node:*\" = \"node\"\n\"*\" = \"other\"\n[profile.node]\n[profile.other]\n";
     let config = read(&format!("{LEAST}{file}")).unwrap().config;
-    assert_eq!(config.profile_of_image("node:20"), Some("node"));
-    assert_eq!(config.profile_of_image("ruby:3"), Some("other"));
+    assert_eq!(config.profiles_of_image("node:20")[..1], ["node"]);
+    assert_eq!(config.profiles_of_image("ruby:3"), ["other"]);
     assert_snapshot!(refused("[images]\n\"node:*\" = \"nod\"\n[profile.node]\n"), @r#"
     config.toml:10: key `images."node:*"` is "nod", a profile that is not in the file
     hint: nearest is `"node:*" = "node"`

@@ -125,6 +125,8 @@ async fn bring_up(
         lifetime: LIFETIME,
         idle: timeouts.exec_task_idle,
         tags: std::collections::BTreeMap::new(),
+        project: None,
+        is_protected: false,
         manager: RunnerProcess::this_process(),
     };
     let deadline = began + timeouts.prepare;

@@ -37,6 +37,9 @@ pub struct FargateSize {
     pub memory_mib: u32,
 }
 
+/// CPU units of a task of which neither CPU nor memory is named: one vCPU.
+const DEFAULT_CPU_UNITS: u32 = 1024;
+
 /// A pair that Fargate does not offer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
@@ -88,6 +91,73 @@ impl FargateSize {
     }
 }
 
+impl FargateSize {
+    /// The size of which a part is named: what is not named is the least that fits. A pair that is named
+    /// whole is not checked.
+    #[must_use]
+    pub fn least(cpu_units: Option<u32>, memory_mib: Option<u32>) -> Self {
+        let (cpu_units, memory_mib) = match (cpu_units, memory_mib) {
+            (Some(cpu), Some(memory)) => (cpu, memory),
+            (None, Some(memory)) => (least_cpu(memory).unwrap_or(DEFAULT_CPU_UNITS), memory),
+            (cpu, None) => {
+                let cpu = cpu.unwrap_or(DEFAULT_CPU_UNITS);
+                (cpu, least_memory(cpu).unwrap_or_default())
+            }
+        };
+        Self { cpu_units, memory_mib }
+    }
+}
+
+/// The least memory in MiB that fits `cpu_units`; `None` if Fargate has no such CPU value.
+#[must_use]
+pub fn least_memory(cpu_units: u32) -> Option<u32> {
+    allowed_memory_mib(cpu_units)?.first().copied()
+}
+
+/// The least CPU units that this memory fits; `None` if Fargate offers it with none.
+#[must_use]
+pub fn least_cpu(memory_mib: u32) -> Option<u32> {
+    let offers = |cpu: &u32| allowed_memory_mib(*cpu).is_some_and(|row| row.contains(&memory_mib));
+    CPU_UNITS.into_iter().find(offers)
+}
+
+/// CPU units as ECS reads them in a text: a whole number, or vCPUs such as `2 vCPU` and `.5 vcpu`.
+///
+/// Source: Amazon ECS API Reference, `TaskOverride` and `RegisterTaskDefinition`.
+#[must_use]
+pub fn cpu_units_of(text: &str) -> Option<u32> {
+    in_units(text, "vcpu")
+}
+
+/// MiB of memory as ECS reads them in a text: a whole number, or GB such as `4 GB` and `0.5GB`.
+///
+/// Source: as for [`cpu_units_of`].
+#[must_use]
+pub fn memory_mib_of(text: &str) -> Option<u32> {
+    in_units(text, "gb")
+}
+
+/// Reads a whole number, or a decimal number of `unit`, of which each is 1024.
+fn in_units(text: &str, unit: &str) -> Option<u32> {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let text = text.trim().to_ascii_lowercase();
+    let Some(number) = text.strip_suffix(unit) else {
+        return if digits(&text) { text.parse().ok() } else { None };
+    };
+    let number = number.trim();
+    if number.is_empty() {
+        return None;
+    }
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if (!whole.is_empty() && !digits(whole)) || !digits(fraction) || fraction.len() > 4 {
+        return None;
+    }
+    let whole: u32 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let scale = 10_u32.pow(u32::try_from(fraction.len()).ok()?);
+    let part = fraction.parse::<u32>().ok()?.checked_mul(1024)?;
+    (part.is_multiple_of(scale)).then(|| whole.checked_mul(1024)?.checked_add(part / scale))?
+}
+
 fn first_not_below(sorted: &[u32], wanted: u32) -> u32 {
     sorted.iter().copied().find(|&x| x >= wanted).or(sorted.last().copied()).unwrap_or(wanted)
 }
@@ -123,5 +193,46 @@ mod tests {
             FargateSize::check(99999, 1).unwrap_err().nearest(),
             FargateSize { cpu_units: 32768, memory_mib: 61440 }
         );
+    }
+
+    #[test]
+    fn a_size_that_is_named_in_part_is_the_least_that_fits() {
+        let least = |cpu, memory| {
+            let size = FargateSize::least(cpu, memory);
+            (size.cpu_units, size.memory_mib)
+        };
+        assert_eq!(least(None, None), (1024, 2048));
+        assert_eq!(least(Some(4096), None), (4096, 8192));
+        assert_eq!(least(None, Some(512)), (256, 512));
+        assert_eq!(least(None, Some(249_856)), (32768, 249_856));
+        assert_eq!(least(Some(512), Some(4096)), (512, 4096));
+    }
+
+    #[test]
+    fn sizes_are_read_in_units_and_in_words() {
+        for (text, expected) in [
+            ("256", Some(256)),
+            ("1 vCPU", Some(1024)),
+            (".25 vcpu", Some(256)),
+            ("0.5 vCPU", Some(512)),
+            ("0.3 vCPU", None),
+            ("vCPU", None),
+            ("+256", None),
+            ("99999999999", None),
+            ("9999999 vCPU", None),
+        ] {
+            assert_eq!(cpu_units_of(text), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("4096", Some(4096)),
+            ("2GB", Some(2048)),
+            ("0.5 gb", Some(512)),
+            ("-1", None),
+            ("1e3", None),
+            ("4 GiB", None),
+            ("", None),
+        ] {
+            assert_eq!(memory_mib_of(text), expected, "{text}");
+        }
     }
 }

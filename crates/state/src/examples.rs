@@ -49,6 +49,7 @@ pub fn record_of(task: &TaskArn) -> JobRecord {
             platform_version: None,
             cpu_units: None,
             memory_mib: None,
+            ephemeral_storage_gib: None,
             containers: vec![ContainerSpec {
                 name: "job".to_owned(),
                 environment: BTreeMap::from([("SEED".to_owned(), "canary-seed".to_owned())]),
@@ -73,6 +74,7 @@ pub fn record_of(task: &TaskArn) -> JobRecord {
         shell: "bash".to_owned(),
         failure: None,
         manager: None,
+        profile: None,
         others: BTreeMap::new(),
     }
 }

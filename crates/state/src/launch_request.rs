@@ -63,6 +63,9 @@ pub struct LaunchRequest {
     pub cpu_units: Option<u32>,
     /// Memory in MiB.
     pub memory_mib: Option<u32>,
+    /// Disk in GiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ephemeral_storage_gib: Option<u32>,
     /// The containers with their variables, among them the seed of the host key.
     pub containers: Vec<ContainerSpec>,
     /// The owner.

@@ -43,7 +43,7 @@ pub use host::HostError;
 pub use job_hold::{JobAdmission, JobHold, JobHoldKind};
 pub use job_states::JobState;
 pub use launch_request::{CapacityProviderShare, ContainerSpec, LaunchRequest, TaskCapacity};
-pub use record::{JobRecord, SecretString, TaskLocation, TaskOrigin, TaskServer};
+pub use record::{JobRecord, RecordedProfile, SecretString, TaskLocation, TaskOrigin, TaskServer};
 pub use record_writer::JobRecordWriter;
 pub use runner_process::{RunnerLiveness, RunnerProcess};
 pub use shared_rate_limiter::SharedRateLimiter;

@@ -56,6 +56,24 @@ pub enum TaskServer {
     Sshd(String),
 }
 
+/// The profile under which a job runs, so that all its stages agree although the configuration may
+/// change in between.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedProfile {
+    /// Its name; `None` for `[defaults]`.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The role that is assumed before any call to AWS.
+    #[serde(default)]
+    pub role_arn: Option<String>,
+    /// What the role's trust policy asks for.
+    #[serde(default)]
+    pub role_external_id: Option<String>,
+    /// The name of the role's session.
+    #[serde(default)]
+    pub role_session_name: Option<String>,
+}
+
 /// A secret text. `Debug` does not show it, and dropping it wipes it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -125,6 +143,9 @@ pub struct JobRecord {
     /// The process that calls the stages, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manager: Option<RunnerProcess>,
+    /// The profile that `prepare` chose. A version that chose none by the job left it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<RecordedProfile>,
     /// Fields of other versions. They are kept unchanged.
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_json::Value>,

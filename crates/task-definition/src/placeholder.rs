@@ -7,15 +7,11 @@ use std::collections::BTreeMap;
 use fargate_config::{
     HostKey, JobProfile, StorageVolume, TaskArchitecture, TaskSecret, TmpfsMount, VolumeAccess,
 };
-use fargate_model::size::{CPU_UNITS, allowed_memory_mib};
+use fargate_model::size::FargateSize;
 use fargate_protocol::SECRET_FILE_PREFIX;
 use serde_json::{Value, json};
 
 use self::PlaceholderValue::Whole;
-
-/// CPU units of a task whose profile names neither CPU nor memory: one vCPU, the default of the local
-/// cloud's own definition as well.
-const DEFAULT_CPU_UNITS: u32 = 1024;
 
 /// What one placeholder stands for.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +64,7 @@ impl PlaceholderValues {
             TaskArchitecture::X86_64 => "X86_64",
             TaskArchitecture::Arm64 => "ARM64",
         };
-        let (cpu, memory) = size(profile.cpu_units, profile.memory_mib);
+        let size = FargateSize::least(profile.cpu_units, profile.memory_mib);
         let stock_sshd = profile.host_key == HostKey::FirstUse;
         let list = |items: Vec<Value>| (!items.is_empty()).then(|| Whole(Value::from(items)));
         let tmpfs = list(profile.tmpfs.iter().map(tmpfs).collect());
@@ -76,7 +72,7 @@ impl PlaceholderValues {
             ("agent", condition(!stock_sshd)),
             ("architecture", text(architecture)),
             ("container", text(&profile.container)),
-            ("cpu", text(&cpu.to_string())),
+            ("cpu", text(&size.cpu_units.to_string())),
             ("ephemeral_storage_gib", profile.ephemeral_storage_gib.map(PlaceholderValue::Number)),
             ("execution_role", optional(&profile.execution_role)),
             ("family", text(&profile.task_definition_family)),
@@ -84,7 +80,7 @@ impl PlaceholderValues {
             ("init_process", stock_sshd.then(|| Whole(Value::from(true)))),
             ("linux_parameters", condition(stock_sshd || tmpfs.is_some())),
             ("log_group", optional(&profile.log_group)),
-            ("memory", text(&memory.to_string())),
+            ("memory", text(&size.memory_mib.to_string())),
             ("mount_points", list(profile.storage.iter().map(mount_point).collect())),
             ("nfs", condition(!profile.storage.is_empty())),
             ("port", Some(PlaceholderValue::Number(profile.ssh.port.into()))),
@@ -145,34 +141,4 @@ fn secret(secret: &TaskSecret) -> Value {
 
 fn tmpfs(mount: &TmpfsMount) -> Value {
     json!({ "containerPath": mount.path, "size": mount.size_mib })
-}
-
-/// The size of a task whose profile may name a part of it: what is not named is the least that fits.
-fn size(cpu_units: Option<u32>, memory_mib: Option<u32>) -> (u32, u32) {
-    let offers = |cpu: u32| allowed_memory_mib(cpu).unwrap_or_default();
-    match (cpu_units, memory_mib) {
-        (Some(cpu), Some(memory)) => (cpu, memory),
-        (None, Some(memory)) => {
-            let fits = CPU_UNITS.into_iter().find(|cpu| offers(*cpu).contains(&memory));
-            (fits.unwrap_or(DEFAULT_CPU_UNITS), memory)
-        }
-        (cpu, None) => {
-            let cpu = cpu.unwrap_or(DEFAULT_CPU_UNITS);
-            (cpu, offers(cpu).first().copied().unwrap_or_default())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_size_that_is_named_in_part_is_the_least_that_fits() {
-        assert_eq!(size(None, None), (1024, 2048));
-        assert_eq!(size(Some(4096), None), (4096, 8192));
-        assert_eq!(size(None, Some(512)), (256, 512));
-        assert_eq!(size(None, Some(249_856)), (32768, 249_856));
-        assert_eq!(size(Some(256), Some(9999)), (256, 9999), "the check names the nearest");
-    }
 }

@@ -13,6 +13,7 @@ use super::task_secret::{MAX_SECRETS, TaskSecret, check_secrets};
 use super::timeouts::JobTimeouts;
 use super::tmpfs_mount::{MAX_TMPFS, TmpfsMount, check_tmpfs};
 use super::volume::StorageVolume;
+use crate::job_size::JobSize;
 use crate::keyword::{
     self as words, HostKey, LaunchType, LaunchWord, PublicIp, RefBinding, Shell, TagPropagation,
     TaskArchitecture, UnsupportedPolicy,
@@ -30,8 +31,11 @@ const MAX_SECURITY_GROUPS: usize = 5;
 
 /// Disk of a task in GiB, beyond the 20 that are always there. Source: Amazon ECS API Reference,
 /// `EphemeralStorage`.
-const MIN_DISK_GIB: u32 = 21;
-const MAX_DISK_GIB: u32 = 200;
+pub(crate) const MIN_DISK_GIB: u32 = 21;
+pub(crate) const MAX_DISK_GIB: u32 = 200;
+
+/// The capacity provider whose tasks AWS may take back.
+const SPOT: &str = "FARGATE_SPOT";
 
 /// Most providers to fall back to: Fargate has two.
 const MAX_FALLBACKS: usize = 2;
@@ -59,6 +63,8 @@ settings_table! {
             pub name: Option<String>,
             /// The volumes that `volumes` names, in its order.
             pub storage: Vec<StorageVolume>,
+            /// What the job chose of the size of its task.
+            pub job_size: JobSize,
         }
         /// The ECS cluster: its name or ARN.
         pub cluster: String = text(check::cluster).example("\"ci\""),
@@ -218,8 +224,8 @@ settings_table! {
                 .example("[\"1.4.0\"]"),
         /// The projects that this profile is for: `"group/project"`, with `*` for one part of a path and
         /// `**` at the end for all that follow. A job without `--profile` gets the first profile of the
-        /// file that is for it; a job with one that is not for it fails. Without this key a profile is
-        /// for every job that names it.
+        /// file that is for it, unless `[images]` leads to another that is; a job with one that is not for
+        /// it fails. Without this key a profile is for every job to which `--profile` or `[images]` gives it.
         pub projects: Vec<String> =
             texts(0, MAX_PROJECTS, patterns::project_pattern).or_empty()
                 .example("[\"group/project\"]"),
@@ -346,6 +352,35 @@ impl JobProfile {
             (Some(items), _) => LaunchMode::Strategy(items.clone()),
             (None, LaunchWord::Fargate) => LaunchMode::Type(LaunchType::Fargate),
             (None, LaunchWord::Cluster) => LaunchMode::ClusterDefault,
+        }
+    }
+
+    /// Whether its tasks run on Spot alone or not on Spot at all; `None` if both may happen. What
+    /// follows a lack of capacity counts as well.
+    pub(crate) fn is_on_spot(&self) -> Option<bool> {
+        let falls_back = |name: &str| self.capacity_fallback.iter().any(|other| other == name);
+        match self.launch() {
+            LaunchMode::Type(_) => (!falls_back(SPOT)).then_some(false),
+            LaunchMode::Strategy(items) => match items.as_slice() {
+                [only] if only.provider == SPOT => Some(true),
+                all if all.iter().all(|item| item.provider != SPOT) && !falls_back(SPOT) => {
+                    Some(false)
+                }
+                _ => None,
+            },
+            LaunchMode::ClusterDefault => None,
+        }
+    }
+
+    /// Puts its tasks on Spot first, or on no Spot at all.
+    pub(crate) fn set_spot(&mut self, on_spot: bool) {
+        if on_spot {
+            let item = StrategyItem { provider: SPOT.to_owned(), weight: 1, base: 0 };
+            self.capacity_provider_strategy = Some(vec![item]);
+        } else {
+            self.launch_type = LaunchWord::Fargate;
+            self.capacity_provider_strategy = None;
+            self.capacity_fallback.retain(|name| name != SPOT);
         }
     }
 

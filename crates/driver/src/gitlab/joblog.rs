@@ -223,7 +223,9 @@ impl<'a> JobLog<'a> {
                 let task = task.as_ref().unwrap_or(&CancelledTask::NotStarted);
                 CleanLines::line(&format!("Cancelled{task}"))
             }
-            StageError::System(why) | StageError::Job { why, .. } => block(why, self.colour),
+            StageError::System(why) | StageError::Refused(why) | StageError::Job { why, .. } => {
+                block(why, self.colour)
+            }
             other => {
                 let said = escaped_chain(other);
                 let parts = [self.colour.error(), LinePart::Plain(" "), LinePart::Plain(&said)];
@@ -369,7 +371,7 @@ fn capital(sentence: &str) -> String {
 pub fn run_line(error: &StageError) -> Option<String> {
     match error {
         StageError::Script { .. } | StageError::Cancelled { .. } => None,
-        StageError::System(why) | StageError::Job { why, .. } => {
+        StageError::System(why) | StageError::Refused(why) | StageError::Job { why, .. } => {
             let fix = why.action();
             let fix = if fix.is_empty() { fix } else { format!(". {}", capital(&fix)) };
             Some(format!("error: {}{fix}{}", why.line(), last_lines(why)))

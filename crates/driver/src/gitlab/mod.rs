@@ -7,11 +7,15 @@
 mod cleanup;
 mod config;
 mod environment;
+#[cfg(test)]
+mod hostile_jobs;
+mod job_profile;
 mod joblog;
 mod prepare;
 mod response;
 mod run;
 mod shared_folders;
+mod unmet_requests;
 
 use fargate_model::cause::CauseReport;
 
@@ -20,11 +24,13 @@ pub use config::config;
 pub use environment::{
     EnvironmentError, ExitCodes, FALLBACK_CODES, StageEnvironment, job_variable,
 };
+pub use job_profile::{JobProfileError, any_profile, chosen_profile, not_begun, recorded_profile};
 pub use joblog::run_line;
-pub use prepare::prepare;
+pub use prepare::{prepare, refuse};
 pub use response::{JobResponse, ResponseError};
 pub use run::run;
 pub use shared_folders::with_own_folders;
+pub use unmet_requests::{UnmetRequests, apply_requests};
 
 use crate::job::{BringUpError, CancelledTask};
 use fargate_state::{HostError, StateError};
@@ -49,6 +55,10 @@ pub enum StageError {
     /// Caused by us, by AWS or by a person.
     #[error("{}", .0.headline())]
     System(Box<CauseReport>),
+    /// The job may not have what it asks for, or no profile is for it. gitlab-runner would try a system
+    /// failure twice more, and the answer would be the same.
+    #[error("{}", .0.headline())]
+    Refused(Box<CauseReport>),
     /// The first try failed for a lasting reason, so this one started nothing.
     #[error("{}", fargate_model::cause::RepeatedCause(.0))]
     SameAsBefore(Box<CauseReport>),
@@ -109,7 +119,7 @@ impl StageError {
     #[must_use]
     pub fn exit_code(&self, codes: ExitCodes) -> u8 {
         match self {
-            Self::Script { .. } | Self::Job { .. } => codes.build_failure,
+            Self::Script { .. } | Self::Job { .. } | Self::Refused(_) => codes.build_failure,
             Self::System(_)
             | Self::SameAsBefore(_)
             | Self::Cancelled { .. }
@@ -125,6 +135,7 @@ impl StageError {
         match self {
             Self::Script { status } | Self::Job { status, .. } => Some(*status),
             Self::System(_)
+            | Self::Refused(_)
             | Self::SameAsBefore(_)
             | Self::Cancelled { .. }
             | Self::Environment(_)
@@ -137,7 +148,10 @@ impl StageError {
     #[must_use]
     pub fn why(&self) -> Option<&CauseReport> {
         match self {
-            Self::Job { why, .. } | Self::System(why) | Self::SameAsBefore(why) => Some(why),
+            Self::Job { why, .. }
+            | Self::System(why)
+            | Self::Refused(why)
+            | Self::SameAsBefore(why) => Some(why),
             Self::Script { .. }
             | Self::Cancelled { .. }
             | Self::Environment(_)

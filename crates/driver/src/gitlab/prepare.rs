@@ -9,11 +9,12 @@ use std::io::Write;
 use std::time::Duration;
 
 use fargate_events::{JobEvent, emit};
-use fargate_model::cause::ColourMode;
+use fargate_model::cause::{CauseReport, ColourMode};
 use fargate_state::{RunnerProcess, StateFolder, TaskOrigin};
 use tokio::time::Instant;
 
 use super::StageError;
+use super::job_profile::not_begun;
 use super::joblog::JobLog;
 use super::response::JobResponse;
 use crate::context::JobContext;
@@ -33,6 +34,28 @@ pub async fn prepare(
     colour: ColourMode,
 ) -> Result<(), StageError> {
     context.events.scope(prepare_logged(context, response, out, colour)).await
+}
+
+/// Tells in the job's log why the job is refused. No task is started, and the state folder says so to the
+/// clean-up.
+pub async fn refuse(
+    context: &JobContext,
+    response: &JobResponse,
+    why: CauseReport,
+    out: &mut (dyn Write + Send),
+    colour: ColourMode,
+) -> StageError {
+    let refused = async {
+        let error = StageError::Refused(Box::new(why));
+        emit(JobEvent::PrepareFailed {
+            cause: error.why().map(|why| why.cause),
+            message: error.to_string(),
+        });
+        JobLog::new(out, colour, context).failed(&error);
+        not_begun(context, &response.identity.key()).await;
+        error
+    };
+    context.events.scope(refused).await
 }
 
 /// Does the work of [`prepare`] in the scope of the job's events.
@@ -129,9 +152,9 @@ async fn bring_up(
     Ok((provisioned, stops))
 }
 
-fn task_request(context: &JobContext, response: &JobResponse) -> TaskRequest {
+pub(super) fn task_request(context: &JobContext, response: &JobResponse) -> TaskRequest {
     let timeouts = context.timeouts();
-    let project = response.project_path.clone();
+    let project = response.facts.project.clone();
     let project = project.unwrap_or_else(|| response.identity.project.to_string());
     let mut tags = BTreeMap::from([("project", project)]);
     tags.extend(response.pipeline.map(|pipeline| ("pipeline", pipeline.to_string())));
@@ -144,6 +167,8 @@ fn task_request(context: &JobContext, response: &JobResponse) -> TaskRequest {
             + timeouts.lifetime_margin,
         idle: timeouts.task_idle,
         tags,
+        project: response.facts.project.clone(),
+        is_protected: response.facts.is_protected,
         manager: response.written.and_then(RunnerProcess::of_stage),
     }
 }

@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use fargate_config::TrustedFacts;
 use fargate_mask::SharedMasker;
 use fargate_model::job::JobIdentity;
 use fargate_model::lifetime::MAX_JOB_TIMEOUT;
@@ -25,6 +26,9 @@ use super::environment::StageEnvironment;
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Most bytes of masked variables that are searched for in our own texts.
 const MAX_SECRETS: usize = 64 * 1024;
+
+/// Most services that are looked at. Ours: each costs a line of the job's log.
+const MAX_SERVICES: usize = 20;
 
 /// Why the job is not known.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +68,10 @@ pub struct JobResponse {
     pub timeout: Option<Duration>,
     /// Its pipeline, for a tag.
     pub pipeline: Option<u64>,
-    /// Its project as `group/project`, for a tag.
-    pub project_path: Option<String>,
+    /// What the forge says of it that decides which profile it gets. Without a response file, nothing.
+    pub facts: TrustedFacts,
+    /// The services that it asks for, by their images.
+    pub services: Vec<String>,
     /// Whether this came from variables that the job can set.
     pub untrusted: bool,
     /// When gitlab-runner wrote the response.
@@ -81,6 +87,15 @@ struct RawJobResponse {
     git_info: RawGitInfo,
     #[serde(default)]
     runner_info: Option<RawRunnerInfo>,
+    #[serde(default)]
+    image: LenientValue<RawImage>,
+    #[serde(default)]
+    services: LenientValue<Vec<LenientValue<RawImage>>>,
+}
+
+#[derive(Deserialize)]
+struct RawImage {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -95,6 +110,8 @@ struct RawJobInfo {
 #[derive(Deserialize)]
 struct RawGitInfo {
     repo_url: String,
+    #[serde(default)]
+    protected: LenientValue<bool>,
 }
 
 #[derive(Deserialize)]
@@ -240,11 +257,21 @@ impl JobResponse {
         let identity =
             JobIdentity::from_repository(&raw.git_info.repo_url, raw.job_info.project_id, raw.id)
                 .map_err(|error| not_a_job(error.to_string()))?;
+        let services = raw.services.right().into_iter().flatten().take(MAX_SERVICES);
         Ok(Self {
             identity,
             timeout: timeout(raw.runner_info.and_then(|runner| runner.timeout)),
             pipeline: raw.job_info.pipeline_id,
-            project_path: raw.job_info.project_full_path,
+            facts: TrustedFacts {
+                project: raw
+                    .job_info
+                    .project_full_path
+                    .filter(|path| !path.is_empty())
+                    .or_else(|| path_of(&raw.git_info.repo_url)),
+                is_protected: raw.git_info.protected.right().unwrap_or(false),
+                image: raw.image.right().and_then(RawImage::named),
+            },
+            services: services.filter_map(|raw| raw.right()?.named()).collect(),
             untrusted: false,
             written: metadata.modified().ok(),
             has_unmasked: !are_masked,
@@ -274,7 +301,8 @@ impl JobResponse {
             identity,
             timeout: timeout(number("CUSTOM_ENV_CI_JOB_TIMEOUT").ok()),
             pipeline: number("CUSTOM_ENV_CI_PIPELINE_ID").ok(),
-            project_path: None,
+            facts: TrustedFacts::default(),
+            services: Vec::new(),
             untrusted: true,
             written: None,
             has_unmasked: false,
@@ -286,6 +314,19 @@ impl JobResponse {
     pub fn name(&self) -> String {
         format!("gl-{}", self.identity.job)
     }
+}
+
+impl RawImage {
+    fn named(self) -> Option<String> {
+        Some(self.name).filter(|name| !name.is_empty())
+    }
+}
+
+/// The path of a project in the URL of its repository.
+fn path_of(repository: &str) -> Option<String> {
+    let url = Url::parse(repository).ok()?;
+    let path = url.path().trim_matches('/');
+    Some(path.strip_suffix(".git").unwrap_or(path).to_owned()).filter(|path| !path.is_empty())
 }
 
 fn timeout(seconds: Option<u64>) -> Option<Duration> {

@@ -136,6 +136,8 @@ mod tests {
                 idle,
                 tags: BTreeMap::new(),
                 manager: None,
+                project: None,
+                is_protected: false,
             };
             let lease = lease(&JobTimeouts::default(), &request);
             (lease.deadline_ms, lease.idle_ms, lease.client_gone_ms)

@@ -26,8 +26,12 @@ pub use bring_up::bring_up;
 pub use bring_up_error::BringUpError;
 pub use cancelled_task::CancelledTask;
 pub use clean_up::{CleanupFailures, clean_up};
+#[cfg(test)]
+pub(crate) use provision::task_spec;
 pub use provision::{ProvisionedTask, provision};
 pub use provision_error::ProvisionError;
 pub use run_script::{ScriptRunError, run_script};
 pub use spot_interruption::{count_interruption, spot_notice};
+#[cfg(test)]
+pub(crate) use task_keys::TaskKeys;
 pub use task_request::TaskRequest;

@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use fargate_config::{HostKey, JobProfile};
 use fargate_events::{JobEvent, emit};
 use fargate_model::cause::CauseReport;
+use fargate_model::id::TaskOwner;
 use fargate_model::lifetime::FIRST_LIFETIME;
 use fargate_model::random;
 use fargate_protocol::{BY_TASK_ROLE, HOST_KEY_VARIABLE};
 use fargate_state::{
-    JobRecord, JobRecordWriter, SecretString, StateError, StateFolder, TaskLocation, version,
+    JobRecord, JobRecordWriter, RecordedProfile, SecretString, StateError, StateFolder,
+    TaskLocation, version,
 };
 use tokio::time::Instant;
 
@@ -27,7 +29,7 @@ use crate::session::CancelSignals;
 use crate::task::{
     AcquireOptions, AcquiredTask, EcsClient, FOLDER_VARIABLE, JobBinding, LEASE_VARIABLE,
     LIFETIME_VARIABLE, ResolvedDefinition, TAG_PREFIX, TaskLauncher, TaskSpec, TaskStartProgress,
-    acquire,
+    VolumeUser, acquire,
 };
 
 /// A task that is ours and answers.
@@ -84,21 +86,21 @@ pub async fn provision(
         _ = stops.next() => return Err(cancelled()),
     };
     let keys = TaskKeys::draw(profile, &ecs, &context.masker)?;
+    let user =
+        VolumeUser { project: request.project.as_deref(), is_protected: request.is_protected };
     let definition = tokio::select! {
-        definition = ResolvedDefinition::of(&ecs, profile, folder, deadline) => match definition {
+        definition = ResolvedDefinition::of(&ecs, profile, folder, &user, deadline) => match definition {
             Ok(definition) => definition,
             Err(why) => return Err(nothing_begun(folder, request, why).await.into()),
         },
         _ = stops.next() => return Err(cancelled()),
     };
-    let mut spec = TaskSpec::new(profile, definition.name(), owner);
-    spec.containers[0].environment = environment(profile, request, &keys);
+    let mut spec = task_spec(context, request, definition.name(), owner, &keys);
     if settings.owner.is_some() {
         // Several hosts may share a configured name. The folder's own name tells their tasks apart.
         let folder_id = folder.owner(None).await?.owner.to_string();
         spec.containers[0].environment.insert(FOLDER_VARIABLE.to_owned(), folder_id);
     }
-    spec.tags.extend(tags(context, request, &spec));
     let tries = folder.tombstone(&request.job).unwrap_or_default().tries;
     let record = first_record(context, request, tries, &spec, &ecs, &keys)?;
     let mut record_writer = JobRecordWriter::begin(folder, record).await?;
@@ -117,6 +119,21 @@ pub async fn provision(
         Ok(acquired) => Ok(ProvisionedTask { acquired, record_writer, ecs }),
         Err(error) => Err(take_back(context, &ecs, &mut record_writer, error).await),
     }
+}
+
+/// The task of this request, started from this definition.
+pub(crate) fn task_spec(
+    context: &JobContext,
+    request: &TaskRequest,
+    definition: &str,
+    owner: TaskOwner,
+    keys: &TaskKeys,
+) -> TaskSpec {
+    let profile = context.profile();
+    let mut spec = TaskSpec::new(profile, definition, owner);
+    spec.containers[0].environment = environment(profile, request, keys);
+    spec.tags.extend(tags(context, request, &spec));
+    spec
 }
 
 /// What stays the same while a job's task is brought up.
@@ -229,6 +246,16 @@ fn tags(context: &JobContext, request: &TaskRequest, spec: &TaskSpec) -> BTreeMa
         .collect()
 }
 
+/// What later stages need to find this profile and its account again.
+fn recorded(profile: &JobProfile) -> RecordedProfile {
+    RecordedProfile {
+        name: profile.name.clone(),
+        role_arn: profile.assume_role_arn.clone(),
+        role_external_id: profile.assume_role_external_id.clone(),
+        role_session_name: profile.assume_role_session_name.clone(),
+    }
+}
+
 fn first_record(
     context: &JobContext,
     request: &TaskRequest,
@@ -263,6 +290,7 @@ fn first_record(
         shell: profile.shell.to_string(),
         failure: None,
         manager: request.manager.clone(),
+        profile: Some(recorded(profile)),
         others: version::this().adds.clone(),
     })
 }

@@ -21,6 +21,10 @@ pub struct TaskRequest {
     pub idle: Duration,
     /// Tags in addition to those of every task. The names have no prefix.
     pub tags: BTreeMap<&'static str, String>,
+    /// The path of the job's project, where the forge itself says it.
+    pub project: Option<String>,
+    /// Whether the job runs for a protected branch or tag.
+    pub is_protected: bool,
     /// The process that calls the stages.
     pub manager: Option<RunnerProcess>,
 }

@@ -8,11 +8,12 @@ use std::net::IpAddr;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::error::SdkError;
+use aws_sdk_ecs::operation::run_task::builders::RunTaskFluentBuilder;
 use aws_sdk_ecs::operation::run_task::{RunTaskError, RunTaskOutput};
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
-    DesiredStatus, KeyValuePair, LaunchType, NetworkConfiguration, PropagateTags, Tag,
-    TaskOverride,
+    DesiredStatus, EphemeralStorage, KeyValuePair, LaunchType, NetworkConfiguration, PropagateTags,
+    Tag, TaskOverride,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use fargate_aws::{AwsAccount, CallError};
@@ -173,7 +174,16 @@ impl EcsClient {
     ///
     /// Returns [`CallError`] if the call failed. After [`CallError::NoAnswer`] the task may exist.
     pub async fn run_task(&self, request: &LaunchRequest) -> Result<RunTaskOutcome, CallError> {
-        let mut call = self
+        let call = self.run_task_call(request);
+        self.turn().await;
+        let ran = self.account.call(|| self.ran(call.clone().send())).await;
+        FailPoint::RunTaskAnswered.reached();
+        ran
+    }
+
+    /// The call for exactly this launch.
+    pub(crate) fn run_task_call(&self, request: &LaunchRequest) -> RunTaskFluentBuilder {
+        let call = self
             .client
             .run_task()
             .cluster(&request.cluster)
@@ -189,17 +199,13 @@ impl EcsClient {
             .set_enable_execute_command(request.execute_command.then_some(true))
             .set_propagate_tags(request.propagate_tags.then_some(PropagateTags::TaskDefinition))
             .set_enable_ecs_managed_tags(request.managed_tags.then_some(true));
-        call = match &request.purchase {
+        match &request.purchase {
             TaskCapacity::LaunchType(kind) => call.launch_type(LaunchType::from(kind.as_str())),
             TaskCapacity::ClusterDefault => call,
             TaskCapacity::Strategy(_) => {
                 call.set_capacity_provider_strategy(Some(strategy(request)))
             }
-        };
-        self.turn().await;
-        let ran = self.account.call(|| self.ran(call.clone().send())).await;
-        FailPoint::RunTaskAnswered.reached();
-        ran
+        }
     }
 
     /// Sorts what became of RunTask.
@@ -420,10 +426,13 @@ fn overrides(request: &LaunchRequest) -> TaskOverride {
             .set_environment(Some(environment.collect()))
             .build()
     });
+    let gib = request.ephemeral_storage_gib.map(|gib| i32::try_from(gib).unwrap_or(i32::MAX));
+    let disk = gib.map(|gib| EphemeralStorage::builder().size_in_gib(gib).build());
     TaskOverride::builder()
         .set_container_overrides(Some(containers.collect()))
         .set_cpu(request.cpu_units.map(|units| units.to_string()))
         .set_memory(request.memory_mib.map(|mib| mib.to_string()))
+        .set_ephemeral_storage(disk)
         .build()
 }
 

@@ -5,6 +5,7 @@
 
 use fargate_aws::EcsOperation;
 use fargate_config::{DefinitionSource, JobProfile};
+use fargate_efs::{VolumeLookupError, resolved_profile};
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_registry::pinned_profile;
 use fargate_state::StateFolder;
@@ -15,6 +16,15 @@ use tokio::time::{Instant, timeout_at};
 
 use super::classify::{CauseFacts, exception};
 use super::client::EcsClient;
+
+/// Whose folders a task mounts where a volume has one for each project.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VolumeUser<'a> {
+    /// The path of the project, where the forge itself says it.
+    pub project: Option<&'a str>,
+    /// Whether the job runs for a protected branch or tag.
+    pub is_protected: bool,
+}
 
 /// The task definition of a job.
 #[derive(Debug)]
@@ -35,18 +45,20 @@ struct DerivedDefinition {
 }
 
 impl ResolvedDefinition {
-    /// The task definition of this profile. A fixed one costs nothing; one that this host registered
-    /// before costs the reading of a file.
+    /// The task definition of this profile for this user of its volumes. A fixed one costs nothing; one
+    /// that this host registered before costs the reading of a file, and one call for each file system
+    /// of whose volumes `efs apply` makes the access points.
     ///
     /// # Errors
     ///
-    /// Returns the cause for which the image has no digest, [`FailureCause::DefinitionUnusable`] if the
+    /// Returns the cause for which the image has no digest or a volume no access point, [`FailureCause::DefinitionUnusable`] if the
     /// profile makes none that ECS would take, or the cause for which ECS did not register it until the
     /// deadline.
     pub async fn of(
         ecs: &EcsClient,
         profile: &JobProfile,
         folder: &StateFolder,
+        user: &VolumeUser<'_>,
         deadline: Instant,
     ) -> Result<Self, CauseReport> {
         if let DefinitionSource::Fixed(name) = profile.definition() {
@@ -54,6 +66,7 @@ impl ResolvedDefinition {
         }
         let facts = facts(ecs, profile);
         let pinned = pinned(ecs, profile, deadline).await?;
+        let pinned = with_access_points(ecs, &pinned, user, &facts, deadline).await?;
         let resolved = async {
             let site = DefinitionSite::new(pinned, ecs.account().clone(), folder.clone())?;
             let (rendered, registrar) = (site.rendered()?, site.registrar());
@@ -112,6 +125,27 @@ async fn pinned(
         Err(CauseReport::new(FailureCause::RegistryNotAsked)
             .with("image", image)
             .because("The time of `prepare` was over before the registry answered."))
+    })
+}
+
+/// The profile with the access points of this job in its volumes.
+async fn with_access_points(
+    ecs: &EcsClient,
+    profile: &JobProfile,
+    user: &VolumeUser<'_>,
+    facts: &CauseFacts,
+    deadline: Instant,
+) -> Result<JobProfile, CauseReport> {
+    let VolumeUser { project, is_protected } = *user;
+    let resolved = resolved_profile(profile, ecs.account(), project, is_protected, deadline).await;
+    resolved.map_err(|error| match &error {
+        VolumeLookupError::Call { volume, error } => exception(error, facts)
+            .because(format!("It was for looking up the access points of the volume `{volume}`.")),
+        VolumeLookupError::Missing { .. }
+        | VolumeLookupError::Several { .. }
+        | VolumeLookupError::NoProject { .. } => {
+            error.why().unwrap_or_else(|| CauseReport::new(FailureCause::AccessPointMissing))
+        }
     })
 }
 

@@ -28,7 +28,7 @@ mod task_log;
 
 pub use acquire::{AcquireOptions, AcquiredTask, acquire};
 pub use client::{EcsClient, StopTaskOutcome};
-pub use definition::ResolvedDefinition;
+pub use definition::{ResolvedDefinition, VolumeUser};
 pub use event::{TaskStartProgress, avoided_words, move_words, relaunch_words};
 pub use fargate_aws::CallError;
 pub(crate) use first_connect::login_failed;

@@ -55,6 +55,8 @@ pub struct TaskSpec {
     pub cpu_units: Option<u32>,
     /// Memory in MiB, if it differs from the definition's.
     pub memory_mib: Option<u32>,
+    /// Disk in GiB, if it differs from the definition's.
+    pub ephemeral_storage_gib: Option<u32>,
     /// The containers. The first one holds the agent.
     pub containers: Vec<ContainerSpec>,
     /// The owner, for `startedBy`.
@@ -83,8 +85,9 @@ impl TaskSpec {
             security_groups: profile.security_groups.clone(),
             capacities: capacities(profile),
             platform_version: profile.platform_version.clone(),
-            cpu_units: profile.cpu_units,
-            memory_mib: profile.memory_mib,
+            cpu_units: profile.job_size.cpu_units.or(profile.cpu_units),
+            memory_mib: profile.job_size.memory_mib.or(profile.memory_mib),
+            ephemeral_storage_gib: profile.job_size.ephemeral_storage_gib,
             containers: vec![ContainerSpec {
                 name: profile.container.clone(),
                 environment: BTreeMap::new(),
@@ -118,6 +121,7 @@ impl TaskSpec {
             platform_version: self.platform_version.clone(),
             cpu_units: self.cpu_units,
             memory_mib: self.memory_mib,
+            ephemeral_storage_gib: self.ephemeral_storage_gib,
             containers: self.containers.clone(),
             started_by: self.owner.clone(),
             tags,

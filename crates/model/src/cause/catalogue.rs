@@ -446,6 +446,19 @@ catalogue! {
         action: &["register it again, or correct `task_definition`"],
         command: &[SHOW_DEFINITION, SHOW_CONFIG],
     }
+    ProfileNotForJob = "profile-not-for-job", "config", Setup, Final {
+        headline: &["{refusal}", "the runner's configuration has no profile for this job"],
+        action: &["ask for `projects` and `refs` of a profile that names this job's project and branch"],
+        command: &[SHOW_CONFIG],
+    }
+    UnsupportedRequest = "unsupported-request", "config", Job, Final {
+        headline: &["this job asks for what this runner does not give"],
+        action: &[
+            "leave it out of `.gitlab-ci.yml`, or ask whoever runs the CI platform: `on_unsupported` of profile {profile} refuses such jobs",
+            "leave it out of `.gitlab-ci.yml`, or ask whoever runs the CI platform: `on_unsupported` refuses such jobs",
+        ],
+        command: &[],
+    }
     DefinitionUnusable = "definition-unusable", "config", Setup, Final {
         headline: &["profile and template make no task definition that ECS would take"],
         action: &["correct the keys of the profile, or the file that `task_definition_template` names"],

@@ -2,7 +2,7 @@
 //!
 //! Source: Amazon ECS Developer Guide, "Amazon ECS task definition differences for Fargate".
 
-use fargate_model::size::FargateSize;
+use fargate_model::size::{FargateSize, cpu_units_of, memory_mib_of};
 
 use crate::services::ecs::shape::common::EphemeralStorage;
 use crate::services::ecs::shape::definition::{ContainerDefinition, RegisterTaskDefinition};
@@ -60,13 +60,13 @@ pub fn size(cpu: Option<&str>, memory: Option<&str>) -> Result<FargateSize, Serv
     };
     let cpu = cpu.ok_or_else(|| missing("cpu"))?;
     let memory = memory.ok_or_else(|| missing("memory"))?;
-    let cpu = units(cpu, "vcpu").ok_or_else(|| {
+    let cpu = cpu_units_of(cpu).ok_or_else(|| {
         ServiceException::client(
             "Invalid 'cpu' setting for task. For more information, see the Troubleshooting section \
              of the Amazon ECS Developer Guide.",
         )
     })?;
-    let memory = units(memory, "gb").ok_or_else(|| {
+    let memory = memory_mib_of(memory).ok_or_else(|| {
         ServiceException::client(
             "Invalid 'memory' setting for task. For more information, see the Troubleshooting \
              section of the Amazon ECS Developer Guide.",
@@ -74,27 +74,6 @@ pub fn size(cpu: Option<&str>, memory: Option<&str>) -> Result<FargateSize, Serv
     })?;
     FargateSize::check(cpu, memory)
         .map_err(|_| ServiceException::client("No Fargate configuration exists for given values."))
-}
-
-/// Reads a whole number, or a decimal number of `unit`, of which each is 1024.
-fn units(text: &str, unit: &str) -> Option<u32> {
-    let text = text.trim().to_ascii_lowercase();
-    let Some(number) = text.strip_suffix(unit) else {
-        return text.parse().ok();
-    };
-    let number = number.trim();
-    if number.is_empty() {
-        return None;
-    }
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if (!whole.is_empty() && !digits(whole)) || !digits(fraction) || fraction.len() > 4 {
-        return None;
-    }
-    let whole: u32 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    let scale = 10_u32.pow(u32::try_from(fraction.len()).ok()?);
-    let part = fraction.parse::<u32>().ok()?.checked_mul(1024)?;
-    (part.is_multiple_of(scale)).then(|| whole.checked_mul(1024)?.checked_add(part / scale))?
 }
 
 /// Checks that Fargate offers a disk of this size.
@@ -190,28 +169,5 @@ fn refuse(table: &[(&str, bool)]) -> Result<(), ServiceException> {
         Some((what, _)) => Err(ServiceException::client(format!(
             "Fargate compatible task definitions do not support {what}"
         ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_read_in_units_and_in_words() {
-        for (text, unit, expected) in [
-            ("256", "vcpu", Some(256)),
-            ("1 vCPU", "vcpu", Some(1024)),
-            (".25 vcpu", "vcpu", Some(256)),
-            ("0.5 vCPU", "vcpu", Some(512)),
-            ("2GB", "gb", Some(2048)),
-            ("0.3 vCPU", "vcpu", None),
-            ("vCPU", "vcpu", None),
-            ("-1", "gb", None),
-            ("1e3", "gb", None),
-            ("", "gb", None),
-        ] {
-            assert_eq!(units(text, unit), expected, "{text}");
-        }
     }
 }
