@@ -11,6 +11,7 @@ mod environment;
 mod health;
 mod host_proof;
 mod init;
+mod keep;
 mod lease;
 mod login_places;
 mod memory_file;
@@ -27,6 +28,9 @@ mod task;
 mod task_credentials;
 mod task_end;
 mod terminal_session;
+mod trace_search;
+mod wipe;
+mod writable_mounts;
 
 use std::process::ExitCode;
 

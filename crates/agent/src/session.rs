@@ -11,7 +11,7 @@ use std::time::Duration;
 use fargate_model::text::{error_chain, escape_within};
 use fargate_protocol::{
     AgentMessage, AgentNotice, AgentRefusal, ClientMessage, FEATURES, FrameDecoder, FrameError,
-    HostProof, HostProofRequest, MAX_SCRIPT, RELEASED, RunAcceptance, RunCommand, RunRequest,
+    HostProof, HostProofRequest, KEEP, MAX_SCRIPT, RELEASED, RunAcceptance, RunCommand, RunRequest,
     ScriptSignal, VERSIONS, common_version, encode,
 };
 use russh::server::Msg;
@@ -19,6 +19,7 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::time::timeout;
 
 use crate::host_proof::HostProofError;
+use crate::keep;
 use crate::memory_file::IncomingScript;
 use crate::output::{OutputLeftover, OutputRead};
 use crate::stage::{ScriptRun, SignalRequest, StageAttachment};
@@ -70,7 +71,8 @@ pub async fn serve(task: &AgentTask, channel: Channel<Msg>) -> Result<(), Sessio
                 Some(version) => {
                     let (proof, unproven) = prove_host(task, prove.as_ref(), &challenge).await;
                     let agent = crate::VERSION.to_owned();
-                    let features = FEATURES.iter().map(|&feature| feature.to_owned()).collect();
+                    let has = |feature: &&&str| task.is_alone || **feature != KEEP;
+                    let features = FEATURES.iter().filter(has).map(|&f| f.to_owned()).collect();
                     let released = Some(RELEASED.to_owned());
                     let hello = AgentMessage::HelloOk {
                         version,
@@ -100,6 +102,13 @@ pub async fn serve(task: &AgentTask, channel: Channel<Msg>) -> Result<(), Sessio
             Some(ClientMessage::Lease(lease)) => {
                 present.get_or_insert_with(|| task.lease.client());
                 task.lease.renew(&lease);
+            }
+            Some(ClientMessage::Keep(request)) => {
+                present.get_or_insert_with(|| task.lease.client());
+                match keep::keep(task, request).await {
+                    Ok(report) => outbox.send(&AgentMessage::Kept(report)).await?,
+                    Err(refusal) => return outbox.refuse(refusal).await,
+                }
             }
             Some(ClientMessage::Run(run)) => {
                 present.get_or_insert_with(|| task.lease.client());
@@ -329,7 +338,9 @@ async fn listen(
             ClientMessage::Lease(lease) => task.lease.renew(&lease),
             // The rest of a script that arrived before, through a connection that broke.
             ClientMessage::Script { .. } => {}
-            ClientMessage::Hello { .. } | ClientMessage::Run(_) => return Err(SessionError::Left),
+            ClientMessage::Hello { .. } | ClientMessage::Run(_) | ClientMessage::Keep(_) => {
+                return Err(SessionError::Left);
+            }
         }
     }
     Ok(())

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use fargate_model::id::RandomToken;
 use fargate_protocol::{AgentNotice, AgentRefusal, MAX_SIDE_SESSIONS, RunCommand, RunRequest};
@@ -37,6 +37,9 @@ pub struct AgentTask {
     pub prover: Option<TaskRoleProver>,
     /// Set once, when the task is about to end.
     pub ending: watch::Sender<Option<AgentNotice>>,
+    /// When the agent started.
+    pub since: SystemTime,
+    kept: AtomicBool,
     /// Places for shells and commands of people, beside the script.
     pub side_sessions: Semaphore,
     stages: Mutex<StageHistory>,
@@ -86,6 +89,8 @@ impl AgentTask {
             environment,
             lease: LeaseTracker::new(limits),
             ending: watch::Sender::new(None),
+            since: SystemTime::now(),
+            kept: AtomicBool::new(false),
             side_sessions: Semaphore::new(MAX_SIDE_SESSIONS),
             stages: Mutex::default(),
             conversations: AtomicU64::new(0),
@@ -165,6 +170,9 @@ impl AgentTask {
         if self.ending.borrow().is_some() {
             return Err(AgentRefusal::Ending);
         }
+        if self.kept.load(Ordering::Relaxed) {
+            return Err(AgentRefusal::Kept);
+        }
         let (program, arguments): (&str, &[String]) = match &run.what {
             RunCommand::Script { shell, .. } => (shell, &[]),
             RunCommand::Argv { argv } => match argv.split_first() {
@@ -185,6 +193,24 @@ impl AgentTask {
             error: error.to_string(),
         })?;
         Ok(RunLookup::Stage(self.adopt(run, number, child)))
+    }
+
+    /// From now on no script starts, because the task is kept for a person. Waits until none is being
+    /// started, and forgets the output of the last one.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AgentRefusal`] if a start takes longer than `within`, or if the task is about to end.
+    pub async fn run_no_more(&self, within: Duration) -> Result<(), AgentRefusal> {
+        let _alone = timeout(within, self.starting.lock()).await.map_err(|_| AgentRefusal::Busy)?;
+        if self.ending.borrow().is_some() {
+            return Err(AgentRefusal::Ending);
+        }
+        self.kept.store(true, Ordering::Relaxed);
+        if let Some(stage) = self.current() {
+            stage.output.discard();
+        }
+        Ok(())
     }
 
     fn adopt(&self, run: &RunRequest, number: u64, child: tokio::process::Child) -> Arc<ScriptRun> {

@@ -101,6 +101,7 @@ fn set_up(
         owner: config.owner.clone(),
         state_dir: config.state_dir.clone(),
         profile: choice.profile.clone(),
+        hold: None,
     };
     let context = JobContext {
         settings,
@@ -142,7 +143,7 @@ fn stage(
         (CustomStage::Run(_), Some(why)) => refuse_run(why),
         (CustomStage::Run(run), None) => run_script(setup.context, &response, run),
         // Whatever is chosen now, what was started is to end.
-        (CustomStage::Cleanup, _) => cleanup(&setup.context, &response),
+        (CustomStage::Cleanup, _) => cleanup(&setup.context, &response, environment),
     };
     conclude(environment, &events, result)
 }
@@ -216,8 +217,12 @@ fn prepare(
         let variable = |name: &str| gitlab::job_variable(lookup, name);
         let grammar = setup.config.grammar();
         let unmet = gitlab::apply_requests(&mut setup.choice, grammar, flags, response, variable);
+        // A job that is not kept runs no worse, so nothing is refused for it.
+        let hold = setup.choice.profile.job_hold(grammar, variable);
+        let ignored_hold = hold.as_ref().err().map(ToString::to_string);
+        setup.context.settings.hold = hold.unwrap_or_default();
         let warnings = setup.warnings.iter().map(ToString::to_string);
-        for warning in warnings.chain(unmet.warnings) {
+        for warning in warnings.chain(unmet.warnings).chain(ignored_hold) {
             to_job_log(&format!("Warning: {warning}"));
         }
         unmet.refusal
@@ -261,7 +266,8 @@ fn run_script(
         let key = response.identity.key();
         let ran = signals::heard(async |cancel| {
             let context = JobContext { cancel, ..context };
-            gitlab::run(&folder, &key, &context, run.script(), &mut console).await
+            let stage = run.stage().to_string_lossy();
+            gitlab::run(&folder, &key, &context, (run.script(), &stage), &mut console).await
         });
         runtime()?.block_on(ran.instrument(log::stage()))?
     });
@@ -274,10 +280,16 @@ fn run_script(
     result
 }
 
-fn cleanup(context: &JobContext, response: &JobResponse) -> Result<(), StageError> {
+fn cleanup(
+    context: &JobContext,
+    response: &JobResponse,
+    environment: &StageEnvironment,
+) -> Result<(), StageError> {
     let key = response.identity.key();
+    let builds = context.profile().builds_dir.as_deref();
+    let traces = gitlab::job_traces(environment, builds, |name| std::env::var_os(name));
     let cleaned = runtime().and_then(|runtime| {
-        runtime.block_on(gitlab::cleanup(context, &key).instrument(log::stage()))
+        runtime.block_on(gitlab::cleanup(context, &key, traces.as_ref()).instrument(log::stage()))
     });
     match cleaned {
         Ok(undone) => {

@@ -62,7 +62,8 @@ fn prepare(
     };
     let debug = if global.debug { log::DebugMode::Stderr } else { log::DebugMode::Off };
     log::start(&config, debug, &[("stage", "exec".into())]);
-    let settings = DriverSettings { owner: config.owner, state_dir: config.state_dir, profile };
+    let settings =
+        DriverSettings { owner: config.owner, state_dir: config.state_dir, profile, hold: None };
     Ok((settings, job, escape_within(&name, 60)))
 }
 

@@ -2,17 +2,18 @@
 //! everything goes to stderr.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use fargate_config::{LoadedConfig, UnknownKeyPolicy};
 use fargate_controller::idle::{self, DrainOutcome, UnreadableRecord};
 use fargate_events::{JobEvent, emit};
 use fargate_model::text::{duration, shell_word, ticking};
-use fargate_state::{JobAdmission, JobHold, JobHoldKind, StateError, StateFolder};
+use fargate_state::{JobAdmission, JobHold, JobHoldKind, KeptTask, StateError, StateFolder};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{DrainArgs, GlobalFlags, PauseArgs};
 use crate::exit::CommandExit;
+use crate::kept_words::kept_until;
 use crate::status::StatusLine;
 use crate::streams::tell;
 use crate::{config_command, folder_owner, log};
@@ -181,6 +182,9 @@ async fn until_idle(folder: &StateFolder, args: &DrainArgs) -> Result<CommandExi
         }
         Some(DrainOutcome::Idle) => {
             tell!("drained in {}: no job is left on this host", duration(took));
+            for line in idle::kept(folder)?.iter().take(NAMED).map(still_kept) {
+                tell!("{line}");
+            }
             CommandExit::Done
         }
         Some(DrainOutcome::Resumed) => {
@@ -236,6 +240,16 @@ fn left_alone(now: &JobAdmission, took: Duration) -> String {
             )
         }
     }
+}
+
+/// Tells of a task that is left on a drained host. Nobody waits for it, because it needs no host.
+fn still_kept(task: &idle::KeptHostTask) -> String {
+    let (job, kept) = (&task.name, KeptTask { keep_until_unix_s: task.keep_until_unix_s });
+    let until = kept_until(kept, SystemTime::now());
+    format!(
+        "the task of the failed job {job} is {until}; it ends itself, and `fargate-runner jobs \
+         release {job}` ends it now"
+    )
 }
 
 fn named(jobs: &[idle::HostJob]) -> String {

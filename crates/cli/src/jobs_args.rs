@@ -24,6 +24,10 @@ pub enum JobsAction {
     Logs(JobLogArgs),
     /// Open a shell in the task of a running job, or run one command there; the job goes on
     Shell(JobShellArgs),
+    /// Keep the task of a running job if the job fails, so that a person can look into it
+    Hold(JobHoldArgs),
+    /// Stop a task that is kept, before its time is over
+    Release(JobName),
 }
 
 /// A job of this host.
@@ -62,4 +66,15 @@ pub struct JobShellArgs {
     /// A command and its arguments instead of a shell, after `--`
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
+}
+
+/// `jobs hold`.
+#[derive(Debug, Args)]
+pub struct JobHoldArgs {
+    #[command(flatten)]
+    pub name: JobName,
+    /// Keep the task for so long after the failure, for example `30m` [default: as long as
+    /// `job_max_hold` of the profile allows]
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub time: Option<std::time::Duration>,
 }

@@ -1,4 +1,5 @@
-//! `jobs list | show | logs`: the jobs of this host. `jobs shell` has a module of its own. Data on stdout, words on stderr.
+//! `jobs list | show | logs`: the jobs of this host. `jobs shell`, `jobs hold` and `jobs release` have
+//! modules of their own. Data on stdout, words on stderr.
 
 use std::path::Path;
 
@@ -16,7 +17,9 @@ use crate::args::{FormatArgs, GlobalFlags};
 use crate::exit::CommandExit;
 use crate::jobs_args::{JobLogArgs, JobShowArgs, JobsAction, JobsArgs};
 use crate::streams::{masker, tell, to_stdout, unwritten};
-use crate::{config_command, folder_owner, jobs_output as output, log, shell_command};
+use crate::{
+    config_command, folder_owner, jobs_output as output, kept_command, log, shell_command,
+};
 
 /// Runs one action.
 pub fn run(global: &GlobalFlags, args: &JobsArgs) -> CommandExit {
@@ -24,6 +27,8 @@ pub fn run(global: &GlobalFlags, args: &JobsArgs) -> CommandExit {
         JobsAction::List(list) => self::list(global, list),
         JobsAction::Show(show) => self::show(global, show),
         JobsAction::Logs(logs) => self::logs(global, logs),
+        JobsAction::Hold(hold) => kept_command::hold(global, hold),
+        JobsAction::Release(job) => kept_command::release(global, job),
         JobsAction::Shell(shell) => return shell_command::run(global, shell),
     };
     done.unwrap_or_else(|error| {
@@ -138,6 +143,7 @@ pub fn context_of(
         owner: config.owner.clone(),
         state_dir: config.state_dir.clone(),
         profile: profile(config, global, record)?,
+        hold: None,
     };
     let (clock, events) = (WallClock::system(), EventEmitter::tracing());
     let (masker, cancel) = (masker().clone(), CancelHandle::never());

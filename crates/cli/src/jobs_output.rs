@@ -10,6 +10,8 @@ use fargate_state::{JobRecord, LaunchRequest, TaskServer};
 use fargate_terminal::{StateMark, TableColumn, table_lines};
 use serde_json::{Value, json};
 
+use crate::kept_words::kept_until;
+
 const LIST: [TableColumn; 7] = [
     TableColumn::new("STATE"),
     TableColumn::new("FOR").number(),
@@ -93,6 +95,7 @@ fn note(job: &KnownJob) -> String {
             "a newer version wrote its record".to_owned()
         }
         (JobPhase::Unreadable { is_newer: false }, _) => "its record is damaged".to_owned(),
+        (JobPhase::Kept(kept), _) => kept_until(kept, SystemTime::now()),
         (_, Some(why)) => why.headline(),
         (
             JobPhase::Starting | JobPhase::Running | JobPhase::Stopping | JobPhase::Finished,
@@ -109,6 +112,7 @@ fn mark(phase: JobPhase) -> &'static str {
     let mark = match phase {
         JobPhase::Starting => StateMark::Starting,
         JobPhase::Running => StateMark::Running,
+        JobPhase::Kept(_) => StateMark::Failed,
         JobPhase::Stopping => StateMark::Stopping,
         JobPhase::Unreadable { .. } => StateMark::SystemFailure,
         JobPhase::Finished => return " ",

@@ -20,6 +20,8 @@ mod hold_command;
 mod jobs_args;
 mod jobs_command;
 mod jobs_output;
+mod kept_command;
+mod kept_words;
 mod log;
 mod log_line;
 mod log_sink;

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use fargate_controller::{OrphanOutcome, OrphanReport, ReapedCluster, SweepReport};
 use fargate_model::text::{count, duration, escape, ticking};
 use fargate_terminal::{TableColumn, table_lines};
 use serde_json::{Value, json};
+
+use crate::kept_words::kept_until;
 
 const COLUMNS: [TableColumn; 6] = [
     TableColumn::new("TASK"),
@@ -111,6 +113,15 @@ pub fn json(scope: &ReapScope, dry_run: bool, sweep: &SweepReport) -> String {
         .iter()
         .map(|left| json!({ "task": left.task.0, "reason": left.doubt.slug() }))
         .collect();
+    let kept: Vec<Value> = sweep
+        .kept
+        .iter()
+        .map(|kept| {
+            let (task, until) =
+                (kept.task.as_ref().map(|task| &task.0), kept.kept.keep_until_unix_s);
+            json!({ "task": task, "job": kept.job_id, "keep_until": until })
+        })
+        .collect();
     let (host, clusters) = match scope {
         ReapScope::Host(owner) => (Some(owner), None),
         ReapScope::Clusters(clusters) => {
@@ -123,6 +134,7 @@ pub fn json(scope: &ReapScope, dry_run: bool, sweep: &SweepReport) -> String {
         "dry_run": dry_run,
         "needed": sweep.needed,
         "orphans": orphans,
+        "kept": kept,
         "left_alone": left,
         "problems": sweep.problems,
     });
@@ -169,6 +181,10 @@ pub fn words(scope: &ReapScope, sweep: &SweepReport, took: Duration) -> Vec<Stri
         let tasks =
             if *n == 1 { "1 task was".to_owned() } else { format!("{} tasks were", count(*n)) };
         format!("{tasks} left alone: {words}")
+    }));
+    lines.extend(sweep.kept.iter().map(|kept| {
+        let until = kept_until(kept.kept, SystemTime::now());
+        format!("the task of the failed job {} is {until}", escape(&kept.job_id))
     }));
     lines.push(sentence(scope, sweep, took));
     lines
@@ -244,6 +260,7 @@ mod tests {
         let denied = "StopTask: AccessDeniedException: not authorized";
         SweepReport {
             clusters: 1,
+            kept: Vec::new(),
             needed: 20,
             left_alone: vec![UnjudgedTask {
                 task: task('b'),

@@ -17,6 +17,7 @@ mod document;
 mod file;
 mod gitlab;
 mod gitlab_keys;
+mod hold_choice;
 mod import;
 mod job_choice;
 mod job_size;
@@ -51,6 +52,7 @@ pub use document::ConfigGrammar;
 pub use file::{
     DEFAULT_PATH, GITLAB_DEFAULT_PATH, MAX_FILE_BYTES, PATH_VARIABLE, load, load_with, locate,
 };
+pub use hold_choice::{HoldLimitError, IgnoredHold};
 pub use job_choice::{ChoiceFlags, IgnoredChoice, IgnoredReason};
 pub use job_size::JobSize;
 pub use keyword::{

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use fargate_model::job::JobKey;
-use fargate_state::{JobRecord, JobState, JobTombstone, StateError, StateFolder};
+use fargate_state::{JobRecord, JobState, JobTombstone, KeptTask, StateError, StateFolder};
 
 /// Fewest characters of a key that name a job.
 const SHORTEST_PREFIX: usize = 4;
@@ -24,6 +24,8 @@ pub enum JobPhase {
     Starting,
     /// Its task answers, and stages run in it.
     Running,
+    /// Its job failed, and its task is kept for a person.
+    Kept(KeptTask),
     /// Its task is being stopped, or its `prepare` ended before the task answered.
     Stopping,
     /// It was cleaned up.
@@ -42,6 +44,7 @@ impl JobPhase {
         match self {
             Self::Starting => "starting",
             Self::Running => "running",
+            Self::Kept(_) => "kept",
             Self::Stopping => "stopping",
             Self::Finished => "finished",
             Self::Unreadable { .. } => "unreadable",
@@ -223,12 +226,20 @@ fn known_job(folder: &StateFolder, key: JobKey) -> Option<KnownJob> {
         JobState::Preparing => {
             (JobPhase::Starting, folder.record(&key).ok().flatten().map(Box::new))
         }
-        JobState::Record(record) if record.ready => (JobPhase::Running, Some(record)),
-        JobState::Record(record) => (JobPhase::Stopping, Some(record)),
+        JobState::Record(record) => (phase_of(&record), Some(record)),
         JobState::Unreadable { is_newer } => (JobPhase::Unreadable { is_newer }, None),
     };
     let cleaned_up = tombstone.as_ref().and_then(|_| folder.cleaned_up_at(&key));
     Some(KnownJob { key, phase, record, tombstone, cleaned_up })
+}
+
+fn phase_of(record: &JobRecord) -> JobPhase {
+    match record.kept {
+        Some(kept) if kept.time_left(SystemTime::now()).is_some() => JobPhase::Kept(kept),
+        Some(_) => JobPhase::Stopping,
+        None if record.ready => JobPhase::Running,
+        None => JobPhase::Stopping,
+    }
 }
 
 #[cfg(test)]

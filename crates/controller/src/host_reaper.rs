@@ -24,7 +24,9 @@ use fargate_state::{FileLock, FolderOrigin, JobRecord, JobState, StateError, Sta
 use crate::account_cluster::{self, AccountCluster};
 use crate::finding::{FoundOrphan, OrphanIdentity, OrphanSubject};
 use crate::judge::{self, OrphanJudge, OrphanReason, OrphanVerdict};
-use crate::report::{OrphanOutcome, OrphanReport, SweepReport, SweepScope, UnjudgedTask};
+use crate::report::{
+    KeptTaskReport, OrphanOutcome, OrphanReport, SweepReport, SweepScope, UnjudgedTask,
+};
 use crate::sightings::OrphanSightings;
 use crate::stop_orphans::{self, ReapMode};
 
@@ -241,6 +243,8 @@ impl HostReaper {
             let known = known.unwrap_or(&JobState::Nothing);
             match judge.task(task, known) {
                 OrphanVerdict::Needed => sweep.needed += 1,
+                // The record below stands for it.
+                OrphanVerdict::Kept(_) => {}
                 OrphanVerdict::LeftAlone(doubt) => {
                     sweep.left_alone.push(UnjudgedTask { task: task.task.clone(), doubt });
                 }
@@ -257,6 +261,11 @@ impl HostReaper {
         for known in jobs.values() {
             let JobState::Record(record) = known else { continue };
             match (judge.record(record), account_cluster::of_record(&self.places, record, seen)) {
+                (OrphanVerdict::Kept(kept), _) => sweep.kept.push(KeptTaskReport {
+                    job_id: record.job_id.clone(),
+                    task: record.location.task.clone(),
+                    kept,
+                }),
                 (OrphanVerdict::Orphan(reason), Some(place)) => {
                     found.push(self.found_record(place, record, reason, seen, judge.now));
                 }

@@ -42,7 +42,7 @@ pub enum DrainOutcome {
 }
 
 /// All jobs on the host that still have a stage or their clean-up before them. A job whose
-/// `prepare` is still held does not count.
+/// `prepare` is still held does not count, and neither does one whose task is only [`kept()`].
 ///
 /// # Errors
 ///
@@ -53,14 +53,42 @@ pub fn jobs(folder: &StateFolder) -> Result<Vec<HostJob>, StateError> {
     keys.extend(folder.keys()?);
     keys.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     keys.dedup();
-    let mut jobs: Vec<HostJob> = keys.iter().map(|key| job(folder, key)).collect();
+    let mut jobs: Vec<HostJob> = keys.iter().filter_map(|key| job(folder, key)).collect();
     jobs.sort();
     Ok(jobs)
 }
 
-fn job(folder: &StateFolder, key: &JobKey) -> HostJob {
+/// A job that is over and whose task is kept for a person. It needs nothing of this host any more: the
+/// task ends itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeptHostTask {
+    /// The job's id on its forge.
+    pub name: String,
+    /// Until when, in seconds since 1970.
+    pub keep_until_unix_s: u64,
+}
+
+/// All tasks of the host that are kept for a person.
+///
+/// # Errors
+///
+/// Returns [`StateError::Disk`] if the folder cannot be read.
+pub fn kept(folder: &StateFolder) -> Result<Vec<KeptHostTask>, StateError> {
+    let kept = |key: &JobKey| {
+        let record = folder.record(key).ok()??;
+        let keep_until_unix_s = record.kept?.keep_until_unix_s;
+        Some(KeptHostTask { name: record.job_id, keep_until_unix_s })
+    };
+    let mut tasks: Vec<KeptHostTask> = folder.keys()?.iter().filter_map(kept).collect();
+    tasks.sort();
+    Ok(tasks)
+}
+
+/// `None` for a job that is over.
+fn job(folder: &StateFolder, key: &JobKey) -> Option<HostJob> {
     let short = || key.as_str().chars().take(8).collect();
-    match folder.known(key) {
+    Some(match folder.known(key) {
+        JobState::Record(record) if record.kept.is_some() => return None,
         JobState::Record(record) => HostJob { name: record.job_id, unread: None },
         JobState::Unreadable { is_newer: true } => {
             HostJob { name: short(), unread: Some(UnreadableRecord::Newer) }
@@ -72,7 +100,7 @@ fn job(folder: &StateFolder, key: &JobKey) -> HostJob {
         JobState::Nothing | JobState::Buried | JobState::Preparing => {
             HostJob { name: short(), unread: None }
         }
-    }
+    })
 }
 
 /// Waits until no job is left, for at most `within`. It ends early if new jobs are allowed again.

@@ -96,13 +96,13 @@ impl HostJobs {
     ) -> Result<ReachableJob<'a>, JobAccessError> {
         let name = || job.name();
         let record = match (job.phase, job.record.as_deref()) {
-            (JobPhase::Running, Some(record)) => record,
+            (JobPhase::Running | JobPhase::Kept(_), Some(record)) => record,
             (JobPhase::Finished, _) => return Err(JobAccessError::Over { job: name() }),
             (JobPhase::Starting, _) => return Err(JobAccessError::Starting { job: name() }),
             (JobPhase::Unreadable { is_newer }, _) => {
                 return Err(JobAccessError::Unreadable { job: name(), is_newer });
             }
-            (JobPhase::Stopping | JobPhase::Running, _) => {
+            (JobPhase::Stopping | JobPhase::Running | JobPhase::Kept(_), _) => {
                 return Err(JobAccessError::Ending { job: name() });
             }
         };

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use fargate_driver::task::ObservedTask;
 use fargate_model::id::TaskOwner;
 use fargate_model::job::JobKey;
-use fargate_state::{JobRecord, JobState, RunnerLiveness};
+use fargate_state::{JobRecord, JobState, KeptTask, RunnerLiveness};
 
 /// How wrong a clock may be before a deadline counts as passed.
 ///
@@ -22,6 +22,8 @@ const CLOCK_MARGIN: Duration = Duration::from_secs(600);
 pub enum OrphanReason {
     /// Its deadline has passed, and it should have ended itself.
     Overdue,
+    /// It was kept for a person, and the time for that is over.
+    HoldOver,
     /// The host has restarted, so no process of the job is left.
     Rebooted,
     /// No process that could call a stage of the job is left.
@@ -42,6 +44,7 @@ impl OrphanReason {
     pub fn slug(self) -> &'static str {
         match self {
             Self::Overdue => "overdue",
+            Self::HoldOver => "hold-over",
             Self::Rebooted => "host-rebooted",
             Self::ManagerGone => "manager-gone",
             Self::CutShort => "cut-short",
@@ -56,6 +59,7 @@ impl OrphanReason {
     pub fn words(self) -> &'static str {
         match self {
             Self::Overdue => "its deadline is over",
+            Self::HoldOver => "the time for which it was kept is over",
             Self::Rebooted => "this host has restarted",
             Self::ManagerGone => "the runner that called its stages is gone",
             Self::CutShort => "its prepare or its clean-up was interrupted",
@@ -112,6 +116,8 @@ impl UnjudgedReason {
 pub(crate) enum OrphanVerdict {
     /// A job needs it, or may need it.
     Needed,
+    /// Its job is over, and it is kept for a person.
+    Kept(KeptTask),
     /// Nobody needs it.
     Orphan(OrphanReason),
     /// It is not judged.
@@ -145,6 +151,14 @@ pub(crate) fn age(task: &ObservedTask, now: SystemTime) -> Option<Duration> {
 impl OrphanJudge {
     /// Judges a record on which no `prepare` works.
     pub fn record(&self, record: &JobRecord) -> OrphanVerdict {
+        // Its job is over, so neither a reboot nor the runner's end matters, and a clock that is wrong
+        // harms no job.
+        if let Some(kept) = record.kept {
+            return match kept.time_left(self.now) {
+                Some(_) => OrphanVerdict::Kept(kept),
+                None => OrphanVerdict::Orphan(OrphanReason::HoldOver),
+            };
+        }
         self.record_with(record, record.manager.as_ref().map(|manager| manager.presence()))
     }
 
@@ -195,11 +209,23 @@ impl OrphanJudge {
         let overdue = age
             .zip(lifetime)
             .is_some_and(|(age, lifetime)| age > lifetime.saturating_add(CLOCK_MARGIN));
-        if overdue {
+        if overdue && !self.has_later_deadline(task) {
             OrphanVerdict::Orphan(OrphanReason::Overdue)
         } else {
             OrphanVerdict::LeftAlone(doubt)
         }
+    }
+}
+
+impl OrphanJudge {
+    /// Whether a tag gives the task more time than it had at its start, because its host keeps it for a
+    /// person. A tag that cannot be read gives none.
+    fn has_later_deadline(&self, task: &ObservedTask) -> bool {
+        let deadline = task.tags.get("deadline").and_then(|value| value.parse::<u64>().ok());
+        let now = self.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        deadline.is_some_and(|deadline| {
+            Duration::from_secs(deadline).saturating_add(CLOCK_MARGIN) >= now
+        })
     }
 }
 
@@ -331,6 +357,39 @@ mod tests {
         for (record, presence, verdict) in rows {
             assert_eq!(judge().record_with(&record, presence), verdict, "{presence:?}");
         }
+    }
+
+    #[test]
+    fn a_kept_task_is_no_orphan_before_its_time_whatever_became_of_its_runner() {
+        let until = |keep_until_unix_s| JobRecord {
+            kept: Some(KeptTask { keep_until_unix_s }),
+            ready: false,
+            ..running()
+        };
+        let now = seconds_since_1970();
+        let kept = until(now + 60);
+        assert!(matches!(judge().record(&kept), OrphanVerdict::Kept(_)));
+        assert!(matches!(judge().task(&own(), &known(kept)), OrphanVerdict::Kept(_)));
+        let over = OrphanVerdict::Orphan(OrphanReason::HoldOver);
+        assert_eq!(judge().record(&until(now - 1)), over);
+        assert_eq!(judge().task(&own(), &known(until(now - 1))), over);
+    }
+
+    #[test]
+    fn another_host_of_the_same_name_goes_by_the_deadline_in_the_tag_of_a_kept_task() {
+        let mut task = ObservedTask { folder: Some("folder-2".to_owned()), ..own() };
+        task.lifetime = Some(Duration::from_secs(3600));
+        task.timeline.created = SystemTime::now().checked_sub(Duration::from_secs(7200));
+        let over = OrphanVerdict::Orphan(OrphanReason::Overdue);
+        for (deadline, verdict) in [
+            (seconds_since_1970() + 60, OrphanVerdict::LeftAlone(UnjudgedReason::AnotherFolder)),
+            (seconds_since_1970() - 3600, over),
+        ] {
+            task.tags.insert("deadline".to_owned(), deadline.to_string());
+            assert_eq!(judge().task(&task, &JobState::Nothing), verdict);
+        }
+        task.tags.insert("deadline".to_owned(), "soon".to_owned());
+        assert_eq!(judge().task(&task, &JobState::Nothing), over);
     }
 
     #[test]

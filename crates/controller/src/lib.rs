@@ -25,5 +25,7 @@ pub use host_reaper::{HostReaper, ReapError, ReaperSettings, STOPS_PER_SECOND};
 pub use job_access::{JobAccessError, ReachableJob};
 pub use judge::{OrphanReason, UnjudgedReason};
 pub use reap_twice::ReapProgress;
-pub use report::{OrphanOutcome, OrphanReport, ReapedCluster, SweepReport, UnjudgedTask};
+pub use report::{
+    KeptTaskReport, OrphanOutcome, OrphanReport, ReapedCluster, SweepReport, UnjudgedTask,
+};
 pub use stop_orphans::ReapMode;

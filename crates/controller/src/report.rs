@@ -8,6 +8,7 @@ use std::time::Duration;
 use fargate_events::{JobEvent, emit};
 use fargate_model::id::TaskArn;
 use fargate_model::job::JobKey;
+use fargate_state::KeptTask;
 
 use crate::judge::{OrphanReason, UnjudgedReason};
 
@@ -75,6 +76,17 @@ pub struct UnjudgedTask {
     pub doubt: UnjudgedReason,
 }
 
+/// A task that is kept for a person after its job failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptTaskReport {
+    /// The job's id on its forge.
+    pub job_id: String,
+    /// The task.
+    pub task: Option<TaskArn>,
+    /// Until when.
+    pub kept: KeptTask,
+}
+
 /// What a sweep looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SweepScope {
@@ -91,6 +103,8 @@ pub struct SweepReport {
     pub clusters: usize,
     /// How many tasks jobs need.
     pub needed: usize,
+    /// Tasks that are kept for a person.
+    pub kept: Vec<KeptTaskReport>,
     /// Tasks that were not judged.
     pub left_alone: Vec<UnjudgedTask>,
     /// Tasks and records that nobody needs.

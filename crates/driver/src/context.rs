@@ -27,6 +27,8 @@ pub struct DriverSettings {
     pub state_dir: PathBuf,
     /// The profile that was asked for.
     pub profile: JobProfile,
+    /// How long the task is kept if the job fails, as far as the profile allows it.
+    pub hold: Option<Duration>,
 }
 
 /// All that the work for one job takes from its caller. Clones share the masker and hear the same cancellations.

@@ -127,6 +127,7 @@ async fn bring_up(
         tags: std::collections::BTreeMap::new(),
         project: None,
         is_protected: false,
+        hold: None,
         manager: RunnerProcess::this_process(),
     };
     let deadline = began + timeouts.prepare;

@@ -152,7 +152,7 @@ fn words(end: &SideSessionEnd) -> String {
 fn is_job_over(folder: &StateFolder, record: &JobRecord) -> bool {
     match folder.record(&record.job) {
         Ok(None) => true,
-        Ok(Some(now)) => !now.ready || now.prepared_by != record.prepared_by,
+        Ok(Some(now)) => now.ready != record.ready || now.prepared_by != record.prepared_by,
         Err(_) => false,
     }
 }

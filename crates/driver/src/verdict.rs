@@ -60,10 +60,12 @@ fn of_refusal(refusal: &AgentRefusal) -> CauseReport {
         }
         // ECS knows why the task ends.
         AgentRefusal::Ending => why(FailureCause::ConnectionLost),
+        AgentRefusal::Kept => why(FailureCause::StoppedByCleanup),
         AgentRefusal::Busy => why(FailureCause::TaskBusy),
         AgentRefusal::Script { .. } => why(FailureCause::ScriptTooLarge),
         AgentRefusal::Version { .. }
         | AgentRefusal::Target { .. }
+        | AgentRefusal::Keep { .. }
         | AgentRefusal::Protocol { .. } => why(FailureCause::AgentVersion),
     }
 }

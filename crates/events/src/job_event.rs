@@ -178,6 +178,10 @@ job_events! {
     StopFailed("stop.failed", 1, Warn) { task: TaskArn, request_id: Option<String>, message: String }
     /// `cleanup` is over.
     CleanupDone("cleanup.done", 1, Info) { undone: usize }
+    /// The job failed, and its task was wiped and is kept for `left_s` seconds, so that a person can look into it.
+    TaskKept("task.kept", 1, Info) { task: TaskArn, left_s: u64, searched: u64, removed: u64, masked: u64 }
+    /// The task of a failed job was to be kept, and is stopped. The message says why.
+    TaskNotKept("task.not_kept", 1, Warn) { message: String }
     /// `cleanup` could not do this. The task's own timers will end the task.
     CleanupUndone("cleanup.undone", 1, Warn) { message: String }
 

@@ -41,6 +41,10 @@ pub enum FailPoint {
     StoragePolicyPut,
     /// EFS answered `CreateMountTarget`.
     MountTargetAsked,
+    /// ECS answered TagResource.
+    TagResourceAnswered,
+    /// The agent has wiped its task and taken a new lease.
+    TaskWiped,
 }
 
 impl FailPoint {

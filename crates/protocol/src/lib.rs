@@ -10,6 +10,7 @@ mod day;
 mod frame;
 mod host_proof;
 mod message;
+mod task_keep;
 
 pub use day::CalendarDay;
 pub use frame::{FrameDecoder, FrameError, MAX_FRAME, encode};
@@ -21,6 +22,7 @@ pub use message::{
     AgentMessage, AgentNotice, AgentRefusal, ClientMessage, RunAcceptance, RunCommand, RunRequest,
     ScriptExit, ScriptSignal, ScriptStream, TaskLease,
 };
+pub use task_keep::{MAX_TRACES, SecretTrace, TaskKeepReport, TaskKeepRequest};
 
 /// The name of the SSH subsystem in which frames are exchanged.
 pub const SUBSYSTEM: &str = "fargate-runner";
@@ -41,6 +43,11 @@ pub const HOST_PROOF: &str = "host-proof";
 /// [`SECRET_FILE_PREFIX`] into files. An agent without it hides such a variable, and scripts get nothing.
 pub const SECRET_FILES: &str = "secret-files";
 
+/// A feature that an agent names in its hello: [`ClientMessage::Keep`] ends all processes of the job,
+/// wipes what is secret, and keeps the task for a person. An agent that is not process 1 cannot know
+/// which processes are the job's, and does not name it.
+pub const KEEP: &str = "keep";
+
 /// The beginning of the name of a variable whose value the agent writes into a file that only the job's
 /// user may read. Scripts get the rest of the name, with the path of the file.
 pub const SECRET_FILE_PREFIX: &str = "FARGATE_RUNNER_SECRET_FILE_";
@@ -57,7 +64,7 @@ pub const MAX_SIDE_SESSIONS: usize = 8;
 pub const RELEASED: &str = "2026-11-21";
 
 /// The features that the agent of this build has beyond its version.
-pub const FEATURES: &[&str] = &[RESUME, HOST_PROOF, TERMINAL, SECRET_FILES];
+pub const FEATURES: &[&str] = &[RESUME, HOST_PROOF, TERMINAL, SECRET_FILES, KEEP];
 
 /// Exit code of an agent that a process of its own task told to end; ECS reports it.
 ///

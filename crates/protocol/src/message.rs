@@ -7,6 +7,7 @@ use fargate_model::id::RandomToken;
 use serde::{Deserialize, Serialize};
 
 use crate::host_proof::{HostProof, HostProofRequest};
+use crate::task_keep::{TaskKeepReport, TaskKeepRequest};
 
 /// What a client says to the agent. The driver is a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,9 @@ pub enum ClientMessage {
         /// Time until KILL, in ms.
         grace_ms: u64,
     },
+    /// Ends all processes of the job, wipes what is secret, and then keeps the task for a person. The
+    /// agent must name [`crate::KEEP`].
+    Keep(TaskKeepRequest),
 }
 
 /// What the agent says to a client.
@@ -107,6 +111,8 @@ pub enum AgentMessage {
     Notice(AgentNotice),
     /// The agent refuses the request. Nothing was started.
     Refused(AgentRefusal),
+    /// The answer to `Keep`: everything was wiped, and the task is kept.
+    Kept(TaskKeepReport),
 }
 
 impl AgentMessage {
@@ -120,6 +126,7 @@ impl AgentMessage {
             Self::Exit { .. } => "Exit",
             Self::Notice(_) => "Notice",
             Self::Refused(_) => "Refused",
+            Self::Kept(_) => "Kept",
         }
     }
 }
@@ -307,4 +314,13 @@ pub enum AgentRefusal {
     /// The task is about to end.
     #[error("the task is about to end")]
     Ending,
+    /// The task cannot be kept, because not all that is secret could be wiped.
+    #[error("{what}")]
+    Keep {
+        /// What could not be done.
+        what: String,
+    },
+    /// The task is kept for a person, and runs no script any more.
+    #[error("the task is kept for a person to look into it")]
+    Kept,
 }

@@ -75,6 +75,9 @@ pub fn record_of(task: &TaskArn) -> JobRecord {
         failure: None,
         manager: None,
         profile: None,
+        can_keep: true,
+        hold_s: None,
+        kept: None,
         others: BTreeMap::new(),
     }
 }

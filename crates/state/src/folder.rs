@@ -198,7 +198,7 @@ impl StateFolder {
     /// Writes the first record of a `prepare`. It replaces an older one.
     pub(crate) async fn put(&self, record: &JobRecord) -> Result<(), StateError> {
         let _lock = self.lock(&record.job).await?;
-        self.remove_script_mark(&record.job);
+        self.remove_marks(&record.job);
         record.write(&self.record_path(&record.job))
     }
 
@@ -278,7 +278,7 @@ impl StateFolder {
             tombstone.task = last.location.task.clone().or(tombstone.task);
         }
         let written = tombstone.write(&self.tombstone_path(key));
-        self.remove_script_mark(key);
+        self.remove_marks(key);
         files::remove(&self.record_path(key))?;
         written
     }
@@ -305,12 +305,17 @@ impl StateFolder {
             files::remove_beside(&self.record_path(key));
             files::remove_beside(&self.tombstone_path(key));
             if !self.record_path(key).exists() {
-                self.remove_script_mark(key);
+                self.remove_marks(key);
             }
         }
         tombstone::sweep(&self.root.join("tombstones"), age);
         // A lock that nobody holds removes its file when it is taken and dropped.
         drop(FileLock::take_now(&self.prepare_lock(key)));
+    }
+
+    fn remove_marks(&self, key: &JobKey) {
+        self.remove_script_mark(key);
+        self.remove_failure_mark(key);
     }
 
     pub(crate) async fn update(

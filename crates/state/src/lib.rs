@@ -11,11 +11,13 @@ mod capacity_breaker;
 mod definitions;
 #[cfg(any(test, feature = "examples"))]
 pub mod examples;
+mod failure_mark;
 mod folder;
 mod folder_origin;
 pub mod host;
 mod job_hold;
 mod job_states;
+mod kept_task;
 mod launch_request;
 mod ownership;
 mod record;
@@ -36,12 +38,14 @@ use nix::unistd::geteuid;
 use crate::host::is_short_of;
 
 pub use capacity_breaker::{BreakerLimits, CapacityBreaker};
+pub use failure_mark::FailureMark;
 pub use fargate_files::{DistrustedPath, FileLock, is_trusted_owner, others_may_write, user_name};
 pub use folder::{HostOwner, StateFolder};
 pub use folder_origin::FolderOrigin;
 pub use host::HostError;
 pub use job_hold::{JobAdmission, JobHold, JobHoldKind};
 pub use job_states::JobState;
+pub use kept_task::KeptTask;
 pub use launch_request::{CapacityProviderShare, ContainerSpec, LaunchRequest, TaskCapacity};
 pub use record::{JobRecord, RecordedProfile, SecretString, TaskLocation, TaskOrigin, TaskServer};
 pub use record_writer::JobRecordWriter;

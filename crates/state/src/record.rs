@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use crate::StateError;
+use crate::kept_task::KeptTask;
 use crate::launch_request::LaunchRequest;
 use crate::runner_process::RunnerProcess;
 use crate::version;
@@ -146,6 +147,15 @@ pub struct JobRecord {
     /// The profile that `prepare` chose. A version that chose none by the job left it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<RecordedProfile>,
+    /// Whether the server in the task can wipe it, so that it may be kept after a failure.
+    #[serde(default)]
+    pub can_keep: bool,
+    /// For how many seconds the task is kept if the job fails. `None` keeps it not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_s: Option<u64>,
+    /// Set once the job is over and its task is kept for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptTask>,
     /// Fields of other versions. They are kept unchanged.
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_json::Value>,
@@ -194,6 +204,7 @@ impl JobRecord {
     /// launches whose task is known.
     pub(crate) fn forget_secrets(&mut self) {
         self.ready = false;
+        self.kept = None;
         self.client_key = SecretString::new(Zeroizing::default());
         self.launches.iter_mut().for_each(LaunchRequest::forget_variables);
     }

@@ -208,6 +208,7 @@ impl HostileHost {
                 owner: CONFIG.owner.clone(),
                 state_dir: CONFIG.state_dir.clone(),
                 profile: choice.profile,
+                hold: None,
             },
             masker: SharedMasker::default(),
             cancel: CancelHandle::never(),

@@ -15,6 +15,7 @@ mod prepare;
 mod response;
 mod run;
 mod shared_folders;
+mod traces;
 mod unmet_requests;
 
 use fargate_model::cause::CauseReport;
@@ -30,6 +31,7 @@ pub use prepare::{prepare, refuse};
 pub use response::{JobResponse, ResponseError};
 pub use run::run;
 pub use shared_folders::with_own_folders;
+pub use traces::job_traces;
 pub use unmet_requests::{UnmetRequests, apply_requests};
 
 use crate::job::{BringUpError, CancelledTask};

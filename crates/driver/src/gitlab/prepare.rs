@@ -19,7 +19,7 @@ use super::joblog::JobLog;
 use super::response::JobResponse;
 use crate::context::JobContext;
 use crate::job::{self, CancelledTask, ProvisionedTask, TaskRequest};
-use crate::session::{CancelRequest, CancelSignals, ScriptSignal, TaskSession};
+use crate::session::{CancelRequest, CancelSignals, ScriptSignal, TaskKeepError, TaskSession};
 
 /// Brings up the job's task, and writes the job's log to `out`.
 ///
@@ -93,6 +93,11 @@ async fn conclude(
     if let TaskSession::Agent(agent) = &acquired.session {
         let words = agent.agent.too_old();
         words.iter().for_each(|words| log.note(&format!("Warning: {words}")));
+    }
+    if context.settings.hold.is_some() && !acquired.session.can_keep() {
+        let peer = acquired.session.peer().to_owned();
+        let why = TaskKeepError::Unable { peer };
+        log.note(&format!("Warning: FARGATE_HOLD is ignored: {why}"));
     }
     let took = began.elapsed();
     log.ready(&acquired, context.profile(), took);
@@ -169,6 +174,7 @@ pub(super) fn task_request(context: &JobContext, response: &JobResponse) -> Task
         tags,
         project: response.facts.project.clone(),
         is_protected: response.facts.is_protected,
+        hold: context.settings.hold,
         manager: response.written.and_then(RunnerProcess::of_stage),
     }
 }

@@ -11,6 +11,7 @@ use fargate_model::job::JobKey;
 use fargate_state::{JobRecord, StateError, StateFolder, TaskLocation};
 use tokio::time::Instant;
 
+use super::keep_task::{JobTraces, keep_if_failed};
 use crate::context::JobContext;
 use crate::task::{find, reason, release, stop};
 
@@ -20,26 +21,56 @@ const BLIND_LOOK: Duration = Duration::from_secs(10);
 /// What a clean-up could not do, in words for the operator. Empty if everything is done.
 pub type CleanupFailures = Vec<String>;
 
-/// Cleans up after the job `key`.
+/// Cleans up after the job `key`. If the job failed and its task is to be kept, the clean-up needs to
+/// know its secrets as `traces`; without them it stops the task.
 ///
 /// # Errors
 ///
 /// Returns [`StateError`] if not even the state folder can be used. If something could not be
 /// stopped, that is no error: the job's verdict does not change, the record remains for the next
 /// clean-up, and the agent's own timers end the task.
-pub async fn clean_up(context: &JobContext, key: &JobKey) -> Result<CleanupFailures, StateError> {
-    context.events.scope(clean_up_in_scope(context, key)).await
+pub async fn clean_up(
+    context: &JobContext,
+    key: &JobKey,
+    traces: Option<&JobTraces>,
+) -> Result<CleanupFailures, StateError> {
+    context.events.scope(clean_up_in_scope(context, key, traces)).await
+}
+
+/// Stops a task that is kept, before its time is over.
+///
+/// # Errors
+///
+/// As [`clean_up()`].
+pub async fn release_kept(
+    context: &JobContext,
+    folder: &StateFolder,
+    seen: &JobRecord,
+) -> Result<CleanupFailures, StateError> {
+    context.events.scope(release_in_scope(context, folder, seen)).await
+}
+
+async fn release_in_scope(
+    context: &JobContext,
+    folder: &StateFolder,
+    seen: &JobRecord,
+) -> Result<CleanupFailures, StateError> {
+    match folder.take_over_seen(seen).await? {
+        Some(record) => stop_all(folder, &record, context).await,
+        None => Err(StateError::TakenOver),
+    }
 }
 
 async fn clean_up_in_scope(
     context: &JobContext,
     key: &JobKey,
+    traces: Option<&JobTraces>,
 ) -> Result<CleanupFailures, StateError> {
     emit(JobEvent::CleanupStarted {});
     let timeouts = context.timeouts();
     let folder = StateFolder::open(&context.settings.state_dir, timeouts.state_lock)?;
     let undone = match folder.take_over(key).await {
-        Ok(Some(record)) => with_record(&folder, &record, context).await?,
+        Ok(Some(record)) => with_record(&folder, &record, context, traces).await?,
         Ok(None) if folder.tombstone(key).is_some() => Vec::new(),
         Ok(None) => without_state(&folder, context, key).await?.unwrap_or_default(),
         Err(error) => {
@@ -61,9 +92,23 @@ async fn with_record(
     folder: &StateFolder,
     record: &JobRecord,
     context: &JobContext,
+    traces: Option<&JobTraces>,
+) -> Result<CleanupFailures, StateError> {
+    record.note_in_log();
+    let is_kept = match record.kept {
+        Some(kept) => kept.time_left(context.clock.now()).is_some(),
+        None => keep_if_failed(context, folder, record, traces).await,
+    };
+    if is_kept { Ok(Vec::new()) } else { stop_all(folder, record, context).await }
+}
+
+/// Stops all tasks of a record that was taken over, and leaves a tombstone.
+async fn stop_all(
+    folder: &StateFolder,
+    record: &JobRecord,
+    context: &JobContext,
 ) -> Result<CleanupFailures, StateError> {
     let timeouts = context.timeouts();
-    record.note_in_log();
     let deadline = Instant::now() + timeouts.cleanup;
     let mut undone = Vec::new();
     if !record.launches.is_empty() {

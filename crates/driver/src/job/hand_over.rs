@@ -8,7 +8,7 @@ use fargate_events::{JobEvent, emit};
 use fargate_fail_point::FailPoint;
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_protocol::SECRET_FILES;
-use fargate_state::{JobRecordWriter, TaskServer, version};
+use fargate_state::{JobRecordWriter, TaskOrigin, TaskServer, version};
 
 use super::provision_error::ProvisionError;
 use super::task_keys::broken_key;
@@ -46,6 +46,8 @@ pub async fn hand_over(
         .update(|record| {
             record.address = Some(acquired.address);
             record.peer = Some(peer);
+            record.can_keep = acquired.session.can_keep() && request.origin == TaskOrigin::Gitlab;
+            record.hold_s = request.hold.filter(|_| record.can_keep).map(|hold| hold.as_secs());
             record.ready = true;
         })
         .await?;
@@ -138,6 +140,7 @@ mod tests {
                 manager: None,
                 project: None,
                 is_protected: false,
+                hold: None,
             };
             let lease = lease(&JobTimeouts::default(), &request);
             (lease.deadline_ms, lease.idle_ms, lease.client_gone_ms)

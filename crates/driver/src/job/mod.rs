@@ -13,6 +13,7 @@ mod cancelled_task;
 mod clean_up;
 mod former_tasks;
 mod hand_over;
+mod keep_task;
 mod provision;
 mod provision_error;
 mod run_script;
@@ -25,7 +26,8 @@ mod wait_for_hold;
 pub use bring_up::bring_up;
 pub use bring_up_error::BringUpError;
 pub use cancelled_task::CancelledTask;
-pub use clean_up::{CleanupFailures, clean_up};
+pub use clean_up::{CleanupFailures, clean_up, release_kept};
+pub use keep_task::{JobTraces, forget_failure, note_failure};
 #[cfg(test)]
 pub(crate) use provision::task_spec;
 pub use provision::{ProvisionedTask, provision};

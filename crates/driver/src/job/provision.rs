@@ -291,6 +291,9 @@ fn first_record(
         failure: None,
         manager: request.manager.clone(),
         profile: Some(recorded(profile)),
+        can_keep: false,
+        hold_s: None,
+        kept: None,
         others: version::this().adds.clone(),
     })
 }

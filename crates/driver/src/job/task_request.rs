@@ -25,6 +25,8 @@ pub struct TaskRequest {
     pub project: Option<String>,
     /// Whether the job runs for a protected branch or tag.
     pub is_protected: bool,
+    /// How long the task is kept if the job fails.
+    pub hold: Option<Duration>,
     /// The process that calls the stages.
     pub manager: Option<RunnerProcess>,
 }

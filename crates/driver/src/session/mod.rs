@@ -11,6 +11,7 @@ mod connect;
 mod console;
 mod dial;
 mod host_proof;
+mod keep_task;
 mod keys;
 mod login;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use console::{ConsoleError, ConsoleProgress, ConsoleWriter, OutputFailure};
 pub use dial::{DialError, dial};
 pub use fargate_protocol::ScriptSignal;
 pub use host_proof::{HostProofFailure, TaskRoleVerifier};
+pub use keep_task::TaskKeepError;
 pub use keys::{ClientKey, HostKeySeed, host_key_fingerprint, parse_host_key};
 pub use login::{HostKeyPolicy, LoginError, TaskLogin};
 pub use peer::TaskSession;

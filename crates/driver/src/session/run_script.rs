@@ -461,8 +461,8 @@ fn take_in(
         AgentMessage::Refused(refusal) => {
             Err(script_progress.lost(format!("the agent refused: {refusal}")))
         }
-        other @ (AgentMessage::HelloOk { .. } | AgentMessage::Accepted(_)) => {
-            Err(script_progress.lost(unexpected(&other)))
-        }
+        other @ (AgentMessage::HelloOk { .. }
+        | AgentMessage::Accepted(_)
+        | AgentMessage::Kept(_)) => Err(script_progress.lost(unexpected(&other))),
     }
 }

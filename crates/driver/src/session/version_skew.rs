@@ -3,7 +3,7 @@
 //!
 //! No agent is refused for its age: what both can do was agreed in the hello.
 
-use fargate_protocol::{CalendarDay, FEATURES, HOST_PROOF, RESUME, SECRET_FILES, TERMINAL};
+use fargate_protocol::{CalendarDay, FEATURES, HOST_PROOF, KEEP, RESUME, SECRET_FILES, TERMINAL};
 use fargate_state::version;
 
 /// How many months older than the driver an agent may be. Older ones still work with what both have
@@ -87,6 +87,7 @@ fn words(feature: &str) -> &'static str {
         HOST_PROOF => "proving its host key by the task's role",
         SECRET_FILES => "secrets as files",
         TERMINAL => "terminals for `jobs shell`",
+        KEEP => "keeping the task of a failed job",
         _ => "a feature of this version",
     }
 }
@@ -125,8 +126,10 @@ mod tests {
 
     #[test]
     fn an_agent_of_the_future_is_nothing_to_complain_of() {
-        let future =
-            agent(Some("2031-01-01"), &[RESUME, HOST_PROOF, SECRET_FILES, TERMINAL, "of-tomorrow"]);
+        let future = agent(
+            Some("2031-01-01"),
+            &[RESUME, HOST_PROOF, SECRET_FILES, TERMINAL, KEEP, "of-tomorrow"],
+        );
         assert_eq!(told(&future, "2026-11-21"), None);
         assert!(future.is_ahead(CalendarDay::parse("2026-11-21").unwrap()));
         assert_eq!(future.lacks(), Vec::<&str>::new());

@@ -13,7 +13,7 @@ use aws_sdk_ecs::operation::run_task::{RunTaskError, RunTaskOutput};
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
     DesiredStatus, EphemeralStorage, KeyValuePair, LaunchType, NetworkConfiguration, PropagateTags,
-    Tag, TaskOverride,
+    Tag, TaskField, TaskOverride,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use fargate_aws::{AwsAccount, CallError};
@@ -27,6 +27,7 @@ use fargate_state::{LaunchRequest, SharedRateLimiter, StateFolder, TaskCapacity}
 
 use super::observation::ObservedTask;
 use super::rate_limiter::RateLimiter;
+use super::spec::TAG_PREFIX;
 
 /// Most tasks of one DescribeTasks. Source: Amazon ECS API Reference, `DescribeTasks`.
 pub(super) const DESCRIBE_LIMIT: usize = 100;
@@ -254,7 +255,9 @@ impl EcsClient {
         cluster: &str,
         task: &TaskArn,
     ) -> Result<Option<ObservedTask>, CallError> {
-        Ok(self.describe_all(cluster, std::slice::from_ref(task)).await?.into_iter().next())
+        self.read_ahead().await;
+        let arns = vec![task.0.clone()];
+        Ok(self.describe_these(cluster, arns, None).await?.into_iter().next())
     }
 
     /// Does the same when it is the caller's turn.
@@ -269,7 +272,7 @@ impl EcsClient {
     ) -> Result<Option<ObservedTask>, CallError> {
         self.turn_to_read().await;
         let arns = vec![task.0.clone()];
-        Ok(self.describe_these(cluster, arns).await?.into_iter().next())
+        Ok(self.describe_these(cluster, arns, None).await?.into_iter().next())
     }
 
     /// Does the same for the task of `launch`, and finds the address at which to dial it. With
@@ -309,8 +312,8 @@ impl EcsClient {
         Ok(seen)
     }
 
-    /// Calls DescribeTasks for many tasks, a hundred per call. Tasks that ECS does not know are
-    /// left out.
+    /// Calls DescribeTasks for many tasks, a hundred per call, and asks for their tags. Tasks that ECS
+    /// does not know are left out.
     ///
     /// # Errors
     ///
@@ -324,7 +327,8 @@ impl EcsClient {
         for some in tasks.chunks(DESCRIBE_LIMIT) {
             let arns = some.iter().map(|arn| arn.0.clone()).collect();
             self.read_ahead().await;
-            found.extend(self.describe_these(cluster, arns).await?);
+            let tags = Some(vec![TaskField::Tags]);
+            found.extend(self.describe_these(cluster, arns, tags).await?);
         }
         Ok(found)
     }
@@ -333,8 +337,10 @@ impl EcsClient {
         &self,
         cluster: &str,
         arns: Vec<String>,
+        more: Option<Vec<TaskField>>,
     ) -> Result<Vec<ObservedTask>, CallError> {
         let call = self.client.describe_tasks().cluster(cluster).set_tasks(Some(arns));
+        let call = call.set_include(more);
         match self.account.call(|| self.account.sent(call.clone().send())).await {
             Ok(answer) => Ok(answer.tasks().iter().filter_map(ObservedTask::of).collect()),
             Err(error) => Err(self.read_refused(error).await),
@@ -371,6 +377,20 @@ impl EcsClient {
             }
         }
         Ok(found)
+    }
+
+    /// Calls TagResource: gives a task one of our tags, or another value for it. `name` has no prefix.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CallError`] if the call failed.
+    pub async fn tag_task(&self, task: &TaskArn, name: &str, value: &str) -> Result<(), CallError> {
+        let tag = Tag::builder().key(format!("{TAG_PREFIX}{name}")).value(value).build();
+        let call = self.client.tag_resource().resource_arn(&task.0).tags(tag);
+        self.turn().await;
+        let answer = self.account.call(|| self.account.sent(call.clone().send())).await;
+        FailPoint::TagResourceAnswered.reached();
+        answer.map(drop)
     }
 
     /// Calls StopTask. A task that has already stopped may be stopped again.

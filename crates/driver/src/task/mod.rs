@@ -43,7 +43,7 @@ pub use rate_limiter::RateLimiter;
 pub use release::{TaskReleaseReport, find, reason, release, stop, survey};
 pub use source::{ClaimedTask, JobBinding, TaskSource};
 pub use spec::TaskSpec;
-pub(crate) use spec::{FOLDER_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
+pub(crate) use spec::{FOLDER_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX, TAG_RIGHT};
 pub use tagged::{TaggedTasks, survey_tagged};
 pub use task_log::{TaskLogError, TaskLogReader};
 
