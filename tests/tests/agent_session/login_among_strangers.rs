@@ -93,7 +93,9 @@ async fn a_stranger_alone_is_sent_away_after_15_seconds_however_it_spends_them()
     assert!(ended.is_ok() && heard.starts_with(b"SSH-2.0-"), "{ended:?}");
     let took = begun.elapsed();
     // If its last byte had given it another 15 s, it would have stayed for more than 26 s.
-    assert!((15..26).contains(&took.as_secs()), "{took:?}");
+    // The agent's clock began a moment before this one.
+    let least = Duration::from_millis(14_900);
+    assert!(took >= least && took.as_secs() < 26, "{took:?}");
     job.run("true").await.passed();
     site.close().await;
 }

@@ -114,14 +114,14 @@ mod tests {
         assert_eq!(told(&whole, "2027-11-21"), None);
         insta::assert_snapshot!(told(&whole, "2027-11-22").unwrap(), @"fargate-agent 0.1.0 of 2026-11-21 is more than 12 months older than this driver. Rebuild the image with fargate-agent 0.9.0");
         let less = agent(Some("2026-11-21"), &["of-yesterday"]);
-        insta::assert_snapshot!(told(&less, "2028-03-22").unwrap(), @"fargate-agent 0.1.0 of 2026-11-21 is more than 12 months older than this driver. It lacks: resuming after a cut, proving its host key by the task's role, secrets as files. Rebuild the image with fargate-agent 0.9.0");
+        insta::assert_snapshot!(told(&less, "2028-03-22").unwrap(), @"fargate-agent 0.1.0 of 2026-11-21 is more than 12 months older than this driver. It lacks: resuming after a cut, proving its host key by the task's role, terminals for `jobs shell`, secrets as files, keeping the task of a failed job. Rebuild the image with fargate-agent 0.9.0");
     }
 
     #[test]
     fn an_agent_without_a_day_is_as_old_as_the_last_that_told_none() {
         let silent = agent(None, &[]);
         assert_eq!(told(&silent, FIRST_TOLD), None);
-        insta::assert_snapshot!(told(&silent, "2028-01-01").unwrap(), @"fargate-agent 0.1.0, which tells no date, is more than 12 months older than this driver. It lacks: resuming after a cut, proving its host key by the task's role, secrets as files. Rebuild the image with fargate-agent 0.9.0");
+        insta::assert_snapshot!(told(&silent, "2028-01-01").unwrap(), @"fargate-agent 0.1.0, which tells no date, is more than 12 months older than this driver. It lacks: resuming after a cut, proving its host key by the task's role, terminals for `jobs shell`, secrets as files, keeping the task of a failed job. Rebuild the image with fargate-agent 0.9.0");
     }
 
     #[test]
