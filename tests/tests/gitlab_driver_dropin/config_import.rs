@@ -68,11 +68,11 @@ async fn check_says_what_it_noticed_and_passes_and_unknown_keys_are_no_failure()
     let runner = fargate_tests::runner();
     let path = job.folder.join("old.toml");
     fs::write(&path, EXAMPLE).expect("a writable folder");
-    replace_in(&path, "UsePublicIP = false", "Volumes = [\"/cache\"]");
+    replace_in(&path, "UsePublicIP = false", "Sysctls = [\"/cache\"]");
     let checked = call(&job, &runner, &["-c", "old.toml", "config", "check"]).await.with_code(0);
     insta::assert_snapshot!(checked.all(), @r#"
     old.toml: in order, a file of GitLab's Fargate driver
-    warning: old.toml:11: key `Fargate.Volumes` is not known here, it is ignored
+    warning: old.toml:11: key `Fargate.Sysctls` is not known here, it is ignored
     warning: old.toml:4: key `Fargate.HostKey` is not there, so that `first_use` is implied: the first host key that a task shows is taken and pinned, whoever shows it
     hint: `HostKey = "seed"` once the image starts fargate-agent instead of sshd
     warning: old.toml:10: key `Fargate.EnablePublicIP` is true: each task gets a public address, and only its security groups keep the internet out
