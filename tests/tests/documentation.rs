@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// The documents of the project, by their path from its root.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/ARCHITECTURE.md",
+    "docs/EFS.md",
     "docs/FAULTS.md",
     "docs/GLOSSARY.md",
     "docs/LIMITS.md",

@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use fargate_config::{ChoiceFlags, FlagError, FlagOverrides};
 use fargate_terminal::OutputFormat;
 
+use crate::efs_args::EfsArgs;
 use crate::jobs_args::JobsArgs;
+use crate::output_args::FormatArgs;
 
 /// Runs CI jobs as private AWS Fargate tasks.
 #[derive(Debug, Parser)]
@@ -247,39 +249,6 @@ pub enum RegistrySecretAction {
     Test,
 }
 
-/// `efs`.
-#[derive(Debug, Args)]
-pub struct EfsArgs {
-    /// Give this project its folders in volumes with `separation = "project"`, beside the projects that
-    /// profiles name and those that have folders already; may be given several times
-    #[arg(long = "project", global = true, value_name = "GROUP/PROJECT")]
-    pub projects: Vec<String>,
-    #[command(subcommand)]
-    pub action: EfsAction,
-}
-
-/// What to do on EFS.
-#[derive(Debug, Subcommand)]
-pub enum EfsAction {
-    /// Say what is missing or differs, and change nothing; the exit code is 0 if nothing is missing, else 1
-    Plan,
-    /// Make what is missing: access points, policies and mount targets; nothing is ever deleted
-    Apply(EfsApplyArgs),
-    /// Print what each volume has, and who may mount it
-    Show(FormatArgs),
-}
-
-/// `efs apply`.
-#[derive(Debug, Args)]
-pub struct EfsApplyArgs {
-    /// Do not ask before something is made
-    #[arg(long)]
-    pub yes: bool,
-    /// Print the calls as JSON, and make none of them
-    #[arg(long, conflicts_with = "yes")]
-    pub print: bool,
-}
-
 /// `registry-secret set`.
 #[derive(Debug, Args)]
 pub struct SecretSetArgs {
@@ -320,14 +289,6 @@ pub enum DefinitionAction {
     List(FormatArgs),
     /// Remove the revisions of the profile's family that Fargate Runner made and nobody needs
     Prune(PruneArgs),
-}
-
-/// In which form data is printed.
-#[derive(Debug, Args)]
-pub struct FormatArgs {
-    /// Print the result in this format [default: a table on a terminal, else JSON]
-    #[arg(long, value_name = "FORMAT")]
-    pub format: Option<OutputFormat>,
 }
 
 /// Whose folders the task definition mounts.

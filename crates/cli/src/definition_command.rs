@@ -15,10 +15,10 @@ use fargate_terminal::{OutputFormat, stdout_size};
 use tokio::time::Instant;
 
 use crate::args::{
-    DefinitionAction, DefinitionArgs, DiffArgs, FolderArgs, FormatArgs, GlobalFlags, PruneArgs,
-    RegisterArgs,
+    DefinitionAction, DefinitionArgs, DiffArgs, FolderArgs, GlobalFlags, PruneArgs, RegisterArgs,
 };
 use crate::exit::CommandExit;
+use crate::output_args::FormatArgs;
 use crate::streams::{masker, tell, to_stdout, unwritten};
 use crate::{config_command, definition_output as output, log};
 

@@ -11,8 +11,10 @@ use fargate_efs::{
 use fargate_model::text::escape;
 use fargate_terminal::{OutputFormat, StateMark, stdout_size};
 
-use crate::args::{EfsAction, EfsApplyArgs, EfsArgs, FormatArgs, GlobalFlags};
+use crate::args::GlobalFlags;
+use crate::efs_args::{EfsAction, EfsApplyArgs, EfsArgs};
 use crate::exit::CommandExit;
+use crate::output_args::FormatArgs;
 use crate::status::{self, StatusLine};
 use crate::streams::{masker, tell, to_stdout, unwritten};
 use crate::{config_command, efs_output as output, log};

@@ -126,7 +126,8 @@ fn document(state: &FileSystemState) -> Value {
                 json!({ "id": id, "state": point.state, "for": point.whom, "folder": point.root })
             })
             .collect();
-        let profiles: Vec<&str> = volume.users.iter().map(|user| user.profile.as_str()).collect();
+        let profiles: Vec<&str> =
+            volume.profiles.iter().map(|profile| profile.name.as_str()).collect();
         json!({
             "name": volume.volume.name,
             "path": volume.volume.path,

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use fargate_terminal::OutputFormat;
 
-use crate::args::FormatArgs;
+use crate::output_args::FormatArgs;
 
 /// `jobs`.
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use crate::args::GlobalFlags;
 use crate::exit::CommandExit;
 use crate::jobs_args::{JobHoldArgs, JobName};
-use crate::jobs_command::{configuration, context_of, found, jobs};
+use crate::jobs_context::{configuration, context_of, found, jobs};
 use crate::kept_words::kept_until;
 use crate::streams::tell;
 

@@ -16,7 +16,7 @@ use crate::args::GlobalFlags;
 use crate::exit::CommandExit;
 use crate::hold_command::who;
 use crate::jobs_args::JobShellArgs;
-use crate::jobs_command::{configuration, context_of, found, jobs};
+use crate::jobs_context::{configuration, context_of, found, jobs};
 use crate::shell_input::{InputReader, ShellSignals, terminal_size};
 use crate::status;
 use crate::streams::{masker, tell, to_stderr};

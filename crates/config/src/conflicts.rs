@@ -90,22 +90,6 @@ pub(crate) fn profile(
     Ok(profile.expect("every required key is there, and each value has its field's type"))
 }
 
-pub(crate) fn problem(
-    path: &Path,
-    place: &KeyLocation,
-    rest: &str,
-    hint: Option<String>,
-) -> ConfigProblem {
-    let message = format!("key `{}` {rest}", place.key);
-    ConfigProblem {
-        path: path.to_owned(),
-        line: place.line,
-        key: Some(place.key.clone()),
-        message,
-        hint,
-    }
-}
-
 fn on_line(place: &KeyLocation) -> String {
     place.line.map_or_else(String::new, |line| format!(" (line {line})"))
 }
@@ -124,14 +108,14 @@ fn size(layer: &SettingsLayer, path: &Path) -> Option<ConfigProblem> {
             "is {}, which memory {}{from} does not fit, allowed with it: {allowed}",
             cpu.value, memory.value
         );
-        problem(path, &cpu.place, &rest, hint)
+        ConfigProblem::of_key(path, &cpu.place, &rest, hint)
     } else {
         let from = on_line(&cpu.place);
         let rest = format!(
             "is {}, which does not fit cpu {}{from}, allowed: {allowed}",
             memory.value, cpu.value
         );
-        problem(path, &memory.place, &rest, hint)
+        ConfigProblem::of_key(path, &memory.place, &rest, hint)
     })
 }
 
@@ -152,7 +136,7 @@ fn regions(layer: &SettingsLayer, path: &Path) -> Vec<ConfigProblem> {
                 region.value,
                 on_line(&region.place)
             );
-            found.push(problem(path, place, &rest, None));
+            found.push(ConfigProblem::of_key(path, place, &rest, None));
         }
         return found;
     }
@@ -167,7 +151,7 @@ fn regions(layer: &SettingsLayer, path: &Path) -> Vec<ConfigProblem> {
             first.account,
             on_line(cluster)
         );
-        found.push(problem(path, place, &rest, None));
+        found.push(ConfigProblem::of_key(path, place, &rest, None));
     }
     found
 }
@@ -184,7 +168,7 @@ fn role_partition(layer: &SettingsLayer, path: &Path) -> Option<ConfigProblem> {
             region.value,
             on_line(&region.place)
         );
-        problem(path, &given.place, &rest, None)
+        ConfigProblem::of_key(path, &given.place, &rest, None)
     })
 }
 
@@ -196,7 +180,7 @@ pub(crate) fn needed_missing(layer: &SettingsLayer, path: &Path) -> Vec<ConfigPr
         let given = layer.values.value(key.name).filter(|_| !layer.values.has(needed.name))?;
         let name = needed.name;
         let hint = needed.example_value().map(|value| format!("`{name} = {value}`"));
-        Some(problem(path, &given.place, &format!("stands without `{name}`"), hint))
+        Some(ConfigProblem::of_key(path, &given.place, &format!("stands without `{name}`"), hint))
     };
     let others = prover_missing(layer, path).into_iter().chain(file_without_agent(layer, path));
     section.keys.iter().filter_map(lacks).chain(others).collect()
@@ -216,7 +200,7 @@ fn file_without_agent(layer: &SettingsLayer, path: &Path) -> Option<ConfigProble
         mode.value,
         on_line(&mode.place)
     );
-    Some(problem(path, &secrets.place, &rest, Some("leave out `as_file`".to_owned())))
+    Some(ConfigProblem::of_key(path, &secrets.place, &rest, Some("leave out `as_file`".to_owned())))
 }
 
 /// A host key that the task's role proves needs that role.
@@ -229,7 +213,7 @@ fn prover_missing(layer: &SettingsLayer, path: &Path) -> Option<ConfigProblem> {
     let example = JobProfile::SECTION.key(role).and_then(SettingKey::example_value);
     let hint = example.map(|value| format!("`{role} = {value}`"));
     let rest = format!("is \"{mode}\", which needs `{role}`, the role that proves the key");
-    Some(problem(path, &given.place, &rest, hint))
+    Some(ConfigProblem::of_key(path, &given.place, &rest, hint))
 }
 
 fn tag_count(layer: &SettingsLayer, path: &Path) -> Option<ConfigProblem> {
@@ -238,7 +222,7 @@ fn tag_count(layer: &SettingsLayer, path: &Path) -> Option<ConfigProblem> {
     let count = tags.len();
     let place = KeyLocation { line: last.place.line, key: format!("{}.tags", layer.place.key) };
     let rest = format!("has {count} tags with those it inherits, at most {MAX_TAGS} are allowed");
-    (count > MAX_TAGS).then(|| problem(path, &place, &rest, None))
+    (count > MAX_TAGS).then(|| ConfigProblem::of_key(path, &place, &rest, None))
 }
 
 /// Times that exceed the time that they may last at most, in a table and in those below it.
@@ -279,11 +263,11 @@ fn too_long(
     match (low_place, high_place) {
         (Some(place), other) if line(&low_place) >= line(&other) => {
             let rest = format!("is {low}, more than `{more}` with {high}{}", from(&other));
-            Some(problem(path, place, &rest, hint))
+            Some(ConfigProblem::of_key(path, place, &rest, hint))
         }
         (other, Some(place)) => {
             let rest = format!("is {high}, less than `{less}` with {low}{}", from(&other));
-            Some(problem(path, place, &rest, hint))
+            Some(ConfigProblem::of_key(path, place, &rest, hint))
         }
         // Two defaults fit each other, which a test holds.
         _ => None,

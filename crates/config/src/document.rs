@@ -101,7 +101,7 @@ impl ConfigDocument {
                 None => format!("add `[profile.{name}]`"),
             };
             let rest = format!("is {}, a profile that is not in the file", quoted(name));
-            Some(conflicts::problem(&self.path, &given.place, &rest, Some(hint)))
+            Some(ConfigProblem::of_key(&self.path, &given.place, &rest, Some(hint)))
         };
         self.images.iter().filter_map(unknown).collect()
     }

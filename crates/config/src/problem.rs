@@ -3,9 +3,11 @@
 //! Nothing here decides what is wrong, and nothing here chooses colours or exit codes.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fargate_model::text::escape;
+
+use crate::value::KeyLocation;
 
 /// How many further problems `Problems` prints under the first.
 const SHOWN: usize = 9;
@@ -26,6 +28,23 @@ pub struct ConfigProblem {
 }
 
 impl ConfigProblem {
+    /// A problem of the key at `place`; `rest` follows its name.
+    pub(crate) fn of_key(
+        path: &Path,
+        place: &KeyLocation,
+        rest: &str,
+        hint: Option<String>,
+    ) -> Self {
+        let message = format!("key `{}` {rest}", place.key);
+        Self {
+            path: path.to_owned(),
+            line: place.line,
+            key: Some(place.key.clone()),
+            message,
+            hint,
+        }
+    }
+
     /// `config.toml:12` or `config.toml`.
     fn place(&self) -> String {
         let path = escape(&self.path.display().to_string());

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use crate::check;
-use crate::conflicts::problem;
 use crate::keyword::VolumeSeparation;
 use crate::layer::SettingsLayer;
 use crate::named_sections::NamedSections;
@@ -83,7 +82,7 @@ pub(crate) fn conflicts(
                 format!("has \"{name}\", which needs `task_role`, the role that may mount it");
             let key = JobProfile::SECTION.key("task_role").and_then(SettingKey::example_value);
             let hint = key.map(|value| format!("`task_role = {value}`, or `iam = false` there"));
-            found.push(problem(path, place, &rest, hint));
+            found.push(ConfigProblem::of_key(path, place, &rest, hint));
         }
         found.extend(twice(path, place, &mut mounted, &volume.path, &format!("volume `{name}`")));
     }
@@ -108,7 +107,7 @@ fn twice(
     mounted.push((at, what.to_owned()));
     let (at, other) = other?;
     let rest = format!("mounts {what} on \"{at}\", where {other} is; each needs a path of its own");
-    Some(problem(path, place, &rest, None))
+    Some(ConfigProblem::of_key(path, place, &rest, None))
 }
 
 fn unknown(
@@ -130,5 +129,5 @@ fn unknown(
             Some(format!("add `[volume.{name}]`")),
         ),
     };
-    problem(path, place, &rest, hint)
+    ConfigProblem::of_key(path, place, &rest, hint)
 }

@@ -21,4 +21,4 @@ pub use storage_error::StorageError;
 pub use storage_plan::{FileSystemPlan, StorageStep};
 pub use storage_site::{FileSystemState, StorageSite};
 pub use volume_lookup::{VolumeLookupError, resolved_profile};
-pub use wanted_storage::{VolumeUser, WantedFileSystem, WantedVolume, unused_volumes};
+pub use wanted_storage::{MountingProfile, WantedFileSystem, WantedVolume, unused_volumes};

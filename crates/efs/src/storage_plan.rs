@@ -272,14 +272,14 @@ impl FileSystemState {
                     let access_point = access_point.clone();
                     grants.insert(MountGrant { principal, access_point, may_write, only_tls });
                 };
-                for user in &volume.users {
+                for profile in &volume.profiles {
                     let runs = owner.as_ref().is_none_or(|owner| match owner {
                         FolderOwner::Everyone => true,
                         FolderOwner::Project { project, protection } => {
-                            user.runs(project, *protection)
+                            profile.runs(project, *protection)
                         }
                     });
-                    let principal = match (&user.task_role, settings.iam) {
+                    let principal = match (&profile.task_role, settings.iam) {
                         (_, false) => Some(EVERYBODY.to_owned()),
                         (role, true) => role.as_deref().map(|role| self.role_arn(role)),
                     };

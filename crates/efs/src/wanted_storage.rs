@@ -31,8 +31,8 @@ pub struct WantedFileSystem {
 pub struct WantedVolume {
     /// The volume.
     pub volume: StorageVolume,
-    /// Who mounts it.
-    pub users: Vec<VolumeUser>,
+    /// The profiles that mount it.
+    pub profiles: Vec<MountingProfile>,
     /// The projects that get folders of their own, in lower case; empty without separation.
     pub projects: BTreeSet<String>,
     /// Patterns of projects that stand for more than one.
@@ -41,9 +41,9 @@ pub struct WantedVolume {
 
 /// One profile that mounts a volume.
 #[derive(Clone, Debug)]
-pub struct VolumeUser {
-    /// The profile's name, for people.
-    pub profile: String,
+pub struct MountingProfile {
+    /// Its name, for people.
+    pub name: String,
     /// The task role as the file has it.
     pub task_role: Option<String>,
     /// Patterns of its projects; none is every project.
@@ -51,7 +51,7 @@ pub struct VolumeUser {
     refs: RefBinding,
 }
 
-impl VolumeUser {
+impl MountingProfile {
     /// Whether a job of this profile may be of the project at this level.
     #[must_use]
     pub fn runs(&self, project: &str, protection: ProtectionLevel) -> bool {
@@ -79,7 +79,7 @@ impl WantedVolume {
                     ProtectionLevel::ALL.map(|protection| (project.clone(), protection))
                 });
                 let used = owners.filter(|(project, protection)| {
-                    self.users.iter().any(|user| user.runs(project, *protection))
+                    self.profiles.iter().any(|profile| profile.runs(project, *protection))
                 });
                 used.map(|(project, protection)| {
                     let owner = FolderOwner::Project { project, protection };
@@ -98,7 +98,7 @@ impl WantedVolume {
 
     /// Adds a project whose access point was made before, if a profile still runs it.
     pub(crate) fn add_known_project(&mut self, project: &str) {
-        if self.is_by_project() && self.users.iter().any(|user| user.is_for(project)) {
+        if self.is_by_project() && self.profiles.iter().any(|profile| profile.is_for(project)) {
             self.projects.insert(project.to_lowercase());
         }
     }
@@ -213,7 +213,7 @@ fn add(
         None => {
             file_system.volumes.push(WantedVolume {
                 volume: volume.clone(),
-                users: Vec::new(),
+                profiles: Vec::new(),
                 projects: BTreeSet::new(),
                 open_patterns: BTreeSet::new(),
             });
@@ -221,8 +221,8 @@ fn add(
         }
     };
     let wanted = &mut file_system.volumes[at];
-    wanted.users.push(VolumeUser {
-        profile: name.to_owned(),
+    wanted.profiles.push(MountingProfile {
+        name: name.to_owned(),
         task_role: profile.task_role.clone(),
         projects: profile.projects.clone(),
         refs: profile.refs,

@@ -11,6 +11,7 @@ mod frame;
 mod host_proof;
 mod message;
 mod task_keep;
+mod task_lease;
 
 pub use day::CalendarDay;
 pub use frame::{FrameDecoder, FrameError, MAX_FRAME, encode};
@@ -20,9 +21,10 @@ pub use host_proof::{
 };
 pub use message::{
     AgentMessage, AgentNotice, AgentRefusal, ClientMessage, RunAcceptance, RunCommand, RunRequest,
-    ScriptExit, ScriptSignal, ScriptStream, TaskLease,
+    ScriptExit, ScriptSignal, ScriptStream,
 };
 pub use task_keep::{MAX_TRACES, SecretTrace, TaskKeepReport, TaskKeepRequest};
+pub use task_lease::TaskLease;
 
 /// The name of the SSH subsystem in which frames are exchanged.
 pub const SUBSYSTEM: &str = "fargate-runner";

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::TaskLease;
+use crate::task_lease::TaskLease;
 
 /// Most bytes of [`TaskKeepRequest::traces`]. They fit into one frame.
 pub const MAX_TRACES: usize = 48 * 1024;

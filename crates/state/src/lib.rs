@@ -26,6 +26,7 @@ mod refused;
 mod runner_process;
 mod script_mark;
 mod shared_rate_limiter;
+mod task_keeping;
 mod tombstone;
 pub mod version;
 

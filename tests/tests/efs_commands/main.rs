@@ -8,11 +8,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use aws_credential_types::Credentials;
 use aws_sdk_efs::Client;
-use aws_sdk_efs::config::{BehaviorVersion, Region};
-use fargate_local_cloud::{AccessKeyPair, CloudOptions, TaskTiming};
-use fargate_tests::{CheckedHost, END_AT, runner, until_found};
+use fargate_local_cloud::{CloudOptions, TaskTiming};
+use fargate_tests::{CheckedHost, END_AT, efs_client, runner, until_found};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -55,7 +53,7 @@ impl StorageOperator {
 
     pub(crate) async fn with(change: impl FnOnce(&mut CloudOptions)) -> Self {
         let host = CheckedHost::open_with(change).await;
-        let efs = client(&host);
+        let efs = efs_client(host.cloud());
         let made = efs.create_file_system().creation_token("test").send().await;
         let file_system = made.expect("a file system").file_system_id;
         let operator = Self { host, efs, file_system };
@@ -140,19 +138,6 @@ impl StorageOperator {
         let found = found.send().await.expect("a policy");
         serde_json::from_str(found.policy().expect("a text")).expect("JSON")
     }
-}
-
-/// A client of the cloud that is not the product's.
-fn client(host: &CheckedHost) -> Client {
-    let AccessKeyPair { access_key_id, secret_access_key, .. } = host.cloud().access_keys();
-    let config = aws_sdk_efs::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .endpoint_url(host.cloud().endpoint())
-        .credentials_provider(Credentials::from_keys(access_key_id, secret_access_key, None))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    Client::from_conf(config)
 }
 
 #[tokio::test]

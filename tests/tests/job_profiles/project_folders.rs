@@ -2,10 +2,7 @@
 
 use std::process::Stdio;
 
-use aws_credential_types::Credentials;
-use aws_sdk_efs::config::{BehaviorVersion, Region};
-use fargate_local_cloud::AccessKeyPair;
-use fargate_tests::{CheckedHost, SYSTEM_FAILURE, runner};
+use fargate_tests::{CheckedHost, SYSTEM_FAILURE, efs_client, runner};
 use tokio::process::Command;
 
 use crate::{job_of, launched};
@@ -41,15 +38,7 @@ async fn tag_of_access_point(site: &CheckedHost, name: &str) -> String {
     let volume = &found.task_definition().expect("a definition").volumes()[0];
     let efs = volume.efs_volume_configuration().expect("a volume of EFS");
     let id = efs.authorization_config().and_then(|access| access.access_point_id());
-    let AccessKeyPair { access_key_id, secret_access_key, .. } = site.cloud().access_keys();
-    let config = aws_sdk_efs::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .endpoint_url(site.cloud().endpoint())
-        .credentials_provider(Credentials::from_keys(access_key_id, secret_access_key, None))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    let points = aws_sdk_efs::Client::from_conf(config)
+    let points = efs_client(site.cloud())
         .describe_access_points()
         .access_point_id(id.expect("an access point"))
         .send()

@@ -10,7 +10,7 @@ use crate::{FILE_SYSTEM, SUBNETS, SharedMount, TaskRunner, register, run_shell, 
 const OWNER: (u32, u32) = (23_017, 23_018);
 
 /// Whether the cloud can act as the user of an access point here.
-fn can_be_another_user() -> bool {
+pub fn can_be_another_user() -> bool {
     if !nix::unistd::geteuid().is_root() {
         skip("only root can act as the user of an access point");
         return false;

@@ -3,6 +3,7 @@
 
 mod access_points;
 mod efs_faults;
+mod jobs_of_projects;
 mod mount_refusals;
 mod shared_files;
 

@@ -41,11 +41,8 @@ pub fn chosen_profile(
     })
 }
 
-/// The profile that the record of the job `key` names, with the role that it names. `None` if there is no
-/// record that can be read, or if an older version wrote it.
-///
-/// If the configuration has that profile no more, another one serves: the record itself says where the task
-/// is and how it is reached, and the profile only gives the deadlines.
+/// The profile of [`profile_of_record`] for the record of the job `key`. `None` also if there is no record
+/// that can be read.
 #[must_use]
 pub fn recorded_profile(
     config: &RunnerConfig,
@@ -55,6 +52,21 @@ pub fn recorded_profile(
     let any = any_profile(config, named)?;
     let folder = StateFolder::open(&config.state_dir, any.timeouts.state_lock).ok()?;
     Some(of_record(config, any, &folder.record(key).ok()??))
+}
+
+/// The profile that this record names, with the role that it names. `None` if the configuration has no
+/// profile that can be used.
+///
+/// If the configuration has that profile no more, another one serves: the record itself says where the task
+/// is and how it is reached, and the profile only gives the deadlines. The same holds for a record of a
+/// version that wrote no profile down; then `named` goes first.
+#[must_use]
+pub fn profile_of_record(
+    config: &RunnerConfig,
+    named: Option<&str>,
+    record: &JobRecord,
+) -> Option<JobProfile> {
+    any_profile(config, named).map(|any| of_record(config, any, record))
 }
 
 fn of_record(config: &RunnerConfig, any: JobProfile, record: &JobRecord) -> JobProfile {

@@ -25,7 +25,9 @@ pub use config::config;
 pub use environment::{
     EnvironmentError, ExitCodes, FALLBACK_CODES, StageEnvironment, job_variable,
 };
-pub use job_profile::{JobProfileError, any_profile, chosen_profile, not_begun, recorded_profile};
+pub use job_profile::{
+    JobProfileError, any_profile, chosen_profile, not_begun, profile_of_record, recorded_profile,
+};
 pub use joblog::run_line;
 pub use prepare::{prepare, refuse};
 pub use response::{JobResponse, ResponseError};

@@ -56,8 +56,10 @@ impl ServiceCall {
         let form = protocol::form_of(headers, body);
         let named = SERVICES.iter().find_map(|&service| match service.protocol {
             ServiceProtocol::RestJson { version } => {
-                let (operation, located) =
-                    rest_route::find(service.operations, version, method, uri)?;
+                let operations = service.operations.iter();
+                let places = operations
+                    .filter_map(|operation| Some((operation.name, operation.route.as_ref()?)));
+                let (operation, located) = rest_route::find(places, version, method, uri)?;
                 Some(Self { service, operation, located })
             }
             _ => {

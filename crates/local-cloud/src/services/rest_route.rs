@@ -7,8 +7,6 @@
 use axum::http::{Method, Uri};
 use serde_json::{Map, Value, json};
 
-use super::definition::ServiceOperation;
-
 /// The place of one operation.
 pub(crate) struct RestRoute {
     pub method: &'static str,
@@ -95,10 +93,10 @@ impl RestRoute {
     }
 }
 
-/// The operation of a request, empty where no operation has its method and path, and the members of its path and
+/// The operation of a request by the places of all operations of a service; empty where no operation has its method and path, and the members of its path and
 /// its query. `None` where the path does not begin with the version, so that it is of another service.
-pub(crate) fn find(
-    operations: &[ServiceOperation],
+pub(crate) fn find<'a>(
+    mut places: impl Iterator<Item = (&'static str, &'a RestRoute)>,
     version: &str,
     method: &Method,
     uri: &Uri,
@@ -107,11 +105,11 @@ pub(crate) fn find(
     if !path.starts_with('/') {
         return None;
     }
-    let found = operations.iter().find_map(|operation| {
-        let route = operation.route.as_ref().filter(|route| route.method == method.as_str())?;
-        let mut members = route.labels(path)?;
+    let found = places.find_map(|(operation, route)| {
+        let labels = (route.method == method.as_str()).then(|| route.labels(path));
+        let mut members = labels.flatten()?;
         members.extend(route.members_of_query(uri.query().unwrap_or_default()));
-        Some((operation.name.to_owned(), members))
+        Some((operation.to_owned(), members))
     });
     Some(found.unwrap_or_default())
 }

@@ -8,8 +8,10 @@
 
 use serde_json::{Map, Value};
 
+use super::mount_client::MountClient;
 use super::policy_condition::PolicyCondition;
 use super::policy_pattern::fits;
+use super::policy_text::{PolicyReadError, texts};
 
 /// A policy that was read.
 #[derive(Debug)]
@@ -25,30 +27,6 @@ struct PolicyStatement {
     /// May contain wildcards.
     actions: Vec<String>,
     conditions: Vec<PolicyCondition>,
-}
-
-/// Who mounts, and how; what conditions are compared with.
-#[derive(Clone, Debug, Default)]
-pub struct MountClient {
-    /// The ARN of the role as which it mounts; `None` for a client that shows no identity.
-    pub role_arn: Option<String>,
-    /// The number of the role's account.
-    pub account: String,
-    pub is_encrypted: bool,
-    pub access_point_arn: Option<String>,
-}
-
-/// Why EFS does not take a policy.
-#[derive(Debug, thiserror::Error)]
-pub enum PolicyReadError {
-    #[error("The policy is not JSON: {0}")]
-    NoJson(serde_json::Error),
-    #[error("The policy has no {0}.")]
-    Missing(&'static str),
-    #[error("The policy has {member} {given}; allowed are {allowed}.")]
-    Wrong { member: &'static str, given: String, allowed: String },
-    #[error("This local cloud does not evaluate {0} in the policy of a file system.")]
-    NotEvaluated(String),
 }
 
 impl FileSystemPolicy {
@@ -133,17 +111,6 @@ impl PolicyStatement {
     }
 }
 
-impl MountClient {
-    /// Whether it is one of a principal. An account stands for all its roles: what the policies of the roles
-    /// themselves say is not evaluated here.
-    fn is(&self, principal: &str) -> bool {
-        let Some(role) = self.role_arn.as_deref() else { return principal == "*" };
-        let is_account = principal == self.account
-            || principal.ends_with(&format!(":iam::{}:root", self.account));
-        principal == "*" || principal == role || is_account
-    }
-}
-
 fn is_action(action: &str) -> bool {
     action == "*" || action.to_lowercase().starts_with("elasticfilesystem:")
 }
@@ -173,16 +140,6 @@ fn principals(members: &Map<String, Value>) -> Result<Vec<String>, PolicyReadErr
             }
         }
         Some(other) => Err(wrong(other.to_string())),
-    }
-}
-
-/// One text, or those of a list.
-pub fn texts(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::String(text)) => vec![text.clone()],
-        Some(Value::Bool(value)) => vec![value.to_string()],
-        Some(Value::Array(items)) => items.iter().flat_map(|item| texts(Some(item))).collect(),
-        _ => Vec::new(),
     }
 }
 

@@ -5,7 +5,8 @@
 //! missing.
 
 use super::access_point::{AccessPoint, FolderCreation, PosixIdentity};
-use super::file_system_policy::{FileSystemPolicy, MountClient};
+use super::file_system_policy::FileSystemPolicy;
+use super::mount_client::MountClient;
 use super::mount_refusal::MountRefusal;
 use super::store::{RegionStorage, StorageStore};
 use crate::account::ACCOUNT;
@@ -63,8 +64,8 @@ pub(crate) fn authorize(
                 && target.life_cycle.is_available(now)
         });
         let system = storage.file_systems.iter().find(|one| one.id == attempt.file_system);
-        let system =
-            system.filter(|_| is_reached).ok_or_else(|| MountRefusal::unresolved(attempt))?;
+        let unresolved = || MountRefusal::unresolved(&attempt.file_system, &attempt.region);
+        let system = system.filter(|_| is_reached).ok_or_else(unresolved)?;
         let point = attempt.access_point.as_ref().map(|id| {
             let found = find_point(storage, id, &attempt.file_system);
             let found = found.filter(|point| point.life_cycle.is_available(now));

@@ -5,8 +5,6 @@
 
 use fargate_model::region::AwsPartition;
 
-use super::mount_access::MountAttempt;
-
 /// A mount that failed; the text is the whole reason.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MountRefusal {
@@ -46,10 +44,9 @@ const BEGIN: &str = "ResourceInitializationError: failed to invoke EFS utils com
 
 impl MountRefusal {
     /// The name of the file system leads nowhere.
-    pub fn unresolved(attempt: &MountAttempt) -> Self {
-        let suffix = AwsPartition::of(&attempt.region).dns_suffix();
-        let (system, region) = (&attempt.file_system, &attempt.region);
-        Self::Unresolved { name: format!("{system}.efs.{region}.{suffix}") }
+    pub fn unresolved(file_system: &str, region: &str) -> Self {
+        let suffix = AwsPartition::of(region).dns_suffix();
+        Self::Unresolved { name: format!("{file_system}.efs.{region}.{suffix}") }
     }
 
     pub fn denied(path: &str) -> Self {

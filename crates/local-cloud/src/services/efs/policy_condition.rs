@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::file_system_policy::{MountClient, PolicyReadError, texts};
+use super::mount_client::MountClient;
 use super::policy_pattern::fits;
+use super::policy_text::{PolicyReadError, texts};
 
 /// One condition: a key, how it is compared, and with what.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::container_settings::container_settings;
-use super::file_systems::TaskFileSystems;
-use super::task_secrets::ResolvedSecrets;
+use super::mounted_file_system::TaskFileSystems;
+use super::resolved_secrets::ResolvedSecrets;
 use crate::backend::container::{ContainerPlan, PulledImage, VolumeMount, VolumeSource};
 use crate::cloud::CloudInstance;
 use crate::services::ecs::definition_checks::start_order;

@@ -1,11 +1,9 @@
 //! The file systems of a task: asks EFS whether the task may mount them, and the backend for their folders. ECS does
 //! so before any container starts.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use fargate_model::region::AwsPartition;
 
+use super::mounted_file_system::MountedFileSystem;
 use super::role_credentials::task_role;
 use super::task_lifecycle::TaskLifecycle;
 use crate::account::ACCOUNT;
@@ -17,15 +15,6 @@ use crate::services::ecs::state::task_ending::CloudTaskEnding;
 use crate::services::efs::mount_access::{GrantedMount, MountAttempt, TaskRoleIdentity, authorize};
 use crate::services::efs::mount_refusal::MountRefusal;
 use crate::wire::credentials::CallerPrincipal;
-
-/// The file systems that a task has mounted, by the names of their volumes.
-pub(super) type TaskFileSystems = BTreeMap<String, MountedFileSystem>;
-
-/// One mounted file system.
-pub(super) struct MountedFileSystem {
-    pub folder: PathBuf,
-    pub is_writable: bool,
-}
 
 impl TaskLifecycle {
     /// Mounts the task's file systems; the first that cannot be mounted ends the task.

@@ -8,6 +8,8 @@ mod faults;
 mod file_systems;
 mod image_pulls;
 mod interface_request;
+mod mounted_file_system;
+mod resolved_secrets;
 mod role_credentials;
 pub(crate) mod run;
 mod running_containers;

@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::file_systems::TaskFileSystems;
+use super::mounted_file_system::TaskFileSystems;
+use super::resolved_secrets::ResolvedSecrets;
 use super::running_containers::RunningContainers;
 use super::task_lifecycle::{LifecycleStart, TaskLifecycle};
-use super::task_secrets::ResolvedSecrets;
 use crate::cloud::CloudInstance;
 use crate::services::ecs::state::EcsState;
 use crate::services::ecs::state::task_ending::CloudTaskEnding;

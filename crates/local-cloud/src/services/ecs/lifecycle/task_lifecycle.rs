@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use super::file_systems::TaskFileSystems;
-use super::task_secrets::ResolvedSecrets;
+use super::mounted_file_system::TaskFileSystems;
+use super::resolved_secrets::ResolvedSecrets;
 use crate::backend::container::PulledImage;
 use crate::backend::relay::PublicAddressRelay;
 use crate::cloud::CloudInstance;

@@ -6,25 +6,13 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use super::image_pulls::execution_role;
+use super::resolved_secrets::ResolvedSecrets;
 use super::task_lifecycle::TaskLifecycle;
 use crate::services::ecs::state::task::CloudTask;
 use crate::services::ecs::state::task_ending::CloudTaskEnding;
 use crate::services::secrets_manager::registry_login::ExecutionSession;
 use crate::services::secrets_manager::task_secret::SecretSource;
 use crate::services::ssm::task_parameters::read_parameters;
-
-/// The secrets of each container, in the order of the task definition. They are overwritten in memory when
-/// the task has ended. It has no `Debug`, so that no value is printed.
-#[derive(Default)]
-pub(super) struct ResolvedSecrets(Vec<Vec<(String, Zeroizing<String>)>>);
-
-impl ResolvedSecrets {
-    /// The variables of the container with this index.
-    pub fn of_container(&self, index: usize) -> impl Iterator<Item = (String, String)> {
-        let own = self.0.get(index).into_iter().flatten();
-        own.map(|(name, value)| (name.clone(), value.to_string()))
-    }
-}
 
 /// The variable and the `valueFrom` of each secret of a container.
 type NamedSources = Vec<(String, String)>;
