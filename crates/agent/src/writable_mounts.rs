@@ -66,7 +66,11 @@ impl WritableMounts {
             found.own.retain(|known| *known != place);
             found.shared.retain(|known| *known != place);
             if is_writable && !is(&WITHOUT_FILES) && !is_kernels {
-                let list = if is(&NETWORK) { &mut found.shared } else { &mut found.own };
+                let list = if is(&NETWORK) || is_foreign_fuse(kind) {
+                    &mut found.shared
+                } else {
+                    &mut found.own
+                };
                 list.push(place.clone());
             }
             found.all.push(place);
@@ -79,6 +83,11 @@ impl WritableMounts {
         let nearest = path.ancestors().find(|place| self.all.iter().any(|known| known == place));
         nearest.is_some_and(|place| self.shared.iter().any(|shared| shared == place))
     }
+}
+
+/// Whether a program elsewhere keeps the files. Rootless engines keep the container's own so.
+fn is_foreign_fuse(kind: &[u8]) -> bool {
+    (kind == b"fuse" || kind.starts_with(b"fuse.")) && kind != b"fuse.fuse-overlayfs"
 }
 
 /// The kernel writes space, tab, line break and backslash as three octal digits.
@@ -118,12 +127,14 @@ mod tests {
 28 22 0:26 / /efs rw - nfs4 fs-1.efs:/ rw
 29 22 0:27 / /sys/fs/x rw - tmpfs tmpfs rw
 30 22 0:28 / /dev ro - tmpfs tmpfs rw
+31 22 0:29 / /shared rw - fuse.bindfs /files rw
+32 22 0:30 / /own rw - fuse.fuse-overlayfs overlay rw
 not a line
 ";
         let found = WritableMounts::parse(text);
         let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
-        assert_eq!(found.own, paths(&["/", "/my data"]));
-        assert_eq!(found.shared, paths(&["/efs"]));
+        assert_eq!(found.own, paths(&["/", "/my data", "/own"]));
+        assert_eq!(found.shared, paths(&["/efs", "/shared"]));
         assert!(found.is_shared(Path::new("/efs/builds")) && !found.is_shared(Path::new("/usr/x")));
     }
 }

@@ -113,8 +113,14 @@ async fn apply(
             is_whole = false;
         }
     }
-    tell!("done");
-    Ok(if is_whole { CommandExit::Done } else { CommandExit::Partly })
+    if is_whole {
+        tell!("done");
+        return Ok(CommandExit::Done);
+    }
+    tell!(
+        "not all is done; if no problem is named above, run it again: `fargate-runner efs apply`"
+    );
+    Ok(CommandExit::Partly)
 }
 
 /// Asks a person. Without a terminal nobody can be asked.

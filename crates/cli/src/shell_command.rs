@@ -2,6 +2,7 @@
 //! pass as they are; what this program says goes to stderr, before and after.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use fargate_controller::ReachableJob;
 use fargate_driver::session::{
@@ -23,6 +24,8 @@ use crate::streams::{masker, tell, to_stderr};
 
 /// The kind of a terminal that does not tell its own.
 const DUMB: &str = "dumb";
+/// How long the terminal may take for the last line.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// Runs it.
 pub fn run(global: &GlobalFlags, args: &JobShellArgs) -> CommandExit {
@@ -92,43 +95,63 @@ async fn converse(
     drop(raw);
     drop(input);
     drop(reader);
-    if console.is_mid_line() && has_terminal && !matches!(end, TaskShellEnd::Status(_)) {
-        tell!("");
-    }
-    Ok(conclude(&end, &job.record.job_id))
+    let is_mid_line =
+        console.is_mid_line() && has_terminal && !matches!(end, TaskShellEnd::Status(_));
+    let exit = exit_of(&end);
+    let job = escape(&job.record.job_id);
+    said_in_time(move || {
+        if is_mid_line {
+            tell!("");
+        }
+        say_last(&end, &job, exit.code());
+    });
+    Ok(exit)
 }
 
-/// The last line, and the exit code. A program that ended by itself has had its say.
-fn conclude(end: &TaskShellEnd, job: &str) -> CommandExit {
-    let job = escape(job);
-    let no_status = CommandExit::NoStatus.code();
+/// Says something at a terminal that may take no more output. That must not keep this process, for
+/// which signals are only orders.
+fn said_in_time(words: impl FnOnce() + Send + 'static) {
+    let (done, said) = std::sync::mpsc::channel();
+    let thread = std::thread::Builder::new().name("last words".to_owned()).spawn(move || {
+        words();
+        let _ = done.send(());
+    });
+    if thread.is_ok() {
+        // The thread that still waits for the terminal ends with the process.
+        let _ = said.recv_timeout(LAST_WORD);
+    }
+}
+
+fn exit_of(end: &TaskShellEnd) -> CommandExit {
     match end {
         TaskShellEnd::Status(status) | TaskShellEnd::Left(status) => CommandExit::Command(*status),
+        TaskShellEnd::Lost(_) => CommandExit::ConnectionLost,
+        TaskShellEnd::JobOver
+        | TaskShellEnd::TaskEnded(_)
+        | TaskShellEnd::Closed
+        | TaskShellEnd::Unread(_) => CommandExit::NoStatus,
+    }
+}
+
+/// The last line. A program that ended by itself has had its say.
+fn say_last(end: &TaskShellEnd, job: &str, exit: u8) {
+    match end {
+        TaskShellEnd::Status(_) | TaskShellEnd::Left(_) => {}
         TaskShellEnd::JobOver => {
-            tell!("! {job}: the job ended, and this session with it. Exit {no_status}");
-            CommandExit::NoStatus
+            tell!("! {job}: the job ended, and this session with it. Exit {exit}");
         }
         TaskShellEnd::TaskEnded(why) => {
             explain(why);
-            tell!("! {job}: the task ended, and this session with it. Exit {no_status}");
-            CommandExit::NoStatus
+            tell!("! {job}: the task ended, and this session with it. Exit {exit}");
         }
         TaskShellEnd::Closed => {
-            tell!(
-                "! {job}: the task's server ended the session without a status. Exit {no_status}"
-            );
-            CommandExit::NoStatus
+            tell!("! {job}: the task's server ended the session without a status. Exit {exit}");
         }
         TaskShellEnd::Lost(how) => {
-            let exit = CommandExit::ConnectionLost;
             let how = escape(how);
-            tell!("! {job}: the connection to its task is lost: {how}. Exit {}", exit.code());
-            exit
+            tell!("! {job}: the connection to its task is lost: {how}. Exit {exit}");
         }
-        TaskShellEnd::Unread(why) => {
-            tell!("! {job}: {}. Exit {no_status}", escape(why));
-            CommandExit::NoStatus
-        }
+        TaskShellEnd::Unread(why) => tell!("! {job}: {}. Exit {exit}", escape(why)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `efs plan | apply | show` against the local cloud, which plays EFS, and against ministack.
 
+mod at_once;
 mod bad_input;
 mod emulator;
 mod interrupted;

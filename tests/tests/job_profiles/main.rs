@@ -4,6 +4,7 @@
 mod bad_configuration;
 mod bound_profiles;
 mod job_sizes;
+mod odd_responses;
 mod project_folders;
 mod unmet_requests;
 

@@ -3,11 +3,13 @@
 
 mod list_and_show;
 mod logs;
+mod odd_terminals;
 mod person_at_terminal;
 mod shell_ends;
 mod shell_in_pipes;
 mod shell_in_terminal;
 mod shell_refused;
+mod stalled_terminal;
 
 use fargate_tests::TestJob;
 

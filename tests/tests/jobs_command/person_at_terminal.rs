@@ -1,10 +1,13 @@
 //! A person at a real terminal, in which `fargate-runner` runs.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fargate_tests::{CheckedHost, PATIENCE, runner};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
@@ -19,12 +22,23 @@ pub struct PersonAtTerminal {
     keyboard: OwnedFd,
     terminal: OwnedFd,
     shown: watch::Receiver<Vec<u8>>,
+    looks_away: Arc<AtomicBool>,
 }
 
 impl PersonAtTerminal {
     /// Starts `fargate-runner` with these arguments in a terminal of 100 columns and 30 lines.
     pub fn starts(site: &CheckedHost, arguments: &[&str]) -> Self {
-        let size = Winsize { ws_col: 100, ws_row: 30, ws_xpixel: 0, ws_ypixel: 0 };
+        Self::starts_in(site, arguments, "xterm-256color", (100, 30))
+    }
+
+    /// The same in a terminal of this kind, with so many columns and lines.
+    pub fn starts_in(
+        site: &CheckedHost,
+        arguments: &[&str],
+        kind: &str,
+        (columns, lines): (u16, u16),
+    ) -> Self {
+        let size = Winsize { ws_col: columns, ws_row: lines, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = openpty(Some(&size), None).expect("a terminal");
         let end = || pair.slave.try_clone().expect("a free file descriptor");
         let command = Command::new(runner())
@@ -33,7 +47,7 @@ impl PersonAtTerminal {
             .args(arguments)
             .env_clear()
             .envs(site.environment())
-            .env("TERM", "xterm-256color")
+            .env("TERM", kind)
             .stdin(end())
             .stdout(end())
             .stderr(end())
@@ -41,15 +55,21 @@ impl PersonAtTerminal {
             .spawn()
             .expect("a program that can be started");
         let (sender, shown) = watch::channel(Vec::new());
+        let looks_away = Arc::new(AtomicBool::new(false));
+        let is_away = Arc::clone(&looks_away);
         let mut screen = File::from(pair.master.try_clone().expect("a free file descriptor"));
         // It ends when the other end of the terminal is closed.
         std::thread::spawn(move || {
             let mut some = [0; 4096];
             while let Ok(length @ 1..) = screen.read(&mut some) {
+                // Nobody looks again.
+                while is_away.load(Ordering::Relaxed) {
+                    std::thread::park();
+                }
                 sender.send_modify(|shown| shown.extend(&some[..length]));
             }
         });
-        Self { command, keyboard: pair.master, terminal: pair.slave, shown }
+        Self { command, keyboard: pair.master, terminal: pair.slave, shown, looks_away }
     }
 
     /// Opens a shell in the task of `job` and waits until it reads.
@@ -65,12 +85,39 @@ impl PersonAtTerminal {
         assert_eq!(written, keys.len());
     }
 
+    /// Pastes so much that a terminal cannot hold it, while something reads it.
+    pub fn pastes(&self, bytes: Vec<u8>) {
+        let mut keyboard = File::from(self.keyboard.try_clone().expect("a free file descriptor"));
+        // It ends when everything is read, or when the terminal is gone.
+        std::thread::spawn(move || keyboard.write_all(&bytes));
+    }
+
     /// Waits until the terminal has shown `text`.
     pub async fn sees(&mut self, text: &str) {
         let has = |shown: &Vec<u8>| String::from_utf8_lossy(shown).contains(text);
         let seen = timeout(PATIENCE, self.shown.wait_for(has)).await;
         let seen = seen.is_ok_and(|seen| seen.is_ok());
         assert!(seen, "{text:?} is not in {:?}", self.screen());
+    }
+
+    /// From now on the terminal shows nothing more, as after Ctrl-S or behind a dead line.
+    pub fn looks_away(&self) {
+        self.looks_away.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the terminal takes no further output.
+    pub fn has_full_terminal(&self) -> bool {
+        let mut ready = [PollFd::new(self.terminal.as_fd(), PollFlags::POLLOUT)];
+        poll(&mut ready, PollTimeout::ZERO).expect("an open terminal") == 0
+    }
+
+    /// Waits for the end of the program, whatever its terminal still shows. The terminal must be itself
+    /// again.
+    pub async fn ends_unseen(mut self) -> i32 {
+        let ended = timeout(PATIENCE, self.command.wait()).await;
+        let status = ended.expect("it ends although nobody looks").expect("a child of ours");
+        assert!(self.has_usual_terminal(), "the terminal is not itself again");
+        status.code().unwrap_or(-1)
     }
 
     /// All that the terminal has shown.

@@ -1,6 +1,8 @@
 //! The task of a failed job is kept for a person: for how long, without which secrets, and how it ends
 //! whatever happens to the host.
 
+mod at_once;
+mod clock_jumps;
 mod each_step;
 mod how_it_ends;
 mod refusals;

@@ -6,6 +6,7 @@
 mod failed_secrets;
 mod memory_folders;
 mod nowhere_else;
+mod odd_values;
 #[path = "../agent_session/openssh_client.rs"]
 mod openssh_client;
 mod reach_the_job;

@@ -146,7 +146,7 @@ async fn tag(
 }
 
 /// Keeps the task of a record that was taken over, if its job failed and somebody wants to look into
-/// it. Returns `false` if the task is to be stopped.
+/// it. Returns `false` if the task is to be stopped, and not if it is another process's by now.
 pub(super) async fn keep_if_failed(
     context: &JobContext,
     folder: &StateFolder,
@@ -156,7 +156,9 @@ pub(super) async fn keep_if_failed(
     let Some((task, mark)) = taken.location.task.clone().zip(folder.failure_mark(taken)) else {
         return false;
     };
-    let kept = kept_until(taken, mark.failed_unix_s).filter(|_| !mark.is_declined);
+    // If the clock was set back since the failure, the time would last for as long as it was ahead.
+    let failed_unix_s = mark.failed_unix_s.min(context.clock.since_1970().as_secs());
+    let kept = kept_until(taken, failed_unix_s).filter(|_| !mark.is_declined);
     let Some(kept) = kept else { return false };
     let is_alone = taken.launches.iter().all(|launch| launch.task.as_ref() == Some(&task));
     let (Some(traces), true) = (traces, is_alone) else { return false };
@@ -169,10 +171,21 @@ pub(super) async fn keep_if_failed(
             emit(JobEvent::TaskKept { task, left_s, searched, removed, masked });
             true
         }
+        // It may keep the task.
+        Err(_) if is_taken_over(folder, taken) => true,
         Err(why) => {
             emit(JobEvent::TaskNotKept { message: why });
             false
         }
+    }
+}
+
+/// Whether another clean-up or the sweep has the job now, which then keeps or stops its task.
+fn is_taken_over(folder: &StateFolder, taken: &JobRecord) -> bool {
+    match folder.record(&taken.job) {
+        Ok(Some(now)) => now.prepared_by != taken.prepared_by,
+        Ok(None) => true,
+        Err(_) => false,
     }
 }
 
