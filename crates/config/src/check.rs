@@ -34,8 +34,20 @@ const MAX_PARAMETER_NAME: usize = 1011;
 const MAX_VOLUME_NAME: usize = 32;
 const MAX_VOLUME_FOLDER: usize = 30;
 
-/// Variables that a task cannot do without.
-const KEPT_VARIABLES: [&str; 5] = ["SSH_PUBLIC_KEY", "PATH", "HOME", "USER", "SHELL"];
+/// Variables that a task cannot do without, and those by which shells and the loader run other code or
+/// print what they read.
+const KEPT_VARIABLES: [&str; 10] = [
+    "SSH_PUBLIC_KEY",
+    "PATH",
+    "HOME",
+    "USER",
+    "SHELL",
+    "BASH_ENV",
+    "ENV",
+    "PS4",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+];
 
 /// Most hexadecimal digits of an id of EC2. AWS makes 8 or 17 of them, emulators fewer.
 const MAX_ID_DIGITS: usize = 17;
