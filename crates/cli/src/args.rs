@@ -8,6 +8,7 @@ use fargate_config::{ChoiceFlags, FlagError, FlagOverrides};
 use fargate_terminal::OutputFormat;
 
 use crate::efs_args::EfsArgs;
+use crate::image_command::ImageArgs;
 use crate::jobs_args::JobsArgs;
 use crate::output_args::FormatArgs;
 
@@ -101,6 +102,8 @@ pub enum RunnerCommand {
     /// Plan, make or show what the volumes of the configuration need on EFS, with an administrator's
     /// credentials
     Efs(EfsArgs),
+    /// Check and build the images of jobs that the configuration file describes
+    Image(ImageArgs),
     /// Take no new jobs; they wait in `prepare`, and running jobs continue
     Pause(PauseArgs),
     /// Take no new jobs, and wait until no job is left on this host

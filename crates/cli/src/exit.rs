@@ -24,6 +24,8 @@ pub enum CommandExit {
     Stage(u8),
     /// `exec` and `jobs shell`: the command in the task ended with this status.
     Command(u8),
+    /// `image`: the code of what went wrong, one for each kind of cause.
+    Image(u8),
     /// `exec` and `jobs shell`: no exit status of the command arrived. It may have run.
     NoStatus,
     /// `jobs shell`: the connection to the task is lost. Job and command may still run.
@@ -40,7 +42,7 @@ impl CommandExit {
             Self::Interrupted => 130,
             // 2 is clap's own. Where gitlab-runner calls, a wrong line is not the fault of the job.
             Self::Usage => panic::system_code().unwrap_or(2),
-            Self::Stage(code) | Self::Command(code) => code,
+            Self::Stage(code) | Self::Command(code) | Self::Image(code) => code,
             // As of `docker run`.
             Self::NoStatus => 125,
             // As of `ssh`.

@@ -18,6 +18,7 @@ mod exit;
 mod file_size;
 mod folder_owner;
 mod hold_command;
+mod image_command;
 mod jobs_args;
 mod jobs_command;
 mod jobs_context;
@@ -66,6 +67,7 @@ fn run(RunnerCli { global, command }: &RunnerCli) -> CommandExit {
         RunnerCommand::RegistrySecret(secret) => registry_secret_command::run(global, secret),
         RunnerCommand::TaskDefinition(definition) => definition_command::run(global, definition),
         RunnerCommand::Efs(efs) => efs_command::run(global, efs),
+        RunnerCommand::Image(image) => image_command::run(global, image),
         RunnerCommand::Pause(pause) => hold_command::pause(global, pause),
         RunnerCommand::Drain(drain) => hold_command::drain(global, drain),
         RunnerCommand::Resume => hold_command::resume(global),

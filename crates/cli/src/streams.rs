@@ -116,6 +116,7 @@ mod tests {
             "efs",
             "model",
             "task-definition",
+            "image-builder",
             "terminal",
         ] {
             sources(&crates.join(name).join("src"), &mut files);

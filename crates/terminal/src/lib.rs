@@ -19,6 +19,6 @@ pub use output_format::OutputFormat;
 pub use progress_line::ProgressLine;
 pub use progress_region::{ProgressRegion, restore_cursor_on_panic};
 pub use raw_terminal::RawTerminal;
-pub use size::{TerminalSize, cut, stdin_size, stdout_size, wrap};
+pub use size::{TerminalSize, cut, stderr_size, stdin_size, stdout_size, wrap};
 pub use state_mark::StateMark;
 pub use table::{TableColumn, table_lines};

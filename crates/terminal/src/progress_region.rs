@@ -22,6 +22,12 @@ impl ProgressRegion {
         Self::new(Box::new(io::stdout()))
     }
 
+    /// A region on standard error that begins where the cursor is.
+    #[must_use]
+    pub fn on_stderr() -> Self {
+        Self::new(Box::new(io::stderr()))
+    }
+
     fn new(out: Box<dyn Write + Send>) -> Self {
         let terminal = FrameTerminal::new(out, TerminalSize::USUAL, true);
         let bar = bar(&terminal);

@@ -32,7 +32,8 @@ pub fn stdin_size() -> Option<TerminalSize> {
 }
 
 /// The size of the terminal on standard error; none where there is no terminal.
-pub(crate) fn stderr_size() -> Option<TerminalSize> {
+#[must_use]
+pub fn stderr_size() -> Option<TerminalSize> {
     size_of(std::io::stderr())
 }
 

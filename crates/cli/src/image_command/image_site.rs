@@ -1,0 +1,122 @@
+//! What every verb of `image` needs: the configuration, the event loop, signals, the view of progress, and
+//! the way in which results and failures are printed.
+
+use fargate_config::{LoadedConfig, RunnerConfig, UnknownKeyPolicy};
+use fargate_image_builder::{BuildSurroundings, ImageFailure, ImageRun};
+use fargate_model::text::error_chain;
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::ImageOutputArgs;
+use super::event_view::EventView;
+use crate::args::GlobalFlags;
+use crate::exit::CommandExit;
+use crate::streams::{masker, tell, to_stdout, unwritten};
+use crate::{config_command, log};
+
+/// One call of `image`.
+pub struct ImageSite {
+    config: RunnerConfig,
+    output: ImageOutputArgs,
+}
+
+impl ImageSite {
+    /// Reads the configuration; tells what is wrong with it.
+    pub fn open(global: &GlobalFlags, output: ImageOutputArgs) -> Result<Self, CommandExit> {
+        let loaded = config_command::load(global, UnknownKeyPolicy::Warn);
+        let (_, LoadedConfig { config, warnings, notices }) = loaded.map_err(|error| {
+            tell!("error: {error}");
+            CommandExit::Image(2)
+        })?;
+        for warning in warnings.iter().chain(&notices) {
+            tell!("warning: {warning}");
+        }
+        let debug = if global.debug { log::DebugMode::Stderr } else { log::DebugMode::Off };
+        log::start(&config, debug, &[("stage", "image".into())]);
+        Ok(Self { config, output })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &RunnerConfig {
+        &self.config
+    }
+
+    /// Does the work of a verb and prints what came of it. `work` gives the final object for `--json`, and the
+    /// text for stdout otherwise; an empty text is not printed.
+    pub fn run(
+        &self,
+        work: impl AsyncFnOnce(ImageRun) -> Result<(Value, String), ImageFailure>,
+    ) -> CommandExit {
+        let view = EventView::new(self.output);
+        // Some steps work on threads of their own; this one drives sockets, the view and signals.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let done = match &runtime {
+            Ok(runtime) => runtime.block_on(heard(&view, work)),
+            Err(error) => Err(ImageFailure::Unusable {
+                what: format!("starting an event loop: {error}"),
+                hint: "look for what uses up this host's memory or open files".to_owned(),
+            }),
+        };
+        view.close(done.is_ok());
+        self.printed(done)
+    }
+
+    fn printed(&self, done: Result<(Value, String), ImageFailure>) -> CommandExit {
+        let is_json = self.output.json || self.output.events.is_some();
+        let (text, exit) = match done {
+            Ok((result, _)) if is_json => (result.to_string(), CommandExit::Done),
+            Ok((_, text)) => (text, CommandExit::Done),
+            Err(failure) => {
+                let words = error_chain(&failure);
+                tell!("error: {words}");
+                let code = failure.exit_code();
+                let object = json!({ "error": masker().text(&words), "exit_code": code });
+                let text = if is_json { object.to_string() } else { String::new() };
+                (text, CommandExit::Image(code))
+            }
+        };
+        match text.is_empty() || to_stdout(&text).map_err(unwritten).is_ok() {
+            true => exit,
+            false => CommandExit::NothingDone,
+        }
+    }
+}
+
+/// What the environment says about builds.
+pub fn surroundings() -> BuildSurroundings {
+    BuildSurroundings {
+        docker_host: std::env::var("DOCKER_HOST").ok(),
+        source_date_epoch: std::env::var("SOURCE_DATE_EPOCH").ok(),
+    }
+}
+
+/// Does the work, which hears the first SIGINT or SIGTERM.
+async fn heard<T>(
+    view: &EventView,
+    work: impl AsyncFnOnce(ImageRun) -> Result<T, ImageFailure>,
+) -> Result<T, ImageFailure> {
+    let listen = |kind| {
+        signal(kind).map_err(|error| ImageFailure::Unusable {
+            what: format!("listening for signals: {error}"),
+            hint: "try again".to_owned(),
+        })
+    };
+    let (mut terminate, mut interrupt) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let (run, cancel) = ImageRun::new(view.events(), masker().clone());
+    let pass_on = async {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            cancel.cancel();
+        }
+    };
+    tokio::select! {
+        biased;
+        never = pass_on => never,
+        done = work(run) => done,
+        never = view.tick() => match never {},
+    }
+}

@@ -1,0 +1,106 @@
+//! `image`: the images that `[image.NAME]` describes. Data on stdout, progress and words on stderr.
+//!
+//! One file for each verb. What a verb does belongs to the library.
+
+mod build;
+mod check;
+mod event_lines;
+mod event_view;
+mod image_site;
+mod scan;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::args::GlobalFlags;
+use crate::exit::CommandExit;
+use image_site::ImageSite;
+
+/// `image`.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    #[command(flatten)]
+    pub output: ImageOutputArgs,
+    #[command(subcommand)]
+    pub action: ImageAction,
+}
+
+/// In which form progress and result are printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ImageOutputArgs {
+    /// Print the result as one JSON object
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print each event on standard output in this format, instead of progress for people
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub events: Option<EventFormat>,
+}
+
+/// In which format events are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EventFormat {
+    /// One JSON object for each line
+    Ndjson,
+}
+
+/// What to do with an image.
+#[derive(Debug, Subcommand)]
+pub enum ImageAction {
+    /// Check engine, context and Dockerfile; change nothing
+    Check(ImageNameArgs),
+    /// Build the image on the Docker Engine of `DOCKER_HOST`, and print the engine's id of it
+    Build(ImageBuildArgs),
+    /// Search an image for secrets: each layer, deleted files, configuration, history and labels
+    Scan(ImageScanArgs),
+}
+
+/// The image that is meant.
+#[derive(Debug, Args)]
+pub struct ImageNameArgs {
+    /// The image: the NAME of `[image.NAME]` of the configuration file
+    pub name: String,
+}
+
+/// `image build`.
+#[derive(Debug, Args)]
+pub struct ImageBuildArgs {
+    #[command(flatten)]
+    pub image: ImageNameArgs,
+    /// Do every step again, also where the engine has its result
+    #[arg(long)]
+    pub no_cache: bool,
+}
+
+/// `image scan`.
+#[derive(Debug, Args)]
+pub struct ImageScanArgs {
+    /// A folder in the OCI image layout, a tar of `docker save`, or the name of an image that the Docker
+    /// Engine of `DOCKER_HOST` has
+    pub target: String,
+    /// Excuse the findings that the waivers of `[image.NAME]` list
+    #[arg(long, value_name = "NAME", conflicts_with = "waivers")]
+    pub image: Option<String>,
+    /// Excuse the findings that this file lists
+    #[arg(long, value_name = "FILE")]
+    pub waivers: Option<PathBuf>,
+    /// Write the report to this file, as JSON, whatever it says
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Print what was skipped, and why, on standard output
+    #[arg(long)]
+    pub skipped: bool,
+}
+
+/// Runs one verb.
+pub fn run(global: &GlobalFlags, args: &ImageArgs) -> CommandExit {
+    let site = match ImageSite::open(global, args.output) {
+        Ok(site) => site,
+        Err(exit) => return exit,
+    };
+    match &args.action {
+        ImageAction::Check(image) => check::run(&site, image),
+        ImageAction::Build(args) => build::run(&site, args),
+        ImageAction::Scan(args) => scan::run(&site, args),
+    }
+}

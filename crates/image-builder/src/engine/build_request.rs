@@ -1,0 +1,40 @@
+//! What is built, and what came of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::context::ContextFolder;
+
+/// One build.
+#[derive(Clone, Debug)]
+pub struct BuildRequest {
+    /// The folder.
+    pub context: Arc<ContextFolder>,
+    /// The Dockerfile, by its path in the folder.
+    pub dockerfile: String,
+    /// The time of all entries of the context, in seconds since 1970.
+    pub time_s: u64,
+    /// Build arguments. Everybody who has the image can read them.
+    pub arguments: HashMap<String, String>,
+    /// The processor, as images name it: `amd64`, `arm64`.
+    pub architecture: String,
+    /// The name that the engine gives to the image.
+    pub tag: String,
+    /// Do every step again.
+    pub without_cache: bool,
+}
+
+/// An image that the engine has now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BuiltImage {
+    /// The engine's id of it, with `sha256:`.
+    pub id: String,
+    /// The name that the engine knows it by.
+    pub tag: String,
+    /// How many steps there were.
+    pub steps: u32,
+    /// How many of them came from the cache.
+    pub cached: u32,
+}

@@ -1,0 +1,17 @@
+//! The Docker Engine, as far as an image is built on it.
+//!
+//! It negotiates the version of the API, and every wait has a deadline. Lines of a build pass the masker,
+//! and their escape sequences are taken out, before anybody sees them.
+
+mod build_log;
+mod build_output;
+mod build_request;
+mod classic_build;
+mod context_stream;
+mod image_engine;
+
+pub use build_request::{BuildRequest, BuiltImage};
+pub use image_engine::{EngineFacts, ImageEngine};
+
+#[cfg(test)]
+mod scripted_engine;

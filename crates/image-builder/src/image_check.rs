@@ -1,0 +1,205 @@
+//! `image check`: everything that can be known to be wrong before slow work begins. It changes nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fargate_config::{ManagedImage, RunnerConfig, TaskArchitecture};
+use fargate_model::text::{bytes, count};
+use serde::Serialize;
+
+use crate::context::{ContextError, ContextFolder, ContextSummary, content_time};
+use crate::dockerfile::{BaseImage, LintSeverity, MAX_DOCKERFILE_BYTES, ParsedDockerfile};
+use crate::dockerfile::{base_images, lint};
+use crate::engine::{BuildRequest, EngineFacts, ImageEngine};
+use crate::event::ImageStep;
+use crate::failure::ImageFailure;
+use crate::image_run::ImageRun;
+
+/// Where the engine is, and the time that the environment gives to contents.
+#[derive(Clone, Debug, Default)]
+pub struct BuildSurroundings {
+    /// The value of `DOCKER_HOST`.
+    pub docker_host: Option<String>,
+    /// The value of `SOURCE_DATE_EPOCH`.
+    pub source_date_epoch: Option<String>,
+}
+
+/// What `image check` found.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImageCheckReport {
+    /// The image's name.
+    pub image: String,
+    /// Where it is pushed.
+    pub repository: String,
+    /// The engine that would build it.
+    pub engine: EngineFacts,
+    /// How many files, folders and links would be sent.
+    pub context_entries: u64,
+    /// Bytes of these files.
+    pub context_bytes: u64,
+    /// The SHA-256 of the context.
+    pub context_digest: String,
+    /// The images that it builds on.
+    pub bases: Vec<String>,
+}
+
+/// A context that may be built.
+#[derive(Debug)]
+pub struct CheckedContext {
+    /// The folder.
+    pub folder: Arc<ContextFolder>,
+    /// Its size and digest.
+    pub summary: ContextSummary,
+    /// The time of its entries, in seconds since 1970.
+    pub time_s: u64,
+    /// The images that it builds on.
+    pub bases: Vec<BaseImage>,
+}
+
+/// The image with this name.
+///
+/// # Errors
+///
+/// [`ImageFailure::UnknownImage`] if the configuration has none.
+pub fn find_image(config: &RunnerConfig, given: &str) -> Result<ManagedImage, ImageFailure> {
+    config.managed_images().find(|image| image.name == given).ok_or_else(|| {
+        let known = config.managed_images().map(|image| format!("`{}`", image.name)).collect();
+        ImageFailure::UnknownImage { given: given.to_owned(), known }
+    })
+}
+
+/// Checks everything that can be checked before an image is built.
+///
+/// # Errors
+///
+/// The first thing that is wrong.
+pub async fn check_image(
+    image: &ManagedImage,
+    surroundings: &BuildSurroundings,
+    run: &ImageRun,
+) -> Result<ImageCheckReport, ImageFailure> {
+    let engine = preflight(surroundings, run).await?;
+    let context = check_context(image, surroundings, run).await?;
+    Ok(ImageCheckReport {
+        image: image.name.clone(),
+        repository: image.repository.clone(),
+        engine: engine.facts().clone(),
+        context_entries: context.summary.entries,
+        context_bytes: context.summary.bytes,
+        context_digest: context.summary.digest,
+        bases: context.bases.into_iter().map(|base| base.image).collect(),
+    })
+}
+
+/// Connects to the engine, and looks whether it has room.
+///
+/// # Errors
+///
+/// [`ImageFailure::EngineUnusable`].
+pub async fn preflight(
+    surroundings: &BuildSurroundings,
+    run: &ImageRun,
+) -> Result<ImageEngine, ImageFailure> {
+    run.step(ImageStep::Preflight, async {
+        let engine = ImageEngine::connect(surroundings.docker_host.as_deref()).await?;
+        engine.require_room()?;
+        let facts = engine.facts();
+        let room = facts.free_bytes.map(|free| format!(", {} free", bytes(free)));
+        let summary =
+            format!("engine {} (API {}){}", facts.version, facts.api, room.unwrap_or_default());
+        Ok((engine, summary))
+    })
+    .await
+}
+
+/// Reads Dockerfile and context, and tells what is wrong with them.
+///
+/// # Errors
+///
+/// [`ImageFailure::Context`], [`ImageFailure::Dockerfile`] and [`ImageFailure::LintRefused`].
+pub async fn check_context(
+    image: &ManagedImage,
+    surroundings: &BuildSurroundings,
+    run: &ImageRun,
+) -> Result<CheckedContext, ImageFailure> {
+    run.step(ImageStep::Context, async {
+        let time_s = content_time(&image.context, surroundings.source_date_epoch.as_deref()).await;
+        let (root, dockerfile) = (image.context.clone(), image.dockerfile.clone());
+        let (folder, content, summary) = blocking(move || {
+            let folder = ContextFolder::read(&root, &dockerfile)?;
+            let content = folder.dockerfile(&dockerfile, MAX_DOCKERFILE_BYTES as u64 + 1)?;
+            let summary = folder.summary(time_s)?;
+            Ok::<_, ContextError>((folder, content, summary))
+        })
+        .await??;
+        let file = ParsedDockerfile::parse(&image.dockerfile, &content)?;
+        let arguments = build_arguments(image);
+        let pairs: Vec<_> = arguments.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        refuse_findings(image, &file, &pairs, &folder, run)?;
+        let bases = base_images(&file, &pairs);
+        let words = format!(
+            "{} files, {}, {} instructions",
+            count(summary.entries),
+            bytes(summary.bytes),
+            file.instructions.len()
+        );
+        Ok((CheckedContext { folder: Arc::new(folder), summary, time_s, bases }, words))
+    })
+    .await
+}
+
+/// Tells warnings, and fails with all errors of the Dockerfile.
+fn refuse_findings(
+    image: &ManagedImage,
+    file: &ParsedDockerfile,
+    arguments: &[(&str, &str)],
+    folder: &ContextFolder,
+    run: &ImageRun,
+) -> Result<(), ImageFailure> {
+    let mut errors = Vec::new();
+    for finding in lint(file, arguments, folder) {
+        let place = match finding.line {
+            Some(line) => format!("{}:{line}", file.file),
+            None => format!("image.{}.build_args", image.name),
+        };
+        let text = format!("{place}: {}\nhint: {}", finding.what, finding.hint);
+        match finding.severity {
+            LintSeverity::Warning => run.events.warn(ImageStep::Context, text),
+            LintSeverity::Error => errors.push(text),
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(ImageFailure::LintRefused { findings: errors }) }
+}
+
+/// The build arguments of an image, by their names.
+pub(crate) fn build_arguments(image: &ManagedImage) -> HashMap<String, String> {
+    let pairs = image.build_args.iter().filter_map(|argument| argument.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// What the engine is asked to build.
+pub(crate) fn build_request(image: &ManagedImage, context: &CheckedContext) -> BuildRequest {
+    BuildRequest {
+        context: Arc::clone(&context.folder),
+        dockerfile: image.dockerfile.clone(),
+        time_s: context.time_s,
+        arguments: build_arguments(image),
+        architecture: match image.architecture {
+            TaskArchitecture::X86_64 => "amd64",
+            TaskArchitecture::Arm64 => "arm64",
+        }
+        .to_owned(),
+        tag: format!("fargate-runner/{}:local", image.name),
+        without_cache: false,
+    }
+}
+
+/// Does work that blocks on a thread of its own.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ImageFailure> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ImageFailure::Unusable {
+        what: format!("waiting for a thread of this process: {error}"),
+        hint: "this is a bug of Fargate Runner; report it".to_owned(),
+    })
+}

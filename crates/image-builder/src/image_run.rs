@@ -1,0 +1,95 @@
+//! What every step of one command is given: who hears of its progress, what masks foreign text, and
+//! whether somebody asked it to stop.
+
+use std::future::Future;
+use std::time::Instant;
+
+use fargate_mask::SharedMasker;
+use tokio::sync::watch;
+
+use crate::event::{ImageEvent, ImageEvents, ImageStep};
+use crate::failure::ImageFailure;
+
+/// One run of a command. Clones belong to the same run.
+#[derive(Clone, Debug)]
+pub struct ImageRun {
+    /// Who hears of its progress.
+    pub events: ImageEvents,
+    /// Masks the secrets that the run learns of.
+    pub masker: SharedMasker,
+    cancelled: watch::Receiver<bool>,
+}
+
+/// Stops a run.
+#[derive(Debug)]
+pub struct CancelImageRun(watch::Sender<bool>);
+
+impl CancelImageRun {
+    /// Asks the run to stop. Each step then gives back what it holds.
+    pub fn cancel(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl ImageRun {
+    /// A run, and what stops it.
+    #[must_use]
+    pub fn new(events: ImageEvents, masker: SharedMasker) -> (Self, CancelImageRun) {
+        let (sender, cancelled) = watch::channel(false);
+        (Self { events, masker, cancelled }, CancelImageRun(sender))
+    }
+
+    /// Whether it was asked to stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        *self.cancelled.borrow()
+    }
+
+    /// Returns once it was asked to stop.
+    pub async fn cancelled(&self) {
+        let mut cancelled = self.cancelled.clone();
+        if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+            // Nobody is left who could ask.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Does `work` until it is done or the run is asked to stop. `work` is dropped then.
+    ///
+    /// # Errors
+    ///
+    /// That of `work`, or [`ImageFailure::Interrupted`].
+    pub async fn unless_cancelled<T>(
+        &self,
+        step: ImageStep,
+        work: impl Future<Output = Result<T, ImageFailure>>,
+    ) -> Result<T, ImageFailure> {
+        tokio::select! {
+            biased;
+            () = self.cancelled() => Err(ImageFailure::Interrupted {
+                during: step.label(),
+                left: "nothing is left of it".to_owned(),
+            }),
+            done = work => done,
+        }
+    }
+
+    /// Does one step: tells that it began and what came of it. `work` gives its result, and a summary in one
+    /// line for people.
+    ///
+    /// # Errors
+    ///
+    /// That of `work`, or [`ImageFailure::Interrupted`].
+    pub async fn step<T>(
+        &self,
+        step: ImageStep,
+        work: impl Future<Output = Result<(T, String), ImageFailure>>,
+    ) -> Result<T, ImageFailure> {
+        let begun = Instant::now();
+        self.events.tell(ImageEvent::StepStarted { step });
+        let (value, summary) = self.unless_cancelled(step, work).await?;
+        let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.events.tell(ImageEvent::StepDone { step, summary, took_ms });
+        Ok(value)
+    }
+}

@@ -1,0 +1,24 @@
+//! The private image of CI jobs: from a folder with a Dockerfile to a digest that jobs may use.
+//!
+//! Each step is a module. What passes between steps after the build is a folder in the OCI image layout.
+//! Progress leaves as [`ImageEvent`]s, and each step fails with an [`ImageFailure`], which knows its exit
+//! code. This crate prints nothing, and it does not know the command line.
+
+pub mod context;
+pub mod dockerfile;
+pub mod engine;
+mod event;
+mod failure;
+mod image_build;
+mod image_check;
+mod image_run;
+pub mod secret_scan;
+
+pub use event::{ImageEvent, ImageEvents, ImageStep, OutputStream};
+pub use failure::ImageFailure;
+pub use image_build::{ImageBuildReport, build_image};
+pub use image_check::{
+    BuildSurroundings, CheckedContext, ImageCheckReport, check_context, check_image, find_image,
+    preflight,
+};
+pub use image_run::{CancelImageRun, ImageRun};
