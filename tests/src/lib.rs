@@ -15,6 +15,7 @@ mod emulator;
 mod engine_socket;
 mod files;
 mod host_sshd;
+pub mod image_registry;
 mod installation;
 mod invariants;
 mod job;

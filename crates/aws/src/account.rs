@@ -35,7 +35,7 @@ pub struct AwsAccount {
     pub(crate) attempt: Duration,
     pub(crate) masker: SharedMasker,
     endpoints: NamedEndpoints,
-    connect: Duration,
+    pub(crate) connect: Duration,
     /// The cached credentials of the host, then those of the role.
     kept: Vec<CredentialCache>,
 }

@@ -116,6 +116,17 @@ impl AwsHttpClient {
         RoutingConnector { http: self.clone(), settings: settings.clone() }.call(request).await
     }
 
+    /// Sends one request, and leaves the body of the answer to be read in parts.
+    pub async fn send_unread(
+        &self,
+        request: HttpRequest,
+        settings: &HttpConnectorSettings,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let way = self.way(request.uri());
+        let connector = self.connector(way.clone(), settings);
+        unread(connector, way, request).await
+    }
+
     fn way(&self, uri: &str) -> ConnectionRoute {
         match uri.parse::<Uri>() {
             Err(_) => ConnectionRoute::Tls,
@@ -191,24 +202,30 @@ impl HttpConnector for RoutingConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let way = self.http.way(request.uri());
         let connector = self.http.connector(way.clone(), &self.settings);
-        HttpConnectorFuture::new(async move {
-            let answer = connector.call(request).await;
-            let ConnectionRoute::Through(proxy) = way else { return read(answer?).await };
-            match answer {
-                Ok(answer) if answer.status().as_u16() == LOGIN_REQUIRED => {
-                    let text = "it answered 407, proxy authentication required";
-                    let error = ConnectorError::other(text.into(), None);
-                    Err(proxy_failed(&proxy, error, true))
-                }
-                Ok(answer) => read(answer).await,
-                Err(error) => Err(blame(&proxy, error)),
-            }
-        })
+        HttpConnectorFuture::new(async move { read(unread(connector, way, request).await?).await })
     }
 }
 
-/// Reads the whole body of the answer into memory. No caller reads in parts, and every caller has a
-/// time limit for the whole.
+/// Sends the request. The body of the answer is not read yet.
+async fn unread(
+    connector: SharedHttpConnector,
+    way: ConnectionRoute,
+    request: HttpRequest,
+) -> Result<HttpResponse, ConnectorError> {
+    let answer = connector.call(request).await;
+    let ConnectionRoute::Through(proxy) = way else { return answer };
+    match answer {
+        Ok(answer) if answer.status().as_u16() == LOGIN_REQUIRED => {
+            let text = "it answered 407, proxy authentication required";
+            let error = ConnectorError::other(text.into(), None);
+            Err(proxy_failed(&proxy, error, true))
+        }
+        Ok(answer) => Ok(answer),
+        Err(error) => Err(blame(&proxy, error)),
+    }
+}
+
+/// Reads the whole body of the answer into memory. Its callers have a time limit for the whole.
 async fn read(mut answer: HttpResponse) -> Result<HttpResponse, ConnectorError> {
     let unread = |error: ResponseReadError| ConnectorError::other(error.into(), None);
     let told = answer.body().content_length();

@@ -11,11 +11,13 @@ mod causes;
 mod credential_cache;
 mod credential_error;
 mod ec2;
+mod ecr_token;
 mod ecs_json;
 mod efs;
 mod efs_resources;
 mod endpoints;
 mod foreign_request;
+mod foreign_stream;
 mod http;
 mod json_refusal;
 mod logs;
@@ -37,11 +39,13 @@ pub use account::AwsAccount;
 pub use call::{CallError, is_of_clock, is_throttling};
 pub use caller_identity::{CallerIdentity, IdentityEndpoint};
 pub use ec2::SubnetPlace;
+pub use ecr_token::EcrLogin;
 pub use ecs_json::EcsOperation;
 pub use efs::EfsClient;
 pub use efs_resources::{
     AccessPointShape, EFS_AVAILABLE, EfsAccessPoint, EfsFileSystem, EfsMountTarget, NewAccessPoint,
 };
+pub use foreign_stream::{StreamedAnswer, StreamedBody};
 pub use logs::{ContainerLogPage, LogStream};
 pub use retry::retry;
 pub use secrets::{CurrentSecretValue, SecretDescription, SecretsClient};

@@ -122,6 +122,10 @@ fn check(global: &GlobalFlags) -> Result<(), String> {
         let place = name.map_or("[defaults]".to_owned(), |name| format!("[profile.{name}]"));
         RenderedDefinition::check(&profile)
             .map_err(|error| format!("{}: {place}: {error}", path.display()))?;
+        // A channel is checked by the configuration itself; which image it has is known to the manifest.
+        if profile.channel.is_some() {
+            continue;
+        }
         fargate_registry::check_image(&profile).map_err(|error| {
             let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
             format!("{}: {place}: {error}{hint}", path.display())

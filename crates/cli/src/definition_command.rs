@@ -7,6 +7,7 @@ use fargate_config::{
     DefinitionSource, JobProfile, LoadedConfig, RunnerConfig, StorageVolume, UnknownKeyPolicy,
     VolumeAccess, VolumeSeparation,
 };
+use fargate_driver::task::ChannelProfile;
 use fargate_efs::resolved_profile;
 use fargate_model::cause::CauseReport;
 use fargate_model::text::{error_chain, escape};
@@ -55,6 +56,11 @@ fn perform(global: &GlobalFlags, args: &DefinitionArgs) -> Result<CommandExit, S
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("starting an event loop: {error}"))?;
     runtime.block_on(async {
+        let ChannelProfile { profile, warning } =
+            ChannelProfile::of(&profile).map_err(|why| in_words(&why))?;
+        if let Some(warning) = warning {
+            tell!("warning: {warning}");
+        }
         let profile = match &args.action {
             // What `prepare` would register, and so with the digest that the image has now.
             DefinitionAction::Register(RegisterArgs { folders, .. })

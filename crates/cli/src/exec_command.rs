@@ -112,6 +112,10 @@ fn tell(status: &mut StatusLine, event: &TaskStartProgress<'_>) {
             let line = format!(". {}: waiting for {}", why.headline(), ticking(*waited));
             status.show(&why.headline(), &line);
         }
+        TaskStartProgress::ImageWarning(words) => {
+            let line = format!("warning: {words}");
+            status.show(&line, &line);
+        }
         TaskStartProgress::Accepted(seen) => {
             let line = format!("~ task {}: accepted", seen.task.short());
             status.show(&line, &line);

@@ -1,6 +1,7 @@
 //! `registry-secret set | show | test`. What is done with the secret is the business of the registry crate.
 
 use fargate_config::{JobProfile, LoadedConfig, UnknownKeyPolicy};
+use fargate_driver::task::ChannelProfile;
 use fargate_model::text::escape;
 use fargate_registry::{
     RegistryCredentials, RegistrySecret, RegistrySecretError, SecretChange, check_registry,
@@ -121,6 +122,8 @@ fn test(profile: &JobProfile, args: &RegistrySecretArgs) -> Result<CommandExit, 
         let mark = StateMark::Passed.symbol(unicode);
         tell!("{mark} {}", registry_secret_output::step(&step, profile));
     };
+    let by_channel = ChannelProfile::of(profile).map_err(|why| why.headline())?;
+    let profile = &by_channel.profile;
     let checked = check_registry(profile, args.secret.as_deref(), masker(), &mut told);
     let Err(error) = runtime()?.block_on(checked) else { return Ok(CommandExit::Done) };
     let mark = StateMark::Failed.symbol(unicode);

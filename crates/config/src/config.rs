@@ -80,13 +80,15 @@ impl RunnerConfig {
         };
         let layer = self.document.profile(name).ok_or_else(|| self.no_such_profile(name))?;
         let document = &self.document;
-        conflicts::profile(document.merged(Some(layer)), &document.volumes, &document.path)
+        let ConfigDocument { volumes, managed_images, path, .. } = document;
+        conflicts::profile(document.merged(Some(layer)), volumes, managed_images, path)
     }
 
     fn defaults_alone(&self) -> Result<JobProfile, ConfigError> {
         let document = &self.document;
         let defaults = document.merged(None);
-        let whole = conflicts::profile(defaults.clone(), &document.volumes, &document.path);
+        let ConfigDocument { volumes, managed_images, path, .. } = document;
+        let whole = conflicts::profile(defaults.clone(), volumes, managed_images, path);
         whole.map_err(|problems| {
             let names = self.profile_names();
             let missing: Vec<&str> = conflicts::missing_names(&defaults);

@@ -8,6 +8,7 @@ use std::path::Path;
 use fargate_model::region::AwsPartition;
 use fargate_model::size::{FargateSize, allowed_memory_mib};
 
+use crate::channel_reference::{self, ManagedImages};
 use crate::check::ResourceArn;
 use crate::job_size::JobSize;
 use crate::keyword::HostKey;
@@ -70,23 +71,27 @@ pub(crate) fn conflicts(layer: &SettingsLayer, path: &Path) -> Vec<ConfigProblem
     found
 }
 
-/// The profile that a merged layer makes, with those of these volumes that it names.
+/// The profile that a merged layer makes, with those of these volumes and images that it names.
 pub(crate) fn profile(
     layer: SettingsLayer,
     volumes: &[VolumeSection],
+    images: &ManagedImages,
     path: &Path,
 ) -> Result<JobProfile, ConfigError> {
     let mut problems = missing(&layer, path);
     problems.extend(conflicts(&layer, path));
     problems.extend(needed_missing(&layer, path));
     problems.extend(volume_sections::conflicts(&layer, volumes, path));
+    problems.extend(channel_reference::conflicts(&layer, images, path));
     if !problems.is_empty() {
         return Err(ConfigError { problems });
     }
     let named: Option<LocatedValue<Vec<String>>> = layer.values.get("volumes");
     let volume = |name: &String| volumes.iter().find(|volume| volume.name == *name)?.volume();
     let storage = named.iter().flat_map(|named| &named.value).filter_map(volume).collect();
-    let profile = JobProfile::from_values(&layer.values, layer.name, storage, JobSize::default());
+    let channel = channel_reference::named(&layer, images);
+    let profile =
+        JobProfile::from_values(&layer.values, layer.name, storage, JobSize::default(), channel);
     Ok(profile.expect("every required key is there, and each value has its field's type"))
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::channel_reference;
 use crate::check::quoted;
 use crate::conflicts;
 use crate::layer::{SettingsLayer, over};
@@ -79,7 +80,8 @@ impl ConfigDocument {
             let needed = conflicts::needed_missing(&layer, &self.path);
             let volumes = volume_sections::conflicts(&layer, &self.volumes, &self.path);
             let whole = conflicts::conflicts(&layer, &self.path);
-            for problem in whole.into_iter().chain(needed).chain(volumes) {
+            let channel = channel_reference::conflicts(&layer, &self.managed_images, &self.path);
+            for problem in whole.into_iter().chain(needed).chain(volumes).chain(channel) {
                 if !found.contains(&problem) {
                     found.push(problem);
                 }

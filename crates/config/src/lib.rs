@@ -10,6 +10,7 @@
 //! check (`check`, `keyword`, `role`), and what only shows once a profile is put together is checked
 //! in `conflicts`.
 
+mod channel_reference;
 mod check;
 mod config;
 mod conflicts;
@@ -47,6 +48,7 @@ mod unknown_key;
 mod value;
 mod volume_sections;
 
+pub use channel_reference::ManagedChannel;
 pub use config::{LoadedConfig, RunnerConfig};
 pub use document::ConfigGrammar;
 pub use file::{

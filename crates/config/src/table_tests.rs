@@ -75,7 +75,7 @@ fn the_values_of_every_row_have_the_types_of_their_fields() {
             values = one.over(values);
         }
     }
-    let profile = JobProfile::from_values(&values, None, Vec::new(), JobSize::default());
+    let profile = JobProfile::from_values(&values, None, Vec::new(), JobSize::default(), None);
     let profile = profile.expect("every type fits");
     assert_eq!(
         profile.launch(),

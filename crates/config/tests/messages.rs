@@ -334,3 +334,40 @@ fn a_profile_names_a_task_definition_or_an_image_and_exactly_one_of_them() {
     hint: such as `my-organisation/my-image:latest`
     "#);
 }
+
+#[test]
+fn a_channel_needs_its_image_and_a_name_that_a_channel_may_have() {
+    let image = |reference: &str| {
+        let draft = ConfigDraft::least()
+            .set("image.ci", "repository", "\"registry.example/ci\"")
+            .set("image.ci", "context", "\"/srv/ci\"")
+            .set("image.ci", "manifest", "\"/srv/images.json\"");
+        draft.set("profile.own", "image", &format!("\"{reference}\""))
+    };
+    let told = |reference: &str| image(reference).read().expect_err(reference).to_string();
+    assert_snapshot!(told("c@stable"), @r#"
+    config.toml:12: key `profile.own.image` is "c@stable", a channel of an image, and `[image.c]` is not here
+    hint: nearest is `image = "ci@stable"`
+    "#);
+    assert_snapshot!(told("node@stable"), @r#"
+    config.toml:12: key `profile.own.image` is "node@stable", a channel of an image, and `[image.node]` is not here
+    hint: add `[image.node]`, or name an image by tag or digest
+    "#);
+    assert_snapshot!(told("ci@Stable"), @r#"
+    config.toml:12: key `profile.own.image` is "ci@Stable"; behind `@` stands a digest, or a channel of 1 to 32 lower-case letters, digits and hyphens
+    hint: such as `ci@stable`
+    "#);
+    assert_snapshot!(told("ci@"), @r#"
+    config.toml:12: key `profile.own.image` is "ci@"; behind `@` stands a digest, or a channel of 1 to 32 lower-case letters, digits and hyphens
+    hint: such as `ci@stable`
+    "#);
+    let channel = |reference: &str| {
+        let config = image(reference).read().unwrap_or_else(|error| panic!("{error}")).config;
+        config.profile(Some("own")).unwrap().channel.map(|channel| channel.channel)
+    };
+    assert_eq!(channel("ci@stable").as_deref(), Some("stable"));
+    let digest = format!("ci@sha256:{:064}", 1);
+    for other in ["ci:1", "registry.example/ci@stable", digest.as_str()] {
+        assert_eq!(channel(other), None, "{other}");
+    }
+}

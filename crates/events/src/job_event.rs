@@ -117,6 +117,10 @@ job_events! {
     FormerFound("former.found", 1, Info) { launches: usize }
     /// The record of an earlier `prepare` cannot be read; what is known of its task is stopped.
     FormerDamaged("former.damaged", 1, Warn) { message: String }
+    /// The channel that the profile names leads to this image now.
+    ImageResolved("image.resolved", 1, Debug) { channel: String, image: String }
+    /// The version of the image is deprecated. Later it will be refused.
+    ImageDeprecated("image.deprecated", 1, Warn) { channel: String, image: String, message: String }
     /// ECS has a revision with the content that the profile makes. Tasks are started from it.
     DefinitionFound("definition.found", 1, Info) { definition: String, content: String }
     /// ECS had no such revision, so this process registered one.

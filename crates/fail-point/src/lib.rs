@@ -45,6 +45,8 @@ pub enum FailPoint {
     TagResourceAnswered,
     /// The agent has wiped its task and taken a new lease.
     TaskWiped,
+    /// A registry has moved the tag of a channel.
+    ChannelTagMoved,
 }
 
 impl FailPoint {

@@ -1,5 +1,5 @@
-//! Writes files so that they appear whole or not at all, with mode 0600, and reads them. It never
-//! follows a symbolic link.
+//! Writes files so that they appear whole or not at all, and reads them. Nobody else may read them, except
+//! where the caller says so. It never follows a symbolic link.
 //!
 //! It does not know what a file means.
 
@@ -24,9 +24,22 @@ const MAX_BYTES: u64 = 1024 * 1024;
 ///
 /// [`FileError::Disk`].
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    replace(path, bytes, 0o600)
+}
+
+/// Writes as [`write()`] does a file that everybody may read. It must hold no secret.
+///
+/// # Errors
+///
+/// [`FileError::Disk`].
+pub fn write_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    replace(path, bytes, 0o644)
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let new = beside(path);
     // Always create the file: if somebody left one there, others may be able to write to it.
-    let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new);
+    let create = || OpenOptions::new().write(true).create_new(true).mode(mode).open(&new);
     let put = || -> io::Result<()> {
         let mut file = match create() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

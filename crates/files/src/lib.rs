@@ -10,7 +10,7 @@ mod regular_file;
 
 use std::path::{Path, PathBuf};
 
-pub use atomic::{read, remove, remove_beside, write};
+pub use atomic::{read, remove, remove_beside, write, write_public};
 pub use lock::FileLock;
 pub use ownership::{
     DistrustedPath, is_trusted_owner, others_may_write, require_own_file, require_own_folder,

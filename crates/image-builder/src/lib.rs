@@ -12,6 +12,7 @@ mod failure;
 mod image_build;
 mod image_check;
 mod image_run;
+mod promote;
 pub mod secret_scan;
 
 pub use event::{ImageEvent, ImageEvents, ImageStep, OutputStream};
@@ -22,3 +23,8 @@ pub use image_check::{
     preflight,
 };
 pub use image_run::{CancelImageRun, ImageRun};
+pub use promote::{
+    ChannelReport, DefinitionAlignment, DescendantVersion, ListedVersion, PromotionRequest,
+    PromotionRule, ReconcileReport, RevocationReport, TagAlignment, TagState, list_versions,
+    promote, reconcile, revoke, roll_back,
+};

@@ -14,7 +14,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 /// Redirects that are followed for one request. A registry on object storage needs one.
-const MAX_REDIRECTS: usize = 5;
+pub const MAX_REDIRECTS: usize = 5;
 /// Longest time for all requests about one image.
 const LONGEST: Duration = Duration::from_secs(20);
 /// How long the question may take whether a registry without TLS speaks TLS after all.
@@ -131,12 +131,13 @@ fn whole(answer: &HttpResponse) -> RegistryAnswer {
     }
 }
 
-fn is_redirect(status: u16) -> bool {
+/// Whether the answer names another place.
+pub fn is_redirect(status: u16) -> bool {
     [301, 302, 303, 307, 308].contains(&status)
 }
 
 /// The request at another place. A login is for the first server alone, and TLS is never given up.
-fn redirected(request: RegistryRequest, place: &str) -> Result<RegistryRequest, CallError> {
+pub fn redirected(request: RegistryRequest, place: &str) -> Result<RegistryRequest, CallError> {
     let url = request.url.join(place).map_err(|_| unreadable("a redirect to no URL".to_owned()))?;
     let keeps_tls =
         url.scheme() == "https" || request.url.scheme() == "http" && url.scheme() == "http";

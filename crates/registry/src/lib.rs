@@ -1,7 +1,8 @@
 //! Registries of images: what the text of an image names, which digest it has now, whether a task can run
 //! it, and the secret with the login of the registry.
 //!
-//! It pulls no layers, builds no image and knows no task. How servers are reached is the business of
+//! It also moves blobs and manifests to and from one repository. It decides nothing about images, builds none and
+//! knows no task. How servers are reached is the business of
 //! [`fargate_aws`].
 
 mod challenge;
@@ -13,7 +14,10 @@ mod profile_image;
 mod registry_check;
 mod registry_client;
 mod registry_error;
+mod registry_login;
 mod registry_secret;
+mod repository_error;
+mod repository_session;
 
 pub use credentials::{CredentialsFormError, RegistryCredentials};
 pub use fargate_aws::SecretDescription;
@@ -23,3 +27,7 @@ pub use registry_check::{RegistryCheckError, RegistryCheckStep, check_registry};
 pub use registry_client::{PinnedImage, RegistrySettings, pin_image};
 pub use registry_error::RegistryError;
 pub use registry_secret::{RegistrySecret, RegistrySecretError, RegistrySecretFacts, SecretChange};
+pub use repository_error::RepositoryError;
+pub use repository_session::{
+    BlobMount, RepositoryAccess, RepositoryRights, RepositorySession, StoredManifest, UploadPlace,
+};

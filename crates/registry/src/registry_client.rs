@@ -7,8 +7,6 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use fargate_aws::{AwsAccount, CallError};
 use fargate_config::{JobProfile, TaskArchitecture};
 use fargate_model::text::escape_within;
@@ -17,12 +15,12 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::challenge::LoginChallenge;
 use crate::credentials::RegistryCredentials;
-use crate::exchange::{RegistryAnswer, RegistryExchange, RegistryRequest, is_loopback, parse};
+use crate::exchange::{RegistryAnswer, RegistryExchange, RegistryRequest};
 use crate::image_reference::{ImageReference, ImageVersion};
 use crate::manifest::{ACCEPTED, ImagePlatform, ManifestContent};
 use crate::registry_error::RegistryError;
+use crate::registry_login::RegistryLogin;
 
 /// Longest digest that is shown, in characters: that of SHA-256 has 71.
 const LONGEST_DIGEST: usize = 80;
@@ -139,65 +137,16 @@ impl RegistrySession<'_> {
 
     /// Makes the header by which the registry knows the user, as it asks for it.
     async fn log_in(&mut self, refused: &RegistryAnswer) -> Result<(), RegistryError> {
-        let mut challenges =
-            refused.challenges.iter().filter_map(|line| LoginChallenge::parse(line));
-        match (challenges.next(), self.credentials) {
-            (None, _) => Err(self.unusable("it asks for a login in an unknown way".to_owned())),
-            (Some(LoginChallenge::Basic), None) => {
-                Err(RegistryError::LoginNeeded { registry: self.registry() })
-            }
-            (Some(LoginChallenge::Basic), Some(credentials)) => {
-                self.authorization = Some(basic(credentials));
-                Ok(())
-            }
-            (Some(LoginChallenge::Token { realm, service }), credentials) => {
-                let token = self.token(&realm, service.as_deref(), credentials).await?;
-                self.authorization = Some(Zeroizing::new(format!("Bearer {}", token.as_str())));
-                Ok(())
-            }
-        }
-    }
-
-    /// Asks the token service for the right to pull.
-    async fn token(
-        &self,
-        realm: &str,
-        service: Option<&str>,
-        credentials: Option<&RegistryCredentials>,
-    ) -> Result<Zeroizing<String>, RegistryError> {
-        let mut url = parse(realm).map_err(|error| not_reached(self.image, error))?;
-        // Whoever may be asked without TLS may have such a token service, on this machine alone.
-        if url.scheme() != "https" && !(self.base.scheme() == "http" && is_loopback(&url)) {
-            let what = "its token service has no TLS, so no password is sent there".to_owned();
-            return Err(self.unusable(what));
-        }
-        let scope = format!("repository:{}:pull", self.image.repository());
-        url.query_pairs_mut().append_pair("scope", &scope);
-        if let Some(service) = service {
-            url.query_pairs_mut().append_pair("service", service);
-        }
-        let authorization = credentials.map(basic);
-        let request = RegistryRequest { url, accept: None, authorization };
-        let answer = self.exchange.get(&request).await;
-        let answer = answer.map_err(|error| not_reached(self.image, error))?;
-        match (answer.status, credentials) {
-            (200..300, _) => {}
-            (400 | 401 | 403, Some(credentials)) => return Err(self.login_refused(credentials)),
-            (401 | 403, None) => {
-                return Err(RegistryError::LoginNeeded { registry: self.registry() });
-            }
-            (429, _) => return Err(self.limited(&answer)),
-            (status, _) => {
-                return Err(self.unusable(format!("its token service gave HTTP status {status}")));
-            }
-        }
-        let token = serde_json::from_slice::<TokenAnswer>(&answer.body).ok();
-        let token = token.and_then(|answer| answer.token.or(answer.access_token));
-        let token = token.map(Zeroizing::new).filter(|token| is_token(token));
-        let token =
-            token.ok_or_else(|| self.unusable("its token service gave no token".to_owned()))?;
-        self.account.masker().remember(&token);
-        Ok(token)
+        let login = RegistryLogin {
+            registry: self.image.registry(),
+            base: &self.base,
+            scopes: &[format!("repository:{}:pull", self.image.repository())],
+            credentials: self.credentials,
+            account: self.account,
+        };
+        let header = login.header(&self.exchange, &refused.challenges).await?;
+        self.authorization = Some(header);
+        Ok(())
     }
 
     async fn get(
@@ -278,18 +227,14 @@ impl RegistrySession<'_> {
     }
 }
 
-#[derive(Deserialize)]
-struct TokenAnswer {
-    token: Option<String>,
-    access_token: Option<String>,
-}
-
 /// The first error that a registry names.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct RegistryWords {
-    code: String,
-    message: String,
+pub struct RegistryWords {
+    /// One of the words of the specification, such as `NAME_UNKNOWN`.
+    pub code: String,
+    /// Its words, which are not masked or escaped.
+    pub message: String,
 }
 
 #[derive(Deserialize)]
@@ -298,7 +243,8 @@ struct RegistryErrors {
 }
 
 impl RegistryWords {
-    fn of(body: &[u8]) -> Self {
+    /// Reads the body of a refusal; empty if it names no error.
+    pub fn of(body: &[u8]) -> Self {
         let read = serde_json::from_slice::<RegistryErrors>(body).ok();
         read.and_then(|read| read.errors.into_iter().next()).unwrap_or_default()
     }
@@ -306,17 +252,6 @@ impl RegistryWords {
 
 fn not_reached(image: &ImageReference, error: CallError) -> RegistryError {
     RegistryError::NotReached { registry: image.registry().to_owned(), error }
-}
-
-fn basic(credentials: &RegistryCredentials) -> Zeroizing<String> {
-    let pair = format!("{}:{}", credentials.username(), credentials.password());
-    let pair = Zeroizing::new(pair);
-    Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
-}
-
-/// Whether a header can carry the token.
-fn is_token(token: &str) -> bool {
-    !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic())
 }
 
 fn digest_of(bytes: &[u8]) -> String {

@@ -1,7 +1,6 @@
 //! The login of a private registry: written to Secrets Manager, shown, and tested against Debian's
 //! `docker-registry`. The password is nowhere but in the secret.
 
-mod image_registry;
 mod password_prompt;
 mod pinned_jobs;
 mod token_registry;
@@ -9,8 +8,8 @@ mod token_registry;
 use std::fs;
 use std::process::Stdio;
 
+use fargate_tests::image_registry::{ImageRegistry, PASSWORD, USER};
 use fargate_tests::{CheckedHost, contains, files_below, redacted, runner};
-use image_registry::{ImageRegistry, PASSWORD, USER};
 use regex::Regex;
 use serde_json::json;
 use token_registry::TokenRegistry;

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use fargate_tests::image_registry::{ImageRegistry, PASSWORD, USER};
 use fargate_tests::{CheckedHost, TestJob, free_place, redacted, runner};
 use tokio::process::Command;
 
-use crate::image_registry::{ImageRegistry, PASSWORD, USER};
 use crate::token_registry::{answer, serve};
 
 /// A host with a profile `private` for this image, and its registry secret.

@@ -10,7 +10,7 @@ use std::thread;
 use fargate_tests::free_place;
 use sha2::{Digest, Sha256};
 
-use crate::image_registry::AUTHORIZATION;
+use fargate_tests::image_registry::AUTHORIZATION;
 
 const TOKEN: &str = "token-of-the-test-0123456789";
 /// The first byte of a connection that begins with TLS. Source: RFC 8446, "Record Protocol".

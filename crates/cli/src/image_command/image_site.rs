@@ -41,6 +41,11 @@ impl ImageSite {
         &self.config
     }
 
+    /// Whether programs read the result.
+    pub fn is_json(&self) -> bool {
+        self.output.json || self.output.events.is_some()
+    }
+
     /// Does the work of a verb and prints what came of it. `work` gives the final object for `--json`, and the
     /// text for stdout otherwise; an empty text is not printed.
     pub fn run(
@@ -62,7 +67,7 @@ impl ImageSite {
     }
 
     fn printed(&self, done: Result<(Value, String), ImageFailure>) -> CommandExit {
-        let is_json = self.output.json || self.output.events.is_some();
+        let is_json = self.is_json();
         let (text, exit) = match done {
             Ok((result, _)) if is_json => (result.to_string(), CommandExit::Done),
             Ok((_, text)) => (text, CommandExit::Done),

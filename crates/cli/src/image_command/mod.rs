@@ -3,6 +3,7 @@
 //! One file for each verb. What a verb does belongs to the library.
 
 mod build;
+mod channel_verbs;
 mod check;
 mod event_lines;
 mod event_view;
@@ -10,6 +11,8 @@ mod image_site;
 mod scan;
 
 use std::path::PathBuf;
+mod list;
+mod reconcile;
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -53,6 +56,16 @@ pub enum ImageAction {
     Build(ImageBuildArgs),
     /// Search an image for secrets: each layer, deleted files, configuration, history and labels
     Scan(ImageScanArgs),
+    /// List the versions that the manifests know, and the channels that have them
+    List(list::ImageListArgs),
+    /// Give a channel a tested version; change the manifest alone
+    Promote(channel_verbs::PromoteArgs),
+    /// Give a channel the version that it had before; change the manifest alone
+    Rollback(channel_verbs::RollbackArgs),
+    /// Forbid a version for ever; change the manifest alone
+    Revoke(channel_verbs::RevokeArgs),
+    /// Make the tags of registries and the task definitions follow the manifest
+    Reconcile(reconcile::ReconcileArgs),
 }
 
 /// The image that is meant.
@@ -102,5 +115,10 @@ pub fn run(global: &GlobalFlags, args: &ImageArgs) -> CommandExit {
         ImageAction::Check(image) => check::run(&site, image),
         ImageAction::Build(args) => build::run(&site, args),
         ImageAction::Scan(args) => scan::run(&site, args),
+        ImageAction::List(args) => list::run(&site, args),
+        ImageAction::Promote(args) => channel_verbs::run_promote(&site, args),
+        ImageAction::Rollback(args) => channel_verbs::run_rollback(&site, args),
+        ImageAction::Revoke(args) => channel_verbs::run_revoke(&site, args),
+        ImageAction::Reconcile(args) => reconcile::run(&site, args),
     }
 }

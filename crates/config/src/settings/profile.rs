@@ -13,6 +13,7 @@ use super::task_secret::{MAX_SECRETS, TaskSecret, check_secrets};
 use super::timeouts::JobTimeouts;
 use super::tmpfs_mount::{MAX_TMPFS, TmpfsMount, check_tmpfs};
 use super::volume::StorageVolume;
+use crate::channel_reference::ManagedChannel;
 use crate::job_size::JobSize;
 use crate::keyword::{
     self as words, HostKey, LaunchType, LaunchWord, PublicIp, RefBinding, Shell, TagPropagation,
@@ -65,6 +66,8 @@ settings_table! {
             pub storage: Vec<StorageVolume>,
             /// What the job chose of the size of its task.
             pub job_size: JobSize,
+            /// The channel that `image` names, if it names one of an `[image.NAME]`.
+            pub channel: Option<ManagedChannel>,
         }
         /// The ECS cluster: its name or ARN.
         pub cluster: String = text(check::cluster).example("\"ci\""),
@@ -85,6 +88,7 @@ settings_table! {
         pub task_definition: Option<String> = text(check::task_definition).example("\"ci\""),
         /// The image of the container that runs the scripts. The task definition is then made from a
         /// template and from the keys of this profile, and registered if ECS does not have it yet.
+        /// `"NAME@CHANNEL"` is a channel of `[image.NAME]`.
         pub image: Option<String> = text(check::image)
             .or_absent("`task_definition` names a definition")
             .example("\"my-organisation/my-image:latest\"")

@@ -97,6 +97,7 @@ impl<'a> JobLog<'a> {
     pub fn tell(&mut self, event: &TaskStartProgress<'_>) {
         match event {
             TaskStartProgress::Held { why, waited, limit } => self.held(why, *waited, *limit),
+            TaskStartProgress::ImageWarning(words) => self.line(&format!("warning: {words}")),
             TaskStartProgress::Accepted(seen) => {
                 self.facts = Some((*seen).clone());
                 self.told_at = Duration::ZERO;

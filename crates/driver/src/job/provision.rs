@@ -95,6 +95,9 @@ pub async fn provision(
         },
         _ = stops.next() => return Err(cancelled()),
     };
+    if let Some(warning) = definition.warning() {
+        report(TaskStartProgress::ImageWarning(warning));
+    }
     let mut spec = task_spec(context, request, definition.name(), owner, &keys);
     if settings.owner.is_some() {
         // Several hosts may share a configured name. The folder's own name tells their tasks apart.

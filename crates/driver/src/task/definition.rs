@@ -14,6 +14,7 @@ use fargate_task_definition::{
 };
 use tokio::time::{Instant, timeout_at};
 
+use super::channel_image::ChannelProfile;
 use super::classify::{CauseFacts, exception};
 use super::client::EcsClient;
 
@@ -30,6 +31,8 @@ pub struct VolumeUser<'a> {
 #[derive(Debug)]
 pub struct ResolvedDefinition {
     name: String,
+    /// What people should know of the image.
+    warning: Option<String>,
     /// `None` if somebody else made it, or if it was looked up anew already.
     derived: Option<DerivedDefinition>,
 }
@@ -62,10 +65,11 @@ impl ResolvedDefinition {
         deadline: Instant,
     ) -> Result<Self, CauseReport> {
         if let DefinitionSource::Fixed(name) = profile.definition() {
-            return Ok(Self { name: name.to_owned(), derived: None });
+            return Ok(Self { name: name.to_owned(), warning: None, derived: None });
         }
         let facts = facts(ecs, profile);
-        let pinned = pinned(ecs, profile, deadline).await?;
+        let ChannelProfile { profile, warning } = ChannelProfile::of(profile)?;
+        let pinned = pinned(ecs, &profile, deadline).await?;
         let pinned = with_access_points(ecs, &pinned, user, &facts, deadline).await?;
         let resolved = async {
             let site = DefinitionSite::new(pinned, ecs.account().clone(), folder.clone())?;
@@ -76,13 +80,20 @@ impl ResolvedDefinition {
         };
         let (name, rendered, registrar, is_kept) =
             resolved.await.map_err(|error| why(&error, &facts))?;
-        Ok(Self { name, derived: Some(DerivedDefinition { rendered, registrar, facts, is_kept }) })
+        let derived = DerivedDefinition { rendered, registrar, facts, is_kept };
+        Ok(Self { name, warning, derived: Some(derived) })
     }
 
     /// What RunTask is told: family, family and revision, or ARN.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What people should know of the image before the task starts.
+    #[must_use]
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
     }
 
     /// The definition to use after RunTask failed for this cause: `None` if the cause is another one, if
@@ -109,7 +120,7 @@ impl ResolvedDefinition {
         };
         let found = registrar.revision_instead_of(&self.name, &rendered, deadline).await;
         let name = found.map_err(|error| why(&error, &facts))?.arn;
-        Ok(Some(Self { name, derived: None }))
+        Ok(Some(Self { name, warning: None, derived: None }))
     }
 }
 

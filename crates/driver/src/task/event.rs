@@ -53,6 +53,8 @@ pub enum TaskStartProgress<'a> {
         /// The longest wait.
         limit: Duration,
     },
+    /// Something that people should know of the image, such as that it is deprecated.
+    ImageWarning(&'a str),
     /// ECS accepted a task.
     Accepted(&'a ObservedTask),
     /// ECS started no task yet. It is tried again.

@@ -5,6 +5,7 @@
 //! stages.
 
 mod acquire;
+mod channel_image;
 mod classify;
 mod client;
 mod definition;
@@ -27,6 +28,7 @@ mod tagged;
 mod task_log;
 
 pub use acquire::{AcquireOptions, AcquiredTask, acquire};
+pub use channel_image::ChannelProfile;
 pub use client::{EcsClient, StopTaskOutcome};
 pub use definition::{ResolvedDefinition, VolumeUser};
 pub use event::{TaskStartProgress, avoided_words, move_words, relaunch_words};

@@ -185,6 +185,38 @@ catalogue! {
         action: &["correct `image` in the configuration of the manager host"],
         command: &[SHOW_CONFIG],
     }
+    ImageManifestUnread = "image-manifest-unread", "image", Setup, Final {
+        headline: &[
+            "the manifest {path} of image {image} cannot be used",
+            "the manifest of the image cannot be used",
+        ],
+        action: &["bring the manifest of images to the manager host, as it is in git"],
+        command: &["fargate-runner image list", SHOW_CONFIG],
+    }
+    ImageChannelMissing = "image-channel-missing", "image", Setup, Final {
+        headline: &[
+            "image {image} has no version in channel {channel}",
+            "the image has no version in this channel",
+        ],
+        action: &["promote a version to the channel, or name another channel as `image` of the profile"],
+        command: &["fargate-runner image list", SHOW_CONFIG],
+    }
+    ImageRevoked = "image-revoked", "image", Setup, Final {
+        headline: &[
+            "channel {channel} of image {image} has a revoked version",
+            "the version of the image is revoked",
+        ],
+        action: &["promote a good version to the channel, or roll the channel back"],
+        command: &["fargate-runner image list", SHOW_CONFIG],
+    }
+    ImageDeprecated = "image-deprecated", "image", Setup, Final {
+        headline: &[
+            "channel {channel} of image {image} has a version that is deprecated for too long",
+            "the version of the image is deprecated for too long",
+        ],
+        action: &["promote a newer version to the channel, or raise `deprecate_after` of the image"],
+        command: &["fargate-runner image list", SHOW_CONFIG],
+    }
     RegistryNotAsked = "registry-not-asked", "network", Setup, Retry {
         headline: &[
             "the manager host could not ask the registry for image {image}",

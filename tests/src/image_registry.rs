@@ -6,13 +6,17 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use fargate_tests::{free_place, have, until};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-/// The one user, and the password.
+use crate::neighbour::have;
+use crate::place::free_place;
+use crate::wait::until;
+
+/// The one user.
 pub const USER: &str = "ci";
+/// The password of [`USER`].
 pub const PASSWORD: &str = "open-sesame-4711";
 /// The line of the password file: bcrypt, as the registry asks for it.
 const HTPASSWD: &str = "ci:$2b$04$8aZtHBstJD4ANrNN15GfIe128ncfoO7Ok32SQOvwBXLdiNa.33.0q\n";
@@ -38,6 +42,10 @@ impl Drop for ImageRegistry {
 
 impl ImageRegistry {
     /// Starts it; `None` where it is not installed.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
     pub async fn start() -> Option<Self> {
         if !have("docker-registry") {
             return None;
@@ -69,21 +77,58 @@ impl ImageRegistry {
     }
 
     /// What stands before the `/` of an image here.
+    #[must_use]
     pub fn host(&self) -> String {
         self.place.to_string()
     }
 
     /// Pushes an image without files for this processor, under a tag. Gives its digest.
+    ///
+    /// # Panics
+    ///
+    /// If the registry refuses it.
     pub fn push(&self, repository: &str, tag: &str, architecture: &str) -> String {
+        self.push_labelled(repository, tag, architecture, "")
+    }
+
+    /// The same with a label, so that images differ.
+    ///
+    /// # Panics
+    ///
+    /// If the registry refuses it.
+    pub fn push_labelled(
+        &self,
+        repository: &str,
+        tag: &str,
+        architecture: &str,
+        label: &str,
+    ) -> String {
         let config = json!({ "os": "linux", "architecture": architecture, "rootfs":
-            { "type": "layers", "diff_ids": [] } });
+            { "type": "layers", "diff_ids": [] }, "config": { "Labels": { "test": label } } });
         let (digest, size) = self.push_blob(repository, &config);
         let manifest = json!({ "schemaVersion": 2, "mediaType": IMAGE, "layers": [],
             "config": { "mediaType": CONFIG, "digest": digest, "size": size } });
         self.push_manifest(repository, tag, IMAGE, &manifest).0
     }
 
+    /// The digest that a tag has now, and the media type of its manifest; `None` if there is no such tag.
+    ///
+    /// # Panics
+    ///
+    /// If the registry does not answer.
+    #[must_use]
+    pub fn digest_of_tag(&self, repository: &str, tag: &str) -> Option<(String, String)> {
+        let (headers, body) = self.answer("GET", &manifest_of(repository, tag), IMAGE, b"");
+        let status = headers.split(' ').nth(1).unwrap_or_default();
+        let kind = headers.lines().find_map(|line| line.strip_prefix("Content-Type: "));
+        (status == "200").then(|| (digest_of(&body), kind.unwrap_or_default().to_owned()))
+    }
+
     /// Pushes an index of images for these processors, under a tag. Gives its digest.
+    ///
+    /// # Panics
+    ///
+    /// If the registry refuses it.
     pub fn push_index(&self, repository: &str, tag: &str, architectures: &[&str]) -> String {
         let entry = |architecture: &&str| {
             let digest = self.push(repository, architecture, architecture);
@@ -125,6 +170,13 @@ impl ImageRegistry {
 
     /// One request with the login. Gives the headers and the body of an answer that is no error.
     fn request(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> (String, Vec<u8>) {
+        let (headers, answer) = self.answer(method, path, kind, body);
+        let status = headers.split(' ').nth(1).unwrap_or_default();
+        assert!(status.starts_with('2'), "{method} {path}: {headers}");
+        (headers, answer)
+    }
+
+    fn answer(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> (String, Vec<u8>) {
         let mut stream = TcpStream::connect(self.place).expect("the registry listens");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
         let head = format!(
@@ -138,8 +190,6 @@ impl ImageRegistry {
         stream.read_to_end(&mut answer).expect("an answer");
         let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("headers");
         let headers = String::from_utf8_lossy(&answer[..end]).into_owned();
-        let status = headers.split(' ').nth(1).unwrap_or_default();
-        assert!(status.starts_with('2'), "{method} {path}: {}", String::from_utf8_lossy(&answer));
         (headers, answer[end + 4..].to_vec())
     }
 }

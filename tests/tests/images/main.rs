@@ -1,0 +1,6 @@
+//! The images of CI jobs, by the real binaries and against Debian's `docker-registry`.
+
+mod channel_commands;
+mod channel_jobs;
+mod killed_commands;
+mod managed_host;
