@@ -3,11 +3,11 @@
 use fargate_config::ManagedImage;
 use serde::Serialize;
 
-use crate::engine::BuiltImage;
+use crate::engine::{BuildRequest, BuildSecrets, BuiltImage};
 use crate::event::ImageStep;
 use crate::failure::ImageFailure;
 use crate::image_check::{
-    BuildSurroundings, CheckedContext, build_request, check_context, preflight,
+    BuildSurroundings, CheckedContext, blocking, build_request, check_context, preflight,
 };
 use crate::image_run::ImageRun;
 
@@ -35,26 +35,13 @@ pub async fn build_image(
     without_cache: bool,
     run: &ImageRun,
 ) -> Result<ImageBuildReport, ImageFailure> {
-    if let Some(secret) = image.build_secrets.first() {
-        let id = secret.split('=').next().unwrap_or_default();
-        return Err(ImageFailure::Unusable {
-            what: format!(
-                "building `{}` with the build secret `{id}`: the engine's first builder has no build \
-                 secrets, and this version uses no other",
-                image.name
-            ),
-            hint:
-                "build it with `docker buildx build --secret`; a build argument is no place for a \
-                   secret, because everybody who has the image can read it"
-                    .to_owned(),
-        });
-    }
+    let (given, masker) = (image.build_secrets.clone(), run.masker.clone());
+    let secrets = blocking(move || BuildSecrets::read(&given, &masker)).await??;
     let engine = preflight(surroundings, run).await?;
     let context = check_context(image, surroundings, run).await?;
     let built = run
-        .step(ImageStep::Build, async {
-            let request =
-                crate::engine::BuildRequest { without_cache, ..build_request(image, &context) };
+        .whole_step(ImageStep::Build, async {
+            let request = BuildRequest { without_cache, ..build_request(image, &context, secrets) };
             let built = engine.build(&request, run).await?;
             let summary = format!("{} steps, {} from cache", built.steps, built.cached);
             Ok((built, summary))

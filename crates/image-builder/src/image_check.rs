@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::context::{ContextError, ContextFolder, ContextSummary, content_time};
 use crate::dockerfile::{BaseImage, LintSeverity, MAX_DOCKERFILE_BYTES, ParsedDockerfile};
 use crate::dockerfile::{base_images, lint};
-use crate::engine::{BuildRequest, EngineFacts, ImageEngine};
+use crate::engine::{BuildRequest, BuildSecrets, EngineFacts, ImageEngine};
 use crate::event::ImageStep;
 use crate::failure::ImageFailure;
 use crate::image_run::ImageRun;
@@ -33,8 +33,8 @@ pub struct ImageCheckReport {
     pub repository: String,
     /// The engine that would build it.
     pub engine: EngineFacts,
-    /// How many files, folders and links would be sent.
-    pub context_entries: u64,
+    /// How many files and links would be sent.
+    pub context_files: u64,
     /// Bytes of these files.
     pub context_bytes: u64,
     /// The SHA-256 of the context.
@@ -54,6 +54,8 @@ pub struct CheckedContext {
     pub time_s: u64,
     /// The images that it builds on.
     pub bases: Vec<BaseImage>,
+    /// The Dockerfile uses what only BuildKit knows.
+    pub needs_buildkit: bool,
 }
 
 /// The image with this name.
@@ -84,7 +86,7 @@ pub async fn check_image(
         image: image.name.clone(),
         repository: image.repository.clone(),
         engine: engine.facts().clone(),
-        context_entries: context.summary.entries,
+        context_files: context.summary.files,
         context_bytes: context.summary.bytes,
         context_digest: context.summary.digest,
         bases: context.bases.into_iter().map(|base| base.image).collect(),
@@ -139,11 +141,12 @@ pub async fn check_context(
         let bases = base_images(&file, &pairs);
         let words = format!(
             "{} files, {}, {} instructions",
-            count(summary.entries),
+            count(summary.files),
             bytes(summary.bytes),
             file.instructions.len()
         );
-        Ok((CheckedContext { folder: Arc::new(folder), summary, time_s, bases }, words))
+        let (needs_buildkit, folder) = (file.needs_buildkit(), Arc::new(folder));
+        Ok((CheckedContext { folder, summary, time_s, bases, needs_buildkit }, words))
     })
     .await
 }
@@ -178,7 +181,11 @@ pub(crate) fn build_arguments(image: &ManagedImage) -> HashMap<String, String> {
 }
 
 /// What the engine is asked to build.
-pub(crate) fn build_request(image: &ManagedImage, context: &CheckedContext) -> BuildRequest {
+pub(crate) fn build_request(
+    image: &ManagedImage,
+    context: &CheckedContext,
+    secrets: BuildSecrets,
+) -> BuildRequest {
     BuildRequest {
         context: Arc::clone(&context.folder),
         dockerfile: image.dockerfile.clone(),
@@ -191,6 +198,8 @@ pub(crate) fn build_request(image: &ManagedImage, context: &CheckedContext) -> B
         .to_owned(),
         tag: format!("fargate-runner/{}:local", image.name),
         without_cache: false,
+        needs_buildkit: context.needs_buildkit,
+        secrets: Arc::new(secrets),
     }
 }
 

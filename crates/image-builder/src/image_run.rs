@@ -85,9 +85,23 @@ impl ImageRun {
         step: ImageStep,
         work: impl Future<Output = Result<(T, String), ImageFailure>>,
     ) -> Result<T, ImageFailure> {
+        self.whole_step(step, self.unless_cancelled(step, work)).await
+    }
+
+    /// Does one step as [`step`](Self::step) does, but `work` sees to it itself that it stops when it is asked
+    /// to, because it has something to give back.
+    ///
+    /// # Errors
+    ///
+    /// That of `work`.
+    pub async fn whole_step<T>(
+        &self,
+        step: ImageStep,
+        work: impl Future<Output = Result<(T, String), ImageFailure>>,
+    ) -> Result<T, ImageFailure> {
         let begun = Instant::now();
         self.events.tell(ImageEvent::StepStarted { step });
-        let (value, summary) = self.unless_cancelled(step, work).await?;
+        let (value, summary) = work.await?;
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.events.tell(ImageEvent::StepDone { step, summary, took_ms });
         Ok(value)

@@ -87,7 +87,7 @@ impl ViewState {
     fn take(&mut self, event: ImageEvent) {
         match &self.place {
             ViewPlace::Events => {
-                let text = serde_json::json!(event).to_string();
+                let text = serde_json::to_string(&event).expect("names and numbers only");
                 // A reader that is gone has what it wanted.
                 let _ = to_stdout(&masker().text(&text));
             }

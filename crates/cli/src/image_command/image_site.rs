@@ -80,10 +80,9 @@ impl ImageSite {
                 (text, CommandExit::Image(code))
             }
         };
-        match text.is_empty() || to_stdout(&text).map_err(unwritten).is_ok() {
-            true => exit,
-            false => CommandExit::NothingDone,
-        }
+        let written = text.is_empty() || to_stdout(&text).map_err(unwritten).is_ok();
+        // The code of a failure says more than that nobody read about it.
+        if written || exit != CommandExit::Done { exit } else { CommandExit::NothingDone }
     }
 }
 

@@ -31,8 +31,8 @@ const MAGIC: (usize, usize) = (257, 8);
 /// What a context is, once all of it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContextSummary {
-    /// Files, folders and links.
-    pub entries: u64,
+    /// Files and links; folders are not counted.
+    pub files: u64,
     /// Bytes of all files.
     pub bytes: u64,
     /// The SHA-256 of the tar file, in hexadecimal digits. Equal contexts have equal digests.
@@ -85,7 +85,8 @@ impl ContextFolder {
             ContextEntryKind::Folder | ContextEntryKind::Link { .. } => 0,
         };
         Ok(ContextSummary {
-            entries: self.entries.len() as u64,
+            files: self.entries.iter().filter(|one| one.kind != ContextEntryKind::Folder).count()
+                as u64,
             bytes: self.entries.iter().map(size).sum(),
             digest: hex::encode(hash.0.finalize()),
         })

@@ -52,6 +52,17 @@ pub struct ParsedDockerfile {
 }
 
 impl ParsedDockerfile {
+    /// Whether it uses what the engine's first builder does not know: mounts, heredocs and other flags.
+    #[must_use]
+    pub fn needs_buildkit(&self) -> bool {
+        let is_known = |flag: &str| ["from", "chown", "platform"].contains(&flag);
+        self.instructions.iter().any(|one| {
+            let is_health = one.keyword == "HEALTHCHECK";
+            !one.heredocs.is_empty()
+                || (!is_health && one.flags.iter().any(|(flag, _)| !is_known(flag)))
+        })
+    }
+
     /// Reads a Dockerfile; `file` is its path in messages.
     ///
     /// # Errors

@@ -22,12 +22,14 @@ pub(super) struct BuildLog {
     step: (u32, String),
     of: u32,
     cached: u32,
+    /// The container that the first builder runs a step in.
+    pub step_container: Option<String>,
 }
 
 impl BuildLog {
     pub fn new(events: ImageEvents, masker: SharedMasker) -> Self {
         let (last, step) = (VecDeque::new(), (0, String::new()));
-        Self { events, masker, last, step, of: 0, cached: 0 }
+        Self { events, masker, last, step, of: 0, cached: 0, step_container: None }
     }
 
     /// A step begins. Lines of the former one no longer explain a failure.
@@ -36,6 +38,12 @@ impl BuildLog {
         self.step = (number, self.clean(name));
         self.of = of;
         self.tell_step(false);
+    }
+
+    /// The next lines are of this step again, which runs beside others.
+    pub fn return_to_step(&mut self, number: u32, of: u32, name: &str) {
+        self.step = (number, self.clean(name));
+        self.of = of;
     }
 
     /// The step that began came from the cache.

@@ -39,6 +39,8 @@ impl BuildOutput {
             log.begin_step(number, of, name);
         } else if line.trim() == "---> Using cache" {
             log.step_was_cached();
+        } else if let Some(id) = line.trim().strip_prefix("---> Running in ") {
+            log.step_container = Some(id.trim().to_owned());
         } else if !is_bookkeeping(line) {
             let is_stderr = line.starts_with(STDERR_COLOUR);
             let stream = if is_stderr { OutputStream::Stderr } else { OutputStream::Stdout };
@@ -60,9 +62,9 @@ fn is_bookkeeping(line: &str) -> bool {
     let line = super::build_log::without_escapes(line);
     let words: Vec<_> = line.split_whitespace().collect();
     match words.as_slice() {
-        [] => true,
+        [] | ["--->"] => true,
         ["--->", id] | ["Removing", "intermediate", "container", id] => is_id(id),
-        ["--->", "Running", "in", id] | ["Successfully", "built", id] => is_id(id),
+        ["Successfully", "built", id] => is_id(id),
         ["Successfully", "tagged", _] => true,
         _ => false,
     }
@@ -115,6 +117,7 @@ mod tests {
                 ]
             );
             assert_eq!(log.counts(), (2, 1));
+            assert_eq!(log.step_container.as_deref(), Some("0123456789ab"));
         }
     }
 }

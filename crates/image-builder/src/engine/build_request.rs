@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::build_secrets::BuildSecrets;
 use crate::context::ContextFolder;
 
 /// One build.
@@ -24,6 +25,10 @@ pub struct BuildRequest {
     pub tag: String,
     /// Do every step again.
     pub without_cache: bool,
+    /// The Dockerfile uses what only BuildKit knows.
+    pub needs_buildkit: bool,
+    /// Secrets for `RUN --mount=type=secret`. They make it a build by BuildKit.
+    pub secrets: Arc<BuildSecrets>,
 }
 
 /// An image that the engine has now.

@@ -9,6 +9,7 @@ use fargate_model::text::bytes;
 use serde::Serialize;
 use tokio::time::timeout;
 
+use super::raw_connection::builder_version;
 use crate::failure::ImageFailure;
 
 /// Where an engine listens, unless `DOCKER_HOST` says otherwise.
@@ -35,6 +36,8 @@ pub struct EngineFacts {
     pub api: String,
     /// The processor of its machine, as images name it: `amd64`, `arm64`.
     pub architecture: String,
+    /// It builds by BuildKit unless it is asked otherwise.
+    pub prefers_buildkit: bool,
     /// Room where it keeps images; none if it runs on another machine.
     pub free_bytes: Option<u64>,
 }
@@ -73,7 +76,9 @@ impl ImageEngine {
         }
         let is_local = !address.starts_with("tcp://") && !address.starts_with("http://");
         let folder = info.docker_root_dir.filter(|_| is_local);
+        let pinged = builder_version(&address).await.ok().flatten();
         let facts = EngineFacts {
+            prefers_buildkit: pinged.as_deref() == Some("2"),
             version: info.server_version.unwrap_or_else(|| "of unknown version".to_owned()),
             api: api.to_string(),
             architecture: match info.architecture.as_deref() {

@@ -63,6 +63,10 @@ async fn serve(mut stream: UnixStream, build: Arc<str>, stays_open: bool) {
             return;
         }
         if is_whole {
+            if head.starts_with("HEAD") {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nBuilder-Version: 1\r\n\r\n").await;
+                return;
+            }
             let body = if head.contains("/version") { VERSION } else { INFO };
             let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
             if stream.write_all(answer.as_bytes()).await.is_err() {
