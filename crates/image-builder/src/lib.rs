@@ -6,6 +6,10 @@
 
 pub mod context;
 pub mod dockerfile;
+// The layout of futures that await futures of the AWS client is deeper than the usual limit.
+#![recursion_limit = "256"]
+
+mod drift;
 pub mod engine;
 mod event;
 mod failure;
@@ -15,6 +19,10 @@ mod image_run;
 mod promote;
 pub mod secret_scan;
 
+pub use drift::{
+    CleanUpLimits, CleanUpReport, CleanedImage, CleanedState, DriftClass, DriftFinding,
+    DriftReport, DriftSchedule, DriftSeverity, ImageDrift, check_drift, clean_up_image,
+};
 pub use event::{ImageEvent, ImageEvents, ImageStep, OutputStream};
 pub use failure::ImageFailure;
 pub use image_build::{ImageBuildReport, build_image};

@@ -7,6 +7,8 @@
 //!
 //! Source: OCI distribution specification 1.1.
 
+mod repository_listing;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +44,8 @@ pub enum RepositoryRights {
     Pull,
     /// Read and write.
     PullAndPush,
+    /// Read and delete.
+    PullAndDelete,
 }
 
 /// How a repository is reached.
@@ -474,6 +478,7 @@ impl RepositorySession {
         let actions = match self.access.rights {
             RepositoryRights::Pull => "pull",
             RepositoryRights::PullAndPush => "pull,push",
+            RepositoryRights::PullAndDelete => "pull,delete",
         };
         let own = format!("repository:{}:{actions}", self.access.image.repository());
         let others = self.access.mount_from.iter();

@@ -22,7 +22,7 @@ const PAGES: usize = 100;
 /// Most revisions of one `DeleteTaskDefinitions`. Source: Amazon ECS API Reference.
 const DELETE_LIMIT: usize = 10;
 /// Most tasks of one DescribeTasks. Source: Amazon ECS API Reference.
-const DESCRIBE_LIMIT: usize = 100;
+pub(crate) const DESCRIBE_LIMIT: usize = 100;
 
 /// The task definitions of one account and Region.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ impl EcsDefinitions {
         self.account.endpoint("ecs")
     }
 
-    async fn call(
+    pub(crate) async fn call(
         &self,
         operation: EcsOperation,
         body: Value,

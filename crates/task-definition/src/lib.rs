@@ -9,6 +9,7 @@ mod definition_site;
 mod difference;
 mod ecs_definitions;
 mod error;
+mod image_use;
 mod kept_definitions;
 mod placeholder;
 mod prune;
@@ -24,6 +25,7 @@ pub use definition_site::{DefinitionComparison, DefinitionSite, ListedRevision, 
 pub use difference::{DefinitionDifference, differences};
 pub use ecs_definitions::EcsDefinitions;
 pub use error::{DefinitionError, DefinitionProblem, TemplateError};
+pub use image_use::ContainerImageUse;
 pub use kept_definitions::KeptDefinitions;
 pub use placeholder::PlaceholderValues;
 pub use prune::{PruneVerdict, RevisionUse};

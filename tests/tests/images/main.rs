@@ -2,5 +2,7 @@
 
 mod channel_commands;
 mod channel_jobs;
+mod deleting_registry;
+mod image_drift;
 mod killed_commands;
 mod managed_host;

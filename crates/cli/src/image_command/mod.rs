@@ -5,14 +5,16 @@
 mod build;
 mod channel_verbs;
 mod check;
+mod clean_up;
+mod drift;
 mod event_lines;
 mod event_view;
 mod image_site;
+mod list;
+mod reconcile;
 mod scan;
 
 use std::path::PathBuf;
-mod list;
-mod reconcile;
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -66,6 +68,10 @@ pub enum ImageAction {
     Revoke(channel_verbs::RevokeArgs),
     /// Make the tags of registries and the task definitions follow the manifest
     Reconcile(reconcile::ReconcileArgs),
+    /// Compare manifest, registries and what is in use; change nothing
+    Drift(drift::DriftArgs),
+    /// Delete old images that nobody needs
+    Gc(clean_up::CleanUpArgs),
 }
 
 /// The image that is meant.
@@ -107,6 +113,11 @@ pub struct ImageScanArgs {
 
 /// Runs one verb.
 pub fn run(global: &GlobalFlags, args: &ImageArgs) -> CommandExit {
+    if let ImageAction::Drift(args) = &args.action
+        && args.schedule
+    {
+        return drift::print_schedule(global, args);
+    }
     let site = match ImageSite::open(global, args.output) {
         Ok(site) => site,
         Err(exit) => return exit,
@@ -120,5 +131,7 @@ pub fn run(global: &GlobalFlags, args: &ImageArgs) -> CommandExit {
         ImageAction::Rollback(args) => channel_verbs::run_rollback(&site, args),
         ImageAction::Revoke(args) => channel_verbs::run_revoke(&site, args),
         ImageAction::Reconcile(args) => reconcile::run(&site, args),
+        ImageAction::Drift(args) => drift::run(&site, args),
+        ImageAction::Gc(args) => clean_up::run(&site, args),
     }
 }

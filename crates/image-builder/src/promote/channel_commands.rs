@@ -255,7 +255,7 @@ async fn require_present(
     }
 }
 
-pub(super) fn recorded<'a>(
+pub(crate) fn recorded<'a>(
     file: &'a ManifestFile,
     image: &ManagedImage,
 ) -> Result<&'a RecordedImage, ImageFailure> {

@@ -47,7 +47,7 @@ impl From<ChannelChangeError> for ImageFailure {
 }
 
 /// The failure of a registry that was asked for something.
-pub(super) fn of_registry(error: &RepositoryError) -> ImageFailure {
+pub(crate) fn of_registry(error: &RepositoryError) -> ImageFailure {
     let what = error.to_string();
     match error.is_of_login() {
         true => ImageFailure::RegistryDenied {

@@ -4,13 +4,13 @@
 //! Nothing is built or scanned here. Whoever promotes may bring further rules, such as one about
 //! vulnerabilities. Commands write the manifest only if nobody else changed it since it was read.
 
-mod channel_commands;
+pub(crate) mod channel_commands;
 mod image_listing;
-mod manifest_failure;
+pub(crate) mod manifest_failure;
 mod promotion_rules;
 mod reconciliation;
 mod replica_copy;
-mod repository_access;
+pub(crate) mod repository_access;
 
 pub use channel_commands::{
     ChannelReport, DescendantVersion, PromotionRequest, RevocationReport, promote, revoke,

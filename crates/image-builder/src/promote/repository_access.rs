@@ -2,6 +2,7 @@
 //!
 //! It asks for manifests and writes them. A passing failure is tried again a few times.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fargate_aws::AwsAccount;
@@ -28,14 +29,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const STALL: Duration = Duration::from_secs(60);
 
 /// How this host reaches the repositories of one image.
-pub(super) struct ImageRepositories {
+pub(crate) struct ImageRepositories {
     account: AwsAccount,
     credentials: Option<RegistryCredentials>,
     insecure: Vec<String>,
 }
 
 /// One repository of an image.
-pub(super) struct ImageRepository {
+pub(crate) struct ImageRepository {
     /// Registry and repository.
     pub name: String,
     /// The AWS Region, if it is one of ECR.
@@ -45,7 +46,7 @@ pub(super) struct ImageRepository {
 
 /// The settings with which AWS is reached for an image: those of its profile, else of the first profile that
 /// is complete.
-pub(super) fn profile_of(
+pub(crate) fn profile_of(
     config: &RunnerConfig,
     image: &ManagedImage,
 ) -> Result<JobProfile, ImageFailure> {
@@ -115,6 +116,25 @@ impl ImageRepositories {
         Ok(ImageRepository { name: name.to_owned(), region, session })
     }
 
+    /// Opens a repository that belongs to somebody else, such as that of a base. It gets no login.
+    pub(crate) async fn foreign_repository(
+        &self,
+        image: ImageReference,
+    ) -> Result<ImageRepository, ImageFailure> {
+        let name = format!("{}/{}", image.registry(), image.repository());
+        let access = RepositoryAccess {
+            image,
+            credentials: None,
+            rights: RepositoryRights::Pull,
+            mount_from: Vec::new(),
+            insecure: self.insecure.clone(),
+            stall: STALL,
+        };
+        let opened = RepositorySession::open(access, &self.account).await;
+        let session = opened.map_err(|error| of_registry(&error))?;
+        Ok(ImageRepository { name, region: None, session })
+    }
+
     async fn ecr_login(&self, region: &str) -> Result<RegistryCredentials, ImageFailure> {
         let denied = |what: String| ImageFailure::RegistryDenied {
             what: format!("asking ECR in {region} for a login: {what}"),
@@ -149,6 +169,28 @@ impl ImageRepository {
         })
     }
 
+    /// Every tag.
+    pub(crate) async fn tags(&self) -> Result<BTreeSet<String>, ImageFailure> {
+        retried(|| self.session.tags()).await.map_err(|error| of_registry(&error))
+    }
+
+    /// The digest of a tag or digest, without the manifest; `None` if it is not there.
+    pub(crate) async fn head(&self, version: &str) -> Result<Option<String>, ImageFailure> {
+        let found = retried(|| self.session.manifest_digest(version)).await;
+        found.map_err(|error| of_registry(&error))
+    }
+
+    /// What the registry's own index says refers to a digest; `None` if it keeps none.
+    pub(crate) async fn referrers(&self, digest: &str) -> Result<Option<Vec<u8>>, ImageFailure> {
+        let found = retried(|| self.session.referrers(digest)).await;
+        found.map_err(|error| of_registry(&error))
+    }
+
+    /// Deletes a manifest and its tags. One that is gone is a success.
+    pub(crate) async fn delete(&self, digest: &ImageDigest) -> Result<(), RepositoryError> {
+        retried(|| self.session.delete_manifest(digest.as_str())).await.map(drop)
+    }
+
     /// Writes the same bytes under a tag or digest.
     pub async fn put(&self, version: &str, manifest: &StoredManifest) -> Result<(), ImageFailure> {
         let (kind, bytes) = (&manifest.media_type, &manifest.bytes);
@@ -177,7 +219,7 @@ fn region_of(registry: &str) -> Option<String> {
 }
 
 /// Asks again after a passing failure.
-pub(super) async fn retried<T, F>(ask: impl Fn() -> F) -> Result<T, RepositoryError>
+pub(crate) async fn retried<T, F>(ask: impl Fn() -> F) -> Result<T, RepositoryError>
 where
     F: Future<Output = Result<T, RepositoryError>>,
 {
@@ -194,7 +236,7 @@ where
     ask().await
 }
 
-pub(super) fn digest_of(bytes: &[u8]) -> String {
+pub(crate) fn digest_of(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
