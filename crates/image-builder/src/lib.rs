@@ -4,19 +4,24 @@
 //! Progress leaves as [`ImageEvent`]s, and each step fails with an [`ImageFailure`], which knows its exit
 //! code. This crate prints nothing, and it does not know the command line.
 
-pub mod context;
-pub mod dockerfile;
 // The layout of futures that await futures of the AWS client is deeper than the usual limit.
 #![recursion_limit = "256"]
 
+mod content_digest;
+pub mod context;
+pub mod dockerfile;
 mod drift;
 pub mod engine;
 mod event;
 mod failure;
 mod image_build;
 mod image_check;
+mod image_push;
 mod image_run;
+mod layer;
+mod oci_layout;
 mod promote;
+mod push;
 pub mod secret_scan;
 
 pub use drift::{
@@ -30,9 +35,13 @@ pub use image_check::{
     BuildSurroundings, CheckedContext, ImageCheckReport, check_context, check_image, find_image,
     preflight,
 };
+pub use image_push::{ImagePushReport, PushSource, push_image, verify_image, verify_layout};
 pub use image_run::{CancelImageRun, ImageRun};
+pub use layer::{ExportStream, LayerCache, LayerFormat, LayerRules, SpoolFolder, normalise_export};
+pub use oci_layout::{BlobDescriptor, OciLayout, OciManifest};
 pub use promote::{
     ChannelReport, DefinitionAlignment, DescendantVersion, ListedVersion, PromotionRequest,
     PromotionRule, ReconcileReport, RevocationReport, TagAlignment, TagState, list_versions,
     promote, reconcile, revoke, roll_back,
 };
+pub use push::{PushTarget, PushedImage, VerifiedImage};

@@ -20,7 +20,7 @@ use crate::exchange::{RegistryAnswer, RegistryExchange, RegistryRequest};
 use crate::image_reference::{ImageReference, ImageVersion};
 use crate::manifest::{ACCEPTED, ImagePlatform, ManifestContent};
 use crate::registry_error::RegistryError;
-use crate::registry_login::RegistryLogin;
+use crate::registry_login::RegistryAuthorization;
 
 /// Longest digest that is shown, in characters: that of SHA-256 has 71.
 const LONGEST_DIGEST: usize = 80;
@@ -137,7 +137,7 @@ impl RegistrySession<'_> {
 
     /// Makes the header by which the registry knows the user, as it asks for it.
     async fn log_in(&mut self, refused: &RegistryAnswer) -> Result<(), RegistryError> {
-        let login = RegistryLogin {
+        let login = RegistryAuthorization {
             registry: self.image.registry(),
             base: &self.base,
             scopes: &[format!("repository:{}:pull", self.image.repository())],

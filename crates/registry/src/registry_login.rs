@@ -18,7 +18,7 @@ use crate::registry_client::RegistryWords;
 use crate::registry_error::RegistryError;
 
 /// Who asks for which rights.
-pub struct RegistryLogin<'a> {
+pub struct RegistryAuthorization<'a> {
     /// The registry, as people name it.
     pub registry: &'a str,
     /// Where it answers.
@@ -37,7 +37,7 @@ struct TokenAnswer {
     access_token: Option<String>,
 }
 
-impl RegistryLogin<'_> {
+impl RegistryAuthorization<'_> {
     /// The value of the header `Authorization`. `challenges` are the values of `WWW-Authenticate`.
     pub async fn header(
         &self,

@@ -15,7 +15,7 @@ const OF_THE_WAY: &[&str] =
 pub enum RepositoryError {
     /// The login.
     #[error("{0}")]
-    Login(RegistryError),
+    Login(Box<RegistryError>),
     /// No whole answer came.
     #[error("{doing} at {registry}: {error}")]
     NotReached {
@@ -24,7 +24,7 @@ pub enum RepositoryError {
         /// What was being done.
         doing: String,
         /// Why.
-        error: CallError,
+        error: Box<CallError>,
     },
     /// The login has not the right.
     #[error(
@@ -88,15 +88,11 @@ impl RepositoryError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::NotReached { error, .. }
-            | Self::Login(RegistryError::NotReached { error, .. }) => matches!(
-                error,
-                CallError::NoAnswer { .. }
-                    | CallError::NotReached { .. }
-                    | CallError::Unreadable { .. }
-                    | CallError::Answered { .. }
-            ),
-            Self::Login(error) => matches!(error, RegistryError::Limited { .. }),
+            Self::NotReached { error, .. } => may_pass(error),
+            Self::Login(error) => match error.as_ref() {
+                RegistryError::NotReached { error, .. } => may_pass(error),
+                error => matches!(error, RegistryError::Limited { .. }),
+            },
             // 401: the token of an upload that took long has expired, and the next try gets another.
             Self::Refused { status, code, .. } => {
                 matches!(status, 401 | 408 | 425 | 429 | 500..=599)
@@ -112,7 +108,7 @@ impl RepositoryError {
         match self {
             Self::Denied { .. } => true,
             Self::Login(error) => matches!(
-                error,
+                error.as_ref(),
                 RegistryError::LoginRefused { .. } | RegistryError::LoginNeeded { .. }
             ),
             _ => false,
@@ -127,4 +123,15 @@ impl RepositoryError {
             _ => None,
         }
     }
+}
+
+/// Whether a call that has no result may have one the next time.
+fn may_pass(error: &CallError) -> bool {
+    matches!(
+        error,
+        CallError::NoAnswer { .. }
+            | CallError::NotReached { .. }
+            | CallError::Unreadable { .. }
+            | CallError::Answered { .. }
+    )
 }

@@ -23,7 +23,7 @@ use crate::exchange::{MAX_REDIRECTS, RegistryExchange, RegistryRequest, is_redir
 use crate::image_reference::ImageReference;
 use crate::manifest::ACCEPTED;
 use crate::registry_client::RegistryWords;
-use crate::registry_login::RegistryLogin;
+use crate::registry_login::RegistryAuthorization;
 use crate::repository_error::RepositoryError;
 
 /// Longest manifest. Source: OCI distribution specification, "Pushing Manifests": at least 4 MiB are taken.
@@ -119,7 +119,11 @@ impl RepositorySession {
         let base = exchange.base_url(access.image.host(), &access.insecure).await;
         let registry = access.image.registry().to_owned();
         let doing = "looking for the registry".to_owned();
-        let base = base.map_err(|error| RepositoryError::NotReached { registry, doing, error })?;
+        let base = base.map_err(|error| RepositoryError::NotReached {
+            registry,
+            doing,
+            error: Box::new(error),
+        })?;
         Ok(Self { account: account.clone(), access, base, authorization: Mutex::default() })
     }
 
@@ -377,7 +381,7 @@ impl RepositorySession {
         }
         let challenges: Vec<_> =
             first.headers_named("www-authenticate").map(str::to_owned).collect();
-        let login = RegistryLogin {
+        let login = RegistryAuthorization {
             registry: self.access.image.registry(),
             base: &self.base,
             scopes: &self.scopes(),
@@ -385,7 +389,10 @@ impl RepositorySession {
             account: &self.account,
         };
         let exchange = RegistryExchange::begin(&self.account, LOGIN_TIME);
-        let header = login.header(&exchange, &challenges).await.map_err(RepositoryError::Login)?;
+        let header = login
+            .header(&exchange, &challenges)
+            .await
+            .map_err(|error| RepositoryError::Login(Box::new(error)))?;
         self.set_authorization(Some(header));
         self.send_once(request).await
     }
@@ -503,7 +510,8 @@ impl RepositorySession {
     }
 
     fn not_reached(&self, doing: &str, error: CallError) -> RepositoryError {
-        RepositoryError::NotReached { registry: self.registry(), doing: doing.to_owned(), error }
+        let (registry, doing, error) = (self.registry(), doing.to_owned(), Box::new(error));
+        RepositoryError::NotReached { registry, doing, error }
     }
 
     fn unusable(&self, doing: &str, what: String) -> RepositoryError {

@@ -3,6 +3,12 @@
 mod channel_commands;
 mod channel_jobs;
 mod deleting_registry;
+mod faulty_pushes;
 mod image_drift;
+mod image_layout;
 mod killed_commands;
 mod managed_host;
+mod push_host;
+mod pushed_images;
+mod rebuilt_images;
+mod scripted_registry;

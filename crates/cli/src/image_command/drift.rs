@@ -12,8 +12,9 @@ use fargate_terminal::{OutputFormat, TableColumn, stdout_size, table_lines};
 use serde_json::json;
 
 use super::image_site::ImageSite;
-use crate::args::{FormatArgs, GlobalFlags};
+use crate::args::GlobalFlags;
 use crate::exit::CommandExit;
+use crate::output_args::FormatArgs;
 use crate::streams::{tell, to_stdout, unwritten};
 
 const COLUMNS: [TableColumn; 6] = [

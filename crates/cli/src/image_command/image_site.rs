@@ -1,7 +1,7 @@
 //! What every verb of `image` needs: the configuration, the event loop, signals, the view of progress, and
 //! the way in which results and failures are printed.
 
-use fargate_config::{LoadedConfig, RunnerConfig, UnknownKeyPolicy};
+use fargate_config::{JobProfile, LoadedConfig, ManagedImage, RunnerConfig, UnknownKeyPolicy};
 use fargate_image_builder::{BuildSurroundings, ImageFailure, ImageRun};
 use fargate_model::text::error_chain;
 use serde_json::{Value, json};
@@ -44,6 +44,14 @@ impl ImageSite {
     /// Whether programs read the result.
     pub fn is_json(&self) -> bool {
         self.output.json || self.output.events.is_some()
+    }
+
+    /// The profile of an image, by whose account and proxies registries are reached.
+    pub fn profile(&self, image: &ManagedImage) -> Result<JobProfile, ImageFailure> {
+        self.config.profile(image.profile.as_deref()).map_err(|error| ImageFailure::Unusable {
+            what: format!("reading the profile of the image `{}`: {error}", image.name),
+            hint: "correct `profile` of the image, or that profile".to_owned(),
+        })
     }
 
     /// Does the work of a verb and prints what came of it. `work` gives the final object for `--json`, and the

@@ -11,8 +11,10 @@ mod event_lines;
 mod event_view;
 mod image_site;
 mod list;
+mod push;
 mod reconcile;
 mod scan;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -72,6 +74,10 @@ pub enum ImageAction {
     Drift(drift::DriftArgs),
     /// Delete old images that nobody needs
     Gc(clean_up::CleanUpArgs),
+    /// Push an image of the engine or of a folder, read it back, and print it with its digest
+    Push(ImagePushArgs),
+    /// Read an image of the registry back and compare every digest
+    Verify(ImageVerifyArgs),
 }
 
 /// The image that is meant.
@@ -111,6 +117,39 @@ pub struct ImageScanArgs {
     pub skipped: bool,
 }
 
+/// `image push`.
+#[derive(Debug, Args)]
+pub struct ImagePushArgs {
+    #[command(flatten)]
+    pub image: ImageNameArgs,
+    #[command(flatten)]
+    pub source: ImageSourceArgs,
+    /// Push under this tag; without it, under the image's name and the first characters of the digest
+    #[arg(long)]
+    pub tag: Option<String>,
+}
+
+/// What is pushed.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct ImageSourceArgs {
+    /// Push this image of the Docker Engine: an id or a name, as `image build` prints it
+    #[arg(long, value_name = "IMAGE")]
+    pub image_id: Option<String>,
+    /// Push the image in this folder, which has the OCI image layout; no engine is needed
+    #[arg(long, value_name = "FOLDER")]
+    pub from: Option<PathBuf>,
+}
+
+/// `image verify`.
+#[derive(Debug, Args)]
+pub struct ImageVerifyArgs {
+    #[command(flatten)]
+    pub image: ImageNameArgs,
+    /// The tag or the digest
+    pub version: String,
+}
+
 /// Runs one verb.
 pub fn run(global: &GlobalFlags, args: &ImageArgs) -> CommandExit {
     if let ImageAction::Drift(args) = &args.action
@@ -133,5 +172,7 @@ pub fn run(global: &GlobalFlags, args: &ImageArgs) -> CommandExit {
         ImageAction::Reconcile(args) => reconcile::run(&site, args),
         ImageAction::Drift(args) => drift::run(&site, args),
         ImageAction::Gc(args) => clean_up::run(&site, args),
+        ImageAction::Push(args) => push::run(&site, args),
+        ImageAction::Verify(args) => verify::run(&site, args),
     }
 }

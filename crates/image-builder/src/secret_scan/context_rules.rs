@@ -37,7 +37,7 @@ pub(super) const CONTEXT_RULES: &[SecretRule] = &[
     SecretRule::context(
         "aws-secret-key-beside-id",
         &["AKIA"],
-        r"AKIA[A-Z2-7]{16}[^0-9A-Za-z/+][\s\S]{0,120}?[^0-9A-Za-z/+]([0-9A-Za-z/+]{40})(?:[^0-9A-Za-z/+=]|\z)",
+        r"AKIA[A-Z2-7]{16}(?:[^0-9A-Za-z/+][\s\S]{0,120}?)?[^0-9A-Za-z/+]([0-9A-Za-z/+]{40})(?:[^0-9A-Za-z/+=]|\z)",
         ValueCheck::Mixed,
     ),
     SecretRule::context(

@@ -54,8 +54,12 @@ impl<'rules> FileSearch<'rules> {
     /// If it cannot be read to its end.
     pub fn layer(&mut self, name: &str, layer: impl Read + Send) -> io::Result<()> {
         self.report.layers += 1;
-        let mut packed = BufReader::with_capacity(AHEAD, layer);
-        let format = PackedFormat::of(packed.fill_buf()?);
+        // A first read may give a single byte, which tells no format.
+        let mut layer = layer;
+        let mut head = Vec::new();
+        layer.by_ref().take(512).read_to_end(&mut head)?;
+        let format = PackedFormat::of(&head);
+        let packed = BufReader::with_capacity(AHEAD, head.chain(layer));
         let Some(format) = format.filter(|format| *format != PackedFormat::Zip) else {
             return self.plain_layer(name, packed);
         };
@@ -136,7 +140,8 @@ impl<'rules> FileSearch<'rules> {
             Some(format) => self.packed(path, size, format, depth, whole),
             None if has_tar && !depth.is_in_tar => {
                 let inside = SearchDepth { is_in_tar: true, ..depth };
-                let done = self.tar(&format!("{path}!"), &mut whole, inside);
+                let done =
+                    self.tar(&format!("{}!", path.trim_end_matches('!')), &mut whole, inside);
                 self.damaged(path, done);
                 Ok(())
             }

@@ -211,7 +211,7 @@ impl ZipMember {
             zip.read_exact(&mut [0; 4])?;
         }
         // Sizes of 8 bytes, if the next member does not begin here.
-        if !zip.fill_buf()?.starts_with(b"PK") {
+        if !zip.fill_buf()?.starts_with(b"P") {
             zip.read_exact(&mut [0; 8])?;
         }
         Ok(())

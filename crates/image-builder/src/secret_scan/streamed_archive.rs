@@ -107,10 +107,9 @@ impl SecretScanner {
             let config = arrived.documents.get(&content.config).cloned().unwrap_or_default();
             for (number, file) in content.layers.iter().enumerate() {
                 let file = arrived.links.get(file).unwrap_or(file);
+                // What is left is empty, so that a layer of two images counts once.
                 match arrived.layers.get_mut(file).map(std::mem::take) {
                     Some(layer) => report.merge(layer.numbered(number + 1)),
-                    // Another image of the archive, or an earlier layer of this one, has it too.
-                    None if contents.iter().any(|it| it.layers.contains(file)) => {}
                     None => report.skip(Some(number + 1), file, SkipReason::MissingLayer),
                 }
             }
