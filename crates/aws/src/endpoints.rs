@@ -18,13 +18,14 @@ use crate::profile_rules::ProfileSetting;
 use crate::profiles::AwsProfiles;
 
 /// The services that we call, each with its name in a setting.
-const SERVICES: [(&str, &str); 6] = [
+const SERVICES: [(&str, &str); 7] = [
     ("ecs", "ecs"),
     ("sts", "sts"),
     ("ec2", "ec2"),
     ("logs", "cloudwatch_logs"),
     ("secretsmanager", "secrets_manager"),
     ("elasticfilesystem", "efs"),
+    ("kms", "kms"),
 ];
 /// The services that the SDK asks for credentials. It reads their settings itself.
 const OF_CREDENTIALS: [&str; 3] = ["sts", "sso", "sso_oidc"];

@@ -20,6 +20,7 @@ mod foreign_request;
 mod foreign_stream;
 mod http;
 mod json_refusal;
+mod kms;
 mod logs;
 mod own_identity;
 mod process;

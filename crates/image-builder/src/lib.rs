@@ -7,6 +7,7 @@
 // The layout of futures that await futures of the AWS client is deeper than the usual limit.
 #![recursion_limit = "256"]
 
+pub mod attest;
 mod content_digest;
 pub mod context;
 pub mod dockerfile;
@@ -19,10 +20,12 @@ mod image_check;
 mod image_push;
 mod image_run;
 mod layer;
+pub mod merge_request;
 mod oci_layout;
 mod promote;
 mod push;
 pub mod secret_scan;
+pub mod vulnerability;
 
 pub use drift::{
     CleanUpLimits, CleanUpReport, CleanedImage, CleanedState, DriftClass, DriftFinding,
@@ -42,6 +45,6 @@ pub use oci_layout::{BlobDescriptor, OciLayout, OciManifest};
 pub use promote::{
     ChannelReport, DefinitionAlignment, DescendantVersion, ListedVersion, PromotionRequest,
     PromotionRule, ReconcileReport, RevocationReport, TagAlignment, TagState, list_versions,
-    promote, reconcile, revoke, roll_back,
+    promote, reconcile, revoke, roll_back, vulnerability_rule,
 };
 pub use push::{PushTarget, PushedImage, VerifiedImage};

@@ -1,5 +1,6 @@
 //! The images of CI jobs, by the real binaries and against Debian's `docker-registry`.
 
+mod attest;
 mod channel_commands;
 mod channel_jobs;
 mod deleting_registry;

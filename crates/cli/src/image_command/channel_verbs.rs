@@ -1,8 +1,11 @@
 //! `image promote`, `rollback` and `revoke`. On stdout stands the digest that the channel has then.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use fargate_image_builder::{
-    ChannelReport, PromotionRequest, find_image, promote, revoke, roll_back,
+    ChannelReport, ImageStep, PromotionRequest, find_image, promote, revoke, roll_back,
+    vulnerability_rule,
 };
 use fargate_image_manifest::ChannelName;
 use fargate_model::text::escape;
@@ -22,6 +25,9 @@ pub struct PromoteArgs {
     /// The channel that gets the version, such as `latest` or `stable`
     #[arg(long, value_name = "CHANNEL")]
     pub to: ChannelName,
+    /// Read this JSON report of Trivy, Grype or ECR; `stable` takes nothing graver than `max_vulnerability`
+    #[arg(long, value_name = "FILE")]
+    pub vulnerabilities: Option<PathBuf>,
 }
 
 /// `image rollback`.
@@ -68,7 +74,13 @@ pub fn run_promote(site: &ImageSite, args: &PromoteArgs) -> CommandExit {
     site.run(async |run| {
         let image = find_image(site.config(), &args.name)?;
         let (version, channel) = (args.version.as_str(), args.to.clone());
-        let request = PromotionRequest { version, channel, rules: Vec::new() };
+        let report = args.vulnerabilities.as_deref();
+        let rule = report.map(|report| vulnerability_rule(&image, report, &run)).transpose()?;
+        if rule.is_none() && channel.is_stable() {
+            run.events
+                .warn(ImageStep::Promote, "no vulnerability report was read: `--vulnerabilities`");
+        }
+        let request = PromotionRequest { version, channel, rules: rule.into_iter().collect() };
         let report = promote(site.config(), &image, &request, &run).await?;
         told(&report);
         Ok((json!(report), report.to.to_string()))

@@ -13,6 +13,7 @@ use fargate_image_manifest::{
 use fargate_registry::RepositoryRights;
 use serde::Serialize;
 
+use super::promotion_papers::signed;
 use super::promotion_rules::{PromotionCase, PromotionRule};
 use super::repository_access::ImageRepositories;
 use crate::event::ImageStep;
@@ -99,8 +100,12 @@ pub async fn promote(
         };
         case.check(&request.rules)?;
         require_present(config, image, &version, run).await?;
+        let signature = signed(config, image, &version, run).await?;
         let entry = recorded_mut(&mut file, image)?;
         let (channel, digest) = (&request.channel, &version.digest);
+        if let (Some(signature), Some(version)) = (signature, entry.version_mut(digest)) {
+            version.signature = Some(signature);
+        }
         let changed = entry.assign(channel, digest, case_time(), image.deprecate_after)?;
         let report = report(image, channel, &version, changed);
         file.save()?;

@@ -7,6 +7,7 @@
 pub(crate) mod channel_commands;
 mod image_listing;
 pub(crate) mod manifest_failure;
+mod promotion_papers;
 mod promotion_rules;
 mod reconciliation;
 mod replica_copy;
@@ -17,5 +18,6 @@ pub use channel_commands::{
     roll_back,
 };
 pub use image_listing::{ListedVersion, list_versions};
+pub use promotion_papers::vulnerability_rule;
 pub use promotion_rules::PromotionRule;
 pub use reconciliation::{DefinitionAlignment, ReconcileReport, TagAlignment, TagState, reconcile};

@@ -88,6 +88,11 @@ impl ImageRepositories {
         Ok(Self { account, credentials, insecure: image.insecure_registries.clone() })
     }
 
+    /// How AWS is reached.
+    pub fn account(&self) -> &AwsAccount {
+        &self.account
+    }
+
     /// Opens one repository.
     pub async fn repository(
         &self,
