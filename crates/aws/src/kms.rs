@@ -24,7 +24,7 @@ const SIGN: &[(&str, &str)] =
 const LONGEST: usize = 64 * 1024;
 
 impl AwsAccount {
-    /// The public half of the key with this ARN, in DER (SubjectPublicKeyInfo).
+    /// The public half of the key with this ARN, in DER (`SubjectPublicKeyInfo`).
     ///
     /// # Errors
     ///

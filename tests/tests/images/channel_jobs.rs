@@ -28,6 +28,9 @@ fn registered_images(managed: &ManagedHost) -> Vec<String> {
     registered.map(|one| image(&one.body).as_str().expect("an image").to_owned()).collect()
 }
 
+/// What is done to a host before a job.
+type HostChange<'a> = &'a dyn Fn(&ManagedHost);
+
 #[tokio::test]
 async fn a_job_runs_in_the_digest_of_its_channel_and_reconcile_registers_the_next_one() {
     let Some(managed) = ManagedHost::open().await else { return };
@@ -55,7 +58,7 @@ async fn a_deprecated_version_warns_and_what_nobody_may_use_stops_the_job_with_a
     let Some(managed) = ManagedHost::open().await else { return };
     let digests = managed.with_versions(1);
     let mut told = String::new();
-    let cases: [(&str, &dyn Fn(&ManagedHost)); 6] = [
+    let cases: [(&str, HostChange<'_>); 6] = [
         // Without `deprecate_after` it is never refused.
         ("warned", &|managed| {
             managed.edit(|image| {

@@ -225,7 +225,7 @@ impl ImagePublicKey {
         (label == "PUBLIC KEY").then(|| Self::of_der(&base64_lines(body)?))?
     }
 
-    /// Reads the DER form (SubjectPublicKeyInfo).
+    /// Reads the DER form (`SubjectPublicKeyInfo`).
     #[must_use]
     pub fn of_der(der: &[u8]) -> Option<Self> {
         Self::of_point(der.strip_prefix(&PUBLIC_KEY_PREFIX)?)
