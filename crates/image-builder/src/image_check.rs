@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::context::{ContextError, ContextFolder, ContextSummary, content_time};
 use crate::dockerfile::{BaseImage, LintSeverity, MAX_DOCKERFILE_BYTES, ParsedDockerfile};
 use crate::dockerfile::{base_images, lint};
-use crate::engine::{BuildRequest, BuildSecrets, EngineFacts, ImageEngine};
+use crate::engine::{BuildEngineFacts, BuildRequest, BuildSecrets, ImageEngine};
 use crate::event::ImageStep;
 use crate::failure::ImageFailure;
 use crate::image_run::ImageRun;
@@ -32,7 +32,7 @@ pub struct ImageCheckReport {
     /// Where it is pushed.
     pub repository: String,
     /// The engine that would build it.
-    pub engine: EngineFacts,
+    pub engine: BuildEngineFacts,
     /// How many files and links would be sent.
     pub context_files: u64,
     /// Bytes of these files.

@@ -29,5 +29,5 @@ pub use manifest_file::ManifestFile;
 pub use manifest_time::ManifestTime;
 pub use recorded_image::{RecordedImage, ReplicaRepository};
 pub use recorded_version::{
-    BaseImage, RecordedVersion, ScanRecord, SmokeTestRecord, VersionStatus,
+    RecordedBase, RecordedVersion, ScanRecord, SmokeTestRecord, VersionStatus,
 };

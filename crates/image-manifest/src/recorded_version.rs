@@ -33,7 +33,7 @@ pub struct RecordedVersion {
     pub architecture: Option<String>,
     /// The image that it was built on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<BaseImage>,
+    pub base: Option<RecordedBase>,
     /// The bytes that a task pulls.
     #[serde(default)]
     pub size_bytes: u64,
@@ -101,7 +101,7 @@ impl VersionStatus {
 
 /// The image that a version was built on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BaseImage {
+pub struct RecordedBase {
     /// Its text, as the Dockerfile or the configuration names it.
     #[serde(rename = "ref")]
     pub reference: String,

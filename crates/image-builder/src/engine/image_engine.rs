@@ -27,7 +27,7 @@ const LEAST_FREE_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// What an engine is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct EngineFacts {
+pub struct BuildEngineFacts {
     /// Where it is.
     pub address: String,
     /// Its version, such as `20.10.24`.
@@ -46,7 +46,7 @@ pub struct EngineFacts {
 #[derive(Clone)]
 pub struct ImageEngine {
     docker: Docker,
-    facts: EngineFacts,
+    facts: BuildEngineFacts,
 }
 
 impl ImageEngine {
@@ -77,7 +77,7 @@ impl ImageEngine {
         let is_local = !address.starts_with("tcp://") && !address.starts_with("http://");
         let folder = info.docker_root_dir.filter(|_| is_local);
         let pinged = builder_version(&address).await.ok().flatten();
-        let facts = EngineFacts {
+        let facts = BuildEngineFacts {
             prefers_buildkit: pinged.as_deref() == Some("2"),
             version: info.server_version.unwrap_or_else(|| "of unknown version".to_owned()),
             api: api.to_string(),
@@ -94,7 +94,7 @@ impl ImageEngine {
 
     /// What is known of it.
     #[must_use]
-    pub fn facts(&self) -> &EngineFacts {
+    pub fn facts(&self) -> &BuildEngineFacts {
         &self.facts
     }
 

@@ -20,7 +20,7 @@ mod raw_connection;
 
 pub use build_request::{BuildRequest, BuiltImage};
 pub use build_secrets::BuildSecrets;
-pub use image_engine::{EngineFacts, ImageEngine};
+pub use image_engine::{BuildEngineFacts, ImageEngine};
 
 #[cfg(test)]
 mod scripted_engine;

@@ -4,12 +4,12 @@
 
 /// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FieldValue<'a> {
+pub(super) enum ProtobufValue<'a> {
     Number(u64),
     Bytes(&'a [u8]),
 }
 
-impl<'a> FieldValue<'a> {
+impl<'a> ProtobufValue<'a> {
     pub fn bytes(self) -> &'a [u8] {
         match self {
             Self::Bytes(bytes) => bytes,
@@ -33,18 +33,18 @@ impl<'a> FieldValue<'a> {
 pub(super) struct MessageFields<'a>(pub &'a [u8]);
 
 impl<'a> Iterator for MessageFields<'a> {
-    type Item = (u64, FieldValue<'a>);
+    type Item = (u64, ProtobufValue<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let key = take_number(&mut self.0)?;
         let value = match key & 7 {
-            0 => FieldValue::Number(take_number(&mut self.0)?),
-            1 => FieldValue::Bytes(take(&mut self.0, 8)?),
+            0 => ProtobufValue::Number(take_number(&mut self.0)?),
+            1 => ProtobufValue::Bytes(take(&mut self.0, 8)?),
             2 => {
                 let length = take_number(&mut self.0)?;
-                FieldValue::Bytes(take(&mut self.0, length)?)
+                ProtobufValue::Bytes(take(&mut self.0, length)?)
             }
-            5 => FieldValue::Bytes(take(&mut self.0, 4)?),
+            5 => ProtobufValue::Bytes(take(&mut self.0, 4)?),
             _ => return None,
         };
         Some((key >> 3, value))
@@ -93,7 +93,7 @@ mod tests {
         let mut message = vec![0x08, 0x96, 0x01];
         put_bytes(&mut message, 3, &[7; 300]);
         let fields: Vec<_> = MessageFields(&message).collect();
-        assert_eq!(fields, [(1, FieldValue::Number(150)), (3, FieldValue::Bytes(&[7; 300]))]);
+        assert_eq!(fields, [(1, ProtobufValue::Number(150)), (3, ProtobufValue::Bytes(&[7; 300]))]);
         for cut in 0..message.len() {
             assert!(MessageFields(&message[..cut]).count() < 2);
         }

@@ -96,7 +96,7 @@ impl PromotionCase<'_> {
 
 #[cfg(test)]
 mod tests {
-    use fargate_image_manifest::{BaseImage, ImageDigest, RecordedImage, ScanRecord};
+    use fargate_image_manifest::{ImageDigest, RecordedBase, RecordedImage, ScanRecord};
 
     use super::*;
 
@@ -144,7 +144,7 @@ mod tests {
         version.scan = None;
         let reference = "registry.example/base:1".to_owned();
         version.base =
-            Some(BaseImage { reference, digest: Some(digest(9)), other: Default::default() });
+            Some(RecordedBase { reference, digest: Some(digest(9)), other: Default::default() });
         let (_, words) = told(&version, &latest, 3).unwrap();
         insta::assert_snapshot!(words.lines().next().unwrap(), @"promoting ci-1 to `latest`: no job has run in it yet; it was built from files that no commit has; it was not searched for secrets; its base ci-9 is revoked");
     }
