@@ -1,6 +1,7 @@
 //! A Docker Engine and a registry with a password, for tasks of the local cloud. `serve_engine.py` of
 //! `tests/containers` starts and ends both; this module gives tests access to them.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
@@ -13,9 +14,9 @@ use fargate_local_cloud::{BackendChoice, CloudOptions};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::checked_host::agent;
+use crate::checked_host::{CheckedHost, agent};
 use crate::containers::{end, install, spawn_script, target};
 
 /// Longest wait for the engine's answer.
@@ -136,6 +137,29 @@ impl TestEngine {
     #[must_use]
     pub fn login(&self) -> (&str, &str) {
         (&self.facts.username, &self.facts.password)
+    }
+
+    /// Lets tasks of a profile of this host pull the image of the tests: the registry secret, and a template
+    /// without the limit of open files, which not every machine lets an engine give. Returns the image.
+    ///
+    /// # Panics
+    ///
+    /// If the host cannot be configured.
+    #[must_use]
+    pub fn private_image(&self, host: &CheckedHost, profile: &str) -> String {
+        let (username, password) = self.login();
+        let login = json!({ "username": username, "password": password });
+        host.cloud().put_secret("ci/registry", &login.to_string()).expect("a login");
+        host.set(&format!("{profile}.registry_secret"), "ci/registry");
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../task-definitions/ci.json");
+        let text = fs::read_to_string(own).expect("the template");
+        let mut template: Value = serde_json::from_str(&text).expect("JSON");
+        let container = template["containerDefinitions"][0].as_object_mut().expect("a container");
+        container.remove("ulimits").expect("it has the limit");
+        let file = host.folder().join("without-ulimits.json");
+        fs::write(&file, template.to_string()).expect("a writable folder");
+        host.set(&format!("{profile}.task_definition_template"), file.display().to_string());
+        format!("{}:1", self.image())
     }
 
     /// Kills the engine.

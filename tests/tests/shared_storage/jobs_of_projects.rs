@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use fargate_tests::{CheckedHost, files_below, runner};
+use fargate_tests::{CheckedHost, files_below};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -11,9 +11,16 @@ use crate::access_points::can_be_another_user;
 use crate::{FILE_SYSTEM, TaskRunner};
 
 /// A host whose profile has a volume with a folder for each project, and the folders of two projects.
-async fn host_with_folders() -> CheckedHost {
-    let site = TaskRunner::Processes.host().await;
-    site.set("profile.own.image", "team/ci:1");
+async fn host_with_folders(runner: TaskRunner) -> CheckedHost {
+    let site = runner.host().await;
+    let image = match runner {
+        TaskRunner::Processes => "team/ci:1".to_owned(),
+        TaskRunner::Engine(engine) => {
+            site.set("profile.own.execution_role", "ci-execution");
+            engine.private_image(&site, "profile.own")
+        }
+    };
+    site.set("profile.own.image", image);
     site.set("profile.own.pin_image", false);
     site.set("profile.own.task_role", "ci-task");
     // The checks at the end accept only names that stand in the configuration.
@@ -23,7 +30,7 @@ async fn host_with_folders() -> CheckedHost {
     site.set("volume.data.file_system", FILE_SYSTEM);
     site.set("volume.data.path", "/data");
     site.set("volume.data.separation", "project");
-    let mut apply = Command::new(runner());
+    let mut apply = Command::new(fargate_tests::runner());
     apply.arg("-c").arg(site.config()).args(["efs", "apply", "--yes"]).stdin(Stdio::null());
     apply.env_clear().envs(site.environment()).env("AWS_ENDPOINT_URL", site.cloud().endpoint());
     let said = apply.kill_on_drop(true).output().await.expect("it was built");
@@ -50,10 +57,20 @@ async fn run_job(site: &CheckedHost, project: &str, is_protected: bool, script: 
 
 #[tokio::test]
 async fn jobs_share_the_folder_of_their_project_and_level_and_see_no_other() {
+    share_folders(TaskRunner::Processes).await;
+}
+
+#[tokio::test]
+async fn jobs_in_containers_share_the_folder_of_their_project_and_level_as_well() {
+    let Some(engine) = TaskRunner::engine() else { return };
+    share_folders(engine).await;
+}
+
+async fn share_folders(runner: TaskRunner) {
     if !can_be_another_user() {
         return;
     }
-    let site = host_with_folders().await;
+    let site = host_with_folders(runner).await;
     let job =
         async |project, is_protected, script| run_job(&site, project, is_protected, script).await;
     assert_eq!(job("shop/app", false, "echo one >/data/file; ls /data").await, "file\n");

@@ -11,8 +11,6 @@ mod odd_values;
 mod openssh_client;
 mod reach_the_job;
 
-use std::fs;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
@@ -52,16 +50,7 @@ async fn host_with(engine: Option<&TestEngine>) -> CheckedHost {
     .await;
     let image = match engine {
         None => "registry.invalid/team/ci:1".to_owned(),
-        Some(engine) => {
-            let (user, password) = engine.login();
-            let login = serde_json::json!({ "username": user, "password": password });
-            host.cloud().put_secret("ci/registry", &login.to_string()).expect("a login");
-            host.set("profile.keys.registry_secret", "ci/registry");
-            let template = host.folder().join("without-ulimits.json");
-            fs::write(&template, template_without_ulimits()).expect("a writable folder");
-            host.set("profile.keys.task_definition_template", template.display().to_string());
-            format!("{}:1", engine.image())
-        }
+        Some(engine) => engine.private_image(&host, "profile.keys"),
     };
     host.set("profile.keys.image", image);
     host.set("profile.keys.pin_image", false);
@@ -84,16 +73,6 @@ async fn host_with(engine: Option<&TestEngine>) -> CheckedHost {
     });
     host.set("profile.keys.secrets", Value::from(secrets.to_vec()));
     host
-}
-
-/// The template `ci` without its limit of open files, which not every machine lets an engine give.
-fn template_without_ulimits() -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../task-definitions/ci.json");
-    let text = fs::read_to_string(file).expect("the template");
-    let mut template: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let container = template["containerDefinitions"][0].as_object_mut().expect("a container");
-    container.remove("ulimits").expect("it has the limit");
-    template.to_string()
 }
 
 /// A job of that profile.
