@@ -83,6 +83,7 @@ mod tests {
         "terminal/src/progress_line.rs",
         // The same in several lines, on a terminal; and the cursor after a panic.
         "terminal/src/progress_region.rs",
+        "cli/src/image_command/event_view.rs",
         // The script's own bytes, and lines of ours that are cleaned.
         "driver/src/session/console.rs",
     ];

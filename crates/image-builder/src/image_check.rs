@@ -1,7 +1,9 @@
 //! `image check`: everything that can be known to be wrong before slow work begins. It changes nothing.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use fargate_config::{ManagedImage, RunnerConfig, TaskArchitecture};
 use fargate_model::text::{bytes, count};
@@ -14,6 +16,7 @@ use crate::engine::{BuildEngineFacts, BuildRequest, BuildSecrets, ImageEngine};
 use crate::event::ImageStep;
 use crate::failure::ImageFailure;
 use crate::image_run::ImageRun;
+use crate::secret_scan::{SecretScanner, SecretWaivers};
 
 /// Where the engine is, and the time that the environment gives to contents.
 #[derive(Clone, Debug, Default)]
@@ -118,7 +121,8 @@ pub async fn preflight(
 ///
 /// # Errors
 ///
-/// [`ImageFailure::Context`], [`ImageFailure::Dockerfile`] and [`ImageFailure::LintRefused`].
+/// [`ImageFailure::Context`], [`ImageFailure::Dockerfile`] and [`ImageFailure::LintRefused`]; and
+/// [`ImageFailure::SecretsFound`] if a file of the context holds a secret that no waiver excuses.
 pub async fn check_context(
     image: &ManagedImage,
     surroundings: &BuildSurroundings,
@@ -127,6 +131,7 @@ pub async fn check_context(
     run.step(ImageStep::Context, async {
         let time_s = content_time(&image.context, surroundings.source_date_epoch.as_deref()).await;
         let (root, dockerfile) = (image.context.clone(), image.dockerfile.clone());
+        let waivers = image.waivers.as_deref().map(SecretWaivers::read).transpose()?;
         let (folder, content, summary) = blocking(move || {
             let folder = ContextFolder::read(&root, &dockerfile)?;
             let content = folder.dockerfile(&dockerfile, MAX_DOCKERFILE_BYTES as u64 + 1)?;
@@ -134,6 +139,8 @@ pub async fn check_context(
             Ok::<_, ContextError>((folder, content, summary))
         })
         .await??;
+        let folder = Arc::new(folder);
+        search_context(Arc::clone(&folder), waivers.unwrap_or_default(), run.clone()).await?;
         let file = ParsedDockerfile::parse(&image.dockerfile, &content)?;
         let arguments = build_arguments(image);
         let pairs: Vec<_> = arguments.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
@@ -145,10 +152,25 @@ pub async fn check_context(
             bytes(summary.bytes),
             file.instructions.len()
         );
-        let (needs_buildkit, folder) = (file.needs_buildkit(), Arc::new(folder));
+        let needs_buildkit = file.needs_buildkit();
         Ok((CheckedContext { folder, summary, time_s, bases, needs_buildkit }, words))
     })
     .await
+}
+
+/// Searches what would be sent for secrets, before a byte of it leaves this host.
+async fn search_context(
+    folder: Arc<ContextFolder>,
+    waivers: SecretWaivers,
+    run: ImageRun,
+) -> Result<(), ImageFailure> {
+    let report = blocking(move || {
+        let paths = folder.entries().iter().map(|entry| Path::new(&entry.path));
+        SecretScanner::new().scan_files(folder.root(), paths, &run)
+    });
+    let mut report = report.await??;
+    waivers.apply(&mut report, SystemTime::now());
+    report.gate()
 }
 
 /// Tells warnings, and fails with all errors of the Dockerfile.

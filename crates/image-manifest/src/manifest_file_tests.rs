@@ -143,7 +143,7 @@ fn a_file_that_is_no_manifest_is_told_by_what_is_wrong_and_where() {
     the manifest FOLDER/images.json cannot be used: `schema` is 0; the first schema is 1
     the manifest FOLDER/images.json cannot be used: invalid type: string "1", expected u64 at line 1 column 14
     the manifest FOLDER/images.json has schema 2; this program reads schema 1; install a newer version
-    the manifest FOLDER/images.json cannot be used: line 23 is a conflict marker of git; resolve the conflict
+    the manifest FOLDER/images.json cannot be used: line 24 is a conflict marker of git; resolve the conflict
     the manifest FOLDER/images.json cannot be used: `schema` stands twice in one object at line 24 column 1
     the manifest FOLDER/images.json cannot be used: `ci` stands twice in one object at line 22 column 3
     the manifest FOLDER/images.json cannot be used: missing field `digest` at line 18 column 9

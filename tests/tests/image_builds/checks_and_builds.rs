@@ -141,3 +141,36 @@ fn an_interrupt_stops_the_build_and_leaves_no_container() {
         assert_eq!(left, Vec::<String>::new(), "{why}");
     }
 }
+
+#[test]
+fn a_secret_in_the_context_stops_the_build_before_the_engine_gets_a_byte() {
+    let Some(engine) = engine() else { return };
+    let folder = ImageFolder::with_shell(engine.docker_host(), "COPY . /app\n", "");
+    let token = format!("ghp_{}", "a1B2c3D4e5F6".repeat(3));
+    folder.write("notes/token.txt", &format!("the token is {token}\n"));
+    for verb in ["check", "build"] {
+        let refused = folder.run(&[verb, "ci", "--events", "ndjson"]).with_code(4);
+        assert!(!refused.out().contains("build_step"), "no step began: {}", refused.out());
+        let words = refused.err();
+        assert!(words.contains("notes/token.txt") && words.contains("rotate it"), "{words}");
+        assert!(!words.contains(&token), "{words}");
+    }
+
+    // What is ignored is not sent, so it may hold what it will.
+    folder.write(".dockerignore", "notes\n");
+    folder.run(&["check", "ci"]).with_code(0);
+}
+
+#[test]
+fn a_token_that_a_step_prints_is_shown_nowhere() {
+    let Some(engine) = engine() else { return };
+    // Two parts, because the Dockerfile is a file of the context as well.
+    let token = format!("ghp_{}", "a1B2c3D4e5F6".repeat(3));
+    let (first, second) = token.split_at(10);
+    let steps = format!("RUN busybox printf '%s%s\\n' {first} {second}; exit 3\n");
+    let folder = ImageFolder::with_shell(engine.docker_host(), &steps, "");
+    let failed = folder.run(&["build", "ci", "--no-cache", "--events", "ndjson"]).with_code(5);
+    for text in [failed.out(), failed.err()] {
+        assert!(!text.contains(&token), "{text}");
+    }
+}

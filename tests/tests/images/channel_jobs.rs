@@ -134,7 +134,7 @@ async fn a_deprecated_version_warns_and_what_nobody_may_use_stops_the_job_with_a
         fargate-runner image list
       Who can fix it: whoever runs the CI platform. Your script did not start.
     ## refused
-    error: channel stable of image ci has a version that is deprecated for too long
+    error: the version of ci@stable is deprecated for too long
       Channel `stable` of `ci` has DIGEST, which is deprecated since 2000-01-01T00:00:00Z and refused since 2000-01-02T00:00:00Z.
       Fix: promote a newer version to the channel, or raise `deprecate_after` of the image
         fargate-runner image list

@@ -7,6 +7,7 @@ use fargate_mask::SharedMasker;
 use fargate_model::text::escape_within;
 
 use crate::event::{ImageEvent, ImageEvents, OutputStream};
+use crate::secret_scan::SecretScanner;
 
 /// How many lines an error shows.
 const LAST_LINES: usize = 20;
@@ -17,6 +18,7 @@ const LONGEST: usize = 2000;
 pub(super) struct BuildLog {
     events: ImageEvents,
     masker: SharedMasker,
+    scanner: SecretScanner,
     last: VecDeque<String>,
     /// The step that runs: its number, and its text.
     step: (u32, String),
@@ -29,7 +31,8 @@ pub(super) struct BuildLog {
 impl BuildLog {
     pub fn new(events: ImageEvents, masker: SharedMasker) -> Self {
         let (last, step) = (VecDeque::new(), (0, String::new()));
-        Self { events, masker, last, step, of: 0, cached: 0, step_container: None }
+        let scanner = SecretScanner::new();
+        Self { events, masker, scanner, last, step, of: 0, cached: 0, step_container: None }
     }
 
     /// A step begins. Lines of the former one no longer explain a failure.
@@ -81,9 +84,12 @@ impl BuildLog {
         text
     }
 
-    /// Foreign text: masked before it is cut, and without escape sequences.
+    /// Foreign text: without what is known to be secret or looks like a secret, before it is cut; and without
+    /// escape sequences.
     pub fn clean(&self, text: &str) -> String {
-        escape_within(&without_escapes(&self.masker.text(&without_escapes(text))), LONGEST)
+        let plain = without_escapes(text);
+        let masked = self.masker.text(&plain);
+        escape_within(&without_escapes(&self.scanner.redacted(&masked)), LONGEST)
     }
 
     fn tell_step(&self, cached: bool) {

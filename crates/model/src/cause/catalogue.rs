@@ -211,7 +211,7 @@ catalogue! {
     }
     ImageDeprecated = "image-deprecated", "image", Setup, Final {
         headline: &[
-            "channel {channel} of image {image} has a version that is deprecated for too long",
+            "the version of {image}@{channel} is deprecated for too long",
             "the version of the image is deprecated for too long",
         ],
         action: &["promote a newer version to the channel, or raise `deprecate_after` of the image"],
