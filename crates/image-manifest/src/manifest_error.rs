@@ -8,7 +8,7 @@ use fargate_files::FileError;
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// There is no such file.
-    #[error("there is no manifest {}; the first `fargate-runner image publish` writes it", path.display())]
+    #[error("there is no manifest {}; docs/IMAGES.md shows one", path.display())]
     Missing {
         /// The file.
         path: PathBuf,

@@ -174,3 +174,22 @@ fn a_token_that_a_step_prints_is_shown_nowhere() {
         assert!(!text.contains(&token), "{text}");
     }
 }
+
+#[test]
+fn a_scan_of_a_built_image_finds_a_secret_that_a_later_step_deleted() {
+    let Some(engine) = engine() else { return };
+    let token = format!("ghp_{}", "a1B2c3D4e5F6".repeat(3));
+    let (first, second) = token.split_at(10);
+    let steps = format!(
+        "RUN busybox printf '%s%s\\n' {first} {second} >/kept.txt\nRUN busybox rm /kept.txt\n"
+    );
+    let folder = ImageFolder::with_shell(engine.docker_host(), &steps, "");
+    let id = folder.run(&["build", "ci"]).with_code(0).out();
+    let found = folder.run(&["scan", id.trim(), "--image", "ci"]).with_code(4);
+    let words = found.err();
+    assert!(words.contains("kept.txt") && !words.contains(&token), "{words}");
+
+    let clean = ImageFolder::with_shell(engine.docker_host(), "RUN busybox true\n", "");
+    let id = clean.run(&["build", "ci"]).with_code(0).out();
+    clean.run(&["scan", id.trim(), "--image", "ci"]).with_code(0);
+}

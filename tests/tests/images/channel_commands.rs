@@ -96,10 +96,10 @@ async fn what_must_not_be_promoted_is_refused_and_the_manifest_stays_as_it_was()
     insta::assert_snapshot!(told, @"
     ## promote ci ci-1 --to stable
     error: promoting ci-1 to `stable`: no job has run in it yet
-    hint: publish a version that keeps these rules: `fargate-runner image publish`
+    hint: promote a version that keeps these rules: `fargate-runner image list`
     ## promote ci ci-2 --to latest
     error: promoting ci-2 to `latest`: it was built from files that no commit has
-    hint: publish a version that keeps these rules: `fargate-runner image publish`
+    hint: promote a version that keeps these rules: `fargate-runner image list`
     ## promote ci ci-3 --to latest
     error: looking for sha256:0000000000000000000000000000000000000000000000000000000000000003 at REGISTRY/team/ci: the registry does not have it any more
     hint: revoke ci-3, and choose or publish another version
@@ -116,7 +116,7 @@ async fn what_must_not_be_promoted_is_refused_and_the_manifest_stays_as_it_was()
     hint: see `fargate-runner image list`
     ## revoke ci ci-0 --reason a key was in it --replace-with ci-1
     error: promoting ci-1 to `stable`: no job has run in it yet
-    hint: publish a version that keeps these rules: `fargate-runner image publish`
+    hint: promote a version that keeps these rules: `fargate-runner image list`
     ");
     managed.host.close().await;
 }

@@ -111,7 +111,7 @@ async fn a_deprecated_version_warns_and_what_nobody_may_use_stops_the_job_with_a
     warning: image ci@stable (ci-0) is deprecated since 2000-01-01T00:00:00Z; promote a newer version
     ## no manifest
     error: the manifest FOLDER/images.json of image ci cannot be used
-      There is no manifest FOLDER/images.json; the first `fargate-runner image publish` writes it.
+      There is no manifest FOLDER/images.json; docs/IMAGES.md shows one.
       Fix: bring the manifest of images to the manager host, as it is in git
         fargate-runner image list
       Who can fix it: whoever runs the CI platform. Your script did not start.

@@ -267,7 +267,10 @@ pub(crate) fn recorded<'a>(
     let entry = file.manifest.images.get(&image.name);
     let entry = entry.ok_or_else(|| ImageFailure::Unusable {
         what: format!("the manifest {} lists no image `{}`", file.path().display(), image.name),
-        hint: format!("publish its first version: `fargate-runner image publish {}`", image.name),
+        hint: format!(
+            "push its first version, and write it there: `fargate-runner image push {}`",
+            image.name
+        ),
     })?;
     if entry.repository == image.repository {
         return Ok(entry);

@@ -37,7 +37,7 @@ impl PromotionCase<'_> {
         let (tag, channel) = (&self.version.tag, self.channel);
         Err(ImageFailure::PromotionRefused {
             what: format!("promoting {tag} to `{channel}`: {}", reasons.join("; ")),
-            hint: "publish a version that keeps these rules: `fargate-runner image publish`"
+            hint: "promote a version that keeps these rules: `fargate-runner image list`"
                 .to_owned(),
         })
     }
