@@ -71,11 +71,12 @@ async fn a_secret_that_the_task_cannot_get_is_a_system_failure_that_names_it() {
     let site = host_on(engine).await;
     site.set("defaults.task_definition", "private");
     register(&site, "private", vec![private(engine, "1", "no-such-secret")]).await;
-    fails_once(&site, "a secret of the task is empty or not in this Region").await;
+    fails_once(&site, "secret no-such-secret is empty or not in this Region").await;
     let secret = store_login(site.cloud(), "registry", engine.login()).await;
     register(&site, "private", vec![private(engine, "1", &secret)]).await;
     site.cloud().deny_role("execution", "secretsmanager:GetSecretValue");
-    fails_once(&site, "the execution role may not read a secret").await;
+    let name = secret.rsplit(':').next().expect("the end of an ARN");
+    fails_once(&site, &format!("the execution role may not read secret {name}")).await;
     close(engine, site).await;
 }
 
