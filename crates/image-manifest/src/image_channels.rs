@@ -287,19 +287,19 @@ mod tests {
     }
 
     #[derive(Clone, Debug)]
-    enum Step {
+    enum ChannelChange {
         Assign(bool, u8),
         RollBack(bool),
         Revoke(u8, Option<u8>),
         Record(u8),
     }
 
-    fn step() -> impl Strategy<Value = Step> {
+    fn step() -> impl Strategy<Value = ChannelChange> {
         prop_oneof![
-            (any::<bool>(), 0..6u8).prop_map(|(stable, n)| Step::Assign(stable, n)),
-            any::<bool>().prop_map(Step::RollBack),
-            (0..6u8, proptest::option::of(0..6u8)).prop_map(|(n, m)| Step::Revoke(n, m)),
-            (0..6u8).prop_map(Step::Record),
+            (any::<bool>(), 0..6u8).prop_map(|(stable, n)| ChannelChange::Assign(stable, n)),
+            any::<bool>().prop_map(ChannelChange::RollBack),
+            (0..6u8, proptest::option::of(0..6u8)).prop_map(|(n, m)| ChannelChange::Revoke(n, m)),
+            (0..6u8).prop_map(ChannelChange::Record),
         ]
     }
 
@@ -314,18 +314,18 @@ mod tests {
                 let now = moment(day as u64);
                 let before = image.clone();
                 let done = match step {
-                    Step::Assign(stable, n) => {
+                    ChannelChange::Assign(stable, n) => {
                         image.assign(&name(stable), &digest(n), now, Some(Duration::ZERO)).is_ok()
                     }
-                    Step::RollBack(stable) => {
+                    ChannelChange::RollBack(stable) => {
                         let former = image.former(&name(stable)).map(|found| found.digest.clone());
                         former.is_ok_and(|to| image.roll_back(&name(stable), &to, now).is_ok())
                     }
-                    Step::Revoke(n, m) => {
+                    ChannelChange::Revoke(n, m) => {
                         let replacement = m.map(digest);
                         image.revoke(&digest(n), "why", replacement.as_ref(), now).is_ok()
                     }
-                    Step::Record(n) => {
+                    ChannelChange::Record(n) => {
                         let tag = format!("ci-{n}");
                         image.record(RecordedVersion::candidate(digest(n), &tag, moment(n.into())));
                         true

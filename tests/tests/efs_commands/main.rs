@@ -25,13 +25,13 @@ projects = ["group/app", "team/*"]
 "#;
 
 /// What a command said.
-pub(crate) struct SaidByCommand {
+pub(crate) struct SaidByEfs {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl SaidByCommand {
+impl SaidByEfs {
     /// Checks the exit code.
     #[track_caller]
     pub(crate) fn with_code(self, code: i32) -> Self {
@@ -92,7 +92,7 @@ impl StorageOperator {
     }
 
     /// Calls `efs` with these arguments.
-    pub(crate) async fn says(&self, arguments: &[&str]) -> SaidByCommand {
+    pub(crate) async fn says(&self, arguments: &[&str]) -> SaidByEfs {
         self.says_in(&self.configured("", ""), arguments, &[]).await
     }
 
@@ -102,7 +102,7 @@ impl StorageOperator {
         file: &PathBuf,
         arguments: &[&str],
         environment: &[(&str, &str)],
-    ) -> SaidByCommand {
+    ) -> SaidByEfs {
         let output = Command::new(runner())
             .arg("--config")
             .arg(file)
@@ -118,7 +118,7 @@ impl StorageOperator {
             .await
             .expect("a program that can be started");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        SaidByCommand {
+        SaidByEfs {
             code: output.status.code(),
             out: text(&output.stdout),
             err: text(&output.stderr),

@@ -74,7 +74,7 @@ impl ParsedDockerfile {
             return Err(DockerfileError::TooLarge { file, most_bytes: MAX_DOCKERFILE_BYTES });
         }
         let text = as_text(&file, content)?;
-        let directives = Directives::of(text);
+        let directives = ParserDirectives::of(text);
         let mut lexer =
             DockerfileLexer { file: &file, lines: text.lines().enumerate(), directives };
         let mut instructions = Vec::new();
@@ -109,12 +109,12 @@ fn as_text<'a>(file: &str, content: &'a [u8]) -> Result<&'a str, DockerfileError
 }
 
 /// `# escape=` and `# syntax=`, which stand before everything else.
-struct Directives {
+struct ParserDirectives {
     escape: char,
     syntax: Option<String>,
 }
 
-impl Directives {
+impl ParserDirectives {
     fn of(text: &str) -> Self {
         let mut directives = Self { escape: '\\', syntax: None };
         for line in text.lines() {
@@ -139,7 +139,7 @@ impl Directives {
 struct DockerfileLexer<'a> {
     file: &'a str,
     lines: std::iter::Enumerate<std::str::Lines<'a>>,
-    directives: Directives,
+    directives: ParserDirectives,
 }
 
 impl DockerfileLexer<'_> {
