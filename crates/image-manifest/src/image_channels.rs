@@ -287,19 +287,19 @@ mod tests {
     }
 
     #[derive(Clone, Debug)]
-    enum ChannelChange {
+    enum ChannelCommand {
         Assign(bool, u8),
         RollBack(bool),
         Revoke(u8, Option<u8>),
         Record(u8),
     }
 
-    fn step() -> impl Strategy<Value = ChannelChange> {
+    fn step() -> impl Strategy<Value = ChannelCommand> {
         prop_oneof![
-            (any::<bool>(), 0..6u8).prop_map(|(stable, n)| ChannelChange::Assign(stable, n)),
-            any::<bool>().prop_map(ChannelChange::RollBack),
-            (0..6u8, proptest::option::of(0..6u8)).prop_map(|(n, m)| ChannelChange::Revoke(n, m)),
-            (0..6u8).prop_map(ChannelChange::Record),
+            (any::<bool>(), 0..6u8).prop_map(|(stable, n)| ChannelCommand::Assign(stable, n)),
+            any::<bool>().prop_map(ChannelCommand::RollBack),
+            (0..6u8, proptest::option::of(0..6u8)).prop_map(|(n, m)| ChannelCommand::Revoke(n, m)),
+            (0..6u8).prop_map(ChannelCommand::Record),
         ]
     }
 
@@ -314,18 +314,18 @@ mod tests {
                 let now = moment(day as u64);
                 let before = image.clone();
                 let done = match step {
-                    ChannelChange::Assign(stable, n) => {
+                    ChannelCommand::Assign(stable, n) => {
                         image.assign(&name(stable), &digest(n), now, Some(Duration::ZERO)).is_ok()
                     }
-                    ChannelChange::RollBack(stable) => {
+                    ChannelCommand::RollBack(stable) => {
                         let former = image.former(&name(stable)).map(|found| found.digest.clone());
                         former.is_ok_and(|to| image.roll_back(&name(stable), &to, now).is_ok())
                     }
-                    ChannelChange::Revoke(n, m) => {
+                    ChannelCommand::Revoke(n, m) => {
                         let replacement = m.map(digest);
                         image.revoke(&digest(n), "why", replacement.as_ref(), now).is_ok()
                     }
-                    ChannelChange::Record(n) => {
+                    ChannelCommand::Record(n) => {
                         let tag = format!("ci-{n}");
                         image.record(RecordedVersion::candidate(digest(n), &tag, moment(n.into())));
                         true
