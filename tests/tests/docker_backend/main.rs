@@ -20,6 +20,7 @@ mod whole_jobs;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
 use aws_sdk_ecs::types::{
     AwsVpcConfiguration, Compatibility, ContainerDefinition, LaunchType, NetworkConfiguration,
@@ -79,8 +80,16 @@ async fn register_with(
     containers: Vec<ContainerDefinitionBuilder>,
     volumes: Vec<Volume>,
 ) {
+    register_by(&site.ecs(), family, containers, volumes).await;
+}
+
+async fn register_by(
+    ecs: &Client,
+    family: &str,
+    containers: Vec<ContainerDefinitionBuilder>,
+    volumes: Vec<Volume>,
+) {
     let containers = containers.into_iter().map(ContainerDefinitionBuilder::build).collect();
-    let ecs = site.ecs();
     ecs.register_task_definition()
         .family(family)
         .network_mode(NetworkMode::Awsvpc)
