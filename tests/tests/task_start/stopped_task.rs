@@ -159,14 +159,14 @@ async fn each_reason_has_its_headline() {
              resource retrieval failed: unable to retrieve secret from asm: service call has been \
              retried 1 time(s): failed to fetch secret arn:aws:secretsmanager:eu-west-1:1:secret:a \
              from secrets manager: AccessDeniedException: not authorized",
-            "the execution role may not read a secret",
+            "the execution role may not read secret a",
             false,
         ),
         (
             "ResourceInitializationError: unable to pull secrets or registry auth: failed to fetch \
              secret arn:aws:secretsmanager:eu-west-1:1:secret:a: ResourceNotFoundException: Secrets \
              Manager can't find the specified secret.",
-            "a secret of the task is empty or not in this Region",
+            "secret a is empty or not in this Region",
             false,
         ),
         (
