@@ -15,6 +15,7 @@ if [ "${1:-test}" = test ]; then
     need mksh mksh
     need zsh zsh
     need faketime faketime
+    need openssl openssl
     need docker-registry docker-registry
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
     # Only root starts a Docker Engine; it is one of the tests' own.
