@@ -32,6 +32,8 @@ const STALL: Duration = Duration::from_secs(60);
 pub(crate) struct ImageRepositories {
     account: AwsAccount,
     credentials: Option<RegistryCredentials>,
+    /// Host and port of the registry that the login is for.
+    login_registry: String,
     insecure: Vec<String>,
 }
 
@@ -85,7 +87,10 @@ impl ImageRepositories {
                 Some(secret.read().await.map_err(|error| secret_failure(name, &error))?)
             }
         };
-        Ok(Self { account, credentials, insecure: image.insecure_registries.clone() })
+        let own = image.repository.parse::<ImageReference>();
+        let login_registry = own.map(|own| own.registry().to_owned()).unwrap_or_default();
+        let insecure = image.insecure_registries.clone();
+        Ok(Self { account, credentials, login_registry, insecure })
     }
 
     /// How AWS is reached.
@@ -106,7 +111,9 @@ impl ImageRepositories {
         let region = image.is_of_ecr().then(|| region_of(image.registry())).flatten();
         let credentials = match &region {
             Some(region) => Some(self.ecr_login(region).await?),
-            None => self.credentials.clone(),
+            // A login is for its own registry. Replicas on other hosts never get it.
+            None if image.registry() == self.login_registry => self.credentials.clone(),
+            None => None,
         };
         let access = RepositoryAccess {
             image,
