@@ -1,14 +1,14 @@
 #!/bin/sh
-# Builds our images, or those that are named, on the engine of DOCKER_HOST. It makes the base, unless BASE names
-# another one. It builds no program and pushes nothing.
+# Builds our images, or those that are named, on the engine of DOCKER_HOST, by `fargate-runner image build`. It makes
+# the base, unless BASE names another one. It builds no program and pushes nothing.
 #
-#   images/build.sh PROGRAMS [ci|ci-sshd|manager|ministack|registry|demo-job]...
+#   images/build.sh PROGRAMS [helper|ci|ci-node|ci-rust|ci-sshd|manager|ministack|postgres|registry|demo-job]...
 #
 # PROGRAMS is the folder with the binaries, such as target/dist.
 #   FARGATE_AGENT  the static agent, where it is not in PROGRAMS
 #   BASE           the image to build from (default: fargate-runner/base:local, which make-base.sh makes)
 #   TAG            the tag of the images (default: local)
-#   BUILD_NETWORK  the network of the build (docker build --network); `host` where the engine has no other
+#   BUILD_NETWORK  the network of the build: `default`, `none`, or `host` where the engine has no other
 set -eu
 umask 022
 
@@ -23,6 +23,7 @@ shift
 own_base=fargate-runner/base:local
 base=${BASE:-$own_base}
 tag=${TAG:-local}
+network=${BUILD_NETWORK:-default}
 version=$(sed -n '/^\[workspace\.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 
@@ -58,39 +59,80 @@ fetch_wheels() {
     fi
 }
 
-build() {
-    name=$1
-    from=$base
-    case $name in
-    ci) copy_program fargate-agent ;;
+# The configuration with one image of ours. What a job would need is not used here.
+write_config() {
+    cat <<EOF
+config_version = 1
+state_dir = "$root/target/images/state"
+
+[defaults]
+cluster = "none"
+region = "eu-west-1"
+subnets = ["subnet-00000000"]
+security_groups = ["sg-00000000"]
+task_definition = "none:1"
+
+[image.$1]
+repository = "fargate-runner.invalid/$1"
+context = "$root"
+dockerfile = "images/$1/Dockerfile"
+manifest = "$root/target/images/images.json"
+build_network = "$network"
+build_args = [
+    "BASE=$2",
+    "PROGRAMS=target/images/programs",
+    "VERSION=$version",
+    "REVISION=$revision",
+]
+EOF
+}
+
+# What an image needs beside its Dockerfile.
+prepare() {
+    case $1 in
+    ci | ci-node | ci-rust | helper) copy_program fargate-agent ;;
+    demo-job) copy_program fargate-local ;;
     manager) copy_program fargate-runner ;;
-    demo-job)
-        copy_program fargate-local
-        from=fargate-runner/manager:$tag
-        ;;
     ministack) fetch_wheels ;;
-    ci-sshd | registry) ;;
+    ci-sshd | postgres | registry) ;;
     *)
-        echo "building the images: there is no image $name; there are ci, ci-sshd, manager, ministack, registry, demo-job" >&2
+        echo "building the images: there is no image $1; there are ci, ci-node, ci-rust, ci-sshd, demo-job, helper," \
+            "manager, ministack, postgres, registry" >&2
         exit 2
         ;;
     esac
+}
+
+build() {
+    name=$1
+    from=$base
+    [ "$name" != demo-job ] || from=fargate-runner/manager:$tag
     log=$(mktemp)
-    docker build ${BUILD_NETWORK:+--network "$BUILD_NETWORK"} --file "images/$name/Dockerfile" \
-        --build-arg "BASE=$from" --build-arg PROGRAMS=target/images/programs \
-        --build-arg "VERSION=$version" --build-arg "REVISION=$revision" \
-        --tag "fargate-runner/$name:$tag" . >"$log" 2>&1 || {
+    config=$(mktemp)
+    write_config "$name" "$from" >"$config"
+    status=0
+    "$programs/fargate-runner" --config "$config" image build "$name" >"$log" 2>&1 || status=1
+    if [ "$status" != 0 ]; then
         echo "building the image $name failed; its last lines:" >&2
         tail -n 30 "$log" >&2
-        rm -f "$log"
-        exit 1
-    }
-    rm -f "$log"
+    fi
+    rm -f "$log" "$config"
+    [ "$status" = 0 ] || exit "$status"
+    [ "$tag" = local ] || docker tag "fargate-runner/$name:local" "fargate-runner/$name:$tag"
     echo "built fargate-runner/$name:$tag"
 }
 
+[ $# -gt 0 ] || set -- ci ci-node ci-rust ci-sshd helper manager ministack postgres registry
+# Before the first build: the folder must not change while it is read.
+for image in "$@"; do prepare "$image"; done
+if [ ! -x "$programs/fargate-runner" ]; then
+    echo "building the images: there is no $programs/fargate-runner; \`make dist\` builds it into target/dist" >&2
+    exit 1
+fi
+# What DOCKER_HOST names, or the context of this user.
+DOCKER_HOST=$(docker context inspect --format '{{.Endpoints.docker.Host}}')
+export DOCKER_HOST
 [ "$base" != "$own_base" ] || images/make-base.sh
-[ $# -gt 0 ] || set -- ci ci-sshd manager ministack registry
 # At the same time, as most of a build waits for the network; but what is built from another image comes last.
 jobs=""
 last=""

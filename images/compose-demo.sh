@@ -5,7 +5,9 @@
 #   2. starts ministack and the registry, with a password that is drawn for this run
 #   3. pushes the image of the jobs into the registry, and removes it from the engine
 #   4. makes the account: the registry's login goes to Secrets Manager
-#   5. runs one job through `fargate-runner custom`; its task is a container whose image comes from the registry
+#   5. starts PostgreSQL and `fargate-runner serve`, whose page asks for a token that is drawn for this run
+#   6. runs one job through `fargate-runner custom`; its task is a container whose image comes from the registry
+#   7. asks the page what became of the job
 #
 #   images/compose-demo.sh PROGRAMS
 #
@@ -54,6 +56,7 @@ export ENGINE_SOCKET="${DOCKER_HOST#unix://}"
 export COMPOSE_PROJECT_NAME="fargate-demo-$$"
 folder=$(mktemp -d)
 export REGISTRY_PASSWORD_FILE="$folder/registry-password"
+export HISTORY_PASSWORD_FILE="$folder/history-password"
 ci_image=""
 job_began=""
 
@@ -105,13 +108,17 @@ trap end EXIT
 trap 'exit 130' HUP INT TERM
 
 echo "== building the images"
-timeout --foreground "$build_time" images/build.sh "$1" ci manager ministack registry demo-job
+timeout --foreground "$build_time" images/build.sh "$1" ci manager ministack postgres registry demo-job
 
 echo "== starting ministack and the registry"
 # The folder is for its owner alone. The file in it is for everybody, because the user of the registry's
 # container has another number.
 head -c 24 /dev/urandom | base64 | tr -d '/+=\n' >"$REGISTRY_PASSWORD_FILE"
-chmod 444 "$REGISTRY_PASSWORD_FILE"
+head -c 24 /dev/urandom | base64 | tr -d '/+=\n' >"$HISTORY_PASSWORD_FILE"
+head -c 24 /dev/urandom | base64 | tr -d '/+=\n' >"$folder/serve-token"
+chmod 444 "$REGISTRY_PASSWORD_FILE" "$HISTORY_PASSWORD_FILE"
+SERVE_TOKEN_SHA256=$(sha256sum <"$folder/serve-token" | cut -d ' ' -f 1)
+export SERVE_TOKEN_SHA256
 limited $compose up -d ministack registry >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
 
 healthy() {
@@ -145,10 +152,42 @@ echo "== making the account"
 export CI_IMAGE="$ci_image"
 limited $compose run --rm -T ${WRONG_LOGIN:+-e REGISTRY_USER=nobody} account 2>"$folder/log" || { cat "$folder/log" >&2; exit 1; }
 
+echo "== starting the database and the page"
+limited $compose up -d --no-deps database >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
+healthy database
+limited $compose up -d --no-deps serve >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
+healthy serve
+echo "the page is at http://$($compose port serve 9253 | sed 's/^0\.0\.0\.0:/127.0.0.1:/')/"
+
+# What the page answers at a path. The token goes by standard input, so that no command line holds it.
+ask_page() {
+    limited docker exec --interactive "$($compose ps -q serve)" bash -c '
+        exec 3<>/dev/tcp/127.0.0.1/9253
+        printf "GET $1 HTTP/1.0\r\nHost: serve\r\nAuthorization: Bearer %s\r\n\r\n" "$(cat)" >&3
+        cat <&3' ask "$1" <"$folder/serve-token"
+}
+
 echo "== one job"
 job_began=yes
+job_failed=""
 limited $compose run --rm -T --no-deps job 2>"$folder/log" || {
     # Compose says there what it creates, and as its last line the exit code of the job.
     grep -v -e '^Creating ' -e '^ *Container ' -e '^[0-9]*$' "$folder/log" >&2 || true
-    exit 1
+    job_failed=yes
 }
+
+echo "== what the page says of it"
+verdict=passed
+[ -z "$job_failed" ] || verdict=system_failure
+deadline=$(($(date +%s) + step_time))
+until ask_page "/api/v1/jobs" >"$folder/page" 2>/dev/null &&
+    grep -q "\"state\":\"finished\",\"verdict\":\"$verdict\"" "$folder/page"; do
+    [ "$(date +%s)" -lt "$deadline" ] || { tail -n 1 "$folder/page" | cut -c 1-2000 >&2; fail "the page does not know how the job ended"; }
+    sleep 0.5
+done
+echo "the page knows that the job ended: $verdict"
+ask_page "/api/v1/now" >"$folder/page"
+grep -q '"ecs_silent_ms":null' "$folder/page" || fail "the daemon hears nothing of ECS"
+grep -q '"orphans_today":0' "$folder/page" || fail "the daemon took a task of the job for an orphan"
+echo "the daemon saw no orphan"
+[ -z "$job_failed" ] || exit 1

@@ -20,6 +20,11 @@ pub const USER: &str = "ci";
 pub const PASSWORD: &str = "open-sesame-4711";
 /// The line of the password file: bcrypt, as the registry asks for it.
 const HTPASSWD: &str = "ci:$2b$04$8aZtHBstJD4ANrNN15GfIe128ncfoO7Ok32SQOvwBXLdiNa.33.0q\n";
+/// The password of [`USER`] at another registry.
+pub const OTHER_PASSWORD: &str = "far-away-0815";
+const OTHER_HTPASSWD: &str = "ci:$2b$04$G5a7zD8j5b4h0W1JW37NbeFA7vH7zKq0o6nEz3ddorTCVf74/Ogce\n";
+/// [`USER`] and [`OTHER_PASSWORD`] as HTTP sends them.
+pub const OTHER_AUTHORIZATION: &str = "Basic Y2k6ZmFyLWF3YXktMDgxNQ==";
 /// `USER:PASSWORD` as HTTP sends it.
 pub const AUTHORIZATION: &str = "Basic Y2k6b3Blbi1zZXNhbWUtNDcxMQ==";
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -30,7 +35,9 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub struct ImageRegistry {
     place: SocketAddr,
     process: Child,
-    _folder: TempDir,
+    /// The login of its own requests.
+    authorization: &'static str,
+    folder: TempDir,
 }
 
 impl Drop for ImageRegistry {
@@ -47,13 +54,26 @@ impl ImageRegistry {
     ///
     /// If it does not start.
     pub async fn start() -> Option<Self> {
+        Self::start_with(HTPASSWD, AUTHORIZATION).await
+    }
+
+    /// The same with [`OTHER_PASSWORD`].
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn start_other() -> Option<Self> {
+        Self::start_with(OTHER_HTPASSWD, OTHER_AUTHORIZATION).await
+    }
+
+    async fn start_with(htpasswd: &str, authorization: &'static str) -> Option<Self> {
         if !have("docker-registry") {
             return None;
         }
         let folder = tempfile::Builder::new().prefix("registry-").tempdir().expect("a folder");
         let place = free_place();
         let path = |name: &str| folder.path().join(name);
-        fs::write(path("htpasswd"), HTPASSWD).expect("a writable folder");
+        fs::write(path("htpasswd"), htpasswd).expect("a writable folder");
         let config = json!({
             "version": "0.1",
             "log": { "level": "error" },
@@ -71,7 +91,7 @@ impl ImageRegistry {
             .stderr(Stdio::null())
             .spawn()
             .expect("a program that can be started");
-        let registry = Self { place, process, _folder: folder };
+        let registry = Self { place, process, authorization, folder };
         until("the registry listens", || TcpStream::connect(place).is_ok()).await;
         Some(registry)
     }
@@ -122,6 +142,64 @@ impl ImageRegistry {
         let status = headers.split(' ').nth(1).unwrap_or_default();
         let kind = headers.lines().find_map(|line| line.strip_prefix("Content-Type: "));
         (status == "200").then(|| (digest_of(&body), kind.unwrap_or_default().to_owned()))
+    }
+
+    /// The bytes of the manifest that a tag or digest has now; `None` if there is none.
+    ///
+    /// # Panics
+    ///
+    /// If the registry does not answer.
+    #[must_use]
+    pub fn manifest(&self, repository: &str, version: &str) -> Option<Vec<u8>> {
+        let kinds = format!("{IMAGE}, {INDEX}");
+        let (headers, body) = self.answer("GET", &manifest_of(repository, version), &kinds, b"");
+        (headers.split(' ').nth(1) == Some("200")).then_some(body)
+    }
+
+    /// The bytes of a blob.
+    ///
+    /// # Panics
+    ///
+    /// If the registry does not have it.
+    #[must_use]
+    pub fn blob(&self, repository: &str, digest: &str) -> Vec<u8> {
+        self.request("GET", &format!("/v2/{repository}/blobs/{digest}"), "", b"").1
+    }
+
+    /// The tags of a repository, sorted; none if there is no such repository.
+    ///
+    /// # Panics
+    ///
+    /// If the registry does not answer.
+    #[must_use]
+    pub fn tags(&self, repository: &str) -> Vec<String> {
+        let (_, body) = self.answer("GET", &format!("/v2/{repository}/tags/list"), "", b"");
+        let list: Value = serde_json::from_slice(&body).expect("JSON");
+        let tags = list["tags"].as_array().cloned().unwrap_or_default();
+        let mut tags: Vec<_> =
+            tags.iter().filter_map(|tag| tag.as_str().map(str::to_owned)).collect();
+        tags.sort();
+        tags
+    }
+
+    /// How many uploads of a repository were begun and neither finished nor ended.
+    #[must_use]
+    pub fn open_uploads(&self, repository: &str) -> usize {
+        let below = format!("data/docker/registry/v2/repositories/{repository}/_uploads");
+        let Ok(folders) = fs::read_dir(self.folder.path().join(below)) else { return 0 };
+        // An upload that was ended leaves its folder behind, without this file.
+        let is_open = |folder: &fs::DirEntry| folder.path().join("startedat").exists();
+        folders.filter(|folder| folder.as_ref().is_ok_and(is_open)).count()
+    }
+
+    /// Gives another tag to what has this one.
+    ///
+    /// # Panics
+    ///
+    /// If the registry refuses it.
+    pub fn retag(&self, repository: &str, tag: &str, other: &str) {
+        let (_, bytes) = self.request("GET", &manifest_of(repository, tag), IMAGE, b"");
+        self.request("PUT", &manifest_of(repository, other), IMAGE, &bytes);
     }
 
     /// Pushes an index of images for these processors, under a tag. Gives its digest.
@@ -180,9 +258,10 @@ impl ImageRegistry {
         let mut stream = TcpStream::connect(self.place).expect("the registry listens");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: {AUTHORIZATION}\r\nContent-Type: \
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\nContent-Type: \
              {kind}\r\nAccept: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
             self.host(),
+            self.authorization,
             body.len()
         );
         stream.write_all(&[head.as_bytes(), body].concat()).expect("a request");

@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read};
+use std::sync::mpsc::sync_channel;
 
 use ring::digest::{Context, SHA256};
 
 /// Bytes that are read and hashed at a time.
 pub(crate) const CHUNK: usize = 1024 * 1024;
+
+/// Pieces that wait for the thread that hashes.
+const WAITING: usize = 4;
 
 /// Takes in content, and gives its digest.
 pub(crate) struct ContentHasher(Context);
@@ -37,18 +41,28 @@ pub(crate) fn digest_of(bytes: &[u8]) -> String {
     hasher.finish()
 }
 
-/// The digest of all that can be read, and how many bytes that is.
+/// The digest of all that can be read, and how many bytes that is. Hashing has a thread of its own, so that it
+/// runs beside what makes the bytes.
 pub(crate) fn digest_of_all(mut source: impl Read) -> io::Result<(String, u64)> {
-    let (mut hasher, mut buffer, mut size) = (ContentHasher::new(), vec![0; CHUNK], 0_u64);
-    loop {
-        match source.read(&mut buffer)? {
-            0 => return Ok((hasher.finish(), size)),
-            read => {
-                hasher.update(&buffer[..read]);
-                size += read as u64;
+    std::thread::scope(|scope| {
+        let (sender, pieces) = sync_channel::<Vec<u8>>(WAITING);
+        let hashed = scope.spawn(move || {
+            let mut hasher = ContentHasher::new();
+            pieces.iter().for_each(|piece| hasher.update(&piece));
+            hasher.finish()
+        });
+        let mut size = 0;
+        loop {
+            let mut piece = Vec::with_capacity(CHUNK);
+            let count = (&mut source).take(CHUNK as u64).read_to_end(&mut piece)?;
+            size += count as u64;
+            if count == 0 || sender.send(piece).is_err() {
+                break;
             }
         }
-    }
+        drop(sender);
+        Ok((hashed.join().expect("hashing does not panic"), size))
+    })
 }
 
 /// Whether the text is `sha256:` and 64 lower-case hexadecimal digits, so that it can be part of a path.

@@ -22,6 +22,8 @@ pub enum ImageStep {
     Export,
     /// The layers are searched for secrets.
     Scan,
+    /// An image comes from the registry.
+    Pull,
     /// A job runs in the image.
     SmokeTest,
     /// Layers and manifest go to the registry.
@@ -52,6 +54,7 @@ impl ImageStep {
             Self::Build => "build",
             Self::Export => "export",
             Self::Scan => "scan",
+            Self::Pull => "pull",
             Self::SmokeTest => "smoke test",
             Self::Push => "push",
             Self::Verify => "verify",

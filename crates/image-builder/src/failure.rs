@@ -3,6 +3,8 @@
 //!
 //! Texts say what was being done, what was found, and the next step. They never hold a secret's value.
 
+use fargate_model::text::error_chain;
+
 use crate::context::ContextError;
 use crate::dockerfile::DockerfileError;
 
@@ -133,6 +135,20 @@ pub enum ImageFailure {
 }
 
 impl ImageFailure {
+    /// What the failed step left, where it knows that, in one line for people.
+    #[must_use]
+    pub fn left(&self) -> Option<&str> {
+        match self {
+            Self::Interrupted { left, .. } => Some(left),
+            _ => None,
+        }
+    }
+
+    /// What failed, why and the next step, in one line of a list.
+    pub(crate) fn in_one_line(&self) -> String {
+        error_chain(self).replace('\n', "; ")
+    }
+
     /// The exit code of a command that fails for this.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -3,12 +3,12 @@
 use fargate_config::ManagedImage;
 use serde::Serialize;
 
+use crate::blocking_work::blocking;
+use crate::build_surroundings::BuildSurroundings;
 use crate::engine::{BuildRequest, BuildSecrets, BuiltImage};
 use crate::event::ImageStep;
 use crate::failure::ImageFailure;
-use crate::image_check::{
-    BuildSurroundings, CheckedContext, blocking, build_request, check_context, preflight,
-};
+use crate::image_check::{CheckedContext, build_request, check_context, preflight};
 use crate::image_run::ImageRun;
 
 /// What `image build` made.

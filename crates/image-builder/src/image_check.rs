@@ -1,31 +1,27 @@
-//! `image check`: everything that can be known to be wrong before slow work begins. It changes nothing.
+//! `image check`: everything that can be known to be wrong before slow work begins. It changes nothing: the
+//! upload that it begins, to learn whether it may push, is ended at once.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use fargate_config::{ManagedImage, RunnerConfig, TaskArchitecture};
+use fargate_config::{JobProfile, ManagedImage, RunnerConfig, TaskArchitecture};
 use fargate_model::text::{bytes, count};
 use serde::Serialize;
 
+use crate::blocking_work::blocking;
+use crate::build_surroundings::{BuildSurroundings, build_arguments};
 use crate::context::{ContextError, ContextFolder, ContextSummary, content_time};
 use crate::dockerfile::{BaseImage, LintSeverity, MAX_DOCKERFILE_BYTES, ParsedDockerfile};
-use crate::dockerfile::{base_images, lint};
-use crate::engine::{BuildEngineFacts, BuildRequest, BuildSecrets, ImageEngine};
+use crate::dockerfile::{base_images, final_base, lint};
+use crate::engine::{BuildEngineFacts, BuildRequest, BuildSecrets, ImageEngine, LineRedaction};
 use crate::event::ImageStep;
 use crate::failure::ImageFailure;
+use crate::image_push::open_target;
 use crate::image_run::ImageRun;
+use crate::replica_check::check_replicas;
 use crate::secret_scan::{SecretScanner, SecretWaivers};
-
-/// Where the engine is, and the time that the environment gives to contents.
-#[derive(Clone, Debug, Default)]
-pub struct BuildSurroundings {
-    /// The value of `DOCKER_HOST`.
-    pub docker_host: Option<String>,
-    /// The value of `SOURCE_DATE_EPOCH`.
-    pub source_date_epoch: Option<String>,
-}
 
 /// What `image check` found.
 #[derive(Clone, Debug, Serialize)]
@@ -57,8 +53,12 @@ pub struct CheckedContext {
     pub time_s: u64,
     /// The images that it builds on.
     pub bases: Vec<BaseImage>,
+    /// The one of them below everything that the last stage adds; none for `scratch`.
+    pub base: Option<BaseImage>,
     /// The Dockerfile uses what only BuildKit knows.
     pub needs_buildkit: bool,
+    /// The rules by which it was searched.
+    pub scanner: SecretScanner,
 }
 
 /// The image with this name.
@@ -73,18 +73,22 @@ pub fn find_image(config: &RunnerConfig, given: &str) -> Result<ManagedImage, Im
     })
 }
 
-/// Checks everything that can be checked before an image is built.
+/// Checks everything that can be checked before an image is built: engine, context, Dockerfile, and whether
+/// the logins may push to the image's repository and to its replicas.
 ///
 /// # Errors
 ///
 /// The first thing that is wrong.
 pub async fn check_image(
     image: &ManagedImage,
+    profile: &JobProfile,
     surroundings: &BuildSurroundings,
     run: &ImageRun,
 ) -> Result<ImageCheckReport, ImageFailure> {
     let engine = preflight(surroundings, run).await?;
     let context = check_context(image, surroundings, run).await?;
+    open_target(image, profile, run).await?;
+    check_replicas(image, profile, run).await?;
     Ok(ImageCheckReport {
         image: image.name.clone(),
         repository: image.repository.clone(),
@@ -140,12 +144,13 @@ pub async fn check_context(
         })
         .await??;
         let folder = Arc::new(folder);
-        search_context(Arc::clone(&folder), waivers.unwrap_or_default(), run.clone()).await?;
+        let waivers = waivers.unwrap_or_default();
+        let scanner = search_context(Arc::clone(&folder), waivers, run.clone()).await?;
         let file = ParsedDockerfile::parse(&image.dockerfile, &content)?;
         let arguments = build_arguments(image);
         let pairs: Vec<_> = arguments.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         refuse_findings(image, &file, &pairs, &folder, run)?;
-        let bases = base_images(&file, &pairs);
+        let (bases, base) = (base_images(&file, &pairs), final_base(&file, &pairs));
         let words = format!(
             "{} files, {}, {} instructions",
             count(summary.files),
@@ -153,24 +158,29 @@ pub async fn check_context(
             file.instructions.len()
         );
         let needs_buildkit = file.needs_buildkit();
-        Ok((CheckedContext { folder, summary, time_s, bases, needs_buildkit }, words))
+        Ok((
+            CheckedContext { folder, summary, time_s, bases, base, needs_buildkit, scanner },
+            words,
+        ))
     })
     .await
 }
 
-/// Searches what would be sent for secrets, before a byte of it leaves this host.
+/// Searches what would be sent for secrets, before a byte of it leaves this host. Gives the rules, compiled.
 async fn search_context(
     folder: Arc<ContextFolder>,
     waivers: SecretWaivers,
     run: ImageRun,
-) -> Result<(), ImageFailure> {
+) -> Result<SecretScanner, ImageFailure> {
     let report = blocking(move || {
+        let scanner = SecretScanner::new();
         let paths = folder.entries().iter().map(|entry| Path::new(&entry.path));
-        SecretScanner::new().scan_files(folder.root(), paths, &run)
+        let report = scanner.scan_files(folder.root(), paths, &run)?;
+        Ok::<_, ImageFailure>((scanner, report))
     });
-    let mut report = report.await??;
+    let (scanner, mut report) = report.await??;
     waivers.apply(&mut report, SystemTime::now());
-    report.gate()
+    report.gate().map(|()| scanner)
 }
 
 /// Tells warnings, and fails with all errors of the Dockerfile.
@@ -196,18 +206,13 @@ fn refuse_findings(
     if errors.is_empty() { Ok(()) } else { Err(ImageFailure::LintRefused { findings: errors }) }
 }
 
-/// The build arguments of an image, by their names.
-pub(crate) fn build_arguments(image: &ManagedImage) -> HashMap<String, String> {
-    let pairs = image.build_args.iter().filter_map(|argument| argument.split_once('='));
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
 /// What the engine is asked to build.
 pub(crate) fn build_request(
     image: &ManagedImage,
     context: &CheckedContext,
     secrets: BuildSecrets,
 ) -> BuildRequest {
+    let scanner = context.scanner.clone();
     BuildRequest {
         context: Arc::clone(&context.folder),
         dockerfile: image.dockerfile.clone(),
@@ -219,18 +224,13 @@ pub(crate) fn build_request(
         }
         .to_owned(),
         tag: format!("fargate-runner/{}:local", image.name),
+        network: image.build_network,
         without_cache: false,
         needs_buildkit: context.needs_buildkit,
         secrets: Arc::new(secrets),
+        redaction: LineRedaction::by(move |line| match scanner.redacted(line) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(redacted) => Some(redacted),
+        }),
     }
-}
-
-/// Does work that blocks on a thread of its own.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, ImageFailure> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| ImageFailure::Unusable {
-        what: format!("waiting for a thread of this process: {error}"),
-        hint: "this is a bug of Fargate Runner; report it".to_owned(),
-    })
 }

@@ -5,17 +5,17 @@
 
 use std::path::PathBuf;
 
-use fargate_config::{JobProfile, ManagedImage, SquashPolicy};
+use fargate_config::{JobProfile, ManagedImage};
 use serde::Serialize;
 
+use crate::build_surroundings::BuildSurroundings;
 use crate::content_digest::is_digest;
 use crate::context::content_time;
 use crate::engine::ImageEngine;
 use crate::event::ImageStep;
 use crate::failure::ImageFailure;
-use crate::image_check::BuildSurroundings;
 use crate::image_run::ImageRun;
-use crate::layer::{LayerCache, LayerRules, SpoolFolder};
+use crate::layer::{LayerCache, LayerRules, SpoolFolder, squash_above};
 use crate::oci_layout::OciLayout;
 use crate::push::{PushTarget, PushedImage, VerifiedImage};
 
@@ -68,8 +68,30 @@ pub async fn push_image(
     };
     let tag = tag.map_or_else(own, str::to_owned);
     let pushed = target.push(&layout, &tag, run).await?;
+    let verified_bytes = read_back(image, &target, &pushed, run).await?;
+    Ok(ImagePushReport { image: image.name.clone(), pushed, verified_bytes })
+}
+
+/// Reads the image back, unless nothing was sent and this host read it back after an earlier push: then the
+/// registry is only asked whether it still has each part. Gives the bytes that were read.
+async fn read_back(
+    image: &ManagedImage,
+    target: &PushTarget,
+    pushed: &PushedImage,
+    run: &ImageRun,
+) -> Result<u64, ImageFailure> {
+    let cache = LayerCache::of_this_user(image);
+    let was_read = cache.as_ref().is_some_and(|cache| cache.was_read_back(&pushed.image));
+    if was_read && pushed.sent_bytes == 0 && target.is_still_there(&pushed.digest).await? {
+        let summary = "read back after an earlier push; every part is still there".to_owned();
+        run.step(ImageStep::Verify, async { Ok(((), summary)) }).await?;
+        return Ok(0);
+    }
     let verified = target.verify(&pushed.digest, run).await?;
-    Ok(ImagePushReport { image: image.name.clone(), pushed, verified_bytes: verified.bytes })
+    if let Some(cache) = cache {
+        cache.remember_read_back(&pushed.image);
+    }
+    Ok(verified.bytes)
 }
 
 /// Reads an image of the repository back and checks all of it. `version` is a tag or a digest.
@@ -120,7 +142,7 @@ pub async fn verify_layout(
 }
 
 /// The repository, after it was checked that this login may push there.
-async fn open_target(
+pub(crate) async fn open_target(
     image: &ManagedImage,
     profile: &JobProfile,
     run: &ImageRun,
@@ -128,6 +150,9 @@ async fn open_target(
     run.step(ImageStep::Preflight, async {
         let target = PushTarget::open(image, profile, &run.masker).await?;
         target.preflight().await?;
+        if let Some(warning) = target.tag_warning(false).await {
+            run.events.warn(ImageStep::Preflight, warning);
+        }
         Ok((target, format!("may push to {}", image.repository)))
     })
     .await
@@ -145,15 +170,10 @@ async fn exported(
 ) -> Result<OciLayout, ImageFailure> {
     let time = content_time(&image.context, surroundings.source_date_epoch.as_deref()).await;
     let time = i64::try_from(time).unwrap_or(0);
-    if image.squash == SquashPolicy::Own {
-        return Err(ImageFailure::Unusable {
-            what: format!("pushing `{}`: `squash = \"own\"` is not supported yet", image.name),
-            hint: "set `squash = \"never\"`".to_owned(),
-        });
-    }
-    let rules = LayerRules::of(image, time, engine.takes_zstd());
-    let cache = cache_folder().map(LayerCache::at);
-    run.step(ImageStep::Export, async {
+    let base = squash_above(image, engine, name).await?;
+    let rules = LayerRules::of(image, time, engine.takes_zstd()).squashed_above(base);
+    let cache = LayerCache::of_this_user(image);
+    run.whole_step(ImageStep::Export, async {
         if let Some(cache) = &cache {
             let client = engine.client();
             let found =
@@ -172,14 +192,4 @@ async fn exported(
         Ok((layout, summary))
     })
     .await
-}
-
-/// Where layers that were compressed before are remembered.
-///
-/// Source: XDG Base Directory Specification.
-fn cache_folder() -> Option<PathBuf> {
-    let named = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let folder = named.filter(|folder| folder.is_absolute()).or_else(home)?;
-    Some(folder.join("fargate-runner/layers"))
 }

@@ -2,7 +2,7 @@
 //! whether somebody asked it to stop.
 
 use std::future::Future;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fargate_mask::SharedMasker;
 use tokio::sync::watch;
@@ -66,12 +66,45 @@ impl ImageRun {
     ) -> Result<T, ImageFailure> {
         tokio::select! {
             biased;
-            () = self.cancelled() => Err(ImageFailure::Interrupted {
-                during: step.label(),
-                left: "nothing is left of it".to_owned(),
-            }),
+            () = self.cancelled() => Err(interrupted(step)),
             done = work => done,
         }
+    }
+
+    /// The same for `work` that stops by itself when the run is asked to, because it gives something back. It is
+    /// dropped only if it takes longer than `grace`.
+    ///
+    /// # Errors
+    ///
+    /// That of `work`, or [`ImageFailure::Interrupted`].
+    pub async fn unless_cancelled_within<T>(
+        &self,
+        step: ImageStep,
+        grace: Duration,
+        work: impl Future<Output = Result<T, ImageFailure>>,
+    ) -> Result<T, ImageFailure> {
+        self.require_wanted(step)?;
+        let too_late = async {
+            self.cancelled().await;
+            tokio::time::sleep(grace).await;
+        };
+        let done = tokio::select! {
+            biased;
+            done = work => done,
+            () = too_late => Err(interrupted(step)),
+        };
+        let value = done?;
+        self.require_wanted(step)?;
+        Ok(value)
+    }
+
+    /// Fails if the run was asked to stop.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageFailure::Interrupted`].
+    pub fn require_wanted(&self, step: ImageStep) -> Result<(), ImageFailure> {
+        if self.is_cancelled() { Err(interrupted(step)) } else { Ok(()) }
     }
 
     /// Does one step: tells that it began and what came of it. `work` gives its result, and a summary in one
@@ -106,4 +139,9 @@ impl ImageRun {
         self.events.tell(ImageEvent::StepDone { step, summary, took_ms });
         Ok(value)
     }
+}
+
+fn interrupted(step: ImageStep) -> ImageFailure {
+    let left = "nothing is left of it".to_owned();
+    ImageFailure::Interrupted { during: step.label(), left }
 }

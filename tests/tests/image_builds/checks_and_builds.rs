@@ -7,21 +7,37 @@ use std::process::Stdio;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{ImageFolder, engine};
+use crate::{ImageFolder, ImageOutput, engine};
+use fargate_tests::image_registry::{AUTHORIZATION, ImageRegistry};
+use serde_json::json;
 
 const SECRET: &str = "hunter2-canary-value";
 
-#[test]
-fn a_check_says_what_would_be_built_and_changes_nothing() {
+#[tokio::test]
+async fn a_check_says_what_would_be_built_and_changes_nothing() {
+    let Some(registry) = ImageRegistry::start().await else { return };
     let Some(engine) = engine() else { return };
     let folder = ImageFolder::new(engine.docker_host(), "FROM scratch\nCOPY a /a\n", "");
     folder.write("a", "1");
+    let config = fs::read_to_string(folder.path("config.toml")).expect("a file");
+    let config = config.replace("registry.example/", &format!("{}/", registry.host()));
+    fs::write(folder.path("config.toml"), config).expect("a writable folder");
+    let refused = folder.run(&["check", "ci"]).with_code(7);
+    assert!(refused.err().contains("hint: give a login that may push"), "{}", refused.err());
+    let auth = AUTHORIZATION.trim_start_matches("Basic ");
+    let login = json!({ "auths": { registry.host(): { "auth": auth } } }).to_string();
+    fs::create_dir(folder.path("docker")).expect("a writable folder");
+    fs::write(folder.path("docker/config.json"), login).expect("a writable folder");
     let before = engine.image_tags().expect("an engine that answers");
-    let checked = folder.run(&["check", "ci", "--json"]).with_code(0);
+    let mut check = folder.command(&["check", "ci", "--json"]);
+    let checked = check.env("DOCKER_CONFIG", folder.path("docker")).output();
+    let checked = ImageOutput(checked.expect("the program starts")).with_code(0);
     let report = &checked.objects()[0];
     assert_eq!((&report["image"], &report["context_files"]), (&"ci".into(), &2.into()));
     assert!(report["engine"]["version"].is_string(), "{report}");
     assert!(checked.err().contains("context     2 files, "), "{}", checked.err());
+    assert!(checked.err().contains("may push to "), "{}", checked.err());
+    assert_eq!((registry.open_uploads("team/ci"), registry.tags("team/ci").len()), (0, 0));
     assert_eq!(engine.image_tags().expect("an engine that answers"), before);
 }
 
@@ -158,7 +174,7 @@ fn a_secret_in_the_context_stops_the_build_before_the_engine_gets_a_byte() {
 
     // What is ignored is not sent, so it may hold what it will.
     folder.write(".dockerignore", "notes\n");
-    folder.run(&["check", "ci"]).with_code(0);
+    folder.run(&["build", "ci"]).with_code(0);
 }
 
 #[test]

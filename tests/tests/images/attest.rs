@@ -11,10 +11,10 @@ use fargate_tests::have;
 use fargate_tests::image_registry::AUTHORIZATION;
 use serde_json::{Value, json};
 
-use crate::managed_host::{ManagedHost, REPOSITORY};
+use fargate_tests::image_host::{ImageHost, REPOSITORY};
 
 /// What the registry has under this path of the repository; `None` if nothing.
-fn stored(managed: &ManagedHost, path: &str) -> Option<Vec<u8>> {
+fn stored(managed: &ImageHost, path: &str) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect(managed.registry.host()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let request = format!(
@@ -36,7 +36,7 @@ fn openssl(arguments: &[&str]) {
 
 #[tokio::test]
 async fn what_is_promoted_is_signed_once_and_openssl_verifies_what_cosign_would() {
-    let Some(managed) = ManagedHost::open().await else { return };
+    let Some(managed) = ImageHost::open().await else { return };
     if !have("openssl") {
         return;
     }
@@ -80,7 +80,7 @@ async fn what_is_promoted_is_signed_once_and_openssl_verifies_what_cosign_would(
 
 #[tokio::test]
 async fn a_report_with_something_too_grave_or_about_another_image_keeps_a_version_from_stable() {
-    let Some(managed) = ManagedHost::open().await else { return };
+    let Some(managed) = ImageHost::open().await else { return };
     let digests = managed.with_versions(2);
     let folder = managed.host.folder().to_owned();
     let report = folder.join("report.json");

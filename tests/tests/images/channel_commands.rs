@@ -3,7 +3,7 @@
 use fargate_tests::image_registry::ImageRegistry;
 use serde_json::{Value, json};
 
-use crate::managed_host::{ManagedHost, REPOSITORY};
+use fargate_tests::image_host::{ImageHost, REPOSITORY};
 
 fn kind(registry: &ImageRegistry, tag: &str) -> String {
     registry.digest_of_tag(REPOSITORY, tag).expect("a tag").1
@@ -11,7 +11,7 @@ fn kind(registry: &ImageRegistry, tag: &str) -> String {
 
 #[tokio::test]
 async fn a_version_is_promoted_and_rolled_back_and_tags_follow_only_when_they_are_told_to() {
-    let Some(managed) = ManagedHost::open().await else { return };
+    let Some(managed) = ImageHost::open().await else { return };
     let digests = managed.with_versions(2);
     assert_eq!(managed.done(&["promote", "ci", "ci-0", "--to", "latest"]).await, digests[0]);
     assert_eq!(managed.done(&["promote", "ci", "latest", "--to", "stable"]).await, digests[0]);
@@ -48,7 +48,7 @@ async fn a_version_is_promoted_and_rolled_back_and_tags_follow_only_when_they_ar
 
 #[tokio::test]
 async fn replicas_get_the_same_bytes_and_a_second_run_copies_nothing() {
-    let Some(managed) = ManagedHost::open().await else { return };
+    let Some(managed) = ImageHost::open().await else { return };
     let digests = managed.with_versions(1);
     let replica = format!("{}/other/ci", managed.registry.host());
     managed.host.set("image.ci.replicas", vec![replica.as_str(), "registry.invalid/team/ci"]);
@@ -69,7 +69,7 @@ async fn replicas_get_the_same_bytes_and_a_second_run_copies_nothing() {
 
 #[tokio::test]
 async fn what_must_not_be_promoted_is_refused_and_the_manifest_stays_as_it_was() {
-    let Some(managed) = ManagedHost::open().await else { return };
+    let Some(managed) = ImageHost::open().await else { return };
     let digests = managed.with_versions(4);
     managed.edit(|image| {
         image["versions"][1]["status"] = json!("candidate");
@@ -123,7 +123,7 @@ async fn what_must_not_be_promoted_is_refused_and_the_manifest_stays_as_it_was()
 
 #[tokio::test]
 async fn a_revoked_version_is_replaced_and_what_was_built_on_it_is_told() {
-    let Some(managed) = ManagedHost::open().await else { return };
+    let Some(managed) = ImageHost::open().await else { return };
     let digests = managed.with_versions(3);
     managed.edit(|image| {
         image["versions"][2]["base"] = json!({ "ref": "ci:0", "digest": digests[0] });

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use fargate_tests::{TestJob, redacted};
 use serde_json::json;
 
-use crate::managed_host::ManagedHost;
+use fargate_tests::image_host::ImageHost;
 
 /// A job of a profile with `image = "ci@stable"`.
-fn channel_job(managed: &ManagedHost) -> Rc<TestJob> {
+fn channel_job(managed: &ImageHost) -> Rc<TestJob> {
     let host = &managed.host;
     host.set("profile.private.image", "ci@stable");
     host.set("profile.private.registry_secret", "ci/registry");
@@ -20,8 +20,48 @@ fn channel_job(managed: &ManagedHost) -> Rc<TestJob> {
     })
 }
 
+#[tokio::test]
+async fn an_image_by_its_digest_warns_and_is_refused_as_its_channel_would_be() {
+    let Some(managed) = ImageHost::open().await else { return };
+    let digests = managed.with_versions(1);
+    let mut told = String::new();
+    for (what, status, since, refused_after) in [
+        ("warned", "tested", Some("2000-01-01T00:00:00Z"), None),
+        ("revoked", "revoked", None, None),
+        ("refused", "tested", Some("2000-01-01T00:00:00Z"), Some("1days")),
+    ] {
+        managed.edit(|image| {
+            image["versions"][0]["status"] = json!(status);
+            image["versions"][0]["deprecation_time"] = json!(since);
+        });
+        if let Some(after) = refused_after {
+            managed.host.set("image.ci.deprecate_after", after);
+        }
+        let job = channel_job(&managed);
+        let image = format!("{}@{}", managed.repository(), digests[0]);
+        managed.host.set("profile.private.image", image.as_str());
+        let ended = job.prepare().await;
+        let text = ended.out().replace(&digests[0], "DIGEST");
+        let text = redacted(&text.replace(&managed.registry.host(), "REGISTRY"));
+        let from = if what == "warned" { "warning: " } else { "error: " };
+        let mut lines = text.lines().skip_while(|line| !line.contains(from));
+        let first = lines.next().unwrap_or_else(|| panic!("{what}: {text}"));
+        told += &format!("{first}\n{}\n", lines.next().unwrap_or_default());
+        job.cleanup().await.passed();
+    }
+    insta::assert_snapshot!(told, @"
+    warning: image REGISTRY/team/ci@DIGEST (ci-0) is deprecated since 2000-01-01T00:00:00Z; promote a newer version
+    task ID accepted: 1 vCPU, 2 GB, on demand, eu-west-1a
+    error: the version of the image is revoked
+      Version DIGEST of `ci` is revoked: no reason is recorded.
+    error: the version of the image is deprecated for too long
+      Version DIGEST of `ci` is deprecated since 2000-01-01T00:00:00Z and refused since 2000-01-02T00:00:00Z.
+    ");
+    managed.host.close().await;
+}
+
 /// The images of the task definitions that were registered.
-fn registered_images(managed: &ManagedHost) -> Vec<String> {
+fn registered_images(managed: &ImageHost) -> Vec<String> {
     let requests = managed.host.cloud().requests();
     let registered = requests.iter().filter(|one| one.operation == "RegisterTaskDefinition");
     let image = |body: &serde_json::Value| body["containerDefinitions"][0]["image"].clone();
@@ -29,11 +69,14 @@ fn registered_images(managed: &ManagedHost) -> Vec<String> {
 }
 
 /// What is done to a host before a job.
-type HostChange<'a> = &'a dyn Fn(&ManagedHost);
+type HostChange<'a> = &'a dyn Fn(&ImageHost);
 
 #[tokio::test]
 async fn a_job_runs_in_the_digest_of_its_channel_and_reconcile_registers_the_next_one() {
-    let Some(managed) = ManagedHost::open().await else { return };
+    let Some(managed) = ImageHost::open().await else { return };
+    managed
+        .host
+        .without_policies("`image reconcile` registers task definitions, as the manager may");
     let digests = managed.with_versions(2);
     managed.host.set("image.ci.deprecate_after", "1days");
     managed.done(&["promote", "ci", "ci-0", "--to", "stable"]).await;
@@ -55,7 +98,7 @@ async fn a_job_runs_in_the_digest_of_its_channel_and_reconcile_registers_the_nex
 #[tokio::test]
 async fn a_deprecated_version_warns_and_what_nobody_may_use_stops_the_job_with_a_cause_of_its_own()
 {
-    let Some(managed) = ManagedHost::open().await else { return };
+    let Some(managed) = ImageHost::open().await else { return };
     let digests = managed.with_versions(1);
     let mut told = String::new();
     let cases: [(&str, HostChange<'_>); 6] = [

@@ -11,7 +11,7 @@ use aws_sdk_ecs::types::{
     NetworkMode,
 };
 use fargate_local_cloud::{CloudFault, CloudTaskPhase};
-use fargate_tests::CheckedHost;
+use fargate_tests::{CheckedHost, PolicyHolder};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -97,7 +97,8 @@ impl DriftHost {
     async fn image(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let mut command = Command::new(fargate_tests::runner());
         command.arg("--config").arg(self.host.config()).env_clear();
-        command.envs(self.host.environment()).env("AWS_ENDPOINT_URL", self.host.cloud().endpoint());
+        command.envs(self.host.environment_of(PolicyHolder::ImageBuilder, &self.host.config()));
+        command.env("AWS_ENDPOINT_URL", self.host.cloud().endpoint());
         command.arg("image").args(arguments).kill_on_drop(true);
         let output = command.output().await.expect("a program that can be started");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

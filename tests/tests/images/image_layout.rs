@@ -22,6 +22,13 @@ pub struct ImageLayout {
 impl ImageLayout {
     /// An image whose layers have this many bytes. Different sizes are different images.
     pub fn with_layers(sizes: &[usize]) -> Self {
+        // An empty tar stream may be followed by any number of empty blocks.
+        let layers: Vec<_> = sizes.iter().map(|size| vec![0; *size]).collect();
+        Self::of_layers(&layers)
+    }
+
+    /// An image of these layers, which are tars.
+    pub fn of_layers(contents: &[Vec<u8>]) -> Self {
         let folder = tempfile::Builder::new().prefix("layout-").tempdir().expect("a folder");
         fs::create_dir_all(folder.path().join("blobs/sha256")).expect("a writable folder");
         let write = |bytes: &[u8]| {
@@ -31,18 +38,17 @@ impl ImageLayout {
             fs::write(path, bytes).expect("a writable folder");
             digest
         };
-        // An empty tar stream may be followed by any number of empty blocks.
-        let layers: Vec<String> = sizes.iter().map(|size| write(&vec![0; *size])).collect();
+        let layers: Vec<String> = contents.iter().map(|content| write(content)).collect();
         let config = json!({ "os": "linux", "architecture": "amd64",
             "rootfs": { "type": "layers", "diff_ids": layers } });
         let config = config.to_string();
         let config_digest = write(config.as_bytes());
         let descriptors: Vec<Value> = layers
             .iter()
-            .zip(sizes)
-            .map(
-                |(digest, size)| json!({ "mediaType": LAYER_TYPE, "digest": digest, "size": size }),
-            )
+            .zip(contents)
+            .map(|(digest, content)| {
+                json!({ "mediaType": LAYER_TYPE, "digest": digest, "size": content.len() })
+            })
             .collect();
         let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "layers": descriptors,
             "config": { "mediaType": "application/vnd.oci.image.config.v1+json",

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::managed_host::ManagedHost;
+use fargate_tests::image_host::ImageHost;
 
 /// Versions that the registry has, and one more that it does not have.
 const PUSHED: usize = 4;
@@ -27,7 +27,7 @@ fn drawn(random: &mut fastrand::Rng) -> Vec<String> {
     words
 }
 
-fn check(managed: &ManagedHost, digests: &[String], told: &str) {
+fn check(managed: &ImageHost, digests: &[String], told: &str) {
     let manifest = managed.manifest();
     let image = &manifest["images"]["ci"];
     let is_good = |digest: &Value| {
@@ -42,7 +42,7 @@ fn check(managed: &ManagedHost, digests: &[String], told: &str) {
 }
 
 async fn play(seed: u64) {
-    let Some(managed) = ManagedHost::open().await else { return };
+    let Some(managed) = ImageHost::open().await else { return };
     let digests = managed.with_versions(PUSHED);
     managed.edit(|image| {
         let mut absent = image["versions"][0].clone();

@@ -1,7 +1,7 @@
 //! A host whose configuration has `[image.ci]` with a repository, and `image` called on it.
 
-use fargate_tests::CheckedHost;
 use fargate_tests::image_registry::{PASSWORD, USER};
+use fargate_tests::{CheckedHost, PolicyHolder};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -36,6 +36,11 @@ impl PushHost {
         Self { host, registry: registry.to_owned() }
     }
 
+    /// Host and port of the registry.
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+
     /// Checks what must hold after every test.
     pub async fn close(self) {
         self.host.close().await;
@@ -45,7 +50,8 @@ impl PushHost {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(fargate_tests::runner());
         command.arg("--config").arg(self.host.config()).env_clear();
-        command.envs(self.host.environment()).env("AWS_ENDPOINT_URL", self.host.cloud().endpoint());
+        command.envs(self.host.environment_of(PolicyHolder::ImageBuilder, &self.host.config()));
+        command.env("AWS_ENDPOINT_URL", self.host.cloud().endpoint());
         command.env("XDG_CACHE_HOME", self.host.folder().join("cache"));
         command.env("TMPDIR", self.host.folder());
         command.env("DOCKER_CONFIG", self.host.folder().join("docker"));

@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::push_host::{PushHost, REPOSITORY, said};
 
 /// The engine's client with these arguments, which must succeed. Gives stdout.
-async fn docker(engine: &PlainEngine, config: &std::path::Path, arguments: &[&str]) -> String {
+pub async fn docker(engine: &PlainEngine, config: &std::path::Path, arguments: &[&str]) -> String {
     let mut command = Command::new("docker");
     command.env("DOCKER_HOST", engine.docker_host()).env("DOCKER_BUILDKIT", "0");
     command.arg("--config").arg(config).args(arguments);

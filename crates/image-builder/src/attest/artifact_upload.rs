@@ -5,12 +5,10 @@
 //! written; it is read again after that, because another writer may have replaced it.
 
 use std::future::Future;
-use std::time::Duration;
 
 use bytes::Bytes;
 use fargate_aws::StreamedBody;
 use fargate_image_manifest::ImageDigest;
-use fargate_model::backoff::{RetryBackoff, jittered};
 use fargate_registry::{RepositoryError, RepositorySession};
 use tokio::sync::mpsc;
 
@@ -20,11 +18,8 @@ use super::oci_artifact::{
 };
 use super::signing_key::{ImagePublicKey, ImageSigningKey};
 use crate::failure::ImageFailure;
+use crate::transfer_retry;
 
-/// How often a request is sent.
-const TRIES: usize = 5;
-const FIRST_PAUSE: Duration = Duration::from_millis(300);
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// How often the fallback list is written, if others write it at the same time.
 const LIST_TRIES: usize = 4;
 /// Largest payload of a signature that is read. Ours; one has about 300 bytes.
@@ -222,22 +217,9 @@ async fn put(
 
 /// Sends a request until it succeeds, a few times.
 async fn retried<T, F: Future<Output = Result<T, RepositoryError>>>(
-    request: impl Fn() -> F,
+    request: impl FnMut() -> F,
 ) -> Result<T, ImageFailure> {
-    let mut backoff = RetryBackoff::doubling(FIRST_PAUSE, LONGEST_PAUSE);
-    let mut left = TRIES;
-    loop {
-        let error = match request().await {
-            Ok(value) => return Ok(value),
-            Err(error) => error,
-        };
-        left -= 1;
-        if left == 0 || !error.is_passing() {
-            return Err(failure_of(&error));
-        }
-        let pause = jittered(backoff.next_pause());
-        tokio::time::sleep(error.retry_after().unwrap_or(pause)).await;
-    }
+    transfer_retry::retried(request).await.map_err(|error| failure_of(&error))
 }
 
 fn failure_of(error: &RepositoryError) -> ImageFailure {

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use super::package_metadata::{InstalledPackage, PackageKind, kind_of_path, packages_in};
+use super::package_metadata::{InstalledPackage, kind_of_path, packages_in};
 
 /// Largest file of metadata that is read, in bytes. That of a Debian with 2,000 packages has 2 MB.
 const LARGEST_FILE: u64 = 32 * 1024 * 1024;
@@ -147,12 +147,6 @@ impl LayerPackages {
             FoundMetadata::Distribution(release) => Some(release),
             FoundMetadata::Packages(_) => None,
         })
-    }
-
-    /// How many packages of a kind there are.
-    #[must_use]
-    pub fn count_of(&self, kind: PackageKind) -> usize {
-        self.packages().iter().filter(|package| package.kind == kind).count()
     }
 }
 

@@ -159,15 +159,20 @@ impl ReferrersIndex {
 
     /// Adds what is not listed yet. Says whether it changed.
     pub fn add(&mut self, artifact: &OciArtifact) -> bool {
-        if self.lists(&artifact.descriptor.digest) {
-            return false;
-        }
-        self.manifests.push(ReferrerEntry {
+        self.add_entry(ReferrerEntry {
             descriptor: artifact.descriptor.clone(),
             artifact_type: Some(artifact.artifact_type.clone()),
             other: Map::new(),
-        });
-        true
+        })
+    }
+
+    /// The same with an entry of another list.
+    pub fn add_entry(&mut self, entry: ReferrerEntry) -> bool {
+        let is_new = !self.lists(&entry.descriptor.digest);
+        if is_new {
+            self.manifests.push(entry);
+        }
+        is_new
     }
 
     /// Its bytes.

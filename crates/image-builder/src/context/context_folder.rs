@@ -112,7 +112,7 @@ impl ContextFolder {
         let path = self.root.join(dockerfile);
         let unreadable = || ContextError::unreadable("reading the Dockerfile", &path);
         let mut content = Vec::new();
-        let file = super::context_tar::open(&path).map_err(unreadable())?;
+        let file = super::context_file::open_file(&path).map_err(unreadable())?;
         file.take(most_bytes).read_to_end(&mut content).map_err(unreadable())?;
         Ok(content)
     }

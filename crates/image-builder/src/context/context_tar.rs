@@ -2,15 +2,13 @@
 //!
 //! The format is `ustar` with PAX headers for long names (POSIX.1-2008, "pax Interchange Format").
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
 
 use super::context_error::ContextError;
+use super::context_file::open_file;
 use super::context_folder::{ContextEntry, ContextEntryKind, ContextFolder};
 
 const BLOCK: usize = 512;
@@ -181,7 +179,7 @@ impl<W: Write> TarWriter<'_, W> {
     ) -> Result<(), ContextError> {
         let changed = || ContextError::Changed { path: entry.path.clone() };
         let unreadable = || ContextError::unreadable("reading", place);
-        let mut file = open(place).map_err(unreadable())?;
+        let mut file = open_file(place).map_err(unreadable())?;
         if !file.metadata().map_err(unreadable())?.is_file() {
             return Err(changed());
         }
@@ -207,12 +205,6 @@ impl<W: Write> TarWriter<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), ContextError> {
         self.out.write_all(bytes).map_err(ContextError::Unsent)
     }
-}
-
-/// Opens a file. Follows no link, and waits for no FIFO, if somebody put one there meanwhile.
-pub(super) fn open(place: &Path) -> io::Result<File> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    OpenOptions::new().read(true).custom_flags(flags.bits()).open(place)
 }
 
 /// As much of `value` as fits; a PAX header holds the whole.

@@ -5,6 +5,7 @@
 
 mod commit_time;
 mod context_error;
+mod context_file;
 mod context_folder;
 mod context_tar;
 mod ignore_rules;

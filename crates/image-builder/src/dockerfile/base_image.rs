@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::dockerfile_lexer::ParsedDockerfile;
+use super::dockerfile_lexer::{DockerfileInstruction, ParsedDockerfile};
 
 /// An image of a `FROM`, or of a `COPY --from`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,21 +33,11 @@ pub fn base_images(file: &ParsedDockerfile, build_args: &[(&str, &str)]) -> Vec<
         let named = match one.keyword.as_str() {
             // Only what stands before the first FROM counts in a FROM.
             "ARG" if stages.is_empty() => {
-                for word in one.words() {
-                    let (name, default) = word.split_once('=').unwrap_or((&word, ""));
-                    let given = build_args.iter().find(|(given, _)| *given == name);
-                    let value = given.map_or(default, |(_, value)| value);
-                    values.insert(name.to_owned(), value.to_owned());
-                }
+                note_argument(&mut values, one, build_args);
                 continue;
             }
             "FROM" => {
-                let words = one.words();
-                let stage = match words.as_slice() {
-                    [_, keyword, stage] if keyword.eq_ignore_ascii_case("as") => stage.clone(),
-                    _ => String::new(),
-                };
-                let named = words.first().cloned().unwrap_or_default();
+                let (named, stage) = stage(one);
                 let known = stages.contains(&named);
                 stages.push(stage);
                 if known { continue } else { named }
@@ -68,6 +58,57 @@ pub fn base_images(file: &ParsedDockerfile, build_args: &[(&str, &str)]) -> Vec<
         }
     }
     images
+}
+
+/// The image below everything that the last stage adds; `None` if that is `scratch`.
+#[must_use]
+pub fn final_base(file: &ParsedDockerfile, build_args: &[(&str, &str)]) -> Option<BaseImage> {
+    let mut values = HashMap::<String, String>::new();
+    let mut stages = Vec::<(String, Option<BaseImage>)>::new();
+    for one in &file.instructions {
+        match one.keyword.as_str() {
+            "ARG" if stages.is_empty() => note_argument(&mut values, one, build_args),
+            "FROM" => {
+                let (named, stage) = stage(one);
+                let known = stages.iter().find(|(name, _)| !name.is_empty() && *name == named);
+                let base = match known {
+                    Some((_, base)) => base.clone(),
+                    None => {
+                        let (image, is_unknown) = filled_in(&named, &values);
+                        let base = BaseImage { line: one.line, image, is_unknown };
+                        Some(base).filter(|base| base.image != "scratch")
+                    }
+                };
+                stages.push((stage, base));
+            }
+            _ => {}
+        }
+    }
+    stages.pop().and_then(|(_, base)| base)
+}
+
+/// An `ARG` that stands before the first `FROM`.
+fn note_argument(
+    values: &mut HashMap<String, String>,
+    one: &DockerfileInstruction,
+    build_args: &[(&str, &str)],
+) {
+    for word in one.words() {
+        let (name, default) = word.split_once('=').unwrap_or((&word, ""));
+        let given = build_args.iter().find(|(given, _)| *given == name);
+        let value = given.map_or(default, |(_, value)| value);
+        values.insert(name.to_owned(), value.to_owned());
+    }
+}
+
+/// What a `FROM` names, and the name of its own stage; empty if it has none.
+fn stage(one: &DockerfileInstruction) -> (String, String) {
+    let words = one.words();
+    let stage = match words.as_slice() {
+        [_, keyword, stage] if keyword.eq_ignore_ascii_case("as") => stage.clone(),
+        _ => String::new(),
+    };
+    (words.first().cloned().unwrap_or_default(), stage)
 }
 
 /// The text with `$NAME`, `${NAME}` and `${NAME:-default}` replaced, and whether one had no value.
@@ -121,5 +162,17 @@ mod tests {
                 (9, "@sha256:0a", true, true)
             ]
         );
+    }
+
+    #[test]
+    fn the_last_stage_stands_on_the_image_below_the_stages_that_it_names() {
+        let base = |text: &str| {
+            let file = ParsedDockerfile::parse("Dockerfile", text.as_bytes()).unwrap();
+            final_base(&file, &[("BASE", "alpine")]).map(|base| (base.line, base.image))
+        };
+        let staged = "ARG BASE=debian\nFROM $BASE AS one\nFROM tools AS two\nFROM one AS three\nFROM three\n";
+        assert_eq!(base(staged), Some((2, "alpine".to_owned())));
+        assert_eq!(base("FROM debian AS one\nFROM scratch\nCOPY --from=one /a /a\n"), None);
+        assert_eq!(base("FROM debian:12\n"), Some((1, "debian:12".to_owned())));
     }
 }

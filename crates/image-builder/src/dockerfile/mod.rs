@@ -8,7 +8,7 @@ mod dockerfile_error;
 mod dockerfile_lexer;
 mod dockerfile_lint;
 
-pub use base_image::{BaseImage, base_images};
+pub use base_image::{BaseImage, base_images, final_base};
 pub use dockerfile_error::DockerfileError;
 pub use dockerfile_lexer::{DockerfileInstruction, MAX_DOCKERFILE_BYTES, ParsedDockerfile};
 pub use dockerfile_lint::{LintFinding, LintSeverity, has_secret_name, lint};

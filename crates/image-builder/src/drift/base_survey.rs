@@ -10,7 +10,6 @@ use fargate_registry::{ImageReference, ImageVersion, RepositoryRights};
 use tokio::time::timeout;
 
 use super::drift_facts::{MovedBase, StoredImage};
-use super::fact_survey::in_one_line;
 use crate::failure::ImageFailure;
 use crate::promote::repository_access::ImageRepositories;
 
@@ -37,7 +36,7 @@ pub(super) async fn look(
             let found = match found {
                 Ok(Ok(found)) => found,
                 Ok(Err(failure)) => {
-                    notes.push(format!("base {}: {}", base.reference, in_one_line(&failure)));
+                    notes.push(format!("base {}: {}", base.reference, failure.in_one_line()));
                     None
                 }
                 Err(_) => {

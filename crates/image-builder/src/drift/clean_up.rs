@@ -21,8 +21,8 @@ use super::use_survey::SurveyedUses;
 use crate::event::{ImageEvent, ImageStep};
 use crate::failure::ImageFailure;
 use crate::image_run::ImageRun;
-use crate::promote::manifest_failure::of_registry;
 use crate::promote::repository_access::ImageRepository;
+use crate::registry_failure::of_registry;
 
 /// What a clean-up may do.
 #[derive(Clone, Copy, Debug)]

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use fargate_image_manifest::{ChannelName, ImageDigest, RecordedVersion};
 use fargate_model::text::{bytes, duration};
 
-use super::drift_facts::{DriftFacts, RepositoryFacts, candidate_time, described_by};
+use super::drift_facts::{DriftFacts, RepositoryFacts, described_by};
 use super::drift_finding::{DriftClass, DriftFinding, DriftSeverity};
 use super::unneeded::{needed, unneeded};
+use crate::candidate_tag::candidate_time;
 
 /// How many users of one image a finding names.
 const SHOWN_USERS: usize = 3;

@@ -132,54 +132,9 @@ pub(crate) fn described_by(tag: &str) -> Option<ImageDigest> {
     format!("sha256:{digits}").parse().ok()
 }
 
-/// When a candidate tag of this image was made: `NAME-c20260131t080000z-GIT-CONTEXT`. `None` for any other
-/// tag.
-pub(crate) fn candidate_time(name: &str, tag: &str) -> Option<ManifestTime> {
-    let rest = tag.strip_prefix(name)?.strip_prefix("-c")?;
-    let (stamp, rest) = rest.split_at_checked("20260131t080000z".len())?;
-    if !rest.starts_with('-') || !stamp.is_ascii() {
-        return None;
-    }
-    let (day, time) = stamp.strip_suffix('z')?.split_once('t')?;
-    let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    if day.len() != 8 || time.len() != 6 || !is_number(day) || !is_number(time) {
-        return None;
-    }
-    let text = format!(
-        "{}-{}-{}T{}:{}:{}Z",
-        &day[..4],
-        &day[4..6],
-        &day[6..],
-        &time[..2],
-        &time[2..4],
-        &time[4..]
-    );
-    ManifestTime::try_from(text).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_a_candidate_tag_of_the_image_itself_has_a_time() {
-        let time = candidate_time("ci", "ci-c20260131t080005z-1a2b3c4d-5e6f7a8b").unwrap();
-        assert_eq!(time.to_string(), "2026-01-31T08:00:05Z");
-        let dirty = "ci-c20260131t080005z-1a2b3c4d-5e6f7a8b-dirty";
-        assert_eq!(candidate_time("ci", dirty), Some(time));
-        for other in [
-            "",
-            "ci",
-            "stable",
-            "ci-c20260131t080005z",
-            "ci-c20269931t080005z-1a-2b",
-            "ci-c2026013108000500-1a-2b",
-            "ci-node-c20260131t080005z-1a-2b",
-            "ci-c2026é131t08000z-1a",
-        ] {
-            assert_eq!(candidate_time("ci", other), None, "{other}");
-        }
-    }
 
     #[test]
     fn the_fallback_tag_and_the_tags_of_cosign_name_their_subject() {
@@ -195,7 +150,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_tag_panics(tag in "\\PC{0,40}") {
-            let _ = (candidate_time("ci", &format!("ci-c{tag}")), described_by(&tag));
+            let _ = described_by(&tag);
         }
     }
 }

@@ -1,20 +1,17 @@
 //! `image drift`: compares manifest, registries and uses, and reports. It changes nothing.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use fargate_config::{ManagedImage, RunnerConfig};
 use fargate_image_manifest::{ChannelName, ImageDigest, ManifestTime};
-use fargate_model::text::error_chain;
 use fargate_registry::RepositoryRights;
 use serde::Serialize;
 
 use super::compare::findings;
 use super::drift_facts::DriftFacts;
 use super::drift_finding::{DriftClass, DriftFinding, DriftSeverity};
-use super::fact_survey::{SurveyedImage, in_one_line};
+use super::fact_survey::SurveyedImage;
 use super::use_survey::SurveyedUses;
-use super::{issue_text, metric_text};
 use crate::event::ImageStep;
 use crate::failure::ImageFailure;
 use crate::image_run::ImageRun;
@@ -129,7 +126,7 @@ impl ImageDrift {
             class: DriftClass::Unasked,
             repository: image.repository.clone(),
             subject: image.name.clone(),
-            what: in_one_line(failure),
+            what: failure.in_one_line(),
             next: "correct it; until then drift goes unseen".to_owned(),
             reclaimable_bytes: None,
         };
@@ -192,24 +189,5 @@ impl DriftReport {
             false => Ok(()),
             true => Err(ImageFailure::DriftFound { what: format!("drift: {}", self.summary()) }),
         }
-    }
-
-    /// The text of an issue, in Markdown; empty where there is no drift.
-    #[must_use]
-    pub fn issue(&self) -> String {
-        issue_text::of(self)
-    }
-
-    /// Writes metrics in the text format of Prometheus, whole or not at all.
-    ///
-    /// # Errors
-    ///
-    /// [`ImageFailure::Unusable`] if the disk refuses.
-    pub fn write_metrics(&self, path: &Path) -> Result<(), ImageFailure> {
-        let written = fargate_files::write_public(path, metric_text::of(self).as_bytes());
-        written.map_err(|error| ImageFailure::Unusable {
-            what: format!("writing the metrics: {}", error_chain(&error)),
-            hint: "name a file in a folder that this user may write to".to_owned(),
-        })
     }
 }

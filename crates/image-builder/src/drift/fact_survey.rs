@@ -95,7 +95,7 @@ impl SurveyedImage {
                     facts.push(found);
                 }
                 Err(failure) if at == 0 => return Err(failure),
-                Err(failure) => unasked.push(format!("replica {name}: {}", in_one_line(&failure))),
+                Err(failure) => unasked.push(format!("replica {name}: {}", failure.in_one_line())),
             }
         }
         let (moved_bases, notes) = base_survey::look(&access, &entry).await;
@@ -165,8 +165,4 @@ fn wanted(entry: &RecordedImage, is_first: bool) -> BTreeSet<ImageDigest> {
         std::iter::once(&version.digest).chain(papers.into_iter().flatten())
     });
     with_papers.cloned().collect()
-}
-
-pub(super) fn in_one_line(failure: &ImageFailure) -> String {
-    error_chain(failure).replace('\n', "; ")
 }

@@ -6,8 +6,15 @@ use fargate_model::text::{bytes, duration, escape};
 
 use super::drift_report::{DriftReport, ImageDrift};
 
-/// The text; empty where there is no drift.
-pub(super) fn of(report: &DriftReport) -> String {
+impl DriftReport {
+    /// The text of an issue, in Markdown; empty where there is no drift.
+    #[must_use]
+    pub fn issue(&self) -> String {
+        text_of(self)
+    }
+}
+
+fn text_of(report: &DriftReport) -> String {
     let mut text = String::new();
     let images: Vec<_> = report.images.iter().filter(|image| !image.findings.is_empty()).collect();
     if images.is_empty() {

@@ -4,9 +4,13 @@
 //! the samples: a check that does not run any more is what nobody notices.
 
 use std::fmt::Write;
+use std::path::Path;
+
+use fargate_model::text::error_chain;
 
 use super::drift_finding::{DriftClass, DriftSeverity};
 use super::drift_report::DriftReport;
+use crate::failure::ImageFailure;
 
 const SEVERITIES: [DriftSeverity; 4] =
     [DriftSeverity::Critical, DriftSeverity::High, DriftSeverity::Warning, DriftSeverity::Info];
@@ -18,7 +22,22 @@ struct MetricFamily {
     samples: Vec<(String, u64)>,
 }
 
-pub(super) fn of(report: &DriftReport) -> String {
+impl DriftReport {
+    /// Writes metrics in the text format of Prometheus, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageFailure::Unusable`] if the disk refuses.
+    pub fn write_metrics(&self, path: &Path) -> Result<(), ImageFailure> {
+        let written = fargate_files::write_public(path, text_of(self).as_bytes());
+        written.map_err(|error| ImageFailure::Unusable {
+            what: format!("writing the metrics: {}", error_chain(&error)),
+            hint: "name a file in a folder that this user may write to".to_owned(),
+        })
+    }
+}
+
+fn text_of(report: &DriftReport) -> String {
     let mut text = String::new();
     for family in families(report).into_iter().filter(|family| !family.samples.is_empty()) {
         let MetricFamily { name, help, samples } = family;

@@ -26,21 +26,14 @@ pub(super) async fn survey(
     wanted: &BTreeSet<ImageDigest>,
     run: &ImageRun,
 ) -> Result<RepositoryFacts, ImageFailure> {
-    let tags: Vec<String> = repository.tags().await?.into_iter().collect();
     let told = |what: &str, done: usize, of: usize| {
         let summary = format!("{}: {done} of {of} {what}", repository.name);
         run.events.tell(ImageEvent::StepProgress { step: ImageStep::Drift, summary });
     };
-    let of_tag = |tag: String| {
-        let repository = Arc::clone(repository);
-        async move {
-            let digest = repository.head(&tag).await?;
-            let digest = digest.map(|text| parsed(&repository.name, &tag, &text)).transpose()?;
-            Ok(digest.map(|digest| (tag, digest)))
-        }
+    let tags = match repository.ecr_tags().await? {
+        Some(tags) => tags,
+        None => tags(repository, |done, of| told("tags", done, of)).await?,
     };
-    let tags = all(tags, of_tag, |done, of| told("tags", done, of)).await?;
-    let tags: BTreeMap<String, ImageDigest> = tags.into_iter().flatten().collect();
     let mut digests: BTreeSet<ImageDigest> = tags.values().cloned().collect();
     digests.extend(wanted.iter().cloned());
     let of_digest = |digest: ImageDigest| {
@@ -58,6 +51,24 @@ pub(super) async fn survey(
         tags,
         stored: stored.into_iter().flatten().collect(),
     })
+}
+
+/// Every tag with its digest, one question for each.
+async fn tags(
+    repository: &Arc<ImageRepository>,
+    told: impl Fn(usize, usize),
+) -> Result<BTreeMap<String, ImageDigest>, ImageFailure> {
+    let names = repository.tags().await?.into_iter().collect();
+    let of_tag = |tag: String| {
+        let repository = Arc::clone(repository);
+        async move {
+            let digest = repository.head(&tag).await?;
+            let digest = digest.map(|text| parsed(&repository.name, &tag, &text)).transpose()?;
+            Ok(digest.map(|digest| (tag, digest)))
+        }
+    };
+    let found = all(names, of_tag, told).await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 fn parsed(repository: &str, tag: &str, digest: &str) -> Result<ImageDigest, ImageFailure> {

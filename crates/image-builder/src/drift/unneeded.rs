@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use fargate_image_manifest::ImageDigest;
 
-use super::drift_facts::{DriftFacts, RepositoryFacts, candidate_time, described_by};
+use super::drift_facts::{DriftFacts, RepositoryFacts, described_by};
+use crate::candidate_tag::candidate_time;
 
 /// An image that may go.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use fargate_mask::SharedMasker;
 use fargate_model::text::escape_within;
 
+use super::line_redaction::LineRedaction;
 use crate::event::{ImageEvent, ImageEvents, OutputStream};
-use crate::secret_scan::SecretScanner;
 
 /// How many lines an error shows.
 const LAST_LINES: usize = 20;
@@ -18,7 +18,7 @@ const LONGEST: usize = 2000;
 pub(super) struct BuildLog {
     events: ImageEvents,
     masker: SharedMasker,
-    scanner: SecretScanner,
+    redaction: LineRedaction,
     last: VecDeque<String>,
     /// The step that runs: its number, and its text.
     step: (u32, String),
@@ -29,10 +29,9 @@ pub(super) struct BuildLog {
 }
 
 impl BuildLog {
-    pub fn new(events: ImageEvents, masker: SharedMasker) -> Self {
+    pub fn new(events: ImageEvents, masker: SharedMasker, redaction: LineRedaction) -> Self {
         let (last, step) = (VecDeque::new(), (0, String::new()));
-        let scanner = SecretScanner::new();
-        Self { events, masker, scanner, last, step, of: 0, cached: 0, step_container: None }
+        Self { events, masker, redaction, last, step, of: 0, cached: 0, step_container: None }
     }
 
     /// A step begins. Lines of the former one no longer explain a failure.
@@ -89,7 +88,7 @@ impl BuildLog {
     pub fn clean(&self, text: &str) -> String {
         let plain = without_escapes(text);
         let masked = self.masker.text(&plain);
-        escape_within(&without_escapes(&self.scanner.redacted(&masked)), LONGEST)
+        escape_within(&without_escapes(&self.redaction.shown(&masked)), LONGEST)
     }
 
     fn tell_step(&self, cached: bool) {
@@ -144,13 +143,14 @@ mod tests {
     fn a_secret_that_escapes_cut_into_pieces_is_masked() {
         let masker = SharedMasker::default();
         masker.remember("canary-secret");
-        let log = BuildLog::new(ImageEvents::nobody(), masker);
+        let log = BuildLog::new(ImageEvents::nobody(), masker, LineRedaction::default());
         assert_eq!(log.clean("a canary-\u{1b}[0msecret b"), "a [MASKED] b");
     }
 
     #[test]
     fn an_error_shows_the_last_twenty_lines_of_its_step() {
-        let mut log = BuildLog::new(ImageEvents::nobody(), SharedMasker::default());
+        let mut log =
+            BuildLog::new(ImageEvents::nobody(), SharedMasker::default(), LineRedaction::default());
         log.begin_step(1, 2, "FROM x");
         log.line(OutputStream::Stdout, "of another step");
         log.begin_step(2, 2, "RUN make");

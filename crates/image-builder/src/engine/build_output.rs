@@ -87,7 +87,7 @@ mod tests {
             let told = Arc::new(Mutex::new(Vec::new()));
             let listener = Arc::clone(&told);
             let events = ImageEvents::to(move |event| listener.lock().unwrap().push(event));
-            let mut log = BuildLog::new(events, SharedMasker::default());
+            let mut log = BuildLog::new(events, SharedMasker::default(), Default::default());
             let mut output = BuildOutput::default();
             for piece in text.as_bytes().chunks(size) {
                 output.take(std::str::from_utf8(piece).unwrap(), &mut log);

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use fargate_config::BuildNetwork;
 use serde::Serialize;
 
 use super::build_secrets::BuildSecrets;
+use super::line_redaction::LineRedaction;
 use crate::context::ContextFolder;
 
 /// One build.
@@ -23,12 +25,27 @@ pub struct BuildRequest {
     pub architecture: String,
     /// The name that the engine gives to the image.
     pub tag: String,
+    /// The network of its steps.
+    pub network: BuildNetwork,
     /// Do every step again.
     pub without_cache: bool,
     /// The Dockerfile uses what only BuildKit knows.
     pub needs_buildkit: bool,
     /// Secrets for `RUN --mount=type=secret`. They make it a build by BuildKit.
     pub secrets: Arc<BuildSecrets>,
+    /// Takes out of the build's lines what looks like a secret.
+    pub redaction: LineRedaction,
+}
+
+impl BuildRequest {
+    /// The network as the Engine API names it.
+    pub(super) fn network_mode(&self) -> &'static str {
+        match self.network {
+            BuildNetwork::Default => "default",
+            BuildNetwork::Host => "host",
+            BuildNetwork::None => "none",
+        }
+    }
 }
 
 /// An image that the engine has now.

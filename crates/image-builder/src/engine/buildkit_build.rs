@@ -104,6 +104,7 @@ fn path(request: &BuildRequest, platform: Option<String>, session: &str) -> Stri
         .append_pair("session", session)
         .append_pair("dockerfile", &request.dockerfile)
         .append_pair("t", &request.tag)
+        .append_pair("networkmode", request.network_mode())
         .append_pair("buildargs", &json!(request.arguments).to_string());
     if request.without_cache {
         query.append_pair("nocache", "1");

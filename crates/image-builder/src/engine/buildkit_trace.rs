@@ -148,7 +148,8 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let listener = Arc::clone(&told);
         let events = ImageEvents::to(move |event| listener.lock().unwrap().push(event));
-        let mut log = BuildLog::new(events, fargate_mask::SharedMasker::default());
+        let mut log =
+            BuildLog::new(events, fargate_mask::SharedMasker::default(), Default::default());
         let mut trace = BuildkitTrace::default();
         let (started, cached) = ([0x2a, 0], [0x2a, 0, 0x20, 1]);
         for message in [

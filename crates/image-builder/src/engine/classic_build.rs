@@ -28,6 +28,7 @@ pub(super) async fn build(
         dockerfile: request.dockerfile.clone(),
         t: Some(request.tag.clone()),
         buildargs: Some(request.arguments.clone()).filter(|arguments| !arguments.is_empty()),
+        networkmode: Some(request.network_mode().to_owned()),
         nocache: request.without_cache,
         // Containers of steps go, whatever comes of the steps.
         rm: true,

@@ -32,7 +32,8 @@ impl ImageEngine {
         request: &BuildRequest,
         run: &ImageRun,
     ) -> Result<BuiltImage, ImageFailure> {
-        let mut log = BuildLog::new(run.events.clone(), run.masker.clone());
+        let mut log =
+            BuildLog::new(run.events.clone(), run.masker.clone(), request.redaction.clone());
         let facts = self.facts();
         let is_foreign = request.architecture != facts.architecture;
         let platform = is_foreign.then(|| format!("linux/{}", request.architecture));

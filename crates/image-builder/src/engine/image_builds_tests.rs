@@ -1,11 +1,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use fargate_config::BuildNetwork;
 use fargate_mask::SharedMasker;
 
 use super::super::scripted_engine::ScriptedEngine;
 use super::*;
 use crate::context::ContextFolder;
+use crate::engine::LineRedaction;
 use crate::event::ImageEvents;
 
 async fn built(engine: &ScriptedEngine) -> Result<BuiltImage, ImageFailure> {
@@ -18,9 +20,11 @@ async fn built(engine: &ScriptedEngine) -> Result<BuiltImage, ImageFailure> {
         arguments: HashMap::new(),
         architecture: "amd64".to_owned(),
         tag: "a:b".to_owned(),
+        network: BuildNetwork::Default,
         without_cache: false,
         needs_buildkit: false,
         secrets: Arc::default(),
+        redaction: LineRedaction::default(),
     };
     let masker = SharedMasker::default();
     masker.remember("canary-secret");

@@ -40,6 +40,10 @@ pub struct BuildEngineFacts {
     pub prefers_buildkit: bool,
     /// Room where it keeps images; none if it runs on another machine.
     pub free_bytes: Option<u64>,
+    /// Its ids of images are digests of manifests, as containerd's store of images has them, and not of
+    /// configurations.
+    #[serde(skip)]
+    pub names_images_by_manifest: bool,
 }
 
 /// An engine that answered.
@@ -47,6 +51,12 @@ pub struct BuildEngineFacts {
 pub struct ImageEngine {
     docker: Docker,
     facts: BuildEngineFacts,
+}
+
+impl std::fmt::Debug for ImageEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImageEngine").field("facts", &self.facts).finish_non_exhaustive()
+    }
 }
 
 impl ImageEngine {
@@ -74,8 +84,8 @@ impl ImageEngine {
                 hint: "an engine for Linux is needed".to_owned(),
             });
         }
-        let is_local = !address.starts_with("tcp://") && !address.starts_with("http://");
-        let folder = info.docker_root_dir.filter(|_| is_local);
+        let folder = info.docker_root_dir.filter(|_| is_local(&address));
+        let status = info.driver_status.into_iter().flatten().flatten();
         let pinged = builder_version(&address).await.ok().flatten();
         let facts = BuildEngineFacts {
             prefers_buildkit: pinged.as_deref() == Some("2"),
@@ -87,6 +97,9 @@ impl ImageEngine {
                 Some(other) => other.to_owned(),
             },
             free_bytes: folder.as_deref().and_then(free_bytes),
+            // Source: `docker info` of Docker Engine 27 with the containerd image store.
+            names_images_by_manifest: { status }
+                .any(|word| word.starts_with("io.containerd.snapshotter")),
             address,
         };
         Ok(Self { docker, facts })
@@ -117,6 +130,35 @@ impl ImageEngine {
         limited(&self.facts.address, what, request).await
     }
 
+    /// Whether the engine stands on this host, as far as its address tells.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        is_local(&self.facts.address)
+    }
+
+    /// The id of an image and the digests of its layers; `None` if the engine has no such image.
+    pub(crate) async fn image_layers(
+        &self,
+        name: &str,
+    ) -> Result<Option<(String, Vec<String>)>, ImageFailure> {
+        let known = async {
+            match self.docker.inspect_image(name).await {
+                Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+                found => found.map(Some),
+            }
+        };
+        let found = self.ask(&format!("the image {name}"), known).await?;
+        Ok(found.map(|found| {
+            let layers = found.root_fs.and_then(|root| root.layers).unwrap_or_default();
+            (found.id.unwrap_or_default(), layers)
+        }))
+    }
+
+    /// What the engine's refusal means, and what to do about it. `what` was asked for.
+    pub(crate) fn unusable(&self, what: &str, error: &Error) -> ImageFailure {
+        unusable(&self.facts.address, what, error)
+    }
+
     /// Whether there is room for an image.
     ///
     /// # Errors
@@ -137,6 +179,10 @@ impl ImageEngine {
             _ => Ok(()),
         }
     }
+}
+
+fn is_local(address: &str) -> bool {
+    !address.starts_with("tcp://") && !address.starts_with("http://")
 }
 
 fn client(address: &str) -> Result<Docker, ImageFailure> {

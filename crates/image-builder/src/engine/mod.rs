@@ -13,14 +13,18 @@ mod buildkit_session;
 mod buildkit_trace;
 mod classic_build;
 mod context_stream;
+mod engine_remnant;
 mod image_builds;
 mod image_engine;
+mod line_redaction;
 mod protobuf;
 mod raw_connection;
 
 pub use build_request::{BuildRequest, BuiltImage};
 pub use build_secrets::BuildSecrets;
+pub(crate) use engine_remnant::{EngineRemnant, RemnantOwner, is_left_over};
 pub use image_engine::{BuildEngineFacts, ImageEngine};
+pub use line_redaction::LineRedaction;
 
 #[cfg(test)]
 mod scripted_engine;

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use flate2::write::GzEncoder;
 
-use super::LayerFormat;
+use super::layer_rules::LayerFormat;
 use crate::content_digest::{CHUNK, ContentHasher};
 
 /// Pieces that wait for the hashing thread.
@@ -28,6 +28,8 @@ pub(crate) struct CompressedLayer {
     pub digest: String,
     /// The size of the file, in bytes.
     pub size: u64,
+    /// The latest time of a member before it was rewritten, in seconds since 1970; 0 if nobody read it.
+    pub newest: i64,
 }
 
 /// Takes in the bytes of a layer.
@@ -86,7 +88,7 @@ impl LayerSink {
         file.file.flush()?;
         drop(self.hashing);
         let diff_id = self.hashed.join().expect("hashing does not panic");
-        Ok(CompressedLayer { diff_id, digest: file.hasher.finish(), size: file.size })
+        Ok(CompressedLayer { diff_id, digest: file.hasher.finish(), size: file.size, newest: 0 })
     }
 
     fn pass_on(&mut self) -> io::Result<()> {

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::{ExportStream, LayerCache, LayerRules, normalise_export};
 use crate::engine::ImageEngine;
+use crate::event::ImageStep;
 use crate::failure::ImageFailure;
 use crate::image_run::ImageRun;
 use crate::oci_layout::OciLayout;
@@ -29,7 +30,8 @@ impl ImageEngine {
         major.is_none_or(|major: u32| major >= 23)
     }
 
-    /// Exports an image into `folder` as a normalised, compressed OCI layout.
+    /// Exports an image into `folder` as a normalised, compressed OCI layout. It stops by itself when the run is
+    /// asked to, and must not be dropped before.
     ///
     /// # Errors
     ///
@@ -45,17 +47,23 @@ impl ImageEngine {
         // An image that is not there is told by its name, and not by the end of a stream.
         self.ask(&format!("the image {image}"), self.client().inspect_image(image)).await?;
         let (sender, source) = ExportStream::new();
-        let (folder, run): (PathBuf, ImageRun) = (folder.to_owned(), run.clone());
+        let (folder, its_run): (PathBuf, ImageRun) = (folder.to_owned(), run.clone());
         let work = tokio::task::spawn_blocking(move || {
-            normalise_export(source, &folder, rules, cache.as_ref(), &run)
+            normalise_export(source, &folder, rules, cache.as_ref(), &its_run)
         });
-        let told = self.send_export(image, sender).await;
+        // The thread is always waited for: it writes into a folder that is removed after that.
+        let told = tokio::select! {
+            biased;
+            () = run.cancelled() => None,
+            told = self.send_export(image, sender) => told,
+        };
         let done = work.await.unwrap_or_else(|error| {
             Err(ImageFailure::Unusable {
                 what: format!("compressing layers: {error}"),
                 hint: "report this as a fault of this program".to_owned(),
             })
         });
+        run.require_wanted(ImageStep::Export)?;
         match (done, told) {
             (Ok(layout), _) => Ok(layout),
             // What the engine said explains why the export was not whole.

@@ -3,9 +3,10 @@
 //!
 //! Every other member stays as it is.
 
-use std::time::{Duration, UNIX_EPOCH};
-
+use fargate_model::moment::rfc3339_seconds;
 use serde_json::Value;
+
+use super::layer_rules::LayerRules;
 
 /// Members of the configuration, and of its `config`, that differ from build to build and mean nothing to
 /// whoever runs the image.
@@ -16,7 +17,7 @@ const INVENTED_WITHIN: &[&str] = &["Hostname", "Domainname", "Image"];
 pub(crate) fn normalised_config(
     bytes: &[u8],
     diff_ids: &[String],
-    latest_time: i64,
+    rules: &LayerRules,
 ) -> Result<Vec<u8>, String> {
     let unreadable = || "the image's configuration is not as documented".to_owned();
     let mut config: Value = serde_json::from_slice(bytes).map_err(|_| unreadable())?;
@@ -29,16 +30,31 @@ pub(crate) fn normalised_config(
             within.remove(*name);
         }
     }
-    let seconds = u64::try_from(latest_time).unwrap_or(0);
-    let latest =
-        humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string();
+    let seconds = u64::try_from(rules.latest_time).unwrap_or(0);
+    let latest = rfc3339_seconds(seconds.saturating_mul(1000));
     clamp(members.get_mut("created"), &latest);
     for step in members.get_mut("history").and_then(Value::as_array_mut).into_iter().flatten() {
         clamp(step.get_mut("created"), &latest);
     }
+    if let Some(base) = rules.squash_above {
+        note_merged(members.get_mut("history"), base, diff_ids.len());
+    }
     members
         .insert("rootfs".to_owned(), serde_json::json!({ "type": "layers", "diff_ids": diff_ids }));
     serde_json::to_vec(&config).map_err(|_| unreadable())
+}
+
+/// Each layer has one step of the history. Of the steps whose layers were merged, the last one keeps it.
+fn note_merged(history: Option<&mut Value>, base: usize, layers: usize) {
+    let steps = history.and_then(Value::as_array_mut).into_iter().flatten();
+    let with_layer = steps.filter(|step| step["empty_layer"] != true);
+    let mut own: Vec<&mut Value> = with_layer.skip(base).collect();
+    let merged = (base + own.len()).saturating_sub(layers);
+    for step in own.iter_mut().take(merged) {
+        if let Some(members) = step.as_object_mut() {
+            members.insert("empty_layer".to_owned(), Value::Bool(true));
+        }
+    }
 }
 
 /// Both are RFC 3339 in UTC, so they compare as texts up to the seconds.
@@ -55,7 +71,19 @@ fn clamp(created: Option<&mut Value>, latest: &str) {
 
 #[cfg(test)]
 mod tests {
+    use fargate_config::ReproducibleBuild;
+
     use super::*;
+    use crate::layer::LayerFormat;
+
+    fn rules(squash_above: Option<usize>) -> LayerRules {
+        LayerRules {
+            latest_time: 1_000_000_000,
+            reproducible: ReproducibleBuild::Times,
+            format: LayerFormat::Gzip { level: 1 },
+            squash_above,
+        }
+    }
 
     #[test]
     fn two_builds_of_one_content_have_one_configuration() {
@@ -66,7 +94,7 @@ mod tests {
                 "history":[{{"created":"1999-01-01T00:00:00Z"}},{{"created":"{at}"}}],
                 "rootfs":{{"type":"layers","diff_ids":["sha256:{container}"]}}}}"#
             );
-            normalised_config(text.as_bytes(), &["sha256:a".to_owned()], 1_000_000_000).unwrap()
+            normalised_config(text.as_bytes(), &["sha256:a".to_owned()], &rules(None)).unwrap()
         };
         let first = build("2026-01-01T10:00:00.123Z", "1");
         assert_eq!(first, build("2026-02-02T20:00:00.456Z", "2"));
@@ -74,6 +102,23 @@ mod tests {
         assert_eq!(read["created"], "2001-09-09T01:46:40Z");
         assert_eq!(read["history"][0]["created"], "1999-01-01T00:00:00Z");
         assert_eq!(read["config"], serde_json::json!({ "Cmd": ["sh"] }));
-        assert!(normalised_config(b"[]", &[], 0).is_err());
+        assert!(normalised_config(b"[]", &[], &rules(None)).is_err());
+    }
+
+    #[test]
+    fn of_the_steps_whose_layers_were_merged_the_last_one_keeps_a_layer() {
+        let config = r#"{"history":[{"created_by":"base"},{"created_by":"ENV","empty_layer":true},
+            {"created_by":"one"},{"created_by":"LABEL","empty_layer":true},{"created_by":"two"},
+            {"created_by":"three"}]}"#;
+        let diff_ids = ["sha256:a".to_owned(), "sha256:b".to_owned()];
+        let made = normalised_config(config.as_bytes(), &diff_ids, &rules(Some(1))).unwrap();
+        let read: Value = serde_json::from_slice(&made).unwrap();
+        let steps = read["history"].as_array().unwrap().iter();
+        let with_layer: Vec<_> = steps
+            .filter(|step| step["empty_layer"] != true)
+            .map(|step| step["created_by"].as_str().unwrap())
+            .collect();
+        assert_eq!(with_layer, ["base", "three"]);
+        assert_eq!(read["history"].as_array().unwrap().len(), 6);
     }
 }

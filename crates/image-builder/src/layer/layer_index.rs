@@ -19,6 +19,8 @@ use crate::content_digest::CHUNK;
 
 /// Changes whenever the same layer would be written with other bytes, so that no cache mixes both.
 pub(crate) const REWRITE_VERSION: u32 = 1;
+/// Bytes that are read at a header. Between two headers the file is moved, so more would be read in vain.
+const HEADERS_AHEAD: usize = 4 * 1024;
 /// Most members of a layer. A whole Debian desktop has half a million.
 const MAX_MEMBERS: usize = 4_000_000;
 /// What package managers write anew in each build, measured with two builds of one Dockerfile.
@@ -42,9 +44,9 @@ pub(crate) struct RewriteRules {
 }
 
 /// A member, and where its content is in the spooled file.
-struct IndexedMember {
-    member: TarMember,
-    content: u64,
+pub(super) struct IndexedMember {
+    pub(super) member: TarMember,
+    pub(super) content: u64,
     order: (bool, Vec<u8>),
 }
 
@@ -52,15 +54,16 @@ struct IndexedMember {
 pub(crate) struct LayerIndex {
     members: Vec<IndexedMember>,
     content_bytes: u64,
+    newest: i64,
 }
 
 impl LayerIndex {
     /// Reads the headers of a spooled layer.
     pub(crate) fn read(path: &Path, rules: RewriteRules) -> io::Result<Self> {
-        let file = BufReader::with_capacity(64 * 1024, File::open(path)?);
+        let file = BufReader::with_capacity(HEADERS_AHEAD, File::open(path)?);
         let length = file.get_ref().metadata()?.len();
         let mut reader = TarReader::new(file);
-        let (mut members, mut content_bytes) = (Vec::new(), 0);
+        let (mut members, mut content_bytes, mut newest) = (Vec::new(), 0, 0);
         let skip = |file: &mut BufReader<File>, count: u64| {
             file.seek_relative(i64::try_from(count).unwrap_or(i64::MAX))
         };
@@ -70,14 +73,15 @@ impl LayerIndex {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, what));
             }
             let content = reader.position();
-            if content + member.size > length {
+            if content.saturating_add(member.size) > length {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
+            newest = newest.max(member.mtime);
             member.mtime = member.mtime.clamp(0, rules.latest_time.max(0));
             content_bytes += member.size;
             members.push(IndexedMember { order: order(&member), content, member });
         }
-        let mut index = Self { members, content_bytes };
+        let mut index = Self { members, content_bytes, newest };
         if rules.reproducible == ReproducibleBuild::Full {
             index.leave_out_volatile();
         }
@@ -86,9 +90,19 @@ impl LayerIndex {
         Ok(index)
     }
 
+    /// The members, in the order in which they are written.
+    pub(super) fn members(&self) -> &[IndexedMember] {
+        &self.members
+    }
+
     /// Bytes of all files.
     pub(crate) fn content_bytes(&self) -> u64 {
         self.content_bytes
+    }
+
+    /// The latest time of a member as the engine gave it, in seconds since 1970.
+    pub(crate) fn newest(&self) -> i64 {
+        self.newest
     }
 
     /// Writes the layer again. `told` gets the number of bytes of each piece of content.
@@ -101,23 +115,13 @@ impl LayerIndex {
         let mut file = File::open(spooled)?;
         let (mut buffer, mut at) = (vec![0; CHUNK], 0);
         for IndexedMember { member, content, .. } in &self.members {
-            tar_writer::write_header(to, member)?;
-            if member.size == 0 {
-                continue;
-            }
-            if at != *content {
+            if member.size > 0 && at != *content {
                 file.seek(SeekFrom::Start(*content))?;
             }
-            let mut left = member.size;
-            while left > 0 {
-                let most = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-                file.read_exact(&mut buffer[..most])?;
-                to.write_all(&buffer[..most])?;
-                left -= most as u64;
-                told(most as u64)?;
+            write_member(to, member, &mut file, &mut buffer, &mut told)?;
+            if member.size > 0 {
+                at = content + member.size;
             }
-            at = content + member.size;
-            tar_writer::pad(to, member.size)?;
         }
         tar_writer::finish(to)
     }
@@ -133,8 +137,28 @@ impl LayerIndex {
     }
 }
 
+/// Writes a member whose content is next in `file`. `told` gets the number of bytes of each piece.
+pub(super) fn write_member(
+    to: &mut impl Write,
+    member: &TarMember,
+    file: &mut File,
+    buffer: &mut [u8],
+    told: &mut impl FnMut(u64) -> io::Result<()>,
+) -> io::Result<()> {
+    tar_writer::write_header(to, member)?;
+    let mut left = member.size;
+    while left > 0 {
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        file.read_exact(&mut buffer[..most])?;
+        to.write_all(&buffer[..most])?;
+        left -= most as u64;
+        told(most as u64)?;
+    }
+    tar_writer::pad(to, member.size)
+}
+
 /// The path without `./` before it and `/` behind it.
-fn plain(path: &[u8]) -> &[u8] {
+pub(super) fn plain(path: &[u8]) -> &[u8] {
     let mut path = path;
     while let Some(rest) = path.strip_prefix(b"./").or_else(|| path.strip_prefix(b"/")) {
         path = rest;
@@ -142,7 +166,8 @@ fn plain(path: &[u8]) -> &[u8] {
     path.strip_suffix(b"/").unwrap_or(path)
 }
 
-fn order(member: &TarMember) -> (bool, Vec<u8>) {
+/// By what members are sorted.
+pub(super) fn order(member: &TarMember) -> (bool, Vec<u8>) {
     let path = plain(&member.path);
     let mut key = Vec::with_capacity(path.len() + 1);
     for part in path.split(|b| *b == b'/') {

@@ -4,15 +4,21 @@
 //! The export streams into one file per layer; as soon as a file is whole, a worker sorts, rewrites, hashes
 //! and compresses it, beside others. Nothing holds a layer in memory. It talks to no registry.
 
+mod cache_folder;
 mod compressed_layer;
 mod engine_export;
+mod engine_load;
 mod export_archive;
 mod export_stream;
 mod image_config;
 mod layer_cache;
 mod layer_index;
+mod layer_rules;
+mod layer_tree;
+mod merged_layer;
+mod own_layers;
 mod spool;
-mod tar_reader;
+pub(crate) mod tar_reader;
 mod tar_writer;
 
 use std::collections::HashMap;
@@ -22,80 +28,31 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use fargate_config::{LayerCompression, ManagedImage, ReproducibleBuild};
 use fargate_model::text::escape;
 
+pub(crate) use engine_load::LOADED_REPOSITORY;
+pub use engine_load::{LoadedImage, load_layout};
 pub use export_stream::ExportStream;
 pub use layer_cache::LayerCache;
+pub use layer_rules::{LayerFormat, LayerRules};
+pub(crate) use own_layers::squash_above;
 pub use spool::SpoolFolder;
 
 use crate::event::{ImageEvent, ImageStep};
 use crate::failure::ImageFailure;
 use crate::image_run::ImageRun;
-use crate::oci_layout::{BlobDescriptor, GZIP_LAYER_TYPE, OciLayout, ZSTD_LAYER_TYPE};
+use crate::oci_layout::{BlobDescriptor, OciLayout};
 use compressed_layer::{CompressedLayer, LayerSink};
 use export_archive::{ExportedImage, SpooledLayer, take_apart};
-use layer_index::{LayerIndex, RewriteRules};
+use layer_index::LayerIndex;
+use merged_layer::{MergedLayer, merges};
 
 /// Layers that are compressed at the same time. Each takes up to 60 MB of memory.
 const WORKERS: usize = 2;
+/// The number of the layer that several were merged into; the others have those of their files.
+const MERGED: usize = usize::MAX;
 /// How many bytes of a layer pass between two events.
 const TOLD_EVERY: u64 = 4 * 1024 * 1024;
-
-/// How layers are compressed. All layers of an image are compressed in one way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LayerFormat {
-    /// zstd, as an OCI media type.
-    Zstd {
-        /// 1 to 19.
-        level: u32,
-    },
-    /// gzip.
-    Gzip {
-        /// 1 to 9.
-        level: u32,
-    },
-}
-
-/// How an image is normalised.
-#[derive(Clone, Copy, Debug)]
-pub struct LayerRules {
-    /// The latest time that files and history may have, in seconds since 1970: the time of the last commit,
-    /// or `SOURCE_DATE_EPOCH`.
-    pub latest_time: i64,
-    /// Whether volatile files are left out.
-    pub reproducible: ReproducibleBuild,
-    /// How layers are compressed.
-    pub format: LayerFormat,
-}
-
-impl LayerRules {
-    /// Those of an image. `takes_zstd` says whether everything that will pull the image can read zstd;
-    /// engines from version 23 on can.
-    #[must_use]
-    pub fn of(image: &ManagedImage, latest_time: i64, takes_zstd: bool) -> Self {
-        let level = image.compression_level;
-        let format = match image.compression {
-            LayerCompression::Auto if takes_zstd => LayerFormat::Zstd { level },
-            LayerCompression::Zstd => LayerFormat::Zstd { level },
-            LayerCompression::Auto | LayerCompression::Gzip => {
-                LayerFormat::Gzip { level: level.min(9) }
-            }
-        };
-        Self { latest_time, reproducible: image.reproducible, format }
-    }
-
-    fn media_type(&self) -> &'static str {
-        match self.format {
-            LayerFormat::Zstd { .. } => ZSTD_LAYER_TYPE,
-            LayerFormat::Gzip { .. } => GZIP_LAYER_TYPE,
-        }
-    }
-
-    fn rewrite(&self) -> RewriteRules {
-        RewriteRules { latest_time: self.latest_time, reproducible: self.reproducible }
-    }
-}
 
 /// Reads an engine's export and writes the layout into `folder`, which must be new or empty. It blocks its
 /// thread until everything is written. The original configuration and layers go into `cache`, if there is
@@ -118,7 +75,7 @@ pub fn normalise_export(
     let (image, done) = work.all(source).map_err(|error| failed(folder, &error))?;
     let layers: Vec<&CompressedLayer> = image.layers.iter().map(|number| &done[number]).collect();
     let diff_ids: Vec<String> = layers.iter().map(|layer| layer.diff_id.clone()).collect();
-    let config = image_config::normalised_config(&image.config, &diff_ids, rules.latest_time);
+    let config = image_config::normalised_config(&image.config, &diff_ids, &rules);
     let config = config.map_err(|what| failed(folder, &io::Error::other(what)))?;
     let descriptor = |layer: &&CompressedLayer| {
         BlobDescriptor::new(rules.media_type(), layer.digest.clone(), layer.size)
@@ -138,7 +95,8 @@ struct LayerWork<'a> {
 }
 
 impl LayerWork<'_> {
-    /// Takes the export apart and compresses its layers meanwhile.
+    /// Takes the export apart and compresses its layers meanwhile. Layers that are to be merged wait until
+    /// the order of all is known.
     fn all(
         &self,
         source: impl Read,
@@ -151,12 +109,20 @@ impl LayerWork<'_> {
                 scope.spawn(move || self.worker(&layers))
             };
             let workers: Vec<_> = (0..WORKERS).map(worker).collect();
-            let taken = take_apart(source, self.blobs, |layer| {
-                let gone = |_| io::Error::other("no worker is left");
-                sender.send(layer).map_err(gone)
+            let waits = self.rules.squash_above.is_some();
+            let mut waiting = Vec::new();
+            let mut send =
+                |layer| sender.send(layer).map_err(|_| io::Error::other("no worker is left"));
+            let taken = take_apart(source, self.blobs, |layer| match waits {
+                true => {
+                    waiting.push(layer);
+                    Ok(())
+                }
+                false => send(layer),
             });
-            drop(sender);
             let mut done = HashMap::new();
+            let taken = taken.and_then(|image| self.merged(image, waiting, &mut send, &mut done));
+            drop(sender);
             let mut first_error = None;
             for worker in workers {
                 match worker.join().expect("a worker does not panic") {
@@ -171,6 +137,34 @@ impl LayerWork<'_> {
         })
     }
 
+    /// Sends the layers that waited, but merges those above the base into one here.
+    fn merged(
+        &self,
+        image: ExportedImage,
+        waiting: Vec<SpooledLayer>,
+        send: &mut impl FnMut(SpooledLayer) -> io::Result<()>,
+        done: &mut HashMap<usize, CompressedLayer>,
+    ) -> io::Result<ExportedImage> {
+        let Some(base) = merges(self.rules.squash_above, image.layers.len()) else {
+            waiting.into_iter().try_for_each(send)?;
+            return Ok(image);
+        };
+        let (below, own) = image.layers.split_at(base);
+        let files = |numbers: &[usize]| -> Vec<_> {
+            numbers.iter().map(|number| waiting[*number].path.clone()).collect()
+        };
+        let merged = MergedLayer::read(&files(below), &files(own), self.rules.rewrite())?;
+        let made =
+            self.compressed(MERGED, merged.content_bytes(), |sink, told| merged.write(sink, told))?;
+        done.insert(MERGED, CompressedLayer { newest: merged.newest(), ..made });
+        let layers = below.iter().copied().chain([MERGED]).collect();
+        let is_below = |layer: &SpooledLayer| below.contains(&layer.number);
+        let (keep, gone): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_below);
+        gone.iter().try_for_each(|layer| std::fs::remove_file(&layer.path))?;
+        keep.into_iter().try_for_each(send)?;
+        Ok(ExportedImage { config: image.config, layers })
+    }
+
     fn worker(
         &self,
         layers: &Mutex<Receiver<SpooledLayer>>,
@@ -179,23 +173,32 @@ impl LayerWork<'_> {
         loop {
             let next = layers.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(layer) = next else { return Ok(done) };
-            done.push((layer.number, self.one(&layer)?));
+            let index = LayerIndex::read(&layer.path, self.rules.rewrite())?;
+            let made = self.compressed(layer.number, index.content_bytes(), |sink, told| {
+                index.write(&layer.path, sink, told)
+            })?;
+            done.push((layer.number, CompressedLayer { newest: index.newest(), ..made }));
             std::fs::remove_file(&layer.path)?;
         }
     }
 
-    fn one(&self, layer: &SpooledLayer) -> io::Result<CompressedLayer> {
-        let index = LayerIndex::read(&layer.path, self.rules.rewrite())?;
-        let path = self.blobs.join(format!("new-{}", layer.number));
+    /// Compresses what `write` writes, under the name of its digest.
+    fn compressed(
+        &self,
+        number: usize,
+        of_bytes: u64,
+        write: impl FnOnce(&mut LayerSink, &mut dyn FnMut(u64) -> io::Result<()>) -> io::Result<()>,
+    ) -> io::Result<CompressedLayer> {
+        let path = self.blobs.join(format!("new-{number}"));
         let threads = thread::available_parallelism().map_or(1, |n| n.get().min(4));
         let threads = u32::try_from(threads).unwrap_or(1);
         let mut sink = LayerSink::begin(&path, self.rules.format, threads)?;
-        let (of_bytes, mut done_bytes, mut told) = (index.content_bytes(), 0, 0);
-        index.write(&layer.path, &mut sink, |count| {
+        let (mut done_bytes, mut told) = (0, 0);
+        write(&mut sink, &mut |count| {
             done_bytes += count;
             if done_bytes - told >= TOLD_EVERY || done_bytes == of_bytes {
                 told = done_bytes;
-                self.tell(layer.number, done_bytes, of_bytes);
+                self.tell(number, done_bytes, of_bytes);
             }
             match self.run.is_cancelled() {
                 true => Err(io::ErrorKind::Interrupted.into()),
@@ -209,9 +212,13 @@ impl LayerWork<'_> {
     }
 
     fn tell(&self, number: usize, done_bytes: u64, of_bytes: u64) {
+        let id = match number {
+            MERGED => "own layers".to_owned(),
+            number => format!("layer {}", number + 1),
+        };
         self.run.events.tell(ImageEvent::LayerProgress {
             step: ImageStep::Export,
-            id: format!("layer {}", number + 1),
+            id,
             name: "compress".to_owned(),
             done_bytes,
             of_bytes,

@@ -4,6 +4,8 @@
 
 mod gitlab_project;
 mod manifest_change;
+mod manifest_offer;
 
 pub use gitlab_project::{GitLabProject, MergeRequestState};
 pub use manifest_change::ManifestChange;
+pub use manifest_offer::{MergeRequestTarget, OfferedChange};

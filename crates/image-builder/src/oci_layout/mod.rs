@@ -101,19 +101,30 @@ impl OciLayout {
             layers,
         };
         let bytes = serde_json::to_vec(&manifest).expect("the type has text keys only");
-        let named = BlobDescriptor::new(MANIFEST_TYPE, digest_of(&bytes), bytes.len() as u64);
-        let blobs = folder.join("blobs/sha256");
-        fs::create_dir_all(&blobs).map_err(|error| unusable(&blobs, &error.to_string()))?;
-        let write = |path: PathBuf, content: &[u8]| {
-            fs::write(&path, content).map_err(|error| unusable(&path, &error.to_string()))
-        };
-        write(blob_path(folder, &config_descriptor.digest), config)?;
-        write(blob_path(folder, &named.digest), &bytes)?;
-        write(folder.join("oci-layout"), MARKER.as_bytes())?;
+        make_blob_folder(folder)?;
+        write_file(&blob_path(folder, &config_descriptor.digest), config)?;
+        Self::of_blobs(folder, MANIFEST_TYPE, &bytes)
+    }
+
+    /// Writes what makes a layout of blobs that are in the folder already: the manifest, and the index that
+    /// names it.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageFailure::Unusable`] if the disk refuses, and as [`Self::open`].
+    pub(crate) fn of_blobs(
+        folder: &Path,
+        media_type: &str,
+        manifest: &[u8],
+    ) -> Result<Self, ImageFailure> {
+        let named = BlobDescriptor::new(media_type, digest_of(manifest), manifest.len() as u64);
+        make_blob_folder(folder)?;
+        write_file(&blob_path(folder, &named.digest), manifest)?;
+        write_file(&folder.join("oci-layout"), MARKER.as_bytes())?;
         let media_type = Some(INDEX_TYPE.to_owned());
         let index = LayoutIndex { schema_version: 2, media_type, manifests: vec![named] };
         let index = serde_json::to_vec(&index).expect("the type has text keys only");
-        write(folder.join("index.json"), &index)?;
+        write_file(&folder.join("index.json"), &index)?;
         Self::open(folder)
     }
 
@@ -269,7 +280,18 @@ pub(crate) fn decompressed(
     }
 }
 
-fn blob_path(folder: &Path, digest: &str) -> PathBuf {
+/// Makes the folder of the blobs of a layout.
+pub(crate) fn make_blob_folder(folder: &Path) -> Result<(), ImageFailure> {
+    let blobs = folder.join("blobs/sha256");
+    fs::create_dir_all(&blobs).map_err(|error| unusable(&blobs, &error.to_string()))
+}
+
+fn write_file(path: &Path, content: &[u8]) -> Result<(), ImageFailure> {
+    fs::write(path, content).map_err(|error| unusable(path, &error.to_string()))
+}
+
+/// Where a layout has the blob with this digest, which must be a checked one.
+pub(crate) fn blob_path(folder: &Path, digest: &str) -> PathBuf {
     folder.join("blobs").join(digest.replacen(':', "/", 1))
 }
 

@@ -10,12 +10,13 @@ use fargate_image_manifest::{
     ChannelChange, ChannelName, ImageDigest, ManifestFile, ManifestTime, RecordedImage,
     RecordedVersion,
 };
-use fargate_registry::RepositoryRights;
+use fargate_registry::{RepositoryRights, StoredManifest};
 use serde::Serialize;
 
 use super::promotion_papers::signed;
+use super::promotion_rescan::rescanned;
 use super::promotion_rules::{PromotionCase, PromotionRule};
-use super::repository_access::ImageRepositories;
+use super::repository_access::{ImageRepositories, ImageRepository};
 use crate::event::ImageStep;
 use crate::failure::ImageFailure;
 use crate::image_run::ImageRun;
@@ -99,12 +100,16 @@ pub async fn promote(
             now: ManifestTime::now(),
         };
         case.check(&request.rules)?;
-        require_present(config, image, &version, run).await?;
+        let present = require_present(config, image, &version, run).await?;
+        let scan = rescanned(image, &version, (&present.0, &present.1), run).await?;
         let signature = signed(config, image, &version, run).await?;
         let entry = recorded_mut(&mut file, image)?;
         let (channel, digest) = (&request.channel, &version.digest);
         if let (Some(signature), Some(version)) = (signature, entry.version_mut(digest)) {
             version.signature = Some(signature);
+        }
+        if let (Some(scan), Some(version)) = (scan, entry.version_mut(digest)) {
+            version.scan = Some(scan);
         }
         let changed = entry.assign(channel, digest, case_time(), image.deprecate_after)?;
         let report = report(image, channel, &version, changed);
@@ -239,17 +244,18 @@ fn descendants(file: &ManifestFile, digest: &ImageDigest) -> Vec<DescendantVersi
     }
 }
 
-/// Fails if the registry does not have the version: a channel must not lead to nothing.
+/// The version's repository and manifest. It fails if the registry does not have it: a channel must not lead to
+/// nothing.
 async fn require_present(
     config: &RunnerConfig,
     image: &ManagedImage,
     version: &RecordedVersion,
     run: &ImageRun,
-) -> Result<(), ImageFailure> {
+) -> Result<(ImageRepository, StoredManifest), ImageFailure> {
     let access = ImageRepositories::open(config, image, &run.masker).await?;
     let repository = access.repository(&image.repository, RepositoryRights::Pull).await?;
     match repository.by_digest(&version.digest).await? {
-        Some(_) => Ok(()),
+        Some(manifest) => Ok((repository, manifest)),
         None => Err(ImageFailure::NotVerified {
             what: format!(
                 "looking for {} at {}: the registry does not have it any more",
@@ -267,10 +273,7 @@ pub(crate) fn recorded<'a>(
     let entry = file.manifest.images.get(&image.name);
     let entry = entry.ok_or_else(|| ImageFailure::Unusable {
         what: format!("the manifest {} lists no image `{}`", file.path().display(), image.name),
-        hint: format!(
-            "push its first version, and write it there: `fargate-runner image push {}`",
-            image.name
-        ),
+        hint: format!("publish its first version: `fargate-runner image publish {}`", image.name),
     })?;
     if entry.repository == image.repository {
         return Ok(entry);

@@ -1,8 +1,7 @@
-//! Failures of the manifest and of registries as failures of a command.
+//! Failures of the manifest as failures of a command.
 
 use fargate_image_manifest::{ChannelChangeError, ManifestError};
 use fargate_model::text::error_chain;
-use fargate_registry::RepositoryError;
 
 use crate::failure::ImageFailure;
 
@@ -43,20 +42,5 @@ impl From<ChannelChangeError> for ImageFailure {
             | ChannelChangeError::NoChannel(_)
             | ChannelChangeError::NoFormer(_) => Self::PromotionRefused { what, hint: list },
         }
-    }
-}
-
-/// The failure of a registry that was asked for something.
-pub(crate) fn of_registry(error: &RepositoryError) -> ImageFailure {
-    let what = error.to_string();
-    match error.is_of_login() {
-        true => ImageFailure::RegistryDenied {
-            what,
-            hint: "check `registry_secret` of the image, and the rights of its user".to_owned(),
-        },
-        false => ImageFailure::PushFailed {
-            what,
-            hint: "run the command again; what is done already is not done twice".to_owned(),
-        },
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod channel_commands;
 mod image_listing;
 pub(crate) mod manifest_failure;
 mod promotion_papers;
+mod promotion_rescan;
 mod promotion_rules;
 mod reconciliation;
 mod replica_copy;

@@ -223,14 +223,19 @@ async fn align(
 ) -> Result<(), String> {
     let words = |error: ImageFailure| first_line(&error);
     tag.found = repository.digest_of_tag(tag.channel.as_str()).await.map_err(words)?;
+    let is_replica = repository.name != image.repository;
     if tag.found.as_deref() == Some(tag.wanted.as_str()) {
         tag.state = TagState::Right;
+        if is_replica && apply {
+            // A version that was promoted again may have another signature.
+            tag.copied_bytes = referrers(access, image, repository, &tag.wanted).await?;
+        }
         return Ok(());
     }
     let here = repository.by_digest(&tag.wanted).await.map_err(words)?;
     let manifest = match here {
         Some(manifest) => manifest,
-        None if repository.name == image.repository => {
+        None if !is_replica => {
             return Err(format!("the registry does not have {} any more", tag.wanted));
         }
         None => {
@@ -252,6 +257,10 @@ async fn align(
         }
         return Ok(());
     }
+    if is_replica {
+        // Whoever verifies a signature never meets the tag without it.
+        tag.copied_bytes += referrers(access, image, repository, &tag.wanted).await?;
+    }
     repository.put(tag.channel.as_str(), &manifest).await.map_err(words)?;
     FailPoint::ChannelTagMoved.reached();
     let now = repository.digest_of_tag(tag.channel.as_str()).await.map_err(words)?;
@@ -262,6 +271,19 @@ async fn align(
     }
     tag.state = TagState::Moved;
     Ok(())
+}
+
+/// Copies what is said about a version to a replica. Gives the bytes that were sent.
+async fn referrers(
+    access: &ImageRepositories,
+    image: &ManagedImage,
+    replica: &ImageRepository,
+    digest: &ImageDigest,
+) -> Result<u64, String> {
+    let words = |error: ImageFailure| first_line(&error);
+    let first = access.repository(&image.repository, RepositoryRights::Pull);
+    let first = first.await.map_err(words)?;
+    replica_copy::copy_referrers(&first, replica, digest).await.map_err(words)
 }
 
 /// The task definitions of every profile that names a channel of this image.

@@ -2,39 +2,38 @@
 //!
 //! It asks for manifests and writes them. A passing failure is tried again a few times.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use fargate_aws::AwsAccount;
+use fargate_aws::{AwsAccount, CallError, EcrRepository, retry};
 use fargate_config::{JobProfile, ManagedImage, RunnerConfig};
 use fargate_image_manifest::ImageDigest;
 use fargate_mask::SharedMasker;
-use fargate_model::backoff::{RetryBackoff, jittered};
 use fargate_registry::{
-    ImageReference, RegistryCredentials, RegistrySecret, RepositoryAccess, RepositoryError,
-    RepositoryRights, RepositorySession, StoredManifest,
+    ImageReference, RegistryCredentials, RepositoryAccess, RepositoryError, RepositoryRights,
+    RepositorySession, StoredManifest,
 };
 use sha2::{Digest, Sha256};
-use tokio::time::sleep;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
-use super::manifest_failure::of_registry;
 use crate::failure::ImageFailure;
+use crate::registry_failure::of_registry;
+use crate::repository_login::{ecr_region, ecr_repository, login, registry_account};
+use crate::transfer_retry::retried;
 
-/// How often one question is asked at most, and the pauses between.
-const TRIES: u32 = 4;
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
+/// How many times longer than one call a list of ECR's images may take.
+const CALLS: u32 = 10;
 /// How long a transfer may stand still.
 const STALL: Duration = Duration::from_secs(60);
 
-/// How this host reaches the repositories of one image.
+/// How this host reaches the repositories of one image. Each registry is asked with its own login, which is
+/// looked for once.
 pub(crate) struct ImageRepositories {
     account: AwsAccount,
-    credentials: Option<RegistryCredentials>,
-    /// Host and port of the registry that the login is for.
-    login_registry: String,
-    insecure: Vec<String>,
+    image: ManagedImage,
+    profile: JobProfile,
+    logins: Mutex<BTreeMap<String, Option<RegistryCredentials>>>,
 }
 
 /// One repository of an image.
@@ -43,6 +42,10 @@ pub(crate) struct ImageRepository {
     pub name: String,
     /// The AWS Region, if it is one of ECR.
     pub region: Option<String>,
+    /// ECR's own API of it, if it is one of ECR.
+    pub ecr: Option<EcrRepository>,
+    /// How long one call to AWS may take.
+    aws_call: Duration,
     pub session: RepositorySession,
 }
 
@@ -67,30 +70,15 @@ pub(crate) fn profile_of(
 }
 
 impl ImageRepositories {
-    /// Reads the login, if there is one. No registry is asked.
+    /// Opens the account. No login is read yet, and no registry is asked.
     pub async fn open(
         config: &RunnerConfig,
         image: &ManagedImage,
         masker: &SharedMasker,
     ) -> Result<Self, ImageFailure> {
         let profile = profile_of(config, image)?;
-        let account = AwsAccount::open(profile.region.clone(), &profile, masker).await;
-        let account = account.map_err(|why| ImageFailure::Unusable {
-            what: format!("opening the AWS account: {}", why.headline()),
-            hint: "correct the AWS settings of the profile".to_owned(),
-        })?;
-        let credentials = match &image.registry_secret {
-            None => None,
-            Some(name) => {
-                let secret = RegistrySecret::open(name, &profile, masker).await;
-                let secret = secret.map_err(|error| secret_failure(name, &error))?;
-                Some(secret.read().await.map_err(|error| secret_failure(name, &error))?)
-            }
-        };
-        let own = image.repository.parse::<ImageReference>();
-        let login_registry = own.map(|own| own.registry().to_owned()).unwrap_or_default();
-        let insecure = image.insecure_registries.clone();
-        Ok(Self { account, credentials, login_registry, insecure })
+        let account = registry_account(&profile, masker).await?;
+        Ok(Self { account, image: image.clone(), profile, logins: Mutex::default() })
     }
 
     /// How AWS is reached.
@@ -108,24 +96,22 @@ impl ImageRepositories {
             what: format!("reading the repository: {error}"),
             hint: "correct `repository` or `replicas` of the image".to_owned(),
         })?;
-        let region = image.is_of_ecr().then(|| region_of(image.registry())).flatten();
-        let credentials = match &region {
-            Some(region) => Some(self.ecr_login(region).await?),
-            // A login is for its own registry. Replicas on other hosts never get it.
-            None if image.registry() == self.login_registry => self.credentials.clone(),
-            None => None,
-        };
+        let region = image.is_of_ecr().then(|| ecr_region(image.registry())).flatten();
+        let region = region.map(str::to_owned);
+        let credentials = self.login(&image).await?;
+        let ecr = ecr_repository(&image, &self.account);
         let access = RepositoryAccess {
             image,
             credentials,
             rights,
             mount_from: Vec::new(),
-            insecure: self.insecure.clone(),
+            insecure: self.image.insecure_registries.clone(),
             stall: STALL,
         };
         let opened = retried(|| RepositorySession::open(access.clone(), &self.account)).await;
         let session = opened.map_err(|error| of_registry(&error))?;
-        Ok(ImageRepository { name: name.to_owned(), region, session })
+        let aws_call = self.profile.timeouts.aws_call;
+        Ok(ImageRepository { name: name.to_owned(), region, ecr, aws_call, session })
     }
 
     /// Opens a repository that belongs to somebody else, such as that of a base. It gets no login.
@@ -139,27 +125,39 @@ impl ImageRepositories {
             credentials: None,
             rights: RepositoryRights::Pull,
             mount_from: Vec::new(),
-            insecure: self.insecure.clone(),
+            insecure: self.image.insecure_registries.clone(),
             stall: STALL,
         };
         let opened = RepositorySession::open(access, &self.account).await;
         let session = opened.map_err(|error| of_registry(&error))?;
-        Ok(ImageRepository { name, region: None, session })
+        let aws_call = self.profile.timeouts.aws_call;
+        Ok(ImageRepository { name, region: None, ecr: None, aws_call, session })
     }
 
-    async fn ecr_login(&self, region: &str) -> Result<RegistryCredentials, ImageFailure> {
-        let denied = |what: String| ImageFailure::RegistryDenied {
-            what: format!("asking ECR in {region} for a login: {what}"),
-            hint: "allow ecr:GetAuthorizationToken for this host".to_owned(),
-        };
-        let login = self.account.ecr_login(region).await;
-        let login = login.map_err(|error| denied(error.to_string()))?;
-        RegistryCredentials::new(&login.user, &login.password)
-            .map_err(|error| denied(error.to_string()))
+    async fn login(
+        &self,
+        repository: &ImageReference,
+    ) -> Result<Option<RegistryCredentials>, ImageFailure> {
+        if repository.is_of_ecr() {
+            // It ends after some hours; the account keeps it as long as it is good.
+            return login(&self.image, repository, &self.profile, &self.account).await;
+        }
+        let mut logins = self.logins.lock().await;
+        if let Some(known) = logins.get(repository.registry()) {
+            return Ok(known.clone());
+        }
+        let found = login(&self.image, repository, &self.profile, &self.account).await?;
+        logins.insert(repository.registry().to_owned(), found.clone());
+        Ok(found)
     }
 }
 
 impl ImageRepository {
+    /// The manifest that a tag has now; `None` if there is no such tag.
+    pub(crate) async fn tagged(&self, tag: &str) -> Result<Option<StoredManifest>, ImageFailure> {
+        self.manifest(tag).await
+    }
+
     /// The digest that a tag has now; `None` if there is no such tag.
     pub async fn digest_of_tag(&self, tag: &str) -> Result<Option<String>, ImageFailure> {
         let found = self.manifest(tag).await?;
@@ -198,9 +196,40 @@ impl ImageRepository {
         found.map_err(|error| of_registry(&error))
     }
 
-    /// Deletes a manifest and its tags. One that is gone is a success.
+    /// Deletes a manifest and its tags. One that is gone is a success. ECR is asked by its own API: its registry
+    /// deletes nothing.
     pub(crate) async fn delete(&self, digest: &ImageDigest) -> Result<(), RepositoryError> {
-        retried(|| self.session.delete_manifest(digest.as_str())).await.map(drop)
+        let Some(ecr) = &self.ecr else {
+            return retried(|| self.session.delete_manifest(digest.as_str())).await.map(drop);
+        };
+        let call = || ecr.delete_image(digest.as_str());
+        let deleted = retry(Instant::now() + self.aws_call, call).await;
+        deleted.map(drop).map_err(|error| self.not_told("deleting the image", error))
+    }
+
+    /// Every tag with its digest as ECR's own API tells it, a thousand images with one question; `None` if this
+    /// is no repository of ECR.
+    pub(crate) async fn ecr_tags(
+        &self,
+    ) -> Result<Option<BTreeMap<String, ImageDigest>>, ImageFailure> {
+        let Some(ecr) = &self.ecr else { return Ok(None) };
+        let images = retry(Instant::now() + self.aws_call * CALLS, || ecr.images()).await;
+        let failed = |error| of_registry(&self.not_told("listing the images", error));
+        let mut tags = BTreeMap::new();
+        for image in images.map_err(failed)? {
+            let digest = image.digest.parse::<ImageDigest>();
+            let digest = digest.map_err(|error| ImageFailure::NotVerified {
+                what: format!("looking at {}: {error}", self.name),
+                hint: "this program knows digests of SHA-256 alone".to_owned(),
+            })?;
+            tags.extend(image.tags.into_iter().map(|tag| (tag, digest.clone())));
+        }
+        Ok(Some(tags))
+    }
+
+    fn not_told(&self, doing: &str, error: CallError) -> RepositoryError {
+        let registry = self.session.access().image.registry().to_owned();
+        RepositoryError::NotReached { registry, doing: doing.to_owned(), error: Box::new(error) }
     }
 
     /// Writes the same bytes under a tag or digest.
@@ -216,55 +245,6 @@ impl ImageRepository {
     }
 }
 
-fn secret_failure(name: &str, error: &fargate_registry::RegistrySecretError) -> ImageFailure {
-    let name = fargate_model::text::escape_within(name, 200);
-    ImageFailure::RegistryDenied {
-        what: format!("reading the registry's login from the secret {name}: {error}"),
-        hint: "correct `registry_secret` of the image, or the rights of this host".to_owned(),
-    }
-}
-
-/// The Region in the name of a registry of ECR.
-fn region_of(registry: &str) -> Option<String> {
-    let mut parts = registry.split('.').skip_while(|part| !part.contains("ecr"));
-    parts.nth(1).map(str::to_owned)
-}
-
-/// Asks again after a passing failure.
-pub(crate) async fn retried<T, F>(ask: impl Fn() -> F) -> Result<T, RepositoryError>
-where
-    F: Future<Output = Result<T, RepositoryError>>,
-{
-    let mut backoff = RetryBackoff::doubling(FIRST_PAUSE, LONGEST_PAUSE);
-    for _ in 1..TRIES {
-        match ask().await {
-            Err(error) if error.is_passing() => {
-                let pause = jittered(backoff.next_pause());
-                sleep(error.retry_after().unwrap_or_default().max(pause)).await;
-            }
-            done => return done,
-        }
-    }
-    ask().await
-}
-
 pub(crate) fn digest_of(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_region_of_a_registry_stands_in_its_name() {
-        for (registry, region) in [
-            ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", Some("eu-west-1")),
-            ("123456789012.dkr.ecr-fips.us-east-1.amazonaws.com", Some("us-east-1")),
-            ("123456789012.dkr-ecr.eu-west-2.on.aws", Some("eu-west-2")),
-            ("registry.example", None),
-        ] {
-            assert_eq!(region_of(registry).as_deref(), region, "{registry}");
-        }
-    }
 }

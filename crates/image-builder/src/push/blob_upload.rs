@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use fargate_aws::StreamedBody;
+use fargate_fail_point::FailPoint;
 use fargate_registry::{BlobMount, RepositoryError, RepositorySession, UploadPlace};
 use tokio::sync::mpsc;
 
+use super::open_uploads::OpenUploads;
+use super::push_halt::PushHalt;
 use crate::content_digest::short_digest;
 use crate::event::{ImageEvent, ImageStep};
 use crate::image_run::ImageRun;
@@ -29,41 +32,64 @@ pub(super) enum BlobOutcome {
     Mounted,
     /// It was sent.
     Sent,
+    /// The push was stopped.
+    Halted,
 }
 
-/// One try.
-pub(super) async fn upload(
-    session: &RepositorySession,
-    blob: &BlobDescriptor,
-    path: &Path,
-    run: &ImageRun,
-) -> Result<BlobOutcome, RepositoryError> {
-    let tell = BlobProgress { blob: blob.clone(), run: run.clone() };
-    if session.has_blob(&blob.digest).await? {
-        tell.note("the registry has it, 0 bytes sent");
-        return Ok(BlobOutcome::There);
-    }
-    let mut place: Option<UploadPlace> = None;
-    for from in &session.access().mount_from {
-        match session.mount(&blob.digest, from).await? {
-            BlobMount::Mounted => {
-                tell.note(&format!("mounted from {from}, 0 bytes sent"));
-                return Ok(BlobOutcome::Mounted);
-            }
-            BlobMount::Upload(given) => {
-                if let Some(unused) = place.replace(given) {
-                    let _ = session.cancel_upload(unused).await;
+/// One blob on its way.
+pub(super) struct BlobUpload<'a> {
+    pub session: &'a RepositorySession,
+    /// Where uploads are written down while they are open.
+    pub uploads: &'a OpenUploads,
+    pub blob: &'a BlobDescriptor,
+    pub path: &'a Path,
+    /// Says when to stop.
+    pub halt: &'a PushHalt,
+    pub run: &'a ImageRun,
+}
+
+impl BlobUpload<'_> {
+    /// One try.
+    pub async fn once(&self) -> Result<BlobOutcome, RepositoryError> {
+        let Self { session, blob, .. } = self;
+        let tell = BlobProgress { blob: (*blob).clone(), run: self.run.clone() };
+        if self.halt.is_halted() {
+            return Ok(BlobOutcome::Halted);
+        }
+        if session.has_blob(&blob.digest).await? {
+            tell.note("the registry has it, 0 bytes sent");
+            return Ok(BlobOutcome::There);
+        }
+        let mut place: Option<UploadPlace> = None;
+        for from in &session.access().mount_from {
+            match session.mount(&blob.digest, from).await? {
+                BlobMount::Mounted => {
+                    tell.note(&format!("mounted from {from}, 0 bytes sent"));
+                    return Ok(BlobOutcome::Mounted);
+                }
+                BlobMount::Upload(given) => {
+                    if let Some(unused) = place.replace(given) {
+                        let _ = session.cancel_upload(unused).await;
+                    }
                 }
             }
         }
+        let place = match place {
+            Some(place) => place,
+            None => session.begin_upload().await?,
+        };
+        self.uploads.opened(&place);
+        FailPoint::UploadBegun.reached();
+        let body = StreamedBody::new(pieces(self.path.to_owned(), tell), blob.size);
+        let sent = session.finish_upload(place.clone(), &blob.digest, blob.size, body);
+        tokio::select! {
+            biased;
+            () = self.halt.halted() => return Ok(BlobOutcome::Halted),
+            sent = sent => sent?,
+        }
+        self.uploads.finished(&place);
+        Ok(BlobOutcome::Sent)
     }
-    let place = match place {
-        Some(place) => place,
-        None => session.begin_upload().await?,
-    };
-    let body = StreamedBody::new(pieces(path.to_owned(), tell), blob.size);
-    session.finish_upload(place, &blob.digest, blob.size, body).await?;
-    Ok(BlobOutcome::Sent)
 }
 
 /// The file, piece by piece, from a thread that ends when nobody takes them any more.

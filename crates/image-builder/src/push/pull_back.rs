@@ -3,6 +3,7 @@
 //! read what they built.
 
 use std::io::{self, Read};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use fargate_registry::{RepositoryError, RepositorySession};
@@ -10,13 +11,13 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::push_failure::of_transfer;
-use super::transfer_retry::try_often;
 use crate::content_digest::{ContentHasher, digest_of, digest_of_all, short_digest};
 use crate::event::{ImageEvent, ImageStep};
 use crate::failure::ImageFailure;
 use crate::image_run::ImageRun;
 use crate::layer::ExportStream;
 use crate::oci_layout::{BlobDescriptor, ConfigLayers, OciManifest, decompressed};
+use crate::transfer_retry::try_often;
 
 /// Longest configuration of an image.
 const LONGEST_CONFIG: u64 = 4 * 1024 * 1024;
@@ -60,12 +61,45 @@ pub(super) async fn verify(
         let (layers, ids) = (manifest.layers.len(), diff_ids.len());
         return Err(wrong(format!("the manifest has {layers} layers and the configuration {ids}")));
     }
-    let mut bytes = manifest.config.size + stored.bytes.len() as u64;
-    for (layer, diff_id) in manifest.layers.iter().zip(&diff_ids) {
-        self::layer(session, layer, diff_id, run).await?;
-        bytes += layer.size;
+    let waiting = Mutex::new(manifest.layers.iter().zip(&diff_ids));
+    let one_after_another = || async {
+        loop {
+            let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((layer, diff_id)) = next else { return Ok::<(), ImageFailure>(()) };
+            self::layer(session, layer, diff_id, run).await?;
+        }
+    };
+    // Two at a time: each has a thread that decompresses and one that hashes.
+    tokio::try_join!(one_after_another(), one_after_another())?;
+    Ok(VerifiedImage::of(digest, &manifest, stored.bytes.len()))
+}
+
+/// Looks whether the registry still has each part of an image that was read back before: the manifest is read
+/// again, and each blob is asked for. `false` if something is missing.
+pub(super) async fn is_still_there(
+    session: &RepositorySession,
+    digest: &str,
+) -> Result<bool, ImageFailure> {
+    let stored = try_often(|| session.manifest(digest)).await;
+    let stored = stored.map_err(|error| of_transfer(&error))?;
+    let stored = stored.filter(|stored| digest_of(&stored.bytes) == digest);
+    let manifest = stored.and_then(|stored| serde_json::from_slice(&stored.bytes).ok());
+    let Some(OciManifest { config, layers, .. }) = manifest else { return Ok(false) };
+    for blob in [&config].into_iter().chain(&layers) {
+        let has = try_often(|| session.has_blob(&blob.digest)).await;
+        if !has.map_err(|error| of_transfer(&error))? {
+            return Ok(false);
+        }
     }
-    Ok(VerifiedImage { digest: digest.to_owned(), layers: manifest.layers.len(), bytes })
+    Ok(true)
+}
+
+impl VerifiedImage {
+    fn of(digest: &str, manifest: &OciManifest, manifest_bytes: usize) -> Self {
+        let blobs = manifest.layers.iter().chain([&manifest.config]);
+        let bytes = blobs.map(|blob| blob.size).sum::<u64>() + manifest_bytes as u64;
+        Self { digest: digest.to_owned(), layers: manifest.layers.len(), bytes }
+    }
 }
 
 async fn config(

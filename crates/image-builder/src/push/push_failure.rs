@@ -3,8 +3,9 @@
 use fargate_model::text::escape;
 use fargate_registry::RepositoryError;
 
-use super::transfer_retry::TransferFailure;
 use crate::failure::ImageFailure;
+use crate::repository_login::denied;
+use crate::transfer_retry::TransferFailure;
 
 /// One answer.
 pub(crate) fn of_repository(error: &RepositoryError) -> ImageFailure {
@@ -35,15 +36,5 @@ pub(crate) fn of_transfer(failure: &TransferFailure) -> ImageFailure {
             ImageFailure::PushFailed { what: format!("{what}; {count} tries{table}"), hint }
         }
         other => other,
-    }
-}
-
-/// The login is wrong, missing, or not enough.
-pub(crate) fn denied(what: String) -> ImageFailure {
-    ImageFailure::RegistryDenied {
-        what,
-        hint: "give a login that may push: `registry_secret` of the image, `docker login`, or for ECR the \
-               right ecr:InitiateLayerUpload"
-            .to_owned(),
     }
 }

@@ -74,7 +74,7 @@ pub(super) const CONTEXT_RULES: &[SecretRule] = &[
         "url-password",
         &["://"],
         r#"://[^\s:/@"'<>\[\]{}()$%*\\|,;?#&`]{0,64}:([^\s:/@"'<>\[\]{}()\\|,;?#&$*`]{8,200})@[0-9A-Za-z]"#,
-        ValueCheck::Password,
+        ValueCheck::UrlPassword,
     ),
     SecretRule::context(
         "netrc-password",
@@ -86,7 +86,7 @@ pub(super) const CONTEXT_RULES: &[SecretRule] = &[
         "json-web-token",
         &["eyJ"],
         r"eyJ[\w-]{14,}\.eyJ[\w-]{14,}\.[\w-]{16,}",
-        ValueCheck::None,
+        ValueCheck::WebToken,
     ),
     SecretRule::context(
         "kubernetes-client-key",

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::SecretScanner;
-use super::image_scan::blocking;
+use super::scan_failure::blocking;
 use super::scan_report::SecretScanReport;
 use crate::engine::ImageEngine;
 use crate::failure::ImageFailure;

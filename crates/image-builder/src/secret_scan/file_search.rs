@@ -9,7 +9,7 @@ use super::path_rules::path_rule;
 use super::rule_search::RuleSearch;
 use super::scan_report::{SecretScanReport, SkipReason};
 use super::stream_search::{FoundSecret, SearchedStream, StreamSearch};
-use super::tar_entries::{TarEntryKind, TarEntryReader, is_tar};
+use crate::layer::tar_reader::{TarReader, is_tar};
 
 /// Bytes that are read ahead of a stream.
 const AHEAD: usize = 64 * 1024;
@@ -91,15 +91,15 @@ impl<'rules> FileSearch<'rules> {
         tar: &mut (dyn Read + Send),
         depth: SearchDepth,
     ) -> io::Result<()> {
-        let mut entries = TarEntryReader::new(tar);
-        while let Some(entry) = entries.next_entry()? {
-            let path = format!("{prefix}{}", readable(&entry.name));
-            if entry.kind == TarEntryKind::File && entry.size > 0 {
-                self.file(&path, entry.size, &mut entries, depth)?;
+        let mut members = TarReader::of_any_tar(tar);
+        while let Some(member) = members.next_member()? {
+            let path = format!("{prefix}{}", readable(&member.path));
+            if member.is_file() && member.size > 0 {
+                self.file(&path, member.size, &mut members, depth)?;
             }
         }
         // They are shipped with the layer, although nothing unpacks them.
-        self.content(&format!("{prefix}{TRAILER}"), entries.inner())
+        self.content(&format!("{prefix}{TRAILER}"), members.source())
     }
 
     /// Searches one file of `size` bytes.

@@ -12,7 +12,7 @@ use super::file_search::readable;
 use super::image_metadata::{
     BlobReference, ImageContent, LARGEST_METADATA, OciDocument, SavedImage,
 };
-use super::tar_entries::{TarEntryKind, TarEntryReader};
+use crate::layer::tar_reader::TarReader;
 
 /// Most files of a tar, and most manifests of a layout.
 const MOST_FILES: usize = 100_000;
@@ -31,24 +31,21 @@ pub(super) enum ImageFiles {
 impl ImageFiles {
     /// Looks through a tar. Contents are passed over.
     pub fn of_archive(path: &Path) -> io::Result<Self> {
-        let mut entries = TarEntryReader::new(BufReader::new(File::open(path)?));
+        let mut members = TarReader::of_any_tar(BufReader::new(File::open(path)?));
         let (mut places, mut links) = (BTreeMap::new(), BTreeMap::new());
-        while let Some(entry) = entries.next_entry()? {
-            let name = readable(&entry.name);
-            match entry.kind {
-                TarEntryKind::File => {
-                    places.insert(name, (entries.position(), entry.size));
-                }
-                TarEntryKind::Link => {
-                    links.insert(name.clone(), link_target(&name, &readable(&entry.link)));
-                }
-                TarEntryKind::Other => {}
+        let pass_over = |file: &mut BufReader<File>, count: u64| {
+            file.seek_relative(i64::try_from(count).map_err(io::Error::other)?)
+        };
+        while let Some(member) = members.next_by(pass_over)? {
+            let name = readable(&member.path);
+            if member.is_file() {
+                places.insert(name, (members.position(), member.size));
+            } else if member.is_link() {
+                links.insert(name.clone(), link_target(&name, &readable(&member.link)));
             }
             if places.len() + links.len() > MOST_FILES {
                 return Err(io::Error::other(format!("it has more than {MOST_FILES} files")));
             }
-            let rest = i64::try_from(entries.passed_over()).map_err(io::Error::other)?;
-            entries.inner().seek_relative(rest)?;
         }
         Ok(Self::Archive { file: path.to_owned(), places, links })
     }

@@ -57,6 +57,11 @@ pub(super) struct BlobReference {
 }
 
 impl BlobReference {
+    /// Its digest as it is written.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
     /// The file of the blob in a layout; none if the digest cannot be a part of a path.
     pub fn file(&self) -> Option<String> {
         let (kind, digits) = self.digest.split_once(':')?;

@@ -10,25 +10,30 @@ mod file_search;
 mod image_files;
 mod image_metadata;
 mod image_scan;
+mod known_samples;
 mod line_redactor;
 mod named_values;
 mod packed_file;
 mod path_rules;
+mod registry_scan;
 mod rule_search;
+mod scan_failure;
 mod scan_report;
 mod scan_target;
 mod secret_rule;
 mod stream_search;
 mod streamed_archive;
-mod tar_entries;
 mod token_rules;
 mod waivers;
 mod watched_reader;
+mod wide_text;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use crate::failure::ImageFailure;
 use crate::image_run::ImageRun;
@@ -44,6 +49,11 @@ pub use line_redactor::LineRedactor;
 pub use scan_report::{SecretFinding, SecretScanReport, SkipReason, SkippedContent};
 pub use scan_target::ScanTarget;
 pub use waivers::SecretWaivers;
+
+/// The version of the rules for paths and for names of variables. Whoever changes those raises it.
+const OTHER_RULES: u32 = 1;
+/// Digits of the digest of the other rules.
+const VERSION_DIGITS: usize = 12;
 
 /// All rules, compiled. Make one for a command; clones share it.
 #[derive(Clone)]
@@ -71,6 +81,17 @@ impl SecretScanner {
         Self { rules: Arc::new(RuleSearch::new()), names: Arc::new(NamedValues::new()) }
     }
 
+    /// The version of the rules: another one wherever a rule for content was added or changed, or where
+    /// `OTHER_RULES` says so.
+    #[must_use]
+    pub fn rules_version(&self) -> String {
+        let mut hasher = Sha256::new();
+        self.rules.describe(&mut hasher);
+        let mut digest = hex::encode(hasher.finalize());
+        digest.truncate(VERSION_DIGITS);
+        format!("{OTHER_RULES}-{digest}")
+    }
+
     /// A line without the secrets that the rules find in it.
     #[must_use]
     pub fn redacted<'line>(&self, line: &'line str) -> Cow<'line, str> {
@@ -96,8 +117,8 @@ impl SecretScanner {
         for path in paths {
             let file = root.join(path);
             let name = readable(path.as_os_str().as_encoded_bytes());
-            image_scan::require_not_cancelled(run)?;
-            let wrong = |error| image_scan::unreadable(run, &file.display().to_string(), &error);
+            scan_failure::require_not_cancelled(run)?;
+            let wrong = |error| scan_failure::unreadable(run, &file.display().to_string(), &error);
             let found = file.symlink_metadata().map_err(wrong)?;
             if !found.is_file() {
                 if !found.is_dir() && !found.is_symlink() {

@@ -7,8 +7,10 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use regex::bytes::Regex;
+use sha2::{Digest, Sha256};
 
 use super::context_rules::CONTEXT_RULES;
+use super::known_samples::{is_published, is_reserved_host, is_sample_token};
 use super::secret_rule::{RuleScope, SecretRule, ValueCheck, entropy, is_placeholder};
 use super::token_rules::TOKEN_RULES;
 
@@ -36,7 +38,7 @@ impl RuleSearch {
         let rules: Vec<_> =
             TOKEN_RULES.iter().chain(CONTEXT_RULES).map(|rule| (rule, rule.compiled())).collect();
         let words = |(number, (rule, _)): (usize, &(&'static SecretRule, Regex))| {
-            rule.words.iter().map(|word| (*word, number)).collect::<Vec<_>>()
+            rule.first_words().map(|word| (word, number)).collect::<Vec<_>>()
         };
         let (words, owners): (Vec<&str>, Vec<usize>) =
             rules.iter().enumerate().flat_map(words).unzip();
@@ -46,6 +48,18 @@ impl RuleSearch {
             .build(words)
             .expect("a few hundred short words fit");
         Self { words, owners, rules }
+    }
+
+    /// Adds to a digest everything by which a secret is found.
+    pub fn describe(&self, to: &mut Sha256) {
+        for (rule, _) in &self.rules {
+            for text in [rule.id, rule.shape].into_iter().chain(rule.first_words()) {
+                to.update(text);
+                to.update([0]);
+            }
+            to.update(rule.entropy.to_be_bytes());
+            to.update(format!("{:?} {:?}", rule.scope, rule.check));
+        }
     }
 
     /// How many rules there are.
@@ -99,14 +113,19 @@ fn matched(rule: &SecretRule, shape: &Regex, text: &[u8]) -> Option<Range<usize>
     let groups = shape.captures(text)?;
     let value = groups.get(1).or_else(|| groups.get(0))?;
     if rule.check == ValueCheck::KeyBody {
-        return key_range(text, value.end());
+        return key_range(text, value.end()).filter(|key| !is_published(&text[key.clone()]));
     }
     let bytes = value.as_bytes();
-    let counts = entropy(bytes) >= rule.entropy && !is_placeholder(bytes) && checked(rule, bytes);
-    counts.then(|| value.range())
+    let counts = entropy(bytes) >= rule.entropy
+        && !is_placeholder(bytes)
+        && checked(rule, bytes, &text[value.end()..]);
+    // Tokens of providers count even where somebody has published one.
+    let is_sample = rule.scope == RuleScope::Text && is_published(bytes);
+    (counts && !is_sample).then(|| value.range())
 }
 
-fn checked(rule: &SecretRule, value: &[u8]) -> bool {
+/// `after` is what follows the value.
+fn checked(rule: &SecretRule, value: &[u8], after: &[u8]) -> bool {
     let has = |kind: fn(&u8) -> bool| value.iter().any(kind);
     match rule.check {
         ValueCheck::None | ValueCheck::KeyBody => true,
@@ -114,6 +133,15 @@ fn checked(rule: &SecretRule, value: &[u8]) -> bool {
             has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit)
         }
         ValueCheck::Password => has(u8::is_ascii_alphabetic) && has(u8::is_ascii_digit),
+        ValueCheck::UrlPassword => {
+            let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
+            let host = after.strip_prefix(b"@").unwrap_or_default();
+            let end = host.iter().position(|byte| !is_host(byte)).unwrap_or(host.len());
+            has(u8::is_ascii_alphabetic)
+                && has(u8::is_ascii_digit)
+                && !is_reserved_host(&host[..end])
+        }
+        ValueCheck::WebToken => !is_sample_token(value),
         ValueCheck::Login => is_login(value),
     }
 }
@@ -192,6 +220,30 @@ mod tests {
         ] {
             assert!(rules(text, true).is_empty(), "{text:?}: {:?}", rules(text, true));
         }
+    }
+
+    #[test]
+    fn words_that_a_program_keeps_side_by_side_are_no_token_of_vault() {
+        let short = format!("hvs.{}", "q8ZbT3mW9xKcV2nR7sLpD4fG");
+        let long = format!("hvs.{}", "CAESIq8ZbT3mW9xKcV2nR7sLpD4-fGhJ6y".repeat(3));
+        for token in [short, long] {
+            assert_eq!(rules(&format!("\0{token}\0"), false), ["vault-token"], "{token}");
+        }
+        assert!(rules("PK\x03\x04hvs.LookcherhungsamrsyloThaiExitext3\0", false).is_empty());
+    }
+
+    #[test]
+    fn the_words_of_our_rules_are_no_tokens_in_our_own_binary_whatever_follows_them() {
+        let next = "q8ZbT3mW9xKcV2nR7sLpD4fGhJ6yEaU5oQ1i".repeat(3);
+        let binary = |words: Vec<&str>| {
+            let follow = |(word, length)| format!("\0{word}{}\0", &next[..length]);
+            let all = words.iter().flat_map(|word| (16..next.len()).map(move |at| (*word, at)));
+            rules(&all.map(follow).collect::<String>(), false)
+        };
+        let kept = TOKEN_RULES.iter().flat_map(|rule| rule.words.iter().copied());
+        assert_eq!(binary(kept.collect()), Vec::<&str>::new());
+        let bare = TOKEN_RULES.iter().flat_map(SecretRule::first_words);
+        assert!(binary(bare.collect()).contains(&"stripe-key"));
     }
 
     #[test]

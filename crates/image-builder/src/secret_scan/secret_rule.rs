@@ -21,6 +21,10 @@ pub(super) enum ValueCheck {
     Login,
     /// A password that a person would not write into an example: letters and digits.
     Password,
+    /// The same, at a host that can exist.
+    UrlPassword,
+    /// A JSON Web Token that is no sample.
+    WebToken,
     /// Small letters, capitals and digits.
     Mixed,
     /// The body of a private key follows. The secret is all of the key.
@@ -32,7 +36,7 @@ pub(super) enum ValueCheck {
 pub(super) struct SecretRule {
     /// Its name, which waivers and reports use.
     pub id: &'static str,
-    /// Each match begins with one of these, exactly as they are written here.
+    /// Each match begins with one of these; [`SecretRule::first_words`] says how.
     pub words: &'static [&'static str],
     /// What matches, from the first byte of the word. The first group is the secret; without a group it is
     /// all of it.
@@ -46,12 +50,20 @@ pub(super) struct SecretRule {
 }
 
 impl SecretRule {
-    /// A token whose prefix says whose it is.
+    /// A token whose prefix says whose it is. Each of `words` must end with a space that is not looked for: a
+    /// compiler puts the texts of a program side by side, so without it the prefix and the text that
+    /// happens to follow would be a token in our own binary.
     pub const fn token(
         id: &'static str,
         words: &'static [&'static str],
         shape: &'static str,
     ) -> Self {
+        let mut at = 0;
+        while at < words.len() {
+            let word = words[at].as_bytes();
+            assert!(word[word.len() - 1] == b' ', "a word of a token ends with a space");
+            at += 1;
+        }
         let (scope, check) = (RuleScope::Everywhere, ValueCheck::None);
         Self { id, words, shape, entropy: 3.0, scope, check }
     }
@@ -64,6 +76,12 @@ impl SecretRule {
         check: ValueCheck,
     ) -> Self {
         Self { id, words, shape, entropy: 3.0, scope: RuleScope::Text, check }
+    }
+
+    /// What a match begins with, exactly.
+    pub fn first_words(&self) -> impl Iterator<Item = &'static str> {
+        let is_token = self.scope == RuleScope::Everywhere;
+        self.words.iter().map(move |word| if is_token { word.trim_end() } else { word })
     }
 
     /// The compiled shape.

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use sha2::{Digest, Sha256};
 
 use super::rule_search::{REACH, RuleSearch};
+use super::wide_text::WideText;
 
 /// Bytes that are searched at a time.
 const PIECE: usize = 1024 * 1024;
@@ -62,26 +63,29 @@ pub(super) struct SearchedStream {
 /// Room for a piece, used for one stream after the other.
 pub(super) struct StreamSearch<'rules> {
     rules: &'rules RuleSearch,
-    piece: Vec<u8>,
+    bytes: SearchWindow,
+    /// The same as letters, where the stream is UTF-16.
+    letters: SearchWindow,
 }
 
 impl<'rules> StreamSearch<'rules> {
     /// A search by these rules.
     pub fn new(rules: &'rules RuleSearch) -> Self {
-        Self { rules, piece: Vec::new() }
+        Self { rules, bytes: SearchWindow::default(), letters: SearchWindow::default() }
     }
 
-    /// Searches a stream to its end, or until it cannot be read.
+    /// Searches a stream to its end, or until it cannot be read. UTF-16 is searched as bytes and as letters.
     pub fn search(&mut self, mut stream: impl Read) -> SearchedStream {
         let mut done = SearchedStream::default();
-        self.piece.clear();
-        // Bytes at the beginning of the piece that were searched before.
-        let mut searched = 0;
-        let mut is_text = None;
+        self.bytes.clear();
+        self.letters.clear();
+        let mut kind = None;
+        // The first byte of a unit whose second one is not read yet.
+        let mut half = 0;
         loop {
-            let before = self.piece.len();
-            let read = fill(&mut stream, &mut self.piece);
-            done.bytes += (self.piece.len() - before) as u64;
+            let before = self.bytes.piece.len();
+            let read = fill(&mut stream, &mut self.bytes.piece);
+            done.bytes += (self.bytes.piece.len() - before) as u64;
             let is_last = match read {
                 Ok(is_last) => is_last,
                 Err(error) => {
@@ -89,25 +93,69 @@ impl<'rules> StreamSearch<'rules> {
                     true
                 }
             };
-            let is_text = *is_text.get_or_insert_with(|| {
-                let head = &self.piece[..self.piece.len().min(HEAD)];
-                !head.contains(&0)
-            });
-            let end = self.piece.len();
-            let until = if is_last { end } else { end.saturating_sub(REACH).max(searched) };
-            self.rules.search(&self.piece, searched..until, is_text, |hit| {
-                let secret = FoundSecret::of(hit.rule, &self.piece[hit.value]);
-                if !done.found.contains(&secret) {
-                    done.found.push(secret);
-                }
-            });
+            let StreamKind { is_text, wide } =
+                *kind.get_or_insert_with(|| StreamKind::of(&self.bytes.piece));
+            if let Some(wide) = wide {
+                let units = &self.bytes.piece[before - half..];
+                wide.append(units, &mut self.letters.piece);
+                half = units.len() % 2;
+                self.letters.search(self.rules, true, is_last, &mut done.found);
+            }
+            self.bytes.search(self.rules, is_text, is_last, &mut done.found);
             if is_last {
                 return done;
             }
-            let kept = until.saturating_sub(LOOK_BACK);
-            self.piece.drain(..kept);
-            searched = until - kept;
         }
+    }
+}
+
+/// What the beginning of a stream tells of it.
+#[derive(Clone, Copy)]
+struct StreamKind {
+    is_text: bool,
+    wide: Option<WideText>,
+}
+
+impl StreamKind {
+    fn of(piece: &[u8]) -> Self {
+        let is_text = !piece[..piece.len().min(HEAD)].contains(&0);
+        Self { is_text, wide: WideText::of(piece) }
+    }
+}
+
+/// A piece of a stream, with as much of the former one as rules look back at.
+#[derive(Default)]
+struct SearchWindow {
+    piece: Vec<u8>,
+    /// Bytes at the beginning of the piece that were searched before.
+    searched: usize,
+}
+
+impl SearchWindow {
+    fn clear(&mut self) {
+        self.piece.clear();
+        self.searched = 0;
+    }
+
+    /// Searches what is new, up to where a secret may go on in the next piece; each secret is found once.
+    fn search(
+        &mut self,
+        rules: &RuleSearch,
+        is_text: bool,
+        is_last: bool,
+        found: &mut Vec<FoundSecret>,
+    ) {
+        let end = self.piece.len();
+        let until = if is_last { end } else { end.saturating_sub(REACH).max(self.searched) };
+        rules.search(&self.piece, self.searched..until, is_text, |hit| {
+            let secret = FoundSecret::of(hit.rule, &self.piece[hit.value]);
+            if !found.contains(&secret) {
+                found.push(secret);
+            }
+        });
+        let kept = until.saturating_sub(LOOK_BACK);
+        self.piece.drain(..kept);
+        self.searched = until - kept;
     }
 }
 
@@ -148,7 +196,30 @@ mod tests {
         let line = io::repeat(b'e').take(6 * 1024 * 1024);
         let done = search.search(line.chain(&b" "[..]).chain(token().as_bytes()));
         assert_eq!(done.found.len(), 1);
-        assert!(search.piece.capacity() < 3 * PIECE, "{}", search.piece.capacity());
+        assert!(search.bytes.piece.capacity() < 3 * PIECE, "{}", search.bytes.piece.capacity());
+    }
+
+    #[test]
+    fn a_token_in_utf16_is_found_wherever_the_pieces_are_cut() {
+        let rules = RuleSearch::new();
+        let mut search = StreamSearch::new(&rules);
+        for place in [0, PIECE / 2 - 9, PIECE, (PIECE + REACH) / 2 - 5, PIECE + 7] {
+            for order in [u16::to_le_bytes, u16::to_be_bytes] {
+                let text = format!("{}{}", " ".repeat(place), token());
+                let bytes: Vec<u8> = text.encode_utf16().flat_map(order).collect();
+                let done = search.search(&bytes[..]);
+                assert_eq!(done.bytes, bytes.len() as u64);
+                let expected = [FoundSecret::of("gitlab-token", token().as_bytes())];
+                assert_eq!(done.found, expected, "{place}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_in_plain_bytes_is_found_behind_a_mark_of_utf16() {
+        let rules = RuleSearch::new();
+        let text = [b"\xff\xfe", token().as_bytes()].concat();
+        assert_eq!(StreamSearch::new(&rules).search(&text[..]).found.len(), 1);
     }
 
     #[test]

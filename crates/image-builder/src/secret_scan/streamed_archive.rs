@@ -12,12 +12,13 @@ use super::SecretScanner;
 use super::file_search::readable;
 use super::image_files::link_target;
 use super::image_metadata::{ImageContent, LARGEST_METADATA, SavedImage};
-use super::image_scan::{ImageParts, no_image, shown_name, unreadable};
+use super::image_scan::{ImageParts, shown_name};
+use super::scan_failure::{no_image, unreadable};
 use super::scan_report::{SecretScanReport, SkipReason};
-use super::tar_entries::{TarEntryKind, TarEntryReader};
 use super::watched_reader::WatchedReader;
 use crate::failure::ImageFailure;
 use crate::image_run::ImageRun;
+use crate::layer::tar_reader::TarReader;
 
 /// Most bytes of metadata that are kept.
 const KEPT: usize = 64 * 1024 * 1024;
@@ -42,19 +43,15 @@ impl SecretScanner {
         let wrong = |error: io::Error| unreadable(run, place, &error);
         let mut arrived = ArrivedFiles::default();
         let stream = WatchedReader::new(stream, run.clone(), None, 0);
-        let mut entries = TarEntryReader::new(stream);
-        while let Some(entry) = entries.next_entry().map_err(wrong)? {
-            let name = readable(&entry.name);
-            match entry.kind {
-                TarEntryKind::File => {
-                    let done = self.arrive(&mut arrived, &name, entry.size, &mut entries, run);
-                    done.map_err(wrong)?;
-                }
-                TarEntryKind::Link => {
-                    let target = link_target(&name, &readable(&entry.link));
-                    arrived.links.insert(name, target);
-                }
-                TarEntryKind::Other => {}
+        let mut members = TarReader::of_any_tar(stream);
+        while let Some(member) = members.next_member().map_err(wrong)? {
+            let name = readable(&member.path);
+            if member.is_file() {
+                let done = self.arrive(&mut arrived, &name, member.size, &mut members, run);
+                done.map_err(wrong)?;
+            } else if member.is_link() {
+                let target = link_target(&name, &readable(&member.link));
+                arrived.links.insert(name, target);
             }
         }
         self.settle(place, arrived)
@@ -122,7 +119,7 @@ impl SecretScanner {
 
 impl SecretScanReport {
     /// The same, as the report of this layer.
-    fn numbered(mut self, layer: usize) -> Self {
+    pub(super) fn numbered(mut self, layer: usize) -> Self {
         for finding in &mut self.findings {
             finding.layer = Some(layer);
         }

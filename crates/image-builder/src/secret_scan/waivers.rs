@@ -7,8 +7,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::scan_report::{SHOWN_DIGITS, SecretScanReport};
+use super::scan_report::{SHOWN_DIGITS, SecretFinding, SecretScanReport};
 use crate::failure::ImageFailure;
 
 /// Largest file of waivers that is read, in bytes. Ours.
@@ -40,6 +41,9 @@ struct RawWaiver {
 struct RawWaiverFile {
     #[serde(default)]
     waiver: Vec<RawWaiver>,
+    /// Waivers of vulnerabilities stand in the same file.
+    #[serde(default, rename = "vulnerability")]
+    _vulnerability: IgnoredAny,
 }
 
 impl SecretWaivers {
@@ -76,12 +80,10 @@ impl SecretWaivers {
     pub fn apply(&self, report: &mut SecretScanReport, now: SystemTime) {
         let mut used = vec![false; self.0.len()];
         for finding in &mut report.findings {
-            let means = |waiver: &CheckedWaiver| {
-                waiver.raw.rule == finding.rule
-                    && waiver.raw.path == finding.path
-                    && waiver.raw.sha256[..SHOWN_DIGITS] == finding.sha256
-            };
-            for (number, waiver) in self.0.iter().enumerate().filter(|(_, it)| means(it)) {
+            for (number, waiver) in self.0.iter().enumerate() {
+                if !waiver.means(finding) {
+                    continue;
+                }
                 used[number] = true;
                 match waiver.ends > now {
                     true => finding.waived = Some(waiver.raw.reason.clone()),
@@ -92,9 +94,27 @@ impl SecretWaivers {
         let unused = self.0.iter().zip(used).filter(|(_, used)| !used);
         report.unused_waivers = unused.map(|(waiver, _)| waiver.words(now)).collect();
     }
+
+    /// When the first of the waivers ends that excuse something in this report; none if nothing is excused.
+    #[must_use]
+    pub fn first_end(&self, report: &SecretScanReport) -> Option<SystemTime> {
+        let waived = report.findings.iter().filter(|finding| finding.waived.is_some());
+        let last_end = |finding: &SecretFinding| {
+            let meaning = self.0.iter().filter(|waiver| waiver.means(finding));
+            meaning.map(|waiver| waiver.ends).max()
+        };
+        waived.filter_map(last_end).min()
+    }
 }
 
 impl CheckedWaiver {
+    fn means(&self, finding: &SecretFinding) -> bool {
+        let Self { raw, .. } = self;
+        raw.rule == finding.rule
+            && raw.path == finding.path
+            && raw.sha256[..SHOWN_DIGITS] == finding.sha256
+    }
+
     fn of(raw: RawWaiver) -> Result<Self, String> {
         let place = format!("the waiver of `{}` for `{}`", raw.rule, raw.path);
         if raw.reason.trim().is_empty() {

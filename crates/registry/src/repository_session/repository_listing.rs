@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-use super::{RepositoryError, RepositoryRequest, RepositorySession};
+use super::session_exchange::RepositoryRequest;
+use super::{RepositoryError, RepositorySession};
 use crate::image_reference::is_digest;
 use crate::manifest::ACCEPTED;
 

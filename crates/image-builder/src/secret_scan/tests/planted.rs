@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use serde_json::{Value, json};
 
-use super::sample_image::{config, file, gzip, layout, run, saved, scanned, tar, zip, zstd};
+use super::sample_image::{
+    config, file, gzip, layout, run, saved, scanned, scanned_layer, tar, zip, zstd,
+};
 use crate::secret_scan::{SecretScanReport, SecretScanner};
 
 /// Characters of a secret; the same ones for the same number.
@@ -30,6 +32,18 @@ fn private_key(seed: u64) -> String {
 
 fn base64(text: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+/// A text as Windows writes it.
+fn wide(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// A token for a host that cannot exist, as documentation shows it.
+fn sample_token() -> String {
+    let part = |text: &str| base64(text).trim_end_matches('=').to_owned();
+    let claims = part(r#"{"iss":"https://issuer.example.com","sub":"somebody"}"#);
+    format!("{}.{claims}.{}", part(r#"{"alg":"HS256","typ":"JWT"}"#), letters(43, 60))
 }
 
 /// Path, content, and the rule that must find it.
@@ -69,7 +83,7 @@ fn files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "netrc-password",
         ),
         ("etc/pip.conf", "index = https://ci:k3yb0ardCat9@pypi.internal/".into(), "url-password"),
-        ("var/cache/a/b/c/d/e/session", jwt.into(), "json-web-token"),
+        ("var/cache/a/b/c/d/e/session", jwt.clone().into(), "json-web-token"),
         (
             "etc/boto.cfg",
             format!("aws_secret_access_key = {}", letters(40, 8)).into(),
@@ -81,6 +95,13 @@ fn files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("var/log/old.zst", zstd(format!("auth {github}\n").as_bytes()), "github-token"),
         ("opt/app.jar", zip("app.properties", gitlab.as_bytes()), "gitlab-token"),
         ("opt/src.tgz", gzip(&inner), "gitlab-token"),
+        (
+            "usr/share/doc/jwt/readme.md",
+            format!("{}\n{jwt}\n", sample_token()).into(),
+            "json-web-token",
+        ),
+        ("usr/share/doc/openssl/demos/server.pem", private_key(70).into(), "private-key"),
+        ("srv/setup/unattend.xml", wide(&format!("<token>{gitlab}</token>")), "gitlab-token"),
         ("srv/app/.env", "A=1\n".into(), "env-file"),
         ("srv/app/.git-credentials", "x\n".into(), "git-credentials-file"),
         ("srv/terraform.tfstate", "{}".into(), "terraform-state-file"),
@@ -138,6 +159,17 @@ async fn every_planted_secret_is_found_in_a_layout_an_archive_and_a_stream() {
     let deleted = of_layout.findings.iter().find(|it| it.path == "tmp/deleted.txt").unwrap();
     assert_eq!(deleted.layer, Some(2));
     assert_eq!(deleted.created_by.as_deref(), Some("COPY deleted /tmp"));
+}
+
+#[tokio::test]
+async fn samples_of_documentation_are_no_findings_and_excuse_nothing_beside_them() {
+    let text = format!("{}\nhttp://ci:k3yb0ardCat9@registry.example.com/\n", sample_token());
+    let report = scanned_layer(tar(&[file("srv/app/notes.md", &text)])).await.unwrap();
+    assert_eq!(report.findings, []);
+    let beside = format!("{text}http://ci:k3yb0ardCat9@registry.internal/\n");
+    let report = scanned_layer(tar(&[file("srv/app/notes.md", beside)])).await.unwrap();
+    let rules: Vec<_> = report.findings.iter().map(|it| it.rule).collect();
+    assert_eq!(rules, ["url-password"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
-//! Where the login of a push comes from: the secret that the image names, ECR's own, or Docker's
-//! configuration and credential helpers, in this order.
+//! Where the login of a repository comes from: the secret that the image names for its registry, ECR's own, or
+//! Docker's configuration and credential helpers, in this order. `registry_secret` is for the registry of the
+//! image's own repository, and each of `replica_secrets` for the one that it names; no other host gets them.
 //!
 //! A helper gets the registry's name on stdin and gives the login on stdout, so no password is ever an
 //! argument.
@@ -12,9 +13,10 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fargate_aws::AwsAccount;
+use fargate_aws::{AwsAccount, EcrRepository};
 use fargate_config::{JobProfile, ManagedImage};
 use fargate_mask::SharedMasker;
+use fargate_model::cause::FailureCause;
 use fargate_model::text::{escape, escape_within};
 use fargate_registry::{ImageReference, RegistryCredentials, RegistrySecret};
 use serde_json::Value;
@@ -23,7 +25,6 @@ use tokio::process::Command;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::push_failure::denied;
 use crate::failure::ImageFailure;
 
 /// How long a credential helper may take. It may have to ask a keyring.
@@ -33,15 +34,40 @@ const LONGEST_CONFIG: u64 = 1024 * 1024;
 /// Under this name Docker keeps the login of Docker Hub.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
+/// The Region of an account that is only used to reach a registry outside AWS; nothing is signed with it.
+const NO_REGION: &str = "us-east-1";
+
+/// What reaches registries from this host. A registry outside AWS needs no Region.
+pub(crate) async fn registry_account(
+    profile: &JobProfile,
+    masker: &SharedMasker,
+) -> Result<AwsAccount, ImageFailure> {
+    let mut opened = AwsAccount::open(profile.region.clone(), profile, masker).await;
+    if opened.as_ref().is_err_and(|why| why.cause == FailureCause::RegionMissing) {
+        opened = AwsAccount::open(Some(NO_REGION.to_owned()), profile, masker).await;
+    }
+    opened.map_err(|why| denied(why.headline()))
+}
+
+/// The login is wrong, missing, or not enough.
+pub(crate) fn denied(what: String) -> ImageFailure {
+    ImageFailure::RegistryDenied {
+        what,
+        hint: "give a login that may push: `registry_secret` of the image, `docker login`, or for ECR the \
+               right ecr:InitiateLayerUpload"
+            .to_owned(),
+    }
+}
+
 /// The login for a registry; `None` if there is none.
-pub(super) async fn login(
+pub(crate) async fn login(
     image: &ManagedImage,
     reference: &ImageReference,
     profile: &JobProfile,
     account: &AwsAccount,
 ) -> Result<Option<RegistryCredentials>, ImageFailure> {
     let masker = account.masker();
-    if let Some(name) = &image.registry_secret {
+    if let Some(name) = secret_for(image, reference.registry()) {
         let words = |error: fargate_registry::RegistrySecretError| {
             denied(format!("reading the login of the registry: {error}"))
         };
@@ -60,11 +86,30 @@ pub(super) async fn login(
     docker_login(reference.registry(), masker).await
 }
 
-/// The Region in `ACCOUNT.dkr.ecr.REGION.amazonaws.com`.
-fn ecr_region(registry: &str) -> Option<&str> {
-    let parts: Vec<&str> = registry.split('.').collect();
-    let at = parts.iter().position(|part| part.starts_with("ecr"))?;
-    parts.get(at + 1).copied()
+/// The secret that the image names for a registry.
+fn secret_for<'image>(image: &'image ManagedImage, registry: &str) -> Option<&'image str> {
+    let own = image.repository.parse::<ImageReference>();
+    if own.is_ok_and(|own| own.registry() == registry) {
+        return image.registry_secret.as_deref();
+    }
+    let named = image.replica_secrets.iter().filter_map(|named| named.split_once('='));
+    named.into_iter().find_map(|(host, secret)| (host == registry).then_some(secret))
+}
+
+/// The Region in `ACCOUNT.dkr.ecr.REGION.amazonaws.com` and in ECR's other names.
+pub(crate) fn ecr_region(registry: &str) -> Option<&str> {
+    registry.split('.').skip_while(|part| !part.contains("ecr")).nth(1)
+}
+
+/// ECR's own API of a repository; `None` if it is not of ECR.
+pub(crate) fn ecr_repository(
+    reference: &ImageReference,
+    account: &AwsAccount,
+) -> Option<EcrRepository> {
+    let registry = reference.registry();
+    let region = ecr_region(registry).filter(|_| reference.is_of_ecr())?;
+    let registry_id = registry.split('.').next()?;
+    Some(EcrRepository::new(account, region, registry_id, reference.repository()))
 }
 
 /// What `docker login` left.
@@ -207,6 +252,7 @@ mod tests {
         for (registry, region) in [
             ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", Some("eu-west-1")),
             ("123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", Some("us-gov-west-1")),
+            ("123456789012.dkr-ecr.eu-west-2.on.aws", Some("eu-west-2")),
             ("registry.example", None),
         ] {
             assert_eq!(ecr_region(registry), region, "{registry}");

@@ -1,4 +1,5 @@
-//! How often and after which pause something that a registry did not do is tried again.
+//! How often and after which pause something that a registry did not do is tried again, for every module that
+//! asks registries.
 
 use std::time::Duration;
 
@@ -6,9 +7,9 @@ use fargate_model::backoff::{RetryBackoff, jittered};
 use fargate_registry::RepositoryError;
 use tokio::time::sleep;
 
-/// How often each blob and each manifest is tried.
+/// How often each request, each blob and each manifest is tried.
 pub(crate) const TRIES: usize = 5;
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// All tries failed, or the last one for good.
@@ -22,6 +23,15 @@ impl TransferFailure {
     pub(crate) fn last(&self) -> &RepositoryError {
         self.tries.last().expect("a failure has a try")
     }
+}
+
+/// The same as [`try_often`], for whom only the last failure matters.
+pub(crate) async fn retried<T, F>(work: impl FnMut() -> F) -> Result<T, RepositoryError>
+where
+    F: Future<Output = Result<T, RepositoryError>>,
+{
+    let done = try_often(work).await;
+    done.map_err(|mut failure| failure.tries.pop().expect("a failure has a try"))
 }
 
 /// Tries until it succeeds, fails for good, or was tried often enough. The registry's `Retry-After` counts
