@@ -6,18 +6,25 @@
 use fargate_mask::SharedMasker;
 use std::sync::Arc;
 
-use fargate_aws::CallError;
+use fargate_aws::{CallCounter, CallError};
 use fargate_config::{AccountSettings, JobProfile};
 use fargate_driver::task::{EcsClient, ObservedTask, RateLimiter};
 use fargate_state::{JobRecord, StateFolder};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::judge::may_be_of;
 use crate::report::ReapedCluster;
 
+/// Most calls a second to StopTask, and to RunTask when a launch is settled.
+///
+/// The number is ours. All RunTask and StopTask calls of an account and Region share 40 a second
+/// (source: Amazon ECS API Reference, "Request throttling"), and jobs must be able to start at the
+/// same time.
+pub const STOPS_PER_SECOND: u32 = 15;
+
 /// One cluster, seen with the rights of one account.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct AccountCluster {
     /// Calls that change something are rate limited.
     pub ecs: EcsClient,
@@ -58,52 +65,108 @@ impl AccountCluster {
     }
 }
 
-/// Connects to each cluster once. A cluster that cannot be reached becomes a text for the operator.
-///
-/// With a `folder`, questions count in the rate limiter that all drivers of the host share. Without
-/// one, nothing is written.
-pub(crate) async fn open(
-    folder: Option<&StateFolder>,
-    profiles: Vec<JobProfile>,
-    pace: &RateLimiter,
-    masker: &SharedMasker,
-) -> (Vec<Arc<AccountCluster>>, Vec<String>) {
-    let mut places: Vec<AccountCluster> = Vec::new();
-    let mut problems = Vec::new();
-    for profile in profiles {
-        let ecs = match EcsClient::connect(&profile, masker).await {
-            Ok(ecs) => match folder {
-                Some(folder) => ecs.paced(pace.clone()).sharing(folder, &profile),
-                None => ecs.paced(pace.clone()),
-            },
-            Err(why) => {
-                let name = profile.name.as_deref().unwrap_or("defaults");
-                problems.push(format!("profile {name}: {}", why.line()));
-                continue;
-            }
+/// The clusters of some profiles. A profile whose cluster cannot be reached is tried again.
+#[derive(Debug)]
+pub(crate) struct ClusterSet {
+    clusters: Vec<Arc<AccountCluster>>,
+    unreached: Vec<UnreachedProfile>,
+    folder: Option<StateFolder>,
+    pace: RateLimiter,
+    masker: SharedMasker,
+    calls: CallCounter,
+}
+
+#[derive(Debug)]
+struct UnreachedProfile {
+    profile: JobProfile,
+    /// Why, in words for the operator.
+    words: String,
+}
+
+impl ClusterSet {
+    /// Connects to each cluster once.
+    ///
+    /// With a `folder`, questions count in the rate limiter that all drivers of the host share. Without
+    /// one, nothing is written. Calls of ECS count in `calls`.
+    pub async fn open(
+        folder: Option<&StateFolder>,
+        profiles: Vec<JobProfile>,
+        (masker, calls): (&SharedMasker, &CallCounter),
+    ) -> Self {
+        let new = |profile| UnreachedProfile { profile, words: String::new() };
+        let mut set = Self {
+            clusters: Vec::new(),
+            unreached: profiles.into_iter().map(new).collect(),
+            folder: folder.cloned(),
+            pace: RateLimiter::per_second(STOPS_PER_SECOND),
+            masker: masker.clone(),
+            calls: calls.clone(),
+        };
+        set.reach().await;
+        set
+    }
+
+    /// Connects to the clusters that could not be reached. A cluster keeps its place among all.
+    pub async fn reach(&mut self) {
+        for UnreachedProfile { profile, .. } in std::mem::take(&mut self.unreached) {
+            let within = profile.timeouts.aws_call;
+            let connecting = EcsClient::connect(&profile, &self.masker);
+            let words = match timeout(within, connecting).await {
+                Ok(Ok(ecs)) => {
+                    self.add(ecs, profile);
+                    continue;
+                }
+                Ok(Err(why)) => why.line(),
+                Err(_) => format!("its cluster was not reached within {} s", within.as_secs()),
+            };
+            let name = profile.name.as_deref().unwrap_or("defaults");
+            let words = format!("profile {name}: {words}");
+            self.unreached.push(UnreachedProfile { profile, words });
+        }
+    }
+
+    fn add(&mut self, ecs: EcsClient, profile: JobProfile) {
+        let ecs = ecs.paced(self.pace.clone()).counting(self.calls.clone());
+        let ecs = match &self.folder {
+            Some(folder) => ecs.sharing(folder, &profile),
+            None => ecs,
         };
         let (region, cluster) = (ecs.region().to_owned(), profile.cluster.clone());
-        let known = places.iter_mut().find(|p| is_same(p, &region, &cluster, &profile.account()));
+        let account = profile.account();
+        let known = self.clusters.iter_mut().find(|it| is_same(it, &region, &cluster, &account));
         match known {
-            Some(place) => place.profiles.extend(profile.name.clone()),
+            Some(cluster) => Arc::make_mut(cluster).profiles.extend(profile.name),
             None => {
                 let profiles = profile.name.clone().into_iter().collect();
-                places.push(AccountCluster { ecs, cluster, profile, profiles });
+                self.clusters.push(Arc::new(AccountCluster { ecs, cluster, profile, profiles }));
             }
         }
     }
-    (places.into_iter().map(Arc::new).collect(), problems)
+
+    /// The clusters that were reached.
+    pub fn clusters(&self) -> &[Arc<AccountCluster>] {
+        &self.clusters
+    }
+
+    /// Whether all were reached.
+    pub fn is_whole(&self) -> bool {
+        self.unreached.is_empty()
+    }
+
+    /// What was not reached, in words for the operator.
+    pub fn problems(&self) -> Vec<String> {
+        self.unreached.iter().map(|unreached| unreached.words.clone()).collect()
+    }
 }
 
-/// The cluster of a record's tasks: the one in which one of them was seen, else the one of the
+/// The cluster of a record's tasks: the one in which one of `own`, the tasks of its job, was seen, else the one of the
 /// profile that its launches name, else any with its Region and name.
 pub(crate) fn of_record(
     places: &[Arc<AccountCluster>],
     record: &JobRecord,
-    seen: &[(usize, ObservedTask)],
+    own: &[(usize, &ObservedTask)],
 ) -> Option<usize> {
-    let mut own = seen.iter().filter(|(_, task)| task.job.as_deref() == Some(record.job.as_str()));
-    let listed = own.find(|(_, task)| may_be_of(record, task));
+    let listed = own.iter().find(|(_, task)| may_be_of(record, task));
     if let Some((place, _)) = listed {
         return Some(*place);
     }
@@ -124,9 +187,30 @@ pub(crate) fn of_record(
     Some(named.map_or(first.0, |(index, _)| index))
 }
 
-/// Asks all clusters at the same time. Each answer comes with the index of its cluster. A cluster
-/// that does not answer becomes a problem.
+/// Asks all clusters at the same time. Each answer comes with the index of its cluster.
 pub(crate) async fn survey_each<T, F>(
+    places: &[Arc<AccountCluster>],
+    ask: impl Fn(Arc<AccountCluster>, Instant) -> F,
+) -> Vec<(usize, Result<T, CallError>)>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, CallError>> + Send + 'static,
+{
+    let mut surveys = JoinSet::new();
+    for (index, place) in places.iter().enumerate() {
+        let deadline = Instant::now() + place.profile.timeouts.aws_call;
+        let asked = ask(Arc::clone(place), deadline);
+        surveys.spawn(async move { (index, asked.await) });
+    }
+    let mut answers = Vec::new();
+    while let Some(ended) = surveys.join_next().await {
+        answers.push(ended.expect("a survey does not panic"));
+    }
+    answers
+}
+
+/// The same. A cluster that does not answer becomes a problem in words for the operator.
+pub(crate) async fn survey_answered<T, F>(
     places: &[Arc<AccountCluster>],
     ask: impl Fn(Arc<AccountCluster>, Instant) -> F,
     problems: &mut Vec<String>,
@@ -135,23 +219,18 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, CallError>> + Send + 'static,
 {
-    let mut surveys = JoinSet::new();
-    for (index, place) in places.iter().enumerate() {
-        let deadline = Instant::now() + place.profile.timeouts.aws_call;
-        let (asked, place) = (ask(Arc::clone(place), deadline), Arc::clone(place));
-        surveys.spawn(async move { (index, place, asked.await) });
-    }
-    let mut answers = Vec::new();
-    while let Some(ended) = surveys.join_next().await {
-        match ended.expect("a survey does not panic") {
-            (index, _, Ok(answer)) => answers.push((index, answer)),
-            (_, place, Err(error)) => problems.push(not_surveyed(&place, &error)),
+    let mut answered = Vec::new();
+    for (index, answer) in survey_each(places, ask).await {
+        match answer {
+            Ok(answer) => answered.push((index, answer)),
+            Err(error) => problems.push(not_surveyed(&places[index], &error)),
         }
     }
-    answers
+    answered
 }
 
-fn not_surveyed(place: &AccountCluster, error: &CallError) -> String {
+/// Why the tasks of a cluster are not known, in words for the operator.
+pub(crate) fn not_surveyed(place: &AccountCluster, error: &CallError) -> String {
     let words = place.words();
     match ["ecs:ListTasks", "ecs:DescribeTasks"].into_iter().find(|right| error.denies(right)) {
         Some(right) => format!("{words}: this host's role may not {right}: {error}"),

@@ -11,15 +11,15 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use fargate_aws::CallCounter;
 use fargate_config::JobProfile;
-use fargate_driver::task::{ObservedTask, RateLimiter, TaggedTasks, reason, survey_tagged};
+use fargate_driver::task::{ObservedTask, TaggedTasks, reason, survey_tagged};
 use fargate_mask::SharedMasker;
 use fargate_model::job::JobKey;
 
-use crate::account_cluster::{self, AccountCluster};
+use crate::account_cluster::{self, AccountCluster, ClusterSet};
 use crate::finding::{FoundOrphan, OrphanIdentity, OrphanSubject};
-use crate::host_reaper::STOPS_PER_SECOND;
-use crate::judge::{self, OrphanReason, UnjudgedReason};
+use crate::orphan_reason::{OrphanReason, UnjudgedReason};
 use crate::report::{
     OrphanOutcome, OrphanReport, ReapedCluster, SweepReport, SweepScope, UnjudgedTask,
 };
@@ -33,8 +33,7 @@ pub const MARGIN: Duration = Duration::from_secs(3600);
 /// Finds tasks in whole clusters whose deadline passed long ago, and stops them.
 #[derive(Debug)]
 pub struct ClusterReaper {
-    places: Vec<Arc<AccountCluster>>,
-    unreachable: Vec<String>,
+    clusters: ClusterSet,
     sightings: OrphanSightings<OrphanIdentity>,
     apart: Duration,
 }
@@ -78,15 +77,14 @@ impl ClusterReaper {
     pub async fn open(profiles: Vec<JobProfile>, masker: &SharedMasker) -> Self {
         let apart = profiles.iter().map(|profile| profile.timeouts.orphan_recheck).max();
         let apart = apart.unwrap_or_default();
-        let pace = RateLimiter::per_second(STOPS_PER_SECOND);
-        let (places, unreachable) = account_cluster::open(None, profiles, &pace, masker).await;
-        Self { places, unreachable, sightings: OrphanSightings::new(apart), apart }
+        let clusters = ClusterSet::open(None, profiles, (masker, &CallCounter::default())).await;
+        Self { clusters, sightings: OrphanSightings::new(apart), apart }
     }
 
     /// The clusters that are searched. Empty if no profile leads to one.
     #[must_use]
     pub fn clusters(&self) -> Vec<ReapedCluster> {
-        self.places.iter().map(|place| place.cluster()).collect()
+        self.clusters.clusters().iter().map(|place| place.cluster()).collect()
     }
 
     /// The least time between two sightings.
@@ -102,16 +100,25 @@ impl ClusterReaper {
         intent: ReapMode,
         told: &mut dyn FnMut(usize, usize),
     ) -> SweepReport {
+        if !self.clusters.is_whole() {
+            self.clusters.reach().await;
+        }
         let mut sweep =
-            SweepReport { problems: self.unreachable.clone(), ..SweepReport::default() };
+            SweepReport { problems: self.clusters.problems(), ..SweepReport::default() };
         let found = self.survey(&mut sweep).await;
         let due = self.sightings.note(found.iter().map(FoundOrphan::mark).collect());
         let make_stopper = |place: &Arc<AccountCluster>| {
             let (place, refused) = (Arc::clone(place), SkipReason::default());
             ClusterTaskStopper { place, refused }
         };
-        sweep.orphans =
-            stop_orphans::settle(&self.places, (found, due), intent, make_stopper, told).await;
+        sweep.orphans = stop_orphans::settle(
+            self.clusters.clusters(),
+            (found, due),
+            intent,
+            make_stopper,
+            told,
+        )
+        .await;
         sweep.log(SweepScope::Cluster);
         sweep
     }
@@ -120,10 +127,10 @@ impl ClusterReaper {
         let ask = |place: Arc<AccountCluster>, deadline| async move {
             survey_tagged(&place.ecs, &place.cluster, deadline).await
         };
-        let listed = account_cluster::survey_each(&self.places, ask, &mut sweep.problems).await;
-        let overdue = |(index, tagged): (usize, TaggedTasks)| {
-            judged(index, &self.places[index], &tagged, sweep)
-        };
+        let places = self.clusters.clusters();
+        let listed = account_cluster::survey_answered(places, ask, &mut sweep.problems).await;
+        let overdue =
+            |(index, tagged): (usize, TaggedTasks)| judged(index, &places[index], &tagged, sweep);
         listed.into_iter().flat_map(overdue).collect()
     }
 }
@@ -166,7 +173,7 @@ fn judged(
             job_id: None,
             cluster: place.cluster_name().to_owned(),
             region: place.ecs.region().to_owned(),
-            age: judge::age(task, now),
+            age: task.timeline.created.and_then(|created| now.duration_since(created).ok()),
             reason: OrphanReason::Overdue,
             done: OrphanOutcome::SeenOnce,
         };

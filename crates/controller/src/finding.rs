@@ -7,7 +7,7 @@ use fargate_model::id::{RandomToken, TaskArn};
 use fargate_model::job::JobKey;
 use fargate_state::JobRecord;
 
-use crate::judge::OrphanReason;
+use crate::orphan_reason::OrphanReason;
 use crate::report::OrphanReport;
 
 /// A task or record that is an orphan, before anything is done about it.
@@ -16,7 +16,11 @@ pub(crate) enum OrphanSubject {
     /// A task without a record that names it.
     Task(Box<ObservedTask>),
     /// A record, with all tasks that it names.
-    Record(Box<JobRecord>),
+    Record {
+        record: Box<JobRecord>,
+        /// The youngest of its tasks that ECS shows.
+        live: Option<Box<ObservedTask>>,
+    },
 }
 
 /// What two sightings of the same thing have in common.
@@ -40,7 +44,7 @@ impl FoundOrphan {
         let reason = self.orphan.reason;
         match &self.finding {
             OrphanSubject::Task(task) => OrphanIdentity::Task(task.task.clone(), reason),
-            OrphanSubject::Record(record) => {
+            OrphanSubject::Record { record, .. } => {
                 OrphanIdentity::Record(record.job.clone(), record.prepared_by.clone(), reason)
             }
         }

@@ -8,10 +8,11 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use fargate_model::job::JobKey;
-use fargate_state::{JobRecord, JobState, JobTombstone, KeptTask, StateError, StateFolder};
+use fargate_model::moment::time_of_unix_ms;
+use fargate_state::{JobRecord, JobTombstone, KeptTask, RecordState, StateError, StateFolder};
 
 /// Fewest characters of a key that name a job.
-const SHORTEST_PREFIX: usize = 4;
+pub(crate) const SHORTEST_PREFIX: usize = 4;
 /// Most names that an error lists.
 const MOST_NEAR: usize = 3;
 /// Shown characters of a key.
@@ -88,7 +89,7 @@ impl KnownJob {
         let Some(record) = &self.record else { return self.cleaned_up };
         let sent = record.launches.first().map(|launch| launch.sent_unix_s);
         let sent = sent.filter(|seconds| *seconds > 0)?;
-        Some(SystemTime::UNIX_EPOCH + Duration::from_secs(sent))
+        Some(time_of_unix_ms(sent.saturating_mul(1000)))
     }
 }
 
@@ -186,14 +187,13 @@ impl HostJobs {
         match found[..] {
             [one] => Ok(one),
             [] => Err(JobLookupError::Unknown { given: shown(given), near: self.near(given) }),
-            _ => Err(JobLookupError::Ambiguous {
-                given: shown(given),
-                names: found
-                    .iter()
-                    .take(MOST_NEAR)
-                    .map(|job| format!("{} ({})", job.name(), job.short_key()))
-                    .collect(),
-            }),
+            _ => {
+                let name = |job: &&KnownJob| format!("{} ({})", job.name(), job.short_key());
+                let mut names: Vec<String> = found.iter().map(name).collect();
+                names.sort();
+                names.truncate(MOST_NEAR);
+                Err(JobLookupError::Ambiguous { given: shown(given), names })
+            }
         }
     }
 
@@ -220,14 +220,14 @@ fn known_job(folder: &StateFolder, key: JobKey) -> Option<KnownJob> {
     let state = folder.known(&key);
     let tombstone = folder.tombstone(&key);
     let (phase, record) = match state {
-        JobState::Nothing => return None,
-        JobState::Buried => (JobPhase::Finished, None),
+        RecordState::Nothing => return None,
+        RecordState::Buried => (JobPhase::Finished, None),
         // A `prepare` has a record as soon as it has drawn its keys.
-        JobState::Preparing => {
+        RecordState::Preparing => {
             (JobPhase::Starting, folder.record(&key).ok().flatten().map(Box::new))
         }
-        JobState::Record(record) => (phase_of(&record), Some(record)),
-        JobState::Unreadable { is_newer } => (JobPhase::Unreadable { is_newer }, None),
+        RecordState::Record(record) => (phase_of(&record), Some(record)),
+        RecordState::Unreadable { is_newer } => (JobPhase::Unreadable { is_newer }, None),
     };
     let cleaned_up = tombstone.as_ref().and_then(|_| folder.cleaned_up_at(&key));
     Some(KnownJob { key, phase, record, tombstone, cleaned_up })

@@ -5,112 +5,67 @@
 //! task that ECS shows already has its record, however new it is. A task that ECS does not show yet
 //! is not judged.
 //!
-//! Which task is an orphan is decided in `judge`.
+//! How tasks and records are compared is the matter of `orphan_search`, and which of them is an orphan that of
+//! `judge`.
 
-use fargate_mask::SharedMasker;
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fargate_config::JobProfile;
-use fargate_driver::task::{ObservedTask, RateLimiter, survey};
+use fargate_driver::daemon::TaskPlace;
+use fargate_driver::task::{ObservedTask, survey};
 use fargate_events::{JobEvent, emit};
 use fargate_model::id::TaskOwner;
-use fargate_model::job::JobKey;
 use fargate_model::text::error_chain;
-use fargate_state::{FileLock, FolderOrigin, JobRecord, JobState, StateError, StateFolder};
+use fargate_state::{FileLock, FolderOrigin, StateError, StateFolder};
+use tokio::time::Instant;
 
-use crate::account_cluster::{self, AccountCluster};
-use crate::finding::{FoundOrphan, OrphanIdentity, OrphanSubject};
-use crate::judge::{self, OrphanJudge, OrphanReason, OrphanVerdict};
-use crate::report::{
-    KeptTaskReport, OrphanOutcome, OrphanReport, SweepReport, SweepScope, UnjudgedTask,
-};
+use crate::account_cluster::{self, AccountCluster, ClusterSet};
+use crate::finding::{FoundOrphan, OrphanIdentity};
+use crate::folder_guard::FolderGuard;
+use crate::judge::OrphanJudge;
+use crate::judge_clock::JudgeClock;
+use crate::orphan_search::OrphanSearch;
+use crate::reap_error::{ReapError, ReaperSettings};
+use crate::report::{SweepReport, SweepScope};
 use crate::sightings::OrphanSightings;
 use crate::stop_orphans::{self, ReapMode};
-
-/// Most calls a second to StopTask, and to RunTask when a launch is settled.
-///
-/// The number is ours. All RunTask and StopTask calls of an account and Region share 40 a second
-/// (source: Amazon ECS API Reference, "Request throttling"), and jobs must be able to start at the
-/// same time.
-pub const STOPS_PER_SECOND: u32 = 15;
-
-/// What the reaper must know about its host.
-#[derive(Clone, Debug)]
-pub struct ReaperSettings {
-    /// This host's name, if the configuration gives one.
-    pub owner: Option<String>,
-    /// The folder that holds the records.
-    pub state_dir: PathBuf,
-    /// The profiles whose clusters are searched.
-    pub profiles: Vec<JobProfile>,
-    /// Whether these are all profiles under which jobs run.
-    pub is_whole: bool,
-    /// Masks what is told of them.
-    pub masker: SharedMasker,
-}
-
-/// Why the reaper did not look at anything.
-#[derive(Debug, thiserror::Error)]
-pub enum ReapError {
-    /// The folder is missing. Without the records, every live task would look like an orphan.
-    #[error(
-        "the state folder {} does not exist, so every task would look like an orphan; check that its disk is mounted and that jobs use the same `state_dir`",
-        path.display()
-    )]
-    NoFolder {
-        /// The folder, or the missing part of its path.
-        path: PathBuf,
-    },
-    /// The folder is a copy. It knows the same tasks as the original, but not which of them jobs
-    /// still use.
-    #[error(
-        "the state folder {} is a copy from another machine, and jobs there may still use its tasks",
-        path.display()
-    )]
-    Copied {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The folder cannot be used.
-    #[error("{}", error_chain(.0))]
-    State(StateError),
-    /// Another process already stops orphans on this host.
-    #[error("another `tasks reap` is running on this host")]
-    Busy,
-}
-
-impl From<StateError> for ReapError {
-    fn from(error: StateError) -> Self {
-        match error {
-            StateError::Disk { path, source, .. }
-                if source.kind() == std::io::ErrorKind::NotFound =>
-            {
-                Self::NoFolder { path }
-            }
-            StateError::Held { .. } => Self::Busy,
-            error => Self::State(error),
-        }
-    }
-}
 
 /// Finds the orphans of one host and stops them. It remembers what it saw, so use the same one for
 /// every sweep.
 #[derive(Debug)]
 pub struct HostReaper {
-    pub(crate) folder: StateFolder,
+    guard: FolderGuard,
     owner: TaskOwner,
-    folder_id: String,
     is_named: bool,
-    places: Vec<Arc<AccountCluster>>,
+    clusters: ClusterSet,
     is_whole: bool,
-    /// What cannot be searched, in words for the operator.
-    unreachable: Vec<String>,
+    /// What is wrong since the start, in words for the operator.
+    problems: Vec<String>,
     sightings: OrphanSightings<OrphanIdentity>,
     apart: Duration,
-    _sole: Option<FileLock>,
+    sole: Option<FileLock>,
+}
+
+/// What ECS showed in one sweep.
+#[derive(Debug)]
+pub(crate) struct HostSurvey {
+    /// When it was asked.
+    pub asked: Instant,
+    /// The tasks of this owner, each with the index of its cluster.
+    seen: Vec<(usize, ObservedTask)>,
+    /// The clusters that answered.
+    pub answered: Vec<TaskPlace>,
+    /// The clusters that did not answer, and what was said.
+    pub silent: Vec<(TaskPlace, String)>,
+    sweep: SweepReport,
+}
+
+impl HostSurvey {
+    /// How many tasks of this host ECS shows.
+    pub fn len(&self) -> usize {
+        self.seen.len()
+    }
 }
 
 impl HostReaper {
@@ -133,39 +88,29 @@ impl HostReaper {
             (FolderOrigin::Unknown, ReapMode::End) => folder.learn_machine().await,
             (FolderOrigin::Unknown, ReapMode::Look) | (FolderOrigin::Here, _) => {}
         }
-        let _sole = match intent {
+        let sole = match intent {
             ReapMode::Look => None,
             ReapMode::End => sole(&folder)?,
         };
         let owner = folder.owner(host.owner.as_deref()).await?.owner;
-        let pace = RateLimiter::per_second(STOPS_PER_SECOND);
-        let (places, mut unreachable) = account_cluster::open(
-            Some(&folder).filter(|_| intent == ReapMode::End),
-            host.profiles,
-            &pace,
-            &host.masker,
-        )
-        .await;
+        let sharing = Some(&folder).filter(|_| intent == ReapMode::End);
+        let clusters = ClusterSet::open(sharing, host.profiles, (&host.masker, &host.calls)).await;
         // Without an id of this folder, each task that names a folder counts as one of another
         // folder and is left alone.
-        let folder_id = match folder.owner(None).await {
-            Ok(id) => id.owner.to_string(),
-            Err(error) => {
-                unreachable.push(error_chain(&error));
-                String::new()
-            }
+        let (id, problems) = match folder.owner(None).await {
+            Ok(id) => (id.owner.to_string(), Vec::new()),
+            Err(error) => (String::new(), vec![error_chain(&error)]),
         };
         Ok(Self {
-            folder,
+            guard: FolderGuard::new(folder, id),
             owner,
-            folder_id,
             is_named: host.owner.is_some(),
-            places,
+            clusters,
             is_whole: host.is_whole,
-            unreachable,
+            problems,
             sightings: OrphanSightings::new(apart),
             apart,
-            _sole,
+            sole,
         })
     }
 
@@ -181,9 +126,19 @@ impl HostReaper {
         self.apart
     }
 
-    pub(crate) fn judge(&self) -> OrphanJudge {
-        let (owner, folder) = (self.owner.clone(), self.folder_id.clone());
-        OrphanJudge { owner, folder, is_named: self.is_named, now: SystemTime::now() }
+    /// Lets another reaper of this host stop orphans until [`HostReaper::lock_again`].
+    pub(crate) fn unlock(&mut self) {
+        self.sole = None;
+    }
+
+    /// Becomes the only reaper again.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ReapError::Busy`] if another one is at work.
+    pub(crate) fn lock_again(&mut self) -> Result<(), ReapError> {
+        self.sole = sole(self.guard.folder())?;
+        Ok(())
     }
 
     /// Looks at everything once. Stops the orphans that an earlier look found as well. `told` gets
@@ -193,165 +148,127 @@ impl HostReaper {
         intent: ReapMode,
         told: &mut dyn FnMut(usize, usize),
     ) -> SweepReport {
-        let mut sweep =
-            SweepReport { problems: self.unreachable.clone(), ..SweepReport::default() };
-        let seen = self.survey(&mut sweep).await;
-        let found = self.judge_all(&seen, &mut sweep);
+        let survey = self.survey().await;
+        self.settle(survey, intent, told).await
+    }
+
+    /// Judges what ECS showed, and stops the orphans that an earlier look found as well.
+    pub(crate) async fn settle(
+        &mut self,
+        survey: HostSurvey,
+        intent: ReapMode,
+        told: &mut dyn FnMut(usize, usize),
+    ) -> SweepReport {
+        let clusters = self.clusters.clusters().to_vec();
+        let answered = survey.answered.clone();
+        let judges: Vec<OrphanJudge> =
+            clusters.iter().map(|cluster| self.judge(cluster, &answered)).collect();
+        let (found, mut sweep) = match self.search(survey, judges.clone()).await {
+            (Ok(found), sweep) => (found, sweep),
+            (Err(lost), mut sweep) => {
+                // Two sightings have no gap.
+                self.sightings.note(Vec::new());
+                sweep.problems.push(lost);
+                sweep.log(SweepScope::Host);
+                return sweep;
+            }
+        };
         let due = self.sightings.note(found.iter().map(FoundOrphan::mark).collect());
-        let make_stopper = |place: &Arc<AccountCluster>| self.stopper(place);
+        let make_stopper = |place: &Arc<AccountCluster>| stop_orphans::HostOrphanStopper {
+            place: Arc::clone(place),
+            guard: self.guard.clone(),
+            judge: self.judge(place, &answered),
+            refused: stop_orphans::SkipReason::default(),
+        };
         sweep.orphans =
-            stop_orphans::settle(&self.places, (found, due), intent, make_stopper, told).await;
+            stop_orphans::settle(&clusters, (found, due), intent, make_stopper, told).await;
         sweep.log(SweepScope::Host);
         sweep
     }
 
-    fn stopper(&self, place: &Arc<AccountCluster>) -> stop_orphans::HostOrphanStopper {
-        let (place, folder) = (Arc::clone(place), self.folder.clone());
-        stop_orphans::HostOrphanStopper {
-            place,
-            folder,
-            judge: self.judge(),
-            refused: stop_orphans::SkipReason::default(),
+    /// Compares tasks and records, on a thread that may wait for the disk.
+    async fn search(
+        &self,
+        survey: HostSurvey,
+        judges: Vec<OrphanJudge>,
+    ) -> (Result<Vec<FoundOrphan>, String>, SweepReport) {
+        let HostSurvey { seen, mut sweep, .. } = survey;
+        let search = OrphanSearch {
+            guard: self.guard.clone(),
+            judges,
+            judge_elsewhere: self.judge_by(None),
+            clusters: self.clusters.clusters().to_vec(),
+            is_whole: self.is_whole,
+            seen,
+        };
+        let searched = tokio::task::spawn_blocking(move || (search.run(&mut sweep), sweep)).await;
+        match searched {
+            Ok(searched) => searched,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends, and this sweep with it.
+                Err(_) => std::future::pending().await,
+            },
         }
     }
 
-    /// All tasks of this owner that should run, each with the index of its cluster.
-    async fn survey(&self, sweep: &mut SweepReport) -> Vec<(usize, ObservedTask)> {
-        let ask = |place: Arc<AccountCluster>, deadline| {
+    /// The judge of a cluster, by its clock if it answered.
+    fn judge(&self, cluster: &AccountCluster, answered: &[TaskPlace]) -> OrphanJudge {
+        let is_answered = answered.contains(&cluster.ecs.place(&cluster.cluster));
+        self.judge_by(cluster.ecs.time().filter(|_| is_answered))
+    }
+
+    fn judge_by(&self, ecs: Option<SystemTime>) -> OrphanJudge {
+        let (owner, folder) = (self.owner.clone(), self.guard.id().to_owned());
+        let clock = JudgeClock { host: SystemTime::now(), ecs };
+        OrphanJudge { owner, folder, is_named: self.is_named, clock }
+    }
+
+    /// All tasks of this owner that should run. Clusters that could not be reached before are tried again.
+    pub(crate) async fn survey(&mut self) -> HostSurvey {
+        if !self.clusters.is_whole() {
+            self.clusters.reach().await;
+        }
+        let asked = Instant::now();
+        let ask = |cluster: Arc<AccountCluster>, deadline| {
             let owner = self.owner.clone();
-            async move { survey(&place.ecs, &place.cluster, Some(&owner), deadline).await }
+            async move { survey(&cluster.ecs, &cluster.cluster, Some(&owner), deadline).await }
         };
-        let listed = account_cluster::survey_each(&self.places, ask, &mut sweep.problems).await;
-        sweep.clusters += listed.len();
-        let of_place = |(place, tasks): (usize, Vec<ObservedTask>)| {
-            tasks.into_iter().map(move |task| (place, task))
-        };
-        listed.into_iter().flat_map(of_place).collect()
-    }
-
-    /// Everything that nobody needs. A record stands for all tasks that it names.
-    fn judge_all(
-        &self,
-        seen: &[(usize, ObservedTask)],
-        sweep: &mut SweepReport,
-    ) -> Vec<FoundOrphan> {
-        let judge = self.judge();
-        let jobs = self.known_jobs(seen, sweep);
-        let mut found = Vec::new();
-        for (place, task) in seen.iter().filter(|(_, task)| !task.stopping) {
-            let known = judge::job_of(task).and_then(|job| jobs.get(&job));
-            let known = known.unwrap_or(&JobState::Nothing);
-            match judge.task(task, known) {
-                OrphanVerdict::Needed => sweep.needed += 1,
-                // The record below stands for it.
-                OrphanVerdict::Kept(_) => {}
-                OrphanVerdict::LeftAlone(doubt) => {
-                    sweep.left_alone.push(UnjudgedTask { task: task.task.clone(), doubt });
+        let clusters = self.clusters.clusters();
+        let problems = [self.problems.clone(), self.clusters.problems()].concat();
+        let mut sweep = SweepReport { problems, ..SweepReport::default() };
+        let (mut seen, mut answered, mut silent) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, answer) in account_cluster::survey_each(clusters, ask).await {
+            let cluster = &clusters[index];
+            let place = cluster.ecs.place(&cluster.cluster);
+            match answer {
+                Ok(tasks) => {
+                    if cluster.ecs.time().is_none() {
+                        let words = cluster.words();
+                        sweep.problems.push(format!(
+                            "{words}: the answer of ECS had no time, so no deadline is judged"
+                        ));
+                    }
+                    seen.extend(tasks.into_iter().map(|task| (index, task)));
+                    answered.push(place);
                 }
-                // The record below stands for this task. To report both would stop it twice.
-                OrphanVerdict::Orphan(_) if is_named(known, task) => {}
-                OrphanVerdict::Orphan(reason) => {
-                    found.extend(self.found_task(*place, task, reason, judge.now));
+                Err(error) => {
+                    sweep.problems.push(account_cluster::not_surveyed(cluster, &error));
+                    silent.push((place, error.to_string()));
                 }
             }
         }
-        // Jobs in clusters that no profile names any more. Nobody can look at them, so the operator
-        // must know.
-        let mut elsewhere: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for known in jobs.values() {
-            let JobState::Record(record) = known else { continue };
-            match (judge.record(record), account_cluster::of_record(&self.places, record, seen)) {
-                (OrphanVerdict::Kept(kept), _) => sweep.kept.push(KeptTaskReport {
-                    job_id: record.job_id.clone(),
-                    task: record.location.task.clone(),
-                    kept,
-                }),
-                (OrphanVerdict::Orphan(reason), Some(place)) => {
-                    found.push(self.found_record(place, record, reason, seen, judge.now));
-                }
-                (OrphanVerdict::Orphan(_), None) if self.is_whole => sweep.problems.push(format!(
-                    "job {}: no profile uses its cluster {} in {}",
-                    record.job_id, record.location.cluster, record.location.region
-                )),
-                (OrphanVerdict::Needed, None) if self.is_whole => {
-                    let location = &record.location;
-                    *elsewhere.entry((&location.cluster, &location.region)).or_default() += 1;
-                }
-                _ => {}
-            }
-        }
-        sweep.problems.extend(elsewhere.iter().map(|((cluster, region), jobs)| {
-            let jobs = if *jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") };
-            format!("cluster {cluster} in {region}: no profile uses this cluster, so its {jobs} cannot be checked")
-        }));
-        found
+        sweep.clusters = answered.len();
+        HostSurvey { asked, seen, answered, silent, sweep }
     }
 
-    /// What is known of each job that has a record or a task. Call it after the tasks were listed.
-    fn known_jobs(
-        &self,
-        seen: &[(usize, ObservedTask)],
-        sweep: &mut SweepReport,
-    ) -> HashMap<JobKey, JobState> {
-        let recorded = self.folder.keys().unwrap_or_else(|error| {
-            sweep.problems.push(error_chain(&error));
-            Vec::new()
-        });
-        let of_tasks = seen.iter().filter_map(|(_, task)| judge::job_of(task));
-        let mut jobs = HashMap::new();
-        for key in recorded.into_iter().chain(of_tasks) {
-            jobs.entry(key).or_insert_with_key(|key| self.folder.known(key));
-        }
-        jobs
-    }
-
-    fn orphan(&self, place: usize, job: JobKey, reason: OrphanReason) -> OrphanReport {
-        OrphanReport {
-            task: None,
-            job,
-            job_id: None,
-            cluster: self.places[place].cluster_name().to_owned(),
-            region: self.places[place].ecs.region().to_owned(),
-            age: None,
-            reason,
-            done: OrphanOutcome::SeenOnce,
-        }
-    }
-
-    fn found_task(
-        &self,
-        place: usize,
-        task: &ObservedTask,
-        reason: OrphanReason,
-        now: SystemTime,
-    ) -> Option<FoundOrphan> {
-        let orphan = OrphanReport {
-            task: Some(task.task.clone()),
-            age: judge::age(task, now),
-            ..self.orphan(place, judge::job_of(task)?, reason)
+    /// The tasks of a survey, each with its place.
+    pub(crate) fn placed(&self, survey: &HostSurvey) -> Vec<(TaskPlace, ObservedTask)> {
+        let place = |index: usize| {
+            let cluster = &self.clusters.clusters()[index];
+            cluster.ecs.place(&cluster.cluster)
         };
-        Some(FoundOrphan { finding: OrphanSubject::Task(Box::new(task.clone())), place, orphan })
-    }
-
-    fn found_record(
-        &self,
-        place: usize,
-        record: &JobRecord,
-        reason: OrphanReason,
-        seen: &[(usize, ObservedTask)],
-        now: SystemTime,
-    ) -> FoundOrphan {
-        let mut own = seen.iter().map(|(_, task)| task);
-        let live = own.find(|task| {
-            judge::job_of(task).as_ref() == Some(&record.job) && judge::may_be_of(record, task)
-        });
-        let orphan = OrphanReport {
-            task: live.map(|task| task.task.clone()),
-            job_id: Some(record.job_id.clone()),
-            age: live.and_then(|task| judge::age(task, now)),
-            ..self.orphan(place, record.job.clone(), reason)
-        };
-        FoundOrphan { finding: OrphanSubject::Record(Box::new(record.clone())), place, orphan }
+        survey.seen.iter().map(|(index, task)| (place(*index), task.clone())).collect()
     }
 }
 
@@ -368,6 +285,40 @@ fn sole(folder: &StateFolder) -> Result<Option<FileLock>, ReapError> {
     }
 }
 
-fn is_named(known: &JobState, task: &ObservedTask) -> bool {
-    matches!(known, JobState::Record(record) if judge::may_be_of(record, task))
+#[cfg(test)]
+mod tests {
+    use fargate_aws::CallCounter;
+    use fargate_mask::SharedMasker;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_state_folder_that_is_gone_or_replaced_after_the_start_judges_no_task() {
+        let root = tempfile::tempdir().unwrap();
+        let state_dir = root.path().join("state");
+        let within = Duration::from_secs(1);
+        let folder = StateFolder::open(&state_dir, within).unwrap();
+        folder.owner(None).await.unwrap();
+        let settings = ReaperSettings {
+            owner: None,
+            state_dir: state_dir.clone(),
+            profiles: Vec::new(),
+            is_whole: true,
+            masker: SharedMasker::default(),
+            calls: CallCounter::default(),
+        };
+        let mut reaper = HostReaper::open(settings, ReapMode::End).await.unwrap();
+        let problems = async |reaper: &mut HostReaper| {
+            reaper.sweep(ReapMode::End, &mut |_, _| {}).await.problems
+        };
+        assert_eq!(problems(&mut reaper).await, Vec::<String>::new());
+
+        std::fs::rename(&state_dir, root.path().join("away")).unwrap();
+        let gone = problems(&mut reaper).await;
+        assert!(gone.iter().any(|words| words.contains("is lost")), "{gone:?}");
+
+        StateFolder::open(&state_dir, within).unwrap().owner(None).await.unwrap();
+        let replaced = problems(&mut reaper).await;
+        assert!(replaced.iter().any(|words| words.contains("another folder")), "{replaced:?}");
+    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fargate_model::job::JobKey;
-use fargate_state::{JobAdmission, JobState, StateError, StateFolder};
+use fargate_state::{JobAdmission, RecordState, StateError, StateFolder};
 use tokio::time::{Instant, sleep_until};
 
 /// Time between two looks.
@@ -88,16 +88,16 @@ pub fn kept(folder: &StateFolder) -> Result<Vec<KeptHostTask>, StateError> {
 fn job(folder: &StateFolder, key: &JobKey) -> Option<HostJob> {
     let short = || key.as_str().chars().take(8).collect();
     Some(match folder.known(key) {
-        JobState::Record(record) if record.kept.is_some() => return None,
-        JobState::Record(record) => HostJob { name: record.job_id, unread: None },
-        JobState::Unreadable { is_newer: true } => {
+        RecordState::Record(record) if record.kept.is_some() => return None,
+        RecordState::Record(record) => HostJob { name: record.job_id, unread: None },
+        RecordState::Unreadable { is_newer: true } => {
             HostJob { name: short(), unread: Some(UnreadableRecord::Newer) }
         }
-        JobState::Unreadable { is_newer: false } => HostJob {
+        RecordState::Unreadable { is_newer: false } => HostJob {
             name: short(),
             unread: Some(UnreadableRecord::Damaged(folder.record_path(key))),
         },
-        JobState::Nothing | JobState::Buried | JobState::Preparing => {
+        RecordState::Nothing | RecordState::Buried | RecordState::Preparing => {
             HostJob { name: short(), unread: None }
         }
     })

@@ -6,11 +6,13 @@
 
 use std::time::Duration;
 
+use fargate_aws::CallCounter;
 use fargate_config::{ConfigError, JobProfile, RunnerConfig};
 use fargate_mask::SharedMasker;
 
 use crate::cluster_reaper::ClusterReaper;
-use crate::host_reaper::{HostReaper, ReaperSettings};
+use crate::host_reaper::HostReaper;
+use crate::reap_error::ReaperSettings;
 use crate::report::SweepReport;
 use crate::stop_orphans::ReapMode;
 
@@ -50,7 +52,8 @@ impl ReaperSettings {
             None => (all_profiles(config)?, true),
         };
         let (owner, state_dir) = (config.owner.clone(), config.state_dir.clone());
-        Ok(Self { owner, state_dir, profiles, is_whole, masker: masker.clone() })
+        let (masker, calls) = (masker.clone(), CallCounter::default());
+        Ok(Self { owner, state_dir, profiles, is_whole, masker, calls })
     }
 }
 
@@ -115,7 +118,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::judge::OrphanReason;
+    use crate::orphan_reason::OrphanReason;
     use crate::report::{OrphanOutcome, OrphanReport};
 
     fn report(done: Option<OrphanOutcome>) -> SweepReport {

@@ -10,7 +10,7 @@ use fargate_model::id::TaskArn;
 use fargate_model::job::JobKey;
 use fargate_state::KeptTask;
 
-use crate::judge::{OrphanReason, UnjudgedReason};
+use crate::orphan_reason::{OrphanReason, UnjudgedReason};
 
 /// A cluster that is searched.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,14 +9,16 @@ use std::sync::{Arc, Mutex};
 
 use fargate_driver::task::{ObservedTask, reason, release, stop};
 use fargate_events::{JobEvent, emit};
-use fargate_state::{JobRecord, JobState, StateError, StateFolder};
+use fargate_state::{JobRecord, RecordState, StateError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::account_cluster::AccountCluster;
 use crate::finding::{FoundOrphan, OrphanSubject};
-use crate::judge::{self, OrphanJudge, OrphanReason, OrphanVerdict};
+use crate::folder_guard::FolderGuard;
+use crate::judge::{self, OrphanJudge, OrphanVerdict};
+use crate::orphan_reason::OrphanReason;
 use crate::report::{OrphanOutcome, OrphanReport};
 
 /// What a sweep may do.
@@ -148,7 +150,7 @@ pub(crate) async fn stop_task(
 /// One worker on the queue of a cluster.
 pub(crate) struct HostOrphanStopper {
     pub place: Arc<AccountCluster>,
-    pub folder: StateFolder,
+    pub guard: FolderGuard,
     pub judge: OrphanJudge,
     pub refused: SkipReason,
 }
@@ -162,8 +164,8 @@ impl OrphanStopper for HostOrphanStopper {
         }
         orphan.done = match &finding {
             OrphanSubject::Task(task) => self.end_task(task, orphan.reason).await,
-            OrphanSubject::Record(record) => {
-                let done = self.end_record(record, orphan.reason).await;
+            OrphanSubject::Record { record, live } => {
+                let done = self.end_record(record, live.as_deref(), orphan.reason).await;
                 // ECS forgets a stopped task after an hour, and it may not have shown a live one.
                 if done == OrphanOutcome::Stopped && orphan.task.is_none() {
                     OrphanOutcome::Settled
@@ -180,9 +182,10 @@ impl OrphanStopper for HostOrphanStopper {
 impl HostOrphanStopper {
     /// Stops a task, unless a new `prepare` of the job or anything else has changed the judgement.
     async fn end_task(&self, task: &ObservedTask, why: OrphanReason) -> OrphanOutcome {
-        let known = match judge::job_of(task) {
-            Some(job) => self.folder.known(&job),
-            None => JobState::Nothing,
+        let known = match judge::job_of(task).map(|job| self.guard.known(&job)) {
+            Some(Ok(known)) => known,
+            Some(Err(lost)) => return OrphanOutcome::NotDone(lost),
+            None => RecordState::Nothing,
         };
         if self.judge.task(task, &known) != OrphanVerdict::Orphan(why) {
             return OrphanOutcome::Changed;
@@ -192,12 +195,20 @@ impl HostOrphanStopper {
 
     /// Stops all tasks of a record. It takes the record over first, so that stages and a late
     /// `prepare` see that the job is over. At the end the record is as after a clean-up.
-    async fn end_record(&self, seen: &JobRecord, why: OrphanReason) -> OrphanOutcome {
-        match self.folder.known(&seen.job) {
-            JobState::Record(now) if self.judge.record(&now) == OrphanVerdict::Orphan(why) => {}
-            _ => return OrphanOutcome::Changed,
+    async fn end_record(
+        &self,
+        seen: &JobRecord,
+        live: Option<&ObservedTask>,
+        why: OrphanReason,
+    ) -> OrphanOutcome {
+        let folder = self.guard.folder();
+        match self.guard.known(&seen.job) {
+            Ok(RecordState::Record(now))
+                if self.judge.record(&now, live) == OrphanVerdict::Orphan(why) => {}
+            Ok(_) => return OrphanOutcome::Changed,
+            Err(lost) => return OrphanOutcome::NotDone(lost),
         }
-        let (taken, unwritten) = match self.folder.take_over_seen(seen).await {
+        let (taken, unwritten) = match folder.take_over_seen(seen).await {
             Ok(Some(taken)) => (taken, None),
             Ok(None) => return OrphanOutcome::Changed,
             // A full disk must not keep a task alive. No `prepare` can begin on a full disk, so the
@@ -222,13 +233,13 @@ impl HostOrphanStopper {
                 refuse(&self.refused, first);
             }
             // If a `prepare` has begun in between, it keeps its own record.
-            if let Err(error) = self.folder.keep_taken(&taken).await {
+            if let Err(error) = folder.keep_taken(&taken).await {
                 emit(JobEvent::StateNotWritten { message: error.to_string() });
             }
             return OrphanOutcome::NotDone(first.clone());
         }
         let buried = match unwritten {
-            None => self.folder.bury_taken(&taken).await,
+            None => folder.bury_taken(&taken).await,
             Some(error) => Err(error),
         };
         match buried {
@@ -245,10 +256,16 @@ fn words(why: OrphanReason) -> String {
 }
 
 pub(crate) fn log(orphan: &OrphanReport) {
+    emit(orphan_event(orphan));
+}
+
+/// What the log and the job's journal say of an orphan.
+#[must_use]
+pub(crate) fn orphan_event(orphan: &OrphanReport) -> JobEvent {
     let task = orphan.task.clone();
     let job = orphan.job_id.clone().unwrap_or_else(|| orphan.job.to_string());
     let reason = orphan.reason.slug().to_owned();
-    emit(match &orphan.done {
+    match &orphan.done {
         OrphanOutcome::Stopped | OrphanOutcome::Settled => {
             let message = orphan.reason.words().to_owned();
             JobEvent::OrphanStopped { task, job, reason, message }
@@ -259,5 +276,5 @@ pub(crate) fn log(orphan: &OrphanReport) {
         OrphanOutcome::SeenOnce | OrphanOutcome::WouldStop | OrphanOutcome::Changed => {
             JobEvent::OrphanSpared { task, job, reason }
         }
-    });
+    }
 }

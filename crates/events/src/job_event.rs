@@ -257,6 +257,23 @@ job_events! {
     StateShared("state.shared", 1, Warn) { message: String }
     /// `run` could not write down that a script runs. If the job ends its task between two stages, that counts as a system failure.
     MarkNotWritten("mark.not_written", 1, Warn) { message: String }
+    /// The job's journal could not be written. The job goes on; its history ends there.
+    JournalNotWritten("journal.not_written", 1, Warn) { message: String }
+    /// The daemon cannot read the journal of a job. The job goes on; its history waits.
+    JournalUnreadable("journal.unreadable", 1, Warn) { message: String }
+    /// The daemon cannot write to the history. Jobs go on, and their journals wait until it can.
+    HistoryStalled("history.stalled", 1, Warn) { message: String }
+    /// The database of the history is damaged. It was moved to `path` (a file, or a schema of PostgreSQL; empty if it
+    /// was gone), and a new one is filled from the journals.
+    HistoryReplaced("history.replaced", 1, Warn) { path: String, message: String }
+    /// The daemon can write to the history again.
+    HistoryGoesOn("history.goes_on", 1, Info) {}
+    /// The daemon has no socket. Drivers ask ECS themselves.
+    DaemonSocketFailed("daemon.socket_failed", 1, Warn) { message: String }
+    /// ECS does not answer the daemon about a cluster. Jobs go on, and what the page says of its tasks is old.
+    EcsSilent("ecs.silent", 1, Warn) { message: String }
+    /// ECS answers the daemon again about all clusters.
+    EcsAnswersAgain("ecs.answers_again", 1, Info) {}
     /// The log could not take some lines. This line stands before the next one that it takes.
     LogDropped("log.dropped", 1, Warn) { lines: u64 }
 
@@ -264,6 +281,18 @@ job_events! {
 
     /// A person told this host to take new jobs again.
     JobsResumed("jobs.resumed", 1, Info) { who: String }
+    /// A target took a message about something that somebody must act on.
+    NoticeSent("notice.sent", 1, Info) { target: String, condition: String, kind: String, tries: u32 }
+    /// A target did not take a message, or there was no room for it. Nobody learns of it from this message.
+    NoticeFailed("notice.failed", 1, Warn) {
+        target: String,
+        condition: String,
+        kind: String,
+        tries: u32,
+        message: String,
+    }
+    /// A person told ECS to stop a task of this host.
+    TaskStoppedByPerson("task.stopped_by_person", 1, Info) { task: TaskArn, who: String }
     /// `drain` waits until no job runs.
     DrainWaiting("drain.waiting", 1, Info) { within_s: u64 }
     /// A person opened a shell or ran a command in the task of a job.

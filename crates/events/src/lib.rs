@@ -8,6 +8,7 @@
 
 mod field;
 mod job_event;
+mod job_fact;
 mod record;
 mod schema;
 mod scope;
@@ -15,7 +16,8 @@ mod sink;
 
 pub use field::FieldValue;
 pub use job_event::JobEvent;
+pub use job_fact::{JobDescription, JobFact, LaunchFact, StageVerdict, TaskFact};
 pub use record::EventRecord;
 pub use schema::{EventLevel, EventSchema, FieldKind, FieldSchema};
-pub use scope::emit;
+pub use scope::{emit, emit_fact};
 pub use sink::{EventEmitter, EventSink, TracingSink};

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::job_event::JobEvent;
+use crate::job_fact::JobFact;
 use crate::sink::{EventEmitter, EventSink, TracingSink};
 
 thread_local! {
@@ -57,6 +58,15 @@ pub fn emit(event: JobEvent) {
     match emitter {
         Some(emitter) => emitter.emit(&event),
         None => TracingSink.take(&event),
+    }
+}
+
+/// Tells a fact to the emitter of the scope that this code runs in; outside of any, to nobody.
+#[expect(clippy::needless_pass_by_value, reason = "whoever tells a fact makes it for this call")]
+pub fn emit_fact(fact: JobFact) {
+    let emitter = CURRENT.with_borrow(Clone::clone);
+    if let Some(emitter) = emitter {
+        emitter.emit_fact(&fact);
     }
 }
 

@@ -7,11 +7,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::job_event::JobEvent;
+use crate::job_fact::JobFact;
 
 /// Something that takes events: a log, a file of one job, metrics.
 pub trait EventSink: Send + Sync {
     /// Takes one event. It drops what it cannot take at once.
     fn take(&self, event: &JobEvent);
+
+    /// Takes one fact for the history. Most sinks keep none.
+    fn take_fact(&self, _fact: &JobFact) {}
 }
 
 /// Gives each event to every sink, in order. A clone shares the sinks.
@@ -27,10 +31,21 @@ impl EventEmitter {
         Self { sinks: sinks.into_iter().collect() }
     }
 
+    /// These sinks and one more.
+    #[must_use]
+    pub fn with(&self, sink: Arc<dyn EventSink>) -> Self {
+        Self { sinks: self.sinks.iter().cloned().chain([sink]).collect() }
+    }
+
     /// Gives the event to every sink. Code of a job calls [`emit`](crate::emit) instead, which finds the
     /// job's emitter.
     pub fn emit(&self, event: &JobEvent) {
         self.sinks.iter().for_each(|sink| sink.take(event));
+    }
+
+    /// Gives the fact to every sink. Code of a job calls [`emit_fact`](crate::emit_fact) instead.
+    pub fn emit_fact(&self, fact: &JobFact) {
+        self.sinks.iter().for_each(|sink| sink.take_fact(fact));
     }
 }
 

@@ -31,6 +31,21 @@ pub enum ResponsibleParty {
     Nobody,
 }
 
+impl ResponsibleParty {
+    /// One word. Programs read it, so it is never renamed.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Setup => "setup",
+            Self::Aws => "AWS",
+            Self::Runner => "runner",
+            Self::Person => "person",
+            Self::Nobody => "not known",
+        }
+    }
+}
+
 /// What Fargate Runner does next, without a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
@@ -40,6 +55,18 @@ pub enum RetryDecision {
     Retry,
     /// End this try. If the set-up is to blame, the next try would fail in the same way.
     Final,
+}
+
+impl RetryDecision {
+    /// One word. Programs read it, so it is never renamed.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Wait => "waits",
+            Self::Retry => "retries",
+            Self::Final => "final",
+        }
+    }
 }
 
 /// One entry of the catalogue.
@@ -144,6 +171,24 @@ impl CauseReport {
     #[must_use]
     pub fn entry(&self) -> CatalogueEntry {
         self.cause.entry()
+    }
+
+    /// What this case is about, to tell two cases of one cause apart: the zones, the secret, the image.
+    #[must_use]
+    pub fn object(&self) -> Option<&str> {
+        // The most telling first.
+        const OBJECTS: [&str; 9] = [
+            "zones",
+            "secret",
+            "image",
+            "task_definition",
+            "role",
+            "fs",
+            "subnet",
+            "subnets",
+            "cluster",
+        ];
+        OBJECTS.iter().find_map(|name| self.facts.get(*name)).map(String::as_str)
     }
 
     /// The headline, filled with the facts.

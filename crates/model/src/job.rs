@@ -53,7 +53,7 @@ impl JobIdentity {
 }
 
 /// SHA-256 of a [`JobIdentity`], as 64 hexadecimal digits. It is safe as a file name and as a tag.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct JobKey(String);
 

@@ -10,10 +10,13 @@
 
 pub mod backoff;
 pub mod cause;
+pub mod content_hash;
 pub mod id;
 pub mod job;
 pub mod lifetime;
+pub mod moment;
 pub mod optional;
+pub mod price;
 pub mod random;
 pub mod region;
 pub mod size;

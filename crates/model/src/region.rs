@@ -101,9 +101,41 @@ pub fn endpoint(service: &str, region: &str, fips: bool, dual_stack: bool) -> St
     format!("https://{service}{fips}.{region}.{suffix}")
 }
 
+/// The endpoint of IAM for a Region, and the Region of its signatures: IAM has one endpoint for all Regions
+/// of a partition. `fips` counts where IAM has such a name.
+///
+/// Source: the endpoint rules of IAM in the SDKs.
+#[must_use]
+pub fn iam_endpoint(region: &str, fips: bool) -> (String, &'static str) {
+    let partition = AwsPartition::of(region);
+    let (host, signing_region) = match partition {
+        AwsPartition::Aws if fips => ("iam-fips", "us-east-1"),
+        AwsPartition::Aws => ("iam", "us-east-1"),
+        AwsPartition::China => ("iam.cn-north-1", "cn-north-1"),
+        AwsPartition::GovCloud => ("iam.us-gov", "us-gov-west-1"),
+        AwsPartition::EuropeSovereign => ("iam.eusc-de-east-1", "eusc-de-east-1"),
+        AwsPartition::Iso => ("iam.us-iso-east-1", "us-iso-east-1"),
+        AwsPartition::IsoB => ("iam.us-isob-east-1", "us-isob-east-1"),
+        AwsPartition::IsoE => ("iam.eu-isoe-west-1", "eu-isoe-west-1"),
+        AwsPartition::IsoF => ("iam.us-isof-south-1", "us-isof-south-1"),
+    };
+    (format!("https://{host}.{}", partition.dns_suffix()), signing_region)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{AwsPartition, endpoint};
+    use super::{AwsPartition, endpoint, iam_endpoint};
+
+    #[test]
+    fn iam_has_one_endpoint_for_a_partition() {
+        let of = |region| iam_endpoint(region, false);
+        assert_eq!(of("eu-west-1"), ("https://iam.amazonaws.com".to_owned(), "us-east-1"));
+        let china = "https://iam.cn-north-1.amazonaws.com.cn".to_owned();
+        assert_eq!(of("cn-northwest-1"), (china, "cn-north-1"));
+        let gov = "https://iam.us-gov.amazonaws.com".to_owned();
+        assert_eq!(of("us-gov-east-1"), (gov, "us-gov-west-1"));
+        assert_eq!(iam_endpoint("eu-west-1", true).0, "https://iam-fips.amazonaws.com");
+    }
 
     #[test]
     fn each_region_has_the_names_of_its_partition() {

@@ -2,6 +2,11 @@
 //!
 //! It does not know which Region offers which size already.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::text;
 /// CPU units that Fargate accepts; 1024 units are one vCPU.
 ///
 /// Source: Amazon ECS Developer Guide, "Task CPU and memory", and Amazon ECS API Reference,
@@ -29,12 +34,27 @@ pub fn allowed_memory_mib(cpu_units: u32) -> Option<Vec<u32>> {
 }
 
 /// A CPU and memory pair that Fargate offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FargateSize {
     /// CPU units; 1024 are one vCPU.
     pub cpu_units: u32,
     /// Memory in MiB.
     pub memory_mib: u32,
+}
+
+impl FargateSize {
+    /// The size as a filter in a URL names it, where a comma would begin the next one: `1 vCPU 2 GB`.
+    #[must_use]
+    pub fn filter_name(&self) -> String {
+        format!("{} {}", text::vcpu(self.cpu_units), text::memory(self.memory_mib))
+    }
+}
+
+impl fmt::Display for FargateSize {
+    /// As people read it: `1 vCPU, 2 GB`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", text::vcpu(self.cpu_units), text::memory(self.memory_mib))
+    }
 }
 
 /// CPU units of a task of which neither CPU nor memory is named: one vCPU.

@@ -106,7 +106,8 @@ impl From<TaskStatus> for String {
 /// Who or what ended a task.
 ///
 /// Source: Amazon ECS API Reference, `Task`, `stopCode`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum StopCode {
     /// The task never ran.
     TaskFailedToStart,
@@ -143,6 +144,18 @@ impl StopCode {
     }
 }
 
+impl From<String> for StopCode {
+    fn from(word: String) -> Self {
+        Self::of(&word)
+    }
+}
+
+impl From<StopCode> for String {
+    fn from(code: StopCode) -> Self {
+        code.to_string()
+    }
+}
+
 impl fmt::Display for StopCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -156,4 +169,25 @@ impl fmt::Display for StopCode {
             Self::Other(word) => return f.write_str(&crate::text::escape_within(word, 40)),
         })
     }
+}
+
+/// The name of a signal, of those that end scripts in practice. Other numbers above 128 are statuses of scripts
+/// as well. Source: signal(7), x86 and ARM.
+#[must_use]
+pub fn signal_name(number: u8) -> Option<&'static str> {
+    Some(match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        _ => return None,
+    })
 }

@@ -3,11 +3,13 @@
 //! It knows nothing of colours, languages or terminal widths, and it masks no secrets.
 
 mod lines;
+mod money;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 pub use lines::{CleanLines, LinePart};
+pub use money::{money, plain_dollars, rough_money};
 
 /// Writes a duration: `40 ms`, `0.24 s`, `41.2 s`, `4m 12s`, `2h 05m`, `3d 04h`. It never rounds
 /// up.

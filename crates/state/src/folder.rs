@@ -65,7 +65,9 @@ impl StateFolder {
         Self { root: root.to_owned(), lock_within }
     }
 
-    pub(crate) fn root(&self) -> &Path {
+    /// Where it is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
         &self.root
     }
 
@@ -115,6 +117,17 @@ impl StateFolder {
             StateError::Damaged { path, what } => StateError::HostName { path, what },
             other => other,
         })
+    }
+
+    /// Whether the folder still holds this name, without giving it one. After its disk was unmounted or moved
+    /// away, it holds none or another one.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StateError`] if the name cannot be read.
+    pub fn holds_name(&self, name: &str) -> Result<bool, StateError> {
+        let text = files::read(&self.root.join("owner"))?;
+        Ok(text.is_some_and(|text| String::from_utf8_lossy(&text).trim() == name))
     }
 
     async fn kept_owner(&self, configured: Option<&str>) -> Result<HostOwner, StateError> {

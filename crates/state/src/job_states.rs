@@ -19,7 +19,7 @@ use crate::record::JobRecord;
 
 /// What this host knows of a job.
 #[derive(Clone, Debug)]
-pub enum JobState {
+pub enum RecordState {
     /// Nothing: there is no such job, or its files are lost.
     Nothing,
     /// The job was cleaned up.
@@ -123,32 +123,32 @@ impl StateFolder {
 
     /// What is known of the job.
     #[must_use]
-    pub fn known(&self, key: &JobKey) -> JobState {
+    pub fn known(&self, key: &JobKey) -> RecordState {
         let first = self.look(key);
         let settled = match &first {
-            JobState::Record(record) => record.ready,
-            JobState::Nothing
-            | JobState::Buried
-            | JobState::Preparing
-            | JobState::Unreadable { .. } => false,
+            RecordState::Record(record) => record.ready,
+            RecordState::Nothing
+            | RecordState::Buried
+            | RecordState::Preparing
+            | RecordState::Unreadable { .. } => false,
         };
         if settled {
             return first;
         }
         if self.is_preparing(key) {
-            return JobState::Preparing;
+            return RecordState::Preparing;
         }
         // A `prepare` that ended between the two looks has finished its record by now.
         self.look(key)
     }
 
-    fn look(&self, key: &JobKey) -> JobState {
+    fn look(&self, key: &JobKey) -> RecordState {
         match self.record(key) {
-            Ok(Some(record)) => JobState::Record(Box::new(record)),
-            Ok(None) if self.tombstone(key).is_some() => JobState::Buried,
-            Ok(None) => JobState::Nothing,
+            Ok(Some(record)) => RecordState::Record(Box::new(record)),
+            Ok(None) if self.tombstone(key).is_some() => RecordState::Buried,
+            Ok(None) => RecordState::Nothing,
             Err(error) => {
-                JobState::Unreadable { is_newer: matches!(error, StateError::Newer { .. }) }
+                RecordState::Unreadable { is_newer: matches!(error, StateError::Newer { .. }) }
             }
         }
     }
@@ -236,20 +236,20 @@ mod tests {
     async fn a_job_is_known_by_its_lock_its_record_and_its_tombstone() {
         let (root, folder) = folder();
         let key = record().job;
-        assert!(matches!(folder.known(&key), JobState::Nothing));
+        assert!(matches!(folder.known(&key), RecordState::Nothing));
         let lock = folder.lock_prepare(&key).await.unwrap();
-        assert!(matches!(folder.known(&key), JobState::Preparing));
+        assert!(matches!(folder.known(&key), RecordState::Preparing));
         assert_eq!(folder.preparing().unwrap(), std::slice::from_ref(&key));
         JobRecordWriter::begin(&folder, JobRecord { ready: false, ..record() }).await.unwrap();
-        assert!(matches!(folder.known(&key), JobState::Preparing));
+        assert!(matches!(folder.known(&key), RecordState::Preparing));
         drop(lock);
-        assert!(matches!(folder.known(&key), JobState::Record(_)));
+        assert!(matches!(folder.known(&key), RecordState::Record(_)));
         assert_eq!(folder.keys().unwrap(), std::slice::from_ref(&key));
         let path = root.path().join("jobs").join(format!("{key}.json"));
         std::fs::write(&path, "{").unwrap();
-        assert!(matches!(folder.known(&key), JobState::Unreadable { .. }));
+        assert!(matches!(folder.known(&key), RecordState::Unreadable { .. }));
         folder.bury(&key, None).await.unwrap();
-        assert!(matches!(folder.known(&key), JobState::Buried));
+        assert!(matches!(folder.known(&key), RecordState::Buried));
         assert!(folder.preparing().unwrap().is_empty() && folder.keys().unwrap().is_empty());
     }
 
@@ -260,9 +260,9 @@ mod tests {
         JobRecordWriter::begin(&folder, record.clone()).await.unwrap();
         let lock = root.path().join("locks").join(format!("{}.prepare", record.job));
         std::fs::create_dir(&lock).unwrap();
-        assert!(matches!(folder.known(&record.job), JobState::Preparing));
+        assert!(matches!(folder.known(&record.job), RecordState::Preparing));
         std::fs::remove_dir(&lock).unwrap();
-        assert!(matches!(folder.known(&record.job), JobState::Record(_)));
+        assert!(matches!(folder.known(&record.job), RecordState::Record(_)));
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub use folder::{HostOwner, StateFolder};
 pub use folder_origin::FolderOrigin;
 pub use host::HostError;
 pub use job_hold::{JobAdmission, JobHold, JobHoldKind};
-pub use job_states::JobState;
+pub use job_states::RecordState;
 pub use kept_task::KeptTask;
 pub use launch_request::{CapacityProviderShare, ContainerSpec, LaunchRequest, TaskCapacity};
 pub use record::{JobRecord, RecordedProfile, SecretString, TaskLocation, TaskOrigin, TaskServer};

@@ -86,6 +86,33 @@ impl RunnerProcess {
         Self::with(Some(ProcessIdentity { id, started_ticks }), Vec::new())
     }
 
+    /// The process in at most 80 letters, digits and hyphens, for a label that other programs keep. `None` if
+    /// it is not known.
+    #[must_use]
+    pub fn to_label(&self) -> Option<String> {
+        let ProcessIdentity { id, started_ticks } = self.process?;
+        let boot = self.boot.replace('-', "");
+        let namespace: String = self.pid_namespace.chars().filter(char::is_ascii_digit).collect();
+        let is_plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric());
+        (is_plain(&boot) && boot.len() <= 36)
+            .then(|| format!("{boot}-{namespace}-{id}-{started_ticks}"))
+    }
+
+    /// Reads what [`to_label`](Self::to_label) wrote.
+    #[must_use]
+    pub fn from_label(label: &str) -> Option<Self> {
+        let parts: Vec<&str> = label.split('-').collect();
+        let [boot, namespace, id, started_ticks] = parts.as_slice() else { return None };
+        if boot.len() != 32 || !boot.is_ascii() {
+            return None;
+        }
+        let boot = [&boot[..8], &boot[8..12], &boot[12..16], &boot[16..20], &boot[20..]].join("-");
+        let pid_namespace = format!("pid:[{}]", namespace.parse::<u64>().ok()?);
+        let id = id.parse().ok().filter(|id| *id > 0)?;
+        let process = Some(ProcessIdentity { id, started_ticks: started_ticks.parse().ok()? });
+        Some(Self { boot, pid_namespace, process, between: Vec::new() })
+    }
+
     fn with(process: Option<ProcessIdentity>, between: Vec<ProcessIdentity>) -> Option<Self> {
         Some(Self { boot: boot()?, pid_namespace: pid_namespace()?, process, between })
     }
@@ -191,6 +218,19 @@ mod tests {
         assert_eq!(manager.presence(), RunnerLiveness::Ended);
         child.wait().unwrap();
         assert_eq!(manager.presence(), RunnerLiveness::Ended);
+    }
+
+    #[test]
+    fn a_label_names_the_same_process_and_nothing_else_is_read_as_one() {
+        let this = RunnerProcess::this_process().unwrap();
+        let label = this.to_label().unwrap();
+        assert!(label.len() <= 80 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+        let read = RunnerProcess::from_label(&label).unwrap();
+        assert_eq!(read, this);
+        assert_eq!(read.presence(), RunnerLiveness::Possible);
+        for odd in ["", "a-b-c-d", &label[1..], &format!("{label}-1"), &label.replace('-', "_")] {
+            assert_eq!(RunnerProcess::from_label(odd), None, "{odd}");
+        }
     }
 
     #[test]

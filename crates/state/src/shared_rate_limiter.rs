@@ -7,6 +7,9 @@
 //! turn in the order in which it asked. If AWS still refuses because others ask as well, the rate
 //! is halved, and grows back within [`RECOVERY`].
 //!
+//! Some questions wait for no turn, and those who wait then wait longer. But they keep half of the
+//! rate, whatever goes ahead: a daemon that starts again and again asks at each start.
+//!
 //! No job depends on it. A process that cannot read, write or lock the file goes on at once, and
 //! damaged content counts as a full bucket. The lock is held for moments, and ends with its
 //! process. A caller that leaves returns its turn; the turn of a killed process expires unused. The
@@ -42,6 +45,9 @@ const SLOWEST: f64 = 0.01;
 /// Longest queue, in turns. A process that finds it full asks again later. It is twice as long as
 /// the number of drivers that one host should run.
 const LONGEST_LINE: f64 = 1000.0;
+/// The part of the rate, and of the burst, that questions which wait for no turn can take from those
+/// who wait.
+const MOST_AHEAD: f64 = 0.5;
 /// Longest pause between two looks at the queue. The rate may change in between.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Time between two tries to lock the file. It doubles up to the second value.
@@ -78,6 +84,10 @@ struct SharedLimiterState {
     at_ms: u64,
     /// The moment at which the rate was halved, on the same clock.
     slowed_ms: u64,
+    /// Turns that questions took which waited for none, less what has come back since at
+    /// half of the rate.
+    #[serde(default)]
+    ahead: f64,
     /// Turns that were returned before they came, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     back: Vec<u32>,
@@ -160,7 +170,7 @@ impl SharedRateLimiter {
     }
 
     /// Counts a question that does not wait, because a verdict or the end of a task depends on it.
-    /// All who wait then wait longer.
+    /// All who wait then wait longer, but never at less than half of the rate.
     pub async fn go_ahead(&self) {
         self.change(|line| line.go_ahead(now_ms(), self.per_second)).await;
     }
@@ -275,6 +285,7 @@ impl SharedLimiterState {
             && self.given < MOST_GIVEN
             && self.rate >= per_second * SLOWEST / 2.0
             && self.come >= f64::from(self.given) - longest
+            && self.ahead >= 0.0
     }
 
     /// Adds the turns that have come since the last look. Impossible values become a full bucket.
@@ -288,6 +299,7 @@ impl SharedLimiterState {
         let passed = Duration::from_millis(now_ms - self.at_ms).as_secs_f64();
         let given = f64::from(self.given);
         self.come += self.rate * passed;
+        self.ahead = (self.ahead - self.rate * MOST_AHEAD * passed).clamp(0.0, burst);
         // A turn that was returned takes no time.
         while self.back.first().is_some_and(|back| f64::from(*back) <= self.come) {
             self.back.remove(0);
@@ -336,6 +348,10 @@ impl SharedLimiterState {
 
     fn go_ahead(&mut self, now_ms: u64, per_second: f64) {
         self.flow(now_ms, per_second);
+        if self.ahead + 1.0 > per_second * FULL_AFTER.as_secs_f64() * MOST_AHEAD {
+            return;
+        }
+        self.ahead += 1.0;
         self.come = (self.come - 1.0).max(f64::from(self.given) - LONGEST_LINE);
     }
 

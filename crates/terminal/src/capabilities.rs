@@ -51,6 +51,8 @@ pub mod style {
     pub const WAITING: Style = AnsiColor::Yellow.on_default();
     /// The word `error:`.
     pub const ERROR: Style = AnsiColor::Red.on_default().bold();
+    /// A command to paste.
+    pub const COMMAND: Style = AnsiColor::Cyan.on_default();
     /// Plain text.
     pub const NONE: Style = Style::new();
 }

@@ -1,14 +1,15 @@
-//! A terminal that passes every key on as it is, for a program elsewhere that has a terminal of its own.
+//! A terminal that passes every key on as it is, for a program elsewhere that has a terminal of its own, or that gives
+//! each key at once.
 //!
-//! It neither reads nor writes. Keys that usually send signals send none, so the caller must end by
+//! It neither reads nor writes. In raw mode, keys that usually send signals send none, so the caller must end by
 //! itself: with a value of [`RawTerminal`] alive, no signal handler and no panic may skip its drop.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// A terminal in raw mode. Dropping it gives the terminal its own settings back.
+/// A terminal with other settings. Dropping it gives the terminal its own settings back.
 #[derive(Debug)]
 pub struct RawTerminal {
     terminal: OwnedFd,
@@ -25,11 +26,28 @@ impl RawTerminal {
         Self::enter(io::stdin().as_fd().try_clone_to_owned()?)
     }
 
+    /// Lets the terminal on standard input give each key at once and show none. Keys that send signals still do, and
+    /// lines are written as before.
+    ///
+    /// # Errors
+    ///
+    /// Returns the operating system's error if standard input is no terminal or refuses.
+    pub fn key_by_key() -> io::Result<Self> {
+        let terminal = io::stdin().as_fd().try_clone_to_owned()?;
+        Self::change(terminal, |modes| {
+            modes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+        })
+    }
+
     fn enter(terminal: OwnedFd) -> io::Result<Self> {
+        Self::change(terminal, Termios::make_raw)
+    }
+
+    fn change(terminal: OwnedFd, change: impl FnOnce(&mut Termios)) -> io::Result<Self> {
         let before = tcgetattr(&terminal)?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(&terminal, OptionalActions::Now, &raw)?;
+        let mut changed = before.clone();
+        change(&mut changed);
+        tcsetattr(&terminal, OptionalActions::Now, &changed)?;
         Ok(Self { terminal, before })
     }
 }
@@ -46,7 +64,6 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
-    use rustix::termios::LocalModes;
 
     use super::*;
 

@@ -11,9 +11,7 @@ const SHOW_DEFINITION: &str =
     "aws ecs describe-task-definition --task-definition {task_definition}";
 const SHOW_CONFIG: &str = "fargate-runner config show";
 const SHOW_TASK: &str = "aws ecs describe-tasks --cluster {cluster} --tasks {task}";
-const SHOW_ROUTES: &str = "aws ec2 describe-route-tables --filters Name=association.subnet-id,Values={subnet} --query \"RouteTables[].Routes\"";
-const SHOW_ALL_ROUTES: &str =
-    "aws ec2 describe-route-tables --query \"RouteTables[].[RouteTableId,Routes]\"";
+const CHECK_ACCOUNT: &str = "fargate-runner check";
 const SHOW_IDENTITY: &str = "aws sts get-caller-identity";
 const CALL_ENDPOINT: &str = "curl -sv -m 5 {endpoint}";
 const CALL_THROUGH_PROXY: &str = "curl -sv -m 5 -x {proxy} {endpoint}";
@@ -238,12 +236,12 @@ catalogue! {
     RegistryNoRoute = "registry-no-route", "network", Setup, Retry {
         headline: &["the task cannot reach the registry"],
         action: &["give the subnet a route to a NAT gateway"],
-        command: &[SHOW_ROUTES, SHOW_ALL_ROUTES],
+        command: &[CHECK_ACCOUNT],
     }
     RegistryBlob = "registry-blob", "network", Setup, Retry {
         headline: &["the registry answered, but the image's layers did not load"],
         action: &["give the subnet a route to S3: a gateway endpoint or a NAT gateway"],
-        command: &[SHOW_ROUTES, SHOW_ALL_ROUTES],
+        command: &[CHECK_ACCOUNT],
     }
     RegistryFailed = "registry-failed", "image", Setup, Retry {
         headline: &["the registry reported an internal error"],
@@ -258,7 +256,7 @@ catalogue! {
     EcrUnreachable = "ecr-unreachable", "network", Setup, Retry {
         headline: &["the task cannot reach ECR"],
         action: &["give the subnet a NAT gateway, or endpoints for ecr.api, ecr.dkr and S3"],
-        command: &[SHOW_ROUTES, SHOW_ALL_ROUTES],
+        command: &[CHECK_ACCOUNT],
     }
     EcrDenied = "ecr-denied", "image", Setup, Final {
         headline: &["the execution role may not log in to ECR"],
@@ -268,7 +266,7 @@ catalogue! {
     StartUnreachable = "start-unreachable", "network", Setup, Retry {
         headline: &["the task cannot reach the source of its secrets and its login"],
         action: &["give the subnet a NAT gateway, or interface endpoints whose security group allows port 443"],
-        command: &[SHOW_ROUTES, SHOW_ALL_ROUTES],
+        command: &[CHECK_ACCOUNT],
     }
     ImageDisk = "image-disk", "resources", Setup, Final {
         headline: &["the image does not fit on the task's disk"],
@@ -278,7 +276,7 @@ catalogue! {
     SecretUnreachable = "secret-unreachable", "network", Setup, Retry {
         headline: &["the task cannot reach Secrets Manager"],
         action: &["give the subnet a NAT gateway, or an interface endpoint whose security group allows port 443"],
-        command: &[SHOW_ROUTES, SHOW_ALL_ROUTES],
+        command: &[CHECK_ACCOUNT],
     }
     SecretDenied = "secret-denied", "secret", Setup, Final {
         headline: &[
@@ -333,7 +331,7 @@ catalogue! {
     ParameterUnreachable = "parameter-unreachable", "network", Setup, Retry {
         headline: &["the task cannot reach Systems Manager to read its parameters"],
         action: &["give the subnet a NAT gateway, or an interface endpoint for ssm whose security group allows port 443"],
-        command: &[SHOW_ROUTES, SHOW_ALL_ROUTES],
+        command: &[CHECK_ACCOUNT],
     }
     ParameterDenied = "parameter-denied", "secret", Setup, Final {
         headline: &[
@@ -368,7 +366,7 @@ catalogue! {
     LogUnreachable = "log-unreachable", "network", Setup, Retry {
         headline: &["the task cannot reach CloudWatch Logs"],
         action: &["give the subnet a NAT gateway, or an interface endpoint for logs whose security group allows port 443"],
-        command: &[SHOW_ROUTES, SHOW_ALL_ROUTES],
+        command: &[CHECK_ACCOUNT],
     }
     LogDriver = "log-driver", "config", Setup, Final {
         headline: &["the container's log driver did not start"],
@@ -378,7 +376,7 @@ catalogue! {
     EnvFileUnreachable = "env-file-unreachable", "network", Setup, Retry {
         headline: &["the task cannot reach S3 for an environment file"],
         action: &["give the subnet a gateway endpoint for S3, or a NAT gateway"],
-        command: &[SHOW_ROUTES, SHOW_ALL_ROUTES],
+        command: &[CHECK_ACCOUNT],
     }
     EnvFileDenied = "env-file-denied", "config", Setup, Final {
         headline: &["the execution role may not read an environment file"],
@@ -396,10 +394,7 @@ catalogue! {
             "the EFS file system has no address in this zone",
         ],
         action: &["create a mount target in this zone; if there is one, turn on DNS names in the VPC"],
-        command: &[
-            "aws efs describe-mount-targets --file-system-id {fs}",
-            "aws efs describe-file-systems",
-        ],
+        command: &[CHECK_ACCOUNT],
     }
     EfsBlocked = "efs-blocked", "storage", Setup, Final {
         headline: &[
@@ -407,10 +402,7 @@ catalogue! {
             "the EFS file system does not answer on port 2049",
         ],
         action: &["let the task's security group reach the mount target on port 2049"],
-        command: &[
-            "aws efs describe-mount-targets --file-system-id {fs}",
-            "aws efs describe-file-systems",
-        ],
+        command: &[CHECK_ACCOUNT],
     }
     EfsDenied = "efs-denied", "storage", Setup, Final {
         headline: &["EFS {fs} refused the mount", "the EFS file system refused the mount"],
@@ -670,10 +662,7 @@ catalogue! {
             "the task runs, but does not answer",
         ],
         action: &["let this host in: correct the task's security groups"],
-        command: &[
-            "aws ec2 describe-security-groups --group-ids {security_groups} --query \"SecurityGroups[].IpPermissions\"",
-            SHOW_CONFIG,
-        ],
+        command: &[CHECK_ACCOUNT],
     }
     AgentRefused = "agent-refused", "agent", Setup, Final {
         headline: &[
@@ -822,6 +811,16 @@ catalogue! {
         action: &[],
         command: &[],
     }
+    JobTimeout = "job-timeout", "stopped", Job, Final {
+        headline: &["the job ran into its time limit ({limit})", "the job ran into its time limit"],
+        action: &["give it more time, or find what hangs"],
+        command: &["fargate-runner jobs show {id} --events", "fargate-runner jobs list"],
+    }
+    DriverKilled = "driver-killed", "host", Setup, Final {
+        headline: &["the process of stage {stage} was killed", "a process of the job was killed"],
+        action: &["look for the OOM killer on this host"],
+        command: &["journalctl -k --grep \"Out of memory\""],
+    }
     MaxLifetime = "max-lifetime", "stopped", Runner, Final {
         headline: &["the task reached its maximum lifetime"],
         action: &["raise `timeouts.lifetime_margin` or the job's own time limit"],
@@ -906,6 +905,16 @@ catalogue! {
         headline: &["the configuration changed between two tries"],
         action: &["wait: the former task is being stopped, and then a new one starts"],
         command: &[SHOW_CONFIG],
+    }
+    ScriptFailed = "script-failed", "script", Job, Final {
+        headline: &["script failed with exit {code}", "the script failed"],
+        action: &["read the end of the log in {forge}", "read the end of the job's log"],
+        command: &["fargate-runner jobs show {id}", "fargate-runner jobs list"],
+    }
+    ScriptSignal = "script-signal", "script", Job, Final {
+        headline: &["script was ended by {signal}", "the script was ended by a signal"],
+        action: &["look for kill or for a limit inside the script"],
+        command: &["fargate-runner jobs show {id}", "fargate-runner jobs list"],
     }
     EnvironmentEnded = "environment-ended", "script", Job, Final {
         headline: &["the job ended its own environment"],

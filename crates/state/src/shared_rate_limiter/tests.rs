@@ -60,6 +60,26 @@ fn who_goes_ahead_makes_all_others_wait_one_turn_longer() {
 }
 
 #[test]
+fn whoever_waits_keeps_half_of_the_rate_however_many_go_ahead() {
+    let mut line = line();
+    assert_eq!(first(&mut line, 100, 1000), 100);
+    let (mut now, mut came) = (1000, 0);
+    let mut waiting = None;
+    // For a minute, 200 questions a second go ahead, and one caller after the other waits.
+    while now < 61_000 {
+        (0..2).for_each(|_| line.go_ahead(now, PACE));
+        match line.ask(waiting, now, PACE) {
+            QueuePosition::Behind(own, _) => waiting = Some(own),
+            QueuePosition::First => (waiting, came) = (None, came + 1),
+            QueuePosition::Full => panic!("{line:?}"),
+        }
+        now += 10;
+    }
+    // The burst may be lost to them, half of the rate is not.
+    assert!((545..=600).contains(&came), "{came}");
+}
+
+#[test]
 fn who_goes_away_gives_its_turn_to_those_behind_and_to_nobody_before() {
     let mut line = line();
     assert_eq!(first(&mut line, 100, 1000), 100);
@@ -105,11 +125,11 @@ proptest! {
     /// Whatever the file holds, nobody waits for ever, and nothing panics.
     #[test]
     fn any_file_lets_somebody_pass_within_the_longest_line(
-        given: u32, come: f64, rate: f64, at_ms: u64, slowed_ms: u64,
+        given: u32, come: f64, rate: f64, ahead: f64, at_ms: u64, slowed_ms: u64,
         back: Vec<u32>, now_ms in 0..u64::MAX / 4
     ) {
-        let mut line = SharedLimiterState { given, come, rate, at_ms, slowed_ms, back };
-        if !come.is_finite() || !rate.is_finite() {
+        let mut line = SharedLimiterState { given, come, rate, ahead, at_ms, slowed_ms, back };
+        if [come, rate, ahead].iter().any(|number| !number.is_finite()) {
             // JSON has no such numbers.
             return Ok(());
         }

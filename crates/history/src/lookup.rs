@@ -1,0 +1,86 @@
+//! Single jobs, whole: by id, and those that are not over.
+
+use fargate_job_journal::{JobStory, JournalEntry};
+
+use crate::database::{DataRow, SqlStatement};
+use crate::job_filter::escape_pattern;
+use crate::{HistoryError, HistoryStore};
+
+/// Jobs that one id can mean at most. Ours.
+const MOST_MEANT: u64 = 20;
+/// Events of one job that are read at most. Ours; a job has some dozens.
+const MOST_EVENTS: u64 = 10_000;
+/// The shortest beginning of a key that is looked for. Ours; `jobs list` shows 8 digits.
+const SHORTEST_KEY: usize = 8;
+
+impl HistoryStore {
+    /// The jobs that an id, a number of the forge, a key or the beginning of a key can mean, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryError`].
+    pub async fn find(&self, id_or_key: &str) -> Result<Vec<JobStory>, HistoryError> {
+        let mut read =
+            SqlStatement::new("SELECT story FROM jobs JOIN stories USING (number) WHERE id = ");
+        read.bind(id_or_key).push(" OR key = ").bind(id_or_key);
+        if id_or_key.bytes().all(|byte| byte.is_ascii_digit()) {
+            read.push(" OR id = ").bind(format!("gl-{id_or_key}").as_str());
+        }
+        let is_beginning = id_or_key.len() >= SHORTEST_KEY
+            && id_or_key.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_beginning {
+            let pattern = format!("{}%", escape_pattern(&id_or_key.to_ascii_lowercase()));
+            read.push(" OR key LIKE ").bind(pattern.as_str()).push(" ESCAPE '!'");
+        }
+        read.push(" ORDER BY received_ms DESC, number DESC LIMIT ").bind(MOST_MEANT);
+        self.stories("looking for a job", &read).await
+    }
+
+    /// The jobs that are not over, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryError`].
+    pub async fn live(&self) -> Result<Vec<JobStory>, HistoryError> {
+        let read = "SELECT story FROM jobs JOIN stories USING (number) WHERE ended_ms < 0 \
+             ORDER BY received_ms, number";
+        self.stories("reading the jobs that are not over", &SqlStatement::new(read)).await
+    }
+
+    /// What happened to the jobs with this key, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryError`].
+    pub async fn events_of(&self, key: &str) -> Result<Vec<JournalEntry>, HistoryError> {
+        let read = SqlStatement::with(
+            "SELECT entry FROM events JOIN jobs USING (number) WHERE key = $1 ORDER BY sequence LIMIT $2",
+            [key.into(), MOST_EVENTS.into()],
+        );
+        let rows = self.database().await.rows("reading the events of a job", &read).await?;
+        let unreadable = |source| HistoryError::Unreadable { what: "an event of a job", source };
+        rows.iter().map(|row| serde_json::from_str(&row.text(0)?).map_err(unreadable)).collect()
+    }
+
+    /// A story that this version cannot read is left out.
+    pub(crate) async fn stories(
+        &self,
+        doing: &'static str,
+        read: &SqlStatement,
+    ) -> Result<Vec<JobStory>, HistoryError> {
+        let mut stories = Vec::new();
+        let database = self.database().await;
+        database
+            .for_each_row(doing, read, |row| {
+                stories.extend(story_of(&row)?);
+                Ok(())
+            })
+            .await?;
+        Ok(stories)
+    }
+}
+
+/// The story in the first column.
+pub(crate) fn story_of(row: &DataRow) -> Result<Option<JobStory>, HistoryError> {
+    Ok(serde_json::from_str(&row.text(0)?).ok())
+}
