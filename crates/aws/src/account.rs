@@ -16,10 +16,11 @@ use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
 use fargate_config::{JobProfile, JobTimeouts};
 use fargate_mask::SharedMasker;
 use fargate_model::cause::{CauseReport, FailureCause};
-use fargate_model::region::endpoint;
+use fargate_model::region::{endpoint, iam_endpoint};
 
 use crate::call::CallError;
 use crate::credential_cache::CredentialCache;
+use crate::ecr::KeptEcrLogins;
 use crate::endpoints::NamedEndpoints;
 use crate::http::AwsHttpClient;
 use crate::profiles::AwsProfiles;
@@ -38,6 +39,7 @@ pub struct AwsAccount {
     pub(crate) connect: Duration,
     /// The cached credentials of the host, then those of the role.
     kept: Vec<CredentialCache>,
+    pub(crate) ecr_logins: KeptEcrLogins,
 }
 
 impl AwsAccount {
@@ -98,6 +100,7 @@ impl AwsAccount {
             endpoints,
             connect: timeouts.aws_connect,
             kept: Vec::new(),
+            ecr_logins: KeptEcrLogins::default(),
         };
         // From here on the host's keys are masked, even if they are only used to assume a role.
         account.take_credentials_from(SharedCredentialsProvider::new(HostCredentials {
@@ -159,6 +162,12 @@ impl AwsAccount {
             let (fips, dual_stack) = (self.config.use_fips(), self.config.use_dual_stack());
             endpoint(service, region, is(fips), is(dual_stack))
         })
+    }
+
+    /// The endpoint of IAM and the Region of its signatures: IAM has one endpoint for a partition.
+    pub(crate) fn iam_place(&self) -> (String, &'static str) {
+        let (own, region) = iam_endpoint(&self.region, self.config.use_fips().unwrap_or(false));
+        (self.endpoints.of("iam").unwrap_or(own), region)
     }
 
     /// The credentials for the next call. If none are cached, their source is asked, which has a
@@ -269,6 +278,7 @@ mod tests {
             endpoints: NamedEndpoints::of_all(variable, &AwsProfiles::default()),
             connect: second,
             kept: Vec::new(),
+            ecr_logins: KeptEcrLogins::default(),
         }
     }
 

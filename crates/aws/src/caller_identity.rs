@@ -20,7 +20,7 @@ use crate::account::AwsAccount;
 use crate::call::CallError;
 use crate::endpoints::host;
 use crate::signed_request::body;
-use crate::xml_refusal::XmlServiceError;
+use crate::xml_refusal::refusal;
 
 /// Longest answer that is read, in bytes. That of STS has less than 1 KiB.
 const LONGEST: usize = 64 * 1024;
@@ -172,21 +172,6 @@ struct StsIdentity {
 
 #[derive(Deserialize)]
 struct StsResponseMetadata {}
-
-#[derive(Deserialize)]
-struct StsErrorResponse {
-    #[serde(rename = "Error")]
-    error: XmlServiceError,
-    #[serde(rename = "RequestId")]
-    request_id: Option<String>,
-}
-
-fn refusal(status: u16, text: &str, masker: &SharedMasker) -> CallError {
-    let read: Option<StsErrorResponse> = quick_xml::de::from_str(text).ok();
-    let request_id = read.as_ref().and_then(|read| read.request_id.clone());
-    let error = read.map(|read| read.error).unwrap_or_default();
-    error.into_call_error(status, request_id, masker)
-}
 
 #[cfg(test)]
 mod tests {

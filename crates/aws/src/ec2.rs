@@ -1,10 +1,24 @@
-//! Calls to EC2: the public address of a network interface, and the zones of subnets.
+//! Calls to EC2: the public address of a network interface, and the zones of subnets. What a VPC is made
+//! of is read in the files below.
 //!
 //! EC2 uses its query protocol: a signed form in the request, XML in the answer. A call is made
 //! once; the caller repeats it if needed.
 //!
 //! Source: Amazon EC2 API Reference, version 2016-11-15, `DescribeNetworkInterfaces`,
 //! `DescribeSubnets` and "Error codes".
+
+mod dry_run;
+mod ec2_pages;
+mod gateways;
+mod network_acls;
+mod network_interfaces;
+mod prefix_lists;
+mod route_tables;
+mod security_groups;
+mod traffic_rule;
+mod vpc_endpoints;
+mod vpc_settings;
+mod vpc_subnets;
 
 use std::net::IpAddr;
 
@@ -15,6 +29,16 @@ use crate::call::CallError;
 use crate::signed_request::{RawResponse, UnsignedRequest};
 use crate::xml_refusal::XmlServiceError;
 use fargate_mask::SharedMasker;
+
+pub use gateways::{InternetGateway, NatGateway, NatGatewayAddress};
+pub use network_acls::{AclEntry, NetworkAcl};
+pub use network_interfaces::VpcInterface;
+pub use route_tables::{RouteDestination, RouteTarget, VpcRoute, VpcRouteTable};
+pub use security_groups::{GroupPeer, GroupRule, SecurityGroup};
+pub use traffic_rule::{PortRange, TrafficProtocol};
+pub use vpc_endpoints::{EndpointKind, VpcEndpoint};
+pub use vpc_settings::{VpcDns, VpcShape};
+pub use vpc_subnets::VpcSubnet;
 
 /// The rights that the calls need.
 const RIGHT: &str = "ec2:DescribeNetworkInterfaces";
@@ -52,16 +76,21 @@ impl AwsAccount {
     pub async fn subnets(&self, ids: &[String]) -> Result<Vec<SubnetPlace>, CallError> {
         let names = (1..=ids.len()).map(|at| format!("SubnetId.{at}"));
         let named: Vec<(String, &str)> = names.zip(ids.iter().map(String::as_str)).collect();
-        let body = self.ec2("DescribeSubnets", &named).await;
+        let body = self.ec2("DescribeSubnets", &named, LONGEST).await;
         body.and_then(|body| places(&body)).map_err(|error| self.of_ec2(SUBNETS_RIGHT, error))
     }
 
     async fn describe_interface(&self, interface: &str) -> Result<Option<IpAddr>, CallError> {
         let named = [("NetworkInterfaceId.1".to_owned(), interface)];
-        public_address(&self.ec2("DescribeNetworkInterfaces", &named).await?)
+        public_address(&self.ec2("DescribeNetworkInterfaces", &named, LONGEST).await?)
     }
 
-    async fn ec2(&self, action: &str, members: &[(String, &str)]) -> Result<String, CallError> {
+    async fn ec2(
+        &self,
+        action: &str,
+        members: &[(String, &str)],
+        longest: usize,
+    ) -> Result<String, CallError> {
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("Action", action)
             .append_pair("Version", "2016-11-15")
@@ -74,7 +103,7 @@ impl AwsAccount {
             endpoint: self.endpoint("ec2"),
             headers: &[("content-type", FORM)],
             body: form,
-            longest: LONGEST,
+            longest,
         };
         let RawResponse { status, body, .. } = self.ask(question).await?;
         if (200..300).contains(&status) {

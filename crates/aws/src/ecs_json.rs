@@ -1,4 +1,4 @@
-//! Calls of ECS in ECS's own JSON, for task definitions: a template may have members that are newer
+//! Calls of ECS in ECS's own JSON, for task definitions and reads: a template may have members that are newer
 //! than the SDK's types, and those must neither be lost on the way out nor on the way in.
 //!
 //! Each call is made once; the caller repeats it if needed. Nothing of an answer is interpreted here.
@@ -73,6 +73,8 @@ operations! {
     ListTasks,
     /// Describes tasks.
     DescribeTasks,
+    /// Describes clusters.
+    DescribeClusters,
 }
 
 impl AwsAccount {

@@ -18,7 +18,8 @@ use crate::profile_rules::ProfileSetting;
 use crate::profiles::AwsProfiles;
 
 /// The services that we call, each with its name in a setting.
-const SERVICES: [(&str, &str); 7] = [
+const SERVICES: [(&str, &str); 12] = [
+    ("cloudformation", "cloudformation"),
     ("ecs", "ecs"),
     ("sts", "sts"),
     ("ec2", "ec2"),
@@ -26,6 +27,10 @@ const SERVICES: [(&str, &str); 7] = [
     ("secretsmanager", "secrets_manager"),
     ("elasticfilesystem", "efs"),
     ("kms", "kms"),
+    ("ecr", "ecr"),
+    ("sns", "sns"),
+    ("iam", "iam"),
+    ("servicequotas", "service_quotas"),
 ];
 /// The services that the SDK asks for credentials. It reads their settings itself.
 const OF_CREDENTIALS: [&str; 3] = ["sts", "sso", "sso_oidc"];

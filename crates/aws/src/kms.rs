@@ -1,8 +1,10 @@
-//! The two calls to KMS that this crate makes: the public half of a signing key, and one signature.
+//! The calls to KMS that this crate makes: the public half of a signing key, one signature, the state of a
+//! key and its policy.
 //!
 //! Each call is made once. The key itself never leaves KMS.
 //!
-//! Source: AWS Key Management Service API Reference, `GetPublicKey` and `Sign`.
+//! Source: AWS Key Management Service API Reference, `GetPublicKey`, `Sign`, `DescribeKey` and
+//! `GetKeyPolicy`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +22,25 @@ const GET_PUBLIC_KEY: &[(&str, &str)] = &[
 ];
 const SIGN: &[(&str, &str)] =
     &[("content-type", "application/x-amz-json-1.1"), ("x-amz-target", "TrentService.Sign")];
-/// Longest answer that is read, in bytes. A public key of RSA with 4096 bits has about 800.
+const DESCRIBE_KEY: &[(&str, &str)] =
+    &[("content-type", "application/x-amz-json-1.1"), ("x-amz-target", "TrentService.DescribeKey")];
+const GET_KEY_POLICY: &[(&str, &str)] = &[
+    ("content-type", "application/x-amz-json-1.1"),
+    ("x-amz-target", "TrentService.GetKeyPolicy"),
+];
+
+/// A key of KMS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KmsKeyFacts {
+    /// The ARN.
+    pub arn: String,
+    /// Its state: `Enabled` if it can be used.
+    pub state: String,
+    /// Whether AWS manages it for one of its services. Then everybody who may use the service may use it.
+    pub is_of_aws: bool,
+}
+
+/// Longest answer that is read, in bytes. A policy has at most 32 KiB, and a public key of RSA with 4096 bits has about 800.
 const LONGEST: usize = 64 * 1024;
 
 impl AwsAccount {
@@ -45,6 +65,31 @@ impl AwsAccount {
             "SigningAlgorithm": "ECDSA_SHA_256",
         });
         decoded(&self.ask_kms(arn, SIGN, &asked).await?, "Signature")
+    }
+
+    /// Calls `DescribeKey` for a key's ARN, id or alias. Returns `None` if there is no such key.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CallError`] if the call is refused, or if no usable answer comes.
+    pub async fn kms_key(&self, key: &str) -> Result<Option<KmsKeyFacts>, CallError> {
+        let asked = json!({ "KeyId": key });
+        match self.ask_kms(key, DESCRIBE_KEY, &asked).await {
+            Ok(said) => key_facts(&said).map(Some),
+            Err(CallError::Answered { code, .. }) if code == "NotFoundException" => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Calls `GetKeyPolicy` for a key's ARN or id: the one policy of a key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::kms_public_key`].
+    pub async fn kms_key_policy(&self, key: &str) -> Result<String, CallError> {
+        let said = self.ask_kms(key, GET_KEY_POLICY, &json!({ "KeyId": key })).await?;
+        let policy = said["Policy"].as_str().map(str::to_owned);
+        policy.ok_or_else(|| unreadable(&"it has no Policy"))
     }
 
     async fn ask_kms(
@@ -73,6 +118,18 @@ impl AwsAccount {
     }
 }
 
+fn key_facts(said: &Value) -> Result<KmsKeyFacts, CallError> {
+    let text = |member: &str| {
+        let text = said["KeyMetadata"][member].as_str().map(str::to_owned);
+        text.ok_or_else(|| unreadable(&format!("its KeyMetadata has no {member}")))
+    };
+    Ok(KmsKeyFacts {
+        arn: text("Arn")?,
+        state: text("KeyState")?,
+        is_of_aws: said["KeyMetadata"]["KeyManager"] == "AWS",
+    })
+}
+
 fn decoded(said: &Value, member: &str) -> Result<Vec<u8>, CallError> {
     let text = said[member].as_str().ok_or_else(|| unreadable(&format!("it has no {member}")))?;
     STANDARD.decode(text).map_err(|_| unreadable(&format!("its {member} is no base64")))
@@ -85,6 +142,16 @@ fn unreadable(why: &dyn std::fmt::Display) -> CallError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_read_with_its_state_and_whose_it_is() {
+        let said = json!({ "KeyMetadata": {
+            "Arn": "arn:k", "KeyState": "PendingDeletion", "KeyManager": "CUSTOMER", "Enabled": false,
+        } });
+        let facts = key_facts(&said).unwrap();
+        assert_eq!((facts.state.as_str(), facts.is_of_aws), ("PendingDeletion", false));
+        assert!(key_facts(&json!({ "KeyMetadata": {} })).is_err());
+    }
 
     #[test]
     fn an_answer_without_what_was_asked_for_is_an_error() {

@@ -6,12 +6,14 @@
 
 mod account;
 mod call;
+mod call_counter;
 mod caller_identity;
 mod causes;
+mod cloudformation;
 mod credential_cache;
 mod credential_error;
 mod ec2;
-mod ecr_token;
+mod ecr;
 mod ecs_json;
 mod efs;
 mod efs_resources;
@@ -19,8 +21,11 @@ mod endpoints;
 mod foreign_request;
 mod foreign_stream;
 mod http;
+mod iam;
+mod iam_answers;
 mod json_refusal;
 mod kms;
+mod log_groups;
 mod logs;
 mod own_identity;
 mod process;
@@ -28,26 +33,42 @@ mod profile_lines;
 mod profile_rules;
 mod profiles;
 mod proxy;
+mod quotas;
 mod retry;
 mod role;
 mod secrets;
 mod signed_request;
+mod sns;
 mod source;
 mod trust;
+mod web_client;
 mod xml_refusal;
 
 pub use account::AwsAccount;
 pub use call::{CallError, is_of_clock, is_throttling};
+pub use call_counter::CallCounter;
 pub use caller_identity::{CallerIdentity, IdentityEndpoint};
-pub use ec2::SubnetPlace;
-pub use ecr_token::EcrLogin;
+pub use cloudformation::StackDescription;
+pub use ec2::{
+    AclEntry, EndpointKind, GroupPeer, GroupRule, InternetGateway, NatGateway, NatGatewayAddress,
+    NetworkAcl, PortRange, RouteDestination, RouteTarget, SecurityGroup, SubnetPlace,
+    TrafficProtocol, VpcDns, VpcEndpoint, VpcInterface, VpcRoute, VpcRouteTable, VpcShape,
+    VpcSubnet,
+};
+pub use ecr::{EcrImage, EcrLogin, EcrRepository, EcrTagMutability};
 pub use ecs_json::EcsOperation;
 pub use efs::EfsClient;
 pub use efs_resources::{
     AccessPointShape, EFS_AVAILABLE, EfsAccessPoint, EfsFileSystem, EfsMountTarget, NewAccessPoint,
 };
 pub use foreign_stream::{StreamedAnswer, StreamedBody};
+pub use iam::{AttachedIamPolicy, IamRole, PolicySimulation, SimulatedAction};
+pub use kms::KmsKeyFacts;
 pub use logs::{ContainerLogPage, LogStream};
+pub use own_identity::DatedIdentity;
+pub use quotas::ServiceQuota;
 pub use retry::retry;
 pub use secrets::{CurrentSecretValue, SecretDescription, SecretsClient};
 pub use signed_request::date_of;
+pub use sns::TopicMessage;
+pub use web_client::{WebClient, WebRequest};

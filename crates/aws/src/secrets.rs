@@ -38,6 +38,8 @@ pub struct SecretDescription {
     pub deleted_at: Option<i64>,
     /// The id of the current version.
     pub version: Option<String>,
+    /// The key of KMS that encrypts it; `None` for the key that AWS manages for Secrets Manager.
+    pub kms_key: Option<String>,
 }
 
 /// The current value of a secret.
@@ -99,6 +101,7 @@ impl SecretsClient {
             changed_at: found.last_changed_date().map(|date| date.secs()),
             deleted_at: found.deleted_date().map(|date| date.secs()),
             version: current,
+            kms_key: found.kms_key_id().filter(|key| !key.is_empty()).map(str::to_owned),
         }))
     }
 
@@ -115,6 +118,17 @@ impl SecretsClient {
             arn: found.arn().unwrap_or_default().to_owned(),
             text: found.secret_string().map(|text| Zeroizing::new(text.to_owned())),
         }))
+    }
+
+    /// Calls `GetResourcePolicy`. Returns `None` if there is no such secret, or if it has no policy.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CallError`] if the call failed.
+    pub async fn policy(&self, secret: &str) -> Result<Option<String>, CallError> {
+        let call = self.client.get_resource_policy().secret_id(secret);
+        let answer = self.account.call(|| self.account.sent(call.clone().send())).await;
+        Ok(unless_missing(answer)?.and_then(|found| found.resource_policy().map(str::to_owned)))
     }
 
     /// Calls `CreateSecret`. `token` is at least 32 characters; a repeated call with it changes nothing.

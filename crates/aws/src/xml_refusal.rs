@@ -1,4 +1,5 @@
-//! The error of a service that answers in XML: EC2 and STS wrap it differently, and say the same in it.
+//! The error of a service that answers in XML. EC2 wraps it otherwise than STS and IAM, and all say the
+//! same in it.
 
 use fargate_mask::SharedMasker;
 use serde::Deserialize;
@@ -12,6 +13,23 @@ pub(crate) struct XmlServiceError {
     code: String,
     #[serde(rename = "Message", default)]
     message: String,
+}
+
+/// The whole answer of STS or IAM when it refuses a call.
+#[derive(Deserialize)]
+struct XmlErrorResponse {
+    #[serde(rename = "Error")]
+    error: XmlServiceError,
+    #[serde(rename = "RequestId")]
+    request_id: Option<String>,
+}
+
+/// What STS or IAM said when it refused a call.
+pub(crate) fn refusal(status: u16, text: &str, masker: &SharedMasker) -> CallError {
+    let read: Option<XmlErrorResponse> = quick_xml::de::from_str(text).ok();
+    let request_id = read.as_ref().and_then(|read| read.request_id.clone());
+    let error = read.map(|read| read.error).unwrap_or_default();
+    error.into_call_error(status, request_id, masker)
 }
 
 impl XmlServiceError {
