@@ -13,25 +13,29 @@ FOLDER := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 AGENT := target/static/fargate-agent
 export FARGATE_AGENT ?= $(CURDIR)/$(AGENT)
 
-.PHONY: help demo test day build agent lint format bench dist images compose-demo clean
+.PHONY: help demo test day build agent lint format bench dist images compose-demo aws-acceptance clean
 
 help:
 	@echo "make demo    see jobs run on this machine: no AWS account, no Docker"
 	@echo "             FAULTS=docs/rainy-day.faults  with what goes wrong by these rules"
+	@echo "             STAY=1  keeps the page with the jobs open until Ctrl-C"
 	@echo "make test    everything that must hold"
 	@echo "make day     of these, a job of 24 hours on a moved clock"
 	@echo "make lint    formatting, clippy, documentation"
 	@echo "make bench   speed and memory, beside OpenSSH in the same run"
-	@echo "make dist    the release binaries in target/dist"
+	@echo "make dist    the release binaries in target/dist, with a Debian package, an archive and their sums"
 	@echo "make images  the images with these binaries, on your Docker Engine (images/README.md)"
 	@echo "make compose-demo    a job in a container, with an emulated AWS and a private registry"
+	@echo "make aws-acceptance IMAGE=...    the stack, a job and what was seen, in your AWS account; it costs money"
 
 demo:
 	@tests/neighbours.sh demo
 	@$(MAKE) --no-print-directory build
-	@target/$(FOLDER)/fargate-local demo $(if $(FAULTS),--faults '$(FAULTS)')
+	@target/$(FOLDER)/fargate-local demo $(if $(FAULTS),--faults '$(FAULTS)') $(if $(STAY),--stay)
 
-# The whole-product tests start the real binaries, so those are built first.
+# The whole-product tests start the real binaries, so those are built first. They wait for them more than they
+# compute, so more of them run side by side than there are processors.
+test: export RUST_TEST_THREADS ?= 4
 test: neighbours build
 	cargo test --workspace --profile $(PROFILE)
 
@@ -74,6 +78,7 @@ dist:
 	$(MAKE) build PROFILE=release AGENT=$(RELEASE_AGENT)
 	@mkdir -p target/dist
 	@cp target/release/fargate-runner target/release/fargate-local $(RELEASE_AGENT) target/dist/
+	@packaging/make-dist.sh target/release $(RELEASE_AGENT) target/dist
 	@ls -l target/dist
 
 # `make images ONLY=ci BASE=debian:bookworm-slim` builds some, on a base of yours.
@@ -83,6 +88,15 @@ images: dist
 # On the engine of DOCKER_HOST. WRONG_LOGIN=1 shows how a job fails whose registry refuses the login.
 compose-demo: build
 	@images/compose-demo.sh target/$(FOLDER)
+
+# In the account of these credentials, for some 30 minutes (infrastructure/README.md). This Makefile hides the host's
+# account from all else, so profile and Region are given by name: `make aws-acceptance IMAGE=... PROFILE_OF_AWS=ci
+# REGION=eu-west-1`. WRITE_DOCS=1 turns pending rows of the docs into seen ones.
+aws-acceptance: dist
+	@[ -n "$(IMAGE)" ] && [ -n "$(REGION)" ] || { echo "make aws-acceptance: IMAGE=... and REGION=... are needed; infrastructure/README.md explains them" >&2; exit 2; }
+	@tests/conformance/install.sh
+	@env -u AWS_ENDPOINT_URL $(if $(PROFILE_OF_AWS),AWS_PROFILE='$(PROFILE_OF_AWS)') AWS_DEFAULT_REGION='$(REGION)' AWS_REGION='$(REGION)' PYTHONDONTWRITEBYTECODE=1 \
+		target/python/bin/python infrastructure/acceptance/accept.py --image '$(IMAGE)' $(if $(HERE),--here --programs target/dist) $(if $(WRITE_DOCS),--write-docs)
 
 clean:
 	cargo clean

@@ -17,6 +17,15 @@ if [ "${1:-test}" = test ]; then
     need faketime faketime
     need openssl openssl
     need docker-registry docker-registry
+    # They judge what we push to a registry.
+    need skopeo skopeo
+    need zstd zstd
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+    # Looks at the pages of the dashboard.
+    need chromium chromium
+    # Tries the rules for alerts, and the units of the service.
+    need promtool prometheus
+    need systemd-analyze systemd
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
     # Only root starts a Docker Engine; it is one of the tests' own.
     if [ "$(id -u)" = 0 ]; then
@@ -48,4 +57,6 @@ if [ "${1:-test}" = test ]; then
         echo "boto3 or microburst could not be installed; the tests that need it say SKIPPED"
     "$(dirname "$0")/containers/install.sh" ||
         echo "ministack or its image could not be made; the tests that need them say SKIPPED"
+    "$(dirname "$0")/infrastructure/install.sh" ||
+        echo "cfn-lint or python-hcl2 could not be installed; the tests that need them say SKIPPED"
 fi

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import traceback
+import urllib.parse
 
 import boto3
 import botocore.exceptions
@@ -16,17 +17,21 @@ import botocore.httpsession
 import botocore.session
 from botocore.config import Config
 
+import account_calls
 import efs_calls
+import network_calls
 import parameter_calls
+import registry_calls
 import secret_calls
 from walker import walk_exchange
+from xml_walker import walk_xml
 
 ECS_OPERATIONS = {
     "RunTask", "DescribeTasks", "ListTasks", "StopTask", "RegisterTaskDefinition",
     "DescribeTaskDefinition", "DeregisterTaskDefinition", "DeleteTaskDefinitions",
     "ListTaskDefinitions", "ListTaskDefinitionFamilies", "TagResource", "UntagResource",
     "ListTagsForResource", "CreateCluster", "DescribeClusters", "ListClusters", "DeleteCluster",
-    "PutClusterCapacityProviders",
+    "PutClusterCapacityProviders", "DescribeCapacityProviders",
 }
 # Each service by its name at botocore: what its target begins with (None for REST), its operations, and
 # an operation that needs no members.
@@ -35,7 +40,18 @@ SERVICES = {
     "efs": (None, efs_calls.OPERATIONS, "describe_file_systems"),
     "secretsmanager": ("secretsmanager", secret_calls.OPERATIONS, "list_secrets"),
     "ssm": ("AmazonSSM", parameter_calls.OPERATIONS, "describe_parameters"),
+    "ecr": (
+        "AmazonEC2ContainerRegistry_V20150921", registry_calls.OPERATIONS,
+        "describe_repositories"),
+    "logs": ("Logs_20140328", account_calls.LOG_OPERATIONS, "describe_log_groups"),
+    "service-quotas": ("ServiceQuotasV20190624", account_calls.QUOTA_OPERATIONS, None),
+    "ec2": (None, network_calls.OPERATIONS, "describe_vpcs"),
+    "iam": (None, account_calls.IAM_OPERATIONS, None),
 }
+# The services that are asked by a form and answer in XML, by their versions.
+FORMS = {"2016-11-15": "ec2", "2010-05-08": "iam"}
+# Operations that no request of right types makes fail.
+NEVER_REFUSED = {"DescribeClusters", "ListClusters", "DescribeCapacityProviders"}
 # Parts of requests that the local cloud does not play, and so does not look into.
 OPAQUE = {("RunTaskRequest", "volumeConfigurations")}
 REGION = "eu-west-1"
@@ -67,6 +83,11 @@ def capture():
         global exchanges
         response = send(self, request)
         status = response.status_code
+        exchanges += 1
+        kind_asked = as_text(request.headers.get("Content-Type") or "")
+        if kind_asked.startswith("application/x-www-form"):
+            note_form(request, response)
+            return response
         if "X-Amz-Target" in request.headers:
             target, operation = request.headers["X-Amz-Target"].decode().split(".")
             name = next(name for name, (own, _, _) in SERVICES.items() if own == target)
@@ -81,7 +102,6 @@ def capture():
                 expect(code == answer["__type"], f"{operation}: the header names no {code}")
             succeeded = models[name].operation_model(operation).http["responseCode"]
             expect(status in (succeeded, *range(300, 600)), f"{operation}: status {status}")
-        exchanges += 1
         outcome = 200 if status < 300 else answer["__type"]
         answered.setdefault((name, operation), set()).add(outcome)
         findings.extend(walk_exchange(models[name], operation, asked, status, answer))
@@ -91,6 +111,20 @@ def capture():
         return response
 
     botocore.httpsession.URLLib3Session.send = captured
+
+
+def note_form(request, response):
+    """Walks an answer in XML."""
+    members = dict(urllib.parse.parse_qsl(request.body))
+    members = {as_text(key): as_text(value) for key, value in members.items()}
+    name, operation = FORMS[members["Version"]], members["Action"]
+    code, wrong = walk_xml(models[name], operation, response.status_code, response.content)
+    answered.setdefault((name, operation), set()).add(code)
+    findings.extend(wrong)
+
+
+def as_text(value):
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def remember_members(caller):
@@ -467,11 +501,18 @@ def signatures():
 def scenario():
     global mounted
     ecs, secrets, parameters = client(), client(name="secretsmanager"), client(name="ssm")
-    efs = client(name="efs")
+    efs, registries = client(name="efs"), client(name="ecr")
     remember_members(efs)
     mounted = efs_calls.play(efs, expect, refused)
     secret_calls.play(secrets, expect, refused, code_of)
     parameter_calls.play(parameters, expect, refused, code_of)
+    registry_calls.play(registries, expect, refused, code_of)
+    network_calls.play(client(name="ec2"), expect, code_of)
+    account_calls.play(client(name="iam"), client(name="service-quotas"), client(name="logs"),
+                       expect, refused, code_of)
+    providers = ecs.describe_capacity_providers(capacityProviders=["FARGATE", "none"])
+    expect([one["name"] for one in providers["capacityProviders"]] == ["FARGATE"], "providers")
+    expect(len(providers["failures"]) == 1, "a provider that does not exist")
     clusters(ecs)
     definitions(ecs)
     faults(ecs)
@@ -479,7 +520,8 @@ def scenario():
     wrong_launches(ecs)
     signatures()
     odd_members(ecs)
-    print(f"{types(ecs) + types(secrets) + types(parameters)} wrong types")
+    wrong = sum(types(each) for each in (ecs, secrets, parameters, registries))
+    print(f"{wrong} wrong types")
 
 
 def main():
@@ -492,7 +534,7 @@ def main():
         for operation in sorted(operations):
             outcomes = answered.get((name, operation), set())
             expect(200 in outcomes, f"{operation} never succeeded")
-            expect(len(outcomes) > 1 or operation in ("DescribeClusters", "ListClusters"),
+            expect(len(outcomes) > 1 or operation in NEVER_REFUSED,
                    f"{operation} was never refused")
     for finding in findings:
         print(finding, file=sys.stderr)

@@ -83,7 +83,8 @@ def walk_structure(shape, value, path, findings):
         if name not in value:
             findings.append(f"{path}: missing {name}")
     for name, item in value.items():
-        if name == "__type":
+        # Some services, such as CloudWatch Logs, declare errors without their message.
+        if name == "__type" or (name == "message" and not shape.members):
             continue
         if name not in shape.members:
             findings.append(f"{path}: unknown {name}")

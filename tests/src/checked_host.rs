@@ -2,18 +2,20 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::fs;
+use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
+use std::{fs, io};
 
 use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
+use fargate_access_policy::PolicyHolder;
 use fargate_local_cloud::{AccessKeyPair, CloudFault, CloudOptions, TaskRecord};
 use fargate_playground::invariants::files_below;
 use fargate_playground::programs;
+use fargate_playground::runner::{RunnerImitation, RunnerTimes};
 use fargate_playground::test_host::{HostEnvironment, TestHost, TestHostOptions};
 use tokio::process::Command;
 use toml::{Table, Value};
@@ -21,6 +23,7 @@ use toml::{Table, Value};
 use crate::ecs;
 use crate::invariants;
 use crate::job::TestJob;
+use crate::printed_policy::PrintedPolicies;
 use crate::process::{PipeReading, TestProcess};
 use crate::toml_key::set_key;
 use crate::wait::PATIENCE;
@@ -31,6 +34,7 @@ const FIRST_JOB: u64 = 4000;
 /// One host and one cloud, for one test. It is a [`TestHost`] for everything but its jobs and its settings.
 pub struct CheckedHost {
     host: TestHost,
+    policies: Rc<PrintedPolicies>,
     settings: RefCell<Table>,
     /// Every text that has been in a configuration.
     named: RefCell<BTreeSet<String>>,
@@ -73,8 +77,10 @@ impl CheckedHost {
         change(&mut options.cloud);
         let host = TestHost::open(options).await.expect("a host");
         let settings = host.usual_configuration().parse().expect("the cloud's own file");
+        let policies = Rc::new(PrintedPolicies::new(host.weak_cloud(), host.config()));
         let site = Self {
             host,
+            policies,
             settings: RefCell::new(settings),
             named: RefCell::default(),
             jobs: RefCell::default(),
@@ -96,6 +102,50 @@ impl CheckedHost {
         set_key(&mut settings, dotted, value);
         self.configure(&settings.to_string()).expect("a writable folder");
         note_texts(&Value::Table(settings.clone()), &mut self.named.borrow_mut());
+    }
+
+    /// Lets the host do everything, where the rights of the printed policies are not what the test can have:
+    /// `reason` says why.
+    pub fn without_policies(&self, reason: &'static str) {
+        self.policies.exempt(reason);
+    }
+
+    /// Policies may refuse calls here: `reason` says which and why.
+    pub fn expecting_refusals(&self, reason: &'static str) {
+        self.policies.expect_refusals(reason);
+    }
+
+    /// The host's own user has this holder's policy, too, as with `iam-policy --with-check`.
+    pub fn also_acts_as(&self, holder: PolicyHolder) {
+        self.policies.add_holder(holder);
+    }
+
+    /// What every process of the product finds in its environment here. The host's user has the policy that
+    /// `iam-policy` prints.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(OsString, OsString)> {
+        self.policies.follow(&[]);
+        self.host.environment()
+    }
+
+    /// The same for a person with the policy that `iam-policy --for HOLDER` prints for this configuration file.
+    #[must_use]
+    pub fn environment_of(&self, holder: PolicyHolder, config: &Path) -> Vec<(OsString, OsString)> {
+        let mut environment = self.host.environment();
+        environment
+            .retain(|(name, _)| name != "AWS_ACCESS_KEY_ID" && name != "AWS_SECRET_ACCESS_KEY");
+        environment.extend(self.policies.credentials_of(holder, config));
+        environment
+    }
+
+    /// A gitlab-runner that plays jobs with this host's driver and configuration, as [`TestHost::runner`].
+    ///
+    /// # Errors
+    ///
+    /// What kept the folder of the jobs from being made.
+    pub fn runner(&self, short_token: &str, times: RunnerTimes) -> io::Result<RunnerImitation> {
+        self.policies.follow(&[]);
+        self.host.runner(short_token, times)
     }
 
     /// Every text that stood in a configuration of this site: what [`CheckedHost::set`] wrote, and
@@ -135,6 +185,7 @@ impl CheckedHost {
             &state_dir,
             self.environment().into_iter().collect(),
         );
+        job.policies = Some(Rc::clone(&self.policies));
         change(&mut job);
         let job = Rc::new(job);
         self.jobs.borrow_mut().push(job.clone());
@@ -176,6 +227,8 @@ impl CheckedHost {
         let mut command = Command::new(runner());
         command.arg("-c").arg(config).args(arguments).current_dir(self.folder());
         command.env_clear().envs(self.environment());
+        let arguments: Vec<_> = command.as_std().get_args().map(ToOwned::to_owned).collect();
+        self.policies.follow(&arguments);
         command
     }
 
@@ -245,6 +298,7 @@ impl CheckedHost {
         invariants::no_odd_end(&jobs);
         invariants::no_secret_out(&self, &jobs, &secrets);
         invariants::tenant_wall(&self, &jobs);
+        self.policies.assert_enough();
         self.host.shut_down(PATIENCE).await.expect("a cloud that ends");
     }
 }

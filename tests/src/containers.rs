@@ -271,6 +271,16 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("containers")
 }
 
+/// The root of the image with a stock `sshd` as a tar file, which is made if it is not there.
+///
+/// # Errors
+///
+/// If this machine lacks something; the text says what.
+pub fn root_of_test_image() -> Result<PathBuf, String> {
+    install(&[])?;
+    Ok(target().join("containers/image.tar"))
+}
+
 pub(crate) fn target() -> PathBuf {
     let given = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"))

@@ -247,6 +247,30 @@ impl TestEngine {
         self.ask("POST", &format!("/containers/{id}/kill")).map(drop)
     }
 
+    /// The tags of all images.
+    ///
+    /// # Errors
+    ///
+    /// What kept the engine from answering.
+    pub fn image_tags(&self) -> io::Result<Vec<String>> {
+        let list = self.list("/images/json")?;
+        let tags =
+            list.as_array().into_iter().flatten().filter_map(|one| one["RepoTags"].as_array());
+        Ok(tags.flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// The ids of the containers with this label, those that ended as well.
+    ///
+    /// # Errors
+    ///
+    /// What kept the engine from answering.
+    pub fn containers_with(&self, label: &str) -> io::Result<Vec<String>> {
+        let list = self.list("/containers/json?all=true")?;
+        let all = list.as_array().into_iter().flatten();
+        let with = all.filter(|one| !one["Labels"][label].is_null());
+        Ok(with.filter_map(|one| one["Id"].as_str().map(str::to_owned)).collect())
+    }
+
     /// Removes the images of a repository, whatever their tags; gives how many there were.
     ///
     /// # Errors

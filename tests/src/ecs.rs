@@ -1,21 +1,21 @@
 //! A client of a local cloud that is not the product's, and what tests register with it.
 
-use aws_credential_types::Credentials;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::config::{BehaviorVersion, Region};
 use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
 use aws_sdk_ecs::types::{Compatibility, NetworkMode, Volume};
-use fargate_local_cloud::{AccessKeyPair, LocalCloud};
+use fargate_local_cloud::LocalCloud;
+
+use crate::administrator;
 
 /// A client of `cloud`, in the Region of the configuration that it writes.
 #[must_use]
 pub fn client(cloud: &LocalCloud) -> Client {
-    let AccessKeyPair { access_key_id, secret_access_key, .. } = cloud.access_keys();
     let config = aws_sdk_ecs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
         .endpoint_url(cloud.endpoint())
-        .credentials_provider(Credentials::from_keys(access_key_id, secret_access_key, None))
+        .credentials_provider(administrator::credentials(cloud))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     Client::from_conf(config)
@@ -24,12 +24,11 @@ pub fn client(cloud: &LocalCloud) -> Client {
 /// A client of the Secrets Manager of `cloud`, in the same Region.
 #[must_use]
 pub fn secrets_client(cloud: &LocalCloud) -> aws_sdk_secretsmanager::Client {
-    let AccessKeyPair { access_key_id, secret_access_key, .. } = cloud.access_keys();
     let config = aws_sdk_secretsmanager::Config::builder()
         .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::latest())
         .region(aws_sdk_secretsmanager::config::Region::new("eu-west-1"))
         .endpoint_url(cloud.endpoint())
-        .credentials_provider(Credentials::from_keys(access_key_id, secret_access_key, None))
+        .credentials_provider(administrator::credentials(cloud))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     aws_sdk_secretsmanager::Client::from_conf(config)

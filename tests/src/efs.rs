@@ -1,20 +1,20 @@
 //! A client of the local cloud's EFS, and the access points that tests make.
 
-use aws_credential_types::Credentials;
 use aws_sdk_efs::Client;
 use aws_sdk_efs::config::{BehaviorVersion, Region};
 use aws_sdk_efs::types::{CreationInfo, PosixUser, RootDirectory};
-use fargate_local_cloud::{AccessKeyPair, LocalCloud};
+use fargate_local_cloud::LocalCloud;
+
+use crate::administrator;
 
 /// A client of `cloud`, in the Region of the configuration that it writes.
 #[must_use]
 pub fn client(cloud: &LocalCloud) -> Client {
-    let AccessKeyPair { access_key_id, secret_access_key, .. } = cloud.access_keys();
     let config = aws_sdk_efs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
         .endpoint_url(cloud.endpoint())
-        .credentials_provider(Credentials::from_keys(access_key_id, secret_access_key, None))
+        .credentials_provider(administrator::credentials(cloud))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     Client::from_conf(config)

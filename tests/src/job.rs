@@ -6,12 +6,14 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use fargate_model::job::{JobIdentity, JobKey};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::files::write_whole;
+use crate::printed_policy::PrintedPolicies;
 use crate::process::{PipeReading, TestProcess, TestProcessResult};
 
 /// What `BUILD_FAILURE_EXIT_CODE` says.
@@ -49,6 +51,8 @@ pub struct TestJob {
     pub token: String,
     /// The `fargate-runner` that its stages call.
     pub program: PathBuf,
+    /// The policies that its host has, where a local cloud gives any.
+    pub(crate) policies: Option<Rc<PrintedPolicies>>,
     state_dir: PathBuf,
     number: u64,
     scripts: RefCell<usize>,
@@ -87,6 +91,7 @@ impl TestJob {
             arguments,
             token,
             program,
+            policies: None,
             state_dir: state_dir.to_owned(),
             number,
             scripts: RefCell::new(0),
@@ -103,6 +108,7 @@ impl TestJob {
             arguments: self.arguments.clone(),
             token: self.token.clone(),
             program: self.program.clone(),
+            policies: self.policies.clone(),
             state_dir: self.state_dir.clone(),
             number: self.number,
             // The scripts of the two views must not have the same numbers.
@@ -143,6 +149,7 @@ impl TestJob {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).args(arguments).current_dir(&self.folder);
         command.env_clear().envs(&self.environment);
+        self.follow_policies(&command);
         command
     }
 
@@ -151,7 +158,14 @@ impl TestJob {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&self.folder);
         command.env_clear().envs(&self.environment);
+        self.follow_policies(&command);
         TestProcess::start(command, PipeReading::Always)
+    }
+
+    /// Gives the host the policies that the configuration of this command needs.
+    fn follow_policies(&self, command: &Command) {
+        let arguments: Vec<_> = command.as_std().get_args().map(ToOwned::to_owned).collect();
+        self.policies.iter().for_each(|policies| policies.follow(&arguments));
     }
 
     /// Waits for a stage, and remembers what it said.

@@ -114,7 +114,12 @@ impl CapturedPipe {
 }
 
 impl TestProcess {
-    pub(crate) fn start(mut command: Command, reading: PipeReading) -> Self {
+    /// Starts it, with a pipe for each of its streams.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn start(mut command: Command, reading: PipeReading) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let (arguments, mut child) = spawn(command);
         let stdout = child.stdout.take().expect("piped");

@@ -1,7 +1,8 @@
 //! The demo as a new user sees it: the real binaries, as lines in a pipe and live on a terminal.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -144,6 +145,7 @@ fn in_a_pipe_it_writes_a_few_lines_and_no_escape() {
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(!text.contains(['\x1b', '\r']), "{text:?}");
     assert!(text.lines().count() < 60, "{text}");
+    assert!(text.contains("No AWS account, no Docker. Page: http://127.0.0.1:"), "{text}");
     for line in [
         "lint          passed        0",
         "fails-with-3  failed        3",
@@ -225,6 +227,36 @@ fn after_ctrl_c_the_cursor_is_back_and_nothing_is_left() {
     assert_eq!(code, 130, "{text}");
     assert!(text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l"), "{text:?}");
     assert!(text.contains("error: interrupted; nothing is left"), "{text}");
+}
+
+#[test]
+fn a_page_that_stays_shows_the_jobs_until_ctrl_c() {
+    let mut session = DemoTerminal::open(200, 50, &["--stay"], &[]);
+    session.until(" until Ctrl-C.");
+    let text = bare(&String::from_utf8_lossy(&session.text));
+    assert!(text.contains("Checked: no task, no state file, no process is left."), "{text}");
+    let after = text.rsplit("The page stays at http://").next().unwrap();
+    let address = after.split('/').next().unwrap().to_owned();
+    let jobs = asked(&address, "/api/v1/jobs");
+    for name in ["lint", "fails-with-3", "cancelled", "big-log"] {
+        assert!(jobs.contains(name), "no {name} in {jobs}");
+    }
+    kill(pid_of(&session.child), Signal::SIGINT).unwrap();
+    let (code, text) = session.end();
+    assert_eq!(code, 0, "{text}");
+    assert!(TcpStream::connect(&address).is_err(), "the page ended with the demo");
+}
+
+/// What the page answers.
+fn asked(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    answer
 }
 
 #[test]

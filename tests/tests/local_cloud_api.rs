@@ -68,10 +68,24 @@ async fn check(python: PathBuf, cloud: &LocalCloud) -> Output {
         .expect("python runs")
 }
 
+/// The role, the policies and the log group that `account_calls.py` asks for.
+fn furnish_account(cloud: &LocalCloud) {
+    let own = r#"{"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/*",
+         "Condition": {"Bool": {"aws:SecureTransport": "true"}}}]}"#;
+    let logs = r#"{"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}]}"#;
+    cloud.put_role_policy("ci-task", "own", own).expect("a policy");
+    let arn = "arn:aws:iam::123456789012:policy/team/logs";
+    cloud.attach_role_policy("ci-task", arn, logs).expect("a policy");
+    cloud.add_log_group("/ci/tasks");
+}
+
 async fn serve() -> LocalCloud {
     let access_keys = Some(AccessKeyPair::new("test", "test"));
     let options = CloudOptions { access_keys, ..CloudOptions::new("fargate-agent") };
     let cloud = LocalCloud::serve(options).await.expect("a cloud");
+    furnish_account(&cloud);
     for fault in expected_faults() {
         cloud.fail("RunTask", fault);
     }

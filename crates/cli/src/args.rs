@@ -7,10 +7,13 @@ use clap::{Args, Parser, Subcommand};
 use fargate_config::{ChoiceFlags, FlagError, FlagOverrides};
 use fargate_terminal::OutputFormat;
 
+use crate::check_args::CheckArgs;
 use crate::efs_args::EfsArgs;
+use crate::iam_policy_args::IamPolicyArgs;
 use crate::image_command::ImageArgs;
 use crate::jobs_args::JobsArgs;
-use crate::output_args::FormatArgs;
+use crate::output_args::{FormatArgs, ListFormatArgs};
+use crate::serve_args::StatusServeArgs;
 
 /// Runs CI jobs as private AWS Fargate tasks.
 #[derive(Debug, Parser)]
@@ -89,6 +92,8 @@ pub enum RunnerCommand {
     Custom(CustomArgs),
     /// Write, check, show or import the configuration file
     Config(ConfigArgs),
+    /// Check whether the account is as jobs will need it: rights, network, storage, registry, quotas
+    Check(CheckArgs),
     /// Run one command in a new task
     Exec(ExecArgs),
     /// List and show the jobs of this host, read a job's log, open a shell in a job's task
@@ -102,14 +107,20 @@ pub enum RunnerCommand {
     /// Plan, make or show what the volumes of the configuration need on EFS, with an administrator's
     /// credentials
     Efs(EfsArgs),
+    /// Print the IAM policy that allows what this program does with the configuration, and nothing else
+    IamPolicy(IamPolicyArgs),
     /// Check and build the images of jobs that the configuration file describes
     Image(ImageArgs),
+    /// Serve the page and the API: what runs, what waits and why, what failed, how long starts take
+    Serve(StatusServeArgs),
     /// Take no new jobs; they wait in `prepare`, and running jobs continue
     Pause(PauseArgs),
     /// Take no new jobs, and wait until no job is left on this host
     Drain(DrainArgs),
     /// Take new jobs again after `pause` or `drain`
     Resume,
+    /// Print a script by which a shell completes the commands and flags of this program
+    Completion(CompletionArgs),
 }
 
 /// `custom`.
@@ -172,6 +183,8 @@ pub enum ConfigAction {
     Show,
     /// Print the settings of a file of GitLab's Fargate driver as a file of Fargate Runner
     Import(ImportArgs),
+    /// Write the file from the outputs of the stack of infrastructure/
+    ImportStack(ImportStackArgs),
 }
 
 /// `config import`.
@@ -179,6 +192,25 @@ pub enum ConfigAction {
 pub struct ImportArgs {
     /// The configuration file of GitLab's Fargate driver
     pub old: PathBuf,
+}
+
+/// `config import-stack`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("source").required(true))]
+pub struct ImportStackArgs {
+    /// The name of the stack in CloudFormation, which is asked for its outputs
+    #[arg(value_name = "STACK", group = "source")]
+    pub stack: Option<String>,
+    /// Read the outputs from this file instead: what `aws cloudformation describe-stacks` or
+    /// `terraform output -json` prints; `-` is standard input
+    #[arg(long, value_name = "FILE", group = "source")]
+    pub outputs: Option<PathBuf>,
+    /// The Region of the stack [default: that of the environment]
+    #[arg(long, value_name = "REGION", conflicts_with = "outputs")]
+    pub region: Option<String>,
+    /// Replace a configuration file that is there already
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `exec`.
@@ -214,6 +246,51 @@ pub enum TasksAction {
     /// Stop the tasks of this host that no job needs any more, once, in the clusters of all profiles
     /// or of `--profile`; with `--cluster`, stop the tasks of hosts that are gone
     Reap(ReapArgs),
+    /// List the live tasks of this host, with the job of each
+    List(TaskListArgs),
+    /// Stop one task of this host; its job ends as a system failure
+    Stop(TaskStopArgs),
+}
+
+/// `tasks list`.
+#[derive(Debug, Args)]
+pub struct TaskListArgs {
+    /// Print the list again whenever it changes: on a terminal in place, else one JSON line for each
+    /// change
+    #[arg(long)]
+    pub watch: bool,
+    #[command(flatten)]
+    pub output: ListFormatArgs,
+}
+
+/// `tasks stop`.
+#[derive(Debug, Args)]
+pub struct TaskStopArgs {
+    /// The task, by the beginning of its id or by its ARN, or the job, as `jobs list` names it
+    #[arg(value_name = "TASK|JOB")]
+    pub name: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `completion`.
+#[derive(Debug, Args)]
+pub struct CompletionArgs {
+    /// For which shell
+    #[arg(value_name = "SHELL")]
+    pub shell: ShellName,
+}
+
+/// The shells that are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ShellName {
+    /// GNU Bash
+    Bash,
+    /// The Z shell
+    Zsh,
+    /// The friendly interactive shell
+    Fish,
 }
 
 /// `tasks reap`.

@@ -1,4 +1,4 @@
-//! `config init | check | show | import`. What a configuration means is the config crate's business.
+//! `config init | check | show | import`; `import_stack_command` has the last one. What a configuration means is the config crate's business.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ use fargate_task_definition::RenderedDefinition;
 use nix::unistd::{AccessFlags, eaccess};
 
 use crate::args::{ConfigAction, ConfigArgs, GlobalFlags};
-use crate::check_files;
 use crate::exit::CommandExit;
 use crate::streams::{tell, to_stdout, unwritten};
+use crate::{check_files, import_stack_command};
 
 /// The configuration file that flags and environment name.
 pub fn path(global: &GlobalFlags) -> PathBuf {
@@ -41,6 +41,15 @@ pub fn load(
     loaded.map(|loaded| (path, loaded)).map_err(|problems| problems.to_string())
 }
 
+/// What becomes of a configuration file that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExistingFile {
+    /// It stays, and nothing is written.
+    Keep,
+    /// It is replaced as a whole.
+    Replace,
+}
+
 /// Runs one action.
 pub fn run(global: &GlobalFlags, args: &ConfigArgs) -> CommandExit {
     let result = match &args.action {
@@ -48,6 +57,7 @@ pub fn run(global: &GlobalFlags, args: &ConfigArgs) -> CommandExit {
         ConfigAction::Check => check(global),
         ConfigAction::Show => show(global),
         ConfigAction::Import(import) => self::import(&import.old),
+        ConfigAction::ImportStack(stack) => import_stack_command::run(global, stack),
     };
     match result {
         Ok(()) => CommandExit::Done,
@@ -61,33 +71,75 @@ pub fn run(global: &GlobalFlags, args: &ConfigArgs) -> CommandExit {
 /// Writes the reference file. A file that exists already is never overwritten.
 fn init(global: &GlobalFlags) -> Result<(), String> {
     let path = path(global);
-    let made = std::fs::File::create_new(&path).and_then(|mut file| {
-        // The next try would meet half a file, and refuse to overwrite it.
-        file.write_all(REFERENCE.as_bytes()).inspect_err(|_| drop(std::fs::remove_file(&path)))
-    });
-    match made {
-        Ok(()) => {
-            to_stdout(&path.display().to_string()).map_err(unwritten)?;
-            let file = match path.as_os_str() == DEFAULT_PATH {
-                true => String::new(),
-                false => format!("-c {} ", text::shell_word(&path.display().to_string())),
-            };
-            tell!("Fill in the lines marked REQUIRED, then: fargate-runner {file}config check");
-            Ok(())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(format!(
-            "{} exists already, and is not overwritten\nhint: `fargate-runner -c FILE config init` writes another one",
-            path.display()
-        )),
-        Err(error) => Err(not_made(&path, &error)),
+    write_new(&path, REFERENCE, ExistingFile::Keep, "init")?;
+    to_stdout(&path.display().to_string()).map_err(unwritten)?;
+    tell!(
+        "Fill in the lines marked REQUIRED, then: fargate-runner {}config check",
+        file_flag(&path)
+    );
+    Ok(())
+}
+
+/// The flag by which other commands find the file; empty where they find it by themselves.
+pub fn file_flag(path: &Path) -> String {
+    match path.as_os_str() == DEFAULT_PATH {
+        true => String::new(),
+        false => format!("-c {} ", text::shell_word(&path.display().to_string())),
     }
 }
 
+/// Writes a configuration file for the command `config COMMAND`.
+///
+/// # Errors
+///
+/// If it is there already and must stay, or cannot be written; in words, with what else can be done.
+pub fn write_new(
+    path: &Path,
+    text: &str,
+    existing: ExistingFile,
+    command: &str,
+) -> Result<(), String> {
+    match write_file(path, text, existing) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let force = match command {
+                "init" => String::new(),
+                _ => "; `--force` replaces this one".to_owned(),
+            };
+            Err(format!(
+                "{} exists already, and is not overwritten\nhint: `fargate-runner -c FILE config {command}` writes another one{force}",
+                path.display()
+            ))
+        }
+        Err(error) => Err(not_made(path, &error, command)),
+    }
+}
+
+/// Writes a file that is not there, or replaces it as a whole.
+///
+/// # Errors
+///
+/// As of the file system; [`std::io::ErrorKind::AlreadyExists`] if it is there and must stay.
+fn write_file(path: &Path, text: &str, existing: ExistingFile) -> std::io::Result<()> {
+    if existing == ExistingFile::Replace && path.is_file() {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let new = folder.unwrap_or(Path::new(".")).join(format!(".{}.new", std::process::id()));
+        let mut file = std::fs::File::create_new(&new)?;
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        return written
+            .and_then(|()| std::fs::rename(&new, path))
+            .inspect_err(|_| drop(std::fs::remove_file(&new)));
+    }
+    let mut file = std::fs::File::create_new(path)?;
+    // The next try would meet half a file, and refuse to overwrite it.
+    file.write_all(text.as_bytes()).inspect_err(|_| drop(std::fs::remove_file(path)))
+}
+
 /// Why the file was not written, and where else it can be.
-fn not_made(path: &Path, error: &std::io::Error) -> String {
+fn not_made(path: &Path, error: &std::io::Error, command: &str) -> String {
     let shown = path.display();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let elsewhere = "name another file: `fargate-runner -c FILE config init`";
+    let elsewhere = format!("name another file: `fargate-runner -c FILE config {command}`");
     let missing = folder.filter(|folder| !folder.exists());
     match (missing, error.kind()) {
         (Some(folder), std::io::ErrorKind::NotFound) => format!(
@@ -133,7 +185,8 @@ fn check(global: &GlobalFlags) -> Result<(), String> {
     }
     told(&loaded);
     let network = loaded.config.network_doubts();
-    for doubt in network.into_iter().chain(check_files::doubts(&path, &loaded.config)) {
+    let doubts = network.into_iter().chain(loaded.config.serve_doubts());
+    for doubt in doubts.chain(check_files::doubts(&path, &loaded.config)) {
         tell!("{}", noticed(&doubt));
     }
     let what = match (loaded.config.grammar(), names.len()) {
@@ -214,7 +267,7 @@ mod tests {
             return println!("SKIPPED: root may make every folder");
         }
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-        let told = not_made(Path::new("/etc/no-such-folder/c.toml"), &missing);
+        let told = not_made(Path::new("/etc/no-such-folder/c.toml"), &missing, "default");
         assert!(told.contains("`sudo mkdir -p /etc/no-such-folder`"), "{told}");
     }
 }

@@ -1,9 +1,12 @@
 //! `custom`: calls a stage with its environment and its streams. What a stage does is the driver's
 //! business.
 
+use std::time::SystemTime;
+
 use fargate_config::{
     ConfigGrammar, ConfigProblem, LoadedConfig, ProfileChoice, RunnerConfig, UnknownKeyPolicy,
 };
+use fargate_controller::host_journals::sweep_journals;
 use fargate_driver::context::{DriverSettings, JobContext, WallClock};
 use fargate_driver::gitlab::{
     self, FALLBACK_CODES, JobProfileError, JobResponse, StageEnvironment, StageError,
@@ -18,6 +21,7 @@ use tracing::Instrument;
 
 use crate::args::{CustomArgs, CustomStage, GlobalFlags, RunArgs};
 use crate::exit::CommandExit;
+use crate::journaling::journal_of;
 use crate::streams::{masker, tell, to_job_log, to_stdout};
 use crate::{config_command, log, signals};
 
@@ -136,6 +140,10 @@ fn stage(
     };
     let common = [("job", response.name()), ("stage", name(&custom.stage))];
     let events = log::start(&setup.config, debug(global, setup.config.grammar()), &common);
+    let key = response.identity.key();
+    let journal = journal_of(&setup.config.state_dir, &key, &name(&custom.stage));
+    let events = events.with(journal.clone());
+    setup.context.events = setup.context.events.with(journal);
     let result = match (&custom.stage, refused) {
         (CustomStage::Config, Some(why)) => refuse_config(&setup.context, &response, why),
         (CustomStage::Config, None) => config_json(&setup.context.settings, &response),
@@ -288,9 +296,12 @@ fn cleanup(
     let key = response.identity.key();
     let builds = context.profile().builds_dir.as_deref();
     let traces = gitlab::job_traces(environment, builds, |name| std::env::var_os(name));
+    let (state_dir, timeouts) = (&context.settings.state_dir, context.timeouts());
     let cleaned = runtime().and_then(|runtime| {
         runtime.block_on(gitlab::cleanup(context, &key, traces.as_ref()).instrument(log::stage()))
     });
+    let age = timeouts.tombstone_retention;
+    sweep_journals(state_dir, timeouts.state_lock, age, SystemTime::now());
     match cleaned {
         Ok(undone) => {
             for what in undone {

@@ -56,7 +56,7 @@ fn perform(global: &GlobalFlags, args: &DefinitionArgs) -> Result<CommandExit, S
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("starting an event loop: {error}"))?;
     runtime.block_on(async {
-        let ChannelProfile { profile, warning } =
+        let ChannelProfile { profile, warning, .. } =
             ChannelProfile::of(&profile).map_err(|why| in_words(&why))?;
         if let Some(warning) = warning {
             tell!("warning: {warning}");

@@ -10,14 +10,16 @@ use fargate_driver::exec::{ExecReport, ExecStep, exec};
 use fargate_driver::script_file::read_script;
 use fargate_driver::session::{ConsoleWriter, TaskCommand, shell_for};
 use fargate_driver::task::{TaskStartProgress, avoided_words, move_words, relaunch_words};
-use fargate_events::EventEmitter;
 use fargate_model::cause::ColourMode;
+use fargate_model::job::JobKey;
+use fargate_model::random;
 use fargate_model::size::FargateSize;
 use fargate_model::text::{duration, escape, escape_within, ticking, tried};
 use fargate_terminal::StateMark;
 
 use crate::args::{ExecArgs, GlobalFlags};
 use crate::exit::CommandExit;
+use crate::journaling::traced_and_journaled;
 use crate::status::{self, StatusLine};
 use crate::streams::{masker, tell, to_stderr};
 use crate::{config_command, log, signals};
@@ -87,6 +89,13 @@ fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &s
             return CommandExit::NoStatus;
         }
     };
+    let key = match random::bytes() {
+        Ok(bits) => JobKey::from_bits(bits),
+        Err(error) => {
+            tell!("error: drawing random bytes: {error}");
+            return CommandExit::NoStatus;
+        }
+    };
     let mut status = StatusLine::new(args.quiet);
     let mut told = |step: ExecStep<'_>| match step {
         ExecStep::Starting(event) => tell(&mut status, &event),
@@ -94,9 +103,10 @@ fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &s
     };
     let heard = signals::heard(async |cancel| {
         let (settings, masker) = (settings.clone(), masker().clone());
-        let (clock, events) = (WallClock::system(), EventEmitter::tracing());
+        let clock = WallClock::system();
+        let events = traced_and_journaled(&settings.state_dir, &key, "exec");
         let context = JobContext { settings, masker, cancel, clock, events };
-        exec(&context, job, &mut console, &mut told).await
+        exec(&context, &key, job, &mut console, &mut told).await
     });
     let report = match runtime.block_on(heard) {
         Ok(report) => report,
@@ -106,7 +116,8 @@ fn start(args: &ExecArgs, settings: &DriverSettings, job: &TaskCommand, name: &s
     conclude(args, name, &report, console.is_mid_line(), settings.profile.timeouts.exec_task_idle)
 }
 
-fn tell(status: &mut StatusLine, event: &TaskStartProgress<'_>) {
+/// Shows how far the start of a task is.
+pub fn tell(status: &mut StatusLine, event: &TaskStartProgress<'_>) {
     match event {
         TaskStartProgress::Held { why, waited, .. } => {
             let line = format!(". {}: waiting for {}", why.headline(), ticking(*waited));

@@ -18,6 +18,10 @@ pub enum CommandExit {
     TooLate,
     /// A signal ended the command.
     Interrupted,
+    /// `check`: a check fails.
+    CheckFailed,
+    /// `check`: no check fails, and something is not known.
+    CouldNotTell,
     /// The command line makes no sense.
     Usage,
     /// A stage of a job ended with this code. gitlab-runner names the codes of failures.
@@ -37,7 +41,8 @@ impl CommandExit {
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Partly | Self::NothingDone | Self::TooLate => 1,
+            Self::Partly | Self::NothingDone | Self::TooLate | Self::CheckFailed => 1,
+            Self::CouldNotTell => 2,
             // 128 + SIGINT, as of a shell.
             Self::Interrupted => 130,
             // 2 is clap's own. Where gitlab-runner calls, a wrong line is not the fault of the job.

@@ -1,9 +1,10 @@
 //! The arguments of `jobs`.
 
-use clap::{Args, Subcommand};
-use fargate_terminal::OutputFormat;
+use std::time::{Duration, SystemTime};
 
-use crate::output_args::FormatArgs;
+use clap::{Args, Subcommand};
+
+use crate::output_args::ListFormatArgs;
 
 /// `jobs`.
 #[derive(Debug, Args)]
@@ -16,9 +17,15 @@ pub struct JobsArgs {
 #[derive(Debug, Subcommand)]
 pub enum JobsAction {
     /// List the jobs of this host, and those that were cleaned up a short time ago
-    List(FormatArgs),
-    /// Print what this host knows of one job; never a secret
+    List(ListFormatArgs),
+    /// Print what happened to one job: where its time went, why it failed, and what this host knows of it;
+    /// never a secret
     Show(JobShowArgs),
+    /// Say why a job waits or why it failed, and what to do about it
+    Why(JobWhyArgs),
+    /// Print the audit log of the history: each launch, its end, and what people stopped or changed; `-o ndjson`
+    /// exports it
+    Audit(JobAuditArgs),
     /// Print what the containers of the job's task wrote to CloudWatch Logs; what the job's scripts
     /// write is in the job's own log
     Logs(JobLogArgs),
@@ -43,9 +50,72 @@ pub struct JobName {
 pub struct JobShowArgs {
     #[command(flatten)]
     pub name: JobName,
-    /// Print the result in this format [default: lines for people on a terminal, else JSON]
-    #[arg(long, value_name = "FORMAT")]
-    pub format: Option<OutputFormat>,
+    #[command(flatten)]
+    pub output: ListFormatArgs,
+    /// Also print what the processes of the job told, line by line
+    #[arg(long)]
+    pub events: bool,
+    /// Show this try of the job instead of the last one
+    #[arg(long = "try", value_name = "NUMBER")]
+    pub attempt: Option<u32>,
+}
+
+/// `jobs why`.
+#[derive(Debug, Args)]
+pub struct JobWhyArgs {
+    #[command(flatten)]
+    pub name: JobName,
+    #[command(flatten)]
+    pub output: ListFormatArgs,
+}
+
+/// `jobs audit`.
+#[derive(Debug, Args)]
+pub struct JobAuditArgs {
+    /// Only entries since then: a length of time before now, such as `7d`, or a moment in UTC, such as
+    /// `2026-12-01` or `2026-12-01T08:00:00Z`
+    #[arg(long, value_name = "TIME", value_parser = AuditSince::parse)]
+    pub since: Option<AuditSince>,
+    /// Instead of printing entries, check that none was changed and none is missing
+    #[arg(long, conflicts_with = "since")]
+    pub verify: bool,
+    #[command(flatten)]
+    pub output: ListFormatArgs,
+}
+
+/// From when on entries are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditSince {
+    /// So long before now.
+    Ago(Duration),
+    /// This moment.
+    Moment(SystemTime),
+}
+
+impl AuditSince {
+    fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(ago) = humantime::parse_duration(text) {
+            return Ok(Self::Ago(ago));
+        }
+        let midnight = format!("{text}T00:00:00Z");
+        let moment =
+            [text, &midnight].into_iter().find_map(|text| humantime::parse_rfc3339(text).ok());
+        moment.map(Self::Moment).ok_or_else(|| {
+            "allowed: a length of time such as `7d`, or a moment such as `2026-12-01` or \
+             `2026-12-01T08:00:00Z`"
+                .to_owned()
+        })
+    }
+
+    /// The moment, if it is `now`.
+    pub fn moment(self, now: SystemTime) -> SystemTime {
+        match self {
+            Self::Ago(ago) => {
+                now.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH).max(SystemTime::UNIX_EPOCH)
+            }
+            Self::Moment(moment) => moment,
+        }
+    }
 }
 
 /// `jobs logs`.
@@ -76,5 +146,24 @@ pub struct JobHoldArgs {
     /// Keep the task for so long after the failure, for example `30m` [default: as long as
     /// `job_max_hold` of the profile allows]
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
-    pub time: Option<std::time::Duration>,
+    pub time: Option<Duration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_length_before_now_or_a_moment() {
+        let now = humantime::parse_rfc3339("2026-12-08T00:00:00Z").unwrap();
+        let moment = |text: &str| AuditSince::parse(text).map(|since| since.moment(now));
+        let expected = humantime::parse_rfc3339("2026-12-01T00:00:00Z").unwrap();
+        for text in ["7d", "168h", "2026-12-01", "2026-12-01T00:00:00Z"] {
+            assert_eq!(moment(text), Ok(expected), "{text}");
+        }
+        assert_eq!(moment("9000000h"), Ok(SystemTime::UNIX_EPOCH));
+        for text in ["", "yesterday", "01.12.2026", "7"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
 }

@@ -2,16 +2,22 @@
 //! names, and what work for it needs. It prints warnings of the configuration and nothing else.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use fargate_config::{JobTimeouts, LoadedConfig, RunnerConfig, UnknownKeyPolicy};
 use fargate_controller::host_jobs::{HostJobs, KnownJob};
 use fargate_driver::context::{DriverSettings, JobContext, WallClock};
 use fargate_driver::gitlab;
 use fargate_driver::session::CancelHandle;
-use fargate_events::EventEmitter;
+use fargate_job_journal::ToldStory;
+use fargate_model::job::JobKey;
+use fargate_model::moment::unix_ms;
+use fargate_model::text::error_chain;
 use fargate_state::JobRecord;
+use fargate_status_answers::{JobAnswer, JobSurroundings};
 
 use crate::args::GlobalFlags;
+use crate::journaling::traced_and_journaled;
 use crate::streams::{masker, tell};
 use crate::{config_command, folder_owner, log};
 
@@ -53,6 +59,28 @@ pub fn found<'a>(jobs: &'a HostJobs, given: &str) -> Result<&'a KnownJob, String
     jobs.find(given).map_err(|error| error.to_string())
 }
 
+/// The story of a job from its journal; `None` if it has none.
+///
+/// # Errors
+///
+/// In words, if the journal cannot be read.
+pub fn told_story(config: &RunnerConfig, key: &JobKey) -> Result<Option<ToldStory>, String> {
+    let told = ToldStory::read(&config.state_dir, key, &config.prices.prices(), now_ms());
+    told.map_err(|error| error_chain(&error))
+}
+
+/// The answer about a job, of its last try or of the one with this number.
+pub fn answer_of(told: &ToldStory, attempt: Option<u32>) -> JobAnswer {
+    let (now_ms, entries) = (now_ms(), &told.entries[..]);
+    let around = JobSurroundings { now_ms, attempt, entries, ..JobSurroundings::default() };
+    JobAnswer::of(&told.story, &around)
+}
+
+/// This moment: milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    unix_ms(SystemTime::now())
+}
+
 /// What work for the job of `record` takes from this process.
 ///
 /// # Errors
@@ -73,7 +101,8 @@ pub fn context_of(
         profile,
         hold: None,
     };
-    let (clock, events) = (WallClock::system(), EventEmitter::tracing());
+    let clock = WallClock::system();
+    let events = traced_and_journaled(&settings.state_dir, &record.job, "jobs");
     let (masker, cancel) = (masker().clone(), CancelHandle::never());
     Ok(JobContext { settings, masker, cancel, clock, events })
 }

@@ -4,9 +4,13 @@
 use std::time::SystemTime;
 
 use fargate_controller::host_jobs::{JobPhase, KnownJob};
+use fargate_controller::host_journals::JobStories;
 use fargate_driver::session::host_key_fingerprint;
-use fargate_model::text::{count, escape, memory, ticking, vcpu};
+use fargate_job_journal::{JobStory, JobVerdict};
+use fargate_model::size::FargateSize;
+use fargate_model::text::{count, escape, ticking};
 use fargate_state::{JobRecord, LaunchRequest, TaskServer};
+use fargate_status_answers::{JobAnswer, JobVerdictWord, causes_of};
 use fargate_terminal::{StateMark, TableColumn, table_lines};
 use serde_json::{Value, json};
 
@@ -23,28 +27,48 @@ const LIST: [TableColumn; 7] = [
 ];
 
 /// For a terminal; empty where there is no job.
-pub fn list_table(jobs: &[KnownJob], width: Option<usize>) -> String {
+pub fn list_table(jobs: &[KnownJob], stories: &JobStories, width: Option<usize>) -> String {
     if jobs.is_empty() {
         return String::new();
     }
-    let safe = |job: &KnownJob| list_row(job, true).iter().map(|cell| escape(cell)).collect();
+    let row = |job: &KnownJob| list_row(job, stories.get(&job.key), true);
+    let safe = |job: &KnownJob| row(job).iter().map(|cell| escape(cell)).collect();
     let rows: Vec<Vec<String>> = jobs.iter().map(safe).collect();
     table_lines(&LIST, &rows, width).join("\n")
 }
 
 /// One line for each job.
-pub fn list_tsv(jobs: &[KnownJob]) -> String {
+pub fn list_tsv(jobs: &[KnownJob], stories: &JobStories) -> String {
     let line = |job: &KnownJob| {
-        let cells = list_row(job, false);
+        let cells = list_row(job, stories.get(&job.key), false);
         cells.iter().map(|cell| escape(cell)).collect::<Vec<_>>().join("\t")
     };
     jobs.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// One document.
-pub fn list_json(jobs: &[KnownJob]) -> String {
-    let jobs: Vec<Value> = jobs.iter().map(document).collect();
+pub fn list_json(jobs: &[KnownJob], stories: &JobStories) -> String {
+    let jobs: Vec<Value> = jobs.iter().map(|job| document(job, stories.get(&job.key))).collect();
     format!("{:#}", json!({ "jobs": jobs }))
+}
+
+/// One document for each job, each on a line of its own.
+pub fn list_ndjson(jobs: &[KnownJob], stories: &JobStories) -> String {
+    let line = |job: &KnownJob| document(job, stories.get(&job.key)).to_string();
+    jobs.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Why a job waits or failed.
+pub fn why_json(answer: &JobAnswer) -> Value {
+    json!({
+        "job": answer.id,
+        "key": answer.key,
+        "state": answer.state,
+        "verdict": answer.verdict,
+        "answer": answer.answer,
+        "why": answer.why,
+        "then": answer.then,
+    })
 }
 
 /// How many jobs there are, in words.
@@ -60,11 +84,15 @@ pub fn list_words(jobs: &[KnownJob]) -> String {
     format!("{alive} on this host, {finished} cleaned up")
 }
 
-fn list_row(job: &KnownJob, for_people: bool) -> Vec<String> {
+fn list_row(job: &KnownJob, story: Option<&JobStory>, for_people: bool) -> Vec<String> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let state = match for_people {
-        true => format!("{} {}", mark(job.phase), job.phase.word()),
-        false => job.phase.word().to_owned(),
+    let ended = story.and_then(|story| story.verdict).filter(|_| job.phase == JobPhase::Finished);
+    let state = match (for_people, ended) {
+        (true, Some(verdict)) => {
+            format!("{} {}", verdict_mark(verdict), JobVerdictWord::from(verdict).words())
+        }
+        (true, None) => format!("{} {}", mark(job.phase), job.phase.word()),
+        (false, _) => job.phase.word().to_owned(),
     };
     let age = match for_people {
         true => job.since().and_then(|since| since.elapsed().ok()).map(ticking),
@@ -79,11 +107,41 @@ fn list_row(job: &KnownJob, for_people: bool) -> Vec<String> {
         state,
         or_dash(age),
         job.name(),
-        or_dash(record.and_then(|record| tag(record, "project"))),
+        or_dash(
+            record
+                .and_then(|record| tag(record, "project"))
+                .or_else(|| story?.description.project.clone()),
+        ),
         or_dash(task),
-        or_dash(record.and_then(last_launch).and_then(size)),
-        note(job),
+        or_dash(record.and_then(last_launch).and_then(size).or_else(|| told_size(story?))),
+        match (note(job), ended) {
+            (note, Some(_)) if note == "-" => or_dash(story.and_then(headline)),
+            (note, _) => note,
+        },
     ]
+}
+
+/// The size that ECS gave its task.
+fn told_size(story: &JobStory) -> Option<String> {
+    Some(story.description.size?.to_string())
+}
+
+/// Why the last try of a job failed.
+/// Why it waits or failed, in a few words; none if nothing is wrong.
+pub fn headline(story: &JobStory) -> Option<String> {
+    let causes = causes_of(story, story.tries.last()?);
+    causes.first().map(fargate_model::cause::CauseReport::headline)
+}
+
+fn verdict_mark(verdict: JobVerdict) -> &'static str {
+    let mark = match verdict {
+        JobVerdict::Passed => StateMark::Passed,
+        JobVerdict::Failed => StateMark::Failed,
+        JobVerdict::SystemFailure => StateMark::SystemFailure,
+        JobVerdict::TimedOut => return "T",
+        JobVerdict::Cancelled => StateMark::Cancelled,
+    };
+    mark.symbol(false)
 }
 
 /// What else a person should know, in a few words.
@@ -107,7 +165,7 @@ fn note(job: &KnownJob) -> String {
     }
 }
 
-/// The mark of a state. How a job ended, only its forge knows, so a job that is over has none.
+/// The mark of a state. How a job ended, only its journal and its forge know.
 fn mark(phase: JobPhase) -> &'static str {
     let mark = match phase {
         JobPhase::Starting => StateMark::Starting,
@@ -129,14 +187,7 @@ pub fn show_lines(job: &KnownJob) -> String {
         _ => format!(" for {age}"),
     });
     let head = format!("{symbol} {}  {}{}", job.name(), job.phase.word(), age.unwrap_or_default());
-    let facts = facts(job);
-    let widest = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let lines = facts.iter().map(|(name, value)| format!("{name:widest$}  {}", escape(value)));
-    std::iter::once(escape(&head))
-        .chain(std::iter::once(String::new()))
-        .chain(lines)
-        .collect::<Vec<_>>()
-        .join("\n")
+    format!("{}\n\n{}", escape(&head), fact_lines(&facts(job)))
 }
 
 /// One line for each fact: its name and its value.
@@ -146,9 +197,27 @@ pub fn show_tsv(job: &KnownJob) -> String {
     lines.map(|(name, value)| format!("{name}\t{}", escape(&value))).collect::<Vec<_>>().join("\n")
 }
 
-/// One document.
-pub fn show_json(job: &KnownJob) -> String {
-    format!("{:#}", document(job))
+/// One document: what the record says, and in `history` what the journal tells.
+pub fn show_json(job: &KnownJob, answer: Option<&JobAnswer>) -> Value {
+    let mut document = document(job, None);
+    document["verdict"] = json!(answer.and_then(|answer| answer.verdict));
+    document["history"] = json!(answer);
+    document
+}
+
+/// What only the record says, one line for each fact.
+pub fn record_lines(job: &KnownJob) -> String {
+    const OF_RECORD: [&str; 7] =
+        ["key", "pipeline", "address", "user", "host key", "ends itself", "note"];
+    let facts: Vec<_> =
+        facts(job).into_iter().filter(|(name, _)| OF_RECORD.contains(name)).collect();
+    fact_lines(&facts)
+}
+
+fn fact_lines(facts: &[(&str, String)]) -> String {
+    let widest = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let line = |(name, value): &(&str, String)| format!("{name:widest$}  {}", escape(value));
+    facts.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// What is known, in the order in which people ask for it.
@@ -179,7 +248,7 @@ fn facts(job: &KnownJob) -> Vec<(&'static str, String)> {
 }
 
 /// The same for programs. Names of fields are never renamed.
-fn document(job: &KnownJob) -> Value {
+fn document(job: &KnownJob, story: Option<&JobStory>) -> Value {
     let record = job.record.as_deref();
     let launch = record.and_then(last_launch);
     let failure = record.and_then(|record| record.failure.as_ref());
@@ -188,6 +257,7 @@ fn document(job: &KnownJob) -> Value {
         "job": job.name(),
         "key": job.key.as_str(),
         "state": job.phase.word(),
+        "verdict": story.and_then(|story| story.verdict),
         "since_unix_s": unix_seconds(job.since()),
         "project": record.and_then(|record| tag(record, "project")),
         "pipeline": record.and_then(|record| tag(record, "pipeline")),
@@ -244,8 +314,8 @@ fn tries(job: &KnownJob) -> Option<u32> {
 
 /// What the launch asked for; `None` where the task definition decides.
 fn size(launch: &LaunchRequest) -> Option<String> {
-    let (cpu, memory_mib) = (launch.cpu_units?, launch.memory_mib?);
-    Some(format!("{}, {}", vcpu(cpu), memory(memory_mib)))
+    let (cpu_units, memory_mib) = (launch.cpu_units?, launch.memory_mib?);
+    Some(FargateSize { cpu_units, memory_mib }.to_string())
 }
 
 fn server(server: &TaskServer) -> String {

@@ -17,6 +17,7 @@ use std::time::SystemTime;
 
 use fargate_config::{LogFormat, LogLevel, RunnerConfig};
 use fargate_events::{EventEmitter, EventSink, FieldValue, JobEvent};
+use fargate_model::moment::unix_ms;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -159,7 +160,7 @@ impl OperatorLog {
         reader: LineDestination,
     ) -> String {
         fields.insert("level".into(), level.as_str().to_lowercase().into());
-        fields.insert("time".into(), unix_ms().into());
+        fields.insert("time".into(), unix_ms(SystemTime::now()).into());
         log_line::write(fields, self.format, reader)
     }
 
@@ -184,12 +185,6 @@ fn priority(level: Level) -> u8 {
         Level::INFO => 6,
         _ => 7,
     }
-}
-
-/// Milliseconds since 1970.
-fn unix_ms() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Fields whose words are ours alone: nobody who names a secret so can hide what happened.

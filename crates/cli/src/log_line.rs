@@ -3,9 +3,8 @@
 //! The fields are the same in every format; docs/LOGGING.md names them. Every text of a line is made
 //! harmless and cut here, where it is written, whoever brought it.
 
-use std::time::{Duration, SystemTime};
-
 use fargate_config::LogFormat;
+use fargate_model::moment::rfc3339_millis;
 use fargate_model::text::escape_within;
 use serde_json::{Map, Value};
 
@@ -77,8 +76,7 @@ fn colour_of(level: &str) -> &'static str {
 
 fn time(fields: &Map<String, Value>) -> String {
     let ms = fields.get("time").and_then(Value::as_u64).unwrap_or_default();
-    let moment = SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
-    humantime::format_rfc3339_millis(moment).to_string()
+    rfc3339_millis(ms)
 }
 
 /// A value, in quotes where it has spaces or marks of its own.

@@ -1,8 +1,7 @@
 //! What `registry-secret show` and `registry-secret test` say. Neither ever has a password.
 
-use std::time::{Duration, SystemTime};
-
 use fargate_config::JobProfile;
+use fargate_model::moment::rfc3339_seconds;
 use fargate_model::text::escape;
 use fargate_registry::{RegistryCheckStep, RegistrySecretFacts};
 use serde_json::json;
@@ -84,8 +83,7 @@ pub fn step(step: &RegistryCheckStep, profile: &JobProfile) -> String {
 
 /// A moment in UTC.
 fn moment(seconds: i64) -> String {
-    let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
-    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
+    rfc3339_seconds(u64::try_from(seconds).unwrap_or_default().saturating_mul(1000))
 }
 
 #[cfg(test)]
@@ -106,6 +104,7 @@ mod tests {
                 changed_at: Some(1_790_000_000),
                 deleted_at: None,
                 version: Some("0123456789abcdef0123456789abcdef".into()),
+                kms_key: None,
             },
             user: user.map(str::to_owned).map_err(missing),
         }

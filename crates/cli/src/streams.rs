@@ -66,7 +66,7 @@ mod tests {
 
     /// The files that write to a stream of this process or to a log. Each cleans what it writes, or
     /// passes on data or the bytes of a script.
-    const WRITERS: [&str; 11] = [
+    const WRITERS: [&str; 13] = [
         "cli/src/streams.rs",
         "cli/src/log.rs",
         // One line of our own words and a place in our source.
@@ -77,6 +77,10 @@ mod tests {
         "cli/src/custom_command.rs",
         // The lines of the operator's log, which `log_line` has cleaned.
         "cli/src/log_sink.rs",
+        // The frames of `tasks list --watch`, whose cells are escaped.
+        "terminal/src/alternate_screen.rs",
+        // Opens the screen of these frames.
+        "cli/src/tasks_screen.rs",
         // A terminal is asked for its size.
         "terminal/src/size.rs",
         // Lines of progress, which the caller has cleaned.
@@ -119,6 +123,9 @@ mod tests {
             "task-definition",
             "image-builder",
             "terminal",
+            "preflight",
+            "access-policy",
+            "notifier",
         ] {
             sources(&crates.join(name).join("src"), &mut files);
         }

@@ -1,6 +1,8 @@
-//! `image = "NAME@CHANNEL"`: an image of `[image.NAME]` by its channel.
+//! `image = "NAME@CHANNEL"`: an image of `[image.NAME]` by its channel; or `"REPOSITORY@DIGEST"`, where the
+//! repository is one of `[image.NAME]`.
 //!
-//! Which digest the channel has stands in the image's manifest, which is not read here.
+//! Which digest the channel has, and what is known of a digest, stands in the image's manifest, which is not
+//! read here.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,6 +30,19 @@ pub struct ManagedChannel {
     pub grace: Option<Duration>,
 }
 
+/// The image of a profile, named by the digest of a version of an `[image.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManagedDigest {
+    /// The NAME of `[image.NAME]`.
+    pub image: String,
+    /// The digest, with `sha256:`.
+    pub digest: String,
+    /// The manifest that says whether the version may be used.
+    pub manifest: PathBuf,
+    /// After how long a deprecated version is refused; `None` for never.
+    pub grace: Option<Duration>,
+}
+
 /// The tables `[image.NAME]` of a file.
 pub(crate) type ManagedImages = [(String, SettingsTable)];
 
@@ -46,6 +61,29 @@ pub(crate) fn named(layer: &SettingsLayer, images: &ManagedImages) -> Option<Man
     Some(ManagedChannel {
         image: image.name,
         channel: channel.to_owned(),
+        manifest: image.manifest,
+        grace: image.deprecate_after,
+    })
+}
+
+/// The version that a merged layer names by its digest, if it is of a repository of an image that is there.
+pub(crate) fn listed(layer: &SettingsLayer, images: &ManagedImages) -> Option<ManagedDigest> {
+    let text: LocatedValue<String> = layer.values.get("image")?;
+    let (place, digest) = text.value.split_once('@').filter(|(_, d)| d.starts_with("sha256:"))?;
+    // A tag may stand before the digest; a port has a slash behind it.
+    let repository = match place.rsplit_once(':') {
+        Some((before, tag)) if !tag.contains('/') => before,
+        _ => place,
+    };
+    let all =
+        images.iter().filter_map(|(name, values)| ManagedImage::from_values(values, name.clone()));
+    let image = all.into_iter().find(|image| {
+        let mut repositories = image.replicas.iter().chain([&image.repository]);
+        repositories.any(|known| known == repository)
+    })?;
+    Some(ManagedDigest {
+        image: image.name,
+        digest: digest.to_owned(),
         manifest: image.manifest,
         grace: image.deprecate_after,
     })

@@ -6,8 +6,11 @@ use crate::document::{ConfigDocument, ConfigGrammar};
 use crate::keyword::{LogFormat, LogLevel};
 use crate::patterns::image_matches;
 use crate::problem::{ConfigError, ConfigProblem};
-use crate::row::{keyword, path, text};
-use crate::settings::{JobProfile, ManagedImage, StorageVolume};
+use crate::row::{keyword, path, table, text};
+use crate::settings::{
+    HistorySettings, JobProfile, ManagedImage, NotifySettings, PriceSettings, ServeSettings,
+    StorageVolume,
+};
 use crate::table::settings_table;
 use crate::value::SettingValue;
 use crate::volume_sections::VolumeSection;
@@ -52,6 +55,14 @@ settings_table! {
         /// How a line of that log is written: `"json"`, or for people `"text"` (with colours) or
         /// `"text-simple"`.
         pub log_format: LogFormat = keyword::<LogFormat>().or_text("json"),
+        /// The page and the API of `fargate-runner serve`, and who may use them.
+        pub serve: ServeSettings = table(ServeSettings::SECTION),
+        /// Where `fargate-runner serve` keeps what happened to jobs, and for how long.
+        pub history: HistorySettings = table(HistorySettings::SECTION),
+        /// Whom `fargate-runner serve` tells what somebody must act on: a webhook, an SNS topic, or both.
+        pub notify: NotifySettings = table(NotifySettings::SECTION),
+        /// What AWS asks for a task, in US dollars, for estimates of what jobs cost.
+        pub prices: PriceSettings = table(PriceSettings::SECTION),
     }
 }
 

@@ -90,8 +90,10 @@ pub(crate) fn profile(
     let volume = |name: &String| volumes.iter().find(|volume| volume.name == *name)?.volume();
     let storage = named.iter().flat_map(|named| &named.value).filter_map(volume).collect();
     let channel = channel_reference::named(&layer, images);
+    let listed = channel_reference::listed(&layer, images);
+    let size = JobSize::default();
     let profile =
-        JobProfile::from_values(&layer.values, layer.name, storage, JobSize::default(), channel);
+        JobProfile::from_values(&layer.values, layer.name, storage, size, channel, listed);
     Ok(profile.expect("every required key is there, and each value has its field's type"))
 }
 

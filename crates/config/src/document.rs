@@ -7,6 +7,7 @@ use crate::check::quoted;
 use crate::conflicts;
 use crate::layer::{SettingsLayer, over};
 use crate::problem::ConfigProblem;
+use crate::replica_login;
 use crate::toml_text::toml_key;
 use crate::unknown_key;
 use crate::value::{KeyLocation, LocatedValue, SettingValue, SettingsTable};
@@ -75,6 +76,7 @@ impl ConfigDocument {
     pub(crate) fn conflicts(&self) -> Vec<ConfigProblem> {
         let mut found = conflicts::conflicts(&self.merged(None), &self.path);
         found.extend(self.images_without_profile());
+        found.extend(replica_login::conflicts(&self.managed_images, &self.path));
         for layer in self.profiles_put_together() {
             // Not asked of `[defaults]` alone: what is needed may stand in each profile.
             let needed = conflicts::needed_missing(&layer, &self.path);

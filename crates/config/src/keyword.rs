@@ -68,6 +68,28 @@ words! {
 }
 
 words! {
+    /// Whom somebody on this machine is taken for by `serve`, without a token.
+    LocalAccess {
+        /// Nobody: a token is needed.
+        Nobody = "nobody",
+        /// Sees everything.
+        Viewer = "viewer",
+        /// Stops tasks and pauses the host as well.
+        Operator = "operator",
+    }
+}
+
+words! {
+    /// What a token of `serve` allows.
+    TokenRole {
+        /// See everything.
+        Viewer = "viewer",
+        /// Stop tasks and pause the host as well.
+        Operator = "operator",
+    }
+}
+
+words! {
     /// How a line of the operator's log is written.
     LogFormat {
         /// One JSON object.
@@ -131,6 +153,18 @@ words! {
         X86_64 = "x86_64",
         /// 64-bit ARM, Graviton.
         Arm64 = "arm64",
+    }
+}
+
+words! {
+    /// Which network the steps of a build have.
+    BuildNetwork {
+        /// The engine's own choice.
+        Default = "default",
+        /// That of the engine's machine.
+        Host = "host",
+        /// None.
+        None = "none",
     }
 }
 

@@ -35,10 +35,14 @@ mod profile_choice;
 mod reader;
 #[cfg(test)]
 mod reference;
+mod replica_login;
 mod role;
 mod row;
+mod serve_doubts;
 mod settings;
 mod show;
+mod stack_import;
+mod stack_outputs;
 mod table;
 mod table_reader;
 #[cfg(test)]
@@ -48,7 +52,7 @@ mod unknown_key;
 mod value;
 mod volume_sections;
 
-pub use channel_reference::ManagedChannel;
+pub use channel_reference::{ManagedChannel, ManagedDigest};
 pub use config::{LoadedConfig, RunnerConfig};
 pub use document::ConfigGrammar;
 pub use file::{
@@ -58,9 +62,9 @@ pub use hold_choice::{HoldLimitError, IgnoredHold};
 pub use job_choice::{ChoiceFlags, IgnoredChoice, IgnoredReason};
 pub use job_size::JobSize;
 pub use keyword::{
-    ClientKeyKind, HostKey, LaunchType, LayerCompression, LogFormat, LogLevel, PublicIp,
-    RefBinding, ReproducibleBuild, Shell, SquashPolicy, TagPropagation, TaskArchitecture,
-    UnsupportedPolicy, VolumeSeparation, VulnerabilityLimit,
+    BuildNetwork, ClientKeyKind, HostKey, LaunchType, LayerCompression, LocalAccess, LogFormat,
+    LogLevel, PublicIp, RefBinding, ReproducibleBuild, Shell, SquashPolicy, TagPropagation,
+    TaskArchitecture, TokenRole, UnsupportedPolicy, VolumeSeparation, VulnerabilityLimit,
 };
 pub use overrides::{FlagError, FlagOverrides};
 pub use parse::{parse, parse_with};
@@ -70,10 +74,13 @@ pub use profile_choice::{
     BindingRefusal, ProfileChoice, ProfileChoiceError, SkippedProfile, TrustedFacts,
 };
 pub use settings::{
-    AccountSettings, DefinitionSource, JobLimits, JobProfile, JobTimeouts, LaunchMode,
-    ManagedImage, RoleSettings, SshSettings, StorageVolume, StrategyItem, TaskSecret, TmpfsMount,
+    AccountSettings, DefinitionSource, HOST_CONDITIONS, HistorySettings, JobLimits, JobProfile,
+    JobTimeouts, LaunchMode, ManagedImage, NotifySettings, PriceSettings, RoleSettings,
+    ServeSettings, ServeToken, SshSettings, StorageVolume, StrategyItem, TaskSecret, TmpfsMount,
     VolumeAccess,
 };
+pub use stack_import::settings_without_file;
+pub use stack_outputs::{StackOutputs, StackOutputsError};
 pub use unknown_key::UnknownKeyPolicy;
 
 /// The commented default file: every key with its meaning, unit, allowed values and default. It is

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::check::{self, ValueRefusal, quoted};
+use crate::check::{self, ValueRefusal};
 use crate::keyword;
 use crate::table::TextCheck;
 use crate::value::{KeyLocation, LocatedValue, SettingValue, SettingsTable};
@@ -99,8 +99,11 @@ fn set(
     check: TextCheck,
 ) -> Result<(), FlagError> {
     let Some(given) = given.filter(|given| !given.is_empty()) else { return Ok(()) };
-    let refused =
-        |refusal: ValueRefusal| FlagError { flag, given: quoted(given), allowed: refusal.allowed };
+    let refused = |refusal: ValueRefusal| FlagError {
+        flag,
+        given: refusal.shown(given),
+        allowed: refusal.allowed,
+    };
     let value = SettingValue::Text(check(given).map_err(refused)?);
     values.set(name, LocatedValue { value, place: KeyLocation::without_line(flag) });
     Ok(())

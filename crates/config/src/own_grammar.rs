@@ -13,6 +13,7 @@ use crate::patterns::image_pattern;
 use crate::problem::{ConfigError, ConfigProblem};
 use crate::reader::{ConfigReader, ConfigTable};
 use crate::settings::{JobProfile, ManagedImage, StorageVolume};
+use crate::table::SettingKind;
 use crate::unknown_key::{KnownKey, KnownSection};
 use crate::value::{KeyLocation, SettingValue, SettingsTable};
 use crate::volume_sections;
@@ -24,9 +25,9 @@ pub(crate) fn known_sections() -> Vec<KnownSection> {
         &["defaults".to_owned(), "profile.NAME".to_owned()],
     );
     let mut top = vec![KnownKey::new("config_version", "config_version = 1")];
-    top.extend(RunnerConfig::SECTION.keys.iter().map(|key| {
-        let value = key.example_value().unwrap_or_default();
-        KnownKey::new(key.name, &format!("{} = {value}", key.name))
+    top.extend(RunnerConfig::SECTION.keys.iter().map(|key| match key.example_value() {
+        Some(value) => KnownKey::new(key.name, &format!("{} = {value}", key.name)),
+        None => KnownKey::new(key.name, &format!("[{}]", key.name)),
     }));
     top.push(KnownKey::new("defaults", "[defaults]"));
     top.push(KnownKey::new("profile", "[profile.NAME]"));
@@ -36,6 +37,11 @@ pub(crate) fn known_sections() -> Vec<KnownSection> {
     let mut known =
         vec![KnownSection::new(RunnerConfig::SECTION.name, "at the top of the file", top)];
     known.extend(below);
+    for key in RunnerConfig::SECTION.keys {
+        if let SettingKind::Table(section) = key.kind {
+            known.extend(KnownSection::with_sections_below(section, &[key.name.to_owned()]));
+        }
+    }
     let volume = ["volume.NAME".to_owned()];
     known.extend(KnownSection::with_sections_below(StorageVolume::SECTION, &volume));
     let image = ["image.NAME".to_owned()];

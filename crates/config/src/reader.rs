@@ -10,7 +10,7 @@ use fargate_model::text::escape_within;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::check::{CheckResult, ValueRefusal, quoted};
+use crate::check::{CheckResult, quoted};
 use crate::problem::ConfigProblem;
 use crate::unknown_key::{KeyMatching, KnownSection, UnknownKey, UnknownKeyPolicy};
 use crate::value::{KeyLocation, LocatedValue};
@@ -141,8 +141,9 @@ impl<'a> ConfigReader<'a> {
         };
         match check(given) {
             Ok(value) => Some(LocatedValue { value, place }),
-            Err(ValueRefusal { allowed, hint }) => {
-                self.report(&place, &format!("is {}, {allowed}", quoted(given)), hint);
+            Err(refusal) => {
+                let rest = format!("is {}, {}", refusal.shown(given), refusal.allowed);
+                self.report(&place, &rest, refusal.hint);
                 None
             }
         }
@@ -253,7 +254,7 @@ impl<'a> ConfigReader<'a> {
             Ok(value) => return Some(value),
             Err(refusal) => refusal,
         };
-        let rest = format!("has {} as item {number}, {}", quoted(given), refusal.allowed);
+        let rest = format!("has {} as item {number}, {}", refusal.shown(given), refusal.allowed);
         self.report(at, &rest, refusal.hint);
         None
     }

@@ -93,7 +93,10 @@ fn keys(section: &SettingSection, header: &str, out: &mut String) {
         let about = |rest: &str| comment(&format!("{}{rest}", key.doc.trim()), WIDTH);
         match key.kind {
             SettingKind::Table(below) => {
-                let header = format!("{header}.{}", key.name);
+                let header = match header {
+                    "" => key.name.to_owned(),
+                    header => format!("{header}.{}", key.name),
+                };
                 out.push_str(&format!("\n\n{}[{header}]\n", about("")));
                 keys(below, &header, out);
             }

@@ -98,7 +98,10 @@ impl SettingsText {
             let below = values.table(key.name).unwrap_or(&nothing);
             match key.kind {
                 SettingKind::Table(section) => {
-                    let header = format!("{header}.{}", key.name);
+                    let header = match header {
+                        "" => key.name.to_owned(),
+                        header => format!("{header}.{}", key.name),
+                    };
                     self.header(&header);
                     self.keys(section, below, &header);
                 }

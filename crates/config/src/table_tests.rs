@@ -12,8 +12,9 @@ use crate::own_grammar;
 use crate::reader::{ConfigReader, ConfigTable};
 use crate::row::{flag, number, table, tables, text, texts};
 use crate::settings::{
-    JobLimits, JobProfile, JobTimeouts, ManagedImage, SshSettings, StorageVolume, StrategyItem,
-    TaskSecret, TmpfsMount,
+    HistorySettings, JobLimits, JobProfile, JobTimeouts, ManagedImage, NotifySettings,
+    PriceSettings, ServeSettings, ServeToken, SshSettings, StorageVolume, StrategyItem, TaskSecret,
+    TmpfsMount,
 };
 use crate::table::{
     SettingKey, SettingKind, SettingSection, settings_table, table_field, table_with_defaults,
@@ -21,7 +22,7 @@ use crate::table::{
 use crate::unknown_key::{KeyMatching, KnownSection, UnknownKey, UnknownKeyPolicy};
 use crate::value::{KeyLocation, SettingValue, SettingsTable};
 
-const REAL: [&SettingSection; 10] = [
+const REAL: [&SettingSection; 15] = [
     RunnerConfig::SECTION,
     JobProfile::SECTION,
     SshSettings::SECTION,
@@ -32,6 +33,11 @@ const REAL: [&SettingSection; 10] = [
     ManagedImage::SECTION,
     TaskSecret::SECTION,
     TmpfsMount::SECTION,
+    ServeSettings::SECTION,
+    ServeToken::SECTION,
+    HistorySettings::SECTION,
+    NotifySettings::SECTION,
+    PriceSettings::SECTION,
 ];
 
 /// Reads a text as one table of `section`.
@@ -75,7 +81,8 @@ fn the_values_of_every_row_have_the_types_of_their_fields() {
             values = one.over(values);
         }
     }
-    let profile = JobProfile::from_values(&values, None, Vec::new(), JobSize::default(), None);
+    let profile =
+        JobProfile::from_values(&values, None, Vec::new(), JobSize::default(), None, None);
     let profile = profile.expect("every type fits");
     assert_eq!(
         profile.launch(),

@@ -17,6 +17,18 @@ const TOP: &[KeyCase] = &[
     ("log_format", "\"text-simple\"", "1", &["\"\"", "\"xml\"", "\"JSON\"", "\"text_simple\""]),
 ];
 
+const HISTORY: &[KeyCase] = &[
+    ("file", "\"/srv/history.db\"", "1", &["\"\"", "\"history.db\"", "\"~/history.db\""]),
+    (
+        "url",
+        "\"postgresql://ci@db.example.org:5432/ci?sslmode=require\"",
+        "[]",
+        &["\"\"", "\"postgres://\"", "\"mysql://ci@db/ci\"", "\"postgres://ci:secret@db/ci\""],
+    ),
+    ("keep_days", "30", "\"30 days\"", &["0", "3651"]),
+    ("keep_audit_days", "3650", "1.5", &["0", "3651"]),
+];
+
 /// `[defaults]` and `[profile.NAME]`.
 const SETTINGS: &[KeyCase] = &[
     ("cluster", "\"ci-1_a\"", "1", &["\"\"", "\"a b\"", "\"{x*256}\"", "\"arn:aws:ecs:eu\""]),
@@ -316,13 +328,21 @@ const IMAGE: &[KeyCase] = &[
     ("insecure_registries", "[\"10.0.0.1:5000\"]", "\"a\"", &["[\"http://a\"]"]),
     ("allow_public", "true", "\"yes\"", &[]),
     ("replicas", "[\"a.example/ci\"]", "\"a.example/ci\"", &["[\"\"]", "[\"ci:1\"]"]),
+    (
+        "replica_secrets",
+        "[\"a.example:5000=ci/registry\"]",
+        "\"a.example\"",
+        &["[\"a.example\"]", "[\"a.example=\"]", "[\"https://a.example=ci\"]"],
+    ),
     ("architecture", "\"arm64\"", "64", &["\"amd64\""]),
     ("build_args", "[\"A=\", \"B=c=d\"]", "\"A=b\"", &["[\"A\"]", "[\"=a\"]", "[\"A-B=c\"]"]),
     ("build_secrets", "[\"npm=/run/npm\"]", "\"npm\"", &["[\"npm\"]", "[\"npm=run\"]"]),
+    ("build_network", "\"host\"", "true", &["\"\"", "\"bridge\""]),
     ("compression", "\"gzip\"", "1", &["\"\"", "\"xz\""]),
     ("compression_level", "19", "\"3\"", &["0", "20"]),
     ("reproducible", "\"full\"", "true", &["\"\"", "\"none\""]),
     ("squash", "\"own\"", "true", &["\"\"", "\"all\""]),
+    ("cache_mib", "1024", "\"16\"", &["0", "1025"]),
     ("waivers", "\"/srv/waivers.toml\"", "1", &["\"\"", "\"waivers.toml\""]),
     ("profile", "\"big\"", "1", &["\"\"", "\"a b\""]),
     ("soak", "\"2days\"", "2", &["\"2 years\""]),
@@ -338,6 +358,60 @@ const IMAGE: &[KeyCase] = &[
     ),
 ];
 
+/// `[serve]`.
+const SERVE: &[KeyCase] = &[
+    ("listen", "\"[::1]:0\"", "9253", &["\"\"", "\"localhost:80\"", "\"127.0.0.1\""]),
+    ("allowed_hosts", "[\"ci.example.org\"]", "\"a\"", &["[\"\"]", "[\"http://a\"]"]),
+    ("allowed_origins", "[\"https://a.b\"]", "\"a\"", &["[\"a.b\"]", "[\"https://a/b\"]"]),
+    ("local_access", "\"nobody\"", "true", &["\"\"", "\"admin\""]),
+    ("public_view", "true", "\"yes\"", &[]),
+    ("public_projects", "[\"acme/*\"]", "\"a/b\"", &["[\"\"]"]),
+    ("tokens", "[]", "\"a\"", &["[{ name = \"a\" }]"]),
+    ("proxy_addresses", "[\"10.0.0.0/8\"]", "\"10.0.0.1\"", &["[\"10.0.0.0/33\"]", "[\"a\"]"]),
+    ("proxy_user_header", "\"x-user\"", "1", &["\"\"", "\"a b\""]),
+    ("proxy_operators", "[\"anna@example.org\"]", "\"anna\"", &[]),
+    ("vcpu_quota", "64", "\"64\"", &["0", "1000001"]),
+    ("spot_vcpu_quota", "64", "\"64\"", &["0", "1000001"]),
+    ("gitlab_runner_metrics", "\"http://[::1]:9252/metrics\"", "9252", &["\"\"", "\"ftp://a\""]),
+    ("runbook_url", "\"https://a.b/{cause}\"", "true", &["\"\"", "\"https://a.b/\""]),
+    ("job_slots", "30", "\"30\"", &["0", "100001"]),
+    ("max_connections", "100", "\"100\"", &["15", "65537"]),
+    ("max_streams", "100", "\"100\"", &["0", "65537"]),
+];
+
+/// `[prices]`.
+const PRICES: &[KeyCase] = &[
+    ("date", "\"2026-11-29\"", "2026", &["\"\"", "\"2026\"", "\"2026-13-01\""]),
+    ("region", "\"eu-west-1\"", "1", &["\"\"", "\"eu\""]),
+    ("x86_vcpu_hour", "\"0.04\"", "0.04", &["\"\"", "\"free\"", "\"-1\""]),
+    ("x86_gb_hour", "\"0.04\"", "0.04", &["\"\"", "\"free\""]),
+    ("arm_vcpu_hour", "\"0.04\"", "0.04", &["\"\"", "\"free\""]),
+    ("arm_gb_hour", "\"0.04\"", "0.04", &["\"\"", "\"free\""]),
+    ("x86_spot_vcpu_hour", "\"0.04\"", "0.04", &["\"\"", "\"free\""]),
+    ("x86_spot_gb_hour", "\"0.04\"", "0.04", &["\"\"", "\"free\""]),
+    ("arm_spot_vcpu_hour", "\"0.04\"", "0.04", &["\"\"", "\"free\""]),
+    ("arm_spot_gb_hour", "\"0.04\"", "0.04", &["\"\"", "\"free\""]),
+    ("disk_gb_hour", "\"0.04\"", "0.04", &["\"\"", "\"free\""]),
+    ("image_through_nat", "true", "\"yes\"", &[]),
+    ("nat_per_gb", "\"0.04\"", "0.04", &["\"\"", "\"free\""]),
+];
+
+/// `[notify]`.
+const NOTIFY: &[KeyCase] = &[
+    ("webhook_url_file", "\"/etc/url\"", "1", &["\"\"", "\"url\""]),
+    ("webhook_url_variable", "\"URL\"", "1", &["\"\"", "\"https://a.b/c\""]),
+    ("webhook_key_file", "\"/etc/key\"", "1", &["\"\"", "\"key\""]),
+    ("webhook_key_variable", "\"KEY\"", "1", &["\"\"", "\"a-b\""]),
+    ("sns_topic", "\"arn:aws:sns:eu-west-1:123456789012:ci\"", "1", &["\"\"", "\"ci\""]),
+    ("about", "[\"orphans\"]", "\"orphans\"", &["[\"\"]", "[\"orphan\"]"]),
+    ("after_jobs", "1", "\"1\"", &["0", "1001"]),
+    ("quiet_after", "\"5m\"", "5", &["\"59s\"", "\"25h\""]),
+    ("paused_after", "\"5m\"", "5", &["\"59s\"", "\"25h\""]),
+    ("messages_per_hour", "5", "\"5\"", &["0", "1001"]),
+    ("project_names", "true", "\"yes\"", &[]),
+    ("page_url", "\"https://ci.example.org\"", "1", &["\"\"", "\"ci.example.org\""]),
+];
+
 /// A key, a value that it takes, a value of another kind, and values that it refuses. `{x*N}` stands
 /// for N letters.
 type KeyCase = (&'static str, &'static str, &'static str, &'static [&'static str]);
@@ -345,12 +419,16 @@ type KeyCase = (&'static str, &'static str, &'static str, &'static [&'static str
 /// Every table of keys with the places it may stand in.
 const TABLES: &[(&[KeyCase], &[&str])] = &[
     (TOP, &[""]),
+    (HISTORY, &["history"]),
     (SETTINGS, &["defaults", "profile.big"]),
     (DERIVED, &["defaults", "profile.big"]),
     (SSH, &["defaults.ssh", "profile.big.ssh"]),
     (TIMEOUTS, &["defaults.timeouts", "profile.big.timeouts"]),
     (VOLUME, &["volume.shared"]),
     (IMAGE, &["image.node"]),
+    (SERVE, &["serve"]),
+    (PRICES, &["prices"]),
+    (NOTIFY, &["notify"]),
     (LIMITS, &["defaults.limits", "profile.big.limits"]),
 ];
 
@@ -375,9 +453,12 @@ fn dotted(table: &str, key: &str) -> String {
 fn least_with(table: &str, key: &str) -> ConfigDraft {
     let required: &[(&str, &str)] = match table {
         "volume.shared" => &[("file_system", "\"fs-0\""), ("path", "\"/shared\"")],
-        "image.node" => {
-            &[("repository", "\"a/ci\""), ("context", "\"/ci\""), ("manifest", "\"/ci.json\"")]
-        }
+        "image.node" => &[
+            ("repository", "\"a/ci\""),
+            ("context", "\"/ci\""),
+            ("manifest", "\"/ci.json\""),
+            ("replicas", "[\"a.example:5000/ci\"]"),
+        ],
         _ => &[],
     };
     let others = required.iter().filter(|(name, _)| *name != key);
@@ -492,7 +573,9 @@ fn the_rows_above_are_every_key_of_the_reference() {
     let settings = fargate_config::REFERENCE.lines().filter_map(|line| {
         let line = line.strip_prefix('#').unwrap_or(line);
         let (key, _) = line.split_once(" = ")?;
-        key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_').then_some(key)
+        key.bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            .then_some(key)
     });
     let documented: BTreeSet<&str> = settings.filter(|key| *key != "team").collect();
     let rows = TABLES.iter().flat_map(|(rows, _)| rows.iter());

@@ -36,7 +36,7 @@ fn a_misspelt_key_gets_its_nearest_and_an_example() {
     config.toml:8: key `defaults.ssh.Username` is not known here, nearest is `user`
     hint: write it as in `user = "root"`
     "#);
-    assert_snapshot!(with("", "zzz", "1"), @r#"config.toml:2: key `zzz` is not known here; known are: config_version, owner, state_dir, log_file, log_level, log_format, defaults, profile, volume, images, image"#);
+    assert_snapshot!(with("", "zzz", "1"), @r#"config.toml:2: key `zzz` is not known here; known are: config_version, owner, state_dir, log_file, log_level, log_format, serve, history, notify, prices, defaults, profile, volume, images, image"#);
     assert_snapshot!(with("defaults", "EnablePublicIP", "true"), @r#"
     config.toml:3: key `defaults.EnablePublicIP` is not known here, nearest is `public_ip`
     hint: `public_ip = "dialled"` is what `EnablePublicIP = true` was, `public_ip = "assigned"` what it was with `UsePublicIP = false`
@@ -176,12 +176,20 @@ fn what_says_how_a_role_is_assumed_needs_one_of_the_right_partition() {
 }
 
 #[test]
+fn a_password_in_the_url_of_the_history_is_refused_and_not_shown() {
+    assert_snapshot!(with("history", "url", "\"postgres://ci:s3cret@db/ci\""), @"
+    config.toml:8: key `history.url` is a value that is not shown, a password is not allowed here
+    hint: put it into `~/.pgpass` or the variable `PGPASSWORD`
+    ");
+}
+
+#[test]
 fn the_reference_as_written_lacks_only_what_it_marks_as_required() {
     assert_snapshot!(report(REFERENCE), @r#"
-    config.toml:181: key `defaults.cluster` is missing
-      config.toml:181: key `defaults.subnets` is missing
-      config.toml:181: key `defaults.security_groups` is missing
-      config.toml:181: key `defaults.task_definition` is missing
+    config.toml:376: key `defaults.cluster` is missing
+      config.toml:376: key `defaults.subnets` is missing
+      config.toml:376: key `defaults.security_groups` is missing
+      config.toml:376: key `defaults.task_definition` is missing
     hint: for example `cluster = "ci"`
     "#);
 }
@@ -284,10 +292,10 @@ fn inside_a_jobs_stages_an_unknown_key_is_only_a_warning() {
         ConfigDraft::least().set("defaults", "subnett", "1").set("", "future", "{ a = 1 }").text();
     let loaded = parse(&text, Path::new("config.toml"), UnknownKeyPolicy::Warn).unwrap();
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
-    assert_snapshot!(warnings.join("\n"), @"
-    config.toml:2: key `future` is not known here; known are: config_version, owner, state_dir, log_file, log_level, log_format, defaults, profile, volume, images, image
+    assert_snapshot!(warnings.join("\n"), @r#"
+    config.toml:2: key `future` is not known here; known are: config_version, owner, state_dir, log_file, log_level, log_format, serve, history, notify, prices, defaults, profile, volume, images, image
     config.toml:7: key `defaults.subnett` is not known here, nearest is `subnets`
-    ");
+    "#);
     let refused = read(&text).unwrap_err();
     assert_eq!(refused.problems, loaded.warnings);
 
@@ -332,6 +340,28 @@ fn a_profile_names_a_task_definition_or_an_image_and_exactly_one_of_them() {
     assert_snapshot!(image.read().unwrap_err(), @r#"
     config.toml:4: key `defaults.image` is "team/my image", allowed are 1 to 255 ASCII letters, digits and `- _ . : / @`
     hint: such as `my-organisation/my-image:latest`
+    "#);
+}
+
+#[test]
+fn a_login_of_a_replica_is_for_a_registry_that_a_replica_has() {
+    let told = |login: &str| {
+        let draft = ConfigDraft::least()
+            .set("image.ci", "repository", "\"registry.example/ci\"")
+            .set("image.ci", "context", "\"/srv/ci\"")
+            .set("image.ci", "manifest", "\"/srv/images.json\"")
+            .set("image.ci", "replicas", "[\"other.example/ci\"]");
+        let draft = draft.set("image.ci", "replica_secrets", &format!("[\"{login}=ci/login\"]"));
+        draft.read().map(drop).map_err(|problems| problems.to_string())
+    };
+    assert_eq!(told("other.example"), Ok(()));
+    assert_snapshot!(told("registry.example").unwrap_err(), @r#"
+    config.toml:10: key `image.ci.replica_secrets` has a login for "registry.example", the registry of `repository`
+    hint: name that login as `registry_secret`
+    "#);
+    assert_snapshot!(told("third.example").unwrap_err(), @r#"
+    config.toml:10: key `image.ci.replica_secrets` has a login for "third.example", a registry that no replica has
+    hint: name a registry of `replicas`
     "#);
 }
 

@@ -52,6 +52,8 @@ fn same(a: &RunnerConfig, b: &RunnerConfig) {
     assert_eq!((&a.owner, &a.state_dir), (&b.owner, &b.state_dir));
     assert_eq!((&a.log_file, a.log_level), (&b.log_file, b.log_level));
     assert_eq!(a.log_format, b.log_format);
+    assert_eq!((&a.serve, &a.history, &a.prices), (&b.serve, &b.history, &b.prices));
+    assert_eq!(a.notify, b.notify);
 }
 
 fn with_image(draft: ConfigDraft) -> ConfigDraft {
@@ -118,6 +120,10 @@ fn every_default_in_the_reference_is_the_one_that_is_compiled_in() {
                 let changed = config.profile(None).unwrap() != least.profile(None).unwrap()
                     || config.owner != least.owner
                     || config.log_file != least.log_file
+                    || config.serve != least.serve
+                    || config.history != least.history
+                    || config.notify != least.notify
+                    || config.prices != least.prices
                     || paragraph.prose.contains("REQUIRED");
                 assert!(changed, "{key} has a default, the reference says that it has none");
             }
@@ -182,9 +188,27 @@ fn the_reference_fits_a_terminal() {
     }
 }
 
+/// What every file needs, for examples that show an image alone.
+const LEAST: &str = "config_version = 1\n[defaults]\ncluster = \"ci\"\nregion = \"eu-west-1\"\n\
+    subnets = [\"subnet-0a1b2c3d4e5f60718\"]\nsecurity_groups = [\"sg-0a1b2c3d4e5f60718\"]\n\
+    task_definition = \"ci\"\n";
+
 /// Every block of TOML in a page that is a configuration, in our grammar or in that of GitLab's
 /// driver.
 fn examples_in(markdown: &str) -> Vec<String> {
+    let ours = |text: &String| text.trim_start().starts_with("config_version");
+    let theirs = |text: &String| text.lines().any(|line| line.trim() == "[Fargate]");
+    blocks_in(markdown).into_iter().filter(|text| ours(text) || theirs(text)).collect()
+}
+
+/// Every block that begins with an image, below what every file needs.
+fn image_examples_in(markdown: &str) -> Vec<String> {
+    let blocks = blocks_in(markdown).into_iter();
+    let images = blocks.filter(|text| text.trim_start().starts_with("[image."));
+    images.map(|text| format!("{LEAST}{text}")).collect()
+}
+
+fn blocks_in(markdown: &str) -> Vec<String> {
     let mut examples = Vec::new();
     let mut block: Option<String> = None;
     for line in markdown.lines() {
@@ -202,9 +226,7 @@ fn examples_in(markdown: &str) -> Vec<String> {
             }
         }
     }
-    let ours = |text: &String| text.trim_start().starts_with("config_version");
-    let theirs = |text: &String| text.lines().any(|line| line.trim() == "[Fargate]");
-    examples.into_iter().filter(|text| ours(text) || theirs(text)).collect()
+    examples
 }
 
 #[test]
@@ -214,16 +236,24 @@ fn every_example_in_the_docs_passes() {
     if let Ok(folder) = std::fs::read_dir(root.join("docs")) {
         pages.extend(folder.map(|entry| entry.unwrap().path()));
     }
+    pages.push(root.join("images/README.md"));
     pages.retain(|page| page.extension().is_some_and(|e| e == "md") && page.is_file());
+    let mut with_image = Vec::new();
     for page in pages {
         let markdown = std::fs::read_to_string(&page).unwrap();
-        for example in examples_in(&markdown) {
+        let images = image_examples_in(&markdown);
+        if !images.is_empty() {
+            with_image.push(page.file_name().unwrap().to_owned());
+        }
+        for example in examples_in(&markdown).into_iter().chain(images) {
             let shown = page.display();
             let loaded = read(&example);
             let loaded = loaded.unwrap_or_else(|problems| panic!("{shown}: {problems}\n{example}"));
             assert_eq!(loaded.warnings, [], "{shown}");
         }
     }
+    with_image.sort();
+    assert_eq!(with_image, ["IMAGES.md", "OPERATIONS.md", "README.md"]);
 }
 
 #[test]

@@ -110,6 +110,60 @@ fn every_line_says_where_its_value_comes_from() {
     log_level = "info" # default
     log_format = "json" # default
 
+    [serve]
+    listen = "127.0.0.1:9253" # default
+    allowed_hosts = [] # default
+    allowed_origins = [] # default
+    local_access = "viewer" # default
+    public_view = false # default
+    public_projects = [] # default
+    tokens = [] # default
+    proxy_addresses = [] # default
+    proxy_user_header = "x-forwarded-user" # default
+    proxy_operators = [] # default
+    # vcpu_quota is not set: the page says that it is not known
+    # spot_vcpu_quota is not set: the page says that it is not known
+    # gitlab_runner_metrics is not set: the page says that they are not known
+    # runbook_url is not set: the pages about causes lead nowhere else
+    # job_slots is not set: what `gitlab_runner_metrics` tells
+    max_connections = 12288 # default
+    max_streams = 10000 # default
+
+    [history]
+    # file is not set: `history.db` in `state_dir`
+    # url is not set: SQLite
+    keep_days = 90 # default
+    keep_audit_days = 400 # default
+
+    [notify]
+    # webhook_url_file is not set: no webhook, unless `webhook_url_variable` names one
+    # webhook_url_variable is not set: no webhook, unless `webhook_url_file` names one
+    # webhook_key_file is not set: messages are not signed, unless `webhook_key_variable` names a key
+    # webhook_key_variable is not set: messages are not signed, unless `webhook_key_file` names a key
+    # sns_topic is not set: no topic
+    about = [] # default
+    after_jobs = 3 # default
+    quiet_after = "30m" # default
+    paused_after = "1h" # default
+    messages_per_hour = 20 # default
+    project_names = false # default
+    # page_url is not set: messages have no links
+
+    [prices]
+    date = "2026-10-09" # default
+    region = "us-east-1" # default
+    x86_vcpu_hour = "0.04048" # default
+    x86_gb_hour = "0.004446" # default
+    arm_vcpu_hour = "0.03238" # default
+    arm_gb_hour = "0.00356" # default
+    x86_spot_vcpu_hour = "0.01246" # default
+    x86_spot_gb_hour = "0.001369" # default
+    # arm_spot_vcpu_hour is not set: jobs on it have no estimate
+    # arm_spot_gb_hour is not set: jobs on it have no estimate
+    disk_gb_hour = "0.000111" # default
+    image_through_nat = false # default
+    # nat_per_gb is not set: with `image_through_nat`, jobs have no estimate
+
     [profile.spot]
     cluster = "ci" # line 3
     # region is not set: AWS_REGION and the rest of the AWS SDK's own chain

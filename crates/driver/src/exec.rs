@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
+use fargate_events::{JobDescription, JobFact, StageVerdict, emit_fact};
 use fargate_model::cause::CauseReport;
 use fargate_model::job::JobKey;
 use fargate_model::random;
-use fargate_state::{RunnerProcess, StateError, StateFolder, TaskOrigin};
+use fargate_state::{RunnerProcess, StateFolder, TaskOrigin, user_name};
+use nix::unistd::geteuid;
 use tokio::time::Instant;
 
 use crate::context::JobContext;
@@ -26,6 +28,8 @@ use crate::verdict::{self, JobFacts, RunVerdict};
 
 /// How long an interrupted command has until KILL.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
+/// What the history calls the command.
+const STAGE: &str = "exec";
 /// Longest life of such a task.
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
@@ -67,32 +71,41 @@ pub enum ExecStep<'a> {
 }
 
 /// Runs `job` in a fresh task. Its output goes to `console`.
+///
+/// `key` is the key of its job: random, because no forge knows it.
 pub async fn exec(
     context: &JobContext,
+    key: &JobKey,
     job: &TaskCommand,
     console: &mut ConsoleWriter,
     told: &mut dyn FnMut(ExecStep<'_>),
 ) -> ExecReport {
-    context.events.scope(exec_in_scope(context, job, console, told)).await
+    context.events.scope(exec_in_scope(context, key, job, console, told)).await
 }
 
 async fn exec_in_scope(
     context: &JobContext,
+    key: &JobKey,
     job: &TaskCommand,
     console: &mut ConsoleWriter,
     told: &mut dyn FnMut(ExecStep<'_>),
 ) -> ExecReport {
     let began = Instant::now();
     let mut report = ExecReport::default();
-    match bring_up(context, began, &mut report.undone, told).await {
+    match bring_up(context, key, began, &mut report.undone, told).await {
         Ok((folder, mut stops, provisioned)) => {
             report.started_in = Some(began.elapsed());
             told(ExecStep::Running);
             let running = Instant::now();
+            emit_fact(JobFact::StageStarted { stage: STAGE.to_owned() });
             run(context, folder, provisioned, job, console, &mut stops, &mut report).await;
             report.took = running.elapsed();
+            tell_end(&report, console);
         }
-        Err(ProvisionError::Why(why)) => report.why = Some(*why),
+        Err(ProvisionError::Why(why)) => {
+            emit_fact(JobFact::Explained { report: why.clone(), is_final: true });
+            report.why = Some(*why);
+        }
         Err(ProvisionError::Cancelled { task }) => {
             report.cancelled = true;
             if let CancelledTask::Stopping(task) | CancelledTask::NotStopped(task) = task {
@@ -100,11 +113,33 @@ async fn exec_in_scope(
             }
         }
     }
+    emit_fact(JobFact::Finished {});
     report
+}
+
+/// Tells the history how the command ended.
+fn tell_end(report: &ExecReport, console: &ConsoleWriter) {
+    let verdict = match (report.status, &report.why) {
+        _ if report.cancelled => StageVerdict::Cancelled,
+        (Some(0), None) => StageVerdict::Passed,
+        (Some(_), _) => StageVerdict::Failed,
+        (None, _) => StageVerdict::SystemFailure,
+    };
+    if let Some(why) = &report.why {
+        emit_fact(JobFact::Explained { report: Box::new(why.clone()), is_final: true });
+    }
+    emit_fact(JobFact::StageEnded {
+        stage: STAGE.to_owned(),
+        exit: report.status,
+        output_bytes: console.progress().borrow().of_script(),
+        resumed: 0,
+        verdict,
+    });
 }
 
 async fn bring_up(
     context: &JobContext,
+    key: &JobKey,
     began: Instant,
     undone: &mut Vec<String>,
     told: &mut dyn FnMut(ExecStep<'_>),
@@ -117,11 +152,19 @@ async fn bring_up(
     };
     let mut stops = CancelSignals::new(&context.cancel, stop);
     let folder = StateFolder::open(&context.settings.state_dir, timeouts.state_lock)?;
-    let key = JobKey::from_bits(random::bytes().map_err(StateError::host("drawing random bytes"))?);
+    let job_id = format!("exec-{}", &key.as_str()[..8]);
+    let description = JobDescription {
+        id: job_id.clone(),
+        origin: STAGE.to_owned(),
+        user: Some(user_name(geteuid())),
+        timeout_s: Some(LIFETIME.as_secs()),
+        ..JobDescription::default()
+    };
     let request = TaskRequest {
         origin: TaskOrigin::Exec,
-        job_id: format!("exec-{}", &key.as_str()[..8]),
-        job: key,
+        job_id,
+        job: key.clone(),
+        description: Box::new(description),
         lifetime: LIFETIME,
         idle: timeouts.exec_task_idle,
         tags: std::collections::BTreeMap::new(),

@@ -115,6 +115,9 @@ pub async fn of_outcome(
         return told;
     }
     let says = observe(folder, record, context).await;
+    if let EcsAnswer::Seen(seen) = &says {
+        seen.tell();
+    }
     let since_1970 = context.clock.since_1970();
     let known = VerdictFacts { ecs: Some(&says), since_1970, ..known };
     let told = judge(record, &known).expect("ECS was asked");

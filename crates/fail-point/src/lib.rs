@@ -47,6 +47,30 @@ pub enum FailPoint {
     TaskWiped,
     /// A registry has moved the tag of a channel.
     ChannelTagMoved,
+    /// The Docker Engine has a new image.
+    ImageBuilt,
+    /// The layers of an image are in the temporary folder.
+    ImageExported,
+    /// A layer was searched for secrets.
+    LayerSearched,
+    /// The Docker Engine has the image that is going to be tested.
+    TestImageLoaded,
+    /// The Docker Engine has made the container of a test, which does not run yet.
+    TestContainerMade,
+    /// The container of a test runs.
+    TestContainerStarted,
+    /// A script of a test has ended.
+    TestScriptEnded,
+    /// A registry has begun an upload, and no byte of it was sent.
+    UploadBegun,
+    /// A registry has an image under its digest, and not under a tag.
+    ImageStored,
+    /// A registry has an image under its tag.
+    ImageTagged,
+    /// A registry has what is said about an image.
+    ImageAttested,
+    /// A command that watches has drawn the screen.
+    ScreenDrawn,
 }
 
 impl FailPoint {
@@ -77,7 +101,9 @@ mod debug {
         let number = COUNT.fetch_add(1, Ordering::SeqCst) + 1;
         if let Some(path) = std::env::var_os(REACHED) {
             let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
-            let told = opened.and_then(|mut file| writeln!(file, "{point:?}"));
+            // In one write, because threads reach points at the same moment.
+            let line = format!("{point:?}\n");
+            let told = opened.and_then(|mut file| file.write_all(line.as_bytes()));
             told.expect("the file of the points can be written");
         }
         let Ok(end) = std::env::var(END_AT) else { return };

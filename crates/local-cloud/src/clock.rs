@@ -25,6 +25,11 @@ impl CloudClock {
         Self { origin, started: Instant::now(), moved: watch::Sender::new(Duration::ZERO) }
     }
 
+    /// When the cloud started.
+    pub fn began(&self) -> SystemTime {
+        self.origin
+    }
+
     /// The time in this cloud.
     pub fn now(&self) -> SystemTime {
         self.machine() + *self.moved.borrow()

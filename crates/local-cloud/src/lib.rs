@@ -5,8 +5,9 @@
 //! over the control endpoint `/_local`. [`CloudRateLimits`] say how fast callers may be. The cloud's
 //! clock can be moved.
 //!
-//! Besides ECS it plays Secrets Manager, EFS (whose file systems tasks really mount), and what an ECS client needs of other services: `AssumeRole` and
-//! `GetCallerIdentity` of STS, `DescribeNetworkInterfaces` and `DescribeSubnets` of EC2, and `GetLogEvents` of CloudWatch Logs.
+//! Besides ECS it plays Secrets Manager, EFS (whose file systems tasks really mount), and what a client of ECS needs of other
+//! services: identities of STS, the networks of EC2, roles and policies of IAM, topics of SNS, logs of
+//! CloudWatch, Service Quotas.
 //! To add a service, see `services`.
 //!
 //! Clients reach it by its endpoint only; no product crate links it. Containers are processes of this
@@ -14,6 +15,7 @@
 //! agent, or the container's own command. After its end it keeps nothing but the folders that it was
 //! given.
 
+mod access;
 mod account;
 mod backend;
 mod chance;
@@ -24,6 +26,7 @@ mod endpoint;
 mod fault;
 mod fault_language;
 mod limits;
+mod network;
 mod options;
 mod random_id;
 mod record;
@@ -38,6 +41,7 @@ mod task_timing;
 mod test_cloud;
 mod wire;
 
+pub use backend::container::SubnetAddressFamily;
 pub use backend::docker::engine_error::EngineUnusable;
 pub use fault::{
     AnswerEdit, CloudFault, CloudTaskPhase, FaultCount, FaultRecord, FaultRule, FaultRules,
@@ -45,6 +49,11 @@ pub use fault::{
 };
 pub use fault_language::FAULT_REFERENCE;
 pub use limits::{BucketRate, CloudRateLimits};
+pub use network::{
+    CloudEndpointKind, CloudInternetGateway, CloudNatGateway, CloudNetwork, CloudNetworkAcl,
+    CloudRoute, CloudRouteTable, CloudRouteTarget, CloudSecurityGroup, CloudSubnet, CloudVpc,
+    CloudVpcEndpoint, NetworkAclRule, PacketSource, SecurityGroupRule,
+};
 pub use options::{BackendChoice, CloudOptions};
 pub use record::{ContainerRecord, RequestRecord, TaskRecord};
 pub use seed::IPV6_SUBNET;

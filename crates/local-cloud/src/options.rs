@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::limits::CloudRateLimits;
+use crate::network::CloudNetwork;
 use crate::seed::IMAGE;
 use crate::task_timing::TaskTiming;
 use crate::wire::credentials::AccessKeyPair;
@@ -39,6 +40,12 @@ pub struct CloudOptions {
     /// Start without a cluster, subnets and a task definition, and accept every well-formed id of a
     /// subnet or a security group.
     pub empty: bool,
+    /// The networks of each Region, as EC2 describes them. [`CloudOptions::new`] takes
+    /// [`CloudNetwork::private_with_nat`].
+    pub network: CloudNetwork,
+    /// An IAM policy in JSON: the account's user may do what it allows and nothing else. `None` lets the user
+    /// do everything.
+    pub user_policy: Option<String>,
     /// How long the states of a task last.
     pub pace: TaskTiming,
     /// How fast callers may be.
@@ -67,6 +74,8 @@ impl CloudOptions {
             agent: agent.into(),
             backend: BackendChoice::default(),
             empty: false,
+            network: CloudNetwork::private_with_nat(),
+            user_policy: None,
             pace: TaskTiming::Instant,
             limits: CloudRateLimits::none(),
             folder: None,

@@ -1,5 +1,5 @@
-//! What callers may do: everything, except for the rights that a test took away, from everybody or from
-//! the sessions of one role. No policies are evaluated here.
+//! The rights that a test took away, from everybody or from the sessions of one role. What policies allow is
+//! the business of `services/iam`.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;

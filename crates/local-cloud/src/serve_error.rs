@@ -54,6 +54,9 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// The policy of the account's user cannot be used.
+    #[error("reading the policy of the account's user: {0}")]
+    UserPolicy(String),
     /// The options ask for TLS, and no certificate could be made.
     #[error("preparing TLS for the endpoint")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -27,14 +27,19 @@ use crate::endpoint::http::handle;
 use crate::endpoint::task_credentials;
 use crate::endpoint::tls::TlsIdentity;
 use crate::fault::{CloudFault, FaultCount, FaultRecord, FaultRules, FaultRulesError};
+use crate::network::CloudNetwork;
 use crate::options::{BackendChoice, CloudOptions};
 use crate::record::{RequestRecord, TaskRecord};
 use crate::seed::{REGION, SUBNETS};
 use crate::serve_error::ServeError;
+use crate::services::ec2::network::RegionNetwork;
 use crate::services::ecs::lifecycle::run::order_all_to_end;
 use crate::services::ecs::state::task_ending::CloudTaskEnding;
+use crate::services::iam::principal_store::PrincipalStore;
+use crate::services::logs::log_groups::AddedLogGroups;
+use crate::services::service_quotas::QuotaStore;
 use crate::services::sts::roles::AssumableRoles;
-use crate::services::{ecs, efs, new_states, secrets_manager, ssm};
+use crate::services::{ecr, ecs, efs, new_states, secrets_manager, ssm};
 use crate::task_roles::RunningTaskRoles;
 use crate::wire::credentials::{AcceptedKeys, AccessKeyPair, CallerPrincipal, IssuedCredentials};
 use crate::wire::exception::ServiceException;
@@ -67,6 +72,10 @@ impl LocalCloud {
     /// then.
     pub async fn serve(options: CloudOptions) -> Result<Self, ServeError> {
         let states = new_states(&options);
+        let principals = states.of::<PrincipalStore>();
+        principals
+            .set_user_policy(options.user_policy.as_deref())
+            .map_err(ServeError::UserPolicy)?;
         let given = match options.access_keys {
             Some(given) => Some(given),
             None => AccessKeyPair::from_environment(|name| std::env::var(name).ok())?,
@@ -170,6 +179,82 @@ impl LocalCloud {
         format!("arn:{}:iam::{ACCOUNT}:role/{name}", AwsPartition::of(region).name())
     }
 
+    /// From now on the account's user may do what this IAM policy in JSON allows, and nothing else; `None` lets
+    /// the user do everything again.
+    ///
+    /// # Errors
+    ///
+    /// If IAM would refuse the policy, or if this cloud cannot judge by it: why.
+    pub fn set_user_policy(&self, policy: Option<&str>) -> Result<(), String> {
+        self.cloud.states.of::<PrincipalStore>().set_user_policy(policy)
+    }
+
+    /// What policies refused so far, oldest first, the first 1,000: one sentence each, with the ARNs of the caller and of
+    /// the resource. What [`LocalCloud::deny`] refused is not among them.
+    #[must_use]
+    pub fn policy_refusals(&self) -> Vec<String> {
+        self.cloud.states.of::<PrincipalStore>().refusals()
+    }
+
+    /// All revisions of a family in the Region of the configuration that this cloud writes, as
+    /// `DescribeTaskDefinition` shows them, newest first.
+    #[must_use]
+    pub fn task_definitions(&self, family: &str) -> Vec<Value> {
+        let mut resources = self.cloud.ecs();
+        let region = resources.region(REGION, self.cloud.clock.now());
+        let revisions = region.families.get(family).into_iter().flatten().rev();
+        revisions.map(|definition| definition.view()).collect()
+    }
+
+    /// Adds a role with this trust policy to IAM, or changes that of a role that exists. IAM shows the policy;
+    /// `AssumeRole` goes by [`LocalCloud::add_role`] alone.
+    pub fn put_role(&self, name: &str, trust: &str) {
+        self.cloud.states.of::<PrincipalStore>().put_role(name, trust);
+    }
+
+    /// Gives a role an inline policy. From now on its sessions may do what all its policies allow, and nothing
+    /// else. A role that is not there yet is made, with a trust policy for tasks.
+    ///
+    /// # Errors
+    ///
+    /// If IAM would refuse the policy, or if this cloud cannot judge by it: why.
+    pub fn put_role_policy(&self, role: &str, name: &str, policy: &str) -> Result<(), String> {
+        self.cloud.states.of::<PrincipalStore>().put_role_policy(role, name, policy)
+    }
+
+    /// As [`LocalCloud::put_role_policy`], for a managed policy with this ARN.
+    ///
+    /// # Errors
+    ///
+    /// As for [`LocalCloud::put_role_policy`].
+    pub fn attach_role_policy(&self, role: &str, arn: &str, policy: &str) -> Result<(), String> {
+        self.cloud.states.of::<PrincipalStore>().attach_role_policy(role, arn, policy)
+    }
+
+    /// Issues short-lived credentials of a session of this role. The role need not exist.
+    #[must_use]
+    pub fn issue_role_credentials(&self, role: &str, lifetime: Duration) -> IssuedCredentials {
+        let (role, session) = (role.to_owned(), "host".to_owned());
+        let principal = CallerPrincipal::Session { role, session };
+        self.cloud.keys.issue(principal, self.cloud.clock.now(), lifetime)
+    }
+
+    /// Reads or changes the networks that EC2 describes.
+    pub fn with_network<T>(&self, change: impl FnOnce(&mut CloudNetwork) -> T) -> T {
+        change(&mut self.cloud.states.of::<RegionNetwork>().described())
+    }
+
+    /// Gives a quota of Service Quotas another value, by its code, for example `L-3032A538`.
+    pub fn set_quota(&self, code: &str, value: f64) {
+        self.cloud.states.of::<QuotaStore>().set(code, value);
+    }
+
+    /// Adds a log group in the Region of the configuration that this cloud writes. Groups that tasks write to
+    /// exist without this.
+    pub fn add_log_group(&self, name: &str) {
+        self.cloud.states.of::<AddedLogGroups>().add(REGION, name);
+    }
+
     /// Registers a task definition in the Region of the configuration that this cloud writes, as
     /// `RegisterTaskDefinition` with this body does. Returns its ARN.
     ///
@@ -209,6 +294,17 @@ impl LocalCloud {
     pub fn put_parameter(&self, name: &str, text: &str) -> Result<String, String> {
         let told = |refusal: ServiceException| format!("{}: {}", refusal.code, refusal.message);
         ssm::put(&self.cloud, REGION, name, text).map_err(told)
+    }
+
+    /// Takes the manifest of an image into a repository of ECR in the Region of the configuration that this
+    /// cloud writes, under a tag. The repository is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// If ECR would refuse it: what it would answer, in one line.
+    pub fn put_image(&self, repository: &str, tag: &str, manifest: &str) -> Result<(), String> {
+        let told = |refusal: ServiceException| format!("{}: {}", refusal.code, refusal.message);
+        ecr::put(&self.cloud, REGION, (repository, tag), manifest).map_err(told)
     }
 
     /// Text of a configuration file of `fargate-runner` that works with this cloud, unless it was

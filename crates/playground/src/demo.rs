@@ -5,6 +5,7 @@
 //! temporary folder.
 
 mod demo_display;
+mod demo_page;
 mod demo_run;
 mod display_rows;
 mod fault_rules;
@@ -45,6 +46,9 @@ pub struct DemoArgs {
     /// Rules for what goes wrong meanwhile; `fargate-local faults` explains them.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
+    /// Keep the page open after the jobs, until Ctrl-C.
+    #[arg(long)]
+    stay: bool,
 }
 
 /// Why the demo could not be played.
@@ -112,5 +116,6 @@ pub async fn run(args: DemoArgs) -> Result<bool, DemoError> {
     let mut signals = TerminationSignals::catch().map_err(io_error("catching signals"))?;
     let demo = DemoRun::start(&driver, &agent, backend, faults).await?;
     let played = demo.play(abilities, &mut signals).await;
-    demo.close(played, abilities).await
+    let stay = args.stay.then_some(&mut signals);
+    demo.close(played, abilities, stay).await
 }

@@ -6,9 +6,23 @@ use std::path::{Path, PathBuf};
 
 use fargate_local_cloud::TaskRecord;
 
-/// What stays in a state folder on purpose: tombstones, locks, which revision of a task definition has
-/// which content, the name of the host, and the id of the machine.
-const KEPT: [&str; 5] = ["tombstones", "locks", "definitions", "owner", "machine"];
+/// What stays in a state folder on purpose: tombstones, locks, journals, the history and the socket of
+/// `serve`, what was told to whoever is on call, which revision of a task definition has which content, the name
+/// of the host, and the id of the machine.
+const KEPT: [&str; 12] = [
+    "tombstones",
+    "locks",
+    "journals",
+    "definitions",
+    "owner",
+    "machine",
+    "history.db",
+    "history.db-wal",
+    "history.db-shm",
+    "daemon.sock",
+    "told-notices.json",
+    "told-notices.lock",
+];
 
 /// The variable that holds the seed of a task's host key. No two tasks have the same seed.
 const SEED: &str = "FARGATE_RUNNER_HOST_KEY_SEED";

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -63,6 +63,10 @@ pub struct ServeArgs {
     /// Rules for what goes wrong from the start; `fargate-local faults` explains them.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
+    /// IAM policy in JSON: callers with the cloud's keys may do what it allows and nothing else, as with the output of
+    /// `fargate-runner iam-policy`; everything unless it is given.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// State folder that the written configuration names.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -108,6 +112,15 @@ pub enum ServeCommandError {
     /// The rules for what goes wrong cannot be used.
     #[error(transparent)]
     Faults(#[from] faults::FaultFileError),
+    /// The policy cannot be read.
+    #[error("reading the policy {}; give a file with `--policy`", path.display())]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
     /// The cloud did not start.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -128,6 +141,12 @@ pub enum ServeCommandError {
     Tasks,
 }
 
+/// The text of a policy.
+fn policy(path: &Path) -> Result<String, ServeCommandError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| ServeCommandError::Policy { path: path.to_owned(), source })
+}
+
 /// Serves until a signal comes.
 ///
 /// # Errors
@@ -143,9 +162,19 @@ pub async fn run(args: ServeArgs) -> Result<(), ServeCommandError> {
     };
     let (listen, allow_remote, empty) = (args.listen, args.allow_remote, args.empty);
     let (backend, folder) = (args.backend.choice()?, args.folder.clone());
+    let user_policy = args.policy.as_deref().map(policy).transpose()?;
     let options = CloudOptions::new(args.backend.agent()?);
-    let options =
-        CloudOptions { listen, allow_remote, backend, folder, empty, pace, limits, ..options };
+    let options = CloudOptions {
+        listen,
+        allow_remote,
+        backend,
+        folder,
+        empty,
+        pace,
+        limits,
+        user_policy,
+        ..options
+    };
     let cloud = LocalCloud::serve(options).await?;
     if let Some(rules) = rules {
         cloud.set_faults(rules);

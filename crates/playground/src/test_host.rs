@@ -10,7 +10,7 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Weak, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ enum OpenFolder {
 
 /// A cloud and where its server runs.
 enum ServedCloud {
-    Here(LocalCloud),
+    Here(Arc<LocalCloud>),
     OnThread(CloudThread),
 }
 
@@ -143,7 +143,7 @@ impl TestHost {
     pub async fn open(options: TestHostOptions) -> Result<Self, TestHostError> {
         let (options, host) = options.split()?;
         let cloud = LocalCloud::serve(options).await.map_err(TestHostError::Cloud)?;
-        host.with_cloud(ServedCloud::Here(cloud))
+        host.with_cloud(ServedCloud::Here(Arc::new(cloud)))
     }
 
     /// As [`TestHost::open`], but the cloud is served on a thread of its own: for a user who measures and
@@ -174,6 +174,19 @@ impl TestHost {
         match self.cloud.as_ref().expect("the cloud is there until it is shut down") {
             ServedCloud::Here(cloud) => cloud,
             ServedCloud::OnThread(thread) => &thread.cloud,
+        }
+    }
+
+    /// The same for who may outlive the cloud. Nobody keeps it alive: who does is no user of a [`TestHost`].
+    ///
+    /// # Panics
+    ///
+    /// After [`TestHost::shut_down`].
+    #[must_use]
+    pub fn weak_cloud(&self) -> Weak<LocalCloud> {
+        match self.cloud.as_ref().expect("the cloud is there until it is shut down") {
+            ServedCloud::Here(cloud) => Arc::downgrade(cloud),
+            ServedCloud::OnThread(thread) => Arc::downgrade(&thread.cloud),
         }
     }
 
@@ -313,7 +326,10 @@ impl TestHost {
     pub async fn shut_down(&mut self, within: Duration) -> Result<(), CloudStillRuns> {
         let ended = match self.cloud.take() {
             None => return Ok(()),
-            Some(ServedCloud::Here(cloud)) => timeout(within, cloud.shutdown()).await,
+            Some(ServedCloud::Here(cloud)) => {
+                let cloud = Arc::into_inner(cloud).expect("nobody keeps the cloud alive");
+                timeout(within, cloud.shutdown()).await
+            }
             Some(ServedCloud::OnThread(thread)) => {
                 thread.end();
                 Ok(())

@@ -5,14 +5,21 @@
 //! file as `holds: false` and is no failure; what could not be measured is one.
 
 mod bench_job;
+mod bench_server;
 mod bulk;
+mod check;
 mod containers;
 mod crowd;
+mod daemon;
 mod definitions;
 mod docker;
 mod figure;
+mod history;
 mod idle;
+mod image_sample;
+mod images;
 mod job;
+mod job_sample;
 mod measured;
 mod openssh;
 mod prepare;
@@ -21,6 +28,7 @@ mod reap;
 mod resume;
 mod retries;
 mod run;
+mod serve;
 mod stock;
 mod stream;
 
@@ -36,7 +44,7 @@ use figure::BenchReport;
 type BenchFunction = fn(&TestHost, &mut BenchReport) -> Result<(), Box<dyn Error>>;
 
 /// Everything, in an order in which no section meets the tasks of another.
-const SECTIONS: [(&str, BenchFunction); 14] = [
+const SECTIONS: [(&str, BenchFunction); 19] = [
     ("run", run::measure),
     ("stream", stream::measure),
     ("bulk", bulk::measure),
@@ -47,10 +55,15 @@ const SECTIONS: [(&str, BenchFunction); 14] = [
     ("retries", retries::measure),
     ("reap", reap::measure),
     ("definitions", definitions::measure),
+    ("check", check::measure),
+    ("history", history::measure),
+    ("serve", serve::measure),
+    ("daemon", daemon::measure),
     ("idle", idle::measure),
     ("crowd", crowd::measure),
     ("containers", |_, report| containers::measure(report)),
     ("docker", docker::measure),
+    ("images", images::measure),
 ];
 
 fn main() -> ExitCode {

@@ -58,6 +58,11 @@ pub fn peak_resident(ids: &[u32]) -> u64 {
     ids.iter().map(|id| memory(*id, "status", &["VmHWM:"])).sum()
 }
 
+/// The resident memory of a process now, in KiB.
+pub fn resident(id: u32) -> u64 {
+    memory(id, "status", &["VmRSS:"])
+}
+
 /// Memory of a process that nobody shares, in KiB; 0 of one that has ended. Our programs show only
 /// root what it is made of; anybody else counts the part of it that is no file's.
 pub fn private(id: u32) -> u64 {

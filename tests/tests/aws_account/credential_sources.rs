@@ -13,6 +13,8 @@ use crate::answer_server::{AnswerServer, CannedAnswer};
 use crate::{block, plays};
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// Why tests run without the printed policies.
+const OTHERS_ROLES: &str = "a file of AWS names the roles, and our configuration does not";
 
 /// Writes a file of the folder `.aws` in the home of the site.
 pub fn aws_file(site: &CheckedHost, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
@@ -160,6 +162,7 @@ async fn a_profile_that_cannot_work_is_refused_at_once_by_name() {
 #[tokio::test]
 async fn a_chain_of_roles_begins_with_keys_or_with_a_process() {
     let site = CheckedHost::open().await;
+    site.without_policies(OTHERS_ROLES);
     let [first, second] =
         ["first", "second"].map(|role| site.cloud().add_role("eu-west-1", role, None));
     let keys = site.cloud().issue_credentials(HOUR);
@@ -205,6 +208,7 @@ async fn metadata(keys: &IssuedCredentials) -> AnswerServer {
 #[tokio::test]
 async fn an_instance_gives_its_role_by_itself_and_as_the_source_of_a_profile() {
     let site = CheckedHost::open().await;
+    site.without_policies(OTHERS_ROLES);
     let keys = site.cloud().issue_credentials(HOUR);
     let metadata = metadata(&keys).await;
     let on_instance = |job: &mut TestJob| {

@@ -72,3 +72,42 @@ async fn set_by_ten_minutes_in_mid_job_it_ends_no_wait_and_no_task() {
         site.close().await;
     }
 }
+
+/// A live job is no orphan because the clock of its host is set by days: ECS's own clock must say as well that its
+/// task is older than it may be.
+#[tokio::test]
+async fn set_by_days_it_ends_no_live_job_and_a_dead_one_only_once_ecs_says_so() {
+    let site = CheckedHost::open().await;
+    let Some(clock) = MovedClock::time_of_day(&site) else { return site.close().await };
+    site.set("defaults.timeouts.orphan_recheck", "20ms");
+    let job = site.prepared().await;
+    for offset in ["+3d", "+400d", "-3d", "+0"] {
+        clock.set(offset);
+        let seen = reap(&clock, &site, &job).await;
+        assert_eq!(
+            (&seen["needed"], &seen["orphans"]),
+            (&1.into(), &serde_json::json!([])),
+            "{offset}: {seen}"
+        );
+    }
+    job.run("echo still here").await.passed();
+    // A job that began while the clock was days behind: its deadline seems to be over long ago.
+    let begun_behind = site.job();
+    clock.set("-3d");
+    begun_behind.heard(clock.stage(&begun_behind, &[OsStr::new("prepare")])).await.with_code(0);
+    clock.set("+0");
+    let seen = reap(&clock, &site, &job).await;
+    assert_eq!((&seen["needed"], &seen["orphans"]), (&2.into(), &serde_json::json!([])), "{seen}");
+    begun_behind.run("echo still here").await.passed();
+    begun_behind.cleanup().await.passed();
+    // ECS says that the task is old, this host's clock does not; then both do.
+    site.cloud().advance(std::time::Duration::from_hours(3));
+    let seen = reap(&clock, &site, &job).await;
+    assert_eq!(seen["needed"], 1, "{seen}");
+    clock.set("+3h");
+    job.note_key();
+    let seen = reap(&clock, &site, &job).await;
+    assert_eq!(seen["orphans"][0]["reason"], "overdue", "{seen}");
+    assert_eq!(site.task_of(&job).desired_status, "STOPPED");
+    site.close().await;
+}

@@ -63,10 +63,10 @@ async fn each_message_about_a_first_configuration_names_the_next_step() {
     hint: `fargate-runner -c FILE config init` writes another one
     [1]
     $ -c FOLDER/new.toml config check
-    error: FOLDER/new.toml:181: key `defaults.cluster` is missing
-      FOLDER/new.toml:181: key `defaults.subnets` is missing
-      FOLDER/new.toml:181: key `defaults.security_groups` is missing
-      FOLDER/new.toml:181: key `defaults.task_definition` is missing
+    error: FOLDER/new.toml:376: key `defaults.cluster` is missing
+      FOLDER/new.toml:376: key `defaults.subnets` is missing
+      FOLDER/new.toml:376: key `defaults.security_groups` is missing
+      FOLDER/new.toml:376: key `defaults.task_definition` is missing
     hint: for example `cluster = "ci"`
     [1]
     $ -c FOLDER/none.toml config check

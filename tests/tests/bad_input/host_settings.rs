@@ -67,6 +67,7 @@ async fn without_credentials_nothing_is_sent_and_it_says_so_soon() {
 #[tokio::test]
 async fn without_a_region_it_says_where_it_looked() {
     let site = CheckedHost::open().await;
+    site.without_policies("the Region comes from the environment of a job, which no policy knows");
     replace_in(&site.config(), "region = \"eu-west-1\"\n", "");
     let job = site.job();
     let ended = fails_with(&site, &job, "error: the AWS Region is not known").await;

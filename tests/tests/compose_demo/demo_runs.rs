@@ -34,6 +34,7 @@ async fn a_job_runs_in_an_image_of_the_private_registry_and_nothing_is_left() {
         "built fargate-runner/demo-job:local",
         "without a login the registry takes nothing",
         "the account has the cluster ci",
+        "the page is at http://127.0.0.1:",
         "Using Custom executor with driver fargate-runner",
         "/ci:demo (digest not reported by ECS)",
         "no public address",
@@ -42,6 +43,8 @@ async fn a_job_runs_in_an_image_of_the_private_registry_and_nothing_is_left() {
         "git version 2.",
         "step 3 of 3\n",
         "Job succeeded\n",
+        "the page knows that the job ended: passed",
+        "the daemon saw no orphan",
     ];
     assert_in_order(&ended.log, &words);
     assert_nothing_left(&engine, &ended.log);
@@ -57,6 +60,8 @@ async fn a_wrong_login_in_secrets_manager_fails_the_job_before_its_script_and_no
         "the registry refused the image",
         "unauthorized: authentication required",
         "ERROR: Job failed: (system failure)",
+        "the page knows that the job ended: system_failure",
+        "the daemon saw no orphan",
     ];
     assert_in_order(&ended.log, &words);
     assert!(!ended.log.contains("a job in the container "), "{}", ended.log);

@@ -19,8 +19,8 @@ use crate::count;
 pub const TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// `timeouts.lifetime_margin`.
 pub const MARGIN: Duration = Duration::from_secs(15 * 60);
-/// Time from one line of the script to the next one.
-pub const STEP: Duration = Duration::from_secs(5 * 60);
+/// Time from one line of the script to the next one. A moved clock is right to a second, so twelve of these are surely an hour.
+pub const STEP: Duration = Duration::from_secs(5 * 60 + 1);
 /// After this much time with the same keys, both sides exchange them.
 const REKEY: Duration = Duration::from_secs(3600);
 /// Bytes of a line. The lines of a day are more than the 4 MiB that an agent keeps for a driver which

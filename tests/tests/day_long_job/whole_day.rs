@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::count;
 use crate::moved_day::{MARGIN, MovedDay, STEP, TIMEOUT};
 
-/// Lines of the first script: up to ten minutes before the job's time-out.
+/// Lines of the first script: up to five minutes before the job's time-out.
 const LINES: usize = 286;
 /// The line in hour 13 before which the connection is cut.
 const CUT_BEFORE: usize = 160;

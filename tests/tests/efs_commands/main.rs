@@ -11,7 +11,7 @@ use std::process::Stdio;
 
 use aws_sdk_efs::Client;
 use fargate_local_cloud::{CloudOptions, TaskTiming};
-use fargate_tests::{CheckedHost, END_AT, efs_client, runner, until_found};
+use fargate_tests::{CheckedHost, END_AT, PolicyHolder, efs_client, runner, until_found};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -109,7 +109,7 @@ impl StorageOperator {
             .arg("efs")
             .args(arguments)
             .env_clear()
-            .envs(self.host.environment())
+            .envs(self.host.environment_of(PolicyHolder::Infrastructure, file))
             .env("AWS_ENDPOINT_URL", self.host.cloud().endpoint())
             .envs(environment.iter().copied())
             .stdin(Stdio::null())

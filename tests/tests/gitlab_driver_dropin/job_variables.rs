@@ -68,6 +68,7 @@ async fn a_value_that_the_file_lists_is_taken_by_its_exact_name() {
 #[tokio::test]
 async fn a_flag_decides_before_the_file_and_before_what_a_job_may_choose() {
     let mut old = OldStyleHost::open().await;
+    old.site.without_policies("the flag names a task definition that the file does not know");
     old.set("Fargate.PlatformVersion", "1.3.0");
     old.set("Fargate.JobTaskDefinitions", list(&["large"]));
     old.site.register("large", ContainerDefinition::builder().name(CONTAINER)).await;

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use fargate_tests::{CheckedHost, SYSTEM_FAILURE, efs_client, runner};
+use fargate_tests::{CheckedHost, PolicyHolder, SYSTEM_FAILURE, efs_client, runner};
 use tokio::process::Command;
 
 use crate::{job_of, launched};
@@ -24,7 +24,8 @@ async fn host_with_folders() -> CheckedHost {
     site.set("profile.own.volumes", toml::Value::from(vec!["data"]));
     let mut apply = Command::new(runner());
     apply.arg("-c").arg(site.config()).args(["efs", "apply", "--yes", "--project", "shop/app"]);
-    apply.env_clear().envs(site.environment()).env("AWS_ENDPOINT_URL", site.cloud().endpoint());
+    apply.env_clear().envs(site.environment_of(PolicyHolder::Infrastructure, &site.config()));
+    apply.env("AWS_ENDPOINT_URL", site.cloud().endpoint());
     let said = apply.stdin(Stdio::null()).kill_on_drop(true).output().await.expect("a program");
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     site

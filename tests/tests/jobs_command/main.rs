@@ -10,6 +10,7 @@ mod shell_in_pipes;
 mod shell_in_terminal;
 mod shell_refused;
 mod stalled_terminal;
+mod watched_tasks;
 
 use fargate_tests::TestJob;
 

@@ -31,12 +31,22 @@ impl PersonAtTerminal {
         Self::starts_in(site, arguments, "xterm-256color", (100, 30))
     }
 
+    /// The same with further variables.
+    pub fn starts_with(site: &CheckedHost, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::started(site, arguments, "xterm-256color", (100, 30), variables)
+    }
+
     /// The same in a terminal of this kind, with so many columns and lines.
-    pub fn starts_in(
+    pub fn starts_in(site: &CheckedHost, arguments: &[&str], kind: &str, size: (u16, u16)) -> Self {
+        Self::started(site, arguments, kind, size, &[])
+    }
+
+    fn started(
         site: &CheckedHost,
         arguments: &[&str],
         kind: &str,
         (columns, lines): (u16, u16),
+        variables: &[(&str, &str)],
     ) -> Self {
         let size = Winsize { ws_col: columns, ws_row: lines, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = openpty(Some(&size), None).expect("a terminal");
@@ -48,6 +58,7 @@ impl PersonAtTerminal {
             .env_clear()
             .envs(site.environment())
             .env("TERM", kind)
+            .envs(variables.iter().copied())
             .stdin(end())
             .stdout(end())
             .stderr(end())

@@ -1,11 +1,11 @@
 //! `tasks reap` runs again and again beside live jobs, and harms none.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use fargate_tests::CheckedHost;
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 
 use crate::{owner, reap, site, stray};
 
@@ -16,7 +16,7 @@ const JOBS: usize = 20;
 type LiveJobKeys = Rc<RefCell<BTreeSet<String>>>;
 
 /// A whole job, from `prepare` to `cleanup`.
-async fn whole(site: Rc<CheckedHost>, left: Rc<Cell<usize>>, cleaned: LiveJobKeys) {
+async fn whole(site: Rc<CheckedHost>, cleaned: LiveJobKeys) {
     let job = site.job();
     job.prepare().await.passed();
     for stage in 0..3 {
@@ -25,7 +25,6 @@ async fn whole(site: Rc<CheckedHost>, left: Rc<Cell<usize>>, cleaned: LiveJobKey
     }
     cleaned.borrow_mut().insert(job.key().to_string());
     job.cleanup().await.passed();
-    left.set(left.get() - 1);
 }
 
 #[tokio::test]
@@ -38,16 +37,18 @@ async fn twenty_live_jobs_are_not_harmed_and_the_orphans_among_them_are_stopped(
         let key = crate::job_key(number);
         strays.push(stray(&site, &owner, &[("FARGATE_RUNNER_JOB", &key)]).await);
     }
-    let left = Rc::new(Cell::new(JOBS));
     // From the beginning of the clean-up on.
     let cleaned = LiveJobKeys::default();
-    let jobs = LocalSet::new();
-    for _ in 0..JOBS {
-        jobs.spawn_local(whole(Rc::clone(&site), Rc::clone(&left), Rc::clone(&cleaned)));
-    }
     let reaping = async {
+        let mut jobs = JoinSet::new();
+        for _ in 0..JOBS {
+            jobs.spawn_local(whole(Rc::clone(&site), Rc::clone(&cleaned)));
+        }
         let (mut reaps, mut stopped, mut needed) = (0, 0, 0);
-        while left.get() > 0 {
+        while !jobs.is_empty() {
+            while let Some(ended) = jobs.try_join_next() {
+                ended.expect("a job that goes well");
+            }
             let seen = reap(&site, &[], 0).await;
             // A clean-up that still runs looks like one that was killed, and both end with the same state.
             for job in seen.ended_for("cut-short") {
@@ -71,9 +72,7 @@ async fn twenty_live_jobs_are_not_harmed_and_the_orphans_among_them_are_stopped(
         }
         (reaps, stopped, needed)
     };
-    let (reaps, stopped, needed) = jobs.run_until(reaping).await;
-    // A job that panicked ends the wait here.
-    jobs.await;
+    let (reaps, stopped, needed) = LocalSet::new().run_until(reaping).await;
     assert!(reaps >= 2 && needed >= 2, "{reaps} reaps saw at most {needed} live tasks");
     assert_eq!(stopped, strays.len());
     let Ok(site) = Rc::try_unwrap(site) else { panic!("no job is left") };

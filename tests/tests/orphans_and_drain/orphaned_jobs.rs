@@ -95,6 +95,11 @@ async fn after_a_reboot_and_after_its_deadline_a_job_is_over() {
         job.change_state(|state| {
             *state.pointer_mut(field).expect("a field that prepare writes") = value;
         });
+        if reason == "overdue" {
+            // ECS knows when the task began, and how long it may live.
+            assert_eq!(reap(&site, &[], 0).await.needed(), 1);
+            site.cloud().advance(std::time::Duration::from_hours(3));
+        }
         assert_eq!(reap(&site, &[], 0).await.orphans(), [format!("stopped {reason}")]);
         assert_eq!(site.task_of(&job).desired_status, "STOPPED");
         assert!(!job.state_file().exists() && job.tombstone().exists());

@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Stdio;
 
 use fargate_tests::image_registry::{ImageRegistry, PASSWORD, USER};
-use fargate_tests::{CheckedHost, contains, files_below, redacted, runner};
+use fargate_tests::{CheckedHost, PolicyHolder, contains, files_below, redacted, runner};
 use regex::Regex;
 use serde_json::json;
 use token_registry::TokenRegistry;
@@ -60,7 +60,7 @@ impl RegistryOperator {
             .arg("registry-secret")
             .args(arguments)
             .env_clear()
-            .envs(self.host.environment())
+            .envs(self.host.environment_of(PolicyHolder::Infrastructure, &file))
             .env("AWS_ENDPOINT_URL", self.host.cloud().endpoint())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -172,6 +172,8 @@ async fn the_test_says_in_words_at_which_step_it_ends() {
     person.lines = String::new();
     tell("no secret in the profile", &person.says(&["test"], "").await);
     drop(registry);
+    // The policy has the secrets of the configuration, not one that a flag alone names.
+    person.lines = "registry_secret = \"ci/registry\"\n".to_owned();
     let gone = person.says(&["test", "--secret", "ci/registry"], "").await;
     assert!(gone.err.contains("cannot be asked from this host"), "{}", gone.err);
     insta::assert_snapshot!(told, @r##"
@@ -220,7 +222,7 @@ async fn the_test_says_in_words_at_which_step_it_ends() {
     + registry: the image is sha256:TASKTASK, for arm64; a task runs arm64
     ## no right to read
     + image: REGISTRY/team/ci:arm of the registry REGISTRY
-    x secret: this host may not call secretsmanager:GetSecretValue on the secret ci/registry: AccessDeniedException: User: arn:aws:iam::123456789012:user/ci is not authorized to perform: secretsmanager:GetSecretValue on resource: arn:aws:secretsmanager:eu-west-1:123456789012:secret:ci/registry-SUFFIX because no identity-based policy allows the secretsmanager:GetSecretValue action
+    x secret: this host may not call secretsmanager:GetSecretValue on the secret ci/registry: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/acting-infrastructure/host is not authorized to perform: secretsmanager:GetSecretValue on resource: arn:aws:secretsmanager:eu-west-1:123456789012:secret:ci/registry-SUFFIX because no identity-based policy allows the secretsmanager:GetSecretValue action
     hint: allow secretsmanager:GetSecretValue for this host's role
     ## no secret in the profile
     + image: REGISTRY/team/ci:arm of the registry REGISTRY

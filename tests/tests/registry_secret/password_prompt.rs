@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
-use fargate_tests::{CheckedHost, runner};
+use fargate_tests::{CheckedHost, PolicyHolder, runner};
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
@@ -33,7 +33,7 @@ impl PromptedPerson {
             .arg(host.config())
             .args(["--profile", "private", "registry-secret", "set", "ci"])
             .env_clear()
-            .envs(host.environment())
+            .envs(host.environment_of(PolicyHolder::Infrastructure, &host.config()))
             .stdin(end())
             .stdout(end())
             .stderr(end())

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use fargate_tests::{CheckedHost, files_below};
+use fargate_tests::{CheckedHost, PolicyHolder, files_below};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -32,7 +32,8 @@ async fn host_with_folders(runner: TaskRunner) -> CheckedHost {
     site.set("volume.data.separation", "project");
     let mut apply = Command::new(fargate_tests::runner());
     apply.arg("-c").arg(site.config()).args(["efs", "apply", "--yes"]).stdin(Stdio::null());
-    apply.env_clear().envs(site.environment()).env("AWS_ENDPOINT_URL", site.cloud().endpoint());
+    apply.env_clear().envs(site.environment_of(PolicyHolder::Infrastructure, &site.config()));
+    apply.env("AWS_ENDPOINT_URL", site.cloud().endpoint());
     let said = apply.kill_on_drop(true).output().await.expect("it was built");
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     site

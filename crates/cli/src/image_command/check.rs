@@ -11,7 +11,8 @@ use crate::exit::CommandExit;
 pub fn run(site: &ImageSite, args: &ImageNameArgs) -> CommandExit {
     site.run(async |run| {
         let image = find_image(site.config(), &args.name)?;
-        let report = check_image(&image, &surroundings(), &run).await?;
+        let profile = site.profile(&image)?;
+        let report = check_image(&image, &profile, &surroundings(), &run).await?;
         Ok((json!(report), String::new()))
     })
 }

@@ -39,16 +39,18 @@ enum ViewPlace {
     /// In place; none once it is closed.
     Live(Option<ProgressRegion>),
     Lines,
+    Nowhere,
 }
 
 impl EventView {
     /// The view that these arguments and stderr ask for.
     pub fn new(output: ImageOutputArgs) -> Self {
         let abilities: TerminalCapabilities = capabilities();
-        let place = match (output.events, abilities.live) {
-            (Some(EventFormat::Ndjson), _) => ViewPlace::Events,
-            (None, true) => ViewPlace::Live(Some(ProgressRegion::on_stderr())),
-            (None, false) => ViewPlace::Lines,
+        let place = match (output.events, output.quiet, abilities.live) {
+            (Some(EventFormat::Ndjson), _, _) => ViewPlace::Events,
+            (None, true, _) => ViewPlace::Nowhere,
+            (None, false, true) => ViewPlace::Live(Some(ProgressRegion::on_stderr())),
+            (None, false, false) => ViewPlace::Lines,
         };
         let lines = EventLines::new(abilities);
         Self(Arc::new(Mutex::new(ViewState { place, lines, told: Instant::now() })))
@@ -91,6 +93,7 @@ impl ViewState {
                 // A reader that is gone has what it wanted.
                 let _ = to_stdout(&masker().text(&text));
             }
+            ViewPlace::Nowhere => {}
             ViewPlace::Live(_) => self.lines.take(event),
             ViewPlace::Lines => {
                 let before = self.lines.finished().len();
@@ -121,7 +124,7 @@ impl ViewState {
                 }
                 self.told = Instant::now();
             }
-            ViewPlace::Live(None) | ViewPlace::Lines | ViewPlace::Events => {}
+            ViewPlace::Live(None) | ViewPlace::Lines | ViewPlace::Events | ViewPlace::Nowhere => {}
         }
     }
 }

@@ -14,6 +14,29 @@ use crate::exit::CommandExit;
 use crate::streams::{masker, tell, to_stdout, unwritten};
 use crate::{config_command, log};
 
+/// Why a verb failed.
+pub struct VerbFailure {
+    failure: ImageFailure,
+    /// What the verb left in the registry, in one line for people; none if the failure says it or nobody knows.
+    left: Option<String>,
+}
+
+impl VerbFailure {
+    /// A failure, and what is left.
+    pub fn with(failure: ImageFailure, left: String) -> Self {
+        Self { failure, left: Some(left) }
+    }
+}
+
+impl From<ImageFailure> for VerbFailure {
+    fn from(failure: ImageFailure) -> Self {
+        Self { failure, left: None }
+    }
+}
+
+/// What a verb gives: the object for programs, and the text for people.
+pub type VerbResult = Result<(Value, String), VerbFailure>;
+
 /// One call of `image`.
 pub struct ImageSite {
     config: RunnerConfig,
@@ -46,6 +69,11 @@ impl ImageSite {
         self.output.json || self.output.events.is_some()
     }
 
+    /// Whether only errors are told.
+    pub fn is_quiet(&self) -> bool {
+        self.output.quiet
+    }
+
     /// The profile of an image, by whose account and proxies registries are reached.
     pub fn profile(&self, image: &ManagedImage) -> Result<JobProfile, ImageFailure> {
         self.config.profile(image.profile.as_deref()).map_err(|error| ImageFailure::Unusable {
@@ -56,34 +84,37 @@ impl ImageSite {
 
     /// Does the work of a verb and prints what came of it. `work` gives the final object for `--json`, and the
     /// text for stdout otherwise; an empty text is not printed.
-    pub fn run(
-        &self,
-        work: impl AsyncFnOnce(ImageRun) -> Result<(Value, String), ImageFailure>,
-    ) -> CommandExit {
+    pub fn run(&self, work: impl AsyncFnOnce(ImageRun) -> VerbResult) -> CommandExit {
         let view = EventView::new(self.output);
         // Some steps work on threads of their own; this one drives sockets, the view and signals.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let done = match &runtime {
             Ok(runtime) => runtime.block_on(heard(&view, work)),
-            Err(error) => Err(ImageFailure::Unusable {
+            Err(error) => Err(VerbFailure::from(ImageFailure::Unusable {
                 what: format!("starting an event loop: {error}"),
                 hint: "look for what uses up this host's memory or open files".to_owned(),
-            }),
+            })),
         };
         view.close(done.is_ok());
         self.printed(done)
     }
 
-    fn printed(&self, done: Result<(Value, String), ImageFailure>) -> CommandExit {
+    fn printed(&self, done: VerbResult) -> CommandExit {
         let is_json = self.is_json();
         let (text, exit) = match done {
             Ok((result, _)) if is_json => (result.to_string(), CommandExit::Done),
             Ok((_, text)) => (text, CommandExit::Done),
-            Err(failure) => {
+            Err(VerbFailure { failure, left }) => {
                 let words = error_chain(&failure);
                 tell!("error: {words}");
+                if let Some(left) = &left {
+                    tell!("{left}");
+                }
                 let code = failure.exit_code();
-                let object = json!({ "error": masker().text(&words), "exit_code": code });
+                let mut object = json!({ "error": masker().text(&words), "exit_code": code });
+                if let Some(left) = left.as_deref().or(failure.left()) {
+                    object["left"] = masker().text(left).as_ref().into();
+                }
                 let text = if is_json { object.to_string() } else { String::new() };
                 (text, CommandExit::Image(code))
             }
@@ -105,8 +136,8 @@ pub fn surroundings() -> BuildSurroundings {
 /// Does the work, which hears the first SIGINT or SIGTERM.
 async fn heard<T>(
     view: &EventView,
-    work: impl AsyncFnOnce(ImageRun) -> Result<T, ImageFailure>,
-) -> Result<T, ImageFailure> {
+    work: impl AsyncFnOnce(ImageRun) -> Result<T, VerbFailure>,
+) -> Result<T, VerbFailure> {
     let listen = |kind| {
         signal(kind).map_err(|error| ImageFailure::Unusable {
             what: format!("listening for signals: {error}"),

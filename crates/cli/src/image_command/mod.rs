@@ -11,9 +11,12 @@ mod event_lines;
 mod event_view;
 mod image_site;
 mod list;
+mod manifest_offer;
+mod publish;
 mod push;
 mod reconcile;
 mod scan;
+mod test;
 mod verify;
 
 use std::path::PathBuf;
@@ -42,6 +45,9 @@ pub struct ImageOutputArgs {
     /// Print each event on standard output in this format, instead of progress for people
     #[arg(long, global = true, value_name = "FORMAT")]
     pub events: Option<EventFormat>,
+    /// Tell errors alone
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
 }
 
 /// In which format events are printed.
@@ -54,12 +60,16 @@ pub enum EventFormat {
 /// What to do with an image.
 #[derive(Debug, Subcommand)]
 pub enum ImageAction {
-    /// Check engine, context and Dockerfile; change nothing
+    /// Check engine, context, Dockerfile and the right to push; change nothing
     Check(ImageNameArgs),
     /// Build the image on the Docker Engine of `DOCKER_HOST`, and print the engine's id of it
     Build(ImageBuildArgs),
     /// Search an image for secrets: each layer, deleted files, configuration, history and labels
     Scan(ImageScanArgs),
+    /// Build, search, test and push an image, and list it in the manifest; print its digest
+    Publish(publish::ImagePublishArgs),
+    /// Run a job in the image over SSH, as the driver would; push nothing, keep nothing
+    Test(ImageTestArgs),
     /// List the versions that the manifests know, and the channels that have them
     List(list::ImageListArgs),
     /// Give a channel a tested version; change the manifest alone
@@ -117,6 +127,32 @@ pub struct ImageScanArgs {
     pub skipped: bool,
 }
 
+/// `image test`.
+#[derive(Debug, Args)]
+pub struct ImageTestArgs {
+    #[command(flatten)]
+    pub image: ImageNameArgs,
+    #[command(flatten)]
+    pub source: TestedSourceArgs,
+    /// How long the container may take to end after SIGTERM: `stopTimeout` of the task definition
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub stop_timeout: std::time::Duration,
+}
+
+/// What is tested.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct TestedSourceArgs {
+    /// Take this version from the registry: its tag or its digest
+    pub version: Option<String>,
+    /// Take this image of the Docker Engine: an id or a name, as `image build` prints it
+    #[arg(long, value_name = "IMAGE")]
+    pub image_id: Option<String>,
+    /// Take the image in this folder, which has the OCI image layout
+    #[arg(long, value_name = "FOLDER")]
+    pub from: Option<PathBuf>,
+}
+
 /// `image push`.
 #[derive(Debug, Args)]
 pub struct ImagePushArgs {
@@ -133,10 +169,10 @@ pub struct ImagePushArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct ImageSourceArgs {
-    /// Push this image of the Docker Engine: an id or a name, as `image build` prints it
+    /// Take this image of the Docker Engine: an id or a name, as `image build` prints it
     #[arg(long, value_name = "IMAGE")]
     pub image_id: Option<String>,
-    /// Push the image in this folder, which has the OCI image layout; no engine is needed
+    /// Take the image in this folder, which has the OCI image layout; to push it, no engine is needed
     #[arg(long, value_name = "FOLDER")]
     pub from: Option<PathBuf>,
 }
@@ -165,6 +201,8 @@ pub fn run(global: &GlobalFlags, args: &ImageArgs) -> CommandExit {
         ImageAction::Check(image) => check::run(&site, image),
         ImageAction::Build(args) => build::run(&site, args),
         ImageAction::Scan(args) => scan::run(&site, args),
+        ImageAction::Publish(args) => publish::run(&site, args),
+        ImageAction::Test(args) => test::run(&site, args),
         ImageAction::List(args) => list::run(&site, args),
         ImageAction::Promote(args) => channel_verbs::run_promote(&site, args),
         ImageAction::Rollback(args) => channel_verbs::run_rollback(&site, args),

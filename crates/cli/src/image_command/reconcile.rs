@@ -49,7 +49,8 @@ pub fn run(site: &ImageSite, args: &ReconcileArgs) -> CommandExit {
             what: format!("reconciling `{}`: {}", image.name, names.join("; ")),
             hint: "correct this and run the command again; what is done is not done twice"
                 .to_owned(),
-        })
+        }
+        .into())
     })
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::check;
 use crate::keyword::{
-    LayerCompression, ReproducibleBuild, SquashPolicy, TaskArchitecture, VulnerabilityLimit,
+    BuildNetwork, LayerCompression, ReproducibleBuild, SquashPolicy, TaskArchitecture,
+    VulnerabilityLimit,
 };
 use crate::row::{flag, keyword, number, path, text, texts, time};
 use crate::table::settings_table;
@@ -17,6 +18,9 @@ const MAX_ITEMS: usize = 50;
 
 /// Levels of zstd that Fargate's own decompression takes in a window of 8 MiB; gzip has 9.
 const MAX_LEVEL: u32 = 19;
+
+/// Most MiB of the cache. Ours: 16 MiB are facts about some thousand layers.
+const MAX_CACHE_MIB: u32 = 1024;
 
 const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(24 * 365);
@@ -53,6 +57,10 @@ settings_table! {
         /// Other repositories that get the same bytes, in other regions or accounts.
         pub replicas: Vec<String> = texts(0, MAX_ITEMS, check::repository).or_empty()
             .example("[\"registry-us.example/team/ci\"]"),
+        /// Secrets with the logins of replicas, `REGISTRY=SECRET` each: host and port of the registry, and the
+        /// name or ARN of the secret. Without one, the login is that of ECR or of Docker's configuration.
+        pub replica_secrets: Vec<String> = texts(0, MAX_ITEMS, check::replica_secret).or_empty()
+            .example("[\"registry-us.example=ci/registry-us\"]"),
         /// The processor that it is made for: `"x86_64"` or `"arm64"`.
         pub architecture: TaskArchitecture = keyword::<TaskArchitecture>().or_text("x86_64"),
         /// Build arguments, `NAME=value` each. Everybody who has the image can read them.
@@ -62,6 +70,9 @@ settings_table! {
         /// with BuildKit.
         pub build_secrets: Vec<String> = texts(0, MAX_ITEMS, check::build_secret).or_empty()
             .example("[\"npm=/run/secrets/npm\"]"),
+        /// The network of build steps: `"default"` is the engine's own choice, `"host"` the one of its machine,
+        /// `"none"` no network.
+        pub build_network: BuildNetwork = keyword::<BuildNetwork>().or_text("default"),
         /// How layers are compressed: `"auto"`, `"zstd"`, or `"gzip"` for old engines and for lazy loading
         /// by SOCI.
         pub compression: LayerCompression = keyword::<LayerCompression>().or_text("auto"),
@@ -72,6 +83,9 @@ settings_table! {
         pub reproducible: ReproducibleBuild = keyword::<ReproducibleBuild>().or_text("times"),
         /// Whether the layers above the base image become one: `"never"` or `"own"`.
         pub squash: SquashPolicy = keyword::<SquashPolicy>().or_text("never"),
+        /// Most MiB of this user's cache that tells `image push` and `image publish` which layers they know. All
+        /// images share it; what was not used for the longest time goes first.
+        pub cache_mib: u32 = number(1, MAX_CACHE_MIB).or_number(16),
         /// The file with findings of the secret scan that are no secrets, each with a reason and an end. An
         /// absolute path.
         pub waivers: Option<PathBuf> = path(check::absolute_path)
@@ -85,7 +99,7 @@ settings_table! {
         pub soak: Duration = time(Duration::ZERO, YEAR).or_time(Duration::ZERO),
         /// Age at which the image of `stable` is called stale.
         pub stale_after: Duration = time(DAY, YEAR).or_time(DAY.saturating_mul(30)),
-        /// How long a version that no channel has is kept in the registry.
+        /// How long a candidate that no manifest lists is kept in the registry.
         pub unneeded_after: Duration = time(DAY, YEAR).or_time(DAY.saturating_mul(14)),
         /// When a version that was replaced in `stable` is deprecated: jobs warn then, and are refused as long
         /// again after that.

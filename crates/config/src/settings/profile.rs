@@ -13,7 +13,7 @@ use super::task_secret::{MAX_SECRETS, TaskSecret, check_secrets};
 use super::timeouts::JobTimeouts;
 use super::tmpfs_mount::{MAX_TMPFS, TmpfsMount, check_tmpfs};
 use super::volume::StorageVolume;
-use crate::channel_reference::ManagedChannel;
+use crate::channel_reference::{ManagedChannel, ManagedDigest};
 use crate::job_size::JobSize;
 use crate::keyword::{
     self as words, HostKey, LaunchType, LaunchWord, PublicIp, RefBinding, Shell, TagPropagation,
@@ -68,6 +68,8 @@ settings_table! {
             pub job_size: JobSize,
             /// The channel that `image` names, if it names one of an `[image.NAME]`.
             pub channel: Option<ManagedChannel>,
+            /// The version that `image` names by its digest, if it is one of an `[image.NAME]`.
+            pub listed: Option<ManagedDigest>,
         }
         /// The ECS cluster: its name or ARN.
         pub cluster: String = text(check::cluster).example("\"ci\""),

@@ -7,6 +7,7 @@
 mod cleanup;
 mod config;
 mod environment;
+mod forge_description;
 #[cfg(test)]
 mod hostile_jobs;
 mod job_profile;
@@ -15,6 +16,7 @@ mod prepare;
 mod response;
 mod run;
 mod shared_folders;
+mod stage_facts;
 mod traces;
 mod unmet_requests;
 
@@ -30,7 +32,7 @@ pub use job_profile::{
 };
 pub use joblog::run_line;
 pub use prepare::{prepare, refuse};
-pub use response::{JobResponse, ResponseError};
+pub use response::{ForgeFacts, JobResponse, ResponseError};
 pub use run::run;
 pub use shared_folders::with_own_folders;
 pub use traces::job_traces;

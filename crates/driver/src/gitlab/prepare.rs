@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
-use fargate_events::{JobEvent, emit};
+use fargate_events::{JobEvent, JobFact, emit, emit_fact};
 use fargate_model::cause::{CauseReport, ColourMode};
 use fargate_state::{RunnerProcess, StateFolder, TaskOrigin};
 use tokio::time::Instant;
 
 use super::StageError;
+use super::forge_description::forge_description;
 use super::job_profile::not_begun;
 use super::joblog::JobLog;
 use super::response::JobResponse;
@@ -47,15 +48,37 @@ pub async fn refuse(
 ) -> StageError {
     let refused = async {
         let error = StageError::Refused(Box::new(why));
-        emit(JobEvent::PrepareFailed {
-            cause: error.why().map(|why| why.cause),
-            message: error.to_string(),
-        });
+        tell_job(context, response).await;
+        tell_failure(&error);
         JobLog::new(out, colour, context).failed(&error);
         not_begun(context, &response.identity.key()).await;
         error
     };
     context.events.scope(refused).await
+}
+
+/// Tells the history who the job is, as far as it is known before anything was asked for.
+async fn tell_job(context: &JobContext, response: &JobResponse) {
+    let settings = &context.settings;
+    let (mut attempt, mut host) = (1, settings.owner.clone().unwrap_or_default());
+    if let Ok(folder) = StateFolder::open(&settings.state_dir, context.timeouts().state_lock) {
+        attempt += folder.tombstone(&response.identity.key()).unwrap_or_default().tries;
+        let owner = folder.owner(settings.owner.as_deref()).await;
+        host = owner.map_or(host, |owner| owner.owner.to_string());
+    }
+    job::tell_profile(&forge_description(response), context.profile(), attempt, &host);
+}
+
+/// Tells log and history why the task did not come up.
+fn tell_failure(error: &StageError) {
+    if let Some(why) = error.why() {
+        let is_final = matches!(error, StageError::Refused(_));
+        emit_fact(JobFact::Explained { report: Box::new(why.clone()), is_final });
+    }
+    emit(JobEvent::PrepareFailed {
+        cause: error.why().map(|why| why.cause),
+        message: error.to_string(),
+    });
 }
 
 /// Does the work of [`prepare`] in the scope of the job's events.
@@ -72,10 +95,7 @@ async fn prepare_logged(
         Err(error) => Err(error),
     };
     result.inspect_err(|error| {
-        emit(JobEvent::PrepareFailed {
-            cause: error.why().map(|why| why.cause),
-            message: error.to_string(),
-        });
+        tell_failure(error);
         log.failed(error);
     })
 }
@@ -138,6 +158,7 @@ async fn bring_up(
         project: response.identity.project,
         timeout_s: response.timeout.map(|timeout| timeout.as_secs()),
     });
+    tell_job(context, response).await;
     if response.has_unmasked {
         emit(JobEvent::SecretsUnmasked {});
     }
@@ -175,6 +196,7 @@ pub(super) fn task_request(context: &JobContext, response: &JobResponse) -> Task
         project: response.facts.project.clone(),
         is_protected: response.facts.is_protected,
         hold: context.settings.hold,
+        description: Box::new(forge_description(response)),
         manager: response.written.and_then(RunnerProcess::of_stage),
     }
 }

@@ -60,7 +60,7 @@ pub enum ResponseError {
 }
 
 /// What the stages need to know of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct JobResponse {
     /// Its identity.
     pub identity: JobIdentity,
@@ -70,6 +70,8 @@ pub struct JobResponse {
     pub pipeline: Option<u64>,
     /// What the forge says of it that decides which profile it gets. Without a response file, nothing.
     pub facts: TrustedFacts,
+    /// What else the forge says of it, for its history. Nothing is decided by it.
+    pub forge: ForgeFacts,
     /// The services that it asks for, by their images.
     pub services: Vec<String>,
     /// Whether this came from variables that the job can set.
@@ -78,6 +80,25 @@ pub struct JobResponse {
     pub written: Option<SystemTime>,
     /// Whether it has more masked variables than are searched for in our own texts.
     pub has_unmasked: bool,
+}
+
+/// What people want to know of a job later. Only the response file is read, so a job cannot choose it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ForgeFacts {
+    /// The job's name.
+    pub name: Option<String>,
+    /// The branch or tag.
+    pub git_ref: Option<String>,
+    /// The commit.
+    pub sha: Option<String>,
+    /// The id of the user who started it.
+    pub user_id: Option<u64>,
+    /// How long it waited in the forge's queue, in seconds.
+    pub queued_s: Option<f64>,
+    /// How many jobs waited with it.
+    pub queue_size: Option<u64>,
+    /// The job's page.
+    pub url: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -105,6 +126,14 @@ struct RawJobInfo {
     pipeline_id: Option<u64>,
     #[serde(default)]
     project_full_path: Option<String>,
+    #[serde(default)]
+    name: LenientValue<String>,
+    #[serde(default)]
+    user_id: LenientValue<u64>,
+    #[serde(default)]
+    time_in_queue_seconds: LenientValue<f64>,
+    #[serde(default)]
+    queue_size: LenientValue<u64>,
 }
 
 #[derive(Deserialize)]
@@ -112,6 +141,10 @@ struct RawGitInfo {
     repo_url: String,
     #[serde(default)]
     protected: LenientValue<bool>,
+    #[serde(default, rename = "ref")]
+    git_ref: LenientValue<String>,
+    #[serde(default)]
+    sha: LenientValue<String>,
 }
 
 #[derive(Deserialize)]
@@ -258,6 +291,16 @@ impl JobResponse {
             JobIdentity::from_repository(&raw.git_info.repo_url, raw.job_info.project_id, raw.id)
                 .map_err(|error| not_a_job(error.to_string()))?;
         let services = raw.services.right().into_iter().flatten().take(MAX_SERVICES);
+        let named = |text: LenientValue<String>| text.right().filter(|text| !text.is_empty());
+        let forge = ForgeFacts {
+            name: named(raw.job_info.name),
+            git_ref: named(raw.git_info.git_ref),
+            sha: named(raw.git_info.sha),
+            user_id: raw.job_info.user_id.right(),
+            queued_s: raw.job_info.time_in_queue_seconds.right().filter(|s| *s >= 0.0),
+            queue_size: raw.job_info.queue_size.right(),
+            url: page_of(&raw.git_info.repo_url, raw.id),
+        };
         Ok(Self {
             identity,
             timeout: timeout(raw.runner_info.and_then(|runner| runner.timeout)),
@@ -271,6 +314,7 @@ impl JobResponse {
                 is_protected: raw.git_info.protected.right().unwrap_or(false),
                 image: raw.image.right().and_then(RawImage::named),
             },
+            forge,
             services: services.filter_map(|raw| raw.right()?.named()).collect(),
             untrusted: false,
             written: metadata.modified().ok(),
@@ -302,6 +346,7 @@ impl JobResponse {
             timeout: timeout(number("CUSTOM_ENV_CI_JOB_TIMEOUT").ok()),
             pipeline: number("CUSTOM_ENV_CI_PIPELINE_ID").ok(),
             facts: TrustedFacts::default(),
+            forge: ForgeFacts::default(),
             services: Vec::new(),
             untrusted: true,
             written: None,
@@ -320,6 +365,18 @@ impl RawImage {
     fn named(self) -> Option<String> {
         Some(self.name).filter(|name| !name.is_empty())
     }
+}
+
+/// The page of a job of the project with this repository. No login in the URL is repeated.
+fn page_of(repository: &str, job: u64) -> Option<String> {
+    let mut url = Url::parse(repository).ok()?;
+    let path = path_of(repository)?;
+    let is_web = matches!(url.scheme(), "http" | "https");
+    (is_web && url.set_username("").is_ok() && url.set_password(None).is_ok()).then_some(())?;
+    url.set_path(&format!("{path}/-/jobs/{job}"));
+    url.set_query(None);
+    url.set_fragment(None);
+    Some(url.to_string())
 }
 
 /// The path of a project in the URL of its repository.
@@ -388,6 +445,29 @@ mod tests {
         assert_eq!((response.identity.project, response.identity.job), (7, 4000));
         assert_eq!(response.timeout, Some(Duration::from_secs(3600)));
         assert!(!response.untrusted);
+    }
+
+    #[test]
+    fn the_history_learns_what_the_forge_says_and_no_login() {
+        let text = r#"{"id": 4000, "token": "t", "job_info": {"project_id": 7, "name": "test:e2e",
+            "user_id": 42, "time_in_queue_seconds": 0.3, "queue_size": 5},
+            "git_info": {"repo_url": "https://u:glcbt-secret@gitlab.example/root/group/project.git",
+            "ref": "main", "sha": "9f2c41d0"}}"#;
+        let facts = read(text.as_bytes(), &[]).unwrap().forge;
+        let expected = ForgeFacts {
+            name: Some("test:e2e".into()),
+            git_ref: Some("main".into()),
+            sha: Some("9f2c41d0".into()),
+            user_id: Some(42),
+            queued_s: Some(0.3),
+            queue_size: Some(5),
+            url: Some("https://gitlab.example/root/group/project/-/jobs/4000".into()),
+        };
+        assert_eq!(facts, expected);
+        let odd = text.replace("42", "\"root\"").replace("0.3", "-1").replace("\"main\"", "null");
+        let facts = read(odd.as_bytes(), &[]).unwrap().forge;
+        assert_eq!((facts.user_id, facts.queued_s, facts.git_ref), (None, None, None));
+        assert_eq!(facts.queue_size, Some(5));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use fargate_state::StateFolder;
 use tokio::time::timeout;
 
 use super::StageError;
+use super::stage_facts::StageFacts;
 use crate::context::JobContext;
 use crate::job::{self, ScriptRunError};
 use crate::script_file::read_script_file;
@@ -36,6 +37,19 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 ///
 /// Returns [`StageError`] if the script did not pass. Its exit code says who is to blame.
 pub async fn run(
+    folder: &StateFolder,
+    key: &JobKey,
+    context: &JobContext,
+    (script, stage): (&Path, &str),
+    console: &mut ConsoleWriter,
+) -> Result<(), StageError> {
+    let (facts, context) = StageFacts::begin(context, stage);
+    let ran = run_stage(folder, key, &context, (script, stage), console).await;
+    facts.end(&context, &ran, console.progress().borrow().of_script());
+    ran
+}
+
+async fn run_stage(
     folder: &StateFolder,
     key: &JobKey,
     context: &JobContext,

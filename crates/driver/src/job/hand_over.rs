@@ -141,6 +141,7 @@ mod tests {
                 project: None,
                 is_protected: false,
                 hold: None,
+                description: Box::default(),
             };
             let lease = lease(&JobTimeouts::default(), &request);
             (lease.deadline_ms, lease.idle_ms, lease.client_gone_ms)

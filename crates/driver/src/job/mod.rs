@@ -13,6 +13,7 @@ mod cancelled_task;
 mod clean_up;
 mod former_tasks;
 mod hand_over;
+mod job_description;
 mod keep_task;
 mod provision;
 mod provision_error;
@@ -27,6 +28,7 @@ pub use bring_up::bring_up;
 pub use bring_up_error::BringUpError;
 pub use cancelled_task::CancelledTask;
 pub use clean_up::{CleanupFailures, clean_up, release_kept};
+pub use job_description::tell_profile;
 pub use keep_task::{JobTraces, forget_failure, note_failure};
 #[cfg(test)]
 pub(crate) use provision::task_spec;

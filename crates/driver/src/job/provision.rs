@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use fargate_config::{HostKey, JobProfile};
-use fargate_events::{JobEvent, emit};
+use fargate_events::{JobDescription, JobEvent, emit};
 use fargate_model::cause::CauseReport;
 use fargate_model::id::TaskOwner;
 use fargate_model::lifetime::FIRST_LIFETIME;
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::cancelled_task::CancelledTask;
 use super::hand_over::hand_over;
+use super::job_description::tell_spec;
 use super::provision_error::ProvisionError;
 use super::take_back::take_back;
 use super::task_keys::{TaskKeys, broken_key};
@@ -105,6 +106,11 @@ pub async fn provision(
         spec.containers[0].environment.insert(FOLDER_VARIABLE.to_owned(), folder_id);
     }
     let tries = folder.tombstone(&request.job).unwrap_or_default().tries;
+    let known = JobDescription {
+        image_bytes: definition.image_bytes(),
+        ..JobDescription::clone(&request.description)
+    };
+    tell_spec(&known, profile, &spec, tries + 1, ecs.region());
     let record = first_record(context, request, tries, &spec, &ecs, &keys)?;
     let mut record_writer = JobRecordWriter::begin(folder, record).await?;
     let binding = JobBinding { job: request.job.clone(), login: keys.login.clone() };

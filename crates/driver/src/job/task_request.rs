@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use fargate_events::JobDescription;
 use fargate_model::job::JobKey;
 use fargate_state::{RunnerProcess, TaskOrigin};
 
@@ -27,6 +28,8 @@ pub struct TaskRequest {
     pub is_protected: bool,
     /// How long the task is kept if the job fails.
     pub hold: Option<Duration>,
+    /// Who the job is, for its history.
+    pub description: Box<JobDescription>,
     /// The process that calls the stages.
     pub manager: Option<RunnerProcess>,
 }

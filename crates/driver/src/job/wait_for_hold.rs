@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use fargate_config::JobTimeouts;
-use fargate_events::{JobEvent, emit};
+use fargate_events::{JobEvent, JobFact, emit, emit_fact};
 use fargate_model::backoff::jittered;
 use fargate_model::job::JobKey;
 use fargate_model::text::duration;
@@ -53,6 +53,7 @@ pub async fn enter(
                 cause: Some(why.cause),
                 message: Some(why.headline()),
             });
+            emit_fact(JobFact::Waits { report: Box::new(why.clone()) });
             told = true;
         }
         let limit = timeouts.paused_host;

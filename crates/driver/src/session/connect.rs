@@ -92,7 +92,7 @@ impl TaskConnector {
                 Some(ended) = logins.join_next() => ended,
             };
             match ended {
-                Ok(Ok((session, _))) => return Ok(session),
+                Ok(Ok(opened)) => return Ok(opened.session),
                 Ok(Err(error @ (LoginError::Broken { .. } | LoginError::Stalled { .. }))) => {
                     missed(TaskConnectError::Login(error));
                 }

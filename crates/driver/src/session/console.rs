@@ -169,12 +169,17 @@ impl ConsoleWriter {
         let stdout = own(io::stdout().as_fd().try_clone_to_owned())?;
         let stderr = own(io::stderr().as_fd().try_clone_to_owned())?;
         let joins_streams = is_one_file(&stdout, &stderr);
-        let mut console = Self::new(stdout, stderr, masker)?;
+        let mut console = Self::into_sinks(stdout, stderr, masker)?;
         console.joins_streams = joins_streams;
         Ok(console)
     }
 
-    fn new(
+    /// Writes to these instead of to the streams of this process. They may block: a thread of its own writes.
+    ///
+    /// # Errors
+    ///
+    /// Returns the operating system's error if no thread can be started.
+    pub fn into_sinks(
         stdout: impl Write + Send + 'static,
         stderr: impl Write + Send + 'static,
         masker: SharedMasker,
@@ -340,7 +345,11 @@ mod tests {
     fn console() -> (ConsoleWriter, PipeReader, PipeReader) {
         let (out_reader, out) = pipe().unwrap();
         let (err_reader, err) = pipe().unwrap();
-        (ConsoleWriter::new(out, err, SharedMasker::default()).unwrap(), out_reader, err_reader)
+        (
+            ConsoleWriter::into_sinks(out, err, SharedMasker::default()).unwrap(),
+            out_reader,
+            err_reader,
+        )
     }
 
     #[tokio::test]
@@ -375,7 +384,8 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_is_named_as_such() {
         let full = || File::options().write(true).open("/dev/full").unwrap();
-        let mut console = ConsoleWriter::new(full(), full(), SharedMasker::default()).unwrap();
+        let mut console =
+            ConsoleWriter::into_sinks(full(), full(), SharedMasker::default()).unwrap();
         console.put(ScriptStream::Stdout, b"x".to_vec()).unwrap();
         let failure = console.drained().await.closed.unwrap();
         assert_eq!(failure.to_string(), "Writing this process's output: No space left on device");

@@ -40,7 +40,7 @@ pub use host_proof::{HostProofFailure, TaskRoleVerifier};
 pub use keep_task::TaskKeepError;
 pub use keys::{ClientKey, HostKeySeed, host_key_fingerprint, parse_host_key};
 pub use login::{HostKeyPolicy, LoginError, TaskLogin};
-pub use peer::TaskSession;
+pub use peer::{OpenedSession, TaskSession};
 pub use resume::{TaskWatch, run};
 pub use script_outcome::{ScriptOutcome, TaskCommand, TaskCondition};
 pub use shell::{UnsupportedShell, shell_for};

@@ -2,6 +2,8 @@
 //!
 //! It only finds out; the two kinds of session are in `agent` and `stock`.
 
+use std::time::SystemTime;
+
 use fargate_config::JobTimeouts;
 use fargate_fail_point::FailPoint;
 use russh::keys::{HashAlg, PublicKey};
@@ -46,9 +48,18 @@ pub enum TaskSession {
     Stock(Box<StockSession>),
 }
 
+/// A session that was opened just now.
+pub struct OpenedSession {
+    /// The session.
+    pub session: TaskSession,
+    /// The host key that was shown.
+    pub host_key: PublicKey,
+    /// When the server had accepted the login. A proof by the task's role comes after it.
+    pub logged_in: SystemTime,
+}
+
 impl TaskSession {
-    /// Proves the host, logs in, and finds out who answers. Also returns the host key that was
-    /// shown.
+    /// Proves the host, logs in, and finds out who answers.
     ///
     /// # Errors
     ///
@@ -57,8 +68,9 @@ impl TaskSession {
         stream: TcpStream,
         login: &TaskLogin,
         timeouts: &JobTimeouts,
-    ) -> Result<(Self, PublicKey), LoginError> {
+    ) -> Result<OpenedSession, LoginError> {
         let connection = SshConnection::open(stream, login, timeouts).await?;
+        let logged_in = SystemTime::now();
         let host_key = connection.host_key.clone();
         let stock = |connection| Self::Stock(Box::new(StockSession::new(connection, timeouts)));
         let session = match &login.host {
@@ -78,7 +90,7 @@ impl TaskSession {
             }
         };
         FailPoint::LoggedIn.reached();
-        Ok((session, host_key))
+        Ok(OpenedSession { session, host_key, logged_in })
     }
 
     /// The name and version of who answers, for logs.

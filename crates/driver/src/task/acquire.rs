@@ -7,13 +7,14 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use fargate_aws::CallError;
 use fargate_config::{JobLimits, JobTimeouts, PublicIp, TaskSecret};
-use fargate_events::{JobEvent, emit};
+use fargate_events::{JobEvent, JobFact, TaskFact, emit, emit_fact};
 use fargate_model::backoff::{RetryBackoff, jittered};
 use fargate_model::cause::{CauseReport, FailureCause};
+use fargate_model::moment::unix_ms;
 use fargate_model::optional::or_never;
 use fargate_model::task::{StopCode, TaskStatus};
 use fargate_state::{LaunchRequest, StateFolder};
@@ -24,7 +25,7 @@ use super::classify::{CauseFacts, exception, stopped};
 use super::client::EcsClient;
 use super::event::TaskStartProgress;
 use super::exit_codes::AGENT_SETTINGS;
-use super::first_connect::{FirstConnectError, connect_first, login_failed};
+use super::first_connect::{FirstConnectError, FirstConnection, connect_first, login_failed};
 use super::first_end::{EssentialFlags, unless_other};
 use super::last_log_lines::add_last_lines;
 use super::launch::RENEWAL_SETTLES;
@@ -32,7 +33,8 @@ use super::launch_error::LaunchError;
 use super::observation::ObservedTask;
 use super::relaunch::{RelaunchPlan, is_final};
 use super::source::{ClaimedTask, TaskSource};
-use crate::session::{DialError, HostKeyPolicy, TaskLogin, TaskSession};
+use super::task_sight::TaskObserver;
+use crate::session::{DialError, HostKeyPolicy, OpenedSession, TaskLogin, TaskSession};
 
 /// How much the pause grows from one look at a task to the next.
 const SLOWER: f64 = 1.4;
@@ -190,6 +192,10 @@ struct TaskStartWatcher<'a> {
     refused_since: Option<Instant>,
     /// Since when ECS says that the agent's container has ended.
     lost_since: Option<Instant>,
+    /// When this host learned where to dial.
+    address_known: Option<SystemTime>,
+    /// What the history was told last.
+    told: TaskFact,
     deadline: Instant,
     backoff: RetryBackoff,
 }
@@ -215,6 +221,8 @@ impl<'a> TaskStartWatcher<'a> {
             state_since: now,
             refused_since: None,
             lost_since: None,
+            address_known: claimed.seen.address.map(|_| SystemTime::now()),
+            told: claimed.seen.fact(),
             deadline: terms.deadline.min(now + terms.timeouts.task_start),
             backoff: RetryBackoff::growing(
                 terms.timeouts.ecs_poll_min,
@@ -237,10 +245,16 @@ impl<'a> TaskStartWatcher<'a> {
         // Two things go on at the same time: looks at ECS, and tries to connect. Each is kept
         // across the loop, because a wait for one must not start the other again.
         let mut connecting = None;
-        let mut looking = Box::pin(ecs.look(launch, &task, public_ip, None));
+        let is_first_use = matches!(login.host, HostKeyPolicy::FirstUse);
+        let observer = TaskObserver::new(
+            (ecs, terms.folder),
+            launch,
+            (public_ip, is_first_use),
+            self.seen.clone(),
+        );
         // If nothing can be done before RUNNING, the answer of RunTask is new enough.
-        let mut look_at =
-            (!self.may_dial()).then(|| Instant::now() + jittered(self.backoff.pause()));
+        let first = if self.may_dial() { Duration::ZERO } else { jittered(self.backoff.pause()) };
+        let mut looking = Box::pin(observer.look_after(first, None));
         loop {
             if connecting.is_none()
                 && self.may_dial()
@@ -259,9 +273,11 @@ impl<'a> TaskStartWatcher<'a> {
             }
             tokio::select! {
                 answered = or_never(connecting.as_mut()) => {
-                    let (address, session, host_key, login_took) =
-                        answered.map_err(|why| AcquireFailure::open(*why))?;
+                    let first = answered.map_err(|why| AcquireFailure::open(*why))?;
                     let answered_after = self.accepted_at.elapsed();
+                    self.tell_reached(&first);
+                    let FirstConnection { address, opened, login: login_took, .. } = first;
+                    let OpenedSession { session, host_key, .. } = opened;
                     emit(JobEvent::AgentAnswered { task: task.clone(), peer: session.peer().to_owned() });
                     self.look_once_more().await;
                     // If ECS has already said that the task ends, it is of no use, although its
@@ -277,14 +293,11 @@ impl<'a> TaskStartWatcher<'a> {
                         login: login_took, public_ip,
                     });
                 }
-                looked = &mut looking, if look_at.is_none() => {
+                looked = &mut looking => {
                     self.take_in(looked, &last_refusal, report)?;
-                    look_at = Some(Instant::now() + jittered(self.backoff.pause()));
+                    let pause = jittered(self.backoff.pause());
+                    looking.set(observer.look_after(pause, self.seen.address));
                     self.backoff.grow();
-                }
-                () = sleep_until(look_at.unwrap_or(self.deadline)), if look_at.is_some() => {
-                    looking.set(ecs.look(launch, &task, public_ip, self.seen.address));
-                    look_at = None;
                 }
                 // The deadline covers a look that hangs as well, so it stands beside it.
                 () = sleep_until(self.deadline) => {
@@ -333,6 +346,7 @@ impl<'a> TaskStartWatcher<'a> {
                 }
                 let address = seen.address.or(self.seen.address);
                 self.seen = ObservedTask { address, ..seen };
+                self.tell_news();
             }
             Ok(None) if self.accepted_at.elapsed() > self.terms.timeouts.task_visibility => {
                 return open(self.facts.why(FailureCause::Expired));
@@ -487,6 +501,34 @@ impl<'a> TaskStartWatcher<'a> {
         if let Ok(Ok(Some(seen))) = timeout(LAST_LOOK, look).await {
             let address = seen.address.or(self.seen.address);
             self.seen = ObservedTask { address, ..seen };
+            self.tell_news();
         }
+    }
+
+    /// Tells the history what ECS says, if it is new.
+    fn tell_news(&mut self) {
+        if self.seen.address.is_some() {
+            self.address_known.get_or_insert_with(SystemTime::now);
+        }
+        let fact = self.seen.fact();
+        if fact != self.told {
+            self.told = fact;
+            self.seen.tell();
+        }
+    }
+
+    /// Tells the history when the agent answered and how it proved itself.
+    fn tell_reached(&self, first: &FirstConnection) {
+        let (proof, proven) = match self.login.host {
+            HostKeyPolicy::TaskRole(_) => ("sts", first.proven),
+            HostKeyPolicy::FirstUse => ("first_use", first.opened.logged_in),
+            HostKeyPolicy::Agent(_) | HostKeyPolicy::Pinned(_) => ("seed", first.opened.logged_in),
+        };
+        emit_fact(JobFact::AgentReached {
+            address_known_ms: self.address_known.map(unix_ms),
+            login_ms: unix_ms(first.opened.logged_in),
+            proven_ms: Some(unix_ms(proven)),
+            proof: Some(proof.to_owned()),
+        });
     }
 }

@@ -1,11 +1,14 @@
 //! The image of a profile that names a channel, `NAME@CHANNEL`: the manifest of the image says which digest
-//! the channel has now. All tasks of the job then get the same bytes.
+//! the channel has now. All tasks of the job then get the same bytes. Of an image that is named by its digest,
+//! the manifest says whether it may be used.
 //!
 //! No registry is asked. Who moves a channel is not known here.
 
 use fargate_config::JobProfile;
 use fargate_events::{JobEvent, emit};
-use fargate_image_manifest::{ChannelImage, ChannelName, ChannelRefusal, ManifestTime};
+use fargate_image_manifest::{
+    ChannelImage, ChannelName, ChannelRefusal, ImageDigest, ManifestTime,
+};
 use fargate_model::cause::{CauseReport, FailureCause};
 use fargate_model::text::escape;
 
@@ -16,6 +19,8 @@ pub struct ChannelProfile {
     pub profile: JobProfile,
     /// What people should know: the version is deprecated.
     pub warning: Option<String>,
+    /// The size of the image in its registry, in bytes, if the manifest says it.
+    pub image_bytes: Option<u64>,
 }
 
 impl ChannelProfile {
@@ -29,7 +34,8 @@ impl ChannelProfile {
     /// [`FailureCause::ImageDeprecated`].
     pub fn of(profile: &JobProfile) -> Result<Self, CauseReport> {
         let (Some(channel), Some(text)) = (&profile.channel, &profile.image) else {
-            return Ok(Self { profile: profile.clone(), warning: None });
+            let (warning, image_bytes) = by_digest(profile)?;
+            return Ok(Self { profile: profile.clone(), warning, image_bytes });
         };
         let path = channel.manifest.display().to_string();
         let why = |cause: FailureCause, words: &str| {
@@ -50,13 +56,41 @@ impl ChannelProfile {
         resolved.image = Some(found.text.clone());
         resolved.channel = None;
         emit(JobEvent::ImageResolved { channel: text.clone(), image: found.text.clone() });
-        let warning = deprecation(text, &found);
+        let (warning, image_bytes) = (deprecation(text, &found), found.size_bytes);
         if let Some(message) = warning.clone() {
             let (channel, image) = (text.clone(), found.text);
             emit(JobEvent::ImageDeprecated { channel, image, message });
         }
-        Ok(Self { profile: resolved, warning })
+        Ok(Self { profile: resolved, warning, image_bytes })
     }
+}
+
+/// What people should know of an image that is named by its digest, and its size. A manifest that cannot be read forbids
+/// nothing: the digest alone is enough to run the job.
+fn by_digest(profile: &JobProfile) -> Result<(Option<String>, Option<u64>), CauseReport> {
+    let nothing = Ok((None, None));
+    let (Some(listed), Some(text)) = (&profile.listed, &profile.image) else { return nothing };
+    let Ok(digest) = listed.digest.parse::<ImageDigest>() else { return nothing };
+    let (path, now) = (&listed.manifest, ManifestTime::now());
+    let found = ChannelImage::of_digest(path, &listed.image, &digest, listed.grace, now);
+    let (warning, size_bytes) = match found {
+        Ok(None) => (None, None),
+        Ok(Some(found)) => (deprecation(text, &found), found.size_bytes),
+        Err(error @ ChannelRefusal::Manifest(_)) => {
+            (Some(format!("image {text} was not looked up: {}", words(&error))), None)
+        }
+        Err(error) => {
+            return Err(CauseReport::new(cause_of(&error))
+                .with("image", &listed.image)
+                .with("path", path.to_string_lossy())
+                .because(format!("{}.", escape(&words(&error)))));
+        }
+    };
+    if let Some(message) = warning.clone() {
+        let (channel, image) = (text.clone(), text.clone());
+        emit(JobEvent::ImageDeprecated { channel, image, message });
+    }
+    Ok((warning, size_bytes))
 }
 
 fn words(error: &ChannelRefusal) -> String {
@@ -72,8 +106,12 @@ fn cause_of(error: &ChannelRefusal) -> FailureCause {
         ChannelRefusal::NoImage { .. } | ChannelRefusal::NoChannel { .. } => {
             FailureCause::ImageChannelMissing
         }
-        ChannelRefusal::Revoked { .. } => FailureCause::ImageRevoked,
-        ChannelRefusal::Deprecated { .. } => FailureCause::ImageDeprecated,
+        ChannelRefusal::Revoked { .. } | ChannelRefusal::DigestRevoked { .. } => {
+            FailureCause::ImageRevoked
+        }
+        ChannelRefusal::Deprecated { .. } | ChannelRefusal::DigestDeprecated { .. } => {
+            FailureCause::ImageDeprecated
+        }
     }
 }
 

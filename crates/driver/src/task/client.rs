@@ -4,10 +4,14 @@
 //! answer means is decided elsewhere.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::net::IpAddr;
+use std::pin::Pin;
+use std::time::SystemTime;
 
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::error::SdkError;
+use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ecs::operation::RequestId;
 use aws_sdk_ecs::operation::run_task::builders::RunTaskFluentBuilder;
 use aws_sdk_ecs::operation::run_task::{RunTaskError, RunTaskOutput};
 use aws_sdk_ecs::types::{
@@ -16,7 +20,7 @@ use aws_sdk_ecs::types::{
     Tag, TaskField, TaskOverride,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use fargate_aws::{AwsAccount, CallError};
+use fargate_aws::{AwsAccount, CallCounter, CallError};
 use fargate_config::{JobProfile, PublicIp};
 use fargate_events::{JobEvent, emit};
 use fargate_fail_point::FailPoint;
@@ -25,12 +29,14 @@ use fargate_model::cause::CauseReport;
 use fargate_model::id::{TaskArn, TaskOwner};
 use fargate_state::{LaunchRequest, SharedRateLimiter, StateFolder, TaskCapacity};
 
+use super::ecs_clock::EcsClock;
 use super::observation::ObservedTask;
 use super::rate_limiter::RateLimiter;
 use super::spec::TAG_PREFIX;
+use crate::daemon::TaskPlace;
 
 /// Most tasks of one DescribeTasks. Source: Amazon ECS API Reference, `DescribeTasks`.
-pub(super) const DESCRIBE_LIMIT: usize = 100;
+pub const DESCRIBE_LIMIT: usize = 100;
 /// Most pages of ListTasks that are read: 10,000 tasks of one owner.
 const LIST_PAGES: usize = 100;
 /// Longest reason of StopTask that ECS shows. Source: Amazon ECS API Reference, `Task`.
@@ -40,9 +46,12 @@ const REASON_LIMIT: usize = 255;
 #[derive(Clone, Debug)]
 pub struct EcsClient {
     client: Client,
+    clock: EcsClock,
     account: AwsAccount,
     pace: Option<RateLimiter>,
     turns: Option<SharedRateLimiter>,
+    role: Option<String>,
+    calls: CallCounter,
 }
 
 /// What RunTask answered.
@@ -95,13 +104,54 @@ impl EcsClient {
         masker: &SharedMasker,
     ) -> Result<Self, CauseReport> {
         let account = AwsAccount::open(region, profile, masker).await?;
-        Ok(Self { client: Client::new(account.config()), account, pace: None, turns: None })
+        let clock = EcsClock::default();
+        let config = aws_sdk_ecs::config::Builder::from(account.config());
+        Ok(Self {
+            client: Client::from_conf(config.interceptor(clock.clone()).build()),
+            clock,
+            account,
+            pace: None,
+            turns: None,
+            role: profile.assume_role_arn.clone(),
+            calls: CallCounter::default(),
+        })
     }
 
     /// The same client, but every call that starts or stops a task waits for its turn.
     #[must_use]
     pub fn paced(self, pace: RateLimiter) -> Self {
         Self { pace: Some(pace), ..self }
+    }
+
+    /// The time by ECS's clock, which a wrong clock of this host does not change; `None` before its first
+    /// answer.
+    #[must_use]
+    pub fn time(&self) -> Option<SystemTime> {
+        self.clock.now()
+    }
+
+    /// The same client, whose calls of ECS count there.
+    #[must_use]
+    pub fn counting(self, calls: CallCounter) -> Self {
+        Self { calls, ..self }
+    }
+
+    /// Sorts what became of a call of this operation, and counts it. In a box: the futures of a job's stages lie deep
+    /// within each other already.
+    fn sent<'a, T, E>(
+        &'a self,
+        operation: &'static str,
+        answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
+    ) -> Pin<Box<dyn Future<Output = Result<T, CallError>> + Send + 'a>>
+    where
+        T: Send + 'a,
+        E: Error + ProvideErrorMetadata + RequestId + Send + 'static,
+    {
+        Box::pin(async move {
+            let sent = self.account.sent(answer).await;
+            self.calls.count(operation, &sent);
+            sent
+        })
     }
 
     /// The SDK's client.
@@ -169,6 +219,18 @@ impl EcsClient {
         self.account.endpoint("ecs")
     }
 
+    /// How the daemon of this host knows this cluster.
+    #[must_use]
+    pub fn place(&self, cluster: &str) -> TaskPlace {
+        let name = cluster.rsplit('/').next().unwrap_or(cluster);
+        TaskPlace {
+            region: self.region().to_owned(),
+            cluster: name.to_owned(),
+            endpoint: self.endpoint(),
+            role: self.role.clone(),
+        }
+    }
+
     /// Calls RunTask. It is safe to send it again, because the token names at most one task.
     ///
     /// # Errors
@@ -214,7 +276,7 @@ impl EcsClient {
         &self,
         answer: impl Future<Output = Result<RunTaskOutput, SdkError<RunTaskError, HttpResponse>>>,
     ) -> Result<RunTaskOutcome, CallError> {
-        match answer.await {
+        let ran = match answer.await {
             Ok(answer) => Ok(match (answer.tasks().first(), answer.failures().first()) {
                 (Some(task), _) => match ObservedTask::of(task) {
                     Some(task) => RunTaskOutcome::Task(Box::new(task)),
@@ -232,7 +294,9 @@ impl EcsClient {
                 )),
                 _ => Err(CallError::of(&error, self.account.masker())),
             },
-        }
+        };
+        self.calls.count("RunTask", &ran);
+        ran
     }
 
     /// Loads the credentials of the calls to come, where none are kept.
@@ -288,28 +352,61 @@ impl EcsClient {
         public_ip: PublicIp,
         known: Option<IpAddr>,
     ) -> Result<Option<ObservedTask>, CallError> {
-        let mut seen = self.describe_in_turn(&launch.cluster, task).await?;
-        if let Some(seen) = seen.as_mut().filter(|_| public_ip == PublicIp::Dialled) {
-            seen.address = match (known, &seen.interface) {
-                (Some(known), _) => Some(known),
-                (None, Some(interface)) if seen.status.is_starting() || !seen.stopping => {
-                    match self.account.public_address(interface).await {
-                        Ok(address) => address,
-                        // What ECS said still counts. The next look asks EC2 again.
-                        Err(error) if error.is_transient() => {
-                            emit(JobEvent::AddressUnknown {
-                                interface: interface.clone(),
-                                message: error.to_string(),
-                            });
-                            None
-                        }
-                        Err(error) => return Err(error),
-                    }
-                }
-                (None, _) => None,
-            };
+        match self.describe_in_turn(&launch.cluster, task).await? {
+            Some(seen) => Ok(Some(self.with_address(seen, public_ip, known).await?)),
+            None => Ok(None),
         }
+    }
+
+    /// What ECS said, with the address at which to dial the task: see [`EcsClient::look`].
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CallError`] if EC2 had to be asked and the call failed.
+    pub async fn with_address(
+        &self,
+        mut seen: ObservedTask,
+        public_ip: PublicIp,
+        known: Option<IpAddr>,
+    ) -> Result<ObservedTask, CallError> {
+        if public_ip != PublicIp::Dialled {
+            return Ok(seen);
+        }
+        seen.address = match (known, &seen.interface) {
+            (Some(known), _) => Some(known),
+            (None, Some(interface)) if seen.status.is_starting() || !seen.stopping => {
+                match self.account.public_address(interface).await {
+                    Ok(address) => address,
+                    // What ECS said still counts. The next look asks EC2 again.
+                    Err(error) if error.is_transient() => {
+                        emit(JobEvent::AddressUnknown {
+                            interface: interface.clone(),
+                            message: error.to_string(),
+                        });
+                        None
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            (None, _) => None,
+        };
         Ok(seen)
+    }
+
+    /// Calls DescribeTasks for at most [`DESCRIBE_LIMIT`] tasks when it is the caller's turn, and asks for their
+    /// tags. Tasks that ECS does not know are left out.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CallError`] if the call failed.
+    pub async fn describe_batch(
+        &self,
+        cluster: &str,
+        tasks: &[TaskArn],
+    ) -> Result<Vec<ObservedTask>, CallError> {
+        self.turn_to_read().await;
+        let arns = tasks.iter().take(DESCRIBE_LIMIT).map(|arn| arn.0.clone()).collect();
+        self.describe_these(cluster, arns, Some(vec![TaskField::Tags])).await
     }
 
     /// Calls DescribeTasks for many tasks, a hundred per call, and asks for their tags. Tasks that ECS
@@ -341,7 +438,7 @@ impl EcsClient {
     ) -> Result<Vec<ObservedTask>, CallError> {
         let call = self.client.describe_tasks().cluster(cluster).set_tasks(Some(arns));
         let call = call.set_include(more);
-        match self.account.call(|| self.account.sent(call.clone().send())).await {
+        match self.account.call(|| self.sent("DescribeTasks", call.clone().send())).await {
             Ok(answer) => Ok(answer.tasks().iter().filter_map(ObservedTask::of).collect()),
             Err(error) => Err(self.read_refused(error).await),
         }
@@ -366,10 +463,11 @@ impl EcsClient {
                 None => call.desired_status(DesiredStatus::Running),
             };
             self.read_ahead().await;
-            let answer = match self.account.call(|| self.account.sent(call.clone().send())).await {
-                Ok(answer) => answer,
-                Err(error) => return Err(self.read_refused(error).await),
-            };
+            let answer =
+                match self.account.call(|| self.sent("ListTasks", call.clone().send())).await {
+                    Ok(answer) => answer,
+                    Err(error) => return Err(self.read_refused(error).await),
+                };
             found.extend(answer.task_arns().iter().map(|arn| TaskArn(arn.clone())));
             page = answer.next_token().map(str::to_owned);
             if page.is_none() {
@@ -388,7 +486,7 @@ impl EcsClient {
         let tag = Tag::builder().key(format!("{TAG_PREFIX}{name}")).value(value).build();
         let call = self.client.tag_resource().resource_arn(&task.0).tags(tag);
         self.turn().await;
-        let answer = self.account.call(|| self.account.sent(call.clone().send())).await;
+        let answer = self.account.call(|| self.sent("TagResource", call.clone().send())).await;
         FailPoint::TagResourceAnswered.reached();
         answer.map(drop)
     }
@@ -407,10 +505,15 @@ impl EcsClient {
         let reason: String = why.chars().take(REASON_LIMIT).collect();
         let call = self.client.stop_task().cluster(cluster).task(&task.0).reason(reason);
         self.turn().await;
-        let answer = self.account.call(|| self.account.sent(call.clone().send())).await;
+        let answer = self.account.call(|| self.sent("StopTask", call.clone().send())).await;
         FailPoint::StopTaskAnswered.reached();
         match answer {
-            Ok(_) => Ok(StopTaskOutcome::Accepted),
+            Ok(answer) => {
+                if let Some(seen) = answer.task().and_then(ObservedTask::of) {
+                    seen.tell();
+                }
+                Ok(StopTaskOutcome::Accepted)
+            }
             Err(CallError::Answered { code, message, .. })
                 if code == "InvalidParameterException" && message.contains("not found") =>
             {

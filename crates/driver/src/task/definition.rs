@@ -33,6 +33,8 @@ pub struct ResolvedDefinition {
     name: String,
     /// What people should know of the image.
     warning: Option<String>,
+    /// The size of the image in its registry, in bytes, if its manifest says it.
+    image_bytes: Option<u64>,
     /// `None` if somebody else made it, or if it was looked up anew already.
     derived: Option<DerivedDefinition>,
 }
@@ -65,10 +67,11 @@ impl ResolvedDefinition {
         deadline: Instant,
     ) -> Result<Self, CauseReport> {
         if let DefinitionSource::Fixed(name) = profile.definition() {
-            return Ok(Self { name: name.to_owned(), warning: None, derived: None });
+            let name = name.to_owned();
+            return Ok(Self { name, warning: None, image_bytes: None, derived: None });
         }
         let facts = facts(ecs, profile);
-        let ChannelProfile { profile, warning } = ChannelProfile::of(profile)?;
+        let ChannelProfile { profile, warning, image_bytes } = ChannelProfile::of(profile)?;
         let pinned = pinned(ecs, &profile, deadline).await?;
         let pinned = with_access_points(ecs, &pinned, user, &facts, deadline).await?;
         let resolved = async {
@@ -81,13 +84,19 @@ impl ResolvedDefinition {
         let (name, rendered, registrar, is_kept) =
             resolved.await.map_err(|error| why(&error, &facts))?;
         let derived = DerivedDefinition { rendered, registrar, facts, is_kept };
-        Ok(Self { name, warning, derived: Some(derived) })
+        Ok(Self { name, warning, image_bytes, derived: Some(derived) })
     }
 
     /// What RunTask is told: family, family and revision, or ARN.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The size of the image in its registry, in bytes, if its manifest says it.
+    #[must_use]
+    pub fn image_bytes(&self) -> Option<u64> {
+        self.image_bytes
     }
 
     /// What people should know of the image before the task starts.
@@ -120,7 +129,7 @@ impl ResolvedDefinition {
         };
         let found = registrar.revision_instead_of(&self.name, &rendered, deadline).await;
         let name = found.map_err(|error| why(&error, &facts))?.arn;
-        Ok(Some(Self { name, warning: None, derived: None }))
+        Ok(Some(Self { name, warning: None, image_bytes: None, derived: None }))
     }
 }
 

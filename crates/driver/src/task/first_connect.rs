@@ -3,21 +3,34 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use fargate_config::JobTimeouts;
 use fargate_events::{JobEvent, emit};
 use fargate_model::cause::{CauseReport, FailureCause};
-use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep};
 
 use super::classify::CauseFacts;
-use crate::session::{DialError, HostProofFailure, LoginError, TaskLogin, TaskSession, dial};
+use crate::session::{
+    DialError, HostProofFailure, LoginError, OpenedSession, TaskLogin, TaskSession, dial,
+};
 
 /// How long to wait before a handshake that broke off is tried again.
 const HANDSHAKE_AGAIN: Duration = Duration::from_millis(200);
 /// How many handshakes may stall before the network is blamed.
 const STALLS: u32 = 3;
+
+/// An agent that answered.
+pub struct FirstConnection {
+    /// Where it answered.
+    pub address: SocketAddr,
+    /// The session.
+    pub opened: OpenedSession,
+    /// How long login and proof took.
+    pub login: Duration,
+    /// When the host key was proven.
+    pub proven: SystemTime,
+}
 
 /// How the last try to connect failed.
 pub enum FirstConnectError {
@@ -38,14 +51,17 @@ pub async fn connect_first(
     timeouts: &JobTimeouts,
     facts: CauseFacts,
     last_refusal: &RefCell<Option<FirstConnectError>>,
-) -> Result<(SocketAddr, TaskSession, PublicKey, Duration), Box<CauseReport>> {
+) -> Result<FirstConnection, Box<CauseReport>> {
     let mut stalls = 0;
     loop {
         let refused = |error| drop(last_refusal.replace(Some(FirstConnectError::Dial(error))));
         let stream = dial(address, timeouts, refused).await;
         let connected = Instant::now();
         let error = match TaskSession::open(stream, login, timeouts).await {
-            Ok((session, key)) => return Ok((address, session, key, connected.elapsed())),
+            Ok(opened) => {
+                let login = connected.elapsed();
+                return Ok(FirstConnection { address, opened, login, proven: SystemTime::now() });
+            }
             Err(error) => error,
         };
         emit(JobEvent::LoginFailed { address, message: error.to_string() });

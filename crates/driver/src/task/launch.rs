@@ -23,6 +23,7 @@ use super::classify::{CauseFacts, exception, failure};
 use super::client::{EcsClient, RunTaskOutcome};
 use super::event::TaskStartProgress;
 use super::launch_error::LaunchError;
+use super::launch_facts::{tell_answer, tell_launch};
 use super::launch_places::{LaunchPlace, LaunchPlaces, NextPlace};
 use super::observation::ObservedTask;
 use super::source::{ClaimedTask, JobBinding, TaskSource};
@@ -138,10 +139,13 @@ impl<'a> TaskLauncher<'a> {
                         task: task.task.clone(),
                         launch: request.token.clone(),
                     });
+                    tell_answer(&request, Ok(&task.task));
+                    task.tell();
                     return Ok((request, *task));
                 }
                 Ok(RunTaskOutcome::Failure { reason, detail }) => {
                     let why = failure(&reason, &detail, &facts, self.ecs.masker());
+                    tell_answer(&request, Err(&why));
                     (request, next) = self.next_launch(request, &why).await?;
                     in_doubt = false;
                     is_final(why)
@@ -180,6 +184,7 @@ impl<'a> TaskLauncher<'a> {
                         request_id: error.request_id().map(Into::into),
                         message: error.to_string(),
                     });
+                    tell_answer(&request, Err(&why));
                     // This process may be killed while it waits for the next try. So the record holds no
                     // open launch then, unless an answer was lost and the launch is in doubt.
                     self.close_unless_in_doubt(request.clone(), in_doubt).await?;
@@ -236,6 +241,7 @@ impl<'a> TaskLauncher<'a> {
             self.record_writer.record(request).await?;
         }
         emit(JobEvent::TaskRequested { launch: request.token.clone() });
+        tell_launch(request);
         Ok(self.ecs.run_task(request).await)
     }
 

@@ -8,13 +8,17 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types::{KeyValuePair, Tag, Task};
+use fargate_events::{JobFact, TaskFact, emit_fact};
 use fargate_model::id::TaskArn;
+use fargate_model::moment::unix_ms;
+use fargate_model::size::FargateSize;
 use fargate_model::task::{StopCode, TaskStatus};
+use serde::{Deserialize, Serialize};
 
 use super::spec::{FOLDER_VARIABLE, JOB_VARIABLE, LEASE_VARIABLE, LIFETIME_VARIABLE, TAG_PREFIX};
 
 /// What ECS says of one container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedContainer {
     /// The name in the definition.
     pub name: String,
@@ -33,16 +37,22 @@ pub struct ObservedContainer {
 }
 
 /// When the parts of a start happened, by ECS's clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskStartTimeline {
     /// ECS accepted RunTask.
     pub created: Option<SystemTime>,
+    /// The network interface is attached, as far as ECS says so.
+    pub connected: Option<SystemTime>,
     /// The first image pull began. Before it, ECS attached the network interface.
     pub pull_started: Option<SystemTime>,
     /// The last image pull ended.
     pub pull_stopped: Option<SystemTime>,
     /// The task runs.
     pub started: Option<SystemTime>,
+    /// ECS began to stop it.
+    pub stopping: Option<SystemTime>,
+    /// The task has ended.
+    pub stopped: Option<SystemTime>,
 }
 
 impl TaskStartTimeline {
@@ -70,7 +80,7 @@ impl TaskStartTimeline {
 }
 
 /// What ECS said of a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedTask {
     /// Its ARN.
     pub task: TaskArn,
@@ -91,6 +101,12 @@ pub struct ObservedTask {
     pub cpu_units: Option<u32>,
     /// Memory in MiB.
     pub memory_mib: Option<u32>,
+    /// Ephemeral storage in GiB, if it is more than every task has.
+    pub disk_gib: Option<u32>,
+    /// `x86_64` or `arm64`.
+    pub architecture: Option<String>,
+    /// The platform version.
+    pub platform: Option<String>,
     /// The capacity provider, for example `FARGATE_SPOT`.
     pub provider: Option<String>,
     /// Who or what ended it.
@@ -152,6 +168,11 @@ impl ObservedTask {
             zone: task.availability_zone().map(str::to_owned),
             cpu_units: task.cpu().and_then(|text| text.parse().ok()),
             memory_mib: task.memory().and_then(|text| text.parse().ok()),
+            disk_gib: task
+                .ephemeral_storage()
+                .and_then(|disk| u32::try_from(disk.size_in_gib()).ok()),
+            architecture: attribute(task, "ecs.cpu-architecture"),
+            platform: task.platform_version().map(str::to_owned),
             provider: task.capacity_provider_name().map(str::to_owned),
             stop_code: task.stop_code().and_then(|code| said(code.as_str())).map(StopCode::of),
             stopped_reason: task.stopped_reason().and_then(said).map(str::to_owned),
@@ -167,11 +188,50 @@ impl ObservedTask {
             tags: own_tags(task),
             timeline: TaskStartTimeline {
                 created: time(task.created_at()),
+                connected: time(task.connectivity_at()),
                 pull_started: time(task.pull_started_at()),
                 pull_stopped: time(task.pull_stopped_at()),
                 started: time(task.started_at()),
+                stopping: time(task.stopping_at()),
+                stopped: time(task.stopped_at()),
             },
         })
+    }
+
+    /// Tells the history of the job what ECS says.
+    pub fn tell(&self) {
+        emit_fact(JobFact::TaskSeen(Box::new(self.fact())));
+    }
+
+    /// What the history keeps of it.
+    #[must_use]
+    pub fn fact(&self) -> TaskFact {
+        let own = self.containers.first();
+        let size = self.cpu_units.zip(self.memory_mib);
+        TaskFact {
+            task: self.task.0.clone(),
+            status: self.status.to_string(),
+            created_ms: self.timeline.created.map(unix_ms),
+            connected_ms: self.timeline.connected.map(unix_ms),
+            pull_started_ms: self.timeline.pull_started.map(unix_ms),
+            pull_stopped_ms: self.timeline.pull_stopped.map(unix_ms),
+            started_ms: self.timeline.started.map(unix_ms),
+            stopping_ms: self.timeline.stopping.map(unix_ms),
+            stopped_ms: self.timeline.stopped.map(unix_ms),
+            zone: self.zone.clone(),
+            subnet: self.subnet.clone(),
+            address: self.address.map(|address| address.to_string()),
+            capacity: self.provider.clone(),
+            platform: self.platform.clone(),
+            image_digest: own.and_then(|own| own.digest.clone()),
+            size: size.map(|(cpu_units, memory_mib)| FargateSize { cpu_units, memory_mib }),
+            disk_gib: self.disk_gib,
+            architecture: self.architecture.clone(),
+            stop_code: self.stop_code.as_ref().map(ToString::to_string),
+            stop_reason: self.stopped_reason.clone(),
+            container_reason: self.containers.iter().find_map(|one| one.reason.clone()),
+            container_exit: own.and_then(|own| own.exit_code),
+        }
     }
 
     /// The container of this name.
@@ -217,6 +277,11 @@ fn variable(task: &Task, name: &str) -> Option<String> {
     variable.value().map(str::to_owned)
 }
 
+/// The value of this attribute of the task.
+fn attribute(task: &Task, name: &str) -> Option<String> {
+    task.attributes().iter().find(|attribute| attribute.name() == name)?.value().map(str::to_owned)
+}
+
 fn time(time: Option<&DateTime>) -> Option<SystemTime> {
     SystemTime::try_from(*time?).ok()
 }
@@ -234,6 +299,9 @@ pub fn example(status: TaskStatus) -> ObservedTask {
         zone: Some("eu-west-1b".to_owned()),
         cpu_units: Some(1024),
         memory_mib: Some(2048),
+        disk_gib: None,
+        architecture: None,
+        platform: None,
         provider: None,
         stop_code: None,
         stopped_reason: None,

@@ -63,8 +63,10 @@ impl ContainerEvent {
 /// The address family of a subnet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SubnetAddressFamily {
+    /// IPv4.
     #[default]
     Four,
+    /// IPv6 alone.
     Six,
 }
 

@@ -7,6 +7,7 @@ use super::context::{ActionResult, RequestContext};
 use super::protocol::{ErrorName, OperationOutput, ServiceAnswer, ServiceProtocol};
 use super::rest_route::RestRoute;
 use super::states::ServiceStates;
+use crate::access::access_question::AccessQuestion;
 use crate::cloud::CloudInstance;
 use crate::fault::CloudTaskIdentity;
 use crate::options::CloudOptions;
@@ -30,6 +31,8 @@ pub(crate) struct CloudService {
     pub denial_opening: &'static str,
     /// Members of JSON requests whose values are secrets, so that no record shows them.
     pub secret_members: &'static [&'static str],
+    /// What a request asks of IAM, where that depends on the resources that it names.
+    pub access_questions: QuestionFinder,
     /// Adds what the service keeps to a cloud that is about to start.
     pub prepare: fn(&mut ServiceStates, &CloudOptions),
     /// The tasks that a request names, for fault rules about certain tasks.
@@ -38,6 +41,10 @@ pub(crate) struct CloudService {
 
 /// Finds the tasks that a request in this Region, of this operation and with this body, names.
 pub(crate) type TaskFinder = fn(&CloudInstance, &str, &str, &Value) -> Vec<CloudTaskIdentity>;
+
+/// Finds what a request of this operation and with these members asks of IAM. None means the usual question: for
+/// all resources.
+pub(crate) type QuestionFinder = fn(&RequestContext<'_>, &str, &Value) -> Vec<AccessQuestion>;
 
 /// One operation of a service.
 pub(crate) struct ServiceOperation {
@@ -148,6 +155,7 @@ impl CloudService {
             errors: &[],
             denial_opening: "",
             secret_members: &[],
+            access_questions: |_, _, _| Vec::new(),
             prepare: |_, _| {},
             tasks_named: |_, _, _, _| Vec::new(),
         }
@@ -165,13 +173,19 @@ impl CloudService {
         let operation = self.find(operation)?;
         match operation.handler {
             OperationHandler::Json(prepare) => {
-                let prepared = prepare(with_members(json_body(body)?, located))?;
-                self.check_right(operation, context)?;
+                let members = with_members(json_body(body)?, located);
+                let questions = (self.access_questions)(context, operation.name, &members);
+                let prepared = prepare(members)?;
+                self.check_right(operation, questions, context)?;
                 prepared(context).map(OperationOutput::Json)
             }
             OperationHandler::Query(perform) => {
-                self.check_right(operation, context)?;
-                perform(&form::members(body), context).map(OperationOutput::Xml)
+                self.check_right(operation, Vec::new(), context)?;
+                let members = form::members(body);
+                if self.protocol.is_dry_run(&members) {
+                    return Err(ServiceException::dry_run());
+                }
+                perform(&members, context).map(OperationOutput::Xml)
             }
         }
     }
@@ -228,11 +242,19 @@ impl CloudService {
     fn check_right(
         &self,
         operation: &ServiceOperation,
+        questions: Vec<AccessQuestion>,
         context: &RequestContext<'_>,
     ) -> Result<(), ServiceException> {
         let right = format!("{}:{}", self.name, operation.name);
         match operation.right {
-            OperationRight::AllResources => context.allowed(&right, Some("*")),
+            OperationRight::AllResources if questions.is_empty() => {
+                context.allowed(&right, Some("*"))
+            }
+            OperationRight::AllResources => {
+                // A right that a test took away is taken away for all resources.
+                context.has_right(&right, Some("*"))?;
+                questions.iter().try_for_each(|one| context.may(one, Some(&one.resource)))
+            }
             OperationRight::NoResource => context.allowed(&right, None),
             OperationRight::NamedResource | OperationRight::NoRight => Ok(()),
         }

@@ -6,8 +6,10 @@
 pub mod context;
 pub mod definition;
 pub mod ec2;
+pub mod ecr;
 pub mod ecs;
 pub mod efs;
+pub mod iam;
 pub mod list_page;
 pub mod logs;
 pub mod member_checks;
@@ -15,6 +17,8 @@ pub mod own_call;
 pub mod protocol;
 pub mod rest_route;
 pub mod secrets_manager;
+pub mod service_quotas;
+pub mod sns;
 pub mod ssm;
 pub mod states;
 pub mod sts;
@@ -32,11 +36,15 @@ use crate::options::CloudOptions;
 const SERVICES: &[&CloudService] = &[
     &ecs::SERVICE,
     &ec2::SERVICE,
+    &ecr::SERVICE,
     &efs::SERVICE,
     &sts::SERVICE,
     &logs::SERVICE,
     &secrets_manager::SERVICE,
+    &sns::SERVICE,
     &ssm::SERVICE,
+    &iam::SERVICE,
+    &service_quotas::SERVICE,
 ];
 
 /// Which operation of which service a request names.

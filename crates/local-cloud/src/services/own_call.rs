@@ -38,7 +38,7 @@ pub(crate) fn call(
         session: session.task.to_owned(),
     };
     let context =
-        RequestContext { principal: &principal, ..RequestContext::of_user(cloud, region) };
+        RequestContext { principal: &principal, ..RequestContext::of_owner(cloud, region) };
     let answer: ActionResult = request.perform(&context);
     answer.map_err(OwnCallFailure::Refused)
 }

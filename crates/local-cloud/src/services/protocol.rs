@@ -62,6 +62,12 @@ pub(crate) fn form_of(headers: &HeaderMap, body: &[u8]) -> FormFields {
 }
 
 impl ServiceProtocol {
+    /// Whether a request asks for its right alone. Only EC2 knows such requests.
+    pub fn is_dry_run(&self, form: &FormFields) -> bool {
+        let is_asked = || form.get("DryRun").is_some_and(|given| given == "true");
+        matches!(self, Self::Ec2Query { .. }) && is_asked()
+    }
+
     /// The operation that a request to `/` names, empty where it names none; `None` where the request
     /// is for another service.
     pub fn operation_of(&self, headers: &HeaderMap, form: &FormFields) -> Option<String> {

@@ -52,6 +52,14 @@ impl ServiceException {
         Self::new("ThrottlingException", "Rate exceeded")
     }
 
+    /// The caller has the right that a dry run asked for, and nothing was done.
+    ///
+    /// Source: Amazon EC2 API Reference, "Error codes".
+    pub fn dry_run() -> Self {
+        let message = "Request would have succeeded, but DryRun flag is set.";
+        Self { status: 412, ..Self::new("DryRunOperation", message) }
+    }
+
     /// The caller's key has expired.
     pub fn expired() -> Self {
         let message = "The security token included in the request is expired";

@@ -121,7 +121,7 @@ async fn it_refuses_as_cloudwatch_logs_does() {
     let rules = "GetLogEvents call 1: throttle".parse().expect("rules");
     cloud.set_faults(rules);
     assert_eq!(refused(read(&cloud, &stream, json!({})).await).0, "ThrottlingException");
-    let other = logs(&cloud.endpoint(), "DescribeLogGroups", json!({})).await;
+    let other = logs(&cloud.endpoint(), "DescribeLogStreams", json!({})).await;
     assert_eq!(refused(other).0, "UnknownOperationException");
     cloud.shutdown().await;
 }

@@ -47,7 +47,7 @@ async fn a_role_gives_keys_that_every_service_takes_with_their_token() {
     let subnets = "Action=DescribeSubnets&Version=2016-11-15";
     let answer = query(&endpoint, "ec2", subnets, &keys).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(answer.text.matches("<subnetId>").count(), 3, "{}", answer.text);
+    assert_eq!(answer.text.matches("<subnetId>").count(), 4, "{}", answer.text);
     assert!(answer.text.contains("<availabilityZone>eu-west-1b</availabilityZone>"));
     let without_token = IssuedCredentials { session_token: String::new(), ..keys };
     let answer = query(&endpoint, "ec2", subnets, &without_token).await;

@@ -32,7 +32,7 @@ pub enum DemoDisplay {
 }
 
 impl DemoDisplay {
-    /// Begins a display of so many jobs, with faults in these words.
+    /// Begins a display of so many jobs, with what is said of the page, and with faults in these words.
     ///
     /// # Errors
     ///
@@ -40,11 +40,12 @@ impl DemoDisplay {
     pub fn open(
         abilities: TerminalCapabilities,
         jobs: usize,
+        page: &str,
         faults: Option<&str>,
     ) -> io::Result<Self> {
         let intro = format!(
             "Fargate Runner demo: a cloud, a git server and {jobs} jobs on this machine.\n\
-             No AWS account, no Docker.\n{}",
+             No AWS account, no Docker. {page}\n{}",
             faults.map(|faults| format!("What goes wrong: {faults}.\n")).unwrap_or_default()
         );
         if abilities.live && stdout_size().is_some() {

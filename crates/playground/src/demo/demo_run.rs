@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::demo_display::DemoDisplay;
+use super::demo_page::DemoPage;
 use super::fault_rules::{DemoFaultCounts, DemoFaultRules};
 use super::plan::{self, DemoJobPlan, ExpectedJobEnd};
 use super::progress::DemoProgress;
@@ -56,6 +57,8 @@ pub struct DemoRun {
     jobs: Vec<DemoJob>,
     runner: RunnerImitation,
     faults: Option<DemoFaultRules>,
+    /// The page, or why there is none.
+    page: Result<DemoPage, String>,
 }
 
 /// One job, and the key that its task and its state carry.
@@ -114,7 +117,8 @@ impl DemoRun {
             host.runner("localdemo", times).map_err(io_error("making the folder of the jobs"))?;
         let runner = RunnerImitation { output_limit: OUTPUT_LIMIT, ..runner };
         let jobs = with_folders(plan::jobs(&git.host(), &commit), &runner.folder)?;
-        Ok(Self { host, git, jobs, runner, faults })
+        let page = DemoPage::serve(&host).await.map_err(|error| error.to_string());
+        Ok(Self { host, git, jobs, runner, faults, page })
     }
 
     /// Plays all jobs and shows them meanwhile.
@@ -132,7 +136,11 @@ impl DemoRun {
         };
         let board = Arc::new(DemoProgress::new(self.jobs.iter().map(names).collect()));
         let faults = self.faults.as_ref().map(DemoFaultRules::words);
-        let mut show = DemoDisplay::open(abilities, self.jobs.len(), faults.as_deref())
+        let page = match &self.page {
+            Ok(page) => format!("Page: {}", page.address()),
+            Err(why) => format!("There is no page: {why}."),
+        };
+        let mut show = DemoDisplay::open(abilities, self.jobs.len(), &page, faults.as_deref())
             .map_err(io_error("writing to standard output"))?;
         let playing = self.begin(&board);
         let (outcomes, interrupted) = self.look_on(playing, &board, &mut show, signals).await;
@@ -212,16 +220,33 @@ impl DemoRun {
         self,
         played: Result<DemoOutcome, DemoError>,
         abilities: TerminalCapabilities,
+        stay: Option<&mut TerminationSignals>,
     ) -> Result<bool, DemoError> {
         self.host.settle(SETTLE).await;
-        let Self { mut host, git, jobs, faults, .. } = self;
+        let Self { mut host, git, jobs, faults, page, .. } = self;
         let tasks = host.cloud().tasks();
         let injected = faults.map(|faults| faults.injected(&host.cloud().faults()));
         git.shutdown().await;
+        let stays = stay.filter(|_| played.as_ref().is_ok_and(|played| !played.interrupted));
+        let page = match (page.ok(), &stays) {
+            (Some(page), None) => {
+                page.end().await;
+                None
+            }
+            (page, _) => page,
+        };
         let report = played.map(|played| {
             let interrupted = played.interrupted;
-            (report(played, &jobs, &host, &tasks, injected), interrupted)
+            let served = page.as_ref().and_then(DemoPage::pid);
+            (report(played, &jobs, &host, (&tasks, served), injected), interrupted)
         });
+        if let (Ok((report, _)), Some(page), Some(signals)) = (&report, page, stays) {
+            write_report(report, host.folder(), abilities)?;
+            stay_open(page, signals).await?;
+            let planned = report.as_planned();
+            host.shut_down(GOODBYE).await?;
+            return Ok(planned);
+        }
         let closed = host.shut_down(GOODBYE).await;
         let (report, interrupted) = report?;
         if interrupted {
@@ -233,6 +258,16 @@ impl DemoRun {
         closed?;
         print(&report, host, abilities)
     }
+}
+
+/// Says where the page is, and ends it after a signal.
+async fn stay_open(page: DemoPage, signals: &mut TerminationSignals) -> Result<(), DemoError> {
+    let said =
+        writeln!(io::stdout().lock(), "\nThe page stays at {} until Ctrl-C.", page.address());
+    said.map_err(io_error("writing to standard output"))?;
+    signals.next().await;
+    page.end().await;
+    Ok(())
 }
 
 /// The jobs of the plan with their keys, and with folders, which this makes.
@@ -276,11 +311,13 @@ fn report(
     played: DemoOutcome,
     jobs: &[DemoJob],
     host: &TestHost,
-    tasks: &[TaskRecord],
+    (tasks, served): (&[TaskRecord], Option<u32>),
     injected: Option<DemoFaultCounts>,
 ) -> DemoReport {
     let state_dir = host.state_dir();
     let mut leftovers: JobLeftovers = leftovers::of_all(host.folder(), &state_dir, tasks);
+    // The page that stays open is no process of a job.
+    leftovers.processes.retain(|pid| Some(*pid) != served);
     let ends = played.outcomes.into_iter().zip(played.started_in);
     let row = |(planned_job, (outcome, started_in)): (
         &DemoJob,
@@ -321,9 +358,17 @@ fn print(
         }
         let _kept = host.keep();
     }
-    let columns = stdout_size().map(|size| size.columns);
-    let text = report.text(columns, &path, abilities).join("\n");
-    let mut out = io::stdout().lock();
-    writeln!(out, "\n{text}").map_err(io_error("writing to standard output"))?;
+    write_report(report, &path, abilities)?;
     Ok(planned)
+}
+
+fn write_report(
+    report: &DemoReport,
+    path: &Path,
+    abilities: TerminalCapabilities,
+) -> Result<(), DemoError> {
+    let columns = stdout_size().map(|size| size.columns);
+    let text = report.text(columns, path, abilities).join("\n");
+    let mut out = io::stdout().lock();
+    writeln!(out, "\n{text}").map_err(io_error("writing to standard output"))
 }

@@ -3,11 +3,13 @@
 //! Each operation is one file: it reads its request, reads or changes the state under one short lock,
 //! and gives the body of the answer. `lifecycle` moves tasks on; no operation waits for it.
 
+mod access_questions;
 mod create_cluster;
 mod definition_checks;
 mod delete_cluster;
 mod delete_task_definitions;
 mod deregister_task_definition;
+mod describe_capacity_providers;
 mod describe_clusters;
 mod describe_task_definition;
 mod describe_tasks;
@@ -37,6 +39,7 @@ use create_cluster::CreateCluster;
 use delete_cluster::DeleteCluster;
 use delete_task_definitions::DeleteTaskDefinitions;
 use deregister_task_definition::DeregisterTaskDefinition;
+use describe_capacity_providers::DescribeCapacityProviders;
 use describe_clusters::DescribeClusters;
 use describe_task_definition::DescribeTaskDefinition;
 use describe_tasks::DescribeTasks;
@@ -62,6 +65,7 @@ use super::protocol::ServiceProtocol;
 /// The service.
 pub(crate) const SERVICE: CloudService = CloudService {
     prepare: |states, options| states.add(state::EcsState::new(options)),
+    access_questions: access_questions::access_questions,
     tasks_named: request_tasks::tasks_named,
     ..CloudService::new(
         "ecs",
@@ -75,6 +79,7 @@ const OPERATIONS: &[ServiceOperation] = &[
     ServiceOperation::json::<DeleteCluster>("DeleteCluster", AllResources),
     ServiceOperation::json::<DeleteTaskDefinitions>("DeleteTaskDefinitions", AllResources),
     ServiceOperation::json::<DeregisterTaskDefinition>("DeregisterTaskDefinition", AllResources),
+    ServiceOperation::json::<DescribeCapacityProviders>("DescribeCapacityProviders", AllResources),
     ServiceOperation::json::<DescribeClusters>("DescribeClusters", AllResources),
     ServiceOperation::json::<DescribeTaskDefinition>("DescribeTaskDefinition", AllResources),
     ServiceOperation::json::<DescribeTasks>("DescribeTasks", AllResources).with_tasks(Existing),

@@ -1,7 +1,8 @@
 //! Where the tasks of a request may be placed: the subnets and security groups that it names.
 
 use super::shape::common::AwsvpcConfiguration;
-use crate::services::ec2::network::{CloudSubnet, RegionNetwork};
+use crate::network::CloudSubnet;
+use crate::services::ec2::network::RegionNetwork;
 use crate::wire::exception::ServiceException;
 
 /// Subnets of one request. Source: Amazon ECS API Reference, `AwsVpcConfiguration`.
@@ -70,7 +71,7 @@ fn check_group(network: &RegionNetwork, group: &str) -> Result<(), ServiceExcept
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::container::SubnetAddressFamily;
+    use crate::network::{CloudNetwork, CloudSecurityGroup};
 
     fn asked(subnets: &[&str], groups: &[&str]) -> AwsvpcConfiguration {
         let owned = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect());
@@ -97,9 +98,19 @@ mod tests {
 
     #[test]
     fn a_furnished_network_says_which_subnet_or_group_is_missing() {
-        let mut network = RegionNetwork::default();
-        network.add_subnet("subnet-0123456789abcdef0", 'b', SubnetAddressFamily::Four);
-        network.add_security_group("sg-0123456789abcdef0");
+        let group = CloudSecurityGroup {
+            id: "sg-0123456789abcdef0".to_owned(),
+            name: "tasks".to_owned(),
+            vpc: "vpc-01234567".to_owned(),
+            ingress: Vec::new(),
+            egress: Vec::new(),
+        };
+        let subnet = CloudSubnet::new("subnet-0123456789abcdef0", &group.vpc, 'b', "10.0.0.0/24");
+        let network = RegionNetwork::described_by(CloudNetwork {
+            subnets: vec![subnet],
+            security_groups: vec![group],
+            ..CloudNetwork::default()
+        });
         let good = asked(&["subnet-0123456789abcdef0"], &["sg-0123456789abcdef0"]);
         let chosen = places(&network, &good).expect("places");
         assert_eq!(chosen[0].zone, 'b');

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::access_questions::{may_pass, may_tag_on_creation};
 use super::definition_checks::check;
 use super::state::arns::RegionArns;
 use super::state::tags::ResourceTags;
@@ -24,8 +25,10 @@ impl JsonRequest for RegisterTaskDefinition {
             let names = RegionArns { region: context.region.to_owned() };
             let family = self.family.as_deref().unwrap_or_default();
             let any = format!("{}:*", names.definition(family, 0).trim_end_matches(":0"));
-            context.allowed("ecs:TagResource", Some(&any))?;
+            let tags = serde_json::json!({ "tags": tags.to_vec().write() });
+            may_tag_on_creation(context, "RegisterTaskDefinition", &any, &tags)?;
         }
+        may_pass(context, self.task_role_arn.iter().chain(&self.execution_role_arn))?;
         let shown = tags.to_vec();
         let shown = (!shown.is_empty()).then(|| shown.write());
         let mut resources = context.cloud.ecs();
@@ -43,7 +46,7 @@ pub(crate) fn register(
     body: Value,
 ) -> Result<String, ServiceException> {
     let request = RegisterTaskDefinition::read(body)?;
-    let answer = request.perform(&RequestContext::of_user(cloud, region))?;
+    let answer = request.perform(&RequestContext::of_owner(cloud, region))?;
     let arn = answer["taskDefinition"]["taskDefinitionArn"].as_str();
     Ok(arn.expect("every definition has an ARN").to_owned())
 }

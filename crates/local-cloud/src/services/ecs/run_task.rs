@@ -8,6 +8,7 @@ use fargate_model::task::TaskStatus;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::access_questions::{may_pass, may_tag_on_creation};
 use super::launch::{CheckedLaunch, plan};
 use super::launch_checks::check;
 use crate::backend::container::ContainerHealth;
@@ -59,6 +60,7 @@ impl JsonRequest for RunTask {
         }
         // Everything is checked before the first task is created, so that a refused call starts none.
         let launch = plan(&self, region, context.cloud.states.of::<RegionNetwork>())?;
+        may_pass(context, self.roles(&launch))?;
         let count = usize::try_from(self.count.unwrap_or(1)).expect("checked to be 1 to 10");
         if let Some(CloudFault::Failure { reason, detail }) = context.fault {
             return Ok(failures(count, reason, detail.as_deref()));
@@ -98,7 +100,15 @@ impl RunTask {
         }
         let names = RegionArns { region: context.region.to_owned() };
         let cluster = names.cluster_name(self.cluster.as_deref())?;
-        context.allowed("ecs:TagResource", Some(&names.task(cluster, "*")))
+        may_tag_on_creation(context, "RunTask", &names.task(cluster, "*"), &self.clone().write())
+    }
+
+    /// The roles that ECS assumes for the task: those of the request, else those of the definition.
+    fn roles<'a>(&'a self, launch: &'a CheckedLaunch) -> impl Iterator<Item = &'a String> {
+        let (own, fixed) = (self.overrides.as_ref(), &launch.definition.shape);
+        let task = own.and_then(|own| own.task_role_arn.as_ref()).or(fixed.task_role_arn.as_ref());
+        let execution = own.and_then(|own| own.execution_role_arn.as_ref());
+        task.into_iter().chain(execution.or(fixed.execution_role_arn.as_ref()))
     }
 
     /// Creates one task and starts its lifecycle. Returns the task's id.

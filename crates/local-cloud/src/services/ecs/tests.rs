@@ -27,7 +27,7 @@ fn call_in(
     operation: &str,
     body: Value,
 ) -> Result<Value, String> {
-    let context = RequestContext { fault: Some(&HELD), ..RequestContext::of_user(cloud, region) };
+    let context = RequestContext { fault: Some(&HELD), ..RequestContext::of_owner(cloud, region) };
     SERVICE
         .perform_json(operation, body, &context)
         .map_err(|refusal| format!("{}: {}", refusal.code, refusal.message))
@@ -373,7 +373,7 @@ async fn the_same_token_starts_its_tasks_once_and_other_parameters_are_a_conflic
 
     let other = patched(request.clone(), json!({"count": 1}));
     let refusal = SERVICE
-        .perform_json("RunTask", other, &RequestContext::of_user(&cloud, REGION))
+        .perform_json("RunTask", other, &RequestContext::of_owner(&cloud, REGION))
         .expect_err("a conflict");
     assert_eq!(refusal.code, "ConflictException");
     assert_eq!(refusal.resource_ids, Some(arns(&first)));

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use super::mount_client::MountClient;
 use super::policy_condition::PolicyCondition;
-use super::policy_pattern::fits;
 use super::policy_text::{PolicyReadError, texts};
+use crate::access::text_pattern::fits;
 
 /// A policy that was read.
 #[derive(Debug)]

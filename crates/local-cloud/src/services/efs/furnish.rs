@@ -9,7 +9,7 @@ use super::store::StorageStore;
 use crate::backend::container::SubnetAddressFamily;
 use crate::cloud::CloudInstance;
 use crate::random_id;
-use crate::seed::{SECURITY_GROUP, SUBNETS};
+use crate::seed::{FILE_SYSTEM_GROUP, SUBNETS};
 use crate::services::ec2::network::RegionNetwork;
 
 /// Adds the file system, available and with a mount target in each zone of the first subnets, unless it exists.
@@ -46,7 +46,7 @@ pub(crate) fn add_file_system(cloud: &CloudInstance, region: &str, id: &str) {
                 region: region.to_owned(),
                 address: format!("10.1.0.{}", n + 4),
                 interface: format!("eni-{}", random_id::hex_digits(17)),
-                security_groups: vec![SECURITY_GROUP.to_owned()],
+                security_groups: vec![FILE_SYSTEM_GROUP.to_owned()],
                 life_cycle: ready,
             });
         }

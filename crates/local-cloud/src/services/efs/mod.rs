@@ -28,7 +28,6 @@ mod mount_client;
 pub mod mount_refusal;
 mod mount_target;
 mod policy_condition;
-mod policy_pattern;
 mod policy_text;
 mod put_file_system_policy;
 mod storage_checks;

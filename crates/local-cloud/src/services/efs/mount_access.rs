@@ -9,8 +9,11 @@ use super::file_system_policy::FileSystemPolicy;
 use super::mount_client::MountClient;
 use super::mount_refusal::MountRefusal;
 use super::store::{RegionStorage, StorageStore};
+use crate::access::access_question::AccessQuestion;
+use crate::access::identity_policy::AccessDecision;
 use crate::account::ACCOUNT;
 use crate::cloud::CloudInstance;
+use crate::services::iam::principal_store::PrincipalStore;
 use crate::wire::credentials::CallerPrincipal;
 
 const MOUNT: &str = "elasticfilesystem:ClientMount";
@@ -77,10 +80,18 @@ pub(crate) fn authorize(
             // It was read when it was put.
             FileSystemPolicy::read(text, &system.arn).ok()
         });
+        // In one account, the policy of the file system and those of the role each allow it alone.
+        // Source: Amazon EFS User Guide, "Using IAM to control file system data access".
         let may = |action: &str| {
-            let by_policy = policy.as_ref().is_none_or(|policy| policy.allows(action, &client));
             let role = attempt.role.as_ref().filter(|_| attempt.uses_iam);
-            by_policy && role.is_none_or(|role| cloud.rights.allows(&role.principal, action))
+            let by_role = role.and_then(|role| {
+                let question = AccessQuestion::new(action, &system.arn);
+                cloud.states.of::<PrincipalStore>().decide(&role.principal, &question)
+            });
+            let by_policy = policy.as_ref().is_none_or(|policy| policy.allows(action, &client));
+            (by_policy || by_role == Some(AccessDecision::Allowed))
+                && by_role != Some(AccessDecision::Denied)
+                && role.is_none_or(|role| cloud.rights.allows(&role.principal, action))
         };
         let directory = point.map_or(attempt.directory.as_str(), |point| point.path.as_str());
         if !may(MOUNT) {

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::mount_client::MountClient;
-use super::policy_pattern::fits;
 use super::policy_text::{PolicyReadError, texts};
+use crate::access::text_pattern::fits;
 
 /// One condition: a key, how it is compared, and with what.
 #[derive(Debug)]

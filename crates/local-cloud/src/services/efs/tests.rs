@@ -22,7 +22,7 @@ fn cloud() -> Arc<CloudInstance> {
 
 /// Calls an operation; an error comes back as `Code: message`.
 fn call(cloud: &Arc<CloudInstance>, operation: &str, body: Value) -> Result<Value, String> {
-    let context = RequestContext::of_user(cloud, REGION);
+    let context = RequestContext::of_owner(cloud, REGION);
     SERVICE
         .perform_json(operation, body, &context)
         .map_err(|refusal| format!("{} {}: {}", refusal.status, refusal.code, refusal.message))
@@ -95,7 +95,7 @@ async fn a_file_system_is_created_used_and_deleted_by_the_clocks_time() {
 async fn a_repeated_token_is_told_with_what_it_made() {
     let cloud = cloud();
     let id = file_system(&cloud);
-    let context = RequestContext::of_user(&cloud, REGION);
+    let context = RequestContext::of_owner(&cloud, REGION);
     let repeated = |operation: &str, body: Value| {
         let refusal = SERVICE.perform_json(operation, body, &context).expect_err("refused");
         let answer = SERVICE.refusal(&refusal);

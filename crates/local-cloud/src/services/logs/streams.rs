@@ -106,6 +106,13 @@ impl CloudLogStreams {
         }
     }
 
+    /// The groups of a Region that have a stream.
+    pub fn groups(&self, region: &str) -> Vec<String> {
+        let streams = self.0.lock().expect("no one panics while holding the streams");
+        let here = streams.iter().filter(|stream| stream.name.region == region);
+        here.map(|stream| stream.name.group.clone()).collect()
+    }
+
     /// The events that are kept of a stream, oldest first.
     pub fn read(&self, name: &LogStreamName) -> Result<Vec<CloudLogEvent>, LogNotFound> {
         let streams = self.0.lock().expect("no one panics while holding the streams");

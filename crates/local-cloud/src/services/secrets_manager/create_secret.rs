@@ -8,6 +8,7 @@ use super::secret_tags::{SecretTag, SecretTags};
 use super::secret_version::BlobMember;
 use super::store::{SecretStore, arn_prefix};
 use super::stored_secret::StoredSecret;
+use crate::access::access_question::AccessQuestion;
 use crate::random_id;
 use crate::services::context::{ActionResult, RequestContext};
 use crate::services::definition::JsonRequest;
@@ -37,7 +38,9 @@ shapes! {
 impl JsonRequest for CreateSecret {
     fn perform(self, context: &RequestContext<'_>) -> ActionResult {
         let name = secret_checks::name(self.name.as_ref())?;
-        context.allowed("secretsmanager:CreateSecret", Some(name))?;
+        let resource = format!("{}{name}", arn_prefix(context.region));
+        let asked = AccessQuestion::new("secretsmanager:CreateSecret", resource);
+        context.may(&asked, Some(name))?;
         let token = secret_checks::token(self.client_request_token.as_ref())?;
         let value = secret_checks::value(self.secret_string, self.secret_binary)?;
         let tags = SecretTags::default().with(self.tags)?;

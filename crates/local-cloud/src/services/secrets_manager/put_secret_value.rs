@@ -64,7 +64,7 @@ pub fn put(
     name: &str,
     text: &str,
 ) -> Result<String, ServiceException> {
-    let context = RequestContext::of_user(cloud, region);
+    let context = RequestContext::of_owner(cloud, region);
     let (token, value) = (Some(random_id::hex_digits(32)), Some(text.to_owned()));
     let exists = SecretStore::with(&context, |secrets| secrets.by_name(name).is_some());
     let answer = if exists {

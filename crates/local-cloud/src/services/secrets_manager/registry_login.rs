@@ -79,7 +79,7 @@ pub(crate) fn secret_for(
         session: session.task.to_owned(),
     };
     let context =
-        RequestContext { principal: &principal, ..RequestContext::of_user(cloud, session.region) };
+        RequestContext { principal: &principal, ..RequestContext::of_owner(cloud, session.region) };
     let request = GetSecretValue { secret_id: Some(secret.to_owned()), ..Default::default() };
     let answer = request.perform(&context)?;
     Ok(answer["SecretString"].as_str().map(str::to_owned))

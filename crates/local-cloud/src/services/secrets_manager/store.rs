@@ -9,6 +9,7 @@ use fargate_model::region::AwsPartition;
 
 use super::errors;
 use super::stored_secret::StoredSecret;
+use crate::access::access_question::AccessQuestion;
 use crate::account::ACCOUNT;
 use crate::services::context::RequestContext;
 use crate::wire::exception::ServiceException;
@@ -44,8 +45,13 @@ impl SecretStore {
         Self::with(context, |secrets| {
             let secret = secrets.find(&arn_prefix(context.region), reference);
             // As AWS does, the right is checked before it is said whether the secret exists.
-            let resource = secret.as_ref().map_or(reference, |secret| secret.arn.as_str());
-            context.allowed(right, Some(resource))?;
+            // The end of an ARN is drawn when a secret is made, so a secret that is not there has none.
+            let (resource, named) = match &secret {
+                Some(secret) => (secret.arn.clone(), secret.arn.as_str()),
+                None if reference.starts_with("arn:") => (reference.to_owned(), reference),
+                None => (format!("{}{reference}", arn_prefix(context.region)), reference),
+            };
+            context.may(&AccessQuestion::new(right, resource), Some(named))?;
             change(secret.ok_or_else(errors::no_secret)?)
         })
     }

@@ -21,7 +21,7 @@ fn cloud() -> Arc<CloudInstance> {
 
 /// Calls an operation; an error comes back as `Code: message`.
 fn call(cloud: &Arc<CloudInstance>, operation: &str, body: Value) -> Result<Value, String> {
-    let context = RequestContext::of_user(cloud, REGION);
+    let context = RequestContext::of_owner(cloud, REGION);
     SERVICE
         .perform_json(operation, body, &context)
         .map_err(|refusal| format!("{}: {}", refusal.code, refusal.message))

@@ -98,6 +98,6 @@ pub fn put(
         overwrite: Some(true),
         ..Default::default()
     };
-    request.perform(&RequestContext::of_user(cloud, region))?;
+    request.perform(&RequestContext::of_owner(cloud, region))?;
     Ok(arn(region, name))
 }

@@ -9,6 +9,7 @@ use crate::TaskTiming;
 use crate::cloud::CloudInstance;
 use crate::services::context::RequestContext;
 use crate::test_cloud::for_tests;
+use crate::wire::credentials::CallerPrincipal;
 
 const REGION: &str = "eu-west-1";
 const ARN: &str = "arn:aws:ssm:eu-west-1:123456789012:parameter/ci/token";
@@ -19,7 +20,8 @@ fn cloud() -> Arc<CloudInstance> {
 
 /// Calls an operation; an error comes back as `Code: message`.
 fn call(cloud: &Arc<CloudInstance>, operation: &str, body: Value) -> Result<Value, String> {
-    let context = RequestContext::of_user(cloud, REGION);
+    let user = CallerPrincipal::User;
+    let context = RequestContext { principal: &user, ..RequestContext::of_owner(cloud, REGION) };
     SERVICE
         .perform_json(operation, body, &context)
         .map_err(|refusal| format!("{}: {}", refusal.code, refusal.message))

@@ -30,6 +30,7 @@ pub fn assume_role(
         Some(Ok(seconds)) if LIFETIMES_S.contains(&seconds) => seconds,
         Some(_) => return Err(invalid("durationSeconds", "be between 900 and 43200")),
     };
+    context.allowed("sts:AssumeRole", Some(arn))?;
     let prefix = format!("arn:{}:iam::{ACCOUNT}:role/", context.partition());
     let role = arn.strip_prefix(&prefix).and_then(|path| path.rsplit('/').next());
     let roles = context.cloud.states.of::<AssumableRoles>();

@@ -8,7 +8,7 @@ use assume_role::assume_role;
 use get_caller_identity::get_caller_identity;
 use roles::AssumableRoles;
 
-use super::definition::OperationRight::{NoResource, NoRight};
+use super::definition::OperationRight::{NamedResource, NoRight};
 use super::definition::{CloudService, ServiceOperation};
 use super::protocol::{ErrorName, ServiceProtocol};
 
@@ -27,7 +27,7 @@ pub(crate) const SERVICE: CloudService = CloudService {
 };
 
 const OPERATIONS: &[ServiceOperation] = &[
-    ServiceOperation::query("AssumeRole", NoResource, assume_role),
+    ServiceOperation::query("AssumeRole", NamedResource, assume_role),
     ServiceOperation::query("GetCallerIdentity", NoRight, get_caller_identity),
 ];
 

@@ -24,7 +24,7 @@ fn call(
 ) -> Value {
     let observed = ObservedCall { operation, request: 1, tasks: &[] };
     let view = cloud.faults.meet(&observed, cloud.clock.now()).view;
-    let context = RequestContext { fault, view, ..RequestContext::of_user(cloud, "eu-west-1") };
+    let context = RequestContext { fault, view, ..RequestContext::of_owner(cloud, "eu-west-1") };
     SERVICE.perform_json(operation, body, &context).expect("accepted")
 }
 
@@ -359,7 +359,7 @@ async fn launches_are_limited_by_task_and_a_repeated_token_launches_nothing() {
             "clientToken": token, "networkConfiguration": network.clone(),
         });
         SERVICE
-            .perform_json("RunTask", body, &RequestContext::of_user(&cloud, "eu-west-1"))
+            .perform_json("RunTask", body, &RequestContext::of_owner(&cloud, "eu-west-1"))
             .map(|answer| answer["tasks"].as_array().map_or(0, Vec::len))
             .map_err(|refusal| format!("{}: {}", refusal.code, refusal.message))
     };

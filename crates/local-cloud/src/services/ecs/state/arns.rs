@@ -25,6 +25,10 @@ impl RegionArns {
         self.ecs(&format!("cluster/{name}"))
     }
 
+    pub fn capacity_provider(&self, name: &str) -> String {
+        self.ecs(&format!("capacity-provider/{name}"))
+    }
+
     pub fn definition(&self, family: &str, revision: i32) -> String {
         self.ecs(&format!("task-definition/{family}:{revision}"))
     }

@@ -115,6 +115,12 @@ impl CloudResources {
         }
     }
 
+    /// Tasks in a subnet that are not STOPPED.
+    pub fn live_tasks_in(&self, region: &str, subnet: &str) -> usize {
+        let tasks = self.regions.get(region).into_iter().flat_map(|region| region.tasks.values());
+        tasks.filter(|task| task.is_live() && task.place.subnet == subnet).count()
+    }
+
     /// Tasks that are not STOPPED.
     pub fn live_tasks(&self) -> usize {
         let tasks = self.regions.values().flat_map(|region| region.tasks.values());

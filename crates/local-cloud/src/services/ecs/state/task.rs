@@ -14,7 +14,7 @@ use super::task_ending::CloudTaskEnding;
 use super::task_history::TaskHistory;
 use super::task_times::CloudTaskTimes;
 use crate::fault::CloudTaskIdentity;
-use crate::services::ec2::network::CloudSubnet;
+use crate::network::CloudSubnet;
 use crate::services::ecs::shape::common::TaskOverride;
 
 /// How long a stopped task can still be described.
